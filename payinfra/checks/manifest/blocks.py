@@ -1,0 +1,320 @@
+"""Reading properties of a block, whatever is written there: every accessor gives a value or a Gap.
+
+Terraform's JSON allows one block to be written as an object and as a list of one, so a path steps into a
+list of one by itself; in a list of several it needs an index (`replica[1].kms_key_arn`), and without one the
+answer is WrongType. `null` is Absent. A `dynamic` block of that name is Unresolved.
+Source: Terraform's JSON configuration syntax, "Nested Block Mapping".
+"""
+
+import json
+from pathlib import Path
+from typing import Protocol
+
+from payinfra.checks.manifest import paths
+from payinfra.checks.manifest.policies import Policy
+from payinfra.checks.manifest.templates import Reference, is_literal, references_in, unescape
+from payinfra.checks.manifest.values import Absent, Gap, Json, Unresolved, WrongType, kind_of
+
+Value = Json | Gap
+
+
+class Context(Protocol):
+    """What a block asks of the manifest that it stands in."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths start from."""
+        ...
+
+    def resolve(self, value: Json) -> Json:
+        """Everything replaced that can be, configured attributes of resources too."""
+        ...
+
+    def resolve_names(self, value: Json) -> Json:
+        """Only locals and functions replaced: references to resources stay."""
+        ...
+
+    def policy_of(self, value: Json, path: str) -> Policy | Gap:
+        """The value as a policy document."""
+        ...
+
+
+class Block:
+    """One block's properties.
+
+    Attributes:
+        body: the block as it stands in the file.
+        path: where it stands in its resource, `replica[0]`; empty for the resource itself.
+    """
+
+    __slots__ = ("_context", "body", "path")
+
+    def __init__(self, body: dict[str, Json], path: str, context: Context) -> None:
+        self.body = body
+        self.path = path
+        self._context = context
+
+    def raw(self, path: str) -> Value:
+        """What stands at the path, unresolved, but stepping through locals where the path leads into one."""
+        value: Value = self.body
+        at = self.path
+        for part in paths.parse(path):
+            value = self._into(value, part, at)
+            at = _join(at, part)
+            if isinstance(value, Gap):
+                return value
+        return Absent(self._at(path)) if value is None else value
+
+    def get(self, path: str) -> Value:
+        """The resolved value; Unresolved where a text there is not wholly known.
+
+        The texts inside a list or block are not looked at: read those with `texts`, `blocks` or `mapping`.
+        """
+        value = self.raw(path)
+        if not isinstance(value, str):
+            return value
+        resolved = self._context.resolve(value)
+        if isinstance(resolved, str):
+            if not is_literal(resolved):
+                return Unresolved(self._at(path), resolved)
+            return unescape(resolved)
+        return Absent(self._at(path)) if resolved is None else resolved
+
+    def text(self, path: str) -> str | Gap:
+        """A literal text: references to configured attributes (`${aws_s3_bucket.audit.bucket}`) are followed.
+
+        A number or boolean counts as its text, as it does for Terraform.
+        """
+        match self.get(path):
+            case str(found):
+                return found
+            case bool(found):
+                return "true" if found else "false"
+            case int(found) | float(found):
+                return json.dumps(found)
+            case Gap() as gap:
+                return gap
+            case other:
+                return WrongType(self._at(path), kind_of(other), "text")
+
+    def template(self, path: str) -> str | Gap:
+        """The text with locals and functions replaced, while references to resources stay as `${…}`.
+
+        For ARNs and such, where it matters which resource is meant: see `is_literal` and `references_in`.
+        """
+        match self.raw(path):
+            case str(found):
+                named = self._context.resolve_names(found)
+                if isinstance(named, str):
+                    return named
+                return WrongType(self._at(path), kind_of(named), "text")
+            case Gap() as gap:
+                return gap
+            case _:
+                return self.text(path)
+
+    def flag(self, path: str) -> bool | Gap:
+        """A boolean; Terraform takes the texts "true" and "false" for one too."""
+        match self.get(path):
+            case bool(found):
+                return found
+            case "true":
+                return True
+            case "false":
+                return False
+            case Gap() as gap:
+                return gap
+            case other:
+                return WrongType(self._at(path), kind_of(other), "a boolean")
+
+    def number(self, path: str) -> float | Gap:
+        """A number (a whole one is an int); Terraform takes a text of digits for one too."""
+        match self.get(path):
+            case bool():
+                return WrongType(self._at(path), "a boolean", "a number")
+            case int(found) | float(found):
+                return found
+            case str(found):
+                return _number(found, self._at(path))
+            case Gap() as gap:
+                return gap
+            case other:
+                return WrongType(self._at(path), kind_of(other), "a number")
+
+    def texts(self, path: str) -> tuple[str, ...] | Gap:
+        """A list of texts as templates (see `template`): an item that is not known holds its `${…}`.
+
+        One text alone counts as a list of one.
+        """
+        match self._named(path):
+            case str(found):
+                return (found,) if is_literal(found) else Unresolved(self._at(path), found)
+            case list(found):
+                items: list[str] = []
+                for number, item in enumerate(found):
+                    named = self._context.resolve_names(item)
+                    if not isinstance(named, str):
+                        return WrongType(f"{self._at(path)}[{number}]", kind_of(named), "text")
+                    items.append(named)
+                return tuple(items)
+            case Gap() as gap:
+                return gap
+            case other:
+                return WrongType(self._at(path), kind_of(other), "a list of texts")
+
+    def blocks(self, path: str) -> "tuple[Block, ...] | Gap":
+        """The nested blocks of one name, written as a list or as one object; Absent where there is none."""
+        match self._named(path):
+            case dict(found):
+                return (Block(found, self._at(path), self._context),)
+            case list(found):
+                blocks: list[Block] = []
+                for number, item in enumerate(found):
+                    named = self._context.resolve_names(item) if isinstance(item, str) else item
+                    at = f"{self._at(path)}[{number}]"
+                    if isinstance(named, str) and not is_literal(named):
+                        return Unresolved(at, named)
+                    if not isinstance(named, dict):
+                        return WrongType(at, kind_of(named), "a block")
+                    blocks.append(Block(named, at, self._context))
+                return tuple(blocks) or Absent(self._at(path))
+            case str(found) if not is_literal(found):
+                return Unresolved(self._at(path), found)
+            case Gap() as gap:
+                return gap
+            case other:
+                return WrongType(self._at(path), kind_of(other), "a block")
+
+    def block(self, path: str) -> "Block | Gap":
+        """The only nested block of that name; several are a WrongType."""
+        found = self.blocks(path)
+        if isinstance(found, Gap):
+            return found
+        if len(found) > 1:
+            return WrongType(self._at(path), f"{len(found)} blocks", "one block")
+        return found[0]
+
+    def mapping(self, path: str) -> dict[str, Json] | Gap:
+        """A map such as tags or environment variables; its texts are templates (see `template`)."""
+        match self._named(path):
+            case dict(found):
+                return {key: self._context.resolve_names(value) for key, value in found.items()}
+            case str(found) if not is_literal(found):
+                return Unresolved(self._at(path), found)
+            case Gap() as gap:
+                return gap
+            case [dict(found)]:
+                return {key: self._context.resolve_names(value) for key, value in found.items()}
+            case other:
+                return WrongType(self._at(path), kind_of(other), "a map")
+
+    def references(self, path: str = "") -> tuple[Reference, ...]:
+        """Every reference to a resource or data source in the value at the path, however deep, each once.
+
+        Locals are followed, and text inside JSON or `jsonencode` is searched too. No value: none.
+        """
+        value = self.raw(path)
+        return () if isinstance(value, Gap) else references_of(value, self._context)
+
+    def policy(self, path: str) -> Policy | Gap:
+        """The policy document at the path: JSON text, `jsonencode`, or a data source's `.json`."""
+        value = self.raw(path)
+        return value if isinstance(value, Gap) else self._context.policy_of(value, self._at(path))
+
+    def file(self, path: str) -> Path | Gap:
+        """A file name, taken from the folder of the manifest where it is relative."""
+        found = self.text(path)
+        return found if isinstance(found, Gap) else self._context.folder / found
+
+    def has(self, path: str) -> bool:
+        """Whether anything but Absent is at the path: a Gap of another kind counts as there."""
+        return not isinstance(self.raw(path), Absent)
+
+    def _named(self, path: str) -> Value:
+        """What stands at the path; a text that names a local list or block becomes that."""
+        value = self.raw(path)
+        return self._context.resolve_names(value) if isinstance(value, str) else value
+
+    def _into(self, value: Value, part: str | int, at: str) -> Value:
+        there = _join(at, part)
+        if isinstance(value, str):
+            value = self._context.resolve_names(value)
+            if isinstance(value, str) and not is_literal(value):
+                return Unresolved(there, value)
+        match value, part:
+            case (list(), int(index)):
+                return value[index] if index < len(value) else Absent(there)
+            case (dict(), 0):
+                return value
+            case (dict(), int()):
+                return Absent(there)
+            case (dict(), str(key)):
+                if value.get(key) is None:
+                    return _dynamic(value, key, there)
+                return value[key]
+            case (list([only]), str()):
+                return self._into(only, part, at)
+            case (None | [], _):
+                return Absent(there)
+            case (list(), _):
+                return WrongType(at, f"{len(value)} blocks", "one block")
+            case (Gap(), _):
+                return value
+            case _:
+                return WrongType(at or part_name(part), kind_of(value), "a block")
+
+    def _at(self, path: str) -> str:
+        return f"{self.path}.{path}" if self.path and path else self.path or path
+
+
+def references_of(value: Json, context: Context) -> tuple[Reference, ...]:
+    """Every reference in a value, however deep, each once, in order."""
+    found: dict[Reference, None] = {}
+    todo: list[Json] = [value]
+    while todo:
+        match todo.pop():
+            case str(text):
+                if "${" in text:
+                    named = context.resolve_names(text)
+                    if isinstance(named, str):
+                        found.update(dict.fromkeys(references_in(named)))
+                    else:
+                        todo.append(named)
+            case list(items):
+                todo += reversed(items)
+            case dict(entries):
+                todo += reversed(entries.values())
+            case _:
+                pass
+    return tuple(found)
+
+
+def part_name(part: str | int) -> str:
+    """One step of a path as a person writes it."""
+    return f"[{part}]" if isinstance(part, int) else part
+
+
+def _join(at: str, part: str | int) -> str:
+    if isinstance(part, int):
+        return f"{at}[{part}]"
+    return f"{at}.{part}" if at else part
+
+
+def _dynamic(body: dict[str, Json], key: str, at: str) -> Gap:
+    """Absent, unless a `dynamic` block makes blocks of that name."""
+    dynamic = body.get("dynamic")
+    groups = dynamic if isinstance(dynamic, list) else [dynamic]
+    if any(isinstance(group, dict) and key in group for group in groups):
+        return Unresolved(at, f'dynamic "{key}"')
+    return Absent(at)
+
+
+def _number(text: str, at: str) -> float | Gap:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return WrongType(at, "text", "a number")

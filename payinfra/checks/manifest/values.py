@@ -1,0 +1,90 @@
+"""What reading one property of a manifest can give besides its value: three reasons for having none."""
+
+from dataclasses import dataclass
+
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """No value, and why. Every accessor gives its value or one of the three subclasses, and never raises.
+
+    Attributes:
+        path: the property that was asked for, such as `replica[0].kms_key_arn`.
+    """
+
+    path: str
+
+    @property
+    def why(self) -> str:
+        """A phrase for a message: "replica is not set"."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Absent(Gap):
+    """The property is not set, or set to null, which Terraform takes for the same."""
+
+    @property
+    def why(self) -> str:
+        """A phrase for a message."""
+        return f"{self.path} is not set"
+
+
+@dataclass(frozen=True)
+class Unresolved(Gap):
+    """The property is set, but only Terraform knows to what: not knowing is not passing.
+
+    Attributes:
+        expression: what stands there, as far as it could be resolved.
+    """
+
+    expression: str
+
+    @property
+    def why(self) -> str:
+        """A phrase for a message."""
+        return f"{self.path} cannot be resolved here: {shorten(self.expression)}"
+
+
+@dataclass(frozen=True)
+class WrongType(Gap):
+    """The property holds something that its reader cannot take for a value: Terraform would refuse it too.
+
+    Attributes:
+        found: what stands there, in words: "a number", "2 blocks where one is meant".
+        wanted: what was asked for.
+    """
+
+    found: str
+    wanted: str
+
+    @property
+    def why(self) -> str:
+        """A phrase for a message."""
+        return f"{self.path} is {self.found}, not {self.wanted}"
+
+
+def shorten(text: str, limit: int = 120) -> str:
+    """The text, cut in the middle where it is longer than a message should quote."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"
+
+
+def kind_of(value: Json) -> str:
+    """A JSON value's type in a person's words."""
+    match value:
+        case bool():
+            return "a boolean"
+        case str():
+            return "text"
+        case int() | float():
+            return "a number"
+        case list():
+            return "a list"
+        case dict():
+            return "a block"
+        case None:
+            return "null"
