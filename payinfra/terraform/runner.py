@@ -1,0 +1,355 @@
+"""Runs Terraform for one environment: init, plan, apply of exactly that plan, and a few questions."""
+
+import fcntl
+import os
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from payinfra.errors import EnvironmentUnusable, Interrupted
+from payinfra.events import Emit, Notice, ignore
+from payinfra.terraform import environment as surroundings
+from payinfra.terraform import lockfile, mirror, orphan, process
+from payinfra.terraform.binary import Binary
+from payinfra.terraform.events import (
+    Collected,
+    Diagnostic,
+    OutputValue,
+    Reader,
+    output_values,
+    validation,
+)
+from payinfra.terraform.failures import TerraformFailed, failure
+from payinfra.terraform.jsonvalue import JsonValue, members, parse
+from payinfra.terraform.plan import Plan, lost_replicas, shown_plan, updates_a_table
+
+ERRORED_STATE = "errored.tfstate"
+ORPHAN_WAIT_S = 300.0
+QUESTION_TIMEOUT_S = 300.0
+
+
+class Terraform:
+    """Terraform in one folder.
+
+    Args:
+        binary: what to run.
+        folder: holds cdk.tf.json; Terraform works in it.
+        data_dir: Terraform's own files (TF_DATA_DIR); the generated CLI configuration is there, too.
+        log: all that Terraform prints is appended to this file; only its owner may read it.
+        environment: the variables that Terraform and this class see, such as `os.environ`.
+        emit: told of resources as they are worked on, and of notices.
+        provider_cache: the folder that keeps one copy of each provider for all environments; none when None.
+        home: the home folder, where Terraform looks for configuration and plugins.
+        patience: how long an interrupted Terraform may take.
+        add_on: the folder below which a provider mirror may lie.
+    """
+
+    def __init__(
+        self,
+        *,
+        binary: Binary,
+        folder: Path,
+        data_dir: Path,
+        log: Path,
+        environment: Mapping[str, str],
+        emit: Emit = ignore,
+        provider_cache: Path | None = None,
+        home: Path | None = None,
+        patience: process.Patience | None = None,
+        add_on: Path = mirror.FHS_ADD_ON,
+    ) -> None:
+        self.binary = binary
+        self.folder = folder.absolute()
+        self.data_dir = data_dir.absolute()
+        self.log = log.absolute()
+        self._caller = dict(environment)
+        self._emit = emit
+        self._cache = provider_cache.absolute() if provider_cache else None
+        self._home = home or Path(self._caller.get("HOME") or Path.home())
+        self._patience = patience or process.Patience()
+        self._add_on = add_on
+        self._secrets = surroundings.secrets(self._caller)
+        self._interrupts = process.Interrupts()
+        self._one_at_a_time = threading.Lock()
+
+    # -- commands ------------------------------------------------------------------------------------
+
+    def init(self) -> None:
+        """Prepare the folder: backend, provider, dependency lock.
+
+        Raises:
+            UsageProblem: PAYINFRA_PROVIDER_MIRROR names no mirror.
+            EnvironmentUnusable: neither the registry nor a mirror has the provider, or the state moved.
+            TerraformFailed: anything else that Terraform says.
+            Interrupted: a person interrupted.
+        """
+        for name in surroundings.ignored_arguments(self._caller):
+            self._emit(Notice(f"{name} is set and not used: payinfra decides what Terraform is asked."))
+        locked = lockfile.place(self.folder, self.binary.registry)
+        with self._cache_to_itself():
+            self._run("init", "-json", "-input=false", *locked)
+
+    def plan(
+        self,
+        out: Path,
+        *,
+        destroy: bool = False,
+        refresh_only: bool = False,
+        targets: Sequence[str] = (),
+        replace: Sequence[str] = (),
+    ) -> Plan:
+        """Plan, and keep the plan in `out`, which only its owner may read: plans contain secrets.
+
+        Raises:
+            EnvironmentUnusable: another run holds the state's lock; the message says who.
+            TerraformFailed, Interrupted: as for `init`.
+        """
+        out = out.absolute()
+        self._settle()
+        collected = self._run(
+            "plan",
+            "-json",
+            "-input=false",
+            f"-out={out}",
+            *(["-destroy"] if destroy else []),
+            *(["-refresh-only"] if refresh_only else []),
+            *(f"-target={address}" for address in targets),
+            *(f"-replace={address}" for address in replace),
+        )
+        # The events tell all but one thing: a table that is changed in place may lose a replica. Only then is
+        # the plan read again, which costs a start of the provider.
+        losing = lost_replicas(self._show(out)) if updates_a_table(collected.changes) else ()
+        return Plan(
+            file=out,
+            add=collected.counts.add,
+            change=collected.counts.change,
+            destroy=collected.counts.destroy,
+            changes=tuple(collected.changes),
+            outputs=tuple(collected.output_changes),
+            drift=tuple(collected.drift),
+            refresh_only=refresh_only,
+            lost_replicas=losing,
+        )
+
+    def show(self, plan: Path) -> Plan:
+        """A plan that was saved before.
+
+        Raises:
+            TerraformFailed: the file is no plan.
+        """
+        return shown_plan(plan.absolute(), self._show(plan.absolute()))
+
+    def apply(self, plan: Path) -> Mapping[str, OutputValue]:
+        """Apply exactly this plan; the outputs as they are then. Sensitive ones come without their value.
+
+        Raises:
+            EnvironmentUnusable: another run holds the state's lock; the message says who.
+            TerraformFailed: some resource could not be made; what was made is in the state.
+            Interrupted: a person interrupted, and Terraform has ended and released its lock.
+        """
+        self._settle()
+        return self._run("apply", "-json", "-input=false", str(plan.absolute())).outputs
+
+    # -- questions -----------------------------------------------------------------------------------
+
+    def outputs(self) -> Mapping[str, OutputValue]:
+        """The outputs in the state, sensitive ones with their value. They are not written to the log."""
+        return output_values(members(self._ask("output", "-json")))
+
+    def state_list(self) -> tuple[str, ...]:
+        """The addresses of all resources in the state."""
+        done = self._question("state", "list")
+        if done.returncode != 0 and "No state file was found" in done.stderr:
+            return ()
+        self._require("state list", done)
+        return tuple(done.stdout.split("\n")[:-1])
+
+    def providers_schema(self) -> Mapping[str, JsonValue]:
+        """The schema of every provider that the stack uses, as Terraform prints it (megabytes)."""
+        return members(self._ask("providers", "schema", "-json"))
+
+    def validate(self) -> tuple[Diagnostic, ...]:
+        """What Terraform finds wrong with the configuration by itself; empty when nothing."""
+        done = self._question("validate", "-json")
+        try:
+            return validation(parse(done.stdout))
+        except ValueError:
+            self._require("validate", done)
+            raise
+
+    def interrupt(self) -> None:
+        """Interrupt the command that runs, from any thread; that command then raises `Interrupted`."""
+        self._interrupts.request()
+
+    # -- the inside ----------------------------------------------------------------------------------
+
+    @cached_property
+    def _environment(self) -> Mapping[str, str]:
+        found = mirror.find_mirror(
+            self._caller,
+            registry=self.binary.registry,
+            platform=mirror.platform_name(),
+            home=self._home,
+            add_on=self._add_on,
+        )
+        variables = mirror.configure(
+            self._caller,
+            mirror=found,
+            cache=self._cache,
+            data_dir=self.data_dir,
+            registry=self.binary.registry,
+            home=self._home,
+            emit=self._emit,
+        )
+        return surroundings.scrubbed(self._caller, {**variables, "TF_DATA_DIR": str(self.data_dir)})
+
+    @contextmanager
+    def _cache_to_itself(self) -> Iterator[None]:
+        """Terraform does not guard its cache against two inits at once."""
+        if self._cache is None:
+            yield
+            return
+        self._cache.mkdir(parents=True, exist_ok=True)
+        with (self._cache / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _settle(self) -> None:
+        """Wait for what a killed run left behind, and bring in a state that it could not save."""
+        self._wait_for_orphans()
+        errored = self.folder / ERRORED_STATE
+        if errored.exists():
+            done = self._question("state", "push", str(errored))
+            if done.returncode != 0:
+                raise EnvironmentUnusable(
+                    f"An earlier run could not save its state and left it in {errored}, which cannot be "
+                    f"brought in: {self._hidden(' '.join(done.stderr.split()))}",
+                    "Compare it with the present state, then `terraform state push` it or move it away.",
+                )
+            errored.rename(errored.with_name(f"{ERRORED_STATE}.pushed"))
+            self._emit(Notice("The state that an earlier run could not save was brought in."))
+
+    def _wait_for_orphans(self) -> None:
+        def tell(record: orphan.Record) -> None:
+            self._emit(
+                Notice(
+                    "An earlier run was killed; waiting until its Terraform has saved its state "
+                    f"(process {record.child.pid})."
+                )
+            )
+
+        if not orphan.wait_for(self._records, seconds=ORPHAN_WAIT_S, notice=tell):
+            raise EnvironmentUnusable(
+                "The Terraform of an earlier run that was killed is still at work.",
+                "Wait until it has ended, then run the same command again.",
+            )
+
+    @property
+    def _records(self) -> Path:
+        return self.data_dir / "running"
+
+    def _run(self, command: str, *arguments: str) -> Collected:
+        with self._one_at_a_time:
+            if self._interrupts.count:
+                raise Interrupted(f"Interrupted before terraform {command}.")
+            return self._run_alone(command, *arguments)
+
+    def _run_alone(self, command: str, *arguments: str) -> Collected:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        reader = Reader(self._emit)
+        spool = self.log.with_name(f"{self.log.name}.{command}.{os.getpid()}.{threading.get_ident()}")
+        with ExitStack() as until_the_end:
+            log = until_the_end.enter_context(os.fdopen(os.open(self.log, _APPEND, 0o600), "a"))
+
+            def said(line: str) -> None:
+                line = self._hidden(line)
+                log.write(line + "\n")
+                log.flush()
+                reader.feed(line)
+
+            def asked(times: int) -> None:
+                self._emit(Notice(_while_stopping(times, tuple(reader.collected.in_progress))))
+
+            def forced() -> None:
+                self._emit(Notice("Terraform did not end in time and is stopped by force."))
+
+            def started(pid: int) -> None:
+                record = orphan.Record(orphan.identify(pid), orphan.identify(os.getpid()), spool)
+                until_the_end.enter_context(orphan.recorded(self._records, record))
+
+            log.write(f"# {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: terraform {command}\n")
+            until_the_end.callback(spool.unlink, missing_ok=True)
+            child = process.Child(
+                argv=(*self.binary.argv, command, *arguments),
+                folder=self.folder,
+                environment=self._environment,
+                spool=spool,
+                said=said,
+                asked=asked,
+                forced=forced,
+                started=started,
+            )
+            ending = process.run(child, self._interrupts, patience=self._patience)
+        if ending.interrupted:
+            raise _interrupted(command, ending, self.log)
+        if ending.code != 0:
+            raise failure(command, ending.code, reader.collected, self.log)
+        return reader.collected
+
+    def _show(self, plan: Path) -> JsonValue:
+        return self._ask("show", "-json", str(plan))
+
+    def _ask(self, *arguments: str) -> JsonValue:
+        done = self._question(*arguments)
+        self._require(" ".join(arguments[:2] if arguments[0] == "providers" else arguments[:1]), done)
+        return parse(done.stdout)
+
+    def _question(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command that changes nothing. Its output may hold secrets and is not logged."""
+        return subprocess.run(
+            [*self.binary.argv, *arguments],
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=QUESTION_TIMEOUT_S,
+            check=False,
+        )
+
+    def _require(self, command: str, done: subprocess.CompletedProcess[str]) -> None:
+        if done.returncode != 0:
+            said = self._hidden(" ".join(done.stderr.split())) or f"exit code {done.returncode}"
+            raise TerraformFailed(f"terraform {command} failed: {said}", "", ())
+
+    def _hidden(self, text: str) -> str:
+        return surroundings.hide(text, self._secrets)
+
+
+_APPEND = os.O_CREAT | os.O_APPEND | os.O_WRONLY
+
+
+def _while_stopping(times: int, in_progress: tuple[str, ...]) -> str:
+    working = f" It is still working on {', '.join(in_progress)}." if in_progress else ""
+    if times == 1:
+        return f"Interrupted: waiting for Terraform to end and release its lock.{working}"
+    return (
+        f"Terraform has been told and is ending; stopping it by force could lose track of resources.{working}"
+    )
+
+
+def _interrupted(command: str, ending: process.Ending, log: Path) -> Interrupted:
+    if ending.forced:
+        return Interrupted(
+            f"Interrupted: terraform {command} had to be stopped by force.",
+            f"Resources may exist that the state does not know, and the lock may still be held. Log: {log}",
+        )
+    return Interrupted(
+        f"Interrupted: terraform {command} has ended and released its lock.",
+        "Run the same command again to go on from there.",
+    )
