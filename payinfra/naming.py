@@ -1,0 +1,210 @@
+"""Every physical name and every tag, derived from the environment's name and nothing else.
+
+A name is `payment-{env}-{thing}`; the region joins it where a namespace spans regions, and the account
+where it spans accounts. No thing ends in another thing of the same namespace, so that the names of
+environments `a` and `a-b` stay apart.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+PROJECT = "payment-infrastructure"
+STAGE = "prod"
+"""The API's stage in every environment."""
+FUNCTION_ALIAS = "live"
+"""The Lambda alias that the API calls; it points at one published version."""
+HEALTH_METRICS_REGION = "us-east-1"
+"""The only region that has Route 53's health check metrics (Route 53 developer guide, "Monitoring health
+checks using CloudWatch")."""
+STATUS_INDEX = "status-index"
+CUSTOMER_INDEX = "customer-index"
+INDEXES = (STATUS_INDEX, CUSTOMER_INDEX)
+
+
+class KeyPurpose(StrEnum):
+    """What a customer key of KMS protects."""
+
+    DATA = "data"
+    AUDIT = "audit"
+    APPLICATION = "application"
+
+
+class Parameter(StrEnum):
+    """What is kept in Parameter Store."""
+
+    TABLE_NAME = "table-name"
+    BUCKET_NAME = "bucket-name"
+    ENDPOINT = "endpoint"
+    API_KEY = "api-key"
+
+
+@dataclass(frozen=True)
+class Names:
+    """The physical names of one environment.
+
+    Args:
+        env: the environment's name, at most 20 characters (`Settings` sees to it). With that, the longest
+            region and an account's twelve digits every name here is within AWS's limit; the audit
+            bucket's is the tightest.
+    """
+
+    env: str
+
+    @property
+    def stack(self) -> str:
+        """The stack, and what every other name begins with."""
+        return f"payment-{self.env}"
+
+    def _of(self, thing: str) -> str:
+        return f"{self.stack}-{thing}"
+
+    @property
+    def table(self) -> str:
+        """The global table; the same in both regions."""
+        return self._of("payments")
+
+    @property
+    def function(self) -> str:
+        """The Lambda function; the same in both regions."""
+        return self._of("payments")
+
+    def function_role(self, region: str) -> str:
+        """The function's role. IAM is one namespace for all regions."""
+        return self._of(f"function-{region}")
+
+    def replication_role(self, region: str) -> str:
+        """The role with which S3 copies out of this region's audit bucket."""
+        return self._of(f"replication-{region}")
+
+    @property
+    def function_policy(self) -> str:
+        """The inline policy of the function's role."""
+        return self._of("function")
+
+    @property
+    def replication_policy(self) -> str:
+        """The inline policy of the replication role."""
+        return self._of("replication")
+
+    def audit_bucket(self, region: str, account: str) -> str:
+        """The audit bucket. Bucket names are one namespace for all accounts of the world."""
+        return self._of(f"audit-{region}-{account}")
+
+    def key_alias(self, purpose: KeyPurpose) -> str:
+        """A customer key's alias."""
+        return f"alias/{self._of(purpose)}"
+
+    @property
+    def function_log_group(self) -> str:
+        """Where Lambda writes the function's log: its name is derived, so the group can come first."""
+        return f"/aws/lambda/{self.function}"
+
+    @property
+    def api(self) -> str:
+        """The REST API."""
+        return self._of("api")
+
+    @property
+    def access_log_group(self) -> str:
+        """Where the API's stage writes a line a request."""
+        return f"/aws/apigateway/{self.api}"
+
+    def execution_log_group(self, api_id: str) -> str:
+        """Where API Gateway writes a stage's execution log; AWS dictates this name."""
+        return f"API-Gateway-Execution-Logs_{api_id}/{STAGE}"
+
+    @property
+    def api_key(self) -> str:
+        """The API key."""
+        return self._of("client")
+
+    @property
+    def usage_plan(self) -> str:
+        """The usage plan that the key belongs to."""
+        return self._of("plan")
+
+    @property
+    def validator(self) -> str:
+        """The API's request validator."""
+        return self._of("body")
+
+    @property
+    def topic(self) -> str:
+        """The topic that alarms publish to."""
+        return self._of("alarms")
+
+    def alarm(self, what: str) -> str:
+        """An alarm on something of its own region."""
+        return self._of(what)
+
+    def health(self, region: str) -> str:
+        """A region's health check, and the alarm on it: both stand in one place for all regions."""
+        return self._of(f"health-{region}")
+
+    def dashboard(self, region: str) -> str:
+        """A region's dashboard. Dashboards are one namespace for all regions."""
+        return self._of(f"overview-{region}")
+
+    @property
+    def metric_namespace(self) -> str:
+        """Where the function's own metrics go."""
+        return self.stack
+
+    def parameter(self, what: Parameter) -> str:
+        """A parameter of Parameter Store."""
+        return f"/{self.stack}/{what}"
+
+    @property
+    def own_zone(self) -> str:
+        """The zone of an environment without a domain. ICANN reserved `.internal` for private use, so
+        nobody will ever delegate it."""
+        return f"{self.stack}.internal"
+
+    def failover_domain(self, domain: str | None) -> str:
+        """The name that follows the healthy region."""
+        return f"failover.{self.own_zone}" if domain is None else f"{self._of('failover')}.{domain}"
+
+    def latency_domain(self, domain: str | None) -> str:
+        """The name that follows the nearest region."""
+        return f"latency.{self.own_zone}" if domain is None else f"{self._of('latency')}.{domain}"
+
+    def state_key(self) -> str:
+        """The state's key in a state bucket."""
+        return f"payinfra/{self.stack}/terraform.tfstate"
+
+
+def tags(env: str, *, owner: str | None = None, cost_center: str | None = None) -> dict[str, str]:
+    """The tags of everything that can be tagged."""
+    found = {
+        "Environment": env,
+        "EnvironmentSuffix": env,
+        "Project": PROJECT,
+        "ManagedBy": "cdktf",
+        "Owner": owner,
+        "CostCenter": cost_center,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def regions_used(regions: Sequence[str]) -> tuple[str, ...]:
+    """The regions that a stack reaches: its two, and the health metrics' region where it is neither."""
+    return tuple(dict.fromkeys((*regions, HEALTH_METRICS_REGION)))
+
+
+def execute_api_host(api_id: str, region: str) -> str:
+    """The host of a regional API's default endpoint on AWS."""
+    return f"{api_id}.execute-api.{region}.amazonaws.com"
+
+
+def payments_url(api_id: str, region: str, local: Mapping[str, str] | None = None) -> str:
+    """The URL that payments are POSTed to.
+
+    Args:
+        api_id: the REST API's id.
+        region: the region that it is in.
+        local: the embedded AWS's URL for each region; None on AWS.
+    """
+    if local is None:
+        return f"https://{execute_api_host(api_id, region)}/{STAGE}/payments"
+    return f"{local[region]}/_aws/execute-api/{api_id}/{STAGE}/payments"
