@@ -4,7 +4,8 @@ How to write a check (the module belongs to `payinfra.checks.policy` and is name
 `MODULES`, a tuple of module names in the order of the catalogue):
 
     @check(id="PI-S3-001", title="Buckets block public access", severity=Severity.CRITICAL,
-           on="aws_s3_bucket", risk="Audit records become readable to anyone.", fix="Add all four public access blocks.",
+           on="aws_s3_bucket", risk="Audit records become readable to anyone.",
+           fix="Add all four public access blocks.",
            controls=("AWS FSBP S3.8",))
     def bucket_blocks_public_access(bucket: Resource, manifest: Manifest) -> Verdict: ...
 

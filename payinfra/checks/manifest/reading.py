@@ -1,0 +1,145 @@
+"""From a file's bytes to its sections, or to one clear sentence about why not.
+
+Duplicate keys are refused: JSON readers silently keep the last one, so that a whole resource could vanish
+from what is checked while Terraform still sees it.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from payinfra.checks.manifest.values import Json, kind_of
+from payinfra.errors import EnvironmentUnusable
+
+_MOST_DEPTH = 150
+_MOST_BYTES = 512 * 1024 * 1024
+_HCL = re.compile(r'\s*(?:#.*\n|//.*\n|\s)*[a-z_]+(?:\s+"[^"\n]*")*\s*(?:\{|=)')
+_HINT = "Give a synthesized cdk.tf.json, or any file in Terraform's JSON syntax."
+
+
+class _DuplicateKey(ValueError):
+    pass
+
+
+def read_text(path: Path) -> str:
+    """The file's text.
+
+    Raises:
+        EnvironmentUnusable: it is not there, no file, unreadable, over 512 MB, or not UTF-8.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise EnvironmentUnusable(f"{path} is larger than {_MOST_BYTES // 1024**2} MB.", _HINT)
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise EnvironmentUnusable(f"{path} is not UTF-8 text.", _HINT) from None
+    except (OSError, ValueError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
+        raise EnvironmentUnusable(f"{path} cannot be read: {reason}.", _HINT) from None
+
+
+def parse(text: str, file: str) -> dict[str, Json]:
+    """The text as one JSON object (a list of objects, which Terraform allows, is merged).
+
+    Raises:
+        EnvironmentUnusable: it is empty, no JSON, HCL, cut off, too deep, says a key twice, or is no object.
+    """
+    if not text.strip():
+        raise EnvironmentUnusable(f"{file} is empty.", _HINT)
+    try:
+        root: Json = json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant)
+        _limit_depth(root)
+    except RecursionError:
+        raise EnvironmentUnusable(f"{file} is nested too deeply to be read.", _HINT) from None
+    except _DuplicateKey as problem:
+        raise EnvironmentUnusable(
+            f"{file} has the key {problem} twice in one object.",
+            "Keep one of the two: only one would be read.",
+        ) from None
+    except json.JSONDecodeError as problem:
+        if _HCL.match(text):
+            raise EnvironmentUnusable(f"{file} is HCL, not JSON.", _HINT) from None
+        where = f"line {problem.lineno}, column {problem.colno}"
+        cut = " It seems to be cut off." if problem.pos >= len(text.rstrip()) else ""
+        raise EnvironmentUnusable(f"{file} is no JSON: {problem.msg} at {where}.{cut}", _HINT) from None
+    except ValueError as problem:
+        raise EnvironmentUnusable(f"{file} is no JSON that Terraform reads: {problem}.", _HINT) from None
+    return section(root, f"{file} as a whole", file)
+
+
+def section(value: Json, what: str, file: str) -> dict[str, Json]:
+    """An object, or a list of objects merged into one; null is an empty one.
+
+    Raises:
+        EnvironmentUnusable: it is something else, or two of the objects have a key in common.
+    """
+    if value is None:
+        return {}
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, list):
+        raise EnvironmentUnusable(f"{file}: {what} is {kind_of(value)}, not an object.", _HINT)
+    merged: dict[str, Json] = {}
+    for item in value:
+        if not isinstance(item, dict):
+            raise EnvironmentUnusable(f"{file}: {what} has {kind_of(item)} where an object is due.", _HINT)
+        for key, entry in item.items():
+            before = merged.get(key)
+            if isinstance(before, dict) and isinstance(entry, dict) and not before.keys() & entry.keys():
+                merged[key] = before | entry
+            elif key in merged and key != "//":
+                raise EnvironmentUnusable(f"{file}: {what} has {key!r} twice.", _HINT)
+            else:
+                merged[key] = entry
+    return merged
+
+
+def labelled(value: Json, what: str, file: str) -> Iterator[tuple[str, str, dict[str, Json]]]:
+    """Type, name and body of every block in a section with two labels, such as `resource`.
+
+    Raises:
+        EnvironmentUnusable: something in it is no block, or there twice.
+    """
+    for kind, blocks in section(value, what, file).items():
+        if kind == "//":
+            continue
+        for name, body in section(blocks, f"{what} {kind}", file).items():
+            if name == "//":
+                continue
+            bodies = body if isinstance(body, list) else [body]
+            if len(bodies) != 1 or not isinstance(bodies[0], dict):
+                found = f"{len(bodies)} blocks" if isinstance(body, list) else kind_of(body)
+                raise EnvironmentUnusable(f"{file}: {kind}.{name} is {found}, not one block.", _HINT)
+            yield kind, name, bodies[0]
+
+
+def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            # A comment property is the one key that Terraform ignores, however often.
+            if key in seen and key != "//":
+                raise _DuplicateKey(repr(key))
+            seen.add(key)
+    return found
+
+
+def _constant(name: str) -> Json:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _limit_depth(root: Json) -> None:
+    level: list[Json] = [root]
+    for _ in range(_MOST_DEPTH):
+        below: list[Json] = []
+        for value in level:
+            if isinstance(value, dict):
+                below += value.values()
+            elif isinstance(value, list):
+                below += value
+        if not below:
+            return
+        level = below
+    raise RecursionError
