@@ -224,6 +224,10 @@ class Settings(BaseModel):
         """Whether the environment lives on the embedded AWS."""
         return self.target is Target.LOCAL
 
+    def command(self, name: str) -> str:
+        """A command line for this environment, to be shown to a person."""
+        return f"payinfra {name} --env {self.env}{' --local' if self.is_local else ''}"
+
     @property
     def work_dir(self) -> Path:
         """Where this environment's synth output, Terraform data, state, outputs and logs are."""

@@ -1,0 +1,63 @@
+# Set-up, checks and the demonstration. `make help` lists what there is.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The interpreters that payinfra is tested with, the preferred one first.
+PYTHONS := python3.11 python3.12 python3
+
+# Bytecode that is kept makes every start of the tool several times faster.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup demo test lint types imports unit synth functional e2e coverage docs lock bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
+
+setup: $(VENV)/installed ## Make the virtual environment and install everything that is locked
+
+$(VENV)/installed: pyproject.toml requirements.lock requirements-terraform.lock scripts/setup.sh
+	@PYTHONS="$(PYTHONS)" bash scripts/setup.sh $(VENV)
+	@touch $@
+
+demo: setup ## Deploy two regions on the embedded AWS, and send a payment through each
+	@$(BIN)/payinfra deploy --env demo --local --yes
+
+test: setup lint types imports docs-check tests ## Everything that CI runs
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup
+	@$(BIN)/mypy
+
+imports: setup
+	@$(BIN)/lint-imports
+
+tests: setup ## All tests, with coverage of every line and branch
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest tests/unit tests/synth tests/functional tests/e2e
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report
+
+unit synth functional e2e: setup ## One tier of the tests
+	@$(BIN)/pytest tests/$@
+
+docs: setup ## Write the generated pages again
+	@$(BIN)/python -m scripts.docs
+
+docs-check: setup
+	@$(BIN)/python -m scripts.docs --check
+
+bench: setup ## Measure, and print ratios
+	@$(BIN)/python -m bench
+
+lock: setup ## Resolve the dependencies anew
+	@bash scripts/lock.sh $(BIN)
+
+clean: ## Stop the embedded AWS and remove what was built; environments' state stays
+	@if [ -x $(BIN)/payinfra ]; then $(BIN)/payinfra local down; fi
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* dist

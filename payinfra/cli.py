@@ -1,0 +1,312 @@
+"""The command line: parse, build Settings, call the pipeline, render, exit. Nothing else prints or exits."""
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from payinfra.errors import ExitCode, PayinfraError, UsageProblem
+from payinfra.options import STACK, WHERE, Format, with_settings
+
+if TYPE_CHECKING:
+    from payinfra.pipeline import Confirm, Pipeline
+    from payinfra.report.progress import Watch
+    from payinfra.settings import Settings
+    from payinfra.terraform import Plan
+
+app = typer.Typer(
+    name="payinfra",
+    help="Take a two-region AWS payments backend from flags to verified, and rehearse the loss of a region.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+local_app = typer.Typer(no_args_is_help=True, help="The embedded AWS on this machine.")
+fault_app = typer.Typer(no_args_is_help=True, help="Faults of the embedded AWS.")
+app.add_typer(local_app, name="local")
+local_app.add_typer(fault_app, name="fault")
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to write the result to stdout.")]
+EagerOption = Annotated[
+    bool, typer.Option("--eager-bindings", help="Import cdktf's AWS bindings whole, the ordinary, slow way.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+AllowDestroyOption = Annotated[
+    bool, typer.Option("--allow-destroy", help="Let the plan delete or replace a table, bucket, key or zone.")
+]
+
+
+def main() -> None:
+    """The console script: every failure becomes one message and the right exit code."""
+    try:
+        app()
+    except PayinfraError as error:
+        from payinfra.report.results import problem
+
+        problem(_stderr(), error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _stderr().print("Interrupted.")
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(ExitCode.DONE)
+    except Exception:  # noqa: BLE001 - the one place where a bug is reported as what it is
+        traceback.print_exc()
+        _stderr().print("This is a bug in payinfra. Please report it with the lines above.")
+        sys.exit(ExitCode.BUG)
+
+
+@app.command()
+@with_settings(STACK)
+def synth(
+    settings: "Settings", *, fmt: FormatOption = Format.TABLE, eager_bindings: EagerOption = False
+) -> None:
+    """Build the stack's Terraform, and list its resources by service and region."""
+    from payinfra.report import stages
+
+    with _session(settings, eager=eager_bindings) as session:
+        synthesized = session.pipeline.synth()
+    stages.synthesized(_stdout(), synthesized, fmt)
+
+
+@app.command()
+@with_settings(STACK)
+def plan(
+    settings: "Settings",
+    *,
+    out: Annotated[Path | None, typer.Option(help="Keep the plan here, for `deploy --plan`.")] = None,
+    allow_destroy: AllowDestroyOption = False,
+    fmt: FormatOption = Format.TABLE,
+    eager_bindings: EagerOption = False,
+) -> None:
+    """Show what a deployment would change."""
+    from payinfra.report import stages
+    from payinfra.terraform import guard
+
+    with _session(settings, eager=eager_bindings) as session:
+        planned = session.pipeline.plan(out=out)
+    stages.planned(_stdout(), planned, fmt)
+    guard(planned, allow_destroy)
+
+
+@app.command()
+@with_settings(STACK)
+def deploy(
+    settings: "Settings",
+    *,
+    saved_plan: Annotated[
+        Path | None, typer.Option("--plan", help="Apply this plan, made by `plan --out`.")
+    ] = None,
+    yes: YesOption = False,
+    allow_destroy: AllowDestroyOption = False,
+    fmt: FormatOption = Format.TABLE,
+    eager_bindings: EagerOption = False,
+) -> None:
+    """Synthesize, check, plan, apply, and send a payment through each region."""
+    from payinfra.report import stages
+
+    _needs_a_person(yes, "deploy")
+    with _session(settings, eager=eager_bindings) as session:
+        deployed = session.pipeline.deploy(
+            session.confirm(yes, "Apply this plan?"), allow_destroy=allow_destroy, saved_plan=saved_plan
+        )
+    stages.deployed(_stdout(), deployed, settings, fmt)
+
+
+@app.command()
+@with_settings(STACK)
+def destroy(
+    settings: "Settings",
+    *,
+    yes: YesOption = False,
+    yes_really: Annotated[
+        str | None, typer.Option(metavar="ENV", help="A protected environment's name, once more.")
+    ] = None,
+    fmt: FormatOption = Format.TABLE,
+    eager_bindings: EagerOption = False,
+) -> None:
+    """Delete every resource of the environment."""
+    from payinfra.report import stages
+
+    _needs_a_person(yes, "destroy")
+    if settings.protected and (not yes or yes_really != settings.env):
+        raise UsageProblem(
+            f"Environment {settings.env} is protected.",
+            f"To destroy it and its data for good: --yes --yes-really {settings.env}.",
+        )
+    with _session(settings, eager=eager_bindings) as session:
+        destroyed = session.pipeline.destroy(
+            session.confirm(yes, f"Destroy {settings.env} and all its data?")
+        )
+    stages.destroyed(_stdout(), destroyed, settings, fmt)
+
+
+@app.command()
+@with_settings(WHERE)
+def outputs(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
+    """Print what the last deployment put where."""
+    from payinfra.report import stages
+
+    with _session(settings) as session:
+        found = session.pipeline.outputs()
+    stages.outputs(_stdout(), found, fmt)
+
+
+@app.command("settings")
+@with_settings(STACK)
+def show_settings(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
+    """Print every setting, and where its value came from."""
+    from payinfra.report import stages
+
+    stages.settings(_stdout(), settings, fmt)
+
+
+@app.command()
+def doctor(*, fmt: FormatOption = Format.TABLE) -> None:
+    """Look at everything that payinfra needs of this machine, and say how to get what is missing."""
+    from payinfra import doctor as examine
+    from payinfra.report import stages
+
+    findings = examine.examine()
+    stages.diagnosis(_stdout(), findings, fmt)
+    if any(not finding.good for finding in findings):
+        raise typer.Exit(ExitCode.UNUSABLE_ENVIRONMENT)
+
+
+@app.command()
+def version(*, fmt: FormatOption = Format.TABLE) -> None:
+    """Print the version."""
+    from payinfra import __version__
+    from payinfra.report import results
+
+    if fmt is Format.JSON:
+        results.write_json(_stdout(), {"version": __version__})
+    else:
+        results.write(_stdout(), f"payinfra {__version__}")
+
+
+# -- the embedded AWS --------------------------------------------------------------------------------------
+
+WorkRootOption = Annotated[
+    Path, typer.Option("--work-root", envvar="PAYINFRA_WORK_ROOT", help="Folder of the embedded AWS's state.")
+]
+PrimaryOption = Annotated[str, typer.Option("--primary-region", envvar="PAYINFRA_PRIMARY_REGION")]
+SecondaryOption = Annotated[str, typer.Option("--secondary-region", envvar="PAYINFRA_SECONDARY_REGION")]
+WORK_ROOT = Path(".payinfra")
+
+
+@local_app.command("up")
+def local_up(
+    *,
+    work_root: WorkRootOption = WORK_ROOT,
+    primary_region: PrimaryOption = "us-east-1",
+    secondary_region: SecondaryOption = "us-west-2",
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Start the embedded AWS, or find it running."""
+    from payinfra.local import server
+    from payinfra.report import local as report
+    from payinfra.report.progress import watching
+    from payinfra.tools import SERVER_FOLDER
+
+    with watching(_stderr()) as watch:
+        server.up(work_root / SERVER_FOLDER, (primary_region, secondary_region), emit=watch.emit)
+    report.status(_stdout(), server.status(work_root / SERVER_FOLDER), fmt)
+
+
+@local_app.command("down")
+def local_down(*, work_root: WorkRootOption = WORK_ROOT) -> None:
+    """Stop the embedded AWS. What it holds is kept for the next start."""
+    from payinfra.local import server
+    from payinfra.tools import SERVER_FOLDER
+
+    stopped = server.down(work_root / SERVER_FOLDER)
+    _stderr().print("Stopped the embedded AWS." if stopped else "The embedded AWS is not running.")
+
+
+@local_app.command("status")
+def local_status(*, work_root: WorkRootOption = WORK_ROOT, fmt: FormatOption = Format.TABLE) -> None:
+    """Print where the embedded AWS answers, and which faults are in place."""
+    from payinfra.local import server
+    from payinfra.report import local as report
+    from payinfra.tools import SERVER_FOLDER
+
+    found = server.status(work_root / SERVER_FOLDER)
+    report.status(_stdout(), found, fmt)
+    if found is None:
+        raise typer.Exit(ExitCode.UNUSABLE_ENVIRONMENT)
+
+
+@local_app.command("logs")
+def local_logs(
+    *,
+    work_root: WorkRootOption = WORK_ROOT,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the last lines.")] = 50,
+) -> None:
+    """Print the last lines of the embedded AWS's log."""
+    from payinfra.local import server
+    from payinfra.tools import SERVER_FOLDER
+
+    for line in server.logs(work_root / SERVER_FOLDER, lines):
+        _stdout().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+# -- edges -------------------------------------------------------------------------------------------------
+
+
+def _stdout() -> Console:
+    return Console(soft_wrap=False)
+
+
+def _stderr() -> Console:
+    return Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class _Session:
+    """A pipeline, and the view on stderr that follows it."""
+
+    pipeline: "Pipeline"
+    watch: "Watch"
+
+    def confirm(self, yes: bool, question: str) -> "Confirm":
+        """Show the plan and ask, unless `--yes` was said."""
+
+        def ask(planned: "Plan") -> bool:
+            if yes:
+                return True
+            from payinfra.report import stages
+
+            with self.watch.paused():
+                stages.planned(_stderr(), planned, Format.TABLE)
+                return typer.confirm(question, err=True)
+
+        return ask
+
+
+@contextmanager
+def _session(settings: "Settings", *, eager: bool = False) -> "Iterator[_Session]":
+    from payinfra.pipeline import Pipeline
+    from payinfra.report.progress import watching
+
+    with watching(_stderr()) as watch:
+        yield _Session(Pipeline(settings, watch.emit, eager_bindings=eager), watch)
+
+
+def _needs_a_person(yes: bool, command: str) -> None:
+    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageProblem(
+            "There is no terminal to ask at.",
+            f"Say --yes: payinfra {command} --yes … applies without asking.",
+        )
+
+
+if __name__ == "__main__":  # pragma: no cover
+    main()

@@ -1,0 +1,247 @@
+"""The stages of a deployment, in order. They emit events and return results; they never print."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from payinfra import tools
+from payinfra.aws import Aws, Endpoints
+from payinfra.errors import EnvironmentUnusable, GateFailed
+from payinfra.events import Emit, StageFinished, StageSkipped, StageStarted, ignore
+from payinfra.files import write_private
+from payinfra.inventory import Inventory
+from payinfra.lock import exclusive
+from payinfra.outputs import Outputs
+from payinfra.proof import Proof
+from payinfra.results import Deployed, Destroyed, Synthesized, headline
+from payinfra.settings import Settings
+from payinfra.terraform import OutputValue, Plan, Terraform, guard
+
+LATEST_OUTPUTS = Path("cfn-outputs") / "flat-outputs.json"
+
+NOT_YET = ("verify",)
+"""Stages of the design that this version does not have; `deploy` says so instead of passing over them."""
+
+Confirm = Callable[[Plan], bool]
+
+
+@dataclass
+class _Stage:
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The stages for one environment.
+
+    Args:
+        settings: the environment.
+        emit: told of everything that happens.
+        eager_bindings: import cdktf's bindings the ordinary, slow way.
+        toolbox: what the stages work with; tests pass scripted ones.
+    """
+
+    settings: Settings
+    emit: Emit = ignore
+    eager_bindings: bool = False
+    toolbox: tools.Toolbox = tools.REAL
+    latest_outputs: Path = LATEST_OUTPUTS
+
+    # -- the commands --------------------------------------------------------------------------------
+
+    def synth(self) -> Synthesized:
+        """Synthesize the stack.
+
+        On the embedded AWS the providers' endpoints are those of the running server, or the ones that it
+        would listen on.
+        """
+        with exclusive(self.settings.work_dir, "synth"):
+            return self._synth(self.toolbox.local_addresses(self.settings))
+
+    def plan(self, *, out: Path | None = None) -> Plan:
+        """Plan what a deployment would change, and keep the plan in `out` where it is given."""
+        with exclusive(self.settings.work_dir, "plan"):
+            plan = self._plan(self._initialised(self._checked_synth(self._surroundings())), self._plan_file)
+            if out is not None:
+                shutil.copyfile(self._plan_file, out)
+                out.chmod(0o600)
+            return plan
+
+    def deploy(
+        self, confirm: Confirm, *, allow_destroy: bool = False, saved_plan: Path | None = None
+    ) -> Deployed:
+        """Synthesize, check, plan, apply and prove.
+
+        Args:
+            confirm: asked once, with a plan that changes something.
+            allow_destroy: let the plan delete or replace what holds data.
+            saved_plan: apply this plan, made by `plan`, instead of a new one.
+
+        Raises:
+            GateFailed: a finding, the plan guard or a person said no, or a payment did not get through.
+            ToolFailed: synthesis or Terraform failed.
+            EnvironmentUnusable: another deployment is under way, or something needed cannot be reached.
+        """
+        began = time.monotonic()
+        with exclusive(self.settings.work_dir, "deploy"):
+            endpoints = self._surroundings()
+            terraform = self._initialised(self._checked_synth(endpoints))
+            if saved_plan is None:
+                plan = self._plan(terraform, self._plan_file)
+            else:
+                plan = self._read_plan(terraform, saved_plan)
+            outputs = self._apply(terraform, plan, confirm, allow_destroy=allow_destroy)
+            proofs = self._prove(outputs, endpoints)
+            for stage in NOT_YET:
+                self.emit(StageSkipped(stage, "not part of this version yet"))
+        return Deployed(plan, outputs, proofs, time.monotonic() - began)
+
+    def destroy(self, confirm: Confirm) -> Destroyed:
+        """Delete every resource of the environment.
+
+        Raises:
+            GateFailed: the person said no.
+            ToolFailed, EnvironmentUnusable: as for `deploy`.
+        """
+        began = time.monotonic()
+        with exclusive(self.settings.work_dir, "destroy"):
+            endpoints = self._surroundings()
+            unprotected = self.settings.model_copy(update={"protected": False})
+            if self.settings.protected:
+                released = self._initialised(self._synth(endpoints, unprotected))
+                release = self._plan(released, self._plan_file, stage="release")
+                self._apply_plan(released, release, "release")
+            terraform = self._initialised(self._synth(endpoints, unprotected))
+            plan = self._plan(terraform, self._plan_file, destroy=True)
+            if plan.has_changes:
+                if not confirm(plan):
+                    raise GateFailed("Nothing was destroyed.")
+                self._apply_plan(terraform, plan, "destroy")
+            self._forget_outputs()
+        return Destroyed(plan, time.monotonic() - began)
+
+    def outputs(self) -> Outputs:
+        """The environment's outputs, from its own file or, where that is absent, from its state.
+
+        Raises:
+            EnvironmentUnusable: it was never deployed from here.
+        """
+        if known := self._known_outputs():
+            return known
+        if self.settings.state_bucket is None and not (self.settings.work_dir / "terraform.tfstate").exists():
+            raise EnvironmentUnusable(
+                f"Environment {self.settings.env} has no outputs on {self.settings.target}: "
+                "it was not deployed from this folder.",
+                f"Run `{self.settings.command('deploy')}`.",
+            )
+        with exclusive(self.settings.work_dir, "outputs"):
+            terraform = self._initialised(self._synth(self.toolbox.local_addresses(self.settings)))
+            return self._keep(terraform.outputs())
+
+    # -- the stages ----------------------------------------------------------------------------------
+
+    def _surroundings(self) -> Endpoints | None:
+        if not self.settings.is_local:
+            return None
+        with self._stage("local") as stage:
+            endpoints = self.toolbox.local_up(self.settings, self.emit)
+            stage.detail = ", ".join(f"{region} on {url}" for region, url in endpoints.regions.items())
+        return endpoints
+
+    def _synth(self, endpoints: Endpoints | None, settings: Settings | None = None) -> Synthesized:
+        with self._stage("synth") as stage:
+            folder = self.toolbox.synthesize(settings or self.settings, endpoints, self.eager_bindings)
+            inventory = Inventory.read(folder / "cdk.tf.json")
+            stage.detail = f"{inventory.total} resources"
+        return Synthesized(folder, inventory)
+
+    def _checked_synth(self, endpoints: Endpoints | None) -> Synthesized:
+        synthesized = self._synth(endpoints)
+        with self._stage("check") as stage:
+            stage.detail = self.toolbox.check(self.settings, synthesized.folder)
+        return synthesized
+
+    def _initialised(self, synthesized: Synthesized) -> Terraform:
+        terraform = self.toolbox.terraform(self.settings, synthesized.folder, self.emit)
+        with self._stage("init") as stage:
+            terraform.init()
+            stage.detail = f"{terraform.binary.kind} {terraform.binary.version}"
+        return terraform
+
+    def _plan(self, terraform: Terraform, out: Path, *, destroy: bool = False, stage: str = "plan") -> Plan:
+        with self._stage(stage) as running:
+            plan = terraform.plan(out.resolve(), destroy=destroy)
+            running.detail = headline(plan)
+        return plan
+
+    def _read_plan(self, terraform: Terraform, saved: Path) -> Plan:
+        with self._stage("plan") as stage:
+            plan = terraform.show(saved.resolve())
+            stage.detail = f"{headline(plan)}, from {saved}"
+        return plan
+
+    def _apply(self, terraform: Terraform, plan: Plan, confirm: Confirm, *, allow_destroy: bool) -> Outputs:
+        guard(plan, allow_destroy)
+        if not plan.has_changes:
+            self.emit(StageSkipped("apply", "nothing to change"))
+            return (
+                Outputs.read(self._outputs_file)
+                if self._outputs_file.exists()
+                else self._keep(terraform.outputs())
+            )
+        if not confirm(plan):
+            raise GateFailed("Nothing was changed: the plan was not confirmed.")
+        return self._keep(self._apply_plan(terraform, plan, "apply"))
+
+    def _apply_plan(self, terraform: Terraform, plan: Plan, stage: str) -> Mapping[str, OutputValue]:
+        with self._stage(stage, total=len(plan.changes)) as running:
+            outputs = terraform.apply(plan.file)
+            running.detail = headline(plan)
+        return outputs
+
+    def _prove(self, outputs: Outputs, endpoints: Endpoints | None) -> tuple[Proof, ...]:
+        with self._stage("prove") as stage:
+            proofs = self.toolbox.prove(outputs, Aws(endpoints))
+            stage.detail = "a payment through each region, read back in the other"
+        return proofs
+
+    # -- files ---------------------------------------------------------------------------------------
+
+    @property
+    def _plan_file(self) -> Path:
+        return self.settings.work_dir / "plan.tfplan"
+
+    @property
+    def _outputs_file(self) -> Path:
+        return self.settings.work_dir / "outputs.json"
+
+    def _known_outputs(self) -> Outputs | None:
+        return Outputs.read(self._outputs_file) if self._outputs_file.exists() else None
+
+    def _keep(self, values: Mapping[str, OutputValue]) -> Outputs:
+        """Write the outputs that are not sensitive to the environment's file and to the latest copy."""
+        flat = {name: str(value.value) for name, value in values.items() if not value.sensitive}
+        outputs = Outputs.from_flat(flat)
+        text = json.dumps(flat, indent=2, sort_keys=True) + "\n"
+        for file in (self._outputs_file, self.latest_outputs):
+            write_private(file, text)
+        return outputs
+
+    def _forget_outputs(self) -> None:
+        """Remove the outputs of an environment that is gone, and the latest copy where it is of this one."""
+        own, latest = self._outputs_file, self.latest_outputs
+        if own.exists() and latest.exists() and own.read_bytes() == latest.read_bytes():
+            latest.unlink()
+        own.unlink(missing_ok=True)
+
+    @contextmanager
+    def _stage(self, name: str, total: int | None = None) -> Iterator[_Stage]:
+        stage = _Stage()
+        began = time.monotonic()
+        self.emit(StageStarted(name, total))
+        yield stage
+        self.emit(StageFinished(name, time.monotonic() - began, stage.detail))

@@ -1,0 +1,114 @@
+"""One payment through each region's API, read back through the other's."""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from payinfra.aws import Aws
+from payinfra.errors import GateFailed
+from payinfra.outputs import Outputs, RegionOutputs
+
+SEEN_WITHIN_S = 30.0
+"""How long a payment may take to reach the other region; DynamoDB replicates within seconds as a rule."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A payment written in one region and read in the other, `lag_s` seconds later."""
+
+    written_in: str
+    read_in: str
+    payment_id: str
+    lag_s: float
+
+
+class _NotYet(Exception):
+    """The API did not answer as it should, this time."""
+
+
+def cross_region_payments(
+    outputs: Outputs,
+    aws: Aws,
+    *,
+    http: httpx.Client | None = None,
+    within_s: float = SEEN_WITHIN_S,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+) -> tuple[Proof, Proof]:
+    """Send a payment through each region and read it in the other.
+
+    Raises:
+        GateFailed: a region refused the payment, or the other did not show it within `within_s` seconds.
+    """
+    with http or httpx.Client(timeout=10.0) as client:
+        keys = {region.region: _api_key(aws, region) for region in (outputs.primary, outputs.secondary)}
+
+        def prove(here: RegionOutputs, there: RegionOutputs) -> Proof:
+            polls = Retrying(
+                retry=retry_if_exception_type((_NotYet, httpx.TransportError)),
+                stop=stop_after_delay(within_s),
+                wait=wait_exponential(multiplier=0.1, max=2.0),
+                sleep=sleep,
+                reraise=True,
+            )
+            try:
+                # The same key and body however often: a retry cannot make a second payment.
+                headers = {
+                    "x-api-key": keys[here.region],
+                    "Idempotency-Key": f"payinfra-proof-{uuid.uuid4()}",
+                }
+                body = {
+                    "amount": 1,
+                    "currency": "USD",
+                    "customer_id": "payinfra-proof",
+                    "payment_method": "wallet",
+                    "timestamp": int(now() * 1000),
+                    "metadata": {"sent_by": "payinfra"},
+                }
+                answer = polls(_expect, client, "POST", here.api_endpoint, headers, body, (200, 201))
+                payment_id = str(answer["payment_id"])
+                written = time.monotonic()
+                seen = polls(
+                    _expect,
+                    client,
+                    "GET",
+                    f"{there.api_endpoint}/{payment_id}",
+                    {"x-api-key": keys[there.region]},
+                    None,
+                    (200,),
+                )
+            except (_NotYet, httpx.TransportError) as error:
+                raise GateFailed(
+                    f"A payment sent through {here.region} was not read back in {there.region}: {error}",
+                    f"Look at the function's log group {here.lambda_log_group_name} in {here.region}.",
+                ) from None
+            if seen != answer:
+                raise GateFailed(f"Payment {payment_id} differs between {here.region} and {there.region}.")
+            return Proof(here.region, there.region, payment_id, time.monotonic() - written)
+
+        return prove(outputs.primary, outputs.secondary), prove(outputs.secondary, outputs.primary)
+
+
+def _api_key(aws: Aws, region: RegionOutputs) -> str:
+    """The API key's value; it goes into a header and nowhere else."""
+    answer = aws.ssm(region.region).get_parameter(Name=region.api_key_parameter, WithDecryption=True)
+    return answer["Parameter"]["Value"]
+
+
+def _expect(
+    client: httpx.Client,
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    body: dict[str, object] | None,
+    wanted: tuple[int, ...],
+) -> dict[str, object]:
+    response = client.request(method, url, headers=headers, json=body)
+    if response.status_code not in wanted:
+        raise _NotYet(f"{method} {url} answered {response.status_code}: {response.text[:200]}")
+    answer: dict[str, object] = response.json()
+    return answer

@@ -1,0 +1,1 @@
+"""Events and results, drawn: for a terminal, and for whatever reads stdout."""

