@@ -1,0 +1,162 @@
+"""The ASGI applications in front of ministack: one for each region's port, one for the global port."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from payinfra.local.asgi import (
+    App,
+    ClientGone,
+    Receive,
+    Request,
+    Response,
+    Scope,
+    Send,
+    answer,
+    ask,
+    read_request,
+    send_response,
+)
+from payinfra.local.emulator import serving
+
+GLOBAL_SERVICES = frozenset({"iam", "sts", "route53"})
+
+_EXECUTE_API_HOST = re.compile(r"([a-z0-9]+)\.execute-api\.([a-z0-9-]+)\.amazonaws\.com")
+_SIGNED_FOR = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+_ADMIN = ("/_ministack/", "/_localstack/")
+_LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+
+class Correction(Protocol):
+    """Makes one answer of ministack's into what AWS answers. Gives it back as it is where it has no say."""
+
+    def __call__(self, request: Request, response: Response, region: str) -> Response: ...
+
+
+Handler = Callable[[Request], Awaitable[Response | None]]
+
+
+def aws_error(status: int, code: str, message: str) -> Response:
+    """An error in the form that every AWS SDK reads a code from."""
+    body = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    with_code = answer(status, body.encode(), "text/xml")
+    return replace(with_code, headers=(*with_code.headers, ("x-amzn-errortype", code)))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a Host header names this machine. Any other may be a web page's, rebound to loopback."""
+    return host in _LOOPBACK_HOSTS
+
+
+def signed_for(request: Request) -> str:
+    """The service that a request was signed for, empty where it was not signed."""
+    found = _SIGNED_FOR.search(request.header("authorization"))
+    return found.group(2) if found else ""
+
+
+def to_its_api(request: Request) -> Request:
+    """AWS: a REST API answers at `{api}.execute-api.{region}.amazonaws.com`.
+
+    ministack knows an API by a path of its own; the Host header stays, as the function sees it on AWS.
+    """
+    found = _EXECUTE_API_HOST.fullmatch(request.host)
+    if found is None:
+        return request
+    return replace(request, raw_path=f"/_aws/execute-api/{found.group(1)}{request.raw_path}")
+
+
+@dataclass
+class Front:
+    """What both kinds of port have in common.
+
+    Args:
+        emulator: ministack's application.
+        corrections: applied in this order to each answer.
+        touched: told of each request that may have changed something.
+    """
+
+    emulator: App
+    corrections: Sequence[Correction]
+    touched: Callable[[], None]
+
+    async def forward(self, request: Request, region: str, scope: Scope, receive: Receive) -> Response:
+        """Lets ministack answer, and corrects what it says."""
+        response = await ask(self.emulator, scope, receive, request)
+        if request.method not in ("GET", "HEAD"):
+            self.touched()
+        for correct in self.corrections:
+            response = correct(request, response, region)
+        return response
+
+
+async def _answer(
+    scope: Scope, receive: Receive, send: Send, handle: Callable[[Request], Awaitable[Response]]
+) -> None:
+    if scope["type"] != "http":
+        return
+    try:
+        request = await read_request(scope, receive)
+    except ClientGone:
+        return
+    await send_response(send, await handle(request))
+
+
+@dataclass
+class RegionApp:
+    """One region's port: every call is a call to this region."""
+
+    region: str
+    front: Front
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        serving.set(self.region)
+
+        async def handle(request: Request) -> Response:
+            if request.path.startswith(_ADMIN):
+                return aws_error(403, "AccessDenied", "The emulator's own administration is closed.")
+            return await self.front.forward(to_its_api(request), self.region, scope, receive)
+
+        await _answer(scope, receive, send, handle)
+
+
+@dataclass
+class GlobalApp:
+    """The global port: IAM, STS and Route 53, and beneath a path of its own the control of faults.
+
+    Args:
+        control: answers the control's paths.
+        data_plane: answers those calls of Route 53 that ministack lacks; None leaves the call to ministack.
+    """
+
+    front: Front
+    control: Callable[[Request], Awaitable[Response]]
+    data_plane: Handler
+    region: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        serving.set(self.region)
+
+        async def handle(request: Request) -> Response:
+            if not is_loopback(request.host):
+                return aws_error(403, "AccessDenied", "This port answers to a loopback name only.")
+            if request.path.startswith("/_payinfra/"):
+                return await self.control(request)
+            if signed_for(request) not in GLOBAL_SERVICES:
+                return aws_error(
+                    400, "InvalidEndpoint", "This port serves IAM, STS and Route 53; each region has its own."
+                )
+            own = await self.data_plane(request) if signed_for(request) == "route53" else None
+            return own or await self.front.forward(request, self.region, scope, receive)
+
+        await _answer(scope, receive, send, handle)
+
+
+async def periodically(work: Callable[[], object], pause: Callable[[], float]) -> None:
+    """Does some work again and again, for ever; the pause is in seconds and asked for each time."""
+    while True:
+        await asyncio.sleep(pause())
+        work()

@@ -1,0 +1,149 @@
+"""The client of the control port: faults, the scale of time, status, and the end.
+
+Plain synchronous calls. Whoever can read the state folder may make them: each carries the token in it.
+"""
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from payinfra.errors import EnvironmentUnusable, UsageProblem
+from payinfra.local.endpoints import (
+    TOKEN_HEADER,
+    LocalStatus,
+    StateFolder,
+    endpoints_from_json,
+    read_endpoints,
+)
+from payinfra.local.faults import ActiveFault, Fault, from_json, to_json
+
+PREFIX = "/_payinfra"
+START_HINT = "Start it with `payinfra local up`."
+
+
+def active_to_json(active: ActiveFault) -> dict[str, object]:
+    """A fault in place, as the control port answers it."""
+    return {"id": active.fault_id, "since": active.since, "fault": to_json(active.fault)}
+
+
+def _active(value: object) -> ActiveFault:
+    match value:
+        case {"id": str(fault_id), "since": str(since), "fault": fault}:
+            return ActiveFault(fault_id, from_json(fault), since)
+        case _:
+            raise EnvironmentUnusable("The embedded AWS answered something else than a fault.", START_HINT)
+
+
+def _listed(value: object) -> tuple[ActiveFault, ...]:
+    return tuple(_active(entry) for entry in value) if isinstance(value, list) else ()
+
+
+@dataclass(frozen=True)
+class Control:
+    """Talks to one server's control port.
+
+    Args:
+        url: the server's global URL.
+        token: what its state folder's `token` holds.
+        timeout: seconds for one call.
+    """
+
+    url: str
+    token: str
+    timeout: float = 5.0
+
+    @classmethod
+    def of(cls, state_folder: Path) -> "Control":
+        """The control of the server whose state is in this folder.
+
+        Raises:
+            EnvironmentUnusable: no server says that it runs there.
+        """
+        folder = StateFolder(state_folder)
+        endpoints = read_endpoints(folder)
+        if endpoints is None or not folder.token.exists():
+            raise EnvironmentUnusable("The embedded AWS is not running.", START_HINT)
+        return cls(endpoints.global_url, folder.token.read_text(encoding="utf-8").strip())
+
+    def list(self) -> tuple[ActiveFault, ...]:
+        """The faults in place, oldest first."""
+        return _listed(self._call("GET", "/faults"))
+
+    def inject(self, fault: Fault) -> ActiveFault:
+        """Puts a fault in place, at once.
+
+        Raises:
+            UsageProblem: the server does not serve that region, or the numbers are not usable.
+        """
+        return _active(self._call("POST", "/faults", to_json(fault)))
+
+    def clear(self, fault_id: str | None = None) -> tuple[ActiveFault, ...]:
+        """Clears one fault, or all; gives those that were in place. What is not there is no error."""
+        return _listed(self._call("DELETE", f"/faults/{fault_id}" if fault_id else "/faults"))
+
+    def set_time_scale(self, scale: float) -> None:
+        """Makes the emulated world's time run `scale` times as fast: intervals, TTL and waits shrink.
+
+        Raises:
+            UsageProblem: the scale is not above 0.
+        """
+        self._call("PUT", "/time-scale", {"scale": scale})
+
+    def add_region(self, region: str) -> None:
+        """Serves one more region, on a port of its own."""
+        self._call("POST", "/regions", {"region": region})
+
+    def status(self) -> LocalStatus:
+        """What the server is doing now."""
+        match self._call("GET", "/status"):
+            case {
+                "endpoints": endpoints,
+                "faults": faults,
+                "time_scale": int() | float() as scale,
+                "pending_writes": int(pending),
+                "started": str(started),
+            } if known := endpoints_from_json(endpoints):
+                return LocalStatus(known, _listed(faults), float(scale), pending, started)
+            case _:
+                raise EnvironmentUnusable(
+                    "The embedded AWS answered something else than its status.", START_HINT
+                )
+
+    def shut_down(self) -> None:
+        """Asks the server to save its state and end."""
+        self._call("POST", "/shutdown")
+
+    def _call(self, method: str, path: str, body: dict[str, object] | None = None) -> object:
+        request = urllib.request.Request(  # noqa: S310 - a loopback http URL that our own server wrote
+            self.url + PREFIX + path,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={TOKEN_HEADER: self.token, "content-type": "application/json"},
+            method=method,
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=self.timeout) as answer:
+                value: object = json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            raise _refusal(error.read()) from error
+        except (OSError, ValueError) as error:
+            raise EnvironmentUnusable(
+                f"The embedded AWS does not answer at {self.url}.", START_HINT
+            ) from error
+        return value
+
+
+def _refusal(body: bytes) -> UsageProblem | EnvironmentUnusable:
+    try:
+        said: object = json.loads(body)
+    except ValueError:
+        said = None
+    match said:
+        case {"what": str(what), "hint": str(hint), "usage": True}:
+            return UsageProblem(what, hint)
+        case {"what": str(what), "hint": str(hint)}:
+            return EnvironmentUnusable(what, hint)
+        case _:
+            return EnvironmentUnusable("The embedded AWS refused the call without a reason.", START_HINT)

@@ -1,0 +1,1 @@
+"""What payinfra corrects in ministack's answers, one module a service."""

@@ -1,0 +1,239 @@
+"""Where a running embedded AWS answers, and the files in which its process says so."""
+
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from payinfra.errors import EnvironmentUnusable, UsageProblem
+from payinfra.local.faults import ActiveFault
+
+LOOPBACK = "127.0.0.1"
+DEFAULT_BASE_PORT = 4560
+BASE_PORT_VARIABLE = "PAYINFRA_LOCAL_PORT"
+TOKEN_HEADER = "x-payinfra-token"  # noqa: S105 - the header's name, not a token
+GLOBAL_REGION = "us-east-1"
+"""Where AWS keeps what is global: the home of health check metrics, so always one of the regions served."""
+
+_FIRST_REGION = 6
+_DNS = -7
+
+
+@dataclass(frozen=True)
+class LocalEndpoints:
+    """Where the embedded AWS answers.
+
+    Args:
+        regions: region to URL; every call to a region goes to its own port.
+        global_url: IAM, STS, Route 53 and the control of faults; no region's blackout touches it.
+        dns: `address:port` of the DNS server, UDP and TCP.
+        pid: the server's process.
+    """
+
+    regions: Mapping[str, str]
+    global_url: str
+    dns: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class LocalStatus:
+    """What the embedded AWS is doing.
+
+    Args:
+        pending_writes: writes to global tables that have not reached their replica yet.
+        time_scale: how many times faster than the real one the emulated world's time runs.
+        started: ISO 8601 time in UTC.
+    """
+
+    endpoints: LocalEndpoints
+    faults: tuple[ActiveFault, ...]
+    time_scale: float
+    pending_writes: int
+    started: str
+
+
+@dataclass(frozen=True)
+class PortPlan:
+    """Which port is for what. A base of 0 lets the system choose them all."""
+
+    base: int = DEFAULT_BASE_PORT
+
+    @property
+    def control(self) -> int:
+        """The port of control and of the global services."""
+        return self.base
+
+    @property
+    def dns(self) -> int:
+        """The port of the DNS server."""
+        return self.base and self.base + _DNS
+
+    def region(self, position: int) -> int:
+        """The port of the region in this place, counted from 0."""
+        return self.base and self.base + _FIRST_REGION + position
+
+
+def base_port(environ: Mapping[str, str]) -> int:
+    """The base of the ports: PAYINFRA_LOCAL_PORT, or 4560.
+
+    Raises:
+        UsageProblem: the variable is no usable port number.
+    """
+    text = environ.get(BASE_PORT_VARIABLE, "")
+    if not text:
+        return DEFAULT_BASE_PORT
+    if text.isdecimal() and (int(text) == 0 or 1024 <= int(text) <= 65000):
+        return int(text)
+    raise UsageProblem(
+        f"{BASE_PORT_VARIABLE} is {text!r}, which is no port to start from.",
+        "Give a number from 1024 to 65000, or 0 for ports that the system chooses.",
+    )
+
+
+def listen(port: int, purpose: str) -> socket.socket:
+    """A TCP socket that listens on loopback. Port 0 takes any free one.
+
+    Raises:
+        EnvironmentUnusable: somebody else has the port.
+    """
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        sock.bind((LOOPBACK, port))
+        sock.listen(256)
+    except OSError as error:
+        sock.close()
+        raise EnvironmentUnusable(
+            f"Port {port} on {LOOPBACK}, meant for {purpose}, cannot be used: {error.strerror}.",
+            f"Stop what uses it, or set {BASE_PORT_VARIABLE} to another first port (or to 0 for any).",
+        ) from error
+    sock.setblocking(False)
+    return sock
+
+
+def served_regions(asked: Sequence[str]) -> tuple[str, ...]:
+    """The regions to serve: those asked for, each once, and always the one that holds global metrics."""
+    return tuple(dict.fromkeys((*asked, GLOBAL_REGION)))
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """The files of one embedded AWS: its state, its log, and where it answers while it runs."""
+
+    root: Path
+
+    @property
+    def endpoints(self) -> Path:
+        """Written once the server is ready, removed when it stops in an orderly way."""
+        return self.root / "endpoints.json"
+
+    @property
+    def ports(self) -> Path:
+        """The ports of the last run, tried again where the system chooses the ports."""
+        return self.root / "ports.json"
+
+    @property
+    def token(self) -> Path:
+        """The secret that control calls must carry; only its owner can read it."""
+        return self.root / "token"
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the server's process for as long as it lives."""
+        return self.root / "server.lock"
+
+    @property
+    def starting(self) -> Path:
+        """Locked by whoever starts or stops the server."""
+        return self.root / "starting.lock"
+
+    @property
+    def problem(self) -> Path:
+        """Why the last start failed."""
+        return self.root / "problem.json"
+
+    @property
+    def log(self) -> Path:
+        """The server's log."""
+        return self.root / "server.log"
+
+    @property
+    def state(self) -> Path:
+        """What the services hold."""
+        return self.root / "state"
+
+    @property
+    def objects(self) -> Path:
+        """The bodies of S3 objects."""
+        return self.root / "objects"
+
+    @property
+    def scratch(self) -> Path:
+        """Where functions are unpacked."""
+        return self.root / "tmp"
+
+    def prepare(self) -> None:
+        """Makes the folders, readable by their owner only.
+
+        Raises:
+            EnvironmentUnusable: the folder cannot be written.
+        """
+        try:
+            for folder in (self.root, self.state, self.objects, self.scratch):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.root.chmod(0o700)
+        except OSError as error:
+            raise EnvironmentUnusable(
+                f"The embedded AWS cannot keep its state in {self.root}: {error.strerror}.",
+                "Make that folder writable, or choose another work folder.",
+            ) from error
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replaces a file in one step, readable by its owner only."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.touch(mode=0o600)
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def endpoints_to_json(endpoints: LocalEndpoints) -> dict[str, object]:
+    """The endpoints as the state folder and the control port hold them."""
+    return {
+        "regions": dict(endpoints.regions),
+        "global_url": endpoints.global_url,
+        "dns": endpoints.dns,
+        "pid": endpoints.pid,
+    }
+
+
+def endpoints_from_json(value: object) -> LocalEndpoints | None:
+    """Reads what `endpoints_to_json` wrote; None where it is something else."""
+    match value:
+        case {"regions": dict(regions), "global_url": str(url), "dns": str(dns), "pid": int(pid)}:
+            return LocalEndpoints({str(key): str(port) for key, port in regions.items()}, url, dns, pid)
+        case _:
+            return None
+
+
+def read_json(path: Path) -> object:
+    """A file's JSON; None where the file is absent or was cut short."""
+    try:
+        value: object = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value
+
+
+def read_endpoints(folder: StateFolder) -> LocalEndpoints | None:
+    """Where the last server said it answers. It may be gone by now: see `server.status`."""
+    return endpoints_from_json(read_json(folder.endpoints))
+
+
+def write_endpoints(folder: StateFolder, endpoints: LocalEndpoints) -> None:
+    """Says that the server is ready."""
+    write_atomically(folder.endpoints, json.dumps(endpoints_to_json(endpoints), indent=2) + "\n")

@@ -1,0 +1,176 @@
+"""What can be made to fail in the embedded AWS, and the board that says what is failing now.
+
+Values only: the server acts on them, `control` carries them over the wire. Faults live in the server's
+memory. A restart of the server clears them all, so that a lost drill cannot leave a region dark for ever.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from payinfra.errors import UsageProblem
+
+Json = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class RegionBlackout:
+    """The region's port takes connections and answers nothing; replication to and from it waits."""
+
+    region: str
+
+
+@dataclass(frozen=True)
+class ReplicationDelay:
+    """Writes to a global table reach the other regions `seconds` later, give or take `jitter` seconds.
+
+    Both are seconds of the emulated world: the server divides them by its time scale.
+    """
+
+    seconds: float
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True)
+class ReplicationPause:
+    """Writes to global tables stay in their region until the pause is cleared."""
+
+
+Fault = RegionBlackout | ReplicationDelay | ReplicationPause
+
+
+@dataclass(frozen=True)
+class ActiveFault:
+    """A fault that is in place: `fault_id` clears it, `since` is an ISO 8601 time in UTC."""
+
+    fault_id: str
+    fault: Fault
+    since: str
+
+
+def kind(fault: Fault) -> str:
+    """The fault's name as people type it and as it travels: `region-blackout`, and so on."""
+    match fault:
+        case RegionBlackout():
+            return "region-blackout"
+        case ReplicationDelay():
+            return "replication-delay"
+        case ReplicationPause():
+            return "replication-pause"
+
+
+def describe(fault: Fault) -> str:
+    """One short phrase for a person."""
+    match fault:
+        case RegionBlackout(region):
+            return f"{region} answers nothing"
+        case ReplicationDelay(seconds, jitter):
+            spread = f", give or take {jitter:g} s" if jitter else ""
+            return f"replication takes {seconds:g} s{spread}"
+        case ReplicationPause():
+            return "replication is paused"
+
+
+def to_json(fault: Fault) -> dict[str, object]:
+    """The fault as the control port carries it."""
+    match fault:
+        case RegionBlackout(region):
+            return {"kind": kind(fault), "region": region}
+        case ReplicationDelay(seconds, jitter):
+            return {"kind": kind(fault), "seconds": seconds, "jitter": jitter}
+        case ReplicationPause():
+            return {"kind": kind(fault)}
+
+
+def from_json(value: object) -> Fault:
+    """Reads what `to_json` wrote.
+
+    Raises:
+        UsageProblem: the value is no fault, or its numbers are not usable.
+    """
+    match value:
+        case {"kind": "region-blackout", "region": str(region)} if region:
+            return RegionBlackout(region)
+        case {"kind": "replication-delay", "seconds": int() | float() as seconds, **rest}:
+            jitter = rest.get("jitter", 0.0)
+            if isinstance(jitter, int | float) and 0 <= jitter <= seconds < float("inf"):
+                return ReplicationDelay(float(seconds), float(jitter))
+            raise UsageProblem("A replication delay needs 0 <= jitter <= seconds.", "Give both in seconds.")
+        case {"kind": "replication-pause"}:
+            return ReplicationPause()
+        case _:
+            raise UsageProblem(
+                "That is no fault of the embedded AWS.",
+                "Known: region-blackout (region), replication-delay (seconds, jitter), replication-pause.",
+            )
+
+
+def _same_place(one: Fault, other: Fault) -> bool:
+    """Whether the second takes the first one's place: one blackout a region, one delay, one pause."""
+    if isinstance(one, RegionBlackout) and isinstance(other, RegionBlackout):
+        return one.region == other.region
+    return type(one) is type(other)
+
+
+@dataclass
+class FaultBoard:
+    """The faults in place, in the order in which they were injected. Used on the server's event loop only.
+
+    Args:
+        now: the wall clock, for `ActiveFault.since`.
+    """
+
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    _active: dict[str, ActiveFault] = field(default_factory=dict)
+    _listeners: list[Callable[[], None]] = field(default_factory=list)
+    _made: int = 0
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Calls `listener` after each change."""
+        self._listeners.append(listener)
+
+    def list(self) -> tuple[ActiveFault, ...]:
+        """The faults in place."""
+        return tuple(self._active.values())
+
+    def inject(self, fault: Fault) -> ActiveFault:
+        """Puts a fault in place. The same again is the one already there; a new delay replaces the old."""
+        for active in self.list():
+            if active.fault == fault:
+                return active
+            if _same_place(active.fault, fault):
+                del self._active[active.fault_id]
+        self._made += 1
+        since = self.now().isoformat(timespec="milliseconds")
+        made = ActiveFault(f"fault-{self._made}", fault, since)
+        self._active[made.fault_id] = made
+        self._tell()
+        return made
+
+    def clear(self, fault_id: str | None = None) -> tuple[ActiveFault, ...]:
+        """Takes away one fault, or all; gives what was taken away."""
+        gone = [active for active in self.list() if fault_id in (None, active.fault_id)]
+        for active in gone:
+            del self._active[active.fault_id]
+        if gone:
+            self._tell()
+        return tuple(gone)
+
+    def dark(self, region: str) -> bool:
+        """Whether the region is blacked out."""
+        return RegionBlackout(region) in self._faults()
+
+    def paused(self) -> bool:
+        """Whether replication of global tables is paused."""
+        return ReplicationPause() in self._faults()
+
+    def delay(self) -> ReplicationDelay:
+        """The replication delay in place; none is a delay of zero seconds."""
+        return next((f for f in self._faults() if isinstance(f, ReplicationDelay)), ReplicationDelay(0.0))
+
+    def _faults(self) -> tuple[Fault, ...]:
+        return tuple(active.fault for active in self._active.values())
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()

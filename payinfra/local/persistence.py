@@ -1,0 +1,111 @@
+"""The state of the embedded AWS on disk: written a moment after each change, whole, one file a service.
+
+ministack writes its state when it ends in an orderly way. A killed server must find its state too, so it
+is written here while the server runs. What was asked for less than a second before a kill may be lost.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from payinfra.local.emulator import Emulator
+from payinfra.local.endpoints import write_atomically
+from payinfra.local.replication import ItemKey, Replicator, Version, Write
+
+QUIET_S = 0.5
+"""Seconds from a change to the writing of it."""
+
+SHARE = 10
+"""Writing may take this part of the server's time: after a long write comes a pause of ten times that."""
+
+State = Callable[[], object]
+
+
+@dataclass
+class Snapshots:
+    """Writes the services' state.
+
+    Args:
+        folder: one JSON file for each service.
+        services: what gives each service's state; None means that it has none to write.
+        encode: turns one service's name and state into the file's text.
+    """
+
+    folder: Path
+    services: Callable[[], Mapping[str, State]]
+    encode: Callable[[str, object], str]
+    _written: dict[str, str] = field(default_factory=dict)
+    _touched: bool = False
+
+    def touch(self) -> None:
+        """Says that something may have changed."""
+        self._touched = True
+
+    @property
+    def touched(self) -> bool:
+        """Whether there may be something to write."""
+        return self._touched
+
+    def save(self) -> tuple[str, ...]:
+        """Writes what differs from what was written last; gives the names of those services."""
+        self._touched = False
+        changed: list[str] = []
+        for name, state_of in self.services().items():
+            state = state_of()
+            if state is None:
+                continue
+            text = self.encode(name, state)
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            if self._written.get(name) != digest:
+                write_atomically(self.folder / f"{name}.json", text)
+                self._written[name] = digest
+                changed.append(name)
+        return tuple(changed)
+
+
+def of_emulator(emulator: Emulator, folder: Path) -> Snapshots:
+    """The snapshots of ministack's services, in the format that ministack itself reads at its start."""
+    persistence = emulator.core("persistence")
+
+    def encode(name: str, state: object) -> str:
+        wrapped = {"__ministack_format__": persistence._state_format_version(name), "payload": state}
+        return json.dumps(wrapped, default=persistence._json_default)
+
+    services: Callable[[], Mapping[str, State]] = emulator.main._build_persistence_save_dict
+    return Snapshots(folder, services, encode)
+
+
+def writes_to_json(replicator: Replicator) -> dict[str, object]:
+    """The writes that are on their way, so that a restart of the server loses none."""
+    return {
+        "pending": [
+            [*_key(w.key), w.version.at_ns, w.version.region, w.target, w.item, w.due]
+            for w in replicator.pending()
+        ],
+        "versions": [
+            [*_key(key), region, version.at_ns, version.region]
+            for key, region, version in replicator.versions()
+        ],
+    }
+
+
+def restore_writes(replicator: Replicator, value: object) -> None:
+    """Takes up what `writes_to_json` wrote; nothing where it is something else."""
+    match value:
+        case {"pending": list(pending), "versions": list(versions)}:
+            replicator.restore(
+                [
+                    Write(ItemKey(account, table, pk, sk), Version(at, origin), target, item, due)
+                    for account, table, pk, sk, at, origin, target, item, due in pending
+                ],
+                [
+                    (ItemKey(account, table, pk, sk), region, Version(at, origin))
+                    for account, table, pk, sk, region, at, origin in versions
+                ],
+            )
+
+
+def _key(key: ItemKey) -> tuple[str, str, str, str]:
+    return key.account, key.table, key.partition, key.sort
