@@ -5,7 +5,7 @@ import getpass
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,11 @@ from pathlib import Path
 from payinfra.errors import EnvironmentUnusable, UsageProblem
 
 
-def prepare_folder(folder: Path) -> None:
+def _may_write(folder: Path) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def prepare_folder(folder: Path, may_write: Callable[[Path], bool] = _may_write) -> None:
     """Make a work folder that only its owner may read.
 
     Raises:
@@ -21,12 +25,11 @@ def prepare_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK | os.X_OK)
     except OSError as error:
         raise UsageProblem(
             f"The work folder {folder} cannot be made: {error.strerror}.", _ELSEWHERE
         ) from None
-    if not writable:
+    if not may_write(folder):
         raise UsageProblem(f"The work folder {folder} cannot be written.", _ELSEWHERE)
 
 

@@ -1,0 +1,74 @@
+"""Private files, and one command at a time on an environment."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from payinfra.errors import EnvironmentUnusable, ExitCode, UsageProblem
+from payinfra.files import write_private
+from payinfra.lock import exclusive, prepare_folder
+
+
+def test_a_written_file_is_whole_and_its_owners_only(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "outputs.json"
+    write_private(path, "one")
+    write_private(path, "two")
+    assert path.read_text() == "two"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in path.parent.iterdir()] == ["outputs.json"]
+
+
+def test_a_file_in_the_way_of_the_folder_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageProblem, match="cannot be written"):
+        write_private(tmp_path / "file" / "outputs.json", "x")
+
+
+def test_the_work_folder_is_private(tmp_path: Path) -> None:
+    prepare_folder(tmp_path / "work")
+    assert (tmp_path / "work").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_work_folder_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageProblem, match="cannot be made") as caught:
+        prepare_folder(tmp_path / "file" / "work")
+    assert "--work-root" in caught.value.hint
+
+
+def test_a_work_folder_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="cannot be written"):
+        prepare_folder(tmp_path, may_write=lambda _folder: False)
+
+
+def test_the_second_command_is_refused_and_told_who_holds_the_lock(tmp_path: Path) -> None:
+    with (
+        exclusive(tmp_path, "deploy"),
+        pytest.raises(EnvironmentUnusable) as caught,
+        exclusive(tmp_path, "plan"),
+    ):
+        pass
+    assert "runs `payinfra deploy`" in caught.value.what
+    assert f"process {os.getpid()} on" in caught.value.what
+    assert caught.value.exit_code is ExitCode.UNUSABLE_ENVIRONMENT
+
+
+def test_the_lock_ends_with_its_block_even_when_that_fails(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="boom"), exclusive(tmp_path, "deploy"):
+        raise RuntimeError("boom")
+    with exclusive(tmp_path, "plan"):
+        assert json.loads((tmp_path / "lock").read_text())["command"] == "payinfra plan"
+
+
+def test_a_holder_that_wrote_nothing_yet_is_still_a_holder(tmp_path: Path) -> None:
+    with exclusive(tmp_path, "deploy"):
+        (tmp_path / "lock").write_text("")
+        with pytest.raises(EnvironmentUnusable, match="another process holds"), exclusive(tmp_path, "plan"):
+            pass
+
+
+def test_two_environments_do_not_disturb_each_other(tmp_path: Path) -> None:
+    with exclusive(tmp_path / "a", "deploy"), exclusive(tmp_path / "b", "deploy"):
+        assert (tmp_path / "b" / "lock").exists()
