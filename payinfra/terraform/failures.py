@@ -16,6 +16,7 @@ NO_REGISTRY = (
     "could not connect to",
     "failed to resolve provider packages",
 )
+UNREACHABLE = ("could not connect", "could not query provider registry", "failed to request")
 LOCKED = "error acquiring the state lock"
 MOVED = ("backend configuration changed", "backend initialization required", "backend type changed")
 
@@ -78,9 +79,10 @@ def _locked(found: Diagnostic) -> PayinfraError:
 
 
 def _no_provider(found: Diagnostic, log: Path) -> PayinfraError:
+    unreachable = any(sign in found.detail for sign in UNREACHABLE)
+    why = "the registry cannot be reached and no mirror serves it" if unreachable else "nothing serves it"
     return EnvironmentUnusable(
-        "The AWS provider cannot be installed: the registry cannot be reached and no mirror serves it. "
-        f"{_shortened(found.sentence)}",
+        f"The provider cannot be installed: {why}. {_shortened(found.detail)}",
         f"Connect to the registry, or set {VARIABLE} to a folder that `terraform providers mirror FOLDER` "
         f"made where there is a connection. Terraform's log: {log}",
     )

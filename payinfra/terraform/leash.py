@@ -18,10 +18,18 @@ PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 OWNER_GONE = 130
 
 
-def die_with_parent() -> None:
+def c_prctl() -> Callable[..., int]:
+    """prctl(2) from the C library of this process."""
+    function: Callable[..., int] = ctypes.CDLL(None).prctl
+    return function
+
+
+def die_with_parent(
+    system: str = sys.platform, find_prctl: Callable[[], Callable[..., int]] = c_prctl
+) -> None:
     """Ask the kernel for an interrupt when the parent thread ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGINT), 0, 0, 0)
+    if system == "linux":
+        find_prctl()(PR_SET_PDEATHSIG, int(signal.SIGINT), 0, 0, 0)
 
 
 def main(
