@@ -39,8 +39,10 @@ def server_folder(settings: Settings) -> Path:
 def local_up(settings: Settings, emit: Emit) -> Endpoints:
     """Start the embedded AWS, or find it running."""
     from payinfra.local import server
+    from payinfra.local.endpoints import base_port
 
-    started = server.up(server_folder(settings), settings.regions, emit=emit)
+    folder = server_folder(settings)
+    started = server.up(folder, settings.regions, base_port=base_port(os.environ), emit=emit)
     return Endpoints(started.regions, started.global_url)
 
 
@@ -49,9 +51,18 @@ def local_addresses(settings: Settings) -> Endpoints | None:
     if not settings.is_local:
         return None
     from payinfra.local import server
+    from payinfra.local.endpoints import LOOPBACK, PortPlan, base_port, served_regions
 
-    found = server.addresses(server_folder(settings), settings.regions)
-    return Endpoints(found.regions, found.global_url)
+    if running := server.status(server_folder(settings)):
+        return Endpoints(running.endpoints.regions, running.endpoints.global_url)
+    ports = PortPlan(base_port(os.environ))
+    return Endpoints(
+        {
+            region: f"http://{LOOPBACK}:{ports.region(position)}"
+            for position, region in enumerate(served_regions(settings.regions))
+        },
+        f"http://{LOOPBACK}:{ports.control}",
+    )
 
 
 def synthesize(settings: Settings, endpoints: Endpoints | None, eager: bool) -> Path:

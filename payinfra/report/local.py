@@ -1,15 +1,18 @@
 """The embedded AWS's state, as a table and as JSON."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
+from payinfra.local.faults import describe, to_json
 from payinfra.options import Format
 from payinfra.report.results import table, write, write_json
 
 if TYPE_CHECKING:
     from payinfra.local.endpoints import LocalStatus
+    from payinfra.local.faults import ActiveFault
 
 
 def status(console: Console, found: "LocalStatus | None", fmt: Format) -> None:
@@ -28,9 +31,17 @@ def status(console: Console, found: "LocalStatus | None", fmt: Format) -> None:
         ("time scale", f"{found.time_scale:g}"),
         ("writes not yet replicated", str(found.pending_writes)),
     ]
-    faults = [(each.fault_id, str(each.fault), each.since) for each in found.faults]
     write(console, table(("embedded AWS", ""), rows))
-    write(console, table(("fault", "what", "since"), faults) if faults else Text("No fault is in place."))
+    faults(console, found.faults, fmt)
+
+
+def faults(console: Console, found: "Sequence[ActiveFault]", fmt: Format) -> None:
+    """The faults that are in place."""
+    if fmt is Format.JSON:
+        write_json(console, [_fault(each) for each in found])
+        return
+    rows = [(each.fault_id, describe(each.fault), each.since) for each in found]
+    write(console, table(("fault", "what", "since"), rows) if rows else Text("No fault is in place."))
 
 
 def _json(found: "LocalStatus | None") -> dict[str, object]:
@@ -44,7 +55,9 @@ def _json(found: "LocalStatus | None") -> dict[str, object]:
         "pid": found.endpoints.pid,
         "time_scale": found.time_scale,
         "pending_writes": found.pending_writes,
-        "faults": [
-            {"id": each.fault_id, "fault": str(each.fault), "since": each.since} for each in found.faults
-        ],
+        "faults": [_fault(each) for each in found.faults],
     }
+
+
+def _fault(each: "ActiveFault") -> dict[str, object]:
+    return {"id": each.fault_id, **to_json(each.fault), "since": each.since}

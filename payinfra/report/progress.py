@@ -126,7 +126,7 @@ def plain(console: Console) -> Iterator[Watch]:
     yield Watch(emit)
 
 
-class _View:
+class View:
     """Draws a `Progress` anew whenever rich asks, so that the clocks in it go on."""
 
     def __init__(self, progress: Progress) -> None:
@@ -167,7 +167,7 @@ class _View:
 def live(console: Console) -> Iterator[Watch]:
     """A view that is redrawn in place, with a lasting line for each stage that ended."""
     progress = Progress()
-    with Live(_View(progress), console=console, refresh_per_second=8, transient=True) as display:
+    with Live(View(progress), console=console, refresh_per_second=8, transient=True) as display:
 
         def emit(event: Event) -> None:
             progress.take(event)

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -47,8 +46,3 @@ def next_commands(commands: Iterable[tuple[str, str]]) -> Table:
     for command, purpose in commands:
         grid.add_row(Text(f"  {command}", style="cyan"), Text(purpose, style="dim"))
     return grid
-
-
-def plain(text: str) -> str:
-    """Text in which rich sees no markup."""
-    return escape(text)

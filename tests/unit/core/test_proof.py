@@ -1,0 +1,121 @@
+"""A payment through each region, read in the other: what passes, and what is told when it does not."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from payinfra.aws import Aws
+from payinfra.errors import GateFailed
+from payinfra.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX, Outputs
+from payinfra.proof import cross_region_payments
+
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+class Parameters:
+    """An SSM that holds one secret."""
+
+    def get_parameter(self, **_request: object) -> dict[str, dict[str, str]]:
+        return {"Parameter": {"Value": "the-secret-key"}}
+
+
+@dataclass(frozen=True)
+class FakeAws(Aws):
+    def client(self, service: str, region: str) -> Parameters:
+        assert service == "ssm"
+        return Parameters()
+
+
+@pytest.fixture
+def outputs() -> Outputs:
+    flat = {name: f"p-{name}" for name in (*REGION_OUTPUTS, *COMMON_OUTPUTS)}
+    flat |= {SECONDARY_PREFIX + name: f"s-{name}" for name in REGION_OUTPUTS}
+    return Outputs.from_flat(
+        flat
+        | {
+            "primary_region": "us-east-1",
+            "secondary_region": "us-west-2",
+            "api_endpoint": "http://east/prod/payments",
+            "secondary_api_endpoint": "http://west/prod/payments",
+        }
+    )
+
+
+@dataclass
+class World:
+    """Two regions that share what was paid, once `late` reads have been refused."""
+
+    late: int = 0
+    refuse: bool = False
+    forge: bool = False
+    paid: dict[str, dict[str, object]] = field(default_factory=dict)
+    requests: list[httpx.Request] = field(default_factory=list)
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if self.refuse:
+            return httpx.Response(403, json={"title": "Forbidden"})
+        if request.method == "POST":
+            payment_id = f"pay-{len(self.paid)}"
+            self.paid[payment_id] = json.loads(request.content) | {"payment_id": payment_id}
+            return httpx.Response(201, json=self.paid[payment_id])
+        if self.late:
+            self.late -= 1
+            return httpx.Response(404, json={})
+        found = self.paid[request.url.path.rsplit("/", 1)[1]]
+        return httpx.Response(200, json=found | {"amount": 2} if self.forge else found)
+
+
+def prove(world: World, outputs: Outputs, within_s: float = 30.0) -> tuple[str, ...]:
+    http = httpx.Client(transport=httpx.MockTransport(world.answer))
+    proofs = cross_region_payments(
+        outputs,
+        FakeAws(),
+        http=http,
+        within_s=within_s,
+        sleep=lambda _seconds: None,
+        now=lambda: 1_700_000_000.0,
+    )
+    return tuple(f"{proof.written_in}>{proof.read_in}:{proof.payment_id}" for proof in proofs)
+
+
+def test_each_region_writes_and_the_other_reads(outputs: Outputs) -> None:
+    world = World(late=3)
+    assert prove(world, outputs) == ("us-east-1>us-west-2:pay-0", "us-west-2>us-east-1:pay-1")
+    assert [request.url.host for request in world.requests] == [
+        "east",
+        "west",
+        "west",
+        "west",
+        "west",
+        "west",
+        "east",
+    ]
+    assert all(request.headers["x-api-key"] == "the-secret-key" for request in world.requests)
+    assert world.paid["pay-0"]["timestamp"] == 1_700_000_000_000
+    keys = {request.headers["Idempotency-Key"] for request in world.requests if request.method == "POST"}
+    assert len(keys) == 2
+
+
+def test_a_refused_payment_fails_the_gate_and_names_the_log_group(outputs: Outputs) -> None:
+    with pytest.raises(GateFailed, match="answered 403") as caught:
+        prove(World(refuse=True), outputs, within_s=0.0)
+    assert "p-lambda_log_group_name" in caught.value.hint
+    assert "the-secret-key" not in caught.value.what
+
+
+def test_a_region_that_shows_another_payment_fails_the_gate(outputs: Outputs) -> None:
+    with pytest.raises(GateFailed, match="differs between us-east-1 and us-west-2"):
+        prove(World(forge=True), outputs)
+
+
+def test_a_region_that_does_not_answer_fails_the_gate(outputs: Outputs) -> None:
+    def dead(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    http = httpx.Client(transport=httpx.MockTransport(dead))
+    with pytest.raises(GateFailed, match="refused"):
+        cross_region_payments(outputs, FakeAws(), http=http, within_s=0.0, sleep=lambda _seconds: None)

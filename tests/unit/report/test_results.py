@@ -1,0 +1,195 @@
+"""Results: JSON that parses, tables that say what is there, errors with the next step."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from payinfra.doctor import Finding
+from payinfra.errors import EnvironmentUnusable, GateFailed
+from payinfra.inventory import Inventory
+from payinfra.local.endpoints import LocalEndpoints, LocalStatus
+from payinfra.local.faults import ActiveFault, RegionBlackout
+from payinfra.options import Format
+from payinfra.outputs import Outputs
+from payinfra.proof import Proof
+from payinfra.report import local, results, stages
+from payinfra.results import Deployed, Destroyed, Synthesized, headline
+from payinfra.settings import Settings, Target
+from payinfra.terraform import Change, ChangeAction, Plan
+
+Printed = Callable[[], str]
+
+PLAN = Plan(
+    Path("plan"), 2, 1, 0, (Change("aws_kms_key.data", "aws_kms_key", ChangeAction.CREATE, "cannot_update"),)
+)
+NOTHING = Plan(Path("plan"), 0, 0, 0)
+INVENTORY = Inventory(("us-east-1", "us-west-2"), {("KMS", "us-east-1"): 3, ("DynamoDB", "us-west-2"): 1})
+PROOF = Proof("us-east-1", "us-west-2", "pay-1", 0.1234)
+LOCAL = Settings(env="demo", target=Target.LOCAL)  # type: ignore[call-arg]  # the rest follows
+ACTIVE = ActiveFault("fault-1", RegionBlackout("us-east-1"), "2026-01-01T00:00:00Z")
+STATUS = LocalStatus(
+    LocalEndpoints({"us-east-1": "http://127.0.0.1:1"}, "http://127.0.0.1:2", "127.0.0.1:3", 42),
+    (ACTIVE,),
+    20.0,
+    3,
+    "2026-01-01T00:00:00Z",
+)
+
+
+def test_an_error_says_what_and_what_next(console: Console, printed: Printed) -> None:
+    results.problem(console, EnvironmentUnusable("No [bold]Terraform.", "Install it."))
+    assert printed() == "error: No [bold]Terraform.\nnext:  Install it.\n"
+
+
+def test_an_error_without_a_next_step_has_one_line(console: Console, printed: Printed) -> None:
+    results.problem(console, GateFailed("Nothing was changed."))
+    assert printed() == "error: Nothing was changed.\n"
+
+
+def test_cells_are_text_and_never_markup(console: Console, printed: Printed) -> None:
+    results.write(console, results.table(("name",), [("[red]x[/red]",)]))
+    assert "[red]x[/red]" in printed()
+
+
+def test_headlines() -> None:
+    assert headline(PLAN) == "2 to add, 1 to change, 0 to destroy"
+    assert headline(NOTHING) == "nothing to change"
+
+
+def test_synthesized_as_table_and_as_json(console: Console, printed: Printed) -> None:
+    result = Synthesized(Path("work"), INVENTORY)
+    stages.synthesized(console, result, Format.TABLE)
+    text = printed()
+    assert [
+        line.split() for line in text.splitlines() if line.startswith((" KMS", " DynamoDB", "KMS", "Dyn"))
+    ] == [
+        ["DynamoDB", "1"],
+        ["KMS", "3"],
+    ]
+    assert "4 resources in work/cdk.tf.json" in text
+    stages.synthesized(console, result, Format.JSON)
+    assert json.loads(printed()[len(text) :])["total"] == 4
+
+
+def test_a_plan_as_table_and_as_json(console: Console, printed: Printed) -> None:
+    stages.planned(console, PLAN, Format.TABLE)
+    text = printed()
+    assert "create" in text
+    assert "aws_kms_key.data" in text
+    assert "Plan: 2 to add" in text
+    stages.planned(console, PLAN, Format.JSON)
+    read = json.loads(printed()[len(text) :])
+    assert read["summary"] == {"add": 2, "change": 1, "destroy": 0}
+    assert read["changes"][0]["address"] == "aws_kms_key.data"
+
+
+def test_an_empty_plan_says_so(console: Console, printed: Printed) -> None:
+    stages.planned(console, NOTHING, Format.TABLE)
+    assert printed() == "Plan: nothing to change.\n"
+
+
+def test_a_deployment_shows_what_is_where_and_what_to_try(
+    console: Console, printed: Printed, some_outputs: Outputs
+) -> None:
+    stages.deployed(console, Deployed(PLAN, some_outputs, (PROOF,), 61.2), LOCAL, Format.TABLE)
+    text = printed()
+    assert "the-api_endpoint" in text
+    assert "other-api_endpoint" in text
+    assert "Payment pay-1, sent through us-east-1, was read in us-west-2 after 0.12 s." in text
+    assert "payinfra outputs --env demo --local" in text
+    assert "payinfra local status" in text
+
+
+def test_a_deployment_without_changes_says_so(
+    console: Console, printed: Printed, some_outputs: Outputs
+) -> None:
+    aws = LOCAL.model_copy(update={"target": Target.AWS})
+    stages.deployed(console, Deployed(NOTHING, some_outputs, (), 5.0), aws, Format.TABLE)
+    assert "nothing to change, in 5 s" in printed()
+    assert "local status" not in printed()
+
+
+def test_a_deployment_as_json(console: Console, printed: Printed, some_outputs: Outputs) -> None:
+    stages.deployed(console, Deployed(PLAN, some_outputs, (PROOF,), 61.2), LOCAL, Format.JSON)
+    read = json.loads(printed())
+    assert read["outputs"]["secondary_sns_topic_arn"] == "other-sns_topic_arn"
+    assert read["payments"][0]["lag_s"] == 0.123
+
+
+def test_destroyed(console: Console, printed: Printed) -> None:
+    gone = Plan(Path("plan"), 0, 0, 64)
+    stages.destroyed(console, Destroyed(gone, 30.0), LOCAL, Format.TABLE)
+    stages.destroyed(console, Destroyed(NOTHING, 3.0), LOCAL, Format.TABLE)
+    assert printed().splitlines() == [
+        "Environment demo: 64 resources destroyed in 30 s.",
+        "Environment demo has nothing to destroy.",
+    ]
+
+
+def test_destroyed_as_json(console: Console, printed: Printed) -> None:
+    stages.destroyed(console, Destroyed(Plan(Path("plan"), 0, 0, 64), 30.0), LOCAL, Format.JSON)
+    assert json.loads(printed()) == {"environment": "demo", "destroyed": 64, "seconds": 30.0}
+
+
+def test_outputs(console: Console, printed: Printed, some_outputs: Outputs) -> None:
+    stages.outputs(console, some_outputs, Format.TABLE)
+    text = printed()
+    assert "the-dynamodb_table_name" in text
+    stages.outputs(console, some_outputs, Format.JSON)
+    assert json.loads(printed()[len(text) :]) == some_outputs.to_flat()
+
+
+def test_settings_show_where_each_value_came_from(console: Console, printed: Printed, tmp_path: Path) -> None:
+    settings = Settings.resolve(
+        {"env": "demo"}, folder=tmp_path, environ={"PAYINFRA_CORS_ORIGINS": "https://a.example"}
+    )
+    stages.settings(console, settings, Format.TABLE)
+    text = printed()
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines()[2:] if line.strip()}
+    assert rows["env"] == ["demo", "flag"]
+    assert rows["cors_origins"] == ["https://a.example", "PAYINFRA_CORS_ORIGINS"]
+    assert rows["domain"] == ["-", "default"]
+    stages.settings(console, settings, Format.JSON)
+    assert json.loads(printed()[len(text) :])["dns_ttl"] == {"value": 60, "from": "default"}
+
+
+def test_a_diagnosis_gives_the_fix_only_where_one_is_needed(console: Console, printed: Printed) -> None:
+    findings = (
+        Finding("Node", True, "v24", "20", "reinstall"),
+        Finding("Terraform", False, "none", "1.10", "get it"),
+    )
+    stages.diagnosis(console, findings, Format.TABLE)
+    text = printed()
+    assert "reinstall" not in text
+    assert "get it" in text
+    stages.diagnosis(console, findings, Format.JSON)
+    assert [each["good"] for each in json.loads(printed()[len(text) :])] == [True, False]
+
+
+def test_the_embedded_aws_as_table_and_as_json(console: Console, printed: Printed) -> None:
+    local.status(console, STATUS, Format.TABLE)
+    text = printed()
+    assert "http://127.0.0.1:1" in text
+    assert "us-east-1 answers nothing" in text
+    local.status(console, STATUS, Format.JSON)
+    read = json.loads(printed()[len(text) :])
+    assert read["endpoints"] == {"us-east-1": "http://127.0.0.1:1"}
+    assert (read["dns"], read["pid"]) == ("127.0.0.1:3", 42)
+    assert read["faults"][0]["region"] == "us-east-1"
+
+
+def test_an_embedded_aws_that_is_down(console: Console, printed: Printed) -> None:
+    local.status(console, None, Format.TABLE)
+    text = printed()
+    assert "payinfra local up" in text
+    local.status(console, None, Format.JSON)
+    assert json.loads(printed()[len(text) :])["running"] is False
+
+
+def test_faults_as_json_and_none_at_all(console: Console, printed: Printed) -> None:
+    local.faults(console, (), Format.TABLE)
+    assert printed() == "No fault is in place.\n"
+    local.faults(console, (ACTIVE,), Format.JSON)
+    assert json.loads(printed().split("\n", 1)[1])[0]["id"] == "fault-1"
