@@ -13,6 +13,7 @@ import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
+import dns.name
 import dns.opcode
 import dns.rcode
 import dns.rdataclass
@@ -131,11 +132,19 @@ def _refusal(query: dns.message.Message) -> dns.rcode.Rcode | None:
 
 
 def _sections(records: Iterable[ResourceRecord], time_scale: float) -> list[dns.rrset.RRset]:
+    grouped = groupby(records, key=lambda each: (each.name, each.type, each.ttl))
     return [
+        # Route 53 takes a name without its final dot to be complete, and so does this.
         dns.rrset.from_text_list(
-            name, scaled_ttl(ttl, time_scale), "IN", rtype, [each.value for each in group]
+            name,
+            scaled_ttl(ttl, time_scale),
+            "IN",
+            rtype,
+            [each.value for each in group],
+            origin=dns.name.root,
+            relativize=False,
         )
-        for (name, rtype, ttl), group in groupby(records, key=lambda each: (each.name, each.type, each.ttl))
+        for (name, rtype, ttl), group in grouped
     ]
 
 

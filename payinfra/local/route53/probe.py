@@ -94,7 +94,7 @@ class SocketProber:
         except TimeoutError:
             return _failure("Connection timed out. The endpoint or the connection to it is down.")
         except ssl.SSLError as error:
-            return _failure(f"SSL alert {error.reason or error}.")
+            return _failure(f"SSL alert: {error}.")
         except ConnectionRefusedError:
             return _failure("Connection refused. Nothing listens at the endpoint's port.")
         except OSError as error:
@@ -192,9 +192,7 @@ async def _response(http: h11.Connection, reader: asyncio.StreamReader) -> h11.R
         if event is h11.NEED_DATA:
             http.receive_data(await reader.read(4096))
         elif isinstance(event, h11.Response):
-            return event
-        elif not isinstance(event, h11.InformationalResponse):
-            raise h11.RemoteProtocolError("the connection was closed before an answer")
+            return event  # others are interim responses; at the end of the stream h11 raises
 
 
 async def _search(http: h11.Connection, reader: asyncio.StreamReader, wanted: bytes) -> bool:

@@ -161,10 +161,14 @@ class _Store(Protocol):
 class EmulatorState(Protocol):
     """The part of the emulator's Route 53 module that is read here (seen in ministack 1.5.33)."""
 
-    _zones: _Store
-    _records: _Store
-    _health_checks: _Store
-    _lock: AbstractContextManager[object]
+    @property
+    def _zones(self) -> _Store: ...
+    @property
+    def _records(self) -> _Store: ...
+    @property
+    def _health_checks(self) -> _Store: ...
+    @property
+    def _lock(self) -> AbstractContextManager[object]: ...
 
 
 class MinistackZones:
@@ -214,7 +218,8 @@ def _number_or(value: object, default: int) -> int:
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    return tuple(str(each) for each in value) if isinstance(value, Iterable) else ()
+    # ministack 1.5.33 keeps an empty text for every region and child of a health check.
+    return tuple(str(each) for each in value if each) if isinstance(value, Iterable) else ()
 
 
 def _zone(zone: Mapping[str, object], records: object) -> Zone:

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import TypedDict, Unpack
 
 import pytest
 
@@ -15,6 +16,16 @@ from payinfra.local.route53.state import AliasTarget, Failover, Record, Zone
 APEX = "pay.example."
 SOA = Record(APEX, "SOA", 900, ("ns-1.awsdns-1.com. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400",))
 NS = Record(APEX, "NS", 172800, ("ns-1.awsdns-1.com.", "ns-2.awsdns-2.net."))
+
+
+class _More(TypedDict, total=False):
+    set_identifier: str
+    weight: int
+    region: str
+    failover: Failover
+    multivalue: bool
+    health_check_id: str
+    unsupported_routing: bool
 
 
 def zone_of(*records: Record, name: str = APEX, zone_id: str = "Z1", private: bool = False) -> Zone:
@@ -43,8 +54,8 @@ def values(given: Answer) -> list[str]:
     return [record.value for record in given.records]
 
 
-def a(name: str, value: str, **more: object) -> Record:
-    return Record(name=name, type="A", ttl=60, values=(value,), **more)  # type: ignore[arg-type]
+def a(name: str, value: str, **more: Unpack[_More]) -> Record:
+    return Record(name=name, type="A", ttl=60, values=(value,), **more)
 
 
 # --- plain records -----------------------------------------------------------------------------
@@ -318,8 +329,10 @@ def test_a_policy_that_is_not_emulated_is_said_to_be_a_failure() -> None:
 # --- aliases -----------------------------------------------------------------------------------
 
 
-def alias(name: str, target: str, zone_id: str = "Z1", *, evaluate: bool = True, **more: object) -> Record:
-    return Record(name=name, type="A", alias=AliasTarget(zone_id, target, evaluate), **more)  # type: ignore[arg-type]
+def alias(
+    name: str, target: str, zone_id: str = "Z1", *, evaluate: bool = True, **more: Unpack[_More]
+) -> Record:
+    return Record(name=name, type="A", alias=AliasTarget(zone_id, target, evaluate), **more)
 
 
 def test_an_alias_to_a_record_answers_with_that_records_data_under_its_own_name() -> None:
