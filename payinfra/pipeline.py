@@ -109,17 +109,15 @@ class Pipeline:
         """
         began = time.monotonic()
         with exclusive(self.settings.work_dir, "destroy"):
-            endpoints = self._surroundings()
             unprotected = self.settings.model_copy(update={"protected": False})
-            if self.settings.protected:
-                released = self._initialised(self._synth(endpoints, unprotected))
-                release = self._plan(released, self._plan_file, stage="release")
-                self._apply_plan(released, release, "release")
-            terraform = self._initialised(self._synth(endpoints, unprotected))
+            terraform = self._initialised(self._synth(self._surroundings(), unprotected))
             plan = self._plan(terraform, self._plan_file, destroy=True)
             if plan.has_changes:
                 if not confirm(plan):
-                    raise GateFailed("Nothing was destroyed.")
+                    raise GateFailed("Nothing was destroyed: the plan was not confirmed.")
+                if self.settings.protected:
+                    self._release(terraform)
+                    plan = self._plan(terraform, self._plan_file, destroy=True)
                 self._apply_plan(terraform, plan, "destroy")
             self._forget_outputs()
         return Destroyed(plan, time.monotonic() - began)
@@ -196,6 +194,13 @@ class Pipeline:
         if not confirm(plan):
             raise GateFailed("Nothing was changed: the plan was not confirmed.")
         return self._keep(self._apply_plan(terraform, plan, "apply"))
+
+    def _release(self, terraform: Terraform) -> None:
+        """Take the deletion protection off what is there, so that it can be deleted."""
+        release = self._plan(terraform, self._plan_file, stage="release")
+        guard(release)
+        if release.has_changes:
+            self._apply_plan(terraform, release, "release")
 
     def _apply_plan(self, terraform: Terraform, plan: Plan, stage: str) -> Mapping[str, OutputValue]:
         with self._stage(stage, total=len(plan.changes)) as running:

@@ -1,0 +1,317 @@
+"""The stages in their order, with a scripted Terraform and a scripted world."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from payinfra.aws import Aws, Endpoints
+from payinfra.errors import EnvironmentUnusable, GateFailed
+from payinfra.events import Event, StageFinished, StageSkipped, StageStarted
+from payinfra.lock import exclusive
+from payinfra.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX, Outputs
+from payinfra.pipeline import Pipeline
+from payinfra.proof import Proof
+from payinfra.settings import Settings, Target
+from payinfra.terraform import Binary, Change, ChangeAction, Kind, OutputValue, Plan, Version
+from payinfra.tools import Toolbox
+
+ENDPOINTS = Endpoints(
+    {"us-east-1": "http://127.0.0.1:1", "us-west-2": "http://127.0.0.1:2"}, "http://127.0.0.1:3"
+)
+BINARY = Binary(Kind.TERRAFORM, ("terraform",), Version(1, 11, 4, "1.11.4"))
+STACK = {
+    "provider": {"aws": [{"alias": "primary", "region": "us-east-1"}]},
+    "resource": {"aws_kms_key": {"data": {"provider": "aws.primary"}}},
+}
+
+
+def values() -> dict[str, OutputValue]:
+    names = {name: f"p-{name}" for name in (*REGION_OUTPUTS, *COMMON_OUTPUTS)}
+    names |= {SECONDARY_PREFIX + name: f"s-{name}" for name in REGION_OUTPUTS}
+    outputs = {name: OutputValue(value, False, "string") for name, value in names.items()}
+    return outputs | {"a_secret": OutputValue("hush", True, "string")}
+
+
+def a_plan(file: Path, *, type_: str = "aws_kms_alias", action: ChangeAction = ChangeAction.CREATE) -> Plan:
+    return Plan(file, 1, 0, 0, (Change(f"{type_}.x", type_, action),))
+
+
+@dataclass
+class ScriptedTerraform:
+    """Does as told, and remembers what it was asked."""
+
+    plans: list[Callable[[Path], Plan]]
+    calls: list[str] = field(default_factory=list)
+    binary: Binary = BINARY
+
+    def init(self) -> None:
+        self.calls.append("init")
+
+    def plan(self, out: Path, *, destroy: bool = False) -> Plan:
+        self.calls.append("plan -destroy" if destroy else "plan")
+        out.write_text("the plan")
+        return self.plans.pop(0)(out)
+
+    def show(self, file: Path) -> Plan:
+        self.calls.append(f"show {file.name}")
+        return self.plans.pop(0)(file)
+
+    def apply(self, plan: Path) -> Mapping[str, OutputValue]:
+        self.calls.append(f"apply {plan.name}")
+        return values()
+
+    def outputs(self) -> Mapping[str, OutputValue]:
+        self.calls.append("output")
+        return values()
+
+
+@dataclass
+class World:
+    """One environment with scripted surroundings."""
+
+    folder: Path
+    terraform: ScriptedTerraform
+    protections: list[bool] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    target: Target = Target.LOCAL
+    protected: bool = False
+    proven_with: list[Endpoints | None] = field(default_factory=list)
+
+    def pipeline(self) -> Pipeline:
+        settings = Settings.resolve(
+            {"env": "demo", "target": self.target, "protected": self.protected},
+            folder=self.folder,
+            environ={},
+        )
+        toolbox = Toolbox(
+            local_up=lambda _settings, _emit: ENDPOINTS,
+            local_addresses=lambda _settings: ENDPOINTS,
+            synthesize=self.synthesize,
+            check=lambda _settings, _folder: "no finding",
+            terraform=lambda _settings, _folder, _emit: self.terraform,  # type: ignore[arg-type,return-value]
+            prove=self.prove,
+        )
+        latest = self.folder / "cfn-outputs" / "flat-outputs.json"
+        return Pipeline(settings, self.events.append, toolbox=toolbox, latest_outputs=latest)
+
+    def synthesize(self, settings: Settings, _endpoints: Endpoints | None, _eager: bool) -> Path:
+        self.protections.append(settings.protected)
+        folder = settings.work_dir / "synth"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "cdk.tf.json").write_text(json.dumps(STACK))
+        return folder
+
+    def prove(self, _outputs: Outputs, aws: Aws) -> tuple[Proof, ...]:
+        self.proven_with.append(aws.endpoints)
+        return (Proof("us-east-1", "us-west-2", "pay-1", 0.1),)
+
+    @property
+    def stages(self) -> list[str]:
+        return [event.stage for event in self.events if isinstance(event, StageFinished)]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path, ScriptedTerraform([a_plan]))
+
+
+def yes(_plan: Plan) -> bool:
+    return True
+
+
+def no(_plan: Plan) -> bool:
+    return False
+
+
+def empty(file: Path) -> Plan:
+    return Plan(file, 0, 0, 0)
+
+
+def test_deploy_goes_through_the_stages_in_order(world: World) -> None:
+    deployed = world.pipeline().deploy(yes)
+    assert world.stages == ["local", "synth", "check", "init", "plan", "apply", "prove"]
+    assert world.terraform.calls == ["init", "plan", "apply plan.tfplan"]
+    assert deployed.proofs[0].payment_id == "pay-1"
+    assert world.proven_with == [ENDPOINTS]
+
+
+def test_each_stage_says_in_a_phrase_what_it_came_to(world: World) -> None:
+    world.pipeline().deploy(yes)
+    details = {event.stage: event.detail for event in world.events if isinstance(event, StageFinished)}
+    assert details["local"].startswith("us-east-1 on http://127.0.0.1:1")
+    assert details["synth"] == "1 resources"
+    assert details["init"] == "terraform 1.11.4"
+    assert details["plan"] == details["apply"] == "1 to add, 0 to change, 0 to destroy"
+    totals = {event.stage: event.total for event in world.events if isinstance(event, StageStarted)}
+    assert totals["apply"] == 1
+
+
+def test_a_stage_that_is_not_there_yet_is_said_not_to_be(world: World) -> None:
+    world.pipeline().deploy(yes)
+    assert StageSkipped("verify", "not part of this version yet") in world.events
+
+
+def test_outputs_are_kept_private_twice_and_hold_no_secret(world: World) -> None:
+    pipeline = world.pipeline()
+    pipeline.deploy(yes)
+    own, latest = pipeline.settings.work_dir / "outputs.json", pipeline.latest_outputs
+    assert own.read_bytes() == latest.read_bytes()
+    assert own.stat().st_mode & 0o777 == 0o600
+    assert "hush" not in own.read_text()
+    assert json.loads(own.read_text())["api_endpoint"] == "p-api_endpoint"
+
+
+def test_a_deployment_that_changes_nothing_asks_nobody_and_says_so(world: World) -> None:
+    world.terraform.plans = [a_plan, empty]
+    world.pipeline().deploy(yes)
+    world.events.clear()
+    deployed = world.pipeline().deploy(no)
+    assert StageSkipped("apply", "nothing to change") in world.events
+    assert not deployed.plan.has_changes
+    assert "apply" not in world.stages
+
+
+def test_where_the_outputs_file_is_gone_the_state_has_them(world: World) -> None:
+    world.terraform.plans = [empty]
+    assert world.pipeline().deploy(no).outputs.failover_domain == "p-failover_domain"
+    assert "output" in world.terraform.calls
+
+
+def test_a_plan_that_nobody_confirms_changes_nothing(world: World) -> None:
+    with pytest.raises(GateFailed, match="Nothing was changed"):
+        world.pipeline().deploy(no)
+    assert "apply plan.tfplan" not in world.terraform.calls
+
+
+@pytest.mark.parametrize("kind", ["aws_dynamodb_table", "aws_s3_bucket", "aws_kms_key", "aws_route53_zone"])
+def test_the_guard_stops_a_plan_that_loses_data_before_anybody_is_asked(world: World, kind: str) -> None:
+    world.terraform.plans = [lambda file: a_plan(file, type_=kind, action=ChangeAction.DELETE)]
+    with pytest.raises(GateFailed, match=f"{kind}.x"):
+        world.pipeline().deploy(lambda _plan: pytest.fail("asked"))
+
+
+def test_allow_destroy_lets_it_pass(world: World) -> None:
+    world.terraform.plans = [lambda file: a_plan(file, type_="aws_s3_bucket", action=ChangeAction.DELETE)]
+    world.pipeline().deploy(yes, allow_destroy=True)
+    assert "apply plan.tfplan" in world.terraform.calls
+
+
+def test_a_saved_plan_is_applied_as_it_is(world: World, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.tfplan"
+    world.terraform.plans = [a_plan, a_plan]
+    world.pipeline().plan(out=kept)
+    assert kept.stat().st_mode & 0o777 == 0o600
+    world.terraform.calls.clear()
+    world.pipeline().deploy(yes, saved_plan=kept)
+    assert world.terraform.calls == ["init", "show kept.tfplan", "apply kept.tfplan"]
+
+
+def test_plan_applies_nothing(world: World) -> None:
+    assert world.pipeline().plan().add == 1
+    assert world.terraform.calls == ["init", "plan"]
+
+
+def test_synth_needs_no_terraform(world: World) -> None:
+    assert world.pipeline().synth().inventory.total == 1
+    assert world.terraform.calls == []
+
+
+def test_on_aws_nothing_local_is_started(world: World) -> None:
+    world.target = Target.AWS
+    world.pipeline().deploy(yes)
+    assert "local" not in world.stages
+    assert world.proven_with == [None]
+
+
+@pytest.mark.parametrize("command", ["synth", "plan", "deploy", "destroy"])
+def test_a_second_command_on_the_environment_is_refused(world: World, command: str) -> None:
+    pipeline = world.pipeline()
+    run: dict[str, Callable[[], object]] = {
+        "synth": pipeline.synth,
+        "plan": pipeline.plan,
+        "deploy": lambda: pipeline.deploy(yes),
+        "destroy": lambda: pipeline.destroy(yes),
+    }
+    with exclusive(pipeline.settings.work_dir, "deploy"), pytest.raises(EnvironmentUnusable, match="in use"):
+        run[command]()
+
+
+def test_destroy_deletes_everything_and_forgets_the_outputs(world: World) -> None:
+    world.terraform.plans = [
+        a_plan,
+        lambda file: Plan(file, 0, 0, 1, (Change("a", "b", ChangeAction.DELETE),)),
+    ]
+    world.pipeline().deploy(yes)
+    pipeline = world.pipeline()
+    assert pipeline.destroy(yes).plan.destroy == 1
+    assert world.terraform.calls[-3:] == ["init", "plan -destroy", "apply plan.tfplan"]
+    assert not (pipeline.settings.work_dir / "outputs.json").exists()
+    assert not pipeline.latest_outputs.exists()
+
+
+def test_destroy_leaves_the_latest_outputs_of_another_environment(world: World) -> None:
+    pipeline = world.pipeline()
+    pipeline.deploy(yes)
+    pipeline.latest_outputs.write_text("{}")
+    world.terraform.plans = [empty]
+    pipeline.destroy(yes)
+    assert pipeline.latest_outputs.exists()
+
+
+def test_destroying_what_is_not_there_asks_nobody(world: World) -> None:
+    world.terraform.plans = [empty]
+    world.pipeline().destroy(lambda _plan: pytest.fail("asked"))
+    assert world.terraform.calls == ["init", "plan -destroy"]
+
+
+def test_a_destruction_that_nobody_confirms_destroys_nothing(world: World) -> None:
+    with pytest.raises(GateFailed, match="Nothing was destroyed"):
+        world.pipeline().destroy(no)
+    assert world.terraform.calls == ["init", "plan -destroy"]
+
+
+def test_a_protected_environment_is_released_before_it_is_destroyed(world: World) -> None:
+    world.protected = True
+    world.terraform.plans = [a_plan, a_plan, a_plan]
+    world.pipeline().destroy(yes)
+    asked = ["plan -destroy", "plan", "apply plan.tfplan", "plan -destroy", "apply plan.tfplan"]
+    assert world.terraform.calls == ["init", *asked]
+    assert world.protections == [False]
+
+
+def test_what_is_released_already_is_not_released_again(world: World) -> None:
+    world.protected = True
+    world.terraform.plans = [a_plan, empty, a_plan]
+    world.pipeline().destroy(yes)
+    assert world.terraform.calls == ["init", "plan -destroy", "plan", "plan -destroy", "apply plan.tfplan"]
+
+
+def test_nobody_confirming_keeps_a_protected_environment_protected(world: World) -> None:
+    world.protected = True
+    with pytest.raises(GateFailed, match="Nothing was destroyed"):
+        world.pipeline().destroy(no)
+    assert not any(call.startswith("apply") for call in world.terraform.calls)
+
+
+def test_outputs_come_from_the_file(world: World) -> None:
+    world.pipeline().deploy(yes)
+    world.terraform.calls.clear()
+    assert world.pipeline().outputs().failover_domain == "p-failover_domain"
+    assert world.terraform.calls == []
+
+
+def test_outputs_come_from_the_state_where_the_file_is_gone(world: World) -> None:
+    pipeline = world.pipeline()
+    pipeline.settings.work_dir.mkdir(parents=True)
+    (pipeline.settings.work_dir / "terraform.tfstate").write_text("{}")
+    assert pipeline.outputs().failover_domain == "p-failover_domain"
+    assert (pipeline.settings.work_dir / "outputs.json").exists()
+
+
+def test_outputs_of_what_was_never_deployed_say_how_to_deploy(world: World) -> None:
+    with pytest.raises(EnvironmentUnusable, match="not deployed from this folder") as caught:
+        world.pipeline().outputs()
+    assert caught.value.hint == "Run `payinfra deploy --env demo --local`."
