@@ -105,7 +105,7 @@ def _failed(command: str, code: int, collected: Collected, log: Path) -> Payinfr
     else:
         how = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
         lines = list(collected.other_lines)[-3:]
-        what = f"terraform {command} {how}{': ' if lines else '.'}{_shortened(' / '.join(lines))}"
+        what = f"terraform {command} {how}" + (f": {_shortened(' / '.join(lines))}" if lines else ".")
     hint = f"Terraform's log: {log}"
     if command == "apply":
         hint = f"What was made is in the state: mend the cause and run the same command again. {hint}"

@@ -41,10 +41,12 @@ def identify(pid: int, proc: Path = Path("/proc")) -> Process:
     return Process(pid, stat.rpartition(")")[2].split()[19])
 
 
-def is_alive(process: Process, proc: Path = Path("/proc")) -> bool:
+def is_alive(
+    process: Process, proc: Path = Path("/proc"), send: Callable[[int, int], None] = os.kill
+) -> bool:
     """Whether this very process still runs. A zombie does not."""
     try:
-        os.kill(process.pid, 0)
+        send(process.pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:

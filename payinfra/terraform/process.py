@@ -20,6 +20,7 @@ from typing import BinaryIO
 LEASH = Path(__file__).with_name("leash.py")
 PRIVATE = 0o077
 TICK_S = 0.05
+NEVER = float("inf")
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ class _Stopping:
         self._child = child
         self._clock = clock
         self._answered = 0
-        self._deadline = float("inf")
+        self._deadline = NEVER
         self._next = self._interrupt
         self._patience = patience
 
@@ -197,17 +198,20 @@ class _Stopping:
         if requests > self._answered:
             self._answered = requests
             self._child.asked(requests)
-            if self._deadline == float("inf"):
-                self._deadline = 0.0
+            self._begin()
         if self._clock() >= self._deadline:
             self._next()
 
     def abandon(self) -> None:
         """Interrupt it and wait for its end, by force if it takes too long."""
-        self._deadline = min(self._deadline, 0.0)
+        self._begin()
         while not _ended(self._process):
             if self._clock() >= self._deadline:
                 self._next()
+
+    def _begin(self) -> None:
+        if self._deadline == NEVER:
+            self._deadline = -NEVER
 
     def _interrupt(self) -> None:
         self._process.send_signal(signal.SIGINT)

@@ -24,12 +24,10 @@ from payinfra.terraform.events import (
     validation,
 )
 from payinfra.terraform.failures import TerraformFailed, failure
-from payinfra.terraform.jsonvalue import JsonValue, members, parse
+from payinfra.terraform.jsonvalue import JsonValue, members, parse, parse_object
 from payinfra.terraform.plan import Plan, lost_replicas, shown_plan, updates_a_table
 
 ERRORED_STATE = "errored.tfstate"
-ORPHAN_WAIT_S = 300.0
-QUESTION_TIMEOUT_S = 300.0
 
 
 class Terraform:
@@ -46,6 +44,10 @@ class Terraform:
         home: the home folder, where Terraform looks for configuration and plugins.
         patience: how long an interrupted Terraform may take.
         add_on: the folder below which a provider mirror may lie.
+
+    Attributes:
+        orphan_wait_s: how long to wait for the Terraform of a run that was killed.
+        question_timeout_s: how long a command that changes nothing may take.
     """
 
     def __init__(
@@ -75,6 +77,8 @@ class Terraform:
         self._secrets = surroundings.secrets(self._caller)
         self._interrupts = process.Interrupts()
         self._one_at_a_time = threading.Lock()
+        self.orphan_wait_s = 300.0
+        self.question_timeout_s = 300.0
 
     # -- commands ------------------------------------------------------------------------------------
 
@@ -163,10 +167,11 @@ class Terraform:
     def state_list(self) -> tuple[str, ...]:
         """The addresses of all resources in the state."""
         done = self._question("state", "list")
-        if done.returncode != 0 and "No state file was found" in done.stderr:
-            return ()
-        self._require("state list", done)
-        return tuple(done.stdout.split("\n")[:-1])
+        if done.returncode != 0:
+            if "No state file was found" in done.stderr:
+                return ()
+            raise self._unanswered("state list", done.stderr)
+        return tuple(done.stdout.splitlines())
 
     def providers_schema(self) -> Mapping[str, JsonValue]:
         """The schema of every provider that the stack uses, as Terraform prints it (megabytes)."""
@@ -175,11 +180,10 @@ class Terraform:
     def validate(self) -> tuple[Diagnostic, ...]:
         """What Terraform finds wrong with the configuration by itself; empty when nothing."""
         done = self._question("validate", "-json")
-        try:
-            return validation(parse(done.stdout))
-        except ValueError:
-            self._require("validate", done)
-            raise
+        answer = parse_object(done.stdout.strip())
+        if answer is None:
+            raise self._unanswered("validate", done.stderr)
+        return validation(answer)
 
     def interrupt(self) -> None:
         """Interrupt the command that runs, from any thread; that command then raises `Interrupted`."""
@@ -242,7 +246,7 @@ class Terraform:
                 )
             )
 
-        if not orphan.wait_for(self._records, seconds=ORPHAN_WAIT_S, notice=tell):
+        if not orphan.wait_for(self._records, seconds=self.orphan_wait_s, notice=tell):
             raise EnvironmentUnusable(
                 "The Terraform of an earlier run that was killed is still at work.",
                 "Wait until it has ended, then run the same command again.",
@@ -306,26 +310,31 @@ class Terraform:
 
     def _ask(self, *arguments: str) -> JsonValue:
         done = self._question(*arguments)
-        self._require(" ".join(arguments[:2] if arguments[0] == "providers" else arguments[:1]), done)
+        if done.returncode != 0:
+            command = " ".join(word for word in arguments[:2] if not word.startswith("-"))
+            raise self._unanswered(command, done.stderr)
         return parse(done.stdout)
 
     def _question(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command that changes nothing. Its output may hold secrets and is not logged."""
-        return subprocess.run(
-            [*self.binary.argv, *arguments],
-            cwd=self.folder,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=QUESTION_TIMEOUT_S,
-            check=False,
-        )
+        try:
+            return subprocess.run(
+                [*self.binary.argv, *arguments],
+                cwd=self.folder,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=self.question_timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            late = f"it did not answer within {self.question_timeout_s:g} s"
+            raise self._unanswered(arguments[0], late) from None
 
-    def _require(self, command: str, done: subprocess.CompletedProcess[str]) -> None:
-        if done.returncode != 0:
-            said = self._hidden(" ".join(done.stderr.split())) or f"exit code {done.returncode}"
-            raise TerraformFailed(f"terraform {command} failed: {said}", "", ())
+    def _unanswered(self, command: str, said: str) -> TerraformFailed:
+        words = self._hidden(" ".join(said.split())) or "it does not say why"
+        return TerraformFailed(f"terraform {command} failed: {words}", "", ())
 
     def _hidden(self, text: str) -> str:
         return surroundings.hide(text, self._secrets)

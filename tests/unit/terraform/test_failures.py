@@ -1,0 +1,123 @@
+from pathlib import Path
+
+from payinfra.errors import EnvironmentUnusable, ExitCode
+from payinfra.terraform.events import Collected, Diagnostic
+from payinfra.terraform.failures import LockHolder, TerraformFailed, failure, lock_holder
+
+LOG = Path("/work/terraform.log")
+
+LOCK_DETAIL = """\
+Error message: resource temporarily unavailable
+Lock Info:
+  ID:        4c58bdb8-4e5d-5548-52cf-35718ba0b1f6
+  Path:      /state/terraform.tfstate
+  Operation: OperationTypeApply
+  Who:       ana@laptop
+  Version:   1.11.4
+  Created:   2026-01-02 03:04:05.126822687 +0000 UTC
+  Info:
+
+
+Terraform acquires a state lock to protect the state from being written
+by multiple users at the same time.
+"""
+
+
+def collected(*errors: Diagnostic, other: tuple[str, ...] = ()) -> Collected:
+    found = Collected(diagnostics=list(errors))
+    found.other_lines.extend(other)
+    return found
+
+
+def error(summary: str, detail: str = "", address: str = "") -> Diagnostic:
+    return Diagnostic("error", summary, detail, address)
+
+
+def test_a_held_lock_says_who_holds_it_since_when_and_for_what() -> None:
+    problem = failure("plan", 1, collected(error("Error acquiring the state lock", LOCK_DETAIL)), LOG)
+    assert isinstance(problem, EnvironmentUnusable)
+    assert problem.exit_code is ExitCode.UNUSABLE_ENVIRONMENT
+    assert problem.what == (
+        "Another run holds the state's lock: ana@laptop since 2026-01-02 03:04:05 UTC, for apply."
+    )
+    assert "force-unlock 4c58bdb8-4e5d-5548-52cf-35718ba0b1f6" in problem.hint
+
+
+def test_the_lock_info_is_read_field_by_field() -> None:
+    assert lock_holder(LOCK_DETAIL) == LockHolder(
+        "ana@laptop", "apply", "2026-01-02 03:04:05", "4c58bdb8-4e5d-5548-52cf-35718ba0b1f6"
+    )
+    assert lock_holder("Lock Info:\n  ID: 1\n") == LockHolder("", "", "", "1")
+
+
+def test_a_lock_without_a_holder_gives_the_reason() -> None:
+    problem = failure("plan", 1, collected(error("Error acquiring the state lock", "AccessDenied: no")), LOG)
+    assert isinstance(problem, EnvironmentUnusable)
+    assert problem.what == "The state cannot be locked: AccessDenied: no"
+    anonymous = failure("plan", 1, collected(error("Error acquiring the state lock", "Lock Info:\n")), LOG)
+    assert "somebody since an unknown time UTC." in anonymous.what
+
+
+def test_no_registry_and_no_mirror_says_both_and_what_to_do() -> None:
+    detail = "could not connect to registry.terraform.io: no such host"
+    problem = failure("init", 1, collected(error("Failed to query available provider packages", detail)), LOG)
+    assert isinstance(problem, EnvironmentUnusable)
+    assert "the registry cannot be reached and no mirror serves it" in problem.what
+    assert "PAYINFRA_PROVIDER_MIRROR" in problem.hint
+    assert "terraform providers mirror" in problem.hint
+
+
+def test_a_mirror_that_lacks_the_version_is_not_blamed_on_the_registry() -> None:
+    detail = "no available releases match the given constraints 5.99.0"
+    problem = failure("init", 1, collected(error("Failed to query available provider packages", detail)), LOG)
+    assert isinstance(problem, EnvironmentUnusable)
+    assert "registry cannot be reached" not in problem.what
+    assert detail in problem.what
+
+
+def test_a_state_that_moved_is_explained() -> None:
+    problem = failure("init", 1, collected(error("Backend configuration changed", "A change…")), LOG)
+    assert isinstance(problem, EnvironmentUnusable)
+    assert "not the one of the last run" in problem.what
+    assert "-migrate-state" in problem.hint
+
+
+def test_errors_are_named_with_their_resource() -> None:
+    problem = failure(
+        "apply",
+        1,
+        collected(
+            error("creating S3 Bucket", "AccessDenied:\n  no", "aws_s3_bucket.audit"),
+            Diagnostic("warning", "deprecated"),
+            error("creating KMS Key", "", "aws_kms_key.data"),
+        ),
+        LOG,
+    )
+    assert isinstance(problem, TerraformFailed)
+    assert problem.exit_code is ExitCode.TERRAFORM_FAILED
+    assert problem.what == (
+        "terraform apply failed: aws_s3_bucket.audit: creating S3 Bucket: AccessDenied: no\n"
+        "aws_kms_key.data: creating KMS Key"
+    )
+    assert [one.address for one in problem.diagnostics] == ["aws_s3_bucket.audit", "aws_kms_key.data"]
+    assert str(LOG) in problem.hint
+    assert "in the state" in problem.hint
+
+
+def test_many_or_long_errors_are_cut_and_counted() -> None:
+    errors = tuple(error(f"error {number}", "x" * 2000) for number in range(9))
+    problem = failure("plan", 1, collected(*errors), LOG)
+    assert "(and 4 more)" in problem.what
+    assert len(problem.what) < 5 * 700
+    assert "…" in problem.what
+    assert problem.hint == f"Terraform's log: {LOG}"
+
+
+def test_without_diagnostics_the_last_lines_speak() -> None:
+    problem = failure("plan", 2, collected(other=("goroutine 1", "panic: oh")), LOG)
+    assert problem.what == "terraform plan failed with exit code 2: goroutine 1 / panic: oh"
+    assert failure("plan", 1, collected(), LOG).what == "terraform plan failed with exit code 1."
+
+
+def test_an_end_by_a_signal_is_called_that() -> None:
+    assert failure("apply", -9, collected(), LOG).what == "terraform apply was ended by signal 9."

@@ -1,0 +1,460 @@
+import json
+import os
+import signal
+import stat
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from payinfra.errors import EnvironmentUnusable, ExitCode, GateFailed, Interrupted, UsageProblem
+from payinfra.events import Event, Notice, ResourceFinished, ResourceStarted
+from payinfra.terraform import Binary, ChangeAction, LostReplica, Patience, Terraform, TerraformFailed
+from payinfra.terraform.events import OutputValue
+from payinfra.terraform.lockfile import PLACED, SHIPPED
+from payinfra.terraform.orphan import Process, Record, identify, recorded
+
+Scripted = Callable[..., Binary]
+Calls = Callable[[], list[dict[str, object]]]
+TABLE = "aws_dynamodb_table.payments"
+
+
+def message(kind: str, **content: object) -> list[str]:
+    return ["out", json.dumps({"type": kind, "@timestamp": "2026-01-02T03:04:05.000000Z", **content})]
+
+
+def hook(kind: str, action: str = "create") -> list[str]:
+    return message(kind, hook={"resource": {"addr": TABLE}, "action": action})
+
+
+def planned(action: str) -> list[str]:
+    resource = {"addr": TABLE, "resource_type": "aws_dynamodb_table"}
+    return message("planned_change", change={"resource": resource, "action": action})
+
+
+def failed(summary: str, detail: str = "") -> list[list[str | int]]:
+    diagnostic = {"severity": "error", "summary": summary, "detail": detail}
+    return [[*message("diagnostic", diagnostic=diagnostic)], ["exit", 1]]
+
+
+class Bench:
+    """A Terraform in a work folder of its own, and what it emitted."""
+
+    def __init__(self, folder: Path, scripted: Scripted) -> None:
+        self.folder = folder / "stack"
+        self.data = folder / "work/terraform"
+        self.log = folder / "work/logs/terraform.log"
+        self.cache = folder / "cache"
+        self.events: list[Event] = []
+        self.environment = {"PATH": os.environ["PATH"]}
+        self.on_event: Callable[[Event], None] = lambda _event: None
+        self.patience: Patience | None = None
+        self._home = folder / "home"
+        self._scripted = scripted
+        self.folder.mkdir()
+
+    def terraform(self, script: dict[str, Sequence[Sequence[str | int]]], *, cache: bool = True) -> Terraform:
+        def emit(event: Event) -> None:
+            self.events.append(event)
+            self.on_event(event)
+
+        return Terraform(
+            binary=self._scripted(script),
+            folder=self.folder,
+            data_dir=self.data,
+            log=self.log,
+            environment=self.environment,
+            emit=emit,
+            provider_cache=self.cache if cache else None,
+            home=self._home,
+            patience=self.patience,
+            add_on=self._home,
+        )
+
+    def notices(self) -> list[str]:
+        return [event.message for event in self.events if isinstance(event, Notice)]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, scripted: Scripted) -> Bench:
+    return Bench(tmp_path, scripted)
+
+
+# -- init ------------------------------------------------------------------------------------------
+
+
+def test_init_places_the_lock_and_runs_in_the_stacks_folder(bench: Bench, calls: Calls) -> None:
+    providers = {"terraform": {"required_providers": {"aws": {"source": "aws"}}}}
+    (bench.folder / "cdk.tf.json").write_text(json.dumps(providers))
+    bench.terraform({}).init()
+    (call,) = calls()
+    assert call["argv"] == ["init", "-json", "-input=false", "-lockfile=readonly"]
+    assert call["cwd"] == str(bench.folder)
+    assert (bench.folder / PLACED).read_bytes() == SHIPPED.read_bytes()
+
+
+def test_terraform_gets_a_scrubbed_environment(bench: Bench, calls: Calls) -> None:
+    bench.environment |= {"TF_CLI_ARGS_plan": "-target=x", "TF_CLI_CONFIG_FILE": "/absent", "TF_LOG": "WARN"}
+    bench.terraform({}).init()
+    (call,) = calls()
+    environment = call["env"]
+    assert isinstance(environment, dict)
+    assert environment["TF_DATA_DIR"] == str(bench.data)
+    assert environment["TF_CLI_CONFIG_FILE"] == str(bench.data / "payinfra.tfrc")
+    assert environment["TF_IN_AUTOMATION"] == "1"
+    assert environment["TF_LOG"] == "WARN"
+    assert "TF_CLI_ARGS_plan" not in environment
+    assert bench.notices() == [
+        "TF_CLI_ARGS_plan is set and not used: payinfra decides what Terraform is asked."
+    ]
+
+
+def test_the_provider_cache_is_shared_and_optional(bench: Bench) -> None:
+    bench.terraform({}).init()
+    assert str(bench.cache) in (bench.data / "payinfra.tfrc").read_text()
+    bench.terraform({}, cache=False).init()
+    assert "plugin_cache_dir" not in (bench.data / "payinfra.tfrc").read_text()
+
+
+def test_two_inits_take_turns_at_the_cache(bench: Bench, tmp_path: Path) -> None:
+    """The second starts only when the first is done, so neither sees the other's start without its end."""
+    order: list[str] = []
+    first = bench.terraform({"init": [["out", "up"]]})
+    second = bench.terraform({"init": [["out", "up"]]})
+    inside = threading.Event()
+
+    def hold() -> None:
+        with first._cache_to_itself():
+            inside.set()
+            order.append("first in")
+            threads[1].join(0.05)
+            order.append("first out")
+
+    def enter() -> None:
+        inside.wait()
+        with second._cache_to_itself():
+            order.append("second in")
+
+    threads = [threading.Thread(target=hold), threading.Thread(target=enter)]
+    for thread in reversed(threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert order == ["first in", "first out", "second in"]
+
+
+def test_an_unreachable_registry_cannot_be_used(bench: Bench) -> None:
+    terraform = bench.terraform(
+        {"init": failed("Failed to query available provider packages", "could not connect to registry")}
+    )
+    with pytest.raises(EnvironmentUnusable, match="no mirror serves it"):
+        terraform.init()
+
+
+def test_a_mirror_that_is_none_is_refused_before_terraform_starts(bench: Bench, calls: Calls) -> None:
+    bench.environment["PAYINFRA_PROVIDER_MIRROR"] = "/absent"
+    with pytest.raises(UsageProblem):
+        bench.terraform({}).init()
+    assert calls() == []
+
+
+# -- plan ------------------------------------------------------------------------------------------
+
+
+def test_a_plan_is_read_from_the_events_alone(bench: Bench, calls: Calls, tmp_path: Path) -> None:
+    outputs = {"endpoint": {"sensitive": False, "action": "create"}}
+    terraform = bench.terraform(
+        {
+            "plan": [
+                planned("create"),
+                message("change_summary", changes={"add": 1, "change": 0, "remove": 0}),
+                message("outputs", outputs=outputs),
+            ]
+        }
+    )
+    out = tmp_path / "saved.tfplan"
+    plan = terraform.plan(out)
+    assert plan.headline == "1 to add, 0 to change, 0 to destroy"
+    assert [change.address for change in plan.changes] == [TABLE]
+    assert [output.name for output in plan.outputs] == ["endpoint"]
+    assert plan.file == out
+    assert [call["argv"] for call in calls()] == [["plan", "-json", "-input=false", f"-out={out}"]]
+
+
+def test_a_plan_takes_its_options(bench: Bench, calls: Calls, tmp_path: Path) -> None:
+    out = tmp_path / "p"
+    terraform = bench.terraform({})
+    terraform.plan(out, destroy=True, targets=["a.b"], replace=["c.d", "e.f"])
+    refreshed = terraform.plan(out, refresh_only=True)
+    common = ["plan", "-json", "-input=false", f"-out={out}"]
+    assert [call["argv"] for call in calls()] == [
+        [*common, "-destroy", "-target=a.b", "-replace=c.d", "-replace=e.f"],
+        [*common, "-refresh-only"],
+    ]
+    assert refreshed.refresh_only
+
+
+def test_a_table_that_loses_a_replica_is_found_and_refused(
+    bench: Bench, calls: Calls, tmp_path: Path
+) -> None:
+    shown = {
+        "resource_changes": [
+            {
+                "address": TABLE,
+                "type": "aws_dynamodb_table",
+                "change": {
+                    "actions": ["update"],
+                    "before": {"replica": [{"region_name": "us-west-2"}]},
+                    "after": {"replica": []},
+                },
+            }
+        ]
+    }
+    terraform = bench.terraform({"plan": [planned("update")], "show": [["out", json.dumps(shown)]]})
+    plan = terraform.plan(tmp_path / "p")
+    assert plan.lost_replicas == (LostReplica(TABLE, "us-west-2"),)
+    with pytest.raises(GateFailed, match="would lose its replica in us-west-2"):
+        plan.guard()
+    assert len(calls()) == 2
+
+
+def test_a_saved_plan_is_shown(bench: Bench, tmp_path: Path) -> None:
+    change = {"address": TABLE, "type": "aws_dynamodb_table", "change": {"actions": ["delete"]}}
+    terraform = bench.terraform({"show": [["out", json.dumps({"resource_changes": [change]})]]})
+    plan = terraform.show(tmp_path / "p")
+    assert plan.file == tmp_path / "p"
+    assert [one.action for one in plan.changes] == [ChangeAction.DELETE]
+
+
+def test_a_file_that_is_no_plan_fails(bench: Bench, tmp_path: Path) -> None:
+    terraform = bench.terraform({"show": [["err", "Error: not a plan"], ["exit", 1]]})
+    with pytest.raises(TerraformFailed, match="terraform show failed: Error: not a plan"):
+        terraform.show(tmp_path / "p")
+
+
+def test_a_held_lock_is_an_unusable_environment(bench: Bench, tmp_path: Path) -> None:
+    detail = "Lock Info:\n  Who:       ana@laptop\n  Operation: OperationTypeApply\n"
+    terraform = bench.terraform({"plan": failed("Error acquiring the state lock", detail)})
+    with pytest.raises(EnvironmentUnusable, match="ana@laptop") as caught:
+        terraform.plan(tmp_path / "p")
+    assert caught.value.exit_code is ExitCode.UNUSABLE_ENVIRONMENT
+
+
+# -- apply -----------------------------------------------------------------------------------------
+
+
+def test_apply_emits_resources_and_returns_the_outputs(bench: Bench, calls: Calls, tmp_path: Path) -> None:
+    outputs = {"endpoint": {"sensitive": False, "type": "string", "value": "https://example.org"}}
+    terraform = bench.terraform(
+        {"apply": [hook("apply_start"), hook("apply_complete"), message("outputs", outputs=outputs)]}
+    )
+    assert terraform.apply(tmp_path / "p") == {
+        "endpoint": OutputValue("https://example.org", False, "string")
+    }
+    assert [type(event) for event in bench.events] == [ResourceStarted, ResourceFinished]
+    assert calls()[0]["argv"] == ["apply", "-json", "-input=false", str(tmp_path / "p")]
+
+
+def test_a_failing_apply_names_the_error_and_the_log(bench: Bench, tmp_path: Path) -> None:
+    terraform = bench.terraform({"apply": failed("creating S3 Bucket", "AccessDenied")})
+    with pytest.raises(TerraformFailed) as caught:
+        terraform.apply(tmp_path / "p")
+    assert caught.value.what == "terraform apply failed: creating S3 Bucket: AccessDenied"
+    assert str(bench.log) in caught.value.hint
+
+
+def test_the_log_has_every_line_and_is_for_its_owner_only(bench: Bench, tmp_path: Path) -> None:
+    terraform = bench.terraform({"plan": [["out", "one"]], "apply": [["err", "two"]]})
+    terraform.plan(tmp_path / "p")
+    terraform.apply(tmp_path / "p")
+    lines = bench.log.read_text().splitlines()
+    assert [line.split(": ")[-1] for line in lines] == ["terraform plan", "one", "terraform apply", "two"]
+    assert stat.S_IMODE(bench.log.stat().st_mode) == 0o600
+    assert list(bench.log.parent.iterdir()) == [bench.log], "no spool stays behind"
+
+
+def test_credentials_reach_neither_log_nor_error(bench: Bench, tmp_path: Path) -> None:
+    bench.environment["AWS_SECRET_ACCESS_KEY"] = "abcdefgh12345678"
+    terraform = bench.terraform({"apply": failed("denied", "signed with abcdefgh12345678")})
+    with pytest.raises(TerraformFailed) as caught:
+        terraform.apply(tmp_path / "p")
+    assert "abcdefgh" not in caught.value.what
+    assert "(hidden)" in caught.value.what
+    assert "abcdefgh" not in bench.log.read_text()
+
+
+# -- interrupts ------------------------------------------------------------------------------------
+
+
+def interruptible(*after: list[str]) -> dict[str, Sequence[Sequence[str | int]]]:
+    return {"apply": [hook("apply_start"), ["hear", "INT"], *after, ["exit", 1]]}
+
+
+def test_an_interrupt_reaches_terraform_and_is_reported(bench: Bench, tmp_path: Path) -> None:
+    def press(event: Event) -> None:
+        if isinstance(event, ResourceStarted):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    bench.on_event = press
+    terraform = bench.terraform(interruptible(hook("apply_complete")))
+    with pytest.raises(Interrupted) as caught:
+        terraform.apply(tmp_path / "p")
+    assert caught.value.exit_code is ExitCode.INTERRUPTED
+    assert caught.value.what == "Interrupted: terraform apply has ended and released its lock."
+    assert bench.notices() == [
+        f"Interrupted: waiting for Terraform to end and release its lock. It is still working on {TABLE}."
+    ]
+
+
+def test_a_second_interrupt_says_what_is_going_on(bench: Bench, tmp_path: Path) -> None:
+    def press(event: Event) -> None:
+        if isinstance(event, ResourceStarted | ResourceFinished):
+            os.kill(os.getpid(), signal.SIGINT)
+        if isinstance(event, Notice) and "has been told" in event.message:
+            (child,) = bench.data.glob("running/*.json")
+            os.kill(int(child.stem), signal.SIGUSR1)
+
+    bench.on_event = press
+    terraform = bench.terraform(interruptible(hook("apply_complete"), ["hear", "USR1"]))
+    with pytest.raises(Interrupted):
+        terraform.apply(tmp_path / "p")
+    assert bench.notices()[1] == (
+        "Terraform has been told and is ending; stopping it by force could lose track of resources."
+    )
+
+
+def test_force_is_announced_and_its_consequence_told(bench: Bench, tmp_path: Path) -> None:
+    bench.patience = Patience(terminate_after=0.0, kill_after=0.0)
+    bench.on_event = lambda event: terraform.interrupt() if isinstance(event, ResourceStarted) else None
+    terraform = bench.terraform({"apply": [hook("apply_start"), ["hear", "USR1"]]})
+    with pytest.raises(Interrupted, match="stopped by force") as caught:
+        terraform.apply(tmp_path / "p")
+    assert "may exist that the state does not know" in caught.value.hint
+    assert "Terraform did not end in time and is stopped by force." in bench.notices()
+
+
+def test_after_an_interrupt_nothing_more_is_started(bench: Bench, calls: Calls) -> None:
+    terraform = bench.terraform({})
+    terraform.interrupt()
+    with pytest.raises(Interrupted, match="before terraform init"):
+        terraform.init()
+    assert calls() == []
+
+
+# -- what earlier runs left ------------------------------------------------------------------------
+
+
+def test_a_state_that_could_not_be_saved_is_brought_in_first(
+    bench: Bench, calls: Calls, tmp_path: Path
+) -> None:
+    errored = bench.folder / "errored.tfstate"
+    errored.write_text("{}")
+    bench.terraform({}).plan(tmp_path / "p")
+    assert calls()[0]["argv"] == ["state", "push", str(errored)]
+    assert not errored.exists()
+    assert (bench.folder / "errored.tfstate.pushed").exists(), "nothing is thrown away"
+    assert bench.notices() == ["The state that an earlier run could not save was brought in."]
+
+
+def test_a_state_that_cannot_be_brought_in_stops_everything(
+    bench: Bench, calls: Calls, tmp_path: Path
+) -> None:
+    errored = bench.folder / "errored.tfstate"
+    errored.write_text("{}")
+    terraform = bench.terraform({"state push": [["err", "serial is older"], ["exit", 1]]})
+    with pytest.raises(EnvironmentUnusable, match="serial is older"):
+        terraform.apply(tmp_path / "p")
+    assert errored.exists()
+    assert len(calls()) == 1
+
+
+def test_a_run_waits_for_the_terraform_of_a_killed_one(
+    bench: Bench, scripted: Scripted, tmp_path: Path
+) -> None:
+    gone = Process(2**22 + 1, "1")  # above the kernel's highest process number
+    child = identify(os.getpid())
+    spool = tmp_path / "spool"
+    record = Record(child, gone, spool)
+    terraform = bench.terraform({})
+    with recorded(bench.data / "running", record):
+
+        def end(_event: Event) -> None:
+            (bench.data / "running" / f"{child.pid}.json").unlink()
+
+        bench.on_event = end
+        terraform.plan(tmp_path / "p")
+    assert bench.notices() == [
+        f"An earlier run was killed; waiting until its Terraform has saved its state (process {child.pid})."
+    ]
+
+
+def test_waiting_for_a_killed_run_is_bounded(bench: Bench, calls: Calls, tmp_path: Path) -> None:
+    terraform = bench.terraform({})
+    terraform.orphan_wait_s = 0.0
+    with (
+        recorded(bench.data / "running", Record(identify(os.getpid()), Process(2**22 + 1, "1"), tmp_path)),
+        pytest.raises(EnvironmentUnusable, match="still at work"),
+    ):
+        terraform.plan(tmp_path / "p")
+    assert calls() == []
+
+
+# -- questions -------------------------------------------------------------------------------------
+
+
+def test_outputs_come_with_sensitive_values_that_no_log_sees(bench: Bench) -> None:
+    printed = {"key": {"sensitive": True, "type": "string", "value": "hunter2"}}
+    terraform = bench.terraform({"output": [["out", json.dumps(printed)]]})
+    assert terraform.outputs()["key"].value == "hunter2"
+    assert not bench.log.exists()
+
+
+def test_the_state_is_listed(bench: Bench) -> None:
+    assert bench.terraform({"state list": [["out", "a.b"], ["out", 'c.d["e"]']]}).state_list() == (
+        "a.b",
+        'c.d["e"]',
+    )
+    assert bench.terraform({}).state_list() == ()
+    no_state: list[list[str | int]] = [["err", "No state file was found!"], ["exit", 1]]
+    assert bench.terraform({"state list": no_state}).state_list() == ()
+    with pytest.raises(TerraformFailed, match="state list failed: it does not say why"):
+        bench.terraform({"state list": [["exit", 3]]}).state_list()
+
+
+def test_schemas_are_read_and_a_failure_is_named(bench: Bench) -> None:
+    schema = '{"provider_schemas": {}}'
+    assert bench.terraform({"providers schema": [["out", schema]]}).providers_schema() == {
+        "provider_schemas": {}
+    }
+    with pytest.raises(TerraformFailed, match="terraform providers schema failed"):
+        bench.terraform({"providers schema": [["exit", 1]]}).providers_schema()
+
+
+def test_validation_gives_what_is_wrong(bench: Bench) -> None:
+    printed = {"valid": False, "diagnostics": [{"severity": "error", "summary": "no such argument"}]}
+    terraform = bench.terraform({"validate": [["out", json.dumps(printed)], ["exit", 1]]})
+    assert [one.summary for one in terraform.validate()] == ["no such argument"]
+    with pytest.raises(TerraformFailed, match="not initialised"):
+        bench.terraform({"validate": [["err", "not initialised"], ["exit", 1]]}).validate()
+
+
+def test_a_question_that_is_never_answered_ends(bench: Bench) -> None:
+    terraform = bench.terraform({"state list": [["hear", "INT"]]})
+    terraform.question_timeout_s = 0.01
+    with pytest.raises(TerraformFailed, match="did not answer within"):
+        terraform.state_list()
+
+
+def test_the_home_folder_is_the_environments(bench: Bench, scripted: Scripted, tmp_path: Path) -> None:
+    home = tmp_path / "from-environment"
+    home.mkdir()
+    (home / ".terraformrc").write_text("")
+    Terraform(
+        binary=scripted({}),
+        folder=bench.folder,
+        data_dir=bench.data,
+        log=bench.log,
+        environment={"HOME": str(home)},
+    ).init()
+    assert not (bench.data / "payinfra.tfrc").exists(), "the person's own configuration is in use"
