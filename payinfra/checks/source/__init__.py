@@ -1,0 +1,3 @@
+"""Checks over the Python files of an infrastructure project: parsed, never imported."""
+
+MODULES = ("imports", "testing", "repetition")
