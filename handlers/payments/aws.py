@@ -1,0 +1,69 @@
+"""The function's AWS clients and how long they may take; all of them are made here, once.
+
+Worst case of one `POST`: look-up, transaction, second look-up, restored payment and audit object, each with
+its only retry.
+A test adds them up: they fit in the 29 s that a REST API waits for its integration
+(https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_ssm import SSMClient
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for a service, in seconds, and how many attempts to make in all."""
+
+    connect: float
+    read: float
+    attempts: int
+
+    @property
+    def longest(self) -> float:
+        """The longest that one call takes: every attempt times out, and botocore's wait before attempt
+        n + 1 is at most 2 ** (n - 1) seconds."""
+        waits = sum(2.0**n for n in range(self.attempts - 1))
+        return self.attempts * (self.connect + self.read) + waits
+
+    def config(self) -> Config:
+        return Config(
+            connect_timeout=self.connect,
+            read_timeout=self.read,
+            retries={"total_max_attempts": self.attempts, "mode": "adaptive"},
+            tcp_keepalive=True,
+        )
+
+
+TABLE = Patience(connect=0.5, read=1.5, attempts=2)
+AUDIT = Patience(connect=0.5, read=2, attempts=2)
+PARAMETER = Patience(connect=0.5, read=1.5, attempts=2)
+HEALTH = Patience(connect=0.5, read=1, attempts=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """One client a use: health has its own, because it must answer while the others still wait."""
+
+    table: "DynamoDBClient"
+    health: "DynamoDBClient"
+    audit: "S3Client"
+    parameter: "SSMClient"
+
+
+def connect() -> Clients:
+    """Clients for the function's own region, which the Lambda runtime has in the environment."""
+    session = boto3.Session()
+    return Clients(
+        table=session.client("dynamodb", config=TABLE.config()),
+        health=session.client("dynamodb", config=HEALTH.config()),
+        audit=session.client("s3", config=AUDIT.config()),
+        parameter=session.client("ssm", config=PARAMETER.config()),
+    )

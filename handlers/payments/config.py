@@ -1,0 +1,50 @@
+"""What the function is told through its environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+SERVICE = "payments"
+NAMESPACE = "Payments"
+LOG_LEVEL = "INFO"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The function's settings.
+
+    Attributes:
+        api_key_parameter: name of the SSM parameter that holds the API key.
+        cors_origins: the origins whose pages may call the API; none by default.
+    """
+
+    table: str
+    audit_bucket: str
+    audit_key_arn: str
+    api_key_parameter: str
+    environment: str
+    region: str
+    service: str = SERVICE
+    metrics_namespace: str = NAMESPACE
+    log_level: str = LOG_LEVEL
+    cors_origins: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Config":
+        """The settings in `environment`.
+
+        Raises:
+            KeyError: a variable without default is missing; its name is the key.
+        """
+        origins = (origin.strip() for origin in environment.get("CORS_ORIGINS", "").split(","))
+        return cls(
+            table=environment["TABLE_NAME"],
+            audit_bucket=environment["AUDIT_BUCKET"],
+            audit_key_arn=environment["AUDIT_KEY_ARN"],
+            api_key_parameter=environment["API_KEY_PARAMETER"],
+            environment=environment["ENVIRONMENT"],
+            region=environment["AWS_REGION"],
+            service=environment.get("POWERTOOLS_SERVICE_NAME", SERVICE),
+            metrics_namespace=environment.get("POWERTOOLS_METRICS_NAMESPACE", NAMESPACE),
+            log_level=environment.get("LOG_LEVEL", LOG_LEVEL),
+            cors_origins=tuple(origin for origin in origins if origin),
+        )

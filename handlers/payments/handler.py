@@ -1,0 +1,64 @@
+"""The edge to AWS Lambda: `payments.handler.handle`.
+
+AWS calls of each route, which the function's role must allow, and no others:
+
+| route | action | on |
+|---|---|---|
+| `POST /payments` | `dynamodb:Query` | the table |
+| | `dynamodb:PutItem` (also what each put of the transaction is authorized as) | the table |
+| | `s3:PutObject` | the audit bucket's `audit/*` |
+| | `kms:GenerateDataKey`, `kms:Decrypt` | the audit key, through S3 |
+| `GET /payments/{payment_id}` | `dynamodb:Query` | the table |
+| `GET /payments` | `dynamodb:Query` | the table's `index/status-index`, `index/customer-index` |
+| | `ssm:GetParameter`, when there is a next page or a cursor | the API key's parameter |
+| | `kms:Decrypt` | the application key, through SSM |
+| `GET /health` | `dynamodb:Query` | the table |
+
+DynamoDB asks for `kms:Decrypt` on the table's key through `kms:ViaService` besides.
+"""
+
+import functools
+import os
+import time
+from typing import TYPE_CHECKING
+
+from .app import Application
+from .audit import S3Audit
+from .aws import Clients, connect
+from .config import Config
+from .ledger import DynamoLedger
+from .observe import Observer
+from .secret import ParameterSecret
+from .service import Payments
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+def handle(event: dict[str, object], context: "LambdaContext") -> dict[str, object]:
+    """Answer one proxy event of the REST API."""
+    return application().answer(event, context)
+
+
+@functools.cache
+def application() -> Application:
+    """The application of this container, put together when the first request comes."""
+    config = Config.read(os.environ)
+    return compose(config, connect(), Observer(config))
+
+
+def compose(config: Config, clients: Clients, observer: Observer) -> Application:
+    """The one place where the parts meet."""
+    payments = Payments(
+        ledger=DynamoLedger(clients.table, clients.health, config.table),
+        audit=S3Audit(clients.audit, config.audit_bucket, config.audit_key_arn),
+        secret=ParameterSecret(clients.parameter, config.api_key_parameter, now_ms),
+        clock=now_ms,
+        tally=observer,
+    )
+    return Application(config, payments, observer)
+
+
+def now_ms() -> int:
+    """Now, in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
