@@ -272,7 +272,7 @@ class Settings(BaseModel):
                     values[name] = value
                     origins[name] = variable(name) if origin == "variable" else origin
         values.setdefault("work_root", folder / ".payinfra")
-        if not env:
+        if "env" not in values:
             raise UsageProblem(
                 "No environment was named.",
                 'Say which with --env NAME, PAYINFRA_ENV, or `env = "NAME"` in payinfra.toml.',

@@ -1,0 +1,98 @@
+"""What a person gets who types something wrong: one message, the next step, exit code 2, no traceback."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.functional.cli.conftest import Project
+
+
+def test_help_loads_neither_cdktf_nor_boto3_nor_pydantic_models() -> None:
+    heavy = ("cdktf", "jsii", "boto3", "botocore", "httpx", "payinfra.settings", "payinfra.pipeline")
+    script = (
+        "import sys\nfrom payinfra.cli import app\n"
+        "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_version(project: Project) -> None:
+    assert project.run("version").stdout.startswith("payinfra ")
+    assert set(json.loads(project.run("version", "--format", "json").stdout)) == {"version"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("synth",), "No environment was named"),
+        (("synth", "--env", ""), "lowercase letters"),
+        (("synth", "--env", "Prod"), "lowercase letters"),
+        (("synth", "--env", "x" * 64), "lowercase letters"),
+        (("synth", "--env", "../x"), "lowercase letters"),
+        (("synth", "--env", "naïve"), "lowercase letters"),
+        (("synth", "--env", "1-a"), "lowercase letters"),
+        (("deploy", "--env", "demo", "--local"), "no terminal"),
+        (("destroy", "--env", "demo", "--local"), "no terminal"),
+        (("destroy", "--env", "prod", "--yes"), "protected"),
+        (("destroy", "--env", "prod", "--yes", "--yes-really", "other"), "--yes-really prod"),
+        (("synth", "--env", "demo", "--primary-region", "us-west-2"), "must differ"),
+        (("synth", "--env", "demo", "--primary-region", "us-moon-1"), "no such region"),
+        (("synth", "--env", "demo", "--domain", "pay.example.com"), "go together"),
+        (("local", "fault", "inject", "region-blackout"), "--region REGION"),
+        (("local", "fault", "inject", "replication-delay"), "--seconds SECONDS"),
+        (("local", "fault", "clear"), "Which fault?"),
+    ],
+)
+def test_bad_usage(project: Project, arguments: tuple[str, ...], said: str) -> None:
+    done = project.run(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "next:" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [("synth", "--nonsense"), ("nonsense",), ("local", "fault", "inject", "storm")]
+)
+def test_what_the_parser_refuses_has_the_same_exit_code(project: Project, arguments: tuple[str, ...]) -> None:
+    done = project.run(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_broken_file_is_named_with_its_line(project: Project) -> None:
+    (project.folder / "payinfra.toml").write_text('env = "demo"\nowner = \n')
+    done = project.run("settings")
+    assert done.returncode == 2
+    assert "payinfra.toml is not TOML" in done.stderr
+    assert "line 2" in done.stderr
+
+
+def test_settings_say_where_each_came_from(project: Project) -> None:
+    (project.folder / "payinfra.toml").write_text('env = "demo"\nowner = "payments"\n')
+    project.environ["PAYINFRA_DNS_TTL"] = "30"
+    done = project.run("settings", "--daily-quota", "7", "--local", "--format", "json")
+    shown = json.loads(done.stdout)
+    assert shown["owner"] == {"value": "payments", "from": "payinfra.toml"}
+    assert shown["dns_ttl"] == {"value": 30, "from": "PAYINFRA_DNS_TTL"}
+    assert shown["daily_quota"] == {"value": 7, "from": "flag"}
+    assert shown["target"] == {"value": "local", "from": "flag"}
+    assert project.run("settings", "--aws").returncode == 0
+
+
+def test_a_work_folder_that_cannot_be_made_is_a_usage_error(project: Project) -> None:
+    (project.folder / ".payinfra").write_text("")
+    done = project.run("synth", "--env", "demo")
+    assert done.returncode == 2
+    assert "cannot be made" in done.stderr
+
+
+def test_outputs_of_what_was_never_deployed(project: Project) -> None:
+    done = project.run("outputs", "--env", "demo", "--local")
+    assert done.returncode == 4
+    assert "payinfra deploy --env demo --local" in done.stderr
