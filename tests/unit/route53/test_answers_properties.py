@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payinfra.local.route53.answers import Answer, Circumstances, ResponseCode, answer
@@ -11,6 +11,8 @@ from payinfra.local.route53.state import AliasTarget, Failover, Record, Zone
 
 APEX = "pay.example."
 NAME = "api." + APEX
+# A busy machine may take its time over one example.
+QUICK = settings(deadline=None, max_examples=60)
 REGIONS = ["us-east-1", "us-west-2", "eu-west-1", "ap-northeast-1"]
 SOA = Record(APEX, "SOA", 900, ("ns. host. 1 7200 900 1209600 60",))
 
@@ -62,6 +64,7 @@ def values(given_answer: Answer) -> set[str]:
     return {line.value for line in given_answer.records}
 
 
+@QUICK
 @given(groups(), HEALTH, CHANCE, CLIENT)
 def test_there_is_always_an_answer_from_the_group(
     group: tuple[Record, ...], sick: frozenset[str], chance: float, client: str
@@ -72,6 +75,7 @@ def test_there_is_always_an_answer_from_the_group(
     assert values(found) <= {value for each in group for value in each.values}
 
 
+@QUICK
 @given(groups(), HEALTH, CHANCE, CLIENT)
 def test_an_unhealthy_record_is_never_answered_while_a_healthy_one_exists(
     group: tuple[Record, ...], sick: frozenset[str], chance: float, client: str
@@ -81,6 +85,7 @@ def test_an_unhealthy_record_is_never_answered_while_a_healthy_one_exists(
         assert values(ask(zone_of(*group), sick, chance, client)) <= healthy
 
 
+@QUICK
 @given(groups(), CHANCE, CLIENT)
 def test_all_unhealthy_is_all_healthy(group: tuple[Record, ...], chance: float, client: str) -> None:
     checked = tuple(replace(each, health_check_id="hc-0") for each in group)
@@ -88,6 +93,7 @@ def test_all_unhealthy_is_all_healthy(group: tuple[Record, ...], chance: float, 
     assert ask(zone_of(*checked), frozenset({"hc-0"}), chance, client) == well
 
 
+@QUICK
 @given(groups(), HEALTH, CHANCE, CLIENT)
 def test_evaluating_aliases_reach_the_same_answer_as_their_target(
     group: tuple[Record, ...], sick: frozenset[str], chance: float, client: str
@@ -101,6 +107,7 @@ def test_evaluating_aliases_reach_the_same_answer_as_their_target(
     ]
 
 
+@QUICK
 @given(HEALTH, CLIENT)
 def test_latency_skips_to_the_nearest_of_the_healthy(sick: frozenset[str], client: str) -> None:
     group = [replace(record(index), region=region) for index, region in enumerate(REGIONS)]
@@ -110,6 +117,7 @@ def test_latency_skips_to_the_nearest_of_the_healthy(sick: frozenset[str], clien
     assert values(ask(zone_of(*group), sick, 0, client)) == set(expected.values)
 
 
+@QUICK
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=5))
 def test_every_draw_is_spread_by_weight(weights: list[int]) -> None:
     group = [replace(record(index), weight=weight) for index, weight in enumerate(weights)]
