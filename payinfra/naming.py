@@ -169,6 +169,7 @@ class Names:
         """The name that follows the nearest region."""
         return f"latency.{self.own_zone}" if domain is None else f"{self._of('latency')}.{domain}"
 
+    @property
     def state_key(self) -> str:
         """The state's key in a state bucket."""
         return f"payinfra/{self.stack}/terraform.tfstate"

@@ -1,0 +1,69 @@
+"""The stack in CDKTF. Importing this package loads neither cdktf nor its bindings; `synthesize` does."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from payinfra.errors import EnvironmentUnusable
+
+if TYPE_CHECKING:
+    from payinfra.aws import Endpoints
+    from payinfra.settings import Settings
+
+ZIP_NAME = "payments.zip"
+"""Beside the synthesized file, which names it by this relative path."""
+
+
+def stack_folder(out: Path, settings: "Settings") -> Path:
+    """Where a synthesis into `out` puts the stack's cdk.tf.json and the function's zip."""
+    from payinfra.naming import Names
+
+    return out / "stacks" / Names(settings.env).stack
+
+
+def synthesize(
+    settings: "Settings",
+    *,
+    out: Path,
+    endpoints: "Endpoints | None" = None,
+    handlers: Path | None = None,
+) -> Path:
+    """Build the stack into `out`, as cdktf lays it out.
+
+    Call `payinfra.bindings.prepare` before, or the bindings load the slow way.
+
+    Args:
+        settings: the environment.
+        out: a folder; what it holds of an earlier synthesis is replaced.
+        endpoints: where the embedded AWS answers; needed for, and only for, a local environment. It must
+            know each of `naming.regions_used`.
+        handlers: the folder of the functions' packages; by default the one that payinfra comes with.
+
+    Returns:
+        The folder that holds cdk.tf.json and, beside it, the function's zip.
+
+    Raises:
+        EnvironmentUnusable: a local environment without endpoints.
+        ToolFailed: the function's zip cannot be built.
+    """
+    if settings.is_local and endpoints is None:
+        raise EnvironmentUnusable(
+            "The embedded AWS is not running, so its addresses are not known.",
+            "Start it with `payinfra local up`.",
+        )
+    from cdktf import App
+
+    from payinfra.naming import Names
+    from payinfra.packaging import build_zip, handlers_folder
+    from payinfra.stacks.payment_stack import PaymentStack, StackProps
+    from payinfra.stacks.service import CodeProps
+
+    folder = stack_folder(out, settings)
+    sha256 = build_zip(folder / ZIP_NAME, handlers or handlers_folder())
+    app = App(outdir=str(out))
+    PaymentStack(
+        app,
+        Names(settings.env).stack,
+        props=StackProps(settings, CodeProps(ZIP_NAME, sha256), endpoints if settings.is_local else None),
+    )
+    app.synth()
+    return folder

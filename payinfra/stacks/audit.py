@@ -1,0 +1,330 @@
+"""The audit trail: a bucket in each region, each copied to the other."""
+
+from dataclasses import dataclass
+
+from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
+from cdktf_cdktf_provider_aws.s3_bucket_lifecycle_configuration import (
+    S3BucketLifecycleConfiguration,
+    S3BucketLifecycleConfigurationRule,
+    S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload,
+    S3BucketLifecycleConfigurationRuleExpiration,
+    S3BucketLifecycleConfigurationRuleFilter,
+    S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration,
+    S3BucketLifecycleConfigurationRuleTransition,
+)
+from cdktf_cdktf_provider_aws.s3_bucket_object_lock_configuration import (
+    S3BucketObjectLockConfigurationA,
+    S3BucketObjectLockConfigurationRuleA,
+    S3BucketObjectLockConfigurationRuleDefaultRetentionA,
+)
+from cdktf_cdktf_provider_aws.s3_bucket_ownership_controls import (
+    S3BucketOwnershipControls,
+    S3BucketOwnershipControlsRule,
+)
+from cdktf_cdktf_provider_aws.s3_bucket_policy import S3BucketPolicy
+from cdktf_cdktf_provider_aws.s3_bucket_public_access_block import S3BucketPublicAccessBlock
+from cdktf_cdktf_provider_aws.s3_bucket_replication_configuration import (
+    S3BucketReplicationConfigurationA,
+    S3BucketReplicationConfigurationRule,
+    S3BucketReplicationConfigurationRuleDeleteMarkerReplication,
+    S3BucketReplicationConfigurationRuleDestination,
+    S3BucketReplicationConfigurationRuleDestinationEncryptionConfiguration,
+    S3BucketReplicationConfigurationRuleFilter,
+    S3BucketReplicationConfigurationRuleSourceSelectionCriteria,
+    S3BucketReplicationConfigurationRuleSourceSelectionCriteriaReplicaModifications,
+    S3BucketReplicationConfigurationRuleSourceSelectionCriteriaSseKmsEncryptedObjects,
+)
+from cdktf_cdktf_provider_aws.s3_bucket_server_side_encryption_configuration import (
+    S3BucketServerSideEncryptionConfigurationA,
+    S3BucketServerSideEncryptionConfigurationRuleA,
+    S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA,
+)
+from cdktf_cdktf_provider_aws.s3_bucket_versioning import (
+    S3BucketVersioningA,
+    S3BucketVersioningVersioningConfiguration,
+)
+from constructs import Construct
+
+from payinfra.stacks.place import Place
+from payinfra.stacks.policies import Statement, document, service_trust
+
+GLACIER_AFTER_DAYS = 30
+BROKEN_UPLOADS_DAYS = 7
+AUDIT_PREFIX = "audit/"
+
+
+def expiration_days(retention_days: int) -> int:
+    """After how many days an audit object expires: S3 refuses an expiry that is not after the move to
+    Glacier, so a shorter retention ends the day after that."""
+    return max(retention_days, GLACIER_AFTER_DAYS + 1)
+
+
+@dataclass(frozen=True)
+class AuditProps:
+    """A region's audit bucket.
+
+    Attributes:
+        key_arn: the region's key for it.
+        retention_days: how long an object, and a version that was replaced, is kept at least.
+        object_lock_days: how long an object is locked, in governance mode; None for no lock.
+    """
+
+    place: Place
+    key_arn: str
+    retention_days: int
+    object_lock_days: int | None
+
+
+class AuditBucket(Construct):
+    """The bucket and all that guards it.
+
+    Attributes:
+        name, arn: the bucket's.
+        key_arn: the key that encrypts it.
+        versioning: replication, at either end, waits for this.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, props: AuditProps) -> None:
+        super().__init__(scope, id_)
+        place = props.place
+        provider = place.provider
+        bucket = S3Bucket(
+            self,
+            "bucket",
+            provider=provider,
+            bucket=place.names.audit_bucket(place.region, place.account),
+            force_destroy=not place.protected,
+            object_lock_enabled=props.object_lock_days is not None,
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=place.protected),
+        )
+        self.name = bucket.bucket
+        self.arn = bucket.arn
+        self.key_arn = props.key_arn
+        self.versioning = S3BucketVersioningA(
+            self,
+            "versioning",
+            provider=provider,
+            bucket=bucket.id,
+            versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
+        )
+        S3BucketServerSideEncryptionConfigurationA(
+            self,
+            "encryption",
+            provider=provider,
+            bucket=bucket.id,
+            rule=[
+                S3BucketServerSideEncryptionConfigurationRuleA(
+                    apply_server_side_encryption_by_default=S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA(
+                        sse_algorithm="aws:kms", kms_master_key_id=props.key_arn
+                    ),
+                    bucket_key_enabled=True,
+                )
+            ],
+        )
+        closed = S3BucketPublicAccessBlock(
+            self,
+            "public-access",
+            provider=provider,
+            bucket=bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+        )
+        S3BucketOwnershipControls(
+            self,
+            "ownership",
+            provider=provider,
+            bucket=bucket.id,
+            rule=S3BucketOwnershipControlsRule(object_ownership="BucketOwnerEnforced"),
+        )
+        S3BucketPolicy(
+            self,
+            "policy",
+            provider=provider,
+            bucket=bucket.id,
+            policy=document(
+                Statement(
+                    "TlsOnly",
+                    ("s3:*",),
+                    (bucket.arn, f"{bucket.arn}/*"),
+                    principal="*",
+                    condition={"Bool": {"aws:SecureTransport": "false"}},
+                    effect="Deny",
+                )
+            ),
+            # S3 answers 409 when both are written at once.
+            depends_on=[closed],
+        )
+        S3BucketLifecycleConfiguration(
+            self,
+            "lifecycle",
+            provider=provider,
+            bucket=bucket.id,
+            # S3's default keeps objects below 128 KiB, which all audit objects are, out of Glacier.
+            transition_default_minimum_object_size="varies_by_storage_class",
+            rule=[
+                S3BucketLifecycleConfigurationRule(
+                    id="audit",
+                    status="Enabled",
+                    filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
+                    transition=[
+                        S3BucketLifecycleConfigurationRuleTransition(
+                            days=GLACIER_AFTER_DAYS, storage_class="GLACIER"
+                        )
+                    ],
+                    expiration=[
+                        S3BucketLifecycleConfigurationRuleExpiration(
+                            days=expiration_days(props.retention_days)
+                        )
+                    ],
+                    noncurrent_version_expiration=[
+                        S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(
+                            noncurrent_days=props.retention_days
+                        )
+                    ],
+                    abort_incomplete_multipart_upload=[
+                        S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
+                            days_after_initiation=BROKEN_UPLOADS_DAYS
+                        )
+                    ],
+                )
+            ],
+            depends_on=[self.versioning],
+        )
+        if props.object_lock_days is not None:
+            S3BucketObjectLockConfigurationA(
+                self,
+                "lock",
+                provider=provider,
+                bucket=bucket.id,
+                rule=S3BucketObjectLockConfigurationRuleA(
+                    default_retention=S3BucketObjectLockConfigurationRuleDefaultRetentionA(
+                        mode="GOVERNANCE", days=props.object_lock_days
+                    )
+                ),
+                depends_on=[self.versioning],
+            )
+
+
+@dataclass(frozen=True)
+class ReplicationProps:
+    """Copying from one region's audit bucket to the other's."""
+
+    place: Place
+    source: AuditBucket
+    destination: AuditBucket
+    destination_region: str
+
+
+class Replication(Construct):
+    """One direction of the copying, with the role that does it.
+
+    Attributes:
+        role_arn: the role's.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, props: ReplicationProps) -> None:
+        super().__init__(scope, id_)
+        place, source, destination = props.place, props.source, props.destination
+        role = IamRole(
+            self,
+            "role",
+            provider=place.provider,
+            name=place.names.replication_role(place.region),
+            description=f"Copies audit objects from {place.region} to {props.destination_region}",
+            assume_role_policy=service_trust(
+                "s3.amazonaws.com",
+                {
+                    "StringEquals": {"aws:SourceAccount": place.account},
+                    "ArnLike": {"aws:SourceArn": source.arn},
+                },
+            ),
+        )
+        policy = IamRolePolicy(
+            self,
+            "policy",
+            provider=place.provider,
+            name=place.names.replication_policy,
+            role=role.name,
+            policy=_permissions(props),
+        )
+        S3BucketReplicationConfigurationA(
+            self,
+            "configuration",
+            provider=place.provider,
+            bucket=source.name,
+            role=role.arn,
+            rule=[
+                S3BucketReplicationConfigurationRule(
+                    id="all",
+                    status="Enabled",
+                    priority=0,
+                    filter=S3BucketReplicationConfigurationRuleFilter(prefix=""),
+                    delete_marker_replication=S3BucketReplicationConfigurationRuleDeleteMarkerReplication(
+                        status="Enabled"
+                    ),
+                    source_selection_criteria=S3BucketReplicationConfigurationRuleSourceSelectionCriteria(
+                        replica_modifications=S3BucketReplicationConfigurationRuleSourceSelectionCriteriaReplicaModifications(
+                            status="Enabled"
+                        ),
+                        sse_kms_encrypted_objects=S3BucketReplicationConfigurationRuleSourceSelectionCriteriaSseKmsEncryptedObjects(
+                            status="Enabled"
+                        ),
+                    ),
+                    destination=S3BucketReplicationConfigurationRuleDestination(
+                        bucket=destination.arn,
+                        storage_class="STANDARD",
+                        encryption_configuration=S3BucketReplicationConfigurationRuleDestinationEncryptionConfiguration(
+                            replica_kms_key_id=destination.key_arn
+                        ),
+                    ),
+                )
+            ],
+            depends_on=[source.versioning, destination.versioning, policy],
+        )
+        self.role_arn = role.arn
+
+
+def _permissions(props: ReplicationProps) -> str:
+    """What S3 asks of a replication role (S3 user guide, "Setting up permissions for live replication"
+    and "Replicating encrypted objects")."""
+    source, destination = props.source, props.destination
+    return document(
+        Statement("ReadBucket", ("s3:GetReplicationConfiguration", "s3:ListBucket"), (source.arn,)),
+        Statement(
+            "ReadVersions",
+            (
+                "s3:GetObjectVersionForReplication",
+                "s3:GetObjectVersionAcl",
+                "s3:GetObjectVersionTagging",
+                "s3:GetObjectRetention",
+                "s3:GetObjectLegalHold",
+            ),
+            (f"{source.arn}/*",),
+        ),
+        Statement(
+            "WriteCopies",
+            ("s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"),
+            (f"{destination.arn}/*",),
+        ),
+        _through_s3("DecryptAtSource", ("kms:Decrypt",), source.key_arn, props.place.region),
+        _through_s3(
+            "EncryptAtDestination",
+            ("kms:Encrypt", "kms:GenerateDataKey"),
+            destination.key_arn,
+            props.destination_region,
+        ),
+    )
+
+
+def _through_s3(sid: str, actions: tuple[str, ...], key_arn: str, region: str) -> Statement:
+    return Statement(
+        sid,
+        actions,
+        (key_arn,),
+        condition={"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
+    )

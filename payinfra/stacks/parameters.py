@@ -1,0 +1,59 @@
+"""What a region publishes in Parameter Store."""
+
+from dataclasses import dataclass
+
+from cdktf_cdktf_provider_aws.ssm_parameter import SsmParameter
+from constructs import Construct
+
+from payinfra.naming import Parameter
+from payinfra.stacks.place import Place
+
+_DESCRIPTIONS = {
+    Parameter.TABLE_NAME: "The payments table",
+    Parameter.BUCKET_NAME: "The audit bucket of this region",
+    Parameter.ENDPOINT: "URL that payments are POSTed to in this region",
+    Parameter.API_KEY: "The API key",
+}
+
+
+@dataclass(frozen=True)
+class ParametersProps:
+    """The values. `api_key` is secret; `key_id` names the key that keeps it so."""
+
+    place: Place
+    table_name: str
+    bucket_name: str
+    endpoint: str
+    api_key: str
+    key_id: str
+
+
+class Parameters(Construct):
+    """The region's parameters."""
+
+    def __init__(self, scope: Construct, id_: str, *, props: ParametersProps) -> None:
+        super().__init__(scope, id_)
+        plain = {
+            Parameter.TABLE_NAME: props.table_name,
+            Parameter.BUCKET_NAME: props.bucket_name,
+            Parameter.ENDPOINT: props.endpoint,
+        }
+        for what, value in plain.items():
+            self._parameter(props, what, type_="String", value=value, key_id=None)
+        self._parameter(
+            props, Parameter.API_KEY, type_="SecureString", value=props.api_key, key_id=props.key_id
+        )
+
+    def _parameter(
+        self, props: ParametersProps, what: Parameter, *, type_: str, value: str, key_id: str | None
+    ) -> None:
+        SsmParameter(
+            self,
+            what.value,
+            provider=props.place.provider,
+            name=props.place.names.parameter(what),
+            description=_DESCRIPTIONS[what],
+            type=type_,
+            value=value,
+            key_id=key_id,
+        )

@@ -1,0 +1,352 @@
+"""The one Terraform stack: two regions, and what is global between them."""
+
+from dataclasses import dataclass
+
+from cdktf import LocalBackend, S3Backend, TerraformElement, TerraformOutput, TerraformStack
+from cdktf_cdktf_provider_aws.provider import (
+    AwsProvider,
+    AwsProviderDefaultTags,
+    AwsProviderEndpoints,
+)
+from constructs import Construct
+
+from payinfra.aws import LOCAL_ACCESS_KEY, Endpoints
+from payinfra.naming import HEALTH_METRICS_REGION, INDEXES, STAGE, KeyPurpose, Names, tags
+from payinfra.outputs import (
+    COMMON_OUTPUTS,
+    DECLARED_VERSION,
+    REGION_OUTPUTS,
+    SECONDARY_PREFIX,
+    Declared,
+    DeclaredDns,
+    DeclaredHealth,
+    DeclaredLimits,
+    DeclaredRetention,
+    DeclaredTable,
+    Outputs,
+)
+from payinfra.settings import Settings
+from payinfra.stacks.alarms import Alarm, AlarmTopic, TopicProps, add_alarm
+from payinfra.stacks.audit import GLACIER_AFTER_DAYS, expiration_days
+from payinfra.stacks.keys import CustomerKey, alarm_publishers
+from payinfra.stacks.ledger import Ledger, LedgerProps
+from payinfra.stacks.place import Place
+from payinfra.stacks.region import Region, RegionProps
+from payinfra.stacks.routing import (
+    HEALTH_PATH,
+    Certificate,
+    CertificateProps,
+    CustomDomain,
+    CustomDomainProps,
+    OwnZone,
+    Records,
+    RecordsProps,
+    Serving,
+    Target,
+    ValidationRecords,
+    set_identifier,
+)
+from payinfra.stacks.service import CodeProps
+
+TERRAFORM_VERSION = ">= 1.10.0"
+"""The first with S3's own lock file."""
+
+_LOCAL_SERVICES = {
+    "acm": "acm",
+    "apigateway": "apigateway",
+    "cloudwatch": "cloudwatch",
+    "dynamodb": "dynamodb",
+    "iam": "iam",
+    "kms": "kms",
+    "lambda_": "lambda",
+    "logs": "logs",
+    "route53": "route53",
+    "s3": "s3",
+    "sns": "sns",
+    "ssm": "ssm",
+    "sts": "sts",
+}
+"""The services of the stack: their names in the provider's bindings, and with boto3."""
+
+
+@dataclass(frozen=True)
+class StackProps:
+    """What the stack depends on.
+
+    Attributes:
+        code: what the function runs.
+        endpoints: where the embedded AWS answers; None on AWS.
+    """
+
+    settings: Settings
+    code: CodeProps
+    endpoints: Endpoints | None
+
+
+class PaymentStack(TerraformStack):
+    """The payments backend of one environment."""
+
+    def __init__(self, scope: Construct, id_: str, *, props: StackProps) -> None:
+        super().__init__(scope, id_)
+        settings = props.settings
+        self._props, self._names = props, Names(settings.env)
+        self._backend()
+        self.add_override("terraform.required_version", TERRAFORM_VERSION)
+        primary_provider = self._provider("primary", settings.primary_region)
+        secondary_provider = self._provider("secondary", settings.secondary_region)
+        primary = self._region("primary", primary_provider, settings.regions)
+        secondary = self._region("secondary", secondary_provider, settings.regions[::-1])
+        ledger = Ledger(
+            self,
+            "ledger",
+            props=LedgerProps(
+                primary.place,
+                key_arn=primary.keys.data.arn,
+                replica_region=secondary.place.region,
+                replica_key_arn=secondary.keys.data.arn,
+            ),
+        )
+        primary.serve(table_name=ledger.name, peer=secondary, key_value=None)
+        # One key for both regions: a client that fails over brings the one it has.
+        secondary.serve(table_name=ledger.name, peer=primary, key_value=primary.api.key_value)
+        shown = (primary.shown, secondary.shown)
+        for region in (primary, secondary):
+            region.show(shown)
+        zone_id, dns = self._names_of(primary, secondary)
+        health = self._health_alarms(primary, secondary)
+        declared = self._declared(primary, secondary, dns, health)
+        self._outputs(
+            Outputs(
+                primary=primary.outputs,
+                secondary=secondary.outputs,
+                failover_domain=self._names.failover_domain(settings.domain),
+                latency_domain=self._names.latency_domain(settings.domain),
+                hosted_zone_id=zone_id,
+                environment_suffix=settings.env,
+                declared_json=declared.to_json(),
+            )
+        )
+
+    def _allocate_logical_id(self, element: TerraformElement) -> str:
+        """Addresses that a person can read: `aws_s3_bucket.primary_audit_bucket`, the construct's path."""
+        path = element.node.path.split("/")[1:]
+        return "_".join(path).replace("-", "_")
+
+    def _backend(self) -> None:
+        settings = self._props.settings
+        if settings.state_bucket is None:
+            # Absolute: cdktf's own CLI works in another folder, and must find the same state.
+            LocalBackend(self, path=str((settings.work_dir / "terraform.tfstate").absolute()))
+            return
+        backend = S3Backend(
+            self,
+            bucket=settings.state_bucket,
+            key=settings.state_key or self._names.state_key,
+            region=settings.state_region or settings.primary_region,
+            encrypt=True,
+        )
+        backend.add_override("use_lockfile", True)
+
+    def _provider(self, alias: str, region: str) -> AwsProvider:
+        settings, endpoints = self._props.settings, self._props.endpoints
+        default_tags = [
+            AwsProviderDefaultTags(
+                tags=tags(settings.env, owner=settings.owner, cost_center=settings.cost_center)
+            )
+        ]
+        if endpoints is None:
+            return AwsProvider(self, f"aws-{alias}", alias=alias, region=region, default_tags=default_tags)
+        return AwsProvider(
+            self,
+            f"aws-{alias}",
+            alias=alias,
+            region=region,
+            default_tags=default_tags,
+            access_key=LOCAL_ACCESS_KEY,
+            secret_key=LOCAL_ACCESS_KEY,
+            skip_credentials_validation=True,
+            skip_metadata_api_check="true",
+            s3_use_path_style=True,
+            endpoints=[
+                AwsProviderEndpoints(
+                    **{
+                        binding: endpoints.url(service, region)
+                        for binding, service in _LOCAL_SERVICES.items()
+                    }
+                )
+            ],
+        )
+
+    def _region(self, id_: str, provider: AwsProvider, regions: tuple[str, ...]) -> Region:
+        endpoints = self._props.endpoints
+        return Region(
+            self,
+            id_,
+            props=RegionProps(
+                self._props.settings,
+                region=regions[0],
+                peer_region=regions[1],
+                provider=provider,
+                code=self._props.code,
+                local=None if endpoints is None else dict(endpoints.regions),
+            ),
+        )
+
+    def _names_of(self, primary: Region, secondary: Region) -> tuple[str, DeclaredDns]:
+        """The records of both names, and the zone they are in."""
+        settings, names = self._props.settings, self._names
+        certificates: tuple[str, ...] = ()
+        if settings.domain is None or settings.hosted_zone_id is None:
+            zone = names.own_zone
+            zone_id = OwnZone(self, "dns", place=primary.place).zone_id
+            serving = [_by_cname(region) for region in (primary, secondary)]
+        else:
+            zone, zone_id = settings.domain, settings.hosted_zone_id
+            certificates = self._certificates(primary, secondary, settings.domain, zone_id)
+            serving = [
+                self._by_alias(region, certificate, settings.domain)
+                for region, certificate in zip((primary, secondary), certificates, strict=True)
+            ]
+        Records(
+            self,
+            "records",
+            props=RecordsProps(
+                primary.place.provider,
+                zone_id=zone_id,
+                failover_domain=names.failover_domain(settings.domain),
+                latency_domain=names.latency_domain(settings.domain),
+                ttl_s=settings.dns_ttl,
+                primary=serving[0],
+                secondary=serving[1],
+            ),
+        )
+        # A custom domain leads to the stage; the endpoint's own name leads to the API.
+        prefix = "" if certificates else f"/{STAGE}"
+        return zone_id, DeclaredDns(
+            zone=zone,
+            delegated=bool(certificates),
+            ttl_s=settings.dns_ttl,
+            payments_path=f"{prefix}/payments",
+            health_path=f"{prefix}/health",
+            set_identifiers=(set_identifier(primary.place), set_identifier(secondary.place)),
+            certificates=certificates,
+        )
+
+    def _certificates(self, primary: Region, secondary: Region, domain: str, zone_id: str) -> tuple[str, ...]:
+        domains = (self._names.failover_domain(domain), self._names.latency_domain(domain))
+        props = [CertificateProps(region.place, domains, zone_id) for region in (primary, secondary)]
+        made = [
+            Certificate(region, "certificate", props=one)
+            for region, one in zip((primary, secondary), props, strict=True)
+        ]
+        records = ValidationRecords(self, "validation", props=props[0], certificate=made[0].resource)
+        return tuple(certificate.validated(records.fqdns) for certificate in made)
+
+    def _by_alias(self, region: Region, certificate_arn: str, domain: str) -> Serving:
+        failover, latency = (
+            CustomDomain(
+                region,
+                f"domain-{kind}",
+                props=CustomDomainProps(region.place, name, certificate_arn, region.api),
+            ).target
+            for kind, name in (
+                ("failover", self._names.failover_domain(domain)),
+                ("latency", self._names.latency_domain(domain)),
+            )
+        )
+        return Serving(region.place, region.health.id, failover, latency)
+
+    def _health_alarms(self, primary: Region, secondary: Region) -> DeclaredHealth:
+        """The alarms on both health checks, where their metrics are."""
+        settings = self._props.settings
+        place, topic_arn = self._metrics_place(primary, secondary)
+        alarms = [
+            Alarm(
+                f"health-{role}",
+                self._names.health(region.place.region),
+                f"Route 53 holds {region.place.region} to be unhealthy and sends clients elsewhere.",
+                "AWS/Route53",
+                "HealthCheckStatus",
+                {"HealthCheckId": region.health.id},
+                "Minimum",
+                1,
+                below=True,
+                missing="breaching",
+            )
+            for role, region in (("primary", primary), ("secondary", secondary))
+        ]
+        for alarm in alarms:
+            add_alarm(self, alarm, place=place, topic_arn=topic_arn)
+        return DeclaredHealth(
+            path=HEALTH_PATH,
+            interval_s=settings.health_check_interval,
+            threshold=settings.health_check_threshold,
+            metrics_region=place.region,
+            topic_arn=topic_arn,
+            alarms=tuple(alarm.declared for alarm in alarms),
+        )
+
+    def _metrics_place(self, primary: Region, secondary: Region) -> tuple[Place, str]:
+        """The region of the health metrics, and a topic there: an alarm publishes to its own region only."""
+        for region in (primary, secondary):
+            if region.place.region == HEALTH_METRICS_REGION:
+                return region.place, region.topic.arn
+        settings = self._props.settings
+        place = Place(
+            HEALTH_METRICS_REGION,
+            self._provider("global", HEALTH_METRICS_REGION),
+            primary.place.account,
+            self._names,
+            settings.protected,
+        )
+        key = CustomerKey(
+            self, "global-key", place=place, purpose=KeyPurpose.AUDIT, users=(alarm_publishers(place),)
+        )
+        topic = AlarmTopic(
+            self, "global-alarms", props=TopicProps(place, key_arn=key.arn, email=settings.alarm_email)
+        )
+        return place, topic.arn
+
+    def _declared(
+        self, primary: Region, secondary: Region, dns: DeclaredDns, health: DeclaredHealth
+    ) -> Declared:
+        settings = self._props.settings
+        return Declared(
+            version=DECLARED_VERSION,
+            protected=settings.protected,
+            regions=(primary.declared, secondary.declared),
+            table=DeclaredTable(self._names.table, INDEXES, deletion_protection=settings.protected),
+            health=health,
+            dns=dns,
+            retention=DeclaredRetention(
+                logs=settings.log_retention_days,
+                audit=settings.audit_retention_days,
+                audit_expiration=expiration_days(settings.audit_retention_days),
+                glacier_after=GLACIER_AFTER_DAYS,
+                object_lock=settings.object_lock_days,
+            ),
+            limits=DeclaredLimits(
+                rate=settings.api_rate_limit,
+                burst=settings.api_burst_limit,
+                daily_quota=settings.daily_quota,
+            ),
+            tags=tags(settings.env, owner=settings.owner, cost_center=settings.cost_center),
+            alarm_email=settings.alarm_email,
+        )
+
+    def _outputs(self, outputs: Outputs) -> None:
+        descriptions = (
+            dict(REGION_OUTPUTS)
+            | {
+                SECONDARY_PREFIX + name: f"{text}, in the secondary region"
+                for name, text in REGION_OUTPUTS.items()
+            }
+            | dict(COMMON_OUTPUTS)
+        )
+        for name, value in outputs.to_flat().items():
+            TerraformOutput(self, name, value=value, description=descriptions[name])
+
+
+def _by_cname(region: Region) -> Serving:
+    target = Target(region.declared.api.execute_host)
+    return Serving(region.place, region.health.id, target, target)

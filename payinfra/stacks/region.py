@@ -1,0 +1,254 @@
+"""One region of the backend. The stack makes it twice, so that the regions are the same by construction."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
+from cdktf_cdktf_provider_aws.provider import AwsProvider
+from constructs import Construct
+
+from payinfra.naming import Names, Parameter, execute_api_host, payments_url
+from payinfra.outputs import (
+    DeclaredApi,
+    DeclaredFunction,
+    DeclaredKeys,
+    DeclaredLogGroups,
+    DeclaredParameters,
+    DeclaredRegion,
+    RegionOutputs,
+)
+from payinfra.settings import Settings
+from payinfra.stacks.alarms import AlarmTopic, TopicProps
+from payinfra.stacks.api import Api, ApiProps
+from payinfra.stacks.audit import AuditBucket, AuditProps, Replication, ReplicationProps
+from payinfra.stacks.dashboard import Shown, add_dashboard
+from payinfra.stacks.keys import Keys, KeysProps
+from payinfra.stacks.ledger import table_arn
+from payinfra.stacks.monitoring import Monitoring, MonitoringProps
+from payinfra.stacks.parameters import Parameters, ParametersProps
+from payinfra.stacks.place import Place
+from payinfra.stacks.routing import HealthCheck, HealthCheckProps
+from payinfra.stacks.service import HANDLER, RUNTIME, CodeProps, Service, ServiceProps
+
+
+@dataclass(frozen=True)
+class RegionProps:
+    """A region.
+
+    Attributes:
+        region, peer_region: this one's name, and the other's.
+        provider: the provider that works here.
+        code: what the function runs.
+        local: the embedded AWS's URL for each region; None on AWS.
+    """
+
+    settings: Settings
+    region: str
+    peer_region: str
+    provider: AwsProvider
+    code: CodeProps
+    local: dict[str, str] | None
+
+
+class Region(Construct):
+    """All of one region. What needs the other region, or what both share, is built by `serve`."""
+
+    def __init__(self, scope: Construct, id_: str, *, props: RegionProps) -> None:
+        super().__init__(scope, id_)
+        self._props = props
+        settings, names = props.settings, Names(props.settings.env)
+        # Each region asks by itself: one must be able to plan while the other is gone.
+        account = DataAwsCallerIdentity(self, "account", provider=props.provider).account_id
+        self.place = place = Place(props.region, props.provider, account, names, settings.protected)
+        self.keys = Keys(
+            self,
+            "keys",
+            props=KeysProps(
+                place,
+                function_role=place.role_arn(names.function_role(props.region)),
+                replication_roles=tuple(
+                    place.role_arn(names.replication_role(region))
+                    for region in (props.region, props.peer_region)
+                ),
+            ),
+        )
+        self.topic = AlarmTopic(
+            self,
+            "alarms",
+            props=TopicProps(place, key_arn=self.keys.audit.arn, email=settings.alarm_email),
+        )
+        self.audit = AuditBucket(
+            self,
+            "audit",
+            props=AuditProps(
+                place,
+                key_arn=self.keys.audit.arn,
+                retention_days=settings.audit_retention_days,
+                object_lock_days=settings.object_lock_days,
+            ),
+        )
+
+    def serve(self, *, table_name: str, peer: Self, key_value: str | None) -> None:
+        """Build what answers requests.
+
+        Args:
+            table_name: the global table's.
+            peer: the other region.
+            key_value: the API key's value; None where API Gateway makes one.
+        """
+        place, settings = self.place, self._props.settings
+        self._table_name = table_name
+        self.replication = Replication(
+            self,
+            "replication",
+            props=ReplicationProps(place, self.audit, peer.audit, destination_region=peer.place.region),
+        )
+        self.service = Service(
+            self,
+            "service",
+            props=ServiceProps(
+                place,
+                code=self._props.code,
+                keys=self.keys,
+                audit=self.audit,
+                table_name=table_name,
+                memory_mb=settings.lambda_memory_mb,
+                timeout_s=settings.lambda_timeout_s,
+                reserved_concurrency=settings.reserved_concurrency,
+                log_retention_days=settings.log_retention_days,
+                cors_origins=settings.cors_origins,
+            ),
+        )
+        self.api = Api(
+            self,
+            "api",
+            props=ApiProps(
+                place,
+                function=self.service.alias,
+                key_value=key_value,
+                log_key_arn=self.keys.audit.arn,
+                log_retention_days=settings.log_retention_days,
+                rate_limit=settings.api_rate_limit,
+                burst_limit=settings.api_burst_limit,
+                daily_quota=settings.daily_quota,
+                cors_origins=settings.cors_origins,
+            ),
+        )
+        self.endpoint = payments_url(self.api.id, place.region, self._props.local)
+        Parameters(
+            self,
+            "parameters",
+            props=ParametersProps(
+                place,
+                table_name=table_name,
+                bucket_name=self.audit.name,
+                endpoint=self.endpoint,
+                api_key=self.api.key_value,
+                key_id=self.keys.application.arn,
+            ),
+        )
+        self.health = HealthCheck(
+            self,
+            "health",
+            props=HealthCheckProps(
+                place,
+                api_id=self.api.id,
+                interval_s=settings.health_check_interval,
+                threshold=settings.health_check_threshold,
+            ),
+        )
+        self._monitoring = Monitoring(
+            self,
+            "monitoring",
+            props=MonitoringProps(
+                place,
+                peer_region=peer.place.region,
+                topic_arn=self.topic.arn,
+                function_name=self.service.function_name,
+                timeout_s=settings.lambda_timeout_s,
+                log_group_name=self.service.log_group_name,
+                api_name=self.api.name,
+                table_name=table_name,
+            ),
+        )
+
+    @property
+    def shown(self) -> Shown:
+        """What dashboards show of this region."""
+        return Shown(
+            region=self.place.region,
+            peer_region=self._props.peer_region,
+            function_name=self.service.function_name,
+            api_name=self.api.name,
+            table_name=self._table_name,
+            namespace=self.place.names.metric_namespace,
+            health_check_id=self.health.id,
+        )
+
+    def show(self, regions: tuple[Shown, Shown]) -> None:
+        """Build the dashboard of both regions."""
+        self._dashboard = add_dashboard(self, place=self.place, regions=regions)
+
+    @property
+    def outputs(self) -> RegionOutputs:
+        """What the deployment gives out of this region."""
+        return RegionOutputs(
+            region=self.place.region,
+            api_endpoint=self.endpoint,
+            api_key_id=self.api.key_id,
+            api_key_parameter=self.place.names.parameter(Parameter.API_KEY),
+            dynamodb_table_name=self._table_name,
+            dynamodb_table_arn=table_arn(self.place, self._table_name),
+            s3_bucket_name=self.audit.name,
+            lambda_function_name=self.service.function_name,
+            lambda_function_arn=self.service.function_arn,
+            lambda_log_group_name=self.service.log_group_name,
+            kms_key_id=self.keys.data.key_id,
+            sns_topic_arn=self.topic.arn,
+            health_check_id=self.health.id,
+        )
+
+    @property
+    def declared(self) -> DeclaredRegion:
+        """What verify and the drill must know of this region besides."""
+        settings, names = self._props.settings, self.place.names
+        return DeclaredRegion(
+            region=self.place.region,
+            function=DeclaredFunction(
+                name=self.service.function_name,
+                alias=self.service.alias.name,
+                code_sha256=self._props.code.sha256,
+                runtime=RUNTIME,
+                handler=HANDLER,
+                memory_mb=settings.lambda_memory_mb,
+                timeout_s=settings.lambda_timeout_s,
+                reserved_concurrency=settings.reserved_concurrency,
+                role_name=self.service.role_name,
+                role_arn=self.service.role_arn,
+            ),
+            api=DeclaredApi(
+                id=self.api.id,
+                name=self.api.name,
+                stage=self.api.stage.stage_name,
+                usage_plan_id=self.api.usage_plan_id,
+                execute_host=execute_api_host(self.api.id, self.place.region),
+            ),
+            keys=DeclaredKeys(
+                data=self.keys.data.arn, audit=self.keys.audit.arn, application=self.keys.application.arn
+            ),
+            log_groups=DeclaredLogGroups(
+                function=self.service.log_group_name,
+                access=self.api.access_log_group,
+                execution=self.api.execution_log_group,
+            ),
+            parameters=DeclaredParameters(
+                table_name=names.parameter(Parameter.TABLE_NAME),
+                bucket_name=names.parameter(Parameter.BUCKET_NAME),
+                endpoint=names.parameter(Parameter.ENDPOINT),
+                api_key=names.parameter(Parameter.API_KEY),
+            ),
+            alarms=self._monitoring.alarms,
+            metric_filters=self._monitoring.metric_filters,
+            dashboard=self._dashboard,
+            replication_role_arn=self.replication.role_arn,
+        )

@@ -1,0 +1,195 @@
+"""The payments function of a region: log group, role, function, a published version behind an alias."""
+
+from dataclasses import dataclass
+
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.lambda_alias import LambdaAlias
+from cdktf_cdktf_provider_aws.lambda_function import (
+    LambdaFunction,
+    LambdaFunctionEnvironment,
+    LambdaFunctionTracingConfig,
+)
+from constructs import Construct
+
+from payinfra.naming import FUNCTION_ALIAS, Parameter
+from payinfra.stacks.audit import AUDIT_PREFIX, AuditBucket
+from payinfra.stacks.keys import Keys
+from payinfra.stacks.ledger import table_arn
+from payinfra.stacks.place import Place
+from payinfra.stacks.policies import Statement, document, service_trust
+
+RUNTIME = "python3.11"
+HANDLER = "payments.handler.handle"
+TABLE_READS = ("GetItem",)
+INDEX_READS = ("Query",)
+TABLE_WRITES = ("PutItem",)
+
+
+@dataclass(frozen=True)
+class CodeProps:
+    """What the function runs.
+
+    Attributes:
+        zip_name: the zip's path, relative to the synthesized stack's folder.
+        sha256: its SHA-256, in base64 as Lambda writes it.
+    """
+
+    zip_name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ServiceProps:
+    """The payments function.
+
+    Attributes:
+        memory_mb, timeout_s: its size and how long one call may take, in seconds.
+        reserved_concurrency: how many calls at once are kept for it; None for the account's common pool.
+        cors_origins: the origins whose pages may call the API; none for same origin only.
+        table_name: the table's.
+    """
+
+    place: Place
+    code: CodeProps
+    keys: Keys
+    audit: AuditBucket
+    table_name: str
+    memory_mb: int
+    timeout_s: int
+    reserved_concurrency: int | None
+    log_retention_days: int
+    cors_origins: tuple[str, ...]
+
+
+class Service(Construct):
+    """The payments function and what it needs.
+
+    Attributes:
+        alias: what the API calls.
+        function_name, function_arn: the function's, without version.
+        role_name, role_arn: the role's.
+        log_group_name: where it logs.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, props: ServiceProps) -> None:
+        super().__init__(scope, id_)
+        place, names, provider = props.place, props.place.names, props.place.provider
+        # The group comes first, by its derived name: the role may not create one, so that no late line
+        # brings back a group that was destroyed.
+        group = CloudwatchLogGroup(
+            self,
+            "log-group",
+            provider=provider,
+            name=names.function_log_group,
+            retention_in_days=props.log_retention_days,
+            kms_key_id=props.keys.audit.arn,
+        )
+        role = IamRole(
+            self,
+            "role",
+            provider=provider,
+            name=names.function_role(place.region),
+            description=f"The payments function in {place.region}",
+            assume_role_policy=service_trust(
+                "lambda.amazonaws.com",
+                {
+                    "StringEquals": {"aws:SourceAccount": place.account},
+                    "ArnLike": {"aws:SourceArn": place.arn("lambda", f"function:{names.function}")},
+                },
+            ),
+        )
+        policy = IamRolePolicy(
+            self,
+            "policy",
+            provider=provider,
+            name=names.function_policy,
+            role=role.name,
+            policy=_permissions(props, group.arn),
+        )
+        function = LambdaFunction(
+            self,
+            "function",
+            provider=provider,
+            function_name=names.function,
+            description="Records payments, each once",
+            role=role.arn,
+            runtime=RUNTIME,
+            handler=HANDLER,
+            filename=props.code.zip_name,
+            source_code_hash=props.code.sha256,
+            memory_size=props.memory_mb,
+            timeout=props.timeout_s,
+            reserved_concurrent_executions=props.reserved_concurrency,
+            publish=True,
+            kms_key_arn=props.keys.application.arn,
+            environment=LambdaFunctionEnvironment(variables=_environment(props)),
+            tracing_config=LambdaFunctionTracingConfig(mode="Active"),
+            depends_on=[group, policy],
+        )
+        self.alias = LambdaAlias(
+            self,
+            "alias",
+            provider=provider,
+            name=FUNCTION_ALIAS,
+            description="The version that the API calls",
+            function_name=function.function_name,
+            function_version=function.version,
+        )
+        self.function_name = function.function_name
+        self.function_arn = function.arn
+        self.role_name = role.name
+        self.role_arn = role.arn
+        self.log_group_name = group.name
+
+
+def _environment(props: ServiceProps) -> dict[str, str]:
+    names = props.place.names
+    variables = {
+        "ENVIRONMENT": names.env,
+        "TABLE_NAME": props.table_name,
+        "AUDIT_BUCKET": props.audit.name,
+        "AUDIT_KEY_ARN": props.audit.key_arn,
+        # By name: the parameter itself is made after the API, which is made after the function.
+        "API_KEY_PARAMETER": names.parameter(Parameter.API_KEY),
+        "LOG_LEVEL": "INFO",
+        "POWERTOOLS_SERVICE_NAME": "payments",
+        "POWERTOOLS_METRICS_NAMESPACE": names.metric_namespace,
+    }
+    if props.cors_origins:
+        variables["CORS_ORIGINS"] = ",".join(props.cors_origins)
+    return variables
+
+
+def _permissions(props: ServiceProps, log_group_arn: str) -> str:
+    """Exactly what the function's code does, and the keys of what it touches."""
+    place, keys = props.place, props.keys
+    table = table_arn(place, props.table_name)
+    parameter = place.arn("ssm", f"parameter{place.names.parameter(Parameter.API_KEY)}")
+    return document(
+        Statement("Table", tuple(f"dynamodb:{one}" for one in (*TABLE_READS, *TABLE_WRITES)), (table,)),
+        Statement("Indexes", tuple(f"dynamodb:{one}" for one in INDEX_READS), (f"{table}/index/*",)),
+        Statement("Audit", ("s3:PutObject",), (f"{props.audit.arn}/{AUDIT_PREFIX}*",)),
+        Statement("CursorSecret", ("ssm:GetParameter",), (parameter,)),
+        _with_key("TableKey", ("kms:Decrypt",), keys.data.arn, place, "dynamodb"),
+        _with_key("AuditKey", ("kms:Decrypt", "kms:GenerateDataKey"), keys.audit.arn, place, "s3"),
+        _with_key("ApplicationKey", ("kms:Decrypt",), keys.application.arn, place, "ssm", "lambda"),
+        Statement("Log", ("logs:CreateLogStream", "logs:PutLogEvents"), (f"{log_group_arn}:*",)),
+        # X-Ray has no resources that a policy could name (service authorization reference).
+        Statement("Trace", ("xray:PutTelemetryRecords", "xray:PutTraceSegments"), ("*",)),
+    )
+
+
+def _with_key(sid: str, actions: tuple[str, ...], key_arn: str, place: Place, *services: str) -> Statement:
+    """The use of a key, through these services only."""
+    return Statement(
+        sid,
+        actions,
+        (key_arn,),
+        condition={
+            "StringEquals": {
+                "kms:ViaService": [f"{service}.{place.region}.amazonaws.com" for service in services]
+            }
+        },
+    )
