@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
 
-from . import __version__, observe, problems, request, schemas
+from . import __version__, conflicts, observe, problems, request, schemas
 from .config import Config
 from .core import Payment, idempotency_key
 from .observe import Observer
@@ -39,19 +39,29 @@ class Application:
         self._payments = payments
         self._observer = observer
         self._request = request.read({})
+        self._making = False
         self._resolver = self._routes()
 
     def answer(self, event: dict[str, object], context: "LambdaContext") -> dict[str, object]:
         """The gateway's answer to one event; never raises."""
         self._request = request.read(event)
+        self._making = False
         self._observer.begin(self._request.correlation_id)
         try:
             answer = cast(dict[str, object], self._resolver.resolve(event, context))
         except Exception as error:  # noqa: BLE001 - the last resort, or the gateway answers without a problem
-            self._observer.bug(error)
+            self._note_bug(error)
             answer = _bare(problems.unexpected())
         self._observer.end(cast(int, answer["statusCode"]))
         return answer
+
+    def watch(self, event: Mapping[str, object]) -> dict[str, object]:
+        """Look through records of the table's stream for conflicts; never asks for them again."""
+        self._observer.begin("stream")
+        for payment_id in conflicts.conflicting_ids(event):
+            self._observer.conflict(payment_id)
+        self._observer.flush()
+        return {"batchItemFailures": []}
 
     def _routes(self) -> APIGatewayRestResolver:
         resolver = APIGatewayRestResolver(cors=_cors(self._config.cors_origins))
@@ -66,6 +76,7 @@ class Application:
         return resolver
 
     def _make(self) -> Response[str]:
+        self._making = True
         self._observer.note(route="POST /payments")
         key = idempotency_key(self._request.headers.get("idempotency-key", ()))
         made = self._payments.make(key, self._request.json_body())
@@ -106,7 +117,8 @@ class Application:
 
     def _refuse(self, problem: Problem) -> Response[str]:
         self._observer.note(outcome="refused", problem=problem.kind)
-        self._observer.count(observe.REFUSED)
+        if self._making:
+            self._observer.count(observe.REFUSED)
         return _problem(problem)
 
     def _unavailable(self, failure: Unavailable) -> Response[str]:
@@ -114,10 +126,13 @@ class Application:
         return _problem(problems.unavailable())
 
     def _bug(self, error: Exception) -> Response[str]:
+        self._note_bug(error)
+        return _problem(problems.unexpected())
+
+    def _note_bug(self, error: Exception) -> None:
         self._observer.bug(error)
         self._observer.note(outcome="failed")
         self._observer.count(observe.FAILED)
-        return _problem(problems.unexpected())
 
     def _note_unavailable(self, failure: Unavailable) -> None:
         self._observer.note(outcome="unavailable", dependency=failure.dependency, reason=failure.reason)

@@ -14,6 +14,9 @@ AWS calls of each route, which the function's role must allow, and no others:
 | | `kms:Decrypt` | the application key, through SSM |
 | `GET /health` | `dynamodb:Query` | the table |
 
+| the table's stream, filtered to MODIFY | `dynamodb:DescribeStream`, `dynamodb:GetRecords`, \
+`dynamodb:GetShardIterator`, `dynamodb:ListStreams` by the event source mapping | the stream |
+
 DynamoDB asks for `kms:Decrypt` on the table's key through `kms:ViaService` besides.
 """
 
@@ -26,6 +29,7 @@ from .app import Application
 from .audit import S3Audit
 from .aws import Clients, connect
 from .config import Config
+from .conflicts import is_stream
 from .ledger import DynamoLedger
 from .observe import Observer
 from .secret import ParameterSecret
@@ -36,7 +40,9 @@ if TYPE_CHECKING:
 
 
 def handle(event: dict[str, object], context: "LambdaContext") -> dict[str, object]:
-    """Answer one proxy event of the REST API."""
+    """Answer one proxy event of the REST API, or look through a batch of the table's stream."""
+    if is_stream(event):
+        return application().watch(event)
     return application().answer(event, context)
 
 

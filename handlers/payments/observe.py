@@ -8,6 +8,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from .config import Config
+from .service import CONFLICT
 
 RECORDED = "PaymentsAccepted"
 REPLAYED = "PaymentsReplayed"
@@ -56,6 +57,16 @@ class Observer:
             exception=type(error).__name__, frames=[f"{f.filename}:{f.lineno} {f.name}" for f in frames]
         )
 
+    def conflict(self, payment_id: str) -> None:
+        """Tell the operators of a key that two regions gave to different bodies."""
+        self.count(CONFLICT)
+        self._logger.error("conflict", extra={"payment_id": payment_id})
+
+    def flush(self) -> None:
+        """Write the metrics, if there are any."""
+        if self._metrics.metric_set:
+            self._metrics.flush_metrics()
+
     def end(self, status: int) -> None:
         """Write the log line and the metrics."""
         elapsed_ms = (time.perf_counter() - self._started) * 1000
@@ -63,7 +74,7 @@ class Observer:
         line = {**self._fields, "status": status, "duration_ms": round(elapsed_ms, 3)}
         log = self._logger.error if status >= 500 else self._logger.info
         log("request", extra=line)
-        self._metrics.flush_metrics()
+        self.flush()
 
     def _events(self) -> tuple[str, ...]:
         events = self._fields.get("events", ())

@@ -75,14 +75,8 @@ def bad_key(detail: str) -> Problem:
 
 
 def invalid(errors: tuple[FieldError, ...]) -> Problem:
-    noun = "field is" if len(errors) == 1 else "fields are"
-    return Problem(
-        422,
-        "validation",
-        "The request is not valid.",
-        f"{len(errors)} {noun} not as they have to be.",
-        errors,
-    )
+    fields = "One field is" if len(errors) == 1 else f"{len(errors)} fields are"
+    return Problem(422, "validation", "The request is not valid.", f"{fields} not valid.", errors)
 
 
 def key_reused() -> Problem:
@@ -152,7 +146,7 @@ def unavailable() -> Problem:
         503,
         "unavailable",
         "The service cannot answer right now.",
-        "Nothing is known to be wrong with the request. Send it again with the same Idempotency-Key.",
+        "Send the request again, a payment with the same Idempotency-Key: it is recorded once.",
         headers={"Retry-After": "2"},
     )
 

@@ -1,0 +1,261 @@
+"""The AWS calls of the payments function, answered in this process.
+
+Real boto3 clients make, sign and check their requests; the answer comes from here instead of a socket. What
+is modelled is what the function relies on: conditional puts and transactions guard one region only, writes
+travel to the other region when they are delivered, and there the last write of each item wins.
+"""
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import boto3
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.config import Config
+
+from handlers.payments.aws import Clients
+
+Json = dict[str, object]
+Item = Mapping[str, Mapping[str, str]]
+Key = tuple[str, int]
+
+TABLE = "payments"
+BUCKET = "audit"
+PARAMETER = "/payments/api-key"
+_INDEXED = {"status-index": "status", "customer-index": "customer_id"}
+
+
+class Refused(Exception):
+    """An error that the service answers with."""
+
+    def __init__(self, code: str, status: int = 400, more: Json | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.status = status
+        self.more = more or {}
+
+
+@dataclass(frozen=True)
+class Write:
+    """One item as written, and when: the larger stamp wins."""
+
+    key: Key
+    item: Item
+    stamp: int
+
+
+@dataclass
+class Stamps:
+    """The time of writes, shared by regions: no two writes at the same moment."""
+
+    last: int = 0
+
+    def next(self) -> int:
+        self.last += 1
+        return self.last
+
+
+@dataclass
+class Region:
+    """One region's table, bucket and parameter.
+
+    Attributes:
+        outbox: writes that have not been delivered to the other region.
+        calls: the operations asked for, in order.
+        before: called with each operation's name before it is answered; may raise what a client would see.
+        changes: stream records of items that replication replaced.
+    """
+
+    name: str = "us-east-1"
+    stamps: Stamps = field(default_factory=Stamps)
+    table: dict[Key, Write] = field(default_factory=dict)
+    objects: dict[str, bytes] = field(default_factory=dict)
+    api_key: str = "an-api-key-of-the-tests"
+    outbox: list[Write] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    puts: list[Mapping[str, str]] = field(default_factory=list)
+    changes: list[Json] = field(default_factory=list)
+    before: Callable[[str], None] = lambda _operation: None
+
+    def clients(self) -> Clients:
+        """Clients of this region, with no retry: a fault shows at once."""
+        session = boto3.Session("test", "test", region_name=self.name)
+        config = Config(retries={"total_max_attempts": 1})
+        table, health = (session.client("dynamodb", config=config) for _ in range(2))
+        audit = session.client("s3", config=config)
+        parameter = session.client("ssm", config=config)
+        for client in (table, health, audit, parameter):
+            client.meta.events.register("before-send", self.answer)
+        return Clients(table=table, health=health, audit=audit, parameter=parameter)
+
+    def answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        """The answer to one request, in the form that botocore's `before-send` event takes."""
+        target = request.headers.get("X-Amz-Target")
+        if target is None:
+            return self._put_object(request)
+        operation = (target.decode() if isinstance(target, bytes) else str(target)).rpartition(".")[2]
+        self.calls.append(operation)
+        try:
+            self.before(operation)
+            asked = cast(Json, json.loads(cast(bytes, request.body)))
+            return _answer(request, 200, json.dumps(self._perform(operation, asked)).encode())
+        except Refused as refused:
+            body = {
+                "__type": f"com.amazonaws.dynamodb.v20120810#{refused.code}",
+                "message": "no",
+                **refused.more,
+            }
+            return _answer(request, refused.status, json.dumps(body).encode())
+
+    def deliver(self, other: "Region", *, count: int | None = None) -> None:
+        """Replicate the oldest `count` undelivered writes, or all of them, to the other region."""
+        sent = self.outbox[:count]
+        del self.outbox[: len(sent)]
+        for write in sent:
+            other.receive(write)
+
+    def receive(self, write: Write) -> None:
+        """A write of the other region arrives: it stands if it is the later one."""
+        there = self.table.get(write.key)
+        if there is not None and there.stamp >= write.stamp:
+            return
+        self.table[write.key] = write
+        if there is not None and there.item != write.item:
+            images = {"OldImage": there.item, "NewImage": write.item}
+            change = {"Keys": {"payment_id": {"S": write.key[0]}}, **images}
+            self.changes.append({"eventSource": "aws:dynamodb", "eventName": "MODIFY", "dynamodb": change})
+
+    def items(self) -> dict[Key, Item]:
+        return {key: write.item for key, write in self.table.items()}
+
+    def _perform(self, operation: str, asked: Json) -> Json:
+        perform: Mapping[str, Callable[[Json], Json]] = {
+            "Query": self._query,
+            "TransactWriteItems": self._transact,
+            "PutItem": self._put_item,
+            "UpdateItem": self._update_item,
+            "GetItem": self._get_item,
+            "GetParameter": self._get_parameter,
+        }
+        return perform[operation](asked)
+
+    def _query(self, asked: Json) -> Json:
+        values = cast(Mapping[str, Mapping[str, str]], asked["ExpressionAttributeValues"])
+        index = cast(str | None, asked.get("IndexName"))
+        if index is None:
+            rows = [write.item for key, write in self.table.items() if key[0] == values[":id"]["S"]]
+        else:
+            by, low, high = _INDEXED[index], int(values[":earliest"]["N"]), int(values[":latest"]["N"])
+            rows = [
+                write.item
+                for key, write in self.table.items()
+                if write.item.get(by) == values[":value"] and low <= key[1] <= high
+            ]
+        rows.sort(key=_order)
+        start = cast(Item | None, asked.get("ExclusiveStartKey"))
+        if start is not None:
+            rows = [row for row in rows if _order(row) > _order(start)]
+        limit = cast(int, asked.get("Limit", 1000))
+        answer: Json = {"Items": rows[:limit]}
+        if len(rows) >= limit:
+            names = ["payment_id", "timestamp", *([_INDEXED[index]] if index else [])]
+            answer["LastEvaluatedKey"] = {name: rows[limit - 1][name] for name in names}
+        return answer
+
+    def _transact(self, asked: Json) -> Json:
+        puts = [cast(Json, entry["Put"]) for entry in cast(list[Json], asked["TransactItems"])]
+        reasons = [{"Code": "None" if self._allows(put) else "ConditionalCheckFailed"} for put in puts]
+        if any(reason["Code"] != "None" for reason in reasons):
+            raise Refused("TransactionCanceledException", more={"CancellationReasons": reasons})
+        for put in puts:
+            self._write(cast(Item, put["Item"]))
+        return {}
+
+    def _put_item(self, asked: Json) -> Json:
+        if not self._allows(asked):
+            raise Refused("ConditionalCheckFailedException")
+        self._write(cast(Item, asked["Item"]))
+        return {}
+
+    def _update_item(self, asked: Json) -> Json:
+        """`SET #a = :a, …`, as Powertools' idempotency writes it."""
+        names = cast(Mapping[str, str], asked["ExpressionAttributeNames"])
+        values = cast(Item, asked["ExpressionAttributeValues"])
+        key = cast(Item, asked["Key"])
+        there = self.table.get(_key(key))
+        changed = dict(key if there is None else there.item)
+        for name, value in re.findall(r"(#\w+) = (:\w+)", cast(str, asked["UpdateExpression"])):
+            changed[names[name]] = values[value]
+        self._write(changed)
+        return {}
+
+    def _get_item(self, asked: Json) -> Json:
+        there = self.table.get(_key(cast(Item, asked["Key"])))
+        return {} if there is None else {"Item": there.item}
+
+    def _get_parameter(self, asked: Json) -> Json:
+        return {"Parameter": {"Name": asked["Name"], "Type": "SecureString", "Value": self.api_key}}
+
+    def _put_object(self, request: AWSPreparedRequest) -> AWSResponse:
+        self.calls.append("PutObject")
+        try:
+            self.before("PutObject")
+            self._store(request)
+        except Refused as refused:
+            body = f"<Error><Code>{refused.code}</Code><Message>no</Message></Error>"
+            return _answer(request, refused.status, body.encode())
+        return _answer(request, 200, b"")
+
+    def _store(self, request: AWSPreparedRequest) -> None:
+        name = request.url.partition("?")[0].partition(".amazonaws.com/")[2]
+        headers = {key.lower(): _as_text(value) for key, value in request.headers.items()}
+        if headers.get("if-none-match") == "*" and name in self.objects:
+            raise Refused("PreconditionFailed", 412)
+        sent = request.body
+        self.objects[name] = sent if isinstance(sent, bytes) else cast(io.BytesIO, sent).read()
+        self.puts.append(headers)
+
+    def _allows(self, put: Json) -> bool:
+        there = self.table.get(_key(cast(Item, put["Item"])))
+        condition = cast(str, put.get("ConditionExpression", ""))
+        if there is None or not condition:
+            return True
+        values = cast(Item, put.get("ExpressionAttributeValues", {}))
+        return "fingerprint" in condition and there.item["fingerprint"] == values[":fingerprint"]
+
+    def _write(self, item: Item) -> None:
+        write = Write(_key(item), item, self.stamps.next())
+        self.table[write.key] = write
+        self.outbox.append(write)
+
+
+class _Raw(io.BytesIO):
+    """What botocore reads a response's body from."""
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self.read()
+
+
+def _answer(request: AWSPreparedRequest, status: int, body: bytes) -> AWSResponse:
+    return AWSResponse(
+        request.url, status, HTTPHeaders.from_dict({"content-length": str(len(body))}), _Raw(body)
+    )
+
+
+def _key(item: Item) -> Key:
+    """Powertools' idempotency items have an `id` and no range."""
+    if "id" in item:
+        return item["id"]["S"], 0
+    return item["payment_id"]["S"], int(item["timestamp"]["N"])
+
+
+def _order(item: Item) -> tuple[int, str]:
+    return int(item["timestamp"]["N"]), item["payment_id"]["S"]
+
+
+def _as_text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
