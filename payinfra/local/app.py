@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -29,8 +29,8 @@ _ADMIN = ("/_ministack/", "/_localstack/")
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
-class Correction(Protocol):
-    """Makes one answer of ministack's into what AWS answers. Gives it back as it is where it has no say."""
+class AnswerCorrection(Protocol):
+    """Makes an answer of ministack's into what AWS answers; gives it back as it is where it has no say."""
 
     def __call__(self, request: Request, response: Response, region: str) -> Response: ...
 
@@ -50,10 +50,10 @@ def is_loopback(host: str) -> bool:
     return host in _LOOPBACK_HOSTS
 
 
-def signed_for(request: Request) -> str:
-    """The service that a request was signed for, empty where it was not signed."""
+def signature_scope(request: Request) -> tuple[str, str]:
+    """The region and the service that a request was signed for, empty where it was not signed."""
     found = _SIGNED_FOR.search(request.header("authorization"))
-    return found.group(2) if found else ""
+    return (found.group(1), found.group(2)) if found else ("", "")
 
 
 def to_its_api(request: Request) -> Request:
@@ -73,12 +73,12 @@ class Front:
 
     Args:
         emulator: ministack's application.
-        corrections: applied in this order to each answer.
+        answers: applied in this order to each answer.
         touched: told of each request that may have changed something.
     """
 
     emulator: App
-    corrections: Sequence[Correction]
+    answers: Sequence[AnswerCorrection]
     touched: Callable[[], None]
 
     async def forward(self, request: Request, region: str, scope: Scope, receive: Receive) -> Response:
@@ -86,7 +86,7 @@ class Front:
         response = await ask(self.emulator, scope, receive, request)
         if request.method not in ("GET", "HEAD"):
             self.touched()
-        for correct in self.corrections:
+        for correct in self.answers:
             response = correct(request, response, region)
         return response
 
@@ -105,21 +105,36 @@ async def _answer(
 
 @dataclass
 class RegionApp:
-    """One region's port: every call is a call to this region."""
+    """One region's port: every call is a call to this region.
+
+    Args:
+        served: the regions that have a port.
+    """
 
     region: str
     front: Front
+    served: Callable[[], Collection[str]]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
-        serving.set(self.region)
 
         async def handle(request: Request) -> Response:
+            region = self._region_of(request)
+            serving.set(region)
             if request.path.startswith(_ADMIN):
                 return aws_error(403, "AccessDenied", "The emulator's own administration is closed.")
-            return await self.front.forward(to_its_api(request), self.region, scope, receive)
+            return await self.front.forward(to_its_api(request), region, scope, receive)
 
         await _answer(scope, receive, send, handle)
+
+    def _region_of(self, request: Request) -> str:
+        """The port's region, with one exception.
+
+        Terraform's provider knows one DynamoDB endpoint, and sends it the calls for a table's replicas too,
+        signed for the replica's region. On AWS each would go to its own region's endpoint.
+        """
+        region, service = signature_scope(request)
+        return region if service == "dynamodb" and region in self.served() else self.region
 
 
 @dataclass
@@ -145,11 +160,12 @@ class GlobalApp:
                 return aws_error(403, "AccessDenied", "This port answers to a loopback name only.")
             if request.path.startswith("/_payinfra/"):
                 return await self.control(request)
-            if signed_for(request) not in GLOBAL_SERVICES:
+            service = signature_scope(request)[1]
+            if service not in GLOBAL_SERVICES:
                 return aws_error(
                     400, "InvalidEndpoint", "This port serves IAM, STS and Route 53; each region has its own."
                 )
-            own = await self.data_plane(request) if signed_for(request) == "route53" else None
+            own = await self.data_plane(request) if service == "route53" else None
             return own or await self.front.forward(request, self.region, scope, receive)
 
         await _answer(scope, receive, send, handle)

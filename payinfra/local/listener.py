@@ -4,10 +4,12 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
+from hypercorn.typing import ASGIFramework
 from hypercorn.utils import wrap_app
 
 from payinfra.local.asgi import App
@@ -134,7 +136,7 @@ class Listener:
         config.errorlog = "-"
         try:
             await TCPServer(
-                wrap_app(self.app, MAX_BODY, "asgi"),
+                wrap_app(cast(ASGIFramework, self.app), MAX_BODY, "asgi"),
                 asyncio.get_running_loop(),
                 config,
                 self._context,

@@ -131,9 +131,10 @@ class Server:
         )
         self.front = Front(
             emulator=self.emulator.application,
-            corrections=registry.install(self.emulator),
+            answers=registry.ANSWERS,
             touched=self.snapshots.touch,
         )
+        registry.install(self.emulator)
         seam.let_the_port_decide_the_region(self.emulator)
         seam.let_functions_call_their_own_region(self.emulator, self._urls)
         tables.replicate_through(self.emulator, self.replicator.wrote)
@@ -222,7 +223,7 @@ class Server:
         wanted = self._port(region, self.arguments.ports.region(len(self._regions)))
         sock = listen(wanted, f"the region {region}")
         self._regions[region] = Listener(
-            RegionApp(region, self.front), sock, silent=lambda: self.board.dark(region)
+            RegionApp(region, self.front, lambda: self._urls), sock, silent=lambda: self.board.dark(region)
         )
         self._urls[region] = f"http://{LOOPBACK}:{self._regions[region].port}"
 

@@ -1,13 +1,17 @@
 """All corrections, in the order in which they are made."""
 
-from payinfra.local.app import Correction
+from payinfra.local.app import AnswerCorrection
+from payinfra.local.corrections import api_gateway, cloudwatch, dynamodb, route53
 from payinfra.local.emulator import Emulator
 
-WIRE: tuple[Correction, ...] = ()
-"""Those that look at one request and its answer, and at nothing else."""
+ANSWERS: tuple[AnswerCorrection, ...] = (
+    api_gateway.what_was_not_set_is_not_described,
+    api_gateway.mock_integration_has_no_method,
+)
+"""Those that look at a request and its answer."""
 
 
-def install(emulator: Emulator) -> tuple[Correction, ...]:
-    """Makes those that reach into a service, and gives those that work on its answers."""
-    del emulator
-    return WIRE
+def install(emulator: Emulator) -> None:
+    """Makes those that reach into a service."""
+    for service in (api_gateway, cloudwatch, dynamodb, route53):
+        service.install(emulator)

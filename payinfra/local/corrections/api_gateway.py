@@ -1,0 +1,111 @@
+"""API Gateway, as AWS answers it."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from payinfra.local.asgi import Request, Response
+from payinfra.local.emulator import Emulator
+
+Shown = Mapping[str, Any]
+Answer = tuple[int, dict[str, str], bytes]
+
+_OPTIONAL = (
+    (re.compile(r"/restapis/[^/]+/stages(/[^/]+)?"), "accessLogSettings"),
+    (re.compile(r"/usageplans(/[^/]+)?"), "quota"),
+    (re.compile(r"/usageplans(/[^/]+)?"), "throttle"),
+    (re.compile(r"/domainnames(/[^/]+)?"), "mutualTlsAuthentication"),
+)
+_MOCK_SERVICE = re.compile(r"/restapis/[^/]+/resources/[^/]+/methods/[^/]+/integration")
+
+
+def what_was_not_set_is_not_described(request: Request, response: Response, region: str) -> Response:
+    """AWS: leaves out a stage's log settings, a plan's quota, a domain's mutual TLS where there are none."""
+    del region
+    absent = {member for path, member in _OPTIONAL if path.fullmatch(request.path)}
+    return _edit(response, lambda shown: _without_empty(shown, absent)) if absent else response
+
+
+def mock_integration_has_no_method(request: Request, response: Response, region: str) -> Response:
+    """AWS: describes no HTTP method for an integration that calls nothing."""
+    del region
+    if not _MOCK_SERVICE.fullmatch(request.path):
+        return response
+
+    def edit(shown: Mapping[str, Any]) -> dict[str, Any]:
+        unset = {"httpMethod", "uri"} if shown.get("type") == "MOCK" else set()
+        return {key: value for key, value in shown.items() if key not in unset}
+
+    return _edit(response, edit)
+
+
+def install(emulator: Emulator) -> None:
+    """Makes the corrections that reach into the service."""
+    gateway = emulator.service("apigateway_v1")
+    gateway._create_api_key = empty_key_value_asks_for_one(gateway._create_api_key)
+    gateway._create_base_path_mapping = empty_base_path_is_the_root(gateway._create_base_path_mapping)
+    gateway._resolve_api_key = key_of_the_region(gateway)
+    gateway.find_domain_scope = domain_of_the_region(gateway, emulator.core("responses").get_region)
+
+
+def empty_key_value_asks_for_one(original: Callable[[Shown], Answer]) -> Callable[[Shown], Answer]:
+    """AWS: an API key made with an empty value gets a value of AWS's own."""
+
+    def create(wanted: Shown) -> Answer:
+        return original({key: value for key, value in wanted.items() if (key, value) != ("value", "")})
+
+    return create
+
+
+def empty_base_path_is_the_root(original: Callable[[str, Shown], Answer]) -> Callable[[str, Shown], Answer]:
+    """AWS: a mapping made with an empty base path is the one called `(none)`."""
+
+    def create(domain: str, wanted: Shown) -> Answer:
+        return original(domain, {**wanted, "basePath": wanted.get("basePath") or "(none)"})
+
+    return create
+
+
+def key_of_the_region(gateway: Any) -> Callable[[str], object]:
+    """AWS: an API key belongs to its region; two regions may have keys of one value."""
+
+    def resolve(value: str) -> object:
+        enabled = (key for key in gateway._api_keys.values() if key.get("enabled", True))
+        return next((key for key in enabled if value and key.get("value") == value), None)
+
+    return resolve
+
+
+def domain_of_the_region(gateway: Any, region_now: Callable[[], str]) -> Callable[[str], object]:
+    """AWS: two regions may serve one custom domain; a request gets the one of the region it came to."""
+    anywhere: Callable[[str], tuple[str, str, str] | None] = gateway.find_domain_scope
+
+    def find(domain: str) -> object:
+        here = next((name for name in gateway._domain_names if name.lower() == domain.lower()), None)
+        found = anywhere(domain)
+        return found and (found[0], region_now(), here) if here else None
+
+    return find
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        value: object = json.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _without_empty(shown: Mapping[str, Any], members: set[str]) -> dict[str, Any]:
+    kept = {key: value for key, value in shown.items() if value or key not in members}
+    for listing in ("item", "items"):
+        if isinstance(kept.get(listing), list):
+            kept[listing] = [_without_empty(entry, members) for entry in kept[listing]]
+    return kept
+
+
+def _edit(response: Response, edit: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Response:
+    shown = _object(response.body)
+    edited = edit(shown)
+    return response if edited == shown else response.with_body(json.dumps(edited).encode())
