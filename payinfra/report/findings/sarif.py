@@ -1,0 +1,166 @@
+"""SARIF 2.1.0, as GitHub code scanning and editors read it.
+
+Source: OASIS "Static Analysis Results Interchange Format (SARIF) Version 2.1.0", sections 3.27 (result),
+3.28 (location), 3.33 (logicalLocation), 3.35 (suppression), 3.49 (reportingDescriptor); `security-severity`
+is GitHub's own property, a number from 0 to 10 as text.
+"""
+
+import hashlib
+import json
+from pathlib import PurePath
+from urllib.parse import quote
+
+from payinfra import __version__
+from payinfra.checks.outcome import GATING, Finding, Outcome, Waived
+from payinfra.checks.verdicts import Kind, Severity
+from payinfra.report.findings.document import Json
+from payinfra.report.findings.visible import visible
+
+SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
+_LEVELS = {
+    Severity.CRITICAL: "error",
+    Severity.HIGH: "error",
+    Severity.MEDIUM: "warning",
+    Severity.LOW: "note",
+}
+_SCORES = {Severity.CRITICAL: "9.5", Severity.HIGH: "8.0", Severity.MEDIUM: "5.0", Severity.LOW: "2.0"}
+
+
+def render(outcome: Outcome, fail_on: Severity) -> str:
+    """The outcome as one SARIF log. Waived findings are in it as suppressed results."""
+    rules = _rules(outcome)
+    order = {id: number for number, id in enumerate(rules)}
+    fingerprints = _Fingerprints()
+    results: list[Json] = [
+        *(_result(one, order, fingerprints) for one in outcome.findings),
+        *(
+            _result(one.finding, order, fingerprints) | {"suppressions": [_suppression(one)]}
+            for one in outcome.waived
+        ),
+    ]
+    log: Json = {
+        "$schema": SCHEMA_URI,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "payinfra",
+                        "semanticVersion": __version__,
+                        "rules": list(rules.values()),
+                    }
+                },
+                "automationDetails": {"id": f"payinfra/{outcome.tool}/"},
+                "columnKind": "unicodeCodePoints",
+                "invocations": [
+                    {
+                        "executionSuccessful": True,
+                        "exitCode": int(outcome.exit_code(fail_on)),
+                        "toolExecutionNotifications": [
+                            {"level": "note", "message": {"text": visible(note)}} for note in outcome.notes
+                        ],
+                    }
+                ],
+                "results": results,
+            }
+        ],
+    }
+    return json.dumps(log, indent=2) + "\n"
+
+
+def _rules(outcome: Outcome) -> dict[str, Json]:
+    """Every rule that ran, and after them those of another tool that findings name, by id."""
+    rules = {
+        rule.id: _descriptor(rule.id, rule.title, rule.severity, rule.risk, rule.fix, rule.controls)
+        for rule in (result.rule for result in outcome.rules)
+    }
+    for one in (*outcome.findings, *(one.finding for one in outcome.waived)):
+        if one.id not in rules:
+            rules[one.id] = _descriptor(one.id, one.title, one.severity, one.risk, one.fix, one.controls)
+    return rules
+
+
+def _descriptor(
+    id: str, title: str, severity: Severity, risk: str, fix: str, controls: tuple[str, ...]
+) -> Json:
+    tags: list[Json] = ["security", *map(visible, controls)]
+    return {
+        "id": visible(id),
+        "name": visible(id),
+        "shortDescription": {"text": visible(title)},
+        "fullDescription": {"text": visible(risk)},
+        "help": {"text": visible(fix)},
+        "defaultConfiguration": {"level": _LEVELS[severity]},
+        "properties": {"security-severity": _SCORES[severity], "tags": tags},
+    }
+
+
+def level_of(finding: Finding) -> str:
+    """`error`, `warning` or `note`. What was not judged is an error: an analysis that saw nothing is no pass.
+
+    SARIF's kind `open` would say it more exactly, but demands the level `none`, which readers hide.
+    """
+    if finding.verdict in GATING:
+        return "error"
+    return "note" if finding.verdict is Kind.WARN else _LEVELS[finding.severity]
+
+
+def _result(finding: Finding, order: dict[str, int], fingerprints: "_Fingerprints") -> dict[str, Json]:
+    text = ". ".join(visible(part).rstrip(".") for part in (finding.message, finding.note) if part)
+    return {
+        "ruleId": visible(finding.id),
+        "ruleIndex": order[finding.id],
+        "kind": "fail",
+        "level": level_of(finding),
+        "message": {"text": f"{text or visible(finding.title)}. Fix: {visible(finding.fix)}"},
+        "locations": _locations(finding),
+        "partialFingerprints": {"payinfra/v1": fingerprints.of(finding)},
+        "properties": {"verdict": finding.verdict.value, "severity": finding.severity.value},
+    }
+
+
+def _locations(finding: Finding) -> list[Json]:
+    location: dict[str, Json] = {}
+    if finding.file:
+        location["physicalLocation"] = {
+            "artifactLocation": {"uri": _uri(finding.file)},
+            # The file's first line where no line is known: code scanning drops results without one.
+            "region": {"startLine": max(finding.line, 1)},
+        }
+    names: list[Json] = []
+    if finding.address:
+        names.append({"fullyQualifiedName": visible(finding.address), "kind": "resource"})
+    if finding.construct:
+        names.append({"fullyQualifiedName": visible(finding.construct), "kind": "module"})
+    if names:
+        location["logicalLocations"] = names
+    return [location] if location else []
+
+
+def _uri(file: str) -> str:
+    path = PurePath(file)
+    if path.is_absolute():
+        return "file://" + quote(path.as_posix(), errors="replace")
+    return quote(path.as_posix(), errors="replace")
+
+
+def _suppression(waived: Waived) -> Json:
+    return {
+        "kind": "external",
+        "status": "accepted",
+        "justification": visible(f"{waived.reason} ({waived.owner}, until {waived.expires})"),
+    }
+
+
+class _Fingerprints:
+    """The same for the same finding in every run: neither message, nor line, nor order of others is in it."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, ...], int] = {}
+
+    def of(self, finding: Finding) -> str:
+        key = (finding.id, finding.file, finding.address)
+        number = self._seen.get(key, 0)
+        self._seen[key] = number + 1
+        text = json.dumps([*key, number])
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
