@@ -25,6 +25,7 @@ GLOBAL_SERVICES = frozenset({"iam", "sts", "route53"})
 
 _EXECUTE_API_HOST = re.compile(r"([a-z0-9]+)\.execute-api\.([a-z0-9-]+)\.amazonaws\.com")
 _SIGNED_FOR = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+_NAMES_OF_SERVICES = (".amazonaws.com", ".localhost")
 _ADMIN = ("/_ministack/", "/_localstack/")
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
@@ -34,6 +35,9 @@ class AnswerCorrection(Protocol):
 
     def __call__(self, request: Request, response: Response, region: str) -> Response: ...
 
+
+Mapped = Callable[[str, str, str], tuple[str, str, str] | None]
+"""Region, domain and path to API, stage, which may be empty, and the rest of the path; None for no API."""
 
 Handler = Callable[[Request], Awaitable[Response | None]]
 
@@ -56,15 +60,35 @@ def signature_scope(request: Request) -> tuple[str, str]:
     return (found.group(1), found.group(2)) if found else ("", "")
 
 
-def to_its_api(request: Request) -> Request:
-    """AWS: a REST API answers at `{api}.execute-api.{region}.amazonaws.com`.
+def is_signed(request: Request) -> bool:
+    """Whether the request carries AWS credentials, in a header or in its query."""
+    return "authorization" in dict(request.headers) or "X-Amz-Signature" in request.query
+
+
+def to_its_api(request: Request, region: str, mapped: Mapped) -> Request | None:
+    """AWS: a REST API answers at `{api}.execute-api.{region}.amazonaws.com` and at its custom domains.
 
     ministack knows an API by a path of its own; the Host header stays, as the function sees it on AWS.
+
+    Returns:
+        None for a host that no API answers at.
     """
-    found = _EXECUTE_API_HOST.fullmatch(request.host)
-    if found is None:
+    own = _EXECUTE_API_HOST.fullmatch(request.host)
+    if own:
+        return replace(request, raw_path=f"/_aws/execute-api/{own.group(1)}{request.raw_path}")
+    if is_loopback(request.host) or is_signed(request) or request.host.endswith(_NAMES_OF_SERVICES):
         return request
-    return replace(request, raw_path=f"/_aws/execute-api/{found.group(1)}{request.raw_path}")
+    found = mapped(region, request.host, request.raw_path)
+    if found is None:
+        return None
+    api, stage, rest = found
+    return replace(request, raw_path="/".join(("/_aws/execute-api", api, *filter(None, (stage,)))) + rest)
+
+
+def over_tls(request: Request) -> Request:
+    """AWS is called through TLS. Loopback stands for it here, so that a TLS-only policy lets callers in."""
+    kept = tuple((key, value) for key, value in request.headers if key != "x-forwarded-proto")
+    return replace(request, headers=(*kept, ("x-forwarded-proto", "https")))
 
 
 @dataclass
@@ -73,17 +97,19 @@ class Front:
 
     Args:
         emulator: ministack's application.
+        mapped: finds the API behind a region's custom domain.
         answers: applied in this order to each answer.
         touched: told of each request that may have changed something.
     """
 
     emulator: App
+    mapped: Mapped
     answers: Sequence[AnswerCorrection]
     touched: Callable[[], None]
 
     async def forward(self, request: Request, region: str, scope: Scope, receive: Receive) -> Response:
         """Lets ministack answer, and corrects what it says."""
-        response = await ask(self.emulator, scope, receive, request)
+        response = await ask(self.emulator, scope, receive, over_tls(request))
         if request.method not in ("GET", "HEAD"):
             self.touched()
         for correct in self.answers:
@@ -123,7 +149,10 @@ class RegionApp:
             serving.set(region)
             if request.path.startswith(_ADMIN):
                 return aws_error(403, "AccessDenied", "The emulator's own administration is closed.")
-            return await self.front.forward(to_its_api(request), region, scope, receive)
+            meant = to_its_api(request, region, self.front.mapped)
+            if meant is None:
+                return answer(403, b'{"message":"Forbidden"}')
+            return await self.front.forward(meant, region, scope, receive)
 
         await _answer(scope, receive, send, handle)
 

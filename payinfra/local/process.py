@@ -29,6 +29,7 @@ from payinfra.local.app import Front, GlobalApp, Handler, RegionApp, periodicall
 from payinfra.local.asgi import Request, Response
 from payinfra.local.control_api import ControlApi, TimeScale
 from payinfra.local.corrections import registry
+from payinfra.local.emulator_environment import ACCOUNT
 from payinfra.local.endpoints import (
     GLOBAL_REGION,
     LOOPBACK,
@@ -131,6 +132,7 @@ class Server:
         )
         self.front = Front(
             emulator=self.emulator.application,
+            mapped=self._mapped,
             answers=registry.ANSWERS,
             touched=self.snapshots.touch,
         )
@@ -201,6 +203,12 @@ class Server:
         await asyncio.to_thread(seam.end_functions, self.emulator)
         self._write_state()
         self.arguments.folder.endpoints.unlink(missing_ok=True)
+
+    def _mapped(self, region: str, host: str, path: str) -> tuple[str, str, str] | None:
+        gateway = self.emulator.service("apigateway_v1")
+        with self.emulator.scope(ACCOUNT, region):
+            found: tuple[str, str, str] | None = gateway.resolve_base_path_mapping(host, path)
+        return found
 
     @property
     def _writes_file(self) -> Path:
