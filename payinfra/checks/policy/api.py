@@ -1,0 +1,393 @@
+"""Checks of API Gateway's REST APIs: keys, plans, permissions, logs, validation and throttling."""
+
+import re
+from collections.abc import Iterator
+
+from payinfra.checks.manifest import Absent, Gap, Manifest, Resource, Unresolved
+from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.judging import (
+    above_zero,
+    flag_on,
+    nested,
+    of_gap,
+    one_of,
+    region_of,
+    secrets_in,
+    serving_regions,
+    settled,
+)
+from payinfra.checks.policy.permissions import fits, names
+from payinfra.checks.policy.routes import api_of, is_open_path, path_of
+
+_METHOD = "aws_api_gateway_method"
+_API = "aws_api_gateway_rest_api"
+_WITH_BODY = ("POST", "PUT", "PATCH", "ANY")
+_CALLS = ("AWS", "AWS_PROXY")
+_EVERYTHING = ("*/*",)
+
+
+@check(
+    id="PI-API-001",
+    title="An API key is joined to a usage plan",
+    severity=Severity.HIGH,
+    on="aws_api_gateway_api_key",
+    risk="A key that no plan knows is refused with 403 on every call.",
+    fix="Add an aws_api_gateway_usage_plan_key that names the key and the plan.",
+)
+def key_has_a_plan(key: Resource, manifest: Manifest) -> Verdict:
+    """The plan must be one that the file has, or one that is named from elsewhere."""
+    joins = manifest.attached(key, "aws_api_gateway_usage_plan_key", by="key_id")
+    for join in joins.resources:
+        plans = manifest.referents(join, "usage_plan_id")
+        if any(plan.type == "aws_api_gateway_usage_plan" for plan in plans):
+            return Verdict.passed()
+        plan = join.text("usage_plan_id")
+        if isinstance(plan, Unresolved):
+            return Verdict.unknown(f"{join.address}: {plan.why}")
+    if joins.unclear:
+        return Verdict.unknown(f"{joins.unclear[0].address} may join it: its key is unknown")
+    return Verdict.failed("no aws_api_gateway_usage_plan_key joins it to a plan")
+
+
+@check(
+    id="PI-API-002",
+    title="A usage plan is joined to a stage",
+    severity=Severity.HIGH,
+    on="aws_api_gateway_usage_plan",
+    risk="Keys of a plan without a stage open nothing: every call is refused with 403.",
+    fix="Add an api_stages block with the API's id and the stage's name.",
+)
+def plan_has_a_stage(plan: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """Both halves of every api_stages block."""
+    stages = plan.blocks("api_stages")
+    if isinstance(stages, Gap):
+        return (of_gap(stages, "it has no api_stages"),)
+    found: list[Verdict] = []
+    for stage in stages:
+        for path, types in (
+            ("api_id", (_API,)),
+            ("stage", ("aws_api_gateway_stage", "aws_api_gateway_deployment")),
+        ):
+            if any(one.type in types for one in manifest.referents(stage, path)):
+                continue
+            match stage.text(path):
+                case Gap() as gap:
+                    found.append(of_gap(gap, f"{stage.path} has no {path}"))
+                case "":
+                    found.append(Verdict.failed(f"{stage.path} has an empty {path}"))
+                case text if path == "api_id" and not re.fullmatch(r"[a-z0-9]{6,}", text):
+                    found.append(Verdict.unknown(f"{stage.path}.{path} is {text!r}, which is no API's id"))
+    return settled(found)
+
+
+@check(
+    id="PI-API-003",
+    title="Every method but health and CORS requires the API key",
+    severity=Severity.HIGH,
+    on=(_METHOD, _API),
+    risk="Anyone on the internet may send payments, and no quota counts them.",
+    fix="Set api_key_required to true on the method.",
+)
+def method_requires_the_key(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """An API that is defined by an OpenAPI body has methods that are not looked at here."""
+    if resource.type == _API:
+        if resource.has("body"):
+            return (Verdict.unknown("its methods are in an OpenAPI body, which is not read"),)
+        return (Verdict.not_applicable(),)
+    method = resource.text("http_method")
+    if method == "OPTIONS":
+        return (Verdict.not_applicable("a CORS preflight carries no key"),)
+    path = path_of(resource, manifest)
+    if isinstance(path, str) and is_open_path(path):
+        return (Verdict.not_applicable("health checks carry no key"),)
+    required = resource.flag("api_key_required")
+    if required is not True and isinstance(path, Gap):
+        return (Verdict.unknown(f"no key is required, and its path is not known: {path.why}"),)
+    if required is not True and isinstance(method, Unresolved):
+        return (Verdict.unknown(method.why),)
+    return settled(flag_on(resource, "api_key_required", f"{_shown(method)} {path} requires no key"))
+
+
+def _shown(method: str | Gap) -> str:
+    return method if isinstance(method, str) else "the method"
+
+
+@check(
+    id="PI-API-004",
+    title="Every integration may call its function",
+    severity=Severity.HIGH,
+    on="aws_api_gateway_integration",
+    risk="API Gateway is not allowed to call the function and answers 500.",
+    fix="Add an aws_lambda_permission for apigateway.amazonaws.com whose source_arn covers the route.",
+)
+def integration_may_call(integration: Resource, manifest: Manifest) -> Verdict:
+    """Name, qualifier and source of the permission must all fit the integration."""
+    kind = integration.text("type")
+    if isinstance(kind, Gap):
+        return of_gap(kind, "it has no type")
+    if kind not in _CALLS:
+        return Verdict.not_applicable(f"{kind} integrations call no function")
+    if integration.has("credentials"):
+        return Verdict.not_applicable("it calls with a role of its own")
+    uri = integration.template("uri")
+    if isinstance(uri, Gap):
+        return of_gap(uri, "it has no uri")
+    called = [
+        one
+        for one in manifest.referents(integration, "uri")
+        if one.address.startswith(("aws_lambda_function.", "aws_lambda_alias."))
+    ]
+    if not called:
+        called = [one for one in manifest.all("aws_lambda_function") if _named_in(uri, one)]
+    if not called:
+        if kind == "AWS" and ":lambda:" not in uri and "aws_lambda" not in uri:
+            return Verdict.not_applicable("it calls another service than Lambda")
+        return Verdict.unknown(f"which function it calls is not known: {uri}")
+    misfits: list[str] = []
+    for permission in manifest.all("aws_lambda_permission"):
+        misfit = _misfit(permission, called[0], integration, manifest)
+        if misfit is None:
+            return Verdict.passed()
+        if isinstance(misfit, Gap):
+            return Verdict.unknown(f"{permission.address}: {misfit.why}")
+        if misfit:
+            misfits.append(f"{permission.address} {misfit}")
+    return Verdict.failed("; ".join([f"no permission lets it call {called[0].address}", *misfits]))
+
+
+def _named_in(uri: str, function: Resource) -> bool:
+    name = function.text("function_name")
+    return isinstance(name, str) and f":function:{name}/" in uri
+
+
+def _misfit(
+    permission: Resource, called: Resource, integration: Resource, manifest: Manifest
+) -> str | Gap | None:
+    """Why a permission does not let an integration call: None if it does, empty if it is another function's."""
+    alias = called if called.type == "aws_lambda_alias" else None
+    functions = [called] if alias is None else list(manifest.referents(alias, "function_name"))
+    who = permission.template("function_name")
+    targets = manifest.referents(permission, "function_name")
+    fits_name = [
+        target
+        for target in functions
+        if target in targets or (isinstance(who, str) and who == target.text("function_name"))
+    ]
+    through_alias = alias is not None and alias in targets
+    if not (fits_name or through_alias):
+        return ""
+    qualifier = permission.text("qualifier")
+    if alias is None and not isinstance(qualifier, Absent):
+        return "is for a version or alias, the integration calls the function itself"
+    if alias is not None and not through_alias:
+        meant = alias in manifest.referents(permission, "qualifier")
+        if not meant and (isinstance(qualifier, Gap) or qualifier != alias.text("name")):
+            return f"is not for the alias {alias.address}"
+    principal = permission.text("principal")
+    if isinstance(principal, Unresolved):
+        return principal
+    if principal != "apigateway.amazonaws.com":
+        return "is for another principal"
+    action = permission.text("action")
+    if action not in ("lambda:InvokeFunction", "lambda:*"):
+        return action if isinstance(action, Unresolved) else "allows another action"
+    return _misfit_of_source(permission, integration, manifest)
+
+
+def _misfit_of_source(permission: Resource, integration: Resource, manifest: Manifest) -> str | Gap | None:
+    source = permission.template("source_arn")
+    if isinstance(source, Absent):
+        return "admits every API of every account: it has no source_arn"
+    if isinstance(source, Gap):
+        return source
+    api = api_of(integration, manifest)
+    if api is None:
+        return Unresolved("rest_api_id", "the integration's API")
+    rest = names(source, api, manifest)
+    if rest is None:
+        if manifest.references(source):
+            return "is for another API"
+        return Unresolved("source_arn", source)
+    path, method = path_of(integration, manifest), integration.text("http_method")
+    if not isinstance(method, str):
+        method = next(
+            (
+                known
+                for one in manifest.referents(integration, "http_method")
+                if isinstance(known := one.text("http_method"), str)
+            ),
+            "*",
+        )
+    if isinstance(path, Gap):
+        return path
+    route = rest.split("/", 2)[2] if rest.count("/") >= 2 else "*"
+    return None if fits(route, f"{method}{path}") else f"covers {route}, not {method}{path}"
+
+
+@check(
+    id="PI-API-005",
+    title="Stages write execution and access logs",
+    severity=Severity.MEDIUM,
+    on="aws_api_gateway_stage",
+    risk="Nobody can tell who called what, or why the gateway refused it.",
+    fix="Add access_log_settings to the stage, and method settings for */* with logging_level INFO or ERROR.",
+    controls=("AWS FSBP APIGateway.1",),
+)
+def stage_writes_logs(stage: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """Execution logs depend on the account's CloudWatch role too, which is not in a stack."""
+    found: list[Verdict] = []
+    match stage.template("access_log_settings.destination_arn"):
+        case Gap() as gap:
+            found.append(of_gap(gap, "it writes no access log"))
+        case "":
+            found.append(Verdict.failed("its access log has no destination"))
+        case text if not manifest.referents(stage, "access_log_settings") and not text.startswith(
+            ("arn:", "${")
+        ):
+            found.append(Verdict.unknown(f"its access log's destination is {text!r}, which is no ARN"))
+    settings = _settings(stage, manifest)
+    if not settings:
+        found.append(Verdict.failed("no aws_api_gateway_method_settings turn its execution log on"))
+    for one in settings:
+        if one.text("method_path") in _EVERYTHING:
+            found += one_of(
+                one, "settings.logging_level", ("INFO", "ERROR"), "its execution log is off", stage.address
+            )
+    if settings and not any(one.text("method_path") in _EVERYTHING for one in settings):
+        found.append(Verdict.failed("no method settings are for */*"))
+    return settled(found)
+
+
+def _settings(stage: Resource, manifest: Manifest) -> list[Resource]:
+    """The method settings of a stage."""
+    api = api_of(stage, manifest)
+    name = stage.text("stage_name")
+    return [
+        one
+        for one in manifest.all("aws_api_gateway_method_settings")
+        if stage in manifest.referents(one, "stage_name")
+        or (api is not None and api_of(one, manifest) is api and one.text("stage_name") == name)
+    ]
+
+
+@check(
+    id="PI-API-006",
+    title="Every method with a body validates it",
+    severity=Severity.HIGH,
+    on=_METHOD,
+    risk="Malformed payments reach, and are billed to, the function.",
+    fix="Give the method a request validator with validate_request_body, and a model for application/json.",
+)
+def method_validates_its_body(method: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """POST, PUT, PATCH and ANY carry bodies."""
+    verb = method.text("http_method")
+    if isinstance(verb, Gap):
+        return (of_gap(verb, "it has no http_method"),)
+    if verb not in _WITH_BODY:
+        return (Verdict.not_applicable(f"{verb} carries no body"),)
+    found: list[Verdict] = []
+    validators = [
+        one
+        for one in manifest.referents(method, "request_validator_id")
+        if one.type == "aws_api_gateway_request_validator"
+    ]
+    if validators:
+        for one in validators:
+            found += flag_on(one, "validate_request_body", f"{one.address} does not validate bodies")
+    else:
+        gap = method.text("request_validator_id")
+        if isinstance(gap, Gap):
+            found.append(of_gap(gap, "it has no request validator"))
+        else:
+            found.append(Verdict.unknown(f"its validator {gap!r} is not in this file"))
+    models = method.mapping("request_models")
+    if isinstance(models, Gap):
+        found.append(of_gap(models, "it has no request model"))
+    elif not any(kind.startswith("application/json") and model for kind, model in models.items()):
+        found.append(Verdict.failed("it has no request model for application/json"))
+    elif not all(isinstance(model, str) for model in models.values()):
+        found.append(Verdict.unknown("a request model's name is not text"))
+    return settled(found)
+
+
+@check(
+    id="PI-API-007",
+    title="The API key has the same value in both regions",
+    severity=Severity.HIGH,
+    risk="After a failover every client's key is refused.",
+    fix="Let the second region's key take the value of the first's.",
+)
+def keys_have_one_value(manifest: Manifest) -> tuple[Verdict, ...]:
+    """Values are compared by where they come from: another key, a random password, a literal."""
+    keys = manifest.all("aws_api_gateway_api_key")
+    if not keys:
+        return (Verdict.not_applicable(),)
+    found: list[Verdict] = []
+    roots: dict[str, list[Resource]] = {}
+    for key in keys:
+        root = _root(key, manifest, ())
+        if isinstance(root, Gap):
+            found.append(Verdict.unknown(f"where its value comes from is not known: {root.why}", key.address))
+        else:
+            roots.setdefault(root, []).append(key)
+    wanted = set(serving_regions(manifest))
+    for root, group in roots.items():
+        covered = {region_of(key) for key in group}
+        missing = sorted(wanted - {region for region in covered if isinstance(region, str)})
+        unclear = [gap for gap in covered if isinstance(gap, Gap)]
+        if missing and unclear:
+            found.append(Verdict.unknown(f"the region is not known: {unclear[0].why}", group[0].address))
+        elif missing and not found:
+            found.append(
+                Verdict.failed(f"no key in {', '.join(missing)} has the value of {root}", group[0].address)
+            )
+    return settled(found)
+
+
+def _root(key: Resource, manifest: Manifest, seen: tuple[str, ...]) -> str | Gap:
+    """Where a key's value comes from."""
+    value = key.template("value")
+    if isinstance(value, Absent):
+        return key.address
+    if isinstance(value, Gap):
+        return value
+    for one in manifest.referents(key, "value"):
+        if one.type == "aws_api_gateway_api_key":
+            if one.address in seen:
+                return Unresolved("value", "keys that take each other's value")
+            return _root(one, manifest, (*seen, key.address))
+    if secrets_in(manifest, key, "value") or "${" in value:
+        return value
+    return "a literal" if len(value) >= 20 else Unresolved("value", "a value shorter than API Gateway takes")
+
+
+@check(
+    id="PI-API-008",
+    title="Usage plans and stages are throttled",
+    severity=Severity.MEDIUM,
+    on=("aws_api_gateway_usage_plan", "aws_api_gateway_stage"),
+    risk="One client takes the account's whole capacity, or routes without a key are called without limit.",
+    fix="Set throttle_settings on the plan, and throttling limits in the stage's method settings.",
+)
+def calls_are_throttled(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """The plan's limits hold for a key, the stage's for everyone."""
+    if resource.type == "aws_api_gateway_usage_plan":
+        throttle = nested(resource, "throttle_settings")
+        if not isinstance(throttle, Gap) and not throttle:
+            return (Verdict.failed("the plan has no throttle_settings"),)
+        return settled(
+            (
+                *above_zero(resource, "throttle_settings.rate_limit", "the plan limits no rate"),
+                *above_zero(resource, "throttle_settings.burst_limit", "the plan limits no burst"),
+            )
+        )
+    settings = [one for one in _settings(resource, manifest) if one.text("method_path") in _EVERYTHING]
+    return settled(_stage_limits(settings))
+
+
+def _stage_limits(settings: list[Resource]) -> Iterator[Verdict]:
+    if not settings:
+        yield Verdict.failed("no method settings for */* limit the stage")
+    for one in settings:
+        yield from above_zero(one, "settings.throttling_rate_limit", "the stage limits no rate")
+        yield from above_zero(one, "settings.throttling_burst_limit", "the stage limits no burst")

@@ -1,0 +1,332 @@
+"""Reads a function's zip: which modules it has, and what the handler's module does. Nothing is imported."""
+
+import ast
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from payinfra.checks.manifest import Absent, Gap, Resource
+
+_MOST_SOURCE = 2_000_000
+_MOST_MODULES = 200
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Why code cannot be judged. `broken` tells what is surely wrong from what is only not known here."""
+
+    why: str
+    broken: bool
+
+
+@dataclass(frozen=True)
+class Package:
+    """A zip's Python source files, by their names in it, and the names of all its files."""
+
+    sources: dict[str, str]
+    files: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A handler that was found.
+
+    Attributes:
+        file: its module's file in the zip.
+        function: the name in the module.
+        package: the zip that it is in.
+    """
+
+    file: str
+    function: str
+    package: Package
+
+    @property
+    def tree(self) -> ast.Module:
+        """The module's syntax tree."""
+        return _parse(self.package.sources[self.file])
+
+
+def handler_of(function: Resource) -> Handler | Unreadable:
+    """The handler of a Python function, looked for in its zip."""
+    runtime, handler = function.text("runtime"), function.text("handler")
+    file = function.file("filename")
+    if isinstance(file, Gap):
+        if isinstance(file, Absent) and function.has("s3_key"):
+            return Unreadable("the code is in S3, not beside this file", broken=False)
+        return Unreadable(file.why, broken=isinstance(file, Absent))
+    package = _open(file)
+    if isinstance(package, Unreadable):
+        return package
+    for gap in (runtime, handler):
+        if isinstance(gap, Gap):
+            return Unreadable(gap.why, broken=isinstance(gap, Absent))
+    if not str(runtime).startswith("python"):
+        return Unreadable(f"only Python is read, the runtime is {runtime}", broken=False)
+    return _find(package, str(handler))
+
+
+def _find(package: Package, handler: str) -> Handler | Unreadable:
+    module, dot, function = handler.rpartition(".")
+    if not (dot and module and function):
+        return Unreadable(f"the handler {handler!r} is no module and function", broken=True)
+    stem = module.replace(".", "/")
+    for file in (f"{stem}.py", f"{stem}/__init__.py"):
+        if file in package.sources:
+            break
+    else:
+        return Unreadable(f"the zip has no module {module}", broken=True)
+    try:
+        tree = _parse(package.sources[file])
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return Unreadable(f"{file} is not Python: {error}", broken=True)
+    names = set(_names(tree.body))
+    if function in names:
+        return Handler(file, function, package)
+    if "*" in names:
+        return Unreadable(f"{file} imports all of another module: {function} may be in it", broken=False)
+    return Unreadable(f"{file} has no function {function}", broken=True)
+
+
+def _names(body: list[ast.stmt]) -> Iterator[str]:
+    """The names that a module defines at its top level."""
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.Assign(targets=targets):
+                yield from (target.id for target in targets if isinstance(target, ast.Name))
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr()):
+                yield name
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                yield from (alias.asname or alias.name for alias in names)
+            case ast.If(body=inner, orelse=other):
+                yield from _names([*inner, *other])
+            case ast.Try(body=inner, handlers=handlers, orelse=other):
+                yield from _names([*inner, *other, *(one for each in handlers for one in each.body)])
+            case _:
+                pass
+
+
+def _open(file: Path) -> Package | Unreadable:
+    try:
+        status = file.stat()
+    except (OSError, ValueError):
+        return Unreadable(f"there is no file {file}", broken=True)
+    return _read(file, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=8)
+def _read(file: Path, _changed_ns: int, _size: int) -> Package | Unreadable:
+    """The zip's content, remembered until the file changes: several functions and stacks share one."""
+    sources: dict[str, str] = {}
+    try:
+        with zipfile.ZipFile(file) as archive:
+            infos = archive.infolist()
+            own = [one for one in infos if one.filename.endswith(".py") and _is_own(one.filename, infos)]
+            for info in own[:_MOST_MODULES]:
+                if info.file_size <= _MOST_SOURCE:
+                    sources[info.filename] = archive.read(info).decode("utf-8", "replace")
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+        return Unreadable(f"{file} is no zip that can be read: {error}", broken=True)
+    return Package(sources, frozenset(info.filename for info in infos))
+
+
+def _is_own(filename: str, infos: list[zipfile.ZipInfo]) -> bool:
+    """Whether a file is the function's own: installed packages leave a dist-info folder, or are well known."""
+    top = filename.partition("/")[0].removesuffix(".py")
+    return top not in _vendored(tuple(info.filename for info in infos))
+
+
+@lru_cache(maxsize=8)
+def _vendored(files: tuple[str, ...]) -> frozenset[str]:
+    installed = {
+        match[1].replace("-", "_").lower()
+        for file in files
+        if (match := re.match(r"([^/]+?)-[^/-]+\.dist-info/", file))
+    }
+    return frozenset(installed | _WELL_KNOWN)
+
+
+_WELL_KNOWN = frozenset(
+    {
+        "aws_lambda_powertools",
+        "boto3",
+        "botocore",
+        "fastjsonschema",
+        "jmespath",
+        "s3transfer",
+        "typing_extensions",
+    }
+)
+
+
+@lru_cache(maxsize=64)
+def _parse(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
+_BROAD = frozenset({"Exception", "BaseException"})
+_AWS = frozenset({"ClientError", "BotoCoreError"})
+_VALUES = frozenset({"ValueError", "JSONDecodeError", "TypeError", "KeyError", "ValidationError"})
+_CLIENT_ERRORS = frozenset(
+    {
+        "BadRequestError",
+        "ForbiddenError",
+        "NotFoundError",
+        "RequestEntityTooLargeError",
+        "UnauthorizedError",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Catches:
+    """What a module catches, and what in it can fail.
+
+    Attributes:
+        caught: the names of the exceptions with a handler that does something.
+        calls_aws, reads_json: what can fail.
+    """
+
+    caught: frozenset[str]
+    calls_aws: bool
+    reads_json: bool
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What can fail and is not caught, in words."""
+        if self.caught & _BROAD:
+            return ()
+        missing = []
+        if self.calls_aws and not self.caught & _AWS:
+            missing.append("errors of AWS calls (ClientError)")
+        if self.reads_json and not self.caught & _VALUES:
+            missing.append("malformed input (ValueError)")
+        if not self.caught:
+            missing.append("any exception")
+        return tuple(missing)
+
+
+def catches(handler: Handler) -> Catches:
+    """Look for `except` clauses and for Powertools' exception handlers in the handler's module."""
+    caught: set[str] = set()
+    calls_aws = reads_json = False
+    for node in ast.walk(handler.tree):
+        match node:
+            case ast.ExceptHandler(type=kind, body=body) if not all(
+                isinstance(one, ast.Pass) for one in body
+            ):
+                caught |= {"BaseException"} if kind is None else set(_last_names(kind))
+            case ast.Call(func=ast.Attribute(attr="exception_handler"), args=[kind, *_]):
+                caught |= set(_last_names(kind))
+            case ast.Name(id="boto3") | ast.ImportFrom(module="boto3" | "botocore" | "botocore.exceptions"):
+                calls_aws = True
+            case ast.Attribute(value=ast.Name(id="json"), attr="loads"):
+                reads_json = True
+            case _:
+                pass
+    return Catches(frozenset(caught), calls_aws, reads_json)
+
+
+def _last_names(node: ast.expr) -> Iterator[str]:
+    """`ClientError` of `botocore.exceptions.ClientError`; each of a tuple or list."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            yield name
+        case ast.Tuple(elts=items) | ast.List(elts=items):
+            for item in items:
+                yield from _last_names(item)
+        case _:
+            pass
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A client error that code can answer with: where, and which."""
+
+    file: str
+    line: int
+    status: str
+
+
+def refusal(handler: Handler) -> Refusal | None:
+    """The first client error in the handler's module, or else in a module of its own that it uses."""
+    seen: set[str] = set()
+    todo = [handler.file]
+    while todo:
+        file = todo.pop(0)
+        if file in seen:
+            continue
+        seen.add(file)
+        try:
+            tree = _parse(handler.package.sources[file])
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        for node in ast.walk(tree):
+            status = _client_error(node)
+            if status:
+                return Refusal(file, getattr(node, "lineno", 0), status)
+        todo += _imports(tree, file, handler.package)
+    return None
+
+
+def _client_error(node: ast.AST) -> str:
+    match node:
+        case ast.Constant(value=int(status)) if 400 <= status <= 499:
+            return str(status)
+        case ast.Attribute(value=ast.Name(id="HTTPStatus"), attr=name) if name in _CLIENT_STATUSES:
+            return name
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _CLIENT_ERRORS:
+            return name
+        case _:
+            return ""
+
+
+_CLIENT_STATUSES = frozenset(
+    {
+        "BAD_REQUEST",
+        "CONFLICT",
+        "FORBIDDEN",
+        "METHOD_NOT_ALLOWED",
+        "NOT_FOUND",
+        "REQUEST_ENTITY_TOO_LARGE",
+        "TOO_MANY_REQUESTS",
+        "UNAUTHORIZED",
+        "UNPROCESSABLE_ENTITY",
+        "UNSUPPORTED_MEDIA_TYPE",
+    }
+)
+
+
+def _imports(tree: ast.Module, file: str, package: Package) -> Iterator[str]:
+    """The files of the modules in the same zip that a module imports."""
+    folder = file.rpartition("/")[0]
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                up = folder.split("/")[: len(folder.split("/")) - node.level + 1] if folder else []
+                base = ".".join([*up, *([base] if base else [])])
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        for name in names:
+            stem = name.replace(".", "/")
+            yield from (one for one in (f"{stem}.py", f"{stem}/__init__.py") if one in package.sources)
+
+
+def mentions(handler: Handler, methods: tuple[str, ...]) -> bool:
+    """Whether the function's own code calls one of these methods, or names it in a text (`getattr`)."""
+    pattern = _any_of(methods)
+    return any(pattern.search(source) for source in handler.package.sources.values())
+
+
+@lru_cache(maxsize=256)
+def _any_of(methods: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, methods))})\b")

@@ -1,0 +1,33 @@
+"""The check of the checking itself."""
+
+from collections.abc import Iterator
+
+from payinfra.checks.manifest import Gap, Manifest
+from payinfra.checks.model import ENGINE_ID, Severity, Verdict, check
+from payinfra.checks.policy.judging import aws_providers, aws_resources, region_of, settled
+
+
+@check(
+    id=ENGINE_ID,
+    title="The file is read whole, every region holds a resource and every check runs",
+    severity=Severity.CRITICAL,
+    risk="A gate that judged nothing, or half of the stack, looks exactly like one that found nothing.",
+    fix="Synthesize again, name each region literally in its provider, and keep resources out of modules.",
+)
+def everything_is_read(manifest: Manifest) -> tuple[Verdict, ...]:
+    """The runner adds an ERROR of this id whenever a check crashed."""
+    return settled(_unread(manifest), f"{len(manifest.resources)} resources read")
+
+
+def _unread(manifest: Manifest) -> Iterator[Verdict]:
+    for name in manifest.modules:
+        yield Verdict.unknown("what a module makes cannot be seen in this file", f"module.{name}")
+    providers = aws_providers(manifest)
+    if not providers:
+        yield Verdict.failed("no AWS provider is configured, so that no resource has a region")
+    homes = {region for resource in aws_resources(manifest) if isinstance(region := region_of(resource), str)}
+    for provider in providers:
+        if isinstance(provider.region, Gap):
+            yield Verdict.unknown(f"the region is not known: {provider.region.why}", provider.address)
+        elif provider.region not in homes:
+            yield Verdict.failed(f"{provider.region} holds no resource", provider.address)

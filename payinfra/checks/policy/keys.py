@@ -1,0 +1,201 @@
+"""Checks of KMS keys: that they rotate, that not everybody may use them, and that those may who must."""
+
+from collections.abc import Iterator
+
+from payinfra.checks.manifest import Absent, Gap, Manifest, Policy, Resource, Statement
+from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.encryption import Key, key_at
+from payinfra.checks.policy.judging import flag_on, nested, region_of, settled
+from payinfra.checks.policy.permissions import fits, grants, is_everybody, names, policy_beside, services
+
+_SYMMETRIC = ("SYMMETRIC_DEFAULT",)
+_LEAST_WINDOW = 7
+_LOG_CONTEXT = "kms:encryptioncontext:aws:logs:arn"
+_LOG_ACTIONS = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
+_TOPIC_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
+_TABLE_ACTIONS = ("kms:Decrypt",)
+
+
+@check(
+    id="PI-KMS-001",
+    title="Customer keys rotate",
+    severity=Severity.HIGH,
+    on="aws_kms_key",
+    risk="One key protects all that was ever written, and all of it is lost to whoever gets it.",
+    fix="Set enable_key_rotation to true.",
+    controls=("AWS FSBP KMS.4",),
+)
+def key_rotates(key: Resource, _manifest: Manifest) -> tuple[Verdict, ...]:
+    """AWS rotates symmetric keys only."""
+    spec = key.text("customer_master_key_spec")
+    if isinstance(spec, str) and spec not in _SYMMETRIC:
+        return (Verdict.not_applicable("an asymmetric or HMAC key does not rotate by itself"),)
+    return settled(flag_on(key, "enable_key_rotation", "rotation is off"))
+
+
+@check(
+    id="PI-KMS-002",
+    title="A key's policy names its principals, and its deletion waits at least 7 days",
+    severity=Severity.HIGH,
+    on="aws_kms_key",
+    risk="Anyone in any account may use the key; or it is gone, with all that it protects, before anyone notices.",
+    fix="Name roles, services or the account root instead of *, and set deletion_window_in_days to 7 or more.",
+)
+def key_policy_is_narrow(key: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """Without a policy AWS writes one that names the account root; without a window it waits 30 days."""
+    return settled((*_principals(key, manifest), *_window(key)))
+
+
+def _principals(key: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    for address, policy in policy_beside(key, manifest, "aws_kms_key_policy", "key_id"):
+        if isinstance(policy, Gap):
+            yield Verdict.unknown(f"the key's policy is not known: {policy.why}", address)
+            continue
+        for reason in policy.unclear:
+            yield Verdict.unknown(f"the key's policy is not all known: {reason}", address)
+        for statement in policy.statements:
+            if not statement.allows:
+                continue
+            shown = statement.sid or "a statement"
+            if statement.not_principals:
+                yield Verdict.failed(f"{shown} allows everybody but a few", address)
+            elif any(map(is_everybody, statement.principals)):
+                yield Verdict.failed(f"{shown} allows the principal *", address)
+            for principal in statement.principals:
+                if principal.kind == "AWS" and principal.id.startswith("${") and "." not in principal.id:
+                    yield Verdict.unknown(f"{shown} names {principal.id}", address)
+
+
+def _window(key: Resource) -> Iterator[Verdict]:
+    match key.number("deletion_window_in_days"):
+        case Absent():
+            return
+        case Gap() as gap:
+            yield Verdict.unknown(gap.why)
+        case days if days < _LEAST_WINDOW:
+            yield Verdict.failed(f"the key is deleted after {days} days")
+
+
+@check(
+    id="PI-KMS-003",
+    title="A key's policy admits the services that need the key",
+    severity=Severity.HIGH,
+    on="aws_kms_key",
+    risk="Logs are refused, alarms are swallowed by the topic, or the table becomes unreadable.",
+    fix="Allow logs.<region>.amazonaws.com with the log groups' encryption context, cloudwatch.amazonaws.com "
+    "where alarms publish to a topic under the key, and the account or its roles through DynamoDB.",
+)
+def key_admits_its_services(key: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """What needs the key is read from what names it."""
+    groups = [
+        group
+        for group in manifest.all("aws_cloudwatch_log_group")
+        if _uses(group, "kms_key_id", key, manifest)
+    ]
+    topics = [
+        topic
+        for topic in manifest.all("aws_sns_topic")
+        if _uses(topic, "kms_master_key_id", key, manifest) and _alarms(topic, manifest)
+    ]
+    tables = _tables(key, manifest)
+    if not (groups or topics or tables):
+        return (Verdict.not_applicable("no log group, no alarm's topic and no table uses the key"),)
+    policies = policy_beside(key, manifest, "aws_kms_key_policy", "key_id")
+    unclear = [policy.why for _, policy in policies if isinstance(policy, Gap)]
+    statements = [
+        statement
+        for _, policy in policies
+        if isinstance(policy, Policy)
+        for statement in policy.statements
+        if statement.allows
+    ]
+    unclear += [reason for statement in statements for reason in statement.unclear]
+    region = region_of(key)
+    if isinstance(region, Gap):
+        return (Verdict.unknown(f"the key's region is not known: {region.why}"),)
+    missing: list[str] = []
+    for group in groups:
+        if not any(_admits_logs(statement, group, region, manifest) for statement in statements):
+            missing.append(f"logs.{region}.amazonaws.com for {group.address}")
+    for topic in topics:
+        if not all(
+            any(_admits(statement, "cloudwatch.amazonaws.com", action) for statement in statements)
+            for action in _TOPIC_ACTIONS
+        ):
+            missing.append(f"cloudwatch.amazonaws.com for {topic.address}")
+    # AWS's own default policy, used where there is none, lets IAM decide: DynamoDB then works.
+    if policies and not any(_admits_table(statement, region) for statement in statements):
+        missing += [f"the account or a role through DynamoDB for {table}" for table in tables]
+    if missing and unclear:
+        return (Verdict.unknown(f"the key's policy is not all known: {unclear[0]}"),)
+    return settled(Verdict.failed(f"the policy does not admit {what}") for what in missing)
+
+
+def _uses(resource: Resource, path: str, key: Resource, manifest: Manifest) -> bool:
+    found = key_at(resource, path, manifest)
+    return isinstance(found, Key) and found.resource is key
+
+
+def _alarms(topic: Resource, manifest: Manifest) -> bool:
+    """Whether an alarm publishes to the topic."""
+    return any(
+        resource.type in ("aws_cloudwatch_metric_alarm", "aws_cloudwatch_composite_alarm")
+        for resource in manifest.referrers(topic)
+    )
+
+
+def _tables(key: Resource, manifest: Manifest) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for table in manifest.all("aws_dynamodb_table"):
+        replicas = nested(table, "replica")
+        uses = [_uses(table, "server_side_encryption.kms_key_arn", key, manifest)]
+        uses += [
+            key_of_replica.resource is key
+            for replica in (() if isinstance(replicas, Gap) else replicas)
+            if isinstance(key_of_replica := key_at(replica, "kms_key_arn", manifest), Key)
+        ]
+        if any(uses):
+            found[table.address] = None
+    for replica in manifest.all("aws_dynamodb_table_replica"):
+        if _uses(replica, "kms_key_arn", key, manifest):
+            found[replica.address] = None
+    return tuple(found)
+
+
+def _admits(statement: Statement, service: str, action: str) -> bool:
+    return grants(statement, action) and service in services(statement)
+
+
+def _admits_logs(statement: Statement, group: Resource, region: str, manifest: Manifest) -> bool:
+    wanted = f"logs.{region}.amazonaws.com"
+    return (
+        any(fits(service, wanted) for service in services(statement))
+        and all(grants(statement, action) for action in _LOG_ACTIONS)
+        and any(
+            condition.variable.lower() == _LOG_CONTEXT
+            and any(_means(value, group, region, manifest) for value in condition.values)
+            for condition in statement.conditions
+        )
+    )
+
+
+def _means(value: str, group: Resource, region: str, manifest: Manifest) -> bool:
+    """Whether an encryption context is the log group's ARN, or a pattern that includes it."""
+    if names(value, group, manifest) is not None:
+        return True
+    known = manifest.resolve(value)
+    name = group.body.get("name")
+    text = manifest.resolve(name) if isinstance(name, str) else name
+    if not isinstance(known, str) or not isinstance(text, str) or not known.startswith("arn:"):
+        return False
+    return fits(known, f"arn:aws:logs:{region}:000000000000:log-group:{text}")
+
+
+def _admits_table(statement: Statement, region: str) -> bool:
+    """Whether identities may use the key for a table: without a ViaService condition, or with DynamoDB's."""
+    if not all(grants(statement, action) for action in _TABLE_ACTIONS):
+        return False
+    if not any(principal.kind in ("AWS", "*") for principal in statement.principals):
+        return False
+    vias = [one for one in statement.conditions if one.variable.lower() == "kms:viaservice"]
+    return all(any(fits(value, f"dynamodb.{region}.amazonaws.com") for value in via.values) for via in vias)

@@ -1,0 +1,98 @@
+"""Checks of log groups: kept long enough, there before what writes to them, and encrypted."""
+
+from collections.abc import Iterator
+
+from payinfra.checks.manifest import Absent, Gap, Manifest, Resource
+from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.encryption import customer_key
+from payinfra.checks.policy.judging import of_gap, region_of, settled
+
+_YEAR = 365
+
+
+@check(
+    id="PI-LOG-001",
+    title="Log groups say how long they keep their lines",
+    severity=Severity.HIGH,
+    on="aws_cloudwatch_log_group",
+    risk="Without a limit every line is kept, and billed, for ever; with too short a one evidence is gone.",
+    fix="Set retention_in_days, to 365 or more where the logs are evidence.",
+    controls=("AWS FSBP CloudWatch.16",),
+)
+def log_group_has_retention(group: Resource, _manifest: Manifest) -> Verdict:
+    """Below a year is shown, and does not fail."""
+    match group.number("retention_in_days"):
+        case Gap() as gap:
+            return of_gap(gap, "it has no retention_in_days: lines are kept for ever")
+        case days if days <= 0:
+            return Verdict.failed(f"retention_in_days is {days}: lines are kept for ever")
+        case days if days < _YEAR:
+            return Verdict.warn(f"lines are kept for {days} days, less than a year")
+        case _:
+            return Verdict.passed()
+
+
+@check(
+    id="PI-LOG-002",
+    title="Every function has a log group that is made before it",
+    severity=Severity.HIGH,
+    on="aws_lambda_function",
+    risk="The function makes its own log group, unencrypted and kept for ever, and Terraform then fails on it.",
+    fix="Declare /aws/lambda/<function name> and let the function depend on it.",
+)
+def function_has_a_log_group(function: Resource, manifest: Manifest) -> Verdict:
+    """The group is found by name, or by logging_config."""
+    named = function.text("logging_config.log_group")
+    if isinstance(named, Absent):
+        own = function.text("function_name")
+        named = f"/aws/lambda/{own}" if isinstance(own, str) else own
+    groups = manifest.all("aws_cloudwatch_log_group")
+    found = _by_reference(function, manifest)
+    unclear: Gap | None = named if isinstance(named, Gap) else None
+    for group in groups:
+        name = group.text("name")
+        if isinstance(name, Gap):
+            unclear = unclear or (None if isinstance(name, Absent) else name)
+        elif name == named and group.region == function.region:
+            found = group
+    if found is None:
+        if unclear is not None and not isinstance(unclear, Absent):
+            return Verdict.unknown(f"whether it has a log group is not known: {unclear.why}")
+        return Verdict.failed(
+            f"no log group is named {named}" if isinstance(named, str) else "it has no name"
+        )
+    if not manifest.comes_before(found, function):
+        return Verdict.failed(f"{found.address} is not made before it")
+    return Verdict.passed()
+
+
+def _by_reference(function: Resource, manifest: Manifest) -> Resource | None:
+    """The log group that refers to the function's name, or that logging_config refers to."""
+    for group in manifest.referents(function, "logging_config"):
+        if group.type == "aws_cloudwatch_log_group":
+            return group
+    return next(
+        (
+            group
+            for group in manifest.all("aws_cloudwatch_log_group")
+            if function in manifest.referents(group, "name")
+        ),
+        None,
+    )
+
+
+@check(
+    id="PI-LOG-003",
+    title="Log groups are encrypted with a customer key",
+    severity=Severity.MEDIUM,
+    on="aws_cloudwatch_log_group",
+    risk="What payments leave in the logs is readable to whoever may read logs at all.",
+    fix="Set kms_key_id to a customer key of the log group's region.",
+)
+def log_group_is_encrypted(group: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """The key must admit CloudWatch Logs too: PI-KMS-003."""
+    return settled(_encryption(group, manifest))
+
+
+def _encryption(group: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    yield from customer_key(group, "kms_key_id", manifest, region=region_of(group), what="the log group")

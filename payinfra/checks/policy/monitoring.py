@@ -1,0 +1,321 @@
+"""Checks of alarms and topics: that what breaks is noticed in both regions, and that somebody is told."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from payinfra.checks.manifest import Absent, Block, Gap, Json, Manifest, Resource, is_literal
+from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.encryption import Key, key_at
+from payinfra.checks.policy.judging import nested, of_gap, region_of, serving_regions, settled
+
+_ALARM = "aws_cloudwatch_metric_alarm"
+_COMPOSITE = "aws_cloudwatch_composite_alarm"
+_STATES = ("breaching", "notBreaching", "ignore", "missing")
+_FUNCTION_METRICS = (("Errors",), ("Duration",))
+_TABLE_METRICS = (("ReadThrottleEvents", "ThrottledRequests"), ("WriteThrottleEvents", "ThrottledRequests"))
+
+
+@dataclass(frozen=True)
+class _Metric:
+    """One metric that an alarm looks at, and the block that names its dimensions."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, Json]
+    block: Block
+    path: str
+
+
+def _metrics(alarm: Resource) -> tuple[_Metric, ...] | Gap:
+    """The metrics of an alarm: its own, or those of its metric queries."""
+    queries = nested(alarm, "metric_query")
+    if isinstance(queries, Gap):
+        return queries
+    blocks: list[Block] = []
+    for query in queries:
+        inner = nested(query, "metric")
+        if isinstance(inner, Gap):
+            return inner
+        blocks += inner
+    found: list[_Metric] = []
+    for block in blocks or [alarm]:
+        namespace, name = block.text("namespace"), block.text("metric_name")
+        dimensions = block.mapping("dimensions")
+        if isinstance(dimensions, Absent):
+            dimensions = {}
+        for gap in (namespace, name, dimensions):
+            if isinstance(gap, Gap):
+                return gap
+        found.append(_Metric(str(namespace), str(name), dict(dimensions), block, "dimensions"))  # type: ignore[arg-type]
+    return tuple(found)
+
+
+@check(
+    id="PI-CW-001",
+    title="Alarms watch errors, duration and table throttling in both regions, and tell somebody",
+    severity=Severity.HIGH,
+    risk="A region fails and nobody is told, or an alarm without data stays green.",
+    fix="Add the alarm in each region, with alarm_actions and treat_missing_data.",
+)
+def alarms_watch_both_regions(manifest: Manifest) -> tuple[Verdict, ...]:
+    """Each function and each region's side of each table; every alarm's action and treatment."""
+    functions = manifest.all("aws_lambda_function")
+    tables = manifest.all("aws_dynamodb_table")
+    if not (functions or tables):
+        return (Verdict.not_applicable(),)
+    return settled((*_unwatched(functions, tables, manifest), *_mute(manifest)))
+
+
+def _unwatched(
+    functions: tuple[Resource, ...], tables: tuple[Resource, ...], manifest: Manifest
+) -> Iterator[Verdict]:
+    alarms = [(alarm, _metrics(alarm)) for alarm in manifest.all(_ALARM)]
+    unclear = next(
+        (
+            (alarm, metrics)
+            for alarm, metrics in alarms
+            if isinstance(metrics, Gap) and not isinstance(metrics, Absent)
+        ),
+        None,
+    )
+    wanted: list[tuple[Resource, str | Gap, str, str, str, tuple[tuple[str, ...], ...]]] = [
+        (function, region_of(function), "AWS/Lambda", "FunctionName", "function_name", _FUNCTION_METRICS)
+        for function in functions
+    ]
+    wanted += [
+        (table, region, "AWS/DynamoDB", "TableName", "name", _TABLE_METRICS)
+        for table in tables
+        for region in serving_regions(manifest)
+    ]
+    for subject, region, namespace, dimension, by, metrics in wanted:
+        if isinstance(region, Gap):
+            yield Verdict.unknown(f"its region is not known: {region.why}", subject.address)
+            continue
+        for names in metrics:
+            if any(
+                alarm.region == region
+                and not isinstance(watched, Gap)
+                and any(
+                    one.namespace == namespace
+                    and one.name in names
+                    and _is_about(one, dimension, subject, by, manifest)
+                    for one in watched
+                )
+                for alarm, watched in alarms
+            ):
+                continue
+            if unclear is not None:
+                gap = unclear[1]
+                yield Verdict.unknown(
+                    f"whether {names[0]} is watched is not known: {gap.why if isinstance(gap, Gap) else ''}",
+                    unclear[0].address,
+                )
+            else:
+                yield Verdict.failed(f"no alarm in {region} watches its {names[0]}", subject.address)
+
+
+def _is_about(metric: _Metric, dimension: str, subject: Resource, by: str, manifest: Manifest) -> bool:
+    value = metric.dimensions.get(dimension)
+    if not isinstance(value, str):
+        return False
+    if any(reference.address == subject.address for reference in manifest.references(value)):
+        return True
+    return value == subject.text(by)
+
+
+def _mute(manifest: Manifest) -> Iterator[Verdict]:
+    for alarm in manifest.all(_ALARM):
+        actions = alarm.texts("alarm_actions")
+        composites = [
+            one.texts("alarm_actions") for one in manifest.referrers(alarm) if one.type == _COMPOSITE
+        ]
+        told = actions if not isinstance(actions, Absent) else next(iter(composites), actions)
+        if isinstance(told, Gap):
+            yield of_gap(told, "it has no alarm_actions", alarm.address)
+        elif not any(told):
+            yield Verdict.failed("it has no alarm_actions", alarm.address)
+        else:
+            for action in told:
+                if is_literal(action) and not action.startswith("arn:"):
+                    yield Verdict.unknown(f"its action {action!r} is no ARN", alarm.address)
+        enabled = alarm.flag("actions_enabled")
+        if enabled is False:
+            yield Verdict.failed("its actions are off", alarm.address)
+        elif isinstance(enabled, Gap) and not isinstance(enabled, Absent):
+            yield Verdict.unknown(enabled.why, alarm.address)
+        match alarm.text("treat_missing_data"):
+            case Gap() as gap:
+                yield of_gap(gap, "it does not say how to treat missing data", alarm.address)
+            case text if text not in _STATES:
+                yield Verdict.failed(f"treat_missing_data is {text!r}", alarm.address)
+
+
+def _sets(*groups: str) -> frozenset[frozenset[str]]:
+    return frozenset(frozenset(group.split()) for group in groups)
+
+
+_LAMBDA = _sets(
+    "", "FunctionName", "FunctionName Resource", "FunctionName Resource ExecutedVersion", "ExecutedVersion"
+)
+_TABLE = _sets("TableName", "TableName GlobalSecondaryIndexName")
+_OPERATION = _sets("TableName Operation")
+_API = _sets("ApiName", "ApiName Stage", "ApiName Stage Method Resource")
+_REPLICATION = _sets("SourceBucket DestinationBucket RuleId")
+
+# The metrics pages of the Lambda, DynamoDB, API Gateway, Route 53, S3 and SNS developer guides.
+_KNOWN: Mapping[tuple[str, str], frozenset[frozenset[str]]] = {
+    **{
+        ("AWS/Lambda", name): _LAMBDA
+        for name in ("Errors", "Duration", "Throttles", "Invocations", "ConcurrentExecutions")
+    },
+    **{
+        ("AWS/DynamoDB", name): _TABLE
+        for name in (
+            "ReadThrottleEvents",
+            "WriteThrottleEvents",
+            "ConsumedReadCapacityUnits",
+            "ConsumedWriteCapacityUnits",
+            "ProvisionedReadCapacityUnits",
+            "ProvisionedWriteCapacityUnits",
+        )
+    },
+    **{
+        ("AWS/DynamoDB", name): _OPERATION
+        for name in ("SystemErrors", "SuccessfulRequestLatency", "ThrottledRequests", "ReturnedItemCount")
+    },
+    ("AWS/DynamoDB", "ConditionalCheckFailedRequests"): _sets("TableName"),
+    ("AWS/DynamoDB", "TransactionConflict"): _sets("TableName"),
+    ("AWS/DynamoDB", "UserErrors"): _sets(""),
+    ("AWS/DynamoDB", "ReplicationLatency"): _sets("TableName ReceivingRegion"),
+    ("AWS/DynamoDB", "PendingReplicationCount"): _sets("TableName ReceivingRegion"),
+    **{
+        ("AWS/ApiGateway", name): _API
+        for name in (
+            "4XXError",
+            "5XXError",
+            "Latency",
+            "IntegrationLatency",
+            "Count",
+            "CacheHitCount",
+            "CacheMissCount",
+        )
+    },
+    **{
+        ("AWS/Route53", name): _sets("HealthCheckId", "HealthCheckId Region", "")
+        for name in ("HealthCheckStatus", "HealthCheckPercentageHealthy", "ConnectionTime", "TimeToFirstByte")
+    },
+    **{
+        ("AWS/S3", name): _REPLICATION
+        for name in (
+            "ReplicationLatency",
+            "BytesPendingReplication",
+            "OperationsPendingReplication",
+            "OperationsFailedReplication",
+        )
+    },
+    **{
+        ("AWS/SNS", name): _sets("TopicName", "")
+        for name in (
+            "NumberOfNotificationsFailed",
+            "NumberOfMessagesPublished",
+            "NumberOfNotificationsDelivered",
+        )
+    },
+}
+_ROUTE53_HOME = "us-east-1"
+
+
+@check(
+    id="PI-CW-002",
+    title="An alarm's dimensions are ones that its metric has",
+    severity=Severity.MEDIUM,
+    on=_ALARM,
+    risk="An alarm on a combination that AWS never publishes gets no data and can never fire.",
+    fix="Use the dimensions that the service's metrics page lists for the metric, all of them together.",
+)
+def dimensions_exist(alarm: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """AWS's metrics by list; a custom one by the metric filter that makes it."""
+    metrics = _metrics(alarm)
+    if isinstance(metrics, Absent):
+        if alarm.has("metric_query"):
+            return (Verdict.not_applicable("it computes from other alarms' metrics"),)
+        return (Verdict.failed(f"it names no metric: {metrics.why}"),)
+    if isinstance(metrics, Gap):
+        return (Verdict.unknown(metrics.why),)
+    return settled(verdict for metric in metrics for verdict in _dimension_problems(alarm, metric, manifest))
+
+
+def _dimension_problems(alarm: Resource, metric: _Metric, manifest: Manifest) -> Iterator[Verdict]:
+    given = frozenset(metric.dimensions)
+    shown = " and ".join(sorted(given)) or "no dimension"
+    if metric.namespace == "AWS/Route53" and alarm.region != _ROUTE53_HOME:
+        yield Verdict.failed(f"Route 53's metrics are in {_ROUTE53_HOME} only")
+    known = _KNOWN.get((metric.namespace, metric.name))
+    for name, value in metric.dimensions.items():
+        if not isinstance(value, str) or not value:
+            yield Verdict.unknown(f"the dimension {name} is no text")
+    if known is not None:
+        if given not in known:
+            usual = ", or ".join(" and ".join(sorted(one)) or "none" for one in sorted(known, key=sorted))
+            yield Verdict.failed(
+                f"{metric.namespace} {metric.name} has no values by {shown}; it has by {usual}"
+            )
+    elif metric.namespace.startswith("AWS/"):
+        yield Verdict.unknown(f"the dimensions of {metric.namespace} {metric.name} are not known here")
+    else:
+        yield from _custom(alarm, metric, given, manifest)
+
+
+def _custom(alarm: Resource, metric: _Metric, given: frozenset[str], manifest: Manifest) -> Iterator[Verdict]:
+    """A metric of one's own: the filters of the alarm's region that make it say which dimensions it has."""
+    made: list[frozenset[str]] = []
+    for one in manifest.all("aws_cloudwatch_log_metric_filter"):
+        if one.region != alarm.region:
+            continue
+        if one.text("metric_transformation.namespace") != metric.namespace:
+            continue
+        if one.text("metric_transformation.name") != metric.name:
+            continue
+        dimensions = one.mapping("metric_transformation.dimensions")
+        if isinstance(dimensions, Gap) and not isinstance(dimensions, Absent):
+            yield Verdict.unknown(f"{one.address}: {dimensions.why}")
+            return
+        made.append(frozenset() if isinstance(dimensions, Gap) else frozenset(dimensions))
+    if made and given not in made:
+        usual = " and ".join(sorted(made[0])) or "no dimension"
+        yield Verdict.failed(
+            f"{metric.name} is made with {usual}, not with {' and '.join(sorted(given)) or 'none'}"
+        )
+    elif not made:
+        yield Verdict.warn(
+            f"no metric filter of its region makes {metric.namespace} {metric.name}: code must"
+        )
+
+
+@check(
+    id="PI-SNS-001",
+    title="Topics are encrypted",
+    severity=Severity.MEDIUM,
+    on="aws_sns_topic",
+    risk="What alarms say about payments lies readable in the topic's storage.",
+    fix="Set kms_master_key_id to a customer key whose policy admits CloudWatch.",
+    controls=("AWS FSBP SNS.1",),
+)
+def topic_is_encrypted(topic: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """AWS's own key encrypts too, but no alarm can publish under it."""
+    key = key_at(topic, "kms_master_key_id", manifest)
+    if isinstance(key, Key) and key.by_aws:
+        alarms = [one for one in manifest.referrers(topic) if one.type in (_ALARM, _COMPOSITE)]
+        if alarms:
+            return (Verdict.failed(f"{alarms[0].address} cannot publish under a key of AWS's own"),)
+        return (Verdict.passed("under a key of AWS's own"),)
+    if isinstance(key, Gap):
+        return (of_gap(key, "it has no kms_master_key_id"),)
+    home = region_of(topic)
+    if isinstance(home, Gap) or isinstance(key.region, Gap):
+        return (Verdict.unknown("whether its key is of its own region is not known"),)
+    return settled(
+        [Verdict.failed(f"it is in {home}, its key in {key.region}")]
+        if key.region not in (None, home)
+        else []
+    )

@@ -1,0 +1,242 @@
+"""What policy statements grant, and which policies a role has."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from payinfra.checks.manifest import (
+    Gap,
+    Manifest,
+    Policy,
+    Principal,
+    Resource,
+    Statement,
+    Unresolved,
+)
+from payinfra.checks.policy.judging import nested
+
+_SPAN = re.compile(r"\$\{[^{}]*\}")
+_AWS_POLICY = re.compile(r"arn:[\w-]+:iam::aws:policy/(?:[\w-]+/)*(?P<name>[\w+=,.@-]+)")
+
+
+@lru_cache(maxsize=4096)
+def _like(pattern: str) -> re.Pattern[str]:
+    parts = (
+        ".*" if part == "*" else "." if part == "?" else re.escape(part)
+        for part in re.split(r"([*?])", pattern)
+    )
+    return re.compile("".join(parts), re.DOTALL | re.IGNORECASE)
+
+
+def like(pattern: str, text: str) -> bool:
+    """Whether an IAM pattern with `*` and `?` fits the whole text, whatever the case."""
+    return _like(pattern).fullmatch(text) is not None
+
+
+def fits(pattern: str, text: str) -> bool:
+    """As `like`, where what is not known of the pattern may be anything and of the text is one word."""
+    return like(_SPAN.sub("*", pattern), _SPAN.sub("0", text))
+
+
+def grants(statement: Statement, action: str) -> bool:
+    """Whether an Allow statement's actions include this one."""
+    if not statement.allows:
+        return False
+    if statement.not_actions:
+        return not any(like(pattern, action) for pattern in statement.not_actions)
+    return any(like(pattern, action) for pattern in statement.actions)
+
+
+def is_everybody(principal: Principal) -> bool:
+    """Whether the principal is `*`."""
+    return principal.id == "*" or principal.kind == "*"
+
+
+def services(statement: Statement) -> tuple[str, ...]:
+    """The service principals of a statement."""
+    return tuple(principal.id for principal in statement.principals if principal.kind == "Service")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one policy of an identity stands.
+
+    Attributes:
+        address: the resource whose policy it is.
+        policy: the document; a Gap where it cannot be read.
+        by_aws: the name of a policy that AWS wrote; empty for one's own.
+    """
+
+    address: str
+    policy: Policy | Gap
+    by_aws: str = ""
+
+
+def inline_policies(role: Resource) -> Iterator[Source]:
+    """The policies inside a role's own block."""
+    found = nested(role, "inline_policy")
+    if isinstance(found, Gap):
+        yield Source(role.address, found)
+        return
+    for block in found:
+        if block.body:
+            yield Source(role.address, block.policy("policy"))
+
+
+def managed_policies(role: Resource, manifest: Manifest) -> Iterator[Source]:
+    """The managed policies that a role's own block names."""
+    if not role.has("managed_policy_arns"):
+        return
+    arns = role.texts("managed_policy_arns")
+    if isinstance(arns, Gap):
+        yield Source(role.address, arns)
+        return
+    for arn in arns:
+        yield _managed(role, "managed_policy_arns", arn, manifest)
+
+
+def attached_policy(attachment: Resource, manifest: Manifest) -> Source:
+    """The policy that an attachment names."""
+    arn = attachment.template("policy_arn")
+    if isinstance(arn, Gap):
+        return Source(attachment.address, arn)
+    return _managed(attachment, "policy_arn", arn, manifest)
+
+
+def _managed(block: Resource, path: str, arn: str, manifest: Manifest) -> Source:
+    for reference in manifest.references(arn):
+        target = manifest.target(reference)
+        if target is not None and target.type == "aws_iam_policy":
+            return Source(target.address, target.policy("policy"))
+    by_aws = _AWS_POLICY.fullmatch(_SPAN.sub("aws", arn))
+    gap = Unresolved(path, arn)
+    return Source(block.address, gap, by_aws["name"] if by_aws else "")
+
+
+ATTACHMENTS = (("aws_iam_role_policy_attachment", "role"), ("aws_iam_policy_attachment", "roles"))
+
+
+def role_policies(role: Resource, manifest: Manifest) -> tuple[Source, ...]:
+    """Every policy of a role: inside it, beside it, attached to it; those that only may be its, as Gaps."""
+    found = [*inline_policies(role), *managed_policies(role, manifest)]
+    beside = manifest.attached(role, "aws_iam_role_policy", by="role")
+    found += [Source(one.address, one.policy("policy")) for one in beside.resources]
+    found += [Source(one.address, Unresolved("role", one.address)) for one in beside.unclear]
+    for kind, by in ATTACHMENTS:
+        beside = manifest.attached(role, kind, by=by)
+        found += [attached_policy(one, manifest) for one in beside.resources]
+        found += [Source(one.address, Unresolved(by, one.address)) for one in beside.unclear]
+    return tuple(found)
+
+
+def role_of(function: Resource, manifest: Manifest) -> Resource | Gap:
+    """The role that a function runs with."""
+    for found in manifest.referents(function, "role"):
+        if found.address.startswith("aws_iam_role."):
+            return found
+    text = function.template("role")
+    return text if isinstance(text, Gap) else Unresolved("role", text)
+
+
+@dataclass(frozen=True)
+class Granted:
+    """What a function's role has been given.
+
+    Attributes:
+        statements: its Allow statements, each with the address of its policy.
+        unclear: why there may be more, in words.
+    """
+
+    statements: tuple[tuple[str, Statement], ...]
+    unclear: tuple[str, ...]
+
+    def allowed(self, action: str) -> tuple[str, ...]:
+        """The resources on which the action is allowed."""
+        return tuple(
+            resource
+            for _, statement in self.statements
+            if grants(statement, action)
+            for resource in (statement.resources or ("*",))
+        )
+
+
+def granted(function: Resource, manifest: Manifest) -> Granted | Gap:
+    """What a function's role allows."""
+    role = role_of(function, manifest)
+    if isinstance(role, Gap):
+        return role
+    statements: list[tuple[str, Statement]] = []
+    unclear: list[str] = []
+    for source in role_policies(role, manifest):
+        if isinstance(source.policy, Gap):
+            if not source.by_aws:
+                unclear.append(f"{source.address}: {source.policy.why}")
+            continue
+        statements += [(source.address, one) for one in source.policy.statements if one.allows]
+        unclear += [f"{source.address}: {reason}" for reason in source.policy.unclear]
+    return Granted(tuple(statements), tuple(unclear))
+
+
+def names(text: str, resource: Resource, manifest: Manifest, *paths: str) -> str | None:
+    """What follows after a resource's ARN or name in a template; None where the template means another.
+
+    Args:
+        text: the template, `${aws_s3_bucket.audit.arn}/*` or `arn:aws:s3:::payment-demo-audit/*`.
+        resource: what it may mean.
+        manifest: where it stands.
+        paths: the properties that hold its name.
+    """
+    for reference in manifest.references(text):
+        if reference.address == resource.address:
+            return _tail(text, reference.address)
+    for path in paths:
+        name = resource.text(path)
+        if isinstance(name, str) and name:
+            found = re.fullmatch(rf"arn:.*[:/]{re.escape(name)}(?P<rest>(?:[/:].*)?)", text, re.DOTALL)
+            if found is not None:
+                return found["rest"]
+    return None
+
+
+def _tail(text: str, address: str) -> str:
+    """What follows the span that names the address."""
+    last = [span for span in _SPAN.finditer(text) if address in span[0]]
+    return text[last[-1].end() :] if last else ""
+
+
+def policy_beside(
+    resource: Resource, manifest: Manifest, kind: str, by: str
+) -> tuple[tuple[str, Policy | Gap], ...]:
+    """The policies of a bucket or key: inside it, and in resources of their own."""
+    found: list[tuple[str, Policy | Gap]] = []
+    if resource.has("policy"):
+        found.append((resource.address, resource.policy("policy")))
+    beside = manifest.attached(resource, kind, by=by)
+    found += [(one.address, one.policy("policy")) for one in beside.resources]
+    found += [(one.address, Unresolved(by, one.address)) for one in beside.unclear]
+    return tuple(found)
+
+
+def through(statement: Statement, service: str, region: str) -> bool:
+    """Whether a statement about a key holds for its use through a service: no other is named by a condition."""
+    wanted = f"{service}.{region}.amazonaws.com"
+    return all(
+        any(fits(value, wanted) for value in condition.values)
+        for condition in statement.conditions
+        if condition.variable.lower() == "kms:viaservice"
+    )
+
+
+_USERS = (
+    ("aws_lambda_function", "role", "lambda.amazonaws.com"),
+    ("aws_s3_bucket_replication_configuration", "role", "s3.amazonaws.com"),
+)
+
+
+def role_uses(role: Resource, manifest: Manifest) -> Iterator[tuple[str, Resource]]:
+    """What takes a role on, with its service principal."""
+    for kind, by, service in _USERS:
+        for resource in manifest.all(kind):
+            if role in manifest.referents(resource, by):
+                yield service, resource

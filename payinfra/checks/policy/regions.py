@@ -1,0 +1,179 @@
+"""Checks of the pair of regions: that both are there, that they are alike, and that neither leans on the other."""
+
+import re
+from collections.abc import Iterator
+
+from payinfra.checks.manifest import Absent, Gap, Json, Manifest, Resource
+from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.encryption import key_at
+from payinfra.checks.policy.judging import (
+    aws_providers,
+    aws_resources,
+    nested,
+    region_of,
+    serving_regions,
+    settled,
+)
+from payinfra.checks.policy.symmetry import differences, find_twins, is_regional, needs_twin
+
+_FREE = frozenset(
+    {
+        "access_policy",
+        "assume_role_policy",
+        "dashboard_body",
+        "depends_on",
+        "description",
+        "environment",
+        "lifecycle",
+        "policy",
+        "provider",
+        "replica",
+        "replication_configuration",
+        "tags",
+        "value",
+        "//",
+    }
+)
+"""Properties that AWS does not act on in the resource's own region, or that have a rule of their own."""
+
+_MAY_CROSS = {
+    ("aws_kms_replica_key", "primary_key_arn"),
+    ("aws_s3_bucket_replication_configuration", "rule"),
+    ("aws_sns_topic_subscription", "endpoint"),
+}
+"""Single properties that lead to another region by their nature."""
+
+_REGIONAL_ARN = re.compile(r"arn:[\w-]+:(?:acm|execute-api|kms|lambda|logs|sns|sqs):([a-z]{2}-[a-z-]+-\d):")
+_MOST_SHOWN = 5
+
+
+@check(
+    id="PI-REG-001",
+    title="Two regions have an AWS provider with an alias of its own, and every resource names one",
+    severity=Severity.CRITICAL,
+    risk="With one provider everything is made in one region, and is lost with it.",
+    fix="Configure one aliased provider a region and give every resource its provider.",
+)
+def both_regions_have_a_provider(manifest: Manifest) -> tuple[Verdict, ...]:
+    """Resources of no configured provider would go wherever the caller's environment points."""
+    return settled(_providers(manifest))
+
+
+def _providers(manifest: Manifest) -> Iterator[Verdict]:
+    providers = aws_providers(manifest)
+    unclear = [provider for provider in providers if isinstance(provider.region, Gap)]
+    for provider in unclear:
+        gap = provider.region
+        yield Verdict.unknown(gap.why if isinstance(gap, Gap) else "", provider.address)
+    aliased = {provider.region for provider in providers if provider.alias}
+    if len(aliased) < 2 and not unclear:
+        shown = ", ".join(sorted(map(str, aliased))) or "none"
+        yield Verdict.failed(f"providers with an alias cover {shown}; two regions are needed")
+    for provider in providers:
+        if not provider.alias and len(aliased) >= 2 and provider.region not in aliased:
+            yield Verdict.failed("this provider's region has no provider with an alias", provider.address)
+    configured = {provider.address for provider in providers}
+    for resource in aws_resources(manifest):
+        if resource.provider not in configured:
+            yield Verdict.failed(f"its provider {resource.provider} is not configured", resource.address)
+
+
+@check(
+    id="PI-REG-002",
+    title="The regions are symmetrical, type by type and property by property",
+    severity=Severity.HIGH,
+    risk="What the other region lacks is found out on the day it has to carry everything.",
+    fix="Make both regions with one construct, so that they differ in nothing but the region.",
+)
+def regions_are_symmetrical(manifest: Manifest) -> tuple[Verdict, ...]:
+    """Leaves out what is global by nature: IAM, Route 53, the global table, dashboards, health check alarms."""
+    regions = serving_regions(manifest)
+    if len(regions) < 2:
+        return (Verdict.not_applicable(f"{len(regions)} region is served from"),)
+    return settled(_asymmetries(manifest, regions))
+
+
+def _asymmetries(manifest: Manifest, regions: tuple[str, ...]) -> Iterator[Verdict]:
+    first, *others = regions
+    for resource in aws_resources(manifest):
+        region = region_of(resource)
+        if isinstance(region, Gap) and needs_twin(resource):
+            yield Verdict.unknown(f"its region is not known: {region.why}", resource.address)
+    for other in others:
+        twins = find_twins(manifest, first, other)
+        for kind, here, there in twins.uneven:
+            yield Verdict.failed(f"{kind}: {here} in {first}, {there} in {other}")
+        for one, two in twins.pairs:
+            found = differences(one, two, twins)
+            if found:
+                shown = "; ".join(found[:_MOST_SHOWN])
+                more = f"; and {len(found) - _MOST_SHOWN} more" if len(found) > _MOST_SHOWN else ""
+                yield Verdict.failed(f"differs from {one.address}: {shown}{more}", two.address)
+
+
+@check(
+    id="PI-REG-003",
+    title="No reference crosses regions where AWS wants one of the resource's own region",
+    severity=Severity.HIGH,
+    risk="A key, topic, function or certificate of another region is refused on apply, or fails with that region.",
+    fix="Refer to the resource of the same region.",
+)
+def references_stay_in_their_region(manifest: Manifest) -> tuple[Verdict, ...]:
+    """Replication, policies, environments and values that only inform may cross."""
+    if not aws_resources(manifest):
+        return (Verdict.not_applicable(),)
+    return settled(
+        verdict for resource in aws_resources(manifest) for verdict in _crossings(resource, manifest)
+    )
+
+
+def _crossings(resource: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    if resource.type == "aws_dynamodb_table":
+        yield from _replica_keys(resource, manifest)
+    if not is_regional(resource):
+        return
+    home = region_of(resource)
+    for name in resource.body:
+        if name in _FREE or (resource.type, name) in _MAY_CROSS:
+            continue
+        for target in manifest.referents(resource, name):
+            region = region_of(target)
+            if not is_regional(target) or target.type == "aws_dynamodb_table":
+                continue
+            if isinstance(home, Gap) or isinstance(region, Gap):
+                gap = home if isinstance(home, Gap) else region
+                yield Verdict.unknown(f"{name} refers to {target.address}: {_why(gap)}", resource.address)
+            elif region != home:
+                yield Verdict.failed(
+                    f"{name} refers to {target.address} in {region}, it is itself in {home}", resource.address
+                )
+        for text in _texts(resource.body[name]):
+            for region in sorted(set(_REGIONAL_ARN.findall(text)) - {home}):
+                yield Verdict.failed(
+                    f"{name} names an ARN of {region}, it is itself in {home}", resource.address
+                )
+
+
+def _replica_keys(table: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    replicas = nested(table, "replica")
+    for replica in () if isinstance(replicas, Gap) else replicas:
+        region, key = replica.text("region_name"), key_at(replica, "kms_key_arn", manifest)
+        if isinstance(key, Absent) or (isinstance(key, Gap) and isinstance(region, Absent)):
+            continue
+        if isinstance(key, Gap) or isinstance(region, Gap):
+            gap = key if isinstance(key, Gap) else region
+            yield Verdict.unknown(f"{replica.path}: {_why(gap)}", table.address)
+        elif key.region not in (None, region):
+            where = key.region.why if isinstance(key.region, Gap) else key.region
+            yield Verdict.failed(f"{replica.path} is in {region}, its key: {where}", table.address)
+
+
+def _why(gap: str | Gap) -> str:
+    return gap.why if isinstance(gap, Gap) else gap
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """The texts of a property that is one, or a list of them; nested blocks are left alone."""
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, str):
+            yield item

@@ -1,0 +1,39 @@
+"""The routes of a REST API: which API something belongs to, and under which path it answers."""
+
+from payinfra.checks.manifest import Absent, Gap, Manifest, Resource, Unresolved
+
+API = "aws_api_gateway_rest_api"
+METHOD = "aws_api_gateway_method"
+_OPEN = frozenset({"health", "healthz", "healthcheck", "live", "livez", "ready", "readyz", "ping"})
+_MOST_PARTS = 30
+
+
+def api_of(resource: Resource, manifest: Manifest) -> Resource | None:
+    """The REST API that a method, integration or stage names; None where that cannot be seen."""
+    return next((one for one in manifest.referents(resource, "rest_api_id") if one.type == API), None)
+
+
+def path_of(resource: Resource, manifest: Manifest) -> str | Gap:
+    """The path of a method or integration, `/payments/{payment_id}`; `/` for the API's root."""
+    parts: list[str] = []
+    at, by = resource, "resource_id"
+    for _ in range(_MOST_PARTS):
+        above = next(
+            (one for one in manifest.referents(at, by) if one.type in (API, "aws_api_gateway_resource")), None
+        )
+        if above is None:
+            where = at.text(by)
+            return Unresolved(by, "not set" if isinstance(where, Absent) else str(where))
+        if above.type == API:
+            return "/" + "/".join(reversed(parts))
+        part = above.text("path_part")
+        if isinstance(part, Gap):
+            return part
+        parts.append(part)
+        at, by = above, "parent_id"
+    return Unresolved("parent_id", "resources in a circle")
+
+
+def is_open_path(path: str) -> bool:
+    """Whether a path is by its name one for health checks, which can send no key."""
+    return path.rpartition("/")[2].lower() in _OPEN

@@ -1,0 +1,193 @@
+"""Pairs each resource of one region with its twin in another, and says where the two differ.
+
+Names say most: a CDKTF construct path or a Terraform name without what tells the regions apart. Where they
+do not (`table` and `backup_table`), the most similar of what is left is the twin. What two twins refer to
+is compared through the pairing: each region's function uses *its own* key.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from payinfra.checks.manifest import Json, Manifest, Resource, references_in
+from payinfra.checks.policy.judging import aws_providers, aws_resources
+
+_GLOBAL_PREFIXES = ("aws_iam_", "aws_route53_", "aws_cloudfront_")
+_GLOBAL_TYPES = frozenset({"aws_cloudwatch_dashboard", "aws_dynamodb_global_table"})
+_TABLES = frozenset({"aws_dynamodb_table", "aws_dynamodb_table_replica"})
+_REGIONAL_DATA = frozenset({"aws_acm_certificate", "aws_kms_alias", "aws_kms_key", "aws_sns_topic"})
+_NOT_COMPARED = frozenset({"//", "depends_on", "provider"})
+_FREE_PROPERTIES = frozenset({("aws_api_gateway_api_key", "value"), ("aws_ssm_parameter", "value")})
+"""One region's key value is the other's by design (PI-API-007); a parameter may hold either."""
+
+_HASH = re.compile(r"_[0-9A-F]{8}$")
+_SEPARATORS = re.compile(r"[-_./ ]+")
+
+
+def is_regional(resource: Resource) -> bool:
+    """Whether it lives in one region: no IAM, no Route 53; of data sources those that name such a thing."""
+    if resource.address.startswith("data."):
+        return resource.type in _REGIONAL_DATA
+    return (
+        resource.type.startswith("aws_")
+        and not resource.type.startswith(_GLOBAL_PREFIXES)
+        and resource.type not in _GLOBAL_TYPES
+    )
+
+
+def needs_twin(resource: Resource) -> bool:
+    """Whether each region wants one of it: one global table serves all, health check metrics have one home."""
+    if resource.type == "aws_cloudwatch_metric_alarm" and resource.text("namespace") == "AWS/Route53":
+        return False
+    return is_regional(resource) and resource.type not in _TABLES
+
+
+@dataclass(frozen=True)
+class Twins:
+    """The resources of two regions, paired.
+
+    Attributes:
+        pairs: each with its twin, where a type has as many in one region as in the other.
+        uneven: the types of which it has not, with both counts.
+        numbers: the address of each of a pair, with a number that the two share.
+    """
+
+    pairs: tuple[tuple[Resource, Resource], ...]
+    uneven: tuple[tuple[str, int, int], ...]
+    numbers: dict[str, int]
+    sides: "_Sides"
+    manifest: Manifest
+
+
+def find_twins(manifest: Manifest, here: str, there: str) -> Twins:
+    """Pair what lives in two regions."""
+    sides = _Sides.of(manifest, here, there)
+    by_type: dict[str, tuple[list[Resource], list[Resource]]] = {}
+    for resource in (*aws_resources(manifest), *manifest.data):
+        if resource.region in (here, there):
+            lists = by_type.setdefault(resource.address.rpartition(".")[0], ([], []))
+            lists[resource.region != here].append(resource)
+    numbers: dict[str, int] = {}
+    pairs: list[tuple[Resource, Resource]] = []
+    uneven: list[tuple[str, int, int]] = []
+    for kind, (ones, twos) in by_type.items():
+        matched = tuple(_match(ones, twos, sides))
+        for one, two in matched:
+            numbers[one.address] = numbers[two.address] = len(numbers)
+        counts = sum(map(needs_twin, ones)), sum(map(needs_twin, twos))
+        if counts[0] != counts[1]:
+            uneven.append((kind, *counts))
+        else:
+            pairs += [pair for pair in matched if needs_twin(pair[0]) and needs_twin(pair[1])]
+    return Twins(tuple(pairs), tuple(uneven), numbers, sides, manifest)
+
+
+def differences(one: Resource, two: Resource, twins: Twins) -> tuple[str, ...]:
+    """The properties in which two twins differ by more than their regions, with both values."""
+    ours, theirs = _properties(one, twins), _properties(two, twins)
+    return tuple(
+        f"{path} is {theirs.get(path, 'not set')}, there {ours.get(path, 'not set')}"
+        for path in (ours | theirs)
+        if ours.get(path) != theirs.get(path)
+    )
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """What tells two regions apart in names and texts."""
+
+    here: re.Pattern[str]
+    there: re.Pattern[str]
+    first: str
+
+    @classmethod
+    def of(cls, manifest: Manifest, here: str, there: str) -> "_Sides":
+        return cls(_words(manifest, here), _words(manifest, there), here)
+
+    def without(self, text: str) -> str:
+        """A name without any side's words, and without the hash that CDKTF ends names with."""
+        bare = self.there.sub("", self.here.sub("", _HASH.sub("", text)))
+        return _SEPARATORS.sub(" ", bare).strip().lower()
+
+    def relative(self, text: str, region: str | object) -> str:
+        """A text with both sides' words replaced by the side they are on, as seen from a region."""
+        own, other = (self.here, self.there) if region == self.first else (self.there, self.here)
+        return other.sub("<other>", own.sub("<own>", text))
+
+
+def _words(manifest: Manifest, region: str) -> re.Pattern[str]:
+    """`us-east-1`, `us_east_1`, `use1`, and the aliases of the region's providers."""
+    continent, *points, number = region.split("-")
+    short = continent + "".join(point[:1] for point in points) + number
+    words = {region, region.replace("-", "_"), short}
+    words |= {provider.alias for provider in aws_providers(manifest) if provider.region == region}
+    inner = "|".join(re.escape(word) for word in sorted(words - {""}, key=len, reverse=True))
+    return re.compile(rf"(?<![A-Za-z0-9])(?:{inner})(?![A-Za-z0-9])", re.IGNORECASE)
+
+
+def _match(ones: list[Resource], twos: list[Resource], sides: _Sides) -> Iterator[tuple[Resource, Resource]]:
+    left: dict[str, list[Resource]] = {}
+    for two in twos:
+        left.setdefault(sides.without(two.construct or two.name), []).append(two)
+    alone: list[Resource] = []
+    for one in ones:
+        named = left.get(sides.without(one.construct or one.name))
+        if named:
+            yield one, named.pop(0)
+        else:
+            alone.append(one)
+    rest = [two for named in left.values() for two in named]
+    for one in alone:
+        if rest:
+            twin = max(rest, key=lambda two: _alike(one, two, sides))
+            rest.remove(twin)
+            yield one, twin
+
+
+def _alike(one: Resource, two: Resource, sides: _Sides) -> int:
+    """How many properties two resources share, as they stand."""
+    ours = {name: sides.without(json.dumps(value)) for name, value in one.body.items()}
+    return sum(ours.get(name) == sides.without(json.dumps(value)) for name, value in two.body.items())
+
+
+def _properties(resource: Resource, twins: Twins) -> dict[str, str]:
+    """Every leaf of a resource, as seen from its region."""
+    found: dict[str, str] = {}
+    for name, value in resource.body.items():
+        if name not in _NOT_COMPARED and (resource.type, name) not in _FREE_PROPERTIES:
+            for path, leaf in _leaves(name, twins.manifest.resolve_names(value)):
+                found[path] = _leaf(leaf, resource, twins)
+    return found
+
+
+def _leaves(path: str, value: Json) -> Iterator[tuple[str, Json]]:
+    match value:
+        case dict():
+            for key, item in value.items():
+                yield from _leaves(f"{path}.{key}", item)
+        case [only]:
+            yield from _leaves(path, only)
+        case list():
+            for number, item in enumerate(value):
+                yield from _leaves(f"{path}[{number}]", item)
+        case None:
+            pass
+        case _:
+            yield path, value
+
+
+def _leaf(value: Json, resource: Resource, twins: Twins) -> str:
+    if not isinstance(value, str):
+        return json.dumps(value)
+    text = value
+    for reference in references_in(value):
+        target = twins.manifest.target(reference)
+        number = twins.numbers.get(reference.address)
+        if number is None or target is None:
+            token = twins.sides.without(reference.address)
+        else:
+            side = "own" if target.region == resource.region else "other"
+            token = f"<{side} {target.address.rpartition('.')[0]} {number}>"
+        text = re.sub(rf"(?<![\w.-]){re.escape(reference.address)}(?![\w-])", token, text)
+    return twins.sides.relative(text, resource.region)
