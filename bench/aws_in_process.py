@@ -92,6 +92,26 @@ class Region:
             client.meta.events.register("before-send", self.answer)
         return Clients(table=table, health=health, audit=audit, parameter=parameter)
 
+    def reset(self) -> None:
+        """Empty, as new; clients that were made before go on working."""
+        fresh = Region()
+        for part in ("table", "objects", "outbox", "calls", "puts", "changes", "before", "api_key"):
+            setattr(self, part, getattr(fresh, part))
+
+    def refuse(self, operation: str, code: str, *, status: int = 400, reasons: tuple[str, ...] = ()) -> None:
+        """From now on, answer one operation with an error."""
+        more: Json = {"CancellationReasons": [{"Code": reason} for reason in reasons]} if reasons else {}
+
+        def before(asked: str) -> None:
+            if asked == operation:
+                raise Refused(code, status, more)
+
+        self.before = before
+
+    def allow(self) -> None:
+        """Answer everything again."""
+        self.before = lambda _operation: None
+
     def answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         """The answer to one request, in the form that botocore's `before-send` event takes."""
         target = request.headers.get("X-Amz-Target")

@@ -14,7 +14,7 @@ from .problems import Unavailable
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_REMEMBERED = 4096
+REMEMBERED = 4096
 
 
 class S3Audit:
@@ -24,17 +24,18 @@ class S3Audit:
     container has seen written is remembered: a replay that comes back to it costs no call.
     """
 
-    def __init__(self, client: "S3Client", bucket: str, key_arn: str) -> None:
+    def __init__(self, client: "S3Client", bucket: str, key_arn: str, remembered: int = REMEMBERED) -> None:
         self._client = client
         self._bucket = bucket
         self._key_arn = key_arn
+        self._remembered = remembered
         self._written: dict[str, None] = {}
 
     def record(self, payment: Payment) -> None:
         name = core.audit_key(payment)
         if name not in self._written and self._write(name, core.audit_record(payment)):
             self._written[name] = None
-            if len(self._written) > _REMEMBERED:
+            if len(self._written) > self._remembered:
                 del self._written[next(iter(self._written))]
 
     def _write(self, name: str, record: bytes) -> bool:

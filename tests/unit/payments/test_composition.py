@@ -1,0 +1,126 @@
+"""How the function is put together, and how long it may take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from handlers.payments import aws, conflicts, handler, schemas
+from handlers.payments.config import Config
+from handlers.payments.core import Found
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from tests.unit.payments.conftest import Site
+
+API_LIMIT_S = 29
+VARIABLES = {
+    "TABLE_NAME": "t",
+    "AUDIT_BUCKET": "b",
+    "AUDIT_KEY_ARN": "k",
+    "API_KEY_PARAMETER": "p",
+    "ENVIRONMENT": "e",
+    "AWS_REGION": "eu-west-1",
+}
+
+
+def test_the_settings_come_from_the_environment() -> None:
+    more = {
+        "POWERTOOLS_SERVICE_NAME": "s",
+        "POWERTOOLS_METRICS_NAMESPACE": "n",
+        "LOG_LEVEL": "DEBUG",
+        "CORS_ORIGINS": "https://a.example, https://b.example,",
+    }
+    assert Config.read({**VARIABLES, **more}) == Config(
+        "t", "b", "k", "p", "e", "eu-west-1", "s", "n", "DEBUG", ("https://a.example", "https://b.example")
+    )
+    assert Config.read(VARIABLES) == Config(
+        "t", "b", "k", "p", "e", "eu-west-1", "payments", "Payments", "INFO", ()
+    )
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_missing_variable_is_named(name: str) -> None:
+    with pytest.raises(KeyError, match=name):
+        Config.read({one: value for one, value in VARIABLES.items() if one != name})
+
+
+def test_the_slowest_payment_fits_in_the_gateways_time() -> None:
+    """Look-up, transaction, second look-up, restored payment, audit object."""
+    assert 4 * aws.TABLE.longest + aws.AUDIT.longest < API_LIMIT_S
+    assert 2 * aws.PARAMETER.longest + aws.TABLE.longest < API_LIMIT_S
+
+
+def test_health_answers_in_less_than_two_seconds() -> None:
+    assert aws.HEALTH.longest < 2
+
+
+def test_patience_counts_attempts_and_waits() -> None:
+    assert aws.Patience(connect=1, read=2, attempts=1).longest == 3
+    assert aws.Patience(connect=1, read=2, attempts=3).longest == 9 + 1 + 2
+
+
+def test_the_function_answers_with_what_its_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }
+    for name, value in {**VARIABLES, **variables}.items():
+        monkeypatch.setenv(name, value)
+    handler.application.cache_clear()
+    answer = handler.handle({"httpMethod": "GET", "path": "/nowhere"}, cast("LambdaContext", None))
+    assert answer["statusCode"] == 404
+    assert handler.handle({"Records": [{"eventSource": "aws:dynamodb"}]}, cast("LambdaContext", None)) == {
+        "batchItemFailures": []
+    }
+    assert handler.application() is handler.application()
+    handler.application.cache_clear()
+
+
+def test_the_clients_are_patient_as_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    clients = aws.connect()
+    for client, patience in (
+        (clients.table, aws.TABLE),
+        (clients.health, aws.HEALTH),
+        (clients.audit, aws.AUDIT),
+        (clients.parameter, aws.PARAMETER),
+    ):
+        config = client.meta.config
+        assert (config.connect_timeout, config.read_timeout) == (patience.connect, patience.read)  # type: ignore[attr-defined]
+        assert config.retries == {"total_max_attempts": patience.attempts, "mode": "adaptive"}  # type: ignore[attr-defined]
+
+
+def test_only_streams_are_streams() -> None:
+    assert conflicts.is_stream({"Records": [{"eventSource": "aws:dynamodb"}]})
+    for other in (
+        {},
+        {"Records": None},
+        {"Records": [{"eventSource": "aws:s3"}, "text"]},
+        {"httpMethod": "GET"},
+    ):
+        assert not conflicts.is_stream(other)
+
+
+def test_a_schema_that_is_not_there() -> None:
+    with pytest.raises(FileNotFoundError):
+        schemas.load("nothing")
+
+
+def test_nothing_found_is_no_conflict_and_no_payment() -> None:
+    assert Found().payment() is None
+    assert not Found().in_conflict
+
+
+def test_now_is_in_milliseconds() -> None:
+    assert 1_700_000_000_000 < handler.now_ms() < 10_000_000_000_000
+
+
+def test_the_parts_meet(site: Site) -> None:
+    app = handler.compose(site.config, site.clients, site.observer)
+    assert (
+        app.answer({"httpMethod": "GET", "path": "/health"}, cast("LambdaContext", None))["statusCode"] == 200
+    )

@@ -1,0 +1,51 @@
+"""A cursor works for the list it came from, in both regions, and for nothing else."""
+
+import base64
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.payments.cursors import Position, seal, signing_key, unseal
+
+KEY = signing_key("an api key")
+AT = Position("pay_1", 17)
+
+
+def test_a_cursor_leads_back_to_its_position() -> None:
+    assert unseal(KEY, "list", seal(KEY, "list", AT)) == AT
+
+
+def test_a_cursor_is_safe_in_a_query() -> None:
+    assert set(seal(KEY, "list", AT)) <= set(base64.urlsafe_b64encode(bytes(range(256))).decode()) - {"="}
+
+
+def test_a_cursor_belongs_to_one_list_and_one_secret() -> None:
+    cursor = seal(KEY, "list", AT)
+    assert unseal(KEY, "another", cursor) is None
+    assert unseal(signing_key("another"), "list", cursor) is None
+
+
+@given(st.data())
+def test_no_changed_cursor_is_taken(data: st.DataObject) -> None:
+    cursor = seal(KEY, "list", AT)
+    place = data.draw(st.integers(0, len(cursor) - 1))
+    other = data.draw(st.sampled_from("ABCxyz019-_").filter(lambda letter: letter != cursor[place]))
+    assert unseal(KEY, "list", cursor[:place] + other + cursor[place + 1 :]) is None
+
+
+@given(st.text(max_size=80))
+def test_anything_else_is_no_cursor(text: str) -> None:
+    assert unseal(KEY, "list", text) is None
+
+
+def test_spare_bits_cannot_be_changed() -> None:
+    positions = [Position("pay_" + "a" * n, 1) for n in range(3)]
+    sealed = [seal(KEY, "list", position) for position in positions]
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    twins = [cursor[:-1] + letter for cursor in sealed for letter in alphabet if letter != cursor[-1]]
+    assert [twin for twin in twins if unseal(KEY, "list", twin) is not None] == []
+
+
+def test_the_signing_key_is_hkdf() -> None:
+    """As `openssl kdf HKDF` derives it: both regions and all versions must agree."""
+    assert KEY.hex() == "79183154658bb071ff4d8339cb0eae0b505511ba7122fae55b5e14c77932d4db"
