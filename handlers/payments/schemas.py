@@ -6,8 +6,8 @@ looked at again, field by field, so that the answer can name every failing one.
 
 import functools
 import json
-import pkgutil
 from collections.abc import Callable, Iterator, Mapping
+from importlib import resources
 from typing import cast
 
 import fastjsonschema
@@ -25,9 +25,7 @@ def load(name: str) -> Schema:
     Raises:
         FileNotFoundError: the package has no such schema.
     """
-    text = pkgutil.get_data(__package__ or "payments", f"schemas/{name}.json")
-    if text is None:
-        raise FileNotFoundError(name)
+    text = resources.files(__name__.rpartition(".")[0]).joinpath("schemas", f"{name}.json").read_text("utf-8")
     return cast(Schema, json.loads(text))
 
 
@@ -69,11 +67,8 @@ def _failures(schema: Schema, document: object, at: str) -> Iterator[FieldError]
         elif others is False:
             yield FieldError(where, "is not a known field")
         else:
-            if "propertyNames" in schema:
-                names = cast(Schema, schema["propertyNames"])
-                yield from (
-                    FieldError(e.field, f"has a name that {e.detail}") for e in _leaf(names, name, where)
-                )
+            names = cast(Schema, schema.get("propertyNames", {}))
+            yield from (FieldError(e.field, f"has a name that {e.detail}") for e in _leaf(names, name, where))
             yield from _member_failures(cast(Schema, others), value, where)
 
 

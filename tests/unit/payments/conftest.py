@@ -1,6 +1,7 @@
 """The function in one or two regions, with AWS answered in this process."""
 
 import io
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from handlers.payments.service import Payments
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+NUMBERS = itertools.count()
 NOW_MS = 1_800_000_000_000
 
 
@@ -149,9 +151,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def sites(
-    regions: tuple[tuple[Region, Clients], tuple[Region, Clients]],
-    clock: Clock,
-    request: pytest.FixtureRequest,
+    regions: tuple[tuple[Region, Clients], tuple[Region, Clients]], clock: Clock
 ) -> Iterator[tuple[Site, Site]]:
     """The primary and the secondary region, both empty."""
     made = []
@@ -165,7 +165,7 @@ def sites(
             environment="test",
             region=region.name,
             # Powertools keeps one logger for each name for the life of the process.
-            service=f"payments-{request.node.nodeid}-{region.name}",
+            service=f"payments-{next(NUMBERS)}",
             cors_origins=("https://shop.example", "https://desk.example"),
         )
         made.append(Site(region, clients, clock, config))

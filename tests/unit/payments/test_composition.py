@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -89,9 +90,9 @@ def test_the_clients_are_patient_as_said(monkeypatch: pytest.MonkeyPatch) -> Non
         (clients.audit, aws.AUDIT),
         (clients.parameter, aws.PARAMETER),
     ):
-        config = client.meta.config
-        assert (config.connect_timeout, config.read_timeout) == (patience.connect, patience.read)  # type: ignore[attr-defined]
-        assert config.retries == {"total_max_attempts": patience.attempts, "mode": "adaptive"}  # type: ignore[attr-defined]
+        asked = attrgetter("connect_timeout", "read_timeout", "retries")(client.meta.config)
+        retries = {"total_max_attempts": patience.attempts, "mode": "adaptive"}
+        assert asked == (patience.connect, patience.read, retries)
 
 
 def test_only_streams_are_streams() -> None:
