@@ -14,7 +14,7 @@ from cdktf_cdktf_provider_aws.dynamodb_table import (
 from constructs import Construct
 
 from payinfra.naming import CUSTOMER_INDEX, STATUS_INDEX
-from payinfra.stacks.place import Place
+from payinfra.stacks.place import Place, address
 
 _INDEXES = {STATUS_INDEX: "status", CUSTOMER_INDEX: "customer_id"}
 
@@ -41,6 +41,7 @@ class Ledger(Construct):
 
     Attributes:
         name: the table's name, the same in both regions; whoever uses it waits for the table.
+        stream_arns: of the streams in the table's region and in the replica's.
     """
 
     def __init__(self, scope: Construct, id_: str, *, props: LedgerProps) -> None:
@@ -81,7 +82,7 @@ class Ledger(Construct):
             lifecycle=TerraformResourceLifecycle(prevent_destroy=place.protected),
         )
         self.name = table.name
-        self.stream_arn = table.stream_arn
+        self.stream_arns = (table.stream_arn, f"${{one({address(table)}.replica[*].stream_arn)}}")
 
 
 def table_arn(place: Place, name: str) -> str:

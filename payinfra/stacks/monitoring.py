@@ -14,13 +14,14 @@ from payinfra.outputs import DeclaredAlarm
 from payinfra.stacks.alarms import Alarm, add_alarm
 from payinfra.stacks.gateway_contract import INTEGRATION_TIMEOUT_MS
 from payinfra.stacks.place import Place
+from payinfra.stacks.service import POWERTOOLS_SERVICE
 
 DURATION_SHARE = 0.8
 """The share of the time that a call may take at which its 99th percentile is alarming."""
 SERVER_ERROR_RATE = 0.01
 LATENCY_MS = 3_000
 REPLICATION_LATENCY_MS = 10_000
-OPERATIONS = ("GetItem", "Query", "TransactWriteItems")
+OPERATIONS = ("PutItem", "Query", "TransactWriteItems")
 """What the function calls, as DynamoDB's metrics name it."""
 
 
@@ -99,6 +100,7 @@ class Monitoring(Construct):
 
 def _alarms(props: MonitoringProps) -> Iterator[Alarm]:
     yield from _function(props)
+    yield from _payments(props)
     yield from _api(props)
     yield from _table(props)
 
@@ -135,6 +137,36 @@ def _function(props: MonitoringProps) -> Iterator[Alarm]:
         "AWS/Lambda",
         "Throttles",
         of_function,
+        "Sum",
+        1,
+    )
+
+
+def _payments(props: MonitoringProps) -> Iterator[Alarm]:
+    """On what the function counts itself; Powertools adds the dimensions."""
+    name = props.place.names.alarm
+    dimensions = {
+        "environment": props.place.names.env,
+        "region": props.place.region,
+        "service": POWERTOOLS_SERVICE,
+    }
+    yield Alarm(
+        "audit-failures",
+        name("audit-failures"),
+        "A payment was recorded without its audit object; a replay of its request repairs that.",
+        props.place.names.metric_namespace,
+        "AuditWriteFailed",
+        dimensions,
+        "Sum",
+        1,
+    )
+    yield Alarm(
+        "payment-conflicts",
+        name("payment-conflicts"),
+        "One idempotency key was used for different payments while the regions were cut off.",
+        props.place.names.metric_namespace,
+        "IdempotencyConflict",
+        dimensions,
         "Sum",
         1,
     )

@@ -8,7 +8,7 @@ from cdktf_cdktf_provider_aws.provider import (
     AwsProviderDefaultTags,
     AwsProviderEndpoints,
 )
-from constructs import Construct
+from constructs import Construct, Node
 
 from payinfra.aws import LOCAL_ACCESS_KEY, Endpoints
 from payinfra.naming import HEALTH_METRICS_REGION, INDEXES, STAGE, KeyPurpose, Names, tags
@@ -106,9 +106,11 @@ class PaymentStack(TerraformStack):
                 replica_key_arn=secondary.keys.data.arn,
             ),
         )
-        primary.serve(table_name=ledger.name, peer=secondary, key_value=None)
+        here, there = ledger.stream_arns
+        primary.serve(table_name=ledger.name, stream_arn=here, peer=secondary, key_value=None)
         # One key for both regions: a client that fails over brings the one it has.
-        secondary.serve(table_name=ledger.name, peer=primary, key_value=primary.api.key_value)
+        key_value = primary.api.key_value
+        secondary.serve(table_name=ledger.name, stream_arn=there, peer=primary, key_value=key_value)
         shown = (primary.shown, secondary.shown)
         for region in (primary, secondary):
             region.show(shown)
@@ -127,10 +129,10 @@ class PaymentStack(TerraformStack):
             )
         )
 
-    def _allocate_logical_id(self, element: TerraformElement) -> str:
+    def _allocate_logical_id(self, tf_element: TerraformElement | Node) -> str:
         """Addresses that a person can read: `aws_s3_bucket.primary_audit_bucket`, the construct's path."""
-        path = element.node.path.split("/")[1:]
-        return "_".join(path).replace("-", "_")
+        node = tf_element.node if isinstance(tf_element, TerraformElement) else tf_element
+        return "_".join(node.path.split("/")[1:]).replace("-", "_")
 
     def _backend(self) -> None:
         settings = self._props.settings

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cdktf import TerraformResource
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 
 from payinfra.naming import Names
@@ -32,3 +33,8 @@ class Place:
     def role_arn(self, name: str) -> str:
         """The ARN of a role of this account; roles have no region."""
         return f"arn:aws:iam::{self.account}:role/{name}"
+
+
+def address(resource: TerraformResource) -> str:
+    """A resource's address in Terraform, for expressions that cdktf has no method for."""
+    return f"{resource.terraform_resource_type}.{resource.friendly_unique_id}"

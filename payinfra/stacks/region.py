@@ -88,11 +88,12 @@ class Region(Construct):
             ),
         )
 
-    def serve(self, *, table_name: str, peer: Self, key_value: str | None) -> None:
+    def serve(self, *, table_name: str, stream_arn: str, peer: Self, key_value: str | None) -> None:
         """Build what answers requests.
 
         Args:
             table_name: the global table's.
+            stream_arn: of the table's stream in this region.
             peer: the other region.
             key_value: the API key's value; None where API Gateway makes one.
         """
@@ -112,6 +113,7 @@ class Region(Construct):
                 keys=self.keys,
                 audit=self.audit,
                 table_name=table_name,
+                stream_arn=stream_arn,
                 memory_mb=settings.lambda_memory_mb,
                 timeout_s=settings.lambda_timeout_s,
                 reserved_concurrency=settings.reserved_concurrency,

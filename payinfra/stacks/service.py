@@ -1,11 +1,17 @@
 """The payments function of a region: log group, role, function, a published version behind an alias."""
 
+import json
 from dataclasses import dataclass
 
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.lambda_alias import LambdaAlias
+from cdktf_cdktf_provider_aws.lambda_event_source_mapping import (
+    LambdaEventSourceMapping,
+    LambdaEventSourceMappingFilterCriteria,
+    LambdaEventSourceMappingFilterCriteriaFilter,
+)
 from cdktf_cdktf_provider_aws.lambda_function import (
     LambdaFunction,
     LambdaFunctionEnvironment,
@@ -22,9 +28,11 @@ from payinfra.stacks.policies import Statement, document, service_trust
 
 RUNTIME = "python3.11"
 HANDLER = "payments.handler.handle"
-TABLE_READS = ("GetItem",)
-INDEX_READS = ("Query",)
-TABLE_WRITES = ("PutItem",)
+POWERTOOLS_SERVICE = "payments"
+STREAM_BATCH = 100
+STREAM_RETRIES = 10
+STREAM_MAX_AGE_S = 24 * 60 * 60
+"""As long as DynamoDB keeps a stream's records."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class ServiceProps:
         reserved_concurrency: how many calls at once are kept for it; None for the account's common pool.
         cors_origins: the origins whose pages may call the API; none for same origin only.
         table_name: the table's.
+        stream_arn: of the table's stream in this region.
     """
 
     place: Place
@@ -56,6 +65,7 @@ class ServiceProps:
     keys: Keys
     audit: AuditBucket
     table_name: str
+    stream_arn: str
     memory_mb: int
     timeout_s: int
     reserved_concurrency: int | None
@@ -137,6 +147,28 @@ class Service(Construct):
             function_name=function.function_name,
             function_version=function.version,
         )
+        # Only changes: the function never changes an item, so a change is the last writer of two cut-off
+        # regions winning over the other.
+        LambdaEventSourceMapping(
+            self,
+            "stream",
+            provider=provider,
+            event_source_arn=props.stream_arn,
+            function_name=self.alias.arn,
+            starting_position="TRIM_HORIZON",
+            filter_criteria=LambdaEventSourceMappingFilterCriteria(
+                filter=[
+                    LambdaEventSourceMappingFilterCriteriaFilter(
+                        pattern=json.dumps({"eventName": ["MODIFY"]})
+                    )
+                ]
+            ),
+            batch_size=STREAM_BATCH,
+            bisect_batch_on_function_error=True,
+            maximum_retry_attempts=STREAM_RETRIES,
+            maximum_record_age_in_seconds=STREAM_MAX_AGE_S,
+            function_response_types=["ReportBatchItemFailures"],
+        )
         self.function_name = function.function_name
         self.function_arn = function.arn
         self.role_name = role.name
@@ -154,7 +186,7 @@ def _environment(props: ServiceProps) -> dict[str, str]:
         # By name: the parameter itself is made after the API, which is made after the function.
         "API_KEY_PARAMETER": names.parameter(Parameter.API_KEY),
         "LOG_LEVEL": "INFO",
-        "POWERTOOLS_SERVICE_NAME": "payments",
+        "POWERTOOLS_SERVICE_NAME": POWERTOOLS_SERVICE,
         "POWERTOOLS_METRICS_NAMESPACE": names.metric_namespace,
     }
     if props.cors_origins:
@@ -168,15 +200,21 @@ def _permissions(props: ServiceProps, log_group_arn: str) -> str:
     table = table_arn(place, props.table_name)
     parameter = place.arn("ssm", f"parameter{place.names.parameter(Parameter.API_KEY)}")
     return document(
-        Statement("Table", tuple(f"dynamodb:{one}" for one in (*TABLE_READS, *TABLE_WRITES)), (table,)),
-        Statement("Indexes", tuple(f"dynamodb:{one}" for one in INDEX_READS), (f"{table}/index/*",)),
+        Statement("Table", ("dynamodb:PutItem", "dynamodb:Query"), (table,)),
+        Statement("Indexes", ("dynamodb:Query",), (f"{table}/index/*",)),
+        Statement(
+            "Stream",
+            ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"),
+            (props.stream_arn,),
+        ),
+        # Neither this one nor X-Ray's name resources (service authorization reference).
+        Statement("Streams", ("dynamodb:ListStreams",), ("*",)),
         Statement("Audit", ("s3:PutObject",), (f"{props.audit.arn}/{AUDIT_PREFIX}*",)),
         Statement("CursorSecret", ("ssm:GetParameter",), (parameter,)),
         _with_key("TableKey", ("kms:Decrypt",), keys.data.arn, place, "dynamodb"),
         _with_key("AuditKey", ("kms:Decrypt", "kms:GenerateDataKey"), keys.audit.arn, place, "s3"),
         _with_key("ApplicationKey", ("kms:Decrypt",), keys.application.arn, place, "ssm", "lambda"),
         Statement("Log", ("logs:CreateLogStream", "logs:PutLogEvents"), (f"{log_group_arn}:*",)),
-        # X-Ray has no resources that a policy could name (service authorization reference).
         Statement("Trace", ("xray:PutTelemetryRecords", "xray:PutTraceSegments"), ("*",)),
     )
 
