@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, TypeVar, assert_never
 import typer
 from rich.console import Console
 
+from payinfra.checks.verdicts import Severity
 from payinfra.errors import ExitCode, PayinfraError, UsageProblem
-from payinfra.options import STACK, WHERE, Format, with_settings
+from payinfra.formats import FindingsFormat, Format
+from payinfra.options import STACK, WHERE, settings_from, with_settings
 
 if TYPE_CHECKING:
     from payinfra.local.control import Control
@@ -32,7 +34,9 @@ app = typer.Typer(
 )
 local_app = typer.Typer(no_args_is_help=True, help="The embedded AWS on this machine.")
 fault_app = typer.Typer(no_args_is_help=True, help="Faults of the embedded AWS.")
+checks_app = typer.Typer(no_args_is_help=True, help="The policy checks that there are.")
 app.add_typer(local_app, name="local")
+app.add_typer(checks_app, name="checks")
 local_app.add_typer(fault_app, name="fault")
 
 
@@ -49,6 +53,9 @@ T = TypeVar("T")
 FormatOption = Annotated[Format, typer.Option("--format", help="How to write the result to stdout.")]
 EagerOption = Annotated[
     bool, typer.Option("--eager-bindings", help="Import cdktf's AWS bindings whole, the ordinary, slow way.")
+]
+FailOnOption = Annotated[
+    Severity, typer.Option(help="The severity from which a finding of the policy checks fails the gate.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 AllowDestroyOption = Annotated[
@@ -97,6 +104,7 @@ def plan(
     *,
     out: Annotated[Path | None, typer.Option(help="Keep the plan here, for `deploy --plan`.")] = None,
     allow_destroy: AllowDestroyOption = False,
+    fail_on: FailOnOption = Severity.HIGH,
     fmt: FormatOption = Format.TABLE,
     eager_bindings: EagerOption = False,
 ) -> None:
@@ -104,7 +112,7 @@ def plan(
     from payinfra.report import stages
     from payinfra.terraform import guard
 
-    with _session(settings, eager=eager_bindings) as session:
+    with _session(settings, eager=eager_bindings, fail_on=fail_on) as session:
         planned = session.pipeline.plan(out=out)
     stages.planned(_stdout(), planned, fmt)
     guard(planned, allow_destroy)
@@ -120,6 +128,7 @@ def deploy(
     ] = None,
     yes: YesOption = False,
     allow_destroy: AllowDestroyOption = False,
+    fail_on: FailOnOption = Severity.HIGH,
     fmt: FormatOption = Format.TABLE,
     eager_bindings: EagerOption = False,
 ) -> None:
@@ -127,7 +136,7 @@ def deploy(
     from payinfra.report import stages
 
     _needs_a_person(yes, "deploy")
-    with _session(settings, eager=eager_bindings) as session:
+    with _session(settings, eager=eager_bindings, fail_on=fail_on) as session:
         deployed = session.pipeline.deploy(
             session.confirm(yes, "Apply this plan?"), allow_destroy=allow_destroy, saved_plan=saved_plan
         )
@@ -204,6 +213,96 @@ def version(*, fmt: FormatOption = Format.TABLE) -> None:
         results.write_json(_stdout(), {"version": __version__})
     else:
         results.write(_stdout(), f"payinfra {__version__}")
+
+
+# -- the policy checks -------------------------------------------------------------------------------------
+
+
+@app.command()
+def check(
+    *,
+    env: Annotated[
+        str | None, typer.Option(help="The environment to synthesize and judge, or whose it is.")
+    ] = None,
+    manifest: Annotated[
+        list[Path] | None, typer.Option(help="Judge this cdk.tf.json or Terraform JSON; may be repeated.")
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option(help="Judge the Python files below this folder as well.")
+    ] = None,
+    local: Annotated[bool, typer.Option("--local", help="Judge the stack for the embedded AWS.")] = False,
+    protected: Annotated[
+        bool | None,
+        typer.Option("--protected/--ephemeral", help="What the manifests are for.", show_default=False),
+    ] = None,
+    fail_on: FailOnOption = Severity.HIGH,
+    select: Annotated[list[str] | None, typer.Option(help="Only these ids, or globs of them.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="Not these ids; they are listed.")] = None,
+    waivers: Annotated[Path | None, typer.Option(help="Default: payinfra-waivers.toml, where it is.")] = None,
+    with_checkov: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Merge what this checkov finds, as advice.")
+    ] = None,
+    fmt: Annotated[
+        FindingsFormat, typer.Option("--format", help="How to write the findings to stdout.")
+    ] = FindingsFormat.TABLE,
+) -> None:
+    """Judge the synthesized Terraform against the payment policy."""
+    from payinfra.checks.api import CheckRequest, run_checks
+    from payinfra.report.findings import rendering
+
+    manifests = tuple(manifest or ())
+    if not manifests and source is None:
+        settings = settings_from({"env": env, "target": local or None, "protected": protected})
+        with _session(settings) as session:
+            manifests = (session.pipeline.synth().folder / "cdk.tf.json",)
+        env, protected = settings.env, settings.protected
+    outcome = run_checks(
+        CheckRequest(
+            manifests=manifests,
+            source=source,
+            env=env,
+            protected=protected,
+            select=tuple(select or ()),
+            ignore=tuple(ignore or ()),
+            waivers=waivers,
+            checkov=with_checkov,
+        )
+    )
+    rendering.write(_stdout(), outcome, fmt, fail_on)
+    raise typer.Exit(outcome.exit_code(fail_on))
+
+
+@checks_app.command("list")
+def checks_list(*, fmt: FormatOption = Format.TABLE) -> None:
+    """Print every check."""
+    from payinfra.checks import catalogue
+    from payinfra.report.findings import rules
+
+    known = catalogue.load()
+    if fmt is Format.JSON:
+        typer.echo(rules.render_json([rules.as_json(rule, known.types_of(rule.id)) for rule in known.rules]))
+    else:
+        _stdout().print(rules.listed(known.rules))
+
+
+@checks_app.command("explain")
+def checks_explain(
+    check_id: Annotated[str, typer.Argument(metavar="ID", help="A check's id, such as PI-S3-001.")],
+    *,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Print what one check wants, why, and how to mend what it finds."""
+    from payinfra.checks import catalogue
+    from payinfra.report.findings import rules
+
+    known = catalogue.load()
+    rule = known.rule(check_id)
+    types = known.types_of(rule.id)
+    typer.echo(
+        rules.render_json([rules.as_json(rule, types)])
+        if fmt is Format.JSON
+        else rules.explained(rule, types)
+    )
 
 
 # -- the embedded AWS --------------------------------------------------------------------------------------
@@ -375,12 +474,20 @@ def _given(value: T | None, option: str, kind: FaultKind) -> T:
 
 
 @contextmanager
-def _session(settings: "Settings", *, eager: bool = False) -> "Iterator[_Session]":
+def _session(
+    settings: "Settings", *, eager: bool = False, fail_on: Severity = Severity.HIGH
+) -> "Iterator[_Session]":
     from payinfra.pipeline import Pipeline
+    from payinfra.report.findings import rendering
     from payinfra.report.progress import watching
+    from payinfra.results import ChecksFailed
 
-    with watching(_stderr()) as watch:
-        yield _Session(Pipeline(settings, watch.emit, eager_bindings=eager), watch)
+    try:
+        with watching(_stderr()) as watch:
+            yield _Session(Pipeline(settings, watch.emit, eager_bindings=eager, fail_on=fail_on), watch)
+    except ChecksFailed as failed:
+        rendering.write(_stderr(), failed.outcome, FindingsFormat.TABLE, fail_on)
+        raise
 
 
 def _needs_a_person(yes: bool, command: str) -> None:

@@ -4,20 +4,12 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from payinfra.settings import Settings
-
-
-class Format(StrEnum):
-    """How results are written to stdout."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from payinfra import tools
 from payinfra.aws import Aws, Endpoints
+from payinfra.checks.verdicts import Severity
 from payinfra.errors import EnvironmentUnusable, GateFailed
 from payinfra.events import Emit, StageFinished, StageSkipped, StageStarted, ignore
 from payinfra.files import write_private
@@ -17,7 +18,7 @@ from payinfra.inventory import Inventory
 from payinfra.lock import exclusive
 from payinfra.outputs import Outputs
 from payinfra.proof import Proof
-from payinfra.results import Deployed, Destroyed, Synthesized, headline
+from payinfra.results import ChecksFailed, Deployed, Destroyed, Synthesized, headline
 from payinfra.settings import Settings
 from payinfra.terraform import OutputValue, Plan, Terraform, guard
 
@@ -42,12 +43,14 @@ class Pipeline:
         settings: the environment.
         emit: told of everything that happens.
         eager_bindings: import cdktf's bindings the ordinary, slow way.
+        fail_on: the severity from which a finding of the policy checks stops a deployment.
         toolbox: what the stages work with; tests pass scripted ones.
     """
 
     settings: Settings
     emit: Emit = ignore
     eager_bindings: bool = False
+    fail_on: Severity = Severity.HIGH
     toolbox: tools.Toolbox = tools.REAL
     latest_outputs: Path = LATEST_OUTPUTS
 
@@ -160,7 +163,10 @@ class Pipeline:
     def _checked_synth(self, endpoints: Endpoints | None) -> Synthesized:
         synthesized = self._synth(endpoints)
         with self._stage("check") as stage:
-            stage.detail = self.toolbox.check(self.settings, synthesized.folder)
+            outcome = self.toolbox.check(self.settings, synthesized.folder)
+            if outcome.failing(self.fail_on):
+                raise ChecksFailed(outcome, self.fail_on)
+            stage.detail = f"{outcome.summary.checks} checks, {len(outcome.findings)} findings"
         return synthesized
 
     def _initialised(self, synthesized: Synthesized) -> Terraform:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from payinfra.checks.outcome import Outcome
+from payinfra.checks.verdicts import Severity
+from payinfra.errors import GateFailed
 from payinfra.inventory import Inventory
 from payinfra.outputs import Outputs
 from payinfra.proof import Proof
@@ -40,3 +43,15 @@ def headline(plan: Plan) -> str:
     if not plan.has_changes:
         return "nothing to change"
     return f"{plan.add} to add, {plan.change} to change, {plan.destroy} to destroy"
+
+
+class ChecksFailed(GateFailed):
+    """The policy gate said no; `outcome` has the findings."""
+
+    def __init__(self, outcome: Outcome, fail_on: Severity) -> None:
+        failing = len(outcome.failing(fail_on))
+        super().__init__(
+            f"{failing} finding{'s' if failing > 1 else ''} at or above {fail_on}: nothing was deployed.",
+            "Mend what is named above, or waive it in payinfra-waivers.toml with a reason and an end.",
+        )
+        self.outcome = outcome

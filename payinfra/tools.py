@@ -11,6 +11,7 @@ from payinfra.events import Emit
 from payinfra.settings import Settings
 
 if TYPE_CHECKING:
+    from payinfra.checks.outcome import Outcome
     from payinfra.outputs import Outputs
     from payinfra.proof import Proof
     from payinfra.terraform import Terraform
@@ -26,7 +27,7 @@ class Toolbox:
     local_up: Callable[[Settings, Emit], Endpoints]
     local_addresses: Callable[[Settings], Endpoints | None]
     synthesize: Callable[[Settings, Endpoints | None, bool], Path]
-    check: Callable[[Settings, Path], str]
+    check: Callable[[Settings, Path], "Outcome"]
     terraform: Callable[[Settings, Path, Emit], "Terraform"]
     prove: Callable[["Outputs", Aws], "tuple[Proof, ...]"]
 
@@ -92,13 +93,13 @@ def terraform(settings: Settings, folder: Path, emit: Emit) -> "Terraform":
     )
 
 
-def check(settings: Settings, folder: Path) -> str:
-    """Judge the synthesized stack, and say in one phrase what was found.
+def check(settings: Settings, folder: Path) -> "Outcome":
+    """Judge the synthesized stack against the policy."""
+    from payinfra.checks.api import CheckRequest, run_checks
 
-    Raises:
-        GateFailed: a finding is at or above the threshold.
-    """
-    raise NotImplementedError
+    return run_checks(
+        CheckRequest(manifests=(folder / "cdk.tf.json",), env=settings.env, protected=settings.protected)
+    )
 
 
 def prove(outputs: "Outputs", aws: Aws) -> "tuple[Proof, ...]":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from payinfra.options import Format
+from payinfra.formats import Format
 from payinfra.report.results import next_commands, table, write, write_json
 from payinfra.results import Deployed, Destroyed, Synthesized, headline
 

@@ -1,25 +1,14 @@
 """Which format is drawn by what. Only the table needs rich, so only the table imports it."""
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
 
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.verdicts import Severity
+from payinfra.formats import FindingsFormat
 from payinfra.report.findings import document, github, junit, markdown, sarif
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-class FindingsFormat(StrEnum):
-    """How findings are written to stdout."""
-
-    TABLE = "table"
-    JSON = "json"
-    SARIF = "sarif"
-    JUNIT = "junit"
-    GITHUB = "github"
-    MARKDOWN = "markdown"
 
 
 def write(console: "Console", outcome: Outcome, how: FindingsFormat, fail_on: Severity) -> None:

@@ -8,10 +8,10 @@ from rich.console import Console
 
 from payinfra.doctor import Finding
 from payinfra.errors import EnvironmentUnusable, GateFailed
+from payinfra.formats import Format
 from payinfra.inventory import Inventory
 from payinfra.local.endpoints import LocalEndpoints, LocalStatus
 from payinfra.local.faults import ActiveFault, RegionBlackout
-from payinfra.options import Format
 from payinfra.outputs import Outputs
 from payinfra.proof import Proof
 from payinfra.report import local, results, stages
