@@ -13,10 +13,11 @@ import json
 import os
 import random
 import secrets
+import shutil
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ from urllib.parse import parse_qs
 
 from payinfra.errors import EnvironmentUnusable, ExitCode, PayinfraError
 from payinfra.local import emulator as seam
-from payinfra.local import persistence, tables
+from payinfra.local import items, persistence, tables
 from payinfra.local.app import Front, GlobalApp, Handler, RegionApp, periodically
 from payinfra.local.asgi import Request, Response
 from payinfra.local.control_api import ControlApi, TimeScale
@@ -122,6 +123,7 @@ class Server:
         folder = self.arguments.folder
         self.time_scale.set(self.arguments.time_scale)
         self.snapshots = persistence.of_emulator(self.emulator, folder.state)
+        self.items = items.of_emulator(self.emulator, folder.root / "items.jsonl")
         self.replicator = Replicator(
             deliver=tables.applier(self.emulator),
             board=self.board,
@@ -158,6 +160,8 @@ class Server:
         for region in self.arguments.regions:
             self._take_region(region)
         await self._run_ministack()
+        self.items.restore()
+        self.items.record()
         persistence.restore_writes(self.replicator, read_json(self._writes_file))
         dns_port = await self.plane.start(self._port("dns", plan.dns))
         self._dns = f"{LOOPBACK}:{dns_port}"
@@ -201,7 +205,8 @@ class Server:
         for listener in (*self._regions.values(), self._control):
             await listener.stop()
         await asyncio.to_thread(seam.end_functions, self.emulator)
-        self._write_state()
+        self._write_state(persistence.at_an_orderly_end(self.emulator))
+        self.items.rewrite()
         self.arguments.folder.endpoints.unlink(missing_ok=True)
 
     def _mapped(self, region: str, host: str, path: str) -> tuple[str, str, str] | None:
@@ -281,8 +286,9 @@ class Server:
                 self._write_state()
             pause = max(persistence.QUIET_S, persistence.SHARE * (time.monotonic() - began))
 
-    def _write_state(self) -> None:
-        self.snapshots.save()
+    def _write_state(self, whole: Mapping[str, persistence.State] | None = None) -> None:
+        self.snapshots.save(whole)
+        self.items.tidy()
         write_atomically(self._writes_file, json.dumps(persistence.writes_to_json(self.replicator)))
 
     def _expire(self) -> None:
@@ -331,6 +337,8 @@ def main(argv: Sequence[str]) -> int:
     folder.problem.unlink(missing_ok=True)
     try:
         with sole_owner(folder):
+            shutil.rmtree(folder.scratch, ignore_errors=True)
+            folder.scratch.mkdir()
             asyncio.run(serve(arguments))
     except PayinfraError as error:
         write_atomically(folder.problem, json.dumps({"what": error.what, "hint": error.hint}))
