@@ -105,19 +105,25 @@ def _below(folder: Path) -> Sequence[Path]:
         return ()
 
 
-def own_config(environment: Mapping[str, str], home: Path) -> Path | None:
-    """The person's own CLI configuration file, where there is one."""
+def named_config(environment: Mapping[str, str]) -> Path | None:
+    """The CLI configuration file that TF_CLI_CONFIG_FILE names, where it exists."""
     named = environment.get(CONFIG_VARIABLE)
-    if named and Path(named).is_file():
-        return Path(named)
-    default = home / ".terraformrc"
-    return default if default.is_file() else None
+    return Path(named) if named and Path(named).is_file() else None
 
 
-def config_text(mirror: Mirror | None, cache: Path | None, registry: str) -> str:
-    """A CLI configuration: the mirror for all that it holds, the registry for the rest, and the cache."""
-    lines = ["# Written by payinfra before every init; changes are lost."]
-    if cache:
+def default_config(home: Path, registry: str) -> Path | None:
+    """The CLI configuration file in the home folder, where there is one."""
+    names = (".terraformrc",) if registry == lockfile.REGISTRY else (".tofurc", ".terraformrc")
+    return next((home / name for name in names if (home / name).is_file()), None)
+
+
+def config_text(mirror: Mirror | None, cache: Path | None, registry: str, own: str = "") -> str:
+    """A CLI configuration: the mirror for all that it holds, the registry for the rest, and the cache.
+
+    `own` is the person's own configuration, which comes first; a cache that it names is kept.
+    """
+    lines = ["# Written by payinfra; changes are lost.", own]
+    if cache and "plugin_cache_dir" not in own:
         lines.append(f"plugin_cache_dir = {json.dumps(str(cache))}")
     # Terraform finds an implied folder by itself, as long as nothing here says how to install providers.
     if mirror and mirror.origin is not Origin.IMPLIED:
@@ -139,7 +145,7 @@ def config_text(mirror: Mirror | None, cache: Path | None, registry: str) -> str
             "  }",
             "}",
         ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(line for line in lines if line) + "\n"
 
 
 def configure(
@@ -152,25 +158,34 @@ def configure(
     home: Path,
     emit: Emit,
 ) -> dict[str, str]:
-    """The variables that tell Terraform where providers come from; the configuration file is written.
+    """The variables that tell Terraform where providers come from; writes a configuration file if need be.
 
-    A TF_CLI_CONFIG_FILE that names an existing file stays as it is. So does the default file in the home
-    folder, unless PAYINFRA_PROVIDER_MIRROR says where providers come from. Beside a file of the person's own
-    the shared cache is set by its variable, unless the file or the environment names another.
+    A TF_CLI_CONFIG_FILE that names an existing file is used as it is. So is the default file in the home
+    folder, unless a mirror must be named: then a copy with the mirror added is used. A default file that says
+    itself how providers are installed yields only to PAYINFRA_PROVIDER_MIRROR. Beside a file that is used as
+    it is, the shared cache is set by its variable, unless the file or the environment names another.
     """
     if cache:
         cache.mkdir(parents=True, exist_ok=True)
-    own = own_config(environment, home)
-    named = bool(own) and environment.get(CONFIG_VARIABLE) == str(own)
-    explicit = mirror is not None and mirror.origin is Origin.SET
-    if own and (named or not explicit):
-        if explicit:
-            emit(Notice(f"{VARIABLE} is not used: {own} says where providers come from."))
-        variables = {CONFIG_VARIABLE: str(own)} if named else {}
-        if cache and not environment.get(CACHE_VARIABLE) and "plugin_cache_dir" not in own.read_text():
-            variables[CACHE_VARIABLE] = str(cache)
-        return variables
+    set_by_hand = mirror is not None and mirror.origin is Origin.SET
+    to_be_named = mirror is not None and mirror.origin is not Origin.IMPLIED
+    named = named_config(environment)
+    if named:
+        if set_by_hand:
+            emit(Notice(f"{VARIABLE} is not used: {named} says where providers come from."))
+        return {CONFIG_VARIABLE: str(named), **_cache_beside(named, cache, environment)}
+    own = default_config(home, registry)
+    text = own.read_text() if own else ""
+    decided = "provider_installation" in text or text.lstrip().startswith("{")
+    if own and not set_by_hand and (decided or not to_be_named):
+        return _cache_beside(own, cache, environment)
     data_dir.mkdir(parents=True, exist_ok=True)
     written = data_dir / CONFIG_NAME
-    written.write_text(config_text(mirror, cache, registry))
+    written.write_text(config_text(mirror, cache, registry, "" if decided else text))
+    written.chmod(0o600)  # the person's own file may hold credentials
     return {CONFIG_VARIABLE: str(written)}
+
+
+def _cache_beside(config: Path, cache: Path | None, environment: Mapping[str, str]) -> dict[str, str]:
+    chosen = environment.get(CACHE_VARIABLE) or "plugin_cache_dir" in config.read_text()
+    return {CACHE_VARIABLE: str(cache)} if cache and not chosen else {}

@@ -199,32 +199,36 @@ class _Stopping:
             self._answered = requests
             self._child.asked(requests)
             self._begin()
-        if self._clock() >= self._deadline:
-            self._next()
+        self._act()
 
     def abandon(self) -> None:
         """Interrupt it and wait for its end, by force if it takes too long."""
         self._begin()
         while not _ended(self._process):
-            if self._clock() >= self._deadline:
-                self._next()
+            self._act()
 
     def _begin(self) -> None:
         if self._deadline == NEVER:
             self._deadline = -NEVER
 
-    def _interrupt(self) -> None:
-        self._process.send_signal(signal.SIGINT)
-        self._deadline = self._clock() + self._patience.terminate_after
-        self._next = self._terminate
+    def _act(self) -> None:
+        now = self._clock()
+        if now >= self._deadline:
+            self._deadline = now + self._next()
 
-    def _terminate(self) -> None:
+    def _interrupt(self) -> float:
+        self._process.send_signal(signal.SIGINT)
+        self._next = self._terminate
+        return self._patience.terminate_after
+
+    def _terminate(self) -> float:
         self.forced = True
         self._child.forced()
         self._process.send_signal(signal.SIGTERM)
-        self._deadline = self._clock() + self._patience.kill_after
         self._next = self._kill
+        return self._patience.kill_after
 
-    def _kill(self) -> None:
+    def _kill(self) -> float:
         # The whole session: providers are Terraform's children, and nobody is left to end them.
         os.killpg(self._process.pid, signal.SIGKILL)
+        return NEVER

@@ -13,7 +13,7 @@ from pathlib import Path
 from payinfra.errors import EnvironmentUnusable, Interrupted
 from payinfra.events import Emit, Notice, ignore
 from payinfra.terraform import environment as surroundings
-from payinfra.terraform import lockfile, mirror, orphan, process
+from payinfra.terraform import initialised, lockfile, mirror, orphan, process
 from payinfra.terraform.binary import Binary
 from payinfra.terraform.events import (
     Collected,
@@ -83,7 +83,7 @@ class Terraform:
     # -- commands ------------------------------------------------------------------------------------
 
     def init(self) -> None:
-        """Prepare the folder: backend, provider, dependency lock.
+        """Prepare the folder: backend, provider, dependency lock. Does nothing where that was done before.
 
         Raises:
             UsageProblem: PAYINFRA_PROVIDER_MIRROR names no mirror.
@@ -94,8 +94,11 @@ class Terraform:
         for name in surroundings.ignored_arguments(self._caller):
             self._emit(Notice(f"{name} is set and not used: payinfra decides what Terraform is asked."))
         locked = lockfile.place(self.folder, self.binary.registry)
+        if initialised.is_current(self.data_dir, self._fingerprint()):
+            return
         with self._cache_to_itself():
             self._run("init", "-json", "-input=false", *locked)
+        initialised.remember(self.data_dir, self._fingerprint())
 
     def plan(
         self,
@@ -190,6 +193,9 @@ class Terraform:
         self._interrupts.request()
 
     # -- the inside ----------------------------------------------------------------------------------
+
+    def _fingerprint(self) -> str | None:
+        return initialised.fingerprint(self.folder, self.binary, self._environment)
 
     @cached_property
     def _environment(self) -> Mapping[str, str]:
@@ -302,6 +308,7 @@ class Terraform:
         if ending.interrupted:
             raise _interrupted(command, ending, self.log)
         if ending.code != 0:
+            initialised.forget(self.data_dir)  # it may have failed for want of an init
             raise failure(command, ending.code, reader.collected, self.log)
         return reader.collected
 

@@ -1,3 +1,4 @@
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from payinfra.terraform.mirror import (
     Origin,
     config_text,
     configure,
+    default_config,
     find_mirror,
     implied_folders,
     platform_name,
@@ -179,6 +181,13 @@ def test_a_configuration_that_the_variable_names_is_left_alone(setting: Setting,
     ]
 
 
+def test_the_persons_own_configuration_is_named_to_terraform_without_a_word(setting: Setting) -> None:
+    own = setting.home / "mine.tfrc"
+    own.write_text("")
+    assert setting.configure({"TF_CLI_CONFIG_FILE": str(own)})["TF_CLI_CONFIG_FILE"] == str(own)
+    assert setting.events == []
+
+
 def test_a_cache_of_the_persons_own_is_kept(setting: Setting) -> None:
     own = setting.home / ".terraformrc"
     own.write_text('plugin_cache_dir = "/elsewhere"\n')
@@ -187,16 +196,49 @@ def test_a_cache_of_the_persons_own_is_kept(setting: Setting) -> None:
     assert setting.configure({"TF_PLUGIN_CACHE_DIR": "/elsewhere"}) == {}
 
 
-def test_the_file_in_the_home_folder_is_left_alone_unless_a_mirror_is_set(
+def test_the_file_in_the_home_folder_is_used_as_it_is_where_no_mirror_must_be_named(
     setting: Setting, tmp_path: Path
 ) -> None:
-    (setting.home / ".terraformrc").write_text("")
+    (setting.home / ".terraformrc").write_text("disable_checkpoint = true\n")
+    cache = {"TF_PLUGIN_CACHE_DIR": str(setting.cache)}
+    assert setting.configure({}) == cache
+    assert setting.configure({}, Mirror(tmp_path, Origin.IMPLIED)) == cache
+
+
+def test_a_mirror_is_added_to_a_copy_of_the_file_in_the_home_folder(setting: Setting, tmp_path: Path) -> None:
+    own = setting.home / ".terraformrc"
+    own.write_text('credentials "example.org" {\n  token = "x"\n}\n')
+    variables = setting.configure({}, Mirror(unpacked(tmp_path / "mirror"), Origin.ADD_ON))
+    copy = Path(variables["TF_CLI_CONFIG_FILE"])
+    assert 'credentials "example.org"' in copy.read_text()
+    assert "filesystem_mirror" in copy.read_text()
+    assert "plugin_cache_dir" in copy.read_text()
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    own.write_text('plugin_cache_dir = "/elsewhere"\n')
+    setting.configure({}, Mirror(tmp_path / "mirror", Origin.ADD_ON))
+    assert copy.read_text().count("plugin_cache_dir") == 1
+
+
+@pytest.mark.parametrize("text", ["provider_installation {\n}\n", '{"disable_checkpoint": true}'])
+def test_a_file_that_decides_itself_yields_only_to_a_mirror_that_is_set(
+    setting: Setting, tmp_path: Path, text: str
+) -> None:
+    (setting.home / ".terraformrc").write_text(text)
     mirror = unpacked(tmp_path / "mirror")
-    beside = setting.configure({}, Mirror(mirror, Origin.ADD_ON))
-    assert beside == {"TF_PLUGIN_CACHE_DIR": str(setting.cache)}
-    instead = setting.configure({}, Mirror(mirror, Origin.SET))
-    assert instead == {"TF_CLI_CONFIG_FILE": str(setting.data / CONFIG_NAME)}
+    assert setting.configure({}, Mirror(mirror, Origin.ADD_ON)) == {"TF_PLUGIN_CACHE_DIR": str(setting.cache)}
+    variables = setting.configure({}, Mirror(mirror, Origin.SET))
+    written = Path(variables["TF_CLI_CONFIG_FILE"]).read_text()
+    assert text not in written
+    assert "filesystem_mirror" in written
     assert setting.events == []
+
+
+def test_opentofu_has_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / ".terraformrc").touch()
+    assert default_config(tmp_path, "registry.opentofu.org") == tmp_path / ".terraformrc"
+    (tmp_path / ".tofurc").touch()
+    assert default_config(tmp_path, "registry.opentofu.org") == tmp_path / ".tofurc"
+    assert default_config(tmp_path, REGISTRY) == tmp_path / ".terraformrc"
 
 
 def test_without_a_cache_none_is_named(setting: Setting, tmp_path: Path) -> None:

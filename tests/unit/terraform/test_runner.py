@@ -117,6 +117,24 @@ def test_the_provider_cache_is_shared_and_optional(bench: Bench) -> None:
     assert "plugin_cache_dir" not in (bench.data / "payinfra.tfrc").read_text()
 
 
+def test_what_was_initialised_is_not_initialised_again(bench: Bench, calls: Calls) -> None:
+    bench.terraform({}).init()
+    bench.terraform({}).init()
+    assert len(calls()) == 1
+    (bench.folder / "cdk.tf.json").write_text('{"terraform": {"backend": {"s3": {}}}}')
+    bench.terraform({}).init()
+    assert len(calls()) == 2
+
+
+def test_after_a_failure_the_next_init_runs(bench: Bench, calls: Calls, tmp_path: Path) -> None:
+    terraform = bench.terraform({"plan": failed("Required plugins are not installed")})
+    terraform.init()
+    with pytest.raises(TerraformFailed):
+        terraform.plan(tmp_path / "p")
+    terraform.init()
+    assert [str(call["argv"]).split("'")[1] for call in calls()] == ["init", "plan", "init"]
+
+
 def test_two_inits_take_turns_at_the_cache(bench: Bench, tmp_path: Path) -> None:
     """The second starts only when the first is done, so neither sees the other's start without its end."""
     order: list[str] = []
@@ -449,12 +467,13 @@ def test_a_question_that_is_never_answered_ends(bench: Bench) -> None:
 def test_the_home_folder_is_the_environments(bench: Bench, scripted: Scripted, tmp_path: Path) -> None:
     home = tmp_path / "from-environment"
     home.mkdir()
-    (home / ".terraformrc").write_text("")
+    (home / ".terraformrc").write_text("disable_checkpoint = true")
     Terraform(
         binary=scripted({}),
         folder=bench.folder,
         data_dir=bench.data,
         log=bench.log,
         environment={"HOME": str(home)},
+        add_on=tmp_path / "absent",
     ).init()
     assert not (bench.data / "payinfra.tfrc").exists(), "the person's own configuration is in use"

@@ -1,0 +1,55 @@
+"""Remembers that a folder was initialised, so that a run that changes nothing need not do it again.
+
+`terraform init` costs a second even when nothing is to be done, for it hashes the provider. What it depends
+on is put in a fingerprint; Terraform itself still checks the provider against the lock at every plan.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from payinfra.terraform.binary import Binary
+from payinfra.terraform.jsonvalue import JsonValue, at, parse
+from payinfra.terraform.lockfile import PLACED
+from payinfra.terraform.mirror import CONFIG_VARIABLE
+
+STAMP = "initialised"
+
+
+def fingerprint(folder: Path, binary: Binary, environment: Mapping[str, str]) -> str | None:
+    """What `init` depends on, as one hash; None where that cannot be told."""
+    if any(folder.glob("*.tf")):
+        return None  # in Terraform's own language, which is not read here
+    wanted: list[JsonValue] = [binary.kind.value, str(binary.version)]
+    for file in sorted(folder.glob("*.tf.json")):
+        try:
+            content = parse(file.read_bytes())
+        except ValueError:
+            return None
+        if at(content, "module") is not None:
+            return None  # modules may come from anywhere
+        wanted.append(at(content, "terraform"))
+    lock, config = folder / PLACED, Path(environment.get(CONFIG_VARIABLE, "/dev/null"))
+    wanted += [lock.read_text() if lock.exists() else "", config.read_text()]
+    return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
+
+
+def is_current(data_dir: Path, mark: str | None) -> bool:
+    """Whether the last `init` was for the same fingerprint and its providers are still there."""
+    stamp = data_dir / STAMP
+    if mark is None or not stamp.exists() or stamp.read_text() != mark:
+        return False
+    # HOST/NAMESPACE/TYPE/VERSION/PLATFORM, each a link into the cache or the mirror
+    return all(any(package.glob("*")) for package in data_dir.glob("providers/*/*/*/*/*"))
+
+
+def remember(data_dir: Path, mark: str | None) -> None:
+    """Note that `init` has ended well."""
+    if mark is not None:
+        (data_dir / STAMP).write_text(mark)
+
+
+def forget(data_dir: Path) -> None:
+    """Let the next `init` run in any case."""
+    (data_dir / STAMP).unlink(missing_ok=True)
