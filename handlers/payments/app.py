@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
 
-from . import __version__, conflicts, observe, problems, request, schemas
+from . import __version__, conflicts, observe, problems, request, validation
 from .config import Config
 from .core import Payment, idempotency_key
 from .observe import Observer
@@ -153,7 +153,7 @@ def _read_query(asked: Request) -> tuple[Listing, int, str | None]:
         else:
             values[name] = _typed(name, given[0])
     errors += (
-        FieldError(error.field.removeprefix("/"), error.detail) for error in schemas.check("query", values)
+        FieldError(error.field.removeprefix("/"), error.detail) for error in validation.check("query", values)
     )
     by = [index for index in Index if index.value in asked.query]
     if len(by) != 1:

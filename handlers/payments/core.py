@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import cast
 
-from . import problems, schemas
+from . import problems, validation
 from .cards import has_card_number
 from .problems import FieldError
 
@@ -148,7 +148,7 @@ def read_payment(key: str, body: bytes) -> Payment:
         Problem: 413, 400 or 422.
     """
     document = _parse(body)
-    errors = schemas.check("payment", document) or tuple(_unstorable(document))
+    errors = validation.check("payment", document) or tuple(_unstorable(document))
     if errors:
         raise problems.invalid(errors)
     metadata = cast(Mapping[str, str] | None, document.get("metadata"))

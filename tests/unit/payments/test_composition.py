@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from handlers.payments import aws, conflicts, handler, schemas
+from handlers.payments import aws, conflicts, handler, validation
 from handlers.payments.config import Config
 from handlers.payments.core import Found
 
@@ -108,7 +108,7 @@ def test_only_streams_are_streams() -> None:
 
 def test_a_schema_that_is_not_there() -> None:
     with pytest.raises(FileNotFoundError):
-        schemas.load("nothing")
+        validation.load("nothing")
 
 
 def test_nothing_found_is_no_conflict_and_no_payment() -> None:
