@@ -23,12 +23,11 @@ class Unreadable:
     broken: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Package:
-    """A zip's Python source files, by their names in it, and the names of all its files."""
+    """A zip's own Python source files, by their names in it; one object a zip, so that answers can be kept."""
 
     sources: dict[str, str]
-    files: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ def _read(file: Path, _changed_ns: int, _size: int) -> Package | Unreadable:
                     sources[info.filename] = archive.read(info).decode("utf-8", "replace")
     except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
         return Unreadable(f"{file} is no zip that can be read: {error}", broken=True)
-    return Package(sources, frozenset(info.filename for info in infos))
+    return Package(sources)
 
 
 def _is_own(filename: str, infos: list[zipfile.ZipInfo]) -> bool:
@@ -212,25 +211,48 @@ class Catches:
         return tuple(missing)
 
 
+@lru_cache(maxsize=64)
 def catches(handler: Handler) -> Catches:
-    """Look for `except` clauses and for Powertools' exception handlers in the handler's module."""
+    """Look for `except` clauses and for Powertools' exception handlers in the handler's module.
+
+    A handler that only puts parts together leaves it to them: the modules of its own that it imports count.
+    """
     caught: set[str] = set()
     calls_aws = reads_json = False
-    for node in ast.walk(handler.tree):
+    for file in dict.fromkeys((handler.file, *_imports(handler.tree, handler.file, handler.package))):
+        source = handler.package.sources[file]
+        calls_aws |= _AWS_IMPORT.search(source) is not None
+        reads_json |= "json.loads(" in source
+        tree = _parsed(source) if "except" in source else None
+        if tree is not None:
+            caught |= set(_caught(tree))
+    return Catches(frozenset(caught), calls_aws, reads_json)
+
+
+def _caught(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
         match node:
-            case ast.ExceptHandler(type=kind, body=body) if not all(
-                isinstance(one, ast.Pass) for one in body
-            ):
-                caught |= {"BaseException"} if kind is None else set(_last_names(kind))
+            case ast.ExceptHandler(body=body) if all(isinstance(one, ast.Pass) for one in body):
+                pass
+            case ast.ExceptHandler(type=None):
+                yield "BaseException"
+            case ast.ExceptHandler(type=ast.expr() as kind):
+                yield from _last_names(kind)
             case ast.Call(func=ast.Attribute(attr="exception_handler"), args=[kind, *_]):
-                caught |= set(_last_names(kind))
-            case ast.Name(id="boto3") | ast.ImportFrom(module="boto3" | "botocore" | "botocore.exceptions"):
-                calls_aws = True
-            case ast.Attribute(value=ast.Name(id="json"), attr="loads"):
-                reads_json = True
+                yield from _last_names(kind)
             case _:
                 pass
-    return Catches(frozenset(caught), calls_aws, reads_json)
+
+
+def _parsed(source: str) -> ast.Module | None:
+    """The syntax tree; None for what is not Python, which the function would fail on by itself."""
+    try:
+        return _parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+_AWS_IMPORT = re.compile(r"^\s*(?:import boto3|from (?:boto3|botocore)\b)", re.MULTILINE)
 
 
 def _last_names(node: ast.expr) -> Iterator[str]:
@@ -254,6 +276,7 @@ class Refusal:
     status: str
 
 
+@lru_cache(maxsize=64)
 def refusal(handler: Handler) -> Refusal | None:
     """The first client error in the handler's module, or else in a module of its own that it uses."""
     seen: set[str] = set()
@@ -263,16 +286,19 @@ def refusal(handler: Handler) -> Refusal | None:
         if file in seen:
             continue
         seen.add(file)
-        try:
-            tree = _parse(handler.package.sources[file])
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        source = handler.package.sources[file]
+        tree = _parsed(source)
+        if tree is None:
             continue
-        for node in ast.walk(tree):
+        for node in ast.walk(tree) if _MAYBE_REFUSES.search(source) else ():
             status = _client_error(node)
             if status:
                 return Refusal(file, getattr(node, "lineno", 0), status)
         todo += _imports(tree, file, handler.package)
     return None
+
+
+_MAYBE_REFUSES = re.compile(r"\b4\d\d\b|HTTPStatus|(?:Request|Forbidden|Found|TooLarge|Unauthorized)\w*Error")
 
 
 def _client_error(node: ast.AST) -> str:
@@ -306,7 +332,8 @@ _CLIENT_STATUSES = frozenset(
 def _imports(tree: ast.Module, file: str, package: Package) -> Iterator[str]:
     """The files of the modules in the same zip that a module imports."""
     folder = file.rpartition("/")[0]
-    for node in ast.walk(tree):
+    # Imports inside functions are left out: a whole walk over every module costs more than all other checks.
+    for node in tree.body:
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

@@ -44,6 +44,7 @@ NO_OTHER_RESOURCE = frozenset(
         "cloudwatch:listmetrics",
         "cloudwatch:putmetricdata",
         "dynamodb:describelimits",
+        "dynamodb:liststreams",
         "dynamodb:listtables",
         "ec2:describenetworkinterfaces",
         "ecr:getauthorizationtoken",

@@ -1,15 +1,25 @@
 """Checks of KMS keys: that they rotate, that not everybody may use them, and that those may who must."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-from payinfra.checks.manifest import Absent, Gap, Manifest, Policy, Resource, Statement
+from payinfra.checks.manifest import Absent, Block, Gap, Manifest, Policy, Resource, Statement
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import Key, key_at
 from payinfra.checks.policy.judging import flag_on, nested, region_of, settled
-from payinfra.checks.policy.permissions import fits, grants, is_everybody, names, policy_beside, services
+from payinfra.checks.policy.permissions import (
+    fits,
+    grants,
+    is_everybody,
+    names,
+    policy_beside,
+    services,
+    through,
+)
 
 _SYMMETRIC = ("SYMMETRIC_DEFAULT",)
 _LEAST_WINDOW = 7
+_ALARMS = ("aws_cloudwatch_metric_alarm", "aws_cloudwatch_composite_alarm")
 _LOG_CONTEXT = "kms:encryptioncontext:aws:logs:arn"
 _LOG_ACTIONS = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
 _TOPIC_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
@@ -80,26 +90,51 @@ def _window(key: Resource) -> Iterator[Verdict]:
     id="PI-KMS-003",
     title="A key's policy admits the services that need the key",
     severity=Severity.HIGH,
-    on="aws_kms_key",
     risk="Logs are refused, alarms are swallowed by the topic, or the table becomes unreadable.",
     fix="Allow logs.<region>.amazonaws.com with the log groups' encryption context, cloudwatch.amazonaws.com "
     "where alarms publish to a topic under the key, and the account or its roles through DynamoDB.",
 )
-def key_admits_its_services(key: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
-    """What needs the key is read from what names it."""
-    groups = [
-        group
-        for group in manifest.all("aws_cloudwatch_log_group")
-        if _uses(group, "kms_key_id", key, manifest)
-    ]
-    topics = [
-        topic
-        for topic in manifest.all("aws_sns_topic")
-        if _uses(topic, "kms_master_key_id", key, manifest) and _alarms(topic, manifest)
-    ]
-    tables = _tables(key, manifest)
-    if not (groups or topics or tables):
-        return (Verdict.not_applicable("no log group, no alarm's topic and no table uses the key"),)
+def keys_admit_their_services(manifest: Manifest) -> tuple[Verdict, ...]:
+    """What needs a key is read from what names it; keys that this file does not make are judged elsewhere."""
+    uses = _uses(manifest)
+    if not uses:
+        return (Verdict.not_applicable("no log group, no alarm's topic and no table uses a key of the file"),)
+    return tuple(verdict for key, users in uses.items() for verdict in _admission(key, users, manifest))
+
+
+@dataclass
+class _Users:
+    """What cannot work unless a key's policy admits its service."""
+
+    groups: list[Resource] = field(default_factory=list)
+    topics: list[Resource] = field(default_factory=list)
+    tables: list[Resource] = field(default_factory=list)
+
+
+def _uses(manifest: Manifest) -> dict[Resource, _Users]:
+    found: dict[Resource, _Users] = {}
+
+    def users(block: Block, path: str) -> _Users:
+        key = key_at(block, path, manifest)
+        resource = key.resource if isinstance(key, Key) else None
+        return _Users() if resource is None else found.setdefault(resource, _Users())
+
+    for group in manifest.all("aws_cloudwatch_log_group"):
+        users(group, "kms_key_id").groups.append(group)
+    for topic in manifest.all("aws_sns_topic"):
+        if any(one.type in _ALARMS for one in manifest.referrers(topic)):
+            users(topic, "kms_master_key_id").topics.append(topic)
+    for table in manifest.all("aws_dynamodb_table"):
+        users(table, "server_side_encryption.kms_key_arn").tables.append(table)
+        replicas = nested(table, "replica")
+        for replica in () if isinstance(replicas, Gap) else replicas:
+            users(replica, "kms_key_arn").tables.append(table)
+    for separate in manifest.all("aws_dynamodb_table_replica"):
+        users(separate, "kms_key_arn").tables.append(separate)
+    return found
+
+
+def _admission(key: Resource, users: _Users, manifest: Manifest) -> tuple[Verdict, ...]:
     policies = policy_beside(key, manifest, "aws_kms_key_policy", "key_id")
     unclear = [policy.why for _, policy in policies if isinstance(policy, Gap)]
     statements = [
@@ -112,54 +147,28 @@ def key_admits_its_services(key: Resource, manifest: Manifest) -> tuple[Verdict,
     unclear += [reason for statement in statements for reason in statement.unclear]
     region = region_of(key)
     if isinstance(region, Gap):
-        return (Verdict.unknown(f"the key's region is not known: {region.why}"),)
-    missing: list[str] = []
-    for group in groups:
-        if not any(_admits_logs(statement, group, region, manifest) for statement in statements):
-            missing.append(f"logs.{region}.amazonaws.com for {group.address}")
-    for topic in topics:
+        return (Verdict.unknown(f"the key's region is not known: {region.why}", key.address),)
+    missing = [
+        f"logs.{region}.amazonaws.com for {group.address}"
+        for group in users.groups
+        if not any(_admits_logs(statement, group, region, manifest) for statement in statements)
+    ]
+    missing += [
+        f"cloudwatch.amazonaws.com for {topic.address}"
+        for topic in users.topics
         if not all(
             any(_admits(statement, "cloudwatch.amazonaws.com", action) for statement in statements)
             for action in _TOPIC_ACTIONS
-        ):
-            missing.append(f"cloudwatch.amazonaws.com for {topic.address}")
+        )
+    ]
     # AWS's own default policy, used where there is none, lets IAM decide: DynamoDB then works.
     if policies and not any(_admits_table(statement, region) for statement in statements):
-        missing += [f"the account or a role through DynamoDB for {table}" for table in tables]
+        missing += [f"the account or a role through DynamoDB for {table.address}" for table in users.tables]
     if missing and unclear:
-        return (Verdict.unknown(f"the key's policy is not all known: {unclear[0]}"),)
-    return settled(Verdict.failed(f"the policy does not admit {what}") for what in missing)
-
-
-def _uses(resource: Resource, path: str, key: Resource, manifest: Manifest) -> bool:
-    found = key_at(resource, path, manifest)
-    return isinstance(found, Key) and found.resource is key
-
-
-def _alarms(topic: Resource, manifest: Manifest) -> bool:
-    """Whether an alarm publishes to the topic."""
-    return any(
-        resource.type in ("aws_cloudwatch_metric_alarm", "aws_cloudwatch_composite_alarm")
-        for resource in manifest.referrers(topic)
-    )
-
-
-def _tables(key: Resource, manifest: Manifest) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    for table in manifest.all("aws_dynamodb_table"):
-        replicas = nested(table, "replica")
-        uses = [_uses(table, "server_side_encryption.kms_key_arn", key, manifest)]
-        uses += [
-            key_of_replica.resource is key
-            for replica in (() if isinstance(replicas, Gap) else replicas)
-            if isinstance(key_of_replica := key_at(replica, "kms_key_arn", manifest), Key)
-        ]
-        if any(uses):
-            found[table.address] = None
-    for replica in manifest.all("aws_dynamodb_table_replica"):
-        if _uses(replica, "kms_key_arn", key, manifest):
-            found[replica.address] = None
-    return tuple(found)
+        return (Verdict.unknown(f"the key's policy is not all known: {unclear[0]}", key.address),)
+    if not missing:
+        return (Verdict.passed(address=key.address),)
+    return tuple(Verdict.failed(f"the policy does not admit {what}", key.address) for what in missing)
 
 
 def _admits(statement: Statement, service: str, action: str) -> bool:
@@ -197,5 +206,4 @@ def _admits_table(statement: Statement, region: str) -> bool:
         return False
     if not any(principal.kind in ("AWS", "*") for principal in statement.principals):
         return False
-    vias = [one for one in statement.conditions if one.variable.lower() == "kms:viaservice"]
-    return all(any(fits(value, f"dynamodb.{region}.amazonaws.com") for value in via.values) for via in vias)
+    return through(statement, "dynamodb", region)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from payinfra.checks.manifest import Absent, Block, Gap, Json, Manifest, Resource, is_literal
 from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.code import Handler, handler_of, mentions
 from payinfra.checks.policy.encryption import Key, key_at
 from payinfra.checks.policy.judging import nested, of_gap, region_of, serving_regions, settled
 
@@ -281,15 +282,31 @@ def _custom(alarm: Resource, metric: _Metric, given: frozenset[str], manifest: M
             yield Verdict.unknown(f"{one.address}: {dimensions.why}")
             return
         made.append(frozenset() if isinstance(dimensions, Gap) else frozenset(dimensions))
+    shown = " and ".join(sorted(given)) or "none"
     if made and given not in made:
         usual = " and ".join(sorted(made[0])) or "no dimension"
-        yield Verdict.failed(
-            f"{metric.name} is made with {usual}, not with {' and '.join(sorted(given)) or 'none'}"
-        )
+        yield Verdict.failed(f"{metric.name} is made with {usual}, not with {shown}")
     elif not made:
-        yield Verdict.warn(
-            f"no metric filter of its region makes {metric.namespace} {metric.name}: code must"
-        )
+        yield from _in_code(alarm, metric, given, manifest)
+
+
+def _in_code(
+    alarm: Resource, metric: _Metric, given: frozenset[str], manifest: Manifest
+) -> Iterator[Verdict]:
+    """A metric that a function of the region writes into its log (EMF): its code must name it and each dimension.
+
+    Powertools adds the dimension `service` by itself.
+    """
+    for function in manifest.all("aws_lambda_function"):
+        handler = handler_of(function) if function.region == alarm.region else None
+        if isinstance(handler, Handler) and mentions(handler, (metric.name,)):
+            missing = sorted(name for name in given if name != "service" and not mentions(handler, (name,)))
+            if missing:
+                yield Verdict.failed(f"{function.address} writes {metric.name} without {missing[0]}")
+            return
+    yield Verdict.warn(
+        f"neither a metric filter nor a function of its region makes {metric.namespace} {metric.name}"
+    )
 
 
 @check(

@@ -69,7 +69,18 @@ def _arn(text: str) -> str | None:
 
 
 def _fits(arn: str, forms: tuple[str, ...]) -> bool:
-    return arn == "*" or any(_form(form).fullmatch(arn) for form in forms if form != "*")
+    return arn == "*" or any(_fits_form(arn, form) for form in forms if form != "*")
+
+
+@lru_cache(maxsize=4096)
+def _fits_form(arn: str, form: str) -> bool:
+    """Whether an ARN, or what a `*` at its end may stand for, has a form."""
+    if _form(form).fullmatch(arn):
+        return True
+    if not arn.endswith("*"):
+        return False
+    cuts = (cut.end() for cut in re.finditer(r"[:/](?![^{]*\})", form))
+    return any(_form(form[:cut]).fullmatch(arn[:-1]) for cut in cuts)
 
 
 @lru_cache(maxsize=1024)

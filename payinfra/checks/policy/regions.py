@@ -74,7 +74,9 @@ def _providers(manifest: Manifest) -> Iterator[Verdict]:
             yield Verdict.failed("this provider's region has no provider with an alias", provider.address)
     configured = {provider.address for provider in providers}
     for resource in aws_resources(manifest):
-        if resource.provider not in configured:
+        if not isinstance(resource.provider, str):
+            yield Verdict.unknown(f"its provider is not known: {resource.provider.why}", resource.address)
+        elif resource.provider not in configured:
             yield Verdict.failed(f"its provider {resource.provider} is not configured", resource.address)
 
 

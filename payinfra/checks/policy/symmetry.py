@@ -177,11 +177,21 @@ def _leaves(path: str, value: Json) -> Iterator[tuple[str, Json]]:
             yield path, value
 
 
+def _is_one_span(text: str) -> bool:
+    return text.startswith("${") and text.endswith("}") and text.count("${") == 1
+
+
 def _leaf(value: Json, resource: Resource, twins: Twins) -> str:
     if not isinstance(value, str):
         return json.dumps(value)
     text = value
-    for reference in references_in(value):
+    references = references_in(value)
+    if references and _is_one_span(value):
+        targets = [twins.manifest.target(reference) for reference in references]
+        if all(target is not None and target.type in _TABLES for target in targets):
+            # One table serves both regions: each names its own side of it in another way.
+            return f"<{references[0].attribute.rpartition('.')[2]} of {references[0].address}>"
+    for reference in references:
         target = twins.manifest.target(reference)
         number = twins.numbers.get(reference.address)
         if number is None or target is None:
