@@ -56,13 +56,14 @@ class Block:
 
     def raw(self, path: str) -> Value:
         """What stands at the path, unresolved, but stepping through locals where the path leads into one."""
-        value: Value = self.body
+        value: Json = self.body
         at = self.path
         for part in paths.parse(path):
-            value = self._into(value, part, at)
+            found = self._into(value, part, at)
+            if isinstance(found, Gap):
+                return found
+            value = found
             at = _join(at, part)
-            if isinstance(value, Gap):
-                return value
         return Absent(self._at(path)) if value is None else value
 
     def get(self, path: str) -> Value:
@@ -235,7 +236,7 @@ class Block:
         value = self.raw(path)
         return self._context.resolve_names(value) if isinstance(value, str) else value
 
-    def _into(self, value: Value, part: str | int, at: str) -> Value:
+    def _into(self, value: Json, part: str | int, at: str) -> Value:
         there = _join(at, part)
         if isinstance(value, str):
             value = self._context.resolve_names(value)
@@ -258,10 +259,8 @@ class Block:
                 return Absent(there)
             case (list(), _):
                 return WrongType(at, f"{len(value)} blocks", "one block")
-            case (Gap(), _):
-                return value
             case _:
-                return WrongType(at or part_name(part), kind_of(value), "a block")
+                return WrongType(at, kind_of(value), "a block")
 
     def _at(self, path: str) -> str:
         return f"{self.path}.{path}" if self.path and path else self.path or path
@@ -287,11 +286,6 @@ def references_of(value: Json, context: Context) -> tuple[Reference, ...]:
             case _:
                 pass
     return tuple(found)
-
-
-def part_name(part: str | int) -> str:
-    """One step of a path as a person writes it."""
-    return f"[{part}]" if isinstance(part, int) else part
 
 
 def _join(at: str, part: str | int) -> str:

@@ -14,7 +14,7 @@ from typing import Protocol
 from payinfra.checks.manifest.templates import is_literal, spans, string_end
 from payinfra.checks.manifest.values import Json
 
-_TOKEN = re.compile(r"\s*(?:(?P<number>-?\d+(?:\.\d+)?)|(?P<word>[A-Za-z_][\w-]*)|(?P<sign>.))", re.DOTALL)
+_TOKEN = re.compile(r"\s*(?:(?P<number>-?\d+(?:\.\d+)?)|(?P<word>[A-Za-z_][\w-]*)|(?P<sign>\S))")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 _ESCAPE = re.compile(r"\\(?:([nrt\"\\])|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8}))")
 _MOST_DEPTH = 40
@@ -253,8 +253,6 @@ class _Parser:
         """The inside of a quoted template, its escapes undone outside of `${…}`."""
         begin = self._start + 1
         end = string_end(self._text, begin)
-        if end < 0:
-            raise Unknown
         inside = self._text[begin:end]
         self._position = end + 1
         self._advance()

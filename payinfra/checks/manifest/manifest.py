@@ -288,14 +288,11 @@ class Manifest(Context):
             if resource in referents:
                 sure.append(one)
             elif not referents:
-                match one.text(by):
-                    case str(name):
-                        if name == self._physical_name(resource):
-                            sure.append(one)
-                    case Absent():
-                        pass
-                    case Gap():
-                        unclear.append(one)
+                name = one.text(by)
+                if isinstance(name, str):
+                    sure += [one] if name == self._physical_name(resource) else []
+                elif not isinstance(name, Absent):
+                    unclear.append(one)
         return Attached(tuple(sure), tuple(unclear))
 
     def comes_before(self, first: Resource, second: Resource) -> bool:

@@ -73,8 +73,9 @@ def references_in(text: str) -> tuple[Reference, ...]:
 
 
 def string_end(text: str, position: int) -> int:
-    """The index of the quote that closes a quoted template whose inside begins at `position`, or -1."""
-    return _scan(text, position, '"')
+    """The index of the quote that closes a quoted template whose inside begins at `position`, or the end."""
+    end = _scan(text, position, '"')
+    return len(text) if end < 0 else end
 
 
 def _is_escaped(text: str, position: int) -> bool:

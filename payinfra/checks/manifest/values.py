@@ -86,5 +86,5 @@ def kind_of(value: Json) -> str:
             return "a list"
         case dict():
             return "a block"
-        case None:
+        case _:
             return "null"

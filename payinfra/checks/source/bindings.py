@@ -67,9 +67,9 @@ class Bindings:
         return tuple(match.decode() for match in _CLASS.findall(head))
 
 
-def installed() -> Bindings | None:
+def installed(package: str = PACKAGE) -> Bindings | None:
     """The bindings that Python would import, found without importing them; None where there are none."""
-    spec = PathFinder.find_spec(PACKAGE)
+    spec = PathFinder.find_spec(package)
     places = spec.submodule_search_locations if spec is not None else None
     return Bindings(Path(next(iter(places)))) if places else None
 

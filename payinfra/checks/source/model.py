@@ -83,7 +83,7 @@ def source_check(
     return lambda judge: SourceCheck(rule, judge)
 
 
-def read_tree(root: Path) -> SourceTree:
+def read_tree(root: Path, most_files: int = _MOST_FILES) -> SourceTree:
     """Read and parse every Python file below a folder; hidden and generated folders are left out.
 
     Raises:
@@ -94,7 +94,7 @@ def read_tree(root: Path) -> SourceTree:
     paths = sorted(_python_files(root))
     if not paths:
         raise EnvironmentUnusable(f"{root} has no Python file: there is nothing to check.")
-    if len(paths) > _MOST_FILES:
+    if len(paths) > most_files:
         raise EnvironmentUnusable(
             f"{root} has {len(paths)} Python files.", "Give the folder of one project, not of its packages."
         )

@@ -10,6 +10,8 @@ from payinfra.checks.verdicts import Severity, Verdict
 _FEWEST_IN_A_ROW = 3
 _LARGE = 40
 """Constructs in a row, or syntax nodes in one construct, from which a repetition is worth a function."""
+_MOST_IN_A_ROW = 30
+"""Longer blocks are told in pieces, so that time grows with a file's length and not with its square."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def _longest(
     if run[position].size >= _LARGE and (run[position].shape,) in first:
         length, origin = 1, first[(run[position].shape,)]
     end = position + _FEWEST_IN_A_ROW
-    while end <= len(run):
+    while end <= min(len(run), position + _MOST_IN_A_ROW):
         found = first.get(tuple(one.shape for one in run[position:end]))
         if found is None:
             break
@@ -81,7 +83,7 @@ def _longest(
 
 def _remember(run: list[_Construct], end: int, first: dict[tuple[str, ...], _Construct]) -> None:
     """Note every stretch that ends here."""
-    for start in range(end):
+    for start in range(max(0, end - _MOST_IN_A_ROW), end):
         if end - start == 1 or end - start >= _FEWEST_IN_A_ROW:
             first.setdefault(tuple(one.shape for one in run[start:end]), run[start])
 

@@ -10,6 +10,7 @@ from payinfra.checks.verdicts import Severity, Verdict
 
 OUTPUTS_FILE = "flat-outputs.json"
 _INTEGRATION_FOLDERS = frozenset({"integration", "e2e", "end_to_end", "acceptance", "live"})
+_TEST_FOLDERS = frozenset({"test", "tests", "testing"})
 _INTEGRATION_NAME = re.compile(r"(?:^|_)(?:integration|e2e|end_to_end|acceptance|live)(?:_|\.|$)")
 _ASSERTING = re.compile(r"_?(?:assert|expect|ensure|must)", re.IGNORECASE)
 _ASSERTING_CALLS = frozenset({"raises", "warns", "fail", "deprecated_call"})
@@ -44,7 +45,7 @@ class _Test:
     risk="A change that breaks the stack is noticed by its users.",
     fix="Add test_*.py files with test functions, such as one that synthesizes the stack and looks at it.",
 )
-def tests_exist(tree: SourceTree) -> Iterator[Verdict]:
+def project_has_tests(tree: SourceTree) -> Iterator[Verdict]:
     """Count the test functions that pytest would collect."""
     yield from _unparsed_tests(tree)
     found = sum(1 for _ in _tests(tree))
@@ -61,7 +62,7 @@ def tests_exist(tree: SourceTree) -> Iterator[Verdict]:
     risk="A test that cannot fail is green whatever the code does.",
     fix="Assert what the code under test is for, or remove the test.",
 )
-def tests_assert(tree: SourceTree) -> Iterator[Verdict]:
+def every_test_asserts(tree: SourceTree) -> Iterator[Verdict]:
     """Look for an assertion that can fail, in the test or in a function of the project that it calls."""
     yield from _unparsed_tests(tree)
     asserting = _asserting_functions(tree)
@@ -118,14 +119,23 @@ def _tests(tree: SourceTree) -> Iterator[_Test]:
 
 
 def _asserting_functions(tree: SourceTree) -> frozenset[str]:
-    """The names of functions that assert, by themselves or through others of the project."""
-    bodies = [node for file in tree.files for node in file.nodes if isinstance(node, _Function)]
+    """The names of the tests' own functions that assert, by themselves or through others.
+
+    What the code under test asserts is left out: it is not the test's doing.
+    """
+    files = [file for file in tree.files if file.is_test or _is_support(file)]
+    bodies = [node for file in files for node in file.nodes if isinstance(node, _Function)]
     known: frozenset[str] = frozenset()
     while True:
         more = frozenset(one.name for one in bodies if one.name in known or _asserts(one, known))
         if more == known:
             return known
         known = more
+
+
+def _is_support(file: SourceFile) -> bool:
+    *folders, name = file.shown.split("/")
+    return name == "conftest.py" or bool(_TEST_FOLDERS & set(folders))
 
 
 def _asserts(function: _Function, asserting: frozenset[str]) -> bool:
