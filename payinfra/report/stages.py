@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.table import Table
 from rich.text import Text
 
 from payinfra.formats import Format
@@ -12,7 +13,7 @@ from payinfra.results import Deployed, Destroyed, Synthesized, headline
 
 if TYPE_CHECKING:
     from payinfra.doctor import Finding
-    from payinfra.outputs import Outputs
+    from payinfra.outputs import Outputs, RegionOutputs
     from payinfra.settings import Settings
     from payinfra.terraform import Plan
 
@@ -59,7 +60,6 @@ def planned(console: Console, plan: "Plan", fmt: Format) -> None:
 def deployed(console: Console, result: Deployed, settings: "Settings", fmt: Format) -> None:
     """What is where after a deployment, and what to try next."""
     outputs = result.outputs
-    regions = (outputs.primary, outputs.secondary)
     if fmt is Format.JSON:
         write_json(
             console,
@@ -81,13 +81,6 @@ def deployed(console: Console, result: Deployed, settings: "Settings", fmt: Form
             },
         )
         return
-    where = [
-        ("API", *(region.api_endpoint for region in regions)),
-        ("function", *(region.lambda_function_name for region in regions)),
-        ("table", *(region.dynamodb_table_name for region in regions)),
-        ("audit bucket", *(region.s3_bucket_name for region in regions)),
-        ("API key is in", *(region.api_key_parameter for region in regions)),
-    ]
     paid = [
         f"Payment {proof.payment_id}, sent through {proof.written_in}, was read in {proof.read_in} "
         f"after {proof.lag_s:.2f} s."
@@ -96,11 +89,14 @@ def deployed(console: Console, result: Deployed, settings: "Settings", fmt: Form
     changed = "nothing to change" if not result.plan.has_changes else headline(result.plan)
     write(
         console,
-        table(("", *(region.region for region in regions)), where),
-        Text(f"Failover name: {outputs.failover_domain}"),
+        *(
+            _where(region, role)
+            for region, role in zip(outputs.regions, ("primary", "secondary"), strict=True)
+        ),
+        Text(f"Failover name: {outputs.failover_domain}\n"),
         *(Text(line) for line in paid),
         Text(f"Environment {settings.env}: {changed}, in {result.seconds:.0f} s."),
-        Text("Next:"),
+        Text("\nNext:"),
         next_commands(
             (
                 (settings.command("outputs"), "everything that was deployed, by name"),
@@ -174,6 +170,22 @@ def diagnosis(console: Console, findings: "Sequence[Finding]", fmt: Format) -> N
         for each in findings
     ]
     write(console, table(("", "what", "found", "needed", "fix"), rows))
+
+
+def _where(region: "RegionOutputs", role: str) -> Group:
+    """What is where in a region. The lines are never folded, so that a URL can be copied."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, overflow="ignore")
+    for what, value in (
+        ("API", region.api_endpoint),
+        ("function", region.lambda_function_name),
+        ("table", region.dynamodb_table_name),
+        ("audit bucket", region.s3_bucket_name),
+        ("API key is in", f"parameter {region.api_key_parameter}"),
+    ):
+        grid.add_row(Text(f"  {what}"), Text(value))
+    return Group(Text(f"{region.region} ({role})", style="bold"), grid)
 
 
 def _plan_json(plan: "Plan") -> dict[str, object]:

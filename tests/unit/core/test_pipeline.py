@@ -2,26 +2,30 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from payinfra.aws import Aws, Endpoints
+from payinfra.checks.outcome import Finding, Outcome, summarize
+from payinfra.checks.verdicts import Kind, Severity
 from payinfra.errors import EnvironmentUnusable, GateFailed
 from payinfra.events import Event, StageFinished, StageSkipped, StageStarted
 from payinfra.lock import exclusive
 from payinfra.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX, Outputs
 from payinfra.pipeline import Pipeline
 from payinfra.proof import Proof
+from payinfra.results import ChecksFailed
 from payinfra.settings import Settings, Target
-from payinfra.terraform import Binary, Change, ChangeAction, Kind, OutputValue, Plan, Version
+from payinfra.terraform import Binary, Change, ChangeAction, OutputValue, Plan, Version
+from payinfra.terraform import Kind as TerraformKind
 from payinfra.tools import Toolbox
 
 ENDPOINTS = Endpoints(
     {"us-east-1": "http://127.0.0.1:1", "us-west-2": "http://127.0.0.1:2"}, "http://127.0.0.1:3"
 )
-BINARY = Binary(Kind.TERRAFORM, ("terraform",), Version(1, 11, 4, "1.11.4"))
+BINARY = Binary(TerraformKind.TERRAFORM, ("terraform",), Version(1, 11, 4, "1.11.4"))
 STACK = {
     "provider": {"aws": [{"alias": "primary", "region": "us-east-1"}]},
     "resource": {"aws_kms_key": {"data": {"provider": "aws.primary"}}},
@@ -37,6 +41,16 @@ def values() -> dict[str, OutputValue]:
 
 def a_plan(file: Path, *, type_: str = "aws_kms_alias", action: ChangeAction = ChangeAction.CREATE) -> Plan:
     return Plan(file, 1, 0, 0, (Change(f"{type_}.x", type_, action),))
+
+
+CLEAN = Outcome("check", (), (), (), summarize(()))
+
+
+def found(severity: Severity, kind: Kind = Kind.FAIL) -> Outcome:
+    finding = Finding(
+        "PI-S3-001", kind, severity, "Buckets are private", "aws_s3_bucket.x", "it is not", "", ""
+    )
+    return replace(CLEAN, findings=(finding,))
 
 
 @dataclass
@@ -79,6 +93,7 @@ class World:
     target: Target = Target.LOCAL
     protected: bool = False
     proven_with: list[Endpoints | None] = field(default_factory=list)
+    outcome: Outcome = CLEAN
 
     def pipeline(self) -> Pipeline:
         settings = Settings.resolve(
@@ -90,7 +105,7 @@ class World:
             local_up=lambda _settings, _emit: ENDPOINTS,
             local_addresses=lambda _settings: ENDPOINTS,
             synthesize=self.synthesize,
-            check=lambda _settings, _folder: "no finding",
+            check=lambda _settings, _folder: self.outcome,
             terraform=lambda _settings, _folder, _emit: self.terraform,  # type: ignore[arg-type,return-value]
             prove=self.prove,
         )
@@ -143,6 +158,7 @@ def test_each_stage_says_in_a_phrase_what_it_came_to(world: World) -> None:
     details = {event.stage: event.detail for event in world.events if isinstance(event, StageFinished)}
     assert details["local"].startswith("us-east-1 on http://127.0.0.1:1")
     assert details["synth"] == "1 resources"
+    assert details["check"] == "0 checks, 0 findings"
     assert details["init"] == "terraform 1.11.4"
     assert details["plan"] == details["apply"] == "1 to add, 0 to change, 0 to destroy"
     totals = {event.stage: event.total for event in world.events if isinstance(event, StageStarted)}
@@ -152,6 +168,26 @@ def test_each_stage_says_in_a_phrase_what_it_came_to(world: World) -> None:
 def test_a_stage_that_is_not_there_yet_is_said_not_to_be(world: World) -> None:
     world.pipeline().deploy(yes)
     assert StageSkipped("verify", "not part of this version yet") in world.events
+
+
+def test_a_finding_at_the_threshold_stops_before_terraform(world: World) -> None:
+    world.outcome = found(Severity.HIGH)
+    with pytest.raises(ChecksFailed, match="1 finding at or above high") as caught:
+        world.pipeline().deploy(yes)
+    assert caught.value.outcome is world.outcome
+    assert world.terraform.calls == []
+
+
+def test_a_finding_below_the_threshold_is_counted_and_passes(world: World) -> None:
+    world.outcome = found(Severity.MEDIUM)
+    world.pipeline().deploy(yes)
+    assert "apply plan.tfplan" in world.terraform.calls
+
+
+def test_what_could_not_be_judged_stops_whatever_the_threshold(world: World) -> None:
+    world.outcome = found(Severity.LOW, Kind.UNKNOWN)
+    with pytest.raises(ChecksFailed):
+        world.pipeline().plan()
 
 
 def test_outputs_are_kept_private_twice_and_hold_no_secret(world: World) -> None:
