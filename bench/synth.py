@@ -1,0 +1,126 @@
+"""How long a synthesis takes, lazy, eager and with cdktf's own CLI, warm and cold: `python -m bench.synth`.
+
+Every time is that of a whole process; the medians of several runs are compared, and the output trees byte
+for byte. It ends with 1 if the trees differ or a goal is missed, and with 2 if a command failed.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import stock, trees
+from bench.commands import EAGER, HELP, LAZY, Command, stock_synth
+from bench.timing import CommandFailed, Timing, environment, measure, run
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A promise, what was measured of it, and whether it is kept."""
+
+    promise: str
+    measured: str
+    kept: bool
+
+
+def say(line: str = "") -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def show(timing: Timing) -> Timing:
+    runs = " ".join(f"{seconds:.2f}" for seconds in timing.seconds)
+    say(f"  {timing.name:<44} {timing.median:7.2f} s   ({runs})")
+    return timing
+
+
+def tree_of(command: Command, folder: Path) -> dict[str, str]:
+    return trees.digests(folder / command.tree) if command.tree is not None else {}
+
+
+def at_least(promise: str, slow: Timing, fast: Timing, factor: float) -> Goal:
+    ratio = slow.median / fast.median
+    return Goal(f"{promise}: at least {factor:g} times as fast", f"{ratio:.1f} times", ratio >= factor)
+
+
+def at_most(promise: str, timing: Timing, seconds: float) -> Goal:
+    return Goal(f"{promise}: {seconds:g} s at most", f"{timing.median:.2f} s", timing.median <= seconds)
+
+
+def cold(command: Command, folder: Path, runs: int) -> Timing:
+    """Each run begins without jsii's cache of unpacked packages."""
+    cache = folder / "jsii-cache"
+    environ = environment(JSII_RUNTIME_PACKAGE_CACHE_ROOT=str(cache))
+    timing = measure(
+        Command(f"{command.name}, cold", command.arguments),
+        folder,
+        runs=runs,
+        environ=environ,
+        before_each=lambda: shutil.rmtree(cache, ignore_errors=True),
+    )
+    shutil.rmtree(cache, ignore_errors=True)
+    return timing
+
+
+def bench(folder: Path, *, runs: int, slow_runs: int) -> list[Goal]:
+    """Measure everything in one folder; say each time as it is known."""
+    stock.write_project(folder)
+    found: dict[str, dict[str, str]] = {}
+    try:
+        cli = stock_synth(stock.install())
+    except stock.NoStockCli as reason:
+        say(f"  without cdktf's own CLI: {reason}")
+        cli = None
+
+    # Once unmeasured: bytecode, jsii's cache and its index belong to the cold times.
+    for command in (LAZY, EAGER):
+        run(command, folder, environment())
+
+    usage = show(measure(HELP, folder, runs=runs))
+    lazy = show(measure(LAZY, folder, runs=runs))
+    found[LAZY.name] = tree_of(LAZY, folder)
+    eager = show(measure(EAGER, folder, runs=slow_runs))
+    found[EAGER.name] = tree_of(EAGER, folder)
+    goals = [
+        at_most(HELP.name, usage, 0.4),
+        at_most("warm synth", lazy, 1.0),
+        at_least("warm synth against eager", eager, lazy, 8),
+    ]
+    if cli is not None:
+        ordinary = show(measure(cli, folder, runs=slow_runs))
+        found[cli.name] = tree_of(cli, folder)
+        goals.append(at_least("warm synth against cdktf synth", ordinary, lazy, 10))
+    cold_lazy = show(cold(LAZY, folder, slow_runs))
+    cold_eager = show(cold(EAGER, folder, slow_runs))
+    goals.append(at_least("cold synth against eager", cold_eager, cold_lazy, 3))
+
+    for name, tree in found.items():
+        different = trees.differing(found[LAZY.name], tree)
+        if name != LAZY.name:
+            measured = ", ".join(different) or f"{len(tree)} files"
+            goals.append(Goal(f"output of {name}: identical", measured, bool(tree) and not different))
+    return goals
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.synth", description="Time the synthesis.")
+    parser.add_argument("--runs", type=int, default=5, help="runs of the fast commands (default 5)")
+    parser.add_argument("--slow-runs", type=int, default=3, help="runs of the slow commands (default 3)")
+    options = parser.parse_args()
+    say("Median wall time of whole processes, and each run:")
+    with tempfile.TemporaryDirectory(prefix="payinfra-bench-") as folder:
+        try:
+            goals = bench(Path(folder), runs=options.runs, slow_runs=options.slow_runs)
+        except CommandFailed as error:
+            say(str(error))
+            return 2
+    say()
+    for goal in goals:
+        say(f"  {'kept  ' if goal.kept else 'MISSED'}  {goal.promise} ({goal.measured})")
+    return 0 if all(goal.kept for goal in goals) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
