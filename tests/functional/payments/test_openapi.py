@@ -1,0 +1,112 @@
+"""The function keeps what docs/openapi.json promises, for whatever schemathesis makes of it."""
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from urllib.parse import parse_qs
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import ignored_auth, positive_data_acceptance
+
+from bench.aws_in_process import BUCKET, PARAMETER, TABLE, Region
+from handlers import openapi
+from handlers.payments.app import Application
+from handlers.payments.config import Config
+from handlers.payments.handler import compose, now_ms
+from handlers.payments.observe import Observer
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+# The API key is the gateway's to check. A valid timestamp may be too far from now, a valid text a card number.
+NOT_CHECKED = [ignored_auth, positive_data_acceptance]
+EXAMPLES = settings(
+    max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
+
+
+def test_the_document_is_up_to_date() -> None:
+    assert openapi.main(["--check"]) == 0, "run: python -m handlers.openapi"
+
+
+def test_a_stale_or_missing_document_is_noticed(tmp_path: Path) -> None:
+    out = tmp_path / "openapi.json"
+    assert openapi.main(["--check"], out) == 1
+    openapi.main([], out)
+    assert openapi.main(["--check"], out) == 0
+    out.write_text(out.read_text() + " ")
+    assert openapi.main(["--check"], out) == 1
+
+
+class Gateway:
+    """As much of API Gateway as passes a WSGI request on to the function and its answer back."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+        self.statuses: list[int] = []
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/openapi.json":
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [json.dumps(openapi.document()).encode()]
+        answer = self._app.answer(dict(_event(environ)), cast("LambdaContext", None))
+        status = cast(int, answer["statusCode"])
+        self.statuses.append(status)
+        several = cast(dict[str, list[str]], answer["multiValueHeaders"])
+        start_response(f"{status} -", [(name, value) for name, values in several.items() for value in values])
+        return [cast(str, answer["body"]).encode()]
+
+
+def _event(environ: WSGIEnvironment) -> Iterator[tuple[str, object]]:
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    headers = {
+        name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")
+    }
+    if environ.get("CONTENT_TYPE"):
+        headers["Content-Type"] = environ["CONTENT_TYPE"]
+    yield "httpMethod", environ["REQUEST_METHOD"]
+    yield "path", environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
+    yield "headers", headers
+    yield "multiValueQueryStringParameters", parse_qs(environ["QUERY_STRING"], keep_blank_values=True)
+    yield "body", cast(io.BytesIO, environ["wsgi.input"]).read(length).decode("utf-8", "replace")
+    yield "isBase64Encoded", False
+
+
+def new_gateway() -> Gateway:
+    region = Region()
+    config = Config(TABLE, BUCKET, "key", PARAMETER, "test", region.name, service="payments-openapi")
+    return Gateway(compose(config, region.clients(), Observer(config, io.StringIO())))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "mode", "seen"),
+    [
+        ("POST", "/payments", GenerationMode.POSITIVE, 201),
+        ("POST", "/payments", GenerationMode.NEGATIVE, 422),
+        ("GET", "/payments", GenerationMode.POSITIVE, 200),
+        ("GET", "/payments", GenerationMode.NEGATIVE, 422),
+        ("GET", "/payments/{payment_id}", GenerationMode.POSITIVE, 404),
+        ("GET", "/payments/{payment_id}", GenerationMode.NEGATIVE, 404),
+        ("GET", "/health", GenerationMode.POSITIVE, 200),
+    ],
+)
+def test_the_function_keeps_its_promises(method: str, path: str, mode: GenerationMode, seen: int) -> None:
+    gateway = new_gateway()
+    operation = schemathesis.openapi.from_wsgi("/openapi.json", gateway)[path][method]
+
+    @EXAMPLES
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def run(case: Case[object]) -> None:
+        body = case.body
+        if isinstance(body, dict) and mode is GenerationMode.POSITIVE:
+            body["timestamp"] = now_ms()
+        case.call_and_validate(excluded_checks=NOT_CHECKED)
+
+    run()
+    assert seen in gateway.statuses
