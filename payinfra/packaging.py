@@ -43,17 +43,15 @@ class Library:
 LIBRARIES = (
     Library(
         "aws-lambda-powertools",
-        without=tuple(
-            f"aws_lambda_powertools/utilities/{part}"
-            for part in (
-                "batch",
-                "feature_flags",
-                "idempotency",
-                "kafka",
-                "parser",
-                "streaming",
-                "validation",
-            )
+        without=(
+            "aws_lambda_powertools/event_handler/openapi/swagger_ui",
+            *(
+                f"aws_lambda_powertools/utilities/{part}"
+                for part in (
+                    *("batch", "feature_flags", "idempotency", "kafka"),
+                    *("parser", "streaming", "validation"),
+                )
+            ),
         ),
     ),
     Library("jmespath"),
