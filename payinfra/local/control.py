@@ -6,7 +6,8 @@ Plain synchronous calls. Whoever can read the state folder may make them: each c
 import json
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from payinfra.errors import EnvironmentUnusable, UsageProblem
@@ -41,6 +42,20 @@ def _listed(value: object) -> tuple[ActiveFault, ...]:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """One call on its way."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+
+
+Transport = Callable[[Sent, float], tuple[int, bytes]]
+"""Sends a call and gives the answer's status and body; the number is the timeout in seconds."""
+
+
+@dataclass(frozen=True)
 class Control:
     """Talks to one server's control port.
 
@@ -53,6 +68,7 @@ class Control:
     url: str
     token: str
     timeout: float = 5.0
+    transport: Transport = field(default=lambda sent, timeout: over_http(sent, timeout))
 
     @classmethod
     def of(cls, state_folder: Path) -> "Control":
@@ -116,23 +132,39 @@ class Control:
         self._call("POST", "/shutdown")
 
     def _call(self, method: str, path: str, body: dict[str, object] | None = None) -> object:
-        request = urllib.request.Request(  # noqa: S310 - a loopback http URL that our own server wrote
+        sent = Sent(
+            method,
             self.url + PREFIX + path,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={TOKEN_HEADER: self.token, "content-type": "application/json"},
-            method=method,
+            {TOKEN_HEADER: self.token, "content-type": "application/json"},
+            None if body is None else json.dumps(body).encode(),
         )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=self.timeout) as answer:
-                value: object = json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            raise _refusal(error.read()) from error
+            status, answer = self.transport(sent, self.timeout)
+            if status >= 400:
+                raise _refusal(answer)
+            value: object = json.loads(answer)
         except (OSError, ValueError) as error:
             raise EnvironmentUnusable(
                 f"The embedded AWS does not answer at {self.url}.", START_HINT
             ) from error
         return value
+
+
+def over_http(sent: Sent, timeout: float) -> tuple[int, bytes]:
+    """Sends a call, through no proxy.
+
+    Raises:
+        OSError: nobody answers in time.
+    """
+    request = urllib.request.Request(  # noqa: S310 - a loopback http URL that our own server wrote
+        sent.url, data=sent.body, headers=dict(sent.headers), method=sent.method
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=timeout) as answer:
+            return int(answer.status), bytes(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
 
 
 def _refusal(body: bytes) -> UsageProblem | EnvironmentUnusable:

@@ -7,6 +7,7 @@ memory. A restart of the server clears them all, so that a lost drill cannot lea
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import assert_never
 
 from payinfra.errors import UsageProblem
 
@@ -57,6 +58,8 @@ def kind(fault: Fault) -> str:
             return "replication-delay"
         case ReplicationPause():
             return "replication-pause"
+        case _:
+            assert_never(fault)
 
 
 def describe(fault: Fault) -> str:
@@ -69,6 +72,8 @@ def describe(fault: Fault) -> str:
             return f"replication takes {seconds:g} s{spread}"
         case ReplicationPause():
             return "replication is paused"
+        case _:
+            assert_never(fault)
 
 
 def to_json(fault: Fault) -> dict[str, object]:
@@ -80,6 +85,8 @@ def to_json(fault: Fault) -> dict[str, object]:
             return {"kind": kind(fault), "seconds": seconds, "jitter": jitter}
         case ReplicationPause():
             return {"kind": kind(fault)}
+        case _:
+            assert_never(fault)
 
 
 def from_json(value: object) -> Fault:

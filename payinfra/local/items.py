@@ -78,7 +78,7 @@ class StoredItems:
     journal: ItemJournal
 
     def record(self) -> None:
-        """From now on each write to any table is appended."""
+        """From now on each write to any table is appended. A new replica begins with a copy of all items."""
         original_set, original_remove = self.dynamodb._set_item, self.dynamodb._remove_item
 
         def set_item(table: Any, partition: str, sort: str, item: Any) -> Any:
@@ -92,7 +92,14 @@ class StoredItems:
                 self.journal.append((table["TableId"], partition, sort, None))
             return before
 
+        original_create = self.dynamodb._create_replica
+
+        def create_replica(name: str, table: Any, region: str) -> None:
+            original_create(name, table, region)
+            self.rewrite()
+
         self.dynamodb._set_item, self.dynamodb._remove_item = set_item, remove_item
+        self.dynamodb._create_replica = create_replica
 
     def restore(self) -> None:
         """Puts the items back into the tables that ministack has restored, by the tables' ids."""

@@ -1,0 +1,112 @@
+"""Faults as values, and the board that holds those in place."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from payinfra.errors import UsageProblem
+from payinfra.local.faults import (
+    ActiveFault,
+    Fault,
+    FaultBoard,
+    RegionBlackout,
+    ReplicationDelay,
+    ReplicationPause,
+    describe,
+    from_json,
+    kind,
+    to_json,
+)
+
+WEST = RegionBlackout("us-west-2")
+EAST = RegionBlackout("us-east-1")
+EVERY = (WEST, ReplicationDelay(2.0, 0.5), ReplicationPause())
+
+
+@pytest.fixture
+def board() -> FaultBoard:
+    return FaultBoard(now=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("fault", EVERY)
+def test_a_fault_survives_the_wire(fault: Fault) -> None:
+    assert from_json(to_json(fault)) == fault
+    assert to_json(fault)["kind"] == kind(fault)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        {},
+        {"kind": "earthquake"},
+        {"kind": "region-blackout"},
+        {"kind": "region-blackout", "region": ""},
+        {"kind": "replication-delay", "seconds": -1},
+        {"kind": "replication-delay", "seconds": 1, "jitter": 2},
+        {"kind": "replication-delay", "seconds": 1, "jitter": "x"},
+        {"kind": "replication-delay", "seconds": float("inf")},
+    ],
+)
+def test_what_is_no_usable_fault_is_a_usage_problem(value: object) -> None:
+    with pytest.raises(UsageProblem) as told:
+        from_json(value)
+    assert told.value.hint
+
+
+def test_a_delay_without_jitter_has_none() -> None:
+    assert from_json({"kind": "replication-delay", "seconds": 3}) == ReplicationDelay(3.0, 0.0)
+
+
+def test_each_fault_is_told_in_a_phrase() -> None:
+    assert describe(WEST) == "us-west-2 answers nothing"
+    assert describe(ReplicationDelay(2.0)) == "replication takes 2 s"
+    assert describe(ReplicationDelay(2.0, 0.5)) == "replication takes 2 s, give or take 0.5 s"
+    assert describe(ReplicationPause()) == "replication is paused"
+
+
+def test_a_new_board_fails_nothing(board: FaultBoard) -> None:
+    assert board.list() == ()
+    assert not board.dark("us-east-1")
+    assert not board.paused()
+    assert board.delay() == ReplicationDelay(0.0)
+
+
+def test_what_is_injected_is_in_place_until_it_is_cleared(board: FaultBoard) -> None:
+    dark, slow, paused = (board.inject(fault) for fault in EVERY)
+    assert dark == ActiveFault("fault-1", WEST, "2026-01-02T03:04:05.000+00:00")
+    assert board.list() == (dark, slow, paused)
+    assert board.dark("us-west-2")
+    assert not board.dark("us-east-1")
+    assert board.paused()
+    assert board.delay() == ReplicationDelay(2.0, 0.5)
+    assert board.clear(dark.fault_id) == (dark,)
+    assert board.list() == (slow, paused)
+    assert board.clear() == (slow, paused)
+    assert board.list() == ()
+
+
+def test_the_same_fault_again_is_the_one_in_place(board: FaultBoard) -> None:
+    assert board.inject(WEST) == board.inject(WEST)
+    assert len(board.list()) == 1
+
+
+def test_a_new_delay_takes_the_old_ones_place_and_a_blackout_only_that_of_its_region(
+    board: FaultBoard,
+) -> None:
+    board.inject(ReplicationDelay(1.0))
+    board.inject(ReplicationDelay(9.0))
+    board.inject(EAST)
+    board.inject(WEST)
+    assert [active.fault for active in board.list()] == [ReplicationDelay(9.0), EAST, WEST]
+
+
+def test_listeners_hear_of_changes_only(board: FaultBoard) -> None:
+    heard: list[int] = []
+    board.on_change(lambda: heard.append(len(board.list())))
+    board.inject(WEST)
+    board.inject(WEST)
+    board.clear("fault-9")
+    board.clear()
+    board.clear()
+    assert heard == [1, 0]
