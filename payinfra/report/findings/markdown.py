@@ -35,10 +35,9 @@ def render(outcome: Outcome, fail_on: Severity) -> str:
 
 def plain(text: str) -> str:
     """A text in which Markdown and HTML see nothing but text, on one line."""
-    shown = (
-        visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
-    )
-    return _SPECIAL.sub(r"\\\1", shown)
+    shown = visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    # The sign of a mention, written so that nobody is called by a resource's name.
+    return _SPECIAL.sub(r"\\\1", shown).replace("@", "&#64;")
 
 
 def _row(finding: Finding) -> str:

@@ -57,8 +57,9 @@ def _group(findings: tuple[Finding, ...], several_files: bool) -> Iterator[Rende
         rows.add_row(Text(_where(finding, several_files)), Text(visible(finding.message)))
         if finding.note:
             rows.add_row("", Text(visible(finding.note), style="yellow"))
-    yield Padding(rows, (0, 0, 0, 2))
-    yield Padding(Text.assemble(("fix: ", "bold green"), visible(first.fix)), (0, 0, 1, 2))
+    yield Padding(rows, (0, 0, 0, 2), expand=False)
+    yield Padding(Text.assemble(("fix: ", "bold green"), visible(first.fix)), (0, 0, 0, 2), expand=False)
+    yield Text("")
 
 
 def _where(finding: Finding, several_files: bool) -> str:
@@ -78,5 +79,6 @@ def _style(finding: Finding) -> str:
 def _verdict(outcome: Outcome, fail_on: Severity) -> Text:
     failing = len(outcome.failing(fail_on))
     if failing:
-        return Text(f"{outcome.tool} failed: {failing} stop the gate at {fail_on}", style="bold red")
+        what = "1 finding stops" if failing == 1 else f"{failing} findings stop"
+        return Text(f"{outcome.tool} failed: {what} the gate at {fail_on}", style="bold red")
     return Text(f"{outcome.tool} passed at {fail_on}", style="bold green")

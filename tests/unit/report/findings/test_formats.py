@@ -1,0 +1,374 @@
+"""Every format of the same outcome, against its committed picture and its own rules."""
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from xml.etree.ElementTree import Element, XMLPullParser
+
+import pytest
+from jsonschema import Draft202012Validator
+from rich.console import Console
+
+from payinfra.checks.outcome import Outcome
+from payinfra.checks.verdicts import Severity
+from payinfra.formats import FindingsFormat
+from payinfra.report.findings import rendering
+
+PICTURES = Path(__file__).parent / "pictures"
+SCHEMA = Path(rendering.__file__).parents[1] / "schemas" / "findings-1.json"
+FILES = {
+    FindingsFormat.TABLE: "table.txt",
+    FindingsFormat.JSON: "findings.json",
+    FindingsFormat.SARIF: "findings.sarif",
+    FindingsFormat.JUNIT: "junit.xml",
+    FindingsFormat.GITHUB: "github.txt",
+    FindingsFormat.MARKDOWN: "findings.md",
+}
+
+
+def written(outcome: Outcome, how: FindingsFormat, fail_on: Severity = Severity.HIGH) -> str:
+    """What a console that is no terminal gets."""
+    file = io.StringIO()
+    console = Console(file=file, width=100, force_terminal=False, color_system=None, legacy_windows=False)
+    rendering.write(console, outcome, how, fail_on)
+    return file.getvalue()
+
+
+def parsed_xml(text: str) -> Element:
+    """The document's root."""
+    parser: XMLPullParser[Element] = XMLPullParser(["end"])
+    parser.feed(text)
+    parser.close()
+    roots = [one for event in parser.read_events() if isinstance(one := event[-1], Element)]
+    return roots[-1]
+
+
+@pytest.mark.parametrize("how", list(FindingsFormat))
+def test_a_format_looks_as_it_did(how: FindingsFormat, outcome: Outcome) -> None:
+    picture = (PICTURES / FILES[how]).read_text(encoding="utf-8")
+
+    assert written(outcome, how) == picture
+
+
+@pytest.mark.parametrize("how", list(FindingsFormat))
+def test_no_format_lets_a_control_character_through(how: FindingsFormat, outcome: Outcome) -> None:
+    text = written(outcome, how)
+
+    assert all(one.isprintable() or one == "\n" for one in text)
+
+
+@pytest.mark.parametrize("how", list(FindingsFormat))
+def test_nothing_found_is_written_too(how: FindingsFormat, nothing: Outcome) -> None:
+    text = written(nothing, how)
+
+    assert text == "" if how is FindingsFormat.GITHUB else text.endswith("\n")
+
+
+def test_only_a_console_draws_a_table(outcome: Outcome) -> None:
+    with pytest.raises(ValueError, match="drawn on a console"):
+        rendering.text(outcome, FindingsFormat.TABLE, Severity.HIGH)
+
+
+class TestTable:
+    """For a terminal."""
+
+    def test_worst_first_grouped_with_one_fix_each(self, outcome: Outcome) -> None:
+        text = written(outcome, FindingsFormat.TABLE)
+
+        headings = [
+            line.split()[2] for line in text.splitlines() if line.startswith(("FAIL", "ERR", "UNK", "WARN"))
+        ]
+        assert headings == ["PI-S3-001", "PI-ENG-001", "PI-TST-002", "PI-KMS-001", "PI-OUT-001", "CKV_AWS_21"]
+        assert text.count("fix: Fix of PI-S3-001.") == 1
+        assert "a b.py:7" in text
+        assert "waiver 1: late" in text
+        assert text.rstrip().endswith("check failed: 4 findings stop the gate at high")
+
+    def test_a_pass_says_so(self, nothing: Outcome) -> None:
+        assert written(nothing, FindingsFormat.TABLE).rstrip().endswith("verify passed at high")
+
+    def test_one_finding_is_one(self, outcome: Outcome) -> None:
+        one = Outcome(outcome.tool, outcome.findings[:1], (), outcome.rules, outcome.summary)
+
+        assert written(one, FindingsFormat.TABLE).rstrip().endswith("1 finding stops the gate at high")
+
+    def test_with_several_files_each_finding_names_its_own(self, outcome: Outcome) -> None:
+        several = Outcome(
+            outcome.tool, outcome.findings, (), outcome.rules, outcome.summary, (), ("a.tf.json", "b.tf.json")
+        )
+
+        assert "out/cdk.tf.json aws_s3_bucket.audit" in written(several, FindingsFormat.TABLE)
+
+
+class TestJson:
+    """For scripts."""
+
+    @pytest.mark.parametrize("which", ["outcome", "nothing"])
+    def test_it_fits_the_committed_schema(self, which: str, request: pytest.FixtureRequest) -> None:
+        schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+        Draft202012Validator.check_schema(schema)
+
+        document = json.loads(written(request.getfixturevalue(which), FindingsFormat.JSON))
+
+        Draft202012Validator(schema).validate(document)
+        assert set(document) == set(schema["properties"])
+        for finding in document["findings"]:
+            assert set(finding) == set(schema["$defs"]["finding"]["properties"])
+        assert set(document["summary"]) == set(schema["properties"]["summary"]["properties"])
+
+    def test_texts_come_back_as_they_were(self, outcome: Outcome) -> None:
+        document = json.loads(written(outcome, FindingsFormat.JSON))
+
+        assert [one["address"] for one in document["findings"]] == [one.address for one in outcome.findings]
+
+    def test_the_summary_adds_up(self, outcome: Outcome) -> None:
+        summary = json.loads(written(outcome, FindingsFormat.JSON))["summary"]
+
+        assert {
+            kind: summary[kind] for kind in ("PASS", "WARN", "FAIL", "UNKNOWN", "ERROR", "NOT_APPLICABLE")
+        } == {
+            "PASS": 4,
+            "WARN": 0,
+            "FAIL": 4,
+            "UNKNOWN": 1,
+            "ERROR": 1,
+            "NOT_APPLICABLE": 1,
+        }
+        assert (summary["waived"], summary["ignored"]) == (1, ["PI-DRY-001"])
+
+    @pytest.mark.parametrize(("fail_on", "failed"), [(Severity.LOW, True), (Severity.CRITICAL, True)])
+    def test_it_says_whether_the_gate_failed(self, outcome: Outcome, fail_on: Severity, failed: bool) -> None:
+        document = json.loads(written(outcome, FindingsFormat.JSON, fail_on))
+
+        assert (document["fail_on"], document["failed"]) == (fail_on.value, failed)
+
+    def test_nothing_found_did_not_fail(self, nothing: Outcome) -> None:
+        assert json.loads(written(nothing, FindingsFormat.JSON))["failed"] is False
+
+
+class TestSarif:
+    """The facts of SARIF 2.1.0 that its readers depend on, restated: no package carries its schema."""
+
+    @pytest.fixture
+    def run(self, outcome: Outcome) -> dict[str, object]:
+        """The one run of the log."""
+        log = json.loads(written(outcome, FindingsFormat.SARIF))
+        assert log["version"] == "2.1.0"
+        assert log["$schema"].endswith("sarif-2.1.0.json")
+        (run,) = log["runs"]
+        assert isinstance(run, dict)
+        return run
+
+    def test_it_has_the_shape_that_the_standard_demands(self, run: dict[str, object]) -> None:
+        text = {
+            "type": "object",
+            "required": ["text"],
+            "properties": {"text": {"type": "string", "minLength": 1}},
+        }
+        location = {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "physicalLocation": {
+                    "type": "object",
+                    "required": ["artifactLocation", "region"],
+                    "properties": {
+                        "artifactLocation": {
+                            "properties": {"uri": {"type": "string", "pattern": r"^[A-Za-z0-9._~:/%-]+$"}}
+                        },
+                        "region": {"properties": {"startLine": {"type": "integer", "minimum": 1}}},
+                    },
+                },
+                "logicalLocations": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"required": ["fullyQualifiedName", "kind"]},
+                },
+            },
+        }
+        levels = {"enum": ["none", "note", "warning", "error"]}
+        result = {
+            "type": "object",
+            "required": [
+                "ruleId",
+                "ruleIndex",
+                "level",
+                "kind",
+                "message",
+                "locations",
+                "partialFingerprints",
+            ],
+            "properties": {
+                "kind": {"const": "fail"},
+                "level": levels,
+                "message": text,
+                "locations": {"type": "array", "items": location},
+                "partialFingerprints": {"additionalProperties": {"type": "string"}},
+                "suppressions": {
+                    "items": {
+                        "required": ["kind"],
+                        "properties": {
+                            "kind": {"enum": ["inSource", "external"]},
+                            "status": {"const": "accepted"},
+                        },
+                    }
+                },
+            },
+        }
+        rule = {
+            "required": ["id", "shortDescription", "fullDescription", "help", "defaultConfiguration"],
+            "properties": {
+                "shortDescription": text,
+                "fullDescription": text,
+                "help": text,
+                "defaultConfiguration": {"properties": {"level": levels}},
+            },
+        }
+        Draft202012Validator(
+            {
+                "required": ["tool", "results", "invocations", "columnKind"],
+                "properties": {
+                    "tool": {
+                        "properties": {
+                            "driver": {
+                                "required": ["name", "rules"],
+                                "properties": {"rules": {"items": rule, "uniqueItems": True}},
+                            }
+                        }
+                    },
+                    "results": {"type": "array", "items": result},
+                    "invocations": {"items": {"required": ["executionSuccessful"]}},
+                    "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+                },
+            }
+        ).validate(run)
+
+    def test_every_result_points_at_its_rule(self, outcome: Outcome) -> None:
+        (run,) = json.loads(written(outcome, FindingsFormat.SARIF))["runs"]
+        rules = run["tool"]["driver"]["rules"]
+
+        assert all(rules[one["ruleIndex"]]["id"] == one["ruleId"] for one in run["results"])
+        assert "CKV_AWS_21" in [one["id"] for one in rules]
+        assert [rule["properties"]["security-severity"] for rule in rules[:2]] == ["9.5", "2.0"]
+
+    def test_levels_are_real(self, outcome: Outcome) -> None:
+        (run,) = json.loads(written(outcome, FindingsFormat.SARIF))["runs"]
+
+        assert [(one["ruleId"], one["level"]) for one in run["results"]] == [
+            ("PI-S3-001", "error"),
+            ("PI-S3-001", "error"),
+            ("PI-ENG-001", "error"),
+            ("PI-TST-002", "warning"),
+            ("PI-KMS-001", "error"),
+            ("PI-OUT-001", "note"),
+            ("CKV_AWS_21", "note"),
+            ("PI-LOG-001", "error"),
+        ]
+
+    def test_waived_findings_are_suppressed_with_their_reason(self, outcome: Outcome) -> None:
+        (run,) = json.loads(written(outcome, FindingsFormat.SARIF))["runs"]
+
+        assert [one.get("suppressions") for one in run["results"]].count(None) == 7
+        assert (
+            run["results"][-1]["suppressions"][0]["justification"] == "because @all (anna, until 2026-12-31)"
+        )
+
+    def test_fingerprints_are_stable_and_differ(self, outcome: Outcome) -> None:
+        def fingerprints(of: Outcome) -> list[str]:
+            (run,) = json.loads(written(of, FindingsFormat.SARIF))["runs"]
+            return [one["partialFingerprints"]["payinfra/v1"] for one in run["results"]]
+
+        fewer = Outcome(
+            outcome.tool,
+            outcome.findings[2:],
+            outcome.waived,
+            outcome.rules,
+            outcome.summary,
+            (),
+            outcome.files,
+        )
+        twice = Outcome(outcome.tool, outcome.findings[:1] * 2, (), outcome.rules, outcome.summary)
+
+        assert len(set(fingerprints(outcome))) == 8
+        assert fingerprints(fewer) == fingerprints(outcome)[2:]
+        assert len(set(fingerprints(twice))) == 2
+
+    def test_an_absolute_file_is_a_file_uri_and_no_file_is_no_location(self, outcome: Outcome) -> None:
+        live = replace(outcome.findings[0], file="", address="", construct="")
+        absolute = replace(outcome.findings[0], file="/a b/cdk.tf.json")
+        made = Outcome("verify", (live, absolute), (), outcome.rules, outcome.summary)
+
+        (run,) = json.loads(written(made, FindingsFormat.SARIF))["runs"]
+
+        assert run["results"][0]["locations"] == []
+        uri = run["results"][1]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert uri == "file:///a%20b/cdk.tf.json"
+
+
+class TestJunit:
+    """What Jenkins, GitLab and GitHub's actions read."""
+
+    def test_its_counts_are_those_of_its_cases(self, outcome: Outcome) -> None:
+        suite = parsed_xml(written(outcome, FindingsFormat.JUNIT))[0]
+
+        assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
+            "tests": "12",
+            "failures": "2",
+            "errors": "2",
+            "skipped": "7",
+        }
+
+    def test_a_finding_below_the_threshold_fails_at_a_lower_one(self, outcome: Outcome) -> None:
+        suite = parsed_xml(written(outcome, FindingsFormat.JUNIT, Severity.LOW))[0]
+
+        assert suite.get("failures") == "4"
+
+
+class TestGithub:
+    """Workflow commands."""
+
+    def test_a_line_a_finding_with_its_command(self, outcome: Outcome) -> None:
+        lines = written(outcome, FindingsFormat.GITHUB).splitlines()
+
+        assert [line.split(" ")[0] for line in lines] == [
+            "::error",
+            "::error",
+            "::error",
+            "::warning",
+            "::error",
+            "::warning",
+            "::notice",
+            "::notice",
+        ]
+
+    def test_what_is_of_no_file_is_annotated_without_one(self, outcome: Outcome) -> None:
+        live = Outcome("verify", (replace(outcome.findings[0], file=""),), (), outcome.rules, outcome.summary)
+
+        assert written(live, FindingsFormat.GITHUB).startswith("::error title=PI-S3-001 ")
+
+    def test_nothing_in_a_text_can_begin_a_command_or_end_a_property(self, outcome: Outcome) -> None:
+        evil = written(outcome, FindingsFormat.GITHUB).splitlines()[1]
+
+        assert "100%25" in evil
+        assert "file=a b.py,line=7,title=PI-TST-002 Title of PI-TST-002::" in written(
+            outcome, FindingsFormat.GITHUB
+        )
+
+
+class TestMarkdown:
+    """For a pull request."""
+
+    def test_nothing_in_a_text_is_markup_or_a_mention(self, outcome: Outcome) -> None:
+        text = written(outcome, FindingsFormat.MARKDOWN)
+
+        assert "<b>" not in text
+        assert "@all" not in text
+        rows = [line for line in text.splitlines() if line.startswith("| FAIL")]
+        assert all(row.replace("\\|", "").count("|") == 7 for row in rows)
+
+    def test_its_heading_is_the_verdict(self, outcome: Outcome, nothing: Outcome) -> None:
+        assert written(outcome, FindingsFormat.MARKDOWN).startswith("## payinfra check: failed\n")
+        assert written(nothing, FindingsFormat.MARKDOWN).startswith(
+            "## payinfra verify: passed\n\nNo findings.\n"
+        )
