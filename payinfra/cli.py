@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -63,10 +63,10 @@ AllowDestroyOption = Annotated[
 ]
 
 
-def main() -> None:
+def main(run: Callable[[], object] = app) -> None:
     """The console script: every failure becomes one message and the right exit code."""
     try:
-        app()
+        run()
     except PayinfraError as error:
         from payinfra.report.results import problem
 
@@ -76,7 +76,8 @@ def main() -> None:
         _stderr().print("Interrupted.")
         sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
-        sys.stderr.close()
+        # Whoever read stdout has seen enough. What is still buffered must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(ExitCode.DONE)
     except Exception:  # noqa: BLE001 - the one place where a bug is reported as what it is
         traceback.print_exc()

@@ -1,0 +1,138 @@
+"""The edges of the command line: every failure is one message and the right exit code."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from payinfra import cli
+from payinfra.checks.outcome import Finding, Outcome, summarize
+from payinfra.checks.verdicts import Kind, Severity
+from payinfra.errors import (
+    EnvironmentUnusable,
+    ExitCode,
+    GateFailed,
+    Interrupted,
+    NotRestored,
+    PayinfraError,
+    ToolFailed,
+    UsageProblem,
+)
+from payinfra.options import STACK, WHERE, settings_from
+from payinfra.results import ChecksFailed
+from payinfra.settings import Settings, Target
+from payinfra.terraform import Plan
+
+
+def raising(error: BaseException) -> Callable[[], object]:
+    def run() -> object:
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (GateFailed, 1),
+        (UsageProblem, 2),
+        (ToolFailed, 3),
+        (EnvironmentUnusable, 4),
+        (NotRestored, 5),
+        (Interrupted, 130),
+        (PayinfraError, 70),
+    ],
+)
+def test_a_failure_is_a_message_a_next_step_and_its_exit_code(
+    kind: type[PayinfraError], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(raising(kind("It broke.", "Mend it.")))
+    assert caught.value.code == code
+    assert capsys.readouterr().err == "error: It broke.\nnext:  Mend it.\n"
+
+
+def test_an_interrupt_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(raising(KeyboardInterrupt()))
+    assert caught.value.code == ExitCode.INTERRUPTED
+    assert capsys.readouterr().err == "Interrupted.\n"
+
+
+def test_a_bug_is_a_traceback_and_says_that_it_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(raising(ZeroDivisionError("oh")))
+    assert caught.value.code == ExitCode.BUG
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError: oh" in said
+    assert "bug in payinfra" in said
+
+
+def test_a_reader_that_went_away_is_no_failure() -> None:
+    stdout = os.dup(1)
+    try:
+        with pytest.raises(SystemExit) as caught:
+            cli.main(raising(BrokenPipeError()))
+        assert caught.value.code == ExitCode.DONE
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.resolve({"env": "demo", "target": Target.LOCAL}, folder=tmp_path, environ={})
+
+
+def test_a_failed_gate_shows_the_findings_on_stderr(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finding = Finding(
+        "PI-S3-001",
+        Kind.FAIL,
+        Severity.CRITICAL,
+        "Buckets are private",
+        "aws_s3_bucket.x",
+        "it is open",
+        "shut it",
+        "",
+    )
+    outcome = Outcome("check", (finding,), (), (), summarize(()))
+    with pytest.raises(ChecksFailed), cli._session(settings):
+        raise ChecksFailed(outcome, Severity.HIGH)
+    said = capsys.readouterr()
+    assert "PI-S3-001" in said.err
+    assert "shut it" in said.err
+    assert said.out == ""
+
+
+def test_yes_asks_nobody(settings: Settings) -> None:
+    with cli._session(settings) as session:
+        assert session.confirm(True, "Sure?")(Plan(Path("plan"), 1, 0, 0))
+
+
+def test_every_setting_has_an_option_and_every_option_a_setting() -> None:
+    assert {option.field for option in STACK} == set(Settings.model_fields)
+    assert {option.field for option in WHERE} <= {option.field for option in STACK}
+
+
+def test_every_option_names_its_variable() -> None:
+    for option in STACK:
+        shown = vars(option.parameter().annotation.__metadata__[0])["help"]
+        assert f"PAYINFRA_{option.field.upper()}" in shown
+
+
+@pytest.mark.parametrize(("flag", "target"), [(True, Target.LOCAL), (False, Target.AWS), (None, Target.AWS)])
+def test_local_is_a_target(
+    flag: bool | None, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PAYINFRA_TARGET", raising=False)
+    assert settings_from({"env": "demo", "target": flag}).target is target
+
+
+def test_nothing_is_asked_where_nobody_can_answer() -> None:
+    with pytest.raises(UsageProblem, match="no terminal"):
+        cli._needs_a_person(False, "deploy")
+    cli._needs_a_person(True, "deploy")
