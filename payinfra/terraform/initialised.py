@@ -15,6 +15,7 @@ from payinfra.terraform.lockfile import PLACED
 from payinfra.terraform.mirror import CONFIG_VARIABLE
 
 STAMP = "initialised"
+BACKEND = "terraform.tfstate"  # in TF_DATA_DIR: not the state, but where it is kept
 
 
 def fingerprint(folder: Path, binary: Binary, environment: Mapping[str, str]) -> str | None:
@@ -36,20 +37,27 @@ def fingerprint(folder: Path, binary: Binary, environment: Mapping[str, str]) ->
 
 
 def is_current(data_dir: Path, mark: str | None) -> bool:
-    """Whether the last `init` was for the same fingerprint and its providers are still there."""
+    """Whether the last `init` was for the same fingerprint and all that it made is still there."""
     stamp = data_dir / STAMP
-    if mark is None or not stamp.exists() or stamp.read_text() != mark:
-        return False
-    # HOST/NAMESPACE/TYPE/VERSION/PLATFORM, each a link into the cache or the mirror
-    return all(any(package.glob("*")) for package in data_dir.glob("providers/*/*/*/*/*"))
+    return mark is not None and stamp.exists() and stamp.read_text() == _stamp(data_dir, mark)
 
 
 def remember(data_dir: Path, mark: str | None) -> None:
     """Note that `init` has ended well."""
     if mark is not None:
-        (data_dir / STAMP).write_text(mark)
+        (data_dir / STAMP).write_text(_stamp(data_dir, mark))
 
 
 def forget(data_dir: Path) -> None:
     """Let the next `init` run in any case."""
     (data_dir / STAMP).unlink(missing_ok=True)
+
+
+def _stamp(data_dir: Path, mark: str) -> str:
+    """The fingerprint with what there is: Terraform's note of the backend, and each provider that has a file.
+
+    A provider is HOST/NAMESPACE/TYPE/VERSION/PLATFORM, a link into the cache or the mirror that may dangle.
+    """
+    packages = (folder for folder in data_dir.glob("providers/*/*/*/*/*") if any(folder.glob("*")))
+    made = [data_dir / BACKEND, *packages]
+    return "\n".join([mark, *sorted(str(path.relative_to(data_dir)) for path in made if path.exists())])

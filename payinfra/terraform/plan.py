@@ -84,17 +84,6 @@ class Plan:
         changes = any(change.action is not ChangeAction.READ for change in self.changes)
         return changes or bool(self.outputs) or (self.refresh_only and bool(self.drift))
 
-    @property
-    def headline(self) -> str:
-        """The plan in one phrase."""
-        if not self.has_changes:
-            return "nothing to change"
-        return f"{self.add} to add, {self.change} to change, {self.destroy} to destroy"
-
-    def guard(self, *, allow_destroy: bool = False) -> None:
-        """As the function `guard`."""
-        guard(self, allow_destroy)
-
 
 GUARDED: Mapping[str, str] = MappingProxyType(
     {

@@ -92,6 +92,11 @@ def block(work: Work) -> Path:
     return pipe
 
 
+def unblock(pipe: Path) -> None:
+    """Let it go on. Raises OSError at once, rather than wait, where nobody reads."""
+    os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+
+
 def test_a_stack_is_deployed_found_unchanged_and_destroyed(work: Work) -> None:
     terraform = work.terraform()
     terraform.init()
@@ -99,9 +104,8 @@ def test_a_stack_is_deployed_found_unchanged_and_destroyed(work: Work) -> None:
     assert terraform.state_list() == ()
 
     first = terraform.plan(work.plan)
-    assert first.headline == "2 to add, 0 to change, 0 to destroy"
-    assert terraform.show(work.plan).changes == first.changes
-    assert terraform.show(work.plan).headline == first.headline
+    assert (first.add, first.change, first.destroy) == (2, 0, 0)
+    assert terraform.show(work.plan) == first, "the events and the saved plan tell the same"
 
     outputs = terraform.apply(work.plan)
     assert outputs["greeting"].value == "hello"
@@ -114,7 +118,8 @@ def test_a_stack_is_deployed_found_unchanged_and_destroyed(work: Work) -> None:
     assert terraform.outputs()["secret"].value == "correct-horse-battery"
     assert not terraform.plan(work.plan).has_changes
 
-    assert terraform.plan(work.plan, destroy=True).headline == "0 to add, 0 to change, 2 to destroy"
+    last = terraform.plan(work.plan, destroy=True)
+    assert (last.add, last.change, last.destroy) == (0, 0, 2)
     terraform.apply(work.plan)
     assert terraform.state_list() == ()
     assert "correct-horse" not in work.log.read_text()
@@ -131,6 +136,16 @@ def test_a_resource_that_fails_is_named_and_a_second_run_converges(work: Work) -
     stack(work.folder)
     terraform = work.deploy()
     assert not terraform.plan(work.plan).has_changes
+
+
+def test_a_plan_that_was_overtaken_is_not_applied(work: Work) -> None:
+    terraform = work.terraform()
+    terraform.init()
+    terraform.plan(work.root / "old.tfplan")
+    terraform.plan(work.plan)
+    terraform.apply(work.plan)
+    with pytest.raises(TerraformFailed, match="out of date"):
+        terraform.apply(work.root / "old.tfplan")
 
 
 def test_an_interrupt_ends_terraform_and_releases_its_lock(work: Work) -> None:
@@ -168,7 +183,7 @@ def test_a_second_run_is_refused_with_the_holder_of_the_lock(work: Work) -> None
         with pytest.raises(EnvironmentUnusable, match=r"Another run holds the state's lock: .+@.+ for apply"):
             work.terraform().plan(work.root / "second.tfplan")
     finally:
-        pipe.write_text("go on")
+        unblock(pipe)
         first.join()
     assert not work.terraform().plan(work.plan).has_changes
 

@@ -18,6 +18,7 @@ PROGRAM = """\
 import json, os, pathlib, signal, sys
 signals = {{"INT": signal.SIGINT, "TERM": signal.SIGTERM, "USR1": signal.SIGUSR1}}
 signal.pthread_sigmask(signal.SIG_BLOCK, signals.values())
+signal.alarm(60)  # a test that fails must not hang
 here = pathlib.Path({folder!r})
 with (here / "calls.jsonl").open("a") as calls:
     calls.write(json.dumps({{"argv": sys.argv[1:], "env": dict(os.environ), "cwd": os.getcwd()}}) + "\\n")

@@ -82,6 +82,13 @@ def test_a_state_that_moved_is_explained() -> None:
     assert "-migrate-state" in problem.hint
 
 
+def test_a_plan_that_is_out_of_date_says_to_plan_again() -> None:
+    problem = failure("apply", 1, collected(error("Saved plan is stale", "The given plan file…")), LOG)
+    assert isinstance(problem, TerraformFailed)
+    assert "out of date" in problem.what
+    assert problem.hint.startswith("Plan again")
+
+
 def test_errors_are_named_with_their_resource() -> None:
     problem = failure(
         "apply",

@@ -71,15 +71,24 @@ def test_it_is_current_once_remembered_and_until_forgotten(tmp_path: Path) -> No
     assert not is_current(tmp_path, None)
 
 
-def test_it_is_not_current_when_a_provider_is_gone(tmp_path: Path) -> None:
+def test_it_is_not_current_when_terraforms_note_of_the_backend_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "terraform.tfstate").touch()
     remember(tmp_path, "mark")
+    assert is_current(tmp_path, "mark")
+    (tmp_path / "terraform.tfstate").unlink()
+    assert not is_current(tmp_path, "mark")
+
+
+def test_it_is_not_current_when_a_provider_is_gone(tmp_path: Path) -> None:
     package = tmp_path / "mirror"
     package.mkdir()
     (package / "terraform-provider-aws").touch()
     version = tmp_path / "providers/registry.terraform.io/hashicorp/aws/5.100.0"
     version.mkdir(parents=True)
     (version / "linux_amd64").symlink_to(package)
+    remember(tmp_path, "mark")
     assert is_current(tmp_path, "mark")
     (package / "terraform-provider-aws").unlink()
+    assert not is_current(tmp_path, "mark"), "an empty folder is no provider"
     package.rmdir()
-    assert not is_current(tmp_path, "mark")
+    assert not is_current(tmp_path, "mark"), "nor is a link that dangles"

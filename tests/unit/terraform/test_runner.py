@@ -10,7 +10,15 @@ import pytest
 
 from payinfra.errors import EnvironmentUnusable, ExitCode, GateFailed, Interrupted, UsageProblem
 from payinfra.events import Event, Notice, ResourceFinished, ResourceStarted
-from payinfra.terraform import Binary, ChangeAction, LostReplica, Patience, Terraform, TerraformFailed
+from payinfra.terraform import (
+    Binary,
+    ChangeAction,
+    LostReplica,
+    Patience,
+    Terraform,
+    TerraformFailed,
+    guard,
+)
 from payinfra.terraform.events import OutputValue
 from payinfra.terraform.lockfile import PLACED, SHIPPED
 from payinfra.terraform.orphan import Process, Record, identify, recorded
@@ -193,7 +201,7 @@ def test_a_plan_is_read_from_the_events_alone(bench: Bench, calls: Calls, tmp_pa
     )
     out = tmp_path / "saved.tfplan"
     plan = terraform.plan(out)
-    assert plan.headline == "1 to add, 0 to change, 0 to destroy"
+    assert (plan.add, plan.change, plan.destroy) == (1, 0, 0)
     assert [change.address for change in plan.changes] == [TABLE]
     assert [output.name for output in plan.outputs] == ["endpoint"]
     assert plan.file == out
@@ -233,7 +241,7 @@ def test_a_table_that_loses_a_replica_is_found_and_refused(
     plan = terraform.plan(tmp_path / "p")
     assert plan.lost_replicas == (LostReplica(TABLE, "us-west-2"),)
     with pytest.raises(GateFailed, match="would lose its replica in us-west-2"):
-        plan.guard()
+        guard(plan)
     assert len(calls()) == 2
 
 
