@@ -55,6 +55,9 @@ class Gateway:
         if environ["PATH_INFO"] == "/openapi.json":
             start_response("200 OK", [("Content-Type", "application/json")])
             return [json.dumps(openapi.document()).encode()]
+        if environ["PATH_INFO"].startswith("/payments") and "HTTP_X_API_KEY" not in environ:
+            start_response("403 Forbidden", [("Content-Type", "application/problem+json")])
+            return [b'{"type":"urn:problem:payments:gateway","title":"Forbidden","status":403,"detail":"-"}']
         answer = self._app.answer(dict(_event(environ)), cast("LambdaContext", None))
         status = cast(int, answer["statusCode"])
         self.statuses.append(status)
