@@ -212,6 +212,21 @@ def test_results_that_are_not_consecutive_change_nothing() -> None:
     world.run(scenario)
 
 
+def test_a_change_of_mind_starts_the_count_anew() -> None:
+    world = World(replace(CHECK, regions=("us-east-1",)))
+    world.endpoint.pick = lambda number: BAD if number < 3 else OK
+    seen: list[bool] = []
+
+    async def scenario() -> None:
+        await world.clock.advance(0.1)
+        for _ in range(5):
+            await world.clock.advance(10)
+            seen.append(world.healthy())
+
+    world.run(scenario)
+    assert seen == [True, False, False, False, True]
+
+
 @pytest.mark.parametrize(("content", "healthy"), [(0, False), (1, False), (2, True), (8, True)])
 def test_more_than_18_percent_of_the_checkers_must_be_content(content: int, healthy: bool) -> None:
     view = HealthView({"one": CHECK}, {"one": content / 8})

@@ -439,5 +439,28 @@ def test_boto3_itself_reads_the_calls_over_http() -> None:
     asyncio.run(scenario())
 
 
+def test_stopping_ends_the_probes() -> None:
+    counted: list[float] = []
+
+    class Counting(SystemClock):
+        async def sleep(self, seconds: float) -> None:
+            counted.append(seconds)
+            await asyncio.sleep(0)
+
+    async def scenario() -> None:
+        world = World()
+        plane = DataPlane(world, world.resolve, Counting(), lambda: 1.0, prober=Content())
+        await plane.start(0)
+        while not counted:
+            await asyncio.sleep(0)
+        await plane.stop()
+        steps = len(counted)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(counted) == steps
+
+    asyncio.run(scenario())
+
+
 def test_stopping_what_was_never_started_is_harmless() -> None:
     asyncio.run(plane_of(World()).stop())

@@ -266,7 +266,8 @@ def test_nothing_outside_this_machine_is_contacted(check: HealthCheck, at: Addre
     socket = Socket(http("200 OK"))
     result = probe(check, socket, at=at)
     assert socket.opened == []
-    assert result.status.startswith("Failure: DNS resolution failed")
+    named = check.ip_address or check.fqdn or "(no endpoint)"
+    assert result.status.startswith(f"Failure: DNS resolution failed: {named} is not served")
 
 
 # --- limits ------------------------------------------------------------------------------------
@@ -306,6 +307,26 @@ def test_real_sockets() -> None:
         assert "refused" in (await prober.probe(MATCH, Limits())).status
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("sni", [True, False])
+def test_the_tls_handshake_names_the_server_only_when_told_to(sni: bool) -> None:
+    hellos: list[bytes] = []
+
+    async def scenario() -> None:
+        async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            hellos.append(await reader.read(4096))
+            writer.close()
+
+        server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        prober = SocketProber(lambda host, port_, scheme: Address("127.0.0.1", port, tls=True))
+        check = replace(CHECK, type=HealthCheckType.HTTPS, enable_sni=sni)
+        assert not (await prober.probe(check, Limits())).ok
+        server.close()
+
+    asyncio.run(scenario())
+    assert (b"api.example.com" in hellos[0]) is sni
 
 
 def test_a_connection_without_tls_names_no_server() -> None:
