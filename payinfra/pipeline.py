@@ -147,6 +147,8 @@ class Pipeline:
 
     def _surroundings(self) -> Endpoints | None:
         if not self.settings.is_local:
+            with self._stage("account") as stage:
+                stage.detail = self.toolbox.account(self.settings)
             return None
         with self._stage("local") as stage:
             endpoints = self.toolbox.local_up(self.settings, self.emit)

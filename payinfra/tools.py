@@ -24,12 +24,18 @@ SERVER_FOLDER = Path("local") / ".server"
 class Toolbox:
     """The real thing for each step, or a test's."""
 
+    account: Callable[[Settings], str]
     local_up: Callable[[Settings, Emit], Endpoints]
     local_addresses: Callable[[Settings], Endpoints | None]
     synthesize: Callable[[Settings, Endpoints | None, bool], Path]
     check: Callable[[Settings, Path], "Outcome"]
     terraform: Callable[[Settings, Path, Emit], "Terraform"]
     prove: Callable[["Outputs", Aws], "tuple[Proof, ...]"]
+
+
+def account(settings: Settings) -> str:
+    """Whose credentials these are; asked first, because Terraform takes long to say that there are none."""
+    return Aws().account(settings.primary_region)
 
 
 def server_folder(settings: Settings) -> Path:
@@ -109,4 +115,4 @@ def prove(outputs: "Outputs", aws: Aws) -> "tuple[Proof, ...]":
     return cross_region_payments(outputs, aws)
 
 
-REAL = Toolbox(local_up, local_addresses, synthesize, check, terraform, prove)
+REAL = Toolbox(account, local_up, local_addresses, synthesize, check, terraform, prove)

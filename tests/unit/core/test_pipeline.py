@@ -102,6 +102,7 @@ class World:
             environ={},
         )
         toolbox = Toolbox(
+            account=lambda _settings: "123456789012",
             local_up=lambda _settings, _emit: ENDPOINTS,
             local_addresses=lambda _settings: ENDPOINTS,
             synthesize=self.synthesize,
@@ -258,6 +259,7 @@ def test_synth_needs_no_terraform(world: World) -> None:
 def test_on_aws_nothing_local_is_started(world: World) -> None:
     world.target = Target.AWS
     world.pipeline().deploy(yes)
+    assert world.stages[0] == "account"
     assert "local" not in world.stages
     assert world.proven_with == [None]
 

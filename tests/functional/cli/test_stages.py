@@ -1,0 +1,126 @@
+"""Synth and check as processes: what they print, and what a script can read."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.functional.cli.conftest import Project
+
+
+@pytest.fixture(scope="module")
+def synthesized(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, object]]:
+    project = Project(tmp_path_factory.mktemp("project"))
+    done = project.run("synth", "--env", "pr7", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return project, json.loads(done.stdout)
+
+
+def manifest(synthesized: tuple[Project, dict[str, object]]) -> Path:
+    project, result = synthesized
+    return project.folder / str(result["folder"]) / "cdk.tf.json"
+
+
+def test_synth_lists_the_resources_a_service_a_region(synthesized: tuple[Project, dict[str, object]]) -> None:
+    project, result = synthesized
+    table = project.run("synth", "--env", "pr7").stdout
+    assert re.search(r"service +us-east-1 +us-west-2", table)
+    assert f"{result['total']} resources in" in table
+    resources = json.loads(manifest(synthesized).read_text())["resource"]
+    assert sum(len(each) for each in resources.values()) == result["total"]
+
+
+def test_eager_and_lazy_bindings_synthesize_the_same(synthesized: tuple[Project, dict[str, object]]) -> None:
+    project, _ = synthesized
+    lazy = manifest(synthesized).read_bytes()
+    assert project.run("synth", "--env", "pr7", "--eager-bindings").returncode == 0
+    assert manifest(synthesized).read_bytes() == lazy
+
+
+def test_the_stack_passes_its_own_policy(synthesized: tuple[Project, dict[str, object]]) -> None:
+    project, _ = synthesized
+    done = project.run("check", "--env", "pr7", "--fail-on", "low", "--format", "json")
+    assert done.returncode == 0, done.stdout
+    outcome = json.loads(done.stdout)
+    assert {finding["verdict"] for finding in outcome["findings"]} <= {"WARN"}
+
+
+def test_a_manifest_needs_no_environment(synthesized: tuple[Project, dict[str, object]]) -> None:
+    project, _ = synthesized
+    done = project.run("check", "--manifest", str(manifest(synthesized)))
+    assert done.returncode == 0, done.stdout
+    assert "check passed at high" in done.stdout
+
+
+def test_a_faulty_manifest_fails_the_gate(synthesized: tuple[Project, dict[str, object]]) -> None:
+    project, _ = synthesized
+    stack = json.loads(manifest(synthesized).read_text())
+    stack["resource"].pop("aws_s3_bucket_public_access_block")
+    faulty = manifest(synthesized).with_name("faulty.tf.json")
+    faulty.write_text(json.dumps(stack))
+    done = project.run("check", "--manifest", str(faulty), "--format", "json")
+    assert done.returncode == 1
+    failed = {
+        finding["id"] for finding in json.loads(done.stdout)["findings"] if finding["verdict"] == "FAIL"
+    }
+    assert "PI-S3-001" in failed
+
+
+def test_nothing_to_check_is_an_unusable_environment(project: Project) -> None:
+    empty = project.folder / "empty.tf.json"
+    empty.write_text("{}")
+    done = project.run("check", "--manifest", str(empty))
+    assert done.returncode == 4
+    assert "Traceback" not in done.stderr
+
+
+def test_checks_are_listed_and_explained(project: Project) -> None:
+    assert "PI-S3-001" in project.run("checks", "list").stdout
+    listed = json.loads(project.run("checks", "list", "--format", "json").stdout)["checks"]
+    assert len(listed) > 40
+    assert "public_access_block" in project.run("checks", "explain", "pi-s3-001").stdout
+    assert json.loads(project.run("checks", "explain", "PI-S3-001", "--format", "json").stdout)["checks"]
+    unknown = project.run("checks", "explain", "PI-S3-01")
+    assert unknown.returncode == 4
+    assert "did you mean" in unknown.stderr
+
+
+def test_the_doctor_says_what_there_is(project: Project) -> None:
+    assert "ministack" in project.run("doctor").stdout
+    project.environ["PAYINFRA_PROVIDER_MIRROR"] = str(project.folder)
+    done = project.run("doctor", "--format", "json")
+    assert done.returncode == 4
+    assert [each["name"] for each in json.loads(done.stdout) if not each["good"]] == ["AWS provider"]
+
+
+def test_a_local_synth_needs_no_running_server(project: Project) -> None:
+    project.environ["PAYINFRA_LOCAL_PORT"] = "7560"
+    assert project.run("synth", "--env", "demo", "--local").returncode == 0
+    assert not (project.folder / ".payinfra" / "local" / ".server" / "endpoints.json").exists()
+
+
+def test_too_old_a_terraform_is_said_with_the_next_step(project: Project) -> None:
+    old = project.folder / "bin" / "terraform"
+    old.parent.mkdir()
+    old.write_text('#!/bin/sh\necho \'{"terraform_version": "1.5.7"}\'\n')
+    old.chmod(0o755)
+    project.environ["PATH"] = str(old.parent)
+    done = project.run("plan", "--env", "demo", "--local")
+    assert done.returncode == 4
+    assert "1.5.7" in done.stderr
+    assert "next:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_credentials_are_said_before_terraform_starts(project: Project) -> None:
+    nowhere = {
+        "AWS_SHARED_CREDENTIALS_FILE": "none",
+        "AWS_CONFIG_FILE": "none",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    project.environ |= nowhere | {"HOME": str(project.folder)}
+    done = project.run("plan", "--env", "pr7")
+    assert done.returncode == 4
+    assert "AWS does not say who is calling" in done.stderr
+    assert "AWS_PROFILE" in done.stderr
