@@ -7,12 +7,13 @@ Source: Terraform's JSON configuration syntax, "Nested Block Mapping".
 """
 
 import json
+from functools import reduce
 from pathlib import Path
 from typing import Protocol
 
 from payinfra.checks.manifest import paths
 from payinfra.checks.manifest.policies import Policy
-from payinfra.checks.manifest.templates import Reference, is_literal, references_in, unescape
+from payinfra.checks.manifest.templates import Reference, is_literal, unescape
 from payinfra.checks.manifest.values import Absent, Gap, Json, Unresolved, WrongType, kind_of
 
 Value = Json | Gap
@@ -32,6 +33,10 @@ class Context(Protocol):
 
     def resolve_names(self, value: Json) -> Json:
         """Only locals and functions replaced: references to resources stay."""
+        ...
+
+    def references_of_text(self, text: str) -> tuple[Reference, ...]:
+        """The references in one template in which nothing can be replaced any more."""
         ...
 
     def policy_of(self, value: Json, path: str) -> Policy | Gap:
@@ -57,13 +62,16 @@ class Block:
     def raw(self, path: str) -> Value:
         """What stands at the path, unresolved, but stepping through locals where the path leads into one."""
         value: Json = self.body
-        at = self.path
-        for part in paths.parse(path):
-            found = self._into(value, part, at)
+        parts = paths.parse(path)
+        for number, part in enumerate(parts):
+            # The way that nearly every path goes, without the words for what could be wrong with it.
+            if isinstance(value, dict) and isinstance(part, str) and value.get(part) is not None:
+                value = value[part]
+                continue
+            found = self._into(value, part, reduce(_join, parts[:number], self.path))
             if isinstance(found, Gap):
                 return found
             value = found
-            at = _join(at, part)
         return Absent(self._at(path)) if value is None else value
 
     def get(self, path: str) -> Value:
@@ -250,9 +258,8 @@ class Block:
             case (dict(), int()):
                 return Absent(there)
             case (dict(), str(key)):
-                if value.get(key) is None:
-                    return _dynamic(value, key, there)
-                return value[key]
+                found = value.get(key)
+                return _dynamic(value, key, there) if found is None else found
             case (list([only]), str()):
                 return self._into(only, part, at)
             case (None | [], _):
@@ -268,6 +275,8 @@ class Block:
 
 def references_of(value: Json, context: Context) -> tuple[Reference, ...]:
     """Every reference in a value, however deep, each once, in order."""
+    if isinstance(value, str) and "${" not in value:
+        return ()
     found: dict[Reference, None] = {}
     todo: list[Json] = [value]
     while todo:
@@ -276,7 +285,7 @@ def references_of(value: Json, context: Context) -> tuple[Reference, ...]:
                 if "${" in text:
                     named = context.resolve_names(text)
                     if isinstance(named, str):
-                        found.update(dict.fromkeys(references_in(named)))
+                        found.update(dict.fromkeys(context.references_of_text(named)))
                     else:
                         todo.append(named)
             case list(items):
@@ -297,6 +306,8 @@ def _join(at: str, part: str | int) -> str:
 def _dynamic(body: dict[str, Json], key: str, at: str) -> Gap:
     """Absent, unless a `dynamic` block makes blocks of that name."""
     dynamic = body.get("dynamic")
+    if dynamic is None:
+        return Absent(at)
     groups = dynamic if isinstance(dynamic, list) else [dynamic]
     if any(isinstance(group, dict) and key in group for group in groups):
         return Unresolved(at, f'dynamic "{key}"')

@@ -15,6 +15,8 @@ from payinfra.checks.manifest.templates import is_literal, spans, string_end
 from payinfra.checks.manifest.values import Json
 
 _TOKEN = re.compile(r"\s*(?:(?P<number>-?\d+(?:\.\d+)?)|(?P<word>[A-Za-z_][\w-]*)|(?P<sign>\S))")
+# By far the most frequent expression: a managed resource's attribute, and nothing around it.
+_PLAIN_REFERENCE = re.compile(r"(?!local\b|data\b|path\b)[a-z][a-z0-9]*_\w+\.[\w-]+\.[\w.-]+")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 _ESCAPE = re.compile(r"\\(?:([nrt\"\\])|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8}))")
 _MOST_DEPTH = 40
@@ -55,11 +57,20 @@ class Resolver:
         self._scope = scope
         self._through_resources = through_resources
         self._known: dict[str, _Known] = {}
+        # Checks ask for the same texts again and again.
+        self._expansions: dict[str, Json] = {}
         self._visiting: list[str] = []
         self._size = 0
 
     def expand(self, value: Json) -> Json:
         """The value with every `${…}` replaced that can be; what cannot stays as it stands."""
+        if not isinstance(value, str):
+            return self._expanded(value)
+        if value not in self._expansions:
+            self._expansions[value] = self._expanded(value)
+        return self._expansions[value]
+
+    def _expanded(self, value: Json) -> Json:
         self._size = 0
         try:
             return self._expand(value, 0)
@@ -100,6 +111,8 @@ class Resolver:
         return result
 
     def _interpolation(self, expression: str, whole: str, depth: int) -> Json:
+        if not self._through_resources and _PLAIN_REFERENCE.fullmatch(expression):
+            return whole
         try:
             return _Parser(expression, self._traverse, self._expand, depth + 1).whole()
         except Unknown:

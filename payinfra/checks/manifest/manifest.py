@@ -42,13 +42,14 @@ class Resource(Block):
         construct: the construct path from the `//` metadata, `payment/primary/audit`; empty without one.
     """
 
-    __slots__ = ("_manifest", "address", "construct", "name", "type")
+    __slots__ = ("_manifest", "_region", "address", "construct", "name", "type")
 
     def __init__(
         self, kind: str, name: str, body: dict[str, Json], manifest: "Manifest", *, data: bool = False
     ) -> None:
         super().__init__(body, "", manifest)
         self._manifest = manifest
+        self._region: str | Unresolved | None = None
         self.type = kind
         self.name = name
         self.address = f"data.{kind}.{name}" if data else f"{kind}.{name}"
@@ -73,6 +74,11 @@ class Resource(Block):
     @property
     def region(self) -> str | Unresolved:
         """The region it lives in: its own `region`, else its provider's."""
+        if self._region is None:
+            self._region = self._find_region()
+        return self._region
+
+    def _find_region(self) -> str | Unresolved:
         own = self.text("region")
         if isinstance(own, Absent):
             return self._manifest.region_of(self.provider)
@@ -184,6 +190,7 @@ class Manifest(Context):
         self._names = Resolver(_Scope(self), through_resources=False)
         self._values = Resolver(_Scope(self), through_resources=True)
         self._reading: list[str] = []
+        self._texts: dict[str, tuple[Reference, ...]] = {}
         self._policies: dict[str, Policy | Gap] = {}
         self._referents: dict[tuple[int, str], tuple[Resource, ...]] = {}
         self._by_address: dict[str, Resource] = {}
@@ -330,6 +337,12 @@ class Manifest(Context):
         if isinstance(value, str) and "${" not in value:
             return value
         return self._names.expand(value)
+
+    def references_of_text(self, text: str) -> tuple[Reference, ...]:
+        """The references in one template in which nothing can be replaced any more."""
+        if text not in self._texts:
+            self._texts[text] = references_in(text)
+        return self._texts[text]
 
     def policy_of(self, value: Json, path: str) -> Policy | Gap:
         """The value as a policy document; `resource.policy("policy")` is the usual way here."""

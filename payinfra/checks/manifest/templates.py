@@ -14,6 +14,11 @@ _REFERENCE = re.compile(
     r"(?P<attribute>(?:\.[A-Za-z0-9_*-]+|\[[^\]]*\])*)"
 )
 
+# What matters inside quotes (an escaped sign, the closing quote, a `${`), and what inside braces.
+_IN_QUOTES = re.compile(r'\\.|"|\$\{', re.DOTALL)
+_IN_BRACES = re.compile(r'["{}]')
+_OPENED_BY = {'"': '"', "}": "{"}
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -54,12 +59,14 @@ def spans(text: str) -> tuple[Span, ...]:
 
 def is_literal(text: str) -> bool:
     """Whether Terraform would take the text as it stands: no `${…}` and no `%{…}` in it."""
+    if "{" not in text:
+        return True
     return not spans(text) and not _has_directive(text)
 
 
 def unescape(text: str) -> str:
     """What a literal text means: `$${` and `%%{` stand for `${` and `%{`."""
-    return text.replace("$${", "${").replace("%%{", "%{")
+    return text.replace("$${", "${").replace("%%{", "%{") if "{" in text else text
 
 
 def references_in(text: str) -> tuple[Reference, ...]:
@@ -99,21 +106,17 @@ def _closing_brace(text: str, position: int) -> tuple[int, bool]:
 def _scan(text: str, position: int, opened: str) -> int:
     """Walk to the sign that closes `opened`: a quote closes a quote, a brace a brace; -1 without one."""
     stack = [opened]
-    while position < len(text):
-        sign = text[position]
-        if stack[-1] == '"':
-            if sign == "\\":
-                position += 1
-            elif sign == '"':
-                stack.pop()
-            elif sign == "$" and text.startswith("${", position) and not _is_escaped(text, position):
-                stack.append("{")
-                position += 1
-        elif sign in '"{':
-            stack.append(sign)
-        elif sign == "}":
+    while True:
+        found = (_IN_QUOTES if stack[-1] == '"' else _IN_BRACES).search(text, position)
+        if found is None:
+            return -1
+        sign = found[0]
+        position = found.end()
+        if sign in ('"', "}") and stack[-1] == _OPENED_BY[sign]:
             stack.pop()
-        if not stack:
-            return position
-        position += 1
-    return -1
+            if not stack:
+                return position - 1
+        elif sign in ('"', "{"):
+            stack.append(sign)
+        elif sign == "${" and not _is_escaped(text, position - 2):
+            stack.append("{")
