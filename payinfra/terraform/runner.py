@@ -1,6 +1,7 @@
 """Runs Terraform for one environment: init, plan, apply of exactly that plan, and a few questions."""
 
 import fcntl
+import itertools
 import os
 import subprocess
 import threading
@@ -28,6 +29,9 @@ from payinfra.terraform.jsonvalue import JsonValue, members, parse, parse_object
 from payinfra.terraform.plan import Plan, lost_replicas, shown_plan, updates_a_table
 
 ERRORED_STATE = "errored.tfstate"
+NO_COLOUR = "-no-color"
+STREAMED = ("-json", "-input=false", NO_COLOUR)
+BOX = str.maketrans("╷│╵", "   ")
 
 
 class Terraform:
@@ -97,7 +101,7 @@ class Terraform:
         if initialised.is_current(self.data_dir, self._fingerprint()):
             return
         with self._cache_to_itself():
-            self._run("init", "-json", "-input=false", *locked)
+            self._run("init", *STREAMED, *locked)
         initialised.remember(self.data_dir, self._fingerprint())
 
     def plan(
@@ -119,8 +123,7 @@ class Terraform:
         self._settle()
         collected = self._run(
             "plan",
-            "-json",
-            "-input=false",
+            *STREAMED,
             f"-out={out}",
             *(["-destroy"] if destroy else []),
             *(["-refresh-only"] if refresh_only else []),
@@ -159,7 +162,7 @@ class Terraform:
             Interrupted: a person interrupted, and Terraform has ended and released its lock.
         """
         self._settle()
-        return self._run("apply", "-json", "-input=false", str(plan.absolute())).outputs
+        return self._run("apply", *STREAMED, str(plan.absolute())).outputs
 
     # -- questions -----------------------------------------------------------------------------------
 
@@ -237,7 +240,7 @@ class Terraform:
             if done.returncode != 0:
                 raise EnvironmentUnusable(
                     f"An earlier run could not save its state and left it in {errored}, which cannot be "
-                    f"brought in: {self._hidden(' '.join(done.stderr.split()))}",
+                    f"brought in: {self._hidden(plain(done.stderr))}",
                     "Compare it with the present state, then `terraform state push` it or move it away.",
                 )
             errored.rename(errored.with_name(f"{ERRORED_STATE}.pushed"))
@@ -326,7 +329,7 @@ class Terraform:
         """A command that changes nothing. Its output may hold secrets and is not logged."""
         try:
             return subprocess.run(
-                [*self.binary.argv, *arguments],
+                [*self.binary.argv, *_with_option(arguments, NO_COLOUR)],
                 cwd=self.folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -340,7 +343,7 @@ class Terraform:
             raise self._unanswered(arguments[0], late) from None
 
     def _unanswered(self, command: str, said: str) -> TerraformFailed:
-        words = self._hidden(" ".join(said.split())) or "it does not say why"
+        words = self._hidden(plain(said)) or "it does not say why"
         return TerraformFailed(f"terraform {command} failed: {words}", "", ())
 
     def _hidden(self, text: str) -> str:
@@ -348,6 +351,17 @@ class Terraform:
 
 
 _APPEND = os.O_CREAT | os.O_APPEND | os.O_WRONLY
+
+
+def plain(said: str) -> str:
+    """An error message on one line, without the box that Terraform draws around it."""
+    return " ".join(said.translate(BOX).split())
+
+
+def _with_option(arguments: Sequence[str], option: str) -> list[str]:
+    """Options come after the words of the command and before what it is about."""
+    words = list(itertools.takewhile(str.isalpha, arguments[:2]))
+    return [*words, option, *arguments[len(words) :]]
 
 
 def _while_stopping(times: int, in_progress: tuple[str, ...]) -> str:

@@ -97,7 +97,7 @@ def test_init_places_the_lock_and_runs_in_the_stacks_folder(bench: Bench, calls:
     (bench.folder / "cdk.tf.json").write_text(json.dumps(providers))
     bench.terraform({}).init()
     (call,) = calls()
-    assert call["argv"] == ["init", "-json", "-input=false", "-lockfile=readonly"]
+    assert call["argv"] == ["init", "-json", "-input=false", "-no-color", "-lockfile=readonly"]
     assert call["cwd"] == str(bench.folder)
     assert (bench.folder / PLACED).read_bytes() == SHIPPED.read_bytes()
 
@@ -205,7 +205,9 @@ def test_a_plan_is_read_from_the_events_alone(bench: Bench, calls: Calls, tmp_pa
     assert [change.address for change in plan.changes] == [TABLE]
     assert [output.name for output in plan.outputs] == ["endpoint"]
     assert plan.file == out
-    assert [call["argv"] for call in calls()] == [["plan", "-json", "-input=false", f"-out={out}"]]
+    assert [call["argv"] for call in calls()] == [
+        ["plan", "-json", "-input=false", "-no-color", f"-out={out}"]
+    ]
 
 
 def test_a_plan_takes_its_options(bench: Bench, calls: Calls, tmp_path: Path) -> None:
@@ -213,7 +215,7 @@ def test_a_plan_takes_its_options(bench: Bench, calls: Calls, tmp_path: Path) ->
     terraform = bench.terraform({})
     terraform.plan(out, destroy=True, targets=["a.b"], replace=["c.d", "e.f"])
     refreshed = terraform.plan(out, refresh_only=True)
-    common = ["plan", "-json", "-input=false", f"-out={out}"]
+    common = ["plan", "-json", "-input=false", "-no-color", f"-out={out}"]
     assert [call["argv"] for call in calls()] == [
         [*common, "-destroy", "-target=a.b", "-replace=c.d", "-replace=e.f"],
         [*common, "-refresh-only"],
@@ -254,7 +256,7 @@ def test_a_saved_plan_is_shown(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_plan_fails(bench: Bench, tmp_path: Path) -> None:
-    terraform = bench.terraform({"show": [["err", "Error: not a plan"], ["exit", 1]]})
+    terraform = bench.terraform({"show": [["err", "\n╷\n│ Error: not\n│ a plan\n╵"], ["exit", 1]]})
     with pytest.raises(TerraformFailed, match="terraform show failed: Error: not a plan"):
         terraform.show(tmp_path / "p")
 
@@ -279,7 +281,7 @@ def test_apply_emits_resources_and_returns_the_outputs(bench: Bench, calls: Call
         "endpoint": OutputValue("https://example.org", False, "string")
     }
     assert [type(event) for event in bench.events] == [ResourceStarted, ResourceFinished]
-    assert calls()[0]["argv"] == ["apply", "-json", "-input=false", str(tmp_path / "p")]
+    assert calls()[0]["argv"] == ["apply", "-json", "-input=false", "-no-color", str(tmp_path / "p")]
 
 
 def test_a_failing_apply_names_the_error_and_the_log(bench: Bench, tmp_path: Path) -> None:
@@ -377,7 +379,7 @@ def test_a_state_that_could_not_be_saved_is_brought_in_first(
     errored = bench.folder / "errored.tfstate"
     errored.write_text("{}")
     bench.terraform({}).plan(tmp_path / "p")
-    assert calls()[0]["argv"] == ["state", "push", str(errored)]
+    assert calls()[0]["argv"] == ["state", "push", "-no-color", str(errored)]
     assert not errored.exists()
     assert (bench.folder / "errored.tfstate.pushed").exists(), "nothing is thrown away"
     assert bench.notices() == ["The state that an earlier run could not save was brought in."]
@@ -446,6 +448,22 @@ def test_the_state_is_listed(bench: Bench) -> None:
     assert bench.terraform({"state list": no_state}).state_list() == ()
     with pytest.raises(TerraformFailed, match="state list failed: it does not say why"):
         bench.terraform({"state list": [["exit", 3]]}).state_list()
+
+
+def test_questions_are_asked_without_colour(bench: Bench, calls: Calls, tmp_path: Path) -> None:
+    terraform = bench.terraform(
+        {"show": [["out", "{}"]], "output": [["out", "{}"]], "validate": [["out", "{}"]]}
+    )
+    terraform.show(tmp_path / "p")
+    terraform.outputs()
+    terraform.validate()
+    terraform.state_list()
+    assert [call["argv"] for call in calls()] == [
+        ["show", "-no-color", "-json", str(tmp_path / "p")],
+        ["output", "-no-color", "-json"],
+        ["validate", "-no-color", "-json"],
+        ["state", "list", "-no-color"],
+    ]
 
 
 def test_schemas_are_read_and_a_failure_is_named(bench: Bench) -> None:
