@@ -8,45 +8,16 @@ import argparse
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from bench import stock, trees
 from bench.commands import EAGER, HELP, LAZY, Command, stock_synth
+from bench.goals import Goal, at_least, at_most, say, show, verdict
 from bench.timing import CommandFailed, Timing, environment, measure, run
-
-
-@dataclass(frozen=True)
-class Goal:
-    """A promise, what was measured of it, and whether it is kept."""
-
-    promise: str
-    measured: str
-    kept: bool
-
-
-def say(line: str = "") -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def show(timing: Timing) -> Timing:
-    runs = " ".join(f"{seconds:.2f}" for seconds in timing.seconds)
-    say(f"  {timing.name:<44} {timing.median:7.2f} s   ({runs})")
-    return timing
 
 
 def tree_of(command: Command, folder: Path) -> dict[str, str]:
     return trees.digests(folder / command.tree) if command.tree is not None else {}
-
-
-def at_least(promise: str, slow: Timing, fast: Timing, factor: float) -> Goal:
-    ratio = slow.median / fast.median
-    return Goal(f"{promise}: at least {factor:g} times as fast", f"{ratio:.1f} times", ratio >= factor)
-
-
-def at_most(promise: str, timing: Timing, seconds: float) -> Goal:
-    return Goal(f"{promise}: {seconds:g} s at most", f"{timing.median:.2f} s", timing.median <= seconds)
 
 
 def cold(command: Command, folder: Path, runs: int) -> Timing:
@@ -116,10 +87,7 @@ def main() -> int:
         except CommandFailed as error:
             say(str(error))
             return 2
-    say()
-    for goal in goals:
-        say(f"  {'kept  ' if goal.kept else 'MISSED'}  {goal.promise} ({goal.measured})")
-    return 0 if all(goal.kept for goal in goals) else 1
+    return verdict(goals)
 
 
 if __name__ == "__main__":
