@@ -197,7 +197,9 @@ class Region:
 
     def _put_item(self, asked: Json) -> Json:
         if not self._allows(asked):
-            raise Refused("ConditionalCheckFailedException")
+            there = self.table[_key(cast(Item, asked["Item"]))]
+            wanted = asked.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+            raise Refused("ConditionalCheckFailedException", more={"Item": there.item} if wanted else None)
         self._write(cast(Item, asked["Item"]))
         return {}
 

@@ -58,13 +58,14 @@ class Clients:
     parameter: "SSMClient"
 
 
-def connect() -> Clients:
-    """Clients for the function's own region, which the Lambda runtime has in the environment.
+def connect(region: str) -> Clients:
+    """Clients for one region; keys and endpoints come from the Lambda runtime's environment.
 
     Made by botocore, which boto3 would ask as well: importing boto3 brings S3's transfer manager and takes
     as long again as botocore itself.
     """
     session = botocore.session.get_session()
+    session.set_config_variable("region", region)
     return Clients(
         table=cast("DynamoDBClient", session.create_client("dynamodb", config=TABLE.config())),
         health=cast("DynamoDBClient", session.create_client("dynamodb", config=HEALTH.config())),

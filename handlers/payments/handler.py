@@ -50,7 +50,7 @@ def handle(event: dict[str, object], context: "LambdaContext") -> dict[str, obje
 def application() -> Application:
     """The application of this container, put together when the first request comes."""
     config = Config.read(os.environ)
-    return compose(config, connect(), Observer(config))
+    return compose(config, connect(config.region), Observer(config))
 
 
 def compose(config: Config, clients: Clients, observer: Observer) -> Application:

@@ -64,11 +64,7 @@ def test_patience_counts_attempts_and_waits() -> None:
 
 
 def test_the_function_answers_with_what_its_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    variables = {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-    }
+    variables = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     for name, value in {**VARIABLES, **variables}.items():
         monkeypatch.setenv(name, value)
     handler.application.cache_clear()
@@ -81,9 +77,8 @@ def test_the_function_answers_with_what_its_environment_says(monkeypatch: pytest
     handler.application.cache_clear()
 
 
-def test_the_clients_are_patient_as_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    clients = aws.connect()
+def test_the_clients_are_patient_as_said() -> None:
+    clients = aws.connect("eu-west-1")
     for client, patience in (
         (clients.table, aws.TABLE),
         (clients.health, aws.HEALTH),
@@ -91,6 +86,7 @@ def test_the_clients_are_patient_as_said(monkeypatch: pytest.MonkeyPatch) -> Non
         (clients.parameter, aws.PARAMETER),
     ):
         asked = attrgetter("connect_timeout", "read_timeout", "retries")(client.meta.config)
+        assert client.meta.region_name == "eu-west-1"
         retries = {"total_max_attempts": patience.attempts, "mode": "adaptive"}
         assert asked == (patience.connect, patience.read, retries)
 

@@ -1,0 +1,244 @@
+"""What a payment costs, beside Powertools' own idempotency: `python -m bench.payments`.
+
+AWS is answered in this process, so what is timed is the function's own work and botocore's. The cold start
+is that of the zip, unpacked as Lambda unpacks it: without bytecode, on a disk that takes none.
+It ends with 1 if a promise is broken.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.utilities.idempotency import (
+    DynamoDBPersistenceLayer,
+    IdempotencyConfig,
+    idempotent_function,
+)
+
+from bench.aws_in_process import BUCKET, PARAMETER, TABLE, Region
+from bench.timing import environment
+from handlers.payments import core
+from handlers.payments.config import Config
+from handlers.payments.handler import compose, now_ms
+from handlers.payments.observe import Observer
+from payinfra.packaging import build_zip, handlers_folder
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+Handler = Callable[[dict[str, object]], dict[str, object]]
+KEY_ARN = "arn:aws:kms:us-east-1:000000000000:key/audit"
+_TIMED_IMPORT = (
+    "import sys, time; began = time.perf_counter(); import {module}; "
+    "sys.stdout.write(str(time.perf_counter() - began))"
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one request costs.
+
+    Attributes:
+        seconds: the median of its times.
+        calls: the AWS calls that it makes.
+    """
+
+    seconds: float
+    calls: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A way to record a payment once.
+
+    Attributes:
+        first, replay: what a new payment costs, and the same request again.
+    """
+
+    name: str
+    first: Cost
+    replay: Cost
+
+
+class Context:
+    """The part of Lambda's context that Powertools' idempotency asks for."""
+
+    function_name = "payments"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 30_000
+
+
+def say(line: str = "") -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def event(number: int) -> dict[str, object]:
+    body = {
+        "amount": 1250,
+        "currency": "EUR",
+        "customer_id": "customer-7",
+        "payment_method": "card",
+        "timestamp": now_ms(),
+        "description": "A book",
+        "metadata": {"order": str(number)},
+    }
+    return {
+        "httpMethod": "POST",
+        "path": "/payments",
+        "headers": {"Idempotency-Key": f"order-{number}", "Content-Type": "application/json"},
+        "body": json.dumps(body),
+        "isBase64Encoded": False,
+        "requestContext": {"requestId": f"request-{number}"},
+    }
+
+
+def ours(region: Region) -> Handler:
+    """The function as it is deployed."""
+    config = Config(TABLE, BUCKET, KEY_ARN, PARAMETER, "bench", region.name)
+    app = compose(config, region.clients(), Observer(config, io.StringIO()))
+    return lambda sent: app.answer(sent, cast("LambdaContext", Context()))
+
+
+def decorated(region: Region) -> Handler:
+    """The same payment, recorded and audited under Powertools' idempotency decorator.
+
+    It validates, logs and measures nothing: it is the least that such a function does.
+    """
+    clients = region.clients()
+    store = DynamoDBPersistenceLayer(table_name="idempotency", boto3_client=clients.table)
+    settings = IdempotencyConfig(event_key_jmespath="key", payload_validation_jmespath="body")
+    settings.register_lambda_context(cast("LambdaContext", Context()))
+    resolver = APIGatewayRestResolver()
+
+    def record(asked: dict[str, str]) -> dict[str, object]:
+        payment = core.read_payment(asked["key"], asked["body"].encode())
+        document = payment.document()
+        clients.table.put_item(
+            TableName=TABLE,
+            Item={
+                **{name: {"S": str(value)} for name, value in document.items()},
+                "timestamp": {"N": str(payment.timestamp)},
+            },
+        )
+        clients.audit.put_object(
+            Bucket=BUCKET,
+            Key=core.audit_key(payment),
+            Body=core.audit_record(payment),
+            ServerSideEncryption="aws:kms",
+            SSEKMSKeyId=KEY_ARN,
+        )
+        return document
+
+    make = cast(
+        Callable[..., dict[str, object]],
+        idempotent_function(record, data_keyword_argument="asked", persistence_store=store, config=settings),
+    )
+
+    @resolver.post("/payments")
+    def _make() -> Response[str]:
+        sent = resolver.current_event
+        asked = {"key": sent.headers["Idempotency-Key"], "body": sent.body or ""}
+        return Response(201, "application/json", json.dumps(make(asked=asked)))
+
+    return lambda sent: resolver.resolve(sent, cast("LambdaContext", Context()))
+
+
+def contend(name: str, start: Callable[[Region], Handler], rounds: int) -> Contender:
+    """Measure new payments, and each of them once more."""
+    region = Region()
+    handler = start(region)
+    sent = [event(number) for number in range(rounds + 1)]
+    with contextlib.redirect_stdout(io.StringIO()):  # the metrics
+        handler(sent[0])
+        handler(sent[0])
+        first = _cost(region, handler, sent[1:], 201)
+        replay = _cost(region, handler, sent[1:], None)
+    return Contender(name, first, replay)
+
+
+def _cost(region: Region, handler: Handler, sent: list[dict[str, object]], status: int | None) -> Cost:
+    seconds: list[float] = []
+    calls: tuple[str, ...] = ()
+    for one in sent:
+        region.calls.clear()
+        began = time.perf_counter()
+        answer = handler(one)
+        seconds.append(time.perf_counter() - began)
+        calls = tuple(region.calls)
+        if answer["statusCode"] not in ((status,) if status else (200, 201)):
+            raise RuntimeError(f"The answer was {answer['statusCode']}: {answer['body']}")
+    return Cost(statistics.median(seconds), calls)
+
+
+def cold_start(folder: Path, runs: int) -> tuple[float, float]:
+    """Seconds to import the unpacked zip, and to import boto3 alone; medians of whole new processes."""
+    package = folder / "payments.zip"
+    build_zip(package, handlers_folder())
+    code = folder / "code"
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(code)
+    say(f"  the zip has {package.stat().st_size / 1024:.0f} KiB")
+    return _import_time("payments.handler", code, runs), _import_time("boto3", folder, runs)
+
+
+def _import_time(module: str, first_on_path: Path, runs: int) -> float:
+    environ = {**environment(), "PYTHONPATH": str(first_on_path)}
+    command = [sys.executable, "-B", "-c", _TIMED_IMPORT.format(module=module)]
+    outputs = [subprocess.check_output(command, env=environ, cwd=first_on_path) for _ in range(runs + 1)]
+    return statistics.median(float(output) for output in outputs[1:])
+
+
+def broken_promises(made: Contender) -> list[str]:
+    """What a payment must not cost."""
+    writes = [call for call in made.first.calls if call != "Query"]
+    broken = []
+    if writes != ["TransactWriteItems", "PutObject"]:
+        broken.append(f"A new payment costs one transaction and one audit object, not {', '.join(writes)}.")
+    if made.replay.calls != ("Query",):
+        broken.append(f"A replay costs one read, not {', '.join(made.replay.calls)}.")
+    return broken
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=300, help="payments that are made and replayed")
+    parser.add_argument("--runs", type=int, default=5, help="cold starts")
+    arguments = parser.parse_args()
+
+    say("Cold start, without bytecode of the zip:")
+    with tempfile.TemporaryDirectory() as folder:
+        code, boto3_alone = cold_start(Path(folder), arguments.runs)
+    say(f"  import of the zip {code * 1000:.0f} ms, of boto3 alone {boto3_alone * 1000:.0f} ms")
+    say(f"  ratio {code / boto3_alone:.2f}")
+
+    say("A payment through the handler, AWS answered in process (medians):")
+    made = contend("payments", ours, arguments.rounds)
+    other = contend("Powertools' idempotency", decorated, arguments.rounds)
+    for one in (made, other):
+        for name, cost in (("new", one.first), ("replay", one.replay)):
+            say(f"  {one.name:<24} {name:<7} {cost.seconds * 1000:7.2f} ms   {', '.join(cost.calls)}")
+    new = other.first.seconds / made.first.seconds
+    replay = other.replay.seconds / made.replay.seconds
+    say(f"  against the decorator: a new payment {new:.2f} times as fast, a replay {replay:.2f} times")
+
+    broken = broken_promises(made)
+    for promise in broken:
+        say(f"BROKEN: {promise}")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
