@@ -9,7 +9,7 @@ import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from payinfra.errors import EnvironmentUnusable
@@ -35,6 +35,7 @@ class Emulator:
 
     application: App
     main: Untyped
+    _replaced: list[tuple[Untyped, str, Untyped]] = field(default_factory=list)
 
     def service(self, name: str) -> Untyped:
         """A service's module, by ministack's own short name."""
@@ -43,6 +44,16 @@ class Emulator:
     def core(self, name: str) -> Untyped:
         """A module of ministack's core."""
         return importlib.import_module(f"ministack.core.{name}")
+
+    def replace(self, module: Untyped, name: str, value: object) -> None:
+        """Puts something of payinfra's in the place of something of ministack's."""
+        self._replaced.append((module, name, getattr(module, name)))
+        setattr(module, name, value)
+
+    def restore(self) -> None:
+        """Puts back all that `replace` replaced."""
+        while self._replaced:
+            setattr(*self._replaced.pop())
 
     @contextmanager
     def scope(self, account: str, region: str) -> Iterator[None]:
@@ -88,8 +99,8 @@ def let_the_port_decide_the_region(emulator: Emulator) -> None:
     API's own URL.
     """
     main, s3 = emulator.main, emulator.service("s3")
-    main.extract_region = _by_port(main.extract_region)
-    s3.extract_signed_region = _by_port(s3.extract_signed_region)
+    emulator.replace(main, "extract_region", _by_port(main.extract_region))
+    emulator.replace(s3, "extract_signed_region", _by_port(s3.extract_signed_region))
 
 
 def _by_port(original: Callable[..., str | None]) -> Callable[..., str | None]:
@@ -111,7 +122,7 @@ def let_functions_call_their_own_region(emulator: Emulator, urls: Mapping[str, s
         region = str(config.get("FunctionArn", "")).split(":")[3]
         return {**original(config), "AWS_ENDPOINT_URL": urls[region]}
 
-    runtime.execution_credentials = credentials_and_endpoint
+    emulator.replace(runtime, "execution_credentials", credentials_and_endpoint)
 
 
 def end_functions(emulator: Emulator) -> None:

@@ -74,8 +74,13 @@ class ItemJournal:
 class StoredItems:
     """Keeps ministack's items in a journal."""
 
-    dynamodb: Any
+    emulator: Emulator
     journal: ItemJournal
+
+    @property
+    def dynamodb(self) -> Any:
+        """The service that holds them."""
+        return self.emulator.service("dynamodb")
 
     def record(self) -> None:
         """From now on each write to any table is appended. A new replica begins with a copy of all items."""
@@ -98,8 +103,12 @@ class StoredItems:
             original_create(name, table, region)
             self.rewrite()
 
-        self.dynamodb._set_item, self.dynamodb._remove_item = set_item, remove_item
-        self.dynamodb._create_replica = create_replica
+        for name, value in (
+            ("_set_item", set_item),
+            ("_remove_item", remove_item),
+            ("_create_replica", create_replica),
+        ):
+            self.emulator.replace(self.dynamodb, name, value)
 
     def restore(self) -> None:
         """Puts the items back into the tables that ministack has restored, by the tables' ids."""
@@ -136,4 +145,4 @@ class StoredItems:
 
 def of_emulator(emulator: Emulator, path: Path) -> StoredItems:
     """The items of ministack's tables."""
-    return StoredItems(emulator.service("dynamodb"), ItemJournal(path))
+    return StoredItems(emulator, ItemJournal(path))

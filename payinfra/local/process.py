@@ -207,6 +207,7 @@ class Server:
         await asyncio.to_thread(seam.end_functions, self.emulator)
         self._write_state(persistence.at_an_orderly_end(self.emulator))
         self.items.rewrite()
+        self.emulator.restore()
         self.arguments.folder.endpoints.unlink(missing_ok=True)
 
     def _mapped(self, region: str, host: str, path: str) -> tuple[str, str, str] | None:

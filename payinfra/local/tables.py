@@ -34,7 +34,7 @@ def replicate_through(emulator: Emulator, wrote: Wrote) -> None:
             )
             wrote(key, home, targets, new_item)
 
-    dynamodb._replicate_write = replicate
+    emulator.replace(dynamodb, "_replicate_write", replicate)
 
 
 def _key_of(dynamodb: Untyped, table: Table, item: Item) -> tuple[str, str]:

@@ -43,10 +43,14 @@ def mock_integration_has_no_method(request: Request, response: Response, region:
 def install(emulator: Emulator) -> None:
     """Makes the corrections that reach into the service."""
     gateway = emulator.service("apigateway_v1")
-    gateway._create_api_key = empty_key_value_asks_for_one(gateway._create_api_key)
-    gateway._create_base_path_mapping = empty_base_path_is_the_root(gateway._create_base_path_mapping)
-    gateway._resolve_api_key = key_of_the_region(gateway)
-    gateway.find_domain_scope = domain_of_the_region(gateway, emulator.core("responses").get_region)
+    emulator.replace(gateway, "_create_api_key", empty_key_value_asks_for_one(gateway._create_api_key))
+    emulator.replace(
+        gateway, "_create_base_path_mapping", empty_base_path_is_the_root(gateway._create_base_path_mapping)
+    )
+    emulator.replace(gateway, "_resolve_api_key", key_of_the_region(gateway))
+    emulator.replace(
+        gateway, "find_domain_scope", domain_of_the_region(gateway, emulator.core("responses").get_region)
+    )
 
 
 def empty_key_value_asks_for_one(original: Callable[[Shown], Answer]) -> Callable[[Shown], Answer]:

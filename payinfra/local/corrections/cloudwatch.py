@@ -19,11 +19,15 @@ _MEMBER = re.compile(r"(.+?)\.member\.(\d+)(?:\.(.+))?")
 def install(emulator: Emulator) -> None:
     """Makes the corrections that reach into the service."""
     cloudwatch = emulator.service("cloudwatch")
-    cloudwatch._describe_alarms = describe_alarms_in_full(cloudwatch._describe_alarms)
-    cloudwatch._describe_alarms_for_metric = describe_alarms_in_full(
-        cloudwatch._describe_alarms_for_metric, "DescribeAlarmsForMetric"
+    emulator.replace(cloudwatch, "_describe_alarms", describe_alarms_in_full(cloudwatch._describe_alarms))
+    emulator.replace(
+        cloudwatch,
+        "_describe_alarms_for_metric",
+        describe_alarms_in_full(cloudwatch._describe_alarms_for_metric, "DescribeAlarmsForMetric"),
     )
-    cloudwatch._put_metric_alarm = keep_whole_alarm(cloudwatch._put_metric_alarm, cloudwatch._alarms)
+    emulator.replace(
+        cloudwatch, "_put_metric_alarm", keep_whole_alarm(cloudwatch._put_metric_alarm, cloudwatch._alarms)
+    )
 
 
 def describe_alarms_in_full(original: Operation, action: str = "DescribeAlarms") -> Operation:

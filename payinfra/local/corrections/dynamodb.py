@@ -15,9 +15,17 @@ def install(emulator: Emulator) -> None:
     """Makes the corrections that reach into the service."""
     dynamodb = emulator.service("dynamodb")
     account = emulator.core("responses").get_account_id
-    dynamodb._create_replica = replica_has_its_own_key(dynamodb, dynamodb._create_replica, account)
-    dynamodb._table_description = describe_replicas(dynamodb, dynamodb._table_description, account)
-    dynamodb._apply_replica_updates = update_replica_key(dynamodb, dynamodb._apply_replica_updates, account)
+    emulator.replace(
+        dynamodb, "_create_replica", replica_has_its_own_key(dynamodb, dynamodb._create_replica, account)
+    )
+    emulator.replace(
+        dynamodb, "_table_description", describe_replicas(dynamodb, dynamodb._table_description, account)
+    )
+    emulator.replace(
+        dynamodb,
+        "_apply_replica_updates",
+        update_replica_key(dynamodb, dynamodb._apply_replica_updates, account),
+    )
 
 
 def replica_has_its_own_key(

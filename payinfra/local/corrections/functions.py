@@ -1,7 +1,7 @@
 """How API Gateway calls a Lambda function and what it answers when that fails, as on AWS."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from payinfra.local.app import is_loopback
@@ -11,7 +11,7 @@ INTERNAL = "Internal server error"
 TIMED_OUT = "Endpoint request timed out"
 INTEGRATION_LIMIT_MS = 29_000
 
-Invoke = Callable[..., Awaitable[Any]]
+Invoke = Callable[..., Coroutine[Any, Any, Any]]
 
 
 class Refused(Exception):
@@ -34,15 +34,25 @@ def install(emulator: Emulator) -> None:
     gateway = emulator.service("apigateway_v1")
     functions = emulator.service("lambda_svc")
     evaluator = emulator.core("iam_evaluator")
-    functions._reserved_concurrency = reserved_for_all_versions(functions)
-    gateway._build_lambda_event_v1 = event_names_its_domain(
-        gateway._build_lambda_event_v1, emulator.core("responses").get_region
+    emulator.replace(functions, "_reserved_concurrency", reserved_for_all_versions(functions))
+    emulator.replace(
+        gateway,
+        "_build_lambda_event_v1",
+        event_names_its_domain(gateway._build_lambda_event_v1, emulator.core("responses").get_region),
     )
-    gateway._lambda_proxy_response = failures_are_the_gateways(gateway._lambda_proxy_response)
-    gateway._invoke_lambda_proxy_v1 = gateway_answers_failures(gateway, gateway._invoke_lambda_proxy_v1)
-    gateway._gateway_error_response = status_of_the_failure(gateway._gateway_error_response)
-    gateway._call_lambda_raw = only_with_permission(
-        gateway._call_lambda_raw, may_invoke(functions, evaluator)
+    emulator.replace(
+        gateway, "_lambda_proxy_response", failures_are_the_gateways(gateway._lambda_proxy_response)
+    )
+    emulator.replace(
+        gateway, "_invoke_lambda_proxy_v1", gateway_answers_failures(gateway, gateway._invoke_lambda_proxy_v1)
+    )
+    emulator.replace(
+        gateway, "_gateway_error_response", status_of_the_failure(gateway._gateway_error_response)
+    )
+    emulator.replace(
+        gateway,
+        "_call_lambda_raw",
+        only_with_permission(gateway._call_lambda_raw, may_invoke(functions, evaluator)),
     )
 
 

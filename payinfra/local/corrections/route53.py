@@ -10,7 +10,9 @@ from payinfra.local.emulator import Emulator
 def install(emulator: Emulator) -> None:
     """Makes the corrections that reach into the service."""
     route53 = emulator.service("route53")
-    route53._parse_health_check_config = keep_checker_regions(route53._parse_health_check_config)
+    emulator.replace(
+        route53, "_parse_health_check_config", keep_checker_regions(route53._parse_health_check_config)
+    )
 
 
 def keep_checker_regions(

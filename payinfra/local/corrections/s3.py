@@ -14,7 +14,7 @@ SMALLEST = "x-amz-transition-default-minimum-object-size"
 def install(emulator: Emulator) -> None:
     """Makes the corrections that reach into the service."""
     s3 = emulator.service("s3")
-    s3._dispatch = keep_smallest_size_to_transition(s3._dispatch, s3._bucket_lifecycle)
+    emulator.replace(s3, "_dispatch", keep_smallest_size_to_transition(s3._dispatch, s3._bucket_lifecycle))
 
 
 def keep_smallest_size_to_transition(

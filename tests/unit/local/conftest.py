@@ -103,18 +103,14 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(scope="session")
-def corrected() -> seam.Emulator:
+@pytest.fixture
+def world() -> Iterator[World]:
     loaded = seam.load()
     registry.install(loaded)
     seam.let_the_port_decide_the_region(loaded)
-    return loaded
-
-
-@pytest.fixture
-def world(corrected: seam.Emulator) -> Iterator[World]:
-    yield World(corrected)
+    yield World(loaded)
+    loaded.restore()
     for name in seam.SERVICES:
-        module = corrected.service(name)
+        module = loaded.service(name)
         if hasattr(module, "reset"):
             module.reset()

@@ -1,0 +1,130 @@
+"""What is written of the services' state, and when."""
+
+import json
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from payinfra.local import persistence
+from payinfra.local.faults import FaultBoard, ReplicationPause
+from payinfra.local.persistence import Snapshots, restore_writes, writes_to_json
+from payinfra.local.replication import ItemKey, Replicator, Write
+
+
+def snapshots(folder: Path, state: dict[str, object]) -> Snapshots:
+    def services() -> dict[str, persistence.State]:
+        return {name: partial(state.get, name) for name in state}
+
+    return Snapshots(folder, services, lambda name, value: json.dumps([name, value]))
+
+
+def test_only_what_changed_is_written(tmp_path: Path) -> None:
+    state: dict[str, object] = {"a": 1, "b": 2}
+    kept = snapshots(tmp_path, state)
+    assert kept.save() == ("a", "b")
+    assert kept.save() == ()
+    state["b"] = 3
+    assert kept.save() == ("b",)
+    assert json.loads((tmp_path / "b.json").read_text()) == ["b", 3]
+
+
+def test_a_service_that_has_no_state_keeps_its_file(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("kept")
+    assert snapshots(tmp_path, {"a": None}).save() == ()
+    assert (tmp_path / "a.json").read_text() == "kept"
+
+
+def test_the_whole_of_a_service_takes_the_place_of_its_part(tmp_path: Path) -> None:
+    kept = snapshots(tmp_path, {"a": "part"})
+    kept.save({"a": lambda: "whole"})
+    assert json.loads((tmp_path / "a.json").read_text()) == ["a", "whole"]
+
+
+def test_saving_takes_care_of_what_was_touched(tmp_path: Path) -> None:
+    kept = snapshots(tmp_path, {})
+    assert not kept.touched
+    kept.touch()
+    assert kept.touched
+    kept.save()
+    assert not kept.touched
+
+
+def a_replicator(board: FaultBoard, delivered: list[Write]) -> Replicator:
+    return Replicator(delivered.append, board, time.time, lambda: 0.0, lambda: 1.0)
+
+
+def test_writes_on_their_way_survive_a_restart() -> None:
+    board, delivered = FaultBoard(), list[Write]()
+    board.inject(ReplicationPause())
+    before = a_replicator(board, delivered)
+    key = ItemKey("1", "payments", "p1", "1")
+    before.wrote(key, "us-east-1", ["us-west-2"], {"a": {"S": "x"}})
+    before.wrote(key, "us-east-1", ["us-west-2"], None)
+    after = a_replicator(board, delivered)
+    restore_writes(after, json.loads(json.dumps(writes_to_json(before))))
+    assert after.pending() == before.pending()
+    assert after.versions() == before.versions()
+    board.clear()
+    after.pump()
+    assert [write.item for write in delivered] == [{"a": {"S": "x"}}, None]
+
+
+def test_a_file_that_says_nothing_restores_nothing() -> None:
+    replicator = a_replicator(FaultBoard(), [])
+    restore_writes(replicator, None)
+    assert replicator.pending() == ()
+
+
+def test_what_grows_with_every_request_is_left_to_an_orderly_end(world: Any, tmp_path: Path) -> None:
+    logs = {"content-type": "application/x-amz-json-1.1"}
+    for operation, body in (
+        ("CreateLogGroup", {"logGroupName": "g"}),
+        ("CreateLogStream", {"logGroupName": "g", "logStreamName": "s"}),
+        (
+            "PutLogEvents",
+            {
+                "logGroupName": "g",
+                "logStreamName": "s",
+                "logEvents": [{"timestamp": int(time.time() * 1000), "message": "a line"}],
+            },
+        ),
+    ):
+        target = {**logs, "x-amz-target": f"Logs_20140328.{operation}"}
+        assert world.call("logs", "POST", "/", body, target).status == 200
+    world.query(
+        "monitoring", "Action=PutMetricAlarm&AlarmName=a&EvaluationPeriods=1&Namespace=n&MetricName=other"
+    )
+    world.query(
+        "monitoring",
+        "Action=PutMetricData&Namespace=n&MetricData.member.1.MetricName=m&MetricData.member.1.Value=42",
+    )
+    world.dynamodb(
+        "CreateTable",
+        TableName="payments",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    world.dynamodb("PutItem", TableName="payments", Item={"id": {"S": "the-payment"}})
+    kept = persistence.of_emulator(world.emulator, tmp_path)
+    assert {"dynamodb", "cloudwatch_logs", "cloudwatch", "s3", "lambda"} <= set(kept.save())
+    assert '"payments' in (tmp_path / "dynamodb.json").read_text()
+    assert "the-payment" not in (tmp_path / "dynamodb.json").read_text()
+    assert "a line" not in (tmp_path / "cloudwatch_logs.json").read_text()
+    assert "42.0" not in (tmp_path / "cloudwatch.json").read_text()
+    assert kept.save(persistence.at_an_orderly_end(world.emulator)) == ("cloudwatch_logs", "cloudwatch")
+    assert "a line" in (tmp_path / "cloudwatch_logs.json").read_text()
+    assert "42.0" in (tmp_path / "cloudwatch.json").read_text()
+
+
+def test_what_was_written_is_read_by_ministack(world: Any, tmp_path: Path) -> None:
+    world.query(
+        "monitoring", "Action=PutMetricAlarm&AlarmName=one&EvaluationPeriods=1&Namespace=n&MetricName=m"
+    )
+    persistence.of_emulator(world.emulator, tmp_path).save()
+    core, service = world.emulator.core("persistence"), world.emulator.service("cloudwatch")
+    text = json.loads((tmp_path / "cloudwatch.json").read_text(), object_hook=core._json_object_hook)
+    service.reset()
+    service.load_persisted_state(text["payload"])
+    assert "<AlarmName>one</AlarmName>" in world.query("monitoring", "Action=DescribeAlarms")
