@@ -96,18 +96,17 @@ def _denies_http(statement: Statement) -> bool:
 
 
 def _covered(statement: Statement, bucket: Resource, manifest: Manifest) -> set[str]:
+    """What of a bucket a statement is about: the bucket itself, all objects in it."""
+    name = bucket.text("bucket")
+    arn = f"arn:aws:s3:::{name}" if isinstance(name, str) else "arn:aws:s3:::"
     found: set[str] = set()
     for text in statement.resources:
-        match names(text, bucket, manifest, "bucket"):
-            case "":
-                found.add("bucket")
-            case "/*":
-                found.add("objects")
-            case "*":
-                found |= {"bucket", "objects"}
-            case _:
-                if text == "*":
-                    found |= {"bucket", "objects"}
+        rest = names(text, bucket, manifest) if "${" in text else None
+        whole = arn + rest if rest is not None else text
+        if like(whole, arn):
+            found.add("bucket")
+        if like(whole, f"{arn}/any/object"):
+            found.add("objects")
     return found
 
 

@@ -16,6 +16,7 @@ from payinfra.checks.policy.permissions import (
     grants,
     inline_policies,
     is_everybody,
+    like,
     managed_policies,
     names,
     role_policies,
@@ -327,7 +328,10 @@ def _may(need: Need, role: Resource, statements: list[Statement], manifest: Mani
     for statement in statements:
         if grants(statement, need.action) and through(statement, need.service, str(key.region)):
             for text in statement.resources:
-                if names(text, key, manifest) == "" or fits(text, f"arn:aws:kms:{key.region}:0:key/0"):
+                if names(text, key, manifest) == "":
+                    return True
+                # A pattern without a reference: one that refers to another key must not fit this one.
+                if not manifest.references(text) and like(text, f"arn:aws:kms:{key.region}:0:key/0"):
                     return True
     policy = key.policy("policy")
     return isinstance(policy, Policy) and any(

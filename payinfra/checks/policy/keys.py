@@ -1,5 +1,6 @@
 """Checks of KMS keys: that they rotate, that not everybody may use them, and that those may who must."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from payinfra.checks.policy.permissions import (
 )
 
 _SYMMETRIC = ("SYMMETRIC_DEFAULT",)
+_IDENTITY = re.compile(r"\*|arn:|\d{12}$|\$\{(?:data\.)?[a-z0-9]+_[a-z0-9_]+\.|AROA|AIDA")
 _LEAST_WINDOW = 7
 _ALARMS = ("aws_cloudwatch_metric_alarm", "aws_cloudwatch_composite_alarm")
 _LOG_CONTEXT = "kms:encryptioncontext:aws:logs:arn"
@@ -72,8 +74,8 @@ def _principals(key: Resource, manifest: Manifest) -> Iterator[Verdict]:
             elif any(map(is_everybody, statement.principals)):
                 yield Verdict.failed(f"{shown} allows the principal *", address)
             for principal in statement.principals:
-                if principal.kind == "AWS" and principal.id.startswith("${") and "." not in principal.id:
-                    yield Verdict.unknown(f"{shown} names {principal.id}", address)
+                if principal.kind == "AWS" and not _IDENTITY.match(principal.id):
+                    yield Verdict.unknown(f"{shown} names {principal.id}, whoever that is", address)
 
 
 def _window(key: Resource) -> Iterator[Verdict]:
@@ -195,9 +197,13 @@ def _means(value: str, group: Resource, region: str, manifest: Manifest) -> bool
     known = manifest.resolve(value)
     name = group.body.get("name")
     text = manifest.resolve(name) if isinstance(name, str) else name
-    if not isinstance(known, str) or not isinstance(text, str) or not known.startswith("arn:"):
+    if not isinstance(known, str) or not isinstance(text, str):
         return False
-    return fits(known, f"arn:aws:logs:{region}:000000000000:log-group:{text}")
+    # The account is left out: every key and log group of a file is in one.
+    parts = known.split(":", 5)
+    if len(parts) < 6 or parts[0] != "arn":
+        return False
+    return fits(parts[3], region) and fits(parts[5], f"log-group:{text}")
 
 
 def _admits_table(statement: Statement, region: str) -> bool:

@@ -225,8 +225,8 @@ def unneeded(statement: Statement, role: Resource, manifest: Manifest) -> Iterat
 
 def _action(action: str, users: list[Resource], manifest: Manifest) -> Iterator[Verdict]:
     small = action.lower()
-    if "${" in action:
-        yield Verdict.unknown(f"the action {action} cannot be resolved here")
+    if "${" in action or ":" not in action:
+        yield Verdict.unknown(f"the action {action} is no action that can be looked up")
         return
     if ("*" in small or "?" in small) and small not in _FAMILIES:
         yield Verdict.failed(f"{action} grants more than one action")

@@ -76,6 +76,8 @@ def _providers(manifest: Manifest) -> Iterator[Verdict]:
     for resource in aws_resources(manifest):
         if not isinstance(resource.provider, str):
             yield Verdict.unknown(f"its provider is not known: {resource.provider.why}", resource.address)
+        elif "${" in resource.provider:
+            yield Verdict.unknown(f"its provider is not known: {resource.provider}", resource.address)
         elif resource.provider not in configured:
             yield Verdict.failed(f"its provider {resource.provider} is not configured", resource.address)
 
