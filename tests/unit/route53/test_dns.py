@@ -68,8 +68,8 @@ def query(name: str, rtype: str = "A", *, use_edns: bool = False) -> dns.message
 def bad(rcode: dns.rcode.Rcode) -> Callable[[bytes | None], None]:
     def check(wire: bytes | None) -> None:
         assert wire is not None
-        assert wire[3] & 0xF == rcode
-        assert len(wire) == 12
+        # A response (0x80) with the query's wish for recursion (0x01), the code, and four empty sections.
+        assert wire[2:] == bytes([0x81, rcode]) + bytes(8)
 
     return check
 
@@ -207,6 +207,12 @@ def test_responses_and_scraps_are_met_with_silence() -> None:
     assert respond(response, answerer, 1, udp=True) is None
     assert respond(b"\x00" * 11, answerer, 1, udp=True) is None
     assert respond(b"", answerer, 1, udp=True) is None
+
+
+def test_a_bare_header_is_a_format_error() -> None:
+    response = respond(b"\x00" * 12, answerer, 1, udp=True)
+    assert response is not None
+    assert dns.message.from_wire(response).rcode() == dns.rcode.FORMERR
 
 
 @QUICK
