@@ -16,6 +16,9 @@ from bench.goals import Goal, at_least, at_most, say, show, verdict
 from bench.timing import CommandFailed, environment, measure, run
 from bench.waiting import seconds_in_flight
 
+ANY_PORT = {"PAYINFRA_LOCAL_PORT": "0"}
+"""An embedded AWS of its own, beside the one that a person may have running."""
+
 WORK = Path(".payinfra", "local", ENVIRONMENT)
 
 
@@ -32,11 +35,12 @@ def terraform_environment(folder: Path) -> dict[str, str]:
 def bench(folder: Path, *, runs: int, with_stock: bool) -> list[Goal]:
     """Measure everything in one folder; say each time as it is known."""
     stock.write_project(folder)
-    run(LOCAL_UP, folder, environment())
-    first = show(measure(named(DEPLOY, "first deploy"), folder, runs=1))
+    environ = environment(**ANY_PORT)
+    run(LOCAL_UP, folder, environ)
+    first = show(measure(named(DEPLOY, "first deploy"), folder, runs=1, environ=environ))
     waiting = seconds_in_flight(folder / WORK / "logs" / "terraform.log")
     say(f"  {'of it, the provider at work':<44} {waiting:7.2f} s   ({waiting / first.median:.0%})")
-    again = show(measure(named(DEPLOY, "re-deploy, nothing to change"), folder, runs=runs))
+    again = show(measure(named(DEPLOY, "re-deploy, nothing to change"), folder, runs=runs, environ=environ))
     goals = [at_most("re-deploy with nothing to change", again, 12)]
     if with_stock:
         try:
@@ -44,7 +48,7 @@ def bench(folder: Path, *, runs: int, with_stock: bool) -> list[Goal]:
         except stock.NoStockCli as reason:
             say(f"  without cdktf's own CLI: {reason}")
         else:
-            environ = environment(**terraform_environment(folder))
+            environ = {**environ, **terraform_environment(folder)}
             ordinary = show(
                 measure(named(cli, "cdktf deploy, nothing to change"), folder, runs=1, environ=environ)
             )
@@ -62,12 +66,12 @@ def main() -> int:
         folder = Path(name)
         try:
             goals = bench(folder, runs=options.runs, with_stock=not options.no_stock)
-            run(DESTROY, folder, environment())
+            run(DESTROY, folder, environment(**ANY_PORT))
         except CommandFailed as error:
             say(str(error))
             return 2
         finally:
-            run(LOCAL_DOWN, folder, environment())
+            run(LOCAL_DOWN, folder, environment(**ANY_PORT))
     return verdict(goals)
 
 

@@ -16,9 +16,10 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -53,6 +54,8 @@ class Bindings:
 AWS = Bindings("cdktf_cdktf_provider_aws", "@cdktf/provider-aws")
 
 
+_one_at_a_time = threading.Lock()
+
 JsiiSubmodules = Callable[[], MutableMapping[str, str] | None]
 
 
@@ -80,17 +83,37 @@ def prepare(
     Raises:
         EnvironmentUnusable: no Node was found, or it could not be started, or it could not load the bindings.
     """
-    if bindings.package in sys.modules:
-        return
-    submodules = None if eager else submodules_of_jsii()
-    hooks = [IGNORE_INTERRUPT] if submodules is None else [IGNORE_INTERRUPT, LAZY_INDEX]
-    node = find_node(os.environ)
-    with node_environment(os.environ, node, hooks), _explained(node):
-        importlib.import_module(bindings.core)
-        if submodules is None:
-            importlib.import_module(bindings.package)
-        else:
-            import_on_demand(bindings, submodules)
+    with _one_at_a_time:
+        if bindings.package in sys.modules:
+            return
+        submodules = None if eager else submodules_of_jsii()
+        hooks = [IGNORE_INTERRUPT] if submodules is None else [IGNORE_INTERRUPT, LAZY_INDEX]
+        node = find_node(os.environ)
+        with node_environment(os.environ, node, hooks), _explained(node):
+            importlib.import_module(bindings.core)
+            if submodules is None:
+                importlib.import_module(bindings.package)
+            else:
+                import_on_demand(bindings, submodules)
+
+
+def begin(*, eager: bool = False, bindings: Bindings = AWS) -> threading.Thread:
+    """Prepare in the background, while the caller does what needs no cdktf. Call `prepare` afterwards.
+
+    `prepare` then waits for what is left. A failure is `prepare`'s to report: it tries again, and raises.
+
+    Returns:
+        The thread, for who wants to wait for it.
+    """
+
+    def attempt() -> None:
+        with suppress(Exception):
+            prepare(eager=eager, bindings=bindings)
+
+    # Not a daemon: the interpreter must not end in the middle of an import that starts processes.
+    thread = threading.Thread(target=attempt, name="payinfra-bindings")
+    thread.start()
+    return thread
 
 
 # -- the Python side -------------------------------------------------------------------------------------
