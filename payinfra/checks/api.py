@@ -1,5 +1,6 @@
 """One call from a request to an outcome: `run_checks`."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
@@ -110,18 +111,23 @@ def _check_manifests(
 ) -> None:
     able, skipped = without_missing(one for one in checks.policy if one.rule.id in ids)
     collected.skipped += skipped
-    manifests = [
-        Manifest.load(path, env=request.env, protected=request.protected, ephemeral=request.ephemeral)
-        for path in request.manifests
-    ]
-    collected.judged += run(able, manifests)
-    collected.resources += sum(len(manifest.resources) for manifest in manifests)
-    collected.files += [manifest.file for manifest in manifests]
+    collected.judged += run(able, _manifests(request, collected))
     if request.checkov is not None:
         # Only who asks for it waits for the import of subprocess.
         from payinfra.checks import checkov
 
         collected.judged.append(checkov.advise(request.checkov, collected.files))
+
+
+def _manifests(request: CheckRequest, collected: _Collected) -> Iterator[Manifest]:
+    """Each file, read when its turn comes."""
+    for path in request.manifests:
+        manifest = Manifest.load(
+            path, env=request.env, protected=request.protected, ephemeral=request.ephemeral
+        )
+        collected.resources += len(manifest.resources)
+        collected.files.append(manifest.file)
+        yield manifest
 
 
 def _check_source(root: Path, checks: Catalogue, ids: frozenset[str], collected: _Collected) -> None:

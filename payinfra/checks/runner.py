@@ -104,22 +104,21 @@ class Record:
         return Judged(result, tuple(self._findings), self.crashed)
 
 
-def run(checks: Sequence[Check], manifests: Sequence[Manifest]) -> tuple[Judged, ...]:
-    """Run every check over every manifest.
+def run(checks: Sequence[Check], manifests: Iterable[Manifest]) -> tuple[Judged, ...]:
+    """Run every check over every manifest; each manifest is let go before the next is asked for.
 
     Raises:
         EnvironmentUnusable: a manifest has no resources, so that a pass would mean nothing.
     """
+    records = {one.rule.id: Record(one.rule) for one in checks}
     for manifest in manifests:
         if not manifest.resources:
             raise EnvironmentUnusable(
                 f"{manifest.file} has no resources: there is nothing to check.", "Synthesize the stack first."
             )
-    records = {one.rule.id: Record(one.rule) for one in checks}
-    for manifest in manifests:
         for one in checks:
             _judge(one, manifest, records[one.rule.id])
-    _say_who_crashed(records, manifests)
+    _say_who_crashed(records)
     return tuple(record.close() for record in records.values())
 
 
@@ -149,13 +148,13 @@ def _judge(one: Check, manifest: Manifest, record: Record) -> None:
         record.add(Verdict.not_applicable(), site)
 
 
-def _say_who_crashed(records: Mapping[str, Record], manifests: Sequence[Manifest]) -> None:
+def _say_who_crashed(records: Mapping[str, Record]) -> None:
     """PI-ENG-001 promises that every check ran."""
     crashed = [record.rule.id for record in records.values() if record.crashed]
     engine = records.get(ENGINE_ID)
     if crashed and engine is not None:
         message = f"not every check ran to its end: {', '.join(crashed)}"
-        engine.add(Verdict.error(message), Site(manifests[0].file))
+        engine.add(Verdict.error(message), Site())
 
 
 def _construct_of(manifest: Manifest) -> Callable[[str], str]:

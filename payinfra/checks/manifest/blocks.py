@@ -13,7 +13,7 @@ from typing import Protocol
 
 from payinfra.checks.manifest import paths
 from payinfra.checks.manifest.policies import Policy
-from payinfra.checks.manifest.templates import Reference, is_literal, unescape
+from payinfra.checks.manifest.templates import Reference, is_literal, references_in, unescape
 from payinfra.checks.manifest.values import Absent, Gap, Json, Unresolved, WrongType, kind_of
 
 Value = Json | Gap
@@ -33,10 +33,6 @@ class Context(Protocol):
 
     def resolve_names(self, value: Json) -> Json:
         """Only locals and functions replaced: references to resources stay."""
-        ...
-
-    def references_of_text(self, text: str) -> tuple[Reference, ...]:
-        """The references in one template in which nothing can be replaced any more."""
         ...
 
     def policy_of(self, value: Json, path: str) -> Policy | Gap:
@@ -275,8 +271,12 @@ class Block:
 
 def references_of(value: Json, context: Context) -> tuple[Reference, ...]:
     """Every reference in a value, however deep, each once, in order."""
-    if isinstance(value, str) and "${" not in value:
-        return ()
+    if isinstance(value, str):
+        if "${" not in value:
+            return ()
+        named = context.resolve_names(value)
+        if isinstance(named, str):
+            return references_in(named)
     found: dict[Reference, None] = {}
     todo: list[Json] = [value]
     while todo:
@@ -285,7 +285,7 @@ def references_of(value: Json, context: Context) -> tuple[Reference, ...]:
                 if "${" in text:
                     named = context.resolve_names(text)
                     if isinstance(named, str):
-                        found.update(dict.fromkeys(context.references_of_text(named)))
+                        found.update(dict.fromkeys(references_in(named)))
                     else:
                         todo.append(named)
             case list(items):

@@ -190,7 +190,6 @@ class Manifest(Context):
         self._names = Resolver(_Scope(self), through_resources=False)
         self._values = Resolver(_Scope(self), through_resources=True)
         self._reading: list[str] = []
-        self._texts: dict[str, tuple[Reference, ...]] = {}
         self._policies: dict[str, Policy | Gap] = {}
         self._referents: dict[tuple[int, str], tuple[Resource, ...]] = {}
         self._by_address: dict[str, Resource] = {}
@@ -337,12 +336,6 @@ class Manifest(Context):
         if isinstance(value, str) and "${" not in value:
             return value
         return self._names.expand(value)
-
-    def references_of_text(self, text: str) -> tuple[Reference, ...]:
-        """The references in one template in which nothing can be replaced any more."""
-        if text not in self._texts:
-            self._texts[text] = references_in(text)
-        return self._texts[text]
 
     def policy_of(self, value: Json, path: str) -> Policy | Gap:
         """The value as a policy document; `resource.policy("policy")` is the usual way here."""

@@ -6,6 +6,7 @@ Source: the HCL native syntax specification, "Template Expressions" (`${` interp
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _REFERENCE = re.compile(
     r"(?<![\w.\-\"])"
@@ -43,6 +44,7 @@ class Span:
     closed: bool
 
 
+@lru_cache(maxsize=16_384)
 def spans(text: str) -> tuple[Span, ...]:
     """Every outermost `${…}` of a template, in order; one without its brace reaches to the end."""
     found = []
@@ -69,6 +71,7 @@ def unescape(text: str) -> str:
     return text.replace("$${", "${").replace("%%{", "%{") if "{" in text else text
 
 
+@lru_cache(maxsize=16_384)
 def references_in(text: str) -> tuple[Reference, ...]:
     """The references inside the `${…}` of one text, in order, each once."""
     found: dict[Reference, None] = {}

@@ -1,0 +1,153 @@
+"""How long the policy checks take over our own stack, and how much memory: `python -m bench.checks`.
+
+The stack is synthesized first, unless `--manifest FILE` names one. In-process times are medians after one
+warm run (start-up, which loads the catalogue and its reference data, is shown apart); those of the command
+are of whole processes. It ends with 1 if a goal is missed, and with 2 if a command failed.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.commands import ENVIRONMENT
+from bench.timing import CommandFailed, environment
+
+STACKS = 31
+RUNS = 9
+SCRIPT = str(Path(sys.executable).with_name("payinfra"))
+"""The console script beside this Python."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """One run of a command: wall time in seconds, peak resident memory in bytes."""
+
+    seconds: float
+    peak: int
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A promise and its limit, with what was measured; `unit` is what both are in."""
+
+    promise: str
+    measured: float
+    limit: float
+    unit: str
+
+    @property
+    def kept(self) -> bool:
+        return self.measured <= self.limit
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def synthesized(folder: Path) -> Path:
+    """Our own stack, synthesized into the folder."""
+    done = subprocess.run(
+        [SCRIPT, "synth", "--env", ENVIRONMENT],
+        cwd=folder,
+        env=environment(PAYINFRA_TARGET="aws"),
+        capture_output=True,
+        text=True,
+    )
+    found = sorted(folder.glob(".payinfra/**/cdk.tf.json"))
+    if done.returncode != 0 or not found:
+        raise CommandFailed(f"synth ended with {done.returncode}:\n{done.stderr[-4000:]}")
+    return found[0]
+
+
+def process(arguments: Sequence[str], folder: Path) -> Process:
+    """Run payinfra once; its findings may fail the gate, but it has to judge."""
+    began = time.perf_counter()
+    child = subprocess.Popen(
+        [SCRIPT, *arguments],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - began
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode not in (0, 1):
+        raise CommandFailed(f"payinfra {' '.join(arguments)} ended with {child.returncode}")
+    # Linux counts in KiB, macOS in bytes.
+    return Process(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+
+
+def median_seconds(action: Callable[[], object], runs: int = RUNS) -> float:
+    """The median wall time of an action that was done once before."""
+    action()
+    seconds = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        action()
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds)
+
+
+def in_process(manifest: Path, folder: Path) -> tuple[Goal, ...]:
+    """The catalogue inside one process: over one stack, and over copies of it that are told apart."""
+    began = time.perf_counter()
+    from payinfra.checks.api import CheckRequest, run_checks
+
+    one = CheckRequest((manifest,), env=ENVIRONMENT)
+    first = run_checks(one)
+    say(f"start-up and first run: {(time.perf_counter() - began) * 1000:.0f} ms,"
+        f" {first.summary.checks} checks over {first.summary.resources} resources")  # fmt: skip
+    copies = []
+    for number in range(STACKS):
+        copy = folder / f"stack{number}"
+        # Relative paths in it, such as the function's zip, start from the file's own folder.
+        shutil.copytree(manifest.parent, copy)
+        copies.append(copy / manifest.name)
+    many = CheckRequest(tuple(copies), env=ENVIRONMENT)
+    return (
+        Goal("the whole catalogue over our stack", median_seconds(lambda: run_checks(one)) * 1000, 50, "ms"),
+        Goal(f"{STACKS} stacks in one run", median_seconds(lambda: run_checks(many), 3) * 1000, 1000, "ms"),
+    )
+
+
+def as_process(manifest: Path, folder: Path) -> tuple[Goal, ...]:
+    """The command as a person and a CI run it."""
+    arguments = ("check", "--manifest", str(manifest), "--env", ENVIRONMENT, "--format", "json")
+    process(arguments, folder)
+    runs = [process(arguments, folder) for _ in range(RUNS)]
+    say(f"peak memory of the process: {max(run.peak for run in runs) / 1024**2:.0f} MiB")
+    return (Goal("check --manifest as a process", statistics.median(run.seconds for run in runs), 0.6, "s"),)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--manifest", type=Path, help="measure over this file instead of our own stack")
+    chosen = parser.parse_args().manifest
+    with tempfile.TemporaryDirectory(prefix="payinfra-bench-") as made:
+        folder = Path(made)
+        try:
+            manifest = chosen.resolve() if chosen else synthesized(folder)
+            goals = (*in_process(manifest, folder), *as_process(manifest, folder))
+        except CommandFailed as failure:
+            sys.stderr.write(f"{failure}\n")
+            return 2
+    for goal in goals:
+        verdict = "kept" if goal.kept else "MISSED"
+        say(
+            f"{goal.promise:<40} {goal.measured:8.2f} {goal.unit:<2} of {goal.limit:g} {goal.unit}  {verdict}"
+        )
+    return 0 if all(goal.kept for goal in goals) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
