@@ -1,0 +1,122 @@
+"""The payments API of the shared deployment, asked over HTTP in either region as a customer would."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Deployment
+
+PATIENCE_S = 60.0
+Seen = TypeVar("Seen")
+Item = Mapping[str, Mapping[str, object]]
+
+
+@dataclass(frozen=True)
+class Api:
+    """One region's API, with its key."""
+
+    url: str
+    key: str
+
+    def post(self, idempotency_key: str, body: Mapping[str, object]) -> httpx.Response:
+        headers = {"x-api-key": self.key, "Idempotency-Key": idempotency_key}
+        return httpx.post(self.url, json=body, headers=headers, timeout=PATIENCE_S)
+
+    def get(self, path: str = "", query: Mapping[str, str] | None = None) -> httpx.Response:
+        return httpx.get(self.url + path, params=query, headers={"x-api-key": self.key}, timeout=PATIENCE_S)
+
+    def bare(self, method: str, url: str, **headers: str) -> httpx.Response:
+        """A request without the key."""
+        return httpx.request(method, url, headers=headers, timeout=PATIENCE_S)
+
+    @property
+    def health_url(self) -> str:
+        return self.url.removesuffix("/payments") + "/health"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Both regions' APIs and tables."""
+
+    deployment: "Deployment"
+    apis: Mapping[str, Api]
+
+    def items(self, role: str, payment_id: str) -> list[Item]:
+        """Everything that a region's table has under one id, claim first."""
+        answer = self.deployment.client("dynamodb", role).query(
+            TableName=self.deployment.output("dynamodb_table_name", role),
+            KeyConditionExpression="payment_id = :id",
+            ExpressionAttributeValues={":id": {"S": payment_id}},
+            ConsistentRead=True,
+        )
+        return list(answer["Items"])
+
+    def settled(self, role: str, payment_id: str) -> list[Item]:
+        """The same, once replication has brought claim and payment."""
+        return self.until(lambda: self.items(role, payment_id), lambda items: len(items) >= 2)
+
+    def objects(self, role: str, payment_id: str) -> list[str]:
+        """The names of a payment's audit objects in a region's bucket."""
+        client = self.deployment.client("s3", role)
+        pages = client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.deployment.output("s3_bucket_name", role), Prefix="audit/"
+        )
+        return [
+            found["Key"] for page in pages for found in page.get("Contents", ()) if payment_id in found["Key"]
+        ]
+
+    @staticmethod
+    def until(look: Callable[[], Seen], good: Callable[[Seen], bool]) -> Seen:
+        """Look until it is good, or give what was seen last."""
+        end = time.monotonic() + PATIENCE_S
+        while not good(seen := look()) and time.monotonic() < end:
+            time.sleep(0.1)
+        return seen
+
+    def logged(self, role: str, text: str) -> list[str]:
+        """The lines of a region's function that hold a text."""
+        group = self.deployment.output("lambda_log_group_name", role)
+        client = self.deployment.client("logs", role)
+        pages = client.get_paginator("filter_log_events").paginate(logGroupName=group)
+        return [event["message"] for page in pages for event in page["events"] if text in event["message"]]
+
+    @staticmethod
+    def at_once(ask: Callable[[int], httpx.Response], count: int) -> list[httpx.Response]:
+        """The answers to `count` clients that ask at the same time."""
+        with ThreadPoolExecutor(count) as clients:
+            return list(clients.map(ask, range(count)))
+
+
+@pytest.fixture(scope="session")
+def shop(deployment: "Deployment") -> Iterator[Shop]:
+    apis = {
+        role: Api(deployment.output("api_endpoint", role), deployment.api_key(role))
+        for role in ("primary", "secondary")
+    }
+    yield Shop(deployment, apis)
+    deployment.control.clear()
+
+
+@pytest.fixture
+def key() -> str:
+    """An Idempotency-Key that was never used."""
+    return f"e2e-{uuid.uuid4()}"
+
+
+@pytest.fixture
+def body() -> dict[str, object]:
+    """A valid payment, of a customer who has no other."""
+    return {
+        "amount": 4200,
+        "currency": "EUR",
+        "customer_id": f"customer-{uuid.uuid4()}",
+        "payment_method": "card",
+        "timestamp": time.time_ns() // 1_000_000,
+    }

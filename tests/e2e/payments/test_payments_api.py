@@ -1,0 +1,158 @@
+"""The payments function as deployed: gateway, role, table, bucket and replication are the real ones of the
+embedded AWS, with IAM enforced."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from payinfra.local.faults import RegionBlackout, ReplicationPause
+
+if TYPE_CHECKING:
+    from tests.e2e.payments.conftest import Shop
+
+ROLES = ("primary", "secondary")
+CLIENTS = 50
+
+
+def test_the_killer_case(shop: Shop, key: str, body: dict[str, object]) -> None:
+    """Acknowledged by the primary, which is lost before it replicates; retried at the secondary."""
+    control = shop.deployment.control
+    paused = control.inject(ReplicationPause())
+    try:
+        first = shop.apis["primary"].post(key, body)
+        assert first.status_code == 201, first.text
+        lost = control.inject(RegionBlackout(shop.deployment.region("primary")))
+        try:
+            retried = shop.apis["secondary"].post(key, body)
+        finally:
+            control.clear(lost.fault_id)
+    finally:
+        control.clear(paused.fault_id)
+    assert retried.status_code == 201, retried.text
+    assert retried.json() == first.json()
+    payment_id = first.json()["payment_id"]
+    primary, secondary = (shop.settled(role, payment_id) for role in ROLES)
+    assert primary == secondary
+    assert [item["timestamp"]["N"] for item in primary] == ["0", str(body["timestamp"])]
+    for role in ROLES:
+        again = shop.apis[role].post(key, body)
+        assert (again.status_code, again.json()) == (200, first.json())
+        assert again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_different_bodies_in_cut_off_regions_are_noticed(
+    shop: Shop, key: str, body: dict[str, object]
+) -> None:
+    control = shop.deployment.control
+    paused = control.inject(ReplicationPause())
+    try:
+        one = shop.apis["primary"].post(key, body)
+        other = shop.apis["secondary"].post(key, {**body, "amount": 1})
+    finally:
+        control.clear(paused.fault_id)
+    assert (one.status_code, other.status_code) == (201, 201)
+    payment_id = one.json()["payment_id"]
+
+    def told() -> list[str]:
+        return [line for role in ROLES for line in shop.logged(role, payment_id) if '"conflict"' in line]
+
+    assert shop.until(told, bool)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_fifty_clients_retry_one_key(shop: Shop, key: str, body: dict[str, object], role: str) -> None:
+    answers = shop.at_once(lambda _client: shop.apis[role].post(key, body), CLIENTS)
+    statuses = Counter(answer.status_code for answer in answers)
+    # Besides the one record and its replays: refused while in flight, or by a busy gateway or dependency.
+    assert set(statuses) <= {200, 201, 409, 429, 503}, statuses
+    assert statuses[201] <= 1
+    last = shop.apis[role].post(key, body)
+    assert last.status_code in (200, 201)
+    documents = {answer.text for answer in (*answers, last) if answer.status_code in (200, 201)}
+    assert len(documents) == 1
+    payment_id = last.json()["payment_id"]
+    assert len(shop.items(role, payment_id)) == 2
+    assert len(shop.objects(role, payment_id)) == 1
+
+
+def test_both_regions_at_once_make_one_payment(shop: Shop, key: str, body: dict[str, object]) -> None:
+    answers = shop.at_once(lambda client: shop.apis[ROLES[client % 2]].post(key, body), 10)
+    good = [answer for answer in answers if answer.status_code in (200, 201)]
+    assert good
+    assert len({answer.text for answer in good}) == 1
+    payment_id = good[0].json()["payment_id"]
+    for role in ROLES:
+        assert len(shop.settled(role, payment_id)) == 2
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_payment_is_made_replayed_shown_and_listed(
+    shop: Shop, key: str, body: dict[str, object], role: str
+) -> None:
+    api = shop.apis[role]
+    made = api.post(key, {**body, "description": "A book", "metadata": {"order": "17"}})
+    assert made.status_code == 201, made.text
+    replayed = api.post(key, {**body, "description": "A book", "metadata": {"order": "17"}})
+    shown = api.get(f"/{made.json()['payment_id']}")
+    listed = api.get(query={"customer_id": str(body["customer_id"])})
+    assert (replayed.status_code, shown.status_code, listed.status_code) == (200, 200, 200)
+    assert made.text == replayed.text == shown.text
+    assert listed.json() == {"payments": [made.json()]}
+    assert len(shop.objects(role, made.json()["payment_id"])) == 1
+
+
+def test_a_cursor_of_one_region_goes_on_in_the_other(shop: Shop, key: str, body: dict[str, object]) -> None:
+    made = [shop.apis["primary"].post(f"{key}-{n}", {**body, "amount": n}) for n in (1, 2)]
+    assert [answer.status_code for answer in made] == [201, 201]
+    query = {"customer_id": str(body["customer_id"]), "limit": "1"}
+    first = shop.apis["primary"].get(query=query).json()
+    query["cursor"] = first["next_cursor"]
+    second = shop.until(
+        lambda: shop.apis["secondary"].get(query=query), lambda answer: bool(answer.json().get("payments"))
+    ).json()
+    amounts = [page["payments"][0]["amount"] for page in (first, second)]
+    assert sorted(amounts) == [1, 2]
+
+
+def test_another_body_under_the_key_is_refused(shop: Shop, key: str, body: dict[str, object]) -> None:
+    assert shop.apis["primary"].post(key, body).status_code == 201
+    refused = shop.apis["primary"].post(key, {**body, "amount": 1})
+    assert refused.status_code == 422
+    assert refused.json()["type"] == "urn:problem:payments:idempotency-key-reused"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_refusals_are_problems(shop: Shop, key: str, body: dict[str, object], role: str) -> None:
+    api = shop.apis[role]
+    invalid = api.post(key, {**body, "amount": 0, "currency": "eur", "description": "4111 1111 1111 1111"})
+    assert (invalid.status_code, problem(invalid)["status"]) == (422, 422)
+    assert {error["field"] for error in invalid.json()["errors"]} == {"/amount", "/currency"}
+    card = api.post(key, {**body, "description": "4111 1111 1111 1111"})
+    assert [error["field"] for error in card.json()["errors"]] == ["/description"]
+    assert api.get("/pay_" + "0" * 40).status_code == 404
+    assert problem(api.bare("GET", api.url))["status"] == 403
+    headers = {"x-api-key": api.key, "Idempotency-Key": key, "Content-Type": "application/json"}
+    not_json = httpx.post(api.url, content=b"{", headers=headers, timeout=60)
+    assert (not_json.status_code, problem(not_json)["status"]) == (400, 400)
+
+
+def problem(answer: httpx.Response) -> dict[str, object]:
+    """The problem that an answer is."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    document = answer.json()
+    assert isinstance(document, dict)
+    assert {"type", "title", "detail"} <= set(document)
+    return document
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_health_needs_no_key(shop: Shop, role: str) -> None:
+    api = shop.apis[role]
+    answer = api.bare("GET", api.health_url)
+    assert answer.status_code == 200
+    assert answer.json()["region"] == shop.deployment.region(role)
+    assert answer.json()["checks"] == {"table": "ok"}
