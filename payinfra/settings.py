@@ -170,6 +170,12 @@ class Settings(BaseModel):
     def _comma_separated(cls, value: object) -> tuple[str, ...]:
         return _split(value)
 
+    @field_validator("health_check_interval", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        """A variable is text, which a choice of numbers does not take."""
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
+
     @field_validator(*_SHAPES)
     @classmethod
     def _shape(cls, value: str | None, info: ValidationInfo) -> str | None:

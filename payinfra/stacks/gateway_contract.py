@@ -6,7 +6,7 @@ that is written here can change without being deployed.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -132,12 +132,18 @@ def gateway_model(schema: Mapping[str, object]) -> Mapping[str, object]:
     }
 
 
-def fingerprint(origins: tuple[str, ...], schemas: Mapping[str, str]) -> str:
+def fingerprint(
+    origins: tuple[str, ...],
+    schemas: Mapping[str, str],
+    *,
+    routes: Sequence[Route] = ROUTES,
+    answers: Sequence[GatewayAnswer] = ANSWERS,
+) -> str:
     """A hash of everything here that a client could notice."""
     everything = {
-        "routes": [asdict(route) for route in ROUTES],
+        "routes": [asdict(route) for route in routes],
         "models": dict(schemas),
-        "answers": [[answer.type, answer.status, answer_template(answer)] for answer in ANSWERS],
+        "answers": [[answer.type, answer.status, answer_template(answer)] for answer in answers],
         "headers": answer_headers(origins),
         "timeout": INTEGRATION_TIMEOUT_MS,
     }
