@@ -103,7 +103,7 @@ def provider(
     return Finding("AWS provider", True, where, needed, "")
 
 
-def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "dnslib")) -> Finding:
+def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11")) -> Finding:
     """The packages of the extra `local`."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     return Finding(

@@ -211,7 +211,7 @@ class Pipeline:
             self._apply_plan(terraform, release, "release")
 
     def _apply_plan(self, terraform: Terraform, plan: Plan, stage: str) -> Mapping[str, OutputValue]:
-        with self._stage(stage, total=len(plan.changes)) as running:
+        with self._stage(stage, total=plan.add + plan.change + plan.destroy) as running:
             outputs = terraform.apply(plan.file)
             running.detail = headline(plan)
         return outputs
