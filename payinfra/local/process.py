@@ -85,6 +85,8 @@ def parse(argv: Sequence[str]) -> Arguments:
 def sole_owner(folder: StateFolder) -> Iterator[None]:
     """Holds the state folder for as long as this process lives; the system lets go of it at a kill.
 
+    While the lock is held the number in its file is this process's, whatever else becomes of numbers.
+
     Raises:
         EnvironmentUnusable: another server has it.
     """
@@ -96,6 +98,9 @@ def sole_owner(folder: StateFolder) -> Iterator[None]:
                 f"Another embedded AWS already uses {folder.root}.",
                 "Use that one, or stop it with `payinfra local down`.",
             ) from error
+        held.truncate(0)
+        held.write(str(os.getpid()))
+        held.flush()
         yield
 
 

@@ -93,7 +93,7 @@ def up(
 
 
 def down(state_folder: Path, emit: Emit = ignore, watch: Watch = WATCH) -> bool:
-    """Stops the embedded AWS and all that it runs; its state stays.
+    """Stops the embedded AWS and all that it runs; its state stays. One that hangs is killed.
 
     Returns:
         False where none was running.
@@ -102,15 +102,15 @@ def down(state_folder: Path, emit: Emit = ignore, watch: Watch = WATCH) -> bool:
     if not folder.root.is_dir():
         return False
     with _one_at_a_time(folder):
-        running = status(folder.root)
-        if running is None:
+        if _free(folder):
             folder.endpoints.unlink(missing_ok=True)
             return False
         emit(Notice("Stopping the embedded AWS."))
-        pid = running.endpoints.pid
-        Control.of(folder.root).shut_down()
+        with contextlib.suppress(EnvironmentUnusable):
+            Control.of(folder.root).shut_down()
         if not watch.until(lambda: _free(folder), END_S):
-            os.killpg(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError, ValueError):
+                os.killpg(int(folder.lock.read_text(encoding="utf-8")), signal.SIGKILL)
             watch.until(lambda: _free(folder), END_S)
         folder.endpoints.unlink(missing_ok=True)
         return True

@@ -1,0 +1,63 @@
+"""An embedded AWS of the tests' own: a real process, real sockets, ports that the system chooses."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from payinfra.local import server
+from payinfra.local.control import Control
+from payinfra.local.endpoints import LocalEndpoints
+
+REGIONS = ("us-east-1", "us-west-2")
+
+
+def client(endpoints: LocalEndpoints, service: str, region: str) -> Any:
+    """A client as the account's root."""
+    url = endpoints.global_url if service in ("iam", "sts", "route53") else endpoints.regions[region]
+    return boto3.client(
+        service,
+        region_name=region,
+        endpoint_url=url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(read_timeout=10, connect_timeout=2, retries={"max_attempts": 0}),
+    )
+
+
+@pytest.fixture
+def client_of() -> Callable[[LocalEndpoints, str, str], Any]:
+    return client
+
+
+@dataclass(frozen=True)
+class Local:
+    """One that runs."""
+
+    folder: Path
+    endpoints: LocalEndpoints
+
+    def client(self, service: str, region: str = "us-east-1") -> Any:
+        """A client as the account's root."""
+        return client(self.endpoints, service, region)
+
+    @property
+    def control(self) -> Control:
+        return Control.of(self.folder)
+
+    def again(self) -> "Local":
+        """Started again, or as it is."""
+        return Local(self.folder, server.up(self.folder, REGIONS, base_port=0))
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[Local]:
+    folder = tmp_path / ".server"
+    try:
+        yield Local(folder, server.up(folder, REGIONS, base_port=0))
+    finally:
+        server.down(folder)
