@@ -118,8 +118,9 @@ class _Sides:
 
 def _words(manifest: Manifest, region: str) -> re.Pattern[str]:
     """`us-east-1`, `us_east_1`, `use1`, and the aliases of the region's providers."""
-    continent, *points, number = region.split("-")
-    short = continent + "".join(point[:1] for point in points) + number
+    # `us-east-1` and `use1`; a region that is not written like one has no short form.
+    continent, *points = region.split("-")
+    short = continent + "".join(point[:1] for point in points[:-1]) + "".join(points[-1:])
     words = {region, region.replace("-", "_"), short}
     words |= {provider.alias for provider in aws_providers(manifest) if provider.region == region}
     inner = "|".join(re.escape(word) for word in sorted(words - {""}, key=len, reverse=True))
