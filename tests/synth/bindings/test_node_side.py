@@ -113,8 +113,8 @@ from payinfra import bindings
 bindings.prepare()
 import cdktf
 app = cdktf.Testing.app()
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     signal.pause()
 except KeyboardInterrupt:
     print(cdktf.TerraformStack(app, "stack").node.id)
