@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from payinfra.packaging import handlers_folder
+from payinfra.packaging import HANDLER_PACKAGE, handlers_folder
 
 PAYMENT_MODEL = "PaymentRequest"
 INTEGRATION_TIMEOUT_MS = 29_000
@@ -110,13 +110,9 @@ def models(folder: Path | None = None) -> Mapping[str, str]:
     Args:
         folder: where the function's schemas are; by default those of the payments function.
     """
-    schemas = folder or handlers_folder() / "payments" / "schemas"
-    ready = schemas / "gateway" / f"{PAYMENT_MODEL}.json"
-    if ready.exists():
-        model = json.loads(ready.read_text(encoding="utf-8"))
-    else:
-        model = gateway_model(json.loads((schemas / "payment.json").read_text(encoding="utf-8")))
-    return {PAYMENT_MODEL: json.dumps(model, separators=(",", ":"))}
+    schemas = folder or handlers_folder() / HANDLER_PACKAGE / "schemas"
+    payment = json.loads((schemas / "payment.json").read_text(encoding="utf-8"))
+    return {PAYMENT_MODEL: json.dumps(gateway_model(payment), separators=(",", ":"))}
 
 
 def gateway_model(schema: Mapping[str, object]) -> Mapping[str, object]:

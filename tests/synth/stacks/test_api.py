@@ -227,13 +227,7 @@ def test_whatever_a_client_could_notice_is_deployed() -> None:
     assert contract.fingerprint((), models, answers=reworded) != before
 
 
-def test_a_model_that_the_function_brings_is_taken_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "gateway").mkdir()
-    (tmp_path / "gateway" / "PaymentRequest.json").write_text('{ "type": "object" }', encoding="utf-8")
-    assert contract.models(tmp_path) == {"PaymentRequest": '{"type":"object"}'}
-
-
-def test_without_one_the_model_is_what_the_gateway_can_report_of_the_schema(tmp_path: Path) -> None:
+def test_the_model_is_what_the_gateway_can_report_of_the_function_s_schema(tmp_path: Path) -> None:
     schema = {"title": "PaymentRequest", "type": "object", "required": ["amount"], "properties": {}}
     (tmp_path / "payment.json").write_text(json.dumps(schema), encoding="utf-8")
     assert json.loads(contract.models(tmp_path)["PaymentRequest"]) == {
