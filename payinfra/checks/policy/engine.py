@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from payinfra.checks.manifest import Gap, Manifest
 from payinfra.checks.model import ENGINE_ID, Severity, Verdict, check
-from payinfra.checks.policy.judging import aws_providers, aws_resources, region_of, settled
+from payinfra.checks.policy.judging import aws_providers, aws_resources, provider_region, region_of, settled
 
 
 @check(
@@ -27,7 +27,8 @@ def _unread(manifest: Manifest) -> Iterator[Verdict]:
         yield Verdict.failed("no AWS provider is configured, so that no resource has a region")
     homes = {region for resource in aws_resources(manifest) if isinstance(region := region_of(resource), str)}
     for provider in providers:
-        if isinstance(provider.region, Gap):
-            yield Verdict.unknown(f"the region is not known: {provider.region.why}", provider.address)
-        elif provider.region not in homes:
-            yield Verdict.failed(f"{provider.region} holds no resource", provider.address)
+        region = provider_region(provider)
+        if isinstance(region, Gap):
+            yield Verdict.unknown(f"the region is not known: {region.why}", provider.address)
+        elif region not in homes:
+            yield Verdict.failed(f"{region} holds no resource", provider.address)

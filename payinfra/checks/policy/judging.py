@@ -114,6 +114,11 @@ def companions(
     return (), (Verdict.failed(missing),)
 
 
+def provider_region(provider: Provider) -> str | Gap:
+    """The region of a provider, as far as it looks like one."""
+    return checked_region(provider.region, f"{provider.address}.region")
+
+
 def region_of(resource: Resource) -> str | Gap:
     """The region a resource lives in, as far as it looks like one."""
     return checked_region(resource.region, "provider")
@@ -147,9 +152,8 @@ def serving_regions(manifest: Manifest) -> tuple[str, ...]:
     A third region that holds no table, bucket, function or API is there for what is global (health check
     metrics exist in us-east-1 only): it serves nothing.
     """
-    named = dict.fromkeys(
-        provider.region for provider in aws_providers(manifest) if isinstance(provider.region, str)
-    )
+    regions = map(provider_region, aws_providers(manifest))
+    named = dict.fromkeys(region for region in regions if isinstance(region, str))
     if len(named) <= 2:
         return tuple(named)
     busy = {resource.region for resource in manifest.all(*_SERVING)}

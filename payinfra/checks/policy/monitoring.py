@@ -251,6 +251,9 @@ def _dimension_problems(alarm: Resource, metric: _Metric, manifest: Manifest) ->
     shown = " and ".join(sorted(given)) or "no dimension"
     if metric.namespace == "AWS/Route53" and alarm.region != _ROUTE53_HOME:
         yield Verdict.failed(f"Route 53's metrics are in {_ROUTE53_HOME} only")
+    if not (metric.namespace and metric.name):
+        yield Verdict.failed("its metric or its namespace is empty")
+        return
     known = _KNOWN.get((metric.namespace, metric.name))
     for name, value in metric.dimensions.items():
         if not isinstance(value, str) or not value:

@@ -10,6 +10,7 @@ from payinfra.checks.policy.judging import (
     aws_providers,
     aws_resources,
     nested,
+    provider_region,
     region_of,
     serving_regions,
     settled,
@@ -61,24 +62,21 @@ def both_regions_have_a_provider(manifest: Manifest) -> tuple[Verdict, ...]:
 
 def _providers(manifest: Manifest) -> Iterator[Verdict]:
     providers = aws_providers(manifest)
-    unclear = [provider for provider in providers if isinstance(provider.region, Gap)]
-    for provider in unclear:
-        gap = provider.region
-        yield Verdict.unknown(gap.why if isinstance(gap, Gap) else "", provider.address)
-    aliased = {provider.region for provider in providers if provider.alias}
+    regions = {provider.address: provider_region(provider) for provider in providers}
+    unclear = {address: region for address, region in regions.items() if isinstance(region, Gap)}
+    for address, gap in unclear.items():
+        yield Verdict.unknown(gap.why, address)
+    aliased = {region for address, region in regions.items() if "." in address and isinstance(region, str)}
     if len(aliased) < 2 and not unclear:
-        shown = ", ".join(sorted(map(str, aliased))) or "none"
+        shown = ", ".join(sorted(aliased)) or "none"
         yield Verdict.failed(f"providers with an alias cover {shown}; two regions are needed")
-    for provider in providers:
-        if not provider.alias and len(aliased) >= 2 and provider.region not in aliased:
-            yield Verdict.failed("this provider's region has no provider with an alias", provider.address)
-    configured = {provider.address for provider in providers}
+    for address, region in regions.items():
+        if "." not in address and len(aliased) >= 2 and region not in aliased:
+            yield Verdict.failed("this provider's region has no provider with an alias", address)
     for resource in aws_resources(manifest):
         if not isinstance(resource.provider, str):
             yield Verdict.unknown(f"its provider is not known: {resource.provider.why}", resource.address)
-        elif "${" in resource.provider:
-            yield Verdict.unknown(f"its provider is not known: {resource.provider}", resource.address)
-        elif resource.provider not in configured:
+        elif resource.provider not in regions:
             yield Verdict.failed(f"its provider {resource.provider} is not configured", resource.address)
 
 

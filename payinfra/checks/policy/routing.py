@@ -20,6 +20,8 @@ _POLICIES = (
     "cidr_routing_policy",
 )
 _REGIONAL_NAME = re.compile(r"\.execute-api\.[a-z0-9-]+\.amazonaws\.com|\.elb\.[a-z0-9-]+\.amazonaws\.com")
+_WITH_PATH = ("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH")
+_WITHOUT_PATH = ("CALCULATED", "CLOUDWATCH_METRIC", "RECOVERY_CONTROL", "TCP")
 _MOST_TTL_S = 60
 
 
@@ -159,8 +161,10 @@ def health_check_watches_its_region(health_check: Resource, manifest: Manifest) 
     kind = health_check.text("type")
     if isinstance(kind, Gap):
         return (of_gap(kind, "it has no type"),)
-    if kind not in ("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH"):
+    if kind in _WITHOUT_PATH:
         return (Verdict.not_applicable(f"{kind} checks request no path"),)
+    if kind not in _WITH_PATH:
+        return (Verdict.failed(f"its type is {kind!r}"),)
     return settled((*_name_problems(health_check, manifest), *_path_problems(health_check, manifest)))
 
 

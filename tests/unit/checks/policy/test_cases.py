@@ -131,7 +131,7 @@ CASES: Mapping[str, Case] = {
             },
         ),
         absent=None,
-        unknown=({"provider.aws.1.region": VAR}, {f"{TABLE}.provider": "${var.which}"}),
+        unknown=({"provider.aws.1.region": VAR}, {f"{TABLE}.provider": 7}),
         passes=(
             {
                 "provider.aws": [

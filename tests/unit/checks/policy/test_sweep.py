@@ -1,0 +1,144 @@
+"""Each property that a check claims to guard, removed, blanked or of a wrong type: each is caught."""
+
+import copy
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from payinfra.checks.verdicts import Kind
+from payinfra.errors import EnvironmentUnusable
+
+if TYPE_CHECKING:
+    from tests.unit.checks.policy.conftest import World
+
+GUARDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("guards.json").read_text())
+BLANKS: tuple[Any, ...] = (..., None, "", {}, [[]])
+Way = tuple[str | int, ...]
+
+
+def holders(value: Any, path: list[str], way: Way = ()) -> Iterator[Way]:
+    """Where a path leads in a value, through every element of every list on it."""
+    if isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from holders(one, path, (*way, number))
+    elif isinstance(value, dict) and path[0] in value:
+        if len(path) == 1:
+            yield (*way, path[0])
+        else:
+            yield from holders(value[path[0]], path[1:], (*way, path[0]))
+
+
+def places(stack: dict[str, Any], guard: str) -> Iterator[Way]:
+    """Every place of a guarded property; with `=true` only where it is on."""
+    guard, _, only = guard.partition("=")
+    section, *path = guard.split(".")
+    if section == "provider":
+        yield from holders(stack, ["provider", *path])
+        return
+    bodies = stack["output"] if section == "output" else stack["resource"][section]
+    root: Way = ("output",) if section == "output" else ("resource", section)
+    for name, body in bodies.items():
+        for way in holders(body, path, (*root, name)):
+            if not only or at(stack, way) is True:
+                yield way
+
+
+def at(stack: Any, way: Way) -> Any:
+    """What stands there."""
+    for step in way:
+        stack = stack[step]
+    return stack
+
+
+def blanked(stack: dict[str, Any], way: Way, value: Any) -> dict[str, Any]:
+    """A copy with another value there; an Ellipsis removes it."""
+    spoiled = copy.deepcopy(stack)
+    holder = at(spoiled, way[:-1])
+    if value is ...:
+        del holder[way[-1]]
+    else:
+        holder[way[-1]] = value
+    return spoiled
+
+
+@pytest.mark.parametrize("id_", sorted(GUARDS))
+def test_what_a_check_guards_cannot_be_taken_away(world: "World", id_: str) -> None:
+    seen = 0
+    missed = []
+    for guard in GUARDS[id_]:
+        for way in places(world.good, guard):
+            for value in BLANKS:
+                seen += 1
+                manifest = world.manifest(blanked(world.good, way, value))
+                kinds = {one.kind for one in world.ask(id_, manifest)}
+                if not kinds & {Kind.FAIL, Kind.UNKNOWN}:
+                    missed.append((".".join(map(str, way)), value))
+    assert seen >= len(GUARDS[id_]) * len(BLANKS)
+    assert missed == []
+
+
+WRONG: tuple[Any, ...] = (
+    None,
+    "",
+    7,
+    -1.5,
+    True,
+    "x",
+    "${var.x}",
+    "${",
+    [],
+    {},
+    [[]],
+    [{}],
+    {"a": {"b": []}},
+    "\x00",
+)
+
+
+def ways(value: Any, way: Way = ()) -> Iterator[Way]:
+    """Every place in a stack below its resources' names."""
+    entries = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for key, one in entries:
+        if len(way) >= 3 or way[:1] == ("provider",):
+            yield (*way, key)
+        yield from ways(one, (*way, key))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_wrong_types_anywhere_never_raise(world: "World", seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - which places are spoiled need not be secret
+    stack = copy.deepcopy(world.good)
+    everywhere = list(ways(stack))
+    for way in chance.sample(everywhere, 60):
+        try:
+            holder = at(stack, way[:-1])
+            holder[way[-1]] = copy.deepcopy(chance.choice(WRONG))
+        except (KeyError, IndexError, TypeError):
+            continue  # an earlier change took the place away
+    try:
+        manifest = world.manifest(stack)
+    except EnvironmentUnusable:
+        return  # refused as a whole: what is no provider or resource block at all
+    kinds = {one.kind for id_ in world.checks for one in world.ask(id_, manifest)}
+    assert Kind.ERROR not in kinds
+    assert kinds & {Kind.FAIL, Kind.UNKNOWN}
+
+
+@pytest.mark.parametrize("wrong", [7, "x", [], {}, "${var.x}", [[]], [7]], ids=repr)
+def test_a_wrong_type_in_every_place_at_once_does_not_pass(world: "World", wrong: Any) -> None:
+    stack = copy.deepcopy(world.good)
+    for bodies in stack["resource"].values():
+        for body in bodies.values():
+            for name in list(body):
+                if name != "provider":
+                    body[name] = copy.deepcopy(wrong)
+    manifest = world.manifest(stack)
+    for id_ in sorted(set(GUARDS) - {"PI-DNS-005", "PI-REG-001", "PI-OUT-001", "PI-TAG-001", "PI-LOG-001"}):
+        kinds = {one.kind for one in world.ask(id_, manifest)}
+        assert kinds != {Kind.PASS}, id_
