@@ -167,7 +167,13 @@ class Region:
         values = cast(Mapping[str, Mapping[str, str]], asked["ExpressionAttributeValues"])
         index = cast(str | None, asked.get("IndexName"))
         if index is None:
-            rows = [write.item for key, write in self.table.items() if key[0] == values[":id"]["S"]]
+            # A read that is not strongly consistent may miss what was written last.
+            newest = None if asked.get("ConsistentRead") else self.stamps.last
+            rows = [
+                write.item
+                for key, write in self.table.items()
+                if key[0] == values[":id"]["S"] and write.stamp != newest
+            ]
         else:
             by, low, high = _INDEXED[index], int(values[":earliest"]["N"]), int(values[":latest"]["N"])
             rows = [

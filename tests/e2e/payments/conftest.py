@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Deployment
 
 PATIENCE_S = 60.0
+INSISTENCE_S = 240.0
+# In flight; throttled; a dependency, or the function itself, too slow under 50 cold starts on a small machine.
+MAY_BE_SENT_AGAIN = (409, 429, 503, 504)
 Seen = TypeVar("Seen")
 Item = Mapping[str, Mapping[str, object]]
 
@@ -28,6 +31,20 @@ class Api:
     def post(self, idempotency_key: str, body: Mapping[str, object]) -> httpx.Response:
         headers = {"x-api-key": self.key, "Idempotency-Key": idempotency_key}
         return httpx.post(self.url, json=body, headers=headers, timeout=PATIENCE_S)
+
+    def insist(self, idempotency_key: str, body: Mapping[str, object]) -> list[httpx.Response]:
+        """What a client does that wants its payment: the same request until it is acknowledged; each answer.
+
+        A client that is told to wait does so.
+        """
+        answers: list[httpx.Response] = []
+        end = time.monotonic() + INSISTENCE_S
+        while time.monotonic() < end:
+            answers.append(self.post(idempotency_key, body))
+            if answers[-1].status_code not in MAY_BE_SENT_AGAIN:
+                break
+            time.sleep(float(answers[-1].headers.get("Retry-After", "1")))
+        return answers
 
     def get(self, path: str = "", query: Mapping[str, str] | None = None) -> httpx.Response:
         return httpx.get(self.url + path, params=query, headers={"x-api-key": self.key}, timeout=PATIENCE_S)
@@ -88,8 +105,8 @@ class Shop:
         return [event["message"] for page in pages for event in page["events"] if text in event["message"]]
 
     @staticmethod
-    def at_once(ask: Callable[[int], httpx.Response], count: int) -> list[httpx.Response]:
-        """The answers to `count` clients that ask at the same time."""
+    def at_once(ask: Callable[[int], list[httpx.Response]], count: int) -> list[list[httpx.Response]]:
+        """All answers to `count` clients that ask at the same time."""
         with ThreadPoolExecutor(count) as clients:
             return list(clients.map(ask, range(count)))
 

@@ -190,6 +190,18 @@ class TestCutOffRegions:
         assert (retried.status, retried.text) == (200, first.text)
         assert secondary.region.items() == primary.region.items()
 
+    def test_a_payment_that_arrives_while_it_is_restored(self, sites: tuple[Site, Site]) -> None:
+        primary, secondary = sites
+        first = primary.pay()
+        primary.region.deliver(secondary.region, count=1)
+
+        def arrive(operation: str) -> None:
+            if operation == "PutItem":
+                primary.region.deliver(secondary.region)
+
+        secondary.region.before = arrive
+        assert secondary.pay().text == first.text
+
     def test_a_payment_that_arrived_first_is_replayed_and_guarded(self, sites: tuple[Site, Site]) -> None:
         primary, secondary = sites
         first = primary.pay()
