@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 60.0
 INSISTENCE_S = 240.0
-# In flight; throttled; a dependency, or the function itself, too slow under 50 cold starts on a small machine.
+# In flight; throttled; a dependency, or the function itself, too slow when 50 start at once on two cores.
 MAY_BE_SENT_AGAIN = (409, 429, 503, 504)
 Seen = TypeVar("Seen")
 Item = Mapping[str, Mapping[str, object]]
