@@ -167,14 +167,21 @@ def _misfit(
     alias = called if called.type == "aws_lambda_alias" else None
     functions = [called] if alias is None else list(manifest.referents(alias, "function_name"))
     who = permission.template("function_name")
-    targets = manifest.referents(permission, "function_name")
-    fits_name = [
-        target
-        for target in functions
-        if target in targets or (isinstance(who, str) and who == target.text("function_name"))
-    ]
-    through_alias = alias is not None and alias in targets
-    if not (fits_name or through_alias):
+    named: list[Resource] = []
+    for reference in permission.references("function_name"):
+        target = manifest.target(reference)
+        if (
+            target is not None
+            and reference.attribute == "function_name"
+            and target.type == "aws_lambda_alias"
+        ):
+            named += manifest.referents(target, "function_name")
+        elif target is not None:
+            named.append(target)
+    through_alias = alias is not None and alias in named
+    if not through_alias and not any(
+        one in named or (isinstance(who, str) and who == one.text("function_name")) for one in functions
+    ):
         return ""
     qualifier = permission.text("qualifier")
     if alias is None and not isinstance(qualifier, Absent):
