@@ -39,7 +39,7 @@ class Catalogue:
             if rule.id == id.upper():
                 return rule
         raise EnvironmentUnusable(
-            f"There is no check {id!r}{did_you_mean(id.upper(), self.ids)}.",
+            f"There is no check {id!r}{did_you_mean(id.upper(), self.ids) or '.'}",
             "`payinfra checks list` shows them all.",
         )
 

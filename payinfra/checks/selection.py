@@ -37,7 +37,7 @@ def _fitting(known: Sequence[str], wanted: Iterable[str]) -> frozenset[str]:
         fitting = [each for each in known if fnmatchcase(each, one)]
         if not fitting:
             raise EnvironmentUnusable(
-                f"There is no check {one!r}{did_you_mean(one, known)}.",
+                f"There is no check {one!r}{did_you_mean(one, known) or '.'}",
                 "`payinfra checks list` shows them all.",
             )
         found.update(fitting)

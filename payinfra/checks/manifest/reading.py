@@ -61,11 +61,12 @@ def parse(text: str, file: str) -> dict[str, Json]:
         if _HCL.match(text):
             raise EnvironmentUnusable(f"{file} is HCL, not JSON.", _HINT) from None
         where = f"line {problem.lineno}, column {problem.colno}"
-        cut = " It seems to be cut off." if problem.pos >= len(text.rstrip()) else ""
+        at_the_end = problem.pos >= len(text.rstrip()) or problem.msg.startswith("Unterminated string")
+        cut = " It seems to be cut off." if at_the_end else ""
         raise EnvironmentUnusable(f"{file} is no JSON: {problem.msg} at {where}.{cut}", _HINT) from None
     except ValueError as problem:
         raise EnvironmentUnusable(f"{file} is no JSON that Terraform reads: {problem}.", _HINT) from None
-    return section(root, f"{file} as a whole", file)
+    return section(root, "the whole of it", file)
 
 
 def section(value: Json, what: str, file: str) -> dict[str, Json]:

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from payinfra.checks.source.model import SourceFile, SourceTree, source_check
@@ -65,11 +65,12 @@ def project_has_tests(tree: SourceTree) -> Iterator[Verdict]:
 def every_test_asserts(tree: SourceTree) -> Iterator[Verdict]:
     """Look for an assertion that can fail, in the test or in a function of the project that it calls."""
     yield from _unparsed_tests(tree)
-    asserting = _asserting_functions(tree)
+    support = _asserting((file for file in tree.files if _is_support(file)), frozenset())
+    asserting = {file: _asserting([file], support) for file in tree.files if file.is_test}
     none = True
     for test in _tests(tree):
         none = False
-        if _asserts(test.function, asserting):
+        if _asserts(test.function, asserting[test.file]):
             yield Verdict.passed()
         else:
             yield Verdict.failed(
@@ -118,16 +119,15 @@ def _tests(tree: SourceTree) -> Iterator[_Test]:
                 yield _Test(file, node)
 
 
-def _asserting_functions(tree: SourceTree) -> frozenset[str]:
-    """The names of the tests' own functions that assert, by themselves or through others.
+def _asserting(files: Iterable[SourceFile], known: frozenset[str]) -> frozenset[str]:
+    """The known functions, and those of the files that assert by themselves or through one of all these.
 
-    What the code under test asserts is left out: it is not the test's doing.
+    A test is not asked to repeat what a helper of its own file, or of the tests' support files, asserts.
+    What the code under test asserts does not count: it is not the test's doing.
     """
-    files = [file for file in tree.files if file.is_test or _is_support(file)]
     bodies = [node for file in files for node in file.nodes if isinstance(node, _Function)]
-    known: frozenset[str] = frozenset()
     while True:
-        more = frozenset(one.name for one in bodies if one.name in known or _asserts(one, known))
+        more = known | {one.name for one in bodies if _asserts(one, known)}
         if more == known:
             return known
         known = more
@@ -135,7 +135,7 @@ def _asserting_functions(tree: SourceTree) -> frozenset[str]:
 
 def _is_support(file: SourceFile) -> bool:
     *folders, name = file.shown.split("/")
-    return name == "conftest.py" or bool(_TEST_FOLDERS & set(folders))
+    return name == "conftest.py" or (not file.is_test and bool(_TEST_FOLDERS & set(folders)))
 
 
 def _asserts(function: _Function, asserting: frozenset[str]) -> bool:
@@ -179,7 +179,21 @@ def _read_with(file: SourceFile, tree: SourceTree) -> Iterator[SourceFile]:
             yield other
 
 
+def _made_here(file: SourceFile) -> frozenset[str]:
+    """Names that the file itself gives to what it creates: those are no deployed environment's."""
+    found: set[str] = set()
+    for node in file.nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if not node.func.attr.startswith("create_"):
+                continue
+            for argument in node.keywords:
+                if isinstance(argument.value, ast.Constant) and isinstance(argument.value.value, str):
+                    found.add(argument.value.value)
+    return frozenset(found)
+
+
 def _named_resources(file: SourceFile) -> Iterator[Verdict]:
+    made_here = _made_here(file)
     for node in file.nodes:
         match node:
             case ast.keyword(arg=str(name), value=ast.Constant(value=str(text))) if name in _NAMING_ARGUMENTS:
@@ -192,5 +206,7 @@ def _named_resources(file: SourceFile) -> Iterator[Verdict]:
                 what = repr(text)
             case _:
                 continue
+        if text in made_here:
+            continue
         line = node.value.lineno if isinstance(node, ast.keyword) else node.lineno
         yield Verdict.failed(f"it names a physical resource: {what}", file=file.shown, line=line)

@@ -215,5 +215,5 @@ def test_a_known_name_is_taken_from_memory() -> None:
 
 @given(st.text(alphabet='${}"[](),=:. \\abn1_%*-?', max_size=60))
 def test_no_text_makes_the_resolver_raise(text: str) -> None:
-    expand(text)
-    expand(f"${{{text}}}")
+    for written in (text, f"${{{text}}}"):
+        assert expand(written) == expand(written)

@@ -264,10 +264,13 @@ class TestTests:
             "tests/test_a.py": f"def test_x():\n    {body}\n",
             # What the code under test asserts is not the test's doing.
             "main.py": "def run():\n    assert x\n",
+            # Nor is what another test file's helper of the same name does.
+            "tests/test_b.py": "def f():\n    assert x\ndef test_b():\n    f()\n",
         }
 
-        (verdict,) = said(every_test_asserts, written(tmp_path, files))
+        verdict, other = said(every_test_asserts, written(tmp_path, files))
 
+        assert other.kind is Kind.PASS
         assert (verdict.kind, verdict.file, verdict.line) == (Kind.FAIL, "tests/test_a.py", 1)
         assert verdict.message == "test_x asserts nothing that can fail"
 
@@ -330,6 +333,16 @@ class TestIntegrationTests:
         assert verdicts == [
             Verdict.failed(f"it names a physical resource: {what}", file="e2e/test_a.py", line=2)
         ]
+
+    def test_a_name_that_the_test_gives_to_what_it_creates_passes(self, tmp_path: Path) -> None:
+        text = (
+            'client.create_table(TableName="own", Count=3); client.get_item(TableName="own")\n'
+            "client.create_table(TableName=name); f(x=1); g.h(y=2)"
+        )
+
+        tree = written(tmp_path, {"e2e/test_a.py": self.READS + text})
+
+        assert kinds(integration_tests_read_outputs, tree) == [Kind.PASS]
 
     def test_names_from_the_outputs_pass(self, tmp_path: Path) -> None:
         text = 'client.get_item(TableName=outputs["table"]); x = "arn:aws:iam::aws:policy/x"; f(Name="x")'
