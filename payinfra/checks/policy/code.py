@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from payinfra.checks.manifest import Absent, Gap, Resource
@@ -28,6 +28,14 @@ class Package:
     """A zip's own Python source files, by their names in it; one object a zip, so that answers can be kept."""
 
     sources: dict[str, str]
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Every name and word in the sources."""
+        return frozenset(word for source in self.sources.values() for word in _WORD.findall(source))
+
+
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -348,12 +356,6 @@ def _imports(tree: ast.Module, file: str, package: Package) -> Iterator[str]:
             yield from (one for one in (f"{stem}.py", f"{stem}/__init__.py") if one in package.sources)
 
 
-def mentions(handler: Handler, methods: tuple[str, ...]) -> bool:
-    """Whether the function's own code calls one of these methods, or names it in a text (`getattr`)."""
-    pattern = _any_of(methods)
-    return any(pattern.search(source) for source in handler.package.sources.values())
-
-
-@lru_cache(maxsize=256)
-def _any_of(methods: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{'|'.join(map(re.escape, methods))})\b")
+def mentions(handler: Handler, names: tuple[str, ...]) -> bool:
+    """Whether the function's own code has one of these names in it, as a call or in a text (`getattr`)."""
+    return not handler.package.words.isdisjoint(names)

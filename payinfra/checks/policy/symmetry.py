@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from payinfra.checks.manifest import Json, Manifest, Resource, references_in
+from payinfra.checks.manifest import Json, Manifest, Resource, Unresolved, references_in
 from payinfra.checks.policy.judging import aws_providers, aws_resources
 
 _GLOBAL_PREFIXES = ("aws_iam_", "aws_route53_", "aws_cloudfront_")
@@ -95,36 +95,33 @@ def differences(one: Resource, two: Resource, twins: Twins) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Sides:
-    """What tells two regions apart in names and texts."""
+    """What tells two regions apart in names and texts: `words` has the groups `here` and `there`."""
 
-    here: re.Pattern[str]
-    there: re.Pattern[str]
+    words: re.Pattern[str]
     first: str
 
     @classmethod
     def of(cls, manifest: Manifest, here: str, there: str) -> "_Sides":
-        return cls(_words(manifest, here), _words(manifest, there), here)
+        inner = f"(?P<here>{_words(manifest, here)})|(?P<there>{_words(manifest, there)})"
+        return cls(re.compile(rf"(?<![A-Za-z0-9])(?:{inner})(?![A-Za-z0-9])", re.IGNORECASE), here)
 
     def without(self, text: str) -> str:
         """A name without any side's words, and without the hash that CDKTF ends names with."""
-        bare = self.there.sub("", self.here.sub("", _HASH.sub("", text)))
-        return _SEPARATORS.sub(" ", bare).strip().lower()
+        return _SEPARATORS.sub(" ", self.words.sub("", _HASH.sub("", text))).strip().lower()
 
-    def relative(self, text: str, region: str | object) -> str:
+    def relative(self, text: str, region: str | Unresolved) -> str:
         """A text with both sides' words replaced by the side they are on, as seen from a region."""
-        own, other = (self.here, self.there) if region == self.first else (self.there, self.here)
-        return other.sub("<other>", own.sub("<own>", text))
+        own = "here" if region == self.first else "there"
+        return self.words.sub(lambda found: "<own>" if found.lastgroup == own else "<other>", text)
 
 
-def _words(manifest: Manifest, region: str) -> re.Pattern[str]:
-    """`us-east-1`, `us_east_1`, `use1`, and the aliases of the region's providers."""
-    # `us-east-1` and `use1`; a region that is not written like one has no short form.
-    continent, *points = region.split("-")
-    short = continent + "".join(point[:1] for point in points[:-1]) + "".join(points[-1:])
+def _words(manifest: Manifest, region: str) -> str:
+    """`us-east-1`, `us_east_1`, `use1`, and the aliases of the region's providers, as alternatives."""
+    continent, *points, number = region.split("-")
+    short = continent + "".join(point[:1] for point in points) + number
     words = {region, region.replace("-", "_"), short}
     words |= {provider.alias for provider in aws_providers(manifest) if provider.region == region}
-    inner = "|".join(re.escape(word) for word in sorted(words - {""}, key=len, reverse=True))
-    return re.compile(rf"(?<![A-Za-z0-9])(?:{inner})(?![A-Za-z0-9])", re.IGNORECASE)
+    return "|".join(re.escape(word) for word in sorted(words - {""}, key=len, reverse=True))
 
 
 def _match(ones: list[Resource], twos: list[Resource], sides: _Sides) -> Iterator[tuple[Resource, Resource]]:
