@@ -146,7 +146,8 @@ class Region:
         self.table[write.key] = write
         if there is not None and there.item != write.item:
             images = {"OldImage": there.item, "NewImage": write.item}
-            change = {"Keys": {"payment_id": {"S": write.key[0]}}, **images}
+            keys = {name: write.item[name] for name in ("payment_id", "timestamp")}
+            change = {"Keys": keys, **images}
             self.changes.append({"eventSource": "aws:dynamodb", "eventName": "MODIFY", "dynamodb": change})
 
     def items(self) -> dict[Key, Item]:

@@ -64,7 +64,7 @@ class Application:
         return {"batchItemFailures": []}
 
     def _routes(self) -> APIGatewayRestResolver:
-        resolver = APIGatewayRestResolver(cors=_cors(self._config.cors_origins))
+        resolver = APIGatewayRestResolver(cors=_cors(self._config.cors_origins), debug=False)
         resolver.post("/payments")(self._make)
         resolver.get("/payments")(self._list)
         resolver.get("/payments/<payment_id>")(self._get)

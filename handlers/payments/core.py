@@ -20,6 +20,8 @@ from .problems import FieldError
 MAX_BODY_BYTES = 64 * 1024
 MAX_CLOCK_DISTANCE_MS = 24 * 60 * 60 * 1000
 ACCEPTED = "accepted"
+CLAIM_RANGE = "0"
+"""The claim's timestamp, as DynamoDB writes numbers; no payment has it."""
 
 PAYMENT_ID = re.compile(r"pay_[0-9a-f]{40}\Z")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")

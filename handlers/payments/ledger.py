@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .core import Claim, Found, Payment
+from .core import CLAIM_RANGE, Claim, Found, Payment
 from .cursors import Position
 from .problems import Unavailable
 from .service import Added, Index, Listing, Page
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef
 
 _ABSENT = "attribute_not_exists(payment_id)"
-_CLAIM_RANGE = "0"
 _INDEXES = {Index.STATUS: "status-index", Index.CUSTOMER: "customer-index"}
 
 
@@ -50,7 +49,7 @@ class DynamoLedger:
         claim: Claim | None = None
         payments = []
         for item in answer["Items"]:
-            if item["timestamp"]["N"] == _CLAIM_RANGE:
+            if item["timestamp"]["N"] == CLAIM_RANGE:
                 claim = Claim(payment_id, item["fingerprint"]["S"])
             else:
                 payments.append(_payment(item))
@@ -134,7 +133,7 @@ class DynamoLedger:
 def _claim_item(payment: Payment) -> "dict[str, AttributeValueTypeDef]":
     return {
         "payment_id": {"S": payment.payment_id},
-        "timestamp": {"N": _CLAIM_RANGE},
+        "timestamp": {"N": CLAIM_RANGE},
         "fingerprint": {"S": payment.fingerprint},
     }
 

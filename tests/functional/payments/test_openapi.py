@@ -2,6 +2,8 @@
 
 import io
 import json
+import runpy
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -33,6 +35,13 @@ EXAMPLES = settings(
 
 def test_the_document_is_up_to_date() -> None:
     assert openapi.main(["--check"]) == 0, "run: python -m handlers.openapi"
+
+
+def test_the_module_checks_as_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["openapi", "--check"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("handlers.openapi", run_name="__main__")
+    assert ended.value.code == 0
 
 
 def test_a_stale_or_missing_document_is_noticed(tmp_path: Path) -> None:

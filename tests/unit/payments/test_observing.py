@@ -68,6 +68,14 @@ def test_metrics_by_region(site: Site, capsys: pytest.CaptureFixture[str]) -> No
         assert one["RequestLatency"]
 
 
+def change(timestamp: str, before: str, after: str) -> dict[str, object]:
+    return {
+        "Keys": {"payment_id": {"S": "pay_1"}, "timestamp": {"N": timestamp}},
+        "OldImage": {"fingerprint": {"S": before}},
+        "NewImage": {"fingerprint": {"S": after}},
+    }
+
+
 class TestStream:
     def test_a_replaced_claim_is_told(
         self, sites: tuple[Site, Site], capsys: pytest.CaptureFixture[str]
@@ -79,6 +87,7 @@ class TestStream:
         primary.region.deliver(secondary.region)
         assert secondary.region.changes == []
         capsys.readouterr()
+        assert len(primary.region.changes) == 2
         assert primary.app.watch({"Records": primary.region.changes}) == {"batchItemFailures": []}
         (told,) = emitted(capsys.readouterr().out)
         assert told["IdempotencyConflict"] == [1.0]
@@ -94,13 +103,9 @@ class TestStream:
         [
             {"eventName": "INSERT", "dynamodb": {"NewImage": {"fingerprint": {"S": "a"}}}},
             {"eventName": "MODIFY"},
-            {
-                "eventName": "MODIFY",
-                "dynamodb": {
-                    "OldImage": {"fingerprint": {"S": "a"}},
-                    "NewImage": {"fingerprint": {"S": "a"}},
-                },
-            },
+            {"eventName": "MODIFY", "dynamodb": change("0", "a", "a")},
+            {"eventName": "MODIFY", "dynamodb": change("17", "a", "b")},
+            {"eventName": "MODIFY", "dynamodb": {**change("0", "a", "b"), "Keys": None}},
             "text",
         ],
     )
