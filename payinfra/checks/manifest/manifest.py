@@ -372,11 +372,11 @@ class Manifest(Context):
         """What each resource and data source refers to or depends on, by address."""
         found: dict[str, tuple[str, ...]] = {}
         for one in (*self.resources, *self.data):
-            addresses = dict.fromkeys(reference.address for reference in one.references())
+            addresses = dict.fromkeys(referent.address for referent in self.referents(one))
             named = one.texts("depends_on")
             if not isinstance(named, Gap):
                 addresses |= dict.fromkeys(_address(text) for text in named)
-            found[one.address] = tuple(address for address in addresses if address in self._by_address)
+            found[one.address] = tuple(addresses)
         return found
 
     @cached_property
