@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -100,16 +101,22 @@ class Front:
         mapped: finds the API behind a region's custom domain.
         answers: applied in this order to each answer.
         touched: told of each request that may have changed something.
+        answered: told of each request with its answer, its region and how many seconds it took.
     """
 
     emulator: App
     mapped: Mapped
     answers: Sequence[AnswerCorrection]
     touched: Callable[[], None]
+    answered: Callable[[Request, Response, str, float], None] = (
+        lambda _request, _response, _region, _seconds: None
+    )
 
     async def forward(self, request: Request, region: str, scope: Scope, receive: Receive) -> Response:
         """Lets ministack answer, and corrects what it says."""
+        began = time.monotonic()
         response = await ask(self.emulator, scope, receive, over_tls(request))
+        self.answered(request, response, region, time.monotonic() - began)
         if request.method not in ("GET", "HEAD"):
             self.touched()
         for correct in self.answers:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
@@ -14,7 +15,11 @@ from hypercorn.utils import wrap_app
 
 from payinfra.local.asgi import App
 
-KEEP_ALIVE_S = 75
+KEEP_ALIVE_S = 600
+"""Longer than clients keep an idle connection (Go's HTTP client: 90 s), so that it is the client who closes
+it. A server that closes first may cut off a request that it has just been sent; the SDK then tries again
+what was done already, and AddPermission, for one, does not bear that."""
+
 MAX_BODY = 256 * 1024 * 1024
 
 
@@ -70,6 +75,14 @@ class _Writer(asyncio.StreamWriter):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if not self._gate.swallows():
             super().write(data)
+
+
+class _Connection(TCPServer):
+    """A connection that ends when the client hangs up, not when its idle time is over."""
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
 
 
 @dataclass
@@ -131,11 +144,12 @@ class Listener:
         self._tasks.add(task)
         config = Config()
         config.keep_alive_timeout = KEEP_ALIVE_S
+        config.keep_alive_max_requests = sys.maxsize
         config.include_server_header = False
         config.accesslog = None
         config.errorlog = "-"
         try:
-            await TCPServer(
+            await _Connection(
                 wrap_app(cast(ASGIFramework, self.app), MAX_BODY, "asgi"),
                 asyncio.get_running_loop(),
                 config,

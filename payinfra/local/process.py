@@ -44,11 +44,12 @@ from payinfra.local.endpoints import (
 )
 from payinfra.local.faults import FaultBoard
 from payinfra.local.listener import Listener
-from payinfra.local.replication import Replicator
+from payinfra.local.replication import Replicator, Write
 from payinfra.local.resolver import AwsNames
 from payinfra.local.route53.clock import SystemClock
 from payinfra.local.route53.plane import DataPlane
 from payinfra.local.route53.state import MinistackZones
+from payinfra.local.watching import TICK_S, Watching
 
 TTL_SWEEP_S = 5.0
 WRITES = "payinfra-replication"
@@ -128,9 +129,11 @@ class Server:
         folder = self.arguments.folder
         self.time_scale.set(self.arguments.time_scale)
         self.snapshots = persistence.of_emulator(self.emulator, folder.state)
+        self.apply = tables.applier(self.emulator)
+        self.watching = Watching(self.emulator, self.time_scale)
         self.items = items.of_emulator(self.emulator, folder.root / "items.jsonl")
         self.replicator = Replicator(
-            deliver=tables.applier(self.emulator),
+            deliver=self._deliver,
             board=self.board,
             clock=time.time,
             spread=lambda: random.uniform(-1, 1),  # noqa: S311 - jitter, not a secret
@@ -142,8 +145,10 @@ class Server:
             mapped=self._mapped,
             answers=registry.ANSWERS,
             touched=self.snapshots.touch,
+            answered=self.watching.api_answered,
         )
         registry.install(self.emulator)
+        self.watching.install()
         seam.let_the_port_decide_the_region(self.emulator)
         seam.let_functions_call_their_own_region(self.emulator, self._urls)
         tables.replicate_through(self.emulator, self.replicator.wrote)
@@ -176,6 +181,7 @@ class Server:
             asyncio.create_task(self._replicate()),
             asyncio.create_task(self._save()),
             asyncio.create_task(periodically(self._expire, lambda: TTL_SWEEP_S / self.time_scale())),
+            asyncio.create_task(periodically(self._watch, lambda: TICK_S / self.time_scale())),
         ]
         self._announce()
         return self.endpoints()
@@ -296,6 +302,13 @@ class Server:
         self.snapshots.save(whole)
         self.items.tidy()
         write_atomically(self._writes_file, json.dumps(persistence.writes_to_json(self.replicator)))
+
+    def _deliver(self, write: Write) -> None:
+        self.apply(write)
+        self.watching.replicated(write)
+
+    def _watch(self) -> None:
+        self.watching.look(self.plane.observations())
 
     def _expire(self) -> None:
         if tables.expire_items(self.emulator, time.time()):

@@ -1,10 +1,25 @@
 """Route 53's control plane, as AWS answers it."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from payinfra.local.asgi import Request, Response, answer
 from payinfra.local.emulator import Emulator
+
+_DNSSEC = re.compile(r"/2013-04-01/hostedzone/[^/]+/dnssec")
+_NOT_SIGNING = (
+    b'<GetDNSSECResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/">'
+    b"<Status><ServeSignature>NOT_SIGNING</ServeSignature></Status><KeySigningKeys/></GetDNSSECResponse>"
+)
+
+
+def no_zone_is_signed(request: Request, response: Response, region: str) -> Response:
+    """AWS: says of a zone without DNSSEC that it is not signed. Terraform asks before it empties a zone."""
+    del region
+    asked = request.method == "GET" and _DNSSEC.fullmatch(request.path)
+    return answer(200, _NOT_SIGNING, "text/xml") if asked else response
 
 
 def install(emulator: Emulator) -> None:

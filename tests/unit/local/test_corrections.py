@@ -292,6 +292,12 @@ def test_a_health_check_without_regions_has_none(world: Any) -> None:
     assert b"Region>" not in made.body
 
 
+def test_a_zone_without_dnssec_is_not_signed(world: Any) -> None:
+    said = world.call("route53", "GET", "/2013-04-01/hostedzone/Z1/dnssec")
+    assert (said.status, element(said.body.decode(), "ServeSignature")) == (200, "NOT_SIGNING")
+    assert world.call("route53", "GET", "/2013-04-01/hostedzone/Z1").status == 404
+
+
 # ---- functions ------------------------------------------------------------------------------------------
 
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:pay:live"
