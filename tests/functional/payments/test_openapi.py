@@ -40,7 +40,7 @@ def test_the_document_is_up_to_date() -> None:
 def test_the_module_checks_as_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["openapi", "--check"])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_module("handlers.openapi", run_name="__main__")
+        runpy.run_path(openapi.__file__, run_name="__main__")
     assert ended.value.code == 0
 
 
