@@ -7,9 +7,9 @@ from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAla
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
-from constructs import Construct
 
 from payinfra.outputs import DeclaredAlarm
+from payinfra.stacks.part import Part, Scope, at
 from payinfra.stacks.place import Place
 from payinfra.stacks.policies import Statement, document
 
@@ -51,12 +51,11 @@ class Alarm:
         return DeclaredAlarm(self.name, self.namespace, self.metric, self.threshold)
 
 
-def add_alarm(scope: Construct, alarm: Alarm, *, place: Place, topic_arn: str) -> None:
+def add_alarm(scope: Scope, alarm: Alarm, *, place: Place, topic_arn: str) -> None:
     """Add an alarm that tells the topic when it begins and when it is over."""
     percentile = alarm.statistic.startswith("p")
     CloudwatchMetricAlarm(
-        scope,
-        alarm.id,
+        *at(scope, alarm.id),
         provider=place.provider,
         alarm_name=alarm.name,
         alarm_description=alarm.description,
@@ -86,27 +85,25 @@ class TopicProps:
     email: str | None
 
 
-class AlarmTopic(Construct):
+class AlarmTopic(Part):
     """The topic that a region's alarms publish to.
 
     Attributes:
         arn: the topic's.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, props: TopicProps) -> None:
+    def __init__(self, scope: Scope, id_: str, *, props: TopicProps) -> None:
         super().__init__(scope, id_)
         place = props.place
         topic = SnsTopic(
-            self,
-            "topic",
+            *self.at("topic"),
             provider=place.provider,
             name=place.names.topic,
             display_name=place.names.topic,
             kms_master_key_id=props.key_arn,
         )
         SnsTopicPolicy(
-            self,
-            "policy",
+            *self.at("policy"),
             provider=place.provider,
             arn=topic.arn,
             policy=document(
@@ -134,8 +131,7 @@ class AlarmTopic(Construct):
         )
         if props.email is not None:
             SnsTopicSubscription(
-                self,
-                "email",
+                *self.at("email"),
                 provider=place.provider,
                 topic_arn=topic.arn,
                 protocol="email",

@@ -32,10 +32,10 @@ from cdktf_cdktf_provider_aws.api_gateway_usage_plan_key import ApiGatewayUsageP
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.lambda_alias import LambdaAlias
 from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
-from constructs import Construct
 
 from payinfra.naming import STAGE
 from payinfra.stacks import gateway_contract as contract
+from payinfra.stacks.part import Part, Scope
 from payinfra.stacks.place import Place
 
 _ACCESS_LOG = {
@@ -80,7 +80,7 @@ class ApiProps:
     cors_origins: tuple[str, ...]
 
 
-class Api(Construct):
+class Api(Part):
     """The API with its stage, key and plan.
 
     Attributes:
@@ -91,14 +91,13 @@ class Api(Construct):
         access_log_group, execution_log_group: names of log groups.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, props: ApiProps) -> None:
+    def __init__(self, scope: Scope, id_: str, *, props: ApiProps) -> None:
         super().__init__(scope, id_)
         self._props = props
         self._provider = props.place.provider
         names = props.place.names
-        self._api = ApiGatewayRestApi(
-            self,
-            "api",
+        api = ApiGatewayRestApi(
+            *self.at("api"),
             provider=self._provider,
             name=names.api,
             description="Records payments",
@@ -107,21 +106,24 @@ class Api(Construct):
             # Health checks ask the default endpoint of each region.
             disable_execute_api_endpoint=False,
         )
+        # Each look at an attribute is a question to the Node side: those that are used often are asked once.
+        self.id, self.name = api.id, api.name
+        self._root, self._execution_arn = api.root_resource_id, api.execution_arn
+        self._invoke_arn = props.function.invoke_arn
+        self._function_name, self._alias_name = props.function.function_name, props.function.name
         schemas = contract.models()
         parts: list[ITerraformDependable] = [*self._models(schemas), *self._answers(), *self._routes()]
         deployment = ApiGatewayDeployment(
-            self,
-            "deployment",
+            *self.at("deployment"),
             provider=self._provider,
-            rest_api_id=self._api.id,
+            rest_api_id=self.id,
             triggers={"contract": contract.fingerprint(props.cors_origins, schemas)},
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
             depends_on=parts,
         )
         self.stage = self._stage(deployment)
         key = ApiGatewayApiKey(
-            self,
-            "key",
+            *self.at("key"),
             provider=self._provider,
             name=names.api_key,
             description="Calls the payments API",
@@ -129,8 +131,6 @@ class Api(Construct):
             value=props.key_value,
         )
         plan = self._plan(key)
-        self.id = self._api.id
-        self.name = self._api.name
         self.key_id = key.id
         self.key_value = key.value
         self.usage_plan_id = plan.id
@@ -138,10 +138,9 @@ class Api(Construct):
     def _models(self, schemas: Mapping[str, str]) -> Sequence[ITerraformDependable]:
         self._model_resources = {
             name: ApiGatewayModel(
-                self,
-                f"model-{name}",
+                *self.at(f"model-{name}"),
                 provider=self._provider,
-                rest_api_id=self._api.id,
+                rest_api_id=self.id,
                 name=name,
                 content_type="application/json",
                 schema=schema,
@@ -153,10 +152,9 @@ class Api(Construct):
     def _answers(self) -> Sequence[ITerraformDependable]:
         return [
             ApiGatewayGatewayResponse(
-                self,
-                f"answer-{answer.type.lower()}",
+                *self.at(f"answer-{answer.type.lower()}"),
                 provider=self._provider,
-                rest_api_id=self._api.id,
+                rest_api_id=self.id,
                 response_type=answer.type,
                 status_code=str(answer.status) if answer.status else None,
                 response_templates={"application/json": contract.answer_template(answer)},
@@ -167,19 +165,18 @@ class Api(Construct):
 
     def _routes(self) -> Sequence[ITerraformDependable]:
         validator = ApiGatewayRequestValidator(
-            self,
-            "validator",
+            *self.at("validator"),
             provider=self._provider,
-            rest_api_id=self._api.id,
+            rest_api_id=self.id,
             name=self._props.place.names.validator,
             validate_request_body=True,
             validate_request_parameters=True,
         )
-        payments = self._path("payments", self._api.root_resource_id, "payments")
+        payments = self._path("payments", self._root, "payments")
         paths = {
             "/payments": payments,
             "/payments/{payment_id}": self._path("payment", payments.id, "{payment_id}"),
-            "/health": self._path("health", self._api.root_resource_id, "health"),
+            "/health": self._path("health", self._root, "health"),
         }
         return [
             part for route in contract.ROUTES for part in self._route(route, paths[route.path], validator)
@@ -187,10 +184,9 @@ class Api(Construct):
 
     def _path(self, id_: str, parent: str, part: str) -> ApiGatewayResource:
         return ApiGatewayResource(
-            self,
-            f"path-{id_}",
+            *self.at(f"path-{id_}"),
             provider=self._provider,
-            rest_api_id=self._api.id,
+            rest_api_id=self.id,
             parent_id=parent,
             path_part=part,
         )
@@ -204,10 +200,9 @@ class Api(Construct):
             if part.startswith("{")
         }
         method = ApiGatewayMethod(
-            self,
-            f"method-{route.id}",
+            *self.at(f"method-{route.id}"),
             provider=self._provider,
-            rest_api_id=self._api.id,
+            rest_api_id=self.id,
             resource_id=path.id,
             http_method=route.method,
             authorization="NONE",
@@ -219,27 +214,25 @@ class Api(Construct):
             else None,
         )
         integration = ApiGatewayIntegration(
-            self,
-            f"integration-{route.id}",
+            *self.at(f"integration-{route.id}"),
             provider=self._provider,
-            rest_api_id=self._api.id,
+            rest_api_id=self.id,
             resource_id=path.id,
             http_method=method.http_method,
             type="AWS_PROXY",
             integration_http_method="POST",
-            uri=self._props.function.invoke_arn,
+            uri=self._invoke_arn,
             timeout_milliseconds=contract.INTEGRATION_TIMEOUT_MS,
         )
         LambdaPermission(
-            self,
-            f"permission-{route.id}",
+            *self.at(f"permission-{route.id}"),
             provider=self._provider,
             statement_id=f"api-{route.id}",
             action="lambda:InvokeFunction",
-            function_name=self._props.function.function_name,
-            qualifier=self._props.function.name,
+            function_name=self._function_name,
+            qualifier=self._alias_name,
             principal="apigateway.amazonaws.com",
-            source_arn=f"{self._api.execution_arn}/{STAGE}/{route.method}{route.permission_path}",
+            source_arn=f"{self._execution_arn}/{STAGE}/{route.method}{route.permission_path}",
         )
         return method, integration
 
@@ -247,14 +240,13 @@ class Api(Construct):
         names, props = self._props.place.names, self._props
         access = self._log_group("access-log", names.access_log_group)
         # API Gateway would make this one by itself, without retention and key.
-        execution = self._log_group("execution-log", names.execution_log_group(self._api.id))
+        execution = self._log_group("execution-log", names.execution_log_group(self.id))
         self.access_log_group = access.name
         self.execution_log_group = execution.name
         stage = ApiGatewayStage(
-            self,
-            "stage",
+            *self.at("stage"),
             provider=self._provider,
-            rest_api_id=self._api.id,
+            rest_api_id=self.id,
             deployment_id=deployment.id,
             stage_name=STAGE,
             description="The stage that serves",
@@ -265,10 +257,9 @@ class Api(Construct):
             depends_on=[execution],
         )
         ApiGatewayMethodSettings(
-            self,
-            "method-settings",
+            *self.at("method-settings"),
             provider=self._provider,
-            rest_api_id=self._api.id,
+            rest_api_id=self.id,
             stage_name=stage.stage_name,
             method_path="*/*",
             settings=ApiGatewayMethodSettingsSettings(
@@ -284,8 +275,7 @@ class Api(Construct):
 
     def _log_group(self, id_: str, name: str) -> CloudwatchLogGroup:
         return CloudwatchLogGroup(
-            self,
-            id_,
+            *self.at(id_),
             provider=self._provider,
             name=name,
             retention_in_days=self._props.log_retention_days,
@@ -295,20 +285,18 @@ class Api(Construct):
     def _plan(self, key: ApiGatewayApiKey) -> ApiGatewayUsagePlan:
         props = self._props
         plan = ApiGatewayUsagePlan(
-            self,
-            "plan",
+            *self.at("plan"),
             provider=self._provider,
             name=props.place.names.usage_plan,
             description="What the API key may use",
-            api_stages=[ApiGatewayUsagePlanApiStages(api_id=self._api.id, stage=self.stage.stage_name)],
+            api_stages=[ApiGatewayUsagePlanApiStages(api_id=self.id, stage=self.stage.stage_name)],
             throttle_settings=ApiGatewayUsagePlanThrottleSettings(
                 rate_limit=props.rate_limit, burst_limit=props.burst_limit
             ),
             quota_settings=ApiGatewayUsagePlanQuotaSettings(limit=props.daily_quota, period="DAY"),
         )
         ApiGatewayUsagePlanKey(
-            self,
-            "plan-key",
+            *self.at("plan-key"),
             provider=self._provider,
             key_id=key.id,
             key_type="API_KEY",

@@ -46,8 +46,8 @@ from cdktf_cdktf_provider_aws.s3_bucket_versioning import (
     S3BucketVersioningA,
     S3BucketVersioningVersioningConfiguration,
 )
-from constructs import Construct
 
+from payinfra.stacks.part import Part, Scope
 from payinfra.stacks.place import Place
 from payinfra.stacks.policies import Statement, document, service_trust
 
@@ -78,7 +78,7 @@ class AuditProps:
     object_lock_days: int | None
 
 
-class AuditBucket(Construct):
+class AuditBucket(Part):
     """The bucket and all that guards it.
 
     Attributes:
@@ -87,34 +87,31 @@ class AuditBucket(Construct):
         versioning: replication, at either end, waits for this.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, props: AuditProps) -> None:
+    def __init__(self, scope: Scope, id_: str, *, props: AuditProps) -> None:
         super().__init__(scope, id_)
         place = props.place
         provider = place.provider
         bucket = S3Bucket(
-            self,
-            "bucket",
+            *self.at("bucket"),
             provider=provider,
             bucket=place.names.audit_bucket(place.region, place.account),
             force_destroy=not place.protected,
             object_lock_enabled=props.object_lock_days is not None,
             lifecycle=TerraformResourceLifecycle(prevent_destroy=place.protected),
         )
-        self.name = bucket.bucket
-        self.arn = bucket.arn
+        self.name, self.arn = bucket.bucket, bucket.arn
+        id_of_bucket = bucket.id
         self.key_arn = props.key_arn
         self.versioning = S3BucketVersioningA(
-            self,
-            "versioning",
+            *self.at("versioning"),
             provider=provider,
-            bucket=bucket.id,
+            bucket=id_of_bucket,
             versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
         )
         S3BucketServerSideEncryptionConfigurationA(
-            self,
-            "encryption",
+            *self.at("encryption"),
             provider=provider,
-            bucket=bucket.id,
+            bucket=id_of_bucket,
             rule=[
                 S3BucketServerSideEncryptionConfigurationRuleA(
                     apply_server_side_encryption_by_default=S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA(
@@ -125,32 +122,29 @@ class AuditBucket(Construct):
             ],
         )
         closed = S3BucketPublicAccessBlock(
-            self,
-            "public-access",
+            *self.at("public-access"),
             provider=provider,
-            bucket=bucket.id,
+            bucket=id_of_bucket,
             block_public_acls=True,
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
         )
         S3BucketOwnershipControls(
-            self,
-            "ownership",
+            *self.at("ownership"),
             provider=provider,
-            bucket=bucket.id,
+            bucket=id_of_bucket,
             rule=S3BucketOwnershipControlsRule(object_ownership="BucketOwnerEnforced"),
         )
         S3BucketPolicy(
-            self,
-            "policy",
+            *self.at("policy"),
             provider=provider,
-            bucket=bucket.id,
+            bucket=id_of_bucket,
             policy=document(
                 Statement(
                     "TlsOnly",
                     ("s3:*",),
-                    (bucket.arn, f"{bucket.arn}/*"),
+                    (self.arn, f"{self.arn}/*"),
                     principal="*",
                     condition={"Bool": {"aws:SecureTransport": "false"}},
                     effect="Deny",
@@ -160,10 +154,9 @@ class AuditBucket(Construct):
             depends_on=[closed],
         )
         S3BucketLifecycleConfiguration(
-            self,
-            "lifecycle",
+            *self.at("lifecycle"),
             provider=provider,
-            bucket=bucket.id,
+            bucket=id_of_bucket,
             # S3's default keeps objects below 128 KiB, which all audit objects are, out of Glacier.
             transition_default_minimum_object_size="varies_by_storage_class",
             rule=[
@@ -197,10 +190,9 @@ class AuditBucket(Construct):
         )
         if props.object_lock_days is not None:
             S3BucketObjectLockConfigurationA(
-                self,
-                "lock",
+                *self.at("lock"),
                 provider=provider,
-                bucket=bucket.id,
+                bucket=id_of_bucket,
                 rule=S3BucketObjectLockConfigurationRuleA(
                     default_retention=S3BucketObjectLockConfigurationRuleDefaultRetentionA(
                         mode="GOVERNANCE", days=props.object_lock_days
@@ -220,19 +212,18 @@ class ReplicationProps:
     destination_region: str
 
 
-class Replication(Construct):
+class Replication(Part):
     """One direction of the copying, with the role that does it.
 
     Attributes:
         role_arn: the role's.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, props: ReplicationProps) -> None:
+    def __init__(self, scope: Scope, id_: str, *, props: ReplicationProps) -> None:
         super().__init__(scope, id_)
         place, source, destination = props.place, props.source, props.destination
         role = IamRole(
-            self,
-            "role",
+            *self.at("role"),
             provider=place.provider,
             name=place.names.replication_role(place.region),
             description=f"Copies audit objects from {place.region} to {props.destination_region}",
@@ -245,16 +236,14 @@ class Replication(Construct):
             ),
         )
         policy = IamRolePolicy(
-            self,
-            "policy",
+            *self.at("policy"),
             provider=place.provider,
             name=place.names.replication_policy,
             role=role.name,
             policy=_permissions(props),
         )
         S3BucketReplicationConfigurationA(
-            self,
-            "configuration",
+            *self.at("configuration"),
             provider=place.provider,
             bucket=source.name,
             role=role.arn,

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cdktf_cdktf_provider_aws.cloudwatch_dashboard import CloudwatchDashboard
-from constructs import Construct
 
 from payinfra.naming import HEALTH_METRICS_REGION, STAGE
 from payinfra.stacks.monitoring import LOG_METRICS
+from payinfra.stacks.part import Scope, at
 from payinfra.stacks.place import Place
 
 _WIDTH = 12
@@ -30,12 +30,11 @@ class Shown:
     health_check_id: str
 
 
-def add_dashboard(scope: Construct, *, place: Place, regions: Sequence[Shown]) -> str:
+def add_dashboard(scope: Scope, *, place: Place, regions: Sequence[Shown]) -> str:
     """Add the dashboard to one region, and give its name. Dashboards can be read from every region, so
     that one of them is there when a region is not."""
     dashboard = CloudwatchDashboard(
-        scope,
-        "dashboard",
+        *at(scope, "dashboard"),
         provider=place.provider,
         dashboard_name=place.names.dashboard(place.region),
         dashboard_body=json.dumps({"widgets": _widgets(regions)}),

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
-from constructs import Construct
 
 from payinfra.naming import KeyPurpose
+from payinfra.stacks.part import Part, Scope
 from payinfra.stacks.place import Place
 from payinfra.stacks.policies import Statement, document
 
@@ -20,7 +20,7 @@ _USE = ("kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", 
 _ENVELOPE = ("kms:Decrypt", "kms:GenerateDataKey*")
 
 
-class CustomerKey(Construct):
+class CustomerKey(Part):
     """A key with its alias.
 
     Attributes:
@@ -29,12 +29,11 @@ class CustomerKey(Construct):
     """
 
     def __init__(
-        self, scope: Construct, id_: str, *, place: Place, purpose: KeyPurpose, users: tuple[Statement, ...]
+        self, scope: Scope, id_: str, *, place: Place, purpose: KeyPurpose, users: tuple[Statement, ...]
     ) -> None:
         super().__init__(scope, id_)
         key = KmsKey(
-            self,
-            "key",
+            *self.at("key"),
             provider=place.provider,
             description=f"{place.names.stack}: {purpose}",
             enable_key_rotation=True,
@@ -46,8 +45,7 @@ class CustomerKey(Construct):
             lifecycle=TerraformResourceLifecycle(prevent_destroy=place.protected),
         )
         alias = KmsAlias(
-            self,
-            "alias",
+            *self.at("alias"),
             provider=place.provider,
             name=place.names.key_alias(purpose),
             target_key_id=key.key_id,
@@ -71,10 +69,10 @@ class KeysProps:
     replication_roles: tuple[str, ...]
 
 
-class Keys(Construct):
+class Keys(Part):
     """The three keys of a region."""
 
-    def __init__(self, scope: Construct, id_: str, *, props: KeysProps) -> None:
+    def __init__(self, scope: Scope, id_: str, *, props: KeysProps) -> None:
         super().__init__(scope, id_)
         place = props.place
         self.data = CustomerKey(self, "data", place=place, purpose=KeyPurpose.DATA, users=_data(props))

@@ -11,9 +11,9 @@ from cdktf_cdktf_provider_aws.dynamodb_table import (
     DynamodbTableReplica,
     DynamodbTableServerSideEncryption,
 )
-from constructs import Construct
 
 from payinfra.naming import CUSTOMER_INDEX, STATUS_INDEX
+from payinfra.stacks.part import Part, Scope
 from payinfra.stacks.place import Place, address
 
 _INDEXES = {STATUS_INDEX: "status", CUSTOMER_INDEX: "customer_id"}
@@ -36,7 +36,7 @@ class LedgerProps:
     replica_key_arn: str
 
 
-class Ledger(Construct):
+class Ledger(Part):
     """The payments table.
 
     Attributes:
@@ -44,12 +44,11 @@ class Ledger(Construct):
         stream_arns: of the streams in the table's region and in the replica's.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, props: LedgerProps) -> None:
+    def __init__(self, scope: Scope, id_: str, *, props: LedgerProps) -> None:
         super().__init__(scope, id_)
         place = props.place
         table = DynamodbTable(
-            self,
-            "table",
+            *self.at("table"),
             provider=place.provider,
             name=place.names.table,
             billing_mode="PAY_PER_REQUEST",

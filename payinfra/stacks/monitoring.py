@@ -7,12 +7,12 @@ from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
     CloudwatchLogMetricFilter,
     CloudwatchLogMetricFilterMetricTransformation,
 )
-from constructs import Construct
 
 from payinfra.naming import INDEXES, STAGE
 from payinfra.outputs import DeclaredAlarm
 from payinfra.stacks.alarms import Alarm, add_alarm
 from payinfra.stacks.gateway_contract import INTEGRATION_TIMEOUT_MS
+from payinfra.stacks.part import Part, Scope
 from payinfra.stacks.place import Place
 from payinfra.stacks.service import POWERTOOLS_SERVICE
 
@@ -65,7 +65,7 @@ class MonitoringProps:
     table_name: str
 
 
-class Monitoring(Construct):
+class Monitoring(Part):
     """Metric filters and alarms of a region.
 
     Attributes:
@@ -73,13 +73,12 @@ class Monitoring(Construct):
         metric_filters: their names.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, props: MonitoringProps) -> None:
+    def __init__(self, scope: Scope, id_: str, *, props: MonitoringProps) -> None:
         super().__init__(scope, id_)
         place = props.place
         for counted in LOG_METRICS:
             CloudwatchLogMetricFilter(
-                self,
-                f"filter-{counted.id}",
+                *self.at(f"filter-{counted.id}"),
                 provider=place.provider,
                 name=place.names.alarm(counted.id),
                 log_group_name=props.log_group_name,

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from cdktf_cdktf_provider_aws.ssm_parameter import SsmParameter
-from constructs import Construct
 
 from payinfra.naming import Parameter
+from payinfra.stacks.part import Part, Scope
 from payinfra.stacks.place import Place
 
 _DESCRIPTIONS = {
@@ -28,10 +28,10 @@ class ParametersProps:
     key_id: str
 
 
-class Parameters(Construct):
+class Parameters(Part):
     """The region's parameters."""
 
-    def __init__(self, scope: Construct, id_: str, *, props: ParametersProps) -> None:
+    def __init__(self, scope: Scope, id_: str, *, props: ParametersProps) -> None:
         super().__init__(scope, id_)
         plain = {
             Parameter.TABLE_NAME: props.table_name,
@@ -48,8 +48,7 @@ class Parameters(Construct):
         self, props: ParametersProps, what: Parameter, *, type_: str, value: str, key_id: str | None
     ) -> None:
         SsmParameter(
-            self,
-            what.value,
+            *self.at(what.value),
             provider=props.place.provider,
             name=props.place.names.parameter(what),
             description=_DESCRIPTIONS[what],

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from cdktf import LocalBackend, S3Backend, TerraformElement, TerraformOutput, TerraformStack
+from cdktf import LocalBackend, S3Backend, TerraformOutput, TerraformStack
 from cdktf_cdktf_provider_aws.provider import (
     AwsProvider,
     AwsProviderDefaultTags,
     AwsProviderEndpoints,
 )
-from constructs import Construct, Node
+from constructs import Construct
 
 from payinfra.aws import LOCAL_ACCESS_KEY, Endpoints
 from payinfra.naming import HEALTH_METRICS_REGION, INDEXES, STAGE, KeyPurpose, Names, tags
@@ -128,11 +128,6 @@ class PaymentStack(TerraformStack):
                 declared_json=declared.to_json(),
             )
         )
-
-    def _allocate_logical_id(self, tf_element: TerraformElement | Node) -> str:
-        """Addresses that a person can read: `aws_s3_bucket.primary_audit_bucket`, the construct's path."""
-        node = tf_element.node if isinstance(tf_element, TerraformElement) else tf_element
-        return "_".join(node.path.split("/")[1:]).replace("-", "_")
 
     def _backend(self) -> None:
         settings = self._props.settings

@@ -5,7 +5,6 @@ from typing import Self
 
 from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
 from cdktf_cdktf_provider_aws.provider import AwsProvider
-from constructs import Construct
 
 from payinfra.naming import Names, Parameter, execute_api_host, payments_url
 from payinfra.outputs import (
@@ -26,6 +25,7 @@ from payinfra.stacks.keys import Keys, KeysProps
 from payinfra.stacks.ledger import table_arn
 from payinfra.stacks.monitoring import Monitoring, MonitoringProps
 from payinfra.stacks.parameters import Parameters, ParametersProps
+from payinfra.stacks.part import Part, Scope
 from payinfra.stacks.place import Place
 from payinfra.stacks.routing import HealthCheck, HealthCheckProps
 from payinfra.stacks.service import HANDLER, RUNTIME, CodeProps, Service, ServiceProps
@@ -50,15 +50,15 @@ class RegionProps:
     local: dict[str, str] | None
 
 
-class Region(Construct):
+class Region(Part):
     """All of one region. What needs the other region, or what both share, is built by `serve`."""
 
-    def __init__(self, scope: Construct, id_: str, *, props: RegionProps) -> None:
+    def __init__(self, scope: Scope, id_: str, *, props: RegionProps) -> None:
         super().__init__(scope, id_)
         self._props = props
         settings, names = props.settings, Names(props.settings.env)
         # Each region asks by itself: one must be able to plan while the other is gone.
-        account = DataAwsCallerIdentity(self, "account", provider=props.provider).account_id
+        account = DataAwsCallerIdentity(*self.at("account"), provider=props.provider).account_id
         self.place = place = Place(props.region, props.provider, account, names, settings.protected)
         self.keys = Keys(
             self,

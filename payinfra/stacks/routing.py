@@ -24,10 +24,10 @@ from cdktf_cdktf_provider_aws.route53_record import (
     Route53RecordLatencyRoutingPolicy,
 )
 from cdktf_cdktf_provider_aws.route53_zone import Route53Zone
-from constructs import Construct
 
 from payinfra.naming import STAGE, execute_api_host
 from payinfra.stacks.api import Api
+from payinfra.stacks.part import Part, Scope
 from payinfra.stacks.place import Place
 
 HEALTH_PATH = f"/{STAGE}/health"
@@ -44,19 +44,18 @@ class HealthCheckProps:
     threshold: int
 
 
-class HealthCheck(Construct):
+class HealthCheck(Part):
     """Asks the regional endpoint, never the shared name, whether the region serves.
 
     Attributes:
         id: the health check's.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, props: HealthCheckProps) -> None:
+    def __init__(self, scope: Scope, id_: str, *, props: HealthCheckProps) -> None:
         super().__init__(scope, id_)
         place = props.place
         check = Route53HealthCheck(
-            self,
-            "check",
+            *self.at("check"),
             provider=place.provider,
             type="HTTPS",
             fqdn=execute_api_host(props.api_id, place.region),
@@ -107,7 +106,7 @@ class CertificateProps:
     zone_id: str
 
 
-class ValidationRecords(Construct):
+class ValidationRecords(Part):
     """The records that prove ownership of the names, written once: ACM asks every region of an account for
     the same ones (ACM user guide, "DNS validation").
 
@@ -116,13 +115,12 @@ class ValidationRecords(Construct):
     """
 
     def __init__(
-        self, scope: Construct, id_: str, *, props: CertificateProps, certificate: AcmCertificate
+        self, scope: Scope, id_: str, *, props: CertificateProps, certificate: AcmCertificate
     ) -> None:
         super().__init__(scope, id_)
         self.fqdns = [
             Route53Record(
-                self,
-                f"record-{number}",
+                *self.at(f"record-{number}"),
                 provider=props.place.provider,
                 zone_id=props.zone_id,
                 name=_asked(certificate, domain, "resource_record_name"),
@@ -144,20 +142,19 @@ def _asked(certificate: AcmCertificate, domain: str, attribute: str) -> str:
     return f'${{one([for option in {options} : option.{attribute} if option.domain_name == "{domain}"])}}'
 
 
-class Certificate(Construct):
+class Certificate(Part):
     """A region's certificate for both names.
 
     Attributes:
         resource: the certificate, whose validation options tell which records to write.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, props: CertificateProps) -> None:
+    def __init__(self, scope: Scope, id_: str, *, props: CertificateProps) -> None:
         super().__init__(scope, id_)
         first, *others = props.domains
         self._place = props.place
         self.resource = AcmCertificate(
-            self,
-            "certificate",
+            *self.at("certificate"),
             provider=props.place.provider,
             domain_name=first,
             subject_alternative_names=others,
@@ -169,8 +166,7 @@ class Certificate(Construct):
     def validated(self, fqdns: Sequence[str]) -> str:
         """The certificate's ARN, once ACM has seen the records."""
         return AcmCertificateValidation(
-            self,
-            "validation",
+            *self.at("validation"),
             provider=self._place.provider,
             certificate_arn=self.resource.arn,
             validation_record_fqdns=list(fqdns),
@@ -187,18 +183,17 @@ class CustomDomainProps:
     api: Api
 
 
-class CustomDomain(Construct):
+class CustomDomain(Part):
     """The API under a name of one's own, from its root.
 
     Attributes:
         target: what an alias record leads to.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, props: CustomDomainProps) -> None:
+    def __init__(self, scope: Scope, id_: str, *, props: CustomDomainProps) -> None:
         super().__init__(scope, id_)
         domain = ApiGatewayDomainName(
-            self,
-            "name",
+            *self.at("name"),
             provider=props.place.provider,
             domain_name=props.domain,
             regional_certificate_arn=props.certificate_arn,
@@ -206,8 +201,7 @@ class CustomDomain(Construct):
             endpoint_configuration=ApiGatewayDomainNameEndpointConfiguration(types=["REGIONAL"]),
         )
         ApiGatewayBasePathMapping(
-            self,
-            "mapping",
+            *self.at("mapping"),
             provider=props.place.provider,
             domain_name=domain.domain_name,
             api_id=props.api.id,
@@ -216,18 +210,17 @@ class CustomDomain(Construct):
         self.target = Target(domain.regional_domain_name, domain.regional_zone_id)
 
 
-class OwnZone(Construct):
+class OwnZone(Part):
     """A zone that is not delegated, for an environment without a domain.
 
     Attributes:
         zone_id: the zone's.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, place: Place) -> None:
+    def __init__(self, scope: Scope, id_: str, *, place: Place) -> None:
         super().__init__(scope, id_)
         zone = Route53Zone(
-            self,
-            "zone",
+            *self.at("zone"),
             provider=place.provider,
             name=place.names.own_zone,
             comment=f"{place.names.stack}: not delegated, asked at its own name servers",
@@ -254,10 +247,10 @@ class RecordsProps:
     secondary: Serving
 
 
-class Records(Construct):
+class Records(Part):
     """A failover pair and a latency pair, each record with set identifier and health check."""
 
-    def __init__(self, scope: Construct, id_: str, *, props: RecordsProps) -> None:
+    def __init__(self, scope: Scope, id_: str, *, props: RecordsProps) -> None:
         super().__init__(scope, id_)
         self._props = props
         for role, serving in (("PRIMARY", props.primary), ("SECONDARY", props.secondary)):
@@ -288,8 +281,7 @@ class Records(Construct):
     ) -> None:
         alias = target.zone_id is not None
         Route53Record(
-            self,
-            id_,
+            *self.at(id_),
             provider=self._props.provider,
             zone_id=self._props.zone_id,
             name=domain,

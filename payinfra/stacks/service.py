@@ -17,12 +17,12 @@ from cdktf_cdktf_provider_aws.lambda_function import (
     LambdaFunctionEnvironment,
     LambdaFunctionTracingConfig,
 )
-from constructs import Construct
 
 from payinfra.naming import FUNCTION_ALIAS, Parameter
 from payinfra.stacks.audit import AUDIT_PREFIX, AuditBucket
 from payinfra.stacks.keys import Keys
 from payinfra.stacks.ledger import table_arn
+from payinfra.stacks.part import Part, Scope
 from payinfra.stacks.place import Place
 from payinfra.stacks.policies import Statement, document, service_trust
 
@@ -73,7 +73,7 @@ class ServiceProps:
     cors_origins: tuple[str, ...]
 
 
-class Service(Construct):
+class Service(Part):
     """The payments function and what it needs.
 
     Attributes:
@@ -83,22 +83,20 @@ class Service(Construct):
         log_group_name: where it logs.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, props: ServiceProps) -> None:
+    def __init__(self, scope: Scope, id_: str, *, props: ServiceProps) -> None:
         super().__init__(scope, id_)
         place, names, provider = props.place, props.place.names, props.place.provider
         # The group comes first, by its derived name: the role may not create one, so that no late line
         # brings back a group that was destroyed.
         group = CloudwatchLogGroup(
-            self,
-            "log-group",
+            *self.at("log-group"),
             provider=provider,
             name=names.function_log_group,
             retention_in_days=props.log_retention_days,
             kms_key_id=props.keys.audit.arn,
         )
         role = IamRole(
-            self,
-            "role",
+            *self.at("role"),
             provider=provider,
             name=names.function_role(place.region),
             description=f"The payments function in {place.region}",
@@ -111,16 +109,14 @@ class Service(Construct):
             ),
         )
         policy = IamRolePolicy(
-            self,
-            "policy",
+            *self.at("policy"),
             provider=provider,
             name=names.function_policy,
             role=role.name,
             policy=_permissions(props, group.arn),
         )
         function = LambdaFunction(
-            self,
-            "function",
+            *self.at("function"),
             provider=provider,
             function_name=names.function,
             description="Records payments, each once",
@@ -139,8 +135,7 @@ class Service(Construct):
             depends_on=[group, policy],
         )
         self.alias = LambdaAlias(
-            self,
-            "alias",
+            *self.at("alias"),
             provider=provider,
             name=FUNCTION_ALIAS,
             description="The version that the API calls",
@@ -150,8 +145,7 @@ class Service(Construct):
         # Only changes: the function never changes an item, so a change is the last writer of two cut-off
         # regions winning over the other.
         LambdaEventSourceMapping(
-            self,
-            "stream",
+            *self.at("stream"),
             provider=provider,
             event_source_arn=props.stream_arn,
             function_name=self.alias.arn,
