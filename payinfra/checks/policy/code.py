@@ -2,9 +2,10 @@
 
 import ast
 import re
+import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -134,31 +135,33 @@ def _read(file: Path, _changed_ns: int, _size: int) -> Package | Unreadable:
     try:
         with zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
-            own = [one for one in infos if one.filename.endswith(".py") and _is_own(one.filename, infos)]
+            vendored = _vendored(info.filename for info in infos)
+            own = [
+                info
+                for info in infos
+                if info.filename.endswith(".py") and _top(info.filename) not in vendored
+            ]
             for info in own[:_MOST_MODULES]:
                 if info.file_size <= _MOST_SOURCE:
                     sources[info.filename] = archive.read(info).decode("utf-8", "replace")
-    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError) as error:
         return Unreadable(f"{file} is no zip that can be read: {error}", broken=True)
     return Package(sources)
 
 
-def _is_own(filename: str, infos: list[zipfile.ZipInfo]) -> bool:
-    """Whether a file is the function's own: installed packages leave a dist-info folder, or are well known."""
-    top = filename.partition("/")[0].removesuffix(".py")
-    return top not in _vendored(tuple(info.filename for info in infos))
+def _top(filename: str) -> str:
+    return filename.partition("/")[0].removesuffix(".py")
 
 
-@lru_cache(maxsize=8)
-def _vendored(files: tuple[str, ...]) -> frozenset[str]:
+def _vendored(files: Iterable[str]) -> frozenset[str]:
+    """The packages that are not the function's own: installed ones leave a dist-info folder, or are well known."""
     installed = {
-        match[1].replace("-", "_").lower()
-        for file in files
-        if (match := re.match(r"([^/]+?)-[^/-]+\.dist-info/", file))
+        match[1].replace("-", "_").lower() for file in files if (match := _DIST_INFO.match(file)) is not None
     }
     return frozenset(installed | _WELL_KNOWN)
 
 
+_DIST_INFO = re.compile(r"([^/]+?)-[^/-]+\.dist-info/")
 _WELL_KNOWN = frozenset(
     {
         "aws_lambda_powertools",
@@ -174,7 +177,10 @@ _WELL_KNOWN = frozenset(
 
 @lru_cache(maxsize=64)
 def _parse(source: str) -> ast.Module:
-    return ast.parse(source)
+    with warnings.catch_warnings():
+        # What the compiler thinks of somebody's escapes is not for this terminal.
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
 
 
 _BROAD = frozenset({"Exception", "BaseException"})

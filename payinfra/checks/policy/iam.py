@@ -309,7 +309,7 @@ def role_may_use_the_keys(role: Resource, manifest: Manifest) -> tuple[Verdict, 
     for need in needs:
         if isinstance(need.key, Gap):
             found.append(Verdict.unknown(f"the key of {need.what} is not known: {need.key.why}"))
-        elif not _may(need, role, statements, manifest):
+        elif not _may(need, need.key, role, statements, manifest):
             found.append(
                 Verdict.unknown(f"its policies are not all known: {unclear[0]}")
                 if unclear
@@ -320,11 +320,8 @@ def role_may_use_the_keys(role: Resource, manifest: Manifest) -> tuple[Verdict, 
     return settled(dict.fromkeys(found))
 
 
-def _may(need: Need, role: Resource, statements: list[Statement], manifest: Manifest) -> bool:
+def _may(need: Need, key: Resource, role: Resource, statements: list[Statement], manifest: Manifest) -> bool:
     """By the role's own policies, or by a key policy that names the role."""
-    key = need.key
-    if isinstance(key, Gap):
-        return False
     for statement in statements:
         if grants(statement, need.action) and through(statement, need.service, str(key.region)):
             for text in statement.resources:

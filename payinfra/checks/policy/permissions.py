@@ -151,15 +151,6 @@ class Granted:
     statements: tuple[tuple[str, Statement], ...]
     unclear: tuple[str, ...]
 
-    def allowed(self, action: str) -> tuple[str, ...]:
-        """The resources on which the action is allowed."""
-        return tuple(
-            resource
-            for _, statement in self.statements
-            if grants(statement, action)
-            for resource in (statement.resources or ("*",))
-        )
-
 
 def granted(function: Resource, manifest: Manifest) -> Granted | Gap:
     """What a function's role allows."""

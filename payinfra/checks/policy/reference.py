@@ -100,11 +100,8 @@ def _forms(action: str) -> tuple[str, ...]:
     """The forms of the resources that an action takes; none for an action that does not exist."""
     service, _, name = action.partition(":")
     data = get_action_data(service, name)
-    if not isinstance(data, dict):
-        return ()
-    return tuple(
-        dict.fromkeys(str(one["resource_arn_format"]) for entries in data.values() for one in entries)
-    )
+    groups = data.values() if isinstance(data, dict) else ()
+    return tuple(dict.fromkeys(str(one["resource_arn_format"]) for group in groups for one in group))
 
 
 @lru_cache(maxsize=64)
