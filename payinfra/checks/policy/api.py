@@ -163,7 +163,7 @@ def _named_in(uri: str, function: Resource) -> bool:
 def _misfit(
     permission: Resource, called: Resource, integration: Resource, manifest: Manifest
 ) -> str | Gap | None:
-    """Why a permission does not let an integration call: None if it does, empty if it is another function's."""
+    """Why a permission does not let an integration call; None if it does, empty if another function's."""
     alias = called if called.type == "aws_lambda_alias" else None
     functions = [called] if alias is None else list(manifest.referents(alias, "function_name"))
     who = permission.template("function_name")

@@ -115,7 +115,7 @@ def _covered(statement: Statement, bucket: Resource, manifest: Manifest) -> set[
     title="Buckets keep versions and replicate to another region under that region's key",
     severity=Severity.HIGH,
     on="aws_s3_bucket",
-    risk="Audit records are lost with the region, or replicate unreadable, or not at all because they are encrypted.",
+    risk="Audit records are lost with the region, or never replicate because they are encrypted.",
     fix="Enable versioning, and replication of KMS-encrypted objects with the destination region's key.",
 )
 def bucket_is_kept_in_two_regions(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
@@ -205,7 +205,7 @@ def _bucket_region(rule: Block, target: str, manifest: Manifest) -> str | Gap | 
     title="Buckets are encrypted with a customer key",
     severity=Severity.HIGH,
     on="aws_s3_bucket",
-    risk="Whoever may read the bucket reads it in clear; there is no second lock, no audit of it, no revoking.",
+    risk="Whoever may read the bucket reads it in clear; there is no second lock that can be revoked.",
     fix='Set sse_algorithm to "aws:kms" and kms_master_key_id to a customer key of the bucket\'s region.',
 )
 def bucket_uses_a_customer_key(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ...]:

@@ -26,7 +26,7 @@ class Unreadable:
 
 @dataclass(frozen=True, eq=False)
 class Package:
-    """A zip's own Python source files, by their names in it; one object a zip, so that answers can be kept."""
+    """A zip's own Python source files, by their names in it; one object a zip: answers can be kept."""
 
     sources: dict[str, str]
 
@@ -154,7 +154,7 @@ def _top(filename: str) -> str:
 
 
 def _vendored(files: Iterable[str]) -> frozenset[str]:
-    """The packages that are not the function's own: installed ones leave a dist-info folder, or are well known."""
+    """The packages that are not the function's own: they leave a dist-info folder, or are well known."""
     installed = {
         match[1].replace("-", "_").lower() for file in files if (match := _DIST_INFO.match(file)) is not None
     }

@@ -79,7 +79,7 @@ NO_OTHER_RESOURCE = frozenset(
         "xray:puttracesegments",
     }
 )
-"""Actions that take no other resource than `*` (AWS Service Authorization Reference; a test asks its data)."""
+"""Actions that take no resource but `*` (AWS Service Authorization Reference; a test asks its data)."""
 
 _WIDE_PARTS = ("alias", "function", "key", "log-group", "parameter", "role", "secret", "stream", "table")
 

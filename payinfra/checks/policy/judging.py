@@ -65,7 +65,7 @@ def flag_on(block: Block, path: str, otherwise: str, address: str = "") -> tuple
 def one_of(
     block: Block, path: str, wanted: Collection[str], otherwise: str, address: str = ""
 ) -> tuple[Verdict, ...]:
-    """No verdict where the text is one of those wanted; else a failure that says `otherwise`, or an unknown."""
+    """No verdict where the text is one of those wanted; else a failure that says `otherwise`, or unknown."""
     match block.text(path):
         case str(found) if found in wanted:
             return ()

@@ -50,8 +50,8 @@ def key_rotates(key: Resource, _manifest: Manifest) -> tuple[Verdict, ...]:
     title="A key's policy names its principals, and its deletion waits at least 7 days",
     severity=Severity.HIGH,
     on="aws_kms_key",
-    risk="Anyone in any account may use the key; or it is gone, with all that it protects, before anyone notices.",
-    fix="Name roles, services or the account root instead of *, and set deletion_window_in_days to 7 or more.",
+    risk="Anyone in any account may use the key; or it is gone, with all under it, before anyone notices.",
+    fix="Name roles, services or the account root instead of *; set deletion_window_in_days to 7 or more.",
 )
 def key_policy_is_narrow(key: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """Without a policy AWS writes one that names the account root; without a window it waits 30 days."""

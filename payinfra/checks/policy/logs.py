@@ -37,7 +37,7 @@ def log_group_has_retention(group: Resource, _manifest: Manifest) -> Verdict:
     title="Every function has a log group that is made before it",
     severity=Severity.HIGH,
     on="aws_lambda_function",
-    risk="The function makes its own log group, unencrypted and kept for ever, and Terraform then fails on it.",
+    risk="The function makes a log group itself, unencrypted and kept for ever; Terraform then fails on it.",
     fix="Declare /aws/lambda/<function name> and let the function depend on it.",
 )
 def function_has_a_log_group(function: Resource, manifest: Manifest) -> Verdict:

@@ -296,7 +296,7 @@ def _custom(alarm: Resource, metric: _Metric, given: frozenset[str], manifest: M
 def _in_code(
     alarm: Resource, metric: _Metric, given: frozenset[str], manifest: Manifest
 ) -> Iterator[Verdict]:
-    """A metric that a function of the region writes into its log (EMF): its code must name it and each dimension.
+    """A metric that a function of the region writes into its log (EMF): its code must name all of it.
 
     Powertools adds the dimension `service` by itself.
     """

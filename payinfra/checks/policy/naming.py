@@ -203,7 +203,7 @@ def _untagged_replicas(table: Resource) -> Iterator[Verdict]:
     fix="Keep all tags in one place: the providers' default_tags.",
 )
 def tags_are_spelled_alike(manifest: Manifest) -> tuple[Verdict, ...]:
-    """Keys that differ only in case or separators; required tags that differ between providers and resources."""
+    """Keys that differ only in case or separators; required tags with more than one value."""
     holders: list[tuple[str, Mapping[str, Json] | Gap]] = [
         (provider.address, _tags(provider)) for provider in aws_providers(manifest)
     ]

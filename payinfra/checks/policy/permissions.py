@@ -210,7 +210,7 @@ def policy_beside(
 
 
 def through(statement: Statement, service: str, region: str) -> bool:
-    """Whether a statement about a key holds for its use through a service: no other is named by a condition."""
+    """Whether a statement about a key holds for its use through a service: no condition names another."""
     wanted = f"{service}.{region}.amazonaws.com"
     return all(
         any(fits(value, wanted) for value in condition.values)

@@ -43,7 +43,8 @@ def misfits(statement: Statement, _manifest: Manifest) -> Iterator[str]:
             continue
         forms = _forms(action.lower())
         if not forms:
-            yield f"there is no action {action}{did_you_mean(action, _actions(action.partition(':')[0].lower()))}"
+            known = _actions(action.partition(":")[0].lower())
+            yield f"there is no action {action}{did_you_mean(action, known)}"
             taken |= set(range(len(arns)))
             continue
         fitting = {number for number, arn in enumerate(arns) if arn is None or _fits(arn, forms)}

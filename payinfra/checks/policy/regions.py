@@ -1,4 +1,4 @@
-"""Checks of the pair of regions: that both are there, that they are alike, and that neither leans on the other."""
+"""Checks of the pair of regions: both are there, they are alike, and neither leans on the other."""
 
 import re
 from collections.abc import Iterator
@@ -88,7 +88,7 @@ def _providers(manifest: Manifest) -> Iterator[Verdict]:
     fix="Make both regions with one construct, so that they differ in nothing but the region.",
 )
 def regions_are_symmetrical(manifest: Manifest) -> tuple[Verdict, ...]:
-    """Leaves out what is global by nature: IAM, Route 53, the global table, dashboards, health check alarms."""
+    """Leaves out what is global by nature: IAM, Route 53, the table, dashboards, health check alarms."""
     regions = serving_regions(manifest)
     if len(regions) < 2:
         return (Verdict.not_applicable(f"{len(regions)} region is served from"),)
@@ -117,7 +117,7 @@ def _asymmetries(manifest: Manifest, regions: tuple[str, ...]) -> Iterator[Verdi
     id="PI-REG-003",
     title="No reference crosses regions where AWS wants one of the resource's own region",
     severity=Severity.HIGH,
-    risk="A key, topic, function or certificate of another region is refused on apply, or fails with that region.",
+    risk="A key, topic or certificate of another region is refused on apply, or fails with that region.",
     fix="Refer to the resource of the same region.",
 )
 def references_stay_in_their_region(manifest: Manifest) -> tuple[Verdict, ...]:

@@ -153,7 +153,7 @@ def _checks_of(record: Resource, manifest: Manifest) -> tuple[Resource, ...]:
     title="A health check watches one region's own name, on a path without a key",
     severity=Severity.HIGH,
     on=_CHECK,
-    risk="A check of the shared name follows the failover and sees the wrong region; one that needs a key gets 403.",
+    risk="A check of the shared name follows the failover; one of a path that needs a key always gets 403.",
     fix="Set fqdn to the region's execute-api name and resource_path to the stage's health path.",
 )
 def health_check_watches_its_region(health_check: Resource, manifest: Manifest) -> tuple[Verdict, ...]:

@@ -26,8 +26,8 @@ _NAME_OF_SECRET = re.compile(
     r"(?i)_(?:arn|id|name|param|parameter|path|prefix|ref|table|ttl|seconds|url|version)$"
 )
 _SECRET_VALUE = re.compile(
-    r"(?:AKIA|ASIA)[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bsk_live_\w{8,}|\bghp_\w{30,}|\bxox[abprs]-\w+"
-    r"|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]+"
+    r"(?:AKIA|ASIA)[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bsk_live_\w{8,}|\bghp_\w{30,}"
+    r"|\bxox[abprs]-\w+|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]+"
 )
 _HARMLESS_ATTRIBUTES = frozenset({"arn", "id", "name", "key_id", "key_arn", "function_name", "alias"})
 
@@ -80,7 +80,7 @@ def handler_catches_errors(function: Resource, _manifest: Manifest) -> Verdict:
     title="The handler can refuse a request with a 4xx",
     severity=Severity.MEDIUM,
     on=_FUNCTION,
-    risk="A client's mistake looks like a failure of the service: alarms fire, and clients retry what can never work.",
+    risk="A client's mistake looks like a failure: alarms fire, and clients retry what can never work.",
     fix="Answer bad input with 400, 404, 409 or 422.",
 )
 def handler_has_a_client_error(function: Resource, _manifest: Manifest) -> Verdict:

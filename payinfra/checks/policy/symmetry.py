@@ -37,7 +37,7 @@ def is_regional(resource: Resource) -> bool:
 
 
 def needs_twin(resource: Resource) -> bool:
-    """Whether each region wants one of it: one global table serves all, health check metrics have one home."""
+    """Whether each region wants one of it: a global table serves all, health check metrics have one home."""
     if resource.type == "aws_cloudwatch_metric_alarm" and resource.text("namespace") == "AWS/Route53":
         return False
     return is_regional(resource) and resource.type not in _TABLES

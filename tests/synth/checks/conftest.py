@@ -59,11 +59,11 @@ class RealStack:
         check = self._checks[check_id]
         if not isinstance(check, ResourceCheck):
             return _list(check(manifest))
-        found = []
-        for resource in manifest.all(*check.on):
-            for one in _list(check(resource, manifest)):
-                found.append(Verdict(one.kind, one.message, one.address or resource.address))
-        return found
+        return [
+            Verdict(one.kind, one.message, one.address or resource.address)
+            for resource in manifest.all(*check.on)
+            for one in _list(check(resource, manifest))
+        ]
 
     def findings(self) -> list[tuple[str, Verdict]]:
         """What would be shown of the stack as it is."""

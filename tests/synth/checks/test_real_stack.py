@@ -1,4 +1,4 @@
-"""The catalogue over the stack that payinfra really synthesizes: nothing to find, and nothing that can be taken away."""
+"""The catalogue over the stack that payinfra synthesizes: nothing to find, nothing to take away."""
 
 import json
 from collections.abc import Iterator

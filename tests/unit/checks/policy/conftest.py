@@ -565,10 +565,11 @@ class World:
         check = self.checks[check_id]
         if not isinstance(check, ResourceCheck):
             return _list(check(manifest))
-        found = []
-        for resource in manifest.all(*check.on):
-            for one in _list(check(resource, manifest)):
-                found.append(Verdict(one.kind, one.message, one.address or resource.address))
+        found = [
+            Verdict(one.kind, one.message, one.address or resource.address)
+            for resource in manifest.all(*check.on)
+            for one in _list(check(resource, manifest))
+        ]
         return found or [Verdict.not_applicable()]
 
     def kinds(self, check_id: str, changes: Mapping[str, Any], **more: Any) -> Counter[Kind]:

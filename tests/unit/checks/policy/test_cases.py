@@ -1,4 +1,4 @@
-"""Every check passes the good stack, fails and does not know a spoiled one, and leaves alone what is not there."""
+"""Every check passes the good stack, and fails, does not know or leaves alone a spoiled one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ class Case:
     unknown_manifest: Mapping[str, Any] = field(default_factory=dict)
 
 
-def gone(*types: str) -> Changes:
+def gone(*types: str) -> dict[str, Any]:
     """Types that the stack no longer has."""
     return dict.fromkeys(types, ...)
 
@@ -93,7 +93,16 @@ NO_APIS = gone(
 TRUST = "aws_iam_role.primary_function.assume_role_policy"
 LIFECYCLE = f"aws_s3_bucket_lifecycle_configuration.{BUCKET}.rule.0"
 REPLICATION = f"aws_s3_bucket_replication_configuration.{BUCKET}.rule.0"
-ENCRYPTION = f"aws_s3_bucket_server_side_encryption_configuration.{BUCKET}.rule.0.apply_server_side_encryption_by_default"
+ENCRYPTED = f"aws_s3_bucket_server_side_encryption_configuration.{BUCKET}"
+ENCRYPTION = f"{ENCRYPTED}.rule.0.apply_server_side_encryption_by_default"
+INTEGRATION = "aws_api_gateway_integration.primary_post"
+API_ARN = "${aws_api_gateway_rest_api.primary_api.execution_arn}"
+PAYMENTS = "aws_api_gateway_resource.primary_payments"
+LOG_CONTEXT = "kms:EncryptionContext:aws:logs:arn"
+ELSEWHERE_ARN = "arn:aws:lambda:us-east-1:1:function:payment-demo-api/i"
+OTHER_API = "${aws_api_gateway_rest_api.secondary_api.id}.execute-api.us-west-2.amazonaws.com"
+JOIN = "aws_api_gateway_usage_plan_key.primary_join"
+REPLICATED = f"{REPLICATION}.destination.encryption_configuration"
 TLS = "data.aws_iam_policy_document.primary_tls.statement.0"
 STAGE = "aws_api_gateway_stage.primary_prod"
 SETTINGS = "aws_api_gateway_method_settings.primary_all"
@@ -591,7 +600,7 @@ CASES: Mapping[str, Case] = {
                 "aws_iam_role.unused": {},
                 "aws_iam_role_policy.unused": {
                     "role": "${aws_iam_role.unused.id}",
-                    "policy": '{"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "x"}]}',
+                    "policy": '{"Statement": {"Effect": "Allow", "Action": "s3:Get", "Resource": "x"}}',
                 },
             },
         ),
@@ -667,9 +676,7 @@ CASES: Mapping[str, Case] = {
             {f"{REPLICATION}.destination.bucket": "${aws_s3_bucket.primary_audit.arn}"},
             {f"{REPLICATION}.destination.bucket": "arn:aws:s3:::payment-demo-audit-us-east-1"},
             {f"{REPLICATION}.destination.encryption_configuration": ...},
-            {
-                f"{REPLICATION}.destination.encryption_configuration.replica_kms_key_id": "${aws_kms_key.primary_audit.arn}"
-            },
+            {f"{REPLICATED}.replica_kms_key_id": "${aws_kms_key.primary_audit.arn}"},
             {
                 f"aws_s3_bucket_versioning.{BUCKET}": ...,
                 f"aws_s3_bucket.{BUCKET}.versioning": {"enabled": False},
@@ -799,7 +806,7 @@ CASES: Mapping[str, Case] = {
             {
                 "aws_kms_key_policy.data": {
                     "key_id": "${aws_kms_key.primary_data.id}",
-                    "policy": '{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}}',
+                    "policy": '{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "kms:*"}}',
                 }
             },
         ),
@@ -831,18 +838,10 @@ CASES: Mapping[str, Case] = {
             {
                 f"{AUDIT_KEY}.policy": statement(
                     1,
-                    Condition={
-                        "ArnLike": {
-                            "kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:us-east-1:*:log-group:/aws/lambda/*"
-                        }
-                    },
+                    Condition={"ArnLike": {LOG_CONTEXT: "arn:aws:logs:us-east-1:*:log-group:/aws/lambda/*"}},
                 )
             },
-            {
-                f"{AUDIT_KEY}.policy": statement(
-                    1, Condition={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": VAR}}
-                )
-            },
+            {f"{AUDIT_KEY}.policy": statement(1, Condition={"ArnLike": {LOG_CONTEXT: VAR}})},
             {f"{AUDIT_KEY}.policy": statement(2, Action=["kms:Decrypt"])},
             {f"{AUDIT_KEY}.policy": ...},
             {f"{DATA_KEY}.policy": statement(0, Action=["kms:DescribeKey"])},
@@ -871,7 +870,7 @@ CASES: Mapping[str, Case] = {
                     1,
                     Condition={
                         "ArnLike": {
-                            "kms:EncryptionContext:aws:logs:arn": [
+                            LOG_CONTEXT: [
                                 "${aws_cloudwatch_log_group.primary_function.arn}",
                                 "${aws_cloudwatch_log_group.primary_access.arn}",
                             ]
@@ -885,7 +884,7 @@ CASES: Mapping[str, Case] = {
                     1,
                     Condition={
                         "ArnLike": {
-                            "kms:EncryptionContext:aws:logs:arn": [
+                            LOG_CONTEXT: [
                                 VAR,
                                 "arn:aws:logs:us-east-1:1:log-group:/aws/*",
                             ]
@@ -946,16 +945,14 @@ CASES: Mapping[str, Case] = {
     ),
     "PI-API-001": Case(
         fails=(
-            {"aws_api_gateway_usage_plan_key.primary_join": ...},
-            {"aws_api_gateway_usage_plan_key.primary_join.usage_plan_id": ...},
-            {
-                "aws_api_gateway_usage_plan_key.primary_join.key_id": "${aws_api_gateway_api_key.secondary_key.id}"
-            },
+            {JOIN: ...},
+            {f"{JOIN}.usage_plan_id": ...},
+            {f"{JOIN}.key_id": "${aws_api_gateway_api_key.secondary_key.id}"},
         ),
         absent=gone("aws_api_gateway_api_key"),
         unknown=(
-            {"aws_api_gateway_usage_plan_key.primary_join.usage_plan_id": VAR},
-            {"aws_api_gateway_usage_plan_key.primary_join.key_id": VAR},
+            {f"{JOIN}.usage_plan_id": VAR},
+            {f"{JOIN}.key_id": VAR},
         ),
     ),
     "PI-API-002": Case(
@@ -985,10 +982,10 @@ CASES: Mapping[str, Case] = {
             {f"{METHOD}.api_key_required": False, f"{METHOD}.resource_id": VAR},
             {f"{METHOD}.api_key_required": False, f"{METHOD}.http_method": VAR},
             {f"{METHOD}.api_key_required": False, f"{METHOD}.resource_id": ...},
-            {f"{METHOD}.api_key_required": False, "aws_api_gateway_resource.primary_payments.path_part": VAR},
+            {f"{METHOD}.api_key_required": False, f"{PAYMENTS}.path_part": VAR},
             {
                 f"{METHOD}.api_key_required": False,
-                "aws_api_gateway_resource.primary_payments.parent_id": "${aws_api_gateway_resource.primary_payments.id}",
+                f"{PAYMENTS}.parent_id": "${aws_api_gateway_resource.primary_payments.id}",
             },
             {"aws_api_gateway_rest_api.primary_api.body": "{}"},
         ),
@@ -1004,32 +1001,26 @@ CASES: Mapping[str, Case] = {
             {f"{PERMISSION}.function_name": "${aws_lambda_function.secondary_function.function_name}"},
             {f"{PERMISSION}.source_arn": ...},
             {f"{PERMISSION}.source_arn": "${aws_api_gateway_rest_api.secondary_api.execution_arn}/*/*"},
-            {
-                f"{PERMISSION}.source_arn": "${aws_api_gateway_rest_api.primary_api.execution_arn}/*/GET/payments"
-            },
-            {"aws_api_gateway_integration.primary_post.uri": ...},
-            {"aws_api_gateway_integration.primary_post.type": ...},
-            {
-                "aws_api_gateway_integration.primary_post.uri": "${aws_lambda_function.primary_function.invoke_arn}"
-            },
+            {f"{PERMISSION}.source_arn": f"{API_ARN}/*/GET/payments"},
+            {f"{INTEGRATION}.uri": ...},
+            {f"{INTEGRATION}.type": ...},
+            {f"{INTEGRATION}.uri": "${aws_lambda_function.primary_function.invoke_arn}"},
         ),
         absent={f"aws_api_gateway_integration.{side}_post": ... for side in ("primary", "secondary")},
         unknown=(
-            {"aws_api_gateway_integration.primary_post.uri": VAR},
-            {"aws_api_gateway_integration.primary_post.type": VAR},
+            {f"{INTEGRATION}.uri": VAR},
+            {f"{INTEGRATION}.type": VAR},
             {f"{PERMISSION}.source_arn": VAR},
             {f"{PERMISSION}.source_arn": 7},
             {f"{PERMISSION}.source_arn": {}},
             {f"{PERMISSION}.principal": VAR},
             {f"{PERMISSION}.action": VAR},
-            {"aws_api_gateway_integration.primary_post.rest_api_id": VAR},
-            {"aws_api_gateway_integration.primary_post.resource_id": VAR},
+            {f"{INTEGRATION}.rest_api_id": VAR},
+            {f"{INTEGRATION}.resource_id": VAR},
         ),
         passes=(
-            {
-                f"{PERMISSION}.source_arn": "${aws_api_gateway_rest_api.primary_api.execution_arn}/*/POST/payments"
-            },
-            {f"{PERMISSION}.source_arn": "${aws_api_gateway_rest_api.primary_api.execution_arn}/*"},
+            {f"{PERMISSION}.source_arn": f"{API_ARN}/*/POST/payments"},
+            {f"{PERMISSION}.source_arn": f"{API_ARN}/*"},
             {f"{PERMISSION}.qualifier": "live"},
             {
                 f"{PERMISSION}.function_name": "${aws_lambda_alias.primary_live.arn}",
@@ -1038,20 +1029,18 @@ CASES: Mapping[str, Case] = {
             {f"{PERMISSION}.function_name": "payment-demo-api"},
             {
                 f"{PERMISSION}.qualifier": ...,
-                "aws_api_gateway_integration.primary_post.uri": "arn:aws:apigateway:us-east-1:lambda:path/x/arn:aws:lambda:us-east-1:1:function:payment-demo-api/i",
+                f"{INTEGRATION}.uri": f"arn:aws:apigateway:us-east-1:lambda:path/x/{ELSEWHERE_ARN}",
             },
             {
-                "aws_api_gateway_integration.primary_post.credentials": "${aws_iam_role.primary_function.arn}",
+                f"{INTEGRATION}.credentials": "${aws_iam_role.primary_function.arn}",
                 PERMISSION: ...,
             },
             {
-                "aws_api_gateway_integration.primary_post.type": "AWS",
-                "aws_api_gateway_integration.primary_post.uri": "arn:aws:apigateway:us-east-1:sqs:path/1/q",
+                f"{INTEGRATION}.type": "AWS",
+                f"{INTEGRATION}.uri": "arn:aws:apigateway:us-east-1:sqs:path/1/q",
             },
-            {
-                "aws_api_gateway_integration.primary_post.http_method": "${aws_api_gateway_method.primary_post.http_method}"
-            },
-            {"aws_api_gateway_integration.primary_post.http_method": VAR},
+            {f"{INTEGRATION}.http_method": "${aws_api_gateway_method.primary_post.http_method}"},
+            {f"{INTEGRATION}.http_method": VAR},
         ),
     ),
     "PI-API-005": Case(
@@ -1186,9 +1175,7 @@ CASES: Mapping[str, Case] = {
         fails=(
             {f"{HEALTH}.fqdn": "pay.example.com"},
             {f"{HEALTH}.fqdn": "${aws_route53_record.primary_failover.fqdn}"},
-            {
-                f"{HEALTH}.fqdn": "${aws_api_gateway_rest_api.secondary_api.id}.execute-api.us-west-2.amazonaws.com"
-            },
+            {f"{HEALTH}.fqdn": OTHER_API},
             {f"{HEALTH}.fqdn": ...},
             {f"{HEALTH}.resource_path": ...},
             {f"{HEALTH}.resource_path": "/prod/payments"},

@@ -1,4 +1,4 @@
-"""Known single faults of two-region payments stacks, each in a copy of the good stack, each found by its check."""
+"""Known single faults of two-region payments stacks, each found by its check."""
 
 import json
 from collections.abc import Callable
