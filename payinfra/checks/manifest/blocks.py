@@ -61,9 +61,11 @@ class Block:
         parts = paths.parse(path)
         for number, part in enumerate(parts):
             # The way that nearly every path goes, without the words for what could be wrong with it.
-            if isinstance(value, dict) and isinstance(part, str) and value.get(part) is not None:
-                value = value[part]
-                continue
+            if isinstance(value, dict) and isinstance(part, str):
+                inner = value.get(part)
+                if inner is not None:
+                    value = inner
+                    continue
             found = self._into(value, part, reduce(_join, parts[:number], self.path))
             if isinstance(found, Gap):
                 return found
@@ -280,20 +282,18 @@ def references_of(value: Json, context: Context) -> tuple[Reference, ...]:
     found: dict[Reference, None] = {}
     todo: list[Json] = [value]
     while todo:
-        match todo.pop():
-            case str(text):
-                if "${" in text:
-                    named = context.resolve_names(text)
-                    if isinstance(named, str):
-                        found.update(dict.fromkeys(references_in(named)))
-                    else:
-                        todo.append(named)
-            case list(items):
-                todo += reversed(items)
-            case dict(entries):
-                todo += reversed(entries.values())
-            case _:
-                pass
+        one = todo.pop()
+        if isinstance(one, str):
+            if "${" in one:
+                named = context.resolve_names(one)
+                if isinstance(named, str):
+                    found.update(dict.fromkeys(references_in(named)))
+                else:
+                    todo.append(named)
+        elif isinstance(one, dict):
+            todo += reversed(one.values())
+        elif isinstance(one, list):
+            todo += reversed(one)
     return tuple(found)
 
 

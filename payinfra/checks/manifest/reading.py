@@ -66,6 +66,8 @@ def parse(text: str, file: str) -> dict[str, Json]:
         raise EnvironmentUnusable(f"{file} is no JSON: {problem.msg} at {where}.{cut}", _HINT) from None
     except ValueError as problem:
         raise EnvironmentUnusable(f"{file} is no JSON that Terraform reads: {problem}.", _HINT) from None
+    if root is None:
+        raise EnvironmentUnusable(f"{file} is null.", _HINT)
     return section(root, "the whole of it", file)
 
 

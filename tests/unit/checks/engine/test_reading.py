@@ -38,6 +38,7 @@ def refusal(text: str) -> str:
         ('{"a": ' + "9" * 5000 + "}", "no JSON that Terraform reads"),
         ('"text"', "the whole of it is text, not an object"),
         ("3", "the whole of it is a number"),
+        ("null", "is null"),
         ("true", "the whole of it is a boolean"),
         ("[1]", "has a number where an object is due"),
         ('[{"a": 1}, {"a": 2}]', "has 'a' twice"),
