@@ -1,8 +1,9 @@
 """Writes the pages that are generated, or with --check says which no longer say what the code says.
 
-    python -m scripts.docs [--check]
+python -m scripts.docs [--check]
 """
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 from typer.cli import get_docs_for_click
 from typer.main import get_command
 
+from handlers import openapi
+from payinfra.checks import catalogue
+from payinfra.checks.docs import page
 from payinfra.cli import app
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -23,8 +27,12 @@ def pages() -> Mapping[str, str]:
     command = get_command(app)
     return {
         "cli.md": _NOTE
-        + get_docs_for_click(obj=command, ctx=typer.Context(command), name="payinfra", title="Commands").strip()
-        + "\n"
+        + get_docs_for_click(
+            obj=command, ctx=typer.Context(command), name="payinfra", title="Commands"
+        ).strip()
+        + "\n",
+        "checks.md": page(catalogue.load()),
+        "openapi.json": json.dumps(openapi.document(), indent=2) + "\n",
     }
 
 
