@@ -127,6 +127,9 @@ def deploy(
     saved_plan: Annotated[
         Path | None, typer.Option("--plan", help="Apply this plan, made by `plan --out`.")
     ] = None,
+    all_at_once: Annotated[
+        bool, typer.Option("--all-at-once", help="Update both regions together, not the secondary first.")
+    ] = False,
     yes: YesOption = False,
     allow_destroy: AllowDestroyOption = False,
     fail_on: FailOnOption = Severity.HIGH,
@@ -139,7 +142,10 @@ def deploy(
     _needs_a_person(yes, "deploy")
     with _session(settings, eager=eager_bindings, fail_on=fail_on) as session:
         deployed = session.pipeline.deploy(
-            session.confirm(yes, "Apply this plan?"), allow_destroy=allow_destroy, saved_plan=saved_plan
+            session.confirm(yes, "Apply this plan?"),
+            allow_destroy=allow_destroy,
+            saved_plan=saved_plan,
+            all_at_once=all_at_once,
         )
     stages.deployed(_stdout(), deployed, settings, fmt)
 

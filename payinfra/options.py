@@ -73,6 +73,9 @@ STACK = (
     ),
     SettingOption("owner", str, "Value of the Owner tag.", _STACK),
     SettingOption("cost_center", str, "Value of the CostCenter tag.", _STACK),
+    SettingOption(
+        "handlers", str, "Folder that holds the function's package payments. Default: payinfra's own.", _STACK
+    ),
     SettingOption("lambda_memory_mb", int, "The function's memory, 128 to 10240 MB. Default 512.", _STACK),
     SettingOption("lambda_timeout_s", int, "The function's time-out, 3 to 900 s. Default 60.", _STACK),
     SettingOption(

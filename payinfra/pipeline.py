@@ -12,15 +12,17 @@ from payinfra import tools
 from payinfra.aws import Aws, Endpoints
 from payinfra.checks.verdicts import Severity
 from payinfra.errors import EnvironmentUnusable, GateFailed
-from payinfra.events import Emit, StageFinished, StageSkipped, StageStarted, ignore
+from payinfra.events import Emit, Notice, StageFinished, StageSkipped, StageStarted, ignore
 from payinfra.files import write_private
 from payinfra.inventory import Inventory
+from payinfra.live import Live
 from payinfra.lock import exclusive
 from payinfra.outputs import Outputs
 from payinfra.proof import Proof
 from payinfra.results import ChecksFailed, Deployed, Destroyed, Synthesized, headline
 from payinfra.settings import Settings
 from payinfra.terraform import OutputValue, Plan, Terraform, guard
+from payinfra.waves import Graph, Wave, announced, waves
 
 LATEST_OUTPUTS = Path("cfn-outputs") / "flat-outputs.json"
 
@@ -75,14 +77,20 @@ class Pipeline:
             return plan
 
     def deploy(
-        self, confirm: Confirm, *, allow_destroy: bool = False, saved_plan: Path | None = None
+        self,
+        confirm: Confirm,
+        *,
+        allow_destroy: bool = False,
+        saved_plan: Path | None = None,
+        all_at_once: bool = False,
     ) -> Deployed:
-        """Synthesize, check, plan, apply and prove.
+        """Synthesize, check, plan, apply and prove; where both regions serve already, in waves.
 
         Args:
-            confirm: asked once, with a plan that changes something.
+            confirm: asked once a wave, with a plan that changes something.
             allow_destroy: let the plan delete or replace what holds data.
-            saved_plan: apply this plan, made by `plan`, instead of a new one.
+            saved_plan: apply this plan, made by `plan`, instead of a new one: as it was reviewed, in one.
+            all_at_once: no waves.
 
         Raises:
             GateFailed: a finding, the plan guard or a person said no, or a payment did not get through.
@@ -92,12 +100,21 @@ class Pipeline:
         began = time.monotonic()
         with exclusive(self.settings.work_dir, "deploy"):
             endpoints = self._surroundings()
-            terraform = self._initialised(self._checked_synth(endpoints))
+            synthesized = self._checked_synth(endpoints)
+            terraform = self._initialised(synthesized)
             if saved_plan is None:
                 plan = self._plan(terraform, self._plan_file)
             else:
                 plan = self._read_plan(terraform, saved_plan)
-            outputs = self._apply(terraform, plan, confirm, allow_destroy=allow_destroy)
+            guard(plan, allow_destroy)
+            live = self.toolbox.live(Aws(endpoints))
+            if saved_plan is None and not all_at_once and (serving := self._serving(plan, live)):
+                steps = waves(Graph.read(synthesized.folder / "cdk.tf.json"), plan)
+                outputs = self._roll(
+                    terraform, plan, steps, serving, live, confirm, allow_destroy=allow_destroy
+                )
+            else:
+                outputs = self._apply(terraform, plan, confirm)
             proofs = self._prove(outputs, endpoints)
             for stage in NOT_YET:
                 self.emit(StageSkipped(stage, "not part of this version yet"))
@@ -178,9 +195,17 @@ class Pipeline:
             stage.detail = f"{terraform.binary.kind} {terraform.binary.version}"
         return terraform
 
-    def _plan(self, terraform: Terraform, out: Path, *, destroy: bool = False, stage: str = "plan") -> Plan:
+    def _plan(
+        self,
+        terraform: Terraform,
+        out: Path,
+        *,
+        destroy: bool = False,
+        targets: tuple[str, ...] = (),
+        stage: str = "plan",
+    ) -> Plan:
         with self._stage(stage) as running:
-            plan = terraform.plan(out.resolve(), destroy=destroy)
+            plan = terraform.plan(out.resolve(), destroy=destroy, targets=targets)
             running.detail = headline(plan)
         return plan
 
@@ -190,8 +215,7 @@ class Pipeline:
             stage.detail = f"{headline(plan)}, from {saved}"
         return plan
 
-    def _apply(self, terraform: Terraform, plan: Plan, confirm: Confirm, *, allow_destroy: bool) -> Outputs:
-        guard(plan, allow_destroy)
+    def _apply(self, terraform: Terraform, plan: Plan, confirm: Confirm) -> Outputs:
         if not plan.has_changes:
             self.emit(StageSkipped("apply", "nothing to change"))
             return (
@@ -202,6 +226,47 @@ class Pipeline:
         if not confirm(plan):
             raise GateFailed("Nothing was changed: the plan was not confirmed.")
         return self._keep(self._apply_plan(terraform, plan, "apply"))
+
+    def _serving(self, plan: Plan, live: Live) -> Outputs | None:
+        """The outputs of an environment that a plan would change while both of its regions serve."""
+        if not plan.has_changes:
+            return None
+        try:
+            outputs = self._known_outputs()
+        except EnvironmentUnusable:  # of a version with other outputs: the deployment writes them anew
+            return None
+        if outputs is None:
+            return None
+        silent = live.silent(outputs)
+        if silent:
+            self.emit(Notice(f"No waves: {' and '.join(silent)} does not serve."))
+        return None if silent else outputs
+
+    def _roll(
+        self,
+        terraform: Terraform,
+        plan: Plan,
+        steps: tuple[Wave, ...],
+        outputs: Outputs,
+        live: Live,
+        confirm: Confirm,
+        *,
+        allow_destroy: bool,
+    ) -> Outputs:
+        """Apply in waves. Each has a plan of its own, and is verified before the next one is planned."""
+        for number, step in enumerate(steps, 1):
+            if len(steps) > 1:
+                plan = self._plan(terraform, self._plan_file, targets=step.targets, stage=f"plan {step.role}")
+                guard(plan, allow_destroy)
+                self.emit(Notice(f"Wave {number} of {len(steps)}, {step.role}: {announced(plan)}."))
+            if not confirm(plan):
+                raise GateFailed(f"Nothing was changed in the {step.role}: the plan was not confirmed.")
+            with live.way_back(step.role.of(outputs), self.emit):
+                outputs = self._keep(self._apply_plan(terraform, plan, f"apply {step.role}"))
+                with self._stage(f"verify {step.role}") as stage:
+                    payment_id = live.verify(step.role.of(outputs))
+                    stage.detail = f"healthy, and took payment {payment_id}"
+        return outputs
 
     def _release(self, terraform: Terraform) -> None:
         """Take the deletion protection off what is there, so that it can be deleted."""

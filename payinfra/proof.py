@@ -1,4 +1,4 @@
-"""One payment through each region's API, read back through the other's."""
+"""Payments through the regions' APIs: one through each, read in the other; or one through a single region."""
 
 import time
 import uuid
@@ -48,39 +48,12 @@ def cross_region_payments(
         keys = {region.region: _api_key(aws, region) for region in (outputs.primary, outputs.secondary)}
 
         def prove(here: RegionOutputs, there: RegionOutputs) -> Proof:
-            polls = Retrying(
-                retry=retry_if_exception_type((_NotYet, httpx.TransportError)),
-                stop=stop_after_delay(within_s),
-                wait=wait_exponential(multiplier=0.1, max=2.0),
-                sleep=sleep,
-                reraise=True,
-            )
+            polls = _polling(within_s, sleep)
             try:
-                # The same key and body however often: a retry cannot make a second payment.
-                headers = {
-                    "x-api-key": keys[here.region],
-                    "Idempotency-Key": f"payinfra-proof-{uuid.uuid4()}",
-                }
-                body = {
-                    "amount": 1,
-                    "currency": "USD",
-                    "customer_id": "payinfra-proof",
-                    "payment_method": "wallet",
-                    "timestamp": int(now() * 1000),
-                    "metadata": {"sent_by": "payinfra"},
-                }
-                answer = polls(_expect, client, "POST", here.api_endpoint, headers, body, (200, 201))
+                answer = polls(_expect, client, *_payment(here, keys[here.region], now), (200, 201))
                 payment_id = str(answer["payment_id"])
                 written = time.monotonic()
-                seen = polls(
-                    _expect,
-                    client,
-                    "GET",
-                    f"{there.api_endpoint}/{payment_id}",
-                    {"x-api-key": keys[there.region]},
-                    None,
-                    (200,),
-                )
+                seen = polls(_expect, client, *_reading(there, keys[there.region], payment_id), (200,))
             except (_NotYet, httpx.TransportError) as error:
                 raise GateFailed(
                     f"A payment sent through {here.region} was not read back in {there.region}: {error}",
@@ -91,6 +64,70 @@ def cross_region_payments(
             return Proof(here.region, there.region, payment_id, time.monotonic() - written)
 
         return prove(outputs.primary, outputs.secondary), prove(outputs.secondary, outputs.primary)
+
+
+def payment_in_region(
+    region: RegionOutputs,
+    aws: Aws,
+    *,
+    http: httpx.Client,
+    within_s: float,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+) -> str:
+    """Ask a region's health page, then send a payment through the region and read it there; its id.
+
+    Raises:
+        GateFailed: one of these was not answered as it should be within `within_s` seconds.
+    """
+    polls = _polling(within_s, sleep)
+    try:
+        polls(_expect, http, "GET", health_url(region), {}, None, (200,))
+        key = _api_key(aws, region)
+        payment_id = str(polls(_expect, http, *_payment(region, key, now), (200, 201))["payment_id"])
+        polls(_expect, http, *_reading(region, key, payment_id), (200,))
+    except (_NotYet, httpx.TransportError) as error:
+        raise GateFailed(
+            f"{region.region} does not serve payments: {error}",
+            f"Look at the function's log group {region.lambda_log_group_name} in {region.region}.",
+        ) from None
+    return payment_id
+
+
+def health_url(region: RegionOutputs) -> str:
+    """The health page beside the payments."""
+    return f"{region.api_endpoint.removesuffix('/payments')}/health"
+
+
+_Request = tuple[str, str, dict[str, str], dict[str, object] | None]
+
+
+def _payment(region: RegionOutputs, key: str, now: Callable[[], float]) -> _Request:
+    """A payment of one cent. The same key and body however often: a retry cannot make a second payment."""
+    headers = {"x-api-key": key, "Idempotency-Key": f"payinfra-proof-{uuid.uuid4()}"}
+    body: dict[str, object] = {
+        "amount": 1,
+        "currency": "USD",
+        "customer_id": "payinfra-proof",
+        "payment_method": "wallet",
+        "timestamp": int(now() * 1000),
+        "metadata": {"sent_by": "payinfra"},
+    }
+    return "POST", region.api_endpoint, headers, body
+
+
+def _reading(region: RegionOutputs, key: str, payment_id: str) -> _Request:
+    return "GET", f"{region.api_endpoint}/{payment_id}", {"x-api-key": key}, None
+
+
+def _polling(within_s: float, sleep: Callable[[float], None]) -> Retrying:
+    return Retrying(
+        retry=retry_if_exception_type((_NotYet, httpx.TransportError)),
+        stop=stop_after_delay(within_s),
+        wait=wait_exponential(multiplier=0.1, max=2.0),
+        sleep=sleep,
+        reraise=True,
+    )
 
 
 def _api_key(aws: Aws, region: RegionOutputs) -> str:

@@ -143,6 +143,7 @@ class Settings(BaseModel):
     state_bucket: Shaped | None = None
     state_region: str | None = None
     state_key: Shaped | None = None
+    handlers: Path | None = None
     work_root: Path = Path(".payinfra")
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)

@@ -12,12 +12,20 @@ from payinfra.settings import Settings
 
 if TYPE_CHECKING:
     from payinfra.checks.outcome import Outcome
+    from payinfra.live import Live
     from payinfra.outputs import Outputs
     from payinfra.proof import Proof
     from payinfra.terraform import Terraform
 
 SERVER_FOLDER = Path("local") / ".server"
 """Below the work root. The dot keeps it apart from every environment, whose name begins with a letter."""
+
+
+def live(aws: Aws) -> "Live":
+    """What the APIs call."""
+    from payinfra.live import Live
+
+    return Live(aws)
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class Toolbox:
     check: Callable[[Settings, Path], "Outcome"]
     terraform: Callable[[Settings, Path, Emit], "Terraform"]
     prove: Callable[["Outputs", Aws], "tuple[Proof, ...]"]
+    live: Callable[[Aws], "Live"] = live
 
 
 def account(settings: Settings) -> str:
@@ -79,7 +88,9 @@ def synthesize(settings: Settings, endpoints: Endpoints | None, eager: bool) -> 
     bindings.prepare(eager=eager)
     from payinfra import stacks
 
-    folder = stacks.synthesize(settings, out=settings.work_dir / "synth", endpoints=endpoints)
+    folder = stacks.synthesize(
+        settings, out=settings.work_dir / "synth", endpoints=endpoints, handlers=settings.handlers
+    )
     bindings.settle()
     return folder
 

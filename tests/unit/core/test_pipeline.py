@@ -1,7 +1,7 @@
 """The stages in their order, with a scripted Terraform and a scripted world."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -64,8 +64,8 @@ class ScriptedTerraform:
     def init(self) -> None:
         self.calls.append("init")
 
-    def plan(self, out: Path, *, destroy: bool = False) -> Plan:
-        self.calls.append("plan -destroy" if destroy else "plan")
+    def plan(self, out: Path, *, destroy: bool = False, targets: Sequence[str] = ()) -> Plan:
+        self.calls.append(" ".join(["plan", *(["-destroy"] if destroy else []), *targets]))
         out.write_text("the plan")
         return self.plans.pop(0)(out)
 
