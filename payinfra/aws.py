@@ -1,19 +1,31 @@
 """The only module that builds boto3 clients. Region and endpoint come in here and nowhere else."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from payinfra.errors import EnvironmentUnusable
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_sts import STSClient
 
 GLOBAL_SERVICES = frozenset({"iam", "route53", "sts"})
 """Services whose calls go to the embedded AWS's global port, which no region's blackout touches."""
+
+_EXECUTE_API = re.compile(r"[a-z0-9]+\.execute-api\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")
 
 LOCAL_ACCESS_KEY = "test"
 LOCAL_ACCOUNT = "000000000000"
@@ -21,10 +33,15 @@ LOCAL_ACCOUNT = "000000000000"
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where an AWS that is not Amazon's answers: a URL for each region, and one for what is global."""
+    """Where an AWS that is not Amazon's answers: a URL for each region, and one for what is global.
+
+    Attributes:
+        dns: `address:port` of the server that answers for its hosted zones; empty where there is none.
+    """
 
     regions: Mapping[str, str]
     global_url: str
+    dns: str = ""
 
     def url(self, service: str, region: str) -> str:
         """The endpoint of a service in a region."""
@@ -47,12 +64,23 @@ class Aws:
     read_timeout: float = 20.0
     attempts: int = 4
     _made: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _sessions: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
+    # Clients may be shared by threads; the session that makes them may not.
+    _making: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     def client(self, service: str, region: str) -> Any:
-        """A client of `service` in `region`, made once."""
-        if (service, region) not in self._made:
-            self._made[service, region] = self._build(service, region)
-        return self._made[service, region]
+        """A client of `service` in `region`, made once, for any thread to use."""
+        with self._making:
+            if (service, region) not in self._made:
+                self._made[service, region] = self._build(service, region)
+            return self._made[service, region]
+
+    def url(self, host: str) -> str:
+        """The URL that reaches a name of AWS's: its own, or the embedded AWS's for that region's APIs."""
+        api = _EXECUTE_API.fullmatch(host.rstrip("."))
+        if self.endpoints is None or api is None:
+            return f"https://{host.rstrip('.')}"
+        return self.endpoints.regions[api["region"]]
 
     def apigateway(self, region: str) -> "APIGatewayClient":
         """API Gateway's control plane in a region."""
@@ -62,6 +90,53 @@ class Aws:
     def dynamodb(self, region: str) -> "DynamoDBClient":
         """DynamoDB in a region."""
         client: DynamoDBClient = self.client("dynamodb", region)
+        return client
+
+    def cloudwatch(self, region: str) -> "CloudWatchClient":
+        """CloudWatch's alarms and dashboards."""
+        client: CloudWatchClient = self.client("cloudwatch", region)
+        return client
+
+    def iam(self, region: str) -> "IAMClient":
+        """Identity and access management."""
+        client: IAMClient = self.client("iam", region)
+        return client
+
+    def kms(self, region: str) -> "KMSClient":
+        """Key management."""
+        client: KMSClient = self.client("kms", region)
+        return client
+
+    def functions(self, region: str) -> "LambdaClient":
+        """Lambda."""
+        client: LambdaClient = self.client("lambda", region)
+        return client
+
+    def logs(self, region: str) -> "CloudWatchLogsClient":
+        """CloudWatch Logs."""
+        client: CloudWatchLogsClient = self.client("logs", region)
+        return client
+
+    def route53(self, region: str) -> "Route53Client":
+        """Route 53, one for all regions."""
+        client: Route53Client = self.client("route53", region)
+        return client
+
+    def s3(self, region: str) -> "S3Client":
+        """S3."""
+        client: S3Client = self.client("s3", region)
+        return client
+
+    def s3_without_tls(self, region: str) -> "S3Client":
+        """S3 on AWS over plain HTTP, to see that it is refused. Not kept: nothing else may use it."""
+        import boto3
+
+        client: S3Client = boto3.session.Session().client("s3", region_name=region, use_ssl=False)
+        return client
+
+    def sns(self, region: str) -> "SNSClient":
+        """The notification service."""
+        client: SNSClient = self.client("sns", region)
         return client
 
     def ssm(self, region: str) -> "SSMClient":
@@ -101,9 +176,13 @@ class Aws:
             max_pool_connections=32,
             s3={"addressing_style": "path"} if self.endpoints else {},
         )
+        if not self._sessions:
+            # One for all clients: it reads each service's description once.
+            self._sessions.append(boto3.session.Session())
+        session = self._sessions[0]
         if self.endpoints is None:
-            return boto3.session.Session().client(service, region_name=region, config=config)
-        return boto3.session.Session().client(
+            return session.client(service, region_name=region, config=config)
+        return session.client(
             service,
             region_name=region,
             config=config,

@@ -59,7 +59,7 @@ def local_up(settings: Settings, emit: Emit) -> Endpoints:
 
     folder = server_folder(settings)
     started = server.up(folder, settings.regions, base_port=base_port(os.environ), emit=emit)
-    return Endpoints(started.regions, started.global_url)
+    return Endpoints(started.regions, started.global_url, started.dns)
 
 
 def local_addresses(settings: Settings) -> Endpoints | None:
@@ -70,7 +70,7 @@ def local_addresses(settings: Settings) -> Endpoints | None:
     from payinfra.local.endpoints import LOOPBACK, PortPlan, base_port, served_regions
 
     if running := server.status(server_folder(settings)):
-        return Endpoints(running.endpoints.regions, running.endpoints.global_url)
+        return Endpoints(running.endpoints.regions, running.endpoints.global_url, running.endpoints.dns)
     ports = PortPlan(base_port(os.environ))
     return Endpoints(
         {
@@ -78,6 +78,7 @@ def local_addresses(settings: Settings) -> Endpoints | None:
             for position, region in enumerate(served_regions(settings.regions))
         },
         f"http://{LOOPBACK}:{ports.control}",
+        f"{LOOPBACK}:{ports.dns}",
     )
 
 

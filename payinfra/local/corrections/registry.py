@@ -1,7 +1,7 @@
 """All corrections, in the order in which they are made."""
 
 from payinfra.local.app import AnswerCorrection
-from payinfra.local.corrections import api_gateway, cloudwatch, dynamodb, functions, route53, s3
+from payinfra.local.corrections import api_gateway, cloudwatch, dynamodb, functions, iam, route53, s3
 from payinfra.local.emulator import Emulator
 
 ANSWERS: tuple[AnswerCorrection, ...] = (
@@ -14,5 +14,5 @@ ANSWERS: tuple[AnswerCorrection, ...] = (
 
 def install(emulator: Emulator) -> None:
     """Makes those that reach into a service."""
-    for service in (api_gateway, cloudwatch, dynamodb, functions, route53, s3):
+    for service in (api_gateway, cloudwatch, dynamodb, functions, iam, route53, s3):
         service.install(emulator)

@@ -1,0 +1,150 @@
+"""What probes write, and how it is removed: every canary carries the environment and the run's id.
+
+A payment's audit object stays: nobody edits an audit trail, and it expires with the others.
+"""
+
+import contextlib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Thread
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from payinfra.checks.probes.model import Live, Site
+from payinfra.naming import CUSTOMER_INDEX
+
+CANARY = "payinfra-canary"
+AMOUNT = 1
+LEFT_OVER_AFTER = timedelta(minutes=10)
+"""A canary that is older than this belongs to no run that still goes on."""
+SWEEP_S = 5.0
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A payment that nobody makes."""
+
+    key: str
+    body: Mapping[str, object]
+
+
+def new_run() -> str:
+    """An id for a run."""
+    return uuid.uuid4().hex[:12]
+
+
+def customer(live: Live) -> str:
+    """The customer of all canary payments of an environment."""
+    return f"{CANARY}-{live.outputs.environment_suffix}"
+
+
+def payment(live: Live, where: str) -> Canary:
+    """A canary payment of this run."""
+    return Canary(
+        key=f"{CANARY}-{live.run}-{where}",
+        body={
+            "amount": AMOUNT,
+            "currency": "USD",
+            "customer_id": customer(live),
+            "payment_method": "wallet",
+            "timestamp": milliseconds(live.began),
+            "metadata": {"canary": live.run, "environment": live.outputs.environment_suffix},
+        },
+    )
+
+
+def remove_payment(live: Live, site: Site, payment_id: str) -> None:
+    """Delete a canary payment's items in one region; replication deletes them in the other."""
+    if not payment_id:
+        return
+    client = live.aws.dynamodb(site.region)
+    table = site.outputs.dynamodb_table_name
+    found = client.query(
+        TableName=table,
+        KeyConditionExpression="payment_id = :id",
+        ExpressionAttributeValues={":id": {"S": payment_id}},
+        ConsistentRead=True,
+    )
+    for item in found["Items"]:
+        client.delete_item(
+            TableName=table, Key={"payment_id": item["payment_id"], "timestamp": item["timestamp"]}
+        )
+
+
+def remove_left_over(live: Live) -> None:
+    """Remove what this run has left, and runs that were killed, as far as the regions let it.
+
+    A region that does not answer is not waited for longer than SWEEP_S seconds.
+    """
+    sweeps = [Thread(target=_sweep, args=(live, site), daemon=True) for site in live.sites]
+    for sweep in sweeps:
+        sweep.start()
+    for sweep in sweeps:
+        sweep.join(SWEEP_S)
+
+
+def _sweep(live: Live, site: Site) -> None:
+    with contextlib.suppress(ClientError, BotoCoreError):
+        for payment_id in left_over_payments(live, site):
+            remove_payment(live, site, payment_id)
+        remove_left_over_objects(live, site)
+
+
+def left_over_payments(live: Live, site: Site) -> tuple[str, ...]:
+    """The canary payments of this run, and of runs that cannot go on any more."""
+    found = live.aws.dynamodb(site.region).query(
+        TableName=site.outputs.dynamodb_table_name,
+        IndexName=CUSTOMER_INDEX,
+        KeyConditionExpression="customer_id = :customer",
+        ExpressionAttributeValues={":customer": {"S": customer(live)}},
+    )
+    mine, before = milliseconds(live.began), milliseconds(live.began - LEFT_OVER_AFTER)
+    return tuple(
+        item["payment_id"]["S"]
+        for item in found["Items"]
+        if int(item["timestamp"]["N"]) == mine or int(item["timestamp"]["N"]) < before
+    )
+
+
+def milliseconds(moment: datetime) -> int:
+    """A moment as payments write it: milliseconds since 1970."""
+    return int(moment.timestamp() * 1000)
+
+
+def object_prefix(live: Live) -> str:
+    """Where canary objects of an environment are."""
+    return f"canary/{live.outputs.environment_suffix}/"
+
+
+def remove_versions(live: Live, site: Site, prefix: str) -> None:
+    """Delete every version, and every delete marker, below a prefix of a region's audit bucket."""
+    client, bucket = live.aws.s3(site.region), site.outputs.s3_bucket_name
+    found = client.list_object_versions(Bucket=bucket, Prefix=prefix)
+    for one in found.get("Versions", []):
+        client.delete_object(Bucket=bucket, Key=one.get("Key", ""), VersionId=one.get("VersionId", ""))
+    for marker in found.get("DeleteMarkers", []):
+        client.delete_object(Bucket=bucket, Key=marker.get("Key", ""), VersionId=marker.get("VersionId", ""))
+
+
+def remove_left_over_objects(live: Live, site: Site) -> None:
+    """Delete the canary objects of runs that cannot go on any more, unless objects are locked."""
+    if live.declared.retention.object_lock is not None:
+        return
+    client, bucket = live.aws.s3(site.region), site.outputs.s3_bucket_name
+    before = live.began - LEFT_OVER_AFTER
+    found = client.list_object_versions(Bucket=bucket, Prefix=object_prefix(live))
+    for one in found.get("Versions", []):
+        if one.get("LastModified", live.began) < before:
+            remove_versions(live, site, one.get("Key", ""))
+
+
+def item(live: Live, site: Site) -> dict[str, dict[str, str]]:
+    """An item for the table that is no payment. The index by customer has it, to find what is left over."""
+    return {
+        "payment_id": {"S": f"{CANARY}-{live.outputs.environment_suffix}-{live.run}-{site.region}"},
+        "timestamp": {"N": str(milliseconds(live.began))},
+        "canary": {"S": live.run},
+        "customer_id": {"S": customer(live)},
+    }

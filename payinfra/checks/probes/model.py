@@ -1,0 +1,228 @@
+"""What a probe is, and what it is given.
+
+A probe observes the live environment and says what it saw. How to write one (its module is named in the
+package's `MODULES`):
+
+    @regional("LIVE-KMS-002", title="Each customer key rotates", severity=Severity.MEDIUM,
+              risk="...", fix="...", within_s=15)
+    def keys_rotate(live: Live, site: Site) -> Verdicts: ...
+
+    @paired("LIVE-FN-003", title="Both regions run the same code", ...)
+    def same_code(live: Live) -> Verdicts: ...
+
+- A regional probe is called for each region, a paired one once.
+- What may become right by itself is said with `NotYet`: the engine asks again, with growing pauses, until the
+  deadline, and then makes a FAIL of it, or what `late` says. Anything else is a verdict at once.
+- Access denied, no answer and crashes are the engine's to report: a probe lets them pass through.
+- A probe that writes keeps what it wrote apart by `live.run`, removes it, and waits with `live.patience`.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
+
+from payinfra.checks.probes.failures import NotYet, is_passing
+from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict, Verdicts
+
+if TYPE_CHECKING:
+    from payinfra.aws import Aws
+    from payinfra.checks.probes.dns import Dns
+    from payinfra.checks.probes.http import Http, Tls
+    from payinfra.outputs import Declared, DeclaredRegion, Outputs, RegionOutputs
+
+__all__ = [
+    "Kind",
+    "Live",
+    "NotYet",
+    "PairProbe",
+    "Patience",
+    "Probe",
+    "RegionProbe",
+    "Severity",
+    "Site",
+    "Verdict",
+    "Verdicts",
+    "all_of",
+    "paired",
+    "regional",
+]
+
+Seen = TypeVar("Seen")
+
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 2.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to ask again.
+
+    Attributes:
+        ends: the reading of `clock` from which on nothing is asked again, in seconds.
+    """
+
+    ends: float
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the end."""
+        return max(0.0, self.ends - self.clock())
+
+    def poll(self, look: Callable[[], Seen]) -> Seen:
+        """What `look` gives, once it neither raises NotYet nor fails in a way that passes.
+
+        Raises:
+            Exception: what `look` raised last, once the time is over.
+        """
+        grow = wait_exponential(multiplier=FIRST_PAUSE_S, max=LONGEST_PAUSE_S)
+
+        def pause(state: RetryCallState) -> float:
+            return min(grow(state), self.left_s)
+
+        return Retrying(
+            retry=retry_if_exception(is_passing),
+            stop=lambda _state: self.left_s <= 0,
+            wait=pause,
+            sleep=self.sleep,
+            reraise=True,
+        )(look)
+
+
+@dataclass(frozen=True)
+class Site:
+    """One region of the environment: what it gave out, what was declared for it, and its peer."""
+
+    outputs: "RegionOutputs"
+    declared: "DeclaredRegion"
+    peer: "RegionOutputs"
+    peer_declared: "DeclaredRegion"
+
+    @property
+    def region(self) -> str:
+        """The region's name."""
+        return self.outputs.region
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Live:
+    """The environment and the ways to ask it.
+
+    Attributes:
+        run: tells this run's canaries from every other's.
+        began: when the run began; a canary that is sent again must be the same to the letter.
+        patience: of the probe that is being called.
+    """
+
+    aws: "Aws"
+    outputs: "Outputs"
+    declared: "Declared"
+    http: "Http"
+    dns: "Dns"
+    tls: "Tls"
+    run: str
+    began: datetime
+    patience: Patience = field(default_factory=lambda: Patience(ends=float("inf")))
+    now: Callable[[], datetime] = _utc_now
+
+    @property
+    def is_aws(self) -> bool:
+        """Whether this is AWS itself, where there are TLS and public names."""
+        return self.aws.endpoints is None
+
+    @property
+    def sites(self) -> tuple[Site, Site]:
+        """The primary region, then the secondary."""
+        here, there = self.outputs.regions
+        ours, theirs = self.declared.regions
+        return Site(here, ours, there, theirs), Site(there, theirs, here, ours)
+
+
+JudgeRegion = Callable[[Live, Site], Verdicts]
+JudgePair = Callable[[Live], Verdicts]
+
+
+@dataclass(frozen=True)
+class RegionProbe:
+    """A probe that is called for each region.
+
+    Attributes:
+        within_s: its deadline, in seconds from its start.
+        late: what it comes to where it was NotYet until then.
+    """
+
+    rule: Rule
+    within_s: float
+    judge: JudgeRegion
+    late: Kind = Kind.FAIL
+
+
+@dataclass(frozen=True)
+class PairProbe:
+    """A probe of both regions together; the attributes are those of RegionProbe."""
+
+    rule: Rule
+    within_s: float
+    judge: JudgePair
+    late: Kind = Kind.FAIL
+
+
+Probe = RegionProbe | PairProbe
+
+
+def regional(
+    id: str,
+    *,
+    title: str,
+    severity: Severity,
+    risk: str,
+    fix: str,
+    within_s: float = 15.0,
+    late: Kind = Kind.FAIL,
+) -> Callable[[JudgeRegion], RegionProbe]:
+    """Make a probe of a function that judges one region."""
+
+    def make(judge: JudgeRegion) -> RegionProbe:
+        return RegionProbe(Rule(id, title, severity, risk, fix), within_s, judge, late)
+
+    return make
+
+
+def paired(
+    id: str,
+    *,
+    title: str,
+    severity: Severity,
+    risk: str,
+    fix: str,
+    within_s: float = 15.0,
+    late: Kind = Kind.FAIL,
+) -> Callable[[JudgePair], PairProbe]:
+    """Make a probe of a function that judges both regions."""
+
+    def make(judge: JudgePair) -> PairProbe:
+        return PairProbe(Rule(id, title, severity, risk, fix), within_s, judge, late)
+
+    return make
+
+
+def all_of(faults: Iterable[str], passed: str = "") -> Verdict:
+    """A pass where there are no faults, else one failure that names them all."""
+    found = tuple(faults)
+    return Verdict.failed("; ".join(found)) if found else Verdict.passed(passed)
+
+
+def differences(pairs: Iterable[tuple[str, object, object]]) -> tuple[str, ...]:
+    """A phrase for each `(what, found, declared)` whose two values differ."""
+    return tuple(
+        f"{what} is {found!r}, declared is {wanted!r}" for what, found, wanted in pairs if found != wanted
+    )

@@ -1,0 +1,187 @@
+"""Runs probes: all at once, each with its deadline, so that one slow or denied call hides no other."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+from payinfra.checks.outcome import Finding, Outcome, RuleResult, summarize, worst_first
+from payinfra.checks.probes.failures import NotYet, late, verdict_for
+from payinfra.checks.probes.model import Live, PairProbe, Patience, Probe, Site
+from payinfra.checks.verdicts import Kind, Rule, Verdict, Verdicts
+
+TOOL = "verify"
+_QUIET = frozenset({Kind.PASS, Kind.NOT_APPLICABLE})
+_ASKING_SHARE = 0.8
+"""The share of its deadline in which a probe asks again; the rest is for its last call and clearing up."""
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What one probe said of one region, or of the pair.
+
+    Attributes:
+        where: the region; both, with a comma, for the pair.
+        seconds: wall time from its start.
+    """
+
+    rule: Rule
+    where: str
+    verdicts: tuple[Verdict, ...]
+    seconds: float
+
+
+Tell = Callable[[ProbeResult], None]
+
+
+def tell_nobody(_result: ProbeResult) -> None:
+    """A `Tell` for callers that watch nothing."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time, for the runner and its probes."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
+class Task:
+    """One call of a probe. `site` is None for the pair."""
+
+    probe: Probe
+    site: Site | None
+    where: str
+    within_s: float
+
+    def ask(self, live: Live, clock: Clock) -> tuple[Verdict, ...]:
+        """The probe's verdicts, whatever happens in it."""
+        patience = Patience(clock.now() + self.within_s * _ASKING_SHARE, clock.now, clock.sleep)
+        live = replace(live, patience=patience)
+        try:
+            return patience.poll(lambda: _as_tuple(self._call(live))) or (_SAID_NOTHING,)
+        except NotYet as error:
+            return (late(error, self.probe.late, self.within_s * _ASKING_SHARE),)
+        except Exception as error:  # noqa: BLE001 - a probe that crashes is a finding, and hides no other
+            return (verdict_for(error),)
+
+    def _call(self, live: Live) -> Verdicts:
+        if isinstance(self.probe, PairProbe):
+            return self.probe.judge(live)
+        if self.site is None:
+            raise ValueError(f"{self.probe.rule.id} needs a region")
+        return self.probe.judge(live, self.site)
+
+
+_SAID_NOTHING = Verdict.error("the probe gave no verdict")
+
+
+def _as_tuple(said: Verdicts) -> tuple[Verdict, ...]:
+    return (said,) if isinstance(said, Verdict) else tuple(said)
+
+
+def tasks(probes: Iterable[Probe], live: Live, deadline_s: float | None = None) -> tuple[Task, ...]:
+    """The calls to make. `deadline_s` shortens every probe's own deadline to that many seconds."""
+    made: list[Task] = []
+    for probe in probes:
+        within_s = probe.within_s if deadline_s is None else min(probe.within_s, deadline_s)
+        if isinstance(probe, PairProbe):
+            made.append(Task(probe, None, ", ".join(site.region for site in live.sites), within_s))
+        else:
+            made += (Task(probe, site, site.region, within_s) for site in live.sites)
+    return tuple(made)
+
+
+def run(
+    probes: Sequence[Probe],
+    live: Live,
+    *,
+    deadline_s: float | None = None,
+    tell: Tell = tell_nobody,
+    clock: Clock | None = None,
+) -> tuple[ProbeResult, ...]:
+    """Call every probe at once; the results in the probes' order.
+
+    A probe that has not answered at its deadline becomes an ERROR. Its thread is left to end by itself: it
+    can change nothing any more but to remove its own canary.
+    """
+    clock = clock or Clock()
+    under_way = tasks(probes, live, deadline_s)
+    answers: SimpleQueue[tuple[int, ProbeResult]] = SimpleQueue()
+    began = clock.now()
+
+    def work(position: int, task: Task) -> None:
+        started = clock.now()
+        verdicts = task.ask(live, clock)
+        answers.put((position, ProbeResult(task.probe.rule, task.where, verdicts, clock.now() - started)))
+
+    for position, task in enumerate(under_way):
+        Thread(target=work, args=(position, task), name=task.probe.rule.id, daemon=True).start()
+    results: dict[int, ProbeResult] = {}
+    for position, result in _collect(answers, under_way, began, clock):
+        results[position] = result
+        tell(result)
+    return tuple(results[position] for position in range(len(under_way)))
+
+
+def _collect(
+    answers: "SimpleQueue[tuple[int, ProbeResult]]", under_way: Sequence[Task], began: float, clock: Clock
+) -> Iterator[tuple[int, ProbeResult]]:
+    """Each task's result once: its answer, or that its deadline has passed."""
+    waiting = dict(enumerate(under_way))
+    while waiting:
+        next_end = began + min(task.within_s for task in waiting.values())
+        try:
+            position, result = answers.get(timeout=max(0.0, next_end - clock.now()))
+        except Empty:
+            elapsed = clock.now() - began
+            for position, task in tuple(waiting.items()):
+                if task.within_s <= elapsed:
+                    del waiting[position]
+                    said = Verdict.error(f"no answer within {task.within_s:g} s")
+                    yield position, ProbeResult(task.probe.rule, task.where, (said,), elapsed)
+            continue
+        if waiting.pop(position, None) is not None:
+            yield position, result
+
+
+def outcome(results: Sequence[ProbeResult], ignored: tuple[str, ...] = ()) -> Outcome:
+    """The results as every reporter and the gate read them."""
+    by_rule: dict[str, list[ProbeResult]] = {}
+    for result in results:
+        by_rule.setdefault(result.rule.id, []).append(result)
+    rules = tuple(_rule_result(group) for group in by_rule.values())
+    findings = worst_first(
+        _finding(result, verdict)
+        for result in results
+        for verdict in result.verdicts
+        if verdict.kind not in _QUIET
+    )
+    return Outcome(TOOL, findings, (), rules, summarize(rules, ignored=ignored))
+
+
+def _rule_result(group: Sequence[ProbeResult]) -> RuleResult:
+    counts: dict[Kind, int] = {}
+    said: list[str] = []
+    for result in group:
+        for verdict in result.verdicts:
+            counts[verdict.kind] = counts.get(verdict.kind, 0) + 1
+            if verdict.kind in _QUIET and verdict.message:
+                said.append(f"{result.where}: {verdict.message}")
+    return RuleResult(group[0].rule, counts, "; ".join(said))
+
+
+def _finding(result: ProbeResult, verdict: Verdict) -> Finding:
+    rule = result.rule
+    return Finding(
+        id=rule.id,
+        verdict=verdict.kind,
+        severity=rule.severity,
+        title=rule.title,
+        address=verdict.address or result.where,
+        message=verdict.message,
+        fix=rule.fix,
+        risk=rule.risk,
+    )

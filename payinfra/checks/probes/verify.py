@@ -1,0 +1,91 @@
+"""Runs the probes of an environment: chosen, with the real surroundings, to an outcome."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+
+from payinfra.aws import Aws
+from payinfra.checks import probes
+from payinfra.checks.outcome import Outcome
+from payinfra.checks.probes import canaries
+from payinfra.checks.probes.dns import DnspythonDns
+from payinfra.checks.probes.http import HttpxHttp, RealTls, make_client
+from payinfra.checks.probes.model import Live, PairProbe, Probe, RegionProbe
+from payinfra.checks.probes.runner import Tell, outcome, run, tell_nobody
+from payinfra.checks.selection import choose
+from payinfra.outputs import Outputs
+
+CONNECT_S = 3.0
+READ_S = 5.0
+ATTEMPTS = 2
+
+
+@dataclass(frozen=True)
+class VerifyRequest:
+    """What to probe.
+
+    Attributes:
+        only, skip: ids, or globs of them.
+        deadline_s: shortens every probe's own deadline; None leaves them.
+    """
+
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    deadline_s: float | None = None
+    tell: Tell = tell_nobody
+
+
+def load() -> tuple[Probe, ...]:
+    """Every probe there is, in the order of the documentation.
+
+    Raises:
+        ValueError: an id is used twice: a bug.
+    """
+    return assemble(probes.MODULES)
+
+
+def assemble(modules: Iterable[str]) -> tuple[Probe, ...]:
+    """The probes of the named modules. Raises as `load` does."""
+    found = tuple(
+        value
+        for name in modules
+        for value in vars(import_module(f"{probes.__name__}.{name}")).values()
+        if isinstance(value, RegionProbe | PairProbe)
+    )
+    ids = [probe.rule.id for probe in found]
+    twice = sorted({id for id in ids if ids.count(id) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} used twice")
+    return found
+
+
+def verify(outputs: Outputs, aws: Aws, request: VerifyRequest) -> Outcome:
+    """Probe the environment that gave these outputs.
+
+    Raises:
+        EnvironmentUnusable: an id fits no probe, nothing is left to probe, or the outputs are of another
+            version.
+    """
+    known = load()
+    chosen = choose([probe.rule.id for probe in known], request.only, request.skip)
+    patient = Aws(aws.endpoints, connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
+    with make_client() as client:
+        live = Live(
+            aws=patient,
+            outputs=outputs,
+            declared=outputs.declared,
+            http=HttpxHttp(client),
+            dns=DnspythonDns(aws.endpoints.dns if aws.endpoints else ""),
+            tls=RealTls(),
+            run=canaries.new_run(),
+            began=datetime.now(UTC),
+        )
+        results = run(
+            [probe for probe in known if probe.rule.id in chosen.ids],
+            live,
+            deadline_s=request.deadline_s,
+            tell=request.tell,
+        )
+        canaries.remove_left_over(live)
+    return outcome(results, chosen.ignored)
