@@ -88,7 +88,7 @@ def _providers(manifest: Manifest) -> Iterator[Verdict]:
     fix="Make both regions with one construct, so that they differ in nothing but the region.",
 )
 def regions_are_symmetrical(manifest: Manifest) -> tuple[Verdict, ...]:
-    """Leaves out what is global by nature: IAM, Route 53, the table, dashboards, health check alarms."""
+    """Leaves out what is global by nature: Route 53, table, dashboards, health check alarms, common roles."""
     regions = serving_regions(manifest)
     if len(regions) < 2:
         return (Verdict.not_applicable(f"{len(regions)} region is served from"),)

@@ -21,6 +21,8 @@ _NOT_COMPARED = frozenset({"//", "depends_on", "provider"})
 _FREE_PROPERTIES = frozenset({("aws_api_gateway_api_key", "value"), ("aws_ssm_parameter", "value")})
 """One region's key value is the other's by design (PI-API-007); a parameter may hold either."""
 
+_SPAN = re.compile(r"\$\{[^{}]*\}")
+_BEFORE, _AFTER = 30, 60
 _HASH = re.compile(r"_[0-9A-F]{8}$")
 _SEPARATORS = re.compile(r"[-_./ ]+")
 
@@ -41,6 +43,11 @@ def needs_twin(resource: Resource) -> bool:
     if resource.type == "aws_cloudwatch_metric_alarm" and resource.text("namespace") == "AWS/Route53":
         return False
     return is_regional(resource) and resource.type not in _TABLES
+
+
+def _is_comparable(resource: Resource) -> bool:
+    """Whether it should be like its twin if it has one: roles may be one a region, or one for both."""
+    return needs_twin(resource) or resource.type.startswith("aws_iam_")
 
 
 @dataclass(frozen=True)
@@ -79,18 +86,29 @@ def find_twins(manifest: Manifest, here: str, there: str) -> Twins:
         if counts[0] != counts[1]:
             uneven.append((kind, *counts))
         else:
-            pairs += [pair for pair in matched if needs_twin(pair[0]) and needs_twin(pair[1])]
+            pairs += [(one, two) for one, two in matched if _is_comparable(one) and _is_comparable(two)]
     return Twins(tuple(pairs), tuple(uneven), numbers, sides, manifest)
 
 
 def differences(one: Resource, two: Resource, twins: Twins) -> tuple[str, ...]:
     """The properties in which two twins differ by more than their regions, with both values."""
     ours, theirs = _properties(one, twins), _properties(two, twins)
-    return tuple(
-        f"{path} is {theirs.get(path, 'not set')}, there {ours.get(path, 'not set')}"
-        for path in (ours | theirs)
-        if ours.get(path) != theirs.get(path)
-    )
+    found: list[str] = []
+    for path in ours | theirs:
+        here, there = theirs.get(path, "not set"), ours.get(path, "not set")
+        if here != there:
+            same = next(
+                (at for at, pair in enumerate(zip(here, there, strict=False)) if pair[0] != pair[1]), 0
+            )
+            start = max(0, same - _BEFORE)
+            found.append(f"{path} is {_excerpt(here, start)}, there {_excerpt(there, start)}")
+    return tuple(found)
+
+
+def _excerpt(text: str, start: int) -> str:
+    """Where a long text begins to differ."""
+    end = start + _BEFORE + _AFTER
+    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
 
 
 @dataclass(frozen=True)
@@ -175,21 +193,20 @@ def _leaves(path: str, value: Json) -> Iterator[tuple[str, Json]]:
             yield path, value
 
 
-def _is_one_span(text: str) -> bool:
-    return text.startswith("${") and text.endswith("}") and text.count("${") == 1
+def _side_of_a_table(span: str, twins: Twins) -> str:
+    """One word for what each region names in its own way: its side of the one table that serves both."""
+    references = references_in(span)
+    targets = [twins.manifest.target(reference) for reference in references]
+    if targets and all(target is not None and target.type in _TABLES for target in targets):
+        return f"<{references[0].attribute.rpartition('.')[2]} of {references[0].address}>"
+    return span
 
 
 def _leaf(value: Json, resource: Resource, twins: Twins) -> str:
     if not isinstance(value, str):
         return json.dumps(value)
-    text = value
-    references = references_in(value)
-    if references and _is_one_span(value):
-        targets = [twins.manifest.target(reference) for reference in references]
-        if all(target is not None and target.type in _TABLES for target in targets):
-            # One table serves both regions: each names its own side of it in another way.
-            return f"<{references[0].attribute.rpartition('.')[2]} of {references[0].address}>"
-    for reference in references:
+    text = _SPAN.sub(lambda span: _side_of_a_table(span[0], twins), value)
+    for reference in references_in(text):
         target = twins.manifest.target(reference)
         number = twins.numbers.get(reference.address)
         if number is None or target is None:

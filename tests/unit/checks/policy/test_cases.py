@@ -160,6 +160,7 @@ CASES: Mapping[str, Case] = {
             {"aws_kms_key.primary_fourth": {"provider": "aws.primary"}},
             {"aws_cloudwatch_metric_alarm.secondary_errors.dimensions.FunctionName": "other"},
             {"aws_s3_bucket.secondary_audit.bucket": "payment-demo-other"},
+            {"aws_iam_role_policy.secondary_function.policy": statement(0, Action=["dynamodb:GetItem"])},
             {
                 "aws_sns_topic.secondary_alarms": {f"p{one}": 1 for one in range(9)}
                 | {"provider": "aws.secondary"}
@@ -1170,6 +1171,7 @@ CASES: Mapping[str, Case] = {
             {f"{RECORD}.health_check_id": VAR},
             {f"{RECORD}.health_check_id": "12345678-1234-1234-1234-123456789012"},
         ),
+        passes=({"aws_route53_record.plain": {"name": "x", "type": "A"}},),
     ),
     "PI-DNS-004": Case(
         fails=(

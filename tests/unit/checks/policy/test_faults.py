@@ -123,6 +123,10 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
         {"aws_lambda_function.secondary_function.timeout": 3},
         "PI-REG-002",
     ),
+    "a role that may do less in the other region": (
+        {"aws_iam_role_policy.secondary_function.policy": first_actions("dynamodb:GetItem")},
+        "PI-REG-002",
+    ),
     "a topic of the other region": (
         {
             "aws_cloudwatch_metric_alarm.primary_errors.alarm_actions": [
