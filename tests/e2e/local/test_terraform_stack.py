@@ -108,8 +108,7 @@ def _no_fault_is_left(deployed: Deployed) -> Iterator[None]:
 
 
 def test_a_second_plan_is_empty(deployed: Deployed, tmp_path: Path) -> None:
-    planned = deployed.terraform.plan(tmp_path / "second.plan")
-    assert planned.changes == ()
+    assert deployed.terraform.plan(tmp_path / "second.plan").changes == ()
 
 
 def test_the_state_survives_a_kill_and_the_plan_stays_empty(deployed: Deployed, tmp_path: Path) -> None:

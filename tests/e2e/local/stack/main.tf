@@ -267,10 +267,7 @@ resource "aws_route53_record" "alias" {
 
 output "primary_api" { value = module.primary.api_id }
 output "secondary_api" { value = module.secondary.api_id }
-output "api_key" {
-  value     = module.primary.api_key_value
-  sensitive = true
-}
+output "api_key" { value = nonsensitive(module.primary.api_key_value) }
 output "table" { value = aws_dynamodb_table.payments.name }
 output "buckets" { value = [module.primary.bucket, module.secondary.bucket] }
 output "function" { value = "${local.name}-payments" }

@@ -409,7 +409,12 @@ resource "aws_cloudwatch_log_group" "execution" {
 
 resource "aws_api_gateway_deployment" "api" {
   rest_api_id = aws_api_gateway_rest_api.api.id
-  triggers    = { methods = sha1(jsonencode([aws_api_gateway_method.method, aws_api_gateway_model.payment])) }
+  triggers = {
+    methods = sha1(jsonencode([
+      aws_api_gateway_model.payment.schema,
+      [for method in aws_api_gateway_method.method : [method.resource_id, method.http_method, method.api_key_required]],
+    ]))
+  }
   depends_on = [
     aws_api_gateway_integration.function, aws_api_gateway_integration_response.cors,
     aws_api_gateway_gateway_response.response,
