@@ -11,14 +11,14 @@ PYTHONS := python3.11 python3.12 python3
 # Bytecode that is kept makes every start of the tool several times faster.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint types imports unit synth functional e2e coverage docs lock bench clean
+.PHONY: help setup demo test lint types imports unit synth functional e2e coverage docs docs-check tests compat lock bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
 
 setup: $(VENV)/installed ## Make the virtual environment and install everything that is locked
 
-$(VENV)/installed: pyproject.toml requirements.lock requirements-terraform.lock scripts/setup.sh
+$(VENV)/installed: pyproject.toml requirements.lock scripts/setup.sh
 	@PYTHONS="$(PYTHONS)" bash scripts/setup.sh $(VENV)
 	@touch $@
 
@@ -56,6 +56,9 @@ bench: setup ## Measure, and print ratios
 	@failed=0; for name in synth checks payments deploy; do \
 		echo "== $$name"; $(BIN)/python -m bench.$$name || failed=1; \
 	done; exit $$failed
+
+compat: setup ## Synthesize with the newest bindings of the AWS provider, and compare
+	@$(BIN)/python scripts/compat.py
 
 lock: setup ## Resolve the dependencies anew
 	@bash scripts/lock.sh $(BIN)
