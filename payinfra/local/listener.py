@@ -98,7 +98,7 @@ class Listener:
     sock: socket.socket
     silent: Callable[[], bool] = lambda: False
     _gates: set[_Gate] = field(default_factory=set)
-    _tasks: set[asyncio.Task[object]] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _server: asyncio.Server | None = None
     _context: WorkerContext | None = None
 
@@ -110,8 +110,15 @@ class Listener:
 
     async def start(self) -> None:
         """Begins to serve."""
-        self._context = WorkerContext(None)
-        self._server = await asyncio.start_server(self._serve, sock=self.sock, backlog=256)
+        context = WorkerContext(None)
+
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.ensure_future(self._serve(reader, writer, context))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        self._context = context
+        self._server = await asyncio.start_server(accept, sock=self.sock, backlog=256)
 
     def wake(self) -> None:
         """The silence may be over: resets the connections that it swallowed something of."""
@@ -135,13 +142,11 @@ class Listener:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._server = None
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None or self._context is None:
-            return
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, context: WorkerContext
+    ) -> None:
         gate = _Gate(self.silent, writer.transport)
         self._gates.add(gate)
-        self._tasks.add(task)
         config = Config()
         config.keep_alive_timeout = KEEP_ALIVE_S
         config.keep_alive_max_requests = sys.maxsize
@@ -153,11 +158,10 @@ class Listener:
                 wrap_app(cast(ASGIFramework, self.app), MAX_BODY, "asgi"),
                 asyncio.get_running_loop(),
                 config,
-                self._context,
+                context,
                 {},
                 _Reader(reader, gate),
                 _Writer(writer, gate),
             )
         finally:
             self._gates.discard(gate)
-            self._tasks.discard(task)

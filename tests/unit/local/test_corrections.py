@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -296,6 +297,37 @@ def test_a_zone_without_dnssec_is_not_signed(world: Any) -> None:
     said = world.call("route53", "GET", "/2013-04-01/hostedzone/Z1/dnssec")
     assert (said.status, element(said.body.decode(), "ServeSignature")) == (200, "NOT_SIGNING")
     assert world.call("route53", "GET", "/2013-04-01/hostedzone/Z1").status == 404
+
+
+# ---- IAM ------------------------------------------------------------------------------------------------
+
+
+def simulated(world: Any, *values: str) -> str:
+    """The decision on `kms:Decrypt` under a policy that asks through which service the key is used."""
+    asked = {
+        "Action": "SimulatePrincipalPolicy",
+        "PolicySourceArn": "arn:aws:iam::000000000000:role/pay",
+        "ActionNames.member.1": "kms:Decrypt",
+        "ContextEntries.member.1.ContextKeyName": "kms:ViaService",
+        "ContextEntries.member.1.ContextKeyType": "string",
+    }
+    for number, value in enumerate(values, 1):
+        asked[f"ContextEntries.member.1.ContextKeyValues.member.{number}"] = value
+    return element(world.query("iam", urlencode(asked)), "EvalDecision")
+
+
+def test_a_simulation_judges_conditions_by_the_calls_context(world: Any) -> None:
+    condition = {"ForAnyValue:StringEquals": {"kms:ViaService": "dynamodb.us-east-1.amazonaws.com"}}
+    statement = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*", "Condition": condition}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    role = {"RoleName": "pay", "AssumeRolePolicyDocument": '{"Version":"2012-10-17","Statement":[]}'}
+    world.query("iam", urlencode({"Action": "CreateRole", **role}))
+    put = {"Action": "PutRolePolicy", "RoleName": "pay", "PolicyName": "p", "PolicyDocument": policy}
+    world.query("iam", urlencode(put))
+    assert simulated(world, "dynamodb.us-east-1.amazonaws.com") == "allowed"
+    assert simulated(world, "s3.us-east-1.amazonaws.com") == "implicitDeny"
+    assert simulated(world, "s3.us-east-1.amazonaws.com", "dynamodb.us-east-1.amazonaws.com") == "allowed"
+    assert simulated(world) == "implicitDeny"
 
 
 # ---- functions ------------------------------------------------------------------------------------------
