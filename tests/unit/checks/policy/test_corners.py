@@ -2,15 +2,16 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from policy_sentry.querying.actions import get_action_data
+from policy_sentry.querying.actions import get_action_data, get_actions_for_service
 
-from payinfra.checks.manifest import Statement
+from payinfra.checks.manifest import Manifest, Statement
 from payinfra.checks.policy.iam import NO_OTHER_RESOURCE
 from payinfra.checks.policy.permissions import like
-from payinfra.checks.policy.reference import misfits
+from payinfra.checks.policy.reference import misfits, read_service
 from payinfra.checks.verdicts import Kind
 
 if TYPE_CHECKING:
@@ -227,6 +228,28 @@ def test_what_may_have_every_resource_takes_no_other(action: str) -> None:
     data = get_action_data(service, name)
     assert isinstance(data, dict)
     assert {one["resource_arn_format"] for one in data[service]} == {"*"}
+
+
+@pytest.mark.parametrize(
+    "service", ["dynamodb", "s3", "kms", "logs", "xray", "ssm", "sqs", "a4b", "resource-explorer"]
+)
+def test_the_reference_says_what_the_package_says(service: str) -> None:
+    actions = get_actions_for_service(service)
+    assert actions
+    for action in actions:
+        name = action.partition(":")[2]
+        said = {str(one["resource_arn_format"]) for one in get_action_data(service, name)[service]}
+        resource = said.copy().pop()
+        example = resource.replace("${", "").replace("}", "")
+        statement = Statement(actions=(action,), resources=(example,))
+        assert list(misfits(statement, Manifest.from_json({}))) == [], action
+
+
+def test_a_reference_of_another_layout_is_not_guessed_at(tmp_path: Path) -> None:
+    file = tmp_path / "iam-definition.json"
+    file.write_text('{"s3": {"actions": []}}')
+    with pytest.raises(LookupError, match="not laid out"):
+        read_service(file, "s3")
 
 
 def test_an_unknown_action_gets_the_nearest_name(world: "World") -> None:
