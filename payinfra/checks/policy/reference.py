@@ -10,11 +10,11 @@ import mmap
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
 from payinfra.checks.manifest import Manifest, Statement, references_in
-from payinfra.suggestions import did_you_mean
 
 _SPAN = re.compile(r"\$\{[^{}]*\}")
 _ARNS: Mapping[tuple[str, str], str] = {
@@ -47,8 +47,8 @@ def misfits(statement: Statement, _manifest: Manifest) -> Iterator[str]:
             continue
         forms = _forms(action.lower())
         if not forms:
-            known = _actions(action.partition(":")[0].lower())
-            yield f"there is no action {action}{did_you_mean(action, known)}"
+            near = get_close_matches(action, _actions(action.partition(":")[0].lower()), n=1)
+            yield f"there is no action {action}" + (f"; did you mean {near[0]!r}?" if near else "")
             taken |= set(range(len(arns)))
             continue
         fitting = {number for number, arn in enumerate(arns) if arn is None or _fits(arn, forms)}
