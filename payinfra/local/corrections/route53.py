@@ -25,6 +25,7 @@ def no_zone_is_signed(request: Request, response: Response, region: str) -> Resp
 def install(emulator: Emulator) -> None:
     """Makes the corrections that reach into the service."""
     route53 = emulator.service("route53")
+    emulator.replace(route53, "_build_health_check_el", truth_in_lower_case(route53._build_health_check_el))
     emulator.replace(
         route53, "_parse_health_check_config", keep_checker_regions(route53._parse_health_check_config)
     )
@@ -47,3 +48,15 @@ def keep_checker_regions(
         return config
 
     return parse
+
+
+def truth_in_lower_case(original: Callable[[Element, Any], None]) -> Callable[[Element, Any], None]:
+    """AWS: a health check's switches are `true` or `false` (XML Schema), which alone boto3 reads as such."""
+
+    def build(parent: Element, check: Any) -> None:
+        original(parent, check)
+        for element in parent.iter():
+            if element.text in ("True", "False"):
+                element.text = element.text.lower()
+
+    return build
