@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from payinfra.formats import FindingsFormat, Format
 from payinfra.options import STACK, WHERE, settings_from, with_settings
 
 if TYPE_CHECKING:
+    from payinfra.checks.outcome import Outcome
     from payinfra.local.control import Control
     from payinfra.pipeline import Confirm, Pipeline
     from payinfra.report.progress import Watch
@@ -148,6 +150,63 @@ def deploy(
             all_at_once=all_at_once,
         )
     stages.deployed(_stdout(), deployed, settings, fmt)
+
+
+@app.command()
+@with_settings(STACK)
+def verify(
+    settings: "Settings",
+    *,
+    only: Annotated[list[str] | None, typer.Option(help="Only these ids, or globs of them.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="Not these ids; they are listed.")] = None,
+    deadline: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds that no probe may exceed. Each has its own.")
+    ] = None,
+    drift: Annotated[
+        bool, typer.Option("--drift", help="Also ask Terraform what was changed outside of it.")
+    ] = False,
+    watch: Annotated[
+        float | None, typer.Option(min=1.0, help="Again every so many seconds, until interrupted.")
+    ] = None,
+    fail_on: Annotated[
+        Severity, typer.Option(help="The severity from which a failed probe fails the command.")
+    ] = Severity.LOW,
+    fmt: Annotated[
+        FindingsFormat, typer.Option("--format", help="How to write the findings to stdout.")
+    ] = FindingsFormat.TABLE,
+    eager_bindings: EagerOption = False,
+) -> None:
+    """Probe what was deployed: that everything works, in both regions and between them."""
+    from payinfra.checks.probes.results import VerifyRequest
+    from payinfra.pipeline import Pipeline
+    from payinfra.report import verify as report
+    from payinfra.report.findings import rendering
+
+    pipeline = Pipeline(settings, eager_bindings=eager_bindings)
+    before: Outcome | None = None
+    while True:
+        with report.watching(_stderr()) as tell:
+            request = VerifyRequest(tuple(only or ()), tuple(skip or ()), deadline, tell)
+            outcome = pipeline.verify(request, drift=drift)
+        if before is None or fmt is not FindingsFormat.TABLE:
+            rendering.write(_stdout(), outcome, fmt, fail_on)
+        else:
+            report.changed(_stdout(), before, outcome)
+        _to_job_summary(rendering.text(outcome, FindingsFormat.MARKDOWN, fail_on))
+        if watch is None:
+            raise typer.Exit(outcome.exit_code(fail_on))
+        before = outcome
+        time.sleep(watch)
+
+
+@app.command()
+@with_settings(WHERE)
+def status(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
+    """Show on one screen how the environment is: regions, endpoints, health, alarms, the last deployment."""
+    from payinfra.pipeline import Pipeline
+    from payinfra.report import status as report
+
+    report.write_status(_stdout(), Pipeline(settings).status(), fmt)
 
 
 @app.command()
@@ -474,6 +533,13 @@ def _control(work_root: Path) -> "Control":
     return Control.of((work_root / SERVER_FOLDER).absolute())
 
 
+def _to_job_summary(markdown: str) -> None:
+    """Append to the summary of a job of GitHub Actions, where this is one."""
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(markdown)
+
+
 def _given(value: T | None, option: str, kind: FaultKind) -> T:
     if value is None:
         raise UsageProblem(f"{kind} needs {option}.", f"payinfra local fault inject {kind} {option}")
@@ -487,13 +553,13 @@ def _session(
     from payinfra.pipeline import Pipeline
     from payinfra.report.findings import rendering
     from payinfra.report.progress import watching
-    from payinfra.results import ChecksFailed
+    from payinfra.results import ChecksFailed, ProbesFailed
 
     try:
         with watching(_stderr()) as watch:
             yield _Session(Pipeline(settings, watch.emit, eager_bindings=eager, fail_on=fail_on), watch)
-    except ChecksFailed as failed:
-        rendering.write(_stderr(), failed.outcome, FindingsFormat.TABLE, fail_on)
+    except (ChecksFailed, ProbesFailed) as failed:
+        rendering.write(_stderr(), failed.outcome, FindingsFormat.TABLE, failed.fail_on)
         raise
 
 

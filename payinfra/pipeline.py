@@ -10,6 +10,9 @@ from pathlib import Path
 
 from payinfra import tools
 from payinfra.aws import Aws, Endpoints
+from payinfra.checks.outcome import Outcome
+from payinfra.checks.probes.drift import Difference, judge
+from payinfra.checks.probes.results import VerifyRequest, joined, outcome
 from payinfra.checks.verdicts import Severity
 from payinfra.errors import EnvironmentUnusable, GateFailed
 from payinfra.events import Emit, Notice, StageFinished, StageSkipped, StageStarted, ignore
@@ -19,17 +22,33 @@ from payinfra.live import Live
 from payinfra.lock import exclusive
 from payinfra.outputs import Outputs
 from payinfra.proof import Proof
-from payinfra.results import ChecksFailed, Deployed, Destroyed, Synthesized, headline
+from payinfra.results import ChecksFailed, Deployed, Destroyed, ProbesFailed, Synthesized, headline
 from payinfra.settings import Settings
-from payinfra.terraform import OutputValue, Plan, Terraform, guard
+from payinfra.status import Status, gather
+from payinfra.terraform import ChangeAction, OutputValue, Plan, Terraform, guard
 from payinfra.waves import Graph, Wave, announced, waves
 
 LATEST_OUTPUTS = Path("cfn-outputs") / "flat-outputs.json"
 
-NOT_YET = ("verify",)
-"""Stages of the design that this version does not have; `deploy` says so instead of passing over them."""
+PROBES_FAIL_ON = Severity.LOW
+"""The severity from which a failed probe fails a deployment: from the lowest, for nothing here may fail."""
 
 Confirm = Callable[[Plan], bool]
+
+
+def differing(plan: Plan) -> tuple[Difference, ...]:
+    """What a plan would change, and whether it drifted.
+
+    Not a refresh-only plan, which names every attribute that the provider fills in later, four for each
+    five resources of a fresh deployment: only what Terraform would change back is drift that matters.
+    """
+    drifted = {change.address for change in plan.drift}
+    changes = tuple(
+        Difference(change.address, change.action.value, change.address in drifted)
+        for change in plan.changes
+        if change.action is not ChangeAction.READ
+    )
+    return changes or tuple(Difference(f"output {one.name}", one.action.value, True) for one in plan.outputs)
 
 
 @dataclass
@@ -84,7 +103,7 @@ class Pipeline:
         saved_plan: Path | None = None,
         all_at_once: bool = False,
     ) -> Deployed:
-        """Synthesize, check, plan, apply and prove; where both regions serve already, in waves.
+        """Synthesize, check, plan, apply, prove and verify; where both regions serve already, in waves.
 
         Args:
             confirm: asked once a wave, with a plan that changes something.
@@ -94,6 +113,7 @@ class Pipeline:
 
         Raises:
             GateFailed: a finding, the plan guard or a person said no, or a payment did not get through.
+            ProbesFailed: everything is deployed, and a probe failed.
             ToolFailed: synthesis or Terraform failed.
             EnvironmentUnusable: another deployment is under way, or something needed cannot be reached.
         """
@@ -116,9 +136,10 @@ class Pipeline:
             else:
                 outputs = self._apply(terraform, plan, confirm)
             proofs = self._prove(outputs, endpoints)
-            for stage in NOT_YET:
-                self.emit(StageSkipped(stage, "not part of this version yet"))
-        return Deployed(plan, outputs, proofs, time.monotonic() - began)
+            verified = self._verify(outputs, endpoints, VerifyRequest())
+            if verified.failing(PROBES_FAIL_ON):
+                raise ProbesFailed(verified, PROBES_FAIL_ON, self.settings.command("verify"))
+        return Deployed(plan, outputs, proofs, verified, time.monotonic() - began)
 
     def destroy(self, confirm: Confirm) -> Destroyed:
         """Delete every resource of the environment.
@@ -141,6 +162,31 @@ class Pipeline:
                 self._apply_plan(terraform, plan, "destroy")
             self._forget_outputs()
         return Destroyed(plan, time.monotonic() - began)
+
+    def verify(self, request: VerifyRequest, *, drift: bool = False) -> Outcome:
+        """Probe what stands.
+
+        Args:
+            drift: ask Terraform as well what it would change.
+
+        Raises:
+            EnvironmentUnusable: it was never deployed from here, or cannot be reached.
+            ToolFailed: Terraform failed.
+        """
+        outputs = self.outputs()
+        endpoints = self._surroundings()
+        verified = self._verify(outputs, endpoints, request)
+        return joined(verified, self._drift(endpoints, request)) if drift else verified
+
+    def status(self) -> Status:
+        """How the environment is now. Starts nothing.
+
+        Raises:
+            EnvironmentUnusable: it was never deployed from here.
+        """
+        aws = Aws(self.toolbox.local_addresses(self.settings))
+        target = self.settings.target.value
+        return gather(self.settings.env, target, self.outputs(), aws, self._outputs_file)
 
     def outputs(self) -> Outputs:
         """The environment's outputs, from its own file or, where that is absent, from its state.
@@ -286,6 +332,23 @@ class Pipeline:
             proofs = self.toolbox.prove(outputs, Aws(endpoints))
             stage.detail = "a payment through each region, read back in the other"
         return proofs
+
+    def _verify(self, outputs: Outputs, endpoints: Endpoints | None, request: VerifyRequest) -> Outcome:
+        with self._stage("verify") as stage:
+            verified = self.toolbox.verify(outputs, Aws(endpoints), request)
+            stage.detail = f"{verified.summary.checks} probes, {len(verified.findings)} findings"
+        return verified
+
+    def _drift(self, endpoints: Endpoints | None, request: VerifyRequest) -> Outcome:
+        with exclusive(self.settings.work_dir, "verify"):
+            terraform = self._initialised(self._synth(endpoints))
+            with self._stage("drift") as stage:
+                began = time.monotonic()
+                plan = terraform.plan((self.settings.work_dir / "drift.tfplan").resolve())
+                stage.detail = headline(plan)
+        result = judge(", ".join(self.settings.regions), differing(plan), time.monotonic() - began)
+        request.tell(result)
+        return outcome((result,))
 
     # -- files ---------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ class Deployed:
     plan: Plan
     outputs: Outputs
     proofs: tuple[Proof, ...]
+    verified: Outcome
     seconds: float
 
 
@@ -55,3 +56,18 @@ class ChecksFailed(GateFailed):
             "Mend what is named above, or waive it in payinfra-waivers.toml with a reason and an end.",
         )
         self.outcome = outcome
+        self.fail_on = fail_on
+
+
+class ProbesFailed(GateFailed):
+    """The environment is deployed, and a probe says that it does not work; `outcome` has the findings."""
+
+    def __init__(self, outcome: Outcome, fail_on: Severity, command: str) -> None:
+        failing = len(outcome.failing(fail_on))
+        super().__init__(
+            f"The environment is deployed, but {failing} finding{'s' if failing > 1 else ''} of its probes "
+            "say that it does not work.",
+            f"Mend what is named above, then `{command}`.",
+        )
+        self.outcome = outcome
+        self.fail_on = fail_on

@@ -12,6 +12,7 @@ from payinfra.settings import Settings
 
 if TYPE_CHECKING:
     from payinfra.checks.outcome import Outcome
+    from payinfra.checks.probes.results import VerifyRequest
     from payinfra.live import Live
     from payinfra.outputs import Outputs
     from payinfra.proof import Proof
@@ -39,6 +40,7 @@ class Toolbox:
     check: Callable[[Settings, Path], "Outcome"]
     terraform: Callable[[Settings, Path, Emit], "Terraform"]
     prove: Callable[["Outputs", Aws], "tuple[Proof, ...]"]
+    verify: Callable[["Outputs", Aws, "VerifyRequest"], "Outcome"]
     live: Callable[[Aws], "Live"] = live
 
 
@@ -127,4 +129,11 @@ def prove(outputs: "Outputs", aws: Aws) -> "tuple[Proof, ...]":
     return cross_region_payments(outputs, aws)
 
 
-REAL = Toolbox(account, local_up, local_addresses, synthesize, check, terraform, prove)
+def verify(outputs: "Outputs", aws: Aws, request: "VerifyRequest") -> "Outcome":
+    """Probe the deployed environment."""
+    from payinfra.checks.probes import verify as probes
+
+    return probes.verify(outputs, aws, request)
+
+
+REAL = Toolbox(account, local_up, local_addresses, synthesize, check, terraform, prove, verify)

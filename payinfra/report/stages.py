@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from payinfra.formats import Format
+from payinfra.report.findings.counts import counted
 from payinfra.report.results import next_commands, table, write, write_json
 from payinfra.results import Deployed, Destroyed, Synthesized, headline
 
@@ -77,6 +78,7 @@ def deployed(console: Console, result: Deployed, settings: "Settings", fmt: Form
                     }
                     for proof in result.proofs
                 ],
+                "verified": {kind.value: number for kind, number in result.verified.summary.counts.items()},
                 "seconds": round(result.seconds, 1),
             },
         )
@@ -95,10 +97,12 @@ def deployed(console: Console, result: Deployed, settings: "Settings", fmt: Form
         ),
         Text(f"Failover name: {outputs.failover_domain}\n"),
         *(Text(line) for line in paid),
+        *(Text(line) for line in counted(result.verified)),
         Text(f"Environment {settings.env}: {changed}, in {result.seconds:.0f} s."),
         Text("\nNext:"),
         next_commands(
             (
+                (settings.command("verify"), "whether it still works, region by region"),
                 (settings.command("outputs"), "everything that was deployed, by name"),
                 (settings.command("plan"), "what another deployment would change"),
                 (settings.command("destroy"), "delete it all"),

@@ -6,37 +6,13 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from payinfra.checks.outcome import Finding, Outcome, RuleResult, summarize, worst_first
 from payinfra.checks.probes.failures import NotYet, late, verdict_for
 from payinfra.checks.probes.model import Live, PairProbe, Patience, Probe, Site
-from payinfra.checks.verdicts import Kind, Rule, Verdict, Verdicts
+from payinfra.checks.probes.results import ProbeResult, Tell, tell_nobody
+from payinfra.checks.verdicts import Verdict, Verdicts
 
-TOOL = "verify"
-_QUIET = frozenset({Kind.PASS, Kind.NOT_APPLICABLE})
 _ASKING_SHARE = 0.8
 """The share of its deadline in which a probe asks again; the rest is for its last call and clearing up."""
-
-
-@dataclass(frozen=True)
-class ProbeResult:
-    """What one probe said of one region, or of the pair.
-
-    Attributes:
-        where: the region; both, with a comma, for the pair.
-        seconds: wall time from its start.
-    """
-
-    rule: Rule
-    where: str
-    verdicts: tuple[Verdict, ...]
-    seconds: float
-
-
-Tell = Callable[[ProbeResult], None]
-
-
-def tell_nobody(_result: ProbeResult) -> None:
-    """A `Tell` for callers that watch nothing."""
 
 
 @dataclass(frozen=True)
@@ -145,43 +121,3 @@ def _collect(
             continue
         if waiting.pop(position, None) is not None:
             yield position, result
-
-
-def outcome(results: Sequence[ProbeResult], ignored: tuple[str, ...] = ()) -> Outcome:
-    """The results as every reporter and the gate read them."""
-    by_rule: dict[str, list[ProbeResult]] = {}
-    for result in results:
-        by_rule.setdefault(result.rule.id, []).append(result)
-    rules = tuple(_rule_result(group) for group in by_rule.values())
-    findings = worst_first(
-        _finding(result, verdict)
-        for result in results
-        for verdict in result.verdicts
-        if verdict.kind not in _QUIET
-    )
-    return Outcome(TOOL, findings, (), rules, summarize(rules, ignored=ignored))
-
-
-def _rule_result(group: Sequence[ProbeResult]) -> RuleResult:
-    counts: dict[Kind, int] = {}
-    said: list[str] = []
-    for result in group:
-        for verdict in result.verdicts:
-            counts[verdict.kind] = counts.get(verdict.kind, 0) + 1
-            if verdict.kind in _QUIET and verdict.message:
-                said.append(f"{result.where}: {verdict.message}")
-    return RuleResult(group[0].rule, counts, "; ".join(said))
-
-
-def _finding(result: ProbeResult, verdict: Verdict) -> Finding:
-    rule = result.rule
-    return Finding(
-        id=rule.id,
-        verdict=verdict.kind,
-        severity=rule.severity,
-        title=rule.title,
-        address=verdict.address or result.where,
-        message=verdict.message,
-        fix=rule.fix,
-        risk=rule.risk,
-    )

@@ -1,7 +1,6 @@
 """Runs the probes of an environment: chosen, with the real surroundings, to an outcome."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 
@@ -12,28 +11,14 @@ from payinfra.checks.probes import canaries
 from payinfra.checks.probes.dns import DnspythonDns
 from payinfra.checks.probes.http import HttpxHttp, RealTls, make_client
 from payinfra.checks.probes.model import Live, PairProbe, Probe, RegionProbe
-from payinfra.checks.probes.runner import Tell, outcome, run, tell_nobody
+from payinfra.checks.probes.results import VerifyRequest, outcome
+from payinfra.checks.probes.runner import run
 from payinfra.checks.selection import choose
 from payinfra.outputs import Outputs
 
 CONNECT_S = 3.0
 READ_S = 5.0
 ATTEMPTS = 2
-
-
-@dataclass(frozen=True)
-class VerifyRequest:
-    """What to probe.
-
-    Attributes:
-        only, skip: ids, or globs of them.
-        deadline_s: shortens every probe's own deadline; None leaves them.
-    """
-
-    only: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    deadline_s: float | None = None
-    tell: Tell = tell_nobody
 
 
 def load() -> tuple[Probe, ...]:

@@ -9,6 +9,7 @@ import pytest
 
 from payinfra.aws import Aws, Endpoints
 from payinfra.checks.outcome import Finding, Outcome, summarize
+from payinfra.checks.probes.results import ProbeResult, VerifyRequest
 from payinfra.checks.verdicts import Kind, Severity
 from payinfra.errors import EnvironmentUnusable, GateFailed
 from payinfra.events import Event, StageFinished, StageSkipped, StageStarted
@@ -16,10 +17,11 @@ from payinfra.lock import exclusive
 from payinfra.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX, Outputs
 from payinfra.pipeline import Pipeline
 from payinfra.proof import Proof
-from payinfra.results import ChecksFailed
+from payinfra.results import ChecksFailed, ProbesFailed
 from payinfra.settings import Settings, Target
 from payinfra.terraform import Binary, Change, ChangeAction, OutputValue, Plan, Version
 from payinfra.terraform import Kind as TerraformKind
+from payinfra.terraform.plan import OutputChange
 from payinfra.tools import Toolbox
 
 ENDPOINTS = Endpoints(
@@ -44,6 +46,7 @@ def a_plan(file: Path, *, type_: str = "aws_kms_alias", action: ChangeAction = C
 
 
 CLEAN = Outcome("check", (), (), (), summarize(()))
+VERIFIED = replace(CLEAN, tool="verify")
 
 
 def found(severity: Severity, kind: Kind = Kind.FAIL) -> Outcome:
@@ -64,7 +67,13 @@ class ScriptedTerraform:
     def init(self) -> None:
         self.calls.append("init")
 
-    def plan(self, out: Path, *, destroy: bool = False, targets: Sequence[str] = ()) -> Plan:
+    def plan(
+        self,
+        out: Path,
+        *,
+        destroy: bool = False,
+        targets: Sequence[str] = (),
+    ) -> Plan:
         self.calls.append(" ".join(["plan", *(["-destroy"] if destroy else []), *targets]))
         out.write_text("the plan")
         return self.plans.pop(0)(out)
@@ -94,6 +103,8 @@ class World:
     protected: bool = False
     proven_with: list[Endpoints | None] = field(default_factory=list)
     outcome: Outcome = CLEAN
+    verified: Outcome = VERIFIED
+    requests: list[VerifyRequest] = field(default_factory=list)
 
     def pipeline(self) -> Pipeline:
         settings = Settings.resolve(
@@ -109,6 +120,7 @@ class World:
             check=lambda _settings, _folder: self.outcome,
             terraform=lambda _settings, _folder, _emit: self.terraform,  # type: ignore[arg-type,return-value]
             prove=self.prove,
+            verify=self.verify,
         )
         latest = self.folder / "cfn-outputs" / "flat-outputs.json"
         return Pipeline(settings, self.events.append, toolbox=toolbox, latest_outputs=latest)
@@ -123,6 +135,10 @@ class World:
     def prove(self, _outputs: Outputs, aws: Aws) -> tuple[Proof, ...]:
         self.proven_with.append(aws.endpoints)
         return (Proof("us-east-1", "us-west-2", "pay-1", 0.1),)
+
+    def verify(self, _outputs: Outputs, _aws: Aws, request: VerifyRequest) -> Outcome:
+        self.requests.append(request)
+        return self.verified
 
     @property
     def stages(self) -> list[str]:
@@ -142,13 +158,26 @@ def no(_plan: Plan) -> bool:
     return False
 
 
+def drifted(file: Path) -> Plan:
+    key = Change("aws_kms_key.x", "aws_kms_key", ChangeAction.UPDATE)
+    others = (
+        Change("aws_sns_topic.y", "aws_sns_topic", ChangeAction.UPDATE),
+        Change("data.z", "z", ChangeAction.READ),
+    )
+    return Plan(file, 0, 2, 0, (key, *others), drift=(key,))
+
+
+def other_outputs(file: Path) -> Plan:
+    return Plan(file, 0, 0, 0, outputs=(OutputChange("api_endpoint", ChangeAction.UPDATE, False),))
+
+
 def empty(file: Path) -> Plan:
     return Plan(file, 0, 0, 0)
 
 
 def test_deploy_goes_through_the_stages_in_order(world: World) -> None:
     deployed = world.pipeline().deploy(yes)
-    assert world.stages == ["local", "synth", "check", "init", "plan", "apply", "prove"]
+    assert world.stages == ["local", "synth", "check", "init", "plan", "apply", "prove", "verify"]
     assert world.terraform.calls == ["init", "plan", "apply plan.tfplan"]
     assert deployed.proofs[0].payment_id == "pay-1"
     assert world.proven_with == [ENDPOINTS]
@@ -166,9 +195,59 @@ def test_each_stage_says_in_a_phrase_what_it_came_to(world: World) -> None:
     assert totals["apply"] == 1
 
 
-def test_a_stage_that_is_not_there_yet_is_said_not_to_be(world: World) -> None:
+def test_a_failed_probe_fails_a_deployment_that_stands(world: World) -> None:
+    world.verified = replace(found(Severity.LOW), tool="verify")
+    with pytest.raises(ProbesFailed, match="is deployed, but 1 finding") as caught:
+        world.pipeline().deploy(yes)
+    assert caught.value.outcome is world.verified
+    assert caught.value.hint == "Mend what is named above, then `payinfra verify --env demo --local`."
+    assert (world.pipeline().settings.work_dir / "outputs.json").exists()
+
+
+def test_verify_probes_what_stands_as_it_is_asked_to(world: World) -> None:
     world.pipeline().deploy(yes)
-    assert StageSkipped("verify", "not part of this version yet") in world.events
+    request = VerifyRequest(only=("LIVE-S3-*",))
+    assert world.pipeline().verify(request) is world.verified
+    assert world.requests == [VerifyRequest(), request]
+    assert world.terraform.calls[-1] == "apply plan.tfplan"
+
+
+def test_drift_is_a_finding_for_each_resource_that_was_changed(world: World) -> None:
+    world.terraform.plans.append(drifted)
+    world.pipeline().deploy(yes)
+    told: list[ProbeResult] = []
+    outcome = world.pipeline().verify(VerifyRequest(tell=told.append), drift=True)
+    assert world.terraform.calls[-2:] == ["init", "plan"]
+    assert [(one.id, one.address) for one in outcome.findings] == [
+        ("LIVE-DRIFT-001", "aws_kms_key.x"),
+        ("LIVE-DRIFT-001", "aws_sns_topic.y"),
+    ]
+    assert "changed outside Terraform" in outcome.findings[0].message
+    assert "the stack declares something else" in outcome.findings[1].message
+    assert [result.rule.id for result in told] == ["LIVE-DRIFT-001"]
+
+
+def test_without_drift_the_probe_of_it_passes(world: World) -> None:
+    world.terraform.plans.append(empty)
+    world.pipeline().deploy(yes)
+    outcome = world.pipeline().verify(VerifyRequest(), drift=True)
+    assert (outcome.findings, outcome.summary.counts[Kind.PASS]) == ((), 1)
+
+
+def test_outputs_alone_are_drift_too(world: World) -> None:
+    world.terraform.plans.append(other_outputs)
+    world.pipeline().deploy(yes)
+    outcome = world.pipeline().verify(VerifyRequest(), drift=True)
+    assert [one.address for one in outcome.findings] == ["output api_endpoint"]
+
+
+def test_status_is_of_what_was_deployed(world: World) -> None:
+    with pytest.raises(EnvironmentUnusable, match="not deployed from this folder"):
+        world.pipeline().status()
+    world.pipeline().deploy(yes)
+    status = world.pipeline().status()
+    assert (status.env, status.target, status.failover_domain) == ("demo", "local", "p-failover_domain")
+    assert status.deployed is not None
 
 
 def test_a_finding_at_the_threshold_stops_before_terraform(world: World) -> None:

@@ -375,6 +375,7 @@ class World:
             check=lambda _settings, _folder: CLEAN,
             terraform=lambda _settings, _folder, _emit: self.terraform,  # type: ignore[arg-type,return-value]
             prove=lambda _outputs, _aws: (),
+            verify=lambda _outputs, _aws, _request: replace(CLEAN, tool="verify"),
             live=lambda _aws: live(self.regions),
         )
         return Pipeline(

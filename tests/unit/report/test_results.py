@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from payinfra.checks.outcome import Outcome, summarize
 from payinfra.doctor import Finding
 from payinfra.errors import EnvironmentUnusable, GateFailed
 from payinfra.formats import Format
@@ -26,6 +27,7 @@ PLAN = Plan(
 )
 NOTHING = Plan(Path("plan"), 0, 0, 0)
 INVENTORY = Inventory(("us-east-1", "us-west-2"), {("KMS", "us-east-1"): 3, ("DynamoDB", "us-west-2"): 1})
+VERIFIED = Outcome("verify", (), (), (), summarize(()))
 PROOF = Proof("us-east-1", "us-west-2", "pay-1", 0.1234)
 LOCAL = Settings(env="demo", target=Target.LOCAL)  # type: ignore[call-arg]  # the rest follows
 ACTIVE = ActiveFault("fault-1", RegionBlackout("us-east-1"), "2026-01-01T00:00:00Z")
@@ -93,11 +95,13 @@ def test_an_empty_plan_says_so(console: Console, printed: Printed) -> None:
 def test_a_deployment_shows_what_is_where_and_what_to_try(
     console: Console, printed: Printed, some_outputs: Outputs
 ) -> None:
-    stages.deployed(console, Deployed(PLAN, some_outputs, (PROOF,), 61.2), LOCAL, Format.TABLE)
+    stages.deployed(console, Deployed(PLAN, some_outputs, (PROOF,), VERIFIED, 61.2), LOCAL, Format.TABLE)
     text = printed()
     assert "the-api_endpoint" in text
     assert "other-api_endpoint" in text
     assert "Payment pay-1, sent through us-east-1, was read in us-west-2 after 0.12 s." in text
+    assert "0 checks: 0 evaluated" in text
+    assert "payinfra verify --env demo --local" in text
     assert "payinfra outputs --env demo --local" in text
     assert "payinfra local status" in text
 
@@ -106,16 +110,17 @@ def test_a_deployment_without_changes_says_so(
     console: Console, printed: Printed, some_outputs: Outputs
 ) -> None:
     aws = LOCAL.model_copy(update={"target": Target.AWS})
-    stages.deployed(console, Deployed(NOTHING, some_outputs, (), 5.0), aws, Format.TABLE)
+    stages.deployed(console, Deployed(NOTHING, some_outputs, (), VERIFIED, 5.0), aws, Format.TABLE)
     assert "nothing to change, in 5 s" in printed()
     assert "local status" not in printed()
 
 
 def test_a_deployment_as_json(console: Console, printed: Printed, some_outputs: Outputs) -> None:
-    stages.deployed(console, Deployed(PLAN, some_outputs, (PROOF,), 61.2), LOCAL, Format.JSON)
+    stages.deployed(console, Deployed(PLAN, some_outputs, (PROOF,), VERIFIED, 61.2), LOCAL, Format.JSON)
     read = json.loads(printed())
     assert read["outputs"]["secondary_sns_topic_arn"] == "other-sns_topic_arn"
     assert read["payments"][0]["lag_s"] == 0.123
+    assert read["verified"]["PASS"] == 0
 
 
 def test_destroyed(console: Console, printed: Printed) -> None:

@@ -1,0 +1,97 @@
+"""How an environment is, at a glance: what Route 53 and CloudWatch say now, and when it was deployed."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from payinfra.aws import Aws
+from payinfra.errors import EnvironmentUnusable
+from payinfra.outputs import Outputs, RegionOutputs
+
+CONNECT_S = 2.0
+READ_S = 3.0
+ATTEMPTS = 1
+_ALARMS_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class RegionStatus:
+    """One region.
+
+    Attributes:
+        checkers: how many of Route 53's checkers report.
+        healthy: how many of them find it healthy.
+        ringing: the alarms that are in ALARM.
+        unknown: what could not be found out, and why; empty where all is known.
+    """
+
+    region: str
+    role: str
+    endpoint: str
+    checkers: int
+    healthy: int
+    ringing: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Status:
+    """An environment. `deployed` is when its outputs were last written, in UTC; None where unknown."""
+
+    env: str
+    target: str
+    regions: tuple[RegionStatus, ...]
+    failover_domain: str
+    deployed: datetime | None
+
+
+def gather(env: str, target: str, outputs: Outputs, aws: Aws, outputs_file: Path) -> Status:
+    """Ask both regions at once. What does not answer is said to be unknown, and hides nothing else."""
+    quick = Aws(aws.endpoints, connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
+    with ThreadPoolExecutor(len(outputs.regions)) as asking:
+        roles = zip(outputs.regions, ("primary", "secondary"), strict=True)
+        answers = [asking.submit(_region, quick, outputs, region, role) for region, role in roles]
+        regions = tuple(answer.result() for answer in answers)
+    return Status(env, target, regions, outputs.failover_domain, _written(outputs_file))
+
+
+def _region(aws: Aws, outputs: Outputs, region: RegionOutputs, role: str) -> RegionStatus:
+    unknown: list[str] = []
+    observed = _known("health", lambda: _health(aws, region), unknown)
+    ringing = _known("alarms", lambda: _ringing(aws, outputs, region), unknown)
+    healthy = sum(1 for said in observed if said.startswith("Success"))
+    return RegionStatus(
+        region.region, role, region.api_endpoint, len(observed), healthy, tuple(ringing), tuple(unknown)
+    )
+
+
+def _health(aws: Aws, region: RegionOutputs) -> Sequence[str]:
+    answer = aws.route53(region.region).get_health_check_status(HealthCheckId=region.health_check_id)
+    return [one.get("StatusReport", {}).get("Status", "") for one in answer["HealthCheckObservations"]]
+
+
+def _ringing(aws: Aws, outputs: Outputs, region: RegionOutputs) -> Sequence[str]:
+    declared = next(one for one in outputs.declared.regions if one.region == region.region)
+    answer = aws.cloudwatch(region.region).describe_alarms(
+        AlarmNames=[alarm.name for alarm in declared.alarms], MaxRecords=_ALARMS_AT_ONCE
+    )
+    return [one.get("AlarmName", "") for one in answer["MetricAlarms"] if one.get("StateValue") == "ALARM"]
+
+
+def _known(what: str, ask: Callable[[], Sequence[str]], unknown: list[str]) -> Sequence[str]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return ask()
+    except (BotoCoreError, ClientError, EnvironmentUnusable) as error:
+        unknown.append(f"{what}: {error}")
+        return ()
+
+
+def _written(file: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None
