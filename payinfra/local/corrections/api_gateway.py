@@ -17,6 +17,7 @@ _OPTIONAL = (
     (re.compile(r"/usageplans(/[^/]+)?"), "throttle"),
     (re.compile(r"/domainnames(/[^/]+)?"), "mutualTlsAuthentication"),
 )
+_DOMAIN = re.compile(r"/domainnames(/[^/]+)?")
 _MOCK_SERVICE = re.compile(r"/restapis/[^/]+/resources/[^/]+/methods/[^/]+/integration")
 
 
@@ -36,6 +37,18 @@ def mock_integration_has_no_method(request: Request, response: Response, region:
     def edit(shown: Mapping[str, Any]) -> dict[str, Any]:
         unset = {"httpMethod", "uri"} if shown.get("type") == "MOCK" else set()
         return {key: value for key, value in shown.items() if key not in unset}
+
+    return _edit(response, edit)
+
+
+def domain_is_available(request: Request, response: Response, region: str) -> Response:
+    """AWS: says of a custom domain whether it can be used; here it can as soon as it is there."""
+    del region
+    if not _DOMAIN.fullmatch(request.path):
+        return response
+
+    def edit(shown: Mapping[str, Any]) -> dict[str, Any]:
+        return {**shown, "domainNameStatus": "AVAILABLE"} if "domainName" in shown else dict(shown)
 
     return _edit(response, edit)
 

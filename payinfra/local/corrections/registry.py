@@ -7,6 +7,7 @@ from payinfra.local.emulator import Emulator
 ANSWERS: tuple[AnswerCorrection, ...] = (
     api_gateway.what_was_not_set_is_not_described,
     api_gateway.mock_integration_has_no_method,
+    api_gateway.domain_is_available,
     route53.no_zone_is_signed,
 )
 """Those that look at a request and its answer."""
