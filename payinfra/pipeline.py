@@ -120,6 +120,7 @@ class Pipeline:
         began = time.monotonic()
         with exclusive(self.settings.work_dir, "deploy"):
             endpoints = self._surroundings()
+            self._preflight()
             synthesized = self._checked_synth(endpoints)
             terraform = self._initialised(synthesized)
             if saved_plan is None:
@@ -217,6 +218,12 @@ class Pipeline:
             endpoints = self.toolbox.local_up(self.settings, self.emit)
             stage.detail = ", ".join(f"{region} on {url}" for region, url in endpoints.regions.items())
         return endpoints
+
+    def _preflight(self) -> None:
+        """Look for what the account must have. Not before a destruction, which needs none of it."""
+        if not self.settings.is_local:
+            with self._stage("preflight") as stage:
+                stage.detail = self.toolbox.preflight(self.settings)
 
     def _synth(self, endpoints: Endpoints | None, settings: Settings | None = None) -> Synthesized:
         with self._stage("synth") as stage:

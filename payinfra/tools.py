@@ -22,6 +22,13 @@ SERVER_FOLDER = Path("local") / ".server"
 """Below the work root. The dot keeps it apart from every environment, whose name begins with a letter."""
 
 
+def preflight(settings: Settings) -> str:
+    """Look for what the account must have, in both regions."""
+    from payinfra.preflight import account_settings
+
+    return account_settings(Aws(), settings.regions)
+
+
 def live(aws: Aws) -> "Live":
     """What the APIs call."""
     from payinfra.live import Live
@@ -42,6 +49,7 @@ class Toolbox:
     prove: Callable[["Outputs", Aws], "tuple[Proof, ...]"]
     verify: Callable[["Outputs", Aws, "VerifyRequest"], "Outcome"]
     live: Callable[[Aws], "Live"] = live
+    preflight: Callable[[Settings], str] = preflight
 
 
 def account(settings: Settings) -> str:

@@ -103,6 +103,7 @@ class World:
     protected: bool = False
     proven_with: list[Endpoints | None] = field(default_factory=list)
     outcome: Outcome = CLEAN
+    account_lacks: str = ""
     verified: Outcome = VERIFIED
     requests: list[VerifyRequest] = field(default_factory=list)
 
@@ -114,6 +115,7 @@ class World:
         )
         toolbox = Toolbox(
             account=lambda _settings: "123456789012",
+            preflight=self.preflight,
             local_up=lambda _settings, _emit: ENDPOINTS,
             local_addresses=lambda _settings: ENDPOINTS,
             synthesize=self.synthesize,
@@ -124,6 +126,11 @@ class World:
         )
         latest = self.folder / "cfn-outputs" / "flat-outputs.json"
         return Pipeline(settings, self.events.append, toolbox=toolbox, latest_outputs=latest)
+
+    def preflight(self, _settings: Settings) -> str:
+        if self.account_lacks:
+            raise EnvironmentUnusable(self.account_lacks)
+        return "all there"
 
     def synthesize(self, settings: Settings, _endpoints: Endpoints | None, _eager: bool) -> Path:
         self.protections.append(settings.protected)
@@ -341,6 +348,25 @@ def test_on_aws_nothing_local_is_started(world: World) -> None:
     assert world.stages[0] == "account"
     assert "local" not in world.stages
     assert world.proven_with == [None]
+
+
+def test_on_aws_what_the_account_lacks_stops_a_deployment_but_no_destruction(world: World) -> None:
+    world.target, world.account_lacks = Target.AWS, "there is no role"
+    with pytest.raises(EnvironmentUnusable, match="there is no role"):
+        world.pipeline().deploy(yes)
+    assert world.terraform.calls == []
+    world.pipeline().destroy(yes)
+    assert "preflight" not in world.stages
+    world.account_lacks = ""
+    world.terraform.plans = [a_plan]
+    world.pipeline().deploy(yes)
+    assert world.stages.count("preflight") == 1
+
+
+def test_nothing_is_asked_of_an_account_that_is_embedded(world: World) -> None:
+    world.account_lacks = "there is no role"
+    world.pipeline().deploy(yes)
+    assert "preflight" not in world.stages
 
 
 @pytest.mark.parametrize("command", ["synth", "plan", "deploy", "destroy"])

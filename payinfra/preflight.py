@@ -1,0 +1,44 @@
+"""What an environment needs of its account but may not own, looked at before anything is changed."""
+
+from collections.abc import Iterable
+
+from payinfra.aws import Aws
+from payinfra.errors import EnvironmentUnusable
+
+ROLE_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+"""AWS's own policy for the role with which API Gateway writes logs (API Gateway developer guide, "Set up
+CloudWatch logging for REST APIs")."""
+
+
+def account_settings(aws: Aws, regions: Iterable[str]) -> str:
+    """Look for API Gateway's CloudWatch role, one per account and region; what was found, in a phrase.
+
+    It belongs to no environment's stack: the first one destroyed would take it from all others. Without it
+    API Gateway refuses a stage that logs, in the middle of an apply.
+
+    Raises:
+        EnvironmentUnusable: a region has none, or the question was refused.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        without = [
+            region for region in regions if not aws.apigateway(region).get_account().get("cloudwatchRoleArn")
+        ]
+    except (BotoCoreError, ClientError) as error:
+        raise EnvironmentUnusable(
+            f"API Gateway does not tell its account settings: {error}.",
+            "Allow apigateway:GET on /account, in both regions.",
+        ) from None
+    if without:
+        raise EnvironmentUnusable(
+            f"API Gateway has no CloudWatch role in {' and '.join(without)}, so it cannot write logs.",
+            f"Make a role that apigateway.amazonaws.com may assume, with {ROLE_POLICY}, and set it in each: "
+            + "; ".join(
+                f"aws apigateway update-account --region {region} --patch-operations "
+                "op=replace,path=/cloudwatchRoleArn,value=ROLE_ARN"
+                for region in without
+            )
+            + ".",
+        )
+    return "API Gateway may write logs"
