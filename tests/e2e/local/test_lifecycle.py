@@ -37,6 +37,7 @@ def gone(pid: int) -> bool:
 def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
     assert gone(pid)
+    assert gone(pid)
 
 
 def test_it_is_ready_in_five_seconds_says_where_and_prints_nothing(
