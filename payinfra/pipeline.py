@@ -37,18 +37,16 @@ Confirm = Callable[[Plan], bool]
 
 
 def differing(plan: Plan) -> tuple[Difference, ...]:
-    """What a plan would change, and whether it drifted.
+    """What a plan would change.
 
-    Not a refresh-only plan, which names every attribute that the provider fills in later, four for each
-    five resources of a fresh deployment: only what Terraform would change back is drift that matters.
+    Not a refresh-only plan: on a fresh deployment that names every attribute which the provider fills in
+    later, in most of the resources. What Terraform would change back is the drift that matters.
     """
-    drifted = {change.address for change in plan.drift}
-    changes = tuple(
-        Difference(change.address, change.action.value, change.address in drifted)
-        for change in plan.changes
-        if change.action is not ChangeAction.READ
+    changes = (change for change in plan.changes if change.action is not ChangeAction.READ)
+    return (
+        *(Difference(change.address, change.action.value) for change in changes),
+        *(Difference(f"output {one.name}", one.action.value) for one in plan.outputs),
     )
-    return changes or tuple(Difference(f"output {one.name}", one.action.value, True) for one in plan.outputs)
 
 
 @dataclass

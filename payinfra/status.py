@@ -52,12 +52,13 @@ def gather(env: str, target: str, outputs: Outputs, aws: Aws, outputs_file: Path
     quick = Aws(aws.endpoints, connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
     with ThreadPoolExecutor(len(outputs.regions)) as asking:
         roles = zip(outputs.regions, ("primary", "secondary"), strict=True)
-        answers = [asking.submit(_region, quick, outputs, region, role) for region, role in roles]
+        answers = [asking.submit(region_status, quick, outputs, region, role) for region, role in roles]
         regions = tuple(answer.result() for answer in answers)
-    return Status(env, target, regions, outputs.failover_domain, _written(outputs_file))
+    return Status(env, target, regions, outputs.failover_domain, written(outputs_file))
 
 
-def _region(aws: Aws, outputs: Outputs, region: RegionOutputs, role: str) -> RegionStatus:
+def region_status(aws: Aws, outputs: Outputs, region: RegionOutputs, role: str) -> RegionStatus:
+    """One region, as far as it can be known."""
     unknown: list[str] = []
     observed = _known("health", lambda: _health(aws, region), unknown)
     ringing = _known("alarms", lambda: _ringing(aws, outputs, region), unknown)
@@ -90,7 +91,8 @@ def _known(what: str, ask: Callable[[], Sequence[str]], unknown: list[str]) -> S
         return ()
 
 
-def _written(file: Path) -> datetime | None:
+def written(file: Path) -> datetime | None:
+    """When a file was last written, in UTC; None where it is not there."""
     try:
         return datetime.fromtimestamp(file.stat().st_mtime, UTC)
     except FileNotFoundError:

@@ -40,7 +40,7 @@ def worst(result: ProbeResult) -> Kind:
 def line(result: ProbeResult) -> Text:
     """A result on one line."""
     kind = worst(result)
-    said = "; ".join(verdict.message for verdict in result.verdicts if verdict.message)
+    said = "; ".join(dict.fromkeys(verdict.message for verdict in result.verdicts if verdict.message))
     return Text.assemble(
         (f"{_MARKS[kind]} {kind.value:<5}", _STYLES[kind]),
         f" {result.rule.id:<13} {result.where}",

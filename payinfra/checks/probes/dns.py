@@ -57,6 +57,15 @@ def exchange(question: dns.message.Message, server: NameServer) -> dns.message.M
     return answer
 
 
+Resolver = Callable[[str, str], dns.message.Message]
+
+
+def resolve(name: str, kind: str, resolver: dns.resolver.Resolver | None = None) -> dns.message.Message:
+    """What a resolver answers: the machine's own, unless another is given."""
+    asked = resolver or dns.resolver.get_default_resolver()
+    return asked.resolve(name, kind, lifetime=TIMEOUT_S, raise_on_no_answer=False).response
+
+
 @dataclass(frozen=True)
 class DnspythonDns:
     """The real thing.
@@ -67,6 +76,7 @@ class DnspythonDns:
 
     embedded: str = ""
     exchange: Exchange = exchange
+    resolver: Resolver = resolve
 
     def servers(self, names: Sequence[str]) -> tuple[NameServer, ...]:
         """The addresses of these name servers; see `Dns`."""
@@ -82,8 +92,7 @@ class DnspythonDns:
 
     def resolve(self, name: str, kind: str) -> DnsAnswer:
         """The machine's resolver's answer; see `Dns`."""
-        said = dns.resolver.resolve(name, kind, lifetime=TIMEOUT_S, raise_on_no_answer=False)
-        return _answer(said.response, kind)
+        return _answer(self.resolver(name, kind), kind)
 
 
 def _answer(message: dns.message.Message, kind: str) -> DnsAnswer:

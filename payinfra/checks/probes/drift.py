@@ -17,24 +17,16 @@ DRIFT = Rule(
 
 @dataclass(frozen=True)
 class Difference:
-    """A resource that Terraform would change.
-
-    Attributes:
-        drifted: whether it was changed outside Terraform; if not, the stack was, since it was deployed.
-    """
+    """A resource that Terraform would change, and how."""
 
     address: str
     action: str
-    drifted: bool
 
 
 def judge(where: str, differences: Sequence[Difference], seconds: float) -> ProbeResult:
     """The drift that one plan found, with how long it took."""
-    verdicts = tuple(Verdict.failed(_message(each), each.address) for each in differences)
+    verdicts = tuple(
+        Verdict.failed(f"it is not as the stack declares it: Terraform would {each.action} it", each.address)
+        for each in differences
+    )
     return ProbeResult(DRIFT, where, verdicts or (Verdict.passed(),), seconds)
-
-
-def _message(difference: Difference) -> str:
-    if difference.drifted:
-        return f"it was changed outside Terraform, which would {difference.action} it"
-    return f"the stack declares something else than what was deployed: Terraform would {difference.action} it"

@@ -3,7 +3,15 @@
 import re
 from collections.abc import Mapping
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+)
+from botocore.exceptions import (
+    ConnectionError as NoConnection,
+)
 from dns.exception import DNSException
 from httpx import TransportError
 
@@ -37,7 +45,7 @@ def is_absent(error: ClientError) -> bool:
 def is_passing(error: BaseException) -> bool:
     """Whether it is worth asking again."""
     match error:
-        case NotYet() | HTTPClientError() | TransportError() | DNSException():
+        case NotYet() | HTTPClientError() | NoConnection() | TransportError() | DNSException():
             return True
         case ClientError():
             return bool(_THROTTLED.search(code_of(error))) or _status(error.response) >= 500

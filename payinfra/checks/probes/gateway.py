@@ -108,15 +108,15 @@ def a_payment_is_recorded_once(live: Live, site: Site) -> Verdicts:
     """HTTP: POST /payments twice with one idempotency key; SSM for the API key."""
     canary = canaries.payment(live, site.region)
     key = api_key(live, site)
-    paid: Answer | None = None
+    payment_id = ""
     try:
         paid = live.patience.poll(lambda: pay(live, site.outputs.api_endpoint, key, canary, (200, 201)))
+        payment_id = str(paid.fields().get("payment_id", ""))
         replay = live.patience.poll(lambda: pay(live, site.outputs.api_endpoint, key, canary, (200, 201)))
     finally:
-        if paid is not None:
-            canaries.remove_payment(live, site, str(paid.fields().get("payment_id", "")))
+        canaries.remove_payment(live, site, payment_id)
     faults = [*differences((("the replay's status", replay.status, 200),))]
-    if replay.fields().get("payment_id") != paid.fields().get("payment_id"):
+    if str(replay.fields().get("payment_id", "")) != payment_id:
         faults.append("the replay is another payment")
     return all_of(faults, f"{paid.status} in {paid.seconds * 1000:.0f} ms")
 

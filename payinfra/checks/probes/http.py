@@ -4,7 +4,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -81,18 +81,24 @@ class Tls(Protocol):
         """
 
 
+def shake_hands(host: str, port: int, context: ssl.SSLContext | None = None) -> str:
+    """When the certificate of a host ends, in OpenSSL's words; chain and name are verified."""
+    context = context or ssl.create_default_context()
+    with (
+        socket.create_connection((host, port), timeout=TIMEOUT_S) as plain,
+        context.wrap_socket(plain, server_hostname=host) as secured,
+    ):
+        return str((secured.getpeercert() or {}).get("notAfter", ""))
+
+
 @dataclass(frozen=True)
 class RealTls:
     """The real thing."""
 
     port: int = 443
+    handshake: Callable[[str, int], str] = shake_hands
 
     def days_left(self, host: str, now: datetime) -> int:
-        """A handshake that verifies chain and name; see `Tls`."""
-        context = ssl.create_default_context()
-        with (
-            socket.create_connection((host, self.port), timeout=TIMEOUT_S) as plain,
-            context.wrap_socket(plain, server_hostname=host) as secured,
-        ):
-            ends = str((secured.getpeercert() or {}).get("notAfter", ""))
-        return (datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) - now).days
+        """See `Tls`."""
+        ends = ssl.cert_time_to_seconds(self.handshake(host, self.port))
+        return (datetime.fromtimestamp(ends, UTC) - now).days

@@ -1,0 +1,83 @@
+"""Canaries: marked, the same when they are sent again, and removed, also after a run that was killed."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from payinfra.checks.probes import canaries
+from tests.unit.probes.conftest import EAST, NOW, WEST, World, declared, error
+
+CUSTOMER = {"S": "payinfra-canary-demo"}
+
+
+def item(id: str, minutes_ago: float) -> dict[str, dict[str, str]]:
+    at = NOW - timedelta(minutes=minutes_ago)
+    number = str(int(at.timestamp() * 1000))
+    return {"payment_id": {"S": id}, "timestamp": {"N": number}, "customer_id": CUSTOMER}
+
+
+def test_a_canary_carries_environment_and_run_and_is_the_same_again(world: World) -> None:
+    live = world.live()
+    canary = canaries.payment(live, EAST)
+    assert canary.body["metadata"] == {"canary": "run1", "environment": "demo"}
+    assert canary == canaries.payment(live, EAST)
+    assert canary.key != canaries.payment(replace(live, run="run2"), EAST).key
+    assert canary.key != canaries.payment(live, WEST).key
+
+
+def test_runs_differ() -> None:
+    assert canaries.new_run() != canaries.new_run()
+
+
+def test_a_payment_without_an_id_is_not_looked_for(world: World) -> None:
+    canaries.remove_payment(world.live(), world.live().sites[0], "")
+    assert world.calls == []
+
+
+def test_what_this_run_and_killed_runs_left_is_removed_and_nothing_else(world: World) -> None:
+    world.items = {
+        "mine": item("mine", 0),
+        "killed": item("killed", 11),
+        "going-on": item("going-on", 2),
+        "real": {"payment_id": {"S": "real"}, "timestamp": {"N": "5"}},
+    }
+    canaries.remove_left_over(world.live())
+    assert set(world.items) == {"going-on", "real"}
+
+
+def test_old_objects_are_removed_and_new_ones_stay(world: World) -> None:
+    world.objects = {(EAST, "canary/demo/old"): {}, (EAST, "audit/x"): {}}
+    canaries.remove_left_over(world.live())
+    assert len(world.objects) == 2
+    later = replace(world.live(), began=NOW + timedelta(minutes=11))
+    canaries.remove_left_over(later)
+    assert set(world.objects) == {(EAST, "audit/x")}
+
+
+def test_delete_markers_are_removed_too(world: World) -> None:
+    deleted: list[str] = []
+
+    def delete(_region: str, call: object) -> dict[str, str]:
+        deleted.append(str(call))
+        return {}
+
+    world.say("s3", "list_object_versions", {"DeleteMarkers": [{"Key": "canary/demo/x", "VersionId": "7"}]})
+    world.answers["s3", "delete_object"] = delete
+    canaries.remove_versions(world.live(), world.live().sites[0], "canary/demo/")
+    assert len(deleted) == 1
+    assert "'VersionId': '7'" in deleted[0]
+
+
+def test_locked_objects_are_left_to_expire(world: World) -> None:
+    world.declared = declared(retention=replace(declared().retention, object_lock=1))
+    world.objects = {(EAST, "canary/demo/old"): {}}
+    canaries.remove_left_over(replace(world.live(), began=NOW + timedelta(hours=1)))
+    assert world.objects
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InternalError"])
+def test_a_region_that_refuses_is_left_as_it_is(world: World, code: str) -> None:
+    world.say("dynamodb", "query", error(code))
+    canaries.remove_left_over(world.live())
+    assert ("dynamodb", "query", WEST) in world.calls

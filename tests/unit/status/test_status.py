@@ -1,0 +1,61 @@
+"""An environment's status: what is known is shown, and what is not is said to be unknown."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from payinfra.aws import Aws
+from payinfra.status import region_status, written
+from tests.unit.probes.conftest import EAST, outputs
+
+Reply = Callable[[], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Answering(Aws):
+    """Gives one answer to each operation."""
+
+    health: Reply = dict
+    alarms: Reply = dict
+
+    def client(self, service: str, region: str) -> Any:
+        return self
+
+    def get_health_check_status(self, **_call: object) -> Mapping[str, Any]:
+        return self.health()
+
+    def describe_alarms(self, **_call: object) -> Mapping[str, Any]:
+        return self.alarms()
+
+
+def denied() -> Mapping[str, Any]:
+    raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeAlarms")
+
+
+def observed() -> Mapping[str, Any]:
+    return {"HealthCheckObservations": [{"StatusReport": {"Status": "Success: 200"}}, {}]}
+
+
+def test_health_and_alarms_are_counted() -> None:
+    aws = Answering(
+        health=observed,
+        alarms=lambda: {"MetricAlarms": [{"AlarmName": "errors", "StateValue": "ALARM"}, {"AlarmName": "x"}]},
+    )
+    found = region_status(aws, outputs(), outputs().primary, "primary")
+    assert (found.region, found.healthy, found.checkers, found.ringing) == (EAST, 1, 2, ("errors",))
+    assert found.unknown == ()
+
+
+def test_what_is_denied_is_unknown_and_hides_nothing_else() -> None:
+    found = region_status(Answering(health=observed, alarms=denied), outputs(), outputs().primary, "primary")
+    assert found.checkers == 2
+    assert found.unknown[0].startswith("alarms: An error occurred (AccessDenied)")
+
+
+def test_an_environment_that_was_not_deployed_from_here_has_no_date(tmp_path: Path) -> None:
+    assert written(tmp_path / "outputs.json") is None
+    (tmp_path / "outputs.json").write_text("{}")
+    assert written(tmp_path / "outputs.json") is not None
