@@ -322,6 +322,13 @@ class Pipeline:
     def _release(self, terraform: Terraform) -> None:
         """Take the deletion protection off what is there, so that it can be deleted."""
         release = self._plan(terraform, self._plan_file, stage="release")
+        if release.add:  # a deployment that ended half-way: what it has not made need not be made now
+            there = tuple(
+                change.address for change in release.changes if change.action is ChangeAction.UPDATE
+            )
+            if not there:
+                return
+            release = self._plan(terraform, self._plan_file, targets=there, stage="release")
         guard(release)
         if release.has_changes:
             self._apply_plan(terraform, release, "release")

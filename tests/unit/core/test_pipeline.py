@@ -45,6 +45,10 @@ def a_plan(file: Path, *, type_: str = "aws_kms_alias", action: ChangeAction = C
     return Plan(file, 1, 0, 0, (Change(f"{type_}.x", type_, action),))
 
 
+def an_update(file: Path) -> Plan:
+    return Plan(file, 0, 1, 0, (Change("aws_kms_key.x", "aws_kms_key", ChangeAction.UPDATE),))
+
+
 CLEAN = Outcome("check", (), (), (), summarize(()))
 VERIFIED = replace(CLEAN, tool="verify")
 
@@ -417,7 +421,7 @@ def test_a_destruction_that_nobody_confirms_destroys_nothing(world: World) -> No
 
 def test_a_protected_environment_is_released_before_it_is_destroyed(world: World) -> None:
     world.protected = True
-    world.terraform.plans = [a_plan, a_plan, a_plan]
+    world.terraform.plans = [a_plan, an_update, a_plan]
     world.pipeline().destroy(yes)
     asked = ["plan -destroy", "plan", "apply plan.tfplan", "plan -destroy", "apply plan.tfplan"]
     assert world.terraform.calls == ["init", *asked]
@@ -427,6 +431,27 @@ def test_a_protected_environment_is_released_before_it_is_destroyed(world: World
 def test_what_is_released_already_is_not_released_again(world: World) -> None:
     world.protected = True
     world.terraform.plans = [a_plan, empty, a_plan]
+    world.pipeline().destroy(yes)
+    assert world.terraform.calls == ["init", "plan -destroy", "plan", "plan -destroy", "apply plan.tfplan"]
+
+
+def test_releasing_what_was_deployed_half_way_makes_nothing(world: World) -> None:
+    world.protected = True
+    half = Change("aws_kms_key.there", "aws_kms_key", ChangeAction.UPDATE)
+    missing = Change("aws_sns_topic.missing", "aws_sns_topic", ChangeAction.CREATE)
+    world.terraform.plans = [
+        a_plan,
+        lambda file: Plan(file, 1, 1, 0, (half, missing)),
+        lambda file: Plan(file, 0, 1, 0, (half,)),
+        a_plan,
+    ]
+    world.pipeline().destroy(yes)
+    assert world.terraform.calls[2:5] == ["plan", "plan aws_kms_key.there", "apply plan.tfplan"]
+
+
+def test_where_nothing_that_is_there_is_protected_nothing_is_released(world: World) -> None:
+    world.protected = True
+    world.terraform.plans = [a_plan, a_plan, a_plan]
     world.pipeline().destroy(yes)
     assert world.terraform.calls == ["init", "plan -destroy", "plan", "plan -destroy", "apply plan.tfplan"]
 
