@@ -117,6 +117,8 @@ def test_a_killed_server_is_said_so_and_finds_its_state_when_it_is_started_again
 
 def test_the_end_of_a_killed_server_is_tidy(local: Any) -> None:
     kill(local.endpoints.pid)
+    # The kernel lets go of the lock with the last of the process's threads, a moment after the first.
+    assert server.Watch().until(lambda: server._free(StateFolder(local.folder)), 10)
     assert not server.down(local.folder)
     assert not server.was_killed(local.folder)
 
