@@ -1,82 +1,111 @@
-"""Synthesize with the newest AWS bindings, installed beside the pinned ones, and compare: `make compat`.
+"""Synthesizes the stack, unchanged, with the newest bindings of the AWS provider, and says what differs.
 
-The stack must need no change for AWS provider 6; what differs is the provider's version and nothing else.
+python -m scripts.compat [--folder FOLDER]
+
+The bindings are installed beside, into a folder that is put before the others on the path of a process of its
+own, so that nothing of the environment changes. Exits with 0 where both syntheses succeed, whatever differs:
+another version of the provider is another schema.
 """
 
 import argparse
-import difflib
+import json
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-BINDINGS = "cdktf-cdktf-provider-aws"
-NEWER = "21.22.1"
-
-SYNTHESIZE = """
-import sys
-from pathlib import Path
-if sys.argv[2]:
-    sys.path.insert(0, sys.argv[2])
-from payinfra import bindings, stacks
-from payinfra.settings import Settings
-bindings.prepare()
-out = Path(sys.argv[1])
-settings = Settings.resolve({"work_root": Path(".payinfra")}, folder=out)
-print(stacks.synthesize(settings, out=out) / "cdk.tf.json")
-"""
-
-VARIANTS = {
-    "own zone": {"PAYINFRA_ENV": "pr123"},
-    "domain": {
-        "PAYINFRA_ENV": "prod",
-        "PAYINFRA_PRIMARY_REGION": "eu-west-1",
-        "PAYINFRA_DOMAIN": "pay.example.com",
-        "PAYINFRA_HOSTED_ZONE_ID": "Z0123456789ABC",
-        "PAYINFRA_ALARM_EMAIL": "oncall@example.com",
-        "PAYINFRA_OBJECT_LOCK_DAYS": "30",
-        "PAYINFRA_RESERVED_CONCURRENCY": "50",
-        "PAYINFRA_CORS_ORIGINS": "https://shop.example.com",
-    },
+REQUIREMENT = "cdktf-cdktf-provider-aws>=21,<22"
+SETTINGS = {
+    "PAYINFRA_ENV": "compat",
+    "PAYINFRA_PRIMARY_REGION": "eu-west-1",
+    "PAYINFRA_PROTECTED": "true",
+    "PAYINFRA_DOMAIN": "pay.example.com",
+    "PAYINFRA_HOSTED_ZONE_ID": "Z0123456789ABC",
+    "PAYINFRA_ALARM_EMAIL": "oncall@example.com",
+    "PAYINFRA_OBJECT_LOCK_DAYS": "30",
+    "PAYINFRA_RESERVED_CONCURRENCY": "50",
 }
+"""Every switch, so that every construct is synthesized."""
+VERSION = "import importlib.metadata as m; print(m.version('cdktf-cdktf-provider-aws'))"
+Leaves = dict[str, object]
 
 
-def differences(before: str, after: str) -> Iterator[str]:
-    """The lines that differ, apart from the provider's version."""
-    changed = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
-    return (line for line in list(changed)[2:] if not line.startswith("@@") and '"version": "' not in line)
+def install(folder: Path) -> Path:
+    """Install the newest bindings of the next major version below `folder`, unless they are there."""
+    target = folder / "bindings"
+    if not (target / "cdktf_cdktf_provider_aws").is_dir():
+        # Without their dependencies: those of the environment are what they must work with.
+        command = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--target", str(target)]
+        subprocess.run([*command, REQUIREMENT], check=True)
+    return target
 
 
-def synthesize(folder: Path, variables: dict[str, str], beside: Path | None) -> str:
-    """The text of a variant's cdk.tf.json, with the bindings in `beside` where it is given."""
-    # A cache of its own: jsii's index remembers one version of a package.
-    environment = {**os.environ, **variables, "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(folder / "jsii")}
-    command = [sys.executable, "-c", SYNTHESIZE, str(folder / "out"), str(beside or "")]
-    run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return Path(run.stdout.splitlines()[-1]).read_text(encoding="utf-8")
+def environment(bindings: Path | None, out: Path) -> dict[str, str]:
+    """The variables of a synthesis: ours alone, and the other bindings before those that are installed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PAYINFRA_", "CDKTF_"))}
+    path = [str(bindings)] if bindings else []
+    return (
+        kept
+        | SETTINGS
+        | {
+            "CDKTF_OUTDIR": str(out),
+            "PAYINFRA_WORK_ROOT": str(out.parent / "work"),
+            "PYTHONPATH": os.pathsep.join([*path, *filter(None, [kept.get("PYTHONPATH")])]),
+        }
+    )
+
+
+def synthesize(bindings: Path | None, out: Path) -> tuple[str, Mapping[str, object]]:
+    """The version of the bindings, and what cdk.tf.json holds."""
+    variables = environment(bindings, out)
+    version = subprocess.run(
+        [sys.executable, "-c", VERSION], env=variables, check=True, capture_output=True, text=True
+    )
+    subprocess.run([sys.executable, "-m", "payinfra.stacks"], env=variables, check=True)
+    (manifest,) = out.glob("stacks/*/cdk.tf.json")
+    content: Mapping[str, object] = json.loads(manifest.read_bytes())
+    return version.stdout.strip(), content
+
+
+def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every single value, by its path. What cdktf notes about itself is no part of the stack."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            if name != "//":
+                yield from leaves(part, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from leaves(part, f"{path}[{number}]")
+    else:
+        yield path, value
+
+
+def differences(ours: Mapping[str, object], newest: Mapping[str, object]) -> tuple[str, ...]:
+    """A line for each value that only one synthesis has, or that differs."""
+    old, new = Leaves(leaves(ours)), Leaves(leaves(newest))
+    return tuple(
+        f"{path}: {old[path]!r} -> {new[path]!r}"
+        if path in old and path in new
+        else f"{path}: only in {'the present one' if path in old else 'the newest one'}: "
+        f"{old.get(path, new.get(path))!r}"
+        for path in sorted(old.keys() | new.keys())
+        if path not in old or path not in new or old[path] != new[path]
+    )
 
 
 def main() -> int:
-    """Compare each variant, and give the exit code: 1 where anything differs."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--version", default=NEWER, help=f"of {BINDINGS} (default {NEWER})")
-    version = parser.parse_args().version
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        beside = folder / "bindings"
-        pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-compile"]
-        subprocess.run([*pip, "--target", str(beside), f"{BINDINGS}=={version}"], check=True)
-        found = 0
-        for variant, variables in VARIANTS.items():
-            ours = synthesize(folder / "pinned", variables, None)
-            theirs = synthesize(folder / "newer", variables, beside)
-            lines = list(differences(ours, theirs))
-            found += len(lines)
-            outcome = "\n".join(lines) or "no difference but the provider's version"
-            sys.stdout.write(f"{variant}: {outcome}\n")
-    return 1 if found else 0
+    """Install, synthesize twice, compare."""
+    parser = argparse.ArgumentParser(description="Synthesize with the newest bindings of the AWS provider.")
+    parser.add_argument("--folder", type=Path, default=Path("build/compat"))
+    folder: Path = parser.parse_args().folder.absolute()
+    bindings = install(folder)
+    our_version, ours = synthesize(None, folder / "present")
+    version, newest = synthesize(bindings, folder / "newest")
+    found = differences(ours, newest)
+    sys.stdout.write(f"cdktf-cdktf-provider-aws {our_version} and {version}: {len(found)} differences\n")
+    sys.stdout.writelines(f"  {line}\n" for line in found)
+    return 0
 
 
 if __name__ == "__main__":
