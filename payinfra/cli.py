@@ -4,7 +4,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -65,6 +65,13 @@ AllowDestroyOption = Annotated[
 ]
 
 
+def _begin_bindings(arguments: Mapping[str, object]) -> None:
+    """Start cdktf's runtime beside everything else that a command does first."""
+    from payinfra import bindings
+
+    bindings.begin(eager=bool(arguments["eager_bindings"]))
+
+
 def main(run: Callable[[], object] = app) -> None:
     """The console script: every failure becomes one message and the right exit code."""
     try:
@@ -88,7 +95,7 @@ def main(run: Callable[[], object] = app) -> None:
 
 
 @app.command()
-@with_settings(STACK)
+@with_settings(STACK, first=_begin_bindings)
 def synth(
     settings: "Settings", *, fmt: FormatOption = Format.TABLE, eager_bindings: EagerOption = False
 ) -> None:
@@ -101,7 +108,7 @@ def synth(
 
 
 @app.command()
-@with_settings(STACK)
+@with_settings(STACK, first=_begin_bindings)
 def plan(
     settings: "Settings",
     *,
@@ -122,7 +129,7 @@ def plan(
 
 
 @app.command()
-@with_settings(STACK)
+@with_settings(STACK, first=_begin_bindings)
 def deploy(
     settings: "Settings",
     *,
@@ -210,7 +217,7 @@ def status(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
 
 
 @app.command()
-@with_settings(STACK)
+@with_settings(STACK, first=_begin_bindings)
 def destroy(
     settings: "Settings",
     *,

@@ -126,8 +126,14 @@ def settings_from(flags: Mapping[str, object]) -> "Settings":
     return Settings.resolve(values)
 
 
-def with_settings(options: tuple[SettingOption, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options and hand it what they come to as its first argument, `settings`."""
+def with_settings(
+    options: tuple[SettingOption, ...], *, first: Callable[[Mapping[str, object]], None] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options and hand it what they come to as its first argument, `settings`.
+
+    `first` is called with all arguments before the settings are resolved: for what is slow to start and can
+    do so meanwhile.
+    """
     fields = tuple(option.field for option in options)
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -135,6 +141,8 @@ def with_settings(options: tuple[SettingOption, ...]) -> Callable[[Callable[...,
 
         @functools.wraps(command)
         def run(**arguments: Any) -> None:
+            if first is not None:
+                first(arguments)
             flags = {field: arguments.pop(field) for field in fields}
             command(settings_from(flags), **arguments)
 
