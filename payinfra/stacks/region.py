@@ -154,7 +154,7 @@ class Region(Part):
             "health",
             props=HealthCheckProps(
                 place,
-                api_id=self.api.id,
+                api=self.api,
                 interval_s=settings.health_check_interval,
                 threshold=settings.health_check_threshold,
             ),

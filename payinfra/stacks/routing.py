@@ -39,7 +39,7 @@ class HealthCheckProps:
     """How a region's API is checked: `interval_s` between requests, `threshold` of them in a row."""
 
     place: Place
-    api_id: str
+    api: Api
     interval_s: int
     threshold: int
 
@@ -58,13 +58,15 @@ class HealthCheck(Part):
             *self.at("check"),
             provider=place.provider,
             type="HTTPS",
-            fqdn=execute_api_host(props.api_id, place.region),
+            fqdn=execute_api_host(props.api.id, place.region),
             port=443,
             resource_path=HEALTH_PATH,
             enable_sni=True,
             request_interval=props.interval_s,
             failure_threshold=props.threshold,
             tags={"Name": place.names.health(place.region)},
+            # A new check counts as healthy. Asking before there is a stage would make it unhealthy.
+            depends_on=[props.api.stage],
         )
         self.id = check.id
 
