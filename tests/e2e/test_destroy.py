@@ -1,11 +1,25 @@
-"""An environment comes and goes beside another, and leaves nothing behind."""
+"""A protected environment under a domain of one's own comes beside another one, meets a bad update, goes, and
+leaves nothing behind. The tests are one story and stand in its order."""
 
 import json
+import shutil
+import threading
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
-from tests.e2e.conftest import Deployment
+import httpx
+import pytest
+
+from payinfra.outputs import Declared
+from payinfra.packaging import handlers_folder
+from tests.e2e.conftest import Deployment, Project
 
 OTHER = "gone"
+DOMAIN = "pay.example.com"
+ROLES = ("primary", "secondary")
 
 
 def everything(deployment: Deployment) -> dict[str, list[str]]:
@@ -41,6 +55,11 @@ def everything(deployment: Deployment) -> dict[str, list[str]]:
             f"{role} parameters": [
                 each["Name"] for each in deployment.client("ssm", role).describe_parameters()["Parameters"]
             ],
+            f"{role} custom domains": [each["domainName"] for each in apigateway.get_domain_names()["items"]],
+            f"{role} certificates": [
+                each["DomainName"]
+                for each in deployment.client("acm", role).list_certificates()["CertificateSummaryList"]
+            ],
             f"{role} aliases": [each["AliasName"] for each in kms.list_aliases()["Aliases"]],
             f"{role} live keys": [
                 json.dumps(kms.list_resource_tags(KeyId=each["KeyId"])["Tags"])
@@ -61,31 +80,231 @@ def everything(deployment: Deployment) -> dict[str, list[str]]:
     return found
 
 
-def test_an_environment_comes_and_goes_and_leaves_nothing(deployment: Deployment) -> None:
-    before = everything(deployment)
-    project = deployment.project
-    where = ("--env", OTHER, "--local")
-    deployed = project.run("deploy", *where, "--yes")
-    assert deployed.returncode == 0, deployed.stderr
-    during = everything(deployment)
-    assert any(OTHER in name for names in during.values() for name in names)
-    latest = project.folder / "cfn-outputs" / "flat-outputs.json"
-    assert json.loads(latest.read_text())["environment_suffix"] == OTHER
-    assert one_copy_of_the_provider(project.folder)
+@dataclass(frozen=True)
+class Visitor:
+    """The other environment: protected, under a domain of one's own.
 
-    destroyed = project.run("destroy", *where, "--yes", "--format", "json")
+    Attributes:
+        before: what stood before it came.
+        zone_id: the domain's zone, which is not the environment's.
+    """
+
+    deployment: Deployment
+    before: dict[str, list[str]]
+    zone_id: str
+    outputs: dict[str, str]
+
+    @property
+    def project(self) -> Project:
+        """Where it was deployed from."""
+        return self.deployment.project
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What every command about it is given."""
+        return flags(self.zone_id)
+
+    def client(self, service: str, role: str) -> Any:
+        """A boto3 client in one of the regions."""
+        return self.deployment.client(service, role)
+
+    def version(self, role: str) -> str:
+        """The version of the function that a region's API calls."""
+        alias = self.client("lambda", role).get_alias(
+            FunctionName=self.outputs["lambda_function_name"], Name="live"
+        )
+        return str(alias["FunctionVersion"])
+
+    def code(self, role: str) -> str:
+        """The hash of the latest code that a region was sent."""
+        function = self.client("lambda", role).get_function_configuration(
+            FunctionName=self.outputs["lambda_function_name"]
+        )
+        return str(function["CodeSha256"])
+
+    def health_url(self, role: str) -> str:
+        """A region's health page."""
+        endpoint = self.outputs["api_endpoint" if role == "primary" else "secondary_api_endpoint"]
+        return endpoint.removesuffix("/payments") + "/health"
+
+
+def flags(zone_id: str) -> tuple[str, ...]:
+    where = ("--env", OTHER, "--local", "--protected")
+    return (*where, "--domain", DOMAIN, "--hosted-zone-id", zone_id)
+
+
+def stands(project: Project) -> bool:
+    """Whether the state knows of anything."""
+    state = project.folder / ".payinfra" / "local" / OTHER / "terraform.tfstate"
+    return state.exists() and bool(json.loads(state.read_text(encoding="utf-8"))["resources"])
+
+
+@pytest.fixture(scope="module")
+def visitor(deployment: Deployment) -> Iterator[Visitor]:
+    project, route53 = deployment.project, deployment.client("route53")
+    zone = route53.create_hosted_zone(Name=DOMAIN, CallerReference=str(uuid.uuid4()))["HostedZone"]
+    zone_id = zone["Id"].rpartition("/")[2]
+    before = everything(deployment)
+    try:
+        deployed = project.run("deploy", *flags(zone_id), "--yes")
+        assert deployed.returncode == 0, deployed.stderr
+        outputs = json.loads((project.folder / "cfn-outputs" / "flat-outputs.json").read_text())
+        yield Visitor(deployment, before, zone_id, outputs)
+    finally:
+        if stands(project):
+            project.run("destroy", *flags(zone_id), "--yes", "--yes-really", OTHER)
+        route53.delete_hosted_zone(Id=zone_id)
+
+
+def test_an_environment_comes_beside_another(visitor: Visitor) -> None:
+    during = everything(visitor.deployment)
+    assert any(OTHER in name for names in during.values() for name in names)
+    assert visitor.outputs["environment_suffix"] == OTHER
+    assert one_copy_of_the_provider(visitor.project.folder)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_domain_of_ones_own_has_certificates_and_names_in_both_regions(visitor: Visitor, role: str) -> None:
+    declared = Declared.from_json(visitor.outputs["declared"])
+    names = {visitor.outputs["failover_domain"], visitor.outputs["latency_domain"]}
+    assert declared.dns.delegated
+    assert all(name.endswith(f".{DOMAIN}") for name in names)
+    arn = declared.dns.certificates[ROLES.index(role)]
+    certificate = visitor.client("acm", role).describe_certificate(CertificateArn=arn)["Certificate"]
+    assert certificate["Status"] == "ISSUED"
+    assert set(certificate["SubjectAlternativeNames"]) == names
+    tags = visitor.client("acm", role).list_tags_for_certificate(CertificateArn=arn)["Tags"]
+    assert declared.tags.items() <= {tag["Key"]: tag["Value"] for tag in tags}.items()
+    gateway = visitor.client("apigateway", role)
+    for name in names:
+        domain = gateway.get_domain_name(domainName=name)
+        assert domain["domainNameStatus"] == "AVAILABLE"
+        assert domain["endpointConfiguration"]["types"] == ["REGIONAL"]
+        assert (domain["regionalCertificateArn"], domain["securityPolicy"]) == (arn, "TLS_1_2")
+        (mapping,) = gateway.get_base_path_mappings(domainName=name)["items"]
+        api = declared.regions[ROLES.index(role)].api
+        assert (mapping["restApiId"], mapping["stage"], mapping["basePath"]) == (api.id, "prod", "(none)")
+
+
+def test_aliases_lead_to_both_regions_and_proofs_of_ownership_are_written_once(visitor: Visitor) -> None:
+    declared, outputs = Declared.from_json(visitor.outputs["declared"]), visitor.outputs
+    assert outputs["hosted_zone_id"] == visitor.zone_id
+    records = visitor.client("route53", "primary").list_resource_record_sets(HostedZoneId=visitor.zone_id)[
+        "ResourceRecordSets"
+    ]
+    aliases = [record for record in records if "AliasTarget" in record]
+    assert len(aliases) == 4
+    for record in aliases:
+        role = ROLES[declared.dns.set_identifiers.index(record["SetIdentifier"])]
+        name, gateway = record["Name"].rstrip("."), visitor.client("apigateway", role)
+        domain = gateway.get_domain_name(domainName=name)
+        assert record["Type"] == "A"
+        assert record["AliasTarget"]["DNSName"].rstrip(".") == domain["regionalDomainName"]
+        assert record["AliasTarget"]["HostedZoneId"] == domain["regionalHostedZoneId"]
+        key = "health_check_id" if role == "primary" else "secondary_health_check_id"
+        assert record["HealthCheckId"] == outputs[key]
+        if name == outputs["failover_domain"]:
+            assert record["Failover"] == role.upper()
+        else:
+            assert record["Region"] == visitor.deployment.region(role)
+    proofs = [record for record in records if record["Type"] == "CNAME"]
+    assert len(proofs) == 2, "one for each name, whatever the number of regions"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_payment_gets_through_a_name_of_ones_own(visitor: Visitor, role: str) -> None:
+    region = visitor.deployment.region(role)
+    url = visitor.deployment.endpoints.regions[region]
+    for name in (visitor.outputs["failover_domain"], visitor.outputs["latency_domain"]):
+        answer = httpx.get(f"{url}/health", headers={"Host": name}, timeout=30)
+        assert (answer.status_code, answer.json()["region"]) == (200, region)
+
+
+def test_what_is_protected_says_so_where_it_counts(visitor: Visitor) -> None:
+    table = visitor.client("dynamodb", "primary").describe_table(
+        TableName=visitor.outputs["dynamodb_table_name"]
+    )
+    assert table["Table"]["DeletionProtectionEnabled"] is True
+    for role, name in zip(ROLES, ("s3_bucket_name", "secondary_s3_bucket_name"), strict=True):
+        versions = visitor.client("s3", role).list_object_versions(Bucket=visitor.outputs[name])
+        assert versions["Versions"], "payments left audit objects: the buckets are not empty"
+
+
+def test_a_handler_that_answers_500_never_reaches_the_primary(visitor: Visitor, tmp_path: Path) -> None:
+    shutil.copytree(
+        handlers_folder() / "payments", tmp_path / "payments", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    with (tmp_path / "payments" / "handler.py").open("a", encoding="utf-8") as handler:
+        handler.write(BROKEN)
+    versions = {role: visitor.version(role) for role in ROLES}
+    good = visitor.code("primary")
+    with Onlooker(visitor.health_url("primary")) as primary:
+        updated = visitor.project.run("deploy", *visitor.flags, "--yes", "--handlers", str(tmp_path))
+    assert updated.returncode == 1, updated.stderr
+    assert "Wave 1 of 2, secondary: " in updated.stderr
+    assert "does not serve payments" in updated.stderr
+    assert f"points to version {versions['secondary']} again" in updated.stderr
+    assert visitor.code("secondary") != good, "the secondary was sent the handler"
+    assert visitor.code("primary") == good, "the primary was not"
+    assert {role: visitor.version(role) for role in ROLES} == versions
+    assert primary.seen == {200}
+    assert [httpx.get(visitor.health_url(role), timeout=30).status_code for role in ROLES] == [200, 200]
+
+
+def test_a_protected_environment_is_not_destroyed_by_yes_alone(visitor: Visitor) -> None:
+    for said in ((), ("--yes-really", "another")):
+        refused = visitor.project.run("destroy", *visitor.flags, "--yes", *said)
+        assert refused.returncode == 2
+        assert f"--yes-really {OTHER}" in refused.stderr
+    assert everything(visitor.deployment) != visitor.before
+
+
+def test_an_environment_goes_and_leaves_nothing(visitor: Visitor) -> None:
+    project, deployment = visitor.project, visitor.deployment
+    really = ("--yes", "--yes-really", OTHER)
+    destroyed = project.run("destroy", *visitor.flags, *really, "--format", "json")
     assert destroyed.returncode == 0, destroyed.stderr
     assert json.loads(destroyed.stdout)["destroyed"] > 100
     after = everything(deployment)
     assert {kind: sorted(names) for kind, names in after.items()} == {
-        kind: sorted(names) for kind, names in before.items()
+        kind: sorted(names) for kind, names in visitor.before.items()
     }
-    assert not latest.exists()
-    again = project.run("destroy", *where, "--yes")
+    assert not (project.folder / "cfn-outputs" / "flat-outputs.json").exists()
+    again = project.run("destroy", *visitor.flags, *really)
     assert "nothing to destroy" in again.stdout
     assert json.loads(project.run("plan", "--env", deployment.env, "--local", "--format", "json").stdout)[
         "summary"
     ] == {"add": 0, "change": 0, "destroy": 0}
+
+
+BROKEN = """
+
+def handle(event, context):
+    return {"statusCode": 500, "headers": {"content-type": "application/json"}, "body": "{}"}
+"""
+
+
+class Onlooker:
+    """Asks a page again and again from a thread, and remembers every status that it saw."""
+
+    def __init__(self, url: str) -> None:
+        self.seen: set[int] = set()
+        self._url = url
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._enough.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        with httpx.Client(timeout=30) as client:
+            while not self._enough.wait(0.2):
+                self.seen.add(client.get(self._url).status_code)
 
 
 def one_copy_of_the_provider(folder: Path) -> bool:
