@@ -322,13 +322,8 @@ class Outputs:
         Raises:
             EnvironmentUnusable: an output is missing or is no text.
         """
-        wanted = (
-            *REGION_OUTPUTS,
-            *(SECONDARY_PREFIX + name for name in REGION_OUTPUTS),
-            *COMMON_OUTPUTS,
-        )
-        texts = {name: value for name in wanted if isinstance(value := flat.get(name), str) and value}
-        missing = [name for name in wanted if name not in texts]
+        texts = _texts(flat)
+        missing = [name for name in _WANTED if name not in texts]
         if missing:
             raise EnvironmentUnusable(f"The environment's outputs lack {', '.join(missing)}.", _REDEPLOY)
         return cls(
@@ -340,6 +335,11 @@ class Outputs:
             environment_suffix=texts["environment_suffix"],
             declared_json=texts["declared"],
         )
+
+    @staticmethod
+    def is_whole(flat: Mapping[str, object]) -> bool:
+        """Whether every output is there: a deployment that was cut off leaves some out."""
+        return len(_texts(flat)) == len(_WANTED)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -359,6 +359,13 @@ class Outputs:
         if not isinstance(flat, dict):
             raise EnvironmentUnusable(f"{path} holds no JSON object.", "Deploy the environment again.")
         return cls.from_flat(flat)
+
+
+_WANTED = (*REGION_OUTPUTS, *(SECONDARY_PREFIX + name for name in REGION_OUTPUTS), *COMMON_OUTPUTS)
+
+
+def _texts(flat: Mapping[str, object]) -> dict[str, str]:
+    return {name: value for name in _WANTED if isinstance(value := flat.get(name), str) and value}
 
 
 def _region(region: str, texts: Mapping[str, str], prefix: str) -> RegionOutputs:

@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from payinfra import tools
@@ -258,13 +258,13 @@ class Pipeline:
         with self._stage(stage) as running:
             plan = terraform.plan(out.resolve(), destroy=destroy, targets=targets)
             running.detail = headline(plan)
-        return plan
+        return self._knowing(terraform, plan)
 
     def _read_plan(self, terraform: Terraform, saved: Path) -> Plan:
         with self._stage("plan") as stage:
             plan = terraform.show(saved.resolve())
             stage.detail = f"{headline(plan)}, from {saved}"
-        return plan
+        return self._knowing(terraform, plan)
 
     def _apply(self, terraform: Terraform, plan: Plan, confirm: Confirm) -> Outputs:
         if not plan.has_changes:
@@ -363,6 +363,13 @@ class Pipeline:
         return outcome((result,))
 
     # -- files ---------------------------------------------------------------------------------------
+
+    def _knowing(self, terraform: Terraform, plan: Plan) -> Plan:
+        """The plan, knowing whether the environment was ever deployed whole; asked only where it matters."""
+        if not plan.has_tainted or self._outputs_file.exists():
+            return plan
+        flat = {name: value.value for name, value in terraform.outputs().items()}
+        return replace(plan, unfinished=not Outputs.is_whole(flat))
 
     @property
     def _plan_file(self) -> Path:

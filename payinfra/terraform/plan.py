@@ -62,7 +62,8 @@ class Plan:
     """A saved plan: where it is and what applying it would do.
 
     `add`, `change` and `destroy` are Terraform's own counts: a replacement counts as one of each of add and
-    destroy. `drift` is what was found changed outside Terraform.
+    destroy. `drift` is what was found changed outside Terraform. `unfinished` says that the first deployment
+    was cut off: nothing that it left half made can hold data yet.
     """
 
     file: Path
@@ -74,6 +75,12 @@ class Plan:
     drift: tuple[Change, ...] = ()
     lost_replicas: tuple[LostReplica, ...] = ()
     refresh_only: bool = False
+    unfinished: bool = False
+
+    @property
+    def has_tainted(self) -> bool:
+        """Whether something is replaced because an earlier apply was cut off while it was being made."""
+        return any(change.reason == TAINTED for change in self.changes)
 
     @property
     def has_changes(self) -> bool:
@@ -99,6 +106,8 @@ GUARDED: Mapping[str, str] = MappingProxyType(
 )
 
 TABLE = "aws_dynamodb_table"
+TAINTED = "tainted"
+"""Terraform's word for a resource whose making failed or was cut off; it is made anew."""
 LOSSES = {
     ChangeAction.DELETE: "would be deleted",
     ChangeAction.REPLACE: "would be deleted and made anew, empty",
@@ -111,7 +120,9 @@ def losses(plan: Plan) -> tuple[str, ...]:
     resources = tuple(
         f"{GUARDED[change.type]} {change.address} {LOSSES[change.action]}"
         for change in plan.changes
-        if change.type in GUARDED and change.action in LOSSES
+        if change.type in GUARDED
+        and change.action in LOSSES
+        and not (plan.unfinished and change.reason == TAINTED)
     )
     replicas = tuple(
         f"table {lost.address} would lose its replica in {lost.region}" for lost in plan.lost_replicas

@@ -66,6 +66,7 @@ class ScriptedTerraform:
 
     plans: list[Callable[[Path], Plan]]
     calls: list[str] = field(default_factory=list)
+    state: Mapping[str, OutputValue] | None = None
     binary: Binary = BINARY
 
     def init(self) -> None:
@@ -92,7 +93,7 @@ class ScriptedTerraform:
 
     def outputs(self) -> Mapping[str, OutputValue]:
         self.calls.append("output")
-        return values()
+        return values() if self.state is None else self.state
 
 
 @dataclass
@@ -482,3 +483,28 @@ def test_outputs_of_what_was_never_deployed_say_how_to_deploy(world: World) -> N
     with pytest.raises(EnvironmentUnusable, match="not deployed from this folder") as caught:
         world.pipeline().outputs()
     assert caught.value.hint == "Run `payinfra deploy --env demo --local`."
+
+
+def half_made(file: Path) -> Plan:
+    return Plan(file, 1, 0, 1, (Change("aws_kms_key.x", "aws_kms_key", ChangeAction.REPLACE, "tainted"),))
+
+
+def test_what_a_first_deployment_left_half_made_is_made_anew(world: World) -> None:
+    world.terraform.plans = [half_made]
+    world.terraform.state = {"api_endpoint": OutputValue("p", False, "string")}
+    world.pipeline().deploy(yes)
+    assert "apply plan.tfplan" in world.terraform.calls
+
+
+def test_what_is_tainted_in_an_environment_that_serves_is_guarded(world: World) -> None:
+    world.terraform.plans = [half_made]
+    with pytest.raises(GateFailed, match=r"aws_kms_key\.x would be deleted"):
+        world.pipeline().deploy(yes)
+
+
+def test_an_environment_with_outputs_of_its_own_is_not_asked_again(world: World) -> None:
+    world.terraform.plans = [a_plan, half_made]
+    world.pipeline().deploy(yes)
+    with pytest.raises(GateFailed, match=r"aws_kms_key\.x would be deleted"):
+        world.pipeline().deploy(yes, all_at_once=True)
+    assert "output" not in world.terraform.calls
