@@ -1,0 +1,71 @@
+"""A fixture for integration tests of one's own: what was deployed, and clients that reach it.
+
+Registered as a pytest plugin by payinfra's installation; nothing is imported until the fixture is asked for.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from payinfra.aws import Aws
+    from payinfra.outputs import Outputs
+
+FILE_VARIABLE = "PAYINFRA_OUTPUTS"
+FILE = Path("cfn-outputs") / "flat-outputs.json"
+SERVER = Path(".payinfra") / "local" / ".server"
+_LOOPBACK = "http://127.0.0.1:"
+
+
+@dataclass(frozen=True)
+class PayinfraOutputs:
+    """A deployment, for tests.
+
+    Attributes:
+        values: its typed outputs; `values.primary.api_endpoint` is the URL that payments are POSTed to.
+        aws: makes clients, for AWS or for the embedded AWS, wherever the deployment stands.
+    """
+
+    values: "Outputs"
+    aws: "Aws"
+
+    def client(self, service: str, role: str = "primary") -> Any:
+        """A boto3 client of a service in the region that is `primary` or `secondary`."""
+        region = {"primary": self.values.primary_region, "secondary": self.values.secondary_region}[role]
+        return self.aws.client(service, region)
+
+
+def load(file: Path, work_root: Path = Path()) -> PayinfraOutputs:
+    """The deployment whose flat outputs a file has.
+
+    Args:
+        work_root: the folder in which `payinfra deploy` ran.
+
+    Raises:
+        EnvironmentUnusable: the file cannot be read, or its deployment's embedded AWS does not run.
+    """
+    from payinfra.aws import Aws, Endpoints
+    from payinfra.errors import EnvironmentUnusable
+    from payinfra.outputs import Outputs
+
+    outputs = Outputs.read(file)
+    if not outputs.primary.api_endpoint.startswith(_LOOPBACK):
+        return PayinfraOutputs(outputs, Aws())
+    from payinfra.local import server
+
+    running = server.status((work_root / SERVER).absolute())
+    if running is None:
+        raise EnvironmentUnusable("The embedded AWS does not run.", "Run `payinfra local up`.")
+    found = running.endpoints
+    return PayinfraOutputs(outputs, Aws(Endpoints(found.regions, found.global_url, found.dns)))
+
+
+@pytest.fixture(scope="session")
+def payinfra_outputs(request: pytest.FixtureRequest) -> PayinfraOutputs:
+    """What stands: from PAYINFRA_OUTPUTS, or from cfn-outputs/flat-outputs.json below pytest's root."""
+    root = request.config.rootpath
+    given = os.environ.get(FILE_VARIABLE)
+    return load(Path(given) if given else root / FILE, root)

@@ -1,0 +1,109 @@
+"""`payinfra verify` and `payinfra status` as commands, on the shared deployment."""
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.conftest import Deployment
+
+
+def test_a_fresh_deployment_was_verified_and_says_so(deployment: "Deployment") -> None:
+    said = json.loads(deployment.history["deployed"].stdout)
+    assert said["verified"]["PASS"] > 70
+    assert said["verified"]["FAIL"] == said["verified"]["ERROR"] == 0
+
+
+def test_it_passes_and_its_json_is_that_of_check(deployment: "Deployment", tmp_path: "Path") -> None:
+    summary = tmp_path / "summary.md"
+    deployment.project.environ["GITHUB_STEP_SUMMARY"] = str(summary)
+    try:
+        done = deployment.project.run("verify", "--env", deployment.env, "--local", "--format", "json")
+    finally:
+        del deployment.project.environ["GITHUB_STEP_SUMMARY"]
+    assert done.returncode == 0, done.stdout
+    outcome = json.loads(done.stdout)
+    assert (outcome["schema"], outcome["tool"], outcome["failed"]) == ("payinfra/findings-1", "verify", False)
+    assert outcome["findings"] == []
+    assert "payinfra verify: passed" in summary.read_text()
+
+
+def test_a_failed_probe_is_exit_code_1_and_only_the_chosen_run(deployment: "Deployment") -> None:
+    client, bucket = deployment.client("s3"), deployment.output("s3_bucket_name", "primary")
+    before = client.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    client.delete_public_access_block(Bucket=bucket)
+    try:
+        done = deployment.project.run(
+            *("verify", "--env", deployment.env, "--local", "--format", "json"),
+            *("--only", "LIVE-S3-00[1-4]", "--skip", "LIVE-S3-004"),
+        )
+    finally:
+        client.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=before)
+    assert done.returncode == 1
+    outcome = json.loads(done.stdout)
+    assert [(one["id"], one["address"]) for one in outcome["findings"]] == [
+        ("LIVE-S3-003", deployment.region("primary"))
+    ]
+    assert outcome["summary"]["ignored"] == ["LIVE-S3-004"]
+    assert {rule["id"] for rule in outcome["rules"]} == {"LIVE-S3-001", "LIVE-S3-002", "LIVE-S3-003"}
+
+
+@pytest.mark.parametrize("arguments", [("--only", "LIVE-NOPE-001"), ("--skip", "LIVE-*")])
+def test_what_would_probe_nothing_is_refused(deployment: "Deployment", arguments: tuple[str, str]) -> None:
+    done = deployment.project.run("verify", "--env", deployment.env, "--local", *arguments)
+    assert done.returncode == 4
+    assert done.stdout == ""
+
+
+def test_nothing_drifted_from_what_was_deployed(deployment: "Deployment") -> None:
+    done = deployment.project.run(
+        "verify", "--env", deployment.env, "--local", "--only", "LIVE-SNS-001", "--drift"
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_what_was_changed_by_hand_is_drift(deployment: "Deployment") -> None:
+    client, key = deployment.client("kms"), deployment.output("kms_key_id", "primary")
+    client.disable_key_rotation(KeyId=key)
+    try:
+        done = deployment.project.run(
+            *("verify", "--env", deployment.env, "--local", "--format", "json"),
+            *("--only", "LIVE-SNS-001", "--drift"),
+        )
+    finally:
+        client.enable_key_rotation(KeyId=key)
+    assert done.returncode == 1
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert (finding["id"], finding["address"].partition(".")[0]) == ("LIVE-DRIFT-001", "aws_kms_key")
+
+
+def test_watching_goes_on_until_it_is_interrupted(deployment: "Deployment") -> None:
+    def interrupt(process: object) -> None:
+        import signal
+        import subprocess
+
+        assert isinstance(process, subprocess.Popen)
+        process.send_signal(signal.SIGINT)
+
+    process = deployment.project.start(
+        *("verify", "--env", deployment.env, "--local", "--only", "LIVE-SNS-001", "--watch", "1")
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "nothing changed" in line:
+            interrupt(process)
+            break
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+
+
+def test_status_shows_both_regions(deployment: "Deployment") -> None:
+    done = deployment.project.run("status", "--env", deployment.env, "--local", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    status = json.loads(done.stdout)
+    assert [one["role"] for one in status["regions"]] == ["primary", "secondary"]
+    assert all(one["unknown"] == [] and one["checkers"] > 0 for one in status["regions"])
+    assert status["deployed"]
