@@ -1,0 +1,36 @@
+"""The README's payment lines work as printed, but for the environment's name and the port."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.e2e.conftest import Deployment
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def lines() -> str:
+    """The block that sends a payment twice and lists it."""
+    blocks = re.findall(r"(?:^    .*\n|^\n)+", README.read_text(encoding="utf-8"), re.MULTILINE)
+    return next(block for block in blocks if "Idempotency-Key" in block)
+
+
+def test_the_payment_in_the_readme_is_recorded_once(deployment: Deployment) -> None:
+    script = lines().replace("demo", deployment.env)
+    script = script.replace("http://127.0.0.1:4566", deployment.endpoints.regions["us-east-1"])
+    environment = deployment.project.environment()
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=deployment.project.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "201 Created" in done.stdout
+    assert "idempotent-replayed: true" in done.stdout
+    assert done.stdout.count('"customer_id": "cust-1"') == 3
