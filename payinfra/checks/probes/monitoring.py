@@ -83,7 +83,7 @@ def alarms_exist(live: Live, site: Site) -> Verdicts:
     severity=Severity.HIGH,
     risk="Something in this region already fails.",
     fix="See what the alarm's description says.",
-    within_s=10,
+    within_s=60,
 )
 def no_alarm_rings(live: Live, site: Site) -> Verdicts:
     """CloudWatch: DescribeAlarms."""
@@ -97,7 +97,8 @@ def no_alarm_rings(live: Live, site: Site) -> Verdicts:
     severity=Severity.HIGH,
     risk="A region fails over and nobody is told.",
     fix=_REDEPLOY,
-    within_s=10,
+    # An alarm of a new health check rings until the first minute of its metric is there.
+    within_s=150,
 )
 def health_alarms_exist(live: Live) -> Verdicts:
     """CloudWatch: DescribeAlarms, where Route 53's metrics are."""
