@@ -71,3 +71,37 @@ def test_an_aws_that_does_not_answer_is_an_unusable_environment() -> None:
         Aws(EMBEDDED, connect_timeout=0.1, attempts=1).account("us-east-1")
     assert "AWS_PROFILE" in caught.value.hint
     assert json.dumps(caught.value.what)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("api1.execute-api.us-west-2.amazonaws.com", "http://127.0.0.1:2"),
+        ("api1.execute-api.us-west-2.amazonaws.com.", "http://127.0.0.1:2"),
+        ("pay.example.com", "https://pay.example.com"),
+    ],
+)
+def test_an_apis_own_name_is_reached_at_its_regions_endpoint(host: str, url: str) -> None:
+    assert Aws(EMBEDDED).url(host) == url
+    assert Aws().url(host) == f"https://{host.rstrip('.')}"
+
+
+def test_s3_without_tls_is_awss_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    assert Aws().s3_without_tls("us-west-2").meta.endpoint_url == "http://s3.us-west-2.amazonaws.com"
+
+
+def test_each_service_has_its_client() -> None:
+    aws = Aws(EMBEDDED)
+    made = [
+        *(
+            aws.cloudwatch("us-east-1"),
+            aws.functions("us-east-1"),
+            aws.iam("us-east-1"),
+            aws.kms("us-east-1"),
+        ),
+        *(aws.logs("us-east-1"), aws.route53("us-east-1"), aws.s3("us-east-1"), aws.sns("us-east-1")),
+    ]
+    names = [client.meta.service_model.service_name for client in made]
+    assert names == ["cloudwatch", "lambda", "iam", "kms", "logs", "route53", "s3", "sns"]
