@@ -136,3 +136,14 @@ def test_nothing_is_asked_where_nobody_can_answer() -> None:
     with pytest.raises(UsageProblem, match="no terminal"):
         cli._needs_a_person(False, "deploy")
     cli._needs_a_person(True, "deploy")
+
+
+def test_a_jobs_summary_is_appended_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    cli._to_job_summary("## passed\n")
+    assert summary.read_text() == "before\n## passed\n"
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY")
+    cli._to_job_summary("## again\n")
+    assert summary.read_text() == "before\n## passed\n"
