@@ -1,6 +1,9 @@
 """`payinfra verify` and `payinfra status` as commands, on the shared deployment."""
 
 import json
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,9 +85,6 @@ def test_what_was_changed_by_hand_is_drift(deployment: "Deployment") -> None:
 
 def test_watching_goes_on_until_it_is_interrupted(deployment: "Deployment") -> None:
     def interrupt(process: object) -> None:
-        import signal
-        import subprocess
-
         assert isinstance(process, subprocess.Popen)
         process.send_signal(signal.SIGINT)
 
@@ -107,3 +107,32 @@ def test_status_shows_both_regions(deployment: "Deployment") -> None:
     assert [one["role"] for one in status["regions"]] == ["primary", "secondary"]
     assert all(one["unknown"] == [] and one["checkers"] > 0 for one in status["regions"])
     assert status["deployed"]
+
+
+USERS_TEST = """
+def test_both_regions_have_the_table(payinfra_outputs):
+    for role in ("primary", "secondary"):
+        name = payinfra_outputs.values.primary.dynamodb_table_name
+        table = payinfra_outputs.client("dynamodb", role).describe_table(TableName=name)
+        assert table["Table"]["TableStatus"] == "ACTIVE"
+"""
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_test_of_ones_own_reaches_either_region(
+    deployment: "Deployment", tmp_path: "Path", by_variable: bool
+) -> None:
+    own = tmp_path / "test_own.py"
+    own.write_text(USERS_TEST)
+    root = deployment.project.folder
+    file = {"PAYINFRA_OUTPUTS": str(root / "cfn-outputs" / "flat-outputs.json")} if by_variable else {}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "payinfra.pytest_plugin", f"--rootdir={root}", str(own)],
+        cwd=root,
+        env=deployment.project.environment() | file,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout
