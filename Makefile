@@ -58,7 +58,7 @@ bench: setup ## Measure, and print ratios
 	done; exit $$failed
 
 compat: setup ## Synthesize with the newest bindings of the AWS provider, and compare
-	@$(BIN)/python scripts/compat.py
+	@$(BIN)/python -m scripts.compat
 
 lock: setup ## Resolve the dependencies anew
 	@bash scripts/lock.sh $(BIN)

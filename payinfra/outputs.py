@@ -336,11 +336,6 @@ class Outputs:
             declared_json=texts["declared"],
         )
 
-    @staticmethod
-    def is_whole(flat: Mapping[str, object]) -> bool:
-        """Whether every output is there: a deployment that was cut off leaves some out."""
-        return len(_texts(flat)) == len(_WANTED)
-
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a flat outputs file.

@@ -25,7 +25,7 @@ from payinfra.proof import Proof
 from payinfra.results import ChecksFailed, Deployed, Destroyed, ProbesFailed, Synthesized, headline
 from payinfra.settings import Settings
 from payinfra.status import Status, gather
-from payinfra.terraform import ChangeAction, OutputValue, Plan, Terraform, guard
+from payinfra.terraform import ChangeAction, OutputValue, Plan, Terraform, guard, losses
 from payinfra.waves import Graph, Wave, announced, waves
 
 LATEST_OUTPUTS = Path("cfn-outputs") / "flat-outputs.json"
@@ -365,11 +365,11 @@ class Pipeline:
     # -- files ---------------------------------------------------------------------------------------
 
     def _knowing(self, terraform: Terraform, plan: Plan) -> Plan:
-        """The plan, knowing whether the environment was ever deployed whole; asked only where it matters."""
-        if not plan.has_tainted or self._outputs_file.exists():
+        """The plan, knowing whether the environment ever served; asked only where something would be lost."""
+        if not losses(plan) or self._outputs_file.exists():
             return plan
-        flat = {name: value.value for name, value in terraform.outputs().items()}
-        return replace(plan, unfinished=not Outputs.is_whole(flat))
+        # `declared` depends on everything: a first deployment that was cut off has not written it.
+        return replace(plan, unfinished="declared" not in terraform.outputs())
 
     @property
     def _plan_file(self) -> Path:

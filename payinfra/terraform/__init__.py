@@ -10,6 +10,7 @@ from payinfra.terraform.plan import (
     OutputChange,
     Plan,
     guard,
+    losses,
 )
 from payinfra.terraform.process import Patience
 from payinfra.terraform.runner import Terraform
@@ -30,4 +31,5 @@ __all__ = [
     "Version",
     "find_binary",
     "guard",
+    "losses",
 ]

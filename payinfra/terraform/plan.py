@@ -63,7 +63,7 @@ class Plan:
 
     `add`, `change` and `destroy` are Terraform's own counts: a replacement counts as one of each of add and
     destroy. `drift` is what was found changed outside Terraform. `unfinished` says that the first deployment
-    was cut off: nothing that it left half made can hold data yet.
+    was cut off: it never served, so what it left half made holds no data.
     """
 
     file: Path
@@ -76,11 +76,6 @@ class Plan:
     lost_replicas: tuple[LostReplica, ...] = ()
     refresh_only: bool = False
     unfinished: bool = False
-
-    @property
-    def has_tainted(self) -> bool:
-        """Whether something is replaced because an earlier apply was cut off while it was being made."""
-        return any(change.reason == TAINTED for change in self.changes)
 
     @property
     def has_changes(self) -> bool:
@@ -106,8 +101,6 @@ GUARDED: Mapping[str, str] = MappingProxyType(
 )
 
 TABLE = "aws_dynamodb_table"
-TAINTED = "tainted"
-"""Terraform's word for a resource whose making failed or was cut off; it is made anew."""
 LOSSES = {
     ChangeAction.DELETE: "would be deleted",
     ChangeAction.REPLACE: "would be deleted and made anew, empty",
@@ -120,9 +113,7 @@ def losses(plan: Plan) -> tuple[str, ...]:
     resources = tuple(
         f"{GUARDED[change.type]} {change.address} {LOSSES[change.action]}"
         for change in plan.changes
-        if change.type in GUARDED
-        and change.action in LOSSES
-        and not (plan.unfinished and change.reason == TAINTED)
+        if change.type in GUARDED and change.action in LOSSES
     )
     replicas = tuple(
         f"table {lost.address} would lose its replica in {lost.region}" for lost in plan.lost_replicas
@@ -134,10 +125,10 @@ def guard(plan: Plan, allow_destroy: bool = False) -> None:
     """Refuse a plan that deletes or replaces a table, a replica, a bucket, a key or a zone.
 
     Raises:
-        GateFailed: it would, and `allow_destroy` is false; each is named.
+        GateFailed: it would, `allow_destroy` is false and the environment has been whole; each is named.
     """
     lost = losses(plan)
-    if lost and not allow_destroy:
+    if lost and not (allow_destroy or plan.unfinished):
         raise GateFailed(
             "The plan would lose data: " + "; ".join(lost) + ".",
             "Nothing was changed. If that is what you want, run again with --allow-destroy.",

@@ -127,7 +127,7 @@ def test_a_test_of_ones_own_reaches_either_region(
     root = deployment.project.folder
     file = {"PAYINFRA_OUTPUTS": str(root / "cfn-outputs" / "flat-outputs.json")} if by_variable else {}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "payinfra.pytest_plugin", f"--rootdir={root}", str(own)],
+        [sys.executable, "-m", "pytest", f"--rootdir={root}", str(own)],
         cwd=root,
         env=deployment.project.environment() | file,
         capture_output=True,
