@@ -164,6 +164,8 @@ class PaymentStack(TerraformStack):
             skip_credentials_validation=True,
             skip_metadata_api_check="true",
             s3_use_path_style=True,
+            # An embedded AWS that is gone does not come back by itself; the default, 25, takes minutes.
+            max_retries=4,
             endpoints=[
                 AwsProviderEndpoints(
                     **{

@@ -219,6 +219,7 @@ def test_local_providers_reach_loopback_only(local: "Synthesized", protected: "S
         assert {spelled.get(one, one) for one in used} | ({"logs"} if logs else set()) <= set(endpoints)
         assert (provider["access_key"], provider["secret_key"]) == ("test", "test")
         assert provider["s3_use_path_style"] is True
+        assert provider["max_retries"] == 4
     for provider in protected.content["provider"]["aws"]:
         assert set(provider) == {"alias", "region", "default_tags"}
 

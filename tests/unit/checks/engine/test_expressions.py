@@ -128,6 +128,7 @@ def test_what_can_be_known_is(text: str, value: Json) -> None:
         "${local.list[*]}",
         "${local.list[*].x}",
         "${[1 2]}",
+        "${[[1 2]]}",
         "${[1",
         "${{1 = 2}}",
         "${{a 2}}",
