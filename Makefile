@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 # The interpreters that payinfra is tested with, the preferred one first.
 PYTHONS := python3.11 python3.12 python3
 
+# Files of tests side by side: each keeps its own fixtures.
+SIDE_BY_SIDE := -n 2 --dist loadfile
+
 # Bytecode that is kept makes every start of the tool several times faster.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -39,12 +42,16 @@ imports: setup
 
 tests: setup ## All tests, with coverage of every line and branch
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest tests/unit tests/synth tests/functional tests/e2e
+	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/unit tests/synth tests/functional
+	@$(BIN)/coverage run -m pytest tests/e2e
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 
-unit synth functional e2e: setup ## One tier of the tests
-	@$(BIN)/pytest tests/$@
+unit synth functional: setup ## One tier of the tests
+	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/$@
+
+e2e: setup ## The tests that deploy: one after the other, because they share a deployment
+	@$(BIN)/pytest tests/e2e
 
 docs: setup ## Write the generated pages again
 	@$(BIN)/python -m scripts.docs
