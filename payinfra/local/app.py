@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from payinfra.local.asgi import (
@@ -21,6 +21,7 @@ from payinfra.local.asgi import (
     send_response,
 )
 from payinfra.local.emulator import serving
+from payinfra.local.retries import Retries
 
 GLOBAL_SERVICES = frozenset({"iam", "sts", "route53"})
 
@@ -111,9 +112,13 @@ class Front:
     answered: Callable[[Request, Response, str, float], None] = (
         lambda _request, _response, _region, _seconds: None
     )
+    retries: Retries = field(default_factory=Retries)
 
     async def forward(self, request: Request, region: str, scope: Scope, receive: Receive) -> Response:
-        """Lets ministack answer, and corrects what it says."""
+        """Lets ministack answer, once however often an SDK asks, and corrects what it says."""
+        return await self.retries.once(request, lambda: self._forward(request, region, scope, receive))
+
+    async def _forward(self, request: Request, region: str, scope: Scope, receive: Receive) -> Response:
         began = time.monotonic()
         response = await ask(self.emulator, scope, receive, over_tls(request))
         self.answered(request, response, region, time.monotonic() - began)
