@@ -1,8 +1,9 @@
 """A call that Terraform's SDK sends again is the same call: who lost its answer gets that answer.
 
 Calls such as AddPermission and CreateAlias refuse to be made twice. On a loaded machine an answer from the
-embedded AWS may be lost, the SDK then tries again, and what was made would be nobody's: in no state, and
-in the way of every later deployment. Only Terraform is helped; a payment's retry must meet what it meets on AWS.
+embedded AWS may be lost, the SDK then tries again, and what was made would be nobody's: in no state, and in
+the way of every later deployment. Only Terraform is helped: a payment's retry must meet what it meets on
+AWS.
 """
 
 import asyncio

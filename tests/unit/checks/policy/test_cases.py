@@ -843,7 +843,12 @@ CASES: Mapping[str, Case] = {
                 )
             },
             {f"{AUDIT_KEY}.policy": statement(1, Condition={"ArnLike": {LOG_CONTEXT: VAR}})},
-            {f"{AUDIT_KEY}.policy": statement(1, Condition={"ArnLike": {LOG_CONTEXT: 7}})},
+            {
+                f"{AUDIT_KEY}.policy": statement(
+                    1, Condition={"ArnLike": {LOG_CONTEXT: "arn:aws:logs:us-east-1:*:log-group:*"}}
+                ),
+                f"{GROUP}.name": 7,
+            },
             {f"{AUDIT_KEY}.policy": statement(2, Action=["kms:Decrypt"])},
             {f"{AUDIT_KEY}.policy": ...},
             {f"{DATA_KEY}.policy": statement(0, Action=["kms:DescribeKey"])},
