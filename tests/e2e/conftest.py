@@ -22,10 +22,16 @@ from botocore.config import Config
 
 from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints
+from payinfra.local.server import Watch
 from payinfra.tools import SERVER_FOLDER
 
 PAYINFRA = Path(sys.executable).with_name("payinfra")
 GLOBAL_SERVICES = ("iam", "route53", "sts")
+
+
+ENV = "e2e"
+DEPLOY = ("deploy", "--env", ENV, "--local", "--yes")
+Act = Callable[[subprocess.Popen[str]], None]
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class Project:
             process.kill()
         return Done(process.returncode, stdout, stderr, time.monotonic() - began)
 
-    def run_until(self, line: str, act: Callable[[subprocess.Popen[str]], None], *arguments: str) -> Done:
+    def run_until(self, line: str, act: "Act", *arguments: str) -> Done:
         """Run payinfra, and do something to it once its stderr has a line that holds `line`."""
         began = time.monotonic()
         process = self.start(*arguments)
@@ -86,6 +92,21 @@ class Project:
                 break
         stdout, rest = process.communicate(timeout=600)
         return Done(process.returncode, stdout, "".join(seen) + rest, time.monotonic() - began)
+
+    def once_waiting(self, act: Act) -> Act:
+        """Does something once the apply that has begun has waited for a resource for ten seconds."""
+        log = self.folder / ".payinfra" / "local" / ENV / "logs" / "terraform.log"
+        begun = log.read_text(encoding="utf-8").count(": terraform apply\n") if log.exists() else 0
+
+        def waits() -> bool:
+            parts = log.read_text(encoding="utf-8").split(": terraform apply\n")
+            return len(parts) > begun + 1 and '"type":"apply_progress"' in parts[-1]
+
+        def run(process: subprocess.Popen[str]) -> None:
+            assert Watch().until(waits, 120)
+            act(process)
+
+        return run
 
     @property
     def server(self) -> Path:
@@ -142,10 +163,6 @@ class Deployment:
         return str(parameter["Parameter"]["Value"])
 
 
-ENV = "e2e"
-DEPLOY = ("deploy", "--env", ENV, "--local", "--yes")
-
-
 def kill(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGKILL)
 
@@ -162,14 +179,13 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         os.kill(project.control.status().endpoints.pid, signal.SIGKILL)
 
     try:
+        # Each blow falls while Terraform only waits (for the zone, for the buckets' lifecycles): a call that is
+        # under way at that moment may have made what no state will ever know of.
+        waiting = "created aws_api_gateway_usage_plan_key.secondary"
         history = {
-            "payinfra killed": project.run_until("created aws_kms_key", kill, *DEPLOY),
-            "interrupted": project.run_until("created aws_iam", interrupt, *DEPLOY),
-            # By then Terraform only waits: for the zone and for the buckets' lifecycles. A call that is under
-            # way when an AWS dies may have made what no state will ever know of.
-            "emulator killed": project.run_until(
-                "created aws_api_gateway_usage_plan_key.secondary", kill_the_emulator, *DEPLOY
-            ),
+            "payinfra killed": project.run_until(waiting, kill, *DEPLOY),
+            "interrupted": project.run_until("> apply", project.once_waiting(interrupt), *DEPLOY),
+            "emulator killed": project.run_until("> apply", project.once_waiting(kill_the_emulator), *DEPLOY),
             "deployed": project.run(*DEPLOY, "--format", "json"),
         }
         last = history["deployed"]
