@@ -179,7 +179,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         os.kill(project.control.status().endpoints.pid, signal.SIGKILL)
 
     try:
-        # Each blow falls while Terraform only waits (for the zone, for the buckets' lifecycles): a call that is
+        # Each blow falls while Terraform only waits (for the zone, for lifecycles to settle): a call that is
         # under way at that moment may have made what no state will ever know of.
         waiting = "created aws_api_gateway_usage_plan_key.secondary"
         history = {
