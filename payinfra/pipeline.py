@@ -195,7 +195,7 @@ class Pipeline:
         """
         if known := self._known_outputs():
             return known
-        if self.settings.state_bucket is None and not (self.settings.work_dir / "terraform.tfstate").exists():
+        if self.settings.state_bucket is None and not self._state_file.exists():
             raise EnvironmentUnusable(
                 f"Environment {self.settings.env} has no outputs on {self.settings.target}: "
                 "it was not deployed from this folder.",
@@ -276,6 +276,8 @@ class Pipeline:
             )
         if not confirm(plan):
             raise GateFailed("Nothing was changed: the plan was not confirmed.")
+        if self.settings.state_bucket is None and not self._state_file.exists():
+            self._begun.touch()
         return self._keep(self._apply_plan(terraform, plan, "apply"))
 
     def _serving(self, plan: Plan, live: Live) -> Outputs | None:
@@ -368,12 +370,21 @@ class Pipeline:
         """The plan, knowing whether the environment ever served; asked only where something would be lost."""
         if not losses(plan) or self._outputs_file.exists():
             return plan
-        # `declared` depends on everything: a first deployment that was cut off has not written it.
-        return replace(plan, unfinished="declared" not in terraform.outputs())
+        # `declared` depends on nearly everything: most first deployments that are cut off lack it.
+        return replace(plan, unfinished=self._begun.exists() or "declared" not in terraform.outputs())
 
     @property
     def _plan_file(self) -> Path:
         return self.settings.work_dir / "plan.tfplan"
+
+    @property
+    def _begun(self) -> Path:
+        """Stands from the first apply of an environment until an apply has ended well."""
+        return self.settings.work_dir / "begun"
+
+    @property
+    def _state_file(self) -> Path:
+        return self.settings.work_dir / "terraform.tfstate"
 
     @property
     def _outputs_file(self) -> Path:
@@ -389,6 +400,7 @@ class Pipeline:
         text = json.dumps(flat, indent=2, sort_keys=True) + "\n"
         for file in (self._outputs_file, self.latest_outputs):
             write_private(file, text)
+        self._begun.unlink(missing_ok=True)
         return outputs
 
     def _forget_outputs(self) -> None:
@@ -397,6 +409,7 @@ class Pipeline:
         if own.exists() and latest.exists() and own.read_bytes() == latest.read_bytes():
             latest.unlink()
         own.unlink(missing_ok=True)
+        self._begun.unlink(missing_ok=True)
 
     @contextmanager
     def _stage(self, name: str, total: int | None = None) -> Iterator[_Stage]:

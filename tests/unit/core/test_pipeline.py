@@ -11,7 +11,7 @@ from payinfra.aws import Aws, Endpoints
 from payinfra.checks.outcome import Finding, Outcome, summarize
 from payinfra.checks.probes.results import ProbeResult, VerifyRequest
 from payinfra.checks.verdicts import Kind, Severity
-from payinfra.errors import EnvironmentUnusable, GateFailed
+from payinfra.errors import EnvironmentUnusable, GateFailed, ToolFailed
 from payinfra.events import Event, StageFinished, StageSkipped, StageStarted
 from payinfra.lock import exclusive
 from payinfra.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX, Outputs
@@ -67,6 +67,7 @@ class ScriptedTerraform:
     plans: list[Callable[[Path], Plan]]
     calls: list[str] = field(default_factory=list)
     state: Mapping[str, OutputValue] | None = None
+    breaks: bool = False
     binary: Binary = BINARY
 
     def init(self) -> None:
@@ -89,6 +90,8 @@ class ScriptedTerraform:
 
     def apply(self, plan: Path) -> Mapping[str, OutputValue]:
         self.calls.append(f"apply {plan.name}")
+        if self.breaks:
+            raise ToolFailed("terraform apply failed")
         return values()
 
     def outputs(self) -> Mapping[str, OutputValue]:
@@ -508,3 +511,15 @@ def test_an_environment_with_outputs_of_its_own_is_not_asked_again(world: World)
     with pytest.raises(GateFailed, match=r"aws_kms_key\.x would be deleted"):
         world.pipeline().deploy(yes, all_at_once=True)
     assert "output" not in world.terraform.calls
+
+
+def test_a_first_deployment_that_was_cut_off_is_remembered_until_one_ends_well(world: World) -> None:
+    world.terraform.plans = [a_plan, half_made]
+    world.terraform.breaks = True
+    with pytest.raises(ToolFailed):
+        world.pipeline().deploy(yes)
+    (world.pipeline().settings.work_dir / "terraform.tfstate").write_text("{}")
+    world.terraform.breaks = False
+    world.pipeline().deploy(yes)
+    assert world.terraform.calls[-1] == "apply plan.tfplan"
+    assert not (world.pipeline().settings.work_dir / "begun").exists()
