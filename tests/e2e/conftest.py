@@ -1,17 +1,11 @@
-"""One deployment, made the hard way and shared by all tests that only read.
-
-On its way it meets what goes wrong in practice: payinfra is killed in mid-apply, then interrupted, then the
-embedded AWS itself is killed. What each of these left behind is recorded here and judged in
-`test_bad_luck.py`; the deployment that stands in the end is the one that all other tests use.
-"""
+"""One deployment, shared by all tests that only read or that put back what they change."""
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +16,6 @@ from botocore.config import Config
 
 from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints
-from payinfra.local.server import Watch
 from payinfra.tools import SERVER_FOLDER
 
 PAYINFRA = Path(sys.executable).with_name("payinfra")
@@ -31,7 +24,6 @@ GLOBAL_SERVICES = ("iam", "route53", "sts")
 
 ENV = "e2e"
 DEPLOY = ("deploy", "--env", ENV, "--local", "--yes")
-Act = Callable[[subprocess.Popen[str]], None]
 
 
 @dataclass(frozen=True)
@@ -79,35 +71,6 @@ class Project:
             process.kill()
         return Done(process.returncode, stdout, stderr, time.monotonic() - began)
 
-    def run_until(self, line: str, act: "Act", *arguments: str) -> Done:
-        """Run payinfra, and do something to it once its stderr has a line that holds `line`."""
-        began = time.monotonic()
-        process = self.start(*arguments)
-        assert process.stderr is not None
-        seen = []
-        for said in process.stderr:
-            seen.append(said)
-            if line in said:
-                act(process)
-                break
-        stdout, rest = process.communicate(timeout=600)
-        return Done(process.returncode, stdout, "".join(seen) + rest, time.monotonic() - began)
-
-    def once_waiting(self, act: Act) -> Act:
-        """Does something once the apply that has begun has waited for a resource for ten seconds."""
-        log = self.folder / ".payinfra" / "local" / ENV / "logs" / "terraform.log"
-        begun = log.read_text(encoding="utf-8").count(": terraform apply\n") if log.exists() else 0
-
-        def waits() -> bool:
-            parts = log.read_text(encoding="utf-8").split(": terraform apply\n")
-            return len(parts) > begun + 1 and '"type":"apply_progress"' in parts[-1]
-
-        def run(process: subprocess.Popen[str]) -> None:
-            assert Watch().until(waits, 120)
-            act(process)
-
-        return run
-
     @property
     def server(self) -> Path:
         """The embedded AWS's folder."""
@@ -121,13 +84,13 @@ class Project:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What stands: the project it was made in, and what each command on the way said."""
+    """What stands: the project it was made in, and what the deployment said."""
 
     project: Project
     env: str
     outputs: dict[str, str]
     endpoints: LocalEndpoints
-    history: dict[str, Done]
+    deployed: Done
 
     @property
     def control(self) -> Control:
@@ -163,35 +126,14 @@ class Deployment:
         return str(parameter["Parameter"]["Value"])
 
 
-def kill(process: subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGKILL)
-
-
-def interrupt(process: subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGINT)
-
-
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     project = Project(tmp_path_factory.mktemp("e2e"))
-
-    def kill_the_emulator(_process: subprocess.Popen[str]) -> None:
-        os.kill(project.control.status().endpoints.pid, signal.SIGKILL)
-
     try:
-        # Each blow falls while Terraform only waits (for the zone, for lifecycles to settle): a call that is
-        # under way at that moment may have made what no state will ever know of.
-        waiting = "created aws_api_gateway_usage_plan_key.secondary"
-        history = {
-            "payinfra killed": project.run_until(waiting, kill, *DEPLOY),
-            "interrupted": project.run_until("> apply", project.once_waiting(interrupt), *DEPLOY),
-            "emulator killed": project.run_until("> apply", project.once_waiting(kill_the_emulator), *DEPLOY),
-            "deployed": project.run(*DEPLOY, "--format", "json"),
-        }
-        last = history["deployed"]
-        assert last.returncode == 0, last.stderr
+        done = project.run(*DEPLOY, "--format", "json")
+        assert done.returncode == 0, done.stderr
         outputs = json.loads((project.folder / "cfn-outputs" / "flat-outputs.json").read_text())
-        yield Deployment(project, ENV, outputs, project.control.status().endpoints, history)
+        yield Deployment(project, ENV, outputs, project.control.status().endpoints, done)
     finally:
         project.run("destroy", "--env", ENV, "--local", "--yes")
         project.run("local", "down")
