@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_a_fresh_deployment_was_verified_and_says_so(deployment: "Deployment") -> None:
-    said = json.loads(deployment.history["deployed"].stdout)
+    said = json.loads(deployment.deployed.stdout)
     assert said["verified"]["PASS"] > 70
     assert said["verified"]["FAIL"] == said["verified"]["ERROR"] == 0
 
