@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 # The interpreters that payinfra is tested with, the preferred one first.
 PYTHONS := python3.11 python3.12 python3
 
+# Where every process of a measured run, whatever its folder, leaves what it covered.
+export COVERAGE_FILE := $(CURDIR)/.coverage
+
 # Files of tests side by side: each keeps its own fixtures.
 SIDE_BY_SIDE := -n 2 --dist loadfile
 
