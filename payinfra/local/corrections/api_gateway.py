@@ -75,6 +75,21 @@ def empty_key_value_asks_for_one(original: Callable[[Shown], Answer]) -> Callabl
     return create
 
 
+def key_is_enabled_or_not(original: Callable[[str, Shown], Answer]) -> Callable[[str, Shown], Answer]:
+    """AWS: a patch's values are text, and an API key's `enabled` is true or false all the same."""
+
+    def update(key_id: str, wanted: Shown) -> Answer:
+        operations = [
+            {**one, "value": str(one.get("value")).lower() == "true"}
+            if one.get("path") == "/enabled"
+            else one
+            for one in wanted.get("patchOperations", ())
+        ]
+        return original(key_id, {**wanted, "patchOperations": operations})
+
+    return update
+
+
 def empty_base_path_is_the_root(original: Callable[[str, Shown], Answer]) -> Callable[[str, Shown], Answer]:
     """AWS: a mapping made with an empty base path is the one called `(none)`."""
 

@@ -34,6 +34,17 @@ def test_a_key_value_that_is_given_is_kept(world: Any) -> None:
     assert world.json("apigateway", "POST", "/apikeys", {"name": "k", "value": value})["value"] == value
 
 
+@pytest.mark.parametrize(("text", "enabled"), [("false", False), ("true", True), ("True", True)])
+def test_a_key_is_enabled_or_not_however_it_was_patched(world: Any, text: str, enabled: bool) -> None:
+    key = world.json("apigateway", "POST", "/apikeys", {"name": "k"})["id"]
+    operations = [
+        {"op": "replace", "path": "/name", "value": "true"},
+        {"op": "replace", "path": "/enabled", "value": text},
+    ]
+    patched = world.json("apigateway", "PATCH", f"/apikeys/{key}", {"patchOperations": operations})
+    assert (patched["enabled"], patched["name"]) == (enabled, "true")
+
+
 def test_an_empty_base_path_is_the_root(world: Any, api: str) -> None:
     world.json("apigateway", "POST", "/domainnames", {"domainName": "pay.example.com"})
     mappings = "/domainnames/pay.example.com/basepathmappings"
