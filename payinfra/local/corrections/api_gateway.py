@@ -56,6 +56,7 @@ def domain_is_available(request: Request, response: Response, region: str) -> Re
 def install(emulator: Emulator) -> None:
     """Makes the corrections that reach into the service."""
     gateway = emulator.service("apigateway_v1")
+    emulator.replace(gateway, "_update_api_key", key_is_enabled_or_not(gateway._update_api_key))
     emulator.replace(gateway, "_create_api_key", empty_key_value_asks_for_one(gateway._create_api_key))
     emulator.replace(
         gateway, "_create_base_path_mapping", empty_base_path_is_the_root(gateway._create_base_path_mapping)
