@@ -291,10 +291,14 @@ def key_disabled(at: Broken) -> Iterator[None]:
 
 def parameter_changed(at: Broken, name: str) -> Iterator[None]:
     client = at.client("ssm")
-    before = client.get_parameter(Name=name, WithDecryption=True)["Parameter"]
-    client.put_parameter(Name=name, Value="something else", Overwrite=True)
+    before = client.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+    kind = client.describe_parameters(ParameterFilters=filters)["Parameters"][0]
+    # Without its key named again, a SecureString would go over to AWS's own.
+    same = {part: kind[part] for part in ("Type", "KeyId") if kind.get(part)}
+    client.put_parameter(Name=name, Value="something else", Overwrite=True, **same)
     yield
-    client.put_parameter(Name=name, Value=before["Value"], Overwrite=True)
+    client.put_parameter(Name=name, Value=before, Overwrite=True, **same)
 
 
 @damages("LIVE-SSM-001")
