@@ -269,11 +269,7 @@ class Pipeline:
     def _apply(self, terraform: Terraform, plan: Plan, confirm: Confirm) -> Outputs:
         if not plan.has_changes:
             self.emit(StageSkipped("apply", "nothing to change"))
-            return (
-                Outputs.read(self._outputs_file)
-                if self._outputs_file.exists()
-                else self._keep(terraform.outputs())
-            )
+            return self._known_outputs() or self._keep(terraform.outputs())
         if not confirm(plan):
             raise GateFailed("Nothing was changed: the plan was not confirmed.")
         if self.settings.state_bucket is None and not self._state_file.exists():
