@@ -145,15 +145,18 @@ def visitor(deployment: Deployment) -> Iterator[Visitor]:
     zone = route53.create_hosted_zone(Name=DOMAIN, CallerReference=str(uuid.uuid4()))["HostedZone"]
     zone_id = zone["Id"].rpartition("/")[2]
     before = everything(deployment)
+    latest = project.folder / "cfn-outputs" / "flat-outputs.json"
+    others = latest.read_bytes()
     try:
         deployed = project.run("deploy", *flags(zone_id), "--yes")
         assert deployed.returncode == 0, deployed.stderr
-        outputs = json.loads((project.folder / "cfn-outputs" / "flat-outputs.json").read_text())
+        outputs = json.loads(latest.read_bytes())
         yield Visitor(deployment, before, zone_id, outputs)
     finally:
         if stands(project):
             project.run("destroy", *flags(zone_id), "--yes", "--yes-really", OTHER)
         route53.delete_hosted_zone(Id=zone_id)
+        latest.write_bytes(others)  # The file is the latest deployment's: this one's, which is gone.
 
 
 def test_an_environment_comes_beside_another(visitor: Visitor) -> None:
