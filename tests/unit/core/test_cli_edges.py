@@ -9,6 +9,7 @@ import pytest
 from payinfra import cli
 from payinfra.checks.outcome import Finding, Outcome, summarize
 from payinfra.checks.verdicts import Kind, Severity
+from payinfra.commands import edges
 from payinfra.errors import (
     EnvironmentUnusable,
     ExitCode,
@@ -99,7 +100,7 @@ def test_a_failed_gate_shows_the_findings_on_stderr(
         "",
     )
     outcome = Outcome("check", (finding,), (), (), summarize(()))
-    with pytest.raises(ChecksFailed), cli._session(settings):
+    with pytest.raises(ChecksFailed), edges.session(settings):
         raise ChecksFailed(outcome, Severity.HIGH)
     said = capsys.readouterr()
     assert "PI-S3-001" in said.err
@@ -108,7 +109,7 @@ def test_a_failed_gate_shows_the_findings_on_stderr(
 
 
 def test_yes_asks_nobody(settings: Settings) -> None:
-    with cli._session(settings) as session:
+    with edges.session(settings) as session:
         assert session.confirm(True, "Sure?")(Plan(Path("plan"), 1, 0, 0))
 
 
@@ -134,16 +135,16 @@ def test_local_is_a_target(
 
 def test_nothing_is_asked_where_nobody_can_answer() -> None:
     with pytest.raises(UsageProblem, match="no terminal"):
-        cli._needs_a_person(False, "deploy")
-    cli._needs_a_person(True, "deploy")
+        edges.needs_a_person(False, "deploy")
+    edges.needs_a_person(True, "deploy")
 
 
 def test_a_jobs_summary_is_appended_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     summary = tmp_path / "summary.md"
     summary.write_text("before\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    cli._to_job_summary("## passed\n")
+    edges.to_job_summary("## passed\n")
     assert summary.read_text() == "before\n## passed\n"
     monkeypatch.delenv("GITHUB_STEP_SUMMARY")
-    cli._to_job_summary("## again\n")
+    edges.to_job_summary("## again\n")
     assert summary.read_text() == "before\n## passed\n"

@@ -1,0 +1,102 @@
+"""The policy checks as commands."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from payinfra.checks.verdicts import Severity
+from payinfra.commands.edges import FailOnOption, FormatOption, session, stdout
+from payinfra.formats import FindingsFormat, Format
+from payinfra.options import settings_from
+
+app = typer.Typer()
+checks_app = typer.Typer(no_args_is_help=True, help="The policy checks that there are.")
+app.add_typer(checks_app, name="checks")
+
+
+@app.command()
+def check(
+    *,
+    env: Annotated[
+        str | None, typer.Option(help="The environment to synthesize and judge, or whose it is.")
+    ] = None,
+    manifest: Annotated[
+        list[Path] | None, typer.Option(help="Judge this cdk.tf.json or Terraform JSON; may be repeated.")
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option(help="Judge the Python files below this folder as well.")
+    ] = None,
+    local: Annotated[bool, typer.Option("--local", help="Judge the stack for the embedded AWS.")] = False,
+    protected: Annotated[
+        bool | None,
+        typer.Option("--protected/--ephemeral", help="What the manifests are for.", show_default=False),
+    ] = None,
+    fail_on: FailOnOption = Severity.HIGH,
+    select: Annotated[list[str] | None, typer.Option(help="Only these ids, or globs of them.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="Not these ids; they are listed.")] = None,
+    waivers: Annotated[Path | None, typer.Option(help="Default: payinfra-waivers.toml, where it is.")] = None,
+    with_checkov: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Merge what this checkov finds, as advice.")
+    ] = None,
+    fmt: Annotated[
+        FindingsFormat, typer.Option("--format", help="How to write the findings to stdout.")
+    ] = FindingsFormat.TABLE,
+) -> None:
+    """Judge the synthesized Terraform against the payment policy."""
+    from payinfra.checks.api import CheckRequest, run_checks
+    from payinfra.report.findings import rendering
+
+    manifests = tuple(manifest or ())
+    if not manifests and source is None:
+        settings = settings_from({"env": env, "target": local or None, "protected": protected})
+        with session(settings) as view:
+            manifests = (view.pipeline.synth().folder / "cdk.tf.json",)
+        env, protected = settings.env, settings.protected
+    outcome = run_checks(
+        CheckRequest(
+            manifests=manifests,
+            source=source,
+            env=env,
+            protected=protected,
+            select=tuple(select or ()),
+            ignore=tuple(ignore or ()),
+            waivers=waivers,
+            checkov=with_checkov,
+        )
+    )
+    rendering.write(stdout(), outcome, fmt, fail_on)
+    raise typer.Exit(outcome.exit_code(fail_on))
+
+
+@checks_app.command("list")
+def checks_list(*, fmt: FormatOption = Format.TABLE) -> None:
+    """Print every check."""
+    from payinfra.checks import catalogue
+    from payinfra.report.findings import rules
+
+    known = catalogue.load()
+    if fmt is Format.JSON:
+        typer.echo(rules.render_json([rules.as_json(rule, known.types_of(rule.id)) for rule in known.rules]))
+    else:
+        stdout().print(rules.listed(known.rules))
+
+
+@checks_app.command("explain")
+def checks_explain(
+    check_id: Annotated[str, typer.Argument(metavar="ID", help="A check's id, such as PI-S3-001.")],
+    *,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Print what one check wants, why, and how to mend what it finds."""
+    from payinfra.checks import catalogue
+    from payinfra.report.findings import rules
+
+    known = catalogue.load()
+    rule = known.rule(check_id)
+    types = known.types_of(rule.id)
+    typer.echo(
+        rules.render_json([rules.as_json(rule, types)])
+        if fmt is Format.JSON
+        else rules.explained(rule, types)
+    )

@@ -1,0 +1,111 @@
+"""What the commands share: their options, the two streams, and the view that follows a pipeline."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from payinfra.checks.verdicts import Severity
+from payinfra.errors import UsageProblem
+from payinfra.formats import FindingsFormat, Format
+
+if TYPE_CHECKING:
+    from payinfra.pipeline import Confirm, Pipeline
+    from payinfra.report.progress import Watch
+    from payinfra.settings import Settings
+    from payinfra.terraform import Plan
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to write the result to stdout.")]
+EagerOption = Annotated[
+    bool, typer.Option("--eager-bindings", help="Import cdktf's AWS bindings whole, the ordinary, slow way.")
+]
+FailOnOption = Annotated[
+    Severity, typer.Option(help="The severity from which a finding of the policy checks fails the gate.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+AllowDestroyOption = Annotated[
+    bool, typer.Option("--allow-destroy", help="Let the plan delete or replace a table, bucket, key or zone.")
+]
+
+
+def begin_bindings(arguments: Mapping[str, object]) -> None:
+    """Start cdktf's runtime beside everything else that a command does first."""
+    from payinfra import bindings
+
+    bindings.begin(eager=bool(arguments["eager_bindings"]))
+
+
+def stdout() -> Console:
+    """Where data goes."""
+    return Console(soft_wrap=False)
+
+
+def stderr() -> Console:
+    """Where the conversation goes."""
+    return Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A pipeline, and the view on stderr that follows it."""
+
+    pipeline: "Pipeline"
+    watch: "Watch"
+
+    def confirm(self, yes: bool, question: str) -> "Confirm":
+        """Show the plan and ask, unless `--yes` was said."""
+
+        def ask(planned: "Plan") -> bool:
+            if yes:
+                return True
+            from payinfra.report import stages
+
+            with self.watch.paused():
+                stages.planned(stderr(), planned, Format.TABLE)
+                return typer.confirm(question, err=True)
+
+        return ask
+
+
+def to_job_summary(markdown: str) -> None:
+    """Append to the summary of a job of GitHub Actions, where this is one."""
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(markdown)
+
+
+@contextmanager
+def session(
+    settings: "Settings", *, eager: bool = False, fail_on: Severity = Severity.HIGH
+) -> "Iterator[Session]":
+    """Follow a pipeline on stderr; what a gate found is shown before its error ends the command."""
+    from payinfra.pipeline import Pipeline
+    from payinfra.report.findings import rendering
+    from payinfra.report.progress import watching
+    from payinfra.results import ChecksFailed, ProbesFailed
+
+    try:
+        with watching(stderr()) as watch:
+            yield Session(Pipeline(settings, watch.emit, eager_bindings=eager, fail_on=fail_on), watch)
+    except (ChecksFailed, ProbesFailed) as failed:
+        rendering.write(stderr(), failed.outcome, FindingsFormat.TABLE, failed.fail_on)
+        raise
+
+
+def needs_a_person(yes: bool, command: str) -> None:
+    """Let a command that asks go on only where somebody can answer, or where `--yes` was said.
+
+    Raises:
+        UsageProblem: neither is so.
+    """
+    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageProblem(
+            "There is no terminal to ask at.",
+            f"Say --yes: payinfra {command} --yes … applies without asking.",
+        )

@@ -1,0 +1,164 @@
+"""The embedded AWS as commands."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar, assert_never
+
+import typer
+
+from payinfra.commands.edges import FormatOption, stderr, stdout
+from payinfra.errors import ExitCode, UsageProblem
+from payinfra.formats import Format
+
+if TYPE_CHECKING:
+    from payinfra.local.control import Control
+
+app = typer.Typer()
+local_app = typer.Typer(no_args_is_help=True, help="The embedded AWS on this machine.")
+fault_app = typer.Typer(no_args_is_help=True, help="Faults of the embedded AWS.")
+app.add_typer(local_app, name="local")
+local_app.add_typer(fault_app, name="fault")
+
+
+class FaultKind(StrEnum):
+    """What can be made to fail in the embedded AWS."""
+
+    BLACKOUT = "region-blackout"
+    DELAY = "replication-delay"
+    PAUSE = "replication-pause"
+
+
+T = TypeVar("T")
+
+WorkRootOption = Annotated[
+    Path, typer.Option("--work-root", envvar="PAYINFRA_WORK_ROOT", help="Folder of the embedded AWS's state.")
+]
+PrimaryOption = Annotated[str, typer.Option("--primary-region", envvar="PAYINFRA_PRIMARY_REGION")]
+SecondaryOption = Annotated[str, typer.Option("--secondary-region", envvar="PAYINFRA_SECONDARY_REGION")]
+WORK_ROOT = Path(".payinfra")
+
+
+@local_app.command("up")
+def local_up(
+    *,
+    work_root: WorkRootOption = WORK_ROOT,
+    primary_region: PrimaryOption = "us-east-1",
+    secondary_region: SecondaryOption = "us-west-2",
+    time_scale: Annotated[
+        float, typer.Option(min=1.0, max=1000.0, help="How many times faster than real its time runs.")
+    ] = 1.0,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Start the embedded AWS, or find it running."""
+    from payinfra.local import server
+    from payinfra.local.endpoints import base_port
+    from payinfra.report import local as report
+    from payinfra.report.progress import watching
+    from payinfra.tools import SERVER_FOLDER
+
+    with watching(stderr()) as watch:
+        folder, regions = work_root / SERVER_FOLDER, (primary_region, secondary_region)
+        server.up(folder, regions, base_port=base_port(os.environ), time_scale=time_scale, emit=watch.emit)
+    report.status(stdout(), server.status(work_root / SERVER_FOLDER), fmt)
+
+
+@local_app.command("down")
+def local_down(*, work_root: WorkRootOption = WORK_ROOT) -> None:
+    """Stop the embedded AWS. What it holds is kept for the next start."""
+    from payinfra.local import server
+    from payinfra.tools import SERVER_FOLDER
+
+    stopped = server.down(work_root / SERVER_FOLDER)
+    stderr().print("Stopped the embedded AWS." if stopped else "The embedded AWS is not running.")
+
+
+@local_app.command("status")
+def local_status(*, work_root: WorkRootOption = WORK_ROOT, fmt: FormatOption = Format.TABLE) -> None:
+    """Print where the embedded AWS answers, and which faults are in place."""
+    from payinfra.local import server
+    from payinfra.report import local as report
+    from payinfra.tools import SERVER_FOLDER
+
+    found = server.status(work_root / SERVER_FOLDER)
+    report.status(stdout(), found, fmt)
+    if found is None:
+        raise typer.Exit(ExitCode.UNUSABLE_ENVIRONMENT)
+
+
+@local_app.command("logs")
+def local_logs(
+    *,
+    work_root: WorkRootOption = WORK_ROOT,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the last lines.")] = 50,
+) -> None:
+    """Print the last lines of the embedded AWS's log."""
+    from payinfra.local import server
+    from payinfra.tools import SERVER_FOLDER
+
+    typer.echo(server.log_tail(work_root / SERVER_FOLDER, lines))
+
+
+@fault_app.command("list")
+def fault_list(*, work_root: WorkRootOption = WORK_ROOT, fmt: FormatOption = Format.TABLE) -> None:
+    """Print the faults that are in place."""
+    from payinfra.report import local as report
+
+    report.faults(stdout(), _control(work_root).list(), fmt)
+
+
+@fault_app.command("inject")
+def fault_inject(
+    kind: Annotated[FaultKind, typer.Argument(help="What is to fail.")],
+    *,
+    region: Annotated[str | None, typer.Option(help="The region that answers nothing.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.0, help="How late replication is.")] = None,
+    jitter: Annotated[float, typer.Option(min=0.0, help="Give or take so many seconds.")] = 0.0,
+    work_root: WorkRootOption = WORK_ROOT,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Make something fail until it is cleared."""
+    from payinfra.local import faults
+    from payinfra.report import local as report
+
+    match kind:
+        case FaultKind.BLACKOUT:
+            fault: faults.Fault = faults.RegionBlackout(_given(region, "--region REGION", kind))
+        case FaultKind.DELAY:
+            fault = faults.ReplicationDelay(_given(seconds, "--seconds SECONDS", kind), jitter)
+        case FaultKind.PAUSE:
+            fault = faults.ReplicationPause()
+        case _:
+            assert_never(kind)
+    report.faults(stdout(), (_control(work_root).inject(fault),), fmt)
+
+
+@fault_app.command("clear")
+def fault_clear(
+    fault_id: Annotated[str | None, typer.Argument(help="The fault's id.")] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Clear every fault.")] = False,
+    work_root: WorkRootOption = WORK_ROOT,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """End one fault, or all of them."""
+    from payinfra.report import local as report
+
+    if everything == (fault_id is not None):
+        raise UsageProblem(
+            "Which fault?", "Give one fault's id, or --all; `payinfra local fault list` shows them."
+        )
+    report.faults(stdout(), _control(work_root).clear(fault_id), fmt)
+
+
+def _control(work_root: Path) -> "Control":
+    from payinfra.local.control import Control
+    from payinfra.tools import SERVER_FOLDER
+
+    return Control.of((work_root / SERVER_FOLDER).absolute())
+
+
+def _given(value: T | None, option: str, kind: FaultKind) -> T:
+    if value is None:
+        raise UsageProblem(f"{kind} needs {option}.", f"payinfra local fault inject {kind} {option}")
+    return value
