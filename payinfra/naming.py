@@ -22,6 +22,21 @@ CUSTOMER_INDEX = "customer-index"
 INDEXES = (STATUS_INDEX, CUSTOMER_INDEX)
 
 
+DRILL_FIS_ROLE = "payinfra-drill-fis"
+"""The account's role with which AWS FIS pauses the replication of environments' tables."""
+DRILL_SCHEDULER_ROLE = "payinfra-drill-scheduler"
+"""The account's role with which an EventBridge schedule lifts a drill's limit of concurrency."""
+DRILL_SCHEDULE_GROUP = "payinfra-drill"
+"""The schedule group, one a region, that drills put their schedules into."""
+API_LOGS_ROLE = "payinfra-apigateway-logs"
+"""The account's role with which API Gateway writes logs, in every region."""
+STATE_KEY_ALIAS = "alias/payinfra-state"
+"""The customer key of the state bucket, one a region."""
+CI_ROLE = "payinfra-ci"
+"""The role that CI deploys with, and the beginning of its policies' names."""
+# None of the account's own names begins with `payment-`: what may change environments may not change these.
+
+
 class KeyPurpose(StrEnum):
     """What a customer key of KMS protects."""
 
