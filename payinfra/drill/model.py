@@ -46,8 +46,8 @@ class Phase(StrEnum):
 class Judgement(StrEnum):
     """A verdict of the drill."""
 
-    PASS = "PASS"
-    FAIL = "FAIL"
+    PASSED = "PASS"
+    FAILED = "FAIL"
 
 
 @dataclass(frozen=True)
@@ -359,4 +359,4 @@ class DrillReport:
     @property
     def passed(self) -> bool:
         """Whether both verdicts are PASS."""
-        return self.resilience is Judgement.PASS and self.restored is Judgement.PASS
+        return self.resilience is Judgement.PASSED and self.restored is Judgement.PASSED

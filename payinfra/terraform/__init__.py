@@ -3,6 +3,7 @@
 from payinfra.terraform.binary import Binary, Kind, Version, find_binary
 from payinfra.terraform.events import Diagnostic, OutputValue
 from payinfra.terraform.failures import TerraformFailed
+from payinfra.terraform.imports import Import
 from payinfra.terraform.plan import (
     Change,
     ChangeAction,
@@ -20,6 +21,7 @@ __all__ = [
     "Change",
     "ChangeAction",
     "Diagnostic",
+    "Import",
     "Kind",
     "LostReplica",
     "OutputChange",

@@ -162,6 +162,7 @@ class Reader:
                     type=text(message, "change", "resource", "resource_type"),
                     action=action,
                     reason=text(message, "change", "reason"),
+                    import_id=text(message, "change", "importing", "id"),
                 )
             )
 

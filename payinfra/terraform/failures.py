@@ -72,6 +72,11 @@ def failure(command: str, code: int, collected: Collected, log: Path) -> Payinfr
     return _failed(command, code, collected, log)
 
 
+def locked_out(said: str) -> PayinfraError | None:
+    """The error for plain words of Terraform's, where they say that somebody else holds the state's lock."""
+    return _locked(Diagnostic("error", LOCKED, said)) if LOCKED in said.lower() else None
+
+
 def _locked(found: Diagnostic) -> PayinfraError:
     holder = lock_holder(found.detail)
     if holder is None:

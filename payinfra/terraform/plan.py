@@ -32,12 +32,17 @@ class ChangeAction(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One resource that the plan touches. `reason` is Terraform's own word for why, often empty."""
+    """One resource that the plan touches.
+
+    `reason` is Terraform's own word for why, often empty. `import_id` is the provider's id of one that exists
+    and is taken into the state; empty for all others.
+    """
 
     address: str
     type: str
     action: ChangeAction
     reason: str = ""
+    import_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,16 +184,20 @@ ACTIONS: Mapping[tuple[JsonValue, ...], ChangeAction] = MappingProxyType(
 )
 
 
-def _action(words: Sequence[JsonValue]) -> ChangeAction:
+def _action(words: Sequence[JsonValue], import_id: str = "") -> ChangeAction:
+    if import_id and tuple(words) == ("no-op",):
+        return ChangeAction.IMPORT
     return ACTIONS.get(tuple(words), ChangeAction.UNKNOWN)
 
 
 def _shown_change(one: JsonValue) -> Change:
+    import_id = text(one, "change", "importing", "id")
     return Change(
         address=text(one, "address"),
         type=text(one, "type"),
-        action=_action(items(one, "change", "actions")),
+        action=_action(items(one, "change", "actions"), import_id),
         reason=text(one, "action_reason"),
+        import_id=import_id,
     )
 
 

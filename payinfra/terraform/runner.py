@@ -24,7 +24,8 @@ from payinfra.terraform.events import (
     output_values,
     validation,
 )
-from payinfra.terraform.failures import TerraformFailed, failure
+from payinfra.terraform.failures import TerraformFailed, failure, locked_out
+from payinfra.terraform.imports import Import, placed
 from payinfra.terraform.jsonvalue import JsonValue, members, parse, parse_object
 from payinfra.terraform.plan import Plan, lost_replicas, shown_plan, updates_a_table
 
@@ -51,7 +52,7 @@ class Terraform:
 
     Attributes:
         orphan_wait_s: how long to wait for the Terraform of a run that was killed.
-        question_timeout_s: how long a command that changes nothing may take.
+        question_timeout_s: how long a command that calls no provider may take.
     """
 
     def __init__(
@@ -112,8 +113,18 @@ class Terraform:
         refresh_only: bool = False,
         targets: Sequence[str] = (),
         replace: Sequence[str] = (),
+        imports: Sequence[Import] = (),
     ) -> Plan:
         """Plan, and keep the plan in `out`, which only its owner may read: plans contain secrets.
+
+        Args:
+            out: the file.
+            destroy: plan to delete everything.
+            refresh_only: plan to change nothing but the state.
+            targets: addresses; nothing else is planned but what they need.
+            replace: addresses of resources to make anew.
+            imports: resources that exist and that applying the plan takes into the state. Those that the
+                state has under the same id already are no change.
 
         Raises:
             EnvironmentUnusable: another run holds the state's lock; the message says who.
@@ -121,15 +132,16 @@ class Terraform:
         """
         out = out.absolute()
         self._settle()
-        collected = self._run(
-            "plan",
-            *STREAMED,
-            f"-out={out}",
-            *(["-destroy"] if destroy else []),
-            *(["-refresh-only"] if refresh_only else []),
-            *(f"-target={address}" for address in targets),
-            *(f"-replace={address}" for address in replace),
-        )
+        with placed(self.folder, imports):
+            collected = self._run(
+                "plan",
+                *STREAMED,
+                f"-out={out}",
+                *(["-destroy"] if destroy else []),
+                *(["-refresh-only"] if refresh_only else []),
+                *(f"-target={address}" for address in targets),
+                *(f"-replace={address}" for address in replace),
+            )
         # The events tell all but one thing: a table that is changed in place may lose a replica. Only then is
         # the plan read again, which costs a start of the provider.
         losing = lost_replicas(self._show(out)) if updates_a_table(collected.changes) else ()
@@ -163,6 +175,20 @@ class Terraform:
         """
         self._settle()
         return self._run("apply", *STREAMED, str(plan.absolute())).outputs
+
+    def forget(self, addresses: Sequence[str]) -> None:
+        """Take resources out of the state, all or none of them. They go on existing.
+
+        Raises:
+            EnvironmentUnusable: another run holds the state's lock; the message says who.
+            TerraformFailed: the state does not have one of them.
+        """
+        if not addresses:
+            return
+        self._settle()
+        done = self._question("state", "rm", *addresses)
+        if done.returncode != 0:
+            raise locked_out(done.stderr.translate(BOX)) or self._unanswered("state rm", done.stderr)
 
     # -- questions -----------------------------------------------------------------------------------
 
@@ -326,7 +352,7 @@ class Terraform:
         return parse(done.stdout)
 
     def _question(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A command that changes nothing. Its output may hold secrets and is not logged."""
+        """A command that calls no provider. Its output may hold secrets and is not logged."""
         try:
             return subprocess.run(
                 [*self.binary.argv, *_with_option(arguments, NO_COLOUR)],
