@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from payinfra.checks.verdicts import Severity
-from payinfra.errors import UsageProblem
+from payinfra.errors import PayinfraError, UsageProblem
 from payinfra.formats import FindingsFormat, Format
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ FailOnOption = Annotated[
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 AllowDestroyOption = Annotated[
     bool, typer.Option("--allow-destroy", help="Let the plan delete or replace a table, bucket, key or zone.")
+]
+SummaryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--summary", help="Write what happened to this file, as Markdown for a pull request's comment."
+    ),
 ]
 
 
@@ -78,6 +84,26 @@ def to_job_summary(markdown: str) -> None:
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(markdown)
+
+
+@contextmanager
+def summary_for(env: str, file: Path | None) -> Iterator[Callable[[str], None]]:
+    """Hand out what writes a summary to a file and to the job's; an error is written as well, then raised."""
+
+    def write(markdown: str) -> None:
+        from payinfra.files import write_private
+
+        if file is not None:
+            write_private(file, markdown)
+        to_job_summary(markdown)
+
+    try:
+        yield write
+    except PayinfraError as error:
+        from payinfra.report import pull_request
+
+        write(pull_request.failed(env, error))
+        raise
 
 
 @contextmanager

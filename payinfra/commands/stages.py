@@ -12,12 +12,14 @@ from payinfra.commands.edges import (
     EagerOption,
     FailOnOption,
     FormatOption,
+    SummaryOption,
     YesOption,
     begin_bindings,
     needs_a_person,
     session,
     stderr,
     stdout,
+    summary_for,
     to_job_summary,
 )
 from payinfra.errors import UsageProblem
@@ -79,20 +81,24 @@ def deploy(
     yes: YesOption = False,
     allow_destroy: AllowDestroyOption = False,
     fail_on: FailOnOption = Severity.HIGH,
+    summary: SummaryOption = None,
     fmt: FormatOption = Format.TABLE,
     eager_bindings: EagerOption = False,
 ) -> None:
     """Synthesize, check, plan, apply, and send a payment through each region."""
-    from payinfra.report import stages
+    from payinfra.pipeline import PROBES_FAIL_ON
+    from payinfra.report import pull_request, stages
 
     needs_a_person(yes, "deploy")
-    with session(settings, eager=eager_bindings, fail_on=fail_on) as view:
-        deployed = view.pipeline.deploy(
-            view.confirm(yes, "Apply this plan?"),
-            allow_destroy=allow_destroy,
-            saved_plan=saved_plan,
-            all_at_once=all_at_once,
-        )
+    with summary_for(settings.env, summary) as summarize:
+        with session(settings, eager=eager_bindings, fail_on=fail_on) as view:
+            deployed = view.pipeline.deploy(
+                view.confirm(yes, "Apply this plan?"),
+                allow_destroy=allow_destroy,
+                saved_plan=saved_plan,
+                all_at_once=all_at_once,
+            )
+        summarize(pull_request.deployed(settings.env, deployed, PROBES_FAIL_ON))
     stages.deployed(stdout(), deployed, settings, fmt)
 
 
@@ -162,11 +168,12 @@ def destroy(
     yes_really: Annotated[
         str | None, typer.Option(metavar="ENV", help="A protected environment's name, once more.")
     ] = None,
+    summary: SummaryOption = None,
     fmt: FormatOption = Format.TABLE,
     eager_bindings: EagerOption = False,
 ) -> None:
     """Delete every resource of the environment."""
-    from payinfra.report import stages
+    from payinfra.report import pull_request, stages
 
     needs_a_person(yes, "destroy")
     if settings.protected and (not yes or yes_really != settings.env):
@@ -174,8 +181,10 @@ def destroy(
             f"Environment {settings.env} is protected.",
             f"To destroy it and its data for good: --yes --yes-really {settings.env}.",
         )
-    with session(settings, eager=eager_bindings) as view:
-        destroyed = view.pipeline.destroy(view.confirm(yes, f"Destroy {settings.env} and all its data?"))
+    with summary_for(settings.env, summary) as summarize:
+        with session(settings, eager=eager_bindings) as view:
+            destroyed = view.pipeline.destroy(view.confirm(yes, f"Destroy {settings.env} and all its data?"))
+        summarize(pull_request.destroyed(settings.env, destroyed))
     stages.destroyed(stdout(), destroyed, settings, fmt)
 
 

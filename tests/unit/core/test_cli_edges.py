@@ -148,3 +148,30 @@ def test_a_jobs_summary_is_appended_to(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("GITHUB_STEP_SUMMARY")
     edges.to_job_summary("## again\n")
     assert summary.read_text() == "before\n## passed\n"
+
+
+def test_a_summary_is_a_file_and_the_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = tmp_path / "job.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(job))
+    file = tmp_path / "summary.md"
+    with edges.summary_for("pr7", file) as summarize:
+        summarize("done\n")
+    assert file.read_text() == job.read_text() == "done\n"
+
+
+def test_a_failure_is_summarised_and_still_ends_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    file = tmp_path / "summary.md"
+    with pytest.raises(ToolFailed), edges.summary_for("pr7", file):
+        raise ToolFailed("It broke.", "Mend it.")
+    assert "It broke." in file.read_text()
+
+
+def test_a_summary_may_be_the_jobs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = tmp_path / "job.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(job))
+    with edges.summary_for("pr7", None) as summarize:
+        summarize("done\n")
+    assert job.read_text() == "done\n"
