@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from payinfra.errors import EnvironmentUnusable
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from mypy_boto3_apigateway import APIGatewayClient
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -57,12 +58,15 @@ class Aws:
         connect_timeout: seconds to reach an endpoint.
         read_timeout: seconds to wait for an answer.
         attempts: how often a call is tried in all.
+        role_arn: the role to work as; None for the caller's own credentials. Its session is renewed as long
+            as clients are used.
     """
 
     endpoints: Endpoints | None = None
     connect_timeout: float = 3.0
     read_timeout: float = 20.0
     attempts: int = 4
+    role_arn: str | None = None
     _made: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     _sessions: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
     # Clients may be shared by threads; the session that makes them may not.
@@ -129,9 +133,7 @@ class Aws:
 
     def s3_without_tls(self, region: str) -> "S3Client":
         """S3 on AWS over plain HTTP, to see that it is refused. Not kept: nothing else may use it."""
-        import boto3
-
-        client: S3Client = boto3.session.Session().client("s3", region_name=region, use_ssl=False)
+        client: S3Client = self._session(region).client("s3", region_name=region, use_ssl=False)
         return client
 
     def sns(self, region: str) -> "SNSClient":
@@ -166,7 +168,6 @@ class Aws:
             ) from None
 
     def _build(self, service: str, region: str) -> Any:
-        import boto3
         from botocore.config import Config
 
         config = Config(
@@ -178,15 +179,27 @@ class Aws:
         )
         if not self._sessions:
             # One for all clients: it reads each service's description once.
-            self._sessions.append(boto3.session.Session())
-        session = self._sessions[0]
-        if self.endpoints is None:
-            return session.client(service, region_name=region, config=config)
-        return session.client(
+            self._sessions.append(self._session(region))
+        return self._sessions[0].client(
             service,
             region_name=region,
             config=config,
-            endpoint_url=self.endpoints.url(service, region),
-            aws_access_key_id=LOCAL_ACCESS_KEY,
-            aws_secret_access_key=LOCAL_ACCESS_KEY,
+            endpoint_url=None if self.endpoints is None else self.endpoints.url(service, region),
         )
+
+    def _session(self, region: str) -> "Session":
+        """What makes clients, with the caller's credentials or the role's."""
+        import boto3
+
+        from payinfra.roles import assumed
+
+        local = LOCAL_ACCESS_KEY if self.endpoints else None
+        own = boto3.session.Session(aws_access_key_id=local, aws_secret_access_key=local)
+        if self.role_arn is None:
+            return own
+        sts = own.client(
+            "sts",
+            region_name=region,
+            endpoint_url=None if self.endpoints is None else self.endpoints.url("sts", region),
+        )
+        return assumed(self.role_arn, sts)

@@ -32,6 +32,8 @@ API_LOGS_ROLE = "payinfra-apigateway-logs"
 """The account's role with which API Gateway writes logs, in every region."""
 STATE_KEY_ALIAS = "alias/payinfra-state"
 """The customer key of the state bucket, one a region."""
+SESSION_NAME = "payinfra"
+"""What CloudTrail shows beside the name of the role that payinfra works as."""
 CI_ROLE = "payinfra-ci"
 """The role that CI deploys with, and the beginning of its policies' names."""
 # None of the account's own names begins with `payment-`: what may change environments may not change these.

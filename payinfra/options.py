@@ -53,6 +53,7 @@ WHERE = (
     SettingOption("primary_region", str, "Region that serves first. Default us-east-1.", _WHERE),
     SettingOption("secondary_region", str, "Region that takes over. Default us-west-2.", _WHERE),
     SettingOption("work_root", str, "Folder for state, logs and outputs. Default .payinfra.", _WHERE),
+    SettingOption("role_arn", str, "Role to work as. Default: whoever calls.", _WHERE, ("--assume-role",)),
     SettingOption("state_bucket", str, "S3 bucket for Terraform's state. Default: a local file.", _STATE),
     SettingOption("state_region", str, "The state bucket's region. Default: the primary region.", _STATE),
     SettingOption("state_key", str, "The state's key. Default payinfra/ENV/terraform.tfstate.", _STATE),
@@ -71,6 +72,7 @@ STACK = (
     SettingOption(
         "ephemeral_patterns", str, "Names of throwaway environments. Default pr[0-9]*,pr-*,dev*.", _WHERE
     ),
+    SettingOption("permissions_boundary", str, "Policy that bounds the stack's roles. Default none.", _STACK),
     SettingOption("owner", str, "Value of the Owner tag.", _STACK),
     SettingOption("cost_center", str, "Value of the CostCenter tag.", _STACK),
     SettingOption(

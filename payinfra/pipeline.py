@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from payinfra import tools
-from payinfra.aws import Aws, Endpoints
+from payinfra.aws import Endpoints
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.drift import Difference, judge
 from payinfra.checks.probes.results import VerifyRequest, joined, outcome
@@ -126,7 +126,7 @@ class Pipeline:
             else:
                 plan = self._read_plan(terraform, saved_plan)
             guard(plan, allow_destroy)
-            live = self.toolbox.live(Aws(endpoints))
+            live = self.toolbox.live(tools.aws(self.settings, endpoints))
             if saved_plan is None and not all_at_once and (serving := self._serving(plan, live)):
                 steps = waves(Graph.read(synthesized.folder / "cdk.tf.json"), plan)
                 outputs = self._roll(
@@ -183,7 +183,7 @@ class Pipeline:
         Raises:
             EnvironmentUnusable: it was never deployed from here.
         """
-        aws = Aws(self.toolbox.local_addresses(self.settings))
+        aws = tools.aws(self.settings, self.toolbox.local_addresses(self.settings))
         target = self.settings.target.value
         return gather(self.settings.env, target, self.outputs(), aws, self._outputs_file)
 
@@ -339,13 +339,13 @@ class Pipeline:
 
     def _prove(self, outputs: Outputs, endpoints: Endpoints | None) -> tuple[Proof, ...]:
         with self._stage("prove") as stage:
-            proofs = self.toolbox.prove(outputs, Aws(endpoints))
+            proofs = self.toolbox.prove(outputs, tools.aws(self.settings, endpoints))
             stage.detail = "a payment through each region, read back in the other"
         return proofs
 
     def _verify(self, outputs: Outputs, endpoints: Endpoints | None, request: VerifyRequest) -> Outcome:
         with self._stage("verify") as stage:
-            verified = self.toolbox.verify(outputs, Aws(endpoints), request)
+            verified = self.toolbox.verify(outputs, tools.aws(self.settings, endpoints), request)
             stage.detail = f"{verified.summary.checks} probes, {len(verified.findings)} findings"
         return verified
 

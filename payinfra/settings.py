@@ -94,6 +94,14 @@ _SHAPES: Mapping[str, _Shape] = {
     "state_key": _one_of(
         r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._/-]{0,511}", "use an S3 key of letters, digits, . _ - and /"
     ),
+    "role_arn": _one_of(
+        r"arn:aws:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,576}",
+        "use a role's ARN, such as arn:aws:iam::123456789012:role/payinfra-ci",
+    ),
+    "permissions_boundary": _one_of(
+        r"arn:aws:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]{1,640}",
+        "use a policy's ARN, such as arn:aws:iam::123456789012:policy/our-boundary",
+    ),
     "owner": _one_of(
         r"[A-Za-z0-9 _.:/=+@-]{1,128}", "use up to 128 letters, digits, spaces and _ . : / = + @ -"
     ),
@@ -143,6 +151,8 @@ class Settings(BaseModel):
     state_bucket: Shaped | None = None
     state_region: str | None = None
     state_key: Shaped | None = None
+    role_arn: Shaped | None = None
+    permissions_boundary: Shaped | None = None
     handlers: Path | None = None
     work_root: Path = Path(".payinfra")
 

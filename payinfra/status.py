@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Status:
 
 def gather(env: str, target: str, outputs: Outputs, aws: Aws, outputs_file: Path) -> Status:
     """Ask both regions at once. What does not answer is said to be unknown, and hides nothing else."""
-    quick = Aws(aws.endpoints, connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
+    quick = replace(aws, connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
     with ThreadPoolExecutor(len(outputs.regions)) as asking:
         roles = zip(outputs.regions, ("primary", "secondary"), strict=True)
         answers = [asking.submit(region_status, quick, outputs, region, role) for region, role in roles]

@@ -22,11 +22,16 @@ SERVER_FOLDER = Path("local") / ".server"
 """Below the work root. The dot keeps it apart from every environment, whose name begins with a letter."""
 
 
+def aws(settings: Settings, endpoints: Endpoints | None = None) -> Aws:
+    """What an environment is looked at and mended with, as the role that its settings name."""
+    return Aws(endpoints, role_arn=settings.role_arn)
+
+
 def preflight(settings: Settings) -> str:
     """Look for what the account must have, in both regions."""
     from payinfra.preflight import account_settings
 
-    return account_settings(Aws(), settings.regions)
+    return account_settings(aws(settings), settings.regions)
 
 
 def live(aws: Aws) -> "Live":
@@ -54,7 +59,7 @@ class Toolbox:
 
 def account(settings: Settings) -> str:
     """Whose credentials these are; asked first, because Terraform takes long to say that there are none."""
-    return Aws().account(settings.primary_region)
+    return aws(settings).account(settings.primary_region)
 
 
 def server_folder(settings: Settings) -> Path:

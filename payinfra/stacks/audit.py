@@ -227,6 +227,7 @@ class Replication(Part):
             provider=place.provider,
             name=place.names.replication_role(place.region),
             description=f"Copies audit objects from {place.region} to {props.destination_region}",
+            permissions_boundary=place.permissions_boundary,
             assume_role_policy=service_trust(
                 "s3.amazonaws.com",
                 {

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 
-from cdktf import LocalBackend, S3Backend, TerraformOutput, TerraformStack
+from cdktf import LocalBackend, S3Backend, S3BackendAssumeRoleConfig, TerraformOutput, TerraformStack
 from cdktf_cdktf_provider_aws.provider import (
     AwsProvider,
+    AwsProviderAssumeRole,
     AwsProviderDefaultTags,
     AwsProviderEndpoints,
 )
 from constructs import Construct
 
 from payinfra.aws import LOCAL_ACCESS_KEY, Endpoints
-from payinfra.naming import HEALTH_METRICS_REGION, INDEXES, STAGE, KeyPurpose, Names, tags
+from payinfra.naming import HEALTH_METRICS_REGION, INDEXES, SESSION_NAME, STAGE, KeyPurpose, Names, tags
 from payinfra.outputs import (
     COMMON_OUTPUTS,
     DECLARED_VERSION,
@@ -141,6 +142,9 @@ class PaymentStack(TerraformStack):
             key=settings.state_key or self._names.state_key,
             region=settings.state_region or settings.primary_region,
             encrypt=True,
+            assume_role=None
+            if settings.role_arn is None
+            else S3BackendAssumeRoleConfig(role_arn=settings.role_arn, session_name=SESSION_NAME),
         )
         backend.add_override("use_lockfile", True)
 
@@ -151,14 +155,27 @@ class PaymentStack(TerraformStack):
                 tags=tags(settings.env, owner=settings.owner, cost_center=settings.cost_center)
             )
         ]
+        assume_role = (
+            None
+            if settings.role_arn is None
+            else [AwsProviderAssumeRole(role_arn=settings.role_arn, session_name=SESSION_NAME)]
+        )
         if endpoints is None:
-            return AwsProvider(self, f"aws-{alias}", alias=alias, region=region, default_tags=default_tags)
+            return AwsProvider(
+                self,
+                f"aws-{alias}",
+                alias=alias,
+                region=region,
+                default_tags=default_tags,
+                assume_role=assume_role,
+            )
         return AwsProvider(
             self,
             f"aws-{alias}",
             alias=alias,
             region=region,
             default_tags=default_tags,
+            assume_role=assume_role,
             access_key=LOCAL_ACCESS_KEY,
             secret_key=LOCAL_ACCESS_KEY,
             skip_credentials_validation=True,

@@ -18,6 +18,7 @@ class Place:
         account: the account's id, which Terraform learns when it plans.
         names: the environment's names.
         protected: whether what holds data may not be lost.
+        permissions_boundary: ARN of the policy that bounds the roles; None for none.
     """
 
     region: str
@@ -25,6 +26,7 @@ class Place:
     account: str
     names: Names
     protected: bool
+    permissions_boundary: str | None = None
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of something in this region and account."""

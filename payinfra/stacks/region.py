@@ -59,7 +59,9 @@ class Region(Part):
         settings, names = props.settings, Names(props.settings.env)
         # Each region asks by itself: one must be able to plan while the other is gone.
         account = DataAwsCallerIdentity(*self.at("account"), provider=props.provider).account_id
-        self.place = place = Place(props.region, props.provider, account, names, settings.protected)
+        self.place = place = Place(
+            props.region, props.provider, account, names, settings.protected, settings.permissions_boundary
+        )
         self.keys = Keys(
             self,
             "keys",

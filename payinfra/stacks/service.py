@@ -100,6 +100,7 @@ class Service(Part):
             provider=provider,
             name=names.function_role(place.region),
             description=f"The payments function in {place.region}",
+            permissions_boundary=place.permissions_boundary,
             assume_role_policy=service_trust(
                 "lambda.amazonaws.com",
                 {

@@ -1,6 +1,7 @@
 """Runs the probes of an environment: chosen, with the real surroundings, to an outcome."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 
@@ -54,7 +55,7 @@ def verify(outputs: Outputs, aws: Aws, request: VerifyRequest) -> Outcome:
     """
     known = load()
     chosen = choose([probe.rule.id for probe in known], request.only, request.skip)
-    patient = Aws(aws.endpoints, connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
+    patient = replace(aws, connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
     with make_client() as client:
         live = Live(
             aws=patient,
