@@ -1,13 +1,8 @@
 """One deployment, shared by all tests that only read or that put back what they change."""
 
 import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -16,70 +11,13 @@ from botocore.config import Config
 
 from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints
-from payinfra.tools import SERVER_FOLDER
+from tests.support.project import Done, Project
 
-PAYINFRA = Path(sys.executable).with_name("payinfra")
+__all__ = ["DEPLOY", "ENV", "Deployment", "Done", "Project"]
+
 GLOBAL_SERVICES = ("iam", "route53", "sts")
-
-
 ENV = "e2e"
 DEPLOY = ("deploy", "--env", ENV, "--local", "--yes")
-
-
-@dataclass(frozen=True)
-class Done:
-    """A command that has ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-    seconds: float
-
-
-@dataclass
-class Project:
-    """A folder in which payinfra runs, with an embedded AWS of its own."""
-
-    folder: Path
-    environ: dict[str, str] = field(default_factory=dict)
-
-    def environment(self) -> dict[str, str]:
-        """The caller's variables, without any that payinfra reads, and the project's own."""
-        mine = {name: value for name, value in os.environ.items() if not name.startswith("PAYINFRA_")}
-        return mine | {"PAYINFRA_LOCAL_PORT": "0", "COLUMNS": "140", "NO_COLOR": "1"} | self.environ
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start payinfra in a session of its own, so that a signal to it reaches nobody else."""
-        return subprocess.Popen(
-            [PAYINFRA, *arguments],
-            cwd=self.folder,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, *arguments: str, timeout: float = 600) -> Done:
-        """Run payinfra to its end."""
-        began = time.monotonic()
-        process = self.start(*arguments)
-        try:
-            stdout, stderr = process.communicate(timeout=timeout)
-        finally:
-            process.kill()
-        return Done(process.returncode, stdout, stderr, time.monotonic() - began)
-
-    @property
-    def server(self) -> Path:
-        """The embedded AWS's folder."""
-        return self.folder / ".payinfra" / SERVER_FOLDER
-
-    @property
-    def control(self) -> Control:
-        """The embedded AWS's control."""
-        return Control.of(self.server)
 
 
 @dataclass(frozen=True)
