@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from handlers.payments import __version__, validation
+from handlers.payments.app import REGION_HEADER
 from handlers.payments.core import MAX_BODY_BYTES
 from handlers.payments.problems import MEDIA_TYPE
 
@@ -139,10 +140,8 @@ def _health() -> Json:
 
 
 def _answer(description: str, schema: str, headers: Json | None = None) -> Json:
-    answer: dict[str, object] = {"description": description, "content": _json(schema)}
-    if headers:
-        answer["headers"] = headers
-    return answer
+    region = {REGION_HEADER: {"required": True, **_REGION}}
+    return {"description": description, "content": _json(schema), "headers": {**(headers or {}), **region}}
 
 
 def _json(schema: str) -> Json:
@@ -154,26 +153,35 @@ def _refusals(*statuses: str) -> Json:
 
 
 def _refusal(status: str) -> Json:
-    refusal: dict[str, object] = {
-        "description": _PROBLEMS[status],
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+    headers: dict[str, object] = {REGION_HEADER: _REGION}
     if status in _RETRIES:
         wait = {
             "description": "Seconds to wait before the request is sent again.",
             "schema": {"type": "string"},
         }
-        refusal["headers"] = {"Retry-After": wait}
-    return refusal
+        headers["Retry-After"] = wait
+    return {
+        "description": _PROBLEMS[status],
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "headers": headers,
+    }
 
 
+_REGION: Json = {
+    "description": "The region that served the request. The gateway's own answers name none.",
+    "schema": {"type": "string"},
+}
+_DERIVATION = (
+    "Follows from the Idempotency-Key: `pay_` and the first 40 hexadecimal digits of the SHA-256 of "
+    "`payment`, a zero byte and the key. A client that lost the answer can ask for it by this."
+)
 _PAYMENT_ID: Json = {"type": "string", "pattern": "^pay_[0-9a-f]{40}$"}
 
 
 def _payment() -> Json:
     asked = _plain("payment")
     properties = {
-        "payment_id": {"description": "Follows from the Idempotency-Key.", **_PAYMENT_ID},
+        "payment_id": {"description": _DERIVATION, **_PAYMENT_ID},
         "status": cast(Json, _plain("query")["properties"])["status"],
         **cast(Json, asked["properties"]),
     }

@@ -28,7 +28,9 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}\Z")
 _EARLIEST = 1
 _LATEST = 253_402_300_799_999  # the end of the year 9999, as in the schema
 _PAGE = 25
-_EXPOSED = ["Idempotent-Replayed", "Location", "Retry-After"]
+REGION_HEADER = "Payment-Region"
+"""Names the region that served the request. A header: bodies are the same in both regions, to the letter."""
+_EXPOSED = ["Idempotent-Replayed", "Location", REGION_HEADER, "Retry-After"]
 
 
 class Application:
@@ -52,6 +54,7 @@ class Application:
         except Exception as error:  # noqa: BLE001 - the last resort, or the gateway answers without a problem
             self._note_bug(error)
             answer = _bare(problems.unexpected())
+        cast(dict[str, list[str]], answer["multiValueHeaders"])[REGION_HEADER] = [self._config.region]
         self._observer.end(cast(int, answer["statusCode"]))
         return answer
 

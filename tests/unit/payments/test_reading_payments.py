@@ -268,7 +268,8 @@ class TestRoutes:
             reply = site.request("GET", path, headers={"Origin": origin})
             assert reply.status == status
             assert reply.headers["Access-Control-Allow-Origin"] == origin
-            assert "Idempotent-Replayed" in reply.headers["Access-Control-Expose-Headers"]
+            exposed = reply.headers["Access-Control-Expose-Headers"].split(",")
+            assert {"Idempotent-Replayed", "Payment-Region"} <= {name.strip() for name in exposed}
 
     def test_preflight(self, site: Site) -> None:
         reply = site.request("OPTIONS", "/payments", headers={"Origin": "https://shop.example"})
@@ -284,6 +285,39 @@ class TestRoutes:
         site.restart(cors_origins=())
         reply = site.request("GET", "/health", headers={"Origin": "https://shop.example"})
         assert not [name for name in reply.headers if name.startswith("Access-Control")]
+
+
+class TestWhoServed:
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [
+            ("GET", "/health", 200),
+            ("GET", "/payments/pay_1", 404),
+            ("POST", "/payments", 400),
+            ("PUT", "/payments", 405),
+            ("GET", "/nowhere", 404),
+            ("OPTIONS", "/payments", 204),
+        ],
+    )
+    def test_every_answer_names_its_region(
+        self, sites: tuple[Site, Site], method: str, path: str, status: int
+    ) -> None:
+        for site in sites:
+            reply = site.request(method, path, headers={"Origin": "https://shop.example"})
+            assert (reply.status, reply.headers["Payment-Region"]) == (status, site.region.name)
+
+    def test_a_payment_and_its_replay_elsewhere_differ_in_nothing_else(
+        self, sites: tuple[Site, Site]
+    ) -> None:
+        primary, secondary = sites
+        first = primary.pay()
+        primary.region.deliver(secondary.region)
+        again = secondary.pay()
+        assert (first.headers["Payment-Region"], again.headers["Payment-Region"]) == (
+            primary.region.name,
+            secondary.region.name,
+        )
+        assert again.text == first.text
 
 
 class TestBugs:
@@ -308,4 +342,5 @@ class TestBugs:
     def test_an_event_of_no_gateway(self, site: Site) -> None:
         reply = site.send({"version": "2.0"})
         assert (reply.status, reply.headers["Content-Type"]) == (500, "application/problem+json")
+        assert reply.headers["Payment-Region"] == site.region.name
         assert site.lines()[-1]["exception"] == "KeyError"
