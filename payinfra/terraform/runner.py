@@ -176,19 +176,21 @@ class Terraform:
         self._settle()
         return self._run("apply", *STREAMED, str(plan.absolute())).outputs
 
-    def forget(self, addresses: Sequence[str]) -> None:
-        """Take resources out of the state, all or none of them. They go on existing.
+    def forget(self, addresses: Sequence[str]) -> tuple[str, ...]:
+        """Take resources out of the state; they go on existing. Returns the addresses that the state had.
 
         Raises:
             EnvironmentUnusable: another run holds the state's lock; the message says who.
-            TerraformFailed: the state does not have one of them.
+            TerraformFailed: the state cannot be read or written.
         """
-        if not addresses:
-            return
         self._settle()
-        done = self._question("state", "rm", *addresses)
-        if done.returncode != 0:
-            raise locked_out(done.stderr.translate(BOX)) or self._unanswered("state rm", done.stderr)
+        known = frozenset(self.state_list())
+        had = tuple(address for address in addresses if address in known)
+        if had:
+            done = self._question("state", "rm", *had)
+            if done.returncode != 0:
+                raise locked_out(done.stderr.translate(BOX)) or self._unanswered("state rm", done.stderr)
+        return had
 
     # -- questions -----------------------------------------------------------------------------------
 

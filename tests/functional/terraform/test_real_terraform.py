@@ -13,7 +13,15 @@ import pytest
 
 from payinfra.errors import EnvironmentUnusable, Interrupted
 from payinfra.events import Action, Event, Notice, ResourceFailed, ResourceFinished, ResourceStarted
-from payinfra.terraform import Binary, Kind, Terraform, TerraformFailed, find_binary
+from payinfra.terraform import (
+    Binary,
+    ChangeAction,
+    Import,
+    Kind,
+    Terraform,
+    TerraformFailed,
+    find_binary,
+)
 
 BLOCKED = "terraform_data.slow"
 
@@ -123,6 +131,23 @@ def test_a_stack_is_deployed_found_unchanged_and_destroyed(work: Work) -> None:
     terraform.apply(work.plan)
     assert terraform.state_list() == ()
     assert "correct-horse" not in work.log.read_text()
+
+
+def test_what_exists_is_taken_in_and_what_is_forgotten_goes_on(work: Work) -> None:
+    terraform = work.deploy()
+    assert terraform.forget([BLOCKED, "terraform_data.nowhere"]) == (BLOCKED,)
+    assert terraform.state_list() == ("terraform_data.quick",)
+
+    plan = terraform.plan(work.plan, imports=[Import(BLOCKED, "the-one-that-exists")])
+    assert (plan.add, plan.change, plan.destroy) == (0, 0, 0)
+    assert [(one.action, one.import_id) for one in plan.changes] == [
+        (ChangeAction.IMPORT, "the-one-that-exists")
+    ]
+    assert plan.has_changes
+    assert terraform.show(work.plan) == plan, "the events and the saved plan tell the same"
+    terraform.apply(work.plan)
+    assert terraform.state_list() == ("terraform_data.quick", BLOCKED)
+    assert not terraform.plan(work.plan).has_changes
 
 
 def test_a_resource_that_fails_is_named_and_a_second_run_converges(work: Work) -> None:

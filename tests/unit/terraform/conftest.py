@@ -38,6 +38,10 @@ for verb, *rest in steps.get(name, [["exit", 0]]):
         (here / ("heard-" + rest[0])).touch()
     elif verb == "write":
         pathlib.Path(rest[0]).write_text(rest[1])
+    elif verb == "copy":
+        pathlib.Path(rest[1]).write_text(pathlib.Path(rest[0]).read_text())
+    elif verb == "absent" and pathlib.Path(rest[0]).exists():
+        sys.exit(rest[0] + " is there")
     elif verb == "exit":
         sys.exit(rest[0])
 """

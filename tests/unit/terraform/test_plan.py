@@ -161,3 +161,17 @@ def test_a_saved_plan_is_read_as_the_events_would_have_told_it() -> None:
     assert [one.action for one in read.drift] == [ChangeAction.UPDATE]
     assert read.outputs == (OutputChange("key", ChangeAction.CREATE, True),)
     assert "hunter2" not in repr(read)
+
+
+def test_what_a_saved_plan_takes_in_is_read_with_its_id() -> None:
+    def imported(action: str) -> JsonValue:
+        change: JsonValue = {"actions": [action], "importing": {"id": "payment-a-audit"}}
+        return {"address": "aws_s3_bucket.audit", "type": "aws_s3_bucket", "change": change}
+
+    read = shown_plan(FILE, {"resource_changes": [imported("no-op"), imported("update")]})
+    assert [(one.action, one.import_id) for one in read.changes] == [
+        (ChangeAction.IMPORT, "payment-a-audit"),
+        (ChangeAction.UPDATE, "payment-a-audit"),
+    ]
+    assert (read.add, read.change, read.destroy) == (0, 1, 0)
+    assert read.has_changes

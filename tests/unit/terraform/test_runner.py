@@ -13,6 +13,7 @@ from payinfra.events import Event, Notice, ResourceFinished, ResourceStarted
 from payinfra.terraform import (
     Binary,
     ChangeAction,
+    Import,
     LostReplica,
     Patience,
     Terraform,
@@ -223,6 +224,39 @@ def test_a_plan_takes_its_options(bench: Bench, calls: Calls, tmp_path: Path) ->
     assert refreshed.refresh_only
 
 
+def test_a_plan_takes_in_what_exists(bench: Bench, calls: Calls, tmp_path: Path) -> None:
+    resource = {"addr": TABLE, "resource_type": "aws_dynamodb_table"}
+    change = {"resource": resource, "action": "update", "importing": {"id": "payment-a-payments"}}
+    blocks = tmp_path / "blocks.json"
+    script: dict[str, Sequence[Sequence[str | int]]] = {
+        "plan": [
+            ["copy", str(bench.folder / "imports.tf.json"), str(blocks)],
+            message("planned_change", change=change),
+        ],
+        "show": [["out", "{}"]],
+    }
+    plan = bench.terraform(script).plan(tmp_path / "p", imports=[Import(TABLE, "payment-a-payments")])
+    assert json.loads(blocks.read_text()) == {"import": [{"to": TABLE, "id": "payment-a-payments"}]}
+    assert [(one.action, one.import_id) for one in plan.changes] == [
+        (ChangeAction.UPDATE, "payment-a-payments")
+    ]
+    assert list(bench.folder.glob("*.tf.json")) == [], "the saved plan carries the blocks"
+
+
+def test_blocks_that_a_killed_run_left_are_not_planned_again(bench: Bench, tmp_path: Path) -> None:
+    left = bench.folder / "imports.tf.json"
+    left.write_text("{}")
+    bench.terraform({"plan": [["absent", str(left)]]}).plan(tmp_path / "p")
+    assert not left.exists()
+
+
+def test_a_plan_that_fails_leaves_no_blocks(bench: Bench, tmp_path: Path) -> None:
+    terraform = bench.terraform({"plan": failed("Cannot import non-existent remote object")})
+    with pytest.raises(TerraformFailed, match="non-existent"):
+        terraform.plan(tmp_path / "p", imports=[Import(TABLE, "gone")])
+    assert list(bench.folder.glob("*.tf.json")) == []
+
+
 def test_a_table_that_loses_a_replica_is_found_and_refused(
     bench: Bench, calls: Calls, tmp_path: Path
 ) -> None:
@@ -425,6 +459,47 @@ def test_waiting_for_a_killed_run_is_bounded(bench: Bench, calls: Calls, tmp_pat
         pytest.raises(EnvironmentUnusable, match="still at work"),
     ):
         terraform.plan(tmp_path / "p")
+    assert calls() == []
+
+
+# -- forgetting ------------------------------------------------------------------------------------
+
+
+KNOWN: list[list[str | int]] = [["out", TABLE], ["out", 'c.d["e"]']]
+
+
+def test_what_the_state_has_is_forgotten_in_one_go(bench: Bench, calls: Calls) -> None:
+    terraform = bench.terraform({"state list": KNOWN})
+    assert terraform.forget([TABLE, "never.made", 'c.d["e"]']) == (TABLE, 'c.d["e"]')
+    assert calls()[-1]["argv"] == ["state", "rm", "-no-color", TABLE, 'c.d["e"]']
+
+
+def test_what_the_state_does_not_have_needs_no_forgetting(bench: Bench, calls: Calls) -> None:
+    assert bench.terraform({"state list": KNOWN}).forget(["never.made"]) == ()
+    assert [call["argv"] for call in calls()] == [["state", "list", "-no-color"]]
+
+
+def test_a_state_that_cannot_be_written_is_said(bench: Bench) -> None:
+    said: list[list[str | int]] = [["err", "╷\n│ Error: no space left\n╵"], ["exit", 1]]
+    with pytest.raises(TerraformFailed, match="terraform state rm failed: Error: no space left"):
+        bench.terraform({"state list": KNOWN, "state rm": said}).forget([TABLE])
+
+
+def test_a_held_lock_keeps_resources_from_being_forgotten(bench: Bench) -> None:
+    box = "│ Error: Error acquiring the state lock\n│ Lock Info:\n│   ID:        7\n│   Who:       ana@laptop"
+    with pytest.raises(EnvironmentUnusable, match="ana@laptop") as caught:
+        bench.terraform({"state list": KNOWN, "state rm": [["err", box], ["exit", 1]]}).forget([TABLE])
+    assert "force-unlock 7" in caught.value.hint
+
+
+def test_forgetting_waits_for_what_a_killed_run_left(bench: Bench, calls: Calls, tmp_path: Path) -> None:
+    terraform = bench.terraform({})
+    terraform.orphan_wait_s = 0.0
+    with (
+        recorded(bench.data / "running", Record(identify(os.getpid()), Process(2**22 + 1, "1"), tmp_path)),
+        pytest.raises(EnvironmentUnusable, match="still at work"),
+    ):
+        terraform.forget([TABLE])
     assert calls() == []
 
 
