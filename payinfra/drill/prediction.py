@@ -1,0 +1,110 @@
+"""How long each phase should take, from what was declared: the other half of every measurement.
+
+The sum is the recovery time that a drill is held to unless a person states another:
+
+    threshold x (interval + time to fail)  +  propagation  +  TTL  +  reconnect
+
+Sources: "How Amazon Route 53 determines whether a health check is healthy" (Developer Guide) for interval,
+threshold and the checkers' limits. That the data plane follows a changed health check within seconds is what
+AWS says without a number: `PROPAGATION_S` is an allowance, not a promise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from payinfra.drill.model import DrillRequest, Phase, Scenario
+from payinfra.outputs import Declared
+
+PROPAGATION_S = 10.0
+"""Allowance for Route 53 on AWS: from a changed status, or a changed health check, to its name servers."""
+EMBEDDED_PROPAGATION_S = 1.0
+"""The same for the embedded AWS, whose answers follow at once: what looking four times a second costs."""
+CHECKER_ANSWER_S = 2.0
+"""How long a checker waits for the status line once it is connected."""
+CHECKER_FLOOR_S = 1.0
+"""The embedded AWS's checkers wait at least this long, however fast its time runs."""
+REQUEST_TIMEOUT_S = 5.0
+"""How long the drill's client waits for an answer, in unscaled time."""
+REQUEST_FLOOR_S = 2.0
+"""The least that the client waits however fast time runs: a function's first start takes real time."""
+TTL_FLOOR_S = 1.0
+"""The embedded AWS gives no shorter TTL, but for records whose TTL is 0."""
+CATCH_UP_S = 10.0
+"""Allowance for replication between regions; DynamoDB promises no bound."""
+ALIAS_TTL_S = 60
+"""TTL of alias records on a regional API (Developer Guide, choosing between alias and non-alias records)."""
+
+SWITCHING = frozenset({Scenario.HEALTH_CHECK, Scenario.LAMBDA_THROTTLE, Scenario.REGION_OUTAGE})
+"""The scenarios that make a health check unhealthy."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is expected of a drill.
+
+    Attributes:
+        phases: seconds by phase, in real time; a phase that is not waited for is absent.
+        switches: whether the health check becomes unhealthy.
+        moves: whether the name's clients are to move to the other region.
+        request_timeout_s: how long the drill's client waits for an answer.
+    """
+
+    phases: Mapping[Phase, float]
+    switches: bool
+    moves: bool
+    request_timeout_s: float
+
+    @property
+    def recovery_s(self) -> float:
+        """From the injection until the other region serves."""
+        recovering = (Phase.UNHEALTHY, Phase.SWITCHED, Phase.SERVING)
+        return sum(self.phases.get(phase, 0.0) for phase in recovering)
+
+    @property
+    def whole_s(self) -> float:
+        """The drill from its first payment on."""
+        return sum(self.phases.values())
+
+
+def request_timeout_s(time_scale: float) -> float:
+    """How long the drill's client waits for an answer, in real seconds."""
+    return max(REQUEST_TIMEOUT_S / time_scale, REQUEST_FLOOR_S)
+
+
+def predict(request: DrillRequest, declared: Declared, *, on_aws: bool) -> Prediction:
+    """What this drill should take in this environment."""
+    scale = request.time_scale
+    scenarios = frozenset(request.scenarios)
+    switches = bool(scenarios & SWITCHING)
+    moves = switches and not request.reverse
+    timeout = request_timeout_s(scale)
+    propagation = PROPAGATION_S if on_aws else EMBEDDED_PROPAGATION_S
+    settled = declared.health.threshold * declared.health.interval_s / scale
+    phases = {
+        Phase.LOAD: request.warm_up_s,
+        Phase.HOLD: request.hold_s,
+        Phase.CAUGHT_UP: CATCH_UP_S,
+    }
+    if switches:
+        phases[Phase.UNHEALTHY] = propagation + _time_to_find_out(scenarios, declared, scale)
+        # A health check that was only inverted is healthy as soon as it is not.
+        phases[Phase.HEALTHY] = propagation + (settled if scenarios != {Scenario.HEALTH_CHECK} else 0.0)
+        phases[Phase.SWITCHED] = propagation
+        phases[Phase.DNS_BACK] = propagation
+    if moves:
+        ttl = ALIAS_TTL_S if declared.dns.delegated else declared.dns.ttl_s
+        kept = max(ttl / scale, TTL_FLOOR_S) if ttl else 0.0
+        phases[Phase.SERVING] = kept + timeout
+    if scenarios & {Scenario.LAMBDA_THROTTLE, Scenario.REGION_OUTAGE} and not request.reverse:
+        phases[Phase.FIRST_FAILURE] = timeout + 1 / request.rate
+    return Prediction(phases, switches, moves, timeout)
+
+
+def _time_to_find_out(scenarios: frozenset[Scenario], declared: Declared, scale: float) -> float:
+    """Until enough checkers have changed their minds. An inverted check needs none of them to."""
+    if Scenario.HEALTH_CHECK in scenarios:
+        return 0.0
+    to_fail = 0.0
+    if Scenario.REGION_OUTAGE in scenarios:
+        to_fail = max(CHECKER_ANSWER_S / scale, CHECKER_FLOOR_S)
+    return declared.health.threshold * (declared.health.interval_s / scale + to_fail)

@@ -1,0 +1,169 @@
+"""What a drill keeps an eye on while it runs: Route 53's conclusion, and what the zone's name servers say.
+
+Each `Eye` looks again and again in a thread of its own, so that one slow answer delays nobody else's.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from payinfra.aws import Aws
+from payinfra.checks.probes.dns import Dns, NameServer
+from payinfra.drill.clock import Clock
+from payinfra.outputs import Outputs
+
+HEALTHY_SHARE = 0.18
+"""A health check is healthy while more than this share of its checkers says so (Route 53 developer guide)."""
+
+Seen = TypeVar("Seen")
+
+
+@dataclass
+class Eye(Generic[Seen]):
+    """Looks at something every `every_s` seconds, and remembers when what it saw changed.
+
+    Args:
+        look: gives what is there now. What it raises is nothing seen: the last sight stays.
+        changed: told, in the eye's own thread, of each sight that differs from the one before.
+    """
+
+    look: Callable[[], Seen]
+    clock: Clock
+    every_s: float
+    changed: Callable[[float, Seen], None]
+    _sights: list[tuple[float, Seen]] = field(default_factory=list)
+    _shut: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Begin to look."""
+        self._thread = threading.Thread(target=self._watch, name="drill-eye", daemon=True)
+        self._thread.start()
+
+    def shut(self) -> None:
+        """Look no more. Waits for the look that is under way."""
+        self._shut.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def since(self, moment_s: float, wanted: Callable[[Seen], bool]) -> float | None:
+        """When what is seen now became as wanted, at `moment_s` the earliest; None if it is not so now."""
+        sights = tuple(self._sights)
+        began: float | None = None
+        for at_s, seen in sights:
+            if not wanted(seen):
+                began = None
+            elif began is None:
+                began = at_s
+        return None if began is None else max(began, moment_s)
+
+    @property
+    def now(self) -> Seen | None:
+        """What was seen last."""
+        return self._sights[-1][1] if self._sights else None
+
+    def glance(self) -> None:
+        """Look once."""
+        try:
+            seen = self.look()
+        except Exception:  # noqa: BLE001 - whatever broke, nothing was seen; the phase's deadline judges
+            return
+        if self._sights and self._sights[-1][1] == seen:
+            return
+        at_s = self.clock.elapsed()
+        self._sights.append((at_s, seen))
+        self.changed(at_s, seen)
+
+    def _watch(self) -> None:
+        while not self._shut.is_set():
+            self.glance()
+            self._shut.wait(self.every_s)
+
+
+# -- Route 53's conclusion ---------------------------------------------------------------------------------
+
+
+def concluded_healthy(aws: Aws, through: str, health_check_id: str) -> bool:
+    """What Route 53 makes of a health check: its checkers' majority, and what the check's own switches say.
+
+    The checkers report what they see of the endpoint; a disabled check counts as healthy, and an inverted one
+    as the contrary of what it would be.
+
+    Args:
+        through: the region whose client is used; Route 53 itself is global.
+
+    Raises:
+        ClientError, BotoCoreError: Route 53 does not say.
+    """
+    client = aws.route53(through)
+    config = client.get_health_check(HealthCheckId=health_check_id)["HealthCheck"]["HealthCheckConfig"]
+    found = client.get_health_check_status(HealthCheckId=health_check_id)["HealthCheckObservations"]
+    statuses = [one.get("StatusReport", {}).get("Status", "") for one in found]
+    good = sum(status.startswith("Success") for status in statuses)
+    # Who reports nothing yet has not found out anything: Route 53 takes a new check for healthy.
+    content = not statuses or good / len(statuses) > HEALTHY_SHARE
+    return (config.get("Disabled", False) or content) != config.get("Inverted", False)
+
+
+# -- the name servers --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Saying:
+    """What one name server answers: the region that this leads to, the answer's data and TTL in seconds."""
+
+    server: str
+    region: str
+    data: tuple[str, ...]
+    ttl_s: int
+
+    def __str__(self) -> str:
+        """As a person reads it."""
+        where = self.region or "no region"
+        return f"{self.server}: {', '.join(self.data) or 'no answer'} ({where}, TTL {self.ttl_s} s)"
+
+
+@dataclass(frozen=True)
+class Signpost:
+    """Asks every name server of the zone where a name leads.
+
+    Attributes:
+        kind: CNAME for the names of a zone of its own, A for those of a delegated one.
+        region_of: which region an answer's data is; empty where it is none.
+    """
+
+    dns: Dns
+    servers: Sequence[NameServer]
+    name: str
+    kind: str
+    region_of: Callable[[str], str]
+
+    def ask(self) -> tuple[Saying, ...]:
+        """One answer from each.
+
+        Raises:
+            DNSException, OSError: a server does not answer.
+        """
+        sayings = []
+        for server in self.servers:
+            answer = self.dns.ask(server, self.name, self.kind)
+            region = self.region_of(answer.data[0]) if answer.data else ""
+            sayings.append(Saying(str(server), region, answer.data, answer.ttl_s))
+        return tuple(sayings)
+
+
+def all_lead_to(region: str) -> Callable[[tuple[Saying, ...]], bool]:
+    """Whether every name server leads to a region."""
+    return lambda sayings: bool(sayings) and all(saying.region == region for saying in sayings)
+
+
+def none_leads_to(region: str) -> Callable[[tuple[Saying, ...]], bool]:
+    """Whether no name server leads to a region."""
+    return lambda sayings: bool(sayings) and all(saying.region != region for saying in sayings)
+
+
+def region_of_target(outputs: Outputs) -> Callable[[str], str]:
+    """Which region's API a CNAME's target is."""
+    known = {declared.api.execute_host: declared.region for declared in outputs.declared.regions}
+    return lambda target: known.get(target.rstrip("."), "")
