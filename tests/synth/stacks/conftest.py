@@ -52,9 +52,11 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
         "cors_origins": "https://shop.example.com",
         "state_bucket": "our-states",
     },
-    # us-east-1 second: its topic is the one that hears of health.
+    # us-east-1 second: its topic is the one that hears of health. Deployed as a role.
     "reversed": {
         "env": "dev-x",
+        "role_arn": "arn:aws:iam::123456789012:role/payinfra-ci",
+        "permissions_boundary": "arn:aws:iam::123456789012:policy/our-boundary",
         "primary_region": "us-west-2",
         "secondary_region": "us-east-1",
         "cors_origins": "https://a.example.com,https://b.example.com",

@@ -267,3 +267,19 @@ def test_a_local_stack_needs_to_know_where(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentUnusable, match="not running") as caught:
         synthesize(settings, out=tmp_path)
     assert "payinfra local up" in caught.value.hint
+
+
+def test_who_works_as_a_role_does_all_of_it_as_that_role(
+    backwards: "Synthesized", protected: "Synthesized"
+) -> None:
+    role = {"role_arn": "arn:aws:iam::123456789012:role/payinfra-ci", "session_name": "payinfra"}
+    assert [each["assume_role"] for each in backwards.content["provider"]["aws"]] == [[role], [role]]
+    assert backwards.content["terraform"]["backend"]["s3"]["assume_role"] == role
+    assert not [each for each in protected.content["provider"]["aws"] if "assume_role" in each]
+    assert "assume_role" not in protected.content["terraform"]["backend"]["s3"]
+
+
+def test_a_boundary_is_every_roles(backwards: "Synthesized", protected: "Synthesized") -> None:
+    bounds = [role["permissions_boundary"] for role in backwards.of("iam_role").values()]
+    assert bounds == ["arn:aws:iam::123456789012:policy/our-boundary"] * 4
+    assert not [role for role in protected.of("iam_role").values() if "permissions_boundary" in role]
