@@ -35,12 +35,16 @@ class Api:
     def insist(self, idempotency_key: str, body: Mapping[str, object]) -> list[httpx.Response]:
         """What a client does that wants its payment: the same request until it is acknowledged; each answer.
 
-        A client that is told to wait does so.
+        A client that is told to wait does so. One that gets no answer at all does not know whether its payment
+        was recorded, and sends it again.
         """
         answers: list[httpx.Response] = []
         end = time.monotonic() + INSISTENCE_S
         while time.monotonic() < end:
-            answers.append(self.post(idempotency_key, body))
+            try:
+                answers.append(self.post(idempotency_key, body))
+            except httpx.TransportError:
+                continue
             if answers[-1].status_code not in MAY_BE_SENT_AGAIN:
                 break
             time.sleep(float(answers[-1].headers.get("Retry-After", "1")))
