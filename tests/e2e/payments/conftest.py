@@ -35,8 +35,8 @@ class Api:
     def insist(self, idempotency_key: str, body: Mapping[str, object]) -> list[httpx.Response]:
         """What a client does that wants its payment: the same request until it is acknowledged; each answer.
 
-        A client that is told to wait does so. One that gets no answer at all does not know whether its payment
-        was recorded, and sends it again.
+        A client that is told to wait does so. One that gets no answer at all does not know whether it
+        has paid, and sends the request again.
         """
         answers: list[httpx.Response] = []
         end = time.monotonic() + INSISTENCE_S

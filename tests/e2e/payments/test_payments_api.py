@@ -135,7 +135,7 @@ def test_health_needs_no_key(shop: Shop, role: str) -> None:
 def test_fifty_clients_retry_one_key_in_both_regions(shop: Shop, key: str, body: dict[str, object]) -> None:
     """Last, because the embedded AWS starts a process for each client that asks at the same time.
 
-    While those start, most clients get no answer in time and ask again: what is shown holds whatever they get.
+    While those start, most get no answer in time and ask again: what is shown holds whatever they get.
     """
     answers = shop.at_once(lambda client: shop.apis[ROLES[client % 2]].insist(key, body), CLIENTS)
     assert all(answers), "a client never got an answer"
