@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import dns.edns
 import dns.message
 import dns.query
 import dns.rcode
@@ -72,9 +73,11 @@ class DnspythonDns:
 
     Attributes:
         embedded: `address:port` of the embedded AWS's server, which stands for all; empty on AWS.
+        on_behalf_of: the address of the client for whom name servers are asked (RFC 7871); empty for oneself.
     """
 
     embedded: str = ""
+    on_behalf_of: str = ""
     exchange: Exchange = exchange
     resolver: Resolver = resolve
 
@@ -87,7 +90,10 @@ class DnspythonDns:
 
     def ask(self, server: NameServer, name: str, kind: str) -> DnsAnswer:
         """One server's answer; see `Dns`."""
-        said = self.exchange(dns.message.make_query(name, kind), server)
+        options: list[dns.edns.Option] = []
+        if self.on_behalf_of:
+            options.append(dns.edns.ECSOption(self.on_behalf_of))
+        said = self.exchange(dns.message.make_query(name, kind, options=options), server)
         return _answer(said, kind)
 
     def resolve(self, name: str, kind: str) -> DnsAnswer:

@@ -49,6 +49,28 @@ _COORDINATES: Final[Mapping[str, tuple[float, float]]] = {
 }
 
 
+# The addresses set aside for measuring networks, which no client on the internet has (RFC 2544, RFC 6890).
+_CLIENTS: Final = ipaddress.ip_network("198.18.0.0/15")
+
+
+def client_networks() -> dict[str, str]:
+    """A network of clients in each region, by CIDR block: who says that it asks for one of them is there."""
+    return {
+        str(network): region
+        for network, region in zip(_CLIENTS.subnets(new_prefix=24), sorted(_COORDINATES), strict=False)
+    }
+
+
+def client_in(region: str) -> str:
+    """The address of a client in a region; it means that to the embedded AWS alone.
+
+    Raises:
+        KeyError: nobody knows where the region is.
+    """
+    networks = {region: ipaddress.ip_network(block) for block, region in client_networks().items()}
+    return str(networks[region][1])
+
+
 def distance(one: str, other: str) -> float:
     """Distance between two regions along the great circle, in radians; infinite where one is unknown."""
     if one == other:

@@ -20,7 +20,7 @@ from payinfra.local.route53.api import Response
 from payinfra.local.route53.clock import Clock
 from payinfra.local.route53.dns import DnsServer, Question
 from payinfra.local.route53.endpoints import LOOPBACK, EndpointResolver, loopback
-from payinfra.local.route53.geography import ClientLocations
+from payinfra.local.route53.geography import ClientLocations, client_networks
 from payinfra.local.route53.health import HealthMonitor, HealthObservation
 from payinfra.local.route53.probe import Prober, SocketProber
 from payinfra.local.route53.state import HealthCheckType, Zone, ZoneReader, normal_name
@@ -42,7 +42,8 @@ class DataPlane:
             to an AWS resource is answered with that address.
         clock: time.
         time_scale: by how much intervals, limits and TTLs are divided (1 is real time).
-        locations: where clients are, for latency records; without it all are in us-east-1.
+        locations: where clients are, for latency records; without it each region has a network of its own (see
+            `client_networks`), and all others are in us-east-1.
         prober: sends a health check's requests; sockets unless a test brings another.
         pick: chance for weighted records and more than eight multivalue records: one of 0 … n - 1.
     """
@@ -60,7 +61,7 @@ class DataPlane:
     ) -> None:
         self._zones = zones
         self._resolve = resolve
-        self._locations = locations or ClientLocations()
+        self._locations = locations or ClientLocations(client_networks())
         self._pick = pick
         self._monitor = HealthMonitor(zones, prober or SocketProber(resolve), clock, time_scale)
         self._dns = DnsServer(self.answer, time_scale)

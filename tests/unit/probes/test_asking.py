@@ -11,6 +11,7 @@ from socketserver import BaseRequestHandler, UDPServer
 from threading import Thread
 from typing import Any
 
+import dns.edns
 import dns.message
 import dns.resolver
 import dns.rrset
@@ -110,6 +111,21 @@ def test_an_answer_has_the_records_that_were_asked_for_and_their_ttl() -> None:
     assert (cname.code, cname.data, cname.ttl_s) == ("NOERROR", ("api.example",), 60)
     assert dns_.ask(NameServer("192.0.2.53"), "failover.example", "A").data == ("192.0.2.1", "192.0.2.2")
     assert dns_.ask(NameServer("192.0.2.53"), "failover.example", "AAAA").data == ()
+
+
+@pytest.mark.parametrize("client", ["", "192.0.2.99"])
+def test_a_name_server_is_told_for_whom_it_is_asked(client: str) -> None:
+    asked: list[dns.message.Message] = []
+
+    def noting(question: dns.message.Message, server: NameServer) -> dns.message.Message:
+        asked.append(question)
+        return answering(question, server)
+
+    DnspythonDns(exchange=noting, on_behalf_of=client).ask(
+        NameServer("192.0.2.53"), "latency.example", "CNAME"
+    )
+    told = [one.address for one in asked[0].options if isinstance(one, dns.edns.ECSOption)]
+    assert told == ([client] if client else [])
 
 
 def test_the_embedded_server_stands_for_all_name_servers() -> None:

@@ -2,7 +2,13 @@ import math
 
 import pytest
 
-from payinfra.local.route53.geography import ClientLocations, distance, nearest_first
+from payinfra.local.route53.geography import (
+    ClientLocations,
+    client_in,
+    client_networks,
+    distance,
+    nearest_first,
+)
 
 
 def test_regions_come_nearest_first() -> None:
@@ -49,3 +55,13 @@ def test_what_is_no_address_or_network_is_an_error() -> None:
         ClientLocations().region_of("nonsense")
     with pytest.raises(ValueError, match="not a network"):
         ClientLocations({"not a network": "us-east-1"})
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2", "af-south-1", "eu-central-1"])
+def test_a_client_can_say_in_which_region_it_is(region: str) -> None:
+    assert ClientLocations(client_networks()).region_of(client_in(region)) == region
+
+
+def test_nobody_is_in_a_region_that_nobody_knows() -> None:
+    with pytest.raises(KeyError):
+        client_in("moon-base-1")
