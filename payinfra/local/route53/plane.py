@@ -42,8 +42,8 @@ class DataPlane:
             to an AWS resource is answered with that address.
         clock: time.
         time_scale: by how much intervals, limits and TTLs are divided (1 is real time).
-        locations: where clients are, for latency records; without it each region has a network of its own (see
-            `client_networks`), and all others are in us-east-1.
+        locations: where clients are, for latency records; without it each region has a network of its own
+            (see `client_networks`), and all others are in us-east-1.
         prober: sends a health check's requests; sockets unless a test brings another.
         pick: chance for weighted records and more than eight multivalue records: one of 0 … n - 1.
     """
