@@ -49,6 +49,10 @@ def differing(plan: Plan) -> tuple[Difference, ...]:
     )
 
 
+def _not_sensitive(values: Mapping[str, OutputValue]) -> dict[str, str]:
+    return {name: str(value.value) for name, value in values.items() if not value.sensitive}
+
+
 @dataclass
 class _Stage:
     detail: str = ""
@@ -127,7 +131,7 @@ class Pipeline:
                 plan = self._read_plan(terraform, saved_plan)
             guard(plan, allow_destroy)
             live = self.toolbox.live(tools.aws(self.settings, endpoints))
-            if saved_plan is None and not all_at_once and (serving := self._serving(plan, live)):
+            if saved_plan is None and not all_at_once and (serving := self._serving(terraform, plan, live)):
                 steps = waves(Graph.read(synthesized.folder / "cdk.tf.json"), plan)
                 outputs = self._roll(
                     terraform, plan, steps, serving, live, confirm, allow_destroy=allow_destroy
@@ -276,13 +280,13 @@ class Pipeline:
             self._begun.touch()
         return self._keep(self._apply_plan(terraform, plan, "apply"))
 
-    def _serving(self, plan: Plan, live: Live) -> Outputs | None:
+    def _serving(self, terraform: Terraform, plan: Plan, live: Live) -> Outputs | None:
         """The outputs of an environment that a plan would change while both of its regions serve."""
         if not plan.has_changes:
             return None
         try:
-            outputs = self._known_outputs()
-        except EnvironmentUnusable:  # of a version with other outputs: the deployment writes them anew
+            outputs = self._known_outputs() or self._recorded_outputs(terraform)
+        except EnvironmentUnusable:  # of another version, or never complete: the deployment writes them anew
             return None
         if outputs is None:
             return None
@@ -389,9 +393,19 @@ class Pipeline:
     def _known_outputs(self) -> Outputs | None:
         return Outputs.read(self._outputs_file) if self._outputs_file.exists() else None
 
+    def _recorded_outputs(self, terraform: Terraform) -> Outputs | None:
+        """The outputs in the state, which another folder or machine may have deployed; None without a state.
+
+        Raises:
+            EnvironmentUnusable: the state lacks some: it is empty, or a deployment's that did not end.
+        """
+        if self.settings.state_bucket is None and not self._state_file.exists():
+            return None
+        return Outputs.from_flat(_not_sensitive(terraform.outputs()))
+
     def _keep(self, values: Mapping[str, OutputValue]) -> Outputs:
         """Write the outputs that are not sensitive to the environment's file and to the latest copy."""
-        flat = {name: str(value.value) for name, value in values.items() if not value.sensitive}
+        flat = _not_sensitive(values)
         outputs = Outputs.from_flat(flat)
         text = json.dumps(flat, indent=2, sort_keys=True) + "\n"
         for file in (self._outputs_file, self.latest_outputs):

@@ -326,6 +326,7 @@ class ShippingTerraform:
     calls: list[str] = field(default_factory=list)
     later: dict[tuple[str, ...], Plan] = field(default_factory=dict)
     crash: bool = False
+    state: Mapping[str, OutputValue] = field(default_factory=dict)
     binary = BINARY
 
     def init(self) -> None:
@@ -343,6 +344,10 @@ class ShippingTerraform:
 
     def show(self, _file: Path) -> Plan:
         return self.first
+
+    def outputs(self) -> Mapping[str, OutputValue]:
+        self.calls.append("output")
+        return self.state
 
     def apply(self, _plan: Path) -> Mapping[str, OutputValue]:
         moved = {change.address for change in self.planned.changes}
@@ -365,8 +370,10 @@ class World:
     events: list[Event] = field(default_factory=list)
     shown: list[Plan] = field(default_factory=list)
 
-    def pipeline(self) -> Pipeline:
-        settings = Settings.resolve({"env": "demo", "target": Target.LOCAL}, folder=self.folder, environ={})
+    def pipeline(self, **flags: str) -> Pipeline:
+        settings = Settings.resolve(
+            {"env": "demo", "target": Target.LOCAL, **flags}, folder=self.folder, environ={}
+        )
         toolbox = Toolbox(
             account=lambda _settings: "123456789012",
             local_up=lambda _settings, _emit: ENDPOINTS,
@@ -487,6 +494,26 @@ def test_a_first_deployment_is_one_wave(world: World) -> None:
     world.pipeline().deploy(world.confirm)
     assert world.terraform.calls == ["plan", "apply"]
     assert world.notices == []
+
+
+def test_what_another_machine_deployed_is_updated_in_waves_too(world: World) -> None:
+    world.terraform.state = flat()
+    world.pipeline(state_bucket="states").deploy(world.confirm)
+    assert world.terraform.calls == ["plan", "output", SECONDARY_FIRST, "apply", "plan", "apply"]
+
+
+def test_where_the_outputs_file_is_gone_the_state_tells_what_serves(world: World) -> None:
+    world.terraform.state = flat()
+    pipeline = world.pipeline()
+    pipeline.settings.work_dir.mkdir(parents=True)
+    (pipeline.settings.work_dir / "terraform.tfstate").write_text("{}")
+    pipeline.deploy(world.confirm)
+    assert SECONDARY_FIRST in world.terraform.calls
+
+
+def test_an_empty_remote_state_is_a_first_deployment(world: World) -> None:
+    world.pipeline(state_bucket="states").deploy(world.confirm)
+    assert world.terraform.calls == ["plan", "output", "apply"]
 
 
 def test_outputs_of_another_version_are_no_reason_to_stop(world: World) -> None:
