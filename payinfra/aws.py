@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_fis import FISClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_route53 import Route53Client
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_sts import STSClient
@@ -101,6 +103,11 @@ class Aws:
         client: CloudWatchClient = self.client("cloudwatch", region)
         return client
 
+    def fis(self, region: str) -> "FISClient":
+        """The fault injection service in a region. The embedded AWS has none."""
+        client: FISClient = self.client("fis", region)
+        return client
+
     def iam(self, region: str) -> "IAMClient":
         """Identity and access management."""
         client: IAMClient = self.client("iam", region)
@@ -134,6 +141,11 @@ class Aws:
     def s3_without_tls(self, region: str) -> "S3Client":
         """S3 on AWS over plain HTTP, to see that it is refused. Not kept: nothing else may use it."""
         client: S3Client = self._session(region).client("s3", region_name=region, use_ssl=False)
+        return client
+
+    def scheduler(self, region: str) -> "EventBridgeSchedulerClient":
+        """EventBridge Scheduler in a region."""
+        client: EventBridgeSchedulerClient = self.client("scheduler", region)
         return client
 
     def sns(self, region: str) -> "SNSClient":
