@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from payinfra.drill.model import DrillRequest, Phase, Scenario
-from payinfra.outputs import Declared
+from payinfra.outputs import DeclaredDns, DeclaredHealth
 
 PROPAGATION_S = 10.0
 """Allowance for Route 53 on AWS: from a changed status, or a changed health check, to its name servers."""
@@ -71,28 +71,28 @@ def request_timeout_s(time_scale: float) -> float:
     return max(REQUEST_TIMEOUT_S / time_scale, REQUEST_FLOOR_S)
 
 
-def predict(request: DrillRequest, declared: Declared, *, on_aws: bool) -> Prediction:
-    """What this drill should take in this environment."""
+def predict(request: DrillRequest, health: DeclaredHealth, dns: DeclaredDns, *, on_aws: bool) -> Prediction:
+    """What this drill should take in an environment with these health checks and names."""
     scale = request.time_scale
     scenarios = frozenset(request.scenarios)
     switches = bool(scenarios & SWITCHING)
     moves = switches and not request.reverse
     timeout = request_timeout_s(scale)
     propagation = PROPAGATION_S if on_aws else EMBEDDED_PROPAGATION_S
-    settled = declared.health.threshold * declared.health.interval_s / scale
+    settled = health.threshold * health.interval_s / scale
     phases = {
         Phase.LOAD: request.warm_up_s,
         Phase.HOLD: request.hold_s,
         Phase.CAUGHT_UP: CATCH_UP_S,
     }
     if switches:
-        phases[Phase.UNHEALTHY] = propagation + _time_to_find_out(scenarios, declared, scale)
+        phases[Phase.UNHEALTHY] = propagation + _time_to_find_out(scenarios, health, scale)
         # A health check that was only inverted is healthy as soon as it is not.
         phases[Phase.HEALTHY] = propagation + (settled if scenarios != {Scenario.HEALTH_CHECK} else 0.0)
         phases[Phase.SWITCHED] = propagation
         phases[Phase.DNS_BACK] = propagation
     if moves:
-        ttl = ALIAS_TTL_S if declared.dns.delegated else declared.dns.ttl_s
+        ttl = ALIAS_TTL_S if dns.delegated else dns.ttl_s
         kept = max(ttl / scale, TTL_FLOOR_S) if ttl else 0.0
         phases[Phase.SERVING] = kept + timeout
     if scenarios & {Scenario.LAMBDA_THROTTLE, Scenario.REGION_OUTAGE} and not request.reverse:
@@ -100,11 +100,11 @@ def predict(request: DrillRequest, declared: Declared, *, on_aws: bool) -> Predi
     return Prediction(phases, switches, moves, timeout)
 
 
-def _time_to_find_out(scenarios: frozenset[Scenario], declared: Declared, scale: float) -> float:
+def _time_to_find_out(scenarios: frozenset[Scenario], health: DeclaredHealth, scale: float) -> float:
     """Until enough checkers have changed their minds. An inverted check needs none of them to."""
     if Scenario.HEALTH_CHECK in scenarios:
         return 0.0
     to_fail = 0.0
     if Scenario.REGION_OUTAGE in scenarios:
         to_fail = max(CHECKER_ANSWER_S / scale, CHECKER_FLOOR_S)
-    return declared.health.threshold * (declared.health.interval_s / scale + to_fail)
+    return health.threshold * (health.interval_s / scale + to_fail)

@@ -58,11 +58,6 @@ class Eye(Generic[Seen]):
                 began = at_s
         return None if began is None else max(began, moment_s)
 
-    @property
-    def now(self) -> Seen | None:
-        """What was seen last."""
-        return self._sights[-1][1] if self._sights else None
-
     def glance(self) -> None:
         """Look once."""
         try:
@@ -130,14 +125,14 @@ class Signpost:
 
     Attributes:
         kind: CNAME for the names of a zone of its own, A for those of a delegated one.
-        region_of: which region an answer's data is; empty where it is none.
+        region_of: which region an answer's data is; nothing where it is none.
     """
 
     dns: Dns
     servers: Sequence[NameServer]
     name: str
     kind: str
-    region_of: Callable[[str], str]
+    region_of: Callable[[str], str | None]
 
     def ask(self) -> tuple[Saying, ...]:
         """One answer from each.
@@ -148,7 +143,7 @@ class Signpost:
         sayings = []
         for server in self.servers:
             answer = self.dns.ask(server, self.name, self.kind)
-            region = self.region_of(answer.data[0]) if answer.data else ""
+            region = (self.region_of(answer.data[0]) if answer.data else None) or ""
             sayings.append(Saying(str(server), region, answer.data, answer.ttl_s))
         return tuple(sayings)
 

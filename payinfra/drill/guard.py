@@ -1,0 +1,75 @@
+"""When a drill must not go on: somebody asks, the other region errs, the load is dead, it takes too long."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from payinfra.drill.clock import Clock, Stop
+
+LATE_FACTOR = 2.0
+"""A phase, and the drill, may take this many times what was predicted …"""
+LATE_FLOOR_S = 10.0
+"""… and this many seconds more: looking takes time, and a machine may be busy."""
+ERROR_SHARE = 0.01
+"""The drill is broken off when more than this share of the other region's answers are errors …"""
+ERROR_WINDOW_S = 10.0
+"""… over this many seconds of unscaled time …"""
+ERROR_WINDOW_FLOOR_S = 3.0
+"""… and not fewer than these: a handful of payments makes no share."""
+HEARTBEAT_S = 5.0
+"""The load's heart beats at least this often. Without it the drill measures nothing."""
+
+
+class BrokenOff(Exception):
+    """The drill goes no further; what was done is taken back. The message says why, in a sentence."""
+
+
+def at_most(predicted_s: float) -> float:
+    """How long something may take, in seconds."""
+    return LATE_FACTOR * predicted_s + LATE_FLOOR_S
+
+
+def error_window_s(time_scale: float) -> float:
+    """Over which errors are counted, in real seconds."""
+    return max(ERROR_WINDOW_S / time_scale, ERROR_WINDOW_FLOOR_S)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Looks before every step whether the next one may be taken.
+
+    Args:
+        whole_s: how long the drill should take from its first payment on.
+        began_s: when that was sent.
+        error_share: of the other region's answers over so many seconds, 0 to 1; None where there are none.
+        last_beat_s: when the load last did anything.
+    """
+
+    other: str
+    clock: Clock
+    stop: Stop
+    whole_s: float
+    began_s: float
+    window_s: float
+    error_share: Callable[[float], float | None]
+    last_beat_s: Callable[[], float]
+
+    def check(self) -> None:
+        """Go on, or not.
+
+        Raises:
+            BrokenOff: not.
+        """
+        if self.stop.wanted:
+            raise BrokenOff(f"The drill was interrupted ({self.stop.reason}).")
+        now = self.clock.elapsed()
+        if now - self.last_beat_s() > HEARTBEAT_S:
+            raise BrokenOff(f"The load has sent nothing for {HEARTBEAT_S:.0f} s: the drill was blind.")
+        if now - self.began_s > at_most(self.whole_s):
+            took = f"{now - self.began_s:.0f} s"
+            raise BrokenOff(f"The drill took {took}, more than twice the {self.whole_s:.0f} s predicted.")
+        share = self.error_share(self.window_s)
+        if share is not None and share > ERROR_SHARE:
+            raise BrokenOff(
+                f"{self.other} answered {share:.0%} of the last {self.window_s:.0f} s with errors: "
+                "it does not carry the load."
+            )

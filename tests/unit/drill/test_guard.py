@@ -1,0 +1,99 @@
+"""When a drill must not go on, and its waiting."""
+
+import threading
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from payinfra.drill.clock import RealClock, Stop
+from payinfra.drill.guard import BrokenOff, Guard, at_most, error_window_s
+
+
+@dataclass
+class SetClock:
+    """A clock that says what it is told to say."""
+
+    at: float = 10.0
+
+    def elapsed(self) -> float:
+        return self.at
+
+    def wait(self, seconds: float) -> None:
+        self.at += seconds
+
+
+def guard(
+    *, at: float = 10.0, stop: Stop | None = None, share: float | None = 0.0, beat: float | None = None
+) -> Guard:
+    return Guard(
+        other="us-west-2",
+        clock=SetClock(at),
+        stop=stop or Stop(),
+        whole_s=100.0,
+        began_s=0.0,
+        window_s=10.0,
+        error_share=lambda _window_s: share,
+        last_beat_s=lambda: at if beat is None else beat,
+    )
+
+
+@pytest.mark.parametrize("share", [None, 0.0, 0.01])
+def test_all_is_well(share: float | None) -> None:
+    guard(share=share).check()
+
+
+def test_somebody_asks_for_the_end() -> None:
+    stop = Stop()
+    stop.ask("SIGINT")
+    stop.ask("SIGTERM")
+    with pytest.raises(BrokenOff, match=r"interrupted \(SIGINT\)"):
+        guard(stop=stop).check()
+
+
+def test_the_other_region_errs() -> None:
+    with pytest.raises(BrokenOff, match="us-west-2 answered 5% of the last 10 s with errors"):
+        guard(share=0.05).check()
+
+
+def test_the_load_is_dead() -> None:
+    guard(beat=5.0).check()
+    with pytest.raises(BrokenOff, match="blind"):
+        guard(beat=4.9).check()
+
+
+def test_it_takes_more_than_twice_as_long() -> None:
+    guard(at=210.0).check()
+    with pytest.raises(BrokenOff, match="211 s, more than twice the 100 s"):
+        guard(at=211.0).check()
+
+
+def test_what_is_predicted_may_take_twice_as_long_and_a_little_more() -> None:
+    assert at_most(30.0) == 70.0
+    assert at_most(0.0) == 10.0
+
+
+def test_errors_are_counted_over_scaled_time_but_not_over_a_handful_of_payments() -> None:
+    assert error_window_s(1) == 10.0
+    assert error_window_s(10) == 3.0
+
+
+# -- the clock ---------------------------------------------------------------------------------------------
+
+
+def test_a_wait_ends_when_somebody_asks_for_the_end() -> None:
+    stop = Stop()
+    clock = RealClock(stop)
+    threading.Timer(0.01, stop.ask, ("SIGTERM",)).start()
+    began = time.monotonic()
+    clock.wait(30.0)
+    assert time.monotonic() - began < 10.0
+
+
+def test_a_wait_after_that_is_whole() -> None:
+    stop = Stop()
+    stop.ask("SIGINT")
+    clock = RealClock(stop)
+    before = clock.elapsed()
+    clock.wait(0.02)
+    assert clock.elapsed() - before >= 0.02

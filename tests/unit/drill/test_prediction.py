@@ -1,0 +1,69 @@
+"""What a drill should take, in seconds."""
+
+import pytest
+
+from payinfra.drill.model import DrillRequest, Phase, Scenario
+from payinfra.drill.prediction import predict, request_timeout_s
+from payinfra.outputs import DeclaredDns, DeclaredHealth
+
+HEALTH = DeclaredHealth("/prod/health", 10, 3, "us-east-1", "topic", ())
+
+
+def dns(ttl_s: int = 60, *, delegated: bool = False) -> DeclaredDns:
+    return DeclaredDns("zone", delegated, ttl_s, "/payments", "/health", ("p", "s"), ())
+
+
+def request(*scenarios: Scenario, reverse: bool = False, time_scale: float = 1.0) -> DrillRequest:
+    return DrillRequest(scenarios, reverse=reverse, time_scale=time_scale, rate=5.0)
+
+
+def test_an_outage_is_found_out_after_threshold_times_interval_and_time_to_fail() -> None:
+    found = predict(request(Scenario.REGION_OUTAGE), HEALTH, dns(), on_aws=False)
+    assert found.phases[Phase.UNHEALTHY] == 1 + 3 * (10 + 2)
+    assert found.phases[Phase.SWITCHED] == 1
+    assert found.phases[Phase.SERVING] == 60 + 5
+    assert found.recovery_s == 37 + 1 + 65
+    assert (found.switches, found.moves) == (True, True)
+
+
+def test_a_throttled_function_fails_at_once_so_only_the_intervals_count() -> None:
+    found = predict(request(Scenario.LAMBDA_THROTTLE), HEALTH, dns(), on_aws=True)
+    assert found.phases[Phase.UNHEALTHY] == 10 + 30
+    assert found.phases[Phase.FIRST_FAILURE] == pytest.approx(5.2)
+
+
+def test_an_inverted_check_waits_for_no_checker() -> None:
+    found = predict(request(Scenario.HEALTH_CHECK), HEALTH, dns(), on_aws=True)
+    assert found.phases[Phase.UNHEALTHY] == 10
+    assert found.phases[Phase.HEALTHY] == 10
+    assert Phase.FIRST_FAILURE not in found.phases
+
+
+def test_time_that_runs_faster_shortens_what_scales_and_nothing_else() -> None:
+    found = predict(request(Scenario.REGION_OUTAGE, time_scale=10), HEALTH, dns(), on_aws=False)
+    assert found.phases[Phase.UNHEALTHY] == 1 + 3 * (1 + 1)
+    assert found.phases[Phase.SERVING] == 6 + 2
+    assert (request_timeout_s(1), request_timeout_s(10)) == (5, 2)
+
+
+@pytest.mark.parametrize(
+    ("ttl_s", "delegated", "kept"), [(60, False, 60), (0, False, 0), (5, False, 5), (5, True, 60)]
+)
+def test_resolvers_keep_an_answer_for_its_ttl_and_an_alias_for_aws_own(
+    ttl_s: int, delegated: bool, kept: int
+) -> None:
+    found = predict(request(Scenario.HEALTH_CHECK), HEALTH, dns(ttl_s, delegated=delegated), on_aws=True)
+    assert found.phases[Phase.SERVING] == kept + 5
+
+
+def test_paused_replication_moves_nobody() -> None:
+    found = predict(request(Scenario.REPLICATION_PAUSE), HEALTH, dns(), on_aws=False)
+    assert (found.switches, found.moves, found.recovery_s) == (False, False, 0)
+    assert set(found.phases) == {Phase.LOAD, Phase.HOLD, Phase.CAUGHT_UP}
+
+
+def test_losing_the_secondary_moves_nobody_but_its_record() -> None:
+    found = predict(request(Scenario.REGION_OUTAGE, reverse=True), HEALTH, dns(), on_aws=False)
+    assert (found.switches, found.moves) == (True, False)
+    assert not {Phase.SERVING, Phase.FIRST_FAILURE} & set(found.phases)
+    assert found.whole_s == sum(found.phases.values())

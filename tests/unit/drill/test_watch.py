@@ -1,0 +1,193 @@
+"""What a drill keeps an eye on."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from payinfra.checks.probes.dns import DnsAnswer, NameServer
+from payinfra.drill.watch import (
+    Eye,
+    Saying,
+    Signpost,
+    all_lead_to,
+    concluded_healthy,
+    none_leads_to,
+)
+
+EAST, WEST = "us-east-1", "us-west-2"
+
+
+@dataclass
+class SetClock:
+    """A clock that says what it is told to say."""
+
+    at: float = 0.0
+
+    def elapsed(self) -> float:
+        return self.at
+
+    def wait(self, seconds: float) -> None:
+        self.at += seconds
+
+
+@dataclass
+class Scripted:
+    """Gives one sight after the other; an exception among them is raised."""
+
+    sights: list[object]
+
+    def __call__(self) -> Any:
+        sight = self.sights.pop(0)
+        if isinstance(sight, Exception):
+            raise sight
+        return sight
+
+
+def look(*sights: object) -> tuple[Eye[Any], list[tuple[float, object]]]:
+    told: list[tuple[float, object]] = []
+    clock = SetClock()
+    eye: Eye[Any] = Eye(Scripted(list(sights)), clock, 0.1, lambda at_s, seen: told.append((at_s, seen)))
+    for number in range(len(sights)):
+        clock.at = float(number)
+        eye.glance()
+    return eye, told
+
+
+def test_an_eye_tells_of_changes_only() -> None:
+    _, told = look(True, True, False, False, True)
+    assert told == [(0.0, True), (2.0, False), (4.0, True)]
+
+
+def test_what_is_seen_became_so_when_it_last_changed() -> None:
+    eye, _ = look(True, False, True, False)
+    assert eye.since(0.0, lambda good: not good) == 3.0
+    assert eye.since(3.5, lambda good: not good) == 3.5
+    assert eye.since(0.0, bool) is None
+
+
+def test_a_look_that_fails_is_nothing_seen() -> None:
+    eye, told = look(True, OSError("no answer"), False)
+    assert told == [(0.0, True), (2.0, False)]
+    assert eye.since(0.0, lambda good: not good) == 2.0
+
+
+def test_nothing_seen_is_nothing_wanted() -> None:
+    eye, _ = look()
+    assert eye.since(0.0, bool) is None
+
+
+def test_an_eye_looks_in_a_thread_of_its_own_until_it_is_shut() -> None:
+    seen: list[bool] = []
+    eye: Eye[bool] = Eye(lambda: True, SetClock(), 0.001, lambda _at, sight: seen.append(sight))
+    eye.open()
+    eye.shut()
+    assert seen == [True]
+    assert eye.since(0.0, bool) == 0.0
+
+
+def test_an_eye_that_was_never_open_shuts() -> None:
+    eye, _ = look()
+    eye.shut()
+    assert eye.since(0.0, bool) is None
+
+
+# -- Route 53's conclusion ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FakeRoute53:
+    """One health check."""
+
+    config: dict[str, object]
+    statuses: list[str]
+
+    def get_health_check(self, **_call: str) -> dict[str, object]:
+        return {"HealthCheck": {"HealthCheckConfig": self.config}}
+
+    def get_health_check_status(self, **_call: str) -> dict[str, object]:
+        return {"HealthCheckObservations": [{"StatusReport": {"Status": status}} for status in self.statuses]}
+
+
+@dataclass(frozen=True)
+class FakeAws:
+    """Gives that client."""
+
+    client: FakeRoute53
+    asked: list[str] = field(default_factory=list)
+
+    def route53(self, region: str) -> FakeRoute53:
+        self.asked.append(region)
+        return self.client
+
+
+GOOD, BAD = "Success: HTTP Status Code 200", "Failure: Connection timed out"
+
+
+@pytest.mark.parametrize(
+    ("config", "statuses", "healthy"),
+    [
+        ({}, [GOOD] * 8, True),
+        ({}, [BAD] * 8, False),
+        ({}, [GOOD] * 2 + [BAD] * 8, True),
+        ({}, [GOOD] + [BAD] * 8, False),
+        ({}, [], True),
+        ({"Inverted": True}, [GOOD] * 8, False),
+        ({"Inverted": True}, [BAD] * 8, True),
+        ({"Disabled": True}, [BAD] * 8, True),
+        ({"Disabled": True, "Inverted": True}, [GOOD] * 8, False),
+    ],
+)
+def test_route_53_concludes_from_its_checkers_and_the_checks_switches(
+    config: dict[str, object], statuses: list[str], healthy: bool
+) -> None:
+    aws: Any = FakeAws(FakeRoute53(config, statuses))
+    assert concluded_healthy(aws, WEST, "check") is healthy
+    assert aws.asked == [WEST]
+
+
+# -- the name servers --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FakeDns:
+    """Answers by server."""
+
+    answers: dict[str, tuple[str, ...]]
+
+    def servers(self, _names: object) -> tuple[NameServer, ...]:
+        return tuple(NameServer(address) for address in self.answers)
+
+    def ask(self, server: NameServer, _name: str, _kind: str) -> DnsAnswer:
+        return DnsAnswer("NOERROR", self.answers[server.address], 60)
+
+    def resolve(self, name: str, kind: str) -> DnsAnswer:
+        raise AssertionError(f"nobody asks the machine's resolver for {kind} of {name}")
+
+
+def sayings(*data: tuple[str, ...]) -> tuple[Saying, ...]:
+    dns = FakeDns({f"192.0.2.{number}": one for number, one in enumerate(data, 1)})
+    post = Signpost(
+        dns, dns.servers(()), "failover.example", "CNAME", {"east.example": EAST, "west.example": WEST}.get
+    )
+    return post.ask()
+
+
+def test_every_name_server_is_asked() -> None:
+    found = sayings(("east.example",), ("west.example",))
+    assert [saying.region for saying in found] == [EAST, WEST]
+    assert str(found[0]) == f"192.0.2.1: east.example ({EAST}, TTL 60 s)"
+
+
+def test_the_name_has_switched_when_all_say_so() -> None:
+    assert all_lead_to(WEST)(sayings(("west.example",), ("west.example",)))
+    assert not all_lead_to(WEST)(sayings(("west.example",), ("east.example",)))
+    assert none_leads_to(EAST)(sayings(("west.example",), ()))
+    assert not none_leads_to(EAST)(sayings(("west.example",), ("east.example",)))
+
+
+def test_no_answer_leads_nowhere() -> None:
+    (found,) = sayings(())
+    assert str(found) == "192.0.2.1: no answer (no region, TTL 60 s)"
+    assert not all_lead_to(WEST)(())
+    assert not none_leads_to(WEST)(())
