@@ -59,6 +59,9 @@ WHERE = (
     SettingOption("state_key", str, "The state's key. Default payinfra/ENV/terraform.tfstate.", _STATE),
 )
 
+ACCOUNT = tuple(option for option in WHERE if option.field not in ("env", "state_key"))
+"""For commands about all environments of an account: what says where they are, and which is not among it."""
+
 STACK = (
     *WHERE,
     SettingOption(
@@ -114,6 +117,10 @@ STACK = (
 )
 
 
+NOBODYS = "account"
+"""Stands for the environment in the settings of a command that is about none."""
+
+
 def settings_from(flags: Mapping[str, object]) -> "Settings":
     """Resolve the settings of the project in the current folder.
 
@@ -133,6 +140,8 @@ def with_settings(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options and hand it what they come to as its first argument, `settings`.
 
+    Options without one that names an environment give the settings of `NOBODYS`.
+
     `first` is called with all arguments before the settings are resolved: for what is slow to start and can
     do so meanwhile.
     """
@@ -146,6 +155,7 @@ def with_settings(
             if first is not None:
                 first(arguments)
             flags = {field: arguments.pop(field) for field in fields}
+            flags.setdefault("env", NOBODYS)
             command(settings_from(flags), **arguments)
 
         parameters = [*(option.parameter() for option in options), *own]

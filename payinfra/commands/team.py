@@ -1,0 +1,120 @@
+"""Commands for those who share an account: its environments, their end, their API keys."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from payinfra.commands.edges import FormatOption, stderr, stdout
+from payinfra.errors import EnvironmentUnusable, ExitCode, UsageProblem
+from payinfra.formats import Format
+from payinfra.options import ACCOUNT, with_settings
+
+if TYPE_CHECKING:
+    from payinfra.aws import Aws
+    from payinfra.environments.model import Census
+    from payinfra.settings import Settings
+
+app = typer.Typer()
+
+YES = Annotated[
+    bool, typer.Option("--yes", "-y", envvar="PAYINFRA_YES", help="Do it. Without, say what would be done.")
+]
+
+
+@app.command()
+@with_settings(ACCOUNT)
+def envs(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
+    """List every environment in the account: age, owner, regions, state, what it costs while idle."""
+    from payinfra.report import environments as report
+
+    _, found = _census(settings)
+    report.census(stdout(), found, datetime.now(UTC), fmt)
+    if not found.is_whole:
+        raise typer.Exit(ExitCode.UNUSABLE_ENVIRONMENT)
+
+
+@app.command()
+@with_settings(ACCOUNT)
+def reap(
+    settings: "Settings",
+    *,
+    older_than: Annotated[
+        str,
+        typer.Option(envvar="PAYINFRA_OLDER_THAN", help="Age from which one is stale: 90m, 12h, 3d, 2w."),
+    ] = "3d",
+    pattern: Annotated[
+        str, typer.Option(envvar="PAYINFRA_PATTERN", help="Only environments of such a name.")
+    ] = "*",
+    yes: YES = False,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Destroy stale ephemeral environments. Never a protected one."""
+    from payinfra.environments import reaping, spans
+    from payinfra.environments.states import States
+    from payinfra.events import Notice
+    from payinfra.pipeline import Pipeline
+    from payinfra.report import environments as report
+    from payinfra.report.progress import watching
+
+    rule = reaping.Rule(pattern, spans.seconds(older_than))
+    aws, found = _census(settings)
+    now = datetime.now(UTC)
+    with watching(stderr()) as watch:
+
+        def destroy(one: "Settings") -> int:
+            watch.emit(Notice(f"Destroying {one.env}."))
+            return Pipeline(one, watch.emit).destroy(lambda _plan: True).plan.destroy
+
+        states = States(aws, _resolving(settings))
+        ends = reaping.reap(found, rule, now, settings=states.settings, destroy=destroy if yes else None)
+        outcome = reaping.Reaped(not yes, tuple(ends))
+    report.reaped(stdout(), outcome, now, fmt)
+    if not found.is_whole:
+        raise typer.Exit(outcome.exit_code or ExitCode.UNUSABLE_ENVIRONMENT)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _census(settings: "Settings") -> "tuple[Aws, Census]":
+    """What the account has, and the clients that it was asked with."""
+    from payinfra.environments.census import census
+
+    aws = _account(settings)
+    regions = settings.regions if aws.endpoints is None else tuple(aws.endpoints.regions)
+    resolve = _resolving(settings)
+
+    def is_protected(env: str) -> bool:
+        try:
+            return resolve({"env": env}).protected
+        except UsageProblem:  # payinfra gives no such name: not one to throw away
+            return True
+
+    return aws, census(
+        aws,
+        account=aws.account(settings.primary_region),
+        target=settings.target.value,
+        regions=regions,
+        protected_by_settings=is_protected,
+    )
+
+
+def _account(settings: "Settings") -> "Aws":
+    """The clients of AWS, or of the embedded AWS where that runs."""
+    from payinfra import tools
+    from payinfra.aws import Endpoints
+    from payinfra.local import server
+
+    if not settings.is_local:
+        return tools.aws(settings)
+    running = server.status(tools.server_folder(settings))
+    if running is None:
+        raise EnvironmentUnusable("The embedded AWS is not running.", "Run `payinfra local up`.")
+    found = running.endpoints
+    return tools.aws(settings, Endpoints(found.regions, found.global_url, found.dns))
+
+
+def _resolving(settings: "Settings") -> "Callable[[Mapping[str, object]], Settings]":
+    """Settings of one environment, with the flags that this command was given."""
+    flags = {name: getattr(settings, name) for name, origin in settings.origins.items() if origin == "flag"}
+    return lambda more: type(settings).resolve({**flags, **more})

@@ -1,0 +1,1 @@
+"""The environments of an account, found by their tags."""

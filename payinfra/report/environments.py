@@ -1,0 +1,140 @@
+"""The environments of an account, and what became of the stale ones, as tables and as JSON."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from payinfra.environments.judging import age_s
+from payinfra.formats import Format
+from payinfra.report.ages import age
+from payinfra.report.findings.visible import visible
+from payinfra.report.results import table, write, write_json
+
+if TYPE_CHECKING:
+    from payinfra.environments.model import Census, Environment
+    from payinfra.environments.reaping import Reaped
+
+SCHEMA = 1
+
+
+def census(console: Console, found: "Census", now: datetime, fmt: Format) -> None:
+    """Every environment on a line, then what could not be found out."""
+    if fmt is Format.JSON:
+        write_json(console, _census_json(found, now))
+        return
+    rows = [_row(each, now) for each in found.environments]
+    where = f"account {found.account} ({found.target}), asked in {', '.join(found.asked)}"
+    columns = ("environment", "age", "owner", "regions", "state", "protection", "resources")
+    write(
+        console,
+        *((table(columns, rows),) if rows else ()),
+        Text(f"{len(rows)} environment{'' if len(rows) == 1 else 's'} in {where}."),
+        *(
+            (Text(f"{found.departing} keys wait to be deleted, which costs nothing."),)
+            if found.departing
+            else ()
+        ),
+        *(
+            Text(f"{visible(each.name)} costs while idle: {_costs(each)}.")
+            for each in found.environments
+            if each.costs
+        ),
+        *(
+            Text(f"{visible(each.name)} lacks: {', '.join(map(visible, each.lacks))}.", style="yellow")
+            for each in found.environments
+            if each.lacks
+        ),
+        *(Text(f"Unknown: {visible(why)}", style="yellow") for why in _unknown(found)),
+    )
+
+
+def reaped(console: Console, outcome: "Reaped", now: datetime, fmt: Format) -> None:
+    """What became of each environment, or would."""
+    if fmt is Format.JSON:
+        write_json(
+            console,
+            {
+                "version": SCHEMA,
+                "dry_run": outcome.dry_run,
+                "environments": [
+                    {
+                        "environment": each.environment.name,
+                        "age_s": age_s(each.environment, now),
+                        "fate": each.fate.value,
+                        "why": each.why,
+                        "next": each.hint,
+                        "resources": each.environment.resources,
+                    }
+                    for each in outcome.ends
+                ],
+            },
+        )
+        return
+    rows = [
+        (
+            visible(each.environment.name),
+            age(age_s(each.environment, now)),
+            each.fate.value,
+            visible(each.why),
+        )
+        for each in outcome.ends
+    ]
+    write(
+        console,
+        *((table(("environment", "age", "", "why"), rows),) if rows else ()),
+        Text(outcome.headline),
+        *(
+            Text(f"{visible(each.environment.name)}: {visible(each.hint)}", style="yellow")
+            for each in outcome.ends
+            if each.hint
+        ),
+    )
+
+
+def _row(each: "Environment", now: datetime) -> tuple[str, ...]:
+    return (
+        visible(each.name),
+        age(age_s(each, now)),
+        visible(each.owner) or "-",
+        ", ".join(each.regions) or "-",
+        each.state.value,
+        each.protection.value,
+        str(each.resources),
+    )
+
+
+def _costs(each: "Environment") -> str:
+    return ", ".join(f"{cost.count} {cost.what}" for cost in each.costs)
+
+
+def _unknown(found: "Census") -> tuple[str, ...]:
+    return (*found.unknown, *(why for each in found.environments for why in each.unknown))
+
+
+def _census_json(found: "Census", now: datetime) -> dict[str, object]:
+    return {
+        "version": SCHEMA,
+        "account": found.account,
+        "target": found.target,
+        "regions": list(found.asked),
+        "environments": [
+            {
+                "environment": each.name,
+                "owner": each.owner or None,
+                "regions": list(each.regions),
+                "state": each.state.value,
+                "lacks": list(each.lacks),
+                "protection": each.protection.value,
+                "created": None if each.born is None else each.born.isoformat(),
+                "age_s": age_s(each, now),
+                "resources": each.resources,
+                "costs": {cost.what: cost.count for cost in each.costs},
+                "unknown": list(each.unknown),
+            }
+            for each in found.environments
+        ],
+        "departing_keys": found.departing,
+        "unknown": list(found.unknown),
+    }
