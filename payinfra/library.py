@@ -1,0 +1,192 @@
+"""The stages as functions, for pipelines that are scripts. `payinfra` itself hands these out.
+
+Each does what the command of its name does, returns the same values that its report is drawn from, and raises
+a `PayinfraError` where the command would end with a message. None of them prints, asks or exits.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from payinfra import tools
+from payinfra.checks.api import CheckRequest, run_checks
+from payinfra.checks.outcome import Outcome
+from payinfra.checks.probes.results import VerifyRequest
+from payinfra.checks.verdicts import Severity
+from payinfra.errors import UsageProblem
+from payinfra.events import Emit, ignore
+from payinfra.outputs import Outputs
+from payinfra.pipeline import Confirm, Pipeline
+from payinfra.results import Deployed, Destroyed, Synthesized
+from payinfra.settings import Settings
+from payinfra.terraform import Plan
+
+
+def agreed(_plan: Plan) -> bool:
+    """The `Confirm` that says yes to every plan."""
+    return True
+
+
+def synth(settings: Settings, *, emit: Emit = ignore, toolbox: tools.Toolbox = tools.REAL) -> Synthesized:
+    """Synthesize the stack into the environment's work folder.
+
+    Raises:
+        ToolFailed: synthesis failed.
+        EnvironmentUnusable: another command works on the environment.
+    """
+    return Pipeline(settings, emit, toolbox=toolbox).synth()
+
+
+def check(
+    settings: Settings,
+    *,
+    select: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    waivers: Path | None = None,
+    emit: Emit = ignore,
+    toolbox: tools.Toolbox = tools.REAL,
+) -> Outcome:
+    """Synthesize the stack and judge it against the policy; `Outcome.failing` tells what fails a gate.
+
+    Args:
+        settings: the environment.
+        select: ids or globs of checks to run; empty for all.
+        skip: ids or globs of checks to leave out.
+        waivers: the waivers file; None for `payinfra-waivers.toml` in the current folder, if it is there.
+        emit: told of everything that happens.
+        toolbox: what the stages work with; tests pass scripted ones.
+
+    Raises:
+        EnvironmentUnusable: an unknown id, or nothing to check.
+        ToolFailed: synthesis failed.
+    """
+    synthesized = synth(settings, emit=emit, toolbox=toolbox)
+    return run_checks(
+        CheckRequest(
+            manifests=(synthesized.folder / "cdk.tf.json",),
+            env=settings.env,
+            protected=settings.protected,
+            select=tuple(select),
+            ignore=tuple(skip),
+            waivers=waivers,
+        )
+    )
+
+
+def plan(
+    settings: Settings,
+    *,
+    out: Path | None = None,
+    fail_on: Severity = Severity.HIGH,
+    emit: Emit = ignore,
+    toolbox: tools.Toolbox = tools.REAL,
+) -> Plan:
+    """Plan what a deployment would change.
+
+    Args:
+        settings: the environment.
+        out: keep the plan here, with mode 0600: plans hold secrets.
+        fail_on: the severity from which a finding of the policy checks raises.
+        emit: told of everything that happens.
+        toolbox: what the stages work with; tests pass scripted ones.
+
+    Raises:
+        GateFailed: a finding of the policy checks.
+        ToolFailed, EnvironmentUnusable: as for `deploy`.
+    """
+    return Pipeline(settings, emit, fail_on=fail_on, toolbox=toolbox).plan(out=out)
+
+
+def deploy(
+    settings: Settings,
+    *,
+    confirm: Confirm = agreed,
+    allow_destroy: bool = False,
+    all_at_once: bool = False,
+    fail_on: Severity = Severity.HIGH,
+    emit: Emit = ignore,
+    toolbox: tools.Toolbox = tools.REAL,
+) -> Deployed:
+    """Synthesize, check, plan, apply, send a payment through each region, verify.
+
+    Args:
+        settings: the environment.
+        confirm: asked with each plan that changes something; says yes by default.
+        allow_destroy: let the plan delete or replace a table, bucket, key or zone.
+        all_at_once: update both regions together, not the secondary first.
+        fail_on: the severity from which a finding of the policy checks raises.
+        emit: told of everything that happens.
+        toolbox: what the stages work with; tests pass scripted ones.
+
+    Raises:
+        GateFailed: a finding, the plan guard, a probe or `confirm` said no.
+        ToolFailed: synthesis or Terraform failed.
+        EnvironmentUnusable: credentials, registry, embedded AWS or lock.
+    """
+    return Pipeline(settings, emit, fail_on=fail_on, toolbox=toolbox).deploy(
+        confirm, allow_destroy=allow_destroy, all_at_once=all_at_once
+    )
+
+
+def verify(
+    settings: Settings,
+    *,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    deadline_s: float | None = None,
+    drift: bool = False,
+    emit: Emit = ignore,
+    toolbox: tools.Toolbox = tools.REAL,
+) -> Outcome:
+    """Probe what was deployed.
+
+    Args:
+        settings: the environment.
+        only: ids or globs of probes to run; empty for all.
+        skip: ids or globs of probes to leave out.
+        deadline_s: seconds that no probe may exceed; None leaves each its own.
+        drift: ask Terraform as well what was changed outside of it.
+        emit: told of everything that happens.
+        toolbox: what the stages work with; tests pass scripted ones.
+
+    Raises:
+        EnvironmentUnusable: it was never deployed from here, or cannot be reached.
+        ToolFailed: Terraform failed.
+    """
+    request = VerifyRequest(tuple(only), tuple(skip), deadline_s)
+    return Pipeline(settings, emit, toolbox=toolbox).verify(request, drift=drift)
+
+
+def read_outputs(settings: Settings, *, toolbox: tools.Toolbox = tools.REAL) -> Outputs:
+    """What the last deployment put where.
+
+    Raises:
+        EnvironmentUnusable: it was never deployed from here.
+    """
+    return Pipeline(settings, toolbox=toolbox).outputs()
+
+
+def destroy(
+    settings: Settings,
+    *,
+    really: str | None = None,
+    emit: Emit = ignore,
+    toolbox: tools.Toolbox = tools.REAL,
+) -> Destroyed:
+    """Delete every resource of the environment.
+
+    Args:
+        settings: the environment.
+        really: a protected environment's name, once more.
+        emit: told of everything that happens.
+        toolbox: what the stages work with; tests pass scripted ones.
+
+    Raises:
+        UsageProblem: the environment is protected, and `really` does not name it.
+        ToolFailed, EnvironmentUnusable: as for `deploy`.
+    """
+    if settings.protected and really != settings.env:
+        raise UsageProblem(
+            f"Environment {settings.env} is protected.",
+            f"To destroy it and its data for good, say really={settings.env!r}.",
+        )
+    return Pipeline(settings, emit, toolbox=toolbox).destroy(agreed)
