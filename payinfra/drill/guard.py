@@ -12,9 +12,11 @@ LATE_FLOOR_S = 10.0
 ERROR_SHARE = 0.01
 """The drill is broken off when more than this share of the other region's answers are errors …"""
 ERROR_WINDOW_S = 10.0
-"""… over this many seconds of unscaled time …"""
+"""… over this many seconds of unscaled time, and still so as many seconds later …"""
 ERROR_WINDOW_FLOOR_S = 3.0
-"""… and not fewer than these: a handful of payments makes no share."""
+"""… and not fewer than these: a handful of payments makes no share, and one error no trend."""
+ERROR_GRACE_S = 0.5
+"""A single error is in a window for exactly its length; this keeps it from being taken for two."""
 HEARTBEAT_S = 5.0
 """The load's heart beats at least this often. Without it the drill measures nothing."""
 
@@ -33,7 +35,7 @@ def error_window_s(time_scale: float) -> float:
     return max(ERROR_WINDOW_S / time_scale, ERROR_WINDOW_FLOOR_S)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Guard:
     """Looks before every step whether the next one may be taken.
 
@@ -52,6 +54,7 @@ class Guard:
     window_s: float
     error_share: Callable[[float], float | None]
     last_beat_s: Callable[[], float]
+    _erring_since: float | None = None
 
     def check(self) -> None:
         """Go on, or not.
@@ -68,8 +71,13 @@ class Guard:
             took = f"{now - self.began_s:.0f} s"
             raise BrokenOff(f"The drill took {took}, more than twice the {self.whole_s:.0f} s predicted.")
         share = self.error_share(self.window_s)
-        if share is not None and share > ERROR_SHARE:
+        if share is None or share <= ERROR_SHARE:
+            self._erring_since = None
+            return
+        if self._erring_since is None:
+            self._erring_since = now
+        if now - self._erring_since > self.window_s + ERROR_GRACE_S:
             raise BrokenOff(
-                f"{self.other} answered {share:.0%} of the last {self.window_s:.0f} s with errors: "
-                "it does not carry the load."
+                f"{self.other} answered {share:.0%} of the last {self.window_s:.0f} s with errors, "
+                "and did so before: it does not carry the load."
             )

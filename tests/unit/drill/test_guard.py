@@ -2,7 +2,7 @@
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -51,9 +51,31 @@ def test_somebody_asks_for_the_end() -> None:
         guard(stop=stop).check()
 
 
-def test_the_other_region_errs() -> None:
+def test_the_other_region_errs_and_goes_on_erring() -> None:
+    clock, shares = SetClock(0.0), {0.0: 0.02, 5.0: 0.02, 11.0: 0.05}
+    erring = replace(
+        guard(),
+        clock=clock,
+        error_share=lambda _window_s: shares[clock.at],
+        last_beat_s=clock.elapsed,
+    )
+    for clock.at in (0.0, 5.0):
+        erring.check()
+    clock.at = 11.0
     with pytest.raises(BrokenOff, match="us-west-2 answered 5% of the last 10 s with errors"):
-        guard(share=0.05).check()
+        erring.check()
+
+
+def test_one_error_is_no_trend() -> None:
+    clock, shares = SetClock(0.0), {0.0: 0.02, 10.0: 0.02, 10.1: 0.0, 20.0: 0.02, 30.0: None}
+    erring = replace(
+        guard(),
+        clock=clock,
+        error_share=lambda _window_s: shares[clock.at],
+        last_beat_s=clock.elapsed,
+    )
+    for clock.at in shares:
+        erring.check()
 
 
 def test_the_load_is_dead() -> None:
