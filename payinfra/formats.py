@@ -19,3 +19,13 @@ class FindingsFormat(StrEnum):
     JUNIT = "junit"
     GITHUB = "github"
     MARKDOWN = "markdown"
+
+
+class DrillFormat(StrEnum):
+    """How a drill's report is written to stdout or a file."""
+
+    TABLE = "table"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    JUNIT = "junit"

@@ -4,10 +4,11 @@ There is no standard; this keeps to what Jenkins, GitLab and GitHub's actions al
 `error` for UNKNOWN and ERROR, `skipped` for what did not run, was waived, or lies below the threshold.
 """
 
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.etree.ElementTree import Element, SubElement
 
 from payinfra.checks.outcome import Finding, Outcome
 from payinfra.checks.verdicts import Kind, Severity
+from payinfra.report import junit
 from payinfra.report.findings.visible import visible
 
 _PASSING = frozenset({Kind.PASS, Kind.NOT_APPLICABLE})
@@ -15,7 +16,7 @@ _PASSING = frozenset({Kind.PASS, Kind.NOT_APPLICABLE})
 
 def render(outcome: Outcome, fail_on: Severity) -> str:
     """The outcome as one XML document."""
-    suite = Element("testsuite", name=f"payinfra {outcome.tool}")
+    suite = junit.suite(f"payinfra {outcome.tool}")
     for result in outcome.rules:
         if result.verdict in _PASSING:
             case = _case(suite, result.rule.id, result.rule.title)
@@ -31,15 +32,9 @@ def render(outcome: Outcome, fail_on: Severity) -> str:
         SubElement(_case(suite, skipped.id, skipped.id), "skipped", message=visible(skipped.reason))
     for id in outcome.summary.ignored:
         SubElement(_case(suite, id, id), "skipped", message="ignored on request")
-    for kind, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error")):
-        suite.set(kind, str(sum(1 for _ in suite.iter(tag))))
-    suite.set("skipped", str(sum(1 for _ in suite.iter("skipped"))))
     if outcome.notes:
         SubElement(suite, "system-out").text = "\n".join(visible(note) for note in outcome.notes)
-    root = Element("testsuites")
-    root.append(suite)
-    indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+    return junit.document(suite)
 
 
 def _finding(suite: Element, finding: Finding, fail_on: Severity) -> None:
@@ -61,7 +56,7 @@ def _name(finding: Finding) -> str:
 
 
 def _case(suite: Element, id: str, name: str, file: str = "") -> Element:
-    case = SubElement(suite, "testcase", classname=visible(id), name=visible(name))
+    case = junit.case(suite, id, name)
     if file:
         case.set("file", visible(file))
     return case

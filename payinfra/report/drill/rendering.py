@@ -1,0 +1,62 @@
+"""Which format of a drill's report is drawn by what, and the files that a drill leaves."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+from payinfra.drill import reports
+from payinfra.drill.model import DrillReport
+from payinfra.files import write_private
+from payinfra.formats import DrillFormat
+from payinfra.report.drill import junit, markdown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def write(console: "Console", report: DrillReport, how: DrillFormat) -> None:
+    """Write a report to the console's file: a table drawn, anything else as text that parses."""
+    if how is DrillFormat.TABLE:
+        from payinfra.report.drill import text as table
+
+        console.print(table.draw(report))
+    else:
+        console.file.write(text(report, how))
+
+
+def text(report: DrillReport, how: DrillFormat) -> str:
+    """A report in one of the formats that are text.
+
+    Raises:
+        ValueError: the table, which only a console can lay out.
+    """
+    match how:
+        case DrillFormat.JSON:
+            return reports.to_json(report)
+        case DrillFormat.MARKDOWN:
+            return markdown.render(report)
+        case DrillFormat.JUNIT:
+            return junit.render(report)
+        case DrillFormat.HTML:
+            from payinfra.report.drill import html
+
+            return html.render(report)
+        case DrillFormat.TABLE:
+            raise ValueError("a table is drawn on a console")
+        case _:
+            assert_never(how)
+
+
+def write_reports(folder: Path, report: DrillReport) -> tuple[Path, ...]:
+    """Leave report.json, report.md and report.html in a drill's folder, readable by their owner only.
+
+    The JSON comes first: it alone is read again, and a drawing that fails must not cost it.
+
+    Raises:
+        UsageProblem: the folder cannot be made or written.
+    """
+    written = [reports.save(report, folder)]
+    for how, name in ((DrillFormat.MARKDOWN, "report.md"), (DrillFormat.HTML, "report.html")):
+        file = folder / name
+        write_private(file, text(report, how))
+        written.append(file)
+    return tuple(written)

@@ -1,0 +1,53 @@
+"""A drill's report for a terminal."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from payinfra.drill.model import DrillReport, Judgement
+from payinfra.report.drill import content
+from payinfra.report.findings.visible import visible
+from payinfra.report.results import next_commands
+
+_STYLES = {Judgement.PASSED: "bold green", Judgement.FAILED: "bold red"}
+_STYLED = {"MISSED": "red", "met": "green", "LEFT": "bold red"}
+
+
+def draw(report: DrillReport) -> RenderableType:
+    """The report as something that rich prints: what matters most comes last, where a terminal stands."""
+    return Group(*_parts(report))
+
+
+def _parts(report: DrillReport) -> Iterator[RenderableType]:
+    for section in content.sections(report):
+        yield from _section(section)
+    yield Text.assemble(
+        ("resilience ", "bold"),
+        (report.resilience.value, _STYLES[report.resilience]),
+        ("   restoration ", "bold"),
+        (report.restored.value, _STYLES[report.restored]),
+    )
+    for reason in content.why(report):
+        yield Text(f"  {visible(reason)}", style="red")
+    yield Text("\nNext:")
+    yield next_commands(content.next_steps(report))
+
+
+def _section(section: content.Section) -> Iterator[RenderableType]:
+    yield Text(section.title, style="bold")
+    rows = Table(
+        box=None, show_header=any(section.columns), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim"
+    )
+    for number, column in enumerate(section.columns):
+        right = number in section.figures
+        rows.add_column(column, justify="right" if right else "left", no_wrap=right, overflow="fold")
+    for row in section.rows:
+        rows.add_row(*(Text(visible(cell), style=_STYLED.get(cell, "")) for cell in row))
+    if section.rows:
+        yield Padding(rows, (0, 0, 0, 2), expand=False)
+    for sentence in section.sentences:
+        yield Padding(Text(visible(sentence)), (0, 0, 0, 2), expand=False)
+    yield Text("")
