@@ -1,7 +1,17 @@
 """All corrections, in the order in which they are made."""
 
 from payinfra.local.app import AnswerCorrection
-from payinfra.local.corrections import api_gateway, cloudwatch, dynamodb, functions, iam, route53, s3, tagging
+from payinfra.local.corrections import (
+    api_gateway,
+    authorization,
+    cloudwatch,
+    dynamodb,
+    functions,
+    iam,
+    route53,
+    s3,
+    tagging,
+)
 from payinfra.local.emulator import Emulator
 
 ANSWERS: tuple[AnswerCorrection, ...] = (
@@ -15,5 +25,5 @@ ANSWERS: tuple[AnswerCorrection, ...] = (
 
 def install(emulator: Emulator) -> None:
     """Makes those that reach into a service."""
-    for service in (api_gateway, cloudwatch, dynamodb, functions, iam, route53, s3, tagging):
+    for service in (api_gateway, cloudwatch, dynamodb, functions, iam, route53, s3, tagging, authorization):
         service.install(emulator)
