@@ -57,6 +57,7 @@ def install(emulator: Emulator) -> None:
     """Makes the corrections that reach into the service."""
     gateway = emulator.service("apigateway_v1")
     emulator.replace(gateway, "_update_api_key", key_is_enabled_or_not(gateway._update_api_key))
+    emulator.replace(gateway, "_update_usage_plan", limits_are_numbers(gateway._update_usage_plan))
     emulator.replace(gateway, "_create_api_key", empty_key_value_asks_for_one(gateway._create_api_key))
     emulator.replace(
         gateway, "_create_base_path_mapping", empty_base_path_is_the_root(gateway._create_base_path_mapping)
@@ -74,6 +75,30 @@ def empty_key_value_asks_for_one(original: Callable[[Shown], Answer]) -> Callabl
         return original({key: value for key, value in wanted.items() if (key, value) != ("value", "")})
 
     return create
+
+
+NUMBERS: Mapping[str, type[int] | type[float]] = {
+    "/quota/limit": int,
+    "/quota/offset": int,
+    "/throttle/burstLimit": int,
+    "/throttle/rateLimit": float,
+}
+"""Those of a usage plan's limits that its description has as numbers, by their path in a patch."""
+
+
+def limits_are_numbers(original: Callable[[str, Shown], Answer]) -> Callable[[str, Shown], Answer]:
+    """AWS: a patch's values are text, and a usage plan's limits are numbers all the same."""
+
+    def update(plan: str, wanted: Shown) -> Answer:
+        operations = [
+            {**operation, "value": NUMBERS[operation["path"]](operation["value"])}
+            if operation.get("path") in NUMBERS and "value" in operation
+            else operation
+            for operation in wanted.get("patchOperations", ())
+        ]
+        return original(plan, {**wanted, "patchOperations": operations})
+
+    return update
 
 
 def key_is_enabled_or_not(original: Callable[[str, Shown], Answer]) -> Callable[[str, Shown], Answer]:

@@ -71,6 +71,21 @@ def test_a_usage_plan_without_limits_is_described_without(world: Any) -> None:
     assert (shown["quota"], shown["throttle"]) == (limited["quota"], limited["throttle"])
 
 
+def test_the_limits_of_a_usage_plan_stay_numbers_however_they_were_patched(world: Any) -> None:
+    limits = {"quota": {"limit": 5, "period": "DAY"}, "throttle": {"rateLimit": 1.0, "burstLimit": 2}}
+    plan = world.json("apigateway", "POST", "/usageplans", {"name": "p", **limits})["id"]
+    operations = [
+        {"op": "replace", "path": "/quota/limit", "value": "777"},
+        {"op": "replace", "path": "/throttle/rateLimit", "value": "2.5"},
+        {"op": "replace", "path": "/throttle/burstLimit", "value": "9"},
+        {"op": "replace", "path": "/name", "value": "12"},
+    ]
+    shown = world.json("apigateway", "PATCH", f"/usageplans/{plan}", {"patchOperations": operations})
+    assert shown["quota"] == {"limit": 777, "period": "DAY"}
+    assert shown["throttle"] == {"rateLimit": 2.5, "burstLimit": 9}
+    assert shown["name"] == "12"
+
+
 def test_a_domain_without_mutual_tls_is_described_without(world: Any) -> None:
     made = world.json("apigateway", "POST", "/domainnames", {"domainName": "pay.example.com"})
     assert "mutualTlsAuthentication" not in made
