@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -38,7 +39,7 @@ class Stop:
         return self.asked.is_set()
 
 
-@dataclass(frozen=True)
+@dataclass
 class RealClock:
     """The machine's clock, begun when this is made."""
 
@@ -50,6 +51,13 @@ class RealClock:
     def elapsed(self) -> float:
         """See `Clock`."""
         return self.monotonic() - self.zero
+
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """Let no time pass while a person thinks."""
+        began = self.monotonic()
+        yield
+        self.zero += self.monotonic() - began
 
     def wait(self, seconds: float) -> None:
         """See `Clock`. Once somebody has asked for the end, only what restores still waits, and in full."""

@@ -119,3 +119,12 @@ def test_a_wait_after_that_is_whole() -> None:
     before = clock.elapsed()
     clock.wait(0.02)
     assert clock.elapsed() - before >= 0.02
+
+
+def test_no_time_passes_while_a_person_thinks() -> None:
+    readings = iter([107.0, 110.0, 170.0, 171.0])
+    clock = RealClock(Stop(), monotonic=lambda: next(readings), zero=100.0)
+    assert clock.elapsed() == 7.0
+    with clock.standing():
+        pass
+    assert clock.elapsed() == 11.0
