@@ -1,6 +1,7 @@
 """The only package that runs Terraform."""
 
 from payinfra.terraform.binary import Binary, Kind, Version, find_binary
+from payinfra.terraform.creations import Creation
 from payinfra.terraform.events import Diagnostic, OutputValue
 from payinfra.terraform.failures import TerraformFailed
 from payinfra.terraform.imports import Import
@@ -15,13 +16,16 @@ from payinfra.terraform.plan import (
 )
 from payinfra.terraform.process import Patience
 from payinfra.terraform.runner import Terraform
+from payinfra.terraform.state import Kept
 
 __all__ = [
     "Binary",
     "Change",
     "ChangeAction",
+    "Creation",
     "Diagnostic",
     "Import",
+    "Kept",
     "Kind",
     "LostReplica",
     "OutputChange",

@@ -17,6 +17,8 @@ NO_REGISTRY = (
     "failed to resolve provider packages",
 )
 UNREACHABLE = ("could not connect", "could not query provider registry", "failed to request")
+BOX = str.maketrans("╷│╵", "   ")
+"""What Terraform draws around an error that it does not say in JSON."""
 LOCKED = "error acquiring the state lock"
 STALE = "saved plan is stale"
 MOVED = ("backend configuration changed", "backend initialization required", "backend type changed")
@@ -69,12 +71,16 @@ def failure(command: str, code: int, collected: Collected, log: Path) -> Payinfr
                 "Plan again, and apply the new plan.",
                 collected.errors,
             )
-    return _failed(command, code, collected, log)
+    # `import` does not speak JSON.
+    locked = locked_out("\n".join(collected.other_lines))
+    return locked or _failed(command, code, collected, log)
 
 
 def locked_out(said: str) -> PayinfraError | None:
     """The error for plain words of Terraform's, where they say that somebody else holds the state's lock."""
-    return _locked(Diagnostic("error", LOCKED, said)) if LOCKED in said.lower() else None
+    if LOCKED not in said.lower():
+        return None
+    return _locked(Diagnostic("error", LOCKED, said.translate(BOX)))
 
 
 def _locked(found: Diagnostic) -> PayinfraError:

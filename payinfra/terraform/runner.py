@@ -16,6 +16,7 @@ from payinfra.events import Emit, Notice, ignore
 from payinfra.terraform import environment as surroundings
 from payinfra.terraform import initialised, lockfile, mirror, orphan, process
 from payinfra.terraform.binary import Binary
+from payinfra.terraform.creations import Creation, creations
 from payinfra.terraform.events import (
     Collected,
     Diagnostic,
@@ -24,15 +25,15 @@ from payinfra.terraform.events import (
     output_values,
     validation,
 )
-from payinfra.terraform.failures import TerraformFailed, failure, locked_out
+from payinfra.terraform.failures import BOX, TerraformFailed, failure, locked_out
 from payinfra.terraform.imports import Import, placed
 from payinfra.terraform.jsonvalue import JsonValue, members, parse, parse_object
 from payinfra.terraform.plan import Plan, lost_replicas, shown_plan, updates_a_table
+from payinfra.terraform.state import Kept, kept
 
 ERRORED_STATE = "errored.tfstate"
 NO_COLOUR = "-no-color"
 STREAMED = ("-json", "-input=false", NO_COLOUR)
-BOX = str.maketrans("╷│╵", "   ")
 
 
 class Terraform:
@@ -176,6 +177,29 @@ class Terraform:
         self._settle()
         return self._run("apply", *STREAMED, str(plan.absolute())).outputs
 
+    def adopt(self, imports: Sequence[Import]) -> None:
+        """Take resources that exist into the state at once, one by one, without planning anything else.
+
+        Raises:
+            EnvironmentUnusable: another run holds the state's lock; the message says who.
+            TerraformFailed: one does not exist, or its address is in the state or not in the stack.
+            Interrupted: a person interrupted.
+        """
+        self._settle()
+        for one in imports:
+            self._run("import", "-input=false", NO_COLOUR, one.address, one.id)
+
+    def untaint(self, addresses: Sequence[str]) -> None:
+        """Keep what the state marks to be made anew. What it lacks, the next plan changes in place.
+
+        Raises:
+            EnvironmentUnusable: another run holds the state's lock; the message says who.
+            TerraformFailed: the state does not have one of them, or it bears no such mark.
+        """
+        self._settle()
+        for address in addresses:
+            self._edit("untaint", address)
+
     def forget(self, addresses: Sequence[str]) -> tuple[str, ...]:
         """Take resources out of the state; they go on existing. Returns the addresses that the state had.
 
@@ -187,9 +211,7 @@ class Terraform:
         known = frozenset(self.state_list())
         had = tuple(address for address in addresses if address in known)
         if had:
-            done = self._question("state", "rm", *had)
-            if done.returncode != 0:
-                raise locked_out(done.stderr.translate(BOX)) or self._unanswered("state rm", done.stderr)
+            self._edit("state", "rm", *had)
         return had
 
     # -- questions -----------------------------------------------------------------------------------
@@ -206,6 +228,22 @@ class Terraform:
                 return ()
             raise self._unanswered("state list", done.stderr)
         return tuple(done.stdout.splitlines())
+
+    def state(self) -> tuple[Kept, ...]:
+        """What the state knows; empty where there is none. Waits for what a killed run left behind."""
+        self._settle()
+        done = self._question("state", "pull")
+        if done.returncode != 0:
+            raise self._unanswered("state pull", done.stderr)
+        return kept(parse_object(done.stdout.strip()))
+
+    def creations(self, plan: Path) -> tuple[Creation, ...]:
+        """What a saved plan would create, with the values that are known beforehand.
+
+        Raises:
+            TerraformFailed: the file is no plan.
+        """
+        return creations(self._show(plan.absolute()))
 
     def providers_schema(self) -> Mapping[str, JsonValue]:
         """The schema of every provider that the stack uses, as Terraform prints it (megabytes)."""
@@ -342,6 +380,13 @@ class Terraform:
             initialised.forget(self.data_dir)  # it may have failed for want of an init
             raise failure(command, ending.code, reader.collected, self.log)
         return reader.collected
+
+    def _edit(self, *arguments: str) -> None:
+        """A command that writes the state and does nothing else."""
+        done = self._question(*arguments)
+        if done.returncode != 0:
+            command = " ".join(itertools.takewhile(str.isalpha, arguments))
+            raise locked_out(done.stderr) or self._unanswered(command, done.stderr)
 
     def _show(self, plan: Path) -> JsonValue:
         return self._ask("show", "-json", str(plan))

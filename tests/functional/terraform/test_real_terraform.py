@@ -149,6 +149,38 @@ def test_what_exists_is_taken_in_and_what_is_forgotten_goes_on(work: Work) -> No
     assert terraform.state_list() == ("terraform_data.quick", BLOCKED)
     assert not terraform.plan(work.plan).has_changes
 
+    terraform.forget([BLOCKED])
+    terraform.adopt([Import(BLOCKED, "adopted-at-once")])
+    assert {one.address: one.id for one in terraform.state()}[BLOCKED] == "adopted-at-once"
+    with pytest.raises(TerraformFailed, match="already managing"):
+        terraform.adopt([Import(BLOCKED, "another")])
+
+
+def test_what_was_cut_off_is_kept_and_finished(work: Work) -> None:
+    stack(work.folder, slow="exit 3")
+    with pytest.raises(TerraformFailed):
+        work.deploy()
+    stack(work.folder)
+    terraform = work.terraform()
+    cut_off = [one.address for one in terraform.state() if one.tainted]
+    assert cut_off == [BLOCKED]
+    terraform.untaint(cut_off)
+    assert [one.address for one in terraform.state() if one.tainted] == []
+    assert not any(change.address == BLOCKED for change in terraform.plan(work.plan).changes)
+
+
+def test_what_a_plan_would_create_is_known_beforehand(work: Work) -> None:
+    terraform = work.terraform()
+    terraform.init()
+    assert terraform.state() == ()
+    terraform.plan(work.plan)
+    quick = terraform.creations(work.plan)[0]
+    assert (quick.address, quick.type, quick.value("input")) == (
+        "terraform_data.quick",
+        "terraform_data",
+        "hello",
+    )
+
 
 def test_a_resource_that_fails_is_named_and_a_second_run_converges(work: Work) -> None:
     stack(work.folder, slow="echo no luck; exit 3")

@@ -462,6 +462,65 @@ def test_waiting_for_a_killed_run_is_bounded(bench: Bench, calls: Calls, tmp_pat
     assert calls() == []
 
 
+# -- the state by hand -----------------------------------------------------------------------------
+
+
+def test_what_exists_is_adopted_one_by_one(bench: Bench, calls: Calls) -> None:
+    bench.terraform({}).adopt([Import(TABLE, "payment-a-payments"), Import("c.d", "7")])
+    assert [call["argv"] for call in calls()] == [
+        ["import", "-input=false", "-no-color", TABLE, "payment-a-payments"],
+        ["import", "-input=false", "-no-color", "c.d", "7"],
+    ]
+
+
+def test_what_does_not_exist_cannot_be_adopted(bench: Bench, calls: Calls) -> None:
+    script: dict[str, Sequence[Sequence[str | int]]] = {
+        "import": [["err", "Error: Cannot import non-existent remote object"], ["exit", 1]]
+    }
+    with pytest.raises(TerraformFailed, match="import failed with exit code 1: Error: Cannot import non-ex"):
+        bench.terraform(script).adopt([Import(TABLE, "gone"), Import("c.d", "7")])
+    assert len(calls()) == 1
+
+
+def test_a_held_lock_keeps_what_exists_from_being_adopted(bench: Bench) -> None:
+    lines = ("│ Error: Error acquiring the state lock", "│ Lock Info:", "│   Who:       ana@laptop")
+    script: dict[str, Sequence[Sequence[str | int]]] = {
+        "import": [*(["err", line] for line in lines), ["exit", 1]]
+    }
+    with pytest.raises(EnvironmentUnusable, match="ana@laptop"):
+        bench.terraform(script).adopt([Import(TABLE, "there")])
+
+
+def test_marks_are_taken_off_one_by_one(bench: Bench, calls: Calls) -> None:
+    bench.terraform({}).untaint([TABLE, "c.d"])
+    assert [call["argv"] for call in calls()] == [
+        ["untaint", "-no-color", TABLE],
+        ["untaint", "-no-color", "c.d"],
+    ]
+    said: list[list[str | int]] = [["err", "Error: Resource instance c.d is not tainted"], ["exit", 1]]
+    with pytest.raises(TerraformFailed, match="terraform untaint failed: Error: Resource instance"):
+        bench.terraform({"untaint": said}).untaint(["c.d"])
+
+
+def test_the_state_is_read(bench: Bench) -> None:
+    instance = {"status": "tainted", "attributes": {"id": "payment-a-payments"}}
+    table = {"mode": "managed", "type": "aws_dynamodb_table", "name": "payments", "instances": [instance]}
+    found = bench.terraform({"state pull": [["out", json.dumps({"resources": [table]})]]}).state()
+    assert [(one.address, one.id, one.tainted) for one in found] == [(TABLE, "payment-a-payments", True)]
+    assert bench.terraform({}).state() == ()
+    assert not bench.log.exists()
+    with pytest.raises(TerraformFailed, match="terraform state pull failed: no access"):
+        bench.terraform({"state pull": [["err", "no access"], ["exit", 1]]}).state()
+
+
+def test_what_a_plan_would_create_is_read(bench: Bench, calls: Calls, tmp_path: Path) -> None:
+    change = {"actions": ["create"], "after": {"name": "payment-a-payments"}}
+    shown = {"resource_changes": [{"address": TABLE, "type": "aws_dynamodb_table", "change": change}]}
+    found = bench.terraform({"show": [["out", json.dumps(shown)]]}).creations(tmp_path / "p")
+    assert [(one.address, one.value("name")) for one in found] == [(TABLE, "payment-a-payments")]
+    assert calls()[0]["argv"] == ["show", "-no-color", "-json", str(tmp_path / "p")]
+
+
 # -- forgetting ------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,50 @@
+"""What a state knows, from what ``terraform state pull`` prints (format 4, Terraform 0.12 and later)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from payinfra.terraform.jsonvalue import JsonValue, at, items, members, text
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A resource in the state.
+
+    `tainted` says that its creation was cut off or failed half-way: Terraform would make it anew. Attributes
+    may be secret; a repr never shows them.
+    """
+
+    address: str
+    type: str
+    tainted: bool
+    attributes: Mapping[str, JsonValue] = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """The provider's id; empty where it has none."""
+        return text(self.attributes, "id")
+
+
+def kept(state: JsonValue) -> tuple[Kept, ...]:
+    """The managed resources of a state, without those that wait to be deleted after a replacement."""
+    return tuple(
+        Kept(
+            address=_address(resource, instance),
+            type=text(resource, "type"),
+            tainted=text(instance, "status") == "tainted",
+            attributes=members(instance, "attributes"),
+        )
+        for resource in items(state, "resources")
+        if text(resource, "mode") == "managed"
+        for instance in items(resource, "instances")
+        if not text(instance, "deposed")
+    )
+
+
+def _address(resource: JsonValue, instance: JsonValue) -> str:
+    module = text(resource, "module")
+    name = f"{module}." * bool(module) + f"{text(resource, 'type')}.{text(resource, 'name')}"
+    key = at(instance, "index_key")
+    if key is None:
+        return name
+    return f'{name}["{key}"]' if isinstance(key, str) else f"{name}[{key}]"
