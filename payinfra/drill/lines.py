@@ -1,0 +1,112 @@
+"""Connections of the drill's clients: to where a way leads now, made anew when that changes or one fails."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx
+
+from payinfra.drill.resolving import Route, Target
+
+Dial = Callable[[Target], httpx.AsyncClient]
+"""Makes the connections to a target."""
+
+LONGEST_S = 60.0
+"""No operation takes longer. Attempts have a shorter time-out of their own, all in all."""
+MOST_CONNECTIONS = 512
+"""Of all ways together: restoring needs files of its own, and a process may often open 1024."""
+
+
+def dialer(ways: int) -> Dial:
+    """Connections that verify certificates, follow no redirect and take no proxy from the environment."""
+    context = ssl.create_default_context()
+    limits = httpx.Limits(max_connections=MOST_CONNECTIONS // ways, max_keepalive_connections=32)
+
+    def dial(_target: Target) -> httpx.AsyncClient:
+        return httpx.AsyncClient(verify=context, timeout=LONGEST_S, limits=limits, trust_env=False)
+
+    return dial
+
+
+@dataclass
+class Line:
+    """The connections to one target, as long as it is the right one and none of them has failed."""
+
+    target: Target
+    url: str
+    client: httpx.AsyncClient
+    users: int = 0
+    left: bool = False
+
+    async def post(self, body: str, headers: dict[str, str]) -> httpx.Response:
+        """One request.
+
+        Raises:
+            httpx.TransportError: nothing answered.
+        """
+        sni = {"sni_hostname": self.target.host}
+        return await self.client.post(
+            self.url, content=body, headers={"Host": self.target.host, **headers}, extensions=sni
+        )
+
+
+@dataclass
+class Switchboard:
+    """The line of each way. For one event loop."""
+
+    dial: Dial
+    _lines: dict[int, Line] = field(default_factory=dict)
+    _finding: dict[int, "asyncio.Task[Target]"] = field(default_factory=dict)
+    _made: int = 0
+
+    async def take(self, route: Route) -> Line:
+        """A line that leads where the way does. Give it back with `release`.
+
+        Raises:
+            Unresolved: it leads nowhere.
+        """
+        target = route.known() or await self._find(route)
+        line = self._lines.get(id(route))
+        if line is None or line.left or line.target != target:
+            if line is not None:
+                await self._leave(line)
+            # The next address each time: the one before may be what failed.
+            url = target.urls[self._made % len(target.urls)]
+            self._made += 1
+            line = self._lines[id(route)] = Line(target, url, self.dial(target))
+        line.users += 1
+        return line
+
+    async def release(self, line: Line, *, failed: bool) -> None:
+        """Give a line back; after a failure nobody takes it again."""
+        line.users -= 1
+        line.left = line.left or failed
+        if line.left and not line.users:
+            await line.client.aclose()
+
+    async def close(self) -> None:
+        """Leave every line, and wait for questions that are still open."""
+        await asyncio.gather(*self._finding.values(), return_exceptions=True)
+        for line in self._lines.values():
+            await line.client.aclose()
+
+    async def _leave(self, line: Line) -> None:
+        closed = line.left and not line.users
+        line.left = True
+        if not line.users and not closed:
+            await line.client.aclose()
+
+    async def _find(self, route: Route) -> Target:
+        """Ask, in a thread; who comes meanwhile waits for the same answer."""
+        task = self._finding.get(id(route))
+        if task is None:
+            task = self._finding[id(route)] = asyncio.create_task(asyncio.to_thread(route.find))
+            task.add_done_callback(lambda done: self._found(id(route), done))
+        return await asyncio.shield(task)
+
+    def _found(self, way: int, done: "asyncio.Task[Target]") -> None:
+        del self._finding[way]
+        if not done.cancelled():
+            # Everybody who waited may have given up; then nobody else looks at what went wrong.
+            done.exception()
