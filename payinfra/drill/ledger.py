@@ -77,7 +77,7 @@ class Ledger:
                 "key": payment.key,
                 "payment_id": payment.payment_id,
                 "body": payment.body,
-                "at_s": round(payment.at_s, 6),
+                "at_s": payment.at_s,
             }
         )
 
@@ -92,8 +92,8 @@ class Ledger:
                 "entry": "attempt",
                 "key": attempt.key,
                 "number": attempt.number,
-                "at_s": round(attempt.at_s, 6),
-                "seconds": round(attempt.seconds, 6),
+                "at_s": attempt.at_s,
+                "seconds": attempt.seconds,
                 "region": attempt.region,
                 "status": attempt.status,
                 "result": attempt.result.value,

@@ -322,8 +322,8 @@ class Sender:
             attempt = Attempt(
                 key=payment.key,
                 number=number,
-                at_s=began,
-                seconds=self._elapsed() - began,
+                at_s=round(began, 6),
+                seconds=round(self._elapsed() - began, 6),
                 region=outcome.region,
                 status=outcome.status,
                 result=outcome.result,

@@ -66,4 +66,4 @@ class Maker:
             "timestamp": timestamp_ms,
             "metadata": {"drill": self.drill},
         }
-        return Payment(key, payment_id(key), json.dumps(body, separators=(",", ":")), at_s)
+        return Payment(key, payment_id(key), json.dumps(body, separators=(",", ":")), round(at_s, 6))
