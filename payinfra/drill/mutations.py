@@ -1,7 +1,7 @@
-"""What a drill does to an environment: frozen values, each with what was there before, so that it can be undone.
+"""What a drill does to an environment: frozen values, each with what was there before.
 
-A mutation says what is to be done and what is to be put back; `payinfra.drill.hands` does it. Nothing in one is
-sensitive: the journal keeps them as they are.
+A mutation says what is to be done and what is to be put back; `payinfra.drill.hands` does it. Nothing in one
+is sensitive: the journal keeps them as they are.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import ClassVar, assert_never
 from payinfra.aws import LOCAL_ACCESS_KEY, Endpoints
 from payinfra.errors import EnvironmentUnusable
 from payinfra.naming import DRILL_SCHEDULE_GROUP, HEALTH_METRICS_REGION
+from payinfra.outputs import Outputs
 
 ROUTE53_REGION = HEALTH_METRICS_REGION
 """Where Route 53's control plane is (Route 53 developer guide, "Amazon Route 53 and AWS Regions")."""
@@ -27,7 +28,7 @@ CLEAR_FAULTS = "payinfra local fault clear --all"
 
 @dataclass(frozen=True)
 class InvertHealthCheck:
-    """Turn what a Route 53 health check says into its opposite. `original`: whether it was inverted before."""
+    """Turn what a health check of Route 53 says into its opposite. `original`: whether it was inverted."""
 
     health_check_id: str
     original: bool
@@ -160,6 +161,12 @@ def from_json(value: object) -> Mutation:
 
 
 _NEWER = "Restore with the version of payinfra that began the drill, or put it back by hand."
+
+
+def role_arn(outputs: Outputs, role: str) -> str:
+    """The ARN of a role in the environment's account."""
+    _, partition, _, _, account, _ = outputs.primary.dynamodb_table_arn.split(":", 5)
+    return f"arn:{partition}:iam::{account}:role/{role}"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,245 @@
+"""What makes a drill's mutations and undoes them: the only module of a drill that changes an environment."""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, assert_never
+
+from botocore.exceptions import BotoCoreError, ClientError
+from tenacity import Retrying, retry_if_exception, wait_exponential
+
+from payinfra.aws import Aws
+from payinfra.checks.probes.failures import NotYet, code_of, is_passing, verdict_for
+from payinfra.drill.experiment import ExperimentLever
+from payinfra.drill.levers import (
+    ConcurrencyLever,
+    FaultLever,
+    HealthCheckLever,
+    Lever,
+    ScheduleLever,
+    TimeScaleLever,
+)
+from payinfra.drill.mutations import (
+    ROUTE53_REGION,
+    ArmWatchdog,
+    Blackout,
+    InvertHealthCheck,
+    Mutation,
+    PauseReplication,
+    RunPauseExperiment,
+    SetConcurrency,
+    SetTimeScale,
+    describe,
+)
+from payinfra.errors import EnvironmentUnusable, PayinfraError
+from payinfra.local.control import Control
+from payinfra.local.faults import RegionBlackout
+from payinfra.local.faults import ReplicationPause as PauseFault
+
+WITHIN_S = 60.0
+"""How long something is tried again, in seconds."""
+EXPERIMENT_WITHIN_S = 300.0
+"""The same for an experiment of FIS's, which takes its time to begin and to stop."""
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 5.0
+_CHANGED_MEANWHILE = re.compile(r"^(HealthCheckVersionMismatch|ResourceConflictException|ConflictException)$")
+"""Somebody else changes the same thing: Route 53, Lambda, FIS and Scheduler, in their service models."""
+
+
+class MutationFailed(EnvironmentUnusable):
+    """A mutation could not be made, undone or looked at.
+
+    Args:
+        what: was to be so, or to be told.
+        reason: why not, in a phrase.
+        hint: the next step.
+        refused: whether it was refused to be made, so that certainly nothing has happened.
+    """
+
+    def __init__(self, what: str, reason: str, hint: str, *, refused: bool = False) -> None:
+        super().__init__(f"{what}: {reason}.", hint)
+        self.reason = reason
+        self.refused = refused
+
+
+class Hands(Protocol):
+    """Makes and undoes. Everything may be asked for more than once and comes to the same."""
+
+    def do(self, mutation: Mutation) -> None:
+        """Make it, and see that it is made.
+
+        Raises:
+            MutationFailed: it is not made, or may be; `refused` says that it is not.
+        """
+        ...
+
+    def undo(self, mutation: Mutation) -> None:
+        """Put back what was there before, and see that it is there.
+
+        Raises:
+            MutationFailed: what was there before is not there, or nobody knows.
+        """
+        ...
+
+    def in_place(self, mutation: Mutation) -> bool:
+        """Whether something else is there than before the mutation.
+
+        Raises:
+            MutationFailed: nobody knows.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class RealHands:
+    """The real ones, on AWS or on the embedded one.
+
+    Args:
+        aws: where the environment is.
+        control: of the embedded AWS; None on AWS.
+        within_s, experiment_within_s: how long something is tried again, in seconds.
+        clock: in seconds.
+    """
+
+    aws: Aws
+    control: Control | None = None
+    within_s: float = WITHIN_S
+    experiment_within_s: float = EXPERIMENT_WITHIN_S
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def do(self, mutation: Mutation) -> None:
+        """See `Hands`."""
+        lever = self._lever(mutation)
+        certain = lever.one_call
+
+        def attempt() -> None:
+            nonlocal certain
+            try:
+                lever.make()
+            except ClientError as error:
+                certain = certain and not is_passing(error)
+                raise
+            except Exception:
+                certain = False
+                raise
+            certain = False
+            if not lever.made():
+                raise NotYet("it was asked for, and is not there")
+
+        try:
+            self._patiently(attempt, mutation)
+        except _FAILURES as error:
+            what = f"Could not make it so that {describe(mutation).done}"
+            raise MutationFailed(what, _said(error), _hint(error), refused=certain) from None
+
+    def undo(self, mutation: Mutation) -> None:
+        """See `Hands`. Where the original is there already, nothing is changed."""
+        lever = self._lever(mutation)
+
+        def attempt() -> None:
+            if not lever.made():
+                return
+            lever.take_back()
+            if lever.made():
+                raise NotYet("it was asked for, and is not so")
+
+        try:
+            self._patiently(attempt, mutation)
+        except _FAILURES as error:
+            what = f"Could not make it so that {describe(mutation).undone}"
+            raise MutationFailed(what, _said(error), _hint(error)) from None
+
+    def in_place(self, mutation: Mutation) -> bool:
+        """See `Hands`."""
+        lever, found = self._lever(mutation), False
+
+        def look() -> None:
+            nonlocal found
+            found = lever.made()
+
+        try:
+            self._patiently(look, mutation)
+        except _FAILURES as error:
+            what = f"Could not tell whether {describe(mutation).done}"
+            raise MutationFailed(what, _said(error), _hint(error)) from None
+        return found
+
+    def _patiently(self, attempt: Callable[[], None], mutation: Mutation) -> None:
+        of_fis = isinstance(mutation, RunPauseExperiment)
+        ends = self.clock() + (self.experiment_within_s if of_fis else self.within_s)
+        Retrying(
+            retry=retry_if_exception(_passes),
+            stop=lambda _state: self.clock() >= ends,
+            wait=wait_exponential(multiplier=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S),
+            sleep=self.sleep,
+            reraise=True,
+        )(attempt)
+
+    def _lever(self, mutation: Mutation) -> Lever:
+        match mutation:
+            case InvertHealthCheck():
+                return HealthCheckLever(self.aws.route53(ROUTE53_REGION), mutation)
+            case SetConcurrency():
+                return ConcurrencyLever(self.aws.functions(mutation.region), mutation)
+            case PauseReplication():
+                return FaultLever(self._embedded(mutation), PauseFault())
+            case Blackout():
+                return FaultLever(self._embedded(mutation), RegionBlackout(mutation.region))
+            case SetTimeScale():
+                return TimeScaleLever(self._embedded(mutation), mutation)
+            case RunPauseExperiment():
+                self._only_on_aws(mutation, "fault injection service")
+                return ExperimentLever(self.aws.fis(mutation.region), mutation)
+            case ArmWatchdog():
+                self._only_on_aws(mutation, "EventBridge Scheduler that payinfra relies on")
+                return ScheduleLever(self.aws.scheduler(mutation.region), mutation)
+            case _:
+                assert_never(mutation)
+
+    def _embedded(self, mutation: Mutation) -> Control:
+        if self.control is None:
+            raise MutationFailed(
+                f"Could not make it so that {describe(mutation).done}",
+                "only the embedded AWS has such a fault",
+                "Drill this on an environment of --local.",
+                refused=True,
+            )
+        return self.control
+
+    def _only_on_aws(self, mutation: Mutation, service: str) -> None:
+        if self.aws.endpoints is not None:
+            raise MutationFailed(
+                f"Could not make it so that {describe(mutation).done}",
+                f"the embedded AWS has no {service}",
+                "Drill this on an environment on AWS.",
+                refused=True,
+            )
+
+
+_FAILURES = (NotYet, ClientError, BotoCoreError, PayinfraError)
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether it is worth trying again: also where the embedded AWS's control port does not answer."""
+    if isinstance(error, ClientError) and _CHANGED_MEANWHILE.search(code_of(error)):
+        return True
+    silent = isinstance(error, EnvironmentUnusable) and isinstance(error.__cause__, OSError)
+    return silent or is_passing(error)
+
+
+def _said(error: Exception) -> str:
+    match error:
+        case PayinfraError():
+            return error.what.rstrip(".")
+        case NotYet():
+            return str(error)
+        case _:
+            return verdict_for(error).message
+
+
+def _hint(error: Exception) -> str:
+    return (
+        error.hint if isinstance(error, PayinfraError) else "See that the caller may do this, and try again."
+    )
