@@ -1,7 +1,7 @@
 """Runs checks and records what they say, whatever they do: a check that crashes becomes a finding."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import PurePath
@@ -143,7 +143,8 @@ def _judge(one: Check, manifest: Manifest, record: Record) -> None:
         return
     resources = manifest.all(*one.on)
     for resource in resources:
-        record.ask(partial(one.judge, resource, manifest), replace(site, address=resource.address))
+        at = Site(site.file, resource.address, site.construct_of)
+        record.ask(partial(one.judge, resource, manifest), at)
     if not resources:
         record.add(Verdict.not_applicable(), site)
 

@@ -57,19 +57,24 @@ class Block:
 
     def raw(self, path: str) -> Value:
         """What stands at the path, unresolved, but stepping through locals where the path leads into one."""
+        # The ways that nearly every path goes, without the words for what could be wrong with it.
+        found = self.body.get(path)
+        if found is not None:
+            return found
+        if path.isidentifier():
+            return _dynamic(self.body, path, self._at(path))
         value: Json = self.body
         parts = paths.parse(path)
         for number, part in enumerate(parts):
-            # The way that nearly every path goes, without the words for what could be wrong with it.
             if isinstance(value, dict) and isinstance(part, str):
                 inner = value.get(part)
                 if inner is not None:
                     value = inner
                     continue
-            found = self._into(value, part, reduce(_join, parts[:number], self.path))
-            if isinstance(found, Gap):
-                return found
-            value = found
+            step = self._into(value, part, reduce(_join, parts[:number], self.path))
+            if isinstance(step, Gap):
+                return step
+            value = step
         return Absent(self._at(path)) if value is None else value
 
     def get(self, path: str) -> Value:

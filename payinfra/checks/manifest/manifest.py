@@ -4,6 +4,7 @@ import fnmatch
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from payinfra.checks.manifest import documents, reading
@@ -68,6 +69,8 @@ class Resource(Block):
             return self.type.partition("_")[0]
         if not isinstance(named, str):
             return Unresolved("provider", kind_of(named))
+        if "$" not in named:
+            return named
         inside = named.removeprefix("${").removesuffix("}").strip()
         return inside if "${" not in inside else Unresolved("provider", named)
 
@@ -273,10 +276,32 @@ class Manifest(Context):
     def referents(self, block: Block, path: str = "") -> tuple[Resource, ...]:
         """The resources and data sources that the value at the path refers to, each once."""
         key = (id(block.body), path)
-        if key not in self._referents:
-            targets = (self.target(reference) for reference in block.references(path))
-            self._referents[key] = tuple(dict.fromkeys(one for one in targets if one is not None))
-        return self._referents[key]
+        found = self._referents.get(key)
+        if found is None:
+            found = self._referents[key] = (
+                self._targets(block.references(path))
+                if path
+                else tuple(dict.fromkeys(chain.from_iterable(self.referents_by_property(block).values())))
+            )
+        return found
+
+    def referents_by_property(self, block: Block) -> Mapping[str, tuple[Resource, ...]]:
+        """The same for each of the block's own properties that refers to anything."""
+        found: dict[str, tuple[Resource, ...]] = {}
+        for name, value in block.body.items():
+            key = (id(block.body), name)
+            targets = self._referents.get(key)
+            if targets is None:
+                targets = self._referents[key] = self._targets(references_of(value, self))
+            if targets:
+                found[name] = targets
+        return found
+
+    def _targets(self, references: tuple[Reference, ...]) -> tuple[Resource, ...]:
+        if not references:
+            return ()
+        targets = (self._by_address.get(reference.address) for reference in references)
+        return tuple(dict.fromkeys(one for one in targets if one is not None))
 
     def referrers(self, resource: Resource) -> tuple[Resource, ...]:
         """The resources and data sources that refer to this one anywhere, in the order of the file."""

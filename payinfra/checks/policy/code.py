@@ -1,6 +1,7 @@
 """Reads a function's zip: which modules it has, and what the handler's module does. Nothing is imported."""
 
 import ast
+import io
 import re
 import warnings
 import zipfile
@@ -128,24 +129,28 @@ def _open(file: Path) -> Package | Unreadable:
     return _read(file, status.st_mtime_ns, status.st_size)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _read(file: Path, _changed_ns: int, _size: int) -> Package | Unreadable:
-    """The zip's content, remembered until the file changes: several functions and stacks share one."""
-    sources: dict[str, str] = {}
+    """The zip's content, remembered until the file changes: several functions share one."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            infos = archive.infolist()
-            vendored = _vendored(info.filename for info in infos)
-            own = [
-                info
-                for info in infos
-                if info.filename.endswith(".py") and _top(info.filename) not in vendored
-            ]
-            for info in own[:_MOST_MODULES]:
-                if info.file_size <= _MOST_SOURCE:
-                    sources[info.filename] = archive.read(info).decode("utf-8", "replace")
+        return _unpacked(file.read_bytes())
     except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError) as error:
         return Unreadable(f"{file} is no zip that can be read: {error}", broken=True)
+
+
+@lru_cache(maxsize=8)
+def _unpacked(content: bytes) -> Package:
+    """One package for the same bytes: each stack has a copy of its own, and judging one takes a while."""
+    sources: dict[str, str] = {}
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        infos = archive.infolist()
+        vendored = _vendored(info.filename for info in infos)
+        own = [
+            info for info in infos if info.filename.endswith(".py") and _top(info.filename) not in vendored
+        ]
+        for info in own[:_MOST_MODULES]:
+            if info.file_size <= _MOST_SOURCE:
+                sources[info.filename] = archive.read(info).decode("utf-8", "replace")
     return Package(sources)
 
 

@@ -135,10 +135,11 @@ def _crossings(resource: Resource, manifest: Manifest) -> Iterator[Verdict]:
     if not is_regional(resource):
         return
     home = region_of(resource)
-    for name in resource.body:
+    referents = manifest.referents_by_property(resource)
+    for name, value in resource.body.items():
         if name in _FREE or (resource.type, name) in _MAY_CROSS:
             continue
-        for target in manifest.referents(resource, name):
+        for target in referents.get(name, ()):
             region = region_of(target)
             if not is_regional(target) or target.type == "aws_dynamodb_table":
                 continue
@@ -149,8 +150,8 @@ def _crossings(resource: Resource, manifest: Manifest) -> Iterator[Verdict]:
                 yield Verdict.failed(
                     f"{name} refers to {target.address} in {region}, it is itself in {home}", resource.address
                 )
-        for text in _texts(resource.body[name]):
-            for region in sorted(set(_REGIONAL_ARN.findall(text)) - {home}):
+        for region in sorted(_regions_named(value)):
+            if region != home:
                 yield Verdict.failed(
                     f"{name} names an ARN of {region}, it is itself in {home}", resource.address
                 )
@@ -174,8 +175,12 @@ def _why(gap: str | Gap) -> str:
     return gap.why if isinstance(gap, Gap) else gap
 
 
-def _texts(value: Json) -> Iterator[str]:
-    """The texts of a property that is one, or a list of them; nested blocks are left alone."""
-    for item in value if isinstance(value, list) else [value]:
-        if isinstance(item, str):
-            yield item
+def _regions_named(value: Json) -> set[str]:
+    """The regions of the ARNs in a property that is a text or a list of them, not in nested blocks."""
+    texts = value if isinstance(value, list) else (value,)
+    return {
+        region
+        for text in texts
+        if isinstance(text, str) and "arn:" in text
+        for region in _REGIONAL_ARN.findall(text)
+    }

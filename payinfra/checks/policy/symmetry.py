@@ -8,7 +8,7 @@ is compared through the pairing: each region's function uses *its own* key.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from payinfra.checks.manifest import Json, Manifest, Resource, Unresolved, references_in
 from payinfra.checks.policy.judging import aws_providers, aws_resources
@@ -21,8 +21,10 @@ _NOT_COMPARED = frozenset({"//", "depends_on", "provider"})
 _FREE_PROPERTIES = frozenset({("aws_api_gateway_api_key", "value"), ("aws_ssm_parameter", "value")})
 """One region's key value is the other's by design (PI-API-007); a parameter may hold either."""
 
+_ADDRESS = re.compile(r"(?<![\w.-])(?:data\.)?[a-z][a-z0-9]*_[a-z0-9_]+\.[A-Za-z_][\w-]*")
 _SPAN = re.compile(r"\$\{[^{}]*\}")
 _BEFORE, _AFTER = 30, 60
+_NOT_SET = "not set"
 _HASH = re.compile(r"_[0-9A-F]{8}$")
 _SEPARATORS = re.compile(r"[-_./ ]+")
 
@@ -40,9 +42,9 @@ def is_regional(resource: Resource) -> bool:
 
 def needs_twin(resource: Resource) -> bool:
     """Whether each region wants one of it: a global table serves all, health check metrics have one home."""
-    if resource.type == "aws_cloudwatch_metric_alarm" and resource.text("namespace") == "AWS/Route53":
+    if not is_regional(resource) or resource.type in _TABLES:
         return False
-    return is_regional(resource) and resource.type not in _TABLES
+    return resource.type != "aws_cloudwatch_metric_alarm" or resource.text("namespace") != "AWS/Route53"
 
 
 def _is_comparable(resource: Resource) -> bool:
@@ -65,6 +67,21 @@ class Twins:
     numbers: dict[str, int]
     sides: "_Sides"
     manifest: Manifest
+    _tokens: dict[tuple[str, str | Unresolved], str] = field(default_factory=dict)
+
+    def token(self, address: str, region: str | Unresolved) -> str:
+        """What an address means to a resource of a region: its own or the other's of a pair, or a name."""
+        known = self._tokens.get((address, region))
+        if known is None:
+            known = self._tokens[address, region] = self._token(address, region)
+        return known
+
+    def _token(self, address: str, region: str | Unresolved) -> str:
+        target, number = self.manifest.resource(address), self.numbers.get(address)
+        if number is None or target is None:
+            return self.sides.without(address)
+        side = "own" if target.region == region else "other"
+        return f"<{side} {address.rpartition('.')[0]} {number}>"
 
 
 def find_twins(manifest: Manifest, here: str, there: str) -> Twins:
@@ -95,7 +112,15 @@ def differences(one: Resource, two: Resource, twins: Twins) -> tuple[str, ...]:
     ours, theirs = _properties(one, twins), _properties(two, twins)
     found: list[str] = []
     for path in ours | theirs:
-        here, there = theirs.get(path, "not set"), ours.get(path, "not set")
+        if path in ours and path in theirs:
+            # What is the same in both, and names neither side nor a resource, needs no closer look.
+            if ours[path] == theirs[path] and twins.sides.is_neutral(ours[path]):
+                continue
+            here, there = _leaf(theirs[path], two, twins), _leaf(ours[path], one, twins)
+        elif path in ours:
+            here, there = _NOT_SET, _leaf(ours[path], one, twins)
+        else:
+            here, there = _leaf(theirs[path], two, twins), _NOT_SET
         if here != there:
             same = next(
                 (at for at, pair in enumerate(zip(here, there, strict=False)) if pair[0] != pair[1]), 0
@@ -113,15 +138,34 @@ def _excerpt(text: str, start: int) -> str:
 
 @dataclass(frozen=True)
 class _Sides:
-    """What tells two regions apart in names and texts: `words` has the groups `here` and `there`."""
+    """What tells two regions apart in names and texts: `words` has the groups `here` and `there`.
+
+    Attributes:
+        needles: in lower case, what stands in a text if any of the words does.
+    """
 
     words: re.Pattern[str]
+    needles: tuple[str, ...]
     first: str
 
     @classmethod
     def of(cls, manifest: Manifest, here: str, there: str) -> "_Sides":
-        inner = f"(?P<here>{_words(manifest, here)})|(?P<there>{_words(manifest, there)})"
-        return cls(re.compile(rf"(?<![A-Za-z0-9])(?:{inner})(?![A-Za-z0-9])", re.IGNORECASE), here)
+        ours, theirs = _words(manifest, here), _words(manifest, there)
+        inner = f"(?P<here>{_alternatives(ours)})|(?P<there>{_alternatives(theirs)})"
+        words = re.compile(rf"(?<![A-Za-z0-9])(?:{inner})(?![A-Za-z0-9])", re.IGNORECASE)
+        return cls(words, tuple(word.lower() for word in (*ours, *theirs)), here)
+
+    def is_neutral(self, value: Json) -> bool:
+        """Whether a value means the same in both regions: it names neither of them, nor a resource."""
+        return not isinstance(value, str) or not ("${" in value or self.names_a_side(value))
+
+    def names_a_side(self, text: str) -> bool:
+        """Whether a text may name a region: a quick look, which sees words inside longer ones too."""
+        lower = text.lower()
+        for needle in self.needles:  # noqa: SIM110 - a generator costs more than all the searches
+            if needle in lower:
+                return True
+        return False
 
     def without(self, text: str) -> str:
         """A name without any side's words, and without the hash that CDKTF ends names with."""
@@ -129,17 +173,23 @@ class _Sides:
 
     def relative(self, text: str, region: str | Unresolved) -> str:
         """A text with both sides' words replaced by the side they are on, as seen from a region."""
+        if not self.names_a_side(text):
+            return text
         own = "here" if region == self.first else "there"
         return self.words.sub(lambda found: "<own>" if found.lastgroup == own else "<other>", text)
 
 
-def _words(manifest: Manifest, region: str) -> str:
-    """`us-east-1`, `us_east_1`, `use1`, and the aliases of the region's providers, as alternatives."""
+def _words(manifest: Manifest, region: str) -> tuple[str, ...]:
+    """`us-east-1`, `us_east_1`, `use1`, and the aliases of the region's providers, the longest first."""
     continent, *points, number = region.split("-")
     short = continent + "".join(point[:1] for point in points) + number
     words = {region, region.replace("-", "_"), short}
     words |= {provider.alias for provider in aws_providers(manifest) if provider.region == region}
-    return "|".join(re.escape(word) for word in sorted(words - {""}, key=len, reverse=True))
+    return tuple(sorted(words - {""}, key=len, reverse=True))
+
+
+def _alternatives(words: tuple[str, ...]) -> str:
+    return "|".join(map(re.escape, words))
 
 
 def _match(ones: list[Resource], twos: list[Resource], sides: _Sides) -> Iterator[tuple[Resource, Resource]]:
@@ -167,30 +217,30 @@ def _alike(one: Resource, two: Resource, sides: _Sides) -> int:
     return sum(ours.get(name) == sides.without(json.dumps(value)) for name, value in two.body.items())
 
 
-def _properties(resource: Resource, twins: Twins) -> dict[str, str]:
-    """Every leaf of a resource, as seen from its region."""
-    found: dict[str, str] = {}
+def _properties(resource: Resource, twins: Twins) -> dict[str, Json]:
+    """Every leaf of a resource, with locals and functions replaced."""
+    found: dict[str, Json] = {}
     for name, value in resource.body.items():
         if name not in _NOT_COMPARED and (resource.type, name) not in _FREE_PROPERTIES:
-            for path, leaf in _leaves(name, twins.manifest.resolve_names(value)):
-                found[path] = _leaf(leaf, resource, twins)
+            _collect(name, value, twins.manifest, found)
     return found
 
 
-def _leaves(path: str, value: Json) -> Iterator[tuple[str, Json]]:
-    match value:
-        case dict():
-            for key, item in value.items():
-                yield from _leaves(f"{path}.{key}", item)
-        case [only]:
-            yield from _leaves(path, only)
-        case list():
+def _collect(path: str, value: Json, manifest: Manifest, found: dict[str, Json]) -> None:
+    """The leaves below a path. A list of one is what it holds, and null is nothing, as for Terraform."""
+    if isinstance(value, str) and "${" in value:
+        value = manifest.resolve_names(value)
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _collect(f"{path}.{key}", item, manifest, found)
+    elif isinstance(value, list):
+        if len(value) == 1:
+            _collect(path, value[0], manifest, found)
+        else:
             for number, item in enumerate(value):
-                yield from _leaves(f"{path}[{number}]", item)
-        case None:
-            pass
-        case _:
-            yield path, value
+                _collect(f"{path}[{number}]", item, manifest, found)
+    elif value is not None:
+        found[path] = value
 
 
 def _side_of_a_table(span: str, twins: Twins) -> str:
@@ -203,16 +253,13 @@ def _side_of_a_table(span: str, twins: Twins) -> str:
 
 
 def _leaf(value: Json, resource: Resource, twins: Twins) -> str:
+    """A leaf as seen from its resource's region."""
     if not isinstance(value, str):
         return json.dumps(value)
-    text = _SPAN.sub(lambda span: _side_of_a_table(span[0], twins), value)
-    for reference in references_in(text):
-        target = twins.manifest.target(reference)
-        number = twins.numbers.get(reference.address)
-        if number is None or target is None:
-            token = twins.sides.without(reference.address)
-        else:
-            side = "own" if target.region == resource.region else "other"
-            token = f"<{side} {target.address.rpartition('.')[0]} {number}>"
-        text = re.sub(rf"(?<![\w.-]){re.escape(reference.address)}(?![\w-])", token, text)
+    text = value
+    if "${" in text:
+        if any(kind in text for kind in _TABLES):
+            text = _SPAN.sub(lambda span: _side_of_a_table(span[0], twins), text)
+        tokens = {one.address: twins.token(one.address, resource.region) for one in references_in(text)}
+        text = _ADDRESS.sub(lambda found: tokens.get(found[0], found[0]), text)
     return twins.sides.relative(text, resource.region)

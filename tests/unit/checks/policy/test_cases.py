@@ -189,7 +189,11 @@ CASES: Mapping[str, Case] = {
             {f"{REPLICA}.region_name": VAR},
             {f"{REPLICA}.kms_key_arn": VAR},
         ),
-        passes=({f"{REPLICA}.kms_key_arn": ...}, {f"{TABLE}.replica": ...}),
+        passes=(
+            {f"{REPLICA}.kms_key_arn": ...},
+            {f"{TABLE}.replica": ...},
+            {f"{ALARM}.alarm_actions": ["arn:aws:sns:us-east-1:123456789012:payment-demo-alarms"]},
+        ),
     ),
     "PI-DDB-001": Case(
         fails=(

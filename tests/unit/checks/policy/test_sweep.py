@@ -1,10 +1,8 @@
 """Each property that a check claims to guard, removed, blanked or of a wrong type: each is caught."""
 
 import copy
-import json
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,47 +11,12 @@ from hypothesis import strategies as st
 
 from payinfra.checks.verdicts import Kind
 from payinfra.errors import EnvironmentUnusable
+from tests.support.guards import GUARDS, Way, at, places
 
 if TYPE_CHECKING:
     from tests.unit.checks.policy.conftest import World
 
-GUARDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("guards.json").read_text())
 BLANKS: tuple[Any, ...] = (..., None, "", {}, [[]])
-Way = tuple[str | int, ...]
-
-
-def holders(value: Any, path: list[str], way: Way = ()) -> Iterator[Way]:
-    """Where a path leads in a value, through every element of every list on it."""
-    if isinstance(value, list):
-        for number, one in enumerate(value):
-            yield from holders(one, path, (*way, number))
-    elif isinstance(value, dict) and path[0] in value:
-        if len(path) == 1:
-            yield (*way, path[0])
-        else:
-            yield from holders(value[path[0]], path[1:], (*way, path[0]))
-
-
-def places(stack: dict[str, Any], guard: str) -> Iterator[Way]:
-    """Every place of a guarded property; with `=true` only where it is on."""
-    guard, _, only = guard.partition("=")
-    section, *path = guard.split(".")
-    if section == "provider":
-        yield from holders(stack, ["provider", *path])
-        return
-    bodies = stack["output"] if section == "output" else stack["resource"][section]
-    root: Way = ("output",) if section == "output" else ("resource", section)
-    for name, body in bodies.items():
-        for way in holders(body, path, (*root, name)):
-            if not only or at(stack, way) is True:
-                yield way
-
-
-def at(stack: Any, way: Way) -> Any:
-    """What stands there."""
-    for step in way:
-        stack = stack[step]
-    return stack
 
 
 @pytest.mark.parametrize("id_", sorted(GUARDS))
