@@ -7,18 +7,21 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from payinfra.drill.model import Attempt, Result
+from payinfra.drill.model import Attempt, Fate, Result
 from payinfra.drill.payments import Payment
 from payinfra.errors import EnvironmentUnusable
 
 NAME = "ledger.jsonl"
+
+_EXPLANATIONS = ("judged",)
+"""Entries that only people read."""
 
 Line = Mapping[str, object]
 
@@ -55,6 +58,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -101,9 +105,25 @@ class Ledger:
             }
         )
 
+    def judged(self, payment: Payment, fate: Fate, contents: Sequence[Sequence[str]]) -> None:
+        """Note what each region has of a payment that is not as it should be: it is about to be removed."""
+        self._note({"entry": "judged", "key": payment.key, "fate": fate.value, "contents": contents})
+
     def removals(self, payment_ids: tuple[str, ...]) -> "Future[None]":
         """Note that these payments are about to be removed; they may be once the future is done."""
         return self._keep({"entry": "removal", "payment_ids": payment_ids})
+
+    def entries(self) -> Entries:
+        """Everything that was noted so far.
+
+        Raises:
+            OSError: it could not be written.
+            EnvironmentUnusable: as `read`.
+        """
+        durable = _pending()
+        self._due.put(_Due("", durable))
+        durable.result()
+        return read(self._path)
 
     def close(self) -> None:
         """Write what is due, and close. Harmless when it was closed before."""
@@ -122,8 +142,7 @@ class Ledger:
         self.close()
 
     def _keep(self, line: Line) -> "Future[None]":
-        durable: Future[None] = Future()
-        durable.set_running_or_notify_cancel()  # nobody who gives up waiting may cancel it
+        durable = _pending()
         self._due.put(_Due(_text(line), durable))
         return durable
 
@@ -180,14 +199,23 @@ def read(path: Path) -> Entries:
                     payments[known.key] = replace(known, payment_id=str(found["payment_id"]))
                 case "attempt":
                     attempts.append(_attempt(found))
+                case "removal":
+                    removals += map(str, found["payment_ids"])
                 case other:
-                    removals += map(str, {"removal": found["payment_ids"]}[other])
+                    _EXPLANATIONS.index(other)
         except (ValueError, KeyError, TypeError):
             raise EnvironmentUnusable(
                 f"Line {number} of the drill's ledger {path} is damaged.",
                 "The other lines are readable: they say which payments were sent.",
             ) from None
     return Entries(tuple(payments.values()), tuple(attempts), tuple(removals))
+
+
+def _pending() -> "Future[None]":
+    """A future that nobody who gives up waiting for it can cancel."""
+    future: Future[None] = Future()
+    future.set_running_or_notify_cancel()
+    return future
 
 
 def _payment(found: Mapping[str, object]) -> Payment:
