@@ -192,9 +192,7 @@ def _remove(
         for replica, records in zip(replicas, (sight.here, only_there), strict=True):
             # What does not say what was sent belongs to somebody else, whatever its id.
             for record in (one for one in records if not one.is_payment or one.says(payment)):
-                patience.poll(
-                    lambda replica=replica, record=record: replica.remove(payment.payment_id, record)
-                )
+                patience.poll(partial(replica.remove, payment.payment_id, record))
 
     _side_by_side(lambda payment: _tried(partial(take, payment)), tuple(there))
     left = _left(tuple(there), replicas, patience)

@@ -1,4 +1,4 @@
-"""The payments table in each region, as a drill reads and cleans it; and whether replication has caught up."""
+"""The payments table in each region, as a drill reads and cleans it; and whether replication works."""
 
 import json
 from collections.abc import Mapping
