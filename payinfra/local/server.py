@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import importlib.util
 import os
 import signal
 import subprocess
@@ -30,6 +31,9 @@ READY_S = 30.0
 
 END_S = 20.0
 """Seconds that an orderly end may take before the process is killed."""
+
+PACKAGES = ("ministack", "hypercorn", "h11")
+"""What the server's process imports of the extra `local`."""
 
 _TURN_S = 0.05
 
@@ -82,6 +86,7 @@ def up(
     with _one_at_a_time(folder):
         running = status(folder.root)
         if running is None:
+            need(PACKAGES)
             emit(Notice("Starting the embedded AWS."))
             _start(folder, wanted, base_port, time_scale, watch)
         else:
@@ -90,6 +95,19 @@ def up(
                 if region not in running.endpoints.regions:
                     control.add_region(region)
         return Control.of(folder.root).status().endpoints
+
+
+def need(packages: Sequence[str]) -> None:
+    """Say what is not installed, before a process is started that could only fail.
+
+    Raises:
+        EnvironmentUnusable: a package is missing.
+    """
+    if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
+        raise EnvironmentUnusable(
+            f"The embedded AWS needs what is not installed: {', '.join(missing)}.",
+            "Run: pip install 'payinfra[local]'",
+        )
 
 
 def down(state_folder: Path, emit: Emit = ignore, watch: Watch = WATCH) -> bool:

@@ -29,6 +29,7 @@ class Project:
 
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
+    program: Path = PAYINFRA
 
     def environment(self) -> dict[str, str]:
         """The caller's variables, without any that payinfra reads, and the project's own."""
@@ -38,7 +39,7 @@ class Project:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start payinfra in a session of its own, so that a signal to it reaches nobody else."""
         return subprocess.Popen(
-            [PAYINFRA, *arguments],
+            [self.program, *arguments],
             cwd=self.folder,
             env=self.environment(),
             stdin=subprocess.DEVNULL,

