@@ -1,6 +1,5 @@
 """What every report of a drill for people says, in words and figures, before anything lays it out."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import floor
 
@@ -16,6 +15,7 @@ from payinfra.drill.model import (
 from payinfra.drill.prediction import SWITCHING
 from payinfra.drill.reports import kind_of
 
+Numbered = tuple[int, Mark]
 NOTHING = "-"
 """Stands where there is no value."""
 
@@ -82,11 +82,18 @@ def sections(report: DrillReport) -> tuple[Section, ...]:
     )
 
 
+def numbered(report: DrillReport) -> tuple[tuple[Numbered, ...], tuple[Numbered, ...]]:
+    """What happened, and what the name servers said: in the order of time, numbered through."""
+    marks, answers = (sorted(some, key=lambda mark: mark.at_s) for some in (report.marks, report.answers))
+    return tuple(enumerate(marks, 1)), tuple(enumerate(answers, len(marks) + 1))
+
+
 def moments(report: DrillReport) -> tuple[Section, ...]:
     """What happened when, with the numbers by which a drawing names each."""
+    marks, answers = numbered(report)
     return (
-        _moments("What happened", "what", report.marks, first=1),
-        _moments("What the name servers said", "answer", report.answers, first=len(report.marks) + 1),
+        _moments("What happened", "what", marks),
+        _moments("What the name servers said", "answer", answers),
     )
 
 
@@ -247,19 +254,14 @@ def _latency(latency: Latency | None) -> tuple[str, ...]:
     return (str(latency.count), *(milliseconds(time) for time in times))
 
 
-def _moments(title: str, column: str, marks: tuple[Mark, ...], first: int) -> Section:
+def _moments(title: str, column: str, marks: tuple[Numbered, ...]) -> Section:
     return Section(
         title,
         ("", "at", column),
-        tuple(_numbered(marks, first)),
+        tuple((str(number), seconds(mark.at_s), mark.what) for number, mark in marks),
         () if marks else ("Nothing was recorded.",),
         frozenset({0, 1}),
     )
-
-
-def _numbered(marks: tuple[Mark, ...], first: int) -> Iterator[tuple[str, ...]]:
-    for number, mark in enumerate(marks, first):
-        yield str(number), seconds(mark.at_s), mark.what
 
 
 # -- figures -----------------------------------------------------------------------------------------------
