@@ -31,11 +31,17 @@ TTL_FLOOR_S = 1.0
 """The embedded AWS gives no shorter TTL, but for records whose TTL is 0."""
 CATCH_UP_S = 10.0
 """Allowance for replication between regions; DynamoDB promises no bound."""
+ALARMS_LOOK_BACK_S = 300.0
+"""The longest time over which an alarm of the stack judges; until then it may ring for what is over."""
+EMBEDDED_ALARMS_S = 5.0
+"""How often the embedded AWS judges alarms, whatever its time scale."""
 ALIAS_TTL_S = 60
 """TTL of alias records on a regional API (Developer Guide, choosing between alias and non-alias records)."""
 
 SWITCHING = frozenset({Scenario.HEALTH_CHECK, Scenario.LAMBDA_THROTTLE, Scenario.REGION_OUTAGE})
 """The scenarios that make a health check unhealthy."""
+
+_COMING_BACK = frozenset({Phase.HEALTHY, Phase.DNS_BACK, Phase.CAUGHT_UP, Phase.STEADY_AFTER})
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,11 @@ class Prediction:
         return sum(self.phases.get(phase, 0.0) for phase in recovering)
 
     @property
+    def losing_s(self) -> float:
+        """From the first payment until the fault is taken away."""
+        return sum(seconds for phase, seconds in self.phases.items() if phase not in _COMING_BACK)
+
+    @property
     def whole_s(self) -> float:
         """The drill from its first payment on."""
         return sum(self.phases.values())
@@ -84,6 +95,7 @@ def predict(request: DrillRequest, health: DeclaredHealth, dns: DeclaredDns, *, 
         Phase.LOAD: request.warm_up_s,
         Phase.HOLD: request.hold_s,
         Phase.CAUGHT_UP: CATCH_UP_S,
+        Phase.STEADY_AFTER: ALARMS_LOOK_BACK_S / scale + (0.0 if on_aws else EMBEDDED_ALARMS_S),
     }
     if switches:
         phases[Phase.UNHEALTHY] = propagation + _time_to_find_out(scenarios, health, scale)

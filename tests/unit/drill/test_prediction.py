@@ -59,11 +59,18 @@ def test_resolvers_keep_an_answer_for_its_ttl_and_an_alias_for_aws_own(
 def test_paused_replication_moves_nobody() -> None:
     found = predict(request(Scenario.REPLICATION_PAUSE), HEALTH, dns(), on_aws=False)
     assert (found.switches, found.moves, found.recovery_s) == (False, False, 0)
-    assert set(found.phases) == {Phase.LOAD, Phase.HOLD, Phase.CAUGHT_UP}
+    assert set(found.phases) == {Phase.LOAD, Phase.HOLD, Phase.CAUGHT_UP, Phase.STEADY_AFTER}
 
 
 def test_losing_the_secondary_moves_nobody_but_its_record() -> None:
     found = predict(request(Scenario.REGION_OUTAGE, reverse=True), HEALTH, dns(), on_aws=False)
     assert (found.switches, found.moves) == (True, False)
     assert not {Phase.SERVING, Phase.FIRST_FAILURE} & set(found.phases)
-    assert found.whole_s == sum(found.phases.values())
+    assert found.losing_s == 10 + 37 + 1 + 30
+    assert found.whole_s == found.losing_s + 31 + 1 + 10 + 305
+
+
+def test_alarms_may_ring_for_as_long_as_they_look_back() -> None:
+    for on_aws, scale, seconds in ((True, 1.0, 300.0), (False, 1.0, 305.0), (False, 10.0, 35.0)):
+        found = predict(request(Scenario.HEALTH_CHECK, time_scale=scale), HEALTH, dns(), on_aws=on_aws)
+        assert found.phases[Phase.STEADY_AFTER] == seconds

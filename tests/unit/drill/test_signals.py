@@ -11,7 +11,8 @@ from payinfra.drill.signals import heeded
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_asks_and_the_second_explains(number: signal.Signals) -> None:
-    stop, said = Stop(), []
+    stop = Stop()
+    said: list[str] = []
     before = signal.getsignal(number)
     with heeded(stop, said.append):
         os.kill(os.getpid(), number)

@@ -1,0 +1,427 @@
+"""Runs a drill: every phase in its order and, however it ends, everything back as it was.
+
+What is done to the environment is written to the journal first and taken back last. Every other ending goes
+the same way as a good one: a phase that does not come in time, a guard that says stop, a signal, a bug.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from payinfra.drill import figures
+from payinfra.drill.clock import Clock, Stop
+from payinfra.drill.guard import BrokenOff, Guard, at_most, error_window_s
+from payinfra.drill.journal import Journal
+from payinfra.drill.load import LoadSnapshot
+from payinfra.drill.model import (
+    REPORT_VERSION,
+    Attempt,
+    DrillReport,
+    DrillRequest,
+    Phase,
+    Reckoning,
+    Recovery,
+    Restoration,
+    Snapshot,
+    Tell,
+)
+from payinfra.drill.mutations import Mutation, describe
+from payinfra.drill.prediction import Prediction
+from payinfra.drill.recorder import Recorder
+from payinfra.drill.verdict import Evidence, judge, served_between
+from payinfra.drill.watch import Eye, Saying, all_lead_to, none_leads_to
+from payinfra.errors import GateFailed, PayinfraError
+
+LOOK_S = 0.25
+"""How often the engine looks at what its eyes and the load have seen, in seconds."""
+STEADY_S = 2.0
+"""How often it asks for the steady state once everything is restored."""
+SNAPSHOT_S = 0.5
+"""How often it tells how the load stands."""
+STEADY = "every probe passes, no alarm rings"
+LAST_TRIES_S = 20.0
+"""How long payments without an answer are tried again once everything is restored, in seconds."""
+
+
+class Generator(Protocol):
+    """The load."""
+
+    def start(self) -> None:
+        """Begin."""
+        ...
+
+    def snapshot(self) -> LoadSnapshot:
+        """How it stands."""
+        ...
+
+    def error_share(self, region: str, window_s: float) -> float | None:
+        """The share of errors in a region's answers of the last so many seconds; None without answers."""
+        ...
+
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every attempt that has ended, in the order of their ends."""
+        ...
+
+    def stop(self, grace_s: float) -> None:
+        """Begin no new payment; try those without an answer again for `grace_s` seconds."""
+        ...
+
+
+class Hands(Protocol):
+    """What makes a fault."""
+
+    def do(self, mutation: Mutation) -> None:
+        """Make it."""
+        ...
+
+
+@dataclass(frozen=True)
+class World:
+    """The environment as a drill meets it.
+
+    Attributes:
+        lost, other: the region that is to fail, and the one that is to serve meanwhile.
+        mutations: what will be done, in this order.
+        steady: what is not as it should be, each in a sentence; nothing in the steady state.
+        healthy: what Route 53 makes of the lost region's health check.
+        signs: where the drilled name leads, at each of the zone's name servers.
+        restore: takes back everything that the journal has.
+        caught_up: whether replication has caught up.
+        reckon: reads the payments back and removes them.
+    """
+
+    lost: str
+    other: str
+    mutations: tuple[Mutation, ...]
+    hands: Hands
+    generator: Generator
+    steady: Callable[[], tuple[str, ...]]
+    healthy: Callable[[], bool]
+    signs: Callable[[], tuple[Saying, ...]]
+    restore: Callable[[], Restoration]
+    caught_up: Callable[[], bool]
+    reckon: Callable[[], Reckoning]
+
+
+@dataclass(frozen=True)
+class Title:
+    """What identifies a drill in its report."""
+
+    id: str
+    env: str
+    target: str
+    began: datetime
+    command: str
+
+
+@dataclass
+class Drill:
+    """One drill.
+
+    Args:
+        stop: asked for the end by a signal.
+        tell: told of everything that happens.
+        recorder: has the phases before this one, which prepared it.
+        eye: makes what looks at the world; in threads of their own unless a test wants otherwise.
+    """
+
+    title: Title
+    request: DrillRequest
+    prediction: Prediction
+    world: World
+    journal: Journal
+    clock: Clock
+    stop: Stop
+    tell: Tell
+    recorder: Recorder
+    eye: Callable[..., Eye[Any]] = Eye
+    _injected_s: float | None = None
+    _restored_s: float | None = None
+    _recovered_s: float | None = None
+    _told_s: float = -SNAPSHOT_S
+    _unsteady: list[str] = field(default_factory=list)
+    _leads_to: str = ""
+
+    def run(self) -> DrillReport:
+        """From the steady state to the report.
+
+        Raises:
+            GateFailed: the steady state is none: nothing was sent and nothing done.
+            Exception: a bug; what was done has been taken back all the same.
+        """
+        self._require_steady_state()
+        health = self.eye(self.world.healthy, self.clock, LOOK_S, self._health_changed)
+        signs = self.eye(self.world.signs, self.clock, LOOK_S, self._signs_changed)
+        aborted, bug = "", None
+        self.world.generator.start()
+        try:
+            health.open()
+            signs.open()
+            try:
+                self._lose(self._guard(), health, signs)
+            except BrokenOff as broken:
+                aborted = str(broken)
+            except PayinfraError as failed:
+                aborted = f"{failed.what} {failed.hint}".strip()
+            except Exception as error:  # noqa: BLE001 - a bug must not keep the fault in place
+                aborted, bug = f"The drill itself broke: {error!r}.", error
+            if aborted:
+                self.recorder.mark(aborted)
+            restoration = self._restore()
+            self._come_back(health, signs)
+        finally:
+            health.shut()
+            signs.shut()
+            self._end_load()
+        reckoning = self._reckon()
+        report = self._report(aborted, restoration, reckoning)
+        if not restoration.left:
+            self.journal.close()
+        if bug is not None:
+            raise bug
+        return report
+
+    # -- there -------------------------------------------------------------------------------------------
+
+    def _require_steady_state(self) -> None:
+        with self.recorder.phase(Phase.STEADY_BEFORE) as note:
+            faults = self.world.steady()
+            note.detail = "; ".join(faults) or STEADY
+        if faults:
+            self.journal.close()
+            raise GateFailed(
+                f"The environment is not in its steady state: {'; '.join(faults)}",
+                "Nothing was done to it. Mend that first: `payinfra verify` says more.",
+            )
+
+    def _guard(self) -> Guard:
+        generator, other = self.world.generator, self.world.other
+        return Guard(
+            other=other,
+            clock=self.clock,
+            stop=self.stop,
+            whole_s=self.prediction.losing_s,
+            began_s=self.clock.elapsed(),
+            window_s=error_window_s(self.request.time_scale),
+            error_share=lambda window_s: generator.error_share(other, window_s),
+            last_beat_s=lambda: generator.snapshot().beat_s,
+        )
+
+    def _lose(self, guard: Guard, health: Eye[bool], signs: Eye[tuple[Saying, ...]]) -> None:
+        """From the first payment until the region is given back.
+
+        Raises:
+            BrokenOff: it went no further.
+            PayinfraError: a fault could not be made.
+        """
+        expected = self.prediction.phases
+        self._pass(guard, Phase.LOAD, self.request.warm_up_s)
+        if not any(self.world.generator.snapshot().by_region.values()):
+            raise BrokenOff("No payment got through before anything was done.")
+        self._inject()
+        injected = self._injected_s or 0.0
+        if Phase.FIRST_FAILURE in expected:
+            self._await(guard, Phase.FIRST_FAILURE, lambda: self._first_failure(injected))
+        if self.prediction.switches:
+            self._await(guard, Phase.UNHEALTHY, lambda: health.since(injected, lambda good: not good))
+            gone = all_lead_to(self.world.other) if self.prediction.moves else none_leads_to(self.world.lost)
+            self._await(guard, Phase.SWITCHED, lambda: signs.since(injected, gone))
+        if self.prediction.moves:
+            self._recovered_s = self._await(guard, Phase.SERVING, self._serving_since)
+        self._pass(guard, Phase.HOLD, self.request.hold_s)
+
+    def _inject(self) -> None:
+        with self.recorder.phase(Phase.INJECT) as note:
+            self._injected_s = self.clock.elapsed()
+            for mutation in self.world.mutations:
+                number = self.journal.announce(mutation)
+                self.world.hands.do(mutation)
+                self.journal.done(number)
+                self.recorder.mark(describe(mutation).done)
+            note.detail = "; ".join(describe(mutation).done for mutation in self.world.mutations)
+
+    def _first_failure(self, injected_s: float) -> float | None:
+        failures = (
+            attempt.at_s + attempt.seconds
+            for attempt in self.world.generator.attempts()
+            if attempt.at_s >= injected_s and not attempt.result.good
+        )
+        return min(failures, default=None)
+
+    def _serving_since(self) -> float | None:
+        """When the first of enough payments in a row was acknowledged by the other region."""
+        row = self.world.generator.snapshot().rows.get(self.world.other)
+        if row is None or row.length < self.request.in_a_row:
+            return None
+        return row.began_s
+
+    # -- and back ----------------------------------------------------------------------------------------
+
+    def _restore(self) -> Restoration:
+        with self.recorder.phase(Phase.RESTORE) as note:
+            try:
+                restoration = self.world.restore()
+            except Exception as error:  # noqa: BLE001 - whatever broke, the report must say what is left
+                restoration = Restoration((), (f"The restoration itself broke: {error!r}.",))
+            note.detail = "; ".join(restoration.left) or "; ".join(restoration.undone) or "nothing to undo"
+        self._restored_s = self.clock.elapsed()
+        return restoration
+
+    def _come_back(self, health: Eye[bool], signs: Eye[tuple[Saying, ...]]) -> None:
+        """Until all is as it was. What does not come is remembered, and the next is waited for as well."""
+        if self._injected_s is not None:
+            restored = self._restored_s or 0.0
+            if self.prediction.switches:
+                self._hope(Phase.HEALTHY, lambda: health.since(restored, bool))
+                self._hope(Phase.DNS_BACK, lambda: signs.since(restored, all_lead_to(self.world.lost)))
+            self._hope(Phase.CAUGHT_UP, lambda: self.clock.elapsed() if self.world.caught_up() else None)
+        self._end_load()
+        self._show(SNAPSHOT_S)
+        if self._injected_s is not None:
+            self._unsteady += self._steady_again()
+
+    def _steady_again(self) -> tuple[str, ...]:
+        """What is still not as it should be, once alarms have had the time that they look back."""
+        predicted = self.prediction.phases[Phase.STEADY_AFTER]
+        with self.recorder.phase(Phase.STEADY_AFTER, predicted) as note:
+            ends = self.clock.elapsed() + at_most(predicted)
+            while (faults := self._faults()) and self.clock.elapsed() < ends:
+                self.clock.wait(STEADY_S)
+            note.detail = "; ".join(faults) or STEADY
+        return faults
+
+    def _faults(self) -> tuple[str, ...]:
+        try:
+            return self.world.steady()
+        except PayinfraError as error:
+            return (error.what,)
+
+    def _end_load(self) -> None:
+        self.world.generator.stop(LAST_TRIES_S)
+
+    def _reckon(self) -> Reckoning | None:
+        with self.recorder.phase(Phase.RECONCILE) as note:
+            try:
+                reckoning = self.world.reckon()
+            except Exception as error:  # noqa: BLE001 - the report must come, and say that this is missing
+                note.detail = f"the payments could not be read: {error}"
+                return None
+            note.detail = f"{reckoning.acknowledged} of {reckoning.sent} payments acknowledged"
+            return reckoning
+
+    # -- waiting -----------------------------------------------------------------------------------------
+
+    def _pass(self, guard: Guard, phase: Phase, seconds: float) -> None:
+        """Let time pass."""
+        with self.recorder.phase(phase, seconds):
+            ends = self.clock.elapsed() + seconds
+            while (left := ends - self.clock.elapsed()) > 0:
+                guard.check()
+                self._show()
+                self.clock.wait(min(LOOK_S, left))
+            guard.check()
+
+    def _await(self, guard: Guard, phase: Phase, when: Callable[[], float | None]) -> float:
+        """Wait for something, for as long as it may take."""
+        came = self._poll(phase, when, guard.check)
+        if came is None:
+            limit = at_most(self.prediction.phases.get(phase, 0.0))
+            raise BrokenOff(f"Not within {limit:.0f} s: {phase}.")
+        return came
+
+    def _hope(self, phase: Phase, when: Callable[[], float | None]) -> None:
+        """Wait for something after the restoration, which nothing may cut short."""
+        if self._poll(phase, when, lambda: None) is None:
+            limit = at_most(self.prediction.phases.get(phase, 0.0))
+            self._unsteady.append(f"Not within {limit:.0f} s after the restoration: {phase}.")
+
+    def _poll(
+        self, phase: Phase, when: Callable[[], float | None], check: Callable[[], None]
+    ) -> float | None:
+        predicted = self.prediction.phases.get(phase, 0.0)
+        with self.recorder.phase(phase, predicted) as note:
+            ends = self.clock.elapsed() + at_most(predicted)
+            while (came := when()) is None and self.clock.elapsed() < ends:
+                check()
+                self._show()
+                self.clock.wait(LOOK_S)
+            note.ended_s = came
+            return came
+
+    # -- telling -----------------------------------------------------------------------------------------
+
+    def _show(self, older_s: float = 0.0) -> None:
+        """Tell how the load stands, if the last time is long enough ago, or `older_s` seconds less."""
+        now = self.clock.elapsed()
+        if now - self._told_s + older_s < SNAPSHOT_S:
+            return
+        self._told_s = now
+        seen = self.world.generator.snapshot()
+        self.tell(Snapshot(now, seen.by_region, seen.failures, seen.in_flight, self._leads_to))
+
+    def _health_changed(self, _at_s: float, healthy: bool) -> None:
+        self.recorder.mark(f"Route 53 finds {self.world.lost} {'healthy' if healthy else 'unhealthy'}")
+
+    def _signs_changed(self, at_s: float, sayings: tuple[Saying, ...]) -> None:
+        regions = {saying.region for saying in sayings}
+        self._leads_to = regions.pop() if len(regions) == 1 else " and ".join(sorted(regions))
+        for saying in sayings:
+            self.recorder.answer(at_s, str(saying))
+
+    # -- the report --------------------------------------------------------------------------------------
+
+    def _report(self, aborted: str, restoration: Restoration, reckoning: Reckoning | None) -> DrillReport:
+        ended = self.clock.elapsed()
+        injected = self._injected_s if self._injected_s is not None else ended
+        restored = self._restored_s if self._restored_s is not None else ended
+        attempts = self.world.generator.attempts()
+        recovery = Recovery(
+            predicted_s=self.prediction.recovery_s,
+            objective_s=self.prediction.recovery_s if self.request.rto_s is None else self.request.rto_s,
+            measured_s=None if self._recovered_s is None else self._recovered_s - injected,
+        )
+        served = served_between(attempts, injected, restored)
+        both = (
+            ()
+            if self.prediction.switches or self._injected_s is None
+            else (self.world.lost, self.world.other)
+        )
+        verdict = judge(
+            Evidence(
+                prediction=self.prediction,
+                recovery=recovery,
+                rpo=self.request.rpo,
+                reckoning=reckoning,
+                restoration=restoration,
+                unsteady=tuple(self._unsteady),
+                aborted=aborted,
+                silent=tuple(region for region in both if region not in served),
+            )
+        )
+        return DrillReport(
+            version=REPORT_VERSION,
+            id=self.title.id,
+            env=self.title.env,
+            target=self.title.target,
+            scenarios=self.request.scenarios,
+            reverse=self.request.reverse,
+            time_scale=self.request.time_scale,
+            began=self.title.began,
+            seconds=ended,
+            lost_region=self.world.lost,
+            took_over=self.world.other,
+            phases=tuple(self.recorder.phases),
+            marks=tuple(self.recorder.marks),
+            answers=tuple(self.recorder.answers),
+            load=figures.summarize(attempts, injected_s=injected, restored_s=restored, ended_s=ended),
+            reckoning=reckoning,
+            recovery=recovery,
+            rpo=self.request.rpo,
+            restoration=restoration,
+            resilience=verdict.resilience,
+            restored=verdict.restored,
+            reasons=verdict.reasons,
+            aborted=aborted,
+            command=self.title.command,
+        )

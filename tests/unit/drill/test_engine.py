@@ -1,0 +1,508 @@
+"""A whole drill in a scripted world, in which time passes only when somebody waits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payinfra.drill.clock import Stop
+from payinfra.drill.engine import Drill, Title, World
+from payinfra.drill.hands import MutationFailed
+from payinfra.drill.journal import Header, Journal, open_journals
+from payinfra.drill.model import (
+    Attempt,
+    DrillEvent,
+    DrillReport,
+    DrillRequest,
+    Fate,
+    Judgement,
+    Phase,
+    PhaseEnded,
+    Reckoning,
+    Restoration,
+    Result,
+    Scenario,
+    Snapshot,
+)
+from payinfra.drill.mutations import Blackout, InvertHealthCheck, Mutation
+from payinfra.drill.prediction import Prediction
+from payinfra.drill.recorder import Recorder
+from payinfra.drill.restore import restore
+from payinfra.drill.tally import LoadSnapshot, Row
+from payinfra.drill.watch import Eye, Saying
+from payinfra.errors import EnvironmentUnusable, GateFailed
+
+EAST, WEST = "us-east-1", "us-west-2"
+MUTATIONS: tuple[Mutation, ...] = (InvertHealthCheck("check", original=False), Blackout(EAST))
+MOVING = Prediction(
+    {
+        Phase.LOAD: 5.0,
+        Phase.FIRST_FAILURE: 5.0,
+        Phase.UNHEALTHY: 6.0,
+        Phase.SWITCHED: 1.0,
+        Phase.SERVING: 8.0,
+        Phase.HOLD: 5.0,
+        Phase.HEALTHY: 6.0,
+        Phase.DNS_BACK: 1.0,
+        Phase.CAUGHT_UP: 2.0,
+        Phase.STEADY_AFTER: 10.0,
+    },
+    switches=True,
+    moves=True,
+    request_timeout_s=5.0,
+)
+STILL = Prediction(
+    {Phase.LOAD: 5.0, Phase.HOLD: 5.0, Phase.CAUGHT_UP: 2.0, Phase.STEADY_AFTER: 10.0},
+    switches=False,
+    moves=False,
+    request_timeout_s=5.0,
+)
+
+
+@dataclass
+class Script:
+    """What goes wrong. Seconds are from the injection, or from the restoration."""
+
+    unhealthy_after: float = 4.0
+    switched_after: float = 5.0
+    served_after: float = 9.0
+    back_after: float = 4.0
+    do_fails: int | None = None
+    done_all_the_same: bool = False
+    undo_fails: int = 0
+    caught_up_after: float = 1.0
+    unsteady_before: tuple[str, ...] = ()
+    unsteady_after: tuple[str, ...] = ()
+    unsteady_for: float = 0.0
+    dead_from: float = float("inf")
+    errors_from: float = float("inf")
+    nothing_gets_through: bool = False
+    stop_at: float = float("inf")
+    bug_at: float = float("inf")
+    reckon_fails: bool = False
+    restore_breaks: bool = False
+    blind_after: bool = False
+    west_serves: bool = True
+
+
+@dataclass
+class Scripted:
+    """The world: it is the clock, the hands, the load and everything that is watched."""
+
+    script: Script
+    stop: Stop = field(default_factory=Stop)
+    at: float = 0.0
+    in_place: list[Mutation] = field(default_factory=list)
+    injected: float | None = None
+    restored: float | None = None
+    stopped: int = 0
+
+    # the clock
+
+    def elapsed(self) -> float:
+        return self.at
+
+    def wait(self, seconds: float) -> None:
+        self.at += max(seconds, 0.01)
+        if self.at >= self.script.stop_at:
+            self.stop.ask("SIGINT")
+
+    # the hands
+
+    def do(self, mutation: Mutation) -> None:
+        fails = self.script.do_fails == len(self.in_place)
+        if not fails or self.script.done_all_the_same:
+            self.in_place.append(mutation)
+        if self.injected is None:
+            self.injected = self.at
+        if fails:
+            raise MutationFailed("Nothing was done", "it was refused", "Ask for more rights.")
+
+    def undo(self, mutation: Mutation) -> None:
+        if self.script.undo_fails:
+            self.script.undo_fails -= 1
+            raise MutationFailed("Nothing was undone", "no answer", "Again.")
+        if mutation in self.in_place:
+            self.in_place.remove(mutation)
+        self.restored = self.at
+
+    # what is watched
+
+    def _lost_for(self, delay: float) -> bool:
+        if self.injected is None or self.at < self.injected + delay:
+            return False
+        return self.restored is None or self.at < self.restored + self.script.back_after
+
+    def healthy(self) -> bool:
+        if self.at >= self.script.bug_at:
+            raise OSError("an eye is blind, which is no bug")
+        return not self._lost_for(self.script.unhealthy_after)
+
+    def signs(self) -> tuple[Saying, ...]:
+        region = WEST if self._lost_for(self.script.switched_after) else EAST
+        return (Saying("ns-1", region, (region,), 60), Saying("ns-2", region, (region,), 60))
+
+    def steady(self) -> tuple[str, ...]:
+        if self.injected is None:
+            return self.script.unsteady_before
+        if self.script.blind_after:
+            raise EnvironmentUnusable("Nobody can tell.", "Wait.")
+        if self.at < (self.restored or 0.0) + self.script.unsteady_for:
+            return ("an alarm rings",)
+        return self.script.unsteady_after
+
+    def caught_up(self) -> bool:
+        return self.at >= (self.restored or 0.0) + self.script.caught_up_after
+
+    # the load
+
+    def start(self) -> None:
+        self.started = self.at
+
+    def snapshot(self) -> LoadSnapshot:
+        if self.at >= self.script.bug_at:
+            raise ZeroDivisionError("a bug")
+        rows = {}
+        if self._lost_for(self.script.served_after):
+            first = (self.injected or 0.0) + self.script.served_after
+            rows[WEST] = Row(int((self.at - first) * 5), first, self.at)
+        acknowledged = {} if self.script.nothing_gets_through else {EAST: 1 + int(self.at * 5)}
+        beat = min(self.at, self.script.dead_from)
+        return LoadSnapshot(1, 0, acknowledged, 0, 0, rows, beat)
+
+    def error_share(self, region: str, _window_s: float) -> float | None:
+        assert region == WEST
+        return 0.5 if self.at >= self.script.errors_from else None
+
+    def attempts(self) -> tuple[Attempt, ...]:
+        found = [Attempt("a", 1, 1.0, 0.1, EAST, 201, Result.ACKNOWLEDGED)]
+        if self.injected is not None and self.at > self.injected + 2.0:
+            began = self.injected + 0.2
+            found.append(Attempt("b", 1, began, 1.5, "", 0, Result.SILENT))
+            found.append(Attempt("c", 1, began, 0.1, EAST, 201, Result.ACKNOWLEDGED))
+            if self.script.west_serves:
+                found.append(Attempt("d", 1, began, 0.1, WEST, 201, Result.ACKNOWLEDGED))
+        return tuple(found)
+
+    def end(self, _grace_s: float) -> None:
+        self.stopped += 1
+
+    def reckon(self) -> Reckoning:
+        if self.script.reckon_fails:
+            raise EnvironmentUnusable("No table answers.", "Wait.")
+        return Reckoning(3, 3, {Fate.RECORDED: 3})
+
+
+@dataclass(frozen=True)
+class FakeLoad:
+    """The load's own names for what the world does."""
+
+    world: Scripted
+
+    def start(self) -> None:
+        self.world.start()
+
+    def snapshot(self) -> LoadSnapshot:
+        return self.world.snapshot()
+
+    def error_share(self, region: str, window_s: float) -> float | None:
+        return self.world.error_share(region, window_s)
+
+    def attempts(self) -> tuple[Attempt, ...]:
+        return self.world.attempts()
+
+    def stop(self, grace_s: float) -> None:
+        self.world.end(grace_s)
+
+
+class LookingWhenAsked(Eye[Any]):
+    """An eye without a thread: it looks when somebody wants to know."""
+
+    def open(self) -> None:
+        self.glance()
+
+    def shut(self) -> None:
+        self.glance()
+
+    def since(self, moment_s: float, wanted: Callable[[Any], bool]) -> float | None:
+        self.glance()
+        return super().since(moment_s, wanted)
+
+
+@dataclass
+class Run:
+    """A drill that has been run."""
+
+    world: Scripted
+    journal: Journal
+    told: list[DrillEvent]
+    report: DrillReport | None = None
+    raised: Exception | None = None
+
+    @property
+    def phases(self) -> list[Phase]:
+        return [event.phase for event in self.told if isinstance(event, PhaseEnded)]
+
+
+def drill(
+    script: Script,
+    folder: Path,
+    *,
+    prediction: Prediction = MOVING,
+    scenario: Scenario = Scenario.REGION_OUTAGE,
+    reverse: bool = False,
+) -> Run:
+    world = Scripted(script)
+    header = Header("id", "demo", "local", "1" * 12, (EAST, WEST), (scenario,), datetime.now(UTC), "payinfra")
+    journal = Journal.begin(folder / "id", header, sync=lambda _file: None)
+    told: list[DrillEvent] = []
+
+    def put_back() -> Restoration:
+        if script.restore_breaks:
+            raise RuntimeError("restoring is broken")
+        return restore(journal, hands, lambda _said: None)
+
+    hands: Any = world
+    run = Run(world, journal, told)
+    try:
+        run.report = Drill(
+            title=Title("id", "demo", "local", datetime.now(UTC), "payinfra failover-drill"),
+            request=DrillRequest((scenario,), reverse=reverse, warm_up_s=5.0, hold_s=5.0, in_a_row=3),
+            prediction=prediction,
+            world=World(
+                lost=EAST,
+                other=WEST,
+                mutations=MUTATIONS,
+                hands=hands,
+                generator=FakeLoad(world),
+                steady=world.steady,
+                healthy=world.healthy,
+                signs=world.signs,
+                restore=put_back,
+                caught_up=world.caught_up,
+                reckon=world.reckon,
+            ),
+            journal=journal,
+            clock=world,
+            stop=world.stop,
+            tell=told.append,
+            recorder=Recorder(world, told.append),
+            eye=LookingWhenAsked,
+        ).run()
+    except Exception as raised:  # noqa: BLE001 - the test looks at what it was
+        run.raised = raised
+    return run
+
+
+def reported(run: Run) -> DrillReport:
+    assert run.raised is None
+    assert run.report is not None
+    return run.report
+
+
+def test_a_drill_goes_through_every_phase_and_passes(tmp_path: Path) -> None:
+    run = drill(Script(), tmp_path)
+    report = reported(run)
+    assert run.phases == [
+        Phase.STEADY_BEFORE,
+        Phase.LOAD,
+        Phase.INJECT,
+        Phase.FIRST_FAILURE,
+        Phase.UNHEALTHY,
+        Phase.SWITCHED,
+        Phase.SERVING,
+        Phase.HOLD,
+        Phase.RESTORE,
+        Phase.HEALTHY,
+        Phase.DNS_BACK,
+        Phase.CAUGHT_UP,
+        Phase.STEADY_AFTER,
+        Phase.RECONCILE,
+    ]
+    assert (report.passed, report.reasons) == (True, ())
+    assert report.recovery.measured_s == pytest.approx(9.0)
+    assert report.recovery.objective_s == report.recovery.predicted_s == 15.0
+    assert run.world.in_place == []
+    assert open_journals(tmp_path) == ()
+    assert run.world.stopped
+
+
+def test_each_phase_has_the_length_that_it_had(tmp_path: Path) -> None:
+    timings = {timing.phase: timing for timing in reported(drill(Script(), tmp_path)).phases}
+    assert timings[Phase.LOAD].seconds == pytest.approx(5.0, abs=0.3)
+    assert timings[Phase.FIRST_FAILURE].seconds == pytest.approx(1.7, abs=0.3)
+    assert timings[Phase.UNHEALTHY].predicted_s == 6.0
+    until_unhealthy = timings[Phase.UNHEALTHY].began_s + timings[Phase.UNHEALTHY].seconds
+    assert until_unhealthy - timings[Phase.INJECT].began_s == pytest.approx(4.0, abs=0.3)
+
+
+def test_what_is_done_and_what_name_servers_say_is_marked_once_each(tmp_path: Path) -> None:
+    run = drill(Script(), tmp_path)
+    report = reported(run)
+    marks = [mark.what for mark in report.marks]
+    assert marks[1:3] == ["health check check is inverted", "us-east-1 answers nothing"]
+    assert marks.count("Route 53 finds us-east-1 unhealthy") == 1
+    assert marks.count("Route 53 finds us-east-1 healthy") == 2
+    assert [answer.what for answer in report.answers] == [
+        f"ns-{server}: {region} ({region}, TTL 60 s)" for region in (EAST, WEST, EAST) for server in (1, 2)
+    ]
+    leads_to = [event.leads_to for event in run.told if isinstance(event, Snapshot)]
+    assert (leads_to[0], leads_to[-1]) == (EAST, EAST)
+    assert WEST in leads_to
+
+
+def test_alarms_may_ring_for_a_while_after_it(tmp_path: Path) -> None:
+    assert reported(drill(Script(unsteady_for=20.0), tmp_path)).passed
+
+
+def test_an_unsteady_environment_is_refused_and_nothing_is_done(tmp_path: Path) -> None:
+    run = drill(Script(unsteady_before=("an alarm rings",)), tmp_path)
+    assert isinstance(run.raised, GateFailed)
+    assert "an alarm rings" in str(run.raised)
+    assert run.world.injected is None
+    assert open_journals(tmp_path) == ()
+
+
+@pytest.mark.parametrize(
+    ("script", "reason", "phase"),
+    [
+        (Script(unhealthy_after=500.0), "Not within 22 s: health check unhealthy.", Phase.UNHEALTHY),
+        (Script(switched_after=500.0), "Not within 12 s: DNS switched.", Phase.SWITCHED),
+        (Script(served_after=500.0), "Not within 26 s: other region serving.", Phase.SERVING),
+        (Script(dead_from=8.0), "The load has sent nothing for 5 s", Phase.SERVING),
+        (Script(errors_from=5.5), "us-west-2 answered 50% of the last 10 s with errors", Phase.HOLD),
+        (Script(stop_at=7.0), "The drill was interrupted (SIGINT).", Phase.FIRST_FAILURE),
+        (Script(stop_at=2.0), "The drill was interrupted (SIGINT).", Phase.LOAD),
+        (Script(nothing_gets_through=True), "No payment got through", Phase.LOAD),
+        (Script(do_fails=0), "Nothing was done: it was refused. Ask for more rights.", Phase.INJECT),
+        (Script(do_fails=1, done_all_the_same=True), "Nothing was done", Phase.INJECT),
+    ],
+)
+def test_a_drill_that_cannot_go_on_says_why_and_puts_everything_back(
+    script: Script, reason: str, phase: Phase, tmp_path: Path
+) -> None:
+    run = drill(script, tmp_path)
+    report = reported(run)
+    assert report.aborted.startswith(reason)
+    assert (report.resilience, report.restored) == (Judgement.FAILED, Judgement.PASSED)
+    assert run.phases[run.phases.index(Phase.RESTORE) - 1] is phase
+    assert run.world.in_place == []
+    assert open_journals(tmp_path) == ()
+
+
+def test_a_bug_does_not_keep_the_fault_in_place(tmp_path: Path) -> None:
+    run = drill(Script(bug_at=14.0), tmp_path)
+    assert isinstance(run.raised, ZeroDivisionError)
+    assert run.world.in_place == []
+    # The payments were not read back and removed: `--restore` does that.
+    assert open_journals(tmp_path) != ()
+
+
+def test_what_cannot_be_undone_is_left_in_an_open_journal_that_restores(tmp_path: Path) -> None:
+    run = drill(Script(undo_fails=100), tmp_path)
+    report = reported(run)
+    assert report.restored is Judgement.FAILED
+    assert len(report.restoration.left) == 2
+    (path,) = open_journals(tmp_path)
+    run.world.script.undo_fails = 0
+    hands: Any = run.world
+    journal = Journal.reopen(path)
+    assert restore(journal, hands, lambda _said: None).left == ()
+    journal.close()
+    assert run.world.in_place == []
+    assert open_journals(tmp_path) == ()
+
+
+def test_a_restoration_that_breaks_is_not_hidden(tmp_path: Path) -> None:
+    run = drill(Script(restore_breaks=True), tmp_path)
+    assert reported(run).restoration.left == (
+        "The restoration itself broke: RuntimeError('restoring is broken').",
+    )
+    assert open_journals(tmp_path) != ()
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (Script(back_after=500.0), "Not within 22 s after the restoration: health check healthy."),
+        (Script(caught_up_after=500.0), "Not within 14 s after the restoration: replication caught up."),
+        (Script(unsteady_after=("The table is gone.",)), "The table is gone."),
+        (Script(blind_after=True), "Nobody can tell."),
+    ],
+)
+def test_what_does_not_come_back_is_not_restored(script: Script, reason: str, tmp_path: Path) -> None:
+    report = reported(drill(script, tmp_path))
+    assert (report.resilience, report.restored) == (Judgement.PASSED, Judgement.FAILED)
+    assert report.reasons[0] == reason
+
+
+def test_payments_that_cannot_be_read_back_fail_the_drill(tmp_path: Path) -> None:
+    report = reported(drill(Script(reckon_fails=True), tmp_path))
+    assert report.reckoning is None
+    assert report.resilience is Judgement.FAILED
+
+
+def test_paused_replication_waits_for_nobody_to_move(tmp_path: Path) -> None:
+    run = drill(Script(), tmp_path, prediction=STILL, scenario=Scenario.REPLICATION_PAUSE)
+    assert Phase.SWITCHED not in run.phases
+    assert Phase.HEALTHY not in run.phases
+    assert reported(run).passed
+    assert reported(run).recovery.measured_s is None
+
+
+def test_paused_replication_wants_both_regions_to_serve(tmp_path: Path) -> None:
+    run = drill(Script(west_serves=False), tmp_path, prediction=STILL, scenario=Scenario.REPLICATION_PAUSE)
+    assert reported(run).reasons == ("us-west-2 did not serve all along.",)
+
+
+def test_the_secondarys_loss_is_seen_where_no_name_leads_to_it(tmp_path: Path) -> None:
+    reverse = replace(MOVING, moves=False)
+    run = drill(Script(), tmp_path, prediction=reverse, reverse=True)
+    assert Phase.SWITCHED in run.phases
+    assert Phase.SERVING not in run.phases
+    assert reported(run).passed
+
+
+TROUBLE = st.builds(
+    Script,
+    unhealthy_after=st.sampled_from([0.0, 4.0, 500.0]),
+    switched_after=st.sampled_from([0.0, 5.0, 500.0]),
+    served_after=st.sampled_from([1.0, 9.0, 500.0]),
+    back_after=st.sampled_from([0.0, 4.0, 500.0]),
+    do_fails=st.sampled_from([None, 0, 1]),
+    done_all_the_same=st.booleans(),
+    undo_fails=st.integers(0, 5),
+    caught_up_after=st.sampled_from([0.0, 500.0]),
+    unsteady_after=st.sampled_from([(), ("broken",)]),
+    dead_from=st.floats(0.0, 60.0),
+    errors_from=st.floats(0.0, 60.0),
+    stop_at=st.floats(0.0, 60.0),
+    bug_at=st.floats(0.0, 60.0),
+    reckon_fails=st.booleans(),
+)
+
+
+@given(TROUBLE)
+def test_whatever_happens_all_is_as_it_was_or_the_journal_brings_it_back(script: Script) -> None:
+    with TemporaryDirectory() as folder:
+        run = drill(script, Path(folder))
+        left = open_journals(Path(folder))
+        if not left:
+            assert run.world.in_place == []
+        if run.report is not None:
+            assert bool(run.report.restoration.left) == bool(left)
+        script.undo_fails = 0
+        hands: Any = run.world
+        for path in left:
+            journal = Journal.reopen(path, sync=lambda _file: None)
+            assert restore(journal, hands, lambda _said: None).left == ()
+            journal.close()
+        assert run.world.in_place == []
+        assert open_journals(Path(folder)) == ()
+        assert run.world.stopped
