@@ -131,7 +131,12 @@ def check(settings: Settings, folder: Path) -> "Outcome":
     from payinfra.checks.api import CheckRequest, run_checks
 
     return run_checks(
-        CheckRequest(manifests=(folder / "cdk.tf.json",), env=settings.env, protected=settings.protected)
+        CheckRequest(
+            manifests=(folder / "cdk.tf.json",),
+            env=settings.env,
+            protected=settings.protected,
+            ephemeral=settings.ephemeral_patterns,
+        )
     )
 
 

@@ -1,5 +1,7 @@
 """The policy checks as commands."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +11,8 @@ from payinfra.checks.verdicts import Severity
 from payinfra.commands.edges import FailOnOption, FormatOption, session, stdout
 from payinfra.formats import FindingsFormat, Format
 from payinfra.options import settings_from
+
+PROJECT_FILE = "payinfra.toml"
 
 app = typer.Typer()
 checks_app = typer.Typer(no_args_is_help=True, help="The policy checks that there are.")
@@ -32,6 +36,9 @@ def check(
         bool | None,
         typer.Option("--protected/--ephemeral", help="What the manifests are for.", show_default=False),
     ] = None,
+    ephemeral_patterns: Annotated[
+        str | None, typer.Option(help="Names of throwaway environments. Default: as the project sets them.")
+    ] = None,
     fail_on: FailOnOption = Severity.HIGH,
     select: Annotated[list[str] | None, typer.Option(help="Only these ids, or globs of them.")] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="Not these ids; they are listed.")] = None,
@@ -48,8 +55,9 @@ def check(
     from payinfra.report.findings import rendering
 
     manifests = tuple(manifest or ())
+    flags = {"env": env, "protected": protected, "ephemeral_patterns": ephemeral_patterns}
     if not manifests and source is None:
-        settings = settings_from({"env": env, "target": local or None, "protected": protected})
+        settings = settings_from({**flags, "target": local or None})
         with session(settings) as view:
             manifests = (view.pipeline.synth().folder / "cdk.tf.json",)
         env, protected = settings.env, settings.protected
@@ -59,6 +67,7 @@ def check(
             source=source,
             env=env,
             protected=protected,
+            ephemeral=_throwaway(flags),
             select=tuple(select or ()),
             ignore=tuple(ignore or ()),
             waivers=waivers,
@@ -67,6 +76,24 @@ def check(
     )
     rendering.write(stdout(), outcome, fmt, fail_on)
     raise typer.Exit(outcome.exit_code(fail_on))
+
+
+def _throwaway(flags: Mapping[str, object]) -> tuple[str, ...]:
+    """The names of throwaway environments, as the project sets them.
+
+    Settings take longer to load than a manifest takes to judge: only where somebody may have set the names.
+    """
+    from payinfra.checks.manifest import EPHEMERAL
+
+    name = "ephemeral_patterns"
+    if (
+        flags[name] is None
+        and f"PAYINFRA_{name.upper()}" not in os.environ
+        and not Path(PROJECT_FILE).exists()
+    ):
+        return EPHEMERAL
+    # Settings are always an environment's; a manifest that does not say which is judged by the common ones.
+    return settings_from({"env": flags["env"] or "unnamed", name: flags[name]}).ephemeral_patterns
 
 
 @checks_app.command("list")

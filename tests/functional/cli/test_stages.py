@@ -53,6 +53,28 @@ def test_a_manifest_needs_no_environment(synthesized: tuple[Project, dict[str, o
     assert "check passed at high" in done.stdout
 
 
+def test_what_is_a_throwaway_environment_is_the_projects_to_say(
+    synthesized: tuple[Project, dict[str, object]], tmp_path: Path
+) -> None:
+    """A table that can be deleted is a finding in a protected environment only."""
+    file = manifest(synthesized).resolve()
+    judged = ("check", "--manifest", str(file), "--env", "pr7", "--select", "PI-DDB-004")
+
+    def findings(*more: str) -> list[str]:
+        outcome = json.loads(here.run(*judged, "--format", "json", *more).stdout)
+        return [finding["id"] for finding in outcome["findings"]]
+
+    here = Project(tmp_path)
+    assert findings() == []
+    assert findings("--ephemeral-patterns", "test*") == ["PI-DDB-004"]
+    here.environ["PAYINFRA_EPHEMERAL_PATTERNS"] = "test*"
+    assert findings() == ["PI-DDB-004"]
+    here.environ.clear()
+    (tmp_path / "payinfra.toml").write_text('ephemeral_patterns = ["test*"]\n')
+    assert findings() == ["PI-DDB-004"]
+    assert findings("--ephemeral-patterns", "pr*") == []
+
+
 def test_a_faulty_manifest_fails_the_gate(synthesized: tuple[Project, dict[str, object]]) -> None:
     project, _ = synthesized
     stack = json.loads(manifest(synthesized).read_text())

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.checks.manifest import Absent, Json, Manifest, Reference, Resource, Unresolved
+from payinfra.checks.manifest import EPHEMERAL, Absent, Json, Manifest, Reference, Resource, Unresolved
 from payinfra.errors import EnvironmentUnusable
+from payinfra.settings import Settings
 
 PROVIDERS: Json = [
     {"alias": "primary", "region": "us-east-1"},
@@ -279,6 +280,10 @@ def test_flags_win_over_tags() -> None:
 
     assert (made.environment, made.protected) == ("prod", False)
     assert Manifest.from_json(root, env="prod").protected is True
+
+
+def test_the_same_names_are_ephemeral_as_in_the_settings() -> None:
+    assert Settings.model_fields["ephemeral_patterns"].default == EPHEMERAL
 
 
 def test_other_patterns_may_be_ephemeral() -> None:
