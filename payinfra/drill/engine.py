@@ -175,12 +175,9 @@ class Drill:
             signs.shut()
             self._end_load()
         reckoning = self._reckon()
-        report = self._report(aborted, restoration, reckoning)
-        if not restoration.left:
-            self.journal.close()
         if bug is not None:
             raise bug
-        return report
+        return self._report(aborted, restoration, reckoning)
 
     # -- there -------------------------------------------------------------------------------------------
 
@@ -189,7 +186,6 @@ class Drill:
             faults = self.world.steady()
             note.detail = "; ".join(faults) or STEADY
         if faults:
-            self.journal.close()
             raise GateFailed(
                 f"The environment is not in its steady state: {'; '.join(faults)}",
                 "Nothing was done to it. Mend that first: `payinfra verify` says more.",

@@ -13,8 +13,19 @@ Say = Callable[[str], None]
 Describe = Callable[[Mutation], Words]
 
 
+def nothing(_mutation: Mutation) -> bool:
+    """Spares nothing."""
+    return False
+
+
 def restore(
-    journal: Journal, hands: Hands, tell: Say, *, describe: Describe = describe, watchdog: str = ""
+    journal: Journal,
+    hands: Hands,
+    tell: Say,
+    *,
+    describe: Describe = describe,
+    watchdog: str = "",
+    spare: Callable[[Mutation], bool] = nothing,
 ) -> Restoration:
     """Undo, in reverse order, whatever the journal does not say is undone.
 
@@ -30,12 +41,14 @@ def restore(
         tell: told of each step in a sentence.
         describe: puts a mutation into words.
         watchdog: goes into the result as it is.
+        spare: what stays in place for now.
 
     Raises:
         EnvironmentUnusable: the journal cannot be read.
     """
     record = journal.read()
-    restoring = _Restoring(journal, hands, tell, describe, restore_hint(record.header), list(record.left))
+    left = [entry for entry in record.left if not spare(entry.mutation)]
+    restoring = _Restoring(journal, hands, tell, describe, restore_hint(record.header), left)
     restoring.run()
     return Restoration(tuple(restoring.undone), tuple(restoring.left.values()), watchdog)
 

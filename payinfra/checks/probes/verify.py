@@ -1,6 +1,7 @@
 """Runs the probes of an environment: chosen, with the real surroundings, to an outcome."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
@@ -46,6 +47,26 @@ def assemble(modules: Iterable[str]) -> tuple[Probe, ...]:
     return found
 
 
+@contextmanager
+def around(outputs: Outputs, aws: Aws) -> Iterator[Live]:
+    """The real surroundings of an environment, for one run: what it sends carries an id of its own.
+
+    Raises:
+        EnvironmentUnusable: the outputs are of another version.
+    """
+    with make_client() as client:
+        yield Live(
+            aws=replace(aws, connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS),
+            outputs=outputs,
+            declared=outputs.declared,
+            http=HttpxHttp(client),
+            dns=DnspythonDns(aws.endpoints.dns if aws.endpoints else ""),
+            tls=RealTls(),
+            run=canaries.new_run(),
+            began=datetime.now(UTC),
+        )
+
+
 def verify(outputs: Outputs, aws: Aws, request: VerifyRequest) -> Outcome:
     """Probe the environment that gave these outputs.
 
@@ -55,18 +76,7 @@ def verify(outputs: Outputs, aws: Aws, request: VerifyRequest) -> Outcome:
     """
     known = load()
     chosen = choose([probe.rule.id for probe in known], request.only, request.skip)
-    patient = replace(aws, connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
-    with make_client() as client:
-        live = Live(
-            aws=patient,
-            outputs=outputs,
-            declared=outputs.declared,
-            http=HttpxHttp(client),
-            dns=DnspythonDns(aws.endpoints.dns if aws.endpoints else ""),
-            tls=RealTls(),
-            run=canaries.new_run(),
-            began=datetime.now(UTC),
-        )
+    with around(outputs, aws) as live:
         results = run(
             [probe for probe in known if probe.rule.id in chosen.ids],
             live,
