@@ -7,7 +7,7 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,8 +57,9 @@ class Ledger:
         EnvironmentUnusable: the file cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sync: Callable[[int], None] = os.fsync) -> None:
         self._path = path
+        self._sync = sync
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -66,8 +67,7 @@ class Ledger:
                 f"The drill's ledger {path} cannot be written: {error.strerror}.",
                 "Make its folder writable, or run elsewhere.",
             ) from None
-        os.ftruncate(self._file, _whole_lines(path))
-        os.lseek(self._file, 0, os.SEEK_END)
+        self._cut(_whole_lines(path))
         _keep_name(path.parent)
         self._due: queue.SimpleQueue[_Due | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="drill-ledger", daemon=True)
@@ -161,18 +161,25 @@ class Ledger:
 
     def _commit(self, due: list[_Due]) -> None:
         waiting = [each.durable for each in due if each.durable is not None]
+        size = os.lseek(self._file, 0, os.SEEK_CUR)
         try:
             text = "".join(each.text for each in due).encode()
             while text:
                 text = text[os.write(self._file, text) :]
             if waiting:
-                os.fsync(self._file)
+                self._sync(self._file)
         except OSError as error:
+            self._cut(size)
             for one in waiting:
                 one.set_exception(error)
         else:
             for one in waiting:
                 one.set_result(None)
+
+    def _cut(self, size: int) -> None:
+        """Take away what comes after so many bytes: half a line must not stay before a whole one."""
+        os.ftruncate(self._file, size)
+        os.lseek(self._file, size, os.SEEK_SET)
 
 
 def read(path: Path) -> Entries:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 DRILL = "payinfra-drill"
 AMOUNT = 1
-_LIKE_A_CARD = re.compile(r"(?:\d[\s-]*){13}")
+_LIKE_A_CARD = re.compile(r"(?:\d\W*){13}")
 
 
 @dataclass(frozen=True)
