@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import httpx
@@ -107,6 +108,6 @@ class Switchboard:
 
     def _found(self, way: int, done: "asyncio.Task[Target]") -> None:
         del self._finding[way]
-        if not done.cancelled():
+        with suppress(asyncio.CancelledError):
             # Everybody who waited may have given up; then nobody else looks at what went wrong.
             done.exception()

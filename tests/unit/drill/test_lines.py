@@ -1,0 +1,184 @@
+"""Connections follow the name, and are made anew after a failure."""
+
+import asyncio
+import threading
+
+import httpx
+import pytest
+
+from payinfra.drill.lines import Line, Switchboard, dialer
+from payinfra.drill.resolving import Fixed, Target, Unresolved
+
+EAST = Target(("http://east-1", "http://east-2"), "east.example", "us-east-1")
+WEST = Target(("http://west",), "west.example", "us-west-2")
+
+
+class Exchange:
+    """Dials clients that answer by themselves, and remembers them."""
+
+    def __init__(self) -> None:
+        self.clients: list[httpx.AsyncClient] = []
+        self.requests: list[httpx.Request] = []
+
+    def dial(self, _target: Target) -> httpx.AsyncClient:
+        self.clients.append(httpx.AsyncClient(transport=httpx.MockTransport(self._answer)))
+        return self.clients[-1]
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        return httpx.Response(201)
+
+
+class Way:
+    """Leads where a test says; has to be asked when told so."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.at_hand = True
+        self.asked = 0
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.lost = False
+
+    def known(self) -> Target | None:
+        return self.target if self.at_hand else None
+
+    def find(self) -> Target:
+        assert self.go_on.wait(10)
+        self.asked += 1
+        if self.lost:
+            raise Unresolved("nowhere")
+        return self.target
+
+
+@pytest.fixture
+def exchange() -> Exchange:
+    return Exchange()
+
+
+def test_a_request_names_the_host_and_goes_to_the_address(exchange: Exchange) -> None:
+    async def ask() -> None:
+        board = Switchboard(exchange.dial)
+        line = await board.take(Fixed(EAST))
+        await line.post("{}", {"x-api-key": "k"})
+        await board.release(line, failed=False)
+        await board.close()
+
+    asyncio.run(ask())
+    (request,) = exchange.requests
+    assert (str(request.url), request.headers["Host"]) == ("http://east-1", "east.example")
+    assert request.extensions["sni_hostname"] == "east.example"
+    assert exchange.clients[0].is_closed
+
+
+def test_connections_are_kept_while_the_way_leads_to_the_same(exchange: Exchange) -> None:
+    async def ask() -> None:
+        board, way = Switchboard(exchange.dial), Way(EAST)
+        first = await board.take(way)
+        await board.release(first, failed=False)
+        assert await board.take(way) is first
+        assert await board.take(Fixed(EAST)) is not first
+
+    asyncio.run(ask())
+    assert len(exchange.clients) == 2
+
+
+def test_a_change_of_the_answer_makes_them_anew_and_old_ones_end_with_their_last_user(
+    exchange: Exchange,
+) -> None:
+    async def ask() -> None:
+        board, way = Switchboard(exchange.dial), Way(EAST)
+        idle = await board.take(way)
+        await board.release(idle, failed=False)
+        busy = await board.take(way)
+        way.target = WEST
+        new = await board.take(way)
+        assert (new.target, busy.client.is_closed) == (WEST, False)
+        await board.release(busy, failed=False)
+        assert (busy.client.is_closed, new.client.is_closed) == (True, False)
+        await board.release(new, failed=False)
+        way.target = EAST
+        await board.take(way)
+        assert new.client.is_closed
+
+    asyncio.run(ask())
+
+
+def test_after_a_failure_the_next_address_is_tried_and_nobody_else_is_cut_off(exchange: Exchange) -> None:
+    async def ask() -> tuple[Line, Line]:
+        board, way = Switchboard(exchange.dial), Way(EAST)
+        failing, other = await board.take(way), await board.take(way)
+        await board.release(failing, failed=True)
+        assert not other.client.is_closed
+        after = await board.take(way)
+        await board.release(other, failed=False)
+        assert other.client.is_closed
+        await board.release(after, failed=True)
+        return failing, await board.take(way)
+
+    first, third = asyncio.run(ask())
+    assert (first.url, third.url) == ("http://east-1", "http://east-1")
+    assert len(exchange.clients) == 3
+
+
+def test_many_who_need_an_answer_wait_for_one_question(exchange: Exchange) -> None:
+    way = Way(EAST)
+    way.at_hand = False
+    way.go_on.clear()
+
+    async def ask() -> None:
+        board = Switchboard(exchange.dial)
+        taking = [asyncio.create_task(board.take(way)) for _ in range(20)]
+        await asyncio.sleep(0)
+        taking[0].cancel()
+        way.go_on.set()
+        lines = await asyncio.gather(*taking[1:])
+        assert {line.target for line in lines} == {EAST}
+        await board.close()
+
+    asyncio.run(ask())
+    assert (way.asked, len(exchange.clients)) == (1, 1)
+
+
+def test_a_name_that_leads_nowhere_is_told_to_all_and_asked_for_again(exchange: Exchange) -> None:
+    way = Way(EAST)
+    way.at_hand, way.lost = False, True
+
+    async def ask() -> None:
+        board = Switchboard(exchange.dial)
+        told = await asyncio.gather(*(board.take(way) for _ in range(3)), return_exceptions=True)
+        assert all(isinstance(one, Unresolved) for one in told)
+        way.lost = False
+        assert (await board.take(way)).target == EAST
+
+    asyncio.run(ask())
+    assert way.asked == 2
+
+
+def test_the_end_waits_for_a_question_that_nobody_waits_for_any_more(exchange: Exchange) -> None:
+    way = Way(EAST)
+    way.at_hand, way.lost = False, True
+    way.go_on.clear()
+
+    async def ask() -> None:
+        board = Switchboard(exchange.dial)
+        taking = asyncio.create_task(board.take(way))
+        await asyncio.sleep(0)
+        taking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+        way.go_on.set()
+        await board.close()
+
+    asyncio.run(ask())
+    assert way.asked == 1
+
+
+def test_real_connections_take_nothing_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+
+    async def dial() -> None:
+        async with dialer(2)(EAST) as client:
+            assert (client.trust_env, client.follow_redirects) == (False, False)
+
+    asyncio.run(dial())
