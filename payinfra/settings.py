@@ -86,7 +86,9 @@ _SHAPES: Mapping[str, _Shape] = {
         "use a lowercase domain name such as payments.example.com",
     ),
     "hosted_zone_id": _one_of(r"Z[A-Z0-9]{7,31}", "use a hosted zone's id: Z and 7 to 31 capitals or digits"),
-    "alarm_email": _one_of(r"[^@\s${}<>\x00-\x1f]{1,64}@[A-Za-z0-9.-]{3,190}", "use one e-mail address"),
+    "alarm_email": _one_of(
+        r"[A-Za-z0-9.!#&'*+/=?^_|~-]{1,64}@[A-Za-z0-9.-]{3,190}", "use one e-mail address"
+    ),
     "state_bucket": _one_of(
         r"(?=.{3,63}\Z)[a-z0-9][a-z0-9.-]*[a-z0-9]",
         "use an S3 bucket's name: 3 to 63 lowercase letters, digits, dots and hyphens",
@@ -111,6 +113,9 @@ _SHAPES = {**_SHAPES, "cost_center": _SHAPES["owner"]}
 _ORIGIN = _one_of(
     r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?",
     "use origins such as https://shop.example.com; '*' is refused for payments",
+)
+_PATTERN = _one_of(
+    r"[a-z0-9*?!\[\]-]{1,64}", "use patterns of lowercase letters, digits, hyphens and * ? [ ] !"
 )
 Shaped = Annotated[str, StringConstraints(strict=True)]
 
@@ -196,6 +201,19 @@ class Settings(BaseModel):
     @classmethod
     def _origin_shapes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_ORIGIN.check(origin) for origin in value)
+
+    @field_validator("ephemeral_patterns")
+    @classmethod
+    def _pattern_shapes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_PATTERN.check(pattern) for pattern in value)
+
+    @field_validator("handlers", "work_root")
+    @classmethod
+    def _plain_path(cls, value: Path | None) -> Path | None:
+        """Paths get into files that Terraform reads, and into messages."""
+        if value is not None and (not str(value).isprintable() or re.search(r"[$%]\{", str(value))):
+            raise ValueError("use a path without control characters and without ${ or %{")
+        return value
 
     @field_validator("primary_region", "secondary_region", "state_region")
     @classmethod
@@ -288,6 +306,7 @@ class Settings(BaseModel):
                 if name not in values:
                     values[name] = value
                     origins[name] = variable(name) if origin == "variable" else origin
+        _stay_within(folder, values, origins)
         values.setdefault("work_root", folder / ".payinfra")
         if "env" not in values:
             raise UsageProblem(
@@ -302,6 +321,18 @@ class Settings(BaseModel):
             ) from None
         settings._origins.update(origins)
         return settings
+
+
+def _stay_within(folder: Path, values: Mapping[str, object], origins: Mapping[str, str]) -> None:
+    """Refuse a work folder elsewhere that payinfra.toml asks for: a checkout must not write where it likes."""
+    root = values.get("work_root")
+    if not isinstance(root, str) or not origins["work_root"].startswith(TOML_NAME):
+        return
+    if not (folder / root).resolve().is_relative_to(folder.resolve()):
+        raise UsageProblem(
+            f"work-root {root!r} (from {origins['work_root']}): it leaves the project's folder.",
+            "Name a folder below it, or choose another place with --work-root or PAYINFRA_WORK_ROOT.",
+        )
 
 
 def variable(field: str) -> str:

@@ -25,6 +25,7 @@ from payinfra.events import (
     StageSkipped,
     StageStarted,
 )
+from payinfra.report.findings.visible import visible_lines
 
 SHOWN_IN_PROGRESS = 8
 """How many resources in progress the live view lists; the rest are counted."""
@@ -92,7 +93,7 @@ def line_for(event: Event) -> Text | None:
         case ResourceFailed(address=address, action=action):
             return Text.assemble(("✗ ", "red"), f"{_DOING[action]} {address} failed")
         case Notice(message=message):
-            return Text.assemble(("· ", "cyan"), message)
+            return Text.assemble(("· ", "cyan"), visible_lines(message))
         case ResourceStarted() | ResourceFinished():
             return None
         case _:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from payinfra.errors import PayinfraError
+from payinfra.report.findings.visible import visible_lines
 
 Row = Sequence[str]
 
@@ -19,7 +20,7 @@ def table(columns: Sequence[str], rows: Iterable[Row], *, title: str | None = No
     for column in columns:
         drawn.add_column(column, overflow="fold")
     for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_row(*(Text(visible_lines(cell)) for cell in row))
     return drawn
 
 
@@ -35,9 +36,9 @@ def write(console: Console, *parts: RenderableType) -> None:
 
 def problem(console: Console, error: PayinfraError) -> None:
     """An error on stderr: what went wrong, then the next step."""
-    console.print(Text.assemble(("error: ", "bold red"), error.what), soft_wrap=True)
+    console.print(Text.assemble(("error: ", "bold red"), visible_lines(error.what)), soft_wrap=True)
     if error.hint:
-        console.print(Text.assemble(("next:  ", "bold"), error.hint), soft_wrap=True)
+        console.print(Text.assemble(("next:  ", "bold"), visible_lines(error.hint)), soft_wrap=True)
 
 
 def next_commands(commands: Iterable[tuple[str, str]]) -> Table:
