@@ -324,7 +324,7 @@ class Settings(BaseModel):
 
 
 def _stay_within(folder: Path, values: Mapping[str, object], origins: Mapping[str, str]) -> None:
-    """Refuse a work folder elsewhere that payinfra.toml asks for: a checkout must not write where it likes."""
+    """Refuse a work folder elsewhere that payinfra.toml asks for: a checkout writes where it is."""
     root = values.get("work_root")
     if not isinstance(root, str) or not origins["work_root"].startswith(TOML_NAME):
         return
