@@ -30,6 +30,8 @@ DRILL_SCHEDULE_GROUP = "payinfra-drill"
 """The schedule group, one a region, that drills put their schedules into."""
 API_LOGS_ROLE = "payinfra-apigateway-logs"
 """The account's role with which API Gateway writes logs, in every region."""
+STATE_REPLICATION_ROLE = "payinfra-state-replication"
+"""The account's role with which S3 copies the state bucket to the other region."""
 STATE_KEY_ALIAS = "alias/payinfra-state"
 """The customer key of the state bucket, one a region."""
 SESSION_NAME = "payinfra"
@@ -137,6 +139,16 @@ class Names:
         return self._of("client")
 
     @property
+    def next_api_key(self) -> str:
+        """An API key that is about to take the API key's place."""
+        return self._of("client-next")
+
+    @property
+    def former_api_key(self) -> str:
+        """The API key whose place another one has taken, for as long as it is valid."""
+        return self._of("client-former")
+
+    @property
     def usage_plan(self) -> str:
         """The usage plan that the key belongs to."""
         return self._of("plan")
@@ -190,6 +202,16 @@ class Names:
     def state_key(self) -> str:
         """The state's key in a state bucket."""
         return f"payinfra/{self.stack}/terraform.tfstate"
+
+
+def state_replica(bucket: str) -> str:
+    """The bucket in the other region that a state bucket is copied to."""
+    return f"{bucket}-replica"
+
+
+def ci_role(env: str | None) -> str:
+    """The role that CI deploys all environments with, or only one."""
+    return CI_ROLE if env is None else f"{CI_ROLE}-{env}"
 
 
 def tags(env: str, *, owner: str | None = None, cost_center: str | None = None) -> dict[str, str]:

@@ -49,7 +49,7 @@ from cdktf_cdktf_provider_aws.s3_bucket_versioning import (
 
 from payinfra.stacks.part import Part, Scope
 from payinfra.stacks.place import Place
-from payinfra.stacks.policies import Statement, document, service_trust
+from payinfra.stacks.policies import Copied, replication, service_trust, tls_only
 
 GLACIER_AFTER_DAYS = 30
 BROKEN_UPLOADS_DAYS = 7
@@ -140,16 +140,7 @@ class AuditBucket(Part):
             *self.at("policy"),
             provider=provider,
             bucket=id_of_bucket,
-            policy=document(
-                Statement(
-                    "TlsOnly",
-                    ("s3:*",),
-                    (self.arn, f"{self.arn}/*"),
-                    principal="*",
-                    condition={"Bool": {"aws:SecureTransport": "false"}},
-                    effect="Deny",
-                )
-            ),
+            policy=tls_only(self.arn),
             # S3 answers 409 when both are written at once.
             depends_on=[closed],
         )
@@ -241,7 +232,10 @@ class Replication(Part):
             provider=place.provider,
             name=place.names.replication_policy,
             role=role.name,
-            policy=_permissions(props),
+            policy=replication(
+                Copied(source.arn, source.key_arn, place.region),
+                Copied(destination.arn, destination.key_arn, props.destination_region),
+            ),
         )
         S3BucketReplicationConfigurationA(
             *self.at("configuration"),
@@ -277,44 +271,3 @@ class Replication(Part):
             depends_on=[source.versioning, destination.versioning, policy],
         )
         self.role_arn = role.arn
-
-
-def _permissions(props: ReplicationProps) -> str:
-    """What S3 asks of a replication role (S3 user guide, "Setting up permissions for live replication"
-    and "Replicating encrypted objects")."""
-    source, destination = props.source, props.destination
-    return document(
-        Statement("ReadBucket", ("s3:GetReplicationConfiguration", "s3:ListBucket"), (source.arn,)),
-        Statement(
-            "ReadVersions",
-            (
-                "s3:GetObjectVersionForReplication",
-                "s3:GetObjectVersionAcl",
-                "s3:GetObjectVersionTagging",
-                "s3:GetObjectRetention",
-                "s3:GetObjectLegalHold",
-            ),
-            (f"{source.arn}/*",),
-        ),
-        Statement(
-            "WriteCopies",
-            ("s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"),
-            (f"{destination.arn}/*",),
-        ),
-        _through_s3("DecryptAtSource", ("kms:Decrypt",), source.key_arn, props.place.region),
-        _through_s3(
-            "EncryptAtDestination",
-            ("kms:Encrypt", "kms:GenerateDataKey"),
-            destination.key_arn,
-            props.destination_region,
-        ),
-    )
-
-
-def _through_s3(sid: str, actions: tuple[str, ...], key_arn: str, region: str) -> Statement:
-    return Statement(
-        sid,
-        actions,
-        (key_arn,),
-        condition={"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
-    )

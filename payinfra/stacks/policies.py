@@ -48,3 +48,61 @@ def service_trust(service: str, condition: Condition) -> str:
     return document(
         Statement("Assume", ("sts:AssumeRole",), principal={"Service": service}, condition=condition)
     )
+
+
+def tls_only(bucket_arn: str) -> str:
+    """A bucket's policy that refuses whoever comes without TLS."""
+    return document(
+        Statement(
+            "TlsOnly",
+            ("s3:*",),
+            (bucket_arn, f"{bucket_arn}/*"),
+            principal="*",
+            condition={"Bool": {"aws:SecureTransport": "false"}},
+            effect="Deny",
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A bucket at one end of a replication: its ARN, its key's ARN and its region."""
+
+    bucket_arn: str
+    key_arn: str
+    region: str
+
+
+def replication(source: Copied, destination: Copied) -> str:
+    """What S3 asks of a replication role (S3 user guide, "Setting up permissions for live replication"
+    and "Replicating encrypted objects")."""
+    return document(
+        Statement("ReadBucket", ("s3:GetReplicationConfiguration", "s3:ListBucket"), (source.bucket_arn,)),
+        Statement(
+            "ReadVersions",
+            (
+                "s3:GetObjectVersionForReplication",
+                "s3:GetObjectVersionAcl",
+                "s3:GetObjectVersionTagging",
+                "s3:GetObjectRetention",
+                "s3:GetObjectLegalHold",
+            ),
+            (f"{source.bucket_arn}/*",),
+        ),
+        Statement(
+            "WriteCopies",
+            ("s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"),
+            (f"{destination.bucket_arn}/*",),
+        ),
+        _through_s3("DecryptAtSource", ("kms:Decrypt",), source),
+        _through_s3("EncryptAtDestination", ("kms:Encrypt", "kms:GenerateDataKey"), destination),
+    )
+
+
+def _through_s3(sid: str, actions: tuple[str, ...], end: Copied) -> Statement:
+    return Statement(
+        sid,
+        actions,
+        (end.key_arn,),
+        condition={"StringEquals": {"kms:ViaService": f"s3.{end.region}.amazonaws.com"}},
+    )

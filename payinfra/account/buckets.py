@@ -1,0 +1,214 @@
+"""The state bucket: in one region, encrypted, versioned and closed, and copied to another region."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from payinfra.account.changes import Changes
+from payinfra.account.policies import Policy
+from payinfra.account.roles import TAGS, Roles
+from payinfra.aws import Aws
+from payinfra.errors import EnvironmentUnusable
+from payinfra.naming import HEALTH_METRICS_REGION, STATE_KEY_ALIAS, STATE_REPLICATION_ROLE, state_replica
+from payinfra.stacks.policies import Copied, replication, service_trust, tls_only
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_s3 import S3Client
+
+_ABSENT = frozenset(
+    (
+        *("404", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration"),
+        *("OwnershipControlsNotFoundError", "ReplicationConfigurationNotFoundError"),
+        "ServerSideEncryptionConfigurationNotFoundError",
+    )
+)
+_CLOSED: Any = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": True,
+    "BlockPublicPolicy": True,
+    "RestrictPublicBuckets": True,
+}
+_OWNER: Any = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+
+
+def state_bucket(name: str, regions: tuple[str, str], aws: Aws, account: str, changes: Changes) -> None:
+    """Make sure of the state bucket, its copy in the other region, and the copying.
+
+    Args:
+        name: the bucket's; its copy's ends in `-replica`.
+        regions: the bucket's, then its copy's.
+
+    Raises:
+        EnvironmentUnusable: a bucket of that name is somebody else's.
+        ClientError: AWS refused something.
+    """
+    ends = []
+    for region, bucket in zip(regions, (name, state_replica(name)), strict=True):
+        key = _key(aws.kms(region), region, account, changes)
+        one = _Bucket(aws.s3(region), bucket, region, account, changes)
+        one.make(key)
+        ends.append((one, Copied(f"arn:aws:s3:::{bucket}", key, region)))
+    (here, source), (_, destination) = ends
+    roles = Roles(aws.iam(regions[0]), account, changes)
+    role = roles.role(
+        STATE_REPLICATION_ROLE,
+        description=f"Copies Terraform's state from {regions[0]} to {regions[1]}",
+        trust=service_trust(
+            "s3.amazonaws.com",
+            {
+                "StringEquals": {"aws:SourceAccount": account},
+                "ArnLike": {"aws:SourceArn": source.bucket_arn},
+            },
+        ),
+    )
+    roles.inline(STATE_REPLICATION_ROLE, Policy(STATE_REPLICATION_ROLE, replication(source, destination)))
+    here.copied(role, destination)
+
+
+def _key(kms: "KMSClient", region: str, account: str, changes: Changes) -> str:
+    """A region's key for state; its ARN, or in a dry run what stands for it."""
+    try:
+        known = kms.describe_key(KeyId=STATE_KEY_ALIAS)["KeyMetadata"]["Arn"]
+    except kms.exceptions.NotFoundException:
+        made = changes.make(f"create key {STATE_KEY_ALIAS} in {region}", lambda: _new_key(kms))
+        return made or f"arn:aws:kms:{region}:{account}:{STATE_KEY_ALIAS}"
+    if not kms.get_key_rotation_status(KeyId=known)["KeyRotationEnabled"]:
+        changes.make(
+            f"rotate key {STATE_KEY_ALIAS} in {region} every year",
+            lambda: kms.enable_key_rotation(KeyId=known),
+        )
+    return known
+
+
+def _new_key(kms: "KMSClient") -> str:
+    """KMS's own default policy lets the account's IAM policies speak."""
+    made = kms.create_key(
+        Description="payinfra: Terraform's state",
+        Tags=[{"TagKey": key, "TagValue": value} for key, value in TAGS.items()],
+    )["KeyMetadata"]
+    kms.create_alias(AliasName=STATE_KEY_ALIAS, TargetKeyId=made["KeyId"])
+    kms.enable_key_rotation(KeyId=made["KeyId"])
+    return made["Arn"]
+
+
+class _Bucket:
+    """One bucket, made or changed to what it should be, a setting at a time."""
+
+    def __init__(self, s3: "S3Client", name: str, region: str, account: str, changes: Changes) -> None:
+        self._s3, self._name, self._region, self._changes = s3, name, region, changes
+        self._asked: Any = {"Bucket": name, "ExpectedBucketOwner": account}
+
+    def make(self, key: str) -> None:
+        """The bucket with everything but its copying."""
+        s3 = self._s3
+        self._create()
+        self._set(
+            "keep every version",
+            lambda: s3.get_bucket_versioning(**self._asked).get("Status"),
+            "Enabled",
+            lambda: s3.put_bucket_versioning(**self._asked, VersioningConfiguration={"Status": "Enabled"}),
+        )
+        encryption: Any = {
+            "Rules": [
+                {
+                    "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key},
+                    "BucketKeyEnabled": True,
+                }
+            ]
+        }
+        self._set(
+            f"encrypt with {STATE_KEY_ALIAS}",
+            lambda: _encryption(s3.get_bucket_encryption(**self._asked)["ServerSideEncryptionConfiguration"]),
+            _encryption(encryption),
+            lambda: s3.put_bucket_encryption(**self._asked, ServerSideEncryptionConfiguration=encryption),
+        )
+        self._set(
+            "block all public access",
+            lambda: s3.get_public_access_block(**self._asked)["PublicAccessBlockConfiguration"],
+            _CLOSED,
+            lambda: s3.put_public_access_block(**self._asked, PublicAccessBlockConfiguration=_CLOSED),
+        )
+        self._set(
+            "let the owner own every object",
+            lambda: s3.get_bucket_ownership_controls(**self._asked)["OwnershipControls"],
+            _OWNER,
+            lambda: s3.put_bucket_ownership_controls(**self._asked, OwnershipControls=_OWNER),
+        )
+        policy = tls_only(f"arn:aws:s3:::{self._name}")
+        self._set(
+            "refuse whoever comes without TLS",
+            lambda: json.loads(s3.get_bucket_policy(**self._asked)["Policy"]),
+            json.loads(policy),
+            lambda: s3.put_bucket_policy(**self._asked, Policy=policy),
+        )
+
+    def copied(self, role: str, destination: Copied) -> None:
+        """The copying of every object, and of its deletion, to another region's bucket."""
+        s3 = self._s3
+        wanted: Any = {
+            "Role": role,
+            "Rules": [
+                {
+                    "ID": "all",
+                    "Priority": 0,
+                    "Status": "Enabled",
+                    "Filter": {"Prefix": ""},
+                    "DeleteMarkerReplication": {"Status": "Enabled"},
+                    "SourceSelectionCriteria": {"SseKmsEncryptedObjects": {"Status": "Enabled"}},
+                    "Destination": {
+                        "Bucket": destination.bucket_arn,
+                        "EncryptionConfiguration": {"ReplicaKmsKeyID": destination.key_arn},
+                    },
+                }
+            ],
+        }
+        self._set(
+            f"copy to {destination.bucket_arn.rpartition(':')[2]} in {destination.region}",
+            lambda: s3.get_bucket_replication(**self._asked)["ReplicationConfiguration"],
+            wanted,
+            lambda: s3.put_bucket_replication(**self._asked, ReplicationConfiguration=wanted),
+        )
+
+    def _create(self) -> None:
+        try:
+            self._s3.head_bucket(**self._asked)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("403", "AccessDenied"):
+                raise EnvironmentUnusable(
+                    f"Bucket {self._name} is another account's, or these credentials may not look at it.",
+                    "Bucket names are one namespace for all accounts: choose another --state-bucket.",
+                ) from None
+            if error.response["Error"]["Code"] not in _ABSENT:
+                raise
+        else:
+            return
+        where: Any = (
+            {}
+            if self._region == HEALTH_METRICS_REGION
+            else {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
+        )
+        self._changes.make(
+            f"create bucket {self._name} in {self._region}",
+            lambda: self._s3.create_bucket(Bucket=self._name, **where),
+        )
+
+    def _set(self, what: str, ask: Callable[[], object], wanted: object, put: Callable[[], object]) -> None:
+        """One setting: asked for, and put where it is another one or none."""
+        try:
+            known = ask()
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _ABSENT:
+                raise
+            known = None
+        if known != wanted:
+            self._changes.make(f"bucket {self._name}: {what}", put)
+
+
+def _encryption(configuration: Mapping[str, Any]) -> tuple[object, ...]:
+    """What counts of a bucket's encryption: AWS adds settings of its own to what it was given."""
+    rule = configuration["Rules"][0]
+    default = rule["ApplyServerSideEncryptionByDefault"]
+    return default["SSEAlgorithm"], default.get("KMSMasterKeyID"), rule.get("BucketKeyEnabled", False)

@@ -1,0 +1,76 @@
+"""What a failover drill on AWS needs of its account: two roles for services, and schedules' groups."""
+
+from functools import partial
+
+from payinfra.account.changes import Changes
+from payinfra.account.policies import Policy
+from payinfra.account.roles import Roles
+from payinfra.aws import Aws
+from payinfra.naming import DRILL_FIS_ROLE, DRILL_SCHEDULE_GROUP, DRILL_SCHEDULER_ROLE, Names
+from payinfra.stacks.policies import Statement, document, service_trust
+
+
+def drill_roles(regions: tuple[str, ...], aws: Aws, account: str, changes: Changes) -> None:
+    """Make sure of the role with which FIS pauses replication, and of the one with which a schedule lifts a
+    limit of concurrency.
+
+    Raises:
+        ClientError: AWS refused something.
+    """
+    roles = Roles(aws.iam(regions[0]), account, changes)
+    roles.role(
+        DRILL_FIS_ROLE,
+        description="FIS pauses the replication of payments tables",
+        trust=_trust("fis", account, f"arn:aws:fis:*:{account}:experiment/*"),
+    )
+    roles.inline(DRILL_FIS_ROLE, Policy(DRILL_FIS_ROLE, _pauses_replication(account)))
+    roles.role(
+        DRILL_SCHEDULER_ROLE,
+        description="A schedule gives payments functions their concurrency back",
+        trust=_trust(
+            "scheduler", account, f"arn:aws:scheduler:*:{account}:schedule-group/{DRILL_SCHEDULE_GROUP}"
+        ),
+    )
+    roles.inline(DRILL_SCHEDULER_ROLE, Policy(DRILL_SCHEDULER_ROLE, _lifts_limits(account)))
+    for region in regions:
+        scheduler = aws.scheduler(region)
+        try:
+            scheduler.get_schedule_group(Name=DRILL_SCHEDULE_GROUP)
+        except scheduler.exceptions.ResourceNotFoundException:
+            create = partial(scheduler.create_schedule_group, Name=DRILL_SCHEDULE_GROUP)
+            changes.make(f"create schedule group {DRILL_SCHEDULE_GROUP} in {region}", create)
+
+
+def _trust(service: str, account: str, source: str) -> str:
+    return service_trust(
+        f"{service}.amazonaws.com",
+        {"StringEquals": {"aws:SourceAccount": account}, "ArnLike": {"aws:SourceArn": source}},
+    )
+
+
+def _pauses_replication(account: str) -> str:
+    """What the action asks for (FIS user guide, "AWS FIS actions reference", DynamoDB)."""
+    table = f"arn:aws:dynamodb:*:{account}:table/{Names('*').table}"
+    return document(
+        Statement(
+            "PauseReplication",
+            (
+                "dynamodb:DeleteResourcePolicy",
+                "dynamodb:DescribeTable",
+                "dynamodb:GetResourcePolicy",
+                "dynamodb:PutResourcePolicy",
+            ),
+            (table, f"{table}/stream/*"),
+        ),
+        Statement("FindTables", ("tag:GetResources",), ("*",)),
+    )
+
+
+def _lifts_limits(account: str) -> str:
+    return document(
+        Statement(
+            "LiftLimits",
+            ("lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency"),
+            (f"arn:aws:lambda:*:{account}:function:{Names('*').function}",),
+        )
+    )

@@ -1,0 +1,440 @@
+"""What deploying takes: for each resource type of the stack, and for what payinfra does besides.
+
+Actions are those that Terraform's AWS provider 5.100 calls to create, read, update, tag and delete a
+resource, under the names of the service authorization reference. A list without resources stands under
+`WITHOUT_RESOURCE`: AWS has no narrower form for it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from payinfra.account.targets import Target
+
+Needs = Mapping[Target, tuple[str, ...]]
+
+
+def _of(service: str, *actions: str) -> tuple[str, ...]:
+    return tuple(f"{service}:{action}" for action in actions)
+
+
+_API: Needs = {
+    Target.NEW_APIS: ("apigateway:POST",),
+    Target.APIS: _of("apigateway", "DELETE", "GET", "PATCH", "POST", "PUT"),
+}
+"""API Gateway authorizes verbs on paths, so all of its types need the same."""
+
+_DNS_TAGS = ("route53:ChangeTagsForResource", "route53:ListTagsForResource")
+
+
+def _bucket(*actions: str) -> Needs:
+    return {Target.BUCKETS: _of("s3", *actions)}
+
+
+RESOURCE_TYPES: Mapping[str, Needs] = {
+    "aws_acm_certificate": {
+        Target.NEW_CERTIFICATES: ("acm:RequestCertificate", "acm:AddTagsToCertificate"),
+        Target.CERTIFICATES: _of(
+            "acm",
+            "AddTagsToCertificate",
+            "DeleteCertificate",
+            "DescribeCertificate",
+            "ListTagsForCertificate",
+            "RemoveTagsFromCertificate",
+        ),
+    },
+    "aws_acm_certificate_validation": {Target.CERTIFICATES: ("acm:DescribeCertificate",)},
+    "aws_api_gateway_api_key": _API,
+    "aws_api_gateway_base_path_mapping": _API,
+    "aws_api_gateway_deployment": _API,
+    "aws_api_gateway_domain_name": {**_API, Target.SERVICE_LINKED: ("iam:CreateServiceLinkedRole",)},
+    "aws_api_gateway_gateway_response": _API,
+    "aws_api_gateway_integration": _API,
+    "aws_api_gateway_method": _API,
+    "aws_api_gateway_method_settings": _API,
+    "aws_api_gateway_model": _API,
+    "aws_api_gateway_request_validator": _API,
+    "aws_api_gateway_resource": _API,
+    "aws_api_gateway_rest_api": _API,
+    "aws_api_gateway_stage": _API,
+    "aws_api_gateway_usage_plan": _API,
+    "aws_api_gateway_usage_plan_key": _API,
+    "aws_cloudwatch_dashboard": {
+        Target.DASHBOARDS: _of("cloudwatch", "DeleteDashboards", "GetDashboard", "PutDashboard")
+    },
+    "aws_cloudwatch_log_group": {
+        group: _of(
+            "logs",
+            "AssociateKmsKey",
+            "CreateLogGroup",
+            "DeleteLogGroup",
+            "DeleteRetentionPolicy",
+            "DisassociateKmsKey",
+            "ListTagsForResource",
+            "PutRetentionPolicy",
+            "TagResource",
+            "UntagResource",
+        )
+        for group in (Target.LOG_GROUPS, Target.EXECUTION_LOGS)
+    }
+    | {Target.WITHOUT_RESOURCE: ("logs:DescribeLogGroups",)},
+    "aws_cloudwatch_log_metric_filter": {
+        Target.LOG_GROUPS: _of("logs", "DeleteMetricFilter", "DescribeMetricFilters", "PutMetricFilter")
+    },
+    "aws_cloudwatch_metric_alarm": {
+        Target.ALARMS: _of(
+            "cloudwatch",
+            "DeleteAlarms",
+            "DescribeAlarms",
+            "ListTagsForResource",
+            "PutMetricAlarm",
+            "TagResource",
+            "UntagResource",
+        ),
+        # AWS asks for all alarms, whichever the call names.
+        Target.WITHOUT_RESOURCE: ("cloudwatch:DescribeAlarms",),
+    },
+    "aws_dynamodb_table": {
+        Target.TABLES: _of(
+            "dynamodb",
+            "CreateTable",
+            "CreateTableReplica",
+            "DeleteTable",
+            "DeleteTableReplica",
+            "DescribeContinuousBackups",
+            "DescribeTable",
+            "DescribeTimeToLive",
+            "ListTagsOfResource",
+            "TagResource",
+            "UntagResource",
+            "UpdateContinuousBackups",
+            "UpdateTable",
+            # To fill a replica (DynamoDB developer guide, "Using IAM with global tables").
+            "BatchWriteItem",
+            "DeleteItem",
+            "GetItem",
+            "PutItem",
+            "Query",
+            "Scan",
+            "UpdateItem",
+        ),
+        Target.SERVICE_LINKED: ("iam:CreateServiceLinkedRole",),
+        # The provider compares each replica's key with DynamoDB's own.
+        Target.WITHOUT_RESOURCE: ("kms:DescribeKey",),
+        Target.KEYS_IN_USE: ("kms:CreateGrant",),
+        Target.KEYS: _of("kms", "Decrypt", "Encrypt", "GenerateDataKey*", "ReEncrypt*"),
+    },
+    "aws_iam_role": {
+        Target.ROLES_TO_BOUND: _of("iam", "CreateRole", "PutRolePermissionsBoundary"),
+        Target.ROLES: _of(
+            "iam",
+            "DeleteRole",
+            "GetRole",
+            "ListAttachedRolePolicies",
+            "ListInstanceProfilesForRole",
+            "ListRolePolicies",
+            "TagRole",
+            "UntagRole",
+            "UpdateAssumeRolePolicy",
+            "UpdateRole",
+            "UpdateRoleDescription",
+        ),
+    },
+    "aws_iam_role_policy": {
+        Target.ROLES_TO_BOUND: ("iam:PutRolePolicy",),
+        Target.ROLES: _of("iam", "DeleteRolePolicy", "GetRolePolicy"),
+    },
+    "aws_kms_alias": {
+        Target.KEY_ALIASES: _of("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"),
+        Target.KEYS: _of("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"),
+        Target.WITHOUT_RESOURCE: ("kms:ListAliases",),
+    },
+    "aws_kms_key": {
+        Target.NEW_KEYS: _of("kms", "CreateKey", "TagResource"),
+        Target.KEYS: _of(
+            "kms",
+            "DescribeKey",
+            "EnableKeyRotation",
+            "GetKeyPolicy",
+            "GetKeyRotationStatus",
+            "ListResourceTags",
+            "PutKeyPolicy",
+            "ScheduleKeyDeletion",
+            "TagResource",
+            "UntagResource",
+            "UpdateKeyDescription",
+        ),
+    },
+    "aws_lambda_alias": {
+        Target.FUNCTIONS: _of("lambda", "CreateAlias", "DeleteAlias", "GetAlias", "UpdateAlias")
+    },
+    "aws_lambda_event_source_mapping": {
+        Target.STREAM_READERS: _of(
+            "lambda",
+            "CreateEventSourceMapping",
+            "DeleteEventSourceMapping",
+            "GetEventSourceMapping",
+            "UpdateEventSourceMapping",
+        ),
+        Target.STREAM_READER_TAGS: _of("lambda", "ListTags", "TagResource", "UntagResource"),
+    },
+    "aws_lambda_function": {
+        Target.FUNCTIONS: _of(
+            "lambda",
+            "CreateFunction",
+            "DeleteFunction",
+            "DeleteFunctionConcurrency",
+            "GetFunction",
+            "GetFunctionCodeSigningConfig",
+            "ListTags",
+            "ListVersionsByFunction",
+            "PublishVersion",
+            "PutFunctionConcurrency",
+            "TagResource",
+            "UntagResource",
+            "UpdateFunctionCode",
+            "UpdateFunctionConfiguration",
+        ),
+        Target.ROLES_FOR_LAMBDA: ("iam:PassRole",),
+        Target.KEYS_IN_USE: ("kms:CreateGrant",),
+        Target.KEYS: _of("kms", "Decrypt", "Encrypt", "GenerateDataKey*"),
+    },
+    "aws_lambda_permission": {
+        Target.FUNCTIONS: _of("lambda", "AddPermission", "GetPolicy", "RemovePermission")
+    },
+    "aws_route53_health_check": {
+        Target.WITHOUT_RESOURCE: ("route53:CreateHealthCheck",),
+        Target.HEALTH_CHECKS: _of("route53", "DeleteHealthCheck", "GetHealthCheck", "UpdateHealthCheck")
+        + _DNS_TAGS,
+    },
+    "aws_route53_record": {
+        Target.RECORDS: ("route53:ChangeResourceRecordSets",),
+        Target.ZONES: _of("route53", "GetChange", "GetHostedZone", "ListResourceRecordSets"),
+    },
+    "aws_route53_zone": {
+        Target.WITHOUT_RESOURCE: ("route53:CreateHostedZone",),
+        Target.ZONES: _of(
+            "route53",
+            "DeleteHostedZone",
+            "GetChange",
+            "GetDNSSEC",
+            "GetHostedZone",
+            "ListResourceRecordSets",
+            "UpdateHostedZoneComment",
+        )
+        + _DNS_TAGS,
+    },
+    "aws_s3_bucket": {
+        **_bucket(
+            "CreateBucket",
+            "DeleteBucket",
+            "GetAccelerateConfiguration",
+            "GetBucketAcl",
+            "GetBucketCORS",
+            "GetBucketLocation",
+            "GetBucketLogging",
+            "GetBucketObjectLockConfiguration",
+            "GetBucketPolicy",
+            "GetBucketRequestPayment",
+            "GetBucketTagging",
+            "GetBucketVersioning",
+            "GetBucketWebsite",
+            "GetEncryptionConfiguration",
+            "GetLifecycleConfiguration",
+            "GetReplicationConfiguration",
+            "ListBucket",
+            # A bucket of a throwaway environment is emptied before it is deleted.
+            "ListBucketVersions",
+            "PutBucketTagging",
+        ),
+        Target.OBJECTS: _of("s3", "DeleteObject", "DeleteObjectVersion"),
+    },
+    "aws_s3_bucket_lifecycle_configuration": _bucket(
+        "GetLifecycleConfiguration", "PutLifecycleConfiguration"
+    ),
+    "aws_s3_bucket_object_lock_configuration": _bucket(
+        "GetBucketObjectLockConfiguration", "PutBucketObjectLockConfiguration"
+    ),
+    "aws_s3_bucket_ownership_controls": _bucket("GetBucketOwnershipControls", "PutBucketOwnershipControls"),
+    "aws_s3_bucket_policy": _bucket("DeleteBucketPolicy", "GetBucketPolicy", "PutBucketPolicy"),
+    "aws_s3_bucket_public_access_block": _bucket("GetBucketPublicAccessBlock", "PutBucketPublicAccessBlock"),
+    "aws_s3_bucket_replication_configuration": {
+        **_bucket("GetReplicationConfiguration", "PutReplicationConfiguration"),
+        Target.ROLES_FOR_S3: ("iam:PassRole",),
+    },
+    "aws_s3_bucket_server_side_encryption_configuration": _bucket(
+        "GetEncryptionConfiguration", "PutEncryptionConfiguration"
+    ),
+    "aws_s3_bucket_versioning": _bucket("GetBucketVersioning", "PutBucketVersioning"),
+    "aws_sns_topic": {
+        Target.TOPICS: _of(
+            "sns",
+            "CreateTopic",
+            "DeleteTopic",
+            "GetTopicAttributes",
+            "ListTagsForResource",
+            "SetTopicAttributes",
+            "TagResource",
+            "UntagResource",
+        )
+    },
+    "aws_sns_topic_policy": {Target.TOPICS: _of("sns", "GetTopicAttributes", "SetTopicAttributes")},
+    "aws_sns_topic_subscription": {
+        Target.TOPICS: _of(
+            "sns", "GetSubscriptionAttributes", "SetSubscriptionAttributes", "Subscribe", "Unsubscribe"
+        )
+    },
+    "aws_ssm_parameter": {
+        Target.PARAMETERS: _of(
+            "ssm",
+            "AddTagsToResource",
+            "DeleteParameter",
+            "GetParameter",
+            "GetParameters",
+            "ListTagsForResource",
+            "PutParameter",
+            "RemoveTagsFromResource",
+        ),
+        Target.WITHOUT_RESOURCE: ("ssm:DescribeParameters",),
+        Target.KEYS: _of("kms", "Decrypt", "Encrypt", "GenerateDataKey*"),
+    },
+}
+"""By Terraform's name of the type. Deleting a setting of a bucket is putting it, in IAM's words."""
+
+
+class Operation(StrEnum):
+    """What payinfra does besides applying a plan."""
+
+    DEPLOY = "deploy"
+    STATE = "state"
+    VERIFY = "verify"
+    DRILL = "drill"
+    REAP = "reap"
+
+
+OPERATIONS: Mapping[Operation, Needs] = {
+    # The account's settings are looked at first; an update's waves point an alias back when they fail.
+    Operation.DEPLOY: {
+        Target.API_SETTINGS: ("apigateway:GET",),
+        Target.FUNCTIONS: _of("lambda", "GetAlias", "UpdateAlias"),
+        Target.PARAMETERS: ("ssm:GetParameter",),
+        Target.KEYS: ("kms:Decrypt",),
+    },
+    # Terraform's documentation of the S3 backend, "S3 Bucket Permissions", and its lock file beside it.
+    Operation.STATE: {
+        Target.STATE_BUCKET: ("s3:ListBucket",),
+        Target.STATE: _of("s3", "DeleteObject", "GetObject", "PutObject"),
+        Target.STATE_KEYS: _of("kms", "Decrypt", "GenerateDataKey"),
+    },
+    # As the probes of payinfra/checks/probes say what they call.
+    Operation.VERIFY: {
+        Target.API_SETTINGS: ("apigateway:GET",),
+        Target.APIS: ("apigateway:GET",),
+        Target.TABLES: _of(
+            "dynamodb",
+            "DeleteItem",
+            "DescribeContinuousBackups",
+            "DescribeTable",
+            "GetItem",
+            "PutItem",
+            "Query",
+        ),
+        Target.BUCKETS: _of(
+            "s3",
+            "GetBucketPolicy",
+            "GetBucketPublicAccessBlock",
+            "GetBucketVersioning",
+            "GetEncryptionConfiguration",
+            "GetReplicationConfiguration",
+            "ListBucketVersions",
+        ),
+        Target.OBJECTS: _of(
+            "s3", "DeleteObject", "DeleteObjectVersion", "GetObject", "GetObjectVersion", "PutObject"
+        ),
+        Target.KEYS: _of(
+            "kms",
+            "Decrypt",
+            "DescribeKey",
+            "Encrypt",
+            "GenerateDataKey",
+            "GetKeyPolicy",
+            "GetKeyRotationStatus",
+        ),
+        Target.FUNCTIONS: _of(
+            "lambda",
+            "GetAlias",
+            "GetFunction",
+            "GetFunctionConcurrency",
+            "GetFunctionConfiguration",
+            "GetPolicy",
+        ),
+        Target.ROLES: ("iam:SimulatePrincipalPolicy",),
+        Target.LOG_GROUPS: _of("logs", "DescribeMetricFilters", "FilterLogEvents"),
+        Target.DASHBOARDS: ("cloudwatch:GetDashboard",),
+        Target.TOPICS: _of("sns", "GetTopicAttributes", "ListSubscriptionsByTopic"),
+        Target.PARAMETERS: ("ssm:GetParameter",),
+        Target.HEALTH_CHECKS: _of("route53", "GetHealthCheck", "GetHealthCheckStatus"),
+        Target.ZONES: _of("route53", "GetHostedZone", "ListResourceRecordSets"),
+        Target.WITHOUT_RESOURCE: (
+            *_of("cloudwatch", "DescribeAlarms", "GetMetricData"),
+            "logs:DescribeLogGroups",
+            "kms:ListAliases",
+        ),
+    },
+    # Each fault with what takes it back; the payments of a drill are removed after it.
+    Operation.DRILL: {
+        Target.HEALTH_CHECKS: _of("route53", "GetHealthCheck", "GetHealthCheckStatus", "UpdateHealthCheck"),
+        Target.ZONES: _of("route53", "GetHostedZone", "ListResourceRecordSets"),
+        Target.FUNCTIONS: _of(
+            "lambda",
+            "DeleteFunctionConcurrency",
+            "GetFunctionConcurrency",
+            "ListTags",
+            "PutFunctionConcurrency",
+        ),
+        Target.TABLES: _of(
+            "dynamodb", "DeleteItem", "DescribeTable", "GetItem", "ListTagsOfResource", "Query", "Scan"
+        ),
+        Target.PARAMETERS: ("ssm:GetParameter",),
+        Target.APIS: ("apigateway:GET",),
+        Target.EXPERIMENTS: _of(
+            "fis",
+            "CreateExperimentTemplate",
+            "DeleteExperimentTemplate",
+            "GetExperiment",
+            "StartExperiment",
+            "StopExperiment",
+            "TagResource",
+        ),
+        Target.SCHEDULES: _of("scheduler", "CreateSchedule", "DeleteSchedule", "GetSchedule"),
+        Target.ROLES_FOR_FIS: ("iam:PassRole",),
+        Target.ROLES_FOR_SCHEDULER: ("iam:PassRole",),
+        Target.WITHOUT_RESOURCE: (
+            "cloudwatch:DescribeAlarms",
+            *_of("fis", "ListExperiments", "ListExperimentTemplates"),
+            "lambda:GetAccountSettings",
+        ),
+    },
+    # What environments there are is asked by tag.
+    Operation.REAP: {Target.WITHOUT_RESOURCE: ("tag:GetResources",)},
+}
+
+
+@dataclass(frozen=True)
+class Permission:
+    """Actions on one group of resources, in the order of their names."""
+
+    target: Target
+    actions: tuple[str, ...]
+
+
+def permissions(
+    types: Iterable[str] = tuple(RESOURCE_TYPES), operations: Iterable[Operation] = tuple(Operation)
+) -> tuple[Permission, ...]:
+    """All that these types and operations need, once each."""
+    needs = [RESOURCE_TYPES[one] for one in types] + [OPERATIONS[one] for one in operations]
+    return tuple(
+        Permission(target, actions)
+        for target in Target
+        if (actions := tuple(sorted({action for need in needs for action in need.get(target, ())})))
+    )

@@ -1,0 +1,137 @@
+"""What an account has once: its bootstrap, and the role that CI deploys with."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from payinfra.commands.edges import FormatOption, stderr, stdout
+from payinfra.errors import UsageProblem
+from payinfra.formats import Format
+from payinfra.options import ACCOUNT, with_settings
+
+if TYPE_CHECKING:
+    from payinfra.account.trust import Trust
+    from payinfra.aws import Aws
+    from payinfra.settings import Settings
+
+app = typer.Typer()
+
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be changed, and change nothing.")
+]
+
+
+@app.command()
+@with_settings(ACCOUNT)
+def bootstrap(
+    settings: "Settings",
+    *,
+    drills: Annotated[
+        bool, typer.Option("--drills", help="Also make the roles that failover drills on AWS need.")
+    ] = False,
+    dry_run: DryRunOption = False,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Prepare an account, once: API Gateway's role for logs and, with --state-bucket, Terraform's state."""
+    from payinfra.account import bootstrap as account
+    from payinfra.account.changes import Changes
+    from payinfra.report import account as report
+
+    wanted = account.Wanted(settings.regions, settings.state_bucket, settings.state_region, drills)
+    changes = Changes(dry_run)
+    number = account.bootstrap(wanted, _aws(settings), changes)
+    report.changes(stdout(), changes, {"account": number}, fmt)
+
+
+@app.command("ci-role")
+@with_settings(ACCOUNT)
+def ci_role(
+    settings: "Settings",
+    *,
+    github: Annotated[
+        str | None, typer.Option(metavar="ORG/REPO", help="Let in this repository's workflows on GitHub.")
+    ] = None,
+    gitlab: Annotated[
+        str | None, typer.Option(metavar="GROUP/PROJECT", help="Let in this project's pipelines on GitLab.")
+    ] = None,
+    gitlab_host: Annotated[str, typer.Option(help="The GitLab that the project is on.")] = "gitlab.com",
+    trust: Annotated[
+        str | None, typer.Option(metavar="ARN", help="Let in this account, role or user of AWS.")
+    ] = None,
+    subject: Annotated[
+        list[str] | None,
+        typer.Option(help="Let in these pipelines only, as a token's `sub` goes on after the repository."),
+    ] = None,
+    env: Annotated[
+        str | None, typer.Option(help="Reach this environment only. Default: all of payinfra's.")
+    ] = None,
+    boundary: Annotated[
+        str | None,
+        typer.Option(metavar="ARN", help="Every role that is made must be bounded by this policy."),
+    ] = None,
+    deploy: Annotated[bool, typer.Option("--deploy", help="Make the role, or change it to this.")] = False,
+    dry_run: DryRunOption = False,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Print, or make, the role that may deploy, verify, drill and destroy environments, and nothing more."""
+    from payinfra.account import ci_role as roles
+    from payinfra.account.changes import Changes
+    from payinfra.account.reach import Reach
+    from payinfra.report import account as report
+
+    who = _trust(github, gitlab, gitlab_host, trust, tuple(subject or ()))
+    bounded = {} if boundary is None else {"permissions_boundary": boundary}
+    chosen = type(settings).resolve({**_given(settings), **bounded, **({} if env is None else {"env": env})})
+    aws = _aws(settings)
+    reach = Reach(
+        account=aws.account(settings.primary_region),
+        regions=settings.regions,
+        env=env,
+        domain=chosen.domain,
+        hosted_zone_id=chosen.hosted_zone_id,
+        state_bucket=chosen.state_bucket,
+        state_region=chosen.state_region,
+        state_key=chosen.state_key,
+        boundary=chosen.permissions_boundary,
+    )
+    role = roles.describe(reach, who)
+    if not deploy:
+        report.role(stdout(), role, fmt)
+        return
+    changes = Changes(dry_run)
+    roles.deploy(role, reach, who, aws, changes)
+    report.changes(stdout(), changes, {"role_arn": role.arn}, fmt)
+
+
+def _trust(
+    github: str | None, gitlab: str | None, gitlab_host: str, trust: str | None, subjects: tuple[str, ...]
+) -> "Trust":
+    from payinfra.account import trust as who
+
+    match github, gitlab, trust:
+        case str(), None, None:
+            return who.github(github, subjects)
+        case None, str(), None:
+            return who.gitlab(gitlab, gitlab_host, subjects)
+        case None, None, str() if not subjects:
+            return who.principal(trust)
+    raise UsageProblem(
+        "Who may take on the role?",
+        "Give one of --github ORG/REPO, --gitlab GROUP/PROJECT (both with --subject) and --trust ARN.",
+    )
+
+
+def _given(settings: "Settings") -> dict[str, object]:
+    """The flags that the command was given, by field."""
+    return {name: getattr(settings, name) for name, origin in settings.origins.items() if origin == "flag"}
+
+
+def _aws(settings: "Settings") -> "Aws":
+    """The clients of AWS, or of the embedded AWS, which is started where it does not run."""
+    from payinfra import tools
+    from payinfra.report.progress import watching
+
+    if not settings.is_local:
+        return tools.aws(settings)
+    with watching(stderr()) as watch:
+        return tools.aws(settings, tools.local_up(settings, watch.emit))

@@ -1,0 +1,43 @@
+"""What is made in an account, and the role that CI deploys with, as text and as JSON."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from payinfra.formats import Format
+from payinfra.report.results import write, write_json
+
+if TYPE_CHECKING:
+    from payinfra.account.changes import Changes
+    from payinfra.account.ci_role import CiRole
+
+
+def role(console: Console, found: "CiRole", fmt: Format) -> None:
+    """A role's trust policy and what it may do, as they are given to IAM."""
+    trust = json.loads(found.trust)
+    policies = {policy.name: json.loads(policy.document) for policy in found.policies}
+    if fmt is Format.JSON:
+        write_json(
+            console,
+            {"role_name": found.name, "role_arn": found.arn, "trust_policy": trust, "policies": policies},
+        )
+        return
+    console.print(Text(f"Role {found.name} may be assumed as this trust policy says:"))
+    write_json(console, trust)
+    for name, document in policies.items():
+        console.print(Text(f"\nPolicy {name}:"))
+        write_json(console, document)
+    console.print(Text("\nMake it with --deploy; --dry-run --deploy says what that would change."))
+
+
+def changes(console: Console, made: "Changes", more: Mapping[str, str], fmt: Format) -> None:
+    """What was changed in the account, or would be."""
+    if fmt is Format.JSON:
+        write_json(console, {"dry_run": made.dry_run, "changes": list(made.said), **more})
+        return
+    verb = "Would" if made.dry_run else "Did"
+    lines = [f"{verb}: {what}" for what in made.said] or ["Nothing to change: all is as it should be."]
+    write(console, *(Text(line) for line in (*lines, *(f"{name}: {value}" for name, value in more.items()))))
