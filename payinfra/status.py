@@ -1,4 +1,4 @@
-"""How an environment is, at a glance: what Route 53 and CloudWatch say now, and when it was deployed."""
+"""How an environment is, at a glance: what Route 53 and CloudWatch say, when it was deployed and drilled."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from payinfra.aws import Aws
+from payinfra.drill import reports
+from payinfra.drill.journal import open_journals
+from payinfra.drill.model import DrillReport
 from payinfra.errors import EnvironmentUnusable
 from payinfra.outputs import Outputs, RegionOutputs
 
@@ -38,23 +41,44 @@ class RegionStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """An environment. `deployed` is when its outputs were last written, in UTC; None where unknown."""
+    """An environment.
+
+    Attributes:
+        deployed: when its outputs were last written, in UTC; None where unknown.
+        drill: the last one that left a report.
+        unrestored: the ids of drills that may have left something in place, oldest first.
+    """
 
     env: str
     target: str
     regions: tuple[RegionStatus, ...]
     failover_domain: str
     deployed: datetime | None
+    drill: DrillReport | None = None
+    unrestored: tuple[str, ...] = ()
 
 
 def gather(env: str, target: str, outputs: Outputs, aws: Aws, outputs_file: Path) -> Status:
-    """Ask both regions at once. What does not answer is said to be unknown, and hides nothing else."""
+    """Ask both regions at once. What does not answer is said to be unknown, and hides nothing else.
+
+    Args:
+        outputs_file: in the environment's work folder, which holds its drills as well.
+    """
     quick = replace(aws, connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
     with ThreadPoolExecutor(len(outputs.regions)) as asking:
         roles = zip(outputs.regions, ("primary", "secondary"), strict=True)
         answers = [asking.submit(region_status, quick, outputs, region, role) for region, role in roles]
         regions = tuple(answer.result() for answer in answers)
-    return Status(env, target, regions, outputs.failover_domain, written(outputs_file))
+    drills = outputs_file.parent / reports.FOLDER
+    return Status(
+        env,
+        target,
+        regions,
+        outputs.failover_domain,
+        written(outputs_file),
+        reports.latest(drills),
+        tuple(journal.parent.name for journal in open_journals(drills)),
+    )
 
 
 def region_status(aws: Aws, outputs: Outputs, region: RegionOutputs, role: str) -> RegionStatus:

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from payinfra.drill.journal import restore_command
 from payinfra.formats import Format
+from payinfra.report.drill.history import entry, summary
+from payinfra.report.findings.visible import visible
 from payinfra.report.results import table, write, write_json
 
 if TYPE_CHECKING:
@@ -33,8 +36,18 @@ def write_status(console: Console, status: "Status", fmt: Format) -> None:
         table(("region", "health", "in ALARM", "payments go to"), rows),
         Text(f"Failover name: {status.failover_domain}"),
         Text(f"Last deployed: {deployed}"),
+        Text(f"Last drill: {'none' if status.drill is None else visible(summary(status.drill))}"),
+        *_unrestored(status),
         *(Text(f"{each.region}: {why}", style="yellow") for each in status.regions for why in each.unknown),
     )
+
+
+def _unrestored(status: "Status") -> tuple[Text, ...]:
+    if not status.unrestored:
+        return ()
+    which = visible(", ".join(status.unrestored))
+    command = restore_command(status.env, status.target)
+    return (Text(f"Not restored: drill {which}. Put everything back with `{command}`.", style="bold red"),)
 
 
 def _health(region: "RegionStatus") -> str:
@@ -53,6 +66,8 @@ def _as_json(status: "Status") -> dict[str, object]:
         "target": status.target,
         "failover_domain": status.failover_domain,
         "deployed": None if status.deployed is None else status.deployed.isoformat(),
+        "drill": None if status.drill is None else entry(status.drill),
+        "unrestored": list(status.unrestored),
         "regions": [
             {
                 "region": each.region,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import floor
 
+from payinfra.drill.journal import restore_command
 from payinfra.drill.model import (
     DrillReport,
     Fate,
@@ -60,7 +61,7 @@ def next_steps(report: DrillReport) -> tuple[tuple[str, str], ...]:
     where = f"--env {report.env}{' --local' if report.target == 'local' else ''}"
     if report.restored is Judgement.FAILED:
         return (
-            (f"payinfra failover-drill --restore {where}", "put back what is left of the drill"),
+            (restore_command(report.env, report.target), "put back what is left of the drill"),
             (f"payinfra verify {where}", "then see that everything works"),
         )
     return (
@@ -127,8 +128,7 @@ def moves(report: DrillReport) -> bool:
 
 def recovery(report: DrillReport) -> Section:
     """Recovery time and lost payments beside what is predicted and allowed."""
-    time, lost, asked = report.recovery, report.reckoning, moves(report)
-    counted = NOTHING if lost is None else str(lost.count(Fate.LOST))
+    time, found, asked = report.recovery, report.reckoning, moves(report)
     return Section(
         "Recovery",
         ("", "measured", "predicted", "objective", ""),
@@ -142,10 +142,10 @@ def recovery(report: DrillReport) -> Section:
             ),
             (
                 "acknowledged payments lost (RPO)",
-                counted,
+                lost(report),
                 "0",
                 str(report.rpo),
-                "not known" if lost is None else _met(lost.count(Fate.LOST) <= report.rpo),
+                "not known" if found is None else _met(found.count(Fate.LOST) <= report.rpo),
             ),
         ),
         figures=frozenset({1, 2, 3}),
@@ -270,6 +270,11 @@ def _moments(title: str, column: str, marks: tuple[Numbered, ...]) -> Section:
 def seconds(value: float) -> str:
     """A time in seconds."""
     return f"{value:.1f} s"
+
+
+def lost(report: DrillReport) -> str:
+    """How many acknowledged payments were lost, or that nobody knows."""
+    return "unknown" if report.reckoning is None else str(report.reckoning.count(Fate.LOST))
 
 
 def maybe(value: float | None) -> str:

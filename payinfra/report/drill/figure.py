@@ -457,9 +457,9 @@ def _recovery(report: DrillReport, size: Size) -> str:
 def _bar(canvas: Canvas, axes: Axes, row: _Row, top: float, pixel: float) -> None:
     whole = "never" if row.whole_s is None else content.seconds(row.whole_s)
     if canvas.size.names_beside:
-        canvas.write(axes, -10 * pixel, top + 11, f"{row.name} {whole}", ha="right")
+        canvas.write(axes, -10 * pixel, top + 11, f"{row.name}: {whole}", ha="right")
     else:
-        canvas.write(axes, -(canvas.size.left - 6) * pixel, top - 10, f"{row.name} {whole}")
+        canvas.write(axes, -(canvas.size.left - 6) * pixel, top - 10, f"{row.name}: {whole}")
     if row.whole_s is not None:
         axes.add_patch(_box(0, top, row.whole_s, 22, Ink.FAINT, gid=f"whole-{row.name}"))
     for phase, begin, seconds in row.parts:

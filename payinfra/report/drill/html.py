@@ -89,7 +89,8 @@ def _figures(report: DrillReport) -> Iterator[tuple[str, str, str]]:
     time, found = report.recovery, report.reckoning
     if content.moves(report):
         beside = f"predicted {content.seconds(time.predicted_s)}, allowed {content.seconds(time.objective_s)}"
-        yield "recovery time", content.maybe(time.measured_s), beside
+        served = "never" if time.measured_s is None else content.seconds(time.measured_s)
+        yield "recovery time", served, beside
     if found is None:
         yield "payments lost", "unknown", "they were not read back"
     else:

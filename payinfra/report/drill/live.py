@@ -39,14 +39,15 @@ class Board:
     now: Snapshot | None = None
     led_since_s: float = 0.0
     rates: dict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
-    _told_s: float = 0.0
-    _told_at: float | None = None
+    _ahead_s: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, event: DrillEvent) -> None:
         """Follow one event."""
         with self._lock:
-            self._told_s, self._told_at = event.at_s, self.clock()
+            # An event may tell of a moment that is past, but of none that is to come.
+            ahead_s = event.at_s - self.clock()
+            self._ahead_s = ahead_s if self._ahead_s is None else max(self._ahead_s, ahead_s)
             match event:
                 case PhaseBegan():
                     self.under_way[event.phase] = event
@@ -61,15 +62,15 @@ class Board:
 
     @property
     def at_s(self) -> float:
-        """The drill's time now: that of the last event, and what has passed since."""
-        return self._told_s if self._told_at is None else self._told_s + self.clock() - self._told_at
+        """The drill's time now."""
+        return 0.0 if self._ahead_s is None else self.clock() + self._ahead_s
 
     def seen(self) -> "Board":
         """A copy that no event changes any more."""
         with self._lock:
             copy = Board(self.clock, dict(self.under_way), self.now, self.led_since_s)
             copy.rates.update({region: defaultdict(int, counts) for region, counts in self.rates.items()})
-            copy._told_s, copy._told_at = self._told_s, self._told_at
+            copy._ahead_s = self._ahead_s
             return copy
 
     def _count(self, snapshot: Snapshot) -> None:

@@ -1,5 +1,6 @@
-"""Which format of a drill's report is drawn by what, and the files that a drill leaves."""
+"""Which format of a drill's report is drawn by what, and the files that a drill leaves behind."""
 
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
@@ -11,6 +12,9 @@ from payinfra.report.drill import junit, markdown
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+PAGE = 120
+"""Characters to a line of a table in a file."""
 
 
 def write(console: "Console", report: DrillReport, how: DrillFormat) -> None:
@@ -46,6 +50,23 @@ def text(report: DrillReport, how: DrillFormat) -> str:
             assert_never(how)
 
 
+def write_file(file: Path, report: DrillReport, how: DrillFormat) -> None:
+    """Write a report to a file, readable by its owner only. A table is laid out for a page of text.
+
+    Raises:
+        UsageProblem: the file cannot be written.
+    """
+    if how is DrillFormat.TABLE:
+        from rich.console import Console
+
+        paper = Console(file=StringIO(), width=PAGE, color_system=None, force_terminal=False)
+        with paper.capture() as laid_out:
+            write(paper, report, how)
+        write_private(file, laid_out.get())
+    else:
+        write_private(file, text(report, how))
+
+
 def write_reports(folder: Path, report: DrillReport) -> tuple[Path, ...]:
     """Leave report.json, report.md and report.html in a drill's folder, readable by their owner only.
 
@@ -56,7 +77,6 @@ def write_reports(folder: Path, report: DrillReport) -> tuple[Path, ...]:
     """
     written = [reports.save(report, folder)]
     for how, name in ((DrillFormat.MARKDOWN, "report.md"), (DrillFormat.HTML, "report.html")):
-        file = folder / name
-        write_private(file, text(report, how))
-        written.append(file)
+        write_file(folder / name, report, how)
+        written.append(folder / name)
     return tuple(written)

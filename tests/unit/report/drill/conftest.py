@@ -250,6 +250,7 @@ PAUSED = replace(
         (Phase.STEADY_AFTER, 6.6, None, "45 probes"),
         (Phase.RECONCILE, 31.8, None, "251 payments"),
     ),
+    marks=(Mark(16.3, "replication-pause: nothing is replicated"), Mark(46.4, "replication-pause: resumed")),
     load=load(ticks(range(6, 57), lambda second: ({PRIMARY: 3, SECONDARY: 2}, 0)), 1.0, 0.3),
     reckoning=Reckoning(255, 255, {Fate.RECORDED: 104, Fate.DELAYED: 151}, removed=255),
     recovery=Recovery(0.0, 0.0, None),

@@ -1,0 +1,89 @@
+"""Past drills as commands."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from payinfra.commands.edges import FormatOption, stdout
+from payinfra.errors import EnvironmentUnusable, UsageProblem
+from payinfra.formats import DrillFormat, Format
+from payinfra.options import WHERE, with_settings
+from payinfra.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from payinfra.drill.model import DrillReport
+    from payinfra.settings import Settings
+
+LATEST = "latest"
+
+app = typer.Typer()
+drills_app = typer.Typer(no_args_is_help=True, help="The drills that were run.")
+app.add_typer(drills_app, name="drills")
+
+
+@drills_app.command("list")
+@with_settings(WHERE)
+def drills_list(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
+    """Print the environment's drills, and how its recovery time develops."""
+    from payinfra.drill import reports
+    from payinfra.report.drill.history import write_history
+
+    found = reports.past(settings.work_dir / reports.FOLDER)
+    if not found.drills and not found.skipped and fmt is Format.TABLE:
+        stdout().print(_none_yet(settings), soft_wrap=True)
+        return
+    write_history(stdout(), found, fmt)
+
+
+@drills_app.command("show")
+@with_settings(WHERE)
+def drills_show(
+    settings: "Settings",
+    drill: Annotated[str, typer.Argument(metavar="ID", help="A drill's id, or `latest`.")] = LATEST,
+    *,
+    fmt: Annotated[
+        DrillFormat, typer.Option("--format", help="How to write the report.")
+    ] = DrillFormat.TABLE,
+    out: Annotated[Path | None, typer.Option(help="Write to this file instead of stdout.")] = None,
+) -> None:
+    """Print what a drill came to, or draw it: `--format html --out drill.html`."""
+    from payinfra.report.drill import rendering
+
+    report = _found(settings, drill)
+    if out is None:
+        rendering.write(stdout(), report, fmt)
+    else:
+        rendering.write_file(out, report, fmt)
+
+
+def _found(settings: "Settings", drill: str) -> "DrillReport":
+    from payinfra.drill import reports
+
+    folder = settings.work_dir / reports.FOLDER
+    if drill == LATEST:
+        if report := reports.latest(folder):
+            return report
+        raise EnvironmentUnusable(
+            f"No drill of {settings.env} has left a report.",
+            f"Run one: `{settings.command('failover-drill')}`.",
+        )
+    found = reports.past(folder)
+    for report in found.drills:
+        if report.id == drill:
+            return report
+    for skipped in found.skipped:
+        if skipped.id == drill:
+            raise EnvironmentUnusable(
+                f"Drill {drill} cannot be shown: {skipped.reason}.",
+                f"See the others: `{settings.command('drills list')}`.",
+            )
+    known = did_you_mean(drill, (report.id for report in found.drills))
+    raise UsageProblem(
+        f"Environment {settings.env} had no drill {drill!r}{known}.",
+        f"See those it had: `{settings.command('drills list')}`.",
+    )
+
+
+def _none_yet(settings: "Settings") -> str:
+    return f"No drill of {settings.env} yet. Run one: {settings.command('failover-drill')}"
