@@ -58,7 +58,6 @@ class Ledger:
     """
 
     def __init__(self, path: Path, sync: Callable[[int], None] = os.fsync) -> None:
-        self._path = path
         self._sync = sync
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -113,17 +112,25 @@ class Ledger:
         """Note that these payments are about to be removed; they may be once the future is done."""
         return self._keep({"entry": "removal", "payment_ids": payment_ids})
 
-    def entries(self) -> Entries:
-        """Everything that was noted so far.
+    def flush(self) -> None:
+        """Wait until everything that was noted so far is on the disk.
 
         Raises:
             OSError: it could not be written.
-            EnvironmentUnusable: as `read`.
         """
         durable = _pending()
         self._due.put(_Due("", durable))
         durable.result()
-        return read(self._path)
+
+    def flush(self) -> None:
+        """Wait until everything that was noted so far is on the disk.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        durable = _pending()
+        self._due.put(_Due("", durable))
+        durable.result()
 
     def close(self) -> None:
         """Write what is due, and close. Harmless when it was closed before."""

@@ -79,20 +79,22 @@ def reckon(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Reckoning:
-    """Judge every payment of a ledger, and remove them all.
+    """Judge every payment of a ledger, and remove them all. May be repeated.
 
     A payment that is not the same in both regions is read again until it is, for `within_s` seconds in all;
-    the removal may take as long again. Payments whose removal was begun earlier were judged then, and are
-    left out here.
+    the removal may take as long again. Payments whose removal was begun earlier, by a drill that was killed,
+    are removed and not judged: what is gone by now is not lost.
 
     Raises:
         GateFailed: a region could not be read. Nothing was removed.
     """
     begun = frozenset(entries.removals)
     payments = tuple(one for one in entries.payments if one.payment_id not in begun)
+    earlier = tuple(one for one in entries.payments if one.payment_id in begun)
     acknowledged = frozenset(attempt.key for attempt in entries.attempts if attempt.result.good)
     patience = Patience(clock() + within_s, clock, sleep)
     fates, sights = _judge(payments, acknowledged, replicas, patience)
+    sights |= _look(earlier, replicas, patience)
     damaged = [payment for payment in payments if fates[payment] in DAMAGES]
     for payment in damaged:
         sight = sights[payment]
@@ -107,24 +109,6 @@ def reckon(
         not_removed=removed.left,
         resent=len({attempt.key for attempt in entries.attempts if attempt.again}),
     )
-
-
-def remove(
-    entries: Entries,
-    replicas: tuple[Replica, Replica],
-    book: Book,
-    *,
-    within_s: float,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Removed:
-    """Remove a ledger's payments, judged or not: for a drill that was killed. May be repeated.
-
-    Raises:
-        GateFailed: a region could not be read. Nothing was removed.
-    """
-    patience = Patience(clock() + within_s, clock, sleep)
-    return _remove(_look(entries.payments, replicas, patience), replicas, book, patience)
 
 
 def _judge(

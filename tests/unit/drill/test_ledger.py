@@ -47,14 +47,16 @@ def test_another_id_than_expected_is_the_payments_from_then_on(path: Path) -> No
     with Ledger(path) as ledger:
         ledger.payment(payment())
         ledger.named(payment(), "pay_other")
-        assert ledger.entries().payments == (Payment("key-1", "pay_other", '{"amount":1}', 0.25),)
+        ledger.flush()
+        assert read(path).payments == (Payment("key-1", "pay_other", '{"amount":1}', 0.25),)
 
 
 def test_what_people_are_told_is_passed_over(path: Path) -> None:
     with Ledger(path) as ledger:
         ledger.payment(payment())
         ledger.judged(payment(), Fate.DIVERGED, (("here",), ()))
-        assert ledger.entries().payments == (payment(),)
+        ledger.flush()
+        assert read(path).payments == (payment(),)
     assert json.loads(path.read_text().splitlines()[-1])["contents"] == [["here"], []]
 
 
@@ -63,11 +65,12 @@ def test_only_its_owner_may_read_it(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_entries_has_everything_that_was_noted_before(path: Path) -> None:
+def test_after_a_flush_everything_can_be_read(path: Path) -> None:
     with Ledger(path) as ledger:
         for number in range(200):
             ledger.attempt(attempt(number))
-        assert len(ledger.entries().attempts) == 200
+        ledger.flush()
+        assert len(read(path).attempts) == 200
 
 
 class Disk:
