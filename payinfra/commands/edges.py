@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from payinfra.checks.verdicts import Severity
-from payinfra.errors import PayinfraError, UsageProblem
+from payinfra.errors import GateFailed, PayinfraError, UsageProblem
 from payinfra.formats import FindingsFormat, Format
 
 if TYPE_CHECKING:
@@ -78,6 +78,18 @@ class Session:
 
         return ask
 
+    def agree(self, yes: bool, question: str) -> None:
+        """Ask, unless `--yes` was said.
+
+        Raises:
+            GateFailed: the person said no.
+        """
+        if yes:
+            return
+        with self.watch.paused():
+            if not typer.confirm(question, err=True):
+                raise GateFailed("Nothing was changed: the answer was no.")
+
 
 def to_job_summary(markdown: str) -> None:
     """Append to the summary of a job of GitHub Actions, where this is one."""
@@ -134,4 +146,22 @@ def needs_a_person(yes: bool, command: str) -> None:
         raise UsageProblem(
             "There is no terminal to ask at.",
             f"Say --yes: payinfra {command} --yes … applies without asking.",
+        )
+
+
+def needs_a_shared_state(settings: "Settings", command: str, environ: Mapping[str, str] = os.environ) -> None:
+    """Let a CI job change AWS only where what Terraform made is remembered after the job.
+
+    A usage error: the same command with a state bucket would do. CI systems set CI; a job's own folder, and
+    the state in it, are gone with the job, and nobody could update or destroy what it deployed.
+
+    Raises:
+        UsageProblem: it is a CI job on AWS without a state bucket.
+    """
+    in_ci = environ.get("CI", "").lower() in ("1", "true", "yes")
+    if in_ci and not settings.is_local and settings.state_bucket is None:
+        raise UsageProblem(
+            f"In CI, `{command}` on AWS needs its state in a bucket: this job's folder is gone after it.",
+            "Make the bucket once with `payinfra bootstrap --state-bucket NAME`, then run "
+            f"`{settings.command(command)} --state-bucket NAME`, or set PAYINFRA_STATE_BUCKET in CI.",
         )

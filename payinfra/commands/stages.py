@@ -16,6 +16,7 @@ from payinfra.commands.edges import (
     YesOption,
     begin_bindings,
     needs_a_person,
+    needs_a_shared_state,
     session,
     stderr,
     stdout,
@@ -90,6 +91,7 @@ def deploy(
     from payinfra.report import pull_request, stages
 
     needs_a_person(yes, "deploy")
+    needs_a_shared_state(settings, "deploy")
     with summary_for(settings.env, summary) as summarize:
         with session(settings, eager=eager_bindings, fail_on=fail_on) as view:
             deployed = view.pipeline.deploy(
@@ -176,6 +178,7 @@ def destroy(
     from payinfra.report import pull_request, stages
 
     needs_a_person(yes, "destroy")
+    needs_a_shared_state(settings, "destroy")
     if settings.protected and (not yes or yes_really != settings.env):
         raise UsageProblem(
             f"Environment {settings.env} is protected.",

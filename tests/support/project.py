@@ -33,7 +33,11 @@ class Project:
 
     def environment(self) -> dict[str, str]:
         """The caller's variables, without any that payinfra reads, and the project's own."""
-        mine = {name: value for name, value in os.environ.items() if not name.startswith("PAYINFRA_")}
+        mine = {
+            name: value
+            for name, value in os.environ.items()
+            if name != "CI" and not name.startswith("PAYINFRA_")
+        }
         return mine | {"PAYINFRA_LOCAL_PORT": "0", "COLUMNS": "140", "NO_COLOR": "1"} | self.environ
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

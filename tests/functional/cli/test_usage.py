@@ -96,3 +96,12 @@ def test_outputs_of_what_was_never_deployed(project: Project) -> None:
     done = project.run("outputs", "--env", "demo", "--local")
     assert done.returncode == 4
     assert "payinfra deploy --env demo --local" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("deploy", "--yes"), ("destroy", "--yes")])
+def test_a_ci_job_keeps_no_state_of_its_own(project: Project, command: tuple[str, ...]) -> None:
+    project.environ["CI"] = "true"
+    done = project.run(*command, "--env", "pr1")
+    assert done.returncode == 2
+    assert "payinfra bootstrap --state-bucket NAME" in " ".join(done.stderr.split())
+    assert not list(project.folder.iterdir())

@@ -139,6 +139,25 @@ def test_nothing_is_asked_where_nobody_can_answer() -> None:
     edges.needs_a_person(True, "deploy")
 
 
+@pytest.mark.parametrize("said", ["true", "1", "True"])
+def test_a_ci_job_on_aws_without_a_state_bucket_is_refused_with_what_mends_it(said: str) -> None:
+    with pytest.raises(UsageProblem, match="its state in a bucket") as caught:
+        edges.needs_a_shared_state(aws_settings(), "deploy", {"CI": said})
+    assert "payinfra bootstrap --state-bucket NAME" in caught.value.hint
+    assert "payinfra deploy --env pr1 --state-bucket NAME" in caught.value.hint
+
+
+def test_a_state_that_outlives_the_job_or_a_person_may_go_on() -> None:
+    edges.needs_a_shared_state(aws_settings(), "deploy", {})
+    edges.needs_a_shared_state(aws_settings(), "deploy", {"CI": "false"})
+    edges.needs_a_shared_state(aws_settings(state_bucket="our-states"), "deploy", {"CI": "true"})
+    edges.needs_a_shared_state(aws_settings(target="local"), "deploy", {"CI": "true"})
+
+
+def aws_settings(**more: object) -> Settings:
+    return Settings.resolve({"env": "pr1", **more}, environ={})
+
+
 def test_a_jobs_summary_is_appended_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     summary = tmp_path / "summary.md"
     summary.write_text("before\n")
