@@ -116,16 +116,6 @@ class Ledger:
         """Wait until everything that was noted so far is on the disk.
 
         Raises:
-            OSError: it could not be written.
-        """
-        durable = _pending()
-        self._due.put(_Due("", durable))
-        durable.result()
-
-    def flush(self) -> None:
-        """Wait until everything that was noted so far is on the disk.
-
-        Raises:
             OSError: it cannot be written.
         """
         durable = _pending()
