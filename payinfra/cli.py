@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from payinfra.commands import account, checking, drills, local, machine, stages, team
+from payinfra.commands import account, checking, drill, drills, local, machine, stages, team
 from payinfra.commands.edges import stderr
 from payinfra.errors import ExitCode, PayinfraError
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (stages, checking, drills, team, machine, local, account):
+for commands in (stages, drill, drills, checking, team, machine, local, account):
     app.add_typer(commands.app)
 
 

@@ -4,16 +4,22 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from payinfra import tools
-from payinfra.aws import Endpoints
+from payinfra.adoption.journal import Journal
+from payinfra.adoption.recovery import Recovery
+from payinfra.aws import Aws, Endpoints
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.drift import Difference, judge
 from payinfra.checks.probes.results import VerifyRequest, joined, outcome
 from payinfra.checks.verdicts import Severity
+from payinfra.drill.journal import open_journals, restore_command
+from payinfra.drill.place import Place
+from payinfra.drill.reports import FOLDER as DRILLS
 from payinfra.errors import EnvironmentUnusable, GateFailed
 from payinfra.events import Emit, Notice, StageFinished, StageSkipped, StageStarted, ignore
 from payinfra.files import write_private
@@ -25,13 +31,16 @@ from payinfra.proof import Proof
 from payinfra.results import ChecksFailed, Deployed, Destroyed, ProbesFailed, Synthesized, headline
 from payinfra.settings import Settings
 from payinfra.status import Status, gather
-from payinfra.terraform import ChangeAction, OutputValue, Plan, Terraform, guard, losses
+from payinfra.terraform import ChangeAction, Import, OutputValue, Plan, Terraform, guard, losses
 from payinfra.waves import Graph, Wave, announced, waves
 
 LATEST_OUTPUTS = Path("cfn-outputs") / "flat-outputs.json"
 
 PROBES_FAIL_ON = Severity.LOW
 """The severity from which a failed probe fails a deployment: from the lowest, for nothing here may fail."""
+
+SWEEPS = 3
+"""How often a destruction looks for what no state knows: of one resource there may be several."""
 
 Confirm = Callable[[Plan], bool]
 
@@ -56,6 +65,26 @@ def _not_sensitive(values: Mapping[str, OutputValue]) -> dict[str, str]:
 @dataclass
 class _Stage:
     detail: str = ""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """An environment that stands, with everything to work on its state. Nobody else works on it meanwhile.
+
+    Attributes:
+        manifest: the stack as it is synthesized now.
+        plan_file: where plans of it are kept.
+        keep: writes outputs to the environment's file, and to the latest copy.
+        stage: follows a stage of the work.
+    """
+
+    outputs: Outputs
+    aws: Aws
+    terraform: Terraform
+    manifest: Path
+    plan_file: Path
+    keep: Callable[[Mapping[str, OutputValue]], Outputs]
+    stage: Callable[[str], AbstractContextManager[_Stage]]
 
 
 @dataclass(frozen=True)
@@ -121,23 +150,29 @@ class Pipeline:
         """
         began = time.monotonic()
         with exclusive(self.settings.work_dir, "deploy"):
+            self._refuse_open_drills()
             endpoints = self._surroundings()
             self._preflight()
             synthesized = self._checked_synth(endpoints)
             terraform = self._initialised(synthesized)
-            if saved_plan is None:
-                plan = self._plan(terraform, self._plan_file)
-            else:
-                plan = self._read_plan(terraform, saved_plan)
-            guard(plan, allow_destroy)
             live = self.toolbox.live(tools.aws(self.settings, endpoints))
-            if saved_plan is None and not all_at_once and (serving := self._serving(terraform, plan, live)):
+            recovery = self._recovery(terraform, endpoints)
+
+            def change() -> tuple[Plan, Outputs]:
+                if saved_plan is None:
+                    plan = self._converging_plan(terraform, recovery)
+                else:
+                    plan = self._read_plan(terraform, saved_plan)
+                guard(plan, allow_destroy)
+                in_one = saved_plan is not None or all_at_once or plan.adopts
+                if in_one or not (serving := self._serving(terraform, plan, live)):
+                    return plan, self._apply(terraform, plan, confirm)
                 steps = waves(Graph.read(synthesized.folder / "cdk.tf.json"), plan)
-                outputs = self._roll(
+                return plan, self._roll(
                     terraform, plan, steps, serving, live, confirm, allow_destroy=allow_destroy
                 )
-            else:
-                outputs = self._apply(terraform, plan, confirm)
+
+            plan, outputs = change() if saved_plan else recovery.converging(change)
             proofs = self._prove(outputs, endpoints)
             verified = self._verify(outputs, endpoints, VerifyRequest())
             if verified.failing(PROBES_FAIL_ON):
@@ -154,15 +189,22 @@ class Pipeline:
         began = time.monotonic()
         with exclusive(self.settings.work_dir, "destroy"):
             unprotected = self.settings.model_copy(update={"protected": False})
-            terraform = self._initialised(self._synth(self._surroundings(), unprotected))
+            endpoints = self._surroundings()
+            terraform = self._initialised(self._synth(endpoints, unprotected))
+            recovery = self._recovery(terraform, endpoints)
             plan = self._plan(terraform, self._plan_file, destroy=True)
-            if plan.has_changes:
+            if plan.has_changes or recovery.journal.was_cut_off:
                 if not confirm(plan):
                     raise GateFailed("Nothing was destroyed: the plan was not confirmed.")
                 if self.settings.protected:
                     self._release(terraform)
                     plan = self._plan(terraform, self._plan_file, destroy=True)
                 self._apply_plan(terraform, plan, "destroy")
+                for _ in range(SWEEPS):
+                    if not recovery.sweep(lambda: self._plan(terraform, self._plan_file, stage="sweep")):
+                        break
+                    rest = self._plan(terraform, self._plan_file, destroy=True)
+                    self._apply_plan(terraform, rest, "destroy")
             self._forget_outputs()
         return Destroyed(plan, time.monotonic() - began)
 
@@ -177,9 +219,29 @@ class Pipeline:
             ToolFailed: Terraform failed.
         """
         outputs = self.outputs()
+        if left := self._open_drills():
+            self.emit(Notice(f"{left} Run `{self._restore_command}`."))
         endpoints = self._surroundings()
         verified = self._verify(outputs, endpoints, request)
         return joined(verified, self._drift(endpoints, request)) if drift else verified
+
+    def place(self) -> Place:
+        """Where a drill of the environment takes place. The embedded AWS is started.
+
+        Raises:
+            EnvironmentUnusable: it was never deployed from here, or cannot be reached.
+        """
+        outputs = self.outputs()
+        endpoints = self._surroundings()
+        aws = tools.aws(self.settings, endpoints)
+        return Place(
+            target=self.settings.target.value,
+            outputs=outputs,
+            aws=aws,
+            control=self.toolbox.control(self.settings),
+            work_dir=self.settings.work_dir,
+            verify=lambda request: self.toolbox.verify(outputs, aws, request),
+        )
 
     def status(self) -> Status:
         """How the environment is now. Starts nothing.
@@ -208,6 +270,28 @@ class Pipeline:
         with exclusive(self.settings.work_dir, "outputs"):
             terraform = self._initialised(self._synth(self.toolbox.local_addresses(self.settings)))
             return self._keep(terraform.outputs())
+
+    @contextmanager
+    def bench(self, command: str) -> Iterator[Bench]:
+        """Work on the state of what stands, as `command`, and on nothing but the state.
+
+        Raises:
+            EnvironmentUnusable: it was never deployed from here, is in use, or cannot be reached.
+            ToolFailed: synthesis or Terraform failed.
+        """
+        outputs = self.outputs()
+        with exclusive(self.settings.work_dir, command):
+            endpoints = self._surroundings()
+            synthesized = self._synth(endpoints)
+            yield Bench(
+                outputs=outputs,
+                aws=tools.aws(self.settings, endpoints),
+                terraform=self._initialised(synthesized),
+                manifest=synthesized.folder / "cdk.tf.json",
+                plan_file=self._plan_file.resolve(),
+                keep=self._keep,
+                stage=self._stage,
+            )
 
     # -- the stages ----------------------------------------------------------------------------------
 
@@ -257,12 +341,32 @@ class Pipeline:
         *,
         destroy: bool = False,
         targets: tuple[str, ...] = (),
+        imports: tuple[Import, ...] = (),
         stage: str = "plan",
     ) -> Plan:
         with self._stage(stage) as running:
-            plan = terraform.plan(out.resolve(), destroy=destroy, targets=targets)
+            plan = terraform.plan(out.resolve(), destroy=destroy, targets=targets, imports=imports)
             running.detail = headline(plan)
         return self._knowing(terraform, plan)
+
+    def _converging_plan(self, terraform: Terraform, recovery: Recovery) -> Plan:
+        """A plan that finishes and adopts what a deployment that was cut off has left, if one was."""
+        was_cut_off = recovery.keep_begun()
+        plan = self._plan(terraform, self._plan_file)
+        if not was_cut_off:
+            return plan
+        return recovery.complete(
+            plan, lambda imports: self._plan(terraform, self._plan_file, imports=imports, stage="adopt")
+        )
+
+    def _recovery(self, terraform: Terraform, endpoints: Endpoints | None) -> Recovery:
+        return Recovery(
+            terraform,
+            tools.aws(self.settings, endpoints),
+            self._journal,
+            self.emit,
+            shared_state=self.settings.state_bucket is not None,
+        )
 
     def _read_plan(self, terraform: Terraform, saved: Path) -> Plan:
         with self._stage("plan") as stage:
@@ -337,7 +441,9 @@ class Pipeline:
 
     def _apply_plan(self, terraform: Terraform, plan: Plan, stage: str) -> Mapping[str, OutputValue]:
         with self._stage(stage, total=plan.add + plan.change + plan.destroy) as running:
+            self._journal.begin(datetime.now(UTC))
             outputs = terraform.apply(plan.file)
+            self._journal.end()
             running.detail = headline(plan)
         return outputs
 
@@ -364,6 +470,22 @@ class Pipeline:
         request.tell(result)
         return outcome((result,))
 
+    # -- drills that did not end -----------------------------------------------------------------------
+
+    def _open_drills(self) -> str:
+        """What drills may have left in place, in a sentence; empty where there is none."""
+        left = open_journals(self.settings.work_dir / DRILLS)
+        names = ", ".join(path.parent.name for path in left)
+        return f"A drill did not end, and may have left something in place: {names}." if left else ""
+
+    @property
+    def _restore_command(self) -> str:
+        return restore_command(self.settings.env, self.settings.target.value)
+
+    def _refuse_open_drills(self) -> None:
+        if left := self._open_drills():
+            raise GateFailed(left, f"Put everything back first: `{self._restore_command}`.")
+
     # -- files ---------------------------------------------------------------------------------------
 
     def _knowing(self, terraform: Terraform, plan: Plan) -> Plan:
@@ -381,6 +503,11 @@ class Pipeline:
     def _begun(self) -> Path:
         """Stands from the first apply of an environment until an apply has ended well."""
         return self.settings.work_dir / "begun"
+
+    @property
+    def _journal(self) -> Journal:
+        """What is known of earlier applies."""
+        return Journal(self.settings.work_dir / "applied.json")
 
     @property
     def _state_file(self) -> Path:
@@ -420,6 +547,7 @@ class Pipeline:
             latest.unlink()
         own.unlink(missing_ok=True)
         self._begun.unlink(missing_ok=True)
+        self._journal.forget()
 
     @contextmanager
     def _stage(self, name: str, total: int | None = None) -> Iterator[_Stage]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from payinfra.checks.outcome import Outcome
     from payinfra.checks.probes.results import VerifyRequest
     from payinfra.live import Live
+    from payinfra.local.control import Control
     from payinfra.outputs import Outputs
     from payinfra.proof import Proof
     from payinfra.terraform import Terraform
@@ -41,6 +42,15 @@ def live(aws: Aws) -> "Live":
     return Live(aws)
 
 
+def control(settings: Settings) -> "Control | None":
+    """The control of the embedded AWS that runs; None for AWS itself."""
+    if not settings.is_local:
+        return None
+    from payinfra.local.control import Control
+
+    return Control.of(server_folder(settings))
+
+
 @dataclass(frozen=True)
 class Toolbox:
     """The real thing for each step, or a test's."""
@@ -55,6 +65,7 @@ class Toolbox:
     verify: Callable[["Outputs", Aws, "VerifyRequest"], "Outcome"]
     live: Callable[[Aws], "Live"] = live
     preflight: Callable[[Settings], str] = preflight
+    control: Callable[[Settings], "Control | None"] = control
 
 
 def account(settings: Settings) -> str:

@@ -360,3 +360,24 @@ class DrillReport:
     def passed(self) -> bool:
         """Whether both verdicts are PASS."""
         return self.resilience is Judgement.PASSED and self.restored is Judgement.PASSED
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A drill that did not end, and what its restoration came to.
+
+    Attributes:
+        reckoning: None where it had sent nothing yet.
+        problem: why its payments could not be read; empty where they could.
+    """
+
+    drill: str
+    restoration: Restoration
+    reckoning: Reckoning | None
+    problem: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of it is left."""
+        not_removed = self.reckoning.not_removed if self.reckoning else ()
+        return not (self.restoration.left or self.problem or not_removed)

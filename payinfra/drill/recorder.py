@@ -56,3 +56,11 @@ class Recorder:
         mark = Mark(at_s, what)
         kept.append(mark)
         self.tell(mark)
+
+
+def replay(recorder: Recorder, tell: Tell) -> None:
+    """Tell somebody who comes later what is recorded so far, and from now on what comes."""
+    for timing in recorder.phases:
+        tell(PhaseBegan(timing.phase, timing.began_s, timing.predicted_s))
+        tell(PhaseEnded(timing.phase, timing.began_s + timing.seconds, timing.seconds, timing.detail))
+    recorder.tell = tell

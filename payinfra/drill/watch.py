@@ -3,15 +3,19 @@
 Each `Eye` looks again and again in a thread of its own, so that one slow answer delays nobody else's.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+import httpx
+
 from payinfra.aws import Aws
 from payinfra.checks.probes.dns import Dns, NameServer
+from payinfra.checks.probes.http import TIMEOUT_S
+from payinfra.checks.probes.model import Live
 from payinfra.drill.clock import Clock
-from payinfra.outputs import Outputs
 
 HEALTHY_SHARE = 0.18
 """A health check is healthy while more than this share of its checkers says so (Route 53 developer guide)."""
@@ -132,7 +136,7 @@ class Signpost:
     servers: Sequence[NameServer]
     name: str
     kind: str
-    region_of: Callable[[str], str | None]
+    region_of: "RegionOf"
 
     def ask(self) -> tuple[Saying, ...]:
         """One answer from each.
@@ -158,7 +162,70 @@ def none_leads_to(region: str) -> Callable[[tuple[Saying, ...]], bool]:
     return lambda sayings: bool(sayings) and all(saying.region != region for saying in sayings)
 
 
-def region_of_target(outputs: Outputs) -> Callable[[str], str]:
-    """Which region's API a CNAME's target is."""
-    known = {declared.api.execute_host: declared.region for declared in outputs.declared.regions}
-    return lambda target: known.get(target.rstrip("."), "")
+# -- where an answer leads ---------------------------------------------------------------------------------
+
+RegionOf = Callable[[str], str | None]
+
+
+def region_of_answer(live: Live, name: str, ask: Callable[[str], str] | None = None) -> RegionOf:
+    """What tells the region of a record's data.
+
+    The names of a zone of its own are CNAMEs of the regions' endpoints. A delegated one has addresses, which
+    only whoever answers there can tell apart.
+
+    Args:
+        ask: the region that the health page at an address names.
+    """
+    if not live.declared.dns.delegated:
+        return {declared.api.execute_host: declared.region for declared in live.declared.regions}.get
+    return _Addresses(ask or HealthPage(name, live.declared.dns.health_path).region).region
+
+
+@dataclass
+class _Addresses:
+    """Asks each address once: it does not move to another region."""
+
+    ask: Callable[[str], str]
+    _known: dict[str, str] = field(default_factory=dict)
+
+    def region(self, address: str) -> str:
+        if address not in self._known:
+            self._known[address] = self.ask(address)
+        return self._known[address]
+
+
+@dataclass(frozen=True)
+class HealthPage:
+    """The health page of a name, at whatever address.
+
+    Args:
+        transport: carries the request; the network's unless given.
+    """
+
+    name: str
+    path: str
+    transport: httpx.BaseTransport | None = None
+
+    def region(self, address: str) -> str:
+        """The region that serves at an address.
+
+        Raises:
+            httpx.TransportError: nothing answers there.
+            KeyError, ValueError: the answer does not say.
+        """
+        with httpx.Client(transport=self.transport, timeout=TIMEOUT_S, trust_env=False) as client:
+            answer = client.get(
+                f"https://{address}{self.path}",
+                headers={"Host": self.name},
+                extensions={"sni_hostname": self.name},
+            )
+            return str(answer.json()["region"])
+
+
+def address_in(region: str, look_up: Callable[[str], str] = socket.gethostbyname) -> str:
+    """An address in a region of AWS: that of one of AWS's own endpoints there.
+
+    Raises:
+        OSError: the machine's resolver does not give it.
+    """
+    return look_up(f"dynamodb.{region}.amazonaws.com")

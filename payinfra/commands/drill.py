@@ -1,0 +1,258 @@
+"""The failover drill as a command."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from payinfra.commands.edges import YesOption, needs_a_person, stderr, stdout, to_job_summary
+from payinfra.drill.model import DrillRequest, Scenario
+from payinfra.errors import GateFailed, Interrupted, NotRestored, UsageProblem
+from payinfra.formats import DrillFormat
+from payinfra.options import WHERE, with_settings
+
+if TYPE_CHECKING:
+    from payinfra.drill.clock import Stop
+    from payinfra.drill.conduct import Prepared
+    from payinfra.drill.model import DrillReport
+    from payinfra.drill.place import Place
+    from payinfra.settings import Settings
+
+app = typer.Typer()
+
+DEFAULTS = DrillRequest()
+MOST_A_SECOND = 500.0
+SECOND = 1.0
+
+
+@app.command("failover-drill")
+@with_settings(WHERE)
+def failover_drill(
+    settings: "Settings",
+    *,
+    scenario: Annotated[
+        list[Scenario] | None,
+        typer.Option(
+            envvar="PAYINFRA_DRILL_SCENARIO",
+            help="What is made to fail; may be repeated. Default health-check.",
+            show_default=False,
+        ),
+    ] = None,
+    reverse: Annotated[
+        bool, typer.Option("--reverse", envvar="PAYINFRA_DRILL_REVERSE", help="Lose the secondary instead.")
+    ] = False,
+    rate: Annotated[
+        float,
+        typer.Option(
+            min=0.1, max=MOST_A_SECOND, envvar="PAYINFRA_DRILL_RATE", help="Payments a second to send."
+        ),
+    ] = DEFAULTS.rate,
+    rto: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            envvar="PAYINFRA_DRILL_RTO",
+            help="Seconds within which the other region must serve. Default: what is predicted.",
+        ),
+    ] = None,
+    rpo: Annotated[
+        int,
+        typer.Option(min=0, envvar="PAYINFRA_DRILL_RPO", help="Acknowledged payments that may be lost."),
+    ] = DEFAULTS.rpo,
+    warm_up: Annotated[
+        float,
+        typer.Option(
+            min=SECOND, envvar="PAYINFRA_DRILL_WARM_UP", help="Seconds of payments before anything fails."
+        ),
+    ] = DEFAULTS.warm_up_s,
+    hold: Annotated[
+        float,
+        typer.Option(
+            min=SECOND,
+            envvar="PAYINFRA_DRILL_HOLD",
+            help="Seconds for which the other region serves before the fault is taken away.",
+        ),
+    ] = DEFAULTS.hold_s,
+    in_a_row: Annotated[
+        int,
+        typer.Option(
+            min=1, envvar="PAYINFRA_DRILL_IN_A_ROW", help="Payments in a row that count as serving."
+        ),
+    ] = DEFAULTS.in_a_row,
+    time_scale: Annotated[
+        float,
+        typer.Option(
+            min=1.0,
+            max=1000.0,
+            envvar="PAYINFRA_DRILL_TIME_SCALE",
+            help="How many times faster than real the embedded AWS's time runs.",
+        ),
+    ] = DEFAULTS.time_scale,
+    yes: YesOption = False,
+    yes_really: Annotated[
+        str | None, typer.Option(metavar="ENV", help="A protected environment's name, once more.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show every call that would be made, and make none.")
+    ] = False,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Put back what a drill that did not end has left.")
+    ] = False,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(
+            envvar="PAYINFRA_DRILL_REPORT",
+            help="Write the report here as well, as its ending says: .html, .md, .json, .xml (JUnit).",
+        ),
+    ] = None,
+    fmt: Annotated[
+        DrillFormat,
+        typer.Option("--format", envvar="PAYINFRA_FORMAT", help="How to write the report to stdout."),
+    ] = DrillFormat.TABLE,
+) -> None:
+    """Lose a region on purpose, measure it, lose no payment, and put everything back."""
+    from payinfra.drill.clock import Stop
+    from payinfra.pipeline import Pipeline
+    from payinfra.report.progress import watching
+
+    files = tuple((file, _format_of(file)) for file in report or ())
+    if not (dry_run or restore):
+        needs_a_person(yes, "failover-drill")
+    request = DrillRequest(
+        scenarios=tuple(scenario or DEFAULTS.scenarios),
+        reverse=reverse,
+        rate=rate,
+        rto_s=rto,
+        rpo=rpo,
+        warm_up_s=warm_up,
+        hold_s=hold,
+        in_a_row=in_a_row,
+        time_scale=time_scale,
+    )
+    with watching(stderr()) as watch:
+        place = Pipeline(settings, watch.emit).place()
+    if restore:
+        _restore(place, fmt)
+        return
+    stop = Stop()
+    found = _drill(place, request, stop, dry_run=dry_run, yes=yes, yes_really=yes_really)
+    if found is None:
+        return
+    _hand_out(found, fmt, files, place)
+    _judge(found, stop)
+
+
+def _drill(
+    place: "Place",
+    request: DrillRequest,
+    stop: "Stop",
+    *,
+    dry_run: bool,
+    yes: bool,
+    yes_really: str | None,
+) -> "DrillReport | None":
+    """Prepare, ask, and run; nothing where only the calls were wanted."""
+    from payinfra.drill import conduct
+    from payinfra.drill.signals import heeded
+    from payinfra.report.drill import live, preview
+
+    with conduct.prepared(place, request, stop, command_line(place, request)) as prepared:
+        if dry_run:
+            preview.write_preview(stdout(), prepared.header, prepared.calls, prepared.prediction)
+            return None
+        _allowed(prepared, yes=yes, yes_really=yes_really)
+        if not yes:
+            with prepared.clock.standing():
+                preview.write_preview(stderr(), prepared.header, prepared.calls, prepared.prediction)
+                if not typer.confirm("Begin the drill?", err=True):
+                    raise GateFailed("Nothing was done: the drill was not confirmed.")
+        with live.watching(stderr()) as tell, heeded(stop, stderr().print):
+            return conduct.run(prepared, tell)
+
+
+def _allowed(prepared: "Prepared", *, yes: bool, yes_really: str | None) -> None:
+    env = prepared.place.env
+    if prepared.protected and yes_really != env and yes:
+        raise UsageProblem(
+            f"Environment {env} is protected.", f"To drill it without being asked: --yes --yes-really {env}."
+        )
+    if yes_really is not None and yes_really != env:
+        raise UsageProblem(f"--yes-really says {yes_really}; the environment is {env}.")
+
+
+def _hand_out(
+    found: "DrillReport", fmt: DrillFormat, files: tuple[tuple[Path, DrillFormat], ...], place: "Place"
+) -> None:
+    """The report to stdout, to the drill's folder, to the files that were asked for, to the job's summary."""
+    from payinfra.report.drill import rendering
+
+    rendering.write_reports(place.drills / found.id, found)
+    for file, how in files:
+        rendering.write_file(file, found, how)
+    rendering.write(stdout(), found, fmt)
+    to_job_summary(rendering.text(found, DrillFormat.MARKDOWN))
+
+
+def _judge(found: "DrillReport", stop: "Stop") -> None:
+    from payinfra.drill.journal import restore_command
+
+    if found.restoration.left:
+        raise NotRestored(
+            f"Not everything is as it was: {' '.join(found.restoration.left)}",
+            f"Put it back with `{restore_command(found.env, found.target)}`.",
+        )
+    if stop.wanted:
+        raise Interrupted("The drill was interrupted. Everything is as it was.")
+    if not found.passed:
+        raise GateFailed(f"The drill failed: {' '.join(found.reasons)}")
+
+
+def _restore(place: "Place", fmt: DrillFormat) -> None:
+    from payinfra.drill import conduct
+    from payinfra.report.drill import restored
+
+    found = conduct.restore_all(place, stderr().print)
+    restored.write_restored(stdout(), found, fmt)
+    if not all(one.whole for one in found):
+        raise NotRestored(
+            "Not everything is as it was.", "Mend what is named above, then run the same command again."
+        )
+
+
+def command_line(place: "Place", request: DrillRequest) -> str:
+    """What repeats a drill: nothing that is as by default."""
+    words = [f"payinfra failover-drill --env {place.env}"]
+    if not place.on_aws:
+        words.append("--local")
+    if request.scenarios != DEFAULTS.scenarios:
+        words += (f"--scenario {scenario}" for scenario in request.scenarios)
+    if request.reverse:
+        words.append("--reverse")
+    figures: tuple[tuple[str, float | None, float | None], ...] = (
+        ("rate", request.rate, DEFAULTS.rate),
+        ("rto", request.rto_s, DEFAULTS.rto_s),
+        ("rpo", request.rpo, DEFAULTS.rpo),
+        ("warm-up", request.warm_up_s, DEFAULTS.warm_up_s),
+        ("hold", request.hold_s, DEFAULTS.hold_s),
+        ("in-a-row", request.in_a_row, DEFAULTS.in_a_row),
+        ("time-scale", request.time_scale, DEFAULTS.time_scale),
+    )
+    words += (f"--{name} {value:g}" for name, value, default in figures if value != default)
+    return " ".join(words)
+
+
+_ENDINGS = {
+    ".html": DrillFormat.HTML,
+    ".md": DrillFormat.MARKDOWN,
+    ".json": DrillFormat.JSON,
+    ".xml": DrillFormat.JUNIT,
+}
+
+
+def _format_of(file: Path) -> DrillFormat:
+    try:
+        return _ENDINGS[file.suffix.lower()]
+    except KeyError:
+        raise UsageProblem(
+            f"What kind of report is {file.name}?", f"Let it end in {', '.join(_ENDINGS)}."
+        ) from None

@@ -1,0 +1,353 @@
+"""Prepares a drill of a real environment, runs it, and restores those that did not end."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from payinfra.checks.outcome import Outcome
+from payinfra.checks.probes.dns import DnspythonDns
+from payinfra.checks.probes.gateway import api_key
+from payinfra.checks.probes.model import Live, NotYet
+from payinfra.checks.probes.names import name_servers, record_type
+from payinfra.checks.probes.results import VerifyRequest
+from payinfra.checks.probes.verify import around
+from payinfra.checks.verdicts import Severity
+from payinfra.drill import ledger, reckoning, refusals, replicas, resolving, scenarios, watch, watchdog
+from payinfra.drill.clock import RealClock, Stop
+from payinfra.drill.engine import Drill, Title, World
+from payinfra.drill.guard import at_most
+from payinfra.drill.hands import Hands, RealHands
+from payinfra.drill.journal import Header, Journal, open_journals
+from payinfra.drill.load import LoadGenerator, Pace, Plan
+from payinfra.drill.model import (
+    DrillReport,
+    DrillRequest,
+    Judgement,
+    Phase,
+    Reckoning,
+    Restoration,
+    Restored,
+    Scenario,
+    Tell,
+)
+from payinfra.drill.mutations import ArmWatchdog, Mutation, SetTimeScale, describe
+from payinfra.drill.payments import Maker
+from payinfra.drill.place import Place
+from payinfra.drill.prediction import Prediction, predict
+from payinfra.drill.recorder import Recorder, replay
+from payinfra.drill.restore import restore
+from payinfra.errors import GateFailed, UsageProblem
+from payinfra.local.route53.geography import client_in
+from payinfra.lock import exclusive
+
+COMMAND = "failover-drill"
+RECKONED_WITHIN_S = 60.0
+"""How long payments may take to be the same in both regions once the fault is gone, in seconds."""
+CROSSED_WITHIN_S = 2.0
+"""How long one mark is waited for that shows whether replication has caught up, in seconds."""
+WATCHDOG_LATER = timedelta(minutes=2)
+"""How long after the latest end of a drill its watchdog lifts the fault; Scheduler is true to the minute."""
+AGAIN_AFTER_S = 60.0
+"""When an acknowledged payment is sent once more at the latest, in unscaled seconds …"""
+AGAIN_AFTER_FLOOR_S = 5.0
+"""… and not sooner than this."""
+RETRIES = refusals.ATTEMPTS_A_PAYMENT - 1.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A drill that may begin: nothing has been sent or changed.
+
+    Attributes:
+        header: what identifies it.
+        preparations: done before anything is measured, and undone last.
+        watchdogs: armed before the mutations, on AWS.
+        mutations: what is injected.
+    """
+
+    place: Place
+    request: DrillRequest
+    prediction: Prediction
+    header: Header
+    preparations: tuple[Mutation, ...]
+    watchdogs: tuple[ArmWatchdog, ...]
+    mutations: tuple[Mutation, ...]
+    clock: RealClock
+    stop: Stop
+    recorder: Recorder
+
+    @property
+    def protected(self) -> bool:
+        """Whether the environment's data must not be lost."""
+        return self.place.outputs.declared.protected
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """Every call that changes the environment, in order; payments apart."""
+        changes = (*self.preparations, *self.watchdogs, *self.mutations)
+        return tuple(call for change in changes for call in describe(change).calls)
+
+    @property
+    def folder(self) -> Path:
+        """The drill's own."""
+        return self.place.drills / self.header.drill
+
+
+@contextmanager
+def prepared(place: Place, request: DrillRequest, stop: Stop, command: str) -> Iterator[Prepared]:
+    """Look whether a drill may begin; the environment's lock is held as long as the block runs.
+
+    Args:
+        command: what was typed.
+
+    Raises:
+        UsageProblem: the request makes no sense here.
+        GateFailed: something speaks against it.
+        EnvironmentUnusable: another command holds the lock, or something cannot be told.
+    """
+    scenarios.check(request, on_aws=place.on_aws)
+    declared = place.outputs.declared
+    if declared.dns.delegated and not place.on_aws:
+        raise UsageProblem(
+            "On the embedded AWS a name of a domain of one's own has one address for both regions, so that "
+            "nobody can see which one it leads to.",
+            "Drill an environment without --domain there, or this one on AWS.",
+        )
+    clock = RealClock(stop)
+    recorder = Recorder(clock, lambda _event: None)
+    began = clock.elapsed()
+    with exclusive(place.work_dir, COMMAND):
+        with recorder.phase(Phase.LOCK):
+            recorder.mark(f"the lock was held after {clock.elapsed() - began:.1f} s")
+        with recorder.phase(Phase.RECORD) as note:
+            prediction = predict(request, declared.health, declared.dns, on_aws=place.on_aws)
+            situation = refusals.gather(place.outputs, place.aws, place.control, place.drills)
+            refusals.refuse(
+                refusals.refusals(
+                    situation,
+                    request,
+                    place.outputs,
+                    target=place.target,
+                    predicted_s=prediction.whole_s,
+                )
+            )
+            originals = situation.originals(request)
+            note.detail = f"account {situation.account}"
+        now = datetime.now(UTC)
+        drill = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+        longest_s = at_most(prediction.losing_s)
+        frame = scenarios.Frame(drill, place.on_aws, longest_s)
+        mutations = scenarios.mutations(request, place.outputs, originals, frame)
+        lifted = now + timedelta(seconds=longest_s) + WATCHDOG_LATER
+        yield Prepared(
+            place=place,
+            request=request,
+            prediction=prediction,
+            header=Header(
+                drill=drill,
+                env=place.env,
+                target=place.target,
+                account=situation.account,
+                regions=(place.outputs.primary_region, place.outputs.secondary_region),
+                scenarios=tuple(scenario.value for scenario in request.scenarios),
+                began=now,
+                command=command,
+            ),
+            preparations=scenarios.preparations(request, originals, frame),
+            watchdogs=(
+                watchdog.watchdogs(mutations, place.outputs, drill=drill, at=lifted) if place.on_aws else ()
+            ),
+            mutations=mutations,
+            clock=clock,
+            stop=stop,
+            recorder=recorder,
+        )
+
+
+def run(drill: Prepared, tell: Tell) -> DrillReport:
+    """Run a prepared drill to its report.
+
+    Raises:
+        GateFailed: the environment is not in its steady state; nothing was done to it.
+        MutationFailed: it could not be prepared, and is as it was.
+    """
+    replay(drill.recorder, tell)
+    place, hands = drill.place, _hands(drill.place)
+    journal = Journal.begin(drill.folder, drill.header)
+    clean = False
+    try:
+        _do(drill.preparations, journal, hands)
+        with around(place.outputs, place.aws) as live, ledger.Ledger(drill.folder / ledger.NAME) as book:
+            armed = watchdog.arm(drill.watchdogs, journal, hands) if place.on_aws else watchdog.EMBEDDED
+            world = _world(drill, live, book, journal, armed)
+            report = Drill(
+                title=Title(
+                    drill.header.drill, place.env, place.target, drill.header.began, drill.header.command
+                ),
+                request=drill.request,
+                prediction=drill.prediction,
+                world=world,
+                journal=journal,
+                clock=drill.clock,
+                stop=drill.stop,
+                tell=tell,
+                recorder=drill.recorder,
+            ).run()
+        clean = True
+    except GateFailed:
+        clean = True
+        raise
+    finally:
+        last = restore(journal, hands, drill.recorder.mark)
+        if clean and not last.left:
+            journal.close()
+    return _with(report, last)
+
+
+def _hands(place: Place) -> Hands:
+    return RealHands(place.aws, place.control)
+
+
+def _do(mutations: tuple[Mutation, ...], journal: Journal, hands: Hands) -> None:
+    for mutation in mutations:
+        number = journal.announce(mutation)
+        hands.do(mutation)
+        journal.done(number)
+
+
+def _with(report: DrillReport, last: Restoration) -> DrillReport:
+    """The report, with what was undone once all was measured."""
+    if not last.left:
+        return report
+    restoration = replace(report.restoration, left=report.restoration.left + last.left)
+    reasons = report.reasons + last.left
+    return replace(report, restoration=restoration, restored=Judgement.FAILED, reasons=reasons)
+
+
+# -- the world ---------------------------------------------------------------------------------------------
+
+
+def _world(drill: Prepared, live: Live, book: ledger.Ledger, journal: Journal, armed: str) -> World:
+    place, request = drill.place, drill.request
+    lost, other = (site.region for site in (live.sites[::-1] if request.reverse else live.sites))
+    hands = _hands(place)
+    check = scenarios.lost_region(request, place.outputs).health_check_id
+
+    def paced(mutation: Mutation) -> bool:
+        return isinstance(mutation, SetTimeScale)
+
+    return World(
+        lost=lost,
+        other=other,
+        mutations=drill.mutations,
+        hands=hands,
+        generator=LoadGenerator(_load(drill, live, book)),
+        steady=lambda: _unsteady(place.verify(VerifyRequest())),
+        healthy=lambda: watch.concluded_healthy(live.aws, other, check),
+        signs=_signpost(drill, live, lost).ask,
+        restore=lambda: restore(journal, hands, drill.recorder.mark, watchdog=armed, spare=paced),
+        caught_up=lambda: _caught_up(live),
+        reckon=lambda: _reckon(place, drill.folder, book),
+    )
+
+
+def _load(drill: Prepared, live: Live, book: ledger.Ledger) -> Plan:
+    place, request = drill.place, drill.request
+    servers = live.dns.servers(name_servers(live))
+    routes: list[resolving.Route] = [
+        resolving.by_name(live.aws, place.outputs, live.declared, live.dns, servers)
+    ]
+    if Scenario.REPLICATION_PAUSE in request.scenarios:
+        # The regions are cut off from each other: both must be written to, to see that both serve.
+        routes.append(resolving.by_region(live.aws, live.sites[1].declared))
+    return Plan(
+        pace=Pace(
+            rate=request.rate,
+            time_out_s=drill.prediction.request_timeout_s,
+            retries=RETRIES,
+            again_after_s=max(AGAIN_AFTER_S / request.time_scale, AGAIN_AFTER_FLOOR_S),
+        ),
+        maker=Maker(place.env, drill.header.drill),
+        book=book,
+        routes=routes,
+        api_key=api_key(live, live.sites[0]),
+        clock=drill.clock,
+    )
+
+
+def _signpost(drill: Prepared, live: Live, lost: str) -> watch.Signpost:
+    """The failover name; where the standby is lost, the latency name, as a client near the standby asks."""
+    outputs, dns, name = drill.place.outputs, live.dns, drill.place.outputs.failover_domain
+    if drill.request.reverse:
+        name = outputs.latency_domain
+        near = watch.address_in(lost) if drill.place.on_aws else client_in(lost)
+        embedded = drill.place.aws.endpoints.dns if drill.place.aws.endpoints else ""
+        dns = DnspythonDns(embedded, on_behalf_of=near)
+    return watch.Signpost(
+        dns=dns,
+        servers=live.dns.servers(name_servers(live)),
+        name=name,
+        kind=record_type(live),
+        region_of=watch.region_of_answer(live, name),
+    )
+
+
+def _unsteady(outcome: Outcome) -> tuple[str, ...]:
+    return tuple(
+        f"{finding.id} in {finding.address}: {finding.message or finding.title}"
+        for finding in outcome.failing(Severity.LOW)
+    )
+
+
+def _caught_up(live: Live) -> bool:
+    try:
+        replicas.caught_up(live, CROSSED_WITHIN_S)
+    except (NotYet, ClientError, BotoCoreError):
+        return False
+    return True
+
+
+def _reckon(place: Place, folder: Path, book: ledger.Ledger) -> Reckoning:
+    """Read the payments back from the ledger that was written, and remove them."""
+    book.flush()
+    entries = ledger.read(folder / ledger.NAME)
+    here, there = (replicas.TableReplica(place.aws, region) for region in place.outputs.regions)
+    return reckoning.reckon(entries, (here, there), book, within_s=RECKONED_WITHIN_S)
+
+
+# -- afterwards --------------------------------------------------------------------------------------------
+
+
+def restore_all(place: Place, say: Say) -> tuple[Restored, ...]:
+    """Put back what drills have left, read their payments back and remove them. Once more changes nothing.
+
+    Raises:
+        EnvironmentUnusable: another command holds the lock, or a journal cannot be read.
+    """
+    with exclusive(place.work_dir, COMMAND):
+        return tuple(_restored(place, path, say) for path in open_journals(place.drills))
+
+
+def _restored(place: Place, path: Path, say: Say) -> Restored:
+    journal = Journal.reopen(path)
+    restoration = restore(journal, _hands(place), say)
+    counted: Reckoning | None = None
+    problem = ""
+    if (path.parent / ledger.NAME).exists():
+        say("Reading the drill's payments back, and removing them.")
+        with ledger.Ledger(path.parent / ledger.NAME) as book:
+            try:
+                counted = _reckon(place, path.parent, book)
+            except (GateFailed, ClientError, BotoCoreError) as error:
+                problem = str(error)
+    found = Restored(path.parent.name, restoration, counted, problem)
+    if found.whole:
+        journal.close()
+    return found

@@ -1,0 +1,36 @@
+"""What a drill is about to do, before a person says yes to it."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from payinfra.drill.journal import Header
+from payinfra.drill.prediction import Prediction
+from payinfra.report.findings.visible import visible
+from payinfra.report.results import table, write
+
+
+def write_preview(console: Console, header: Header, calls: Sequence[str], prediction: Prediction) -> None:
+    """Every call that changes the environment, and how long each phase should take."""
+    scenarios = " and ".join(header.scenarios)
+    write(
+        console,
+        Text(visible(f"Drill {scenarios} of {header.env} ({header.target}, account {header.account}).")),
+        Text("\nCalls that change something; each is undone at the end:", style="bold"),
+        *(Text(visible(f"  {call}")) for call in calls),
+        Text("\nPredicted:", style="bold"),
+        table(
+            ("phase", "seconds"),
+            [(phase.value, f"{seconds:.1f}") for phase, seconds in prediction.phases.items()],
+        ),
+        Text(_summary(prediction)),
+    )
+
+
+def _summary(prediction: Prediction) -> str:
+    if not prediction.moves:
+        return f"No client moves. The whole drill: {prediction.whole_s:.0f} s at the most."
+    return (
+        f"Recovery: {prediction.recovery_s:.1f} s. The whole drill: {prediction.whole_s:.0f} s at the most."
+    )
