@@ -78,7 +78,7 @@ def _switching(second: int) -> tuple[Mapping[str, int], int]:
 
 PERFECT = DrillReport(
     version=REPORT_VERSION,
-    id="20261123T101500Z-lambda-throttle-4f2a",
+    id="20261123T101500Z-4f2a",
     env="demo",
     target="local",
     scenarios=(Scenario.LAMBDA_THROTTLE,),
@@ -143,7 +143,7 @@ PERFECT = DrillReport(
 
 FAILED = replace(
     PERFECT,
-    id="20261123T111500Z-region-outage-77aa",
+    id="20261123T111500Z-77aa",
     began=datetime(2026, 11, 23, 11, 15, tzinfo=UTC),
     scenarios=(Scenario.REGION_OUTAGE, Scenario.REPLICATION_PAUSE),
     recovery=Recovery(97.0, 90.0, 92.0),
@@ -176,7 +176,7 @@ FAILED = replace(
 _GAVE_UP = "us-west-2 answered 12 % of its requests with errors for 10 s."
 ABORTED = replace(
     PERFECT,
-    id="20261123T121500Z-lambda-throttle-0c0c",
+    id="20261123T121500Z-0c0c",
     began=datetime(2026, 11, 23, 12, 15, tzinfo=UTC),
     seconds=58.9,
     phases=(
@@ -196,7 +196,7 @@ ABORTED = replace(
 
 REVERSED = replace(
     PERFECT,
-    id="20261123T131500Z-health-check-1111",
+    id="20261123T131500Z-1111",
     began=datetime(2026, 11, 23, 13, 15, tzinfo=UTC),
     seconds=96.2,
     scenarios=(Scenario.HEALTH_CHECK,),
@@ -231,7 +231,7 @@ REVERSED = replace(
 
 PAUSED = replace(
     REVERSED,
-    id="20261123T141500Z-replication-pause-2222",
+    id="20261123T141500Z-2222",
     began=datetime(2026, 11, 23, 14, 15, tzinfo=UTC),
     scenarios=(Scenario.REPLICATION_PAUSE,),
     reverse=False,
