@@ -1,5 +1,6 @@
 """The environment that Terraform runs in: the caller's, less what would change what Terraform does unseen."""
 
+import re
 from collections.abc import Mapping
 
 from payinfra.terraform.mirror import CONFIG_VARIABLE
@@ -15,7 +16,10 @@ ALWAYS = {
     # Terraform reads a 14 MB schema and then is gone: collecting garbage less often saves a third of the CPU.
     "GOGC": "400",
 }
-SECRET_VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+# Names by which credentials go: AWS's own, a CI system's tokens, whatever else a shell may hold.
+_SECRET = re.compile(r"(?i)(SECRET|TOKEN|PASSWORD|PASSWD|PRIVATE_KEY|API_KEY)(?!.*(FILE|PATH|URL|URI)$)")
+USER_AGENT = "TF_APPEND_USER_AGENT"
+"""What Terraform's providers add to the User-Agent of their calls."""
 SHORTEST_SECRET = 8
 HIDDEN = "(hidden)"
 
@@ -24,6 +28,11 @@ def scrubbed(caller: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str
     """Terraform's environment: the caller's without what it must not hear, then payinfra's `own`."""
     kept = {name: value for name, value in caller.items() if not is_unwanted(name)}
     return {**ALWAYS, **kept, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", **own}
+
+
+def with_user_agent(caller: Mapping[str, str], ours: str) -> dict[str, str]:
+    """The variable by which providers say whose calls theirs are: what the caller has in it, then ours."""
+    return {USER_AGENT: " ".join(part for part in (caller.get(USER_AGENT, ""), ours) if part)}
 
 
 def is_unwanted(name: str) -> bool:
@@ -43,9 +52,9 @@ def ignored_arguments(caller: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def secrets(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Credentials that must not be repeated, should an error message quote one."""
-    values = (environment.get(name, "") for name in SECRET_VARIABLES)
-    return tuple(value for value in values if len(value) >= SHORTEST_SECRET)
+    """Credentials that must not be repeated, should a message quote one; the longest first."""
+    values = {value for name, value in environment.items() if _SECRET.search(name)}
+    return tuple(sorted((value for value in values if len(value) >= SHORTEST_SECRET), key=len, reverse=True))
 
 
 def hide(text: str, secret_values: tuple[str, ...]) -> str:

@@ -91,6 +91,11 @@ class Plan:
         changes = any(change.action is not ChangeAction.READ for change in self.changes)
         return changes or bool(self.outputs) or (self.refresh_only and bool(self.drift))
 
+    @property
+    def adopts(self) -> bool:
+        """Whether applying the plan would take something into the state that exists already."""
+        return any(change.import_id for change in self.changes)
+
 
 GUARDED: Mapping[str, str] = MappingProxyType(
     {

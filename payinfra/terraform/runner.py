@@ -2,6 +2,7 @@
 
 import fcntl
 import itertools
+import logging
 import os
 import subprocess
 import threading
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from payinfra.correlation import run_id, user_agent
 from payinfra.errors import EnvironmentUnusable, Interrupted
 from payinfra.events import Emit, Notice, ignore
 from payinfra.terraform import environment as surroundings
@@ -30,6 +32,8 @@ from payinfra.terraform.imports import Import, placed
 from payinfra.terraform.jsonvalue import JsonValue, members, parse, parse_object
 from payinfra.terraform.plan import Plan, lost_replicas, shown_plan, updates_a_table
 from payinfra.terraform.state import Kept, kept
+
+logger = logging.getLogger(__name__)
 
 ERRORED_STATE = "errored.tfstate"
 NO_COLOUR = "-no-color"
@@ -229,7 +233,7 @@ class Terraform:
             raise self._unanswered("state list", done.stderr)
         return tuple(done.stdout.splitlines())
 
-    def state(self) -> tuple[Kept, ...]:
+    def resources(self) -> tuple[Kept, ...]:
         """What the state knows; empty where there is none. Waits for what a killed run left behind."""
         self._settle()
         done = self._question("state", "pull")
@@ -284,7 +288,8 @@ class Terraform:
             home=self._home,
             emit=self._emit,
         )
-        return surroundings.scrubbed(self._caller, {**variables, "TF_DATA_DIR": str(self.data_dir)})
+        own = {**variables, **surroundings.with_user_agent(self._caller, user_agent())}
+        return surroundings.scrubbed(self._caller, {**own, "TF_DATA_DIR": str(self.data_dir)})
 
     @contextmanager
     def _cache_to_itself(self) -> Iterator[None]:
@@ -361,7 +366,8 @@ class Terraform:
                 record = orphan.Record(orphan.identify(pid), orphan.identify(os.getpid()), spool)
                 until_the_end.enter_context(orphan.recorded(self._records, record))
 
-            log.write(f"# {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: terraform {command}\n")
+            log.write(f"# {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: terraform {command}, run {run_id()}\n")
+            logger.debug("%s %s in %s, log %s", self.binary.kind, command, self.folder, self.log)
             until_the_end.callback(spool.unlink, missing_ok=True)
             child = process.Child(
                 argv=(*self.binary.argv, command, *arguments),
@@ -374,6 +380,7 @@ class Terraform:
                 started=started,
             )
             ending = process.run(child, self._interrupts, patience=self._patience)
+            logger.debug("%s %s ended with %d", self.binary.kind, command, ending.code)
         if ending.interrupted:
             raise _interrupted(command, ending, self.log)
         if ending.code != 0:

@@ -151,7 +151,7 @@ def test_what_exists_is_taken_in_and_what_is_forgotten_goes_on(work: Work) -> No
 
     terraform.forget([BLOCKED])
     terraform.adopt([Import(BLOCKED, "adopted-at-once")])
-    assert {one.address: one.id for one in terraform.state()}[BLOCKED] == "adopted-at-once"
+    assert {one.address: one.id for one in terraform.resources()}[BLOCKED] == "adopted-at-once"
     with pytest.raises(TerraformFailed, match="already managing"):
         terraform.adopt([Import(BLOCKED, "another")])
 
@@ -162,17 +162,17 @@ def test_what_was_cut_off_is_kept_and_finished(work: Work) -> None:
         work.deploy()
     stack(work.folder)
     terraform = work.terraform()
-    cut_off = [one.address for one in terraform.state() if one.tainted]
+    cut_off = [one.address for one in terraform.resources() if one.tainted]
     assert cut_off == [BLOCKED]
     terraform.untaint(cut_off)
-    assert [one.address for one in terraform.state() if one.tainted] == []
+    assert [one.address for one in terraform.resources() if one.tainted] == []
     assert not any(change.address == BLOCKED for change in terraform.plan(work.plan).changes)
 
 
 def test_what_a_plan_would_create_is_known_beforehand(work: Work) -> None:
     terraform = work.terraform()
     terraform.init()
-    assert terraform.state() == ()
+    assert terraform.resources() == ()
     terraform.plan(work.plan)
     quick = terraform.creations(work.plan)[0]
     assert (quick.address, quick.type, quick.value("input")) == (

@@ -19,7 +19,17 @@ from payinfra.pipeline import Pipeline
 from payinfra.proof import Proof
 from payinfra.results import ChecksFailed, ProbesFailed
 from payinfra.settings import Settings, Target
-from payinfra.terraform import Binary, Change, ChangeAction, OutputValue, Plan, Version
+from payinfra.terraform import (
+    Binary,
+    Change,
+    ChangeAction,
+    Creation,
+    Import,
+    Kept,
+    OutputValue,
+    Plan,
+    Version,
+)
 from payinfra.terraform import Kind as TerraformKind
 from payinfra.terraform.plan import OutputChange
 from payinfra.tools import Toolbox
@@ -68,6 +78,7 @@ class ScriptedTerraform:
     calls: list[str] = field(default_factory=list)
     state: Mapping[str, OutputValue] | None = None
     breaks: bool = False
+    kept: tuple[Kept, ...] = ()
     binary: Binary = BINARY
 
     def init(self) -> None:
@@ -79,8 +90,10 @@ class ScriptedTerraform:
         *,
         destroy: bool = False,
         targets: Sequence[str] = (),
+        imports: Sequence[Import] = (),
     ) -> Plan:
-        self.calls.append(" ".join(["plan", *(["-destroy"] if destroy else []), *targets]))
+        adopted = (f"+{one.id}" for one in imports)
+        self.calls.append(" ".join(["plan", *(["-destroy"] if destroy else []), *targets, *adopted]))
         out.write_text("the plan")
         return self.plans.pop(0)(out)
 
@@ -93,6 +106,18 @@ class ScriptedTerraform:
         if self.breaks:
             raise ToolFailed("terraform apply failed")
         return values()
+
+    def resources(self) -> tuple[Kept, ...]:
+        return self.kept
+
+    def untaint(self, addresses: Sequence[str]) -> None:
+        self.calls.append(" ".join(["untaint", *addresses]))
+
+    def adopt(self, imports: Sequence[Import]) -> None:
+        self.calls.append(" ".join(["import", *(one.id for one in imports)]))
+
+    def creations(self, _plan: Path) -> tuple[Creation, ...]:
+        return ()
 
     def outputs(self) -> Mapping[str, OutputValue]:
         self.calls.append("output")

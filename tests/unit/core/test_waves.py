@@ -16,7 +16,7 @@ from payinfra.live import Live
 from payinfra.outputs import Outputs
 from payinfra.pipeline import Pipeline
 from payinfra.settings import Settings, Target
-from payinfra.terraform import Change, ChangeAction, OutputChange, OutputValue, Plan
+from payinfra.terraform import Change, ChangeAction, Import, Kept, OutputChange, OutputValue, Plan
 from payinfra.tools import Toolbox
 from payinfra.waves import Graph, Role, Wave, announced, waves
 from tests.unit.core.test_pipeline import BINARY, CLEAN, ENDPOINTS, values
@@ -332,8 +332,16 @@ class ShippingTerraform:
     def init(self) -> None:
         self.planned = self.first
 
-    def plan(self, out: Path, *, destroy: bool = False, targets: Sequence[str] = ()) -> Plan:
+    def plan(
+        self,
+        out: Path,
+        *,
+        destroy: bool = False,
+        targets: Sequence[str] = (),
+        imports: Sequence[Import] = (),
+    ) -> Plan:
         assert not destroy
+        assert not imports
         self.calls.append(" ".join(["plan", *targets]))
         out.write_text("the plan")
         if targets:
@@ -341,6 +349,9 @@ class ShippingTerraform:
         elif len(self.calls) > 1:
             self.planned = updates(*CODE[::2])
         return self.later.get(tuple(targets), self.planned)
+
+    def resources(self) -> tuple[Kept, ...]:
+        return ()
 
     def show(self, _file: Path) -> Plan:
         return self.first

@@ -505,12 +505,12 @@ def test_marks_are_taken_off_one_by_one(bench: Bench, calls: Calls) -> None:
 def test_the_state_is_read(bench: Bench) -> None:
     instance = {"status": "tainted", "attributes": {"id": "payment-a-payments"}}
     table = {"mode": "managed", "type": "aws_dynamodb_table", "name": "payments", "instances": [instance]}
-    found = bench.terraform({"state pull": [["out", json.dumps({"resources": [table]})]]}).state()
+    found = bench.terraform({"state pull": [["out", json.dumps({"resources": [table]})]]}).resources()
     assert [(one.address, one.id, one.tainted) for one in found] == [(TABLE, "payment-a-payments", True)]
-    assert bench.terraform({}).state() == ()
+    assert bench.terraform({}).resources() == ()
     assert not bench.log.exists()
     with pytest.raises(TerraformFailed, match="terraform state pull failed: no access"):
-        bench.terraform({"state pull": [["err", "no access"], ["exit", 1]]}).state()
+        bench.terraform({"state pull": [["err", "no access"], ["exit", 1]]}).resources()
 
 
 def test_what_a_plan_would_create_is_read(bench: Bench, calls: Calls, tmp_path: Path) -> None:
