@@ -33,7 +33,7 @@ def _parts(report: DrillReport) -> Iterator[RenderableType]:
     for reason in content.why(report):
         yield Text(f"  {visible(reason)}", style="red")
     yield Text("\nNext:")
-    yield next_commands(content.next_steps(report))
+    yield next_commands((visible(command), purpose) for command, purpose in content.next_steps(report))
 
 
 def _section(section: content.Section) -> Iterator[RenderableType]:

@@ -8,8 +8,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from payinfra.aws import Aws
-from payinfra.status import region_status, written
+from payinfra.drill.journal import Header, Journal
+from payinfra.drill.reports import save
+from payinfra.status import gather, region_status, written
 from tests.unit.probes.conftest import EAST, outputs
+from tests.unit.report.drill.conftest import PERFECT
 
 Reply = Callable[[], Mapping[str, Any]]
 
@@ -59,3 +62,16 @@ def test_an_environment_that_was_not_deployed_from_here_has_no_date(tmp_path: Pa
     assert written(tmp_path / "outputs.json") is None
     (tmp_path / "outputs.json").write_text("{}")
     assert written(tmp_path / "outputs.json") is not None
+
+
+def test_the_drills_beside_the_outputs_are_looked_at(tmp_path: Path) -> None:
+    drills = tmp_path / "drills"
+    save(PERFECT, drills / PERFECT.id)
+    Journal.begin(
+        drills / "20990101T000000Z-aaaa",
+        Header("20990101T000000Z-aaaa", "demo", "local", "0" * 12, ("a", "b"), (), PERFECT.began, "x"),
+    )
+    aws = Answering(health=observed, alarms=lambda: {"MetricAlarms": []})
+    found = gather("demo", "local", outputs(), aws, tmp_path / "outputs.json")
+    assert found.drill == PERFECT
+    assert found.unrestored == ("20990101T000000Z-aaaa",)
