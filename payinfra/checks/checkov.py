@@ -1,6 +1,11 @@
 """A second opinion: checkov, when somebody has it, over the same file. Its findings are shown, never gate.
 
-It runs as a process of its own, because it pins boto3. With nothing to evaluate it exits 0 and prints a
+It runs as a process of its own, because it pins boto3, and over a copy without the section `terraform`: it
+cannot read one that has more than blocks in it, such as `required_version`, and then reads nothing of the
+file (seen with 3.3.30; `handle_block_type` in `terraform_json/parser.py`). No check of its is about that
+section. For most findings it knows a resource's name only (`resource.audit`): the type is looked up.
+
+With nothing to evaluate it exits 0 and prints a
 bare summary; that, like anything else that is no report, is an ERROR here: an opinion that was asked for and
 not given. Source of the report's form: checkov 3.3.30, `common/output/report.py` and
 `common/runners/runner_registry.py` (a list of reports, one report, or the summary alone).
@@ -8,6 +13,7 @@ not given. Source of the report's form: checkov 3.3.30, `common/output/report.py
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +24,11 @@ from payinfra.checks.runner import Judged, Record, Site
 from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict
 
 LIMIT_SECONDS = 600
+_COPY = "cdk.tf.json"
+_HOW = (
+    *("--framework", "terraform_json", "--output", "json", "--quiet", "--compact"),
+    *("--soft-fail", "--skip-download"),
+)
 RULE = Rule(
     id="PI-CKV-001",
     title="checkov evaluated the file",
@@ -74,11 +85,15 @@ def advise(executable: Path, files: Sequence[str], run: Run = run_process) -> Ju
 
 
 def _ask(executable: Path, file: str, run: Run) -> tuple[list[Finding], Verdict]:
-    command = (
-        str(executable), "--file", file, "--framework", "terraform_json", "--output", "json",
-        "--quiet", "--compact", "--soft-fail", "--skip-download",
-    )  # fmt: skip
-    done = run(command)
+    try:
+        document: object = json.loads(Path(file).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as problem:
+        return [], Verdict.error(f"the file cannot be read again: {problem}")
+    sections = document if isinstance(document, Mapping) else {}
+    with tempfile.TemporaryDirectory(prefix="payinfra-checkov-") as folder:
+        copy = Path(folder) / _COPY
+        copy.write_text(json.dumps({name: part for name, part in sections.items() if name != "terraform"}))
+        done = run((str(executable), "--file", str(copy), *_HOW))
     if done.code != 0:
         lines = done.stderr.strip().splitlines() or ["it said nothing"]
         ended = "failed" if done.code is None else f"exited with {done.code}"
@@ -89,7 +104,8 @@ def _ask(executable: Path, file: str, run: Run) -> tuple[list[Finding], Verdict]
         return [], Verdict.error("checkov printed no report")
     evaluated = sum(_count(one, "passed") + _count(one, "failed") for one in reports)
     unread = sum(_count(one, "parsing_errors") for one in reports)
-    findings = [_finding(entry, file) for one in reports for entry in _failures(one)]
+    types = _types(sections.get("resource"))
+    findings = [_finding(entry, file, types) for one in reports for entry in _failures(one)]
     if unread or not evaluated:
         return findings, Verdict.error(
             "checkov could not read the file" if unread else "checkov evaluated nothing"
@@ -117,7 +133,23 @@ def _failures(report: Mapping[str, object]) -> list[Mapping[str, object]]:
     return [entry for entry in failed if isinstance(entry, Mapping)] if isinstance(failed, list) else []
 
 
-def _finding(entry: Mapping[str, object], file: str) -> Finding:
+def _types(resources: object) -> Mapping[str, Sequence[str]]:
+    """The types of the resources of each name."""
+    found: dict[str, list[str]] = {}
+    for kind, named in resources.items() if isinstance(resources, Mapping) else ():
+        for name in named if isinstance(named, Mapping) else ():
+            found.setdefault(name, []).append(kind)
+    return found
+
+
+def _address(resource: str, types: Mapping[str, Sequence[str]]) -> str:
+    """A resource's address, where checkov gives its name only and that is one resource's."""
+    kind, _, name = resource.partition(".")
+    known = types.get(name, ())
+    return f"{known[0]}.{name}" if kind == "resource" and len(known) == 1 else resource
+
+
+def _finding(entry: Mapping[str, object], file: str, types: Mapping[str, Sequence[str]]) -> Finding:
     def text(key: str, default: str) -> str:
         value = entry.get(key)
         return value if isinstance(value, str) and value else default
@@ -129,7 +161,7 @@ def _finding(entry: Mapping[str, object], file: str) -> Finding:
         verdict=Kind.WARN,
         severity=severities.get(text("severity", "").lower(), Severity.LOW),
         title=title,
-        address=text("resource", ""),
+        address=_address(text("resource", ""), types),
         message=f"checkov: {title}",
         fix=text("guideline", "See checkov's policy index for this id."),
         risk="As checkov sees it; this is advice and never fails the gate.",

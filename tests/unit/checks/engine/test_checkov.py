@@ -2,8 +2,10 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,42 +24,114 @@ SUMMARY = {"passed": 3, "failed": 1, "skipped": 0, "parsing_errors": 0, "resourc
 REPORT = {"check_type": "terraform_json", "results": {"failed_checks": [FAILURE]}, "summary": SUMMARY}
 
 
-def ask(stdout: object = REPORT, code: int | None = 0, stderr: str = "") -> Judged:
+STACK = {
+    "terraform": {"required_version": ">= 1.10"},
+    "resource": {
+        "//": "not a block",
+        "aws_s3_bucket": {"audit": {}, "twice": {}},
+        "aws_sns_topic": {"alarms": {}, "twice": {}},
+    },
+}
+
+
+@dataclass
+class Checkov:
+    """One that ends as it is told, and keeps what it was given."""
+
+    ends: Finished
+    given: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, command: Sequence[str]) -> Finished:
+        assert command[0] == "/bin/checkov"
+        file = Path(command[command.index("--file") + 1])
+        assert file.name == "cdk.tf.json"
+        self.given = json.loads(file.read_text())
+        return self.ends
+
+
+Ask = Callable[..., Judged]
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Ask:
     """Checkov's opinion, where it ends like this."""
 
-    def run(command: Sequence[str]) -> Finished:
-        assert command[0] == "/bin/checkov"
-        assert command[command.index("--file") + 1] == "cdk.tf.json"
-        return Finished(code, stdout if isinstance(stdout, str) else json.dumps(stdout), stderr)
+    def judged(
+        stdout: object = REPORT, code: int | None = 0, stderr: str = "", stack: object = STACK
+    ) -> Judged:
+        file = tmp_path / "stack.tf.json"
+        file.write_text(json.dumps(stack))
+        ends = Finished(code, stdout if isinstance(stdout, str) else json.dumps(stdout), stderr)
+        return advise(Path("/bin/checkov"), [str(file)], Checkov(ends).run)
 
-    return advise(Path("/bin/checkov"), ["cdk.tf.json"], run)
+    return judged
 
 
-def test_its_failures_are_warnings_under_its_own_ids() -> None:
+def test_its_failures_are_warnings_under_its_own_ids(ask: Ask, tmp_path: Path) -> None:
     judged = ask()
 
     (finding,) = judged.findings
     assert (finding.id, finding.verdict, finding.severity) == ("CKV_AWS_21", Kind.WARN, Severity.LOW)
-    assert (finding.address, finding.file) == ("aws_s3_bucket.audit", "cdk.tf.json")
+    assert (finding.address, finding.file) == (
+        "aws_s3_bucket.audit",
+        str(tmp_path / "stack.tf.json"),
+    )
     assert finding.fix == "https://docs.example/21"
     assert judged.result.counts == {Kind.PASS: 1, Kind.WARN: 1}
     assert judged.result.message == "checkov evaluated 4 checks"
 
 
-def test_a_severity_that_it_gives_is_kept() -> None:
+def test_it_is_given_all_but_the_section_that_it_cannot_read(tmp_path: Path) -> None:
+    file = tmp_path / "cdk.tf.json"
+    file.write_text(json.dumps(STACK))
+    checkov = Checkov(Finished(0, json.dumps(REPORT), ""))
+
+    advise(Path("/bin/checkov"), [str(file)], checkov.run)
+
+    assert checkov.given == {"resource": STACK["resource"]}
+
+
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ("resource.alarms", "aws_sns_topic.alarms"),
+        ("resource.twice", "resource.twice"),
+        ("resource.unknown", "resource.unknown"),
+        ("aws_s3_bucket.audit", "aws_s3_bucket.audit"),
+    ],
+)
+def test_a_resource_that_it_names_only_gets_its_type(ask: Ask, said: str, address: str) -> None:
+    report = {**REPORT, "results": {"failed_checks": [{**FAILURE, "resource": said}]}}
+
+    assert [one.address for one in ask(report).findings] == [address]
+
+
+@pytest.mark.parametrize("stack", [{}, [], {"resource": []}, {"resource": {"aws_s3_bucket": [{}]}}])
+def test_odd_files_are_its_to_judge(ask: Ask, stack: object) -> None:
+    assert [one.address for one in ask(stack=stack).findings] == ["aws_s3_bucket.audit"]
+
+
+def test_a_file_that_has_gone_meanwhile_is_an_error(tmp_path: Path) -> None:
+    judged = advise(Path("/bin/checkov"), [str(tmp_path / "gone.tf.json")], Checkov(Finished(0, "", "")).run)
+
+    assert [one.verdict for one in judged.findings] == [Kind.ERROR]
+    assert "cannot be read again" in judged.findings[0].message
+
+
+def test_a_severity_that_it_gives_is_kept(ask: Ask) -> None:
     report = {**REPORT, "results": {"failed_checks": [{**FAILURE, "severity": "CRITICAL"}, {}, 3]}}
 
     assert [one.severity for one in ask([report]).findings] == [Severity.CRITICAL, Severity.LOW]
 
 
-def test_several_reports_are_added_up() -> None:
+def test_several_reports_are_added_up(ask: Ask) -> None:
     judged = ask([REPORT, {**REPORT, "results": {}}, {"results": 3, "summary": 4}])
 
     assert judged.result.message == "checkov evaluated 8 checks"
     assert len(judged.findings) == 1
 
 
-def test_without_failures_there_is_nothing_to_show() -> None:
+def test_without_failures_there_is_nothing_to_show(ask: Ask) -> None:
     judged = ask({"results": {"failed_checks": []}, "summary": {"passed": 1}})
 
     assert judged.findings == ()
@@ -65,23 +139,35 @@ def test_without_failures_there_is_nothing_to_show() -> None:
 
 
 @pytest.mark.parametrize(
-    ("judged", "said"),
+    ("stdout", "said"),
     [
-        (ask({"passed": 0, "failed": 0, "parsing_errors": 0, "resource_count": 0}), "evaluated nothing"),
-        (ask({**REPORT, "summary": {"passed": "many"}, "results": {}}), "evaluated nothing"),
-        (ask({"summary": {"passed": 3, "parsing_errors": 1}}), "could not read the file"),
-        (ask(""), "printed no report"),
-        (ask("[]"), "printed no report"),
-        (ask("3"), "printed no report"),
-        (ask("[" * 100_000), "printed no report"),
-        (ask(code=2, stderr="Traceback\nValueError: x\n"), "exited with 2: ValueError: x"),
-        (ask(code=1), "exited with 1: it said nothing"),
-        (ask(code=None, stderr="it did not start: No such file"), "failed: it did not start"),
+        ({"passed": 0, "failed": 0, "parsing_errors": 0, "resource_count": 0}, "evaluated nothing"),
+        ({**REPORT, "summary": {"passed": "many"}, "results": {}}, "evaluated nothing"),
+        ({"summary": {"passed": 3, "parsing_errors": 1}}, "could not read the file"),
+        ("", "printed no report"),
+        ("[]", "printed no report"),
+        ("3", "printed no report"),
+        ("[" * 100_000, "printed no report"),
     ],
 )
-def test_no_opinion_is_an_error(judged: Judged, said: str) -> None:
-    error = judged.findings[-1]
+def test_no_opinion_is_an_error(ask: Ask, stdout: object, said: str) -> None:
+    is_error(ask(stdout), said)
 
+
+@pytest.mark.parametrize(
+    ("code", "stderr", "said"),
+    [
+        (2, "Traceback\nValueError: x\n", "exited with 2: ValueError: x"),
+        (1, "", "exited with 1: it said nothing"),
+        (None, "it did not start: No such file", "failed: it did not start"),
+    ],
+)
+def test_a_bad_end_is_an_error(ask: Ask, code: int | None, stderr: str, said: str) -> None:
+    is_error(ask(code=code, stderr=stderr), said)
+
+
+def is_error(judged: Judged, said: str) -> None:
+    error = judged.findings[-1]
     assert (error.id, error.verdict) == ("PI-CKV-001", Kind.ERROR)
     assert said in error.message
     assert judged.result.counts[Kind.ERROR] == 1
