@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from payinfra.commands.edges import FormatOption, stderr, stdout
+from payinfra.commands.edges import FormatOption, YesOption, needs_a_person, session, stderr, stdout
 from payinfra.errors import EnvironmentUnusable, ExitCode, UsageProblem
 from payinfra.formats import Format
-from payinfra.options import ACCOUNT, with_settings
+from payinfra.options import ACCOUNT, STACK, with_settings
 
 if TYPE_CHECKING:
     from payinfra.aws import Aws
@@ -74,6 +74,49 @@ def reap(
     if not found.is_whole:
         raise typer.Exit(outcome.exit_code or ExitCode.UNUSABLE_ENVIRONMENT)
     raise typer.Exit(outcome.exit_code)
+
+
+@app.command("rotate-key")
+@with_settings(STACK)
+def rotate_key(
+    settings: "Settings",
+    *,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Remove the former key: its clients are refused from then on.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--status", help="Only say how far a rotation has come.")] = False,
+    yes: YesOption = False,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Give the API another key without an outage: both are valid until --finish removes the former one."""
+    from payinfra import tools
+    from payinfra.lock import exclusive
+    from payinfra.report import rotation as report
+    from payinfra.rotation import rotating
+    from payinfra.rotation.keys import Keys
+
+    if finish and show:
+        raise UsageProblem("--finish and --status do not go together.", "Give one of them.")
+    if show:
+        with session(settings) as view:
+            outputs = view.pipeline.outputs()
+        keys = Keys(outputs, tools.aws(settings, tools.local_addresses(settings)))
+        report.rotation(stdout(), keys.look(), settings, fmt)
+        return
+    needs_a_person(yes, "rotate-key")
+    with session(settings) as view:
+        if finish:
+            outputs = view.pipeline.outputs()
+            keys = Keys(outputs, tools.aws(settings, tools.local_addresses(settings)))
+            view.agree(yes, "Remove the former API key? Clients that still use it are refused.")
+            with exclusive(settings.work_dir, "rotate-key"):
+                removed = rotating.finish(outputs, keys)
+            report.removed(stdout(), removed, fmt)
+            return
+        view.agree(yes, f"Give {settings.env} another API key, beside the one in use?")
+        with view.pipeline.bench("rotate-key") as bench:
+            rotation = rotating.begin(bench, Keys(bench.outputs, bench.aws))
+    report.rotation(stdout(), rotation, settings, fmt)
 
 
 def _census(settings: "Settings") -> "tuple[Aws, Census]":

@@ -51,7 +51,7 @@ NAMESPACES: dict[str, tuple[Callable[[Names], list[str]], str, int]] = {
         512,
     ),
     "REST API": (lambda n: [n.api], r".+", 1024),
-    "API key": (lambda n: [n.api_key], r".+", 1024),
+    "API key": (lambda n: [n.api_key, n.next_api_key, n.former_api_key], r".+", 1024),
     "usage plan": (lambda n: [n.usage_plan], r".+", 1024),
     "SNS topic": (lambda n: [n.topic], r"[a-zA-Z0-9_-]+", 100),
     "CloudWatch alarm": (

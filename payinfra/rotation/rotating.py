@@ -1,0 +1,56 @@
+"""The two halves of a rotation: a new key beside the old one, and the end of the old one."""
+
+from collections.abc import Mapping
+
+from payinfra.errors import GateFailed
+from payinfra.outputs import Outputs
+from payinfra.pipeline import Bench
+from payinfra.rotation.adopting import Adoption
+from payinfra.rotation.keys import Keys
+from payinfra.rotation.model import Removed, Rotation
+
+
+def begin(bench: Bench, keys: Keys) -> Rotation:
+    """Make another key the environment's, in both regions; the former one stays valid.
+
+    The parameter holds the new key before the state follows. A run that was killed is taken up where it
+    ended, and one after the end of the first changes nothing.
+
+    Raises:
+        GateFailed: an API does not accept the new key.
+        EnvironmentUnusable, ToolFailed: as for a deployment.
+    """
+    with bench.stage("new key") as stage:
+        made = keys.make()
+        stage.detail = "accepted in both regions, and published"
+    if not _is_in_state(bench.outputs, made):
+        adoption = Adoption.of(bench.manifest, bench.outputs, made)
+        with bench.stage("state"):
+            bench.terraform.forget(adoption.forget)
+            keys.hand_over()
+            bench.terraform.adopt(adoption.imports)
+        with bench.stage("outputs"):
+            plan = bench.terraform.plan(bench.plan_file, refresh_only=True, targets=adoption.targets)
+            bench.keep(bench.terraform.apply(plan.file))
+    return keys.look()
+
+
+def finish(outputs: Outputs, keys: Keys) -> Removed:
+    """Remove the former keys. Nothing is left to do where there is none.
+
+    Raises:
+        GateFailed: the rotation has not come so far that only the new key is the environment's.
+    """
+    found = keys.look()
+    current = {each.region: each.current.id for each in found.regions if each.current is not None}
+    if any(each.following for each in found.regions) or not _is_in_state(outputs, current):
+        raise GateFailed(
+            "The new API key is not the environment's yet: the rotation was cut off.",
+            f"Run `payinfra rotate-key --env {found.env}` again, then this.",
+        )
+    return Removed(found.env, keys.remove_former())
+
+
+def _is_in_state(outputs: Outputs, keys: Mapping[str, str]) -> bool:
+    """Whether the outputs name these keys, region to id: they follow the state."""
+    return all(keys.get(region.region) == region.api_key_id for region in outputs.regions)
