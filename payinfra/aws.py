@@ -1,11 +1,14 @@
 """The only module that builds boto3 clients. Region and endpoint come in here and nowhere else."""
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from payinfra.correlation import user_agent
 from payinfra.errors import EnvironmentUnusable
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_sts import STSClient
+
+logger = logging.getLogger(__name__)
 
 GLOBAL_SERVICES = frozenset({"iam", "route53", "sts"})
 """Services whose calls go to the embedded AWS's global port, which no region's blackout touches."""
@@ -188,16 +193,19 @@ class Aws:
             retries={"total_max_attempts": self.attempts, "mode": "standard"},
             max_pool_connections=32,
             s3={"addressing_style": "path"} if self.endpoints else {},
+            user_agent_extra=user_agent(),
         )
         if not self._sessions:
             # One for all clients: it reads each service's description once.
             self._sessions.append(self._session(region))
-        return self._sessions[0].client(
+        client = self._sessions[0].client(
             service,
             region_name=region,
             config=config,
             endpoint_url=None if self.endpoints is None else self.endpoints.url(service, region),
         )
+        client.meta.events.register("after-call", partial(_note, service, region))
+        return client
 
     def _session(self, region: str) -> "Session":
         """What makes clients, with the caller's credentials or the role's."""
@@ -215,3 +223,12 @@ class Aws:
             endpoint_url=None if self.endpoints is None else self.endpoints.url("sts", region),
         )
         return assumed(self.role_arn, sts)
+
+
+def _note(service: str, region: str, *, http_response: Any, model: Any, **_other: object) -> None:
+    """Log that a call was answered, without what was said: that may be secret.
+
+    Called by botocore with the event `after-call`.
+    """
+    answer = http_response.headers.get("x-amzn-requestid", "-")
+    logger.debug("%s %s %s: %d, request %s", region, service, model.name, http_response.status_code, answer)

@@ -4,12 +4,14 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
 from payinfra.commands import account, checking, drill, drills, local, machine, stages, team
 from payinfra.commands.edges import stderr
-from payinfra.errors import ExitCode, PayinfraError
+from payinfra.errors import ExitCode, Interrupted, PayinfraError
+from payinfra.formats import LOG_FORMAT_VARIABLE, LogFormat
 
 app = typer.Typer(
     name="payinfra",
@@ -22,17 +24,41 @@ for commands in (stages, drill, drills, checking, team, machine, local, account)
     app.add_typer(commands.app)
 
 
+@app.callback()
+def conversation(
+    context: typer.Context,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            envvar="PAYINFRA_VERBOSE",
+            help="Show each call to AWS and each run of Terraform on stderr.",
+        ),
+    ] = False,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(
+            "--log-format", envvar=LOG_FORMAT_VARIABLE, help="How the conversation on stderr is written."
+        ),
+    ] = LogFormat.TEXT,
+) -> None:
+    """Options of all commands, written before the command's name."""
+    os.environ[LOG_FORMAT_VARIABLE] = log_format.value
+    if verbose:
+        from payinfra.report import log
+
+        context.with_resource(log.logging_to(log.Verbose(log.JsonLines(), log_format)))
+
+
 def main(run: Callable[[], object] = app) -> None:
     """The console script: every failure becomes one message and the right exit code."""
     try:
         run()
     except PayinfraError as error:
-        from payinfra.report.results import problem
-
-        problem(stderr(), error)
+        _tell(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        stderr().print("Interrupted.")
+        _tell(Interrupted("Interrupted."), in_short=True)
         sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # Whoever read stdout has seen enough. What is still buffered must not fail at exit.
@@ -42,6 +68,18 @@ def main(run: Callable[[], object] = app) -> None:
         traceback.print_exc()
         stderr().print("This is a bug in payinfra. Please report it with the lines above.")
         sys.exit(ExitCode.BUG)
+
+
+def _tell(error: PayinfraError, *, in_short: bool = False) -> None:
+    """The last word of a command that failed."""
+    from payinfra.report import log, results
+
+    if log.log_format() is LogFormat.JSON:
+        log.JsonLines().problem(error)
+    elif in_short:
+        stderr().print(error.what)
+    else:
+        results.problem(stderr(), error)
 
 
 if __name__ == "__main__":  # pragma: no cover

@@ -29,3 +29,14 @@ class DrillFormat(StrEnum):
     MARKDOWN = "markdown"
     HTML = "html"
     JUNIT = "junit"
+
+
+LOG_FORMAT_VARIABLE = "PAYINFRA_LOG_FORMAT"
+"""Where the chosen one is, for child processes too."""
+
+
+class LogFormat(StrEnum):
+    """How the conversation on stderr is written."""
+
+    TEXT = "text"
+    JSON = "json"

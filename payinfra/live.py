@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from payinfra.aws import Aws
+from payinfra.correlation import user_agent
 from payinfra.errors import EnvironmentUnusable
 from payinfra.events import Emit, Notice
 from payinfra.naming import FUNCTION_ALIAS
@@ -23,7 +24,7 @@ SERVES_WITHIN_S = 15.0
 
 
 def _client_of_the_apis() -> httpx.Client:
-    return httpx.Client(timeout=10.0)
+    return httpx.Client(timeout=10.0, headers={"User-Agent": user_agent()})
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from payinfra.aws import Aws
+from payinfra.correlation import user_agent
 from payinfra.errors import GateFailed
 from payinfra.outputs import Outputs, RegionOutputs
 
@@ -44,7 +45,7 @@ def cross_region_payments(
     Raises:
         GateFailed: a region refused the payment, or the other did not show it within `within_s` seconds.
     """
-    with http or httpx.Client(timeout=10.0) as client:
+    with http or httpx.Client(timeout=10.0, headers={"User-Agent": user_agent()}) as client:
         keys = {region.region: _api_key(aws, region) for region in (outputs.primary, outputs.secondary)}
 
         def prove(here: RegionOutputs, there: RegionOutputs) -> Proof:

@@ -25,6 +25,8 @@ from payinfra.events import (
     StageSkipped,
     StageStarted,
 )
+from payinfra.formats import LogFormat
+from payinfra.report import log
 from payinfra.report.findings.visible import visible_lines
 
 SHOWN_IN_PROGRESS = 8
@@ -185,5 +187,7 @@ def live(console: Console) -> Iterator[Watch]:
 
 
 def watching(console: Console) -> AbstractContextManager[Watch]:
-    """The live view where there is a terminal that can show one, else plain lines."""
+    """JSON lines where they are asked for, a live view on a terminal that can show one, else plain lines."""
+    if log.log_format() is LogFormat.JSON:
+        return nullcontext(Watch(log.JsonLines().event))
     return live(console) if console.is_terminal and not console.is_dumb_terminal else plain(console)

@@ -11,6 +11,8 @@ from rich.text import Text
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.results import ProbeResult, Tell
 from payinfra.checks.verdicts import Kind
+from payinfra.formats import LogFormat
+from payinfra.report import log
 
 _STYLES = {
     Kind.PASS: "green",
@@ -83,13 +85,34 @@ def _cell(result: ProbeResult | None) -> Text:
 
 @contextmanager
 def watching(console: Console) -> Iterator[Tell]:
-    """Where results are told to while probes run: on a terminal a table, else what is not quiet, by lines."""
+    """Where results are told to while probes run: on a terminal a table, else what is not quiet, by lines.
+
+    As JSON where log lines are: each result, quiet or not.
+    """
+    if log.log_format() is LogFormat.JSON:
+        yield lambda result: _json(log.JsonLines(), result)
+        return
     if not console.is_terminal or console.is_dumb_terminal:
         yield lambda result: _plain(console, result)
         return
     board = Board()
     with Live(board, console=console, refresh_per_second=8, transient=True, vertical_overflow="crop"):
         yield board.take
+
+
+def _json(lines: log.JsonLines, result: ProbeResult) -> None:
+    kind = worst(result)
+    level = "info" if kind in (Kind.PASS, Kind.NOT_APPLICABLE) else "warning"
+    fields = {
+        "id": result.rule.id,
+        "where": result.where,
+        "verdict": kind.value,
+        "seconds": round(result.seconds, 3),
+        "message": "; ".join(
+            dict.fromkeys(verdict.message for verdict in result.verdicts if verdict.message)
+        ),
+    }
+    lines.line(level, "probe", fields)
 
 
 def _plain(console: Console, result: ProbeResult) -> None:

@@ -54,7 +54,8 @@ def ignored_arguments(caller: Mapping[str, str]) -> tuple[str, ...]:
 def secrets(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Credentials that must not be repeated, should a message quote one; the longest first."""
     values = {value for name, value in environment.items() if _SECRET.search(name)}
-    return tuple(sorted((value for value in values if len(value) >= SHORTEST_SECRET), key=len, reverse=True))
+    long_enough = (value for value in values if len(value) >= SHORTEST_SECRET)
+    return tuple(sorted(long_enough, key=lambda value: (-len(value), value)))
 
 
 def hide(text: str, secret_values: tuple[str, ...]) -> str:

@@ -366,7 +366,7 @@ class Terraform:
                 record = orphan.Record(orphan.identify(pid), orphan.identify(os.getpid()), spool)
                 until_the_end.enter_context(orphan.recorded(self._records, record))
 
-            log.write(f"# {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: terraform {command}, run {run_id()}\n")
+            log.write(f"# {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, run {run_id()}: terraform {command}\n")
             logger.debug("%s %s in %s, log %s", self.binary.kind, command, self.folder, self.log)
             until_the_end.callback(spool.unlink, missing_ok=True)
             child = process.Child(

@@ -11,6 +11,8 @@ from typing import Protocol
 
 import httpx
 
+from payinfra.correlation import user_agent
+
 TIMEOUT_S = 5.0
 
 
@@ -67,7 +69,8 @@ class HttpxHttp:
 def make_client() -> httpx.Client:
     """A client for many threads, that follows no redirect and takes no proxy from the environment."""
     limits = httpx.Limits(max_connections=64)
-    return httpx.Client(timeout=TIMEOUT_S, limits=limits, trust_env=False)
+    headers = {"User-Agent": user_agent()}
+    return httpx.Client(timeout=TIMEOUT_S, limits=limits, trust_env=False, headers=headers)
 
 
 class Tls(Protocol):
