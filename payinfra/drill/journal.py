@@ -11,10 +11,15 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from payinfra.drill.mutations import Mutation, from_json, to_json
 from payinfra.errors import EnvironmentUnusable, NotRestored
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 FILE = "journal.jsonl"
 VERSION = 1
@@ -355,17 +360,22 @@ def _sync_folder(folder: Path, sync: Callable[[int], None]) -> None:
         os.close(descriptor)
 
 
-def _header_to_json(header: Header) -> dict[str, object]:
+@cache
+def _header_adapter() -> "TypeAdapter[Header]":
     from pydantic import TypeAdapter
 
-    fields: dict[str, object] = TypeAdapter(Header).dump_python(header, mode="json")
+    return TypeAdapter(Header)
+
+
+def _header_to_json(header: Header) -> dict[str, object]:
+    fields: dict[str, object] = _header_adapter().dump_python(header, mode="json")
     return fields
 
 
 def _header_from_json(line: dict[str, object]) -> Header | None:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        return TypeAdapter(Header).validate_json(json.dumps(line), strict=True)
+        return _header_adapter().validate_json(json.dumps(line), strict=True)
     except ValidationError:
         return None

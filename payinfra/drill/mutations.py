@@ -8,12 +8,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar, assert_never
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar, assert_never
 
 from payinfra.aws import LOCAL_ACCESS_KEY, Endpoints
 from payinfra.errors import EnvironmentUnusable
 from payinfra.naming import DRILL_SCHEDULE_GROUP, HEALTH_METRICS_REGION
 from payinfra.outputs import Outputs
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 ROUTE53_REGION = HEALTH_METRICS_REGION
 """Where Route 53's control plane is (Route 53 developer guide, "Amazon Route 53 and AWS Regions")."""
@@ -134,9 +138,7 @@ _KINDS: Mapping[str, type[Mutation]] = {
 
 def to_json(mutation: Mutation) -> dict[str, object]:
     """The mutation as the journal keeps it."""
-    from pydantic import TypeAdapter
-
-    fields: dict[str, object] = TypeAdapter(type(mutation)).dump_python(mutation, mode="json")
+    fields: dict[str, object] = _adapters()[mutation.kind].dump_python(mutation, mode="json")
     return {"kind": mutation.kind, **fields}
 
 
@@ -146,18 +148,24 @@ def from_json(value: object) -> Mutation:
     Raises:
         EnvironmentUnusable: this version knows no such mutation, or it is not whole.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     match value:
         case {"kind": str(kind), **fields} if kind in _KINDS:
             try:
-                found: Mutation = TypeAdapter(_KINDS[kind]).validate_json(json.dumps(fields), strict=True)
+                return _adapters()[kind].validate_json(json.dumps(fields), strict=True)
             except ValidationError as error:
                 where = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])
                 raise EnvironmentUnusable(f"A mutation {kind} lacks a good {where}.", _NEWER) from None
-            return found
         case _:
             raise EnvironmentUnusable(f"This payinfra knows no mutation {value!r}.", _NEWER)
+
+
+@cache
+def _adapters() -> Mapping[str, "TypeAdapter[Mutation]"]:
+    from pydantic import TypeAdapter
+
+    return {name: TypeAdapter(kind) for name, kind in _KINDS.items()}
 
 
 _NEWER = "Restore with the version of payinfra that began the drill, or put it back by hand."
