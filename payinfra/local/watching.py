@@ -8,13 +8,14 @@ there.
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from payinfra.local.asgi import Request, Response
 from payinfra.local.emulator import Emulator
 from payinfra.local.emulator_environment import ACCOUNT
 from payinfra.local.endpoints import GLOBAL_REGION
+from payinfra.local.pace import Pace
 from payinfra.local.replication import Write
 
 TICK_S = 5.0
@@ -39,7 +40,7 @@ class Observation(Protocol):
 
 
 def judge(
-    alarm: Mapping[str, Any], points: Sequence[Point], statistic: Statistic, now: float, scale: float
+    alarm: Mapping[str, Any], points: Sequence[Point], statistic: Statistic, age: Callable[[float], float]
 ) -> str:
     """An alarm's state, by the rules of "Evaluating an alarm" in the CloudWatch user guide.
 
@@ -49,25 +50,23 @@ def judge(
 
     Args:
         points: those of the alarm's own metric and dimensions.
-        now: seconds since the epoch.
-        scale: what the period is divided by.
+        age: how long a moment, in seconds since the epoch, is ago in the emulated world.
     """
-    period = alarm["Period"] / scale
+    period = alarm["Period"]
     count = alarm["EvaluationPeriods"]
     needed = alarm.get("DatapointsToAlarm") or count
     name = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
     known: list[bool] = []
     missing = 0
     for place in range(count):
-        end = now - place * period
-        within = [point for point in points if end - period < point["Timestamp"] <= end]
+        within = [point for point in points if 0 <= age(point["Timestamp"]) - place * period < period]
         value = statistic(within, name) if within else None
         if value is None:
             missing += 1
         else:
             known.append(_breaches(value, alarm["ComparisonOperator"], alarm["Threshold"]))
     state = str(alarm["StateValue"])
-    if not known and now - alarm["AlarmConfigurationUpdatedTimestamp"] < count * period:
+    if not known and age(alarm["AlarmConfigurationUpdatedTimestamp"]) < count * period:
         return state
     match alarm.get("TreatMissingData"):
         case "breaching":
@@ -95,13 +94,14 @@ class Watching:
     """Publishes the metrics and judges the alarms. Used on the server's event loop only.
 
     Args:
-        time_scale: what the alarms' periods are divided by.
+        time_scale: how fast the emulated world's time runs; alarms look back over its periods.
         now: the wall clock, in seconds.
     """
 
     emulator: Emulator
     time_scale: Callable[[], float]
     now: Callable[[], float] = time.time
+    _pace: Pace = field(default_factory=Pace)
 
     def install(self) -> None:
         """From now on ministack judges alarms as AWS does."""
@@ -129,7 +129,9 @@ class Watching:
         dimensions = service._dims_key({d["Name"]: d["Value"] for d in alarm.get("Dimensions") or []})
         points = service._metrics.get((alarm.get("Namespace"), metric, dimensions)) or []
         before = alarm["StateValue"]
-        after = judge(alarm, points, self._statistic, self.now(), self.time_scale())
+        now = self.now()
+        self._pace.note(now, self.time_scale())
+        after = judge(alarm, points, self._statistic, lambda moment: self._pace.age(moment, now))
         if after == before:
             return
         reason = f"{len(points)} datapoints of {metric} were judged: {after}."

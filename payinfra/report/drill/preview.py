@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from payinfra.drill.journal import Header
+from payinfra.drill.model import Phase
 from payinfra.drill.prediction import Prediction
 from payinfra.report.findings.visible import visible
 from payinfra.report.results import table, write
@@ -22,7 +23,11 @@ def write_preview(console: Console, header: Header, calls: Sequence[str], predic
         Text("\nPredicted:", style="bold"),
         table(
             ("phase", "seconds"),
-            [(phase.value, f"{seconds:.1f}") for phase, seconds in prediction.phases.items()],
+            [
+                (phase.value, f"{prediction.phases[phase]:.1f}")
+                for phase in Phase
+                if phase in prediction.phases
+            ],
         ),
         Text(_summary(prediction)),
     )

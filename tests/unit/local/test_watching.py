@@ -1,6 +1,6 @@
 """Metrics that AWS's services publish, and alarms judged by their periods."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,11 @@ def at(*values: tuple[float, float]) -> list[dict[str, Any]]:
     return [{"Timestamp": NOW - ago, "Value": value} for ago, value in values]
 
 
+def ago(now: float = NOW, scale: float = 1.0) -> Callable[[float], float]:
+    """How long a moment is ago."""
+    return lambda moment: (now - moment) * scale
+
+
 @pytest.mark.parametrize(
     ("points", "state"),
     [
@@ -55,7 +60,7 @@ def at(*values: tuple[float, float]) -> list[dict[str, Any]]:
     ],
 )
 def test_as_many_of_the_last_periods_as_asked_for_must_breach(points: list[Point], state: str) -> None:
-    assert judge(alarm(), points, total, NOW, 1.0) == state
+    assert judge(alarm(), points, total, ago()) == state
 
 
 @pytest.mark.parametrize(
@@ -70,14 +75,14 @@ def test_as_many_of_the_last_periods_as_asked_for_must_breach(points: list[Point
     ],
 )
 def test_no_data_counts_as_the_alarm_says(missing: str | None, before: str, state: str) -> None:
-    assert judge(alarm(TreatMissingData=missing, StateValue=before), [], total, NOW, 1.0) == state
+    assert judge(alarm(TreatMissingData=missing, StateValue=before), [], total, ago()) == state
 
 
 @pytest.mark.parametrize(
     ("missing", "state"), [("breaching", "ALARM"), ("notBreaching", "OK"), ("ignore", "OK")]
 )
 def test_periods_without_data_count_beside_those_with(missing: str, state: str) -> None:
-    assert judge(alarm(TreatMissingData=missing), at((10, 0)), total, NOW, 1.0) == state
+    assert judge(alarm(TreatMissingData=missing), at((10, 0)), total, ago()) == state
 
 
 def test_a_young_alarm_waits_for_data() -> None:
@@ -86,20 +91,20 @@ def test_a_young_alarm_waits_for_data() -> None:
         StateValue="INSUFFICIENT_DATA",
         AlarmConfigurationUpdatedTimestamp=NOW - 170,
     )
-    assert judge(young, [], total, NOW, 1.0) == "INSUFFICIENT_DATA"
-    assert judge(young, [], total, NOW + 20, 1.0) == "ALARM"
-    assert judge(young, at((1, 0)), total, NOW, 1.0) == "ALARM"
+    assert judge(young, [], total, ago()) == "INSUFFICIENT_DATA"
+    assert judge(young, [], total, ago(NOW + 20)) == "ALARM"
+    assert judge(young, at((1, 0)), total, ago()) == "ALARM"
 
 
-def test_the_time_scale_divides_the_periods() -> None:
-    assert judge(alarm(), at((0.5, 1), (1.5, 1)), total, NOW, 1.0) == "OK"
-    assert judge(alarm(), at((0.5, 1), (1.5, 1)), total, NOW, 60.0) == "ALARM"
+def test_alarms_look_back_over_the_emulated_worlds_periods() -> None:
+    assert judge(alarm(), at((0.5, 1), (1.5, 1)), total, ago()) == "OK"
+    assert judge(alarm(), at((0.5, 1), (1.5, 1)), total, ago(scale=60.0)) == "ALARM"
 
 
 def test_without_a_count_of_its_own_every_period_must_breach() -> None:
     every = alarm(DatapointsToAlarm=None)
-    assert judge(every, at((10, 1), (70, 1), (130, 0)), total, NOW, 1.0) == "OK"
-    assert judge(every, at((10, 1), (70, 1), (130, 1)), total, NOW, 1.0) == "ALARM"
+    assert judge(every, at((10, 1), (70, 1), (130, 0)), total, ago()) == "OK"
+    assert judge(every, at((10, 1), (70, 1), (130, 1)), total, ago()) == "ALARM"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +119,7 @@ def test_without_a_count_of_its_own_every_period_must_breach() -> None:
 )
 def test_each_comparison(operator: str, states: tuple[str, ...]) -> None:
     one = alarm(EvaluationPeriods=1, DatapointsToAlarm=1, ComparisonOperator=operator, Threshold=5)
-    assert tuple(judge(one, at((1, value)), total, NOW, 1.0) for value in (4, 5, 6)) == states
+    assert tuple(judge(one, at((1, value)), total, ago()) for value in (4, 5, 6)) == states
 
 
 def test_the_statistic_is_the_percentile_where_there_is_one() -> None:
@@ -125,14 +130,14 @@ def test_the_statistic_is_the_percentile_where_there_is_one() -> None:
         return 0.0
 
     one = alarm(EvaluationPeriods=1)
-    judge(one, at((1, 1)), statistic, NOW, 1.0)
+    judge(one, at((1, 1)), statistic, ago())
     judge({**one, "ExtendedStatistic": "p99"}, at((1, 1)), statistic, NOW, 1.0)
     judge({**one, "Statistic": None}, at((1, 1)), statistic, NOW, 1.0)
     assert asked == ["Sum", "p99", "Average"]
 
 
 def test_a_statistic_that_there_is_not_is_no_data() -> None:
-    assert judge(alarm(Statistic="Median"), at((1, 1)), total, NOW, 1.0) == "INSUFFICIENT_DATA"
+    assert judge(alarm(Statistic="Median"), at((1, 1)), total, ago()) == "INSUFFICIENT_DATA"
 
 
 # ---- in ministack ---------------------------------------------------------------------------------------
