@@ -239,20 +239,20 @@ class Sender:
         due, number = self._elapsed(), 0
         while not self._stopping.is_set():
             self._tally.beat()
-            now = self._elapsed()
-            if now < due:
-                await self._pause(min(due - now, BEAT_S))
-                continue
-            if now - due > MOST_LATE_S:
-                due = now
-            tasks.create_task(self._pay(number))
-            number += 1
-            due += 1 / self._pace.rate
+            late = self._elapsed() - due
+            if late < 0:
+                await self._pause(min(-late, BEAT_S))
+            else:
+                tasks.create_task(self._pay(number))
+                number += 1
+                due += 1 / self._pace.rate + (late if late > MOST_LATE_S else 0)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but no longer than until the stop."""
+        # Not wait_for: in Python 3.11 it can lose a cancellation that comes together with what it waits for.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _pay(self, number: int) -> None:
         self._tally.began()
