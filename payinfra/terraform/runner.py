@@ -417,6 +417,7 @@ class Terraform:
                 text=True,
                 timeout=self.question_timeout_s,
                 check=False,
+                umask=process.PRIVATE,  # `state rm` leaves a backup of the state beside the stack
             )
         except subprocess.TimeoutExpired:
             late = f"it did not answer within {self.question_timeout_s:g} s"

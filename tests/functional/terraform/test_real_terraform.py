@@ -137,6 +137,9 @@ def test_what_exists_is_taken_in_and_what_is_forgotten_goes_on(work: Work) -> No
     terraform = work.deploy()
     assert terraform.forget([BLOCKED, "terraform_data.nowhere"]) == (BLOCKED,)
     assert terraform.state_list() == ("terraform_data.quick",)
+    backups = [file for file in terraform.folder.rglob("*.backup") if "tfstate" in file.name]
+    assert backups
+    assert all(file.stat().st_mode & 0o077 == 0 for file in backups)
 
     plan = terraform.plan(work.plan, imports=[Import(BLOCKED, "the-one-that-exists")])
     assert (plan.add, plan.change, plan.destroy) == (0, 0, 0)
