@@ -7,11 +7,12 @@ all: it is looked for on AWS and, where it is this environment's (see `evidence`
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 from payinfra.adoption.evidence import Evidence, Found
 from payinfra.adoption.journal import Journal
@@ -19,7 +20,7 @@ from payinfra.adoption.lookups import find
 from payinfra.aws import Aws
 from payinfra.errors import EnvironmentUnusable, ToolFailed
 from payinfra.events import Emit, Notice
-from payinfra.terraform import ChangeAction, Creation, Import, Kept, Plan, Terraform, TerraformFailed
+from payinfra.terraform import ChangeAction, Creation, Import, Kept, Plan, TerraformFailed
 from payinfra.terraform.jsonvalue import text
 
 ROUNDS = 4
@@ -34,6 +35,22 @@ BIRTHDAYS = ("create_date", "created_date")
 
 Result = TypeVar("Result")
 Again = Callable[[tuple[Import, ...]], Plan]
+
+
+class StateTool(Protocol):
+    """What is needed of `Terraform`."""
+
+    def resources(self) -> tuple[Kept, ...]:
+        """What the state knows."""
+
+    def untaint(self, addresses: Sequence[str]) -> None:
+        """Keep what the state marks to be made anew."""
+
+    def adopt(self, imports: Sequence[Import]) -> None:
+        """Take resources into the state at once."""
+
+    def creations(self, plan: Path) -> tuple[Creation, ...]:
+        """What a saved plan would create."""
 
 
 def collisions(failure: TerraformFailed) -> frozenset[str]:
@@ -57,7 +74,7 @@ class Recovery:
         shared_state: others may have applied as well, of which the journal here knows nothing.
     """
 
-    terraform: Terraform
+    terraform: StateTool
     aws: Aws
     journal: Journal
     emit: Emit
