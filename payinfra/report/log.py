@@ -53,7 +53,7 @@ class JsonLines:
             "level": level,
             "event": event,
         }
-        self.write(hide(json.dumps({**head, **fields}, default=str), _as_json(secrets(self.environ))))
+        self.write(hide(json.dumps({**head, **fields}, default=str), secrets(self.environ)))
 
     def event(self, event: Event) -> None:
         """An event of the pipeline, named after its kind, with its fields."""
@@ -104,11 +104,6 @@ def logging_to(handler: logging.Handler) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-
-
-def _as_json(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Secrets as they look inside a JSON string."""
-    return tuple(json.dumps(value)[1:-1] for value in values)
 
 
 def _snake(name: str) -> str:

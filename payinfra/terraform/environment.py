@@ -1,5 +1,6 @@
 """The environment that Terraform runs in: the caller's, less what would change what Terraform does unseen."""
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -59,7 +60,11 @@ def secrets(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def hide(text: str, secret_values: tuple[str, ...]) -> str:
-    """`text` with each secret replaced."""
+    """`text` with each secret replaced, as it is or as JSON writes it."""
     for secret in secret_values:
-        text = text.replace(secret, HIDDEN)
+        in_json = json.dumps(secret, ensure_ascii=False)[1:-1]
+        # Go's encoder, which is Terraform's, escapes three characters more.
+        in_go = in_json.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+        for written in (secret, in_json, in_go):
+            text = text.replace(written, HIDDEN)
     return text

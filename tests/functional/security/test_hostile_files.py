@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.cli.conftest import Project
+from tests.support.project import Project
 
 ESCAPE, BIDI = "\x1b", "\u202e"
 ATTACKS = {

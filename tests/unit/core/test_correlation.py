@@ -1,5 +1,6 @@
 """One id for everything that a run does."""
 
+import json
 import logging
 import re
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ import pytest
 
 from payinfra import aws, correlation
 from payinfra.checks.probes.http import make_client
-from payinfra.terraform.environment import USER_AGENT, secrets, with_user_agent
+from payinfra.terraform.environment import HIDDEN, USER_AGENT, hide, secrets, with_user_agent
 
 
 def test_an_id_is_made_once_and_left_for_child_processes() -> None:
@@ -69,3 +70,11 @@ def test_credentials_are_known_by_their_names() -> None:
         "HOME": "/home/somebody",
     }
     assert secrets(environ) == ("secret-of-aws-and-more", "ghs_123456789", "secret-of-aws", "open sesame")
+
+
+def test_a_secret_is_hidden_however_it_is_written() -> None:
+    secret = 'a"b\\c&d<e>f'
+    for written in (secret, json.dumps(secret), json.dumps(secret).replace("&", "\\u0026")):
+        assert secret.partition("b")[2] not in hide(written, (secret,))
+    go = 'a\\"b\\\\c\\u0026d\\u003ce\\u003ef'
+    assert hide(f'{{"said": "{go}"}}', (secret,)) == f'{{"said": "{HIDDEN}"}}'
