@@ -1,10 +1,14 @@
 """What payinfra needs of this machine, and what it is."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from payinfra.commands.edges import FormatOption, stdout
 from payinfra.errors import ExitCode
 from payinfra.formats import Format
+from payinfra.scaffold import Ci
 
 app = typer.Typer()
 
@@ -19,6 +23,32 @@ def doctor(*, fmt: FormatOption = Format.TABLE) -> None:
     stages.diagnosis(stdout(), findings, fmt)
     if any(not finding.good for finding in findings):
         raise typer.Exit(ExitCode.UNUSABLE_ENVIRONMENT)
+
+
+@app.command()
+def init(
+    *,
+    ci: Annotated[
+        list[Ci] | None,
+        typer.Option(envvar="PAYINFRA_CI", help="Whose CI to write workflow files for. Default github."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", envvar="PAYINFRA_DRY_RUN", help="Say what would be written, and write nothing."
+        ),
+    ] = False,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Write payinfra.toml, the waivers file and workflow files into this folder, and add to .gitignore.
+
+    What is there already is left alone.
+    """
+    from payinfra import scaffold
+    from payinfra.report import scaffold as report
+
+    steps = scaffold.write(Path(), ci or [Ci.GITHUB], dry_run=dry_run)
+    report.written(stdout(), steps, fmt, dry_run=dry_run)
 
 
 @app.command()
