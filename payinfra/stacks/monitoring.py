@@ -47,6 +47,54 @@ LOG_METRICS = (
 
 
 @dataclass(frozen=True)
+class FunctionMetric:
+    """What the function counts itself, and how much of it is alarming.
+
+    Attributes:
+        id: what its alarm is called in the stack and, after the environment, in AWS.
+        metric: the metric's name, as the function gives it.
+        description: what it means, for whoever is woken.
+        a_minute: how many in one minute are too many.
+        periods, to_alarm: over how many minutes, and in how many of them.
+    """
+
+    id: str
+    metric: str
+    description: str
+    a_minute: int = 1
+    periods: int = 1
+    to_alarm: int = 1
+
+
+FUNCTION_METRICS = (
+    FunctionMetric(
+        "audit-failures",
+        "AuditWriteFailed",
+        "A payment was recorded without its audit object; a replay of its request repairs that.",
+    ),
+    FunctionMetric(
+        "payment-conflicts",
+        "IdempotencyConflict",
+        "One idempotency key was used for different payments while the regions were cut off.",
+    ),
+    FunctionMetric(
+        "requests-failed",
+        "RequestsFailed",
+        "The payments function met what it does not expect, and answered 500: a bug.",
+    ),
+    # One throttled call is mended by the client's retry.
+    FunctionMetric(
+        "dependency-unavailable",
+        "DependencyUnavailable",
+        "The table or the cursors' secret cannot be reached, or throttles: callers are told to come back.",
+        a_minute=5,
+        periods=3,
+        to_alarm=2,
+    ),
+)
+
+
+@dataclass(frozen=True)
 class MonitoringProps:
     """What to watch, and whom to tell.
 
@@ -149,26 +197,19 @@ def _payments(props: MonitoringProps) -> Iterator[Alarm]:
         "region": props.place.region,
         "service": POWERTOOLS_SERVICE,
     }
-    yield Alarm(
-        "audit-failures",
-        name("audit-failures"),
-        "A payment was recorded without its audit object; a replay of its request repairs that.",
-        props.place.names.metric_namespace,
-        "AuditWriteFailed",
-        dimensions,
-        "Sum",
-        1,
-    )
-    yield Alarm(
-        "payment-conflicts",
-        name("payment-conflicts"),
-        "One idempotency key was used for different payments while the regions were cut off.",
-        props.place.names.metric_namespace,
-        "IdempotencyConflict",
-        dimensions,
-        "Sum",
-        1,
-    )
+    for counted in FUNCTION_METRICS:
+        yield Alarm(
+            counted.id,
+            name(counted.id),
+            counted.description,
+            props.place.names.metric_namespace,
+            counted.metric,
+            dimensions,
+            "Sum",
+            counted.a_minute,
+            periods=counted.periods,
+            to_alarm=counted.to_alarm,
+        )
 
 
 def _api(props: MonitoringProps) -> Iterator[Alarm]:

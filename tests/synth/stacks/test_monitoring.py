@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from handlers.payments import observe, service
+
 if TYPE_CHECKING:
     from tests.synth.stacks.conftest import Block, Synthesized
 
+FUNCTION_COUNTS = (service.AUDIT_FAILED, service.CONFLICT, observe.FAILED, observe.UNAVAILABLE)
+"""What the function counts that somebody must be told about."""
 PLACES = ("primary", "secondary")
 TABLE = "${aws_dynamodb_table.ledger_table.name}"
 FUNCTION = "${{aws_lambda_function.{}_service_function.function_name}}"
@@ -47,7 +51,7 @@ def test_each_region_watches_what_the_table_says(local: "Synthesized", place: st
             for operation in ("PutItem", "Query", "TransactWriteItems")
         ),
         ("AWS/DynamoDB", "ReplicationLatency", (("ReceivingRegion", peer), ("TableName", TABLE))),
-        *(("payment-pr123", metric, own) for metric in ("AuditWriteFailed", "IdempotencyConflict")),
+        *(("payment-pr123", metric, own) for metric in FUNCTION_COUNTS),
     }
     assert {watched(alarm) for alarm in alarms(local, place).values()} == expected
     assert len(alarms(local, place)) == len(expected)
