@@ -49,11 +49,14 @@ class Description:
 
 EVERY_DRILL = (
     Permission(("cloudwatch:DescribeAlarms",), "the declared alarms"),
-    Permission(("dynamodb:ListTagsOfResource",), "the table, in both regions"),
+    Permission(
+        ("dynamodb:ListTagsOfResource", "dynamodb:Query", "dynamodb:DeleteItem"), "the table, in both regions"
+    ),
     Permission(("lambda:ListTags", "lambda:GetFunctionConcurrency"), "the function, in both regions"),
-    Permission(("route53:GetHealthCheck",), "both health checks"),
+    Permission(("route53:GetHealthCheck", "route53:GetHealthCheckStatus"), "both health checks"),
+    Permission(("ssm:GetParameter",), "the API key's parameter"),
 )
-"""What every drill looks at before it begins."""
+"""What every drill looks at, and what it takes to read payments back and to remove them."""
 
 DESCRIPTIONS: Mapping[Scenario, Description] = {
     Scenario.HEALTH_CHECK: Description(
@@ -151,6 +154,10 @@ DESCRIPTIONS: Mapping[Scenario, Description] = {
             ),
             Permission(("fis:ListExperiments", "fis:ListExperimentTemplates"), "`*`"),
             Permission(("iam:PassRole",), f"`role/{DRILL_FIS_ROLE}` to `fis.amazonaws.com`"),
+            Permission(
+                ("iam:CreateServiceLinkedRole",),
+                "`role/aws-service-role/fis.amazonaws.com/*`, for the first experiment of an account",
+            ),
             Permission(
                 (
                     "dynamodb:DescribeTable",

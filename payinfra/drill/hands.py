@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_exception, wait_exponential
 
 from payinfra.aws import Aws
-from payinfra.checks.probes.failures import NotYet, code_of, is_passing, verdict_for
+from payinfra.checks.probes.failures import NotYet, code_of, is_absent, is_passing, verdict_for
 from payinfra.drill.experiment import ExperimentLever
 from payinfra.drill.levers import (
     ConcurrencyLever,
@@ -98,6 +98,8 @@ class RealHands:
     Args:
         aws: where the environment is.
         control: of the embedded AWS; None on AWS.
+        account: whose mutations are undone, as twelve digits. What is not there any more in this account is
+            not in place; without it, or with another account's credentials, it cannot be told.
         within_s, experiment_within_s: how long something is tried again, in seconds.
         clock: in seconds.
     """
@@ -108,6 +110,7 @@ class RealHands:
     experiment_within_s: float = EXPERIMENT_WITHIN_S
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    account: str = ""
 
     def do(self, mutation: Mutation) -> None:
         """See `Hands`."""
@@ -139,10 +142,10 @@ class RealHands:
         lever = self._lever(mutation)
 
         def attempt() -> None:
-            if not lever.made():
+            if not self._made(lever):
                 return
             lever.take_back()
-            if lever.made():
+            if self._made(lever):
                 raise NotYet("it was asked for, and is not so")
 
         try:
@@ -157,7 +160,7 @@ class RealHands:
 
         def look() -> None:
             nonlocal found
-            found = lever.made()
+            found = self._made(lever)
 
         try:
             self._patiently(look, mutation)
@@ -165,6 +168,15 @@ class RealHands:
             what = f"Could not tell whether {describe(mutation).done}"
             raise MutationFailed(what, _said(error), _hint(error)) from None
         return found
+
+    def _made(self, lever: Lever) -> bool:
+        try:
+            return lever.made()
+        except ClientError as error:
+            # An environment that was destroyed meanwhile has taken with it what the drill did to it.
+            if is_absent(error) and self.account and self.aws.account(ROUTE53_REGION) == self.account:
+                return False
+            raise
 
     def _patiently(self, attempt: Callable[[], None], mutation: Mutation) -> None:
         of_fis = isinstance(mutation, RunPauseExperiment)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import assert_never
 
 from payinfra.drill.descriptions import DESCRIPTIONS
 from payinfra.drill.model import DrillRequest, Scenario
@@ -136,3 +137,5 @@ def _mutation(
             return PauseReplication()
         case Scenario.REGION_OUTAGE:
             return Blackout(lost.region)
+        case _:
+            assert_never(scenario)

@@ -74,6 +74,7 @@ class World:
     experiments: dict[str, dict[str, Any]] = field(default_factory=dict)
     board: FaultBoard = field(default_factory=FaultBoard)
     scale: TimeScale = field(default_factory=TimeScale)
+    account: str = "123456789012"
     calls: list[Call] = field(default_factory=list)
     before: Trouble = no_trouble
     """What happens to a call that then never reaches AWS; Refused is AWS's own answer."""
@@ -161,6 +162,7 @@ class World:
             "fis.StopExperiment": self._stop_experiment,
             "fis.GetExperiment": self._get_experiment,
             "fis.ListExperiments": self._list_experiments,
+            "STS.GetCallerIdentity": lambda _region, _asked: {"Account": self.account},
         }
 
     def _check(self, id: str) -> Any:

@@ -1,7 +1,7 @@
 """Hands on AWS and on the embedded AWS: what they change, put back, read back, try again, and say."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -483,6 +483,54 @@ def test_a_template_that_may_not_be_deleted_is_left_and_named(lay: Lay) -> None:
     with pytest.raises(MutationFailed, match="access denied"):
         hands.undo(EXPERIMENT)
     assert world.experiments["EXP1"]["state"]["status"] == "stopped"
+
+
+# -- what is not there any more ------------------------------------------------------------------------------
+
+GONE = [InvertHealthCheck("hc-gone", original=False), SetConcurrency(EAST, "gone", None)]
+
+
+def without_them(call: Call) -> BaseException | None:
+    """The environment is destroyed."""
+    if call.name.startswith("Route 53"):
+        return Refused("NoSuchHealthCheck", 404, "No health check exists.")
+    if call.name.startswith("Lambda"):
+        return Refused("ResourceNotFoundException", 404, "Function not found.")
+    return None
+
+
+@pytest.mark.parametrize("mutation", GONE, ids=lambda one: one.kind)
+def test_what_is_gone_from_its_account_has_taken_the_mutation_with_it(mutation: Mutation, lay: Lay) -> None:
+    world, hands = lay(mutation)
+    world.before = without_them
+    ours = replace(hands, account=world.account)
+    ours.undo(mutation)
+    assert not ours.in_place(mutation)
+    assert world.changes == []
+    with pytest.raises(MutationFailed) as failed:
+        ours.do(mutation)
+    assert failed.value.refused
+
+
+@pytest.mark.parametrize("account", ["", "999999999999"])
+@pytest.mark.parametrize("mutation", GONE, ids=lambda one: one.kind)
+def test_what_is_not_in_another_account_is_not_called_gone(
+    mutation: Mutation, account: str, lay: Lay
+) -> None:
+    world, hands = lay(mutation)
+    world.before = without_them
+    with pytest.raises(MutationFailed):
+        replace(hands, account=account).undo(mutation)
+    with pytest.raises(MutationFailed):
+        replace(hands, account=account).in_place(mutation)
+
+
+def test_without_knowing_whose_credentials_these_are_nothing_is_called_gone(lay: Lay) -> None:
+    world, hands = lay(INVERT)
+    denied = denying("STS.GetCallerIdentity")
+    world.before = lambda call: denied(call) or without_them(call)
+    with pytest.raises(MutationFailed, match="does not say who is calling"):
+        replace(hands, account=world.account).undo(INVERT)
 
 
 # -- what a target lacks -----------------------------------------------------------------------------------

@@ -149,6 +149,16 @@ def test_what_stood_in_the_way_of_another_is_undone_and_the_other_is_tried_again
     assert (len(found.undone), found.left) == (2, ())
 
 
+def test_what_is_spared_stays_until_a_restoration_that_spares_nothing(tmp_path: Path) -> None:
+    pace = SetTimeScale(20, 1)
+    journal, hands = journal_of(tmp_path, pace, INVERT), ScriptedHands()
+    first = restore(journal, hands, quiet, spare=lambda one: one == pace)
+    assert (hands.undone, first.left) == ([INVERT], ())
+    assert [entry.mutation for entry in journal.read().left] == [pace]
+    restore(journal, hands, quiet)
+    assert hands.undone == [INVERT, pace]
+
+
 def test_a_bug_in_one_keeps_no_other_in_place(tmp_path: Path) -> None:
     journal = journal_of(tmp_path, INVERT, LIMIT)
     found = restore(journal, ScriptedHands({LIMIT: [KeyError("status")] * 9}), quiet)
