@@ -173,10 +173,12 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
             "lambda",
             "CreateEventSourceMapping",
             "DeleteEventSourceMapping",
-            "GetEventSourceMapping",
             "UpdateEventSourceMapping",
         ),
-        Target.STREAM_READER_TAGS: _of("lambda", "ListTags", "TagResource", "UntagResource"),
+        # One that is gone is asked for as well, and then has no function that could be told.
+        Target.ANY_STREAM_READER: _of(
+            "lambda", "GetEventSourceMapping", "ListTags", "TagResource", "UntagResource"
+        ),
     },
     "aws_lambda_function": {
         Target.FUNCTIONS: _of(

@@ -26,7 +26,7 @@ class Target(StrEnum):
     TABLES = "Tables"
     FUNCTIONS = "Functions"
     STREAM_READERS = "StreamReaders"
-    STREAM_READER_TAGS = "StreamReaderTags"
+    ANY_STREAM_READER = "AnyStreamReader"
     BUCKETS = "Buckets"
     OBJECTS = "Objects"
     KEYS = "Keys"
@@ -196,7 +196,7 @@ _LIMITS: Mapping[Target, Callable[[Reach], Limits]] = {
     Target.TABLES: _tables,
     Target.FUNCTIONS: _functions,
     Target.STREAM_READERS: _stream_readers,
-    Target.STREAM_READER_TAGS: lambda reach: Limits((reach.arn("lambda", "event-source-mapping:*"),)),
+    Target.ANY_STREAM_READER: lambda reach: Limits((reach.arn("lambda", "event-source-mapping:*"),)),
     Target.BUCKETS: _buckets,
     Target.OBJECTS: lambda reach: _buckets(reach, "/*"),
     Target.KEYS: lambda reach: Limits((reach.arn("kms", "key/*"),), reach.tagged("ResourceTag")),
