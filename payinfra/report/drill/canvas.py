@@ -96,6 +96,7 @@ class Canvas:
     size: Size
     height: int
     titles: dict[str, str] = field(default_factory=dict)
+    hints: list[str] = field(default_factory=list)
     figure: Figure = field(init=False)
 
     def __post_init__(self) -> None:
@@ -143,6 +144,19 @@ class Canvas:
             color=Ink.INK.rgb,
         )
 
+    def hint(self, left: float, width: float, place: tuple[int, int], text: str) -> None:
+        """What a pointer reads that rests on a part of the plots: unseen, and above all that is drawn.
+
+        Args:
+            left: pixels from the plots' left edge.
+            place: top and height, in pixels.
+        """
+        top, height = place
+        self.hints.append(
+            f'<rect class="hint" x="{self.size.left + left:.1f}" y="{top}" width="{width:.1f}" '
+            f'height="{height}"><title>{_text(text)}</title></rect>'
+        )
+
     def svg(self, name: str, label: str) -> str:
         """The drawing as an element for a page.
 
@@ -163,7 +177,8 @@ class Canvas:
             f'<svg class="for-{self.size.name}" role="img" aria-label="{_attribute(label)}" '
             f'viewBox="0 0 {self.size.width} {self.height}"'
         )
-        return head + ' xmlns:xlink="http://www.w3.org/1999/xlink">' + drawn[drawn.index(">") + 1 :].rstrip()
+        body = drawn[drawn.index(">") + 1 :].rstrip().removesuffix("</svg>")
+        return f'{head} xmlns:xlink="http://www.w3.org/1999/xlink">{body}{"".join(self.hints)}</svg>'
 
     def _group(self, found: re.Match[str]) -> str:
         """Give what was named a class to style it by, and what a title was given for that title."""
@@ -175,7 +190,8 @@ class Canvas:
 
 
 def _text(value: str) -> str:
-    return visible(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    lines = "\n".join(visible(line) for line in value.split("\n"))
+    return lines.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _attribute(value: str) -> str:

@@ -60,11 +60,12 @@ def timeline(report: DrillReport) -> Iterator[str]:
         ('class="number"', "listed by its number below", "1"),
     )
     for size in SIZES:
-        yield _timeline(report, size)
+        yield timeline_at(report, size)
     yield '<p class="hint">Rest on a second to read its figures. Everything drawn is in the tables below.</p>'
 
 
-def _timeline(report: DrillReport, size: Size) -> str:
+def timeline_at(report: DrillReport, size: Size) -> str:
+    """The drawing for one width."""
     ticks = report.load.ticks
     columns = binned(report, max(1, ceil(len(ticks) * COLUMN_PX / size.plot)))
     ends = [timing.began_s + max(timing.seconds, timing.predicted_s or 0) for timing in report.phases]
@@ -77,7 +78,7 @@ def _timeline(report: DrillReport, size: Size) -> str:
     ]
     row = 21 if size.names_beside else 33
     heights = [
-        len(report.phases) * row,
+        max(len(report.phases), 1) * row,
         *((max((badge.lane for badge in placed), default=0) + 1) * _LANE_PX for *_, placed in strips),
         190 if size.names_beside else 150,
         130 if size.names_beside else 110,
@@ -105,30 +106,34 @@ def _timeline(report: DrillReport, size: Size) -> str:
     for strip, (_, kind, placed) in zip((happened, said), strips, strict=True):
         _strip(canvas, strip, kind, placed, report)
     _stages(rate, latency, report, second)
-    for at_s in (mark.at_s for _, mark in (*marks, *answers)):
-        for each in (rate, latency):
-            each.axvline(at_s, color=Ink.MUTED.rgb, linewidth=0.8, linestyle=(0, (1, 3)), zorder=1)
+    moments = [mark.at_s for _, mark in (*marks, *answers)]
+    for each in (rate, latency):
+        upright = each.get_xaxis_transform()
+        dots = (0, (1, 3))
+        each.vlines(
+            moments, 0, 1, color=Ink.MUTED.rgb, linewidth=0.8, linestyle=dots, zorder=1, transform=upright
+        )
     _attempts(rate, columns)
     _latency(canvas, latency, columns, end_s)
     latency.tick_params(labelbottom=True)
     latency.xaxis.set_major_locator(MaxNLocator(10 if size.names_beside else 5, integer=True))
     bottom = -31 * latency.get_ylim()[1] / heights[-1]
     canvas.write(latency, end_s, bottom, "seconds since the drill began", ha="right", color=Ink.MUTED.rgb)
-    _moments(canvas, (tops[3], tops[4] + heights[4] - tops[3]), columns, end_s)
+    _moments(canvas, (tops[3], tops[4] + heights[4] - tops[3]), columns, second)
     return canvas.svg("timeline", f"Timeline of the drill, {content.seconds(report.seconds)} long.")
 
 
 def _phases(canvas: Canvas, axes: Axes, timings: Sequence[PhaseTiming], row: int) -> None:
     size = canvas.size
     pixel = axes.get_xlim()[1] / size.plot
-    axes.set_ylim(len(timings) * row, 0)
+    axes.set_ylim(max(len(timings), 1) * row, 0)
     axes.set_yticks([])
     bar = 11
     for number, timing in enumerate(timings):
         top = number * row + (row - bar) / 2 + (0 if size.names_beside else 7)
         middle = top + bar / 2
         if number % 2 == 0:
-            axes.add_patch(_box(-size.left * pixel, number * row, size.width * pixel, row, Ink.RAISED))
+            axes.add_artist(_box(-size.left * pixel, number * row, size.width * pixel, row, Ink.RAISED))
         if timing.predicted_s is not None:
             outline = Rectangle(
                 (timing.began_s, top - 2),
@@ -140,10 +145,10 @@ def _phases(canvas: Canvas, axes: Axes, timings: Sequence[PhaseTiming], row: int
                 gid=f"predicted-{number}",
                 clip_on=False,
             )
-            axes.add_patch(outline)
+            axes.add_artist(outline)
         long = max(timing.seconds, LEAST_PX * pixel)
         drawn = _box(timing.began_s, top, long, bar, _INK_OF[timing.phase], gid=f"phase-{number}")
-        axes.add_patch(drawn)
+        axes.add_artist(drawn)
         told = f"{timing.seconds:.1f}"
         if timing.predicted_s is not None:
             told += f" / {timing.predicted_s:.1f}"
@@ -171,9 +176,9 @@ def _stages(rate: Axes, latency: Axes, report: DrillReport, second: float) -> No
             spans.append((begin, max(timing.began_s + timing.seconds for timing in mine), ink, name))
     for number, (begin, end, ink, name) in enumerate(spans):
         shade = 0.16 if ink in (Ink.FAULT, Ink.RESTORING) else 0.06
-        for axes in (rate, latency):
+        for name_of, axes in (("stage", rate), ("stage-below", latency)):
             axes.axvspan(
-                begin, end, facecolor=ink.rgb, alpha=shade, linewidth=0, zorder=0, gid=f"stage-{number}"
+                begin, end, facecolor=ink.rgb, alpha=shade, linewidth=0, zorder=0, gid=f"{name_of}-{number}"
             )
         if width_of(name) + 8 < (end - begin) * second:
             rate.annotate(
@@ -185,7 +190,7 @@ def _stages(rate: Axes, latency: Axes, report: DrillReport, second: float) -> No
                 ha="center",
                 va="center",
                 fontsize=TEXT_PX,
-                color=ink.rgb,
+                color=(ink if ink in (Ink.FAULT, Ink.RESTORING) else Ink.MUTED).rgb,
                 gid=f"stage-name-{number}",
             )
 
@@ -296,16 +301,11 @@ def _scale(axes: Axes) -> None:
     axes.grid(visible=True, axis="y", color=Ink.LINE.rgb, linewidth=0.6)
 
 
-def _moments(canvas: Canvas, place: tuple[int, int], columns: Sequence[Column], end_s: float) -> None:
+def _moments(canvas: Canvas, place: tuple[int, int], columns: Sequence[Column], second: float) -> None:
     """Over both plots, what the pointer rests on to read a second's figures; a finger has the tables."""
-    if not canvas.size.names_beside:
-        return
-    axes = canvas.axes(*place, end_s)
-    axes.set_axis_off()
-    for number, column in enumerate(columns):
-        name = f"moment-{number}"
-        canvas.titles[name] = column.told
-        axes.add_patch(Rectangle((column.begin_s, 0), column.seconds, 1, fill=False, linewidth=0, gid=name))
+    if canvas.size.names_beside:
+        for column in columns:
+            canvas.hint(column.begin_s * second, column.seconds * second, place, column.told)
 
 
 # -- what happened -----------------------------------------------------------------------------------------
@@ -384,7 +384,7 @@ def _strip(canvas: Canvas, axes: Axes, kind: str, placed: Sequence[Badge], repor
             zorder=1,
         )
         wide = badge.width_px * pixel
-        axes.add_patch(
+        axes.add_artist(
             Rectangle(
                 (badge.middle_px * pixel - wide / 2, middle - 8),
                 wide,
@@ -426,10 +426,11 @@ def recovery(report: DrillReport) -> Iterator[str]:
         *((f'style="background:var(--{ink.value})"', phase.value) for phase, ink in _RECOVERING.items()),
     )
     for size in SIZES:
-        yield _recovery(report, size)
+        yield recovery_at(report, size)
 
 
-def _recovery(report: DrillReport, size: Size) -> str:
+def recovery_at(report: DrillReport, size: Size) -> str:
+    """The drawing for one width."""
     rows = (_predicted(report), _measured(report))
     time = report.recovery
     end_s = max(time.predicted_s, time.objective_s, time.measured_s or 0, 1.0) * 1.04
@@ -447,7 +448,8 @@ def _recovery(report: DrillReport, size: Size) -> str:
     axes.axvline(time.objective_s, color=Ink.INK.rgb, linewidth=1.6, zorder=4, gid="objective")
     told = f"objective {content.seconds(time.objective_s)}"
     half = width_of(told, "bold") / 2 * pixel
-    x = min(time.objective_s, end_s + size.right * pixel - half)
+    x = max(time.objective_s, half - size.left * pixel)
+    x = min(x, end_s + size.right * pixel - half)
     canvas.write(axes, x, -12, told, ha="center", fontweight="bold")
     measured = content.maybe(time.measured_s)
     label = f"Recovery: predicted {content.seconds(time.predicted_s)}, measured {measured}, {told}."
@@ -461,10 +463,10 @@ def _bar(canvas: Canvas, axes: Axes, row: _Row, top: float, pixel: float) -> Non
     else:
         canvas.write(axes, -(canvas.size.left - 6) * pixel, top - 10, f"{row.name}: {whole}")
     if row.whole_s is not None:
-        axes.add_patch(_box(0, top, row.whole_s, 22, Ink.FAINT, gid=f"whole-{row.name}"))
-    for phase, begin, seconds in row.parts:
+        axes.add_artist(_box(0, top, row.whole_s, 22, Ink.FAINT, gid=f"whole-{row.name}"))
+    for number, (phase, begin, seconds) in enumerate(row.parts):
         long = max(seconds, LEAST_PX * pixel)
-        axes.add_patch(_box(begin, top, long, 22, _RECOVERING[phase], gid=f"part-{row.name}"))
+        axes.add_artist(_box(begin, top, long, 22, _RECOVERING[phase], gid=f"part-{row.name}-{number}"))
         told = content.seconds(seconds)
         if width_of(told) + 8 < long / pixel:
             canvas.write(axes, begin + long / 2, top + 11, told, ha="center", color=Ink.ON_FILL.rgb, zorder=3)

@@ -4,20 +4,17 @@ STYLE = """
 :root {
   color-scheme: light dark;
   --page: #ffffff; --raised: #f6f7f9; --ink: #16191d; --muted: #56606b; --line: #d5dae0; --faint: #e9ecf0;
-  --lost: #d98a00; --other: #1f6fd0; --elsewhere: #7d8791; --bad: #b3123d; --bad-pale: #f6d3dc;
+  --lost: #c47a00; --other: #1f6fd0; --elsewhere: #7d8791; --bad: #b3123d; --bad-pale: #f6d3dc;
   --before: #8a949f; --fault: #7a3fc4; --restoring: #0b7a6f; --after: #8a949f; --on-fill: #ffffff;
   --pass: #12692f; --pass-pale: #e2f3e7; --fail: #a80f33; --fail-pale: #fbe3e8;
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --page: #14171b; --raised: #1d2126; --ink: #e8ebee; --muted: #a3adb8; --line: #3b434c; --faint: #282e35;
     --lost: #f2b441; --other: #68a8ff; --elsewhere: #97a1ab; --bad: #ff7592; --bad-pale: #5a1f2e;
     --before: #7f8a95; --fault: #b08cf0; --restoring: #45c2b4; --after: #7f8a95; --on-fill: #101316;
     --pass: #74d693; --pass-pale: #15301f; --fail: #ff8ba3; --fail-pale: #3a1720;
   }
-}
-@media print {
-  :root { --page: #ffffff; }
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
@@ -27,8 +24,8 @@ h1 { font-size: 26px; line-height: 1.2; margin: 0 0 4px; }
 h2 { font-size: 18px; margin: 0 0 8px; }
 section { margin-top: 36px; }
 p { margin: 6px 0; overflow-wrap: anywhere; }
-.sub, .hint { color: var(--muted); margin: 0 0 16px; }
-.hint { font-size: 13px; margin: 6px 0 0; }
+p.sub, p.hint { color: var(--muted); margin: 0 0 16px; }
+p.hint { font-size: 13px; margin: 6px 0 0; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(165px, 1fr)); gap: 12px; }
 .card { background: var(--raised); border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px;
   display: flex; flex-direction: column; }
@@ -63,8 +60,8 @@ pre { background: var(--raised); border: 1px solid var(--line); border-radius: 8
   border-radius: 7px; font: 11px/14px inherit; font-style: normal; vertical-align: 0; color: var(--ink); }
 svg { display: none; width: 100%; height: auto; }
 svg text { font-family: inherit !important; }
-svg .moment { pointer-events: all; }
-svg .moment:hover path { fill: var(--ink) !important; fill-opacity: 0.1 !important; }
+svg .hint { fill: transparent; }
+svg .hint:hover { fill: var(--ink); fill-opacity: 0.1; }
 svg.for-narrow { display: block; max-width: 560px; }
 @media (min-width: 561px) {
   svg.for-narrow { display: none; }
