@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-from cdktf import LocalBackend, S3Backend, S3BackendAssumeRoleConfig, TerraformOutput, TerraformStack
+from cdktf import (
+    LocalBackend,
+    S3Backend,
+    S3BackendAssumeRoleConfig,
+    S3BackendEndpointConfig,
+    TerraformOutput,
+    TerraformStack,
+)
 from cdktf_cdktf_provider_aws.provider import (
     AwsProvider,
     AwsProviderAssumeRole,
@@ -12,6 +19,7 @@ from cdktf_cdktf_provider_aws.provider import (
 from constructs import Construct
 
 from payinfra.aws import LOCAL_ACCESS_KEY, Endpoints
+from payinfra.errors import UsageProblem
 from payinfra.naming import HEALTH_METRICS_REGION, INDEXES, SESSION_NAME, STAGE, KeyPurpose, Names, tags
 from payinfra.outputs import (
     COMMON_OUTPUTS,
@@ -136,12 +144,21 @@ class PaymentStack(TerraformStack):
             # Absolute: cdktf's own CLI works in another folder, and must find the same state.
             LocalBackend(self, path=str((settings.work_dir / "terraform.tfstate").absolute()))
             return
+        region, endpoints = settings.state_region or settings.primary_region, self._props.endpoints
+        local = endpoints is not None
         backend = S3Backend(
             self,
             bucket=settings.state_bucket,
             key=settings.state_key or self._names.state_key,
-            region=settings.state_region or settings.primary_region,
+            region=region,
             encrypt=True,
+            access_key=LOCAL_ACCESS_KEY if local else None,
+            secret_key=LOCAL_ACCESS_KEY if local else None,
+            endpoints=None if endpoints is None else _state_endpoints(endpoints, region),
+            use_path_style=local or None,
+            skip_credentials_validation=local or None,
+            skip_metadata_api_check=local or None,
+            skip_requesting_account_id=local or None,
             assume_role=None
             if settings.role_arn is None
             else S3BackendAssumeRoleConfig(role_arn=settings.role_arn, session_name=SESSION_NAME),
@@ -361,6 +378,15 @@ class PaymentStack(TerraformStack):
         )
         for name, value in outputs.to_flat().items():
             TerraformOutput(self, name, value=value, description=descriptions[name])
+
+
+def _state_endpoints(endpoints: Endpoints, region: str) -> S3BackendEndpointConfig:
+    if region not in endpoints.regions:
+        raise UsageProblem(
+            f"The embedded AWS does not serve {region}, where the state would be.",
+            f"Give --state-region one of {', '.join(endpoints.regions)}.",
+        )
+    return S3BackendEndpointConfig(s3=endpoints.url("s3", region), sts=endpoints.url("sts", region))
 
 
 def _by_cname(region: Region) -> Serving:

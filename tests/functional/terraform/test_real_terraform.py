@@ -26,14 +26,17 @@ from payinfra.terraform import (
 BLOCKED = "terraform_data.slow"
 
 
-def stack(folder: Path, *, slow: str = "true") -> None:
+LOCAL_STATE = {"local": {"path": "terraform.tfstate"}}
+
+
+def stack(folder: Path, *, slow: str = "true", backend: object = LOCAL_STATE) -> None:
     """Two resources, the second of which runs a command, and two outputs."""
     folder.mkdir(exist_ok=True)
     provisioner = [{"local-exec": {"command": slow}}]
     (folder / "cdk.tf.json").write_text(
         json.dumps(
             {
-                "terraform": {"backend": {"local": {"path": "terraform.tfstate"}}},
+                "terraform": {"backend": backend},
                 "resource": {
                     "terraform_data": {
                         "quick": {"input": "hello"},

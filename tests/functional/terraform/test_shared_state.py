@@ -1,0 +1,112 @@
+"""State in a bucket, with S3's own lock file: the backend that the stack asks for, and a real Terraform."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from payinfra.aws import Aws, Endpoints
+from payinfra.errors import EnvironmentUnusable, UsageProblem
+from payinfra.events import Event, ResourceStarted
+from payinfra.local import server
+from payinfra.settings import Settings
+from payinfra.stacks import synthesize
+from payinfra.terraform import find_binary
+from tests.functional.terraform.test_real_terraform import BLOCKED, Work, stack, unblock
+
+BUCKET = "our-states"
+
+
+@pytest.fixture(scope="module")
+def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
+    """An embedded AWS with a bucket for states."""
+    folder = tmp_path_factory.mktemp("embedded-aws")
+    try:
+        up = server.up(folder, ("us-east-1", "us-west-2"), base_port=0)
+        found = Endpoints(up.regions, up.global_url)
+        Aws(found).s3("us-east-1").create_bucket(Bucket=BUCKET)
+        yield found
+    finally:
+        server.down(folder)
+
+
+def settings(folder: Path, **more: str) -> Settings:
+    flags = {"env": "shared", "target": "local", "state_bucket": BUCKET, **more}
+    return Settings.resolve(flags, folder=folder, environ={})
+
+
+@pytest.fixture(scope="module")
+def backend(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> object:
+    """The backend of the payments stack, as it is synthesized."""
+    folder = tmp_path_factory.mktemp("synth")
+    made = synthesize(settings(folder), out=folder, endpoints=endpoints)
+    return json.loads((made / "cdk.tf.json").read_text())["terraform"]["backend"]
+
+
+class Clone(Work):
+    """One checkout of several that share a state."""
+
+    def __init__(self, folder: Path, backend: object) -> None:
+        super().__init__(folder, find_binary())
+        self._backend = backend
+        self.root.mkdir()
+        self.write()
+
+    def write(self, slow: str = "true") -> None:
+        stack(self.folder, slow=slow, backend=self._backend)
+
+
+def test_a_fresh_clone_reads_what_another_one_deployed(
+    tmp_path: Path, backend: object, endpoints: Endpoints
+) -> None:
+    Clone(tmp_path / "one", backend).deploy()
+    fresh = Clone(tmp_path / "two", backend).terraform()
+    fresh.init()
+    assert fresh.outputs()["greeting"].value == "hello"
+    assert {one.address for one in fresh.resources()} == {"terraform_data.quick", BLOCKED}
+    assert not fresh.plan(tmp_path / "p").has_changes
+    keys = Aws(endpoints).s3("us-east-1").list_objects_v2(Bucket=BUCKET)["Contents"]
+    assert [key["Key"] for key in keys] == ["payinfra/payment-shared/terraform.tfstate"], "no lock is left"
+    assert list(tmp_path.rglob("*.tfstate")) == [
+        tmp_path / "one/data/terraform.tfstate",
+        tmp_path / "two/data/terraform.tfstate",
+    ]
+
+
+def test_of_two_at_once_the_second_hears_who_holds_the_lock(tmp_path: Path, backend: object) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    one, two = Clone(tmp_path / "one", backend), Clone(tmp_path / "two", backend)
+    one.deploy().forget([BLOCKED])
+    one.write(slow=f"cat {pipe}")
+    at_work = threading.Event()
+
+    def look(event: Event) -> None:
+        if isinstance(event, ResourceStarted) and event.address == BLOCKED:
+            at_work.set()
+
+    one.on_event = look
+    first = threading.Thread(target=one.deploy)
+    first.start()
+    try:
+        assert at_work.wait(30)
+        second = two.terraform()
+        second.init()
+        holder = r"Another run holds the state's lock: .+@.+ for apply"
+        with pytest.raises(EnvironmentUnusable, match=holder) as caught:
+            second.plan(tmp_path / "p")
+        assert "terraform force-unlock" in caught.value.hint
+        with pytest.raises(EnvironmentUnusable, match=holder):
+            second.forget(["terraform_data.quick"])
+    finally:
+        unblock(pipe)
+        first.join()
+    assert not two.terraform().plan(tmp_path / "p").has_changes
+
+
+def test_a_region_that_is_not_served_cannot_have_the_state(tmp_path: Path, endpoints: Endpoints) -> None:
+    with pytest.raises(UsageProblem, match="does not serve eu-west-3"):
+        synthesize(settings(tmp_path, state_region="eu-west-3"), out=tmp_path, endpoints=endpoints)
