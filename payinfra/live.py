@@ -46,14 +46,14 @@ class Live:
         with self.http() as http:
             return tuple(region.region for region in outputs.regions if not _answers(http, region))
 
-    def verify(self, region: RegionOutputs) -> str:
-        """Ask the region's health page, and send a payment through it; the payment's id.
+    def verify(self, region: RegionOutputs, env: str) -> str:
+        """Ask the region's health page, and send a canary payment through it; the payment's id.
 
         Raises:
             GateFailed: it does not serve.
         """
         with self.http() as http:
-            return payment_in_region(region, self.aws, http=http, within_s=self.serves_within_s)
+            return payment_in_region(region, self.aws, env=env, http=http, within_s=self.serves_within_s)
 
     @contextmanager
     def way_back(self, region: RegionOutputs, emit: Emit) -> Iterator[None]:

@@ -421,7 +421,7 @@ class Pipeline:
             with live.way_back(step.role.of(outputs), self.emit):
                 outputs = self._keep(self._apply_plan(terraform, plan, f"apply {step.role}"))
                 with self._stage(f"verify {step.role}") as stage:
-                    payment_id = live.verify(step.role.of(outputs))
+                    payment_id = live.verify(step.role.of(outputs), outputs.environment_suffix)
                     stage.detail = f"healthy, and took payment {payment_id}"
         return outputs
 

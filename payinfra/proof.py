@@ -1,13 +1,18 @@
-"""Payments through the regions' APIs: one through each, read in the other; or one through a single region."""
+"""Payments through the regions' APIs: one through each, read in the other; or one through a single region.
 
+They are canaries, and are deleted as soon as they have been read.
+"""
+
+import contextlib
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
+from payinfra import canary
 from payinfra.aws import Aws
 from payinfra.correlation import user_agent
 from payinfra.errors import GateFailed
@@ -45,16 +50,20 @@ def cross_region_payments(
     Raises:
         GateFailed: a region refused the payment, or the other did not show it within `within_s` seconds.
     """
+    env = outputs.environment_suffix
     with http or httpx.Client(timeout=10.0, headers={"User-Agent": user_agent()}) as client:
         keys = {region.region: _api_key(aws, region) for region in (outputs.primary, outputs.secondary)}
 
         def prove(here: RegionOutputs, there: RegionOutputs) -> Proof:
             polls = _polling(within_s, sleep)
+            asked = _payment(here, keys[here.region], env, now)
             try:
-                answer = polls(_expect, client, *_payment(here, keys[here.region], now), (200, 201))
+                answer = polls(_expect, client, *asked, (200, 201))
                 payment_id = str(answer["payment_id"])
                 written = time.monotonic()
-                seen = polls(_expect, client, *_reading(there, keys[there.region], payment_id), (200,))
+                with _removed(aws, here, payment_id):
+                    seen = polls(_expect, client, *_reading(there, keys[there.region], payment_id), (200,))
+                    lag_s = time.monotonic() - written
             except (_NotYet, httpx.TransportError) as error:
                 raise GateFailed(
                     f"A payment sent through {here.region} was not read back in {there.region}: {error}",
@@ -62,7 +71,7 @@ def cross_region_payments(
                 ) from None
             if seen != answer:
                 raise GateFailed(f"Payment {payment_id} differs between {here.region} and {there.region}.")
-            return Proof(here.region, there.region, payment_id, time.monotonic() - written)
+            return Proof(here.region, there.region, payment_id, lag_s)
 
         return prove(outputs.primary, outputs.secondary), prove(outputs.secondary, outputs.primary)
 
@@ -71,6 +80,7 @@ def payment_in_region(
     region: RegionOutputs,
     aws: Aws,
     *,
+    env: str,
     http: httpx.Client,
     within_s: float,
     sleep: Callable[[float], None] = time.sleep,
@@ -85,8 +95,10 @@ def payment_in_region(
     try:
         polls(_expect, http, "GET", health_url(region), {}, None, (200,))
         key = _api_key(aws, region)
-        payment_id = str(polls(_expect, http, *_payment(region, key, now), (200, 201))["payment_id"])
-        polls(_expect, http, *_reading(region, key, payment_id), (200,))
+        paid = polls(_expect, http, *_payment(region, key, env, now), (200, 201))
+        payment_id = str(paid["payment_id"])
+        with _removed(aws, region, payment_id):
+            polls(_expect, http, *_reading(region, key, payment_id), (200,))
     except (_NotYet, httpx.TransportError) as error:
         raise GateFailed(
             f"{region.region} does not serve payments: {error}",
@@ -103,16 +115,31 @@ def health_url(region: RegionOutputs) -> str:
 _Request = tuple[str, str, dict[str, str], dict[str, object] | None]
 
 
-def _payment(region: RegionOutputs, key: str, now: Callable[[], float]) -> _Request:
+@contextlib.contextmanager
+def _removed(aws: Aws, region: RegionOutputs, payment_id: str) -> Iterator[None]:
+    """Delete a payment when the block ends.
+
+    What cannot be deleted proves nothing less: it stays, and a later `verify` tries again.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    finally:
+        with contextlib.suppress(BotoCoreError, ClientError):
+            canary.remove(aws.dynamodb(region.region), region.dynamodb_table_name, payment_id)
+
+
+def _payment(region: RegionOutputs, key: str, env: str, now: Callable[[], float]) -> _Request:
     """A payment of one cent. The same key and body however often: a retry cannot make a second payment."""
-    headers = {"x-api-key": key, "Idempotency-Key": f"payinfra-proof-{uuid.uuid4()}"}
+    headers = {"x-api-key": key, "Idempotency-Key": f"{canary.CANARY}-{uuid.uuid4()}"}
     body: dict[str, object] = {
         "amount": 1,
         "currency": "USD",
-        "customer_id": "payinfra-proof",
+        "customer_id": canary.customer(env),
         "payment_method": "wallet",
         "timestamp": int(now() * 1000),
-        "metadata": {"sent_by": "payinfra"},
+        "metadata": {"environment": env},
     }
     return "POST", region.api_endpoint, headers, body
 

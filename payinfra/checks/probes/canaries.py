@@ -12,10 +12,11 @@ from threading import Thread
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from payinfra import canary
+from payinfra.canary import CANARY
 from payinfra.checks.probes.model import Live, Site
 from payinfra.naming import CUSTOMER_INDEX
 
-CANARY = "payinfra-canary"
 AMOUNT = 1
 LEFT_OVER_AFTER = timedelta(minutes=10)
 """A canary that is older than this belongs to no run that still goes on."""
@@ -37,7 +38,7 @@ def new_run() -> str:
 
 def customer(live: Live) -> str:
     """The customer of all canary payments of an environment."""
-    return f"{CANARY}-{live.outputs.environment_suffix}"
+    return canary.customer(live.outputs.environment_suffix)
 
 
 def payment(live: Live, where: str) -> Canary:
@@ -59,18 +60,7 @@ def remove_payment(live: Live, site: Site, payment_id: str) -> None:
     """Delete a canary payment's items in one region; replication deletes them in the other."""
     if not payment_id:
         return
-    client = live.aws.dynamodb(site.region)
-    table = site.outputs.dynamodb_table_name
-    found = client.query(
-        TableName=table,
-        KeyConditionExpression="payment_id = :id",
-        ExpressionAttributeValues={":id": {"S": payment_id}},
-        ConsistentRead=True,
-    )
-    for item in found["Items"]:
-        client.delete_item(
-            TableName=table, Key={"payment_id": item["payment_id"], "timestamp": item["timestamp"]}
-        )
+    canary.remove(live.aws.dynamodb(site.region), site.outputs.dynamodb_table_name, payment_id)
 
 
 def remove_left_over(live: Live) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from payinfra.aws import Aws
 from payinfra.errors import GateFailed
@@ -15,18 +16,33 @@ from payinfra.proof import cross_region_payments
 Answer = Callable[[httpx.Request], httpx.Response]
 
 
-class Parameters:
-    """An SSM that holds one secret."""
+@dataclass
+class Region:
+    """An SSM that holds one secret, and a table that forgets what it is told to, or refuses."""
+
+    forgotten: list[str] = field(default_factory=list)
+    refuses: bool = False
 
     def get_parameter(self, **_request: object) -> dict[str, dict[str, str]]:
         return {"Parameter": {"Value": "the-secret-key"}}
 
+    def query(self, *, ExpressionAttributeValues: dict[str, object], **_more: object) -> dict[str, object]:  # noqa: N803 - boto3's name
+        if self.refuses:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "Query")
+        id_ = ExpressionAttributeValues[":id"]
+        return {"Items": [{"payment_id": id_, "timestamp": {"N": when}} for when in ("0", "17")]}
+
+    def delete_item(self, *, Key: dict[str, dict[str, str]], **_more: object) -> None:  # noqa: N803 - boto3's name
+        self.forgotten.append(f"{Key['payment_id']['S']} {Key['timestamp']['N']}")
+
 
 @dataclass(frozen=True)
 class FakeAws(Aws):
-    def client(self, service: str, region: str) -> Parameters:
-        assert service == "ssm"
-        return Parameters()
+    regions: dict[str, Region] = field(default_factory=lambda: {"us-east-1": Region(), "us-west-2": Region()})
+
+    def client(self, service: str, region: str) -> Region:
+        assert service in ("ssm", "dynamodb")
+        return self.regions[region]
 
 
 @pytest.fixture
@@ -69,11 +85,13 @@ class World:
         return httpx.Response(200, json=found | {"amount": 2} if self.forge else found)
 
 
-def prove(world: World, outputs: Outputs, within_s: float = 30.0) -> tuple[str, ...]:
+def prove(
+    world: World, outputs: Outputs, within_s: float = 30.0, aws: FakeAws | None = None
+) -> tuple[str, ...]:
     http = httpx.Client(transport=httpx.MockTransport(world.answer))
     proofs = cross_region_payments(
         outputs,
-        FakeAws(),
+        aws or FakeAws(),
         http=http,
         within_s=within_s,
         sleep=lambda _seconds: None,
@@ -98,6 +116,34 @@ def test_each_region_writes_and_the_other_reads(outputs: Outputs) -> None:
     assert world.paid["pay-0"]["timestamp"] == 1_700_000_000_000
     keys = {request.headers["Idempotency-Key"] for request in world.requests if request.method == "POST"}
     assert len(keys) == 2
+
+
+def test_what_was_sent_is_deleted_with_its_claim_where_it_was_sent(outputs: Outputs) -> None:
+    aws, world = FakeAws(), World()
+    prove(world, outputs, aws=aws)
+    assert aws.regions["us-east-1"].forgotten == ["pay-0 0", "pay-0 17"]
+    assert aws.regions["us-west-2"].forgotten == ["pay-1 0", "pay-1 17"]
+    assert {paid["customer_id"] for paid in world.paid.values()} == {"payinfra-canary-p-environment_suffix"}
+
+
+def test_it_is_deleted_where_it_proved_nothing_too(outputs: Outputs) -> None:
+    aws = FakeAws()
+    with pytest.raises(GateFailed):
+        prove(World(late=1_000), outputs, within_s=0.0, aws=aws)
+    assert aws.regions["us-east-1"].forgotten == ["pay-0 0", "pay-0 17"]
+
+
+def test_what_may_not_be_deleted_proves_nothing_less(outputs: Outputs) -> None:
+    assert (
+        len(
+            prove(
+                World(),
+                outputs,
+                aws=FakeAws(regions={"us-east-1": Region(refuses=True), "us-west-2": Region(refuses=True)}),
+            )
+        )
+        == 2
+    )
 
 
 def test_a_refused_payment_fails_the_gate_and_names_the_log_group(outputs: Outputs) -> None:

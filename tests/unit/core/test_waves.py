@@ -174,6 +174,13 @@ class Region:
     def get_parameter(self, **_request: object) -> dict[str, dict[str, str]]:
         return {"Parameter": {"Value": "the-secret-key"}}
 
+    def query(self, **asked: object) -> dict[str, list[object]]:
+        assert asked["ExpressionAttributeValues"] == {":id": {"S": "pay-1"}}
+        return {"Items": [{"payment_id": {"S": "pay-1"}, "timestamp": {"N": "0"}}]}
+
+    def delete_item(self, **_asked: object) -> None:
+        self.calls.append("delete_item")
+
     def answer(self, request: httpx.Request) -> httpx.Response:
         if self.version in self.bad_versions:
             return httpx.Response(500, json={"title": "broken"})
@@ -189,7 +196,7 @@ class TwoRegions(Aws):
     scripted: Mapping[str, Region] = field(default_factory=dict)
 
     def client(self, service: str, region: str) -> Region:
-        assert service in ("lambda", "ssm")
+        assert service in ("lambda", "ssm", "dynamodb")
         return self.scripted[region]
 
 
@@ -236,13 +243,14 @@ def test_a_region_is_silent_unless_its_health_page_says_200(regions: dict[str, R
     assert live(regions).silent(outputs()) == ("east", "west")
 
 
-def test_verifying_asks_for_health_and_sends_a_payment(regions: dict[str, Region]) -> None:
-    assert live(regions).verify(outputs().secondary) == "pay-1"
+def test_verifying_asks_for_health_and_sends_a_payment_that_it_deletes(regions: dict[str, Region]) -> None:
+    assert live(regions).verify(outputs().secondary, "demo") == "pay-1"
+    assert regions["west"].calls == ["delete_item"]
     regions["west"].bad_versions = ("1",)
     with pytest.raises(
         GateFailed, match=r"west does not serve payments: GET .*/prod/health answered 500"
     ) as no:
-        live(regions).verify(outputs().secondary)
+        live(regions).verify(outputs().secondary, "demo")
     assert "s-lambda_log_group_name" in no.value.hint
 
 
