@@ -40,6 +40,8 @@ STEADY_S = 2.0
 SNAPSHOT_S = 0.5
 """How often it tells how the load stands."""
 STEADY = "every probe passes, no alarm rings"
+NAMED = 3
+"""How many faults of an unsteady environment are named; `verify` names all."""
 LAST_TRIES_S = 20.0
 """How long payments without an answer are tried again once everything is restored, in seconds."""
 
@@ -184,10 +186,10 @@ class Drill:
     def _require_steady_state(self) -> None:
         with self.recorder.phase(Phase.STEADY_BEFORE) as note:
             faults = self.world.steady()
-            note.detail = "; ".join(faults) or STEADY
+            note.detail = _few(faults) or STEADY
         if faults:
             raise GateFailed(
-                f"The environment is not in its steady state: {'; '.join(faults)}",
+                f"The environment is not in its steady state: {_few(faults)}.",
                 "Nothing was done to it. Mend that first: `payinfra verify` says more.",
             )
 
@@ -284,7 +286,7 @@ class Drill:
             ends = self.clock.elapsed() + at_most(predicted)
             while (faults := self._faults()) and self.clock.elapsed() < ends:
                 self.clock.wait(STEADY_S)
-            note.detail = "; ".join(faults) or STEADY
+            note.detail = _few(faults) or STEADY
         return faults
 
     def _faults(self) -> tuple[str, ...]:
@@ -421,3 +423,9 @@ class Drill:
             aborted=aborted,
             command=self.title.command,
         )
+
+
+def _few(faults: tuple[str, ...]) -> str:
+    """The first faults in one phrase, and how many there are besides."""
+    more = len(faults) - NAMED
+    return "; ".join(faults[:NAMED]) + (f"; and {more} more" if more > 0 else "")

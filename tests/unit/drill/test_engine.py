@@ -372,6 +372,11 @@ def test_an_unsteady_environment_is_refused_and_nothing_is_done(tmp_path: Path) 
     assert open_journals(tmp_path) == ()
 
 
+def test_of_many_faults_a_few_are_named(tmp_path: Path) -> None:
+    run = drill(Script(unsteady_before=("one", "two", "three", "four", "five")), tmp_path)
+    assert "one; two; three; and 2 more." in str(run.raised)
+
+
 @pytest.mark.parametrize(
     ("script", "reason", "phase"),
     [

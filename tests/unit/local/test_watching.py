@@ -131,8 +131,8 @@ def test_the_statistic_is_the_percentile_where_there_is_one() -> None:
 
     one = alarm(EvaluationPeriods=1)
     judge(one, at((1, 1)), statistic, ago())
-    judge({**one, "ExtendedStatistic": "p99"}, at((1, 1)), statistic, NOW, 1.0)
-    judge({**one, "Statistic": None}, at((1, 1)), statistic, NOW, 1.0)
+    judge({**one, "ExtendedStatistic": "p99"}, at((1, 1)), statistic, ago())
+    judge({**one, "Statistic": None}, at((1, 1)), statistic, ago())
     assert asked == ["Sum", "p99", "Average"]
 
 
