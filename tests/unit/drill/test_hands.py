@@ -397,6 +397,15 @@ def test_what_aws_refuses_has_not_happened_and_is_not_tried_again(
     assert time.slept == []
 
 
+def test_what_was_refused_after_an_error_of_awss_own_may_have_happened(lay: Lay) -> None:
+    world, hands = lay(LIMIT)
+    ill, denied = times(1, Refused("ServiceException", 500)), denying("Lambda.PutFunctionConcurrency")
+    world.before = lambda call: ill(call) or denied(call)
+    with pytest.raises(MutationFailed, match="access denied") as failed:
+        hands.do(LIMIT)
+    assert not failed.value.refused
+
+
 def test_what_was_refused_after_an_attempt_without_an_answer_may_have_happened(lay: Lay) -> None:
     world, hands = lay(LIMIT)
 
@@ -523,6 +532,8 @@ def test_what_is_not_in_another_account_is_not_called_gone(
         replace(hands, account=account).undo(mutation)
     with pytest.raises(MutationFailed):
         replace(hands, account=account).in_place(mutation)
+    # Whose credentials these are is asked only where an account is named.
+    assert any(call.name.startswith("STS") for call in world.calls) is bool(account)
 
 
 def test_without_knowing_whose_credentials_these_are_nothing_is_called_gone(lay: Lay) -> None:
