@@ -362,7 +362,7 @@ class Pipeline:
     def _recovery(self, terraform: Terraform, endpoints: Endpoints | None) -> Recovery:
         return Recovery(
             terraform,
-            tools.aws(self.settings, endpoints),
+            self.toolbox.aws(self.settings, endpoints),
             self._journal,
             self.emit,
             shared_state=self.settings.state_bucket is not None,

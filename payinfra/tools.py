@@ -65,6 +65,7 @@ class Toolbox:
     verify: Callable[["Outputs", Aws, "VerifyRequest"], "Outcome"]
     live: Callable[[Aws], "Live"] = live
     preflight: Callable[[Settings], str] = preflight
+    aws: Callable[[Settings, Endpoints | None], Aws] = aws
     control: Callable[[Settings], "Control | None"] = control
 
 

@@ -151,7 +151,8 @@ class Recovery:
         if not self.journal.was_cut_off:
             return False
         found = self._strays(plan(), ())
-        self.terraform.adopt(found)
+        if found:
+            self.terraform.adopt(found)
         return bool(found)
 
     # -- looking -------------------------------------------------------------------------------------
