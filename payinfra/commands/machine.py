@@ -1,27 +1,36 @@
 """What payinfra needs of this machine, and what it is."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from payinfra.commands.edges import FormatOption, stdout
 from payinfra.errors import ExitCode
 from payinfra.formats import Format
+from payinfra.options import ACCOUNT, with_settings
 from payinfra.scaffold import Ci
+
+if TYPE_CHECKING:
+    from payinfra.settings import Settings
 
 app = typer.Typer()
 
 
 @app.command()
-def doctor(*, fmt: FormatOption = Format.TABLE) -> None:
-    """Look at everything that payinfra needs of this machine, and say how to get what is missing."""
-    from payinfra import doctor as examine
-    from payinfra.report import stages
+@with_settings(ACCOUNT)
+def doctor(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
+    """Look at everything that payinfra needs, and say how to get what is missing.
 
-    findings = examine.examine()
-    stages.diagnosis(stdout(), findings, fmt)
-    if any(not finding.good for finding in findings):
+    Without --local or --aws both are looked at, and what only one of them needs does not fail the other.
+    """
+    from payinfra import doctor as examine
+    from payinfra.report import diagnosis as report
+
+    targets = (settings.target,) if "target" in settings.origins else examine.BOTH
+    found = examine.examine(settings, targets)
+    report.diagnosis(stdout(), found, fmt)
+    if not found.good:
         raise typer.Exit(ExitCode.UNUSABLE_ENVIRONMENT)
 
 

@@ -1,6 +1,5 @@
 """The results of the stages, as tables and as JSON."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
@@ -13,7 +12,6 @@ from payinfra.report.results import next_commands, table, write, write_json
 from payinfra.results import Deployed, Destroyed, Synthesized, headline
 
 if TYPE_CHECKING:
-    from payinfra.doctor import Finding
     from payinfra.outputs import Outputs, RegionOutputs
     from payinfra.settings import Settings
     from payinfra.terraform import Plan
@@ -150,30 +148,6 @@ def settings(console: Console, resolved: "Settings", fmt: Format) -> None:
         console,
         table(("setting", "value", "from"), [(name, _shown(value), origin) for name, value, origin in rows]),
     )
-
-
-def diagnosis(console: Console, findings: "Sequence[Finding]", fmt: Format) -> None:
-    """What the machine has of what is needed."""
-    if fmt is Format.JSON:
-        write_json(
-            console,
-            [
-                {
-                    "name": each.name,
-                    "good": each.good,
-                    "found": each.found,
-                    "needed": each.needed,
-                    "fix": each.fix,
-                }
-                for each in findings
-            ],
-        )
-        return
-    rows = [
-        ("ok" if each.good else "MISSING", each.name, each.found, each.needed, "" if each.good else each.fix)
-        for each in findings
-    ]
-    write(console, table(("", "what", "found", "needed", "fix"), rows))
 
 
 def _where(region: "RegionOutputs", role: str) -> Group:

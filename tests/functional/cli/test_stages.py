@@ -108,12 +108,23 @@ def test_checks_are_listed_and_explained(project: Project) -> None:
     assert "did you mean" in unknown.stderr
 
 
-def test_the_doctor_says_what_there_is(project: Project) -> None:
-    assert "ministack" in project.run("doctor").stdout
+def test_the_doctor_says_what_there_is_for_each_target(project: Project) -> None:
+    project.environ |= {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": ""}  # no way to AWS
+    done = project.run("doctor")
+    assert (done.returncode, "ministack" in done.stdout) == (0, True)
+    assert "AWS cannot be used yet." in done.stdout
+
+    aws = project.run("doctor", "--aws", "--format", "json")
+    assert aws.returncode == 4
+    said = json.loads(aws.stdout)
+    assert said["targets"] == {"aws": False}
+    assert [each["name"] for each in said["findings"] if not each["good"]] == ["AWS network"]
+
     project.environ["PAYINFRA_PROVIDER_MIRROR"] = str(project.folder)
-    done = project.run("doctor", "--format", "json")
-    assert done.returncode == 4
-    assert [each["name"] for each in json.loads(done.stdout) if not each["good"]] == ["AWS provider"]
+    local = project.run("doctor", "--local", "--format", "json")
+    assert local.returncode == 4
+    said = json.loads(local.stdout)
+    assert [each["name"] for each in said["findings"] if not each["good"]] == ["AWS provider"]
 
 
 def test_a_local_synth_needs_no_running_server(project: Project) -> None:

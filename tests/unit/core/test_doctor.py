@@ -1,13 +1,16 @@
 """The doctor: what is there is good, what is missing comes with its fix."""
 
+import socket
 import stat
-from collections.abc import Mapping
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from payinfra import doctor
 from payinfra.errors import EnvironmentUnusable
+from payinfra.settings import Settings, Target
 from payinfra.terraform import Binary, Kind, Version
 
 
@@ -40,7 +43,7 @@ def test_a_node_that_is_not_there_comes_with_its_fix(tmp_path: Path) -> None:
 
 def test_terraform_is_named_with_its_version() -> None:
     binary = Binary(Kind.TOFU, ("tofu",), Version(1, 10, 0, "1.10.0"))
-    assert doctor.terraform(lambda: binary).found == "tofu 1.10.0"
+    assert doctor.terraform(lambda: binary).found == "tofu 1.10.0 (Mozilla Public License 2.0)"
 
 
 def test_no_terraform_comes_with_its_fix() -> None:
@@ -48,7 +51,13 @@ def test_no_terraform_comes_with_its_fix() -> None:
         raise EnvironmentUnusable("No Terraform was found.", "Install one.")
 
     found = doctor.terraform(none)
-    assert (found.good, found.found, found.fix) == (False, "No Terraform was found.", "Install one.")
+    assert (found.good, found.found) == (False, "No Terraform was found.")
+    assert found.fix.startswith("Install one.")
+    assert "Business Source License 1.1" in found.fix  # of what the extra brings along
+
+
+def test_every_kind_of_terraform_has_its_licence() -> None:
+    assert set(doctor.LICENCES) == {kind.value for kind in Kind}
 
 
 def test_a_provider_mirror_that_is_none_is_not_good(tmp_path: Path) -> None:
@@ -65,10 +74,67 @@ def test_a_provider_mirror_is_named(tmp_path: Path) -> None:
     assert found.found == f"mirror in {tmp_path}"
 
 
-def test_without_a_mirror_the_registry_will_be_asked(tmp_path: Path) -> None:
-    found = doctor.provider({}, tmp_path, lambda *_arguments, **_options: None)
-    assert found.good
-    assert "registry will be asked" in found.found
+@pytest.mark.parametrize(
+    ("why", "good", "says"),
+    [("", True, "registry.terraform.io"), ("timed out", False, "does not answer: timed out")],
+)
+def test_without_a_mirror_the_registry_has_to_answer(tmp_path: Path, why: str, good: bool, says: str) -> None:
+    found = doctor.provider({}, tmp_path, lambda *_arguments, **_options: None, lambda _url: why)
+    assert found.good is good
+    assert says in found.found
+    assert ("PAYINFRA_PROVIDER_MIRROR" in found.fix) is not good
+
+
+def test_a_url_that_answers_is_not_silent_and_one_that_does_not_says_why() -> None:
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404)
+
+        def log_message(self, *_arguments: object) -> None:
+            """Nothing: the test's output is for people."""
+
+    server = HTTPServer(("127.0.0.1", 0), Answering)
+    url = f"http://127.0.0.1:{server.server_port}/"
+    with server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        assert doctor.why_silent(url) == ""
+        thread.join()
+    assert "refused" in doctor.why_silent(url)
+
+
+def settings(folder: Path, **flags: object) -> Settings:
+    return Settings.resolve({"env": "account", **flags}, folder=folder, environ={})
+
+
+def test_ports_that_the_system_chooses_are_free(tmp_path: Path) -> None:
+    found = doctor.ports(settings(tmp_path), {"PAYINFRA_LOCAL_PORT": "0"})
+    assert (found.good, found.found, found.targets) == (True, "the system chooses", (Target.LOCAL,))
+
+
+def test_a_port_in_use_and_one_that_is_none_are_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        base = taken.getsockname()[1]
+        found = doctor.ports(settings(tmp_path), {"PAYINFRA_LOCAL_PORT": str(base)})
+    assert not found.good
+    assert str(base) in found.found
+    none = doctor.ports(settings(tmp_path), {"PAYINFRA_LOCAL_PORT": "ninety"})
+    assert (none.good, "0 for ports" in none.fix) == (False, True)
+
+
+def test_free_ports_are_named(tmp_path: Path) -> None:
+    with socket.socket() as found_free:
+        found_free.bind(("127.0.0.1", 0))
+        base = found_free.getsockname()[1]
+    found = doctor.ports(settings(tmp_path), {"PAYINFRA_LOCAL_PORT": str(base)})
+    assert (found.good, found.found) == (True, f"{base - 7} to {base + 7} are free")
+
+
+def test_a_server_that_runs_has_its_ports(tmp_path: Path) -> None:
+    found = doctor.ports(settings(tmp_path), {}, running=lambda folder: folder)
+    assert (found.good, found.found) == (True, "the embedded AWS is running")
 
 
 def test_the_embedded_aws_is_there() -> None:
@@ -92,7 +158,37 @@ def test_a_file_in_its_place_is_not(tmp_path: Path) -> None:
     assert not doctor.work_folder(tmp_path / "file" / "work").good
 
 
-def test_everything_is_looked_at() -> None:
-    environ: Mapping[str, str] = {"PAYINFRA_WORK_ROOT": "/"}
-    names = [finding.name for finding in doctor.examine(environ)]
-    assert names == ["Python", "Node", "Terraform", "AWS provider", "embedded AWS", "work folder"]
+@pytest.mark.parametrize(
+    ("targets", "more"),
+    [
+        ((Target.LOCAL,), ["embedded AWS", "ports"]),
+        ((Target.AWS,), ["AWS network"]),
+    ],
+)
+def test_everything_that_a_target_needs_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, targets: tuple[Target, ...], more: list[str]
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")  # nothing leaves this machine
+    found = doctor.examine(settings(tmp_path), targets, {"PAYINFRA_LOCAL_PORT": "0"})
+    names = [finding.name for finding in found.findings]
+    assert names == ["Python", "Node", "Terraform", "AWS provider", "work folder", *more]
+
+
+def finding(*targets: Target, good: bool = False, known: bool = True) -> doctor.Finding:
+    return doctor.Finding("x", good, "", "", "", targets, known)
+
+
+@pytest.mark.parametrize(
+    ("one", "aws", "local"),
+    [
+        (finding(Target.AWS, Target.LOCAL), False, False),
+        (finding(Target.AWS), False, True),
+        (finding(Target.LOCAL), True, False),
+        (finding(Target.AWS, known=False), True, True),
+        (finding(Target.AWS, Target.LOCAL, good=True), True, True),
+    ],
+)
+def test_what_one_target_needs_does_not_fail_the_other(one: doctor.Finding, aws: bool, local: bool) -> None:
+    found = doctor.Diagnosis(doctor.BOTH, (one,))
+    assert (found.usable(Target.AWS), found.usable(Target.LOCAL), found.good) == (aws, local, aws or local)
+    assert doctor.Diagnosis((Target.AWS,), (one,)).good is aws

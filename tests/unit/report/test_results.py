@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from payinfra.checks.outcome import Outcome, summarize
-from payinfra.doctor import Finding
+from payinfra.doctor import Diagnosis, Finding
 from payinfra.errors import EnvironmentUnusable, GateFailed
 from payinfra.formats import Format
 from payinfra.inventory import Inventory
@@ -15,7 +15,7 @@ from payinfra.local.endpoints import LocalEndpoints, LocalStatus
 from payinfra.local.faults import ActiveFault, RegionBlackout
 from payinfra.outputs import Outputs
 from payinfra.proof import Proof
-from payinfra.report import local, results, stages
+from payinfra.report import diagnosis, local, results, stages
 from payinfra.results import Deployed, Destroyed, Synthesized, headline
 from payinfra.settings import Settings, Target
 from payinfra.terraform import Change, ChangeAction, Plan
@@ -164,13 +164,20 @@ def test_a_diagnosis_gives_the_fix_only_where_one_is_needed(console: Console, pr
     findings = (
         Finding("Node", True, "v24", "20", "reinstall"),
         Finding("Terraform", False, "none", "1.10", "get it"),
+        Finding("permissions", False, "?", "all", "allow it", (Target.AWS,), known=False),
     )
-    stages.diagnosis(console, findings, Format.TABLE)
+    found = Diagnosis((Target.AWS, Target.LOCAL), findings)
+    diagnosis.diagnosis(console, found, Format.TABLE)
     text = printed()
     assert "reinstall" not in text
     assert "get it" in text
-    stages.diagnosis(console, findings, Format.JSON)
-    assert [each["good"] for each in json.loads(printed()[len(text) :])] == [True, False]
+    assert [line.split()[0] for line in text.splitlines() if "permissions" in line] == ["unknown"]
+    assert "AWS cannot be used yet." in text
+    diagnosis.diagnosis(console, found, Format.JSON)
+    read = json.loads(printed()[len(text) :])
+    assert [each["good"] for each in read["findings"]] == [True, False, False]
+    assert read["targets"] == {"aws": False, "local": False}
+    assert read["findings"][2]["targets"] == ["aws"]
 
 
 def test_the_embedded_aws_as_table_and_as_json(console: Console, printed: Printed) -> None:
