@@ -183,7 +183,7 @@ class Canvas:
     def _group(self, found: re.Match[str]) -> str:
         """Give what was named a class to style it by, and what a title was given for that title."""
         name = found[1]
-        kind = re.sub(r"[-_]?\d+$", "", name)
+        kind = re.sub(r"[-_]\d+$", "", name)
         title = self.titles.get(name)
         shown = "" if title is None else f"<title>{_text(title)}</title>"
         return f'<g id="{name}" class="{kind}">{shown}'

@@ -1,0 +1,45 @@
+"""A real browser without a window and without a network."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Error, Playwright, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+NONE = """\
+No browser was found, and the drill's page is tested in a real one.
+Install one and run the tests again:
+    Debian:            apt-get install -y chromium
+    elsewhere:         .venv/bin/playwright install chromium
+or name the program of a Chromium that is there: PAYINFRA_TEST_BROWSER=/path/to/chromium"""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium with a profile of its own, new and empty. Who has none is told how to get one."""
+    named = os.environ.get("PAYINFRA_TEST_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
+    with sync_playwright() as playwright:
+        started = _started(playwright, named)
+        if isinstance(started, Error):
+            pytest.fail(f"{NONE}\n\n{started.message}", pytrace=False)
+        yield started
+        started.close()
+
+
+def _started(playwright: Playwright, named: str | None) -> Browser | Error:
+    """The browser; without a program's name the one that Playwright may have installed."""
+    try:
+        return playwright.chromium.launch(executable_path=named, headless=True, args=list(FLAGS))
+    except Error as error:
+        return error
