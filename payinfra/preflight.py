@@ -1,7 +1,5 @@
 """What an environment needs of its account but may not own, looked at before anything is changed."""
 
-from collections.abc import Iterable
-
 from payinfra.aws import Aws
 from payinfra.errors import EnvironmentUnusable
 
@@ -10,7 +8,7 @@ ROLE_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudW
 CloudWatch logging for REST APIs")."""
 
 
-def account_settings(aws: Aws, regions: Iterable[str]) -> str:
+def account_settings(aws: Aws, regions: tuple[str, str]) -> str:
     """Look for API Gateway's CloudWatch role, one per account and region; what was found, in a phrase.
 
     It belongs to no environment's stack: the first one destroyed would take it from all others. Without it
@@ -33,12 +31,11 @@ def account_settings(aws: Aws, regions: Iterable[str]) -> str:
     if without:
         raise EnvironmentUnusable(
             f"API Gateway has no CloudWatch role in {' and '.join(without)}, so it cannot write logs.",
-            f"Make a role that apigateway.amazonaws.com may assume, with {ROLE_POLICY}, and set it in each: "
-            + "; ".join(
-                f"aws apigateway update-account --region {region} --patch-operations "
-                "op=replace,path=/cloudwatchRoleArn,value=ROLE_ARN"
-                for region in without
-            )
-            + ".",
+            f"Run `payinfra bootstrap {_flags(regions)}`: once an account, it makes the role and sets it.",
         )
     return "API Gateway may write logs"
+
+
+def _flags(regions: tuple[str, str]) -> str:
+    primary, secondary = regions
+    return f"--aws --primary-region {primary} --secondary-region {secondary}"
