@@ -18,7 +18,8 @@ app = typer.Typer(
     help="Take a two-region AWS payments backend from flags to verified, and rehearse the loss of a region.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    # Every option has a variable of its own, PAYINFRA_COMMAND_OPTION; settings are of all commands at once.
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PAYINFRA"},
 )
 for commands in (stages, drill, drills, checking, team, machine, local, account):
     app.add_typer(commands.app)

@@ -31,6 +31,7 @@ class DrillFormat(StrEnum):
     JUNIT = "junit"
 
 
+FORMAT_VARIABLE = "PAYINFRA_FORMAT"
 LOG_FORMAT_VARIABLE = "PAYINFRA_LOG_FORMAT"
 """Where the chosen one is, for child processes too."""
 

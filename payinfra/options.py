@@ -30,6 +30,8 @@ class SettingOption:
             help=f"{self.help} \\[PAYINFRA_{self.field.upper()}]",
             rich_help_panel=self.panel,
             show_default=False,
+            # The variable is read with the other sources of settings, and is the same for every command.
+            allow_from_autoenv=False,
         )
         annotation = Annotated[self.kind | None, option]  # type: ignore[name-defined]
         return inspect.Parameter(

@@ -9,7 +9,7 @@ import typer
 
 from payinfra.checks.verdicts import Severity
 from payinfra.commands.edges import FailOnOption, FormatOption, session, stdout
-from payinfra.formats import FindingsFormat, Format
+from payinfra.formats import FORMAT_VARIABLE, FindingsFormat, Format
 from payinfra.options import settings_from
 
 PROJECT_FILE = "payinfra.toml"
@@ -47,7 +47,8 @@ def check(
         Path | None, typer.Option(metavar="PATH", help="Merge what this checkov finds, as advice.")
     ] = None,
     fmt: Annotated[
-        FindingsFormat, typer.Option("--format", help="How to write the findings to stdout.")
+        FindingsFormat,
+        typer.Option("--format", envvar=FORMAT_VARIABLE, help="How to write the findings to stdout."),
     ] = FindingsFormat.TABLE,
 ) -> None:
     """Judge the synthesized Terraform against the payment policy."""

@@ -8,7 +8,7 @@ import typer
 from payinfra.commands.edges import YesOption, needs_a_person, stderr, stdout, to_job_summary
 from payinfra.drill.model import DrillRequest, Scenario
 from payinfra.errors import GateFailed, Interrupted, NotRestored, UsageProblem
-from payinfra.formats import DrillFormat
+from payinfra.formats import FORMAT_VARIABLE, DrillFormat
 from payinfra.options import WHERE, with_settings
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def failover_drill(
     ] = None,
     fmt: Annotated[
         DrillFormat,
-        typer.Option("--format", envvar="PAYINFRA_FORMAT", help="How to write the report to stdout."),
+        typer.Option("--format", envvar=FORMAT_VARIABLE, help="How to write the report to stdout."),
     ] = DrillFormat.TABLE,
 ) -> None:
     """Lose a region on purpose, measure it, lose no payment, and put everything back."""

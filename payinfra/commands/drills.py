@@ -7,7 +7,7 @@ import typer
 
 from payinfra.commands.edges import FormatOption, stdout
 from payinfra.errors import EnvironmentUnusable, UsageProblem
-from payinfra.formats import DrillFormat, Format
+from payinfra.formats import FORMAT_VARIABLE, DrillFormat, Format
 from payinfra.options import WHERE, with_settings
 from payinfra.suggestions import did_you_mean
 
@@ -43,7 +43,7 @@ def drills_show(
     drill: Annotated[str, typer.Argument(metavar="ID", help="A drill's id, or `latest`.")] = LATEST,
     *,
     fmt: Annotated[
-        DrillFormat, typer.Option("--format", help="How to write the report.")
+        DrillFormat, typer.Option("--format", envvar=FORMAT_VARIABLE, help="How to write the report.")
     ] = DrillFormat.TABLE,
     out: Annotated[Path | None, typer.Option(help="Write to this file instead of stdout.")] = None,
 ) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from payinfra.checks.verdicts import Severity
 from payinfra.errors import GateFailed, PayinfraError, UsageProblem
-from payinfra.formats import FindingsFormat, Format
+from payinfra.formats import FORMAT_VARIABLE, FindingsFormat, Format
 
 if TYPE_CHECKING:
     from payinfra.pipeline import Confirm, Pipeline
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from payinfra.settings import Settings
     from payinfra.terraform import Plan
 
-FormatOption = Annotated[Format, typer.Option("--format", help="How to write the result to stdout.")]
+FormatOption = Annotated[
+    Format, typer.Option("--format", envvar=FORMAT_VARIABLE, help="How to write the result to stdout.")
+]
 EagerOption = Annotated[
     bool, typer.Option("--eager-bindings", help="Import cdktf's AWS bindings whole, the ordinary, slow way.")
 ]

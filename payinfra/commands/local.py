@@ -137,7 +137,9 @@ def fault_inject(
 def fault_clear(
     fault_id: Annotated[str | None, typer.Argument(help="The fault's id.")] = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Clear every fault.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", envvar="PAYINFRA_LOCAL_FAULT_CLEAR_ALL", help="Clear every fault.")
+    ] = False,
     work_root: WorkRootOption = WORK_ROOT,
     fmt: FormatOption = Format.TABLE,
 ) -> None:

@@ -39,13 +39,11 @@ def init(
     *,
     ci: Annotated[
         list[Ci] | None,
-        typer.Option(envvar="PAYINFRA_CI", help="Whose CI to write workflow files for. Default github."),
+        typer.Option(help="Whose CI to write workflow files for. Default github."),
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run", envvar="PAYINFRA_DRY_RUN", help="Say what would be written, and write nothing."
-        ),
+        typer.Option("--dry-run", help="Say what would be written, and write nothing."),
     ] = False,
     fmt: FormatOption = Format.TABLE,
 ) -> None:

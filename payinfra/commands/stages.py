@@ -24,7 +24,7 @@ from payinfra.commands.edges import (
     to_job_summary,
 )
 from payinfra.errors import UsageProblem
-from payinfra.formats import FindingsFormat, Format
+from payinfra.formats import FORMAT_VARIABLE, FindingsFormat, Format
 from payinfra.options import STACK, WHERE, with_settings
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def deploy(
     settings: "Settings",
     *,
     saved_plan: Annotated[
-        Path | None, typer.Option("--plan", help="Apply this plan, made by `plan --out`.")
+        Path | None,
+        typer.Option("--plan", envvar="PAYINFRA_DEPLOY_PLAN", help="Apply this plan, made by `plan --out`."),
     ] = None,
     all_at_once: Annotated[
         bool, typer.Option("--all-at-once", help="Update both regions together, not the secondary first.")
@@ -124,7 +125,8 @@ def verify(
         Severity, typer.Option(help="The severity from which a failed probe fails the command.")
     ] = Severity.LOW,
     fmt: Annotated[
-        FindingsFormat, typer.Option("--format", help="How to write the findings to stdout.")
+        FindingsFormat,
+        typer.Option("--format", envvar=FORMAT_VARIABLE, help="How to write the findings to stdout."),
     ] = FindingsFormat.TABLE,
     eager_bindings: EagerOption = False,
 ) -> None:

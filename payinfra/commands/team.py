@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-YES = Annotated[
-    bool, typer.Option("--yes", "-y", envvar="PAYINFRA_YES", help="Do it. Without, say what would be done.")
-]
+YES = Annotated[bool, typer.Option("--yes", "-y", help="Do it. Without, say what would be done.")]
 
 
 @app.command()
@@ -42,11 +40,9 @@ def reap(
     *,
     older_than: Annotated[
         str,
-        typer.Option(envvar="PAYINFRA_OLDER_THAN", help="Age from which one is stale: 90m, 12h, 3d, 2w."),
+        typer.Option(help="Age from which one is stale: 90m, 12h, 3d, 2w."),
     ] = "3d",
-    pattern: Annotated[
-        str, typer.Option(envvar="PAYINFRA_PATTERN", help="Only environments of such a name.")
-    ] = "*",
+    pattern: Annotated[str, typer.Option(help="Only environments of such a name.")] = "*",
     yes: YES = False,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
@@ -84,7 +80,12 @@ def rotate_key(
     finish: Annotated[
         bool, typer.Option("--finish", help="Remove the former key: its clients are refused from then on.")
     ] = False,
-    show: Annotated[bool, typer.Option("--status", help="Only say how far a rotation has come.")] = False,
+    show: Annotated[
+        bool,
+        typer.Option(
+            "--status", envvar="PAYINFRA_ROTATE_KEY_STATUS", help="Only say how far a rotation has come."
+        ),
+    ] = False,
     yes: YesOption = False,
     fmt: FormatOption = Format.TABLE,
 ) -> None:

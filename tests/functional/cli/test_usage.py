@@ -3,9 +3,14 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
+import typer
+from typer.core import TyperGroup, TyperOption
+from typer.main import get_command
 
+from payinfra.cli import app
 from tests.functional.cli.conftest import Project
 
 
@@ -105,3 +110,29 @@ def test_a_ci_job_keeps_no_state_of_its_own(project: Project, command: tuple[str
     assert done.returncode == 2
     assert "payinfra bootstrap --state-bucket NAME" in " ".join(done.stderr.split())
     assert not list(project.folder.iterdir())
+
+
+def options(context: typer.Context) -> Iterator[tuple[str, str]]:
+    """Each option of a command and of those below it, with what its help says."""
+    for parameter in context.command.params:
+        record = parameter.get_help_record(context)
+        if isinstance(parameter, TyperOption) and record is not None:
+            yield f"{context.command_path} {parameter.opts[0]}", record[1]
+    if isinstance(context.command, TyperGroup):
+        for name, command in context.command.commands.items():
+            yield from options(typer.Context(command, parent=context, info_name=name))
+
+
+def test_every_option_shows_the_variable_that_sets_it() -> None:
+    command = get_command(app)
+    root = typer.Context(command, info_name="payinfra", auto_envvar_prefix="PAYINFRA")
+    shown = dict(options(root))
+    assert len(shown) > 200
+    assert [name for name, text in shown.items() if "PAYINFRA_" not in text] == []
+
+
+def test_a_variable_sets_an_option_of_one_command(project: Project) -> None:
+    project.environ = {"PAYINFRA_FORMAT": "json", "PAYINFRA_INIT_DRY_RUN": "1"}
+    done = project.run("init")
+    assert json.loads(done.stdout)["dry_run"] is True
+    assert list(project.folder.iterdir()) == []
