@@ -210,8 +210,12 @@ def state_replica(bucket: str) -> str:
 
 
 def ci_role(env: str | None) -> str:
-    """The role that CI deploys all environments with, or only one."""
-    return CI_ROLE if env is None else f"{CI_ROLE}-{env}"
+    """The role that CI deploys all environments with, only one, or those whose names begin like `env`.
+
+    Args:
+        env: a name, a beginning with `*` after it, or None for all. No environment has a dot in its name.
+    """
+    return CI_ROLE if env is None else f"{CI_ROLE}-{env.replace('*', '.any')}"
 
 
 def tags(env: str, *, owner: str | None = None, cost_center: str | None = None) -> dict[str, str]:

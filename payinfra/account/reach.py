@@ -15,7 +15,8 @@ class Reach:
     Attributes:
         account: the account's twelve digits.
         regions: the primary region, then the secondary.
-        env: the one environment that it may touch; None for all whose names begin with `payment-`.
+        env: the one environment that it may touch, or with a `*` at the end those whose names begin so;
+            None for all of payinfra's.
         domain: the domain whose records it may write; None where environments have zones of their own.
         hosted_zone_id: the zone of `domain`.
         state_bucket: the bucket that holds Terraform's state; None for none.
@@ -55,5 +56,10 @@ class Reach:
 
     def tagged(self, which: str) -> Conditions:
         """A condition on the tags of what is touched (`ResourceTag`) or made (`RequestTag`)."""
-        tags = {"Project": PROJECT} | ({} if self.env is None else {"EnvironmentSuffix": self.env})
-        return {"StringEquals": {f"aws:{which}/{name}": value for name, value in tags.items()}}
+        project: Conditions = {"StringEquals": {f"aws:{which}/Project": PROJECT}}
+        if self.env is None:
+            return project
+        suffix: dict[str, str | Sequence[str]] = {f"aws:{which}/EnvironmentSuffix": self.env}
+        if self.env.endswith("*"):
+            return {**project, "StringLike": suffix}
+        return {"StringEquals": {**project["StringEquals"], **suffix}}

@@ -99,9 +99,10 @@ def _buckets(reach: Reach, below: str = "") -> Limits:
 
 
 def _keys_in_use(reach: Reach) -> Limits:
-    tagged = reach.tagged("ResourceTag")
+    found = reach.tagged("ResourceTag")
     through = [f"{service}.*.amazonaws.com" for service in _SERVICES_WITH_KEYS]
-    return Limits((reach.arn("kms", "key/*"),), {**tagged, "StringLike": {"kms:ViaService": through}})
+    like = {**found.get("StringLike", {}), "kms:ViaService": through}
+    return Limits((reach.arn("kms", "key/*"),), {**found, "StringLike": like})
 
 
 def _apis(*paths: str) -> tuple[str, ...]:

@@ -63,7 +63,10 @@ def ci_role(
         typer.Option(help="Let in these pipelines only, as a token's `sub` goes on after the repository."),
     ] = None,
     env: Annotated[
-        str | None, typer.Option(help="Reach this environment only. Default: all of payinfra's.")
+        str | None,
+        typer.Option(
+            help="Reach this environment only, or with a * at the end those that begin so. Default: all."
+        ),
     ] = None,
     boundary: Annotated[
         str | None,
@@ -81,7 +84,9 @@ def ci_role(
 
     who = _trust(github, gitlab, gitlab_host, trust, tuple(subject or ()))
     bounded = {} if boundary is None else {"permissions_boundary": boundary}
-    chosen = type(settings).resolve({**_given(settings), **bounded, **({} if env is None else {"env": env})})
+    # A beginning such as `pr*` has to be what a name can begin with, and no settings of its own.
+    named = {} if env is None else {"env": env.removesuffix("*").removesuffix("-")}
+    chosen = type(settings).resolve({**_given(settings), "env": settings.env, **named, **bounded})
     aws = _aws(settings)
     reach = Reach(
         account=aws.account(settings.primary_region),

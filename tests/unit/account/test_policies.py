@@ -164,6 +164,18 @@ def test_one_environment_is_not_another() -> None:
     assert "arn:aws:s3:::payment-pr1-audit-us-east-1-123456789012" in mine["Buckets"].resources
 
 
+def test_environments_of_one_kind_are_known_by_the_beginning_of_their_names() -> None:
+    mine = by_sid(Reach(ACCOUNT, ("us-east-1", "us-west-2"), env="pr*"))
+    assert f"arn:aws:dynamodb:*:{ACCOUNT}:table/payment-pr*-payments" in mine["Tables"].resources
+    assert mine["Keys"].condition == {
+        "StringEquals": {"aws:ResourceTag/Project": "payment-infrastructure"},
+        "StringLike": {"aws:ResourceTag/EnvironmentSuffix": "pr*"},
+    }
+    used = mine["KeysInUse"].condition["StringLike"]
+    assert used["aws:ResourceTag/EnvironmentSuffix"] == "pr*"
+    assert "dynamodb.*.amazonaws.com" in used["kms:ViaService"]
+
+
 def test_other_regions_are_closed_but_for_the_one_of_health_metrics_and_the_states() -> None:
     reach = Reach(ACCOUNT, ("eu-west-1", "eu-west-2"), state_bucket="s", state_region="eu-north-1")
     elsewhere = by_sid(reach)["OnlyTheseRegions"]

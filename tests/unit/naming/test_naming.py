@@ -7,13 +7,20 @@ from itertools import product
 import pytest
 
 from payinfra.naming import (
+    API_LOGS_ROLE,
+    CI_ROLE,
+    DRILL_FIS_ROLE,
+    DRILL_SCHEDULER_ROLE,
     HEALTH_METRICS_REGION,
+    STATE_REPLICATION_ROLE,
     KeyPurpose,
     Names,
     Parameter,
+    ci_role,
     execute_api_host,
     payments_url,
     regions_used,
+    state_replica,
     tags,
 )
 from payinfra.settings import ENV_MAX, REGIONS
@@ -173,3 +180,17 @@ def test_payments_url_is_what_a_client_calls() -> None:
     assert (
         payments_url("abc", "eu-west-1", local) == "http://127.0.0.1:4566/_aws/execute-api/abc/prod/payments"
     )
+
+
+@pytest.mark.parametrize(
+    ("env", "name"), [(None, "payinfra-ci"), ("pr1", "payinfra-ci-pr1"), ("pr*", "payinfra-ci-pr.any")]
+)
+def test_a_deploy_role_is_called_by_what_it_reaches(env: str | None, name: str) -> None:
+    assert ci_role(env) == name
+    assert re.fullmatch(r"[\w+=,.@-]{1,64}", name)
+
+
+def test_what_the_account_has_once_is_no_environments() -> None:
+    once = (DRILL_FIS_ROLE, DRILL_SCHEDULER_ROLE, API_LOGS_ROLE, STATE_REPLICATION_ROLE, CI_ROLE)
+    assert not [name for name in once if name.startswith("payment-")]
+    assert state_replica("our-states") == "our-states-replica"

@@ -1,0 +1,78 @@
+"""An account on the embedded AWS, prepared as an operator would, and the role that CI works as."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+
+from payinfra.naming import CI_ROLE
+from tests.support.project import Done, Project
+
+ENV = "pr7"
+OPERATOR = "arn:aws:iam::000000000000:root"
+ROLE = f"arn:aws:iam::000000000000:role/{CI_ROLE}"
+
+
+@dataclass(frozen=True)
+class Account:
+    """The project of a pull request, in an account that has what it needs."""
+
+    project: Project
+
+    def as_ci(self, command: str, *more: str) -> Done:
+        """A command on the pull request's environment, run as CI runs it: as the role, without a person."""
+        return self.project.run(command, "--env", ENV, "--local", "--assume-role", ROLE, *more)
+
+    def ci_role(self) -> Done:
+        """Make the role what it should be."""
+        return self.project.run("ci-role", "--local", "--trust", OPERATOR, "--deploy", "--format", "json")
+
+    @contextmanager
+    def without(self, sid: str, action: str) -> Iterator[None]:
+        """The role lacks an action of a statement; afterwards it is what it was."""
+        iam = self._iam()
+        arn, document = self._policy(iam, sid)
+        for statement in document["Statement"]:
+            if statement["Sid"] == sid:
+                statement["Action"].remove(action)
+        document["Statement"] = [each for each in document["Statement"] if each["Action"]]
+        iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
+        try:
+            yield
+        finally:
+            mended = self.ci_role()
+            assert json.loads(mended.stdout)["changes"] == [f"change policy {arn.rpartition('/')[2]}"]
+
+    def _iam(self) -> Any:
+        url = self.project.control.status().endpoints.global_url
+        return boto3.client(
+            "iam",
+            region_name="us-east-1",
+            endpoint_url=url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    @staticmethod
+    def _policy(iam: Any, sid: str) -> tuple[str, Any]:
+        for one in iam.list_attached_role_policies(RoleName=CI_ROLE)["AttachedPolicies"]:
+            arn = one["PolicyArn"]
+            version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+            document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+            if sid in {each["Sid"] for each in document["Statement"]}:
+                return arn, document
+        raise AssertionError(f"no policy of {CI_ROLE} has a statement {sid}")
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    made = Account(Project(tmp_path_factory.mktemp("ci")))
+    try:
+        yield made
+    finally:
+        made.project.run("destroy", "--env", ENV, "--local", "--yes")
+        made.project.run("local", "down")

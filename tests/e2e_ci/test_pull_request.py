@@ -1,0 +1,61 @@
+"""A pull request's life under the CI role, with IAM enforced: each test is a step, in this order."""
+
+import json
+
+from tests.e2e_ci.conftest import ENV, Account
+
+
+def test_an_account_is_bootstrapped_once(account: Account) -> None:
+    command = ("bootstrap", "--local", "--state-bucket", "our-states", "--drills", "--format", "json")
+    first = account.project.run(*command)
+    assert first.returncode == 0, first.stderr
+    assert "create bucket our-states in us-east-1" in json.loads(first.stdout)["changes"]
+    again = account.project.run(*command)
+    assert json.loads(again.stdout)["changes"] == []
+
+
+def test_the_deploy_role_is_made_once(account: Account) -> None:
+    first = account.ci_role()
+    assert first.returncode == 0, first.stderr
+    assert "create role payinfra-ci" in json.loads(first.stdout)["changes"]
+    assert json.loads(account.ci_role().stdout)["changes"] == []
+
+
+def test_it_deploys(account: Account) -> None:
+    done = account.as_ci("deploy", "--yes")
+    assert done.returncode == 0, done.stderr
+
+
+def test_it_verifies_and_finds_no_drift(account: Account) -> None:
+    done = account.as_ci("verify", "--drift", "--format", "json")
+    assert done.returncode == 0, done.stdout
+    summary = json.loads(done.stdout)["summary"]
+    assert summary["PASS"] > 70
+    assert summary["FAIL"] == summary["ERROR"] == summary["UNKNOWN"] == 0
+
+
+def test_verify_misses_a_permission_that_it_has_not(account: Account) -> None:
+    with account.without("Tables", "dynamodb:Query"):
+        done = account.as_ci("verify")
+    assert done.returncode == 1
+    assert "the caller lacks dynamodb:Query" in done.stdout
+
+
+def test_deploy_misses_a_permission_that_it_has_not(account: Account) -> None:
+    with account.without("Functions", "lambda:UpdateFunctionConfiguration"):
+        done = account.as_ci("deploy", "--yes", "--lambda-timeout-s", "50")
+    assert done.returncode == 3
+    assert "not authorized to perform: lambda:UpdateFunctionConfiguration" in done.stderr
+
+
+def test_it_deploys_a_change(account: Account) -> None:
+    done = account.as_ci("deploy", "--yes", "--lambda-timeout-s", "50")
+    assert done.returncode == 0, done.stderr
+    assert "0 to add" in done.stdout
+
+
+def test_it_destroys_everything(account: Account) -> None:
+    done = account.as_ci("destroy", "--yes", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    found = account.project.run("envs", "--local", "--format", "json")
+    assert ENV not in found.stdout
