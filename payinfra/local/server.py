@@ -36,6 +36,7 @@ PACKAGES = ("ministack", "hypercorn", "h11")
 """What the server's process imports of the extra `local`."""
 
 _TURN_S = 0.05
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ def _start(
 ) -> None:
     for old in (folder.endpoints, folder.problem):
         old.unlink(missing_ok=True)
-    with folder.log.open("ab") as log:
+    with os.fdopen(os.open(folder.log, _APPEND, 0o600), "ab") as log:
         process = subprocess.Popen(
             command(folder, regions, base_port, time_scale),
             cwd=folder.root,

@@ -1,16 +1,12 @@
 """The workflows are well formed, safe by others' judgement and ours, and ask for commands that exist."""
 
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command
 
-from payinfra.cli import app
 from scripts import docs
 from tests.functional.ci.conftest import (
     ACTION,
@@ -23,6 +19,7 @@ from tests.functional.ci.conftest import (
     scripts,
     tool,
 )
+from tests.support.commands import in_shell, unknown
 
 REUSABLE = ROOT / ".github" / "workflows" / "payinfra.yml"
 SHELL = [*ACTION.glob("*.sh"), *(ROOT / "scripts").glob("*.sh"), ROOT / ".ci" / "run"]
@@ -128,10 +125,8 @@ def test_a_fork_gets_neither_credentials_nor_a_token_that_writes() -> None:
 
 
 def test_what_a_fork_gets_is_synth_and_check() -> None:
-    asked = {
-        tuple(line)[1]
-        for line in commands(step.text for step in scripts() if step.where == "payinfra.yml:check")
-    }
+    mine = (script for script in scripts() if script.where == "payinfra.yml:check")
+    asked = {words[1] for script in mine for words in in_shell(script.text)}
     assert asked == {"synth", "check"}
 
 
@@ -166,31 +161,26 @@ def test_the_examples_are_the_templates() -> None:
         assert (docs.DOCS / example).read_text() == template.read_text()
 
 
-def commands(texts: Iterator[str]) -> Iterator[list[str]]:
-    """Every call of payinfra in pieces of shell, in words."""
-    for text in texts:
-        for line in text.replace("\\\n", " ").splitlines():
-            if found := re.search(r"(?:^|then |/)payinfra ([a-z][^>|;]*)", line.strip()):
-                yield ["payinfra", *shlex.split(found[1])]
-
-
-def options(words: list[str]) -> set[str]:
-    """The options that the command has which these words call."""
-    command: object = get_command(app)
-    rest = words[1:]
-    while isinstance(command, TyperGroup):
-        command = command.commands[rest.pop(0)]
-    assert isinstance(command, TyperCommand)
-    return {option for parameter in command.params for option in parameter.opts}
-
-
-ASKED = list(commands(script.text for script in scripts()))
+ASKED = [words for script in scripts() for words in in_shell(script.text)]
 
 
 def test_there_are_commands_in_them() -> None:
-    assert {words[1] for words in ASKED} >= {"synth", "check", "deploy", "verify", "destroy", "failover-drill", "reap"}
+    assert {words[1] for words in ASKED} >= {
+        "synth",
+        "check",
+        "deploy",
+        "verify",
+        "destroy",
+        "failover-drill",
+        "reap",
+    }
 
 
 @pytest.mark.parametrize("words", ASKED, ids=lambda words: " ".join(words))
 def test_every_command_and_option_exists(words: list[str]) -> None:
-    assert {word for word in words if word.startswith("--")} <= options(words)
+    assert unknown(words) == set()
+
+
+def test_a_command_or_option_that_does_not_exist_is_noticed() -> None:
+    assert unknown(["payinfra", "nonsense"]) == {"nonsense"}
+    assert unknown(["payinfra", "deploy", "--nonsense"]) == {"--nonsense"}
