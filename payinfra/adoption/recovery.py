@@ -23,7 +23,7 @@ from payinfra.events import Emit, Notice
 from payinfra.terraform import ChangeAction, Creation, Import, Kept, Plan, TerraformFailed
 from payinfra.terraform.jsonvalue import text
 
-ROUNDS = 4
+ROUNDS = 5
 """How often to look again: what was found may have parts, which can be found only then."""
 LOOKERS = 8
 COLLISION = re.compile(
@@ -34,6 +34,8 @@ BIRTHDAYS = ("create_date", "created_date")
 """Attributes of roles, APIs and API keys in a state, as ISO 8601."""
 
 Result = TypeVar("Result")
+Identity = tuple[str, str, str]
+"""A resource's type, its provider, and its id or ARN."""
 Again = Callable[[tuple[Import, ...]], Plan]
 
 
@@ -80,6 +82,7 @@ class Recovery:
     emit: Emit
     shared_state: bool = False
     _collided: frozenset[str] = field(default=frozenset(), init=False)
+    _adopted: set[Identity] = field(default_factory=set, init=False)
     _refused: dict[str, str] = field(default_factory=dict, init=False)
 
     # -- deploying -----------------------------------------------------------------------------------
@@ -128,8 +131,9 @@ class Recovery:
             EnvironmentUnusable: AWS does not answer.
         """
         imports: tuple[Import, ...] = ()
+        self._adopted.clear()
         for _ in range(ROUNDS):
-            found = self._strays(plan, imports)
+            found = self._strays(plan)
             if not found:
                 break
             imports += found
@@ -150,30 +154,32 @@ class Recovery:
         """
         if not self.journal.was_cut_off:
             return False
-        found = self._strays(plan(), ())
+        self._adopted.clear()
+        found = self._strays(plan())
         if found:
             self.terraform.adopt(found)
         return bool(found)
 
     # -- looking -------------------------------------------------------------------------------------
 
-    def _strays(self, plan: Plan, imports: tuple[Import, ...]) -> tuple[Import, ...]:
+    def _strays(self, plan: Plan) -> tuple[Import, ...]:
         """What exists of what the plan would create, and may be adopted."""
         if not any(change.action is ChangeAction.CREATE for change in plan.changes):
             return ()
         wanted = self.terraform.creations(plan.file)
         kept = self.terraform.resources()
         found = self._look(wanted)
-        known = {name for one in kept for name in (one.id, text(one.attributes, "arn")) if name}
-        known |= {one.id for one in imports}
+        taken = {(one.type, one.provider, name) for one in kept for name in _names(one)} | self._adopted
         since = _since(self.journal, kept)
         adopted: list[Import] = []
         # Whole things come first: what is part of one may be adopted together with it.
         for creation, candidates in sorted(found, key=lambda pair: any(one.parent for one in pair[1])):
-            evidence = Evidence(since, frozenset(known))
-            one = self._chosen(creation, candidates, evidence)
+            evidence = Evidence(since, frozenset(name for *_, name in taken))
+            strangers = [one for one in candidates if not _identities(creation, one) & taken]
+            one = self._chosen(creation, strangers, evidence)
             if one:
-                known |= one.names
+                taken |= _identities(creation, one)
+                self._adopted |= _identities(creation, one)
                 adopted.append(Import(creation.address, one.import_id))
         return tuple(adopted)
 
@@ -192,9 +198,8 @@ class Recovery:
                 "Nothing was changed. Mend the cause and run the same command again.",
             ) from None
 
-    def _chosen(self, creation: Creation, candidates: tuple[Found, ...], evidence: Evidence) -> Found | None:
+    def _chosen(self, creation: Creation, strangers: Sequence[Found], evidence: Evidence) -> Found | None:
         """The youngest that may be adopted; the others are told of."""
-        strangers = [one for one in candidates if not one.names & evidence.known]
         judged = [(one, evidence.against(one, creation.tags)) for one in strangers]
         ours = sorted((one for one, objection in judged if not objection), key=_age)
         if not ours:
@@ -224,6 +229,15 @@ class Recovery:
                 "If another deployment made it, use that one's state or another --env; if nothing needs it, "
                 "delete it; then run the same command again.",
             )
+
+
+def _names(one: Kept) -> frozenset[str]:
+    return frozenset({one.id, text(one.attributes, "arn")} - {""})
+
+
+def _identities(creation: Creation, found: Found) -> frozenset[Identity]:
+    """What tells it from everything else: both regions have a function of one name, and so has the table."""
+    return frozenset((creation.type, creation.provider, name) for name in found.names)
 
 
 def _since(journal: Journal, kept: Iterable[Kept]) -> datetime | None:

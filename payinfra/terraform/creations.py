@@ -12,13 +12,14 @@ from payinfra.terraform.jsonvalue import JsonValue, items, members, text
 
 @dataclass(frozen=True)
 class Creation:
-    """A resource that a plan would create in `region`.
+    """A resource that a plan would create in `region`, by `provider`: name and alias, as in `aws.primary`.
 
     Values that are known only after the apply are missing. They may be secret; a repr never shows them.
     """
 
     address: str
     type: str
+    provider: str
     region: str
     values: Mapping[str, JsonValue] = field(repr=False)
 
@@ -42,6 +43,7 @@ def creations(shown: JsonValue) -> tuple[Creation, ...]:
         Creation(
             address=text(one, "address"),
             type=text(one, "type"),
+            provider=configured.get(text(one, "address"), ""),
             region=_region(shown, configured.get(text(one, "address"), "")),
             values=members(one, "change", "after"),
         )

@@ -1,21 +1,25 @@
 """What a state knows, from what ``terraform state pull`` prints (format 4, Terraform 0.12 and later)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from payinfra.terraform.jsonvalue import JsonValue, at, items, members, text
+
+SOURCE = re.compile(r'provider\["(?:[^"]*/)?(?P<name>[^"/]+)"\](?P<alias>(?:\.\w+)?)')
 
 
 @dataclass(frozen=True)
 class Kept:
     """A resource in the state.
 
-    `tainted` says that its creation was cut off or failed half-way: Terraform would make it anew. Attributes
-    may be secret; a repr never shows them.
+    `provider` is its provider's name and alias, as in `aws.primary`. `tainted` says that its creation was cut
+    off or failed half-way: Terraform would make it anew. Attributes may be secret; a repr never shows them.
     """
 
     address: str
     type: str
+    provider: str
     tainted: bool
     attributes: Mapping[str, JsonValue] = field(repr=False)
 
@@ -31,6 +35,7 @@ def kept(state: JsonValue) -> tuple[Kept, ...]:
         Kept(
             address=_address(resource, instance),
             type=text(resource, "type"),
+            provider=_provider(text(resource, "provider")),
             tainted=text(instance, "status") == "tainted",
             attributes=members(instance, "attributes"),
         )
@@ -39,6 +44,12 @@ def kept(state: JsonValue) -> tuple[Kept, ...]:
         for instance in items(resource, "instances")
         if not text(instance, "deposed")
     )
+
+
+def _provider(source: str) -> str:
+    """`aws.primary` from ``provider["registry.terraform.io/hashicorp/aws"].primary``."""
+    named = SOURCE.fullmatch(source)
+    return f"{named['name']}{named['alias']}" if named else ""
 
 
 def _address(resource: JsonValue, instance: JsonValue) -> str:

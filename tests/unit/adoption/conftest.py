@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 from payinfra.aws import Aws
 from payinfra.terraform import Creation
 
-REGION = "us-east-1"
+REGION, PROVIDER = "us-east-1", "aws.primary"
 TAGS = {"Environment": "a", "Project": "payment-infrastructure", "ManagedBy": "cdktf"}
 PAIRS = [{"Key": name, "Value": value} for name, value in TAGS.items()]
 
@@ -61,6 +61,6 @@ def aws(session: Any) -> Iterator[Stubbed]:
 @pytest.fixture
 def creation() -> Callable[..., Creation]:
     def make(kind: str, **values: Any) -> Creation:
-        return Creation(f"{kind}.it", kind, REGION, {**values, "tags_all": TAGS})
+        return Creation(f"{kind}.it", kind, PROVIDER, REGION, {**values, "tags_all": TAGS})
 
     return make

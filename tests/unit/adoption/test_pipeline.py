@@ -23,7 +23,7 @@ from payinfra.terraform import (
 from tests.unit.adoption.conftest import TAGS, Stubbed
 from tests.unit.core.test_pipeline import ScriptedTerraform, World, a_plan, empty, no, yes
 
-ROLE = Creation("aws_iam_role.x", "aws_iam_role", "us-east-1", {"name": "r", "tags_all": TAGS})
+ROLE = Creation("aws_iam_role.x", "aws_iam_role", "aws.primary", "us-east-1", {"name": "r", "tags_all": TAGS})
 COLLISION = TerraformFailed(
     "terraform apply failed",
     "",
@@ -109,7 +109,7 @@ def test_the_next_deployment_finishes_and_adopts_before_it_applies(tmp_path: Pat
     with pytest.raises(TerraformFailed, match="no luck"):
         pipeline(world, aws).deploy(yes)
     terraform.calls.clear()
-    terraform.kept = (Kept("aws_kms_key.x", "aws_kms_key", tainted=True, attributes={}),)
+    terraform.kept = (Kept("aws_kms_key.x", "aws_kms_key", "aws.primary", tainted=True, attributes={}),)
     the_role(aws)
     pipeline(world, aws).deploy(yes)
     assert terraform.calls == ["init", "untaint aws_kms_key.x", "plan", "plan +r", "apply plan.tfplan"]

@@ -1,7 +1,7 @@
 """A deployment converges after one that was cut off, and takes nothing that is not its own."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from payinfra.terraform import (
     Plan,
     TerraformFailed,
 )
-from tests.unit.adoption.conftest import TAGS, Stubbed
+from tests.unit.adoption.conftest import PROVIDER, TAGS, Stubbed
 
 Make = Callable[..., Creation]
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -83,7 +83,7 @@ def bench(aws: Stubbed, tmp_path: Path) -> Bench:
 
 
 def kept(address: str, *, tainted: bool = False, **attributes: str) -> Kept:
-    return Kept(address, address.split(".", maxsplit=1)[0], tainted, attributes)
+    return Kept(address, address.split(".", maxsplit=1)[0], PROVIDER, tainted, attributes)
 
 
 def failed(*said: tuple[str, str]) -> TerraformFailed:
@@ -239,6 +239,25 @@ def test_what_the_state_knows_already_is_not_adopted_elsewhere(
     two_keys(aws)
     plan = bench.state.plan()
     assert bench.recovery.complete(plan, bench.state.plan) is plan
+
+
+def test_what_has_the_same_name_is_not_the_same(bench: Bench, aws: Stubbed, creation: Make) -> None:
+    """A bucket's settings have the bucket's id, and the other region's table is called as this one's."""
+    bench.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
+    there = kept("aws_dynamodb_table.there", id="payment-a")
+    bench.state.kept = (kept("aws_lambda_function.f", id="payment-a"), replace(there, provider="aws.west"))
+    a_table(aws)
+    assert bench.recovery.complete(bench.state.plan(), bench.state.plan).changes == ()
+
+
+def test_what_was_adopted_by_a_plan_that_failed_is_adopted_again(
+    bench: Bench, aws: Stubbed, creation: Make
+) -> None:
+    table = creation("aws_dynamodb_table", name="payment-a")
+    for _ in range(2):
+        bench.state.wanted = (table,)
+        a_table(aws)
+        assert bench.recovery.complete(bench.state.plan(), bench.state.plan).changes == ()
 
 
 def test_looking_is_bounded(bench: Bench, aws: Stubbed, creation: Make) -> None:

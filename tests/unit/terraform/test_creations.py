@@ -29,7 +29,8 @@ def shown(*actions: str) -> JsonValue:
 
 def test_a_creation_is_read_with_its_region_and_what_is_known_of_it() -> None:
     (table,) = creations(shown("create"))
-    assert (table.address, table.type, table.region) == (TABLE, "aws_dynamodb_table", "us-west-2")
+    assert (table.address, table.type) == (TABLE, "aws_dynamodb_table")
+    assert (table.provider, table.region) == ("aws.secondary", "us-west-2")
     assert table.value("name") == "payment-a-payments"
     assert table.value("arn") == ""
     assert table.tags == {"Environment": "a"}

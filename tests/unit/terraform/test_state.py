@@ -1,3 +1,5 @@
+import pytest
+
 from payinfra.terraform.jsonvalue import JsonValue
 from payinfra.terraform.state import Kept, kept
 
@@ -35,6 +37,20 @@ def test_what_a_state_knows_is_read() -> None:
     assert "hunter2" not in repr((whole, cut_off))
 
 
+@pytest.mark.parametrize(
+    ("source", "provider"),
+    [
+        ('provider["registry.terraform.io/hashicorp/aws"].primary', "aws.primary"),
+        ('provider["registry.terraform.io/hashicorp/aws"]', "aws"),
+        ('provider["aws"]', "aws"),
+        ("", ""),
+    ],
+)
+def test_the_provider_is_named_as_a_plan_names_it(source: str, provider: str) -> None:
+    found: dict[str, JsonValue] = {"mode": "managed", "provider": source, "instances": [instance()]}
+    assert [one.provider for one in kept({"resources": [found]})] == [provider]
+
+
 def test_instances_have_their_key_in_the_address() -> None:
     assert addresses(resource(instance(index_key="eu"), instance(index_key=0))) == [
         'aws_kms_key.data["eu"]',
@@ -51,4 +67,4 @@ def test_no_state_knows_nothing() -> None:
 
 
 def test_a_resource_that_was_never_named_has_no_id() -> None:
-    assert Kept("a.b", "a", tainted=True, attributes={}).id == ""
+    assert Kept("a.b", "a", "aws", tainted=True, attributes={}).id == ""

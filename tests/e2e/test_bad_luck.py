@@ -1,0 +1,176 @@
+"""What goes wrong in mid-apply loses nothing: the next deployment converges, and destroy leaves nothing.
+
+One environment of its own meets four blows, each in the midst of the calls that make things: payinfra is
+killed, then interrupted, then the embedded AWS is killed, and at last the state loses everything that could
+have been under way.
+"""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from payinfra import tools
+from payinfra.adoption.lookups import LOOKUPS
+from payinfra.aws import Aws, Endpoints
+from payinfra.events import ignore
+from payinfra.local.server import Watch
+from payinfra.settings import Settings
+from payinfra.stacks import stack_folder
+from tests.e2e.conftest import Done, Project
+
+ENV = "luck"
+WHERE = ("--env", ENV, "--local")
+DEPLOY = ("deploy", *WHERE, "--yes")
+REGIONS = ("us-east-1", "us-west-2")
+Act = Callable[[Project, "subprocess.Popen[str]"], None]
+
+
+def kill(_project: Project, process: "subprocess.Popen[str]") -> None:
+    process.kill()
+
+
+def interrupt(_project: Project, process: "subprocess.Popen[str]") -> None:
+    process.send_signal(signal.SIGINT)
+
+
+def kill_the_emulator(project: Project, _process: "subprocess.Popen[str]") -> None:
+    os.kill(project.control.status().endpoints.pid, signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Story:
+    """What each deployment said, in order, and `lost`: what the state was made to forget before the last."""
+
+    project: Project
+    killed: Done
+    interrupted: Done
+    emulator_killed: Done
+    lost: tuple[str, ...]
+    deployed: Done
+
+
+def strike(project: Project, act: Act, after: int) -> Done:
+    """Deploy, and do something once this apply has made `after` resources."""
+    log = project.folder / ".payinfra" / "local" / ENV / "logs" / "terraform.log"
+
+    def applies() -> list[str]:
+        return log.read_text(encoding="utf-8").split(": terraform apply") if log.exists() else [""]
+
+    before = len(applies())
+    process = project.start(*DEPLOY)
+
+    def under_way() -> bool:
+        assert process.poll() is None, "it ended before it was struck"
+        parts = applies()
+        return len(parts) > before and parts[-1].count('"type":"apply_complete"') >= after
+
+    try:
+        assert Watch().until(under_way, 240)
+        act(project, process)
+        stdout, stderr = process.communicate(timeout=240)
+    finally:
+        process.kill()
+    return Done(process.returncode, stdout, stderr, 0)
+
+
+def lose(project: Project) -> tuple[str, ...]:
+    """Let the state forget what it has of the types that are looked for, as if it had never known them."""
+    settings = Settings.resolve({"env": ENV, "target": "local"}, folder=project.folder, environ={})
+    folder = stack_folder(settings.work_dir / "synth", settings)
+    terraform = tools.terraform(settings, folder, ignore)
+    return terraform.forget([one.address for one in terraform.resources() if one.type in LOOKUPS])
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    project = Project(tmp_path_factory.mktemp("luck"))
+    try:
+        yield Story(
+            project,
+            strike(project, kill, 40),
+            strike(project, interrupt, 20),
+            strike(project, kill_the_emulator, 20),
+            lose(project),
+            project.run(*DEPLOY, "--format", "json"),
+        )
+    finally:
+        project.run("destroy", *WHERE, "--yes")
+        project.run("local", "down")
+
+
+def test_after_all_of_it_a_deployment_converges(story: Story) -> None:
+    assert story.deployed.returncode == 0, story.deployed.stderr
+    result = json.loads(story.deployed.stdout)
+    assert {payment["read_in"] for payment in result["payments"]} == set(REGIONS)
+
+
+def test_what_no_state_knew_was_adopted(story: Story) -> None:
+    kinds = {address.partition(".")[0] for address in story.lost}
+    assert {"aws_dynamodb_table", "aws_s3_bucket", "aws_kms_key", "aws_iam_role"} <= kinds
+    said = story.deployed.stderr
+    assert [address for address in story.lost if f"Adopting {address}: " not in said] == []
+    assert "is left over" not in said
+
+
+def test_a_kill_takes_only_payinfra_with_it(story: Story) -> None:
+    assert story.killed.returncode == -signal.SIGKILL
+    assert "is in use" not in story.interrupted.stderr
+
+
+def test_an_interrupt_reaches_terraform_once_and_is_reported(story: Story) -> None:
+    assert story.interrupted.returncode == 130
+    assert "waiting for Terraform to end and release its lock" in story.interrupted.stderr
+    assert "Run the same command again" in story.interrupted.stderr
+    assert "Traceback" not in story.interrupted.stderr
+
+
+def test_an_emulator_killed_in_mid_apply_is_said_with_the_next_step(story: Story) -> None:
+    done = story.emulator_killed
+    assert done.returncode in (3, 4)
+    assert "error:" in done.stderr
+    assert "next:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_then_there_is_nothing_to_change(story: Story) -> None:
+    done = story.project.run("plan", *WHERE, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["summary"] == {"add": 0, "change": 0, "destroy": 0}
+
+
+def test_and_destroy_leaves_nothing(story: Story) -> None:
+    endpoints = story.project.control.status().endpoints
+    aws = Aws(Endpoints(endpoints.regions, endpoints.global_url))
+    done = story.project.run("destroy", *WHERE, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert {region: left(aws, region) for region in REGIONS} == {region: [] for region in REGIONS}
+
+
+def left(aws: Aws, region: str) -> list[str]:
+    """Everything in a region, and everything global."""
+    keys = aws.kms(region)
+    apis = aws.apigateway(region)
+    states = [keys.describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in keys.list_keys()["Keys"]]
+    return [
+        *aws.dynamodb(region).list_tables()["TableNames"],
+        *(one["FunctionName"] for one in aws.functions(region).list_functions()["Functions"]),
+        *(one["logGroupName"] for one in aws.logs(region).describe_log_groups()["logGroups"]),
+        *(one["name"] for one in apis.get_rest_apis()["items"]),
+        *(one["name"] for one in apis.get_api_keys()["items"]),
+        *(one["name"] for one in apis.get_usage_plans()["items"]),
+        *(one["AliasName"] for one in keys.list_aliases()["Aliases"]),
+        *(one["KeyId"] for one in states if one["KeyState"] != "PendingDeletion"),
+        *(one["TopicArn"] for one in aws.sns(region).list_topics()["Topics"]),
+        *(one["Name"] for one in aws.ssm(region).describe_parameters()["Parameters"]),
+        *(one["AlarmName"] for one in aws.cloudwatch(region).describe_alarms()["MetricAlarms"]),
+        *(one["DashboardName"] for one in aws.cloudwatch(region).list_dashboards()["DashboardEntries"]),
+        *(one["Name"] for one in aws.s3(region).list_buckets()["Buckets"]),
+        *(one["RoleName"] for one in aws.iam(region).list_roles()["Roles"]),
+        *(one["Name"] for one in aws.route53(region).list_hosted_zones()["HostedZones"]),
+        *(one["Id"] for one in aws.route53(region).list_health_checks()["HealthChecks"]),
+    ]
