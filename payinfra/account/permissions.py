@@ -308,6 +308,7 @@ class Operation(StrEnum):
     """What payinfra does besides applying a plan."""
 
     DEPLOY = "deploy"
+    ADOPT = "adopt"
     STATE = "state"
     VERIFY = "verify"
     DRILL = "drill"
@@ -321,6 +322,16 @@ OPERATIONS: Mapping[Operation, Needs] = {
         Target.FUNCTIONS: _of("lambda", "GetAlias", "UpdateAlias"),
         Target.PARAMETERS: ("ssm:GetParameter",),
         Target.KEYS: ("kms:Decrypt",),
+    },
+    # After a deployment that was cut off, what it made is looked for (payinfra/adoption/lookups.py).
+    Operation.ADOPT: {
+        Target.API_LISTS: ("apigateway:GET",),
+        Target.WITHOUT_RESOURCE: (
+            *_of("kms", "DescribeKey", "ListAliases", "ListKeys", "ListResourceTags"),
+            "lambda:ListEventSourceMappings",
+            *_of("route53", "ListHealthChecks", "ListHostedZonesByName"),
+            "s3:ListAllMyBuckets",
+        ),
     },
     # Terraform's documentation of the S3 backend, "S3 Bucket Permissions", and its lock file beside it.
     Operation.STATE: {

@@ -35,6 +35,7 @@ class Target(StrEnum):
     KEYS_IN_USE = "KeysInUse"
     APIS = "Apis"
     NEW_APIS = "NewApis"
+    API_LISTS = "ApiLists"
     API_SETTINGS = "ApiSettings"
     LOG_GROUPS = "LogGroups"
     EXECUTION_LOGS = "ExecutionLogs"
@@ -208,6 +209,7 @@ _LIMITS: Mapping[Target, Callable[[Reach], Limits]] = {
     Target.KEYS_IN_USE: _keys_in_use,
     Target.APIS: _below_apis,
     Target.NEW_APIS: lambda reach: Limits(_apis(*_MADE_AT_THE_TOP), reach.tagged("RequestTag")),
+    Target.API_LISTS: lambda _reach: Limits(_apis("restapis", "apikeys", "usageplans")),
     Target.API_SETTINGS: lambda _reach: Limits(_apis("account")),
     Target.LOG_GROUPS: _log_groups,
     Target.EXECUTION_LOGS: _execution_logs,

@@ -130,6 +130,7 @@ def test_everything_is_everything_of_payinfras() -> None:
 WITHOUT_NAMES = {
     "WithoutResource": "AWS has no resource for it",
     "ApiSettings": "it is only read",
+    "ApiLists": "they are only read",
     "ExecutionLogs": "AWS dictates the name",
     "Zones": "AWS dictates the id",
     "HealthChecks": "AWS dictates the id, and knows no condition",
