@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from payinfra import completion
+
 if TYPE_CHECKING:
     from payinfra.settings import Settings
 
@@ -32,6 +34,7 @@ class SettingOption:
             show_default=False,
             # The variable is read with the other sources of settings, and is the same for every command.
             allow_from_autoenv=False,
+            autocompletion=completion.FIELDS.get(self.field),
         )
         annotation = Annotated[self.kind | None, option]  # type: ignore[name-defined]
         return inspect.Parameter(

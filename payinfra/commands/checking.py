@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from payinfra import completion
 from payinfra.checks.verdicts import Severity
 from payinfra.commands.edges import FailOnOption, FormatOption, session, stdout
 from payinfra.formats import FORMAT_VARIABLE, FindingsFormat, Format
@@ -40,8 +41,14 @@ def check(
         str | None, typer.Option(help="Names of throwaway environments. Default: as the project sets them.")
     ] = None,
     fail_on: FailOnOption = Severity.HIGH,
-    select: Annotated[list[str] | None, typer.Option(help="Only these ids, or globs of them.")] = None,
-    ignore: Annotated[list[str] | None, typer.Option(help="Not these ids; they are listed.")] = None,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these ids, or globs of them.", autocompletion=completion.check_ids),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(help="Not these ids; they are listed.", autocompletion=completion.check_ids),
+    ] = None,
     waivers: Annotated[Path | None, typer.Option(help="Default: payinfra-waivers.toml, where it is.")] = None,
     with_checkov: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Merge what this checkov finds, as advice.")

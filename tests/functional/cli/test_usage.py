@@ -136,3 +136,24 @@ def test_a_variable_sets_an_option_of_one_command(project: Project) -> None:
     done = project.run("init")
     assert json.loads(done.stdout)["dry_run"] is True
     assert list(project.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("payinfra deploy --env st", ["staging"]),
+        ("payinfra deploy --primary-region eu-n", ["eu-north-1"]),
+        ("payinfra check --select PI-LOG-001", ["PI-LOG-001"]),
+        ("payinfra rota", ["rotate-key"]),
+    ],
+)
+def test_a_shell_completes_commands_environments_regions_and_ids(
+    project: Project, line: str, offered: list[str]
+) -> None:
+    (project.folder / "payinfra.toml").write_text("[environments.staging]\n[environments.prod]\n")
+    project.environ |= {
+        "_PAYINFRA_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split()) - 1),
+    }
+    assert project.run().stdout.split() == offered
