@@ -61,7 +61,10 @@ def timeline(report: DrillReport) -> Iterator[str]:
     )
     for size in SIZES:
         yield timeline_at(report, size)
-    yield '<p class="hint">Rest on a second to read its figures. Everything drawn is in the tables below.</p>'
+    yield (
+        '<p class="hint"><span class="pointer">Rest on a second to read its figures. </span>'
+        "What happened is listed below by its numbers.</p>"
+    )
 
 
 def timeline_at(report: DrillReport, size: Size) -> str:

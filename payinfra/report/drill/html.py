@@ -14,6 +14,8 @@ from payinfra.report.findings.visible import visible
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """Whatever a text in the report might be: a browser loads nothing and runs nothing."""
+LONG = 12
+"""Characters from which a cell is given some width, however narrow the window: its table can be scrolled."""
 _SET_APART = {"MISSED": "fail", "LEFT": "fail", "met": "pass"}
 
 
@@ -147,6 +149,8 @@ def _class(section: content.Section, number: int, cell: str = "") -> str:
     names = ["figure"] if number in section.figures else []
     if cell in _SET_APART:
         names.append(_SET_APART[cell])
+    if len(cell) > LONG:
+        names.append("long")
     return f' class="{" ".join(names)}"' if names else ""
 
 

@@ -26,9 +26,9 @@ section { margin-top: 36px; }
 p { margin: 6px 0; overflow-wrap: anywhere; }
 p.sub, p.hint { color: var(--muted); margin: 0 0 16px; }
 p.hint { font-size: 13px; margin: 6px 0 0; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(165px, 1fr)); gap: 12px; }
+.cards { display: flex; flex-wrap: wrap; gap: 12px; }
 .card { background: var(--raised); border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px;
-  display: flex; flex-direction: column; }
+  display: flex; flex-direction: column; flex: 1 1 140px; }
 .card .name, .card .note { color: var(--muted); font-size: 13px; }
 .card .value { font-size: 24px; font-weight: 650; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .card.pass { background: var(--pass-pale); border-color: var(--pass); }
@@ -42,7 +42,8 @@ p.hint { font-size: 13px; margin: 6px 0 0; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: var(--muted); font-weight: 500; }
 th, td { padding: 4px 18px 4px 0; border-bottom: 1px solid var(--faint); vertical-align: top; }
-td { overflow-wrap: anywhere; }
+td { overflow-wrap: break-word; }
+td.long { min-width: 9em; }
 th.figure, td.figure { text-align: right; white-space: nowrap; }
 pre { background: var(--raised); border: 1px solid var(--line); border-radius: 8px; padding: 8px 12px;
   margin: 4px 0 14px; white-space: pre-wrap; overflow-wrap: anywhere; font-size: 13px; }
@@ -74,5 +75,6 @@ svg.for-narrow { display: block; max-width: 560px; }
 @media (max-width: 560px) {
   main { padding: 16px 12px 48px; }
   th, td { padding-right: 12px; }
+  .pointer { display: none; }
 }
 """

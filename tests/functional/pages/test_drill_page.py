@@ -33,6 +33,16 @@ OVERLAPPING = """() => {
     }
     return found;
 }"""
+BROKEN = """() => [...document.querySelectorAll('td, th, .card span')].flatMap(cell => {
+    const text = cell.firstChild;
+    if (!text || !cell.getClientRects().length) return [];
+    return [...text.data.matchAll(/[^\\s-]{2,}/g)].filter(word => {
+        const range = document.createRange();
+        range.setStart(text, word.index);
+        range.setEnd(text, word.index + word[0].length);
+        return range.getClientRects().length > 1;
+    }).map(word => word[0]);
+})"""
 SMALLEST = """() => Math.min(...[...document.querySelectorAll('svg text')]
     .filter(text => text.getClientRects().length)
     .map(text => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a))"""
@@ -92,6 +102,7 @@ def pages(
 def test_every_text_can_be_read_at_every_width(opened: Opened) -> None:
     page = opened.page
     assert page.evaluate(OVERLAPPING) == []
+    assert page.evaluate(BROKEN) == []
     assert page.evaluate(SMALLEST) >= 9.5
     assert page.evaluate(TOO_WIDE) <= 0
 
