@@ -57,6 +57,10 @@ def install(emulator: Emulator) -> None:
     """Makes the corrections that reach into the service."""
     gateway = emulator.service("apigateway_v1")
     emulator.replace(gateway, "_update_api_key", key_is_enabled_or_not(gateway._update_api_key))
+    emulator.replace(gateway, "_tag_v1_resource", later_tags_are_described(gateway, gateway._tag_v1_resource))
+    emulator.replace(
+        gateway, "_untag_v1_resource", later_tags_are_described(gateway, gateway._untag_v1_resource)
+    )
     emulator.replace(gateway, "_update_usage_plan", limits_are_numbers(gateway._update_usage_plan))
     emulator.replace(gateway, "_create_api_key", empty_key_value_asks_for_one(gateway._create_api_key))
     emulator.replace(
@@ -75,6 +79,36 @@ def empty_key_value_asks_for_one(original: Callable[[Shown], Answer]) -> Callabl
         return original({key: value for key, value in wanted.items() if (key, value) != ("value", "")})
 
     return create
+
+
+def later_tags_are_described(
+    gateway: Any, original: Callable[[str, Any], Answer]
+) -> Callable[[str, Any], Answer]:
+    """AWS: what was tagged after it was made is described with all its tags.
+
+    ministack keeps the tags that a thing is made with in its description, and later ones apart.
+    """
+
+    def change(arn: str, wanted: Any) -> Answer:
+        _, _, path = arn.partition("::/")
+        kind, name, *below = (*path.split("/"), "")
+        stores: Mapping[str, Any] = {
+            "apikeys": gateway._api_keys,
+            "domainnames": gateway._domain_names,
+            "restapis": gateway._rest_apis,
+            "usageplans": gateway._usage_plans,
+        }
+        found = stores.get(kind, {}).get(name)
+        if found is not None and below[0] == "stages":
+            found = gateway._stages_v1.get(name, {}).get(below[1])
+        if found is None:
+            return original(arn, wanted)
+        gateway._v1_tags[arn] = dict(found.get("tags") or {})
+        answer = original(arn, wanted)
+        found["tags"] = dict(gateway._v1_tags[arn])
+        return answer
+
+    return change
 
 
 NUMBERS: Mapping[str, type[int] | type[float]] = {

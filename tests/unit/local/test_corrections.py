@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -69,6 +69,32 @@ def test_a_usage_plan_without_limits_is_described_without(world: Any) -> None:
     limited = {"name": "limited", "quota": {"limit": 5, "period": "DAY"}, "throttle": {"rateLimit": 1.0}}
     shown = world.json("apigateway", "POST", "/usageplans", limited)
     assert (shown["quota"], shown["throttle"]) == (limited["quota"], limited["throttle"])
+
+
+@pytest.mark.parametrize("kind", ["restapis", "apikeys", "usageplans", "domainnames"])
+def test_what_was_tagged_later_is_described_with_all_its_tags(world: Any, kind: str) -> None:
+    wanted = {"name": "a", "domainName": "pay.example.com", "tags": {"Made": "1", "Gone": "2"}}
+    made = world.json("apigateway", "POST", f"/{kind}", wanted)
+    name = made.get("id", "pay.example.com")
+    tags = f"/tags/{quote(f'arn:aws:apigateway:us-east-1::/{kind}/{name}', safe='')}"
+    assert world.call("apigateway", "PUT", tags, {"tags": {"Owner": "us"}}).status == 204
+    assert world.call("apigateway", "DELETE", f"{tags}?tagKeys=Gone").status == 204
+    shown = world.json("apigateway", "GET", f"/{kind}/{name}")
+    assert shown["tags"] == world.json("apigateway", "GET", tags)["tags"] == {"Made": "1", "Owner": "us"}
+
+
+def test_a_stage_has_tags_of_its_own(world: Any, api: str) -> None:
+    world.json("apigateway", "POST", f"/restapis/{api}/stages", {"stageName": "prod", "deploymentId": "d"})
+    tags = f"/tags/{quote(f'arn:aws:apigateway:us-east-1::/restapis/{api}/stages/prod', safe='')}"
+    assert world.call("apigateway", "PUT", tags, {"tags": {"Owner": "us"}}).status == 204
+    assert world.json("apigateway", "GET", f"/restapis/{api}/stages/prod")["tags"] == {"Owner": "us"}
+    assert not world.json("apigateway", "GET", f"/restapis/{api}").get("tags")
+
+
+def test_what_is_not_there_cannot_be_tagged(world: Any) -> None:
+    for resource in ("/restapis/none", "/unheard/of", "/restapis/none/stages/prod"):
+        tags = f"/tags/{quote(f'arn:aws:apigateway:us-east-1::{resource}', safe='')}"
+        assert world.call("apigateway", "PUT", tags, {"tags": {"Owner": "us"}}).status >= 400
 
 
 def test_the_limits_of_a_usage_plan_stay_numbers_however_they_were_patched(world: Any) -> None:
