@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from payinfra.correlation import user_agent
 from payinfra.drill.resolving import Route, Target
 
 Dial = Callable[[Target], httpx.AsyncClient]
@@ -25,7 +26,13 @@ def dialer(ways: int) -> Dial:
     limits = httpx.Limits(max_connections=MOST_CONNECTIONS // ways, max_keepalive_connections=32)
 
     def dial(_target: Target) -> httpx.AsyncClient:
-        return httpx.AsyncClient(verify=context, timeout=LONGEST_S, limits=limits, trust_env=False)
+        return httpx.AsyncClient(
+            verify=context,
+            timeout=LONGEST_S,
+            limits=limits,
+            trust_env=False,
+            headers={"User-Agent": user_agent()},
+        )
 
     return dial
 

@@ -15,6 +15,7 @@ from payinfra.aws import Aws
 from payinfra.checks.probes.dns import Dns, NameServer
 from payinfra.checks.probes.http import TIMEOUT_S
 from payinfra.checks.probes.model import Live
+from payinfra.correlation import user_agent
 from payinfra.drill.clock import Clock
 
 HEALTHY_SHARE = 0.18
@@ -216,7 +217,7 @@ class HealthPage:
         with httpx.Client(transport=self.transport, timeout=TIMEOUT_S, trust_env=False) as client:
             answer = client.get(
                 f"https://{address}{self.path}",
-                headers={"Host": self.name},
+                headers={"Host": self.name, "User-Agent": user_agent()},
                 extensions={"sni_hostname": self.name},
             )
             return str(answer.json()["region"])

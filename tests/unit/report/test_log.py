@@ -13,10 +13,12 @@ from rich.console import Console
 from payinfra import cli
 from payinfra.checks.probes.results import ProbeResult
 from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict
+from payinfra.drill.model import Phase, PhaseBegan, Snapshot
 from payinfra.errors import EnvironmentUnusable
 from payinfra.events import Action, Event, Notice, ResourceFailed, StageFinished
 from payinfra.formats import LOG_FORMAT_VARIABLE, LogFormat
 from payinfra.report import log, progress, verify
+from payinfra.report.drill import live
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 SECRET = 'wJalr"XUtnFEMI'
@@ -109,6 +111,16 @@ def test_stages_are_followed_in_json(capsys: pytest.CaptureFixture[str]) -> None
     with progress.watching(Console(file=io.StringIO())) as watch:
         watch.emit(Notice("Look."))
     assert json.loads(capsys.readouterr().err)["message"] == "Look."
+
+
+@pytest.mark.usefixtures("in_json")
+def test_a_drill_is_followed_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    with live.watching(Console(file=io.StringIO())) as tell:
+        tell(PhaseBegan(Phase.INJECT, 1.5, 2.0))
+        tell(Snapshot(2.0, {"us-east-1": 3}, 0, 1, "us-west-2"))
+    began, now = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (began["event"], began["phase"], began["predicted_s"]) == ("phase_began", "inject", 2.0)
+    assert (now["event"], now["by_region"]) == ("snapshot", {"us-east-1": 3})
 
 
 @pytest.mark.usefixtures("in_json")
