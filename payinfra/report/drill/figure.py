@@ -68,10 +68,10 @@ def timeline(report: DrillReport) -> Iterator[str]:
 
 
 def timeline_at(report: DrillReport, size: Size) -> str:
-    """The drawing for one width."""
+    """The drawing for one width. A prediction that ends after the drill did goes on beyond its edge."""
     ticks = report.load.ticks
     columns = binned(report, max(1, ceil(len(ticks) * COLUMN_PX / size.plot)))
-    ends = [timing.began_s + max(timing.seconds, timing.predicted_s or 0) for timing in report.phases]
+    ends = [timing.began_s + timing.seconds for timing in report.phases]
     end_s = max([report.seconds, *ends, *(tick.at_s + 1 for tick in ticks), 1.0])
     second = size.plot / end_s
     marks, answers = content.numbered(report)
@@ -146,7 +146,6 @@ def _phases(canvas: Canvas, axes: Axes, timings: Sequence[PhaseTiming], row: int
                 edgecolor=Ink.MUTED.rgb,
                 linewidth=1.2,
                 gid=f"predicted-{number}",
-                clip_on=False,
             )
             axes.add_artist(outline)
         long = max(timing.seconds, LEAST_PX * pixel)

@@ -60,8 +60,7 @@ def _head(report: DrillReport) -> Iterator[str]:
     yield f"<h1>Failover drill of {text(report.env)}</h1>"
     yield (
         f'<p class="sub">{text(kind_of(report))} on {text(report.target)}, '
-        f"{report.began:%Y-%m-%d %H:%M:%S} UTC, {content.seconds(report.seconds)}, "
-        f"time scale {report.time_scale:g}</p>"
+        f"{report.began:%Y-%m-%d %H:%M:%S} UTC, {content.seconds(report.seconds)}</p>"
     )
     yield '<div class="cards">'
     yield _verdict("resilience", report.resilience)

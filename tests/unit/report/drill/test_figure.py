@@ -139,6 +139,13 @@ class TestTimeline:
             predicted = f'id="timeline-{size}-predicted-{number}"' in svg
             assert predicted == (timing.predicted_s is not None)
 
+    def test_a_prediction_beyond_the_end_does_not_stretch_the_drill(self, perfect: DrillReport) -> None:
+        late = PhaseTiming(Phase.RECONCILE, 233.8, 28.6, 5000.0)
+        stretched = drawn(replace(perfect, phases=(*perfect.phases[:-1], late)))
+        assert ">240</text>" in stretched
+        assert ">1000</text>" not in stretched
+        assert ">28.6 / 5000.0</text>" in stretched
+
     def test_only_what_was_there_is_drawn(self, samples: Mapping[str, DrillReport]) -> None:
         def series(report: DrillReport) -> set[str]:
             return set(re.findall(r'class="attempts-([a-z]+)"', drawn(report)))
