@@ -25,6 +25,8 @@ WINDOW_S = 40
 """How many seconds back the view shows what each region acknowledged, a character a second."""
 PLAIN_EVERY_S = 10.0
 """How often a pipe gets a line about the payments."""
+FAILED = "failed"
+"""The row of attempts that failed, among those of the regions."""
 _WIDTH = max(len(phase.value) for phase in Phase)
 
 
@@ -79,9 +81,11 @@ class Board:
         before = self.now
         if before is None or before.leads_to != snapshot.leads_to:
             self.led_since_s = snapshot.at_s
-        for region, total in snapshot.by_region.items():
-            counts = self.rates[region]
-            counts[int(snapshot.at_s)] += total - (before.by_region.get(region, 0) if before else 0)
+        totals = {**snapshot.by_region, FAILED: snapshot.failures}
+        known = {} if before is None else {**before.by_region, FAILED: before.failures}
+        for name, total in totals.items():
+            counts = self.rates[name]
+            counts[int(snapshot.at_s)] += total - known.get(name, 0)
             for second in [second for second in counts if second < snapshot.at_s - WINDOW_S - 1]:
                 del counts[second]
         self.now = snapshot
@@ -191,14 +195,14 @@ def _regions(board: Board, now: Snapshot) -> RenderableType:
     window = range(last - WINDOW_S, last)
     # One scale for all, or a trickle would look like the whole load.
     most = max((counts[second] for counts in board.rates.values() for second in window), default=0)
-    for region, total in now.by_region.items():
-        recent = [board.rates[region][second] for second in window]
-        leads = region == now.leads_to
+    for name, total in (*now.by_region.items(), (FAILED, now.failures)):
+        recent = [board.rates[name][second] for second in window]
+        leads, good = name == now.leads_to, name != FAILED
         rows.add_row(
             Text("→" if leads else " ", style="bold cyan"),
-            Text(visible(region), style="bold" if leads else ""),
-            Text(sparkline(recent, most), style="green"),
-            Text(f"{total:6} acknowledged", style="" if total else "dim"),
+            Text(visible(name), style="bold" if leads else ""),
+            Text(sparkline(recent, most), style="green" if good else "red"),
+            Text(f"{total:6}{' acknowledged' if good else ''}", style="" if total else "dim"),
         )
     return rows
 
@@ -207,8 +211,6 @@ def _totals(board: Board, now: Snapshot) -> Text:
     since = f" since {board.at_s - board.led_since_s:.0f} s"
     where = visible(now.leads_to) or "nothing"
     return Text.assemble(
-        "   failed ",
-        (str(now.failures), "bold red" if now.failures else "dim"),
         f"   in flight {now.in_flight}   the name leads to ",
         (where, "bold" if now.leads_to else "bold red"),
         (since, "dim"),

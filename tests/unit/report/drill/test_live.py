@@ -1,5 +1,6 @@
 """The view of a drill: plain lines in a pipe, a live picture on a terminal."""
 
+import json
 import threading
 from collections.abc import Callable
 from io import StringIO
@@ -126,7 +127,7 @@ class TestPicture:
         board = Board(clock=lambda: now)
         for second in range(1, 21):
             now = float(second)
-            served = (5 * second, 0, 0, EAST) if second <= 10 else (50, 5 * (second - 10), 12, WEST)
+            served = (5 * second, 0, 0, EAST) if second <= 10 else (50, 5 * (second - 10), 5, WEST)
             east, west, failures, leads = served
             board.take(seen(float(second), east, west, failures, leads))
         now = 23.0
@@ -139,7 +140,10 @@ class TestPicture:
         assert not east_line.startswith("→")
         assert east_line.count("█") == 10
         assert west_line.count("█") == 9
-        assert "failed 12   in flight 1   the name leads to us-west-2 since 12 s" in lines[-1]
+        (failed_line,) = [line for line in lines if "failed" in line]
+        assert failed_line.split()[-1] == "5"
+        assert failed_line.count("█") == 1
+        assert "   in flight 1   the name leads to us-west-2 since 12 s" in lines[-1]
 
     def test_without_an_answer_the_name_leads_to_nothing(self) -> None:
         assert "leads to nothing" in drawn(self.at(lambda: 1.0, seen(1.0, 0, 0, leads_to="")))
@@ -197,6 +201,18 @@ class TestTerminal:
         with watching(console) as tell:
             tell(PhaseBegan(Phase.LOAD, 0.0))
         assert file.getvalue() == "> load\n"
+
+
+def test_json_lines_where_they_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PAYINFRA_LOG_FORMAT", "json")
+    console, file = terminal()
+    with watching(console) as tell:
+        tell(PhaseEnded(Phase.LOAD, 10.2, 10.1, "50 payments acknowledged"))
+    said = json.loads(capsys.readouterr().err)
+    assert (said["event"], said["phase"], said["seconds"]) == ("phase_ended", "load", 10.1)
+    assert file.getvalue() == ""
 
 
 def test_a_bar_s_height_is_its_share_and_nothing_is_a_blank() -> None:
