@@ -215,13 +215,17 @@ def _permission(creation: Creation, aws: Aws) -> Iterator[Found]:
 
 def _stream(creation: Creation, aws: Aws) -> Iterator[Found]:
     function, source = creation.value("function_name"), creation.value("event_source_arn")
-    if not (function and source):
+    if not function:
         return
     client = aws.functions(creation.region)
-    # The function's name may be an alias's ARN; AWS then lists what that alias reads.
-    for one in client.list_event_source_mappings(FunctionName=function, EventSourceArn=source)[
-        "EventSourceMappings"
-    ]:
+    # The function's name may be an alias's ARN; AWS then lists what that alias reads. The stream of a replica
+    # that an adopted table still waits for is not known: the stack has one stream a function.
+    found = (
+        client.list_event_source_mappings(FunctionName=function, EventSourceArn=source)
+        if source
+        else client.list_event_source_mappings(FunctionName=function)
+    )
+    for one in found["EventSourceMappings"]:
         yield Found(one["UUID"], parent=":".join(one["FunctionArn"].split(":")[:7]))
 
 

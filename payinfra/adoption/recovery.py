@@ -208,7 +208,7 @@ class Recovery:
             return None
         chosen = ours.pop()
         self.emit(
-            Notice(f"Adopting {creation.address}: {chosen.import_id} was made by a deployment cut off.")
+            Notice(f"Adopting {creation.address}: {chosen.import_id} was made by one that was cut off.")
         )
         for one in ours:
             self.emit(

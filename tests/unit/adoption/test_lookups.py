@@ -194,12 +194,13 @@ def test_a_permission(aws: Stubbed, creation: Make, qualifier: str, place: str) 
     assert find(wanted, aws) == (Found(f"{place}/api-read", parent=FUNCTION_ARN),)
 
 
-def test_a_stream_that_a_function_reads(aws: Stubbed, creation: Make) -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_a_stream_that_a_function_reads(aws: Stubbed, creation: Make, known: bool) -> None:
     source, uuid = f"{TABLE_ARN}/stream/1", "00000000-0000-0000-0000-000000000001"
     mapping = {"UUID": uuid, "FunctionArn": f"{FUNCTION_ARN}:live"}
-    asked = {"FunctionName": f"{FUNCTION_ARN}:live", "EventSourceArn": source}
+    asked = {"FunctionName": f"{FUNCTION_ARN}:live"} | ({"EventSourceArn": source} if known else {})
     aws.answers("lambda", "list_event_source_mappings", {"EventSourceMappings": [mapping]}, **asked)
-    wanted = {"function_name": f"{FUNCTION_ARN}:live", "event_source_arn": source}
+    wanted = {"function_name": f"{FUNCTION_ARN}:live"} | ({"event_source_arn": source} if known else {})
     found = find(creation("aws_lambda_event_source_mapping", **wanted), aws)
     assert found == (Found(uuid, parent=FUNCTION_ARN),)
 
