@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,7 +22,7 @@ from payinfra.drill import ledger, reckoning, refusals, replicas, resolving, sce
 from payinfra.drill.clock import RealClock, Stop
 from payinfra.drill.engine import Drill, Title, World
 from payinfra.drill.guard import at_most
-from payinfra.drill.hands import Hands, RealHands
+from payinfra.drill.hands import WITHIN_S, Hands, RealHands
 from payinfra.drill.journal import Header, Journal, open_journals
 from payinfra.drill.load import LoadGenerator, Pace, Plan
 from payinfra.drill.model import (
@@ -40,8 +41,8 @@ from payinfra.drill.payments import Maker
 from payinfra.drill.place import Place
 from payinfra.drill.prediction import Prediction, predict
 from payinfra.drill.recorder import Recorder, replay
-from payinfra.drill.restore import restore
-from payinfra.errors import GateFailed, UsageProblem
+from payinfra.drill.restore import Spare, nothing, restore
+from payinfra.errors import EnvironmentUnusable, GateFailed, PayinfraError, UsageProblem
 from payinfra.local.route53.geography import client_in
 from payinfra.lock import exclusive
 
@@ -56,6 +57,8 @@ AGAIN_AFTER_S = 60.0
 """When an acknowledged payment is sent once more at the latest, in unscaled seconds …"""
 AGAIN_AFTER_FLOOR_S = 5.0
 """… and not sooner than this."""
+EMBEDDED_WITHIN_S = 15.0
+"""How long a change to the embedded AWS is tried again: it answers at once, or not at all."""
 RETRIES = refusals.ATTEMPTS_A_PAYMENT - 1.0
 
 Say = Callable[[str], None]
@@ -179,7 +182,7 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
         MutationFailed: it could not be prepared, and is as it was.
     """
     replay(drill.recorder, tell)
-    place, hands = drill.place, _hands(drill.place)
+    place, hands = drill.place, _hands(drill.place, drill.header.account)
     journal = Journal.begin(drill.folder, drill.header)
     clean = False
     try:
@@ -205,14 +208,22 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
         clean = True
         raise
     finally:
-        last = restore(journal, hands, drill.recorder.mark)
+        last = _restore(place, journal, hands, drill.recorder.mark)
         if clean and not last.left:
             journal.close()
     return _with(report, last)
 
 
-def _hands(place: Place) -> Hands:
-    return RealHands(place.aws, place.control)
+def _hands(place: Place, account: str) -> Hands:
+    within_s = WITHIN_S if place.on_aws else EMBEDDED_WITHIN_S
+    return RealHands(place.aws, place.control, within_s=within_s, account=account)
+
+
+def _restore(
+    place: Place, journal: Journal, hands: Hands, say: Say, *, armed: str = "", spare: Spare = nothing
+) -> Restoration:
+    words = partial(describe, endpoints=place.aws.endpoints)
+    return restore(journal, hands, say, describe=words, watchdog=armed, spare=spare)
 
 
 def _do(mutations: tuple[Mutation, ...], journal: Journal, hands: Hands) -> None:
@@ -237,7 +248,7 @@ def _with(report: DrillReport, last: Restoration) -> DrillReport:
 def _world(drill: Prepared, live: Live, book: ledger.Ledger, journal: Journal, armed: str) -> World:
     place, request = drill.place, drill.request
     lost, other = (site.region for site in (live.sites[::-1] if request.reverse else live.sites))
-    hands = _hands(place)
+    hands = _hands(place, drill.header.account)
     check = scenarios.lost_region(request, place.outputs).health_check_id
 
     def paced(mutation: Mutation) -> bool:
@@ -252,7 +263,7 @@ def _world(drill: Prepared, live: Live, book: ledger.Ledger, journal: Journal, a
         steady=lambda: _unsteady(place.verify(VerifyRequest())),
         healthy=lambda: watch.concluded_healthy(live.aws, other, check),
         signs=_signpost(drill, live, lost).ask,
-        restore=lambda: restore(journal, hands, drill.recorder.mark, watchdog=armed, spare=paced),
+        restore=lambda: _restore(place, journal, hands, drill.recorder.mark, armed=armed, spare=paced),
         caught_up=lambda: _caught_up(live),
         reckon=lambda: _reckon(place, drill.folder, book),
     )
@@ -328,26 +339,33 @@ def _reckon(place: Place, folder: Path, book: ledger.Ledger) -> Reckoning:
 def restore_all(place: Place, say: Say) -> tuple[Restored, ...]:
     """Put back what drills have left, read their payments back and remove them. Once more changes nothing.
 
+    A journal that cannot be read stops no other.
+
     Raises:
-        EnvironmentUnusable: another command holds the lock, or a journal cannot be read.
+        EnvironmentUnusable: another command holds the lock.
     """
     with exclusive(place.work_dir, COMMAND):
         return tuple(_restored(place, path, say) for path in open_journals(place.drills))
 
 
 def _restored(place: Place, path: Path, say: Say) -> Restored:
-    journal = Journal.reopen(path)
-    restoration = restore(journal, _hands(place), say)
+    name, book_path = path.parent.name, path.parent / ledger.NAME
+    try:
+        journal = Journal.reopen(path)
+        account = journal.read().header.account
+    except EnvironmentUnusable as error:
+        return Restored(name, Restoration((), (f"{error.what} {error.hint}",)), None)
+    restoration = _restore(place, journal, _hands(place, account), say)
     counted: Reckoning | None = None
     problem = ""
-    if (path.parent / ledger.NAME).exists():
+    if book_path.exists():
         say("Reading the drill's payments back, and removing them.")
-        with ledger.Ledger(path.parent / ledger.NAME) as book:
-            try:
+        try:
+            with ledger.Ledger(book_path) as book:
                 counted = _reckon(place, path.parent, book)
-            except (GateFailed, ClientError, BotoCoreError) as error:
-                problem = str(error)
-    found = Restored(path.parent.name, restoration, counted, problem)
+        except (PayinfraError, ClientError, BotoCoreError) as error:
+            problem = str(error)
+    found = Restored(name, restoration, counted, problem)
     if found.whole:
         journal.close()
     return found

@@ -12,7 +12,9 @@ AWS says without a number: `PROPAGATION_S` is an allowance, not a promise.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from payinfra.drill.descriptions import DESCRIPTIONS
 from payinfra.drill.model import DrillRequest, Phase, Scenario
+from payinfra.drill.scenarios import moves_name
 from payinfra.outputs import DeclaredDns, DeclaredHealth
 
 PROPAGATION_S = 10.0
@@ -37,9 +39,6 @@ EMBEDDED_ALARMS_S = 5.0
 """How often the embedded AWS judges alarms, whatever its time scale."""
 ALIAS_TTL_S = 60
 """TTL of alias records on a regional API (Developer Guide, choosing between alias and non-alias records)."""
-
-SWITCHING = frozenset({Scenario.HEALTH_CHECK, Scenario.LAMBDA_THROTTLE, Scenario.REGION_OUTAGE})
-"""The scenarios that make a health check unhealthy."""
 
 _COMING_BACK = frozenset({Phase.HEALTHY, Phase.DNS_BACK, Phase.CAUGHT_UP, Phase.STEADY_AFTER})
 
@@ -86,8 +85,8 @@ def predict(request: DrillRequest, health: DeclaredHealth, dns: DeclaredDns, *, 
     """What this drill should take in an environment with these health checks and names."""
     scale = request.time_scale
     scenarios = frozenset(request.scenarios)
-    switches = bool(scenarios & SWITCHING)
-    moves = switches and not request.reverse
+    switches = any(DESCRIPTIONS[scenario].switches for scenario in scenarios)
+    moves = moves_name(request)
     timeout = request_timeout_s(scale)
     propagation = PROPAGATION_S if on_aws else EMBEDDED_PROPAGATION_S
     settled = health.threshold * health.interval_s / scale

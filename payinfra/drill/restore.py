@@ -11,6 +11,7 @@ from payinfra.errors import EnvironmentUnusable
 
 Say = Callable[[str], None]
 Describe = Callable[[Mutation], Words]
+Spare = Callable[[Mutation], bool]
 
 
 def nothing(_mutation: Mutation) -> bool:
@@ -25,7 +26,7 @@ def restore(
     *,
     describe: Describe = describe,
     watchdog: str = "",
-    spare: Callable[[Mutation], bool] = nothing,
+    spare: Spare = nothing,
 ) -> Restoration:
     """Undo, in reverse order, whatever the journal does not say is undone.
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import floor
 
+from payinfra.drill.descriptions import DESCRIPTIONS
 from payinfra.drill.journal import restore_command
 from payinfra.drill.model import (
     DrillReport,
@@ -13,7 +14,6 @@ from payinfra.drill.model import (
     PhaseTiming,
     Recovery,
 )
-from payinfra.drill.prediction import SWITCHING
 from payinfra.drill.reports import kind_of
 
 Numbered = tuple[int, Mark]
@@ -123,7 +123,7 @@ def about(report: DrillReport) -> Section:
 
 def moves(report: DrillReport) -> bool:
     """Whether the drill makes the name's clients move to the other region, so that a recovery time exists."""
-    return not report.reverse and bool(SWITCHING & frozenset(report.scenarios))
+    return not report.reverse and any(DESCRIPTIONS[one].switches for one in report.scenarios)
 
 
 def recovery(report: DrillReport) -> Section:

@@ -17,7 +17,6 @@ from payinfra.drill.mutations import (
     SetConcurrency,
     SetTimeScale,
 )
-from payinfra.drill.prediction import SWITCHING
 from payinfra.drill.scenarios import (
     Frame,
     Originals,
@@ -121,10 +120,6 @@ def test_the_name_moves_where_a_health_check_of_the_primary_becomes_unhealthy() 
     assert [moves_name(request(one)) for one in (H, L, P, O)] == [True, True, False, True]
     assert moves_name(request(P, O))
     assert not any(moves_name(request(one, reverse=True)) for one in Scenario)
-
-
-def test_what_is_said_to_switch_is_predicted_to() -> None:
-    assert {one for one, about in DESCRIPTIONS.items() if about.switches} == SWITCHING
 
 
 # -- what people read --------------------------------------------------------------------------------------
