@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from payinfra.account.boundary import boundary_policy
 from payinfra.account.buckets import state_bucket
 from payinfra.account.changes import Changes
 from payinfra.account.drill_roles import drill_roles
@@ -18,12 +19,14 @@ class Wanted:
         regions: the primary region, then the secondary.
         state_bucket: the bucket for Terraform's state; None for none.
         state_region: the bucket's region: one of the two, by default the primary. It is copied to the other.
+        boundary: whether a permissions boundary for the roles of environments is to be there.
         drills: whether failover drills on AWS are to have what they need.
     """
 
     regions: tuple[str, str]
     state_bucket: str | None = None
     state_region: str | None = None
+    boundary: bool = False
     drills: bool = False
 
     @property
@@ -46,6 +49,8 @@ def bootstrap(wanted: Wanted, aws: Aws, changes: Changes) -> str:
         gateway_logs(wanted.regions, aws, account, changes)
         if wanted.state_bucket is not None:
             state_bucket(wanted.state_bucket, wanted.state_regions, aws, account, changes)
+        if wanted.boundary:
+            boundary_policy(wanted.regions[0], aws, account, changes)
         if wanted.drills:
             drill_roles(wanted.regions, aws, account, changes)
     except (BotoCoreError, ClientError) as error:

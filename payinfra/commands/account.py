@@ -29,6 +29,12 @@ def bootstrap(
     drills: Annotated[
         bool, typer.Option("--drills", help="Also make the roles that failover drills on AWS need.")
     ] = False,
+    with_boundary: Annotated[
+        bool,
+        typer.Option(
+            "--with-boundary", help="Also make a permissions boundary for the roles of environments."
+        ),
+    ] = False,
     dry_run: DryRunOption = False,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
@@ -37,7 +43,9 @@ def bootstrap(
     from payinfra.account.changes import Changes
     from payinfra.report import account as report
 
-    wanted = account.Wanted(settings.regions, settings.state_bucket, settings.state_region, drills)
+    wanted = account.Wanted(
+        settings.regions, settings.state_bucket, settings.state_region, boundary=with_boundary, drills=drills
+    )
     changes = Changes(dry_run)
     number = account.bootstrap(wanted, _aws(settings), changes)
     report.changes(stdout(), changes, {"account": number}, fmt)

@@ -14,6 +14,7 @@ from tests.support.project import Done, Project
 
 ENV = "pr7"
 OPERATOR = "arn:aws:iam::000000000000:root"
+BOUNDARY = "arn:aws:iam::000000000000:policy/payinfra-boundary"
 ROLE = f"arn:aws:iam::000000000000:role/{CI_ROLE}"
 
 
@@ -29,7 +30,8 @@ class Account:
 
     def ci_role(self) -> Done:
         """Make the role what it should be."""
-        return self.project.run("ci-role", "--local", "--trust", OPERATOR, "--deploy", "--format", "json")
+        who = ("--trust", OPERATOR, "--boundary", BOUNDARY)
+        return self.project.run("ci-role", "--local", *who, "--deploy", "--format", "json")
 
     @contextmanager
     def without(self, sid: str, action: str) -> Iterator[None]:
@@ -70,7 +72,8 @@ class Account:
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    made = Account(Project(tmp_path_factory.mktemp("ci")))
+    bounded = {"PAYINFRA_PERMISSIONS_BOUNDARY": BOUNDARY}
+    made = Account(Project(tmp_path_factory.mktemp("ci"), bounded))
     try:
         yield made
     finally:

@@ -6,7 +6,8 @@ from tests.e2e_ci.conftest import ENV, Account
 
 
 def test_an_account_is_bootstrapped_once(account: Account) -> None:
-    command = ("bootstrap", "--local", "--state-bucket", "our-states", "--drills", "--format", "json")
+    wanted = ("--state-bucket", "our-states", "--with-boundary", "--drills")
+    command = ("bootstrap", "--local", *wanted, "--format", "json")
     first = account.project.run(*command)
     assert first.returncode == 0, first.stderr
     assert "create bucket our-states in us-east-1" in json.loads(first.stdout)["changes"]

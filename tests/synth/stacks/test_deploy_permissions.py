@@ -1,9 +1,11 @@
 """The deploy role's table and the stack name the same resource types."""
 
+import json
 from collections.abc import Iterable
 
+from payinfra.account.boundary import boundary
 from payinfra.account.permissions import RESOURCE_TYPES
-from tests.synth.stacks.conftest import VARIANTS, Synthesize
+from tests.synth.stacks.conftest import VARIANTS, Synthesize, Synthesized
 
 
 def types(synthesized: Synthesize) -> set[str]:
@@ -28,3 +30,11 @@ def test_nothing_is_read_but_who_is_calling(synthesized: Synthesize) -> None:
     """Data sources would need permissions too; sts:GetCallerIdentity needs none."""
     for variant in VARIANTS:
         assert set(synthesized(variant).content["data"]) == {"aws_caller_identity"}
+
+
+def test_the_boundary_that_is_offered_allows_what_the_stacks_roles_do(every: Synthesized) -> None:
+    offered = json.loads(boundary("123456789012").document)["Statement"]
+    bounded = {action for statement in offered for action in statement["Action"]}
+    policies = [json.loads(block["policy"]) for block in every.of("iam_role_policy").values()]
+    done = {action for policy in policies for each in policy["Statement"] for action in each["Action"]}
+    assert done == bounded

@@ -15,7 +15,7 @@ from tests.unit.account.conftest import ACCOUNT, REGIONS, InProcess
 
 EAST, WEST = REGIONS
 BUCKETS = {EAST: "our-states", WEST: "our-states-replica"}
-ALL = Wanted(REGIONS, "our-states", drills=True)
+ALL = Wanted(REGIONS, "our-states", boundary=True, drills=True)
 
 
 def made(aws: InProcess, wanted: Wanted = ALL, *, dry_run: bool = False) -> list[str]:
@@ -155,3 +155,10 @@ def test_the_drills_roles_are_for_their_services_on_behalf_of_this_account_only(
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert statement["Action"] == ["lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency"]
     assert statement["Resource"] == [f"arn:aws:lambda:*:{ACCOUNT}:function:payment-*-payments"]
+
+
+def test_a_boundary_is_made_where_it_is_asked_for(aws: InProcess) -> None:
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/payinfra-boundary"
+    assert "create policy payinfra-boundary" not in made(aws, Wanted(REGIONS))
+    assert made(aws, Wanted(REGIONS, boundary=True)) == ["create policy payinfra-boundary"]
+    assert aws.iam(EAST).get_policy(PolicyArn=arn)["Policy"]["PolicyName"] == "payinfra-boundary"

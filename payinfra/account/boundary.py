@@ -1,0 +1,78 @@
+"""The permissions boundary that payinfra offers: the most that a role of any environment's stack may do."""
+
+from payinfra.account.changes import Changes
+from payinfra.account.policies import Policy
+from payinfra.account.roles import Roles
+from payinfra.aws import Aws
+from payinfra.naming import BOUNDARY_POLICY, PROJECT, Names, Parameter
+from payinfra.stacks.policies import Statement, document
+
+
+def boundary(account: str) -> Policy:
+    """What the function's and the replication's roles do, on payinfra's own resources."""
+    names = Names("*")
+    table = f"arn:aws:dynamodb:*:{account}:table/{names.table}"
+    bucket = f"arn:aws:s3:::{names.audit_bucket('*', account)}"
+    return Policy(
+        BOUNDARY_POLICY,
+        document(
+            Statement(
+                "Tables",
+                (
+                    "dynamodb:DescribeStream",
+                    "dynamodb:GetRecords",
+                    "dynamodb:GetShardIterator",
+                    "dynamodb:PutItem",
+                    "dynamodb:Query",
+                ),
+                (table, f"{table}/*"),
+            ),
+            Statement("AuditBuckets", ("s3:GetReplicationConfiguration", "s3:ListBucket"), (bucket,)),
+            Statement(
+                "AuditObjects",
+                (
+                    "s3:GetObjectLegalHold",
+                    "s3:GetObjectRetention",
+                    "s3:GetObjectVersionAcl",
+                    "s3:GetObjectVersionForReplication",
+                    "s3:GetObjectVersionTagging",
+                    "s3:PutObject",
+                    "s3:ReplicateDelete",
+                    "s3:ReplicateObject",
+                    "s3:ReplicateTags",
+                ),
+                (f"{bucket}/*",),
+            ),
+            Statement(
+                "Parameters",
+                ("ssm:GetParameter",),
+                (f"arn:aws:ssm:*:{account}:parameter{names.parameter(Parameter.API_KEY)}",),
+            ),
+            Statement(
+                "Keys",
+                ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"),
+                (f"arn:aws:kms:*:{account}:key/*",),
+                condition={"StringEquals": {"aws:ResourceTag/Project": PROJECT}},
+            ),
+            Statement(
+                "Logs",
+                ("logs:CreateLogStream", "logs:PutLogEvents"),
+                (f"arn:aws:logs:*:{account}:log-group:{names.function_log_group}:*",),
+            ),
+            # AWS knows no resource for these.
+            Statement(
+                "WithoutResource",
+                ("dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:PutTraceSegments"),
+                ("*",),
+            ),
+        ),
+    )
+
+
+def boundary_policy(region: str, aws: Aws, account: str, changes: Changes) -> str:
+    """Make sure of the boundary; its ARN.
+
+    Raises:
+        ClientError: AWS refused something.
+    """
+    return Roles(aws.iam(region), account, changes).policy(boundary(account))
