@@ -164,7 +164,7 @@ class Pipeline:
                 else:
                     plan = self._read_plan(terraform, saved_plan)
                 guard(plan, allow_destroy)
-                in_one = saved_plan is not None or all_at_once or plan.adopts
+                in_one = saved_plan is not None or all_at_once or plan.adopts > 0
                 if in_one or not (serving := self._serving(terraform, plan, live)):
                     return plan, self._apply(terraform, plan, confirm)
                 steps = waves(Graph.read(synthesized.folder / "cdk.tf.json"), plan)

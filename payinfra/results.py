@@ -43,7 +43,8 @@ def headline(plan: Plan) -> str:
     """The plan in one phrase."""
     if not plan.has_changes:
         return "nothing to change"
-    return f"{plan.add} to add, {plan.change} to change, {plan.destroy} to destroy"
+    adopted = f", {plan.adopts} to adopt" if plan.adopts else ""
+    return f"{plan.add} to add, {plan.change} to change, {plan.destroy} to destroy{adopted}"
 
 
 class ChecksFailed(GateFailed):

@@ -116,7 +116,7 @@ class Recovery:
         begun = tuple(one.address for one in self.terraform.resources() if one.tainted)
         if begun:
             self.terraform.untaint(begun)
-            self.emit(Notice(f"Was begun by an earlier deployment and is finished now: {', '.join(begun)}."))
+            self._say(f"Was begun by an earlier deployment and is finished now: {', '.join(begun)}.")
         return self.journal.is_open or bool(begun)
 
     def complete(self, plan: Plan, again: Again) -> Plan:
@@ -207,14 +207,15 @@ class Recovery:
                 self._refused[creation.address] = judged[0][1]
             return None
         chosen = ours.pop()
-        self.emit(
-            Notice(f"Adopting {creation.address}: {chosen.import_id} was made by one that was cut off.")
+        self._say(
+            f"Adopting {creation.address}: {chosen.import_id} was made by a deployment that was cut off."
         )
         for one in ours:
-            self.emit(
-                Notice(f"A second {creation.address} is left over in {creation.region}: {one.import_id}.")
-            )
+            self._say(f"A second {creation.address} is left over in {creation.region}: {one.import_id}.")
         return chosen
+
+    def _say(self, sentence: str) -> None:
+        self.emit(Notice(sentence))
 
     def _stop_at_what_is_in_the_way(self, plan: Plan) -> None:
         creates = {change.address for change in plan.changes if change.action is ChangeAction.CREATE}

@@ -92,9 +92,9 @@ class Plan:
         return changes or bool(self.outputs) or (self.refresh_only and bool(self.drift))
 
     @property
-    def adopts(self) -> bool:
-        """Whether applying the plan would take something into the state that exists already."""
-        return any(change.import_id for change in self.changes)
+    def adopts(self) -> int:
+        """How many resources that exist already applying the plan would take into the state."""
+        return sum(bool(change.import_id) for change in self.changes)
 
 
 GUARDED: Mapping[str, str] = MappingProxyType(

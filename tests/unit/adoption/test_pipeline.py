@@ -83,8 +83,9 @@ def test_what_was_lost_is_adopted_in_the_same_deployment(tmp_path: Path, aws: St
     the_role(aws)
     deployed = pipeline(world, aws).deploy(yes)
     assert terraform.calls == ["init", "plan", "apply plan.tfplan", "plan", "plan +r", "apply plan.tfplan"]
-    assert deployed.plan.adopts
-    assert "adopt" in [event.stage for event in world.events if isinstance(event, StageFinished)]
+    assert deployed.plan.adopts == 1
+    details = {event.stage: event.detail for event in world.events if isinstance(event, StageFinished)}
+    assert details["adopt"] == details["apply"] == "0 to add, 0 to change, 0 to destroy, 1 to adopt"
 
 
 def test_adopting_is_asked_for(tmp_path: Path, aws: Stubbed) -> None:
@@ -147,7 +148,7 @@ def test_destroy_takes_with_it_what_no_state_knows(tmp_path: Path, aws: Stubbed)
         "apply plan.tfplan",
         "plan",
     ]
-    assert Notice("Adopting aws_iam_role.x: r was made by one that was cut off.") in world.events
+    assert Notice("Adopting aws_iam_role.x: r was made by a deployment that was cut off.") in world.events
     terraform.plans, terraform.calls = [empty], []
     pipeline(world, aws).destroy(no)
     assert terraform.calls == ["init", "plan -destroy"], "nothing is remembered of what is gone"

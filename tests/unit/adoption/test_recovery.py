@@ -145,7 +145,7 @@ def test_what_exists_and_is_ours_is_adopted_by_the_next_plan(
     plan = bench.recovery.complete(bench.state.plan(), bench.state.plan)
     assert bench.state.calls == ["plan", "show p", "plan payment-a"]
     assert plan.changes == ()
-    assert bench.said == [f"Adopting {TABLE}: payment-a was made by one that was cut off."]
+    assert bench.said == [f"Adopting {TABLE}: payment-a was made by a deployment that was cut off."]
 
 
 def test_what_does_not_exist_leaves_the_plan_alone(bench: Bench, aws: Stubbed, creation: Make) -> None:
