@@ -10,6 +10,8 @@ from payinfra.checks.verdicts import Severity, Verdict
 
 OUTPUTS_FILE = "flat-outputs.json"
 _INTEGRATION_FOLDERS = frozenset({"integration", "e2e", "end_to_end", "acceptance", "live"})
+_UNIT_FOLDERS = frozenset({"unit", "unit_tests"})
+"""What is in one of these is no integration test, whatever its file is called: `unit/test_live.py`."""
 _TEST_FOLDERS = frozenset({"test", "tests", "testing"})
 _INTEGRATION_NAME = re.compile(r"(?:^|_)(?:integration|e2e|end_to_end|acceptance|live)(?:_|\.|$)")
 _ASSERTING = re.compile(r"_?(?:assert|expect|ensure|must)", re.IGNORECASE)
@@ -156,6 +158,8 @@ def _is_integration(file: SourceFile) -> bool:
     if not file.is_test:
         return False
     *folders, name = file.shown.split("/")
+    if _UNIT_FOLDERS & set(folders):
+        return False
     if _INTEGRATION_FOLDERS & set(folders) or _INTEGRATION_NAME.search(name):
         return True
     return any(

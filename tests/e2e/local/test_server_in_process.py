@@ -220,14 +220,16 @@ def test_replication_is_delayed_paused_and_resumed(folder: StateFolder) -> None:
         east, west = endpoints.regions["us-east-1"], endpoints.regions["us-west-2"]
 
         def held() -> int:
-            return int(dynamodb(west, "us-west-2", "Scan", TableName="payments")["Count"])
+            return int(dynamodb(west, "us-west-2", "Scan", TableName=TABLE["TableName"])["Count"])
 
         def put(number: int) -> None:
-            dynamodb(east, "us-east-1", "PutItem", TableName="payments", Item={"id": {"S": str(number)}})
+            dynamodb(
+                east, "us-east-1", "PutItem", TableName=TABLE["TableName"], Item={"id": {"S": str(number)}}
+            )
 
         dynamodb(east, "us-east-1", "CreateTable", **TABLE)
         create = [{"Create": {"RegionName": "us-west-2"}}]
-        dynamodb(east, "us-east-1", "UpdateTable", TableName="payments", ReplicaUpdates=create)
+        dynamodb(east, "us-east-1", "UpdateTable", TableName=TABLE["TableName"], ReplicaUpdates=create)
         put(1)
         assert held() == 1
         control.inject(ReplicationDelay(6.0))
@@ -243,10 +245,14 @@ def test_replication_is_delayed_paused_and_resumed(folder: StateFolder) -> None:
         assert WAIT.until(lambda: held() == 3, 5)
         specification = {"Enabled": True, "AttributeName": "expires"}
         dynamodb(
-            east, "us-east-1", "UpdateTimeToLive", TableName="payments", TimeToLiveSpecification=specification
+            east,
+            "us-east-1",
+            "UpdateTimeToLive",
+            TableName=TABLE["TableName"],
+            TimeToLiveSpecification=specification,
         )
         gone = {"id": {"S": "1"}, "expires": {"N": str(int(time.time()) - 1)}}
-        dynamodb(east, "us-east-1", "PutItem", TableName="payments", Item=gone)
+        dynamodb(east, "us-east-1", "PutItem", TableName=TABLE["TableName"], Item=gone)
         assert WAIT.until(lambda: held() == 2, 5)
         assert WAIT.until(lambda: (folder.state / "dynamodb.json").exists(), 5)
 

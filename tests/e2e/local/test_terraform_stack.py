@@ -251,5 +251,6 @@ def test_audit_objects_reach_the_other_regions_bucket(deployed: Deployed, client
 def test_the_functions_log_holds_what_it_wrote(deployed: Deployed, client_of: Any) -> None:
     deployed.call(EAST, "GET", "/prod/health")
     logs = client_of(deployed.endpoints, "logs", EAST)
-    lines = logs.filter_log_events(logGroupName="/aws/lambda/payment-e2e-payments")["events"]
+    group = f"/aws/lambda/{deployed.outputs['function']}"
+    lines = logs.filter_log_events(logGroupName=group)["events"]
     assert any('"/health"' in line["message"] for line in lines)

@@ -17,6 +17,7 @@ URLS = {"us-east-1": "http://127.0.0.1:4566", "us-west-2": "http://127.0.0.1:456
 
 
 def test_the_installed_ministack_is_the_one_the_corrections_were_written_for() -> None:
+    assert importlib.metadata.version("ministack") == seam.VERSION
     seam.check_version()
 
 

@@ -13,4 +13,5 @@ def test_what_is_missing_is_named_with_the_extra_that_brings_it() -> None:
 
 
 def test_here_nothing_is_missing() -> None:
+    assert server.PACKAGES
     server.need(server.PACKAGES)

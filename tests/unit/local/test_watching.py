@@ -201,10 +201,12 @@ def test_an_alarm_looks_at_its_own_health_check(world: Any, watching: Watching) 
     assert state(world, "sound") == "OK"
 
 
-def test_metric_math_is_left_alone(world: Any, watching: Watching) -> None:
+@pytest.mark.parametrize("of", [{"MetricName": None}, {"MetricName": "m", "Metrics": [{}]}])
+def test_metric_math_is_left_alone(world: Any, watching: Watching, of: dict[str, Any]) -> None:
+    alarm = {"AlarmName": "sum", "StateValue": "INSUFFICIENT_DATA", **of}
     with world.emulator.scope(ACCOUNT, "us-east-1"):
-        watching.evaluate({"MetricName": None})
-        watching.evaluate({"MetricName": "m", "Metrics": [{}]})
+        watching.evaluate(alarm)
+    assert alarm == {"AlarmName": "sum", "StateValue": "INSUFFICIENT_DATA", **of}
 
 
 def test_an_api_publishes_what_it_answered(world: Any, watching: Watching) -> None:

@@ -280,6 +280,11 @@ class TestIntegrationTests:
 
     READS = 'OUT = "cfn-outputs/flat-outputs.json"\n'
 
+    def test_what_is_filed_under_unit_tests_is_none(self, tmp_path: Path) -> None:
+        tree = written(tmp_path, {"tests/unit/test_live.py": "x = 1"})
+
+        assert kinds(integration_tests_read_outputs, tree) == [Kind.NOT_APPLICABLE]
+
     def test_without_integration_tests_it_does_not_apply(self, tmp_path: Path) -> None:
         tree = written(tmp_path, {"tests/test_a.py": "x = 1", "integration/helper.py": "x = 1"})
 
