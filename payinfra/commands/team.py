@@ -1,6 +1,7 @@
 """Commands for those who share an account: its environments, their end, their API keys."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from payinfra.settings import Settings
 
 app = typer.Typer()
+
+CONNECT_S, READ_S, ATTEMPTS = 3.0, 4.0, 2
 
 YES = Annotated[bool, typer.Option("--yes", "-y", help="Do it. Without, say what would be done.")]
 
@@ -144,18 +147,22 @@ def _census(settings: "Settings") -> "tuple[Aws, Census]":
 
 
 def _account(settings: "Settings") -> "Aws":
-    """The clients of AWS, or of the embedded AWS where that runs."""
+    """The clients of AWS, or of the embedded AWS where that runs. A region that is gone takes seconds."""
     from payinfra import tools
-    from payinfra.aws import Endpoints
+    from payinfra.aws import Aws, Endpoints
     from payinfra.local import server
 
+    def quick(endpoints: Endpoints | None = None) -> Aws:
+        known = tools.aws(settings, endpoints)
+        return replace(known, connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
+
     if not settings.is_local:
-        return tools.aws(settings)
+        return quick()
     running = server.status(tools.server_folder(settings))
     if running is None:
         raise EnvironmentUnusable("The embedded AWS is not running.", "Run `payinfra local up`.")
     found = running.endpoints
-    return tools.aws(settings, Endpoints(found.regions, found.global_url, found.dns))
+    return quick(Endpoints(found.regions, found.global_url, found.dns))
 
 
 def _resolving(settings: "Settings") -> "Callable[[Mapping[str, object]], Settings]":
