@@ -84,11 +84,11 @@ def examine(
         provider(environ, Path.home()),
         work_folder(settings.work_root),
     ]
-    if Target.LOCAL in targets:
-        findings += [embedded_aws(), ports(settings, environ)]
-    if Target.AWS in targets:
-        from payinfra import doctor_aws
+    from payinfra import doctor_aws
 
+    if Target.LOCAL in targets:
+        findings += [embedded_aws(), ports(settings, environ), *doctor_aws.embedded(settings)]
+    if Target.AWS in targets:
         findings += doctor_aws.examine(settings)
     return Diagnosis(targets, tuple(findings))
 

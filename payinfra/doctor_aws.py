@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from payinfra import tools
 from payinfra.account.permissions import Permission, permissions
 from payinfra.account.reach import Reach
 from payinfra.account.targets import limits
@@ -46,6 +47,25 @@ def examine(settings: Settings, account: Account | None = None) -> list[Finding]
         gateway_logs(settings, known),
         *([state_bucket(settings, known)] if settings.state_bucket else []),
     ]
+
+
+def _embedded_aws(settings: Settings) -> Aws | None:
+    endpoints = tools.running(settings)
+    return None if endpoints is None else tools.aws(settings, endpoints)
+
+
+def embedded(settings: Settings, find: Callable[[Settings], Aws | None] = _embedded_aws) -> list[Finding]:
+    """What a role may do on the embedded AWS; nothing where none is to be worked as, or where it is down.
+
+    Whoever has no role there is its root.
+    """
+    aws = find(settings)
+    if settings.role_arn is None or aws is None:
+        return []
+    account = Account(aws, needed=permissions())
+    found, caller = credentials(settings, account)
+    asked = [found] if caller is None else [found, may_deploy(settings, account, caller)]
+    return [replace(one, targets=(Target.LOCAL,)) for one in asked]
 
 
 def network(settings: Settings, account: Account) -> Finding:

@@ -89,15 +89,24 @@ def local_up(settings: Settings, emit: Emit) -> Endpoints:
     return Endpoints(started.regions, started.global_url, started.dns)
 
 
+def running(settings: Settings) -> Endpoints | None:
+    """Where the embedded AWS answers; None where it is down."""
+    from payinfra.local import server
+
+    found = server.status(server_folder(settings))
+    if found is None:
+        return None
+    return Endpoints(found.endpoints.regions, found.endpoints.global_url, found.endpoints.dns)
+
+
 def local_addresses(settings: Settings) -> Endpoints | None:
     """Where the embedded AWS answers or, when it is down, would answer. None for AWS itself."""
     if not settings.is_local:
         return None
-    from payinfra.local import server
     from payinfra.local.endpoints import LOOPBACK, PortPlan, base_port, served_regions
 
-    if running := server.status(server_folder(settings)):
-        return Endpoints(running.endpoints.regions, running.endpoints.global_url, running.endpoints.dns)
+    if found := running(settings):
+        return found
     ports = PortPlan(base_port(os.environ))
     return Endpoints(
         {

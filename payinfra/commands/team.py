@@ -150,7 +150,6 @@ def _account(settings: "Settings") -> "Aws":
     """The clients of AWS, or of the embedded AWS where that runs. A region that is gone takes seconds."""
     from payinfra import tools
     from payinfra.aws import Aws, Endpoints
-    from payinfra.local import server
 
     def quick(endpoints: Endpoints | None = None) -> Aws:
         known = tools.aws(settings, endpoints)
@@ -158,11 +157,10 @@ def _account(settings: "Settings") -> "Aws":
 
     if not settings.is_local:
         return quick()
-    running = server.status(tools.server_folder(settings))
-    if running is None:
+    endpoints = tools.running(settings)
+    if endpoints is None:
         raise EnvironmentUnusable("The embedded AWS is not running.", "Run `payinfra local up`.")
-    found = running.endpoints
-    return quick(Endpoints(found.regions, found.global_url, found.dns))
+    return quick(endpoints)
 
 
 def _resolving(settings: "Settings") -> "Callable[[Mapping[str, object]], Settings]":

@@ -11,7 +11,7 @@ from payinfra.account.permissions import Permission
 from payinfra.account.targets import Target as Group
 from payinfra.aws import Aws
 from payinfra.doctor import Finding
-from payinfra.doctor_aws import Account, examine
+from payinfra.doctor_aws import Account, embedded, examine
 from payinfra.settings import Settings, Target
 
 ROLE = "arn:aws:iam::123456789012:role/team/deploy"
@@ -180,3 +180,28 @@ def test_the_state_is_asked_about_where_there_is_a_bucket(bucket: str | None) ->
     look(world, state_bucket=bucket)
     asked = [one["ResourceArns"] for one in world.asked if "s3:GetObject" in one["ActionNames"]]
     assert asked == ([["arn:aws:s3:::states/payinfra/payment-*/terraform.tfstate"]] if bucket else [])
+
+
+# ---- the embedded AWS ---------------------------------------------------------------------------------
+
+
+def local(role: str | None) -> Settings:
+    return Settings.resolve({"env": "account", "target": "local", "role_arn": role}, environ={})
+
+
+def test_without_a_role_or_a_server_there_is_nothing_to_ask_the_embedded_aws() -> None:
+    assert embedded(local(None), lambda _settings: FakeAws()) == []
+    assert embedded(local(ROLE), lambda _settings: None) == []
+    assert embedded(local(ROLE)) == []  # no server runs in the folder of the tests
+
+
+def test_a_role_that_the_embedded_aws_does_not_know_fails_it_and_not_aws() -> None:
+    (found,) = embedded(local(ROLE), lambda _settings: FakeAws(world=World(has_credentials=False)))
+    assert (found.name, found.good, found.targets) == ("credentials", False, (Target.LOCAL,))
+
+
+def test_what_a_role_may_do_on_the_embedded_aws_is_asked() -> None:
+    world = World(refused=frozenset({"kms:CreateKey"}))
+    who, may = embedded(local(ROLE), lambda _settings: FakeAws(world=world))
+    assert (who.good, may.good, may.targets) == (True, False, (Target.LOCAL,))
+    assert may.found == "refused: kms:CreateKey"
