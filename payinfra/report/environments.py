@@ -1,5 +1,6 @@
 """The environments of an account, and what became of the stale ones, as tables and as JSON."""
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from payinfra.environments.reaping import Reaped
 
 SCHEMA = 1
+
+_ONE_OF = re.compile(r"s\b")
+"""What a plural loses when there is one."""
 
 
 def census(console: Console, found: "Census", now: datetime, fmt: Format) -> None:
@@ -106,7 +110,10 @@ def _row(each: "Environment", now: datetime) -> tuple[str, ...]:
 
 
 def _costs(each: "Environment") -> str:
-    return ", ".join(f"{cost.count} {cost.what}" for cost in each.costs)
+    return ", ".join(
+        f"{cost.count} {_ONE_OF.sub('', cost.what, count=1) if cost.count == 1 else cost.what}"
+        for cost in each.costs
+    )
 
 
 def _unknown(found: "Census") -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from payinfra.environments.model import State
+from payinfra.environments.model import Cost, State
 from payinfra.environments.reaping import End, Fate, Reaped
 from payinfra.formats import Format
 from payinfra.report import environments as report
@@ -33,6 +33,15 @@ def test_the_census_as_a_table() -> None:
     assert "dev lacks: table in us-west-2." in said
     assert "3 keys wait to be deleted" in said
     assert "Unknown: eu-west-1: refused" in said
+
+
+def test_what_there_is_one_of_is_said_so() -> None:
+    out, text = console()
+    paid = ("keys", "health checks", "hosted zones", "tables with point-in-time recovery")
+    one = replace(environment(), costs=tuple(Cost(what, 1) for what in paid))
+    report.census(out, census_of(one), NOW, Format.TABLE)
+    said = "1 key, 1 health check, 1 hosted zone, 1 table with point-in-time recovery."
+    assert said in text.getvalue()
 
 
 def test_an_empty_census_draws_no_table() -> None:
