@@ -101,9 +101,7 @@ class Recovery:
                 if collided <= self._collided:
                     raise
                 self._collided |= collided
-                self.emit(
-                    Notice(f"Exists already, looking whether it is ours: {', '.join(sorted(collided))}.")
-                )
+                self._say(f"Exists already, looking whether it is ours: {', '.join(sorted(collided))}.")
         return attempt()
 
     def keep_begun(self) -> bool:

@@ -208,8 +208,26 @@ def test_a_part_is_adopted_together_with_what_it_is_a_part_of(
     finally:
         stub.client.meta.events.unregister("before-call.lambda", both)
         stub.activate()
-    assert bench.state.calls[-1] == "plan payment-a payment-a/live"
+    assert bench.state.calls == ["plan", "show p", "plan payment-a payment-a/live"]
     assert plan.changes == ()
+
+
+def test_a_part_that_is_known_only_then_is_adopted_by_the_plan_after(
+    bench: Bench, aws: Stubbed, creation: Make
+) -> None:
+    model = creation("aws_api_gateway_model", rest_api_id="api", name="Request")
+    bench.state.wanted = (creation("aws_api_gateway_rest_api", name="a"),)
+    api = {"id": "api", "name": "a", "createdDate": LATER, "tags": TAGS}
+    aws.answers("apigateway", "get_rest_apis", {"items": [api]})
+    aws.answers("apigateway", "get_model", {}, restApiId="api", modelName="Request")
+
+    def again(imports: tuple[Import, ...]) -> Plan:
+        if len(imports) == 1:
+            bench.state.wanted = (model,)
+        return bench.state.plan(imports)
+
+    assert bench.recovery.complete(bench.state.plan(), again).changes == ()
+    assert bench.state.calls == ["plan", "show p", "plan api", "show p", "plan api api/Request"]
 
 
 def two_keys(aws: Stubbed) -> None:
