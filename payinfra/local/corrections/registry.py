@@ -5,6 +5,7 @@ from payinfra.local.corrections import (
     api_gateway,
     authorization,
     cloudwatch,
+    cold_starts,
     dynamodb,
     functions,
     iam,
@@ -25,5 +26,16 @@ ANSWERS: tuple[AnswerCorrection, ...] = (
 
 def install(emulator: Emulator) -> None:
     """Makes those that reach into a service."""
-    for service in (api_gateway, cloudwatch, dynamodb, functions, iam, route53, s3, tagging, authorization):
+    for service in (
+        api_gateway,
+        cloudwatch,
+        cold_starts,
+        dynamodb,
+        functions,
+        iam,
+        route53,
+        s3,
+        tagging,
+        authorization,
+    ):
         service.install(emulator)
