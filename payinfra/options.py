@@ -36,7 +36,7 @@ class SettingOption:
             allow_from_autoenv=False,
             autocompletion=completion.FIELDS.get(self.field),
         )
-        annotation = Annotated[self.kind | None, option]  # type: ignore[name-defined]
+        annotation = Annotated[self.kind | None, option]  # type: ignore[name-defined]  # known when it runs
         return inspect.Parameter(
             self.field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
         )

@@ -44,10 +44,13 @@ def _metrics(alarm: Resource) -> tuple[_Metric, ...] | Gap:
         dimensions = block.mapping("dimensions")
         if isinstance(dimensions, Absent):
             dimensions = {}
-        for gap in (namespace, name, dimensions):
-            if isinstance(gap, Gap):
-                return gap
-        found.append(_Metric(str(namespace), str(name), dict(dimensions), block, "dimensions"))  # type: ignore[arg-type]
+        if isinstance(namespace, Gap):
+            return namespace
+        if isinstance(name, Gap):
+            return name
+        if isinstance(dimensions, Gap):
+            return dimensions
+        found.append(_Metric(namespace, name, dimensions, block, "dimensions"))
     return tuple(found)
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -28,6 +29,7 @@ from payinfra.terraform import (
     Kept,
     OutputValue,
     Plan,
+    Terraform,
     Version,
 )
 from payinfra.terraform import Kind as TerraformKind
@@ -153,7 +155,7 @@ class World:
             local_addresses=lambda _settings: ENDPOINTS,
             synthesize=self.synthesize,
             check=lambda _settings, _folder: self.outcome,
-            terraform=lambda _settings, _folder, _emit: self.terraform,  # type: ignore[arg-type,return-value]
+            terraform=lambda _settings, _folder, _emit: cast(Terraform, self.terraform),
             prove=self.prove,
             verify=self.verify,
         )

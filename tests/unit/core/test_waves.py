@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
@@ -16,7 +17,16 @@ from payinfra.live import Live
 from payinfra.outputs import Outputs
 from payinfra.pipeline import Pipeline
 from payinfra.settings import Settings, Target
-from payinfra.terraform import Change, ChangeAction, Import, Kept, OutputChange, OutputValue, Plan
+from payinfra.terraform import (
+    Change,
+    ChangeAction,
+    Import,
+    Kept,
+    OutputChange,
+    OutputValue,
+    Plan,
+    Terraform,
+)
 from payinfra.tools import Toolbox
 from payinfra.waves import Graph, Role, Wave, announced, waves
 from tests.unit.core.test_pipeline import BINARY, CLEAN, ENDPOINTS, values
@@ -399,7 +409,7 @@ class World:
             local_addresses=lambda _settings: ENDPOINTS,
             synthesize=self.synthesize,
             check=lambda _settings, _folder: CLEAN,
-            terraform=lambda _settings, _folder, _emit: self.terraform,  # type: ignore[arg-type,return-value]
+            terraform=lambda _settings, _folder, _emit: cast(Terraform, self.terraform),
             prove=lambda _outputs, _aws: (),
             verify=lambda _outputs, _aws, _request: replace(CLEAN, tool="verify"),
             live=lambda _aws: live(self.regions),

@@ -131,7 +131,7 @@ def test_a_regional_probe_without_a_region_is_a_bug(world: World) -> None:
     assert "needs a region" in verdict.message
 
 
-SILENT: Exception = DNSException("nothing answers")  # type: ignore[no-untyped-call]
+SILENT: Exception = DNSException("nothing answers")  # type: ignore[no-untyped-call]  # dnspython types no constructor of it
 DENIED = error(
     "AccessDeniedException",
     "User: arn:aws:iam::1:user/ci is not authorized to perform: kms:DescribeKey on resource: x",
