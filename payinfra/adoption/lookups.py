@@ -51,7 +51,11 @@ def find(creation: Creation, aws: Aws) -> tuple[Found, ...]:
 
 
 def _says_absent(error: "ClientError") -> bool:
-    return bool(ABSENT.search(str(error.response.get("Error", {}).get("Code", ""))))
+    return bool(ABSENT.search(_code(error)))
+
+
+def _code(error: "ClientError") -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 # -- what stands by itself ---------------------------------------------------------------------------
@@ -87,10 +91,18 @@ def _bucket(creation: Creation, aws: Aws) -> Iterator[Found]:
 
 
 def _key(creation: Creation, aws: Aws) -> Iterator[Found]:
+    from botocore.exceptions import ClientError
+
     client = aws.kms(creation.region)
     for page in client.get_paginator("list_keys").paginate():
         for one in page["Keys"]:
-            key = client.describe_key(KeyId=one["KeyId"])["KeyMetadata"]
+            try:
+                key = client.describe_key(KeyId=one["KeyId"])["KeyMetadata"]
+            except ClientError as error:
+                # The policy of each key of ours lets the account's own roles in; other people's need not.
+                if _code(error) == "AccessDeniedException":
+                    continue
+                raise
             if key.get("KeyState") != "Enabled" or key.get("Description") != creation.value("description"):
                 continue
             tags = client.list_resource_tags(KeyId=one["KeyId"])["Tags"]

@@ -68,6 +68,19 @@ def test_a_key_by_its_description_unless_it_goes_already(aws: Stubbed, creation:
     assert found == (Found("k-1", arn=KEY_ARN, created=MADE, tags=TAGS),)
 
 
+def test_a_key_that_lets_nobody_in_is_somebody_elses(aws: Stubbed, creation: Make) -> None:
+    aws.answers("kms", "list_keys", {"Keys": [{"KeyId": "theirs"}]})
+    aws.refuses("kms", "describe_key", "AccessDeniedException")
+    assert find(creation("aws_kms_key", description="a: data"), aws) == ()
+
+
+def test_a_key_that_cannot_be_asked_for_is_not_passed_over(aws: Stubbed, creation: Make) -> None:
+    aws.answers("kms", "list_keys", {"Keys": [{"KeyId": "k-1"}]})
+    aws.refuses("kms", "describe_key", "ThrottlingException")
+    with pytest.raises(ClientError, match="Throttling"):
+        find(creation("aws_kms_key", description="a: data"), aws)
+
+
 def test_a_keys_alias(aws: Stubbed, creation: Make) -> None:
     aliases = [{"AliasName": name, "CreationDate": MADE} for name in ("alias/b", "alias/payment-a-data")]
     aws.answers("kms", "list_aliases", {"Aliases": aliases})
