@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from payinfra.checks.outcome import Outcome as Outcome
     from payinfra.checks.verdicts import Kind as Kind
     from payinfra.checks.verdicts import Severity as Severity
+    from payinfra.drill.model import DrillReport as DrillReport
+    from payinfra.drill.model import DrillRequest as DrillRequest
+    from payinfra.drill.model import Scenario as Scenario
     from payinfra.errors import EnvironmentUnusable as EnvironmentUnusable
     from payinfra.errors import ExitCode as ExitCode
     from payinfra.errors import GateFailed as GateFailed
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from payinfra.library import destroy as destroy
     from payinfra.library import plan as plan
     from payinfra.library import read_outputs as read_outputs
+    from payinfra.library import restore_drills as restore_drills
+    from payinfra.library import run_drill as run_drill
     from payinfra.library import synth as synth
     from payinfra.library import verify as verify
     from payinfra.outputs import Outputs as Outputs
@@ -40,11 +45,15 @@ __version__ = "0.1.0"
 _HOMES = {
     "payinfra.checks.outcome": ("Finding", "Outcome"),
     "payinfra.checks.verdicts": ("Kind", "Severity"),
+    "payinfra.drill.model": ("DrillReport", "DrillRequest", "Scenario"),
     "payinfra.errors": (
         *("EnvironmentUnusable", "ExitCode", "GateFailed", "PayinfraError", "ToolFailed", "UsageProblem"),
     ),
     "payinfra.events": ("Event",),
-    "payinfra.library": ("check", "deploy", "destroy", "plan", "read_outputs", "synth", "verify"),
+    "payinfra.library": (
+        *("check", "deploy", "destroy", "plan", "read_outputs", "restore_drills", "run_drill", "synth"),
+        "verify",
+    ),
     "payinfra.outputs": ("Outputs", "RegionOutputs"),
     "payinfra.results": ("Deployed", "Destroyed", "Synthesized"),
     "payinfra.settings": ("Settings", "Target"),

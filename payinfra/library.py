@@ -12,8 +12,10 @@ from payinfra.checks.api import CheckRequest, run_checks
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.results import VerifyRequest
 from payinfra.checks.verdicts import Severity
+from payinfra.drill.clock import Stop
+from payinfra.drill.model import DrillReport, DrillRequest, Restored, Tell, tell_nobody
 from payinfra.errors import UsageProblem
-from payinfra.events import Emit, ignore
+from payinfra.events import Emit, Notice, ignore
 from payinfra.outputs import Outputs
 from payinfra.pipeline import Confirm, Pipeline
 from payinfra.results import Deployed, Destroyed, Synthesized
@@ -190,3 +192,63 @@ def destroy(
             f"To destroy it and its data for good, say really={settings.env!r}.",
         )
     return Pipeline(settings, emit, toolbox=toolbox).destroy(agreed)
+
+
+def run_drill(
+    settings: Settings,
+    request: DrillRequest | None = None,
+    *,
+    really: str | None = None,
+    stop: Stop | None = None,
+    tell: Tell = tell_nobody,
+    emit: Emit = ignore,
+    toolbox: tools.Toolbox = tools.REAL,
+) -> DrillReport:
+    """Lose a region on purpose, measure it, and put everything back; `DrillReport.passed` is the verdict.
+
+    The report is kept among the environment's drills as well. An exception that ends the drill, an interrupt
+    included, is raised after everything has been put back; `report.restoration.left` says what could not be.
+
+    Args:
+        settings: the environment.
+        request: what is made to fail, and how; None inverts the primary's health check.
+        really: a protected environment's name, once more.
+        stop: asked, from a signal's handler or another thread, to end the drill early.
+        tell: told of phases, marks and payments while it runs.
+        emit: told of the stages before it.
+        toolbox: what the stages work with; tests pass scripted ones.
+
+    Raises:
+        UsageProblem: the request makes no sense here, or the environment is protected and not named.
+        GateFailed: something speaks against a drill now; nothing was done.
+        EnvironmentUnusable: it was never deployed from here, cannot be reached, or is in use.
+    """
+    from payinfra.drill import conduct
+    from payinfra.report.drill import rendering
+
+    place = Pipeline(settings, emit, toolbox=toolbox).place()
+    if place.outputs.declared.protected and really != settings.env:
+        raise UsageProblem(
+            f"Environment {settings.env} is protected.", f"To drill it, say really={settings.env!r}."
+        )
+    wanted = request or DrillRequest()
+    with conduct.prepared(place, wanted, stop or Stop(), f"payinfra.run_drill of {settings.env}") as prepared:
+        report = conduct.run(prepared, tell)
+    rendering.write_reports(place.drills / report.id, report)
+    return report
+
+
+def restore_drills(
+    settings: Settings, *, emit: Emit = ignore, toolbox: tools.Toolbox = tools.REAL
+) -> tuple[Restored, ...]:
+    """Put back what drills that did not end have left; once more changes nothing.
+
+    `Restored.whole` says of each drill whether everything is as it was.
+
+    Raises:
+        EnvironmentUnusable: it was never deployed from here, cannot be reached, or is in use.
+    """
+    from payinfra.drill import conduct
+
+    place = Pipeline(settings, emit, toolbox=toolbox).place()
+    return conduct.restore_all(place, lambda text: emit(Notice(text)))

@@ -5,7 +5,7 @@ import inspect
 import json
 import subprocess
 import sys
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -16,8 +16,10 @@ from payinfra import library
 from payinfra.checks.verdicts import Severity
 from payinfra.errors import EnvironmentUnusable, UsageProblem
 from payinfra.events import Event, StageFinished
+from payinfra.files import write_private
 from payinfra.results import ChecksFailed
 from tests.unit.core.test_pipeline import ScriptedTerraform, World, a_plan, found
+from tests.unit.outputs.test_outputs import DECLARED, OUTPUTS
 
 SURFACE = Path(__file__).with_name("surface.json")
 
@@ -175,3 +177,35 @@ def test_destroy_deletes(world: World) -> None:
     pipeline = world.pipeline()
     payinfra.destroy(pipeline.settings, really="demo", toolbox=pipeline.toolbox)
     assert "plan -destroy" in world.terraform.calls
+
+
+def test_the_example_of_the_page_uses_what_there_is() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "library.md").read_text()
+    tree = ast.parse(page.split("```python\n")[1].split("```")[0])
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "payinfra"
+        for alias in node.names
+    }
+    assert imported <= set(payinfra.__all__)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in imported:
+            known = inspect.signature(getattr(payinfra, node.func.id)).parameters
+            assert {keyword.arg for keyword in node.keywords} <= set(known)
+
+
+def test_every_function_is_on_the_page() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "library.md").read_text()
+    for name in signatures().keys() & set(payinfra.__all__):
+        assert f"| `{name}(" in page
+
+
+def test_a_drill_wants_a_protected_name_once_more(world: World) -> None:
+    """What was deployed says whether it is protected, not what the settings say now."""
+    pipeline = world.pipeline()
+    outputs = replace(OUTPUTS, declared_json=replace(DECLARED, protected=True).to_json())
+    write_private(pipeline.settings.work_dir / "outputs.json", json.dumps(outputs.to_flat()))
+    for really in (None, "another"):
+        with pytest.raises(UsageProblem, match="protected"):
+            payinfra.run_drill(pipeline.settings, really=really, toolbox=pipeline.toolbox)
