@@ -1,6 +1,7 @@
 """The policy checks as commands."""
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -82,7 +83,10 @@ def check(
             checkov=with_checkov,
         )
     )
-    rendering.write(stdout(), outcome, fmt, fail_on)
+    if fmt is FindingsFormat.TABLE:
+        rendering.write(stdout(), outcome, fmt, fail_on)
+    else:  # text that scripts read needs no console, which takes as long to load as a stack to judge
+        sys.stdout.write(rendering.text(outcome, fmt, fail_on))
     raise typer.Exit(outcome.exit_code(fail_on))
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from payinfra.checks.verdicts import Severity
 from payinfra.errors import GateFailed, PayinfraError, UsageProblem
 from payinfra.formats import FORMAT_VARIABLE, FindingsFormat, Format
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from payinfra.pipeline import Confirm, Pipeline
     from payinfra.report.progress import Watch
     from payinfra.settings import Settings
@@ -49,13 +50,17 @@ def begin_bindings(arguments: Mapping[str, object]) -> None:
     bindings.begin(eager=bool(arguments["eager_bindings"]))
 
 
-def stdout() -> Console:
+def stdout() -> "Console":
     """Where data goes."""
+    from rich.console import Console
+
     return Console(soft_wrap=False)
 
 
-def stderr() -> Console:
+def stderr() -> "Console":
     """Where the conversation goes."""
+    from rich.console import Console
+
     return Console(stderr=True)
 
 

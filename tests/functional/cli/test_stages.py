@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,20 @@ def test_a_manifest_needs_no_environment(synthesized: tuple[Project, dict[str, o
     done = project.run("check", "--manifest", str(manifest(synthesized)))
     assert done.returncode == 0, done.stdout
     assert "check passed at high" in done.stdout
+
+
+def test_judging_a_manifest_loads_nothing_heavy(synthesized: tuple[Project, dict[str, object]]) -> None:
+    heavy = ("cdktf", "jsii", "boto3", "botocore", "httpx", "rich", "payinfra.settings", "payinfra.pipeline")
+    script = (
+        "import sys\nfrom payinfra.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
+    )
+    arguments = ("check", "--manifest", str(manifest(synthesized)), "--format", "json")
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["tool"] == "check"
+    assert done.stderr.strip() == "[]"
 
 
 def test_what_is_a_throwaway_environment_is_the_projects_to_say(
