@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from payinfra import cli
 from payinfra.checks.outcome import Finding, Outcome, summarize
@@ -111,6 +113,23 @@ def test_a_failed_gate_shows_the_findings_on_stderr(
 def test_yes_asks_nobody(settings: Settings) -> None:
     with edges.session(settings) as session:
         assert session.confirm(True, "Sure?")(Plan(Path("plan"), 1, 0, 0))
+
+
+@pytest.mark.parametrize(("said", "agrees"), [("y\n", True), ("n\n", False), ("\n", False)])
+def test_a_question_is_answered_by_a_person(settings: Settings, said: str, agrees: bool) -> None:
+    asking = typer.Typer()
+
+    @asking.command()
+    def ask() -> None:
+        with edges.session(settings) as session:
+            session.agree(True, "Never asked?")
+            session.agree(False, "Sure?")
+
+    result = CliRunner().invoke(asking, input=said)
+    assert "Never asked?" not in result.output
+    assert "Sure?" in result.output
+    assert (result.exception is None) is agrees
+    assert agrees or isinstance(result.exception, GateFailed)
 
 
 def test_every_setting_has_an_option_and_every_option_a_setting() -> None:
