@@ -65,7 +65,7 @@ def _not_resilient(evidence: Evidence) -> list[str]:
         reasons.append("The other region never served.")
     reasons += (f"{region} did not serve all along." for region in evidence.silent)
     if evidence.reckoning is None:
-        reasons.append("The payments could not be read back: nobody knows whether one was lost.")
+        reasons.append("The payments were not read back: nobody knows yet whether one was lost.")
     else:
         reasons += _losses(evidence.reckoning, evidence.rpo)
     return reasons

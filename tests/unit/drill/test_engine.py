@@ -417,6 +417,8 @@ def test_what_cannot_be_undone_is_left_in_an_open_journal_that_restores(tmp_path
     report = reported(run)
     assert report.restored is Judgement.FAILED
     assert len(report.restoration.left) == 2
+    assert report.reckoning is None
+    assert run.phases[-1] is Phase.RESTORE
     (path,) = open_journals(tmp_path)
     run.world.script.undo_fails = 0
     hands: Any = run.world

@@ -430,10 +430,11 @@ def test_pauses_are_random_from_nothing_on() -> None:
         asked.append((least, most))
         return least
 
-    world = World(pace=Pace(0.1, first_pause_s=0.1, retries=1000.0), jitter=draw)
-    world.answering = Then((*[httpx.ConnectError("no")] * 3, None))
+    pace = Pace(0.1, first_pause_s=0.1, longest_pause_s=0.3, retries=1000.0)
+    world = World(pace=pace, jitter=draw)
+    world.answering = Then((*[httpx.ConnectError("no")] * 4, None))
     world.run(5.0)
-    assert asked == [(0.0, 0.1), (0.0, 0.2), (0.0, 0.4)]
+    assert asked == [(0.0, 0.1), (0.0, 0.2), (0.0, 0.3), (0.0, 0.3)]
     assert world.tries(FIRST)[-1][0] < 0.1
 
 

@@ -31,12 +31,17 @@ class FakeDns:
     asked: list[tuple[NameServer, str, str]] = field(default_factory=list)
     takes_s: float = 0.0
     now: float = 100.0
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.go_on.set()
 
     def servers(self, names: Sequence[str]) -> tuple[NameServer, ...]:
         raise AssertionError("nobody asks for these")
 
     def ask(self, server: NameServer, name: str, kind: str) -> DnsAnswer:
         self.asked.append((server, name, kind))
+        assert self.go_on.wait(10)
         self.now += self.takes_s
         if server in self.down:
             raise dns.exception.Timeout
@@ -136,10 +141,12 @@ def test_a_zone_without_servers_leads_nowhere() -> None:
 
 def test_many_who_ask_at_once_are_one_question() -> None:
     asked = FakeDns(answer(EAST_HOST))
+    asked.go_on.clear()
     route = way(asked)
     threads = [threading.Thread(target=route.find) for _ in range(20)]
     for thread in threads:
         thread.start()
+    asked.go_on.set()
     for thread in threads:
         thread.join()
     assert len(asked.asked) == 1

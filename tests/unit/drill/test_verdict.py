@@ -59,7 +59,7 @@ def test_a_good_drill_passes_both() -> None:
         ({"silent": ("us-west-2",)}, "us-west-2 did not serve all along."),
         (
             {"reckoning": None},
-            "The payments could not be read back: nobody knows whether one was lost.",
+            "The payments were not read back: nobody knows yet whether one was lost.",
         ),
         (
             {"reckoning": reckoned(Fate.LOST, 1, "pay_1")},

@@ -1,0 +1,134 @@
+"""Each scenario, from a steady state back to it: nothing lost, nothing twice."""
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.drill.conftest import phases, report_of, until
+
+if TYPE_CHECKING:
+    from tests.e2e.drill.conftest import Stage
+
+MOVED = {"health check unhealthy", "DNS switched", "other region serving", "DNS back"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "passed_through"),
+    [
+        (("--scenario", "health-check"), MOVED),
+        (("--scenario", "lambda-throttle"), MOVED | {"first failure seen"}),
+        (("--scenario", "region-outage"), MOVED | {"first failure seen"}),
+        (("--scenario", "replication-pause"), {"hold", "replication caught up"}),
+        (("--scenario", "region-outage", "--reverse"), MOVED - {"other region serving"}),
+        (("--scenario", "replication-pause", "--scenario", "region-outage"), MOVED),
+    ],
+)
+def test_no_payment_is_lost_and_everything_is_put_back(
+    stage: "Stage", arguments: tuple[str, ...], passed_through: set[str]
+) -> None:
+    done = stage.drill(*arguments, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    report = report_of(done)
+    assert (report["resilience"], report["restored"], report["reasons"]) == ("PASS", "PASS", [])
+    assert passed_through <= set(phases(report))
+    assert report["time_scale"] == 20
+    counts = report["reckoning"]["counts"]
+    assert not {"lost", "duplicated", "diverged"} & {fate for fate, count in counts.items() if count}
+    assert report["reckoning"]["acknowledged"] > 20
+    assert report["reckoning"]["removed"] == report["reckoning"]["sent"]
+
+
+def test_a_key_that_was_acknowledged_where_nobody_answers_now_stays_one_payment(stage: "Stage") -> None:
+    """Replication is paused, the primary acknowledges, is lost, and the client asks the secondary again."""
+    arguments = ("--scenario", "replication-pause", "--scenario", "region-outage", "--rate", "10")
+    report = report_of(stage.drill(*arguments, "--hold", "6", "--format", "json"))
+    assert report["reckoning"]["resent"] > 0
+    assert report["reckoning"]["counts"].get("duplicated", 0) == 0
+    assert report["resilience"] == "PASS"
+
+
+def test_the_report_is_kept_and_written_where_it_is_wanted(stage: "Stage", tmp_path: Path) -> None:
+    page, summary = tmp_path / "drill.html", tmp_path / "summary.md"
+    stage.deployment.project.environ["GITHUB_STEP_SUMMARY"] = str(summary)
+    try:
+        done = stage.drill("--report", str(page), "--format", "junit")
+    finally:
+        del stage.deployment.project.environ["GITHUB_STEP_SUMMARY"]
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("<?xml")
+    assert "health-check" in page.read_text(encoding="utf-8")
+    assert "resilience" in summary.read_text(encoding="utf-8").lower()
+    listed = stage.deployment.project.run("drills", "list", "--env", stage.deployment.env, "--local")
+    assert "health-check" in listed.stdout
+    shown = stage.deployment.project.run("drills", "show", "--env", stage.deployment.env, "--local")
+    assert "PASS" in shown.stdout
+
+
+def test_a_dry_run_shows_the_calls_and_makes_none(stage: "Stage") -> None:
+    words = stage.words("--dry-run", "--scenario", "lambda-throttle")
+    done = stage.deployment.project.run(*words)
+    assert done.returncode == 0, done.stderr
+    assert "lambda:PutFunctionConcurrency" in done.stdout
+    assert "Predicted" in done.stdout
+
+
+def test_nobody_to_ask_is_a_usage_error(stage: "Stage") -> None:
+    done = stage.deployment.project.run(*stage.words())
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+
+
+def test_a_sabotaged_secondary_is_seen_before_anything_is_done(stage: "Stage") -> None:
+    function = stage.deployment.output("lambda_function_name", "secondary")
+    client = stage.deployment.client("lambda", "secondary")
+    client.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    try:
+        done = stage.drill()
+    finally:
+        client.delete_function_concurrency(FunctionName=function)
+    assert done.returncode == 1
+    assert "its reserved concurrency is 0" in done.stderr
+    assert "inject" not in done.stderr
+
+
+def test_a_secondary_that_fails_when_it_is_needed_ends_the_drill_and_all_is_put_back(stage: "Stage") -> None:
+    function = stage.deployment.output("lambda_function_name", "secondary")
+    client = stage.deployment.client("lambda", "secondary")
+    process = stage.start("--scenario", "region-outage", "--hold", "60", "--format", "json")
+    try:
+        until(process, "hold")
+        client.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+        until(process, "restore")
+        client.delete_function_concurrency(FunctionName=function)
+        _, stderr = process.communicate(timeout=240)
+    finally:
+        process.kill()
+        client.delete_function_concurrency(FunctionName=function)
+    assert process.returncode == 1, stderr
+    assert "does not carry the load" in stderr
+
+
+def test_what_cannot_be_restored_is_named_and_restored_later(stage: "Stage") -> None:
+    """The embedded AWS answers nothing while the drill wants to restore, and comes back later."""
+    server = stage.deployment.control.status().endpoints.pid
+    process = stage.start("--hold", "2")
+    try:
+        until(process, "hold")
+        os.kill(server, signal.SIGSTOP)
+        _, stderr = process.communicate(timeout=240)
+    finally:
+        os.kill(server, signal.SIGCONT)
+        process.kill()
+    assert process.returncode == 5, stderr
+    assert "is inverted" in stderr
+    assert "failover-drill --restore" in stderr
+    assert "the deployment may go on" not in stderr
+    refused = stage.deployment.project.run("deploy", "--env", stage.deployment.env, "--local", "--yes")
+    assert refused.returncode == 1
+    assert "failover-drill --restore" in refused.stderr
+    restored = stage.restore()
+    assert restored.returncode == 0, restored.stderr
+    assert "put back" in restored.stdout
