@@ -1,10 +1,11 @@
 """What a synthesized stack holds: resources counted by service and region."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from payinfra.stack_file import StackFile
 
 _SERVICES = (
     ("aws_api_gateway_", "API Gateway"),
@@ -41,14 +42,9 @@ class Inventory:
     @classmethod
     def read(cls, file: Path) -> "Inventory":
         """Count the resources of one of our own cdk.tf.json files."""
-        content = json.loads(file.read_bytes())
-        regions = {f"aws.{provider['alias']}": provider["region"] for provider in content["provider"]["aws"]}
-        counts = Counter(
-            (service_of(kind), regions[resource["provider"]])
-            for kind, resources in content["resource"].items()
-            for resource in resources.values()
-        )
-        return cls(tuple(dict.fromkeys(regions.values())), counts)
+        stack = StackFile.read(file)
+        counts = Counter((service_of(one.type), stack.regions[one.provider]) for one in stack.resources)
+        return cls(tuple(dict.fromkeys(stack.regions.values())), counts)
 
 
 def service_of(resource_type: str) -> str:

@@ -4,7 +4,6 @@ What goes first follows from the synthesized stack (which resource is whose, and
 what the plan changes. Nothing here asks or changes anything.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from payinfra.outputs import Outputs, RegionOutputs
+from payinfra.stack_file import StackFile
 from payinfra.terraform.plan import ChangeAction, Plan
 
 _ADDRESS = re.compile(r"(?:data\.)?[a-z][a-z0-9_]*\.[A-Za-z_][A-Za-z0-9_-]*")
@@ -60,18 +60,13 @@ class Graph:
     @classmethod
     def read(cls, file: Path) -> Self:
         """Read one of our own cdk.tf.json files."""
-        content = json.loads(file.read_bytes())
-        blocks = {
-            f"{prefix}{kind}.{name}": block
-            for section, prefix in (("data", "data."), ("resource", ""))
-            for kind, named in content.get(section, {}).items()
-            for name, block in named.items()
-        }
+        stack = StackFile.read(file)
+        blocks = {one.address: one for one in (*stack.data, *stack.resources)}
         return cls(
-            {address: block["provider"] for address, block in blocks.items()},
+            {address: one.provider for address, one in blocks.items()},
             {
-                address: frozenset(_ADDRESS.findall(json.dumps(block))) & blocks.keys()
-                for address, block in blocks.items()
+                address: frozenset(_ADDRESS.findall(one.text)) & blocks.keys()
+                for address, one in blocks.items()
             },
         )
 
