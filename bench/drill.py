@@ -110,9 +110,9 @@ def load(url: str, folder: Path, rate: float, seconds: float) -> Cost:
         used, took = time.process_time() - cpu, time.perf_counter() - began
         generator.stop(10.0)
     attempts, payments = generator.attempts(), read(path).payments
-    unanswered = generator.snapshot().waiting
-    if unanswered:
-        raise RuntimeError(f"{unanswered} payments were not acknowledged")
+    ended = generator.snapshot()
+    if ended.waiting:
+        raise RuntimeError(f"The server did not acknowledge all: {ended}")
     figures = summarize(attempts, injected_s=0.0, restored_s=0.0, ended_s=took)
     first = payments[0].at_s
     late = sorted(payment.at_s - first - number / rate for number, payment in enumerate(payments))

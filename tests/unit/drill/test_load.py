@@ -212,21 +212,21 @@ FIRST = "payinfra-drill-x1-0"
 # -- the rate ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rate", [0.3, 5.0, 30.0])
+@pytest.mark.parametrize("rate", [0.3, 5.0, 40.0])
 @pytest.mark.parametrize("latency_s", [0.0, 0.02, 4.0])
 def test_payments_are_begun_at_the_rate_however_long_answers_take(rate: float, latency_s: float) -> None:
     world = World(pace=Pace(rate, again_every=0), latency_s=latency_s)
-    world.run(10.0)
+    world.run(4.0)
     begun = [at_s for at_s, *_rest in world.seen]
-    assert len(begun) == pytest.approx(10 * rate, abs=1)
+    assert len(begun) == pytest.approx(4 * rate, abs=1)
     assert all(later - earlier == pytest.approx(1 / rate, rel=0.01) for earlier, later in pairwise(begun))
 
 
 def test_silence_does_not_slow_it_down(world: World) -> None:
     world.answering = always(httpx.ConnectError("refused"))
-    world.run(20.0)
+    world.run(8.0)
     firsts = [attempt for attempt in world.book.attempts if attempt.number == 1]
-    assert len(firsts) == pytest.approx(200, abs=1)
+    assert len(firsts) == pytest.approx(80, abs=1)
 
 
 def test_a_process_that_stood_still_does_not_send_everything_at_once(world: World) -> None:
@@ -463,12 +463,12 @@ def test_all_retries_together_keep_to_their_share_of_the_rate(world: World) -> N
 
 def test_each_so_manieth_acknowledged_payment_is_sent_once_more(world: World) -> None:
     world.pace = Pace(10.0, again_every=5, again_after_s=3.0)
-    tally = world.run(20.0, grace_s=5.0)
+    tally = world.run(10.0, grace_s=5.0)
     again = [attempt for attempt in tally.attempts() if attempt.again]
-    assert len(again) == pytest.approx(40, abs=1)
+    assert len(again) == pytest.approx(20, abs=1)
     assert len({attempt.key for attempt in again}) == len(again)
     assert {attempt.number for attempt in again} == {2}
-    for attempt in again[:30]:
+    for attempt in again[:13]:
         first, second = world.tries(attempt.key)
         assert second[0] - first[0] == pytest.approx(3.0, abs=0.5)
         assert second[3] == first[3]
