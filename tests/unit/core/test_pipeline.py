@@ -15,7 +15,7 @@ from payinfra.checks.verdicts import Kind, Severity
 from payinfra.errors import EnvironmentUnusable, GateFailed, ToolFailed
 from payinfra.events import Event, StageFinished, StageSkipped, StageStarted
 from payinfra.lock import exclusive
-from payinfra.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX, Outputs
+from payinfra.outputs import Outputs
 from payinfra.pipeline import Pipeline
 from payinfra.proof import Proof
 from payinfra.results import ChecksFailed, ProbesFailed
@@ -35,10 +35,12 @@ from payinfra.terraform import (
 from payinfra.terraform import Kind as TerraformKind
 from payinfra.terraform.plan import OutputChange
 from payinfra.tools import Toolbox
+from tests.support.outputs import flat_outputs
 
 ENDPOINTS = Endpoints(
     {"us-east-1": "http://127.0.0.1:1", "us-west-2": "http://127.0.0.1:2"}, "http://127.0.0.1:3"
 )
+
 BINARY = Binary(TerraformKind.TERRAFORM, ("terraform",), Version(1, 11, 4, "1.11.4"))
 STACK = {
     "provider": {"aws": [{"alias": "primary", "region": "us-east-1"}]},
@@ -47,9 +49,7 @@ STACK = {
 
 
 def values() -> dict[str, OutputValue]:
-    names = {name: f"p-{name}" for name in (*REGION_OUTPUTS, *COMMON_OUTPUTS)}
-    names |= {SECONDARY_PREFIX + name: f"s-{name}" for name in REGION_OUTPUTS}
-    outputs = {name: OutputValue(value, False, "string") for name, value in names.items()}
+    outputs = {name: OutputValue(value, False, "string") for name, value in flat_outputs().items()}
     return outputs | {"a_secret": OutputValue("hush", True, "string")}
 
 

@@ -10,8 +10,9 @@ from botocore.exceptions import ClientError
 
 from payinfra.aws import Aws
 from payinfra.errors import GateFailed
-from payinfra.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX, Outputs
+from payinfra.outputs import Outputs
 from payinfra.proof import cross_region_payments
+from tests.support.outputs import flat_outputs
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -47,16 +48,13 @@ class FakeAws(Aws):
 
 @pytest.fixture
 def outputs() -> Outputs:
-    flat = {name: f"p-{name}" for name in (*REGION_OUTPUTS, *COMMON_OUTPUTS)}
-    flat |= {SECONDARY_PREFIX + name: f"s-{name}" for name in REGION_OUTPUTS}
     return Outputs.from_flat(
-        flat
-        | {
-            "primary_region": "us-east-1",
-            "secondary_region": "us-west-2",
-            "api_endpoint": "http://east/prod/payments",
-            "secondary_api_endpoint": "http://west/prod/payments",
-        }
+        flat_outputs(
+            primary_region="us-east-1",
+            secondary_region="us-west-2",
+            api_endpoint="http://east/prod/payments",
+            secondary_api_endpoint="http://west/prod/payments",
+        )
     )
 
 

@@ -6,7 +6,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from payinfra.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX, Outputs
+from payinfra.outputs import Outputs
+from tests.support.outputs import flat_outputs
 
 
 @pytest.fixture
@@ -26,6 +27,4 @@ def printed(console: Console) -> Callable[[], str]:
 
 @pytest.fixture
 def some_outputs() -> Outputs:
-    flat = {name: f"the-{name}" for name in (*REGION_OUTPUTS, *COMMON_OUTPUTS)}
-    flat |= {SECONDARY_PREFIX + name: f"other-{name}" for name in REGION_OUTPUTS}
-    return Outputs.from_flat(flat | {"primary_region": "us-east-1", "secondary_region": "us-west-2"})
+    return Outputs.from_flat(flat_outputs(primary_region="us-east-1", secondary_region="us-west-2"))

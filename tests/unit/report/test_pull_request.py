@@ -36,9 +36,9 @@ def test_a_deployment_tells_where_it_is_what_changed_and_that_it_works(some_outp
     text = pull_request.deployed("pr7", a_deployment(some_outputs), Severity.LOW)
     assert text.startswith(pull_request.marker("pr7") + "\n")
     assert "Environment pr7 is deployed and verified" in text
-    assert "| us-east-1 | primary | the-api\\_endpoint |" in text
-    assert "| us-west-2 | secondary | other-api\\_endpoint |" in text
-    assert "Failover name: the-failover\\_domain" in text
+    assert "| us-east-1 | primary | p-api\\_endpoint |" in text
+    assert "| us-west-2 | secondary | s-api\\_endpoint |" in text
+    assert "Failover name: p-failover\\_domain" in text
     assert "sent through us-east-1 was read in us-west-2 after 0.12 s" in text
     assert "**Plan:** 1 to add, 0 to change, 0 to destroy." in text
     assert "- create: aws\\_kms\\_key.data" in text

@@ -97,8 +97,8 @@ def test_a_deployment_shows_what_is_where_and_what_to_try(
 ) -> None:
     stages.deployed(console, Deployed(PLAN, some_outputs, (PROOF,), VERIFIED, 61.2), LOCAL, Format.TABLE)
     text = printed()
-    assert "the-api_endpoint" in text
-    assert "other-api_endpoint" in text
+    assert "p-api_endpoint" in text
+    assert "s-api_endpoint" in text
     assert "Payment pay-1, sent through us-east-1, was read in us-west-2 after 0.12 s." in text
     assert "0 checks: 0 evaluated" in text
     assert "payinfra verify --env demo --local" in text
@@ -118,7 +118,7 @@ def test_a_deployment_without_changes_says_so(
 def test_a_deployment_as_json(console: Console, printed: Printed, some_outputs: Outputs) -> None:
     stages.deployed(console, Deployed(PLAN, some_outputs, (PROOF,), VERIFIED, 61.2), LOCAL, Format.JSON)
     read = json.loads(printed())
-    assert read["outputs"]["secondary_sns_topic_arn"] == "other-sns_topic_arn"
+    assert read["outputs"]["secondary_sns_topic_arn"] == "s-sns_topic_arn"
     assert read["payments"][0]["lag_s"] == 0.123
     assert read["verified"]["PASS"] == 0
 
@@ -141,7 +141,7 @@ def test_destroyed_as_json(console: Console, printed: Printed) -> None:
 def test_outputs(console: Console, printed: Printed, some_outputs: Outputs) -> None:
     stages.outputs(console, some_outputs, Format.TABLE)
     text = printed()
-    assert "the-dynamodb_table_name" in text
+    assert "p-dynamodb_table_name" in text
     stages.outputs(console, some_outputs, Format.JSON)
     assert json.loads(printed()[len(text) :]) == some_outputs.to_flat()
 
