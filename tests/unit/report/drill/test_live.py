@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import UserDict
 from collections.abc import Callable
 from io import StringIO
 
@@ -157,19 +158,21 @@ class TestPicture:
             board.take(seen(float(second), second, 0))
         assert len(board.rates[EAST]) <= WINDOW_S + 2
 
-    def test_events_of_several_threads_are_followed_while_it_is_drawn(self) -> None:
-        board = Board()
+    def test_a_picture_waits_until_an_event_is_followed(self) -> None:
+        board, waited = Board(), []
 
-        def tell(region: str) -> None:
-            for count in range(300):
-                board.take(Snapshot(float(count), {f"{region}-{count % 7}": count}, 0, 0, region))
+        class Counted(UserDict[str, int]):
+            """Has a picture drawn while it is read, which must not be of half an event."""
 
-        threads = [threading.Thread(target=tell, args=(region,)) for region in (EAST, WEST)]
-        for thread in threads:
-            thread.start()
-        while any(thread.is_alive() for thread in threads):
-            drawn(board)
-        assert board.now is not None
+            def __getitem__(self, region: str) -> int:
+                drawing = threading.Thread(target=board.seen)
+                drawing.start()
+                drawing.join(0.02)
+                waited.append(drawing.is_alive())
+                return super().__getitem__(region)
+
+        board.take(Snapshot(1.0, Counted({EAST: 1}), 0, 0, EAST))
+        assert waited == [True]
 
     @pytest.mark.parametrize("width", [60, 100, 200])
     def test_no_line_is_wider_than_the_terminal(self, width: int) -> None:
