@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.commands import ENVIRONMENT
+from bench.goals import Goal, say, verdict
 from bench.timing import CommandFailed, environment
 
 STACKS = 31
@@ -34,23 +35,9 @@ class Process:
     peak: int
 
 
-@dataclass(frozen=True)
-class Goal:
-    """A promise and its limit, with what was measured; `unit` is what both are in."""
-
-    promise: str
-    measured: float
-    limit: float
-    unit: str
-
-    @property
-    def kept(self) -> bool:
-        return self.measured <= self.limit
-
-
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+def under(promise: str, measured: float, limit: float, unit: str) -> Goal:
+    """A promise that a measure stays below a limit; `unit` is what both are in."""
+    return Goal(f"{promise}: {limit:g} {unit} at most", f"{measured:.2f} {unit}", measured <= limit)
 
 
 def synthesized(folder: Path) -> Path:
@@ -115,8 +102,8 @@ def in_process(manifest: Path, folder: Path) -> tuple[Goal, ...]:
         copies.append(copy / manifest.name)
     many = CheckRequest(tuple(copies), env=ENVIRONMENT)
     return (
-        Goal("the whole catalogue over our stack", median_seconds(lambda: run_checks(one)) * 1000, 50, "ms"),
-        Goal(f"{STACKS} stacks in one run", median_seconds(lambda: run_checks(many), 3) * 1000, 1000, "ms"),
+        under("the whole catalogue over our stack", median_seconds(lambda: run_checks(one)) * 1000, 50, "ms"),
+        under(f"{STACKS} stacks in one run", median_seconds(lambda: run_checks(many), 3) * 1000, 1000, "ms"),
     )
 
 
@@ -126,7 +113,8 @@ def as_process(manifest: Path, folder: Path) -> tuple[Goal, ...]:
     process(arguments, folder)
     runs = [process(arguments, folder) for _ in range(RUNS)]
     say(f"peak memory of the process: {max(run.peak for run in runs) / 1024**2:.0f} MiB")
-    return (Goal("check --manifest as a process", statistics.median(run.seconds for run in runs), 0.6, "s"),)
+    seconds = statistics.median(run.seconds for run in runs)
+    return (under("check --manifest as a process", seconds, 0.6, "s"),)
 
 
 def main() -> int:
@@ -137,16 +125,10 @@ def main() -> int:
         folder = Path(made)
         try:
             manifest = chosen.resolve() if chosen else synthesized(folder)
-            goals = (*in_process(manifest, folder), *as_process(manifest, folder))
+            return verdict([*in_process(manifest, folder), *as_process(manifest, folder)])
         except CommandFailed as failure:
             sys.stderr.write(f"{failure}\n")
             return 2
-    for goal in goals:
-        verdict = "kept" if goal.kept else "MISSED"
-        say(
-            f"{goal.promise:<40} {goal.measured:8.2f} {goal.unit:<2} of {goal.limit:g} {goal.unit}  {verdict}"
-        )
-    return 0 if all(goal.kept for goal in goals) else 1
 
 
 if __name__ == "__main__":
