@@ -13,7 +13,6 @@ from payinfra.options import WHERE, with_settings
 
 if TYPE_CHECKING:
     from payinfra.drill.clock import Stop
-    from payinfra.drill.conduct import Prepared
     from payinfra.drill.model import DrillReport
     from payinfra.drill.place import Place
     from payinfra.settings import Settings
@@ -115,7 +114,7 @@ def failover_drill(
     from payinfra.pipeline import Pipeline
     from payinfra.report.progress import watching
 
-    files = tuple((file, _format_of(file)) for file in report or ())
+    files = tuple((file, format_of(file)) for file in report or ())
     if not (dry_run or restore):
         needs_a_person(yes, "failover-drill")
     request = DrillRequest(
@@ -139,7 +138,7 @@ def failover_drill(
     if found is None:
         return
     _hand_out(found, fmt, files, place)
-    _judge(found, stop)
+    judge(found, stop)
 
 
 def _drill(
@@ -160,7 +159,7 @@ def _drill(
         if dry_run:
             preview.write_preview(stdout(), prepared.header, prepared.calls, prepared.prediction)
             return None
-        _allowed(prepared, yes=yes, yes_really=yes_really)
+        allow(prepared.place.env, protected=prepared.protected, yes_really=yes_really)
         if not yes:
             with prepared.clock.standing():
                 preview.write_preview(stderr(), prepared.header, prepared.calls, prepared.prediction)
@@ -170,30 +169,46 @@ def _drill(
             return conduct.run(prepared, tell)
 
 
-def _allowed(prepared: "Prepared", *, yes: bool, yes_really: str | None) -> None:
-    env = prepared.place.env
-    if prepared.protected and yes_really != env and yes:
-        raise UsageProblem(
-            f"Environment {env} is protected.", f"To drill it without being asked: --yes --yes-really {env}."
-        )
+def allow(env: str, *, protected: bool, yes_really: str | None) -> None:
+    """Let a protected environment be drilled only by who names it once more.
+
+    Raises:
+        UsageProblem: it was not named, or another one was.
+    """
     if yes_really is not None and yes_really != env:
         raise UsageProblem(f"--yes-really says {yes_really}; the environment is {env}.")
+    if protected and yes_really is None:
+        raise UsageProblem(f"Environment {env} is protected.", f"To drill it: --yes-really {env}.")
 
 
 def _hand_out(
     found: "DrillReport", fmt: DrillFormat, files: tuple[tuple[Path, DrillFormat], ...], place: "Place"
 ) -> None:
-    """The report to stdout, to the drill's folder, to the files that were asked for, to the job's summary."""
+    """The report to the drill's folder, to stdout, to the files that were asked for, to the job's summary.
+
+    What is not restored is said without waiting for pages to be drawn: `drills show` draws them later.
+    """
+    from payinfra.drill import reports
     from payinfra.report.drill import rendering
 
-    rendering.write_reports(place.drills / found.id, found)
-    for file, how in files:
-        rendering.write_file(file, found, how)
+    folder = place.drills / found.id
+    reports.save(found, folder)
     rendering.write(stdout(), found, fmt)
     to_job_summary(rendering.text(found, DrillFormat.MARKDOWN))
+    if not found.restoration.left:
+        rendering.write_reports(folder, found)
+        for file, how in files:
+            rendering.write_file(file, found, how)
 
 
-def _judge(found: "DrillReport", stop: "Stop") -> None:
+def judge(found: "DrillReport", stop: "Stop") -> None:
+    """End as the drill has.
+
+    Raises:
+        NotRestored: something is not as it was, whatever else happened.
+        Interrupted: a signal ended it, and everything is as it was.
+        GateFailed: a verdict is FAIL.
+    """
     from payinfra.drill.journal import restore_command
 
     if found.restoration.left:
@@ -249,7 +264,12 @@ _ENDINGS = {
 }
 
 
-def _format_of(file: Path) -> DrillFormat:
+def format_of(file: Path) -> DrillFormat:
+    """What kind of report a file's ending asks for.
+
+    Raises:
+        UsageProblem: it ends in nothing that is known.
+    """
     try:
         return _ENDINGS[file.suffix.lower()]
     except KeyError:

@@ -1,0 +1,98 @@
+"""The drill's command: what it asks for, how it ends, and what repeats it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payinfra.commands.drill import allow, command_line, format_of, judge
+from payinfra.drill.clock import Stop
+from payinfra.drill.model import DrillRequest, Judgement, Restoration, Scenario
+from payinfra.drill.place import Place
+from payinfra.errors import GateFailed, Interrupted, NotRestored, UsageProblem
+from payinfra.formats import DrillFormat
+from tests.support.drilled import World, WorldAws
+from tests.unit.probes.conftest import outputs
+from tests.unit.report.drill.conftest import PERFECT
+
+
+def place(*, local: bool = True) -> Place:
+    nobody: Any = None
+    control = World().control() if local else None
+    return Place("local" if local else "aws", outputs(), WorldAws.of(), control, Path("work"), nobody)
+
+
+def test_what_is_as_by_default_is_not_said() -> None:
+    assert command_line(place(), DrillRequest()) == "payinfra failover-drill --env demo --local"
+    assert command_line(place(local=False), DrillRequest()) == "payinfra failover-drill --env demo"
+
+
+def test_everything_else_is() -> None:
+    request = DrillRequest(
+        (Scenario.REPLICATION_PAUSE, Scenario.REGION_OUTAGE), True, 10.0, 60.0, 1, 5.0, 6.0, 3, 20.0
+    )
+    assert command_line(place(), request) == (
+        "payinfra failover-drill --env demo --local --scenario replication-pause --scenario region-outage "
+        "--reverse --rate 10 --rto 60 --rpo 1 --warm-up 5 --hold 6 --in-a-row 3 --time-scale 20"
+    )
+
+
+@pytest.mark.parametrize(("protected", "named"), [(False, None), (False, "demo"), (True, "demo")])
+def test_who_names_a_protected_environment_may_drill_it(protected: bool, named: str | None) -> None:
+    allow("demo", protected=protected, yes_really=named)
+
+
+@pytest.mark.parametrize(("protected", "named"), [(True, None), (True, "other"), (False, "other")])
+def test_nobody_drills_a_protected_environment_by_mistake(protected: bool, named: str | None) -> None:
+    with pytest.raises(UsageProblem):
+        allow("demo", protected=protected, yes_really=named)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.html", DrillFormat.HTML),
+        ("a.MD", DrillFormat.MARKDOWN),
+        ("a.json", DrillFormat.JSON),
+        ("a.xml", DrillFormat.JUNIT),
+    ],
+)
+def test_a_files_ending_says_what_it_is(name: str, kind: DrillFormat) -> None:
+    assert format_of(Path(name)) is kind
+
+
+def test_an_unknown_ending_is_a_usage_error() -> None:
+    with pytest.raises(UsageProblem, match=r"What kind of report is a\.pdf\?"):
+        format_of(Path("a.pdf"))
+
+
+# -- how it ends -------------------------------------------------------------------------------------------
+
+
+def asked() -> Stop:
+    stop = Stop()
+    stop.ask("SIGINT")
+    return stop
+
+
+def test_a_drill_that_passed_ends_well() -> None:
+    judge(PERFECT, Stop())
+
+
+def test_a_drill_that_failed_fails_the_gate() -> None:
+    failed = replace(PERFECT, resilience=Judgement.FAILED, reasons=("Too slow.",))
+    with pytest.raises(GateFailed, match=r"The drill failed: Too slow\."):
+        judge(failed, Stop())
+
+
+def test_an_interrupted_drill_says_that_all_is_as_it_was() -> None:
+    with pytest.raises(Interrupted, match="Everything is as it was"):
+        judge(replace(PERFECT, resilience=Judgement.FAILED), asked())
+
+
+def test_what_is_left_comes_before_everything_else() -> None:
+    left = replace(PERFECT, restoration=Restoration((), ("The check is inverted.",)))
+    with pytest.raises(NotRestored, match=r"The check is inverted\.") as caught:
+        judge(left, asked())
+    assert "payinfra failover-drill --restore --env" in caught.value.hint
