@@ -17,13 +17,18 @@ Dial = Callable[[Target], httpx.AsyncClient]
 LONGEST_S = 60.0
 """No operation takes longer. Attempts have a shorter time-out of their own, all in all."""
 MOST_CONNECTIONS = 512
-"""Of all ways together: restoring needs files of its own, and a process may often open 1024."""
+"""Of one way: restoring needs files of its own, and a process may often open 1024 in all."""
+LANE = 16
+"""Connections that one client has. httpx looks at all of a client's whenever a request begins or ends: with
+hundreds in one, a region that answers nothing would keep this process too busy to send anything."""
+KEPT = 4
+"""Of these, how many stay open while nobody needs them."""
 
 
-def dialer(ways: int) -> Dial:
+def dialer() -> Dial:
     """Connections that verify certificates, follow no redirect and take no proxy from the environment."""
     context = ssl.create_default_context()
-    limits = httpx.Limits(max_connections=MOST_CONNECTIONS // ways, max_keepalive_connections=32)
+    limits = httpx.Limits(max_connections=LANE, max_keepalive_connections=KEPT)
 
     def dial(_target: Target) -> httpx.AsyncClient:
         return httpx.AsyncClient(
@@ -38,14 +43,28 @@ def dialer(ways: int) -> Dial:
 
 
 @dataclass
+class Lane:
+    """A client, and how many requests it has under way."""
+
+    client: httpx.AsyncClient
+    busy: int = 0
+
+
+@dataclass
 class Line:
-    """The connections to one target, as long as it is the right one and none of them has failed."""
+    """The connections to one target, as long as it is the right one and none of them has failed.
+
+    Args:
+        most: how many there may be; more requests than that wait for one another.
+    """
 
     target: Target
     url: str
-    client: httpx.AsyncClient
+    dial: Dial
+    most: int = MOST_CONNECTIONS
     users: int = 0
     left: bool = False
+    lanes: list[Lane] = field(default_factory=list)
 
     async def post(self, body: str, headers: dict[str, str]) -> httpx.Response:
         """One request.
@@ -53,10 +72,29 @@ class Line:
         Raises:
             httpx.TransportError: nothing answered.
         """
-        sni = {"sni_hostname": self.target.host}
-        return await self.client.post(
-            self.url, content=body, headers={"Host": self.target.host, **headers}, extensions=sni
-        )
+        lane = self._free_lane()
+        lane.busy += 1
+        try:
+            return await lane.client.post(
+                self.url,
+                content=body,
+                headers={"Host": self.target.host, **headers},
+                extensions={"sni_hostname": self.target.host},
+            )
+        finally:
+            lane.busy -= 1
+
+    async def close(self) -> None:
+        """End every connection."""
+        for lane in self.lanes:
+            await lane.client.aclose()
+
+    def _free_lane(self) -> Lane:
+        free = next((lane for lane in self.lanes if lane.busy < LANE), None)
+        if free is None and len(self.lanes) * LANE < self.most:
+            free = Lane(self.dial(self.target))
+            self.lanes.append(free)
+        return free or min(self.lanes, key=lambda lane: lane.busy)
 
 
 @dataclass
@@ -82,7 +120,7 @@ class Switchboard:
             # The next address each time: the one before may be what failed.
             url = target.urls[self._made % len(target.urls)]
             self._made += 1
-            line = self._lines[id(route)] = Line(target, url, self.dial(target))
+            line = self._lines[id(route)] = Line(target, url, self.dial)
         line.users += 1
         return line
 
@@ -91,19 +129,19 @@ class Switchboard:
         line.users -= 1
         line.left = line.left or failed
         if line.left and not line.users:
-            await line.client.aclose()
+            await line.close()
 
     async def close(self) -> None:
         """Leave every line, and wait for questions that are still open."""
         await asyncio.gather(*self._finding.values(), return_exceptions=True)
         for line in self._lines.values():
-            await line.client.aclose()
+            await line.close()
 
     async def _leave(self, line: Line) -> None:
         closed = line.left and not line.users
         line.left = True
         if not line.users and not closed:
-            await line.client.aclose()
+            await line.close()
 
     async def _find(self, route: Route) -> Target:
         """Ask, in a thread; who comes meanwhile waits for the same answer."""

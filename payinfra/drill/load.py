@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
@@ -31,6 +31,8 @@ REPLAYED_HEADER = "Idempotent-Replayed"
 BEAT_S = 0.5
 MOST_LATE_S = 5.0
 """A process that stood still for longer does not make up for the payments that it has missed."""
+RETRIES_AT_ONCE = 256
+"""Attempts that wait for an answer and are not a payment's first; these are never held up by others."""
 LEAVE_S = 15.0
 """How long the thread may take to close its connections, and to get DNS answers that it does not need."""
 
@@ -117,7 +119,7 @@ class LoadGenerator:
         loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
     ) -> None:
         self._tally = Tally(plan.clock.elapsed)
-        self._sender = Sender(plan, self._tally, dial or dialer(len(plan.routes)))
+        self._sender = Sender(plan, self._tally, dial or dialer())
         self._loop = loop
         self._thread = threading.Thread(target=self._run, name="drill-load", daemon=True)
 
@@ -204,6 +206,7 @@ class Sender:
         self._acknowledged = 0
         self._kept: list[_Kept] = []
         self._next_retry_s = 0.0
+        self._retrying = asyncio.Semaphore(RETRIES_AT_ONCE)
         self._stopping = asyncio.Event()
         self._wanted: Future[float] = Future()
         self._wanted.set_running_or_notify_cancel()  # a task that is cancelled does not cancel this
@@ -291,7 +294,8 @@ class Sender:
         """Attempts from this number on, until one is acknowledged or refused: its number and outcome."""
         longest = self._pace.first_pause_s
         while True:
-            outcome = await self._attempt(payment, route, number, again=again)
+            async with nullcontext() if number == 1 else self._retrying:
+                outcome = await self._attempt(payment, route, number, again=again)
             if outcome.result.good or outcome.result is Result.REFUSED:
                 return number, outcome
             pause = max(self._plan.jitter(0.0, longest), outcome.pause_s)

@@ -6,8 +6,8 @@ import threading
 import httpx
 import pytest
 
-from payinfra.drill.lines import Line, Switchboard, dialer
-from payinfra.drill.resolving import Fixed, Target, Unresolved
+from payinfra.drill.lines import LANE, Line, Switchboard, dialer
+from payinfra.drill.resolving import Fixed, Route, Target, Unresolved
 
 EAST = Target(("http://east-1", "http://east-2"), "east.example", "us-east-1")
 WEST = Target(("http://west",), "west.example", "us-west-2")
@@ -56,6 +56,18 @@ def exchange() -> Exchange:
     return Exchange()
 
 
+async def call(board: Switchboard, way: Route) -> Line:
+    """A line that has been used, and not been given back."""
+    line = await board.take(way)
+    await line.post("{}", {})
+    return line
+
+
+def closed(line: Line) -> bool:
+    assert line.lanes
+    return all(lane.client.is_closed for lane in line.lanes)
+
+
 def test_a_request_names_the_host_and_goes_to_the_address(exchange: Exchange) -> None:
     async def ask() -> None:
         board = Switchboard(exchange.dial)
@@ -74,10 +86,10 @@ def test_a_request_names_the_host_and_goes_to_the_address(exchange: Exchange) ->
 def test_connections_are_kept_while_the_way_leads_to_the_same(exchange: Exchange) -> None:
     async def ask() -> None:
         board, way = Switchboard(exchange.dial), Way(EAST)
-        first = await board.take(way)
+        first = await call(board, way)
         await board.release(first, failed=False)
-        assert await board.take(way) is first
-        assert await board.take(Fixed(EAST)) is not first
+        assert await call(board, way) is first
+        assert await call(board, Fixed(EAST)) is not first
 
     asyncio.run(ask())
     assert len(exchange.clients) == 2
@@ -88,18 +100,18 @@ def test_a_change_of_the_answer_makes_them_anew_and_old_ones_end_with_their_last
 ) -> None:
     async def ask() -> None:
         board, way = Switchboard(exchange.dial), Way(EAST)
-        idle = await board.take(way)
+        idle = await call(board, way)
         await board.release(idle, failed=False)
-        busy = await board.take(way)
+        busy = await call(board, way)
         way.target = WEST
-        new = await board.take(way)
-        assert (new.target, busy.client.is_closed) == (WEST, False)
+        new = await call(board, way)
+        assert (new.target, closed(busy)) == (WEST, False)
         await board.release(busy, failed=False)
-        assert (busy.client.is_closed, new.client.is_closed) == (True, False)
+        assert (closed(busy), closed(new)) == (True, False)
         await board.release(new, failed=False)
         way.target = EAST
-        await board.take(way)
-        assert new.client.is_closed
+        await call(board, way)
+        assert closed(new)
 
     asyncio.run(ask())
 
@@ -107,14 +119,14 @@ def test_a_change_of_the_answer_makes_them_anew_and_old_ones_end_with_their_last
 def test_after_a_failure_the_next_address_is_tried_and_nobody_else_is_cut_off(exchange: Exchange) -> None:
     async def ask() -> tuple[Line, Line, Line]:
         board, way = Switchboard(exchange.dial), Way(EAST)
-        failing, other = await board.take(way), await board.take(way)
+        failing, other = await call(board, way), await call(board, way)
         await board.release(failing, failed=True)
-        assert not other.client.is_closed
-        after = await board.take(way)
+        assert not closed(other)
+        after = await call(board, way)
         await board.release(other, failed=False)
-        assert other.client.is_closed
+        assert closed(other)
         await board.release(after, failed=True)
-        return failing, after, await board.take(way)
+        return failing, after, await call(board, way)
 
     lines = asyncio.run(ask())
     assert [line.url for line in lines] == ["http://east-1", "http://east-2", "http://east-1"]
@@ -137,7 +149,7 @@ def test_many_who_need_an_answer_wait_for_one_question(exchange: Exchange) -> No
         await board.close()
 
     asyncio.run(ask())
-    assert (way.asked, len(exchange.clients)) == (1, 1)
+    assert (way.asked, len(exchange.clients)) == (1, 0)
 
 
 def test_a_name_that_leads_nowhere_is_told_to_all_and_asked_for_again(exchange: Exchange) -> None:
@@ -174,11 +186,45 @@ def test_the_end_waits_for_a_question_that_nobody_waits_for_any_more(exchange: E
     assert way.asked == 1
 
 
+@pytest.mark.parametrize(("requests", "clients"), [(1, 1), (LANE, 1), (LANE + 1, 2), (50 * LANE, 3)])
+def test_no_client_has_more_than_a_few_requests_and_there_are_no_more_clients_than_may_be(
+    requests: int, clients: int
+) -> None:
+    under_way: list[httpx.AsyncClient] = []
+    go_on = asyncio.Event()
+
+    def dial(_target: Target) -> httpx.AsyncClient:
+        async def answer(_request: httpx.Request) -> httpx.Response:
+            under_way.append(client)
+            await go_on.wait()
+            return httpx.Response(201)
+
+        client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+        return client
+
+    async def ask() -> None:
+        line = Line(EAST, EAST.urls[0], dial, most=3 * LANE)
+        asking = [asyncio.create_task(line.post("{}", {})) for _ in range(requests)]
+        while len(under_way) < requests:
+            await asyncio.sleep(0)
+        assert [lane.busy for lane in line.lanes] == [under_way.count(lane.client) for lane in line.lanes]
+        go_on.set()
+        await asyncio.gather(*asking)
+        assert {lane.busy for lane in line.lanes} == {0}
+        await line.close()
+        assert closed(line)
+
+    asyncio.run(ask())
+    counts = [under_way.count(client) for client in dict.fromkeys(under_way)]
+    assert len(counts) == clients
+    assert max(counts) - min(counts) < LANE
+
+
 def test_real_connections_take_nothing_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
 
     async def dial() -> None:
-        async with dialer(2)(EAST) as client:
+        async with dialer()(EAST) as client:
             assert (client.trust_env, client.follow_redirects) == (False, False)
 
     asyncio.run(dial())
