@@ -289,6 +289,8 @@ class Manifest(Context):
         """The same for each of the block's own properties that refers to anything."""
         found: dict[str, tuple[Resource, ...]] = {}
         for name, value in block.body.items():
+            if not isinstance(value, dict | list) and not (isinstance(value, str) and "${" in value):
+                continue
             key = (id(block.body), name)
             targets = self._referents.get(key)
             if targets is None:

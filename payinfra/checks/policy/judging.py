@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 from payinfra.checks.manifest import (
     Absent,
@@ -131,6 +132,7 @@ def checked_region(region: str | Gap, path: str) -> str | Gap:
     return region
 
 
+@lru_cache(maxsize=256)
 def is_region(text: str) -> bool:
     """Whether a text has the form of a region's name."""
     return _REGION_NAME.fullmatch(text) is not None

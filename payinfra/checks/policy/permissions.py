@@ -29,6 +29,7 @@ def _like(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(parts), re.DOTALL | re.IGNORECASE)
 
 
+@lru_cache(maxsize=16_384)
 def like(pattern: str, text: str) -> bool:
     """Whether an IAM pattern with `*` and `?` fits the whole text, whatever the case."""
     return _like(pattern).fullmatch(text) is not None
