@@ -63,6 +63,11 @@ def more_services(emulator: Emulator, region_now: Callable[[], str]) -> Mapping[
             for name in store:  # what is deleted leaves its tags behind
                 yield f"arn:aws:route53:::{kind}/{name}", _listed(service._tags.get((kind, name)))
 
+    def tables() -> Tagged:
+        there = {table["TableArn"] for table in emulator.service("dynamodb")._tables.values()}
+        # A replica that is deleted leaves its tags behind.
+        yield from (one for one in emulator.service("tagging")._collect_dynamodb() if one[0] in there)
+
     def parameters() -> Tagged:
         for arn, tags in emulator.service("ssm")._tags.items():
             yield arn, _listed(tags)
@@ -71,6 +76,7 @@ def more_services(emulator: Emulator, region_now: Callable[[], str]) -> Mapping[
         "acm": certificates,
         "apigateway": gateway,
         "cloudwatch": alarms,
+        "dynamodb": tables,
         "logs": log_groups,
         "route53": names_and_checks,
         "ssm": parameters,

@@ -90,3 +90,22 @@ def test_health_checks_and_zones_are_listed_in_one_region_as_long_as_they_are_th
     assert found(world, "us-west-2") == {}
     assert world.call("route53", "DELETE", f"{version}/healthcheck/{name}").status == 200
     assert found(world) == {}
+
+
+def test_a_replica_is_listed_as_long_as_it_is_there(world: Any) -> None:
+    world.dynamodb(
+        "CreateTable",
+        TableName="payments",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    there = [{"Create": {"RegionName": "us-west-2"}}]
+    world.dynamodb("UpdateTable", TableName="payments", ReplicaUpdates=there)
+    replica = "arn:aws:dynamodb:us-west-2:000000000000:table/payments"
+    world.dynamodb("TagResource", region="us-west-2", ResourceArn=replica, Tags=LISTED)
+    assert found(world, "us-west-2") == {replica: LISTED}
+    gone = [{"Delete": {"RegionName": "us-west-2"}}]
+    world.dynamodb("UpdateTable", TableName="payments", ReplicaUpdates=gone)
+    assert found(world, "us-west-2") == {}
