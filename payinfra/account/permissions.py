@@ -421,6 +421,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
         ),
         Target.SCHEDULES: _of("scheduler", "CreateSchedule", "DeleteSchedule", "GetSchedule"),
         Target.ROLES_FOR_FIS: ("iam:PassRole",),
+        Target.SERVICE_LINKED: ("iam:CreateServiceLinkedRole",),
         Target.ROLES_FOR_SCHEDULER: ("iam:PassRole",),
         Target.WITHOUT_RESOURCE: (
             "cloudwatch:DescribeAlarms",

@@ -72,7 +72,8 @@ class Limits:
 
 
 _SERVICES_WITH_KEYS = ("dynamodb", "lambda", "s3", "ssm", "sns", "logs")
-_LINKED = ("replication.dynamodb.amazonaws.com", "ops.apigateway.amazonaws.com")
+_LINKED = ("replication.dynamodb.amazonaws.com", "ops.apigateway.amazonaws.com", "fis.amazonaws.com")
+"""Services that make a role of their own in the account when they are first used, on behalf of the caller."""
 
 
 def limits(target: Target, reach: Reach) -> Limits:

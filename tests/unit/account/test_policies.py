@@ -120,6 +120,18 @@ def test_a_role_is_passed_to_one_service_only(reach: Reach) -> None:
         assert all(":role/pay" in resource for resource in resources)
 
 
+def test_a_service_linked_role_is_its_services() -> None:
+    one = by_sid(EVERYTHING)["ServiceLinkedRoles"]
+    assert one.actions == ("iam:CreateServiceLinkedRole",)
+    services = one.condition["StringEquals"]["iam:AWSServiceName"]
+    assert set(services) == {
+        "replication.dynamodb.amazonaws.com",
+        "ops.apigateway.amazonaws.com",
+        "fis.amazonaws.com",
+    }
+    assert all(resource.split("/")[-2] in services for resource in one.resources)
+
+
 def test_everything_is_everything_of_payinfras() -> None:
     for one in by_sid(EVERYTHING).values():
         for resource in one.resources:
