@@ -31,8 +31,9 @@ REPLAYED_HEADER = "Idempotent-Replayed"
 BEAT_S = 0.5
 MOST_LATE_S = 5.0
 """A process that stood still for longer does not make up for the payments that it has missed."""
-RETRIES_AT_ONCE = 256
-"""Attempts that wait for an answer and are not a payment's first; these are never held up by others."""
+RETRIES_AT_ONCE = 64
+"""Attempts under way that are not a payment's first, which nothing holds up. While a region answers nothing,
+more of them would find out nothing, and take the time that first attempts need."""
 LEAVE_S = 15.0
 """How long the thread may take to close its connections, and to get DNS answers that it does not need."""
 

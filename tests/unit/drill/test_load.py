@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from payinfra.drill.load import MOST_LATE_S, LoadGenerator, Pace, Plan, Sender
+from payinfra.drill.load import MOST_LATE_S, RETRIES_AT_ONCE, LoadGenerator, Pace, Plan, Sender
 from payinfra.drill.model import Attempt, Result
 from payinfra.drill.payments import Maker, Payment, payment_id
 from payinfra.drill.resolving import Fixed, Target, Unresolved
@@ -456,6 +456,17 @@ def test_all_retries_together_keep_to_their_share_of_the_rate(world: World) -> N
     by_second = Counter(int(at_s) for at_s, *_rest in world.seen)
     assert max(by_second.values()) <= world.pace.most_a_second + 1
     assert by_second[8] == pytest.approx(30, abs=1)
+
+
+def test_a_region_that_is_silent_is_not_asked_by_ever_more_retries_at_once() -> None:
+    world = World(pace=Pace(40.0, time_out_s=4.0, retries=4.0), latency_s=60.0)
+    tally = world.run(12.0)
+    firsts = 40.0 * 4.0
+    assert tally.snapshot().in_flight == 0
+    sent = [(one.at_s, one.at_s + one.seconds, one.number == 1) for one in tally.attempts()]
+    at_once = [first for begin, end, first in sent if begin <= 11.0 < end]
+    assert at_once.count(True) == pytest.approx(firsts, abs=2)
+    assert at_once.count(False) == RETRIES_AT_ONCE
 
 
 # -- once more ---------------------------------------------------------------------------------------------
