@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from payinfra.drill import figures
 from payinfra.drill.clock import Clock, Stop
-from payinfra.drill.guard import BrokenOff, Guard, at_most, error_window_s
+from payinfra.drill.guard import ERROR_WINDOW_S, BrokenOff, Guard, at_most
 from payinfra.drill.journal import Journal
 from payinfra.drill.load import LoadSnapshot
 from payinfra.drill.model import (
@@ -203,7 +203,7 @@ class Drill:
             stop=self.stop,
             whole_s=self.prediction.losing_s,
             began_s=self.clock.elapsed(),
-            window_s=error_window_s(self.request.time_scale),
+            window_s=ERROR_WINDOW_S,
             error_share=lambda window_s: generator.error_share(other, window_s),
             last_beat_s=lambda: generator.snapshot().beat_s,
         )

@@ -12,9 +12,8 @@ LATE_FLOOR_S = 10.0
 ERROR_SHARE = 0.01
 """The drill is broken off when more than this share of the other region's answers are errors …"""
 ERROR_WINDOW_S = 10.0
-"""… over this many seconds of unscaled time, and still so as many seconds later …"""
-ERROR_WINDOW_FLOOR_S = 3.0
-"""… and not fewer than these: a handful of payments makes no share, and one error no trend."""
+"""… over this many real seconds, and still so as many seconds later: a function that starts cold takes no less
+time because time is scaled, and one error is no trend."""
 ERROR_GRACE_S = 0.5
 """A single error is in a window for exactly its length; this keeps it from being taken for two."""
 HEARTBEAT_S = 5.0
@@ -28,11 +27,6 @@ class BrokenOff(Exception):
 def at_most(predicted_s: float) -> float:
     """How long something may take, in seconds."""
     return LATE_FACTOR * predicted_s + LATE_FLOOR_S
-
-
-def error_window_s(time_scale: float) -> float:
-    """Over which errors are counted, in real seconds."""
-    return max(ERROR_WINDOW_S / time_scale, ERROR_WINDOW_FLOOR_S)
 
 
 @dataclass

@@ -27,7 +27,7 @@ CHECKER_FLOOR_S = 1.0
 """The embedded AWS's checkers wait at least this long, however fast its time runs."""
 REQUEST_TIMEOUT_S = 5.0
 """How long the drill's client waits for an answer, in unscaled time."""
-REQUEST_FLOOR_S = 2.0
+REQUEST_FLOOR_S = 3.0
 """The least that the client waits however fast time runs: a function's first start takes real time."""
 TTL_FLOOR_S = 1.0
 """The embedded AWS gives no shorter TTL, but for records whose TTL is 0."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from payinfra.drill.clock import RealClock, Stop
-from payinfra.drill.guard import BrokenOff, Guard, at_most, error_window_s
+from payinfra.drill.guard import BrokenOff, Guard, at_most
 
 
 @dataclass
@@ -93,11 +93,6 @@ def test_it_takes_more_than_twice_as_long() -> None:
 def test_what_is_predicted_may_take_twice_as_long_and_a_little_more() -> None:
     assert at_most(30.0) == 70.0
     assert at_most(0.0) == 10.0
-
-
-def test_errors_are_counted_over_scaled_time_but_not_over_a_handful_of_payments() -> None:
-    assert error_window_s(1) == 10.0
-    assert error_window_s(10) == 3.0
 
 
 # -- the clock ---------------------------------------------------------------------------------------------

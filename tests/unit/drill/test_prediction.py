@@ -42,8 +42,8 @@ def test_an_inverted_check_waits_for_no_checker() -> None:
 def test_time_that_runs_faster_shortens_what_scales_and_nothing_else() -> None:
     found = predict(request(Scenario.REGION_OUTAGE, time_scale=10), HEALTH, dns(), on_aws=False)
     assert found.phases[Phase.UNHEALTHY] == 1 + 3 * (1 + 1)
-    assert found.phases[Phase.SERVING] == 6 + 2
-    assert (request_timeout_s(1), request_timeout_s(10)) == (5, 2)
+    assert found.phases[Phase.SERVING] == 6 + 3
+    assert (request_timeout_s(1), request_timeout_s(10)) == (5, 3)
 
 
 @pytest.mark.parametrize(
