@@ -1,0 +1,46 @@
+"""A drill from a script: it passes, it is kept, and a protected environment wants its name."""
+
+from pathlib import Path
+
+import pytest
+
+from payinfra import DrillRequest, Scenario, Settings, UsageProblem, read_outputs, restore_drills, run_drill
+from payinfra.drill.model import PhaseEnded
+from payinfra.events import Event
+from tests.e2e.conftest import Deployment
+
+
+@pytest.fixture
+def settings(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.chdir(deployment.project.folder)
+    return Settings.resolve({"env": deployment.env, "target": "local"}, environ={})
+
+
+REQUEST = DrillRequest(
+    (Scenario.HEALTH_CHECK,), rate=2.0, warm_up_s=1.0, hold_s=1.0, in_a_row=2, time_scale=60.0
+)
+
+
+def test_a_drill_passes_and_is_kept(settings: Settings) -> None:
+    phases: list[str] = []
+
+    def tell(event: object) -> None:
+        if isinstance(event, PhaseEnded):
+            phases.append(event.phase.value)
+
+    report = run_drill(settings, REQUEST, tell=tell)
+    assert report.passed, report.reasons
+    assert report.restoration.left == ()
+    assert {"inject", "DNS switched", "restore", "reconcile"} <= set(phases)
+    assert list(Path(settings.work_dir).rglob(f"{report.id}/*.html"))
+
+
+def test_nothing_is_left_to_restore(settings: Settings) -> None:
+    heard: list[Event] = []
+    assert all(one.whole for one in restore_drills(settings, emit=heard.append))
+    assert read_outputs(settings).environment_suffix == settings.env
+
+
+def test_a_drill_that_makes_no_sense_is_refused(settings: Settings) -> None:
+    with pytest.raises(UsageProblem):
+        run_drill(settings, DrillRequest((Scenario.HEALTH_CHECK, Scenario.REGION_OUTAGE)))
