@@ -12,8 +12,8 @@ LATE_FLOOR_S = 10.0
 ERROR_SHARE = 0.01
 """The drill is broken off when more than this share of the other region's answers are errors …"""
 ERROR_WINDOW_S = 10.0
-"""… over this many real seconds, and still so as many seconds later: a function that starts cold takes no less
-time because time is scaled, and one error is no trend."""
+"""… over this many real seconds, and still so as many later: a function that starts cold takes no less time
+because time is scaled, and one error is no trend."""
 ERROR_GRACE_S = 0.5
 """A single error is in a window for exactly its length; this keeps it from being taken for two."""
 HEARTBEAT_S = 5.0
