@@ -17,7 +17,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile
 # Bytecode that is kept makes every start of the tool several times faster.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint types imports unit synth functional e2e coverage docs docs-check tests compat lock bench clean
+.PHONY: help setup demo test lint types imports unit synth functional e2e e2e-ci drill docs docs-check site tests compat lock bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -46,15 +46,26 @@ imports: setup
 tests: setup ## All tests, with coverage of every line and branch
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/unit tests/synth tests/functional
-	@$(BIN)/coverage run -m pytest tests/e2e
+	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/e2e
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 
 unit synth functional: setup ## One tier of the tests
 	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/$@
 
-e2e: setup ## The tests that deploy: one after the other, because they share a deployment
-	@$(BIN)/pytest tests/e2e
+e2e: setup ## The tests that deploy: each of two workers makes a deployment that its tests share
+	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/e2e
+
+e2e-ci: setup ## A pull request's life under the role that CI has, from bootstrap to reap
+	@$(BIN)/pytest tests/e2e_ci
+
+drill: setup ## Lose a region of the demonstration in real time, about six minutes, and keep the report in docs/
+	@$(BIN)/payinfra deploy --env demo --local --yes
+	@$(BIN)/payinfra failover-drill --env demo --local --yes --scenario region-outage \
+		--report docs/sample-drill.md --report docs/assets/sample-drill.html
+
+site: setup ## Build the documentation into site/
+	@$(BIN)/sphinx-build -W --keep-going -q -b html docs site
 
 docs: setup ## Write the generated pages again
 	@$(BIN)/python -m scripts.docs
@@ -63,7 +74,7 @@ docs-check: setup
 	@$(BIN)/python -m scripts.docs --check
 
 bench: setup ## Measure, and print ratios
-	@failed=0; for name in synth checks payments deploy; do \
+	@failed=0; for name in synth checks payments drill deploy; do \
 		echo "== $$name"; $(BIN)/python -m bench.$$name || failed=1; \
 	done; exit $$failed
 
