@@ -206,6 +206,7 @@ class Drill:
             window_s=ERROR_WINDOW_S,
             error_share=lambda window_s: generator.error_share(other, window_s),
             last_beat_s=lambda: generator.snapshot().beat_s,
+            broken=lambda: generator.snapshot().broken,
         )
 
     def _lose(self, guard: Guard, health: Eye[bool], signs: Eye[tuple[Saying, ...]]) -> None:

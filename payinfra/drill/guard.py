@@ -38,6 +38,7 @@ class Guard:
         began_s: when that was sent.
         error_share: of the other region's answers over so many seconds, 0 to 1; None where there are none.
         last_beat_s: when the load last did anything.
+        broken: why it ended by itself; empty where it did not.
     """
 
     other: str
@@ -48,6 +49,7 @@ class Guard:
     window_s: float
     error_share: Callable[[float], float | None]
     last_beat_s: Callable[[], float]
+    broken: Callable[[], str]
     _erring_since: float | None = None
 
     def check(self) -> None:
@@ -58,6 +60,8 @@ class Guard:
         """
         if self.stop.wanted:
             raise BrokenOff(f"The drill was interrupted ({self.stop.reason}).")
+        if broken := self.broken():
+            raise BrokenOff(f"The load broke: {broken}.")
         now = self.clock.elapsed()
         if now - self.last_beat_s() > HEARTBEAT_S:
             raise BrokenOff(f"The load has sent nothing for {HEARTBEAT_S:.0f} s: the drill was blind.")

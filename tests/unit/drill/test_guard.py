@@ -35,6 +35,7 @@ def guard(
         window_s=10.0,
         error_share=lambda _window_s: share,
         last_beat_s=lambda: at if beat is None else beat,
+        broken=lambda: "",
     )
 
 
@@ -82,6 +83,11 @@ def test_the_load_is_dead() -> None:
     guard(beat=5.0).check()
     with pytest.raises(BrokenOff, match="blind"):
         guard(beat=4.9).check()
+
+
+def test_the_load_has_broken() -> None:
+    with pytest.raises(BrokenOff, match=r"The load broke: OSError\('disk full'\)\."):
+        replace(guard(), broken=lambda: "OSError('disk full')").check()
 
 
 def test_it_takes_more_than_twice_as_long() -> None:
