@@ -211,7 +211,7 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
         last = _restore(place, journal, hands, drill.recorder.mark)
         if clean and not last.left:
             journal.close()
-    return _with(report, last)
+    return with_left(report, last)
 
 
 def _hands(place: Place, account: str) -> Hands:
@@ -233,8 +233,8 @@ def _do(mutations: tuple[Mutation, ...], journal: Journal, hands: Hands) -> None
         journal.done(number)
 
 
-def _with(report: DrillReport, last: Restoration) -> DrillReport:
-    """The report, with what was undone once all was measured."""
+def with_left(report: DrillReport, last: Restoration) -> DrillReport:
+    """The report, with what could not be undone once all was measured."""
     if not last.left:
         return report
     restoration = replace(report.restoration, left=report.restoration.left + last.left)
@@ -325,30 +325,39 @@ def _caught_up(live: Live) -> bool:
     return True
 
 
-def _reckon(place: Place, folder: Path, book: ledger.Ledger) -> Reckoning:
+def _reckon(
+    place: Place, folder: Path, book: ledger.Ledger, within_s: float = RECKONED_WITHIN_S
+) -> Reckoning:
     """Read the payments back from the ledger that was written, and remove them."""
     book.flush()
     entries = ledger.read(folder / ledger.NAME)
     here, there = (replicas.TableReplica(place.aws, region) for region in place.outputs.regions)
-    return reckoning.reckon(entries, (here, there), book, within_s=RECKONED_WITHIN_S)
+    return reckoning.reckon(entries, (here, there), book, within_s=within_s)
 
 
 # -- afterwards --------------------------------------------------------------------------------------------
 
 
-def restore_all(place: Place, say: Say) -> tuple[Restored, ...]:
+def restore_all(
+    place: Place, say: Say, *, reckoned_within_s: float = RECKONED_WITHIN_S
+) -> tuple[Restored, ...]:
     """Put back what drills have left, read their payments back and remove them. Once more changes nothing.
 
     A journal that cannot be read stops no other.
+
+    Args:
+        place: the environment.
+        say: told of each step in a sentence.
+        reckoned_within_s: how long payments may take to be the same in both regions, in seconds.
 
     Raises:
         EnvironmentUnusable: another command holds the lock.
     """
     with exclusive(place.work_dir, COMMAND):
-        return tuple(_restored(place, path, say) for path in open_journals(place.drills))
+        return tuple(_restored(place, path, say, reckoned_within_s) for path in open_journals(place.drills))
 
 
-def _restored(place: Place, path: Path, say: Say) -> Restored:
+def _restored(place: Place, path: Path, say: Say, within_s: float) -> Restored:
     name, book_path = path.parent.name, path.parent / ledger.NAME
     try:
         journal = Journal.reopen(path)
@@ -362,7 +371,7 @@ def _restored(place: Place, path: Path, say: Say) -> Restored:
         say("Reading the drill's payments back, and removing them.")
         try:
             with ledger.Ledger(book_path) as book:
-                counted = _reckon(place, path.parent, book)
+                counted = _reckon(place, path.parent, book, within_s)
         except (PayinfraError, ClientError, BotoCoreError) as error:
             problem = str(error)
     found = Restored(name, restoration, counted, problem)

@@ -88,6 +88,7 @@ class Script:
     reckon_fails: bool = False
     restore_breaks: bool = False
     blind_after: bool = False
+    do_breaks: bool = False
     west_serves: bool = True
 
 
@@ -116,6 +117,8 @@ class Scripted:
     # the hands
 
     def do(self, mutation: Mutation) -> None:
+        if self.script.do_breaks and self.in_place:
+            raise ZeroDivisionError("a bug in between")
         fails = self.script.do_fails == len(self.in_place)
         if not fails or self.script.done_all_the_same:
             self.in_place.append(mutation)
@@ -410,6 +413,13 @@ def test_a_bug_does_not_keep_the_fault_in_place(tmp_path: Path) -> None:
     assert run.world.in_place == []
     # The payments were not read back and removed: `--restore` does that.
     assert open_journals(tmp_path) != ()
+
+
+def test_a_bug_is_raised_once_everything_is_put_back_and_counted(tmp_path: Path) -> None:
+    run = drill(Script(do_breaks=True), tmp_path)
+    assert isinstance(run.raised, ZeroDivisionError)
+    assert run.phases[-1] is Phase.RECONCILE
+    assert run.world.in_place == []
 
 
 def test_what_cannot_be_undone_is_left_in_an_open_journal_that_restores(tmp_path: Path) -> None:

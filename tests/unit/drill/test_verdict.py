@@ -19,7 +19,7 @@ from payinfra.drill.model import (
     Result,
 )
 from payinfra.drill.prediction import Prediction
-from payinfra.drill.recorder import Recorder
+from payinfra.drill.recorder import Recorder, replay
 from payinfra.drill.verdict import Evidence, judge, served_between
 
 GOOD = Evidence(
@@ -161,3 +161,16 @@ def test_marks_and_answers_are_kept_apart_and_told() -> None:
     assert recorder.marks == [Mark(1.0, "inverted")]
     assert recorder.answers == [Mark(7.5, "ns-1 says west")]
     assert told == [*recorder.marks, *recorder.answers]
+
+
+def test_who_comes_later_is_told_what_was_and_what_comes() -> None:
+    recorder, told = Recorder(Ticking(), lambda _event: None), list[object]()
+    with recorder.phase(Phase.LOCK) as note:
+        note.detail = "held"
+    replay(recorder, told.append)
+    recorder.mark("now")
+    assert told == [
+        PhaseBegan(Phase.LOCK, 1.0, None),
+        PhaseEnded(Phase.LOCK, 2.0, 1.0, "held"),
+        Mark(3.0, "now"),
+    ]

@@ -1,19 +1,26 @@
 """What a drill keeps an eye on."""
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 
 from payinfra.checks.probes.dns import DnsAnswer, NameServer
 from payinfra.drill.watch import (
     Eye,
+    HealthPage,
     Saying,
     Signpost,
+    address_in,
     all_lead_to,
     concluded_healthy,
     none_leads_to,
+    region_of_answer,
 )
+from payinfra.outputs import DeclaredDns
+from tests.unit.probes.conftest import declared_region
 
 EAST, WEST = "us-east-1", "us-west-2"
 
@@ -191,3 +198,49 @@ def test_no_answer_leads_nowhere() -> None:
     assert str(found) == "192.0.2.1: no answer (no region, TTL 60 s)"
     assert not all_lead_to(WEST)(())
     assert not none_leads_to(WEST)(())
+
+
+# -- where an answer leads ---------------------------------------------------------------------------------
+
+
+def live(*, delegated: bool) -> Any:
+    """Just enough of the surroundings."""
+    dns = DeclaredDns("zone", delegated, 60, "/payments", "/health", ("p", "s"), ())
+    regions = (declared_region(EAST), declared_region(WEST))
+    return SimpleNamespace(declared=SimpleNamespace(dns=dns, regions=regions))
+
+
+def test_a_cname_says_by_itself_which_region_it_leads_to() -> None:
+    region_of = region_of_answer(live(delegated=False), "failover.example")
+    assert [region_of(declared_region(region).api.execute_host) for region in (EAST, WEST)] == [EAST, WEST]
+    assert region_of("elsewhere.example") is None
+
+
+def test_an_address_is_asked_once_which_region_it_is_in() -> None:
+    asked: list[str] = []
+
+    def ask(address: str) -> str:
+        asked.append(address)
+        return WEST
+
+    region_of = region_of_answer(live(delegated=True), "failover.example", ask)
+    assert [region_of("192.0.2.1"), region_of("192.0.2.1")] == [WEST, WEST]
+    assert asked == ["192.0.2.1"]
+
+
+def test_the_health_page_at_an_address_names_its_region() -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json={"region": WEST})
+
+    page = HealthPage("failover.example", "/health", httpx.MockTransport(answer))
+    assert page.region("192.0.2.1") == WEST
+    assert str(asked[0].url) == "https://192.0.2.1/health"
+    assert asked[0].headers["host"] == "failover.example"
+    assert asked[0].extensions["sni_hostname"] == "failover.example"
+
+
+def test_aws_own_endpoints_are_in_their_regions() -> None:
+    assert address_in(WEST, {"dynamodb.us-west-2.amazonaws.com": "192.0.2.7"}.__getitem__) == "192.0.2.7"
