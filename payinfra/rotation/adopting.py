@@ -6,20 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from payinfra.naming import Parameter
 from payinfra.outputs import Outputs
 from payinfra.terraform import Import
 
-KEY, JOINED, PARAMETER = "aws_api_gateway_api_key", "aws_api_gateway_usage_plan_key", "aws_ssm_parameter"
+KEY, JOINED = "aws_api_gateway_api_key", "aws_api_gateway_usage_plan_key"
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where a region's key, its place in the usage plan and its parameter are in the stack."""
+    """Where a region's key and its place in the usage plan are in the stack."""
 
     key: str
     joined: str
-    parameter: str
 
 
 def addresses(manifest: Path) -> Mapping[str, Addresses]:
@@ -29,25 +27,19 @@ def addresses(manifest: Path) -> Mapping[str, Addresses]:
         StopIteration, KeyError: the stack has no API key, which is a bug.
     """
     resources: Mapping[str, Mapping[str, Mapping[str, Any]]] = json.loads(manifest.read_bytes())["resource"]
-    published = f"/{Parameter.API_KEY}"
 
-    def of(kind: str, provider: str) -> str:
+    def of(kind: str, alias: str) -> str:
+        provider = f"aws.{alias}"
         return next(
-            f"{kind}.{name}"
-            for name, resource in resources[kind].items()
-            if resource["provider"] == provider
-            and (kind != PARAMETER or str(resource["name"]).endswith(published))
+            f"{kind}.{name}" for name, found in resources[kind].items() if found["provider"] == provider
         )
 
-    return {
-        alias: Addresses(*(of(kind, f"aws.{alias}") for kind in (KEY, JOINED, PARAMETER)))
-        for alias in ("primary", "secondary")
-    }
+    return {alias: Addresses(of(KEY, alias), of(JOINED, alias)) for alias in ("primary", "secondary")}
 
 
 @dataclass(frozen=True)
 class Adoption:
-    """What the state is to forget, to take in, and to look at again."""
+    """What the state is to forget and to take in, and what its outputs about keys depend on."""
 
     forget: tuple[str, ...]
     imports: tuple[Import, ...]
@@ -65,5 +57,5 @@ class Adoption:
             at, key = found[alias], keys[region.region]
             forget += (at.key, at.joined)
             imports += (Import(at.key, key), Import(at.joined, f"{plans[region.region]}/{key}"))
-            targets += (at.key, at.joined, at.parameter)
+            targets.append(at.key)
         return cls(tuple(forget), tuple(imports), tuple(targets))

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from payinfra.errors import GateFailed
-from payinfra.outputs import Outputs
+from payinfra.outputs import SECONDARY_PREFIX, Outputs
 from payinfra.pipeline import Bench
 from payinfra.rotation.adopting import Adoption
 from payinfra.rotation.keys import Keys
 from payinfra.rotation.model import Removed, Rotation
+from payinfra.terraform import OutputValue
 
 
 def begin(bench: Bench, keys: Keys) -> Rotation:
@@ -30,8 +31,13 @@ def begin(bench: Bench, keys: Keys) -> Rotation:
             keys.hand_over()
             bench.terraform.adopt(adoption.imports)
         with bench.stage("outputs"):
-            plan = bench.terraform.plan(bench.plan_file, refresh_only=True, targets=adoption.targets)
-            bench.keep(bench.terraform.apply(plan.file))
+            outputs = _with(bench.outputs, made)
+            if not _names(bench.terraform.outputs(), outputs):
+                # Not every Terraform brings outputs up to date as it imports.
+                plan = bench.terraform.plan(bench.plan_file, refresh_only=True, targets=adoption.targets)
+                bench.terraform.apply(plan.file)
+            # Not those of the state: an import evaluates them all, by a configuration that may be ahead.
+            bench.keep(outputs)
     return keys.look()
 
 
@@ -54,3 +60,18 @@ def finish(outputs: Outputs, keys: Keys) -> Removed:
 def _is_in_state(outputs: Outputs, keys: Mapping[str, str]) -> bool:
     """Whether the outputs name these keys, region to id: they follow the state."""
     return all(keys.get(region.region) == region.api_key_id for region in outputs.regions)
+
+
+def _with(outputs: Outputs, keys: Mapping[str, str]) -> Mapping[str, OutputValue]:
+    """The outputs with these keys, region to id."""
+    names = zip(("api_key_id", f"{SECONDARY_PREFIX}api_key_id"), outputs.regions, strict=True)
+    flat = outputs.to_flat() | {name: keys[region.region] for name, region in names}
+    return {name: OutputValue(value, False, "string") for name, value in flat.items()}
+
+
+def _names(state: Mapping[str, OutputValue], wanted: Mapping[str, OutputValue]) -> bool:
+    """Whether the state's outputs name the keys that are wanted."""
+    return all(
+        name in state and state[name].value == wanted[name].value
+        for name in ("api_key_id", f"{SECONDARY_PREFIX}api_key_id")
+    )

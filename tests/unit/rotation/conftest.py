@@ -32,11 +32,6 @@ STACK = {
             "c": {"provider": "aws.primary"},
             "d": {"provider": "aws.secondary"},
         },
-        "aws_ssm_parameter": {
-            "other": {"provider": "aws.primary", "name": "/payment-demo/endpoint"},
-            "e": {"provider": "aws.primary", "name": "/payment-demo/api-key"},
-            "f": {"provider": "aws.secondary", "name": "/payment-demo/api-key"},
-        },
     }
 }
 
@@ -221,6 +216,7 @@ class ScriptedTerraform:
 
     cloud: Cloud
     calls: list[str] = field(default_factory=list)
+    leaves_outputs: bool = False
 
     def forget(self, addresses: Sequence[str]) -> tuple[str, ...]:
         with self.cloud.change():
@@ -242,10 +238,20 @@ class ScriptedTerraform:
 
     def apply(self, plan: Path) -> Mapping[str, OutputValue]:
         with self.cloud.change():
-            flat = self.cloud.outputs.to_flat()
-            flat["api_key_id"] = self.cloud.state["aws_api_gateway_api_key.a"]
-            flat["secondary_api_key_id"] = self.cloud.state["aws_api_gateway_api_key.b"]
-        return {name: OutputValue(value, False, "string") for name, value in flat.items()}
+            self.calls.append("apply")
+        return {}
+
+    def outputs(self) -> Mapping[str, OutputValue]:
+        """As an import leaves them: of the state, by a configuration that is ahead of what is deployed."""
+        if self.leaves_outputs:
+            return {"failover_domain": OutputValue("as-before", False, "string")}
+        return {
+            "failover_domain": OutputValue("not-deployed-yet", False, "string"),
+            "api_key_id": OutputValue(self.cloud.state["aws_api_gateway_api_key.a"], False, "string"),
+            "secondary_api_key_id": OutputValue(
+                self.cloud.state["aws_api_gateway_api_key.b"], False, "string"
+            ),
+        }
 
 
 @dataclass

@@ -18,7 +18,7 @@ from tests.unit.rotation.conftest import MADE, NAME, OLD, REGIONS, Cloud, Killed
 
 NEW = "the-new-value-of-twenty-and-more"
 FORMER = f"{NAME}-former"
-CHANGES_OF_A_ROTATION = 16
+CHANGES_OF_A_ROTATION = 15
 
 
 def rotate(workshop: Workshop) -> Rotation:
@@ -121,11 +121,21 @@ def test_after_the_end_another_rotation_makes_another_key(workshop: Workshop, cl
     assert cloud.names("us-west-2") == {NAME: "yet-another-value-of-twenty", FORMER: NEW}
 
 
-def test_only_the_keys_and_their_parameters_are_looked_at_again(workshop: Workshop) -> None:
+def test_the_state_follows_and_nothing_that_is_pending_is_taken_for_deployed(workshop: Workshop) -> None:
+    before = workshop.cloud.outputs.failover_domain
     bench, terraform = workshop.bench()
     begin(bench, workshop.cloud.keys())
-    assert terraform.calls == ["forget", "adopt", "refresh a b c d e f"]
+    assert terraform.calls == ["forget", "adopt"]
     assert workshop.stages == ["new key", "state", "outputs"]
+    assert workshop.cloud.outputs.failover_domain == before
+
+
+def test_a_terraform_that_leaves_outputs_as_they_were_is_made_to_look_again(workshop: Workshop) -> None:
+    bench, terraform = workshop.bench()
+    terraform.leaves_outputs = True
+    begin(bench, workshop.cloud.keys())
+    assert terraform.calls == ["forget", "adopt", "refresh a b", "apply"]
+    assert workshop.cloud.outputs.primary.api_key_id == "new-us-east-1"
 
 
 def test_it_waits_until_the_apis_have_heard_of_the_key(workshop: Workshop, cloud: Cloud) -> None:
