@@ -69,7 +69,8 @@ def census(
             f"No region says what there is: {silent[asked[0]]}", "Allow tag:GetResources, in all regions."
         )
     facts, unknown = _facts(aws, resources, reader)
-    there = [each for each in resources if not facts.get(each.arn, Facts()).departing]
+    told = [(each, facts.get(each.arn, Facts())) for each in resources]
+    there = [each for each, fact in told if not fact.departing and not fact.gone]
     names = sorted({name for each in there if (name := environment_of(each))})
     return Census(
         account=account,
@@ -86,7 +87,7 @@ def census(
             )
             for name in names
         ),
-        departing=len(resources) - len(there),
+        departing=sum(fact.departing for _, fact in told),
         unknown=tuple(f"{region}: {why}" for region, why in silent.items()),
     )
 
@@ -96,11 +97,23 @@ def _facts(
 ) -> tuple[Mapping[str, Facts], Mapping[str, str]]:
     """What resources say of themselves, and for those that do not, why; both by ARN."""
     telling = [each for each in resources if each.kind in reader.facts]
-    answers = list(_each(telling, lambda each: reader.facts[each.kind](aws, each)))
+    answers = list(_each(telling, lambda each: _if_there(aws, each, reader.facts[each.kind])))
     return (
         {each.arn: answer for each, answer in answers if not isinstance(answer, str)},
         {each.arn: f"{each.arn}: {answer}" for each, answer in answers if isinstance(answer, str)},
     )
+
+
+def _if_there(aws: Aws, found: Resource, read: Callable[[Aws, Resource], Facts]) -> Facts:
+    """What it says of itself: AWS may list for a while what was deleted."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return read(aws, found)
+    except ClientError as error:
+        if error.response["Error"].get("Code", "").endswith("NotFoundException"):
+            return Facts(gone=True)
+        raise
 
 
 def _each(asked: Sequence[Asked], ask: Callable[[Asked], Answer]) -> Iterable[tuple[Asked, Answer | str]]:

@@ -63,12 +63,14 @@ class Facts:
     Attributes:
         born: when it was made, in UTC; None where it does not tell.
         departing: whether it is only waiting to be deleted.
+        gone: whether it is not there any more, though it was listed.
         deletion_protected: whether it refuses to be deleted.
         recoverable: whether it can be put back to any point in time, which is paid for.
     """
 
     born: datetime | None = None
     departing: bool = False
+    gone: bool = False
     deletion_protected: bool = False
     recoverable: bool = False
 

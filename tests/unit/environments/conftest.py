@@ -65,6 +65,8 @@ class Client:
             yield {"ResourceTagMappingList": [{"ResourceARN": arn, "Tags": entries}]}
 
     def _may_ask(self, name: str) -> None:
+        if name in self.account.deleted:
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "Describe")
         if name in self.account.refusing:
             raise refused("Describe")
 
@@ -95,6 +97,7 @@ class Account:
         listed: by region, the ARNs that AWS lists there, each with its tags.
         silent: regions that refuse to list anything.
         refusing: names of resources that may not be described.
+        deleted: names of resources that are listed and not there any more.
         departing: ids of keys that wait to be deleted.
         protected: names of tables that refuse to be deleted.
     """
@@ -103,6 +106,7 @@ class Account:
     silent: set[str] = field(default_factory=set)
     refusing: set[str] = field(default_factory=set)
     departing: set[str] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
     protected: set[str] = field(default_factory=set)
     born: datetime = NOW - timedelta(days=5)
 

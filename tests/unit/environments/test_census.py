@@ -139,6 +139,15 @@ def test_keys_that_wait_to_be_deleted_are_no_environment(account: Account, aws: 
     assert found.departing == 3
 
 
+def test_what_is_listed_and_not_there_any_more_is_gone(account: Account, aws: FakeAws) -> None:
+    account.deploy("pr1")
+    account.add("us-west-2", arns("pr0", "us-west-2")[3], tags("pr0"))
+    account.deleted = {"payment-pr0-payments"}
+    found = count(aws)
+    assert [each.name for each in found.environments] == ["pr1"]
+    assert (found.departing, found.is_whole) == (0, True)
+
+
 def test_protection_is_the_table_s_or_the_settings(account: Account, aws: FakeAws) -> None:
     account.deploy("pr1")
     assert only(count(aws, "pr1")).protection is Protection.PROTECTED
