@@ -135,8 +135,9 @@ def verify(
     from payinfra.pipeline import Pipeline
     from payinfra.report import verify as report
     from payinfra.report.findings import rendering
+    from payinfra.report.progress import notices
 
-    pipeline = Pipeline(settings, eager_bindings=eager_bindings)
+    pipeline = Pipeline(settings, notices(stderr()), eager_bindings=eager_bindings)
     before: Outcome | None = None
     while True:
         with report.watching(stderr()) as tell:

@@ -191,3 +191,17 @@ def watching(console: Console) -> AbstractContextManager[Watch]:
     if log.log_format() is LogFormat.JSON:
         return nullcontext(Watch(log.JsonLines().event))
     return live(console) if console.is_terminal and not console.is_dumb_terminal else plain(console)
+
+
+def notices(console: Console) -> Emit:
+    """Tells what is worth knowing, and nothing of stages: for commands that have a view of their own."""
+
+    def emit(event: Event) -> None:
+        if not isinstance(event, Notice):
+            return
+        if log.log_format() is LogFormat.JSON:
+            log.JsonLines().event(event)
+        else:
+            console.print(line_for(event), soft_wrap=True)
+
+    return emit

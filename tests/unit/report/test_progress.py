@@ -1,8 +1,10 @@
 """The view of what happens: plain lines in a pipe, a live picture on a terminal."""
 
+import json
 from collections.abc import Callable
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from payinfra.events import (
@@ -16,7 +18,8 @@ from payinfra.events import (
     StageSkipped,
     StageStarted,
 )
-from payinfra.report.progress import SHOWN_IN_PROGRESS, Progress, View, live, plain, watching
+from payinfra.formats import LOG_FORMAT_VARIABLE
+from payinfra.report.progress import SHOWN_IN_PROGRESS, Progress, View, live, notices, plain, watching
 
 STORY: tuple[Event, ...] = (
     StageStarted("synth"),
@@ -120,3 +123,27 @@ def test_a_pipe_gets_plain_lines_and_a_terminal_the_picture(console: Console) ->
     with watching(screen) as watch:
         watch.emit(StageStarted("synth"))
     assert "\x1b[" in file.getvalue()
+
+
+def test_who_has_a_view_of_its_own_is_told_what_is_worth_knowing_and_no_more(
+    console: Console, printed: Callable[[], str]
+) -> None:
+    tell = notices(console)
+    for event in STORY:
+        tell(event)
+    assert printed() == "· Interrupted: waiting.\n"
+
+
+def test_what_is_worth_knowing_is_a_line_of_json_where_those_are_wanted(
+    console: Console,
+    printed: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(LOG_FORMAT_VARIABLE, "json")
+    tell = notices(console)
+    for event in STORY:
+        tell(event)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["message"] == "Interrupted: waiting."
+    assert printed() == ""
