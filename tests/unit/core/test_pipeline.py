@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -12,8 +13,9 @@ from payinfra.aws import Aws, Endpoints
 from payinfra.checks.outcome import Finding, Outcome, summarize
 from payinfra.checks.probes.results import ProbeResult, VerifyRequest
 from payinfra.checks.verdicts import Kind, Severity
+from payinfra.drill.journal import Header, Journal
 from payinfra.errors import EnvironmentUnusable, GateFailed, ToolFailed
-from payinfra.events import Event, StageFinished, StageSkipped, StageStarted
+from payinfra.events import Event, Notice, StageFinished, StageSkipped, StageStarted
 from payinfra.lock import exclusive
 from payinfra.outputs import Outputs
 from payinfra.pipeline import Pipeline
@@ -158,6 +160,7 @@ class World:
             terraform=lambda _settings, _folder, _emit: cast(Terraform, self.terraform),
             prove=self.prove,
             verify=self.verify,
+            control=lambda _settings: None,
         )
         latest = self.folder / "cfn-outputs" / "flat-outputs.json"
         return Pipeline(settings, self.events.append, toolbox=toolbox, latest_outputs=latest)
@@ -550,3 +553,44 @@ def test_a_first_deployment_that_was_cut_off_is_remembered_until_one_ends_well(w
     world.pipeline().deploy(yes)
     assert world.terraform.calls[-1] == "apply plan.tfplan"
     assert not (world.pipeline().settings.work_dir / "begun").exists()
+
+
+# -- drills ------------------------------------------------------------------------------------------------
+
+
+def begin_drill(world: World) -> Journal:
+    folder = world.pipeline().settings.work_dir / "drills" / "20260102T030405Z-abcd"
+    regions = ("us-east-1", "us-west-2")
+    return Journal.begin(
+        folder, Header(folder.name, "demo", "local", "1" * 12, regions, (), datetime.now(UTC), "payinfra")
+    )
+
+
+def test_a_drill_takes_place_where_the_environment_stands(world: World) -> None:
+    pipeline = world.pipeline()
+    pipeline.deploy(yes)
+    place = pipeline.place()
+    assert (place.env, place.target, place.on_aws) == ("p-environment_suffix", "local", True)
+    assert place.drills == pipeline.settings.work_dir / "drills"
+    request = VerifyRequest(only=("LIVE-S3-*",))
+    assert place.verify(request) is world.verified
+    assert world.requests[-1] == request
+
+
+def test_nothing_is_deployed_while_a_drill_may_have_left_something(world: World) -> None:
+    journal = begin_drill(world)
+    with pytest.raises(GateFailed, match="20260102T030405Z-abcd") as caught:
+        world.pipeline().deploy(yes)
+    assert "payinfra failover-drill --restore --env demo --local" in caught.value.hint
+    assert world.terraform.calls == []
+    journal.close()
+    world.pipeline().deploy(yes)
+
+
+def test_verify_says_that_a_drill_may_have_left_something(world: World) -> None:
+    world.pipeline().deploy(yes)
+    begin_drill(world)
+    world.pipeline().verify(VerifyRequest())
+    (said,) = (event.message for event in world.events if isinstance(event, Notice))
+    assert "20260102T030405Z-abcd" in said
+    assert "failover-drill --restore" in said
