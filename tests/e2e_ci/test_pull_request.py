@@ -2,7 +2,7 @@
 
 import json
 
-from tests.e2e_ci.conftest import ENV, Account
+from tests.e2e_ci.conftest import ENV, ROLE, Account
 
 
 def test_an_account_is_bootstrapped_once(account: Account) -> None:
@@ -55,8 +55,26 @@ def test_it_deploys_a_change(account: Account) -> None:
     assert "0 to add" in done.stdout
 
 
+def test_it_drills(account: Account) -> None:
+    quick = ("--time-scale", "20", "--warm-up", "2", "--hold", "2", "--in-a-row", "5")
+    done = account.as_ci(
+        "failover-drill", "--yes", "--scenario", "lambda-throttle", *quick, "--format", "json"
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["resilience"], report["restored"]) == ("PASS", "PASS")
+
+
 def test_it_destroys_everything(account: Account) -> None:
     done = account.as_ci("destroy", "--yes", "--format", "json")
     assert done.returncode == 0, done.stderr
     found = account.project.run("envs", "--local", "--format", "json")
     assert ENV not in found.stdout
+
+
+def test_there_is_nothing_left_to_reap(account: Account) -> None:
+    done = account.project.run(
+        "reap", "--local", "--assume-role", ROLE, "--older-than", "0m", "--pattern", "pr*", "--yes"
+    )
+    assert done.returncode == 0, done.stderr
+    assert ENV not in done.stdout
