@@ -225,11 +225,12 @@ class Drill:
         if Phase.FIRST_FAILURE in expected:
             self._await(guard, Phase.FIRST_FAILURE, lambda: self._first_failure(injected))
         if self.prediction.switches:
-            self._await(guard, Phase.UNHEALTHY, lambda: health.since(injected, lambda good: not good))
+            # Checkers find out beside the clients: this phase began with the injection, whatever was first.
+            found = self._await(guard, Phase.UNHEALTHY, lambda: health.since(injected, _not), injected)
             gone = all_lead_to(self.world.other) if self.prediction.moves else none_leads_to(self.world.lost)
-            self._await(guard, Phase.SWITCHED, lambda: signs.since(injected, gone))
-        if self.prediction.moves:
-            self._recovered_s = self._await(guard, Phase.SERVING, self._serving_since)
+            switched = self._await(guard, Phase.SWITCHED, lambda: signs.since(injected, gone), found)
+            if self.prediction.moves:
+                self._recovered_s = self._await(guard, Phase.SERVING, self._serving_since, switched)
         self._pass(guard, Phase.HOLD, self.request.hold_s)
 
     def _inject(self) -> None:
@@ -274,8 +275,9 @@ class Drill:
         if self._injected_s is not None:
             restored = self._restored_s or 0.0
             if self.prediction.switches:
-                self._hope(Phase.HEALTHY, lambda: health.since(restored, bool))
-                self._hope(Phase.DNS_BACK, lambda: signs.since(restored, all_lead_to(self.world.lost)))
+                healthy = self._hope(Phase.HEALTHY, lambda: health.since(restored, bool), restored)
+                back = all_lead_to(self.world.lost)
+                self._hope(Phase.DNS_BACK, lambda: signs.since(restored, back), healthy)
             self._hope(Phase.CAUGHT_UP, lambda: self.clock.elapsed() if self.world.caught_up() else None)
         self._end_load(LAST_TRIES_S)
         self._show(SNAPSHOT_S)
@@ -323,25 +325,39 @@ class Drill:
                 self.clock.wait(min(LOOK_S, left))
             guard.check()
 
-    def _await(self, guard: Guard, phase: Phase, when: Callable[[], float | None]) -> float:
-        """Wait for something, for as long as it may take."""
-        came = self._poll(phase, when, guard.check)
+    def _await(
+        self,
+        guard: Guard,
+        phase: Phase,
+        when: Callable[[], float | None],
+        since_s: float | None = None,
+    ) -> float:
+        """Wait for something, for as long as it may take; when it came."""
+        came = self._poll(phase, when, guard.check, since_s)
         if came is None:
             limit = at_most(self.prediction.phases.get(phase, 0.0))
             raise BrokenOff(f"Not within {limit:.0f} s: {phase}.")
         return came
 
-    def _hope(self, phase: Phase, when: Callable[[], float | None]) -> None:
-        """Wait for something after the restoration, which nothing may cut short."""
-        if self._poll(phase, when, lambda: None) is None:
+    def _hope(
+        self, phase: Phase, when: Callable[[], float | None], since_s: float | None = None
+    ) -> float | None:
+        """Wait for something after the restoration, which nothing may cut short; when it came, if it did."""
+        came = self._poll(phase, when, lambda: None, since_s)
+        if came is None:
             limit = at_most(self.prediction.phases.get(phase, 0.0))
             self._unsteady.append(f"Not within {limit:.0f} s after the restoration: {phase}.")
+        return came
 
     def _poll(
-        self, phase: Phase, when: Callable[[], float | None], check: Callable[[], None]
+        self,
+        phase: Phase,
+        when: Callable[[], float | None],
+        check: Callable[[], None],
+        since_s: float | None,
     ) -> float | None:
         predicted = self.prediction.phases.get(phase, 0.0)
-        with self.recorder.phase(phase, predicted) as note:
+        with self.recorder.phase(phase, predicted, since_s=since_s) as note:
             ends = self.clock.elapsed() + at_most(predicted)
             while (came := when()) is None and self.clock.elapsed() < ends:
                 check()
@@ -432,3 +448,7 @@ def _few(faults: tuple[str, ...]) -> str:
     """The first faults in one phrase, and how many there are besides."""
     more = len(faults) - NAMED
     return "; ".join(faults[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _not(healthy: bool) -> bool:
+    return not healthy

@@ -32,9 +32,15 @@ class Recorder:
     answers: list[Mark] = field(default_factory=list)
 
     @contextmanager
-    def phase(self, phase: Phase, predicted_s: float | None = None) -> Iterator[Note]:
-        """Time a phase, also one that fails."""
-        note, began = Note(), self.clock.elapsed()
+    def phase(
+        self, phase: Phase, predicted_s: float | None = None, *, since_s: float | None = None
+    ) -> Iterator[Note]:
+        """Time a phase, also one that fails.
+
+        Args:
+            since_s: when it really began, where that was before somebody could wait for its end.
+        """
+        note, began = Note(), self.clock.elapsed() if since_s is None else since_s
         self.tell(PhaseBegan(phase, began, predicted_s))
         try:
             yield note

@@ -344,8 +344,11 @@ def test_each_phase_has_the_length_that_it_had(tmp_path: Path) -> None:
     assert timings[Phase.LOAD].seconds == pytest.approx(5.0, abs=0.3)
     assert timings[Phase.FIRST_FAILURE].seconds == pytest.approx(1.7, abs=0.3)
     assert timings[Phase.UNHEALTHY].predicted_s == 6.0
-    until_unhealthy = timings[Phase.UNHEALTHY].began_s + timings[Phase.UNHEALTHY].seconds
-    assert until_unhealthy - timings[Phase.INJECT].began_s == pytest.approx(4.0, abs=0.3)
+    assert timings[Phase.UNHEALTHY].began_s == timings[Phase.INJECT].began_s
+    assert timings[Phase.UNHEALTHY].seconds == pytest.approx(4.0, abs=0.3)
+    assert timings[Phase.SWITCHED].seconds == pytest.approx(1.0, abs=0.3)
+    assert timings[Phase.SERVING].seconds == pytest.approx(4.0, abs=0.3)
+    assert timings[Phase.HEALTHY].seconds == pytest.approx(4.0, abs=0.3)
 
 
 def test_what_is_done_and_what_name_servers_say_is_marked_once_each(tmp_path: Path) -> None:
