@@ -5,11 +5,18 @@ set -euo pipefail
 file=$1 number=$2
 comments=repos/$GITHUB_REPOSITORY/issues
 
-marker=$(head -n 1 "$file")
-export marker
-known=$(gh api --paginate "$comments/$number/comments" --jq \
-    '.[] | select(.user.login == "github-actions[bot]" and (.body | startswith(env.marker))) | .id')
-known=${known%%$'\n'*}
+# Pages come one after the other, each an array of its own.
+find_mine='
+import json, sys
+marker, rest = sys.argv[1], sys.stdin.read().strip()
+while rest:
+    page, end = json.JSONDecoder().raw_decode(rest)
+    rest = rest[end:].lstrip()
+    for one in page:
+        if one["user"]["login"] == "github-actions[bot]" and one["body"].startswith(marker):
+            sys.exit(print(one["id"]))
+'
+known=$(gh api --paginate "$comments/$number/comments" | python3 -c "$find_mine" "$(head -n 1 "$file")")
 
 if [ -n "$known" ]; then
     gh api --silent --method PATCH "$comments/comments/$known" --field "body=@$file"
