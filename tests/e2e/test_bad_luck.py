@@ -102,8 +102,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             project.run(*DEPLOY, "--format", "json"),
         )
     finally:
-        project.run("destroy", *WHERE, "--yes")
-        project.run("local", "down")
+        project.run("local", "down")  # and all that it holds: the last test destroys, or shows why it cannot
 
 
 def test_after_all_of_it_a_deployment_converges(story: Story) -> None:
