@@ -155,18 +155,34 @@ def _drill(
     from payinfra.drill.signals import heeded
     from payinfra.report.drill import live, preview
 
-    with conduct.prepared(place, request, stop, command_line(place, request)) as prepared:
+    command = command_line(place, request)
+    if not dry_run:
+        allow(place.env, protected=place.outputs.declared.protected, yes_really=yes_really)
+    if yes and not dry_run:
+        with (
+            live.watching(stderr()) as tell,
+            heeded(stop, _say),
+            conduct.prepared(place, request, stop, command, tell) as prepared,
+        ):
+            return conduct.run(prepared, tell)
+    with conduct.prepared(place, request, stop, command) as prepared:
         if dry_run:
             preview.write_preview(stdout(), prepared.header, prepared.calls, prepared.prediction)
             return None
-        allow(prepared.place.env, protected=prepared.protected, yes_really=yes_really)
-        if not yes:
-            with prepared.clock.standing():
-                preview.write_preview(stderr(), prepared.header, prepared.calls, prepared.prediction)
-                if not typer.confirm("Begin the drill?", err=True):
-                    raise GateFailed("Nothing was done: the drill was not confirmed.")
-        with live.watching(stderr()) as tell, heeded(stop, stderr().print):
+        with prepared.clock.standing():
+            preview.write_preview(stderr(), prepared.header, prepared.calls, prepared.prediction)
+            if not typer.confirm("Begin the drill?", err=True):
+                raise GateFailed("Nothing was done: the drill was not confirmed.")
+        with live.watching(stderr()) as tell, heeded(stop, _say):
             return conduct.run(prepared, tell)
+
+
+def _say(text: str) -> None:
+    """Tell a person on stderr, in the form that the conversation there has."""
+    from payinfra.events import Notice
+    from payinfra.report.progress import notices
+
+    notices(stderr())(Notice(text))
 
 
 def allow(env: str, *, protected: bool, yes_really: str | None) -> None:
@@ -226,7 +242,7 @@ def _restore(place: "Place", fmt: DrillFormat) -> None:
     from payinfra.drill import conduct
     from payinfra.report.drill import restored
 
-    found = conduct.restore_all(place, stderr().print)
+    found = conduct.restore_all(place, _say)
     restored.write_restored(stdout(), found, fmt)
     if not all(one.whole for one in found):
         raise NotRestored(

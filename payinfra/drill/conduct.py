@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -35,6 +35,7 @@ from payinfra.drill.model import (
     Restored,
     Scenario,
     Tell,
+    tell_nobody,
 )
 from payinfra.drill.mutations import ArmWatchdog, Mutation, SetTimeScale, describe
 from payinfra.drill.payments import Maker
@@ -87,11 +88,6 @@ class Prepared:
     recorder: Recorder
 
     @property
-    def protected(self) -> bool:
-        """Whether the environment's data must not be lost."""
-        return self.place.outputs.declared.protected
-
-    @property
     def calls(self) -> tuple[str, ...]:
         """Every call that changes the environment, in order; payments apart."""
         changes = (*self.preparations, *self.watchdogs, *self.mutations)
@@ -104,11 +100,14 @@ class Prepared:
 
 
 @contextmanager
-def prepared(place: Place, request: DrillRequest, stop: Stop, command: str) -> Iterator[Prepared]:
+def prepared(
+    place: Place, request: DrillRequest, stop: Stop, command: str, tell: Tell = tell_nobody
+) -> Iterator[Prepared]:
     """Look whether a drill may begin; the environment's lock is held as long as the block runs.
 
     Args:
         command: what was typed.
+        tell: told of what happens meanwhile; whoever runs the drill may be somebody else.
 
     Raises:
         UsageProblem: the request makes no sense here.
@@ -124,11 +123,10 @@ def prepared(place: Place, request: DrillRequest, stop: Stop, command: str) -> I
             "Drill an environment without --domain there, or this one on AWS.",
         )
     clock = RealClock(stop)
-    recorder = Recorder(clock, lambda _event: None)
-    began = clock.elapsed()
-    with exclusive(place.work_dir, COMMAND):
+    recorder = Recorder(clock, tell)
+    with ExitStack() as held:
         with recorder.phase(Phase.LOCK):
-            recorder.mark(f"the lock was held after {clock.elapsed() - began:.1f} s")
+            held.enter_context(exclusive(place.work_dir, COMMAND))
         with recorder.phase(Phase.RECORD) as note:
             prediction = predict(request, declared.health, declared.dns, on_aws=place.on_aws)
             situation = refusals.gather(place.outputs, place.aws, place.control, place.drills)
@@ -181,7 +179,8 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
         GateFailed: the environment is not in its steady state; nothing was done to it.
         MutationFailed: it could not be prepared, and is as it was.
     """
-    replay(drill.recorder, tell)
+    if drill.recorder.tell is not tell:
+        replay(drill.recorder, tell)
     place, hands = drill.place, _hands(drill.place, drill.header.account)
     journal = Journal.begin(drill.folder, drill.header)
     clean = False

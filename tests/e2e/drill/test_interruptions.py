@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from tests.e2e.drill.conftest import Stage
 
 PHASES = (
+    "lock",
+    "record",
     "steady state",
     "load",
     "inject",
