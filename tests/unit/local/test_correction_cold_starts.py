@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from payinfra.local.corrections.cold_starts import LONGEST_WAIT_S, in_turn
+from payinfra.local.corrections.cold_starts import BUSY_AT_ONCE, LONGEST_WAIT_S, THROTTLED, in_turn
 
 
 @dataclass
@@ -56,7 +56,7 @@ def test_as_many_start_at_once_as_there_are_processors() -> None:
     assert runtime.at == 0.0
     worker, reason = acquire("one", {}, b"", qualifier="live")
     assert (reason, worker) == ("reused", runtime.pools["one:live"][0])
-    assert 3.0 <= runtime.at < 3.1
+    assert 3.0 <= runtime.at < 3.6
 
 
 def test_a_warm_environment_that_is_busy_is_nobodys_turn() -> None:
@@ -69,7 +69,15 @@ def test_a_free_environment_is_taken_whatever_starts() -> None:
     assert runtime.in_turn(at_once=1)("one", {}, b"", qualifier="live")[1] == "reused"
 
 
-def test_nobody_waits_for_ever() -> None:
+def test_no_more_work_at_once_than_a_new_account_may_have() -> None:
+    busy = [FakeWorker(_cold=False) for _ in range(BUSY_AT_ONCE)]
+    runtime = Runtime({"one:live": busy}, warm_after=2.0)
+    worker, reason = runtime.in_turn(at_once=2)("one", {}, b"", qualifier="live")
+    assert (reason, worker) == ("reused", busy[0])
+    assert 2.0 <= runtime.at < 2.6
+
+
+def test_who_has_waited_too_long_is_throttled() -> None:
     runtime = Runtime({"two:live": [FakeWorker()]})
-    assert runtime.in_turn(at_once=1)("one", {}, b"", qualifier="live")[1] == "spawn"
+    assert runtime.in_turn(at_once=1)("one", {}, b"", qualifier="live") == THROTTLED
     assert runtime.at >= LONGEST_WAIT_S
