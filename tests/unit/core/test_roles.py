@@ -1,6 +1,7 @@
 """Working as a role: its session's keys are used, and renewed before they end."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
 import pytest
@@ -34,7 +35,8 @@ def test_a_client_calls_with_the_keys_of_the_roles_session_and_asks_for_them_whe
         assert credentials is not None
         answers.add_response("assume_role", session(1, timedelta(hours=1)), ASKED)
         first = credentials.get_frozen_credentials()
-        assert (first.access_key, first.secret_key, first.token) == ("ASIA000000000001", "secret-1", "token-1")
+        keys = (first.access_key, first.secret_key, first.token)
+        assert keys == ("ASIA000000000001", "secret-1", "token-1")
         assert credentials.get_frozen_credentials() == first
         answers.assert_no_pending_responses()
 
@@ -53,7 +55,7 @@ def test_a_session_that_is_about_to_end_is_renewed() -> None:
 
 def test_clients_of_a_role_have_credentials_that_are_its_own() -> None:
     here = Endpoints({"us-east-1": "http://127.0.0.1:1"}, "http://127.0.0.1:3")
-    client = Aws(here, role_arn=ROLE).dynamodb("us-east-1")
+    client: Any = Aws(here, role_arn=ROLE).dynamodb("us-east-1")
     assert client.meta.endpoint_url == "http://127.0.0.1:1"
     assert client._request_signer._credentials.method == "assume-role"
 
