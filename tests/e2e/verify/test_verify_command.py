@@ -20,6 +20,19 @@ def test_a_fresh_deployment_was_verified_and_says_so(deployment: "Deployment") -
     assert said["verified"]["FAIL"] == said["verified"]["ERROR"] == 0
 
 
+def test_what_a_deployment_was_proven_with_is_gone(deployment: "Deployment") -> None:
+    payments = json.loads(deployment.deployed.stdout)["payments"]
+    assert len(payments) == 2
+    for role in ("primary", "secondary"):
+        for payment in payments:
+            left = deployment.client("dynamodb", role).query(
+                TableName=deployment.output("dynamodb_table_name", role),
+                KeyConditionExpression="payment_id = :id",
+                ExpressionAttributeValues={":id": {"S": payment["payment_id"]}},
+            )
+            assert left["Items"] == []
+
+
 def test_it_passes_and_its_json_is_that_of_check(deployment: "Deployment", tmp_path: "Path") -> None:
     summary = tmp_path / "summary.md"
     deployment.project.environ["GITHUB_STEP_SUMMARY"] = str(summary)
