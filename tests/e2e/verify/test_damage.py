@@ -1,6 +1,8 @@
 """One kind of damage at a time: `verify` names exactly the probe of it, and what follows from it."""
 
+import io
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from payinfra.checks.probes.results import ProbeResult, VerifyRequest
 from payinfra.checks.probes.verify import verify
 from payinfra.checks.verdicts import Kind
 from payinfra.local.faults import RegionBlackout, ReplicationPause
+from payinfra.naming import STATUS_INDEX
 from payinfra.outputs import DeclaredRegion, Outputs
 
 if TYPE_CHECKING:
@@ -101,18 +104,97 @@ def api_key_disabled(at: Broken) -> Iterator[None]:
     set_to("true")
 
 
-# A new version starts cold, which the health page may feel.
-@damages("LIVE-FN-001", "LIVE-API-002", *PAYING)
-def less_memory(at: Broken) -> Iterator[None]:
+def other_version(at: Broken, change: Callable[[], object], back: Callable[[], object]) -> Iterator[None]:
+    """The API calls a version of the function that has the change."""
     client, name, alias = at.client("lambda"), at.declared.function.name, at.declared.function.alias
     before = client.get_alias(FunctionName=name, Name=alias)["FunctionVersion"]
-    client.update_function_configuration(FunctionName=name, MemorySize=256)
+    change()
     version = client.publish_version(FunctionName=name)["Version"]
     client.update_alias(FunctionName=name, Name=alias, FunctionVersion=version)
     yield
     client.update_alias(FunctionName=name, Name=alias, FunctionVersion=before)
-    client.update_function_configuration(FunctionName=name, MemorySize=at.declared.function.memory_mb)
+    back()
     client.delete_function(FunctionName=name, Qualifier=version)
+
+
+def other_configuration(at: Broken, **changed: object) -> Iterator[None]:
+    client, name = at.client("lambda"), at.declared.function.name
+    found = client.get_function_configuration(FunctionName=name)
+
+    def configure(**fields: object) -> None:
+        client.update_function_configuration(FunctionName=name, **fields)
+
+    return other_version(
+        at, lambda: configure(**changed), lambda: configure(**{field: found[field] for field in changed})
+    )
+
+
+# A new version starts cold, which the health page may feel.
+COLD = "LIVE-API-002"
+
+
+@damages("LIVE-FN-001", COLD, *PAYING)
+def less_memory(at: Broken) -> Iterator[None]:
+    return other_configuration(at, MemorySize=256)
+
+
+@damages("LIVE-LOG-002", COLD, *PAYING)
+def nothing_is_logged(at: Broken) -> Iterator[None]:
+    found = at.client("lambda").get_function_configuration(FunctionName=at.declared.function.name)
+    variables = found["Environment"]["Variables"]
+    return other_configuration(at, Environment={"Variables": {**variables, "LOG_LEVEL": "CRITICAL"}})
+
+
+@damages("LIVE-API-002", "LIVE-FN-001", "LIVE-R53-002", "LIVE-R53-006", *RINGING, *PAYING)
+def no_handler(at: Broken) -> Iterator[None]:
+    return other_configuration(at, Handler="payments.handler.nothing")
+
+
+@damages("LIVE-FN-003", COLD, *PAYING)
+def other_code(at: Broken) -> Iterator[None]:
+    """The same files in a zip with a comment: it does the same, and is not what was deployed."""
+    client, name = at.client("lambda"), at.declared.function.name
+    work = at.deployment.project.folder / ".payinfra" / "local" / at.deployment.env
+    (deployed,) = work.glob("synth/stacks/*/payments.zip")
+    changed = io.BytesIO(deployed.read_bytes())
+    with zipfile.ZipFile(changed, "a") as archive:
+        archive.comment = b"changed"
+
+    def ship(content: bytes) -> None:
+        client.update_function_code(FunctionName=name, ZipFile=content)
+
+    return other_version(at, lambda: ship(changed.getvalue()), lambda: ship(deployed.read_bytes()))
+
+
+@damages("LIVE-DDB-002")
+def another_table_key(at: Broken) -> Iterator[None]:
+    def set_to(key: str) -> None:
+        at.client("dynamodb").update_table(
+            TableName=at.out("dynamodb_table_name"),
+            SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key},
+        )
+
+    set_to(at.declared.keys.application)
+    yield
+    set_to(at.declared.keys.data)
+
+
+@damages("LIVE-DDB-004")
+def index_deleted(at: Broken) -> Iterator[None]:
+    client, table = at.client("dynamodb"), at.out("dynamodb_table_name")
+    found = client.describe_table(TableName=table)["Table"]
+    (status,) = (one for one in found["GlobalSecondaryIndexes"] if one["IndexName"] == STATUS_INDEX)
+
+    def update(change: dict[str, Any]) -> None:
+        client.update_table(
+            TableName=table,
+            AttributeDefinitions=found["AttributeDefinitions"],
+            GlobalSecondaryIndexUpdates=[change],
+        )
+
+    update({"Delete": {"IndexName": STATUS_INDEX}})
+    yield
+    update({"Create": {part: status[part] for part in ("IndexName", "KeySchema", "Projection")}})
 
 
 @damages("LIVE-DDB-003")
@@ -143,22 +225,38 @@ def replication_paused(at: Broken) -> Iterator[None]:
     at.deployment.control.clear()
 
 
-@damages("LIVE-R53-003")
-def record_kept_longer(at: Broken) -> Iterator[None]:
+def record_changed(at: Broken, output: str, identifier: str, **changed: object) -> Iterator[None]:
     client, zone = at.client("route53"), at.deployment.outputs["hosted_zone_id"]
-    name, region = at.deployment.outputs["latency_domain"], at.deployment.region(ROLE)
+    name = at.deployment.outputs[output]
+    found = client.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    (before,) = (one for one in found if one["Name"] == f"{name}." and one.get("SetIdentifier") == identifier)
 
-    def set_to(ttl: int) -> None:
-        found = client.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
-        record = next(
-            one for one in found if one["Name"] == f"{name}." and one.get("SetIdentifier") == region
-        )
-        change = {"Action": "UPSERT", "ResourceRecordSet": {**record, "TTL": ttl}}
+    def set_to(record: dict[str, Any]) -> None:
+        change = {"Action": "UPSERT", "ResourceRecordSet": record}
         client.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [change]})
 
-    set_to(59)
+    set_to({**before, **changed})
     yield
-    set_to(at.outputs.declared.dns.ttl_s)
+    set_to(before)
+
+
+@damages("LIVE-R53-003")
+def record_kept_longer(at: Broken) -> Iterator[None]:
+    return record_changed(at, "latency_domain", at.deployment.region(ROLE), TTL=59)
+
+
+@damages("LIVE-R53-004", "LIVE-R53-003")
+def failover_name_leads_to_the_secondary(at: Broken) -> Iterator[None]:
+    dns, host = at.outputs.declared.dns, at.declared.api.execute_host
+    records = [{"Value": host}]
+    return record_changed(at, "failover_domain", dns.set_identifiers[0], ResourceRecords=records)
+
+
+@damages("LIVE-R53-006", "LIVE-R53-003", "LIVE-R53-004")
+def failover_name_leads_nowhere(at: Broken) -> Iterator[None]:
+    dns, region = at.outputs.declared.dns, at.deployment.region(ROLE)
+    records = [{"Value": f"nothing123.execute-api.{region}.amazonaws.com"}]
+    return record_changed(at, "failover_domain", dns.set_identifiers[0], ResourceRecords=records)
 
 
 @damages("LIVE-S3-001", "LIVE-S3-007")
