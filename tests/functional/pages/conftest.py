@@ -25,9 +25,13 @@ Install one and run the tests again:
 or name the program of a Chromium that is there: PAYINFRA_TEST_BROWSER=/path/to/chromium"""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium with a profile of its own, new and empty. Who has none is told how to get one."""
+    """Chromium with a profile of its own, new and empty. Who has none is told how to get one.
+
+    Not longer than a file: as long as Playwright works, its thread has a running event loop, and nobody else
+    may run one there.
+    """
     named = os.environ.get("PAYINFRA_TEST_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as playwright:
         started = _started(playwright, named)
