@@ -11,8 +11,8 @@ PYTHONS := python3.11 python3.12 python3
 # Where every process of a measured run, whatever its folder, leaves what it covered.
 export COVERAGE_FILE := $(CURDIR)/.coverage
 
-# Files of tests side by side: each keeps its own fixtures.
-SIDE_BY_SIDE := -n 2 --dist loadfile
+# Files of tests side by side, in their order: each keeps its own fixtures.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Bytecode that is kept makes every start of the tool several times faster.
 unexport PYTHONDONTWRITEBYTECODE

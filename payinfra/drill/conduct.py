@@ -16,7 +16,7 @@ from payinfra.checks.probes.gateway import api_key
 from payinfra.checks.probes.model import Live, NotYet
 from payinfra.checks.probes.names import name_servers, record_type
 from payinfra.checks.probes.results import VerifyRequest
-from payinfra.checks.probes.verify import around
+from payinfra.checks.probes.verify import CONNECT_S, READ_S, around
 from payinfra.checks.verdicts import Severity
 from payinfra.drill import ledger, reckoning, refusals, replicas, resolving, scenarios, watch, watchdog
 from payinfra.drill.clock import RealClock, Stop
@@ -214,8 +214,10 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
 
 
 def _hands(place: Place, account: str) -> Hands:
+    """What changes the environment. It tries again by itself: its clients need not."""
     within_s = WITHIN_S if place.on_aws else EMBEDDED_WITHIN_S
-    return RealHands(place.aws, place.control, within_s=within_s, account=account)
+    brief = replace(place.aws, connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=1)
+    return RealHands(brief, place.control, within_s=within_s, account=account)
 
 
 def _restore(

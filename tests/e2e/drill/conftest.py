@@ -84,6 +84,8 @@ class Stage:
 def stage(deployment: Deployment) -> Iterator[Stage]:
     """The place, which must be after a test as it was before."""
     found = Stage(deployment)
+    if found.ringing():  # for what other tests have done
+        found.calm()
     before = found.situation()
     yield found
     assert found.situation() == before
