@@ -11,6 +11,7 @@ from payinfra.local.corrections import (
     iam,
     route53,
     s3,
+    streams,
     tagging,
 )
 from payinfra.local.emulator import Emulator
@@ -35,6 +36,7 @@ def install(emulator: Emulator) -> None:
         iam,
         route53,
         s3,
+        streams,
         tagging,
         authorization,
     ):

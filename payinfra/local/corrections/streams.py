@@ -1,0 +1,41 @@
+"""What reads a table's stream, when the stream is another one than it was."""
+
+from collections.abc import Callable
+from typing import Any
+
+from payinfra.local.emulator import Emulator
+
+
+def install(emulator: Emulator) -> None:
+    """Makes the correction."""
+    functions, dynamodb = emulator.service("lambda_svc"), emulator.service("dynamodb")
+    emulator.replace(
+        dynamodb,
+        "stream_start_position",
+        readers_begin_with_the_stream(
+            dynamodb.stream_start_position, dynamodb.stream_end_position, lambda: functions
+        ),
+    )
+
+
+def readers_begin_with_the_stream(
+    start: Callable[..., int], end: Callable[..., int], functions: Callable[[], Any]
+) -> Callable[..., int]:
+    """AWS: a stream that is switched on again is a new one, and its readers begin at its beginning.
+
+    ministack counts records, forgets them with the stream and at a restart, but not the readers' count: they
+    would wait until as many have come again.
+    """
+
+    def position(table: str, **scope: Any) -> int:
+        first = start(table, **scope)
+        last, module = end(table, **scope), functions()
+        with module._dynamodb_stream_positions_lock:
+            for mapping in tuple(module._esms.values()):
+                source, reader = str(mapping.get("EventSourceArn", "")), mapping["UUID"]
+                read = module._dynamodb_stream_positions.get(reader)
+                if f":table/{table}/stream/" in source and read is not None and read > last:
+                    module._dynamodb_stream_positions[reader] = first
+        return first
+
+    return position
