@@ -28,10 +28,14 @@ DELEGATED = DeclaredDns("pay.example", True, 60, "/payments", "/health", ("p", "
 
 def place(folder: Path, world: World | None = None, found: Outputs | None = None) -> Place:
     nobody: Any = None
-    world = world or World()
-    aws = WorldAws.of()
-    aws.world = world
-    return Place("local", found or outputs(), aws, world.control(), folder, nobody)
+    there = world or World()
+
+    class Here(WorldAws):
+        """Also with other time-outs it is this world's."""
+
+        world = there
+
+    return Place("local", found or outputs(), Here(), there.control(), folder, nobody)
 
 
 def begun(folder: Path, drill: str = "20260102T030405Z-abcd") -> Journal:
