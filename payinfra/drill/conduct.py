@@ -262,7 +262,7 @@ def _world(drill: Prepared, live: Live, book: ledger.Ledger, journal: Journal, a
         hands=hands,
         generator=LoadGenerator(_load(drill, live, book)),
         steady=lambda: _unsteady(place.verify(VerifyRequest())),
-        healthy=lambda: watch.concluded_healthy(live.aws, other, check),
+        healthy=watch.Conclusion(live.aws, other, check, live.declared.health.threshold).healthy,
         signs=_signpost(drill, live, lost).ask,
         restore=lambda: _restore(place, journal, hands, drill.recorder.mark, armed=armed, spare=paced),
         caught_up=lambda: _caught_up(live),

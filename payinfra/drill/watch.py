@@ -84,26 +84,61 @@ class Eye(Generic[Seen]):
 # -- Route 53's conclusion ---------------------------------------------------------------------------------
 
 
-def concluded_healthy(aws: Aws, through: str, health_check_id: str) -> bool:
-    """What Route 53 makes of a health check: its checkers' majority, and what the check's own switches say.
+@dataclass
+class _Opinion:
+    """What one checker makes of the endpoint: its mind changes after `threshold` results that contradict."""
 
-    The checkers report what they see of the endpoint; a disabled check counts as healthy, and an inverted one
-    as the contrary of what it would be.
+    healthy: bool = True
+    contradictions: int = 0
+    last: object = None
+
+    def take(self, checked: object, ok: bool, threshold: int) -> None:
+        if checked == self.last:
+            return
+        self.last = checked
+        self.contradictions = 0 if ok == self.healthy else self.contradictions + 1
+        if self.contradictions >= threshold:
+            self.healthy, self.contradictions = ok, 0
+
+
+@dataclass
+class Conclusion:
+    """What Route 53 makes of a health check, found out from what it says of its checkers.
+
+    The reports are each checker's latest result; what follows from several in a row is nowhere to be read, so
+    they are followed here by Route 53's own rule. A disabled check counts as healthy, and an inverted one as
+    the contrary of what it would be. Whoever begins to look begins in the steady state: all are content.
 
     Args:
         through: the region whose client is used; Route 53 itself is global.
-
-    Raises:
-        ClientError, BotoCoreError: Route 53 does not say.
+        threshold: results in a row that change a checker's mind.
     """
-    client = aws.route53(through)
-    config = client.get_health_check(HealthCheckId=health_check_id)["HealthCheck"]["HealthCheckConfig"]
-    found = client.get_health_check_status(HealthCheckId=health_check_id)["HealthCheckObservations"]
-    statuses = [one.get("StatusReport", {}).get("Status", "") for one in found]
-    good = sum(status.startswith("Success") for status in statuses)
-    # Who reports nothing yet has not found out anything: Route 53 takes a new check for healthy.
-    content = not statuses or good / len(statuses) > HEALTHY_SHARE
-    return (config.get("Disabled", False) or content) != config.get("Inverted", False)
+
+    aws: Aws
+    through: str
+    health_check_id: str
+    threshold: int
+    _opinions: dict[tuple[str, str], _Opinion] = field(default_factory=dict)
+
+    def healthy(self) -> bool:
+        """What it is now.
+
+        Raises:
+            ClientError, BotoCoreError: Route 53 does not say.
+        """
+        client = self.aws.route53(self.through)
+        check = client.get_health_check(HealthCheckId=self.health_check_id)["HealthCheck"]
+        config = check["HealthCheckConfig"]
+        found = client.get_health_check_status(HealthCheckId=self.health_check_id)
+        for one in found["HealthCheckObservations"]:
+            report = one.get("StatusReport", {})
+            checker = (one.get("Region", ""), one.get("IPAddress", ""))
+            opinion = self._opinions.setdefault(checker, _Opinion())
+            good = report.get("Status", "").startswith("Success")
+            opinion.take(report.get("CheckedTime"), good, self.threshold)
+        opinions = self._opinions.values()
+        content = not opinions or sum(one.healthy for one in opinions) / len(opinions) > HEALTHY_SHARE
+        return (config.get("Disabled", False) or content) != config.get("Inverted", False)
 
 
 # -- the name servers --------------------------------------------------------------------------------------

@@ -9,13 +9,13 @@ import pytest
 
 from payinfra.checks.probes.dns import DnsAnswer, NameServer
 from payinfra.drill.watch import (
+    Conclusion,
     Eye,
     HealthPage,
     Saying,
     Signpost,
     address_in,
     all_lead_to,
-    concluded_healthy,
     none_leads_to,
     region_of_answer,
 )
@@ -102,18 +102,28 @@ def test_an_eye_that_was_never_open_shuts() -> None:
 # -- Route 53's conclusion ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass
 class FakeRoute53:
-    """One health check."""
+    """One health check; `statuses` is what each checker found the last time it asked, at `asked`."""
 
     config: dict[str, object]
     statuses: list[str]
+    asked: int = 0
 
     def get_health_check(self, **_call: str) -> dict[str, object]:
         return {"HealthCheck": {"HealthCheckConfig": self.config}}
 
     def get_health_check_status(self, **_call: str) -> dict[str, object]:
-        return {"HealthCheckObservations": [{"StatusReport": {"Status": status}} for status in self.statuses]}
+        return {
+            "HealthCheckObservations": [
+                {
+                    "Region": "us-east-1",
+                    "IPAddress": f"192.0.2.{number}",
+                    "StatusReport": {"Status": status, "CheckedTime": self.asked},
+                }
+                for number, status in enumerate(self.statuses)
+            ]
+        }
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,33 @@ class FakeAws:
 
 
 GOOD, BAD = "Success: HTTP Status Code 200", "Failure: Connection timed out"
+
+
+def concluded(route53: FakeRoute53, results: int) -> list[bool]:
+    """What is concluded after each of so many results of every checker, each seen twice."""
+    aws: Any = FakeAws(route53)
+    conclusion = Conclusion(aws, WEST, "check", threshold=3)
+    found = []
+    for route53.asked in range(results):
+        conclusion.healthy()
+        found.append(conclusion.healthy())
+    assert set(aws.asked) == {WEST}
+    return found
+
+
+def test_checkers_change_their_minds_after_the_threshold_and_not_at_once() -> None:
+    assert concluded(FakeRoute53({}, [BAD] * 8), 4) == [True, True, False, False]
+
+
+def test_checkers_come_back_after_the_threshold_too() -> None:
+    route53 = FakeRoute53({}, [BAD] * 8)
+    aws: Any = FakeAws(route53)
+    conclusion = Conclusion(aws, WEST, "check", threshold=3)
+    found = []
+    for route53.asked in range(7):
+        route53.statuses = [BAD if route53.asked < 3 else GOOD] * 8
+        found.append(conclusion.healthy())
+    assert found == [True, True, False, False, False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -148,9 +185,7 @@ GOOD, BAD = "Success: HTTP Status Code 200", "Failure: Connection timed out"
 def test_route_53_concludes_from_its_checkers_and_the_checks_switches(
     config: dict[str, object], statuses: list[str], healthy: bool
 ) -> None:
-    aws: Any = FakeAws(FakeRoute53(config, statuses))
-    assert concluded_healthy(aws, WEST, "check") is healthy
-    assert aws.asked == [WEST]
+    assert concluded(FakeRoute53(config, statuses), 3)[-1] is healthy
 
 
 # -- the name servers --------------------------------------------------------------------------------------
