@@ -1,6 +1,7 @@
 """The one Terraform stack: two regions, and what is global between them."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from cdktf import (
     LocalBackend,
@@ -56,6 +57,8 @@ from payinfra.stacks.routing import (
     set_identifier,
 )
 from payinfra.stacks.service import CodeProps
+
+T = TypeVar("T")
 
 TERRAFORM_VERSION = ">= 1.10.0"
 """The first with S3's own lock file."""
@@ -177,15 +180,16 @@ class PaymentStack(TerraformStack):
             if settings.role_arn is None
             else [AwsProviderAssumeRole(role_arn=settings.role_arn, session_name=SESSION_NAME)]
         )
-        if endpoints is None:
-            return AwsProvider(
-                self,
-                f"aws-{alias}",
-                alias=alias,
-                region=region,
-                default_tags=default_tags,
-                assume_role=assume_role,
-            )
+
+        def embedded(value: T) -> T | None:
+            """What only the embedded AWS wants: None is left to the provider, and not synthesized."""
+            return None if endpoints is None else value
+
+        urls = (
+            {}
+            if endpoints is None
+            else {binding: endpoints.url(service, region) for binding, service in _LOCAL_SERVICES.items()}
+        )
         return AwsProvider(
             self,
             f"aws-{alias}",
@@ -193,21 +197,14 @@ class PaymentStack(TerraformStack):
             region=region,
             default_tags=default_tags,
             assume_role=assume_role,
-            access_key=LOCAL_ACCESS_KEY,
-            secret_key=LOCAL_ACCESS_KEY,
-            skip_credentials_validation=True,
-            skip_metadata_api_check="true",
-            s3_use_path_style=True,
+            access_key=embedded(LOCAL_ACCESS_KEY),
+            secret_key=embedded(LOCAL_ACCESS_KEY),
+            skip_credentials_validation=embedded(True),
+            skip_metadata_api_check=embedded("true"),
+            s3_use_path_style=embedded(True),
             # An embedded AWS that is gone does not come back by itself; the default, 25, takes minutes.
-            max_retries=4,
-            endpoints=[
-                AwsProviderEndpoints(
-                    **{
-                        binding: endpoints.url(service, region)
-                        for binding, service in _LOCAL_SERVICES.items()
-                    }
-                )
-            ],
+            max_retries=embedded(4),
+            endpoints=embedded([AwsProviderEndpoints(**urls)]),
         )
 
     def _region(self, id_: str, provider: AwsProvider, regions: tuple[str, ...]) -> Region:
