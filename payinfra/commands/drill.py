@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from payinfra.commands.edges import YesOption, needs_a_person, stderr, stdout, to_job_summary
+from payinfra.commands.edges import YesOption, needs_a_person, session, stderr, stdout, to_job_summary
 from payinfra.drill.model import DrillRequest, Scenario
 from payinfra.errors import GateFailed, Interrupted, NotRestored, UsageProblem
 from payinfra.formats import FORMAT_VARIABLE, DrillFormat
@@ -111,8 +111,6 @@ def failover_drill(
 ) -> None:
     """Lose a region on purpose, measure it, lose no payment, and put everything back."""
     from payinfra.drill.clock import Stop
-    from payinfra.pipeline import Pipeline
-    from payinfra.report.progress import watching
 
     files = tuple((file, format_of(file)) for file in report or ())
     if not (dry_run or restore):
@@ -128,8 +126,8 @@ def failover_drill(
         in_a_row=in_a_row,
         time_scale=time_scale,
     )
-    with watching(stderr()) as watch:
-        place = Pipeline(settings, watch.emit).place()
+    with session(settings) as view:
+        place = view.pipeline.place()
     if restore:
         _restore(place, fmt)
         return
@@ -212,7 +210,7 @@ def _hand_out(
     rendering.write(stdout(), found, fmt)
     to_job_summary(rendering.text(found, DrillFormat.MARKDOWN))
     if not found.restoration.left:
-        rendering.write_reports(folder, found)
+        rendering.write_pages(folder, found)
         for file, how in files:
             rendering.write_file(file, found, how)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payinfra.checks.outcome import Outcome
-from payinfra.checks.probes.dns import DnspythonDns
+from payinfra.checks.probes.dns import DnspythonDns, NameServer
 from payinfra.checks.probes.gateway import api_key
 from payinfra.checks.probes.model import Live, NotYet
 from payinfra.checks.probes.names import name_servers, record_type
@@ -63,6 +63,7 @@ EMBEDDED_WITHIN_S = 15.0
 RETRIES = refusals.ATTEMPTS_A_PAYMENT - 1.0
 
 Say = Callable[[str], None]
+Servers = tuple[NameServer, ...]
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,6 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
                 journal=journal,
                 clock=drill.clock,
                 stop=drill.stop,
-                tell=tell,
                 recorder=drill.recorder,
             ).run()
         clean = True
@@ -255,24 +255,24 @@ def _world(drill: Prepared, live: Live, book: ledger.Ledger, journal: Journal, a
     def paced(mutation: Mutation) -> bool:
         return isinstance(mutation, SetTimeScale)
 
+    servers = live.dns.servers(name_servers(live))
     return World(
         lost=lost,
         other=other,
         mutations=drill.mutations,
         hands=hands,
-        generator=LoadGenerator(_load(drill, live, book)),
+        generator=LoadGenerator(_load(drill, live, servers, book)),
         steady=lambda: _unsteady(place.verify(VerifyRequest())),
         healthy=watch.Conclusion(live.aws, other, check, live.declared.health.threshold).healthy,
-        signs=_signpost(drill, live, lost).ask,
+        signs=_signpost(drill, live, servers, lost).ask,
         restore=lambda: _restore(place, journal, hands, drill.recorder.mark, armed=armed, spare=paced),
         caught_up=lambda: _caught_up(live),
         reckon=lambda: _reckon(place, drill.folder, book),
     )
 
 
-def _load(drill: Prepared, live: Live, book: ledger.Ledger) -> Plan:
+def _load(drill: Prepared, live: Live, servers: Servers, book: ledger.Ledger) -> Plan:
     place, request = drill.place, drill.request
-    servers = live.dns.servers(name_servers(live))
     routes: list[resolving.Route] = [
         resolving.by_name(live.aws, place.outputs, live.declared, live.dns, servers)
     ]
@@ -294,7 +294,7 @@ def _load(drill: Prepared, live: Live, book: ledger.Ledger) -> Plan:
     )
 
 
-def _signpost(drill: Prepared, live: Live, lost: str) -> watch.Signpost:
+def _signpost(drill: Prepared, live: Live, servers: Servers, lost: str) -> watch.Signpost:
     """The failover name; where the standby is lost, the latency name, as a client near the standby asks."""
     outputs, dns, name = drill.place.outputs, live.dns, drill.place.outputs.failover_domain
     if drill.request.reverse:
@@ -304,7 +304,7 @@ def _signpost(drill: Prepared, live: Live, lost: str) -> watch.Signpost:
         dns = DnspythonDns(embedded, on_behalf_of=near)
     return watch.Signpost(
         dns=dns,
-        servers=live.dns.servers(name_servers(live)),
+        servers=servers,
         name=name,
         kind=record_type(live),
         region_of=watch.region_of_answer(live, name),

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from payinfra.drill import figures
 from payinfra.drill.clock import Clock, Stop
 from payinfra.drill.guard import ERROR_WINDOW_S, BrokenOff, Guard, at_most
+from payinfra.drill.hands import Hands
 from payinfra.drill.journal import Journal
 from payinfra.drill.load import LoadSnapshot
 from payinfra.drill.model import (
@@ -24,7 +25,6 @@ from payinfra.drill.model import (
     Recovery,
     Restoration,
     Snapshot,
-    Tell,
 )
 from payinfra.drill.mutations import Mutation, describe
 from payinfra.drill.prediction import Prediction
@@ -67,14 +67,6 @@ class Generator(Protocol):
 
     def stop(self, grace_s: float) -> None:
         """Begin no new payment; try those without an answer again for `grace_s` seconds."""
-        ...
-
-
-class Hands(Protocol):
-    """What makes a fault."""
-
-    def do(self, mutation: Mutation) -> None:
-        """Make it."""
         ...
 
 
@@ -123,8 +115,7 @@ class Drill:
 
     Args:
         stop: asked for the end by a signal.
-        tell: told of everything that happens.
-        recorder: has the phases before this one, which prepared it.
+        recorder: has the phases before this one, which prepared it, and tells of everything that happens.
         eye: makes what looks at the world; in threads of their own unless a test wants otherwise.
     """
 
@@ -135,7 +126,6 @@ class Drill:
     journal: Journal
     clock: Clock
     stop: Stop
-    tell: Tell
     recorder: Recorder
     eye: Callable[..., Eye[Any]] = Eye
     _injected_s: float | None = None
@@ -205,8 +195,7 @@ class Drill:
             began_s=self.clock.elapsed(),
             window_s=ERROR_WINDOW_S,
             error_share=lambda window_s: generator.error_share(other, window_s),
-            last_beat_s=lambda: generator.snapshot().beat_s,
-            broken=lambda: generator.snapshot().broken,
+            load=generator.snapshot,
         )
 
     def _lose(self, guard: Guard, health: Eye[bool], signs: Eye[tuple[Saying, ...]]) -> None:
@@ -375,7 +364,7 @@ class Drill:
             return
         self._told_s = now
         seen = self.world.generator.snapshot()
-        self.tell(Snapshot(now, seen.by_region, seen.failures, seen.in_flight, self._leads_to))
+        self.recorder.tell(Snapshot(now, seen.by_region, seen.failures, seen.in_flight, self._leads_to))
 
     def _health_changed(self, _at_s: float, healthy: bool) -> None:
         self.recorder.mark(f"Route 53 finds {self.world.lost} {'healthy' if healthy else 'unhealthy'}")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from payinfra.drill.clock import Clock, Stop
+from payinfra.drill.tally import LoadSnapshot
 
 LATE_FACTOR = 2.0
 """A phase, and the drill, may take this many times what was predicted …"""
@@ -37,8 +38,7 @@ class Guard:
         whole_s: how long the drill should take from its first payment on.
         began_s: when that was sent.
         error_share: of the other region's answers over so many seconds, 0 to 1; None where there are none.
-        last_beat_s: when the load last did anything.
-        broken: why it ended by itself; empty where it did not.
+        load: how the load stands.
     """
 
     other: str
@@ -48,8 +48,7 @@ class Guard:
     began_s: float
     window_s: float
     error_share: Callable[[float], float | None]
-    last_beat_s: Callable[[], float]
-    broken: Callable[[], str]
+    load: Callable[[], LoadSnapshot]
     _erring_since: float | None = None
 
     def check(self) -> None:
@@ -60,10 +59,11 @@ class Guard:
         """
         if self.stop.wanted:
             raise BrokenOff(f"The drill was interrupted ({self.stop.reason}).")
-        if broken := self.broken():
-            raise BrokenOff(f"The load broke: {broken}.")
+        load = self.load()
+        if load.broken:
+            raise BrokenOff(f"The load broke: {load.broken}.")
         now = self.clock.elapsed()
-        if now - self.last_beat_s() > HEARTBEAT_S:
+        if now - load.beat_s > HEARTBEAT_S:
             raise BrokenOff(f"The load has sent nothing for {HEARTBEAT_S:.0f} s: the drill was blind.")
         if now - self.began_s > at_most(self.whole_s):
             took = f"{now - self.began_s:.0f} s"

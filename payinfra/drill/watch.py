@@ -15,11 +15,9 @@ from payinfra.aws import Aws
 from payinfra.checks.probes.dns import Dns, NameServer
 from payinfra.checks.probes.http import TIMEOUT_S
 from payinfra.checks.probes.model import Live
+from payinfra.checks.probes.names import HEALTHY_SHARE
 from payinfra.correlation import user_agent
 from payinfra.drill.clock import Clock
-
-HEALTHY_SHARE = 0.18
-"""A health check is healthy while more than this share of its checkers says so (Route 53 developer guide)."""
 
 Seen = TypeVar("Seen")
 

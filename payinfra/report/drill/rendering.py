@@ -75,7 +75,12 @@ def write_reports(folder: Path, report: DrillReport) -> tuple[Path, ...]:
     Raises:
         UsageProblem: the folder cannot be made or written.
     """
-    written = [reports.save(report, folder)]
+    return (reports.save(report, folder), *write_pages(folder, report))
+
+
+def write_pages(folder: Path, report: DrillReport) -> tuple[Path, ...]:
+    """Leave report.md and report.html in a drill's folder. Raises as `write_reports` does."""
+    written = []
     for how, name in ((DrillFormat.MARKDOWN, "report.md"), (DrillFormat.HTML, "report.html")):
         write_file(folder / name, report, how)
         written.append(folder / name)

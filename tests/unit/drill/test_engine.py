@@ -294,7 +294,6 @@ def drill(
             journal=journal,
             clock=world,
             stop=world.stop,
-            tell=told.append,
             recorder=Recorder(world, told.append),
             eye=LookingWhenAsked,
         ).run()

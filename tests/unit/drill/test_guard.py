@@ -2,25 +2,18 @@
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
 from payinfra.drill.clock import RealClock, Stop
 from payinfra.drill.guard import BrokenOff, Guard, at_most
+from payinfra.drill.tally import LoadSnapshot
+from tests.support.clocks import SetClock
 
 
-@dataclass
-class SetClock:
-    """A clock that says what it is told to say."""
-
-    at: float = 10.0
-
-    def elapsed(self) -> float:
-        return self.at
-
-    def wait(self, seconds: float) -> None:
-        self.at += seconds
+def load(beat_s: float, broken: str = "") -> LoadSnapshot:
+    return LoadSnapshot(0, 0, {}, 0, 0, {}, beat_s, broken)
 
 
 def guard(
@@ -34,8 +27,7 @@ def guard(
         began_s=0.0,
         window_s=10.0,
         error_share=lambda _window_s: share,
-        last_beat_s=lambda: at if beat is None else beat,
-        broken=lambda: "",
+        load=lambda: load(at if beat is None else beat),
     )
 
 
@@ -58,7 +50,7 @@ def test_the_other_region_errs_and_goes_on_erring() -> None:
         guard(),
         clock=clock,
         error_share=lambda _window_s: shares[clock.at],
-        last_beat_s=clock.elapsed,
+        load=lambda: load(clock.at),
     )
     for clock.at in (0.0, 5.0):
         erring.check()
@@ -73,7 +65,7 @@ def test_one_error_is_no_trend() -> None:
         guard(),
         clock=clock,
         error_share=lambda _window_s: shares[clock.at],
-        last_beat_s=clock.elapsed,
+        load=lambda: load(clock.at),
     )
     for clock.at in shares:
         erring.check()
@@ -87,7 +79,7 @@ def test_the_load_is_dead() -> None:
 
 def test_the_load_has_broken() -> None:
     with pytest.raises(BrokenOff, match=r"The load broke: OSError\('disk full'\)\."):
-        replace(guard(), broken=lambda: "OSError('disk full')").check()
+        replace(guard(), load=lambda: load(10.0, "OSError('disk full')")).check()
 
 
 def test_it_takes_more_than_twice_as_long() -> None:

@@ -20,22 +20,10 @@ from payinfra.drill.watch import (
     region_of_answer,
 )
 from payinfra.outputs import DeclaredDns
+from tests.support.clocks import SetClock
 from tests.unit.probes.conftest import declared_region
 
 EAST, WEST = "us-east-1", "us-west-2"
-
-
-@dataclass
-class SetClock:
-    """A clock that says what it is told to say."""
-
-    at: float = 0.0
-
-    def elapsed(self) -> float:
-        return self.at
-
-    def wait(self, seconds: float) -> None:
-        self.at += seconds
 
 
 @dataclass
