@@ -1,6 +1,7 @@
 """The workflows are well formed, safe by others' judgement and ours, and ask for commands that exist."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tests.functional.ci.conftest import (
     GITLAB,
     ROOT,
     TEMPLATE,
+    TOOLS,
     WORKFLOWS,
     Script,
     read,
@@ -36,6 +38,37 @@ def test_zizmor_would_find_something(tmp_path: Path) -> None:
     path = tmp_path / "bad.yml"
     path.write_text(REUSABLE.read_text().replace("workflow_call:", "pull_request_target:\n  workflow_call:"))
     assert tool("zizmor", "--offline", "--quiet", "--no-progress", path).returncode != 0
+
+
+MISTAKES = {
+    "unexpected key": ("timeout-minutes: 15", "timeout-minute: 15"),
+    "is not allowed here": ("PAYINFRA_ENV: pr${{ github.event.number }}", "PAYINFRA_ENV: ${{ env.HOME }}"),
+    "is not defined": ("steps.payinfra.outputs.comment", "steps.payinfar.outputs.comment"),
+    "needs job": ("needs: check", "needs: chekc"),
+    "is unknown": ("runs-on: ubuntu-24.04", "runs-on: ubuntu-2404"),
+}
+"""Mistakes that GitHub would tell of only when the workflow runs, and some of them not even then."""
+
+
+def actionlint(*files: Path) -> subprocess.CompletedProcess[str]:
+    return tool("actionlint", "-no-color", "-oneline", f"-shellcheck={TOOLS / 'shellcheck'}", *files)
+
+
+def test_actionlint_finds_nothing(filled: Path) -> None:
+    done = actionlint(*WORKFLOWS, filled)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("said", MISTAKES)
+def test_actionlint_would_find_something(tmp_path: Path, said: str) -> None:
+    right, wrong = MISTAKES[said]
+    text = REUSABLE.read_text()
+    assert right in text
+    path = tmp_path / "bad.yml"
+    path.write_text(text.replace(right, wrong))
+    done = actionlint(path)
+    assert done.returncode == 1
+    assert said in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, TEMPLATE], ids=lambda path: str(path.relative_to(ROOT)))
