@@ -56,12 +56,12 @@ def domain_is_available(request: Request, response: Response, region: str) -> Re
 def install(emulator: Emulator) -> None:
     """Makes the corrections that reach into the service."""
     gateway = emulator.service("apigateway_v1")
-    emulator.replace(gateway, "_update_api_key", key_is_enabled_or_not(gateway._update_api_key))
+    for update, types in TYPES.items():
+        emulator.replace(gateway, update, patches_keep_types(getattr(gateway, update), types))
     emulator.replace(gateway, "_tag_v1_resource", later_tags_are_described(gateway, gateway._tag_v1_resource))
     emulator.replace(
         gateway, "_untag_v1_resource", later_tags_are_described(gateway, gateway._untag_v1_resource)
     )
-    emulator.replace(gateway, "_update_usage_plan", limits_are_numbers(gateway._update_usage_plan))
     emulator.replace(gateway, "_create_api_key", empty_key_value_asks_for_one(gateway._create_api_key))
     emulator.replace(
         gateway, "_create_base_path_mapping", empty_base_path_is_the_root(gateway._create_base_path_mapping)
@@ -111,41 +111,42 @@ def later_tags_are_described(
     return change
 
 
-NUMBERS: Mapping[str, type[int] | type[float]] = {
-    "/quota/limit": int,
-    "/quota/offset": int,
-    "/throttle/burstLimit": int,
-    "/throttle/rateLimit": float,
+def _truth(text: object) -> bool:
+    return str(text).lower() == "true"
+
+
+Reader = Callable[[Any], object]
+TYPES: Mapping[str, Mapping[str, Reader]] = {
+    "_update_api_key": {"/enabled": _truth},
+    "_update_integration": {"/timeoutInMillis": int, "/tlsConfig/insecureSkipVerification": _truth},
+    "_update_method": {"/apiKeyRequired": _truth, "/requestParameters/.+": _truth},
+    "_update_rest_api": {"/disableExecuteApiEndpoint": _truth, "/minimumCompressionSize": int},
+    "_update_stage": {"/canarySettings/percentTraffic": float, "/canarySettings/useStageCache": _truth},
+    "_update_usage_plan": {
+        "/quota/(limit|offset)": int,
+        "/throttle/burstLimit": int,
+        "/throttle/rateLimit": float,
+    },
 }
-"""Those of a usage plan's limits that its description has as numbers, by their path in a patch."""
+"""What a description has as a number or a truth, by the patterns of its paths in a patch (API Gateway API
+reference, "PatchOperation"). The other settings of a stage, and a validator's, ministack reads by itself."""
 
 
-def limits_are_numbers(original: Callable[[str, Shown], Answer]) -> Callable[[str, Shown], Answer]:
-    """AWS: a patch's values are text, and a usage plan's limits are numbers all the same."""
+def patches_keep_types(original: Callable[..., Answer], types: Mapping[str, Reader]) -> Callable[..., Answer]:
+    """AWS: a patch's values are text, and what is a number or a truth stays one all the same."""
 
-    def update(plan: str, wanted: Shown) -> Answer:
-        operations = [
-            {**operation, "value": NUMBERS[operation["path"]](operation["value"])}
-            if operation.get("path") in NUMBERS and "value" in operation
-            else operation
-            for operation in wanted.get("patchOperations", ())
-        ]
-        return original(plan, {**wanted, "patchOperations": operations})
+    def typed(operation: Shown) -> Shown:
+        path = str(operation.get("path", ""))
+        readers = (read for pattern, read in types.items() if re.fullmatch(pattern, path))
+        read = next(readers, None)
+        return (
+            {**operation, "value": read(operation["value"])} if read and "value" in operation else operation
+        )
 
-    return update
-
-
-def key_is_enabled_or_not(original: Callable[[str, Shown], Answer]) -> Callable[[str, Shown], Answer]:
-    """AWS: a patch's values are text, and an API key's `enabled` is true or false all the same."""
-
-    def update(key_id: str, wanted: Shown) -> Answer:
-        operations = [
-            {**one, "value": str(one.get("value")).lower() == "true"}
-            if one.get("path") == "/enabled"
-            else one
-            for one in wanted.get("patchOperations", ())
-        ]
-        return original(key_id, {**wanted, "patchOperations": operations})
+    def update(*named: Any) -> Answer:
+        *names, wanted = named
+        operations = [typed(one) for one in wanted.get("patchOperations", ())]
+        return original(*names, {**wanted, "patchOperations": operations})
 
     return update
 

@@ -2,6 +2,7 @@
 
 from payinfra.local.app import AnswerCorrection
 from payinfra.local.corrections import (
+    api_deployments,
     api_gateway,
     authorization,
     cloudwatch,
@@ -28,6 +29,7 @@ ANSWERS: tuple[AnswerCorrection, ...] = (
 def install(emulator: Emulator) -> None:
     """Makes those that reach into a service."""
     for service in (
+        api_deployments,
         api_gateway,
         cloudwatch,
         cold_starts,
