@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from payinfra import tools
-from payinfra.checks.api import CheckRequest, run_checks
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.results import VerifyRequest
 from payinfra.checks.verdicts import Severity
@@ -62,16 +61,7 @@ def check(
         ToolFailed: synthesis failed.
     """
     synthesized = synth(settings, emit=emit, toolbox=toolbox)
-    return run_checks(
-        CheckRequest(
-            manifests=(synthesized.folder / "cdk.tf.json",),
-            env=settings.env,
-            protected=settings.protected,
-            select=tuple(select),
-            ignore=tuple(skip),
-            waivers=waivers,
-        )
-    )
+    return tools.check(settings, synthesized.folder, select=select, ignore=skip, waivers=waivers)
 
 
 def plan(

@@ -1,7 +1,7 @@
 """What the pipeline works with: slow or outside things, behind one seam that tests fill with their own."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -147,8 +147,15 @@ def terraform(settings: Settings, folder: Path, emit: Emit) -> "Terraform":
     )
 
 
-def check(settings: Settings, folder: Path) -> "Outcome":
-    """Judge the synthesized stack against the policy."""
+def check(
+    settings: Settings,
+    folder: Path,
+    *,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    waivers: Path | None = None,
+) -> "Outcome":
+    """Judge the synthesized stack against the policy; see `CheckRequest`."""
     from payinfra.checks.api import CheckRequest, run_checks
 
     return run_checks(
@@ -156,7 +163,9 @@ def check(settings: Settings, folder: Path) -> "Outcome":
             manifests=(folder / "cdk.tf.json",),
             env=settings.env,
             protected=settings.protected,
-            ephemeral=settings.ephemeral_patterns,
+            select=tuple(select),
+            ignore=tuple(ignore),
+            waivers=waivers,
         )
     )
 

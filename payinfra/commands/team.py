@@ -15,6 +15,8 @@ from payinfra.options import ACCOUNT, STACK, with_settings
 if TYPE_CHECKING:
     from payinfra.aws import Aws
     from payinfra.environments.model import Census
+    from payinfra.outputs import Outputs
+    from payinfra.rotation.keys import Keys
     from payinfra.settings import Settings
 
 app = typer.Typer()
@@ -93,7 +95,6 @@ def rotate_key(
     fmt: FormatOption = Format.TABLE,
 ) -> None:
     """Give the API another key without an outage: both are valid until --finish removes the former one."""
-    from payinfra import tools
     from payinfra.lock import exclusive
     from payinfra.report import rotation as report
     from payinfra.rotation import rotating
@@ -104,14 +105,13 @@ def rotate_key(
     if show:
         with session(settings) as view:
             outputs = view.pipeline.outputs()
-        keys = Keys(outputs, tools.aws(settings, tools.local_addresses(settings)))
-        report.rotation(stdout(), keys.look(), settings, fmt)
+        report.rotation(stdout(), _keys(settings, outputs).look(), settings, fmt)
         return
     needs_a_person(yes, "rotate-key")
     with session(settings) as view:
         if finish:
             outputs = view.pipeline.outputs()
-            keys = Keys(outputs, tools.aws(settings, tools.local_addresses(settings)))
+            keys = _keys(settings, outputs)
             view.agree(yes, "Remove the former API key? Clients that still use it are refused.")
             with exclusive(settings.work_dir, "rotate-key"):
                 removed = rotating.finish(outputs, keys)
@@ -121,6 +121,14 @@ def rotate_key(
         with view.pipeline.bench("rotate-key") as bench:
             rotation = rotating.begin(bench, Keys(bench.outputs, bench.aws))
     report.rotation(stdout(), rotation, settings, fmt)
+
+
+def _keys(settings: "Settings", outputs: "Outputs") -> "Keys":
+    """The API keys of what stands. Starts nothing."""
+    from payinfra import tools
+    from payinfra.rotation.keys import Keys
+
+    return Keys(outputs, tools.aws(settings, tools.local_addresses(settings)))
 
 
 def _census(settings: "Settings") -> "tuple[Aws, Census]":

@@ -56,10 +56,11 @@ def judge(
     count = alarm["EvaluationPeriods"]
     needed = alarm.get("DatapointsToAlarm") or count
     name = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
+    aged = [(age(point["Timestamp"]), point) for point in points]
     known: list[bool] = []
     missing = 0
     for place in range(count):
-        within = [point for point in points if 0 <= age(point["Timestamp"]) - place * period < period]
+        within = [point for ago, point in aged if 0 <= ago - place * period < period]
         value = statistic(within, name) if within else None
         if value is None:
             missing += 1

@@ -13,13 +13,13 @@ def install(emulator: Emulator) -> None:
         dynamodb,
         "stream_start_position",
         readers_begin_with_the_stream(
-            dynamodb.stream_start_position, dynamodb.stream_end_position, lambda: functions
+            dynamodb.stream_start_position, dynamodb.stream_end_position, functions
         ),
     )
 
 
 def readers_begin_with_the_stream(
-    start: Callable[..., int], end: Callable[..., int], functions: Callable[[], Any]
+    start: Callable[..., int], end: Callable[..., int], functions: Any
 ) -> Callable[..., int]:
     """AWS: a stream that is switched on again is a new one, and its readers begin at its beginning.
 
@@ -28,14 +28,13 @@ def readers_begin_with_the_stream(
     """
 
     def position(table: str, **scope: Any) -> int:
-        first = start(table, **scope)
-        last, module = end(table, **scope), functions()
+        first, last = start(table, **scope), end(table, **scope)
         # Without the lock of the positions: whoever asks may hold it, and each step here is one of its own.
-        for mapping in tuple(module._esms.values()):
+        for mapping in tuple(functions._esms.values()):
             source, reader = str(mapping.get("EventSourceArn", "")), mapping["UUID"]
-            read = module._dynamodb_stream_positions.get(reader)
+            read = functions._dynamodb_stream_positions.get(reader)
             if f":table/{table}/stream/" in source and read is not None and read > last:
-                module._dynamodb_stream_positions[reader] = first
+                functions._dynamodb_stream_positions[reader] = first
         return first
 
     return position

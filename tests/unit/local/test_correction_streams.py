@@ -33,7 +33,7 @@ def test_a_reader_beyond_the_end_is_one_of_a_stream_that_is_gone(
             "queue": {"UUID": "queue"},
         },
     )
-    position = readers_begin_with_the_stream(lambda _table: 5, lambda _table: 12, lambda: functions)
+    position = readers_begin_with_the_stream(lambda _table: 5, lambda _table: 12, functions)
     with functions._dynamodb_stream_positions_lock:  # as whoever makes a mapping holds it
         assert position("payments") == 5
     assert functions._dynamodb_stream_positions == after
