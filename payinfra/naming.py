@@ -206,6 +206,17 @@ class Names:
         return f"payinfra/{self.stack}/terraform.tfstate"
 
 
+def canary_domain(failover_domain: str, run: str) -> str:
+    """The record with which one run of the probes tries the zone. It is below a name of the environment's,
+    and no client asks for it.
+
+    Args:
+        failover_domain: the environment's name that follows the healthy region.
+        run: the run's id; `*` for every run's.
+    """
+    return f"{run}.payinfra-canary.{failover_domain}"
+
+
 def state_replica(bucket: str) -> str:
     """The bucket in the other region that a state bucket is copied to."""
     return f"{bucket}-replica"

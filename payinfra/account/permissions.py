@@ -387,7 +387,8 @@ OPERATIONS: Mapping[Operation, Needs] = {
         Target.TOPICS: _of("sns", "GetTopicAttributes", "ListSubscriptionsByTopic"),
         Target.PARAMETERS: ("ssm:GetParameter",),
         Target.HEALTH_CHECKS: _of("route53", "GetHealthCheck", "GetHealthCheckStatus"),
-        Target.ZONES: _of("route53", "GetHostedZone", "ListResourceRecordSets"),
+        Target.RECORDS: ("route53:ChangeResourceRecordSets",),
+        Target.ZONES: _of("route53", "GetChange", "GetHostedZone", "ListResourceRecordSets"),
         Target.WITHOUT_RESOURCE: (
             *_of("cloudwatch", "DescribeAlarms", "GetMetricData"),
             "logs:DescribeLogGroups",

@@ -17,6 +17,7 @@ from payinfra.naming import (
     STATE_KEY_ALIAS,
     KeyPurpose,
     Parameter,
+    canary_domain,
 )
 
 
@@ -137,9 +138,11 @@ def _zones(reach: Reach) -> Limits:
 
 
 def _records(reach: Reach) -> Limits:
-    """The names that may be written, and the names with which a certificate proves its domain."""
+    """The names that may be written, and below them those with which a certificate proves its domain and a
+    probe tries the zone."""
     served = (reach.names.failover_domain(reach.domain), reach.names.latency_domain(reach.domain))
-    names = (*served, *(f"*.{name}" for name in served if reach.domain))
+    below = [f"*.{name}" for name in served] if reach.domain else [canary_domain(served[0], "*")]
+    names = (*served, *below)
     return Limits(
         (f"arn:aws:route53:::hostedzone/{reach.hosted_zone_id or '*'}",),
         {"ForAllValues:StringLike": {"route53:ChangeResourceRecordSetsNormalizedRecordNames": names}},

@@ -4,18 +4,30 @@ A payment's audit object stays: nobody edits an audit trail, and it expires with
 """
 
 import contextlib
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payinfra import canary
 from payinfra.canary import CANARY
+from payinfra.checks.probes.failures import code_of
 from payinfra.checks.probes.model import Live, Site
-from payinfra.naming import CUSTOMER_INDEX
+from payinfra.naming import CUSTOMER_INDEX, canary_domain
+
+if TYPE_CHECKING:
+    from mypy_boto3_route53.literals import ChangeActionType
+    from mypy_boto3_route53.type_defs import (
+        ResourceRecordSetOutputTypeDef,
+        ResourceRecordSetTypeDef,
+        ResourceRecordSetUnionTypeDef,
+    )
 
 AMOUNT = 1
 LEFT_OVER_AFTER = timedelta(minutes=10)
@@ -63,23 +75,32 @@ def remove_payment(live: Live, site: Site, payment_id: str) -> None:
     canary.remove(live.aws.dynamodb(site.region), site.outputs.dynamodb_table_name, payment_id)
 
 
-def remove_left_over(live: Live) -> None:
+def remove_left_over(live: Live, within_s: float = SWEEP_S) -> None:
     """Remove what this run has left, and runs that were killed, as far as the regions let it.
 
-    A region that does not answer is not waited for longer than SWEEP_S seconds.
+    What does not answer is not waited for longer than `within_s` seconds.
     """
-    sweeps = [Thread(target=_sweep, args=(live, site), daemon=True) for site in live.sites]
+    sweeps = [Thread(target=_sweep, args=(sweep,), daemon=True) for sweep in _sweeps(live)]
     for sweep in sweeps:
         sweep.start()
+    ends = time.monotonic() + within_s
     for sweep in sweeps:
-        sweep.join(SWEEP_S)
+        sweep.join(max(0.0, ends - time.monotonic()))
 
 
-def _sweep(live: Live, site: Site) -> None:
+def _sweeps(live: Live) -> tuple[Callable[[], None], ...]:
+    return (*(partial(_remove_left_in, live, site) for site in live.sites), partial(remove_records, live))
+
+
+def _sweep(sweep: Callable[[], None]) -> None:
     with contextlib.suppress(ClientError, BotoCoreError):
-        for payment_id in left_over_payments(live, site):
-            remove_payment(live, site, payment_id)
-        remove_left_over_objects(live, site)
+        sweep()
+
+
+def _remove_left_in(live: Live, site: Site) -> None:
+    for payment_id in left_over_payments(live, site):
+        remove_payment(live, site, payment_id)
+    remove_left_over_objects(live, site)
 
 
 def left_over_payments(live: Live, site: Site) -> tuple[str, ...]:
@@ -90,12 +111,14 @@ def left_over_payments(live: Live, site: Site) -> tuple[str, ...]:
         KeyConditionExpression="customer_id = :customer",
         ExpressionAttributeValues={":customer": {"S": customer(live)}},
     )
-    mine, before = milliseconds(live.began), milliseconds(live.began - LEFT_OVER_AFTER)
     return tuple(
-        item["payment_id"]["S"]
-        for item in found["Items"]
-        if int(item["timestamp"]["N"]) == mine or int(item["timestamp"]["N"]) < before
+        item["payment_id"]["S"] for item in found["Items"] if _is_left_over(live, int(item["timestamp"]["N"]))
     )
+
+
+def _is_left_over(live: Live, written_ms: int) -> bool:
+    """Whether a canary that was written then is this run's, or a run's that cannot go on any more."""
+    return written_ms == milliseconds(live.began) or written_ms < milliseconds(live.began - LEFT_OVER_AFTER)
 
 
 def milliseconds(moment: datetime) -> int:
@@ -138,3 +161,67 @@ def item(live: Live, site: Site) -> dict[str, dict[str, str]]:
         "canary": {"S": live.run},
         "customer_id": {"S": customer(live)},
     }
+
+
+RECORD_TTL_S = 60
+
+
+def record(live: Live) -> "ResourceRecordSetTypeDef":
+    """A record that no client asks for: it says whose it is, and when its run began."""
+    said = f"{CANARY} {live.outputs.environment_suffix} {live.run} {milliseconds(live.began)}"
+    return {
+        "Name": canary_domain(live.outputs.failover_domain, live.run),
+        "Type": "TXT",
+        "TTL": RECORD_TTL_S,
+        "ResourceRecords": [{"Value": f'"{said}"'}],
+    }
+
+
+def change_record(live: Live, action: "ChangeActionType", record: "ResourceRecordSetUnionTypeDef") -> str:
+    """Write or delete a record of the zone; the id of the change."""
+    answer = live.aws.route53(live.outputs.primary_region).change_resource_record_sets(
+        HostedZoneId=live.outputs.hosted_zone_id,
+        ChangeBatch={
+            "Comment": f"A canary of payinfra, in environment {live.outputs.environment_suffix}",
+            "Changes": [{"Action": action, "ResourceRecordSet": record}],
+        },
+    )
+    return answer["ChangeInfo"]["Id"]
+
+
+def remove_record(live: Live, record: "ResourceRecordSetUnionTypeDef") -> None:
+    """Delete a record of the zone, unless it is gone."""
+    try:
+        change_record(live, "DELETE", record)
+    except ClientError as error:
+        if code_of(error) != "InvalidChangeBatch":
+            raise
+
+
+def remove_records(live: Live, *, of_every_run: bool = False) -> None:
+    """Delete the zone's canaries of this run, and of runs that cannot go on any more.
+
+    Args:
+        of_every_run: however new: no run will come any more.
+    """
+    # Route 53 lists names from the right, so that what is below a name comes right after it.
+    below = canary_domain(live.outputs.failover_domain, "").removeprefix(".")
+    listed = live.aws.route53(live.outputs.primary_region).list_resource_record_sets(
+        HostedZoneId=live.outputs.hosted_zone_id, StartRecordName=below
+    )
+    for found in listed["ResourceRecordSets"]:
+        if not found["Name"].rstrip(".").endswith(below):
+            return
+        written_ms = _written(live, found)
+        if written_ms is not None and (of_every_run or _is_left_over(live, written_ms)):
+            remove_record(live, found)
+
+
+def _written(live: Live, found: "ResourceRecordSetOutputTypeDef") -> int | None:
+    """When the run began that wrote a record, in milliseconds since 1970; None where it is no canary."""
+    said = [one["Value"].strip('"').split() for one in found.get("ResourceRecords", [])]
+    match said:
+        case [[mark, env, _run, written]] if (mark, env) == (CANARY, live.outputs.environment_suffix):
+            return int(written) if written.isdigit() else None
+        case _:
+            return None

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from payinfra.checks.probes import canaries
-from payinfra.checks.probes.dns import DnsAnswer
+from payinfra.checks.probes.dns import DnsAnswer, NameServer
 from payinfra.checks.probes.gateway import api_key
 from payinfra.checks.probes.model import (
     Live,
@@ -21,7 +21,7 @@ from payinfra.checks.probes.model import (
 )
 
 if TYPE_CHECKING:
-    from mypy_boto3_route53.type_defs import ResourceRecordSetOutputTypeDef
+    from mypy_boto3_route53.type_defs import ResourceRecordSetOutputTypeDef, ResourceRecordSetTypeDef
 
 HEALTHY_SHARE = 0.18
 """A health check is healthy while more than this share of checkers says so (Route 53 developer guide)."""
@@ -250,6 +250,53 @@ def _target(live: Live, name: str) -> str:
     if not answer.data:
         raise NotYet(f"{name} has no answer ({answer.code})")
     return answer.data[0]
+
+
+@paired(
+    "LIVE-R53-007",
+    title="A change of the zone is INSYNC and reaches its name servers",
+    severity=Severity.HIGH,
+    risk="What is changed in the zone, to move clients by hand say, does not reach them.",
+    fix="See whether AWS reports trouble with Route 53, or names below the failover name are delegated.",
+    # Most changes are INSYNC within a minute (Route 53 API reference, GetChange).
+    within_s=150,
+)
+def a_change_reaches_the_name_servers(live: Live) -> Verdicts:
+    """Route 53: ChangeResourceRecordSets, GetChange; DNS: every name server of the zone."""
+    client, record = live.aws.route53(live.outputs.primary_region), canaries.record(live)
+    change = canaries.change_record(live, "UPSERT", record)
+    asked = live.patience.clock()
+    try:
+
+        def insync() -> float:
+            status = client.get_change(Id=change)["ChangeInfo"]["Status"]
+            if status != "INSYNC":
+                raise NotYet(f"the change is {status}")
+            return live.patience.clock() - asked
+
+        took_s = live.patience.poll(insync)
+        servers = live.dns.servers(name_servers(live))
+        live.patience.poll(lambda: _have(live, servers, record))
+    finally:
+        live.patience.poll(lambda: canaries.remove_record(live, record))
+    return Verdict.passed(f"INSYNC after {took_s:.1f} s, and known to {len(servers)} name servers")
+
+
+def _have(live: Live, servers: Sequence[NameServer], record: "ResourceRecordSetTypeDef") -> None:
+    """Nothing where each server gives the record as it was written.
+
+    Raises:
+        NotYet: one of them does not.
+    """
+    name, wanted = record["Name"], tuple(one["Value"] for one in record.get("ResourceRecords", []))
+    answers = [(server, live.dns.ask(server, name, "TXT")) for server in servers]
+    faults = [
+        f"{server} gives {', '.join(answer.data) or 'nothing'} for {name} ({answer.code})"
+        for server, answer in answers
+        if answer.data != wanted
+    ]
+    if faults:
+        raise NotYet("; ".join(faults))
 
 
 @regional(

@@ -77,11 +77,25 @@ def verify(outputs: Outputs, aws: Aws, request: VerifyRequest) -> Outcome:
     known = load()
     chosen = choose([probe.rule.id for probe in known], request.only, request.skip)
     with around(outputs, aws) as live:
-        results = run(
-            [probe for probe in known if probe.rule.id in chosen.ids],
-            live,
-            deadline_s=request.deadline_s,
-            tell=request.tell,
-        )
-        canaries.remove_left_over(live)
+        try:
+            results = run(
+                [probe for probe in known if probe.rule.id in chosen.ids],
+                live,
+                deadline_s=request.deadline_s,
+                tell=request.tell,
+            )
+        finally:  # somebody who interrupts it leaves no canary either
+            canaries.remove_left_over(live)
     return outcome(results, chosen.ignored)
+
+
+def forget_zone(outputs: Outputs, aws: Aws) -> None:
+    """Remove every canary that runs have left in a zone which is not the environment's own.
+
+    Raises:
+        ClientError, BotoCoreError: the zone cannot be reached, or refuses.
+        EnvironmentUnusable: the outputs are of another version.
+    """
+    if outputs.declared.dns.delegated:
+        with around(outputs, aws) as live:
+            canaries.remove_records(live, of_every_run=True)

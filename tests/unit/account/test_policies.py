@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -18,6 +19,7 @@ from payinfra.naming import (
     DRILL_SCHEDULER_ROLE,
     STATE_REPLICATION_ROLE,
     Names,
+    canary_domain,
 )
 from payinfra.settings import ENV_MAX, REGIONS
 from payinfra.stacks.policies import Statement
@@ -231,7 +233,24 @@ def test_records_are_written_under_the_environments_names_only() -> None:
     assert own["route53:ChangeResourceRecordSetsNormalizedRecordNames"] == (
         "failover.payment-pr1.internal",
         "latency.payment-pr1.internal",
+        "*.payinfra-canary.failover.payment-pr1.internal",
     )
+
+
+@pytest.mark.parametrize("reach", REACHES.values(), ids=REACHES)
+def test_the_canary_of_a_run_is_among_the_names_that_may_be_written(reach: Reach) -> None:
+    mine = canary_domain(Names("pr1").failover_domain(reach.domain), "run1")
+    others = canary_domain(Names("pr2").failover_domain("elsewhere.example.com"), "run1")
+    names = by_sid(replace(reach, env="pr1"))["Records"].condition["ForAllValues:StringLike"]
+    (patterns,) = names.values()
+    assert any(fnmatchcase(mine, pattern) for pattern in patterns)
+    assert not any(fnmatchcase(others, pattern) for pattern in patterns)
+
+
+def test_probes_alone_may_write_their_canary_and_follow_its_change() -> None:
+    found = {one.target: one.actions for one in permissions((), (Operation.VERIFY,))}
+    assert found[Target.RECORDS] == ("route53:ChangeResourceRecordSets",)
+    assert "route53:GetChange" in found[Target.ZONES]
 
 
 def test_a_permission_comes_from_the_types_and_operations_that_are_asked_for() -> None:

@@ -228,6 +228,7 @@ class World:
     health: dict[str, Any] = field(default_factory=dict)
     health_status: int = 200
     dns_answers: dict[str, DnsAnswer] = field(default_factory=dict)
+    written_records: dict[str, dict[str, Any]] = field(default_factory=dict)
     resolved: dict[str, DnsAnswer] = field(default_factory=dict)
     days_left: int = 200
 
@@ -260,8 +261,11 @@ class World:
         assert names == ("ns-1.example",)
         return (NameServer("192.0.2.1"),)
 
-    def dns_ask(self, _server: NameServer, name: str, _kind: str) -> DnsAnswer:
-        return self.dns_answers[name]
+    def dns_ask(self, _server: NameServer, name: str, kind: str) -> DnsAnswer:
+        if kind != "TXT" or name in self.dns_answers:
+            return self.dns_answers[name]
+        values = tuple(one["Value"] for one in self.written_records[name]["ResourceRecords"])
+        return DnsAnswer("NOERROR", values, 60)
 
     # -- how tests use it ------------------------------------------------------------------------
 
@@ -392,7 +396,19 @@ def healthy_answers(world_of: Callable[[], World]) -> dict[tuple[str, str], Repl
         del world_of().objects[region, call["Key"]]
         return {}
 
-    def records(_region: str, _call: Call) -> Any:
+    def change_records(_region: str, call: Call) -> Any:
+        (change,) = call["ChangeBatch"]["Changes"]
+        name, written = change["ResourceRecordSet"]["Name"].rstrip("."), world_of().written_records
+        if change["Action"] == "UPSERT":
+            written[name] = change["ResourceRecordSet"]
+        elif written.pop(name, None) is None:
+            raise error("InvalidChangeBatch", "it was not found", "ChangeResourceRecordSets")
+        return {"ChangeInfo": {"Id": "C1", "Status": "PENDING"}}
+
+    def records(_region: str, call: Call) -> Any:
+        if "StartRecordName" in call:
+            found = [{**one, "Name": f"{name}."} for name, one in world_of().written_records.items()]
+            return {"ResourceRecordSets": [*found, record(LATENCY, EAST)]}
         return {
             "ResourceRecordSets": [
                 {"Name": "payment-demo.internal.", "Type": "NS"},
@@ -515,6 +531,8 @@ def healthy_answers(world_of: Callable[[], World]) -> dict[tuple[str, str], Repl
             lambda _region: {"HealthCheckObservations": [observation("Success: HTTP 200")] * 8}
         ),
         ("route53", "list_resource_record_sets"): records,
+        ("route53", "change_resource_record_sets"): change_records,
+        ("route53", "get_change"): fixed(lambda _region: {"ChangeInfo": {"Id": "C1", "Status": "INSYNC"}}),
         ("route53", "get_hosted_zone"): fixed(
             lambda _region: {"DelegationSet": {"NameServers": ["ns-1.example"]}}
         ),

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event
+from time import monotonic
 
 import pytest
+from botocore.exceptions import ClientError
 
 from payinfra.checks.probes import canaries
-from tests.unit.probes.conftest import EAST, NOW, WEST, World, declared, error
+from tests.unit.probes.conftest import EAST, FAILOVER, NOW, WEST, World, declared, error
 
 CUSTOMER = {"S": "payinfra-canary-demo"}
 
@@ -74,6 +77,65 @@ def test_locked_objects_are_left_to_expire(world: World) -> None:
     world.objects = {(EAST, "canary/demo/old"): {}}
     canaries.remove_left_over(replace(world.live(), began=NOW + timedelta(hours=1)))
     assert world.objects
+
+
+def record(world: World, run: str, minutes_ago: float) -> str:
+    """A killed run's record; its name."""
+    live = replace(world.live(), run=run, began=NOW - timedelta(minutes=minutes_ago))
+    left = canaries.record(live)
+    world.written_records[left["Name"]] = dict(left)
+    return left["Name"]
+
+
+def test_a_record_carries_environment_and_run_and_is_below_the_environments_name(world: World) -> None:
+    left = canaries.record(world.live())
+    assert left["Name"] == f"run1.payinfra-canary.{FAILOVER}"
+    assert left["ResourceRecords"] == [
+        {"Value": f'"payinfra-canary demo run1 {canaries.milliseconds(NOW)}"'},
+    ]
+
+
+def test_records_of_this_run_and_of_killed_runs_are_removed(world: World) -> None:
+    record(world, "killed", 11)
+    record(world, "run1", 0)
+    going_on = record(world, "going-on", 2)
+    canaries.remove_left_over(world.live())
+    assert set(world.written_records) == {going_on}
+    canaries.remove_records(world.live(), of_every_run=True)
+    assert world.written_records == {}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[], ['"something else"'], ['"payinfra-canary prod run 0"'], ['"payinfra-canary demo run soon"']],
+)
+def test_a_record_that_is_no_canary_of_the_environment_stays(world: World, values: list[str]) -> None:
+    name = f"x.payinfra-canary.{FAILOVER}"
+    world.written_records = {name: {"Name": name, "ResourceRecords": [{"Value": one} for one in values]}}
+    canaries.remove_records(world.live(), of_every_run=True)
+    assert set(world.written_records) == {name}
+
+
+def test_a_record_that_is_gone_already_need_not_be_removed(world: World) -> None:
+    canaries.remove_record(world.live(), canaries.record(world.live()))
+    world.say("route53", "change_resource_record_sets", error("AccessDenied"))
+    with pytest.raises(ClientError):
+        canaries.remove_record(world.live(), canaries.record(world.live()))
+
+
+def test_what_never_answers_is_not_waited_for(world: World) -> None:
+    held = Event()
+
+    def hangs(_region: str, _call: object) -> None:
+        held.wait(30)
+        raise error("InternalError")
+
+    for service, operation in (("dynamodb", "query"), ("route53", "list_resource_record_sets")):
+        world.answers[service, operation] = hangs
+    began = monotonic()
+    canaries.remove_left_over(world.live(), within_s=0.2)
+    held.set()
+    assert 0.2 <= monotonic() - began < 2
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "InternalError"])

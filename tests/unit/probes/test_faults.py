@@ -11,6 +11,7 @@ import pytest
 from payinfra.checks.probes.dns import DnsAnswer
 from payinfra.checks.probes.verify import load
 from payinfra.checks.verdicts import Kind
+from payinfra.naming import canary_domain
 from tests.unit.probes.conftest import (
     EAST,
     FAILOVER,
@@ -181,6 +182,7 @@ def subscribed(*subscriptions: dict[str, str]) -> Change:
     return both(EMAIL, says("sns", "list_subscriptions_by_topic", {"Subscriptions": list(subscriptions)}))
 
 
+CANARY_RECORD = canary_domain(FAILOVER, "run1")
 METHODS = {"*/*": {"throttlingRateLimit": 1.0, "throttlingBurstLimit": 200, "dataTraceEnabled": True}}
 DOMAIN = ("apigateway", "get_domain_name")
 ENCRYPTION = "get_bucket_encryption"
@@ -334,6 +336,20 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         FAIL,
         f"{LATENCY} has no answer (SERVFAIL)",
     ),
+    ("LIVE-R53-007", has("route53", "get_change", ChangeInfo={"Status": "PENDING"}), FAIL, "is PENDING"),
+    (
+        "LIVE-R53-007",
+        lambda world: world.dns_answers.update({CANARY_RECORD: DnsAnswer("NXDOMAIN", (), 0)}),
+        FAIL,
+        f"192.0.2.1 gives nothing for {CANARY_RECORD} (NXDOMAIN)",
+    ),
+    (
+        "LIVE-R53-007",
+        lambda world: world.dns_answers.update({CANARY_RECORD: DnsAnswer("NOERROR", ('"another"',), 60)}),
+        FAIL,
+        '192.0.2.1 gives "another"',
+    ),
+    ("LIVE-R53-007", both(DELEGATED, on_aws), PASS, "and known to 1 name servers"),
     ("LIVE-R53-005", DELEGATED, NONE, "nobody delegates a zone to the embedded AWS"),
     ("LIVE-R53-006", DELEGATED, NONE, "ports tell them apart"),
     ("LIVE-R53-006", both(DELEGATED, on_aws), PASS, f"{FAILOVER} by us-east-1"),
@@ -489,3 +505,7 @@ def test_a_canary_is_removed_even_where_the_probe_fails(world: World) -> None:
     world.say("s3", "list_object_versions", {})
     world.result("LIVE-DDB-006")
     assert world.items == {}
+    world.change("route53", "get_change", ChangeInfo={"Status": "PENDING"})
+    world.result("LIVE-R53-007")
+    assert ("route53", "change_resource_record_sets", EAST) in world.calls
+    assert world.written_records == {}

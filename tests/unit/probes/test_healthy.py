@@ -14,7 +14,7 @@ def test_a_healthy_environment_passes_every_probe(world: "World") -> None:
 
 def test_it_leaves_no_canary_behind(world: "World") -> None:
     world.failing()
-    assert (world.items, world.objects) == ({}, {})
+    assert (world.items, world.objects, world.written_records) == ({}, {}, {})
 
 
 def test_on_aws_it_passes_as_well(world: "World") -> None:
