@@ -29,6 +29,7 @@ from payinfra.lock import exclusive
 from payinfra.outputs import Outputs
 from payinfra.proof import Proof
 from payinfra.results import ChecksFailed, Deployed, Destroyed, ProbesFailed, Synthesized, headline
+from payinfra.rotation.strays import StrayKeys
 from payinfra.settings import Settings
 from payinfra.status import Status, gather
 from payinfra.terraform import ChangeAction, Import, OutputValue, Plan, Terraform, guard, losses
@@ -180,7 +181,7 @@ class Pipeline:
         return Deployed(plan, outputs, proofs, verified, time.monotonic() - began)
 
     def destroy(self, confirm: Confirm) -> Destroyed:
-        """Delete every resource of the environment.
+        """Delete every resource of the environment, and the API keys of a rotation that did not end.
 
         Raises:
             GateFailed: the person said no.
@@ -192,8 +193,9 @@ class Pipeline:
             endpoints = self._surroundings()
             terraform = self._initialised(self._synth(endpoints, unprotected))
             recovery = self._recovery(terraform, endpoints)
+            strays = self.toolbox.strays(self.settings, endpoints)
             plan = self._plan(terraform, self._plan_file, destroy=True)
-            if plan.has_changes or recovery.journal.was_cut_off:
+            if plan.has_changes or recovery.journal.was_cut_off or self._names_strays(strays):
                 if not confirm(plan):
                     raise GateFailed("Nothing was destroyed: the plan was not confirmed.")
                 if self.settings.protected:
@@ -205,6 +207,8 @@ class Pipeline:
                         break
                     rest = self._plan(terraform, self._plan_file, destroy=True)
                     self._apply_plan(terraform, rest, "destroy")
+                if removed := strays.remove():
+                    self.emit(Notice(f"Removed what a rotation had left: {', '.join(map(str, removed))}."))
             self._forget_outputs()
         return Destroyed(plan, time.monotonic() - began)
 
@@ -452,6 +456,13 @@ class Pipeline:
             proofs = self.toolbox.prove(outputs, tools.aws(self.settings, endpoints))
             stage.detail = "a payment through each region, read back in the other"
         return proofs
+
+    def _names_strays(self, strays: StrayKeys) -> bool:
+        """Whether an earlier destruction left API keys behind, which are named before anybody is asked."""
+        left = strays.look()
+        if left:
+            self.emit(Notice(f"A rotation left API keys that open nothing: {', '.join(map(str, left))}."))
+        return bool(left)
 
     def _verify(self, outputs: Outputs, endpoints: Endpoints | None, request: VerifyRequest) -> Outcome:
         with self._stage("verify") as stage:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from payinfra.local.control import Control
     from payinfra.outputs import Outputs
     from payinfra.proof import Proof
+    from payinfra.rotation.strays import StrayKeys
     from payinfra.terraform import Terraform
 
 SERVER_FOLDER = Path("local") / ".server"
@@ -51,6 +52,13 @@ def control(settings: Settings) -> "Control | None":
     return Control.of(server_folder(settings))
 
 
+def strays(settings: Settings, endpoints: Endpoints | None) -> "StrayKeys":
+    """The API keys that a destruction would leave behind."""
+    from payinfra.rotation.strays import StrayKeys
+
+    return StrayKeys(aws(settings, endpoints), settings.env, settings.regions)
+
+
 @dataclass(frozen=True)
 class Toolbox:
     """The real thing for each step, or a test's."""
@@ -67,6 +75,7 @@ class Toolbox:
     preflight: Callable[[Settings], str] = preflight
     aws: Callable[[Settings, Endpoints | None], Aws] = aws
     control: Callable[[Settings], "Control | None"] = control
+    strays: Callable[[Settings, Endpoints | None], "StrayKeys"] = strays
 
 
 def account(settings: Settings) -> str:

@@ -21,6 +21,7 @@ from payinfra.correlation import user_agent
 from payinfra.errors import EnvironmentUnusable, GateFailed
 from payinfra.naming import Names
 from payinfra.outputs import DeclaredRegion, Outputs, RegionOutputs
+from payinfra.rotation.listing import api_keys, joined
 from payinfra.rotation.model import ClientKey, RegionKeys, Rotation
 
 if TYPE_CHECKING:
@@ -121,13 +122,11 @@ class Keys:
 
     def _look(self, region: RegionOutputs) -> RegionKeys:
         names = Names(self.outputs.environment_suffix)
-        pages = self._gateway(region.region).get_paginator("get_api_keys")
         found: dict[str, list[ClientKey]] = {}
-        for page in pages.paginate(nameQuery=names.api_key, includeValues=False):
-            for one in page.get("items", ()):
-                created = one.get("createdDate")
-                key = ClientKey(one.get("id", ""), created.astimezone(UTC) if created else None)
-                found.setdefault(one.get("name", ""), []).append(key)
+        for one in api_keys(self._gateway(region.region), names.api_key):
+            created = one.get("createdDate")
+            key = ClientKey(one.get("id", ""), created.astimezone(UTC) if created else None)
+            found.setdefault(one.get("name", ""), []).append(key)
 
         def only(name: str) -> ClientKey | None:
             keys = found.get(name, [])
@@ -175,9 +174,7 @@ class Keys:
             )
 
     def _is_joined(self, region: RegionOutputs, key_id: str) -> bool:
-        pages = self._gateway(region.region).get_paginator("get_usage_plan_keys")
-        found = pages.paginate(usagePlanId=self._plan_of(region))
-        return any(one.get("id") == key_id for page in found for one in page.get("items", ()))
+        return key_id in joined(self._gateway(region.region), self._plan_of(region))
 
     def _accepted(self, http: httpx.Client, region: RegionOutputs, value: str) -> None:
         """Wait until the region's API accepts a key: it takes its time to hear of new ones."""

@@ -21,6 +21,7 @@ from payinfra.outputs import Outputs
 from payinfra.pipeline import Pipeline
 from payinfra.proof import Proof
 from payinfra.results import ChecksFailed, ProbesFailed
+from payinfra.rotation.strays import StrayKey, StrayKeys
 from payinfra.settings import Settings, Target
 from payinfra.terraform import (
     Binary,
@@ -129,6 +130,21 @@ class ScriptedTerraform:
 
 
 @dataclass
+class Strays:
+    """API keys that a rotation left, and how many of them there were when they were removed."""
+
+    keys: tuple[StrayKey, ...] = ()
+    removed: list[tuple[StrayKey, ...]] = field(default_factory=list)
+
+    def look(self) -> tuple[StrayKey, ...]:
+        return self.keys
+
+    def remove(self) -> tuple[StrayKey, ...]:
+        self.removed.append(self.keys)
+        return self.keys
+
+
+@dataclass
 class World:
     """One environment with scripted surroundings."""
 
@@ -143,6 +159,7 @@ class World:
     account_lacks: str = ""
     verified: Outcome = VERIFIED
     requests: list[VerifyRequest] = field(default_factory=list)
+    strays: Strays = field(default_factory=Strays)
 
     def pipeline(self) -> Pipeline:
         settings = Settings.resolve(
@@ -161,6 +178,7 @@ class World:
             prove=self.prove,
             verify=self.verify,
             control=lambda _settings: None,
+            strays=lambda _settings, _endpoints: cast(StrayKeys, self.strays),
         )
         latest = self.folder / "cfn-outputs" / "flat-outputs.json"
         return Pipeline(settings, self.events.append, toolbox=toolbox, latest_outputs=latest)
@@ -445,6 +463,42 @@ def test_destroying_what_is_not_there_asks_nobody(world: World) -> None:
     world.terraform.plans = [empty]
     world.pipeline().destroy(lambda _plan: pytest.fail("asked"))
     assert world.terraform.calls == ["init", "plan -destroy"]
+
+
+FORMER = StrayKey("us-east-1", "k1", "payment-demo-client-former")
+
+
+def test_destroy_removes_the_keys_of_a_rotation_that_was_under_way_and_names_them(world: World) -> None:
+    world.strays.keys = (FORMER,)
+    world.terraform.plans = [a_plan]
+    world.pipeline().destroy(yes)
+    assert world.strays.removed == [(FORMER,)]
+    said = [event.message for event in world.events if isinstance(event, Notice)]
+    assert said == ["Removed what a rotation had left: payment-demo-client-former (k1) in us-east-1."]
+
+
+def test_destroying_again_removes_what_an_earlier_destruction_left(world: World) -> None:
+    world.strays.keys = (FORMER,)
+    world.terraform.plans = [empty]
+
+    def asked(_plan: Plan) -> bool:
+        said = [event.message for event in world.events if isinstance(event, Notice)]
+        assert said == [
+            "A rotation left API keys that open nothing: payment-demo-client-former (k1) in us-east-1."
+        ]
+        return True
+
+    world.pipeline().destroy(asked)
+    assert world.strays.removed == [(FORMER,)]
+
+
+@pytest.mark.parametrize("plan", ["a_plan", "empty"])
+def test_no_key_is_removed_that_nobody_confirmed(world: World, plan: str) -> None:
+    world.strays.keys = (FORMER,)
+    world.terraform.plans = [{"a_plan": a_plan, "empty": empty}[plan]]
+    with pytest.raises(GateFailed, match="Nothing was destroyed"):
+        world.pipeline().destroy(no)
+    assert world.strays.removed == []
 
 
 def test_a_destruction_that_nobody_confirms_destroys_nothing(world: World) -> None:

@@ -3,15 +3,17 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from payinfra.aws import Aws
+from payinfra.naming import tags
 from payinfra.outputs import Outputs
 from payinfra.pipeline import Bench
 from payinfra.rotation.keys import Keys
@@ -42,11 +44,16 @@ class Killed(Exception):
 
 @dataclass
 class Region:
-    """A region's API keys by id, its plan and its parameter."""
+    """A region's API keys by id, its plan and its parameter.
+
+    Attributes:
+        stages: the APIs that the plan's keys open; None where the plan is gone.
+    """
 
     keys: dict[str, dict[str, Any]]
     plan: set[str]
     parameter: dict[str, Any]
+    stages: list[str] | None = field(default_factory=lambda: ["api/prod"])
 
 
 @dataclass
@@ -61,7 +68,7 @@ class Cloud:
 
     regions: dict[str, Region]
     state: dict[str, str]
-    outputs: Outputs = field(default_factory=probed_outputs)
+    outputs: Outputs = field(default_factory=lambda: tagged(probed_outputs()))
     kill_at: int | None = None
     changes: int = 0
     deaf: int = 0
@@ -145,7 +152,9 @@ class Gateway:
             self.here.plan.remove(keyId)
 
     def delete_api_key(self, apiKey: str) -> None:  # noqa: N803 - boto3's
-        assert apiKey not in self.here.plan
+        assert apiKey not in self.here.plan or not self.here.stages
+        if apiKey not in self.here.keys:
+            raise ClientError({"Error": {"Code": "NotFoundException"}}, "DeleteApiKey")
         with self.cloud.change():
             del self.here.keys[apiKey]
 
@@ -168,11 +177,17 @@ class Pages:
         if self.operation == "get_usage_plan_keys":
             assert asked == {"usagePlanId": f"plan-{self.gateway.region}"}
             yield from ({"items": [{"id": each}]} for each in sorted(here.plan))
+        elif self.operation == "get_usage_plans":
+            assert asked == {}
+            yield {"items": [{"id": "of-another", "name": "payment-other-plan", "apiStages": [{}]}]}
+            if here.stages is not None:
+                plan = f"plan-{self.gateway.region}"
+                yield {"items": [{"id": plan, "name": "payment-demo-plan", "apiStages": here.stages}]}
         else:
             assert asked == {"nameQuery": NAME, "includeValues": False}
             shown = [(id_, key) for id_, key in here.keys.items() if key["name"].startswith(NAME)]
             for id_, key in shown:
-                told = {name: key[name] for name in ("name", "createdDate") if name in key}
+                told = {name: key[name] for name in ("name", "createdDate", "tags") if name in key}
                 yield {"items": [{"id": id_, **told}]}
         yield {}
 
@@ -290,9 +305,14 @@ class Workshop:
         yield Stage()
 
 
+def tagged(outputs: Outputs) -> Outputs:
+    """The outputs of a deployment whose resources bear the environment's tags."""
+    return replace(outputs, declared_json=replace(outputs.declared, tags=tags("demo")).to_json())
+
+
 def fresh_cloud() -> Cloud:
     def region(name: str) -> Region:
-        key = {"name": NAME, "value": OLD, "createdDate": MADE}
+        key = {"name": NAME, "value": OLD, "createdDate": MADE, "tags": tags("demo")}
         parameter = {"Value": OLD, "Description": "The API key"}
         return Region({f"key-{name}": key}, {f"key-{name}"}, parameter)
 

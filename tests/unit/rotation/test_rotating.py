@@ -9,6 +9,7 @@ from rich.console import Console
 
 from payinfra.errors import EnvironmentUnusable, GateFailed
 from payinfra.formats import Format
+from payinfra.naming import tags
 from payinfra.report import rotation as report
 from payinfra.rotation.keys import random_value
 from payinfra.rotation.model import RegionKeys, Removed, Rotation, Stage
@@ -64,7 +65,11 @@ def test_both_keys_are_valid_then_only_the_new_one(workshop: Workshop, cloud: Cl
 def test_the_new_key_is_made_as_the_stack_would_make_it(workshop: Workshop, cloud: Cloud) -> None:
     rotate(workshop)
     made = cloud.regions["us-east-1"].keys["new-us-east-1"]
-    assert (made["description"], made["enabled"], made["tags"]) == ("Calls the payments API", True, {})
+    assert (made["description"], made["enabled"], made["tags"]) == (
+        "Calls the payments API",
+        True,
+        tags("demo"),
+    )
     assert cloud.regions["us-west-2"].parameter == {
         "Name": "/payment-demo/api-key",
         "Description": "The API key",
