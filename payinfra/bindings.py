@@ -2,7 +2,8 @@
 
 The bindings are slow on two sides. On the Python side the package's `__init__` imports every submodule; here
 a module that imports them when they are first asked for stands in for it. On the Node side the package's
-index requires every file; `lazy_index.cjs` turns those requires into getters.
+index requires every file; `lazy_index.cjs` turns those requires into getters, and `lazy_archiver.cjs`
+puts off what cdktf itself needs only to zip folders.
 
 What stands in for the `__init__` has the same public names, so stacks are written as for the ordinary
 package. docs/adr/0002-lazy-bindings.md says why, and what it rests on.
@@ -28,6 +29,7 @@ from types import ModuleType
 from payinfra.errors import EnvironmentUnusable
 
 LAZY_INDEX = Path(__file__).with_name("lazy_index.cjs")
+LAZY_ARCHIVER = Path(__file__).with_name("lazy_archiver.cjs")
 IGNORE_INTERRUPT = Path(__file__).with_name("ignore_interrupt.cjs")
 
 SETTLE_SECONDS = 15.0
@@ -87,7 +89,7 @@ def prepare(
         if bindings.package in sys.modules:
             return
         submodules = None if eager else submodules_of_jsii()
-        hooks = [IGNORE_INTERRUPT] if submodules is None else [IGNORE_INTERRUPT, LAZY_INDEX]
+        hooks = [IGNORE_INTERRUPT, *([] if submodules is None else [LAZY_INDEX, LAZY_ARCHIVER])]
         node = find_node(os.environ)
         with node_environment(os.environ, node, hooks), _explained(node):
             importlib.import_module(bindings.core)

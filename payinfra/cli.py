@@ -81,7 +81,3 @@ def _tell(error: PayinfraError, *, in_short: bool = False) -> None:
         stderr().print(error.what)
     else:
         results.problem(stderr(), error)
-
-
-if __name__ == "__main__":  # pragma: no cover
-    main()

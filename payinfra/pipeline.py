@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from payinfra import tools
 from payinfra.adoption.journal import Journal
@@ -17,23 +18,24 @@ from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.drift import Difference, judge
 from payinfra.checks.probes.results import VerifyRequest, joined, outcome
 from payinfra.checks.verdicts import Severity
-from payinfra.drill.journal import open_journals, restore_command
+from payinfra.drill.place import FOLDER as DRILLS
 from payinfra.drill.place import Place
-from payinfra.drill.reports import FOLDER as DRILLS
 from payinfra.errors import EnvironmentUnusable, GateFailed
 from payinfra.events import Emit, Notice, StageFinished, StageSkipped, StageStarted, ignore
 from payinfra.files import write_private
 from payinfra.inventory import Inventory
-from payinfra.live import Live
 from payinfra.lock import exclusive
 from payinfra.outputs import Outputs
-from payinfra.proof import Proof
 from payinfra.results import ChecksFailed, Deployed, Destroyed, ProbesFailed, Synthesized, headline
 from payinfra.rotation.strays import StrayKeys
 from payinfra.settings import Settings
-from payinfra.status import Status, gather
 from payinfra.terraform import ChangeAction, Import, OutputValue, Plan, Terraform, guard, losses
 from payinfra.waves import Graph, Wave, announced, waves
+
+if TYPE_CHECKING:
+    from payinfra.live import Live
+    from payinfra.proof import Proof
+    from payinfra.status import Status
 
 LATEST_OUTPUTS = Path("cfn-outputs") / "flat-outputs.json"
 
@@ -247,12 +249,14 @@ class Pipeline:
             verify=lambda request: self.toolbox.verify(outputs, aws, request),
         )
 
-    def status(self) -> Status:
+    def status(self) -> "Status":
         """How the environment is now. Starts nothing.
 
         Raises:
             EnvironmentUnusable: it was never deployed from here.
         """
+        from payinfra.status import gather
+
         aws = tools.aws(self.settings, self.toolbox.local_addresses(self.settings))
         target = self.settings.target.value
         return gather(self.settings.env, target, self.outputs(), aws, self._outputs_file)
@@ -388,7 +392,7 @@ class Pipeline:
             self._begun.touch()
         return self._keep(self._apply_plan(terraform, plan, "apply"))
 
-    def _serving(self, terraform: Terraform, plan: Plan, live: Live) -> Outputs | None:
+    def _serving(self, terraform: Terraform, plan: Plan, live: "Live") -> Outputs | None:
         """The outputs of an environment that a plan would change while both of its regions serve."""
         if not plan.has_changes:
             return None
@@ -409,7 +413,7 @@ class Pipeline:
         plan: Plan,
         steps: tuple[Wave, ...],
         outputs: Outputs,
-        live: Live,
+        live: "Live",
         confirm: Confirm,
         *,
         allow_destroy: bool,
@@ -451,7 +455,7 @@ class Pipeline:
             running.detail = headline(plan)
         return outputs
 
-    def _prove(self, outputs: Outputs, endpoints: Endpoints | None) -> tuple[Proof, ...]:
+    def _prove(self, outputs: Outputs, endpoints: Endpoints | None) -> "tuple[Proof, ...]":
         with self._stage("prove") as stage:
             proofs = self.toolbox.prove(outputs, tools.aws(self.settings, endpoints))
             stage.detail = "a payment through each region, read back in the other"
@@ -485,12 +489,16 @@ class Pipeline:
 
     def _open_drills(self) -> str:
         """What drills may have left in place, in a sentence; empty where there is none."""
+        from payinfra.drill.journal import open_journals
+
         left = open_journals(self.settings.work_dir / DRILLS)
         names = ", ".join(path.parent.name for path in left)
         return f"A drill did not end, and may have left something in place: {names}." if left else ""
 
     @property
     def _restore_command(self) -> str:
+        from payinfra.drill.journal import restore_command
+
         return restore_command(self.settings.env, self.settings.target.value)
 
     def _refuse_open_drills(self) -> None:

@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.verdicts import Severity
 from payinfra.errors import GateFailed
 from payinfra.inventory import Inventory
 from payinfra.outputs import Outputs
-from payinfra.proof import Proof
 from payinfra.terraform.plan import Plan
+
+if TYPE_CHECKING:
+    from payinfra.proof import Proof
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Deployed:
 
     plan: Plan
     outputs: Outputs
-    proofs: tuple[Proof, ...]
+    proofs: "tuple[Proof, ...]"
     verified: Outcome
     seconds: float
 

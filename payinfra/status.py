@@ -10,6 +10,7 @@ from payinfra.aws import Aws
 from payinfra.drill import reports
 from payinfra.drill.journal import open_journals
 from payinfra.drill.model import DrillReport
+from payinfra.drill.place import FOLDER
 from payinfra.errors import EnvironmentUnusable
 from payinfra.outputs import Outputs, RegionOutputs
 
@@ -69,7 +70,7 @@ def gather(env: str, target: str, outputs: Outputs, aws: Aws, outputs_file: Path
         roles = zip(outputs.regions, ("primary", "secondary"), strict=True)
         answers = [asking.submit(region_status, quick, outputs, region, role) for region, role in roles]
         regions = tuple(answer.result() for answer in answers)
-    drills = outputs_file.parent / reports.FOLDER
+    drills = outputs_file.parent / FOLDER
     return Status(
         env,
         target,

@@ -129,13 +129,14 @@ def local_addresses(settings: Settings) -> Endpoints | None:
 
 def synthesize(settings: Settings, endpoints: Endpoints | None, eager: bool) -> Path:
     """Build the stack into the environment's work folder."""
-    from payinfra import bindings
-
-    bindings.prepare(eager=eager)
-    from payinfra import stacks
+    from payinfra import bindings, stacks
 
     folder = stacks.synthesize(
-        settings, out=settings.work_dir / "synth", endpoints=endpoints, handlers=settings.handlers
+        settings,
+        out=settings.work_dir / "synth",
+        endpoints=endpoints,
+        handlers=settings.handlers,
+        bindings=lambda: bindings.prepare(eager=eager),
     )
     bindings.settle()
     return folder

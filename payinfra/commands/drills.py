@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from payinfra.commands.edges import FormatOption, stdout
+from payinfra.drill.place import FOLDER
 from payinfra.errors import EnvironmentUnusable, UsageProblem
 from payinfra.formats import FORMAT_VARIABLE, DrillFormat, Format
 from payinfra.options import WHERE, with_settings
@@ -29,7 +30,7 @@ def drills_list(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> No
     from payinfra.drill import reports
     from payinfra.report.drill.history import write_history
 
-    found = reports.past(settings.work_dir / reports.FOLDER)
+    found = reports.past(settings.work_dir / FOLDER)
     if not found.drills and not found.skipped and fmt is Format.TABLE:
         stdout().print(_none_yet(settings), soft_wrap=True)
         return
@@ -60,7 +61,7 @@ def drills_show(
 def _found(settings: "Settings", drill: str) -> "DrillReport":
     from payinfra.drill import reports
 
-    folder = settings.work_dir / reports.FOLDER
+    folder = settings.work_dir / FOLDER
     if drill == LATEST:
         if report := reports.latest(folder):
             return report

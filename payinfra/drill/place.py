@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from payinfra.drill.reports import FOLDER
-
 if TYPE_CHECKING:
     from payinfra.aws import Aws
     from payinfra.checks.outcome import Outcome
     from payinfra.checks.probes.results import VerifyRequest
     from payinfra.local.control import Control
     from payinfra.outputs import Outputs
+
+FOLDER = "drills"
+"""The folder, in an environment's work folder, that has a folder for each drill."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,6 @@ from payinfra.drill.model import REPORT_VERSION, DrillReport
 from payinfra.errors import EnvironmentUnusable
 from payinfra.files import write_private
 
-FOLDER = "drills"
-"""The folder, in an environment's work folder, that has a folder for each drill."""
 FILE = "report.json"
 SCHEMA = f"payinfra/drill-{REPORT_VERSION}"
 

@@ -1,5 +1,6 @@
 """The stack in CDKTF. Importing this package loads neither cdktf nor its bindings; `synthesize` does."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,11 @@ def synthesize(
     out: Path,
     endpoints: "Endpoints | None" = None,
     handlers: Path | None = None,
+    bindings: Callable[[], object] = lambda: None,
 ) -> Path:
     """Build the stack into `out`, as cdktf lays it out.
 
-    Call `payinfra.bindings.prepare` before, or the bindings load the slow way.
+    Without `payinfra.bindings.prepare`, before or as `bindings`, the bindings load the slow way.
 
     Args:
         settings: the environment.
@@ -37,6 +39,7 @@ def synthesize(
         endpoints: where the embedded AWS answers; needed for, and only for, a local environment. It must
             know each of `naming.regions_used`.
         handlers: the folder of the functions' packages; by default the one that payinfra comes with.
+        bindings: waits until cdktf's bindings are loaded. Called after what needs none of them.
 
     Returns:
         The folder that holds cdk.tf.json and, beside it, the function's zip.
@@ -50,15 +53,17 @@ def synthesize(
             "The embedded AWS is not running, so its addresses are not known.",
             "Start it with `payinfra local up`.",
         )
-    from cdktf import App
-
     from payinfra.naming import Names
     from payinfra.packaging import build_zip, handlers_folder
-    from payinfra.stacks.payment_stack import PaymentStack, StackProps
-    from payinfra.stacks.service import CodeProps
 
     folder = stack_folder(out, settings)
     sha256 = build_zip(folder / ZIP_NAME, handlers or handlers_folder())
+    bindings()
+    from cdktf import App
+
+    from payinfra.stacks.payment_stack import PaymentStack, StackProps
+    from payinfra.stacks.service import CodeProps
+
     app = App(outdir=str(out))
     PaymentStack(
         app,

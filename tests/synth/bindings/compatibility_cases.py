@@ -9,6 +9,8 @@ import importlib.resources
 import inspect
 import json
 import pickle
+import tempfile
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -81,6 +83,17 @@ def full_synth() -> object:
     S3Bucket(stack, "bucket", bucket="name")
     folder = Path(Testing.full_synth(stack))
     return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+@case
+def zipped_folder() -> object:
+    stack = new_stack()
+    with tempfile.TemporaryDirectory() as source:
+        (Path(source) / "inside.txt").write_text("it")
+        cdktf.TerraformAsset(stack, "asset", path=source, type=cdktf.AssetType.ARCHIVE)
+        folder = Path(Testing.full_synth(stack))
+    (archive,) = folder.rglob("*.zip")
+    return zipfile.ZipFile(archive).namelist()
 
 
 @case

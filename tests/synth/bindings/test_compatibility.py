@@ -57,6 +57,10 @@ def test_testing_full_synth_writes_the_stack(report: Report) -> None:
     assert report.cases["full_synth"] == ["manifest.json", "stacks/stack/cdk.tf.json"]
 
 
+def test_an_asset_that_is_a_folder_is_zipped(report: Report) -> None:
+    assert report.cases["zipped_folder"] == ["inside.txt"]
+
+
 def test_a_property_of_the_wrong_type_is_refused(report: Report) -> None:
     expected = "TypeError: type of argument bucket must be one of (str, NoneType); got int instead"
     assert report.cases["type_check"] == expected
