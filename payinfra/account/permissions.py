@@ -312,6 +312,8 @@ class Operation(StrEnum):
     STATE = "state"
     VERIFY = "verify"
     DRILL = "drill"
+    ROTATE = "rotate"
+    DESTROY = "destroy"
     REAP = "reap"
 
 
@@ -429,6 +431,20 @@ OPERATIONS: Mapping[Operation, Needs] = {
             *_of("fis", "ListExperiments", "ListExperimentTemplates"),
             "lambda:GetAccountSettings",
         ),
+    },
+    # A new API key beside the one in use, then without that one (payinfra/rotation/keys.py).
+    Operation.ROTATE: {
+        Target.API_LISTS: ("apigateway:GET",),
+        Target.NEW_APIS: ("apigateway:POST",),
+        Target.APIS: _of("apigateway", "DELETE", "GET", "PATCH", "POST"),
+        Target.PARAMETERS: _of("ssm", "GetParameter", "PutParameter"),
+        Target.WITHOUT_RESOURCE: ("ssm:DescribeParameters",),
+        Target.KEYS: _of("kms", "Decrypt", "Encrypt"),
+    },
+    # Besides what Terraform deletes, the keys of a rotation that no state knows (payinfra/rotation/strays.py).
+    Operation.DESTROY: {
+        Target.API_LISTS: ("apigateway:GET",),
+        Target.APIS: _of("apigateway", "DELETE", "GET"),
     },
     # What environments there are is asked by tag.
     Operation.REAP: {Target.WITHOUT_RESOURCE: ("tag:GetResources",)},

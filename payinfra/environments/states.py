@@ -1,15 +1,18 @@
 """Finds the Terraform state of an environment that may have been deployed from elsewhere."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from payinfra.aws import Aws
 from payinfra.errors import EnvironmentUnusable
 from payinfra.naming import Names
 from payinfra.settings import Settings
+from payinfra.terraform import Kept
+from payinfra.terraform.jsonvalue import at, parse, text
+from payinfra.terraform.state import kept
 
 STATE_FILE = "terraform.tfstate"
+ROLES = ("primary", "secondary")
 
 Resolve = Callable[[Mapping[str, object]], Settings]
 
@@ -37,8 +40,8 @@ class States:
             EnvironmentUnusable: it has no state here, the state is of nothing, or does not name its regions.
         """
         plain = self.resolve({"env": env})
-        where, text = self._read(plain)
-        primary, secondary = _regions(where, text)
+        where, said = self._read(plain)
+        primary, secondary = _regions(where, said, plain)
         bucket = (
             {} if plain.state_bucket is None else {"state_region": plain.state_region or plain.primary_region}
         )
@@ -78,18 +81,36 @@ def without(env: str) -> str:
     )
 
 
-def _regions(where: str, text: str) -> tuple[str, str]:
-    """The primary and the secondary region that a state names. Nothing else of it is looked at."""
+def _regions(where: str, said: str, plain: Settings) -> tuple[str, str]:
+    """The primary and the secondary region that a state is about.
+
+    Outputs name them. A destruction removes outputs first: after one that ended half-way, what is left names
+    its own region. Where nothing is left of one of the two, any other than the first one will do.
+    """
     try:
-        state = json.loads(text)
-        if not state["resources"]:
-            raise EnvironmentUnusable(
-                f"{where} is the state of nothing.", "It was destroyed from there before."
-            )
-        outputs = state["outputs"]
-        return str(outputs["primary_region"]["value"]), str(outputs["secondary_region"]["value"])
-    except (ValueError, KeyError, TypeError):
+        state = parse(said)
+    except ValueError:
+        state = None
+    if at(state, "resources") == []:
+        raise EnvironmentUnusable(f"{where} is the state of nothing.", "It was destroyed from there before.")
+    named = [text(state, "outputs", f"{role}_region", "value") for role in ROLES]
+    if not all(named):
+        left = tuple(kept(state))
+        named = [_region_of(left, role) for role in ROLES]
+    if any(named) and not all(named):
+        other = next(region for region in plain.regions if region not in named)
+        named = [region or other for region in named]
+    if not all(named):
         raise EnvironmentUnusable(
             f"{where} does not say which regions it is about.",
             "Name them: payinfra destroy --env ENV --primary-region A --secondary-region B.",
-        ) from None
+        )
+    primary, secondary = named
+    return primary, secondary
+
+
+def _region_of(left: Sequence[Kept], role: str) -> str:
+    """The one region that the ARNs of a provider's resources name; empty where it is not one."""
+    arns = (text(one.attributes, "arn").split(":", 5) for one in left if one.provider == f"aws.{role}")
+    regions = {arn[3] for arn in arns if len(arn) == 6 and arn[3]}
+    return regions.pop() if len(regions) == 1 else ""

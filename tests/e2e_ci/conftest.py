@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 
 from payinfra.naming import CI_ROLE
@@ -49,11 +50,35 @@ class Account:
             mended = self.ci_role()
             assert json.loads(mended.stdout)["changes"] == [f"change policy {arn.rpartition('/')[2]}"]
 
+    def outputs(self) -> dict[str, str]:
+        """What the latest deployment put where."""
+        found: dict[str, str] = json.loads(
+            (self.project.folder / "cfn-outputs" / "flat-outputs.json").read_text()
+        )
+        return found
+
+    def api_key(self, region: str) -> str:
+        """The API key that a region's parameter holds, as an operator reads it."""
+        url = self.project.control.status().endpoints.regions[region]
+        parameter = self._client("ssm", region, url).get_parameter(
+            Name=self.outputs()["api_key_parameter"], WithDecryption=True
+        )
+        return str(parameter["Parameter"]["Value"])
+
+    def answers(self, key: str) -> list[int]:
+        """What both APIs say to this key: 404 to a question for no payment, 403 where they refuse the key."""
+        urls = (self.outputs()[name] for name in ("api_endpoint", "secondary_api_endpoint"))
+        asked = (f"{url}/00000000-0000-4000-8000-000000000000" for url in urls)
+        return [httpx.get(url, headers={"x-api-key": key}, timeout=20).status_code for url in asked]
+
     def _iam(self) -> Any:
-        url = self.project.control.status().endpoints.global_url
+        return self._client("iam", "us-east-1", self.project.control.status().endpoints.global_url)
+
+    @staticmethod
+    def _client(service: str, region: str, url: str) -> Any:
         return boto3.client(
-            "iam",
-            region_name="us-east-1",
+            service,
+            region_name=region,
             endpoint_url=url,
             aws_access_key_id="test",
             aws_secret_access_key="test",

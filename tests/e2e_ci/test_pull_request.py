@@ -3,6 +3,7 @@
 import json
 
 from tests.e2e_ci.conftest import ENV, ROLE, Account
+from tests.support.project import Done
 
 
 def test_an_account_is_bootstrapped_once(account: Account) -> None:
@@ -65,16 +66,45 @@ def test_it_drills(account: Account) -> None:
     assert (report["resilience"], report["restored"]) == ("PASS", "PASS")
 
 
-def test_it_destroys_everything(account: Account) -> None:
-    done = account.as_ci("destroy", "--yes", "--format", "json")
-    assert done.returncode == 0, done.stderr
-    found = account.project.run("envs", "--local", "--format", "json")
-    assert ENV not in found.stdout
+def test_it_gives_the_api_another_key_beside_the_one_in_use_then_removes_that(account: Account) -> None:
+    old = account.api_key("us-east-1")
+    begun = account.as_ci("rotate-key", "--yes", "--format", "json")
+    assert begun.returncode == 0, begun.stderr
+    assert json.loads(begun.stdout)["stage"] == "overlap"
+    new = account.api_key("us-east-1")
+    assert account.api_key("us-west-2") == new != old
+    assert (account.answers(old), account.answers(new)) == ([404, 404], [404, 404])
+    finished = account.as_ci("rotate-key", "--finish", "--yes", "--format", "json")
+    assert finished.returncode == 0, finished.stderr
+    assert set(json.loads(finished.stdout)["removed"]) == {"us-east-1", "us-west-2"}
+    assert (account.answers(old), account.answers(new)) == ([403, 403], [404, 404])
 
 
-def test_there_is_nothing_left_to_reap(account: Account) -> None:
-    done = account.project.run(
-        "reap", "--local", "--assume-role", ROLE, "--older-than", "0m", "--pattern", "pr*", "--yes"
-    )
+def test_destroy_that_misses_a_permission_ends_half_way(account: Account) -> None:
+    with account.without("Tables", "dynamodb:DeleteTable"):
+        done = account.as_ci("destroy", "--yes")
+    assert done.returncode == 3
+    assert "not authorized to perform: dynamodb:DeleteTable" in done.stderr
+    assert environments(account)[ENV]["state"] == "partial"
+
+
+def test_reap_throws_away_what_is_left(account: Account) -> None:
+    rule = ("--older-than", "0m", "--pattern", "pr*", "--format", "json")
+    would = account.project.run("reap", "--local", "--assume-role", ROLE, *rule)
+    assert fates(would) == {ENV: "stale"}, would.stderr
+    done = account.project.run("reap", "--local", "--assume-role", ROLE, *rule, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert fates(done) == {ENV: "destroyed"}
+    assert environments(account) == {}
+
+
+def environments(account: Account) -> dict[str, dict[str, str]]:
+    """What the role sees of the account's environments, by name."""
+    done = account.project.run("envs", "--local", "--assume-role", ROLE, "--format", "json")
     assert done.returncode == 0, done.stderr
-    assert ENV not in done.stdout
+    return {each["environment"]: each for each in json.loads(done.stdout)["environments"]}
+
+
+def fates(done: Done) -> dict[str, str]:
+    """What became of each environment."""
+    return {each["environment"]: each["fate"] for each in json.loads(done.stdout)["environments"]}

@@ -98,6 +98,59 @@ def test_a_state_without_regions_is_not_guessed_at(tmp_path: Path, text: str) ->
     assert "payinfra destroy" in unclear.value.hint
 
 
+def half_destroyed(**arns: str) -> str:
+    """A state without outputs that holds one resource a provider, with these ARNs."""
+    held = [
+        {
+            "mode": "managed",
+            "type": "aws_kms_key",
+            "name": alias,
+            "provider": f'provider["registry.terraform.io/hashicorp/aws"].{alias}',
+            "instances": [{"attributes": {"arn": arn}}],
+        }
+        for alias, arn in arns.items()
+    ]
+    return json.dumps({"resources": held, "outputs": {}})
+
+
+WEST, CENTRAL = "arn:aws:kms:eu-west-1:1:key/a", "arn:aws:kms:eu-central-1:1:key/b"
+
+
+@pytest.mark.parametrize(
+    ("left", "regions"),
+    [
+        ({"primary": WEST, "secondary": CENTRAL}, ("eu-west-1", "eu-central-1")),
+        # Nothing is left in one of them: a region of the settings takes its place, but never the same one.
+        ({"primary": WEST}, ("eu-west-1", "us-east-1")),
+        ({"secondary": "arn:aws:kms:us-east-1:1:key/a"}, ("us-west-2", "us-east-1")),
+        ({"primary": "arn:aws:iam::1:role/r", "secondary": CENTRAL}, ("us-east-1", "eu-central-1")),
+    ],
+)
+def test_what_a_destruction_left_half_way_names_its_regions(
+    tmp_path: Path, left: dict[str, str], regions: tuple[str, str]
+) -> None:
+    keep(tmp_path, half_destroyed(**left))
+    assert states(tmp_path).settings("pr1").regions == regions
+
+
+@pytest.mark.parametrize(
+    "left", [{"primary": "arn:aws:iam::1:role/r"}, {"primary": "no ARN"}, {"global": WEST, "other": CENTRAL}]
+)
+def test_what_is_left_and_names_no_region_is_not_guessed_at(tmp_path: Path, left: dict[str, str]) -> None:
+    keep(tmp_path, half_destroyed(**left))
+    with pytest.raises(EnvironmentUnusable, match="which regions"):
+        states(tmp_path).settings("pr1")
+
+
+def test_a_provider_whose_resources_are_in_two_regions_says_nothing(tmp_path: Path) -> None:
+    both = json.loads(half_destroyed(primary=WEST, secondary=CENTRAL))
+    for one in both["resources"]:
+        one["provider"] = both["resources"][0]["provider"]
+    keep(tmp_path, json.dumps(both))
+    with pytest.raises(EnvironmentUnusable, match="which regions"):
+        states(tmp_path).settings("pr1")
+
+
 def test_a_state_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / ".payinfra" / "aws" / "pr1" / "terraform.tfstate").mkdir(parents=True)
     with pytest.raises(EnvironmentUnusable, match="cannot be read"):
