@@ -441,7 +441,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
         Target.WITHOUT_RESOURCE: ("ssm:DescribeParameters",),
         Target.KEYS: _of("kms", "Decrypt", "Encrypt"),
     },
-    # Besides what Terraform deletes, the keys of a rotation that no state knows (payinfra/rotation/strays.py).
+    # Besides what Terraform deletes: a rotation's keys, which no state knows (payinfra/rotation/strays.py).
     Operation.DESTROY: {
         Target.API_LISTS: ("apigateway:GET",),
         Target.APIS: _of("apigateway", "DELETE", "GET"),
