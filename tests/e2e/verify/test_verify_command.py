@@ -74,13 +74,6 @@ def test_what_would_probe_nothing_is_refused(deployment: "Deployment", arguments
     assert done.stdout == ""
 
 
-def test_nothing_drifted_from_what_was_deployed(deployment: "Deployment") -> None:
-    done = deployment.project.run(
-        "verify", "--env", deployment.env, "--local", "--only", "LIVE-SNS-001", "--drift"
-    )
-    assert done.returncode == 0, done.stdout
-
-
 def test_what_was_changed_by_hand_is_drift(deployment: "Deployment") -> None:
     client, key = deployment.client("kms"), deployment.output("kms_key_id", "primary")
     client.disable_key_rotation(KeyId=key)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from threading import local
 from typing import Any
 
 import pytest
@@ -157,9 +158,8 @@ def outputs() -> Outputs:
     )
 
 
-@dataclass
-class FakeTime:
-    """A clock that only moves when somebody sleeps."""
+class FakeTime(local):
+    """A clock that only moves when somebody sleeps: for each thread its own, so that none moves another's."""
 
     at: float = 1000.0
 

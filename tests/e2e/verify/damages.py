@@ -1,0 +1,667 @@
+"""Kinds of damage, each done and undone by calls that anybody with the right may make.
+
+A new probe comes with one here, or with why the embedded AWS cannot have it (`CANNOT`).
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from payinfra.aws import Aws, Endpoints
+from payinfra.checks.outcome import Outcome
+from payinfra.checks.probes.results import Tell, VerifyRequest, tell_nobody
+from payinfra.checks.probes.verify import verify
+from payinfra.local.faults import ReplicationPause
+from payinfra.naming import STATUS_INDEX, canary_domain
+from payinfra.outputs import DeclaredRegion, Outputs
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Deployment
+
+PAYING = ("LIVE-API-004", "LIVE-LOG-002")
+"""What needs a payment that gets through in the region."""
+RINGING = ("LIVE-CW-002", "LIVE-CW-003")
+"""An alarm that other tests rang is quiet again only after its period: it is allowed for everywhere."""
+ROLE = "secondary"
+DEADLINE_S = 8.0
+HURRY = 20.0
+"""By how much time runs faster where a health check or an alarm must change its mind."""
+NOTICED_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The deployment, and its secondary region as an operator reaches it.
+
+    Attributes:
+        told: the outputs to verify by, where they are not the deployment's own.
+        role_arn: the role to verify as; empty for the account's root.
+        only: the probes to run, where others would stumble over what was told.
+    """
+
+    deployment: "Deployment"
+    told: Outputs | None = None
+    role_arn: str | None = None
+    only: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> Outputs:
+        return self.told or Outputs.from_flat(self.deployment.outputs)
+
+    @property
+    def declared(self) -> DeclaredRegion:
+        return self.outputs.declared.regions[1]
+
+    def client(self, service: str, role: str = ROLE) -> Any:
+        return self.deployment.client(service, role)
+
+    def out(self, name: str) -> str:
+        return self.deployment.output(name, ROLE)
+
+    def declaring(self, **changed: Any) -> "Broken":
+        """The same, verified as though this had been declared when it was deployed."""
+        declared = replace(self.outputs.declared, **changed)
+        return replace(self, told=replace(self.outputs, declared_json=declared.to_json()))
+
+    def verify(self, deadline_s: float = DEADLINE_S, tell: Tell = tell_nobody) -> Outcome:
+        found = self.deployment.endpoints
+        aws = Aws(Endpoints(found.regions, found.global_url, found.dns), role_arn=self.role_arn)
+        return verify(self.outputs, aws, VerifyRequest(only=self.only, deadline_s=deadline_s, tell=tell))
+
+    def passes(self, deadline_s: float = DEADLINE_S) -> bool:
+        """Whether nothing is wrong but for alarms that earlier damage rang."""
+        return named(self.verify(deadline_s)) <= set(RINGING)
+
+
+def named(outcome: Outcome) -> set[str]:
+    """The probes that an outcome has findings of."""
+    return {finding.id for finding in outcome.findings}
+
+
+Damage = Callable[[Broken], Iterator[Broken | None]]
+"""Does damage, gives what to verify where that is not the deployment as it is, and undoes it."""
+CASES: dict[str, tuple[Damage, tuple[str, ...]]] = {}
+
+
+CANNOT = {
+    "LIVE-API-008": "the embedded AWS writes no execution logs, so that nothing need let it",
+    "LIVE-R53-005": "nobody delegates a zone to the embedded AWS",
+    "LIVE-S3-005": "the embedded AWS speaks plain HTTP only",
+    "LIVE-TLS-001": "the embedded AWS speaks plain HTTP only",
+}
+"""Probes that cannot be broken here, and why; each has its faults in tests/unit/probes/test_faults.py."""
+ELSEWHERE = {"LIVE-DDB-001": "test_a_replica_that_was_removed_is_named_and_made_anew_by_a_deployment"}
+"""Probes whose damage a test of its own does, in test_damage.py."""
+
+
+def damages(id: str, *follows: str) -> Callable[[Damage], Damage]:
+    """The probe that a kind of damage breaks, and those that break with it."""
+
+    def keep(damage: Damage) -> Damage:
+        CASES[id] = (damage, follows)
+        return damage
+
+    return keep
+
+
+@damages("LIVE-API-001")
+def tracing_off(at: Broken) -> Iterator[None]:
+    api = at.declared.api
+
+    def set_to(value: str) -> None:
+        operation = {"op": "replace", "path": "/tracingEnabled", "value": value}
+        at.client("apigateway").update_stage(
+            restApiId=api.id, stageName=api.stage, patchOperations=[operation]
+        )
+
+    set_to("false")
+    yield
+    set_to("true")
+
+
+@damages("LIVE-API-003")
+def no_key_required(at: Broken) -> Iterator[None]:
+    """A change of a method shows with the next deployment: afterwards the stage has its former one again."""
+    client, api = at.client("apigateway"), at.declared.api
+    resources = client.get_resources(restApiId=api.id)["items"]
+    payments = next(one["id"] for one in resources if one["path"] == "/payments")
+    before = client.get_stage(restApiId=api.id, stageName=api.stage)["deploymentId"]
+
+    def require(value: str) -> None:
+        operation = {"op": "replace", "path": "/apiKeyRequired", "value": value}
+        client.update_method(
+            restApiId=api.id, resourceId=payments, httpMethod="POST", patchOperations=[operation]
+        )
+
+    require("false")
+    opened = client.create_deployment(restApiId=api.id, stageName=api.stage)["id"]
+    yield
+    require("true")
+    back = {"op": "replace", "path": "/deploymentId", "value": before}
+    client.update_stage(restApiId=api.id, stageName=api.stage, patchOperations=[back])
+    client.delete_deployment(restApiId=api.id, deploymentId=opened)
+
+
+def uncalled(at: Broken, path: str) -> Iterator[None]:
+    """The API may no longer call the function for a method."""
+    client = at.client("lambda")
+    alias = {"FunctionName": at.declared.function.name, "Qualifier": at.declared.function.alias}
+    statements = json.loads(client.get_policy(**alias)["Policy"])["Statement"]
+    sources = {one["Sid"]: one["Condition"]["ArnLike"]["AWS:SourceArn"] for one in statements}
+    (sid,) = (sid for sid, source in sources.items() if source.endswith(path))
+    client.remove_permission(**alias, StatementId=sid)
+    yield
+    client.add_permission(
+        **alias,
+        StatementId=sid,
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn=sources[sid],
+    )
+
+
+@damages("LIVE-API-004", "LIVE-LOG-002")
+def payments_reach_no_function(at: Broken) -> Iterator[None]:
+    return uncalled(at, "/POST/payments")
+
+
+@damages("LIVE-API-007")
+def a_domain_leads_nowhere(at: Broken) -> Iterator[Broken]:
+    """Both names as custom domains in both regions, as a deployment with a domain of one's own has them."""
+    dns = at.outputs.declared.dns
+    seen = replace(at.declaring(dns=replace(dns, delegated=True)), only=("LIVE-API-*",))
+    names = (at.outputs.failover_domain, at.outputs.latency_domain)
+    gateways = [at.client("apigateway", role) for role in ("primary", ROLE)]
+    for client, region in zip(gateways, at.outputs.declared.regions, strict=True):
+        for name in names:
+            client.create_domain_name(domainName=name, endpointConfiguration={"types": ["REGIONAL"]})
+            client.create_base_path_mapping(domainName=name, restApiId=region.api.id, stage=region.api.stage)
+    assert seen.passes()
+    gateways[1].delete_base_path_mapping(domainName=names[1], basePath="(none)")
+    yield seen
+    for client in gateways:
+        for name in names:
+            client.delete_domain_name(domainName=name)
+
+
+@damages("LIVE-API-005", *PAYING)
+def usage_plan_key_removed(at: Broken) -> Iterator[None]:
+    plan, key, client = at.declared.api.usage_plan_id, at.out("api_key_id"), at.client("apigateway")
+    client.delete_usage_plan_key(usagePlanId=plan, keyId=key)
+    yield
+    client.create_usage_plan_key(usagePlanId=plan, keyId=key, keyType="API_KEY")
+
+
+@damages("LIVE-API-006", *PAYING)
+def api_key_disabled(at: Broken) -> Iterator[None]:
+    def set_to(value: str) -> None:
+        operation = {"op": "replace", "path": "/enabled", "value": value}
+        at.client("apigateway").update_api_key(apiKey=at.out("api_key_id"), patchOperations=[operation])
+
+    set_to("false")
+    yield
+    set_to("true")
+
+
+def other_version(at: Broken, change: Callable[[], object], back: Callable[[], object]) -> Iterator[None]:
+    """The API calls a version of the function that has the change."""
+    client, name, alias = at.client("lambda"), at.declared.function.name, at.declared.function.alias
+    before = client.get_alias(FunctionName=name, Name=alias)["FunctionVersion"]
+    change()
+    version = client.publish_version(FunctionName=name)["Version"]
+    client.update_alias(FunctionName=name, Name=alias, FunctionVersion=version)
+    yield
+    client.update_alias(FunctionName=name, Name=alias, FunctionVersion=before)
+    back()
+    client.delete_function(FunctionName=name, Qualifier=version)
+
+
+def other_configuration(at: Broken, **changed: object) -> Iterator[None]:
+    client, name = at.client("lambda"), at.declared.function.name
+    found = client.get_function_configuration(FunctionName=name)
+
+    def configure(**fields: object) -> None:
+        client.update_function_configuration(FunctionName=name, **fields)
+
+    return other_version(
+        at, lambda: configure(**changed), lambda: configure(**{field: found[field] for field in changed})
+    )
+
+
+# A new version starts cold, which the health page may feel.
+COLD = "LIVE-API-002"
+
+
+@damages("LIVE-FN-001", COLD, *PAYING)
+def less_memory(at: Broken) -> Iterator[None]:
+    return other_configuration(at, MemorySize=256)
+
+
+@damages("LIVE-LOG-002", COLD, *PAYING)
+def nothing_is_logged(at: Broken) -> Iterator[None]:
+    found = at.client("lambda").get_function_configuration(FunctionName=at.declared.function.name)
+    variables = found["Environment"]["Variables"]
+    return other_configuration(at, Environment={"Variables": {**variables, "LOG_LEVEL": "CRITICAL"}})
+
+
+@damages("LIVE-API-002", "LIVE-FN-001", "LIVE-R53-002", "LIVE-R53-006", *RINGING, *PAYING)
+def no_handler(at: Broken) -> Iterator[None]:
+    return other_configuration(at, Handler="payments.handler.nothing")
+
+
+@damages("LIVE-FN-003", COLD, *PAYING)
+def other_code(at: Broken) -> Iterator[None]:
+    """The same files in a zip with a comment: it does the same, and is not what was deployed."""
+    client, name = at.client("lambda"), at.declared.function.name
+    work = at.deployment.project.folder / ".payinfra" / "local" / at.deployment.env
+    (deployed,) = work.glob("synth/stacks/*/payments.zip")
+    changed = io.BytesIO(deployed.read_bytes())
+    with zipfile.ZipFile(changed, "a") as archive:
+        archive.comment = b"changed"
+
+    def ship(content: bytes) -> None:
+        client.update_function_code(FunctionName=name, ZipFile=content)
+
+    return other_version(at, lambda: ship(changed.getvalue()), lambda: ship(deployed.read_bytes()))
+
+
+@damages("LIVE-DDB-002")
+def another_table_key(at: Broken) -> Iterator[None]:
+    def set_to(key: str) -> None:
+        at.client("dynamodb").update_table(
+            TableName=at.out("dynamodb_table_name"),
+            SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key},
+        )
+
+    set_to(at.declared.keys.application)
+    yield
+    set_to(at.declared.keys.data)
+
+
+@damages("LIVE-DDB-004")
+def index_deleted(at: Broken) -> Iterator[None]:
+    client, table = at.client("dynamodb"), at.out("dynamodb_table_name")
+    found = client.describe_table(TableName=table)["Table"]
+    (status,) = (one for one in found["GlobalSecondaryIndexes"] if one["IndexName"] == STATUS_INDEX)
+
+    def update(change: dict[str, Any]) -> None:
+        client.update_table(
+            TableName=table,
+            AttributeDefinitions=found["AttributeDefinitions"],
+            GlobalSecondaryIndexUpdates=[change],
+        )
+
+    update({"Delete": {"IndexName": STATUS_INDEX}})
+    yield
+    update({"Create": {part: status[part] for part in ("IndexName", "KeySchema", "Projection")}})
+
+
+@damages("LIVE-DDB-003")
+def recovery_off(at: Broken) -> Iterator[None]:
+    def set_to(value: bool) -> None:
+        at.client("dynamodb").update_continuous_backups(
+            TableName=at.out("dynamodb_table_name"),
+            PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": value},
+        )
+
+    set_to(False)
+    yield
+    set_to(True)
+
+
+@damages("LIVE-DDB-005")
+def deletion_protection_on(at: Broken) -> Iterator[None]:
+    client, table = at.deployment.client("dynamodb", "primary"), at.out("dynamodb_table_name")
+    client.update_table(TableName=table, DeletionProtectionEnabled=True)
+    yield
+    client.update_table(TableName=table, DeletionProtectionEnabled=False)
+
+
+@damages("LIVE-DDB-006")
+def replication_paused(at: Broken) -> Iterator[None]:
+    at.deployment.control.inject(ReplicationPause())
+    yield
+    at.deployment.control.clear()
+
+
+def record_changed(at: Broken, output: str, identifier: str, **changed: object) -> Iterator[None]:
+    client, zone = at.client("route53"), at.deployment.outputs["hosted_zone_id"]
+    name = at.deployment.outputs[output]
+    found = client.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    (before,) = (one for one in found if one["Name"] == f"{name}." and one.get("SetIdentifier") == identifier)
+
+    def set_to(record: dict[str, Any]) -> None:
+        change = {"Action": "UPSERT", "ResourceRecordSet": record}
+        client.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [change]})
+
+    set_to({**before, **changed})
+    yield
+    set_to(before)
+
+
+@damages("LIVE-R53-003")
+def record_kept_longer(at: Broken) -> Iterator[None]:
+    return record_changed(at, "latency_domain", at.deployment.region(ROLE), TTL=59)
+
+
+@damages("LIVE-R53-004", "LIVE-R53-003")
+def failover_name_leads_to_the_secondary(at: Broken) -> Iterator[None]:
+    dns, host = at.outputs.declared.dns, at.declared.api.execute_host
+    records = [{"Value": host}]
+    return record_changed(at, "failover_domain", dns.set_identifiers[0], ResourceRecords=records)
+
+
+@damages("LIVE-R53-006", "LIVE-R53-003", "LIVE-R53-004")
+def failover_name_leads_nowhere(at: Broken) -> Iterator[None]:
+    dns, region = at.outputs.declared.dns, at.deployment.region(ROLE)
+    records = [{"Value": f"nothing123.execute-api.{region}.amazonaws.com"}]
+    return record_changed(at, "failover_domain", dns.set_identifiers[0], ResourceRecords=records)
+
+
+@damages("LIVE-R53-007")
+def canaries_delegated_elsewhere(at: Broken) -> Iterator[None]:
+    """The change is INSYNC, and the zone's name servers refer to others all the same."""
+    client, zone = at.client("route53"), at.deployment.outputs["hosted_zone_id"]
+    below = canary_domain(at.deployment.outputs["failover_domain"], "").removeprefix(".")
+    elsewhere = {"Name": below, "Type": "NS", "TTL": 60, "ResourceRecords": [{"Value": "ns.example.com."}]}
+
+    def change(action: str) -> None:
+        batch = {"Changes": [{"Action": action, "ResourceRecordSet": elsewhere}]}
+        client.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
+
+    change("CREATE")
+    yield
+    change("DELETE")
+
+
+@damages("LIVE-S3-001", "LIVE-S3-007")
+def versioning_suspended(at: Broken) -> Iterator[None]:
+    def set_to(status: str) -> None:
+        at.client("s3").put_bucket_versioning(
+            Bucket=at.out("s3_bucket_name"), VersioningConfiguration={"Status": status}
+        )
+
+    set_to("Suspended")
+    yield
+    set_to("Enabled")
+
+
+@damages("LIVE-S3-002")
+def another_encryption(at: Broken) -> Iterator[None]:
+    client, bucket = at.client("s3"), at.out("s3_bucket_name")
+    before = client.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
+    rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+    client.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=rules)
+    yield
+    client.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=before)
+
+
+@damages("LIVE-S3-003")
+def public_access_block_removed(at: Broken) -> Iterator[None]:
+    client, bucket = at.client("s3"), at.out("s3_bucket_name")
+    before = client.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    client.delete_public_access_block(Bucket=bucket)
+    yield
+    client.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=before)
+
+
+@damages("LIVE-S3-004")
+def policy_removed(at: Broken) -> Iterator[None]:
+    client, bucket = at.client("s3"), at.out("s3_bucket_name")
+    before = client.get_bucket_policy(Bucket=bucket)["Policy"]
+    client.delete_bucket_policy(Bucket=bucket)
+    yield
+    client.put_bucket_policy(Bucket=bucket, Policy=before)
+
+
+@damages("LIVE-S3-006", "LIVE-S3-007")
+def copying_disabled(at: Broken) -> Iterator[None]:
+    client, bucket = at.client("s3"), at.out("s3_bucket_name")
+    before = client.get_bucket_replication(Bucket=bucket)["ReplicationConfiguration"]
+    disabled = {**before, "Rules": [{**before["Rules"][0], "Status": "Disabled"}]}
+    client.put_bucket_replication(Bucket=bucket, ReplicationConfiguration=disabled)
+    yield
+    client.put_bucket_replication(Bucket=bucket, ReplicationConfiguration=before)
+
+
+@damages("LIVE-S3-007")
+def only_some_objects_copied(at: Broken) -> Iterator[None]:
+    client, bucket = at.client("s3"), at.out("s3_bucket_name")
+    before = client.get_bucket_replication(Bucket=bucket)["ReplicationConfiguration"]
+    some = {**before, "Rules": [{**before["Rules"][0], "Filter": {"Prefix": "some/"}}]}
+    client.put_bucket_replication(Bucket=bucket, ReplicationConfiguration=some)
+    yield
+    client.put_bucket_replication(Bucket=bucket, ReplicationConfiguration=before)
+
+
+@damages("LIVE-CW-002")
+def audit_record_not_written(at: Broken) -> Iterator[None]:
+    client = at.client("cloudwatch")
+    declared = next(one for one in at.declared.alarms if one.metric == "AuditWriteFailed")
+    (alarm,) = client.describe_alarms(AlarmNames=[declared.name])["MetricAlarms"]
+    point = {"MetricName": declared.metric, "Dimensions": alarm["Dimensions"], "Value": 5.0}
+    client.put_metric_data(Namespace=declared.namespace, MetricData=[point])
+    yield
+
+
+@damages("LIVE-CW-003")
+def health_alarm_action_disabled(at: Broken) -> Iterator[None]:
+    name = at.outputs.declared.health.alarms[1].name
+    client = at.client("cloudwatch", "primary")  # in us-east-1, where the metrics of health checks are
+    client.disable_alarm_actions(AlarmNames=[name])
+    yield
+    client.enable_alarm_actions(AlarmNames=[name])
+
+
+@damages("LIVE-CW-001")
+def alarm_action_disabled(at: Broken) -> Iterator[None]:
+    name = at.declared.alarms[0].name
+    at.client("cloudwatch").disable_alarm_actions(AlarmNames=[name])
+    yield
+    at.client("cloudwatch").enable_alarm_actions(AlarmNames=[name])
+
+
+@damages("LIVE-CW-004")
+def dashboard_deleted(at: Broken) -> Iterator[None]:
+    client, name = at.client("cloudwatch"), at.declared.dashboard
+    before = client.get_dashboard(DashboardName=name)["DashboardBody"]
+    client.delete_dashboards(DashboardNames=[name])
+    yield
+    client.put_dashboard(DashboardName=name, DashboardBody=before)
+
+
+@damages("LIVE-LOG-001")
+def logs_kept_shorter(at: Broken) -> Iterator[None]:
+    client, group = at.client("logs"), at.declared.log_groups.access
+    client.put_retention_policy(logGroupName=group, retentionInDays=1)
+    yield
+    days = at.outputs.declared.retention.logs
+    client.put_retention_policy(logGroupName=group, retentionInDays=days)
+
+
+@damages("LIVE-LOG-003")
+def metric_filter_deleted(at: Broken) -> Iterator[None]:
+    client, group, name = (
+        at.client("logs"),
+        at.out("lambda_log_group_name"),
+        at.declared.metric_filters[0],
+    )
+    found = client.describe_metric_filters(logGroupName=group)["metricFilters"]
+    before = next(one for one in found if one["filterName"] == name)
+    client.delete_metric_filter(logGroupName=group, filterName=name)
+    yield
+    kept = ("filterName", "filterPattern", "metricTransformations")
+    client.put_metric_filter(logGroupName=group, **{field: before[field] for field in kept})
+
+
+def statement(effect: str, action: str, resource: str) -> str:
+    allow = {"Effect": effect, "Action": action, "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+
+
+def extra_policy(at: Broken, document: str) -> Iterator[None]:
+    client, role = at.client("iam"), at.declared.function.role_name
+    client.put_role_policy(RoleName=role, PolicyName="damage", PolicyDocument=document)
+    yield
+    client.delete_role_policy(RoleName=role, PolicyName="damage")
+
+
+@damages("LIVE-IAM-001")
+def a_permission_denied(at: Broken) -> Iterator[None]:
+    index = f"{at.out('dynamodb_table_arn')}/index/*"
+    yield from extra_policy(at, statement("Deny", "dynamodb:Query", index))
+
+
+@damages("LIVE-IAM-002")
+def a_permission_too_much(at: Broken) -> Iterator[None]:
+    yield from extra_policy(at, statement("Allow", "dynamodb:DeleteItem", "*"))
+
+
+@damages("LIVE-KMS-002")
+def rotation_off(at: Broken) -> Iterator[None]:
+    at.client("kms").disable_key_rotation(KeyId=at.declared.keys.data)
+    yield
+    at.client("kms").enable_key_rotation(KeyId=at.declared.keys.data)
+
+
+@damages("LIVE-KMS-001", "LIVE-KMS-003", "LIVE-S3-007")
+def key_disabled(at: Broken) -> Iterator[None]:
+    at.client("kms").disable_key(KeyId=at.declared.keys.audit)
+    yield
+    at.client("kms").enable_key(KeyId=at.declared.keys.audit)
+
+
+@damages("LIVE-KMS-003")
+def key_refuses_to_encrypt(at: Broken) -> Iterator[Broken]:
+    """Seen by a role: the embedded AWS holds no key's policy against the account's root."""
+    iam, kms, name = at.client("iam"), at.client("kms"), "looks-at-everything"
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
+    }
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=statement("Allow", "*", "*"))
+    seen = replace(at, role_arn=made["Arn"])
+    assert seen.passes()
+    key = {"KeyId": at.declared.keys.data, "PolicyName": "default"}
+    before = kms.get_key_policy(**key)["Policy"]
+    policy = json.loads(before)
+    policy["Statement"].append(
+        {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "kms:Encrypt", "Resource": "*"}
+    )
+    kms.put_key_policy(**key, Policy=json.dumps(policy))
+    yield seen
+    kms.put_key_policy(**key, Policy=before)
+    iam.delete_role_policy(RoleName=name, PolicyName=name)
+    iam.delete_role(RoleName=name)
+
+
+def parameter_changed(at: Broken, name: str) -> Iterator[None]:
+    client = at.client("ssm")
+    before = client.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+    kind = client.describe_parameters(ParameterFilters=filters)["Parameters"][0]
+    # Without its key named again, a SecureString would go over to AWS's own.
+    same = {part: kind[part] for part in ("Type", "KeyId") if kind.get(part)}
+    client.put_parameter(Name=name, Value="something else", Overwrite=True, **same)
+    yield
+    client.put_parameter(Name=name, Value=before, Overwrite=True, **same)
+
+
+@damages("LIVE-SSM-001")
+def endpoint_changed(at: Broken) -> Iterator[None]:
+    yield from parameter_changed(at, at.declared.parameters.endpoint)
+
+
+@damages("LIVE-SSM-002", *PAYING)
+def key_parameter_changed(at: Broken) -> Iterator[None]:
+    yield from parameter_changed(at, at.declared.parameters.api_key)
+
+
+@damages("LIVE-SNS-001")
+def topic_without_key(at: Broken) -> Iterator[None]:
+    def set_to(key: str) -> None:
+        at.client("sns").set_topic_attributes(
+            TopicArn=at.out("sns_topic_arn"), AttributeName="KmsMasterKeyId", AttributeValue=key
+        )
+
+    set_to("")
+    yield
+    set_to(at.declared.keys.audit)
+
+
+@damages("LIVE-SNS-002")
+def address_not_subscribed(at: Broken) -> Iterator[Broken]:
+    email = "oncall@example.com"
+    topics = {role: at.deployment.output("sns_topic_arn", role) for role in ("primary", ROLE)}
+    seen = at.declaring(alarm_email=email)
+    made = {
+        role: at.client("sns", role).subscribe(
+            TopicArn=topic, Protocol="email", Endpoint=email, ReturnSubscriptionArn=True
+        )["SubscriptionArn"]
+        for role, topic in topics.items()
+    }
+    assert seen.passes()
+    at.client("sns").unsubscribe(SubscriptionArn=made[ROLE])
+    yield seen
+    at.client("sns", "primary").unsubscribe(SubscriptionArn=made["primary"])
+
+
+@damages("LIVE-R53-001", "LIVE-R53-002", *RINGING)
+def health_check_inverted(at: Broken) -> Iterator[None]:
+    client, id = at.client("route53"), at.out("health_check_id")
+    client.update_health_check(HealthCheckId=id, Inverted=True)
+    yield
+    client.update_health_check(HealthCheckId=id, Inverted=False)
+
+
+@damages("LIVE-FN-002", "LIVE-API-002", "LIVE-R53-002", *RINGING, *PAYING)
+def no_concurrency(at: Broken) -> Iterator[None]:
+    client, name = at.client("lambda"), at.declared.function.name
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    yield
+    client.delete_function_concurrency(FunctionName=name)
+
+
+@damages("LIVE-R53-002", "LIVE-API-002", "LIVE-R53-006", *RINGING)
+def health_page_reaches_no_function(at: Broken) -> Iterator[None]:
+    """Until all checkers have noticed, in a hurry; and until all have noticed that it is over."""
+    client, check, control = at.client("route53"), at.out("health_check_id"), at.deployment.control
+
+    def healthy() -> int:
+        found = client.get_health_check_status(HealthCheckId=check)["HealthCheckObservations"]
+        return sum(one["StatusReport"]["Status"].startswith("Success") for one in found)
+
+    def until(done: Callable[[int], bool]) -> None:
+        Retrying(
+            retry=retry_if_result(lambda count: not done(count)),
+            stop=stop_after_delay(NOTICED_WITHIN_S),
+            wait=wait_fixed(0.2),
+        )(healthy)
+
+    control.set_time_scale(HURRY)
+    steps = uncalled(at, "/GET/health")
+    next(steps)
+    until(lambda count: count == 0)
+    yield
+    next(steps, None)
+    until(lambda count: count > 0)
+    control.set_time_scale(1.0)
+
+
+@contextmanager
+def broken(damage: Damage, at: Broken) -> Iterator[Broken]:
+    """While the damage is done: what to verify."""
+    steps = damage(at)
+    seen = next(steps)
+    try:
+        yield seen or at
+    finally:
+        for _ in steps:
+            raise AssertionError("a damage is done once")
