@@ -7,7 +7,7 @@ AWS calls of each route, which the function's role must allow, and no others:
 | `POST /payments` | `dynamodb:Query` | the table |
 | | `dynamodb:PutItem` (also what each put of the transaction is authorized as) | the table |
 | | `s3:PutObject` | the audit bucket's `audit/*` |
-| | `kms:GenerateDataKey`, `kms:Decrypt` | the audit key, through S3 |
+| | `kms:GenerateDataKey` | the audit key, through S3 |
 | `GET /payments/{payment_id}` | `dynamodb:Query` | the table |
 | `GET /payments` | `dynamodb:Query` | the table's `index/status-index`, `index/customer-index` |
 | | `ssm:GetParameter`, when there is a next page or a cursor | the API key's parameter |

@@ -171,9 +171,7 @@ def _audit(props: KeysProps) -> tuple[Statement, ...]:
             },
         ),
         alarm_publishers(place),
-        _through(
-            place, "s3", "FunctionThroughBucket", ("kms:Decrypt", "kms:GenerateDataKey"), props.function_role
-        ),
+        _through(place, "s3", "FunctionThroughBucket", ("kms:GenerateDataKey",), props.function_role),
         _through(
             place,
             "s3",

@@ -207,7 +207,10 @@ def _permissions(props: ServiceProps, log_group_arn: str) -> str:
         Statement("Audit", ("s3:PutObject",), (f"{props.audit.arn}/{AUDIT_PREFIX}*",)),
         Statement("CursorSecret", ("ssm:GetParameter",), (parameter,)),
         _with_key("TableKey", ("kms:Decrypt",), keys.data.arn, place, "dynamodb"),
-        _with_key("AuditKey", ("kms:Decrypt", "kms:GenerateDataKey"), keys.audit.arn, place, "s3"),
+        # Whole objects are written, and never read: only parts and downloads take kms:Decrypt (S3 user guide,
+        # "Using server-side encryption with AWS KMS keys", "Multipart upload API and permissions").
+        _with_key("AuditKey", ("kms:GenerateDataKey",), keys.audit.arn, place, "s3"),
+        # Through Lambda: a grant opens the environment too, but not for a role that was made anew.
         _with_key("ApplicationKey", ("kms:Decrypt",), keys.application.arn, place, "ssm", "lambda"),
         Statement("Log", ("logs:CreateLogStream", "logs:PutLogEvents"), (f"{log_group_arn}:*",)),
         Statement("Trace", ("xray:PutTelemetryRecords", "xray:PutTraceSegments"), ("*",)),

@@ -113,6 +113,7 @@ def test_the_audit_key_names_logs_alarms_function_and_both_replications(local: "
     ]
     assert found["Alarms"]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert set(found["Alarms"]["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
+    assert found["FunctionThroughBucket"]["Action"] == ["kms:GenerateDataKey"]
     copies = found["ReplicationThroughBucket"]
     assert {"kms:Decrypt", "kms:Encrypt"} <= set(copies["Action"])
     assert [arn.split("/")[1] for arn in copies["Condition"]["ArnEquals"]["aws:PrincipalArn"]] == [

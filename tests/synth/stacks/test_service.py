@@ -111,7 +111,6 @@ def test_the_role_may_do_exactly_this(local: "Synthesized") -> None:
         ("s3:PutObject", "${aws_s3_bucket.primary_audit_bucket.arn}/audit/*"),
         ("ssm:GetParameter", f"arn:aws:ssm:us-east-1:{account}:parameter/payment-pr123/api-key"),
         ("kms:Decrypt", "${aws_kms_key.primary_keys_data_key.arn}"),
-        ("kms:Decrypt", "${aws_kms_key.primary_keys_audit_key.arn}"),
         ("kms:GenerateDataKey", "${aws_kms_key.primary_keys_audit_key.arn}"),
         ("kms:Decrypt", "${aws_kms_key.primary_keys_application_key.arn}"),
         ("logs:CreateLogStream", "${aws_cloudwatch_log_group.primary_service_log_group.arn}:*"),
