@@ -6,64 +6,31 @@ looks at. ministack knows them for most calls; here are those that payinfra make
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
+from payinfra.local.corrections.asking import Ask, Call
+from payinfra.local.corrections.encryption import keys_used
 from payinfra.local.emulator import Emulator
 
 EVERYTHING = "*"
 
 
 @dataclass(frozen=True)
-class Call:
-    """A request, as far as authorization looks at it."""
-
-    service: str
-    action: str
-    method: str
-    path: str
-    parameters: Mapping[str, Any]
-    body: bytes
-    region: str
-    account: str
-
-    def text(self, name: str) -> str:
-        """A parameter that is one text; empty where there is none."""
-        value = self.parameters.get(name)
-        value = value[0] if isinstance(value, list) and value else value
-        return value if isinstance(value, str) else ""
-
-    def first(self, name: str) -> str:
-        """The first of a parameter's texts, in either form that AWS's protocols write a list in."""
-        return self.text(f"{name}.member.1") or self.text(name)
-
-    def arn(self, service: str, resource: str) -> str:
-        """The ARN of something in the region and account of the call."""
-        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
-
-
-@dataclass(frozen=True)
-class Passed:
-    """A role that a call hands to a service, which needs iam:PassRole."""
-
-    role_arn: str
-    service: str
-
-
-@dataclass(frozen=True)
 class Besides:
     """What AWS looks at besides the call's own action and resource."""
 
-    passed: Passed | None = None
     resources: tuple[str, ...] = ()
+    asks: tuple[Ask, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
 
 
 _besides: ContextVar[Besides | None] = ContextVar("payinfra_besides", default=None)
-_refused: ContextVar[str] = ContextVar("payinfra_refused", default="")
+_refused: ContextVar[Ask | None] = ContextVar("payinfra_refused", default=None)
 
 
 def install(emulator: Emulator) -> None:
@@ -83,11 +50,18 @@ def install(emulator: Emulator) -> None:
     emulator.replace(
         actions,
         "extract_resource_arn",
-        resource_is_awss_own(actions, iam, functions, actions.extract_resource_arn),
+        resource_is_awss_own(actions, iam, functions, keys_used(emulator), actions.extract_resource_arn),
     )
-    emulator.replace(evaluator, "enforce", all_that_aws_looks_at(evaluator.enforce))
+    account = emulator.core("responses").get_account_id
     emulator.replace(
-        actions, "access_denied_response", refusal_names_what_is_missing(actions.access_denied_response)
+        evaluator,
+        "enforce",
+        all_that_aws_looks_at(evaluator.enforce, lambda region: emulator.scope(account(), region)),
+    )
+    emulator.replace(
+        actions,
+        "access_denied_response",
+        refusal_names_what_is_missing(actions.access_denied_response, actions.identity_denial_message),
     )
     emulator.replace(tagging, "resource_tags", below_an_api_its_tags_count(tagging.resource_tags))
 
@@ -118,7 +92,11 @@ def api_gateway_calls_carry_tags(
 
 
 def resource_is_awss_own(
-    actions: Any, iam: Any, functions: Any, original: Callable[..., str]
+    actions: Any,
+    iam: Any,
+    functions: Any,
+    keys: Callable[[Call], tuple[Ask, ...]],
+    original: Callable[..., str],
 ) -> Callable[..., str]:
     """AWS: what a call is about is known by the call, under each of its names."""
 
@@ -133,18 +111,23 @@ def resource_is_awss_own(
         account: str,
     ) -> str:
         action = actions.extract_iam_action(service, method, path, headers, body, query) or ""
-        call = Call(service, action, method, path, _parameters(body, query), body, region, account)
-        _refused.set("")
-        _besides.set(Besides(_passed(call), _other_resources(call), _context(call, iam, functions)))
+        # What an object holds is nobody's parameter.
+        parameters = query if service == "s3" else _parameters(body, query)
+        call = Call(service, action, method, path, headers, parameters, body, region, account)
+        _refused.set(None)
+        asks = (*_passed(call), *keys(call))
+        _besides.set(Besides(_other_resources(call), asks, _context(call, iam, functions)))
         found = original(service, method, path, headers, body, query, region, account)
         return found if found != EVERYTHING else _resource(call)
 
     return resource_of
 
 
-def all_that_aws_looks_at(original: Callable[..., Any]) -> Callable[..., Any]:
+def all_that_aws_looks_at(
+    original: Callable[..., Any], in_region: Callable[[str], AbstractContextManager[None]]
+) -> Callable[..., Any]:
     """AWS: a call that hands a role to a service needs iam:PassRole on it; one that touches two resources
-    needs its action on both."""
+    needs its action on both; one whose service uses a customer key needs the use of that key."""
 
     def enforce(
         access_key: str,
@@ -159,22 +142,33 @@ def all_that_aws_looks_at(original: Callable[..., Any]) -> Callable[..., Any]:
         for resource in (resource_arn, *besides.resources):
             if refused := original(access_key, action, service, region, resource, context):
                 return refused
-        if besides.passed is None:
-            return None
-        to = {"iam:PassedToService": besides.passed.service}
-        refused = original(access_key, "iam:PassRole", "iam", region, besides.passed.role_arn, to)
-        if refused:
-            _refused.set("iam:PassRole")
-        return refused
+        for ask in besides.asks:
+            with in_region(ask.region):
+                refused = original(access_key, ask.action, ask.service, ask.region, ask.resource, ask.context)
+            if refused:
+                _refused.set(ask)
+                return refused
+        # Once for a call, on however many resources it is made.
+        _besides.set(replace(besides, asks=()))
+        return None
 
     return enforce
 
 
-def refusal_names_what_is_missing(original: Callable[..., Any]) -> Callable[..., Any]:
-    """AWS: who may not pass the role is told so, not that the call itself is not allowed."""
+def refusal_names_what_is_missing(
+    original: Callable[..., Any], words: Callable[[str, str, str, bool], str]
+) -> Callable[..., Any]:
+    """AWS: who may not pass the role or use the key is told so, not that the call itself is not allowed."""
 
-    def respond(service: str, action: str, *args: Any, **kwargs: Any) -> Any:
-        return original(service, _refused.get() or action, *args, **kwargs)
+    def respond(service: str, action: str, principal: str, *args: Any, **kwargs: Any) -> Any:
+        ask = _refused.get()
+        if ask is None:
+            return original(service, action, principal, *args, **kwargs)
+        said = words(ask.action, principal, ask.resource, kwargs.get("explicit_deny", False))
+        if (service, ask.service) == ("dynamodb", "kms"):
+            said = f"KMS key access denied error: {said}"
+        told = {**kwargs, "message": said, "resource_arn": ask.resource}
+        return original(service, ask.action, principal, *args, **told)
 
     return respond
 
@@ -240,21 +234,26 @@ def _other_resources(call: Call) -> tuple[str, ...]:
     return (key if key.startswith("arn:") else call.arn("kms", f"key/{key}"),)
 
 
-def _passed(call: Call) -> Passed | None:
+def _passed(call: Call) -> tuple[Ask, ...]:
     """The role that a call hands on, and to whom."""
+    return tuple(
+        Ask("iam:PassRole", role, call.region, {"iam:PassedToService": service})
+        for role, service in _roles_handed_on(call)
+        if role
+    )
+
+
+def _roles_handed_on(call: Call) -> Iterator[tuple[str, str]]:
     match call.action:
-        case "lambda:CreateFunction" | "lambda:UpdateFunctionConfiguration" if role := call.text("Role"):
-            return Passed(role, "lambda.amazonaws.com")
-        case "s3:PutReplicationConfiguration" if found := re.search(rb"<Role>([^<]+)</Role>", call.body):
-            return Passed(found[1].decode(), "s3.amazonaws.com")
+        case "lambda:CreateFunction" | "lambda:UpdateFunctionConfiguration":
+            yield call.text("Role"), "lambda.amazonaws.com"
+        case "s3:PutReplicationConfiguration":
+            found = re.search(rb"<Role>([^<]+)</Role>", call.body)
+            yield (found[1].decode() if found else ""), "s3.amazonaws.com"
         case "apigateway:PATCH" if call.path.rstrip("/") == "/account":
-            roles = (
-                str(operation.get("value", ""))
-                for operation in call.parameters.get("patchOperations", ())
-                if operation.get("path") == "/cloudwatchRoleArn"
-            )
-            return next((Passed(role, "apigateway.amazonaws.com") for role in roles if role), None)
-    return None
+            for operation in call.parameters.get("patchOperations", ()):
+                if operation.get("path") == "/cloudwatchRoleArn":
+                    yield str(operation.get("value", "")), "apigateway.amazonaws.com"
 
 
 def _context(call: Call, iam: Any, functions: Any) -> Mapping[str, Any]:

@@ -18,6 +18,25 @@ def install(emulator: Emulator) -> None:
         "_IAM_HANDLERS",
         {**iam._IAM_HANDLERS, "SimulatePrincipalPolicy": simulation_has_its_context(simulate, evaluator)},
     )
+    emulator.replace(
+        evaluator,
+        "_resolve_condition_key",
+        session_is_known_by_its_role(evaluator._resolve_condition_key, iam),
+    )
+
+
+def session_is_known_by_its_role(original: Callable[[str, Any], Any], iam: Any) -> Callable[[str, Any], Any]:
+    """AWS: for whoever has taken a role on, `aws:PrincipalArn` is the role's ARN (IAM user guide, "AWS global
+    condition context keys")."""
+
+    def resolve(key: str, asked: Any) -> Any:
+        found = original(key, asked)
+        if key.lower() != "aws:principalarn" or ":assumed-role/" not in found:
+            return found
+        role = iam._roles.get(found.split("/")[1]) or {}
+        return role.get("Arn", found)
+
+    return resolve
 
 
 def simulation_has_its_context(

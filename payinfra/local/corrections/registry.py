@@ -5,15 +5,19 @@ from payinfra.local.corrections import (
     api_deployments,
     api_gateway,
     authorization,
+    bucket_copies,
     cloudwatch,
     cold_starts,
     dynamodb,
+    function_roles,
     functions,
     iam,
     route53,
     s3,
+    stream_readers,
     streams,
     tagging,
+    traces,
 )
 from payinfra.local.emulator import Emulator
 
@@ -31,15 +35,19 @@ def install(emulator: Emulator) -> None:
     for service in (
         api_deployments,
         api_gateway,
+        bucket_copies,
         cloudwatch,
         cold_starts,
         dynamodb,
+        function_roles,
         functions,
         iam,
         route53,
         s3,
+        stream_readers,
         streams,
         tagging,
+        traces,
         authorization,
     ):
         service.install(emulator)

@@ -2,17 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from payinfra.local import emulator as seam
 from payinfra.local.asgi import Message, Request, Response, Scope, ask
 from payinfra.local.corrections import registry
 
 KEY = "000000000000"
+ANYBODY = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
 
 
 @dataclass
@@ -82,6 +88,79 @@ class World:
         assert response.status == 200, response
         return response.body.decode()
 
+    def kms_key(self, region: str | None = None, **policy: object) -> str:
+        """The ARN of a new customer key, whose policy lets the account's policies speak if none is given."""
+        statement = policy or {"Action": "kms:*"}
+        whole = {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{KEY}:root"},
+            "Resource": "*",
+            **statement,
+        }
+        headers = {"x-amz-target": "TrentService.CreateKey", "content-type": "application/x-amz-json-1.1"}
+        body = {"Policy": json.dumps({"Statement": [whole]})}
+        made = self.call("kms", "POST", "/", body, headers, region)
+        assert made.status == 200, made
+        return str(json.loads(made.body)["KeyMetadata"]["Arn"])
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role where IAM is enforced. It may do what it was last allowed, and no more."""
+
+    world: World
+    name: str = "r"
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{KEY}:role/{self.name}"
+
+    def make(self) -> "Role":
+        self._iam(Action="CreateRole", AssumeRolePolicyDocument=json.dumps(ANYBODY))
+        return self
+
+    def delete(self) -> None:
+        self._iam(Action="DeleteRolePolicy", PolicyName="p")
+        self._iam(Action="DeleteRole")
+
+    def may(self, *statements: Mapping[str, object]) -> None:
+        """From now on the role may do this."""
+        document = {"Statement": [{"Effect": "Allow", "Resource": "*", **one} for one in statements]}
+        self._iam(Action="PutRolePolicy", PolicyName="p", PolicyDocument=json.dumps(document))
+
+    def call(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        body: object = b"",
+        headers: Mapping[str, str] | None = None,
+        region: str = "us-east-1",
+    ) -> Response:
+        """An answer to the role."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = AWSRequest(method, f"http://127.0.0.1{path}", dict(headers or {}), raw)
+        kind = S3SigV4Auth if service == "s3" else SigV4Auth
+        kind(self._credentials(), service, region).add_auth(request)
+        signed = {name.lower(): value for name, value in request.headers.items()}
+        return self.world.call(service, method, path, raw, signed, region)
+
+    def operation(self, target: str, body: object, region: str = "us-east-1") -> Response:
+        """An answer in one of the JSON protocols, to a target such as `DynamoDB_20120810.PutItem`."""
+        services = {"DynamoDB_20120810": "dynamodb", "AmazonSSM": "ssm"}
+        headers = {"x-amz-target": target, "content-type": "application/x-amz-json-1.1"}
+        return self.call(services[target.split(".")[0]], "POST", "/", body, headers, region)
+
+    def _iam(self, **parameters: str) -> None:
+        self.world.query("iam", urlencode({"RoleName": self.name, **parameters}))
+
+    def _credentials(self) -> Credentials:
+        asked = {"Action": "AssumeRole", "RoleArn": self.arn, "RoleSessionName": "s"}
+        answer = self.world.query("sts", urlencode(asked))
+        names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+        found = [re.search(f"<{name}>(.+?)</{name}>", answer) for name in names]
+        return Credentials(*(one[1] for one in found if one))
+
 
 @dataclass
 class Clock:
@@ -114,3 +193,10 @@ def world() -> Iterator[World]:
         module = loaded.service(name)
         if hasattr(module, "reset"):
             module.reset()
+
+
+@pytest.fixture
+def role(world: World) -> Role:
+    """A role that may do nothing yet, where IAM is enforced."""
+    world.emulator.replace(world.emulator.main, "AUTH", True)
+    return Role(world).make()

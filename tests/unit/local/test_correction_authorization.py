@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,11 @@ class Asked:
                 self.service, self.method, self.path, headers, body, query, EAST, ACCOUNT
             )
         return found
+
+
+def looks(enforce: Any) -> Any:
+    """The correction around something that stands for ministack's own judgement."""
+    return authorization.all_that_aws_looks_at(enforce, lambda _region: nullcontext())
 
 
 def here(service: str, resource: str) -> str:
@@ -149,7 +155,7 @@ def test_whoever_hands_a_role_to_a_service_must_be_allowed_to(
     where, _, query = path.partition("?")
     with world.emulator.scope(ACCOUNT, EAST):
         actions.extract_resource_arn(service, method, where, {}, raw, {query: ""}, EAST, ACCOUNT)
-        answer = authorization.all_that_aws_looks_at(enforce)("key", "its:Own", service, EAST)
+        answer = looks(enforce)("key", "its:Own", service, EAST)
     assert [one for one in asked if one[0] == "iam:PassRole"] == (
         [("iam:PassRole", ROLE, passed)] if passed else []
     )
@@ -169,9 +175,7 @@ def test_an_alias_takes_its_key_as_well(world: Any) -> None:
 
     for key in ("k", here("kms", "key/k")):
         Asked("kms", "CreateAlias", body={"AliasName": "alias/a", "TargetKeyId": key}).resource(world)
-        authorization.all_that_aws_looks_at(enforce)(
-            "key", "kms:CreateAlias", "kms", EAST, here("kms", "alias/a")
-        )
+        looks(enforce)("key", "kms:CreateAlias", "kms", EAST, here("kms", "alias/a"))
     assert asked == [here("kms", "alias/a"), here("kms", "key/k")] * 2
 
 
@@ -182,7 +186,7 @@ def context(world: Any, asked: Asked) -> Mapping[str, object]:
         found.append(arguments[5])
 
     asked.resource(world)
-    authorization.all_that_aws_looks_at(enforce)("key", "an:Action", asked.service, EAST, "*")
+    looks(enforce)("key", "an:Action", asked.service, EAST, "*")
     return found[0]
 
 
@@ -219,16 +223,16 @@ def test_a_role_is_known_by_its_boundary(world: Any) -> None:
 
 def test_before_any_call_nothing_is_looked_at_besides() -> None:
     asked: list[Any] = []
-    enforce = authorization.all_that_aws_looks_at(lambda *arguments: asked.append(arguments))
+    enforce = looks(lambda *arguments: asked.append(arguments))
     Context().run(enforce, "k", "a:B", "s", EAST)
     assert asked == [("k", "a:B", "s", EAST, "*", {})]
 
 
 def test_who_may_not_make_the_call_is_not_asked_for_the_role(world: Any) -> None:
     Asked("lambda", "", path=FUNCTIONS, body={"FunctionName": "f", "Role": ROLE}).resource(world)
-    refuse = authorization.all_that_aws_looks_at(lambda _key, action, *_: f"no {action}")
+    refuse = looks(lambda _key, action, *_: f"no {action}")
     assert refuse("k", "lambda:CreateFunction", "lambda", EAST) == "no lambda:CreateFunction"
-    allow = authorization.all_that_aws_looks_at(lambda *_: None)
+    allow = looks(lambda *_: None)
     assert allow("k", "lambda:CreateFunction", "lambda", EAST) is None
 
 
