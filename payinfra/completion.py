@@ -25,6 +25,13 @@ def regions(incomplete: str) -> list[str]:
     return _beginning(incomplete, REGIONS)
 
 
+def terraforms(incomplete: str) -> list[str]:
+    """What may run as Terraform."""
+    from payinfra.terraform import Kind
+
+    return _beginning(incomplete, frozenset(kind.value for kind in Kind))
+
+
 def check_ids(incomplete: str) -> list[str]:
     """The ids of all checks of manifests and of source files."""
     from payinfra.checks import catalogue
@@ -37,6 +44,7 @@ FIELDS: Mapping[str, Complete] = {
     "primary_region": regions,
     "secondary_region": regions,
     "state_region": regions,
+    "terraform": terraforms,
 }
 """By setting."""
 

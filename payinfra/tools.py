@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from payinfra.outputs import Outputs
     from payinfra.proof import Proof
     from payinfra.rotation.strays import StrayKeys
-    from payinfra.terraform import Terraform
+    from payinfra.terraform import Kind, Terraform
 
 SERVER_FOLDER = Path("local") / ".server"
 """Below the work root. The dot keeps it apart from every environment, whose name begins with a letter."""
@@ -142,12 +142,19 @@ def synthesize(settings: Settings, endpoints: Endpoints | None, eager: bool) -> 
     return folder
 
 
+def engine(settings: Settings) -> "Kind | None":
+    """What the settings want to run as Terraform; None for whichever there is."""
+    from payinfra.terraform import Kind
+
+    return Kind(settings.terraform) if settings.terraform else None
+
+
 def terraform(settings: Settings, folder: Path, emit: Emit) -> "Terraform":
     """A Terraform for the environment's folder."""
     from payinfra.terraform import Terraform, find_binary
 
     return Terraform(
-        binary=find_binary(),
+        binary=find_binary(only=engine(settings)),
         folder=folder,
         data_dir=settings.work_dir / "terraform",
         provider_cache=settings.work_root / "cache" / "providers",

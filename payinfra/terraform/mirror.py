@@ -54,17 +54,24 @@ def serves(mirror: Path, registry: str, platform: str) -> bool:
     return (provider / lockfile.VERSION / platform).is_dir() or (provider / packed).is_file()
 
 
-def implied_folders(environment: Mapping[str, str], home: Path) -> tuple[Path, ...]:
+def implied_folders(
+    environment: Mapping[str, str], home: Path, registry: str = lockfile.REGISTRY
+) -> tuple[Path, ...]:
     """The folders that Terraform looks into by itself when no configuration says otherwise.
 
     From Terraform's documentation, "Implied Local Mirror Directories": its own folder in the home folder (on
-    macOS also one under Library), and the XDG data folders.
+    macOS also one under Library), and the XDG data folders. OpenTofu looks into the same ones; but where
+    there is no `.terraform.d`, and XDG_DATA_HOME is set, into a folder of its own there instead (from its source,
+    `cliconfig.PluginDir` and `implicitProviderSource`).
     """
+    own = home / ".terraform.d"
+    if registry != lockfile.REGISTRY and environment.get("XDG_DATA_HOME") and not own.exists():
+        own = Path(environment["XDG_DATA_HOME"]) / "opentofu"
     data_home = environment.get("XDG_DATA_HOME") or str(home / ".local/share")
     data_dirs = environment.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
     xdg = [data_home, *data_dirs.split(":")]
     return (
-        home / ".terraform.d/plugins",
+        own / "plugins",
         home / "Library/Application Support/io.terraform/plugins",
         *(Path(folder) / "terraform/plugins" for folder in xdg if folder),
     )
@@ -86,16 +93,26 @@ def find_mirror(
             raise UsageProblem(
                 f"{VARIABLE} names {path}, which {problem}.",
                 f"Name a folder that holds {registry}/{lockfile.PROVIDER}/{lockfile.VERSION}/{platform}, "
-                f"or unset {VARIABLE}.",
+                f"or unset {VARIABLE}.{_other_registry(path, registry)}",
             )
         return Mirror(path, Origin.SET)
-    for folder in implied_folders(environment, home):
+    for folder in implied_folders(environment, home, registry):
         if serves(folder, registry, platform):
             return Mirror(folder, Origin.IMPLIED)
     for folder in _below(add_on):
         if serves(folder, registry, platform):
             return Mirror(folder, Origin.ADD_ON)
     return None
+
+
+def _other_registry(path: Path, registry: str) -> str:
+    """What to know of a mirror that was made for Terraform, where OpenTofu is to use it."""
+    if registry == lockfile.REGISTRY or not (path / lockfile.REGISTRY).is_dir():
+        return ""
+    return (
+        f" It mirrors {lockfile.REGISTRY}, which is Terraform's; `tofu providers mirror FOLDER`, in the folder "
+        "of a synthesized stack, makes one for OpenTofu."
+    )
 
 
 def _below(folder: Path) -> Sequence[Path]:
@@ -111,10 +128,18 @@ def named_config(environment: Mapping[str, str]) -> Path | None:
     return Path(named) if named and Path(named).is_file() else None
 
 
-def default_config(home: Path, registry: str) -> Path | None:
-    """The CLI configuration file in the home folder, where there is one."""
-    names = (".terraformrc",) if registry == lockfile.REGISTRY else (".tofurc", ".terraformrc")
-    return next((home / name for name in names if (home / name).is_file()), None)
+def default_config(environment: Mapping[str, str], home: Path, registry: str) -> Path | None:
+    """The CLI configuration file that is read where none is named, if there is one.
+
+    OpenTofu looks for its own first, and then in the XDG configuration folder (its documentation, "CLI
+    Configuration File", section "Locations").
+    """
+    places = [home / ".terraformrc"]
+    if registry != lockfile.REGISTRY:
+        places.insert(0, home / ".tofurc")
+        if config_home := environment.get("XDG_CONFIG_HOME"):
+            places.append(Path(config_home) / "opentofu" / "tofurc")
+    return next((place for place in places if place.is_file()), None)
 
 
 def config_text(mirror: Mirror | None, cache: Path | None, registry: str, own: str = "") -> str:
@@ -174,7 +199,7 @@ def configure(
         if set_by_hand:
             emit(Notice(f"{VARIABLE} is not used: {named} says where providers come from."))
         return {CONFIG_VARIABLE: str(named), **_cache_beside(named, cache, environment)}
-    own = default_config(home, registry)
+    own = default_config(environment, home, registry)
     text = own.read_text() if own else ""
     decided = "provider_installation" in text or text.lstrip().startswith("{")
     if own and not set_by_hand and (decided or not to_be_named):

@@ -1,4 +1,8 @@
-"""The wheel deploys, from an empty folder of a machine that has no Terraform but the embedded one."""
+"""The wheel deploys, plans nothing more and destroys, from an empty folder of a machine without `terraform`.
+
+So each engine but the preferred one is used: the embedded Terraform always, OpenTofu where there is one. For
+OpenTofu its registry, or a mirror of that, must be reachable.
+"""
 
 import json
 import os
@@ -41,16 +45,27 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]
     project.run("local", "down")
 
 
-def test_the_wheel_deploys_without_a_terraform_on_path(
+def test_the_wheel_deploys_and_destroys_without_a_terraform_on_path(
     project: Project, request: pytest.FixtureRequest
 ) -> None:
     assert shutil.which("terraform", path=project.environ["PATH"]) is None
-    done = project.run("deploy", "--env", "wheel", "--local", "--yes", "--format", "json")
+    here = ("--env", "wheel", "--local", "--format", "json")
+    done = project.run("deploy", *here, "--yes")
     assert done.returncode == 0, done.stderr
-    assert request.node.callspec.params["project"] in done.stderr
+    engine = request.node.callspec.params["project"]
+    assert f"{engine} 1." in done.stderr
     result = json.loads(done.stdout)
     assert result["plan"]["summary"]["add"] > 0
     assert {payment["written_in"] for payment in result["payments"]} == {"us-east-1", "us-west-2"}
     assert result["verified"]["FAIL"] == result["verified"]["ERROR"] == 0
     state = project.folder / ".payinfra" / "local" / "wheel" / "terraform.tfstate"
     assert state.stat().st_mode & 0o777 == 0o600
+
+    plan = project.run("plan", *here)
+    assert plan.returncode == 0, plan.stderr
+    assert not json.loads(plan.stdout)["has_changes"], plan.stdout
+    destroyed = project.run("destroy", *here, "--yes")
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert json.loads(destroyed.stdout)["destroyed"] == result["plan"]["summary"]["add"]
+    assert f"{engine} 1." in destroyed.stderr
+    assert not (project.folder / "cfn-outputs" / "flat-outputs.json").exists()

