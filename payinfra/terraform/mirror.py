@@ -61,8 +61,8 @@ def implied_folders(
 
     From Terraform's documentation, "Implied Local Mirror Directories": its own folder in the home folder (on
     macOS also one under Library), and the XDG data folders. OpenTofu looks into the same ones; but where
-    there is no `.terraform.d`, and XDG_DATA_HOME is set, into a folder of its own there instead (from its source,
-    `cliconfig.PluginDir` and `implicitProviderSource`).
+    there is no `.terraform.d`, and XDG_DATA_HOME is set, into a folder of its own there instead (from its
+    source, `cliconfig.PluginDir` and `implicitProviderSource`).
     """
     own = home / ".terraform.d"
     if registry != lockfile.REGISTRY and environment.get("XDG_DATA_HOME") and not own.exists():
@@ -110,8 +110,8 @@ def _other_registry(path: Path, registry: str) -> str:
     if registry == lockfile.REGISTRY or not (path / lockfile.REGISTRY).is_dir():
         return ""
     return (
-        f" It mirrors {lockfile.REGISTRY}, which is Terraform's; `tofu providers mirror FOLDER`, in the folder "
-        "of a synthesized stack, makes one for OpenTofu."
+        f" It mirrors {lockfile.REGISTRY}, which is Terraform's; `tofu providers mirror FOLDER`, in the "
+        "folder of a synthesized stack, makes one for OpenTofu."
     )
 
 
