@@ -141,7 +141,8 @@ def test_permissions_are_asked_of_the_role_behind_the_session_as_a_deployment_as
     context = {one["ContextKeyName"]: one["ContextKeyValues"] for one in asked["ContextEntries"]}
     assert context["aws:RequestedRegion"] == ["us-east-1"]
     written = records["ContextEntries"][1]
-    assert (written["ContextKeyType"], len(written["ContextKeyValues"])) == ("stringList", 2)
+    # The failover name, the latency name, and the one that `verify` tries the zone with.
+    assert (written["ContextKeyType"], len(written["ContextKeyValues"])) == ("stringList", 3)
 
 
 def test_a_user_is_asked_as_it_is() -> None:
