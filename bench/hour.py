@@ -1,8 +1,8 @@
-"""What a drill of an hour keeps in memory, beside a short one: `bench.deploy` measures it on what it deployed.
+"""What a drill of an hour keeps in memory, beside a short one: `bench.deploy` measures it where it deployed.
 
 Both are whole `payinfra failover-drill` processes, with their load, their watching, their ledger and the page
-that is drawn at the end. Time runs 20 times as fast, so that the hour takes three minutes; payments are sent in
-real time, at twice the default rate.
+that is drawn at the end. Time runs 20 times as fast, so that the hour takes three minutes; payments are sent
+in real time, at twice the default rate.
 """
 
 import os
