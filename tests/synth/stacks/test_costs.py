@@ -7,7 +7,11 @@ import pytest
 
 from tests.synth.stacks.conftest import Synthesized
 
-PAGE = (Path(__file__).parents[3] / "docs" / "costs.md").read_text(encoding="utf-8")
+PAGE = (
+    (Path(__file__).parents[3] / "docs" / "costs.md")
+    .read_text(encoding="utf-8")
+    .replace("\N{MULTIPLICATION SIGN}", "x")
+)
 PRICED = {
     "KMS customer keys": "kms_key",
     "CloudWatch alarms": "cloudwatch_metric_alarm",
@@ -43,7 +47,82 @@ def test_nothing_stands_that_costs_and_is_not_priced(local: Synthesized) -> None
     assert {type_ for type_ in types if not type_.startswith(FREE)} == set(PRICED.values())
 
 
-@pytest.mark.parametrize("heading", ["What stands", "What the health checks cause"])
+UNITS = {"M": 1e6, "k": 1e3, "ms": 1e-3, "": 1.0, "GB": 1.0}
+"""What a number is multiplied by. Prices are by the gigabyte and by the second."""
+
+TERM = re.compile(r"(\d[\d.]*)? ?(M|k|ms|GB)?")
+
+
+def value(arithmetic: str) -> float | None:
+    """What a product such as `4.2 M x 3.50 / M` comes to; of `a = b x c`, the last. None where it is none."""
+    told = re.sub(r"\(.*?\)", "", arithmetic.rpartition("= ")[2])
+    total = 1.0
+    for sign, factor in re.findall(r"(^|x|/)([^x/]+)", told):
+        term = TERM.fullmatch(factor.strip().removesuffix(" traces"))
+        if term is None:
+            return None
+        number = float(term[1] or 1) * UNITS[term[2] or ""]
+        total = total / number if sign == "/" else total * number
+    return total
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "comes_to"),
+    [
+        ("4.2 M x 3.50 / M", 14.7),
+        ("2 M x 20 ms x 0.5 GB x 0.0000166667", 0.333334),
+        ("1 a second = 2.7 M traces x 5.00 / M", 13.5),
+        ("2 M x 0.005 / 1 k", 10.0),
+        ("some words", None),
+    ],
+)
+def test_arithmetic_is_read_as_it_is_written(arithmetic: str, comes_to: float | None) -> None:
+    assert value(arithmetic) == (None if comes_to is None else pytest.approx(comes_to))
+
+
+ARITHMETIC = [
+    pytest.param(row, id=row[0])
+    for heading in ("What the health checks cause", "What payments cost on top")
+    for row in rows(heading)
+    if row[1] and row[0] != "KMS"
+]
+
+
+@pytest.mark.parametrize("row", ARITHMETIC)
+def test_the_figure_is_what_the_arithmetic_comes_to(row: list[str]) -> None:
+    assert float(row[2]) == pytest.approx(value(row[1]), abs=0.0051)
+
+
+def test_what_stands_costs_its_number_times_its_price() -> None:
+    for what, number, price, costs in rows("What stands"):
+        if what != "sum" and number:
+            parts = re.findall(r"\d+\.\d\d", re.sub(r"\([^)]*\d[^)]*\)", "", price))
+            assert float(costs) == pytest.approx(int(number) * sum(map(float, parts))), what
+
+
+def test_the_requests_of_health_checks_are_computed() -> None:
+    found = re.search(r"\*\*([\d.]+) million a month and\nregion\*\* \(16 / 10 s x 3,600 s x 730 h\)", PAGE)
+    assert found
+    assert float(found[1]) == pytest.approx(16 / 10 * 3600 * 730 / 1e6, abs=0.05)
+
+
+def test_what_that_means_follows_from_an_hour() -> None:
+    stands = float(next(row for row in rows("What stands") if row[0] == "sum")[-1])
+    caused = float(next(row for row in rows("What the health checks cause") if row[0] == "both regions")[-1])
+    slow = re.search(r"which come to ([\d.]+) \(([^)]*)\)", PAGE)
+    assert slow
+    assert sum(map(float, re.findall(r"\d+\.\d\d", slow[2]))) == pytest.approx(float(slow[1]))
+    about = {row[0]: float(row[3]) for row in rows("What that means")}
+    idle = stands + caused
+    assert about["a pull request's, one working day of 8 hours"] == pytest.approx(idle / 730 * 8, abs=0.01)
+    assert about["the same, open for a week"] == round(idle / 730 * 168)
+    assert about["staging"] == round(stands - 2 * 1.00 + 2 * float(slow[1]))
+    assert about["production, before any payment"] == round(idle - 0.50)
+
+
+@pytest.mark.parametrize(
+    "heading", ["What stands", "What the health checks cause", "What payments cost on top"]
+)
 def test_the_sum_is_the_sum(heading: str) -> None:
     table = rows(heading)
     last = next(position for position, row in enumerate(table) if row[0] == "sum")
