@@ -24,6 +24,8 @@ from payinfra.local.emulator import serving
 from payinfra.local.retries import Retries
 
 GLOBAL_SERVICES = frozenset({"iam", "sts", "route53"})
+REFUSED = 403
+"""What AWS's services that speak XML answer to a caller who may not (IAM user guide, "Common errors")."""
 
 _EXECUTE_API_HOST = re.compile(r"([a-z0-9]+)\.execute-api\.([a-z0-9-]+)\.amazonaws\.com")
 _SIGNED_FOR = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
@@ -184,7 +186,8 @@ class GlobalApp:
 
     Args:
         control: answers the control's paths.
-        data_plane: answers those calls of Route 53 that ministack lacks; None leaves the call to ministack.
+        data_plane: answers those calls of Route 53 that ministack lacks, where ministack lets the caller
+            make them; None leaves the answer to ministack as well.
     """
 
     front: Front
@@ -207,7 +210,9 @@ class GlobalApp:
                     400, "InvalidEndpoint", "This port serves IAM, STS and Route 53; each region has its own."
                 )
             own = await self.data_plane(request) if service == "route53" else None
-            return own or await self.front.forward(request, self.region, scope, receive)
+            # Asked either way: ministack knows who may, also of calls that it has no other answer to.
+            said = await self.front.forward(request, self.region, scope, receive)
+            return said if own is None or said.status == REFUSED else own
 
         await _answer(scope, receive, send, handle)
 

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.e2e_ci.conftest import ENV, ROLE, Account
 from tests.support.project import Done
 
@@ -36,11 +38,15 @@ def test_it_verifies_and_finds_no_drift(account: Account) -> None:
     assert summary["FAIL"] == summary["ERROR"] == summary["UNKNOWN"] == 0
 
 
-def test_verify_misses_a_permission_that_it_has_not(account: Account) -> None:
-    with account.without("Tables", "dynamodb:Query"):
+@pytest.mark.parametrize(
+    ("sid", "action"),
+    [("Tables", "dynamodb:Query"), ("HealthChecks", "route53:GetHealthCheckStatus")],
+)
+def test_verify_misses_a_permission_that_it_has_not(account: Account, sid: str, action: str) -> None:
+    with account.without(sid, action):
         done = account.as_ci("verify")
     assert done.returncode == 1
-    assert "the caller lacks dynamodb:Query" in done.stdout
+    assert f"the caller lacks {action}" in done.stdout
 
 
 def test_deploy_misses_a_permission_that_it_has_not(account: Account) -> None:

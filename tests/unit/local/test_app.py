@@ -28,15 +28,20 @@ def signed(service: str, region: str) -> str:
 
 @dataclass
 class Echo:
-    """Stands for ministack: answers with what it was asked and for which region."""
+    """Stands for ministack: answers with what it was asked and for which region.
+
+    Attributes:
+        status: 403 where it refuses the caller, 400 where it does not know the call.
+    """
 
     asked: list[Request] = field(default_factory=list)
+    status: int = 200
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = await read_request(scope, receive)
         self.asked.append(request)
         said = json.dumps({"path": request.raw_path, "region": serving.get()}).encode()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.start", "status": self.status, "headers": []})
         await send({"type": "http.response.body", "body": said})
 
 
@@ -194,13 +199,23 @@ def test_the_global_port_is_no_way_around_a_blackout(everywhere: Asked, authoriz
     assert everywhere.echo.asked == []
 
 
+@pytest.mark.parametrize(("status", "whose"), [(400, b"plane"), (403, b"healthcheck")])
+def test_whoever_may_not_make_a_call_gets_no_answer_of_the_data_plane(
+    everywhere: Asked, status: int, whose: bytes
+) -> None:
+    everywhere.echo.status = status
+    said = everywhere("GET", "/2013-04-01/healthcheck/1/status", authorization=signed("route53", "us-east-1"))
+    assert whose in said.body
+    assert [request.path for request in everywhere.echo.asked] == ["/2013-04-01/healthcheck/1/status"]
+
+
 def test_control_and_the_missing_route_53_calls_are_not_ministacks(everywhere: Asked) -> None:
     route53 = signed("route53", "us-east-1")
     assert everywhere("GET", "/_payinfra/status").body == b"control /_payinfra/status"
-    assert everywhere("GET", "/2013-04-01/healthcheck/1/status", authorization=route53).body == b"plane"
     assert everywhere.echo.asked == []
-    everywhere("GET", "/2013-04-01/healthcheck/1", authorization=route53)
-    assert len(everywhere.echo.asked) == 1
+    assert everywhere("GET", "/2013-04-01/healthcheck/1/status", authorization=route53).body == b"plane"
+    said = everywhere("GET", "/2013-04-01/healthcheck/1", authorization=route53)
+    assert json.loads(said.body)["path"] == "/2013-04-01/healthcheck/1"
 
 
 @pytest.mark.parametrize("host", ["attacker.example", "attacker.example:4560", ""])
