@@ -1,7 +1,8 @@
-"""A protected environment under a domain of one's own comes beside another one, meets a bad update, goes, and
-leaves nothing behind. The tests are one story and stand in its order."""
+"""A protected environment under a domain of one's own comes beside another one, meets a bad update, goes in the
+midst of a key's rotation, and leaves nothing behind. The tests are one story and stand in its order."""
 
 import json
+import re
 import shutil
 import threading
 import uuid
@@ -19,6 +20,7 @@ from tests.e2e.conftest import Deployment, Project
 
 OTHER = "gone"
 DOMAIN = "pay.example.com"
+FORMER = f"payment-{OTHER}-client-former"
 ROLES = ("primary", "secondary")
 
 
@@ -262,12 +264,23 @@ def test_a_protected_environment_is_not_destroyed_by_yes_alone(visitor: Visitor)
     assert everything(visitor.deployment) != visitor.before
 
 
+def test_an_api_key_is_beside_the_one_that_no_state_knows_any_more(visitor: Visitor) -> None:
+    begun = visitor.project.run("rotate-key", *visitor.flags, "--yes", "--format", "json")
+    assert begun.returncode == 0, begun.stderr
+    assert json.loads(begun.stdout)["stage"] == "overlap"
+    for role in ROLES:
+        names = {each["name"] for each in visitor.client("apigateway", role).get_api_keys()["items"]}
+        assert {f"payment-{OTHER}-client", FORMER} <= names
+
+
 def test_an_environment_goes_and_leaves_nothing(visitor: Visitor) -> None:
     project, deployment = visitor.project, visitor.deployment
     really = ("--yes", "--yes-really", OTHER)
     destroyed = project.run("destroy", *visitor.flags, *really, "--format", "json")
     assert destroyed.returncode == 0, destroyed.stderr
     assert json.loads(destroyed.stdout)["destroyed"] > 100
+    for region in ("us-east-1", "us-west-2"):
+        assert re.search(rf"{FORMER} \(\w+\) in {region}", destroyed.stderr), destroyed.stderr
     after = everything(deployment)
     assert {kind: sorted(names) for kind, names in after.items()} == {
         kind: sorted(names) for kind, names in visitor.before.items()
