@@ -1,5 +1,5 @@
-"""A protected environment under a domain of one's own comes beside another one, meets a bad update, goes in the
-midst of a key's rotation, and leaves nothing behind. The tests are one story and stand in its order."""
+"""A protected environment under a domain of one's own comes beside another one, meets a bad update, goes in
+the midst of a key's rotation, and leaves nothing behind. The tests are one story and stand in its order."""
 
 import json
 import re
