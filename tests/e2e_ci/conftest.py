@@ -43,6 +43,9 @@ class Account:
             if statement["Sid"] == sid:
                 statement["Action"].remove(action)
         document["Statement"] = [each for each in document["Statement"] if each["Action"]]
+        for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:
+            if not version["IsDefaultVersion"]:  # IAM keeps five at most
+                iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
         iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
         try:
             yield

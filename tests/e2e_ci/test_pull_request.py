@@ -63,7 +63,7 @@ def test_it_deploys_a_change(account: Account) -> None:
 
 
 def test_it_drills(account: Account) -> None:
-    quick = ("--time-scale", "20", "--warm-up", "2", "--hold", "2", "--in-a-row", "5")
+    quick = ("--time-scale", "10", "--warm-up", "2", "--hold", "2", "--in-a-row", "5")
     done = account.as_ci(
         "failover-drill", "--yes", "--scenario", "lambda-throttle", *quick, "--format", "json"
     )
