@@ -72,7 +72,7 @@ def reap(
         ends = reaping.reap(found, rule, now, settings=states.settings, destroy=destroy if yes else None)
         outcome = reaping.Reaped(not yes, tuple(ends))
     report.reaped(stdout(), outcome, now, fmt)
-    if not found.is_whole:
+    if not replace(found, environments=tuple(filter(rule.is_about, found.environments))).is_whole:
         raise typer.Exit(outcome.exit_code or ExitCode.UNUSABLE_ENVIRONMENT)
     raise typer.Exit(outcome.exit_code)
 

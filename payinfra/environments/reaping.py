@@ -65,11 +65,15 @@ class Rule:
     pattern: str
     older_than_s: float
 
+    def is_about(self, environment: Environment) -> bool:
+        """Whether it is of such a name. What is not known of others is of no concern."""
+        return fnmatchcase(environment.name, self.pattern)
+
 
 def why_kept(environment: Environment, rule: Rule, now: datetime) -> str:
     """Why an environment is not stale; empty where it is."""
     age = age_s(environment, now)
-    if not fnmatchcase(environment.name, rule.pattern):
+    if not rule.is_about(environment):
         return f"its name does not match {rule.pattern}"
     if environment.protection is Protection.PROTECTED:
         return "it is protected"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -11,26 +12,33 @@ from payinfra.naming import tags
 from tests.functional.cli.conftest import Project
 
 
+def dynamodb(project: Project) -> Any:
+    return boto3.client(
+        "dynamodb",
+        region_name="us-west-2",
+        endpoint_url=project.control.status().endpoints.regions["us-west-2"],
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+def make_table(project: Project, env: str) -> None:
+    """The table of an environment, and nothing else of it."""
+    dynamodb(project).create_table(
+        TableName=f"payment-{env}-payments",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        Tags=[{"Key": key, "Value": value} for key, value in tags(env, owner="me").items()],
+    )
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project = Project(tmp_path_factory.mktemp("account"))
     up = project.run("local", "up", "--format", "json")
     assert up.returncode == 0, up.stderr
-    endpoint = json.loads(up.stdout)["endpoints"]["us-west-2"]
-    client = boto3.client(
-        "dynamodb",
-        region_name="us-west-2",
-        endpoint_url=endpoint,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    client.create_table(
-        TableName="payment-pr9-payments",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-        Tags=[{"Key": key, "Value": value} for key, value in tags("pr9", owner="me").items()],
-    )
+    make_table(project, "pr9")
     yield project
     project.run("local", "down")
 
@@ -75,6 +83,25 @@ def test_what_does_not_answer_is_unknown_and_not_well(served: Project) -> None:
     assert envs.returncode == 4
     assert said["unknown"][0].startswith("us-east-1: ")
     assert (said["environments"][0]["state"], said["environments"][0]["protection"]) == ("unknown", "unknown")
+
+
+def test_what_may_not_be_asked_of_others_is_no_concern_of_reap(served: Project) -> None:
+    """The role of pull requests may not look at staging, and its nightly job is no failure for that."""
+    trust = ("--trust", "arn:aws:iam::000000000000:root")
+    made = served.run("ci-role", "--local", "--env", "pr*", *trust, "--deploy", "--format", "json")
+    role = ("--assume-role", json.loads(made.stdout)["role_arn"])
+    make_table(served, "staging")
+    try:
+        reaped = served.run("reap", "--local", *role, "--pattern", "pr*", "--format", "json")
+        envs = served.run("envs", "--local", *role, "--format", "json")
+    finally:
+        dynamodb(served).delete_table(TableName="payment-staging-payments")
+    assert reaped.returncode == 0, reaped.stdout + reaped.stderr
+    why = {each["environment"]: each["why"] for each in json.loads(reaped.stdout)["environments"]}
+    assert why == {"pr9": "it is younger", "staging": "its name does not match pr*"}
+    assert envs.returncode == 4
+    known = {each["environment"]: each["protection"] for each in json.loads(envs.stdout)["environments"]}
+    assert known["staging"] in ("unknown", "protected")
 
 
 @pytest.mark.parametrize(
