@@ -8,12 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.bindings import IGNORE_INTERRUPT, LAZY_INDEX, Bindings, begin, jsii_submodules, prepare
+from payinfra.bindings import (
+    IGNORE_INTERRUPT,
+    LAZY_ARCHIVER,
+    LAZY_INDEX,
+    Bindings,
+    begin,
+    jsii_submodules,
+    prepare,
+)
 from payinfra.errors import EnvironmentUnusable, ExitCode
 
 MakeBindings = Callable[..., Bindings]
 
-LAZY_OPTIONS = f'--require "{IGNORE_INTERRUPT}" --require "{LAZY_INDEX}"'
+LAZY_OPTIONS = " ".join(f'--require "{hook}"' for hook in (IGNORE_INTERRUPT, LAZY_INDEX, LAZY_ARCHIVER))
 EAGER_OPTIONS = f'--require "{IGNORE_INTERRUPT}"'
 
 
