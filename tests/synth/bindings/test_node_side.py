@@ -12,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.bindings import AWS, IGNORE_INTERRUPT, LAZY_INDEX, find_node, jsii_name, node_environment
+from payinfra.bindings import (
+    AWS,
+    IGNORE_INTERRUPT,
+    LAZY_ARCHIVER,
+    LAZY_INDEX,
+    find_node,
+    jsii_name,
+    node_environment,
+)
 
 INDEX = """"use strict";
 /**
@@ -94,6 +102,38 @@ def test_an_index_that_does_more_is_left_to_node(tmp_path: Path) -> None:
 
 def test_the_index_of_another_package_is_left_to_node(tmp_path: Path) -> None:
     assert asked(packed(tmp_path, "@cdktf/provider-random"))["before"] == ["s3-bucket", "sqs-queue"]
+
+
+ARCHIVER = """
+globalThis.loaded = (globalThis.loaded ?? 0) + 1;
+module.exports = (format) => ({ format });
+module.exports.create = module.exports;
+"""
+
+USE = """
+const archiver = require(process.argv[1]);
+const before = globalThis.loaded ?? 0;
+console.log(JSON.stringify({
+  before, called: archiver('zip').format, created: archiver.create('tar').format,
+  kind: typeof archiver, unknown: archiver.nothing ?? null, loaded: globalThis.loaded,
+  same: archiver === require(process.argv[1]),
+}));
+"""
+
+
+def used(root: Path, package: str) -> dict[str, object]:
+    """What a script sees of a package that it uses."""
+    folder = root / "node_modules" / package
+    folder.mkdir(parents=True)
+    (folder / "index.js").write_text(ARCHIVER)
+    answer: dict[str, object] = json.loads(node("--eval", USE, str(folder), hook=LAZY_ARCHIVER))
+    return answer
+
+
+def test_archiver_is_loaded_when_it_is_used_and_then_once(tmp_path: Path) -> None:
+    seen = {"called": "zip", "created": "tar", "kind": "function", "unknown": None, "loaded": 1, "same": True}
+    assert used(tmp_path, "archiver") == {"before": 0, **seen}
+    assert used(tmp_path, "another") == {"before": 1, **seen}
 
 
 def test_an_interrupt_does_not_end_node() -> None:
