@@ -61,6 +61,11 @@ def test_what_is_seen_became_so_when_it_last_changed() -> None:
     assert eye.since(0.0, bool) is None
 
 
+def test_one_wanted_sight_after_another_keeps_the_moment_of_the_first() -> None:
+    eye, _ = look(0, 1, 2, 3)
+    assert eye.since(0.0, bool) == 1.0
+
+
 def test_a_look_that_fails_is_nothing_seen() -> None:
     eye, told = look(True, OSError("no answer"), False)
     assert told == [(0.0, True), (2.0, False)]

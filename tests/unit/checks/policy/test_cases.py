@@ -477,6 +477,7 @@ CASES: Mapping[str, Case] = {
             {ROLE: added(Action="s3:GetObject", Resource="${aws_s3_bucket.primary_audit.arn}/*")},
             {f"{ENCRYPTION}.kms_master_key_id": ...},
             {f"{ENCRYPTION}.kms_master_key_id": "alias/aws/s3"},
+            {ENCRYPTED: ...},
             {
                 ROLE: without(4),
                 **{
