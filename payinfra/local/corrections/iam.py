@@ -23,6 +23,11 @@ def install(emulator: Emulator) -> None:
         "_resolve_condition_key",
         session_is_known_by_its_role(evaluator._resolve_condition_key, iam),
     )
+    emulator.replace(
+        evaluator,
+        "_names_condition_key",
+        boundary_may_ask_for_tags(evaluator._names_condition_key, iam),
+    )
 
 
 def session_is_known_by_its_role(original: Callable[[str, Any], Any], iam: Any) -> Callable[[str, Any], Any]:
@@ -37,6 +42,18 @@ def session_is_known_by_its_role(original: Callable[[str, Any], Any], iam: Any) 
         return role.get("Arn", found)
 
     return resolve
+
+
+def boundary_may_ask_for_tags(original: Callable[[Any, str], bool], iam: Any) -> Callable[[Any, str], bool]:
+    """AWS: a permissions boundary's conditions look at the resource's tags as a role's own do (IAM user
+    guide, "Permissions boundaries for IAM entities"). ministack looks the tags up where the role's own
+    policies name them, and asks here."""
+
+    def names(policies: Any, prefix: str) -> bool:
+        bounded = any(role.get("PermissionsBoundary") for role in iam._roles.values())
+        return bounded or original(policies, prefix)
+
+    return names
 
 
 def simulation_has_its_context(
