@@ -4,17 +4,37 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from payinfra.commands import account, checking, drill, drills, local, machine, stages, team
 from payinfra.commands.edges import stderr
 from payinfra.errors import ExitCode, Interrupted, PayinfraError
 from payinfra.formats import LOG_FORMAT_VARIABLE, LogFormat
 
+SYNTHESIZING = frozenset({"synth", "plan", "deploy", "destroy"})
+OTHERWISE = frozenset({"--eager-bindings", "--help", "-h"})
+
+
+class Commands(TyperGroup):
+    """All commands. For those that synthesize, cdktf's runtime starts before their options are read."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line, with the runtime on its way unless another one or none may be asked for."""
+        eager = any(name.endswith("_EAGER_BINDINGS") for name in os.environ)
+        words = frozenset(args)
+        if words & SYNTHESIZING and not words & OTHERWISE and not eager and not ctx.resilient_parsing:
+            from payinfra import bindings
+
+            bindings.begin()
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
     name="payinfra",
+    cls=Commands,
     help="Take a two-region AWS payments backend from flags to verified, and rehearse the loss of a region.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -147,14 +147,11 @@ def settings_from(flags: Mapping[str, object]) -> "Settings":
 
 
 def with_settings(
-    options: tuple[SettingOption, ...], *, first: Callable[[Mapping[str, object]], None] | None = None
+    options: tuple[SettingOption, ...],
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options and hand it what they come to as its first argument, `settings`.
 
     Options without one that names an environment give the settings of `NOBODYS`.
-
-    `first` is called with all arguments before the settings are resolved: for what is slow to start and can
-    do so meanwhile.
     """
     fields = tuple(option.field for option in options)
 
@@ -163,8 +160,6 @@ def with_settings(
 
         @functools.wraps(command)
         def run(**arguments: Any) -> None:
-            if first is not None:
-                first(arguments)
             flags = {field: arguments.pop(field) for field in fields}
             flags.setdefault("env", NOBODYS)
             command(settings_from(flags), **arguments)

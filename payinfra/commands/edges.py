@@ -43,13 +43,6 @@ SummaryOption = Annotated[
 ]
 
 
-def begin_bindings(arguments: Mapping[str, object]) -> None:
-    """Start cdktf's runtime beside everything else that a command does first."""
-    from payinfra import bindings
-
-    bindings.begin(eager=bool(arguments["eager_bindings"]))
-
-
 def stdout() -> "Console":
     """Where data goes."""
     from rich.console import Console

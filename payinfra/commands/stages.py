@@ -14,7 +14,6 @@ from payinfra.commands.edges import (
     FormatOption,
     SummaryOption,
     YesOption,
-    begin_bindings,
     needs_a_person,
     needs_a_shared_state,
     session,
@@ -35,7 +34,7 @@ app = typer.Typer()
 
 
 @app.command()
-@with_settings(STACK, first=begin_bindings)
+@with_settings(STACK)
 def synth(
     settings: "Settings", *, fmt: FormatOption = Format.TABLE, eager_bindings: EagerOption = False
 ) -> None:
@@ -48,7 +47,7 @@ def synth(
 
 
 @app.command()
-@with_settings(STACK, first=begin_bindings)
+@with_settings(STACK)
 def plan(
     settings: "Settings",
     *,
@@ -69,7 +68,7 @@ def plan(
 
 
 @app.command()
-@with_settings(STACK, first=begin_bindings)
+@with_settings(STACK)
 def deploy(
     settings: "Settings",
     *,
@@ -165,7 +164,7 @@ def status(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
 
 
 @app.command()
-@with_settings(STACK, first=begin_bindings)
+@with_settings(STACK)
 def destroy(
     settings: "Settings",
     *,

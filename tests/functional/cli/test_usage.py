@@ -14,15 +14,28 @@ from payinfra.cli import app
 from tests.functional.cli.conftest import Project
 
 
-def test_help_loads_neither_cdktf_nor_boto3_nor_pydantic_models() -> None:
-    heavy = ("cdktf", "jsii", "boto3", "botocore", "httpx", "payinfra.settings", "payinfra.pipeline")
+def loaded(modules: tuple[str, ...], *words: str) -> list[str]:
+    """Which of the modules a command line has loaded when it ends, with what it began in the background."""
     script = (
-        "import sys\nfrom payinfra.cli import app\n"
-        "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
-        f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
+        "import sys, threading\nfrom payinfra.cli import app\n"
+        f"try:\n    app({list(words)!r})\nexcept SystemExit:\n    pass\n"
+        "for each in threading.enumerate():\n    if each.name == 'payinfra-bindings':\n        each.join()\n"
+        f"print(*[name for name in {modules!r} if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stderr.strip() == "[]"
+    return done.stderr.splitlines()[-1].split()
+
+
+def test_help_loads_neither_cdktf_nor_boto3_nor_pydantic_models() -> None:
+    heavy = ("cdktf", "jsii", "boto3", "botocore", "httpx", "payinfra.settings", "payinfra.pipeline")
+    assert loaded(heavy, "--help") == []
+    assert loaded(heavy, "synth", "--help") == []
+
+
+def test_what_synthesizes_starts_cdktf_before_its_options_are_read() -> None:
+    assert loaded(("cdktf",), "synth", "--no-such-option") == ["cdktf"]
+    assert loaded(("cdktf",), "synth", "--no-such-option", "--eager-bindings") == []
+    assert loaded(("cdktf",), "outputs", "--no-such-option") == []
 
 
 def test_version(project: Project) -> None:
