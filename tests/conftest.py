@@ -1,0 +1,12 @@
+"""What all tests need."""
+
+import signal
+
+
+def pytest_configure() -> None:
+    """Hear an interrupt, also where a shell runs the tests in the background and has them ignore it.
+
+    Tests press Ctrl-C, on themselves and on processes that inherit what is ignored.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
