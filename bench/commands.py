@@ -30,6 +30,9 @@ SYNTHESIZED = Path(".payinfra", "local", ENVIRONMENT, "synth")
 HELP = payinfra("payinfra --help", "--help")
 LAZY = payinfra("payinfra synth", "synth", *TARGET, tree=SYNTHESIZED)
 EAGER = payinfra("payinfra synth --eager-bindings", "synth", *TARGET, "--eager-bindings", tree=SYNTHESIZED)
+STOCK_APP = (sys.executable, "-m", "bench.stock_app")
+"""What cdktf.json names as the app."""
+ORDINARY = Command("the same stack, ordinary imports", STOCK_APP, Path("cdktf.out"))
 DEPLOY = payinfra("payinfra deploy", "deploy", *TARGET, "--yes")
 DESTROY = payinfra("payinfra destroy", "destroy", *TARGET, "--yes")
 LOCAL_UP = payinfra("payinfra local up", "local", "up")
@@ -46,7 +49,3 @@ def stock_deploy(cli: Path) -> Command:
     return Command(
         "cdktf deploy", (str(cli), "deploy", "--auto-approve", "--skip-provider-lock"), Path("cdktf.out")
     )
-
-
-STOCK_APP = (sys.executable, "-m", "bench.stock_app")
-"""What cdktf.json names as the app."""
