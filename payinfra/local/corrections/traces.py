@@ -33,7 +33,11 @@ def install(emulator: Emulator) -> None:
     functions, actions, main = emulator.service("lambda_svc"), emulator.core("iam_actions"), emulator.main
     refusal = asks_the_role(emulator)
     traces = Traces(refusal, emulator.core("responses").get_region)
+    router = emulator.core("router")
     emulator.replace(main, "SERVICE_HANDLERS", {**main.SERVICE_HANDLERS, SERVICE: traces.handle})
+    # A service that the router does not know makes it read the models of all of AWS first: seconds.
+    known_by = {"host_patterns": [rf"{SERVICE}\."]}
+    emulator.replace(router, "SERVICE_PATTERNS", {**router.SERVICE_PATTERNS, SERVICE: known_by})
     emulator.replace(
         actions, "SERVICE_TO_IAM_NAMESPACE", {**actions.SERVICE_TO_IAM_NAMESPACE, SERVICE: SERVICE}
     )
