@@ -134,7 +134,7 @@ def test_a_role_that_is_not_there_is_told_as_such(world: Any, role: Any) -> None
 
 
 def test_its_calls_are_routed_without_a_look_at_all_of_aws(world: Any) -> None:
-    """ministack reads every model of botocore's, for seconds, when it meets a service that it does not know."""
+    """For a service that it does not know ministack reads all of botocore, which takes seconds."""
     router = world.emulator.core("router")
     looked: list[str] = []
     world.emulator.replace(router, "_is_aws_service_name", looked.append)
