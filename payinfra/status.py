@@ -12,7 +12,7 @@ from payinfra.drill.journal import open_journals
 from payinfra.drill.model import DrillReport
 from payinfra.drill.place import FOLDER
 from payinfra.errors import EnvironmentUnusable
-from payinfra.outputs import Outputs, RegionOutputs
+from payinfra.outputs import DeclaredAlarm, Outputs, RegionOutputs
 
 CONNECT_S = 2.0
 READ_S = 3.0
@@ -86,10 +86,14 @@ def region_status(aws: Aws, outputs: Outputs, region: RegionOutputs, role: str) 
     """One region, as far as it can be known."""
     unknown: list[str] = []
     observed = _known("health", lambda: _health(aws, region), unknown)
-    ringing = _known("alarms", lambda: _ringing(aws, outputs, region), unknown)
+    own, health = _alarms(outputs, region)
+    ringing = (
+        *_known("alarms", lambda: _ringing(aws, region.region, own), unknown),
+        *_known("alarms", lambda: _ringing(aws, outputs.declared.health.metrics_region, health), unknown),
+    )
     healthy = sum(1 for said in observed if said.startswith("Success"))
     return RegionStatus(
-        region.region, role, region.api_endpoint, len(observed), healthy, tuple(ringing), tuple(unknown)
+        region.region, role, region.api_endpoint, len(observed), healthy, ringing, tuple(unknown)
     )
 
 
@@ -98,10 +102,21 @@ def _health(aws: Aws, region: RegionOutputs) -> Sequence[str]:
     return [one.get("StatusReport", {}).get("Status", "") for one in answer["HealthCheckObservations"]]
 
 
-def _ringing(aws: Aws, outputs: Outputs, region: RegionOutputs) -> Sequence[str]:
-    declared = next(one for one in outputs.declared.regions if one.region == region.region)
-    answer = aws.cloudwatch(region.region).describe_alarms(
-        AlarmNames=[alarm.name for alarm in declared.alarms], MaxRecords=_ALARMS_AT_ONCE
+def _alarms(
+    outputs: Outputs, region: RegionOutputs
+) -> tuple[Sequence[DeclaredAlarm], Sequence[DeclaredAlarm]]:
+    """A region's alarms, and the one on its health check, which stands where Route 53's metrics are."""
+    declared = outputs.declared
+    return next(
+        (one.alarms, (alarm,))
+        for one, alarm in zip(declared.regions, declared.health.alarms, strict=True)
+        if one.region == region.region
+    )
+
+
+def _ringing(aws: Aws, region: str, alarms: Sequence[DeclaredAlarm]) -> Sequence[str]:
+    answer = aws.cloudwatch(region).describe_alarms(
+        AlarmNames=[alarm.name for alarm in alarms], MaxRecords=_ALARMS_AT_ONCE
     )
     return [one.get("AlarmName", "") for one in answer["MetricAlarms"] if one.get("StateValue") == "ALARM"]
 

@@ -361,6 +361,8 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "GetBucketVersioning",
             "GetEncryptionConfiguration",
             "GetReplicationConfiguration",
+            # Without it S3 denies what is not there yet (S3 API reference, HeadObject).
+            "ListBucket",
             "ListBucketVersions",
         ),
         Target.OBJECTS: _of(

@@ -14,9 +14,9 @@ from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.dns import DnspythonDns, NameServer
 from payinfra.checks.probes.gateway import api_key
 from payinfra.checks.probes.model import Live, NotYet
-from payinfra.checks.probes.names import name_servers, record_type
 from payinfra.checks.probes.results import VerifyRequest
 from payinfra.checks.probes.verify import CONNECT_S, READ_S, around
+from payinfra.checks.probes.zone import name_servers, record_type
 from payinfra.checks.verdicts import Severity
 from payinfra.drill import ledger, reckoning, refusals, replicas, resolving, scenarios, watch, watchdog
 from payinfra.drill.clock import RealClock, Stop

@@ -13,9 +13,9 @@ import httpx
 
 from payinfra.aws import Aws
 from payinfra.checks.probes.dns import Dns, NameServer
+from payinfra.checks.probes.health_checks import HEALTHY_SHARE
 from payinfra.checks.probes.http import TIMEOUT_S
 from payinfra.checks.probes.model import Live
-from payinfra.checks.probes.names import HEALTHY_SHARE
 from payinfra.correlation import user_agent
 from payinfra.drill.clock import Clock
 

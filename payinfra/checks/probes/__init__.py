@@ -4,6 +4,8 @@ MODULES = (
     "gateway",
     "service",
     "ledger",
+    "health_checks",
+    "zone",
     "names",
     "audit",
     "monitoring",

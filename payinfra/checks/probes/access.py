@@ -3,32 +3,33 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from payinfra.checks.probes.model import Live, Severity, Site, Verdicts, all_of, regional
+from payinfra.checks.probes.model import Live, NoData, Severity, Site, Verdicts, all_of, regional
+from payinfra.naming import INDEXES
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One question to IAM: may the role do `action` on `resource`, and through which service, for a key."""
+    """A question to IAM: may the role do `actions` on `resource`, and through which service, for a key."""
 
-    action: str
+    actions: tuple[str, ...]
     resource: str
     via: str = ""
 
 
-def needed(site: Site) -> tuple[Ask, ...]:
-    """What the function does."""
+def needed(site: Site, stream_arn: str) -> tuple[Ask, ...]:
+    """What the function does, and Lambda in its name."""
     table, keys = site.outputs.dynamodb_table_arn, site.declared.keys
-    parameter = _parameter_arn(site)
     return (
-        Ask("dynamodb:PutItem", table),
-        Ask("dynamodb:Query", table),
-        Ask("dynamodb:Query", f"{table}/index/status-index"),
-        Ask("s3:PutObject", f"arn:aws:s3:::{site.outputs.s3_bucket_name}/audit/x"),
-        Ask("ssm:GetParameter", parameter),
-        Ask("kms:Decrypt", keys.data, "dynamodb"),
-        Ask("kms:GenerateDataKey", keys.audit, "s3"),
-        Ask("kms:Decrypt", keys.application, "ssm"),
-        Ask("logs:PutLogEvents", _log_stream_arn(site)),
+        Ask(("dynamodb:PutItem", "dynamodb:Query"), table),
+        *(Ask(("dynamodb:Query",), f"{table}/index/{index}") for index in INDEXES),
+        Ask(("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"), stream_arn),
+        Ask(("s3:PutObject",), f"arn:aws:s3:::{site.outputs.s3_bucket_name}/audit/x"),
+        Ask(("ssm:GetParameter",), _parameter_arn(site)),
+        Ask(("kms:Decrypt",), keys.data, "dynamodb"),
+        Ask(("kms:GenerateDataKey",), keys.audit, "s3"),
+        Ask(("kms:Decrypt",), keys.application, "ssm"),
+        Ask(("logs:CreateLogStream", "logs:PutLogEvents"), _log_stream_arn(site)),
+        Ask(("dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:PutTraceSegments"), "*"),
     )
 
 
@@ -37,15 +38,13 @@ def forbidden(site: Site) -> tuple[Ask, ...]:
     table, keys = site.outputs.dynamodb_table_arn, site.declared.keys
     bucket = f"arn:aws:s3:::{site.outputs.s3_bucket_name}"
     return (
-        Ask("dynamodb:DeleteItem", table),
-        Ask("dynamodb:DeleteTable", table),
-        Ask("s3:DeleteObject", f"{bucket}/audit/x"),
-        Ask("s3:GetObject", f"{bucket}/audit/x"),
-        Ask("s3:PutBucketPolicy", bucket),
-        Ask("kms:ScheduleKeyDeletion", keys.data),
-        Ask("kms:Decrypt", keys.data),
-        Ask("iam:PassRole", site.declared.function.role_arn),
-        Ask("dynamodb:PutItem", site.peer.dynamodb_table_arn),
+        Ask(("dynamodb:DeleteItem", "dynamodb:DeleteTable"), table),
+        Ask(("s3:DeleteObject", "s3:GetObject"), f"{bucket}/audit/x"),
+        Ask(("s3:PutBucketPolicy",), bucket),
+        Ask(("kms:Decrypt", "kms:ScheduleKeyDeletion"), keys.data),
+        Ask(("iam:PassRole",), site.declared.function.role_arn),
+        Ask(("dynamodb:PutItem",), site.peer.dynamodb_table_arn),
+        Ask(("s3:PutObject",), f"arn:aws:s3:::{site.peer.s3_bucket_name}/audit/x"),
     )
 
 
@@ -57,10 +56,12 @@ def forbidden(site: Site) -> tuple[Ask, ...]:
     fix="Deploy again: the role was changed outside Terraform.",
 )
 def role_allows_what_is_needed(live: Live, site: Site) -> Verdicts:
-    """IAM: SimulatePrincipalPolicy."""
+    """IAM: SimulatePrincipalPolicy; DynamoDB: DescribeTable, for the stream's ARN."""
+    table = live.aws.dynamodb(site.region).describe_table(TableName=site.outputs.dynamodb_table_name)
+    asks = needed(site, table["Table"].get("LatestStreamArn", ""))
     return all_of(
-        f"{ask.action} on {ask.resource} is {decision}, needed is allowed"
-        for ask, decision in _decisions(live, site, needed(site))
+        f"{action} on {ask.resource} is {decision}, needed is allowed"
+        for ask, action, decision in _decisions(live, site, asks)
         if decision != "allowed"
     )
 
@@ -75,20 +76,24 @@ def role_allows_what_is_needed(live: Live, site: Site) -> Verdicts:
 def role_allows_nothing_else(live: Live, site: Site) -> Verdicts:
     """IAM: SimulatePrincipalPolicy."""
     return all_of(
-        f"{ask.action} on {ask.resource} is allowed"
-        for ask, decision in _decisions(live, site, forbidden(site))
+        f"{action} on {ask.resource} is allowed"
+        for ask, action, decision in _decisions(live, site, forbidden(site))
         if decision == "allowed"
     )
 
 
-def _decisions(live: Live, site: Site, asks: tuple[Ask, ...]) -> Iterator[tuple[Ask, str]]:
-    """IAM's answer to each. Several in one call would mix each action with each resource."""
+def _decisions(live: Live, site: Site, asks: tuple[Ask, ...]) -> Iterator[tuple[Ask, str, str]]:
+    """IAM's answer to each action. A call with several resources would mix each with each.
+
+    Raises:
+        NoData: IAM says nothing of an action.
+    """
     client = live.aws.iam(site.region)
     for ask in asks:
         via = [f"{ask.via}.{site.region}.amazonaws.com"] if ask.via else []
         answer = client.simulate_principal_policy(
             PolicySourceArn=site.declared.function.role_arn,
-            ActionNames=[ask.action],
+            ActionNames=list(ask.actions),
             ResourceArns=[ask.resource],
             ContextEntries=[
                 {"ContextKeyName": "kms:ViaService", "ContextKeyValues": via, "ContextKeyType": "string"}
@@ -96,8 +101,11 @@ def _decisions(live: Live, site: Site, asks: tuple[Ask, ...]) -> Iterator[tuple[
             if via
             else [],
         )
-        decisions = [one["EvalDecision"] for one in answer.get("EvaluationResults", [])]
-        yield ask, decisions[0] if decisions else "not answered"
+        said = {one["EvalActionName"]: one["EvalDecision"] for one in answer.get("EvaluationResults", [])}
+        for action in ask.actions:
+            if action not in said:
+                raise NoData(f"SimulatePrincipalPolicy says nothing of {action} on {ask.resource}")
+            yield ask, action, said[action]
 
 
 def _parameter_arn(site: Site) -> str:

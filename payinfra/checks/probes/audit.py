@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from botocore.exceptions import ClientError
 
 from payinfra.checks.probes import canaries
-from payinfra.checks.probes.failures import code_of
+from payinfra.checks.probes.failures import code_of, is_absent
 from payinfra.checks.probes.model import (
     Kind,
     Live,
@@ -196,6 +196,8 @@ def objects_are_copied(live: Live, site: Site) -> Verdicts:
             try:
                 copy = there.head_object(Bucket=site.peer.s3_bucket_name, Key=key).get("ReplicationStatus")
             except ClientError as error:
+                if not is_absent(error):
+                    raise
                 raise NotYet(f"the copy in {site.peer.region} answers {code_of(error)}") from error
             if copy != "REPLICA":
                 raise NotYet(f"the copy in {site.peer.region} is {copy or 'no replica'}")

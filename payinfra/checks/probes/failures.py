@@ -32,6 +32,10 @@ class NotYet(Exception):
     """What was seen is not right, but may become so by itself."""
 
 
+class NoData(NotYet):
+    """Nothing was answered that could be judged. It may come; while it does not, nothing is known."""
+
+
 def code_of(error: ClientError) -> str:
     """AWS's code of an error."""
     return str(error.response.get("Error", {}).get("Code", ""))
@@ -74,8 +78,9 @@ def verdict_for(error: Exception) -> Verdict:
 
 
 def late(error: NotYet, kind: Kind, seconds: float) -> Verdict:
-    """What never became right comes to."""
-    return Verdict(kind, f"{error} (asked for {seconds:.0f} s)")
+    """What never became right comes to. What was never known is no failure: it is an ERROR."""
+    found = Kind.ERROR if isinstance(error, NoData) else kind
+    return Verdict(found, f"{error} (asked for {seconds:.0f} s)")
 
 
 def _said(error: ClientError) -> str:

@@ -1,7 +1,8 @@
 """The API of each region: its stage, plan and key, and what it answers to a client."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from payinfra.checks.probes import canaries
@@ -106,37 +107,79 @@ def a_key_is_needed(live: Live, site: Site) -> Verdicts:
 )
 def a_payment_is_recorded_once(live: Live, site: Site) -> Verdicts:
     """HTTP: POST /payments twice with one idempotency key; SSM for the API key."""
-    canary = canaries.payment(live, site.region)
-    key = api_key(live, site)
-    payment_id = ""
-    try:
-        paid = live.patience.poll(lambda: pay(live, site.outputs.api_endpoint, key, canary, (200, 201)))
-        payment_id = str(paid.fields().get("payment_id", ""))
-        replay = live.patience.poll(lambda: pay(live, site.outputs.api_endpoint, key, canary, (200, 201)))
-    finally:
-        canaries.remove_payment(live, site, payment_id)
-    faults = [*differences((("the replay's status", replay.status, 200),))]
-    if str(replay.fields().get("payment_id", "")) != payment_id:
-        faults.append("the replay is another payment")
+    faults, paid = pay_twice(live, site, Till(site.outputs.api_endpoint, api_key(live, site)), site.region)
     return all_of(faults, f"{paid.status} in {paid.seconds * 1000:.0f} ms")
 
 
+@dataclass(frozen=True)
+class Till:
+    """Where a payment goes, and with what.
+
+    Attributes:
+        key: the API key's value; it goes into a header and nowhere else.
+        headers: besides those that every payment has.
+        name: said before what is wrong, where the URL is not the regional endpoint's.
+    """
+
+    url: str
+    key: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+
+
 def api_key(live: Live, site: Site) -> str:
-    """The API key's value; it goes into a header and nowhere else."""
+    """The API key's value."""
     found = live.aws.ssm(site.region).get_parameter(Name=site.outputs.api_key_parameter, WithDecryption=True)
     return found["Parameter"]["Value"]
 
 
-def pay(live: Live, url: str, key: str, canary: "canaries.Canary", wanted: tuple[int, ...]) -> Answer:
+def pay(live: Live, till: Till, canary: canaries.Canary) -> Answer:
     """Send a canary's payment.
 
     Raises:
         NotYet: it was refused.
     """
-    answer = live.http.ask("POST", url, {"x-api-key": key, "Idempotency-Key": canary.key}, canary.body)
-    if answer.status not in wanted:
-        raise NotYet(f"POST /payments with the key answered {answer.said()}")
+    headers = {"x-api-key": till.key, "Idempotency-Key": canary.key, **till.headers}
+    answer = live.http.ask("POST", till.url, headers, canary.body)
+    if answer.status not in (200, 201):
+        raise NotYet(f"{till.name}POST /payments with the key answered {answer.said()}")
     return answer
+
+
+def pay_twice(live: Live, site: Site, till: Till, where: str) -> tuple[Sequence[str], Answer]:
+    """Send a canary's payment, send it again, and remove it.
+
+    Args:
+        site: where it is recorded.
+        where: tells this payment from the run's others.
+
+    Returns:
+        What is wrong with the two answers, and the first of them.
+
+    Raises:
+        NotYet: it was refused.
+    """
+    canary = canaries.payment(live, where)
+    sent: list[str] = []
+    payment_id = ""
+
+    def send() -> Answer:
+        sent.append(canary.key)
+        return pay(live, till, canary)
+
+    try:
+        paid = live.patience.poll(send)
+        payment_id = str(paid.fields().get("payment_id", ""))
+        # Where the first answer was lost on its way, the second is a replay already.
+        first = 201 if len(sent) == 1 else paid.status
+        replay = live.patience.poll(send)
+    finally:
+        live.patience.poll(lambda: canaries.remove_payment(live, site, payment_id))
+    faults = [
+        *differences((("the status", paid.status, first), ("the replay's status", replay.status, 200))),
+        *(["the replay is another payment"] if replay.fields().get("payment_id") != payment_id else []),
+    ]
+    return [f"{till.name}{fault}" for fault in faults], paid
 
 
 @regional(

@@ -12,7 +12,8 @@ package's `MODULES`):
 
 - A regional probe is called for each region, a paired one once.
 - What may become right by itself is said with `NotYet`: the engine asks again, with growing pauses, until the
-  deadline, and then makes a FAIL of it, or what `late` says. Anything else is a verdict at once.
+  deadline, and then makes a FAIL of it, or what `late` says. `NoData` is asked again as well, and comes to an
+  ERROR. Anything else is a verdict at once.
 - Access denied, no answer and crashes are the engine's to report: a probe lets them pass through.
 - A probe that writes keeps what it wrote apart by `live.run`, removes it, and waits with `live.patience`.
 """
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
 
-from payinfra.checks.probes.failures import NotYet, is_passing
+from payinfra.checks.probes.failures import NoData, NotYet, is_passing
 from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict, Verdicts
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Kind",
     "Live",
+    "NoData",
     "NotYet",
     "PairProbe",
     "Patience",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from payinfra.checks.probes import canaries
-from payinfra.checks.probes.gateway import api_key, pay
+from payinfra.checks.probes.gateway import Till, api_key, pay
 from payinfra.checks.probes.model import (
     Live,
     NotYet,
@@ -158,7 +158,7 @@ def payment_is_logged(live: Live, site: Site) -> Verdicts:
     """HTTP: POST /payments; CloudWatch Logs: FilterLogEvents for the payment's id."""
     started = int(live.began.timestamp() * 1000) - 60_000
     canary = canaries.payment(live, f"log-{site.region}")
-    paid = pay(live, site.outputs.api_endpoint, api_key(live, site), canary, (200, 201))
+    paid = pay(live, Till(site.outputs.api_endpoint, api_key(live, site)), canary)
     payment_id = str(paid.fields().get("payment_id", ""))
     canaries.remove_payment(live, site, payment_id)
 

@@ -271,7 +271,8 @@ def other_code(at: Broken) -> Iterator[None]:
     return other_version(at, lambda: ship(changed.getvalue()), lambda: ship(deployed.read_bytes()))
 
 
-@damages("LIVE-DDB-002")
+# A key whose policy does not let the function through locks it out of the table.
+@damages("LIVE-DDB-002", "LIVE-API-002", "LIVE-R53-002", "LIVE-R53-006", *PAYING)
 def another_table_key(at: Broken) -> Iterator[None]:
     def set_to(key: str) -> None:
         at.client("dynamodb").update_table(
@@ -350,7 +351,7 @@ def record_kept_longer(at: Broken) -> Iterator[None]:
     return record_changed(at, "latency_domain", at.deployment.region(ROLE), TTL=59)
 
 
-@damages("LIVE-R53-004", "LIVE-R53-003")
+@damages("LIVE-R53-004", "LIVE-R53-003", "LIVE-R53-006")
 def failover_name_leads_to_the_secondary(at: Broken) -> Iterator[None]:
     dns, host = at.outputs.declared.dns, at.declared.api.execute_host
     records = [{"Value": host}]

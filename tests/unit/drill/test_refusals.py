@@ -180,7 +180,12 @@ class Account:
     """What AWS answers."""
 
     alarms: dict[tuple[str, str], str] = field(
-        default_factory=lambda: {(EAST, "errors"): "OK", (WEST, "errors"): "OK", (EAST, "health"): "OK"}
+        default_factory=lambda: {
+            (EAST, "errors"): "OK",
+            (WEST, "errors"): "OK",
+            (EAST, "health-us-east-1"): "OK",
+            (EAST, "health-us-west-2"): "OK",
+        }
     )
     tags: dict[str, str] = field(default_factory=lambda: {"Environment": "demo", "Project": "x"})
     check: dict[str, object] = field(default_factory=dict)
@@ -264,12 +269,13 @@ def test_what_is_wrong_is_seen(tmp_path: Path) -> None:
     account = Account(
         tags={"Project": "x"}, check={"Inverted": True, "Disabled": True}, concurrency={WEST: 0}
     )
-    account.alarms = {(EAST, "errors"): "INSUFFICIENT_DATA", (EAST, "health"): "ALARM"}
+    account.alarms |= {(EAST, "errors"): "INSUFFICIENT_DATA", (EAST, "health-us-east-1"): "ALARM"}
+    del account.alarms[WEST, "errors"]
     found = gather(outputs(), AccountAws(of=account), world.control(), tmp_path)
     assert found == Situation(
         ACCOUNT,
         (RegionState(EAST, True, True, None, "", ""), RegionState(WEST, True, True, 0, "", "")),
-        ringing=("health in us-east-1",),
+        ringing=("health-us-east-1 in us-east-1",),
         missing=("errors in us-west-2",),
         journals=(journal.path,),
         faults=("us-west-2 answers nothing",),

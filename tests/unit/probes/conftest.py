@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from threading import local
 from typing import Any
 
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 
@@ -133,7 +134,9 @@ def declared(**changes: Any) -> Declared:
             3,
             EAST,
             region_outputs(EAST).sns_topic_arn,
-            (DeclaredAlarm("health", "AWS/Route53", "HealthCheckStatus", 1.0),),
+            tuple(
+                DeclaredAlarm(f"health-{region}", "AWS/Route53", "HealthCheckStatus", 1.0) for region in PEERS
+            ),
         ),
         "dns": DeclaredDns(
             "payment-demo.internal", False, 60, "/prod/payments", "/prod/health", (EAST, WEST), ()
@@ -218,11 +221,13 @@ class World:
     endpoints: Endpoints | None = ENDPOINTS
     declared: Declared = field(default_factory=declared)
     calls: list[tuple[str, str, str]] = field(default_factory=list)
+    parameters: list[tuple[str, str, Call]] = field(default_factory=list)
     items: dict[str, Call] = field(default_factory=dict)
     objects: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     paid: set[str] = field(default_factory=set)
     health_s: float = 0.1
     payment_status: tuple[int, int] = (201, 200)
+    first_answer_is_lost: bool = False
     replay_id: str = ""
     without_key: int = 403
     health: dict[str, Any] = field(default_factory=dict)
@@ -236,6 +241,7 @@ class World:
 
     def answer(self, service: str, operation: str, region: str, call: Call) -> Any:
         self.calls.append((service, operation, region))
+        self.parameters.append((service.partition("-")[0], operation, call))
         return self.answers[service, operation](region, call)
 
     def ask(
@@ -253,6 +259,8 @@ class World:
         key = given["Idempotency-Key"]
         again = key in self.paid
         self.paid.add(key)
+        if self.first_answer_is_lost and not again:
+            raise httpx.ReadTimeout("the answer was lost")
         id = f"pay-{key}" if not again or not self.replay_id else self.replay_id
         self.items[id] = {"payment_id": {"S": id}, "timestamp": {"N": "0"}}
         return Answer(self.payment_status[again], {}, json.dumps({"payment_id": id}), 0.1)
@@ -356,7 +364,9 @@ def healthy_answers(world_of: Callable[[], World]) -> dict[tuple[str, str], Repl
     def describe_table(region: str, _call: Call) -> Any:
         replicas = [{"RegionName": PEERS[region], "ReplicaStatus": "ACTIVE"}]
         sse = {"Status": "ENABLED", "KMSMasterKeyArn": key_arn(region, "data")}
-        return {"Table": {**table, "Replicas": replicas, "SSEDescription": sse}}
+        stream = f"{region_outputs(region).dynamodb_table_arn}/stream/2026"
+        more = {"Replicas": replicas, "SSEDescription": sse, "LatestStreamArn": stream}
+        return {"Table": {**table, **more}}
 
     def put_item(_region: str, call: Call) -> Any:
         world_of().items[call["Item"]["payment_id"]["S"]] = call["Item"]
@@ -409,11 +419,12 @@ def healthy_answers(world_of: Callable[[], World]) -> dict[tuple[str, str], Repl
         if "StartRecordName" in call:
             found = [{**one, "Name": f"{name}."} for name, one in world_of().written_records.items()]
             return {"ResourceRecordSets": [*found, record(LATENCY, EAST)]}
+        made = alias if world_of().declared.dns.delegated else record
         return {
             "ResourceRecordSets": [
                 {"Name": "payment-demo.internal.", "Type": "NS"},
-                *(record(FAILOVER, region, Failover=role) for region, role in ROLES.items()),
-                *(record(LATENCY, region, Region=region) for region in PEERS),
+                *(made(FAILOVER, region, Failover=role) for region, role in ROLES.items()),
+                *(made(LATENCY, region, Region=region) for region in PEERS),
             ]
         }
 
@@ -449,16 +460,20 @@ def healthy_answers(world_of: Callable[[], World]) -> dict[tuple[str, str], Repl
         return {"Parameter": {"Type": "SecureString", "Value": API_KEY}}
 
     def simulate(_region: str, call: Call) -> Any:
-        (action,), (resource,) = call["ActionNames"], call["ResourceArns"]
+        (resource,) = call["ResourceArns"]
         via = bool(call["ContextEntries"])
         region = call["PolicySourceArn"].rsplit("function-", 1)[1]
-        needed = {
-            *("dynamodb:PutItem", "dynamodb:Query", "s3:PutObject", "ssm:GetParameter", "logs:PutLogEvents"),
+        there = f":{PEERS[region]}:" in resource or bucket(PEERS[region]) in resource
+
+        def decision(action: str) -> str:
+            key = action in ("kms:Decrypt", "kms:GenerateDataKey") and via
+            return "allowed" if (action in NEEDED or key) and not there else "implicitDeny"
+
+        return {
+            "EvaluationResults": [
+                {"EvalActionName": action, "EvalDecision": decision(action)} for action in call["ActionNames"]
+            ]
         }
-        key = action in ("kms:Decrypt", "kms:GenerateDataKey") and via
-        there = f":{PEERS[region]}:" in resource
-        decision = "allowed" if (action in needed or key) and not there else "implicitDeny"
-        return {"EvaluationResults": [{"EvalDecision": decision}]}
 
     return {
         ("apigateway", "get_stage"): fixed(
@@ -484,7 +499,11 @@ def healthy_answers(world_of: Callable[[], World]) -> dict[tuple[str, str], Repl
         ("apigateway", "get_usage_plan_keys"): fixed(lambda region: {"items": [{"id": f"key-{region}"}]}),
         ("apigateway", "get_api_key"): fixed(lambda _region: {"enabled": True, "value": API_KEY}),
         ("apigateway", "get_account"): fixed(lambda _region: {"cloudwatchRoleArn": "role"}),
-        ("apigateway", "get_domain_name"): fixed(lambda _region: {"domainNameStatus": "AVAILABLE"}),
+        ("apigateway", "get_domain_name"): lambda region, call: {
+            "domainNameStatus": "AVAILABLE",
+            "regionalDomainName": custom_domain(call["domainName"], region),
+            "regionalHostedZoneId": f"Z-{region}",
+        },
         ("apigateway", "get_base_path_mappings"): fixed(
             lambda region: {"items": [{"basePath": "(none)", "restApiId": API_IDS[region], "stage": "prod"}]}
         ),
@@ -590,6 +609,15 @@ def healthy_answers(world_of: Callable[[], World]) -> dict[tuple[str, str], Repl
 
 
 ROLES = {EAST: "PRIMARY", WEST: "SECONDARY"}
+NEEDED = frozenset(
+    {
+        *("dynamodb:PutItem", "dynamodb:Query", "s3:PutObject", "ssm:GetParameter"),
+        *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"),
+        *("dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:PutTraceSegments"),
+        *("logs:CreateLogStream", "logs:PutLogEvents"),
+    }
+)
+"""What the function's role allows, besides the use of keys through services."""
 
 
 def record(name: str, region: str, **policy: str) -> dict[str, Any]:
@@ -602,6 +630,22 @@ def record(name: str, region: str, **policy: str) -> dict[str, Any]:
         "HealthCheckId": f"check-{region}",
         **policy,
     }
+
+
+def custom_domain(name: str, region: str) -> str:
+    """Where API Gateway serves a name of one's own in a region."""
+    return f"d-{name.partition('.')[0]}.execute-api.{region}.amazonaws.com"
+
+
+def alias(name: str, region: str, **policy: str) -> dict[str, Any]:
+    target = {
+        "HostedZoneId": f"Z-{region}",
+        "DNSName": f"{custom_domain(name, region)}.",
+        "EvaluateTargetHealth": True,
+    }
+    kept = ("Name", "SetIdentifier", "HealthCheckId")
+    plain = {part: value for part, value in record(name, region).items() if part in kept}
+    return {**plain, "Type": "A", "AliasTarget": target, **policy}
 
 
 def observation(status: str, age: timedelta = timedelta()) -> dict[str, Any]:

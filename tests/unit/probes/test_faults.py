@@ -19,6 +19,7 @@ from tests.unit.probes.conftest import (
     LATENCY,
     WEST,
     World,
+    bucket,
     declared,
     error,
     observation,
@@ -121,6 +122,19 @@ def policy(**statement: Any) -> Change:
     return change
 
 
+def decides(decision: str) -> Change:
+    """IAM decides so, whatever it is asked."""
+
+    def change(world: World) -> None:
+        world.answers["iam", "simulate_principal_policy"] = lambda _region, call: {
+            "EvaluationResults": [
+                {"EvalActionName": action, "EvalDecision": decision} for action in call["ActionNames"]
+            ]
+        }
+
+    return change
+
+
 def records(*extra: dict[str, Any]) -> Change:
     def change(world: World) -> None:
         before = world.answers["route53", "list_resource_record_sets"]
@@ -144,6 +158,12 @@ def only(name: str, **fields: Any) -> Change:
         }
 
     return change
+
+
+def no_alias(world: World) -> None:
+    """Plain records where aliases were declared."""
+    plain = [record(FAILOVER, EAST, Failover="PRIMARY")]
+    world.say("route53", "list_resource_record_sets", {"ResourceRecordSets": plain})
 
 
 def declares(**fields: Any) -> Change:
@@ -182,7 +202,23 @@ def subscribed(*subscriptions: dict[str, str]) -> Change:
     return both(EMAIL, says("sns", "list_subscriptions_by_topic", {"Subscriptions": list(subscriptions)}))
 
 
+ELSEWHERE = {"HostedZoneId": "Z9", "DNSName": "d-other.", "EvaluateTargetHealth": False}
 CANARY_RECORD = canary_domain(FAILOVER, "run1")
+THIRD_REGION = declares(health=replace(declared().health, metrics_region="ap-south-1"))
+
+
+def in_third_region(operation: str, answer: Any) -> Change:
+    """Only of the topic that is in neither of the two regions."""
+
+    def change(world: World) -> None:
+        before = world.answers["sns", operation]
+        world.answers["sns", operation] = lambda region, call: (
+            answer if region == "ap-south-1" else before(region, call)
+        )
+
+    return change
+
+
 METHODS = {"*/*": {"throttlingRateLimit": 1.0, "throttlingBurstLimit": 200, "dataTraceEnabled": True}}
 DOMAIN = ("apigateway", "get_domain_name")
 ENCRYPTION = "get_bucket_encryption"
@@ -207,6 +243,8 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ("LIVE-API-003", sets(without_key=502), FAIL, "it answered 502"),
     ("LIVE-API-004", sets(payment_status=(403, 403)), FAIL, "with the key answered 403"),
     ("LIVE-API-004", sets(payment_status=(201, 201)), FAIL, "the replay's status is 201"),
+    ("LIVE-API-004", sets(payment_status=(200, 200)), FAIL, "the status is 200, declared is 201"),
+    ("LIVE-API-004", sets(first_answer_is_lost=True), PASS, "200 in"),
     ("LIVE-API-004", sets(replay_id="pay-other"), FAIL, "the replay is another payment"),
     ("LIVE-API-005", says("apigateway", "get_usage_plan_keys", {"items": []}), FAIL, "is not in the plan"),
     ("LIVE-API-005", has("apigateway", "get_usage_plan", quota={}), FAIL, "quota is None"),
@@ -279,7 +317,7 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     (
         "LIVE-R53-002",
         says("route53", "get_health_check_status", {"HealthCheckObservations": []}),
-        FAIL,
+        ERROR,
         "none of 0 checkers",
     ),
     (
@@ -289,7 +327,7 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
             "get_health_check_status",
             {"HealthCheckObservations": [observation("Success", timedelta(hours=1))] * 8},
         ),
-        FAIL,
+        ERROR,
         "none of 8 checkers has asked within 5 minutes",
     ),
     (
@@ -306,7 +344,22 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ("LIVE-R53-003", only(LATENCY, TTL=300), FAIL, f"{LATENCY} us-west-2: TTL is 300"),
     ("LIVE-R53-003", only(LATENCY, SetIdentifier="x"), FAIL, f"{LATENCY} has no record us-east-1"),
     ("LIVE-R53-003", records(record(FAILOVER, EAST) | {"SetIdentifier": "third"}), FAIL, "record third"),
+    ("LIVE-R53-003", only(FAILOVER, Type="TXT"), FAIL, "type is 'TXT', declared is 'CNAME'"),
     ("LIVE-R53-003", DELEGATED, PASS, ""),
+    ("LIVE-R53-003", both(DELEGATED, only(LATENCY, AliasTarget=ELSEWHERE)), FAIL, "target is 'd-other'"),
+    ("LIVE-R53-003", both(DELEGATED, only(LATENCY, AliasTarget=ELSEWHERE)), FAIL, "target's zone is 'Z9'"),
+    (
+        "LIVE-R53-003",
+        both(DELEGATED, only(LATENCY, AliasTarget=ELSEWHERE)),
+        FAIL,
+        "following its target's health is False",
+    ),
+    (
+        "LIVE-R53-003",
+        both(DELEGATED, no_alias),
+        FAIL,
+        f"{FAILOVER} us-east-1: type is 'CNAME', declared is 'A'",
+    ),
     (
         "LIVE-R53-004",
         lambda world: world.dns_answers.update({FAILOVER: DnsAnswer("NOERROR", (HOSTS[WEST],), 60)}),
@@ -329,7 +382,14 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         "the resolver gives NXDOMAIN",
     ),
     ("LIVE-R53-006", sets(health_status=500), FAIL, f"{FAILOVER}: the health page answered 500"),
-    ("LIVE-R53-006", sets(payment_status=(403, 403)), FAIL, "POST /payments with the key answered 403"),
+    (
+        "LIVE-R53-006",
+        sets(payment_status=(403, 403)),
+        FAIL,
+        f"{FAILOVER}: POST /payments with the key answered 403",
+    ),
+    ("LIVE-R53-006", sets(payment_status=(201, 201)), FAIL, f"{LATENCY}: the replay's status is 201"),
+    ("LIVE-R53-006", sets(health={"region": WEST}), FAIL, f"{FAILOVER} is served by us-west-2"),
     (
         "LIVE-R53-006",
         lambda world: world.dns_answers.update({LATENCY: DnsAnswer("SERVFAIL", (), 0)}),
@@ -389,6 +449,7 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ("LIVE-S3-006", copied(SourceSelectionCriteria={}), FAIL, "copying of encrypted objects is None"),
     ("LIVE-S3-006", copied(Destination={"Bucket": "arn:aws:s3:::x"}), FAIL, "no rule copies to"),
     ("LIVE-S3-007", copy_says(error("404", "", "HeadObject")), WARN, "the copy in us-west-2 answers 404"),
+    ("LIVE-S3-007", copy_says(error("403", "Forbidden", "HeadObject")), ERROR, "HeadObject answered 403"),
     ("LIVE-S3-007", copy_says({}), WARN, "the copy in us-west-2 is no replica"),
     ("LIVE-S3-007", says("s3", "head_object", {}), WARN, "the object's replication is not begun"),
     (
@@ -401,8 +462,8 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ("LIVE-CW-001", says("cloudwatch", "describe_alarms", {"MetricAlarms": []}), FAIL, "errors is not there"),
     ("LIVE-CW-001", alarm(AlarmActions=[]), FAIL, "errors: telling its topic is False"),
     ("LIVE-CW-002", alarm(StateValue="ALARM"), FAIL, "in ALARM: errors"),
-    ("LIVE-CW-003", alarm(Threshold=5.0), FAIL, "health: threshold is 5.0"),
-    ("LIVE-CW-003", alarm(StateValue="ALARM"), FAIL, "in ALARM: health"),
+    ("LIVE-CW-003", alarm(Threshold=5.0), FAIL, "health-us-east-1: threshold is 5.0"),
+    ("LIVE-CW-003", alarm(StateValue="ALARM"), FAIL, "in ALARM: health-us-east-1, health-us-west-2"),
     ("LIVE-CW-004", says("cloudwatch", "get_dashboard", {}), FAIL, "overview-us-east-1 is empty"),
     (
         "LIVE-CW-004",
@@ -424,18 +485,27 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         FAIL,
         "accepted is not there",
     ),
+    ("LIVE-IAM-001", decides("explicitDeny"), FAIL, "dynamodb:Query on arn:aws:dynamodb:us-east-1"),
+    ("LIVE-IAM-001", decides("explicitDeny"), FAIL, "/stream/2026 is explicitDeny, needed is allowed"),
+    ("LIVE-IAM-001", decides("implicitDeny"), FAIL, "/index/customer-index is implicitDeny"),
     (
         "LIVE-IAM-001",
-        says("iam", "simulate_principal_policy", {"EvaluationResults": [{"EvalDecision": "explicitDeny"}]}),
-        FAIL,
-        "is explicitDeny, needed is allowed",
+        says("iam", "simulate_principal_policy", {}),
+        ERROR,
+        "SimulatePrincipalPolicy says nothing of dynamodb:PutItem on",
     ),
-    ("LIVE-IAM-001", says("iam", "simulate_principal_policy", {}), FAIL, "is not answered"),
+    ("LIVE-IAM-002", decides("allowed"), FAIL, "dynamodb:DeleteItem on"),
     (
         "LIVE-IAM-002",
-        says("iam", "simulate_principal_policy", {"EvaluationResults": [{"EvalDecision": "allowed"}]}),
+        decides("allowed"),
         FAIL,
-        "dynamodb:DeleteItem on",
+        f"s3:PutObject on arn:aws:s3:::{bucket(WEST)}/audit/x is allowed",
+    ),
+    (
+        "LIVE-IAM-002",
+        says("iam", "simulate_principal_policy", {"EvaluationResults": []}),
+        ERROR,
+        "SimulatePrincipalPolicy says nothing of dynamodb:DeleteItem on",
     ),
     (
         "LIVE-KMS-001",
@@ -469,13 +539,31 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         "/payment-demo/api-key in us-west-2 is not the API's key",
     ),
     ("LIVE-SNS-001", says("sns", "get_topic_attributes", {"Attributes": {}}), FAIL, "key is None"),
+    ("LIVE-SNS-001", THIRD_REGION, PASS, ""),
+    (
+        "LIVE-SNS-001",
+        both(THIRD_REGION, in_third_region("get_topic_attributes", {"Attributes": {}})),
+        FAIL,
+        "the topic in ap-south-1 has key None, which is no customer key",
+    ),
     ("LIVE-SNS-002", EMAIL, PASS, ""),
-    ("LIVE-SNS-002", subscribed(), FAIL, "ops@example.com is not subscribed"),
+    ("LIVE-SNS-002", subscribed(), FAIL, "ops@example.com is not subscribed in us-east-1"),
+    (
+        "LIVE-SNS-002",
+        both(
+            declares(
+                alarm_email="ops@example.com", health=replace(declared().health, metrics_region="ap-south-1")
+            ),
+            in_third_region("list_subscriptions_by_topic", {"Subscriptions": []}),
+        ),
+        FAIL,
+        "ops@example.com is not subscribed in ap-south-1",
+    ),
     (
         "LIVE-SNS-002",
         subscribed({"Endpoint": "ops@example.com", "SubscriptionArn": "PendingConfirmation"}),
         FAIL,
-        "has not confirmed yet",
+        "has not confirmed yet in us-east-1",
     ),
 )
 

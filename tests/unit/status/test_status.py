@@ -1,7 +1,7 @@
 """An environment's status: what is known is shown, and what is not is said to be unknown."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from payinfra.aws import Aws
 from payinfra.drill.journal import Header, Journal
 from payinfra.drill.reports import save
 from payinfra.status import gather, region_status, written
-from tests.unit.probes.conftest import EAST, outputs
+from tests.unit.probes.conftest import EAST, WEST, outputs
 from tests.unit.report.drill.conftest import PERFECT
 
 Reply = Callable[[], Mapping[str, Any]]
@@ -22,19 +22,21 @@ class Answering(Aws):
     """Gives one answer to each operation."""
 
     health: Reply = dict
-    alarms: Reply = dict
+    alarms: Callable[[Sequence[str]], Mapping[str, Any]] = lambda _names: {}
+    asked: list[tuple[str, str]] = field(default_factory=list)
 
     def client(self, service: str, region: str) -> Any:
+        self.asked.append((service, region))
         return self
 
     def get_health_check_status(self, **_call: object) -> Mapping[str, Any]:
         return self.health()
 
-    def describe_alarms(self, **_call: object) -> Mapping[str, Any]:
-        return self.alarms()
+    def describe_alarms(self, **call: Any) -> Mapping[str, Any]:
+        return self.alarms(call["AlarmNames"])
 
 
-def denied() -> Mapping[str, Any]:
+def denied(_names: Sequence[str]) -> Mapping[str, Any]:
     raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeAlarms")
 
 
@@ -42,14 +44,24 @@ def observed() -> Mapping[str, Any]:
     return {"HealthCheckObservations": [{"StatusReport": {"Status": "Success: 200"}}, {}]}
 
 
+def all_ring(names: Sequence[str]) -> Mapping[str, Any]:
+    ringing = [{"AlarmName": name, "StateValue": "ALARM"} for name in names]
+    return {"MetricAlarms": [*ringing, {"AlarmName": "x"}]}
+
+
 def test_health_and_alarms_are_counted() -> None:
-    aws = Answering(
-        health=observed,
-        alarms=lambda: {"MetricAlarms": [{"AlarmName": "errors", "StateValue": "ALARM"}, {"AlarmName": "x"}]},
-    )
+    aws = Answering(health=observed, alarms=all_ring)
     found = region_status(aws, outputs(), outputs().primary, "primary")
-    assert (found.region, found.healthy, found.checkers, found.ringing) == (EAST, 1, 2, ("errors",))
+    assert (found.region, found.healthy, found.checkers) == (EAST, 1, 2)
+    assert found.ringing == ("errors", f"health-{EAST}")
     assert found.unknown == ()
+
+
+def test_the_alarm_on_a_health_check_is_asked_for_where_its_metrics_are() -> None:
+    aws = Answering(health=observed, alarms=all_ring)
+    found = region_status(aws, outputs(), outputs().secondary, "secondary")
+    assert found.ringing == ("errors", f"health-{WEST}")
+    assert [region for service, region in aws.asked if service == "cloudwatch"] == [WEST, EAST]
 
 
 def test_what_is_denied_is_unknown_and_hides_nothing_else() -> None:
@@ -71,7 +83,7 @@ def test_the_drills_beside_the_outputs_are_looked_at(tmp_path: Path) -> None:
         drills / "20990101T000000Z-aaaa",
         Header("20990101T000000Z-aaaa", "demo", "local", "0" * 12, ("a", "b"), (), PERFECT.began, "x"),
     )
-    aws = Answering(health=observed, alarms=lambda: {"MetricAlarms": []})
+    aws = Answering(health=observed, alarms=lambda _names: {"MetricAlarms": []})
     found = gather("demo", "local", outputs(), aws, tmp_path / "outputs.json")
     assert found.drill == PERFECT
     assert found.unrestored == ("20990101T000000Z-aaaa",)

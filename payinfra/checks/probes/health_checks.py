@@ -1,0 +1,71 @@
+"""Route 53's health checks: as declared, and what their checkers say."""
+
+from datetime import timedelta
+
+from payinfra.checks.probes.model import (
+    Live,
+    NoData,
+    NotYet,
+    Severity,
+    Site,
+    Verdict,
+    Verdicts,
+    all_of,
+    differences,
+    regional,
+)
+
+HEALTHY_SHARE = 0.18
+"""A health check is healthy while more than this share of checkers says so (Route 53 developer guide)."""
+FRESH = timedelta(minutes=5)
+
+
+@regional(
+    "LIVE-R53-001",
+    title="The health check is enabled, not inverted, and asks as declared",
+    severity=Severity.CRITICAL,
+    risk="Clients are sent to a region that is down, or away from one that works.",
+    fix="Deploy again: it was changed outside Terraform.",
+)
+def health_check_is_as_declared(live: Live, site: Site) -> Verdicts:
+    """Route 53: GetHealthCheck."""
+    health = live.declared.health
+    found = live.aws.route53(site.region).get_health_check(HealthCheckId=site.outputs.health_check_id)
+    config = found["HealthCheck"]["HealthCheckConfig"]
+    return all_of(
+        differences(
+            (
+                ("Disabled", config.get("Disabled", False), False),
+                ("Inverted", config.get("Inverted", False), False),
+                ("type", config.get("Type"), "HTTPS"),
+                ("name", config.get("FullyQualifiedDomainName"), site.declared.api.execute_host),
+                ("path", config.get("ResourcePath"), health.path),
+                ("interval in s", config.get("RequestInterval"), health.interval_s),
+                ("threshold", config.get("FailureThreshold"), health.threshold),
+            )
+        )
+    )
+
+
+@regional(
+    "LIVE-R53-002",
+    title="More than 18 % of Route 53's checkers find the region healthy, and did so lately",
+    severity=Severity.CRITICAL,
+    risk="Route 53 answers with the other region, or does not notice when this one fails.",
+    fix="Ask the health page of the region; see what GetHealthCheckLastFailureReason says.",
+    within_s=60,
+)
+def checkers_find_it_healthy(live: Live, site: Site) -> Verdicts:
+    """Route 53: GetHealthCheckStatus."""
+    found = live.aws.route53(site.region).get_health_check_status(HealthCheckId=site.outputs.health_check_id)
+    reports = [one.get("StatusReport", {}) for one in found["HealthCheckObservations"]]
+    oldest = live.now() - FRESH
+    fresh = [one for one in reports if "CheckedTime" in one and one["CheckedTime"] >= oldest]
+    if not fresh:
+        raise NoData(f"none of {len(reports)} checkers has asked within {FRESH.seconds // 60} minutes")
+    healthy = [one for one in fresh if one.get("Status", "").startswith("Success")]
+    share = len(healthy) / len(fresh)
+    said = f"{len(healthy)} of {len(fresh)} checkers say healthy"
+    if share <= HEALTHY_SHARE:
+        raise NotYet(said)
+    return Verdict.passed(said)
