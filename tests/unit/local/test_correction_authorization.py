@@ -236,6 +236,16 @@ def test_who_may_not_make_the_call_is_not_asked_for_the_role(world: Any) -> None
     assert allow("k", "lambda:CreateFunction", "lambda", EAST) is None
 
 
+def test_what_is_asked_besides_is_asked_once_for_a_call(world: Any) -> None:
+    """On however many resources the call itself is judged."""
+    Asked("lambda", "", path=FUNCTIONS, body={"FunctionName": "f", "Role": ROLE}).resource(world)
+    asked: list[str] = []
+    enforce = looks(lambda _key, action, *_: asked.append(action))
+    for _resource in range(2):
+        enforce("k", "lambda:CreateFunction", "lambda", EAST)
+    assert asked == ["lambda:CreateFunction", "iam:PassRole", "lambda:CreateFunction"]
+
+
 def test_tags_of_what_is_made_at_api_gateway_are_seen(world: Any) -> None:
     actions = world.emulator.core("iam_actions")
     body = json.dumps({"name": "a", "tags": {"Project": "p"}}).encode()
