@@ -209,6 +209,8 @@ class Pipeline:
                         break
                     rest = self._plan(terraform, self._plan_file, destroy=True)
                     self._apply_plan(terraform, rest, "destroy")
+                if left := self.toolbox.clear_zone(self.settings, endpoints):
+                    self.emit(Notice(left))
                 if removed := strays.remove():
                     self.emit(Notice(f"Removed what a rotation had left: {', '.join(map(str, removed))}."))
             self._forget_outputs()

@@ -86,10 +86,9 @@ def region_status(aws: Aws, outputs: Outputs, region: RegionOutputs, role: str) 
     """One region, as far as it can be known."""
     unknown: list[str] = []
     observed = _known("health", lambda: _health(aws, region), unknown)
-    own, health = _alarms(outputs, region)
     ringing = (
-        *_known("alarms", lambda: _ringing(aws, region.region, own), unknown),
-        *_known("alarms", lambda: _ringing(aws, outputs.declared.health.metrics_region, health), unknown),
+        *_known("alarms", lambda: _ringing(aws, region.region, _own_alarms(outputs, region)), unknown),
+        *_known("alarms on its health", lambda: _health_rings(aws, outputs, region), unknown),
     )
     healthy = sum(1 for said in observed if said.startswith("Success"))
     return RegionStatus(
@@ -102,16 +101,14 @@ def _health(aws: Aws, region: RegionOutputs) -> Sequence[str]:
     return [one.get("StatusReport", {}).get("Status", "") for one in answer["HealthCheckObservations"]]
 
 
-def _alarms(
-    outputs: Outputs, region: RegionOutputs
-) -> tuple[Sequence[DeclaredAlarm], Sequence[DeclaredAlarm]]:
-    """A region's alarms, and the one on its health check, which stands where Route 53's metrics are."""
-    declared = outputs.declared
-    return next(
-        (one.alarms, (alarm,))
-        for one, alarm in zip(declared.regions, declared.health.alarms, strict=True)
-        if one.region == region.region
-    )
+def _own_alarms(outputs: Outputs, region: RegionOutputs) -> Sequence[DeclaredAlarm]:
+    return next(one.alarms for one in outputs.declared.regions if one.region == region.region)
+
+
+def _health_rings(aws: Aws, outputs: Outputs, region: RegionOutputs) -> Sequence[str]:
+    """The alarm on a region's health check stands where Route 53's metrics are."""
+    health = outputs.declared.health
+    return _ringing(aws, health.metrics_region, [health.alarms[outputs.regions.index(region)]])
 
 
 def _ringing(aws: Aws, region: str, alarms: Sequence[DeclaredAlarm]) -> Sequence[str]:

@@ -59,6 +59,28 @@ def strays(settings: Settings, endpoints: Endpoints | None) -> "StrayKeys":
     return StrayKeys(aws(settings, endpoints), settings.env, settings.regions)
 
 
+def clear_zone(settings: Settings, endpoints: Endpoints | None) -> str:
+    """Take what killed runs of the probes have left out of a hosted zone that outlives the environment.
+
+    Returns:
+        Why that was not possible, in a sentence; empty where nothing is left.
+    """
+    if settings.hosted_zone_id is None:
+        return ""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from payinfra import canary
+    from payinfra.naming import Names
+
+    client = aws(settings, endpoints).route53(settings.primary_region)
+    name = Names(settings.env).failover_domain(settings.domain)
+    try:
+        canary.remove_records(client, settings.hosted_zone_id, settings.env, name, lambda _began_ms: True)
+    except (BotoCoreError, ClientError) as error:
+        return f"Zone {settings.hosted_zone_id} was not looked through for records of `verify`: {error}."
+    return ""
+
+
 @dataclass(frozen=True)
 class Toolbox:
     """The real thing for each step, or a test's."""
@@ -76,6 +98,7 @@ class Toolbox:
     aws: Callable[[Settings, Endpoints | None], Aws] = aws
     control: Callable[[Settings], "Control | None"] = control
     strays: Callable[[Settings, Endpoints | None], "StrayKeys"] = strays
+    clear_zone: Callable[[Settings, Endpoints | None], str] = clear_zone
 
 
 def account(settings: Settings) -> str:

@@ -17,17 +17,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from payinfra import canary
 from payinfra.canary import CANARY
-from payinfra.checks.probes.failures import code_of
 from payinfra.checks.probes.model import Live, Site
-from payinfra.naming import CUSTOMER_INDEX, canary_domain
+from payinfra.naming import CUSTOMER_INDEX
 
 if TYPE_CHECKING:
-    from mypy_boto3_route53.literals import ChangeActionType
-    from mypy_boto3_route53.type_defs import (
-        ResourceRecordSetOutputTypeDef,
-        ResourceRecordSetTypeDef,
-        ResourceRecordSetUnionTypeDef,
-    )
+    from mypy_boto3_route53.type_defs import ResourceRecordSetTypeDef
 
 AMOUNT = 1
 LEFT_OVER_AFTER = timedelta(minutes=10)
@@ -163,65 +157,18 @@ def item(live: Live, site: Site) -> dict[str, dict[str, str]]:
     }
 
 
-RECORD_TTL_S = 60
-
-
 def record(live: Live) -> "ResourceRecordSetTypeDef":
-    """A record that no client asks for: it says whose it is, and when its run began."""
-    said = f"{CANARY} {live.outputs.environment_suffix} {live.run} {milliseconds(live.began)}"
-    return {
-        "Name": canary_domain(live.outputs.failover_domain, live.run),
-        "Type": "TXT",
-        "TTL": RECORD_TTL_S,
-        "ResourceRecords": [{"Value": f'"{said}"'}],
-    }
+    """A record of this run."""
+    env, name = live.outputs.environment_suffix, live.outputs.failover_domain
+    return canary.record(env, name, live.run, milliseconds(live.began))
 
 
-def change_record(live: Live, action: "ChangeActionType", record: "ResourceRecordSetUnionTypeDef") -> str:
-    """Write or delete a record of the zone; the id of the change."""
-    answer = live.aws.route53(live.outputs.primary_region).change_resource_record_sets(
-        HostedZoneId=live.outputs.hosted_zone_id,
-        ChangeBatch={
-            "Comment": f"A canary of payinfra, in environment {live.outputs.environment_suffix}",
-            "Changes": [{"Action": action, "ResourceRecordSet": record}],
-        },
+def remove_records(live: Live) -> None:
+    """Delete the zone's canaries of this run, and of runs that cannot go on any more."""
+    canary.remove_records(
+        live.aws.route53(live.outputs.primary_region),
+        live.outputs.hosted_zone_id,
+        live.outputs.environment_suffix,
+        live.outputs.failover_domain,
+        partial(_is_left_over, live),
     )
-    return answer["ChangeInfo"]["Id"]
-
-
-def remove_record(live: Live, record: "ResourceRecordSetUnionTypeDef") -> None:
-    """Delete a record of the zone, unless it is gone."""
-    try:
-        change_record(live, "DELETE", record)
-    except ClientError as error:
-        if code_of(error) != "InvalidChangeBatch":
-            raise
-
-
-def remove_records(live: Live, *, of_every_run: bool = False) -> None:
-    """Delete the zone's canaries of this run, and of runs that cannot go on any more.
-
-    Args:
-        of_every_run: however new: no run will come any more.
-    """
-    # Route 53 lists names from the right, so that what is below a name comes right after it.
-    below = canary_domain(live.outputs.failover_domain, "").removeprefix(".")
-    listed = live.aws.route53(live.outputs.primary_region).list_resource_record_sets(
-        HostedZoneId=live.outputs.hosted_zone_id, StartRecordName=below
-    )
-    for found in listed["ResourceRecordSets"]:
-        if not found["Name"].rstrip(".").endswith(below):
-            return
-        written_ms = _written(live, found)
-        if written_ms is not None and (of_every_run or _is_left_over(live, written_ms)):
-            remove_record(live, found)
-
-
-def _written(live: Live, found: "ResourceRecordSetOutputTypeDef") -> int | None:
-    """When the run began that wrote a record, in milliseconds since 1970; None where it is no canary."""
-    said = [one["Value"].strip('"').split() for one in found.get("ResourceRecords", [])]
-    match said:
-        case [[mark, env, _run, written]] if (mark, env) == (CANARY, live.outputs.environment_suffix):
-            return int(written) if written.isdigit() else None
-        case _:
-            return None

@@ -87,15 +87,3 @@ def verify(outputs: Outputs, aws: Aws, request: VerifyRequest) -> Outcome:
         finally:  # somebody who interrupts it leaves no canary either
             canaries.remove_left_over(live)
     return outcome(results, chosen.ignored)
-
-
-def forget_zone(outputs: Outputs, aws: Aws) -> None:
-    """Remove every canary that runs have left in a zone which is not the environment's own.
-
-    Raises:
-        ClientError, BotoCoreError: the zone cannot be reached, or refuses.
-        EnvironmentUnusable: the outputs are of another version.
-    """
-    if outputs.declared.dns.delegated:
-        with around(outputs, aws) as live:
-            canaries.remove_records(live, of_every_run=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from payinfra import canary
 from payinfra.checks.probes import canaries
 from payinfra.checks.probes.dns import DnsAnswer, NameServer
 from payinfra.checks.probes.model import (
@@ -183,8 +184,9 @@ def resolver_agrees(live: Live) -> Verdicts:
 )
 def a_change_reaches_the_name_servers(live: Live) -> Verdicts:
     """Route 53: ChangeResourceRecordSets, GetChange; DNS: every name server of the zone."""
-    client, record = live.aws.route53(live.outputs.primary_region), canaries.record(live)
-    change = canaries.change_record(live, "UPSERT", record)
+    client, zone_id = live.aws.route53(live.outputs.primary_region), live.outputs.hosted_zone_id
+    record = canaries.record(live)
+    change = canary.write_record(client, zone_id, record)
     asked = live.patience.clock()
     try:
 
@@ -198,7 +200,7 @@ def a_change_reaches_the_name_servers(live: Live) -> Verdicts:
         servers = live.dns.servers(name_servers(live))
         live.patience.poll(lambda: _have(live, servers, record))
     finally:
-        live.patience.poll(lambda: canaries.remove_record(live, record))
+        live.patience.poll(lambda: canary.remove_record(client, zone_id, record))
     return Verdict.passed(f"INSYNC after {took_s:.1f} s, and known to {len(servers)} name servers")
 
 

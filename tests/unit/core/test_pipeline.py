@@ -160,6 +160,7 @@ class World:
     verified: Outcome = VERIFIED
     requests: list[VerifyRequest] = field(default_factory=list)
     strays: Strays = field(default_factory=Strays)
+    zone_refuses: str = ""
 
     def pipeline(self) -> Pipeline:
         settings = Settings.resolve(
@@ -179,6 +180,9 @@ class World:
             verify=self.verify,
             control=lambda _settings: None,
             strays=lambda _settings, _endpoints: cast(StrayKeys, self.strays),
+            clear_zone=lambda settings, _endpoints: (
+                self.zone_refuses and f"{self.zone_refuses} {settings.env}"
+            ),
         )
         latest = self.folder / "cfn-outputs" / "flat-outputs.json"
         return Pipeline(settings, self.events.append, toolbox=toolbox, latest_outputs=latest)
@@ -448,6 +452,14 @@ def test_destroy_deletes_everything_and_forgets_the_outputs(world: World) -> Non
     assert world.terraform.calls[-3:] == ["init", "plan -destroy", "apply plan.tfplan"]
     assert not (pipeline.settings.work_dir / "outputs.json").exists()
     assert not pipeline.latest_outputs.exists()
+
+
+def test_a_zone_that_cannot_be_cleared_keeps_nothing_from_being_destroyed(world: World) -> None:
+    world.zone_refuses = "no"
+    world.terraform.plans = [a_plan]
+    world.pipeline().destroy(yes)
+    assert Notice("no demo") in world.events
+    assert "apply plan.tfplan" in world.terraform.calls
 
 
 def test_destroy_leaves_the_latest_outputs_of_another_environment(world: World) -> None:
