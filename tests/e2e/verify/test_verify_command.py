@@ -4,13 +4,12 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.e2e.conftest import Deployment
 
 
@@ -33,7 +32,7 @@ def test_what_a_deployment_was_proven_with_is_gone(deployment: "Deployment") -> 
             assert left["Items"] == []
 
 
-def test_it_passes_and_its_json_is_that_of_check(deployment: "Deployment", tmp_path: "Path") -> None:
+def test_it_passes_and_its_json_is_that_of_check(deployment: "Deployment", tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     deployment.project.environ["GITHUB_STEP_SUMMARY"] = str(summary)
     try:
@@ -115,21 +114,21 @@ def test_status_shows_both_regions(deployment: "Deployment") -> None:
     assert status["deployed"]
 
 
-USERS_TEST = """
-def test_both_regions_have_the_table(payinfra_outputs):
-    for role in ("primary", "secondary"):
-        name = payinfra_outputs.values.primary.dynamodb_table_name
-        table = payinfra_outputs.client("dynamodb", role).describe_table(TableName=name)
-        assert table["Table"]["TableStatus"] == "ACTIVE"
-"""
+PAGE = Path(__file__).parents[3] / "docs" / "verify.md"
+
+
+def example() -> str:
+    """The tests of one's own that the page about `verify` shows."""
+    _, _, rest = PAGE.read_text(encoding="utf-8").partition("```python\n")
+    return rest.partition("```")[0]
 
 
 @pytest.mark.parametrize("by_variable", [False, True])
 def test_a_test_of_ones_own_reaches_either_region(
-    deployment: "Deployment", tmp_path: "Path", by_variable: bool
+    deployment: "Deployment", tmp_path: Path, by_variable: bool
 ) -> None:
     own = tmp_path / "test_own.py"
-    own.write_text(USERS_TEST)
+    own.write_text(example())
     root = deployment.project.folder
     file = {"PAYINFRA_OUTPUTS": str(root / "cfn-outputs" / "flat-outputs.json")} if by_variable else {}
     done = subprocess.run(
@@ -142,3 +141,4 @@ def test_a_test_of_ones_own_reaches_either_region(
         timeout=120,
     )
     assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
