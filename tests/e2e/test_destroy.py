@@ -14,6 +14,7 @@ from typing import Any, Self
 import httpx
 import pytest
 
+from payinfra import canary
 from payinfra.outputs import Declared
 from payinfra.packaging import handlers_folder
 from tests.e2e.conftest import Deployment, Project
@@ -275,12 +276,17 @@ def test_an_api_key_is_beside_the_one_that_no_state_knows_any_more(visitor: Visi
 
 def test_an_environment_goes_and_leaves_nothing(visitor: Visitor) -> None:
     project, deployment = visitor.project, visitor.deployment
+    route53, name = deployment.client("route53"), visitor.outputs["failover_domain"]
+    left = canary.record(OTHER, name, "killed", 1)
+    canary.write_record(route53, visitor.zone_id, left)
     really = ("--yes", "--yes-really", OTHER)
     destroyed = project.run("destroy", *visitor.flags, *really, "--format", "json")
     assert destroyed.returncode == 0, destroyed.stderr
     assert json.loads(destroyed.stdout)["destroyed"] > 100
     for region in ("us-east-1", "us-west-2"):
         assert re.search(rf"{FORMER} \(\w+\) in {region}", destroyed.stderr), destroyed.stderr
+    records = route53.list_resource_record_sets(HostedZoneId=visitor.zone_id)["ResourceRecordSets"]
+    assert {record["Type"] for record in records} == {"NS", "SOA"}
     after = everything(deployment)
     assert {kind: sorted(names) for kind, names in after.items()} == {
         kind: sorted(names) for kind, names in visitor.before.items()
