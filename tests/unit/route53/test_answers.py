@@ -442,3 +442,12 @@ def test_without_a_source_of_addresses_an_aws_alias_has_none() -> None:
     around = Circumstances(is_healthy=lambda _: True, client_region="us-east-1", pick=lambda _: 0)
     given = answer(zone_of(alias("api." + APEX, "api.aws.", "ZAWS")), "api." + APEX, "A", around)
     assert given.records == ()
+
+
+def test_a_text_below_a_name_that_is_a_cname_is_answered_until_others_are_delegated_it() -> None:
+    said, below = '"payinfra-canary demo run1 1"', f"payinfra-canary.failover.{APEX}"
+    cname = Record(f"failover.{APEX}", "CNAME", 60, ("api.aws.",))
+    text = Record(f"run1.{below}", "TXT", 60, (said,))
+    assert values(ask(zone_of(cname, text), text.name, "TXT")) == [said]
+    given = ask(zone_of(cname, text, Record(below, "NS", 60, ("ns.elsewhere.",))), text.name, "TXT")
+    assert (values(given), given.authoritative) == ([], False)
