@@ -74,6 +74,27 @@ class Broken:
         aws = Aws(Endpoints(found.regions, found.global_url, found.dns), role_arn=self.role_arn)
         return verify(self.outputs, aws, VerifyRequest(only=self.only, deadline_s=deadline_s, tell=tell))
 
+    def until_checkers_are(self, *, healthy: bool) -> None:
+        """Wait, in a hurry, until all of Route 53's checkers find the region healthy, or none does."""
+        client, check = self.client("route53"), self.out("health_check_id")
+
+        def all_are() -> bool:
+            found = client.get_health_check_status(HealthCheckId=check)["HealthCheckObservations"]
+            said = [one["StatusReport"]["Status"].startswith("Success") for one in found]
+            return bool(said) and all(each is healthy for each in said)
+
+        if all_are():
+            return
+        self.deployment.control.set_time_scale(HURRY)
+        try:
+            Retrying(
+                retry=retry_if_result(lambda done: not done),
+                stop=stop_after_delay(NOTICED_WITHIN_S),
+                wait=wait_fixed(0.2),
+            )(all_are)
+        finally:
+            self.deployment.control.set_time_scale(1.0)
+
     def passes(self, deadline_s: float = DEADLINE_S) -> bool:
         """Whether nothing is wrong but for alarms that earlier damage rang."""
         return named(self.verify(deadline_s)) <= set(RINGING)
@@ -234,16 +255,16 @@ def other_configuration(at: Broken, **changed: object) -> Iterator[None]:
     )
 
 
-# A new version starts cold, which the health page may feel.
-COLD = "LIVE-API-002"
+COLD = ("LIVE-API-002", "LIVE-R53-002", "LIVE-R53-006")
+"""A new version starts cold, which the health page may feel, and whoever asks for it."""
 
 
-@damages("LIVE-FN-001", COLD, *PAYING)
+@damages("LIVE-FN-001", *COLD, *PAYING)
 def less_memory(at: Broken) -> Iterator[None]:
     return other_configuration(at, MemorySize=256)
 
 
-@damages("LIVE-LOG-002", COLD, *PAYING)
+@damages("LIVE-LOG-002", *COLD, *PAYING)
 def nothing_is_logged(at: Broken) -> Iterator[None]:
     found = at.client("lambda").get_function_configuration(FunctionName=at.declared.function.name)
     variables = found["Environment"]["Variables"]
@@ -255,7 +276,7 @@ def no_handler(at: Broken) -> Iterator[None]:
     return other_configuration(at, Handler="payments.handler.nothing")
 
 
-@damages("LIVE-FN-003", COLD, *PAYING)
+@damages("LIVE-FN-003", *COLD, *PAYING)
 def other_code(at: Broken) -> Iterator[None]:
     """The same files in a zip with a comment: it does the same, and is not what was deployed."""
     client, name = at.client("lambda"), at.declared.function.name
@@ -632,33 +653,17 @@ def no_concurrency(at: Broken) -> Iterator[None]:
 
 @damages("LIVE-R53-002", "LIVE-API-002", "LIVE-R53-006", *RINGING)
 def health_page_reaches_no_function(at: Broken) -> Iterator[None]:
-    """Until all checkers have noticed, in a hurry; and until all have noticed that it is over."""
-    client, check, control = at.client("route53"), at.out("health_check_id"), at.deployment.control
-
-    def healthy() -> int:
-        found = client.get_health_check_status(HealthCheckId=check)["HealthCheckObservations"]
-        return sum(one["StatusReport"]["Status"].startswith("Success") for one in found)
-
-    def until(done: Callable[[int], bool]) -> None:
-        Retrying(
-            retry=retry_if_result(lambda count: not done(count)),
-            stop=stop_after_delay(NOTICED_WITHIN_S),
-            wait=wait_fixed(0.2),
-        )(healthy)
-
-    control.set_time_scale(HURRY)
+    """Until no checker is left that has not noticed."""
     steps = uncalled(at, "/GET/health")
     next(steps)
-    until(lambda count: count == 0)
+    at.until_checkers_are(healthy=False)
     yield
     next(steps, None)
-    until(lambda count: count > 0)
-    control.set_time_scale(1.0)
 
 
 @contextmanager
 def broken(damage: Damage, at: Broken) -> Iterator[Broken]:
-    """While the damage is done: what to verify."""
+    """While the damage is done: what to verify. Afterwards checkers have noticed that it is over."""
     steps = damage(at)
     seen = next(steps)
     try:
@@ -666,3 +671,4 @@ def broken(damage: Damage, at: Broken) -> Iterator[Broken]:
     finally:
         for _ in steps:
             raise AssertionError("a damage is done once")
+        at.until_checkers_are(healthy=True)
