@@ -21,6 +21,17 @@ ADDRESSES = {
 """What a replica that is made anew changes: itself, and by its new stream who reads that."""
 
 
+PATIENT_S = 40.0
+DARK_S = 8.0
+
+
+def told(at: Broken, expected: set[str]) -> set[str]:
+    """What `verify` names. Where that is more than expected it is given more time: on a busy machine probes
+    that nothing is the matter with come late."""
+    found = named(at.verify())
+    return found if found <= expected else named(at.verify(PATIENT_S))
+
+
 @pytest.fixture(scope="module")
 def at(deployment: "Deployment") -> Broken:
     found = Broken(deployment)
@@ -31,10 +42,11 @@ def at(deployment: "Deployment") -> Broken:
 @pytest.mark.parametrize("id", CASES)
 def test_a_damage_is_named_and_nothing_else_is(at: Broken, id: str) -> None:
     damage, follows = CASES[id]
+    expected = {id, *follows, *RINGING}
     with broken(damage, at) as seen:
-        found = named(seen.verify())
+        found = told(seen, expected)
     assert id in found
-    assert found <= {id, *follows, *RINGING}
+    assert found <= expected
 
 
 def test_a_region_that_answers_nothing_hides_nothing_of_the_other(at: Broken) -> None:
@@ -42,10 +54,10 @@ def test_a_region_that_answers_nothing_hides_nothing_of_the_other(at: Broken) ->
     results: list[ProbeResult] = []
     at.deployment.control.inject(RegionBlackout(dark))
     try:
-        at.verify(4.0, results.append)
+        at.verify(DARK_S, results.append)
     finally:
         at.deployment.control.clear()
-    assert all(result.seconds < 4.5 for result in results)
+    assert all(result.seconds < DARK_S + 1 for result in results)
     wrong = {
         (result.where, result.rule.id)
         for result in results
@@ -65,10 +77,10 @@ def test_a_replica_that_was_removed_is_named_and_made_anew_by_a_deployment(at: B
     removal = {"Delete": {"RegionName": at.deployment.region(ROLE)}}
     here.update_table(TableName=table, ReplicaUpdates=[removal])
     tables = {f"LIVE-DDB-00{number}" for number in (1, 2, 3, 4, 6)}
-    found = named(at.verify())
-    assert tables <= found
     # The stream went with the table, so that IAM cannot be asked about it.
     follows = {"LIVE-API-002", "LIVE-IAM-001", "LIVE-R53-002", "LIVE-R53-006", *PAYING, *RINGING}
+    found = told(at, tables | follows)
+    assert tables <= found
     assert found <= tables | follows
 
     # The region did not serve: in a hurry, so that its alarms need not be waited for.
