@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.drill.conftest import phases, report_of, until
+from tests.e2e.drill.conftest import SCALE, phases, report_of, until
 
 if TYPE_CHECKING:
     from tests.e2e.drill.conftest import Stage
@@ -34,7 +34,7 @@ def test_no_payment_is_lost_and_everything_is_put_back(
     report = report_of(done)
     assert (report["resilience"], report["restored"], report["reasons"]) == ("PASS", "PASS", [])
     assert passed_through <= set(phases(report))
-    assert report["time_scale"] == 20
+    assert report["time_scale"] == SCALE
     counts = report["reckoning"]["counts"]
     assert not {"lost", "duplicated", "diverged"} & {fate for fate, count in counts.items() if count}
     assert report["reckoning"]["acknowledged"] > 10
