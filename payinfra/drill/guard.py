@@ -8,7 +8,7 @@ from payinfra.drill.tally import LoadSnapshot
 
 LATE_FACTOR = 2.0
 """A phase, and the drill, may take this many times what was predicted …"""
-LATE_FLOOR_S = 10.0
+LATE_FLOOR_S = 30.0
 """… and this many seconds more: looking takes time, and a machine may be busy."""
 ERROR_SHARE = 0.01
 """The drill is broken off when more than this share of the other region's answers are errors …"""

@@ -11,7 +11,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from tests.e2e.conftest import Deployment, Done
 
-SCALE = 12.0
+SCALE = 20.0
 QUICK = ("--time-scale", f"{SCALE:g}", "--rate", "3", "--warm-up", "1.5", "--hold", "2", "--in-a-row", "5")
 CALM_WITHIN_S = 60.0
 

@@ -385,9 +385,9 @@ def test_of_many_faults_a_few_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "reason", "phase"),
     [
-        (Script(unhealthy_after=500.0), "Not within 22 s: health check unhealthy.", Phase.UNHEALTHY),
-        (Script(switched_after=500.0), "Not within 12 s: DNS switched.", Phase.SWITCHED),
-        (Script(served_after=500.0), "Not within 26 s: other region serving.", Phase.SERVING),
+        (Script(unhealthy_after=500.0), "Not within 42 s: health check unhealthy.", Phase.UNHEALTHY),
+        (Script(switched_after=500.0), "Not within 32 s: DNS switched.", Phase.SWITCHED),
+        (Script(served_after=500.0), "Not within 46 s: other region serving.", Phase.SERVING),
         (Script(dead_from=8.0), "The load has sent nothing for 5 s", Phase.SERVING),
         (Script(errors_from=5.5), "us-west-2 answered 50% of the last 10 s with errors", Phase.HOLD),
         (Script(stop_at=7.0), "The drill was interrupted (SIGINT).", Phase.FIRST_FAILURE),
@@ -452,8 +452,8 @@ def test_a_restoration_that_breaks_is_not_hidden(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        (Script(back_after=500.0), "Not within 22 s after the restoration: health check healthy."),
-        (Script(caught_up_after=500.0), "Not within 14 s after the restoration: replication caught up."),
+        (Script(back_after=500.0), "Not within 42 s after the restoration: health check healthy."),
+        (Script(caught_up_after=500.0), "Not within 34 s after the restoration: replication caught up."),
         (Script(unsteady_after=("The table is gone.",)), "The table is gone."),
         (Script(blind_after=True), "Nobody can tell."),
     ],
