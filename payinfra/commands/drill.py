@@ -61,7 +61,9 @@ def failover_drill(
     warm_up: Annotated[
         float,
         typer.Option(
-            min=SECOND, envvar="PAYINFRA_DRILL_WARM_UP", help="Seconds of payments before anything fails."
+            min=SECOND,
+            envvar="PAYINFRA_DRILL_WARM_UP",
+            help="Seconds of payments, at least, before anything fails.",
         ),
     ] = DEFAULTS.warm_up_s,
     hold: Annotated[

@@ -24,6 +24,7 @@ from payinfra.drill.model import (
     Reckoning,
     Recovery,
     Restoration,
+    Scenario,
     Snapshot,
 )
 from payinfra.drill.mutations import Mutation, describe
@@ -206,9 +207,7 @@ class Drill:
             PayinfraError: a fault could not be made.
         """
         expected = self.prediction.phases
-        self._pass(guard, Phase.LOAD, self.request.warm_up_s)
-        if not any(self.world.generator.snapshot().by_region.values()):
-            raise BrokenOff("No payment got through before anything was done.")
+        self._warm_up(guard)
         self._inject()
         injected = self._injected_s or 0.0
         if Phase.FIRST_FAILURE in expected:
@@ -221,6 +220,28 @@ class Drill:
             if self.prediction.moves:
                 self._recovered_s = self._await(guard, Phase.SERVING, self._serving_since, switched)
         self._pass(guard, Phase.HOLD, self.request.hold_s)
+
+    def _warm_up(self, guard: Guard) -> None:
+        """Payments until they get through as steadily as is asked of the other region later.
+
+        A function that is idle starts cold, which may take longer than the warm-up.
+        """
+        if not self._pass(guard, Phase.LOAD, self.request.warm_up_s, self._gets_through):
+            raise BrokenOff(
+                f"Not within {at_most(self.request.warm_up_s):.0f} s: {self.request.in_a_row} payments in a "
+                "row that get through, while nothing was done yet."
+            )
+
+    def _gets_through(self) -> bool:
+        seen = self.world.generator.snapshot()
+        steadily = any(row.length >= self.request.in_a_row for row in seen.rows.values())
+        # Where replication pauses, payments are sent to both regions from the start.
+        asked = self._regions if Scenario.REPLICATION_PAUSE in self.request.scenarios else ()
+        return steadily and all(seen.by_region.get(region) for region in asked)
+
+    @property
+    def _regions(self) -> tuple[str, str]:
+        return self.world.lost, self.world.other
 
     def _inject(self) -> None:
         with self.recorder.phase(Phase.INJECT) as note:
@@ -304,15 +325,20 @@ class Drill:
 
     # -- waiting -----------------------------------------------------------------------------------------
 
-    def _pass(self, guard: Guard, phase: Phase, seconds: float) -> None:
-        """Let time pass."""
+    def _pass(
+        self, guard: Guard, phase: Phase, seconds: float, enough: Callable[[], bool] = lambda: True
+    ) -> bool:
+        """Let time pass, and more of it until it was enough; whether it was, within what it may take."""
         with self.recorder.phase(phase, seconds):
-            ends = self.clock.elapsed() + seconds
-            while (left := ends - self.clock.elapsed()) > 0:
+            began = self.clock.elapsed()
+            while (passed := self.clock.elapsed() - began) < at_most(seconds):
                 guard.check()
+                if passed >= seconds and enough():
+                    return True
                 self._show()
-                self.clock.wait(min(LOOK_S, left))
-            guard.check()
+                left = seconds - passed
+                self.clock.wait(min(LOOK_S, left) if left > 0 else LOOK_S)
+            return False
 
     def _await(
         self,
@@ -388,11 +414,7 @@ class Drill:
             measured_s=None if self._recovered_s is None else self._recovered_s - injected,
         )
         served = served_between(attempts, injected, restored)
-        both = (
-            ()
-            if self.prediction.switches or self._injected_s is None
-            else (self.world.lost, self.world.other)
-        )
+        both = () if self.prediction.switches or self._injected_s is None else self._regions
         verdict = judge(
             Evidence(
                 prediction=self.prediction,

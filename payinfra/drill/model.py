@@ -60,9 +60,9 @@ class DrillRequest:
         rate: payments a second.
         rto_s: the recovery time that must not be exceeded; None takes the prediction.
         rpo: how many acknowledged payments may be lost.
-        warm_up_s: how long payments must have got through before anything is injected.
+        warm_up_s: how long payments are sent at least before anything is injected.
         hold_s: how long the other region serves before the fault is taken away.
-        in_a_row: how many payments in a row count as serving.
+        in_a_row: how many payments in a row count as serving: here before, and there after it.
         time_scale: how many times faster than real time the embedded AWS runs; 1 on AWS.
     """
 

@@ -83,6 +83,8 @@ class Script:
     dead_from: float = float("inf")
     errors_from: float = float("inf")
     nothing_gets_through: bool = False
+    gets_through_from: float = 0.0
+    west_gets_through_from: float = 0.0
     stop_at: float = float("inf")
     bug_at: float = float("inf")
     reckon_fails: bool = False
@@ -172,10 +174,15 @@ class Scripted:
         if self.at >= self.script.bug_at:
             raise ZeroDivisionError("a bug")
         rows = {}
+        if self.injected is None and not self.script.nothing_gets_through:
+            first = self.script.gets_through_from
+            rows[EAST] = Row(max(int((self.at - first) * 5), 0), first, self.at)
         if self._lost_for(self.script.served_after):
             first = (self.injected or 0.0) + self.script.served_after
             rows[WEST] = Row(int((self.at - first) * 5), first, self.at)
         acknowledged = {} if self.script.nothing_gets_through else {EAST: 1 + int(self.at * 5)}
+        if self.at >= self.script.west_gets_through_from:
+            acknowledged[WEST] = 1
         beat = min(self.at, self.script.dead_from)
         return LoadSnapshot(1, 0, acknowledged, 0, 0, rows, beat)
 
@@ -350,6 +357,14 @@ def test_each_phase_has_the_length_that_it_had(tmp_path: Path) -> None:
     assert timings[Phase.HEALTHY].seconds == pytest.approx(4.0, abs=0.3)
 
 
+def test_a_function_that_starts_cold_is_waited_for_before_anything_is_done(tmp_path: Path) -> None:
+    report = reported(drill(Script(gets_through_from=12.0), tmp_path))
+    assert report.passed
+    timings = {timing.phase: timing for timing in report.phases}
+    assert timings[Phase.LOAD].seconds == pytest.approx(12.6, abs=0.3)
+    assert timings[Phase.INJECT].began_s >= 12.6
+
+
 def test_what_is_done_and_what_name_servers_say_is_marked_once_each(tmp_path: Path) -> None:
     run = drill(Script(), tmp_path)
     report = reported(run)
@@ -392,7 +407,7 @@ def test_of_many_faults_a_few_are_named(tmp_path: Path) -> None:
         (Script(errors_from=5.5), "us-west-2 answered 50% of the last 10 s with errors", Phase.HOLD),
         (Script(stop_at=7.0), "The drill was interrupted (SIGINT).", Phase.FIRST_FAILURE),
         (Script(stop_at=2.0), "The drill was interrupted (SIGINT).", Phase.LOAD),
-        (Script(nothing_gets_through=True), "No payment got through", Phase.LOAD),
+        (Script(nothing_gets_through=True), "Not within 40 s: 3 payments in a row", Phase.LOAD),
         (Script(do_fails=0), "Nothing was done: it was refused. Ask for more rights.", Phase.INJECT),
         (Script(do_fails=1, done_all_the_same=True), "Nothing was done", Phase.INJECT),
     ],
@@ -476,6 +491,13 @@ def test_paused_replication_waits_for_nobody_to_move(tmp_path: Path) -> None:
     assert Phase.HEALTHY not in run.phases
     assert reported(run).passed
     assert reported(run).recovery.measured_s is None
+
+
+def test_paused_replication_begins_once_both_regions_have_acknowledged_a_payment(tmp_path: Path) -> None:
+    script = Script(west_gets_through_from=12.0)
+    run = drill(script, tmp_path, prediction=STILL, scenario=Scenario.REPLICATION_PAUSE)
+    (load,) = (timing for timing in reported(run).phases if timing.phase is Phase.LOAD)
+    assert load.seconds == pytest.approx(12.0, abs=0.3)
 
 
 def test_paused_replication_wants_both_regions_to_serve(tmp_path: Path) -> None:

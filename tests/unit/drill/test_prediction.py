@@ -1,5 +1,7 @@
 """What a drill should take, in seconds."""
 
+from dataclasses import replace
+
 import pytest
 
 from payinfra.drill.model import DrillRequest, Phase, Scenario
@@ -24,6 +26,21 @@ def test_an_outage_is_found_out_after_threshold_times_interval_and_time_to_fail(
     assert found.phases[Phase.SERVING] == 60 + 5
     assert found.recovery_s == 37 + 1 + 65
     assert (found.switches, found.moves) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "in_a_row", "seconds"),
+    [
+        (Scenario.REGION_OUTAGE, 10, 10),
+        (Scenario.REGION_OUTAGE, 100, 20),
+        (Scenario.REPLICATION_PAUSE, 100, 40),
+    ],
+)
+def test_the_load_lasts_until_enough_payments_can_have_got_through_the_name(
+    scenario: Scenario, in_a_row: int, seconds: float
+) -> None:
+    found = predict(replace(request(scenario), in_a_row=in_a_row), HEALTH, dns(), on_aws=False)
+    assert found.phases[Phase.LOAD] == seconds
 
 
 def test_a_throttled_function_fails_at_once_so_only_the_intervals_count() -> None:
