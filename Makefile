@@ -13,8 +13,6 @@ export COVERAGE_FILE := $(CURDIR)/.coverage
 
 # Files of tests side by side, in their order: each keeps its own fixtures.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
-# Drills have the machine to themselves: beside other work, what they measure is that work.
-DRILLS := tests/e2e/drill
 
 # Bytecode that is kept makes every start of the tool several times faster.
 unexport PYTHONDONTWRITEBYTECODE
@@ -53,8 +51,7 @@ imports: setup
 tests: setup $(VENV)/compiled ## All tests, with coverage of every line and branch
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/unit tests/synth tests/functional
-	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/e2e --ignore=$(DRILLS)
-	@$(BIN)/coverage run -m pytest $(DRILLS)
+	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/e2e
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 
@@ -62,8 +59,7 @@ unit synth functional: setup $(VENV)/compiled ## One tier of the tests
 	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/$@
 
 e2e: setup ## The tests that deploy: each of two workers makes a deployment that its tests share
-	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/e2e --ignore=$(DRILLS)
-	@$(BIN)/pytest $(DRILLS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/e2e
 
 e2e-ci: setup ## A pull request's life under the role that CI has, from bootstrap to reap
 	@$(BIN)/pytest tests/e2e_ci

@@ -16,6 +16,8 @@ from tests.support.project import Done, Project
 __all__ = ["DEPLOY", "ENV", "Deployment", "Done", "Project"]
 
 GLOBAL_SERVICES = ("iam", "route53", "sts")
+DRILLS = "drill"
+"""The folder of the tests that drill."""
 ENV = "e2e"
 DEPLOY = ("deploy", "--env", ENV, "--local", "--yes")
 
@@ -62,6 +64,11 @@ class Deployment:
             Name=self.output("api_key_parameter", role), WithDecryption=True
         )
         return str(parameter["Parameter"]["Value"])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Drills come last: beside a deployment, what they measure is the deployment."""
+    items.sort(key=lambda item: DRILLS in item.path.parts)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Drills of the shared deployment, in a time that runs fast; each leaves everything as it was."""
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,26 @@ from tests.e2e.conftest import Deployment, Done
 SCALE = 20.0
 QUICK = ("--time-scale", f"{SCALE:g}", "--rate", "3", "--warm-up", "1.5", "--hold", "2", "--in-a-row", "5")
 CALM_WITHIN_S = 60.0
+PHASES = (
+    "lock",
+    "record",
+    "steady state",
+    "load",
+    "inject",
+    "health check unhealthy",
+    "DNS switched",
+    "other region serving",
+    "hold",
+    "restore",
+    "health check healthy",
+    "DNS back",
+    "replication caught up",
+    "steady state again",
+    "reconcile",
+)
+"""Of the scenario that does no harm, which is taken through all of them."""
+HARMFUL = ("lambda-throttle", "replication-pause", "region-outage")
+HARMFUL_PHASES = ("inject", "restore")
 
 
 @dataclass(frozen=True)
@@ -34,6 +55,36 @@ class Stage:
 
     def restore(self) -> Done:
         return self.deployment.project.run(*self.words("--restore"), timeout=300)
+
+    def verify(self) -> None:
+        """Every probe passes."""
+        done = self.deployment.project.run("verify", "--env", self.deployment.env, "--local")
+        assert done.returncode == 0, done.stdout
+
+    def interrupt(self, phase: str, *arguments: str) -> None:
+        """Ctrl-C as soon as a phase begins; the drill puts everything back itself."""
+        process = self.start(*arguments)
+        try:
+            until(process, phase)
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=240)
+        finally:
+            process.kill()
+        assert process.returncode == 130, stderr
+        assert "Everything is as it was" in stderr
+
+    def kill(self, phase: str, *arguments: str) -> None:
+        """kill -9 as soon as a phase begins; `--restore` puts everything back, and once only."""
+        process = self.start(*arguments)
+        try:
+            until(process, phase)
+        finally:
+            process.kill()
+            process.communicate()
+        restored = self.restore()
+        assert restored.returncode == 0, restored.stdout + restored.stderr
+        again = self.restore()
+        assert (again.returncode, again.stdout) == (0, "Nothing to restore: every drill ended.\n")
 
     def situation(self) -> dict[str, Any]:
         """Everything that a drill may have changed, and the payments that it may have left."""
