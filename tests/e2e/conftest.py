@@ -73,7 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    project = Project(tmp_path_factory.mktemp("e2e"))
+    project = Project(tmp_path_factory.mktemp("e2e"), measured=False)
     try:
         done = project.run(*DEPLOY, "--format", "json")
         assert done.returncode == 0, done.stderr
@@ -82,3 +82,11 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     finally:
         # Everything is in the folder, and nobody looks at it again: test_destroy.py destroys.
         project.run("local", "down")
+
+
+@pytest.fixture(scope="module")
+def measured(deployment: Deployment) -> Iterator[None]:
+    """Coverage follows the commands of a module. Most are not followed: their times would not be true."""
+    deployment.project.measured = True
+    yield
+    deployment.project.measured = False

@@ -90,7 +90,7 @@ def lose(project: Project) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    project = Project(tmp_path_factory.mktemp("luck"))
+    project = Project(tmp_path_factory.mktemp("luck"), measured=False)
     try:
         yield Story(
             project,

@@ -6,6 +6,8 @@ import pytest
 
 from tests.e2e.conftest import DEPLOY, Deployment
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 
 def test_a_payment_went_through_each_region_and_was_read_in_the_other(deployment: Deployment) -> None:
     result = json.loads(deployment.deployed.stdout)

@@ -8,6 +8,8 @@ import pytest
 
 from tests.e2e.conftest import Deployment, Project
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 ROLES = ("primary", "secondary")
 
 

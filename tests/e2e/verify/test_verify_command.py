@@ -12,6 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.e2e.conftest import Deployment
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 
 def test_a_fresh_deployment_was_verified_and_says_so(deployment: "Deployment") -> None:
     said = json.loads(deployment.deployed.stdout)

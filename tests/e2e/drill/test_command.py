@@ -1,0 +1,95 @@
+"""`payinfra failover-drill` as a command: what it shows, keeps and refuses, and what it cannot put back."""
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.drill.conftest import until
+
+if TYPE_CHECKING:
+    from tests.e2e.drill.conftest import Stage
+
+pytestmark = pytest.mark.usefixtures("measured")
+
+
+def test_the_report_is_kept_and_written_where_it_is_wanted(stage: "Stage", tmp_path: Path) -> None:
+    page, summary = tmp_path / "drill.html", tmp_path / "summary.md"
+    stage.deployment.project.environ["GITHUB_STEP_SUMMARY"] = str(summary)
+    try:
+        done = stage.drill("--report", str(page), "--format", "junit")
+    finally:
+        del stage.deployment.project.environ["GITHUB_STEP_SUMMARY"]
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("<?xml")
+    assert "health-check" in page.read_text(encoding="utf-8")
+    assert "resilience" in summary.read_text(encoding="utf-8").lower()
+    listed = stage.deployment.project.run("drills", "list", "--env", stage.deployment.env, "--local")
+    assert "health-check" in listed.stdout
+    shown = stage.deployment.project.run("drills", "show", "--env", stage.deployment.env, "--local")
+    assert "PASS" in shown.stdout
+
+
+def test_a_dry_run_shows_the_calls_and_makes_none(stage: "Stage") -> None:
+    words = stage.words("--dry-run", "--scenario", "lambda-throttle")
+    done = stage.deployment.project.run(*words)
+    assert done.returncode == 0, done.stderr
+    assert "lambda:PutFunctionConcurrency" in done.stdout
+    assert "Predicted" in done.stdout
+
+
+def test_nobody_to_ask_is_a_usage_error(stage: "Stage") -> None:
+    done = stage.deployment.project.run(*stage.words())
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+
+
+def test_an_environment_that_is_not_steady_is_not_drilled(stage: "Stage") -> None:
+    logs = stage.deployment.client("logs", "secondary")
+    group = stage.deployment.output("lambda_log_group_name", "secondary")
+    logs.put_retention_policy(logGroupName=group, retentionInDays=1)
+    try:
+        done = stage.drill()
+    finally:
+        logs.put_retention_policy(logGroupName=group, retentionInDays=7)
+    assert done.returncode == 1
+    assert "not in its steady state: LIVE-LOG-" in done.stderr
+    assert "inject" not in done.stderr
+    assert stage.restore().stdout == "Nothing to restore: every drill ended.\n"
+
+
+def test_a_sabotaged_secondary_is_seen_before_anything_is_done(stage: "Stage") -> None:
+    function = stage.deployment.output("lambda_function_name", "secondary")
+    client = stage.deployment.client("lambda", "secondary")
+    client.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    try:
+        done = stage.drill()
+    finally:
+        client.delete_function_concurrency(FunctionName=function)
+    assert done.returncode == 1
+    assert "its reserved concurrency is 0" in done.stderr
+    assert "inject" not in done.stderr
+
+
+def test_what_cannot_be_restored_is_named_and_restored_later(stage: "Stage") -> None:
+    """The embedded AWS answers nothing while the drill wants to restore, and comes back later."""
+    server = stage.deployment.control.status().endpoints.pid
+    process = stage.start("--hold", "2")
+    try:
+        until(process, "hold")
+        os.kill(server, signal.SIGSTOP)
+        _, stderr = process.communicate(timeout=240)
+    finally:
+        os.kill(server, signal.SIGCONT)
+        process.kill()
+    assert process.returncode == 5, stderr
+    assert "is inverted" in stderr
+    assert "failover-drill --restore" in stderr
+    refused = stage.deployment.project.run("deploy", "--env", stage.deployment.env, "--local", "--yes")
+    assert refused.returncode == 1
+    assert "failover-drill --restore" in refused.stderr
+    restored = stage.restore()
+    assert restored.returncode == 0, restored.stderr
+    assert "put back" in restored.stdout
