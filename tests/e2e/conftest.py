@@ -16,6 +16,8 @@ from tests.support.project import Done, Project
 __all__ = ["DEPLOY", "ENV", "Deployment", "Done", "Project"]
 
 GLOBAL_SERVICES = ("iam", "route53", "sts")
+LONGEST = ("test_bad_luck.py", "test_wheel_deploys.py", "test_damage.py", "test_destroy.py")
+"""Files that take minutes: none may be left to one worker while the other has nothing to do."""
 DRILLS = "drill"
 """The folder of the tests that drill."""
 ENV = "e2e"
@@ -67,8 +69,14 @@ class Deployment:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Drills come last: beside a deployment, what they measure is the deployment."""
-    items.sort(key=lambda item: DRILLS in item.path.parts)
+    """The longest files come first, and drills last: beside a deployment they would measure the deployment."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.path.name in LONGEST:
+        return LONGEST.index(item.path.name)
+    return len(LONGEST) + (DRILLS in item.path.parts)
 
 
 @pytest.fixture(scope="session")
