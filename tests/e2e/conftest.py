@@ -69,7 +69,7 @@ class Deployment:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files come first, and drills last: beside a deployment they would measure the deployment."""
+    """The longest files come first, and drills last: beside a deployment they would measure that."""
     items.sort(key=_turn)
 
 

@@ -1,19 +1,22 @@
 """A drill from a script: it passes, it is kept, and a protected environment wants its name."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from payinfra import DrillRequest, Scenario, Settings, UsageProblem, read_outputs, restore_drills, run_drill
 from payinfra.drill.model import PhaseEnded
 from payinfra.events import Event
-from tests.e2e.conftest import Deployment
+
+if TYPE_CHECKING:
+    from tests.e2e.drill.conftest import Stage
 
 
 @pytest.fixture
-def settings(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.chdir(deployment.project.folder)
-    return Settings.resolve({"env": deployment.env, "target": "local"}, environ={})
+def settings(stage: "Stage", monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.chdir(stage.deployment.project.folder)
+    return Settings.resolve({"env": stage.deployment.env, "target": "local"}, environ={})
 
 
 REQUEST = DrillRequest(
