@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -56,6 +56,19 @@ class Endpoints:
         return self.global_url if service in GLOBAL_SERVICES else self.regions[region]
 
 
+@dataclass
+class _Workshop:
+    """What clients are made with, and those that were made, by service, region and limits.
+
+    The session reads each service's description once, which takes longer than making ten clients. Clients may
+    be shared by threads; the session that makes them may not.
+    """
+
+    session: "Session | None" = None
+    clients: dict[tuple[str, str, float, float, int], Any] = field(default_factory=dict)
+    in_use: Lock = field(default_factory=Lock)
+
+
 @dataclass(frozen=True)
 class Aws:
     """Builds clients, for AWS itself or, with `endpoints`, for the embedded one.
@@ -74,17 +87,19 @@ class Aws:
     read_timeout: float = 20.0
     attempts: int = 4
     role_arn: str | None = None
-    _made: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _sessions: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
-    # Clients may be shared by threads; the session that makes them may not.
-    _making: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
+    _workshop: _Workshop = field(default_factory=_Workshop, repr=False, compare=False)
+
+    def within(self, *, connect_timeout: float, read_timeout: float, attempts: int) -> "Aws":
+        """The same AWS with other limits; as the other arguments are the same, so is the workshop."""
+        return replace(self, connect_timeout=connect_timeout, read_timeout=read_timeout, attempts=attempts)
 
     def client(self, service: str, region: str) -> Any:
-        """A client of `service` in `region`, made once, for any thread to use."""
-        with self._making:
-            if (service, region) not in self._made:
-                self._made[service, region] = self._build(service, region)
-            return self._made[service, region]
+        """A client of `service` in `region`, made once for all that have these limits, and for any thread."""
+        which = (service, region, self.connect_timeout, self.read_timeout, self.attempts)
+        with self._workshop.in_use:
+            if which not in self._workshop.clients:
+                self._workshop.clients[which] = self._build(service, region)
+            return self._workshop.clients[which]
 
     def url(self, host: str) -> str:
         """The URL that reaches a name of AWS's: its own, or the embedded AWS's for that region's APIs."""
@@ -195,10 +210,10 @@ class Aws:
             s3={"addressing_style": "path"} if self.endpoints else {},
             user_agent_extra=user_agent(),
         )
-        if not self._sessions:
-            # One for all clients: it reads each service's description once.
-            self._sessions.append(self._session(region))
-        client = self._sessions[0].client(
+        if self._workshop.session is None:
+            self._workshop.session = self._session(region)
+        make: Any = self._workshop.session.client
+        client = make(
             service,
             region_name=region,
             config=config,

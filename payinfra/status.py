@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def gather(env: str, target: str, outputs: Outputs, aws: Aws, outputs_file: Path
     Args:
         outputs_file: in the environment's work folder, which holds its drills as well.
     """
-    quick = replace(aws, connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
+    quick = aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
     with ThreadPoolExecutor(len(outputs.regions)) as asking:
         roles = zip(outputs.regions, ("primary", "secondary"), strict=True)
         answers = [asking.submit(region_status, quick, outputs, region, role) for region, role in roles]

@@ -216,7 +216,7 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
 def _hands(place: Place, account: str) -> Hands:
     """What changes the environment. It tries again by itself: its clients need not."""
     within_s = WITHIN_S if place.on_aws else EMBEDDED_WITHIN_S
-    brief = replace(place.aws, connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=1)
+    brief = place.aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=1)
     return RealHands(brief, place.control, within_s=within_s, account=account)
 
 

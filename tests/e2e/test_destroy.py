@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from payinfra import canary
+from payinfra.files import write_private
 from payinfra.outputs import Declared
 from payinfra.packaging import handlers_folder
 from tests.e2e.conftest import Deployment, Project
@@ -149,7 +150,7 @@ def visitor(deployment: Deployment) -> Iterator[Visitor]:
     zone_id = zone["Id"].rpartition("/")[2]
     before = everything(deployment)
     latest = project.folder / "cfn-outputs" / "flat-outputs.json"
-    others = latest.read_bytes()
+    others = latest.read_text(encoding="utf-8")
     try:
         deployed = project.run("deploy", *flags(zone_id), "--yes")
         assert deployed.returncode == 0, deployed.stderr
@@ -159,7 +160,7 @@ def visitor(deployment: Deployment) -> Iterator[Visitor]:
         if stands(project):
             project.run("destroy", *flags(zone_id), "--yes", "--yes-really", OTHER)
         route53.delete_hosted_zone(Id=zone_id)
-        latest.write_bytes(others)  # The file is the latest deployment's: this one's, which is gone.
+        write_private(latest, others)  # The file is the latest deployment's: this one's, which is gone.
 
 
 def test_an_environment_comes_beside_another(visitor: Visitor) -> None:

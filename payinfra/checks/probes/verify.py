@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 
@@ -56,7 +55,7 @@ def around(outputs: Outputs, aws: Aws) -> Iterator[Live]:
     """
     with make_client() as client:
         yield Live(
-            aws=replace(aws, connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS),
+            aws=aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS),
             outputs=outputs,
             declared=outputs.declared,
             http=HttpxHttp(client),
