@@ -216,6 +216,15 @@ class Pipeline:
             self._forget_outputs()
         return Destroyed(plan, time.monotonic() - began)
 
+    def reap(self) -> int:
+        """Destroy the environment as one of many, about which nobody is asked; how many resources it had.
+
+        Raises:
+            ToolFailed, EnvironmentUnusable: as for `deploy`.
+        """
+        self.emit(Notice(f"Destroying {self.settings.env}."))
+        return self.destroy(lambda _plan: True).plan.destroy
+
     def verify(self, request: VerifyRequest, *, drift: bool = False) -> Outcome:
         """Probe what stands.
 

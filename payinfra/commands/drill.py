@@ -131,7 +131,7 @@ def failover_drill(
     with session(settings) as view:
         place = view.pipeline.place()
     if restore:
-        _restore(place, fmt)
+        put_back(place, fmt)
         return
     stop = Stop()
     found = _drill(place, request, stop, dry_run=dry_run, yes=yes, yes_really=yes_really)
@@ -238,7 +238,12 @@ def judge(found: "DrillReport", stop: "Stop") -> None:
         raise GateFailed(f"The drill failed: {' '.join(found.reasons)}")
 
 
-def _restore(place: "Place", fmt: DrillFormat) -> None:
+def put_back(place: "Place", fmt: DrillFormat) -> None:
+    """Put back what drills have left, and say what that came to.
+
+    Raises:
+        NotRestored: something is not as it was.
+    """
     from payinfra.drill import conduct
     from payinfra.report.drill import restored
 

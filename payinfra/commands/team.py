@@ -54,7 +54,6 @@ def reap(
     """Destroy stale ephemeral environments. Never a protected one."""
     from payinfra.environments import reaping, spans
     from payinfra.environments.states import States
-    from payinfra.events import Notice
     from payinfra.pipeline import Pipeline
     from payinfra.report import environments as report
     from payinfra.report.progress import watching
@@ -63,13 +62,9 @@ def reap(
     aws, found = _census(settings)
     now = datetime.now(UTC)
     with watching(stderr()) as watch:
-
-        def destroy(one: "Settings") -> int:
-            watch.emit(Notice(f"Destroying {one.env}."))
-            return Pipeline(one, watch.emit).destroy(lambda _plan: True).plan.destroy
-
+        destroy = (lambda one: Pipeline(one, watch.emit).reap()) if yes else None
         states = States(aws, _resolving(settings))
-        ends = reaping.reap(found, rule, now, settings=states.settings, destroy=destroy if yes else None)
+        ends = reaping.reap(found, rule, now, settings=states.settings, destroy=destroy)
         outcome = reaping.Reaped(not yes, tuple(ends))
     report.reaped(stdout(), outcome, now, fmt)
     if not replace(found, environments=tuple(filter(rule.is_about, found.environments))).is_whole:

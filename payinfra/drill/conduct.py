@@ -11,12 +11,12 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payinfra.checks.outcome import Outcome
-from payinfra.checks.probes.dns import DnspythonDns, NameServer
+from payinfra.checks.probes.dns import NameServer
 from payinfra.checks.probes.gateway import api_key
-from payinfra.checks.probes.model import Live, NotYet
+from payinfra.checks.probes.model import Live
 from payinfra.checks.probes.results import VerifyRequest
 from payinfra.checks.probes.verify import CONNECT_S, READ_S, around
-from payinfra.checks.probes.zone import name_servers, record_type
+from payinfra.checks.probes.zone import name_servers
 from payinfra.checks.verdicts import Severity
 from payinfra.drill import ledger, reckoning, refusals, replicas, resolving, scenarios, watch, watchdog
 from payinfra.drill.clock import RealClock, Stop
@@ -44,7 +44,6 @@ from payinfra.drill.prediction import Prediction, predict
 from payinfra.drill.recorder import Recorder, replay
 from payinfra.drill.restore import Spare, nothing, restore
 from payinfra.errors import EnvironmentUnusable, GateFailed, PayinfraError, UsageProblem
-from payinfra.local.route53.geography import client_in
 from payinfra.lock import exclusive
 
 COMMAND = "failover-drill"
@@ -264,21 +263,15 @@ def _world(drill: Prepared, live: Live, book: ledger.Ledger, journal: Journal, a
         generator=LoadGenerator(_load(drill, live, servers, book)),
         steady=lambda: _unsteady(place.verify(VerifyRequest())),
         healthy=watch.Conclusion(live.aws, other, check, live.declared.health.threshold).healthy,
-        signs=_signpost(drill, live, servers, lost).ask,
+        signs=watch.signpost(live, servers, lost, reverse=request.reverse).ask,
         restore=lambda: _restore(place, journal, hands, drill.recorder.mark, armed=armed, spare=paced),
-        caught_up=lambda: _caught_up(live),
+        caught_up=lambda: replicas.have_caught_up(live, CROSSED_WITHIN_S),
         reckon=lambda: _reckon(place, drill.folder, book),
     )
 
 
 def _load(drill: Prepared, live: Live, servers: Servers, book: ledger.Ledger) -> Plan:
     place, request = drill.place, drill.request
-    routes: list[resolving.Route] = [
-        resolving.by_name(live.aws, place.outputs, live.declared, live.dns, servers)
-    ]
-    if Scenario.REPLICATION_PAUSE in request.scenarios:
-        # The regions are cut off from each other: both must be written to, to see that both serve.
-        routes.append(resolving.by_region(live.aws, live.sites[1].declared))
     return Plan(
         pace=Pace(
             rate=request.rate,
@@ -288,26 +281,10 @@ def _load(drill: Prepared, live: Live, servers: Servers, book: ledger.Ledger) ->
         ),
         maker=Maker(place.env, drill.header.drill),
         book=book,
-        routes=routes,
+        # Where the regions are cut off from each other, both must be written to, to see that both serve.
+        routes=resolving.ways(live, servers, to_both=Scenario.REPLICATION_PAUSE in request.scenarios),
         api_key=api_key(live, live.sites[0]),
         clock=drill.clock,
-    )
-
-
-def _signpost(drill: Prepared, live: Live, servers: Servers, lost: str) -> watch.Signpost:
-    """The failover name; where the standby is lost, the latency name, as a client near the standby asks."""
-    outputs, dns, name = drill.place.outputs, live.dns, drill.place.outputs.failover_domain
-    if drill.request.reverse:
-        name = outputs.latency_domain
-        near = watch.address_in(lost) if drill.place.on_aws else client_in(lost)
-        embedded = drill.place.aws.endpoints.dns if drill.place.aws.endpoints else ""
-        dns = DnspythonDns(embedded, on_behalf_of=near)
-    return watch.Signpost(
-        dns=dns,
-        servers=servers,
-        name=name,
-        kind=record_type(live),
-        region_of=watch.region_of_answer(live, name),
     )
 
 
@@ -316,14 +293,6 @@ def _unsteady(outcome: Outcome) -> tuple[str, ...]:
         f"{finding.id} in {finding.address}: {finding.message or finding.title}"
         for finding in outcome.failing(Severity.LOW)
     )
-
-
-def _caught_up(live: Live) -> bool:
-    try:
-        replicas.caught_up(live, CROSSED_WITHIN_S)
-    except (NotYet, ClientError, BotoCoreError):
-        return False
-    return True
 
 
 def _reckon(

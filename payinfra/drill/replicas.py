@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from payinfra.checks.probes import canaries
 from payinfra.checks.probes.ledger import writes_reach_the_other_region
-from payinfra.checks.probes.model import Live, Patience, Site
+from payinfra.checks.probes.model import Live, NotYet, Patience, Site
 from payinfra.drill.payments import Payment
 
 if TYPE_CHECKING:
@@ -100,6 +102,15 @@ class Crossing:
     written_in: str
     seen_in: str
     seconds: float
+
+
+def have_caught_up(live: Live, within_s: float) -> bool:
+    """Whether what is written in either region arrives in the other in time, as far as AWS answers."""
+    try:
+        caught_up(live, within_s)
+    except (NotYet, ClientError, BotoCoreError):
+        return False
+    return True
 
 
 def caught_up(live: Live, within_s: float) -> tuple[Crossing, ...]:

@@ -11,6 +11,7 @@ from dns.exception import DNSException
 if TYPE_CHECKING:
     from payinfra.aws import Aws
     from payinfra.checks.probes.dns import Dns, NameServer
+    from payinfra.checks.probes.model import Live
     from payinfra.outputs import Declared, DeclaredRegion, Outputs
 
 FAILURE_TTL_S = 1.0
@@ -128,6 +129,12 @@ class Resolved:
                 return began + answer.ttl_s, self._lead(answer.data)
             said = f"{server} says {answer.code} and no {self._kind}"
         return self._clock() + self._failure_ttl_s, said
+
+
+def ways(live: "Live", servers: Sequence["NameServer"], *, to_both: bool) -> tuple[Route, ...]:
+    """The ways that payments take in turn: by the failover name, or that and the secondary's own."""
+    name = by_name(live.aws, live.outputs, live.declared, live.dns, servers)
+    return (name, by_region(live.aws, live.sites[1].declared)) if to_both else (name,)
 
 
 def by_name(

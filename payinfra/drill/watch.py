@@ -12,12 +12,14 @@ from typing import Generic, TypeVar
 import httpx
 
 from payinfra.aws import Aws
-from payinfra.checks.probes.dns import Dns, NameServer
+from payinfra.checks.probes.dns import Dns, DnspythonDns, NameServer
 from payinfra.checks.probes.health_checks import HEALTHY_SHARE
 from payinfra.checks.probes.http import TIMEOUT_S
 from payinfra.checks.probes.model import Live
+from payinfra.checks.probes.zone import record_type
 from payinfra.correlation import user_agent
 from payinfra.drill.clock import Clock
+from payinfra.local.route53.geography import client_in
 
 Seen = TypeVar("Seen")
 
@@ -199,6 +201,22 @@ def none_leads_to(region: str) -> Callable[[tuple[Saying, ...]], bool]:
 # -- where an answer leads ---------------------------------------------------------------------------------
 
 RegionOf = Callable[[str], str | None]
+
+
+def signpost(live: Live, servers: tuple[NameServer, ...], lost: str, *, reverse: bool) -> Signpost:
+    """The failover name; where the standby is lost, the latency name, as a client near the standby asks."""
+    outputs, dns, name = live.outputs, live.dns, live.outputs.failover_domain
+    if reverse:
+        name = outputs.latency_domain
+        near = address_in(lost) if live.is_aws else client_in(lost)
+        dns = DnspythonDns(live.aws.endpoints.dns if live.aws.endpoints else "", on_behalf_of=near)
+    return Signpost(
+        dns=dns,
+        servers=servers,
+        name=name,
+        kind=record_type(live),
+        region_of=region_of_answer(live, name),
+    )
 
 
 def region_of_answer(live: Live, name: str, ask: Callable[[str], str] | None = None) -> RegionOf:

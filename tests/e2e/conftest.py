@@ -92,9 +92,9 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         project.run("local", "down")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def measured(deployment: Deployment) -> Iterator[None]:
-    """Coverage follows the commands of a module. Most are not followed: their times would not be true."""
+    """Coverage follows a test's commands. Most are not followed: their times would not be true."""
     deployment.project.measured = True
     yield
     deployment.project.measured = False

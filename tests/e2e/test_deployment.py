@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.e2e.conftest import DEPLOY, Deployment
+from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.usefixtures("measured")
 
@@ -50,6 +51,16 @@ def test_one_flag_plans_exactly_its_change(deployment: Deployment) -> None:
     assert {change["type"] for change in plan["changes"]} == {"aws_cloudwatch_log_group"}
     assert {change["action"] for change in plan["changes"]} == {"update"}
     assert plan["summary"]["destroy"] == 0
+
+
+def test_a_person_is_shown_the_plan_and_may_say_no(deployment: Deployment) -> None:
+    flags = ("--log-retention-days", "14")
+    with Terminal(deployment.project, "deploy", "--env", deployment.env, "--local", *flags) as person:
+        person.until("[y/N]")
+        person.types("n\n")
+        assert person.end() == 1
+    assert "aws_cloudwatch_log_group" in person.said
+    assert "Nothing was changed" in person.said
 
 
 def test_the_outputs_are_the_contract_and_hold_no_secret(deployment: Deployment) -> None:

@@ -275,6 +275,7 @@ def test_an_api_key_is_beside_the_one_that_no_state_knows_any_more(visitor: Visi
         assert {f"payment-{OTHER}-client", FORMER} <= names
 
 
+@pytest.mark.usefixtures("measured")
 def test_an_environment_goes_and_leaves_nothing(visitor: Visitor) -> None:
     project, deployment = visitor.project, visitor.deployment
     route53, name = deployment.client("route53"), visitor.outputs["failover_domain"]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.drill.conftest import until
+from tests.e2e.drill.conftest import QUICK, until
+from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:
     from tests.e2e.drill.conftest import Stage
@@ -38,6 +39,25 @@ def test_a_dry_run_shows_the_calls_and_makes_none(stage: "Stage") -> None:
     assert done.returncode == 0, done.stderr
     assert "lambda:PutFunctionConcurrency" in done.stdout
     assert "Predicted" in done.stdout
+
+
+def test_a_person_is_shown_the_calls_and_may_say_no(stage: "Stage") -> None:
+    with Terminal(stage.deployment.project, *stage.words()) as person:
+        person.until("[y/N]")
+        person.types("n\n")
+        assert person.end() == 1
+    assert "route53:UpdateHealthCheck" in person.said
+    assert "Nothing was done" in person.said
+
+
+def test_a_person_who_agrees_sees_the_drill_and_may_interrupt_it(stage: "Stage") -> None:
+    with Terminal(stage.deployment.project, *stage.words(), *QUICK) as person:
+        person.until("[y/N]")
+        person.types("y\n")
+        person.until("acknowledged by")
+        person.process.send_signal(signal.SIGINT)
+        assert person.end() == 130
+    assert "Everything is as it was" in person.said
 
 
 def test_nobody_to_ask_is_a_usage_error(stage: "Stage") -> None:

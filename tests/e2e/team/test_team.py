@@ -58,6 +58,8 @@ def test_another_api_key_without_an_outage(deployment: Deployment) -> None:
         new = deployment.api_key("primary")
         assert new != old
         assert deployment.api_key("secondary") == new
+        shown = deployment.project.run("rotate-key", "--status", *here)
+        assert json.loads(shown.stdout)["stage"] == "overlap"
         for role in ROLES:
             assert (answers(deployment, role, old), answers(deployment, role, new)) == (404, 404)
 

@@ -77,12 +77,24 @@ def test_what_does_not_answer_is_unknown_and_not_well(served: Project) -> None:
     injected = json.loads(served.run(*fault).stdout)[0]["id"]
     try:
         envs = served.run("envs", "--local", "--format", "json")
+        reaped = served.run("reap", "--local", "--format", "json")
     finally:
         served.run("local", "fault", "clear", injected)
+    assert reaped.returncode == 4
     said = json.loads(envs.stdout)
     assert envs.returncode == 4
     assert said["unknown"][0].startswith("us-east-1: ")
     assert (said["environments"][0]["state"], said["environments"][0]["protection"]) == ("unknown", "unknown")
+
+
+def test_what_payinfra_would_not_name_so_is_protected(served: Project) -> None:
+    make_table(served, "Not_Ours")
+    try:
+        envs = served.run("envs", "--local", "--format", "json")
+    finally:
+        dynamodb(served).delete_table(TableName="payment-Not_Ours-payments")
+    known = {each["environment"]: each["protection"] for each in json.loads(envs.stdout)["environments"]}
+    assert known["Not_Ours"] == "protected"
 
 
 def test_what_may_not_be_asked_of_others_is_no_concern_of_reap(served: Project) -> None:

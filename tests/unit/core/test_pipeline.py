@@ -454,6 +454,13 @@ def test_destroy_deletes_everything_and_forgets_the_outputs(world: World) -> Non
     assert not pipeline.latest_outputs.exists()
 
 
+def test_one_of_many_is_destroyed_without_a_question_and_named(world: World) -> None:
+    world.pipeline().deploy(yes)
+    world.terraform.plans = [lambda file: Plan(file, 0, 0, 3)]
+    assert world.pipeline().reap() == 3
+    assert Notice("Destroying demo.") in world.events
+
+
 def test_a_zone_that_cannot_be_cleared_keeps_nothing_from_being_destroyed(world: World) -> None:
     world.zone_refuses = "no"
     world.terraform.plans = [a_plan]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from payinfra.commands.drill import allow, command_line, format_of, judge
+from payinfra.commands.drill import allow, command_line, format_of, judge, put_back
 from payinfra.drill.clock import Stop
 from payinfra.drill.model import DrillRequest, Judgement, Restoration, Scenario
 from payinfra.drill.place import Place
@@ -96,3 +96,11 @@ def test_what_is_left_comes_before_everything_else() -> None:
     with pytest.raises(NotRestored, match=r"The check is inverted\.") as caught:
         judge(left, asked())
     assert "payinfra failover-drill --restore --env" in caught.value.hint
+
+
+def test_what_a_restoration_leaves_is_not_a_success(tmp_path: Path) -> None:
+    begun = tmp_path / "drills" / "20260102T030405Z-aaaa" / "journal.jsonl"
+    begun.parent.mkdir(parents=True)
+    begun.write_text("nonsense\n{}\n")
+    with pytest.raises(NotRestored, match="Not everything is as it was"):
+        put_back(replace(place(), work_dir=tmp_path), DrillFormat.JSON)

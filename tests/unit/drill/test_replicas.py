@@ -13,7 +13,7 @@ import pytest
 from payinfra.aws import Aws
 from payinfra.checks.probes.model import Live, NotYet, Patience
 from payinfra.drill.payments import Maker
-from payinfra.drill.replicas import CLAIM, Record, TableReplica, caught_up
+from payinfra.drill.replicas import CLAIM, Record, TableReplica, caught_up, have_caught_up
 from payinfra.outputs import Outputs, RegionOutputs
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -195,3 +195,8 @@ def test_a_mark_of_an_earlier_call_is_not_taken_for_a_new_one() -> None:
         with pytest.raises(NotYet):
             caught_up(live(table), within_s=1.0)
     assert len(set(table.marks)) == len(table.marks) >= 2
+
+
+@pytest.mark.parametrize("replicates", [True, False])
+def test_whether_marks_cross_in_time_is_a_yes_or_a_no(replicates: bool) -> None:
+    assert have_caught_up(live(Table(replicates=replicates)), within_s=5.0) is replicates

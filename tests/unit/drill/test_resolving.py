@@ -11,8 +11,9 @@ import pytest
 
 from payinfra.aws import Aws, Endpoints
 from payinfra.checks.probes.dns import DnsAnswer, NameServer
-from payinfra.drill.resolving import Resolved, Target, Unresolved, by_name, by_region
+from payinfra.drill.resolving import Resolved, Target, Unresolved, by_name, by_region, ways
 from payinfra.outputs import Declared, DeclaredRegion, Outputs
+from tests.unit.probes.conftest import healthy
 
 EAST_HOST = "aaa.execute-api.us-east-1.amazonaws.com"
 WEST_HOST = "bbb.execute-api.us-west-2.amazonaws.com"
@@ -197,3 +198,11 @@ def test_a_regions_own_endpoint_needs_no_name() -> None:
     route = by_region(AWS, region)
     target = Target((f"https://{WEST_HOST}/prod/payments",), WEST_HOST, "us-west-2")
     assert (route.known(), route.find()) == (target, target)
+
+
+def test_regions_that_are_cut_off_from_each_other_are_both_written_to() -> None:
+    live = healthy().live()
+    (alone,) = ways(live, (FIRST,), to_both=False)
+    name, own = ways(live, (FIRST,), to_both=True)
+    assert (alone.known(), name.known()) == (None, None)
+    assert own.find().region == "us-west-2"

@@ -18,10 +18,12 @@ from payinfra.drill.watch import (
     all_lead_to,
     none_leads_to,
     region_of_answer,
+    signpost,
 )
+from payinfra.local.route53.geography import client_in
 from payinfra.outputs import DeclaredDns
 from tests.support.clocks import SetClock
-from tests.unit.probes.conftest import declared_region
+from tests.unit.probes.conftest import FAILOVER, LATENCY, declared_region, healthy
 
 EAST, WEST = "us-east-1", "us-west-2"
 
@@ -272,3 +274,14 @@ def test_the_health_page_at_an_address_names_its_region() -> None:
 
 def test_aws_own_endpoints_are_in_their_regions() -> None:
     assert address_in(WEST, {"dynamodb.us-west-2.amazonaws.com": "192.0.2.7"}.__getitem__) == "192.0.2.7"
+
+
+@pytest.mark.parametrize(
+    ("reverse", "name", "asks_as"), [(False, FAILOVER, None), (True, LATENCY, client_in(WEST))]
+)
+def test_where_the_standby_is_lost_the_latency_name_is_watched_from_near_it(
+    reverse: bool, name: str, asks_as: str | None
+) -> None:
+    found = signpost(healthy().live(), (NameServer("192.0.2.1"),), WEST, reverse=reverse)
+    assert (found.name, found.kind) == (name, "CNAME")
+    assert getattr(found.dns, "on_behalf_of", None) == asks_as

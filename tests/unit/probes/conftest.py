@@ -694,8 +694,7 @@ def _denied(_region: str, _call: Call) -> Any:
     raise error("AccessDenied", "no TLS", "ListObjectsV2")
 
 
-@pytest.fixture
-def world() -> World:
+def healthy() -> World:
     """A healthy environment on the embedded AWS."""
     made: list[World] = []
     world = World(
@@ -705,6 +704,12 @@ def world() -> World:
     )
     made.append(world)
     return world
+
+
+@pytest.fixture
+def world() -> World:
+    """A healthy environment on the embedded AWS."""
+    return healthy()
 
 
 @pytest.fixture
