@@ -54,7 +54,7 @@ def test_a_person_who_agrees_sees_the_drill_and_may_interrupt_it(stage: "Stage")
     with Terminal(stage.deployment.project, *stage.words(), *QUICK) as person:
         person.until("[y/N]")
         person.types("y\n")
-        person.until("acknowledged by")
+        person.until("acknowledged")
         person.process.send_signal(signal.SIGINT)
         assert person.end() == 130
     assert "Everything is as it was" in person.said
