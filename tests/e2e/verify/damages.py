@@ -31,6 +31,8 @@ RINGING = ("LIVE-CW-002", "LIVE-CW-003")
 ROLE = "secondary"
 DEADLINE_S = 5.0
 """What is damaged is asked for until then: each case takes as long."""
+PATIENT_S = 40.0
+"""What nothing is the matter with has so long to show it, on a machine that may be busy."""
 HURRY = 20.0
 """By how much time runs faster where a health check or an alarm must change its mind."""
 NOTICED_WITHIN_S = 30.0
@@ -96,9 +98,9 @@ class Broken:
         finally:
             self.deployment.control.set_time_scale(1.0)
 
-    def passes(self, deadline_s: float = DEADLINE_S) -> bool:
+    def passes(self) -> bool:
         """Whether nothing is wrong but for alarms that earlier damage rang."""
-        return named(self.verify(deadline_s)) <= set(RINGING)
+        return named(self.verify(PATIENT_S)) <= set(RINGING)
 
 
 def named(outcome: Outcome) -> set[str]:
