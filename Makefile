@@ -36,7 +36,9 @@ $(VENV)/compiled: $(VENV)/installed
 demo: setup ## Deploy two regions on the embedded AWS, and send a payment through each
 	@$(BIN)/payinfra deploy --env demo --local --yes
 
-test: setup lint types imports docs-check tests ## Everything that CI runs
+test: setup ## Everything that CI runs
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types imports docs-check $(VENV)/compiled
+	@$(MAKE) --no-print-directory tests
 
 lint: setup
 	@$(BIN)/ruff check .
