@@ -20,10 +20,15 @@ def tree_of(command: Command, folder: Path) -> dict[str, str]:
     return trees.digests(folder / command.tree) if command.tree is not None else {}
 
 
+def as_an_app(folder: Path) -> dict[str, str]:
+    """What cdktf's CLI tells the app that it runs; payinfra does not listen to it."""
+    return {"CDKTF_OUTDIR": str(folder / "cdktf.out")}
+
+
 def cold(command: Command, folder: Path, runs: int) -> Timing:
     """Each run begins without jsii's cache of unpacked packages."""
     cache = folder / "jsii-cache"
-    environ = environment(JSII_RUNTIME_PACKAGE_CACHE_ROOT=str(cache))
+    environ = environment(JSII_RUNTIME_PACKAGE_CACHE_ROOT=str(cache), **as_an_app(folder))
     timing = measure(
         Command(f"{command.name}, cold", command.arguments),
         folder,
@@ -48,14 +53,13 @@ def bench(folder: Path, *, runs: int, slow_runs: int) -> list[Goal]:
     # Once unmeasured: bytecode, jsii's cache and its index belong to the cold times.
     for command in (LAZY, EAGER):
         run(command, folder, environment())
-    as_an_app = environment(CDKTF_OUTDIR=str(folder / "cdktf.out"))
 
     usage = show(measure(HELP, folder, runs=runs))
     lazy = show(measure(LAZY, folder, runs=runs))
     found[LAZY.name] = tree_of(LAZY, folder)
     show(measure(EAGER, folder, runs=slow_runs))
     found[EAGER.name] = tree_of(EAGER, folder)
-    ordinary = show(measure(ORDINARY, folder, runs=slow_runs, environ=as_an_app))
+    ordinary = show(measure(ORDINARY, folder, runs=slow_runs, environ=environment(**as_an_app(folder))))
     found[ORDINARY.name] = tree_of(ORDINARY, folder)
     goals = [
         at_most(HELP.name, usage, 0.4),
@@ -67,8 +71,8 @@ def bench(folder: Path, *, runs: int, slow_runs: int) -> list[Goal]:
         found[cli.name] = tree_of(cli, folder)
         goals.append(at_least("warm synth against cdktf synth", stock_cli, lazy, 10))
     cold_lazy = show(cold(LAZY, folder, slow_runs))
-    cold_eager = show(cold(EAGER, folder, slow_runs))
-    goals.append(at_least("cold synth against eager", cold_eager, cold_lazy, 3))
+    cold_ordinary = show(cold(ORDINARY, folder, slow_runs))
+    goals.append(at_least("cold synth against ordinary imports", cold_ordinary, cold_lazy, 3))
 
     for name, tree in found.items():
         different = trees.differing(found[LAZY.name], tree)
