@@ -226,10 +226,11 @@ class Drill:
 
         A function that is idle starts cold, which may take longer than the warm-up.
         """
-        if not self._pass(guard, Phase.LOAD, self.request.warm_up_s, self._gets_through):
+        expected_s = self.prediction.phases[Phase.LOAD]
+        if not self._pass(guard, Phase.LOAD, expected_s, self._gets_through):
             raise BrokenOff(
-                f"Not within {at_most(self.request.warm_up_s):.0f} s: {self.request.in_a_row} payments in a "
-                "row that get through, while nothing was done yet."
+                f"Not within {at_most(expected_s):.0f} s: {self.request.in_a_row} payments in a row that get "
+                "through, while nothing was done yet."
             )
 
     def _gets_through(self) -> bool:

@@ -365,6 +365,11 @@ def test_a_function_that_starts_cold_is_waited_for_before_anything_is_done(tmp_p
     assert timings[Phase.INJECT].began_s >= 12.6
 
 
+def test_a_long_row_has_the_time_that_it_takes(tmp_path: Path) -> None:
+    patient = replace(MOVING, phases={**MOVING.phases, Phase.LOAD: 60.0})
+    assert reported(drill(Script(gets_through_from=70.0), tmp_path, prediction=patient)).passed
+
+
 def test_what_is_done_and_what_name_servers_say_is_marked_once_each(tmp_path: Path) -> None:
     run = drill(Script(), tmp_path)
     report = reported(run)
