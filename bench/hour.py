@@ -73,6 +73,6 @@ def goals(folder: Path, environ: Mapping[str, str]) -> list[Goal]:
     grown = hour.mib - short.mib
     for name, kept in (("a short drill", short), ("a drill of an hour", hour)):
         say(f"  {name:<44} {kept.mib:7.1f} MiB at the most, {kept.payments} payments")
-    each = (hour.mib - short.mib) * 1024 / (hour.payments - short.payments)
+    each = grown * 1024 / (hour.payments - short.payments)
     say(f"  {'for each payment more':<44} {each:7.1f} KiB")
     return [Goal(f"An hour keeps less than {MOST_MIB:g} MiB more", f"{grown:+.1f} MiB", grown < MOST_MIB)]

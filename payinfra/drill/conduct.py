@@ -33,7 +33,6 @@ from payinfra.drill.model import (
     Reckoning,
     Restoration,
     Restored,
-    Scenario,
     Tell,
     tell_nobody,
 )
@@ -281,8 +280,7 @@ def _load(drill: Prepared, live: Live, servers: Servers, book: ledger.Ledger) ->
         ),
         maker=Maker(place.env, drill.header.drill),
         book=book,
-        # Where the regions are cut off from each other, both must be written to, to see that both serve.
-        routes=resolving.ways(live, servers, to_both=Scenario.REPLICATION_PAUSE in request.scenarios),
+        routes=resolving.ways(live, servers, to_both=request.to_both),
         api_key=api_key(live, live.sites[0]),
         clock=drill.clock,
     )

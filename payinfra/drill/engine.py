@@ -24,7 +24,6 @@ from payinfra.drill.model import (
     Reckoning,
     Recovery,
     Restoration,
-    Scenario,
     Snapshot,
 )
 from payinfra.drill.mutations import Mutation, describe
@@ -236,8 +235,7 @@ class Drill:
     def _gets_through(self) -> bool:
         seen = self.world.generator.snapshot()
         steadily = any(row.length >= self.request.in_a_row for row in seen.rows.values())
-        # Where replication pauses, payments are sent to both regions from the start.
-        asked = self._regions if Scenario.REPLICATION_PAUSE in self.request.scenarios else ()
+        asked = self._regions if self.request.to_both else ()
         return steadily and all(seen.by_region.get(region) for region in asked)
 
     @property

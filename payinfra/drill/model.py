@@ -76,6 +76,11 @@ class DrillRequest:
     in_a_row: int = 10
     time_scale: float = 1.0
 
+    @property
+    def to_both(self) -> bool:
+        """Whether payments go to both regions in turn: cut off from each other, both must serve."""
+        return Scenario.REPLICATION_PAUSE in self.scenarios
+
 
 # -- what is said while it runs ----------------------------------------------------------------------------
 

@@ -90,8 +90,7 @@ def predict(request: DrillRequest, health: DeclaredHealth, dns: DeclaredDns, *, 
     timeout = request_timeout_s(scale)
     propagation = PROPAGATION_S if on_aws else EMBEDDED_PROPAGATION_S
     settled = health.threshold * health.interval_s / scale
-    # Where the regions are cut off from each other, every second payment goes past the name.
-    by_name = request.rate / (2 if Scenario.REPLICATION_PAUSE in scenarios else 1)
+    by_name = request.rate / (2 if request.to_both else 1)
     phases = {
         Phase.LOAD: max(request.warm_up_s, request.in_a_row / by_name),
         Phase.HOLD: request.hold_s,
