@@ -11,27 +11,7 @@ from payinfra.local.asgi import Request, Response, answer
 from payinfra.local.control import PREFIX, active_to_json
 from payinfra.local.endpoints import TOKEN_HEADER, LocalEndpoints, endpoints_to_json
 from payinfra.local.faults import FaultBoard, RegionBlackout, from_json
-
-
-@dataclass
-class TimeScale:
-    """How many times faster than the real one the emulated world's time runs."""
-
-    value: float = 1.0
-
-    def __call__(self) -> float:
-        """The scale now."""
-        return self.value
-
-    def set(self, value: object) -> None:
-        """Changes the scale.
-
-        Raises:
-            UsageProblem: it is not a number above 0 and at most 1000.
-        """
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1000:
-            raise UsageProblem("The time scale must be above 0 and at most 1000.", "1 is real time.")
-        self.value = float(value)
+from payinfra.local.time_scale import TimeScale
 
 
 @dataclass

@@ -28,7 +28,7 @@ from payinfra.local import emulator as seam
 from payinfra.local import items, persistence, tables
 from payinfra.local.app import Front, GlobalApp, Handler, RegionApp, periodically
 from payinfra.local.asgi import Request, Response
-from payinfra.local.control_api import ControlApi, TimeScale
+from payinfra.local.control_api import ControlApi
 from payinfra.local.corrections import registry
 from payinfra.local.emulator_environment import ACCOUNT
 from payinfra.local.endpoints import (
@@ -49,6 +49,7 @@ from payinfra.local.resolver import AwsNames
 from payinfra.local.route53.clock import SystemClock
 from payinfra.local.route53.plane import DataPlane
 from payinfra.local.route53.state import MinistackZones
+from payinfra.local.time_scale import TimeScale
 from payinfra.local.watching import TICK_S, Watching
 
 TTL_SWEEP_S = 5.0

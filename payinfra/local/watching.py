@@ -8,15 +8,15 @@ there.
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from payinfra.local.asgi import Request, Response
 from payinfra.local.emulator import Emulator
 from payinfra.local.emulator_environment import ACCOUNT
 from payinfra.local.endpoints import GLOBAL_REGION
-from payinfra.local.pace import Pace
 from payinfra.local.replication import Write
+from payinfra.local.time_scale import TimeScale
 
 TICK_S = 5.0
 """Seconds between two looks at the health checks and the alarms."""
@@ -100,9 +100,8 @@ class Watching:
     """
 
     emulator: Emulator
-    time_scale: Callable[[], float]
+    time_scale: TimeScale
     now: Callable[[], float] = time.time
-    _pace: Pace = field(default_factory=Pace)
 
     def install(self) -> None:
         """From now on ministack judges alarms as AWS does."""
@@ -131,8 +130,7 @@ class Watching:
         points = service._metrics.get((alarm.get("Namespace"), metric, dimensions)) or []
         before = alarm["StateValue"]
         now = self.now()
-        self._pace.note(now, self.time_scale())
-        after = judge(alarm, points, self._statistic, lambda moment: self._pace.age(moment, now))
+        after = judge(alarm, points, self._statistic, lambda moment: self.time_scale.age(moment, now))
         if after == before:
             return
         reason = f"{len(points)} datapoints of {metric} were judged: {after}."

@@ -18,9 +18,10 @@ from botocore.validate import validate_parameters
 from payinfra.aws import Aws, Endpoints
 from payinfra.local.asgi import Request
 from payinfra.local.control import Control, Sent
-from payinfra.local.control_api import ControlApi, TimeScale
+from payinfra.local.control_api import ControlApi
 from payinfra.local.endpoints import LocalEndpoints
 from payinfra.local.faults import FaultBoard
+from payinfra.local.time_scale import TimeScale
 
 EAST, WEST = "us-east-1", "us-west-2"
 HERE = Endpoints({EAST: "http://127.0.0.1:4566", WEST: "http://127.0.0.1:4567"}, "http://127.0.0.1:4560")
@@ -97,7 +98,7 @@ class World:
             sorted(self.templates),
             sorted(name for name, one in self.experiments.items() if one["state"]["status"] not in ended),
             tuple(active.fault for active in self.board.list()),
-            self.scale.value,
+            self.scale(),
         )
 
     @property

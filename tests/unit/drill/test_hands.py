@@ -134,7 +134,7 @@ def test_what_each_comes_to(lay: Lay) -> None:
     assert world.board.dark(EAST)
     hands.do(PAUSE)
     hands.do(FAST)
-    assert (world.board.paused(), world.scale.value) == (True, 20.0)
+    assert (world.board.paused(), world.scale()) == (True, 20.0)
     hands.undo(DARK)
     hands.undo(PAUSE)
     assert [one.fault for one in world.board.list()] == [RegionBlackout(WEST)]

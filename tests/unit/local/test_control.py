@@ -11,9 +11,10 @@ import pytest
 from payinfra.errors import EnvironmentUnusable, UsageProblem
 from payinfra.local.asgi import Request
 from payinfra.local.control import PREFIX, Control, Sent
-from payinfra.local.control_api import ControlApi, TimeScale
+from payinfra.local.control_api import ControlApi
 from payinfra.local.endpoints import LocalEndpoints, LocalStatus, StateFolder, write_endpoints
 from payinfra.local.faults import FaultBoard, RegionBlackout, ReplicationDelay, ReplicationPause
+from payinfra.local.time_scale import TimeScale
 
 TOKEN = "secret"
 URL = "http://127.0.0.1:4560"

@@ -8,6 +8,7 @@ import pytest
 
 from payinfra.local.asgi import Request, Response
 from payinfra.local.replication import ItemKey, Version, Write
+from payinfra.local.time_scale import TimeScale
 from payinfra.local.watching import Point, Watching, judge
 
 NOW = 10_000.0
@@ -154,7 +155,7 @@ class Seen:
 
 @pytest.fixture
 def watching(world: Any) -> Watching:
-    made = Watching(world.emulator, lambda: 1.0)
+    made = Watching(world.emulator, TimeScale())
     made.install()
     return made
 
@@ -224,7 +225,7 @@ def test_an_api_publishes_what_it_answered(world: Any, watching: Watching) -> No
 
 
 def test_a_replicated_write_publishes_how_long_it_took(world: Any) -> None:
-    watching = Watching(world.emulator, lambda: 1.0, now=lambda: 12.5)
+    watching = Watching(world.emulator, TimeScale(), now=lambda: 12.5)
     key = ItemKey(ACCOUNT, "payments", "p1", "1")
     watching.replicated(Write(key, Version(10_000_000_000, "us-west-2"), "us-east-1", {}, 0.0))
     found = points(world, "AWS/DynamoDB", "ReplicationLatency", "us-west-2")

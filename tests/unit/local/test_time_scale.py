@@ -1,0 +1,61 @@
+"""How fast time runs in the emulated world, and how long something is ago in it."""
+
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payinfra.local.time_scale import TimeScale
+
+
+@dataclass
+class Changing:
+    """A time scale, and the clock that it is changed by."""
+
+    now: float = 0.0
+    scale: TimeScale = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.scale = TimeScale(lambda: self.now)
+
+    def to(self, value: float, at: float) -> None:
+        self.now = at
+        self.scale.set(value)
+
+
+def test_time_runs_as_real_unless_something_else_is_said() -> None:
+    assert TimeScale()() == 1.0
+    assert TimeScale().age(10.0, 25.0) == 15.0
+
+
+def test_time_that_runs_faster_makes_everything_older_from_that_moment_on() -> None:
+    changing = Changing()
+    changing.to(20.0, at=100.0)
+    assert changing.scale() == 20.0
+    assert changing.scale.age(110.0, 111.0) == 20.0
+    assert changing.scale.age(90.0, 101.0) == 10.0 + 20.0
+
+
+def test_what_is_past_does_not_get_younger_when_time_slows_down() -> None:
+    changing = Changing()
+    for at, scale in ((0.0, 1.0), (100.0, 20.0), (105.0, 20.0), (110.0, 1.0)):
+        changing.to(scale, at)
+    assert changing.scale.age(109.0, 112.0) == 1.0 * 20 + 2.0
+    assert changing.scale.age(95.0, 112.0) == 5.0 + 10.0 * 20 + 2.0
+    assert changing.scale.age(-5.0, 0.0) == 5.0
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1000), st.floats(1, 100)), max_size=5),
+    st.tuples(st.floats(0, 1000), st.floats(0, 1000), st.floats(0, 1000)),
+)
+def test_ages_add_up(changes: list[tuple[float, float]], moments: tuple[float, float, float]) -> None:
+    changing = Changing()
+    for at, scale in sorted(changes):
+        changing.to(scale, at)
+    age = changing.scale.age
+    first, middle, last = sorted(moments)
+    whole = age(first, last)
+    parts = age(first, middle) + age(middle, last)
+    assert abs(whole - parts) < 1e-6 * max(1.0, whole)
+    assert whole >= last - first - 1e-9
