@@ -11,7 +11,7 @@ PYTHONS := python3.11 python3.12 python3
 # Where every process of a measured run, whatever its folder, leaves what it covered.
 export COVERAGE_FILE := $(CURDIR)/.coverage
 
-# Files of tests side by side, in their order: each keeps its own fixtures.
+# Files of tests side by side, in their order: each keeps its own fixtures. Those that take long come first.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Bytecode that is kept makes every start of the tool several times faster.
@@ -52,7 +52,7 @@ imports: setup
 
 tests: setup $(VENV)/compiled ## All tests, with coverage of every line and branch
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/unit tests/synth tests/functional
+	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/synth tests/functional tests/unit
 	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/e2e
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report

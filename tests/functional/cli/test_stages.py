@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,9 @@ def test_synth_lists_the_resources_a_service_a_region(synthesized: tuple[Project
 def test_eager_and_lazy_bindings_synthesize_the_same(synthesized: tuple[Project, dict[str, object]]) -> None:
     project, _ = synthesized
     lazy = manifest(synthesized).read_bytes()
-    assert project.run("synth", "--env", "pr7", "--eager-bindings").returncode == 0
+    # Coverage would follow the import of 2,100 submodules.
+    eager = replace(project, measured=False).run("synth", "--env", "pr7", "--eager-bindings")
+    assert eager.returncode == 0, eager.stderr
     assert manifest(synthesized).read_bytes() == lazy
 
 

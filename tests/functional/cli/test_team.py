@@ -76,11 +76,13 @@ def test_what_does_not_answer_is_unknown_and_not_well(served: Project) -> None:
     fault = ("local", "fault", "inject", "region-blackout", "--region", "us-east-1", "--format", "json")
     injected = json.loads(served.run(*fault).stdout)[0]["id"]
     try:
+        # Side by side: each waits for what does not answer.
+        reap = served.start("reap", "--local", "--format", "json")
         envs = served.run("envs", "--local", "--format", "json")
-        reaped = served.run("reap", "--local", "--format", "json")
+        reap.communicate(timeout=120)
     finally:
         served.run("local", "fault", "clear", injected)
-    assert reaped.returncode == 4
+    assert reap.returncode == 4
     said = json.loads(envs.stdout)
     assert envs.returncode == 4
     assert said["unknown"][0].startswith("us-east-1: ")
