@@ -218,7 +218,7 @@ class Drill:
             switched = self._await(guard, Phase.SWITCHED, lambda: signs.since(injected, gone), found)
             if self.prediction.moves:
                 self._recovered_s = self._await(guard, Phase.SERVING, self._serving_since, switched)
-        self._pass(guard, Phase.HOLD, self.request.hold_s)
+        self._await(guard, Phase.HOLD, self._after(self.request.hold_s))
 
     def _warm_up(self, guard: Guard) -> None:
         """Payments until they get through as steadily as is asked of the other region later.
@@ -226,7 +226,8 @@ class Drill:
         A function that is idle starts cold, which may take longer than the warm-up.
         """
         expected_s = self.prediction.phases[Phase.LOAD]
-        if not self._pass(guard, Phase.LOAD, expected_s, self._gets_through):
+        warm = self._after(expected_s, self._gets_through)
+        if self._poll(Phase.LOAD, warm, guard.check) is None:
             raise BrokenOff(
                 f"Not within {at_most(expected_s):.0f} s: {self.request.in_a_row} payments in a row that get "
                 "through, while nothing was done yet."
@@ -324,20 +325,15 @@ class Drill:
 
     # -- waiting -----------------------------------------------------------------------------------------
 
-    def _pass(
-        self, guard: Guard, phase: Phase, seconds: float, enough: Callable[[], bool] = lambda: True
-    ) -> bool:
-        """Let time pass, and more of it until it was enough; whether it was, within what it may take."""
-        with self.recorder.phase(phase, seconds):
-            began = self.clock.elapsed()
-            while (passed := self.clock.elapsed() - began) < at_most(seconds):
-                guard.check()
-                if passed >= seconds and enough():
-                    return True
-                self._show()
-                left = seconds - passed
-                self.clock.wait(min(LOOK_S, left) if left > 0 else LOOK_S)
-            return False
+    def _after(self, seconds: float, enough: Callable[[], bool] = lambda: True) -> Callable[[], float | None]:
+        """What comes once some seconds have passed from now, and then as soon as it was enough."""
+        ready = self.clock.elapsed() + seconds
+
+        def came() -> float | None:
+            now = self.clock.elapsed()
+            return now if now >= ready and enough() else None
+
+        return came
 
     def _await(
         self,
@@ -368,7 +364,7 @@ class Drill:
         phase: Phase,
         when: Callable[[], float | None],
         check: Callable[[], None],
-        since_s: float | None,
+        since_s: float | None = None,
     ) -> float | None:
         predicted = self.prediction.phases.get(phase, 0.0)
         with self.recorder.phase(phase, predicted, since_s=since_s) as note:

@@ -1,6 +1,7 @@
 """One deployment, shared by all tests that only read or that put back what they change."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +9,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from payinfra.drill.prediction import ALARMS_LOOK_BACK_S
 from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints
+from payinfra.local.time_scale import FASTEST
 from tests.support.project import Done, Project
 
 __all__ = ["DEPLOY", "ENV", "Deployment", "Done", "Project"]
@@ -20,6 +24,9 @@ LONGEST = ("test_bad_luck.py", "test_wheel_deploys.py", "test_damage.py", "test_
 """Files that take minutes: none may be left to one worker while the other has nothing to do."""
 DRILLS = "drill"
 """The folder of the tests that drill."""
+CALM_WITHIN_S = 60.0
+FORGOTTEN_S = 1.1 * ALARMS_LOOK_BACK_S / FASTEST
+"""In real time, at the fastest: after it no alarm looks back on what was before."""
 ENV = "e2e"
 DEPLOY = ("deploy", "--env", ENV, "--local", "--yes")
 
@@ -66,6 +73,25 @@ class Deployment:
             Name=self.output("api_key_parameter", role), WithDecryption=True
         )
         return str(parameter["Parameter"]["Value"])
+
+    def ringing(self) -> list[str]:
+        return [
+            alarm["AlarmName"]
+            for role in ("primary", "secondary")
+            for alarm in self.client("cloudwatch", role).describe_alarms(StateValue="ALARM")["MetricAlarms"]
+        ]
+
+    def calm(self) -> None:
+        """Wait until no alarm rings, or can begin to ring, for what was done before."""
+        self.control.set_time_scale(FASTEST)
+        try:
+            time.sleep(FORGOTTEN_S)
+        finally:
+            self.control.set_time_scale(1.0)
+        polls = Retrying(
+            retry=retry_if_result(bool), stop=stop_after_delay(CALM_WITHIN_S), wait=wait_fixed(0.5)
+        )
+        polls(self.ringing)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

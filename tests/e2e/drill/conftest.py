@@ -3,23 +3,16 @@
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from payinfra.drill.prediction import ALARMS_LOOK_BACK_S
-from payinfra.local.time_scale import FASTEST
 from tests.e2e.conftest import Deployment, Done
 
 SCALE = 20.0
 QUICK = ("--time-scale", f"{SCALE:g}", "--rate", "3", "--warm-up", "1.5", "--hold", "2", "--in-a-row", "5")
-CALM_WITHIN_S = 60.0
-FORGOTTEN_S = 1.1 * ALARMS_LOOK_BACK_S / FASTEST
-"""In real time, at the fastest: after it no alarm looks back on what was before."""
 PHASES = (
     "lock",
     "record",
@@ -62,12 +55,13 @@ class Stage:
         return self.deployment.project.run(*self.words("--restore"), timeout=300)
 
     def verify(self) -> None:
-        """Every probe passes."""
+        """Every probe passes, once alarms look back on nothing that was done."""
+        self.deployment.calm()
         done = self.deployment.project.run("verify", "--env", self.deployment.env, "--local")
         assert done.returncode == 0, done.stdout
 
     def interrupt(self, phase: str, *arguments: str) -> None:
-        """Ctrl-C as soon as a phase begins; the drill puts everything back itself."""
+        """Ctrl-C as soon as a phase begins; the drill puts everything back itself, and all is well."""
         process = self.start(*arguments)
         try:
             until(process, phase)
@@ -77,9 +71,10 @@ class Stage:
             process.kill()
         assert process.returncode == 130, stderr
         assert "Everything is as it was" in stderr
+        self.verify()
 
     def kill(self, phase: str, *arguments: str) -> None:
-        """kill -9 as soon as a phase begins; `--restore` puts everything back, and once only."""
+        """kill -9 as soon as a phase begins; `--restore` puts everything back, once only, and all is well."""
         process = self.start(*arguments)
         try:
             until(process, phase)
@@ -90,6 +85,7 @@ class Stage:
         assert restored.returncode == 0, restored.stdout + restored.stderr
         again = self.restore()
         assert (again.returncode, again.stdout) == (0, "Nothing to restore: every drill ended.\n")
+        self.verify()
 
     def situation(self) -> dict[str, Any]:
         """Everything that a drill may have changed, and the payments that it may have left."""
@@ -115,33 +111,12 @@ class Stage:
         status = self.deployment.control.status()
         return found | {"faults": status.faults, "time_scale": status.time_scale}
 
-    def ringing(self) -> list[str]:
-        return [
-            alarm["AlarmName"]
-            for role in ("primary", "secondary")
-            for alarm in self.deployment.client("cloudwatch", role).describe_alarms(StateValue="ALARM")[
-                "MetricAlarms"
-            ]
-        ]
-
-    def calm(self) -> None:
-        """Wait until no alarm rings, or can begin to ring, for what was done before."""
-        self.deployment.control.set_time_scale(FASTEST)
-        try:
-            time.sleep(FORGOTTEN_S)
-        finally:
-            self.deployment.control.set_time_scale(1.0)
-        polls = Retrying(
-            retry=retry_if_result(bool), stop=stop_after_delay(CALM_WITHIN_S), wait=wait_fixed(0.5)
-        )
-        polls(self.ringing)
-
 
 @pytest.fixture
 def stage(deployment: Deployment) -> Iterator[Stage]:
     """The place, which must be after a test as it was before."""
     found = Stage(deployment)
-    found.calm()  # from what other tests have done
+    deployment.calm()
     before = found.situation()
     yield found
     assert found.situation() == before

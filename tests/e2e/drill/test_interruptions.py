@@ -19,7 +19,3 @@ def test_an_interrupted_drill_puts_everything_back_itself(stage: "Stage", phase:
 @pytest.mark.parametrize("scenario", HARMFUL)
 def test_what_does_harm_is_put_back_too(stage: "Stage", scenario: str, phase: str) -> None:
     stage.interrupt(phase, "--scenario", scenario)
-
-
-def test_a_verify_after_all_that_passes(stage: "Stage") -> None:
-    stage.verify()

@@ -19,7 +19,3 @@ def test_a_killed_drill_is_restored_from_its_journal(stage: "Stage", phase: str)
 @pytest.mark.parametrize("scenario", HARMFUL)
 def test_what_does_harm_is_put_back_too(stage: "Stage", scenario: str, phase: str) -> None:
     stage.kill(phase, "--scenario", scenario)
-
-
-def test_a_verify_after_all_that_passes(stage: "Stage") -> None:
-    stage.verify()

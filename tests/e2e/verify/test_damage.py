@@ -1,6 +1,7 @@
 """One kind of damage at a time: `verify` names exactly the probe of it, and what follows from it."""
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,10 +32,11 @@ def told(at: Broken, expected: set[str]) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def at(deployment: "Deployment") -> Broken:
+def at(deployment: "Deployment") -> Iterator[Broken]:
     found = Broken(deployment)
     assert found.passes()
-    return found
+    yield found
+    deployment.calm()
 
 
 @pytest.mark.parametrize("id", CASES)

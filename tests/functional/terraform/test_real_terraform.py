@@ -96,10 +96,10 @@ def work(request: pytest.FixtureRequest, tmp_path: Path) -> Work:
 
 
 def block(work: Work) -> Path:
-    """Give the stack a resource that waits until somebody writes to a pipe."""
+    """Give the stack a resource that waits until somebody writes to a pipe; it ends with Terraform."""
     pipe = work.root / "pipe"
     os.mkfifo(pipe)
-    stack(work.folder, slow=f"cat {pipe}")
+    stack(work.folder, slow=f"exec cat {pipe}")
     return pipe
 
 

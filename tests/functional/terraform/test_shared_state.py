@@ -81,7 +81,7 @@ def test_of_two_at_once_the_second_hears_who_holds_the_lock(tmp_path: Path, back
     os.mkfifo(pipe)
     one, two = Clone(tmp_path / "one", backend), Clone(tmp_path / "two", backend)
     one.deploy().forget([BLOCKED])
-    one.write(slow=f"cat {pipe}")
+    one.write(slow=f"exec cat {pipe}")
     at_work = threading.Event()
 
     def look(event: Event) -> None:
