@@ -46,6 +46,7 @@ from payinfra.errors import EnvironmentUnusable, GateFailed, PayinfraError, Usag
 from payinfra.lock import exclusive
 
 COMMAND = "failover-drill"
+UNREAD = "All was put back at a second attempt, but the payments are still to be read back and removed."
 RECKONED_WITHIN_S = 60.0
 """How long payments may take to be the same in both regions once the fault is gone, in seconds."""
 CROSSED_WITHIN_S = 2.0
@@ -200,7 +201,8 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
                 stop=drill.stop,
                 recorder=drill.recorder,
             ).run()
-        clean = True
+        # Where something was in place when payments were to be read, `--restore` has yet to read them.
+        clean = not report.restoration.left
     except GateFailed:
         clean = True
         raise
@@ -233,12 +235,15 @@ def _do(mutations: tuple[Mutation, ...], journal: Journal, hands: Hands) -> None
 
 
 def with_left(report: DrillReport, last: Restoration) -> DrillReport:
-    """The report, with what could not be undone once all was measured."""
-    if not last.left:
+    """The report, with what the last restoration, once all was measured, could not undo either."""
+    first = report.restoration
+    if not (first.left or last.left):
         return report
-    restoration = replace(report.restoration, left=report.restoration.left + last.left)
-    reasons = report.reasons + last.left
-    return replace(report, restoration=restoration, restored=Judgement.FAILED, reasons=reasons)
+    # The last one tried again what the first could not.
+    left = last.left or (UNREAD,)
+    reasons = tuple(reason for reason in report.reasons if reason not in first.left)
+    restoration = replace(first, undone=first.undone + last.undone, left=left)
+    return replace(report, restoration=restoration, restored=Judgement.FAILED, reasons=reasons + left)
 
 
 # -- the world ---------------------------------------------------------------------------------------------

@@ -178,7 +178,7 @@ class Drill:
     def _require_steady_state(self) -> None:
         with self.recorder.phase(Phase.STEADY_BEFORE) as note:
             faults = self.world.steady()
-            note.detail = _few(faults) or STEADY
+            note.detail, note.failed = _few(faults) or STEADY, bool(faults)
         if faults:
             raise GateFailed(
                 f"The environment is not in its steady state: {_few(faults)}.",
@@ -276,6 +276,7 @@ class Drill:
                 restoration = self.world.restore()
             except Exception as error:  # noqa: BLE001 - whatever broke, the report must say what is left
                 restoration = Restoration((), (f"The restoration itself broke: {error!r}.",))
+            note.failed = bool(restoration.left)
             note.detail = "; ".join(restoration.left) or "; ".join(restoration.undone) or "nothing to undo"
         self._restored_s = self.clock.elapsed()
         return restoration
@@ -301,7 +302,7 @@ class Drill:
             ends = self.clock.elapsed() + at_most(predicted)
             while (faults := self._faults()) and self.clock.elapsed() < ends:
                 self.clock.wait(STEADY_S)
-            note.detail = _few(faults) or STEADY
+            note.detail, note.failed = _few(faults) or STEADY, bool(faults)
         return faults
 
     def _faults(self) -> tuple[str, ...]:
@@ -318,7 +319,7 @@ class Drill:
             try:
                 reckoning = self.world.reckon()
             except Exception as error:  # noqa: BLE001 - the report must come, and say that this is missing
-                note.detail = f"the payments could not be read: {error}"
+                note.detail, note.failed = f"the payments could not be read: {error}", True
                 return None
             note.detail = f"{reckoning.acknowledged} of {reckoning.sent} payments acknowledged"
             return reckoning
@@ -373,7 +374,7 @@ class Drill:
                 check()
                 self._show()
                 self.clock.wait(LOOK_S)
-            note.ended_s = came
+            note.ended_s, note.failed = came, came is None
             return came
 
     # -- telling -----------------------------------------------------------------------------------------

@@ -96,12 +96,13 @@ class PhaseBegan:
 
 @dataclass(frozen=True)
 class PhaseEnded:
-    """A phase ended, after `seconds`; `detail` is one short phrase."""
+    """A phase ended, after `seconds`, with what it was for or without; `detail` is one short phrase."""
 
     phase: Phase
     at_s: float
     seconds: float
     detail: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True)

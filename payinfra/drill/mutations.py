@@ -253,8 +253,8 @@ def describe(mutation: Mutation, endpoints: Endpoints | None = None) -> Words:
             )
         case SetTimeScale(scale, original):
             return Words(
-                f"the embedded AWS's time runs {scale:g} times as fast as real",
-                f"the embedded AWS's time runs {original:g} times as fast as real again",
+                f"the embedded AWS's time runs {_pace(scale)}",
+                f"the embedded AWS's time runs {_pace(original)} again",
                 f"payinfra local down; payinfra local up --time-scale {original:g}",
                 (f"time scale of the embedded AWS: {scale:g}",),
             )
@@ -277,6 +277,10 @@ def _inverted(inverted: bool) -> str:
 
 def _reserved(concurrency: int | None) -> str:
     return "no reserved concurrency" if concurrency is None else f"a reserved concurrency of {concurrency}"
+
+
+def _pace(scale: float) -> str:
+    return "as fast as real" if scale == 1 else f"{scale:g} times as fast as real"
 
 
 def _reserve(function: str, concurrency: int | None) -> str:

@@ -36,7 +36,7 @@ CATCH_UP_S = 10.0
 ALARMS_LOOK_BACK_S = 300.0
 """The longest time over which an alarm of the stack judges; until then it may ring for what is over."""
 EMBEDDED_ALARMS_S = 5.0
-"""How often the embedded AWS judges alarms, whatever its time scale."""
+"""How often the embedded AWS judges alarms."""
 ALIAS_TTL_S = 60
 """TTL of alias records on a regional API (Developer Guide, choosing between alias and non-alias records)."""
 
@@ -95,7 +95,7 @@ def predict(request: DrillRequest, health: DeclaredHealth, dns: DeclaredDns, *, 
         Phase.LOAD: max(request.warm_up_s, request.in_a_row / by_name),
         Phase.HOLD: request.hold_s,
         Phase.CAUGHT_UP: CATCH_UP_S,
-        Phase.STEADY_AFTER: ALARMS_LOOK_BACK_S / scale + (0.0 if on_aws else EMBEDDED_ALARMS_S),
+        Phase.STEADY_AFTER: (ALARMS_LOOK_BACK_S + (0.0 if on_aws else EMBEDDED_ALARMS_S)) / scale,
     }
     if switches:
         phases[Phase.UNHEALTHY] = propagation + _time_to_find_out(scenarios, health, scale)

@@ -15,10 +15,12 @@ class Note:
     Attributes:
         detail: one short phrase.
         ended_s: when what it waited for came; None takes the moment at which the phase is left.
+        failed: whether it ended without what it was for. One that an exception ends did.
     """
 
     detail: str = ""
     ended_s: float | None = None
+    failed: bool = False
 
 
 @dataclass
@@ -44,11 +46,14 @@ class Recorder:
         self.tell(PhaseBegan(phase, began, predicted_s))
         try:
             yield note
+        except BaseException:
+            note.failed = True
+            raise
         finally:
             # What was waited for may have come while the phase before was still being waited for.
             ended = self.clock.elapsed() if note.ended_s is None else max(began, note.ended_s)
             self.phases.append(PhaseTiming(phase, began, ended - began, predicted_s, note.detail))
-            self.tell(PhaseEnded(phase, ended, ended - began, note.detail))
+            self.tell(PhaseEnded(phase, ended, ended - began, note.detail, note.failed))
 
     def mark(self, what: str) -> None:
         """Remember a moment."""

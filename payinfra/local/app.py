@@ -1,6 +1,5 @@
 """The ASGI applications in front of ministack: one for each region's port, one for the global port."""
 
-import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -215,10 +214,3 @@ class GlobalApp:
             return said if own is None or said.status == REFUSED else own
 
         await _answer(scope, receive, send, handle)
-
-
-async def periodically(work: Callable[[], object], pause: Callable[[], float]) -> None:
-    """Does some work again and again, for ever; the pause is in seconds and asked for each time."""
-    while True:
-        await asyncio.sleep(pause())
-        work()

@@ -26,7 +26,7 @@ from urllib.parse import parse_qs
 from payinfra.errors import EnvironmentUnusable, ExitCode, PayinfraError
 from payinfra.local import emulator as seam
 from payinfra.local import items, persistence, tables
-from payinfra.local.app import Front, GlobalApp, Handler, RegionApp, periodically
+from payinfra.local.app import Front, GlobalApp, Handler, RegionApp
 from payinfra.local.asgi import Request, Response
 from payinfra.local.control_api import ControlApi
 from payinfra.local.corrections import registry
@@ -181,8 +181,8 @@ class Server:
         self._tasks += [
             asyncio.create_task(self._replicate()),
             asyncio.create_task(self._save()),
-            asyncio.create_task(periodically(self._expire, lambda: TTL_SWEEP_S / self.time_scale())),
-            asyncio.create_task(periodically(self._watch, lambda: TICK_S / self.time_scale())),
+            asyncio.create_task(self.time_scale.every(TTL_SWEEP_S, self._expire)),
+            asyncio.create_task(self.time_scale.every(TICK_S, self._watch)),
         ]
         self._announce()
         return self.endpoints()

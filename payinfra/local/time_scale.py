@@ -1,5 +1,6 @@
 """How fast the emulated world's time runs, and how long something is ago in it."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,6 +8,8 @@ from dataclasses import dataclass, field
 from payinfra.errors import UsageProblem
 
 FASTEST = 1000.0
+LEAST_PAUSE_S = 0.05
+"""Real seconds between two turns of what is done again and again, however fast time runs."""
 
 
 @dataclass
@@ -19,6 +22,7 @@ class TimeScale:
 
     now: Callable[[], float] = time.time
     _changes: list[tuple[float, float]] = field(default_factory=list)
+    _another: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __call__(self) -> float:
         """The scale now."""
@@ -34,6 +38,8 @@ class TimeScale:
             raise UsageProblem(f"The time scale must be above 0 and at most {FASTEST:g}.", "1 is real time.")
         if value != self():
             self._changes.append((self.now(), float(value)))
+            self._another.set()
+            self._another = asyncio.Event()
 
     def age(self, moment: float, now: float) -> float:
         """Seconds of the emulated world from a moment until now; before the first change time was real."""
@@ -44,3 +50,14 @@ class TimeScale:
             if since < end:
                 age, end = age + (end - since) * scale, since
         return age + (end - moment)
+
+    async def every(self, seconds: float, work: Callable[[], object]) -> None:
+        """Does some work again and again, for ever, whenever so many seconds of the emulated world passed."""
+        last = self.now()
+        while True:
+            left = min(seconds - self.age(last, self.now()), seconds)  # The wall clock may be put back.
+            try:
+                await asyncio.wait_for(self._another.wait(), max(left / self(), LEAST_PAUSE_S))
+            except TimeoutError:
+                last = self.now()
+                work()

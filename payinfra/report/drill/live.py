@@ -97,9 +97,9 @@ class Board:
 def line_for(event: DrillEvent) -> Text | None:
     """The lasting line that an event leaves, or None where it leaves none."""
     match event:
-        case PhaseEnded(phase=phase, seconds=seconds, detail=detail):
+        case PhaseEnded(phase=phase, seconds=seconds, detail=detail, failed=failed):
             return Text.assemble(
-                ("✓ ", "green"),
+                ("✗ ", "red") if failed else ("✓ ", "green"),
                 f"{phase.value:<{_WIDTH}}",
                 (f"{seconds:7.1f} s", "dim"),
                 f"  {visible(detail)}" if detail else "",

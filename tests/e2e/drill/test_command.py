@@ -105,8 +105,10 @@ def test_what_cannot_be_restored_is_named_and_restored_later(stage: "Stage") -> 
         os.kill(server, signal.SIGCONT)
         process.kill()
     assert process.returncode == 5, stderr
-    assert "is inverted" in stderr
-    assert "failover-drill --restore" in stderr
+    said, _, concluded = stderr.rpartition("error: ")
+    assert "✗ restore" in said
+    assert concluded.count("is inverted") == 1
+    assert "failover-drill --restore" in concluded
     refused = stage.deployment.project.run("deploy", "--env", stage.deployment.env, "--local", "--yes")
     assert refused.returncode == 1
     assert "failover-drill --restore" in refused.stderr

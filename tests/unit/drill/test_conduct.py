@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from payinfra.drill.clock import Stop
-from payinfra.drill.conduct import prepared, restore_all, with_left
+from payinfra.drill.conduct import UNREAD, prepared, restore_all, with_left
 from payinfra.drill.journal import FILE, Header, Journal, open_journals
 from payinfra.drill.ledger import NAME, Ledger
 from payinfra.drill.model import DrillRequest, Judgement, Restoration, Scenario
@@ -110,3 +110,18 @@ def test_what_is_left_at_the_very_end_is_in_the_report() -> None:
     assert found.restored is Judgement.FAILED
     assert found.restoration.left == ("time runs 20 times as fast",)
     assert found.reasons[-1] == "time runs 20 times as fast"
+
+
+def test_what_the_last_restoration_tried_again_is_said_once() -> None:
+    first = Restoration((), ("health check: no answer",))
+    stuck = replace(PERFECT, restoration=first, reasons=("It was slow.", *first.left))
+    found = with_left(stuck, Restoration((), ("health check: no answer", "time runs 20 times as fast")))
+    assert found.restoration.left == ("health check: no answer", "time runs 20 times as fast")
+    assert found.reasons == ("It was slow.", *found.restoration.left)
+
+
+def test_payments_are_still_to_be_read_where_all_was_put_back_at_the_second_attempt_only() -> None:
+    stuck = replace(PERFECT, restoration=Restoration((), ("health check: no answer",)))
+    found = with_left(stuck, Restoration(("health check",), ()))
+    assert found.restored is Judgement.FAILED
+    assert (found.restoration.undone, found.restoration.left) == (("health check",), (UNREAD,))

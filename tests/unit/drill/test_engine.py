@@ -259,6 +259,11 @@ class Run:
     def phases(self) -> list[Phase]:
         return [event.phase for event in self.told if isinstance(event, PhaseEnded)]
 
+    @property
+    def failed(self) -> list[Phase]:
+        """The phases that ended without what they were for."""
+        return [event.phase for event in self.told if isinstance(event, PhaseEnded) and event.failed]
+
 
 def drill(
     script: Script,
@@ -337,7 +342,7 @@ def test_a_drill_goes_through_every_phase_and_passes(tmp_path: Path) -> None:
         Phase.STEADY_AFTER,
         Phase.RECONCILE,
     ]
-    assert (report.passed, report.reasons) == (True, ())
+    assert (report.passed, report.reasons, run.failed) == (True, (), [])
     assert report.recovery.measured_s == pytest.approx(9.0)
     assert report.recovery.objective_s == report.recovery.predicted_s == 15.0
     assert run.world.in_place == []
@@ -394,6 +399,7 @@ def test_an_unsteady_environment_is_refused_and_nothing_is_done(tmp_path: Path) 
     assert isinstance(run.raised, GateFailed)
     assert "an alarm rings" in str(run.raised)
     assert run.world.injected is None
+    assert run.failed == [Phase.STEADY_BEFORE]
     assert open_journals(tmp_path) == ()
 
 
@@ -425,6 +431,7 @@ def test_a_drill_that_cannot_go_on_says_why_and_puts_everything_back(
     assert report.aborted.startswith(reason)
     assert (report.resilience, report.restored) == (Judgement.FAILED, Judgement.PASSED)
     assert run.phases[run.phases.index(Phase.RESTORE) - 1] is phase
+    assert run.failed == [phase]
     assert run.world.in_place == []
     assert open_journals(tmp_path) == ()
 
@@ -451,6 +458,7 @@ def test_what_cannot_be_undone_is_left_in_an_open_journal_that_restores(tmp_path
     assert len(report.restoration.left) == 2
     assert report.reckoning is None
     assert run.phases[-1] is Phase.RESTORE
+    assert run.failed == [Phase.RESTORE]
     (path,) = open_journals(tmp_path)
     run.world.script.undo_fails = 0
     hands: Any = run.world
@@ -470,22 +478,36 @@ def test_a_restoration_that_breaks_is_not_hidden(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "reason"),
+    ("script", "reason", "phase"),
     [
-        (Script(back_after=500.0), "Not within 42 s after the restoration: health check healthy."),
-        (Script(caught_up_after=500.0), "Not within 34 s after the restoration: replication caught up."),
-        (Script(unsteady_after=("The table is gone.",)), "The table is gone."),
-        (Script(blind_after=True), "Nobody can tell."),
+        (
+            Script(back_after=500.0),
+            "Not within 42 s after the restoration: health check healthy.",
+            Phase.HEALTHY,
+        ),
+        (
+            Script(caught_up_after=500.0),
+            "Not within 34 s after the restoration: replication caught up.",
+            Phase.CAUGHT_UP,
+        ),
+        (Script(unsteady_after=("The table is gone.",)), "The table is gone.", Phase.STEADY_AFTER),
+        (Script(blind_after=True), "Nobody can tell.", Phase.STEADY_AFTER),
     ],
 )
-def test_what_does_not_come_back_is_not_restored(script: Script, reason: str, tmp_path: Path) -> None:
-    report = reported(drill(script, tmp_path))
+def test_what_does_not_come_back_is_not_restored(
+    script: Script, reason: str, phase: Phase, tmp_path: Path
+) -> None:
+    run = drill(script, tmp_path)
+    report = reported(run)
+    assert phase in run.failed
     assert (report.resilience, report.restored) == (Judgement.PASSED, Judgement.FAILED)
     assert report.reasons[0] == reason
 
 
 def test_payments_that_cannot_be_read_back_fail_the_drill(tmp_path: Path) -> None:
-    report = reported(drill(Script(reckon_fails=True), tmp_path))
+    run = drill(Script(reckon_fails=True), tmp_path)
+    report = reported(run)
+    assert run.failed == [Phase.RECONCILE]
     assert report.reckoning is None
     assert report.resilience is Judgement.FAILED
 

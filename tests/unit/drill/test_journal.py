@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from payinfra.drill.journal import FILE, Header, Journal, Record, open_journals, restore_command
@@ -140,6 +140,7 @@ def fill(journal: Journal) -> bytes:
 
 @settings(max_examples=60)
 @given(cut=st.integers(0, 600))
+@example(cut=1)  # the last line is whole, but for its end
 def test_a_last_line_cut_short_anywhere_is_passed_over_and_the_journal_goes_on(
     tmp_path_factory: pytest.TempPathFactory, cut: int
 ) -> None:

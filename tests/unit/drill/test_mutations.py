@@ -122,7 +122,7 @@ AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         (
             SetTimeScale(20, 1),
             "the embedded AWS's time runs 20 times as fast as real",
-            "the embedded AWS's time runs 1 times as fast as real again",
+            "the embedded AWS's time runs as fast as real again",
             "payinfra local down; payinfra local up --time-scale 1",
         ),
         (

@@ -141,7 +141,8 @@ def test_a_phase_is_timed_also_when_it_fails() -> None:
 
     with pytest.raises(RuntimeError):
         fail()
-    assert told == [PhaseBegan(Phase.INJECT, 1.0, 5.0), PhaseEnded(Phase.INJECT, 2.0, 1.0, "half done")]
+    ended = PhaseEnded(Phase.INJECT, 2.0, 1.0, "half done", failed=True)
+    assert told == [PhaseBegan(Phase.INJECT, 1.0, 5.0), ended]
     assert [timing.seconds for timing in recorder.phases] == [1.0]
 
 

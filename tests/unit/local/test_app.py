@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -13,7 +12,6 @@ from payinfra.local.app import (
     RegionApp,
     is_signed,
     over_tls,
-    periodically,
     signature_scope,
 )
 from payinfra.local.asgi import App, Message, Receive, Request, Response, Scope, Send, answer, read_request
@@ -242,19 +240,3 @@ def test_what_a_request_was_signed_for() -> None:
     )
     assert signature_scope(Request("GET", "/")) == ("", "")
     assert not is_signed(Request("GET", "/"))
-
-
-def test_periodic_work_is_done_after_each_pause() -> None:
-    done: list[str] = []
-
-    def work() -> None:
-        done.append("work")
-        if len(done) == 3:
-            raise StopAsyncIteration
-
-    def pausing() -> Callable[[], float]:
-        return lambda: 0.0
-
-    with pytest.raises(StopAsyncIteration):
-        asyncio.run(periodically(work, pausing()))
-    assert done == ["work"] * 3

@@ -1,7 +1,9 @@
 """How fast time runs in the emulated world, and how long something is ago in it."""
 
+import asyncio
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,3 +61,40 @@ def test_ages_add_up(changes: list[tuple[float, float]], moments: tuple[float, f
     parts = age(first, middle) + age(middle, last)
     assert abs(whole - parts) < 1e-6 * max(1.0, whole)
     assert whole >= last - first - 1e-9
+
+
+class EnoughDone(Exception):
+    """Ends what would go on for ever."""
+
+
+def test_work_is_done_again_and_again() -> None:
+    done: list[str] = []
+
+    def work() -> None:
+        done.append("work")
+        if len(done) == 3:
+            raise EnoughDone
+
+    with pytest.raises(EnoughDone):
+        asyncio.run(TimeScale().every(0.0, work))
+    assert done == ["work"] * 3
+
+
+def test_work_that_is_due_in_an_hour_is_due_as_soon_as_that_hour_has_passed_in_the_emulated_world() -> None:
+    changing = Changing()
+
+    def work() -> None:
+        raise EnoughDone
+
+    async def wait() -> None:
+        waiting = asyncio.create_task(changing.scale.every(3600.0, work))
+        await asyncio.sleep(0)
+        changing.to(2.0, at=0.0)
+        await asyncio.sleep(0.2)
+        assert not waiting.done(), "half an hour is left"
+        changing.now = 1800.0
+        changing.scale.set(1.0)
+        await asyncio.wait_for(waiting, 10)
+
+    with pytest.raises(EnoughDone):
+        asyncio.run(wait())

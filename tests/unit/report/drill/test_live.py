@@ -30,6 +30,7 @@ STORY: tuple[DrillEvent, ...] = (
     Mark(10.3, "lambda-throttle: injected\x1b[2J"),
     seen(10.5, 50, 0, failures=2),
     seen(21.0, 50, 7, failures=12, leads_to=""),
+    PhaseEnded(Phase.RESTORE, 40.0, 15.6, "no answer", failed=True),
 )
 
 
@@ -66,6 +67,7 @@ class TestPipe:
             "the name leads to us-east-1",
             "     21.0 s  acknowledged by us-east-1 50, us-west-2 7, 12 failed, 1 in flight; "
             "the name leads to nothing",
+            "✗ restore                  15.6 s  no answer",
         ]
 
     def test_a_long_line_is_not_folded(self, printed: Callable[[], str], console: Console) -> None:
