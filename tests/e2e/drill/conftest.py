@@ -122,15 +122,16 @@ def stage(deployment: Deployment) -> Iterator[Stage]:
     assert found.situation() == before
 
 
-def until(process: "subprocess.Popen[str]", phase: str) -> list[str]:
-    """Read a drill's stderr until a phase begins; what was read."""
+def until(process: "subprocess.Popen[str]", phase: str, *, failed: bool = False) -> list[str]:
+    """Read a drill's stderr until a phase begins, or has ended in vain; what was read."""
+    sign = "✗" if failed else ">"
     read: list[str] = []
     assert process.stderr is not None
     for line in process.stderr:
         read.append(line)
-        if line.startswith(f"> {phase}"):
+        if line.startswith(f"{sign} {phase}"):
             return read
-    raise AssertionError(f"{phase} never began:\n{''.join(read)}")
+    raise AssertionError(f"{sign} {phase} never came:\n{''.join(read)}")
 
 
 def report_of(done: Done) -> dict[str, Any]:

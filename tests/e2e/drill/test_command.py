@@ -115,3 +115,23 @@ def test_what_cannot_be_restored_is_named_and_restored_later(stage: "Stage") -> 
     restored = stage.restore()
     assert restored.returncode == 0, restored.stderr
     assert "put back" in restored.stdout
+
+
+def test_what_is_put_back_late_has_its_payments_read_by_a_restore(stage: "Stage") -> None:
+    """The embedded AWS answers again before the drill has ended, when it tries once more."""
+    server = stage.deployment.control.status().endpoints.pid
+    process = stage.start()
+    try:
+        until(process, "hold")
+        os.kill(server, signal.SIGSTOP)
+        until(process, "restore", failed=True)
+        os.kill(server, signal.SIGCONT)
+        _, stderr = process.communicate(timeout=240)
+    finally:
+        os.kill(server, signal.SIGCONT)
+        process.kill()
+    assert process.returncode == 5, stderr
+    assert "All was put back at a second attempt" in stderr
+    restored = stage.restore()
+    assert restored.returncode == 0, restored.stderr
+    assert "Reading the drill's payments back" in restored.stderr
