@@ -86,12 +86,13 @@ class Deployment:
         self.control.set_time_scale(FASTEST)
         try:
             time.sleep(FORGOTTEN_S)
+            # A health check may have to change its mind first.
+            polls = Retrying(
+                retry=retry_if_result(bool), stop=stop_after_delay(CALM_WITHIN_S), wait=wait_fixed(0.2)
+            )
+            polls(self.ringing)
         finally:
             self.control.set_time_scale(1.0)
-        polls = Retrying(
-            retry=retry_if_result(bool), stop=stop_after_delay(CALM_WITHIN_S), wait=wait_fixed(0.5)
-        )
-        polls(self.ringing)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
