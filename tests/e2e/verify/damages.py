@@ -20,6 +20,7 @@ from payinfra.checks.probes.verify import verify
 from payinfra.local.faults import ReplicationPause
 from payinfra.naming import STATUS_INDEX, canary_domain
 from payinfra.outputs import DeclaredRegion, Outputs
+from tests.e2e.conftest import HURRY
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Deployment
@@ -33,8 +34,6 @@ DEADLINE_S = 5.0
 """What is damaged is asked for until then: each case takes as long."""
 PATIENT_S = 40.0
 """What nothing is the matter with has so long to show it, on a machine that may be busy."""
-HURRY = 20.0
-"""By how much time runs faster where a health check or an alarm must change its mind."""
 NOTICED_WITHIN_S = 30.0
 
 

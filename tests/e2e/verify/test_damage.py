@@ -9,7 +9,8 @@ import pytest
 from payinfra.checks.probes.results import ProbeResult
 from payinfra.checks.verdicts import Kind
 from payinfra.local.faults import RegionBlackout
-from tests.e2e.verify.damages import CASES, HURRY, PATIENT_S, PAYING, RINGING, ROLE, Broken, broken, named
+from tests.e2e.conftest import HURRY
+from tests.e2e.verify.damages import CASES, PATIENT_S, PAYING, RINGING, ROLE, Broken, broken, named
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Deployment
