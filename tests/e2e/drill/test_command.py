@@ -93,19 +93,30 @@ def test_a_sabotaged_secondary_is_seen_before_anything_is_done(stage: "Stage") -
     assert "inject" not in done.stderr
 
 
-def test_what_cannot_be_restored_is_named_and_restored_later(stage: "Stage") -> None:
-    """The embedded AWS answers nothing while the drill wants to restore, and comes back later."""
+def drilled_while_nothing_answers(stage: "Stage", *, until_it_failed: bool = False) -> str:
+    """What a drill said that could not restore: the embedded AWS stopped before it, and went on afterwards.
+
+    Args:
+        until_it_failed: it goes on once the drill has failed to restore, and may try again.
+    """
     server = stage.deployment.control.status().endpoints.pid
-    process = stage.start("--hold", "2")
+    process = stage.start()
     try:
         until(process, "hold")
         os.kill(server, signal.SIGSTOP)
+        if until_it_failed:
+            until(process, "restore", failed=True)
+            os.kill(server, signal.SIGCONT)
         _, stderr = process.communicate(timeout=240)
     finally:
         os.kill(server, signal.SIGCONT)
         process.kill()
     assert process.returncode == 5, stderr
-    said, _, concluded = stderr.rpartition("error: ")
+    return stderr
+
+
+def test_what_cannot_be_restored_is_named_and_restored_later(stage: "Stage") -> None:
+    said, _, concluded = drilled_while_nothing_answers(stage).rpartition("error: ")
     assert "✗ restore" in said
     assert concluded.count("is inverted") == 1
     assert "failover-drill --restore" in concluded
@@ -118,20 +129,8 @@ def test_what_cannot_be_restored_is_named_and_restored_later(stage: "Stage") -> 
 
 
 def test_what_is_put_back_late_has_its_payments_read_by_a_restore(stage: "Stage") -> None:
-    """The embedded AWS answers again before the drill has ended, when it tries once more."""
-    server = stage.deployment.control.status().endpoints.pid
-    process = stage.start()
-    try:
-        until(process, "hold")
-        os.kill(server, signal.SIGSTOP)
-        until(process, "restore", failed=True)
-        os.kill(server, signal.SIGCONT)
-        _, stderr = process.communicate(timeout=240)
-    finally:
-        os.kill(server, signal.SIGCONT)
-        process.kill()
-    assert process.returncode == 5, stderr
-    assert "All was put back at a second attempt" in stderr
+    said = drilled_while_nothing_answers(stage, until_it_failed=True)
+    assert "All was put back at a second attempt" in said
     restored = stage.restore()
     assert restored.returncode == 0, restored.stderr
     assert "Reading the drill's payments back" in restored.stderr

@@ -20,7 +20,6 @@ from payinfra.checks.probes.verify import verify
 from payinfra.local.faults import ReplicationPause
 from payinfra.naming import STATUS_INDEX, canary_domain
 from payinfra.outputs import DeclaredRegion, Outputs
-from tests.e2e.conftest import HURRY
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Deployment
@@ -87,15 +86,12 @@ class Broken:
 
         if all_are():
             return
-        self.deployment.control.set_time_scale(HURRY)
-        try:
+        with self.deployment.in_a_hurry():
             Retrying(
                 retry=retry_if_result(lambda done: not done),
                 stop=stop_after_delay(NOTICED_WITHIN_S),
                 wait=wait_fixed(0.2),
             )(all_are)
-        finally:
-            self.deployment.control.set_time_scale(1.0)
 
     def passes(self) -> bool:
         """Whether nothing is wrong but for alarms that earlier damage rang."""

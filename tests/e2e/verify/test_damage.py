@@ -9,7 +9,6 @@ import pytest
 from payinfra.checks.probes.results import ProbeResult
 from payinfra.checks.verdicts import Kind
 from payinfra.local.faults import RegionBlackout
-from tests.e2e.conftest import HURRY
 from tests.e2e.verify.damages import CASES, PATIENT_S, PAYING, RINGING, ROLE, Broken, broken, named
 
 if TYPE_CHECKING:
@@ -85,13 +84,10 @@ def test_a_replica_that_was_removed_is_named_and_made_anew_by_a_deployment(at: B
     assert found <= tables | follows
 
     # The region did not serve: in a hurry, so that its alarms need not be waited for.
-    at.deployment.control.set_time_scale(HURRY)
-    try:
+    with at.deployment.in_a_hurry():
         done = at.deployment.project.run(
             "deploy", "--env", at.deployment.env, "--local", "--yes", "--format", "json"
         )
-    finally:
-        at.deployment.control.set_time_scale(1.0)
     assert done.returncode == 0, done.stderr
     deployed = json.loads(done.stdout)
     assert {change["address"] for change in deployed["plan"]["changes"]} == ADDRESSES
