@@ -26,11 +26,11 @@ import httpx
 from bench.goals import Goal, say, verdict
 from bench.timing import environment
 from payinfra.drill.clock import RealClock, Stop
-from payinfra.drill.figures import percentile, summarize
-from payinfra.drill.ledger import NAME, Ledger, read
-from payinfra.drill.load import LoadGenerator, Pace, Plan
-from payinfra.drill.payments import Maker, payment_id
-from payinfra.drill.resolving import Fixed, Target
+from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
+from payinfra.drill.load.payment_log import NAME, PaymentLog, read
+from payinfra.drill.load.payments import Maker, payment_id
+from payinfra.drill.load.statistics import percentile, summarize
+from payinfra.drill.load.targets import Fixed, LoadTarget
 
 AN_HOUR_AT_20_S = 180.0
 RATE = 50.0
@@ -97,9 +97,9 @@ def load(url: str, folder: Path, rate: float, seconds: float) -> Cost:
     """Run a load for so many seconds, looked at as often as a drill looks at it."""
     path, clock = folder / NAME, RealClock(Stop())
     pace = Pace(rate, again_after_s=5.0)
-    with Ledger(path) as ledger:
-        ways = (Fixed(Target((url,), "payments.example", "here")),)
-        generator = LoadGenerator(Plan(pace, Maker("bench", "x1"), ledger, ways, "key", clock))
+    with PaymentLog(path) as ledger:
+        ways = (Fixed(LoadTarget((url,), "payments.example", "here")),)
+        generator = LoadGenerator(LoadProfile(pace, Maker("bench", "x1"), ledger, ways, "key", clock))
         cpu, began, early = time.process_time(), time.perf_counter(), 0.0
         generator.start()
         while (passed := time.perf_counter() - began) < seconds:
@@ -152,7 +152,7 @@ def ledger_rate(folder: Path, payments: int) -> tuple[float, int]:
         os.fsync(file)
 
     maker = Maker("bench", "x1")
-    with Ledger(folder / "many.jsonl", counted) as ledger:
+    with PaymentLog(folder / "many.jsonl", counted) as ledger:
         began = time.perf_counter()
         wait([ledger.payment(maker.make(number, 1, 0.0)) for number in range(payments)])
         return payments / (time.perf_counter() - began), len(syncs)

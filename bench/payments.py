@@ -33,7 +33,7 @@ from handlers.payments import core
 from handlers.payments.config import Config
 from handlers.payments.handler import compose, now_ms
 from handlers.payments.observe import Observer
-from payinfra.packaging import build_zip, handlers_folder
+from payinfra.stacks.lambda_zip import build_zip, handlers_folder
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -6,14 +6,15 @@
 import os
 from pathlib import Path
 
-from payinfra import stacks, tools
-from payinfra.settings import Settings
+from payinfra import stacks
+from payinfra.core.settings import Settings
+from payinfra.deployment import dependencies
 
 
 def main() -> None:
     settings = Settings.resolve({}, folder=Path(), environ=os.environ)
     out = Path(os.environ["CDKTF_OUTDIR"])
-    stacks.synthesize(settings, out=out, endpoints=tools.local_addresses(settings))
+    stacks.synthesize(settings, out=out, endpoints=dependencies.local_addresses(settings))
 
 
 if __name__ == "__main__":

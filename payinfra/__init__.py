@@ -8,36 +8,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from payinfra.api import check as check
+    from payinfra.api import deploy as deploy
+    from payinfra.api import destroy as destroy
+    from payinfra.api import plan as plan
+    from payinfra.api import read_outputs as read_outputs
+    from payinfra.api import restore_drills as restore_drills
+    from payinfra.api import run_drill as run_drill
+    from payinfra.api import synth as synth
+    from payinfra.api import verify as verify
     from payinfra.checks.outcome import Finding as Finding
     from payinfra.checks.outcome import Outcome as Outcome
     from payinfra.checks.verdicts import Kind as Kind
     from payinfra.checks.verdicts import Severity as Severity
+    from payinfra.core.errors import EnvironmentUnusable as EnvironmentUnusable
+    from payinfra.core.errors import ExitCode as ExitCode
+    from payinfra.core.errors import GateFailed as GateFailed
+    from payinfra.core.errors import PayinfraError as PayinfraError
+    from payinfra.core.errors import ToolFailed as ToolFailed
+    from payinfra.core.errors import UsageProblem as UsageProblem
+    from payinfra.core.events import Event as Event
+    from payinfra.core.outputs import Outputs as Outputs
+    from payinfra.core.outputs import RegionOutputs as RegionOutputs
+    from payinfra.core.settings import Settings as Settings
+    from payinfra.core.settings import Target as Target
+    from payinfra.deployment.results import Deployed as Deployed
+    from payinfra.deployment.results import Destroyed as Destroyed
+    from payinfra.deployment.results import Synthesized as Synthesized
     from payinfra.drill.model import DrillReport as DrillReport
     from payinfra.drill.model import DrillRequest as DrillRequest
     from payinfra.drill.model import Scenario as Scenario
-    from payinfra.errors import EnvironmentUnusable as EnvironmentUnusable
-    from payinfra.errors import ExitCode as ExitCode
-    from payinfra.errors import GateFailed as GateFailed
-    from payinfra.errors import PayinfraError as PayinfraError
-    from payinfra.errors import ToolFailed as ToolFailed
-    from payinfra.errors import UsageProblem as UsageProblem
-    from payinfra.events import Event as Event
-    from payinfra.library import check as check
-    from payinfra.library import deploy as deploy
-    from payinfra.library import destroy as destroy
-    from payinfra.library import plan as plan
-    from payinfra.library import read_outputs as read_outputs
-    from payinfra.library import restore_drills as restore_drills
-    from payinfra.library import run_drill as run_drill
-    from payinfra.library import synth as synth
-    from payinfra.library import verify as verify
-    from payinfra.outputs import Outputs as Outputs
-    from payinfra.outputs import RegionOutputs as RegionOutputs
-    from payinfra.results import Deployed as Deployed
-    from payinfra.results import Destroyed as Destroyed
-    from payinfra.results import Synthesized as Synthesized
-    from payinfra.settings import Settings as Settings
-    from payinfra.settings import Target as Target
     from payinfra.terraform.plan import Plan as Plan
 
 __version__ = "0.1.0"
@@ -46,17 +46,17 @@ _HOMES = {
     "payinfra.checks.outcome": ("Finding", "Outcome"),
     "payinfra.checks.verdicts": ("Kind", "Severity"),
     "payinfra.drill.model": ("DrillReport", "DrillRequest", "Scenario"),
-    "payinfra.errors": (
+    "payinfra.core.errors": (
         *("EnvironmentUnusable", "ExitCode", "GateFailed", "PayinfraError", "ToolFailed", "UsageProblem"),
     ),
-    "payinfra.events": ("Event",),
-    "payinfra.library": (
+    "payinfra.core.events": ("Event",),
+    "payinfra.api": (
         *("check", "deploy", "destroy", "plan", "read_outputs", "restore_drills", "run_drill", "synth"),
         "verify",
     ),
-    "payinfra.outputs": ("Outputs", "RegionOutputs"),
-    "payinfra.results": ("Deployed", "Destroyed", "Synthesized"),
-    "payinfra.settings": ("Settings", "Target"),
+    "payinfra.core.outputs": ("Outputs", "RegionOutputs"),
+    "payinfra.deployment.results": ("Deployed", "Destroyed", "Synthesized"),
+    "payinfra.core.settings": ("Settings", "Target"),
     "payinfra.terraform.plan": ("Plan",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from payinfra.commands import account, checking, drill, drills, local, machine, stages, team
-from payinfra.commands.edges import stderr
-from payinfra.errors import ExitCode, Interrupted, PayinfraError
-from payinfra.formats import LOG_FORMAT_VARIABLE, LogFormat
+from payinfra.commands import account, check, deploy, drill, drills, environments, local, project
+from payinfra.commands.session import stderr
+from payinfra.core.errors import ExitCode, Interrupted, PayinfraError
+from payinfra.report.formats import LOG_FORMAT_VARIABLE, LogFormat
 
 SYNTHESIZING = frozenset({"synth", "plan", "deploy", "destroy"})
 OTHERWISE = frozenset({"--eager-bindings", "--help", "-h"})
@@ -26,9 +26,9 @@ class Commands(TyperGroup):
         eager = any(name.endswith("_EAGER_BINDINGS") for name in os.environ)
         words = frozenset(args)
         if words & SYNTHESIZING and not words & OTHERWISE and not eager and not ctx.resilient_parsing:
-            from payinfra import bindings
+            from payinfra.stacks import cdktf_bindings
 
-            bindings.begin()
+            cdktf_bindings.begin()
         return super().parse_args(ctx, args)
 
 
@@ -41,7 +41,7 @@ app = typer.Typer(
     # Every option has a variable of its own, PAYINFRA_COMMAND_OPTION; settings are of all commands at once.
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PAYINFRA"},
 )
-for commands in (stages, drill, drills, checking, team, machine, local, account):
+for commands in (deploy, drill, drills, check, environments, project, local, account):
     app.add_typer(commands.app)
 
 

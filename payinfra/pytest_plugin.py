@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from payinfra.aws import Aws
-    from payinfra.outputs import Outputs
+    from payinfra.clients.aws import Aws
+    from payinfra.core.outputs import Outputs
 
 FILE_VARIABLE = "PAYINFRA_OUTPUTS"
 FILE = Path("cfn-outputs") / "flat-outputs.json"
@@ -47,16 +47,16 @@ def load(file: Path, work_root: Path = Path()) -> PayinfraOutputs:
     Raises:
         EnvironmentUnusable: the file cannot be read, or its deployment's embedded AWS does not run.
     """
-    from payinfra.aws import Aws, Endpoints
-    from payinfra.errors import EnvironmentUnusable
-    from payinfra.outputs import Outputs
+    from payinfra.clients.aws import Aws, Endpoints
+    from payinfra.core.errors import EnvironmentUnusable
+    from payinfra.core.outputs import Outputs
 
     outputs = Outputs.read(file)
     if not outputs.primary.api_endpoint.startswith(_LOOPBACK):
         return PayinfraOutputs(outputs, Aws())
-    from payinfra.local import server
+    from payinfra.local import lifecycle
 
-    running = server.status((work_root / SERVER).absolute())
+    running = lifecycle.status((work_root / SERVER).absolute())
     if running is None:
         raise EnvironmentUnusable("The embedded AWS does not run.", "Run `payinfra local up`.")
     found = running.endpoints

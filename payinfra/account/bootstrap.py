@@ -7,12 +7,12 @@ from payinfra.account.buckets import state_bucket
 from payinfra.account.changes import Changes
 from payinfra.account.drill_roles import drill_roles
 from payinfra.account.gateway_logs import gateway_logs
-from payinfra.aws import Aws
-from payinfra.errors import EnvironmentUnusable
+from payinfra.clients.aws import Aws
+from payinfra.core.errors import EnvironmentUnusable
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedAccount:
     """What the account is to have.
 
     Attributes:
@@ -36,7 +36,7 @@ class Wanted:
         return here, self.regions[0] if here == self.regions[1] else self.regions[1]
 
 
-def bootstrap(wanted: Wanted, aws: Aws, changes: Changes) -> str:
+def bootstrap(wanted: WantedAccount, aws: Aws, changes: Changes) -> str:
     """Make sure of all that is wanted; the account's twelve digits. Again, it changes nothing.
 
     Raises:

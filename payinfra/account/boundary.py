@@ -1,22 +1,22 @@
 """The permissions boundary that payinfra offers: the most that a role of any environment's stack may do."""
 
 from payinfra.account.changes import Changes
-from payinfra.account.policies import Policy
+from payinfra.account.policies import ManagedPolicy
 from payinfra.account.roles import Roles
-from payinfra.aws import Aws
-from payinfra.naming import BOUNDARY_POLICY, PROJECT, Names, Parameter
-from payinfra.stacks.policies import Statement, document
+from payinfra.clients.aws import Aws
+from payinfra.core.naming import BOUNDARY_POLICY, PROJECT, Names, Parameter
+from payinfra.stacks.iam_documents import StatementProps, document
 
 
-def boundary(account: str) -> Policy:
+def boundary(account: str) -> ManagedPolicy:
     """What the function's and the replication's roles do, on payinfra's own resources."""
     names = Names("*")
     table = f"arn:aws:dynamodb:*:{account}:table/{names.table}"
     bucket = f"arn:aws:s3:::{names.audit_bucket('*', account)}"
-    return Policy(
+    return ManagedPolicy(
         BOUNDARY_POLICY,
         document(
-            Statement(
+            StatementProps(
                 "Tables",
                 (
                     "dynamodb:DescribeStream",
@@ -27,8 +27,8 @@ def boundary(account: str) -> Policy:
                 ),
                 (table, f"{table}/*"),
             ),
-            Statement("AuditBuckets", ("s3:GetReplicationConfiguration", "s3:ListBucket"), (bucket,)),
-            Statement(
+            StatementProps("AuditBuckets", ("s3:GetReplicationConfiguration", "s3:ListBucket"), (bucket,)),
+            StatementProps(
                 "AuditObjects",
                 (
                     "s3:GetObjectLegalHold",
@@ -43,24 +43,24 @@ def boundary(account: str) -> Policy:
                 ),
                 (f"{bucket}/*",),
             ),
-            Statement(
+            StatementProps(
                 "Parameters",
                 ("ssm:GetParameter",),
                 (f"arn:aws:ssm:*:{account}:parameter{names.parameter(Parameter.API_KEY)}",),
             ),
-            Statement(
+            StatementProps(
                 "Keys",
                 ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"),
                 (f"arn:aws:kms:*:{account}:key/*",),
                 condition={"StringEquals": {"aws:ResourceTag/Project": PROJECT}},
             ),
-            Statement(
+            StatementProps(
                 "Logs",
                 ("logs:CreateLogStream", "logs:PutLogEvents"),
                 (f"arn:aws:logs:*:{account}:log-group:{names.function_log_group}:*",),
             ),
             # AWS knows no resource for these.
-            Statement(
+            StatementProps(
                 "WithoutResource",
                 ("dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:PutTraceSegments"),
                 ("*",),

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from payinfra.account.changes import Changes
-from payinfra.account.policies import Policy
+from payinfra.account.policies import ManagedPolicy
 from payinfra.account.roles import TAGS, Roles
-from payinfra.aws import Aws
-from payinfra.errors import EnvironmentUnusable
-from payinfra.naming import HEALTH_METRICS_REGION, STATE_KEY_ALIAS, STATE_REPLICATION_ROLE, state_replica
-from payinfra.stacks.policies import Copied, replication, service_trust, tls_only
+from payinfra.clients.aws import Aws
+from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.naming import HEALTH_METRICS_REGION, STATE_KEY_ALIAS, STATE_REPLICATION_ROLE, state_replica
+from payinfra.stacks.iam_documents import Copied, replication, service_trust, tls_only
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -64,7 +64,9 @@ def state_bucket(name: str, regions: tuple[str, str], aws: Aws, account: str, ch
             },
         ),
     )
-    roles.inline(STATE_REPLICATION_ROLE, Policy(STATE_REPLICATION_ROLE, replication(source, destination)))
+    roles.inline(
+        STATE_REPLICATION_ROLE, ManagedPolicy(STATE_REPLICATION_ROLE, replication(source, destination))
+    )
     here.copied(role, destination)
 
 

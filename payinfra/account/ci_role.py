@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from payinfra.account.changes import Changes
 from payinfra.account.permissions import permissions
-from payinfra.account.policies import Policy, policies
-from payinfra.account.reach import Reach
+from payinfra.account.policies import ManagedPolicy, policies
 from payinfra.account.roles import Roles
+from payinfra.account.scope import PermissionScope
 from payinfra.account.trust import Pipelines, Trust
-from payinfra.aws import Aws
-from payinfra.naming import ci_role
+from payinfra.clients.aws import Aws
+from payinfra.core.naming import ci_role
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class CiRole:
     name: str
     arn: str
     trust: str
-    policies: tuple[Policy, ...]
+    policies: tuple[ManagedPolicy, ...]
 
 
-def describe(reach: Reach, trust: Trust) -> CiRole:
+def describe(reach: PermissionScope, trust: Trust) -> CiRole:
     """The role that may deploy, verify, drill and destroy what is within reach, and nothing more."""
     name = ci_role(reach.env)
     return CiRole(
@@ -38,7 +38,7 @@ def describe(reach: Reach, trust: Trust) -> CiRole:
     )
 
 
-def deploy(role: CiRole, reach: Reach, trust: Trust, aws: Aws, changes: Changes) -> None:
+def deploy(role: CiRole, reach: PermissionScope, trust: Trust, aws: Aws, changes: Changes) -> None:
     """Make the role, or make it what it should be; and the identity provider where pipelines need one."""
     roles = Roles(aws.iam(reach.regions[0]), reach.account, changes)
     if isinstance(trust, Pipelines):

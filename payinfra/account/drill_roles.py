@@ -3,11 +3,11 @@
 from functools import partial
 
 from payinfra.account.changes import Changes
-from payinfra.account.policies import Policy
+from payinfra.account.policies import ManagedPolicy
 from payinfra.account.roles import Roles
-from payinfra.aws import Aws
-from payinfra.naming import DRILL_FIS_ROLE, DRILL_SCHEDULE_GROUP, DRILL_SCHEDULER_ROLE, Names
-from payinfra.stacks.policies import Statement, document, service_trust
+from payinfra.clients.aws import Aws
+from payinfra.core.naming import DRILL_FIS_ROLE, DRILL_SCHEDULE_GROUP, DRILL_SCHEDULER_ROLE, Names
+from payinfra.stacks.iam_documents import StatementProps, document, service_trust
 
 
 def drill_roles(regions: tuple[str, ...], aws: Aws, account: str, changes: Changes) -> None:
@@ -23,7 +23,7 @@ def drill_roles(regions: tuple[str, ...], aws: Aws, account: str, changes: Chang
         description="FIS pauses the replication of payments tables",
         trust=_trust("fis", account, f"arn:aws:fis:*:{account}:experiment/*"),
     )
-    roles.inline(DRILL_FIS_ROLE, Policy(DRILL_FIS_ROLE, _pauses_replication(account)))
+    roles.inline(DRILL_FIS_ROLE, ManagedPolicy(DRILL_FIS_ROLE, _pauses_replication(account)))
     roles.role(
         DRILL_SCHEDULER_ROLE,
         description="A schedule gives payments functions their concurrency back",
@@ -31,7 +31,7 @@ def drill_roles(regions: tuple[str, ...], aws: Aws, account: str, changes: Chang
             "scheduler", account, f"arn:aws:scheduler:*:{account}:schedule-group/{DRILL_SCHEDULE_GROUP}"
         ),
     )
-    roles.inline(DRILL_SCHEDULER_ROLE, Policy(DRILL_SCHEDULER_ROLE, _lifts_limits(account)))
+    roles.inline(DRILL_SCHEDULER_ROLE, ManagedPolicy(DRILL_SCHEDULER_ROLE, _lifts_limits(account)))
     for region in regions:
         scheduler = aws.scheduler(region)
         try:
@@ -52,7 +52,7 @@ def _pauses_replication(account: str) -> str:
     """What the action asks for (FIS user guide, "AWS FIS actions reference", DynamoDB)."""
     table = f"arn:aws:dynamodb:*:{account}:table/{Names('*').table}"
     return document(
-        Statement(
+        StatementProps(
             "PauseReplication",
             (
                 "dynamodb:DeleteResourcePolicy",
@@ -62,13 +62,13 @@ def _pauses_replication(account: str) -> str:
             ),
             (table, f"{table}/stream/*"),
         ),
-        Statement("FindTables", ("tag:GetResources",), ("*",)),
+        StatementProps("FindTables", ("tag:GetResources",), ("*",)),
     )
 
 
 def _lifts_limits(account: str) -> str:
     return document(
-        Statement(
+        StatementProps(
             "LiftLimits",
             ("lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency"),
             (f"arn:aws:lambda:*:{account}:function:{Names('*').function}",),

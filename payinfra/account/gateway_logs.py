@@ -8,11 +8,11 @@ from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from payinfra.account.changes import Changes
+from payinfra.account.preflight import ROLE_POLICY
 from payinfra.account.roles import Roles
-from payinfra.aws import Aws
-from payinfra.naming import API_LOGS_ROLE
-from payinfra.preflight import ROLE_POLICY
-from payinfra.stacks.policies import service_trust
+from payinfra.clients.aws import Aws
+from payinfra.core.naming import API_LOGS_ROLE
+from payinfra.stacks.iam_documents import service_trust
 
 BELIEVED_WITHIN_S = 90.0
 """A new role takes some seconds until API Gateway finds that it may assume it."""

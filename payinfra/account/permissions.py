@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from payinfra.account.targets import Target
+from payinfra.account.arn_patterns import ArnGroup
 
-Needs = Mapping[Target, tuple[str, ...]]
+Needs = Mapping[ArnGroup, tuple[str, ...]]
 
 
 def _of(service: str, *actions: str) -> tuple[str, ...]:
@@ -19,8 +19,8 @@ def _of(service: str, *actions: str) -> tuple[str, ...]:
 
 
 _API: Needs = {
-    Target.NEW_APIS: ("apigateway:POST",),
-    Target.APIS: _of("apigateway", "DELETE", "GET", "PATCH", "POST", "PUT"),
+    ArnGroup.NEW_APIS: ("apigateway:POST",),
+    ArnGroup.APIS: _of("apigateway", "DELETE", "GET", "PATCH", "POST", "PUT"),
 }
 """API Gateway authorizes verbs on paths, so all of its types need the same."""
 
@@ -28,13 +28,13 @@ _DNS_TAGS = ("route53:ChangeTagsForResource", "route53:ListTagsForResource")
 
 
 def _bucket(*actions: str) -> Needs:
-    return {Target.BUCKETS: _of("s3", *actions)}
+    return {ArnGroup.BUCKETS: _of("s3", *actions)}
 
 
 RESOURCE_TYPES: Mapping[str, Needs] = {
     "aws_acm_certificate": {
-        Target.NEW_CERTIFICATES: ("acm:RequestCertificate", "acm:AddTagsToCertificate"),
-        Target.CERTIFICATES: _of(
+        ArnGroup.NEW_CERTIFICATES: ("acm:RequestCertificate", "acm:AddTagsToCertificate"),
+        ArnGroup.CERTIFICATES: _of(
             "acm",
             "AddTagsToCertificate",
             "DeleteCertificate",
@@ -43,11 +43,11 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
             "RemoveTagsFromCertificate",
         ),
     },
-    "aws_acm_certificate_validation": {Target.CERTIFICATES: ("acm:DescribeCertificate",)},
+    "aws_acm_certificate_validation": {ArnGroup.CERTIFICATES: ("acm:DescribeCertificate",)},
     "aws_api_gateway_api_key": _API,
     "aws_api_gateway_base_path_mapping": _API,
     "aws_api_gateway_deployment": _API,
-    "aws_api_gateway_domain_name": {**_API, Target.SERVICE_LINKED: ("iam:CreateServiceLinkedRole",)},
+    "aws_api_gateway_domain_name": {**_API, ArnGroup.SERVICE_LINKED: ("iam:CreateServiceLinkedRole",)},
     "aws_api_gateway_gateway_response": _API,
     "aws_api_gateway_integration": _API,
     "aws_api_gateway_method": _API,
@@ -60,7 +60,7 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
     "aws_api_gateway_usage_plan": _API,
     "aws_api_gateway_usage_plan_key": _API,
     "aws_cloudwatch_dashboard": {
-        Target.DASHBOARDS: _of("cloudwatch", "DeleteDashboards", "GetDashboard", "PutDashboard")
+        ArnGroup.DASHBOARDS: _of("cloudwatch", "DeleteDashboards", "GetDashboard", "PutDashboard")
     },
     "aws_cloudwatch_log_group": {
         group: _of(
@@ -75,14 +75,14 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
             "TagResource",
             "UntagResource",
         )
-        for group in (Target.LOG_GROUPS, Target.EXECUTION_LOGS)
+        for group in (ArnGroup.LOG_GROUPS, ArnGroup.EXECUTION_LOGS)
     }
-    | {Target.WITHOUT_RESOURCE: ("logs:DescribeLogGroups",)},
+    | {ArnGroup.WITHOUT_RESOURCE: ("logs:DescribeLogGroups",)},
     "aws_cloudwatch_log_metric_filter": {
-        Target.LOG_GROUPS: _of("logs", "DeleteMetricFilter", "DescribeMetricFilters", "PutMetricFilter")
+        ArnGroup.LOG_GROUPS: _of("logs", "DeleteMetricFilter", "DescribeMetricFilters", "PutMetricFilter")
     },
     "aws_cloudwatch_metric_alarm": {
-        Target.ALARMS: _of(
+        ArnGroup.ALARMS: _of(
             "cloudwatch",
             "DeleteAlarms",
             "DescribeAlarms",
@@ -92,10 +92,10 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
             "UntagResource",
         ),
         # AWS asks for all alarms, whichever the call names.
-        Target.WITHOUT_RESOURCE: ("cloudwatch:DescribeAlarms",),
+        ArnGroup.WITHOUT_RESOURCE: ("cloudwatch:DescribeAlarms",),
     },
     "aws_dynamodb_table": {
-        Target.TABLES: _of(
+        ArnGroup.TABLES: _of(
             "dynamodb",
             "CreateTable",
             "CreateTableReplica",
@@ -118,15 +118,15 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
             "Scan",
             "UpdateItem",
         ),
-        Target.SERVICE_LINKED: ("iam:CreateServiceLinkedRole",),
+        ArnGroup.SERVICE_LINKED: ("iam:CreateServiceLinkedRole",),
         # The provider compares each replica's key with DynamoDB's own.
-        Target.WITHOUT_RESOURCE: ("kms:DescribeKey",),
-        Target.KEYS_IN_USE: ("kms:CreateGrant",),
-        Target.KEYS: _of("kms", "Decrypt", "Encrypt", "GenerateDataKey*", "ReEncrypt*"),
+        ArnGroup.WITHOUT_RESOURCE: ("kms:DescribeKey",),
+        ArnGroup.KEYS_IN_USE: ("kms:CreateGrant",),
+        ArnGroup.KEYS: _of("kms", "Decrypt", "Encrypt", "GenerateDataKey*", "ReEncrypt*"),
     },
     "aws_iam_role": {
-        Target.ROLES_TO_BOUND: _of("iam", "CreateRole", "PutRolePermissionsBoundary"),
-        Target.ROLES: _of(
+        ArnGroup.ROLES_TO_BOUND: _of("iam", "CreateRole", "PutRolePermissionsBoundary"),
+        ArnGroup.ROLES: _of(
             "iam",
             "DeleteRole",
             "GetRole",
@@ -141,17 +141,17 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
         ),
     },
     "aws_iam_role_policy": {
-        Target.ROLES_TO_BOUND: ("iam:PutRolePolicy",),
-        Target.ROLES: _of("iam", "DeleteRolePolicy", "GetRolePolicy"),
+        ArnGroup.ROLES_TO_BOUND: ("iam:PutRolePolicy",),
+        ArnGroup.ROLES: _of("iam", "DeleteRolePolicy", "GetRolePolicy"),
     },
     "aws_kms_alias": {
-        Target.KEY_ALIASES: _of("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"),
-        Target.KEYS: _of("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"),
-        Target.WITHOUT_RESOURCE: ("kms:ListAliases",),
+        ArnGroup.KEY_ALIASES: _of("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"),
+        ArnGroup.KEYS: _of("kms", "CreateAlias", "DeleteAlias", "UpdateAlias"),
+        ArnGroup.WITHOUT_RESOURCE: ("kms:ListAliases",),
     },
     "aws_kms_key": {
-        Target.NEW_KEYS: _of("kms", "CreateKey", "TagResource"),
-        Target.KEYS: _of(
+        ArnGroup.NEW_KEYS: _of("kms", "CreateKey", "TagResource"),
+        ArnGroup.KEYS: _of(
             "kms",
             "DescribeKey",
             "EnableKeyRotation",
@@ -166,22 +166,22 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
         ),
     },
     "aws_lambda_alias": {
-        Target.FUNCTIONS: _of("lambda", "CreateAlias", "DeleteAlias", "GetAlias", "UpdateAlias")
+        ArnGroup.FUNCTIONS: _of("lambda", "CreateAlias", "DeleteAlias", "GetAlias", "UpdateAlias")
     },
     "aws_lambda_event_source_mapping": {
-        Target.STREAM_READERS: _of(
+        ArnGroup.STREAM_READERS: _of(
             "lambda",
             "CreateEventSourceMapping",
             "DeleteEventSourceMapping",
             "UpdateEventSourceMapping",
         ),
         # One that is gone is asked for as well, and then has no function that could be told.
-        Target.ANY_STREAM_READER: _of(
+        ArnGroup.ANY_STREAM_READER: _of(
             "lambda", "GetEventSourceMapping", "ListTags", "TagResource", "UntagResource"
         ),
     },
     "aws_lambda_function": {
-        Target.FUNCTIONS: _of(
+        ArnGroup.FUNCTIONS: _of(
             "lambda",
             "CreateFunction",
             "DeleteFunction",
@@ -197,25 +197,25 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
             "UpdateFunctionCode",
             "UpdateFunctionConfiguration",
         ),
-        Target.ROLES_FOR_LAMBDA: ("iam:PassRole",),
-        Target.KEYS_IN_USE: ("kms:CreateGrant",),
-        Target.KEYS: _of("kms", "Decrypt", "Encrypt", "GenerateDataKey*"),
+        ArnGroup.ROLES_FOR_LAMBDA: ("iam:PassRole",),
+        ArnGroup.KEYS_IN_USE: ("kms:CreateGrant",),
+        ArnGroup.KEYS: _of("kms", "Decrypt", "Encrypt", "GenerateDataKey*"),
     },
     "aws_lambda_permission": {
-        Target.FUNCTIONS: _of("lambda", "AddPermission", "GetPolicy", "RemovePermission")
+        ArnGroup.FUNCTIONS: _of("lambda", "AddPermission", "GetPolicy", "RemovePermission")
     },
     "aws_route53_health_check": {
-        Target.WITHOUT_RESOURCE: ("route53:CreateHealthCheck",),
-        Target.HEALTH_CHECKS: _of("route53", "DeleteHealthCheck", "GetHealthCheck", "UpdateHealthCheck")
+        ArnGroup.WITHOUT_RESOURCE: ("route53:CreateHealthCheck",),
+        ArnGroup.HEALTH_CHECKS: _of("route53", "DeleteHealthCheck", "GetHealthCheck", "UpdateHealthCheck")
         + _DNS_TAGS,
     },
     "aws_route53_record": {
-        Target.RECORDS: ("route53:ChangeResourceRecordSets",),
-        Target.ZONES: _of("route53", "GetChange", "GetHostedZone", "ListResourceRecordSets"),
+        ArnGroup.RECORDS: ("route53:ChangeResourceRecordSets",),
+        ArnGroup.ZONES: _of("route53", "GetChange", "GetHostedZone", "ListResourceRecordSets"),
     },
     "aws_route53_zone": {
-        Target.WITHOUT_RESOURCE: ("route53:CreateHostedZone",),
-        Target.ZONES: _of(
+        ArnGroup.WITHOUT_RESOURCE: ("route53:CreateHostedZone",),
+        ArnGroup.ZONES: _of(
             "route53",
             "DeleteHostedZone",
             "GetChange",
@@ -249,7 +249,7 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
             "ListBucketVersions",
             "PutBucketTagging",
         ),
-        Target.OBJECTS: _of("s3", "DeleteObject", "DeleteObjectVersion"),
+        ArnGroup.OBJECTS: _of("s3", "DeleteObject", "DeleteObjectVersion"),
     },
     "aws_s3_bucket_lifecycle_configuration": _bucket(
         "GetLifecycleConfiguration", "PutLifecycleConfiguration"
@@ -262,14 +262,14 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
     "aws_s3_bucket_public_access_block": _bucket("GetBucketPublicAccessBlock", "PutBucketPublicAccessBlock"),
     "aws_s3_bucket_replication_configuration": {
         **_bucket("GetReplicationConfiguration", "PutReplicationConfiguration"),
-        Target.ROLES_FOR_S3: ("iam:PassRole",),
+        ArnGroup.ROLES_FOR_S3: ("iam:PassRole",),
     },
     "aws_s3_bucket_server_side_encryption_configuration": _bucket(
         "GetEncryptionConfiguration", "PutEncryptionConfiguration"
     ),
     "aws_s3_bucket_versioning": _bucket("GetBucketVersioning", "PutBucketVersioning"),
     "aws_sns_topic": {
-        Target.TOPICS: _of(
+        ArnGroup.TOPICS: _of(
             "sns",
             "CreateTopic",
             "DeleteTopic",
@@ -280,14 +280,14 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
             "UntagResource",
         )
     },
-    "aws_sns_topic_policy": {Target.TOPICS: _of("sns", "GetTopicAttributes", "SetTopicAttributes")},
+    "aws_sns_topic_policy": {ArnGroup.TOPICS: _of("sns", "GetTopicAttributes", "SetTopicAttributes")},
     "aws_sns_topic_subscription": {
-        Target.TOPICS: _of(
+        ArnGroup.TOPICS: _of(
             "sns", "GetSubscriptionAttributes", "SetSubscriptionAttributes", "Subscribe", "Unsubscribe"
         )
     },
     "aws_ssm_parameter": {
-        Target.PARAMETERS: _of(
+        ArnGroup.PARAMETERS: _of(
             "ssm",
             "AddTagsToResource",
             "DeleteParameter",
@@ -297,8 +297,8 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
             "PutParameter",
             "RemoveTagsFromResource",
         ),
-        Target.WITHOUT_RESOURCE: ("ssm:DescribeParameters",),
-        Target.KEYS: _of("kms", "Decrypt", "Encrypt", "GenerateDataKey*"),
+        ArnGroup.WITHOUT_RESOURCE: ("ssm:DescribeParameters",),
+        ArnGroup.KEYS: _of("kms", "Decrypt", "Encrypt", "GenerateDataKey*"),
     },
 }
 """By Terraform's name of the type. Deleting a setting of a bucket is putting it, in IAM's words."""
@@ -320,15 +320,15 @@ class Operation(StrEnum):
 OPERATIONS: Mapping[Operation, Needs] = {
     # The account's settings are looked at first; an update's waves point an alias back when they fail.
     Operation.DEPLOY: {
-        Target.API_SETTINGS: ("apigateway:GET",),
-        Target.FUNCTIONS: _of("lambda", "GetAlias", "UpdateAlias"),
-        Target.PARAMETERS: ("ssm:GetParameter",),
-        Target.KEYS: ("kms:Decrypt",),
+        ArnGroup.API_SETTINGS: ("apigateway:GET",),
+        ArnGroup.FUNCTIONS: _of("lambda", "GetAlias", "UpdateAlias"),
+        ArnGroup.PARAMETERS: ("ssm:GetParameter",),
+        ArnGroup.KEYS: ("kms:Decrypt",),
     },
-    # After a deployment that was cut off, what it made is looked for (payinfra/adoption/lookups.py).
+    # After a deployment that was cut off, what it made is looked for (deployment/recovery/import_ids.py).
     Operation.ADOPT: {
-        Target.API_LISTS: ("apigateway:GET",),
-        Target.WITHOUT_RESOURCE: (
+        ArnGroup.API_LISTS: ("apigateway:GET",),
+        ArnGroup.WITHOUT_RESOURCE: (
             *_of("kms", "DescribeKey", "ListAliases", "ListKeys", "ListResourceTags"),
             "lambda:ListEventSourceMappings",
             *_of("route53", "ListHealthChecks", "ListHostedZonesByName"),
@@ -337,15 +337,15 @@ OPERATIONS: Mapping[Operation, Needs] = {
     },
     # Terraform's documentation of the S3 backend, "S3 Bucket Permissions", and its lock file beside it.
     Operation.STATE: {
-        Target.STATE_BUCKET: ("s3:ListBucket",),
-        Target.STATE: _of("s3", "DeleteObject", "GetObject", "PutObject"),
-        Target.STATE_KEYS: _of("kms", "Decrypt", "GenerateDataKey"),
+        ArnGroup.STATE_BUCKET: ("s3:ListBucket",),
+        ArnGroup.STATE: _of("s3", "DeleteObject", "GetObject", "PutObject"),
+        ArnGroup.STATE_KEYS: _of("kms", "Decrypt", "GenerateDataKey"),
     },
     # As the probes of payinfra/checks/probes say what they call.
     Operation.VERIFY: {
-        Target.API_SETTINGS: ("apigateway:GET",),
-        Target.APIS: ("apigateway:GET",),
-        Target.TABLES: _of(
+        ArnGroup.API_SETTINGS: ("apigateway:GET",),
+        ArnGroup.APIS: ("apigateway:GET",),
+        ArnGroup.TABLES: _of(
             "dynamodb",
             "DeleteItem",
             "DescribeContinuousBackups",
@@ -354,7 +354,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "PutItem",
             "Query",
         ),
-        Target.BUCKETS: _of(
+        ArnGroup.BUCKETS: _of(
             "s3",
             "GetBucketPolicy",
             "GetBucketPublicAccessBlock",
@@ -365,10 +365,10 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "ListBucket",
             "ListBucketVersions",
         ),
-        Target.OBJECTS: _of(
+        ArnGroup.OBJECTS: _of(
             "s3", "DeleteObject", "DeleteObjectVersion", "GetObject", "GetObjectVersion", "PutObject"
         ),
-        Target.KEYS: _of(
+        ArnGroup.KEYS: _of(
             "kms",
             "Decrypt",
             "DescribeKey",
@@ -377,7 +377,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "GetKeyPolicy",
             "GetKeyRotationStatus",
         ),
-        Target.FUNCTIONS: _of(
+        ArnGroup.FUNCTIONS: _of(
             "lambda",
             "GetAlias",
             "GetFunction",
@@ -385,15 +385,15 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "GetFunctionConfiguration",
             "GetPolicy",
         ),
-        Target.ROLES: ("iam:SimulatePrincipalPolicy",),
-        Target.LOG_GROUPS: _of("logs", "DescribeMetricFilters", "FilterLogEvents"),
-        Target.DASHBOARDS: ("cloudwatch:GetDashboard",),
-        Target.TOPICS: _of("sns", "GetTopicAttributes", "ListSubscriptionsByTopic"),
-        Target.PARAMETERS: ("ssm:GetParameter",),
-        Target.HEALTH_CHECKS: _of("route53", "GetHealthCheck", "GetHealthCheckStatus"),
-        Target.RECORDS: ("route53:ChangeResourceRecordSets",),
-        Target.ZONES: _of("route53", "GetChange", "GetHostedZone", "ListResourceRecordSets"),
-        Target.WITHOUT_RESOURCE: (
+        ArnGroup.ROLES: ("iam:SimulatePrincipalPolicy",),
+        ArnGroup.LOG_GROUPS: _of("logs", "DescribeMetricFilters", "FilterLogEvents"),
+        ArnGroup.DASHBOARDS: ("cloudwatch:GetDashboard",),
+        ArnGroup.TOPICS: _of("sns", "GetTopicAttributes", "ListSubscriptionsByTopic"),
+        ArnGroup.PARAMETERS: ("ssm:GetParameter",),
+        ArnGroup.HEALTH_CHECKS: _of("route53", "GetHealthCheck", "GetHealthCheckStatus"),
+        ArnGroup.RECORDS: ("route53:ChangeResourceRecordSets",),
+        ArnGroup.ZONES: _of("route53", "GetChange", "GetHostedZone", "ListResourceRecordSets"),
+        ArnGroup.WITHOUT_RESOURCE: (
             *_of("cloudwatch", "DescribeAlarms", "GetMetricData"),
             "logs:DescribeLogGroups",
             "kms:ListAliases",
@@ -401,21 +401,21 @@ OPERATIONS: Mapping[Operation, Needs] = {
     },
     # Each fault with what takes it back; the payments of a drill are removed after it.
     Operation.DRILL: {
-        Target.HEALTH_CHECKS: _of("route53", "GetHealthCheck", "GetHealthCheckStatus", "UpdateHealthCheck"),
-        Target.ZONES: _of("route53", "GetHostedZone", "ListResourceRecordSets"),
-        Target.FUNCTIONS: _of(
+        ArnGroup.HEALTH_CHECKS: _of("route53", "GetHealthCheck", "GetHealthCheckStatus", "UpdateHealthCheck"),
+        ArnGroup.ZONES: _of("route53", "GetHostedZone", "ListResourceRecordSets"),
+        ArnGroup.FUNCTIONS: _of(
             "lambda",
             "DeleteFunctionConcurrency",
             "GetFunctionConcurrency",
             "ListTags",
             "PutFunctionConcurrency",
         ),
-        Target.TABLES: _of(
+        ArnGroup.TABLES: _of(
             "dynamodb", "DeleteItem", "DescribeTable", "GetItem", "ListTagsOfResource", "Query", "Scan"
         ),
-        Target.PARAMETERS: ("ssm:GetParameter",),
-        Target.APIS: ("apigateway:GET",),
-        Target.EXPERIMENTS: _of(
+        ArnGroup.PARAMETERS: ("ssm:GetParameter",),
+        ArnGroup.APIS: ("apigateway:GET",),
+        ArnGroup.EXPERIMENTS: _of(
             "fis",
             "CreateExperimentTemplate",
             "DeleteExperimentTemplate",
@@ -424,32 +424,32 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "StopExperiment",
             "TagResource",
         ),
-        Target.SCHEDULES: _of("scheduler", "CreateSchedule", "DeleteSchedule", "GetSchedule"),
-        Target.ROLES_FOR_FIS: ("iam:PassRole",),
-        Target.SERVICE_LINKED: ("iam:CreateServiceLinkedRole",),
-        Target.ROLES_FOR_SCHEDULER: ("iam:PassRole",),
-        Target.WITHOUT_RESOURCE: (
+        ArnGroup.SCHEDULES: _of("scheduler", "CreateSchedule", "DeleteSchedule", "GetSchedule"),
+        ArnGroup.ROLES_FOR_FIS: ("iam:PassRole",),
+        ArnGroup.SERVICE_LINKED: ("iam:CreateServiceLinkedRole",),
+        ArnGroup.ROLES_FOR_SCHEDULER: ("iam:PassRole",),
+        ArnGroup.WITHOUT_RESOURCE: (
             "cloudwatch:DescribeAlarms",
             *_of("fis", "ListExperiments", "ListExperimentTemplates"),
             "lambda:GetAccountSettings",
         ),
     },
-    # A new API key beside the one in use, then without that one (payinfra/rotation/keys.py).
+    # A new API key beside the one in use, then without that one (payinfra/deployment/key_rotation/keys.py).
     Operation.ROTATE: {
-        Target.API_LISTS: ("apigateway:GET",),
-        Target.NEW_APIS: ("apigateway:POST",),
-        Target.APIS: _of("apigateway", "DELETE", "GET", "PATCH", "POST"),
-        Target.PARAMETERS: _of("ssm", "GetParameter", "PutParameter"),
-        Target.WITHOUT_RESOURCE: ("ssm:DescribeParameters",),
-        Target.KEYS: _of("kms", "Decrypt", "Encrypt"),
+        ArnGroup.API_LISTS: ("apigateway:GET",),
+        ArnGroup.NEW_APIS: ("apigateway:POST",),
+        ArnGroup.APIS: _of("apigateway", "DELETE", "GET", "PATCH", "POST"),
+        ArnGroup.PARAMETERS: _of("ssm", "GetParameter", "PutParameter"),
+        ArnGroup.WITHOUT_RESOURCE: ("ssm:DescribeParameters",),
+        ArnGroup.KEYS: _of("kms", "Decrypt", "Encrypt"),
     },
-    # Besides what Terraform deletes: a rotation's keys, which no state knows (payinfra/rotation/strays.py).
+    # A rotation's keys, which no state knows (deployment/key_rotation/orphaned_keys.py).
     Operation.DESTROY: {
-        Target.API_LISTS: ("apigateway:GET",),
-        Target.APIS: _of("apigateway", "DELETE", "GET"),
+        ArnGroup.API_LISTS: ("apigateway:GET",),
+        ArnGroup.APIS: _of("apigateway", "DELETE", "GET"),
     },
     # What environments there are is asked by tag.
-    Operation.REAP: {Target.WITHOUT_RESOURCE: ("tag:GetResources",)},
+    Operation.REAP: {ArnGroup.WITHOUT_RESOURCE: ("tag:GetResources",)},
 }
 
 
@@ -457,7 +457,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
 class Permission:
     """Actions on one group of resources, in the order of their names."""
 
-    target: Target
+    target: ArnGroup
     actions: tuple[str, ...]
 
 
@@ -468,6 +468,6 @@ def permissions(
     needs = [RESOURCE_TYPES[one] for one in types] + [OPERATIONS[one] for one in operations]
     return tuple(
         Permission(target, actions)
-        for target in Target
+        for target in ArnGroup
         if (actions := tuple(sorted({action for need in needs for action in need.get(target, ())})))
     )

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from payinfra.account.arn_patterns import limits
 from payinfra.account.permissions import Permission
-from payinfra.account.reach import Reach
-from payinfra.account.targets import limits
-from payinfra.stacks.policies import Statement, document
+from payinfra.account.scope import PermissionScope
+from payinfra.stacks.iam_documents import StatementProps, document
 
 SIZE_LIMIT = 6144
 """Characters of a managed policy, white space not counted (IAM user guide, "IAM and AWS STS quotas")."""
@@ -16,36 +16,36 @@ ATTACHED_LIMIT = 10
 
 
 @dataclass(frozen=True)
-class Policy:
+class ManagedPolicy:
     """A managed policy. `document` is its JSON."""
 
     name: str
     document: str
 
 
-def statements(reach: Reach, needed: Sequence[Permission]) -> tuple[Statement, ...]:
+def statements(reach: PermissionScope, needed: Sequence[Permission]) -> tuple[StatementProps, ...]:
     """What is allowed, a statement for each group of resources, and the regions that nothing may leave."""
     allowed = (
-        Statement(one.target.value, one.actions, found.resources, condition=found.conditions)
+        StatementProps(one.target.value, one.actions, found.resources, condition=found.conditions)
         for one in needed
         if (found := limits(one.target, reach)).resources
     )
     elsewhere = {"StringNotEquals": {"aws:RequestedRegion": reach.all_regions}}
-    return (*allowed, Statement("OnlyTheseRegions", ("*",), ("*",), condition=elsewhere, effect="Deny"))
+    return (*allowed, StatementProps("OnlyTheseRegions", ("*",), ("*",), condition=elsewhere, effect="Deny"))
 
 
-def policies(name: str, reach: Reach, needed: Sequence[Permission]) -> tuple[Policy, ...]:
+def policies(name: str, reach: PermissionScope, needed: Sequence[Permission]) -> tuple[ManagedPolicy, ...]:
     """The statements in as few policies as hold them; their names are `name`, a hyphen and a number.
 
     Raises:
         ValueError: a statement is too long for a policy, or there are too many for one role.
     """
-    full: list[list[Statement]] = [[]]
+    full: list[list[StatementProps]] = [[]]
     for statement in statements(reach, needed):
         if size(document(*full[-1], statement)) > SIZE_LIMIT:
             full.append([])
         full[-1].append(statement)
-    made = tuple(Policy(f"{name}-{number}", document(*each)) for number, each in enumerate(full, 1))
+    made = tuple(ManagedPolicy(f"{name}-{number}", document(*each)) for number, each in enumerate(full, 1))
     if len(made) > ATTACHED_LIMIT or any(size(one.document) > SIZE_LIMIT for one in made):
         raise ValueError(f"{name} needs more than {ATTACHED_LIMIT} policies of {SIZE_LIMIT} characters")
     return made

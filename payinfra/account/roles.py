@@ -5,8 +5,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from payinfra.account.changes import Changes
-from payinfra.account.policies import Policy
-from payinfra.naming import PROJECT
+from payinfra.account.policies import ManagedPolicy
+from payinfra.core.naming import PROJECT
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -57,7 +57,7 @@ class Roles:
                 )
         return self.arn(name)
 
-    def inline(self, role: str, policy: Policy) -> None:
+    def inline(self, role: str, policy: ManagedPolicy) -> None:
         """Make sure of a policy in a role."""
         iam = self._iam
         try:
@@ -84,7 +84,7 @@ class Roles:
             if arn not in arns and _name(arn).startswith(prefix):
                 self._changes.make(f"detach and delete policy {_name(arn)}", partial(self._delete, role, arn))
 
-    def policy(self, policy: Policy) -> str:
+    def policy(self, policy: ManagedPolicy) -> str:
         """Make sure of a managed policy; its ARN."""
         iam, arn = self._iam, f"arn:aws:iam::{self._account}:policy/{policy.name}"
         try:

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
-from payinfra.errors import UsageProblem
-from payinfra.stacks.policies import Statement, document
+from payinfra.core.errors import UsageProblem
+from payinfra.stacks.iam_documents import StatementProps, document
 
 GITHUB = "token.actions.githubusercontent.com"
 GITHUB_AUDIENCE = "sts.amazonaws.com"
@@ -45,7 +45,7 @@ class Pipelines:
     def document(self, account: str) -> str:
         """The role's trust policy."""
         return document(
-            Statement(
+            StatementProps(
                 "Pipelines",
                 ("sts:AssumeRoleWithWebIdentity",),
                 principal={"Federated": self.provider_arn(account)},
@@ -62,7 +62,7 @@ class Pipelines:
 
 
 @dataclass(frozen=True)
-class Principal:
+class TrustedPrincipal:
     """A principal of AWS: an account, a role or a user, by ARN."""
 
     arn: str
@@ -70,7 +70,7 @@ class Principal:
     def document(self, account: str) -> str:
         """The role's trust policy."""
         del account
-        return document(Statement("Principal", ("sts:AssumeRole",), principal={"AWS": self.arn}))
+        return document(StatementProps("Principal", ("sts:AssumeRole",), principal={"AWS": self.arn}))
 
 
 def github(repository: str, subjects: tuple[str, ...] = ()) -> Pipelines:
@@ -107,14 +107,14 @@ def gitlab(project: str, host: str = "gitlab.com", subjects: tuple[str, ...] = (
     return Pipelines(host, f"https://{host}", tuple(f"project_path:{project}:{one}" for one in which))
 
 
-def principal(arn: str) -> Principal:
+def principal(arn: str) -> TrustedPrincipal:
     """An account, a role, a user or a session of AWS.
 
     Raises:
         UsageProblem: it is no such ARN.
     """
     _check(_PRINCIPAL, arn, "--trust", "an ARN such as arn:aws:iam::123456789012:role/deployer")
-    return Principal(arn)
+    return TrustedPrincipal(arn)
 
 
 def _subjects(subjects: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,11 +9,11 @@ from pathlib import Path
 from payinfra.checks import catalogue, waivers
 from payinfra.checks.catalogue import Catalogue
 from payinfra.checks.manifest import EPHEMERAL, Manifest
-from payinfra.checks.outcome import Outcome, Skipped, summarize, worst_first
-from payinfra.checks.runner import Judged, Record, Site, run, without_missing
+from payinfra.checks.outcome import Outcome, SkippedCheck, summarize, worst_first
+from payinfra.checks.runner import Judged, JudgedAt, VerdictRecorder, run, without_missing
 from payinfra.checks.selection import choose
 from payinfra.checks.source.model import read_tree
-from payinfra.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def today() -> date:
 @dataclass
 class _Collected:
     judged: list[Judged] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[SkippedCheck] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     resources: int = 0
 
@@ -136,8 +136,8 @@ def _check_source(root: Path, checks: Catalogue, ids: frozenset[str], collected:
         return
     tree = read_tree(root)
     for one in chosen:
-        record = Record(one.rule)
-        record.ask(partial(one.judge, tree), Site(root.as_posix()))
+        record = VerdictRecorder(one.rule)
+        record.ask(partial(one.judge, tree), JudgedAt(root.as_posix()))
         collected.judged.append(record.close())
     collected.files.append(root.as_posix())
 

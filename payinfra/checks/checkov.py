@@ -20,7 +20,7 @@ from pathlib import Path
 
 from payinfra.checks.manifest.values import shorten
 from payinfra.checks.outcome import Finding
-from payinfra.checks.runner import Judged, Record, Site
+from payinfra.checks.runner import Judged, JudgedAt, VerdictRecorder
 from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict
 
 LIMIT_SECONDS = 600
@@ -71,12 +71,12 @@ def run_process(command: Sequence[str], limit_seconds: float = LIMIT_SECONDS) ->
 
 def advise(executable: Path, files: Sequence[str], run: Run = run_process) -> Judged:
     """Ask checkov about every file: its failures as WARN under its own ids, and PI-CKV-001."""
-    record = Record(RULE)
+    record = VerdictRecorder(RULE)
     findings: list[Finding] = []
     for file in files:
         found, verdict = _ask(executable, file, run)
         findings += found
-        record.add(verdict, Site(file))
+        record.add(verdict, JudgedAt(file))
     judged = record.close()
     counts = dict(judged.result.counts)
     if findings:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from payinfra.checks.verdicts import Kind, Rule, Severity
-from payinfra.errors import ExitCode
+from payinfra.core.errors import ExitCode
 
 GATING = frozenset({Kind.UNKNOWN, Kind.ERROR})
 """Verdicts that fail the gate whatever their severity: not knowing is not passing."""
@@ -55,7 +55,7 @@ class Waived:
 
 
 @dataclass(frozen=True)
-class Skipped:
+class SkippedCheck:
     """A check that did not run, and why."""
 
     id: str
@@ -101,7 +101,7 @@ class Summary:
     waived: int
     resources: int = 0
     ignored: tuple[str, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[SkippedCheck, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def summarize(
     *,
     resources: int = 0,
     ignored: tuple[str, ...] = (),
-    skipped: tuple[Skipped, ...] = (),
+    skipped: tuple[SkippedCheck, ...] = (),
 ) -> Summary:
     """Add the rules' counts up, with the waived findings taken out of them."""
     counts = dict.fromkeys(Kind, 0)

@@ -12,9 +12,9 @@ from typing import Self
 from payinfra.checks.manifest import Manifest
 from payinfra.checks.manifest.values import shorten
 from payinfra.checks.model import ENGINE_ID, Check, ResourceCheck
-from payinfra.checks.outcome import Finding, RuleResult, Skipped
+from payinfra.checks.outcome import Finding, RuleResult, SkippedCheck
 from payinfra.checks.verdicts import Kind, Rule, Verdict, Verdicts
-from payinfra.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable
 
 _QUIET = frozenset({Kind.PASS, Kind.NOT_APPLICABLE})
 
@@ -35,7 +35,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Site:
+class JudgedAt:
     """Where a judge looks.
 
     Attributes:
@@ -50,7 +50,7 @@ class Site:
 
 
 @dataclass
-class Record:
+class VerdictRecorder:
     """Collects the verdicts of one rule over everything that it is asked about."""
 
     rule: Rule
@@ -59,7 +59,7 @@ class Record:
     _counts: dict[Kind, int] = field(default_factory=dict)
     _findings: list[Finding] = field(default_factory=list)
 
-    def ask(self, judge: Callable[[], Verdicts], site: Site) -> None:
+    def ask(self, judge: Callable[[], Verdicts], site: JudgedAt) -> None:
         """Call the judge and record what it says, or that it said nothing, or that it raised."""
         before = sum(self._counts.values())
         with _Crash() as crash:
@@ -73,7 +73,7 @@ class Record:
         elif sum(self._counts.values()) == before:
             self.add(Verdict.error("the check gave no verdict"), site)
 
-    def add(self, verdict: Verdict, site: Site) -> None:
+    def add(self, verdict: Verdict, site: JudgedAt) -> None:
         """Record one verdict."""
         self._counts[verdict.kind] = self._counts.get(verdict.kind, 0) + 1
         if verdict.kind is Kind.PASS:
@@ -110,7 +110,7 @@ def run(checks: Sequence[Check], manifests: Iterable[Manifest]) -> tuple[Judged,
     Raises:
         EnvironmentUnusable: a manifest has no resources, so that a pass would mean nothing.
     """
-    records = {one.rule.id: Record(one.rule) for one in checks}
+    records = {one.rule.id: VerdictRecorder(one.rule) for one in checks}
     for manifest in manifests:
         if not manifest.resources:
             raise EnvironmentUnusable(
@@ -124,38 +124,40 @@ def run(checks: Sequence[Check], manifests: Iterable[Manifest]) -> tuple[Judged,
 
 def without_missing(
     checks: Iterable[Check], is_installed: Callable[[str], bool] = lambda name: find_spec(name) is not None
-) -> tuple[tuple[Check, ...], tuple[Skipped, ...]]:
+) -> tuple[tuple[Check, ...], tuple[SkippedCheck, ...]]:
     """The checks that can run here, and those that need a package which is not installed."""
     able: list[Check] = []
-    skipped: list[Skipped] = []
+    skipped: list[SkippedCheck] = []
     for one in checks:
         if one.needs and not is_installed(one.needs):
-            skipped.append(Skipped(one.rule.id, f"needs the package {one.needs}, which is not installed"))
+            skipped.append(
+                SkippedCheck(one.rule.id, f"needs the package {one.needs}, which is not installed")
+            )
         else:
             able.append(one)
     return tuple(able), tuple(skipped)
 
 
-def _judge(one: Check, manifest: Manifest, record: Record) -> None:
-    site = Site(manifest.file, construct_of=_construct_of(manifest))
+def _judge(one: Check, manifest: Manifest, record: VerdictRecorder) -> None:
+    site = JudgedAt(manifest.file, construct_of=_construct_of(manifest))
     if not isinstance(one, ResourceCheck):
         record.ask(partial(one.judge, manifest), site)
         return
     resources = manifest.all(*one.on)
     for resource in resources:
-        at = Site(site.file, resource.address, site.construct_of)
+        at = JudgedAt(site.file, resource.address, site.construct_of)
         record.ask(partial(one.judge, resource, manifest), at)
     if not resources:
         record.add(Verdict.not_applicable(), site)
 
 
-def _say_who_crashed(records: Mapping[str, Record]) -> None:
+def _say_who_crashed(records: Mapping[str, VerdictRecorder]) -> None:
     """PI-ENG-001 promises that every check ran."""
     crashed = [record.rule.id for record in records.values() if record.crashed]
     engine = records.get(ENGINE_ID)
     if crashed and engine is not None:
         message = f"not every check ran to its end: {', '.join(crashed)}"
-        engine.add(Verdict.error(message), Site())
+        engine.add(Verdict.error(message), JudgedAt())
 
 
 def _construct_of(manifest: Manifest) -> Callable[[str], str]:

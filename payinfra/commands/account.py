@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from payinfra.commands.edges import FormatOption, stderr, stdout
-from payinfra.errors import UsageProblem
-from payinfra.formats import Format
-from payinfra.options import ACCOUNT, with_settings
+from payinfra.commands.options import ACCOUNT, with_settings
+from payinfra.commands.session import FormatOption, stderr, stdout
+from payinfra.core.errors import UsageProblem
+from payinfra.report.formats import Format
 
 if TYPE_CHECKING:
     from payinfra.account.trust import Trust
-    from payinfra.aws import Aws
-    from payinfra.settings import Settings
+    from payinfra.clients.aws import Aws
+    from payinfra.core.settings import Settings
 
 app = typer.Typer()
 
@@ -43,7 +43,7 @@ def bootstrap(
     from payinfra.account.changes import Changes
     from payinfra.report import account as report
 
-    wanted = account.Wanted(
+    wanted = account.WantedAccount(
         settings.regions, settings.state_bucket, settings.state_region, boundary=with_boundary, drills=drills
     )
     changes = Changes(dry_run)
@@ -87,7 +87,7 @@ def ci_role(
     """Print, or make, the role that may deploy, verify, drill and destroy environments, and nothing more."""
     from payinfra.account import ci_role as roles
     from payinfra.account.changes import Changes
-    from payinfra.account.reach import Reach
+    from payinfra.account.scope import PermissionScope
     from payinfra.report import account as report
 
     who = _trust(github, gitlab, gitlab_host, trust, tuple(subject or ()))
@@ -96,7 +96,7 @@ def ci_role(
     named = {} if env is None else {"env": env.removesuffix("*").removesuffix("-")}
     chosen = type(settings).resolve({**_given(settings), "env": settings.env, **named, **bounded})
     aws = _aws(settings)
-    reach = Reach(
+    reach = PermissionScope(
         account=aws.account(settings.primary_region),
         regions=settings.regions,
         env=env,
@@ -141,10 +141,10 @@ def _given(settings: "Settings") -> dict[str, object]:
 
 def _aws(settings: "Settings") -> "Aws":
     """The clients of AWS, or of the embedded AWS, which is started where it does not run."""
-    from payinfra import tools
+    from payinfra.deployment import dependencies
     from payinfra.report.progress import watching
 
     if not settings.is_local:
-        return tools.aws(settings)
+        return dependencies.aws(settings)
     with watching(stderr()) as watch:
-        return tools.aws(settings, tools.local_up(settings, watch.emit))
+        return dependencies.aws(settings, dependencies.local_up(settings, watch.emit))

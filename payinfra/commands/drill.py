@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from payinfra.commands.edges import YesOption, needs_a_person, session, stderr, stdout, to_job_summary
+from payinfra.commands.options import WHERE, with_settings
+from payinfra.commands.session import YesOption, needs_a_person, session, stderr, stdout, to_job_summary
+from payinfra.core.errors import GateFailed, Interrupted, NotRestored, UsageProblem
 from payinfra.drill.model import DrillRequest, Scenario
-from payinfra.errors import GateFailed, Interrupted, NotRestored, UsageProblem
-from payinfra.formats import FORMAT_VARIABLE, DrillFormat
-from payinfra.options import WHERE, with_settings
+from payinfra.report.formats import FORMAT_VARIABLE, DrillFormat
 
 if TYPE_CHECKING:
+    from payinfra.core.settings import Settings
     from payinfra.drill.clock import Stop
+    from payinfra.drill.environment import DrillEnvironment
     from payinfra.drill.model import DrillReport
-    from payinfra.drill.place import Place
-    from payinfra.settings import Settings
 
 app = typer.Typer()
 
@@ -142,7 +142,7 @@ def failover_drill(
 
 
 def _drill(
-    place: "Place",
+    place: "DrillEnvironment",
     request: DrillRequest,
     stop: "Stop",
     *,
@@ -151,7 +151,7 @@ def _drill(
     yes_really: str | None,
 ) -> "DrillReport | None":
     """Prepare, ask, and run; nothing where only the calls were wanted."""
-    from payinfra.drill import conduct
+    from payinfra.drill import session as session_module
     from payinfra.drill.signals import heeded
     from payinfra.report.drill import live, preview
 
@@ -162,10 +162,10 @@ def _drill(
         with (
             live.watching(stderr()) as tell,
             heeded(stop, _say),
-            conduct.prepared(place, request, stop, command, tell) as prepared,
+            session_module.prepared(place, request, stop, command, tell) as prepared,
         ):
-            return conduct.run(prepared, tell)
-    with conduct.prepared(place, request, stop, command) as prepared:
+            return session_module.run(prepared, tell)
+    with session_module.prepared(place, request, stop, command) as prepared:
         if dry_run:
             preview.write_preview(stdout(), prepared.header, prepared.calls, prepared.prediction)
             return None
@@ -174,12 +174,12 @@ def _drill(
             if not typer.confirm("Begin the drill?", err=True):
                 raise GateFailed("Nothing was done: the drill was not confirmed.")
         with live.watching(stderr()) as tell, heeded(stop, _say):
-            return conduct.run(prepared, tell)
+            return session_module.run(prepared, tell)
 
 
 def _say(text: str) -> None:
     """Tell a person on stderr, in the form that the conversation there has."""
-    from payinfra.events import Notice
+    from payinfra.core.events import Notice
     from payinfra.report.progress import notices
 
     notices(stderr())(Notice(text))
@@ -198,17 +198,20 @@ def allow(env: str, *, protected: bool, yes_really: str | None) -> None:
 
 
 def _hand_out(
-    found: "DrillReport", fmt: DrillFormat, files: tuple[tuple[Path, DrillFormat], ...], place: "Place"
+    found: "DrillReport",
+    fmt: DrillFormat,
+    files: tuple[tuple[Path, DrillFormat], ...],
+    place: "DrillEnvironment",
 ) -> None:
     """The report to the drill's folder, to stdout, to the files that were asked for, to the job's summary.
 
     What is not restored is said without waiting for pages to be drawn: `drills show` draws them later.
     """
-    from payinfra.drill import reports
+    from payinfra.drill import report_store
     from payinfra.report.drill import rendering
 
     folder = place.drills / found.id
-    reports.save(found, folder)
+    report_store.save(found, folder)
     rendering.write(stdout(), found, fmt)
     to_job_summary(rendering.text(found, DrillFormat.MARKDOWN))
     if not found.restoration.left:
@@ -225,7 +228,7 @@ def judge(found: "DrillReport", stop: "Stop") -> None:
         Interrupted: a signal ended it, and everything is as it was.
         GateFailed: a verdict is FAIL.
     """
-    from payinfra.drill.journal import restore_command
+    from payinfra.drill.faults.journal import restore_command
 
     if found.restoration.left:
         raise NotRestored(
@@ -238,16 +241,16 @@ def judge(found: "DrillReport", stop: "Stop") -> None:
         raise GateFailed(f"The drill failed: {' '.join(found.reasons)}")
 
 
-def put_back(place: "Place", fmt: DrillFormat) -> None:
+def put_back(place: "DrillEnvironment", fmt: DrillFormat) -> None:
     """Put back what drills have left, and say what that came to.
 
     Raises:
         NotRestored: something is not as it was.
     """
-    from payinfra.drill import conduct
+    from payinfra.drill import session as session_module
     from payinfra.report.drill import restored
 
-    found = conduct.restore_all(place, _say)
+    found = session_module.restore_all(place, _say)
     restored.write_restored(stdout(), found, fmt)
     if not all(one.whole for one in found):
         raise NotRestored(
@@ -255,7 +258,7 @@ def put_back(place: "Place", fmt: DrillFormat) -> None:
         )
 
 
-def command_line(place: "Place", request: DrillRequest) -> str:
+def command_line(place: "DrillEnvironment", request: DrillRequest) -> str:
     """What repeats a drill: nothing that is as by default."""
     words = [f"payinfra failover-drill --env {place.env}"]
     if not place.on_aws:

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from payinfra.commands.edges import FormatOption, stdout
-from payinfra.drill.place import FOLDER
-from payinfra.errors import EnvironmentUnusable, UsageProblem
-from payinfra.formats import FORMAT_VARIABLE, DrillFormat, Format
-from payinfra.options import WHERE, with_settings
-from payinfra.suggestions import did_you_mean
+from payinfra.commands.options import WHERE, with_settings
+from payinfra.commands.session import FormatOption, stdout
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem
+from payinfra.core.suggestions import did_you_mean
+from payinfra.drill.environment import FOLDER
+from payinfra.report.formats import FORMAT_VARIABLE, DrillFormat, Format
 
 if TYPE_CHECKING:
+    from payinfra.core.settings import Settings
     from payinfra.drill.model import DrillReport
-    from payinfra.settings import Settings
 
 LATEST = "latest"
 
@@ -27,10 +27,10 @@ app.add_typer(drills_app, name="drills")
 @with_settings(WHERE)
 def drills_list(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
     """Print the environment's drills, and how its recovery time develops."""
-    from payinfra.drill import reports
+    from payinfra.drill import report_store
     from payinfra.report.drill.history import write_history
 
-    found = reports.past(settings.work_dir / FOLDER)
+    found = report_store.past(settings.work_dir / FOLDER)
     if not found.drills and not found.skipped and fmt is Format.TABLE:
         stdout().print(_none_yet(settings), soft_wrap=True)
         return
@@ -59,17 +59,17 @@ def drills_show(
 
 
 def _found(settings: "Settings", drill: str) -> "DrillReport":
-    from payinfra.drill import reports
+    from payinfra.drill import report_store
 
     folder = settings.work_dir / FOLDER
     if drill == LATEST:
-        if report := reports.latest(folder):
+        if report := report_store.latest(folder):
             return report
         raise EnvironmentUnusable(
             f"No drill of {settings.env} has left a report.",
             f"Run one: `{settings.command('failover-drill')}`.",
         )
-    found = reports.past(folder)
+    found = report_store.past(folder)
     for report in found.drills:
         if report.id == drill:
             return report

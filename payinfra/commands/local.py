@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar, assert_never
 
 import typer
 
-from payinfra.commands.edges import FormatOption, stderr, stdout
-from payinfra.errors import ExitCode, UsageProblem
-from payinfra.formats import Format
+from payinfra.commands.session import FormatOption, stderr, stdout
+from payinfra.core.errors import ExitCode, UsageProblem
+from payinfra.report.formats import Format
 
 if TYPE_CHECKING:
     from payinfra.local.control import Control
@@ -51,36 +51,36 @@ def local_up(
     fmt: FormatOption = Format.TABLE,
 ) -> None:
     """Start the embedded AWS, or find it running."""
-    from payinfra.local import server
+    from payinfra.deployment.dependencies import SERVER_FOLDER
+    from payinfra.local import lifecycle
     from payinfra.local.endpoints import base_port
     from payinfra.report import local as report
     from payinfra.report.progress import watching
-    from payinfra.tools import SERVER_FOLDER
 
     with watching(stderr()) as watch:
         folder, regions = work_root / SERVER_FOLDER, (primary_region, secondary_region)
-        server.up(folder, regions, base_port=base_port(os.environ), time_scale=time_scale, emit=watch.emit)
-    report.status(stdout(), server.status(work_root / SERVER_FOLDER), fmt)
+        lifecycle.up(folder, regions, base_port=base_port(os.environ), time_scale=time_scale, emit=watch.emit)
+    report.status(stdout(), lifecycle.status(work_root / SERVER_FOLDER), fmt)
 
 
 @local_app.command("down")
 def local_down(*, work_root: WorkRootOption = WORK_ROOT) -> None:
     """Stop the embedded AWS. What it holds is kept for the next start."""
-    from payinfra.local import server
-    from payinfra.tools import SERVER_FOLDER
+    from payinfra.deployment.dependencies import SERVER_FOLDER
+    from payinfra.local import lifecycle
 
-    stopped = server.down(work_root / SERVER_FOLDER)
+    stopped = lifecycle.down(work_root / SERVER_FOLDER)
     stderr().print("Stopped the embedded AWS." if stopped else "The embedded AWS is not running.")
 
 
 @local_app.command("status")
 def local_status(*, work_root: WorkRootOption = WORK_ROOT, fmt: FormatOption = Format.TABLE) -> None:
     """Print where the embedded AWS answers, and which faults are in place."""
-    from payinfra.local import server
+    from payinfra.deployment.dependencies import SERVER_FOLDER
+    from payinfra.local import lifecycle
     from payinfra.report import local as report
-    from payinfra.tools import SERVER_FOLDER
 
-    found = server.status(work_root / SERVER_FOLDER)
+    found = lifecycle.status(work_root / SERVER_FOLDER)
     report.status(stdout(), found, fmt)
     if found is None:
         raise typer.Exit(ExitCode.UNUSABLE_ENVIRONMENT)
@@ -93,10 +93,10 @@ def local_logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the last lines.")] = 50,
 ) -> None:
     """Print the last lines of the embedded AWS's log."""
-    from payinfra.local import server
-    from payinfra.tools import SERVER_FOLDER
+    from payinfra.deployment.dependencies import SERVER_FOLDER
+    from payinfra.local import lifecycle
 
-    typer.echo(server.log_tail(work_root / SERVER_FOLDER, lines))
+    typer.echo(lifecycle.log_tail(work_root / SERVER_FOLDER, lines))
 
 
 @fault_app.command("list")
@@ -154,8 +154,8 @@ def fault_clear(
 
 
 def _control(work_root: Path) -> "Control":
+    from payinfra.deployment.dependencies import SERVER_FOLDER
     from payinfra.local.control import Control
-    from payinfra.tools import SERVER_FOLDER
 
     return Control.of((work_root / SERVER_FOLDER).absolute())
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 
-class Clock(Protocol):
+class DrillClock(Protocol):
     """Time as a drill sees it."""
 
     def elapsed(self) -> float:

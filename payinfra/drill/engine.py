@@ -9,29 +9,29 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from payinfra.drill import figures
-from payinfra.drill.clock import Clock, Stop
-from payinfra.drill.guard import ERROR_WINDOW_S, BrokenOff, Guard, at_most
-from payinfra.drill.hands import Hands
-from payinfra.drill.journal import Journal
-from payinfra.drill.load import LoadSnapshot
+from payinfra.core.errors import GateFailed, PayinfraError
+from payinfra.drill.clock import DrillClock, Stop
+from payinfra.drill.faults.executor import FaultExecutor
+from payinfra.drill.faults.journal import FaultJournal
+from payinfra.drill.faults.model import Fault, describe
+from payinfra.drill.load import statistics
+from payinfra.drill.load.generator import LoadSnapshot
 from payinfra.drill.model import (
     REPORT_VERSION,
     Attempt,
     DrillReport,
     DrillRequest,
     Phase,
-    Reckoning,
-    Recovery,
+    Reconciliation,
+    RecoveryTime,
     Restoration,
     Snapshot,
 )
-from payinfra.drill.mutations import Mutation, describe
+from payinfra.drill.observers import DnsAnswer, Poller, all_lead_to, none_leads_to
 from payinfra.drill.prediction import Prediction
-from payinfra.drill.recorder import Recorder
-from payinfra.drill.verdict import Evidence, judge, served_between
-from payinfra.drill.watch import Eye, Saying, all_lead_to, none_leads_to
-from payinfra.errors import GateFailed, PayinfraError
+from payinfra.drill.stop_conditions import ERROR_WINDOW_S, DrillAborted, StopConditions, at_most
+from payinfra.drill.timeline import Recorder
+from payinfra.drill.verdict import DrillEvidence, judge, served_between
 
 LOOK_S = 0.25
 """How often the engine looks at what its eyes and the load have seen, in seconds."""
@@ -71,7 +71,7 @@ class Generator(Protocol):
 
 
 @dataclass(frozen=True)
-class World:
+class DrillDependencies:
     """The environment as a drill meets it.
 
     Attributes:
@@ -87,19 +87,19 @@ class World:
 
     lost: str
     other: str
-    mutations: tuple[Mutation, ...]
-    hands: Hands
+    mutations: tuple[Fault, ...]
+    hands: FaultExecutor
     generator: Generator
     steady: Callable[[], tuple[str, ...]]
     healthy: Callable[[], bool]
-    signs: Callable[[], tuple[Saying, ...]]
+    signs: Callable[[], tuple[DnsAnswer, ...]]
     restore: Callable[[], Restoration]
     caught_up: Callable[[], bool]
-    reckon: Callable[[], Reckoning]
+    reckon: Callable[[], Reconciliation]
 
 
 @dataclass(frozen=True)
-class Title:
+class DrillId:
     """What identifies a drill in its report."""
 
     id: str
@@ -119,15 +119,15 @@ class Drill:
         eye: makes what looks at the world; in threads of their own unless a test wants otherwise.
     """
 
-    title: Title
+    title: DrillId
     request: DrillRequest
     prediction: Prediction
-    world: World
-    journal: Journal
-    clock: Clock
+    world: DrillDependencies
+    journal: FaultJournal
+    clock: DrillClock
     stop: Stop
     recorder: Recorder
-    eye: Callable[..., Eye[Any]] = Eye
+    eye: Callable[..., Poller[Any]] = Poller
     _injected_s: float | None = None
     _restored_s: float | None = None
     _recovered_s: float | None = None
@@ -152,7 +152,7 @@ class Drill:
             signs.open()
             try:
                 self._lose(self._guard(), health, signs)
-            except BrokenOff as broken:
+            except DrillAborted as broken:
                 aborted = str(broken)
             except PayinfraError as failed:
                 aborted = f"{failed.what} {failed.hint}".strip()
@@ -185,9 +185,9 @@ class Drill:
                 "Nothing was done to it. Mend that first: `payinfra verify` says more.",
             )
 
-    def _guard(self) -> Guard:
+    def _guard(self) -> StopConditions:
         generator, other = self.world.generator, self.world.other
-        return Guard(
+        return StopConditions(
             other=other,
             clock=self.clock,
             stop=self.stop,
@@ -198,7 +198,9 @@ class Drill:
             load=generator.snapshot,
         )
 
-    def _lose(self, guard: Guard, health: Eye[bool], signs: Eye[tuple[Saying, ...]]) -> None:
+    def _lose(
+        self, guard: StopConditions, health: Poller[bool], signs: Poller[tuple[DnsAnswer, ...]]
+    ) -> None:
         """From the first payment until the region is given back.
 
         Raises:
@@ -220,7 +222,7 @@ class Drill:
                 self._recovered_s = self._await(guard, Phase.SERVING, self._serving_since, switched)
         self._await(guard, Phase.HOLD, self._after(self.request.hold_s))
 
-    def _warm_up(self, guard: Guard) -> None:
+    def _warm_up(self, guard: StopConditions) -> None:
         """Payments until they get through as steadily as is asked of the other region later.
 
         A function that is idle starts cold, which may take longer than the warm-up.
@@ -228,7 +230,7 @@ class Drill:
         expected_s = self.prediction.phases[Phase.LOAD]
         warm = self._after(expected_s, self._gets_through)
         if self._poll(Phase.LOAD, warm, guard.check) is None:
-            raise BrokenOff(
+            raise DrillAborted(
                 f"Not within {at_most(expected_s):.0f} s: {self.request.in_a_row} payments in a row that get "
                 "through, while nothing was done yet."
             )
@@ -281,7 +283,7 @@ class Drill:
         self._restored_s = self.clock.elapsed()
         return restoration
 
-    def _come_back(self, health: Eye[bool], signs: Eye[tuple[Saying, ...]]) -> None:
+    def _come_back(self, health: Poller[bool], signs: Poller[tuple[DnsAnswer, ...]]) -> None:
         """Until all is as it was. What does not come is remembered, and the next is waited for as well."""
         if self._injected_s is not None:
             restored = self._restored_s or 0.0
@@ -314,7 +316,7 @@ class Drill:
     def _end_load(self, grace_s: float) -> None:
         self.world.generator.stop(grace_s)
 
-    def _reckon(self) -> Reckoning | None:
+    def _reckon(self) -> Reconciliation | None:
         with self.recorder.phase(Phase.RECONCILE) as note:
             try:
                 reckoning = self.world.reckon()
@@ -338,7 +340,7 @@ class Drill:
 
     def _await(
         self,
-        guard: Guard,
+        guard: StopConditions,
         phase: Phase,
         when: Callable[[], float | None],
         since_s: float | None = None,
@@ -347,7 +349,7 @@ class Drill:
         came = self._poll(phase, when, guard.check, since_s)
         if came is None:
             limit = at_most(self.prediction.phases.get(phase, 0.0))
-            raise BrokenOff(f"Not within {limit:.0f} s: {phase}.")
+            raise DrillAborted(f"Not within {limit:.0f} s: {phase}.")
         return came
 
     def _hope(
@@ -391,7 +393,7 @@ class Drill:
     def _health_changed(self, _at_s: float, healthy: bool) -> None:
         self.recorder.mark(f"Route 53 finds {self.world.lost} {'healthy' if healthy else 'unhealthy'}")
 
-    def _signs_changed(self, at_s: float, sayings: tuple[Saying, ...]) -> None:
+    def _signs_changed(self, at_s: float, sayings: tuple[DnsAnswer, ...]) -> None:
         regions = {saying.region for saying in sayings}
         self._leads_to = regions.pop() if len(regions) == 1 else " and ".join(sorted(regions))
         for saying in sayings:
@@ -399,12 +401,14 @@ class Drill:
 
     # -- the report --------------------------------------------------------------------------------------
 
-    def _report(self, aborted: str, restoration: Restoration, reckoning: Reckoning | None) -> DrillReport:
+    def _report(
+        self, aborted: str, restoration: Restoration, reckoning: Reconciliation | None
+    ) -> DrillReport:
         ended = self.clock.elapsed()
         injected = self._injected_s if self._injected_s is not None else ended
         restored = self._restored_s if self._restored_s is not None else ended
         attempts = self.world.generator.attempts()
-        recovery = Recovery(
+        recovery = RecoveryTime(
             predicted_s=self.prediction.recovery_s,
             objective_s=self.prediction.recovery_s if self.request.rto_s is None else self.request.rto_s,
             measured_s=None if self._recovered_s is None else self._recovered_s - injected,
@@ -412,7 +416,7 @@ class Drill:
         served = served_between(attempts, injected, restored)
         both = () if self.prediction.switches or self._injected_s is None else self._regions
         verdict = judge(
-            Evidence(
+            DrillEvidence(
                 prediction=self.prediction,
                 recovery=recovery,
                 rpo=self.request.rpo,
@@ -438,7 +442,7 @@ class Drill:
             phases=tuple(self.recorder.phases),
             marks=tuple(self.recorder.marks),
             answers=tuple(self.recorder.answers),
-            load=figures.summarize(attempts, injected_s=injected, restored_s=restored, ended_s=ended),
+            load=statistics.summarize(attempts, injected_s=injected, restored_s=restored, ended_s=ended),
             reckoning=reckoning,
             recovery=recovery,
             rpo=self.request.rpo,

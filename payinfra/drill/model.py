@@ -184,7 +184,7 @@ class Attempt:
     again: bool = False
 
 
-class Fate(StrEnum):
+class PaymentOutcome(StrEnum):
     """What became of a payment, once replication had caught up."""
 
     RECORDED = "recorded"
@@ -202,7 +202,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True)
-class Reckoning:
+class Reconciliation:
     """What became of the payments.
 
     Attributes:
@@ -217,13 +217,13 @@ class Reckoning:
 
     sent: int
     acknowledged: int
-    counts: Mapping[Fate, int]
+    counts: Mapping[PaymentOutcome, int]
     examples: tuple[str, ...] = ()
     removed: int = 0
     not_removed: tuple[str, ...] = ()
     resent: int = 0
 
-    def count(self, fate: Fate) -> int:
+    def count(self, fate: PaymentOutcome) -> int:
         """Payments with this fate."""
         return self.counts.get(fate, 0)
 
@@ -295,7 +295,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Recovery:
+class RecoveryTime:
     """A recovery time beside what was predicted and allowed, in seconds.
 
     Attributes:
@@ -352,8 +352,8 @@ class DrillReport:
     marks: tuple[Mark, ...]
     answers: tuple[Mark, ...]
     load: Load
-    reckoning: Reckoning | None
-    recovery: Recovery
+    reckoning: Reconciliation | None
+    recovery: RecoveryTime
     rpo: int
     restoration: Restoration
     resilience: Judgement
@@ -379,7 +379,7 @@ class Restored:
 
     drill: str
     restoration: Restoration
-    reckoning: Reckoning | None
+    reckoning: Reconciliation | None
     problem: str = ""
 
     @property

@@ -12,10 +12,10 @@ AWS says without a number: `PROPAGATION_S` is an allowance, not a promise.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from payinfra.drill.descriptions import DESCRIPTIONS
+from payinfra.core.outputs import DeclaredDns, DeclaredHealth
+from payinfra.drill.faults.descriptions import DESCRIPTIONS
+from payinfra.drill.faults.scenarios import moves_name
 from payinfra.drill.model import DrillRequest, Phase, Scenario
-from payinfra.drill.scenarios import moves_name
-from payinfra.outputs import DeclaredDns, DeclaredHealth
 
 PROPAGATION_S = 10.0
 """Allowance for Route 53 on AWS: from a changed status, or a changed health check, to its name servers."""

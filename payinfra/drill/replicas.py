@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payinfra.checks.probes import canaries
-from payinfra.checks.probes.ledger import writes_reach_the_other_region
-from payinfra.checks.probes.model import Live, NotYet, Patience, Site
-from payinfra.drill.payments import Payment
+from payinfra.checks.probes.dynamodb import writes_reach_the_other_region
+from payinfra.checks.probes.model import Deadline, NotYet, ProbeContext, RegionUnderTest
+from payinfra.drill.load.payments import Payment
 
 if TYPE_CHECKING:
-    from payinfra.aws import Aws
-    from payinfra.outputs import RegionOutputs
+    from payinfra.clients.aws import Aws
+    from payinfra.core.outputs import RegionOutputs
 
 CLAIM = "0"
 """The timestamp of an item that is no payment: it guards a payment's id (docs/adr/0006)."""
 
 
 @dataclass(frozen=True)
-class Record:
+class StoredItem:
     """An item of the table.
 
     Attributes:
@@ -47,11 +47,11 @@ class Record:
 class Replica(Protocol):
     """The table in one region. Everything raises ClientError or BotoCoreError where AWS does not do it."""
 
-    def read(self, payment_id: str) -> tuple[Record, ...]:
+    def read(self, payment_id: str) -> tuple[StoredItem, ...]:
         """Everything under a payment's id, consistently."""
         ...
 
-    def remove(self, payment_id: str, record: Record) -> None:
+    def remove(self, payment_id: str, record: StoredItem) -> None:
         """Take an item away; harmless where it is not there."""
         ...
 
@@ -63,7 +63,7 @@ class TableReplica:
     aws: "Aws"
     outputs: "RegionOutputs"
 
-    def read(self, payment_id: str) -> tuple[Record, ...]:
+    def read(self, payment_id: str) -> tuple[StoredItem, ...]:
         """See `Replica`."""
         found = self.aws.dynamodb(self.outputs.region).query(
             TableName=self.outputs.dynamodb_table_name,
@@ -72,11 +72,11 @@ class TableReplica:
             ConsistentRead=True,
         )
         return tuple(
-            Record(item["timestamp"]["N"], json.dumps(item, sort_keys=True, default=repr))
+            StoredItem(item["timestamp"]["N"], json.dumps(item, sort_keys=True, default=repr))
             for item in found["Items"]
         )
 
-    def remove(self, payment_id: str, record: Record) -> None:
+    def remove(self, payment_id: str, record: StoredItem) -> None:
         """See `Replica`."""
         self.aws.dynamodb(self.outputs.region).delete_item(
             TableName=self.outputs.dynamodb_table_name,
@@ -104,7 +104,7 @@ class Crossing:
     seconds: float
 
 
-def have_caught_up(live: Live, within_s: float) -> bool:
+def have_caught_up(live: ProbeContext, within_s: float) -> bool:
     """Whether what is written in either region arrives in the other in time, as far as AWS answers."""
     try:
         caught_up(live, within_s)
@@ -113,7 +113,7 @@ def have_caught_up(live: Live, within_s: float) -> bool:
     return True
 
 
-def caught_up(live: Live, within_s: float) -> tuple[Crossing, ...]:
+def caught_up(live: ProbeContext, within_s: float) -> tuple[Crossing, ...]:
     """Write a mark in each region and wait until the other has it; the marks are removed.
 
     It says that replication works both ways again. What was written before may be later than the mark:
@@ -130,7 +130,7 @@ def caught_up(live: Live, within_s: float) -> tuple[Crossing, ...]:
         return tuple(pool.map(lambda site: _cross(mine, site, patience), mine.sites))
 
 
-def _cross(live: Live, site: Site, patience: Patience) -> Crossing:
+def _cross(live: ProbeContext, site: RegionUnderTest, patience: Deadline) -> Crossing:
     began = patience.clock()
     writes_reach_the_other_region.judge(live, site)
     return Crossing(site.region, site.peer.region, patience.clock() - began)

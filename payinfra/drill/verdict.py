@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from payinfra.drill.model import Attempt, Fate, Judgement, Reckoning, Recovery, Restoration
+from payinfra.drill.model import Attempt, Judgement, PaymentOutcome, Reconciliation, RecoveryTime, Restoration
 from payinfra.drill.prediction import Prediction
 
 _FATAL = {
-    Fate.LOST: "was acknowledged and is in no region",
-    Fate.DUPLICATED: "is there more than once",
-    Fate.DIVERGED: "is not the same in both regions",
+    PaymentOutcome.LOST: "was acknowledged and is in no region",
+    PaymentOutcome.DUPLICATED: "is there more than once",
+    PaymentOutcome.DIVERGED: "is not the same in both regions",
 }
 
 
 @dataclass(frozen=True)
-class Evidence:
+class DrillEvidence:
     """What the verdicts stand on.
 
     Attributes:
@@ -25,9 +25,9 @@ class Evidence:
     """
 
     prediction: Prediction
-    recovery: Recovery
+    recovery: RecoveryTime
     rpo: int
-    reckoning: Reckoning | None
+    reckoning: Reconciliation | None
     restoration: Restoration
     unsteady: tuple[str, ...]
     aborted: str
@@ -35,7 +35,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DrillVerdict:
     """Both judgements, and a sentence for each reason why one is FAIL."""
 
     resilience: Judgement
@@ -43,18 +43,18 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def judge(evidence: Evidence) -> Verdict:
+def judge(evidence: DrillEvidence) -> DrillVerdict:
     """The verdicts."""
     weak = (*_not_resilient(evidence),)
     left = (*evidence.restoration.left, *evidence.unsteady)
-    return Verdict(_of(weak), _of(left), weak + left)
+    return DrillVerdict(_of(weak), _of(left), weak + left)
 
 
 def _of(reasons: Sequence[str]) -> Judgement:
     return Judgement.FAILED if reasons else Judgement.PASSED
 
 
-def _not_resilient(evidence: Evidence) -> list[str]:
+def _not_resilient(evidence: DrillEvidence) -> list[str]:
     reasons = [evidence.aborted] if evidence.aborted else []
     recovery = evidence.recovery
     if recovery.measured_s is not None and recovery.measured_s > recovery.objective_s:
@@ -71,11 +71,11 @@ def _not_resilient(evidence: Evidence) -> list[str]:
     return reasons
 
 
-def _losses(reckoning: Reckoning, rpo: int) -> list[str]:
+def _losses(reckoning: Reconciliation, rpo: int) -> list[str]:
     reasons = []
     for fate, what in _FATAL.items():
         count = reckoning.count(fate)
-        if count > (rpo if fate is Fate.LOST else 0):
+        if count > (rpo if fate is PaymentOutcome.LOST else 0):
             some = f" Among them: {', '.join(reckoning.examples)}." if reckoning.examples else ""
             reasons.append(f"{count} payment{'s' if count > 1 else ''}: each {what}.{some}")
     if not reckoning.acknowledged:

@@ -44,14 +44,14 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Response:
+class AsgiResponse:
     """A whole answer."""
 
     status: int
     headers: Headers = ()
     body: bytes = b""
 
-    def with_body(self, body: bytes, content_type: str | None = None) -> "Response":
+    def with_body(self, body: bytes, content_type: str | None = None) -> "AsgiResponse":
         """The same answer with another body, its length and, if given, its type adjusted."""
         dropped = {"content-length"} | ({"content-type"} if content_type else set())
         kept = tuple((key, value) for key, value in self.headers if key not in dropped)
@@ -62,9 +62,9 @@ class Response:
         return replace(self, headers=(*kept, *added), body=body)
 
 
-def answer(status: int, body: bytes, content_type: str = "application/json") -> Response:
+def answer(status: int, body: bytes, content_type: str = "application/json") -> AsgiResponse:
     """A whole answer with its length."""
-    return Response(status).with_body(body, content_type)
+    return AsgiResponse(status).with_body(body, content_type)
 
 
 def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -106,7 +106,7 @@ class _Collected:
     body: list[bytes] = field(default_factory=list)
 
 
-async def ask(app: App, scope: Scope, receive: Receive, request: Request) -> Response:
+async def ask(app: App, scope: Scope, receive: Receive, request: Request) -> AsgiResponse:
     """Gives an application a request that was already read, and collects the whole answer.
 
     `scope` supplies what `request` does not hold (client, scheme); `receive` is asked only once the body
@@ -139,10 +139,10 @@ async def ask(app: App, scope: Scope, receive: Receive, request: Request) -> Res
             got.body.append(message.get("body", b""))
 
     await app(inner, receive_again, collect)
-    return Response(got.status, got.headers, b"".join(got.body))
+    return AsgiResponse(got.status, got.headers, b"".join(got.body))
 
 
-async def send_response(send: Send, response: Response) -> None:
+async def send_response(send: Send, response: AsgiResponse) -> None:
     """Sends a whole answer."""
     headers = [(key.encode("latin-1"), value.encode("latin-1")) for key, value in response.headers]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from payinfra.errors import EnvironmentUnusable, UsageProblem
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 from payinfra.local.endpoints import (
     TOKEN_HEADER,
     LocalStatus,

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from payinfra.errors import EnvironmentUnusable, PayinfraError, UsageProblem
-from payinfra.local.asgi import Request, Response, answer
+from payinfra.core.errors import EnvironmentUnusable, PayinfraError, UsageProblem
+from payinfra.local.asgi import AsgiResponse, Request, answer
 from payinfra.local.control import PREFIX, active_to_json
 from payinfra.local.endpoints import TOKEN_HEADER, LocalEndpoints, endpoints_to_json
-from payinfra.local.faults import FaultBoard, RegionBlackout, from_json
+from payinfra.local.faults import FaultRegistry, RegionBlackout, from_json
 from payinfra.local.time_scale import TimeScale
 
 
@@ -25,7 +25,7 @@ class ControlApi:
     """
 
     token: str
-    board: FaultBoard
+    board: FaultRegistry
     time_scale: TimeScale
     endpoints: Callable[[], LocalEndpoints]
     pending: Callable[[], int]
@@ -33,7 +33,7 @@ class ControlApi:
     shut_down: Callable[[], None]
     started: str
 
-    async def __call__(self, request: Request) -> Response:
+    async def __call__(self, request: Request) -> AsgiResponse:
         """Answers one call."""
         if not secrets.compare_digest(request.header(TOKEN_HEADER).encode(), self.token.encode()):
             return _json(
@@ -105,5 +105,5 @@ def _body(request: Request) -> dict[str, object]:
     return {str(key): entry for key, entry in value.items()}
 
 
-def _json(status: HTTPStatus, value: object) -> Response:
+def _json(status: HTTPStatus, value: object) -> AsgiResponse:
     return answer(status, json.dumps(value).encode())

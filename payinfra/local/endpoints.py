@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from payinfra.errors import EnvironmentUnusable, UsageProblem
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 from payinfra.local.faults import ActiveFault
 
 LOOPBACK = "127.0.0.1"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import assert_never
 
-from payinfra.errors import UsageProblem
+from payinfra.core.errors import UsageProblem
 
 Json = Mapping[str, object]
 
@@ -120,7 +120,7 @@ def _same_place(one: Fault, other: Fault) -> bool:
 
 
 @dataclass
-class FaultBoard:
+class FaultRegistry:
     """The faults in place, in the order in which they were injected. Used on the server's event loop only.
 
     Args:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from payinfra.local.emulator import Emulator
 from payinfra.local.endpoints import write_atomically
-from payinfra.local.replication import ItemKey, Replicator, Version, Write
+from payinfra.local.ministack import Emulator
+from payinfra.local.replication import ItemKey, ItemVersion, Replicator, Write
 
 QUIET_S = 0.5
 """Seconds from a change to the writing of it."""
@@ -158,11 +158,11 @@ def restore_writes(replicator: Replicator, value: object) -> None:
         case {"pending": list(pending), "versions": list(versions)}:
             replicator.restore(
                 [
-                    Write(ItemKey(account, table, pk, sk), Version(at, origin), target, item, due)
+                    Write(ItemKey(account, table, pk, sk), ItemVersion(at, origin), target, item, due)
                     for account, table, pk, sk, at, origin, target, item, due in pending
                 ],
                 [
-                    (ItemKey(account, table, pk, sk), region, Version(at, origin))
+                    (ItemKey(account, table, pk, sk), region, ItemVersion(at, origin))
                     for account, table, pk, sk, region, at, origin in versions
                 ],
             )

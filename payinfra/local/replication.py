@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from payinfra.local.faults import FaultBoard
+from payinfra.local.faults import FaultRegistry
 
 Item = Mapping[str, object]
 
@@ -26,7 +26,7 @@ class ItemKey:
 
 
 @dataclass(frozen=True, order=True)
-class Version:
+class ItemVersion:
     """When an item was written, in nanoseconds since the epoch; of two at once the later region's counts."""
 
     at_ns: int
@@ -38,7 +38,7 @@ class Write:
     """One write on its way. `item` is None for a delete; `due` is a time of the wall clock in seconds."""
 
     key: ItemKey
-    version: Version
+    version: ItemVersion
     target: str
     item: Item | None
     due: float
@@ -61,20 +61,20 @@ class Replicator:
     """
 
     deliver: Callable[[Write], None]
-    board: FaultBoard
+    board: FaultRegistry
     clock: Callable[[], float]
     spread: Callable[[], float]
     time_scale: Callable[[], float]
     wake: Callable[[], None] = lambda: None
     _links: dict[Link, list[tuple[float, int, Write]]] = field(default_factory=dict)
-    _versions: dict[tuple[ItemKey, str], Version] = field(default_factory=dict)
+    _versions: dict[tuple[ItemKey, str], ItemVersion] = field(default_factory=dict)
     _waiting: dict[ItemKey, int] = field(default_factory=dict)
     _sent: int = 0
     _last_ns: int = 0
 
     def wrote(self, key: ItemKey, origin: str, targets: Iterable[str], item: Item | None) -> None:
         """A region wrote an item: sends it on its way to the others, and delivers what is due."""
-        version = Version(self._stamp(), origin)
+        version = ItemVersion(self._stamp(), origin)
         self._versions[key, origin] = version
         delay = self.board.delay()
         for target in targets:
@@ -106,11 +106,11 @@ class Replicator:
         """The writes that are on their way, for each link in the order in which they are due."""
         return tuple(write for queue in self._links.values() for _, _, write in sorted(queue, key=_turn))
 
-    def versions(self) -> tuple[tuple[ItemKey, str, Version], ...]:
+    def versions(self) -> tuple[tuple[ItemKey, str, ItemVersion], ...]:
         """The versions that must be known to judge the writes that are on their way."""
         return tuple((key, region, version) for (key, region), version in self._versions.items())
 
-    def restore(self, pending: Iterable[Write], versions: Iterable[tuple[ItemKey, str, Version]]) -> None:
+    def restore(self, pending: Iterable[Write], versions: Iterable[tuple[ItemKey, str, ItemVersion]]) -> None:
         """Takes up what an earlier server had on its way."""
         for key, region, version in versions:
             self._versions[key, region] = version

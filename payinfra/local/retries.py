@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from payinfra.local.asgi import Request, Response
+from payinfra.local.asgi import AsgiResponse, Request
 
 KEPT = 1024
 """How many calls are remembered. An SDK gives up long before so many others are made."""
@@ -25,9 +25,9 @@ _ATTEMPT = re.compile(r"attempt=(\d+)")
 class Retries:
     """Remembers the calls that Terraform made last. Used on the server's event loop only."""
 
-    _calls: OrderedDict[str, asyncio.Task[Response]] = field(default_factory=OrderedDict)
+    _calls: OrderedDict[str, asyncio.Task[AsgiResponse]] = field(default_factory=OrderedDict)
 
-    async def once(self, request: Request, work: Callable[[], Awaitable[Response]]) -> Response:
+    async def once(self, request: Request, work: Callable[[], Awaitable[AsgiResponse]]) -> AsgiResponse:
         """The answer of the first attempt where that was not an error, else what `work` answers now."""
         call = request.header(_CALL)
         if not call or request.method in ("GET", "HEAD") or "Terraform" not in request.header("user-agent"):
@@ -38,7 +38,7 @@ class Retries:
             if answered.status < 400:
                 return answered
 
-        async def answer() -> Response:
+        async def answer() -> AsgiResponse:
             return await work()
 
         # A task of its own: who hangs up must not leave the work half done.

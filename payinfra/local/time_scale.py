@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from payinfra.errors import UsageProblem
+from payinfra.core.errors import UsageProblem
 
 FASTEST = 1000.0
 LEAST_PAUSE_S = 0.05

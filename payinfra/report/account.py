@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from payinfra.formats import Format
+from payinfra.report.formats import Format
 from payinfra.report.results import write, write_json
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from payinfra.environments.judging import age_s
-from payinfra.formats import Format
+from payinfra.account.environments.classify import age_s
 from payinfra.report.ages import age
-from payinfra.report.findings.visible import visible
+from payinfra.report.formats import Format
+from payinfra.report.printable import visible
 from payinfra.report.results import table, write, write_json
 
 if TYPE_CHECKING:
-    from payinfra.environments.model import Census, Environment
-    from payinfra.environments.reaping import Reaped
+    from payinfra.account.environments.model import Environment, EnvironmentInventory
+    from payinfra.account.environments.reaping import Reaped
 
 SCHEMA = 1
 
@@ -23,7 +23,7 @@ _ONE_OF = re.compile(r"s\b")
 """What a plural loses when there is one."""
 
 
-def census(console: Console, found: "Census", now: datetime, fmt: Format) -> None:
+def census(console: Console, found: "EnvironmentInventory", now: datetime, fmt: Format) -> None:
     """Every environment on a line, then what could not be found out."""
     if fmt is Format.JSON:
         write_json(console, _census_json(found, now))
@@ -116,11 +116,11 @@ def _costs(each: "Environment") -> str:
     )
 
 
-def _unknown(found: "Census") -> tuple[str, ...]:
+def _unknown(found: "EnvironmentInventory") -> tuple[str, ...]:
     return (*found.unknown, *(why for each in found.environments for why in each.unknown))
 
 
-def _census_json(found: "Census", now: datetime) -> dict[str, object]:
+def _census_json(found: "EnvironmentInventory", now: datetime) -> dict[str, object]:
     return {
         "version": SCHEMA,
         "account": found.account,

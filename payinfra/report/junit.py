@@ -2,7 +2,7 @@
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from payinfra.report.findings.visible import visible
+from payinfra.report.printable import visible
 
 
 def suite(name: str) -> Element:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from payinfra.formats import Format
 from payinfra.local.faults import describe, to_json
+from payinfra.report.formats import Format
 from payinfra.report.results import table, write, write_json
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from payinfra.correlation import run_id
-from payinfra.errors import PayinfraError
-from payinfra.events import Event, Notice, ResourceFailed
-from payinfra.formats import LOG_FORMAT_VARIABLE, LogFormat
-from payinfra.report.findings.visible import visible
+from payinfra.core.errors import PayinfraError
+from payinfra.core.events import Event, Notice, ResourceFailed
+from payinfra.core.run_id import run_id
+from payinfra.report.formats import LOG_FORMAT_VARIABLE, LogFormat
+from payinfra.report.printable import visible
 from payinfra.terraform.environment import hide, secrets
 
 if TYPE_CHECKING:

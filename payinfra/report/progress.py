@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from payinfra.events import (
+from payinfra.core.events import (
     Action,
     Emit,
     Event,
@@ -25,9 +25,9 @@ from payinfra.events import (
     StageSkipped,
     StageStarted,
 )
-from payinfra.formats import LogFormat
 from payinfra.report import log
-from payinfra.report.findings.visible import visible_lines
+from payinfra.report.formats import LogFormat
+from payinfra.report.printable import visible_lines
 
 SHOWN_IN_PROGRESS = 8
 """How many resources in progress the live view lists; the rest are counted."""
@@ -103,7 +103,7 @@ def line_for(event: Event) -> Text | None:
 
 
 @dataclass(frozen=True)
-class Watch:
+class ProgressWatch:
     """A view of what happens: `emit` tells it, and inside `paused()` the terminal is free for a question."""
 
     emit: Emit
@@ -111,7 +111,7 @@ class Watch:
 
 
 @contextmanager
-def plain(console: Console) -> Iterator[Watch]:
+def plain(console: Console) -> Iterator[ProgressWatch]:
     """A line for each thing that ended, for logs and pipes."""
 
     def emit(event: Event) -> None:
@@ -126,10 +126,10 @@ def plain(console: Console) -> Iterator[Watch]:
         if line is not None:
             console.print(line, soft_wrap=True)
 
-    yield Watch(emit)
+    yield ProgressWatch(emit)
 
 
-class View:
+class ProgressView:
     """Draws a `Progress` anew whenever rich asks, so that the clocks in it go on."""
 
     def __init__(self, progress: Progress) -> None:
@@ -167,10 +167,10 @@ class View:
 
 
 @contextmanager
-def live(console: Console) -> Iterator[Watch]:
+def live(console: Console) -> Iterator[ProgressWatch]:
     """A view that is redrawn in place, with a lasting line for each stage that ended."""
     progress = Progress()
-    with Live(View(progress), console=console, refresh_per_second=8, transient=True) as display:
+    with Live(ProgressView(progress), console=console, refresh_per_second=8, transient=True) as display:
 
         def emit(event: Event) -> None:
             progress.take(event)
@@ -183,13 +183,13 @@ def live(console: Console) -> Iterator[Watch]:
             yield
             display.start()
 
-        yield Watch(emit, paused)
+        yield ProgressWatch(emit, paused)
 
 
-def watching(console: Console) -> AbstractContextManager[Watch]:
+def watching(console: Console) -> AbstractContextManager[ProgressWatch]:
     """JSON lines where they are asked for, a live view on a terminal that can show one, else plain lines."""
     if log.log_format() is LogFormat.JSON:
-        return nullcontext(Watch(log.JsonLines().event))
+        return nullcontext(ProgressWatch(log.JsonLines().event))
     return live(console) if console.is_terminal and not console.is_dumb_terminal else plain(console)
 
 

@@ -8,8 +8,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from payinfra.errors import PayinfraError
-from payinfra.report.findings.visible import visible_lines
+from payinfra.core.errors import PayinfraError
+from payinfra.report.printable import visible_lines
 
 Row = Sequence[str]
 

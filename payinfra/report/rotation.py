@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from payinfra.formats import Format
+from payinfra.deployment.key_rotation.model import RemovedKeys, Rotation, Stage
+from payinfra.report.formats import Format
 from payinfra.report.results import next_commands, table, write, write_json
-from payinfra.rotation.model import Removed, Rotation, Stage
 
 if TYPE_CHECKING:
-    from payinfra.rotation.model import ClientKey
-    from payinfra.settings import Settings
+    from payinfra.core.settings import Settings
+    from payinfra.deployment.key_rotation.model import ClientKey
 
 SCHEMA = 1
 
@@ -62,7 +62,7 @@ def rotation(console: Console, found: Rotation, settings: "Settings", fmt: Forma
     )
 
 
-def removed(console: Console, done: Removed, fmt: Format) -> None:
+def removed(console: Console, done: RemovedKeys, fmt: Format) -> None:
     """Which keys are gone."""
     if fmt is Format.JSON:
         write_json(console, {"version": SCHEMA, "environment": done.env, "removed": dict(done.keys)})

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from payinfra.formats import Format
+from payinfra.core.project_files import Step
+from payinfra.report.formats import Format
 from payinfra.report.results import next_commands, table, write, write_json
-from payinfra.scaffold import Step
 
 SCHEMA = 1
 

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from payinfra.drill.journal import restore_command
-from payinfra.formats import Format
+from payinfra.drill.faults.journal import restore_command
 from payinfra.report.drill.history import entry, summary
-from payinfra.report.findings.visible import visible
+from payinfra.report.formats import Format
+from payinfra.report.printable import visible
 from payinfra.report.results import table, write, write_json
 
 if TYPE_CHECKING:
-    from payinfra.status import RegionStatus, Status
+    from payinfra.deployment.status import RegionStatus, Status
 
 
 def write_status(console: Console, status: "Status", fmt: Format) -> None:

@@ -11,8 +11,8 @@ from rich.text import Text
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.results import ProbeResult, Tell
 from payinfra.checks.verdicts import Kind
-from payinfra.formats import LogFormat
 from payinfra.report import log
+from payinfra.report.formats import LogFormat
 
 _STYLES = {
     Kind.PASS: "green",
@@ -50,7 +50,7 @@ def line(result: ProbeResult) -> Text:
     )
 
 
-class Board:
+class ProbeGrid:
     """The results so far, one row a probe and one column a place."""
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ def watching(console: Console) -> Iterator[Tell]:
     if not console.is_terminal or console.is_dumb_terminal:
         yield lambda result: _plain(console, result)
         return
-    board = Board()
+    board = ProbeGrid()
     with Live(board, console=console, refresh_per_second=8, transient=True, vertical_overflow="crop"):
         yield board.take
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from payinfra.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable
 
 if TYPE_CHECKING:
-    from payinfra.aws import Endpoints
-    from payinfra.settings import Settings
+    from payinfra.clients.aws import Endpoints
+    from payinfra.core.settings import Settings
 
 ZIP_NAME = "payments.zip"
 """Beside the synthesized file, which names it by this relative path."""
@@ -16,7 +16,7 @@ ZIP_NAME = "payments.zip"
 
 def stack_folder(out: Path, settings: "Settings") -> Path:
     """Where a synthesis into `out` puts the stack's cdk.tf.json and the function's zip."""
-    from payinfra.naming import Names
+    from payinfra.core.naming import Names
 
     return out / "stacks" / Names(settings.env).stack
 
@@ -31,7 +31,7 @@ def synthesize(
 ) -> Path:
     """Build the stack into `out`, as cdktf lays it out.
 
-    Without `payinfra.bindings.prepare`, before or as `bindings`, the bindings load the slow way.
+    Without `payinfra.stacks.cdktf_bindings.prepare`, before or as `bindings`, the bindings load the slow way.
 
     Args:
         settings: the environment.
@@ -53,8 +53,8 @@ def synthesize(
             "The embedded AWS is not running, so its addresses are not known.",
             "Start it with `payinfra local up`.",
         )
-    from payinfra.naming import Names
-    from payinfra.packaging import build_zip, handlers_folder
+    from payinfra.core.naming import Names
+    from payinfra.stacks.lambda_zip import build_zip, handlers_folder
 
     folder = stack_folder(out, settings)
     sha256 = build_zip(folder / ZIP_NAME, handlers or handlers_folder())
@@ -62,7 +62,7 @@ def synthesize(
     from cdktf import App
 
     from payinfra.stacks.payment_stack import PaymentStack, StackProps
-    from payinfra.stacks.service import CodeProps
+    from payinfra.stacks.payments_function import CodeProps
 
     app = App(outdir=str(out))
     PaymentStack(

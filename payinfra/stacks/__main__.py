@@ -9,9 +9,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from payinfra import bindings
-from payinfra.errors import PayinfraError
-from payinfra.settings import Settings
+from payinfra.core.errors import PayinfraError
+from payinfra.core.settings import Settings
+from payinfra.stacks import cdktf_bindings
 
 
 def main(environ: Mapping[str, str] = os.environ, folder: Path = Path()) -> int:
@@ -21,7 +21,7 @@ def main(environ: Mapping[str, str] = os.environ, folder: Path = Path()) -> int:
     """
     try:
         settings = Settings.resolve({}, folder=folder, environ=environ)
-        bindings.prepare()
+        cdktf_bindings.prepare()
         from payinfra import stacks
 
         stacks.synthesize(settings, out=Path(environ.get("CDKTF_OUTDIR", folder / "cdktf.out")))

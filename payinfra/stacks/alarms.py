@@ -8,10 +8,10 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 
-from payinfra.outputs import DeclaredAlarm
-from payinfra.stacks.part import Part, Scope, at
-from payinfra.stacks.place import Place
-from payinfra.stacks.policies import Statement, document
+from payinfra.core.outputs import DeclaredAlarm
+from payinfra.stacks.component import Scope, StackComponent, at
+from payinfra.stacks.iam_documents import StatementProps, document
+from payinfra.stacks.region_context import RegionContext
 
 PERIOD_S = 60
 
@@ -51,7 +51,7 @@ class Alarm:
         return DeclaredAlarm(self.name, self.namespace, self.metric, self.threshold)
 
 
-def add_alarm(scope: Scope, alarm: Alarm, *, place: Place, topic_arn: str) -> None:
+def add_alarm(scope: Scope, alarm: Alarm, *, place: RegionContext, topic_arn: str) -> None:
     """Add an alarm that tells the topic when it begins and when it is over."""
     percentile = alarm.statistic.startswith("p")
     CloudwatchMetricAlarm(
@@ -80,12 +80,12 @@ def add_alarm(scope: Scope, alarm: Alarm, *, place: Place, topic_arn: str) -> No
 class TopicProps:
     """The topic of a region; `email` is told where it is given."""
 
-    place: Place
+    place: RegionContext
     key_arn: str
     email: str | None
 
 
-class AlarmTopic(Part):
+class AlarmTopic(StackComponent):
     """The topic that a region's alarms publish to.
 
     Attributes:
@@ -107,7 +107,7 @@ class AlarmTopic(Part):
             provider=place.provider,
             arn=topic.arn,
             policy=document(
-                Statement(
+                StatementProps(
                     "Alarms",
                     ("sns:Publish",),
                     (topic.arn,),
@@ -119,7 +119,7 @@ class AlarmTopic(Part):
                         },
                     },
                 ),
-                Statement(
+                StatementProps(
                     "TlsOnly",
                     ("sns:Publish",),
                     (topic.arn,),

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from cdktf_cdktf_provider_aws.cloudwatch_dashboard import CloudwatchDashboard
 
-from payinfra.naming import HEALTH_METRICS_REGION, STAGE
+from payinfra.core.naming import HEALTH_METRICS_REGION, STAGE
+from payinfra.stacks.component import Scope, at
 from payinfra.stacks.monitoring import LOG_METRICS
-from payinfra.stacks.part import Scope, at
-from payinfra.stacks.place import Place
+from payinfra.stacks.region_context import RegionContext
 
 _WIDTH = 12
 _HEIGHT = 6
@@ -30,7 +30,7 @@ class Shown:
     health_check_id: str
 
 
-def add_dashboard(scope: Scope, *, place: Place, regions: Sequence[Shown]) -> str:
+def add_dashboard(scope: Scope, *, place: RegionContext, regions: Sequence[Shown]) -> str:
     """Add the dashboard to one region, and give its name. Dashboards can be read from every region, so
     that one of them is there when a region is not."""
     dashboard = CloudwatchDashboard(

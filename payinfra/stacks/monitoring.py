@@ -8,13 +8,13 @@ from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
     CloudwatchLogMetricFilterMetricTransformation,
 )
 
-from payinfra.naming import INDEXES, STAGE
-from payinfra.outputs import DeclaredAlarm
+from payinfra.core.naming import INDEXES, STAGE
+from payinfra.core.outputs import DeclaredAlarm
 from payinfra.stacks.alarms import Alarm, add_alarm
-from payinfra.stacks.gateway_contract import INTEGRATION_TIMEOUT_MS
-from payinfra.stacks.part import Part, Scope
-from payinfra.stacks.place import Place
-from payinfra.stacks.service import POWERTOOLS_SERVICE
+from payinfra.stacks.component import Scope, StackComponent
+from payinfra.stacks.payments_function import POWERTOOLS_SERVICE
+from payinfra.stacks.region_context import RegionContext
+from payinfra.stacks.rest_api_contract import INTEGRATION_TIMEOUT_MS
 
 DURATION_SHARE = 0.8
 """The share of the time that a call may take at which its 99th percentile is alarming."""
@@ -103,7 +103,7 @@ class MonitoringProps:
         timeout_s: how long the function may run, in seconds.
     """
 
-    place: Place
+    place: RegionContext
     peer_region: str
     topic_arn: str
     function_name: str
@@ -113,7 +113,7 @@ class MonitoringProps:
     table_name: str
 
 
-class Monitoring(Part):
+class Monitoring(StackComponent):
     """Metric filters and alarms of a region.
 
     Attributes:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from cdktf_cdktf_provider_aws.ssm_parameter import SsmParameter
 
-from payinfra.naming import Parameter
-from payinfra.stacks.part import Part, Scope
-from payinfra.stacks.place import Place
+from payinfra.core.naming import Parameter
+from payinfra.stacks.component import Scope, StackComponent
+from payinfra.stacks.region_context import RegionContext
 
 _DESCRIPTIONS = {
     Parameter.TABLE_NAME: "The payments table",
@@ -20,7 +20,7 @@ _DESCRIPTIONS = {
 class ParametersProps:
     """The values. `api_key` is secret; `key_id` names the key that keeps it so."""
 
-    place: Place
+    place: RegionContext
     table_name: str
     bucket_name: str
     endpoint: str
@@ -28,7 +28,7 @@ class ParametersProps:
     key_id: str
 
 
-class Parameters(Part):
+class Parameters(StackComponent):
     """The region's parameters."""
 
     def __init__(self, scope: Scope, id_: str, *, props: ParametersProps) -> None:

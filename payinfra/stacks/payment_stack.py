@@ -19,10 +19,10 @@ from cdktf_cdktf_provider_aws.provider import (
 )
 from constructs import Construct
 
-from payinfra.aws import LOCAL_ACCESS_KEY, Endpoints
-from payinfra.errors import UsageProblem
-from payinfra.naming import HEALTH_METRICS_REGION, INDEXES, SESSION_NAME, STAGE, KeyPurpose, Names, tags
-from payinfra.outputs import (
+from payinfra.clients.aws import LOCAL_ACCESS_KEY, Endpoints
+from payinfra.core.errors import UsageProblem
+from payinfra.core.naming import HEALTH_METRICS_REGION, INDEXES, SESSION_NAME, STAGE, KeyPurpose, Names, tags
+from payinfra.core.outputs import (
     COMMON_OUTPUTS,
     DECLARED_VERSION,
     REGION_OUTPUTS,
@@ -35,13 +35,14 @@ from payinfra.outputs import (
     DeclaredTable,
     Outputs,
 )
-from payinfra.settings import Settings
+from payinfra.core.settings import Settings
 from payinfra.stacks.alarms import Alarm, AlarmTopic, TopicProps, add_alarm
-from payinfra.stacks.audit import GLACIER_AFTER_DAYS, expiration_days
-from payinfra.stacks.keys import CustomerKey, alarm_publishers
-from payinfra.stacks.ledger import Ledger, LedgerProps
-from payinfra.stacks.place import Place
+from payinfra.stacks.audit_bucket import GLACIER_AFTER_DAYS, expiration_days
+from payinfra.stacks.kms_keys import CustomerKey, alarm_publishers
+from payinfra.stacks.payments_function import CodeProps
+from payinfra.stacks.payments_table import PaymentsTable, PaymentsTableProps
 from payinfra.stacks.region import Region, RegionProps
+from payinfra.stacks.region_context import RegionContext
 from payinfra.stacks.routing import (
     HEALTH_PATH,
     Certificate,
@@ -51,12 +52,11 @@ from payinfra.stacks.routing import (
     OwnZone,
     Records,
     RecordsProps,
+    RecordTarget,
     Serving,
-    Target,
     ValidationRecords,
     set_identifier,
 )
-from payinfra.stacks.service import CodeProps
 
 T = TypeVar("T")
 
@@ -108,10 +108,10 @@ class PaymentStack(TerraformStack):
         secondary_provider = self._provider("secondary", settings.secondary_region)
         primary = self._region("primary", primary_provider, settings.regions)
         secondary = self._region("secondary", secondary_provider, settings.regions[::-1])
-        ledger = Ledger(
+        ledger = PaymentsTable(
             self,
             "ledger",
-            props=LedgerProps(
+            props=PaymentsTableProps(
                 primary.place,
                 key_arn=primary.keys.data.arn,
                 replica_region=secondary.place.region,
@@ -316,13 +316,13 @@ class PaymentStack(TerraformStack):
             alarms=tuple(alarm.declared for alarm in alarms),
         )
 
-    def _metrics_place(self, primary: Region, secondary: Region) -> tuple[Place, str]:
+    def _metrics_place(self, primary: Region, secondary: Region) -> tuple[RegionContext, str]:
         """The region of the health metrics, and a topic there: an alarm publishes to its own region only."""
         for region in (primary, secondary):
             if region.place.region == HEALTH_METRICS_REGION:
                 return region.place, region.topic.arn
         settings = self._props.settings
-        place = Place(
+        place = RegionContext(
             HEALTH_METRICS_REGION,
             self._provider("global", HEALTH_METRICS_REGION),
             primary.place.account,
@@ -387,5 +387,5 @@ def _state_endpoints(endpoints: Endpoints, region: str) -> S3BackendEndpointConf
 
 
 def _by_cname(region: Region) -> Serving:
-    target = Target(region.declared.api.execute_host)
+    target = RecordTarget(region.declared.api.execute_host)
     return Serving(region.place, region.health.id, target, target)

@@ -6,8 +6,8 @@ from typing import Self
 from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 
-from payinfra.naming import Names, Parameter, execute_api_host, payments_url
-from payinfra.outputs import (
+from payinfra.core.naming import Names, Parameter, execute_api_host, payments_url
+from payinfra.core.outputs import (
     DeclaredApi,
     DeclaredFunction,
     DeclaredKeys,
@@ -16,19 +16,25 @@ from payinfra.outputs import (
     DeclaredRegion,
     RegionOutputs,
 )
-from payinfra.settings import Settings
+from payinfra.core.settings import Settings
 from payinfra.stacks.alarms import AlarmTopic, TopicProps
-from payinfra.stacks.api import Api, ApiProps
-from payinfra.stacks.audit import AuditBucket, AuditProps, Replication, ReplicationProps
+from payinfra.stacks.audit_bucket import AuditBucket, AuditBucketProps, Replication, ReplicationProps
+from payinfra.stacks.component import Scope, StackComponent
 from payinfra.stacks.dashboard import Shown, add_dashboard
-from payinfra.stacks.keys import Keys, KeysProps
-from payinfra.stacks.ledger import table_arn
+from payinfra.stacks.kms_keys import KeysProps, RegionKeySet
 from payinfra.stacks.monitoring import Monitoring, MonitoringProps
 from payinfra.stacks.parameters import Parameters, ParametersProps
-from payinfra.stacks.part import Part, Scope
-from payinfra.stacks.place import Place
-from payinfra.stacks.routing import HealthCheck, HealthCheckProps
-from payinfra.stacks.service import HANDLER, RUNTIME, CodeProps, Service, ServiceProps
+from payinfra.stacks.payments_function import (
+    HANDLER,
+    RUNTIME,
+    CodeProps,
+    PaymentsFunction,
+    PaymentsFunctionProps,
+)
+from payinfra.stacks.payments_table import table_arn
+from payinfra.stacks.region_context import RegionContext
+from payinfra.stacks.rest_api import PaymentsRestApi, PaymentsRestApiProps
+from payinfra.stacks.routing import EndpointHealthCheck, EndpointHealthCheckProps
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class RegionProps:
     local: dict[str, str] | None
 
 
-class Region(Part):
+class Region(StackComponent):
     """All of one region. What needs the other region, or what both share, is built by `serve`."""
 
     def __init__(self, scope: Scope, id_: str, *, props: RegionProps) -> None:
@@ -59,10 +65,10 @@ class Region(Part):
         settings, names = props.settings, Names(props.settings.env)
         # Each region asks by itself: one must be able to plan while the other is gone.
         account = DataAwsCallerIdentity(*self.at("account"), provider=props.provider).account_id
-        self.place = place = Place(
+        self.place = place = RegionContext(
             props.region, props.provider, account, names, settings.protected, settings.permissions_boundary
         )
-        self.keys = Keys(
+        self.keys = RegionKeySet(
             self,
             "keys",
             props=KeysProps(
@@ -82,7 +88,7 @@ class Region(Part):
         self.audit = AuditBucket(
             self,
             "audit",
-            props=AuditProps(
+            props=AuditBucketProps(
                 place,
                 key_arn=self.keys.audit.arn,
                 retention_days=settings.audit_retention_days,
@@ -106,10 +112,10 @@ class Region(Part):
             "replication",
             props=ReplicationProps(place, self.audit, peer.audit, destination_region=peer.place.region),
         )
-        self.service = Service(
+        self.service = PaymentsFunction(
             self,
             "service",
-            props=ServiceProps(
+            props=PaymentsFunctionProps(
                 place,
                 code=self._props.code,
                 keys=self.keys,
@@ -123,10 +129,10 @@ class Region(Part):
                 cors_origins=settings.cors_origins,
             ),
         )
-        self.api = Api(
+        self.api = PaymentsRestApi(
             self,
             "api",
-            props=ApiProps(
+            props=PaymentsRestApiProps(
                 place,
                 function=self.service.alias,
                 key_value=key_value,
@@ -151,10 +157,10 @@ class Region(Part):
                 key_id=self.keys.application.arn,
             ),
         )
-        self.health = HealthCheck(
+        self.health = EndpointHealthCheck(
             self,
             "health",
-            props=HealthCheckProps(
+            props=EndpointHealthCheckProps(
                 place,
                 api=self.api,
                 interval_s=settings.health_check_interval,

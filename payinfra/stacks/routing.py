@@ -25,33 +25,33 @@ from cdktf_cdktf_provider_aws.route53_record import (
 )
 from cdktf_cdktf_provider_aws.route53_zone import Route53Zone
 
-from payinfra.naming import STAGE, execute_api_host
-from payinfra.stacks.api import Api
-from payinfra.stacks.part import Part, Scope
-from payinfra.stacks.place import Place
+from payinfra.core.naming import STAGE, execute_api_host
+from payinfra.stacks.component import Scope, StackComponent
+from payinfra.stacks.region_context import RegionContext
+from payinfra.stacks.rest_api import PaymentsRestApi
 
 HEALTH_PATH = f"/{STAGE}/health"
 TLS_POLICY = "TLS_1_2"
 
 
 @dataclass(frozen=True)
-class HealthCheckProps:
+class EndpointHealthCheckProps:
     """How a region's API is checked: `interval_s` between requests, `threshold` of them in a row."""
 
-    place: Place
-    api: Api
+    place: RegionContext
+    api: PaymentsRestApi
     interval_s: int
     threshold: int
 
 
-class HealthCheck(Part):
+class EndpointHealthCheck(StackComponent):
     """Asks the regional endpoint, never the shared name, whether the region serves.
 
     Attributes:
         id: the health check's.
     """
 
-    def __init__(self, scope: Scope, id_: str, *, props: HealthCheckProps) -> None:
+    def __init__(self, scope: Scope, id_: str, *, props: EndpointHealthCheckProps) -> None:
         super().__init__(scope, id_)
         place = props.place
         check = Route53HealthCheck(
@@ -72,7 +72,7 @@ class HealthCheck(Part):
 
 
 @dataclass(frozen=True)
-class Target:
+class RecordTarget:
     """Where a name leads in one region: an alias of a custom domain, or the CNAME of an endpoint.
 
     Attributes:
@@ -88,10 +88,10 @@ class Target:
 class Serving:
     """A region that serves: what the records of both names need to know of it."""
 
-    place: Place
+    place: RegionContext
     health_check_id: str
-    failover: Target
-    latency: Target
+    failover: RecordTarget
+    latency: RecordTarget
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,12 @@ class CertificateProps:
         zone_id: the zone in which validation records are written.
     """
 
-    place: Place
+    place: RegionContext
     domains: tuple[str, ...]
     zone_id: str
 
 
-class ValidationRecords(Part):
+class ValidationRecords(StackComponent):
     """The records that prove ownership of the names, written once: ACM asks every region of an account for
     the same ones (ACM user guide, "DNS validation").
 
@@ -144,7 +144,7 @@ def _asked(certificate: AcmCertificate, domain: str, attribute: str) -> str:
     return f'${{one([for option in {options} : option.{attribute} if option.domain_name == "{domain}"])}}'
 
 
-class Certificate(Part):
+class Certificate(StackComponent):
     """A region's certificate for both names.
 
     Attributes:
@@ -179,13 +179,13 @@ class Certificate(Part):
 class CustomDomainProps:
     """A name of one's own for a region's API."""
 
-    place: Place
+    place: RegionContext
     domain: str
     certificate_arn: str
-    api: Api
+    api: PaymentsRestApi
 
 
-class CustomDomain(Part):
+class CustomDomain(StackComponent):
     """The API under a name of one's own, from its root.
 
     Attributes:
@@ -209,17 +209,17 @@ class CustomDomain(Part):
             api_id=props.api.id,
             stage_name=props.api.stage.stage_name,
         )
-        self.target = Target(domain.regional_domain_name, domain.regional_zone_id)
+        self.target = RecordTarget(domain.regional_domain_name, domain.regional_zone_id)
 
 
-class OwnZone(Part):
+class OwnZone(StackComponent):
     """A zone that is not delegated, for an environment without a domain.
 
     Attributes:
         zone_id: the zone's.
     """
 
-    def __init__(self, scope: Scope, id_: str, *, place: Place) -> None:
+    def __init__(self, scope: Scope, id_: str, *, place: RegionContext) -> None:
         super().__init__(scope, id_)
         zone = Route53Zone(
             *self.at("zone"),
@@ -249,7 +249,7 @@ class RecordsProps:
     secondary: Serving
 
 
-class Records(Part):
+class Records(StackComponent):
     """A failover pair and a latency pair, each record with set identifier and health check."""
 
     def __init__(self, scope: Scope, id_: str, *, props: RecordsProps) -> None:
@@ -276,7 +276,7 @@ class Records(Part):
         id_: str,
         domain: str,
         serving: Serving,
-        target: Target,
+        target: RecordTarget,
         *,
         failover: Route53RecordFailoverRoutingPolicy | None = None,
         latency: Route53RecordLatencyRoutingPolicy | None = None,
@@ -300,6 +300,6 @@ class Records(Part):
         )
 
 
-def set_identifier(place: Place) -> str:
+def set_identifier(place: RegionContext) -> str:
     """What tells a region's record from the other's of the same name."""
     return place.region

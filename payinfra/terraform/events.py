@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from payinfra.events import Action, Emit, ResourceFailed, ResourceFinished, ResourceStarted
+from payinfra.core.events import Action, Emit, ResourceFailed, ResourceFinished, ResourceStarted
 from payinfra.terraform.jsonvalue import JsonValue, at, items, members, number, parse_object, text
 from payinfra.terraform.plan import Change, ChangeAction, OutputChange
 
@@ -97,7 +97,7 @@ def output_values(value: Mapping[str, JsonValue]) -> dict[str, OutputValue]:
     }
 
 
-class Reader:
+class EventReader:
     """Takes the stream line by line: emits what a watcher wants to see, keeps the rest in `collected`."""
 
     def __init__(self, emit: Emit) -> None:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from payinfra.errors import EnvironmentUnusable, PayinfraError, ToolFailed
+from payinfra.core.errors import EnvironmentUnusable, PayinfraError, ToolFailed
 from payinfra.terraform.events import Collected, Diagnostic
 from payinfra.terraform.mirror import VARIABLE
 

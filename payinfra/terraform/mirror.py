@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from payinfra.errors import UsageProblem
-from payinfra.events import Emit, Notice
+from payinfra.core.errors import UsageProblem
+from payinfra.core.events import Emit, Notice
 from payinfra.terraform import lockfile
 
 VARIABLE = "PAYINFRA_PROVIDER_MIRROR"

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
-from payinfra.errors import GateFailed
+from payinfra.core.errors import GateFailed
 from payinfra.terraform.jsonvalue import JsonValue, at, items, members, text
 
 

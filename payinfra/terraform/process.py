@@ -17,14 +17,14 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
-LEASH = Path(__file__).with_name("leash.py")
+PARENT_DEATH_SIGNAL = Path(__file__).with_name("parent_death_signal.py")
 PRIVATE = 0o077
 TICK_S = 0.05
 NEVER = float("inf")
 
 
 @dataclass(frozen=True)
-class Patience:
+class StopTimeouts:
     """How long an interrupted child may take, in seconds: until it is terminated, then until it is killed.
 
     To Terraform the terminate is a second interrupt: it stops at once, and what was in progress may be
@@ -123,7 +123,7 @@ def run(
     child: Child,
     interrupts: Interrupts,
     *,
-    patience: Patience | None = None,
+    patience: StopTimeouts | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Ending:
     """Run a child to its end, following its output.
@@ -133,12 +133,12 @@ def run(
 
     Raises OSError where it cannot be started.
     """
-    waits = patience or Patience()
+    waits = patience or StopTimeouts()
     sink = os.open(child.spool, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY, 0o600)
     with child.spool.open("rb") as followed, interrupts.from_signals():
         try:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *child.argv],
+                [sys.executable, "-I", "-S", str(PARENT_DEATH_SIGNAL), str(os.getpid()), *child.argv],
                 cwd=child.folder,
                 env=dict(child.environment),
                 stdin=subprocess.DEVNULL,
@@ -181,7 +181,7 @@ class _Stopping:
         self,
         process: subprocess.Popen[bytes],
         child: Child,
-        patience: Patience,
+        patience: StopTimeouts,
         clock: Callable[[], float],
     ) -> None:
         self.forced = False

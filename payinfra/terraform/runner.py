@@ -12,18 +12,18 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from payinfra.correlation import run_id, user_agent
-from payinfra.errors import EnvironmentUnusable, Interrupted
-from payinfra.events import Emit, Notice, ignore
+from payinfra.core.errors import EnvironmentUnusable, Interrupted
+from payinfra.core.events import Emit, Notice, ignore
+from payinfra.core.run_id import run_id, user_agent
 from payinfra.terraform import environment as surroundings
-from payinfra.terraform import initialised, lockfile, mirror, orphan, process
+from payinfra.terraform import initialised, leftover_process, lockfile, mirror, process
 from payinfra.terraform.binary import Binary
 from payinfra.terraform.creations import Creation, creations
 from payinfra.terraform.events import (
     Collected,
     Diagnostic,
+    EventReader,
     OutputValue,
-    Reader,
     output_values,
     validation,
 )
@@ -71,7 +71,7 @@ class Terraform:
         emit: Emit = ignore,
         provider_cache: Path | None = None,
         home: Path | None = None,
-        patience: process.Patience | None = None,
+        patience: process.StopTimeouts | None = None,
         add_on: Path = mirror.FHS_ADD_ON,
     ) -> None:
         self.binary = binary
@@ -82,7 +82,7 @@ class Terraform:
         self._emit = emit
         self._cache = provider_cache.absolute() if provider_cache else None
         self._home = home or Path(self._caller.get("HOME") or Path.home())
-        self._patience = patience or process.Patience()
+        self._patience = patience or process.StopTimeouts()
         self._add_on = add_on
         self._secrets = surroundings.secrets(self._caller)
         self._interrupts = process.Interrupts()
@@ -318,7 +318,7 @@ class Terraform:
             self._emit(Notice("The state that an earlier run could not save was brought in."))
 
     def _wait_for_orphans(self) -> None:
-        def tell(record: orphan.Record) -> None:
+        def tell(record: leftover_process.LeftoverProcess) -> None:
             self._emit(
                 Notice(
                     "An earlier run was killed; waiting until its Terraform has saved its state "
@@ -326,7 +326,7 @@ class Terraform:
                 )
             )
 
-        if not orphan.wait_for(self._records, seconds=self.orphan_wait_s, notice=tell):
+        if not leftover_process.wait_for(self._records, seconds=self.orphan_wait_s, notice=tell):
             raise EnvironmentUnusable(
                 "The Terraform of an earlier run that was killed is still at work.",
                 "Wait until it has ended, then run the same command again.",
@@ -345,7 +345,7 @@ class Terraform:
     def _run_alone(self, command: str, *arguments: str) -> Collected:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        reader = Reader(self._emit)
+        reader = EventReader(self._emit)
         spool = self.log.with_name(f"{self.log.name}.{command}.{os.getpid()}.{threading.get_ident()}")
         with ExitStack() as until_the_end:
             log = until_the_end.enter_context(os.fdopen(os.open(self.log, _APPEND, 0o600), "a"))
@@ -363,8 +363,10 @@ class Terraform:
                 self._emit(Notice("Terraform did not end in time and is stopped by force."))
 
             def started(pid: int) -> None:
-                record = orphan.Record(orphan.identify(pid), orphan.identify(os.getpid()), spool)
-                until_the_end.enter_context(orphan.recorded(self._records, record))
+                record = leftover_process.LeftoverProcess(
+                    leftover_process.identify(pid), leftover_process.identify(os.getpid()), spool
+                )
+                until_the_end.enter_context(leftover_process.recorded(self._records, record))
 
             log.write(f"# {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, run {run_id()}: terraform {command}\n")
             logger.debug("%s %s in %s, log %s", self.binary.kind, command, self.folder, self.log)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from payinfra import tools
-from payinfra.adoption.lookups import LOOKUPS
-from payinfra.events import ignore
-from payinfra.local.server import Watch
-from payinfra.settings import Settings
+from payinfra.core.events import ignore
+from payinfra.core.settings import Settings
+from payinfra.deployment import dependencies
+from payinfra.deployment.recovery.import_ids import LOOKUPS
+from payinfra.local.lifecycle import WaitClock
 from payinfra.stacks import stack_folder
 from tests.e2e.conftest import Done, Project
 
@@ -72,7 +72,7 @@ def strike(project: Project, act: Act, after: int) -> Done:
         return len(parts) > before and parts[-1].count('"type":"apply_complete"') >= after
 
     try:
-        assert Watch().until(under_way, 240)
+        assert WaitClock().until(under_way, 240)
         act(project, process)
         stdout, stderr = process.communicate(timeout=240)
     finally:
@@ -84,7 +84,7 @@ def lose(project: Project) -> tuple[str, ...]:
     """Let the state forget what it has of these types, as if it had never known them."""
     settings = Settings.resolve({"env": ENV, "target": "local"}, folder=project.folder, environ={})
     folder = stack_folder(settings.work_dir / "synth", settings)
-    terraform = tools.terraform(settings, folder, ignore)
+    terraform = dependencies.terraform(settings, folder, ignore)
     return terraform.forget([one.address for one in terraform.resources() if one.type in LOST])
 
 

@@ -14,10 +14,10 @@ from typing import Any, Self
 import httpx
 import pytest
 
-from payinfra import canary
-from payinfra.files import write_private
-from payinfra.outputs import Declared
-from payinfra.packaging import handlers_folder
+from payinfra.clients import canary
+from payinfra.core.outputs import Declared
+from payinfra.core.private_files import write_private
+from payinfra.stacks.lambda_zip import handlers_folder
 from tests.e2e.conftest import Deployment, Project
 
 OTHER = "gone"

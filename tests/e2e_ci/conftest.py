@@ -10,7 +10,7 @@ import boto3
 import httpx
 import pytest
 
-from payinfra.naming import CI_ROLE
+from payinfra.core.naming import CI_ROLE
 from tests.support.project import Done, Project
 
 ENV = "pr7"

@@ -10,9 +10,9 @@ class SetClock:
     at: float = 0.0
 
     def elapsed(self) -> float:
-        """See `payinfra.drill.clock.Clock`."""
+        """See `payinfra.drill.clock.DrillClock`."""
         return self.at
 
     def wait(self, seconds: float) -> None:
-        """See `payinfra.drill.clock.Clock`."""
+        """See `payinfra.drill.clock.DrillClock`."""
         self.at += seconds

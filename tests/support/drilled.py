@@ -15,12 +15,12 @@ from botocore.compat import HTTPHeaders
 from botocore.model import OperationModel
 from botocore.validate import validate_parameters
 
-from payinfra.aws import Aws, Endpoints
+from payinfra.clients.aws import Aws, Endpoints
 from payinfra.local.asgi import Request
 from payinfra.local.control import Control, Sent
 from payinfra.local.control_api import ControlApi
 from payinfra.local.endpoints import LocalEndpoints
-from payinfra.local.faults import FaultBoard
+from payinfra.local.faults import FaultRegistry
 from payinfra.local.time_scale import TimeScale
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -73,7 +73,7 @@ class World:
     schedules: dict[tuple[str, str], Params] = field(default_factory=dict)
     templates: dict[str, dict[str, Any]] = field(default_factory=dict)
     experiments: dict[str, dict[str, Any]] = field(default_factory=dict)
-    board: FaultBoard = field(default_factory=FaultBoard)
+    board: FaultRegistry = field(default_factory=FaultRegistry)
     scale: TimeScale = field(default_factory=TimeScale)
     account: str = "123456789012"
     calls: list[Call] = field(default_factory=list)

@@ -1,6 +1,6 @@
 """Outputs of no deployment, each with a value that says which it is."""
 
-from payinfra.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX
+from payinfra.core.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX
 
 
 def flat_outputs(**given: str) -> dict[str, str]:

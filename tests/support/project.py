@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from payinfra.deployment.dependencies import SERVER_FOLDER
 from payinfra.local.control import Control
-from payinfra.tools import SERVER_FOLDER
 
 PAYINFRA = Path(sys.executable).with_name("payinfra")
 

@@ -11,26 +11,26 @@ A Gap (Absent, Unresolved, WrongType) is what an accessor gives instead of a val
 
 from payinfra.checks.manifest.blocks import Block
 from payinfra.checks.manifest.manifest import EPHEMERAL, Attached, Manifest, Output, Provider, Resource
-from payinfra.checks.manifest.policies import Condition, Policy, Principal, Statement
+from payinfra.checks.manifest.policies import Condition, PolicyDocument, Principal, Statement
 from payinfra.checks.manifest.templates import Reference, is_literal, references_in
-from payinfra.checks.manifest.values import Absent, Gap, Json, Unresolved, WrongType
+from payinfra.checks.manifest.values import Json, Missing, Unreadable, Unresolved, WrongType
 
 __all__ = [
     "EPHEMERAL",
-    "Absent",
     "Attached",
     "Block",
     "Condition",
-    "Gap",
     "Json",
     "Manifest",
+    "Missing",
     "Output",
-    "Policy",
+    "PolicyDocument",
     "Principal",
     "Provider",
     "Reference",
     "Resource",
     "Statement",
+    "Unreadable",
     "Unresolved",
     "WrongType",
     "is_literal",

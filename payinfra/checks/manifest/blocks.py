@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 from payinfra.checks.manifest import paths
-from payinfra.checks.manifest.policies import Policy
+from payinfra.checks.manifest.policies import PolicyDocument
 from payinfra.checks.manifest.templates import Reference, is_literal, references_in, unescape
-from payinfra.checks.manifest.values import Absent, Gap, Json, Unresolved, WrongType, kind_of
+from payinfra.checks.manifest.values import Json, Missing, Unreadable, Unresolved, WrongType, kind_of
 
-Value = Json | Gap
+Value = Json | Unreadable
 
 
 class Context(Protocol):
@@ -35,7 +35,7 @@ class Context(Protocol):
         """Only locals and functions replaced: references to resources stay."""
         ...
 
-    def policy_of(self, value: Json, path: str) -> Policy | Gap:
+    def policy_of(self, value: Json, path: str) -> PolicyDocument | Unreadable:
         """The value as a policy document."""
         ...
 
@@ -72,10 +72,10 @@ class Block:
                     value = inner
                     continue
             step = self._into(value, part, reduce(_join, parts[:number], self.path))
-            if isinstance(step, Gap):
+            if isinstance(step, Unreadable):
                 return step
             value = step
-        return Absent(self._at(path)) if value is None else value
+        return Missing(self._at(path)) if value is None else value
 
     def get(self, path: str) -> Value:
         """The resolved value; Unresolved where a text there is not wholly known.
@@ -90,9 +90,9 @@ class Block:
             if not is_literal(resolved):
                 return Unresolved(self._at(path), resolved)
             return unescape(resolved)
-        return Absent(self._at(path)) if resolved is None else resolved
+        return Missing(self._at(path)) if resolved is None else resolved
 
-    def text(self, path: str) -> str | Gap:
+    def text(self, path: str) -> str | Unreadable:
         """A literal text: references to configured attributes (`${aws_s3_bucket.audit.bucket}`) are followed.
 
         A number or boolean counts as its text, as it does for Terraform.
@@ -104,12 +104,12 @@ class Block:
                 return "true" if found else "false"
             case int(found) | float(found):
                 return json.dumps(found)
-            case Gap() as gap:
+            case Unreadable() as gap:
                 return gap
             case other:
                 return WrongType(self._at(path), kind_of(other), "text")
 
-    def template(self, path: str) -> str | Gap:
+    def template(self, path: str) -> str | Unreadable:
         """The text with locals and functions replaced, while references to resources stay as `${…}`.
 
         For ARNs and such, where it matters which resource is meant: see `is_literal` and `references_in`.
@@ -120,12 +120,12 @@ class Block:
                 if isinstance(named, str):
                     return named
                 return WrongType(self._at(path), kind_of(named), "text")
-            case Gap() as gap:
+            case Unreadable() as gap:
                 return gap
             case _:
                 return self.text(path)
 
-    def flag(self, path: str) -> bool | Gap:
+    def flag(self, path: str) -> bool | Unreadable:
         """A boolean; Terraform takes the texts "true" and "false" for one too."""
         match self.get(path):
             case bool(found):
@@ -134,12 +134,12 @@ class Block:
                 return True
             case "false":
                 return False
-            case Gap() as gap:
+            case Unreadable() as gap:
                 return gap
             case other:
                 return WrongType(self._at(path), kind_of(other), "a boolean")
 
-    def number(self, path: str) -> float | Gap:
+    def number(self, path: str) -> float | Unreadable:
         """A number (a whole one is an int); Terraform takes a text of digits for one too."""
         match self.get(path):
             case bool():
@@ -148,12 +148,12 @@ class Block:
                 return found
             case str(found):
                 return _number(found, self._at(path))
-            case Gap() as gap:
+            case Unreadable() as gap:
                 return gap
             case other:
                 return WrongType(self._at(path), kind_of(other), "a number")
 
-    def texts(self, path: str) -> tuple[str, ...] | Gap:
+    def texts(self, path: str) -> tuple[str, ...] | Unreadable:
         """A list of texts as templates (see `template`): an item that is not known holds its `${…}`.
 
         One text alone counts as a list of one.
@@ -169,12 +169,12 @@ class Block:
                         return WrongType(f"{self._at(path)}[{number}]", kind_of(named), "text")
                     items.append(named)
                 return tuple(items)
-            case Gap() as gap:
+            case Unreadable() as gap:
                 return gap
             case other:
                 return WrongType(self._at(path), kind_of(other), "a list of texts")
 
-    def blocks(self, path: str) -> "tuple[Block, ...] | Gap":
+    def blocks(self, path: str) -> "tuple[Block, ...] | Unreadable":
         """The nested blocks of one name, written as a list or as one object; Absent where there is none."""
         match self._named(path):
             case dict(found):
@@ -189,31 +189,31 @@ class Block:
                     if not isinstance(named, dict):
                         return WrongType(at, kind_of(named), "a block")
                     blocks.append(Block(named, at, self._context))
-                return tuple(blocks) or Absent(self._at(path))
+                return tuple(blocks) or Missing(self._at(path))
             case str(found) if not is_literal(found):
                 return Unresolved(self._at(path), found)
-            case Gap() as gap:
+            case Unreadable() as gap:
                 return gap
             case other:
                 return WrongType(self._at(path), kind_of(other), "a block")
 
-    def block(self, path: str) -> "Block | Gap":
+    def block(self, path: str) -> "Block | Unreadable":
         """The only nested block of that name; several are a WrongType."""
         found = self.blocks(path)
-        if isinstance(found, Gap):
+        if isinstance(found, Unreadable):
             return found
         if len(found) > 1:
             return WrongType(self._at(path), f"{len(found)} blocks", "one block")
         return found[0]
 
-    def mapping(self, path: str) -> dict[str, Json] | Gap:
+    def mapping(self, path: str) -> dict[str, Json] | Unreadable:
         """A map such as tags or environment variables; its texts are templates (see `template`)."""
         match self._named(path):
             case dict(found):
                 return {key: self._context.resolve_names(value) for key, value in found.items()}
             case str(found) if not is_literal(found):
                 return Unresolved(self._at(path), found)
-            case Gap() as gap:
+            case Unreadable() as gap:
                 return gap
             case [dict(found)]:
                 return {key: self._context.resolve_names(value) for key, value in found.items()}
@@ -226,21 +226,21 @@ class Block:
         Locals are followed, and text inside JSON or `jsonencode` is searched too. No value: none.
         """
         value = self.raw(path)
-        return () if isinstance(value, Gap) else references_of(value, self._context)
+        return () if isinstance(value, Unreadable) else references_of(value, self._context)
 
-    def policy(self, path: str) -> Policy | Gap:
+    def policy(self, path: str) -> PolicyDocument | Unreadable:
         """The policy document at the path: JSON text, `jsonencode`, or a data source's `.json`."""
         value = self.raw(path)
-        return value if isinstance(value, Gap) else self._context.policy_of(value, self._at(path))
+        return value if isinstance(value, Unreadable) else self._context.policy_of(value, self._at(path))
 
-    def file(self, path: str) -> Path | Gap:
+    def file(self, path: str) -> Path | Unreadable:
         """A file name, taken from the folder of the manifest where it is relative."""
         found = self.text(path)
-        return found if isinstance(found, Gap) else self._context.folder / found
+        return found if isinstance(found, Unreadable) else self._context.folder / found
 
     def has(self, path: str) -> bool:
         """Whether anything but Absent is at the path: a Gap of another kind counts as there."""
-        return not isinstance(self.raw(path), Absent)
+        return not isinstance(self.raw(path), Missing)
 
     def _named(self, path: str) -> Value:
         """What stands at the path; a text that names a local list or block becomes that."""
@@ -255,18 +255,18 @@ class Block:
                 return Unresolved(there, value)
         match value, part:
             case (list(), int(index)):
-                return value[index] if index < len(value) else Absent(there)
+                return value[index] if index < len(value) else Missing(there)
             case (dict(), 0):
                 return value
             case (dict(), int()):
-                return Absent(there)
+                return Missing(there)
             case (dict(), str(key)):
                 found = value.get(key)
                 return _dynamic(value, key, there) if found is None else found
             case (list([only]), str()):
                 return self._into(only, part, at)
             case (None | [], _):
-                return Absent(there)
+                return Missing(there)
             case (list(), _):
                 return WrongType(at, f"{len(value)} blocks", "one block")
             case _:
@@ -308,18 +308,18 @@ def _join(at: str, part: str | int) -> str:
     return f"{at}.{part}" if at else part
 
 
-def _dynamic(body: dict[str, Json], key: str, at: str) -> Gap:
+def _dynamic(body: dict[str, Json], key: str, at: str) -> Unreadable:
     """Absent, unless a `dynamic` block makes blocks of that name."""
     dynamic = body.get("dynamic")
     if dynamic is None:
-        return Absent(at)
+        return Missing(at)
     groups = dynamic if isinstance(dynamic, list) else [dynamic]
     if any(isinstance(group, dict) and key in group for group in groups):
         return Unresolved(at, f'dynamic "{key}"')
-    return Absent(at)
+    return Missing(at)
 
 
-def _number(text: str, at: str) -> float | Gap:
+def _number(text: str, at: str) -> float | Unreadable:
     try:
         return int(text)
     except ValueError:

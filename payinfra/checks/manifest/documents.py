@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from payinfra.checks.manifest.blocks import Block
-from payinfra.checks.manifest.policies import Condition, Policy, Principal, Statement
+from payinfra.checks.manifest.policies import Condition, PolicyDocument, Principal, Statement
 from payinfra.checks.manifest.templates import is_literal, spans
-from payinfra.checks.manifest.values import Absent, Gap, Json, Unresolved, WrongType, kind_of
+from payinfra.checks.manifest.values import Json, Missing, Unreadable, Unresolved, WrongType, kind_of
 
 _MARK = "\ue000{}\ue001"
-ReadDocument = Callable[[Json, str], Policy | Gap]
+ReadDocument = Callable[[Json, str], PolicyDocument | Unreadable]
 
 
-def from_text(text: str, path: str) -> Policy | Gap:
+def from_text(text: str, path: str) -> PolicyDocument | Unreadable:
     """A policy from its JSON text, in which `${…}` may stand; a text that is one reference is Unresolved."""
     found = spans(text)
     marked = text
@@ -29,7 +29,9 @@ def from_text(text: str, path: str) -> Policy | Gap:
     return from_json(document, path, lambda part: _restore(part, originals))
 
 
-def from_json(document: Json, path: str, restore: Callable[[str], str] = lambda part: part) -> Policy | Gap:
+def from_json(
+    document: Json, path: str, restore: Callable[[str], str] = lambda part: part
+) -> PolicyDocument | Unreadable:
     """A policy from a decoded document."""
     if isinstance(document, str) and not is_literal(restore(document)):
         return Unresolved(path, restore(document))
@@ -39,39 +41,39 @@ def from_json(document: Json, path: str, restore: Callable[[str], str] = lambda 
     if statements is None:
         return WrongType(path, "a document without Statement", "a policy document")
     entries = statements if isinstance(statements, list) else [statements]
-    return Policy(tuple(_JsonStatement(entry, restore).read() for entry in entries))
+    return PolicyDocument(tuple(_JsonStatement(entry, restore).read() for entry in entries))
 
 
-def from_data(block: Block, read: ReadDocument) -> Policy | Gap:
+def from_data(block: Block, read: ReadDocument) -> PolicyDocument | Unreadable:
     """A policy from an `aws_iam_policy_document`: sources, then its own statements, then overrides.
 
     A statement replaces an earlier one with the same, non-empty sid, as the provider does it.
     """
     own = block.blocks("statement")
-    if isinstance(own, Gap) and not isinstance(own, Absent):
+    if isinstance(own, Unreadable) and not isinstance(own, Missing):
         return own
     statements: list[Statement] = []
     for group in ("source_policy_documents", "", "override_policy_documents"):
         if group:
             more = _documents(block, group, read)
-            if isinstance(more, Gap):
+            if isinstance(more, Unreadable):
                 return more
         else:
-            more = [] if isinstance(own, Gap) else [_from_block(one) for one in own]
+            more = [] if isinstance(own, Unreadable) else [_from_block(one) for one in own]
         _overlay(statements, more)
-    return Policy(tuple(statements))
+    return PolicyDocument(tuple(statements))
 
 
-def _documents(block: Block, group: str, read: ReadDocument) -> list[Statement] | Gap:
+def _documents(block: Block, group: str, read: ReadDocument) -> list[Statement] | Unreadable:
     listed = block.texts(group)
-    if isinstance(listed, Absent):
+    if isinstance(listed, Missing):
         return []
-    if isinstance(listed, Gap):
+    if isinstance(listed, Unreadable):
         return listed
     statements: list[Statement] = []
     for number, text in enumerate(listed):
         policy = read(text, f"{group}[{number}]")
-        if isinstance(policy, Gap):
+        if isinstance(policy, Unreadable):
             return policy
         statements += policy.statements
     return statements
@@ -198,24 +200,24 @@ def _from_block(block: Block) -> Statement:
 
     def texts(of: Block, path: str) -> tuple[str, ...]:
         found = of.texts(path)
-        if isinstance(found, Gap):
-            if not isinstance(found, Absent):
+        if isinstance(found, Unreadable):
+            if not isinstance(found, Missing):
                 unclear.append(found.why)
             return ()
         return found
 
     def text(of: Block, path: str, default: str) -> str:
         found = of.text(path)
-        if isinstance(found, Gap):
-            if not isinstance(found, Absent):
+        if isinstance(found, Unreadable):
+            if not isinstance(found, Missing):
                 unclear.append(found.why)
             return default
         return found
 
     def blocks(path: str) -> tuple[Block, ...]:
         found = block.blocks(path)
-        if isinstance(found, Gap):
-            if not isinstance(found, Absent):
+        if isinstance(found, Unreadable):
+            if not isinstance(found, Missing):
                 unclear.append(found.why)
             return ()
         return found

@@ -10,9 +10,9 @@ from pathlib import Path
 from payinfra.checks.manifest import documents, reading
 from payinfra.checks.manifest.blocks import Block, Context, references_of
 from payinfra.checks.manifest.expressions import Resolver, Unknown
-from payinfra.checks.manifest.policies import Policy
+from payinfra.checks.manifest.policies import PolicyDocument
 from payinfra.checks.manifest.templates import Reference, is_literal, references_in
-from payinfra.checks.manifest.values import Absent, Gap, Json, Unresolved, WrongType, kind_of
+from payinfra.checks.manifest.values import Json, Missing, Unreadable, Unresolved, WrongType, kind_of
 
 EPHEMERAL = ("pr[0-9]*", "pr-*", "dev*")
 """Names of environments that are not protected, unless something says so. The same as in the settings."""
@@ -83,7 +83,7 @@ class Resource(Block):
 
     def _find_region(self) -> str | Unresolved:
         own = self.text("region")
-        if isinstance(own, Absent):
+        if isinstance(own, Missing):
             return self._manifest.region_of(self.provider)
         return own if isinstance(own, str) else Unresolved("region", own.why)
 
@@ -101,7 +101,7 @@ class Provider:
 
     name: str
     alias: str
-    region: str | Gap
+    region: str | Unreadable
     block: Block
 
     @property
@@ -193,7 +193,7 @@ class Manifest(Context):
         self._names = Resolver(_Scope(self), through_resources=False)
         self._values = Resolver(_Scope(self), through_resources=True)
         self._reading: list[str] = []
-        self._policies: dict[str, Policy | Gap] = {}
+        self._policies: dict[str, PolicyDocument | Unreadable] = {}
         self._referents: dict[tuple[int, str], tuple[Resource, ...]] = {}
         self._by_address: dict[str, Resource] = {}
         self._by_type: dict[str, list[Resource]] = {}
@@ -324,7 +324,7 @@ class Manifest(Context):
                 name = one.text(by)
                 if isinstance(name, str):
                     sure += [one] if name == self._physical_name(resource) else []
-                elif not isinstance(name, Absent):
+                elif not isinstance(name, Missing):
                     unclear.append(one)
         return Attached(tuple(sure), tuple(unclear))
 
@@ -364,7 +364,7 @@ class Manifest(Context):
             return value
         return self._names.expand(value)
 
-    def policy_of(self, value: Json, path: str) -> Policy | Gap:
+    def policy_of(self, value: Json, path: str) -> PolicyDocument | Unreadable:
         """The value as a policy document; `resource.policy("policy")` is the usual way here."""
         if not isinstance(value, str):
             return WrongType(path, kind_of(value), "a policy document as text")
@@ -378,7 +378,7 @@ class Manifest(Context):
                 self._reading.pop()
         return self._policies[value]
 
-    def _read_policy(self, text: str, path: str) -> Policy | Gap:
+    def _read_policy(self, text: str, path: str) -> PolicyDocument | Unreadable:
         named = self.resolve_names(text)
         if not isinstance(named, str):
             return documents.from_json(named, path)
@@ -401,7 +401,7 @@ class Manifest(Context):
         for one in (*self.resources, *self.data):
             addresses = dict.fromkeys(referent.address for referent in self.referents(one))
             named = one.texts("depends_on")
-            if not isinstance(named, Gap):
+            if not isinstance(named, Unreadable):
                 addresses |= dict.fromkeys(_address(text) for text in named)
             found[one.address] = tuple(addresses)
         return found
@@ -466,7 +466,7 @@ class Manifest(Context):
 
 def _tag(block: Block, path: str, key: str) -> tuple[str, ...]:
     tags = block.mapping(path)
-    if isinstance(tags, Gap):
+    if isinstance(tags, Unreadable):
         return ()
     value = tags.get(key)
     if isinstance(value, bool):

@@ -51,7 +51,7 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class Policy:
+class PolicyDocument:
     """A policy document's statements, in order."""
 
     statements: tuple[Statement, ...]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from payinfra.checks.manifest.values import Json, kind_of
-from payinfra.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable
 
 _MOST_DEPTH = 150
 _MOST_BYTES = 512 * 1024 * 1024

@@ -6,7 +6,7 @@ Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
 @dataclass(frozen=True)
-class Gap:
+class Unreadable:
     """No value, and why. Every accessor gives its value or one of the three subclasses, and never raises.
 
     Attributes:
@@ -22,7 +22,7 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Absent(Gap):
+class Missing(Unreadable):
     """The property is not set, or set to null, which Terraform takes for the same."""
 
     @property
@@ -32,7 +32,7 @@ class Absent(Gap):
 
 
 @dataclass(frozen=True)
-class Unresolved(Gap):
+class Unresolved(Unreadable):
     """The property is set, but only Terraform knows to what: not knowing is not passing.
 
     Attributes:
@@ -48,7 +48,7 @@ class Unresolved(Gap):
 
 
 @dataclass(frozen=True)
-class WrongType(Gap):
+class WrongType(Unreadable):
     """The property holds something that its reader cannot take for a value: Terraform would refuse it too.
 
     Attributes:

@@ -3,21 +3,21 @@
 import re
 from collections.abc import Iterator
 
-from payinfra.checks.manifest import Absent, Gap, Manifest, Resource, Unresolved
+from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable, Unresolved
 from payinfra.checks.model import Severity, Verdict, check
-from payinfra.checks.policy.judging import (
+from payinfra.checks.policy.permissions import fits, names
+from payinfra.checks.policy.routes import api_of, is_open_path, path_of
+from payinfra.checks.policy.verdict_helpers import (
     above_zero,
     flag_on,
     nested,
-    of_gap,
-    one_of,
+    pass_unless,
     region_of,
+    require_one_of,
     secrets_in,
     serving_regions,
-    settled,
+    verdict_for_gap,
 )
-from payinfra.checks.policy.permissions import fits, names
-from payinfra.checks.policy.routes import api_of, is_open_path, path_of
 
 _METHOD = "aws_api_gateway_method"
 _API = "aws_api_gateway_rest_api"
@@ -60,8 +60,8 @@ def key_has_a_plan(key: Resource, manifest: Manifest) -> Verdict:
 def plan_has_a_stage(plan: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """Both halves of every api_stages block."""
     stages = plan.blocks("api_stages")
-    if isinstance(stages, Gap):
-        return (of_gap(stages, "it has no api_stages"),)
+    if isinstance(stages, Unreadable):
+        return (verdict_for_gap(stages, "it has no api_stages"),)
     found: list[Verdict] = []
     for stage in stages:
         for path, types in (
@@ -71,13 +71,13 @@ def plan_has_a_stage(plan: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
             if any(one.type in types for one in manifest.referents(stage, path)):
                 continue
             match stage.text(path):
-                case Gap() as gap:
-                    found.append(of_gap(gap, f"{stage.path} has no {path}"))
+                case Unreadable() as gap:
+                    found.append(verdict_for_gap(gap, f"{stage.path} has no {path}"))
                 case "":
                     found.append(Verdict.failed(f"{stage.path} has an empty {path}"))
                 case text if path == "api_id" and not re.fullmatch(r"[a-z0-9]{6,}", text):
                     found.append(Verdict.unknown(f"{stage.path}.{path} is {text!r}, which is no API's id"))
-    return settled(found)
+    return pass_unless(found)
 
 
 @check(
@@ -101,14 +101,14 @@ def method_requires_the_key(resource: Resource, manifest: Manifest) -> tuple[Ver
     if isinstance(path, str) and is_open_path(path):
         return (Verdict.not_applicable("health checks carry no key"),)
     required = resource.flag("api_key_required")
-    if required is not True and isinstance(path, Gap):
+    if required is not True and isinstance(path, Unreadable):
         return (Verdict.unknown(f"no key is required, and its path is not known: {path.why}"),)
     if required is not True and isinstance(method, Unresolved):
         return (Verdict.unknown(method.why),)
-    return settled(flag_on(resource, "api_key_required", f"{_shown(method)} {path} requires no key"))
+    return pass_unless(flag_on(resource, "api_key_required", f"{_shown(method)} {path} requires no key"))
 
 
-def _shown(method: str | Gap) -> str:
+def _shown(method: str | Unreadable) -> str:
     return method if isinstance(method, str) else "the method"
 
 
@@ -123,15 +123,15 @@ def _shown(method: str | Gap) -> str:
 def integration_may_call(integration: Resource, manifest: Manifest) -> Verdict:
     """Name, qualifier and source of the permission must all fit the integration."""
     kind = integration.text("type")
-    if isinstance(kind, Gap):
-        return of_gap(kind, "it has no type")
+    if isinstance(kind, Unreadable):
+        return verdict_for_gap(kind, "it has no type")
     if kind not in _CALLS:
         return Verdict.not_applicable(f"{kind} integrations call no function")
     if integration.has("credentials"):
         return Verdict.not_applicable("it calls with a role of its own")
     uri = integration.template("uri")
-    if isinstance(uri, Gap):
-        return of_gap(uri, "it has no uri")
+    if isinstance(uri, Unreadable):
+        return verdict_for_gap(uri, "it has no uri")
     called = [
         one
         for one in manifest.referents(integration, "uri")
@@ -148,7 +148,7 @@ def integration_may_call(integration: Resource, manifest: Manifest) -> Verdict:
         misfit = _misfit(permission, called[0], integration, manifest)
         if misfit is None:
             return Verdict.passed()
-        if isinstance(misfit, Gap):
+        if isinstance(misfit, Unreadable):
             return Verdict.unknown(f"{permission.address}: {misfit.why}")
         if misfit:
             misfits.append(f"{permission.address} {misfit}")
@@ -162,7 +162,7 @@ def _named_in(uri: str, function: Resource) -> bool:
 
 def _misfit(
     permission: Resource, called: Resource, integration: Resource, manifest: Manifest
-) -> str | Gap | None:
+) -> str | Unreadable | None:
     """Why a permission does not let an integration call; None if it does, empty if another function's."""
     alias = called if called.type == "aws_lambda_alias" else None
     functions = [called] if alias is None else list(manifest.referents(alias, "function_name"))
@@ -184,11 +184,11 @@ def _misfit(
     ):
         return ""
     qualifier = permission.text("qualifier")
-    if alias is None and not isinstance(qualifier, Absent):
+    if alias is None and not isinstance(qualifier, Missing):
         return "is for a version or alias, the integration calls the function itself"
     if alias is not None and not through_alias:
         meant = alias in manifest.referents(permission, "qualifier")
-        if not meant and (isinstance(qualifier, Gap) or qualifier != alias.text("name")):
+        if not meant and (isinstance(qualifier, Unreadable) or qualifier != alias.text("name")):
             return f"is not for the alias {alias.address}"
     principal = permission.text("principal")
     if isinstance(principal, Unresolved):
@@ -201,11 +201,13 @@ def _misfit(
     return _misfit_of_source(permission, integration, manifest)
 
 
-def _misfit_of_source(permission: Resource, integration: Resource, manifest: Manifest) -> str | Gap | None:
+def _misfit_of_source(
+    permission: Resource, integration: Resource, manifest: Manifest
+) -> str | Unreadable | None:
     source = permission.template("source_arn")
-    if isinstance(source, Absent):
+    if isinstance(source, Missing):
         return "admits every API of every account: it has no source_arn"
-    if isinstance(source, Gap):
+    if isinstance(source, Unreadable):
         return source
     api = api_of(integration, manifest)
     if api is None:
@@ -225,7 +227,7 @@ def _misfit_of_source(permission: Resource, integration: Resource, manifest: Man
             ),
             "*",
         )
-    if isinstance(path, Gap):
+    if isinstance(path, Unreadable):
         return path
     route = rest.split("/", 2)[2] if rest.count("/") >= 2 else "*"
     return None if fits(route, f"{method}{path}") else f"covers {route}, not {method}{path}"
@@ -244,8 +246,8 @@ def stage_writes_logs(stage: Resource, manifest: Manifest) -> tuple[Verdict, ...
     """Execution logs depend on the account's CloudWatch role too, which is not in a stack."""
     found: list[Verdict] = []
     match stage.template("access_log_settings.destination_arn"):
-        case Gap() as gap:
-            found.append(of_gap(gap, "it writes no access log"))
+        case Unreadable() as gap:
+            found.append(verdict_for_gap(gap, "it writes no access log"))
         case "":
             found.append(Verdict.failed("its access log has no destination"))
         case text if not manifest.referents(stage, "access_log_settings") and not text.startswith(
@@ -257,12 +259,12 @@ def stage_writes_logs(stage: Resource, manifest: Manifest) -> tuple[Verdict, ...
         found.append(Verdict.failed("no aws_api_gateway_method_settings turn its execution log on"))
     for one in settings:
         if one.text("method_path") in _EVERYTHING:
-            found += one_of(
+            found += require_one_of(
                 one, "settings.logging_level", ("INFO", "ERROR"), "its execution log is off", stage.address
             )
     if settings and not any(one.text("method_path") in _EVERYTHING for one in settings):
         found.append(Verdict.failed("no method settings are for */*"))
-    return settled(found)
+    return pass_unless(found)
 
 
 def _settings(stage: Resource, manifest: Manifest) -> list[Resource]:
@@ -288,8 +290,8 @@ def _settings(stage: Resource, manifest: Manifest) -> list[Resource]:
 def method_validates_its_body(method: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """POST, PUT, PATCH and ANY carry bodies."""
     verb = method.text("http_method")
-    if isinstance(verb, Gap):
-        return (of_gap(verb, "it has no http_method"),)
+    if isinstance(verb, Unreadable):
+        return (verdict_for_gap(verb, "it has no http_method"),)
     if verb not in _WITH_BODY:
         return (Verdict.not_applicable(f"{verb} carries no body"),)
     found: list[Verdict] = []
@@ -303,18 +305,18 @@ def method_validates_its_body(method: Resource, manifest: Manifest) -> tuple[Ver
             found += flag_on(one, "validate_request_body", f"{one.address} does not validate bodies")
     else:
         gap = method.text("request_validator_id")
-        if isinstance(gap, Gap):
-            found.append(of_gap(gap, "it has no request validator"))
+        if isinstance(gap, Unreadable):
+            found.append(verdict_for_gap(gap, "it has no request validator"))
         else:
             found.append(Verdict.unknown(f"its validator {gap!r} is not in this file"))
     models = method.mapping("request_models")
-    if isinstance(models, Gap):
-        found.append(of_gap(models, "it has no request model"))
+    if isinstance(models, Unreadable):
+        found.append(verdict_for_gap(models, "it has no request model"))
     elif not any(kind.startswith("application/json") and model for kind, model in models.items()):
         found.append(Verdict.failed("it has no request model for application/json"))
     elif not all(isinstance(model, str) for model in models.values()):
         found.append(Verdict.unknown("a request model's name is not text"))
-    return settled(found)
+    return pass_unless(found)
 
 
 @check(
@@ -333,7 +335,7 @@ def keys_have_one_value(manifest: Manifest) -> tuple[Verdict, ...]:
     roots: dict[str, list[Resource]] = {}
     for key in keys:
         root = _root(key, manifest, ())
-        if isinstance(root, Gap):
+        if isinstance(root, Unreadable):
             found.append(Verdict.unknown(f"where its value comes from is not known: {root.why}", key.address))
         else:
             roots.setdefault(root, []).append(key)
@@ -341,22 +343,22 @@ def keys_have_one_value(manifest: Manifest) -> tuple[Verdict, ...]:
     for root, group in roots.items():
         covered = {region_of(key) for key in group}
         missing = sorted(wanted - {region for region in covered if isinstance(region, str)})
-        unclear = [gap for gap in covered if isinstance(gap, Gap)]
+        unclear = [gap for gap in covered if isinstance(gap, Unreadable)]
         if missing and unclear:
             found.append(Verdict.unknown(f"the region is not known: {unclear[0].why}", group[0].address))
         elif missing and not found:
             found.append(
                 Verdict.failed(f"no key in {', '.join(missing)} has the value of {root}", group[0].address)
             )
-    return settled(found)
+    return pass_unless(found)
 
 
-def _root(key: Resource, manifest: Manifest, seen: tuple[str, ...]) -> str | Gap:
+def _root(key: Resource, manifest: Manifest, seen: tuple[str, ...]) -> str | Unreadable:
     """Where a key's value comes from."""
     value = key.template("value")
-    if isinstance(value, Absent):
+    if isinstance(value, Missing):
         return key.address
-    if isinstance(value, Gap):
+    if isinstance(value, Unreadable):
         return value
     for one in manifest.referents(key, "value"):
         if one.type == "aws_api_gateway_api_key":
@@ -380,16 +382,16 @@ def calls_are_throttled(resource: Resource, manifest: Manifest) -> tuple[Verdict
     """The plan's limits hold for a key, the stage's for everyone."""
     if resource.type == "aws_api_gateway_usage_plan":
         throttle = nested(resource, "throttle_settings")
-        if not isinstance(throttle, Gap) and not throttle:
+        if not isinstance(throttle, Unreadable) and not throttle:
             return (Verdict.failed("the plan has no throttle_settings"),)
-        return settled(
+        return pass_unless(
             (
                 *above_zero(resource, "throttle_settings.rate_limit", "the plan limits no rate"),
                 *above_zero(resource, "throttle_settings.burst_limit", "the plan limits no burst"),
             )
         )
     settings = [one for one in _settings(resource, manifest) if one.text("method_path") in _EVERYTHING]
-    return settled(_stage_limits(settings))
+    return pass_unless(_stage_limits(settings))
 
 
 def _stage_limits(settings: list[Resource]) -> Iterator[Verdict]:

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from payinfra.checks.manifest import Block, Gap, Manifest, Resource, Unresolved, WrongType, is_literal
+from payinfra.checks.manifest import Block, Manifest, Resource, Unreadable, Unresolved, WrongType, is_literal
 from payinfra.checks.model import Verdict
-from payinfra.checks.policy.judging import of_gap
+from payinfra.checks.policy.verdict_helpers import verdict_for_gap
 
 KEYS = ("aws_kms_key", "aws_kms_replica_key", "aws_kms_external_key", "aws_kms_replica_external_key")
 _ALIASES = ("aws_kms_alias",)
@@ -24,15 +24,15 @@ class Key:
         by_aws: whether it is one of AWS's own (`alias/aws/…`), which has no policy to write.
     """
 
-    region: str | Gap | None
+    region: str | Unreadable | None
     resource: Resource | None = None
     by_aws: bool = False
 
 
-def key_at(block: Block, path: str, manifest: Manifest) -> Key | Gap:
+def key_at(block: Block, path: str, manifest: Manifest) -> Key | Unreadable:
     """The key that a property names, by reference, ARN, id or alias."""
     text = block.template(path)
-    if isinstance(text, Gap):
+    if isinstance(text, Unreadable):
         return text
     for found in manifest.referents(block, path):
         key = _key_of(found, manifest)
@@ -44,16 +44,16 @@ def key_at(block: Block, path: str, manifest: Manifest) -> Key | Gap:
 
 
 def customer_key(
-    block: Block, path: str, manifest: Manifest, *, region: str | Gap, what: str, address: str = ""
+    block: Block, path: str, manifest: Manifest, *, region: str | Unreadable, what: str, address: str = ""
 ) -> tuple[Verdict, ...]:
     """No verdict where a customer key of the given region is named; else a failure or an unknown."""
     key = key_at(block, path, manifest)
-    if isinstance(key, Gap):
-        return (of_gap(key, f"{what} names no customer key: {key.why}", address),)
+    if isinstance(key, Unreadable):
+        return (verdict_for_gap(key, f"{what} names no customer key: {key.why}", address),)
     if key.by_aws:
         return (Verdict.failed(f"{what} uses a key of AWS's own, not a customer key", address),)
     for gap in (region, key.region):
-        if isinstance(gap, Gap):
+        if isinstance(gap, Unreadable):
             return (Verdict.unknown(f"{what}: the region is not known: {gap.why}", address),)
     if key.region not in (None, region):
         return (Verdict.failed(f"{what} is in {region}, its key in {key.region}", address),)
@@ -75,7 +75,7 @@ def _key_of(found: Resource, manifest: Manifest) -> Key | None:
     return None
 
 
-def _literal(text: str, path: str) -> Key | Gap:
+def _literal(text: str, path: str) -> Key | Unreadable:
     if _is_aws_alias(text):
         return Key(None, None, by_aws=True)
     arn = _ARN.fullmatch(text)
@@ -86,5 +86,5 @@ def _literal(text: str, path: str) -> Key | Gap:
     return WrongType(path, f"{text!r}", "a key's ARN, id or alias")
 
 
-def _is_aws_alias(name: str | Gap) -> bool:
+def _is_aws_alias(name: str | Unreadable) -> bool:
     return isinstance(name, str) and (name.startswith("alias/aws/") or ":alias/aws/" in name)

@@ -2,9 +2,15 @@
 
 from collections.abc import Iterator
 
-from payinfra.checks.manifest import Gap, Manifest
+from payinfra.checks.manifest import Manifest, Unreadable
 from payinfra.checks.model import ENGINE_ID, Severity, Verdict, check
-from payinfra.checks.policy.judging import aws_providers, aws_resources, provider_region, region_of, settled
+from payinfra.checks.policy.verdict_helpers import (
+    aws_providers,
+    aws_resources,
+    pass_unless,
+    provider_region,
+    region_of,
+)
 
 
 @check(
@@ -16,7 +22,7 @@ from payinfra.checks.policy.judging import aws_providers, aws_resources, provide
 )
 def everything_is_read(manifest: Manifest) -> tuple[Verdict, ...]:
     """The runner adds an ERROR of this id whenever a check crashed."""
-    return settled(_unread(manifest), f"{len(manifest.resources)} resources read")
+    return pass_unless(_unread(manifest), f"{len(manifest.resources)} resources read")
 
 
 def _unread(manifest: Manifest) -> Iterator[Verdict]:
@@ -28,7 +34,7 @@ def _unread(manifest: Manifest) -> Iterator[Verdict]:
     homes = {region for resource in aws_resources(manifest) if isinstance(region := region_of(resource), str)}
     for provider in providers:
         region = provider_region(provider)
-        if isinstance(region, Gap):
+        if isinstance(region, Unreadable):
             yield Verdict.unknown(f"the region is not known: {region.why}", provider.address)
         elif region not in homes:
             yield Verdict.failed(f"{region} holds no resource", provider.address)

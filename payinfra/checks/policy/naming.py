@@ -4,18 +4,18 @@ import re
 from collections.abc import Iterator, Mapping
 
 from payinfra.checks.manifest import (
-    Absent,
-    Gap,
     Json,
     Manifest,
+    Missing,
     Output,
     Provider,
     Resource,
+    Unreadable,
     Unresolved,
     is_literal,
 )
 from payinfra.checks.model import Severity, Verdict, check
-from payinfra.checks.policy.judging import aws_providers, nested, secrets_in, settled
+from payinfra.checks.policy.verdict_helpers import aws_providers, nested, pass_unless, secrets_in
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "aws_api_gateway_api_key": ("name",),
@@ -104,7 +104,7 @@ def name_contains_the_environment(resource: Resource, manifest: Manifest) -> Ver
 
 def _name_verdict(resource: Resource, path: str, manifest: Manifest) -> Verdict:
     name = resource.template(path)
-    if isinstance(name, Gap):
+    if isinstance(name, Unreadable):
         return Verdict.unknown(name.why)
     resolved = manifest.resolve(name)
     text = resolved if isinstance(resolved, str) else name
@@ -133,22 +133,22 @@ def everything_is_tagged(manifest: Manifest) -> tuple[Verdict, ...]:
     taggable = [resource for resource in manifest.resources if resource.type in _TAGGABLE]
     if not taggable:
         return (Verdict.not_applicable(),)
-    return settled(_untagged(taggable, manifest))
+    return pass_unless(_untagged(taggable, manifest))
 
 
-def _tags(block: Resource | Provider) -> Mapping[str, Json] | Gap:
+def _tags(block: Resource | Provider) -> Mapping[str, Json] | Unreadable:
     """The tags of a resource, or a provider's default ones."""
     if isinstance(block, Resource):
         found = block.mapping("tags")
-        return {} if isinstance(found, Absent) else found
+        return {} if isinstance(found, Missing) else found
     merged: dict[str, Json] = {}
     groups = nested(block.block, "default_tags")
-    if isinstance(groups, Gap):
+    if isinstance(groups, Unreadable):
         return groups
     for group in groups:
         one = group.mapping("tags")
-        if isinstance(one, Gap):
-            if isinstance(one, Absent):
+        if isinstance(one, Unreadable):
+            if isinstance(one, Missing):
                 continue
             return one
         merged |= one
@@ -156,17 +156,17 @@ def _tags(block: Resource | Provider) -> Mapping[str, Json] | Gap:
 
 
 def _untagged(taggable: list[Resource], manifest: Manifest) -> Iterator[Verdict]:
-    defaults: dict[str | Gap, Mapping[str, Json] | Gap] = {
+    defaults: dict[str | Unreadable, Mapping[str, Json] | Unreadable] = {
         provider.address: _tags(provider) for provider in aws_providers(manifest)
     }
-    everywhere = {key for tags in defaults.values() if not isinstance(tags, Gap) for key in tags}
+    everywhere = {key for tags in defaults.values() if not isinstance(tags, Unreadable) for key in tags}
     wanted = (*_REQUIRED, *(key for key in _OPTIONAL if key in everywhere))
     for resource in taggable:
         own, default = _tags(resource), defaults.get(resource.provider, {})
         known: dict[str, Json] = {}
-        unclear: Gap | None = None
+        unclear: Unreadable | None = None
         for tags in (default, own):
-            if isinstance(tags, Gap):
+            if isinstance(tags, Unreadable):
                 unclear = tags
             else:
                 known |= tags
@@ -184,14 +184,14 @@ def _untagged(taggable: list[Resource], manifest: Manifest) -> Iterator[Verdict]
 
 def _untagged_replicas(table: Resource) -> Iterator[Verdict]:
     replicas = nested(table, "replica")
-    if isinstance(replicas, Gap):
+    if isinstance(replicas, Unreadable):
         yield Verdict.unknown(replicas.why, table.address)
         return
     for replica in replicas:
         flag = replica.flag("propagate_tags")
-        if flag is False or isinstance(flag, Absent):
+        if flag is False or isinstance(flag, Missing):
             yield Verdict.failed(f"{replica.path} does not propagate the table's tags", table.address)
-        elif isinstance(flag, Gap):
+        elif isinstance(flag, Unreadable):
             yield Verdict.unknown(flag.why, table.address)
 
 
@@ -204,22 +204,24 @@ def _untagged_replicas(table: Resource) -> Iterator[Verdict]:
 )
 def tags_are_spelled_alike(manifest: Manifest) -> tuple[Verdict, ...]:
     """Keys that differ only in case or separators; required tags with more than one value."""
-    holders: list[tuple[str, Mapping[str, Json] | Gap]] = [
+    holders: list[tuple[str, Mapping[str, Json] | Unreadable]] = [
         (provider.address, _tags(provider)) for provider in aws_providers(manifest)
     ]
     holders += [
         (resource.address, _tags(resource)) for resource in manifest.resources if resource.type in _TAGGABLE
     ]
-    if not any(isinstance(tags, Gap) or tags for _, tags in holders):
+    if not any(isinstance(tags, Unreadable) or tags for _, tags in holders):
         return (Verdict.not_applicable("nothing is tagged"),)
-    return settled(_spellings(holders, manifest))
+    return pass_unless(_spellings(holders, manifest))
 
 
-def _spellings(holders: list[tuple[str, Mapping[str, Json] | Gap]], manifest: Manifest) -> Iterator[Verdict]:
+def _spellings(
+    holders: list[tuple[str, Mapping[str, Json] | Unreadable]], manifest: Manifest
+) -> Iterator[Verdict]:
     spelled: dict[str, str] = {_plain(key): key for key in (*_REQUIRED, *_OPTIONAL)}
     valued: dict[str, Json] = {}
     for address, tags in holders:
-        if isinstance(tags, Gap):
+        if isinstance(tags, Unreadable):
             yield Verdict.unknown(f"its tags are not known: {tags.why}", address)
             continue
         for key, value in tags.items():
@@ -250,18 +252,18 @@ def outputs_are_described(manifest: Manifest) -> tuple[Verdict, ...]:
     """Secret is what comes from a key's value, a password or a secure parameter."""
     if not manifest.outputs:
         return (Verdict.not_applicable("there are no outputs"),)
-    return settled(verdict for output in manifest.outputs for verdict in _output(output, manifest))
+    return pass_unless(verdict for output in manifest.outputs for verdict in _output(output, manifest))
 
 
 def _output(output: Output, manifest: Manifest) -> Iterator[Verdict]:
     address = f"output.{output.name}"
     match output.block.text("description"):
-        case Absent() | "":
+        case Missing() | "":
             yield Verdict.failed("it has no description", address)
-        case Gap() as gap:
+        case Unreadable() as gap:
             yield Verdict.unknown(gap.why, address)
     sensitive = output.block.flag("sensitive")
-    if isinstance(sensitive, Gap) and not isinstance(sensitive, Absent):
+    if isinstance(sensitive, Unreadable) and not isinstance(sensitive, Missing):
         yield Verdict.unknown(sensitive.why, address)
     secrets = secrets_in(manifest, output.block, "value")
     if secrets and sensitive is not True and not isinstance(sensitive, Unresolved):

@@ -2,10 +2,10 @@
 
 import re
 
-from payinfra.checks.manifest import Absent, Gap, Manifest, Resource
+from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
-from payinfra.checks.policy.judging import of_gap, region_of, secrets_in, settled
+from payinfra.checks.policy.verdict_helpers import pass_unless, region_of, secrets_in, verdict_for_gap
 
 _TYPES = ("String", "StringList", "SecureString")
 _SECRET_NAME = re.compile(
@@ -24,12 +24,12 @@ _SECRET_NAME = re.compile(
 def secret_parameter_is_secure(parameter: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """A parameter is secret if its value comes from a secret, or its name ends like one."""
     kind = parameter.text("type")
-    if isinstance(kind, Gap):
-        return (of_gap(kind, "it has no type"),)
+    if isinstance(kind, Unreadable):
+        return (verdict_for_gap(kind, "it has no type"),)
     if kind not in _TYPES:
         return (Verdict.unknown(f"type is {kind!r}"),)
     if kind == "SecureString":
-        return settled(
+        return pass_unless(
             customer_key(parameter, "key_id", manifest, region=region_of(parameter), what="the parameter")
         )
     secrets = (
@@ -42,6 +42,6 @@ def secret_parameter_is_secure(parameter: Resource, manifest: Manifest) -> tuple
     if isinstance(name, str) and _SECRET_NAME.search(name):
         return (Verdict.failed(f"it is a {kind} and is named {name!r}"),)
     value = parameter.text("value")
-    if isinstance(value, Gap) and not isinstance(value, Absent) and not parameter.references("value"):
+    if isinstance(value, Unreadable) and not isinstance(value, Missing) and not parameter.references("value"):
         return (Verdict.unknown(f"whether it is secret is not known: {value.why}"),)
     return (Verdict.not_applicable("it holds no secret"),)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from payinfra.checks.manifest import (
-    Gap,
     Manifest,
-    Policy,
+    PolicyDocument,
     Principal,
     Resource,
     Statement,
+    Unreadable,
     Unresolved,
 )
-from payinfra.checks.policy.judging import nested
+from payinfra.checks.policy.verdict_helpers import nested
 
 _SPAN = re.compile(r"\$\{[^{}]*\}")
 _AWS_POLICY = re.compile(r"arn:[\w-]+:iam::aws:policy/(?:[\w-]+/)*(?P<name>[\w+=,.@-]+)")
@@ -70,14 +70,14 @@ class Source:
     """
 
     address: str
-    policy: Policy | Gap
+    policy: PolicyDocument | Unreadable
     by_aws: str = ""
 
 
 def inline_policies(role: Resource) -> Iterator[Source]:
     """The policies inside a role's own block."""
     found = nested(role, "inline_policy")
-    if isinstance(found, Gap):
+    if isinstance(found, Unreadable):
         yield Source(role.address, found)
         return
     for block in found:
@@ -90,7 +90,7 @@ def managed_policies(role: Resource, manifest: Manifest) -> Iterator[Source]:
     if not role.has("managed_policy_arns"):
         return
     arns = role.texts("managed_policy_arns")
-    if isinstance(arns, Gap):
+    if isinstance(arns, Unreadable):
         yield Source(role.address, arns)
         return
     for arn in arns:
@@ -100,7 +100,7 @@ def managed_policies(role: Resource, manifest: Manifest) -> Iterator[Source]:
 def attached_policy(attachment: Resource, manifest: Manifest) -> Source:
     """The policy that an attachment names."""
     arn = attachment.template("policy_arn")
-    if isinstance(arn, Gap):
+    if isinstance(arn, Unreadable):
         return Source(attachment.address, arn)
     return _managed(attachment, "policy_arn", arn, manifest)
 
@@ -131,13 +131,13 @@ def role_policies(role: Resource, manifest: Manifest) -> tuple[Source, ...]:
     return tuple(found)
 
 
-def role_of(function: Resource, manifest: Manifest) -> Resource | Gap:
+def role_of(function: Resource, manifest: Manifest) -> Resource | Unreadable:
     """The role that a function runs with."""
     for found in manifest.referents(function, "role"):
         if found.address.startswith("aws_iam_role."):
             return found
     text = function.template("role")
-    return text if isinstance(text, Gap) else Unresolved("role", text)
+    return text if isinstance(text, Unreadable) else Unresolved("role", text)
 
 
 @dataclass(frozen=True)
@@ -153,15 +153,15 @@ class Granted:
     unclear: tuple[str, ...]
 
 
-def granted(function: Resource, manifest: Manifest) -> Granted | Gap:
+def granted(function: Resource, manifest: Manifest) -> Granted | Unreadable:
     """What a function's role allows."""
     role = role_of(function, manifest)
-    if isinstance(role, Gap):
+    if isinstance(role, Unreadable):
         return role
     statements: list[tuple[str, Statement]] = []
     unclear: list[str] = []
     for source in role_policies(role, manifest):
-        if isinstance(source.policy, Gap):
+        if isinstance(source.policy, Unreadable):
             if not source.by_aws:
                 unclear.append(f"{source.address}: {source.policy.why}")
             continue
@@ -199,9 +199,9 @@ def _tail(text: str, address: str) -> str:
 
 def policy_beside(
     resource: Resource, manifest: Manifest, kind: str, by: str
-) -> tuple[tuple[str, Policy | Gap], ...]:
+) -> tuple[tuple[str, PolicyDocument | Unreadable], ...]:
     """The policies of a bucket or key: inside it, and in resources of their own."""
-    found: list[tuple[str, Policy | Gap]] = []
+    found: list[tuple[str, PolicyDocument | Unreadable]] = []
     if resource.has("policy"):
         found.append((resource.address, resource.policy("policy")))
     beside = manifest.attached(resource, kind, by=by)

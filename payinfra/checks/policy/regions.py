@@ -3,19 +3,19 @@
 import re
 from collections.abc import Iterator
 
-from payinfra.checks.manifest import Absent, Gap, Json, Manifest, Resource
+from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import key_at
-from payinfra.checks.policy.judging import (
+from payinfra.checks.policy.symmetry import differences, find_twins, is_regional, needs_twin
+from payinfra.checks.policy.verdict_helpers import (
     aws_providers,
     aws_resources,
     nested,
+    pass_unless,
     provider_region,
     region_of,
     serving_regions,
-    settled,
 )
-from payinfra.checks.policy.symmetry import differences, find_twins, is_regional, needs_twin
 
 _FREE = frozenset(
     {
@@ -57,13 +57,13 @@ _MOST_SHOWN = 5
 )
 def both_regions_have_a_provider(manifest: Manifest) -> tuple[Verdict, ...]:
     """Resources of no configured provider would go wherever the caller's environment points."""
-    return settled(_providers(manifest))
+    return pass_unless(_providers(manifest))
 
 
 def _providers(manifest: Manifest) -> Iterator[Verdict]:
     providers = aws_providers(manifest)
     regions = {provider.address: provider_region(provider) for provider in providers}
-    unclear = {address: region for address, region in regions.items() if isinstance(region, Gap)}
+    unclear = {address: region for address, region in regions.items() if isinstance(region, Unreadable)}
     for address, gap in unclear.items():
         yield Verdict.unknown(gap.why, address)
     aliased = {region for address, region in regions.items() if "." in address and isinstance(region, str)}
@@ -92,14 +92,14 @@ def regions_are_symmetrical(manifest: Manifest) -> tuple[Verdict, ...]:
     regions = serving_regions(manifest)
     if len(regions) < 2:
         return (Verdict.not_applicable(f"{len(regions)} region is served from"),)
-    return settled(_asymmetries(manifest, regions))
+    return pass_unless(_asymmetries(manifest, regions))
 
 
 def _asymmetries(manifest: Manifest, regions: tuple[str, ...]) -> Iterator[Verdict]:
     first, *others = regions
     for resource in aws_resources(manifest):
         region = region_of(resource)
-        if isinstance(region, Gap) and needs_twin(resource):
+        if isinstance(region, Unreadable) and needs_twin(resource):
             yield Verdict.unknown(f"its region is not known: {region.why}", resource.address)
     for other in others:
         twins = find_twins(manifest, first, other)
@@ -124,7 +124,7 @@ def references_stay_in_their_region(manifest: Manifest) -> tuple[Verdict, ...]:
     """Replication, policies, environments and values that only inform may cross."""
     if not aws_resources(manifest):
         return (Verdict.not_applicable(),)
-    return settled(
+    return pass_unless(
         verdict for resource in aws_resources(manifest) for verdict in _crossings(resource, manifest)
     )
 
@@ -143,8 +143,8 @@ def _crossings(resource: Resource, manifest: Manifest) -> Iterator[Verdict]:
             region = region_of(target)
             if not is_regional(target) or target.type == "aws_dynamodb_table":
                 continue
-            if isinstance(home, Gap) or isinstance(region, Gap):
-                gap = home if isinstance(home, Gap) else region
+            if isinstance(home, Unreadable) or isinstance(region, Unreadable):
+                gap = home if isinstance(home, Unreadable) else region
                 yield Verdict.unknown(f"{name} refers to {target.address}: {_why(gap)}", resource.address)
             elif region != home:
                 yield Verdict.failed(
@@ -159,20 +159,20 @@ def _crossings(resource: Resource, manifest: Manifest) -> Iterator[Verdict]:
 
 def _replica_keys(table: Resource, manifest: Manifest) -> Iterator[Verdict]:
     replicas = nested(table, "replica")
-    for replica in () if isinstance(replicas, Gap) else replicas:
+    for replica in () if isinstance(replicas, Unreadable) else replicas:
         region, key = replica.text("region_name"), key_at(replica, "kms_key_arn", manifest)
-        if isinstance(key, Absent) or (isinstance(key, Gap) and isinstance(region, Absent)):
+        if isinstance(key, Missing) or (isinstance(key, Unreadable) and isinstance(region, Missing)):
             continue
-        if isinstance(key, Gap) or isinstance(region, Gap):
-            gap = key if isinstance(key, Gap) else region
+        if isinstance(key, Unreadable) or isinstance(region, Unreadable):
+            gap = key if isinstance(key, Unreadable) else region
             yield Verdict.unknown(f"{replica.path}: {_why(gap)}", table.address)
         elif key.region not in (None, region):
-            where = key.region.why if isinstance(key.region, Gap) else key.region
+            where = key.region.why if isinstance(key.region, Unreadable) else key.region
             yield Verdict.failed(f"{replica.path} is in {region}, its key: {where}", table.address)
 
 
-def _why(gap: str | Gap) -> str:
-    return gap.why if isinstance(gap, Gap) else gap
+def _why(gap: str | Unreadable) -> str:
+    return gap.why if isinstance(gap, Unreadable) else gap
 
 
 def _regions_named(value: Json) -> set[str]:

@@ -1,6 +1,6 @@
 """The routes of a REST API: which API something belongs to, and under which path it answers."""
 
-from payinfra.checks.manifest import Absent, Gap, Manifest, Resource, Unresolved
+from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable, Unresolved
 
 API = "aws_api_gateway_rest_api"
 METHOD = "aws_api_gateway_method"
@@ -13,7 +13,7 @@ def api_of(resource: Resource, manifest: Manifest) -> Resource | None:
     return next((one for one in manifest.referents(resource, "rest_api_id") if one.type == API), None)
 
 
-def path_of(resource: Resource, manifest: Manifest) -> str | Gap:
+def path_of(resource: Resource, manifest: Manifest) -> str | Unreadable:
     """The path of a method or integration, `/payments/{payment_id}`; `/` for the API's root."""
     parts: list[str] = []
     at, by = resource, "resource_id"
@@ -23,11 +23,11 @@ def path_of(resource: Resource, manifest: Manifest) -> str | Gap:
         )
         if above is None:
             where = at.text(by)
-            return Unresolved(by, "not set" if isinstance(where, Absent) else str(where))
+            return Unresolved(by, "not set" if isinstance(where, Missing) else str(where))
         if above.type == API:
             return "/" + "/".join(reversed(parts))
         part = above.text("path_part")
-        if isinstance(part, Gap):
+        if isinstance(part, Unreadable):
             return part
         parts.append(part)
         at, by = above, "parent_id"

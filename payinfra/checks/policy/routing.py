@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from payinfra.checks.manifest import Absent, Gap, Manifest, Resource
+from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
-from payinfra.checks.policy.judging import of_gap, settled
 from payinfra.checks.policy.routes import API, METHOD, api_of, is_open_path, path_of
+from payinfra.checks.policy.verdict_helpers import pass_unless, verdict_for_gap
 
 _RECORD = "aws_route53_record"
 _CHECK = "aws_route53_health_check"
@@ -34,12 +34,12 @@ def _routed(manifest: Manifest) -> tuple[Resource, ...]:
     return tuple(record for record in manifest.all(_RECORD) if _is_routed(record))
 
 
-def _key(record: Resource, manifest: Manifest) -> tuple[str, ...] | Gap:
+def _key(record: Resource, manifest: Manifest) -> tuple[str, ...] | Unreadable:
     """What makes records answers for the same question: zone, name and type."""
     found: list[str] = []
     for path in ("zone_id", "name", "type"):
         text = record.template(path)
-        if isinstance(text, Gap):
+        if isinstance(text, Unreadable):
             return text
         resolved = manifest.resolve(text)
         found.append((resolved if isinstance(resolved, str) else text).rstrip("."))
@@ -49,7 +49,7 @@ def _key(record: Resource, manifest: Manifest) -> tuple[str, ...] | Gap:
 def _target(record: Resource) -> str:
     """Where a record leads, as it is written."""
     parts = (record.raw("records"), record.raw("alias"))
-    return "".join(str(part) for part in parts if not isinstance(part, Gap))
+    return "".join(str(part) for part in parts if not isinstance(part, Unreadable))
 
 
 @check(
@@ -67,17 +67,17 @@ def failover_pairs_are_whole(manifest: Manifest) -> tuple[Verdict, ...]:
         if len(served) > 1 or manifest.all(_RECORD, _CHECK):
             return (Verdict.failed("no record has a failover_routing_policy"),)
         return (Verdict.not_applicable(),)
-    return settled(_pairs(records, manifest))
+    return pass_unless(_pairs(records, manifest))
 
 
 def _pairs(records: list[Resource], manifest: Manifest) -> Iterator[Verdict]:
     groups: dict[tuple[str, ...], dict[str, list[Resource]]] = {}
     for record in records:
         key, role = _key(record, manifest), record.text("failover_routing_policy.type")
-        if isinstance(key, Gap):
-            yield of_gap(key, f"the record's {key.path} is not set", record.address)
-        elif isinstance(role, Gap):
-            yield of_gap(role, "its failover_routing_policy has no type", record.address)
+        if isinstance(key, Unreadable):
+            yield verdict_for_gap(key, f"the record's {key.path} is not set", record.address)
+        elif isinstance(role, Unreadable):
+            yield verdict_for_gap(role, "its failover_routing_policy has no type", record.address)
         elif role not in ("PRIMARY", "SECONDARY"):
             yield Verdict.failed(f"its failover type is {role!r}", record.address)
         else:
@@ -106,8 +106,8 @@ def record_has_a_set_identifier(record: Resource, manifest: Manifest) -> Verdict
     if not _is_routed(record):
         return Verdict.not_applicable("it has no routing policy")
     own = record.text("set_identifier")
-    if isinstance(own, Gap):
-        return of_gap(own, "it has no set_identifier")
+    if isinstance(own, Unreadable):
+        return verdict_for_gap(own, "it has no set_identifier")
     if not own:
         return Verdict.failed("its set_identifier is empty")
     key = _key(record, manifest)
@@ -132,8 +132,8 @@ def record_has_a_health_check(record: Resource, manifest: Manifest) -> Verdict:
     found = _checks_of(record, manifest)
     if not found:
         own = record.text("health_check_id")
-        if isinstance(own, Gap):
-            return of_gap(own, "it has no health_check_id")
+        if isinstance(own, Unreadable):
+            return verdict_for_gap(own, "it has no health_check_id")
         if not re.fullmatch(r"[0-9a-f]{8}-[0-9a-f-]{27}", own):
             return Verdict.failed(f"its health_check_id {own!r} is no health check's")
         return Verdict.unknown("its health check is made elsewhere")
@@ -159,21 +159,21 @@ def _checks_of(record: Resource, manifest: Manifest) -> tuple[Resource, ...]:
 def health_check_watches_its_region(health_check: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """What the records that carry the check lead to must be what it watches."""
     kind = health_check.text("type")
-    if isinstance(kind, Gap):
-        return (of_gap(kind, "it has no type"),)
+    if isinstance(kind, Unreadable):
+        return (verdict_for_gap(kind, "it has no type"),)
     if kind in _WITHOUT_PATH:
         return (Verdict.not_applicable(f"{kind} checks request no path"),)
     if kind not in _WITH_PATH:
         return (Verdict.failed(f"its type is {kind!r}"),)
-    return settled((*_name_problems(health_check, manifest), *_path_problems(health_check, manifest)))
+    return pass_unless((*_name_problems(health_check, manifest), *_path_problems(health_check, manifest)))
 
 
 def _name_problems(health_check: Resource, manifest: Manifest) -> Iterator[Verdict]:
     name = health_check.template("fqdn")
-    if isinstance(name, Gap):
+    if isinstance(name, Unreadable):
         if health_check.has("ip_address"):
             return
-        yield of_gap(name, "it names no fqdn")
+        yield verdict_for_gap(name, "it names no fqdn")
         return
     resolved = manifest.resolve(name)
     shown = resolved if isinstance(resolved, str) else name
@@ -213,10 +213,10 @@ def _apis(resource: Resource, path: str, manifest: Manifest) -> list[Resource]:
 
 def _path_problems(health_check: Resource, manifest: Manifest) -> Iterator[Verdict]:
     path = health_check.text("resource_path")
-    if isinstance(path, Absent):
+    if isinstance(path, Missing):
         yield Verdict.failed("it has no resource_path")
         return
-    if isinstance(path, Gap):
+    if isinstance(path, Unreadable):
         known = health_check.template("resource_path")
         if not isinstance(known, str) or not known.rpartition("/")[2] or "}" in known.rpartition("/")[2]:
             yield Verdict.unknown(path.why)
@@ -238,9 +238,9 @@ def _path_problems(health_check: Resource, manifest: Manifest) -> Iterator[Verdi
             required = method.flag("api_key_required")
             if required is True:
                 yield Verdict.failed(f"{path} is {method.address}, which requires a key")
-            elif isinstance(required, Gap) and not isinstance(required, Absent):
+            elif isinstance(required, Unreadable) and not isinstance(required, Missing):
                 yield Verdict.unknown(f"whether {method.address} requires a key is not known")
-    elif routes and not any(isinstance(route, Gap) for _, route in routes):
+    elif routes and not any(isinstance(route, Unreadable) for _, route in routes):
         yield Verdict.failed(f"{path} is no route that answers GET")
     elif not is_open_path(path):
         yield Verdict.unknown(f"whether {path} answers without a key is not known")
@@ -261,8 +261,8 @@ def record_is_soon_forgotten(record: Resource, _manifest: Manifest) -> Verdict:
     if record.has("alias"):
         return Verdict.not_applicable("an alias has its target's TTL")
     match record.number("ttl"):
-        case Gap() as gap:
-            return of_gap(gap, "it has no ttl")
+        case Unreadable() as gap:
+            return verdict_for_gap(gap, "it has no ttl")
         case ttl if not 0 <= ttl <= _MOST_TTL_S:
             return Verdict.failed(f"its ttl is {ttl:g} s")
         case _:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from payinfra.checks.manifest import Json, Manifest, Resource, Unresolved, references_in
-from payinfra.checks.policy.judging import aws_providers, aws_resources
+from payinfra.checks.policy.verdict_helpers import aws_providers, aws_resources
 
 _GLOBAL_PREFIXES = ("aws_iam_", "aws_route53_", "aws_cloudfront_")
 _GLOBAL_TYPES = frozenset({"aws_cloudwatch_dashboard", "aws_dynamodb_global_table"})

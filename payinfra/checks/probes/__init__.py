@@ -1,17 +1,17 @@
 """Live probes: each asks the deployed environment one thing, and judges the answer within a deadline."""
 
 MODULES = (
-    "gateway",
-    "service",
-    "ledger",
+    "apigateway",
+    "awslambda",
+    "dynamodb",
     "health_checks",
-    "zone",
-    "names",
-    "audit",
+    "route53_zone",
+    "route53_names",
+    "s3",
     "monitoring",
-    "access",
-    "keys",
+    "iam",
+    "kms",
     "parameters",
-    "topics",
+    "sns",
 )
 """The modules that hold probes, in the order of the documentation."""

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from payinfra import canary
-from payinfra.canary import CANARY
-from payinfra.checks.probes.model import Live, Site
-from payinfra.naming import CUSTOMER_INDEX
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest
+from payinfra.clients import canary
+from payinfra.clients.canary import CANARY
+from payinfra.core.naming import CUSTOMER_INDEX
 
 if TYPE_CHECKING:
     from mypy_boto3_route53.type_defs import ResourceRecordSetTypeDef
@@ -42,12 +42,12 @@ def new_run() -> str:
     return uuid.uuid4().hex[:12]
 
 
-def customer(live: Live) -> str:
+def customer(live: ProbeContext) -> str:
     """The customer of all canary payments of an environment."""
     return canary.customer(live.outputs.environment_suffix)
 
 
-def payment(live: Live, where: str) -> Canary:
+def payment(live: ProbeContext, where: str) -> Canary:
     """A canary payment of this run."""
     return Canary(
         key=f"{CANARY}-{live.run}-{where}",
@@ -62,14 +62,14 @@ def payment(live: Live, where: str) -> Canary:
     )
 
 
-def remove_payment(live: Live, site: Site, payment_id: str) -> None:
+def remove_payment(live: ProbeContext, site: RegionUnderTest, payment_id: str) -> None:
     """Delete a canary payment's items in one region; replication deletes them in the other."""
     if not payment_id:
         return
     canary.remove(live.aws.dynamodb(site.region), site.outputs.dynamodb_table_name, payment_id)
 
 
-def remove_left_over(live: Live, within_s: float = SWEEP_S) -> None:
+def remove_left_over(live: ProbeContext, within_s: float = SWEEP_S) -> None:
     """Remove what this run has left, and runs that were killed, as far as the regions let it.
 
     What does not answer is not waited for longer than `within_s` seconds.
@@ -82,7 +82,7 @@ def remove_left_over(live: Live, within_s: float = SWEEP_S) -> None:
         sweep.join(max(0.0, ends - time.monotonic()))
 
 
-def _sweeps(live: Live) -> tuple[Callable[[], None], ...]:
+def _sweeps(live: ProbeContext) -> tuple[Callable[[], None], ...]:
     return (*(partial(_remove_left_in, live, site) for site in live.sites), partial(remove_records, live))
 
 
@@ -91,13 +91,13 @@ def _sweep(sweep: Callable[[], None]) -> None:
         sweep()
 
 
-def _remove_left_in(live: Live, site: Site) -> None:
+def _remove_left_in(live: ProbeContext, site: RegionUnderTest) -> None:
     for payment_id in left_over_payments(live, site):
         remove_payment(live, site, payment_id)
     remove_left_over_objects(live, site)
 
 
-def left_over_payments(live: Live, site: Site) -> tuple[str, ...]:
+def left_over_payments(live: ProbeContext, site: RegionUnderTest) -> tuple[str, ...]:
     """The canary payments of this run, and of runs that cannot go on any more."""
     found = live.aws.dynamodb(site.region).query(
         TableName=site.outputs.dynamodb_table_name,
@@ -110,7 +110,7 @@ def left_over_payments(live: Live, site: Site) -> tuple[str, ...]:
     )
 
 
-def _is_left_over(live: Live, written_ms: int) -> bool:
+def _is_left_over(live: ProbeContext, written_ms: int) -> bool:
     """Whether a canary that was written then is this run's, or a run's that cannot go on any more."""
     return written_ms == milliseconds(live.began) or written_ms < milliseconds(live.began - LEFT_OVER_AFTER)
 
@@ -120,12 +120,12 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def object_prefix(live: Live) -> str:
+def object_prefix(live: ProbeContext) -> str:
     """Where canary objects of an environment are."""
     return f"canary/{live.outputs.environment_suffix}/"
 
 
-def remove_versions(live: Live, site: Site, prefix: str) -> None:
+def remove_versions(live: ProbeContext, site: RegionUnderTest, prefix: str) -> None:
     """Delete every version, and every delete marker, below a prefix of a region's audit bucket."""
     client, bucket = live.aws.s3(site.region), site.outputs.s3_bucket_name
     found = client.list_object_versions(Bucket=bucket, Prefix=prefix)
@@ -135,7 +135,7 @@ def remove_versions(live: Live, site: Site, prefix: str) -> None:
         client.delete_object(Bucket=bucket, Key=marker.get("Key", ""), VersionId=marker.get("VersionId", ""))
 
 
-def remove_left_over_objects(live: Live, site: Site) -> None:
+def remove_left_over_objects(live: ProbeContext, site: RegionUnderTest) -> None:
     """Delete the canary objects of runs that cannot go on any more, unless objects are locked."""
     if live.declared.retention.object_lock is not None:
         return
@@ -147,7 +147,7 @@ def remove_left_over_objects(live: Live, site: Site) -> None:
             remove_versions(live, site, one.get("Key", ""))
 
 
-def item(live: Live, site: Site) -> dict[str, dict[str, str]]:
+def item(live: ProbeContext, site: RegionUnderTest) -> dict[str, dict[str, str]]:
     """An item for the table that is no payment. The index by customer has it, to find what is left over."""
     return {
         "payment_id": {"S": f"{CANARY}-{live.outputs.environment_suffix}-{live.run}-{site.region}"},
@@ -157,13 +157,13 @@ def item(live: Live, site: Site) -> dict[str, dict[str, str]]:
     }
 
 
-def record(live: Live) -> "ResourceRecordSetTypeDef":
+def record(live: ProbeContext) -> "ResourceRecordSetTypeDef":
     """A record of this run."""
     env, name = live.outputs.environment_suffix, live.outputs.failover_domain
     return canary.record(env, name, live.run, milliseconds(live.began))
 
 
-def remove_records(live: Live) -> None:
+def remove_records(live: ProbeContext) -> None:
     """Delete the zone's canaries of this run, and of runs that cannot go on any more."""
     canary.remove_records(
         live.aws.route53(live.outputs.primary_region),

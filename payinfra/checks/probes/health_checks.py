@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 from payinfra.checks.probes.model import (
-    Live,
     NoData,
     NotYet,
+    ProbeContext,
+    RegionUnderTest,
     Severity,
-    Site,
     Verdict,
     Verdicts,
     all_of,
@@ -27,7 +27,7 @@ FRESH = timedelta(minutes=5)
     risk="Clients are sent to a region that is down, or away from one that works.",
     fix="Deploy again: it was changed outside Terraform.",
 )
-def health_check_is_as_declared(live: Live, site: Site) -> Verdicts:
+def health_check_is_as_declared(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """Route 53: GetHealthCheck."""
     health = live.declared.health
     found = live.aws.route53(site.region).get_health_check(HealthCheckId=site.outputs.health_check_id)
@@ -55,7 +55,7 @@ def health_check_is_as_declared(live: Live, site: Site) -> Verdicts:
     fix="Ask the health page of the region; see what GetHealthCheckLastFailureReason says.",
     within_s=60,
 )
-def checkers_find_it_healthy(live: Live, site: Site) -> Verdicts:
+def checkers_find_it_healthy(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """Route 53: GetHealthCheckStatus."""
     found = live.aws.route53(site.region).get_health_check_status(HealthCheckId=site.outputs.health_check_id)
     reports = [one.get("StatusReport", {}) for one in found["HealthCheckObservations"]]

@@ -30,22 +30,22 @@ from payinfra.checks.probes.failures import NoData, NotYet, is_passing
 from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict, Verdicts
 
 if TYPE_CHECKING:
-    from payinfra.aws import Aws
-    from payinfra.checks.probes.dns import Dns
-    from payinfra.checks.probes.http import Http, Tls
-    from payinfra.outputs import Declared, DeclaredRegion, Outputs, RegionOutputs
+    from payinfra.clients.aws import Aws
+    from payinfra.clients.dns import Dns
+    from payinfra.clients.http import Http, Tls
+    from payinfra.core.outputs import Declared, DeclaredRegion, Outputs, RegionOutputs
 
 __all__ = [
+    "Deadline",
     "Kind",
-    "Live",
     "NoData",
     "NotYet",
     "PairProbe",
-    "Patience",
     "Probe",
+    "ProbeContext",
     "RegionProbe",
+    "RegionUnderTest",
     "Severity",
-    "Site",
     "Verdict",
     "Verdicts",
     "all_of",
@@ -60,7 +60,7 @@ LONGEST_PAUSE_S = 2.0
 
 
 @dataclass(frozen=True)
-class Patience:
+class Deadline:
     """How long to ask again.
 
     Attributes:
@@ -97,7 +97,7 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Site:
+class RegionUnderTest:
     """One region of the environment: what it gave out, what was declared for it, and its peer."""
 
     outputs: "RegionOutputs"
@@ -116,7 +116,7 @@ def _utc_now() -> datetime:
 
 
 @dataclass(frozen=True)
-class Live:
+class ProbeContext:
     """The environment and the ways to ask it.
 
     Attributes:
@@ -133,7 +133,7 @@ class Live:
     tls: "Tls"
     run: str
     began: datetime
-    patience: Patience = field(default_factory=lambda: Patience(ends=float("inf")))
+    patience: Deadline = field(default_factory=lambda: Deadline(ends=float("inf")))
     now: Callable[[], datetime] = _utc_now
 
     @property
@@ -142,15 +142,15 @@ class Live:
         return self.aws.endpoints is None
 
     @property
-    def sites(self) -> tuple[Site, Site]:
+    def sites(self) -> tuple[RegionUnderTest, RegionUnderTest]:
         """The primary region, then the secondary."""
         here, there = self.outputs.regions
         ours, theirs = self.declared.regions
-        return Site(here, ours, there, theirs), Site(there, theirs, here, ours)
+        return RegionUnderTest(here, ours, there, theirs), RegionUnderTest(there, theirs, here, ours)
 
 
-JudgeRegion = Callable[[Live, Site], Verdicts]
-JudgePair = Callable[[Live], Verdicts]
+JudgeRegion = Callable[[ProbeContext, RegionUnderTest], Verdicts]
+JudgePair = Callable[[ProbeContext], Verdicts]
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from payinfra.checks.probes import canaries
-from payinfra.checks.probes.gateway import Till, api_key, pay
+from payinfra.checks.probes.apigateway import PaymentsApi, api_key, pay
 from payinfra.checks.probes.model import (
-    Live,
     NotYet,
+    ProbeContext,
+    RegionUnderTest,
     Severity,
-    Site,
     Verdict,
     Verdicts,
     all_of,
@@ -17,7 +17,7 @@ from payinfra.checks.probes.model import (
     paired,
     regional,
 )
-from payinfra.outputs import DeclaredAlarm
+from payinfra.core.outputs import DeclaredAlarm
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
@@ -27,7 +27,9 @@ _AT_ONCE = 100
 """How many names DescribeAlarms takes."""
 
 
-def _alarms(live: Live, region: str, declared: Sequence[DeclaredAlarm]) -> Mapping[str, "MetricAlarmTypeDef"]:
+def _alarms(
+    live: ProbeContext, region: str, declared: Sequence[DeclaredAlarm]
+) -> Mapping[str, "MetricAlarmTypeDef"]:
     names = [alarm.name for alarm in declared]
     answer = live.aws.cloudwatch(region).describe_alarms(
         AlarmNames=names, AlarmTypes=["MetricAlarm"], MaxRecords=_AT_ONCE
@@ -68,7 +70,7 @@ def _not_in_alarm(found: Mapping[str, "MetricAlarmTypeDef"], declared: Sequence[
     risk="Payments fail and nobody is told.",
     fix=_REDEPLOY,
 )
-def alarms_exist(live: Live, site: Site) -> Verdicts:
+def alarms_exist(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """CloudWatch: DescribeAlarms."""
     declared = site.declared.alarms
     return all_of(
@@ -85,7 +87,7 @@ def alarms_exist(live: Live, site: Site) -> Verdicts:
     fix="See what the alarm's description says.",
     within_s=60,
 )
-def no_alarm_rings(live: Live, site: Site) -> Verdicts:
+def no_alarm_rings(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """CloudWatch: DescribeAlarms."""
     declared = site.declared.alarms
     return _not_in_alarm(_alarms(live, site.region, declared), declared)
@@ -100,7 +102,7 @@ def no_alarm_rings(live: Live, site: Site) -> Verdicts:
     # An alarm of a new health check rings until the first minute of its metric is there.
     within_s=150,
 )
-def health_alarms_exist(live: Live) -> Verdicts:
+def health_alarms_exist(live: ProbeContext) -> Verdicts:
     """CloudWatch: DescribeAlarms, where Route 53's metrics are."""
     health = live.declared.health
     found = _alarms(live, health.metrics_region, health.alarms)
@@ -115,7 +117,7 @@ def health_alarms_exist(live: Live) -> Verdicts:
     risk="Whoever is called at night has no picture.",
     fix=_REDEPLOY,
 )
-def dashboard_is_there(live: Live, site: Site) -> Verdicts:
+def dashboard_is_there(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """CloudWatch: GetDashboard."""
     found = live.aws.cloudwatch(site.region).get_dashboard(DashboardName=site.declared.dashboard)
     return all_of([] if found.get("DashboardBody") else [f"{site.declared.dashboard} is empty"])
@@ -128,7 +130,7 @@ def dashboard_is_there(live: Live, site: Site) -> Verdicts:
     risk="Logs are gone when they are needed, or are kept for ever and in clear.",
     fix=_REDEPLOY,
 )
-def log_groups_are_as_declared(live: Live, site: Site) -> Verdicts:
+def log_groups_are_as_declared(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """CloudWatch Logs: DescribeLogGroups."""
     client, names = live.aws.logs(site.region), site.declared.log_groups
     faults: list[str] = []
@@ -154,11 +156,11 @@ def log_groups_are_as_declared(live: Live, site: Site) -> Verdicts:
     fix="See whether the function's role may write to its log group.",
     within_s=45,
 )
-def payment_is_logged(live: Live, site: Site) -> Verdicts:
+def payment_is_logged(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """HTTP: POST /payments; CloudWatch Logs: FilterLogEvents for the payment's id."""
     started = int(live.began.timestamp() * 1000) - 60_000
     canary = canaries.payment(live, f"log-{site.region}")
-    paid = pay(live, Till(site.outputs.api_endpoint, api_key(live, site)), canary)
+    paid = pay(live, PaymentsApi(site.outputs.api_endpoint, api_key(live, site)), canary)
     payment_id = str(paid.fields().get("payment_id", ""))
     canaries.remove_payment(live, site, payment_id)
 
@@ -182,7 +184,7 @@ def payment_is_logged(live: Live, site: Site) -> Verdicts:
     risk="Refused and accepted payments are not counted.",
     fix=_REDEPLOY,
 )
-def metric_filters_are_there(live: Live, site: Site) -> Verdicts:
+def metric_filters_are_there(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """CloudWatch Logs: DescribeMetricFilters."""
     answer = live.aws.logs(site.region).describe_metric_filters(
         logGroupName=site.outputs.lambda_log_group_name

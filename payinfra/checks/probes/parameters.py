@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from payinfra.checks.probes.gateway import hidden
+from payinfra.checks.probes.apigateway import hidden
 from payinfra.checks.probes.model import (
-    Live,
+    ProbeContext,
+    RegionUnderTest,
     Severity,
-    Site,
     Verdicts,
     all_of,
     differences,
@@ -24,12 +24,12 @@ _REDEPLOY = "Deploy again: the parameter was changed outside Terraform."
     risk="Whoever looks an address up there writes to the wrong place.",
     fix=_REDEPLOY,
 )
-def parameters_hold_what_was_deployed(live: Live, site: Site) -> Verdicts:
+def parameters_hold_what_was_deployed(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """SSM: GetParameter."""
     return all_of(_plain_faults(live, site))
 
 
-def _plain_faults(live: Live, site: Site) -> Iterator[str]:
+def _plain_faults(live: ProbeContext, site: RegionUnderTest) -> Iterator[str]:
     names, outputs = site.declared.parameters, site.outputs
     for name, wanted in (
         (names.table_name, outputs.dynamodb_table_name),
@@ -49,12 +49,12 @@ def _plain_faults(live: Live, site: Site) -> Iterator[str]:
     risk="Clients that read their key there are refused with 403.",
     fix=_REDEPLOY,
 )
-def api_key_is_kept_safe(live: Live) -> Verdicts:
+def api_key_is_kept_safe(live: ProbeContext) -> Verdicts:
     """SSM: GetParameter; API Gateway: GetApiKey. Compared by hash."""
     return all_of(_secret_faults(live))
 
 
-def _secret_faults(live: Live) -> Iterator[str]:
+def _secret_faults(live: ProbeContext) -> Iterator[str]:
     for site in live.sites:
         found = live.aws.ssm(site.region).get_parameter(
             Name=site.outputs.api_key_parameter, WithDecryption=True

@@ -7,7 +7,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from payinfra.checks.probes.failures import NotYet, late, verdict_for
-from payinfra.checks.probes.model import Live, PairProbe, Patience, Probe, Site
+from payinfra.checks.probes.model import Deadline, PairProbe, Probe, ProbeContext, RegionUnderTest
 from payinfra.checks.probes.results import ProbeResult, Tell, tell_nobody
 from payinfra.checks.verdicts import Verdict, Verdicts
 
@@ -16,7 +16,7 @@ _ASKING_SHARE = 0.8
 
 
 @dataclass(frozen=True)
-class Clock:
+class ProbeClock:
     """Time, for the runner and its probes."""
 
     now: Callable[[], float] = time.monotonic
@@ -28,13 +28,13 @@ class Task:
     """One call of a probe. `site` is None for the pair."""
 
     probe: Probe
-    site: Site | None
+    site: RegionUnderTest | None
     where: str
     within_s: float
 
-    def ask(self, live: Live, clock: Clock) -> tuple[Verdict, ...]:
+    def ask(self, live: ProbeContext, clock: ProbeClock) -> tuple[Verdict, ...]:
         """The probe's verdicts, whatever happens in it."""
-        patience = Patience(clock.now() + self.within_s * _ASKING_SHARE, clock.now, clock.sleep)
+        patience = Deadline(clock.now() + self.within_s * _ASKING_SHARE, clock.now, clock.sleep)
         live = replace(live, patience=patience)
         try:
             return patience.poll(lambda: _as_tuple(self._call(live))) or (_SAID_NOTHING,)
@@ -43,7 +43,7 @@ class Task:
         except Exception as error:  # noqa: BLE001 - a probe that crashes is a finding, and hides no other
             return (verdict_for(error),)
 
-    def _call(self, live: Live) -> Verdicts:
+    def _call(self, live: ProbeContext) -> Verdicts:
         if isinstance(self.probe, PairProbe):
             return self.probe.judge(live)
         if self.site is None:
@@ -58,7 +58,7 @@ def _as_tuple(said: Verdicts) -> tuple[Verdict, ...]:
     return (said,) if isinstance(said, Verdict) else tuple(said)
 
 
-def tasks(probes: Iterable[Probe], live: Live, deadline_s: float | None = None) -> tuple[Task, ...]:
+def tasks(probes: Iterable[Probe], live: ProbeContext, deadline_s: float | None = None) -> tuple[Task, ...]:
     """The calls to make. `deadline_s` shortens every probe's own deadline to that many seconds."""
     made: list[Task] = []
     for probe in probes:
@@ -72,18 +72,18 @@ def tasks(probes: Iterable[Probe], live: Live, deadline_s: float | None = None) 
 
 def run(
     probes: Sequence[Probe],
-    live: Live,
+    live: ProbeContext,
     *,
     deadline_s: float | None = None,
     tell: Tell = tell_nobody,
-    clock: Clock | None = None,
+    clock: ProbeClock | None = None,
 ) -> tuple[ProbeResult, ...]:
     """Call every probe at once; the results in the probes' order.
 
     A probe that has not answered at its deadline becomes an ERROR. Its thread is left to end by itself: it
     can change nothing any more but to remove its own canary.
     """
-    clock = clock or Clock()
+    clock = clock or ProbeClock()
     under_way = tasks(probes, live, deadline_s)
     answers: SimpleQueue[tuple[int, ProbeResult]] = SimpleQueue()
     began = clock.now()
@@ -103,7 +103,10 @@ def run(
 
 
 def _collect(
-    answers: "SimpleQueue[tuple[int, ProbeResult]]", under_way: Sequence[Task], began: float, clock: Clock
+    answers: "SimpleQueue[tuple[int, ProbeResult]]",
+    under_way: Sequence[Task],
+    began: float,
+    clock: ProbeClock,
 ) -> Iterator[tuple[int, ProbeResult]]:
     """Each task's result once: its answer, or that its deadline has passed."""
     waiting = dict(enumerate(under_way))

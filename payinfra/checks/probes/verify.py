@@ -5,17 +5,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 
-from payinfra.aws import Aws
 from payinfra.checks import probes
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes import canaries
-from payinfra.checks.probes.dns import DnspythonDns
-from payinfra.checks.probes.http import HttpxHttp, RealTls, make_client
-from payinfra.checks.probes.model import Live, PairProbe, Probe, RegionProbe
+from payinfra.checks.probes.model import PairProbe, Probe, ProbeContext, RegionProbe
 from payinfra.checks.probes.results import VerifyRequest, outcome
 from payinfra.checks.probes.runner import run
 from payinfra.checks.selection import choose
-from payinfra.outputs import Outputs
+from payinfra.clients.aws import Aws
+from payinfra.clients.dns import DnspythonDns
+from payinfra.clients.http import HttpxHttp, RealTls, make_client
+from payinfra.core.outputs import Outputs
 
 CONNECT_S = 3.0
 READ_S = 5.0
@@ -47,14 +47,14 @@ def assemble(modules: Iterable[str]) -> tuple[Probe, ...]:
 
 
 @contextmanager
-def around(outputs: Outputs, aws: Aws) -> Iterator[Live]:
+def around(outputs: Outputs, aws: Aws) -> Iterator[ProbeContext]:
     """The real surroundings of an environment, for one run: what it sends carries an id of its own.
 
     Raises:
         EnvironmentUnusable: the outputs are of another version.
     """
     with make_client() as client:
-        yield Live(
+        yield ProbeContext(
             aws=aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS),
             outputs=outputs,
             declared=outputs.declared,

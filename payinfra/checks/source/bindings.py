@@ -18,7 +18,7 @@ _HEAD_BYTES = 16_384
 
 
 @dataclass(frozen=True)
-class Bindings:
+class BindingsFolder:
     """The bindings' folder."""
 
     folder: Path
@@ -67,11 +67,11 @@ class Bindings:
         return tuple(match.decode() for match in _CLASS.findall(head))
 
 
-def installed(package: str = PACKAGE) -> Bindings | None:
+def installed(package: str = PACKAGE) -> BindingsFolder | None:
     """The bindings that Python would import, found without importing them; None where there are none."""
     spec = PathFinder.find_spec(package)
     places = spec.submodule_search_locations if spec is not None else None
-    return Bindings(Path(next(iter(places)))) if places else None
+    return BindingsFolder(Path(next(iter(places)))) if places else None
 
 
 def _nearest(name: str, known: tuple[str, ...]) -> str:

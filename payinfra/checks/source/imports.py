@@ -4,13 +4,13 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from payinfra.checks.source.bindings import PACKAGE, Bindings, installed
+from payinfra.checks.source.bindings import PACKAGE, BindingsFolder, installed
 from payinfra.checks.source.model import SourceFile, SourceTree, source_check
 from payinfra.checks.verdicts import Severity, Verdict
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BindingUse:
     """One thing of the bindings that a file uses: `name` of submodule `module`; either may be empty."""
 
     module: str
@@ -30,7 +30,7 @@ def imports_resolve(tree: SourceTree) -> Iterator[Verdict]:
     yield from judge_imports(tree, installed())
 
 
-def judge_imports(tree: SourceTree, bindings: Bindings | None) -> Iterator[Verdict]:
+def judge_imports(tree: SourceTree, bindings: BindingsFolder | None) -> Iterator[Verdict]:
     """Compare the imports with the given bindings."""
     used = False
     for file in tree.files:
@@ -47,7 +47,7 @@ def judge_imports(tree: SourceTree, bindings: Bindings | None) -> Iterator[Verdi
         yield Verdict.not_applicable(f"nothing imports {PACKAGE}")
 
 
-def wanted_of(file: SourceFile) -> Iterator[Wanted]:
+def wanted_of(file: SourceFile) -> Iterator[BindingUse]:
     """Everything that a file takes from the bindings, by import or through an imported submodule."""
     submodules: dict[str, str] = {}
     packages: set[str] = set()
@@ -59,7 +59,7 @@ def wanted_of(file: SourceFile) -> Iterator[Wanted]:
                     if package != PACKAGE:
                         continue
                     if module:
-                        yield Wanted(module.partition(".")[0], "", node.lineno)
+                        yield BindingUse(module.partition(".")[0], "", node.lineno)
                     if alias.asname and module:
                         submodules[alias.asname] = module
                     else:
@@ -70,11 +70,11 @@ def wanted_of(file: SourceFile) -> Iterator[Wanted]:
                     continue
                 for alias in names:
                     if module:
-                        yield Wanted(module, "" if alias.name == "*" else alias.name, node.lineno)
+                        yield BindingUse(module, "" if alias.name == "*" else alias.name, node.lineno)
                     elif alias.name != "*":
                         # A class may be asked of the package itself, which has submodules only.
                         is_module = alias.name.islower()
-                        yield Wanted(
+                        yield BindingUse(
                             alias.name if is_module else "", "" if is_module else alias.name, node.lineno
                         )
                         if is_module:
@@ -84,22 +84,22 @@ def wanted_of(file: SourceFile) -> Iterator[Wanted]:
     yield from _attributes(file, submodules, packages)
 
 
-def _attributes(file: SourceFile, submodules: dict[str, str], packages: set[str]) -> Iterator[Wanted]:
+def _attributes(file: SourceFile, submodules: dict[str, str], packages: set[str]) -> Iterator[BindingUse]:
     for node in file.nodes:
         match node:
             case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in submodules:
                 if attribute[:1].isupper():
-                    yield Wanted(submodules[name], attribute, node.lineno)
+                    yield BindingUse(submodules[name], attribute, node.lineno)
             case ast.Attribute(value=ast.Attribute(value=ast.Name(id=name), attr=module), attr=attribute) if (
                 name in packages
             ):
                 if attribute[:1].isupper():
-                    yield Wanted(module, attribute, node.lineno)
+                    yield BindingUse(module, attribute, node.lineno)
             case _:
                 pass
 
 
-def _judge(wanted: Wanted, bindings: Bindings, file: SourceFile) -> Verdict:
+def _judge(wanted: BindingUse, bindings: BindingsFolder, file: SourceFile) -> Verdict:
     module_there = wanted.module in bindings.modules
     if module_there and (not wanted.name or wanted.name in bindings.classes(wanted.module)):
         return Verdict.passed()

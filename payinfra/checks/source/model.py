@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from payinfra.checks.verdicts import Rule, Severity, Verdict, Verdicts
-from payinfra.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable
 
 _LEFT_OUT = frozenset({"__pycache__", "node_modules", "build", "dist", "cdktf.out", "site-packages", "venv"})
 _MOST_FILES = 20_000

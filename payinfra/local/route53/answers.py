@@ -11,8 +11,8 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import Final
 
-from payinfra.local.route53.geography import nearest_first
-from payinfra.local.route53.state import Failover, Record, Zone
+from payinfra.core.region_geography import nearest_first
+from payinfra.local.route53.state import Failover, RecordSet, Zone
 
 # Aliases to AWS resources have a TTL that cannot be set; 60 s is that of API Gateway and load balancers.
 ALIAS_TTL: Final = 60
@@ -40,7 +40,7 @@ class ResourceRecord:
 
 
 @dataclass(frozen=True)
-class Answer:
+class DnsAnswerSections:
     """An answer's sections. `authoritative` is false for a referral and a refusal."""
 
     code: ResponseCode
@@ -49,7 +49,7 @@ class Answer:
     authoritative: bool = True
 
 
-REFUSED: Final = Answer(ResponseCode.REFUSED, authoritative=False)
+REFUSED: Final = DnsAnswerSections(ResponseCode.REFUSED, authoritative=False)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def zone_for(zones: Iterable[Zone], name: str) -> Zone | None:
     return max(reversed(holding), key=lambda zone: len(zone.name), default=None)
 
 
-def answer(zone: Zone, name: str, rtype: str, around: Circumstances) -> Answer:
+def answer(zone: Zone, name: str, rtype: str, around: Circumstances) -> DnsAnswerSections:
     """The answer of `zone` to a query.
 
     Args:
@@ -91,37 +91,41 @@ def answer(zone: Zone, name: str, rtype: str, around: Circumstances) -> Answer:
     try:
         return _Lookup(zone, around).answer(name, rtype)
     except _Unsupported:
-        return Answer(ResponseCode.SERVFAIL)
+        return DnsAnswerSections(ResponseCode.SERVFAIL)
 
 
 class _Lookup:
     def __init__(self, zone: Zone, around: Circumstances) -> None:
         self._zone = zone
         self._around = around
-        self._names: dict[str, dict[str, list[Record]]] = {}
+        self._names: dict[str, dict[str, list[RecordSet]]] = {}
         for record in zone.records:
             self._names.setdefault(record.name, {}).setdefault(record.type, []).append(record)
 
-    def answer(self, name: str, rtype: str) -> Answer:
+    def answer(self, name: str, rtype: str) -> DnsAnswerSections:
         found: list[ResourceRecord] = []
         for _ in range(_MOST_STEPS):
             referral = self._delegation(name, rtype)
             if referral:
-                return Answer(ResponseCode.NOERROR, tuple(found), referral, authoritative=bool(found))
+                return DnsAnswerSections(
+                    ResponseCode.NOERROR, tuple(found), referral, authoritative=bool(found)
+                )
             types = self._at(name)
             if types is None:
-                return Answer(ResponseCode.NXDOMAIN, tuple(found), self._soa())
+                return DnsAnswerSections(ResponseCode.NXDOMAIN, tuple(found), self._soa())
             if rtype in types or "CNAME" not in types:
                 records = tuple(self._expand(name, rtype, types.get(rtype, ()), _MOST_STEPS))
-                return Answer(ResponseCode.NOERROR, (*found, *records), () if records else self._soa())
+                return DnsAnswerSections(
+                    ResponseCode.NOERROR, (*found, *records), () if records else self._soa()
+                )
             cname = tuple(self._expand(name, "CNAME", types["CNAME"], _MOST_STEPS))
             found += cname
             if not cname:
-                return Answer(ResponseCode.NOERROR, tuple(found), self._soa())
+                return DnsAnswerSections(ResponseCode.NOERROR, tuple(found), self._soa())
             name = cname[0].value.lower().rstrip(".") + "."
             if not self._zone.holds(name):
                 break
-        return Answer(ResponseCode.NOERROR, tuple(found))
+        return DnsAnswerSections(ResponseCode.NOERROR, tuple(found))
 
     def _delegation(self, name: str, rtype: str) -> tuple[ResourceRecord, ...]:
         """The name servers of a subdomain that this zone hands to others; DS stays with the parent."""
@@ -133,7 +137,7 @@ class _Lookup:
             cut = _parent(cut)
         return ()
 
-    def _at(self, name: str) -> Mapping[str, Sequence[Record]] | None:
+    def _at(self, name: str) -> Mapping[str, Sequence[RecordSet]] | None:
         """The records at a name by type, from a wildcard where that applies; None if it does not exist."""
         if name in self._names:
             return self._names[name]
@@ -146,7 +150,7 @@ class _Lookup:
             return {}
         return self._names.get("*." + closest)
 
-    def _group(self, name: str, rtype: str) -> Sequence[Record]:
+    def _group(self, name: str, rtype: str) -> Sequence[RecordSet]:
         types = self._at(name) if self._zone.holds(name) else None
         return (types or {}).get(rtype, ())
 
@@ -161,7 +165,7 @@ class _Lookup:
         )
 
     def _expand(
-        self, owner: str, rtype: str, group: Sequence[Record], steps: int
+        self, owner: str, rtype: str, group: Sequence[RecordSet], steps: int
     ) -> Iterator[ResourceRecord]:
         for record in self._choose(group):
             if record.alias is None:
@@ -173,7 +177,7 @@ class _Lookup:
             elif steps:
                 yield from self._expand(owner, rtype, self._group(record.alias.name, rtype), steps - 1)
 
-    def _choose(self, group: Sequence[Record]) -> Sequence[Record]:
+    def _choose(self, group: Sequence[RecordSet]) -> Sequence[RecordSet]:
         if any(record.unsupported_routing for record in group):
             raise _Unsupported
         healthy = [record for record in group if self._healthy(record, _MOST_STEPS)]
@@ -190,7 +194,7 @@ class _Lookup:
             return [next(record for record in usable if (record.region or "") == nearest)]
         return usable[:1]
 
-    def _weighted(self, usable: Sequence[Record]) -> Sequence[Record]:
+    def _weighted(self, usable: Sequence[RecordSet]) -> Sequence[RecordSet]:
         # Weight 0 serves only when nothing with a weight can; among zeros all are alike.
         weighty = [record for record in usable if record.weight]
         if not weighty:
@@ -198,7 +202,7 @@ class _Lookup:
         edges = list(accumulate(record.weight or 0 for record in weighty))
         return [weighty[bisect_right(edges, self._around.pick(edges[-1]))]]
 
-    def _healthy(self, record: Record, steps: int) -> bool:
+    def _healthy(self, record: RecordSet, steps: int) -> bool:
         if record.health_check_id and not self._around.is_healthy(record.health_check_id):
             return False
         if record.alias is None or not record.alias.evaluate_health or record.alias.zone_id != self._zone.id:
@@ -210,7 +214,7 @@ class _Lookup:
         return any(self._healthy(each, steps - 1) for each in target)
 
 
-def _lines(owner: str, record: Record) -> Iterator[ResourceRecord]:
+def _lines(owner: str, record: RecordSet) -> Iterator[ResourceRecord]:
     return (ResourceRecord(owner, record.type, record.ttl or 0, value) for value in record.values)
 
 
@@ -218,6 +222,6 @@ def _parent(name: str) -> str:
     return name.partition(".")[2]
 
 
-def _sample(records: Sequence[Record], most: int, pick: Callable[[int], int]) -> Sequence[Record]:
+def _sample(records: Sequence[RecordSet], most: int, pick: Callable[[int], int]) -> Sequence[RecordSet]:
     left = list(records)
     return [left.pop(pick(len(left))) for _ in range(min(most, len(left)))]

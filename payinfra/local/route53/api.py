@@ -6,14 +6,14 @@ from typing import Final
 from uuid import uuid4
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from payinfra.local.route53.answers import Answer
+from payinfra.local.route53.answers import DnsAnswerSections
 from payinfra.local.route53.health import StatusReport
 
 _NAMESPACE: Final = "https://route53.amazonaws.com/doc/2013-04-01/"
 
 
 @dataclass(frozen=True)
-class Response:
+class Route53Response:
     """An HTTP response."""
 
     status: int
@@ -21,14 +21,14 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "text/xml"})
 
 
-def _document(root_tag: str, fill: Callable[[Element], None], status: int = 200) -> Response:
+def _document(root_tag: str, fill: Callable[[Element], None], status: int = 200) -> Route53Response:
     root = Element(root_tag, {"xmlns": _NAMESPACE})
     fill(root)
     body = b'<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode").encode()
-    return Response(status, body)
+    return Route53Response(status, body)
 
 
-def error(code: str, message: str, status: int) -> Response:
+def error(code: str, message: str, status: int) -> Route53Response:
     """An error as Route 53 sends it."""
 
     def fill(root: Element) -> None:
@@ -41,7 +41,7 @@ def error(code: str, message: str, status: int) -> Response:
     return _document("ErrorResponse", fill, status)
 
 
-def observations(root_tag: str, reports: Sequence[StatusReport]) -> Response:
+def observations(root_tag: str, reports: Sequence[StatusReport]) -> Route53Response:
     """GetHealthCheckStatusResponse or GetHealthCheckLastFailureReasonResponse."""
 
     def fill(root: Element) -> None:
@@ -60,7 +60,7 @@ def observations(root_tag: str, reports: Sequence[StatusReport]) -> Response:
     return _document(root_tag, fill)
 
 
-def test_dns_answer(nameserver: str, name: str, rtype: str, answer: Answer) -> Response:
+def test_dns_answer(nameserver: str, name: str, rtype: str, answer: DnsAnswerSections) -> Route53Response:
     """TestDNSAnswerResponse; the data are what the answer section of `dig` would list."""
 
     def fill(root: Element) -> None:
@@ -76,7 +76,7 @@ def test_dns_answer(nameserver: str, name: str, rtype: str, answer: Answer) -> R
     return _document("TestDNSAnswerResponse", fill)
 
 
-def checker_ip_ranges(ranges: Sequence[str]) -> Response:
+def checker_ip_ranges(ranges: Sequence[str]) -> Route53Response:
     """GetCheckerIpRangesResponse."""
 
     def fill(root: Element) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 
-class Clock(Protocol):
+class EmulatorClock(Protocol):
     """Where time comes from; every duration is in real (unscaled) seconds."""
 
     def monotonic(self) -> float:

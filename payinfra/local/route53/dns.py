@@ -20,8 +20,8 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from payinfra.errors import EnvironmentUnusable
-from payinfra.local.route53.answers import Answer, ResourceRecord
+from payinfra.core.errors import EnvironmentUnusable
+from payinfra.local.route53.answers import DnsAnswerSections, ResourceRecord
 from payinfra.local.route53.endpoints import LOOPBACK
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Question:
     client: str | None = None
 
 
-Answerer = Callable[[Question], Answer]
+Answerer = Callable[[Question], DnsAnswerSections]
 
 
 def scaled_ttl(ttl: int, time_scale: float) -> int:

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, assert_never
 
-from payinfra.local.route53.clock import Clock
+from payinfra.local.route53.clock import EmulatorClock
 from payinfra.local.route53.endpoints import LOOPBACK
-from payinfra.local.route53.probe import Limits, Prober, ProbeResult
-from payinfra.local.route53.state import HealthCheck, HealthCheckType, ZoneReader
+from payinfra.local.route53.probe import CheckerResult, CheckerTimeouts, Prober
+from payinfra.local.route53.state import HealthCheckConfig, HealthCheckType, ZoneReader
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class _Checker:
     def due(self, interval: float) -> float:
         return self.first_due if self.finished is None else self.finished + interval
 
-    def conclude(self, result: ProbeResult, threshold: int, finished: float, at: datetime) -> None:
+    def conclude(self, result: CheckerResult, threshold: int, finished: float, at: datetime) -> None:
         self.busy = False
         self.finished = finished
         self.last = StatusReport(self.region, LOOPBACK, result.status, at)
@@ -118,7 +118,7 @@ class _Panel:
         return sum(each.healthy for each in self.checkers.values()) / len(self.checkers)
 
 
-def checkers_for(check: HealthCheck, time_scale: float) -> tuple[str, ...]:
+def checkers_for(check: HealthCheckConfig, time_scale: float) -> tuple[str, ...]:
     """The regions that probe `check`: its own or all, fewer of them when time runs fast."""
     regions = tuple(dict.fromkeys(check.regions)) or CHECKER_REGIONS
     affordable = int(MOST_PROBES_PER_SECOND * check.interval / time_scale)
@@ -136,7 +136,7 @@ class HealthMonitor:
     """
 
     def __init__(
-        self, reader: ZoneReader, prober: Prober, clock: Clock, time_scale: Callable[[], float]
+        self, reader: ZoneReader, prober: Prober, clock: EmulatorClock, time_scale: Callable[[], float]
     ) -> None:
         self._reader = reader
         self._prober = prober
@@ -183,18 +183,18 @@ class HealthMonitor:
                     wait = min(wait, left)
                     continue
                 checker.busy = True
-                task = asyncio.create_task(self._probe(check, checker, Limits.at(scale)))
+                task = asyncio.create_task(self._probe(check, checker, CheckerTimeouts.at(scale)))
                 self._probes.add(task)
                 task.add_done_callback(self._probes.discard)
         return wait
 
-    async def _probe(self, check: HealthCheck, checker: _Checker, limits: Limits) -> None:
+    async def _probe(self, check: HealthCheckConfig, checker: _Checker, limits: CheckerTimeouts) -> None:
         try:
             result = await self._prober.probe(check, limits)
         except Exception as error:
             # A bug in the prober must show as a failure, not silence the checker for ever.
             logger.exception("health check %s: the prober broke", check.id)
-            result = ProbeResult(False, f"Failure: the health checker broke: {error!r}")
+            result = CheckerResult(False, f"Failure: the health checker broke: {error!r}")
         checker.conclude(result, check.threshold, self._clock.monotonic(), self._clock.now())
 
     def view(self) -> "HealthView":
@@ -236,7 +236,7 @@ class HealthView:
             that is not in it has not been probed yet.
     """
 
-    checks: Mapping[str, HealthCheck]
+    checks: Mapping[str, HealthCheckConfig]
     shares: Mapping[str, float]
 
     def is_healthy(self, health_check_id: str) -> bool:
@@ -256,7 +256,7 @@ class HealthView:
         healthy = check.disabled or self._endpoint_healthy(check, above | {health_check_id})
         return healthy != check.inverted
 
-    def _endpoint_healthy(self, check: HealthCheck, above: frozenset[str]) -> bool:
+    def _endpoint_healthy(self, check: HealthCheckConfig, above: frozenset[str]) -> bool:
         match check.type:
             case (
                 HealthCheckType.HTTP

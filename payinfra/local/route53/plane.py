@@ -6,21 +6,21 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from payinfra.core.region_geography import ClientLocations, client_networks
 from payinfra.local.route53 import api
 from payinfra.local.route53.answers import (
     REFUSED,
-    Answer,
     Circumstances,
+    DnsAnswerSections,
     ResourceRecord,
     ResponseCode,
     answer,
     zone_for,
 )
-from payinfra.local.route53.api import Response
-from payinfra.local.route53.clock import Clock
+from payinfra.local.route53.api import Route53Response
+from payinfra.local.route53.clock import EmulatorClock
 from payinfra.local.route53.dns import DnsServer, Question
 from payinfra.local.route53.endpoints import LOOPBACK, EndpointResolver, loopback
-from payinfra.local.route53.geography import ClientLocations, client_networks
 from payinfra.local.route53.health import HealthMonitor, HealthObservation
 from payinfra.local.route53.probe import Prober, SocketProber
 from payinfra.local.route53.state import HealthCheckType, Zone, ZoneReader, normal_name
@@ -52,7 +52,7 @@ class DataPlane:
         self,
         zones: ZoneReader,
         resolve: EndpointResolver,
-        clock: Clock,
+        clock: EmulatorClock,
         time_scale: Callable[[], float],
         *,
         locations: ClientLocations | None = None,
@@ -89,7 +89,7 @@ class DataPlane:
         """Every health check as CloudWatch's HealthCheckStatus and HealthCheckPercentageHealthy show it."""
         return self._monitor.observations()
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Question) -> DnsAnswerSections:
         """What a name server of Route 53 answers to a question.
 
         Raises:
@@ -97,11 +97,11 @@ class DataPlane:
         """
         if _NAME_SERVER.fullmatch(question.name):
             records = (ResourceRecord(question.name, "A", _NAME_SERVER_TTL, LOOPBACK),)
-            return Answer(ResponseCode.NOERROR, records if question.type == "A" else ())
+            return DnsAnswerSections(ResponseCode.NOERROR, records if question.type == "A" else ())
         zone = zone_for(self._zones.zones(), question.name)
         return REFUSED if zone is None else self._answer_in(zone, question)
 
-    def _answer_in(self, zone: Zone, question: Question) -> Answer:
+    def _answer_in(self, zone: Zone, question: Question) -> DnsAnswerSections:
         around = Circumstances(
             is_healthy=self._monitor.view().is_healthy,
             client_region=self._locations.region_of(question.client),
@@ -122,7 +122,7 @@ class DataPlane:
         query: Query,
         headers: Mapping[str, str],
         body: bytes,
-    ) -> Response | None:
+    ) -> Route53Response | None:
         """Answer a Route 53 call that the emulator lacks; None for every other, which is the emulator's.
 
         Args:
@@ -146,7 +146,7 @@ class DataPlane:
             case _:
                 return None
 
-    def _health_check(self, check_id: str, *, last_failure: bool) -> Response:
+    def _health_check(self, check_id: str, *, last_failure: bool) -> Route53Response:
         check = next((each for each in self._zones.health_checks() if each.id == check_id), None)
         if check is None:
             return api.error("NoSuchHealthCheck", f"No health check exists with the ID {check_id}.", 404)
@@ -157,7 +157,7 @@ class DataPlane:
             return api.observations("GetHealthCheckLastFailureReasonResponse", failures)
         return api.observations("GetHealthCheckStatusResponse", self._monitor.reports(check_id))
 
-    def _test_dns_answer(self, query: Query) -> Response:
+    def _test_dns_answer(self, query: Query) -> Route53Response:
         zone_id, asked, rtype = (_first(query, key) for key in ("hostedzoneid", "recordname", "recordtype"))
         if not (zone_id and asked and rtype):
             return api.error("InvalidInput", "hostedzoneid, recordname and recordtype are required.", 400)

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import h11
 
 from payinfra.local.route53.endpoints import Address, EndpointResolver, loopback
-from payinfra.local.route53.state import HealthCheck, HealthCheckType
+from payinfra.local.route53.state import HealthCheckConfig, HealthCheckType
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[Address, ssl.SSLContext | None, str | None], Awaitable[Streams]]
@@ -28,7 +28,7 @@ _MATCH_TYPES = frozenset({HealthCheckType.HTTP_STR_MATCH, HealthCheckType.HTTPS_
 
 
 @dataclass(frozen=True)
-class Limits:
+class CheckerTimeouts:
     """How long a checker waits, in real seconds, for the connection (with TLS), status and body."""
 
     connect: float = CONNECT_SECONDS
@@ -36,7 +36,7 @@ class Limits:
     body: float = BODY_SECONDS
 
     @classmethod
-    def at(cls, time_scale: float) -> "Limits":
+    def at(cls, time_scale: float) -> "CheckerTimeouts":
         """AWS's limits divided by the time scale, but none below FLOOR_SECONDS."""
 
         def scaled(seconds: float) -> float:
@@ -46,7 +46,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class ProbeResult:
+class CheckerResult:
     """What one request found; the text is worded as in Route 53's status reports."""
 
     ok: bool
@@ -56,7 +56,7 @@ class ProbeResult:
 class Prober(Protocol):
     """Sends one request."""
 
-    async def probe(self, check: HealthCheck, limits: Limits) -> ProbeResult:
+    async def probe(self, check: HealthCheckConfig, limits: CheckerTimeouts) -> CheckerResult:
         """Find out whether the endpoint of `check` is well; never raises for what the endpoint does."""
         ...
 
@@ -81,10 +81,10 @@ class SocketProber:
         self._open = open_streams
         self._tls: ssl.SSLContext | None = None
 
-    async def probe(self, check: HealthCheck, limits: Limits) -> ProbeResult:
+    async def probe(self, check: HealthCheckConfig, limits: CheckerTimeouts) -> CheckerResult:
         """Connect, ask and judge as a Route 53 health checker does."""
         address = self._address(check)
-        if isinstance(address, ProbeResult):
+        if isinstance(address, CheckerResult):
             return address
         context = self._context() if address.tls else None
         name = check.fqdn if check.enable_sni else None
@@ -101,14 +101,16 @@ class SocketProber:
             return _failure(f"The connection could not be made: {error}.")
         try:
             if check.type is HealthCheckType.TCP:
-                return ProbeResult(True, f"Success: TCP connection established. Resolved IP: {address.host}")
+                return CheckerResult(
+                    True, f"Success: TCP connection established. Resolved IP: {address.host}"
+                )
             return await _ask(check, address, reader, writer, limits)
         except (OSError, h11.ProtocolError) as error:
             return _failure(f"The endpoint broke the connection or does not speak HTTP: {error}.")
         finally:
             writer.close()
 
-    def _address(self, check: HealthCheck) -> Address | ProbeResult:
+    def _address(self, check: HealthCheckConfig) -> Address | CheckerResult:
         host = (check.ip_address or check.fqdn or "").rstrip(".")
         port = check.port or (443 if check.type in _TLS_TYPES else 80)
         if check.type is HealthCheckType.TCP:
@@ -135,12 +137,12 @@ class SocketProber:
 
 
 async def _ask(
-    check: HealthCheck,
+    check: HealthCheckConfig,
     address: Address,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
-    limits: Limits,
-) -> ProbeResult:
+    limits: CheckerTimeouts,
+) -> CheckerResult:
     http = h11.Connection(h11.CLIENT)
     headers = [
         ("Host", _host_header(check)),
@@ -160,7 +162,7 @@ async def _ask(
     if not HTTPStatus.OK <= response.status_code < HTTPStatus.BAD_REQUEST:
         return _failure(described)
     if check.type not in _MATCH_TYPES:
-        return ProbeResult(True, f"Success: {described}")
+        return CheckerResult(True, f"Success: {described}")
     try:
         async with asyncio.timeout(limits.body):
             found = await _search(http, reader, (check.search_string or "").encode())
@@ -168,10 +170,10 @@ async def _ask(
         return _failure("The endpoint did not send its body in time.")
     if not found:
         return _failure(f"The search string was not found in the first {SEARCHED_BYTES} bytes. {described}")
-    return ProbeResult(True, f"Success: {described}")
+    return CheckerResult(True, f"Success: {described}")
 
 
-def _host_header(check: HealthCheck) -> str:
+def _host_header(check: HealthCheckConfig) -> str:
     host = check.fqdn or check.ip_address or ""
     usual = 443 if check.type in _TLS_TYPES else 80
     return host if check.port in (None, usual) else f"{host}:{check.port}"
@@ -210,5 +212,5 @@ async def _search(http: h11.Connection, reader: asyncio.StreamReader, wanted: by
     return wanted in body[:SEARCHED_BYTES]
 
 
-def _failure(text: str) -> ProbeResult:
-    return ProbeResult(False, f"Failure: {text}")
+def _failure(text: str) -> CheckerResult:
+    return CheckerResult(False, f"Failure: {text}")

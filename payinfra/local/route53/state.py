@@ -55,7 +55,7 @@ class AliasTarget:
 
 
 @dataclass(frozen=True)
-class Record:
+class RecordSet:
     """One record set.
 
     Attributes:
@@ -94,7 +94,7 @@ class Zone:
     id: str
     name: str
     private: bool
-    records: tuple[Record, ...]
+    records: tuple[RecordSet, ...]
 
     def holds(self, name: str) -> bool:
         """Whether `name` (lower case, final dot) is the zone's apex or below it."""
@@ -102,7 +102,7 @@ class Zone:
 
 
 @dataclass(frozen=True)
-class HealthCheck:
+class HealthCheckConfig:
     """One health check's configuration.
 
     Attributes:
@@ -141,7 +141,7 @@ class ZoneReader(Protocol):
         """All hosted zones, oldest first."""
         ...
 
-    def health_checks(self) -> tuple[HealthCheck, ...]:
+    def health_checks(self) -> tuple[HealthCheckConfig, ...]:
         """All health checks."""
         ...
 
@@ -191,7 +191,7 @@ class MinistackZones:
                 _zone(_fields(zone), records.get(key)) for key, zone in self._state._zones.to_dict().items()
             )
 
-    def health_checks(self) -> tuple[HealthCheck, ...]:
+    def health_checks(self) -> tuple[HealthCheckConfig, ...]:
         """All health checks."""
         with self._state._lock:
             checks = (_health_check(_fields(each)) for each in self._state._health_checks.to_dict().values())
@@ -231,10 +231,10 @@ def _zone(zone: Mapping[str, object], records: object) -> Zone:
     )
 
 
-def _record(record: Mapping[str, object]) -> Record:
+def _record(record: Mapping[str, object]) -> RecordSet:
     failover = _text(record.get("Failover"))
     known_failover = failover in tuple(Failover)
-    return Record(
+    return RecordSet(
         name=normal_name(str(record["Name"])),
         type=str(record["Type"]),
         ttl=_number(record.get("TTL")),
@@ -261,11 +261,11 @@ def _alias(target: Mapping[str, object]) -> AliasTarget | None:
     )
 
 
-def _health_check(check: Mapping[str, object]) -> HealthCheck | None:
+def _health_check(check: Mapping[str, object]) -> HealthCheckConfig | None:
     config = _fields(check.get("config"))
     if config.get("Type") not in tuple(HealthCheckType):
         return None  # AWS would have refused it; the emulator lets it in
-    return HealthCheck(
+    return HealthCheckConfig(
         id=str(check["id"]),
         type=HealthCheckType(str(config["Type"])),
         fqdn=_text(config.get("FullyQualifiedDomainName")),

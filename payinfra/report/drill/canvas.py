@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from payinfra.report.findings.visible import visible
+from payinfra.report.printable import visible
 
 TEXT_PX = 11.5
 """The size of all text."""

@@ -3,30 +3,30 @@
 from dataclasses import dataclass
 from math import floor
 
-from payinfra.drill.descriptions import DESCRIPTIONS
-from payinfra.drill.journal import restore_command
+from payinfra.drill.faults.descriptions import DESCRIPTIONS
+from payinfra.drill.faults.journal import restore_command
 from payinfra.drill.model import (
     DrillReport,
-    Fate,
     Judgement,
     Latency,
     Mark,
+    PaymentOutcome,
     PhaseTiming,
-    Recovery,
+    RecoveryTime,
 )
-from payinfra.drill.reports import kind_of
+from payinfra.drill.report_store import kind_of
 
 Numbered = tuple[int, Mark]
 NOTHING = "-"
 """Stands where there is no value."""
 
 _FATES = {
-    Fate.RECORDED: "recorded once, identical in both regions",
-    Fate.DELAYED: "recorded, but late in one region",
-    Fate.LOST: "lost: acknowledged, and in no region",
-    Fate.DUPLICATED: "duplicated: more than once in a region",
-    Fate.DIVERGED: "diverged: not the same in both regions",
-    Fate.UNACKNOWLEDGED: "never acknowledged",
+    PaymentOutcome.RECORDED: "recorded once, identical in both regions",
+    PaymentOutcome.DELAYED: "recorded, but late in one region",
+    PaymentOutcome.LOST: "lost: acknowledged, and in no region",
+    PaymentOutcome.DUPLICATED: "duplicated: more than once in a region",
+    PaymentOutcome.DIVERGED: "diverged: not the same in both regions",
+    PaymentOutcome.UNACKNOWLEDGED: "never acknowledged",
 }
 
 
@@ -145,7 +145,7 @@ def recovery(report: DrillReport) -> Section:
                 lost(report),
                 "0",
                 str(report.rpo),
-                "not known" if found is None else _met(found.count(Fate.LOST) <= report.rpo),
+                "not known" if found is None else _met(found.count(PaymentOutcome.LOST) <= report.rpo),
             ),
         ),
         figures=frozenset({1, 2, 3}),
@@ -225,7 +225,7 @@ def restoration(report: DrillReport) -> Section:
     return Section("Restoration", ("", ""), rows)
 
 
-def _kept(time: Recovery) -> str:
+def _kept(time: RecoveryTime) -> str:
     if time.measured_s is None:
         return "never"
     return _met(time.measured_s <= time.objective_s)
@@ -274,7 +274,7 @@ def seconds(value: float) -> str:
 
 def lost(report: DrillReport) -> str:
     """How many acknowledged payments were lost, or that nobody knows."""
-    return "unknown" if report.reckoning is None else str(report.reckoning.count(Fate.LOST))
+    return "unknown" if report.reckoning is None else str(report.reckoning.count(PaymentOutcome.LOST))
 
 
 def maybe(value: float | None) -> str:

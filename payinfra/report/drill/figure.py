@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from payinfra.drill.model import DrillReport, Mark, Phase, PhaseTiming, Tick
 from payinfra.report.drill import content
 from payinfra.report.drill.canvas import SIZES, TEXT_PX, Canvas, Ink, Size, width_of
-from payinfra.report.findings.visible import visible
+from payinfra.report.printable import visible
 
 LEAST_PX = 2.0
 """What is shorter than this is drawn this long, so that it can be seen."""

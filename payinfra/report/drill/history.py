@@ -4,12 +4,12 @@ from rich.console import Console
 from rich.text import Text
 
 from payinfra.drill.model import DrillReport
-from payinfra.drill.reports import Past, Trend, kind_of, trends
-from payinfra.formats import Format
+from payinfra.drill.report_store import Past, Trend, kind_of, trends
 from payinfra.report.drill import content
-from payinfra.report.findings.visible import visible
+from payinfra.report.drill.sparkline import sparkline
+from payinfra.report.formats import Format
+from payinfra.report.printable import visible
 from payinfra.report.results import table, write, write_json
-from payinfra.report.sparkline import sparkline
 
 SCHEMA = "payinfra/drills-1"
 LISTED = 5

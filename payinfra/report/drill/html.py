@@ -6,11 +6,11 @@ Light or dark as the reader's system is; every colour is a variable that the dra
 from collections.abc import Iterator
 from html import escape
 
-from payinfra.drill.model import DrillReport, Fate, Judgement
-from payinfra.drill.reports import kind_of
+from payinfra.drill.model import DrillReport, Judgement, PaymentOutcome
+from payinfra.drill.report_store import kind_of
 from payinfra.report.drill import content, figure
 from payinfra.report.drill.style import STYLE
-from payinfra.report.findings.visible import visible
+from payinfra.report.printable import visible
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """Whatever a text in the report might be: a browser loads nothing and runs nothing."""
@@ -95,7 +95,7 @@ def _figures(report: DrillReport) -> Iterator[tuple[str, str, str]]:
     if found is None:
         yield "payments lost", "unknown", "they were not read back"
     else:
-        yield "payments lost", str(found.count(Fate.LOST)), f"of {found.acknowledged} acknowledged"
+        yield "payments lost", str(found.count(PaymentOutcome.LOST)), f"of {found.acknowledged} acknowledged"
     yield (
         "availability",
         content.share(report.load.availability),

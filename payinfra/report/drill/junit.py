@@ -5,16 +5,16 @@ A promise that nobody could judge is an `error`; one that the scenario does not 
 
 from xml.etree.ElementTree import Element, SubElement
 
-from payinfra.drill.model import DrillReport, Fate, Judgement
-from payinfra.drill.reports import kind_of
+from payinfra.drill.model import DrillReport, Judgement, PaymentOutcome
+from payinfra.drill.report_store import kind_of
 from payinfra.report import junit
 from payinfra.report.drill import content
-from payinfra.report.findings.visible import visible
+from payinfra.report.printable import visible
 
 _NEVER = {
-    Fate.LOST: "no more acknowledged payments are lost than allowed",
-    Fate.DUPLICATED: "no payment is there twice",
-    Fate.DIVERGED: "both regions have the same payments",
+    PaymentOutcome.LOST: "no more acknowledged payments are lost than allowed",
+    PaymentOutcome.DUPLICATED: "no payment is there twice",
+    PaymentOutcome.DIVERGED: "both regions have the same payments",
 }
 
 
@@ -65,7 +65,7 @@ def _payments(suite: Element, kind: str, report: DrillReport) -> None:
             SubElement(case, "error", message="the payments were not read back")
             continue
         count = report.reckoning.count(fate)
-        if count > (report.rpo if fate is Fate.LOST else 0):
+        if count > (report.rpo if fate is PaymentOutcome.LOST else 0):
             _say(SubElement(case, "failure", type=fate.value), (f"{count}", *report.reckoning.examples))
 
 

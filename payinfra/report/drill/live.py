@@ -16,10 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from payinfra.drill.model import DrillEvent, Mark, Phase, PhaseBegan, PhaseEnded, Snapshot, Tell
-from payinfra.formats import LogFormat
 from payinfra.report import log
-from payinfra.report.findings.visible import visible
-from payinfra.report.sparkline import sparkline
+from payinfra.report.drill.sparkline import sparkline
+from payinfra.report.formats import LogFormat
+from payinfra.report.printable import visible
 
 WINDOW_S = 40
 """How many seconds back the view shows what each region acknowledged, a character a second."""
@@ -31,7 +31,7 @@ _WIDTH = max(len(phase.value) for phase in Phase)
 
 
 @dataclass
-class Board:
+class DrillProgress:
     """What the events so far come to. Events come from several threads.
 
     Args:
@@ -69,10 +69,10 @@ class Board:
         """The drill's time now."""
         return 0.0 if self._ahead_s is None else self.clock() + self._ahead_s
 
-    def seen(self) -> "Board":
+    def seen(self) -> "DrillProgress":
         """A copy that no event changes any more."""
         with self._lock:
-            copy = Board(self.clock, dict(self.under_way), self.now, self.led_since_s)
+            copy = DrillProgress(self.clock, dict(self.under_way), self.now, self.led_since_s)
             copy.rates.update({region: defaultdict(int, counts) for region, counts in self.rates.items()})
             copy._ahead_s = self._ahead_s
             return copy
@@ -152,10 +152,10 @@ def plain(console: Console) -> Iterator[Tell]:
 # -- a terminal --------------------------------------------------------------------------------------------
 
 
-class View:
+class DrillView:
     """Draws a `Board` anew whenever rich asks, so that the clocks in it go on."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: DrillProgress) -> None:
         self.board = board
         self._spinner = Spinner("dots", style="cyan")
 
@@ -189,7 +189,7 @@ class View:
         return row
 
 
-def _regions(board: Board, now: Snapshot) -> RenderableType:
+def _regions(board: DrillProgress, now: Snapshot) -> RenderableType:
     rows = Table.grid(padding=(0, 2))
     last = int(now.at_s)
     window = range(last - WINDOW_S, last)
@@ -207,7 +207,7 @@ def _regions(board: Board, now: Snapshot) -> RenderableType:
     return rows
 
 
-def _totals(board: Board, now: Snapshot) -> Text:
+def _totals(board: DrillProgress, now: Snapshot) -> Text:
     since = f" since {board.at_s - board.led_since_s:.0f} s"
     where = visible(now.leads_to) or "nothing"
     return Text.assemble(
@@ -220,8 +220,8 @@ def _totals(board: Board, now: Snapshot) -> Text:
 @contextmanager
 def live(console: Console) -> Iterator[Tell]:
     """A view that is redrawn in place, with a lasting line for each phase that ended and what happened."""
-    board = Board()
-    with Live(View(board), console=console, refresh_per_second=8, transient=True) as display:
+    board = DrillProgress()
+    with Live(DrillView(board), console=console, refresh_per_second=8, transient=True) as display:
 
         def tell(event: DrillEvent) -> None:
             board.take(event)

@@ -3,7 +3,7 @@
 from payinfra.drill.model import DrillReport
 from payinfra.report.drill import content
 from payinfra.report.findings.markdown import plain
-from payinfra.report.findings.visible import visible
+from payinfra.report.printable import visible
 
 
 def render(report: DrillReport) -> str:

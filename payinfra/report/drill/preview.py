@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from payinfra.drill.journal import Header
+from payinfra.drill.faults.journal import Header
 from payinfra.drill.model import Phase
 from payinfra.drill.prediction import Prediction
-from payinfra.report.findings.visible import visible
+from payinfra.report.printable import visible
 from payinfra.report.results import table, write
 
 

@@ -4,11 +4,11 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
-from payinfra.drill import reports
+from payinfra.core.private_files import write_private
+from payinfra.drill import report_store
 from payinfra.drill.model import DrillReport
-from payinfra.files import write_private
-from payinfra.formats import DrillFormat
 from payinfra.report.drill import junit, markdown
+from payinfra.report.formats import DrillFormat
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +35,7 @@ def text(report: DrillReport, how: DrillFormat) -> str:
     """
     match how:
         case DrillFormat.JSON:
-            return reports.to_json(report)
+            return report_store.to_json(report)
         case DrillFormat.MARKDOWN:
             return markdown.render(report)
         case DrillFormat.JUNIT:
@@ -75,7 +75,7 @@ def write_reports(folder: Path, report: DrillReport) -> tuple[Path, ...]:
     Raises:
         UsageProblem: the folder cannot be made or written.
     """
-    return (reports.save(report, folder), *write_pages(folder, report))
+    return (report_store.save(report, folder), *write_pages(folder, report))
 
 
 def write_pages(folder: Path, report: DrillReport) -> tuple[Path, ...]:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from payinfra.drill.model import Fate, Restored
-from payinfra.formats import DrillFormat
-from payinfra.report.findings.visible import visible
+from payinfra.drill.model import PaymentOutcome, Restored
+from payinfra.report.formats import DrillFormat
+from payinfra.report.printable import visible
 from payinfra.report.results import write, write_json
 
 SCHEMA = "payinfra/restored-1"
@@ -33,7 +33,7 @@ def _lines(one: Restored) -> Iterator[Text]:
         yield Text(visible(f"  payments: {one.problem}"), style="red")
     if one.reckoning is not None:
         counts = ", ".join(
-            f"{one.reckoning.count(fate)} {fate}" for fate in Fate if one.reckoning.count(fate)
+            f"{one.reckoning.count(fate)} {fate}" for fate in PaymentOutcome if one.reckoning.count(fate)
         )
         removed = f"{one.reckoning.removed} removed from the table"
         yield Text(f"  payments: {one.reckoning.sent} sent ({counts or 'none'}), {removed}")
@@ -56,6 +56,6 @@ def _json(one: Restored) -> dict[str, object]:
             "acknowledged": counted.acknowledged,
             "removed": counted.removed,
             "not_removed": list(counted.not_removed),
-            "fates": {fate.value: counted.count(fate) for fate in Fate},
+            "fates": {fate.value: counted.count(fate) for fate in PaymentOutcome},
         },
     }

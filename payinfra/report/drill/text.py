@@ -9,7 +9,7 @@ from rich.text import Text
 
 from payinfra.drill.model import DrillReport, Judgement
 from payinfra.report.drill import content
-from payinfra.report.findings.visible import visible
+from payinfra.report.printable import visible
 from payinfra.report.results import next_commands
 
 _STYLES = {Judgement.PASSED: "bold green", Judgement.FAILED: "bold red"}

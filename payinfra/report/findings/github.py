@@ -6,7 +6,7 @@ Source: GitHub Actions, "Workflow commands for GitHub Actions", and the escaping
 
 from payinfra.checks.outcome import Finding, Outcome
 from payinfra.checks.verdicts import Kind, Severity
-from payinfra.report.findings.visible import visible
+from payinfra.report.printable import visible
 
 
 def render(outcome: Outcome, fail_on: Severity) -> str:

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement
 from payinfra.checks.outcome import Finding, Outcome
 from payinfra.checks.verdicts import Kind, Severity
 from payinfra.report import junit
-from payinfra.report.findings.visible import visible
+from payinfra.report.printable import visible
 
 _PASSING = frozenset({Kind.PASS, Kind.NOT_APPLICABLE})
 

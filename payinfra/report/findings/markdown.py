@@ -5,7 +5,7 @@ import re
 from payinfra.checks.outcome import Finding, Outcome
 from payinfra.checks.verdicts import Severity
 from payinfra.report.findings.counts import counted
-from payinfra.report.findings.visible import visible
+from payinfra.report.printable import visible
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~])")
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, assert_never
 
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.verdicts import Severity
-from payinfra.formats import FindingsFormat
 from payinfra.report.findings import document, github, junit, markdown, sarif
+from payinfra.report.formats import FindingsFormat
 
 if TYPE_CHECKING:
     from rich.console import Console

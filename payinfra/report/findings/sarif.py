@@ -14,7 +14,7 @@ from payinfra import __version__
 from payinfra.checks.outcome import GATING, Finding, Outcome, Waived
 from payinfra.checks.verdicts import Kind, Severity
 from payinfra.report.findings.document import Json
-from payinfra.report.findings.visible import visible
+from payinfra.report.printable import visible
 
 SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {

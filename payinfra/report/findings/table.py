@@ -11,7 +11,7 @@ from rich.text import Text
 from payinfra.checks.outcome import GATING, Finding, Outcome
 from payinfra.checks.verdicts import Kind, Severity
 from payinfra.report.findings.counts import counted
-from payinfra.report.findings.visible import visible
+from payinfra.report.printable import visible
 
 _STYLES = {
     Severity.CRITICAL: "bold red",

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from payinfra import DrillRequest, Scenario, Settings, UsageProblem, read_outputs, restore_drills, run_drill
+from payinfra.core.events import Event
 from payinfra.drill.model import PhaseEnded
-from payinfra.events import Event
 
 if TYPE_CHECKING:
     from tests.e2e.drill.conftest import Stage

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from payinfra.local import server
+from payinfra.local import lifecycle
 from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints
 
@@ -51,13 +51,13 @@ class Local:
 
     def again(self) -> "Local":
         """Started again, or as it is."""
-        return Local(self.folder, server.up(self.folder, REGIONS, base_port=0))
+        return Local(self.folder, lifecycle.up(self.folder, REGIONS, base_port=0))
 
 
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[Local]:
     folder = tmp_path / ".server"
     try:
-        yield Local(folder, server.up(folder, REGIONS, base_port=0))
+        yield Local(folder, lifecycle.up(folder, REGIONS, base_port=0))
     finally:
-        server.down(folder)
+        lifecycle.down(folder)

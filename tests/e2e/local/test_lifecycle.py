@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from payinfra.errors import EnvironmentUnusable
-from payinfra.events import Event, Notice
-from payinfra.local import server
+from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.events import Event, Notice
+from payinfra.local import lifecycle
 from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints, StateFolder, write_endpoints
 
@@ -31,7 +31,7 @@ def alive(pid: int) -> bool:
 
 
 def gone(pid: int) -> bool:
-    return server.Watch().until(lambda: not alive(pid), 10)
+    return lifecycle.WaitClock().until(lambda: not alive(pid), 10)
 
 
 def kill(pid: int) -> None:
@@ -47,19 +47,19 @@ def test_it_is_ready_in_five_seconds_says_where_and_prints_nothing(
     folder = tmp_path / ".server"
     began = time.monotonic()
     try:
-        endpoints = server.up(folder, REGIONS, base_port=0, emit=heard.append)
+        endpoints = lifecycle.up(folder, REGIONS, base_port=0, emit=heard.append)
         assert time.monotonic() - began < 5
         assert set(endpoints.regions) == set(REGIONS)
         urls = [*endpoints.regions.values(), endpoints.global_url, f"http://{endpoints.dns}"]
         assert all(url.startswith("http://127.0.0.1:") for url in urls)
         assert len(set(urls)) == 4
-        running = server.status(folder)
+        running = lifecycle.status(folder)
         assert running is not None
         assert running.endpoints == endpoints
         assert (running.faults, running.time_scale, running.pending_writes) == ((), 1.0, 0)
-        assert server.down(folder, emit=heard.append)
+        assert lifecycle.down(folder, emit=heard.append)
     finally:
-        server.down(folder)
+        lifecycle.down(folder)
     assert heard == [Notice("Starting the embedded AWS."), Notice("Stopping the embedded AWS.")]
     assert capfd.readouterr() == ("", "")
 
@@ -69,7 +69,7 @@ def test_up_again_is_the_one_that_runs(local: Any) -> None:
 
 
 def test_a_region_more_gets_a_port_of_its_own(local: Any) -> None:
-    more = server.up(local.folder, ("eu-west-1", "us-east-1"), base_port=0)
+    more = lifecycle.up(local.folder, ("eu-west-1", "us-east-1"), base_port=0)
     assert more.pid == local.endpoints.pid
     assert set(more.regions) == {*REGIONS, "eu-west-1"}
     local.control.add_region("eu-west-1")
@@ -86,11 +86,11 @@ def test_the_end_leaves_nothing_running_and_keeps_the_state(local: Any) -> None:
     local.client("dynamodb").put_item(TableName="kept", Item={"id": {"S": "one"}})
     local.client("s3").create_bucket(Bucket="kept")
     local.client("s3").put_object(Bucket="kept", Key="one", Body=b"body")
-    assert server.down(local.folder)
+    assert lifecycle.down(local.folder)
     assert gone(local.endpoints.pid)
-    assert server.status(local.folder) is None
-    assert not server.was_killed(local.folder)
-    assert not server.down(local.folder)
+    assert lifecycle.status(local.folder) is None
+    assert not lifecycle.was_killed(local.folder)
+    assert not lifecycle.down(local.folder)
     again = local.again()
     assert again.endpoints.regions == local.endpoints.regions
     assert again.endpoints.pid != local.endpoints.pid
@@ -106,11 +106,11 @@ def test_a_killed_server_is_said_so_and_finds_its_state_when_it_is_started_again
         BillingMode="PAY_PER_REQUEST",
     )
     state = StateFolder(local.folder).state / "dynamodb.json"
-    assert server.Watch().until(lambda: state.exists() and "kept" in state.read_text(), 10)
+    assert lifecycle.WaitClock().until(lambda: state.exists() and "kept" in state.read_text(), 10)
     local.client("dynamodb").put_item(TableName="kept", Item={"id": {"S": "just now"}})
     kill(local.endpoints.pid)
-    assert server.status(local.folder) is None
-    assert server.was_killed(local.folder)
+    assert lifecycle.status(local.folder) is None
+    assert lifecycle.was_killed(local.folder)
     again = local.again()
     assert again.client("dynamodb").scan(TableName="kept")["Items"] == [{"id": {"S": "just now"}}]
 
@@ -118,15 +118,15 @@ def test_a_killed_server_is_said_so_and_finds_its_state_when_it_is_started_again
 def test_the_end_of_a_killed_server_is_tidy(local: Any) -> None:
     kill(local.endpoints.pid)
     # The kernel lets go of the lock with the last of the process's threads, a moment after the first.
-    assert server.Watch().until(lambda: server._free(StateFolder(local.folder)), 10)
-    assert not server.down(local.folder)
-    assert not server.was_killed(local.folder)
+    assert lifecycle.WaitClock().until(lambda: lifecycle._free(StateFolder(local.folder)), 10)
+    assert not lifecycle.down(local.folder)
+    assert not lifecycle.was_killed(local.folder)
 
 
 def test_where_none_ever_ran_there_is_nothing_to_stop(tmp_path: Path) -> None:
-    assert not server.down(tmp_path / "never")
+    assert not lifecycle.down(tmp_path / "never")
     assert not (tmp_path / "never").exists()
-    assert server.log_tail(tmp_path / "never") == ""
+    assert lifecycle.log_tail(tmp_path / "never") == ""
 
 
 def test_a_stale_process_number_that_is_somebody_elses_is_no_obstacle(tmp_path: Path) -> None:
@@ -137,19 +137,19 @@ def test_a_stale_process_number_that_is_somebody_elses_is_no_obstacle(tmp_path: 
         {"us-east-1": "http://127.0.0.1:9"}, "http://127.0.0.1:9", "127.0.0.1:9", os.getpid()
     )
     write_endpoints(folder, stale)
-    assert server.status(folder.root) is None
-    assert server.was_killed(folder.root)
+    assert lifecycle.status(folder.root) is None
+    assert lifecycle.was_killed(folder.root)
     try:
-        assert server.up(folder.root, REGIONS, base_port=0).pid != os.getpid()
+        assert lifecycle.up(folder.root, REGIONS, base_port=0).pid != os.getpid()
     finally:
-        server.down(folder.root)
+        lifecycle.down(folder.root)
 
 
 def test_two_that_start_at_once_are_one(tmp_path: Path) -> None:
     folder = tmp_path / ".server"
     found: list[LocalEndpoints] = []
     starters = [
-        threading.Thread(target=lambda: found.append(server.up(folder, REGIONS, base_port=0)))
+        threading.Thread(target=lambda: found.append(lifecycle.up(folder, REGIONS, base_port=0)))
         for _ in range(3)
     ]
     try:
@@ -160,12 +160,12 @@ def test_two_that_start_at_once_are_one(tmp_path: Path) -> None:
         assert len(found) == 3
         assert len({endpoints.pid for endpoints in found}) == 1
     finally:
-        server.down(folder)
+        lifecycle.down(folder)
 
 
 def test_a_second_server_over_one_folder_is_refused(local: Any) -> None:
     folder = StateFolder(local.folder)
-    second = subprocess.run(server.command(folder, REGIONS, 0, 1.0), check=False, capture_output=True)
+    second = subprocess.run(lifecycle.command(folder, REGIONS, 0, 1.0), check=False, capture_output=True)
     assert second.returncode == 4
     assert "already uses" in json.loads(folder.problem.read_text())["what"]
     assert local.control.status().endpoints == local.endpoints
@@ -177,9 +177,9 @@ def test_a_taken_port_is_named_with_the_next_step(tmp_path: Path) -> None:
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(EnvironmentUnusable, match=str(port)) as told:
-            server.up(tmp_path / ".server", REGIONS, base_port=port)
+            lifecycle.up(tmp_path / ".server", REGIONS, base_port=port)
     assert "PAYINFRA_LOCAL_PORT" in told.value.hint
-    assert server.status(tmp_path / ".server") is None
+    assert lifecycle.status(tmp_path / ".server") is None
 
 
 def test_a_server_that_cannot_say_why_it_ended_points_at_its_log(
@@ -187,29 +187,29 @@ def test_a_server_that_cannot_say_why_it_ended_points_at_its_log(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(EnvironmentUnusable, match="ended before it was ready") as told:
-        server.up(tmp_path / ".server", REGIONS, base_port=0)
+        lifecycle.up(tmp_path / ".server", REGIONS, base_port=0)
     assert "server.log" in told.value.hint
 
 
 def test_the_log_is_at_hand(local: Any) -> None:
-    assert server.log_file(local.folder).exists()
-    server.log_file(local.folder).write_text("one\ntwo\nthree\n")
-    assert server.log_tail(local.folder, 2) == "two\nthree"
+    assert lifecycle.log_file(local.folder).exists()
+    lifecycle.log_file(local.folder).write_text("one\ntwo\nthree\n")
+    assert lifecycle.log_tail(local.folder, 2) == "two\nthree"
 
 
 def test_a_server_that_hangs_is_killed(local: Any) -> None:
     os.kill(local.endpoints.pid, signal.SIGSTOP)
-    hasty = server.Watch(clock=iter(range(0, 10**9, 15)).__next__)
-    assert server.down(local.folder, watch=hasty)
+    hasty = lifecycle.WaitClock(clock=iter(range(0, 10**9, 15)).__next__)
+    assert lifecycle.down(local.folder, watch=hasty)
     assert gone(local.endpoints.pid)
     assert local.again().control.list() == ()
 
 
 def test_a_server_that_is_not_ready_in_time_is_given_up(tmp_path: Path) -> None:
-    hasty = server.Watch(clock=iter(range(0, 10**9, 100)).__next__, sleep=lambda _seconds: None)
+    hasty = lifecycle.WaitClock(clock=iter(range(0, 10**9, 100)).__next__, sleep=lambda _seconds: None)
     with pytest.raises(EnvironmentUnusable, match="not ready within"):
-        server.up(tmp_path / ".server", REGIONS, base_port=0, watch=hasty)
-    assert server.Watch().until(lambda: not server.down(tmp_path / ".server"), 10)
+        lifecycle.up(tmp_path / ".server", REGIONS, base_port=0, watch=hasty)
+    assert lifecycle.WaitClock().until(lambda: not lifecycle.down(tmp_path / ".server"), 10)
 
 
 def test_a_control_call_without_the_folders_token_is_refused(local: Any) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from payinfra.local import emulator, process, server
+from payinfra.local import lifecycle, ministack, server_process
 from payinfra.local.asgi import Receive, Scope, Send
 from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints, StateFolder, listen, read_endpoints
@@ -26,7 +26,7 @@ from payinfra.local.faults import RegionBlackout, ReplicationDelay, ReplicationP
 from payinfra.local.listener import Listener
 
 REGIONS = "us-east-1,us-west-2"
-WAIT = server.Watch()
+WAIT = lifecycle.WaitClock()
 
 
 def run(folder: StateFolder, work: Callable[[LocalEndpoints, Control], object], *more: str) -> int:
@@ -44,7 +44,7 @@ def run(folder: StateFolder, work: Callable[[LocalEndpoints, Control], object], 
 
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(working)
-        code = process.main([str(folder.root), "--regions", REGIONS, "--base-port", "0", *more])
+        code = server_process.main([str(folder.root), "--regions", REGIONS, "--base-port", "0", *more])
         done.result(timeout=30)
     return code
 
@@ -111,7 +111,7 @@ def test_a_signal_ends_it_in_an_orderly_way(folder: StateFolder) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
         done = pool.submit(working)
-        assert process.main([str(folder.root), "--regions", REGIONS, "--base-port", "0"]) == 0
+        assert server_process.main([str(folder.root), "--regions", REGIONS, "--base-port", "0"]) == 0
         done.result(timeout=30)
     assert not folder.endpoints.exists()
 
@@ -185,7 +185,7 @@ class Slow:
 @pytest.fixture
 def slow() -> Iterator[Slow]:
     made = Slow()
-    loaded = emulator.load()
+    loaded = ministack.load()
     loaded.replace(loaded.service("ssm"), "handle_request", made.answer)
     yield made
     loaded.restore()
@@ -301,8 +301,8 @@ def test_a_connection_that_does_not_end_does_not_hold_up_the_end(folder: StateFo
 
 def test_a_folder_that_another_server_has_is_refused_and_why_is_left_there(folder: StateFolder) -> None:
     folder.prepare()
-    with process.sole_owner(folder):
-        assert process.main([str(folder.root), "--regions", REGIONS, "--base-port", "0"]) == 4
+    with server_process.sole_owner(folder):
+        assert server_process.main([str(folder.root), "--regions", REGIONS, "--base-port", "0"]) == 4
         assert folder.lock.read_text() == str(os.getpid())
     assert "already uses" in json.loads(folder.problem.read_text())["what"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from payinfra.local import server
+from payinfra.local import lifecycle
 from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints
 from payinfra.local.faults import RegionBlackout, ReplicationDelay, ReplicationPause
@@ -24,7 +24,7 @@ EAST, WEST = "us-east-1", "us-west-2"
 STACK = Path(__file__).with_name("stack")
 TABLE = "payment-e2e-payments"
 DOMAIN = "payments.e2e.example.com"
-WAIT = server.Watch()
+WAIT = lifecycle.WaitClock()
 
 
 @dataclass
@@ -90,7 +90,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         environment=os.environ,
     )
     try:
-        endpoints = server.up(folder, (EAST, WEST), base_port=0)
+        endpoints = lifecycle.up(folder, (EAST, WEST), base_port=0)
         (work / "endpoints.auto.tfvars.json").write_text(variables(endpoints))
         terraform.init()
         plan = work / "first.plan"
@@ -98,7 +98,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         outputs = terraform.apply(plan)
         yield Deployed(folder, endpoints, terraform, {name: output.value for name, output in outputs.items()})
     finally:
-        server.down(folder)
+        lifecycle.down(folder)
 
 
 @pytest.fixture(autouse=True)
@@ -116,8 +116,8 @@ def test_the_state_survives_a_kill_and_the_plan_stays_empty(deployed: Deployed, 
     state = deployed.folder / "state" / "lambda.json"
     assert WAIT.until(state.exists, 10)
     os.kill(server_pid(deployed), 9)
-    assert WAIT.until(lambda: server.status(deployed.folder) is None, 10)
-    again = server.up(deployed.folder, (EAST, WEST), base_port=0)
+    assert WAIT.until(lambda: lifecycle.status(deployed.folder) is None, 10)
+    again = lifecycle.up(deployed.folder, (EAST, WEST), base_port=0)
     assert again.regions == deployed.endpoints.regions
     assert deployed.held(EAST, "before-the-kill")
     assert deployed.held(WEST, "before-the-kill")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from payinfra.outputs import Declared, DeclaredRegion
+from payinfra.core.outputs import Declared, DeclaredRegion
 from tests.e2e.conftest import Deployment
 
 ROLES = ("primary", "secondary")

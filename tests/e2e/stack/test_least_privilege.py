@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from payinfra.outputs import Declared
+from payinfra.core.outputs import Declared
 from tests.e2e.conftest import Deployment
 from tests.e2e.stack.conftest import Seen
 

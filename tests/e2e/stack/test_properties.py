@@ -11,8 +11,8 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from payinfra.core.outputs import Declared
 from payinfra.local.control import Control
-from payinfra.outputs import Declared
 from tests.e2e.conftest import Deployment
 from tests.e2e.stack.conftest import ROLES, Seen
 

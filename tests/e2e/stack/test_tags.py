@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from payinfra.naming import Names
-from payinfra.outputs import Declared
+from payinfra.core.naming import Names
+from payinfra.core.outputs import Declared
 from payinfra.terraform import Terraform, find_binary
 from payinfra.terraform.jsonvalue import JsonValue, at, members
 from tests.e2e.conftest import Deployment

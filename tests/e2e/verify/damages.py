@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from payinfra.aws import Aws, Endpoints
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.results import Tell, VerifyRequest, tell_nobody
 from payinfra.checks.probes.verify import verify
+from payinfra.clients.aws import Aws, Endpoints
+from payinfra.core.naming import STATUS_INDEX, canary_domain
+from payinfra.core.outputs import DeclaredRegion, Outputs
 from payinfra.local.faults import ReplicationPause
-from payinfra.naming import STATUS_INDEX, canary_domain
-from payinfra.outputs import DeclaredRegion, Outputs
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Deployment
@@ -114,7 +114,7 @@ CANNOT = {
     "LIVE-S3-005": "the embedded AWS speaks plain HTTP only",
     "LIVE-TLS-001": "the embedded AWS speaks plain HTTP only",
 }
-"""Probes that cannot be broken here, and why; each has its faults in tests/unit/probes/test_faults.py."""
+"""Probes that cannot be broken here, and why; their faults are in tests/unit/checks/probes/test_faults.py."""
 ELSEWHERE = {"LIVE-DDB-001": "test_a_replica_that_was_removed_is_named_and_made_anew_by_a_deployment"}
 """Probes whose damage a test of its own does, in test_damage.py."""
 

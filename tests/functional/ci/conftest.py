@@ -12,8 +12,8 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 TOOLS = Path(sys.executable).parent
-TEMPLATE = ROOT / "payinfra" / "templates" / "github" / "payinfra.yml"
-GITLAB = ROOT / "payinfra" / "templates" / "gitlab" / "gitlab-ci.yml"
+TEMPLATE = ROOT / "payinfra" / "core" / "templates" / "github" / "payinfra.yml"
+GITLAB = ROOT / "payinfra" / "core" / "templates" / "gitlab" / "gitlab-ci.yml"
 ACTION = ROOT / ".github" / "actions" / "payinfra"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.report.pull_request import marker
+from payinfra.report.job_summary import marker
 from tests.functional.ci.conftest import ACTION
 
 # A `gh` that knows the two calls: it lists what $KNOWN holds, two a page, and notes the rest.

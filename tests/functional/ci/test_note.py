@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from payinfra.report.pull_request import marker
+from payinfra.report.job_summary import marker
 from tests.functional.ci.conftest import GITLAB, read
 
 ME, SOMEBODY = 5, 6

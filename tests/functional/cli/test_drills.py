@@ -8,8 +8,8 @@ from xml.etree.ElementTree import Element, XMLPullParser
 
 import pytest
 
-from payinfra.drill.model import DrillReport, Recovery
-from payinfra.drill.reports import from_json, save
+from payinfra.drill.model import DrillReport, RecoveryTime
+from payinfra.drill.report_store import from_json, save
 from tests.functional.cli.conftest import Project
 from tests.unit.report.drill.conftest import FAILED, PERFECT
 
@@ -18,7 +18,7 @@ LATER = replace(
     PERFECT,
     id="20261201T101500Z-cafe",
     began=PERFECT.began + timedelta(days=8),
-    recovery=Recovery(97.0, 97.0, 95.4),
+    recovery=RecoveryTime(97.0, 97.0, 95.4),
 )
 BROKEN = "20261202T000000Z-dead"
 

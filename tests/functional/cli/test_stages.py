@@ -59,7 +59,16 @@ def test_a_manifest_needs_no_environment(synthesized: tuple[Project, dict[str, o
 
 
 def test_judging_a_manifest_loads_nothing_heavy(synthesized: tuple[Project, dict[str, object]]) -> None:
-    heavy = ("cdktf", "jsii", "boto3", "botocore", "httpx", "rich", "payinfra.settings", "payinfra.pipeline")
+    heavy = (
+        "cdktf",
+        "jsii",
+        "boto3",
+        "botocore",
+        "httpx",
+        "rich",
+        "payinfra.core.settings",
+        "payinfra.deployment.pipeline",
+    )
     script = (
         "import sys\nfrom payinfra.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
         f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"

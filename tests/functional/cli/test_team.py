@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from payinfra.naming import tags
+from payinfra.core.naming import tags
 from tests.functional.cli.conftest import Project
 
 

@@ -27,7 +27,15 @@ def loaded(modules: tuple[str, ...], *words: str) -> list[str]:
 
 
 def test_help_loads_neither_cdktf_nor_boto3_nor_pydantic_models() -> None:
-    heavy = ("cdktf", "jsii", "boto3", "botocore", "httpx", "payinfra.settings", "payinfra.pipeline")
+    heavy = (
+        "cdktf",
+        "jsii",
+        "boto3",
+        "botocore",
+        "httpx",
+        "payinfra.core.settings",
+        "payinfra.deployment.pipeline",
+    )
     assert loaded(heavy, "--help") == []
     assert loaded(heavy, "synth", "--help") == []
 

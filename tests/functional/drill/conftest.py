@@ -11,14 +11,14 @@ from typing import cast
 
 import pytest
 
-from payinfra.aws import Aws, Endpoints
-from payinfra.checks.probes.dns import DnspythonDns
-from payinfra.drill.payments import payment_id
-from payinfra.drill.replicas import CLAIM, Record
-from payinfra.drill.resolving import Resolved, by_name
-from payinfra.local.route53.answers import Answer, ResourceRecord, ResponseCode
+from payinfra.clients.aws import Aws, Endpoints
+from payinfra.clients.dns import DnspythonDns
+from payinfra.core.outputs import Declared, Outputs
+from payinfra.drill.load.payments import payment_id
+from payinfra.drill.load.targets import Resolved, by_name
+from payinfra.drill.replicas import CLAIM, StoredItem
+from payinfra.local.route53.answers import DnsAnswerSections, ResourceRecord, ResponseCode
 from payinfra.local.route53.dns import DnsServer, Question
-from payinfra.outputs import Declared, Outputs
 
 EAST, WEST = "us-east-1", "us-west-2"
 HOSTS = {EAST: f"aaa.execute-api.{EAST}.amazonaws.com", WEST: f"bbb.execute-api.{WEST}.amazonaws.com"}
@@ -45,8 +45,8 @@ class Region(ThreadingHTTPServer):
         self.light.set()
         self.cut_off = False
         self.peer: Region | None = None
-        self.items: dict[str, dict[str, Record]] = {}
-        self.late: list[tuple[str, Record]] = []
+        self.items: dict[str, dict[str, StoredItem]] = {}
+        self.late: list[tuple[str, StoredItem]] = []
         self.lock = threading.Lock()
         self.hosts: set[str] = set()
         self.connections: set[object] = set()
@@ -72,13 +72,13 @@ class Region(ThreadingHTTPServer):
         item = {"payment_id": {"S": name}, **{what: _stored(value) for what, value in sent.items()}}
         known = bool(self.read(name))
         for record in (
-            Record(CLAIM, json.dumps({"payment_id": {"S": name}})),
-            Record(str(sent["timestamp"]), json.dumps(item, sort_keys=True)),
+            StoredItem(CLAIM, json.dumps({"payment_id": {"S": name}})),
+            StoredItem(str(sent["timestamp"]), json.dumps(item, sort_keys=True)),
         ):
             self.put(name, record)
         return known
 
-    def put(self, name: str, record: Record) -> None:
+    def put(self, name: str, record: StoredItem) -> None:
         with self.lock:
             self.items.setdefault(name, {})[record.timestamp] = record
             self.late.append((name, record))
@@ -92,10 +92,10 @@ class Region(ThreadingHTTPServer):
         for name, record in late:
             self.peer.items.setdefault(name, {})[record.timestamp] = record
 
-    def read(self, payment_id: str) -> tuple[Record, ...]:
+    def read(self, payment_id: str) -> tuple[StoredItem, ...]:
         return tuple(self.items.get(payment_id, {}).values())
 
-    def remove(self, payment_id: str, record: Record) -> None:
+    def remove(self, payment_id: str, record: StoredItem) -> None:
         assert self.peer is not None
         for region in (self, self.peer):
             region.items.get(payment_id, {}).pop(record.timestamp, None)
@@ -155,11 +155,11 @@ class Zone:
     address: str = ""
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Question) -> DnsAnswerSections:
         self.questions += 1
         if (question.name, question.type) != (f"{NAME}.", "CNAME"):
-            return Answer(ResponseCode.NXDOMAIN)
-        return Answer(
+            return DnsAnswerSections(ResponseCode.NXDOMAIN)
+        return DnsAnswerSections(
             ResponseCode.NOERROR, (ResourceRecord(question.name, "CNAME", TTL_S, HOSTS[self.region]),)
         )
 

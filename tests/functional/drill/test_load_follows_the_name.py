@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from payinfra.drill import figures
 from payinfra.drill.clock import RealClock, Stop
-from payinfra.drill.ledger import NAME, Ledger, read
-from payinfra.drill.load import LoadGenerator, Pace, Plan
-from payinfra.drill.model import Fate, Result
-from payinfra.drill.payments import Maker
-from payinfra.drill.reckoning import reckon
+from payinfra.drill.load import statistics
+from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
+from payinfra.drill.load.payment_log import NAME, PaymentLog, read
+from payinfra.drill.load.payments import Maker
+from payinfra.drill.model import PaymentOutcome, Result
+from payinfra.drill.reconciliation import reconcile
 from tests.functional.drill.conftest import EAST, HOSTS, KEY, TTL_S, WEST, Cloud
 
 TIME_OUT_S = 1.5
@@ -31,8 +31,8 @@ def open_files() -> int:
 
 def test_a_region_goes_dark_and_its_payments_go_to_the_other(cloud: Cloud, tmp_path: Path) -> None:
     path, clock, files = tmp_path / NAME, RealClock(Stop()), open_files()
-    with Ledger(path) as ledger:
-        load = LoadGenerator(Plan(PACE, Maker("dev", "x1"), ledger, (cloud.name(),), KEY, clock))
+    with PaymentLog(path) as ledger:
+        load = LoadGenerator(LoadProfile(PACE, Maker("dev", "x1"), ledger, (cloud.name(),), KEY, clock))
 
         def acknowledged(region: str) -> int:
             return load.snapshot().by_region.get(region, 0)
@@ -61,7 +61,7 @@ def test_a_region_goes_dark_and_its_payments_go_to_the_other(cloud: Cloud, tmp_p
         ended, attempts = load.snapshot(), load.attempts()
         ledger.flush()
         entries = read(path)
-        found = reckon(entries, (cloud.east, cloud.west), ledger, within_s=10.0)
+        found = reconcile(entries, (cloud.east, cloud.west), ledger, within_s=10.0)
 
     # It followed the name, no earlier than it moved and no later than the answer lived.
     assert switched_s < row.began_s < switched_s + TTL_S + TIME_OUT_S + 1.0
@@ -73,7 +73,7 @@ def test_a_region_goes_dark_and_its_payments_go_to_the_other(cloud: Cloud, tmp_p
 
     # Nothing is open, nothing is lost, and nothing is there twice: also what both regions were asked for.
     assert (ended.waiting, ended.in_flight, ended.broken) == (0, 0, "")
-    assert found.counts == {Fate.RECORDED: ended.begun}
+    assert found.counts == {PaymentOutcome.RECORDED: ended.begun}
     assert (found.sent, found.acknowledged, found.removed) == (ended.begun, ended.begun, ended.begun)
     assert found.resent >= 5
     elsewhere = {one.key for one in attempts if one.again and one.region == WEST and one.status == 201}
@@ -87,7 +87,7 @@ def test_a_region_goes_dark_and_its_payments_go_to_the_other(cloud: Cloud, tmp_p
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     silent = {one.key for one in attempts if one.result is Result.SILENT}
     assert len(silent) > 5
-    load_figures = figures.summarize(
+    load_figures = statistics.summarize(
         attempts, injected_s=injected_s, restored_s=restored_s, ended_s=clock.elapsed()
     )
     assert 0.0 < load_figures.availability < 1.0
@@ -100,9 +100,9 @@ def test_a_region_goes_dark_and_its_payments_go_to_the_other(cloud: Cloud, tmp_p
 
 def test_a_name_server_that_is_gone_stops_nobody_once_it_is_back(cloud: Cloud, tmp_path: Path) -> None:
     clock = RealClock(Stop())
-    with Ledger(tmp_path / NAME) as ledger:
+    with PaymentLog(tmp_path / NAME) as ledger:
         way = cloud.name()
-        load = LoadGenerator(Plan(PACE, Maker("dev", "x1"), ledger, (way,), KEY, clock))
+        load = LoadGenerator(LoadProfile(PACE, Maker("dev", "x1"), ledger, (way,), KEY, clock))
         cloud.zone.region = "nowhere"
         load.start()
         until(lambda: load.snapshot().failures > 10)

@@ -13,9 +13,10 @@ from payinfra.terraform.jsonvalue import at, members
 SYNTHESIZE = """
 import sys
 from pathlib import Path
-from payinfra import bindings, stacks
-from payinfra.settings import Settings
-bindings.prepare()
+from payinfra import stacks
+from payinfra.stacks import cdktf_bindings
+from payinfra.core.settings import Settings
+cdktf_bindings.prepare()
 settings = Settings.resolve({}, folder=Path(sys.argv[1]))
 print(stacks.synthesize(settings, out=settings.work_dir / "synth"))
 """

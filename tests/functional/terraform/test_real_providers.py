@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable
 from payinfra.terraform import Terraform, find_binary, lockfile
 from payinfra.terraform.mirror import platform_name
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.errors import EnvironmentUnusable, Interrupted
-from payinfra.events import Action, Event, Notice, ResourceFailed, ResourceFinished, ResourceStarted
+from payinfra.core.errors import EnvironmentUnusable, Interrupted
+from payinfra.core.events import Action, Event, Notice, ResourceFailed, ResourceFinished, ResourceStarted
 from payinfra.terraform import (
     Binary,
     ChangeAction,
+    Engine,
     Import,
-    Kind,
     Terraform,
     TerraformFailed,
     find_binary,
@@ -87,9 +87,9 @@ class Work:
         return terraform
 
 
-@pytest.fixture(params=[Kind.TERRAFORM, Kind.EMBEDDED])
+@pytest.fixture(params=[Engine.TERRAFORM, Engine.EMBEDDED])
 def work(request: pytest.FixtureRequest, tmp_path: Path) -> Work:
-    binary = find_binary(None if request.param is Kind.TERRAFORM else str(tmp_path))
+    binary = find_binary(None if request.param is Engine.TERRAFORM else str(tmp_path))
     assert binary.kind is request.param
     stack(tmp_path / "stack")
     return Work(tmp_path, binary)
@@ -254,7 +254,7 @@ def test_a_second_run_is_refused_with_the_holder_of_the_lock(work: Work) -> None
 KILLED = """
 import os, sys
 from pathlib import Path
-from payinfra.events import ResourceStarted
+from payinfra.core.events import ResourceStarted
 from payinfra.terraform import Terraform, find_binary
 root = Path(sys.argv[1])
 def emit(event):
@@ -274,7 +274,7 @@ terraform.apply(root / "saved.tfplan")
 def doomed(work: Work) -> Iterator["subprocess.Popen[str]"]:
     """A payinfra in a process of its own, in the middle of an apply."""
     block(work)
-    path = "" if work.terraform().binary.kind is Kind.TERRAFORM else str(work.root)
+    path = "" if work.terraform().binary.kind is Engine.TERRAFORM else str(work.root)
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(work.root), path], stdout=subprocess.PIPE, text=True
     )

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.aws import Aws, Endpoints
-from payinfra.errors import EnvironmentUnusable, UsageProblem
-from payinfra.events import Event, ResourceStarted
-from payinfra.local import server
-from payinfra.settings import Settings
+from payinfra.clients.aws import Aws, Endpoints
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem
+from payinfra.core.events import Event, ResourceStarted
+from payinfra.core.settings import Settings
+from payinfra.local import lifecycle
 from payinfra.stacks import synthesize
 from payinfra.terraform import find_binary
 from tests.functional.terraform.test_real_terraform import BLOCKED, Work, stack, unblock
@@ -25,12 +25,12 @@ def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
     """An embedded AWS with a bucket for states."""
     folder = tmp_path_factory.mktemp("embedded-aws")
     try:
-        up = server.up(folder, ("us-east-1", "us-west-2"), base_port=0)
+        up = lifecycle.up(folder, ("us-east-1", "us-west-2"), base_port=0)
         found = Endpoints(up.regions, up.global_url)
         Aws(found).s3("us-east-1").create_bucket(Bucket=BUCKET)
         yield found
     finally:
-        server.down(folder)
+        lifecycle.down(folder)
 
 
 def settings(folder: Path, **more: str) -> Settings:

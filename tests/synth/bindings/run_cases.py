@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from payinfra import bindings
+from payinfra.stacks import cdktf_bindings
 
 
 def outcome(case: Callable[[], object]) -> object:
@@ -24,13 +24,18 @@ def outcome(case: Callable[[], object]) -> object:
 
 def main(mode: str) -> None:
     before = dict(os.environ)
-    bindings.prepare(eager=mode == "eager")
+    cdktf_bindings.prepare(eager=mode == "eager")
     kept = dict(os.environ) == before
-    modules = sum(name.startswith(f"{bindings.AWS.package}.") for name in sys.modules)
-    bindings.prepare(eager=mode != "eager")
+    modules = sum(name.startswith(f"{cdktf_bindings.AWS.package}.") for name in sys.modules)
+    cdktf_bindings.prepare(eager=mode != "eager")
     cases: dict[str, Callable[[], object]] = importlib.import_module("compatibility_cases").CASES
     results = {name: outcome(case) for name, case in cases.items()}
-    report = {"environment_kept": kept, "modules": modules, "settled": bindings.settle(), "cases": results}
+    report = {
+        "environment_kept": kept,
+        "modules": modules,
+        "settled": cdktf_bindings.settle(),
+        "cases": results,
+    }
     sys.stdout.write(json.dumps(report))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.bindings import (
+from payinfra.stacks.cdktf_bindings import (
     AWS,
     IGNORE_INTERRUPT,
     LAZY_ARCHIVER,
@@ -149,8 +149,8 @@ def test_an_interrupt_does_not_end_node() -> None:
 
 INTERRUPTED = """
 import signal, sys
-from payinfra import bindings
-bindings.prepare()
+from payinfra.stacks import cdktf_bindings
+cdktf_bindings.prepare()
 import cdktf
 app = cdktf.Testing.app()
 try:

@@ -20,9 +20,9 @@ from payinfra.checks.verdicts import Kind, Verdict
 SYNTHESIZE = """
 import sys
 from pathlib import Path
-from payinfra import bindings
-from payinfra.settings import Settings
-bindings.prepare(eager=False)
+from payinfra.stacks import cdktf_bindings
+from payinfra.core.settings import Settings
+cdktf_bindings.prepare(eager=False)
 from payinfra import stacks
 for env, flags in (
     ("demo", {}),

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from payinfra import bindings
-from payinfra.aws import Endpoints
-from payinfra.outputs import Declared
-from payinfra.settings import Settings
+from payinfra.clients.aws import Endpoints
+from payinfra.core.outputs import Declared
+from payinfra.core.settings import Settings
+from payinfra.stacks import cdktf_bindings
 
 Block = Mapping[str, Any]
 
@@ -111,7 +111,7 @@ Synthesize = Callable[[str], Synthesized]
 @pytest.fixture(scope="session")
 def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
     """Gives a variant by name, made when it is first asked for."""
-    bindings.prepare()
+    cdktf_bindings.prepare()
     from payinfra import stacks
 
     made: dict[str, Synthesized] = {}

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from payinfra.errors import EnvironmentUnusable
-from payinfra.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX, Outputs
-from payinfra.settings import Settings
+from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX, Outputs
+from payinfra.core.settings import Settings
 from payinfra.stacks import stack_folder, synthesize
 
 if TYPE_CHECKING:

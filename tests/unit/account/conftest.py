@@ -11,7 +11,7 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 
-from payinfra.aws import Aws, Endpoints
+from payinfra.clients.aws import Aws, Endpoints
 from tests.unit.local.conftest import World, world
 
 __all__ = ["world"]

@@ -6,26 +6,26 @@ from typing import Any
 
 import pytest
 
-from payinfra.account.bootstrap import Wanted, bootstrap
+from payinfra.account.bootstrap import WantedAccount, bootstrap
 from payinfra.account.changes import Changes
-from payinfra.naming import API_LOGS_ROLE, DRILL_FIS_ROLE, DRILL_SCHEDULE_GROUP, DRILL_SCHEDULER_ROLE
-from payinfra.preflight import ROLE_POLICY
-from payinfra.stacks.policies import Statement, document, service_trust
+from payinfra.account.preflight import ROLE_POLICY
+from payinfra.core.naming import API_LOGS_ROLE, DRILL_FIS_ROLE, DRILL_SCHEDULE_GROUP, DRILL_SCHEDULER_ROLE
+from payinfra.stacks.iam_documents import StatementProps, document, service_trust
 from tests.unit.account.conftest import ACCOUNT, REGIONS, InProcess
 
 EAST, WEST = REGIONS
 BUCKETS = {EAST: "our-states", WEST: "our-states-replica"}
-ALL = Wanted(REGIONS, "our-states", boundary=True, drills=True)
+ALL = WantedAccount(REGIONS, "our-states", boundary=True, drills=True)
 
 
-def made(aws: InProcess, wanted: Wanted = ALL, *, dry_run: bool = False) -> list[str]:
+def made(aws: InProcess, wanted: WantedAccount = ALL, *, dry_run: bool = False) -> list[str]:
     changes = Changes(dry_run)
     assert bootstrap(wanted, aws, changes) == ACCOUNT
     return changes.said
 
 
 def test_api_gateway_may_write_logs_in_both_regions(aws: InProcess) -> None:
-    made(aws, Wanted(REGIONS))
+    made(aws, WantedAccount(REGIONS))
     for region in REGIONS:
         assert aws.apigateway(region).get_account()["cloudwatchRoleArn"].endswith(f":role/{API_LOGS_ROLE}")
     (attached,) = aws.iam(EAST).list_attached_role_policies(RoleName=API_LOGS_ROLE)["AttachedPolicies"]
@@ -38,7 +38,7 @@ def test_a_role_that_api_gateway_has_already_stays(aws: InProcess) -> None:
     theirs = f"arn:aws:iam::{ACCOUNT}:role/theirs"
     operation: Any = {"op": "replace", "path": "/cloudwatchRoleArn", "value": theirs}
     aws.apigateway(EAST).update_account(patchOperations=[operation])
-    assert f"let API Gateway in {WEST} write logs as {API_LOGS_ROLE}" in made(aws, Wanted(REGIONS))
+    assert f"let API Gateway in {WEST} write logs as {API_LOGS_ROLE}" in made(aws, WantedAccount(REGIONS))
     assert aws.apigateway(EAST).get_account()["cloudwatchRoleArn"] == theirs
 
 
@@ -70,7 +70,7 @@ def test_what_is_written_to_the_state_bucket_is_in_the_other_region_too(aws: InP
 
 
 def test_the_state_may_be_in_the_secondary_region(aws: InProcess) -> None:
-    said = made(aws, Wanted(REGIONS, "our-states", WEST))
+    said = made(aws, WantedAccount(REGIONS, "our-states", WEST))
     assert f"create bucket our-states in {WEST}" in said
     assert f"create bucket our-states-replica in {EAST}" in said
 
@@ -118,7 +118,7 @@ MENDED: dict[str, Callable[[InProcess], object]] = {
     f"change policy {DRILL_FIS_ROLE} of role {DRILL_FIS_ROLE}": lambda aws: aws.iam(EAST).put_role_policy(
         RoleName=DRILL_FIS_ROLE,
         PolicyName=DRILL_FIS_ROLE,
-        PolicyDocument=document(Statement("Other", ("s3:GetObject",), ("*",))),
+        PolicyDocument=document(StatementProps("Other", ("s3:GetObject",), ("*",))),
     ),
     f"change who may assume role {DRILL_SCHEDULER_ROLE}": lambda aws: aws.iam(EAST).update_assume_role_policy(
         RoleName=DRILL_SCHEDULER_ROLE, PolicyDocument=service_trust("lambda.amazonaws.com", {})
@@ -138,7 +138,7 @@ def test_what_was_changed_by_hand_is_mended_and_nothing_else(aws: InProcess, cha
 
 
 def test_without_drills_there_are_no_roles_for_them(aws: InProcess) -> None:
-    assert not [what for what in made(aws, Wanted(REGIONS, "our-states")) if "drill" in what]
+    assert not [what for what in made(aws, WantedAccount(REGIONS, "our-states")) if "drill" in what]
 
 
 def test_the_drills_roles_are_for_their_services_on_behalf_of_this_account_only(aws: InProcess) -> None:
@@ -159,6 +159,6 @@ def test_the_drills_roles_are_for_their_services_on_behalf_of_this_account_only(
 
 def test_a_boundary_is_made_where_it_is_asked_for(aws: InProcess) -> None:
     arn = f"arn:aws:iam::{ACCOUNT}:policy/payinfra-boundary"
-    assert "create policy payinfra-boundary" not in made(aws, Wanted(REGIONS))
-    assert made(aws, Wanted(REGIONS, boundary=True)) == ["create policy payinfra-boundary"]
+    assert "create policy payinfra-boundary" not in made(aws, WantedAccount(REGIONS))
+    assert made(aws, WantedAccount(REGIONS, boundary=True)) == ["create policy payinfra-boundary"]
     assert aws.iam(EAST).get_policy(PolicyArn=arn)["Policy"]["PolicyName"] == "payinfra-boundary"

@@ -10,21 +10,21 @@ from botocore.stub import Stubber
 
 from payinfra.account import ci_role
 from payinfra.account.changes import Changes
-from payinfra.account.policies import Policy
-from payinfra.account.reach import Reach
+from payinfra.account.policies import ManagedPolicy
 from payinfra.account.roles import VERSIONS_KEPT, Roles
+from payinfra.account.scope import PermissionScope
 from payinfra.account.trust import Trust, github, principal
-from payinfra.aws import Aws
-from payinfra.stacks.policies import Statement, document
+from payinfra.clients.aws import Aws
+from payinfra.stacks.iam_documents import StatementProps, document
 from tests.unit.account.conftest import ACCOUNT, ENDPOINTS, REGIONS, InProcess
 
 EAST, WEST = REGIONS
-REACH = Reach(ACCOUNT, ("us-east-1", "us-west-2"))
+REACH = PermissionScope(ACCOUNT, ("us-east-1", "us-west-2"))
 OPERATOR = principal(f"arn:aws:iam::{ACCOUNT}:root")
 
 
 def made(
-    aws: InProcess, reach: Reach = REACH, trust: Trust = OPERATOR, *, dry_run: bool = False
+    aws: InProcess, reach: PermissionScope = REACH, trust: Trust = OPERATOR, *, dry_run: bool = False
 ) -> list[str]:
     changes = Changes(dry_run)
     ci_role.deploy(ci_role.describe(reach, trust), reach, trust, aws, changes)
@@ -57,7 +57,7 @@ def test_policies_that_are_needed_no_more_are_removed_and_others_stay(aws: InPro
     made(aws)
     iam = aws.iam(EAST)
     for name in ("payinfra-ci-9", "theirs"):
-        text = document(Statement("Any", ("s3:GetObject",), ("*",)))
+        text = document(StatementProps("Any", ("s3:GetObject",), ("*",)))
         arn = iam.create_policy(PolicyName=name, PolicyDocument=text)["Policy"]["Arn"]
         iam.create_policy_version(PolicyArn=arn, PolicyDocument=text, SetAsDefault=True)
         iam.attach_role_policy(RoleName="payinfra-ci", PolicyArn=arn)
@@ -70,8 +70,8 @@ def test_policies_that_are_needed_no_more_are_removed_and_others_stay(aws: InPro
 def test_a_policy_is_changed_however_often(aws: InProcess) -> None:
     roles = Roles(aws.iam(EAST), ACCOUNT, Changes())
     for number in range(VERSIONS_KEPT + 2):
-        text = document(Statement(f"Version{number}", ("s3:GetObject",), ("*",)))
-        arn = roles.policy(Policy("payinfra-ci-1", text))
+        text = document(StatementProps(f"Version{number}", ("s3:GetObject",), ("*",)))
+        arn = roles.policy(ManagedPolicy("payinfra-ci-1", text))
     default = aws.iam(EAST).get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
     shown: Any = aws.iam(EAST).get_policy_version(PolicyArn=arn, VersionId=default)["PolicyVersion"][
         "Document"
@@ -136,7 +136,7 @@ def test_it_makes_environments_tables_and_no_others(pipeline: InProcess) -> None
 
 def test_it_cannot_give_itself_more(pipeline: InProcess) -> None:
     iam = pipeline.iam(EAST)
-    everything = document(Statement("All", ("*",), ("*",)))
+    everything = document(StatementProps("All", ("*",), ("*",)))
     refused(iam.put_role_policy, RoleName="payinfra-ci", PolicyName="more", PolicyDocument=everything)
     refused(iam.create_policy, PolicyName="payinfra-ci-9", PolicyDocument=everything)
     refused(iam.create_role, RoleName="payinfra-x", AssumeRolePolicyDocument=everything)
@@ -148,7 +148,7 @@ def test_it_cannot_give_itself_more(pipeline: InProcess) -> None:
 
 
 def test_it_leaves_other_regions_alone(enforced: InProcess) -> None:
-    made(enforced, Reach(ACCOUNT, ("us-east-1", "eu-west-1")))
+    made(enforced, PermissionScope(ACCOUNT, ("us-east-1", "eu-west-1")))
     role = ci_role.describe(REACH, OPERATOR).arn
     here = InProcess(ENDPOINTS, role_arn=role, worlds=enforced.worlds)
     assert here.logs(EAST).describe_log_groups()["logGroups"] == []
@@ -195,7 +195,7 @@ def test_an_api_is_its_own_by_its_tag_and_so_is_what_is_below_it(
 
 def test_it_passes_a_functions_role_to_lambda_only(enforced: InProcess, pipeline: InProcess) -> None:
     trusted = document(
-        Statement("Assume", ("sts:AssumeRole",), principal={"Service": "lambda.amazonaws.com"})
+        StatementProps("Assume", ("sts:AssumeRole",), principal={"Service": "lambda.amazonaws.com"})
     )
     for name in ("payment-pr1-function-us-east-1", "administrator"):
         enforced.iam(EAST).create_role(RoleName=name, AssumeRolePolicyDocument=trusted)
@@ -213,7 +213,7 @@ def test_it_passes_a_functions_role_to_lambda_only(enforced: InProcess, pipeline
 
 
 def test_a_boundary_must_be_given_where_one_is_asked_for(enforced: InProcess) -> None:
-    text = document(Statement("All", ("*",), ("*",)))
+    text = document(StatementProps("All", ("*",), ("*",)))
     boundary = enforced.iam(EAST).create_policy(PolicyName="boundary", PolicyDocument=text)["Policy"]["Arn"]
     reach = replace(REACH, boundary=boundary)
     made(enforced, reach)

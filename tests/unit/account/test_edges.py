@@ -7,11 +7,11 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from payinfra.account.bootstrap import Wanted, bootstrap
+from payinfra.account.bootstrap import WantedAccount, bootstrap
 from payinfra.account.buckets import state_bucket
 from payinfra.account.changes import Changes
 from payinfra.account.gateway_logs import gateway_logs
-from payinfra.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable
 from tests.unit.account.conftest import ACCOUNT, REGIONS, InProcess
 
 EAST, WEST = REGIONS
@@ -54,7 +54,7 @@ def test_a_refusal_says_what_was_done_before_it(scripts: Scripted, refused: str)
             answers.add_response("head_bucket", {})
         answers.add_client_error(refused, "SlowDown")
         with pytest.raises(EnvironmentUnusable, match="SlowDown") as caught:
-            bootstrap(Wanted(REGIONS, "our-states"), scripts, Changes())
+            bootstrap(WantedAccount(REGIONS, "our-states"), scripts, Changes())
     assert "Before that it did: create role payinfra-apigateway-logs; " in caught.value.what
     assert "run it again" in caught.value.hint
 
@@ -64,7 +64,7 @@ def test_a_refusal_at_once_has_nothing_to_say_of_before(scripts: Scripted) -> No
     with Stubber(gateway) as answers:
         answers.add_client_error("get_account", "AccessDeniedException")
         with pytest.raises(EnvironmentUnusable) as caught:
-            bootstrap(Wanted(REGIONS), scripts, Changes())
+            bootstrap(WantedAccount(REGIONS), scripts, Changes())
     assert "Before that" not in caught.value.what
 
 

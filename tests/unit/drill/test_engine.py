@@ -11,35 +11,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.drill.clock import Stop
-from payinfra.drill.engine import Drill, Title, World
-from payinfra.drill.hands import MutationFailed
-from payinfra.drill.journal import Header, Journal, open_journals
+from payinfra.drill.engine import Drill, DrillDependencies, DrillId
+from payinfra.drill.faults.executor import FaultFailed
+from payinfra.drill.faults.journal import FaultJournal, Header, open_journals
+from payinfra.drill.faults.model import Blackout, Fault, InvertHealthCheck
+from payinfra.drill.faults.rollback import restore
+from payinfra.drill.load.counters import LoadSnapshot, SuccessStreak
 from payinfra.drill.model import (
     Attempt,
     DrillEvent,
     DrillReport,
     DrillRequest,
-    Fate,
     Judgement,
+    PaymentOutcome,
     Phase,
     PhaseEnded,
-    Reckoning,
+    Reconciliation,
     Restoration,
     Result,
     Scenario,
     Snapshot,
 )
-from payinfra.drill.mutations import Blackout, InvertHealthCheck, Mutation
+from payinfra.drill.observers import DnsAnswer, Poller
 from payinfra.drill.prediction import Prediction
-from payinfra.drill.recorder import Recorder
-from payinfra.drill.restore import restore
-from payinfra.drill.tally import LoadSnapshot, Row
-from payinfra.drill.watch import Eye, Saying
-from payinfra.errors import EnvironmentUnusable, GateFailed
+from payinfra.drill.timeline import Recorder
 
 EAST, WEST = "us-east-1", "us-west-2"
-MUTATIONS: tuple[Mutation, ...] = (InvertHealthCheck("check", original=False), Blackout(EAST))
+MUTATIONS: tuple[Fault, ...] = (InvertHealthCheck("check", original=False), Blackout(EAST))
 MOVING = Prediction(
     {
         Phase.LOAD: 5.0,
@@ -101,7 +101,7 @@ class Scripted:
     script: Script
     stop: Stop = field(default_factory=Stop)
     at: float = 0.0
-    in_place: list[Mutation] = field(default_factory=list)
+    in_place: list[Fault] = field(default_factory=list)
     injected: float | None = None
     restored: float | None = None
     stopped: int = 0
@@ -118,7 +118,7 @@ class Scripted:
 
     # the hands
 
-    def do(self, mutation: Mutation) -> None:
+    def do(self, mutation: Fault) -> None:
         if self.script.do_breaks and self.in_place:
             raise ZeroDivisionError("a bug in between")
         fails = self.script.do_fails == len(self.in_place)
@@ -127,12 +127,12 @@ class Scripted:
         if self.injected is None:
             self.injected = self.at
         if fails:
-            raise MutationFailed("Nothing was done", "it was refused", "Ask for more rights.")
+            raise FaultFailed("Nothing was done", "it was refused", "Ask for more rights.")
 
-    def undo(self, mutation: Mutation) -> None:
+    def undo(self, mutation: Fault) -> None:
         if self.script.undo_fails:
             self.script.undo_fails -= 1
-            raise MutationFailed("Nothing was undone", "no answer", "Again.")
+            raise FaultFailed("Nothing was undone", "no answer", "Again.")
         if mutation in self.in_place:
             self.in_place.remove(mutation)
         self.restored = self.at
@@ -149,9 +149,9 @@ class Scripted:
             raise OSError("an eye is blind, which is no bug")
         return not self._lost_for(self.script.unhealthy_after)
 
-    def signs(self) -> tuple[Saying, ...]:
+    def signs(self) -> tuple[DnsAnswer, ...]:
         region = WEST if self._lost_for(self.script.switched_after) else EAST
-        return (Saying("ns-1", region, (region,), 60), Saying("ns-2", region, (region,), 60))
+        return (DnsAnswer("ns-1", region, (region,), 60), DnsAnswer("ns-2", region, (region,), 60))
 
     def steady(self) -> tuple[str, ...]:
         if self.injected is None:
@@ -176,10 +176,10 @@ class Scripted:
         rows = {}
         if self.injected is None and not self.script.nothing_gets_through:
             first = self.script.gets_through_from
-            rows[EAST] = Row(max(int((self.at - first) * 5), 0), first, self.at)
+            rows[EAST] = SuccessStreak(max(int((self.at - first) * 5), 0), first, self.at)
         if self._lost_for(self.script.served_after):
             first = (self.injected or 0.0) + self.script.served_after
-            rows[WEST] = Row(int((self.at - first) * 5), first, self.at)
+            rows[WEST] = SuccessStreak(int((self.at - first) * 5), first, self.at)
         acknowledged = {} if self.script.nothing_gets_through else {EAST: 1 + int(self.at * 5)}
         if self.at >= self.script.west_gets_through_from:
             acknowledged[WEST] = 1
@@ -203,10 +203,10 @@ class Scripted:
     def end(self, _grace_s: float) -> None:
         self.stopped += 1
 
-    def reckon(self) -> Reckoning:
+    def reckon(self) -> Reconciliation:
         if self.script.reckon_fails:
             raise EnvironmentUnusable("No table answers.", "Wait.")
-        return Reckoning(3, 3, {Fate.RECORDED: 3})
+        return Reconciliation(3, 3, {PaymentOutcome.RECORDED: 3})
 
 
 @dataclass(frozen=True)
@@ -231,17 +231,17 @@ class FakeLoad:
         self.world.end(grace_s)
 
 
-class LookingWhenAsked(Eye[Any]):
+class LookingWhenAsked(Poller[Any]):
     """An eye without a thread: it looks when somebody wants to know."""
 
     def open(self) -> None:
-        self.glance()
+        self.poll_once()
 
     def shut(self) -> None:
-        self.glance()
+        self.poll_once()
 
     def since(self, moment_s: float, wanted: Callable[[Any], bool]) -> float | None:
-        self.glance()
+        self.poll_once()
         return super().since(moment_s, wanted)
 
 
@@ -250,7 +250,7 @@ class Run:
     """A drill that has been run."""
 
     world: Scripted
-    journal: Journal
+    journal: FaultJournal
     told: list[DrillEvent]
     report: DrillReport | None = None
     raised: Exception | None = None
@@ -275,7 +275,7 @@ def drill(
 ) -> Run:
     world = Scripted(script)
     header = Header("id", "demo", "local", "1" * 12, (EAST, WEST), (scenario,), datetime.now(UTC), "payinfra")
-    journal = Journal.begin(folder / "id", header, sync=lambda _file: None)
+    journal = FaultJournal.begin(folder / "id", header, sync=lambda _file: None)
     told: list[DrillEvent] = []
 
     def put_back() -> Restoration:
@@ -287,10 +287,10 @@ def drill(
     run = Run(world, journal, told)
     try:
         run.report = Drill(
-            title=Title("id", "demo", "local", datetime.now(UTC), "payinfra failover-drill"),
+            title=DrillId("id", "demo", "local", datetime.now(UTC), "payinfra failover-drill"),
             request=DrillRequest((scenario,), reverse=reverse, warm_up_s=5.0, hold_s=5.0, in_a_row=3),
             prediction=prediction,
-            world=World(
+            world=DrillDependencies(
                 lost=EAST,
                 other=WEST,
                 mutations=MUTATIONS,
@@ -462,7 +462,7 @@ def test_what_cannot_be_undone_is_left_in_an_open_journal_that_restores(tmp_path
     (path,) = open_journals(tmp_path)
     run.world.script.undo_fails = 0
     hands: Any = run.world
-    journal = Journal.reopen(path)
+    journal = FaultJournal.reopen(path)
     assert restore(journal, hands, lambda _said: None).left == ()
     journal.close()
     assert run.world.in_place == []
@@ -571,7 +571,7 @@ def test_whatever_happens_all_is_as_it_was_or_the_journal_brings_it_back(script:
         script.undo_fails = 0
         hands: Any = run.world
         for path in left:
-            journal = Journal.reopen(path, sync=lambda _file: None)
+            journal = FaultJournal.reopen(path, sync=lambda _file: None)
             assert restore(journal, hands, lambda _said: None).left == ()
             journal.close()
         assert run.world.in_place == []

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from payinfra.core.outputs import DeclaredDns, DeclaredHealth
 from payinfra.drill.model import DrillRequest, Phase, Scenario
 from payinfra.drill.prediction import predict, request_timeout_s
-from payinfra.outputs import DeclaredDns, DeclaredHealth
 
 HEALTH = DeclaredHealth("/prod/health", 10, 3, "us-east-1", "topic", ())
 

@@ -10,11 +10,11 @@ from typing import Any, cast
 
 import pytest
 
-from payinfra.aws import Aws
-from payinfra.checks.probes.model import Live, NotYet, Patience
-from payinfra.drill.payments import Maker
-from payinfra.drill.replicas import CLAIM, Record, TableReplica, caught_up, have_caught_up
-from payinfra.outputs import Outputs, RegionOutputs
+from payinfra.checks.probes.model import Deadline, NotYet, ProbeContext
+from payinfra.clients.aws import Aws
+from payinfra.core.outputs import Outputs, RegionOutputs
+from payinfra.drill.load.payments import Maker
+from payinfra.drill.replicas import CLAIM, StoredItem, TableReplica, caught_up, have_caught_up
 
 EAST, WEST = "us-east-1", "us-west-2"
 PAYMENT = Maker("dev", "x1").make(1, 1_800_000_000_000, 0.0)
@@ -30,15 +30,15 @@ STORED: Mapping[str, object] = {
 }
 
 
-def record(**changes: object) -> Record:
-    return Record("1800000000000", json.dumps({**STORED, **changes}))
+def record(**changes: object) -> StoredItem:
+    return StoredItem("1800000000000", json.dumps({**STORED, **changes}))
 
 
 def test_a_record_says_what_was_sent_whatever_else_it_says() -> None:
     assert record().says(PAYMENT)
     assert record(fingerprint={"S": "f"}).says(PAYMENT)
     assert record().is_payment
-    assert not Record(CLAIM, record().content).is_payment
+    assert not StoredItem(CLAIM, record().content).is_payment
 
 
 @pytest.mark.parametrize(
@@ -156,10 +156,10 @@ def test_equal_items_are_equal_records_whatever_the_order_of_their_attributes() 
     assert here == there
 
 
-def live(table: Table) -> Live:
+def live(table: Table) -> ProbeContext:
     outputs = SimpleNamespace(environment_suffix="dev", regions=(region_outputs(EAST), region_outputs(WEST)))
     nothing = cast(Any, None)
-    return Live(
+    return ProbeContext(
         aws=Embedded(table=table),
         outputs=cast(Outputs, outputs),
         declared=cast(Any, SimpleNamespace(regions=(None, None))),
@@ -168,7 +168,7 @@ def live(table: Table) -> Live:
         tls=nothing,
         run="run",
         began=datetime(2026, 1, 2, tzinfo=UTC),
-        patience=Patience(0.0, lambda: table.now, table.sleep),
+        patience=Deadline(0.0, lambda: table.now, table.sleep),
     )
 
 

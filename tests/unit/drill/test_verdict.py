@@ -7,26 +7,28 @@ import pytest
 
 from payinfra.drill.model import (
     Attempt,
-    Fate,
     Judgement,
     Mark,
+    PaymentOutcome,
     Phase,
     PhaseBegan,
     PhaseEnded,
-    Reckoning,
-    Recovery,
+    Reconciliation,
+    RecoveryTime,
     Restoration,
     Result,
 )
 from payinfra.drill.prediction import Prediction
-from payinfra.drill.recorder import Recorder, replay
-from payinfra.drill.verdict import Evidence, judge, served_between
+from payinfra.drill.timeline import Recorder, replay
+from payinfra.drill.verdict import DrillEvidence, judge, served_between
 
-GOOD = Evidence(
+GOOD = DrillEvidence(
     prediction=Prediction({}, switches=True, moves=True, request_timeout_s=5.0),
-    recovery=Recovery(100.0, 100.0, 90.0),
+    recovery=RecoveryTime(100.0, 100.0, 90.0),
     rpo=0,
-    reckoning=Reckoning(100, 99, {Fate.RECORDED: 98, Fate.DELAYED: 1, Fate.UNACKNOWLEDGED: 1}),
+    reckoning=Reconciliation(
+        100, 99, {PaymentOutcome.RECORDED: 98, PaymentOutcome.DELAYED: 1, PaymentOutcome.UNACKNOWLEDGED: 1}
+    ),
     restoration=Restoration(("the check is not inverted again",), ()),
     unsteady=(),
     aborted="",
@@ -34,8 +36,8 @@ GOOD = Evidence(
 )
 
 
-def reckoned(fate: Fate, count: int, *examples: str) -> Reckoning:
-    return Reckoning(100, 100, {fate: count, Fate.RECORDED: 100 - count}, examples)
+def reckoned(fate: PaymentOutcome, count: int, *examples: str) -> Reconciliation:
+    return Reconciliation(100, 100, {fate: count, PaymentOutcome.RECORDED: 100 - count}, examples)
 
 
 def test_a_good_drill_passes_both() -> None:
@@ -52,22 +54,28 @@ def test_a_good_drill_passes_both() -> None:
     [
         ({"aborted": "The drill was interrupted (SIGINT)."}, "The drill was interrupted (SIGINT)."),
         (
-            {"recovery": Recovery(100.0, 100.0, 100.1)},
+            {"recovery": RecoveryTime(100.0, 100.0, 100.1)},
             "Recovery took 100.1 s; the objective is 100.0 s.",
         ),
-        ({"recovery": Recovery(100.0, 100.0, None)}, "The other region never served."),
+        ({"recovery": RecoveryTime(100.0, 100.0, None)}, "The other region never served."),
         ({"silent": ("us-west-2",)}, "us-west-2 did not serve all along."),
         (
             {"reckoning": None},
             "The payments were not read back: nobody knows yet whether one was lost.",
         ),
         (
-            {"reckoning": reckoned(Fate.LOST, 1, "pay_1")},
+            {"reckoning": reckoned(PaymentOutcome.LOST, 1, "pay_1")},
             "1 payment: each was acknowledged and is in no region. Among them: pay_1.",
         ),
-        ({"reckoning": reckoned(Fate.DUPLICATED, 2)}, "2 payments: each is there more than once."),
-        ({"reckoning": reckoned(Fate.DIVERGED, 1)}, "1 payment: each is not the same in both regions."),
-        ({"reckoning": Reckoning(5, 0, {Fate.UNACKNOWLEDGED: 5})}, "No payment was acknowledged at all."),
+        ({"reckoning": reckoned(PaymentOutcome.DUPLICATED, 2)}, "2 payments: each is there more than once."),
+        (
+            {"reckoning": reckoned(PaymentOutcome.DIVERGED, 1)},
+            "1 payment: each is not the same in both regions.",
+        ),
+        (
+            {"reckoning": Reconciliation(5, 0, {PaymentOutcome.UNACKNOWLEDGED: 5})},
+            "No payment was acknowledged at all.",
+        ),
     ],
 )
 def test_one_thing_is_enough_to_fail(change: dict[str, Any], reason: str) -> None:
@@ -77,19 +85,26 @@ def test_one_thing_is_enough_to_fail(change: dict[str, Any], reason: str) -> Non
 
 
 def test_an_objective_of_lost_payments_covers_losses_and_nothing_else() -> None:
-    assert judge(replace(GOOD, rpo=2, reckoning=reckoned(Fate.LOST, 2))).resilience is Judgement.PASSED
-    assert judge(replace(GOOD, rpo=2, reckoning=reckoned(Fate.LOST, 3))).resilience is Judgement.FAILED
-    assert judge(replace(GOOD, rpo=2, reckoning=reckoned(Fate.DIVERGED, 1))).resilience is Judgement.FAILED
+    assert (
+        judge(replace(GOOD, rpo=2, reckoning=reckoned(PaymentOutcome.LOST, 2))).resilience is Judgement.PASSED
+    )
+    assert (
+        judge(replace(GOOD, rpo=2, reckoning=reckoned(PaymentOutcome.LOST, 3))).resilience is Judgement.FAILED
+    )
+    assert (
+        judge(replace(GOOD, rpo=2, reckoning=reckoned(PaymentOutcome.DIVERGED, 1))).resilience
+        is Judgement.FAILED
+    )
 
 
 def test_a_drill_that_ended_early_is_not_blamed_for_what_it_did_not_wait_for() -> None:
-    verdict = judge(replace(GOOD, aborted="Broken off.", recovery=Recovery(100.0, 100.0, None)))
+    verdict = judge(replace(GOOD, aborted="Broken off.", recovery=RecoveryTime(100.0, 100.0, None)))
     assert verdict.reasons == ("Broken off.",)
 
 
 def test_where_nobody_moves_nobody_recovers() -> None:
     still = Prediction({}, switches=False, moves=False, request_timeout_s=5.0)
-    assert judge(replace(GOOD, prediction=still, recovery=Recovery(0.0, 0.0, None))).reasons == ()
+    assert judge(replace(GOOD, prediction=still, recovery=RecoveryTime(0.0, 0.0, None))).reasons == ()
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from payinfra.local import emulator as seam
-from payinfra.local.asgi import Message, Request, Response, Scope, ask
-from payinfra.local.corrections import registry
+from payinfra.local import ministack as seam
+from payinfra.local.asgi import AsgiResponse, Message, Request, Scope, ask
+from payinfra.local.patches import registry
 
 KEY = "000000000000"
 ANYBODY = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
@@ -36,7 +36,7 @@ class World:
         body: object = b"",
         headers: dict[str, str] | None = None,
         region: str | None = None,
-    ) -> Response:
+    ) -> AsgiResponse:
         """One answer, corrected as the server corrects it."""
         where = region or self.region
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -53,7 +53,7 @@ class World:
         async def receive() -> Message:
             return {"type": "http.disconnect"}
 
-        async def answer() -> Response:
+        async def answer() -> AsgiResponse:
             seam.serving.set(where)
             scope: Scope = {"type": "http", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1)}
             response = await ask(self.emulator.application, scope, receive, request)
@@ -136,7 +136,7 @@ class Role:
         body: object = b"",
         headers: Mapping[str, str] | None = None,
         region: str = "us-east-1",
-    ) -> Response:
+    ) -> AsgiResponse:
         """An answer to the role."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         request = AWSRequest(method, f"http://127.0.0.1{path}", dict(headers or {}), raw)
@@ -145,7 +145,7 @@ class Role:
         signed = {name.lower(): value for name, value in request.headers.items()}
         return self.world.call(service, method, path, raw, signed, region)
 
-    def operation(self, target: str, body: object, region: str = "us-east-1") -> Response:
+    def operation(self, target: str, body: object, region: str = "us-east-1") -> AsgiResponse:
         """An answer in one of the JSON protocols, to a target such as `DynamoDB_20120810.PutItem`."""
         services = {"DynamoDB_20120810": "dynamodb", "AmazonSSM": "ssm"}
         headers = {"x-amz-target": target, "content-type": "application/x-amz-json-1.1"}

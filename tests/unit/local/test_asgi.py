@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from payinfra.local.asgi import (
+    AsgiResponse,
     ClientGone,
     Message,
     Receive,
     Request,
-    Response,
     Scope,
     Send,
     answer,
@@ -78,14 +78,14 @@ def test_an_application_sees_the_request_and_then_the_clients_end() -> None:
     request = Request("PUT", "/c%2Fd", "q=1", (("h", "v"),), b"body")
     got = asyncio.run(ask(app, SCOPE, receiving({"type": "http.disconnect"}), request))
     assert seen == ["PUT", "/c/d", b"/c%2Fd", b"q=1", [(b"h", b"v")], b"body", "http.disconnect"]
-    assert got == Response(201, (("x-a", "1"),), b"ok")
+    assert got == AsgiResponse(201, (("x-a", "1"),), b"ok")
 
 
 def test_a_new_body_brings_its_length_and_if_asked_its_type() -> None:
-    old = Response(200, (("content-length", "9"), ("content-type", "text/xml"), ("x", "y")), b"123456789")
+    old = AsgiResponse(200, (("content-length", "9"), ("content-type", "text/xml"), ("x", "y")), b"123456789")
     assert old.with_body(b"12").headers == (("content-type", "text/xml"), ("x", "y"), ("content-length", "2"))
     assert dict(old.with_body(b"12", "text/plain").headers)["content-type"] == "text/plain"
-    assert answer(404, b"{}") == Response(
+    assert answer(404, b"{}") == AsgiResponse(
         404, (("content-length", "2"), ("content-type", "application/json")), b"{}"
     )
 
@@ -96,7 +96,7 @@ def test_an_answer_is_sent_whole() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(send_response(send, Response(200, (("a", "b"),), b"c")))
+    asyncio.run(send_response(send, AsgiResponse(200, (("a", "b"),), b"c")))
     assert sent == [
         {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]},
         {"type": "http.response.body", "body": b"c", "more_body": False},

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.errors import EnvironmentUnusable, UsageProblem
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 from payinfra.local.asgi import Request
 from payinfra.local.control import PREFIX, Control, Sent
 from payinfra.local.control_api import ControlApi
 from payinfra.local.endpoints import LocalEndpoints, LocalStatus, StateFolder, write_endpoints
-from payinfra.local.faults import FaultBoard, RegionBlackout, ReplicationDelay, ReplicationPause
+from payinfra.local.faults import FaultRegistry, RegionBlackout, ReplicationDelay, ReplicationPause
 from payinfra.local.time_scale import TimeScale
 
 TOKEN = "secret"
@@ -25,7 +25,7 @@ ENDPOINTS = LocalEndpoints({"us-east-1": "http://127.0.0.1:4566"}, URL, "127.0.0
 class Side:
     """The server's side, and what it was told."""
 
-    board: FaultBoard = field(default_factory=FaultBoard)
+    board: FaultRegistry = field(default_factory=FaultRegistry)
     scale: TimeScale = field(default_factory=TimeScale)
     told: list[str] = field(default_factory=list)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.errors import EnvironmentUnusable, UsageProblem
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 from payinfra.local.endpoints import (
     LocalEndpoints,
     PortPlan,

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from payinfra.errors import UsageProblem
+from payinfra.core.errors import UsageProblem
 from payinfra.local.faults import (
     ActiveFault,
     Fault,
-    FaultBoard,
+    FaultRegistry,
     RegionBlackout,
     ReplicationDelay,
     ReplicationPause,
@@ -24,8 +24,8 @@ EVERY = (WEST, ReplicationDelay(2.0, 0.5), ReplicationPause())
 
 
 @pytest.fixture
-def board() -> FaultBoard:
-    return FaultBoard(now=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+def board() -> FaultRegistry:
+    return FaultRegistry(now=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("fault", EVERY)
@@ -65,14 +65,14 @@ def test_each_fault_is_told_in_a_phrase() -> None:
     assert describe(ReplicationPause()) == "replication is paused"
 
 
-def test_a_new_board_fails_nothing(board: FaultBoard) -> None:
+def test_a_new_board_fails_nothing(board: FaultRegistry) -> None:
     assert board.list() == ()
     assert not board.dark("us-east-1")
     assert not board.paused()
     assert board.delay() == ReplicationDelay(0.0)
 
 
-def test_what_is_injected_is_in_place_until_it_is_cleared(board: FaultBoard) -> None:
+def test_what_is_injected_is_in_place_until_it_is_cleared(board: FaultRegistry) -> None:
     dark, slow, paused = (board.inject(fault) for fault in EVERY)
     assert dark == ActiveFault("fault-1", WEST, "2026-01-02T03:04:05.000+00:00")
     assert board.list() == (dark, slow, paused)
@@ -86,13 +86,13 @@ def test_what_is_injected_is_in_place_until_it_is_cleared(board: FaultBoard) -> 
     assert board.list() == ()
 
 
-def test_the_same_fault_again_is_the_one_in_place(board: FaultBoard) -> None:
+def test_the_same_fault_again_is_the_one_in_place(board: FaultRegistry) -> None:
     assert board.inject(WEST) == board.inject(WEST)
     assert len(board.list()) == 1
 
 
 def test_a_new_delay_takes_the_old_ones_place_and_a_blackout_only_that_of_its_region(
-    board: FaultBoard,
+    board: FaultRegistry,
 ) -> None:
     board.inject(ReplicationDelay(1.0))
     board.inject(ReplicationDelay(9.0))
@@ -101,7 +101,7 @@ def test_a_new_delay_takes_the_old_ones_place_and_a_blackout_only_that_of_its_re
     assert [active.fault for active in board.list()] == [ReplicationDelay(9.0), EAST, WEST]
 
 
-def test_listeners_hear_of_changes_only(board: FaultBoard) -> None:
+def test_listeners_hear_of_changes_only(board: FaultRegistry) -> None:
     heard: list[int] = []
     board.on_change(lambda: heard.append(len(board.list())))
     board.inject(WEST)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from payinfra.local import persistence
-from payinfra.local.faults import FaultBoard, ReplicationPause
+from payinfra.local.faults import FaultRegistry, ReplicationPause
 from payinfra.local.persistence import Snapshots, restore_writes, writes_to_json
 from payinfra.local.replication import ItemKey, Replicator, Write
 
@@ -50,12 +50,12 @@ def test_saving_takes_care_of_what_was_touched(tmp_path: Path) -> None:
     assert not kept.touched
 
 
-def a_replicator(board: FaultBoard, delivered: list[Write]) -> Replicator:
+def a_replicator(board: FaultRegistry, delivered: list[Write]) -> Replicator:
     return Replicator(delivered.append, board, time.time, lambda: 0.0, lambda: 1.0)
 
 
 def test_writes_on_their_way_survive_a_restart() -> None:
-    board, delivered = FaultBoard(), list[Write]()
+    board, delivered = FaultRegistry(), list[Write]()
     board.inject(ReplicationPause())
     before = a_replicator(board, delivered)
     key = ItemKey("1", "payments", "p1", "1")
@@ -71,7 +71,7 @@ def test_writes_on_their_way_survive_a_restart() -> None:
 
 
 def test_a_file_that_says_nothing_restores_nothing() -> None:
-    replicator = a_replicator(FaultBoard(), [])
+    replicator = a_replicator(FaultRegistry(), [])
     restore_writes(replicator, None)
     assert replicator.pending() == ()
 

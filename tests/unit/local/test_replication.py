@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payinfra.local.faults import FaultBoard, RegionBlackout, ReplicationDelay, ReplicationPause
+from payinfra.local.faults import FaultRegistry, RegionBlackout, ReplicationDelay, ReplicationPause
 from payinfra.local.replication import Item, ItemKey, Replicator, Write
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -19,7 +19,7 @@ TWO = ItemKey("1", "payments", "p2", "1")
 class Regions:
     """What each region's replica holds, and a clock that moves when told to."""
 
-    board: FaultBoard = field(default_factory=FaultBoard)
+    board: FaultRegistry = field(default_factory=FaultRegistry)
     now: float = 1000.0
     spread: float = 0.0
     scale: float = 1.0

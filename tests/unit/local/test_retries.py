@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from payinfra.local import retries
-from payinfra.local.asgi import Request, Response, answer
+from payinfra.local.asgi import AsgiResponse, Request, answer
 from payinfra.local.retries import Retries
 
 TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.11.4 aws-sdk-go-v2/1.36"
@@ -28,7 +28,7 @@ class Service:
     made: int = 0
     fails_first: bool = False
 
-    async def make(self) -> Response:
+    async def make(self) -> AsgiResponse:
         self.made += 1
         await asyncio.sleep(0)
         if self.fails_first and self.made == 1:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.errors import EnvironmentUnusable
-from payinfra.outputs import Outputs
+from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.outputs import Outputs
 from payinfra.pytest_plugin import load
-from tests.unit.probes.conftest import outputs
+from tests.unit.checks.probes.conftest import outputs
 
 HTTPS = "https://api1.execute-api.us-east-1.amazonaws.com/prod/payments"
 

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from payinfra.outputs import Outputs
+from payinfra.core.outputs import Outputs
 from tests.support.outputs import flat_outputs
 
 

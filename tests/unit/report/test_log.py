@@ -13,12 +13,12 @@ from rich.console import Console
 from payinfra import cli
 from payinfra.checks.probes.results import ProbeResult
 from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict
+from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.events import Action, Event, Notice, ResourceFailed, StageFinished
 from payinfra.drill.model import Phase, PhaseBegan, Snapshot
-from payinfra.errors import EnvironmentUnusable
-from payinfra.events import Action, Event, Notice, ResourceFailed, StageFinished
-from payinfra.formats import LOG_FORMAT_VARIABLE, LogFormat
 from payinfra.report import log, progress, verify
 from payinfra.report.drill import live
+from payinfra.report.formats import LOG_FORMAT_VARIABLE, LogFormat
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 SECRET = 'wJalr"XUtnFEMI'
@@ -80,11 +80,15 @@ def test_no_line_shows_a_credential_or_moves_a_terminal(lines: log.JsonLines, wr
 def test_verbose_lines_have_the_format_of_the_rest(lines: log.JsonLines, written: list[str]) -> None:
     for how in LogFormat:
         with log.logging_to(log.Verbose(lines, how)):
-            logging.getLogger("payinfra.aws").debug("called %s", "sts")
-    logging.getLogger("payinfra.aws").debug("nobody hears this")
+            logging.getLogger("payinfra.clients.aws").debug("called %s", "sts")
+    logging.getLogger("payinfra.clients.aws").debug("nobody hears this")
     assert written[0] == "  03:04:05.678 called sts"
     found = json.loads(written[1])
-    assert (found["level"], found["logger"], found["message"]) == ("debug", "payinfra.aws", "called sts")
+    assert (found["level"], found["logger"], found["message"]) == (
+        "debug",
+        "payinfra.clients.aws",
+        "called sts",
+    )
     assert len(written) == 2
 
 

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from payinfra.events import (
+from payinfra.core.events import (
     Action,
     Event,
     Notice,
@@ -18,8 +18,8 @@ from payinfra.events import (
     StageSkipped,
     StageStarted,
 )
-from payinfra.formats import LOG_FORMAT_VARIABLE
-from payinfra.report.progress import SHOWN_IN_PROGRESS, Progress, View, live, notices, plain, watching
+from payinfra.report.formats import LOG_FORMAT_VARIABLE
+from payinfra.report.progress import SHOWN_IN_PROGRESS, Progress, ProgressView, live, notices, plain, watching
 
 STORY: tuple[Event, ...] = (
     StageStarted("synth"),
@@ -58,7 +58,7 @@ def terminal() -> tuple[Console, StringIO]:
 
 def drawn(progress: Progress) -> str:
     console = Console(file=StringIO(), width=100)
-    console.print(View(progress))
+    console.print(ProgressView(progress))
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 

@@ -7,17 +7,17 @@ from pathlib import Path
 from rich.console import Console
 
 from payinfra.checks.outcome import Outcome, summarize
-from payinfra.doctor import Diagnosis, Finding
-from payinfra.errors import EnvironmentUnusable, GateFailed
-from payinfra.formats import Format
-from payinfra.inventory import Inventory
+from payinfra.core.errors import EnvironmentUnusable, GateFailed
+from payinfra.core.outputs import Outputs
+from payinfra.core.settings import Settings, Target
+from payinfra.deployment.inventory import StackInventory
+from payinfra.deployment.results import Deployed, Destroyed, Synthesized, headline
+from payinfra.deployment.smoke_test import SmokeTestResult
+from payinfra.doctor.machine import Diagnosis, Prerequisite
 from payinfra.local.endpoints import LocalEndpoints, LocalStatus
 from payinfra.local.faults import ActiveFault, RegionBlackout
-from payinfra.outputs import Outputs
-from payinfra.proof import Proof
-from payinfra.report import diagnosis, local, results, stages
-from payinfra.results import Deployed, Destroyed, Synthesized, headline
-from payinfra.settings import Settings, Target
+from payinfra.report import deploy, doctor, local, results
+from payinfra.report.formats import Format
 from payinfra.terraform import Change, ChangeAction, Plan
 
 Printed = Callable[[], str]
@@ -26,9 +26,11 @@ PLAN = Plan(
     Path("plan"), 2, 1, 0, (Change("aws_kms_key.data", "aws_kms_key", ChangeAction.CREATE, "cannot_update"),)
 )
 NOTHING = Plan(Path("plan"), 0, 0, 0)
-INVENTORY = Inventory(("us-east-1", "us-west-2"), {("KMS", "us-east-1"): 3, ("DynamoDB", "us-west-2"): 1})
+INVENTORY = StackInventory(
+    ("us-east-1", "us-west-2"), {("KMS", "us-east-1"): 3, ("DynamoDB", "us-west-2"): 1}
+)
 VERIFIED = Outcome("verify", (), (), (), summarize(()))
-PROOF = Proof("us-east-1", "us-west-2", "pay-1", 0.1234)
+PROOF = SmokeTestResult("us-east-1", "us-west-2", "pay-1", 0.1234)
 LOCAL = Settings(env="demo", target=Target.LOCAL)  # type: ignore[call-arg]  # the rest follows
 ACTIVE = ActiveFault("fault-1", RegionBlackout("us-east-1"), "2026-01-01T00:00:00Z")
 STATUS = LocalStatus(
@@ -62,7 +64,7 @@ def test_headlines() -> None:
 
 def test_synthesized_as_table_and_as_json(console: Console, printed: Printed) -> None:
     result = Synthesized(Path("work"), INVENTORY)
-    stages.synthesized(console, result, Format.TABLE)
+    deploy.synthesized(console, result, Format.TABLE)
     text = printed()
     assert [
         line.split() for line in text.splitlines() if line.startswith((" KMS", " DynamoDB", "KMS", "Dyn"))
@@ -71,31 +73,31 @@ def test_synthesized_as_table_and_as_json(console: Console, printed: Printed) ->
         ["KMS", "3"],
     ]
     assert "4 resources in work/cdk.tf.json" in text
-    stages.synthesized(console, result, Format.JSON)
+    deploy.synthesized(console, result, Format.JSON)
     assert json.loads(printed()[len(text) :])["total"] == 4
 
 
 def test_a_plan_as_table_and_as_json(console: Console, printed: Printed) -> None:
-    stages.planned(console, PLAN, Format.TABLE)
+    deploy.planned(console, PLAN, Format.TABLE)
     text = printed()
     assert "create" in text
     assert "aws_kms_key.data" in text
     assert "Plan: 2 to add" in text
-    stages.planned(console, PLAN, Format.JSON)
+    deploy.planned(console, PLAN, Format.JSON)
     read = json.loads(printed()[len(text) :])
     assert read["summary"] == {"add": 2, "change": 1, "destroy": 0}
     assert read["changes"][0]["address"] == "aws_kms_key.data"
 
 
 def test_an_empty_plan_says_so(console: Console, printed: Printed) -> None:
-    stages.planned(console, NOTHING, Format.TABLE)
+    deploy.planned(console, NOTHING, Format.TABLE)
     assert printed() == "Plan: nothing to change.\n"
 
 
 def test_a_deployment_shows_what_is_where_and_what_to_try(
     console: Console, printed: Printed, some_outputs: Outputs
 ) -> None:
-    stages.deployed(console, Deployed(PLAN, some_outputs, (PROOF,), VERIFIED, 61.2), LOCAL, Format.TABLE)
+    deploy.deployed(console, Deployed(PLAN, some_outputs, (PROOF,), VERIFIED, 61.2), LOCAL, Format.TABLE)
     text = printed()
     assert "p-api_endpoint" in text
     assert "s-api_endpoint" in text
@@ -110,13 +112,13 @@ def test_a_deployment_without_changes_says_so(
     console: Console, printed: Printed, some_outputs: Outputs
 ) -> None:
     aws = LOCAL.model_copy(update={"target": Target.AWS})
-    stages.deployed(console, Deployed(NOTHING, some_outputs, (), VERIFIED, 5.0), aws, Format.TABLE)
+    deploy.deployed(console, Deployed(NOTHING, some_outputs, (), VERIFIED, 5.0), aws, Format.TABLE)
     assert "nothing to change, in 5 s" in printed()
     assert "local status" not in printed()
 
 
 def test_a_deployment_as_json(console: Console, printed: Printed, some_outputs: Outputs) -> None:
-    stages.deployed(console, Deployed(PLAN, some_outputs, (PROOF,), VERIFIED, 61.2), LOCAL, Format.JSON)
+    deploy.deployed(console, Deployed(PLAN, some_outputs, (PROOF,), VERIFIED, 61.2), LOCAL, Format.JSON)
     read = json.loads(printed())
     assert read["outputs"]["secondary_sns_topic_arn"] == "s-sns_topic_arn"
     assert read["payments"][0]["lag_s"] == 0.123
@@ -125,8 +127,8 @@ def test_a_deployment_as_json(console: Console, printed: Printed, some_outputs: 
 
 def test_destroyed(console: Console, printed: Printed) -> None:
     gone = Plan(Path("plan"), 0, 0, 64)
-    stages.destroyed(console, Destroyed(gone, 30.0), LOCAL, Format.TABLE)
-    stages.destroyed(console, Destroyed(NOTHING, 3.0), LOCAL, Format.TABLE)
+    deploy.destroyed(console, Destroyed(gone, 30.0), LOCAL, Format.TABLE)
+    deploy.destroyed(console, Destroyed(NOTHING, 3.0), LOCAL, Format.TABLE)
     assert printed().splitlines() == [
         "Environment demo: 64 resources destroyed in 30 s.",
         "Environment demo has nothing to destroy.",
@@ -134,15 +136,15 @@ def test_destroyed(console: Console, printed: Printed) -> None:
 
 
 def test_destroyed_as_json(console: Console, printed: Printed) -> None:
-    stages.destroyed(console, Destroyed(Plan(Path("plan"), 0, 0, 64), 30.0), LOCAL, Format.JSON)
+    deploy.destroyed(console, Destroyed(Plan(Path("plan"), 0, 0, 64), 30.0), LOCAL, Format.JSON)
     assert json.loads(printed()) == {"environment": "demo", "destroyed": 64, "seconds": 30.0}
 
 
 def test_outputs(console: Console, printed: Printed, some_outputs: Outputs) -> None:
-    stages.outputs(console, some_outputs, Format.TABLE)
+    deploy.outputs(console, some_outputs, Format.TABLE)
     text = printed()
     assert "p-dynamodb_table_name" in text
-    stages.outputs(console, some_outputs, Format.JSON)
+    deploy.outputs(console, some_outputs, Format.JSON)
     assert json.loads(printed()[len(text) :]) == some_outputs.to_flat()
 
 
@@ -150,30 +152,30 @@ def test_settings_show_where_each_value_came_from(console: Console, printed: Pri
     settings = Settings.resolve(
         {"env": "demo"}, folder=tmp_path, environ={"PAYINFRA_CORS_ORIGINS": "https://a.example"}
     )
-    stages.settings(console, settings, Format.TABLE)
+    deploy.settings(console, settings, Format.TABLE)
     text = printed()
     rows = {line.split()[0]: line.split()[1:] for line in text.splitlines()[2:] if line.strip()}
     assert rows["env"] == ["demo", "flag"]
     assert rows["cors_origins"] == ["https://a.example", "PAYINFRA_CORS_ORIGINS"]
     assert rows["domain"] == ["-", "default"]
-    stages.settings(console, settings, Format.JSON)
+    deploy.settings(console, settings, Format.JSON)
     assert json.loads(printed()[len(text) :])["dns_ttl"] == {"value": 60, "from": "default"}
 
 
 def test_a_diagnosis_gives_the_fix_only_where_one_is_needed(console: Console, printed: Printed) -> None:
     findings = (
-        Finding("Node", True, "v24", "20", "reinstall"),
-        Finding("Terraform", False, "none", "1.10", "get it"),
-        Finding("permissions", False, "?", "all", "allow it", (Target.AWS,), known=False),
+        Prerequisite("Node", True, "v24", "20", "reinstall"),
+        Prerequisite("Terraform", False, "none", "1.10", "get it"),
+        Prerequisite("permissions", False, "?", "all", "allow it", (Target.AWS,), known=False),
     )
     found = Diagnosis((Target.AWS, Target.LOCAL), findings)
-    diagnosis.diagnosis(console, found, Format.TABLE)
+    doctor.diagnosis(console, found, Format.TABLE)
     text = printed()
     assert "reinstall" not in text
     assert "get it" in text
     assert [line.split()[0] for line in text.splitlines() if "permissions" in line] == ["unknown"]
     assert "AWS cannot be used yet." in text
-    diagnosis.diagnosis(console, found, Format.JSON)
+    doctor.diagnosis(console, found, Format.JSON)
     read = json.loads(printed()[len(text) :])
     assert [each["good"] for each in read["findings"]] == [True, False, False]
     assert read["targets"] == {"aws": False, "local": False}

@@ -9,10 +9,10 @@ from rich.console import Console
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.results import ProbeResult, outcome
 from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict
-from payinfra.formats import Format
+from payinfra.deployment.status import RegionStatus, Status
 from payinfra.report import status as status_report
 from payinfra.report import verify
-from payinfra.status import RegionStatus, Status
+from payinfra.report.formats import Format
 
 
 def a_rule(id: str) -> Rule:
@@ -63,7 +63,7 @@ def test_on_a_terminal_a_table_fills_in() -> None:
 
 
 def test_the_table_has_a_row_a_probe_and_a_column_a_region() -> None:
-    board = verify.Board()
+    board = verify.ProbeGrid()
     board.take(PASSED)
     console = a_console()
     console.print(board)

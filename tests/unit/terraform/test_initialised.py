@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.terraform import Binary, Kind, Version
+from payinfra.terraform import Binary, Engine, EngineVersion
 from payinfra.terraform.initialised import fingerprint, forget, is_current, remember
 
-BINARY = Binary(Kind.TERRAFORM, ("/bin/terraform",), Version(1, 11, 4, "1.11.4"))
-NEWER = Binary(Kind.TERRAFORM, ("/bin/terraform",), Version(1, 12, 0, "1.12.0"))
+BINARY = Binary(Engine.TERRAFORM, ("/bin/terraform",), EngineVersion(1, 11, 4, "1.11.4"))
+NEWER = Binary(Engine.TERRAFORM, ("/bin/terraform",), EngineVersion(1, 12, 0, "1.12.0"))
 
 
 def stack(folder: Path, backend: str = "local", **more: object) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.errors import ExitCode, UsageProblem
-from payinfra.events import Event, Notice, ignore
+from payinfra.core.errors import ExitCode, UsageProblem
+from payinfra.core.events import Event, Notice, ignore
 from payinfra.terraform import lockfile
 from payinfra.terraform.mirror import (
     CONFIG_NAME,

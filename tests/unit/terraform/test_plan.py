@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.errors import ExitCode, GateFailed
+from payinfra.core.errors import ExitCode, GateFailed
 from payinfra.terraform.jsonvalue import JsonValue
 from payinfra.terraform.plan import (
     GUARDED,

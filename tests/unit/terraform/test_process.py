@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.terraform import Binary, Patience
+from payinfra.terraform import Binary, StopTimeouts
 from payinfra.terraform.process import Child, Ending, Follower, Interrupts, run
 
 Scripted = Callable[..., Binary]
@@ -34,7 +34,7 @@ class Watch:
             started=self.pids.append,
         )
 
-    def run(self, patience: Patience | None = None, clock: Callable[[], float] | None = None) -> Ending:
+    def run(self, patience: StopTimeouts | None = None, clock: Callable[[], float] | None = None) -> Ending:
         if clock:
             return run(self.child, self.interrupts, patience=patience, clock=clock)
         return run(self.child, self.interrupts, patience=patience)
@@ -130,7 +130,7 @@ def test_a_child_that_hears_nothing_is_terminated_then_killed(scripted: Scripted
 
     binary = scripted({"apply": [["out", "up"], ["hear", "INT"], ["hear", "TERM"], ["hear", "USR1"]]})
     watch = Watch(binary, tmp_path, on_line=interrupt_me)
-    ending = watch.run(Patience(terminate_after=1, kill_after=1), clock)
+    ending = watch.run(StopTimeouts(terminate_after=1, kill_after=1), clock)
     assert ending == Ending(-signal.SIGKILL, interrupted=True, forced=True)
     assert sorted(file.name for file in heard.glob("heard-*")) == ["heard-INT", "heard-TERM"]
     assert watch.forced == 1

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.errors import EnvironmentUnusable, ExitCode, GateFailed, Interrupted, UsageProblem
-from payinfra.events import Event, Notice, ResourceFinished, ResourceStarted
+from payinfra.core.errors import EnvironmentUnusable, ExitCode, GateFailed, Interrupted, UsageProblem
+from payinfra.core.events import Event, Notice, ResourceFinished, ResourceStarted
 from payinfra.terraform import (
     Binary,
     ChangeAction,
     Import,
     LostReplica,
-    Patience,
+    StopTimeouts,
     Terraform,
     TerraformFailed,
     guard,
 )
 from payinfra.terraform.events import OutputValue
+from payinfra.terraform.leftover_process import LeftoverProcess, Process, identify, recorded
 from payinfra.terraform.lockfile import PLACED, SHIPPED
-from payinfra.terraform.orphan import Process, Record, identify, recorded
 
 Scripted = Callable[..., Binary]
 Calls = Callable[[], list[dict[str, object]]]
@@ -58,7 +58,7 @@ class Bench:
         self.events: list[Event] = []
         self.environment = {"PATH": os.environ["PATH"]}
         self.on_event: Callable[[Event], None] = lambda _event: None
-        self.patience: Patience | None = None
+        self.patience: StopTimeouts | None = None
         self._home = folder / "home"
         self._scripted = scripted
         self.folder.mkdir()
@@ -387,7 +387,7 @@ def test_a_second_interrupt_says_what_is_going_on(bench: Bench, tmp_path: Path) 
 
 
 def test_force_is_announced_and_its_consequence_told(bench: Bench, tmp_path: Path) -> None:
-    bench.patience = Patience(terminate_after=0.0, kill_after=0.0)
+    bench.patience = StopTimeouts(terminate_after=0.0, kill_after=0.0)
     bench.on_event = lambda event: terraform.interrupt() if isinstance(event, ResourceStarted) else None
     terraform = bench.terraform({"apply": [hook("apply_start"), ["hear", "USR1"]]})
     with pytest.raises(Interrupted, match="stopped by force") as caught:
@@ -437,7 +437,7 @@ def test_a_run_waits_for_the_terraform_of_a_killed_one(
     gone = Process(2**22 + 1, "1")  # above the kernel's highest process number
     child = identify(os.getpid())
     spool = tmp_path / "spool"
-    record = Record(child, gone, spool)
+    record = LeftoverProcess(child, gone, spool)
     terraform = bench.terraform({})
     with recorded(bench.data / "running", record):
 
@@ -455,7 +455,9 @@ def test_waiting_for_a_killed_run_is_bounded(bench: Bench, calls: Calls, tmp_pat
     terraform = bench.terraform({})
     terraform.orphan_wait_s = 0.0
     with (
-        recorded(bench.data / "running", Record(identify(os.getpid()), Process(2**22 + 1, "1"), tmp_path)),
+        recorded(
+            bench.data / "running", LeftoverProcess(identify(os.getpid()), Process(2**22 + 1, "1"), tmp_path)
+        ),
         pytest.raises(EnvironmentUnusable, match="still at work"),
     ):
         terraform.plan(tmp_path / "p")
@@ -555,7 +557,9 @@ def test_forgetting_waits_for_what_a_killed_run_left(bench: Bench, calls: Calls,
     terraform = bench.terraform({})
     terraform.orphan_wait_s = 0.0
     with (
-        recorded(bench.data / "running", Record(identify(os.getpid()), Process(2**22 + 1, "1"), tmp_path)),
+        recorded(
+            bench.data / "running", LeftoverProcess(identify(os.getpid()), Process(2**22 + 1, "1"), tmp_path)
+        ),
         pytest.raises(EnvironmentUnusable, match="still at work"),
     ):
         terraform.forget([TABLE])

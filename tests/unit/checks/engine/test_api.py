@@ -12,10 +12,10 @@ from payinfra.checks.api import CheckRequest, run_checks
 from payinfra.checks.catalogue import Catalogue
 from payinfra.checks.manifest import Manifest, Resource
 from payinfra.checks.model import check
-from payinfra.checks.outcome import Skipped
+from payinfra.checks.outcome import SkippedCheck
 from payinfra.checks.source.model import SourceTree, source_check
 from payinfra.checks.verdicts import Kind, Severity, Verdict
-from payinfra.errors import EnvironmentUnusable, ExitCode
+from payinfra.core.errors import EnvironmentUnusable, ExitCode
 
 
 @check(id="PI-T-001", title="Named", severity=Severity.HIGH, on="aws_x", risk="r", fix="f")
@@ -69,7 +69,7 @@ def test_a_manifest_is_judged(manifest: Path) -> None:
     assert outcome.files == (str(manifest),)
     assert (outcome.summary.checks, outcome.summary.resources) == (2, 2)
     assert outcome.summary.skipped == (
-        Skipped("PI-T-003", "needs the package no_such_package, which is not installed"),
+        SkippedCheck("PI-T-003", "needs the package no_such_package, which is not installed"),
     )
     assert outcome.exit_code(Severity.HIGH) == ExitCode.GATE_FAILED
     assert outcome.exit_code(Severity.CRITICAL) == ExitCode.DONE

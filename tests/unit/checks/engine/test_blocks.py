@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payinfra.checks.manifest import (
-    Absent,
     Block,
-    Gap,
     Json,
     Manifest,
-    Policy,
+    Missing,
+    PolicyDocument,
     Reference,
     Resource,
+    Unreadable,
     Unresolved,
     WrongType,
 )
@@ -90,13 +90,13 @@ def resource(body: dict[str, Json] | None = None) -> Resource:
         ("block_named.x", 1),
         ("blocks_named[1].x", 2),
         ("texts_named", ["a", "b"]),
-        ("nothing", Absent("nothing")),
-        ("named_null", Absent("named_null")),
-        ("other", Absent("other")),
-        ("other.deeper[3].still", Absent("other")),
-        ("block[1]", Absent("block[1]")),
-        ("several[9]", Absent("several[9]")),
-        ("empty.a", Absent("empty.a")),
+        ("nothing", Missing("nothing")),
+        ("named_null", Missing("named_null")),
+        ("other", Missing("other")),
+        ("other.deeper[3].still", Missing("other")),
+        ("block[1]", Missing("block[1]")),
+        ("several[9]", Missing("several[9]")),
+        ("empty.a", Missing("empty.a")),
         ("arn", Unresolved("arn", "${aws_kms_key.k.arn}/*")),
         ("arn.part", Unresolved("arn.part", "${aws_kms_key.k.arn}/*")),
         ("made", Unresolved("made", 'dynamic "made"')),
@@ -113,7 +113,7 @@ def test_dynamic_blocks_may_be_written_as_a_list() -> None:
     body: dict[str, Json] = {"dynamic": [{"a": {}}, {"replica": {}}, 3]}
 
     assert isinstance(resource(body).blocks("replica"), Unresolved)
-    assert resource(body).blocks("other") == Absent("other")
+    assert resource(body).blocks("other") == Missing("other")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_dynamic_blocks_may_be_written_as_a_list() -> None:
         ("number", "7"),
         ("ratio", "0.5"),
         ("on", "true"),
-        ("nothing", Absent("nothing")),
+        ("nothing", Missing("nothing")),
         ("block", WrongType("block", "a block", "text")),
         ("several", WrongType("several", "a list", "text")),
     ],
@@ -143,7 +143,7 @@ def test_false_is_text_too() -> None:
         ("named", "pay"),
         ("number", "7"),
         ("texts_named", WrongType("texts_named", "a list", "text")),
-        ("other", Absent("other")),
+        ("other", Missing("other")),
     ],
 )
 def test_template(path: str, value: object) -> None:
@@ -156,7 +156,7 @@ def test_template(path: str, value: object) -> None:
         ("on", True),
         ("on_text", True),
         ("off_text", False),
-        ("other", Absent("other")),
+        ("other", Missing("other")),
         ("number", WrongType("number", "a number", "a boolean")),
         ("name", WrongType("name", "text", "a boolean")),
     ],
@@ -172,7 +172,7 @@ def test_flag(path: str, value: object) -> None:
         ("ratio", 0.5),
         ("digits", 42),
         ("decimal", 4.5),
-        ("other", Absent("other")),
+        ("other", Missing("other")),
         ("on", WrongType("on", "a boolean", "a number")),
         ("name", WrongType("name", "text", "a number")),
         ("block", WrongType("block", "a block", "a number")),
@@ -189,7 +189,7 @@ def test_number(path: str, value: object) -> None:
         ("texts_named", ("a", "b")),
         ("name", ("table",)),
         ("arn", Unresolved("arn", "${aws_kms_key.k.arn}/*")),
-        ("other", Absent("other")),
+        ("other", Missing("other")),
         ("mixed", WrongType("mixed[1]", "a number", "text")),
         ("number", WrongType("number", "a number", "a list of texts")),
     ],
@@ -211,15 +211,15 @@ def test_texts(path: str, value: object) -> None:
 def test_blocks(path: str, bodies: list[Json]) -> None:
     found = resource().blocks(path)
 
-    assert not isinstance(found, Gap)
+    assert not isinstance(found, Unreadable)
     assert [one.body for one in found] == bodies
 
 
 @pytest.mark.parametrize(
     ("path", "gap"),
     [
-        ("other", Absent("other")),
-        ("empty", Absent("empty")),
+        ("other", Missing("other")),
+        ("empty", Missing("empty")),
         ("arn", Unresolved("arn", "${aws_kms_key.k.arn}/*")),
         ("blocks_unknown", Unresolved("blocks_unknown[0]", "${var.block}")),
         ("blocks_wrong", WrongType("blocks_wrong[1]", "a number", "a block")),
@@ -227,7 +227,7 @@ def test_blocks(path: str, bodies: list[Json]) -> None:
         ("number", WrongType("number", "a number", "a block")),
     ],
 )
-def test_blocks_that_cannot_be_read(path: str, gap: Gap) -> None:
+def test_blocks_that_cannot_be_read(path: str, gap: Unreadable) -> None:
     assert resource().blocks(path) == gap
     assert resource().block(path) == gap
 
@@ -237,8 +237,8 @@ def test_a_nested_block_says_where_it_stands() -> None:
 
     assert isinstance(block, Block)
     assert block.path == "one[0]"
-    assert block.text("a.c") == Absent("one[0].a.c")
-    assert block.get("z") == Absent("one[0].z")
+    assert block.text("a.c") == Missing("one[0].a.c")
+    assert block.get("z") == Missing("one[0].z")
 
 
 def test_one_block_is_meant_and_several_are_there() -> None:
@@ -251,7 +251,7 @@ def test_one_block_is_meant_and_several_are_there() -> None:
         ("tags", {"A": "1", "B": "pay", "C": "${aws_kms_key.k.arn}"}),
         ("tags_list", {"A": "1"}),
         ("block_named", {"x": 1}),
-        ("other", Absent("other")),
+        ("other", Missing("other")),
         ("arn", Unresolved("arn", "${aws_kms_key.k.arn}/*")),
         ("several", WrongType("several", "a list", "a map")),
         ("name", WrongType("name", "text", "a map")),
@@ -280,7 +280,7 @@ def test_references_behind_a_local_list_are_found() -> None:
 
 def test_a_file_name_starts_from_the_manifests_folder() -> None:
     assert resource({"zip": "assets/a.zip"}).file("zip") == Path("made/assets/a.zip")
-    assert resource({}).file("zip") == Absent("zip")
+    assert resource({}).file("zip") == Missing("zip")
 
 
 def test_has_tells_absent_from_everything_else() -> None:
@@ -289,24 +289,24 @@ def test_has_tells_absent_from_everything_else() -> None:
 
 
 def test_a_policy_that_is_not_set_is_absent() -> None:
-    assert resource({}).policy("policy") == Absent("policy")
+    assert resource({}).policy("policy") == Missing("policy")
 
 
 def test_a_policy_is_read_where_it_stands() -> None:
     text = json.dumps({"Statement": {"Effect": "Allow", "Action": "s3:Get*"}})
 
-    assert isinstance(resource({"policy": text}).policy("policy"), Policy)
+    assert isinstance(resource({"policy": text}).policy("policy"), PolicyDocument)
 
 
 @pytest.mark.parametrize(
     ("gap", "why"),
     [
-        (Absent("a.b"), "a.b is not set"),
+        (Missing("a.b"), "a.b is not set"),
         (Unresolved("a", "${var.x}"), "a cannot be resolved here: ${var.x}"),
         (WrongType("a", "text", "a number"), "a is text, not a number"),
     ],
 )
-def test_every_gap_says_why(gap: Gap, why: str) -> None:
+def test_every_gap_says_why(gap: Unreadable, why: str) -> None:
     assert gap.why == why
 
 
@@ -319,7 +319,7 @@ def test_a_long_expression_is_cut_in_the_middle() -> None:
 
 def test_a_gap_as_such_has_nothing_to_say() -> None:
     with pytest.raises(NotImplementedError):
-        _ = Gap("a").why
+        _ = Unreadable("a").why
 
 
 @pytest.mark.parametrize("path", ["a..b", "[x]", "a[", "a]"])
@@ -358,4 +358,4 @@ def test_no_value_makes_an_accessor_raise(value: Json, path: str) -> None:
         found.has,
     ):
         read(path)
-    assert isinstance(found.text(path), str | Gap)
+    assert isinstance(found.text(path), str | Unreadable)

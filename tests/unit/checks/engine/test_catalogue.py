@@ -7,7 +7,7 @@ import pytest
 
 from payinfra.checks import catalogue, docs
 from payinfra.checks.catalogue import assemble
-from payinfra.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable
 
 PAGE = Path(__file__).parents[4] / "docs" / "checks.md"
 PROMISED = {

@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 
 from payinfra.checks.manifest import (
     Condition,
-    Gap,
     Json,
     Manifest,
-    Policy,
+    PolicyDocument,
     Principal,
     Statement,
+    Unreadable,
     Unresolved,
     WrongType,
 )
 
 
-def read(policy: Json, **more: Json) -> Policy | Gap:
+def read(policy: Json, **more: Json) -> PolicyDocument | Unreadable:
     """The policy of a resource that has it."""
     manifest = Manifest.from_json({"resource": {"aws_iam_policy": {"p": {"policy": policy}}}, **more})
     return manifest.resources[0].policy("policy")
@@ -28,7 +28,7 @@ def read(policy: Json, **more: Json) -> Policy | Gap:
 def statements(policy: Json, **more: Json) -> tuple[Statement, ...]:
     """The statements of a policy that can be read."""
     found = read(policy, **more)
-    assert isinstance(found, Policy)
+    assert isinstance(found, PolicyDocument)
     return found.statements
 
 
@@ -131,7 +131,7 @@ def test_expressions_within_json_text_may_hold_quotes() -> None:
 def test_what_cannot_be_read_is_said(statement: Json, said: str) -> None:
     found = read(json.dumps({"Statement": [statement]}))
 
-    assert isinstance(found, Policy)
+    assert isinstance(found, PolicyDocument)
     assert any(said in reason for reason in found.unclear)
 
 
@@ -153,7 +153,7 @@ def test_what_cannot_be_read_is_said(statement: Json, said: str) -> None:
         ('"${var.x}"', Unresolved, "var.x"),
     ],
 )
-def test_a_document_that_cannot_be_read(policy: Json, kind: type[Gap], why: str) -> None:
+def test_a_document_that_cannot_be_read(policy: Json, kind: type[Unreadable], why: str) -> None:
     found = read(policy, locals={"list": [1]})
 
     assert isinstance(found, kind)
@@ -172,7 +172,7 @@ def test_a_policy_is_found_behind_another_resources_attribute() -> None:
 
     found = manifest.resources[1].policy("policy")
 
-    assert isinstance(found, Policy)
+    assert isinstance(found, PolicyDocument)
     assert found.statements[0].actions == ("a:b",)
 
 
@@ -245,7 +245,7 @@ def test_sources_come_first_and_overrides_replace_by_sid() -> None:
 def test_a_document_whose_parts_are_not_known_is_a_gap(body: Json) -> None:
     found = read("${data.aws_iam_policy_document.d.json}", data=documents(d=body))
 
-    assert isinstance(found, Gap)
+    assert isinstance(found, Unreadable)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_a_document_whose_parts_are_not_known_is_a_gap(body: Json) -> None:
 def test_a_statement_of_data_says_what_cannot_be_read(statement: Json) -> None:
     found = read("${data.aws_iam_policy_document.d.json}", data=documents(d={"statement": statement}))
 
-    assert isinstance(found, Policy)
+    assert isinstance(found, PolicyDocument)
     assert found.unclear
 
 
@@ -299,4 +299,4 @@ JSON = st.recursive(
 def test_no_document_makes_the_reader_raise(document: Json) -> None:
     found = read(json.dumps(document))
 
-    assert isinstance(found, Policy | Gap)
+    assert isinstance(found, PolicyDocument | Unreadable)

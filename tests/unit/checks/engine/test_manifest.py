@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.checks.manifest import EPHEMERAL, Absent, Json, Manifest, Reference, Resource, Unresolved
-from payinfra.errors import EnvironmentUnusable
-from payinfra.settings import Settings
+from payinfra.checks.manifest import EPHEMERAL, Json, Manifest, Missing, Reference, Resource, Unresolved
+from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.settings import Settings
 
 PROVIDERS: Json = [
     {"alias": "primary", "region": "us-east-1"},
@@ -104,8 +104,8 @@ def test_providers_may_be_one_object_or_a_list_of_sections() -> None:
 
     assert [(one.address, one.region) for one in made.providers] == [
         ("aws", "a"),
-        ("aws.two", Absent("region")),
-        ("random", Absent("region")),
+        ("aws.two", Missing("region")),
+        ("random", Missing("region")),
     ]
     assert made.providers[0].block.text("region") == "a"
 

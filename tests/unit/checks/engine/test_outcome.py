@@ -6,13 +6,13 @@ from payinfra.checks.outcome import (
     Finding,
     Outcome,
     RuleResult,
-    Skipped,
+    SkippedCheck,
     Waived,
     summarize,
     worst_first,
 )
 from payinfra.checks.verdicts import Kind, Rule, Severity
-from payinfra.errors import ExitCode
+from payinfra.core.errors import ExitCode
 
 
 def finding(verdict: Kind = Kind.FAIL, severity: Severity = Severity.HIGH, id: str = "PI-A-001") -> Finding:
@@ -80,7 +80,7 @@ def test_the_summary_counts_what_was_and_what_was_not_evaluated() -> None:
         RuleResult(rule, {Kind.PASS: 2, Kind.FAIL: 3, Kind.UNKNOWN: 1}),
         RuleResult(rule, {Kind.WARN: 1, Kind.NOT_APPLICABLE: 4, Kind.ERROR: 1}),
     )
-    skipped = (Skipped("PI-B-001", "why"),)
+    skipped = (SkippedCheck("PI-B-001", "why"),)
 
     summary = summarize(
         results, [Waived(finding(), "r", "o", "d")], resources=9, ignored=("PI-C-001",), skipped=skipped

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from payinfra.checks.manifest import reading
 from payinfra.checks.manifest.values import Json
-from payinfra.errors import EnvironmentUnusable, ExitCode
+from payinfra.core.errors import EnvironmentUnusable, ExitCode
 
 
 def refusal(text: str) -> str:

@@ -7,10 +7,10 @@ import pytest
 
 from payinfra.checks.manifest import Manifest, Resource
 from payinfra.checks.model import Check, check
-from payinfra.checks.outcome import Skipped
+from payinfra.checks.outcome import SkippedCheck
 from payinfra.checks.runner import Judged, run, without_missing
 from payinfra.checks.verdicts import Kind, Severity, Verdict
-from payinfra.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable
 
 MANIFEST = Manifest.from_json(
     {
@@ -195,5 +195,5 @@ def test_a_check_whose_package_is_missing_is_skipped_with_the_reason() -> None:
 
     assert without_missing([needy, is_ok, able]) == (
         (is_ok, able),
-        (Skipped("PI-X-010", "needs the package no_such_package, which is not installed"),),
+        (SkippedCheck("PI-X-010", "needs the package no_such_package, which is not installed"),),
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from payinfra.checks.selection import choose
-from payinfra.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable
 
 KNOWN = ("PI-S3-001", "PI-S3-002", "PI-LOG-001")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.checks.source.bindings import Bindings, installed
+from payinfra.checks.source.bindings import BindingsFolder, installed
 from payinfra.checks.source.imports import imports_resolve, judge_imports
 from payinfra.checks.source.model import SourceCheck, SourceTree, read_file, read_tree
 from payinfra.checks.source.repetition import blocks_are_written_once
@@ -15,7 +15,7 @@ from payinfra.checks.source.testing import (
     project_has_tests,
 )
 from payinfra.checks.verdicts import Kind, Verdict
-from payinfra.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable
 
 PACKAGE = "cdktf_cdktf_provider_aws"
 
@@ -93,7 +93,7 @@ class TestImports:
     """PI-SRC-001."""
 
     @pytest.fixture
-    def bindings(self, tmp_path: Path) -> Bindings:
+    def bindings(self, tmp_path: Path) -> BindingsFolder:
         """A small package in the form of the bindings."""
         folder = tmp_path / "bindings"
         modules = {
@@ -107,9 +107,9 @@ class TestImports:
             (folder / name / "__init__.py").write_text(text)
         (folder / "_jsii").mkdir()
         (folder / "broken").mkdir()
-        return Bindings(folder)
+        return BindingsFolder(folder)
 
-    def judge(self, tmp_path: Path, text: str, bindings: Bindings | None) -> list[Verdict]:
+    def judge(self, tmp_path: Path, text: str, bindings: BindingsFolder | None) -> list[Verdict]:
         """What is said of one file."""
         return list(judge_imports(written(tmp_path / "src", {"main.py": text}), bindings))
 
@@ -124,7 +124,7 @@ class TestImports:
             f"from {PACKAGE} import s3_bucket as b\nb.S3Bucket",
         ],
     )
-    def test_right_imports_pass(self, tmp_path: Path, bindings: Bindings, text: str) -> None:
+    def test_right_imports_pass(self, tmp_path: Path, bindings: BindingsFolder, text: str) -> None:
         assert {one.kind for one in self.judge(tmp_path, text, bindings)} == {Kind.PASS}
 
     @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ class TestImports:
         ],
     )
     def test_wrong_imports_fail_with_the_nearest_right_one(
-        self, tmp_path: Path, bindings: Bindings, text: str, message: str
+        self, tmp_path: Path, bindings: BindingsFolder, text: str, message: str
     ) -> None:
         failed = [one for one in self.judge(tmp_path, text, bindings) if one.kind is Kind.FAIL]
 
@@ -179,10 +179,14 @@ class TestImports:
     @pytest.mark.parametrize(
         "text", ["", "import os.path as p, json\nfrom . import x\nfrom os import path\np.X; json.a.B"]
     )
-    def test_other_imports_are_not_its_business(self, tmp_path: Path, bindings: Bindings, text: str) -> None:
+    def test_other_imports_are_not_its_business(
+        self, tmp_path: Path, bindings: BindingsFolder, text: str
+    ) -> None:
         assert [one.kind for one in self.judge(tmp_path, text, bindings)] == [Kind.NOT_APPLICABLE]
 
-    def test_a_star_import_of_the_package_asks_for_nothing(self, tmp_path: Path, bindings: Bindings) -> None:
+    def test_a_star_import_of_the_package_asks_for_nothing(
+        self, tmp_path: Path, bindings: BindingsFolder
+    ) -> None:
         found = self.judge(tmp_path, f"from {PACKAGE} import *", bindings)
 
         assert [one.kind for one in found] == [Kind.NOT_APPLICABLE]
@@ -192,7 +196,7 @@ class TestImports:
 
         assert [one.kind for one in found] == [Kind.UNKNOWN]
 
-    def test_a_file_that_does_not_parse_is_not_known(self, tmp_path: Path, bindings: Bindings) -> None:
+    def test_a_file_that_does_not_parse_is_not_known(self, tmp_path: Path, bindings: BindingsFolder) -> None:
         found = self.judge(tmp_path, "def (", bindings)
 
         assert found[0].kind is Kind.UNKNOWN

@@ -9,7 +9,7 @@ import pytest
 from payinfra.checks import waivers
 from payinfra.checks.outcome import Finding
 from payinfra.checks.verdicts import Kind, Severity
-from payinfra.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable
 
 TODAY = date(2026, 6, 15)
 KNOWN = ("PI-S3-001", "PI-LOG-001")

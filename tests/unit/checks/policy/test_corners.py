@@ -10,8 +10,8 @@ from policy_sentry.querying.actions import get_action_data, get_actions_for_serv
 
 from payinfra.checks.manifest import Manifest, Statement
 from payinfra.checks.policy.iam import NO_OTHER_RESOURCE
+from payinfra.checks.policy.iam_reference import misfits, read_service
 from payinfra.checks.policy.permissions import like
-from payinfra.checks.policy.reference import misfits, read_service
 from payinfra.checks.verdicts import Kind
 
 if TYPE_CHECKING:

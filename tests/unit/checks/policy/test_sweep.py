@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payinfra.checks.verdicts import Kind
-from payinfra.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable
 from tests.support.guards import GUARDS, Way, at, places
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from payinfra.checks import catalogue
 from payinfra.checks.manifest import Json, Manifest
 from payinfra.checks.runner import run
-from payinfra.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable
 
 if TYPE_CHECKING:
     from tests.unit.checks.policy.conftest import World

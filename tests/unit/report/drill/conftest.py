@@ -10,15 +10,15 @@ import pytest
 from payinfra.drill.model import (
     REPORT_VERSION,
     DrillReport,
-    Fate,
     Judgement,
     Latency,
     Load,
     Mark,
+    PaymentOutcome,
     Phase,
     PhaseTiming,
-    Reckoning,
-    Recovery,
+    Reconciliation,
+    RecoveryTime,
     Restoration,
     Scenario,
     Tick,
@@ -120,14 +120,14 @@ PERFECT = DrillReport(
         Mark(169.5, "127.0.0.1:4570: a1b2.execute-api.us-east-1.amazonaws.com (us-east-1, TTL 60 s)"),
     ),
     load=load(ticks(range(7, 234), _switching), 0.4172, 90.1),
-    reckoning=Reckoning(
+    reckoning=Reconciliation(
         1246,
         1246,
-        {Fate.RECORDED: 1244, Fate.DELAYED: 2},
+        {PaymentOutcome.RECORDED: 1244, PaymentOutcome.DELAYED: 2},
         removed=1246,
         resent=61,
     ),
-    recovery=Recovery(97.0, 97.0, 92.0),
+    recovery=RecoveryTime(97.0, 97.0, 92.0),
     rpo=0,
     restoration=Restoration(
         ("reserved concurrency of payment-demo-payments in us-east-1: none, as before",),
@@ -146,11 +146,17 @@ FAILED = replace(
     id="20261123T111500Z-77aa",
     began=datetime(2026, 11, 23, 11, 15, tzinfo=UTC),
     scenarios=(Scenario.REGION_OUTAGE, Scenario.REPLICATION_PAUSE),
-    recovery=Recovery(97.0, 90.0, 92.0),
-    reckoning=Reckoning(
+    recovery=RecoveryTime(97.0, 90.0, 92.0),
+    reckoning=Reconciliation(
         1246,
         1241,
-        {Fate.RECORDED: 1235, Fate.DELAYED: 3, Fate.LOST: 2, Fate.DUPLICATED: 1, Fate.UNACKNOWLEDGED: 5},
+        {
+            PaymentOutcome.RECORDED: 1235,
+            PaymentOutcome.DELAYED: 3,
+            PaymentOutcome.LOST: 2,
+            PaymentOutcome.DUPLICATED: 1,
+            PaymentOutcome.UNACKNOWLEDGED: 5,
+        },
         examples=("pay_0aa1", "pay_0aa2", "pay_0bb7"),
         removed=1243,
         not_removed=("pay_0bb7",),
@@ -188,7 +194,7 @@ ABORTED = replace(
     answers=PERFECT.answers[:2],
     load=Load(203, 0.0, 27.9, 4.97, PERFECT.load.before, None, None, PERFECT.load.ticks[:39]),
     reckoning=None,
-    recovery=Recovery(97.0, 97.0, None),
+    recovery=RecoveryTime(97.0, 97.0, None),
     resilience=Judgement.FAILED,
     reasons=(_GAVE_UP, "The payments could not be read back: nobody knows whether one was lost."),
     aborted=_GAVE_UP,
@@ -224,8 +230,8 @@ REVERSED = replace(
     ),
     answers=PERFECT.answers[:1],
     load=load(ticks(range(6, 57), lambda second: ({PRIMARY: 5}, 0)), 1.0, 0.3),
-    reckoning=Reckoning(255, 255, {Fate.RECORDED: 255}, removed=255),
-    recovery=Recovery(1.0, 1.0, None),
+    reckoning=Reconciliation(255, 255, {PaymentOutcome.RECORDED: 255}, removed=255),
+    recovery=RecoveryTime(1.0, 1.0, None),
     command="payinfra failover-drill --env demo --local --reverse --yes",
 )
 
@@ -252,8 +258,10 @@ PAUSED = replace(
     ),
     marks=(Mark(16.3, "replication-pause: nothing is replicated"), Mark(46.4, "replication-pause: resumed")),
     load=load(ticks(range(6, 57), lambda second: ({PRIMARY: 3, SECONDARY: 2}, 0)), 1.0, 0.3),
-    reckoning=Reckoning(255, 255, {Fate.RECORDED: 104, Fate.DELAYED: 151}, removed=255),
-    recovery=Recovery(0.0, 0.0, None),
+    reckoning=Reconciliation(
+        255, 255, {PaymentOutcome.RECORDED: 104, PaymentOutcome.DELAYED: 151}, removed=255
+    ),
+    recovery=RecoveryTime(0.0, 0.0, None),
     command="payinfra failover-drill --env demo --local --scenario replication-pause --yes",
 )
 

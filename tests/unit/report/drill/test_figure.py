@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payinfra.drill.model import DrillReport, Mark, Phase, PhaseTiming, Recovery, Tick
+from payinfra.drill.model import DrillReport, Mark, Phase, PhaseTiming, RecoveryTime, Tick
 from payinfra.report.drill.canvas import MEDIUM, NARROW, SIZES, WIDE, Canvas, Ink, width_of
 from payinfra.report.drill.figure import badges, binned, injected, recovery_at, timeline_at
 from tests.unit.report.drill.conftest import PERFECT
@@ -218,7 +218,7 @@ class TestRecovery:
 
     def test_an_objective_at_the_edge_is_written_whole(self, perfect: DrillReport) -> None:
         for objective in (1.0, 97.0, 3000.0):
-            report = replace(perfect, recovery=Recovery(97.0, objective, 92.0))
+            report = replace(perfect, recovery=RecoveryTime(97.0, objective, 92.0))
             for svg in (recovery_at(report, size) for size in SIZES):
                 told = re.search(r'x="([\d.]+)"[^>]*>objective', svg)
                 assert told is not None

@@ -17,14 +17,14 @@ from payinfra.drill.model import (
     Mark,
     Phase,
     PhaseTiming,
-    Reckoning,
-    Recovery,
+    Reconciliation,
+    RecoveryTime,
     Restoration,
     Scenario,
 )
-from payinfra.drill.reports import FILE, from_json
-from payinfra.formats import DrillFormat
+from payinfra.drill.report_store import FILE, from_json
 from payinfra.report.drill import content, rendering
+from payinfra.report.formats import DrillFormat
 
 PICTURES = Path(__file__).parent / "pictures"
 FILES = {DrillFormat.TABLE: "txt", DrillFormat.MARKDOWN: "md", DrillFormat.JUNIT: "xml"}
@@ -53,7 +53,7 @@ def evil(report: DrillReport) -> DrillReport:
         answers=(Mark(2.0, EVIL),),
         phases=(PhaseTiming(Phase.LOAD, 1.0, 2.0, None, EVIL),),
         restoration=Restoration((EVIL,), (EVIL,), EVIL),
-        reckoning=Reckoning(1, 1, {}, (EVIL,), 0, (EVIL,)),
+        reckoning=Reconciliation(1, 1, {}, (EVIL,), 0, (EVIL,)),
     )
 
 
@@ -113,8 +113,8 @@ class TestFigures:
         def said(report: DrillReport) -> str:
             return content.recovery(report).rows[0][-1]
 
-        missed = replace(perfect, recovery=Recovery(97.0, 90.0, 90.1))
-        never = replace(perfect, recovery=Recovery(97.0, 97.0, None))
+        missed = replace(perfect, recovery=RecoveryTime(97.0, 90.0, 90.1))
+        never = replace(perfect, recovery=RecoveryTime(97.0, 97.0, None))
         pause = replace(perfect, scenarios=(Scenario.REPLICATION_PAUSE,))
         assert [said(one) for one in (perfect, missed, never, pause, replace(perfect, reverse=True))] == [
             "met",

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from payinfra.drill.model import DrillReport, Recovery
-from payinfra.drill.reports import Past, Skipped, Trend
-from payinfra.formats import Format
+from payinfra.deployment.status import Status
+from payinfra.drill.model import DrillReport, RecoveryTime
+from payinfra.drill.report_store import Past, SkippedReport, Trend
 from payinfra.report import status as status_report
 from payinfra.report.drill.history import LISTED, summary, told, write_history
-from payinfra.status import Status
+from payinfra.report.formats import Format
 
-SKIPPED = Skipped("20260101T000000Z-aaaa", "it has no report")
+SKIPPED = SkippedReport("20260101T000000Z-aaaa", "it has no report")
 
 
 def test_a_line_a_drill_then_the_trends_then_what_was_not_read(
@@ -90,7 +90,7 @@ def test_a_drill_in_one_line(samples: Mapping[str, DrillReport]) -> None:
         "2026-11-23 10:15 UTC, lambda-throttle: resilience PASS, restoration PASS, "
         "RTO 92.0 s (predicted 97.0 s)"
     )
-    never = replace(samples["perfect"], recovery=Recovery(97.0, 97.0, None))
+    never = replace(samples["perfect"], recovery=RecoveryTime(97.0, 97.0, None))
     assert summary(never).endswith("RTO never (predicted 97.0 s)")
     assert summary(samples["paused"]).endswith("restoration PASS")
 

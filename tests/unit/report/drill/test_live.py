@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from payinfra.drill.model import DrillEvent, Mark, Phase, PhaseBegan, PhaseEnded, Snapshot
-from payinfra.report.drill.live import WINDOW_S, Board, View, live, plain, watching
-from payinfra.report.sparkline import sparkline
+from payinfra.report.drill.live import WINDOW_S, DrillProgress, DrillView, live, plain, watching
+from payinfra.report.drill.sparkline import sparkline
 
 EAST, WEST = "us-east-1", "us-west-2"
 
@@ -39,9 +39,9 @@ def terminal(width: int = 100) -> tuple[Console, StringIO]:
     return Console(file=file, force_terminal=True, width=width, _environ={"TERM": "xterm"}), file
 
 
-def drawn(board: Board, width: int = 100) -> str:
+def drawn(board: DrillProgress, width: int = 100) -> str:
     console = Console(file=StringIO(), width=width)
-    console.print(View(board))
+    console.print(DrillView(board))
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -79,14 +79,14 @@ class TestPipe:
 class TestPicture:
     """What a terminal shows between the lines."""
 
-    def at(self, now: Callable[[], float], *events: DrillEvent) -> Board:
-        board = Board(clock=now)
+    def at(self, now: Callable[[], float], *events: DrillEvent) -> DrillProgress:
+        board = DrillProgress(clock=now)
         for event in events:
             board.take(event)
         return board
 
     def test_before_anything_happened_it_is_empty(self) -> None:
-        board = Board()
+        board = DrillProgress()
         assert drawn(board).strip() == ""
         assert board.at_s == 0.0
 
@@ -127,7 +127,7 @@ class TestPicture:
 
     def test_regions_failures_and_where_the_name_leads(self) -> None:
         now = 0.0
-        board = Board(clock=lambda: now)
+        board = DrillProgress(clock=lambda: now)
         for second in range(1, 21):
             now = float(second)
             served = (5 * second, 0, 0, EAST) if second <= 10 else (50, 5 * (second - 10), 5, WEST)
@@ -155,13 +155,13 @@ class TestPicture:
         assert drawn(self.at(lambda: 1.0, Mark(1.0, "hm"))).strip() == ""
 
     def test_it_remembers_no_more_than_it_shows(self) -> None:
-        board = Board(clock=lambda: 0.0)
+        board = DrillProgress(clock=lambda: 0.0)
         for second in range(4000):
             board.take(seen(float(second), second, 0))
         assert len(board.rates[EAST]) <= WINDOW_S + 2
 
     def test_a_picture_waits_until_an_event_is_followed(self) -> None:
-        board, waited = Board(), []
+        board, waited = DrillProgress(), []
 
         class Counted(UserDict[str, int]):
             """Has a picture drawn while it is read, which must not be of half an event."""

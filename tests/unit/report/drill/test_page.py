@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from payinfra.drill.model import DrillReport, Mark, Phase, PhaseTiming, Reckoning, Restoration
+from payinfra.drill.model import DrillReport, Mark, Phase, PhaseTiming, Reconciliation, Restoration
 from payinfra.report.drill import html
 from payinfra.report.drill.canvas import SIZES, Ink
 from payinfra.report.drill.style import STYLE
@@ -110,7 +110,7 @@ class TestTexts:
                     answers=(Mark(2.0, EVIL),),
                     phases=(PhaseTiming(Phase.LOAD, 1.0, 2.0, None, EVIL),),
                     restoration=Restoration((EVIL,), (EVIL,), EVIL),
-                    reckoning=Reckoning(1, 1, {}, (EVIL,), 0, (EVIL,)),
+                    reckoning=Reconciliation(1, 1, {}, (EVIL,), 0, (EVIL,)),
                     load=replace(perfect.load, ticks=perfect.load.ticks[:9]),
                 )
             )

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from payinfra.drill.journal import Header
-from payinfra.drill.model import Fate, Phase, Reckoning, Restoration, Restored
+from payinfra.drill.faults.journal import Header
+from payinfra.drill.model import PaymentOutcome, Phase, Reconciliation, Restoration, Restored
 from payinfra.drill.prediction import Prediction
-from payinfra.formats import DrillFormat
 from payinfra.report.drill.preview import write_preview
 from payinfra.report.drill.restored import SCHEMA, write_restored
+from payinfra.report.formats import DrillFormat
 
 HEADER = Header(
     drill="20261123T101500Z-4f2a",
@@ -29,16 +29,16 @@ BROKEN_OFF = Restored("20261123T101500Z-4f2a", Restoration(("concurrency is as i
 LEFT = Restored(
     "20261123T111500Z-77aa",
     Restoration((), ("the blackout\x1b[2J: clear it",)),
-    Reckoning(
+    Reconciliation(
         7,
         6,
-        {Fate.RECORDED: 5, Fate.LOST: 1, Fate.UNACKNOWLEDGED: 1},
+        {PaymentOutcome.RECORDED: 5, PaymentOutcome.LOST: 1, PaymentOutcome.UNACKNOWLEDGED: 1},
         removed=5,
         not_removed=("pay_1",),
     ),
     problem="",
 )
-UNREAD = Restored("20261123T121500Z-0c0c", Restoration((), ()), Reckoning(0, 0, {}), "the table is gone")
+UNREAD = Restored("20261123T121500Z-0c0c", Restoration((), ()), Reconciliation(0, 0, {}), "the table is gone")
 
 
 class TestPreview:

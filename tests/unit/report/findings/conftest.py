@@ -2,7 +2,7 @@
 
 import pytest
 
-from payinfra.checks.outcome import Finding, Outcome, RuleResult, Skipped, Waived, summarize, worst_first
+from payinfra.checks.outcome import Finding, Outcome, RuleResult, SkippedCheck, Waived, summarize, worst_first
 from payinfra.checks.verdicts import Kind, Rule, Severity
 
 EVIL = "aws_x.evil\x1b[31m\n\u202e|<b>`"
@@ -76,7 +76,7 @@ def outcome() -> Outcome:
             waived,
             resources=61,
             ignored=("PI-DRY-001",),
-            skipped=(Skipped("PI-IAM-005", "needs the package policy_sentry, which is not installed"),),
+            skipped=(SkippedCheck("PI-IAM-005", "needs the package policy_sentry, which is not installed"),),
         ),
         notes=("waiver 2 (PI-X-001, *) is not used: no finding fits it",),
         files=("out/cdk.tf.json",),

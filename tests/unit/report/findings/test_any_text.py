@@ -10,8 +10,8 @@ from rich.console import Console
 
 from payinfra.checks.outcome import Finding, Outcome, Waived, summarize
 from payinfra.checks.verdicts import Kind, Severity
-from payinfra.formats import FindingsFormat
 from payinfra.report.findings import rendering
+from payinfra.report.formats import FindingsFormat
 
 # Surrogates and control characters too: what JSON text can hold, a manifest's names can.
 TEXT = st.text(alphabet=st.characters(exclude_categories=()), max_size=12) | st.sampled_from(

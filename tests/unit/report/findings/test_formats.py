@@ -12,8 +12,8 @@ from rich.console import Console
 
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.verdicts import Severity
-from payinfra.formats import FindingsFormat
 from payinfra.report.findings import rendering
+from payinfra.report.formats import FindingsFormat
 
 PICTURES = Path(__file__).parent / "pictures"
 SCHEMA = Path(rendering.__file__).parents[1] / "schemas" / "findings-1.json"

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from payinfra.checks.verdicts import Rule, Severity
 from payinfra.report.findings import rules
-from payinfra.report.findings.visible import visible
+from payinfra.report.printable import visible
 
 RULE = Rule("PI-S3-001", "Title", Severity.HIGH, "Risk.", "Fix.", ("AWS FSBP S3.8",))
 BARE = Rule("PI-OUT-001", "Title", Severity.LOW, "Risk.", "Fix.")

@@ -1,0 +1,138 @@
+"""What resources and facts come to: an environment's regions, its state, its age, what it costs."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from payinfra.account.environments.model import (
+    Cost,
+    Environment,
+    Facts,
+    Protection,
+    ResourceKind,
+    State,
+    TaggedResource,
+)
+from payinfra.core.naming import KeyPurpose, Names
+
+WHOLE: Mapping[ResourceKind, int] = {
+    ResourceKind.TABLE: 1,
+    ResourceKind.FUNCTION: 1,
+    ResourceKind.API: 1,
+    ResourceKind.BUCKET: 1,
+    ResourceKind.TOPIC: 1,
+    ResourceKind.KEY: len(KeyPurpose),
+}
+"""How many of each a region has at least."""
+
+_SERVING = (ResourceKind.TABLE, ResourceKind.FUNCTION, ResourceKind.API, ResourceKind.BUCKET)
+"""What only a serving region has; a topic and a key may also stand where the health metrics are."""
+
+_PAID = {
+    ResourceKind.KEY: "keys",
+    ResourceKind.HEALTH_CHECK: "health checks",
+    ResourceKind.ZONE: "hosted zones",
+    ResourceKind.ALARM: "alarms",
+}
+
+ONE_OWNED = "hosted zone, or certificates of a domain"
+
+
+def environment_of(found: TaggedResource) -> str:
+    """The environment that a resource says it belongs to; empty where it does not say."""
+    return found.tags.get("Environment") or found.tags.get("EnvironmentSuffix") or ""
+
+
+def region_of_health_check(found: TaggedResource) -> str:
+    """The region that a health check asks, by its name; empty for anything else."""
+    prefix = Names(environment_of(found)).health("")
+    name = found.tags.get("Name", "")
+    return (
+        name.removeprefix(prefix)
+        if found.kind is ResourceKind.HEALTH_CHECK and name.startswith(prefix)
+        else ""
+    )
+
+
+def judge(
+    name: str,
+    resources: Sequence[TaggedResource],
+    facts: Mapping[str, Facts],
+    *,
+    unknown: Sequence[str],
+    blind: bool,
+    protected_by_settings: Callable[[str], bool],
+) -> Environment:
+    """An environment.
+
+    Args:
+        resources: all that are there, without those that wait to be deleted.
+        facts: by ARN, of those that tell something.
+        unknown: what could not be asked of these resources, and why.
+        blind: whether there is a region in which nothing could be asked.
+        protected_by_settings: whether the settings protect an environment of this name.
+    """
+    checked = {region for each in resources if (region := region_of_health_check(each))}
+    serving = {each.region for each in resources if each.kind in _SERVING}
+    lacks = tuple(_lacking(resources, sorted(serving | checked), checked))
+    known = [facts[each.arn] for each in resources if each.arn in facts]
+    return Environment(
+        name=name,
+        owner=next((owner for each in resources if (owner := each.tags.get("Owner"))), ""),
+        regions=tuple(sorted(serving | checked)),
+        state=State.COMPLETE if not lacks else State.UNKNOWN if blind else State.PARTIAL,
+        lacks=lacks,
+        protection=_protection(name, resources, facts, protected_by_settings, blind=blind),
+        born=min((each.born for each in known if each.born), default=None),
+        resources=len(resources),
+        costs=tuple(_costs(resources, known)),
+        unknown=tuple(unknown),
+    )
+
+
+def age_s(environment: Environment, now: datetime) -> int | None:
+    """How many whole seconds ago the oldest resource was made; None where that is not known."""
+    return None if environment.born is None else max(0, int((now - environment.born).total_seconds()))
+
+
+def _lacking(resources: Iterable[TaggedResource], regions: Sequence[str], checked: set[str]) -> Iterable[str]:
+    there = Counter((each.kind, each.region) for each in resources)
+    for region in regions:
+        for kind, number in WHOLE.items():
+            missing = number - there[kind, region]
+            if missing > 0:
+                yield f"{kind} in {region}" if number == 1 else f"{missing} of {number} {kind}s in {region}"
+        if region not in checked:
+            yield f"{ResourceKind.HEALTH_CHECK} of {region}"
+    if len(regions) < 2:
+        yield "second region"
+    if not any(kind in (ResourceKind.ZONE, ResourceKind.CERTIFICATE) for kind, _ in there):
+        yield ONE_OWNED
+
+
+def _protection(
+    name: str,
+    resources: Iterable[TaggedResource],
+    facts: Mapping[str, Facts],
+    protected_by_settings: Callable[[str], bool],
+    *,
+    blind: bool,
+) -> Protection:
+    """By the table where one of its replicas refuses to be deleted, else by the settings.
+
+    A table that could not be asked leaves it open: not knowing is not permission.
+    """
+    tables = [each.arn for each in resources if each.kind is ResourceKind.TABLE]
+    if protected_by_settings(name) or any(facts[arn].deletion_protected for arn in tables if arn in facts):
+        return Protection.PROTECTED
+    if blind or any(arn not in facts for arn in tables):
+        return Protection.UNKNOWN
+    return Protection.EPHEMERAL
+
+
+def _costs(resources: Iterable[TaggedResource], facts: Iterable[Facts]) -> Iterable[Cost]:
+    there = Counter(each.kind for each in resources)
+    yield from (Cost(what, there[kind]) for kind, what in _PAID.items() if there[kind])
+    recoverable = sum(1 for each in facts if each.recoverable)
+    if recoverable:
+        yield Cost("tables with point-in-time recovery", recoverable)

@@ -1,0 +1,178 @@
+"""Checks of Lambda functions: that the code is there, answers for its errors, and gives nothing away."""
+
+import re
+from collections.abc import Iterator
+
+from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable, is_literal
+from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.encryption import customer_key
+from payinfra.checks.policy.lambda_source import UnreadableSource, catches, handler_of, refusal
+from payinfra.checks.policy.verdict_helpers import (
+    holds_secret,
+    nested,
+    pass_unless,
+    region_of,
+    verdict_for_gap,
+)
+
+_FUNCTION = "aws_lambda_function"
+
+# AWS Lambda developer guide, "Lambda runtimes": deprecated, or with a deprecation date before December 2026.
+_DEPRECATED = re.compile(
+    r"nodejs(?:\d+\.\d+(?:-edge)?)?|nodejs(?:10|12|14|16|18|20)\.x|python(?:2\.7|3\.(?:6|7|8|9|10))|java8"
+    r"|dotnetcore\d\.\d|dotnet(?:5\.0|6|7|8|9)|go1\.x|ruby(?:2\.5|2\.7|3\.2)|provided(?:\.al2)?"
+)
+_SUPPORTED = re.compile(
+    r"nodejs(?:22|24)\.x|python3\.1[1-4]|java(?:8\.al2|11|17|21|25)|dotnet10|ruby3\.[34]|provided\.al2023"
+)
+_SECRET_NAME = re.compile(
+    r"(?i)(?:^|_)(?:secret|password|passwd|pwd|token|api_?key|private_?key|credentials?)(?:_|$)"
+)
+_NAME_OF_SECRET = re.compile(
+    r"(?i)_(?:arn|id|name|param|parameter|path|prefix|ref|table|ttl|seconds|url|version)$"
+)
+_SECRET_VALUE = re.compile(
+    r"(?:AKIA|ASIA)[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bsk_live_\w{8,}|\bghp_\w{30,}"
+    r"|\bxox[abprs]-\w+|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]+"
+)
+_HARMLESS_ATTRIBUTES = frozenset({"arn", "id", "name", "key_id", "key_arn", "function_name", "alias"})
+
+
+def _is_image(function: Resource) -> bool:
+    return function.text("package_type") == "Image" or function.has("image_uri")
+
+
+@check(
+    id="PI-LAM-001",
+    title="The function's zip exists and holds the handler",
+    severity=Severity.CRITICAL,
+    on=_FUNCTION,
+    risk="The function is created and fails on its first payment.",
+    fix="Build the zip before the check, and set handler to a module and function that are in it.",
+)
+def zip_holds_the_handler(function: Resource, _manifest: Manifest) -> Verdict:
+    """Looked up in the zip without running it."""
+    if _is_image(function):
+        return Verdict.not_applicable("its code is a container image")
+    found = handler_of(function)
+    if isinstance(found, UnreadableSource):
+        return Verdict.failed(found.why) if found.broken else Verdict.unknown(found.why)
+    return Verdict.passed(f"{found.file} has {found.function}")
+
+
+@check(
+    id="PI-LAM-002",
+    title="The handler catches what its calls and its input can raise",
+    severity=Severity.MEDIUM,
+    on=_FUNCTION,
+    risk="Callers get a bare 502 and the reason is lost; a client that retries blindly may pay twice.",
+    fix="Catch ClientError around AWS calls and ValueError around parsing, or register an exception handler.",
+)
+def handler_catches_errors(function: Resource, _manifest: Manifest) -> Verdict:
+    """Judged by the syntax of the handler's module; an `except` that does nothing does not count."""
+    if _is_image(function):
+        return Verdict.not_applicable("its code is a container image")
+    handler = handler_of(function)
+    if isinstance(handler, UnreadableSource):
+        return Verdict.unknown(f"the code cannot be read: {handler.why}")
+    found = catches(handler)
+    if found.missing:
+        return Verdict.failed(f"{handler.file} does not catch: {', '.join(found.missing)}")
+    return Verdict.passed(f"{handler.file} catches {', '.join(sorted(found.caught))}")
+
+
+@check(
+    id="PI-LAM-003",
+    title="The handler can refuse a request with a 4xx",
+    severity=Severity.MEDIUM,
+    on=_FUNCTION,
+    risk="A client's mistake looks like a failure: alarms fire, and clients retry what can never work.",
+    fix="Answer bad input with 400, 404, 409 or 422.",
+)
+def handler_has_a_client_error(function: Resource, _manifest: Manifest) -> Verdict:
+    """Looked for in the handler's module, then in the modules of its own that it imports."""
+    if _is_image(function):
+        return Verdict.not_applicable("its code is a container image")
+    handler = handler_of(function)
+    if isinstance(handler, UnreadableSource):
+        return Verdict.unknown(f"the code cannot be read: {handler.why}")
+    found = refusal(handler)
+    if found is None:
+        return Verdict.failed(f"nothing that {handler.file} uses answers with a 4xx")
+    return Verdict.passed(f"{found.file}:{found.line} answers with {found.status}")
+
+
+@check(
+    id="PI-LAM-004",
+    title="A function's environment is encrypted with a customer key and holds no secret",
+    severity=Severity.HIGH,
+    on=_FUNCTION,
+    risk="Whoever may look at a function's configuration reads its secrets.",
+    fix="Set kms_key_arn, and pass the name of an SSM parameter instead of a secret.",
+)
+def environment_is_safe(function: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """Names, values and where the values come from are looked at."""
+    environment = nested(function, "environment")
+    if isinstance(environment, Unreadable):
+        return (Verdict.unknown(environment.why),)
+    if not environment:
+        return (Verdict.not_applicable("it has no environment"),)
+    found = list(
+        customer_key(function, "kms_key_arn", manifest, region=region_of(function), what="the environment")
+    )
+    for block in environment:
+        variables = block.mapping("variables")
+        if isinstance(variables, Missing):
+            continue
+        if isinstance(variables, Unreadable):
+            found.append(Verdict.unknown(variables.why))
+            continue
+        for name, value in variables.items():
+            found += _secret(name, value, manifest)
+    return pass_unless(found)
+
+
+def _secret(name: str, value: Json, manifest: Manifest) -> Iterator[Verdict]:
+    """Why a variable looks like a secret; its value is never shown."""
+    if not isinstance(value, str):
+        if not isinstance(value, bool | int | float):
+            yield Verdict.unknown(f"the variable {name} is no text")
+        return
+    references = manifest.references(value)
+    for reference in references:
+        if holds_secret(manifest, reference.address, reference.attribute):
+            yield Verdict.failed(f"{name} holds the secret {reference.address}.{reference.attribute}")
+            return
+    if _SECRET_VALUE.search(value):
+        yield Verdict.failed(f"the value of {name} looks like a secret")
+        return
+    if not _SECRET_NAME.search(name) or _NAME_OF_SECRET.search(name) or not value:
+        return
+    if is_literal(value):
+        if not value.startswith(("/", "arn:")):
+            yield Verdict.failed(f"{name} is named as a secret and holds a literal")
+    elif not references or any(one.attribute not in _HARMLESS_ATTRIBUTES for one in references):
+        yield Verdict.unknown(f"{name} is named as a secret, and what it holds is not known")
+
+
+@check(
+    id="PI-LAM-005",
+    title="A function's runtime is not deprecated",
+    severity=Severity.MEDIUM,
+    on=_FUNCTION,
+    risk="AWS stops patching the runtime, then refuses to create and to update the function.",
+    fix="Move to a runtime that AWS supports.",
+)
+def runtime_is_supported(function: Resource, _manifest: Manifest) -> Verdict:
+    """By the list that AWS published; a runtime that is in no list is unknown."""
+    if _is_image(function):
+        return Verdict.not_applicable("its code is a container image")
+    match function.text("runtime"):
+        case Unreadable() as gap:
+            return verdict_for_gap(gap, "it names no runtime")
+        case runtime if _SUPPORTED.fullmatch(runtime):
+            return Verdict.passed()
+        case runtime if _DEPRECATED.fullmatch(runtime):
+            return Verdict.failed(f"{runtime} is deprecated")
+        case runtime:
+            return Verdict.unknown(f"{runtime!r} is not among the runtimes known here")

@@ -1,0 +1,318 @@
+"""What a role needs, from what the stack is made of and what its function's code calls."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from payinfra.checks.manifest import Block, Manifest, Missing, Resource, Statement, Unreadable, Unresolved
+from payinfra.checks.model import Verdict
+from payinfra.checks.policy.encryption import Key, key_at
+from payinfra.checks.policy.lambda_source import Handler, UnreadableSource, handler_of, mentions
+from payinfra.checks.policy.permissions import grants, names, role_uses
+from payinfra.checks.policy.verdict_helpers import nested
+
+_READS = (
+    "dynamodb:GetItem",
+    "dynamodb:Query",
+    "dynamodb:Scan",
+    "dynamodb:BatchGetItem",
+    "dynamodb:ConditionCheckItem",
+)
+_WRITES = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem")
+
+
+@dataclass(frozen=True)
+class Need:
+    """A use of a key that a role cannot do without.
+
+    Attributes:
+        action: `kms:Decrypt`.
+        key: the key; a Gap where it cannot be found out.
+        what: what is encrypted with it.
+        service: through which service, as in `kms:ViaService`.
+    """
+
+    action: str
+    key: Resource | Unreadable
+    what: str
+    service: str
+
+
+def needs_of(role: Resource, statements: list[Statement], manifest: Manifest) -> Iterator[Need]:
+    """The keys that a role must be able to use, by what its statements let it touch."""
+    users = tuple(role_uses(role, manifest))
+    regions = {user.region for _, user in users}
+    touched = _Touched(statements, manifest)
+    for table in manifest.all("aws_dynamodb_table"):
+        if touched.any_of((*_READS, *_WRITES), table, "name"):
+            for key in _table_keys(table, regions, manifest):
+                yield from _need(key, table, "dynamodb", ("kms:Decrypt",))
+    for bucket in manifest.all("aws_s3_bucket"):
+        if touched.any_of(("s3:GetObject",), bucket, "bucket"):
+            yield from _need(_bucket_key(bucket, manifest), bucket, "s3", ("kms:Decrypt",))
+        if touched.any_of(("s3:PutObject",), bucket, "bucket"):
+            yield from _need(_bucket_key(bucket, manifest), bucket, "s3", ("kms:GenerateDataKey",))
+    for parameter in manifest.all("aws_ssm_parameter"):
+        if touched.any_of(("ssm:GetParameter", "ssm:GetParameters"), parameter, "name"):
+            yield from _need(key_at(parameter, "key_id", manifest), parameter, "ssm", ("kms:Decrypt",))
+    for topic in manifest.all("aws_sns_topic"):
+        if touched.any_of(("sns:Publish",), topic, "name"):
+            key = key_at(topic, "kms_master_key_id", manifest)
+            yield from _need(key, topic, "sns", ("kms:Decrypt", "kms:GenerateDataKey"))
+    for _, user in users:
+        if user.type == "aws_s3_bucket_replication_configuration":
+            yield from _replication(user, manifest)
+
+
+class _Touched:
+    """What the Allow statements of a role reach."""
+
+    def __init__(self, statements: list[Statement], manifest: Manifest) -> None:
+        self._statements = statements
+        self._manifest = manifest
+
+    def any_of(self, actions: tuple[str, ...], resource: Resource, name: str) -> bool:
+        """Whether one of the actions is allowed on the resource, or on something inside it."""
+        return any(
+            grants(statement, action) and names(text, resource, self._manifest, name) is not None
+            for statement in self._statements
+            for action in actions
+            for text in statement.resources
+        )
+
+
+def _need(key: Key | Unreadable, what: Resource, service: str, actions: tuple[str, ...]) -> Iterator[Need]:
+    """The use of a key that this file makes; other keys' policies are judged where they are made."""
+    if isinstance(key, Unreadable):
+        if not isinstance(key, Missing):
+            yield Need(actions[0], key, what.address, service)
+    elif key.resource is not None:
+        for action in actions:
+            yield Need(action, key.resource, what.address, service)
+
+
+def _table_keys(
+    table: Resource, regions: set[str | Unresolved], manifest: Manifest
+) -> Iterator[Key | Unreadable]:
+    """The keys of a table, or of its replicas, in the regions of those who use it."""
+    if not regions or table.region in regions:
+        yield key_at(table, "server_side_encryption.kms_key_arn", manifest)
+    replicas = nested(table, "replica")
+    for replica in () if isinstance(replicas, Unreadable) else replicas:
+        if not regions or replica.text("region_name") in regions:
+            yield key_at(replica, "kms_key_arn", manifest)
+    for separate in manifest.attached(table, "aws_dynamodb_table_replica", by="global_table_arn").resources:
+        if not regions or separate.region in regions:
+            yield key_at(separate, "kms_key_arn", manifest)
+
+
+def _bucket_key(bucket: Resource, manifest: Manifest) -> Key | Unreadable:
+    at = "rule.apply_server_side_encryption_by_default.kms_master_key_id"
+    beside = manifest.attached(bucket, "aws_s3_bucket_server_side_encryption_configuration", by="bucket")
+    for one in beside.resources:
+        return key_at(one, at, manifest)
+    return key_at(bucket, f"server_side_encryption_configuration.{at}", manifest)
+
+
+def _replication(replication: Resource, manifest: Manifest) -> Iterator[Need]:
+    """Decrypt at the source, encrypt at the destination (S3 user guide, "Replicating encrypted objects")."""
+    for bucket in manifest.referents(replication, "bucket"):
+        if bucket.type == "aws_s3_bucket":
+            yield from _need(_bucket_key(bucket, manifest), bucket, "s3", ("kms:Decrypt",))
+    rules = nested(replication, "rule")
+    for rule in () if isinstance(rules, Unreadable) else rules:
+        yield from _destination(rule, replication, manifest)
+
+
+def _destination(rule: Block, replication: Resource, manifest: Manifest) -> Iterator[Need]:
+    key = key_at(rule, "destination.encryption_configuration.replica_kms_key_id", manifest)
+    yield from _need(key, replication, "s3", ("kms:Encrypt",))
+
+
+_KEY_USES = frozenset(
+    {
+        "kms:decrypt",
+        "kms:encrypt",
+        "kms:generatedatakey",
+        "kms:generatedatakey*",
+        "kms:reencrypt*",
+        "kms:describekey",
+    }
+)
+_FAMILIES = frozenset({"kms:generatedatakey*", "kms:reencrypt*"})
+_REPLICATION = frozenset(
+    {
+        "kms:decrypt",
+        "kms:encrypt",
+        "kms:generatedatakey",
+        "s3:getbucketversioning",
+        "s3:getobjectlegalhold",
+        "s3:getobjectretention",
+        "s3:getobjectversionacl",
+        "s3:getobjectversionforreplication",
+        "s3:getobjectversiontagging",
+        "s3:getreplicationconfiguration",
+        "s3:listbucket",
+        "s3:objectowneroverridetobucketowner",
+        "s3:replicatedelete",
+        "s3:replicateobject",
+        "s3:replicatetags",
+    }
+)
+"""S3 user guide, "Setting up permissions for live replication"."""
+
+_STREAMS = frozenset(
+    {
+        "dynamodb:describestream",
+        "dynamodb:getrecords",
+        "dynamodb:getsharditerator",
+        "dynamodb:liststreams",
+        "kinesis:describestream",
+        "kinesis:getrecords",
+        "kinesis:getsharditerator",
+        "kinesis:liststreams",
+        "sqs:changemessagevisibility",
+        "sqs:deletemessage",
+        "sqs:getqueueattributes",
+        "sqs:receivemessage",
+    }
+)
+_NETWORK = frozenset(
+    {
+        "ec2:assignprivateipaddresses",
+        "ec2:createnetworkinterface",
+        "ec2:deletenetworkinterface",
+        "ec2:describenetworkinterfaces",
+        "ec2:describesubnets",
+        "ec2:unassignprivateipaddresses",
+    }
+)
+_TRACING = frozenset(
+    {
+        "xray:getsamplingrules",
+        "xray:getsamplingstatisticsummaries",
+        "xray:getsamplingtargets",
+        "xray:puttelemetryrecords",
+        "xray:puttracesegments",
+    }
+)
+_LOGGING = frozenset({"logs:createlogstream", "logs:putlogevents"})
+_MORE_METHODS: Mapping[str, tuple[str, ...]] = {
+    "dynamodb:batchwriteitem": ("batch_writer",),
+    "dynamodb:conditioncheckitem": ("transact_write_items", "ConditionCheck"),
+    "dynamodb:deleteitem": ("transact_write_items", "batch_writer"),
+    "dynamodb:getitem": ("transact_get_items",),
+    "dynamodb:putitem": ("transact_write_items", "batch_writer"),
+    "dynamodb:updateitem": ("transact_write_items",),
+    "lambda:invokefunction": ("invoke",),
+    "s3:abortmultipartupload": ("upload_file", "upload_fileobj"),
+    "s3:getobject": ("head_object", "download_file", "download_fileobj", "get_object_attributes"),
+    "s3:listbucket": ("list_objects", "list_objects_v2", "head_bucket", "get_object", "head_object"),
+    "s3:putobject": ("upload_file", "upload_fileobj", "create_multipart_upload"),
+    "ssm:getparameter": ("SSMProvider", "get_parameters_by_name"),
+    "ssm:getparameters": ("SSMProvider", "get_parameters_by_name"),
+}
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def unneeded(statement: Statement, role: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    """A verdict on each action of an Allow statement that nothing needs, or of which that is not known."""
+    users = [user for _, user in role_uses(role, manifest)]
+    if not users:
+        yield Verdict.warn("nothing in this file takes the role on, so that its actions are not compared")
+        return
+    for action in statement.actions:
+        yield from _action(action, users, manifest)
+
+
+def _action(action: str, users: list[Resource], manifest: Manifest) -> Iterator[Verdict]:
+    small = action.lower()
+    if "${" in action or ":" not in action:
+        yield Verdict.unknown(f"the action {action} is no action that can be looked up")
+        return
+    if ("*" in small or "?" in small) and small not in _FAMILIES:
+        yield Verdict.failed(f"{action} grants more than one action")
+        return
+    reasons: list[str] = []
+    for user in users:
+        reason = (
+            _by_replication(small)
+            if user.type == "aws_s3_bucket_replication_configuration"
+            else _by_function(action, user, manifest)
+        )
+        if reason is None:
+            return
+        reasons.append(reason)
+    unknown = [reason for reason in reasons if reason.startswith("?")]
+    if unknown:
+        yield Verdict.unknown(f"whether {action} is needed is not known: {unknown[0][1:]}")
+    else:
+        yield Verdict.failed(f"{action}: {reasons[0]}")
+
+
+def _by_replication(action: str) -> str | None:
+    return None if action in _REPLICATION else "replication does not need it"
+
+
+def _by_function(action: str, function: Resource, manifest: Manifest) -> str | None:
+    """None where a function needs an action; else why it does not, after `?` where that is not known."""
+    small = action.lower()
+    if small in _LOGGING:
+        return None
+    if small == "logs:createloggroup":
+        if manifest.all("aws_cloudwatch_log_group"):
+            return "the log group is in the stack, and must not come back after a destroy"
+        return None
+    if small in _KEY_USES:
+        return None if _encrypts(manifest) else "nothing is encrypted with a key of the stack"
+    if small in _TRACING:
+        mode = function.text("tracing_config.mode")
+        if isinstance(mode, Unreadable) and not isinstance(mode, Missing):
+            return f"?{mode.why}"
+        return None if mode == "Active" else "tracing is not active"
+    if small in _NETWORK:
+        return None if function.has("vpc_config") else "the function is in no VPC"
+    if small in _STREAMS:
+        return None if _is_fed(function, manifest) else "no event source mapping reads for the function"
+    if small in ("sqs:sendmessage", "sns:publish") and _sends_failures(function, manifest):
+        return None
+    handler = handler_of(function)
+    if isinstance(handler, UnreadableSource):
+        return f"?{handler.why}"
+    return None if _calls(handler, action) else "the function's code makes no such call"
+
+
+def _calls(handler: Handler, action: str) -> bool:
+    method = _WORD.sub("_", action.partition(":")[2]).lower()
+    return mentions(handler, (method, *_MORE_METHODS.get(action.lower(), ())))
+
+
+def _encrypts(manifest: Manifest) -> bool:
+    return bool(manifest.all("aws_kms_key", "aws_kms_replica_key", "aws_kms_external_key"))
+
+
+def _is_fed(function: Resource, manifest: Manifest) -> bool:
+    return any(
+        function in manifest.referents(mapping, "function_name")
+        or _through_alias(mapping, function, manifest)
+        for mapping in manifest.all("aws_lambda_event_source_mapping")
+    )
+
+
+def _through_alias(mapping: Resource, function: Resource, manifest: Manifest) -> bool:
+    return any(
+        alias.type == "aws_lambda_alias" and function in manifest.referents(alias, "function_name")
+        for alias in manifest.referents(mapping, "function_name")
+    )
+
+
+def _sends_failures(function: Resource, manifest: Manifest) -> bool:
+    """Whether AWS itself sends what failed on the function's behalf."""
+    return function.has("dead_letter_config") or any(
+        mapping.has("destination_config")
+        for mapping in manifest.all(
+            "aws_lambda_event_source_mapping", "aws_lambda_function_event_invoke_config"
+        )
+        if function in manifest.referents(mapping, "function_name")
+        or _through_alias(mapping, function, manifest)
+    )

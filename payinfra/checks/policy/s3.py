@@ -1,0 +1,313 @@
+"""Checks of S3 buckets: closed, encrypted in transit and at rest, kept in two regions, and not for ever."""
+
+import re
+from collections.abc import Iterator
+
+from payinfra.checks.manifest import Block, Manifest, Missing, Resource, Statement, Unreadable
+from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.encryption import customer_key
+from payinfra.checks.policy.permissions import is_everybody, like, names, policy_beside
+from payinfra.checks.policy.verdict_helpers import (
+    attached_blocks,
+    flag_on,
+    nested,
+    pass_unless,
+    region_of,
+    require_one_of,
+    verdict_for_gap,
+)
+
+_BLOCKS = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
+_NO_HTTP = frozenset({("Bool", "false"), ("BoolIfExists", "false"), ("Null", "true")})
+
+
+@check(
+    id="PI-S3-001",
+    title="Buckets have all four public access blocks",
+    severity=Severity.CRITICAL,
+    on="aws_s3_bucket",
+    risk="One wrong policy or ACL makes audit records readable to anyone.",
+    fix="Add an aws_s3_bucket_public_access_block with all four settings true.",
+    controls=("AWS FSBP S3.8",),
+)
+def bucket_blocks_public_access(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """All four, in every block that belongs to the bucket."""
+    blocks, problems = attached_blocks(
+        manifest.attached(bucket, "aws_s3_bucket_public_access_block", by="bucket"),
+        "it has no public access block",
+    )
+    return pass_unless(
+        (
+            *problems,
+            *(
+                verdict
+                for block in blocks
+                for setting in _BLOCKS
+                for verdict in flag_on(block, setting, f"{setting} is off")
+            ),
+        )
+    )
+
+
+@check(
+    id="PI-S3-002",
+    title="Buckets refuse requests without TLS",
+    severity=Severity.MEDIUM,
+    on="aws_s3_bucket",
+    risk="Audit records can be read on their way over the network.",
+    fix="Deny s3:* to everybody where aws:SecureTransport is false, on the bucket and on its objects.",
+    controls=("AWS FSBP S3.5",),
+)
+def bucket_wants_tls(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """The Deny must hold for the bucket and for what is in it."""
+    policies = policy_beside(bucket, manifest, "aws_s3_bucket_policy", "bucket")
+    covered: set[str] = set()
+    unclear: list[str] = []
+    for address, policy in policies:
+        if isinstance(policy, Unreadable):
+            unclear.append(f"{address}: {policy.why}")
+            continue
+        unclear += policy.unclear
+        for statement in policy.statements:
+            if _denies_http(statement):
+                covered |= _covered(statement, bucket, manifest)
+    missing = [part for part in ("bucket", "objects") if part not in covered]
+    if not missing:
+        return (Verdict.passed(),)
+    if unclear:
+        return (Verdict.unknown(f"whether requests without TLS are denied is unknown: {unclear[0]}"),)
+    what = "" if policies else "it has no policy; "
+    return (Verdict.failed(f"{what}requests without TLS are not denied on: {', '.join(missing)}"),)
+
+
+def _denies_http(statement: Statement) -> bool:
+    return (
+        not statement.allows
+        and not statement.unclear
+        and any(map(is_everybody, statement.principals))
+        and any(like(action, "s3:*") for action in statement.actions)
+        and len(statement.conditions) == 1
+        and statement.conditions[0].variable.lower() == "aws:securetransport"
+        and any(
+            (statement.conditions[0].test, value.lower()) in _NO_HTTP
+            for value in statement.conditions[0].values
+        )
+    )
+
+
+def _covered(statement: Statement, bucket: Resource, manifest: Manifest) -> set[str]:
+    """What of a bucket a statement is about: the bucket itself, all objects in it."""
+    name = bucket.text("bucket")
+    arn = f"arn:aws:s3:::{name}" if isinstance(name, str) else "arn:aws:s3:::"
+    found: set[str] = set()
+    for text in statement.resources:
+        rest = names(text, bucket, manifest) if "${" in text else None
+        whole = arn + rest if rest is not None else text
+        if like(whole, arn):
+            found.add("bucket")
+        if like(whole, f"{arn}/any/object"):
+            found.add("objects")
+    return found
+
+
+@check(
+    id="PI-S3-003",
+    title="Buckets keep versions and replicate to another region under that region's key",
+    severity=Severity.HIGH,
+    on="aws_s3_bucket",
+    risk="Audit records are lost with the region, or never replicate because they are encrypted.",
+    fix="Enable versioning, and replication of KMS-encrypted objects with the destination region's key.",
+)
+def bucket_is_kept_in_two_regions(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """Replication rules that are off count as none."""
+    return pass_unless((*_versioning(bucket, manifest), *_replication(bucket, manifest)))
+
+
+def _versioning(bucket: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    blocks, problems = attached_blocks(
+        manifest.attached(bucket, "aws_s3_bucket_versioning", by="bucket"),
+        "it keeps no versions",
+        bucket.block("versioning"),
+    )
+    yield from problems
+    for block in blocks:
+        if isinstance(block, Resource):
+            yield from require_one_of(
+                block, "versioning_configuration.status", ("Enabled",), "versioning is not enabled"
+            )
+        else:
+            yield from flag_on(block, "enabled", "versioning is not enabled")
+
+
+def _replication(bucket: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    blocks, problems = attached_blocks(
+        manifest.attached(bucket, "aws_s3_bucket_replication_configuration", by="bucket"),
+        "it does not replicate",
+        bucket.block("replication_configuration"),
+    )
+    yield from problems
+    for block in blocks:
+        legacy = not isinstance(block, Resource)
+        rules = nested(block, "rules" if legacy else "rule")
+        if isinstance(rules, Unreadable):
+            yield Verdict.unknown(rules.why)
+            continue
+        enabled = [rule for rule in rules if rule.text("status") != "Disabled"]
+        if not enabled:
+            yield Verdict.failed("no replication rule is enabled")
+        for rule in enabled:
+            yield from require_one_of(rule, "status", ("Enabled",), f"{rule.path} is not enabled")
+            yield from _destination(bucket, rule, manifest, legacy=legacy)
+
+
+def _destination(bucket: Resource, rule: Block, manifest: Manifest, *, legacy: bool) -> Iterator[Verdict]:
+    encrypted = "source_selection_criteria.sse_kms_encrypted_objects"
+    why = f"{rule.path} leaves KMS-encrypted objects out"
+    if legacy:
+        yield from flag_on(rule, f"{encrypted}.enabled", why)
+    else:
+        yield from require_one_of(rule, f"{encrypted}.status", ("Enabled",), why)
+    target = rule.template("destination.bucket")
+    if isinstance(target, Unreadable):
+        yield verdict_for_gap(target, f"{rule.path} has no destination")
+        return
+    region = _bucket_region(rule, target, manifest)
+    if isinstance(region, Unreadable) or region is None:
+        yield Verdict.unknown(f"{rule.path}: the region of the destination {target} is not known")
+    elif region == region_of(bucket):
+        yield Verdict.failed(f"{rule.path} replicates to {region}, the bucket's own region")
+    key = "destination.replica_kms_key_id"
+    if not legacy:
+        key = "destination.encryption_configuration.replica_kms_key_id"
+    yield from customer_key(
+        rule,
+        key,
+        manifest,
+        region=region or rule.text("destination.region"),
+        what=f"{rule.path}'s destination",
+    )
+
+
+def _bucket_region(rule: Block, target: str, manifest: Manifest) -> str | Unreadable | None:
+    """The region of the bucket that a destination names, where the file has it."""
+    for found in manifest.referents(rule, "destination.bucket"):
+        if found.type == "aws_s3_bucket":
+            return region_of(found)
+    for bucket in manifest.all("aws_s3_bucket"):
+        name = bucket.text("bucket")
+        if isinstance(name, str) and re.fullmatch(rf"arn:[\w-]+:s3:::{re.escape(name)}", target):
+            return region_of(bucket)
+    return None
+
+
+@check(
+    id="PI-S3-004",
+    title="Buckets are encrypted with a customer key",
+    severity=Severity.HIGH,
+    on="aws_s3_bucket",
+    risk="Whoever may read the bucket reads it in clear; there is no second lock that can be revoked.",
+    fix='Set sse_algorithm to "aws:kms" and kms_master_key_id to a customer key of the bucket\'s region.',
+)
+def bucket_uses_a_customer_key(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """Every default-encryption rule of the bucket."""
+    return pass_unless(_encryption(bucket, manifest))
+
+
+def _encryption(bucket: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    blocks, problems = attached_blocks(
+        manifest.attached(bucket, "aws_s3_bucket_server_side_encryption_configuration", by="bucket"),
+        "it is not encrypted with KMS",
+        bucket.block("server_side_encryption_configuration"),
+    )
+    yield from problems
+    for block in blocks:
+        rules = block.blocks("rule")
+        if isinstance(rules, Unreadable):
+            yield verdict_for_gap(rules, "the encryption has no rule")
+            continue
+        for rule in rules:
+            at = "apply_server_side_encryption_by_default"
+            yield from require_one_of(
+                rule, f"{at}.sse_algorithm", ("aws:kms", "aws:kms:dsse"), "the algorithm is not KMS"
+            )
+            yield from customer_key(
+                rule, f"{at}.kms_master_key_id", manifest, region=region_of(bucket), what="the bucket"
+            )
+
+
+@check(
+    id="PI-S3-005",
+    title="Buckets move or expire old objects, old versions and broken uploads",
+    severity=Severity.LOW,
+    on="aws_s3_bucket",
+    risk="Storage that nobody reads costs more every month; broken uploads are billed unseen.",
+    fix="Add lifecycle rules: a transition or expiration, one for noncurrent versions, and an upload abort.",
+)
+def bucket_has_a_lifecycle(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """Whichever enabled rules do it together."""
+    return pass_unless(_lifecycle(bucket, manifest))
+
+
+def _lifecycle(bucket: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    inline = bucket.blocks("lifecycle_rule")
+    beside = manifest.attached(bucket, "aws_s3_bucket_lifecycle_configuration", by="bucket")
+    first = inline[0] if isinstance(inline, tuple) else inline
+    blocks, problems = attached_blocks(beside, "it has no lifecycle rules", first)
+    yield from problems
+    if not blocks:
+        return
+    rules: list[Block] = list(inline) if isinstance(inline, tuple) else []
+    for block in beside.resources:
+        found = block.blocks("rule")
+        if isinstance(found, Unreadable):
+            yield verdict_for_gap(found, "the lifecycle has no rule")
+            return
+        rules += found
+    enabled = []
+    for rule in rules:
+        status = rule.flag("enabled") if rule.path.startswith("lifecycle_rule") else rule.text("status")
+        if status in (True, "Enabled"):
+            enabled.append(rule)
+        elif isinstance(status, Unreadable) and not isinstance(status, Missing):
+            yield Verdict.unknown(status.why)
+            return
+    for what, properties in _DUTIES:
+        states = [_does(rule, properties) for rule in enabled]
+        gaps = [state for state in states if isinstance(state, Unreadable)]
+        if True not in states:
+            yield Verdict.unknown(gaps[0].why) if gaps else Verdict.failed(f"no enabled rule {what}")
+
+
+_DUTIES = (
+    ("moves or expires objects", (("transition", ("days", "date")), ("expiration", ("days", "date")))),
+    (
+        "expires old versions",
+        (("noncurrent_version_expiration", ("noncurrent_days", "days")),),
+    ),
+    (
+        "aborts broken uploads",
+        (
+            ("abort_incomplete_multipart_upload", ("days_after_initiation",)),
+            ("", ("abort_incomplete_multipart_upload_days",)),
+        ),
+    ),
+)
+"""What a bucket's rules must do together: any of the blocks, with any of the properties in it."""
+
+
+def _does(rule: Block, ways: tuple[tuple[str, tuple[str, ...]], ...]) -> bool | Unreadable:
+    """Whether a rule has one of the blocks with one of the numbers of days (or a date) in it."""
+    unclear: Unreadable | None = None
+    for name, properties in ways:
+        blocks = nested(rule, name) if name else (rule,)
+        if isinstance(blocks, Unreadable):
+            unclear = blocks
+            continue
+        for block in blocks:
+            for path in properties:
+                value = block.text(path) if path == "date" else block.number(path)
+                if not isinstance(value, Unreadable):
+                    return True
+                if not isinstance(value, Missing):
+                    unclear = value
+    return unclear or False

@@ -1,0 +1,291 @@
+"""The API of each region: its stage, plan and key, and what it answers to a client."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from payinfra.checks.probes import canaries
+from payinfra.checks.probes.model import (
+    NotYet,
+    ProbeContext,
+    RegionUnderTest,
+    Severity,
+    Verdict,
+    Verdicts,
+    all_of,
+    differences,
+    paired,
+    regional,
+)
+from payinfra.clients.http import HttpResponse
+
+if TYPE_CHECKING:
+    from mypy_boto3_apigateway.type_defs import StageResponseTypeDef
+
+HEALTH_WITHIN_S = 2.0
+
+
+@regional(
+    "LIVE-API-001",
+    title="The stage logs, traces and throttles as declared",
+    severity=Severity.HIGH,
+    risk="Requests leave no trace, or a burst of them takes the whole account's share.",
+    fix="Deploy again: the stage was changed outside Terraform.",
+)
+def stage_is_as_declared(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """API Gateway: GetStage."""
+    api, limits = site.declared.api, live.declared.limits
+    stage = live.aws.apigateway(site.region).get_stage(restApiId=api.id, stageName=api.stage)
+    return all_of(_stage_faults(stage, site, limits.rate, limits.burst))
+
+
+def _stage_faults(
+    stage: "StageResponseTypeDef", site: RegionUnderTest, rate: float, burst: int
+) -> Iterator[str]:
+    destination = stage.get("accessLogSettings", {}).get("destinationArn", "")
+    if not destination.removesuffix(":*").endswith(f":{site.declared.log_groups.access}"):
+        yield f"access logs go to {destination or 'nowhere'}, declared is {site.declared.log_groups.access}"
+    if not stage.get("tracingEnabled"):
+        yield "tracing is off"
+    every = stage.get("methodSettings", {}).get("*/*")
+    if every is None:
+        yield "it has no settings for all methods"
+        return
+    yield from differences(
+        (
+            ("requests a second", every.get("throttlingRateLimit"), rate),
+            ("burst", every.get("throttlingBurstLimit"), burst),
+            ("logging of bodies", every.get("dataTraceEnabled"), False),
+        )
+    )
+
+
+@regional(
+    "LIVE-API-002",
+    title="The health page answers 200 without a key, within 2 seconds, and names its region",
+    severity=Severity.CRITICAL,
+    risk="Route 53 asks this page: while it fails, clients are sent to the other region.",
+    fix="Look at the function's log group, and at the stage's access log.",
+    within_s=45,
+)
+def health_page_answers(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """HTTP: GET /health at the regional endpoint."""
+    url = site.outputs.api_endpoint.removesuffix("/payments") + "/health"
+    answer = live.http.ask("GET", url)
+    said = answer.fields()
+    if answer.status != 200:
+        raise NotYet(f"the health page answered {answer.said()}")
+    if answer.seconds > HEALTH_WITHIN_S:
+        raise NotYet(f"the health page took {answer.seconds:.1f} s")
+    faults = [*differences((("the region it names", said.get("region"), site.region),))]
+    if not said.get("version"):
+        faults.append("it names no version")
+    return all_of(faults, f"version {said.get('version')} in {answer.seconds * 1000:.0f} ms")
+
+
+@regional(
+    "LIVE-API-003",
+    title="A payment without an API key is refused with 403",
+    severity=Severity.CRITICAL,
+    risk="Anyone can make payments.",
+    fix="Require the API key on POST /payments, and deploy.",
+)
+def a_key_is_needed(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """HTTP: POST /payments without a key, with a body that makes no payment where it does get through."""
+    answer = live.http.ask("POST", site.outputs.api_endpoint, body={})
+    if answer.status >= 500 or answer.status == 429:
+        raise NotYet(f"it answered {answer.said()}")
+    return all_of([] if answer.status == 403 else [f"it answered {answer.said()}"])
+
+
+@regional(
+    "LIVE-API-004",
+    title="A payment with the API key is recorded once: 201, and 200 for its replay",
+    severity=Severity.CRITICAL,
+    risk="Payments fail, or one request is charged twice.",
+    fix="Look at the function's log group; check the plan, the key and the table of the region.",
+    within_s=30,
+)
+def a_payment_is_recorded_once(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """HTTP: POST /payments twice with one idempotency key; SSM for the API key."""
+    faults, paid = pay_twice(
+        live, site, PaymentsApi(site.outputs.api_endpoint, api_key(live, site)), site.region
+    )
+    return all_of(faults, f"{paid.status} in {paid.seconds * 1000:.0f} ms")
+
+
+@dataclass(frozen=True)
+class PaymentsApi:
+    """Where a payment goes, and with what.
+
+    Attributes:
+        key: the API key's value; it goes into a header and nowhere else.
+        headers: besides those that every payment has.
+        name: said before what is wrong, where the URL is not the regional endpoint's.
+    """
+
+    url: str
+    key: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+
+
+def api_key(live: ProbeContext, site: RegionUnderTest) -> str:
+    """The API key's value."""
+    found = live.aws.ssm(site.region).get_parameter(Name=site.outputs.api_key_parameter, WithDecryption=True)
+    return found["Parameter"]["Value"]
+
+
+def pay(live: ProbeContext, till: PaymentsApi, canary: canaries.Canary) -> HttpResponse:
+    """Send a canary's payment.
+
+    Raises:
+        NotYet: it was refused.
+    """
+    headers = {"x-api-key": till.key, "Idempotency-Key": canary.key, **till.headers}
+    answer = live.http.ask("POST", till.url, headers, canary.body)
+    if answer.status not in (200, 201):
+        raise NotYet(f"{till.name}POST /payments with the key answered {answer.said()}")
+    return answer
+
+
+def pay_twice(
+    live: ProbeContext, site: RegionUnderTest, till: PaymentsApi, where: str
+) -> tuple[Sequence[str], HttpResponse]:
+    """Send a canary's payment, send it again, and remove it.
+
+    Args:
+        site: where it is recorded.
+        where: tells this payment from the run's others.
+
+    Returns:
+        What is wrong with the two answers, and the first of them.
+
+    Raises:
+        NotYet: it was refused.
+    """
+    canary = canaries.payment(live, where)
+    sent: list[str] = []
+    payment_id = ""
+
+    def send() -> HttpResponse:
+        sent.append(canary.key)
+        return pay(live, till, canary)
+
+    try:
+        paid = live.patience.poll(send)
+        payment_id = str(paid.fields().get("payment_id", ""))
+        # Where the first answer was lost on its way, the second is a replay already.
+        first = 201 if len(sent) == 1 else paid.status
+        replay = live.patience.poll(send)
+    finally:
+        live.patience.poll(lambda: canaries.remove_payment(live, site, payment_id))
+    faults = [
+        *differences((("the status", paid.status, first), ("the replay's status", replay.status, 200))),
+        *(["the replay is another payment"] if replay.fields().get("payment_id") != payment_id else []),
+    ]
+    return [f"{till.name}{fault}" for fault in faults], paid
+
+
+@regional(
+    "LIVE-API-005",
+    title="The API key is joined to the usage plan, whose limits are as declared",
+    severity=Severity.HIGH,
+    risk="Clients with the right key are refused, or use more than they may.",
+    fix="Deploy again: the plan was changed outside Terraform.",
+)
+def key_is_in_the_plan(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """API Gateway: GetUsagePlan, GetUsagePlanKeys."""
+    client, api, limits = live.aws.apigateway(site.region), site.declared.api, live.declared.limits
+    plan = client.get_usage_plan(usagePlanId=api.usage_plan_id)
+    keys = client.get_usage_plan_keys(usagePlanId=api.usage_plan_id, limit=500).get("items", [])
+    throttle, quota = plan.get("throttle", {}), plan.get("quota", {})
+    faults = [
+        *differences(
+            (
+                ("requests a second", throttle.get("rateLimit"), limits.rate),
+                ("burst", throttle.get("burstLimit"), limits.burst),
+                ("quota", quota.get("limit"), limits.daily_quota),
+                ("quota's period", quota.get("period"), "DAY"),
+            )
+        )
+    ]
+    stages = [(one.get("apiId"), one.get("stage")) for one in plan.get("apiStages", [])]
+    if (api.id, api.stage) not in stages:
+        faults.append(f"the plan does not cover stage {api.stage} of {api.id}")
+    if site.outputs.api_key_id not in [key.get("id") for key in keys]:
+        faults.append(f"API key {site.outputs.api_key_id} is not in the plan")
+    return all_of(faults)
+
+
+@paired(
+    "LIVE-API-006",
+    title="Both regions have the same, enabled API key",
+    severity=Severity.CRITICAL,
+    risk="After a failover every client is refused with 403.",
+    fix="Deploy again: the secondary's key takes the primary's value.",
+)
+def same_key_in_both_regions(live: ProbeContext) -> Verdicts:
+    """API Gateway: GetApiKey, compared by hash."""
+    keys = [
+        live.aws.apigateway(site.region).get_api_key(apiKey=site.outputs.api_key_id, includeValue=True)
+        for site in live.sites
+    ]
+    faults = [
+        f"the key in {site.region} is disabled"
+        for site, key in zip(live.sites, keys, strict=True)
+        if not key.get("enabled")
+    ]
+    if len({hidden(key.get("value", "")) for key in keys}) != 1:
+        faults.append("the keys' values differ")
+    return all_of(faults)
+
+
+def hidden(value: str) -> str:
+    """A secret as something that can be compared."""
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+@regional(
+    "LIVE-API-007",
+    title="Custom domains are available and lead to the stage",
+    severity=Severity.HIGH,
+    risk="The names of one's own lead nowhere in this region.",
+    fix="Deploy again; a domain that is not available yet needs its certificate.",
+)
+def domains_lead_to_the_stage(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """API Gateway: GetDomainName, GetBasePathMappings."""
+    if not live.declared.dns.delegated:
+        return Verdict.not_applicable("the environment has no domain of its own")
+    client, api = live.aws.apigateway(site.region), site.declared.api
+    faults: list[str] = []
+    for name in (live.outputs.failover_domain, live.outputs.latency_domain):
+        domain = client.get_domain_name(domainName=name)
+        status = domain.get("domainNameStatus")
+        if status == "UPDATING":
+            raise NotYet(f"{name} is UPDATING")
+        if status != "AVAILABLE":
+            faults.append(f"{name} is {status}")
+        mappings = client.get_base_path_mappings(domainName=name).get("items", [])
+        found = [(one.get("basePath"), one.get("restApiId"), one.get("stage")) for one in mappings]
+        if ("(none)", api.id, api.stage) not in found:
+            faults.append(f"{name} does not lead to stage {api.stage} of {api.id}")
+    return all_of(faults)
+
+
+@regional(
+    "LIVE-API-008",
+    title="The account lets API Gateway write execution logs",
+    severity=Severity.LOW,
+    risk="What API Gateway did with a request cannot be found out.",
+    fix="Set the account's CloudWatch role for API Gateway in this region; it belongs to no environment.",
+)
+def gateway_may_log(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """API Gateway: GetAccount. One setting an account and region, so that it is only a warning here."""
+    if not live.is_aws:
+        return Verdict.not_applicable("the embedded AWS writes no execution logs")
+    account: Mapping[str, object] = live.aws.apigateway(site.region).get_account()
+    if account.get("cloudwatchRoleArn"):
+        return Verdict.passed()
+    return Verdict.warn("the account has no CloudWatch role for API Gateway in this region")

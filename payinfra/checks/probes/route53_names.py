@@ -1,0 +1,105 @@
+"""The names that clients use: payments through them, and the certificates that they show."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from payinfra.checks.probes.apigateway import PaymentsApi, api_key, pay_twice
+from payinfra.checks.probes.model import (
+    NotYet,
+    ProbeContext,
+    RegionUnderTest,
+    Severity,
+    Verdict,
+    Verdicts,
+    all_of,
+    paired,
+    regional,
+)
+from payinfra.checks.probes.route53_zone import name_servers
+from payinfra.clients.dns import NameServer
+
+CERTIFICATE_DAYS = 30
+
+
+@paired(
+    "LIVE-R53-006",
+    title="A payment through the failover name and through the latency name is recorded",
+    severity=Severity.CRITICAL,
+    risk="Clients that use the names cannot pay, whatever the regions' own endpoints answer.",
+    fix="See the other findings on names and on the API.",
+    within_s=45,
+)
+def payments_through_the_names(live: ProbeContext) -> Verdicts:
+    """DNS and HTTP: GET /health and POST /payments as a client of the name."""
+    if live.declared.dns.delegated and not live.is_aws:
+        return Verdict.not_applicable(
+            "the embedded AWS has one address for all regions: ports tell them apart"
+        )
+    till_key, servers = api_key(live, live.sites[0]), live.dns.servers(name_servers(live))
+    failover, latency = (
+        _pay_through(live, name, servers, till_key)
+        for name in (live.outputs.failover_domain, live.outputs.latency_domain)
+    )
+    if failover.region != live.outputs.primary_region:
+        raise NotYet(f"{failover.name} is served by {failover.region}")
+    return all_of(
+        (*failover.faults, *latency.faults),
+        f"{failover.name} by {failover.region}, {latency.name} by {latency.region}",
+    )
+
+
+@dataclass(frozen=True)
+class Served:
+    """What became of a payment through a name: the region that served, and what is wrong."""
+
+    name: str
+    region: str
+    faults: tuple[str, ...]
+
+
+def _pay_through(live: ProbeContext, name: str, servers: Sequence[NameServer], key: str) -> Served:
+    """Pay as a client of the name, twice.
+
+    Raises:
+        NotYet: the name has no answer, or the API behind it not the right one.
+    """
+    dns = live.declared.dns
+    host = name if dns.delegated else _target(live, name, servers)
+    base = live.aws.url(host)
+    headers: Mapping[str, str] = {"Host": host}
+    health = live.http.ask("GET", base + dns.health_path, headers)
+    if health.status != 200:
+        raise NotYet(f"{name}: the health page answered {health.said()}")
+    region = str(health.fields().get("region"))
+    site = next((one for one in live.sites if one.region == region), live.sites[0])
+    till = PaymentsApi(base + dns.payments_path, key, headers, f"{name}: ")
+    faults, _ = pay_twice(live, site, till, name)
+    return Served(name, region, tuple(faults))
+
+
+def _target(live: ProbeContext, name: str, servers: Sequence[NameServer]) -> str:
+    """The host that a name of a zone of its own leads to, as the zone's servers say."""
+    answer = live.dns.ask(servers[0], name, "CNAME")
+    if not answer.data:
+        raise NotYet(f"{name} has no answer ({answer.code})")
+    return answer.data[0]
+
+
+@regional(
+    "LIVE-TLS-001",
+    title="The certificate is valid and has more than 30 days left",
+    severity=Severity.HIGH,
+    risk="Every client refuses to connect once it has expired.",
+    fix="See why ACM does not renew it: its validation record must stay in the zone.",
+)
+def certificate_is_valid(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """TLS: a handshake with the regional endpoint, and with both names of one's own."""
+    if not live.is_aws:
+        return Verdict.not_applicable("the embedded AWS speaks plain HTTP")
+    faults: list[str] = []
+    names = (live.outputs.failover_domain, live.outputs.latency_domain) if live.declared.dns.delegated else ()
+    for host in (site.declared.api.execute_host, *names):
+        left = live.tls.days_left(host, live.now())
+        if left <= CERTIFICATE_DAYS:
+            faults.append(f"the certificate of {host} has {left} days left")
+    return all_of(faults)

@@ -1,0 +1,219 @@
+"""The audit bucket of each region, and the copying between them."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+
+from botocore.exceptions import ClientError
+
+from payinfra.checks.probes import canaries
+from payinfra.checks.probes.failures import code_of, is_absent
+from payinfra.checks.probes.model import (
+    Kind,
+    NotYet,
+    ProbeContext,
+    RegionUnderTest,
+    Severity,
+    Verdict,
+    Verdicts,
+    all_of,
+    differences,
+    regional,
+)
+
+_REDEPLOY = "Deploy again: the bucket was changed outside Terraform."
+
+
+@regional(
+    "LIVE-S3-001",
+    title="The audit bucket keeps versions",
+    severity=Severity.HIGH,
+    risk="An audit record can be overwritten, and nothing is copied to the other region.",
+    fix=_REDEPLOY,
+)
+def bucket_keeps_versions(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """S3: GetBucketVersioning."""
+    found = live.aws.s3(site.region).get_bucket_versioning(Bucket=site.outputs.s3_bucket_name)
+    return all_of(differences((("versioning", found.get("Status"), "Enabled"),)))
+
+
+@regional(
+    "LIVE-S3-002",
+    title="The audit bucket encrypts with this region's customer key",
+    severity=Severity.HIGH,
+    risk="Who may read audit records is not up to the key's policy.",
+    fix=_REDEPLOY,
+)
+def bucket_encrypts(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """S3: GetBucketEncryption."""
+    found = live.aws.s3(site.region).get_bucket_encryption(Bucket=site.outputs.s3_bucket_name)
+    rule = found["ServerSideEncryptionConfiguration"]["Rules"][0]
+    default = rule.get("ApplyServerSideEncryptionByDefault", {"SSEAlgorithm": "AES256"})
+    return all_of(
+        differences(
+            (
+                ("encryption", default["SSEAlgorithm"], "aws:kms"),
+                ("key", default.get("KMSMasterKeyID"), site.declared.keys.audit),
+                ("bucket key", rule.get("BucketKeyEnabled"), True),
+            )
+        )
+    )
+
+
+@regional(
+    "LIVE-S3-003",
+    title="All four public access blocks are on",
+    severity=Severity.CRITICAL,
+    risk="Audit records become readable to anyone.",
+    fix=_REDEPLOY,
+)
+def bucket_blocks_public_access(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """S3: GetPublicAccessBlock."""
+    answer = live.aws.s3(site.region).get_public_access_block(Bucket=site.outputs.s3_bucket_name)
+    found: Mapping[str, object] = answer["PublicAccessBlockConfiguration"]
+    blocks = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    return all_of(differences((block, found.get(block), True) for block in blocks))
+
+
+@regional(
+    "LIVE-S3-004",
+    title="The bucket's policy denies what does not come over TLS",
+    severity=Severity.HIGH,
+    risk="Audit records travel in clear text.",
+    fix=_REDEPLOY,
+)
+def policy_denies_plain_http(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """S3: GetBucketPolicy."""
+    bucket = site.outputs.s3_bucket_name
+    found = live.aws.s3(site.region).get_bucket_policy(Bucket=bucket)
+    if any(_denies_plain_http(each, bucket) for each in _statements(found["Policy"])):
+        return Verdict.passed()
+    return Verdict.failed("no statement denies requests without TLS")
+
+
+def _statements(policy: str) -> Iterator[Mapping[str, object]]:
+    match json.loads(policy):
+        case {"Statement": list(several)}:
+            yield from (each for each in several if isinstance(each, dict))
+        case {"Statement": dict(one)}:
+            yield one
+
+
+def _denies_plain_http(statement: Mapping[str, object], bucket: str) -> bool:
+    match statement:
+        case {
+            "Effect": "Deny",
+            "Principal": "*" | {"AWS": "*"},
+            "Action": "s3:*" | ["s3:*"],
+            "Resource": list(resources),
+            "Condition": {"Bool": {"aws:SecureTransport": "false" | ["false"]}},
+        }:
+            return {f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"} <= set(map(str, resources))
+        case _:
+            return False
+
+
+@regional(
+    "LIVE-S3-005",
+    title="A request over plain HTTP is denied",
+    severity=Severity.HIGH,
+    risk="Audit records travel in clear text.",
+    fix=_REDEPLOY,
+)
+def plain_http_is_denied(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """S3: ListObjectsV2 without TLS."""
+    if not live.is_aws:
+        return Verdict.not_applicable("the embedded AWS speaks plain HTTP")
+    try:
+        live.aws.s3_without_tls(site.region).list_objects_v2(Bucket=site.outputs.s3_bucket_name, MaxKeys=1)
+    except ClientError as error:
+        if code_of(error) in ("AccessDenied", "403"):
+            return Verdict.passed()
+        raise
+    return Verdict.failed("a request over plain HTTP was answered")
+
+
+@regional(
+    "LIVE-S3-006",
+    title="Replication to the other region's bucket is enabled, with that region's key",
+    severity=Severity.HIGH,
+    risk="Audit records of a region are lost with it.",
+    fix=_REDEPLOY,
+)
+def replication_is_enabled(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """S3: GetBucketReplication."""
+    found = live.aws.s3(site.region).get_bucket_replication(Bucket=site.outputs.s3_bucket_name)
+    configuration = found["ReplicationConfiguration"]
+    destination = f"arn:aws:s3:::{site.peer.s3_bucket_name}"
+    rules = [one for one in configuration["Rules"] if one["Destination"]["Bucket"] == destination]
+    if not rules:
+        return Verdict.failed(f"no rule copies to {site.peer.s3_bucket_name}")
+    rule = rules[0]
+    key = rule["Destination"].get("EncryptionConfiguration", {}).get("ReplicaKmsKeyID")
+    criteria = rule.get("SourceSelectionCriteria", {})
+    return all_of(
+        differences(
+            (
+                ("rule", rule["Status"], "Enabled"),
+                ("replica's key", key, site.peer_declared.keys.audit),
+                (
+                    "copying of encrypted objects",
+                    criteria.get("SseKmsEncryptedObjects", {}).get("Status"),
+                    "Enabled",
+                ),
+                (
+                    "copying of changes of replicas",
+                    criteria.get("ReplicaModifications", {}).get("Status"),
+                    "Enabled",
+                ),
+                ("role", configuration["Role"], site.declared.replication_role_arn),
+            )
+        )
+    )
+
+
+@regional(
+    "LIVE-S3-007",
+    title="An object written here is copied to the other region",
+    severity=Severity.MEDIUM,
+    risk="Audit records of a region are lost with it.",
+    fix="Look at the bucket's replication metrics; AWS copies most objects within 15 minutes, not all.",
+    within_s=45,
+    late=Kind.WARN,
+)
+def objects_are_copied(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """S3: PutObject here, HeadObject here and there, deletion of every version."""
+    here, there = live.aws.s3(site.region), live.aws.s3(site.peer.region)
+    key = f"{canaries.object_prefix(live)}{live.run}-{site.region}"
+    here.put_object(Bucket=site.outputs.s3_bucket_name, Key=key, Body=live.run.encode())
+    written = live.patience.clock()
+    try:
+
+        def look() -> float:
+            status = here.head_object(Bucket=site.outputs.s3_bucket_name, Key=key).get("ReplicationStatus")
+            if status != "COMPLETED":
+                raise NotYet(f"the object's replication is {status or 'not begun'}")
+            try:
+                copy = there.head_object(Bucket=site.peer.s3_bucket_name, Key=key).get("ReplicationStatus")
+            except ClientError as error:
+                if not is_absent(error):
+                    raise
+                raise NotYet(f"the copy in {site.peer.region} answers {code_of(error)}") from error
+            if copy != "REPLICA":
+                raise NotYet(f"the copy in {site.peer.region} is {copy or 'no replica'}")
+            return live.patience.clock() - written
+
+        lag_s = live.patience.poll(look)
+    finally:
+        _remove(live, site, key)
+    return Verdict.passed(f"copied to {site.peer.region} after {lag_s:.1f} s")
+
+
+def _remove(live: ProbeContext, site: RegionUnderTest, key: str) -> None:
+    """Delete the canary and its copy. Where objects are locked they stay until they expire."""
+    if live.declared.retention.object_lock is not None:
+        return
+    for where in live.sites:
+        # One region that does not answer must not hide what the probe found in the other.
+        with contextlib.suppress(ClientError) if where != site else contextlib.nullcontext():
+            canaries.remove_versions(live, where, key)

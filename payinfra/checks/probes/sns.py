@@ -1,0 +1,89 @@
+"""The topics that alarms publish to."""
+
+from dataclasses import dataclass
+
+from payinfra.checks.probes.model import (
+    NotYet,
+    ProbeContext,
+    RegionUnderTest,
+    Severity,
+    Verdict,
+    Verdicts,
+    all_of,
+    differences,
+    regional,
+)
+
+_REDEPLOY = "Deploy again: the topic was changed outside Terraform."
+_PENDING = "PendingConfirmation"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic that alarms publish to.
+
+    Attributes:
+        key_arn: of the customer key that it was declared with; None where that was not said.
+    """
+
+    region: str
+    arn: str
+    key_arn: str | None
+
+
+def _topics(live: ProbeContext, site: RegionUnderTest) -> tuple[Topic, ...]:
+    """The region's topic; with the primary's also that of the health checks' alarms, if it is in a third."""
+    own = Topic(site.region, site.outputs.sns_topic_arn, site.declared.keys.audit)
+    health = live.declared.health
+    elsewhere = health.metrics_region not in [one.region for one in live.sites]
+    if elsewhere and site.region == live.outputs.primary_region:
+        return own, Topic(health.metrics_region, health.topic_arn, None)
+    return (own,)
+
+
+@regional(
+    "LIVE-SNS-001",
+    title="The alarm topic is encrypted with this region's customer key",
+    severity=Severity.MEDIUM,
+    risk="What alarms say lies in clear.",
+    fix=_REDEPLOY,
+)
+def topic_is_encrypted(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """SNS: GetTopicAttributes."""
+    return all_of(fault for topic in _topics(live, site) for fault in _key_faults(live, topic))
+
+
+def _key_faults(live: ProbeContext, topic: Topic) -> tuple[str, ...]:
+    attributes = live.aws.sns(topic.region).get_topic_attributes(TopicArn=topic.arn)["Attributes"]
+    found = attributes.get("KmsMasterKeyId")
+    if topic.key_arn is not None:
+        return differences((("key", found, topic.key_arn),))
+    its_own = (found or "").startswith(f"arn:aws:kms:{topic.region}:")
+    return () if its_own else (f"the topic in {topic.region} has key {found!r}, which is no customer key",)
+
+
+@regional(
+    "LIVE-SNS-002",
+    title="The address that alarms go to has confirmed its subscription",
+    severity=Severity.HIGH,
+    risk="Payments fail and nobody is told.",
+    fix="Open the confirmation that AWS sent to the address.",
+    within_s=10,
+)
+def subscription_is_confirmed(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """SNS: ListSubscriptionsByTopic."""
+    email = live.declared.alarm_email
+    if email is None:
+        return Verdict.not_applicable("no e-mail address was given")
+    faults: list[str] = []
+    pending: list[str] = []
+    for topic in _topics(live, site):
+        found = live.aws.sns(topic.region).list_subscriptions_by_topic(TopicArn=topic.arn)
+        mine = [one for one in found["Subscriptions"] if one.get("Endpoint") == email]
+        if not mine:
+            faults.append(f"{email} is not subscribed in {topic.region}")
+        elif all(one.get("SubscriptionArn") == _PENDING for one in mine):
+            pending.append(topic.region)
+    if pending and not faults:
+        raise NotYet(f"{email} has not confirmed yet in {' and '.join(pending)}")
+    return all_of(faults)

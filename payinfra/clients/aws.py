@@ -1,0 +1,249 @@
+"""The only module that builds boto3 clients. Region and endpoint come in here and nowhere else."""
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.run_id import user_agent
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+    from mypy_boto3_apigateway import APIGatewayClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_fis import FISClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_sts import STSClient
+
+logger = logging.getLogger(__name__)
+
+GLOBAL_SERVICES = frozenset({"iam", "route53", "sts"})
+"""Services whose calls go to the embedded AWS's global port, which no region's blackout touches."""
+
+_EXECUTE_API = re.compile(r"[a-z0-9]+\.execute-api\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")
+
+LOCAL_ACCESS_KEY = "test"
+LOCAL_ACCOUNT = "000000000000"
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where an AWS that is not Amazon's answers: a URL for each region, and one for what is global.
+
+    Attributes:
+        dns: `address:port` of the server that answers for its hosted zones; empty where there is none.
+    """
+
+    regions: Mapping[str, str]
+    global_url: str
+    dns: str = ""
+
+    def url(self, service: str, region: str) -> str:
+        """The endpoint of a service in a region."""
+        return self.global_url if service in GLOBAL_SERVICES else self.regions[region]
+
+
+@dataclass
+class _Workshop:
+    """What clients are made with, and those that were made, by service, region and limits.
+
+    The session reads each service's description once, which takes longer than making ten clients. Clients may
+    be shared by threads; the session that makes them may not.
+    """
+
+    session: "Session | None" = None
+    clients: dict[tuple[str, str, float, float, int], Any] = field(default_factory=dict)
+    in_use: Lock = field(default_factory=Lock)
+
+
+@dataclass(frozen=True)
+class Aws:
+    """Builds clients, for AWS itself or, with `endpoints`, for the embedded one.
+
+    Args:
+        endpoints: None for AWS, whose credentials are found as the AWS CLI finds them.
+        connect_timeout: seconds to reach an endpoint.
+        read_timeout: seconds to wait for an answer.
+        attempts: how often a call is tried in all.
+        role_arn: the role to work as; None for the caller's own credentials. Its session is renewed as long
+            as clients are used.
+    """
+
+    endpoints: Endpoints | None = None
+    connect_timeout: float = 3.0
+    read_timeout: float = 20.0
+    attempts: int = 4
+    role_arn: str | None = None
+    _workshop: _Workshop = field(default_factory=_Workshop, repr=False, compare=False)
+
+    def within(self, *, connect_timeout: float, read_timeout: float, attempts: int) -> "Aws":
+        """The same AWS with other limits; as the other arguments are the same, so is the workshop."""
+        return replace(self, connect_timeout=connect_timeout, read_timeout=read_timeout, attempts=attempts)
+
+    def client(self, service: str, region: str) -> Any:
+        """A client of `service` in `region`, made once for all that have these limits, and for any thread."""
+        which = (service, region, self.connect_timeout, self.read_timeout, self.attempts)
+        with self._workshop.in_use:
+            if which not in self._workshop.clients:
+                self._workshop.clients[which] = self._build(service, region)
+            return self._workshop.clients[which]
+
+    def url(self, host: str) -> str:
+        """The URL that reaches a name of AWS's: its own, or the embedded AWS's for that region's APIs."""
+        api = _EXECUTE_API.fullmatch(host.rstrip("."))
+        if self.endpoints is None or api is None:
+            return f"https://{host.rstrip('.')}"
+        return self.endpoints.regions[api["region"]]
+
+    def apigateway(self, region: str) -> "APIGatewayClient":
+        """API Gateway's control plane in a region."""
+        client: APIGatewayClient = self.client("apigateway", region)
+        return client
+
+    def dynamodb(self, region: str) -> "DynamoDBClient":
+        """DynamoDB in a region."""
+        client: DynamoDBClient = self.client("dynamodb", region)
+        return client
+
+    def cloudwatch(self, region: str) -> "CloudWatchClient":
+        """CloudWatch's alarms and dashboards."""
+        client: CloudWatchClient = self.client("cloudwatch", region)
+        return client
+
+    def fis(self, region: str) -> "FISClient":
+        """The fault injection service in a region. The embedded AWS has none."""
+        client: FISClient = self.client("fis", region)
+        return client
+
+    def iam(self, region: str) -> "IAMClient":
+        """Identity and access management."""
+        client: IAMClient = self.client("iam", region)
+        return client
+
+    def kms(self, region: str) -> "KMSClient":
+        """Key management."""
+        client: KMSClient = self.client("kms", region)
+        return client
+
+    def functions(self, region: str) -> "LambdaClient":
+        """Lambda."""
+        client: LambdaClient = self.client("lambda", region)
+        return client
+
+    def logs(self, region: str) -> "CloudWatchLogsClient":
+        """CloudWatch Logs."""
+        client: CloudWatchLogsClient = self.client("logs", region)
+        return client
+
+    def route53(self, region: str) -> "Route53Client":
+        """Route 53, one for all regions."""
+        client: Route53Client = self.client("route53", region)
+        return client
+
+    def s3(self, region: str) -> "S3Client":
+        """S3."""
+        client: S3Client = self.client("s3", region)
+        return client
+
+    def s3_without_tls(self, region: str) -> "S3Client":
+        """S3 on AWS over plain HTTP, to see that it is refused. Not kept: nothing else may use it."""
+        client: S3Client = self._session(region).client("s3", region_name=region, use_ssl=False)
+        return client
+
+    def scheduler(self, region: str) -> "EventBridgeSchedulerClient":
+        """EventBridge Scheduler in a region."""
+        client: EventBridgeSchedulerClient = self.client("scheduler", region)
+        return client
+
+    def sns(self, region: str) -> "SNSClient":
+        """The notification service."""
+        client: SNSClient = self.client("sns", region)
+        return client
+
+    def ssm(self, region: str) -> "SSMClient":
+        """Systems Manager in a region."""
+        client: SSMClient = self.client("ssm", region)
+        return client
+
+    def sts(self, region: str) -> "STSClient":
+        """The security token service."""
+        client: STSClient = self.client("sts", region)
+        return client
+
+    def account(self, region: str) -> str:
+        """The account that the credentials belong to, as twelve digits.
+
+        Raises:
+            EnvironmentUnusable: there are no credentials, they are refused, or nothing answers.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return self.sts(region).get_caller_identity()["Account"]
+        except (BotoCoreError, ClientError) as error:
+            raise EnvironmentUnusable(
+                f"AWS does not say who is calling: {error}.",
+                "Set credentials (AWS_PROFILE, or the variables that the AWS CLI reads) and try again.",
+            ) from None
+
+    def _build(self, service: str, region: str) -> Any:
+        from botocore.config import Config
+
+        config = Config(
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.read_timeout,
+            retries={"total_max_attempts": self.attempts, "mode": "standard"},
+            max_pool_connections=32,
+            s3={"addressing_style": "path"} if self.endpoints else {},
+            user_agent_extra=user_agent(),
+        )
+        if self._workshop.session is None:
+            self._workshop.session = self._session(region)
+        make: Any = self._workshop.session.client
+        client = make(
+            service,
+            region_name=region,
+            config=config,
+            endpoint_url=None if self.endpoints is None else self.endpoints.url(service, region),
+        )
+        client.meta.events.register("after-call", partial(_note, service, region))
+        return client
+
+    def _session(self, region: str) -> "Session":
+        """What makes clients, with the caller's credentials or the role's."""
+        import boto3
+
+        from payinfra.clients.assume_role import assumed
+
+        local = LOCAL_ACCESS_KEY if self.endpoints else None
+        own = boto3.session.Session(aws_access_key_id=local, aws_secret_access_key=local)
+        if self.role_arn is None:
+            return own
+        sts = own.client(
+            "sts",
+            region_name=region,
+            endpoint_url=None if self.endpoints is None else self.endpoints.url("sts", region),
+        )
+        return assumed(self.role_arn, sts)
+
+
+def _note(service: str, region: str, *, http_response: Any, model: Any, **_other: object) -> None:
+    """Log that a call was answered, without what was said: that may be secret.
+
+    Called by botocore with the event `after-call`.
+    """
+    answer = http_response.headers.get("x-amzn-requestid", "-")
+    logger.debug("%s %s %s: %d, request %s", region, service, model.name, http_response.status_code, answer)

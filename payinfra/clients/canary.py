@@ -1,0 +1,110 @@
+"""Payments that nobody makes: sent to see that payments get through, and deleted when that was seen.
+
+A payment's audit object stays: nobody edits an audit trail, and it expires with the others. And records that
+nobody asks for, with which a zone is tried.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from payinfra.core.naming import canary_domain
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_route53.literals import ChangeActionType
+    from mypy_boto3_route53.type_defs import (
+        ChangeBatchTypeDef,
+        ResourceRecordSetOutputTypeDef,
+        ResourceRecordSetTypeDef,
+        ResourceRecordSetUnionTypeDef,
+    )
+
+CANARY = "payinfra-canary"
+RECORD_TTL_S = 60
+
+
+def customer(env: str) -> str:
+    """The customer of an environment's canary payments: the index by customer finds what is left over."""
+    return f"{CANARY}-{env}"
+
+
+def remove(client: "DynamoDBClient", table: str, payment_id: str) -> None:
+    """Delete a payment and its claim in one region; replication deletes them in the other.
+
+    Raises:
+        ClientError, BotoCoreError: the table cannot be reached, or refuses.
+    """
+    found = client.query(
+        TableName=table,
+        KeyConditionExpression="payment_id = :id",
+        ExpressionAttributeValues={":id": {"S": payment_id}},
+        ConsistentRead=True,
+    )
+    for item in found["Items"]:
+        client.delete_item(
+            TableName=table, Key={"payment_id": item["payment_id"], "timestamp": item["timestamp"]}
+        )
+
+
+def record(env: str, failover_domain: str, run: str, began_ms: int) -> "ResourceRecordSetTypeDef":
+    """A record that says whose it is, and when the run began that writes it, in milliseconds since 1970."""
+    return {
+        "Name": canary_domain(failover_domain, run),
+        "Type": "TXT",
+        "TTL": RECORD_TTL_S,
+        "ResourceRecords": [{"Value": f'"{CANARY} {env} {run} {began_ms}"'}],
+    }
+
+
+def write_record(client: "Route53Client", zone_id: str, record: "ResourceRecordSetTypeDef") -> str:
+    """Write a record; the id of the change.
+
+    Raises:
+        ClientError, BotoCoreError: Route 53 cannot be reached, or refuses.
+    """
+    answer = client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=_changes("UPSERT", record))
+    return answer["ChangeInfo"]["Id"]
+
+
+def remove_record(client: "Route53Client", zone_id: str, record: "ResourceRecordSetUnionTypeDef") -> None:
+    """Delete a record, unless it is gone. Raises as `write_record` does."""
+    from botocore.exceptions import ClientError
+
+    try:
+        client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=_changes("DELETE", record))
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "InvalidChangeBatch":
+            raise
+
+
+def remove_records(
+    client: "Route53Client", zone_id: str, env: str, failover_domain: str, over: Callable[[int], bool]
+) -> None:
+    """Delete an environment's canaries out of a zone. Raises as `write_record` does.
+
+    Args:
+        over: whether a run that began then, in milliseconds since 1970, needs its record no more.
+    """
+    # Route 53 lists names from the right, so that what is below a name comes right after it.
+    below = canary_domain(failover_domain, "").removeprefix(".")
+    listed = client.list_resource_record_sets(HostedZoneId=zone_id, StartRecordName=below)
+    for found in listed["ResourceRecordSets"]:
+        if not found["Name"].rstrip(".").endswith(below):
+            return
+        began_ms = _began(env, found)
+        if began_ms is not None and over(began_ms):
+            remove_record(client, zone_id, found)
+
+
+def _began(env: str, found: "ResourceRecordSetOutputTypeDef") -> int | None:
+    """When the run began that wrote a record; None where it is no canary of the environment."""
+    match [one["Value"].strip('"').split() for one in found.get("ResourceRecords", [])]:
+        case [[mark, whose, _run, began]] if (mark, whose) == (CANARY, env) and began.isdigit():
+            return int(began)
+        case _:
+            return None
+
+
+def _changes(action: "ChangeActionType", record: "ResourceRecordSetUnionTypeDef") -> "ChangeBatchTypeDef":
+    return {"Comment": "A canary of payinfra", "Changes": [{"Action": action, "ResourceRecordSet": record}]}

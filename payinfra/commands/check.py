@@ -1,0 +1,141 @@
+"""The policy checks as commands."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from payinfra.checks.verdicts import Severity
+from payinfra.commands import completion
+from payinfra.commands.options import settings_from
+from payinfra.commands.session import FailOnOption, FormatOption, session, stdout
+from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
+
+PROJECT_FILE = "payinfra.toml"
+
+app = typer.Typer()
+checks_app = typer.Typer(no_args_is_help=True, help="The policy checks that there are.")
+app.add_typer(checks_app, name="checks")
+
+
+@app.command()
+def check(
+    *,
+    env: Annotated[
+        str | None, typer.Option(help="The environment to synthesize and judge, or whose it is.")
+    ] = None,
+    manifest: Annotated[
+        list[Path] | None, typer.Option(help="Judge this cdk.tf.json or Terraform JSON; may be repeated.")
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option(help="Judge the Python files below this folder as well.")
+    ] = None,
+    local: Annotated[bool, typer.Option("--local", help="Judge the stack for the embedded AWS.")] = False,
+    protected: Annotated[
+        bool | None,
+        typer.Option("--protected/--ephemeral", help="What the manifests are for.", show_default=False),
+    ] = None,
+    ephemeral_patterns: Annotated[
+        str | None, typer.Option(help="Names of throwaway environments. Default: as the project sets them.")
+    ] = None,
+    fail_on: FailOnOption = Severity.HIGH,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these ids, or globs of them.", autocompletion=completion.check_ids),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(help="Not these ids; they are listed.", autocompletion=completion.check_ids),
+    ] = None,
+    waivers: Annotated[Path | None, typer.Option(help="Default: payinfra-waivers.toml, where it is.")] = None,
+    with_checkov: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Merge what this checkov finds, as advice.")
+    ] = None,
+    fmt: Annotated[
+        FindingsFormat,
+        typer.Option("--format", envvar=FORMAT_VARIABLE, help="How to write the findings to stdout."),
+    ] = FindingsFormat.TABLE,
+) -> None:
+    """Judge the synthesized Terraform against the payment policy."""
+    from payinfra.checks.api import CheckRequest, run_checks
+    from payinfra.report.findings import rendering
+
+    manifests = tuple(manifest or ())
+    flags = {"env": env, "protected": protected, "ephemeral_patterns": ephemeral_patterns}
+    if not manifests and source is None:
+        settings = settings_from({**flags, "target": local or None})
+        with session(settings) as view:
+            manifests = (view.pipeline.synth().folder / "cdk.tf.json",)
+        env, protected = settings.env, settings.protected
+    outcome = run_checks(
+        CheckRequest(
+            manifests=manifests,
+            source=source,
+            env=env,
+            protected=protected,
+            ephemeral=_throwaway(flags),
+            select=tuple(select or ()),
+            ignore=tuple(ignore or ()),
+            waivers=waivers,
+            checkov=with_checkov,
+        )
+    )
+    if fmt is FindingsFormat.TABLE:
+        rendering.write(stdout(), outcome, fmt, fail_on)
+    else:  # text that scripts read needs no console, which takes as long to load as a stack to judge
+        sys.stdout.write(rendering.text(outcome, fmt, fail_on))
+    raise typer.Exit(outcome.exit_code(fail_on))
+
+
+def _throwaway(flags: Mapping[str, object]) -> tuple[str, ...]:
+    """The names of throwaway environments, as the project sets them.
+
+    Settings take longer to load than a manifest takes to judge: only where somebody may have set the names.
+    """
+    from payinfra.checks.manifest import EPHEMERAL
+
+    name = "ephemeral_patterns"
+    if (
+        flags[name] is None
+        and f"PAYINFRA_{name.upper()}" not in os.environ
+        and not Path(PROJECT_FILE).exists()
+    ):
+        return EPHEMERAL
+    # Settings are always an environment's; a manifest that does not say which is judged by the common ones.
+    return settings_from({"env": flags["env"] or "unnamed", name: flags[name]}).ephemeral_patterns
+
+
+@checks_app.command("list")
+def checks_list(*, fmt: FormatOption = Format.TABLE) -> None:
+    """Print every check."""
+    from payinfra.checks import catalogue
+    from payinfra.report.findings import rules
+
+    known = catalogue.load()
+    if fmt is Format.JSON:
+        typer.echo(rules.render_json([rules.as_json(rule, known.types_of(rule.id)) for rule in known.rules]))
+    else:
+        stdout().print(rules.listed(known.rules))
+
+
+@checks_app.command("explain")
+def checks_explain(
+    check_id: Annotated[str, typer.Argument(metavar="ID", help="A check's id, such as PI-S3-001.")],
+    *,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Print what one check wants, why, and how to mend what it finds."""
+    from payinfra.checks import catalogue
+    from payinfra.report.findings import rules
+
+    known = catalogue.load()
+    rule = known.rule(check_id)
+    types = known.types_of(rule.id)
+    typer.echo(
+        rules.render_json([rules.as_json(rule, types)])
+        if fmt is Format.JSON
+        else rules.explained(rule, types)
+    )

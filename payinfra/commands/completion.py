@@ -1,0 +1,61 @@
+"""What a shell offers for the values of options. Nothing here fails: a shell has no use for an error."""
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+Complete = Callable[[str], list[str]]
+
+
+def environments(incomplete: str) -> list[str]:
+    """The environments of the project in the current folder."""
+    return environments_of(Path(), incomplete)
+
+
+def environments_of(folder: Path, incomplete: str) -> list[str]:
+    """The environments that a project's payinfra.toml names, and those that were deployed from its folder."""
+    deployed = {path.parent.name for path in folder.glob(".payinfra/*/*/lock") if path.parent.name[:1] != "."}
+    return _beginning(incomplete, deployed | _configured(folder / "payinfra.toml"))
+
+
+def regions(incomplete: str) -> list[str]:
+    """The regions that payinfra knows."""
+    from payinfra.core.settings import REGIONS
+
+    return _beginning(incomplete, REGIONS)
+
+
+def terraforms(incomplete: str) -> list[str]:
+    """What may run as Terraform."""
+    from payinfra.terraform import Engine
+
+    return _beginning(incomplete, frozenset(kind.value for kind in Engine))
+
+
+def check_ids(incomplete: str) -> list[str]:
+    """The ids of all checks of manifests and of source files."""
+    from payinfra.checks import catalogue
+
+    return _beginning(incomplete, catalogue.load().ids)
+
+
+FIELDS: Mapping[str, Complete] = {
+    "env": environments,
+    "primary_region": regions,
+    "secondary_region": regions,
+    "state_region": regions,
+    "terraform": terraforms,
+}
+"""By setting."""
+
+
+def _configured(file: Path) -> set[str]:
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8")).get("environments", {})
+    except (OSError, ValueError):
+        return set()
+    return set(tables) if isinstance(tables, dict) else set()
+
+
+def _beginning(incomplete: str, among: Sequence[str] | set[str] | frozenset[str]) -> list[str]:
+    return sorted(one for one in among if one.startswith(incomplete))

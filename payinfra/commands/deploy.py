@@ -1,0 +1,215 @@
+"""The stages of a deployment as commands, and what tells how an environment is."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from payinfra.checks.verdicts import Severity
+from payinfra.commands.options import STACK, WHERE, with_settings
+from payinfra.commands.session import (
+    AllowDestroyOption,
+    EagerOption,
+    FailOnOption,
+    FormatOption,
+    SummaryOption,
+    YesOption,
+    needs_a_person,
+    needs_a_shared_state,
+    session,
+    stderr,
+    stdout,
+    summary_for,
+    to_job_summary,
+)
+from payinfra.core.errors import UsageProblem
+from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
+
+if TYPE_CHECKING:
+    from payinfra.checks.outcome import Outcome
+    from payinfra.core.settings import Settings
+
+app = typer.Typer()
+
+
+@app.command()
+@with_settings(STACK)
+def synth(
+    settings: "Settings", *, fmt: FormatOption = Format.TABLE, eager_bindings: EagerOption = False
+) -> None:
+    """Build the stack's Terraform, and list its resources by service and region."""
+    from payinfra.report import deploy as deploy_module
+
+    with session(settings, eager=eager_bindings) as view:
+        synthesized = view.pipeline.synth()
+    deploy_module.synthesized(stdout(), synthesized, fmt)
+
+
+@app.command()
+@with_settings(STACK)
+def plan(
+    settings: "Settings",
+    *,
+    out: Annotated[Path | None, typer.Option(help="Keep the plan here, for `deploy --plan`.")] = None,
+    allow_destroy: AllowDestroyOption = False,
+    fail_on: FailOnOption = Severity.HIGH,
+    fmt: FormatOption = Format.TABLE,
+    eager_bindings: EagerOption = False,
+) -> None:
+    """Show what a deployment would change."""
+    from payinfra.report import deploy as deploy_module
+    from payinfra.terraform import guard
+
+    with session(settings, eager=eager_bindings, fail_on=fail_on) as view:
+        planned = view.pipeline.plan(out=out)
+    deploy_module.planned(stdout(), planned, fmt)
+    guard(planned, allow_destroy)
+
+
+@app.command()
+@with_settings(STACK)
+def deploy(
+    settings: "Settings",
+    *,
+    saved_plan: Annotated[
+        Path | None,
+        typer.Option("--plan", envvar="PAYINFRA_DEPLOY_PLAN", help="Apply this plan, made by `plan --out`."),
+    ] = None,
+    all_at_once: Annotated[
+        bool, typer.Option("--all-at-once", help="Update both regions together, not the secondary first.")
+    ] = False,
+    yes: YesOption = False,
+    allow_destroy: AllowDestroyOption = False,
+    fail_on: FailOnOption = Severity.HIGH,
+    summary: SummaryOption = None,
+    fmt: FormatOption = Format.TABLE,
+    eager_bindings: EagerOption = False,
+) -> None:
+    """Synthesize, check, plan, apply, and send a payment through each region."""
+    from payinfra.deployment.pipeline import PROBES_FAIL_ON
+    from payinfra.report import deploy as deploy_module
+    from payinfra.report import job_summary
+
+    needs_a_person(yes, "deploy")
+    needs_a_shared_state(settings, "deploy")
+    with summary_for(settings.env, summary) as summarize:
+        with session(settings, eager=eager_bindings, fail_on=fail_on) as view:
+            deployed = view.pipeline.deploy(
+                view.confirm(yes, "Apply this plan?"),
+                allow_destroy=allow_destroy,
+                saved_plan=saved_plan,
+                all_at_once=all_at_once,
+            )
+        summarize(job_summary.deployed(settings.env, deployed, PROBES_FAIL_ON))
+    deploy_module.deployed(stdout(), deployed, settings, fmt)
+
+
+@app.command()
+@with_settings(STACK)
+def verify(
+    settings: "Settings",
+    *,
+    only: Annotated[list[str] | None, typer.Option(help="Only these ids, or globs of them.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="Not these ids; they are listed.")] = None,
+    deadline: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds that no probe may exceed. Each has its own.")
+    ] = None,
+    drift: Annotated[
+        bool, typer.Option("--drift", help="Also ask Terraform what was changed outside of it.")
+    ] = False,
+    watch: Annotated[
+        float | None, typer.Option(min=1.0, help="Again every so many seconds, until interrupted.")
+    ] = None,
+    fail_on: Annotated[
+        Severity, typer.Option(help="The severity from which a failed probe fails the command.")
+    ] = Severity.LOW,
+    fmt: Annotated[
+        FindingsFormat,
+        typer.Option("--format", envvar=FORMAT_VARIABLE, help="How to write the findings to stdout."),
+    ] = FindingsFormat.TABLE,
+    eager_bindings: EagerOption = False,
+) -> None:
+    """Probe what was deployed: that everything works, in both regions and between them."""
+    from payinfra.checks.probes.results import VerifyRequest
+    from payinfra.deployment.pipeline import Pipeline
+    from payinfra.report import verify as report
+    from payinfra.report.findings import rendering
+    from payinfra.report.progress import notices
+
+    pipeline = Pipeline(settings, notices(stderr()), eager_bindings=eager_bindings)
+    before: Outcome | None = None
+    while True:
+        with report.watching(stderr()) as tell:
+            request = VerifyRequest(tuple(only or ()), tuple(skip or ()), deadline, tell)
+            outcome = pipeline.verify(request, drift=drift)
+        if before is None or fmt is not FindingsFormat.TABLE:
+            rendering.write(stdout(), outcome, fmt, fail_on)
+        else:
+            report.changed(stdout(), before, outcome)
+        to_job_summary(rendering.text(outcome, FindingsFormat.MARKDOWN, fail_on))
+        if watch is None:
+            raise typer.Exit(outcome.exit_code(fail_on))
+        before = outcome
+        time.sleep(watch)
+
+
+@app.command()
+@with_settings(WHERE)
+def status(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
+    """Show on one screen how the environment is: regions, endpoints, health, alarms, the last deployment."""
+    from payinfra.deployment.pipeline import Pipeline
+    from payinfra.report import status as report
+
+    report.write_status(stdout(), Pipeline(settings).status(), fmt)
+
+
+@app.command()
+@with_settings(STACK)
+def destroy(
+    settings: "Settings",
+    *,
+    yes: YesOption = False,
+    yes_really: Annotated[
+        str | None, typer.Option(metavar="ENV", help="A protected environment's name, once more.")
+    ] = None,
+    summary: SummaryOption = None,
+    fmt: FormatOption = Format.TABLE,
+    eager_bindings: EagerOption = False,
+) -> None:
+    """Delete every resource of the environment."""
+    from payinfra.report import deploy as deploy_module
+    from payinfra.report import job_summary
+
+    needs_a_person(yes, "destroy")
+    needs_a_shared_state(settings, "destroy")
+    if settings.protected and (not yes or yes_really != settings.env):
+        raise UsageProblem(
+            f"Environment {settings.env} is protected.",
+            f"To destroy it and its data for good: --yes --yes-really {settings.env}.",
+        )
+    with summary_for(settings.env, summary) as summarize:
+        with session(settings, eager=eager_bindings) as view:
+            destroyed = view.pipeline.destroy(view.confirm(yes, f"Destroy {settings.env} and all its data?"))
+        summarize(job_summary.destroyed(settings.env, destroyed))
+    deploy_module.destroyed(stdout(), destroyed, settings, fmt)
+
+
+@app.command()
+@with_settings(WHERE)
+def outputs(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
+    """Print what the last deployment put where."""
+    from payinfra.report import deploy as deploy_module
+
+    with session(settings) as view:
+        found = view.pipeline.outputs()
+    deploy_module.outputs(stdout(), found, fmt)
+
+
+@app.command("settings")
+@with_settings(STACK)
+def show_settings(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
+    """Print every setting, and where its value came from."""
+    from payinfra.report import deploy as deploy_module
+
+    deploy_module.settings(stdout(), settings, fmt)

@@ -1,0 +1,167 @@
+"""What the commands share: their options, the two streams, and the view that follows a pipeline."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from payinfra.checks.verdicts import Severity
+from payinfra.core.errors import GateFailed, PayinfraError, UsageProblem
+from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from payinfra.core.settings import Settings
+    from payinfra.deployment.pipeline import Confirm, Pipeline
+    from payinfra.report.progress import ProgressWatch
+    from payinfra.terraform import Plan
+
+FormatOption = Annotated[
+    Format, typer.Option("--format", envvar=FORMAT_VARIABLE, help="How to write the result to stdout.")
+]
+EagerOption = Annotated[
+    bool, typer.Option("--eager-bindings", help="Import cdktf's AWS bindings whole, the ordinary, slow way.")
+]
+FailOnOption = Annotated[
+    Severity, typer.Option(help="The severity from which a finding of the policy checks fails the gate.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+AllowDestroyOption = Annotated[
+    bool, typer.Option("--allow-destroy", help="Let the plan delete or replace a table, bucket, key or zone.")
+]
+SummaryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--summary", help="Write what happened to this file, as Markdown for a pull request's comment."
+    ),
+]
+
+
+def stdout() -> "Console":
+    """Where data goes."""
+    from rich.console import Console
+
+    return Console(soft_wrap=False)
+
+
+def stderr() -> "Console":
+    """Where the conversation goes."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A pipeline, and the view on stderr that follows it."""
+
+    pipeline: "Pipeline"
+    watch: "ProgressWatch"
+
+    def confirm(self, yes: bool, question: str) -> "Confirm":
+        """Show the plan and ask, unless `--yes` was said."""
+
+        def ask(planned: "Plan") -> bool:
+            if yes:
+                return True
+            from payinfra.report import deploy
+
+            with self.watch.paused():
+                deploy.planned(stderr(), planned, Format.TABLE)
+                return typer.confirm(question, err=True)
+
+        return ask
+
+    def agree(self, yes: bool, question: str) -> None:
+        """Ask, unless `--yes` was said.
+
+        Raises:
+            GateFailed: the person said no.
+        """
+        if yes:
+            return
+        with self.watch.paused():
+            if not typer.confirm(question, err=True):
+                raise GateFailed("Nothing was changed: the answer was no.")
+
+
+def to_job_summary(markdown: str) -> None:
+    """Append to the summary of a job of GitHub Actions, where this is one."""
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(markdown)
+
+
+@contextmanager
+def summary_for(env: str, file: Path | None) -> Iterator[Callable[[str], None]]:
+    """Hand out what writes a summary to a file and to the job's; an error is written as well, then raised."""
+
+    def write(markdown: str) -> None:
+        from payinfra.core.private_files import write_private
+
+        if file is not None:
+            write_private(file, markdown)
+        to_job_summary(markdown)
+
+    try:
+        yield write
+    except PayinfraError as error:
+        from payinfra.report import job_summary
+
+        write(job_summary.failed(env, error))
+        raise
+
+
+@contextmanager
+def session(
+    settings: "Settings", *, eager: bool = False, fail_on: Severity = Severity.HIGH
+) -> "Iterator[Session]":
+    """Follow a pipeline on stderr; what a gate found is shown before its error ends the command."""
+    from payinfra.deployment.pipeline import Pipeline
+    from payinfra.deployment.results import ChecksFailed, ProbesFailed
+    from payinfra.report.findings import rendering
+    from payinfra.report.progress import watching
+
+    try:
+        with watching(stderr()) as watch:
+            yield Session(Pipeline(settings, watch.emit, eager_bindings=eager, fail_on=fail_on), watch)
+    except (ChecksFailed, ProbesFailed) as failed:
+        rendering.write(stderr(), failed.outcome, FindingsFormat.TABLE, failed.fail_on)
+        raise
+
+
+def needs_a_person(yes: bool, command: str) -> None:
+    """Let a command that asks go on only where somebody can answer, or where `--yes` was said.
+
+    Raises:
+        UsageProblem: neither is so.
+    """
+    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageProblem(
+            "There is no terminal to ask at.",
+            f"Say --yes: payinfra {command} --yes … applies without asking.",
+        )
+
+
+def needs_a_shared_state(settings: "Settings", command: str, environ: Mapping[str, str] = os.environ) -> None:
+    """Let a CI job change AWS only where what Terraform made is remembered after the job.
+
+    A usage error: the same command with a state bucket would do. CI systems set CI; a job's own folder, and
+    the state in it, are gone with the job, and nobody could update or destroy what it deployed.
+
+    Raises:
+        UsageProblem: it is a CI job on AWS without a state bucket.
+    """
+    in_ci = environ.get("CI", "").lower() in ("1", "true", "yes")
+    if in_ci and not settings.is_local and settings.state_bucket is None:
+        raise UsageProblem(
+            f"In CI, `{command}` on AWS needs its state in a bucket: this job's folder is gone after it.",
+            "Make the bucket once with `payinfra bootstrap --state-bucket NAME`, then run "
+            f"`{settings.command(command)} --state-bucket NAME`, or set PAYINFRA_STATE_BUCKET in CI.",
+        )

@@ -1,0 +1,1 @@
+"""The ground: settings, names, outputs, events, errors. Imports no other room."""

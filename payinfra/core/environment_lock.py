@@ -1,0 +1,83 @@
+"""One command at a time on one environment, on this machine; a remote state has Terraform's lock besides."""
+
+import fcntl
+import getpass
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem
+
+
+def _may_write(folder: Path) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def prepare_folder(folder: Path, may_write: Callable[[Path], bool] = _may_write) -> None:
+    """Make a work folder that only its owner may read.
+
+    Raises:
+        UsageProblem: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageProblem(
+            f"The work folder {folder} cannot be made: {error.strerror}.", _ELSEWHERE
+        ) from None
+    if not may_write(folder):
+        raise UsageProblem(f"The work folder {folder} cannot be written.", _ELSEWHERE)
+
+
+_ELSEWHERE = "Give another with --work-root FOLDER, or change its permissions."
+
+
+@contextmanager
+def exclusive(folder: Path, command: str) -> Iterator[None]:
+    """Hold the folder's lock for as long as the block runs.
+
+    The lock is the kernel's, so it ends with the process however that ends.
+
+    Raises:
+        EnvironmentUnusable: another process holds it; the message says who, since when and what it does.
+        UsageProblem: the folder cannot be written.
+    """
+    prepare_folder(folder)
+    path = folder / "lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EnvironmentUnusable(
+                f"The environment is in use: {_holder(path)}.",
+                "Wait until that is done; the lock ends with its process.",
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps(_self(command)).encode())
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _self(command: str) -> dict[str, str]:
+    return {
+        "command": f"payinfra {command}",
+        "user": getpass.getuser(),
+        "host": socket.gethostname(),
+        "pid": str(os.getpid()),
+        "since": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+    }
+
+
+def _holder(path: Path) -> str:
+    try:
+        who = json.loads(path.read_text(encoding="utf-8"))
+        process = f"process {who['pid']} on {who['host']}"
+        return f"{who['user']} runs `{who['command']}` since {who['since']} ({process})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"another process holds {path}"

@@ -1,0 +1,111 @@
+"""Writes the files of a project that uses payinfra. What is there is never touched, only said to be there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import resources
+from pathlib import Path
+
+from payinfra.core.errors import UsageProblem
+
+IGNORED = (".payinfra/", "cfn-outputs/")
+"""What git is to leave alone: state holds secrets, and outputs are of the last deployment only."""
+
+GITIGNORE = ".gitignore"
+
+
+class Ci(StrEnum):
+    """Whose CI workflow files are written for."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    NONE = "none"
+
+
+class Deed(StrEnum):
+    """What became of a file."""
+
+    WRITTEN = "written"
+    ADDED_TO = "added to"
+    LEFT = "left alone"
+
+
+@dataclass(frozen=True)
+class Step:
+    """What became of one file, or would in a dry run; `why` says so to a person."""
+
+    path: Path
+    deed: Deed
+    why: str
+
+
+_ALWAYS: Mapping[str, str] = {
+    "payinfra.toml": "payinfra.toml",
+    "payinfra-waivers.toml": "payinfra-waivers.toml",
+}
+_WORKFLOWS: Mapping[Ci, Mapping[str, str]] = {
+    Ci.GITHUB: {".github/workflows/payinfra.yml": "github/payinfra.yml"},
+    Ci.GITLAB: {".gitlab-ci.yml": "gitlab/gitlab-ci.yml"},
+    Ci.NONE: {},
+}
+"""File in the project to its template."""
+
+
+def template(name: str) -> str:
+    """A template that comes with payinfra."""
+    return (
+        resources.files("payinfra.core").joinpath("templates", *name.split("/")).read_text(encoding="utf-8")
+    )
+
+
+def write(folder: Path, ci: Sequence[Ci], *, dry_run: bool = False) -> tuple[Step, ...]:
+    """Write what is not there yet, and add to .gitignore what it lacks.
+
+    Raises:
+        UsageProblem: a file cannot be written, or .gitignore cannot be read.
+    """
+    wanted = {**_ALWAYS, **{path: name for each in ci for path, name in _WORKFLOWS[each].items()}}
+    steps = [_file(folder / path, template(name), dry_run=dry_run) for path, name in wanted.items()]
+    return (*steps, _ignoring(folder / GITIGNORE, dry_run=dry_run))
+
+
+def _file(path: Path, text: str, *, dry_run: bool) -> Step:
+    if path.exists() or path.is_symlink():
+        return Step(path, Deed.LEFT, "it is there already")
+    if not dry_run:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open(
+                "x", encoding="utf-8"
+            ) as file:  # nobody's file is overwritten, however it got there
+                file.write(text)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+    return Step(path, Deed.WRITTEN, "it was not there")
+
+
+def _ignoring(path: Path, *, dry_run: bool) -> Step:
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageProblem(
+            f"{path} cannot be read: {error}.", f"Add {' and '.join(IGNORED)} to it yourself."
+        ) from None
+    there = {line.strip().lstrip("/").rstrip("/") for line in text.splitlines()}
+    missing = [each for each in IGNORED if each.rstrip("/") not in there]
+    if not missing:
+        return Step(path, Deed.LEFT, f"it has {' and '.join(IGNORED)} already")
+    if not dry_run:
+        begin = "\n" if text and not text.endswith("\n") else ""
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(begin + "".join(f"{each}\n" for each in missing))
+        except OSError as error:
+            raise _unwritable(path, error) from None
+    return Step(path, Deed.ADDED_TO if text else Deed.WRITTEN, " and ".join(missing))
+
+
+def _unwritable(path: Path, error: OSError) -> UsageProblem:
+    return UsageProblem(
+        f"{path} cannot be written: {error.strerror}.", "Make its folder writable, or run elsewhere."
+    )

@@ -1,0 +1,61 @@
+"""Lets Terraform's state follow: it forgets the former keys, and takes the new ones in their place."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from payinfra.core.outputs import Outputs
+from payinfra.terraform import Import
+
+KEY, JOINED = "aws_api_gateway_api_key", "aws_api_gateway_usage_plan_key"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a region's key and its place in the usage plan are in the stack."""
+
+    key: str
+    joined: str
+
+
+def addresses(manifest: Path) -> Mapping[str, Addresses]:
+    """The addresses in a synthesized stack, by the alias of the region's provider.
+
+    Raises:
+        StopIteration, KeyError: the stack has no API key, which is a bug.
+    """
+    resources: Mapping[str, Mapping[str, Mapping[str, Any]]] = json.loads(manifest.read_bytes())["resource"]
+
+    def of(kind: str, alias: str) -> str:
+        provider = f"aws.{alias}"
+        return next(
+            f"{kind}.{name}" for name, found in resources[kind].items() if found["provider"] == provider
+        )
+
+    return {alias: Addresses(of(KEY, alias), of(JOINED, alias)) for alias in ("primary", "secondary")}
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """What the state is to forget and to take in, and what its outputs about keys depend on."""
+
+    forget: tuple[str, ...]
+    imports: tuple[Import, ...]
+    targets: tuple[str, ...]
+
+    @classmethod
+    def of(cls, manifest: Path, outputs: Outputs, keys: Mapping[str, str]) -> "Adoption":
+        """The adoption of these keys, region to id."""
+        found = addresses(manifest)
+        plans = {one.region: one.api.usage_plan_id for one in outputs.declared.regions}
+        forget: list[str] = []
+        imports: list[Import] = []
+        targets: list[str] = []
+        for region, alias in zip(outputs.regions, ("primary", "secondary"), strict=True):
+            at, key = found[alias], keys[region.region]
+            forget += (at.key, at.joined)
+            imports += (Import(at.key, key), Import(at.joined, f"{plans[region.region]}/{key}"))
+            targets.append(at.key)
+        return cls(tuple(forget), tuple(imports), tuple(targets))

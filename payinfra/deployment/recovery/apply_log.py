@@ -1,0 +1,72 @@
+"""Remembers, beside the environment, when it was first applied and whether an apply was ever cut off."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from payinfra.core.private_files import write_private
+
+
+@dataclass(frozen=True)
+class ApplyLogEntry:
+    """What the journal says.
+
+    Attributes:
+        first: when the environment's first apply began, as ISO 8601 with a zone.
+        open: an apply began, and none has ended well since.
+        cut_off: that was so before another apply began, or an apply failed; stands until all is destroyed.
+    """
+
+    first: str
+    open: bool = False
+    cut_off: bool = False
+
+
+@dataclass(frozen=True)
+class ApplyLog:
+    """The journal in one file, which need not be there."""
+
+    file: Path
+
+    def begin(self, now: datetime) -> None:
+        """Note that an apply begins."""
+        before = self._read() or ApplyLogEntry(now.isoformat())
+        self._write(replace(before, open=True, cut_off=before.cut_off or before.open))
+
+    def end(self) -> None:
+        """Note that it has ended well."""
+        if before := self._read():
+            self._write(replace(before, open=False))
+
+    def forget(self) -> None:
+        """Forget everything: the environment is gone."""
+        self.file.unlink(missing_ok=True)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the last apply did not end well, or is under way."""
+        entry = self._read()
+        return entry is not None and entry.open
+
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether any apply since the environment was last destroyed did not end well."""
+        entry = self._read()
+        return entry is not None and (entry.open or entry.cut_off)
+
+    @property
+    def first(self) -> datetime | None:
+        """When the environment's first apply began; None where that is not known."""
+        entry = self._read()
+        return datetime.fromisoformat(entry.first).astimezone(UTC) if entry else None
+
+    def _read(self) -> ApplyLogEntry | None:
+        try:
+            return ApplyLogEntry(**json.loads(self.file.read_bytes()))
+        except (FileNotFoundError, ValueError, TypeError):
+            # One that was cut off while it was written says as little as one that is not there.
+            return None
+
+    def _write(self, entry: ApplyLogEntry) -> None:
+        write_private(self.file, json.dumps(asdict(entry)))

@@ -1,0 +1,345 @@
+"""How each type of resource is found on AWS, and the id by which the provider imports it.
+
+Import ids are those of the AWS provider's documentation, version 5.100, section "Import" of each resource.
+Types that are missing here need none of this: what they create is put, not created, and putting it again is
+no error (policies, alarms, dashboards, metric filters, bucket settings, gateway responses, integrations), or
+is found again by its name (topics, subscriptions).
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from payinfra.clients.aws import Aws
+from payinfra.deployment.recovery.ownership import Found
+from payinfra.terraform import Creation
+from payinfra.terraform.jsonvalue import items, text
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+    from mypy_boto3_route53.type_defs import ListTagsForResourceResponseTypeDef
+
+Lookup = Callable[[Creation, Aws], Iterator[Found]]
+
+ABSENT = re.compile(r"NotFound|NoSuch|ResourceNotFoundException|^404$")
+"""The error codes with which AWS says that there is no such thing."""
+
+REFERENCE = re.compile(r"terraform-(\d{14})")
+"""The provider names its Route 53 requests after the time (terraform-plugin-sdk, `id.UniqueId`)."""
+
+
+def find(creation: Creation, aws: Aws) -> tuple[Found, ...]:
+    """What exists already of a resource that would be created; empty for a type that is not looked for.
+
+    Raises:
+        ClientError, BotoCoreError: AWS does not answer, or refuses.
+    """
+    from botocore.exceptions import ClientError
+
+    lookup = LOOKUPS.get(creation.type)
+    if lookup is None:
+        return ()
+    try:
+        return tuple(lookup(creation, aws))
+    except ClientError as error:
+        if _says_absent(error):
+            return ()
+        raise
+
+
+def _says_absent(error: "ClientError") -> bool:
+    return bool(ABSENT.search(_code(error)))
+
+
+def _code(error: "ClientError") -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+# -- what stands by itself ---------------------------------------------------------------------------
+
+
+def _table(creation: Creation, aws: Aws) -> Iterator[Found]:
+    client, name = aws.dynamodb(creation.region), creation.value("name")
+    table = client.describe_table(TableName=name)["Table"]
+    tags = client.list_tags_of_resource(ResourceArn=table["TableArn"]).get("Tags", [])
+    yield Found(
+        name,
+        arn=table["TableArn"],
+        created=_utc(table["CreationDateTime"]),
+        tags={tag["Key"]: tag["Value"] for tag in tags},
+    )
+
+
+def _bucket(creation: Creation, aws: Aws) -> Iterator[Found]:
+    from botocore.exceptions import ClientError
+
+    client, name = aws.s3(creation.region), creation.value("bucket")
+    # Only the account's own buckets are listed: a name that is taken by somebody else is not among them.
+    for bucket in client.list_buckets()["Buckets"]:
+        if bucket.get("Name") != name:
+            continue
+        try:
+            tags = {tag["Key"]: tag["Value"] for tag in client.get_bucket_tagging(Bucket=name)["TagSet"]}
+        except ClientError as error:
+            if not _says_absent(error):
+                raise
+            tags = {}
+        yield Found(name, created=_utc(bucket["CreationDate"]), tags=tags, tagged_later=True)
+
+
+def _key(creation: Creation, aws: Aws) -> Iterator[Found]:
+    from botocore.exceptions import ClientError
+
+    client = aws.kms(creation.region)
+    for page in client.get_paginator("list_keys").paginate():
+        for one in page["Keys"]:
+            try:
+                key = client.describe_key(KeyId=one["KeyId"])["KeyMetadata"]
+            except ClientError as error:
+                # The policy of each key of ours lets the account's own roles in; other people's need not.
+                if _code(error) == "AccessDeniedException":
+                    continue
+                raise
+            if key.get("KeyState") != "Enabled" or key.get("Description") != creation.value("description"):
+                continue
+            tags = client.list_resource_tags(KeyId=one["KeyId"])["Tags"]
+            yield Found(
+                one["KeyId"],
+                arn=key.get("Arn", ""),
+                created=_utc(key["CreationDate"]),
+                tags={tag["TagKey"]: tag["TagValue"] for tag in tags},
+            )
+
+
+def _key_alias(creation: Creation, aws: Aws) -> Iterator[Found]:
+    name = creation.value("name")
+    for page in aws.kms(creation.region).get_paginator("list_aliases").paginate():
+        for alias in page["Aliases"]:
+            if alias.get("AliasName") == name:
+                yield Found(name, created=_utc(alias["CreationDate"]))
+
+
+def _role(creation: Creation, aws: Aws) -> Iterator[Found]:
+    name = creation.value("name")
+    role = aws.iam(creation.region).get_role(RoleName=name)["Role"]
+    tags = {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])}
+    yield Found(name, arn=role["Arn"], created=_utc(role["CreateDate"]), tags=tags)
+
+
+def _log_group(creation: Creation, aws: Aws) -> Iterator[Found]:
+    client, name = aws.logs(creation.region), creation.value("name")
+    for group in client.describe_log_groups(logGroupNamePrefix=name)["logGroups"] if name else ():
+        if group.get("logGroupName") == name:
+            arn = group["arn"].removesuffix(":*")
+            yield Found(
+                name,
+                arn=arn,
+                created=datetime.fromtimestamp(group["creationTime"] / 1000, UTC),
+                tags=client.list_tags_for_resource(resourceArn=arn).get("tags", {}),
+            )
+
+
+def _function(creation: Creation, aws: Aws) -> Iterator[Found]:
+    name = creation.value("function_name")
+    function = aws.functions(creation.region).get_function(FunctionName=name)
+    configuration = function["Configuration"]
+    yield Found(
+        name,
+        arn=configuration["FunctionArn"],
+        created=_utc(datetime.fromisoformat(configuration["LastModified"])),
+        tags=function.get("Tags", {}),
+    )
+
+
+def _parameter(creation: Creation, aws: Aws) -> Iterator[Found]:
+    client, name = aws.ssm(creation.region), creation.value("name")
+    parameter = client.get_parameter(Name=name)["Parameter"]
+    tags = client.list_tags_for_resource(ResourceType="Parameter", ResourceId=name).get("TagList", [])
+    yield Found(
+        name,
+        arn=parameter.get("ARN", ""),
+        created=_utc(parameter["LastModifiedDate"]),
+        tags={tag["Key"]: tag["Value"] for tag in tags},
+    )
+
+
+def _api(creation: Creation, aws: Aws) -> Iterator[Found]:
+    for page in aws.apigateway(creation.region).get_paginator("get_rest_apis").paginate():
+        for api in page["items"]:
+            if api.get("name") == creation.value("name"):
+                yield Found(api["id"], created=_utc(api["createdDate"]), tags=api.get("tags", {}))
+
+
+def _api_key(creation: Creation, aws: Aws) -> Iterator[Found]:
+    client, name = aws.apigateway(creation.region), creation.value("name")
+    for page in client.get_paginator("get_api_keys").paginate(nameQuery=name):
+        for key in page["items"]:
+            if key.get("name") == name:
+                yield Found(key["id"], created=_utc(key["createdDate"]), tags=key.get("tags", {}))
+
+
+def _zone(creation: Creation, aws: Aws) -> Iterator[Found]:
+    client, name = aws.route53(creation.region), f"{creation.value('name').rstrip('.')}."
+    for zone in client.list_hosted_zones_by_name(DNSName=name)["HostedZones"]:
+        if zone["Name"] == name:
+            id_ = zone["Id"].removeprefix("/hostedzone/")
+            made = _of_reference(zone["CallerReference"])
+            tags = client.list_tags_for_resource(ResourceType="hostedzone", ResourceId=id_)
+            yield Found(id_, created=made, tags=_of_route53(tags), tagged_later=True)
+
+
+def _health_check(creation: Creation, aws: Aws) -> Iterator[Found]:
+    client, host = aws.route53(creation.region), creation.value("fqdn")
+    for page in client.get_paginator("list_health_checks").paginate():
+        for check in page["HealthChecks"]:
+            if host and check["HealthCheckConfig"].get("FullyQualifiedDomainName") == host:
+                made = _of_reference(check["CallerReference"])
+                tags = client.list_tags_for_resource(ResourceType="healthcheck", ResourceId=check["Id"])
+                yield Found(check["Id"], created=made, tags=_of_route53(tags), tagged_later=True)
+
+
+# -- parts of something ------------------------------------------------------------------------------
+
+
+def _function_alias(creation: Creation, aws: Aws) -> Iterator[Found]:
+    function, name = creation.value("function_name"), creation.value("name")
+    alias = aws.functions(creation.region).get_alias(FunctionName=function, Name=name)
+    yield Found(f"{function}/{name}", parent=alias["AliasArn"].removesuffix(f":{name}"))
+
+
+def _permission(creation: Creation, aws: Aws) -> Iterator[Found]:
+    function, qualifier = creation.value("function_name"), creation.value("qualifier")
+    client, statement = aws.functions(creation.region), creation.value("statement_id")
+    policy = (
+        client.get_policy(FunctionName=function, Qualifier=qualifier)
+        if qualifier
+        else client.get_policy(FunctionName=function)
+    )
+    for one in items(json.loads(policy["Policy"]), "Statement"):
+        if text(one, "Sid") == statement:
+            arn = text(one, "Resource")
+            place = f"{function}:{qualifier}" if qualifier else function
+            yield Found(f"{place}/{statement}", parent=":".join(arn.split(":")[:7]))
+
+
+def _stream(creation: Creation, aws: Aws) -> Iterator[Found]:
+    function, source = creation.value("function_name"), creation.value("event_source_arn")
+    if not function:
+        return
+    client = aws.functions(creation.region)
+    # The function's name may be an alias's ARN; AWS then lists what that alias reads. The stream of a replica
+    # that an adopted table still waits for is not known: the stack has one stream a function.
+    found = (
+        client.list_event_source_mappings(FunctionName=function, EventSourceArn=source)
+        if source
+        else client.list_event_source_mappings(FunctionName=function)
+    )
+    for one in found["EventSourceMappings"]:
+        yield Found(one["UUID"], parent=":".join(one["FunctionArn"].split(":")[:7]))
+
+
+def _api_resource(creation: Creation, aws: Aws) -> Iterator[Found]:
+    api = creation.value("rest_api_id")
+    wanted = (creation.value("parent_id"), creation.value("path_part"))
+    if not all((api, *wanted)):
+        return
+    for page in aws.apigateway(creation.region).get_paginator("get_resources").paginate(restApiId=api):
+        for one in page["items"]:
+            if (one.get("parentId"), one.get("pathPart")) == wanted:
+                yield Found(f"{api}/{one['id']}", parent=api)
+
+
+def _method(creation: Creation, aws: Aws) -> Iterator[Found]:
+    api, resource = creation.value("rest_api_id"), creation.value("resource_id")
+    verb = creation.value("http_method")
+    if api and resource:
+        aws.apigateway(creation.region).get_method(restApiId=api, resourceId=resource, httpMethod=verb)
+        yield Found(f"{api}/{resource}/{verb}", parent=api)
+
+
+def _model(creation: Creation, aws: Aws) -> Iterator[Found]:
+    api, name = creation.value("rest_api_id"), creation.value("name")
+    if api:
+        aws.apigateway(creation.region).get_model(restApiId=api, modelName=name)
+        yield Found(f"{api}/{name}", parent=api)
+
+
+def _stage(creation: Creation, aws: Aws) -> Iterator[Found]:
+    api, name = creation.value("rest_api_id"), creation.value("stage_name")
+    if api:
+        aws.apigateway(creation.region).get_stage(restApiId=api, stageName=name)
+        yield Found(f"{api}/{name}", parent=api)
+
+
+def _usage_plan(creation: Creation, aws: Aws) -> Iterator[Found]:
+    wanted = {text(stage, "api_id") for stage in items(creation.values, "api_stages")} - {""}
+    for page in aws.apigateway(creation.region).get_paginator("get_usage_plans").paginate():
+        for plan in page["items"]:
+            served = {stage["apiId"] for stage in plan.get("apiStages", [])}
+            if wanted and served == wanted and plan.get("name") == creation.value("name"):
+                yield Found(plan["id"], parent=min(served))
+
+
+def _usage_plan_key(creation: Creation, aws: Aws) -> Iterator[Found]:
+    plan, key = creation.value("usage_plan_id"), creation.value("key_id")
+    if plan and key:
+        aws.apigateway(creation.region).get_usage_plan_key(usagePlanId=plan, keyId=key)
+        yield Found(f"{plan}/{key}", parent=plan)
+
+
+def _record(creation: Creation, aws: Aws) -> Iterator[Found]:
+    zone, kind = creation.value("zone_id"), creation.value("type")
+    name, identifier = creation.value("name").rstrip("."), creation.value("set_identifier")
+    if not zone:
+        return
+    pages = aws.route53(creation.region).get_paginator("list_resource_record_sets")
+    for page in pages.paginate(HostedZoneId=zone):
+        for one in page["ResourceRecordSets"]:
+            there = (one["Name"].rstrip("."), one["Type"], one.get("SetIdentifier", ""))
+            if there == (name, kind, identifier):
+                yield Found("_".join(part for part in (zone, name, kind, identifier) if part), parent=zone)
+
+
+LOOKUPS: Mapping[str, Lookup] = MappingProxyType(
+    {
+        "aws_api_gateway_api_key": _api_key,
+        "aws_api_gateway_method": _method,
+        "aws_api_gateway_model": _model,
+        "aws_api_gateway_resource": _api_resource,
+        "aws_api_gateway_rest_api": _api,
+        "aws_api_gateway_stage": _stage,
+        "aws_api_gateway_usage_plan": _usage_plan,
+        "aws_api_gateway_usage_plan_key": _usage_plan_key,
+        "aws_cloudwatch_log_group": _log_group,
+        "aws_dynamodb_table": _table,
+        "aws_iam_role": _role,
+        "aws_kms_alias": _key_alias,
+        "aws_kms_key": _key,
+        "aws_lambda_alias": _function_alias,
+        "aws_lambda_event_source_mapping": _stream,
+        "aws_lambda_function": _function,
+        "aws_lambda_permission": _permission,
+        "aws_route53_health_check": _health_check,
+        "aws_route53_record": _record,
+        "aws_route53_zone": _zone,
+        "aws_s3_bucket": _bucket,
+        "aws_ssm_parameter": _parameter,
+    }
+)
+"""Those that collide with themselves when they are created twice, and those that would be there twice."""
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+def _of_route53(answer: "ListTagsForResourceResponseTypeDef") -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in answer["ResourceTagSet"].get("Tags", [])}
+
+
+def _of_reference(reference: str) -> datetime | None:
+    stamp = REFERENCE.match(reference)
+    return datetime.strptime(stamp[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC) if stamp else None

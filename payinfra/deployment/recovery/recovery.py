@@ -1,0 +1,252 @@
+"""Makes a deployment converge after one that was cut off.
+
+A killed or interrupted apply leaves two kinds of trouble. What Terraform had begun and not finished, its
+state marks to be made anew; but names are unique, so that the new one would collide with the old one, and a
+table would be emptied: it is finished instead. What was being created at that very moment is in no state at
+all: it is looked for on AWS and, where it is this environment's (see `evidence`), imported by the next plan.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from payinfra.clients.aws import Aws
+from payinfra.core.errors import EnvironmentUnusable, ToolFailed
+from payinfra.core.events import Emit, Notice
+from payinfra.deployment.recovery.apply_log import ApplyLog
+from payinfra.deployment.recovery.import_ids import find
+from payinfra.deployment.recovery.ownership import Found, OwnershipEvidence
+from payinfra.terraform import ChangeAction, Creation, Import, Kept, Plan, TerraformFailed
+from payinfra.terraform.jsonvalue import text
+
+ROUNDS = 5
+"""How often to look again: what was found may have parts, which can be found only then."""
+LOOKERS = 8
+COLLISION = re.compile(
+    r"already exist|AlreadyExists|AlreadyOwnedByYou|ResourceInUseException|ConflictException", re.IGNORECASE
+)
+"""What AWS's services say when something of that name is there (the error codes of their service models)."""
+BIRTHDAYS = ("create_date", "created_date")
+"""Attributes of roles, APIs and API keys in a state, as ISO 8601."""
+
+Result = TypeVar("Result")
+Identity = tuple[str, str, str]
+"""A resource's type, its provider, and its id or ARN."""
+Again = Callable[[tuple[Import, ...]], Plan]
+
+
+class StateTool(Protocol):
+    """What is needed of `Terraform`."""
+
+    def resources(self) -> tuple[Kept, ...]:
+        """What the state knows."""
+
+    def untaint(self, addresses: Sequence[str]) -> None:
+        """Keep what the state marks to be made anew."""
+
+    def adopt(self, imports: Sequence[Import]) -> None:
+        """Take resources into the state at once."""
+
+    def creations(self, plan: Path) -> tuple[Creation, ...]:
+        """What a saved plan would create."""
+
+
+def collisions(failure: TerraformFailed) -> frozenset[str]:
+    """The addresses of resources that could not be created because there is one already."""
+    return frozenset(
+        one.address
+        for one in failure.diagnostics
+        if one.is_error and one.address and COLLISION.search(f"{one.summary} {one.detail}")
+    )
+
+
+@dataclass
+class Recovery:
+    """What one command does about earlier ones that were cut off.
+
+    Args:
+        terraform: in the environment's folder, initialised.
+        aws: where the environment is.
+        journal: what is known of earlier applies.
+        emit: told of everything that is kept or adopted.
+        shared_state: others may have applied as well, of which the journal here knows nothing.
+    """
+
+    terraform: StateTool
+    aws: Aws
+    journal: ApplyLog
+    emit: Emit
+    shared_state: bool = False
+    _collided: frozenset[str] = field(default=frozenset(), init=False)
+    _adopted: set[Identity] = field(default_factory=set, init=False)
+    _refused: dict[str, str] = field(default_factory=dict, init=False)
+
+    # -- deploying -----------------------------------------------------------------------------------
+
+    def converging(self, attempt: Callable[[], Result]) -> Result:
+        """Run `attempt`, and again for as long as it fails because of things that exist already.
+
+        Raises:
+            TerraformFailed: it failed for another reason, or because of the same things twice.
+        """
+        for _ in range(ROUNDS):
+            try:
+                return attempt()
+            except TerraformFailed as failure:
+                collided = collisions(failure)
+                if collided <= self._collided:
+                    raise
+                self._collided |= collided
+                self._say(f"Exists already, looking whether it is ours: {', '.join(sorted(collided))}.")
+        return attempt()
+
+    def keep_begun(self) -> bool:
+        """Keep what a cut-off apply had begun, to be finished rather than made anew.
+
+        Returns whether an apply was cut off, so that `complete` has something to do.
+        """
+        if not (self.journal.is_open or self.shared_state):
+            return False
+        begun = tuple(one.address for one in self.terraform.resources() if one.tainted)
+        if begun:
+            self.terraform.untaint(begun)
+            self._say(f"Was begun by an earlier deployment and is finished now: {', '.join(begun)}.")
+        return self.journal.is_open or bool(begun)
+
+    def complete(self, plan: Plan, again: Again) -> Plan:
+        """The plan, or a new one that also adopts what earlier applies made and no state knows.
+
+        Args:
+            plan: made before anything was looked for.
+            again: makes a plan with these imports.
+
+        Raises:
+            ToolFailed: something that exists is in the way, and is not this environment's.
+            EnvironmentUnusable: AWS does not answer.
+        """
+        imports: tuple[Import, ...] = ()
+        self._adopted.clear()
+        for _ in range(ROUNDS):
+            found = self._strays(plan)
+            if not found:
+                break
+            imports += found
+            plan = again(imports)
+        self._stop_at_what_is_in_the_way(plan)
+        return plan
+
+    # -- destroying ----------------------------------------------------------------------------------
+
+    def sweep(self, plan: Callable[[], Plan]) -> bool:
+        """Take what no state knows into the state, so that it is destroyed with the rest.
+
+        Args:
+            plan: makes a plan that would create whatever the state does not know.
+
+        Returns:
+            Whether there was anything.
+        """
+        if not self.journal.was_cut_off:
+            return False
+        self._adopted.clear()
+        found = self._strays(plan())
+        if found:
+            self.terraform.adopt(found)
+        return bool(found)
+
+    # -- looking -------------------------------------------------------------------------------------
+
+    def _strays(self, plan: Plan) -> tuple[Import, ...]:
+        """What exists of what the plan would create, and may be adopted."""
+        if not any(change.action is ChangeAction.CREATE for change in plan.changes):
+            return ()
+        wanted = self.terraform.creations(plan.file)
+        kept = self.terraform.resources()
+        found = self._look(wanted)
+        taken = {(one.type, one.provider, name) for one in kept for name in _names(one)} | self._adopted
+        since = _since(self.journal, kept)
+        adopted: list[Import] = []
+        # Whole things come first: what is part of one may be adopted together with it.
+        for creation, candidates in sorted(found, key=lambda pair: any(one.parent for one in pair[1])):
+            evidence = OwnershipEvidence(since, frozenset(name for *_, name in taken))
+            strangers = [one for one in candidates if not _identities(creation, one) & taken]
+            one = self._chosen(creation, strangers, evidence)
+            if one:
+                taken |= _identities(creation, one)
+                self._adopted |= _identities(creation, one)
+                adopted.append(Import(creation.address, one.import_id))
+        return tuple(adopted)
+
+    def _look(self, wanted: Iterable[Creation]) -> tuple[tuple[Creation, tuple[Found, ...]], ...]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        def look(creation: Creation) -> tuple[Creation, tuple[Found, ...]]:
+            return creation, find(creation, self.aws)
+
+        try:
+            with ThreadPoolExecutor(LOOKERS) as lookers:
+                return tuple(lookers.map(look, wanted))
+        except (BotoCoreError, ClientError) as error:
+            raise EnvironmentUnusable(
+                f"AWS does not say what an earlier deployment left: {error}.",
+                "Nothing was changed. Mend the cause and run the same command again.",
+            ) from None
+
+    def _chosen(
+        self, creation: Creation, strangers: Sequence[Found], evidence: OwnershipEvidence
+    ) -> Found | None:
+        """The youngest that may be adopted; the others are told of."""
+        judged = [(one, evidence.against(one, creation.tags)) for one in strangers]
+        ours = sorted((one for one, objection in judged if not objection), key=_age)
+        if not ours:
+            if judged:
+                self._refused[creation.address] = judged[0][1]
+            return None
+        chosen = ours.pop()
+        self._say(
+            f"Adopting {creation.address}: {chosen.import_id} was made by a deployment that was cut off."
+        )
+        for one in ours:
+            self._say(f"A second {creation.address} is left over in {creation.region}: {one.import_id}.")
+        return chosen
+
+    def _say(self, sentence: str) -> None:
+        self.emit(Notice(sentence))
+
+    def _stop_at_what_is_in_the_way(self, plan: Plan) -> None:
+        creates = {change.address for change in plan.changes if change.action is ChangeAction.CREATE}
+        in_the_way = sorted(self._collided & creates)
+        if in_the_way:
+            said = "; ".join(
+                f"{address}: {self._refused.get(address, 'payinfra does not know how to look for it')}"
+                for address in in_the_way
+            )
+            raise ToolFailed(
+                f"Something of the same name exists and is not adopted: {said}.",
+                "If another deployment made it, use that one's state or another --env; if nothing needs it, "
+                "delete it; then run the same command again.",
+            )
+
+
+def _names(one: Kept) -> frozenset[str]:
+    return frozenset({one.id, text(one.attributes, "arn")} - {""})
+
+
+def _identities(creation: Creation, found: Found) -> frozenset[Identity]:
+    """What tells it from everything else: both regions have a function of one name, and so has the table."""
+    return frozenset((creation.type, creation.provider, name) for name in found.names)
+
+
+def _since(journal: ApplyLog, kept: Iterable[Kept]) -> datetime | None:
+    """When the environment was begun: by the journal here, or else by the oldest thing in its state."""
+    stamps = [text(one.attributes, name) for one in kept for name in BIRTHDAYS]
+    ages = [datetime.fromisoformat(stamp).astimezone(UTC) for stamp in stamps if stamp]
+    return min([*ages, *([journal.first] if journal.first else [])], default=None)
+
+
+def _age(one: Found) -> datetime:
+    return one.created or datetime.min.replace(tzinfo=UTC)

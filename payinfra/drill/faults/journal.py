@@ -1,0 +1,381 @@
+"""The journal of a drill: what it was about to do, did and undid, on disk before the call that does it.
+
+One JSON object a line. A line is synced to the disk before its writer goes on, so that whatever ends the
+process, the journal names everything that may be in place. A last line that a kill cut short is passed over:
+its writer had not gone on.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from payinfra.core.errors import EnvironmentUnusable, NotRestored
+from payinfra.drill.faults.model import Fault, from_json, to_json
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+FILE = "journal.jsonl"
+VERSION = 1
+"""Raised when lines change so that an older payinfra would restore wrongly."""
+
+_BY_HAND = "Look into it, put back by hand what it names, then remove its folder."
+
+
+@dataclass(frozen=True)
+class Header:
+    """What identifies a drill.
+
+    Attributes:
+        drill: its id, which is its folder's name.
+        target: `aws` or `local`.
+        account: twelve digits.
+        regions: the primary, then the secondary.
+        scenarios: their names, in the order of injection.
+        began: in UTC.
+        command: what was typed.
+    """
+
+    drill: str
+    env: str
+    target: str
+    account: str
+    regions: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    began: datetime
+    command: str
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """A mutation and what became of it. Neither `done` nor `undone`: it may have happened."""
+
+    number: int
+    mutation: Fault
+    done: bool = False
+    undone: bool = False
+
+
+@dataclass(frozen=True)
+class JournalContent:
+    """What a journal says.
+
+    Attributes:
+        entries: in the order in which they were announced.
+        notes: what was noted besides.
+        closed: whether the drill has ended and left nothing behind.
+    """
+
+    header: Header
+    entries: tuple[JournalEntry, ...]
+    notes: tuple[str, ...]
+    closed: bool
+
+    @property
+    def left(self) -> tuple[JournalEntry, ...]:
+        """What is, or may be, in place."""
+        return tuple(entry for entry in self.entries if not entry.undone)
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody must restore."""
+        return not self.closed or bool(self.left)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class FaultJournal:
+    """One drill's journal.
+
+    Args:
+        path: its file. `begin` and `reopen` make one.
+        sync: forces a file descriptor's data to the disk.
+    """
+
+    path: Path
+    now: Callable[[], datetime] = _now
+    sync: Callable[[int], None] = field(default=os.fsync)
+
+    @classmethod
+    def begin(
+        cls,
+        folder: Path,
+        header: Header,
+        *,
+        now: Callable[[], datetime] = _now,
+        sync: Callable[[int], None] = os.fsync,
+    ) -> "FaultJournal":
+        """Make the journal of a new drill; it is on disk, with its header, when this returns.
+
+        Args:
+            folder: the drill's own; made if it is not there, for its owner only.
+            header: what identifies the drill.
+            now: the wall clock.
+            sync: forces a file descriptor's data to the disk.
+
+        Raises:
+            EnvironmentUnusable: the folder has a journal already, or it cannot be written.
+        """
+        journal = cls(folder / FILE, now, sync)
+        beside = folder / f".{FILE}.new"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if journal.path.exists():
+                raise EnvironmentUnusable(
+                    f"{journal.path} is another drill's journal.", "Begin the drill again."
+                )
+            beside.unlink(missing_ok=True)
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                _write(descriptor, _line("header", version=VERSION, **_header_to_json(header)), sync)
+            finally:
+                os.close(descriptor)
+            # Under its name the journal is never without its header.
+            beside.replace(journal.path)
+            for each in (folder, folder.parent, folder.parent.parent):
+                _sync_folder(each, sync)
+        except OSError as error:
+            raise journal.unwritable(error) from None
+        return journal
+
+    @classmethod
+    def reopen(
+        cls,
+        path: Path,
+        *,
+        now: Callable[[], datetime] = _now,
+        sync: Callable[[int], None] = os.fsync,
+    ) -> "FaultJournal":
+        """Go on with the journal of a drill that did not end; a last line cut short is cut off.
+
+        Raises:
+            EnvironmentUnusable: it cannot be read or written, or is damaged.
+        """
+        journal = cls(path, now, sync)
+        journal.read()
+        try:
+            with path.open("rb+") as file:
+                whole = file.read()
+                end = whole.rfind(b"\n") + 1
+                if end < len(whole):
+                    if _parsed(whole[end:]) is None:
+                        file.truncate(end)
+                    else:
+                        file.write(b"\n")
+                    file.flush()
+                    sync(file.fileno())
+        except OSError as error:
+            raise journal.unwritable(error) from None
+        return journal
+
+    def announce(self, mutation: Fault) -> int:
+        """Write that the mutation is about to be made, before it is; its number.
+
+        Raises:
+            EnvironmentUnusable: it cannot be written; nothing may be done then.
+        """
+        number = len(self.read().entries) + 1
+        self._append("about to", number=number, mutation=to_json(mutation))
+        return number
+
+    def done(self, number: int) -> None:
+        """Write that a mutation is made.
+
+        Raises:
+            EnvironmentUnusable: it cannot be written.
+        """
+        self._append("done", number=number)
+
+    def undone(self, number: int) -> None:
+        """Write that what was there before a mutation is there again.
+
+        Raises:
+            EnvironmentUnusable: it cannot be written.
+        """
+        self._append("undone", number=number)
+
+    def note(self, what: str) -> None:
+        """Write something that is no mutation.
+
+        Raises:
+            EnvironmentUnusable: it cannot be written.
+        """
+        self._append("note", what=what)
+
+    def close(self) -> None:
+        """Write that the drill has left nothing behind. Once more changes nothing.
+
+        Raises:
+            NotRestored: something is, or may be, in place.
+            EnvironmentUnusable: it cannot be written.
+        """
+        record = self.read()
+        if record.left:
+            raise NotRestored(
+                f"{len(record.left)} of the drill's mutations are not undone.", restore_hint(record.header)
+            )
+        if not record.closed:
+            self._append("closed")
+
+    def read(self) -> JournalContent:
+        """What the journal says now.
+
+        Raises:
+            EnvironmentUnusable: it cannot be read, or a line of it, other than the last, is damaged.
+        """
+        try:
+            lines = self.path.read_bytes().split(b"\n")
+        except OSError as error:
+            raise EnvironmentUnusable(f"{self.path} cannot be read: {error.strerror}.", _BY_HAND) from None
+        last = _parsed(lines[-1])
+        found = [_parsed(line) for line in lines[:-1]] + ([last] if last is not None else [])
+        if None in found:
+            raise self._damaged(found.index(None) + 1)
+        return self._understood([line for line in found if line is not None])
+
+    def unwritable(self, error: OSError) -> EnvironmentUnusable:
+        """The error that says that the journal cannot be written."""
+        return EnvironmentUnusable(
+            f"The drill's journal {self.path} cannot be written: {error.strerror}.",
+            "Make room, or make its folder writable: nothing is done that it does not name.",
+        )
+
+    def _append(self, line: str, **fields: object) -> None:
+        text = _line(line, at=self.now().isoformat(timespec="milliseconds"), **fields)
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            try:
+                _write(descriptor, text, self.sync)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise self.unwritable(error) from None
+
+    def _damaged(self, number: int) -> EnvironmentUnusable:
+        return EnvironmentUnusable(f"Line {number} of the drill's journal {self.path} is damaged.", _BY_HAND)
+
+    def _understood(self, lines: list[dict[str, object]]) -> JournalContent:
+        header: Header | None = None
+        entries: dict[int, JournalEntry] = {}
+        notes: list[str] = []
+        closed = False
+        for at, line in enumerate(lines, start=1):
+            match line:
+                case {"line": "header", "version": int(version)} if at == 1:
+                    if version != VERSION:
+                        raise EnvironmentUnusable(
+                            f"{self.path} is of version {version}; this payinfra reads {VERSION}.",
+                            "Restore with the version of payinfra that began the drill.",
+                        )
+                    header = _header_from_json(line)
+                case {"line": "about to", "number": int(number), "mutation": mutation}:
+                    entries[number] = JournalEntry(number, from_json(mutation))
+                    closed = False
+                case {"line": "done", "number": int(number)} if number in entries:
+                    entries[number] = replace(entries[number], done=True)
+                case {"line": "undone", "number": int(number)} if number in entries:
+                    entries[number] = replace(entries[number], undone=True)
+                case {"line": "note", "what": str(what)}:
+                    notes.append(what)
+                case {"line": "closed"}:
+                    closed = True
+                case _:
+                    raise self._damaged(at)
+            if header is None:
+                raise self._damaged(at)
+        if header is None:
+            raise self._damaged(1)
+        return JournalContent(header, tuple(entries.values()), tuple(notes), closed)
+
+
+def open_journals(drills: Path) -> tuple[Path, ...]:
+    """The journals, oldest first, of drills that may have left something in place.
+
+    One that cannot be read, or is damaged, is among them.
+
+    Args:
+        drills: the folder that holds a folder for each drill; it need not be there.
+    """
+    return tuple(path for path in sorted(drills.glob(f"*/{FILE}")) if _is_open(path))
+
+
+def _is_open(path: Path) -> bool:
+    try:
+        return FaultJournal(path).read().open
+    except EnvironmentUnusable:
+        return True
+
+
+def restore_command(env: str, target: str) -> str:
+    """What restores every drill of an environment that did not end."""
+    local = " --local" if target == "local" else ""
+    return f"payinfra failover-drill --restore --env {env}{local}"
+
+
+def restore_hint(header: Header) -> str:
+    """The next step after a drill that did not end."""
+    return f"Put everything back with `{restore_command(header.env, header.target)}`."
+
+
+def _line(line: str, **fields: object) -> bytes:
+    return json.dumps({"line": line, **fields}, separators=(",", ":")).encode() + b"\n"
+
+
+def _parsed(line: bytes) -> dict[str, object] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _write(descriptor: int, text: bytes, sync: Callable[[int], None]) -> None:
+    """Append whole, or not at all as far as the disk lets us."""
+    before = os.fstat(descriptor).st_size
+    try:
+        rest = text
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        sync(descriptor)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, before)
+        raise
+
+
+def _sync_folder(folder: Path, sync: Callable[[int], None]) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@cache
+def _header_adapter() -> "TypeAdapter[Header]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Header)
+
+
+def _header_to_json(header: Header) -> dict[str, object]:
+    fields: dict[str, object] = _header_adapter().dump_python(header, mode="json")
+    return fields
+
+
+def _header_from_json(line: dict[str, object]) -> Header | None:
+    from pydantic import ValidationError
+
+    try:
+        return _header_adapter().validate_json(json.dumps(line), strict=True)
+    except ValidationError:
+        return None

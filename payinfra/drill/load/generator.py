@@ -1,0 +1,388 @@
+"""The load: payments begun at a steady rate, whatever their answers take, and tried until acknowledged.
+
+`LoadGenerator` runs in a thread of its own.
+"""
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+import httpx
+
+from payinfra.drill.clock import DrillClock
+from payinfra.drill.load.connections import ConnectionPool, Dial, TargetConnections, dialer
+from payinfra.drill.load.counters import LoadCounters, LoadSnapshot, SuccessStreak
+from payinfra.drill.load.payments import Maker, Payment
+from payinfra.drill.load.targets import TargetResolver
+from payinfra.drill.model import Attempt, Result
+
+__all__ = ["LoadGenerator", "LoadSnapshot", "Pace", "SuccessStreak"]
+
+REGION_HEADER = "Payment-Region"
+"""Where the API says which region served: see docs/openapi.json."""
+REPLAYED_HEADER = "Idempotent-Replayed"
+BEAT_S = 0.5
+MOST_LATE_S = 5.0
+"""A process that stood still for longer does not make up for the payments that it has missed."""
+RETRIES_AT_ONCE = 64
+"""Attempts under way that are not a payment's first, which nothing holds up. While a region answers nothing,
+more of them would find out nothing, and take the time that first attempts need."""
+LEAVE_S = 15.0
+"""How long the thread may take to close its connections, and to get DNS answers that it does not need."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast, how patient. Times are seconds of real time.
+
+    Attributes:
+        rate: payments a second, more than 0.
+        time_out_s: how long one attempt waits for its answer, all in all.
+        first_pause_s: the longest pause after a first failure; it doubles with each …
+        longest_pause_s: … up to this. A pause is anything between 0 and that (full jitter), but no shorter
+            than the answer's Retry-After within this.
+        retries: how many times `rate` the attempts a second may be that are not a payment's first; more
+            than 0.
+        again_every: of the acknowledged payments each so manieth is sent once more; 0 is none.
+        again_after_s: after this, or as soon as its way leads to another region than acknowledged it.
+    """
+
+    rate: float
+    time_out_s: float = 5.0
+    first_pause_s: float = 0.2
+    longest_pause_s: float = 2.0
+    retries: float = 2.0
+    again_every: int = 10
+    again_after_s: float = 60.0
+
+    @property
+    def most_a_second(self) -> float:
+        """Requests a second at the worst: what throttling and quotas must let through."""
+        return self.rate * (1 + self.retries)
+
+
+class LoadLog(Protocol):
+    """The part of the ledger that the load writes."""
+
+    def payment(self, payment: Payment) -> "Future[None]":
+        """Note a payment; it may be sent once that is done."""
+        ...
+
+    def named(self, payment: Payment, payment_id: str) -> None:
+        """Note that the API gives the payment another id than was expected."""
+        ...
+
+    def attempt(self, attempt: Attempt) -> None:
+        """Note an attempt."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoadProfile:
+    """What a load is made of.
+
+    Args:
+        routes: the ways that payments take in turn; the first is that by the failover name.
+        api_key: goes into a header and nowhere else.
+        wall_ms: milliseconds since the epoch.
+        jitter: a random number between two.
+    """
+
+    pace: Pace
+    maker: Maker
+    book: LoadLog
+    routes: Sequence[TargetResolver]
+    api_key: str = field(repr=False)
+    clock: DrillClock
+    wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    jitter: Callable[[float, float], float] = random.uniform
+
+
+class LoadGenerator:
+    """The load, in a thread of its own.
+
+    Args:
+        dial: makes connections; the real ones unless given.
+        loop: makes the thread's event loop.
+    """
+
+    def __init__(
+        self,
+        plan: LoadProfile,
+        dial: Dial | None = None,
+        loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+    ) -> None:
+        self._tally = LoadCounters(plan.clock.elapsed)
+        self._sender = Sender(plan, self._tally, dial or dialer())
+        self._loop = loop
+        self._thread = threading.Thread(target=self._run, name="drill-load", daemon=True)
+
+    def start(self) -> None:
+        """Begin. Once only."""
+        self._tally.beat()
+        self._thread.start()
+
+    def snapshot(self) -> LoadSnapshot:
+        """How it stands."""
+        return self._tally.snapshot()
+
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every attempt that has ended, in the order of their ends."""
+        return self._tally.attempts()
+
+    def error_share(self, region: str, window_s: float) -> float | None:
+        """The share of errors among what a region was asked in the last seconds: see `Tally.error_share`."""
+        return self._tally.error_share(region, window_s)
+
+    def stop(self, grace_s: float) -> None:
+        """Begin no new payment; until the grace ends, send what is kept for a second time or has no answer.
+
+        Returns once the thread has ended. Harmless before the start, and a second time.
+        """
+        if self._thread.is_alive():
+            self._sender.stop(grace_s)
+            self._thread.join(grace_s + LEAVE_S)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop, and wait for nothing."""
+        self.stop(0.0)
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=self._loop) as runner:
+                runner.run(self._sender.run())
+        except BaseExceptionGroup as broken:
+            self._tally.broke(f"{broken.exceptions[0]!r}")
+        except Exception as broken:  # noqa: BLE001 - whatever it was: the drill's engine must hear of it
+            self._tally.broke(f"{broken!r}")
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What an attempt came to; `pause_s` is the least pause that the answer asks for."""
+
+    result: Result
+    region: str = ""
+    status: int = 0
+    pause_s: float = 0.0
+
+
+_SILENCE = _Outcome(Result.SILENT)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """An acknowledged payment that will be sent again, by a way."""
+
+    payment: Payment
+    route: TargetResolver
+    number: int
+    region: str
+    until_s: float
+
+
+class Sender:
+    """What runs in the thread: one event loop, a task for each payment that is under way."""
+
+    def __init__(self, plan: LoadProfile, tally: LoadCounters, dial: Dial) -> None:
+        self._plan = plan
+        self._pace = plan.pace
+        self._tally = tally
+        self._board = ConnectionPool(dial)
+        self._elapsed = plan.clock.elapsed
+        self._acknowledged = 0
+        self._kept: list[_Kept] = []
+        self._next_retry_s = 0.0
+        self._retrying = asyncio.Semaphore(RETRIES_AT_ONCE)
+        self._stopping = asyncio.Event()
+        self._wanted: Future[float] = Future()
+        self._wanted.set_running_or_notify_cancel()  # a task that is cancelled does not cancel this
+
+    def stop(self, grace_s: float) -> None:
+        """End, from any thread; what is under way may take `grace_s` seconds more. The first call counts."""
+        with suppress(InvalidStateError):
+            self._wanted.set_result(grace_s)
+
+    async def run(self) -> None:
+        """Send payments until `stop`.
+
+        Raises:
+            BaseExceptionGroup: the ledger could not be written: what is not in it may not be sent.
+        """
+        try:
+            async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._await_stop(limit))
+                tasks.create_task(self._send_again(tasks))
+                await self._begin(tasks)
+        except TimeoutError:
+            pass  # The grace is over.
+        finally:
+            await self._board.close()
+
+    async def _await_stop(self, limit: asyncio.Timeout) -> None:
+        grace_s = await asyncio.wrap_future(self._wanted)
+        limit.reschedule(asyncio.get_running_loop().time() + grace_s)
+        self._stopping.set()
+
+    async def _begin(self, tasks: asyncio.TaskGroup) -> None:
+        """A payment at each moment of the schedule; a late one does not move those after it."""
+        due, number = self._elapsed(), 0
+        while not self._stopping.is_set():
+            self._tally.beat()
+            late = self._elapsed() - due
+            if late < 0:
+                await self._pause(min(-late, BEAT_S))
+            else:
+                tasks.create_task(self._pay(number))
+                number += 1
+                due += 1 / self._pace.rate + (late if late > MOST_LATE_S else 0)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until the stop."""
+        # Not wait_for: in Python 3.11 it can lose a cancellation that comes together with what it waits for.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+    async def _pay(self, number: int) -> None:
+        self._tally.began()
+        routes = self._plan.routes
+        route, other = routes[number % len(routes)], routes[(number + 1) % len(routes)]
+        payment = self._plan.maker.make(number, self._plan.wall_ms(), self._elapsed())
+        await asyncio.wrap_future(self._plan.book.payment(payment))
+        tries, outcome = await self._insist(payment, route, 1, again=False)
+        self._tally.settled()
+        if not outcome.result.good:
+            return
+        self._acknowledged += 1
+        if self._pace.again_every and self._acknowledged % self._pace.again_every == 0:
+            until = self._elapsed() + self._pace.again_after_s
+            self._kept.append(_Kept(payment, other, tries + 1, outcome.region, until))
+
+    async def _send_again(self, tasks: asyncio.TaskGroup) -> None:
+        """What is kept is sent again in its time, one after the other; the rest of it at the end."""
+        while self._kept or not self._stopping.is_set():
+            kept = next(filter(self._is_due, self._kept), None)
+            if kept is None:
+                await self._pause(BEAT_S / 2)
+                continue
+            self._kept.remove(kept)
+            await self._turn()
+            tasks.create_task(self._insist(kept.payment, kept.route, kept.number, again=True))
+
+    def _is_due(self, kept: _Kept) -> bool:
+        target = kept.route.known()
+        elsewhere = target is not None and target.region not in ("", kept.region)
+        return elsewhere or self._stopping.is_set() or self._elapsed() >= kept.until_s
+
+    async def _insist(
+        self, payment: Payment, route: TargetResolver, number: int, *, again: bool
+    ) -> tuple[int, _Outcome]:
+        """Attempts from this number on, until one is acknowledged or refused: its number and outcome."""
+        longest = self._pace.first_pause_s
+        while True:
+            async with nullcontext() if number == 1 else self._retrying:
+                outcome = await self._attempt(payment, route, number, again=again)
+            if outcome.result.good or outcome.result is Result.REFUSED:
+                return number, outcome
+            pause = max(self._plan.jitter(0.0, longest), outcome.pause_s)
+            await asyncio.sleep(min(pause, self._pace.longest_pause_s))
+            await self._turn()
+            longest = min(2 * longest, self._pace.longest_pause_s)
+            number += 1
+
+    async def _turn(self) -> None:
+        """Wait for one's turn, so that all retries together keep to their share of the rate."""
+        now = self._elapsed()
+        mine = max(now, self._next_retry_s)
+        self._next_retry_s = mine + 1 / (self._pace.rate * self._pace.retries)
+        await asyncio.sleep(mine - now)
+
+    async def _attempt(
+        self, payment: Payment, route: TargetResolver, number: int, *, again: bool
+    ) -> _Outcome:
+        """One request, noted however it ends."""
+        began, outcome, asked = self._elapsed(), _SILENCE, ""
+        self._tally.sent()
+        try:
+            async with asyncio.timeout(self._pace.time_out_s):
+                line = await self._board.take(route)
+                asked = line.target.region
+                outcome = await self._send(payment, line)
+        except Exception:  # noqa: BLE001, S110 - whatever it was, nobody answered: that is what the drill measures
+            pass
+        finally:
+            attempt = Attempt(
+                key=payment.key,
+                number=number,
+                at_s=round(began, 6),
+                seconds=round(self._elapsed() - began, 6),
+                region=outcome.region,
+                status=outcome.status,
+                result=outcome.result,
+                again=again,
+            )
+            self._plan.book.attempt(attempt)
+            self._tally.ended(attempt, asked, by_name=route is self._plan.routes[0])
+        return outcome
+
+    async def _send(self, payment: Payment, line: TargetConnections) -> _Outcome:
+        failed = True
+        try:
+            response = await line.post(
+                payment.body,
+                {
+                    "Content-Type": "application/json",
+                    "Idempotency-Key": payment.key,
+                    "x-api-key": self._plan.api_key,
+                },
+            )
+            failed = False
+        finally:
+            await self._board.release(line, failed=failed)
+        region = response.headers.get(REGION_HEADER, line.target.region)
+        result, pause_s = self._judge(payment, response), _asked_pause(response)
+        return _Outcome(result, region, response.status_code, pause_s)
+
+    def _judge(self, payment: Payment, response: httpx.Response) -> Result:
+        match response.status_code:
+            case 200 | 201:
+                return self._acknowledge(payment, response)
+            case 408 | 429:
+                return Result.FAILED
+            case 409 if "Retry-After" in response.headers:
+                return Result.FAILED
+            case status if 400 <= status < 500:
+                return Result.REFUSED
+            case _:
+                return Result.FAILED
+
+    def _acknowledge(self, payment: Payment, response: httpx.Response) -> Result:
+        """Only what names its payment is the API's acknowledgement."""
+        try:
+            payment_id = str(response.json()["payment_id"])
+        except (ValueError, KeyError, TypeError):
+            return Result.FAILED
+        if payment_id != payment.payment_id:
+            self._plan.book.named(payment, payment_id)
+        return Result.REPLAYED if REPLAYED_HEADER in response.headers else Result.ACKNOWLEDGED
+
+
+def _asked_pause(response: httpx.Response) -> float:
+    """The answer's Retry-After in seconds; 0 where there is none, or a date."""
+    said = response.headers.get("Retry-After", "")
+    return float(said) if said.isdecimal() else 0.0

@@ -1,0 +1,285 @@
+"""What a drill keeps an eye on while it runs: Route 53's conclusion, and what the zone's name servers say.
+
+Each `Eye` looks again and again in a thread of its own, so that one slow answer delays nobody else's.
+"""
+
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import httpx
+
+from payinfra.checks.probes.health_checks import HEALTHY_SHARE
+from payinfra.checks.probes.model import ProbeContext
+from payinfra.checks.probes.route53_zone import record_type
+from payinfra.clients.aws import Aws
+from payinfra.clients.dns import Dns, DnspythonDns, NameServer
+from payinfra.clients.http import TIMEOUT_S
+from payinfra.core.region_geography import client_in
+from payinfra.core.run_id import user_agent
+from payinfra.drill.clock import DrillClock
+
+Seen = TypeVar("Seen")
+
+
+@dataclass
+class Poller(Generic[Seen]):
+    """Looks at something every `every_s` seconds, and remembers when what it saw changed.
+
+    Args:
+        look: gives what is there now. What it raises is nothing seen: the last sight stays.
+        changed: told, in the eye's own thread, of each sight that differs from the one before.
+    """
+
+    look: Callable[[], Seen]
+    clock: DrillClock
+    every_s: float
+    changed: Callable[[float, Seen], None]
+    _sights: list[tuple[float, Seen]] = field(default_factory=list)
+    _shut: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Begin to look."""
+        self._thread = threading.Thread(target=self._watch, name="drill-eye", daemon=True)
+        self._thread.start()
+
+    def shut(self) -> None:
+        """Look no more. Waits for the look that is under way."""
+        self._shut.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def since(self, moment_s: float, wanted: Callable[[Seen], bool]) -> float | None:
+        """When what is seen now became as wanted, at `moment_s` the earliest; None if it is not so now."""
+        sights = tuple(self._sights)
+        began: float | None = None
+        for at_s, seen in sights:
+            if not wanted(seen):
+                began = None
+            elif began is None:
+                began = at_s
+        return None if began is None else max(began, moment_s)
+
+    def poll_once(self) -> None:
+        """Look once."""
+        try:
+            seen = self.look()
+        except Exception:  # noqa: BLE001 - whatever broke, nothing was seen; the phase's deadline judges
+            return
+        if self._sights and self._sights[-1][1] == seen:
+            return
+        at_s = self.clock.elapsed()
+        self._sights.append((at_s, seen))
+        self.changed(at_s, seen)
+
+    def _watch(self) -> None:
+        while not self._shut.is_set():
+            self.poll_once()
+            self._shut.wait(self.every_s)
+
+
+# -- Route 53's conclusion ---------------------------------------------------------------------------------
+
+
+@dataclass
+class CheckerState:
+    """What one checker makes of the endpoint: its mind changes after `threshold` results that contradict."""
+
+    healthy: bool = True
+    contradictions: int = 0
+    last: object = None
+
+    def take(self, checked: object, ok: bool, threshold: int) -> None:
+        if checked == self.last:
+            return
+        self.last = checked
+        self.contradictions = 0 if ok == self.healthy else self.contradictions + 1
+        if self.contradictions >= threshold:
+            self.healthy, self.contradictions = ok, 0
+
+
+@dataclass
+class HealthCheckWatcher:
+    """What Route 53 makes of a health check, found out from what it says of its checkers.
+
+    The reports are each checker's latest result; what follows from several in a row is nowhere to be read, so
+    they are followed here by Route 53's own rule. A disabled check counts as healthy, and an inverted one as
+    the contrary of what it would be. Whoever begins to look begins in the steady state: all are content.
+
+    Args:
+        through: the region whose client is used; Route 53 itself is global.
+        threshold: results in a row that change a checker's mind.
+    """
+
+    aws: Aws
+    through: str
+    health_check_id: str
+    threshold: int
+    _opinions: dict[tuple[str, str], CheckerState] = field(default_factory=dict)
+
+    def healthy(self) -> bool:
+        """What it is now.
+
+        Raises:
+            ClientError, BotoCoreError: Route 53 does not say.
+        """
+        client = self.aws.route53(self.through)
+        check = client.get_health_check(HealthCheckId=self.health_check_id)["HealthCheck"]
+        config = check["HealthCheckConfig"]
+        found = client.get_health_check_status(HealthCheckId=self.health_check_id)
+        for one in found["HealthCheckObservations"]:
+            report = one.get("StatusReport", {})
+            checker = (one.get("Region", ""), one.get("IPAddress", ""))
+            opinion = self._opinions.setdefault(checker, CheckerState())
+            good = report.get("Status", "").startswith("Success")
+            opinion.take(report.get("CheckedTime"), good, self.threshold)
+        opinions = self._opinions.values()
+        content = not opinions or sum(one.healthy for one in opinions) / len(opinions) > HEALTHY_SHARE
+        return (config.get("Disabled", False) or content) != config.get("Inverted", False)
+
+
+# -- the name servers --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DnsAnswer:
+    """What one name server answers: the region that this leads to, the answer's data and TTL in seconds."""
+
+    server: str
+    region: str
+    data: tuple[str, ...]
+    ttl_s: int
+
+    def __str__(self) -> str:
+        """As a person reads it."""
+        where = self.region or "no region"
+        return f"{self.server}: {', '.join(self.data) or 'no answer'} ({where}, TTL {self.ttl_s} s)"
+
+
+@dataclass(frozen=True)
+class FailoverDnsWatcher:
+    """Asks every name server of the zone where a name leads.
+
+    Attributes:
+        kind: CNAME for the names of a zone of its own, A for those of a delegated one.
+        region_of: which region an answer's data is; nothing where it is none.
+    """
+
+    dns: Dns
+    servers: Sequence[NameServer]
+    name: str
+    kind: str
+    region_of: "RegionOf"
+
+    def ask(self) -> tuple[DnsAnswer, ...]:
+        """One answer from each.
+
+        Raises:
+            DNSException, OSError: a server does not answer.
+        """
+        sayings = []
+        for server in self.servers:
+            answer = self.dns.ask(server, self.name, self.kind)
+            region = (self.region_of(answer.data[0]) if answer.data else None) or ""
+            sayings.append(DnsAnswer(str(server), region, answer.data, answer.ttl_s))
+        return tuple(sayings)
+
+
+def all_lead_to(region: str) -> Callable[[tuple[DnsAnswer, ...]], bool]:
+    """Whether every name server leads to a region."""
+    return lambda sayings: bool(sayings) and all(saying.region == region for saying in sayings)
+
+
+def none_leads_to(region: str) -> Callable[[tuple[DnsAnswer, ...]], bool]:
+    """Whether no name server leads to a region."""
+    return lambda sayings: bool(sayings) and all(saying.region != region for saying in sayings)
+
+
+# -- where an answer leads ---------------------------------------------------------------------------------
+
+RegionOf = Callable[[str], str | None]
+
+
+def failover_dns_watcher(
+    live: ProbeContext, servers: tuple[NameServer, ...], lost: str, *, reverse: bool
+) -> FailoverDnsWatcher:
+    """The failover name; where the standby is lost, the latency name, as a client near the standby asks."""
+    outputs, dns, name = live.outputs, live.dns, live.outputs.failover_domain
+    if reverse:
+        name = outputs.latency_domain
+        near = address_in(lost) if live.is_aws else client_in(lost)
+        dns = DnspythonDns(live.aws.endpoints.dns if live.aws.endpoints else "", on_behalf_of=near)
+    return FailoverDnsWatcher(
+        dns=dns,
+        servers=servers,
+        name=name,
+        kind=record_type(live),
+        region_of=region_of_answer(live, name),
+    )
+
+
+def region_of_answer(live: ProbeContext, name: str, ask: Callable[[str], str] | None = None) -> RegionOf:
+    """What tells the region of a record's data.
+
+    The names of a zone of its own are CNAMEs of the regions' endpoints. A delegated one has addresses, which
+    only whoever answers there can tell apart.
+
+    Args:
+        ask: the region that the health page at an address names.
+    """
+    if not live.declared.dns.delegated:
+        return {declared.api.execute_host: declared.region for declared in live.declared.regions}.get
+    return _Addresses(ask or HealthPage(name, live.declared.dns.health_path).region).region
+
+
+@dataclass
+class _Addresses:
+    """Asks each address once: it does not move to another region."""
+
+    ask: Callable[[str], str]
+    _known: dict[str, str] = field(default_factory=dict)
+
+    def region(self, address: str) -> str:
+        if address not in self._known:
+            self._known[address] = self.ask(address)
+        return self._known[address]
+
+
+@dataclass(frozen=True)
+class HealthPage:
+    """The health page of a name, at whatever address.
+
+    Args:
+        transport: carries the request; the network's unless given.
+    """
+
+    name: str
+    path: str
+    transport: httpx.BaseTransport | None = None
+
+    def region(self, address: str) -> str:
+        """The region that serves at an address.
+
+        Raises:
+            httpx.TransportError: nothing answers there.
+            KeyError, ValueError: the answer does not say.
+        """
+        with httpx.Client(transport=self.transport, timeout=TIMEOUT_S, trust_env=False) as client:
+            answer = client.get(
+                f"https://{address}{self.path}",
+                headers={"Host": self.name, "User-Agent": user_agent()},
+                extensions={"sni_hostname": self.name},
+            )
+            return str(answer.json()["region"])
+
+
+def address_in(region: str, look_up: Callable[[str], str] = socket.gethostbyname) -> str:
+    """An address in a region of AWS: that of one of AWS's own endpoints there.
+
+    Raises:
+        OSError: the machine's resolver does not give it.
+    """
+    return look_up(f"dynamodb.{region}.amazonaws.com")

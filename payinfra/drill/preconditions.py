@@ -1,0 +1,283 @@
+"""Whether a drill may begin: what is looked at before, and what speaks against it."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from payinfra.checks.probes.failures import verdict_for
+from payinfra.clients.aws import Aws
+from payinfra.core.errors import EnvironmentUnusable, GateFailed
+from payinfra.core.outputs import Declared, DeclaredAlarm, Outputs, RegionOutputs
+from payinfra.drill.faults.journal import open_journals, restore_command
+from payinfra.drill.faults.model import NO_CONCURRENCY, ROUTE53_REGION
+from payinfra.drill.faults.scenarios import Originals
+from payinfra.drill.model import DrillRequest
+from payinfra.local import faults
+from payinfra.local.control import Control
+
+ATTEMPTS_A_PAYMENT = 2.0
+"""How often a payment is sent at most, on average, while a region is lost."""
+TAG = "Environment"
+"""The tag that names the environment, on everything that can be tagged (`payinfra.core.naming.tags`)."""
+_ALARMS_AT_ONCE = 100
+"""How many names DescribeAlarms takes."""
+
+
+@dataclass(frozen=True)
+class RegionState:
+    """One region before a drill.
+
+    Attributes:
+        inverted, disabled: of its health check.
+        concurrency: what is reserved for its function; None for nothing.
+        table_env, function_env: their tag `Environment`; empty where they have none.
+    """
+
+    region: str
+    inverted: bool
+    disabled: bool
+    concurrency: int | None
+    table_env: str
+    function_env: str
+
+
+@dataclass(frozen=True)
+class Situation:
+    """An environment before a drill.
+
+    Attributes:
+        account: whose credentials these are, as twelve digits.
+        regions: the primary, then the secondary.
+        ringing: the declared alarms that ring, each as `name in region`.
+        missing: the declared alarms that are not there, likewise.
+        journals: of drills that may have left something in place.
+        faults: what fails in the embedded AWS, each in a phrase; none on AWS.
+        time_scale: how fast the embedded AWS's time runs; 1 on AWS.
+    """
+
+    account: str
+    regions: tuple[RegionState, RegionState]
+    ringing: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    journals: tuple[Path, ...] = ()
+    faults: tuple[str, ...] = ()
+    time_scale: float = 1.0
+
+    def originals(self, request: DrillRequest) -> Originals:
+        """What is there in the region that is to be lost, and is to be put back."""
+        lost = self.regions[1 if request.reverse else 0]
+        return Originals(lost.inverted, lost.concurrency, self.time_scale)
+
+
+@dataclass(frozen=True)
+class FailedPrecondition:
+    """What speaks against a drill, in a sentence, and the next step."""
+
+    what: str
+    hint: str
+
+
+# -- looking -----------------------------------------------------------------------------------------------
+
+
+def gather(outputs: Outputs, aws: Aws, control: Control | None, drills: Path) -> Situation:
+    """Look at an environment.
+
+    Args:
+        outputs: of the environment.
+        aws: where it is.
+        control: of the embedded AWS; None on AWS.
+        drills: the folder that holds a folder for each of the environment's drills.
+
+    Raises:
+        EnvironmentUnusable: something cannot be told, so that a drill must not begin.
+    """
+    status = None if control is None else control.status()
+    account = aws.account(outputs.primary_region)
+    try:
+        ringing, missing = _alarms(outputs.declared, aws)
+        primary, secondary = (_region(one, aws) for one in outputs.regions)
+    except (ClientError, BotoCoreError) as error:
+        raise EnvironmentUnusable(
+            f"What a drill must know before it begins cannot be told: {verdict_for(error).message}.",
+            "docs/scenarios.md says what the caller must be allowed; then try again.",
+        ) from None
+    return Situation(
+        account,
+        (primary, secondary),
+        ringing,
+        missing,
+        open_journals(drills),
+        () if status is None else tuple(faults.describe(one.fault) for one in status.faults),
+        1.0 if status is None else status.time_scale,
+    )
+
+
+def _alarms(declared: Declared, aws: Aws) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The declared alarms that ring, and those that are not there."""
+    places = [(one.region, one.alarms) for one in declared.regions]
+    places.append((declared.health.metrics_region, declared.health.alarms))
+    ringing: list[str] = []
+    missing: list[str] = []
+    for region, alarms in places:
+        states = _states(region, alarms, aws)
+        ringing += (f"{name} in {region}" for name, state in states.items() if state == "ALARM")
+        missing += (f"{one.name} in {region}" for one in alarms if one.name not in states)
+    return tuple(ringing), tuple(missing)
+
+
+def _states(region: str, alarms: Sequence[DeclaredAlarm], aws: Aws) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for first in range(0, len(alarms), _ALARMS_AT_ONCE):
+        answer = aws.cloudwatch(region).describe_alarms(
+            AlarmNames=[one.name for one in alarms[first : first + _ALARMS_AT_ONCE]],
+            AlarmTypes=["MetricAlarm"],
+            MaxRecords=_ALARMS_AT_ONCE,
+        )
+        found |= {one.get("AlarmName", ""): one.get("StateValue", "") for one in answer["MetricAlarms"]}
+    return found
+
+
+def _region(region: RegionOutputs, aws: Aws) -> RegionState:
+    check = aws.route53(ROUTE53_REGION).get_health_check(HealthCheckId=region.health_check_id)
+    config = check["HealthCheck"]["HealthCheckConfig"]
+    functions = aws.functions(region.region)
+    reserved = functions.get_function_concurrency(FunctionName=region.lambda_function_name)
+    return RegionState(
+        region.region,
+        config.get("Inverted", False),
+        config.get("Disabled", False),
+        reserved.get("ReservedConcurrentExecutions"),
+        _table_env(region, aws),
+        functions.list_tags(Resource=region.lambda_function_arn)["Tags"].get(TAG, ""),
+    )
+
+
+def _table_env(region: RegionOutputs, aws: Aws) -> str:
+    pages = aws.dynamodb(region.region).get_paginator("list_tags_of_resource")
+    for page in pages.paginate(ResourceArn=region.dynamodb_table_arn):
+        for tag in page["Tags"]:
+            if tag["Key"] == TAG:
+                return tag["Value"]
+    return ""
+
+
+# -- judging -----------------------------------------------------------------------------------------------
+
+
+def failed_preconditions(
+    situation: Situation, request: DrillRequest, outputs: Outputs, *, target: str, predicted_s: float
+) -> tuple[FailedPrecondition, ...]:
+    """What speaks against this drill; empty where nothing does.
+
+    Args:
+        situation: as `gather` found it.
+        request: what is asked.
+        outputs: of the environment.
+        target: `aws` or `local`, for the commands in hints.
+        predicted_s: how long the drill should take, in seconds.
+    """
+    env = outputs.environment_suffix
+    return (
+        *_open_journals(situation, env, target),
+        *_elsewhere(situation, outputs, env),
+        *_unwell(situation, env),
+        *_overload(request, outputs.declared, predicted_s),
+    )
+
+
+def require(found: Sequence[FailedPrecondition]) -> None:
+    """Refuse a drill if anything speaks against it.
+
+    Raises:
+        GateFailed: something does; the message has all of it.
+    """
+    if found:
+        raise GateFailed(
+            f"The drill does not begin. {' '.join(one.what for one in found)}",
+            " ".join(dict.fromkeys(one.hint for one in found)),
+        )
+
+
+def _open_journals(situation: Situation, env: str, target: str) -> Iterator[FailedPrecondition]:
+    if situation.journals:
+        names = ", ".join(path.parent.name for path in situation.journals)
+        yield FailedPrecondition(
+            f"A drill before may have left something in place: {names}.",
+            f"Run `{restore_command(env, target)}`.",
+        )
+
+
+def _elsewhere(situation: Situation, outputs: Outputs, env: str) -> Iterator[FailedPrecondition]:
+    """The credentials, or what stands there, are another environment's."""
+    for state, region in zip(situation.regions, outputs.regions, strict=True):
+        for arn in (region.dynamodb_table_arn, region.lambda_function_arn):
+            account = arn.split(":")[4]
+            if account != situation.account:
+                yield FailedPrecondition(
+                    f"The credentials are account {situation.account}'s, and {arn} is not.",
+                    "Use the credentials of the account that the environment stands in.",
+                )
+        tags = {region.dynamodb_table_arn: state.table_env, region.lambda_function_arn: state.function_env}
+        for arn, found in tags.items():
+            if found != env:
+                yield FailedPrecondition(
+                    f"{arn} has {f'the tag {TAG} {found!r}' if found else f'no tag {TAG}'}, not {env!r}.",
+                    "See that these are the outputs of what stands there: deploy the environment again.",
+                )
+
+
+def _unwell(situation: Situation, env: str) -> Iterator[FailedPrecondition]:
+    """Something fails already."""
+    if situation.ringing:
+        yield FailedPrecondition(
+            f"Alarms ring: {', '.join(situation.ringing)}.",
+            "Mend what their descriptions say, and wait until they are OK.",
+        )
+    if situation.missing:
+        yield FailedPrecondition(
+            f"Declared alarms are not there: {', '.join(situation.missing)}.", _redeploy(env)
+        )
+    for state in situation.regions:
+        if state.concurrency == NO_CONCURRENCY:
+            yield FailedPrecondition(
+                f"The function in {state.region} may not run: its reserved concurrency is 0.", _redeploy(env)
+            )
+        for what, is_so in (("inverted", state.inverted), ("disabled", state.disabled)):
+            if is_so:
+                yield FailedPrecondition(
+                    f"The health check of {state.region} is {what} already.", _redeploy(env)
+                )
+    if situation.faults:
+        yield FailedPrecondition(
+            f"The embedded AWS has faults in place: {', '.join(situation.faults)}.",
+            "Clear them with `payinfra local fault clear --all`.",
+        )
+
+
+def _redeploy(env: str) -> str:
+    return f"Deploy environment {env} again: it was changed outside Terraform."
+
+
+def _overload(request: DrillRequest, declared: Declared, predicted_s: float) -> Iterator[FailedPrecondition]:
+    """The load is more than the API lets through."""
+    limits = declared.limits
+    at_most = request.rate * ATTEMPTS_A_PAYMENT
+    if at_most > limits.rate or math.ceil(at_most) > limits.burst:
+        most = min(limits.rate, limits.burst) / ATTEMPTS_A_PAYMENT
+        yield FailedPrecondition(
+            f"{request.rate:g} payments a second may become {at_most:g} requests, and the API lets "
+            f"{limits.rate:g} a second through, {limits.burst} at once.",
+            f"Give a --rate of {most:g} or less, or raise the API's limits.",
+        )
+    whole_drill = math.ceil(at_most * predicted_s)
+    if whole_drill > limits.daily_quota:
+        most = limits.daily_quota / predicted_s / ATTEMPTS_A_PAYMENT
+        yield FailedPrecondition(
+            f"The drill may send {whole_drill} requests in {predicted_s:.0f} s, and the API key's quota is "
+            f"{limits.daily_quota} a day.",
+            f"Give a --rate of {most:.3g} or less, or raise --daily-quota.",
+        )

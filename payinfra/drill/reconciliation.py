@@ -1,0 +1,237 @@
+"""What became of a drill's payments: they are read in both regions, judged, and removed."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from payinfra.checks.probes.model import FIRST_PAUSE_S, LONGEST_PAUSE_S, Deadline
+from payinfra.core.errors import GateFailed
+from payinfra.drill.load.payment_log import Entries
+from payinfra.drill.load.payments import Payment
+from payinfra.drill.model import PaymentOutcome, Reconciliation
+from payinfra.drill.replicas import Replica, StoredItem
+
+AT_ONCE = 16
+EXAMPLES = 20
+DAMAGES = (PaymentOutcome.LOST, PaymentOutcome.DUPLICATED, PaymentOutcome.DIVERGED)
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+class ReconciliationLog(Protocol):
+    """The part of the ledger that a reckoning writes."""
+
+    def judged(self, payment: Payment, fate: PaymentOutcome, contents: Sequence[Sequence[str]]) -> None:
+        """Note what the regions have of a payment that is not as it should be."""
+        ...
+
+    def removals(self, payment_ids: tuple[str, ...]) -> "Future[None]":
+        """Note that these payments are about to be removed; they may be once that is done."""
+        ...
+
+
+@dataclass(frozen=True)
+class RegionalCopies:
+    """Everything under a payment's id in the one region and in the other."""
+
+    here: tuple[StoredItem, ...]
+    there: tuple[StoredItem, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether neither region has anything."""
+        return not self.here and not self.there
+
+
+@dataclass(frozen=True)
+class RemovedPayments:
+    """What became of the removal: how many payments are gone, and the ids of those that are not."""
+
+    count: int
+    left: tuple[str, ...]
+
+
+def outcome_of(payment: Payment, acknowledged: bool, sight: RegionalCopies) -> PaymentOutcome:
+    """A payment's fate, as far as one sight tells it: RECORDED stands for DELAYED as well."""
+    here, there = _payments(sight.here), _payments(sight.there)
+    if len(here) > 1 or len(there) > 1:
+        return PaymentOutcome.DUPLICATED
+    if not acknowledged:
+        return PaymentOutcome.UNACKNOWLEDGED
+    if not any(record.says(payment) for record in here + there):
+        return PaymentOutcome.LOST
+    return PaymentOutcome.RECORDED if here == there else PaymentOutcome.DIVERGED
+
+
+def reconcile(
+    entries: Entries,
+    replicas: tuple[Replica, Replica],
+    book: ReconciliationLog,
+    *,
+    within_s: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Reconciliation:
+    """Judge every payment of a ledger, and remove them all. May be repeated.
+
+    A payment that is not the same in both regions is read again until it is, for `within_s` seconds in all;
+    the removal may take as long again. Payments whose removal was begun earlier, by a drill that was killed,
+    are removed and not judged: what is gone by now is not lost.
+
+    Raises:
+        GateFailed: a region could not be read. Nothing was removed.
+    """
+    begun = frozenset(entries.removals)
+    payments = tuple(one for one in entries.payments if one.payment_id not in begun)
+    earlier = tuple(one for one in entries.payments if one.payment_id in begun)
+    acknowledged = frozenset(attempt.key for attempt in entries.attempts if attempt.result.good)
+    patience = Deadline(clock() + within_s, clock, sleep)
+    fates, sights = _judge(payments, acknowledged, replicas, patience)
+    sights |= _look(earlier, replicas, patience)
+    damaged = [payment for payment in payments if fates[payment] in DAMAGES]
+    for payment in damaged:
+        sight = sights[payment]
+        book.judged(payment, fates[payment], (_contents(sight.here), _contents(sight.there)))
+    removed = _remove(sights, replicas, book, Deadline(clock() + within_s, clock, sleep))
+    return Reconciliation(
+        sent=len(payments),
+        acknowledged=sum(payment.key in acknowledged for payment in payments),
+        counts=Counter(fates.values()),
+        examples=tuple(payment.payment_id for payment in damaged[:EXAMPLES]),
+        removed=removed.count,
+        not_removed=removed.left,
+        resent=len({attempt.key for attempt in entries.attempts if attempt.again}),
+    )
+
+
+def _judge(
+    payments: Sequence[Payment],
+    acknowledged: frozenset[str],
+    replicas: tuple[Replica, Replica],
+    patience: Deadline,
+) -> tuple[dict[Payment, PaymentOutcome], dict[Payment, RegionalCopies]]:
+    """Each payment's fate, and the last sight of it."""
+    sights = _look(payments, replicas, patience)
+
+    def judged(some: Iterable[Payment]) -> dict[Payment, PaymentOutcome]:
+        return {one: outcome_of(one, one.key in acknowledged, sights[one]) for one in some}
+
+    fates, pause = judged(payments), FIRST_PAUSE_S
+    while (late := _not_there(fates)) and patience.left_s > 0:
+        patience.sleep(min(pause, patience.left_s))
+        pause = min(2 * pause, LONGEST_PAUSE_S)
+        sights |= _look(late, replicas, patience)
+        again = judged(late)
+        fates |= {
+            one: PaymentOutcome.DELAYED if fate is PaymentOutcome.RECORDED else fate
+            for one, fate in again.items()
+        }
+    return fates, sights
+
+
+def _not_there(fates: Mapping[Payment, PaymentOutcome]) -> tuple[Payment, ...]:
+    """Those that replication may still bring in order."""
+    return tuple(
+        payment for payment, fate in fates.items() if fate in (PaymentOutcome.LOST, PaymentOutcome.DIVERGED)
+    )
+
+
+def _look(
+    payments: Sequence[Payment], replicas: tuple[Replica, Replica], patience: Deadline
+) -> dict[Payment, RegionalCopies]:
+    """Read payments in both regions.
+
+    Raises:
+        GateFailed: one could not be read.
+    """
+    here, there = replicas
+
+    def read(payment: Payment) -> RegionalCopies:
+        name = payment.payment_id
+        return RegionalCopies(
+            patience.poll(partial(here.read, name)), patience.poll(partial(there.read, name))
+        )
+
+    try:
+        return dict(zip(payments, _side_by_side(read, payments), strict=True))
+    except (ClientError, BotoCoreError) as error:
+        raise GateFailed(
+            f"The drill's payments cannot be read in both regions: {error}",
+            "They are marked with the drill's id, and in its ledger.",
+        ) from None
+
+
+def _remove(
+    sights: Mapping[Payment, RegionalCopies],
+    replicas: tuple[Replica, Replica],
+    book: ReconciliationLog,
+    patience: Deadline,
+) -> RemovedPayments:
+    """Remove what was seen: in the first region, and in the other what only that has."""
+    there = {payment: sight for payment, sight in sights.items() if not sight.is_empty}
+    if not there:
+        return RemovedPayments(0, ())
+    book.removals(tuple(payment.payment_id for payment in there)).result()
+
+    def take(payment: Payment) -> None:
+        sight = there[payment]
+        only_there = tuple(record for record in sight.there if record not in sight.here)
+        for replica, records in zip(replicas, (sight.here, only_there), strict=True):
+            # What does not say what was sent belongs to somebody else, whatever its id.
+            for record in (one for one in records if not one.is_payment or one.says(payment)):
+                patience.poll(partial(replica.remove, payment.payment_id, record))
+
+    _side_by_side(lambda payment: _tried(partial(take, payment)), tuple(there))
+    left = _left(tuple(there), replicas, patience)
+    return RemovedPayments(len(there) - len(left), left)
+
+
+def _left(
+    payments: tuple[Payment, ...], replicas: tuple[Replica, Replica], patience: Deadline
+) -> tuple[str, ...]:
+    """The ids of those that some region still has once nothing more goes away, or that cannot be read."""
+    pause = FIRST_PAUSE_S
+    left = payments
+    while True:
+        try:
+            sights = _look(left, replicas, patience)
+        except GateFailed:
+            break
+        left = tuple(payment for payment in left if not sights[payment].is_empty)
+        if not left or patience.left_s <= 0:
+            break
+        patience.sleep(min(pause, patience.left_s))
+        pause = min(2 * pause, LONGEST_PAUSE_S)
+    return tuple(payment.payment_id for payment in left)
+
+
+def _tried(do: Callable[[], None]) -> None:
+    """Do something; that it failed will be seen."""
+    try:
+        do()
+    except (ClientError, BotoCoreError):
+        return
+
+
+def _side_by_side(do: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
+    """Several at once. The first failure, or an interruption, ends what has not begun yet."""
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drill-reckoning")
+    try:
+        return list(pool.map(do, given))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _payments(records: Iterable[StoredItem]) -> tuple[StoredItem, ...]:
+    return tuple(record for record in records if record.is_payment)
+
+
+def _contents(records: Iterable[StoredItem]) -> tuple[str, ...]:
+    return tuple(record.content for record in records)

@@ -1,0 +1,184 @@
+"""The results of the stages, as tables and as JSON."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from payinfra.deployment.results import Deployed, Destroyed, Synthesized, headline
+from payinfra.report.findings.counts import counted
+from payinfra.report.formats import Format
+from payinfra.report.results import next_commands, table, write, write_json
+
+if TYPE_CHECKING:
+    from payinfra.core.outputs import Outputs, RegionOutputs
+    from payinfra.core.settings import Settings
+    from payinfra.terraform import Plan
+
+PLAN_SCHEMA = 1
+
+
+def synthesized(console: Console, result: Synthesized, fmt: Format) -> None:
+    """Resources by service and region."""
+    inventory = result.inventory
+    if fmt is Format.JSON:
+        write_json(
+            console,
+            {
+                "folder": str(result.folder),
+                "total": inventory.total,
+                "resources": [
+                    {"service": service, "region": region, "count": count}
+                    for (service, region), count in sorted(inventory.counts.items())
+                ],
+            },
+        )
+        return
+    rows = [
+        (service, *(str(inventory.counts.get((service, region), "")) for region in inventory.regions))
+        for service in inventory.services
+    ]
+    write(
+        console,
+        table(("service", *inventory.regions), rows),
+        Text(f"{inventory.total} resources in {result.folder / 'cdk.tf.json'}"),
+    )
+
+
+def planned(console: Console, plan: "Plan", fmt: Format) -> None:
+    """What a plan would change, resource by resource."""
+    if fmt is Format.JSON:
+        write_json(console, _plan_json(plan))
+        return
+    if plan.changes:
+        write(console, table(("", "resource"), [(change.action, change.address) for change in plan.changes]))
+    write(console, Text(f"Plan: {headline(plan)}."))
+
+
+def deployed(console: Console, result: Deployed, settings: "Settings", fmt: Format) -> None:
+    """What is where after a deployment, and what to try next."""
+    outputs = result.outputs
+    if fmt is Format.JSON:
+        write_json(
+            console,
+            {
+                "environment": settings.env,
+                "target": settings.target,
+                "plan": _plan_json(result.plan),
+                "outputs": outputs.to_flat(),
+                "payments": [
+                    {
+                        "written_in": proof.written_in,
+                        "read_in": proof.read_in,
+                        "payment_id": proof.payment_id,
+                        "lag_s": round(proof.lag_s, 3),
+                    }
+                    for proof in result.proofs
+                ],
+                "verified": {kind.value: number for kind, number in result.verified.summary.counts.items()},
+                "seconds": round(result.seconds, 1),
+            },
+        )
+        return
+    paid = [
+        f"Payment {proof.payment_id}, sent through {proof.written_in}, was read in {proof.read_in} "
+        f"after {proof.lag_s:.2f} s."
+        for proof in result.proofs
+    ]
+    changed = "nothing to change" if not result.plan.has_changes else headline(result.plan)
+    write(
+        console,
+        *(
+            _where(region, role)
+            for region, role in zip(outputs.regions, ("primary", "secondary"), strict=True)
+        ),
+        Text(f"Failover name: {outputs.failover_domain}\n"),
+        *(Text(line) for line in paid),
+        *(Text(line) for line in counted(result.verified)),
+        Text(f"Environment {settings.env}: {changed}, in {result.seconds:.0f} s."),
+        Text("\nNext:"),
+        next_commands(
+            (
+                (settings.command("verify"), "whether it still works, region by region"),
+                (settings.command("outputs"), "everything that was deployed, by name"),
+                (settings.command("plan"), "what another deployment would change"),
+                (settings.command("destroy"), "delete it all"),
+                *((("payinfra local status", "the embedded AWS"),) if settings.is_local else ()),
+            )
+        ),
+    )
+
+
+def destroyed(console: Console, result: Destroyed, settings: "Settings", fmt: Format) -> None:
+    """What a destruction deleted."""
+    if fmt is Format.JSON:
+        write_json(
+            console,
+            {
+                "environment": settings.env,
+                "destroyed": result.plan.destroy,
+                "seconds": round(result.seconds, 1),
+            },
+        )
+        return
+    gone, seconds = result.plan.destroy, result.seconds
+    done = f": {gone} resources destroyed in {seconds:.0f} s." if gone else " has nothing to destroy."
+    write(console, Text(f"Environment {settings.env}{done}"))
+
+
+def outputs(console: Console, found: "Outputs", fmt: Format) -> None:
+    """The flat outputs."""
+    if fmt is Format.JSON:
+        write_json(console, found.to_flat())
+        return
+    write(console, table(("output", "value"), sorted(found.to_flat().items())))
+
+
+def settings(console: Console, resolved: "Settings", fmt: Format) -> None:
+    """Every setting with its value and where that came from."""
+    rows = [
+        (name, value, resolved.origins.get(name, "default"))
+        for name, value in resolved.model_dump(mode="json").items()
+    ]
+    if fmt is Format.JSON:
+        write_json(console, {name: {"value": value, "from": origin} for name, value, origin in rows})
+        return
+    write(
+        console,
+        table(("setting", "value", "from"), [(name, _shown(value), origin) for name, value, origin in rows]),
+    )
+
+
+def _where(region: "RegionOutputs", role: str) -> Group:
+    """What is where in a region. The lines are never folded, so that a URL can be copied."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, overflow="ignore")
+    for what, value in (
+        ("API", region.api_endpoint),
+        ("function", region.lambda_function_name),
+        ("table", region.dynamodb_table_name),
+        ("audit bucket", region.s3_bucket_name),
+        ("API key is in", f"parameter {region.api_key_parameter}"),
+    ):
+        grid.add_row(Text(f"  {what}"), Text(value))
+    return Group(Text(f"{region.region} ({role})", style="bold"), grid)
+
+
+def _plan_json(plan: "Plan") -> dict[str, object]:
+    return {
+        "version": PLAN_SCHEMA,
+        "summary": {"add": plan.add, "change": plan.change, "destroy": plan.destroy},
+        "has_changes": plan.has_changes,
+        "changes": [
+            {"address": change.address, "type": change.type, "action": change.action, "reason": change.reason}
+            for change in plan.changes
+        ],
+    }
+
+
+def _shown(value: object) -> str:
+    if value is None or value == []:
+        return "-"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

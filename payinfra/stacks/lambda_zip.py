@@ -1,0 +1,172 @@
+"""The function's zip: the same bytes from the same input on any machine, without network.
+
+It holds the payments function and, beside it, the pure Python packages that the function imports, read
+from where they are installed.
+"""
+
+import base64
+import hashlib
+import importlib.metadata
+import io
+import os
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from payinfra.core.errors import ToolFailed
+
+ZIP_LIMIT = 2 * 1024 * 1024
+"""Bytes. Larger code starts slower."""
+
+HANDLER_PACKAGE = "payments"
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+"""The earliest that a zip can say, so that no build's time is in it."""
+_PERMISSIONS = 0o100644
+_COMPILED = frozenset((".so", ".pyd", ".dylib", ".dll"))
+_NOT_NEEDED = frozenset((".pyc", ".pyi", ".typed"))
+
+
+@dataclass(frozen=True)
+class Library:
+    """A distribution whose files go into the zip.
+
+    Attributes:
+        distribution: its name as pip knows it.
+        without: folders and files of it that the function never imports.
+    """
+
+    distribution: str
+    without: tuple[str, ...] = ()
+
+
+LIBRARIES = (
+    Library(
+        "aws-lambda-powertools",
+        without=(
+            "aws_lambda_powertools/event_handler/openapi/swagger_ui",
+            *(
+                f"aws_lambda_powertools/utilities/{part}"
+                for part in (
+                    *("batch", "feature_flags", "idempotency", "kafka"),
+                    *("parser", "streaming", "validation"),
+                )
+            ),
+        ),
+    ),
+    Library("jmespath"),
+    Library("typing_extensions"),
+    Library("fastjsonschema"),
+)
+
+
+def handlers_folder() -> Path:
+    """The folder of the functions' packages: beside payinfra in a checkout, inside it when installed."""
+    here = Path(__file__).parent.parent
+    installed = here / "_handlers"
+    return installed if installed.is_dir() else here.parent / "handlers"
+
+
+def build_zip(out: Path, handlers: Path, *, libraries: Iterable[Library] = LIBRARIES) -> str:
+    """Write the zip to `out`, unless the same input was written there before.
+
+    Args:
+        out: the zip; a file beside it, with the suffix `.inputs`, remembers what it was made of.
+        handlers: the folder that holds the package `payments`.
+
+    Returns:
+        The zip's SHA-256 in base64, as Lambda and Terraform's `source_code_hash` have it.
+
+    Raises:
+        ToolFailed: a file is missing or compiled, a library is not installed, or the zip is too large.
+    """
+    sources = sorted(_sources(handlers, libraries))
+    memory = out.with_suffix(".inputs")
+    fingerprint = _fingerprint(sources)
+    if out.exists() and memory.exists() and memory.read_text(encoding="ascii") == fingerprint:
+        content = out.read_bytes()
+    else:
+        content = _zip(sources)
+        if len(content) > ZIP_LIMIT:
+            raise ToolFailed(
+                f"The function's zip would have {len(content)} bytes; at most {ZIP_LIMIT} are allowed.",
+                f"Look for large files below {handlers}.",
+            )
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _replace(out, content)
+        _replace(memory, fingerprint.encode("ascii"))
+    return base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
+
+
+@dataclass(frozen=True, order=True)
+class _Source:
+    """A file, by its name in the zip."""
+
+    name: str
+    path: Path
+
+
+def _sources(handlers: Path, libraries: Iterable[Library]) -> Iterator[_Source]:
+    package = handlers / HANDLER_PACKAGE
+    if not (package / "__init__.py").is_file():
+        raise ToolFailed(
+            f"{package} is no Python package.", "Give the folder that holds the function's code."
+        )
+    for path in package.rglob("*"):
+        if path.is_file() and _belongs(PurePosixPath(path.relative_to(handlers).as_posix())):
+            yield _Source(path.relative_to(handlers).as_posix(), path)
+    for library in libraries:
+        yield from _installed(library)
+
+
+def _installed(library: Library) -> Iterator[_Source]:
+    try:
+        distribution = importlib.metadata.distribution(library.distribution)
+    except importlib.metadata.PackageNotFoundError:
+        raise ToolFailed(
+            f"{library.distribution} is not installed, but goes into the function's zip.",
+            "Install payinfra again with its dependencies.",
+        ) from None
+    for file in distribution.files or ():
+        name = file.as_posix()
+        # Metadata names the installer, and scripts lie outside: neither is code that is imported.
+        if name.startswith("..") or file.parts[0].endswith(".dist-info"):
+            continue
+        if not any(name == part or name.startswith(f"{part}/") for part in library.without) and _belongs(
+            file
+        ):
+            yield _Source(name, Path(str(file.locate())))
+
+
+def _belongs(name: PurePosixPath) -> bool:
+    if name.suffix in _COMPILED:
+        raise ToolFailed(f"{name} is compiled code; the zip holds pure Python only.", "Leave it out.")
+    return "__pycache__" not in name.parts and name.suffix not in _NOT_NEEDED
+
+
+def _fingerprint(sources: Iterable[_Source]) -> str:
+    """What the files are, told without reading them: name, size and time of change."""
+    found = hashlib.sha256()
+    for source in sources:
+        status = source.path.stat()
+        found.update(f"{source.name}\0{source.path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return found.hexdigest()
+
+
+def _zip(sources: Iterable[_Source]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for source in sources:
+            entry = zipfile.ZipInfo(source.name, date_time=_TIMESTAMP)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3  # Unix on every machine, or the permissions would not count
+            entry.external_attr = _PERMISSIONS << 16
+            archive.writestr(entry, source.path.read_bytes())
+    return buffer.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(content)
+    partial.replace(path)

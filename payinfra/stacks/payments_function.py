@@ -1,0 +1,233 @@
+"""The payments function of a region: log group, role, function, a published version behind an alias."""
+
+import json
+from dataclasses import dataclass
+
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.lambda_alias import LambdaAlias
+from cdktf_cdktf_provider_aws.lambda_event_source_mapping import (
+    LambdaEventSourceMapping,
+    LambdaEventSourceMappingFilterCriteria,
+    LambdaEventSourceMappingFilterCriteriaFilter,
+)
+from cdktf_cdktf_provider_aws.lambda_function import (
+    LambdaFunction,
+    LambdaFunctionEnvironment,
+    LambdaFunctionTracingConfig,
+)
+
+from payinfra.core.naming import FUNCTION_ALIAS, Parameter
+from payinfra.stacks.audit_bucket import AUDIT_PREFIX, AuditBucket
+from payinfra.stacks.component import Scope, StackComponent
+from payinfra.stacks.iam_documents import StatementProps, document, service_trust
+from payinfra.stacks.kms_keys import RegionKeySet
+from payinfra.stacks.payments_table import table_arn
+from payinfra.stacks.region_context import RegionContext
+
+RUNTIME = "python3.11"
+HANDLER = "payments.handler.handle"
+POWERTOOLS_SERVICE = "payments"
+STREAM_BATCH = 100
+STREAM_RETRIES = 10
+STREAM_MAX_AGE_S = 24 * 60 * 60
+"""As long as DynamoDB keeps a stream's records."""
+
+
+@dataclass(frozen=True)
+class CodeProps:
+    """What the function runs.
+
+    Attributes:
+        zip_name: the zip's path, relative to the synthesized stack's folder.
+        sha256: its SHA-256, in base64 as Lambda writes it.
+    """
+
+    zip_name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class PaymentsFunctionProps:
+    """The payments function.
+
+    Attributes:
+        memory_mb, timeout_s: its size and how long one call may take, in seconds.
+        reserved_concurrency: how many calls at once are kept for it; None for the account's common pool.
+        cors_origins: the origins whose pages may call the API; none for same origin only.
+        table_name: the table's.
+        stream_arn: of the table's stream in this region.
+    """
+
+    place: RegionContext
+    code: CodeProps
+    keys: RegionKeySet
+    audit: AuditBucket
+    table_name: str
+    stream_arn: str
+    memory_mb: int
+    timeout_s: int
+    reserved_concurrency: int | None
+    log_retention_days: int
+    cors_origins: tuple[str, ...]
+
+
+class PaymentsFunction(StackComponent):
+    """The payments function and what it needs.
+
+    Attributes:
+        alias: what the API calls.
+        function_name, function_arn: the function's, without version.
+        role_name, role_arn: the role's.
+        log_group_name: where it logs.
+    """
+
+    def __init__(self, scope: Scope, id_: str, *, props: PaymentsFunctionProps) -> None:
+        super().__init__(scope, id_)
+        place, names, provider = props.place, props.place.names, props.place.provider
+        # The group comes first, by its derived name: the role may not create one, so that no late line
+        # brings back a group that was destroyed.
+        group = CloudwatchLogGroup(
+            *self.at("log-group"),
+            provider=provider,
+            name=names.function_log_group,
+            retention_in_days=props.log_retention_days,
+            kms_key_id=props.keys.audit.arn,
+        )
+        role = IamRole(
+            *self.at("role"),
+            provider=provider,
+            name=names.function_role(place.region),
+            description=f"The payments function in {place.region}",
+            permissions_boundary=place.permissions_boundary,
+            assume_role_policy=service_trust(
+                "lambda.amazonaws.com",
+                {
+                    "StringEquals": {"aws:SourceAccount": place.account},
+                    "ArnLike": {"aws:SourceArn": place.arn("lambda", f"function:{names.function}")},
+                },
+            ),
+        )
+        policy = IamRolePolicy(
+            *self.at("policy"),
+            provider=provider,
+            name=names.function_policy,
+            role=role.name,
+            policy=_permissions(props, group.arn),
+        )
+        function = LambdaFunction(
+            *self.at("function"),
+            provider=provider,
+            function_name=names.function,
+            description="Records payments, each once",
+            role=role.arn,
+            runtime=RUNTIME,
+            handler=HANDLER,
+            filename=props.code.zip_name,
+            source_code_hash=props.code.sha256,
+            memory_size=props.memory_mb,
+            timeout=props.timeout_s,
+            reserved_concurrent_executions=props.reserved_concurrency,
+            publish=True,
+            kms_key_arn=props.keys.application.arn,
+            environment=LambdaFunctionEnvironment(variables=_environment(props)),
+            tracing_config=LambdaFunctionTracingConfig(mode="Active"),
+            depends_on=[group, policy],
+        )
+        self.alias = LambdaAlias(
+            *self.at("alias"),
+            provider=provider,
+            name=FUNCTION_ALIAS,
+            description="The version that the API calls",
+            function_name=function.function_name,
+            function_version=function.version,
+        )
+        # Only changes: the function never changes an item, so a change is the last writer of two cut-off
+        # regions winning over the other.
+        LambdaEventSourceMapping(
+            *self.at("stream"),
+            provider=provider,
+            event_source_arn=props.stream_arn,
+            function_name=self.alias.arn,
+            starting_position="TRIM_HORIZON",
+            filter_criteria=LambdaEventSourceMappingFilterCriteria(
+                filter=[
+                    LambdaEventSourceMappingFilterCriteriaFilter(
+                        pattern=json.dumps({"eventName": ["MODIFY"]})
+                    )
+                ]
+            ),
+            batch_size=STREAM_BATCH,
+            bisect_batch_on_function_error=True,
+            maximum_retry_attempts=STREAM_RETRIES,
+            maximum_record_age_in_seconds=STREAM_MAX_AGE_S,
+            function_response_types=["ReportBatchItemFailures"],
+        )
+        self.function_name = function.function_name
+        self.function_arn = function.arn
+        self.role_name = role.name
+        self.role_arn = role.arn
+        self.log_group_name = group.name
+
+
+def _environment(props: PaymentsFunctionProps) -> dict[str, str]:
+    names = props.place.names
+    variables = {
+        "ENVIRONMENT": names.env,
+        "TABLE_NAME": props.table_name,
+        "AUDIT_BUCKET": props.audit.name,
+        "AUDIT_KEY_ARN": props.audit.key_arn,
+        # By name: the parameter itself is made after the API, which is made after the function.
+        "API_KEY_PARAMETER": names.parameter(Parameter.API_KEY),
+        "LOG_LEVEL": "INFO",
+        "POWERTOOLS_SERVICE_NAME": POWERTOOLS_SERVICE,
+        "POWERTOOLS_METRICS_NAMESPACE": names.metric_namespace,
+    }
+    if props.cors_origins:
+        variables["CORS_ORIGINS"] = ",".join(props.cors_origins)
+    return variables
+
+
+def _permissions(props: PaymentsFunctionProps, log_group_arn: str) -> str:
+    """Exactly what the function's code does, and the keys of what it touches."""
+    place, keys = props.place, props.keys
+    table = table_arn(place, props.table_name)
+    parameter = place.arn("ssm", f"parameter{place.names.parameter(Parameter.API_KEY)}")
+    return document(
+        StatementProps("Table", ("dynamodb:PutItem", "dynamodb:Query"), (table,)),
+        StatementProps("Indexes", ("dynamodb:Query",), (f"{table}/index/*",)),
+        StatementProps(
+            "Stream",
+            ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"),
+            (props.stream_arn,),
+        ),
+        # Neither this one nor X-Ray's name resources (service authorization reference).
+        StatementProps("Streams", ("dynamodb:ListStreams",), ("*",)),
+        StatementProps("Audit", ("s3:PutObject",), (f"{props.audit.arn}/{AUDIT_PREFIX}*",)),
+        StatementProps("CursorSecret", ("ssm:GetParameter",), (parameter,)),
+        _with_key("TableKey", ("kms:Decrypt",), keys.data.arn, place, "dynamodb"),
+        # Whole objects are written, and never read: only parts and downloads take kms:Decrypt (S3 user guide,
+        # "Using server-side encryption with AWS KMS keys", "Multipart upload API and permissions").
+        _with_key("AuditKey", ("kms:GenerateDataKey",), keys.audit.arn, place, "s3"),
+        # Through Lambda: a grant opens the environment too, but not for a role that was made anew.
+        _with_key("ApplicationKey", ("kms:Decrypt",), keys.application.arn, place, "ssm", "lambda"),
+        StatementProps("Log", ("logs:CreateLogStream", "logs:PutLogEvents"), (f"{log_group_arn}:*",)),
+        StatementProps("Trace", ("xray:PutTelemetryRecords", "xray:PutTraceSegments"), ("*",)),
+    )
+
+
+def _with_key(
+    sid: str, actions: tuple[str, ...], key_arn: str, place: RegionContext, *services: str
+) -> StatementProps:
+    """The use of a key, through these services only."""
+    return StatementProps(
+        sid,
+        actions,
+        (key_arn,),
+        condition={
+            "StringEquals": {
+                "kms:ViaService": [f"{service}.{place.region}.amazonaws.com" for service in services]
+            }
+        },
+    )

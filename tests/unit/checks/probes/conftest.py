@@ -1,0 +1,718 @@
+"""A healthy environment made of answers, of which a test changes one."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import local
+from typing import Any
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+from payinfra.checks.probes.model import Deadline, ProbeContext
+from payinfra.checks.probes.results import ProbeResult
+from payinfra.checks.probes.runner import ProbeClock, run
+from payinfra.checks.probes.verify import load
+from payinfra.checks.verdicts import Kind
+from payinfra.clients.aws import Aws, Endpoints
+from payinfra.clients.dns import DnsResponse, NameServer
+from payinfra.clients.http import HttpResponse
+from payinfra.core.outputs import (
+    Declared,
+    DeclaredAlarm,
+    DeclaredApi,
+    DeclaredDns,
+    DeclaredFunction,
+    DeclaredHealth,
+    DeclaredKeys,
+    DeclaredLimits,
+    DeclaredLogGroups,
+    DeclaredParameters,
+    DeclaredRegion,
+    DeclaredRetention,
+    DeclaredTable,
+    Outputs,
+    RegionOutputs,
+)
+
+EAST, WEST = "us-east-1", "us-west-2"
+PEERS = {EAST: WEST, WEST: EAST}
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+FAILOVER, LATENCY = "failover.payment-demo.internal", "latency.payment-demo.internal"
+API_KEY = "the-secret-key"
+HOSTS = {EAST: "api1.execute-api.us-east-1.amazonaws.com", WEST: "api2.execute-api.us-west-2.amazonaws.com"}
+API_IDS = {EAST: "api1", WEST: "api2"}
+ENDPOINTS = Endpoints(
+    {EAST: "http://127.0.0.1:1", WEST: "http://127.0.0.1:2"}, "http://127.0.0.1:3", "127.0.0.1:5353"
+)
+
+Call = Mapping[str, Any]
+Reply = Callable[[str, Call], Any]
+
+
+def error(code: str, message: str = "", operation: str = "Operation", status: int = 400) -> ClientError:
+    """An error of AWS's."""
+    return ClientError(
+        {
+            "Error": {"Code": code, "Message": message},
+            "ResponseMetadata": {
+                "HTTPStatusCode": status,
+                "RequestId": "",
+                "HostId": "",
+                "HTTPHeaders": {},
+                "RetryAttempts": 0,
+            },
+        },
+        operation,
+    )
+
+
+def bucket(region: str) -> str:
+    return f"payment-demo-audit-{region}-123456789012"
+
+
+def key_arn(region: str, purpose: str) -> str:
+    return f"arn:aws:kms:{region}:123456789012:key/{purpose}"
+
+
+def region_outputs(region: str) -> RegionOutputs:
+    return RegionOutputs(
+        region=region,
+        api_endpoint=f"http://{region}/prod/payments",
+        api_key_id=f"key-{region}",
+        api_key_parameter="/payment-demo/api-key",
+        dynamodb_table_name="payment-demo-payments",
+        dynamodb_table_arn=f"arn:aws:dynamodb:{region}:123456789012:table/payment-demo-payments",
+        s3_bucket_name=bucket(region),
+        lambda_function_name="payment-demo-payments",
+        lambda_function_arn=f"arn:aws:lambda:{region}:123456789012:function:payment-demo-payments",
+        lambda_log_group_name="/aws/lambda/payment-demo-payments",
+        kms_key_id="data",
+        sns_topic_arn=f"arn:aws:sns:{region}:123456789012:payment-demo-alarms",
+        health_check_id=f"check-{region}",
+    )
+
+
+def declared_region(region: str) -> DeclaredRegion:
+    role = f"payment-demo-function-{region}"
+    return DeclaredRegion(
+        region=region,
+        function=DeclaredFunction(
+            name="payment-demo-payments",
+            alias="live",
+            code_sha256="sha",
+            runtime="python3.11",
+            handler="payments.handler.handle",
+            memory_mb=512,
+            timeout_s=60,
+            reserved_concurrency=None,
+            role_name=role,
+            role_arn=f"arn:aws:iam::123456789012:role/{role}",
+        ),
+        api=DeclaredApi(API_IDS[region], "payment-demo-api", "prod", f"plan-{region}", HOSTS[region]),
+        keys=DeclaredKeys(*(key_arn(region, purpose) for purpose in ("data", "audit", "application"))),
+        log_groups=DeclaredLogGroups("/aws/lambda/payment-demo-payments", "/aws/apigateway/api", "execution"),
+        parameters=DeclaredParameters("/table", "/bucket", "/endpoint", "/payment-demo/api-key"),
+        alarms=(DeclaredAlarm("errors", "AWS/Lambda", "Errors", 1.0),),
+        metric_filters=("accepted", "refused"),
+        dashboard=f"overview-{region}",
+        replication_role_arn=f"arn:aws:iam::123456789012:role/replication-{region}",
+    )
+
+
+def declared(**changes: Any) -> Declared:
+    whole: dict[str, Any] = {
+        "version": 1,
+        "protected": False,
+        "regions": (declared_region(EAST), declared_region(WEST)),
+        "table": DeclaredTable("payment-demo-payments", ("status-index", "customer-index"), False),
+        "health": DeclaredHealth(
+            "/prod/health",
+            10,
+            3,
+            EAST,
+            region_outputs(EAST).sns_topic_arn,
+            tuple(
+                DeclaredAlarm(f"health-{region}", "AWS/Route53", "HealthCheckStatus", 1.0) for region in PEERS
+            ),
+        ),
+        "dns": DeclaredDns(
+            "payment-demo.internal", False, 60, "/prod/payments", "/prod/health", (EAST, WEST), ()
+        ),
+        "retention": DeclaredRetention(7, 7, 31, 30, None),
+        "limits": DeclaredLimits(100.0, 200, 1000),
+        "tags": {},
+        "alarm_email": None,
+    }
+    return Declared(**{**whole, **changes})
+
+
+def outputs() -> Outputs:
+    return Outputs(
+        primary=region_outputs(EAST),
+        secondary=region_outputs(WEST),
+        failover_domain=FAILOVER,
+        latency_domain=LATENCY,
+        hosted_zone_id="Z1",
+        environment_suffix="demo",
+        declared_json=declared().to_json(),
+    )
+
+
+class FakeTime(local):
+    """A clock that only moves when somebody sleeps: for each thread its own, so that none moves another's."""
+
+    at: float = 1000.0
+
+    def now(self) -> float:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at += max(seconds, 0.01)
+
+
+@dataclass(frozen=True)
+class FakeAws(Aws):
+    """Clients that give a world's answers."""
+
+    world: Any = None
+
+    def client(self, service: str, region: str) -> Any:
+        return FakeClient(self.world, service, region)
+
+    def s3_without_tls(self, region: str) -> Any:
+        return FakeClient(self.world, "s3-plain", region)
+
+
+@dataclass(frozen=True)
+class FakeClient:
+    """One client: every operation is a question to the world."""
+
+    world: "World"
+    service: str
+    region: str
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        return lambda **call: self.world.answer(self.service, operation, self.region, call)
+
+    def get_paginator(self, operation: str) -> Any:
+        return FakePaginator(self, operation)
+
+
+@dataclass(frozen=True)
+class FakePaginator:
+    """A paginator of one page."""
+
+    client: FakeClient
+    operation: str
+
+    def paginate(self, **call: Any) -> list[Any]:
+        return [getattr(self.client, self.operation)(**call)]
+
+
+@dataclass
+class World:
+    """The environment's answers, by service and operation. Tests put others in their place."""
+
+    answers: dict[tuple[str, str], Reply]
+    time: FakeTime = field(default_factory=FakeTime)
+    endpoints: Endpoints | None = ENDPOINTS
+    declared: Declared = field(default_factory=declared)
+    calls: list[tuple[str, str, str]] = field(default_factory=list)
+    parameters: list[tuple[str, str, Call]] = field(default_factory=list)
+    items: dict[str, Call] = field(default_factory=dict)
+    objects: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    paid: set[str] = field(default_factory=set)
+    health_s: float = 0.1
+    payment_status: tuple[int, int] = (201, 200)
+    first_answer_is_lost: bool = False
+    replay_id: str = ""
+    without_key: int = 403
+    health: dict[str, Any] = field(default_factory=dict)
+    health_status: int = 200
+    dns_answers: dict[str, DnsResponse] = field(default_factory=dict)
+    written_records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    resolved: dict[str, DnsResponse] = field(default_factory=dict)
+    days_left: int = 200
+
+    # -- what probes ask with ------------------------------------------------------------------
+
+    def answer(self, service: str, operation: str, region: str, call: Call) -> Any:
+        self.calls.append((service, operation, region))
+        self.parameters.append((service.partition("-")[0], operation, call))
+        return self.answers[service, operation](region, call)
+
+    def ask(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: object = None
+    ) -> HttpResponse:
+        """HTTP."""
+        given = dict(headers or {})
+        region = WEST if WEST in url or url.startswith("http://127.0.0.1:2") else EAST
+        if url.endswith("/health"):
+            said = {"status": "ok", "region": region, "version": "1.0", **self.health}
+            return HttpResponse(self.health_status, {}, json.dumps(said), self.health_s)
+        if "x-api-key" not in given:
+            return HttpResponse(self.without_key, {}, "{}", 0.1)
+        assert given["x-api-key"] == API_KEY
+        key = given["Idempotency-Key"]
+        again = key in self.paid
+        self.paid.add(key)
+        if self.first_answer_is_lost and not again:
+            raise httpx.ReadTimeout("the answer was lost")
+        id = f"pay-{key}" if not again or not self.replay_id else self.replay_id
+        self.items[id] = {"payment_id": {"S": id}, "timestamp": {"N": "0"}}
+        return HttpResponse(self.payment_status[again], {}, json.dumps({"payment_id": id}), 0.1)
+
+    def servers(self, names: Any) -> tuple[NameServer, ...]:
+        assert names == ("ns-1.example",)
+        return (NameServer("192.0.2.1"),)
+
+    def dns_ask(self, _server: NameServer, name: str, kind: str) -> DnsResponse:
+        if kind != "TXT" or name in self.dns_answers:
+            return self.dns_answers[name]
+        values = tuple(one["Value"] for one in self.written_records[name]["ResourceRecords"])
+        return DnsResponse("NOERROR", values, 60)
+
+    # -- how tests use it ------------------------------------------------------------------------
+
+    def live(self) -> ProbeContext:
+        return ProbeContext(
+            aws=FakeAws(self.endpoints, world=self),
+            outputs=outputs(),
+            declared=self.declared,
+            http=self,
+            dns=FakeDns(self),
+            tls=FakeTls(self),
+            run="run1",
+            began=NOW,
+            patience=Deadline(self.time.at + 30, self.time.now, self.time.sleep),
+            now=lambda: NOW,
+        )
+
+    def result(self, id: str, region: str = EAST) -> ProbeResult:
+        """What one probe says of one region, or of the pair."""
+        probes = [probe for probe in load() if probe.rule.id == id]
+        results = run(probes, self.live(), clock=ProbeClock(self.time.now, self.time.sleep))
+        return next(one for one in results if region in one.where)
+
+    def failing(self) -> dict[str, Kind]:
+        """Every probe that does not pass, and how."""
+        results = run(load(), self.live(), clock=ProbeClock(self.time.now, self.time.sleep))
+        return {
+            result.rule.id: verdict.kind
+            for result in results
+            for verdict in result.verdicts
+            if verdict.kind not in (Kind.PASS, Kind.NOT_APPLICABLE)
+        }
+
+    def say(self, service: str, operation: str, answer: Any) -> None:
+        """Answer so, whatever is asked; an exception is raised."""
+
+        def reply(_region: str, _call: Call) -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        self.answers[service, operation] = reply
+
+    def change(self, service: str, operation: str, **fields: Any) -> None:
+        """Answer as before, but for these fields."""
+        before = self.answers[service, operation]
+        self.answers[service, operation] = lambda region, call: {**before(region, call), **fields}
+
+
+@dataclass(frozen=True)
+class FakeDns:
+    world: World
+
+    def servers(self, names: Any) -> tuple[NameServer, ...]:
+        return self.world.servers(names)
+
+    def ask(self, server: NameServer, name: str, kind: str) -> DnsResponse:
+        return self.world.dns_ask(server, name, kind)
+
+    def resolve(self, name: str, _kind: str) -> DnsResponse:
+        return self.world.resolved[name]
+
+
+@dataclass(frozen=True)
+class FakeTls:
+    world: World
+
+    def days_left(self, _host: str, _now: datetime) -> int:
+        return self.world.days_left
+
+
+def fixed(build: Callable[[str], Any]) -> Reply:
+    return lambda region, _call: build(region)
+
+
+def healthy_answers(world_of: Callable[[], World]) -> dict[tuple[str, str], Reply]:
+    """Every call that the probes make, answered as a healthy environment does."""
+    table = {
+        "TableStatus": "ACTIVE",
+        "GlobalTableVersion": "2019.11.21",
+        "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
+        "GlobalSecondaryIndexes": [
+            {"IndexName": name, "IndexStatus": "ACTIVE"} for name in ("status-index", "customer-index")
+        ],
+        "DeletionProtectionEnabled": False,
+    }
+
+    def describe_table(region: str, _call: Call) -> Any:
+        replicas = [{"RegionName": PEERS[region], "ReplicaStatus": "ACTIVE"}]
+        sse = {"Status": "ENABLED", "KMSMasterKeyArn": key_arn(region, "data")}
+        stream = f"{region_outputs(region).dynamodb_table_arn}/stream/2026"
+        more = {"Replicas": replicas, "SSEDescription": sse, "LatestStreamArn": stream}
+        return {"Table": {**table, **more}}
+
+    def put_item(_region: str, call: Call) -> Any:
+        world_of().items[call["Item"]["payment_id"]["S"]] = call["Item"]
+        return {}
+
+    def get_item(_region: str, call: Call) -> Any:
+        found = world_of().items.get(call["Key"]["payment_id"]["S"])
+        return {"Item": found} if found else {}
+
+    def delete_item(_region: str, call: Call) -> Any:
+        world_of().items.pop(call["Key"]["payment_id"]["S"], None)
+        return {}
+
+    def query(_region: str, call: Call) -> Any:
+        items = list(world_of().items.values())
+        if "IndexName" in call:
+            return {"Items": [item for item in items if "customer_id" in item]}
+        wanted = call["ExpressionAttributeValues"][":id"]["S"]
+        return {"Items": [item for item in items if item["payment_id"]["S"] == wanted]}
+
+    def put_object(region: str, call: Call) -> Any:
+        objects = world_of().objects
+        objects[region, call["Key"]] = {"ReplicationStatus": "COMPLETED"}
+        objects[PEERS[region], call["Key"]] = {"ReplicationStatus": "REPLICA"}
+        return {}
+
+    def head_object(region: str, call: Call) -> Any:
+        return world_of().objects[region, call["Key"]]
+
+    def list_versions(region: str, call: Call) -> Any:
+        keys = [
+            key for where, key in world_of().objects if where == region and key.startswith(call["Prefix"])
+        ]
+        return {"Versions": [{"Key": key, "VersionId": "1", "LastModified": NOW} for key in keys]}
+
+    def delete_object(region: str, call: Call) -> Any:
+        del world_of().objects[region, call["Key"]]
+        return {}
+
+    def change_records(_region: str, call: Call) -> Any:
+        (change,) = call["ChangeBatch"]["Changes"]
+        name, written = change["ResourceRecordSet"]["Name"].rstrip("."), world_of().written_records
+        if change["Action"] == "UPSERT":
+            written[name] = change["ResourceRecordSet"]
+        elif written.pop(name, None) is None:
+            raise error("InvalidChangeBatch", "it was not found", "ChangeResourceRecordSets")
+        return {"ChangeInfo": {"Id": "C1", "Status": "PENDING"}}
+
+    def records(_region: str, call: Call) -> Any:
+        if "StartRecordName" in call:
+            found = [{**one, "Name": f"{name}."} for name, one in world_of().written_records.items()]
+            return {"ResourceRecordSets": [*found, record(LATENCY, EAST)]}
+        made = alias if world_of().declared.dns.delegated else record
+        return {
+            "ResourceRecordSets": [
+                {"Name": "payment-demo.internal.", "Type": "NS"},
+                *(made(FAILOVER, region, Failover=role) for region, role in ROLES.items()),
+                *(made(LATENCY, region, Region=region) for region in PEERS),
+            ]
+        }
+
+    def groups(region: str, call: Call) -> Any:
+        name = call["logGroupNamePrefix"]
+        group = {"logGroupName": name, "retentionInDays": 7, "kmsKeyId": key_arn(region, "audit")}
+        return {"logGroups": [{**group, "logGroupName": f"{name}-older"}, group]}
+
+    def alarms(region: str, call: Call) -> Any:
+        known = {one.name: one for one in (*declared_region(region).alarms, *declared().health.alarms)}
+        return {
+            "MetricAlarms": [
+                {
+                    "AlarmName": name,
+                    "ActionsEnabled": True,
+                    "Namespace": known[name].namespace,
+                    "MetricName": known[name].metric,
+                    "Threshold": known[name].threshold,
+                    "AlarmActions": [region_outputs(region).sns_topic_arn],
+                    "StateValue": "OK",
+                }
+                for name in call["AlarmNames"]
+            ]
+        }
+
+    def parameter(region: str, call: Call) -> Any:
+        own = region_outputs(region)
+        plain = {"/table": own.dynamodb_table_name, "/bucket": own.s3_bucket_name}
+        plain["/endpoint"] = own.api_endpoint
+        if call["Name"] in plain:
+            return {"Parameter": {"Type": "String", "Value": plain[call["Name"]]}}
+        assert call["WithDecryption"]
+        return {"Parameter": {"Type": "SecureString", "Value": API_KEY}}
+
+    def simulate(_region: str, call: Call) -> Any:
+        (resource,) = call["ResourceArns"]
+        via = bool(call["ContextEntries"])
+        region = call["PolicySourceArn"].rsplit("function-", 1)[1]
+        there = f":{PEERS[region]}:" in resource or bucket(PEERS[region]) in resource
+
+        def decision(action: str) -> str:
+            key = action in ("kms:Decrypt", "kms:GenerateDataKey") and via
+            return "allowed" if (action in NEEDED or key) and not there else "implicitDeny"
+
+        return {
+            "EvaluationResults": [
+                {"EvalActionName": action, "EvalDecision": decision(action)} for action in call["ActionNames"]
+            ]
+        }
+
+    return {
+        ("apigateway", "get_stage"): fixed(
+            lambda _region: {
+                "accessLogSettings": {"destinationArn": "arn:aws:logs:r:1:log-group:/aws/apigateway/api"},
+                "tracingEnabled": True,
+                "methodSettings": {
+                    "*/*": {
+                        "throttlingRateLimit": 100.0,
+                        "throttlingBurstLimit": 200,
+                        "dataTraceEnabled": False,
+                    }
+                },
+            }
+        ),
+        ("apigateway", "get_usage_plan"): fixed(
+            lambda region: {
+                "throttle": {"rateLimit": 100.0, "burstLimit": 200},
+                "quota": {"limit": 1000, "period": "DAY"},
+                "apiStages": [{"apiId": API_IDS[region], "stage": "prod"}],
+            }
+        ),
+        ("apigateway", "get_usage_plan_keys"): fixed(lambda region: {"items": [{"id": f"key-{region}"}]}),
+        ("apigateway", "get_api_key"): fixed(lambda _region: {"enabled": True, "value": API_KEY}),
+        ("apigateway", "get_account"): fixed(lambda _region: {"cloudwatchRoleArn": "role"}),
+        ("apigateway", "get_domain_name"): lambda region, call: {
+            "domainNameStatus": "AVAILABLE",
+            "regionalDomainName": custom_domain(call["domainName"], region),
+            "regionalHostedZoneId": f"Z-{region}",
+        },
+        ("apigateway", "get_base_path_mappings"): fixed(
+            lambda region: {"items": [{"basePath": "(none)", "restApiId": API_IDS[region], "stage": "prod"}]}
+        ),
+        ("lambda", "get_function_configuration"): fixed(
+            lambda region: {
+                "State": "Active",
+                "LastUpdateStatus": "Successful",
+                "Runtime": "python3.11",
+                "Handler": "payments.handler.handle",
+                "MemorySize": 512,
+                "Timeout": 60,
+                "KMSKeyArn": key_arn(region, "application"),
+                "Role": declared_region(region).function.role_arn,
+                "CodeSha256": "sha",
+            }
+        ),
+        ("lambda", "get_function_concurrency"): fixed(lambda _region: {}),
+        ("dynamodb", "describe_table"): describe_table,
+        ("dynamodb", "describe_continuous_backups"): fixed(
+            lambda _region: {
+                "ContinuousBackupsDescription": {
+                    "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "ENABLED"}
+                }
+            }
+        ),
+        ("dynamodb", "put_item"): put_item,
+        ("dynamodb", "get_item"): get_item,
+        ("dynamodb", "delete_item"): delete_item,
+        ("dynamodb", "query"): query,
+        ("route53", "get_health_check"): fixed(
+            lambda region: {
+                "HealthCheck": {
+                    "HealthCheckConfig": {
+                        "Type": "HTTPS",
+                        "FullyQualifiedDomainName": HOSTS[region],
+                        "ResourcePath": "/prod/health",
+                        "RequestInterval": 10,
+                        "FailureThreshold": 3,
+                    }
+                }
+            }
+        ),
+        ("route53", "get_health_check_status"): fixed(
+            lambda _region: {"HealthCheckObservations": [observation("Success: HTTP 200")] * 8}
+        ),
+        ("route53", "list_resource_record_sets"): records,
+        ("route53", "change_resource_record_sets"): change_records,
+        ("route53", "get_change"): fixed(lambda _region: {"ChangeInfo": {"Id": "C1", "Status": "INSYNC"}}),
+        ("route53", "get_hosted_zone"): fixed(
+            lambda _region: {"DelegationSet": {"NameServers": ["ns-1.example"]}}
+        ),
+        ("s3", "get_bucket_versioning"): fixed(lambda _region: {"Status": "Enabled"}),
+        ("s3", "get_bucket_encryption"): fixed(
+            lambda region: {
+                "ServerSideEncryptionConfiguration": {
+                    "Rules": [
+                        {
+                            "ApplyServerSideEncryptionByDefault": {
+                                "SSEAlgorithm": "aws:kms",
+                                "KMSMasterKeyID": key_arn(region, "audit"),
+                            },
+                            "BucketKeyEnabled": True,
+                        }
+                    ]
+                }
+            }
+        ),
+        ("s3", "get_public_access_block"): fixed(
+            lambda _region: {
+                "PublicAccessBlockConfiguration": dict.fromkeys(
+                    ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"),
+                    True,
+                )
+            }
+        ),
+        ("s3", "get_bucket_policy"): fixed(lambda region: {"Policy": json.dumps(tls_policy(region))}),
+        ("s3", "get_bucket_replication"): fixed(lambda region: replication(region)),
+        ("s3", "put_object"): put_object,
+        ("s3", "head_object"): head_object,
+        ("s3", "list_object_versions"): list_versions,
+        ("s3", "delete_object"): delete_object,
+        ("s3-plain", "list_objects_v2"): _denied,
+        ("cloudwatch", "describe_alarms"): alarms,
+        ("cloudwatch", "get_dashboard"): fixed(lambda _region: {"DashboardBody": "{}"}),
+        ("logs", "describe_log_groups"): groups,
+        ("logs", "filter_log_events"): fixed(lambda _region: {"events": [{"message": "x"}]}),
+        ("logs", "describe_metric_filters"): fixed(
+            lambda _region: {"metricFilters": [{"filterName": "accepted"}, {"filterName": "refused"}]}
+        ),
+        ("iam", "simulate_principal_policy"): simulate,
+        ("kms", "describe_key"): fixed(lambda _region: {"KeyMetadata": {"KeyState": "Enabled"}}),
+        ("kms", "get_key_rotation_status"): fixed(lambda _region: {"KeyRotationEnabled": True}),
+        ("kms", "encrypt"): lambda _region, call: {"CiphertextBlob": call["Plaintext"][::-1]},
+        ("kms", "decrypt"): lambda _region, call: {"Plaintext": call["CiphertextBlob"][::-1]},
+        ("ssm", "get_parameter"): parameter,
+        ("sns", "get_topic_attributes"): fixed(
+            lambda region: {"Attributes": {"KmsMasterKeyId": key_arn(region, "audit")}}
+        ),
+        ("sns", "list_subscriptions_by_topic"): fixed(
+            lambda _region: {"Subscriptions": [{"Endpoint": "ops@example.com", "SubscriptionArn": "arn"}]}
+        ),
+    }
+
+
+ROLES = {EAST: "PRIMARY", WEST: "SECONDARY"}
+NEEDED = frozenset(
+    {
+        *("dynamodb:PutItem", "dynamodb:Query", "s3:PutObject", "ssm:GetParameter"),
+        *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"),
+        *("dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:PutTraceSegments"),
+        *("logs:CreateLogStream", "logs:PutLogEvents"),
+    }
+)
+"""What the function's role allows, besides the use of keys through services."""
+
+
+def record(name: str, region: str, **policy: str) -> dict[str, Any]:
+    return {
+        "Name": f"{name}.",
+        "Type": "CNAME",
+        "SetIdentifier": region,
+        "TTL": 60,
+        "ResourceRecords": [{"Value": f"{HOSTS[region]}."}],
+        "HealthCheckId": f"check-{region}",
+        **policy,
+    }
+
+
+def custom_domain(name: str, region: str) -> str:
+    """Where API Gateway serves a name of one's own in a region."""
+    return f"d-{name.partition('.')[0]}.execute-api.{region}.amazonaws.com"
+
+
+def alias(name: str, region: str, **policy: str) -> dict[str, Any]:
+    target = {
+        "HostedZoneId": f"Z-{region}",
+        "DNSName": f"{custom_domain(name, region)}.",
+        "EvaluateTargetHealth": True,
+    }
+    kept = ("Name", "SetIdentifier", "HealthCheckId")
+    plain = {part: value for part, value in record(name, region).items() if part in kept}
+    return {**plain, "Type": "A", "AliasTarget": target, **policy}
+
+
+def observation(status: str, age: timedelta = timedelta()) -> dict[str, Any]:
+    return {"StatusReport": {"Status": status, "CheckedTime": NOW - age}}
+
+
+def tls_policy(region: str) -> dict[str, Any]:
+    arn = f"arn:aws:s3:::{bucket(region)}"
+    return {
+        "Statement": [
+            {"Effect": "Allow"},
+            {
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [arn, f"{arn}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            },
+        ]
+    }
+
+
+def replication(region: str) -> dict[str, Any]:
+    peer = PEERS[region]
+    return {
+        "ReplicationConfiguration": {
+            "Role": declared_region(region).replication_role_arn,
+            "Rules": [
+                {
+                    "Status": "Enabled",
+                    "Destination": {
+                        "Bucket": f"arn:aws:s3:::{bucket(peer)}",
+                        "EncryptionConfiguration": {"ReplicaKmsKeyID": key_arn(peer, "audit")},
+                    },
+                    "SourceSelectionCriteria": {
+                        "SseKmsEncryptedObjects": {"Status": "Enabled"},
+                        "ReplicaModifications": {"Status": "Enabled"},
+                    },
+                }
+            ],
+        }
+    }
+
+
+def _denied(_region: str, _call: Call) -> Any:
+    raise error("AccessDenied", "no TLS", "ListObjectsV2")
+
+
+def healthy() -> World:
+    """A healthy environment on the embedded AWS."""
+    made: list[World] = []
+    world = World(
+        healthy_answers(lambda: made[0]),
+        dns_answers={name: DnsResponse("NOERROR", (HOSTS[EAST],), 60) for name in (FAILOVER, LATENCY)},
+        resolved={name: DnsResponse("NOERROR", (HOSTS[EAST],), 60) for name in (FAILOVER, LATENCY)},
+    )
+    made.append(world)
+    return world
+
+
+@pytest.fixture
+def world() -> World:
+    """A healthy environment on the embedded AWS."""
+    return healthy()
+
+
+@pytest.fixture
+def aws_error() -> Callable[..., ClientError]:
+    """Makes an error of AWS's."""
+    return error

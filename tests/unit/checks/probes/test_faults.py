@@ -1,0 +1,599 @@
+"""Each probe's faults: one change of a healthy environment, and the one thing that is said about it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from payinfra.checks.probes.verify import load
+from payinfra.checks.verdicts import Kind
+from payinfra.clients.dns import DnsResponse
+from payinfra.core.naming import canary_domain
+from tests.unit.checks.probes.conftest import (
+    EAST,
+    FAILOVER,
+    HOSTS,
+    LATENCY,
+    WEST,
+    World,
+    bucket,
+    declared,
+    error,
+    observation,
+    record,
+    replication,
+    tls_policy,
+)
+
+FAIL, ERROR, WARN, PASS, NONE = Kind.FAIL, Kind.ERROR, Kind.WARN, Kind.PASS, Kind.NOT_APPLICABLE
+Change = Callable[[World], object]
+
+
+def says(service: str, operation: str, answer: Any) -> Change:
+    return lambda world: world.say(service, operation, answer)
+
+
+def has(service: str, operation: str, **fields: Any) -> Change:
+    return lambda world: world.change(service, operation, **fields)
+
+
+def sets(**fields: Any) -> Change:
+    def change(world: World) -> None:
+        for name, value in fields.items():
+            setattr(world, name, value)
+
+    return change
+
+
+def both(*changes: Change) -> Change:
+    def change(world: World) -> None:
+        for one in changes:
+            one(world)
+
+    return change
+
+
+def table(**fields: Any) -> Change:
+    def change(world: World) -> None:
+        before = world.answers["dynamodb", "describe_table"]
+        world.answers["dynamodb", "describe_table"] = lambda region, call: {
+            "Table": {**before(region, call)["Table"], **fields}
+        }
+
+    return change
+
+
+def alarm(**fields: Any) -> Change:
+    def change(world: World) -> None:
+        before = world.answers["cloudwatch", "describe_alarms"]
+        world.answers["cloudwatch", "describe_alarms"] = lambda region, call: {
+            "MetricAlarms": [{**one, **fields} for one in before(region, call)["MetricAlarms"]]
+        }
+
+    return change
+
+
+def check(**fields: Any) -> Change:
+    def change(world: World) -> None:
+        before = world.answers["route53", "get_health_check"]
+
+        def reply(region: str, call: Any) -> Any:
+            config = before(region, call)["HealthCheck"]["HealthCheckConfig"]
+            return {"HealthCheck": {"HealthCheckConfig": {**config, **fields}}}
+
+        world.answers["route53", "get_health_check"] = reply
+
+    return change
+
+
+def differs(service: str, operation: str, answer: Any) -> Change:
+    """Only in the secondary region."""
+
+    def change(world: World) -> None:
+        before = world.answers[service, operation]
+        world.answers[service, operation] = lambda region, call: (
+            answer if region == WEST else before(region, call)
+        )
+
+    return change
+
+
+def copied(**rule: Any) -> Change:
+    def change(world: World) -> None:
+        def reply(region: str, _call: Any) -> Any:
+            found = replication(region)["ReplicationConfiguration"]
+            return {"ReplicationConfiguration": {**found, "Rules": [{**found["Rules"][0], **rule}]}}
+
+        world.answers["s3", "get_bucket_replication"] = reply
+
+    return change
+
+
+def policy(**statement: Any) -> Change:
+    def change(world: World) -> None:
+        def reply(region: str, _call: Any) -> Any:
+            return {"Policy": json.dumps({"Statement": {**tls_policy(region)["Statement"][1], **statement}})}
+
+        world.answers["s3", "get_bucket_policy"] = reply
+
+    return change
+
+
+def decides(decision: str) -> Change:
+    """IAM decides so, whatever it is asked."""
+
+    def change(world: World) -> None:
+        world.answers["iam", "simulate_principal_policy"] = lambda _region, call: {
+            "EvaluationResults": [
+                {"EvalActionName": action, "EvalDecision": decision} for action in call["ActionNames"]
+            ]
+        }
+
+    return change
+
+
+def records(*extra: dict[str, Any]) -> Change:
+    def change(world: World) -> None:
+        before = world.answers["route53", "list_resource_record_sets"]
+        world.answers["route53", "list_resource_record_sets"] = lambda region, call: {
+            "ResourceRecordSets": [*before(region, call)["ResourceRecordSets"], *extra]
+        }
+
+    return change
+
+
+def only(name: str, **fields: Any) -> Change:
+    """A record set in which every record of a name has these fields."""
+
+    def change(world: World) -> None:
+        before = world.answers["route53", "list_resource_record_sets"]
+        world.answers["route53", "list_resource_record_sets"] = lambda region, call: {
+            "ResourceRecordSets": [
+                {**one, **fields} if one["Name"] == f"{name}." else one
+                for one in before(region, call)["ResourceRecordSets"]
+            ]
+        }
+
+    return change
+
+
+def no_alias(world: World) -> None:
+    """Plain records where aliases were declared."""
+    plain = [record(FAILOVER, EAST, Failover="PRIMARY")]
+    world.say("route53", "list_resource_record_sets", {"ResourceRecordSets": plain})
+
+
+def declares(**fields: Any) -> Change:
+    return sets(declared=declared(**fields))
+
+
+DELEGATED = declares(dns=replace(declared().dns, delegated=True, payments_path="/payments"))
+EMAIL = declares(alarm_email="ops@example.com")
+
+
+def on_aws(world: World) -> None:
+    world.endpoints = None
+
+
+def nothing_replicates(world: World) -> None:
+    world.say("dynamodb", "get_item", {})
+
+
+def copy_says(answer: Any) -> Change:
+    def change(world: World) -> None:
+        before = world.answers["s3", "head_object"]
+
+        def reply(region: str, call: Any) -> Any:
+            if region == EAST:
+                return before(region, call)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        world.answers["s3", "head_object"] = reply
+
+    return change
+
+
+def subscribed(*subscriptions: dict[str, str]) -> Change:
+    return both(EMAIL, says("sns", "list_subscriptions_by_topic", {"Subscriptions": list(subscriptions)}))
+
+
+ELSEWHERE = {"HostedZoneId": "Z9", "DNSName": "d-other.", "EvaluateTargetHealth": False}
+CANARY_RECORD = canary_domain(FAILOVER, "run1")
+THIRD_REGION = declares(health=replace(declared().health, metrics_region="ap-south-1"))
+
+
+def in_third_region(operation: str, answer: Any) -> Change:
+    """Only of the topic that is in neither of the two regions."""
+
+    def change(world: World) -> None:
+        before = world.answers["sns", operation]
+        world.answers["sns", operation] = lambda region, call: (
+            answer if region == "ap-south-1" else before(region, call)
+        )
+
+    return change
+
+
+METHODS = {"*/*": {"throttlingRateLimit": 1.0, "throttlingBurstLimit": 200, "dataTraceEnabled": True}}
+DOMAIN = ("apigateway", "get_domain_name")
+ENCRYPTION = "get_bucket_encryption"
+SSE = "ServerSideEncryptionConfiguration"
+
+CASES: tuple[tuple[str, Change, Kind, str], ...] = (
+    ("LIVE-API-001", has("apigateway", "get_stage", tracingEnabled=False), FAIL, "tracing is off"),
+    ("LIVE-API-001", has("apigateway", "get_stage", accessLogSettings={}), FAIL, "access logs go to nowhere"),
+    ("LIVE-API-001", has("apigateway", "get_stage", methodSettings={}), FAIL, "no settings for all methods"),
+    (
+        "LIVE-API-001",
+        has("apigateway", "get_stage", methodSettings=METHODS),
+        FAIL,
+        "logging of bodies is True",
+    ),
+    ("LIVE-API-002", sets(health_status=503), FAIL, "the health page answered 503"),
+    ("LIVE-API-002", sets(health_s=2.5), FAIL, "the health page took 2.5 s"),
+    ("LIVE-API-002", sets(health={"region": "eu-west-1"}), FAIL, "declared is 'us-east-1'"),
+    ("LIVE-API-002", sets(health={"version": ""}), FAIL, "it names no version"),
+    ("LIVE-API-003", sets(without_key=422), FAIL, "it answered 422"),
+    ("LIVE-API-003", sets(without_key=429), FAIL, "it answered 429"),
+    ("LIVE-API-003", sets(without_key=502), FAIL, "it answered 502"),
+    ("LIVE-API-004", sets(payment_status=(403, 403)), FAIL, "with the key answered 403"),
+    ("LIVE-API-004", sets(payment_status=(201, 201)), FAIL, "the replay's status is 201"),
+    ("LIVE-API-004", sets(payment_status=(200, 200)), FAIL, "the status is 200, declared is 201"),
+    ("LIVE-API-004", sets(first_answer_is_lost=True), PASS, "200 in"),
+    ("LIVE-API-004", sets(replay_id="pay-other"), FAIL, "the replay is another payment"),
+    ("LIVE-API-005", says("apigateway", "get_usage_plan_keys", {"items": []}), FAIL, "is not in the plan"),
+    ("LIVE-API-005", has("apigateway", "get_usage_plan", quota={}), FAIL, "quota is None"),
+    ("LIVE-API-005", has("apigateway", "get_usage_plan", apiStages=[]), FAIL, "does not cover stage prod"),
+    (
+        "LIVE-API-006",
+        differs("apigateway", "get_api_key", {"enabled": True, "value": "x"}),
+        FAIL,
+        "values differ",
+    ),
+    ("LIVE-API-006", has("apigateway", "get_api_key", enabled=False), FAIL, "key in us-east-1 is disabled"),
+    ("LIVE-API-007", both(DELEGATED, has(*DOMAIN, domainNameStatus="FAILED")), FAIL, "is FAILED"),
+    ("LIVE-API-007", both(DELEGATED, has(*DOMAIN, domainNameStatus="UPDATING")), FAIL, "is UPDATING"),
+    (
+        "LIVE-API-007",
+        both(DELEGATED, says("apigateway", "get_base_path_mappings", {})),
+        FAIL,
+        "does not lead to stage prod",
+    ),
+    ("LIVE-API-007", DELEGATED, PASS, ""),
+    ("LIVE-API-008", both(on_aws, says("apigateway", "get_account", {})), WARN, "no CloudWatch role"),
+    ("LIVE-FN-001", has("lambda", "get_function_configuration", MemorySize=128), FAIL, "memory in MB is 128"),
+    ("LIVE-FN-001", has("lambda", "get_function_configuration", State="Pending"), FAIL, "is Pending"),
+    (
+        "LIVE-FN-001",
+        has("lambda", "get_function_configuration", LastUpdateStatus="InProgress"),
+        FAIL,
+        "last update InProgress",
+    ),
+    (
+        "LIVE-FN-002",
+        says("lambda", "get_function_concurrency", {"ReservedConcurrentExecutions": 0}),
+        FAIL,
+        "reserved concurrency is 0, declared is None",
+    ),
+    (
+        "LIVE-FN-003",
+        differs("lambda", "get_function_configuration", {"CodeSha256": "other"}),
+        FAIL,
+        "the code's SHA-256 in us-west-2 is 'other'",
+    ),
+    ("LIVE-DDB-001", table(Replicas=[]), FAIL, "replica in us-west-2 is None, declared is 'ACTIVE'"),
+    ("LIVE-DDB-001", table(TableStatus="UPDATING"), FAIL, "is UPDATING (asked for"),
+    (
+        "LIVE-DDB-001",
+        table(GlobalTableVersion="2017.11.29"),
+        FAIL,
+        "version of the global table is '2017.11.29'",
+    ),
+    ("LIVE-DDB-001", table(StreamSpecification={}), FAIL, "stream is None"),
+    ("LIVE-DDB-002", table(SSEDescription={}), FAIL, "encryption is None"),
+    (
+        "LIVE-DDB-003",
+        says("dynamodb", "describe_continuous_backups", {"ContinuousBackupsDescription": {}}),
+        FAIL,
+        "point-in-time recovery is None",
+    ),
+    ("LIVE-DDB-004", table(GlobalSecondaryIndexes=[]), FAIL, "index status-index is None"),
+    (
+        "LIVE-DDB-004",
+        table(GlobalSecondaryIndexes=[{"IndexName": "status-index", "IndexStatus": "CREATING"}]),
+        FAIL,
+        "status-index is CREATING",
+    ),
+    ("LIVE-DDB-005", table(DeletionProtectionEnabled=True), FAIL, "deletion protection is True"),
+    ("LIVE-DDB-006", nothing_replicates, FAIL, "written in us-east-1 is not there in us-west-2"),
+    ("LIVE-R53-001", check(Inverted=True), FAIL, "Inverted is True"),
+    ("LIVE-R53-001", check(Disabled=True), FAIL, "Disabled is True"),
+    ("LIVE-R53-001", check(RequestInterval=30), FAIL, "interval in s is 30, declared is 10"),
+    (
+        "LIVE-R53-002",
+        says("route53", "get_health_check_status", {"HealthCheckObservations": []}),
+        ERROR,
+        "none of 0 checkers",
+    ),
+    (
+        "LIVE-R53-002",
+        says(
+            "route53",
+            "get_health_check_status",
+            {"HealthCheckObservations": [observation("Success", timedelta(hours=1))] * 8},
+        ),
+        ERROR,
+        "none of 8 checkers has asked within 5 minutes",
+    ),
+    (
+        "LIVE-R53-002",
+        says(
+            "route53",
+            "get_health_check_status",
+            {"HealthCheckObservations": [observation("Success")] + [observation("Failure")] * 7},
+        ),
+        FAIL,
+        "1 of 8 checkers say healthy",
+    ),
+    ("LIVE-R53-003", only(FAILOVER, HealthCheckId=""), FAIL, f"{FAILOVER} us-east-1: health check is ''"),
+    ("LIVE-R53-003", only(LATENCY, TTL=300), FAIL, f"{LATENCY} us-west-2: TTL is 300"),
+    ("LIVE-R53-003", only(LATENCY, SetIdentifier="x"), FAIL, f"{LATENCY} has no record us-east-1"),
+    ("LIVE-R53-003", records(record(FAILOVER, EAST) | {"SetIdentifier": "third"}), FAIL, "record third"),
+    ("LIVE-R53-003", only(FAILOVER, Type="TXT"), FAIL, "type is 'TXT', declared is 'CNAME'"),
+    ("LIVE-R53-003", DELEGATED, PASS, ""),
+    ("LIVE-R53-003", both(DELEGATED, only(LATENCY, AliasTarget=ELSEWHERE)), FAIL, "target is 'd-other'"),
+    ("LIVE-R53-003", both(DELEGATED, only(LATENCY, AliasTarget=ELSEWHERE)), FAIL, "target's zone is 'Z9'"),
+    (
+        "LIVE-R53-003",
+        both(DELEGATED, only(LATENCY, AliasTarget=ELSEWHERE)),
+        FAIL,
+        "following its target's health is False",
+    ),
+    (
+        "LIVE-R53-003",
+        both(DELEGATED, no_alias),
+        FAIL,
+        f"{FAILOVER} us-east-1: type is 'CNAME', declared is 'A'",
+    ),
+    (
+        "LIVE-R53-004",
+        lambda world: world.dns_answers.update({FAILOVER: DnsResponse("NOERROR", (HOSTS[WEST],), 60)}),
+        FAIL,
+        f"{FAILOVER} leads to {HOSTS[WEST]}, not to us-east-1",
+    ),
+    (
+        "LIVE-R53-004",
+        lambda world: world.dns_answers.update({LATENCY: DnsResponse("NXDOMAIN", (), 0)}),
+        FAIL,
+        "has no answer (NXDOMAIN)",
+    ),
+    ("LIVE-R53-005", both(DELEGATED, on_aws), PASS, ""),
+    (
+        "LIVE-R53-005",
+        both(
+            DELEGATED, on_aws, lambda world: world.resolved.update({FAILOVER: DnsResponse("NXDOMAIN", (), 0)})
+        ),
+        FAIL,
+        "the resolver gives NXDOMAIN",
+    ),
+    ("LIVE-R53-006", sets(health_status=500), FAIL, f"{FAILOVER}: the health page answered 500"),
+    (
+        "LIVE-R53-006",
+        sets(payment_status=(403, 403)),
+        FAIL,
+        f"{FAILOVER}: POST /payments with the key answered 403",
+    ),
+    ("LIVE-R53-006", sets(payment_status=(201, 201)), FAIL, f"{LATENCY}: the replay's status is 201"),
+    ("LIVE-R53-006", sets(health={"region": WEST}), FAIL, f"{FAILOVER} is served by us-west-2"),
+    (
+        "LIVE-R53-006",
+        lambda world: world.dns_answers.update({LATENCY: DnsResponse("SERVFAIL", (), 0)}),
+        FAIL,
+        f"{LATENCY} has no answer (SERVFAIL)",
+    ),
+    ("LIVE-R53-007", has("route53", "get_change", ChangeInfo={"Status": "PENDING"}), FAIL, "is PENDING"),
+    (
+        "LIVE-R53-007",
+        lambda world: world.dns_answers.update({CANARY_RECORD: DnsResponse("NXDOMAIN", (), 0)}),
+        FAIL,
+        f"192.0.2.1 gives nothing for {CANARY_RECORD} (NXDOMAIN)",
+    ),
+    (
+        "LIVE-R53-007",
+        lambda world: world.dns_answers.update({CANARY_RECORD: DnsResponse("NOERROR", ('"another"',), 60)}),
+        FAIL,
+        '192.0.2.1 gives "another"',
+    ),
+    ("LIVE-R53-007", both(DELEGATED, on_aws), PASS, "and known to 1 name servers"),
+    ("LIVE-R53-005", DELEGATED, NONE, "nobody delegates a zone to the embedded AWS"),
+    ("LIVE-R53-006", DELEGATED, NONE, "ports tell them apart"),
+    ("LIVE-R53-006", both(DELEGATED, on_aws), PASS, f"{FAILOVER} by us-east-1"),
+    ("LIVE-TLS-001", both(on_aws, sets(days_left=30)), FAIL, f"the certificate of {HOSTS[EAST]} has 30 days"),
+    ("LIVE-TLS-001", both(on_aws, DELEGATED), PASS, ""),
+    ("LIVE-S3-001", says("s3", "get_bucket_versioning", {}), FAIL, "versioning is None"),
+    (
+        "LIVE-S3-002",
+        says("s3", ENCRYPTION, {SSE: {"Rules": [{}]}}),
+        FAIL,
+        "encryption is 'AES256', declared is 'aws:kms'",
+    ),
+    (
+        "LIVE-S3-003",
+        says("s3", "get_public_access_block", error("NoSuchPublicAccessBlockConfiguration", "none", "Get")),
+        FAIL,
+        "Get: none",
+    ),
+    (
+        "LIVE-S3-003",
+        says("s3", "get_public_access_block", {"PublicAccessBlockConfiguration": {}}),
+        FAIL,
+        "BlockPublicAcls is None",
+    ),
+    ("LIVE-S3-004", policy(Effect="Allow"), FAIL, "no statement denies"),
+    ("LIVE-S3-004", policy(Resource=["arn:aws:s3:::another"]), FAIL, "no statement denies"),
+    ("LIVE-S3-004", policy(), PASS, ""),
+    ("LIVE-S3-004", says("s3", "get_bucket_policy", {"Policy": "{}"}), FAIL, "no statement denies"),
+    ("LIVE-S3-005", both(on_aws, says("s3-plain", "list_objects_v2", {})), FAIL, "was answered"),
+    (
+        "LIVE-S3-005",
+        both(on_aws, says("s3-plain", "list_objects_v2", error("InvalidRequest", "no", "List"))),
+        ERROR,
+        "List answered InvalidRequest: no",
+    ),
+    ("LIVE-S3-006", copied(Status="Disabled"), FAIL, "rule is 'Disabled'"),
+    ("LIVE-S3-006", copied(SourceSelectionCriteria={}), FAIL, "copying of encrypted objects is None"),
+    ("LIVE-S3-006", copied(Destination={"Bucket": "arn:aws:s3:::x"}), FAIL, "no rule copies to"),
+    ("LIVE-S3-007", copy_says(error("404", "", "HeadObject")), WARN, "the copy in us-west-2 answers 404"),
+    ("LIVE-S3-007", copy_says(error("403", "Forbidden", "HeadObject")), ERROR, "HeadObject answered 403"),
+    ("LIVE-S3-007", copy_says({}), WARN, "the copy in us-west-2 is no replica"),
+    ("LIVE-S3-007", says("s3", "head_object", {}), WARN, "the object's replication is not begun"),
+    (
+        "LIVE-S3-007",
+        declares(retention=replace(declared().retention, object_lock=7)),
+        PASS,
+        "copied to us-west-2",
+    ),
+    ("LIVE-CW-001", alarm(ActionsEnabled=False), FAIL, "errors: actions enabled is False"),
+    ("LIVE-CW-001", says("cloudwatch", "describe_alarms", {"MetricAlarms": []}), FAIL, "errors is not there"),
+    ("LIVE-CW-001", alarm(AlarmActions=[]), FAIL, "errors: telling its topic is False"),
+    ("LIVE-CW-002", alarm(StateValue="ALARM"), FAIL, "in ALARM: errors"),
+    ("LIVE-CW-003", alarm(Threshold=5.0), FAIL, "health-us-east-1: threshold is 5.0"),
+    ("LIVE-CW-003", alarm(StateValue="ALARM"), FAIL, "in ALARM: health-us-east-1, health-us-west-2"),
+    ("LIVE-CW-004", says("cloudwatch", "get_dashboard", {}), FAIL, "overview-us-east-1 is empty"),
+    (
+        "LIVE-CW-004",
+        says("cloudwatch", "get_dashboard", error("ResourceNotFound", "it is gone", "GetDashboard")),
+        FAIL,
+        "GetDashboard: it is gone",
+    ),
+    ("LIVE-LOG-001", says("logs", "describe_log_groups", {"logGroups": []}), FAIL, "execution is not there"),
+    (
+        "LIVE-LOG-001",
+        says("logs", "describe_log_groups", {"logGroups": [{"logGroupName": "execution"}]}),
+        FAIL,
+        "execution: retention in days is None, declared is 7",
+    ),
+    ("LIVE-LOG-002", says("logs", "filter_log_events", {}), FAIL, "is not in /aws/lambda/"),
+    (
+        "LIVE-LOG-003",
+        says("logs", "describe_metric_filters", {"metricFilters": []}),
+        FAIL,
+        "accepted is not there",
+    ),
+    ("LIVE-IAM-001", decides("explicitDeny"), FAIL, "dynamodb:Query on arn:aws:dynamodb:us-east-1"),
+    ("LIVE-IAM-001", decides("explicitDeny"), FAIL, "/stream/2026 is explicitDeny, needed is allowed"),
+    ("LIVE-IAM-001", decides("implicitDeny"), FAIL, "/index/customer-index is implicitDeny"),
+    (
+        "LIVE-IAM-001",
+        says("iam", "simulate_principal_policy", {}),
+        ERROR,
+        "SimulatePrincipalPolicy says nothing of dynamodb:PutItem on",
+    ),
+    ("LIVE-IAM-002", decides("allowed"), FAIL, "dynamodb:DeleteItem on"),
+    (
+        "LIVE-IAM-002",
+        decides("allowed"),
+        FAIL,
+        f"s3:PutObject on arn:aws:s3:::{bucket(WEST)}/audit/x is allowed",
+    ),
+    (
+        "LIVE-IAM-002",
+        says("iam", "simulate_principal_policy", {"EvaluationResults": []}),
+        ERROR,
+        "SimulatePrincipalPolicy says nothing of dynamodb:DeleteItem on",
+    ),
+    (
+        "LIVE-KMS-001",
+        says("kms", "describe_key", {"KeyMetadata": {"KeyState": "PendingDeletion"}}),
+        FAIL,
+        "data key is 'PendingDeletion'",
+    ),
+    (
+        "LIVE-KMS-002",
+        says("kms", "get_key_rotation_status", {"KeyRotationEnabled": False}),
+        FAIL,
+        "the audit key does not rotate",
+    ),
+    ("LIVE-KMS-003", says("kms", "decrypt", {"Plaintext": b"x"}), FAIL, "gives back something else"),
+    (
+        "LIVE-SSM-001",
+        differs("ssm", "get_parameter", {"Parameter": {"Type": "String", "Value": "wrong"}}),
+        PASS,
+        "",
+    ),
+    (
+        "LIVE-SSM-001",
+        says("ssm", "get_parameter", {"Parameter": {"Type": "String", "Value": "wrong"}}),
+        FAIL,
+        "/table is 'wrong'",
+    ),
+    (
+        "LIVE-SSM-002",
+        differs("ssm", "get_parameter", {"Parameter": {"Type": "String", "Value": "wrong"}}),
+        FAIL,
+        "/payment-demo/api-key in us-west-2 is not the API's key",
+    ),
+    ("LIVE-SNS-001", says("sns", "get_topic_attributes", {"Attributes": {}}), FAIL, "key is None"),
+    ("LIVE-SNS-001", THIRD_REGION, PASS, ""),
+    (
+        "LIVE-SNS-001",
+        both(THIRD_REGION, in_third_region("get_topic_attributes", {"Attributes": {}})),
+        FAIL,
+        "the topic in ap-south-1 has key None, which is no customer key",
+    ),
+    ("LIVE-SNS-002", EMAIL, PASS, ""),
+    ("LIVE-SNS-002", subscribed(), FAIL, "ops@example.com is not subscribed in us-east-1"),
+    (
+        "LIVE-SNS-002",
+        both(
+            declares(
+                alarm_email="ops@example.com", health=replace(declared().health, metrics_region="ap-south-1")
+            ),
+            in_third_region("list_subscriptions_by_topic", {"Subscriptions": []}),
+        ),
+        FAIL,
+        "ops@example.com is not subscribed in ap-south-1",
+    ),
+    (
+        "LIVE-SNS-002",
+        subscribed({"Endpoint": "ops@example.com", "SubscriptionArn": "PendingConfirmation"}),
+        FAIL,
+        "has not confirmed yet in us-east-1",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("id", "change", "kind", "said"), CASES, ids=[f"{case[0]}-{at}" for at, case in enumerate(CASES)]
+)
+def test_a_fault_is_named(world: World, id: str, change: Change, kind: Kind, said: str) -> None:
+    change(world)
+    (verdict,) = world.result(id).verdicts
+    assert (verdict.kind, said in verdict.message) == (kind, True), verdict
+
+
+def test_every_probe_has_a_fault() -> None:
+    assert {probe.rule.id for probe in load()} == {case[0] for case in CASES}
+
+
+def test_no_message_holds_the_api_key(world: World) -> None:
+    world.change("apigateway", "get_api_key", value="another-secret")
+    for id in ("LIVE-API-006", "LIVE-SSM-002"):
+        for verdict in world.result(id).verdicts:
+            assert "secret" not in verdict.message
+
+
+def test_a_canary_is_removed_even_where_the_probe_fails(world: World) -> None:
+    nothing_replicates(world)
+    world.say("s3", "list_object_versions", {})
+    world.result("LIVE-DDB-006")
+    assert world.items == {}
+    world.change("route53", "get_change", ChangeInfo={"Status": "PENDING"})
+    world.result("LIVE-R53-007")
+    assert ("route53", "change_resource_record_sets", EAST) in world.calls
+    assert world.written_records == {}

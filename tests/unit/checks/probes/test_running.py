@@ -1,0 +1,273 @@
+"""How probes are run: all at once, each with its deadline, none hiding another."""
+
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from threading import Event
+
+import httpx
+import pytest
+from botocore.exceptions import ConnectTimeoutError, NoCredentialsError
+from dns.exception import DNSException
+
+from payinfra.checks.probes.drift import Difference, judge
+from payinfra.checks.probes.failures import NotYet, is_passing, verdict_for
+from payinfra.checks.probes.model import (
+    Deadline,
+    PairProbe,
+    Probe,
+    ProbeContext,
+    RegionProbe,
+    RegionUnderTest,
+)
+from payinfra.checks.probes.results import ProbeResult, joined, outcome
+from payinfra.checks.probes.runner import ProbeClock, Task, run
+from payinfra.checks.probes.verify import assemble, load
+from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict, Verdicts
+from tests.unit.checks.probes.conftest import EAST, WEST, FakeTime, World, error
+
+
+def a_rule(id: str = "LIVE-X-001") -> Rule:
+    return Rule(id, "It works", Severity.HIGH, "It may not.", "Mend it.")
+
+
+def a_pair(
+    judge: Callable[[ProbeContext], Verdicts], within_s: float = 10, late: Kind = Kind.FAIL
+) -> PairProbe:
+    return PairProbe(a_rule(), within_s, judge, late)
+
+
+def passes(_live: ProbeContext) -> Verdicts:
+    return Verdict.passed()
+
+
+def test_a_regional_probe_is_called_for_each_region(world: World) -> None:
+    def where(_live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+        return Verdict.passed(f"{site.region} beside {site.peer.region}")
+
+    results = run([RegionProbe(a_rule(), 10, where)], world.live())
+    assert [(one.where, one.verdicts[0].message) for one in results] == [
+        (EAST, f"{EAST} beside {WEST}"),
+        (WEST, f"{WEST} beside {EAST}"),
+    ]
+
+
+def test_a_probe_that_never_answers_hides_no_other(world: World) -> None:
+    held = Event()
+
+    def hangs(_live: ProbeContext) -> Verdicts:
+        held.wait(30)
+        return Verdict.passed()
+
+    told: list[ProbeResult] = []
+    began = time.monotonic()
+    slow, quick = run([a_pair(hangs, within_s=0.2), a_pair(passes)], world.live(), tell=told.append)
+    held.set()
+    assert time.monotonic() - began < 5
+    assert slow.verdicts == (Verdict.error("no answer within 0.2 s"),)
+    assert quick.verdicts == (Verdict.passed(),)
+    assert [one.verdicts[0].kind for one in told] == [Kind.PASS, Kind.ERROR]
+
+
+def test_an_answer_after_the_deadline_is_not_heard(world: World) -> None:
+    late, over = Event(), Event()
+
+    def answers_late(_live: ProbeContext) -> Verdicts:
+        late.wait(30)
+        return Verdict.passed()
+
+    def waits_for_it(_live: ProbeContext) -> Verdicts:
+        over.wait(0.4)
+        late.set()
+        over.wait(0.2)
+        return Verdict.passed()
+
+    first, _ = run([a_pair(answers_late, within_s=0.1), a_pair(waits_for_it)], world.live())
+    assert first.verdicts[0].kind is Kind.ERROR
+
+
+def test_the_deadline_of_the_caller_shortens_each(world: World) -> None:
+    time_ = FakeTime()
+
+    def never(live: ProbeContext) -> Verdicts:
+        raise NotYet(f"{live.patience.left_s:.0f} s left")
+
+    (result,) = run(
+        [a_pair(never, within_s=100)], world.live(), deadline_s=10, clock=ProbeClock(time_.now, time_.sleep)
+    )
+    assert result.verdicts[0].message == "0 s left (asked for 8 s)"
+
+
+def test_what_becomes_right_in_time_passes(world: World) -> None:
+    asked: list[float] = []
+
+    def later(live: ProbeContext) -> Verdicts:
+        asked.append(live.patience.clock())
+        if len(asked) < 4:
+            raise NotYet("not yet")
+        return Verdict.passed()
+
+    time_ = FakeTime()
+    (result,) = run([a_pair(later)], world.live(), clock=ProbeClock(time_.now, time_.sleep))
+    assert result.verdicts[0].kind is Kind.PASS
+    pauses = [after - before for before, after in pairwise(asked)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] > pauses[0]
+
+
+@pytest.mark.parametrize("late", [Kind.FAIL, Kind.WARN])
+def test_what_never_becomes_right_comes_to_what_the_probe_says(world: World, late: Kind) -> None:
+    def never(_live: ProbeContext) -> Verdicts:
+        raise NotYet("still wrong")
+
+    time_ = FakeTime()
+    (result,) = run([a_pair(never, late=late)], world.live(), clock=ProbeClock(time_.now, time_.sleep))
+    assert result.verdicts == (Verdict(late, "still wrong (asked for 8 s)"),)
+
+
+def test_a_probe_that_says_nothing_or_crashes_is_an_error(world: World) -> None:
+    def crashes(_live: ProbeContext) -> Verdicts:
+        raise KeyError("Replicas")
+
+    silent, crashed = run([a_pair(lambda _live: ()), a_pair(crashes)], world.live())
+    assert silent.verdicts == (Verdict.error("the probe gave no verdict"),)
+    assert crashed.verdicts == (Verdict.error("the probe raised KeyError: 'Replicas'"),)
+
+
+def test_a_regional_probe_without_a_region_is_a_bug(world: World) -> None:
+    probe = RegionProbe(a_rule(), 10, lambda _live, _site: Verdict.passed())
+    (verdict,) = Task(probe, None, "", 10).ask(world.live(), ProbeClock())
+    assert "needs a region" in verdict.message
+
+
+SILENT: Exception = DNSException("nothing answers")  # type: ignore[no-untyped-call]  # dnspython types no constructor of it
+DENIED = error(
+    "AccessDeniedException",
+    "User: arn:aws:iam::1:user/ci is not authorized to perform: kms:DescribeKey on resource: x",
+    "DescribeKey",
+)
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind", "said"),
+    [
+        (DENIED, Kind.ERROR, "access denied: the caller lacks kms:DescribeKey (AccessDeniedException)"),
+        (error("AccessDenied", "Access Denied", "GetBucketPolicy"), Kind.ERROR, "lacks GetBucketPolicy"),
+        (error("ExpiredToken", "x", "GetRole"), Kind.ERROR, "access denied"),
+        (error("NoSuchBucket", "it is gone", "GetBucketPolicy"), Kind.FAIL, "GetBucketPolicy: it is gone"),
+        (
+            error("ResourceNotFoundException", "", "Describe"),
+            Kind.FAIL,
+            "Describe: ResourceNotFoundException",
+        ),
+        (error("ThrottlingException", "slow", "List"), Kind.ERROR, "List answered ThrottlingException: slow"),
+        (NoCredentialsError(), Kind.ERROR, "there are no AWS credentials"),
+        (ConnectTimeoutError(endpoint_url="http://x"), Kind.ERROR, "no answer: ConnectTimeoutError"),
+        (httpx.ConnectError("refused"), Kind.ERROR, "no answer: ConnectError: refused"),
+        (SILENT, Kind.ERROR, "no answer: DNSException"),
+        (ZeroDivisionError("x"), Kind.ERROR, "the probe raised ZeroDivisionError: x"),
+    ],
+)
+def test_a_failed_call_says_what_is_wrong_and_is_never_green(
+    problem: Exception, kind: Kind, said: str
+) -> None:
+    verdict = verdict_for(problem)
+    assert verdict.kind is kind
+    assert said in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("problem", "passing"),
+    [
+        (NotYet("x"), True),
+        (error("ThrottlingException"), True),
+        (error("InternalError", status=500), True),
+        (error("AccessDenied", status=403), False),
+        (error("NoSuchBucket", status=404), False),
+        (httpx.ReadTimeout("x"), True),
+        (SILENT, True),
+        (ConnectTimeoutError(endpoint_url="http://x"), True),
+        (KeyError("x"), False),
+    ],
+)
+def test_only_what_may_pass_is_asked_again(problem: Exception, passing: bool) -> None:
+    assert is_passing(problem) is passing
+
+
+def test_an_error_without_status_is_not_asked_again() -> None:
+    problem = error("Odd")
+    del problem.response["ResponseMetadata"]
+    assert not is_passing(problem)
+
+
+def test_denied_and_throttled_calls_leave_the_others_alone(world: World) -> None:
+    world.say("kms", "describe_key", DENIED)
+    world.say("sns", "get_topic_attributes", error("Throttling", "slow down", "GetTopicAttributes"))
+    assert world.failing() == {"LIVE-KMS-001": Kind.ERROR, "LIVE-SNS-001": Kind.ERROR}
+
+
+def test_patience_asks_once_where_there_is_no_time() -> None:
+    asked: list[int] = []
+
+    def look() -> None:
+        asked.append(1)
+        raise NotYet("no")
+
+    with pytest.raises(NotYet):
+        Deadline(ends=0.0).poll(look)
+    assert asked == [1]
+
+
+def result(rule: Rule, where: str, *verdicts: Verdict) -> ProbeResult:
+    return ProbeResult(rule, where, verdicts, 0.5)
+
+
+def test_an_outcome_has_findings_counts_and_what_was_measured() -> None:
+    rule = a_rule()
+    one = outcome(
+        [
+            result(rule, EAST, Verdict.passed("in 20 ms")),
+            result(rule, WEST, Verdict.failed("it is slow")),
+            result(a_rule("LIVE-X-002"), WEST, Verdict.not_applicable("no domain")),
+            result(a_rule("LIVE-X-003"), WEST, Verdict.passed()),
+        ],
+        ignored=("LIVE-X-009",),
+    )
+    (finding,) = one.findings
+    assert (finding.id, finding.address, finding.message) == ("LIVE-X-001", WEST, "it is slow")
+    assert (finding.severity, finding.risk, finding.fix) == (Severity.HIGH, "It may not.", "Mend it.")
+    assert one.tool == "verify"
+    assert one.rules[0].message == f"{EAST}: in 20 ms"
+    assert one.summary.counts[Kind.PASS] == 2
+    assert one.summary.ignored == ("LIVE-X-009",)
+    assert one.exit_code(Severity.LOW) == 1
+
+
+def test_outcomes_can_be_joined() -> None:
+    first = outcome([result(a_rule(), EAST, Verdict.failed("a"))], ignored=("LIVE-X-009",))
+    drift = outcome([judge(EAST, [Difference("aws_kms_key.x", "update")], 1.0)])
+    both = joined(first, drift)
+    assert {(one.id, one.address) for one in both.findings} == {
+        ("LIVE-X-001", EAST),
+        ("LIVE-DRIFT-001", "aws_kms_key.x"),
+    }
+    assert (both.summary.checks, both.summary.ignored) == (2, ("LIVE-X-009",))
+
+
+def test_no_drift_is_a_pass() -> None:
+    assert judge(EAST, [], 1.0).verdicts == (Verdict.passed(),)
+
+
+def test_ids_are_used_once() -> None:
+    probes: tuple[Probe, ...] = load()
+    assert len({probe.rule.id for probe in probes}) == len(probes) > 40
+    with pytest.raises(ValueError, match="LIVE-KMS-001, LIVE-KMS-002, LIVE-KMS-003 used twice"):
+        assemble(("kms", "kms"))
+
+
+def test_the_time_is_now_unless_a_test_says_otherwise(world: World) -> None:
+    live = world.live()
+    real = ProbeContext(
+        live.aws, live.outputs, live.declared, live.http, live.dns, live.tls, "run", live.began
+    )
+    assert abs(real.now().timestamp() - time.time()) < 60

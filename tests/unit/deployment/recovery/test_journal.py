@@ -1,0 +1,61 @@
+"""What is remembered of earlier applies."""
+
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from payinfra.deployment.recovery.apply_log import ApplyLog
+
+FIRST = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> ApplyLog:
+    return ApplyLog(tmp_path / "work" / "applied.json")
+
+
+def test_nothing_is_known_at_first(journal: ApplyLog) -> None:
+    journal.end()
+    assert (journal.is_open, journal.was_cut_off, journal.first) == (False, False, None)
+    assert not journal.file.exists()
+
+
+def test_an_apply_that_ended_well_was_not_cut_off(journal: ApplyLog) -> None:
+    journal.begin(FIRST)
+    assert journal.is_open
+    journal.end()
+    assert (journal.is_open, journal.was_cut_off, journal.first) == (False, False, FIRST)
+
+
+def test_an_apply_that_did_not_end_is_remembered_after_one_that_did(journal: ApplyLog) -> None:
+    journal.begin(FIRST)
+    assert journal.was_cut_off
+    journal.begin(FIRST + timedelta(hours=1))
+    journal.end()
+    assert (journal.is_open, journal.was_cut_off, journal.first) == (False, True, FIRST)
+    journal.begin(FIRST + timedelta(hours=2))
+    journal.end()
+    assert journal.was_cut_off
+
+
+def test_a_destroyed_environment_begins_anew(journal: ApplyLog) -> None:
+    journal.begin(FIRST)
+    journal.forget()
+    journal.forget()
+    assert (journal.is_open, journal.was_cut_off, journal.first) == (False, False, None)
+
+
+@pytest.mark.parametrize("damaged", ["", "{", "[]", '{"open": true}', '{"first": "x", "later": 1}'])
+def test_a_damaged_journal_says_as_little_as_none(journal: ApplyLog, damaged: str) -> None:
+    journal.file.parent.mkdir()
+    journal.file.write_text(damaged)
+    assert (journal.is_open, journal.first) == (False, None)
+    journal.begin(FIRST)
+    assert journal.first == FIRST
+
+
+def test_it_is_for_its_owner_only(journal: ApplyLog) -> None:
+    journal.begin(FIRST)
+    assert stat.S_IMODE(journal.file.stat().st_mode) == 0o600

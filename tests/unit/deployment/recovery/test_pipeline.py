@@ -1,0 +1,167 @@
+"""The commands, after an apply that did not end well."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from payinfra.core.errors import GateFailed, ToolFailed
+from payinfra.core.events import Notice, StageFinished
+from payinfra.deployment.pipeline import Pipeline
+from payinfra.terraform import (
+    Change,
+    ChangeAction,
+    Creation,
+    Diagnostic,
+    Kept,
+    OutputValue,
+    Plan,
+    TerraformFailed,
+)
+from tests.unit.deployment.recovery.conftest import TAGS, Stubbed
+from tests.unit.deployment.test_pipeline import ScriptedTerraform, World, a_plan, empty, no, yes
+
+ROLE = Creation("aws_iam_role.x", "aws_iam_role", "aws.primary", "us-east-1", {"name": "r", "tags_all": TAGS})
+COLLISION = TerraformFailed(
+    "terraform apply failed",
+    "",
+    (Diagnostic("error", "creating IAM Role: EntityAlreadyExists", address=ROLE.address),),
+)
+
+
+@dataclass
+class Unlucky(ScriptedTerraform):
+    """Its applies fail as told, one after the other, then no more."""
+
+    troubles: list[Exception] = field(default_factory=list)
+    wanted: tuple[Creation, ...] = ()
+
+    def creations(self, _plan: Path) -> tuple[Creation, ...]:
+        return self.wanted
+
+    def apply(self, plan: Path) -> Mapping[str, OutputValue]:
+        outputs = super().apply(plan)
+        if self.troubles:
+            raise self.troubles.pop(0)
+        return outputs
+
+
+def a_role(file: Path) -> Plan:
+    return Plan(file, 1, 0, 0, (Change(ROLE.address, ROLE.type, ChangeAction.CREATE),))
+
+
+def adopting(file: Path) -> Plan:
+    return Plan(file, 0, 0, 0, (Change(ROLE.address, ROLE.type, ChangeAction.IMPORT, import_id="r"),))
+
+
+def unlucky(tmp_path: Path, *troubles: Exception, plans: Sequence[object]) -> tuple[World, Unlucky]:
+    terraform = Unlucky(list(plans), troubles=list(troubles), wanted=(ROLE,))  # type: ignore[arg-type]
+    return World(tmp_path, terraform), terraform
+
+
+def pipeline(world: World, aws: Stubbed) -> Pipeline:
+    made = world.pipeline()
+    return replace(made, dependencies=replace(made.dependencies, aws=lambda _settings, _endpoints: aws))
+
+
+def the_role(aws: Stubbed, *, created: datetime | None = None) -> None:
+    role = {
+        "Path": "/",
+        "RoleName": "r",
+        "RoleId": "AROA000000000000",
+        "Arn": "arn:aws:iam::000000000000:role/r",
+    }
+    tags = [{"Key": name, "Value": value} for name, value in TAGS.items()]
+    answer = role | {"CreateDate": created or datetime.now(UTC), "Tags": tags}
+    aws.answers("iam", "get_role", {"Role": answer}, RoleName="r")
+
+
+def test_what_was_lost_is_adopted_in_the_same_deployment(tmp_path: Path, aws: Stubbed) -> None:
+    world, terraform = unlucky(tmp_path, COLLISION, plans=[a_role, a_role, adopting])
+    the_role(aws)
+    deployed = pipeline(world, aws).deploy(yes)
+    assert terraform.calls == ["init", "plan", "apply plan.tfplan", "plan", "plan +r", "apply plan.tfplan"]
+    assert deployed.plan.adopts == 1
+    details = {event.stage: event.detail for event in world.events if isinstance(event, StageFinished)}
+    assert details["adopt"] == details["apply"] == "0 to add, 0 to change, 0 to destroy, 1 to adopt"
+
+
+def test_adopting_is_asked_for(tmp_path: Path, aws: Stubbed) -> None:
+    world, terraform = unlucky(tmp_path, COLLISION, plans=[a_role, a_role, adopting])
+    the_role(aws)
+    with pytest.raises(GateFailed, match="not confirmed"):
+        pipeline(world, aws).deploy(lambda plan: not plan.adopts)
+    assert terraform.calls.count("apply plan.tfplan") == 1
+
+
+def test_what_is_somebody_elses_stops_it_with_the_reason(tmp_path: Path, aws: Stubbed) -> None:
+    world, terraform = unlucky(tmp_path, COLLISION, plans=[a_role, a_role])
+    the_role(aws, created=datetime(2020, 1, 1, tzinfo=UTC))
+    with pytest.raises(ToolFailed, match="before this environment was first deployed from here"):
+        pipeline(world, aws).deploy(yes)
+    assert terraform.calls.count("apply plan.tfplan") == 1
+
+
+def test_the_next_deployment_finishes_and_adopts_before_it_applies(tmp_path: Path, aws: Stubbed) -> None:
+    broken = TerraformFailed("terraform apply failed: no luck", "", ())
+    world, terraform = unlucky(tmp_path, broken, plans=[a_role, a_role, adopting])
+    with pytest.raises(TerraformFailed, match="no luck"):
+        pipeline(world, aws).deploy(yes)
+    terraform.calls.clear()
+    terraform.kept = (Kept("aws_kms_key.x", "aws_kms_key", "aws.primary", tainted=True, attributes={}),)
+    the_role(aws)
+    pipeline(world, aws).deploy(yes)
+    assert terraform.calls == ["init", "untaint aws_kms_key.x", "plan", "plan +r", "apply plan.tfplan"]
+    terraform.calls.clear()
+    terraform.plans = [empty]
+    pipeline(world, aws).deploy(no)
+    assert terraform.calls == ["init", "plan"], "one that ended well leaves nothing to look for"
+
+
+def test_a_reviewed_plan_is_applied_as_it_was_reviewed(tmp_path: Path, aws: Stubbed) -> None:
+    world, terraform = unlucky(tmp_path, COLLISION, plans=[a_role])
+    saved = tmp_path / "saved.tfplan"
+    saved.touch()
+    with pytest.raises(TerraformFailed):
+        pipeline(world, aws).deploy(yes, saved_plan=saved)
+    assert terraform.calls == ["init", "show saved.tfplan", "apply saved.tfplan"]
+
+
+def test_destroy_takes_with_it_what_no_state_knows(tmp_path: Path, aws: Stubbed) -> None:
+    broken = TerraformFailed("terraform apply failed: no luck", "", ())
+    world, terraform = unlucky(tmp_path, broken, plans=[a_plan, a_plan, a_role, empty, a_role])
+    with pytest.raises(TerraformFailed):
+        pipeline(world, aws).deploy(yes)
+    terraform.calls.clear()
+    the_role(aws)
+    aws.refuses("iam", "get_role", "NoSuchEntity")
+    pipeline(world, aws).destroy(yes)
+    assert terraform.calls == [
+        "init",
+        "plan -destroy",
+        "apply plan.tfplan",
+        "plan",
+        "import r",
+        "plan -destroy",
+        "apply plan.tfplan",
+        "plan",
+    ]
+    assert Notice("Adopting aws_iam_role.x: r was made by a deployment that was cut off.") in world.events
+    terraform.plans, terraform.calls = [empty], []
+    pipeline(world, aws).destroy(no)
+    assert terraform.calls == ["init", "plan -destroy"], "nothing is remembered of what is gone"
+
+
+def test_sweeping_is_bounded(tmp_path: Path, aws: Stubbed) -> None:
+    broken = TerraformFailed("terraform apply failed: no luck", "", ())
+    sweeps = [one for _ in range(3) for one in (a_role, a_plan)]
+    world, terraform = unlucky(tmp_path, broken, plans=[a_plan, a_plan, *sweeps])
+    with pytest.raises(TerraformFailed):
+        pipeline(world, aws).deploy(yes)
+    for _ in range(3):
+        the_role(aws)
+    pipeline(world, aws).destroy(yes)
+    assert terraform.calls.count("import r") == 3
+    assert terraform.plans == []

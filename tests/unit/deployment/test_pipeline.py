@@ -1,0 +1,669 @@
+"""The stages in their order, with a scripted Terraform and a scripted world."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from payinfra.checks.outcome import Finding, Outcome, summarize
+from payinfra.checks.probes.results import ProbeResult, VerifyRequest
+from payinfra.checks.verdicts import Kind, Severity
+from payinfra.clients.aws import Aws, Endpoints
+from payinfra.core.environment_lock import exclusive
+from payinfra.core.errors import EnvironmentUnusable, GateFailed, ToolFailed
+from payinfra.core.events import Event, Notice, StageFinished, StageSkipped, StageStarted
+from payinfra.core.outputs import Outputs
+from payinfra.core.settings import Settings, Target
+from payinfra.deployment.dependencies import PipelineDependencies
+from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKey, OrphanedKeys
+from payinfra.deployment.pipeline import Pipeline
+from payinfra.deployment.results import ChecksFailed, ProbesFailed
+from payinfra.deployment.smoke_test import SmokeTestResult
+from payinfra.drill.faults.journal import FaultJournal, Header
+from payinfra.terraform import (
+    Binary,
+    Change,
+    ChangeAction,
+    Creation,
+    EngineVersion,
+    Import,
+    Kept,
+    OutputValue,
+    Plan,
+    Terraform,
+)
+from payinfra.terraform import Engine as TerraformKind
+from payinfra.terraform.plan import OutputChange
+from tests.support.outputs import flat_outputs
+
+ENDPOINTS = Endpoints(
+    {"us-east-1": "http://127.0.0.1:1", "us-west-2": "http://127.0.0.1:2"}, "http://127.0.0.1:3"
+)
+
+BINARY = Binary(TerraformKind.TERRAFORM, ("terraform",), EngineVersion(1, 11, 4, "1.11.4"))
+STACK = {
+    "provider": {"aws": [{"alias": "primary", "region": "us-east-1"}]},
+    "resource": {"aws_kms_key": {"data": {"provider": "aws.primary"}}},
+}
+
+
+def values() -> dict[str, OutputValue]:
+    outputs = {name: OutputValue(value, False, "string") for name, value in flat_outputs().items()}
+    return outputs | {"a_secret": OutputValue("hush", True, "string")}
+
+
+def a_plan(file: Path, *, type_: str = "aws_kms_alias", action: ChangeAction = ChangeAction.CREATE) -> Plan:
+    return Plan(file, 1, 0, 0, (Change(f"{type_}.x", type_, action),))
+
+
+def an_update(file: Path) -> Plan:
+    return Plan(file, 0, 1, 0, (Change("aws_kms_key.x", "aws_kms_key", ChangeAction.UPDATE),))
+
+
+CLEAN = Outcome("check", (), (), (), summarize(()))
+VERIFIED = replace(CLEAN, tool="verify")
+
+
+def found(severity: Severity, kind: Kind = Kind.FAIL) -> Outcome:
+    finding = Finding(
+        "PI-S3-001", kind, severity, "Buckets are private", "aws_s3_bucket.x", "it is not", "", ""
+    )
+    return replace(CLEAN, findings=(finding,))
+
+
+@dataclass
+class ScriptedTerraform:
+    """Does as told, and remembers what it was asked."""
+
+    plans: list[Callable[[Path], Plan]]
+    calls: list[str] = field(default_factory=list)
+    state: Mapping[str, OutputValue] | None = None
+    breaks: bool = False
+    kept: tuple[Kept, ...] = ()
+    binary: Binary = BINARY
+
+    def init(self) -> None:
+        self.calls.append("init")
+
+    def plan(
+        self,
+        out: Path,
+        *,
+        destroy: bool = False,
+        targets: Sequence[str] = (),
+        imports: Sequence[Import] = (),
+    ) -> Plan:
+        adopted = (f"+{one.id}" for one in imports)
+        self.calls.append(" ".join(["plan", *(["-destroy"] if destroy else []), *targets, *adopted]))
+        out.write_text("the plan")
+        return self.plans.pop(0)(out)
+
+    def show(self, file: Path) -> Plan:
+        self.calls.append(f"show {file.name}")
+        return self.plans.pop(0)(file)
+
+    def apply(self, plan: Path) -> Mapping[str, OutputValue]:
+        self.calls.append(f"apply {plan.name}")
+        if self.breaks:
+            raise ToolFailed("terraform apply failed")
+        return values()
+
+    def resources(self) -> tuple[Kept, ...]:
+        return self.kept
+
+    def untaint(self, addresses: Sequence[str]) -> None:
+        self.calls.append(" ".join(["untaint", *addresses]))
+
+    def adopt(self, imports: Sequence[Import]) -> None:
+        self.calls.append(" ".join(["import", *(one.id for one in imports)]))
+
+    def creations(self, _plan: Path) -> tuple[Creation, ...]:
+        return ()
+
+    def outputs(self) -> Mapping[str, OutputValue]:
+        self.calls.append("output")
+        return values() if self.state is None else self.state
+
+
+@dataclass
+class Strays:
+    """API keys that a rotation left, and how many of them there were when they were removed."""
+
+    keys: tuple[OrphanedKey, ...] = ()
+    removed: list[tuple[OrphanedKey, ...]] = field(default_factory=list)
+
+    def look(self) -> tuple[OrphanedKey, ...]:
+        return self.keys
+
+    def remove(self) -> tuple[OrphanedKey, ...]:
+        self.removed.append(self.keys)
+        return self.keys
+
+
+@dataclass
+class World:
+    """One environment with scripted surroundings."""
+
+    folder: Path
+    terraform: ScriptedTerraform
+    protections: list[bool] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    target: Target = Target.LOCAL
+    protected: bool = False
+    proven_with: list[Endpoints | None] = field(default_factory=list)
+    outcome: Outcome = CLEAN
+    account_lacks: str = ""
+    verified: Outcome = VERIFIED
+    requests: list[VerifyRequest] = field(default_factory=list)
+    orphaned_keys: Strays = field(default_factory=Strays)
+    zone_refuses: str = ""
+
+    def pipeline(self) -> Pipeline:
+        settings = Settings.resolve(
+            {"env": "demo", "target": self.target, "protected": self.protected},
+            folder=self.folder,
+            environ={},
+        )
+        dependencies = PipelineDependencies(
+            account=lambda _settings: "123456789012",
+            preflight=self.preflight,
+            local_up=lambda _settings, _emit: ENDPOINTS,
+            local_addresses=lambda _settings: ENDPOINTS,
+            synthesize=self.synthesize,
+            check=lambda _settings, _folder: self.outcome,
+            terraform=lambda _settings, _folder, _emit: cast(Terraform, self.terraform),
+            smoke_test=self.smoke_test,
+            verify=self.verify,
+            control=lambda _settings: None,
+            orphaned_keys=lambda _settings, _endpoints: cast(OrphanedKeys, self.orphaned_keys),
+            clear_zone=lambda settings, _endpoints: (
+                self.zone_refuses and f"{self.zone_refuses} {settings.env}"
+            ),
+        )
+        latest = self.folder / "cfn-outputs" / "flat-outputs.json"
+        return Pipeline(settings, self.events.append, dependencies=dependencies, latest_outputs=latest)
+
+    def preflight(self, _settings: Settings) -> str:
+        if self.account_lacks:
+            raise EnvironmentUnusable(self.account_lacks)
+        return "all there"
+
+    def synthesize(self, settings: Settings, _endpoints: Endpoints | None, _eager: bool) -> Path:
+        self.protections.append(settings.protected)
+        folder = settings.work_dir / "synth"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "cdk.tf.json").write_text(json.dumps(STACK))
+        return folder
+
+    def smoke_test(self, _outputs: Outputs, aws: Aws) -> tuple[SmokeTestResult, ...]:
+        self.proven_with.append(aws.endpoints)
+        return (SmokeTestResult("us-east-1", "us-west-2", "pay-1", 0.1),)
+
+    def verify(self, _outputs: Outputs, _aws: Aws, request: VerifyRequest) -> Outcome:
+        self.requests.append(request)
+        return self.verified
+
+    @property
+    def stages(self) -> list[str]:
+        return [event.stage for event in self.events if isinstance(event, StageFinished)]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path, ScriptedTerraform([a_plan]))
+
+
+def yes(_plan: Plan) -> bool:
+    return True
+
+
+def no(_plan: Plan) -> bool:
+    return False
+
+
+def drifted(file: Path) -> Plan:
+    key = Change("aws_kms_key.x", "aws_kms_key", ChangeAction.UPDATE)
+    others = (
+        Change("aws_sns_topic.y", "aws_sns_topic", ChangeAction.UPDATE),
+        Change("data.z", "z", ChangeAction.READ),
+    )
+    return Plan(file, 0, 2, 0, (key, *others))
+
+
+def other_outputs(file: Path) -> Plan:
+    return Plan(file, 0, 0, 0, outputs=(OutputChange("api_endpoint", ChangeAction.UPDATE, False),))
+
+
+def empty(file: Path) -> Plan:
+    return Plan(file, 0, 0, 0)
+
+
+def test_deploy_goes_through_the_stages_in_order(world: World) -> None:
+    deployed = world.pipeline().deploy(yes)
+    assert world.stages == ["local", "synth", "check", "init", "plan", "apply", "prove", "verify"]
+    assert world.terraform.calls == ["init", "plan", "apply plan.tfplan"]
+    assert deployed.proofs[0].payment_id == "pay-1"
+    assert world.proven_with == [ENDPOINTS]
+
+
+def test_each_stage_says_in_a_phrase_what_it_came_to(world: World) -> None:
+    world.pipeline().deploy(yes)
+    details = {event.stage: event.detail for event in world.events if isinstance(event, StageFinished)}
+    assert details["local"].startswith("us-east-1 on http://127.0.0.1:1")
+    assert details["synth"] == "1 resources"
+    assert details["check"] == "0 checks, 0 findings"
+    assert details["init"] == "terraform 1.11.4"
+    assert details["plan"] == details["apply"] == "1 to add, 0 to change, 0 to destroy"
+    totals = {event.stage: event.total for event in world.events if isinstance(event, StageStarted)}
+    assert totals["apply"] == 1
+
+
+def test_a_failed_probe_fails_a_deployment_that_stands(world: World) -> None:
+    world.verified = replace(found(Severity.LOW), tool="verify")
+    with pytest.raises(ProbesFailed, match="is deployed, but 1 finding") as caught:
+        world.pipeline().deploy(yes)
+    assert caught.value.outcome is world.verified
+    assert caught.value.hint == "Mend what is named above, then `payinfra verify --env demo --local`."
+    assert (world.pipeline().settings.work_dir / "outputs.json").exists()
+
+
+def test_verify_probes_what_stands_as_it_is_asked_to(world: World) -> None:
+    world.pipeline().deploy(yes)
+    request = VerifyRequest(only=("LIVE-S3-*",))
+    assert world.pipeline().verify(request) is world.verified
+    assert world.requests == [VerifyRequest(), request]
+    assert world.terraform.calls[-1] == "apply plan.tfplan"
+
+
+def test_drift_is_a_finding_for_each_resource_that_was_changed(world: World) -> None:
+    world.terraform.plans.append(drifted)
+    world.pipeline().deploy(yes)
+    told: list[ProbeResult] = []
+    outcome = world.pipeline().verify(VerifyRequest(tell=told.append), drift=True)
+    assert world.terraform.calls[-2:] == ["init", "plan"]
+    assert [(one.id, one.address) for one in outcome.findings] == [
+        ("LIVE-DRIFT-001", "aws_kms_key.x"),
+        ("LIVE-DRIFT-001", "aws_sns_topic.y"),
+    ]
+    assert outcome.findings[0].message.endswith("Terraform would update it")
+    assert [result.rule.id for result in told] == ["LIVE-DRIFT-001"]
+
+
+def test_without_drift_the_probe_of_it_passes(world: World) -> None:
+    world.terraform.plans.append(empty)
+    world.pipeline().deploy(yes)
+    outcome = world.pipeline().verify(VerifyRequest(), drift=True)
+    assert (outcome.findings, outcome.summary.counts[Kind.PASS]) == ((), 1)
+
+
+def test_outputs_alone_are_drift_too(world: World) -> None:
+    world.terraform.plans.append(other_outputs)
+    world.pipeline().deploy(yes)
+    outcome = world.pipeline().verify(VerifyRequest(), drift=True)
+    assert [one.address for one in outcome.findings] == ["output api_endpoint"]
+
+
+def test_status_is_of_what_was_deployed(world: World) -> None:
+    with pytest.raises(EnvironmentUnusable, match="not deployed from this folder"):
+        world.pipeline().status()
+    world.pipeline().deploy(yes)
+    status = world.pipeline().status()
+    assert (status.env, status.target, status.failover_domain) == ("demo", "local", "p-failover_domain")
+    assert status.deployed is not None
+
+
+def test_a_finding_at_the_threshold_stops_before_terraform(world: World) -> None:
+    world.outcome = found(Severity.HIGH)
+    with pytest.raises(ChecksFailed, match="1 finding at or above high") as caught:
+        world.pipeline().deploy(yes)
+    assert caught.value.outcome is world.outcome
+    assert world.terraform.calls == []
+
+
+def test_a_finding_below_the_threshold_is_counted_and_passes(world: World) -> None:
+    world.outcome = found(Severity.MEDIUM)
+    world.pipeline().deploy(yes)
+    assert "apply plan.tfplan" in world.terraform.calls
+
+
+def test_what_could_not_be_judged_stops_whatever_the_threshold(world: World) -> None:
+    world.outcome = found(Severity.LOW, Kind.UNKNOWN)
+    with pytest.raises(ChecksFailed):
+        world.pipeline().plan()
+
+
+def test_outputs_are_kept_private_twice_and_hold_no_secret(world: World) -> None:
+    pipeline = world.pipeline()
+    pipeline.deploy(yes)
+    own, latest = pipeline.settings.work_dir / "outputs.json", pipeline.latest_outputs
+    assert own.read_bytes() == latest.read_bytes()
+    assert own.stat().st_mode & 0o777 == 0o600
+    assert "hush" not in own.read_text()
+    assert json.loads(own.read_text())["api_endpoint"] == "p-api_endpoint"
+
+
+def test_a_deployment_that_changes_nothing_asks_nobody_and_says_so(world: World) -> None:
+    world.terraform.plans = [a_plan, empty]
+    world.pipeline().deploy(yes)
+    world.events.clear()
+    deployed = world.pipeline().deploy(no)
+    assert StageSkipped("apply", "nothing to change") in world.events
+    assert not deployed.plan.has_changes
+    assert "apply" not in world.stages
+
+
+def test_where_the_outputs_file_is_gone_the_state_has_them(world: World) -> None:
+    world.terraform.plans = [empty]
+    assert world.pipeline().deploy(no).outputs.failover_domain == "p-failover_domain"
+    assert "output" in world.terraform.calls
+
+
+def test_a_plan_that_nobody_confirms_changes_nothing(world: World) -> None:
+    with pytest.raises(GateFailed, match="Nothing was changed"):
+        world.pipeline().deploy(no)
+    assert "apply plan.tfplan" not in world.terraform.calls
+
+
+@pytest.mark.parametrize("kind", ["aws_dynamodb_table", "aws_s3_bucket", "aws_kms_key", "aws_route53_zone"])
+def test_the_guard_stops_a_plan_that_loses_data_before_anybody_is_asked(world: World, kind: str) -> None:
+    world.terraform.plans = [lambda file: a_plan(file, type_=kind, action=ChangeAction.DELETE)]
+    with pytest.raises(GateFailed, match=f"{kind}.x"):
+        world.pipeline().deploy(lambda _plan: pytest.fail("asked"))
+
+
+def test_allow_destroy_lets_it_pass(world: World) -> None:
+    world.terraform.plans = [lambda file: a_plan(file, type_="aws_s3_bucket", action=ChangeAction.DELETE)]
+    world.pipeline().deploy(yes, allow_destroy=True)
+    assert "apply plan.tfplan" in world.terraform.calls
+
+
+def test_a_saved_plan_is_applied_as_it_is(world: World, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.tfplan"
+    world.terraform.plans = [a_plan, a_plan]
+    world.pipeline().plan(out=kept)
+    assert kept.stat().st_mode & 0o777 == 0o600
+    world.terraform.calls.clear()
+    world.pipeline().deploy(yes, saved_plan=kept)
+    assert world.terraform.calls == ["init", "show kept.tfplan", "apply kept.tfplan"]
+
+
+def test_plan_applies_nothing(world: World) -> None:
+    assert world.pipeline().plan().add == 1
+    assert world.terraform.calls == ["init", "plan"]
+
+
+def test_synth_needs_no_terraform(world: World) -> None:
+    assert world.pipeline().synth().inventory.total == 1
+    assert world.terraform.calls == []
+
+
+def test_on_aws_nothing_local_is_started(world: World) -> None:
+    world.target = Target.AWS
+    world.pipeline().deploy(yes)
+    assert world.stages[0] == "account"
+    assert "local" not in world.stages
+    assert world.proven_with == [None]
+
+
+def test_on_aws_what_the_account_lacks_stops_a_deployment_but_no_destruction(world: World) -> None:
+    world.target, world.account_lacks = Target.AWS, "there is no role"
+    with pytest.raises(EnvironmentUnusable, match="there is no role"):
+        world.pipeline().deploy(yes)
+    assert world.terraform.calls == []
+    world.pipeline().destroy(yes)
+    assert "preflight" not in world.stages
+    world.account_lacks = ""
+    world.terraform.plans = [a_plan]
+    world.pipeline().deploy(yes)
+    assert world.stages.count("preflight") == 1
+
+
+def test_nothing_is_asked_of_an_account_that_is_embedded(world: World) -> None:
+    world.account_lacks = "there is no role"
+    world.pipeline().deploy(yes)
+    assert "preflight" not in world.stages
+
+
+@pytest.mark.parametrize("command", ["synth", "plan", "deploy", "destroy"])
+def test_a_second_command_on_the_environment_is_refused(world: World, command: str) -> None:
+    pipeline = world.pipeline()
+    run: dict[str, Callable[[], object]] = {
+        "synth": pipeline.synth,
+        "plan": pipeline.plan,
+        "deploy": lambda: pipeline.deploy(yes),
+        "destroy": lambda: pipeline.destroy(yes),
+    }
+    with exclusive(pipeline.settings.work_dir, "deploy"), pytest.raises(EnvironmentUnusable, match="in use"):
+        run[command]()
+
+
+def test_destroy_deletes_everything_and_forgets_the_outputs(world: World) -> None:
+    world.terraform.plans = [
+        a_plan,
+        lambda file: Plan(file, 0, 0, 1, (Change("a", "b", ChangeAction.DELETE),)),
+    ]
+    world.pipeline().deploy(yes)
+    pipeline = world.pipeline()
+    assert pipeline.destroy(yes).plan.destroy == 1
+    assert world.terraform.calls[-3:] == ["init", "plan -destroy", "apply plan.tfplan"]
+    assert not (pipeline.settings.work_dir / "outputs.json").exists()
+    assert not pipeline.latest_outputs.exists()
+
+
+def test_one_of_many_is_destroyed_without_a_question_and_named(world: World) -> None:
+    world.pipeline().deploy(yes)
+    world.terraform.plans = [lambda file: Plan(file, 0, 0, 3)]
+    assert world.pipeline().reap() == 3
+    assert Notice("Destroying demo.") in world.events
+
+
+def test_a_zone_that_cannot_be_cleared_keeps_nothing_from_being_destroyed(world: World) -> None:
+    world.zone_refuses = "no"
+    world.terraform.plans = [a_plan]
+    world.pipeline().destroy(yes)
+    assert Notice("no demo") in world.events
+    assert "apply plan.tfplan" in world.terraform.calls
+
+
+def test_destroy_leaves_the_latest_outputs_of_another_environment(world: World) -> None:
+    pipeline = world.pipeline()
+    pipeline.deploy(yes)
+    pipeline.latest_outputs.write_text("{}")
+    world.terraform.plans = [empty]
+    pipeline.destroy(yes)
+    assert pipeline.latest_outputs.exists()
+
+
+def test_destroying_what_is_not_there_asks_nobody(world: World) -> None:
+    world.terraform.plans = [empty]
+    world.pipeline().destroy(lambda _plan: pytest.fail("asked"))
+    assert world.terraform.calls == ["init", "plan -destroy"]
+
+
+FORMER = OrphanedKey("us-east-1", "k1", "payment-demo-client-former")
+
+
+def test_destroy_removes_the_keys_of_a_rotation_that_was_under_way_and_names_them(world: World) -> None:
+    world.orphaned_keys.keys = (FORMER,)
+    world.terraform.plans = [a_plan]
+    world.pipeline().destroy(yes)
+    assert world.orphaned_keys.removed == [(FORMER,)]
+    said = [event.message for event in world.events if isinstance(event, Notice)]
+    assert said == ["Removed what a rotation had left: payment-demo-client-former (k1) in us-east-1."]
+
+
+def test_destroying_again_removes_what_an_earlier_destruction_left(world: World) -> None:
+    world.orphaned_keys.keys = (FORMER,)
+    world.terraform.plans = [empty]
+
+    def asked(_plan: Plan) -> bool:
+        said = [event.message for event in world.events if isinstance(event, Notice)]
+        assert said == [
+            "A rotation left API keys that open nothing: payment-demo-client-former (k1) in us-east-1."
+        ]
+        return True
+
+    world.pipeline().destroy(asked)
+    assert world.orphaned_keys.removed == [(FORMER,)]
+
+
+@pytest.mark.parametrize("plan", ["a_plan", "empty"])
+def test_no_key_is_removed_that_nobody_confirmed(world: World, plan: str) -> None:
+    world.orphaned_keys.keys = (FORMER,)
+    world.terraform.plans = [{"a_plan": a_plan, "empty": empty}[plan]]
+    with pytest.raises(GateFailed, match="Nothing was destroyed"):
+        world.pipeline().destroy(no)
+    assert world.orphaned_keys.removed == []
+
+
+def test_a_destruction_that_nobody_confirms_destroys_nothing(world: World) -> None:
+    with pytest.raises(GateFailed, match="Nothing was destroyed"):
+        world.pipeline().destroy(no)
+    assert world.terraform.calls == ["init", "plan -destroy"]
+
+
+def test_a_protected_environment_is_released_before_it_is_destroyed(world: World) -> None:
+    world.protected = True
+    world.terraform.plans = [a_plan, an_update, a_plan]
+    world.pipeline().destroy(yes)
+    asked = ["plan -destroy", "plan", "apply plan.tfplan", "plan -destroy", "apply plan.tfplan"]
+    assert world.terraform.calls == ["init", *asked]
+    assert world.protections == [False]
+
+
+def test_what_is_released_already_is_not_released_again(world: World) -> None:
+    world.protected = True
+    world.terraform.plans = [a_plan, empty, a_plan]
+    world.pipeline().destroy(yes)
+    assert world.terraform.calls == ["init", "plan -destroy", "plan", "plan -destroy", "apply plan.tfplan"]
+
+
+def test_releasing_what_was_deployed_half_way_makes_nothing(world: World) -> None:
+    world.protected = True
+    half = Change("aws_kms_key.there", "aws_kms_key", ChangeAction.UPDATE)
+    missing = Change("aws_sns_topic.missing", "aws_sns_topic", ChangeAction.CREATE)
+    world.terraform.plans = [
+        a_plan,
+        lambda file: Plan(file, 1, 1, 0, (half, missing)),
+        lambda file: Plan(file, 0, 1, 0, (half,)),
+        a_plan,
+    ]
+    world.pipeline().destroy(yes)
+    assert world.terraform.calls[2:5] == ["plan", "plan aws_kms_key.there", "apply plan.tfplan"]
+
+
+def test_where_nothing_that_is_there_is_protected_nothing_is_released(world: World) -> None:
+    world.protected = True
+    world.terraform.plans = [a_plan, a_plan, a_plan]
+    world.pipeline().destroy(yes)
+    assert world.terraform.calls == ["init", "plan -destroy", "plan", "plan -destroy", "apply plan.tfplan"]
+
+
+def test_nobody_confirming_keeps_a_protected_environment_protected(world: World) -> None:
+    world.protected = True
+    with pytest.raises(GateFailed, match="Nothing was destroyed"):
+        world.pipeline().destroy(no)
+    assert not any(call.startswith("apply") for call in world.terraform.calls)
+
+
+def test_outputs_come_from_the_file(world: World) -> None:
+    world.pipeline().deploy(yes)
+    world.terraform.calls.clear()
+    assert world.pipeline().outputs().failover_domain == "p-failover_domain"
+    assert world.terraform.calls == []
+
+
+def test_outputs_come_from_the_state_where_the_file_is_gone(world: World) -> None:
+    pipeline = world.pipeline()
+    pipeline.settings.work_dir.mkdir(parents=True)
+    (pipeline.settings.work_dir / "terraform.tfstate").write_text("{}")
+    assert pipeline.outputs().failover_domain == "p-failover_domain"
+    assert (pipeline.settings.work_dir / "outputs.json").exists()
+
+
+def test_outputs_of_what_was_never_deployed_say_how_to_deploy(world: World) -> None:
+    with pytest.raises(EnvironmentUnusable, match="not deployed from this folder") as caught:
+        world.pipeline().outputs()
+    assert caught.value.hint == "Run `payinfra deploy --env demo --local`."
+
+
+def half_made(file: Path) -> Plan:
+    return Plan(file, 1, 0, 1, (Change("aws_kms_key.x", "aws_kms_key", ChangeAction.REPLACE, "tainted"),))
+
+
+def test_what_a_first_deployment_left_half_made_is_made_anew(world: World) -> None:
+    world.terraform.plans = [half_made]
+    world.terraform.state = {"api_endpoint": OutputValue("p", False, "string")}
+    world.pipeline().deploy(yes)
+    assert "apply plan.tfplan" in world.terraform.calls
+
+
+def test_what_is_tainted_in_an_environment_that_serves_is_guarded(world: World) -> None:
+    world.terraform.plans = [half_made]
+    with pytest.raises(GateFailed, match=r"aws_kms_key\.x would be deleted"):
+        world.pipeline().deploy(yes)
+
+
+def test_an_environment_with_outputs_of_its_own_is_not_asked_again(world: World) -> None:
+    world.terraform.plans = [a_plan, half_made]
+    world.pipeline().deploy(yes)
+    with pytest.raises(GateFailed, match=r"aws_kms_key\.x would be deleted"):
+        world.pipeline().deploy(yes, all_at_once=True)
+    assert "output" not in world.terraform.calls
+
+
+def test_a_first_deployment_that_was_cut_off_is_remembered_until_one_ends_well(world: World) -> None:
+    world.terraform.plans = [a_plan, half_made]
+    world.terraform.breaks = True
+    with pytest.raises(ToolFailed):
+        world.pipeline().deploy(yes)
+    (world.pipeline().settings.work_dir / "terraform.tfstate").write_text("{}")
+    world.terraform.breaks = False
+    world.pipeline().deploy(yes)
+    assert world.terraform.calls[-1] == "apply plan.tfplan"
+    assert not (world.pipeline().settings.work_dir / "begun").exists()
+
+
+# -- drills ------------------------------------------------------------------------------------------------
+
+
+def begin_drill(world: World) -> FaultJournal:
+    folder = world.pipeline().settings.work_dir / "drills" / "20260102T030405Z-abcd"
+    regions = ("us-east-1", "us-west-2")
+    return FaultJournal.begin(
+        folder, Header(folder.name, "demo", "local", "1" * 12, regions, (), datetime.now(UTC), "payinfra")
+    )
+
+
+def test_a_drill_takes_place_where_the_environment_stands(world: World) -> None:
+    pipeline = world.pipeline()
+    pipeline.deploy(yes)
+    place = pipeline.place()
+    assert (place.env, place.target, place.on_aws) == ("p-environment_suffix", "local", True)
+    assert place.drills == pipeline.settings.work_dir / "drills"
+    request = VerifyRequest(only=("LIVE-S3-*",))
+    assert place.verify(request) is world.verified
+    assert world.requests[-1] == request
+
+
+def test_nothing_is_deployed_while_a_drill_may_have_left_something(world: World) -> None:
+    journal = begin_drill(world)
+    with pytest.raises(GateFailed, match="20260102T030405Z-abcd") as caught:
+        world.pipeline().deploy(yes)
+    assert "payinfra failover-drill --restore --env demo --local" in caught.value.hint
+    assert world.terraform.calls == []
+    journal.close()
+    world.pipeline().deploy(yes)
+
+
+def test_verify_says_that_a_drill_may_have_left_something(world: World) -> None:
+    world.pipeline().deploy(yes)
+    begin_drill(world)
+    world.pipeline().verify(VerifyRequest())
+    (said,) = (event.message for event in world.events if isinstance(event, Notice))
+    assert "20260102T030405Z-abcd" in said
+    assert "failover-drill --restore" in said

@@ -1,0 +1,208 @@
+"""A name's answer is kept for its TTL, as an ordinary resolver keeps it, and not a moment longer."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import cast
+
+import dns.exception
+import pytest
+
+from payinfra.clients.aws import Aws, Endpoints
+from payinfra.clients.dns import DnsResponse, NameServer
+from payinfra.core.outputs import Declared, DeclaredRegion, Outputs
+from payinfra.drill.load.targets import LoadTarget, NameUnresolved, Resolved, by_name, by_region, ways
+from tests.unit.checks.probes.conftest import healthy
+
+EAST_HOST = "aaa.execute-api.us-east-1.amazonaws.com"
+WEST_HOST = "bbb.execute-api.us-west-2.amazonaws.com"
+NAME = "pay.demo.internal"
+FIRST, SECOND = NameServer("192.0.2.1"), NameServer("192.0.2.2")
+AWS = Aws()
+EMBEDDED = Aws(Endpoints({"us-east-1": "http://127.0.0.1:1", "us-west-2": "http://127.0.0.1:2"}, "http://g"))
+
+
+@dataclass
+class FakeDns:
+    """Answers what a test says; a server that is down raises."""
+
+    answer: DnsResponse
+    down: set[NameServer] = field(default_factory=set)
+    asked: list[tuple[NameServer, str, str]] = field(default_factory=list)
+    takes_s: float = 0.0
+    now: float = 100.0
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.go_on.set()
+
+    def servers(self, names: Sequence[str]) -> tuple[NameServer, ...]:
+        raise AssertionError("nobody asks for these")
+
+    def ask(self, server: NameServer, name: str, kind: str) -> DnsResponse:
+        self.asked.append((server, name, kind))
+        assert self.go_on.wait(10)
+        self.now += self.takes_s
+        if server in self.down:
+            raise dns.exception.Timeout
+        return self.answer
+
+    def resolve(self, name: str, kind: str) -> DnsResponse:
+        raise AssertionError("the machine's resolver does not know the zone")
+
+    def clock(self) -> float:
+        return self.now
+
+
+def answer(*data: str, ttl_s: int = 60) -> DnsResponse:
+    return DnsResponse("NOERROR", data, ttl_s)
+
+
+def to_target(data: tuple[str, ...]) -> LoadTarget:
+    return LoadTarget((f"https://{data[0]}/payments",), data[0], "")
+
+
+def way(asked: FakeDns, servers: Sequence[NameServer] = (FIRST, SECOND)) -> Resolved:
+    return Resolved(asked, servers, NAME, "CNAME", to_target, clock=asked.clock)
+
+
+def test_an_answer_is_kept_for_its_ttl_and_no_longer() -> None:
+    asked = FakeDns(answer(EAST_HOST, ttl_s=60))
+    route = way(asked)
+    assert route.known() is None
+    assert route.find().host == EAST_HOST
+    asked.answer = answer(WEST_HOST)
+    asked.now += 59.9
+    found = route.known()
+    assert found is not None
+    assert (found.host, route.find().host, len(asked.asked)) == (EAST_HOST, EAST_HOST, 1)
+    asked.now += 0.2
+    assert route.known() is None
+    assert (route.find().host, len(asked.asked)) == (WEST_HOST, 2)
+
+
+def test_the_ttl_runs_from_the_question_on() -> None:
+    asked = FakeDns(answer(EAST_HOST, ttl_s=10), takes_s=4.0)
+    route = way(asked)
+    route.find()
+    asked.now += 5.9
+    assert route.known() is not None
+    asked.now += 0.2
+    assert route.known() is None
+
+
+def test_an_answer_without_ttl_is_asked_for_each_time() -> None:
+    asked = FakeDns(answer(EAST_HOST, ttl_s=0))
+    route = way(asked)
+    assert [route.find().host for _ in range(3)] == [EAST_HOST] * 3
+    assert len(asked.asked) == 3
+
+
+def test_the_next_server_is_asked_where_one_does_not_answer() -> None:
+    asked = FakeDns(answer(EAST_HOST), down={FIRST})
+    assert way(asked).find().host == EAST_HOST
+    assert asked.asked == [(FIRST, NAME, "CNAME"), (SECOND, NAME, "CNAME")]
+
+
+def test_a_failure_keeps_no_stale_answer_and_is_not_repeated_for_a_second() -> None:
+    asked = FakeDns(answer(EAST_HOST, ttl_s=10))
+    route = way(asked)
+    route.find()
+    asked.now += 10.0
+    asked.down = {FIRST, SECOND}
+    with pytest.raises(NameUnresolved, match=r"192.0.2.2 does not answer: Timeout"):
+        route.find()
+    assert route.known() is None
+    asked.down.clear()
+    asked.now += 0.9
+    with pytest.raises(NameUnresolved):
+        route.find()
+    assert len(asked.asked) == 3
+    asked.now += 0.2
+    assert route.find().host == EAST_HOST
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (DnsResponse("NXDOMAIN", (), 0), "says NXDOMAIN and no CNAME"),
+        (DnsResponse("NOERROR", (), 60), "says NOERROR and no CNAME"),
+    ],
+)
+def test_a_name_without_records_leads_nowhere(said: DnsResponse, why: str) -> None:
+    with pytest.raises(NameUnresolved, match=why):
+        way(FakeDns(said)).find()
+
+
+def test_a_zone_without_servers_leads_nowhere() -> None:
+    with pytest.raises(NameUnresolved, match="no name servers"):
+        way(FakeDns(answer(EAST_HOST)), ()).find()
+
+
+def test_many_who_ask_at_once_are_one_question() -> None:
+    asked = FakeDns(answer(EAST_HOST))
+    asked.go_on.clear()
+    route = way(asked)
+    threads = [threading.Thread(target=route.find) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    asked.go_on.set()
+    for thread in threads:
+        thread.join()
+    assert len(asked.asked) == 1
+
+
+# -- where names lead --------------------------------------------------------------------------------------
+
+
+def declared(*, delegated: bool) -> Declared:
+    regions = tuple(
+        SimpleNamespace(region=region, api=SimpleNamespace(execute_host=host, stage="prod"))
+        for region, host in (("us-east-1", EAST_HOST), ("us-west-2", WEST_HOST))
+    )
+    path = "/payments" if delegated else "/prod/payments"
+    dns = SimpleNamespace(delegated=delegated, payments_path=path)
+    return cast(Declared, SimpleNamespace(dns=dns, regions=regions))
+
+
+OUTPUTS = cast(Outputs, SimpleNamespace(failover_domain=NAME))
+
+
+@pytest.mark.parametrize(
+    ("aws", "url"),
+    [(AWS, f"https://{WEST_HOST}/prod/payments"), (EMBEDDED, "http://127.0.0.1:2/prod/payments")],
+)
+def test_a_name_of_a_zone_of_its_own_stands_for_a_regional_endpoint(aws: Aws, url: str) -> None:
+    asked = FakeDns(answer(WEST_HOST))
+    route = by_name(aws, OUTPUTS, declared(delegated=False), asked, (FIRST,))
+    assert route.find() == LoadTarget((url,), WEST_HOST, "us-west-2")
+    assert asked.asked == [(FIRST, NAME, "CNAME")]
+
+
+def test_a_target_that_was_not_declared_is_of_no_known_region() -> None:
+    route = by_name(AWS, OUTPUTS, declared(delegated=False), FakeDns(answer("odd.example")), (FIRST,))
+    assert route.find() == LoadTarget(("https://odd.example/prod/payments",), "odd.example", "")
+
+
+def test_a_delegated_name_is_asked_for_by_itself_at_its_addresses() -> None:
+    asked = FakeDns(answer("192.0.2.8", "192.0.2.9"))
+    route = by_name(AWS, OUTPUTS, declared(delegated=True), asked, (FIRST,))
+    urls = ("https://192.0.2.8/payments", "https://192.0.2.9/payments")
+    assert route.find() == LoadTarget(urls, NAME, "")
+    assert asked.asked == [(FIRST, NAME, "A")]
+
+
+def test_a_regions_own_endpoint_needs_no_name() -> None:
+    region: DeclaredRegion = declared(delegated=True).regions[1]
+    route = by_region(AWS, region)
+    target = LoadTarget((f"https://{WEST_HOST}/prod/payments",), WEST_HOST, "us-west-2")
+    assert (route.known(), route.find()) == (target, target)
+
+
+def test_regions_that_are_cut_off_from_each_other_are_both_written_to() -> None:
+    live = healthy().live()
+    (alone,) = ways(live, (FIRST,), to_both=False)
+    name, own = ways(live, (FIRST,), to_both=True)
+    assert (alone.known(), name.known()) == (None, None)
+    assert own.find().region == "us-west-2"

@@ -1,0 +1,289 @@
+"""What a drill keeps an eye on."""
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+from payinfra.clients.dns import DnsResponse, NameServer
+from payinfra.core.outputs import DeclaredDns
+from payinfra.core.region_geography import client_in
+from payinfra.drill.observers import (
+    DnsAnswer,
+    FailoverDnsWatcher,
+    HealthCheckWatcher,
+    HealthPage,
+    Poller,
+    address_in,
+    all_lead_to,
+    failover_dns_watcher,
+    none_leads_to,
+    region_of_answer,
+)
+from tests.support.clocks import SetClock
+from tests.unit.checks.probes.conftest import FAILOVER, LATENCY, declared_region, healthy
+
+EAST, WEST = "us-east-1", "us-west-2"
+
+
+@dataclass
+class Scripted:
+    """Gives one sight after the other; an exception among them is raised."""
+
+    samples: list[object]
+
+    def __call__(self) -> Any:
+        sight = self.samples.pop(0)
+        if isinstance(sight, Exception):
+            raise sight
+        return sight
+
+
+def look(*sights: object) -> tuple[Poller[Any], list[tuple[float, object]]]:
+    told: list[tuple[float, object]] = []
+    clock = SetClock()
+    eye: Poller[Any] = Poller(
+        Scripted(list(sights)), clock, 0.1, lambda at_s, seen: told.append((at_s, seen))
+    )
+    for number in range(len(sights)):
+        clock.at = float(number)
+        eye.poll_once()
+    return eye, told
+
+
+def test_an_eye_tells_of_changes_only() -> None:
+    _, told = look(True, True, False, False, True)
+    assert told == [(0.0, True), (2.0, False), (4.0, True)]
+
+
+def test_what_is_seen_became_so_when_it_last_changed() -> None:
+    eye, _ = look(True, False, True, False)
+    assert eye.since(0.0, lambda good: not good) == 3.0
+    assert eye.since(3.5, lambda good: not good) == 3.5
+    assert eye.since(0.0, bool) is None
+
+
+def test_one_wanted_sight_after_another_keeps_the_moment_of_the_first() -> None:
+    eye, _ = look(0, 1, 2, 3)
+    assert eye.since(0.0, bool) == 1.0
+
+
+def test_a_look_that_fails_is_nothing_seen() -> None:
+    eye, told = look(True, OSError("no answer"), False)
+    assert told == [(0.0, True), (2.0, False)]
+    assert eye.since(0.0, lambda good: not good) == 2.0
+
+
+def test_nothing_seen_is_nothing_wanted() -> None:
+    eye, _ = look()
+    assert eye.since(0.0, bool) is None
+
+
+def test_an_eye_looks_in_a_thread_of_its_own_until_it_is_shut() -> None:
+    seen: list[bool] = []
+    eye: Poller[bool] = Poller(lambda: True, SetClock(), 0.001, lambda _at, sight: seen.append(sight))
+    eye.open()
+    eye.shut()
+    assert seen == [True]
+    assert eye.since(0.0, bool) == 0.0
+
+
+def test_an_eye_that_was_never_open_shuts() -> None:
+    eye, _ = look()
+    eye.shut()
+    assert eye.since(0.0, bool) is None
+
+
+# -- Route 53's conclusion ---------------------------------------------------------------------------------
+
+
+@dataclass
+class FakeRoute53:
+    """One health check; `statuses` is what each checker found the last time it asked, at `asked`."""
+
+    config: dict[str, object]
+    statuses: list[str]
+    asked: int = 0
+
+    def get_health_check(self, **_call: str) -> dict[str, object]:
+        return {"HealthCheck": {"HealthCheckConfig": self.config}}
+
+    def get_health_check_status(self, **_call: str) -> dict[str, object]:
+        return {
+            "HealthCheckObservations": [
+                {
+                    "Region": "us-east-1",
+                    "IPAddress": f"192.0.2.{number}",
+                    "StatusReport": {"Status": status, "CheckedTime": self.asked},
+                }
+                for number, status in enumerate(self.statuses)
+            ]
+        }
+
+
+@dataclass(frozen=True)
+class FakeAws:
+    """Gives that client."""
+
+    client: FakeRoute53
+    asked: list[str] = field(default_factory=list)
+
+    def route53(self, region: str) -> FakeRoute53:
+        self.asked.append(region)
+        return self.client
+
+
+GOOD, BAD = "Success: HTTP Status Code 200", "Failure: Connection timed out"
+
+
+def concluded(route53: FakeRoute53, results: int) -> list[bool]:
+    """What is concluded after each of so many results of every checker, each seen twice."""
+    aws: Any = FakeAws(route53)
+    conclusion = HealthCheckWatcher(aws, WEST, "check", threshold=3)
+    found = []
+    for route53.asked in range(results):
+        conclusion.healthy()
+        found.append(conclusion.healthy())
+    assert set(aws.asked) == {WEST}
+    return found
+
+
+def test_checkers_change_their_minds_after_the_threshold_and_not_at_once() -> None:
+    assert concluded(FakeRoute53({}, [BAD] * 8), 4) == [True, True, False, False]
+
+
+def test_checkers_come_back_after_the_threshold_too() -> None:
+    route53 = FakeRoute53({}, [BAD] * 8)
+    aws: Any = FakeAws(route53)
+    conclusion = HealthCheckWatcher(aws, WEST, "check", threshold=3)
+    found = []
+    for route53.asked in range(7):
+        route53.statuses = [BAD if route53.asked < 3 else GOOD] * 8
+        found.append(conclusion.healthy())
+    assert found == [True, True, False, False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("config", "statuses", "healthy"),
+    [
+        ({}, [GOOD] * 8, True),
+        ({}, [BAD] * 8, False),
+        ({}, [GOOD] * 2 + [BAD] * 8, True),
+        ({}, [GOOD] + [BAD] * 8, False),
+        ({}, [], True),
+        ({"Inverted": True}, [GOOD] * 8, False),
+        ({"Inverted": True}, [BAD] * 8, True),
+        ({"Disabled": True}, [BAD] * 8, True),
+        ({"Disabled": True, "Inverted": True}, [GOOD] * 8, False),
+    ],
+)
+def test_route_53_concludes_from_its_checkers_and_the_checks_switches(
+    config: dict[str, object], statuses: list[str], healthy: bool
+) -> None:
+    assert concluded(FakeRoute53(config, statuses), 3)[-1] is healthy
+
+
+# -- the name servers --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FakeDns:
+    """Answers by server."""
+
+    answers: dict[str, tuple[str, ...]]
+
+    def servers(self, _names: object) -> tuple[NameServer, ...]:
+        return tuple(NameServer(address) for address in self.answers)
+
+    def ask(self, server: NameServer, _name: str, _kind: str) -> DnsResponse:
+        return DnsResponse("NOERROR", self.answers[server.address], 60)
+
+    def resolve(self, name: str, kind: str) -> DnsResponse:
+        raise AssertionError(f"nobody asks the machine's resolver for {kind} of {name}")
+
+
+def sayings(*data: tuple[str, ...]) -> tuple[DnsAnswer, ...]:
+    dns = FakeDns({f"192.0.2.{number}": one for number, one in enumerate(data, 1)})
+    post = FailoverDnsWatcher(
+        dns, dns.servers(()), "failover.example", "CNAME", {"east.example": EAST, "west.example": WEST}.get
+    )
+    return post.ask()
+
+
+def test_every_name_server_is_asked() -> None:
+    found = sayings(("east.example",), ("west.example",))
+    assert [saying.region for saying in found] == [EAST, WEST]
+    assert str(found[0]) == f"192.0.2.1: east.example ({EAST}, TTL 60 s)"
+
+
+def test_the_name_has_switched_when_all_say_so() -> None:
+    assert all_lead_to(WEST)(sayings(("west.example",), ("west.example",)))
+    assert not all_lead_to(WEST)(sayings(("west.example",), ("east.example",)))
+    assert none_leads_to(EAST)(sayings(("west.example",), ()))
+    assert not none_leads_to(EAST)(sayings(("west.example",), ("east.example",)))
+
+
+def test_no_answer_leads_nowhere() -> None:
+    (found,) = sayings(())
+    assert str(found) == "192.0.2.1: no answer (no region, TTL 60 s)"
+    assert not all_lead_to(WEST)(())
+    assert not none_leads_to(WEST)(())
+
+
+# -- where an answer leads ---------------------------------------------------------------------------------
+
+
+def live(*, delegated: bool) -> Any:
+    """Just enough of the surroundings."""
+    dns = DeclaredDns("zone", delegated, 60, "/payments", "/health", ("p", "s"), ())
+    regions = (declared_region(EAST), declared_region(WEST))
+    return SimpleNamespace(declared=SimpleNamespace(dns=dns, regions=regions))
+
+
+def test_a_cname_says_by_itself_which_region_it_leads_to() -> None:
+    region_of = region_of_answer(live(delegated=False), "failover.example")
+    assert [region_of(declared_region(region).api.execute_host) for region in (EAST, WEST)] == [EAST, WEST]
+    assert region_of("elsewhere.example") is None
+
+
+def test_an_address_is_asked_once_which_region_it_is_in() -> None:
+    asked: list[str] = []
+
+    def ask(address: str) -> str:
+        asked.append(address)
+        return WEST
+
+    region_of = region_of_answer(live(delegated=True), "failover.example", ask)
+    assert [region_of("192.0.2.1"), region_of("192.0.2.1")] == [WEST, WEST]
+    assert asked == ["192.0.2.1"]
+
+
+def test_the_health_page_at_an_address_names_its_region() -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json={"region": WEST})
+
+    page = HealthPage("failover.example", "/health", httpx.MockTransport(answer))
+    assert page.region("192.0.2.1") == WEST
+    assert str(asked[0].url) == "https://192.0.2.1/health"
+    assert asked[0].headers["host"] == "failover.example"
+    assert asked[0].extensions["sni_hostname"] == "failover.example"
+
+
+def test_aws_own_endpoints_are_in_their_regions() -> None:
+    assert address_in(WEST, {"dynamodb.us-west-2.amazonaws.com": "192.0.2.7"}.__getitem__) == "192.0.2.7"
+
+
+@pytest.mark.parametrize(
+    ("reverse", "name", "asks_as"), [(False, FAILOVER, None), (True, LATENCY, client_in(WEST))]
+)
+def test_where_the_standby_is_lost_the_latency_name_is_watched_from_near_it(
+    reverse: bool, name: str, asks_as: str | None
+) -> None:
+    found = failover_dns_watcher(healthy().live(), (NameServer("192.0.2.1"),), WEST, reverse=reverse)
+    assert (found.name, found.kind) == (name, "CNAME")
+    assert getattr(found.dns, "on_behalf_of", None) == asks_as

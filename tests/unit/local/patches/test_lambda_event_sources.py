@@ -1,0 +1,127 @@
+"""Who reads a table's stream: a function whose role may, and no other."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.local.patches.test_kms_permissions import table
+from tests.unit.local.patches.test_lambda_execution_role import function
+
+HERE, ACCOUNT = "us-east-1", "000000000000"
+MAPPINGS = "/2015-03-31/event-source-mappings"
+TABLE = f"arn:aws:dynamodb:{HERE}:{ACCOUNT}:table/payments"
+READING = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"]
+
+
+def reading(*but: str) -> dict[str, object]:
+    return {
+        "Action": [f"dynamodb:{one}" for one in READING if one not in but],
+        "Resource": f"{TABLE}/stream/*",
+    }
+
+
+def mapped(world: Any, status: int = 202, **wanted: object) -> Any:
+    stream = world.dynamodb("DescribeTable", TableName="payments")["Table"]["LatestStreamArn"]
+    body = {"EventSourceArn": stream, "FunctionName": "f", "StartingPosition": "TRIM_HORIZON", **wanted}
+    answer = world.call("lambda", "POST", f"{MAPPINGS}/", body, {"content-type": "application/json"})
+    assert answer.status == status, answer
+    return answer
+
+
+@pytest.fixture
+def polled(world: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Mappings that are read when ministack looks, which it does here only when it is told to."""
+    functions = world.emulator.service("lambda_svc")
+    monkeypatch.setattr(functions, "_ensure_poller", lambda: None)
+    read: list[str] = []
+
+    def execute(_function: Any, event: Any) -> dict[str, object]:
+        read.extend(record["eventName"] for record in event["Records"])
+        return {"body": None}
+
+    monkeypatch.setattr(functions, "_execute_function", execute)
+    return read
+
+
+def result(world: Any) -> str:
+    (mapping,) = world.json("lambda", "GET", f"{MAPPINGS}/")["EventSourceMappings"]
+    return str(mapping["LastProcessingResult"])
+
+
+@pytest.mark.parametrize("missing", [None, *READING])
+def test_a_stream_is_mapped_if_the_role_may_read_it(
+    world: Any, role: Any, polled: list[str], missing: str | None
+) -> None:
+    table(world, None)
+    function(world, role)
+    role.may(reading(*([missing] if missing else [])))
+    answer = mapped(world, 400 if missing else 202)
+    if missing:
+        assert dict(answer.headers)["x-amzn-errortype"] == "InvalidParameterValueException"
+        assert b"Please ensure the role can perform the GetRecords, GetShardIterator," in answer.body
+    assert polled == []
+
+
+def test_an_encrypted_stream_takes_the_tables_key(world: Any, role: Any, polled: list[str]) -> None:
+    key = world.kms_key()
+    table(world, key)
+    function(world, role)
+    role.may(reading())
+    mapped(world, 400)
+    through = {"StringEquals": {"kms:ViaService": f"dynamodb.{HERE}.amazonaws.com"}}
+    role.may(reading(), {"Action": "kms:Decrypt", "Resource": key, "Condition": through})
+    mapped(world)
+    assert polled == []
+
+
+@pytest.mark.parametrize("missing", READING)
+def test_a_stream_is_read_for_as_long_as_the_role_may(
+    world: Any, role: Any, polled: list[str], missing: str
+) -> None:
+    table(world, None)
+    function(world, role)
+    role.may(reading())
+    mapped(world)
+    poll = world.emulator.service("lambda_svc")._poll_dynamodb_streams
+    role.may(reading(missing))
+    world.dynamodb("PutItem", TableName="payments", Item={"id": {"S": "1"}})
+    assert not poll()
+    assert (polled, result(world)) == ([], "PROBLEM: Lambda cannot access the stream")
+    role.may(reading())
+    assert poll()
+    assert (polled, result(world)) == (["INSERT"], "OK - 1 records")
+    assert not poll()
+    assert result(world) == "OK - 1 records"
+
+
+def test_a_problem_that_is_over_is_no_longer_told(world: Any, role: Any, polled: list[str]) -> None:
+    table(world, None)
+    function(world, role)
+    role.may(reading())
+    mapped(world)
+    poll = world.emulator.service("lambda_svc")._poll_dynamodb_streams
+    role.may(reading("ListStreams"))
+    poll()
+    role.may(reading())
+    poll()
+    assert (polled, result(world)) == ([], "No records processed")
+
+
+def test_what_is_switched_off_is_not_looked_at(world: Any, role: Any, polled: list[str]) -> None:
+    table(world, None)
+    function(world, role)
+    role.may(reading())
+    mapped(world, Enabled=False)
+    role.may(reading("ListStreams"))
+    world.emulator.service("lambda_svc")._poll_dynamodb_streams()
+    assert (polled, result(world)) == ([], "No records processed")
+
+
+def test_only_tables_streams_are_looked_at_and_only_for_functions(world: Any, role: Any) -> None:
+    function(world, role)
+    queue = f"arn:aws:sqs:{HERE}:{ACCOUNT}:q"
+    body = {"EventSourceArn": queue, "FunctionName": "f", "Enabled": False}
+    headers = {"content-type": "application/json"}
+    assert world.call("lambda", "POST", f"{MAPPINGS}/", body, headers).status == 202
+    table(world, None)
+    mapped(world, 404, FunctionName="none")

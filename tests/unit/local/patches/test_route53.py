@@ -1,0 +1,23 @@
+"""A health check's switches, as Route 53 writes them."""
+
+from collections.abc import Mapping
+from xml.etree.ElementTree import Element, SubElement
+
+from payinfra.local.patches.route53 import truth_in_lower_case
+
+
+def as_the_emulator_writes(parent: Element, check: Mapping[str, object]) -> None:
+    for name, value in check.items():
+        SubElement(parent, name).text = str(value)
+
+
+def test_switches_are_written_as_xml_has_them_and_the_rest_as_it_is() -> None:
+    answer = Element("HealthCheck")
+    check = {"EnableSNI": True, "Inverted": False, "Port": 443, "SearchString": "It is True"}
+    truth_in_lower_case(as_the_emulator_writes)(answer, check)
+    assert {each.tag: each.text for each in answer} == {
+        "EnableSNI": "true",
+        "Inverted": "false",
+        "Port": "443",
+        "SearchString": "It is True",
+    }
