@@ -2,8 +2,8 @@
 
 SVG needs no script: the page opens anywhere, runs nothing, prints, and is small. A library that draws in the
 browser brings megabytes of script into every report, and matplotlib 169 MB into every installation. Text
-stays text, and every colour is a variable of the page: one drawing serves light and dark. ElementTree writes the
-elements and escapes what they hold.
+stays text, and every colour is a variable of the page: one drawing serves light and dark. ElementTree writes
+the elements and escapes what they hold.
 """
 
 import re
