@@ -453,7 +453,7 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         "LIVE-S3-007",
         copy_says(error("403", "Forbidden", "HeadObject")),
         ERROR,
-        "may not call HeadObject (403)",
+        "lacks HeadObject (403)",
     ),
     ("LIVE-S3-007", copy_says({}), WARN, "the copy in us-west-2 is no replica"),
     ("LIVE-S3-007", says("s3", "head_object", {}), WARN, "the object's replication is not begun"),
