@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 from botocore.exceptions import ClientError
 
-from payinfra.account.preflight import account_settings
+from payinfra.account.gateway_logs import account_settings
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable
 

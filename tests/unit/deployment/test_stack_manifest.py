@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from payinfra.deployment.inventory import StackInventory, service_of
+from payinfra.deployment.stack_manifest import StackInventory, service_of
 
 
 def test_resources_are_counted_by_service_and_region(tmp_path: Path) -> None:
