@@ -7,6 +7,8 @@ loaded when it is first asked for, so that importing the package costs nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from payinfra.core.version import __version__
+
 if TYPE_CHECKING:
     from payinfra.api import check as check
     from payinfra.api import deploy as deploy
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
     from payinfra.drill.model import DrillRequest as DrillRequest
     from payinfra.drill.model import Scenario as Scenario
     from payinfra.terraform.plan import Plan as Plan
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "payinfra.checks.outcome": ("Finding", "Outcome"),

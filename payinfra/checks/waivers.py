@@ -21,8 +21,7 @@ from pathlib import Path
 
 from payinfra.checks.outcome import Finding, Waived
 from payinfra.checks.verdicts import Kind
-from payinfra.core.errors import EnvironmentUnusable
-from payinfra.core.suggestions import did_you_mean
+from payinfra.core.errors import EnvironmentUnusable, did_you_mean
 
 FILE_NAME = "payinfra-waivers.toml"
 _FIELDS = ("id", "address", "reason", "owner", "expires")

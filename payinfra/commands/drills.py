@@ -7,8 +7,7 @@ import typer
 
 from payinfra.commands.options import WHERE, with_settings
 from payinfra.commands.session import FormatOption, stdout
-from payinfra.core.errors import EnvironmentUnusable, UsageProblem
-from payinfra.core.suggestions import did_you_mean
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem, did_you_mean
 from payinfra.drill.environment import FOLDER
 from payinfra.report.formats import FORMAT_VARIABLE, DrillFormat, Format
 

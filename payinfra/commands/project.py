@@ -61,7 +61,7 @@ def init(
 @app.command()
 def version(*, fmt: FormatOption = Format.TABLE) -> None:
     """Print the version."""
-    from payinfra import __version__
+    from payinfra.core.version import __version__
     from payinfra.report import results
 
     if fmt is Format.JSON:

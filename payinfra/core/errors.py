@@ -1,5 +1,7 @@
 """The errors that end a command, each with what happened, what to do next and an exit code."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from enum import IntEnum
 
 
@@ -66,3 +68,9 @@ class Interrupted(PayinfraError):
     """The person interrupted; whatever needed putting back has been put back."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing where no known name is near."""
+    near = get_close_matches(wrong, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

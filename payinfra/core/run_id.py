@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import MutableMapping
 
-from payinfra import __version__
+from payinfra.core.version import __version__
 
 VARIABLE = "PAYINFRA_RUN_ID"
 """Set by a caller that has an id already, such as a CI system's run; else an id is made and put there, for

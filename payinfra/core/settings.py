@@ -22,8 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from payinfra.core.errors import UsageProblem
-from payinfra.core.suggestions import did_you_mean
+from payinfra.core.errors import UsageProblem, did_you_mean
 
 TOML_NAME = "payinfra.toml"
 ENV_MAX = 20

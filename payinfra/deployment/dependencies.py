@@ -31,7 +31,7 @@ def aws(settings: Settings, endpoints: Endpoints | None = None) -> Aws:
 
 def preflight(settings: Settings) -> str:
     """Look for what the account must have, in both regions."""
-    from payinfra.account.preflight import account_settings
+    from payinfra.account.gateway_logs import account_settings
 
     return account_settings(aws(settings), settings.regions)
 

@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.drift import Difference, judge
 from payinfra.checks.probes.results import VerifyRequest, joined, outcome
 from payinfra.checks.verdicts import Severity
-from payinfra.clients.aws import Aws, Endpoints
+from payinfra.clients.aws import Endpoints
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.events import Emit, Notice, StageFinished, StageSkipped, StageStarted, ignore
@@ -22,12 +22,13 @@ from payinfra.core.outputs import Outputs
 from payinfra.core.private_files import write_private
 from payinfra.core.settings import Settings
 from payinfra.deployment import dependencies as dependencies_module
-from payinfra.deployment.inventory import StackInventory
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
 from payinfra.deployment.recovery.apply_log import ApplyLog
 from payinfra.deployment.recovery.recovery import Recovery
 from payinfra.deployment.results import ChecksFailed, Deployed, Destroyed, ProbesFailed, Synthesized, headline
 from payinfra.deployment.rolling_update import Graph, RolloutStep, announced, plan_rollout
+from payinfra.deployment.stack_manifest import StackInventory
+from payinfra.deployment.workspace import LockedEnvironment, RunningStage
 from payinfra.drill.environment import FOLDER as DRILLS
 from payinfra.drill.environment import DrillEnvironment
 from payinfra.terraform import ChangeAction, Import, OutputValue, Plan, Terraform, guard, losses
@@ -63,31 +64,6 @@ def differing(plan: Plan) -> tuple[Difference, ...]:
 
 def _not_sensitive(values: Mapping[str, OutputValue]) -> dict[str, str]:
     return {name: str(value.value) for name, value in values.items() if not value.sensitive}
-
-
-@dataclass
-class _Stage:
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class LockedEnvironment:
-    """An environment that stands, with everything to work on its state. Nobody else works on it meanwhile.
-
-    Attributes:
-        manifest: the stack as it is synthesized now.
-        plan_file: where plans of it are kept.
-        keep: writes outputs to the environment's file, and to the latest copy.
-        stage: follows a stage of the work.
-    """
-
-    outputs: Outputs
-    aws: Aws
-    terraform: Terraform
-    manifest: Path
-    plan_file: Path
-    keep: Callable[[Mapping[str, OutputValue]], Outputs]
-    stage: Callable[[str], AbstractContextManager[_Stage]]
 
 
 @dataclass(frozen=True)
@@ -582,8 +558,8 @@ class Pipeline:
         self._journal.forget()
 
     @contextmanager
-    def _stage(self, name: str, total: int | None = None) -> Iterator[_Stage]:
-        stage = _Stage()
+    def _stage(self, name: str, total: int | None = None) -> Iterator[RunningStage]:
+        stage = RunningStage()
         began = time.monotonic()
         self.emit(StageStarted(name, total))
         yield stage

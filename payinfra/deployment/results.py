@@ -8,7 +8,7 @@ from payinfra.checks.outcome import Outcome
 from payinfra.checks.verdicts import Severity
 from payinfra.core.errors import GateFailed
 from payinfra.core.outputs import Outputs
-from payinfra.deployment.inventory import StackInventory
+from payinfra.deployment.stack_manifest import StackInventory
 from payinfra.terraform.plan import Plan
 
 if TYPE_CHECKING:

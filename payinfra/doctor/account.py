@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from payinfra.account.arn_patterns import limits
+from payinfra.account.gateway_logs import account_settings
 from payinfra.account.permissions import Permission, permissions
-from payinfra.account.preflight import account_settings
 from payinfra.account.scope import PermissionScope
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import PayinfraError
 from payinfra.core.settings import Settings, Target
 from payinfra.deployment import dependencies
-from payinfra.doctor.machine import Prerequisite, why_silent
+from payinfra.doctor.findings import Prerequisite, why_silent
 
 AWS = (Target.AWS,)
 SHOWN = 5

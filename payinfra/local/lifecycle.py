@@ -187,7 +187,7 @@ def command(folder: StateFolder, regions: Sequence[str], base_port: int, time_sc
     """The command line of the server's process."""
     return [
         sys.executable,
-        *("-m", "payinfra.local.server_process", str(folder.root)),
+        *("-m", "payinfra.local.server.process", str(folder.root)),
         *("--regions", ",".join(regions)),
         *("--base-port", str(base_port)),
         *("--time-scale", str(time_scale)),

@@ -8,10 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from payinfra.account.environments.classify import age_s
-from payinfra.report.ages import age
 from payinfra.report.formats import Format
 from payinfra.report.printable import visible
-from payinfra.report.results import table, write, write_json
+from payinfra.report.results import age, table, write, write_json
 
 if TYPE_CHECKING:
     from payinfra.account.environments.model import Environment, EnvironmentInventory

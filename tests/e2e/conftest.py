@@ -15,7 +15,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from payinfra.drill.prediction import ALARMS_LOOK_BACK_S
 from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints
-from payinfra.local.time_scale import FASTEST
+from payinfra.local.server.time_scale import FASTEST
 from tests.support.project import Done, Project
 
 __all__ = ["DEPLOY", "ENV", "Deployment", "Done", "Project"]

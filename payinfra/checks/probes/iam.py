@@ -3,15 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from payinfra.checks.probes.model import (
-    NoData,
-    ProbeContext,
-    RegionUnderTest,
-    Severity,
-    Verdicts,
-    all_of,
-    regional,
-)
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, regional
+from payinfra.checks.verdicts import Severity, Verdicts
+from payinfra.clients.aws_errors import NoData
 from payinfra.core.naming import INDEXES
 
 

@@ -5,18 +5,9 @@ from typing import TYPE_CHECKING
 
 from payinfra.checks.probes import canaries
 from payinfra.checks.probes.apigateway import PaymentsApi, api_key, pay
-from payinfra.checks.probes.model import (
-    NotYet,
-    ProbeContext,
-    RegionUnderTest,
-    Severity,
-    Verdict,
-    Verdicts,
-    all_of,
-    differences,
-    paired,
-    regional,
-)
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, paired, regional
+from payinfra.checks.verdicts import Severity, Verdict, Verdicts
+from payinfra.clients.aws_errors import NotYet
 from payinfra.core.outputs import DeclaredAlarm
 
 if TYPE_CHECKING:

@@ -3,16 +3,8 @@
 from collections.abc import Iterator
 
 from payinfra.checks.probes.apigateway import hidden
-from payinfra.checks.probes.model import (
-    ProbeContext,
-    RegionUnderTest,
-    Severity,
-    Verdicts,
-    all_of,
-    differences,
-    paired,
-    regional,
-)
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, paired, regional
+from payinfra.checks.verdicts import Severity, Verdicts
 
 _REDEPLOY = "Deploy again: the parameter was changed outside Terraform."
 

@@ -7,19 +7,9 @@ from collections.abc import Iterator, Mapping
 from botocore.exceptions import ClientError
 
 from payinfra.checks.probes import canaries
-from payinfra.checks.probes.failures import code_of, is_absent
-from payinfra.checks.probes.model import (
-    Kind,
-    NotYet,
-    ProbeContext,
-    RegionUnderTest,
-    Severity,
-    Verdict,
-    Verdicts,
-    all_of,
-    differences,
-    regional,
-)
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, regional
+from payinfra.checks.verdicts import Kind, Severity, Verdict, Verdicts
+from payinfra.clients.aws_errors import NotYet, code_of, is_absent
 
 _REDEPLOY = "Deploy again: the bucket was changed outside Terraform."
 

@@ -8,7 +8,7 @@ import secrets
 import string
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -21,11 +21,11 @@ from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.naming import Names
 from payinfra.core.outputs import DeclaredRegion, Outputs, RegionOutputs
 from payinfra.core.run_id import user_agent
-from payinfra.deployment.key_rotation.listing import api_keys, joined
 from payinfra.deployment.key_rotation.model import ClientKey, RegionKeys, Rotation
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
+    from mypy_boto3_apigateway.type_defs import ApiKeyTypeDef, UsagePlanTypeDef
 
 DESCRIPTION = "Calls the payments API"
 """As the stack describes its key: Terraform must find nothing to change."""
@@ -229,3 +229,21 @@ def _ask(http: httpx.Client, url: str, value: str) -> None:
         raise _Refused(f"it answers {response.status_code}")
     if response.is_server_error:
         raise _Refused(f"it answers {response.status_code}, which says nothing of the key")
+
+
+def api_keys(client: "APIGatewayClient", beginning: str) -> Iterator["ApiKeyTypeDef"]:
+    """The API keys whose names begin so. Their values are not asked for."""
+    for page in client.get_paginator("get_api_keys").paginate(nameQuery=beginning, includeValues=False):
+        yield from page.get("items", ())
+
+
+def joined(client: "APIGatewayClient", usage_plan: str) -> Iterator[str]:
+    """The ids of the keys that a usage plan lets in."""
+    for page in client.get_paginator("get_usage_plan_keys").paginate(usagePlanId=usage_plan):
+        yield from (one.get("id", "") for one in page.get("items", ()))
+
+
+def usage_plans(client: "APIGatewayClient", name: str) -> Iterator["UsagePlanTypeDef"]:
+    """The usage plans of this name, of which there may be several."""
+    for page in client.get_paginator("get_usage_plans").paginate():
+        yield from (one for one in page.get("items", ()) if one.get("name") == name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.naming import Names, tags
-from payinfra.deployment.key_rotation.listing import api_keys, joined, usage_plans
+from payinfra.deployment.key_rotation.keys import api_keys, joined, usage_plans
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient

@@ -7,7 +7,7 @@ from payinfra.core.outputs import SECONDARY_PREFIX, Outputs
 from payinfra.deployment.key_rotation.keys import ApiKeys
 from payinfra.deployment.key_rotation.model import RemovedKeys, Rotation
 from payinfra.deployment.key_rotation.state_import import Adoption
-from payinfra.deployment.pipeline import LockedEnvironment
+from payinfra.deployment.workspace import LockedEnvironment
 from payinfra.terraform import OutputValue
 
 

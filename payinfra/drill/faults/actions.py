@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from botocore.exceptions import ClientError
 
-from payinfra.checks.probes.failures import code_of, is_absent
+from payinfra.clients.aws_errors import code_of, is_absent
 from payinfra.core.naming import DRILL_SCHEDULE_GROUP
 from payinfra.drill.faults.model import (
     NO_CONCURRENCY,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from botocore.exceptions import ClientError
 
-from payinfra.checks.probes.failures import NotYet, is_absent
+from payinfra.clients.aws_errors import NotYet, is_absent
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.drill.faults.model import DRILL_TAG, PAUSE_ACTION, RunPauseExperiment
 

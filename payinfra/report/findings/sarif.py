@@ -10,9 +10,9 @@ import json
 from pathlib import PurePath
 from urllib.parse import quote
 
-from payinfra import __version__
 from payinfra.checks.outcome import GATING, Finding, Outcome, Waived
 from payinfra.checks.verdicts import Kind, Severity
+from payinfra.core.version import __version__
 from payinfra.report.findings.document import Json
 from payinfra.report.printable import visible
 

@@ -18,12 +18,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from payinfra.local import lifecycle, ministack, server_process
-from payinfra.local.asgi import Receive, Scope, Send
+from payinfra.local import lifecycle
 from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints, StateFolder, listen, read_endpoints
 from payinfra.local.faults import RegionBlackout, ReplicationDelay, ReplicationPause
-from payinfra.local.listener import Listener
+from payinfra.local.server import ministack
+from payinfra.local.server import process as server_process
+from payinfra.local.server.asgi import Receive, Scope, Send
+from payinfra.local.server.listener import Listener
 
 REGIONS = "us-east-1,us-west-2"
 WAIT = lifecycle.WaitClock()

@@ -8,7 +8,7 @@ import pytest
 
 from payinfra.account.bootstrap import WantedAccount, bootstrap
 from payinfra.account.changes import Changes
-from payinfra.account.preflight import ROLE_POLICY
+from payinfra.account.gateway_logs import ROLE_POLICY
 from payinfra.core.naming import API_LOGS_ROLE, DRILL_FIS_ROLE, DRILL_SCHEDULE_GROUP, DRILL_SCHEDULER_ROLE
 from payinfra.stacks.iam_documents import StatementProps, document, service_trust
 from tests.unit.account.conftest import ACCOUNT, REGIONS, InProcess

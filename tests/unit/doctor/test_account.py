@@ -13,7 +13,7 @@ from payinfra.account.permissions import Permission
 from payinfra.clients.aws import Aws
 from payinfra.core.settings import Settings, Target
 from payinfra.doctor.account import Account, embedded, examine
-from payinfra.doctor.machine import Prerequisite
+from payinfra.doctor.findings import Prerequisite
 
 ROLE = "arn:aws:iam::123456789012:role/team/deploy"
 SESSION = "arn:aws:sts::123456789012:assumed-role/deploy/me"

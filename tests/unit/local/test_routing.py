@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from payinfra.local.asgi import (
+from payinfra.local.server.asgi import (
     App,
     AsgiResponse,
     Message,
@@ -17,8 +17,8 @@ from payinfra.local.asgi import (
     answer,
     read_request,
 )
-from payinfra.local.ministack import serving
-from payinfra.local.routing import (
+from payinfra.local.server.ministack import serving
+from payinfra.local.server.routing import (
     FrontApp,
     GlobalApp,
     RegionApp,

@@ -10,10 +10,10 @@ from payinfra.checks.outcome import Outcome, summarize
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings, Target
-from payinfra.deployment.inventory import StackInventory
 from payinfra.deployment.results import Deployed, Destroyed, Synthesized, headline
 from payinfra.deployment.smoke_test import SmokeTestResult
-from payinfra.doctor.machine import Diagnosis, Prerequisite
+from payinfra.deployment.stack_manifest import StackInventory
+from payinfra.doctor.findings import Diagnosis, Prerequisite
 from payinfra.local.endpoints import LocalEndpoints, LocalStatus
 from payinfra.local.faults import ActiveFault, RegionBlackout
 from payinfra.report import deploy, doctor, local, results

@@ -10,8 +10,8 @@ from rich.console import Console
 from payinfra.account.environments.model import Cost, State
 from payinfra.account.environments.reaping import ReapDecision, Reaped, ReapResult
 from payinfra.report import environments as report
-from payinfra.report.ages import age
 from payinfra.report.formats import Format
+from payinfra.report.results import age
 from tests.unit.account.environments.conftest import NOW, census_of, environment
 
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from payinfra.checks.probes.model import Deadline, ProbeContext
+from payinfra.checks.probes.model import ProbeContext
 from payinfra.checks.probes.results import ProbeResult
 from payinfra.checks.probes.runner import ProbeClock, run
 from payinfra.checks.probes.verify import load
@@ -19,6 +19,7 @@ from payinfra.checks.verdicts import Kind
 from payinfra.clients.aws import Aws, Endpoints
 from payinfra.clients.dns import DnsResponse, NameServer
 from payinfra.clients.http import HttpResponse
+from payinfra.clients.retry import Deadline
 from payinfra.core.outputs import (
     Declared,
     DeclaredAlarm,

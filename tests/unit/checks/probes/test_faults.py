@@ -449,7 +449,12 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ("LIVE-S3-006", copied(SourceSelectionCriteria={}), FAIL, "copying of encrypted objects is None"),
     ("LIVE-S3-006", copied(Destination={"Bucket": "arn:aws:s3:::x"}), FAIL, "no rule copies to"),
     ("LIVE-S3-007", copy_says(error("404", "", "HeadObject")), WARN, "the copy in us-west-2 answers 404"),
-    ("LIVE-S3-007", copy_says(error("403", "Forbidden", "HeadObject")), ERROR, "HeadObject answered 403"),
+    (
+        "LIVE-S3-007",
+        copy_says(error("403", "Forbidden", "HeadObject")),
+        ERROR,
+        "lacks HeadObject (403)",
+    ),
     ("LIVE-S3-007", copy_says({}), WARN, "the copy in us-west-2 is no replica"),
     ("LIVE-S3-007", says("s3", "head_object", {}), WARN, "the object's replication is not begun"),
     (

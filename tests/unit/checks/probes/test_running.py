@@ -11,19 +11,14 @@ from botocore.exceptions import ConnectTimeoutError, NoCredentialsError
 from dns.exception import DNSException
 
 from payinfra.checks.probes.drift import Difference, judge
-from payinfra.checks.probes.failures import NotYet, is_passing, verdict_for
-from payinfra.checks.probes.model import (
-    Deadline,
-    PairProbe,
-    Probe,
-    ProbeContext,
-    RegionProbe,
-    RegionUnderTest,
-)
+from payinfra.checks.probes.failures import verdict_for
+from payinfra.checks.probes.model import PairProbe, Probe, ProbeContext, RegionProbe, RegionUnderTest
 from payinfra.checks.probes.results import ProbeResult, joined, outcome
 from payinfra.checks.probes.runner import ProbeClock, Task, run
 from payinfra.checks.probes.verify import assemble, load
 from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict, Verdicts
+from payinfra.clients.aws_errors import NotYet, is_transient
+from payinfra.clients.retry import Deadline
 from tests.unit.checks.probes.conftest import EAST, WEST, FakeTime, World, error
 
 
@@ -191,13 +186,13 @@ def test_a_failed_call_says_what_is_wrong_and_is_never_green(
     ],
 )
 def test_only_what_may_pass_is_asked_again(problem: Exception, passing: bool) -> None:
-    assert is_passing(problem) is passing
+    assert is_transient(problem) is passing
 
 
 def test_an_error_without_status_is_not_asked_again() -> None:
     problem = error("Odd")
     del problem.response["ResponseMetadata"]
-    assert not is_passing(problem)
+    assert not is_transient(problem)
 
 
 def test_denied_and_throttled_calls_leave_the_others_alone(world: World) -> None:

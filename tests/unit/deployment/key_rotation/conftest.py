@@ -16,7 +16,7 @@ from payinfra.clients.aws import Aws
 from payinfra.core.naming import tags
 from payinfra.core.outputs import Outputs
 from payinfra.deployment.key_rotation.keys import ApiKeys
-from payinfra.deployment.pipeline import LockedEnvironment
+from payinfra.deployment.workspace import LockedEnvironment
 from payinfra.terraform import Import, OutputValue, Plan, Terraform
 from tests.unit.checks.probes.conftest import outputs as probed_outputs
 
