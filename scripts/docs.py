@@ -27,6 +27,8 @@ def pages() -> Mapping[str, str]:
     """Each generated page by its file name."""
     import typer
 
+    from scripts import rooms
+
     command = get_command(app)
     return {
         "cli.md": _NOTE
@@ -36,6 +38,7 @@ def pages() -> Mapping[str, str]:
         + "\n",
         "checks.md": page(catalogue.load()),
         "scenarios.md": _NOTE + descriptions.page(),
+        **{name: _NOTE * name.endswith(".md") + text for name, text in rooms.pages().items()},
         "openapi.json": json.dumps(openapi.document(), indent=2) + "\n",
         # What `payinfra init` writes is the example.
         "examples/github/payinfra.yml": (TEMPLATES / "github" / "payinfra.yml").read_text(encoding="utf-8"),
