@@ -35,8 +35,19 @@ GLOBAL_SERVICES = frozenset({"iam", "route53", "sts"})
 
 _EXECUTE_API = re.compile(r"[a-z0-9]+\.execute-api\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")
 
-LOCAL_ACCESS_KEY = "test"
 LOCAL_ACCOUNT = "000000000000"
+
+
+@dataclass(frozen=True)
+class AccessKey:
+    """Credentials of an AWS account. Shown without its secret."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
+NO_ACCESS_KEY = AccessKey("none", "none")
+"""Stands for a key that is not known. The embedded AWS refuses it; the caller's own key is not sent there."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +56,13 @@ class Endpoints:
 
     Attributes:
         dns: `address:port` of the server that answers for its hosted zones; empty where there is none.
+        access_key: what calls to it are signed with.
     """
 
     regions: Mapping[str, str]
     global_url: str
     dns: str = ""
+    access_key: AccessKey = NO_ACCESS_KEY
 
     def url(self, service: str, region: str) -> str:
         """The endpoint of a service in a region."""
@@ -228,8 +241,10 @@ class Aws:
 
         from payinfra.clients.assume_role import assumed
 
-        local = LOCAL_ACCESS_KEY if self.endpoints else None
-        own = boto3.session.Session(aws_access_key_id=local, aws_secret_access_key=local)
+        key = self.endpoints.access_key if self.endpoints else None
+        own = boto3.session.Session(
+            aws_access_key_id=key and key.access_key_id, aws_secret_access_key=key and key.secret_access_key
+        )
         if self.role_arn is None:
             return own
         sts = own.client(

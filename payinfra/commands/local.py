@@ -86,6 +86,34 @@ def local_status(*, work_root: WorkRootOption = WORK_ROOT, fmt: FormatOption = F
         raise typer.Exit(ExitCode.UNUSABLE_ENVIRONMENT)
 
 
+@local_app.command("env")
+def local_env(
+    *,
+    work_root: WorkRootOption = WORK_ROOT,
+    region: Annotated[
+        str,
+        typer.Option(envvar="PAYINFRA_PRIMARY_REGION", help="The region that tools work in by default."),
+    ] = "us-east-1",
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Print the variables that make AWS tools work on the embedded AWS: eval "$(payinfra local env)"
+
+    They hold its credentials, which are this folder's own.
+    """
+    from payinfra.core.errors import EnvironmentUnusable
+    from payinfra.deployment.dependencies import SERVER_FOLDER
+    from payinfra.local import lifecycle
+    from payinfra.local.control import START_HINT
+    from payinfra.local.variables import variables
+    from payinfra.report import local as report
+
+    folder = work_root / SERVER_FOLDER
+    found = lifecycle.status(folder)
+    if found is None:
+        raise EnvironmentUnusable("The embedded AWS is not running.", START_HINT)
+    report.variables(stdout(), variables(found.endpoints, lifecycle.access_key(folder), region), fmt)
+
+
 @local_app.command("logs")
 def local_logs(
     *,

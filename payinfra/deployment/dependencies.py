@@ -1,7 +1,7 @@
 """What the pipeline works with: slow or outside things, behind one seam that tests fill with their own."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -118,17 +118,19 @@ def local_up(settings: Settings, emit: Emit) -> Endpoints:
 
     folder = server_folder(settings)
     started = lifecycle.up(folder, settings.regions, base_port=base_port(os.environ), emit=emit)
-    return Endpoints(started.regions, started.global_url, started.dns)
+    return Endpoints(started.regions, started.global_url, started.dns, lifecycle.access_key(folder))
 
 
 def running(settings: Settings) -> Endpoints | None:
     """Where the embedded AWS answers; None where it is down."""
     from payinfra.local import lifecycle
 
-    found = lifecycle.status(server_folder(settings))
+    folder = server_folder(settings)
+    found = lifecycle.status(folder)
     if found is None:
         return None
-    return Endpoints(found.endpoints.regions, found.endpoints.global_url, found.endpoints.dns)
+    here = found.endpoints
+    return Endpoints(here.regions, here.global_url, here.dns, lifecycle.access_key(folder))
 
 
 def local_addresses(settings: Settings) -> Endpoints | None:
@@ -176,14 +178,21 @@ def engine(settings: Settings) -> "Engine | None":
 def terraform(settings: Settings, folder: Path, emit: Emit) -> "Terraform":
     """A Terraform for the environment's folder."""
     from payinfra.terraform import Terraform, find_binary
+    from payinfra.terraform.environment import with_access_key
 
+    environment: Mapping[str, str] = os.environ
+    if settings.is_local:
+        from payinfra.local import lifecycle
+
+        key = lifecycle.access_key(server_folder(settings))
+        environment = with_access_key(os.environ, key.access_key_id, key.secret_access_key)
     return Terraform(
         binary=find_binary(only=engine(settings)),
         folder=folder,
         data_dir=settings.work_dir / "terraform",
         provider_cache=settings.work_root / "cache" / "providers",
         log=settings.work_dir / "logs" / "terraform.log",
-        environment=os.environ,
+        environment=environment,
         emit=emit,
     )
 
