@@ -1,10 +1,11 @@
 """Calls to an embedded AWS as its account's root, with the credentials of its folder."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
@@ -49,3 +50,18 @@ def signed(
     kind = S3SigV4Auth if service == "s3" else SigV4Auth
     kind(Credentials(key.access_key_id, key.secret_access_key), service, region).add_auth(request)
     return dict(request.headers.items())
+
+
+def presigned(
+    key: AccessKey, service: str, region: str, url: str, method: str = "GET", body: bytes = b""
+) -> str:
+    """The URL of a request that is signed in its query, which any client can send."""
+
+    class Signer(SigV4QueryAuth):
+        def payload(self, request: AWSRequest) -> str:
+            del request
+            return sha256(body).hexdigest()
+
+    request = AWSRequest(method, url, {})
+    Signer(Credentials(key.access_key_id, key.secret_access_key), service, region).add_auth(request)
+    return str(request.url)
