@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from payinfra.clients.aws import Aws, Endpoints
+from payinfra.clients.aws import LOCAL_ACCOUNT, Aws, Endpoints
+from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit
 from payinfra.core.settings import Settings
 
@@ -102,8 +103,19 @@ class PipelineDependencies:
 
 
 def account(settings: Settings) -> str:
-    """Whose credentials these are; asked first, because Terraform takes long to say that there are none."""
-    return aws(settings).account(settings.primary_region)
+    """Whose credentials these are; asked first, because Terraform takes long to say that there are none.
+
+    Raises:
+        EnvironmentUnusable: they are nobody's, or the shell's variables lead to the embedded AWS, where a
+            deployment would show nothing about AWS.
+    """
+    found = aws(settings).account(settings.primary_region)
+    if found == LOCAL_ACCOUNT:
+        raise EnvironmentUnusable(
+            "This shell's credentials and endpoints are those of the embedded AWS, and --local is not given.",
+            "Add --local, or use a shell in which `payinfra local env` was not evaluated.",
+        )
+    return found
 
 
 def server_folder(settings: Settings) -> Path:
