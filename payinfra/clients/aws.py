@@ -243,7 +243,8 @@ class Aws:
 
         key = self.endpoints.access_key if self.endpoints else None
         own = boto3.session.Session(
-            aws_access_key_id=key and key.access_key_id, aws_secret_access_key=key and key.secret_access_key
+            aws_access_key_id=key.access_key_id if key else None,
+            aws_secret_access_key=key.secret_access_key if key else None,
         )
         if self.role_arn is None:
             return own

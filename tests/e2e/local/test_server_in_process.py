@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from tests.support import embedded
 from tests.support.embedded import signed
 
 REGIONS = "us-east-1,us-west-2"
+NONE: Mapping[str, str] = {}
 WAIT = lifecycle.WaitClock()
 
 
@@ -51,13 +52,13 @@ def run(folder: StateFolder, work: Callable[[LocalEndpoints, Control], object], 
     return code
 
 
-def get(url: str, path: str = "/", timeout: float = 5.0, **headers: str) -> tuple[int, bytes]:
+def get(
+    url: str, path: str = "/", timeout: float = 5.0, headers: Mapping[str, str] = NONE
+) -> tuple[int, bytes]:
     where = urlsplit(url).netloc
     connection = http.client.HTTPConnection(where, timeout=timeout)
     with contextlib.closing(connection):
-        connection.request(
-            "GET", path, headers={key.replace("_", "-"): value for key, value in headers.items()}
-        )
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
 
@@ -157,7 +158,7 @@ def test_an_answer_that_was_on_its_way_into_a_blackout_is_lost(folder: StateFold
     def work(endpoints: LocalEndpoints, control: Control) -> None:
         east = endpoints.regions["us-east-1"]
         with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(get, east, "/slow", 2.0, **signed_by_root(folder, "ssm", f"{east}/slow"))
+            asked = pool.submit(get, east, "/slow", 2.0, signed_by_root(folder, "ssm", f"{east}/slow"))
             assert slow.asked.wait(5)
             control.inject(RegionBlackout("us-east-1"))
             slow.go_on.set()
@@ -245,7 +246,7 @@ def test_a_route_53_call_that_ministack_lacks_is_answered(folder: StateFolder) -
     def work(endpoints: LocalEndpoints, _control: Control) -> None:
         for path in ("/2013-04-01/checkeripranges", "/2013-04-01/hostedzone"):
             headers = signed_by_root(folder, "route53", endpoints.global_url + path)
-            seen.append(get(endpoints.global_url, path, **headers))
+            seen.append(get(endpoints.global_url, path, headers=headers))
 
     run(folder, work)
     assert (seen[0][0], b"127.0.0.1/32" in seen[0][1]) == (200, True)
@@ -256,7 +257,7 @@ def test_a_custom_domain_is_looked_up_in_the_region_of_the_port(folder: StateFol
     seen: list[int] = []
 
     def work(endpoints: LocalEndpoints, _control: Control) -> None:
-        seen.append(get(endpoints.regions["us-west-2"], "/health", host="nobody.example.com")[0])
+        seen.append(get(endpoints.regions["us-west-2"], "/health", headers={"host": "nobody.example.com"})[0])
 
     run(folder, work)
     assert seen == [403]

@@ -50,7 +50,7 @@ def found(answer: Any, *names: str) -> list[str]:
     """What an answer in XML says."""
     text = answer.body.decode()
     assert answer.status == 200, text
-    return [re.search(f"<{name}>(.+?)</{name}>", text)[1] for name in names]  # type: ignore[index] - it is there
+    return [value for name in names for value in re.findall(f"<{name}>(.+?)</{name}>", text)[:1]]
 
 
 def request(key: AccessKey, token: str = "", service: str = "sts", secret: str = "") -> Request:

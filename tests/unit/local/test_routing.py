@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -26,6 +27,7 @@ from tests.support.embedded import signed
 
 KEY = AccessKey("AKIAROOT", "secret")
 HERE = "127.0.0.1"
+NONE: Mapping[str, str] = {}
 ELSEWHERE = [
     {"origin": "https://evil.example"},
     {"origin": "http://localhost"},
@@ -111,7 +113,7 @@ class Asked:
         path: str = "/",
         key: AccessKey = KEY,
         host: str = HERE,
-        **headers: str,
+        headers: Mapping[str, str] = NONE,
     ) -> AsgiResponse:
         """An answer to a signed request."""
         lines = signed(key, service, region, f"http://{host}{path}", method, b"", **headers)
@@ -247,11 +249,11 @@ def test_a_web_page_of_another_origin_is_refused_however_its_request_is_signed(
     for said in (
         region("OPTIONS", "/", **headers),
         region("GET", "/bucket/key", **headers),
-        region.signed("lambda", "us-east-1", path="/2015-03-31/functions", **headers),
-        region.signed("lambda", "us-east-1", host="localhost:4566", **headers),
+        region.signed("lambda", "us-east-1", path="/2015-03-31/functions", headers=headers),
+        region.signed("lambda", "us-east-1", host="localhost:4566", headers=headers),
         everywhere("POST", "/_payinfra/faults", **headers),
         everywhere("GET", "/_payinfra/status", **headers),
-        everywhere.signed("iam", "us-east-1", **headers),
+        everywhere.signed("iam", "us-east-1", headers=headers),
     ):
         assert (said.status, b"another origin" in said.body) == (403, True)
         assert not [name for name, _ in said.headers if name.startswith("access-control")]
@@ -265,7 +267,7 @@ def test_a_web_page_of_another_origin_is_refused_however_its_request_is_signed(
 def test_what_a_person_typed_or_the_same_origin_sent_is_no_foreign_page(
     region: Asked, everywhere: Asked, headers: dict[str, str]
 ) -> None:
-    assert region.signed("s3", "us-east-1", "GET", "/bucket/key", **headers).status == 200
+    assert region.signed("s3", "us-east-1", "GET", "/bucket/key", headers=headers).status == 200
     assert everywhere("GET", "/_payinfra/status", **headers).status == 200
 
 

@@ -24,7 +24,7 @@ def request_of(sent: AWSRequest) -> Request:
     url = urlsplit(sent.prepare().url)
     headers = (("host", HOST), *((name.lower(), value) for name, value in sent.headers.items()))
     body = sent.body.encode() if isinstance(sent.body, str) else bytes(sent.body or b"")
-    return Request(sent.method, url.path, url.query, headers, body)
+    return Request(str(sent.method), url.path, url.query, headers, body)
 
 
 def signed(

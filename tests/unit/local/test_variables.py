@@ -41,10 +41,9 @@ def test_a_region_that_is_not_served_is_said_with_those_that_are() -> None:
 
 
 def printed(values: dict[str, str]) -> str:
-    console = Console(file=io.StringIO(), width=20, force_terminal=True)
-    report.variables(console, values, Format.TABLE)
-    text: str = console.file.getvalue()  # type: ignore[attr-defined] - a StringIO
-    return text
+    held = io.StringIO()
+    report.variables(Console(file=held, width=20, force_terminal=True), values, Format.TABLE)
+    return held.getvalue()
 
 
 def test_a_shell_takes_them_as_they_are_printed_on_a_narrow_terminal_too() -> None:
