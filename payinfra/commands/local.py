@@ -9,7 +9,7 @@ import typer
 
 from payinfra.commands.session import FormatOption, stderr, stdout
 from payinfra.core.errors import ExitCode, UsageProblem
-from payinfra.report.formats import Format
+from payinfra.report.formats import Format, VariablesFormat
 
 if TYPE_CHECKING:
     from payinfra.local.control import Control
@@ -94,11 +94,15 @@ def local_env(
         str,
         typer.Option(envvar="PAYINFRA_PRIMARY_REGION", help="The region that tools work in by default."),
     ] = "us-east-1",
-    fmt: FormatOption = Format.TABLE,
+    # Not PAYINFRA_FORMAT: a shell evaluates what is printed.
+    fmt: Annotated[
+        VariablesFormat,
+        typer.Option("--format", envvar="PAYINFRA_LOCAL_ENV_FORMAT", help="How to write the variables."),
+    ] = VariablesFormat.SHELL,
 ) -> None:
-    """Print the variables that make AWS tools work on the embedded AWS: eval "$(payinfra local env)"
+    """Print the embedded AWS's credentials and endpoints for a shell.
 
-    They hold its credentials, which are this folder's own.
+    `eval "$(payinfra local env)"` lets the AWS CLI and every SDK work on it.
     """
     from payinfra.core.errors import EnvironmentUnusable
     from payinfra.deployment.dependencies import SERVER_FOLDER

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from payinfra.local.faults import describe, to_json
 from payinfra.local.variables import OVERRIDING
-from payinfra.report.formats import Format
+from payinfra.report.formats import Format, VariablesFormat
 from payinfra.report.results import table, write, write_json
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ def faults(console: Console, found: "Sequence[ActiveFault]", fmt: Format) -> Non
     write(console, table(("fault", "what", "since"), rows) if rows else Text("No fault is in place."))
 
 
-def variables(console: Console, values: Mapping[str, str], fmt: Format) -> None:
+def variables(console: Console, values: Mapping[str, str], fmt: VariablesFormat) -> None:
     """Variables as a shell reads them, after those are gone that would count for more."""
-    if fmt is Format.JSON:
+    if fmt is VariablesFormat.JSON:
         write_json(console, dict(values))
         return
     lines = [

@@ -46,6 +46,7 @@ def test_up_status_faults_logs_down(project: Project) -> None:
 
 def test_the_variables_let_aws_tools_in_and_another_folders_do_not(project: Project, tmp_path: Path) -> None:
     project.run("local", "up")
+    project.environ["PAYINFRA_FORMAT"] = "json"
     printed = project.run("local", "env")
     assert printed.returncode == 0, printed.stderr
     values = json.loads(project.run("local", "env", "--format", "json").stdout)

@@ -11,7 +11,7 @@ from payinfra.core.errors import UsageProblem
 from payinfra.local.endpoints import LocalEndpoints
 from payinfra.local.variables import OVERRIDING, variables
 from payinfra.report import local as report
-from payinfra.report.formats import Format
+from payinfra.report.formats import VariablesFormat
 
 HERE = LocalEndpoints(
     {"us-east-1": "http://127.0.0.1:4566", "us-west-2": "http://127.0.0.1:4567"},
@@ -42,7 +42,7 @@ def test_a_region_that_is_not_served_is_said_with_those_that_are() -> None:
 
 def printed(values: dict[str, str]) -> str:
     held = io.StringIO()
-    report.variables(Console(file=held, width=20, force_terminal=True), values, Format.TABLE)
+    report.variables(Console(file=held, width=20, force_terminal=True), values, VariablesFormat.SHELL)
     return held.getvalue()
 
 
