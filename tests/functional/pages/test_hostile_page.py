@@ -328,13 +328,13 @@ def test_what_the_page_was_refused_works_for_a_program(victim: Victim) -> None:
     victim.nothing_was_done()
 
 
-def allow(victim: Victim, origin: str | None) -> str:
+def deploy_api(victim: Victim, origin: str | None = None, authorization: str = "NONE") -> str:
     """An API of a customer's, which lets one origin's pages read it, or none; the URL."""
     gateway = victim.client("apigateway")
     api = gateway.create_rest_api(name="shop")
     of = {"restApiId": api["id"], "resourceId": api["rootResourceId"], "httpMethod": "GET"}
     header = "method.response.header.Access-Control-Allow-Origin"
-    gateway.put_method(**of, authorizationType="NONE")
+    gateway.put_method(**of, authorizationType=authorization)
     gateway.put_integration(**of, type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'})
     declared = {header: True} if origin else {}
     gateway.put_method_response(**of, statusCode="200", responseParameters=declared)
@@ -348,10 +348,26 @@ def allow(victim: Victim, origin: str | None) -> str:
 
 def test_a_customers_api_answers_those_pages_that_it_says(page: Seen, victim: Victim, port: int) -> None:
     shop = f"http://localhost:{port}"
-    open_api, closed_api = allow(victim, shop), allow(victim, None)
+    open_api, closed_api = deploy_api(victim, shop), deploy_api(victim)
     page.page.goto(f"{shop}/")
     seen = page.page.evaluate(SEND, [("open", open_api, {}), ("closed", closed_api, {})])
     assert seen["open"] == ["cors", 200, "hello"]
     assert isinstance(seen["closed"], str)
     page.page.goto(f"http://127.0.0.1:{port}/")
     assert isinstance(page.page.evaluate(SEND, [("open", open_api, {})])["open"], str)
+
+
+def test_an_api_that_asks_for_a_signature_gets_a_true_one(victim: Victim) -> None:
+    url = deploy_api(victim, authorization="AWS_IAM")
+    key = victim.endpoints.access_key
+    api = urlsplit(url).path.split("/")[3]
+    assert ask(url)[0] == 403
+    for wrong in (GUESSED, AccessKey(key.access_key_id, "guess")):
+        assert ask(url, **embedded.signed(wrong, "execute-api", EAST, url))[0] == 403
+        assert ask(embedded.presigned(wrong, "execute-api", EAST, url))[0] == 403
+    assert ask(url, **embedded.signed(key, "execute-api", EAST, url)) == (200, b"hello")
+    assert ask(embedded.presigned(key, "execute-api", EAST, url)) == (200, b"hello")
+    host = f"{api}.execute-api.{EAST}.amazonaws.com"
+    headers = embedded.signed(key, "execute-api", EAST, f"http://{host}/prod/")
+    assert ask(f"{victim.east}/prod/", host=host, **headers) == (200, b"hello")
+    assert ask(f"{victim.east}/prod/", host=host)[0] == 403
