@@ -56,11 +56,13 @@ def load(file: Path, work_root: Path = Path()) -> PayinfraOutputs:
         return PayinfraOutputs(outputs, Aws())
     from payinfra.local import lifecycle
 
-    running = lifecycle.status((work_root / SERVER).absolute())
+    folder = work_root / SERVER
+    running = lifecycle.status(folder)
     if running is None:
         raise EnvironmentUnusable("The embedded AWS does not run.", "Run `payinfra local up`.")
     found = running.endpoints
-    return PayinfraOutputs(outputs, Aws(Endpoints(found.regions, found.global_url, found.dns)))
+    endpoints = Endpoints(found.regions, found.global_url, found.dns, lifecycle.access_key(folder))
+    return PayinfraOutputs(outputs, Aws(endpoints))
 
 
 @pytest.fixture(scope="session")

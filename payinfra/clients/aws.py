@@ -8,6 +8,7 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from payinfra.core.access_key import NO_ACCESS_KEY, AccessKey
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.run_id import user_agent
 
@@ -35,7 +36,6 @@ GLOBAL_SERVICES = frozenset({"iam", "route53", "sts"})
 
 _EXECUTE_API = re.compile(r"[a-z0-9]+\.execute-api\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")
 
-LOCAL_ACCESS_KEY = "test"
 LOCAL_ACCOUNT = "000000000000"
 
 
@@ -45,11 +45,13 @@ class Endpoints:
 
     Attributes:
         dns: `address:port` of the server that answers for its hosted zones; empty where there is none.
+        access_key: what calls to it are signed with.
     """
 
     regions: Mapping[str, str]
     global_url: str
     dns: str = ""
+    access_key: AccessKey = NO_ACCESS_KEY
 
     def url(self, service: str, region: str) -> str:
         """The endpoint of a service in a region."""
@@ -228,8 +230,11 @@ class Aws:
 
         from payinfra.clients.assume_role import assumed
 
-        local = LOCAL_ACCESS_KEY if self.endpoints else None
-        own = boto3.session.Session(aws_access_key_id=local, aws_secret_access_key=local)
+        key = self.endpoints.access_key if self.endpoints else None
+        own = boto3.session.Session(
+            aws_access_key_id=key.access_key_id if key else None,
+            aws_secret_access_key=key.secret_access_key if key else None,
+        )
         if self.role_arn is None:
             return own
         sts = own.client(

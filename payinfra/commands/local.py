@@ -9,7 +9,7 @@ import typer
 
 from payinfra.commands.session import FormatOption, stderr, stdout
 from payinfra.core.errors import ExitCode, UsageProblem
-from payinfra.report.formats import Format
+from payinfra.report.formats import Format, VariablesFormat
 
 if TYPE_CHECKING:
     from payinfra.local.control import Control
@@ -84,6 +84,38 @@ def local_status(*, work_root: WorkRootOption = WORK_ROOT, fmt: FormatOption = F
     report.status(stdout(), found, fmt)
     if found is None:
         raise typer.Exit(ExitCode.UNUSABLE_ENVIRONMENT)
+
+
+@local_app.command("env")
+def local_env(
+    *,
+    work_root: WorkRootOption = WORK_ROOT,
+    region: Annotated[
+        str,
+        typer.Option(envvar="PAYINFRA_PRIMARY_REGION", help="The region that tools work in by default."),
+    ] = "us-east-1",
+    # Not PAYINFRA_FORMAT: a shell evaluates what is printed.
+    fmt: Annotated[
+        VariablesFormat,
+        typer.Option("--format", envvar="PAYINFRA_LOCAL_ENV_FORMAT", help="How to write the variables."),
+    ] = VariablesFormat.SHELL,
+) -> None:
+    """Print the embedded AWS's credentials and endpoints for a shell.
+
+    `eval "$(payinfra local env)"` lets the AWS CLI and every SDK work on it.
+    """
+    from payinfra.core.errors import EnvironmentUnusable
+    from payinfra.deployment.dependencies import SERVER_FOLDER
+    from payinfra.local import lifecycle
+    from payinfra.local.control import START_HINT
+    from payinfra.local.variables import variables
+    from payinfra.report import local as report
+
+    folder = work_root / SERVER_FOLDER
+    found = lifecycle.status(folder)
+    if found is None:
+        raise EnvironmentUnusable("The embedded AWS is not running.", START_HINT)
+    report.variables(stdout(), variables(found.endpoints, lifecycle.access_key(folder), region), fmt)
 
 
 @local_app.command("logs")

@@ -1,12 +1,13 @@
 """What the pipeline works with: slow or outside things, behind one seam that tests fill with their own."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from payinfra.clients.aws import Aws, Endpoints
+from payinfra.clients.aws import LOCAL_ACCOUNT, Aws, Endpoints
+from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit
 from payinfra.core.settings import Settings
 
@@ -102,8 +103,19 @@ class PipelineDependencies:
 
 
 def account(settings: Settings) -> str:
-    """Whose credentials these are; asked first, because Terraform takes long to say that there are none."""
-    return aws(settings).account(settings.primary_region)
+    """Whose credentials these are; asked first, because Terraform takes long to say that there are none.
+
+    Raises:
+        EnvironmentUnusable: they are nobody's, or the shell's variables lead to the embedded AWS, where a
+            deployment would show nothing about AWS.
+    """
+    found = aws(settings).account(settings.primary_region)
+    if found == LOCAL_ACCOUNT:
+        raise EnvironmentUnusable(
+            "This shell's credentials and endpoints are those of the embedded AWS, and --local is not given.",
+            "Add --local, or use a shell in which `payinfra local env` was not evaluated.",
+        )
+    return found
 
 
 def server_folder(settings: Settings) -> Path:
@@ -118,17 +130,19 @@ def local_up(settings: Settings, emit: Emit) -> Endpoints:
 
     folder = server_folder(settings)
     started = lifecycle.up(folder, settings.regions, base_port=base_port(os.environ), emit=emit)
-    return Endpoints(started.regions, started.global_url, started.dns)
+    return Endpoints(started.regions, started.global_url, started.dns, lifecycle.access_key(folder))
 
 
 def running(settings: Settings) -> Endpoints | None:
     """Where the embedded AWS answers; None where it is down."""
     from payinfra.local import lifecycle
 
-    found = lifecycle.status(server_folder(settings))
+    folder = server_folder(settings)
+    found = lifecycle.status(folder)
     if found is None:
         return None
-    return Endpoints(found.endpoints.regions, found.endpoints.global_url, found.endpoints.dns)
+    here = found.endpoints
+    return Endpoints(here.regions, here.global_url, here.dns, lifecycle.access_key(folder))
 
 
 def local_addresses(settings: Settings) -> Endpoints | None:
@@ -176,14 +190,21 @@ def engine(settings: Settings) -> "Engine | None":
 def terraform(settings: Settings, folder: Path, emit: Emit) -> "Terraform":
     """A Terraform for the environment's folder."""
     from payinfra.terraform import Terraform, find_binary
+    from payinfra.terraform.environment import with_access_key
 
+    environment: Mapping[str, str] = os.environ
+    if settings.is_local:
+        from payinfra.local import lifecycle
+
+        key = lifecycle.access_key(server_folder(settings))
+        environment = with_access_key(os.environ, key.access_key_id, key.secret_access_key)
     return Terraform(
         binary=find_binary(only=engine(settings)),
         folder=folder,
         data_dir=settings.work_dir / "terraform",
         provider_cache=settings.work_root / "cache" / "providers",
         log=settings.work_dir / "logs" / "terraform.log",
-        environment=os.environ,
+        environment=environment,
         emit=emit,
     )
 

@@ -142,6 +142,11 @@ class StateFolder:
         return self.root / "token"
 
     @property
+    def credentials(self) -> Path:
+        """The account's access key; only its owner can read it."""
+        return self.root / "credentials.json"
+
+    @property
     def lock(self) -> Path:
         """Locked by the server's process for as long as it lives."""
         return self.root / "server.lock"

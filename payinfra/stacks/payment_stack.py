@@ -19,7 +19,7 @@ from cdktf_cdktf_provider_aws.provider import (
 )
 from constructs import Construct
 
-from payinfra.clients.aws import LOCAL_ACCESS_KEY, Endpoints
+from payinfra.clients.aws import Endpoints
 from payinfra.core.errors import UsageProblem
 from payinfra.core.naming import HEALTH_METRICS_REGION, INDEXES, SESSION_NAME, STAGE, KeyPurpose, Names, tags
 from payinfra.core.outputs import (
@@ -155,8 +155,6 @@ class PaymentStack(TerraformStack):
             key=settings.state_key or self._names.state_key,
             region=region,
             encrypt=True,
-            access_key=LOCAL_ACCESS_KEY if local else None,
-            secret_key=LOCAL_ACCESS_KEY if local else None,
             endpoints=None if endpoints is None else _state_endpoints(endpoints, region),
             use_path_style=local or None,
             skip_credentials_validation=local or None,
@@ -197,8 +195,6 @@ class PaymentStack(TerraformStack):
             region=region,
             default_tags=default_tags,
             assume_role=assume_role,
-            access_key=embedded(LOCAL_ACCESS_KEY),
-            secret_key=embedded(LOCAL_ACCESS_KEY),
             skip_credentials_validation=embedded(True),
             skip_metadata_api_check=embedded("true"),
             s3_use_path_style=embedded(True),

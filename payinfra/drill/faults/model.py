@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, assert_never
 
-from payinfra.clients.aws import LOCAL_ACCESS_KEY, Endpoints
+from payinfra.clients.aws import Endpoints
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.naming import DRILL_SCHEDULE_GROUP, HEALTH_METRICS_REGION
 from payinfra.core.outputs import Outputs
@@ -296,5 +296,6 @@ def _cli(endpoints: Endpoints | None, service: str, region: str, command: str) -
     """A command of the AWS CLI's, as it must be typed for the embedded AWS or for AWS."""
     if endpoints is None:
         return f"aws {command} --region {region}"
-    keys = f"AWS_ACCESS_KEY_ID={LOCAL_ACCESS_KEY} AWS_SECRET_ACCESS_KEY={LOCAL_ACCESS_KEY}"
-    return f"{keys} aws {command} --region {region} --endpoint-url {endpoints.url(service, region)}"
+    aws = f"aws {command} --region {region} --endpoint-url {endpoints.url(service, region)}"
+    # In a shell of its own: the person's credentials stay what they are.
+    return f'(eval "$(payinfra local env)" && {aws})'

@@ -75,8 +75,19 @@ class ClientGone(Exception):
     """The client hung up before its request was complete."""
 
 
-async def read_request(scope: Scope, receive: Receive) -> Request:
-    """Reads the whole request.
+def request_head(scope: Scope) -> Request:
+    """The request as far as it is known before its body is read."""
+    raw_path = scope.get("raw_path") or scope["path"].encode()
+    return Request(
+        method=scope["method"],
+        raw_path=raw_path.decode("latin-1"),
+        query_string=scope.get("query_string", b"").decode("latin-1"),
+        headers=_decoded(scope.get("headers", ())),
+    )
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Reads the whole body of a request.
 
     Raises:
         ClientGone: the connection ended first.
@@ -89,14 +100,16 @@ async def read_request(scope: Scope, receive: Receive) -> Request:
             raise ClientGone
         parts.append(message.get("body", b""))
         more = message.get("more_body", False)
-    raw_path = scope.get("raw_path") or scope["path"].encode()
-    return Request(
-        method=scope["method"],
-        raw_path=raw_path.decode("latin-1"),
-        query_string=scope.get("query_string", b"").decode("latin-1"),
-        headers=_decoded(scope.get("headers", ())),
-        body=b"".join(parts),
-    )
+    return b"".join(parts)
+
+
+async def read_request(scope: Scope, receive: Receive) -> Request:
+    """Reads the whole request.
+
+    Raises:
+        ClientGone: the connection ended first.
+    """
+    return replace(request_head(scope), body=await read_body(receive))
 
 
 @dataclass

@@ -122,7 +122,8 @@ def let_functions_call_their_own_region(emulator: Emulator, urls: Mapping[str, s
         region = str(config.get("FunctionArn", "")).split(":")[3]
         return {**original(config), "AWS_ENDPOINT_URL": urls[region]}
 
-    emulator.replace(runtime, "execution_credentials", credentials_and_endpoint)
+    for module in (runtime, emulator.service("lambda_svc")):
+        emulator.replace(module, "execution_credentials", credentials_and_endpoint)
 
 
 def end_functions(emulator: Emulator) -> None:

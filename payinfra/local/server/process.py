@@ -23,7 +23,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs
 
+from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, PayinfraError
+from payinfra.local.credentials import keep_access_key
 from payinfra.local.emulator_environment import ACCOUNT
 from payinfra.local.endpoints import (
     GLOBAL_REGION,
@@ -37,9 +39,10 @@ from payinfra.local.endpoints import (
     write_endpoints,
 )
 from payinfra.local.faults import FaultRegistry
-from payinfra.local.server import global_tables, item_log, persistence
+from payinfra.local.server import authentication, global_tables, item_log, persistence
 from payinfra.local.server import ministack as seam
 from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.authentication import Authentication
 from payinfra.local.server.cloudwatch_alarms import TICK_S, Watching
 from payinfra.local.server.control_api import ControlApi
 from payinfra.local.server.host_names import AwsNames
@@ -112,11 +115,14 @@ class Server:
 
     Args:
         emulator: ministack, loaded and corrected nowhere yet.
+        token: what calls of the control must carry.
+        access_key: the account's own.
     """
 
     arguments: Arguments
     emulator: seam.Emulator
     token: str
+    access_key: AccessKey
     board: FaultRegistry = field(default_factory=FaultRegistry)
     time_scale: TimeScale = field(default_factory=TimeScale)
     _regions: dict[str, Listener] = field(default_factory=dict)
@@ -144,10 +150,13 @@ class Server:
         self.front = FrontApp(
             emulator=self.emulator.application,
             mapped=self._mapped,
+            authenticate=Authentication(authentication.known_secrets(self.emulator, self.access_key)),
+            refuse=authentication.refusals(self.emulator),
             answers=registry.ANSWERS,
             touched=self.snapshots.touch,
             answered=self.watching.api_answered,
         )
+        authentication.install(self.emulator, self.access_key)
         registry.install(self.emulator)
         self.watching.install()
         seam.let_the_port_decide_the_region(self.emulator)
@@ -340,7 +349,7 @@ async def serve(arguments: Arguments) -> None:
     folder = arguments.folder
     token = secrets.token_hex(16)
     write_atomically(folder.token, token + "\n")
-    server = Server(arguments, seam.load(), token)
+    server = Server(arguments, seam.load(), token, keep_access_key(folder))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.shut_down)

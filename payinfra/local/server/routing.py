@@ -1,5 +1,10 @@
-"""The ASGI applications in front of ministack: one for each region's port, one for the global port."""
+"""The ASGI applications in front of ministack: one for each region's port, one for the global port.
 
+A request passes three gates before anything is done: the Host must be ours, no web page of another origin may
+have sent it, and its signature must be true. Deployed APIs have rules of their own behind the first gate.
+"""
+
+import contextlib
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -16,21 +21,27 @@ from payinfra.local.server.asgi import (
     Send,
     answer,
     ask,
-    read_request,
+    read_body,
+    request_head,
     send_response,
 )
+from payinfra.local.server.authentication import Scopes, verified
 from payinfra.local.server.ministack import serving
 from payinfra.local.server.retries import Retries
+from payinfra.local.server.sigv4 import Claim, SignatureRefused, is_signed
 
 GLOBAL_SERVICES = frozenset({"iam", "sts", "route53"})
 REFUSED = 403
 """What AWS's services that speak XML answer to a caller who may not (IAM user guide, "Common errors")."""
 
 _EXECUTE_API_HOST = re.compile(r"([a-z0-9]+)\.execute-api\.([a-z0-9-]+)\.amazonaws\.com")
-_SIGNED_FOR = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+_API = re.compile(r"/_aws/execute-api/[^/]+/.*", re.DOTALL)
 _NAMES_OF_SERVICES = (".amazonaws.com", ".localhost")
+"""Nobody else can have a web page there, or have such a name resolved to loopback."""
 _ADMIN = ("/_ministack/", "/_localstack/")
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_OWN_SITES = frozenset({"", "none", "same-origin"})
+_CORS = "access-control-"
 
 
 class ResponsePatch(Protocol):
@@ -43,6 +54,11 @@ Mapped = Callable[[str, str, str], tuple[str, str, str] | None]
 """Region, domain and path to API, stage, which may be empty, and the rest of the path; None for no API."""
 
 Handler = Callable[[Request], Awaitable[AsgiResponse | None]]
+
+Serve = Callable[[Request], Awaitable[AsgiResponse]]
+
+Authenticate = Callable[[Request, Scopes], Claim]
+"""Who signed a request; raises SignatureRefused."""
 
 
 def aws_error(status: int, code: str, message: str) -> AsgiResponse:
@@ -57,15 +73,24 @@ def is_loopback(host: str) -> bool:
     return host in _LOOPBACK_HOSTS
 
 
-def signature_scope(request: Request) -> tuple[str, str]:
-    """The region and the service that a request was signed for, empty where it was not signed."""
-    found = _SIGNED_FOR.search(request.header("authorization"))
-    return (found.group(1), found.group(2)) if found else ("", "")
+def foreign_page(request: Request) -> AsgiResponse | None:
+    """The refusal of what a web page of another origin sent; None for anything else.
+
+    Browsers name the page's origin, or how it relates to the request's (W3C, "Fetch Metadata Request
+    Headers"), and let no page change that. What a person typed or a program sent has neither, or `none`.
+    """
+    own = f"http://{request.header('host')}"
+    origins = {value for name, value in request.headers if name == "origin"}
+    sites = {value.lower() for name, value in request.headers if name == "sec-fetch-site"}
+    if origins <= {own} and sites <= _OWN_SITES:
+        return None
+    return aws_error(REFUSED, "AccessDenied", "The embedded AWS answers no web page of another origin.")
 
 
-def is_signed(request: Request) -> bool:
-    """Whether the request carries AWS credentials, in a header or in its query."""
-    return "authorization" in dict(request.headers) or "X-Amz-Signature" in request.query
+def without_cors(response: AsgiResponse) -> AsgiResponse:
+    """AWS: control planes let no web page of another origin read their answers. ministack lets all."""
+    kept = tuple((name, value) for name, value in response.headers if not name.startswith(_CORS))
+    return replace(response, headers=kept)
 
 
 def to_its_api(request: Request, region: str, mapped: Mapped) -> Request | None:
@@ -79,7 +104,7 @@ def to_its_api(request: Request, region: str, mapped: Mapped) -> Request | None:
     own = _EXECUTE_API_HOST.fullmatch(request.host)
     if own:
         return replace(request, raw_path=f"/_aws/execute-api/{own.group(1)}{request.raw_path}")
-    if is_loopback(request.host) or is_signed(request) or request.host.endswith(_NAMES_OF_SERVICES):
+    if is_loopback(request.host) or request.host.endswith(_NAMES_OF_SERVICES):
         return request
     found = mapped(region, request.host, request.raw_path)
     if found is None:
@@ -101,6 +126,8 @@ class FrontApp:
     Args:
         emulator: ministack's application.
         mapped: finds the API behind a region's custom domain.
+        authenticate: finds out who calls.
+        refuse: answers who is not known.
         answers: applied in this order to each answer.
         touched: told of each request that may have changed something.
         answered: told of each request with its answer, its region and how many seconds it took.
@@ -108,6 +135,8 @@ class FrontApp:
 
     emulator: App
     mapped: Mapped
+    authenticate: Authenticate
+    refuse: Callable[[Request, SignatureRefused], AsgiResponse]
     answers: Sequence[ResponsePatch]
     touched: Callable[[], None]
     answered: Callable[[Request, AsgiResponse, str, float], None] = (
@@ -131,15 +160,26 @@ class FrontApp:
 
 
 async def _answer(
-    scope: Scope, receive: Receive, send: Send, handle: Callable[[Request], Awaitable[AsgiResponse]]
+    scope: Scope, receive: Receive, send: Send, admit: Callable[[Request], Serve | AsgiResponse]
 ) -> None:
+    """Serves one request.
+
+    Args:
+        admit: looks at the request before its body is read, and says what serves it, or refuses it.
+    """
     if scope["type"] != "http":
         return
+    verified.set("")
+    head = request_head(scope)
+    serve = admit(head)
+    if isinstance(serve, AsgiResponse):
+        await send_response(send, serve)
+        return
     try:
-        request = await read_request(scope, receive)
+        request = replace(head, body=await read_body(receive))
     except ClientGone:
         return
-    await send_response(send, await handle(request))
+    await send_response(send, await serve(request))
 
 
 @dataclass
@@ -156,27 +196,44 @@ class RegionApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
+        serving.set(self.region)
 
-        async def handle(request: Request) -> AsgiResponse:
-            region = self._region_of(request)
-            serving.set(region)
-            if request.path.startswith(_ADMIN):
-                return aws_error(403, "AccessDenied", "The emulator's own administration is closed.")
-            meant = to_its_api(request, region, self.front.mapped)
+        async def call_service(request: Request) -> AsgiResponse:
+            try:
+                claim = self.front.authenticate(request, self._serves)
+            except SignatureRefused as refused:
+                return self.front.refuse(request, refused)
+            verified.set(claim.access_key_id)
+            serving.set(claim.region)
+            return without_cors(await self.front.forward(request, claim.region, scope, receive))
+
+        async def call_api(request: Request) -> AsgiResponse:
+            # The API decides who may call it. Only a method with IAM's authorization looks at a signature.
+            if is_signed(request):
+                with contextlib.suppress(SignatureRefused):
+                    verified.set(self.front.authenticate(request, self._serves).access_key_id)
+            meant = to_its_api(request, self.region, self.front.mapped) or request
+            return await self.front.forward(meant, self.region, scope, receive)
+
+        def admit(head: Request) -> Serve | AsgiResponse:
+            meant = to_its_api(head, self.region, self.front.mapped)
             if meant is None:
-                return answer(403, b'{"message":"Forbidden"}')
-            return await self.front.forward(meant, region, scope, receive)
+                return answer(REFUSED, b'{"message":"Forbidden"}')
+            if _API.fullmatch(meant.path):
+                return call_api
+            if head.path.startswith(_ADMIN):
+                return aws_error(REFUSED, "AccessDenied", "The emulator's own administration is closed.")
+            return foreign_page(head) or call_service
 
-        await _answer(scope, receive, send, handle)
+        await _answer(scope, receive, send, admit)
 
-    def _region_of(self, request: Request) -> str:
-        """The port's region, with one exception.
+    def _serves(self, claim: Claim) -> bool:
+        """Whether the port takes what is signed for this region: its own, with one exception.
 
         Terraform's provider knows one DynamoDB endpoint, and sends it the calls for a table's replicas too,
         signed for the replica's region. On AWS each would go to its own region's endpoint.
         """
-        region, service = signature_scope(request)
-        return region if service == "dynamodb" and region in self.served() else self.region
+        return claim.region == self.region or (claim.service == "dynamodb" and claim.region in self.served())
 
 
 @dataclass
@@ -184,13 +241,13 @@ class GlobalApp:
     """The global port: IAM, STS and Route 53, and beneath a path of its own the control of faults.
 
     Args:
-        control: answers the control's paths.
+        control: answers the control's paths, to whoever has the control's token.
         data_plane: answers those calls of Route 53 that ministack lacks, where ministack lets the caller
             make them; None leaves the answer to ministack as well.
     """
 
     front: FrontApp
-    control: Callable[[Request], Awaitable[AsgiResponse]]
+    control: Serve
     data_plane: Handler
     region: str
 
@@ -198,19 +255,32 @@ class GlobalApp:
         """Serves one request."""
         serving.set(self.region)
 
-        async def handle(request: Request) -> AsgiResponse:
-            if not is_loopback(request.host):
-                return aws_error(403, "AccessDenied", "This port answers to a loopback name only.")
-            if request.path.startswith("/_payinfra/"):
-                return await self.control(request)
-            service = signature_scope(request)[1]
-            if service not in GLOBAL_SERVICES:
+        async def call_service(request: Request) -> AsgiResponse:
+            try:
+                claim = self.front.authenticate(request, _anywhere)
+            except SignatureRefused as refused:
+                return self.front.refuse(request, refused)
+            if claim.service not in GLOBAL_SERVICES:
                 return aws_error(
                     400, "InvalidEndpoint", "This port serves IAM, STS and Route 53; each region has its own."
                 )
-            own = await self.data_plane(request) if service == "route53" else None
+            verified.set(claim.access_key_id)
+            own = await self.data_plane(request) if claim.service == "route53" else None
             # Asked either way: ministack knows who may, also of calls that it has no other answer to.
             said = await self.front.forward(request, self.region, scope, receive)
-            return said if own is None or said.status == REFUSED else own
+            return without_cors(said if own is None or said.status == REFUSED else own)
 
-        await _answer(scope, receive, send, handle)
+        def admit(head: Request) -> Serve | AsgiResponse:
+            if not is_loopback(head.host):
+                return aws_error(REFUSED, "AccessDenied", "This port answers to a loopback name only.")
+            if page := foreign_page(head):
+                return page
+            return self.control if head.path.startswith("/_payinfra/") else call_service
+
+        await _answer(scope, receive, send, admit)
+
+
+def _anywhere(claim: Claim) -> bool:
+    """A global service is one for all regions, and STS answers at each region's endpoint on AWS."""
+    del claim
+    return True

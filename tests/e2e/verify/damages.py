@@ -16,10 +16,11 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.results import Tell, VerifyRequest, tell_nobody
 from payinfra.checks.probes.verify import verify
-from payinfra.clients.aws import Aws, Endpoints
+from payinfra.clients.aws import Aws
 from payinfra.core.naming import STATUS_INDEX, canary_domain
 from payinfra.core.outputs import DeclaredRegion, Outputs
 from payinfra.local.faults import ReplicationPause
+from tests.support.embedded import endpoints_of
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Deployment
@@ -71,8 +72,7 @@ class Broken:
         return replace(self, told=replace(self.outputs, declared_json=declared.to_json()))
 
     def verify(self, deadline_s: float = DEADLINE_S, tell: Tell = tell_nobody) -> Outcome:
-        found = self.deployment.endpoints
-        aws = Aws(Endpoints(found.regions, found.global_url, found.dns), role_arn=self.role_arn)
+        aws = Aws(endpoints_of(self.deployment.project.server), role_arn=self.role_arn)
         return verify(self.outputs, aws, VerifyRequest(only=self.only, deadline_s=deadline_s, tell=tell))
 
     def until_checkers_are(self, *, healthy: bool) -> None:

@@ -55,6 +55,7 @@ def test_functions_get_the_endpoint_of_their_own_region(world: Any) -> None:
         urls |= URLS
         for region, url in URLS.items():
             config = {
+                "FunctionName": "pay",
                 "FunctionArn": f"arn:aws:lambda:{region}:000000000000:function:pay",
                 "Role": "arn:r/role",
             }

@@ -1,6 +1,8 @@
 """What Lambda does in the name of a function's role: decrypt its environment and write its log, as on AWS."""
 
+import hashlib
 import json
+import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -28,9 +30,8 @@ def install(emulator: Emulator) -> None:
     environments = Environments(emulator, refusal)
     for operation in ("_create_function", "_update_config"):
         emulator.replace(functions, operation, environments.grants(getattr(functions, operation)))
-    emulator.replace(
-        runtime, "execution_credentials", environments.decrypted_first(runtime.execution_credentials)
-    )
+    sessions = Sessions(emulator.service("sts"))
+    emulator.replace(runtime, "execution_credentials", environments.decrypted_first(sessions.of_function))
     emulator.replace(functions, "_invoke", denial_is_lambdas_own(functions._invoke))
     emulator.replace(
         functions,
@@ -43,6 +44,40 @@ def place_of(config: Config) -> tuple[str, str]:
     """The region and the account of a function."""
     _, _, _, region, account, *_ = str(config["FunctionArn"]).split(":")
     return region, account
+
+
+class Sessions:
+    """The sessions of their roles that functions work in.
+
+    AWS: a function's credentials are temporary ones of its role. ministack computes them from the names of
+    the function and the role, which anybody may know; here they are random.
+    """
+
+    def __init__(self, sts: Any) -> None:
+        self.sts = sts
+
+    def of_function(self, config: Config) -> dict[str, str]:
+        """The session's credentials, the same for each of the function's processes."""
+        _region, account = place_of(config)
+        role, name = who(config)
+        key = "ASIA" + hashlib.sha256(f"{config['FunctionArn']} {role}".encode()).hexdigest()[:16].upper()
+        if key not in self.sts._sessions:
+            title = role.rpartition("/")[2]
+            self.sts.register_session(
+                key,
+                {
+                    "Arn": f"arn:aws:sts::{account}:assumed-role/{title}/{name[:64]}",
+                    "UserId": f"{title}:{name[:64]}",
+                    "SecretAccessKey": secrets.token_urlsafe(30),
+                    "SessionToken": secrets.token_urlsafe(64),
+                },
+            )
+        session = self.sts._sessions[key]
+        return {
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": session["SessionToken"],
+        }
 
 
 class Environments:
