@@ -7,6 +7,7 @@ nobody asks for, with which a zone is tried.
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from payinfra.clients.aws_errors import code_of
 from payinfra.clients.payments_api import PaymentRequest, payment_body
 from payinfra.core.naming import canary_domain
 
@@ -88,7 +89,7 @@ def remove_record(client: "Route53Client", zone_id: str, record: "ResourceRecord
     try:
         client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=_changes("DELETE", record))
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "InvalidChangeBatch":
+        if code_of(error) != "InvalidChangeBatch":
             raise
 
 
