@@ -1,7 +1,7 @@
 """Terraform processes that outlived a killed payinfra, and waiting for them to finish.
 
-Each child is recorded in a file while it runs. A record whose payinfra is gone but whose Terraform is not
-means that a run was killed: its Terraform has been interrupted (see leash.py) and is about to save its state.
+Each child is recorded in a file while it runs. A record whose payinfra is gone but whose Terraform is not means
+that a run was killed: its Terraform has been interrupted (see parent_death_signal.py) and is saving its state.
 """
 
 import json
@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from payinfra.clients.retry import Deadline
 from payinfra.terraform.jsonvalue import number, parse, text
+
+PAUSE_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -117,17 +120,17 @@ def wait_for(
     notice: Callable[[LeftoverProcess], None],
     alive: Callable[[Process], bool] = is_alive,
     clock: Callable[[], float] = time.monotonic,
-    pause: Callable[[float], object] = time.sleep,
+    pause: Callable[[float], None] = time.sleep,
 ) -> bool:
     """Wait until no orphan works any more; False when one still does after `seconds`. Tells of each once."""
-    deadline = clock() + seconds
     told: set[int] = set()
-    while left := leftover_processes(folder, alive):
+
+    def all_ended() -> bool:
+        left = leftover_processes(folder, alive)
         for record in left:
             if record.child.pid not in told:
                 told.add(record.child.pid)
                 notice(record)
-        if clock() >= deadline:
-            return False
-        pause(0.2)
-    return True
+        return not left
+
+    return Deadline.within(seconds, clock=clock, sleep=pause).until(all_ended, pause_s=PAUSE_S)
