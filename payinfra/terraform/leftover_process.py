@@ -1,7 +1,7 @@
 """Terraform processes that outlived a killed payinfra, and waiting for them to finish.
 
-Each child is recorded in a file while it runs. A record whose payinfra is gone but whose Terraform is not means
-that a run was killed: its Terraform has been interrupted (see parent_death_signal.py) and is saving its state.
+Each child is recorded in a file while it runs. A record whose payinfra is gone but whose Terraform is not
+means that a run was killed: its Terraform was interrupted (see parent_death_signal.py) and saves its state.
 """
 
 import json
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from payinfra.clients.retry import Deadline
+from payinfra.core.private_files import replace_file
 from payinfra.terraform.jsonvalue import number, parse, text
 
 PAUSE_S = 0.2
@@ -70,14 +71,15 @@ def recorded(folder: Path, record: LeftoverProcess) -> Iterator[None]:
     """Keep the record for as long as the block runs."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / f"{record.child.pid}.json"
-    file.write_text(
+    replace_file(
+        file,
         json.dumps(
             {
                 "child": {"pid": record.child.pid, "born": record.child.born},
                 "owner": {"pid": record.owner.pid, "born": record.owner.born},
                 "spool": str(record.spool),
             }
-        )
+        ),
     )
     try:
         yield
