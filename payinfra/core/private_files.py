@@ -3,31 +3,35 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from payinfra.core.errors import UsageProblem
 
 
 def replace_file(
-    path: Path, content: str | bytes, *, durable: bool = False, sync: Callable[[int], object] = os.fsync
+    path: Path,
+    content: str | bytes | Iterable[bytes],
+    *,
+    durable: bool = False,
+    sync: Callable[[int], object] = os.fsync,
 ) -> None:
     """Replace a file in one step, with mode 0600. Its folder has to be there.
 
     Args:
         path: the file; a symbolic link is replaced, not followed.
-        content: the whole of it; text is written as UTF-8.
+        content: the whole of it, or its parts in their order; text is written as UTF-8.
         durable: return only when the file is on the disk, so that it outlives a loss of power.
         sync: forces a file descriptor's data to the disk.
 
     Raises:
         OSError: the file cannot be written; it is as it was before.
     """
-    data = content.encode() if isinstance(content, str) else content
+    whole = content.encode() if isinstance(content, str) else content
     descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines([whole] if isinstance(whole, bytes) else whole)
             if durable:
                 file.flush()
                 sync(file.fileno())
