@@ -17,6 +17,7 @@ from payinfra.checks import catalogue
 from payinfra.checks.docs import page
 from payinfra.cli import app
 from payinfra.drill.faults import descriptions
+from scripts import settings_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 TEMPLATES = Path(payinfra.__file__).parent / "core" / "templates"
@@ -37,6 +38,7 @@ def pages() -> Mapping[str, str]:
         ).strip()
         + "\n",
         "checks.md": page(catalogue.load()),
+        "settings.md": _NOTE + settings_page.page(),
         "scenarios.md": _NOTE + descriptions.page(),
         **{name: _NOTE * name.endswith(".md") + text for name, text in rooms.pages().items()},
         "openapi.json": json.dumps(openapi.document(), indent=2) + "\n",

@@ -10,6 +10,7 @@ from payinfra.account.changes import Changes
 from payinfra.account.policies import ManagedPolicy
 from payinfra.account.roles import TAGS, Roles
 from payinfra.clients.aws import Aws
+from payinfra.clients.aws_errors import is_absent, is_denied
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.naming import HEALTH_METRICS_REGION, STATE_KEY_ALIAS, STATE_REPLICATION_ROLE, state_replica
 from payinfra.stacks.iam_documents import Copied, replication, service_trust, tls_only
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
 
-_ABSENT = frozenset(
-    (
-        *("404", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration"),
-        *("OwnershipControlsNotFoundError", "ReplicationConfigurationNotFoundError"),
-        "ServerSideEncryptionConfigurationNotFoundError",
-    )
-)
 _CLOSED: Any = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,
@@ -178,12 +172,12 @@ class _Bucket:
         try:
             self._s3.head_bucket(**self._asked)
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("403", "AccessDenied"):
+            if is_denied(error):
                 raise EnvironmentUnusable(
                     f"Bucket {self._name} is another account's, or these credentials may not look at it.",
                     "Bucket names are one namespace for all accounts: choose another --state-bucket.",
                 ) from None
-            if error.response["Error"]["Code"] not in _ABSENT:
+            if not is_absent(error):
                 raise
         else:
             return
@@ -202,7 +196,7 @@ class _Bucket:
         try:
             known = ask()
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _ABSENT:
+            if not is_absent(error):
                 raise
             known = None
         if known != wanted:

@@ -49,10 +49,12 @@ def gateway_logs(
     )
     roles.attached(API_LOGS_ROLE, (ROLE_POLICY,), prefix=API_LOGS_ROLE)
     for region in without:
-        patch = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}]
         update = partial(
             Deadline.within(ACCEPTED_WITHIN_S, sleep=sleep).poll,
-            partial(aws.apigateway(region).update_account, patchOperations=patch),
+            partial(
+                aws.apigateway(region).update_account,
+                patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}],
+            ),
             retry_if=_may_be_accepted_later,
             first_pause_s=PAUSE_S,
             longest_pause_s=PAUSE_S,

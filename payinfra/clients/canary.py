@@ -4,9 +4,11 @@ A payment's audit object stays: nobody edits an audit trail, and it expires with
 nobody asks for, with which a zone is tried.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from payinfra.clients.aws_errors import code_of
+from payinfra.clients.payments_api import PaymentRequest, payment_body
 from payinfra.core.naming import canary_domain
 
 if TYPE_CHECKING:
@@ -27,6 +29,19 @@ RECORD_TTL_S = 60
 def customer(env: str) -> str:
     """The customer of an environment's canary payments: the index by customer finds what is left over."""
     return f"{CANARY}-{env}"
+
+
+def payment(env: str, name: str, timestamp_ms: int, metadata: Mapping[str, str]) -> PaymentRequest:
+    """A canary payment of an environment.
+
+    Args:
+        env: the environment's name.
+        name: tells it from every other canary payment.
+        timestamp_ms: when it was made, in milliseconds since 1970.
+        metadata: beside the environment's name.
+    """
+    body = payment_body(customer(env), timestamp_ms, {**metadata, "environment": env})
+    return PaymentRequest(f"{CANARY}-{name}", body)
 
 
 def remove(client: "DynamoDBClient", table: str, payment_id: str) -> None:
@@ -74,7 +89,7 @@ def remove_record(client: "Route53Client", zone_id: str, record: "ResourceRecord
     try:
         client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=_changes("DELETE", record))
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "InvalidChangeBatch":
+        if code_of(error) != "InvalidChangeBatch":
             raise
 
 

@@ -66,11 +66,17 @@ class HttpxHttp:
         return HttpResponse(response.status_code, response.headers, response.text, time.monotonic() - began)
 
 
-def make_client() -> httpx.Client:
-    """A client for many threads, that follows no redirect and takes no proxy from the environment."""
-    limits = httpx.Limits(max_connections=64)
-    headers = {"User-Agent": user_agent()}
-    return httpx.Client(timeout=TIMEOUT_S, limits=limits, trust_env=False, headers=headers)
+def make_client(timeout_s: float = TIMEOUT_S) -> httpx.Client:
+    """A client for many threads, which follows no redirect.
+
+    It takes proxies from the environment as boto3 does, but none to this machine, where the embedded AWS is.
+    """
+    return httpx.Client(
+        timeout=timeout_s,
+        limits=httpx.Limits(max_connections=64),
+        mounts=dict.fromkeys(("all://127.0.0.1", "all://localhost")),
+        headers={"User-Agent": user_agent()},
+    )
 
 
 class Tls(Protocol):

@@ -1,4 +1,4 @@
-"""Retrying until a deadline: the only set-up of tenacity outside of the drill and the embedded AWS."""
+"""Retrying and waiting until a deadline."""
 
 import time
 from collections.abc import Callable
@@ -83,22 +83,9 @@ class Deadline:
 
     def until(self, holds: Callable[[], bool], *, pause_s: float) -> bool:
         """Call `holds` every `pause_s` seconds until it is true; False where it never is."""
-
-        def look() -> None:
-            if not holds():
-                raise _NotSo
-
-        try:
-            self.poll(
-                look,
-                retry_if=lambda error: isinstance(error, _NotSo),
-                first_pause_s=pause_s,
-                longest_pause_s=pause_s,
-            )
-        except _NotSo:
-            return False
+        while not holds():
+            left_s = self.left_s
+            if left_s <= 0:
+                return False
+            self.sleep(min(pause_s, left_s))
         return True
-
-
-class _NotSo(Exception):
-    """What `until` waits for does not hold yet."""

@@ -12,9 +12,8 @@ from payinfra.checks.verdicts import Severity
 from payinfra.commands import completion
 from payinfra.commands.options import settings_from
 from payinfra.commands.session import FailOnOption, FormatOption, session, stdout
+from payinfra.core.setting_declarations import TOML_NAME, variable
 from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
-
-PROJECT_FILE = "payinfra.toml"
 
 app = typer.Typer()
 checks_app = typer.Typer(no_args_is_help=True, help="The policy checks that there are.")
@@ -98,11 +97,7 @@ def _throwaway(flags: Mapping[str, object]) -> tuple[str, ...]:
     from payinfra.checks.manifest import EPHEMERAL
 
     name = "ephemeral_patterns"
-    if (
-        flags[name] is None
-        and f"PAYINFRA_{name.upper()}" not in os.environ
-        and not Path(PROJECT_FILE).exists()
-    ):
+    if flags[name] is None and variable(name) not in os.environ and not Path(TOML_NAME).exists():
         return EPHEMERAL
     # Settings are always an environment's; a manifest that does not say which is judged by the common ones.
     return settings_from({"env": flags["env"] or "unnamed", name: flags[name]}).ephemeral_patterns

@@ -24,12 +24,12 @@ def doctor(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
 
     Without --local or --aws both are looked at, and what only one of them needs does not fail the other.
     """
-    from payinfra.doctor import machine as examine
     from payinfra.doctor.findings import BOTH
+    from payinfra.doctor.machine import examine
     from payinfra.report import doctor as report
 
     targets = (settings.target,) if "target" in settings.origins else BOTH
-    found = examine.examine(settings, targets)
+    found = examine(settings, targets)
     report.diagnosis(stdout(), found, fmt)
     if not found.good:
         raise typer.Exit(ExitCode.UNUSABLE_ENVIRONMENT)

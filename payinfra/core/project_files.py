@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from payinfra.core.errors import UsageProblem
+from payinfra.core.setting_declarations import TOML_NAME, toml_file
 
 IGNORED = (".payinfra/", "cfn-outputs/")
 """What git is to leave alone: state holds secrets, and outputs are of the last deployment only."""
@@ -40,7 +41,7 @@ class Step:
 
 
 _ALWAYS: Mapping[str, str] = {
-    "payinfra.toml": "payinfra.toml",
+    TOML_NAME: TOML_NAME,
     "payinfra-waivers.toml": "payinfra-waivers.toml",
 }
 _WORKFLOWS: Mapping[Ci, Mapping[str, str]] = {
@@ -52,7 +53,9 @@ _WORKFLOWS: Mapping[Ci, Mapping[str, str]] = {
 
 
 def template(name: str) -> str:
-    """A template that comes with payinfra."""
+    """A template that comes with payinfra; the settings file is made from their declarations."""
+    if name == TOML_NAME:
+        return toml_file()
     return (
         resources.files("payinfra.core").joinpath("templates", *name.split("/")).read_text(encoding="utf-8")
     )

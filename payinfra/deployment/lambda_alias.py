@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import httpx
 
 from payinfra.clients.aws import Aws
+from payinfra.clients.payments_api import health_url
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit, Notice
 from payinfra.core.naming import FUNCTION_ALIAS
 from payinfra.core.outputs import Outputs, RegionOutputs
 from payinfra.core.run_id import user_agent
-from payinfra.deployment.smoke_test import health_url, payment_in_region
+from payinfra.deployment.smoke_test import payment_in_region
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -108,6 +109,8 @@ def _alias(region: RegionOutputs) -> str:
 
 def _answers(http: httpx.Client, region: RegionOutputs) -> bool:
     try:
-        return http.get(health_url(region), timeout=ANSWERS_WITHIN_S).status_code == httpx.codes.OK
+        return (
+            http.get(health_url(region.api_endpoint), timeout=ANSWERS_WITHIN_S).status_code == httpx.codes.OK
+        )
     except httpx.TransportError:
         return False

@@ -11,13 +11,13 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payinfra.checks.outcome import Outcome
-from payinfra.checks.probes.apigateway import api_key
 from payinfra.checks.probes.model import ProbeContext
 from payinfra.checks.probes.results import VerifyRequest
 from payinfra.checks.probes.route53_zone import name_servers
 from payinfra.checks.probes.verify import CONNECT_S, READ_S, around
 from payinfra.checks.verdicts import Severity
 from payinfra.clients.dns import NameServer
+from payinfra.clients.payments_api import read_api_key
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable, GateFailed, PayinfraError, UsageProblem
 from payinfra.drill import observers, preconditions, reconciliation, replicas
@@ -299,7 +299,7 @@ def _load(drill: Prepared, live: ProbeContext, servers: Servers, book: payment_l
         maker=Maker(place.env, drill.header.drill),
         book=book,
         routes=targets.ways(live, servers, to_both=request.to_both),
-        api_key=api_key(live, live.sites[0]),
+        api_key=read_api_key(live.aws, live.sites[0].outputs),
         clock=drill.clock,
     )
 

@@ -6,7 +6,8 @@ import secrets
 
 from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable
-from payinfra.local.endpoints import StateFolder, read_json, write_atomically
+from payinfra.core.private_files import replace_file
+from payinfra.local.endpoints import StateFolder, read_json
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _ID = re.compile(f"AKIA[{_LETTERS}]{{16}}")
@@ -49,5 +50,5 @@ def keep_access_key(folder: StateFolder) -> AccessKey:
     """The folder's key, made where there is none. Its file is written anew, for its owner only."""
     key = read_access_key(folder) or new_access_key()
     kept = {"access_key_id": key.access_key_id, "secret_access_key": key.secret_access_key}
-    write_atomically(folder.credentials, json.dumps(kept) + "\n")
+    replace_file(folder.credentials, json.dumps(kept) + "\n")
     return key

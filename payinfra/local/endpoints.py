@@ -1,13 +1,13 @@
 """Where a running embedded AWS answers, and the files in which its process says so."""
 
 import json
-import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from payinfra.core.errors import EnvironmentUnusable, UsageProblem
+from payinfra.core.private_files import replace_file
 from payinfra.local.faults import ActiveFault
 
 LOOPBACK = "127.0.0.1"
@@ -198,14 +198,6 @@ class StateFolder:
             ) from error
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replaces a file in one step, readable by its owner only."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.touch(mode=0o600)
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
-
-
 def endpoints_to_json(endpoints: LocalEndpoints) -> dict[str, object]:
     """The endpoints as the state folder and the control port hold them."""
     return {
@@ -241,4 +233,4 @@ def read_endpoints(folder: StateFolder) -> LocalEndpoints | None:
 
 def write_endpoints(folder: StateFolder, endpoints: LocalEndpoints) -> None:
     """Says that the server is ready."""
-    write_atomically(folder.endpoints, json.dumps(endpoints_to_json(endpoints), indent=2) + "\n")
+    replace_file(folder.endpoints, json.dumps(endpoints_to_json(endpoints), indent=2) + "\n")

@@ -9,6 +9,7 @@ from payinfra.account.environments import tagged_resources
 from payinfra.account.environments.classify import environment_of, judge, region_of_health_check
 from payinfra.account.environments.model import EnvironmentInventory, Facts, ResourceKind, TaggedResource
 from payinfra.clients.aws import Aws
+from payinfra.clients.aws_errors import is_absent
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.naming import regions_used
 
@@ -118,7 +119,7 @@ def _if_there(aws: Aws, found: TaggedResource, read: Callable[[Aws, TaggedResour
     try:
         return read(aws, found)
     except ClientError as error:
-        if error.response["Error"].get("Code", "").endswith("NotFoundException"):
+        if is_absent(error):
             return Facts(gone=True)
         raise
 

@@ -14,18 +14,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from payinfra.clients.aws import Aws
+from payinfra.clients.aws_errors import code_of, is_absent
 from payinfra.deployment.recovery.ownership import Found
 from payinfra.terraform import Creation
 from payinfra.terraform.jsonvalue import items, text
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
     from mypy_boto3_route53.type_defs import ListTagsForResourceResponseTypeDef
 
 Lookup = Callable[[Creation, Aws], Iterator[Found]]
-
-ABSENT = re.compile(r"NotFound|NoSuch|ResourceNotFoundException|^404$")
-"""The error codes with which AWS says that there is no such thing."""
 
 REFERENCE = re.compile(r"terraform-(\d{14})")
 """The provider names its Route 53 requests after the time (terraform-plugin-sdk, `id.UniqueId`)."""
@@ -45,17 +42,9 @@ def find(creation: Creation, aws: Aws) -> tuple[Found, ...]:
     try:
         return tuple(lookup(creation, aws))
     except ClientError as error:
-        if _says_absent(error):
+        if is_absent(error):
             return ()
         raise
-
-
-def _says_absent(error: "ClientError") -> bool:
-    return bool(ABSENT.search(_code(error)))
-
-
-def _code(error: "ClientError") -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 # -- what stands by itself ---------------------------------------------------------------------------
@@ -84,7 +73,7 @@ def _bucket(creation: Creation, aws: Aws) -> Iterator[Found]:
         try:
             tags = {tag["Key"]: tag["Value"] for tag in client.get_bucket_tagging(Bucket=name)["TagSet"]}
         except ClientError as error:
-            if not _says_absent(error):
+            if not is_absent(error):
                 raise
             tags = {}
         yield Found(name, created=_utc(bucket["CreationDate"]), tags=tags, tagged_later=True)
@@ -100,7 +89,7 @@ def _key(creation: Creation, aws: Aws) -> Iterator[Found]:
                 key = client.describe_key(KeyId=one["KeyId"])["KeyMetadata"]
             except ClientError as error:
                 # The policy of each key of ours lets the account's own roles in; other people's need not.
-                if _code(error) == "AccessDeniedException":
+                if code_of(error) == "AccessDeniedException":
                     continue
                 raise
             if key.get("KeyState") != "Enabled" or key.get("Description") != creation.value("description"):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from payinfra.local.endpoints import write_atomically
+from payinfra.core.private_files import replace_file
 from payinfra.local.server.ministack import Emulator
 from payinfra.local.server.replication import ItemKey, ItemVersion, Replicator, Write
 
@@ -65,7 +65,7 @@ class Snapshots:
             text = self.encode(name, state)
             digest = hashlib.sha256(text.encode()).hexdigest()
             if self._written.get(name) != digest:
-                write_atomically(self.folder / f"{name}.json", text)
+                replace_file(self.folder / f"{name}.json", text)
                 self._written[name] = digest
                 changed.append(name)
         return tuple(changed)

@@ -25,6 +25,7 @@ from urllib.parse import parse_qs
 
 from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, PayinfraError
+from payinfra.core.private_files import replace_file
 from payinfra.local.credentials import keep_access_key
 from payinfra.local.emulator_environment import ACCOUNT
 from payinfra.local.endpoints import (
@@ -35,7 +36,6 @@ from payinfra.local.endpoints import (
     StateFolder,
     listen,
     read_json,
-    write_atomically,
     write_endpoints,
 )
 from payinfra.local.faults import FaultRegistry
@@ -275,7 +275,7 @@ class Server:
         folder = self.arguments.folder
         ports = {region: listener.port for region, listener in self._regions.items()}
         ports |= {"control": self._control.port, "dns": int(self._dns.rpartition(":")[2])}
-        write_atomically(folder.ports, json.dumps(ports))
+        replace_file(folder.ports, json.dumps(ports))
         write_endpoints(folder, self.endpoints())
 
     async def _run_ministack(self) -> None:
@@ -311,7 +311,7 @@ class Server:
     def _write_state(self, whole: Mapping[str, persistence.State] | None = None) -> None:
         self.snapshots.save(whole)
         self.items.tidy()
-        write_atomically(self._writes_file, json.dumps(persistence.writes_to_json(self.replicator)))
+        replace_file(self._writes_file, json.dumps(persistence.writes_to_json(self.replicator)))
 
     def _deliver(self, write: Write) -> None:
         self.apply(write)
@@ -348,7 +348,7 @@ async def serve(arguments: Arguments) -> None:
     """Runs the server until it is told to stop."""
     folder = arguments.folder
     token = secrets.token_hex(16)
-    write_atomically(folder.token, token + "\n")
+    replace_file(folder.token, token + "\n")
     server = Server(arguments, seam.load(), token, keep_access_key(folder))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -370,7 +370,7 @@ def main(argv: Sequence[str]) -> int:
             folder.scratch.mkdir()
             asyncio.run(serve(arguments))
     except PayinfraError as error:
-        write_atomically(folder.problem, json.dumps({"what": error.what, "hint": error.hint}))
+        replace_file(folder.problem, json.dumps({"what": error.what, "hint": error.hint}))
         return int(error.exit_code)
     return int(ExitCode.DONE)
 

@@ -12,7 +12,7 @@ from payinfra import cli
 from payinfra.checks.outcome import Finding, Outcome, summarize
 from payinfra.checks.verdicts import Kind, Severity
 from payinfra.commands import session as session_module
-from payinfra.commands.options import STACK, WHERE, settings_from
+from payinfra.commands.options import STACK, WHERE, parameter_of, settings_from
 from payinfra.core.errors import (
     EnvironmentUnusable,
     ExitCode,
@@ -133,14 +133,14 @@ def test_a_question_is_answered_by_a_person(settings: Settings, said: str, agree
 
 
 def test_every_setting_has_an_option_and_every_option_a_setting() -> None:
-    assert {option.field for option in STACK} == set(Settings.model_fields)
-    assert {option.field for option in WHERE} <= {option.field for option in STACK}
+    assert {option.name for option in STACK} == set(Settings.model_fields)
+    assert {option.name for option in WHERE} <= {option.name for option in STACK}
 
 
 def test_every_option_names_its_variable() -> None:
     for option in STACK:
-        shown = vars(option.parameter().annotation.__metadata__[0])["help"]
-        assert f"PAYINFRA_{option.field.upper()}" in shown
+        shown = vars(parameter_of(option).annotation.__metadata__[0])["help"]
+        assert f"PAYINFRA_{option.name.upper()}" in shown
 
 
 @pytest.mark.parametrize(("flag", "target"), [(True, Target.LOCAL), (False, Target.AWS), (None, Target.AWS)])

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from payinfra.core.errors import ExitCode, UsageProblem
-from payinfra.core.settings import LOG_RETENTION_DAYS, REGIONS, Settings, Target
+from payinfra.core.setting_declarations import LOG_RETENTION_DAYS, REGIONS
+from payinfra.core.settings import Settings, Target
 from payinfra.deployment.dependencies import engine
 from payinfra.terraform import Engine
 

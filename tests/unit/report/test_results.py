@@ -31,7 +31,7 @@ INVENTORY = StackInventory(
 )
 VERIFIED = Outcome("verify", (), (), (), summarize(()))
 PROOF = SmokeTestResult("us-east-1", "us-west-2", "pay-1", 0.1234)
-LOCAL = Settings(env="demo", target=Target.LOCAL)  # type: ignore[call-arg]  # the rest follows
+LOCAL = Settings(env="demo", target=Target.LOCAL)
 ACTIVE = ActiveFault("fault-1", RegionBlackout("us-east-1"), "2026-01-01T00:00:00Z")
 STATUS = LocalStatus(
     LocalEndpoints({"us-east-1": "http://127.0.0.1:1"}, "http://127.0.0.1:2", "127.0.0.1:3", 42),

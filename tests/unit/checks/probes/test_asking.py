@@ -56,6 +56,21 @@ def test_a_host_of_ones_own_can_be_asked_for(url: str) -> None:
     assert 0 < answer.seconds < 5
 
 
+def test_a_proxy_of_the_environment_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with make_client() as client:
+        answer = HttpxHttp(client).ask("POST", "http://api.example/payments", body={})
+    assert answer.fields()["host"] == "api.example"
+
+
+def test_no_proxy_is_taken_to_this_machine(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with make_client() as client:
+        assert HttpxHttp(client).ask("POST", url, body={}).status == 201
+
+
 def test_nothing_that_answers_is_a_transport_error() -> None:
     with make_client() as client, pytest.raises(httpx.TransportError):
         HttpxHttp(client).ask("GET", "http://127.0.0.1:1/")
