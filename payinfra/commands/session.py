@@ -13,6 +13,7 @@ import typer
 from payinfra.checks.verdicts import Severity
 from payinfra.core.errors import GateFailed, PayinfraError, UsageProblem
 from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
+from payinfra.streams import silence
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,6 +56,23 @@ def stderr() -> "Console":
     from rich.console import Console
 
     return Console(stderr=True)
+
+
+def say(text: str) -> None:
+    """Tell a person on stderr, in the form that the conversation there has."""
+    from payinfra.core.events import Notice
+    from payinfra.report.progress import notices
+
+    notices(stderr())(Notice(text))
+
+
+@contextmanager
+def even_if_nobody_reads() -> Iterator[None]:
+    """Write to stdout where the exit code must be told all the same, also if the reader has gone."""
+    try:
+        yield
+    except BrokenPipeError:
+        silence(sys.stdout)
 
 
 @dataclass(frozen=True)

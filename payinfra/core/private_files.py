@@ -7,8 +7,11 @@ from pathlib import Path
 from payinfra.core.errors import UsageProblem
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str, *, durable: bool = False) -> None:
     """Replace a file in one step, with mode 0600.
+
+    Args:
+        durable: return only when the file is on the disk, so that it outlives a loss of power.
 
     Raises:
         UsageProblem: the folder cannot be made or written.
@@ -18,8 +21,21 @@ def write_private(path: Path, text: str) -> None:
         descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         Path(beside).replace(path)
+        if durable:
+            _sync_folder(path.parent)
     except OSError as error:
         raise UsageProblem(
             f"{path} cannot be written: {error.strerror}.", "Make its folder writable, or run elsewhere."
         ) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

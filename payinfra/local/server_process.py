@@ -14,7 +14,6 @@ import os
 import random
 import secrets
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
@@ -51,6 +50,7 @@ from payinfra.local.route53.plane import DataPlane
 from payinfra.local.route53.state import MinistackZones
 from payinfra.local.routing import FrontApp, GlobalApp, Handler, RegionApp
 from payinfra.local.time_scale import TimeScale
+from payinfra.signals import STOP_SIGNALS
 
 TTL_SWEEP_S = 5.0
 WRITES = "payinfra-replication"
@@ -342,7 +342,7 @@ async def serve(arguments: Arguments) -> None:
     write_atomically(folder.token, token + "\n")
     server = Server(arguments, seam.load(), token)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, server.shut_down)
     await server.start()
     await server.wait()
