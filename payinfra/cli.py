@@ -81,7 +81,7 @@ def main(run: Callable[[], object] = app) -> None:
     # A signal that comes again is told of, at most, and the same one once more ends the process at once.
     again = Escalation(say)
     with tolerant_streams(), DeferredSignals(again) as signals:
-        code = _exit_code(run, signals, again)
+        code = _exit_code(run, signals)
         again.code, again.done = code, True
         _flush()
         signals.received.clear()

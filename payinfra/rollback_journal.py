@@ -83,8 +83,8 @@ class RollbackJournal:
             raise EnvironmentUnusable(
                 f"{self.file} cannot be read. It names the version to roll back to after an update that was "
                 "cut off.",
-                "Look which version each region's alias calls (`aws lambda get-alias`), correct it if need be, "
-                "then remove the file.",
+                "Look which version each region's alias calls (`aws lambda get-alias`), correct it if need "
+                "be, then remove the file.",
             ) from None
 
 

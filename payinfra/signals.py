@@ -1,8 +1,8 @@
 """SIGINT, SIGTERM and SIGHUP ask payinfra to stop, and all three mean the same.
 
-Ctrl-C sends the first, CI and process managers the second, a closed terminal the third. Often two come at once:
-systemd sends SIGTERM and SIGHUP, a shell repeats the SIGHUP of its terminal. So only the first one interrupts
-what is under way, and what puts things back is not interrupted at all.
+Ctrl-C sends the first, CI and process managers the second, a closed terminal the third. Often two come at
+once: systemd sends SIGTERM and SIGHUP, a shell repeats the SIGHUP of its terminal. So only the first one
+interrupts what is under way, and what puts things back is not interrupted at all.
 
 A signal that payinfra was started to ignore, as `nohup` has it ignore SIGHUP, stays ignored.
 """
@@ -33,10 +33,13 @@ class StopRequested(BaseException):
         self.number = number
 
 
-def _install(handler: _Handler) -> dict[signal.Signals, Any]:
+def install(
+    handler: _Handler, set_handler: Callable[[int, Any], object] = signal.signal
+) -> dict[signal.Signals, Any]:
     """Handle the stop signals from now on; the handlers before, of those that are not ignored.
 
-    Python handles signals in the main thread: in any other this changes nothing.
+    Python handles signals in the main thread: in any other this changes nothing. A signal that interrupts
+    this leaves the handlers as they were.
     """
     if threading.current_thread() is not threading.main_thread():
         return {}
@@ -45,7 +48,7 @@ def _install(handler: _Handler) -> dict[signal.Signals, Any]:
         for number in STOP_SIGNALS:
             # None: a handler that Python did not install, and could not put back.
             if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                before[number] = signal.signal(number, handler)
+                before[number] = set_handler(number, handler)
     except BaseException:
         _put_back(before)
         raise
@@ -81,11 +84,11 @@ class DeferredSignals:
         self.received: list[signal.Signals] = []
 
     def interruptible(self) -> "_Interruptible":
-        """A part that the first signal ends with StopRequested. It may be entered again after it has ended."""
+        """A part that the first signal ends with StopRequested. Others may follow it."""
         return _Interruptible(self)
 
     def __enter__(self) -> Self:
-        self._before = _install(self._handle)
+        self._before = install(self._handle)
         return self
 
     def __exit__(
@@ -147,7 +150,7 @@ class EndAtOnce:
 
     def install(self) -> None:
         """Begin. Nothing ends it but another handler."""
-        _install(lambda _number, _frame: self._leave(self.code))
+        install(lambda _number, _frame: self._leave(self.code))
 
 
 class Escalation:
@@ -175,6 +178,4 @@ class Escalation:
             self._leave(self.code)
             return
         self._answered.add(number)
-        self._say(
-            "Stopping already. The same signal once more ends payinfra at once, with nothing cleaned up."
-        )
+        self._say("Stopping already. The same signal once more ends payinfra without cleaning up.")

@@ -20,7 +20,7 @@ def any_error(_error: OSError) -> bool:
 
 
 def closed_terminal(error: OSError) -> bool:
-    """Tolerates a terminal that was closed: for stdout, where a pipe without a reader is its reader's wish."""
+    """Tolerates a closed terminal: for stdout, where a pipe without a reader is the reader's wish."""
     return error.errno == errno.EIO
 
 

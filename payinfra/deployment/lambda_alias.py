@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 SERVES_WITHIN_S = 15.0
 """How long a new version may take to serve. Short: while it does not, the region's clients get its errors."""
 
-GONE = "ResourceNotFoundException"
-
 
 def _client_of_the_apis() -> httpx.Client:
     return httpx.Client(timeout=10.0, headers={"User-Agent": user_agent()})
@@ -72,12 +70,16 @@ class LambdaAlias:
 
     @contextmanager
     def rollback_on_failure(
-        self, region: RegionOutputs, emit: Emit, journal: RollbackJournal
+        self, region: RegionOutputs, emit: Emit, journal: RollbackJournal, *, serves: bool = True
     ) -> Iterator[Callable[[], None]]:
         """Let the region's API call the version from before the block again, if the block fails.
 
         A signal that asks payinfra to stop ends the block, and does not cut the rollback short. After a kill,
         the journal tells the next run what to roll back.
+
+        Args:
+            serves: the region serves, so that there must be a version to go back to. Where it does not, its
+                function may be gone, and the block is there to make it anew.
 
         Yields:
             What to call when the alias has moved, so that the journal names the new version.
@@ -93,6 +95,9 @@ class LambdaAlias:
                 region.region, region.lambda_function_name, FUNCTION_ALIAS, self._called(region), now()
             )
         except (BotoCoreError, ClientError) as error:
+            if not serves and _is_gone(error):
+                yield lambda: None
+                return
             raise EnvironmentUnusable(
                 f"{_alias(region)} cannot be read, so there would be no way back: {error}.",
                 "Mend that, or update with --all-at-once.",
@@ -119,7 +124,7 @@ class LambdaAlias:
                 if problem := self._undo(change, journal, emit):
                     if isinstance(failure, StopRequested | KeyboardInterrupt | Interrupted):
                         raise GateFailed(
-                            "The update was interrupted, and is not rolled back.", problem
+                            "The update was interrupted, and not rolled back.", problem
                         ) from None
                     emit(Notice(problem))
                 raise
@@ -158,12 +163,14 @@ class LambdaAlias:
             return (
                 self.roll_back(change) or f"{change} points to version {change.before}, as before the update."
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] == GONE:
+        except (BotoCoreError, ClientError) as error:
+            if _is_gone(error):
                 return f"{change} is gone."
-            raise _not_rolled_back(change, error) from None
-        except BotoCoreError as error:
-            raise _not_rolled_back(change, error) from None
+            raise EnvironmentUnusable(
+                f"{change} was changed by an update that was cut off, and could not be pointed back to "
+                f"version {change.before}: {error}.",
+                _by_hand(change),
+            ) from None
 
     def _undo(self, change: AliasChange, journal: RollbackJournal, emit: Emit) -> str:
         """Roll back a step of this run; if that fails, what a person has to do, else nothing."""
@@ -213,9 +220,7 @@ def _by_hand(change: AliasChange) -> str:
     )
 
 
-def _not_rolled_back(change: AliasChange, error: Exception) -> EnvironmentUnusable:
-    return EnvironmentUnusable(
-        f"{change} was changed by an update that was cut off, and could not be pointed back to version "
-        f"{change.before}: {error}.",
-        _by_hand(change),
-    )
+def _is_gone(error: Exception) -> bool:
+    """Whether a client says that there is no such function or alias."""
+    response = getattr(error, "response", None) or {"Error": {}}
+    return bool(response["Error"].get("Code") == "ResourceNotFoundException")

@@ -481,8 +481,8 @@ class Pipeline:
     # -- rolling updates -----------------------------------------------------------------------------
 
     def _standing(self, terraform: Terraform, plan: Plan, live: "LambdaAlias") -> Standing | None:
-        """The environment that a plan would change; None where nothing stands, or nothing would change."""
-        if not plan.has_changes:
+        """The environment that a plan would change; None where none was ever whole, or nothing changes."""
+        if not plan.has_changes or self._begun.exists():
             return None
         try:
             outputs = self._known_outputs() or self._recorded_outputs(terraform)
@@ -544,7 +544,8 @@ class Pipeline:
             if standing.serves(step.role) and not update.allow_single_region:
                 self._other_serves(step.role, outputs, live)
             region = step.role.of(outputs)
-            with live.rollback_on_failure(region, self.emit, self._rollback_journal) as moved:
+            serves = standing.serves(step.role)
+            with live.rollback_on_failure(region, self.emit, self._rollback_journal, serves=serves) as moved:
                 outputs = self._write_outputs(self._apply_plan(terraform, plan, f"apply {step.role}"))
                 moved()
                 with self._stage(f"verify {step.role}") as stage:
@@ -574,9 +575,7 @@ class Pipeline:
         change = self._rollback_journal.read()
         if change is None:
             return
-        self.emit(
-            Notice(f"An earlier update was cut off. {change}: rolling back to version {change.before}.")
-        )
+        self.emit(Notice(f"An update was cut off. {change} is rolled back to version {change.before}."))
         # Its Terraform may still be about to move the alias.
         self.dependencies.terraform(self.settings, self.settings.work_dir, self.emit).wait_for_orphans()
         with self._stage("roll back") as stage, DeferredSignals():
@@ -593,8 +592,8 @@ class Pipeline:
         if change:
             self.emit(
                 Notice(
-                    f"An update was cut off. {change} may point to a version that was not verified. "
-                    f"Run `{self.settings.command('deploy')}`: it rolls back to version {change.before} first."
+                    f"An update was cut off. {change} may point to a version that was not verified. Run "
+                    f"`{self.settings.command('deploy')}`: it rolls back to version {change.before} first."
                 )
             )
 

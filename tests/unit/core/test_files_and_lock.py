@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,18 @@ def test_a_written_file_is_whole_and_its_owners_only(tmp_path: Path) -> None:
     assert path.read_text() == "two"
     assert path.stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in path.parent.iterdir()] == ["outputs.json"]
+
+
+def test_a_durable_file_is_on_the_disk_before_it_has_its_name_and_so_is_its_folder(tmp_path: Path) -> None:
+    path, seen = tmp_path / "journal.json", list[str]()
+
+    def sync(descriptor: int) -> None:
+        what = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        seen.append(f"{what}, {'named' if path.exists() else 'nameless'}")
+
+    write_private(path, "one", durable=True, sync=sync)
+    assert seen == ["file, nameless", "folder, named"]
+    assert path.read_text() == "one"
 
 
 def test_a_file_in_the_way_of_the_folder_is_a_usage_error(tmp_path: Path) -> None:
