@@ -33,7 +33,7 @@ sys.exit(130)
 
 
 def calls(script: Script) -> Iterator[str]:
-    """The lines that call a command which must end in order. What runs after a cancellation is not cancelled."""
+    """The lines that call a command which must end in order. What runs after a cancellation need not."""
     for line in script.text.splitlines():
         if re.search(rf"(?:^|\s)payinfra ({'|'.join(LONG)})\b", line):
             yield line.strip()
