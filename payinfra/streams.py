@@ -9,7 +9,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 Tolerates = Callable[[OSError], bool]
 
@@ -56,7 +56,7 @@ class TolerantStream:
             raise error
         silence(self._stream)
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
