@@ -1,11 +1,9 @@
 """Signals to the command line as a process: it ends in order, whoever still reads what it says."""
 
 import os
-import pty
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +11,7 @@ import pytest
 
 from payinfra.signals import STOP_SIGNALS
 from tests.functional.cli.conftest import Project
+from tests.support.terminal import Terminal
 
 WITHIN_S = 60
 DEPLOY = ("deploy", "--env", "demo", "--yes")
@@ -79,32 +78,11 @@ def test_whoever_presses_ctrl_c_three_times_sees_no_traceback(project: Project, 
     assert "Exception ignored" not in said
 
 
-# Makes the terminal of its three streams its controlling one, then becomes the command.
-AT_A_TERMINAL = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-
-
 def test_closing_the_terminal_ends_a_command_in_order(project: Project, aws: SilentAws) -> None:
-    screen, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-c", AT_A_TERMINAL, project.program, *DEPLOY],
-        cwd=project.folder,
-        env=project.environment() | {"TERM": "xterm"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    ) as process:
-        try:
-            os.close(theirs)
-            aws.called()
-            os.close(screen)  # the kernel hangs up on whoever the terminal controls
-            assert process.wait(WITHIN_S) == 130
-        finally:
-            process.kill()
+    with Terminal(project, *DEPLOY, all_streams=True) as person:
+        aws.called()
+        person.close()
+        assert person.process.wait(WITHIN_S) == 130
 
 
 def test_nohup_is_respected(project: Project, aws: SilentAws) -> None:
