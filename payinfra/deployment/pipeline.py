@@ -482,7 +482,8 @@ class Pipeline:
 
     def _standing(self, terraform: Terraform, plan: Plan, live: "LambdaAlias") -> Standing | None:
         """The environment that a plan would change; None where none was ever whole, or nothing changes."""
-        if not plan.has_changes or self._begun.exists():
+        never_whole = self._begun.exists() and not self._outputs_file.exists()
+        if never_whole or not plan.has_changes:
             return None
         try:
             outputs = self._known_outputs() or self._recorded_outputs(terraform)
