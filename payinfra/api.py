@@ -97,6 +97,7 @@ def deploy(
     confirm: Confirm = agreed,
     allow_destroy: bool = False,
     all_at_once: bool = False,
+    allow_single_region: bool = False,
     fail_on: Severity = Severity.HIGH,
     emit: Emit = ignore,
     dependencies: PipelineDependencies = AWS_DEPENDENCIES,
@@ -108,17 +109,22 @@ def deploy(
         confirm: asked with each plan that changes something; says yes by default.
         allow_destroy: let the plan delete or replace a table, bucket, key or zone.
         all_at_once: update both regions together, not the secondary first.
+        allow_single_region: change a region even while the other one does not serve.
         fail_on: the severity from which a finding of the policy checks raises.
         emit: told of everything that happens.
         dependencies: what the stages work with; tests pass scripted ones.
 
     Raises:
-        GateFailed: a finding, the plan guard, a probe or `confirm` said no.
+        GateFailed: a finding, the plan guard, a probe or `confirm` said no, or the only region that serves
+            would be changed.
         ToolFailed: synthesis or Terraform failed.
         EnvironmentUnusable: credentials, registry, embedded AWS or lock.
     """
     return Pipeline(settings, emit, fail_on=fail_on, dependencies=dependencies).deploy(
-        confirm, allow_destroy=allow_destroy, all_at_once=all_at_once
+        confirm,
+        allow_destroy=allow_destroy,
+        all_at_once=all_at_once,
+        allow_single_region=allow_single_region,
     )
 
 

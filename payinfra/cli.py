@@ -10,8 +10,10 @@ import typer
 from typer.core import TyperGroup
 
 from payinfra.commands import account, check, deploy, drill, drills, environments, local, project
-from payinfra.commands.session import stderr
+from payinfra.commands.session import say, stderr
 from payinfra.core.errors import ExitCode, Interrupted, PayinfraError
+from payinfra.core.stop_signals import DeferredSignals, Escalation, StopRequested
+from payinfra.core.streams import silence, tolerant_streams
 from payinfra.report.formats import LOG_FORMAT_VARIABLE, LogFormat
 
 SYNTHESIZING = frozenset({"synth", "plan", "deploy", "destroy"})
@@ -72,23 +74,49 @@ def conversation(
 
 
 def main(run: Callable[[], object] = app) -> None:
-    """The console script: every failure becomes one message and the right exit code."""
+    """The console script: every failure becomes one message and the right exit code.
+
+    A signal that asks payinfra to stop ends the command in order, whichever command it is.
+    """
+    # A signal that comes again is told of, at most, and the same one once more ends the process at once.
+    again = Escalation(say)
+    with tolerant_streams(), DeferredSignals(again) as signals:
+        code = _exit_code(run, signals)
+        again.code, again.done = code, True
+        _flush()
+        signals.received.clear()
+    sys.exit(code)
+
+
+def _exit_code(run: Callable[[], object], signals: DeferredSignals) -> int:
     try:
-        run()
+        with signals.interruptible():
+            run()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else ExitCode.DONE
     except PayinfraError as error:
         _tell(error)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+        return error.exit_code
+    except (StopRequested, KeyboardInterrupt):
         _tell(Interrupted("Interrupted."), in_short=True)
-        sys.exit(ExitCode.INTERRUPTED)
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read stdout has seen enough. What is still buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(ExitCode.DONE)
+        # Whoever read stdout has seen enough.
+        silence(sys.stdout)
+        return ExitCode.DONE
     except Exception:  # noqa: BLE001 - the one place where a bug is reported as what it is
         traceback.print_exc()
         stderr().print("This is a bug in payinfra. Please report it with the lines above.")
-        sys.exit(ExitCode.BUG)
+        return ExitCode.BUG
+    return ExitCode.DONE
+
+
+def _flush() -> None:
+    """Write what is buffered: where that fails at Python's very end, it changes the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        silence(sys.stdout)
 
 
 def _tell(error: PayinfraError, *, in_short: bool = False) -> None:

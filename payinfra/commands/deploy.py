@@ -79,6 +79,10 @@ def deploy(
     all_at_once: Annotated[
         bool, typer.Option("--all-at-once", help="Update both regions together, not the secondary first.")
     ] = False,
+    allow_single_region: Annotated[
+        bool,
+        typer.Option("--allow-single-region", help="Change a region even while the other does not serve."),
+    ] = False,
     yes: YesOption = False,
     allow_destroy: AllowDestroyOption = False,
     fail_on: FailOnOption = Severity.HIGH,
@@ -100,6 +104,7 @@ def deploy(
                 allow_destroy=allow_destroy,
                 saved_plan=saved_plan,
                 all_at_once=all_at_once,
+                allow_single_region=allow_single_region,
             )
         summarize(job_summary.deployed(settings.env, deployed, PROBES_FAIL_ON))
     deploy_module.deployed(stdout(), deployed, settings, fmt)

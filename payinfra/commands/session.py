@@ -12,6 +12,7 @@ import typer
 
 from payinfra.checks.verdicts import Severity
 from payinfra.core.errors import GateFailed, PayinfraError, UsageProblem
+from payinfra.core.streams import silence
 from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
 
 if TYPE_CHECKING:
@@ -55,6 +56,23 @@ def stderr() -> "Console":
     from rich.console import Console
 
     return Console(stderr=True)
+
+
+def say(text: str) -> None:
+    """Tell a person on stderr, in the form that the conversation there has."""
+    from payinfra.core.events import Notice
+    from payinfra.report.progress import notices
+
+    notices(stderr())(Notice(text))
+
+
+@contextmanager
+def even_if_nobody_reads() -> Iterator[None]:
+    """Write to stdout where the exit code must be told all the same, also if the reader has gone."""
+    try:
+        yield
+    except BrokenPipeError:
+        silence(sys.stdout)
 
 
 @dataclass(frozen=True)

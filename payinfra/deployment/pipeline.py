@@ -21,12 +21,14 @@ from payinfra.core.events import Emit, Notice, StageFinished, StageSkipped, Stag
 from payinfra.core.outputs import Outputs
 from payinfra.core.private_files import write_private
 from payinfra.core.settings import Settings
+from payinfra.core.stop_signals import DeferredSignals
 from payinfra.deployment import dependencies as dependencies_module
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
 from payinfra.deployment.recovery.apply_log import ApplyLog
 from payinfra.deployment.recovery.recovery import Recovery
 from payinfra.deployment.results import ChecksFailed, Deployed, Destroyed, ProbesFailed, Synthesized, headline
-from payinfra.deployment.rolling_update import Graph, RolloutStep, announced, plan_rollout
+from payinfra.deployment.rollback_journal import RollbackJournal
+from payinfra.deployment.rolling_update import Graph, Role, RolloutStep, announced, plan_rollout
 from payinfra.deployment.stack_manifest import StackInventory
 from payinfra.deployment.workspace import LockedEnvironment, RunningStage
 from payinfra.drill.environment import FOLDER as DRILLS
@@ -62,8 +64,66 @@ def differing(plan: Plan) -> tuple[Difference, ...]:
     )
 
 
+def _only_region(serving: str, silent: str, why: str = "") -> GateFailed:
+    return GateFailed(
+        f"{silent} does not serve payments, and this would change {serving}, the only region that does."
+        + (f" {why}" if why else ""),
+        f"Let {silent} serve again first: a change that it is part of reaches it first. "
+        f"To change {serving} all the same: --allow-single-region.",
+    )
+
+
 def _not_sensitive(values: Mapping[str, OutputValue]) -> dict[str, str]:
     return {name: str(value.value) for name, value in values.items() if not value.sensitive}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An environment that an update would change.
+
+    Attributes:
+        silent: the regions that do not serve payments.
+    """
+
+    outputs: Outputs
+    silent: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> Role:
+        """The region to update first: the one that does not serve, else the secondary."""
+        primary_only = self.silent == (self.outputs.primary_region,)
+        return Role.PRIMARY if primary_only else Role.SECONDARY
+
+    @property
+    def last_serving(self) -> Role | None:
+        """The only region that serves; None where both do, or neither."""
+        return self.first.other if len(self.silent) == 1 else None
+
+    @property
+    def in_words(self) -> str:
+        """Which regions serve, in a phrase."""
+        if self.last_serving:
+            return f"{self.last_serving.of(self.outputs).region} only"
+        return "neither region" if self.silent else "both regions"
+
+    def serves(self, role: Role) -> bool:
+        """Whether the region served when the update began."""
+        return role.of(self.outputs).region not in self.silent
+
+
+@dataclass(frozen=True)
+class Update:
+    """How an update may go.
+
+    Attributes:
+        confirm: asked once a wave, with a plan that changes something.
+        allow_destroy: let a plan delete or replace what holds data.
+        allow_single_region: change a region while the other one does not serve.
+    """
+
+    confirm: Confirm
+    allow_destroy: bool = False
+    allow_single_region: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,6 +159,7 @@ class Pipeline:
     def plan(self, *, out: Path | None = None) -> Plan:
         """Plan what a deployment would change, and keep the plan in `out` where it is given."""
         with exclusive(self.settings.work_dir, "plan"):
+            self._tell_of_a_cut_off_update()
             plan = self._plan(self._initialised(self._checked_synth(self._endpoints())), self._plan_file)
             if out is not None:
                 shutil.copyfile(self._plan_file, out)
@@ -112,17 +173,22 @@ class Pipeline:
         allow_destroy: bool = False,
         saved_plan: Path | None = None,
         all_at_once: bool = False,
+        allow_single_region: bool = False,
     ) -> Deployed:
-        """Synthesize, check, plan, apply, prove and verify; where both regions serve already, in waves.
+        """Synthesize, check, plan, apply, prove and verify; where the environment stands already, in waves.
+
+        What an update that was cut off has left unverified is rolled back first.
 
         Args:
             confirm: asked once a wave, with a plan that changes something.
             allow_destroy: let the plan delete or replace what holds data.
             saved_plan: apply this plan, made by `plan`, instead of a new one: as it was reviewed, in one.
             all_at_once: no waves.
+            allow_single_region: change the only region that serves, too.
 
         Raises:
-            GateFailed: a finding, the plan guard or a person said no, or a payment did not get through.
+            GateFailed: a finding, the plan guard or a person said no, a payment did not get through, or the
+                only region that serves would be changed.
             ProbesFailed: everything is deployed, and a probe failed.
             ToolFailed: synthesis or Terraform failed.
             EnvironmentUnusable: another deployment is under way, or something needed cannot be reached.
@@ -131,11 +197,13 @@ class Pipeline:
         with exclusive(self.settings.work_dir, "deploy"):
             self._refuse_open_drills()
             endpoints = self._endpoints()
+            live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
+            self._roll_back_cut_off(live)
             self._preflight()
             synthesized = self._checked_synth(endpoints)
             terraform = self._initialised(synthesized)
-            live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
             recovery = self._recovery(terraform, endpoints)
+            update = Update(confirm, allow_destroy, allow_single_region)
 
             def change() -> tuple[Plan, Outputs]:
                 if saved_plan is None:
@@ -143,12 +211,17 @@ class Pipeline:
                 else:
                     plan = self._read_plan(terraform, saved_plan)
                 guard(plan, allow_destroy)
-                in_one = saved_plan is not None or all_at_once or plan.adopts > 0
-                if in_one or not (serving := self._serving(terraform, plan, live)):
+                standing = self._standing(terraform, plan, live)
+                if standing is None:
                     return plan, self._apply(terraform, plan, confirm)
-                steps = plan_rollout(Graph.read(synthesized.folder / "cdk.tf.json"), plan)
+                in_one = saved_plan is not None or all_at_once
+                steps = plan_rollout(Graph.read(synthesized.folder / "cdk.tf.json"), plan, standing.first)
+                if not allow_single_region:
+                    self._spare_the_last_region(standing, steps if in_one else steps[:1])
+                if in_one:
+                    return plan, self._apply(terraform, plan, confirm)
                 return plan, self._rolling_update(
-                    terraform, plan, steps, serving, live, confirm, allow_destroy=allow_destroy
+                    terraform, plan, steps, standing, live, update, recovery.imports
                 )
 
             plan, outputs = change() if saved_plan else recovery.converging(change)
@@ -212,6 +285,7 @@ class Pipeline:
             ToolFailed: Terraform failed.
         """
         outputs = self.outputs()
+        self._tell_of_a_cut_off_update()
         if left := self._open_drills():
             self.emit(Notice(f"{left} Run `{self._restore_command}`."))
         endpoints = self._endpoints()
@@ -225,6 +299,7 @@ class Pipeline:
             EnvironmentUnusable: it was never deployed from here, or cannot be reached.
         """
         outputs = self.outputs()
+        self._tell_of_a_cut_off_update()
         endpoints = self._endpoints()
         aws = dependencies_module.aws(self.settings, endpoints)
         return DrillEnvironment(
@@ -379,46 +454,125 @@ class Pipeline:
             self._begun.touch()
         return self._write_outputs(self._apply_plan(terraform, plan, "apply"))
 
-    def _serving(self, terraform: Terraform, plan: Plan, live: "LambdaAlias") -> Outputs | None:
-        """The outputs of an environment that a plan would change while both of its regions serve."""
-        if not plan.has_changes:
+    # -- rolling updates -----------------------------------------------------------------------------
+
+    def _standing(self, terraform: Terraform, plan: Plan, live: "LambdaAlias") -> Standing | None:
+        """The environment that a plan would change; None where none was ever whole, or nothing changes."""
+        never_whole = self._begun.exists() and not self._outputs_file.exists()
+        if never_whole or not plan.has_changes:
             return None
         try:
             outputs = self._known_outputs() or self._recorded_outputs(terraform)
-        except EnvironmentUnusable:  # of another version, or never complete: the deployment writes them anew
+        except EnvironmentUnusable as error:  # never complete, or of another version: they are written anew
+            if self._outputs_file.exists():
+                self.emit(Notice(f"Both regions are updated together: {error.what}"))
             return None
         if outputs is None:
             return None
-        silent = live.silent(outputs)
-        if silent:
-            self.emit(Notice(f"No waves: {' and '.join(silent)} does not serve."))
-        return None if silent else outputs
+        with self._stage("serving") as stage:
+            standing = Standing(outputs, live.silent(outputs))
+            stage.detail = standing.in_words
+        return standing
+
+    @staticmethod
+    def _spare_the_last_region(standing: Standing, steps: tuple[RolloutStep, ...]) -> None:
+        """Stop before the only region that serves is changed, with no other to take over.
+
+        Args:
+            steps: those that would be taken before anything has proven that the other region serves again.
+
+        Raises:
+            GateFailed: it would be.
+        """
+        last = standing.last_serving
+        if last and any(step.role is last for step in steps):
+            raise _only_region(last.of(standing.outputs).region, last.other.of(standing.outputs).region)
 
     def _rolling_update(
         self,
         terraform: Terraform,
         plan: Plan,
         steps: tuple[RolloutStep, ...],
-        outputs: Outputs,
+        standing: Standing,
         live: "LambdaAlias",
-        confirm: Confirm,
-        *,
-        allow_destroy: bool,
+        update: Update,
+        imports: tuple[Import, ...],
     ) -> Outputs:
         """Apply in waves. Each has a plan of its own, and is verified before the next one is planned."""
+        outputs = standing.outputs
+        if standing.last_serving and steps[0].role is standing.first:
+            first, then = (role.of(outputs).region for role in (standing.first, standing.first.other))
+            self.emit(
+                Notice(f"{first} does not serve. It is updated first, and {then} once it serves again.")
+            )
         for number, step in enumerate(steps, 1):
             if len(steps) > 1:
-                plan = self._plan(terraform, self._plan_file, targets=step.targets, stage=f"plan {step.role}")
-                guard(plan, allow_destroy)
+                plan = self._plan(
+                    terraform,
+                    self._plan_file,
+                    targets=step.targets,
+                    imports=imports,  # Terraform passes over those that the targets do not need
+                    stage=f"plan {step.role}",
+                )
+                guard(plan, update.allow_destroy)
                 self.emit(Notice(f"Wave {number} of {len(steps)}, {step.role}: {announced(plan)}."))
-            if not confirm(plan):
+            if not update.confirm(plan):
                 raise GateFailed(f"Nothing was changed in the {step.role}: the plan was not confirmed.")
-            with live.rollback_on_failure(step.role.of(outputs), self.emit):
+            if standing.serves(step.role) and not update.allow_single_region:
+                self._other_serves(step.role, outputs, live)
+            region = step.role.of(outputs)
+            serves = standing.serves(step.role)
+            with live.rollback_on_failure(region, self.emit, self._rollback_journal, serves=serves) as moved:
                 outputs = self._write_outputs(self._apply_plan(terraform, plan, f"apply {step.role}"))
+                moved()
                 with self._stage(f"verify {step.role}") as stage:
                     payment_id = live.verify(step.role.of(outputs), outputs.environment_suffix)
                     stage.detail = f"healthy, and took payment {payment_id}"
         return outputs
+
+    @staticmethod
+    def _other_serves(role: Role, outputs: Outputs, live: "LambdaAlias") -> None:
+        """Make sure, right before a region is changed, that the other one would take over.
+
+        Raises:
+            GateFailed: it would not.
+        """
+        other = role.other.of(outputs)
+        try:
+            live.verify(other, outputs.environment_suffix)
+        except GateFailed as error:
+            raise _only_region(role.of(outputs).region, other.region, error.what) from None
+
+    def _roll_back_cut_off(self, live: "LambdaAlias") -> None:
+        """Roll back the step of an earlier update that was cut off before its version had proven itself.
+
+        Raises:
+            EnvironmentUnusable: that is not possible, or what is to be rolled back cannot be read.
+        """
+        change = self._rollback_journal.read()
+        if change is None:
+            return
+        self.emit(Notice(f"An update was cut off. {change} is rolled back to version {change.before}."))
+        # Its Terraform may still be about to move the alias.
+        self.dependencies.terraform(self.settings, self.settings.work_dir, self.emit).wait_for_orphans()
+        with self._stage("roll back") as stage, DeferredSignals():
+            stage.detail = live.roll_back_cut_off(change)
+            self._rollback_journal.end()
+
+    def _tell_of_a_cut_off_update(self) -> None:
+        """Tell of a version that an update which was cut off has left unverified."""
+        try:
+            change = self._rollback_journal.read()
+        except EnvironmentUnusable as error:
+            self.emit(Notice(f"{error.what} {error.hint}"))
+            return
+        if change:
+            self.emit(
+                Notice(
+                    f"An update was cut off. {change} may point to a version that was not verified. Run "
+                    f"`{self.settings.command('deploy')}`: it rolls back to version {change.before} first."
+                )
+            )
 
     def _release(self, terraform: Terraform) -> None:
         """Take the deletion protection off what is there, so that it can be deleted."""
@@ -518,6 +672,11 @@ class Pipeline:
         return ApplyLog(self.settings.work_dir / "applied.json")
 
     @property
+    def _rollback_journal(self) -> RollbackJournal:
+        """What a rolling update must put back if it does not end."""
+        return RollbackJournal(self.settings.work_dir / "rolling-update.json")
+
+    @property
     def _state_file(self) -> Path:
         return self.settings.work_dir / "terraform.tfstate"
 
@@ -556,6 +715,7 @@ class Pipeline:
         own.unlink(missing_ok=True)
         self._begun.unlink(missing_ok=True)
         self._journal.forget()
+        self._rollback_journal.end()
 
     @contextmanager
     def _stage(self, name: str, total: int | None = None) -> Iterator[RunningStage]:

@@ -261,6 +261,27 @@ class Terraform:
             raise self._unanswered("validate", done.stderr)
         return validation(answer)
 
+    def wait_for_orphans(self) -> None:
+        """Wait for the Terraform of a run that was killed: until it has ended, it may still change things.
+
+        Raises:
+            EnvironmentUnusable: it takes too long.
+        """
+
+        def tell(record: leftover_process.LeftoverProcess) -> None:
+            self._emit(
+                Notice(
+                    "An earlier run was killed; waiting until its Terraform has saved its state "
+                    f"(process {record.child.pid})."
+                )
+            )
+
+        if not leftover_process.wait_for(self._records, seconds=self.orphan_wait_s, notice=tell):
+            raise EnvironmentUnusable(
+                "The Terraform of an earlier run that was killed is still at work.",
+                "Wait until it has ended, then run the same command again.",
+            )
+
     def interrupt(self) -> None:
         """Interrupt the command that runs, from any thread; that command then raises `Interrupted`."""
         self._interrupts.request()
@@ -304,7 +325,7 @@ class Terraform:
 
     def _settle(self) -> None:
         """Wait for what a killed run left behind, and bring in a state that it could not save."""
-        self._wait_for_orphans()
+        self.wait_for_orphans()
         errored = self.folder / ERRORED_STATE
         if errored.exists():
             done = self._question("state", "push", str(errored))
@@ -316,21 +337,6 @@ class Terraform:
                 )
             errored.rename(errored.with_name(f"{ERRORED_STATE}.pushed"))
             self._emit(Notice("The state that an earlier run could not save was brought in."))
-
-    def _wait_for_orphans(self) -> None:
-        def tell(record: leftover_process.LeftoverProcess) -> None:
-            self._emit(
-                Notice(
-                    "An earlier run was killed; waiting until its Terraform has saved its state "
-                    f"(process {record.child.pid})."
-                )
-            )
-
-        if not leftover_process.wait_for(self._records, seconds=self.orphan_wait_s, notice=tell):
-            raise EnvironmentUnusable(
-                "The Terraform of an earlier run that was killed is still at work.",
-                "Wait until it has ended, then run the same command again.",
-            )
 
     @property
     def _records(self) -> Path:

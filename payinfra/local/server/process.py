@@ -14,7 +14,6 @@ import os
 import random
 import secrets
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ from urllib.parse import parse_qs
 from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, PayinfraError
 from payinfra.core.private_files import replace_file
+from payinfra.core.stop_signals import STOP_SIGNALS
 from payinfra.local.credentials import keep_access_key
 from payinfra.local.emulator_environment import ACCOUNT
 from payinfra.local.endpoints import (
@@ -351,7 +351,7 @@ async def serve(arguments: Arguments) -> None:
     replace_file(folder.token, token + "\n")
     server = Server(arguments, seam.load(), token, keep_access_key(folder))
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, server.shut_down)
     await server.start()
     await server.wait()

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from payinfra.core.stop_signals import STOP_SIGNALS
 from payinfra.local import lifecycle
 from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints, StateFolder, listen, read_endpoints
@@ -68,10 +69,10 @@ def get(
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[StateFolder]:
     made = StateFolder(tmp_path / ".server")
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     yield made
-    signal.signal(signal.SIGTERM, before[0])
-    signal.signal(signal.SIGINT, before[1])
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_it_serves_says_so_and_tidies_up(folder: StateFolder) -> None:
@@ -108,12 +109,13 @@ def test_the_ports_of_the_last_run_are_taken_again_unless_somebody_has_them(fold
     assert seen[2].regions["us-west-2"] != seen[0].regions["us-west-2"]
 
 
-def test_a_signal_ends_it_in_an_orderly_way(folder: StateFolder) -> None:
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_a_signal_ends_it_in_an_orderly_way(folder: StateFolder, number: signal.Signals) -> None:
     with ThreadPoolExecutor(1) as pool:
 
         def working() -> None:
             assert WAIT.until(folder.endpoints.exists, 20)
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
         done = pool.submit(working)
         assert server_process.main([str(folder.root), "--regions", REGIONS, "--base-port", "0"]) == 0

@@ -309,10 +309,10 @@ def test_a_program_without_the_key_is_refused_too(victim: Victim) -> None:
         assert ask(victim.signed("/apikeys?includeValues=true", key=key))[0] == 403
         url = victim.east + FUNCTIONS
         headers = embedded.signed(key, "lambda", EAST, url, "POST", create)
-        assert post(url, body=create, **headers)[0] == 403
-    assert post(victim.east + FUNCTIONS, body=create)[0] == 403
-    assert post(victim.signed(FUNCTIONS, create, "POST"), body=create + b" ")[0] == 403
-    assert post(f"{victim.endpoints.global_url}/_payinfra/faults", body=FAULT.encode())[0] == 403
+        assert post(url, create, **headers)[0] == 403
+    assert post(victim.east + FUNCTIONS, create)[0] == 403
+    assert post(victim.signed(FUNCTIONS, create, "POST"), create + b" ")[0] == 403
+    assert post(f"{victim.endpoints.global_url}/_payinfra/faults", FAULT.encode())[0] == 403
     victim.nothing_was_done()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from payinfra.core.stop_signals import STOP_SIGNALS
 from payinfra.terraform import Binary, StopTimeouts
 from payinfra.terraform.process import Child, Ending, Follower, Interrupts, run
 
@@ -84,7 +85,7 @@ def test_the_child_has_a_session_of_its_own(scripted: Scripted, tmp_path: Path) 
     assert sessions == [watch.pids[0]], "a Ctrl-C in the terminal must not reach it"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOP_SIGNALS)
 def test_a_signal_to_payinfra_reaches_the_child_once_as_an_interrupt(
     scripted: Scripted, tmp_path: Path, number: signal.Signals
 ) -> None:
