@@ -11,7 +11,6 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -303,7 +302,10 @@ def ask(url: str, method: str = "GET", body: bytes = b"", /, **headers: str) -> 
 
 def test_a_program_without_the_key_is_refused_too(victim: Victim) -> None:
     create = victim.create()
-    post = partial(ask, method="POST")
+
+    def post(url: str, body: bytes, **headers: str) -> tuple[int, bytes]:
+        return ask(url, "POST", body, **headers)
+
     wrong = AccessKey(victim.endpoints.access_key.access_key_id, "guess")
     for key in (GUESSED, AccessKey("000000000000", "x"), wrong):
         assert ask(victim.signed("/apikeys?includeValues=true", key=key))[0] == 403
