@@ -11,6 +11,7 @@ from payinfra.core.events import Emit
 from payinfra.core.settings import Settings
 
 if TYPE_CHECKING:
+    from payinfra.account.environments.model import TaggedResource
     from payinfra.checks.outcome import Outcome
     from payinfra.checks.probes.results import VerifyRequest
     from payinfra.core.outputs import Outputs
@@ -81,6 +82,27 @@ def clear_zone(settings: Settings, endpoints: Endpoints | None) -> str:
     return ""
 
 
+def existing(settings: Settings, endpoints: Endpoints | None) -> "tuple[TaggedResource, ...]":
+    """All that exists of the environment in its account, by its tags and names."""
+    from payinfra.deployment.recovery import discovery
+
+    found = aws(settings, endpoints)
+    account = found.account(settings.primary_region)
+    where = discovery.Whereabouts(
+        settings.env, account, settings.regions, settings.domain, settings.hosted_zone_id
+    )
+    return discovery.existing(found, where)
+
+
+def remaining(settings: Settings, endpoints: Endpoints | None) -> "tuple[TaggedResource, ...]":
+    """What is left of an environment after its destruction. AWS gets some time to forget; the embedded one,
+    which forgets at once, needs none."""
+    from payinfra.deployment.recovery import discovery
+
+    within_s = 0.0 if settings.is_local else discovery.FORGOTTEN_WITHIN_S
+    return discovery.remaining(lambda: existing(settings, endpoints), within_s)
+
+
 @dataclass(frozen=True)
 class PipelineDependencies:
     """The real thing for each step, or a test's."""
@@ -99,6 +121,8 @@ class PipelineDependencies:
     control: Callable[[Settings], "Control | None"] = control
     orphaned_keys: Callable[[Settings, Endpoints | None], "OrphanedKeys"] = orphaned_keys
     clear_zone: Callable[[Settings, Endpoints | None], str] = clear_zone
+    existing: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = existing
+    remaining: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = remaining
 
 
 def account(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from payinfra.account.environments.model import TaggedResource
 from payinfra.checks.outcome import Finding, Outcome, summarize
 from payinfra.checks.probes.results import ProbeResult, VerifyRequest
 from payinfra.checks.verdicts import Kind, Severity
@@ -161,6 +162,8 @@ class World:
     requests: list[VerifyRequest] = field(default_factory=list)
     orphaned_keys: Strays = field(default_factory=Strays)
     zone_refuses: str = ""
+    existing: tuple[TaggedResource, ...] = ()
+    left: tuple[TaggedResource, ...] = ()
 
     def pipeline(self) -> Pipeline:
         settings = Settings.resolve(
@@ -183,6 +186,8 @@ class World:
             clear_zone=lambda settings, _endpoints: (
                 self.zone_refuses and f"{self.zone_refuses} {settings.env}"
             ),
+            existing=lambda _settings, _endpoints: self.existing,
+            remaining=lambda _settings, _endpoints: self.left,
         )
         latest = self.folder / "cfn-outputs" / "flat-outputs.json"
         return Pipeline(settings, self.events.append, dependencies=dependencies, latest_outputs=latest)
