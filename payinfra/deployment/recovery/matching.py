@@ -7,7 +7,7 @@ found, along the references of the synthesized stack, so that one plan does for 
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -31,6 +31,14 @@ PROOF = re.compile(
 """The one expression of the stack that is more than a reference: what proves to a certificate's issuer."""
 
 
+Find = Callable[[Creation, Aws], tuple[Found, ...]]
+
+
+def look(creation: Creation, aws: Aws) -> tuple[Found, ...]:
+    """What exists of a resource, of whichever type of the stack."""
+    return find(creation, aws, EVERY_TYPE)
+
+
 @dataclass(frozen=True)
 class Matched:
     """What was found.
@@ -38,12 +46,10 @@ class Matched:
     Attributes:
         imports: resources of the stack, with the ids by which they are imported.
         refused: by address, why something of the name is not the environment's.
-        spare: by address, the ids of further resources that look like it and are not used.
     """
 
     imports: tuple[Import, ...]
     refused: Mapping[str, str]
-    spare: Mapping[str, tuple[str, ...]]
 
 
 @dataclass
@@ -54,11 +60,13 @@ class Matching:
         aws: where the environment is.
         stack: its cdk.tf.json.
         kept: what the state knows already.
+        find: finds what exists of one resource; tests give their own.
     """
 
     aws: Aws
     stack: Path
     kept: Sequence[Kept]
+    find: Find = look
     _known: dict[str, Mapping[str, str]] = field(default_factory=dict, init=False)
     _owned: set[str] = field(default_factory=set, init=False)
     _candidates: dict[str, tuple[Found, ...]] = field(default_factory=dict, init=False)
@@ -95,11 +103,6 @@ class Matching:
         return Matched(
             tuple(Import(address, one.import_id) for address, one in chosen.items()),
             {address: why for address, why in refused.items() if address not in chosen},
-            {
-                address: spare
-                for address, one in chosen.items()
-                if (spare := tuple(x.import_id for x in self._candidates[address] if x is not one))
-            },
         )
 
     def _look(self, wanted: Iterable[Creation]) -> None:
@@ -110,7 +113,7 @@ class Matching:
         self._asked |= {one.address: one for one in new}
         try:
             with ThreadPoolExecutor(LOOKERS) as lookers:
-                answers = lookers.map(lambda one: find(one, self.aws, EVERY_TYPE), new)
+                answers = lookers.map(lambda one: self.find(one, self.aws), new)
                 self._candidates |= {one.address: found for one, found in zip(new, answers, strict=True)}
         except (BotoCoreError, ClientError) as error:
             raise EnvironmentUnusable(
