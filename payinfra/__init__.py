@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from payinfra.api import adopt as adopt
     from payinfra.api import check as check
     from payinfra.api import deploy as deploy
     from payinfra.api import destroy as destroy
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from payinfra.core.outputs import RegionOutputs as RegionOutputs
     from payinfra.core.settings import Settings as Settings
     from payinfra.core.settings import Target as Target
-    from payinfra.deployment.results import Adopted as Adopted
     from payinfra.deployment.results import Deployed as Deployed
     from payinfra.deployment.results import Destroyed as Destroyed
     from payinfra.deployment.results import Synthesized as Synthesized
@@ -53,11 +51,11 @@ _HOMES = {
     ),
     "payinfra.core.events": ("Event",),
     "payinfra.api": (
-        *("adopt", "check", "deploy", "destroy", "plan", "read_outputs", "restore_drills", "run_drill"),
-        *("synth", "verify"),
+        *("check", "deploy", "destroy", "plan", "read_outputs", "restore_drills", "run_drill", "synth"),
+        "verify",
     ),
     "payinfra.core.outputs": ("Outputs", "RegionOutputs"),
-    "payinfra.deployment.results": ("Adopted", "Deployed", "Destroyed", "Synthesized"),
+    "payinfra.deployment.results": ("Deployed", "Destroyed", "Synthesized"),
     "payinfra.core.settings": ("Settings", "Target"),
     "payinfra.terraform.plan": ("Plan",),
 }

@@ -17,7 +17,7 @@ from payinfra.core.settings import Settings
 from payinfra.deployment.dependencies import AWS_DEPENDENCIES, PipelineDependencies
 from payinfra.deployment.dependencies import check as check_stack
 from payinfra.deployment.pipeline import Confirm, Pipeline
-from payinfra.deployment.results import Adopted, Deployed, Destroyed, Synthesized
+from payinfra.deployment.results import Deployed, Destroyed, Synthesized
 from payinfra.drill.clock import Stop
 from payinfra.drill.model import DrillReport, DrillRequest, Restored, Tell, tell_nobody
 from payinfra.terraform import Plan
@@ -185,31 +185,6 @@ def destroy(
             f"To destroy it and its data for good, say really={settings.env!r}.",
         )
     return Pipeline(settings, emit, dependencies=dependencies).destroy(agreed)
-
-
-def adopt(
-    settings: Settings,
-    *,
-    confirm: Confirm = agreed,
-    emit: Emit = ignore,
-    dependencies: PipelineDependencies = AWS_DEPENDENCIES,
-) -> Adopted:
-    """Take an environment that exists into a state that does not know it. Changes nothing on AWS.
-
-    `Adopted.exit_code` says whether the environment is what the stack would deploy.
-
-    Args:
-        settings: the environment, as it was deployed.
-        confirm: asked with a plan of all that would be imported; says yes by default.
-        emit: told of everything that happens.
-        dependencies: what the stages work with; tests pass scripted ones.
-
-    Raises:
-        GateFailed: `confirm` said no.
-        EnvironmentUnusable: nothing of it exists, it serves in other regions, or as for `deploy`.
-        ToolFailed: as for `deploy`.
-    """
-    return Pipeline(settings, emit, dependencies=dependencies).adopt(confirm)
 
 
 def run_drill(

@@ -103,6 +103,11 @@ def remaining(settings: Settings, endpoints: Endpoints | None) -> "tuple[TaggedR
     return discovery.remaining(lambda: existing(settings, endpoints), within_s)
 
 
+def nothing(_settings: Settings, _endpoints: Endpoints | None) -> "tuple[TaggedResource, ...]":
+    """What exists in a scripted account that says nothing of it."""
+    return ()
+
+
 @dataclass(frozen=True)
 class PipelineDependencies:
     """The real thing for each step, or a test's."""
@@ -121,8 +126,8 @@ class PipelineDependencies:
     control: Callable[[Settings], "Control | None"] = control
     orphaned_keys: Callable[[Settings, Endpoints | None], "OrphanedKeys"] = orphaned_keys
     clear_zone: Callable[[Settings, Endpoints | None], str] = clear_zone
-    existing: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = existing
-    remaining: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = remaining
+    existing: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
+    remaining: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
 
 
 def account(settings: Settings) -> str:
@@ -250,5 +255,14 @@ def verify(outputs: "Outputs", aws: Aws, request: "VerifyRequest") -> "Outcome":
 
 
 AWS_DEPENDENCIES = PipelineDependencies(
-    account, local_up, local_addresses, synthesize, check, terraform, smoke_test, verify
+    account,
+    local_up,
+    local_addresses,
+    synthesize,
+    check,
+    terraform,
+    smoke_test,
+    verify,
+    existing=existing,
+    remaining=remaining,
 )

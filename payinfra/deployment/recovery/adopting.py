@@ -145,7 +145,8 @@ class Adoption:
         """Import what was planned."""
         if planned.plan.file != Path():
             self.terraform.apply(planned.plan.file)
-        self.terraform.adopt(planned.one_by_one)
+        if planned.one_by_one:
+            self.terraform.adopt(planned.one_by_one)
 
     def settle(self) -> Plan:
         """Write into the state what the imports left out; the plan by the stack alone, after that.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from payinfra.account.environments.model import TaggedResource
+from payinfra.account.environments.model import ResourceKind, TaggedResource
 from payinfra.account.environments.state_settings import STATE_FILE
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.naming import Names
@@ -20,6 +20,8 @@ from payinfra.terraform.state import kept
 
 NAMED = 5
 """How many resources of an environment whose state is lost are named."""
+TELLING = (ResourceKind.TABLE, ResourceKind.FUNCTION, ResourceKind.BUCKET)
+"""What is named first: it says most."""
 
 
 class StateReader(Protocol):
@@ -99,7 +101,8 @@ class StateGuard:
         there = self.existing()
         if only_keys(there):
             return
-        named = ", ".join(one.arn for one in there[:NAMED])
+        telling = sorted(there, key=lambda one: one.kind not in TELLING)
+        named = ", ".join(one.arn for one in telling[:NAMED])
         more = f" and {len(there) - NAMED} more" if len(there) > NAMED else ""
         raise EnvironmentUnusable(
             f"Environment {self.settings.env} exists, and its state {self.place} knows nothing of it. "

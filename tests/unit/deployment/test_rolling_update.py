@@ -418,7 +418,6 @@ class World:
             smoke_test=lambda _outputs, _aws: (),
             verify=lambda _outputs, _aws, _request: replace(CLEAN, tool="verify"),
             live=lambda _aws: live(self.regions),
-            existing=lambda _settings, _endpoints: (),
         )
         return Pipeline(
             settings,

@@ -107,6 +107,8 @@ def test_many_resources_are_counted(site: Site) -> None:
         resource(f"arn:aws:sns:us-east-1:{ACCOUNT}:t-{number}", {}, "us-east-1") for number in range(7)
     ]
     assert "t-4 and 2 more" in refused(site).what
+    site.there.append(TABLE)
+    assert f"There are: {TABLE.arn}, " in refused(site).what, "what says most comes first"
 
 
 def test_a_state_that_knows_of_something_needs_no_look(site: Site) -> None:
