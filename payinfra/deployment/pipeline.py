@@ -236,9 +236,9 @@ class Pipeline:
                     self.emit(Notice(left))
                 if removed := strays.remove():
                     self.emit(Notice(f"Removed what a rotation had left: {', '.join(map(str, removed))}."))
-            left = self.dependencies.remaining(self.settings, endpoints)
+            remaining = self.dependencies.remaining(self.settings, endpoints)
             self._forget_outputs()
-            self._guard(endpoints).require_gone(left)
+            self._guard(endpoints).require_gone(remaining)
         return Destroyed(plan, time.monotonic() - began)
 
     def adopt(self, confirm: Confirm) -> Adopted:
@@ -453,11 +453,9 @@ class Pipeline:
         unchanged: tuple[str, ...] = (),
         stage: str = "plan",
     ) -> Plan:
-        kept_as_is = {"unchanged": unchanged} if unchanged else {}
+        more: dict[str, Any] = {"unchanged": unchanged} if unchanged else {}
         with self._stage(stage) as running:
-            plan = terraform.plan(
-                out.resolve(), destroy=destroy, targets=targets, imports=imports, **kept_as_is
-            )
+            plan = terraform.plan(out.resolve(), destroy=destroy, targets=targets, imports=imports, **more)
             running.detail = headline(plan)
         return self._with_history(terraform, plan)
 

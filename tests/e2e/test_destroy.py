@@ -238,7 +238,7 @@ def test_what_is_protected_says_so_where_it_counts(visitor: Visitor) -> None:
 
 
 def test_what_is_lost_is_not_destroyed_before_it_is_adopted(visitor: Visitor) -> None:
-    """Protected and under a domain: certificates, custom domains and proofs of ownership are taken in as well.
+    """Protected and under a domain: certificates, custom domains and proofs of ownership come too.
 
     All that follows works on the adopted state.
     """

@@ -222,10 +222,13 @@ def test_an_aws_that_does_not_answer_is_said_with_the_way_on(
         def client(self, _service: str, _region: str) -> Any:
             raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListTagsOfResource")
 
-    before = {"replica": [{"region_name": REGION, "arn": "arn", "propagate_tags": False}]}
-    after = {"replica": [{"region_name": REGION, "arn": "arn", "propagate_tags": True}]}
+    def table(propagate: bool) -> dict[str, JsonValue]:
+        return {"replica": [{"region_name": REGION, "arn": "arn", "propagate_tags": propagate}]}
+
     terraform.plans = [plan(UPDATE)]
-    terraform.planned = [PlannedChange("aws_dynamodb_table.t", "aws_dynamodb_table", before, after)]
+    terraform.planned = [
+        PlannedChange("aws_dynamodb_table.t", "aws_dynamodb_table", table(False), table(True))
+    ]
     refused = Adoption(terraform, Refusing(), adoption.stack, terraform.plan)
     with pytest.raises(EnvironmentUnusable, match="AccessDenied") as caught:
         refused.settle()
