@@ -49,41 +49,26 @@ class States:
 
     def _read(self, settings: Settings) -> tuple[str, str]:
         """Where the state is, and its text."""
-        where, said = stored(settings, self.aws)
-        if said is None:
-            missing = f"There is no state of it in {where}."
-            if settings.state_bucket is not None:
-                missing = f"{where} cannot be read: there is no such object (NoSuchKey)."
-            raise EnvironmentUnusable(missing, without(settings.env))
-        return where, said
+        if settings.state_bucket is None:
+            path = settings.work_dir / STATE_FILE
+            try:
+                return str(path), path.read_text(encoding="utf-8")
+            except FileNotFoundError:
+                raise EnvironmentUnusable(
+                    f"There is no state of it in {path}.", without(settings.env)
+                ) from None
+            except (OSError, UnicodeDecodeError) as error:
+                raise EnvironmentUnusable(f"{path} cannot be read: {error}.", without(settings.env)) from None
+        from botocore.exceptions import BotoCoreError, ClientError
 
-
-def stored(settings: Settings, aws: Aws) -> tuple[str, str | None]:
-    """Where an environment's state is kept, and its text; None where there is none.
-
-    Raises:
-        EnvironmentUnusable: it cannot be read.
-    """
-    if settings.state_bucket is None:
-        path = settings.work_dir / STATE_FILE
+        key = settings.state_key or Names(settings.env).state_key
+        where = f"s3://{settings.state_bucket}/{key}"
+        client = self.aws.s3(settings.state_region or settings.primary_region)
         try:
-            return str(path), path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return str(path), None
-        except (OSError, UnicodeDecodeError) as error:
-            raise EnvironmentUnusable(f"{path} cannot be read: {error}.", without(settings.env)) from None
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    key = settings.state_key or Names(settings.env).state_key
-    where = f"s3://{settings.state_bucket}/{key}"
-    client = aws.s3(settings.state_region or settings.primary_region)
-    try:
-        body = client.get_object(Bucket=settings.state_bucket, Key=key)["Body"]
-        return where, body.read().decode(errors="replace")
-    except (BotoCoreError, ClientError) as error:
-        if isinstance(error, ClientError) and error.response["Error"].get("Code") == "NoSuchKey":
-            return where, None
-        raise EnvironmentUnusable(f"{where} cannot be read: {error}.", without(settings.env)) from None
+            body = client.get_object(Bucket=settings.state_bucket, Key=key)["Body"]
+            return where, body.read().decode(errors="replace")
+        except (BotoCoreError, ClientError) as error:
+            raise EnvironmentUnusable(f"{where} cannot be read: {error}.", without(settings.env)) from None
 
 
 def without(env: str) -> str:

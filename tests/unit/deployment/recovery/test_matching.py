@@ -91,11 +91,10 @@ def test_values_follow_from_what_was_found(bench: Bench) -> None:
     bench.has(
         "aws_api_gateway_usage_plan.p",
         lambda one: [Found("p1", parent="r1")] if one.values.get("api_stages") == served else [],
-        api_stages=[{"api_id": api, "stage": "prod"}],
+        api_stages=[{"api_id": api, "stage": "prod", "burst": 5}],
         name="${aws_api_gateway_rest_api.a.name}",
-        limit=[1, None],
     )
-    served = [{"api_id": "r1", "stage": "prod"}]
+    served = [{"api_id": "r1", "stage": "prod", "burst": 5}]
     assert imports(bench) == {
         "aws_api_gateway_rest_api.a": "r1",
         "aws_cloudwatch_log_group.g": "Logs_r1/prod",

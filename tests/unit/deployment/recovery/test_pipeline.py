@@ -248,7 +248,7 @@ def test_where_nothing_exists_there_is_nothing_to_adopt(tmp_path: Path, aws: Stu
 
 def test_an_adoption_of_a_part_is_not_done(tmp_path: Path, aws: Stubbed) -> None:
     world, terraform = lost(tmp_path, a_role, adopting, a_plan)
-    terraform.state = {}
+    world.existing, terraform.state = (), {}
     the_role(aws)
     found = pipeline(world, aws).adopt(yes)
     assert (found.outputs, found.exit_code) == (None, ExitCode.GATE_FAILED)
