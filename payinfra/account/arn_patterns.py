@@ -217,7 +217,7 @@ _LIMITS: Mapping[ArnGroup, Callable[[PermissionScope], ArnLimits]] = {
     ArnGroup.KEYS_IN_USE: _keys_in_use,
     ArnGroup.APIS: _below_apis,
     ArnGroup.NEW_APIS: lambda reach: ArnLimits(_apis(*_MADE_AT_THE_TOP), reach.tagged("RequestTag")),
-    ArnGroup.API_LISTS: lambda _reach: ArnLimits(_apis("restapis", "apikeys", "usageplans")),
+    ArnGroup.API_LISTS: lambda _reach: ArnLimits(_apis("restapis", "apikeys", "usageplans", "domainnames")),
     ArnGroup.API_SETTINGS: lambda _reach: ArnLimits(_apis("account")),
     ArnGroup.LOG_GROUPS: _log_groups,
     ArnGroup.EXECUTION_LOGS: _execution_logs,

@@ -325,14 +325,22 @@ OPERATIONS: Mapping[Operation, Needs] = {
         ArnGroup.PARAMETERS: ("ssm:GetParameter",),
         ArnGroup.KEYS: ("kms:Decrypt",),
     },
-    # After a deployment that was cut off, what it made is looked for (deployment/recovery/import_ids.py).
+    # What exists is looked for after a deployment that was cut off and where a state is lost
+    # (deployment/recovery/import_ids.py, every_type.py); by tag and name before a first deployment and after a
+    # destruction as well (discovery.py).
     Operation.ADOPT: {
         ArnGroup.API_LISTS: ("apigateway:GET",),
+        ArnGroup.FUNCTIONS: ("lambda:GetFunctionConfiguration",),
+        ArnGroup.DASHBOARDS: ("cloudwatch:GetDashboard",),
+        ArnGroup.PARAMETERS: _of("ssm", "GetParameter", "GetParameters"),
+        ArnGroup.TOPICS: _of("sns", "GetTopicAttributes", "ListSubscriptionsByTopic"),
         ArnGroup.WITHOUT_RESOURCE: (
+            "acm:ListCertificates",
             *_of("kms", "DescribeKey", "ListAliases", "ListKeys", "ListResourceTags"),
             "lambda:ListEventSourceMappings",
             *_of("route53", "ListHealthChecks", "ListHostedZonesByName"),
             "s3:ListAllMyBuckets",
+            "tag:GetResources",
         ),
     },
     # Terraform's documentation of the S3 backend, "S3 Bucket Permissions", and its lock file beside it.

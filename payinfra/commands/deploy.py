@@ -201,6 +201,30 @@ def destroy(
 
 
 @app.command()
+@with_settings(STACK)
+def adopt(
+    settings: "Settings",
+    *,
+    yes: YesOption = False,
+    fmt: FormatOption = Format.TABLE,
+    eager_bindings: EagerOption = False,
+) -> None:
+    """Import an environment whose Terraform state is lost into a new state. Changes nothing on AWS.
+
+    Give the flags that the environment was deployed with. What bears its tags or name and is not in the stack
+    is listed and left alone.
+    """
+    from payinfra.report import deploy as deploy_module
+
+    needs_a_person(yes, "adopt")
+    needs_a_shared_state(settings, "adopt")
+    with session(settings, eager=eager_bindings) as view:
+        adopted = view.pipeline.adopt(view.confirm(yes, f"Take these into the state of {settings.env}?"))
+    deploy_module.adopted(stdout(), adopted, settings, fmt)
+    raise typer.Exit(adopted.exit_code)
+
+
+@app.command()
 @with_settings(WHERE)
 def outputs(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
     """Print what the last deployment put where."""

@@ -12,6 +12,7 @@ from payinfra.core.events import Emit
 from payinfra.core.settings import Settings
 
 if TYPE_CHECKING:
+    from payinfra.account.environments.model import TaggedResource
     from payinfra.checks.outcome import Outcome
     from payinfra.checks.probes.results import VerifyRequest
     from payinfra.core.outputs import Outputs
@@ -82,6 +83,32 @@ def clear_zone(settings: Settings, endpoints: Endpoints | None) -> str:
     return ""
 
 
+def existing(settings: Settings, endpoints: Endpoints | None) -> "tuple[TaggedResource, ...]":
+    """All that exists of the environment in its account, by its tags and names."""
+    from payinfra.deployment.recovery import discovery
+
+    found = aws(settings, endpoints)
+    account = found.account(settings.primary_region)
+    where = discovery.Whereabouts(
+        settings.env, account, settings.regions, settings.domain, settings.hosted_zone_id
+    )
+    return discovery.existing(found, where)
+
+
+def remaining(settings: Settings, endpoints: Endpoints | None) -> "tuple[TaggedResource, ...]":
+    """What is left of an environment after its destruction. AWS gets some time to forget; the embedded one,
+    which forgets at once, needs none."""
+    from payinfra.deployment.recovery import discovery
+
+    within_s = 0.0 if settings.is_local else discovery.FORGOTTEN_WITHIN_S
+    return discovery.remaining(lambda: existing(settings, endpoints), within_s)
+
+
+def nothing(_settings: Settings, _endpoints: Endpoints | None) -> "tuple[TaggedResource, ...]":
+    """What exists in a scripted account that says nothing of it."""
+    return ()
+
+
 @dataclass(frozen=True)
 class PipelineDependencies:
     """The real thing for each step, or a test's."""
@@ -100,6 +127,8 @@ class PipelineDependencies:
     control: Callable[[Settings], "Control | None"] = control
     orphaned_keys: Callable[[Settings, Endpoints | None], "OrphanedKeys"] = orphaned_keys
     clear_zone: Callable[[Settings, Endpoints | None], str] = clear_zone
+    existing: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
+    remaining: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
 
 
 def account(settings: Settings) -> str:
@@ -247,5 +276,14 @@ def verify(outputs: "Outputs", aws: Aws, request: "VerifyRequest") -> "Outcome":
 
 
 AWS_DEPENDENCIES = PipelineDependencies(
-    account, local_up, local_addresses, synthesize, check, terraform, smoke_test, verify
+    account,
+    local_up,
+    local_addresses,
+    synthesize,
+    check,
+    terraform,
+    smoke_test,
+    verify,
+    existing=existing,
+    remaining=remaining,
 )

@@ -3,18 +3,18 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.drift import Difference, judge
 from payinfra.checks.probes.results import VerifyRequest, joined, outcome
 from payinfra.checks.verdicts import Severity
-from payinfra.clients.aws import Endpoints
+from payinfra.clients.aws import LOCAL_ACCOUNT, Endpoints
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.events import Emit, Notice, StageFinished, StageSkipped, StageStarted, ignore
@@ -24,16 +24,27 @@ from payinfra.core.settings import Settings
 from payinfra.core.stop_signals import DeferredSignals
 from payinfra.deployment import dependencies as dependencies_module
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
+from payinfra.deployment.recovery.adopting import Adoption
 from payinfra.deployment.recovery.apply_log import ApplyLog
+from payinfra.deployment.recovery.discovery import identifiers
+from payinfra.deployment.recovery.lost_state import StateGuard
 from payinfra.deployment.recovery.recovery import Recovery
-from payinfra.deployment.results import ChecksFailed, Deployed, Destroyed, ProbesFailed, Synthesized, headline
+from payinfra.deployment.results import (
+    Adopted,
+    ChecksFailed,
+    Deployed,
+    Destroyed,
+    ProbesFailed,
+    Synthesized,
+    headline,
+)
 from payinfra.deployment.rollback_journal import RollbackJournal
 from payinfra.deployment.rolling_update import Graph, Role, RolloutStep, announced, plan_rollout
 from payinfra.deployment.stack_manifest import StackInventory
 from payinfra.deployment.workspace import LockedEnvironment, RunningStage
 from payinfra.drill.environment import FOLDER as DRILLS
 from payinfra.drill.environment import DrillEnvironment
-from payinfra.terraform import ChangeAction, Import, OutputValue, Plan, Terraform, guard, losses
+from payinfra.terraform import ChangeAction, Import, Kept, OutputValue, Plan, Terraform, guard, losses
 
 if TYPE_CHECKING:
     from payinfra.deployment.lambda_alias import LambdaAlias
@@ -71,6 +82,10 @@ def _only_region(serving: str, silent: str, why: str = "") -> GateFailed:
         f"Let {silent} serve again first: a change that it is part of reaches it first. "
         f"To change {serving} all the same: --allow-single-region.",
     )
+
+
+def _identifiers(state: Iterable[Kept]) -> frozenset[str]:
+    return frozenset(name for one in state for name in identifiers(one.type, one.attributes))
 
 
 def _not_sensitive(values: Mapping[str, OutputValue]) -> dict[str, str]:
@@ -160,7 +175,10 @@ class Pipeline:
         """Plan what a deployment would change, and keep the plan in `out` where it is given."""
         with exclusive(self.settings.work_dir, "plan"):
             self._tell_of_a_cut_off_update()
-            plan = self._plan(self._initialised(self._checked_synth(self._endpoints())), self._plan_file)
+            endpoints = self._endpoints()
+            terraform = self._initialised(self._checked_synth(endpoints))
+            self._guard(endpoints).require_known(terraform)
+            plan = self._plan(terraform, self._plan_file)
             if out is not None:
                 shutil.copyfile(self._plan_file, out)
                 out.chmod(0o600)
@@ -191,7 +209,8 @@ class Pipeline:
                 only region that serves would be changed.
             ProbesFailed: everything is deployed, and a probe failed.
             ToolFailed: synthesis or Terraform failed.
-            EnvironmentUnusable: another deployment is under way, or something needed cannot be reached.
+            EnvironmentUnusable: another deployment is under way, something needed cannot be reached, or the
+                environment exists and its state is lost.
         """
         began = time.monotonic()
         with exclusive(self.settings.work_dir, "deploy"):
@@ -202,6 +221,7 @@ class Pipeline:
             self._preflight()
             synthesized = self._checked_synth(endpoints)
             terraform = self._initialised(synthesized)
+            self._guard(endpoints).require_known(terraform)
             recovery = self._recovery(terraform, endpoints)
             update = Update(confirm, allow_destroy, allow_single_region)
 
@@ -234,8 +254,10 @@ class Pipeline:
     def destroy(self, confirm: Confirm) -> Destroyed:
         """Delete every resource of the environment, and the API keys of a rotation that did not end.
 
+        It ends well only if nothing is found under the environment's name and tags after that.
+
         Raises:
-            GateFailed: the person said no.
+            GateFailed: the person said no, or something is left that no state knows.
             ToolFailed, EnvironmentUnusable: as for `deploy`.
         """
         began = time.monotonic()
@@ -243,6 +265,7 @@ class Pipeline:
             unprotected = self.settings.model_copy(update={"protected": False})
             endpoints = self._endpoints()
             terraform = self._initialised(self._synth(endpoints, unprotected))
+            self._guard(endpoints).require_known(terraform)
             recovery = self._recovery(terraform, endpoints)
             strays = self.dependencies.orphaned_keys(self.settings, endpoints)
             plan = self._plan(terraform, self._plan_file, destroy=True)
@@ -262,8 +285,69 @@ class Pipeline:
                     self.emit(Notice(left))
                 if removed := strays.remove():
                     self.emit(Notice(f"Removed what a rotation had left: {', '.join(map(str, removed))}."))
+            remaining = self.dependencies.remaining(self.settings, endpoints)
             self._forget_outputs()
+            self._guard(endpoints).require_gone(remaining)
         return Destroyed(plan, time.monotonic() - began)
+
+    def adopt(self, confirm: Confirm) -> Adopted:
+        """Take what exists of the environment into a state that does not know it. Changes nothing on AWS.
+
+        Args:
+            confirm: asked with a plan of all that would be imported.
+
+        Raises:
+            GateFailed: the person said no.
+            EnvironmentUnusable: nothing of it exists, it serves in other regions, or as for `deploy`.
+            ToolFailed: as for `deploy`.
+        """
+        began = time.monotonic()
+        with exclusive(self.settings.work_dir, "adopt"):
+            endpoints = self._endpoints()
+            synthesized = self._synth(endpoints)
+            terraform = self._initialised(synthesized)
+
+            def planner(stage: str, **more: Any) -> Plan:
+                return self._plan(terraform, self._plan_file, stage=stage, **more)
+
+            guard = self._guard(endpoints)
+            aws = self.dependencies.aws(self.settings, endpoints)
+            adoption = Adoption(terraform, aws, synthesized.folder / "cdk.tf.json", planner)
+            known = _identifiers(guard.state(terraform))
+            plan = planner("plan")
+            with self._stage("look") as stage:
+                there = [one.arn for one in guard.existing_here()]
+                wanted = terraform.creations(plan.file) if plan.add else ()
+                matched = adoption.match(wanted)
+                stage.detail = f"{len(there)} found by name or tag, {len(matched.imports)} to adopt"
+            if not (known or there or matched.imports):
+                raise EnvironmentUnusable(
+                    f"Nothing of environment {self.settings.env} exists.",
+                    f"Run `{self.settings.command('deploy')}` to make it.",
+                )
+            if matched.imports:
+                planned = adoption.import_plan(matched, wanted)
+                known |= planned.identifiers
+                if beside := [one for one in there if one not in known]:
+                    self.emit(Notice(f"Not of the stack, and left alone: {', '.join(beside)}."))
+                if not confirm(planned.plan):
+                    raise GateFailed("Nothing was adopted: the plan was not confirmed.")
+                guard.adopting.touch()
+                with self._stage("adopt", total=len(matched.imports)) as stage:
+                    adoption.take_in(planned)
+                    stage.detail = f"{len(matched.imports)} resources"
+            plan = adoption.settle()
+            outputs = self._keep_whole(terraform.outputs())
+            known = _identifiers(guard.state(terraform))
+            guard.adopting.unlink(missing_ok=True)
+        return Adopted(
+            matched.imports,
+            matched.refused,
+            tuple(one for one in there if one not in known),
+            plan,
+            outputs,
+            time.monotonic() - began,
+        )
 
     def reap(self) -> int:
         """Destroy the environment as one of many, about which nobody is asked; how many resources it had.
@@ -334,7 +418,8 @@ class Pipeline:
         if self.settings.state_bucket is None and not self._state_file.exists():
             raise EnvironmentUnusable(
                 f"Environment {self.settings.env} has no outputs on {self.settings.target}: "
-                "it was not deployed from this folder.",
+                "it was not deployed from this folder. If it exists all the same, "
+                f"`{self.settings.command('adopt')}` takes it in.",
                 f"Run `{self.settings.command('deploy')}`.",
             )
         with exclusive(self.settings.work_dir, "outputs"):
@@ -353,10 +438,12 @@ class Pipeline:
         with exclusive(self.settings.work_dir, command):
             endpoints = self._endpoints()
             synthesized = self._synth(endpoints)
+            terraform = self._initialised(synthesized)
+            self._guard(endpoints).require_known(terraform)
             yield LockedEnvironment(
                 outputs=outputs,
                 aws=dependencies_module.aws(self.settings, endpoints),
-                terraform=self._initialised(synthesized),
+                terraform=terraform,
                 manifest=synthesized.folder / "cdk.tf.json",
                 plan_file=self._plan_file.resolve(),
                 keep=self._write_outputs,
@@ -368,8 +455,10 @@ class Pipeline:
     def _endpoints(self) -> Endpoints | None:
         if not self.settings.is_local:
             with self._stage("account") as stage:
-                stage.detail = self.dependencies.account(self.settings)
+                stage.detail = account = self.dependencies.account(self.settings)
+            self._guard(None).require_own(account)
             return None
+        self._guard(None).require_own(LOCAL_ACCOUNT)
         with self._stage("local") as stage:
             endpoints = self.dependencies.local_up(self.settings, self.emit)
             stage.detail = ", ".join(f"{region} on {url}" for region, url in endpoints.regions.items())
@@ -412,10 +501,12 @@ class Pipeline:
         destroy: bool = False,
         targets: tuple[str, ...] = (),
         imports: tuple[Import, ...] = (),
+        unchanged: tuple[str, ...] = (),
         stage: str = "plan",
     ) -> Plan:
+        more: dict[str, Any] = {"unchanged": unchanged} if unchanged else {}
         with self._stage(stage) as running:
-            plan = terraform.plan(out.resolve(), destroy=destroy, targets=targets, imports=imports)
+            plan = terraform.plan(out.resolve(), destroy=destroy, targets=targets, imports=imports, **more)
             running.detail = headline(plan)
         return self._with_history(terraform, plan)
 
@@ -620,6 +711,7 @@ class Pipeline:
     def _drift(self, endpoints: Endpoints | None, request: VerifyRequest) -> Outcome:
         with exclusive(self.settings.work_dir, "verify"):
             terraform = self._initialised(self._synth(endpoints))
+            self._guard(endpoints).require_known(terraform)
             with self._stage("drift") as stage:
                 began = time.monotonic()
                 plan = terraform.plan((self.settings.work_dir / "drift.tfplan").resolve())
@@ -627,6 +719,24 @@ class Pipeline:
         result = judge(", ".join(self.settings.regions), differing(plan), time.monotonic() - began)
         request.tell(result)
         return outcome((result,))
+
+    def _guard(self, endpoints: Endpoints | None) -> StateGuard:
+        return StateGuard(
+            self.settings,
+            self._journal,
+            self._outputs_file,
+            account=lambda: (
+                LOCAL_ACCOUNT if self.settings.is_local else self.dependencies.account(self.settings)
+            ),
+            existing=lambda: self.dependencies.existing(self.settings, endpoints),
+        )
+
+    def _keep_whole(self, values: Mapping[str, OutputValue]) -> Outputs | None:
+        """Write the outputs; None where some are missing, because the environment is not whole."""
+        try:
+            return self._write_outputs(values)
+        except EnvironmentUnusable:
+            return None
 
     # -- drills that did not end -----------------------------------------------------------------------
 
@@ -714,6 +824,7 @@ class Pipeline:
             latest.unlink()
         own.unlink(missing_ok=True)
         self._begun.unlink(missing_ok=True)
+        self._guard(None).adopting.unlink(missing_ok=True)
         self._journal.forget()
         self._rollback_journal.end()
 

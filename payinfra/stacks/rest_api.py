@@ -113,11 +113,14 @@ class PaymentsRestApi(StackComponent):
         self._function_name, self._alias_name = props.function.function_name, props.function.name
         schemas = contract.models()
         parts: list[ITerraformDependable] = [*self._models(schemas), *self._answers(), *self._routes()]
+        fingerprint = contract.fingerprint(props.cors_origins, schemas)
         deployment = ApiGatewayDeployment(
             *self.at("deployment"),
             provider=self._provider,
             rest_api_id=self.id,
-            triggers={"contract": contract.fingerprint(props.cors_origins, schemas)},
+            # API Gateway keeps the description and not the triggers: a state that is lost can be made again.
+            description=f"contract {fingerprint}",
+            triggers={"contract": fingerprint},
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
             depends_on=parts,
         )

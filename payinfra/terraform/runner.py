@@ -2,6 +2,7 @@
 
 import fcntl
 import itertools
+import json
 import logging
 import os
 import subprocess
@@ -31,7 +32,8 @@ from payinfra.terraform.failures import BOX, TerraformFailed, failure, locked_ou
 from payinfra.terraform.imports import Import, placed
 from payinfra.terraform.jsonvalue import JsonValue, members, parse, parse_object
 from payinfra.terraform.plan import Plan, lost_replicas, shown_plan, updates_a_table
-from payinfra.terraform.state import Kept, kept
+from payinfra.terraform.planned import PlannedChange, planned_changes
+from payinfra.terraform.state import Kept, kept, with_attributes
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +121,7 @@ class Terraform:
         targets: Sequence[str] = (),
         replace: Sequence[str] = (),
         imports: Sequence[Import] = (),
+        unchanged: Sequence[str] = (),
     ) -> Plan:
         """Plan, and keep the plan in `out`, which only its owner may read: plans contain secrets.
 
@@ -130,6 +133,7 @@ class Terraform:
             replace: addresses of resources to make anew.
             imports: resources that exist and that applying the plan takes into the state. Those that the
                 state has under the same id already are no change.
+            unchanged: addresses of the stack's resources to leave as they are, whatever the stack says.
 
         Raises:
             EnvironmentUnusable: another run holds the state's lock; the message says who.
@@ -137,7 +141,7 @@ class Terraform:
         """
         out = out.absolute()
         self._settle()
-        with placed(self.folder, imports):
+        with placed(self.folder, imports, unchanged):
             collected = self._run(
                 "plan",
                 *STREAMED,
@@ -218,6 +222,25 @@ class Terraform:
             self._edit("state", "rm", *had)
         return had
 
+    def set_attributes(self, values: Mapping[str, Mapping[str, JsonValue]]) -> None:
+        """Write attributes into the state: address to name to value. No resource is touched.
+
+        For what an import cannot read, because AWS does not keep it.
+
+        Raises:
+            EnvironmentUnusable: another run holds the state's lock; the message says who.
+            TerraformFailed: the state cannot be read or written, or has changed meanwhile.
+        """
+        self._settle()
+        state = with_attributes(self._state(), values)
+        file = self.data_dir / f"state.{os.getpid()}.json"
+        with os.fdopen(os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as written:
+            json.dump(state, written)
+        try:
+            self._edit("state", "push", str(file))
+        finally:
+            file.unlink()
+
     # -- questions -----------------------------------------------------------------------------------
 
     def outputs(self) -> Mapping[str, OutputValue]:
@@ -236,10 +259,7 @@ class Terraform:
     def resources(self) -> tuple[Kept, ...]:
         """What the state knows; empty where there is none. Waits for what a killed run left behind."""
         self._settle()
-        done = self._question("state", "pull")
-        if done.returncode != 0:
-            raise self._unanswered("state pull", done.stderr)
-        return kept(parse_object(done.stdout.strip()))
+        return kept(self._state())
 
     def creations(self, plan: Path) -> tuple[Creation, ...]:
         """What a saved plan would create, with the values that are known beforehand.
@@ -248,6 +268,14 @@ class Terraform:
             TerraformFailed: the file is no plan.
         """
         return creations(self._show(plan.absolute()))
+
+    def planned_changes(self, plan: Path) -> tuple[PlannedChange, ...]:
+        """What a saved plan would do to resources that exist, value by value.
+
+        Raises:
+            TerraformFailed: the file is no plan.
+        """
+        return planned_changes(self._show(plan.absolute()))
 
     def providers_schema(self) -> Mapping[str, JsonValue]:
         """The schema of every provider that the stack uses, as Terraform prints it (megabytes)."""
@@ -402,6 +430,12 @@ class Terraform:
         if done.returncode != 0:
             command = " ".join(itertools.takewhile(str.isalpha, arguments))
             raise locked_out(done.stderr) or self._unanswered(command, done.stderr)
+
+    def _state(self) -> JsonValue:
+        done = self._question("state", "pull")
+        if done.returncode != 0:
+            raise self._unanswered("state pull", done.stderr)
+        return parse_object(done.stdout.strip())
 
     def _show(self, plan: Path) -> JsonValue:
         return self._ask("show", "-json", str(plan))

@@ -75,7 +75,8 @@ def without(env: str) -> str:
     """What to do about an environment whose state is not at hand."""
     return (
         "Run this in the folder that it was deployed from, or with the --state-bucket that it was deployed "
-        "with. Where its state is lost, delete by hand what carries its tag, in each region: "
+        f"with. If its state is lost, run `payinfra adopt --env {env}` first: it takes what exists into a "
+        "new one. What carries its tag, region by region, is listed by: "
         f"aws resourcegroupstaggingapi get-resources --tag-filters Key=Environment,Values={env} "
         "--query 'ResourceTagMappingList[].ResourceARN'"
     )

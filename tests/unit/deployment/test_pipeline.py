@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from payinfra.account.environments.model import TaggedResource
 from payinfra.checks.outcome import Finding, Outcome, summarize
 from payinfra.checks.probes.results import ProbeResult, VerifyRequest
 from payinfra.checks.verdicts import Kind, Severity
@@ -34,6 +35,7 @@ from payinfra.terraform import (
     Kept,
     OutputValue,
     Plan,
+    PlannedChange,
     Terraform,
 )
 from payinfra.terraform import Engine as TerraformKind
@@ -84,6 +86,7 @@ class ScriptedTerraform:
     state: Mapping[str, OutputValue] | None = None
     breaks: bool = False
     kept: tuple[Kept, ...] = ()
+    unchanged: tuple[str, ...] = ()
     binary: Binary = BINARY
 
     def init(self) -> None:
@@ -96,7 +99,9 @@ class ScriptedTerraform:
         destroy: bool = False,
         targets: Sequence[str] = (),
         imports: Sequence[Import] = (),
+        unchanged: Sequence[str] = (),
     ) -> Plan:
+        self.unchanged = tuple(unchanged)
         adopted = (f"+{one.id}" for one in imports)
         self.calls.append(" ".join(["plan", *(["-destroy"] if destroy else []), *targets, *adopted]))
         out.write_text("the plan")
@@ -122,6 +127,9 @@ class ScriptedTerraform:
         self.calls.append(" ".join(["import", *(one.id for one in imports)]))
 
     def creations(self, _plan: Path) -> tuple[Creation, ...]:
+        return ()
+
+    def planned_changes(self, _plan: Path) -> tuple[PlannedChange, ...]:
         return ()
 
     def outputs(self) -> Mapping[str, OutputValue]:
@@ -161,6 +169,9 @@ class World:
     requests: list[VerifyRequest] = field(default_factory=list)
     orphaned_keys: Strays = field(default_factory=Strays)
     zone_refuses: str = ""
+    existing: tuple[TaggedResource, ...] = ()
+    left: tuple[TaggedResource, ...] = ()
+    stack: Mapping[str, object] = field(default_factory=lambda: STACK)
 
     def pipeline(self) -> Pipeline:
         settings = Settings.resolve(
@@ -183,6 +194,8 @@ class World:
             clear_zone=lambda settings, _endpoints: (
                 self.zone_refuses and f"{self.zone_refuses} {settings.env}"
             ),
+            existing=lambda _settings, _endpoints: self.existing,
+            remaining=lambda _settings, _endpoints: self.left,
         )
         latest = self.folder / "cfn-outputs" / "flat-outputs.json"
         return Pipeline(settings, self.events.append, dependencies=dependencies, latest_outputs=latest)
@@ -196,7 +209,7 @@ class World:
         self.protections.append(settings.protected)
         folder = settings.work_dir / "synth"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "cdk.tf.json").write_text(json.dumps(STACK))
+        (folder / "cdk.tf.json").write_text(json.dumps(self.stack))
         return folder
 
     def smoke_test(self, _outputs: Outputs, aws: Aws) -> tuple[SmokeTestResult, ...]:

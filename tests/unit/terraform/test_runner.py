@@ -243,6 +243,15 @@ def test_a_plan_takes_in_what_exists(bench: Bench, calls: Calls, tmp_path: Path)
     assert list(bench.folder.glob("*.tf.json")) == [], "the saved plan carries the blocks"
 
 
+def test_a_plan_can_leave_everything_as_it_is(bench: Bench, tmp_path: Path) -> None:
+    override = tmp_path / "override.json"
+    placed = bench.folder / "unchanged_override.tf.json"
+    bench.terraform({"plan": [["copy", str(placed), str(override)]]}).plan(tmp_path / "p", unchanged=[TABLE])
+    ignored = {"lifecycle": {"ignore_changes": "all"}}
+    assert json.loads(override.read_text()) == {"resource": {"aws_dynamodb_table": {"payments": ignored}}}
+    assert list(bench.folder.glob("*.tf.json")) == []
+
+
 def test_blocks_that_a_killed_run_left_are_not_planned_again(bench: Bench, tmp_path: Path) -> None:
     left = bench.folder / "imports.tf.json"
     left.write_text("{}")
@@ -641,3 +650,63 @@ def test_the_home_folder_is_the_environments(bench: Bench, scripted: Scripted, t
         add_on=tmp_path / "absent",
     ).init()
     assert not (bench.data / "payinfra.tfrc").exists(), "the person's own configuration is in use"
+
+
+# -- values --------------------------------------------------------------------------------------------
+
+
+def test_what_a_plan_would_do_to_what_exists_is_read_value_by_value(bench: Bench, tmp_path: Path) -> None:
+    change = {"before": {"size": 1}, "after": {"size": 2}}
+    shown = {"resource_changes": [{"mode": "managed", "address": TABLE, "type": "t", "change": change}]}
+    (found,) = bench.terraform({"show": [["out", json.dumps(shown)]]}).planned_changes(tmp_path / "p")
+    assert (found.address, found.differences()) == (TABLE, (("size",),))
+
+
+STATE = {
+    "version": 4,
+    "serial": 3,
+    "resources": [
+        {
+            "mode": "managed",
+            "type": "aws_dynamodb_table",
+            "name": "payments",
+            "instances": [{"attributes": {"id": "t"}}],
+        }
+    ],
+}
+
+
+def test_attributes_are_pushed_as_the_next_version_of_the_state(
+    bench: Bench, calls: Calls, tmp_path: Path
+) -> None:
+    pushed = tmp_path / "pushed.json"
+    file = bench.data / f"state.{os.getpid()}.json"
+    bench.data.mkdir(parents=True)
+    script: dict[str, Sequence[Sequence[str | int]]] = {
+        "state pull": [["out", json.dumps(STATE)]],
+        "state push": [["copy", str(file), str(pushed)]],
+    }
+    bench.terraform(script).set_attributes({TABLE: {"stream": True}})
+    written = json.loads(pushed.read_text())
+    assert written["serial"] == 4
+    assert written["resources"][0]["instances"][0]["attributes"] == {"id": "t", "stream": True}
+    assert [call["argv"] for call in calls()] == [
+        ["state", "pull", "-no-color"],
+        ["state", "push", "-no-color", str(file)],
+    ]
+    assert not file.exists(), "a state holds secrets"
+
+
+def test_a_state_that_is_locked_or_cannot_be_read_is_not_written(bench: Bench) -> None:
+    bench.data.mkdir(parents=True)
+    locked = bench.terraform(
+        {
+            "state pull": [["out", json.dumps(STATE)]],
+            "state push": [["err", "Error acquiring the state lock"], ["exit", 1]],
+        }
+    )
+    with pytest.raises(EnvironmentUnusable, match="cannot be locked"):
+        locked.set_attributes({TABLE: {}})
+    assert list(bench.data.glob("state.*")) == []
+    with pytest.raises(TerraformFailed, match="state pull failed: no such bucket"):
+        bench.terraform({"state pull": [["err", "no such bucket"], ["exit", 1]]}).set_attributes({})

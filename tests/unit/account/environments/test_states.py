@@ -78,6 +78,7 @@ def test_without_a_state_the_way_out_is_told(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentUnusable, match=r"There is no state of it in .*pr1") as missing:
         states(tmp_path).settings("pr1")
     assert "Key=Environment,Values=pr1" in missing.value.hint
+    assert "payinfra adopt --env pr1" in missing.value.hint
     aws = FakeAws(buckets={"us-east-1": Bucket({})})
     with pytest.raises(EnvironmentUnusable, match=r"s3://b-1/.* cannot be read: .*NoSuchKey") as missing:
         states(tmp_path, aws, state_bucket="b-1").settings("pr1")
