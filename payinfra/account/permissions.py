@@ -326,7 +326,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
         ArnGroup.KEYS: ("kms:Decrypt",),
     },
     # What exists is looked for after a deployment that was cut off and where a state is lost
-    # (deployment/recovery/import_ids.py, every_type.py); by tag and name before a first deployment and after a
+    # (recovery/import_ids.py, every_type.py); by tag and name before a first deployment and after a
     # destruction as well (discovery.py).
     Operation.ADOPT: {
         ArnGroup.API_LISTS: ("apigateway:GET",),

@@ -7,8 +7,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from payinfra.deployment.stack_manifest import service_of
 from payinfra.deployment.results import Adopted, Deployed, Destroyed, Synthesized, headline
+from payinfra.deployment.stack_manifest import service_of
 from payinfra.report.findings.counts import counted
 from payinfra.report.formats import Format
 from payinfra.report.results import next_commands, table, write, write_json
