@@ -1,5 +1,6 @@
 """A job that is cancelled: its shell alone is signalled, and payinfra ends in order all the same."""
 
+import contextlib
 import os
 import re
 import signal
@@ -108,7 +109,8 @@ def test_a_signal_to_the_shell_of_a_drill_reaches_payinfra_which_is_waited_for(
             wait_until(lambda: has_a_reader(tmp_path / "go-on"))
             assert shell.wait(WITHIN_S) == 130
         finally:
-            shell.kill()
+            with contextlib.suppress(ProcessLookupError):  # nobody of the session is left, as it should be
+                os.killpg(shell.pid, signal.SIGKILL)
     assert "failover-drill" in (tmp_path / "restored").read_text()
 
 

@@ -44,6 +44,22 @@ def test_the_first_signal_interrupts_only_what_is_interruptible(number: signal.S
     assert (steps, told, last) == (["cleaned up"], [TERM], [number])
 
 
+def test_a_second_signal_does_not_interrupt_what_unwinds_after_the_first() -> None:
+    cleaned: list[str] = []
+
+    def work() -> None:
+        with DeferredSignals() as signals, signals.interruptible():
+            try:
+                send(TERM)
+            finally:
+                send(HUP)
+                cleaned.append("up")
+
+    with heard(), pytest.raises(StopRequested, match="SIGTERM"):
+        work()
+    assert cleaned == ["up"]
+
+
 def test_a_signal_that_came_before_interrupts_the_next_interruptible_part() -> None:
     reached: list[str] = []
 
