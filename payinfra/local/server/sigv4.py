@@ -120,6 +120,8 @@ def claim_of(request: Request) -> Claim:
 
 def _in_header(request: Request, authorization: str) -> Claim:
     algorithm, _, rest = authorization.partition(" ")
+    if algorithm == "AWS":
+        raise _outdated()
     parts = [part.strip().partition("=") for part in rest.split(",")]
     fields = {name: value for name, _, value in parts}
     if (
@@ -142,6 +144,8 @@ def _in_header(request: Request, authorization: str) -> Claim:
 
 
 def _in_query(given: dict[str, str]) -> Claim:
+    if "AWSAccessKeyId" in given:
+        raise _outdated()
     if missing := [name for name in _QUERY if not given.get(name)]:
         raise _incomplete(f"the query lacks {', '.join(missing)}")
     if given["X-Amz-Algorithm"] != ALGORITHM:
@@ -349,6 +353,15 @@ def _check_chunks(body: bytes, claim: Claim, key: bytes, *, trailer: bool) -> No
 
 def _incomplete(why: str) -> SignatureRefused:
     return SignatureRefused("IncompleteSignature", f"The request's signature cannot be read: {why}.")
+
+
+def _outdated() -> SignatureRefused:
+    """AWS: buckets made since June 2020 take no version 2 (AWS News Blog, "Amazon S3 Update - SigV2
+    Deprecation Period Extended & Modified"). boto3 presigns so unless `signature_version` is "s3v4"."""
+    return SignatureRefused(
+        "InvalidRequest",
+        "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+    )
 
 
 def _mismatch() -> SignatureRefused:
