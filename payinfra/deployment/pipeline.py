@@ -327,8 +327,9 @@ class Pipeline:
                 )
             if matched.imports:
                 planned = adoption.import_plan(matched, wanted)
-                known |= planned.identifiers
-                if beside := [one for one in there if one not in known]:
+                beside = [one for one in there if one not in known | planned.identifiers]
+                # What is imported one by one is in no plan that would tell its ARN.
+                if beside and not planned.one_by_one:
                     self.emit(Notice(f"Not of the stack, and left alone: {', '.join(beside)}."))
                 if not confirm(planned.plan):
                     raise GateFailed("Nothing was adopted: the plan was not confirmed.")

@@ -92,3 +92,41 @@ def test_a_removed_folder_is_made_again_from_what_exists(deployment: Deployment,
     result = json.loads(deployed.stdout)
     assert not result["plan"]["has_changes"]
     assert {payment["read_in"] for payment in result["payments"]} == {"us-east-1", "us-west-2"}
+
+
+BUCKET = "e2e-states"
+
+
+def test_with_the_state_in_a_bucket_an_empty_folder_is_enough(deployment: Deployment, work_dir: Path) -> None:
+    project, s3 = deployment.project, deployment.client("s3")
+    kept, key = (work_dir / "terraform.tfstate").read_bytes(), f"payinfra/payment-{ENV}/terraform.tfstate"
+    where = (*WHERE, "--state-bucket", BUCKET)
+    s3.create_bucket(Bucket=BUCKET)
+    try:
+        shutil.rmtree(work_dir)
+        refused = project.run("destroy", *where, "--yes")
+        assert refused.returncode == 4, refused.stderr
+        assert f"s3://{BUCKET}/{key} knows nothing of it" in refused.stderr
+
+        s3.put_object(Bucket=BUCKET, Key=key, Body=kept)
+        for command in (
+            ("status",),
+            ("verify", "--only", "LIVE-DDB-*"),
+            ("failover-drill", "--restore"),
+            ("plan",),
+            ("outputs",),
+        ):
+            shutil.rmtree(work_dir)
+            done = project.run(*command, *where)
+            assert done.returncode == 0, (command, done.stderr)
+        assert "Plan: nothing to change." in project.run("plan", *where).stdout
+
+        other = kept.replace(f'"Environment": "{ENV}"'.encode(), b'"Environment": "other"')
+        s3.put_object(Bucket=BUCKET, Key=key, Body=other)
+        foreign = project.run("destroy", *where, "--yes")
+        assert foreign.returncode == 4, foreign.stderr
+        assert f"is not of environment {ENV} but of other" in foreign.stderr
+    finally:
+        for one in s3.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
+            s3.delete_object(Bucket=BUCKET, Key=one["Key"])
+        s3.delete_bucket(Bucket=BUCKET)

@@ -20,6 +20,8 @@ from payinfra.terraform.state import kept
 
 NAMED = 5
 """How many resources of an environment whose state is lost are named."""
+PLACE = ("state_bucket", "state_region", "state_key", "primary_region", "secondary_region")
+"""The settings that say where a state is, and of which regions."""
 TELLING = (ResourceKind.TABLE, ResourceKind.FUNCTION, ResourceKind.BUCKET)
 """What is named first: it says most."""
 
@@ -56,6 +58,13 @@ class StateGuard:
         return f"s3://{bucket}/{key or Names(self.settings.env).state_key}" if bucket else str(self._file)
 
     @property
+    def adopt(self) -> str:
+        """The command that adopts it, with the flags on which it depends where the state is."""
+        given = (name for name in PLACE if self.settings.origins.get(name) == "flag")
+        flags = (f" --{name.replace('_', '-')} {getattr(self.settings, name)}" for name in given)
+        return self.settings.command("adopt") + "".join(flags)
+
+    @property
     def adopting(self) -> Path:
         """Stands from the first import of an adoption until it has ended."""
         return self.settings.work_dir / "adopting"
@@ -88,18 +97,19 @@ class StateGuard:
         Raises:
             EnvironmentUnusable: the state is lost, an adoption did not end, or AWS does not answer.
         """
-        adopt = f"`{self.settings.command('adopt')}`"
         if self.adopting.exists():
             raise EnvironmentUnusable(
                 f"An adoption of environment {self.settings.env} did not end: its state knows only a part.",
-                f"Run {adopt} again: it goes on from there.",
+                f"Run `{self.adopt}` again: it goes on from there.",
             )
-        if self._local() or self.state(terraform):
+        remote = self.settings.state_bucket is not None
+        if self._local() or (remote and self.state(terraform)):
             return
         if self.journal.is_open and self.journal.never_ended and not self.outputs.exists():
             return
         there = self.existing()
-        if only_keys(there):
+        # A killed run's Terraform may save a local state only now; where nothing exists there is no such run.
+        if only_keys(there) or (not remote and self.state(terraform)):
             return
         telling = sorted(there, key=lambda one: one.kind not in TELLING)
         named = ", ".join(one.arn for one in telling[:NAMED])
@@ -108,7 +118,7 @@ class StateGuard:
             f"Environment {self.settings.env} exists, and its state {self.place} knows nothing of it. "
             f"There are: {named}{more}. Nothing was changed.",
             "If its state is elsewhere, use that one: its folder, or its --state-bucket. If it is lost, run "
-            f"{adopt}: it takes what exists into the state.",
+            f"`{self.adopt}`: it takes what exists into the state.",
         )
 
     def state(self, terraform: StateReader) -> tuple[Kept, ...]:
@@ -148,7 +158,7 @@ class StateGuard:
             raise GateFailed(
                 f"What the state knew of {self.settings.env} is destroyed, and {len(left)} resources under "
                 f"its name or tags are left: {', '.join(one.arn for one in left)}.",
-                f"Run `{self.settings.command('adopt')}`, then this again: what is of the stack goes then. "
+                f"Run `{self.adopt}`, then this again: what is of the stack goes then. "
                 "Delete by hand what `adopt` lists as left over, unless something needs it.",
             )
 
@@ -164,6 +174,5 @@ class StateGuard:
         except ValueError:
             raise EnvironmentUnusable(
                 f"The state {self._file} is damaged: it is not JSON.",
-                "Put back a copy of it, or move it away: "
-                f"`{self.settings.command('adopt')}` then takes in what exists.",
+                f"Put back a copy of it, or move it away: `{self.adopt}` then takes in what exists.",
             ) from None

@@ -120,7 +120,11 @@ def test_a_state_that_knows_of_something_needs_no_look(site: Site) -> None:
 def test_a_state_that_a_killed_run_saves_only_now_counts(site: Site) -> None:
     site.remote, site.there = (kept(),), [TABLE]
     site.guard.require_known(site)
-    assert site.looks == 0
+
+
+def test_terraform_is_not_started_where_nothing_exists(site: Site) -> None:
+    site.remote = (kept("b"),)  # would be refused
+    site.guard.require_known(site)
 
 
 def test_api_keys_alone_are_no_environment(site: Site) -> None:
@@ -132,7 +136,9 @@ def test_a_state_in_a_bucket_is_asked_of_terraform(make: Callable[..., Site]) ->
     site = make(state_bucket="b-1")
     site.write("terraform.tfstate", state())
     site.there = [TABLE]
-    assert "s3://b-1/payinfra/payment-a/terraform.tfstate" in refused(site).what
+    said = refused(site)
+    assert "s3://b-1/payinfra/payment-a/terraform.tfstate" in said.what
+    assert "`payinfra adopt --env a --local --state-bucket b-1`" in said.hint, "not into another state"
     site.remote = (kept("b"),)
     assert "is not of environment a but of b" in refused(site).what
     assert make(state_bucket="b-1", state_key="k/s").guard.place == "s3://b-1/k/s"
