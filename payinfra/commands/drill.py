@@ -129,7 +129,7 @@ def failover_drill(
         time_scale=time_scale,
     )
     with session(settings) as view:
-        place = view.pipeline.place()
+        place = view.pipeline.drill_environment()
     if restore:
         put_back(place, fmt)
         return
