@@ -225,15 +225,17 @@ def run_drill(
     from payinfra.drill import session
     from payinfra.report.drill import rendering
 
-    place = Pipeline(settings, emit, dependencies=dependencies).place()
-    if place.outputs.declared.protected and really != settings.env:
+    environment = Pipeline(settings, emit, dependencies=dependencies).drill_environment()
+    if environment.outputs.declared.protected and really != settings.env:
         raise UsageProblem(
             f"Environment {settings.env} is protected.", f"To drill it, say really={settings.env!r}."
         )
     wanted = request or DrillRequest()
-    with session.prepared(place, wanted, stop or Stop(), f"payinfra.run_drill of {settings.env}") as prepared:
+    with session.prepared(
+        environment, wanted, stop or Stop(), f"payinfra.run_drill of {settings.env}"
+    ) as prepared:
         report = session.run(prepared, tell)
-    rendering.write_reports(place.drills / report.id, report)
+    rendering.write_reports(environment.drills / report.id, report)
     return report
 
 
@@ -249,5 +251,5 @@ def restore_drills(
     """
     from payinfra.drill import session
 
-    place = Pipeline(settings, emit, dependencies=dependencies).place()
-    return session.restore_all(place, lambda text: emit(Notice(text)))
+    environment = Pipeline(settings, emit, dependencies=dependencies).drill_environment()
+    return session.restore_all(environment, lambda text: emit(Notice(text)))

@@ -90,7 +90,7 @@ class Tls(Protocol):
         """
 
 
-def shake_hands(host: str, port: int, context: ssl.SSLContext | None = None) -> str:
+def certificate_end(host: str, port: int, context: ssl.SSLContext | None = None) -> str:
     """When the certificate of a host ends, in OpenSSL's words; chain and name are verified."""
     context = context or ssl.create_default_context()
     with (
@@ -105,7 +105,7 @@ class RealTls:
     """The real thing."""
 
     port: int = 443
-    handshake: Callable[[str, int], str] = shake_hands
+    handshake: Callable[[str, int], str] = certificate_end
 
     def days_left(self, host: str, now: datetime) -> int:
         """See `Tls`."""

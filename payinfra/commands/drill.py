@@ -144,7 +144,7 @@ def failover_drill(
         restore_all(settings, fmt)
         return
     with session(settings) as view:
-        place = view.pipeline.place()
+        place = view.pipeline.drill_environment()
     stop = Stop()
     with heeded(stop, say) as signals:
         found = _drill(place, request, stop, signals, dry_run=dry_run, yes=yes, yes_really=yes_really)
@@ -260,7 +260,7 @@ def restore_all(settings: "Settings", fmt: DrillFormat) -> None:
     stop = Stop()
     with heeded(stop, say):
         with session(settings) as view:
-            place = view.pipeline.place()
+            place = view.pipeline.drill_environment()
         put_back(place, fmt, stop)
 
 

@@ -113,8 +113,8 @@ def rotate_key(
             report.removed(stdout(), removed, fmt)
             return
         view.agree(yes, f"Give {settings.env} another API key, beside the one in use?")
-        with view.pipeline.bench("rotate-key") as bench:
-            rotation = rotate.begin(bench, ApiKeys(bench.outputs, bench.aws))
+        with view.pipeline.locked("rotate-key") as environment:
+            rotation = rotate.begin(environment, ApiKeys(environment.outputs, environment.aws))
     report.rotation(stdout(), rotation, settings, fmt)
 
 

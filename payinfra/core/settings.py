@@ -104,7 +104,7 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _fill_what_follows(cls, values: dict[str, object]) -> dict[str, object]:
-        """Derive protection from the environment's name, and how long things are kept from protection."""
+        """Derive protection from the environment's name, and retention from protection."""
         env = str(values.get("env", ""))
         if "protected" not in values:
             patterns = _split(values.get("ephemeral_patterns", BY_NAME["ephemeral_patterns"].default))
@@ -125,7 +125,7 @@ class Settings(BaseModel):
     @field_validator("health_check_interval", mode="before")
     @classmethod
     def _number(cls, value: object) -> object:
-        """A variable is text, which a choice of numbers does not take."""
+        """Turn the text of a variable into a number: a literal type does not."""
         return int(value) if isinstance(value, str) and value.isdecimal() else value
 
     @field_validator(*(name for name, one in BY_NAME.items() if one.shape))
@@ -142,7 +142,7 @@ class Settings(BaseModel):
     @field_validator("handlers", "work_root")
     @classmethod
     def _plain_path(cls, value: Path | None) -> Path | None:
-        """Paths get into files that Terraform reads, and into messages."""
+        """Refuse what Terraform or a terminal would interpret in a path."""
         if value is not None and (not str(value).isprintable() or re.search(r"[$%]\{", str(value))):
             raise ValueError("use a path without control characters and without ${ or %{")
         return value
@@ -192,7 +192,7 @@ class Settings(BaseModel):
         return self.target is Target.LOCAL
 
     def command(self, name: str) -> str:
-        """A command line for this environment, to be shown to a person."""
+        """A command line for this environment, to show to a person."""
         return f"payinfra {name} --env {self.env}{' --local' if self.is_local else ''}"
 
     @property
@@ -209,7 +209,7 @@ class Settings(BaseModel):
     def resolve(
         cls, flags: Mapping[str, object], *, folder: Path = Path(), environ: Mapping[str, str] = os.environ
     ) -> Self:
-        """Order the sources and validate what comes of them.
+        """Merge the sources in their order and validate the result.
 
         Args:
             flags: by field name; None means that the flag was not given.
@@ -243,7 +243,7 @@ class Settings(BaseModel):
         if "env" not in values:
             raise UsageProblem(
                 "No environment was named.",
-                'Say which with --env NAME, PAYINFRA_ENV, or `env = "NAME"` in payinfra.toml.',
+                'Name one with --env NAME, PAYINFRA_ENV, or `env = "NAME"` in payinfra.toml.',
             )
         try:
             settings = cls(**values)
@@ -256,14 +256,14 @@ class Settings(BaseModel):
 
 
 def _stay_within(folder: Path, values: Mapping[str, object], origins: Mapping[str, str]) -> None:
-    """Refuse a work folder elsewhere that payinfra.toml asks for: a checkout writes where it is."""
+    """Refuse a work folder outside the project that payinfra.toml names: a checkout writes into itself."""
     root = values.get("work_root")
     if not isinstance(root, str) or not origins["work_root"].startswith(TOML_NAME):
         return
     if not (folder / root).resolve().is_relative_to(folder.resolve()):
         raise UsageProblem(
-            f"work-root {root!r} (from {origins['work_root']}): it leaves the project's folder.",
-            "Name a folder below it, or choose another place with --work-root or PAYINFRA_WORK_ROOT.",
+            f"work-root {root!r} (from {origins['work_root']}): it is outside the project's folder.",
+            "Name a folder inside it, or choose another one with --work-root or PAYINFRA_WORK_ROOT.",
         )
 
 
@@ -279,9 +279,12 @@ def _read_toml(path: Path, known: frozenset[str]) -> _TomlFile:
     except FileNotFoundError:
         return _TomlFile({}, {})
     except tomllib.TOMLDecodeError as error:
-        raise UsageProblem(f"{path} is not TOML: {error}.", "Mend that line.") from None
+        line = re.search(r"line \d+", str(error))
+        raise UsageProblem(
+            f"{path} is not TOML: {error}.", f"Fix {line[0] if line else 'its end'}."
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageProblem(f"{path} cannot be read: {error}.", "Mend the file, or move it away.") from None
+        raise UsageProblem(f"{path} cannot be read: {error}.", "Fix the file, or move it away.") from None
     environments = content.pop("environments", {})
     if not isinstance(environments, dict) or not all(
         isinstance(table, dict) for table in environments.values()
@@ -303,7 +306,7 @@ def _read_toml(path: Path, known: frozenset[str]) -> _TomlFile:
 
 
 def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
-    """All that is wrong, a sentence each, with the flag's name and where the value came from."""
+    """Every fault in a sentence, with the flag's name and the source of the value."""
     sentences = []
     for fault in error.errors(include_url=False):
         message = fault["msg"].removeprefix("Value error, ")

@@ -267,9 +267,9 @@ class Pipeline:
             terraform = self._initialised(self._synth(endpoints, unprotected))
             self._guard(endpoints).require_known(terraform)
             recovery = self._recovery(terraform, endpoints)
-            strays = self.dependencies.orphaned_keys(self.settings, endpoints)
+            orphaned = self.dependencies.orphaned_keys(self.settings, endpoints)
             plan = self._plan(terraform, self._plan_file, destroy=True)
-            if plan.has_changes or recovery.journal.was_cut_off or self._names_orphaned_keys(strays):
+            if plan.has_changes or recovery.journal.was_cut_off or self._names_orphaned_keys(orphaned):
                 if not confirm(plan):
                     raise GateFailed("Nothing was destroyed: the plan was not confirmed.")
                 if self.settings.protected:
@@ -283,7 +283,7 @@ class Pipeline:
                     self._apply_plan(terraform, rest, "destroy")
                 if left := self.dependencies.clear_zone(self.settings, endpoints):
                     self.emit(Notice(left))
-                if removed := strays.remove():
+                if removed := orphaned.remove():
                     self.emit(Notice(f"Removed what a rotation had left: {', '.join(map(str, removed))}."))
             remaining = self.dependencies.remaining(self.settings, endpoints)
             self._forget_outputs()
@@ -377,7 +377,7 @@ class Pipeline:
         verified = self._verify(outputs, endpoints, request)
         return joined(verified, self._drift(endpoints, request)) if drift else verified
 
-    def place(self) -> DrillEnvironment:
+    def drill_environment(self) -> DrillEnvironment:
         """Where a drill of the environment takes place. The embedded AWS is started.
 
         Raises:
@@ -428,7 +428,7 @@ class Pipeline:
             return self._write_outputs(terraform.outputs())
 
     @contextmanager
-    def bench(self, command: str) -> Iterator[LockedEnvironment]:
+    def locked(self, command: str) -> Iterator[LockedEnvironment]:
         """Work on the state of what stands, as `command`, and on nothing but the state.
 
         Raises:
@@ -694,9 +694,9 @@ class Pipeline:
             stage.detail = "a payment through each region, read back in the other"
         return proofs
 
-    def _names_orphaned_keys(self, strays: OrphanedKeys) -> bool:
+    def _names_orphaned_keys(self, orphaned: OrphanedKeys) -> bool:
         """Whether an earlier destruction left API keys behind, which are named before anybody is asked."""
-        left = strays.look()
+        left = orphaned.look()
         if left:
             self.emit(Notice(f"A rotation left API keys that open nothing: {', '.join(map(str, left))}."))
         return bool(left)

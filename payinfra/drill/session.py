@@ -183,7 +183,7 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
     """
     if drill.recorder.tell is not tell:
         replay(drill.recorder, tell)
-    place, hands = drill.place, _hands(drill.place, drill.header.account)
+    place, hands = drill.place, _executor(drill.place, drill.header.account)
     journal = FaultJournal.begin(drill.folder, drill.header)
     clean = False
     try:
@@ -218,7 +218,7 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
     return with_left(report, last)
 
 
-def _hands(place: DrillEnvironment, account: str) -> FaultExecutor:
+def _executor(place: DrillEnvironment, account: str) -> FaultExecutor:
     """What changes the environment. It tries again by itself: its clients need not."""
     within_s = WITHIN_S if place.on_aws else EMBEDDED_WITHIN_S
     brief = place.aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=1)
@@ -265,7 +265,7 @@ def _world(
 ) -> DrillDependencies:
     place, request = drill.place, drill.request
     lost, other = (site.region for site in (live.sites[::-1] if request.reverse else live.sites))
-    hands = _hands(place, drill.header.account)
+    hands = _executor(place, drill.header.account)
     check = scenarios.lost_region(request, place.outputs).health_check_id
 
     def paced(mutation: Fault) -> bool:
@@ -350,7 +350,7 @@ def _restored(place: DrillEnvironment, path: Path, say: Say, within_s: float) ->
         account = journal.read().header.account
     except EnvironmentUnusable as error:
         return Restored(name, Restoration((), (f"{error.what} {error.hint}",)), None)
-    restoration = _restore(place, journal, _hands(place, account), say)
+    restoration = _restore(place, journal, _executor(place, account), say)
     counted: Reconciliation | None = None
     problem = ""
     if book_path.exists():

@@ -33,7 +33,7 @@ class LeftoverProcess:
 
     child: Process
     owner: Process
-    spool: Path
+    output: Path
 
 
 def identify(pid: int, proc: Path = Path("/proc")) -> Process:
@@ -77,7 +77,7 @@ def recorded(folder: Path, record: LeftoverProcess) -> Iterator[None]:
             {
                 "child": {"pid": record.child.pid, "born": record.child.born},
                 "owner": {"pid": record.owner.pid, "born": record.owner.born},
-                "spool": str(record.spool),
+                "spool": str(record.output),
             }
         ),
     )
@@ -97,7 +97,7 @@ def leftover_processes(
         if record is None or not alive(record.child):
             file.unlink(missing_ok=True)
             if record:
-                record.spool.unlink(missing_ok=True)
+                record.output.unlink(missing_ok=True)
         elif not alive(record.owner):
             found.append(record)
     return tuple(found)
@@ -124,7 +124,10 @@ def wait_for(
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Wait until no orphan works any more; False when one still does after `seconds`. Tells of each once."""
+    """Wait until every leftover process has ended; False when one is still there after `seconds`.
+
+    `notice` is told of each once.
+    """
     told: set[int] = set()
 
     def all_ended() -> bool:

@@ -114,7 +114,7 @@ class Child:
     argv: Sequence[str]
     folder: Path
     environment: Mapping[str, str]
-    spool: Path
+    output: Path
     said: Callable[[str], None]
     asked: Callable[[int], None]
     forced: Callable[[], None]
@@ -136,8 +136,8 @@ def run(
     Raises OSError where it cannot be started.
     """
     waits = patience or StopTimeouts()
-    sink = os.open(child.spool, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY, 0o600)
-    with child.spool.open("rb") as followed, interrupts.from_signals():
+    sink = os.open(child.output, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY, 0o600)
+    with child.output.open("rb") as followed, interrupts.from_signals():
         try:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(PARENT_DEATH_SIGNAL), str(os.getpid()), *child.argv],

@@ -380,7 +380,7 @@ class Terraform:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         reader = EventReader(self._emit)
-        spool = self.log.with_name(f"{self.log.name}.{command}.{os.getpid()}.{threading.get_ident()}")
+        output = self.log.with_name(f"{self.log.name}.{command}.{os.getpid()}.{threading.get_ident()}")
         with ExitStack() as until_the_end:
             log = until_the_end.enter_context(os.fdopen(os.open(self.log, _APPEND, 0o600), "a"))
 
@@ -398,18 +398,18 @@ class Terraform:
 
             def started(pid: int) -> None:
                 record = leftover_process.LeftoverProcess(
-                    leftover_process.identify(pid), leftover_process.identify(os.getpid()), spool
+                    leftover_process.identify(pid), leftover_process.identify(os.getpid()), output
                 )
                 until_the_end.enter_context(leftover_process.recorded(self._records, record))
 
             log.write(f"# {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, run {run_id()}: terraform {command}\n")
             logger.debug("%s %s in %s, log %s", self.binary.kind, command, self.folder, self.log)
-            until_the_end.callback(spool.unlink, missing_ok=True)
+            until_the_end.callback(output.unlink, missing_ok=True)
             child = process.Child(
                 argv=(*self.binary.argv, command, *arguments),
                 folder=self.folder,
                 environment=self._environment,
-                spool=spool,
+                output=output,
                 said=said,
                 asked=asked,
                 forced=forced,

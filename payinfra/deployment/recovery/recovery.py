@@ -135,7 +135,7 @@ class Recovery:
         self.imports = ()
         self._adopted.clear()
         for _ in range(ROUNDS):
-            found = self._strays(plan)
+            found = self._leftovers(plan)
             if not found:
                 break
             self.imports += found
@@ -157,14 +157,14 @@ class Recovery:
         if not self.journal.was_cut_off:
             return False
         self._adopted.clear()
-        found = self._strays(plan())
+        found = self._leftovers(plan())
         if found:
             self.terraform.adopt(found)
         return bool(found)
 
     # -- looking -------------------------------------------------------------------------------------
 
-    def _strays(self, plan: Plan) -> tuple[Import, ...]:
+    def _leftovers(self, plan: Plan) -> tuple[Import, ...]:
         """What exists of what the plan would create, and may be adopted."""
         if not any(change.action is ChangeAction.CREATE for change in plan.changes):
             return ()

@@ -115,7 +115,7 @@ class AwsFaultExecutor:
 
     def do(self, mutation: Fault) -> None:
         """See `Hands`."""
-        lever = self._lever(mutation)
+        lever = self._action(mutation)
         certain = lever.one_call
 
         def attempt() -> None:
@@ -140,7 +140,7 @@ class AwsFaultExecutor:
 
     def undo(self, mutation: Fault) -> None:
         """See `Hands`. Where the original is there already, nothing is changed."""
-        lever = self._lever(mutation)
+        lever = self._action(mutation)
 
         def attempt() -> None:
             if not self._made(lever):
@@ -157,7 +157,7 @@ class AwsFaultExecutor:
 
     def in_place(self, mutation: Fault) -> bool:
         """See `Hands`."""
-        lever, found = self._lever(mutation), False
+        lever, found = self._action(mutation), False
 
         def look() -> None:
             nonlocal found
@@ -190,7 +190,7 @@ class AwsFaultExecutor:
             reraise=True,
         )(attempt)
 
-    def _lever(self, mutation: Fault) -> FaultAction:
+    def _action(self, mutation: Fault) -> FaultAction:
         match mutation:
             case InvertHealthCheck():
                 return HealthCheckAction(self.aws.route53(ROUTE53_REGION), mutation)

@@ -72,7 +72,7 @@ class TargetConnections:
         Raises:
             httpx.TransportError: nothing answered.
         """
-        lane = self._free_lane()
+        lane = self._free_slot()
         lane.busy += 1
         try:
             return await lane.client.post(
@@ -89,7 +89,7 @@ class TargetConnections:
         for lane in self.lanes:
             await lane.client.aclose()
 
-    def _free_lane(self) -> ClientSlot:
+    def _free_slot(self) -> ClientSlot:
         free = next((lane for lane in self.lanes if lane.busy < LANE), None)
         if free is None and len(self.lanes) * LANE < self.most:
             free = ClientSlot(self.dial(self.target))

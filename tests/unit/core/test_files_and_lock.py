@@ -69,13 +69,13 @@ def test_the_work_folder_is_private(tmp_path: Path) -> None:
 
 def test_a_work_folder_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageProblem, match="cannot be made") as caught:
+    with pytest.raises(UsageProblem, match="Cannot create") as caught:
         prepare_folder(tmp_path / "file" / "work")
     assert "--work-root" in caught.value.hint
 
 
 def test_a_work_folder_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match="cannot be written"):
+    with pytest.raises(UsageProblem, match="Cannot write"):
         prepare_folder(tmp_path, may_write=lambda _folder: False)
 
 

@@ -156,6 +156,13 @@ def test_a_bad_file_is_a_usage_error_that_says_where(tmp_path: Path, toml: str, 
         resolve(tmp_path, toml)
 
 
+@pytest.mark.parametrize(("toml", "hint"), [("a = 1\nb = = 2\n", "Fix line 2."), ('a = """', "Fix its end.")])
+def test_the_hint_names_the_line_to_fix(tmp_path: Path, toml: str, hint: str) -> None:
+    with pytest.raises(UsageProblem, match="is not TOML") as caught:
+        resolve(tmp_path, toml)
+    assert caught.value.hint == hint
+
+
 def test_an_unreadable_file_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "payinfra.toml").mkdir()
     with pytest.raises(UsageProblem, match="cannot be read"):

@@ -655,7 +655,7 @@ def begin_drill(world: World) -> FaultJournal:
 def test_a_drill_takes_place_where_the_environment_stands(world: World) -> None:
     pipeline = world.pipeline()
     pipeline.deploy(yes)
-    place = pipeline.place()
+    place = pipeline.drill_environment()
     assert (place.env, place.target, place.on_aws) == ("p-environment_suffix", "local", True)
     assert place.drills == pipeline.settings.work_dir / "drills"
     request = VerifyRequest(only=("LIVE-S3-*",))

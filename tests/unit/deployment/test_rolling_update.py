@@ -903,7 +903,7 @@ def test_what_was_cut_off_is_told_by_plan_verify_and_a_drill(world: World) -> No
     world.rollback_journal.begin(cut_off())
     for command in (
         pipeline.plan,
-        pipeline.place,
+        pipeline.drill_environment,
         lambda: pipeline.verify(VerifyRequest()),
     ):
         world.events.clear()

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from payinfra.clients.dns import DnspythonDns, NameServer, resolve
-from payinfra.clients.http import HttpResponse, HttpxHttp, RealTls, make_client, shake_hands
+from payinfra.clients.http import HttpResponse, HttpxHttp, RealTls, certificate_end, make_client
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -103,7 +103,7 @@ class Secured(ssl.SSLContext):
 def test_the_end_is_what_the_hosts_certificate_says(url: str) -> None:
     port = int(url.rpartition(":")[2])
     context = Secured(ssl.PROTOCOL_TLS_CLIENT)
-    assert shake_hands("127.0.0.1", port, context) == "Jan 11 00:00:00 2026 GMT"
+    assert certificate_end("127.0.0.1", port, context) == "Jan 11 00:00:00 2026 GMT"
 
 
 def test_a_host_without_tls_is_no_certificate(url: str) -> None:

@@ -276,13 +276,13 @@ class Stage:
 
 @dataclass
 class Workshop:
-    """An environment on the bench."""
+    """An environment on the environment."""
 
     cloud: Cloud
     manifest: Path
     stages: list[str] = field(default_factory=list)
 
-    def bench(self) -> tuple[LockedEnvironment, ScriptedTerraform]:
+    def environment(self) -> tuple[LockedEnvironment, ScriptedTerraform]:
         terraform = ScriptedTerraform(self.cloud)
         made = LockedEnvironment(
             outputs=self.cloud.outputs,

@@ -203,7 +203,7 @@ def test_a_key_is_not_rotated_and_drift_not_looked_for_on_a_state_that_is_lost(
     pipeline(world, aws).deploy(yes)
     world.existing = (TABLE,)
     terraform.calls.clear()
-    with pytest.raises(EnvironmentUnusable, match="knows nothing"), pipeline(world, aws).bench("rotate-key"):
+    with pytest.raises(EnvironmentUnusable, match="knows nothing"), pipeline(world, aws).locked("rotate-key"):
         raise AssertionError("there is nothing to work on")
     with pytest.raises(EnvironmentUnusable, match="knows nothing"):
         pipeline(world, aws).verify(VerifyRequest(), drift=True)

@@ -24,18 +24,18 @@ def deployed(world: World) -> World:
 
 def test_it_has_the_outputs_the_manifest_and_an_initialised_terraform(world: World) -> None:
     pipeline = deployed(world).pipeline()
-    with pipeline.bench("rotate-key") as bench:
-        assert bench.outputs == pipeline.outputs()
-        assert bench.manifest.is_file()
-        assert bench.terraform is world.terraform  # type: ignore[comparison-overlap]
-        assert bench.plan_file.is_absolute()
+    with pipeline.locked("rotate-key") as environment:
+        assert environment.outputs == pipeline.outputs()
+        assert environment.manifest.is_file()
+        assert environment.terraform is world.terraform  # type: ignore[comparison-overlap]
+        assert environment.plan_file.is_absolute()
     assert world.terraform.calls == ["init"]
 
 
 def test_nobody_else_works_on_the_environment_meanwhile(world: World) -> None:
     pipeline = deployed(world).pipeline()
     with (
-        pipeline.bench("rotate-key"),
+        pipeline.locked("rotate-key"),
         pytest.raises(EnvironmentUnusable, match="payinfra rotate-key"),
         exclusive(pipeline.settings.work_dir, "deploy"),
     ):
@@ -44,11 +44,11 @@ def test_nobody_else_works_on_the_environment_meanwhile(world: World) -> None:
 
 def test_what_it_keeps_is_the_environment_s_and_its_stages_are_told(world: World) -> None:
     pipeline = deployed(world).pipeline()
-    with pipeline.bench("rotate-key") as bench:
-        with bench.stage("state") as stage:
+    with pipeline.locked("rotate-key") as environment:
+        with environment.stage("state") as stage:
             stage.detail = "followed"
         changed = values() | {"api_key_id": values()["failover_domain"]}
-        bench.keep(changed)
+        environment.keep(changed)
     assert pipeline.outputs().primary.api_key_id == "p-failover_domain"
     told = [event for event in world.events if isinstance(event, StageFinished)][-1]
     assert (told.stage, told.detail) == ("state", "followed")
@@ -57,6 +57,6 @@ def test_what_it_keeps_is_the_environment_s_and_its_stages_are_told(world: World
 def test_what_was_never_deployed_has_none(world: World) -> None:
     with (
         pytest.raises(EnvironmentUnusable, match="not deployed from this folder"),
-        world.pipeline().bench("x"),
+        world.pipeline().locked("x"),
     ):
         raise AssertionError("there is nothing to work on")

@@ -41,8 +41,8 @@ def destroy(cloud: Cloud) -> None:
 def test_in_the_midst_of_a_rotation_the_former_keys_are_left_and_removed(
     workshop: Workshop, cloud: Cloud
 ) -> None:
-    bench, _ = workshop.bench()
-    begin(bench, cloud.keys())
+    environment, _ = workshop.environment()
+    begin(environment, cloud.keys())
     destroy(cloud)
     left = tuple(OrphanedKey(region, f"key-{region}", f"{NAME}-former") for region in REGIONS)
     assert strays(cloud).look() == left
@@ -57,9 +57,9 @@ def test_wherever_a_rotation_was_killed_nothing_is_left(
     workshop: Workshop, cloud: Cloud, kill_at: int
 ) -> None:
     cloud.kill_at = kill_at
-    bench, _ = workshop.bench()
+    environment, _ = workshop.environment()
     with pytest.raises(Killed):
-        begin(bench, cloud.keys())
+        begin(environment, cloud.keys())
     cloud.kill_at = None
     destroy(cloud)
     strays(cloud).remove()
@@ -67,8 +67,8 @@ def test_wherever_a_rotation_was_killed_nothing_is_left(
 
 
 def test_after_the_end_of_a_rotation_there_is_nothing_to_remove(workshop: Workshop, cloud: Cloud) -> None:
-    bench, _ = workshop.bench()
-    begin(bench, cloud.keys())
+    environment, _ = workshop.environment()
+    begin(environment, cloud.keys())
     finish(cloud.outputs, cloud.keys())
     destroy(cloud)
     assert strays(cloud).look() == ()
@@ -76,8 +76,8 @@ def test_after_the_end_of_a_rotation_there_is_nothing_to_remove(workshop: Worksh
 
 def test_a_key_that_opens_an_api_is_none(workshop: Workshop, cloud: Cloud) -> None:
     """Its state may be elsewhere: a destruction that knows of nothing must not lock its clients out."""
-    bench, _ = workshop.bench()
-    begin(bench, cloud.keys())
+    environment, _ = workshop.environment()
+    begin(environment, cloud.keys())
     assert strays(cloud).look() == ()
     cloud.regions["us-west-2"].stages = []
     assert {key.region for key in strays(cloud).look()} == {"us-west-2"}

@@ -23,8 +23,8 @@ CHANGES_OF_A_ROTATION = 15
 
 
 def rotate(workshop: Workshop) -> Rotation:
-    bench, _ = workshop.bench()
-    return begin(bench, workshop.cloud.keys())
+    environment, _ = workshop.environment()
+    return begin(environment, workshop.cloud.keys())
 
 
 def settled(cloud: Cloud) -> None:
@@ -113,32 +113,32 @@ def test_a_removal_that_was_killed_goes_on(workshop: Workshop, cloud: Cloud, kil
 def test_a_second_run_changes_nothing(workshop: Workshop, cloud: Cloud) -> None:
     rotate(workshop)
     before = cloud.changes
-    bench, terraform = workshop.bench()
-    assert begin(bench, cloud.keys("yet-another-value-of-twenty")).stage is Stage.OVERLAP
+    environment, terraform = workshop.environment()
+    assert begin(environment, cloud.keys("yet-another-value-of-twenty")).stage is Stage.OVERLAP
     assert (cloud.changes, terraform.calls) == (before, [])
 
 
 def test_after_the_end_another_rotation_makes_another_key(workshop: Workshop, cloud: Cloud) -> None:
     rotate(workshop)
     finish(cloud.outputs, cloud.keys())
-    bench, _ = workshop.bench()
-    begin(bench, cloud.keys("yet-another-value-of-twenty"))
+    environment, _ = workshop.environment()
+    begin(environment, cloud.keys("yet-another-value-of-twenty"))
     assert cloud.names("us-west-2") == {NAME: "yet-another-value-of-twenty", FORMER: NEW}
 
 
 def test_the_state_follows_and_nothing_that_is_pending_is_taken_for_deployed(workshop: Workshop) -> None:
     before = workshop.cloud.outputs.failover_domain
-    bench, terraform = workshop.bench()
-    begin(bench, workshop.cloud.keys())
+    environment, terraform = workshop.environment()
+    begin(environment, workshop.cloud.keys())
     assert terraform.calls == ["forget", "adopt"]
     assert workshop.stages == ["new key", "state", "outputs"]
     assert workshop.cloud.outputs.failover_domain == before
 
 
 def test_a_terraform_that_leaves_outputs_as_they_were_is_made_to_look_again(workshop: Workshop) -> None:
-    bench, terraform = workshop.bench()
+    environment, terraform = workshop.environment()
     terraform.leaves_outputs = True
-    begin(bench, workshop.cloud.keys())
+    begin(environment, workshop.cloud.keys())
     assert terraform.calls == ["forget", "adopt", "refresh a b", "apply"]
     assert workshop.cloud.outputs.primary.api_key_id == "new-us-east-1"
 
@@ -167,11 +167,11 @@ def test_an_api_that_does_not_answer_is_waited_for(workshop: Workshop, cloud: Cl
     def silent(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
-    bench, _ = workshop.bench()
+    environment, _ = workshop.environment()
     keys = cloud.keys()
     object.__setattr__(keys, "http", lambda: httpx.Client(transport=httpx.MockTransport(silent)))
     with pytest.raises(GateFailed, match="refused"):
-        begin(bench, keys)
+        begin(environment, keys)
 
 
 def test_nothing_is_removed_before_the_new_key_is_the_environment_s(workshop: Workshop, cloud: Cloud) -> None:
