@@ -123,6 +123,12 @@ STACK = (
     SettingOption(
         "cors_origins", str, "Origins that browsers may call from, with commas. Default none.", _STACK
     ),
+    SettingOption(
+        "keep_source_ip",
+        bool,
+        "Keep the addresses that payments come from, in the table and the audit log. Default: not kept.",
+        _STACK,
+    ),
     SettingOption("domain", str, "Domain of the failover and latency names; with --hosted-zone-id.", _STACK),
     SettingOption("hosted_zone_id", str, "The public hosted zone of --domain.", _STACK),
 )

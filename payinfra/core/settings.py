@@ -151,6 +151,7 @@ class Settings(BaseModel):
     dns_ttl: int = Field(60, ge=1, le=60)
     alarm_email: Shaped | None = None
     cors_origins: tuple[str, ...] = ()
+    keep_source_ip: bool = False
     domain: Shaped | None = None
     hosted_zone_id: Shaped | None = None
     state_bucket: Shaped | None = None
