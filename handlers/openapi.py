@@ -11,8 +11,8 @@ from typing import cast
 
 from handlers.payments import __version__, validation
 from handlers.payments.app import REGION_HEADER
-from handlers.payments.core import MAX_BODY_BYTES
 from handlers.payments.problems import MEDIA_TYPE
+from handlers.payments.request import MAX_BODY_BYTES
 
 Json = Mapping[str, object]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from payinfra.commands import account, check, deploy, drill, drills, environments, local, project
+from payinfra.commands import account, check, deploy, drill, drills, environments, local, payments, project
 from payinfra.commands.session import say, stderr
 from payinfra.core.errors import ExitCode, Interrupted, PayinfraError
 from payinfra.core.stop_signals import DeferredSignals, Escalation, StopRequested
@@ -43,7 +43,7 @@ app = typer.Typer(
     # Every option has a variable of its own, PAYINFRA_COMMAND_OPTION; settings are of all commands at once.
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PAYINFRA"},
 )
-for commands in (deploy, drill, drills, check, environments, project, local, account):
+for commands in (deploy, drill, drills, check, payments, environments, project, local, account):
     app.add_typer(commands.app)
 
 

@@ -24,6 +24,7 @@ def boundary(account: str) -> ManagedPolicy:
                     "dynamodb:GetShardIterator",
                     "dynamodb:PutItem",
                     "dynamodb:Query",
+                    "dynamodb:UpdateItem",
                 ),
                 (table, f"{table}/*"),
             ),
@@ -46,8 +47,9 @@ def boundary(account: str) -> ManagedPolicy:
             StatementProps(
                 "Parameters",
                 ("ssm:GetParameter",),
-                (f"arn:aws:ssm:*:{account}:parameter{names.parameter(Parameter.API_KEY)}",),
+                (f"arn:aws:ssm:*:{account}:parameter{names.parameter(Parameter.CURSORS)}",),
             ),
+            StatementProps("Topics", ("sns:Publish",), (f"arn:aws:sns:*:{account}:{names.topic}",)),
             StatementProps(
                 "Keys",
                 ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"),

@@ -58,6 +58,7 @@ class Parameter(StrEnum):
     BUCKET_NAME = "bucket-name"
     ENDPOINT = "endpoint"
     API_KEY = "api-key"
+    CURSORS = "cursor-secret"
 
 
 @dataclass(frozen=True)

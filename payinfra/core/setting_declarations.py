@@ -403,6 +403,16 @@ SETTINGS: tuple[Setting, ...] = (
         example=("https://shop.example.com",),
     ),
     Setting(
+        "keep_source_ip",
+        SettingKind.BOOLEAN,
+        SettingGroup.SERVICE,
+        "Keep the addresses that payments come from, in the table and the audit log; they are personal data",
+        default=False,
+        otherwise="not kept",
+        flags=("--keep-source-ip/--no-keep-source-ip",),
+        example=True,
+    ),
+    Setting(
         "log_retention_days",
         SettingKind.INTEGER,
         SettingGroup.RETENTION,

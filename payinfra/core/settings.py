@@ -88,6 +88,7 @@ class Settings(BaseModel):
     dns_ttl: int = _declared("dns_ttl")
     alarm_email: Text | None = _declared("alarm_email")
     cors_origins: tuple[str, ...] = _declared("cors_origins")
+    keep_source_ip: bool = _declared("keep_source_ip")
     domain: Text | None = _declared("domain")
     hosted_zone_id: Text | None = _declared("hosted_zone_id")
     state_bucket: Text | None = _declared("state_bucket")

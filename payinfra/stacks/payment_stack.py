@@ -119,10 +119,18 @@ class PaymentStack(TerraformStack):
             ),
         )
         here, there = ledger.stream_arns
-        primary.serve(table_name=ledger.name, stream_arn=here, peer=secondary, key_value=None)
-        # One key for both regions: a client that fails over brings the one it has.
-        key_value = primary.api.key_value
-        secondary.serve(table_name=ledger.name, stream_arn=there, peer=primary, key_value=key_value)
+        primary.serve(
+            table_name=ledger.name, stream_arn=here, peer=secondary, key_value=None, cursor_secret=None
+        )
+        # One key for both regions, and one secret: a client that fails over brings the key and the cursor
+        # that it has.
+        secondary.serve(
+            table_name=ledger.name,
+            stream_arn=there,
+            peer=primary,
+            key_value=primary.api.key_value,
+            cursor_secret=primary.cursor_secret.value,
+        )
         shown = (primary.shown, secondary.shown)
         for region in (primary, secondary):
             region.show(shown)

@@ -161,7 +161,7 @@ class PaymentsRestApi(StackComponent):
                 response_type=answer.type,
                 status_code=str(answer.status) if answer.status else None,
                 response_templates={"application/json": contract.answer_template(answer)},
-                response_parameters=contract.answer_headers(self._props.cors_origins),
+                response_parameters=contract.answer_headers(self._props.cors_origins, answer),
             )
             for answer in contract.ANSWERS
         ]
@@ -235,7 +235,7 @@ class PaymentsRestApi(StackComponent):
             function_name=self._function_name,
             qualifier=self._alias_name,
             principal="apigateway.amazonaws.com",
-            source_arn=f"{self._execution_arn}/{STAGE}/{route.method}{route.permission_path}",
+            source_arn=f"{self._execution_arn}/{STAGE}/{route.permission_method}{route.permission_path}",
         )
         return method, integration
 

@@ -177,7 +177,7 @@ _REPLICATION = _sets("SourceBucket DestinationBucket RuleId")
 _KNOWN: Mapping[tuple[str, str], frozenset[frozenset[str]]] = {
     **{
         ("AWS/Lambda", name): _LAMBDA
-        for name in ("Errors", "Duration", "Throttles", "Invocations", "ConcurrentExecutions")
+        for name in ("Errors", "Duration", "Throttles", "Invocations", "ConcurrentExecutions", "IteratorAge")
     },
     **{
         ("AWS/DynamoDB", name): _TABLE

@@ -18,8 +18,15 @@ _GLOBAL_TYPES = frozenset({"aws_cloudwatch_dashboard", "aws_dynamodb_global_tabl
 _TABLES = frozenset({"aws_dynamodb_table", "aws_dynamodb_table_replica"})
 _REGIONAL_DATA = frozenset({"aws_acm_certificate", "aws_kms_alias", "aws_kms_key", "aws_sns_topic"})
 _NOT_COMPARED = frozenset({"//", "depends_on", "provider"})
-_FREE_PROPERTIES = frozenset({("aws_api_gateway_api_key", "value"), ("aws_ssm_parameter", "value")})
-"""One region's key value is the other's by design (PI-API-007); a parameter may hold either."""
+_FREE_PROPERTIES = frozenset(
+    {
+        ("aws_api_gateway_api_key", "value"),
+        ("aws_ssm_parameter", "value"),
+        ("aws_ssm_parameter", "lifecycle"),
+    }
+)
+"""One region's key value is the other's by design (PI-API-007); a parameter may hold either. The region that
+makes a value keeps it by ignoring changes, the other follows."""
 
 _ADDRESS = re.compile(r"(?<![\w.-])(?:data\.)?[a-z][a-z0-9]*_[a-z0-9_]+\.[A-Za-z_][\w-]*")
 _SPAN = re.compile(r"\$\{[^{}]*\}")

@@ -36,10 +36,15 @@ def test_what_a_check_guards_cannot_be_taken_from_the_real_stack(
 ) -> None:
     stack = real["demo"]
     body = stack.copy()
+    if id_ == "PI-API-004":
+        # What lets ANY call the function lets each method: without it the others are needed.
+        for type_ in ("aws_api_gateway_integration", "aws_lambda_permission"):
+            blocks = body["resource"][type_]
+            body["resource"][type_] = {name: one for name, one in blocks.items() if "_other" not in name}
     missed = []
     seen = 0
     for guard in GUARDS[id_]:
-        for way in places(stack.body, guard):
+        for way in [*places(body, guard)]:
             holder, last = at(body, way[:-1]), way[-1]
             kept = holder[last]
             if kept in (None, {}, []):  # it says nothing that could be taken away

@@ -141,8 +141,13 @@ def test_the_regions_are_the_same_but_for_the_region(every: "Synthesized") -> No
                 assert name.startswith(("primary_", "secondary_", *GLOBAL)), address
         halves.append(half)
     here, there = halves
-    # The three differences there are: one key value for both, one table whose replica is the other's, and
-    # the embedded AWS's port for the region.
+    # The differences there are: one key value and one secret for both, one table whose replica is the
+    # other's, and the embedded AWS's port for the region.
+    made, taken = (half.pop("aws_ssm_parameter._cursor_secret_parameter") for half in halves)
+    assert made.pop("lifecycle") == {"ignore_changes": ["value"]}
+    assert made.pop("value") == "${uuid()}"
+    assert taken.pop("value") == "${aws_ssm_parameter.THERE_cursor_secret_parameter.value}"
+    assert made == taken
     here["aws_api_gateway_api_key._api_key"].setdefault(
         "value", "${aws_api_gateway_api_key.THERE_api_key.value}"
     )

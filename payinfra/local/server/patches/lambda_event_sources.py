@@ -27,6 +27,33 @@ def install(emulator: Emulator) -> None:
         "_poll_dynamodb_streams",
         may_read.while_it_is_read(functions._poll_dynamodb_streams, emulator),
     )
+    emulator.replace(functions, "_execute_function", retried_if_reported(functions._execute_function))
+
+
+def retried_if_reported(
+    original: Callable[[Any, Any], dict[str, Any]],
+) -> Callable[[Any, Any], dict[str, Any]]:
+    """AWS: a function that reports batch item failures gets the records again from the first of them on
+    (Lambda developer guide, "Configuring partial batch response with DynamoDB and Lambda"). Here it gets the
+    whole batch."""
+
+    def execute(function: Any, event: Any) -> dict[str, Any]:
+        result = original(function, event)
+        body = result.get("body")
+        if not _is_of_a_table(event) or not isinstance(body, dict) or not body.get("batchItemFailures"):
+            return result
+        failed = {
+            "errorType": "PartialBatchFailure",
+            "errorMessage": "Some records are to be handed over again.",
+        }
+        return {**result, "error": True, "body": failed}
+
+    return execute
+
+
+def _is_of_a_table(event: Any) -> bool:
+    records = event.get("Records") if isinstance(event, dict) else None
+    return bool(records) and isinstance(records, list) and records[0].get("eventSource") == "aws:dynamodb"
 
 
 class Readers:
@@ -70,9 +97,24 @@ class Readers:
                     "GetShardIterator, DescribeStream, and ListStreams Actions on your stream in IAM."
                 )
                 return refused
+            told = str(wanted.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", ""))
+            if self.may_not_tell(told, *named):
+                refusal: Answer = self.functions._invalid_parameter_value(
+                    "The provided execution role does not have permissions to call Publish on SNS"
+                )
+                return refusal
             return original(wanted)
 
         return create
+
+    def may_not_tell(self, topic: str, function: str, qualifier: str | None) -> str:
+        """Why Lambda may not publish what it gives up, as the function's role; nothing where it may, or where
+        no topic is told."""
+        record, _config = self.functions._get_func_record_for_qualifier(function, qualifier)
+        if record is None or ":sns:" not in topic:
+            return ""
+        region = topic.split(":")[3]
+        return self.refusal(*who(record["config"]), iter([PermissionCheck("sns:Publish", topic, region)]))
 
     def while_it_is_read(self, original: Callable[[], bool], emulator: Emulator) -> Callable[[], bool]:
         """AWS: nothing more is read once the role may not, and the mapping's last result says that there is a

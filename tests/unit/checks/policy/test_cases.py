@@ -171,6 +171,7 @@ CASES: Mapping[str, Case] = {
         passes=(
             {"aws_cloudwatch_dashboard.one": {"provider": "aws.primary"}},
             {"aws_cloudwatch_metric_alarm.health": {"provider": "aws.primary", "namespace": "AWS/Route53"}},
+            {"aws_ssm_parameter.primary_key.lifecycle": {"ignore_changes": ["value"]}},
         ),
     ),
     "PI-REG-003": Case(

@@ -383,6 +383,9 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
 
     def query(_region: str, call: Call) -> Any:
         items = list(world_of().items.values())
+        values = call["ExpressionAttributeValues"]
+        if call.get("IndexName") == "status-index":
+            return {"Items": [item for item in items if item.get("status") == values[":status"]]}
         if "IndexName" in call:
             return {"Items": [item for item in items if "customer_id" in item]}
         wanted = call["ExpressionAttributeValues"][":id"]["S"]
@@ -395,7 +398,10 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
         return {}
 
     def head_object(region: str, call: Call) -> Any:
-        return world_of().objects[region, call["Key"]]
+        found = world_of().objects.get((region, call["Key"]))
+        if found is None:
+            raise error("404", "Not Found", "HeadObject")
+        return found
 
     def list_versions(region: str, call: Call) -> Any:
         keys = [
@@ -612,7 +618,8 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
 ROLES = {EAST: "PRIMARY", WEST: "SECONDARY"}
 NEEDED = frozenset(
     {
-        *("dynamodb:PutItem", "dynamodb:Query", "s3:PutObject", "ssm:GetParameter"),
+        *("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
+        *("s3:PutObject", "sns:Publish", "ssm:GetParameter"),
         *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"),
         *("dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:PutTraceSegments"),
         *("logs:CreateLogStream", "logs:PutLogEvents"),

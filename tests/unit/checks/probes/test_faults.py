@@ -13,6 +13,7 @@ from payinfra.checks.verdicts import Kind
 from payinfra.clients.dns import DnsResponse
 from payinfra.core.naming import canary_domain
 from tests.unit.checks.probes.conftest import (
+    API_KEY,
     EAST,
     FAILOVER,
     HOSTS,
@@ -180,6 +181,26 @@ def on_aws(fake: FakeEnv) -> None:
 
 def nothing_replicates(fake: FakeEnv) -> None:
     fake.say("dynamodb", "get_item", {})
+
+
+PAYMENT = {
+    "payment_id": {"S": "pay_1"},
+    "timestamp": {"N": "1800000000000"},
+    "fingerprint": {"S": "f" * 64},
+    "status": {"S": "settled"},
+    "change": {"M": {}},
+}
+AUDITED = "audit/2027/01/15/pay_1-ffffffffffffffff"
+
+
+def has_a_payment(*audited: tuple[str, str]) -> Change:
+    """A settled payment, and those of its audit objects that are in a region's bucket."""
+
+    def change(world: FakeEnv) -> None:
+        world.items["pay_1"] = PAYMENT
+        world.objects.update({(region, f"{AUDITED}{end}"): {} for region, end in audited})
+
+    return change
 
 
 def copy_says(answer: Any) -> Change:
@@ -463,6 +484,15 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         PASS,
         "copied to us-west-2",
     ),
+    ("LIVE-S3-008", has_a_payment(), FAIL, f"2 audit objects are in neither bucket: {AUDITED}-settled.json"),
+    (
+        "LIVE-S3-008",
+        has_a_payment((EAST, ".json")),
+        FAIL,
+        f"1 audit objects are in neither bucket: {AUDITED}-s",
+    ),
+    ("LIVE-S3-008", has_a_payment((EAST, ".json"), (WEST, "-settled.json")), PASS, "1 payments looked at"),
+    ("LIVE-S3-008", both(has_a_payment(), copy_says(error("403", "Forbidden", "HeadObject"))), ERROR, "403"),
     ("LIVE-CW-001", alarm(ActionsEnabled=False), FAIL, "errors: actions enabled is False"),
     ("LIVE-CW-001", says("cloudwatch", "describe_alarms", {"MetricAlarms": []}), FAIL, "errors is not there"),
     ("LIVE-CW-001", alarm(AlarmActions=[]), FAIL, "errors: telling its topic is False"),
@@ -542,6 +572,18 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         differs("ssm", "get_parameter", {"Parameter": {"Type": "String", "Value": "wrong"}}),
         FAIL,
         "/payment-demo/api-key in us-west-2 is not the API's key",
+    ),
+    (
+        "LIVE-SSM-003",
+        differs("ssm", "get_parameter", {"Parameter": {"Type": "SecureString", "Value": "another"}}),
+        FAIL,
+        "/payment-demo/cursor-secret differs between the regions",
+    ),
+    (
+        "LIVE-SSM-003",
+        differs("ssm", "get_parameter", {"Parameter": {"Type": "String", "Value": API_KEY}}),
+        FAIL,
+        "type of /payment-demo/cursor-secret in us-west-2 is 'String'",
     ),
     ("LIVE-SNS-001", says("sns", "get_topic_attributes", {"Attributes": {}}), FAIL, "key is None"),
     ("LIVE-SNS-001", THIRD_REGION, PASS, ""),
