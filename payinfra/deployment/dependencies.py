@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from payinfra.clients.aws import Aws, Endpoints
 from payinfra.core.events import Emit
 from payinfra.core.settings import Settings
+from payinfra.terraform.jsonvalue import JsonValue
 
 if TYPE_CHECKING:
     from payinfra.checks.outcome import Outcome
@@ -81,6 +82,20 @@ def clear_zone(settings: Settings, endpoints: Endpoints | None) -> str:
     return ""
 
 
+def check_plan(settings: Settings, folder: Path, shown: JsonValue) -> "Outcome":
+    """Judge a plan of the synthesized stack against the policy."""
+    from payinfra.checks.api import CheckRequest, ShownPlan, run_checks
+
+    return run_checks(
+        CheckRequest(
+            plans=(ShownPlan(f"the plan of {settings.env}", shown),),
+            configuration=folder,
+            env=settings.env,
+            protected=settings.protected,
+        )
+    )
+
+
 @dataclass(frozen=True)
 class PipelineDependencies:
     """The real thing for each step, or a test's."""
@@ -99,6 +114,7 @@ class PipelineDependencies:
     control: Callable[[Settings], "Control | None"] = control
     orphaned_keys: Callable[[Settings, Endpoints | None], "OrphanedKeys"] = orphaned_keys
     clear_zone: Callable[[Settings, Endpoints | None], str] = clear_zone
+    check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
 
 
 def account(settings: Settings) -> str:

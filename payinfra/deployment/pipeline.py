@@ -123,7 +123,10 @@ class Pipeline:
     def plan(self, *, out: Path | None = None) -> Plan:
         """Plan what a deployment would change, and keep the plan in `out` where it is given."""
         with exclusive(self.settings.work_dir, "plan"):
-            plan = self._plan(self._initialised(self._checked_synth(self._endpoints())), self._plan_file)
+            synthesized = self._checked_synth(self._endpoints())
+            terraform = self._initialised(synthesized)
+            plan = self._plan(terraform, self._plan_file)
+            self._check_plan(terraform, synthesized, plan)
             if out is not None:
                 shutil.copyfile(self._plan_file, out)
                 out.chmod(0o600)
@@ -167,6 +170,7 @@ class Pipeline:
                 else:
                     plan = self._read_plan(terraform, saved_plan)
                 guard(plan, allow_destroy)
+                self._check_plan(terraform, synthesized, plan)
                 in_one = saved_plan is not None or all_at_once or plan.adopts > 0
                 if in_one or not (serving := self._serving(terraform, plan, live)):
                     return plan, self._apply(terraform, plan, confirm)
@@ -345,6 +349,18 @@ class Pipeline:
                 raise ChecksFailed(outcome, self.fail_on)
             stage.detail = f"{outcome.summary.checks} checks, {len(outcome.findings)} findings"
         return synthesized
+
+    def _check_plan(self, terraform: Terraform, synthesized: Synthesized, plan: Plan) -> None:
+        """Judge the plan as well: what it makes of the file, with the values that Terraform has found."""
+        if not plan.has_changes:
+            return
+        with self._stage("check plan") as stage:
+            outcome = self.dependencies.check_plan(
+                self.settings, synthesized.folder, terraform.shown(plan.file)
+            )
+            if outcome.failing(self.fail_on):
+                raise ChecksFailed(outcome, self.fail_on)
+            stage.detail = f"{outcome.summary.checks} checks, {len(outcome.findings)} findings"
 
     def _initialised(self, synthesized: Synthesized) -> Terraform:
         terraform = self.dependencies.terraform(self.settings, synthesized.folder, self.emit)

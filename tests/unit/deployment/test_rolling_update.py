@@ -29,6 +29,7 @@ from payinfra.terraform import (
     Plan,
     Terraform,
 )
+from payinfra.terraform.jsonvalue import JsonValue
 from tests.unit.deployment.test_pipeline import BINARY, CLEAN, ENDPOINTS, values
 
 TABLE, KEY = "aws_dynamodb_table.table", "aws_kms_key.primary_key"
@@ -355,6 +356,9 @@ class ShippingTerraform:
     def init(self) -> None:
         self.planned = self.first
 
+    def shown(self, _plan: Path) -> JsonValue:
+        return {}
+
     def plan(
         self,
         out: Path,
@@ -414,6 +418,7 @@ class World:
             local_addresses=lambda _settings: ENDPOINTS,
             synthesize=self.synthesize,
             check=lambda _settings, _folder: CLEAN,
+            check_plan=lambda _settings, _folder, _shown: CLEAN,
             terraform=lambda _settings, _folder, _emit: cast(Terraform, self.terraform),
             smoke_test=lambda _outputs, _aws: (),
             verify=lambda _outputs, _aws, _request: replace(CLEAN, tool="verify"),
