@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from payinfra.checks.verdicts import Severity
 from payinfra.commands import completion
 from payinfra.commands.options import settings_from
 from payinfra.commands.session import FailOnOption, FormatOption, session, stdout
+from payinfra.core.errors import UsageProblem
 from payinfra.core.setting_declarations import TOML_NAME, variable
 from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
 
@@ -27,10 +28,26 @@ def check(
         str | None, typer.Option(help="The environment to synthesize and judge, or whose it is.")
     ] = None,
     manifest: Annotated[
-        list[Path] | None, typer.Option(help="Judge this cdk.tf.json or Terraform JSON; may be repeated.")
+        list[Path] | None,
+        typer.Option(help="Judge this file or folder of Terraform JSON; may be repeated."),
+    ] = None,
+    plan: Annotated[
+        list[Path] | None,
+        typer.Option(help="Judge this plan, as `terraform show -json` prints it; may be repeated."),
+    ] = None,
+    variables: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--var", metavar="NAME=VALUE", help="Give a variable of the manifests; may be repeated."
+        ),
+    ] = None,
+    variable_files: Annotated[
+        list[Path] | None,
+        typer.Option("--var-file", help="Take variables of the manifests from a file; may be repeated."),
     ] = None,
     source: Annotated[
-        Path | None, typer.Option(help="Judge the Python files below this folder as well.")
+        Path | None,
+        typer.Option(help="Judge the Python files below this folder as well, and point findings into it."),
     ] = None,
     local: Annotated[bool, typer.Option("--local", help="Judge the stack for the embedded AWS.")] = False,
     protected: Annotated[
@@ -62,9 +79,9 @@ def check(
     from payinfra.checks.api import CheckRequest, run_checks
     from payinfra.report.findings import rendering
 
-    manifests = tuple(manifest or ())
+    manifests, plans = tuple(manifest or ()), tuple(plan or ())
     flags = {"env": env, "protected": protected, "ephemeral_patterns": ephemeral_patterns}
-    if not manifests and source is None:
+    if not manifests and not plans and source is None:
         settings = settings_from({**flags, "target": local or None})
         with session(settings) as view:
             manifests = (view.pipeline.synth().folder / "cdk.tf.json",)
@@ -72,6 +89,9 @@ def check(
     outcome = run_checks(
         CheckRequest(
             manifests=manifests,
+            plans=plans,
+            variables=_given(variables or ()),
+            variable_files=tuple(variable_files or ()),
             source=source,
             env=env,
             protected=protected,
@@ -87,6 +107,21 @@ def check(
     else:  # text that scripts read needs no console, which takes as long to load as a stack to judge
         sys.stdout.write(rendering.text(outcome, fmt, fail_on))
     raise typer.Exit(outcome.exit_code(fail_on))
+
+
+def _given(texts: Iterable[str]) -> dict[str, str]:
+    """The variables of a command line. A value is never repeated in a message: it may be a secret.
+
+    Raises:
+        UsageProblem: one has no equals sign.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise UsageProblem("A --var has no name, or no equals sign.", "Write it as --var NAME=VALUE.")
+        found[name.strip()] = value
+    return found
 
 
 def _throwaway(flags: Mapping[str, object]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from payinfra.clients.aws import LOCAL_ACCOUNT, Aws, Endpoints
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit
 from payinfra.core.settings import Settings
+from payinfra.terraform.jsonvalue import JsonValue
 
 if TYPE_CHECKING:
     from payinfra.account.environments.model import TaggedResource
@@ -109,6 +110,20 @@ def nothing(_settings: Settings, _endpoints: Endpoints | None) -> "tuple[TaggedR
     return ()
 
 
+def check_plan(settings: Settings, folder: Path, shown: JsonValue) -> "Outcome":
+    """Judge a plan of the synthesized stack against the policy."""
+    from payinfra.checks.api import CheckRequest, ShownPlan, run_checks
+
+    return run_checks(
+        CheckRequest(
+            plans=(ShownPlan(f"the plan of {settings.env}", shown),),
+            configuration=folder,
+            env=settings.env,
+            protected=settings.protected,
+        )
+    )
+
+
 @dataclass(frozen=True)
 class PipelineDependencies:
     """The real thing for each step, or a test's."""
@@ -129,6 +144,7 @@ class PipelineDependencies:
     clear_zone: Callable[[Settings, Endpoints | None], str] = clear_zone
     existing: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
     remaining: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
+    check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
 
 
 def account(settings: Settings) -> str:

@@ -176,9 +176,11 @@ class Pipeline:
         with exclusive(self.settings.work_dir, "plan"):
             self._tell_of_a_cut_off_update()
             endpoints = self._endpoints()
-            terraform = self._initialised(self._checked_synth(endpoints))
+            synthesized = self._checked_synth(endpoints)
+            terraform = self._initialised(synthesized)
             self._guard(endpoints).require_known(terraform)
             plan = self._plan(terraform, self._plan_file)
+            self._check_plan(terraform, synthesized, plan)
             if out is not None:
                 shutil.copyfile(self._plan_file, out)
                 out.chmod(0o600)
@@ -231,6 +233,7 @@ class Pipeline:
                 else:
                     plan = self._read_plan(terraform, saved_plan)
                 guard(plan, allow_destroy)
+                self._check_plan(terraform, synthesized, plan)
                 standing = self._standing(terraform, plan, live)
                 if standing is None:
                     return plan, self._apply(terraform, plan, confirm)
@@ -486,6 +489,18 @@ class Pipeline:
                 raise ChecksFailed(outcome, self.fail_on)
             stage.detail = f"{outcome.summary.checks} checks, {len(outcome.findings)} findings"
         return synthesized
+
+    def _check_plan(self, terraform: Terraform, synthesized: Synthesized, plan: Plan) -> None:
+        """Judge the plan as well: what it makes of the file, with the values that Terraform has found."""
+        if not plan.has_changes:
+            return
+        with self._stage("check plan") as stage:
+            outcome = self.dependencies.check_plan(
+                self.settings, synthesized.folder, terraform.shown(plan.file)
+            )
+            if outcome.failing(self.fail_on):
+                raise ChecksFailed(outcome, self.fail_on)
+            stage.detail = f"{outcome.summary.checks} checks, {len(outcome.findings)} findings"
 
     def _initialised(self, synthesized: Synthesized) -> Terraform:
         terraform = self.dependencies.terraform(self.settings, synthesized.folder, self.emit)

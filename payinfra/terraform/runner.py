@@ -89,6 +89,7 @@ class Terraform:
         self._secrets = surroundings.secrets(self._caller)
         self._interrupts = process.Interrupts()
         self._one_at_a_time = threading.Lock()
+        self._last_shown: tuple[Path, int, JsonValue] | None = None
         self.orphan_wait_s = 300.0
         self.question_timeout_s = 300.0
 
@@ -277,6 +278,14 @@ class Terraform:
         """
         return planned_changes(self._show(plan.absolute()))
 
+    def shown(self, plan: Path) -> JsonValue:
+        """A saved plan as a document. It holds secrets in clear text: keep it in memory.
+
+        Raises:
+            TerraformFailed: the file is no plan.
+        """
+        return self._show(plan.absolute())
+
     def providers_schema(self) -> Mapping[str, JsonValue]:
         """The schema of every provider that the stack uses, as Terraform prints it (megabytes)."""
         return members(self._ask("providers", "schema", "-json"))
@@ -438,7 +447,11 @@ class Terraform:
         return parse_object(done.stdout.strip())
 
     def _show(self, plan: Path) -> JsonValue:
-        return self._ask("show", "-json", str(plan))
+        """A plan as a document. The one that was asked for last is remembered: each answer takes seconds."""
+        written = plan.stat().st_mtime_ns if plan.exists() else 0
+        if not written or self._last_shown is None or self._last_shown[:2] != (plan, written):
+            self._last_shown = (plan, written, self._ask("show", "-json", str(plan)))
+        return self._last_shown[2]
 
     def _ask(self, *arguments: str) -> JsonValue:
         done = self._question(*arguments)

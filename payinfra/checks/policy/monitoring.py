@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from payinfra.checks.manifest import Block, Json, Manifest, Missing, Resource, Unreadable, is_literal
 from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.alarm_ranges import firing_problems
 from payinfra.checks.policy.encryption import Key, key_at
 from payinfra.checks.policy.lambda_source import Handler, handler_of, mentions
+from payinfra.checks.policy.open_policies import open_policy
 from payinfra.checks.policy.verdict_helpers import (
     nested,
     pass_unless,
@@ -73,7 +75,37 @@ def alarms_watch_both_regions(manifest: Manifest) -> tuple[Verdict, ...]:
     tables = manifest.all("aws_dynamodb_table")
     if not (functions or tables):
         return (Verdict.not_applicable(),)
-    return pass_unless((*_unwatched(functions, tables, manifest), *_mute(manifest)))
+    return pass_unless(
+        (*_unwatched(functions, tables, manifest), *_mute(manifest), *_without_listener(manifest))
+    )
+
+
+_TOPIC = "aws_sns_topic"
+_NO_LISTENERS = frozenset(
+    {
+        _ALARM,
+        _COMPOSITE,
+        "aws_cloudwatch_dashboard",
+        "aws_iam_policy",
+        "aws_iam_policy_document",
+        "aws_iam_role_policy",
+        "aws_sns_topic_data_protection_policy",
+        "aws_sns_topic_policy",
+    }
+)
+
+
+def _without_listener(manifest: Manifest) -> Iterator[Verdict]:
+    """Topics of alarms to which nothing subscribes; one that the stack gives out is subscribed from outside."""
+    given = {
+        reference.address for output in manifest.outputs for reference in output.block.references("value")
+    }
+    for topic in manifest.all(_TOPIC):
+        referrers = manifest.referrers(topic)
+        if topic.address in given or not any(one.type in (_ALARM, _COMPOSITE) for one in referrers):
+            continue
+        if all(one.type in _NO_LISTENERS for one in referrers):
+            yield Verdict.warn("alarms publish to it, and nothing in this file subscribes", topic.address)
 
 
 def _unwatched(
@@ -173,7 +205,7 @@ _OPERATION = _sets("TableName Operation")
 _API = _sets("ApiName", "ApiName Stage", "ApiName Stage Method Resource")
 _REPLICATION = _sets("SourceBucket DestinationBucket RuleId")
 
-# The metrics pages of the Lambda, DynamoDB, API Gateway, Route 53, S3 and SNS developer guides.
+# The metrics pages of the Lambda, DynamoDB, API Gateway, Route 53, S3, SNS, SQS and Step Functions guides.
 _KNOWN: Mapping[tuple[str, str], frozenset[frozenset[str]]] = {
     **{
         ("AWS/Lambda", name): _LAMBDA
@@ -212,8 +244,38 @@ _KNOWN: Mapping[tuple[str, str], frozenset[frozenset[str]]] = {
         )
     },
     **{
-        ("AWS/Route53", name): _sets("HealthCheckId", "HealthCheckId Region", "")
-        for name in ("HealthCheckStatus", "HealthCheckPercentageHealthy", "ConnectionTime", "TimeToFirstByte")
+        ("AWS/Route53", name): _sets("HealthCheckId")
+        for name in ("HealthCheckStatus", "HealthCheckPercentageHealthy", "ChildHealthCheckHealthyCount")
+    },
+    **{
+        ("AWS/Route53", name): _sets("HealthCheckId", "HealthCheckId Region", "Region")
+        for name in ("ConnectionTime", "SSLHandshakeTime", "TimeToFirstByte")
+    },
+    **{
+        ("AWS/SQS", name): _sets("QueueName")
+        for name in (
+            "ApproximateAgeOfOldestMessage",
+            "ApproximateNumberOfMessagesDelayed",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesVisible",
+            "NumberOfEmptyReceives",
+            "NumberOfMessagesDeleted",
+            "NumberOfMessagesReceived",
+            "NumberOfMessagesSent",
+            "SentMessageSize",
+        )
+    },
+    **{
+        ("AWS/States", name): _sets("StateMachineArn")
+        for name in (
+            "ExecutionThrottled",
+            "ExecutionTime",
+            "ExecutionsAborted",
+            "ExecutionsFailed",
+            "ExecutionsStarted",
+            "ExecutionsSucceeded",
+            "ExecutionsTimedOut",
+        )
     },
     **{
         ("AWS/S3", name): _REPLICATION
@@ -238,13 +300,14 @@ _ROUTE53_HOME = "us-east-1"
 
 @check(
     id="PI-CW-002",
-    title="An alarm's dimensions are ones that its metric has",
+    title="An alarm can fire: its metric has its dimensions, and values beyond its threshold",
     severity=Severity.MEDIUM,
     on=_ALARM,
-    risk="An alarm on a combination that AWS never publishes gets no data and can never fire.",
-    fix="Use the dimensions that the service's metrics page lists for the metric, all of them together.",
+    risk="An alarm on a combination that AWS never publishes, or on a value that never comes, stays green for ever.",
+    fix="Use the dimensions that the service's metrics page lists for the metric, all of them together, and a "
+    "threshold and statistic that a failure reaches.",
 )
-def dimensions_exist(alarm: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+def alarm_can_fire(alarm: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """AWS's metrics by list; a custom one by the metric filter that makes it."""
     metrics = _metrics(alarm)
     if isinstance(metrics, Missing):
@@ -253,9 +316,10 @@ def dimensions_exist(alarm: Resource, manifest: Manifest) -> tuple[Verdict, ...]
         return (Verdict.failed(f"it names no metric: {metrics.why}"),)
     if isinstance(metrics, Unreadable):
         return (Verdict.unknown(metrics.why),)
-    return pass_unless(
-        verdict for metric in metrics for verdict in _dimension_problems(alarm, metric, manifest)
-    )
+    found = [verdict for metric in metrics for verdict in _dimension_problems(alarm, metric, manifest)]
+    if not alarm.has("metric_query") and metrics:
+        found += firing_problems(alarm, metrics[0].namespace, metrics[0].name, manifest)
+    return pass_unless(found)
 
 
 def _dimension_problems(alarm: Resource, metric: _Metric, manifest: Manifest) -> Iterator[Verdict]:
@@ -277,7 +341,7 @@ def _dimension_problems(alarm: Resource, metric: _Metric, manifest: Manifest) ->
                 f"{metric.namespace} {metric.name} has no values by {shown}; it has by {usual}"
             )
     elif metric.namespace.startswith("AWS/"):
-        yield Verdict.unknown(f"the dimensions of {metric.namespace} {metric.name} are not known here")
+        yield Verdict.warn(f"the dimensions of {metric.namespace} {metric.name} are not known here")
     else:
         yield from _custom(alarm, metric, given, manifest)
 
@@ -351,3 +415,27 @@ def topic_is_encrypted(topic: Resource, manifest: Manifest) -> tuple[Verdict, ..
         if key.region not in (None, home)
         else []
     )
+
+
+_TOPIC_ACTIONS = (
+    "sns:AddPermission",
+    "sns:DeleteTopic",
+    "sns:GetTopicAttributes",
+    "sns:Publish",
+    "sns:RemovePermission",
+    "sns:SetTopicAttributes",
+    "sns:Subscribe",
+)
+
+
+@check(
+    id="PI-SNS-002",
+    title="A topic's policy lets only named callers in",
+    severity=Severity.HIGH,
+    on="aws_sns_topic",
+    risk="Anyone with an AWS account may send false alarms, or listen to what the alarms say.",
+    fix="Name the publisher as principal, with aws:SourceAccount or aws:SourceArn as condition.",
+)
+def topic_is_closed(topic: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """Conditions are evaluated: one that a stranger can meet binds nobody."""
+    return open_policy(topic, manifest, ("aws_sns_topic_policy", "arn"), _TOPIC_ACTIONS)

@@ -8,7 +8,7 @@ from payinfra.checks.manifest import Block, Manifest, Missing, Resource, Stateme
 from payinfra.checks.model import Verdict
 from payinfra.checks.policy.encryption import Key, key_at
 from payinfra.checks.policy.lambda_source import Handler, UnreadableSource, handler_of, mentions
-from payinfra.checks.policy.permissions import grants, names, role_uses
+from payinfra.checks.policy.permissions import grants, names, role_services, role_uses
 from payinfra.checks.policy.verdict_helpers import nested
 
 _READS = (
@@ -218,6 +218,10 @@ _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 def unneeded(statement: Statement, role: Resource, manifest: Manifest) -> Iterator[Verdict]:
     """A verdict on each action of an Allow statement that nothing needs, or of which that is not known."""
     users = [user for _, user in role_uses(role, manifest)]
+    others = [user for _, user, _ in role_services(role, manifest) if user not in users]
+    if others:
+        yield Verdict.warn(f"what {others[0].address} does with its actions is not compared")
+        return
     if not users:
         yield Verdict.warn("nothing in this file takes the role on, so that its actions are not compared")
         return

@@ -34,6 +34,7 @@ from payinfra.terraform import (
     Plan,
     Terraform,
 )
+from payinfra.terraform.jsonvalue import JsonValue
 from tests.support.signals import heard, send
 from tests.unit.deployment.test_pipeline import BINARY, CLEAN, ENDPOINTS, values
 
@@ -557,6 +558,9 @@ class ShippingTerraform:
     def init(self) -> None:
         self.planned = self.first
 
+    def shown(self, _plan: Path) -> JsonValue:
+        return {}
+
     def plan(
         self,
         out: Path,
@@ -619,6 +623,7 @@ class World:
             local_addresses=lambda _settings: ENDPOINTS,
             synthesize=self.synthesize,
             check=lambda _settings, _folder: CLEAN,
+            check_plan=lambda _settings, _folder, _shown: CLEAN,
             terraform=lambda _settings, _folder, _emit: cast(Terraform, self.terraform),
             smoke_test=lambda _outputs, _aws: (),
             verify=lambda _outputs, _aws, _request: replace(CLEAN, tool="verify"),

@@ -102,7 +102,7 @@ def test_a_deployment_shows_what_is_where_and_what_to_try(
     assert "p-api_endpoint" in text
     assert "s-api_endpoint" in text
     assert "Payment pay-1, sent through us-east-1, was read in us-west-2 after 0.12 s." in text
-    assert "0 checks: 0 evaluated" in text
+    assert "0 checks: 0 passed" in text
     assert "payinfra verify --env demo --local" in text
     assert "payinfra outputs --env demo --local" in text
     assert "payinfra local status" in text

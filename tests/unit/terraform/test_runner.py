@@ -302,6 +302,19 @@ def test_a_saved_plan_is_shown(setup: Setup, tmp_path: Path) -> None:
     assert [one.action for one in plan.changes] == [ChangeAction.DELETE]
 
 
+def test_the_plan_that_was_shown_last_is_remembered_until_it_changes(
+    setup: Setup, calls: Calls, tmp_path: Path
+) -> None:
+    file = tmp_path / "p"
+    file.write_text("one")
+    terraform = setup.terraform({"show": [["out", '{"a": 1}']]})
+    assert terraform.shown(file) == terraform.shown(file) == {"a": 1}
+    assert len(calls()) == 1
+    os.utime(file, ns=(1, 1))
+    terraform.shown(file)
+    assert len(calls()) == 2
+
+
 def test_a_file_that_is_no_plan_fails(setup: Setup, tmp_path: Path) -> None:
     terraform = setup.terraform({"show": [["err", "\n╷\n│ Error: not\n│ a plan\n╵"], ["exit", 1]]})
     with pytest.raises(TerraformFailed, match="terraform show failed: Error: not a plan"):
