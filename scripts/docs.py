@@ -17,6 +17,7 @@ from payinfra.checks import catalogue
 from payinfra.checks.docs import page
 from payinfra.cli import app
 from payinfra.drill.faults import descriptions
+from scripts import payments_api
 
 DOCS = Path(__file__).parent.parent / "docs"
 TEMPLATES = Path(payinfra.__file__).parent / "core" / "templates"
@@ -36,6 +37,7 @@ def pages() -> Mapping[str, str]:
         + "\n",
         "checks.md": page(catalogue.load()),
         "scenarios.md": _NOTE + descriptions.page(),
+        openapi.PAGE: _NOTE + payments_api.page(),
         "openapi.json": json.dumps(openapi.document(), indent=2) + "\n",
         # What `payinfra init` writes is the example.
         "examples/github/payinfra.yml": (TEMPLATES / "github" / "payinfra.yml").read_text(encoding="utf-8"),
