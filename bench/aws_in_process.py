@@ -252,6 +252,7 @@ class Region:
         there = self.table.get(_key(key))
         changed = dict(key if there is None else there.item)
         expression = cast(str, asked["UpdateExpression"])
+        _refuse_reserved(expression)
         for name, value in re.findall(r"(#?\w+) = (:\w+)", expression):
             changed[names.get(name, name)] = values[value]
         for name, value in re.findall(r"ADD (\w+) (:\w+)", expression):
@@ -310,10 +311,23 @@ _TERM = re.compile(
 )
 
 
+# Those of DynamoDB's 573 that an attribute of this table is called by, or may come to be.
+_RESERVED = re.compile(
+    r"(?<![#:\w])(conflict|status|timestamp|region|by|at|source|key|date|method)(?!\w)", re.IGNORECASE
+)
+
+
+def _refuse_reserved(expression: str) -> None:
+    if _RESERVED.search(expression):
+        raise Refused("ValidationException")
+
+
 def _holds(condition: str, item: Item, asked: Json) -> bool:
     """Whether a condition expression holds, as far as the function uses them."""
     names = cast(Mapping[str, str], asked.get("ExpressionAttributeNames", {}))
     values = cast(Item, asked.get("ExpressionAttributeValues", {}))
+
+    _refuse_reserved(condition)
 
     def truth(term: re.Match[str]) -> str:
         if term["test"]:

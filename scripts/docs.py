@@ -17,7 +17,7 @@ from payinfra.checks import catalogue
 from payinfra.checks.docs import page
 from payinfra.cli import app
 from payinfra.drill.faults import descriptions
-from scripts import settings_page
+from scripts import payments_api, settings_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 TEMPLATES = Path(payinfra.__file__).parent / "core" / "templates"
@@ -41,6 +41,7 @@ def pages() -> Mapping[str, str]:
         "settings.md": _NOTE + settings_page.page(),
         "scenarios.md": _NOTE + descriptions.page(),
         **{name: _NOTE * name.endswith(".md") + text for name, text in rooms.pages().items()},
+        openapi.PAGE: _NOTE + payments_api.page(),
         "openapi.json": json.dumps(openapi.document(), indent=2) + "\n",
         # What `payinfra init` writes is the example.
         "examples/github/payinfra.yml": (TEMPLATES / "github" / "payinfra.yml").read_text(encoding="utf-8"),

@@ -49,7 +49,7 @@ TABLE = Patience(connect=0.4, read=1.1, attempts=2)
 # No retry: the table's stream writes the object that a request could not.
 AUDIT = Patience(connect=0.4, read=1, attempts=1)
 PARAMETER = Patience(connect=0.4, read=1.1, attempts=2)
-HEALTH = Patience(connect=0.25, read=0.5, attempts=1)
+HEALTH = Patience(connect=0.2, read=0.6, attempts=1)
 HEALTH_PROMISE_S = 0.9
 """After how many seconds a health check is answered, whatever the table does. Route 53 allows 2."""
 POST_PROMISE_S = 5.0

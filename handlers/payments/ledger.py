@@ -143,8 +143,10 @@ class DynamoLedger:
             payment.payment_id,
             payment.timestamp,
             {
-                "UpdateExpression": "SET conflict = :true",
+                # A reserved word of DynamoDB's.
+                "UpdateExpression": "SET #conflict = :true",
                 "ConditionExpression": "fingerprint = :fingerprint",
+                "ExpressionAttributeNames": {"#conflict": "conflict"},
                 "ExpressionAttributeValues": {
                     ":true": {"BOOL": True},
                     ":fingerprint": {"S": payment.fingerprint},

@@ -25,8 +25,10 @@ from .service import AUDIT_FAILED, Audit, Ledger
 if TYPE_CHECKING:
     from .ledger import Item
 
-CONFLICT_WAITS_MS = 15 * 60 * 1000
-"""How long a conflict's record is held until the payments of both bodies have been replicated to here."""
+PATIENCE_MS = 15 * 60 * 1000
+"""How long a record is held: until both payments of a conflict have been replicated to here, or the table
+answers."""
+GIVEN_UP = "StreamRecordsGivenUp"
 STATUS_CONFLICT = "StatusConflict"
 STATUS_RESTORED = "StatusRestored"
 
@@ -84,17 +86,31 @@ class StreamReader:
         failed = [*self._failed(self._notice, records), *self._failed(self._record, records)]
         return records[min(failed)].sequence if failed else None
 
-    @staticmethod
-    def _failed(step: Callable[[Record], None], records: tuple[Record, ...]) -> Iterator[int]:
-        """The places of the records that must be handed over again."""
+    def _failed(self, step: Callable[[Record], None], records: tuple[Record, ...]) -> Iterator[int]:
+        """The places of the records that must be handed over again.
+
+        What comes after a failed record waits for it. So an audit object is tried for as long as the stream
+        has the record, and anything else for `PATIENCE_MS`: then the operators are told, and it is left out.
+        """
         for place, record in enumerate(records):
             try:
                 step(record)
             except TooEarly:
                 yield place
-            except Unavailable:
-                yield place
-                return
+            except Unavailable as failure:
+                if step == self._record or self._is_young(record):
+                    yield place
+                    return
+                self._give_up(record, failure)
+            except Exception as error:  # noqa: BLE001 - one record must not hold up all that follow
+                self._give_up(record, error)
+
+    def _is_young(self, record: Record) -> bool:
+        return self._clock() - record.at < PATIENCE_MS
+
+    def _give_up(self, record: Record, error: Exception) -> None:
+        self._log.count(GIVEN_UP)
+        self._log.tell("record given up", sequence=record.sequence, exception=type(error).__name__)
 
     def _notice(self, record: Record) -> None:
         before, after = record.before, record.after
@@ -103,14 +119,16 @@ class StreamReader:
         if is_claim(after):
             prints = tuple(sorted({claim_of(before).fingerprint, claim_of(after).fingerprint}))
             if len(prints) > 1:
-                self._note_conflict(claim_of(after).payment_id, prints, record.at)
+                self._note_conflict(claim_of(after).payment_id, prints, record)
         elif "status" in before and "status" in after:
-            self._compare(payment_of(before), payment_of(after), record.at)
+            self._compare(payment_of(before), payment_of(after), record)
 
-    def _compare(self, before: Payment, after: Payment, at: int) -> None:
+    def _compare(self, before: Payment, after: Payment, record: Record) -> None:
         if before.fingerprint != after.fingerprint:
             self._ledger.displace(before)
-            self._note_conflict(after.payment_id, tuple(sorted((before.fingerprint, after.fingerprint))), at)
+            self._note_conflict(
+                after.payment_id, tuple(sorted((before.fingerprint, after.fingerprint))), record
+            )
         elif core.may_become(after.status, before.status):
             self._log.count(STATUS_RESTORED)
             self._ledger.move(after, before.status, before.change)
@@ -120,7 +138,7 @@ class StreamReader:
                 "status conflict", payment_id=after.payment_id, was=before.status, now=after.status
             )
 
-    def _note_conflict(self, payment_id: str, prints: tuple[str, ...], at: int) -> None:
+    def _note_conflict(self, payment_id: str, prints: tuple[str, ...], record: Record) -> None:
         """Raises TooEarly while not all payments are here and it is worth to wait for them."""
         if self._ledger.mark_claim(payment_id, prints):
             self._log.conflict(payment_id)
@@ -130,7 +148,7 @@ class StreamReader:
         for payment in found.payments:
             self._ledger.mark_payment(payment)
         seen = {payment.fingerprint for payment in (*found.payments, *found.displaced)}
-        if not seen.issuperset(prints) and self._clock() - at < CONFLICT_WAITS_MS:
+        if not seen.issuperset(prints) and self._is_young(record):
             raise TooEarly
 
     def _record(self, record: Record) -> None:

@@ -87,6 +87,12 @@ FUNCTION_METRICS = (
         "While the regions were cut off, each gave one payment another final status: the log names it.",
     ),
     FunctionMetric(
+        "stream-records-given-up",
+        "StreamRecordsGivenUp",
+        "The payments function left out a record of the table's stream: the log names it. Run "
+        "`payinfra audit reconcile` and `payinfra conflicts list`.",
+    ),
+    FunctionMetric(
         "requests-failed",
         "RequestsFailed",
         "The payments function met what it does not expect, and answered 500: a bug.",

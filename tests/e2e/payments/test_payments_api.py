@@ -92,7 +92,7 @@ def test_different_bodies_in_cut_off_regions_are_noticed(
 def test_what_was_acknowledged_is_audited_though_the_bucket_refused(
     shop: Shop, key: str, body: dict[str, object]
 ) -> None:
-    """The role may not put objects for a while: payments get 201, and their objects come later."""
+    """The role may not put objects for a while. Payments get 201, and the stream writes the objects later."""
     with shop.denied("primary", "s3:PutObject"):
         made = [shop.apis["primary"].post(f"{key}-{number}", body) for number in range(3)]
         assert [answer.status_code for answer in made] == [201, 201, 201]

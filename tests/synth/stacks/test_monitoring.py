@@ -14,6 +14,7 @@ FUNCTION_COUNTS = (
     service.AUDIT_FAILED,
     service.CONFLICT,
     stream.STATUS_CONFLICT,
+    stream.GIVEN_UP,
     observe.FAILED,
     observe.UNAVAILABLE,
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from handlers.payments import core, stream
-from handlers.payments.stream import CONFLICT_WAITS_MS
+from handlers.payments.stream import PATIENCE_MS
 
 if TYPE_CHECKING:
     from tests.unit.payments.conftest import Clock, Reply, Site
@@ -264,7 +264,7 @@ class TestOrderOfArrival:
         primary.pay(amount=1)
         secondary.pay(amount=2, timestamp=clock.now_ms + 5)
         secondary.region.deliver(primary.region, count=1)
-        clock.now_ms += CONFLICT_WAITS_MS
+        clock.now_ms += PATIENCE_MS
         assert primary.follow() == NOTHING_FAILED
 
     def test_a_reader_marks_what_the_stream_has_not(self, sites: tuple[Site, Site]) -> None:
@@ -451,6 +451,44 @@ def test_a_table_that_does_not_answer_is_asked_again(sites: tuple[Site, Site]) -
         pass
     found = primary.ledger.find(str(made.json()["payment_id"]))
     assert {one.amount for one in (*found.payments, *found.displaced)} == {1, 2}
+
+
+def test_what_fails_for_long_is_given_up_and_told_and_holds_up_nothing(
+    sites: tuple[Site, Site], capsys: pytest.CaptureFixture[str]
+) -> None:
+    primary, secondary = sites
+    primary.pay(amount=1)
+    secondary.pay(amount=2)
+    secondary.region.deliver(primary.region)
+    primary.region.objects.clear()
+    primary.restart()
+    primary.region.refuse("UpdateItem", "ValidationException")
+    assert primary.follow() != NOTHING_FAILED
+    primary.clock.now_ms += PATIENCE_MS
+    capsys.readouterr()
+    assert primary.follow() == NOTHING_FAILED
+    assert "StreamRecordsGivenUp" in capsys.readouterr().out
+    told = [line for line in primary.lines() if line["message"] == "record given up"]
+    assert {(line["level"], line["exception"]) for line in told} == {("ERROR", "Unavailable")}
+    assert len(primary.region.objects) == 1
+
+
+def test_a_bug_holds_up_nothing(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.pay("order-1")
+    site.pay("order-2")
+    site.region.objects.clear()
+    site.restart()
+    puts = iter((True,))
+
+    def broken(operation: str) -> None:
+        if operation == "PutObject" and next(puts, False):
+            raise ZeroDivisionError
+
+    site.region.before = broken
+    capsys.readouterr()
+    assert site.follow() == NOTHING_FAILED
+    assert "StreamRecordsGivenUp" in capsys.readouterr().out
+    assert len(site.region.objects) == 1
 
 
 def test_only_streams_are_streams() -> None:
