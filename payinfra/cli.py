@@ -40,7 +40,7 @@ app = typer.Typer(
     help="Take a two-region AWS payments backend from flags to verified, and rehearse the loss of a region.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    # Every option has a variable of its own, PAYINFRA_COMMAND_OPTION; settings are of all commands at once.
+    # Each option has a variable of its own, PAYINFRA_COMMAND_OPTION; a setting has one for all commands.
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PAYINFRA"},
 )
 for commands in (deploy, drill, drills, check, payments, environments, project, local, account):
@@ -60,12 +60,10 @@ def conversation(
     ] = False,
     log_format: Annotated[
         LogFormat,
-        typer.Option(
-            "--log-format", envvar=LOG_FORMAT_VARIABLE, help="How the conversation on stderr is written."
-        ),
+        typer.Option("--log-format", envvar=LOG_FORMAT_VARIABLE, help="Format of messages on stderr."),
     ] = LogFormat.TEXT,
 ) -> None:
-    """Options of all commands, written before the command's name."""
+    """Global options, which come before the command's name."""
     os.environ[LOG_FORMAT_VARIABLE] = log_format.value
     if verbose:
         from payinfra.report import log

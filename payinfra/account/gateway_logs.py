@@ -1,4 +1,4 @@
-"""API Gateway's role for logs, which an account has once a region and which no environment may own."""
+"""API Gateway's logging role: a setting of an account and region, which no environment may own."""
 
 import time
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def gateway_logs(
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Make sure that API Gateway may write logs in each region. A role that is set already stays.
+    """Let API Gateway write logs in each region. A role that is set already is kept.
 
     Raises:
         ClientError: AWS refused something.
@@ -71,13 +71,13 @@ def _may_be_accepted_later(error: BaseException) -> bool:
 
 
 def account_settings(aws: Aws, regions: tuple[str, str]) -> str:
-    """Look for API Gateway's CloudWatch role, one per account and region; what was found, in a phrase.
+    """Check that API Gateway has its CloudWatch role in each region, and return what was found, in a phrase.
 
-    It belongs to no environment's stack: the first one destroyed would take it from all others. Without it
-    API Gateway refuses a stage that logs, in the middle of an apply.
+    No environment's stack has this role: the first one destroyed would take it from all others. Without it,
+    API Gateway refuses a stage with logs, in the middle of an apply.
 
     Raises:
-        EnvironmentUnusable: a region has none, or the question was refused.
+        EnvironmentUnusable: a region has none, or the setting cannot be read.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -87,13 +87,13 @@ def account_settings(aws: Aws, regions: tuple[str, str]) -> str:
         ]
     except (BotoCoreError, ClientError) as error:
         raise EnvironmentUnusable(
-            f"API Gateway does not tell its account settings: {error}.",
+            f"API Gateway's account settings cannot be read: {error}.",
             "Allow apigateway:GET on /account, in both regions.",
         ) from None
     if without:
         raise EnvironmentUnusable(
             f"API Gateway has no CloudWatch role in {' and '.join(without)}, so it cannot write logs.",
-            f"Run `payinfra bootstrap {_flags(regions)}`: once an account, it makes the role and sets it.",
+            f"Run `payinfra bootstrap {_flags(regions)}` once for the account: it creates and sets the role.",
         )
     return "API Gateway may write logs"
 

@@ -1,4 +1,4 @@
-"""What a shell offers for the values of options. Nothing here fails: a shell has no use for an error."""
+"""Shell completion of option values. Nothing here raises: a shell could not show an error."""
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The options that several commands share, each declared once and turned into a `Settings`."""
+"""The options that set settings, made from their declarations and resolved to a `Settings`."""
 
 import functools
 import inspect
@@ -20,10 +20,10 @@ STACK = SETTINGS
 """For commands that synthesize: all settings."""
 
 WHERE = tuple(setting for setting in SETTINGS if setting.group not in _STACK_ONLY)
-"""For commands about what is deployed: what says where that is."""
+"""For commands about a deployed environment: where it is, and where its state is."""
 
 ACCOUNT = tuple(setting for setting in WHERE if setting.name not in ("env", "state_key"))
-"""For commands about all environments of an account: as `WHERE`, without what names one of them."""
+"""For commands about an account: `WHERE` without what names one environment."""
 
 
 def parameter_of(setting: Setting) -> inspect.Parameter:
@@ -50,8 +50,8 @@ def _type_of(setting: Setting) -> type:
     return {SettingKind.INTEGER: int, SettingKind.NUMBER: float}.get(setting.kind, str)
 
 
-NOBODYS = "account"
-"""Stands for the environment in the settings of a command that is about none."""
+NO_ENVIRONMENT = "account"
+"""The environment's name in the settings of a command that is about none."""
 
 
 def settings_from(flags: Mapping[str, object]) -> "Settings":
@@ -71,9 +71,9 @@ def settings_from(flags: Mapping[str, object]) -> "Settings":
 def with_settings(
     options: tuple[Setting, ...],
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options and hand it what they come to as its first argument, `settings`.
+    """Give a command these options, and pass it the resolved settings as its first argument.
 
-    Options without one that names an environment give the settings of `NOBODYS`.
+    Without an option that names an environment, the settings are those of `NO_ENVIRONMENT`.
     """
     fields = tuple(option.name for option in options)
 
@@ -83,7 +83,7 @@ def with_settings(
         @functools.wraps(command)
         def run(**arguments: Any) -> None:
             flags = {field: arguments.pop(field) for field in fields}
-            flags.setdefault("env", NOBODYS)
+            flags.setdefault("env", NO_ENVIRONMENT)
             command(settings_from(flags), **arguments)
 
         parameters = [*map(parameter_of, options), *own]

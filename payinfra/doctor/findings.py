@@ -12,11 +12,11 @@ BOTH = (Target.AWS, Target.LOCAL)
 
 @dataclass(frozen=True)
 class Prerequisite:
-    """One prerequisite: what was found, what is needed and, where it is not good, how to get it.
+    """One prerequisite: what was found, what is needed, and how to fix it.
 
     Attributes:
-        targets: what cannot be used without it.
-        known: whether it could be found out at all. What is not known is not good, and stops nobody.
+        targets: the targets that need it.
+        known: whether it could be checked. An unknown prerequisite is not good, but does not block a target.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Prerequisite:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Everything that was looked at, for these targets."""
+    """All prerequisites of these targets."""
 
     targets: tuple[Target, ...]
     findings: tuple[Prerequisite, ...]
@@ -41,12 +41,12 @@ class Diagnosis:
 
     @property
     def good(self) -> bool:
-        """Whether a target can be used: the one that was asked for, or any where none was."""
+        """Whether at least one of the targets can be used."""
         return any(self.usable(target) for target in self.targets)
 
 
 def why_silent(url: str) -> str:
-    """Why a URL does not answer within a few seconds; empty where it does, whatever it says."""
+    """Why a URL does not answer within a few seconds; empty where it answers, whatever the status."""
     try:
         httpx.get(url, timeout=ANSWERS_WITHIN_S)
     except httpx.HTTPError as error:

