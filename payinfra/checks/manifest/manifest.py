@@ -1,11 +1,12 @@
 """A whole synthesized file: what is in it, and how its parts refer to each other."""
 
 import fnmatch
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar, cast
 
 from payinfra.checks.manifest import configuration, documents, folders, plan, reading
 from payinfra.checks.manifest.blocks import Block, Context, references_of
@@ -20,6 +21,7 @@ from payinfra.checks.manifest.values import Json, Linked, Missing, Unreadable, U
 EPHEMERAL = ("pr[0-9]*", "pr-*", "dev*")
 """Names of environments that are not protected, unless something says so. The same as in the settings."""
 
+Made = TypeVar("Made")
 _PHYSICAL_NAME = {
     "aws_api_gateway_rest_api": "name",
     "aws_api_gateway_usage_plan": "name",
@@ -184,7 +186,13 @@ class _Owners:
             elif not isinstance(name, Missing):
                 self._unclear.append(one)
 
+    def referring(self, resource: Resource) -> tuple[Resource, ...]:
+        """Those whose property refers to a resource, or to one of several instances that it is."""
+        groups = (self._by_reference, self._perhaps)
+        return self._sorted(one for group in groups for one in group.get(resource.address, ()))
+
     def of(self, resource: Resource, name: str | None) -> Attached:
+        """The companions of a resource, which is called that."""
         named = [] if name is None else self._by_name.get(name, [])
         sure = self._sorted((*self._by_reference.get(resource.address, ()), *named))
         perhaps = self._perhaps.get(resource.address)
@@ -276,6 +284,7 @@ class Manifest(Context):
         self._policies: dict[str, PolicyDocument | Unreadable] = {}
         self._referents: dict[tuple[int, str], tuple[Resource, ...]] = {}
         self._owners: dict[tuple[str, str], _Owners] = {}
+        self._made: dict[Callable[[Manifest], object], object] = {}
         self._by_address: dict[str, Resource] = {}
         self._instances: dict[str, list[Resource]] = {}
         self._by_type: dict[str, list[Resource]] = {}
@@ -461,10 +470,17 @@ class Manifest(Context):
 
         `manifest.attached(bucket, "aws_s3_bucket_versioning", by="bucket")`.
         """
+        return self._owners_of(type, by).of(resource, self._physical_name(resource))
+
+    def users(self, resource: Resource, type: str, by: str) -> tuple[Resource, ...]:
+        """The resources of a type whose property `by` refers to a resource, in the order of the file."""
+        return self._owners_of(type, by).referring(resource)
+
+    def _owners_of(self, type: str, by: str) -> _Owners:
         owners = self._owners.get((type, by))
         if owners is None:
             owners = self._owners[type, by] = _Owners(self, type, by)
-        return owners.of(resource, self._physical_name(resource))
+        return owners
 
     def comes_before(self, first: Resource, second: Resource) -> bool:
         """Whether Terraform makes `first` before `second`: by references or `depends_on`, in any steps."""
@@ -489,6 +505,12 @@ class Manifest(Context):
             region = self._regions[provider]
             return region if isinstance(region, str) else Unresolved("region", region.why)
         return Unresolved("provider", f"no provider {provider if isinstance(provider, str) else ''}".strip())
+
+    def once(self, make: "Callable[[Manifest], Made]") -> "Made":
+        """What a function makes of the whole manifest, made once: an index that many judgements look into."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return cast("Made", self._made[make])
 
     def resolve(self, value: Json) -> Json:
         """Everything replaced that can be, configured attributes of resources too; the rest stays `${…}`."""

@@ -42,6 +42,9 @@ _LARGEST = {
 _ABSURD = 1e10
 """More than any count, time or rate of a payments backend in a minute; what is measured in bytes may be more."""
 
+_LONGEST_S = 6 * 3600
+"""An alarm that looks at more than that tells of yesterday's failure."""
+
 _ABOVE = ("GreaterThanThreshold", "GreaterThanOrEqualToThreshold")
 _BELOW = ("LessThanThreshold", "LessThanOrEqualToThreshold")
 
@@ -112,6 +115,14 @@ def _never(comparison: str, threshold: float, values: Range, name: str) -> Itera
         or (comparison == "LessThanThreshold" and threshold <= values.least)
         or (comparison == "LessThanOrEqualToThreshold" and threshold < values.least)
     )
+    always = (
+        (comparison == "GreaterThanThreshold" and threshold < values.least)
+        or (comparison == "GreaterThanOrEqualToThreshold" and threshold <= values.least)
+        or (comparison == "LessThanThreshold" and threshold > values.most)
+        or (comparison == "LessThanOrEqualToThreshold" and threshold >= values.most)
+    )
+    if always:
+        yield Verdict.failed(f"it rings whatever happens: its threshold is {threshold:g}")
     if never:
         what = "above" if comparison in _ABOVE else "below"
         yield Verdict.failed(f"it never fires: {name} is never {what} its threshold of {threshold:g}")
@@ -133,7 +144,10 @@ def _health(alarm: Resource, comparison: str, threshold: float) -> Iterator[Verd
 
 def _enough_periods(alarm: Resource) -> Iterator[Verdict]:
     wanted, periods = alarm.number("datapoints_to_alarm"), alarm.number("evaluation_periods")
-    if isinstance(wanted, Unreadable) or isinstance(periods, Unreadable):
+    if isinstance(periods, Unreadable):
         return
-    if wanted > periods:
+    period = alarm.number("period")
+    if isinstance(period, int | float) and period * periods > _LONGEST_S:
+        yield Verdict.failed(f"it rings after {period * periods / 3600:g} hours at the earliest")
+    if isinstance(wanted, int | float) and wanted > periods:
         yield Verdict.failed(f"it wants {wanted:g} breaching periods of {periods:g}")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable, Unresolved
+from payinfra.checks.manifest import Block, Json, Manifest, Missing, Resource, Unreadable, Unresolved
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy import entrances, invocation
 from payinfra.checks.policy.entrances import FUNCTION_URL, HTTP_API, ROUTE
@@ -41,6 +41,8 @@ _EVERYTHING = ("*/*",)
 )
 def key_has_a_plan(key: Resource, manifest: Manifest) -> Verdict:
     """The plan must be one that the file has, or one that is named from elsewhere."""
+    if key.flag("enabled") is False:
+        return Verdict.failed("it is not enabled")
     joins = manifest.attached(key, "aws_api_gateway_usage_plan_key", by="key_id")
     for join in joins.resources:
         plans = manifest.referents(join, "usage_plan_id")
@@ -319,25 +321,36 @@ def calls_are_throttled(resource: Resource, manifest: Manifest) -> tuple[Verdict
             return (Verdict.failed("the plan has no throttle_settings"),)
         return pass_unless(
             (
-                *above_zero(resource, "throttle_settings.rate_limit", "the plan limits no rate"),
-                *above_zero(resource, "throttle_settings.burst_limit", "the plan limits no burst"),
+                *_limit(resource, "throttle_settings.rate_limit", "the plan limits no rate"),
+                *_limit(resource, "throttle_settings.burst_limit", "the plan limits no burst"),
             )
         )
     if resource.type == _HTTP_STAGE:
         at = "default_route_settings"
         return pass_unless(
             (
-                *above_zero(resource, f"{at}.throttling_rate_limit", "the stage limits no rate"),
-                *above_zero(resource, f"{at}.throttling_burst_limit", "the stage limits no burst"),
+                *_limit(resource, f"{at}.throttling_rate_limit", "the stage limits no rate"),
+                *_limit(resource, f"{at}.throttling_burst_limit", "the stage limits no burst"),
             )
         )
     settings = [one for one in _settings(resource, manifest) if one.text("method_path") in _EVERYTHING]
     return pass_unless(_stage_limits(settings))
 
 
+_NO_LIMIT = 100_000
+"""Ten times what an account may have without asking: whoever writes more limits nothing."""
+
+
+def _limit(block: Block, path: str, otherwise: str) -> Iterator[Verdict]:
+    yield from above_zero(block, path, otherwise)
+    found = block.number(path)
+    if isinstance(found, int | float) and found > _NO_LIMIT:
+        yield Verdict.failed(f"{otherwise} ({path} is {found:g})")
+
+
 def _stage_limits(settings: list[Resource]) -> Iterator[Verdict]:
     if not settings:
         yield Verdict.failed("no method settings for */* limit the stage")
     for one in settings:
-        yield from above_zero(one, "settings.throttling_rate_limit", "the stage limits no rate")
-        yield from above_zero(one, "settings.throttling_burst_limit", "the stage limits no burst")
+        yield from _limit(one, "settings.throttling_rate_limit", "the stage limits no rate")
+        yield from _limit(one, "settings.throttling_burst_limit", "the stage limits no burst")

@@ -234,15 +234,14 @@ def failures_are_kept(resource: Resource, manifest: Manifest) -> tuple[Verdict, 
         return pass_unless(unprocessed_problems(resource))
     senders = [
         one
-        for one in manifest.all("aws_lambda_permission")
-        if one.text("principal") in _EVENTS and resource in manifest.referents(one, "function_name")
+        for one in manifest.users(resource, "aws_lambda_permission", "function_name")
+        if one.text("principal") in _EVENTS
     ]
     if not senders:
         return (Verdict.not_applicable("no event calls it without waiting"),)
     if resource.has("dead_letter_config") or any(
         one.has("destination_config")
-        for one in manifest.all("aws_lambda_function_event_invoke_config")
-        if resource in manifest.referents(one, "function_name")
+        for one in manifest.users(resource, "aws_lambda_function_event_invoke_config", "function_name")
     ):
         return (Verdict.passed(),)
     return (Verdict.failed(f"{senders[0].text('principal')} calls it, and it has no dead_letter_config"),)

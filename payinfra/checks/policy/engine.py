@@ -1,5 +1,6 @@
 """The check of the checking itself."""
 
+import json
 from collections.abc import Iterator
 
 from payinfra.checks.manifest import Manifest, Reference, Unreadable
@@ -54,7 +55,11 @@ def references_lead_somewhere(manifest: Manifest) -> tuple[Verdict, ...]:
     found: dict[tuple[str, str], None] = {}
     for resource in (*manifest.resources, *manifest.data):
         for reference in resource.references():
-            if _is_plain(reference) and not manifest.targets(reference):
+            if (
+                _is_plain(reference)
+                and not manifest.targets(reference)
+                and f"{reference.address}[" not in json.dumps(resource.body, default=str)
+            ):
                 found[reference.address, resource.address] = None
     missing: dict[str, list[str]] = {}
     for address, user in found:

@@ -5,7 +5,7 @@ Sources: Route 53 developer guide, "How Amazon Route 53 chooses records when hea
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from payinfra.checks.manifest import Block, Manifest, Missing, Resource, Unreadable
 from payinfra.checks.policy.regional_nature import is_regional
@@ -60,9 +60,23 @@ def _led(record: Resource, manifest: Manifest, seen: tuple[str, ...]) -> Iterato
                 yield from _led(one, manifest, (*seen, record.address))
             else:
                 yield from _home(one)
-    for other in manifest.all(RECORD):
-        if other is not record and name_of(other, manifest) in names:
+    for other in _records_of(names, manifest):
+        if other is not record:
             yield from _led(other, manifest, (*seen, record.address))
+
+
+def _by_name(manifest: Manifest) -> Mapping[str | None, list[Resource]]:
+    found: dict[str | None, list[Resource]] = {}
+    for record in manifest.all(RECORD):
+        found.setdefault(name_of(record, manifest), []).append(record)
+    return found
+
+
+def _records_of(names: Iterable[str], manifest: Manifest) -> Iterator[Resource]:
+    """The records that answer for one of these names."""
+    by_name = manifest.once(_by_name)
+    for name in dict.fromkeys(names):
+        yield from by_name.get(name, ())
 
 
 def name_of(record: Resource, manifest: Manifest) -> str | None:
@@ -110,9 +124,8 @@ def _watched(check: Resource, manifest: Manifest, seen: tuple[str, ...]) -> Iter
                 yield from _led(one, manifest, ())
             else:
                 yield from _home(one)
-    for record in manifest.all(RECORD):
-        if name_of(record, manifest) in names:
-            yield from _led(record, manifest, ())
+    for record in _records_of(names, manifest):
+        yield from _led(record, manifest, ())
 
 
 def children(check: Resource, manifest: Manifest) -> tuple[Resource, ...]:

@@ -7,6 +7,7 @@ Source: API Gateway developer guide, "Control access to an API with IAM permissi
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable, Unresolved
 from payinfra.checks.model import Verdict
@@ -71,7 +72,7 @@ def _permitted(integration: Resource, called: Resource, manifest: Manifest) -> V
     unknown = ""
     covered: set[str] = set()
     wanted = _executions(integration, manifest)
-    for permission in manifest.all("aws_lambda_permission"):
+    for permission in _candidates(called, manifest):
         misfit = _misfit(permission, called, manifest)
         if misfit == "":
             continue
@@ -94,6 +95,25 @@ def _permitted(integration: Resource, called: Resource, manifest: Manifest) -> V
     if unknown:
         return Verdict.unknown(unknown)
     return Verdict.failed("; ".join([f"no permission lets it call {called.address}", *misfits]))
+
+
+def _candidates(called: Resource, manifest: Manifest) -> Iterator[Resource]:
+    """The permissions that may be a function's: those that refer to it or to its alias, and literal ones."""
+    owners = [called]
+    if called.type == "aws_lambda_alias":
+        owners += manifest.referents(called, "function_name")
+    for owner in owners[1:] or owners:
+        owners += [one for one in manifest.referrers(owner) if one.kind == "aws_lambda_alias"]
+    found = dict.fromkeys(
+        one for owner in owners for one in manifest.referrers(owner) if one.kind == "aws_lambda_permission"
+    )
+    yield from found
+    yield from (one for one in _literal_permissions(manifest) if one not in found)
+
+
+@lru_cache(maxsize=1)
+def _literal_permissions(manifest: Manifest) -> tuple[Resource, ...]:
+    return tuple(one for one in manifest.all("aws_lambda_permission") if not one.references("function_name"))
 
 
 def _misfit(permission: Resource, called: Resource, manifest: Manifest) -> str | Unreadable | None:

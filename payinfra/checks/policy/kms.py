@@ -27,6 +27,7 @@ _MOST_ACCOUNTS = 4
 _SYMMETRIC = ("SYMMETRIC_DEFAULT",)
 _IDENTITY = re.compile(r"\*|arn:|\d{12}$|\$\{(?:data\.)?[a-z0-9]+_[a-z0-9_]+\.|AROA|AIDA")
 _LEAST_WINDOW = 7
+_YEAR = 366
 _ALARMS = ("aws_cloudwatch_metric_alarm", "aws_cloudwatch_composite_alarm")
 _LOG_CONTEXT = "kms:encryptioncontext:aws:logs:arn"
 _LOG_ACTIONS = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
@@ -48,7 +49,13 @@ def key_rotates(key: Resource, _manifest: Manifest) -> tuple[Verdict, ...]:
     spec = key.text("customer_master_key_spec")
     if isinstance(spec, str) and spec not in _SYMMETRIC:
         return (Verdict.not_applicable("an asymmetric or HMAC key does not rotate by itself"),)
-    return pass_unless(flag_on(key, "enable_key_rotation", "rotation is off"))
+    found = list(flag_on(key, "enable_key_rotation", "rotation is off"))
+    period = key.number("rotation_period_in_days")
+    if isinstance(period, int | float) and period > _YEAR:
+        found.append(Verdict.warn(f"it rotates every {period:g} days only"))
+    elif isinstance(period, Unreadable) and not isinstance(period, Missing):
+        found.append(Verdict.unknown(period.why))
+    return pass_unless(found)
 
 
 @check(

@@ -1,7 +1,7 @@
 """Checks of alarms and topics: that what breaks is noticed in both regions, and that somebody is told."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from payinfra.checks.manifest import Block, Json, Manifest, Missing, Resource, Unreadable, is_literal
 from payinfra.checks.model import Severity, Verdict, check
@@ -129,22 +129,14 @@ def _unwatched(
         for table in tables
         for region in serving_regions(manifest)
     ]
+    watch = _watch(manifest, alarms)
     for subject, region, namespace, dimension, by, metrics in wanted:
         if isinstance(region, Unreadable):
             yield Verdict.unknown(f"its region is not known: {region.why}", subject.address)
             continue
         for names in metrics:
-            if any(
-                alarm.region == region
-                and not isinstance(watched, Unreadable)
-                and any(
-                    one.namespace == namespace
-                    and one.name in names
-                    and _is_about(one, dimension, subject, by, manifest)
-                    for one in watched
-                )
-                for alarm, watched in alarms
-            ):
+            watched = (watch.get((region, namespace, name, dimension)) for name in names)
+            if any(one is not None and one.is_about(subject, by) for one in watched):
                 continue
             if unclear is not None:
                 gap = unclear[1]
@@ -157,13 +149,35 @@ def _unwatched(
                 yield Verdict.failed(f"no alarm in {region} watches its {names[0]}", subject.address)
 
 
-def _is_about(metric: _Metric, dimension: str, subject: Resource, by: str, manifest: Manifest) -> bool:
-    value = metric.dimensions.get(dimension)
-    if not isinstance(value, str):
-        return False
-    if any(reference.address == subject.address for reference in manifest.references(value)):
-        return True
-    return value == subject.text(by)
+@dataclass
+class _Watch:
+    """What the alarms on one metric of a region are about, by one of its dimensions."""
+
+    addresses: set[str] = field(default_factory=set)
+    values: set[str] = field(default_factory=set)
+
+    def is_about(self, subject: Resource, by: str) -> bool:
+        """Whether one is about a resource: it refers to it, or names it."""
+        return subject.address in self.addresses or subject.text(by) in self.values
+
+
+_Key = tuple[str | Unreadable, str, str, str]
+
+
+def _watch(
+    manifest: Manifest, alarms: Sequence[tuple[Resource, tuple[_Metric, ...] | Unreadable]]
+) -> Mapping[_Key, _Watch]:
+    """What is watched, by region, namespace, metric and dimension."""
+    found: dict[_Key, _Watch] = {}
+    for alarm, metrics in alarms:
+        for metric in () if isinstance(metrics, Unreadable) else metrics:
+            for dimension, value in metric.dimensions.items():
+                if isinstance(value, str):
+                    key = (alarm.region, metric.namespace, metric.name, dimension)
+                    watch = found.setdefault(key, _Watch())
+                    watch.values.add(value)
+                    watch.addresses.update(one.address for one in manifest.references(value))
+    return found
 
 
 def _mute(manifest: Manifest) -> Iterator[Verdict]:
@@ -380,12 +394,24 @@ def _in_code(
         handler = handler_of(function) if function.region == alarm.region else None
         if isinstance(handler, Handler) and mentions(handler, (metric.name,)):
             missing = sorted(name for name in given if name != "service" and not mentions(handler, (name,)))
+            if "service" not in given and _is_named_by_powertools(function):
+                yield Verdict.failed(f"{function.address} writes {metric.name} with the dimension service")
+                return
             if missing:
                 yield Verdict.failed(f"{function.address} writes {metric.name} without {missing[0]}")
             return
     yield Verdict.warn(
         f"neither a metric filter nor a function of its region makes {metric.namespace} {metric.name}"
     )
+
+
+def _is_named_by_powertools(function: Resource) -> bool:
+    """Whether Powertools gives each metric of a function the dimension `service`."""
+    variables = function.mapping("environment.variables")
+    return not isinstance(variables, Unreadable) and any(name in variables for name in _POWERTOOLS)
+
+
+_POWERTOOLS = ("POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME")
 
 
 @check(

@@ -280,9 +280,8 @@ def _uses(
     role: Resource, manifest: Manifest, users: tuple[tuple[str, str, str], ...]
 ) -> Iterator[tuple[str, Resource]]:
     for kind, by, service in users:
-        for resource in manifest.all(kind):
-            if role in manifest.referents(resource, by):
-                yield service, resource
+        for resource in manifest.users(role, kind, by):
+            yield service, resource
 
 
 def _source_arn(user: Resource, manifest: Manifest) -> str:

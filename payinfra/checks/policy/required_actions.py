@@ -70,15 +70,36 @@ class _Touched:
     def __init__(self, statements: list[Statement], manifest: Manifest) -> None:
         self._statements = statements
         self._manifest = manifest
+        self._reached: dict[tuple[str, ...], tuple[frozenset[str], tuple[str, ...]]] = {}
 
     def any_of(self, actions: tuple[str, ...], resource: Resource, name: str) -> bool:
         """Whether one of the actions is allowed on the resource, or on something inside it."""
-        return any(
-            grants(statement, action) and names(text, resource, self._manifest, name) is not None
+        if actions not in self._reached:
+            self._reached[actions] = self._reach(actions)
+        addresses, arns = self._reached[actions]
+        if resource.address in addresses:
+            return True
+        known = resource.text(name) if arns else ""
+        return (
+            isinstance(known, str)
+            and bool(known)
+            and any(
+                known in text and names(text, resource, self._manifest, name) is not None for text in arns
+            )
+        )
+
+    def _reach(self, actions: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
+        """What the actions are allowed on: addresses that are referred to, and ARNs that are written out."""
+        texts = dict.fromkeys(
+            text
             for statement in self._statements
-            for action in actions
+            if any(grants(statement, action) for action in actions)
             for text in statement.resources
         )
+        addresses = frozenset(
+            reference.address for text in texts for reference in self._manifest.references(text)
+        )
+        return addresses, tuple(text for text in texts if text.startswith("arn:"))
 
 
 def _need(key: Key | Unreadable, what: Resource, service: str, actions: tuple[str, ...]) -> Iterator[Need]:

@@ -1,7 +1,7 @@
 """Checks of Route 53: a pair of answers for one name, each watched from outside, and soon forgotten."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
@@ -40,8 +40,44 @@ def _is_routed(record: Resource) -> bool:
     return any(record.has(policy) for policy in _POLICIES)
 
 
-def _routed(manifest: Manifest) -> tuple[Resource, ...]:
+def _find_routed(manifest: Manifest) -> tuple[Resource, ...]:
     return tuple(record for record in manifest.all(_RECORD) if _is_routed(record))
+
+
+def _routed(manifest: Manifest) -> tuple[Resource, ...]:
+    return manifest.once(_find_routed)
+
+
+def _by_question(manifest: Manifest) -> Mapping[tuple[str, ...] | Unreadable, list[Resource]]:
+    """The routed records that answer the same question."""
+    found: dict[tuple[str, ...] | Unreadable, list[Resource]] = {}
+    for record in _routed(manifest):
+        found.setdefault(_key(record, manifest), []).append(record)
+    return found
+
+
+def _others(record: Resource, manifest: Manifest) -> Iterator[Resource]:
+    """The other answers to a record's question."""
+    for other in manifest.once(_by_question).get(_key(record, manifest), ()):
+        if other is not record:
+            yield other
+
+
+def _by_check(manifest: Manifest) -> Mapping[str, list[Resource]]:
+    """The routed records that carry a health check, by its address."""
+    found: dict[str, list[Resource]] = {}
+    for record in _routed(manifest):
+        for one in dict.fromkeys(_checks_of(record, manifest)):
+            found.setdefault(one.address, []).append(record)
+    return found
+
+
+def _carriers(health_check: Resource, manifest: Manifest) -> Sequence[Resource]:
+    return manifest.once(_by_check).get(health_check.address, ())
+
+
+def _shared_names(manifest: Manifest) -> frozenset[str | None]:
+    return frozenset(name_of(record, manifest) for record in _routed(manifest))
 
 
 def _key(record: Resource, manifest: Manifest) -> tuple[str, ...] | Unreadable:
@@ -152,9 +188,8 @@ def record_has_a_set_identifier(record: Resource, manifest: Manifest) -> Verdict
         return verdict_for_gap(own, "it has no set_identifier")
     if not own:
         return Verdict.failed("its set_identifier is empty")
-    key = _key(record, manifest)
-    for other in _routed(manifest):
-        if other is not record and other.text("set_identifier") == own and _key(other, manifest) == key:
+    for other in _others(record, manifest):
+        if other.text("set_identifier") == own:
             return Verdict.failed(f"its set_identifier {own!r} is that of {other.address} too")
     return Verdict.passed()
 
@@ -177,9 +212,8 @@ def record_has_a_health_check(record: Resource, manifest: Manifest) -> Verdict:
     found = _checks_of(record, manifest)
     if not found:
         return _without_check(record, manifest)
-    key = _key(record, manifest)
-    for other in _routed(manifest):
-        if other is not record and _key(other, manifest) == key and _checks_of(other, manifest) == found:
+    for other in _others(record, manifest):
+        if _checks_of(other, manifest) == found:
             return Verdict.failed(f"its health check is that of {other.address} too")
     return Verdict.passed()
 
@@ -256,6 +290,9 @@ def _protocol_problems(health_check: Resource, kind: str, manifest: Manifest) ->
         port = health_check.number("port")
         if port != 443 and not isinstance(port, Unreadable):
             yield Verdict.failed(f"it asks port {port:g}, and API Gateway answers on 443 only")
+        for api in _apis(health_check, "fqdn", manifest):
+            if api.flag("disable_execute_api_endpoint") is True:
+                yield Verdict.failed(f"it asks the endpoint that {api.address} turns off")
         if health_check.flag("enable_sni") is False:
             yield Verdict.failed("it sends no SNI, and API Gateway answers nobody without")
 
@@ -274,9 +311,7 @@ def _indirect_problems(health_check: Resource, manifest: Manifest) -> Iterator[V
 
 def _region_problems(health_check: Resource, manifest: Manifest) -> Iterator[Verdict]:
     watched = regions_of_check(health_check, manifest)
-    for record in _routed(manifest):
-        if health_check not in _checks_of(record, manifest):
-            continue
+    for record in _carriers(health_check, manifest):
         led = regions_of_record(record, manifest)
         if watched and led and not watched & led:
             here, there = " and ".join(sorted(watched)), " and ".join(sorted(led))
@@ -292,19 +327,14 @@ def _name_problems(health_check: Resource, manifest: Manifest) -> Iterator[Verdi
         return
     resolved = manifest.resolve(name)
     shown = (resolved if isinstance(resolved, str) else name).rstrip(".")
-    shared = {name_of(record, manifest) for record in _routed(manifest)}
+    shared = manifest.once(_shared_names)
     fails_over = any(
         one.type == _RECORD and _is_routed(one) for one in manifest.referents(health_check, "fqdn")
     )
     if shown in shared or fails_over:
         yield Verdict.failed(f"it watches {shown}, the name that fails over")
         return
-    led = {
-        answer
-        for record in _routed(manifest)
-        if health_check in _checks_of(record, manifest)
-        for answer in answers(record, manifest)
-    }
+    led = {answer for record in _carriers(health_check, manifest) for answer in answers(record, manifest)}
     if not (
         regions_of_check(health_check, manifest)
         or is_one_region(shown)

@@ -428,3 +428,26 @@ def _expiry(block: Block, path: str) -> Iterator[Verdict]:
             yield Verdict.failed(f"{block.path} takes objects after {days:g} days")
         case days if 0 < days < _YEAR:
             yield Verdict.warn(f"{block.path} takes objects after {days:g} days, less than a year")
+
+
+@check(
+    id="PI-S3-007",
+    title="Buckets have no ACLs",
+    severity=Severity.MEDIUM,
+    on="aws_s3_bucket",
+    risk="Whoever writes an object decides who may read it, and a policy that denies it is passed by.",
+    fix='Set object_ownership to "BucketOwnerEnforced" and remove acl.',
+    controls=("AWS FSBP S3.12",),
+)
+def bucket_has_no_acl(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """A new bucket has none unless its ownership controls say so."""
+    found: list[Verdict] = []
+    for one in manifest.attached(bucket, "aws_s3_bucket_ownership_controls", by="bucket").resources:
+        found += require_one_of(one, "rule.object_ownership", ("BucketOwnerEnforced",), "objects have ACLs")
+    for one in (bucket, *manifest.attached(bucket, "aws_s3_bucket_acl", by="bucket").resources):
+        acl = one.text("acl")
+        if isinstance(acl, str) and acl != "private":
+            found.append(Verdict.failed(f"its ACL is {acl!r}", one.address))
+        elif isinstance(acl, Unreadable) and not isinstance(acl, Missing):
+            found.append(Verdict.unknown(acl.why, one.address))
+    return pass_unless(found)

@@ -146,11 +146,20 @@ _PAIR = re.compile(
     r"(?i)(?:^|[;&?,\s])(?:password|pwd|passwd|accountkey|sharedaccesskey|secret|client_secret|api_?key|"
     r"access_token|auth_?token|sig)\s*=\s*(?P<password>(?:\$\{[^{}]*\}|[^;&\s'\"])+)"
 )
-_PLACEHOLDER = re.compile(r"<[^>]*>|\{\{.*\}\}|\*+|x{3,}|\.{3}|\$\{[a-z_]+\}", re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    r"\$[A-Z_]+|%s|\{[\w.]*\}|<[^>]*>|\{\{.*\}\}|\*+|x{3,}|\.{3}|\$\{[a-z_]+\}", re.IGNORECASE
+)
 _POINTER = re.compile(
     r"/|arn:|https?://|(?:ssm|secretsmanager|vault|sops|op|awssm|awsps|kms)[:/]|\{\{resolve:", re.IGNORECASE
 )
 _NO_VALUE = frozenset({"", "-", "0", "1", "false", "no", "none", "null", "off", "on", "true", "yes"})
+
+
+_HINT = re.compile(
+    r"://[^/\s]*@|=|AKIA|ASIA|-----BEGIN|[sr]k_|whsec_|sq0|access_token|AQE|gh[opsur]_|github_pat|gl(?:pat|rt|dt)-|"
+    r"xox|hooks\.slack|api/webhooks|AIza|SG\.|npm_|shp|SK[0-9a-f]|hv[sb]\.|sk-|eyJ"
+)
+"""A part of every look: most texts have none, and need no closer one."""
 
 
 @lru_cache(maxsize=4096)
@@ -176,6 +185,8 @@ def named_as_secret(name: str) -> bool:
 
 def look_of(value: str) -> str:
     """What kind of secret a value looks like; empty where it looks like none."""
+    if _HINT.search(value) is None:
+        return ""
     for what, look in _LOOKS:
         if look.search(value):
             return what

@@ -233,11 +233,7 @@ def _match(ones: list[Resource], twos: list[Resource], sides: _Sides) -> Iterato
             else:
                 alone.append(one)
         rest_here, rest_there = alone, [two for named in left.values() for two in named]
-    for one in rest_here:
-        twin = max(rest_there, key=lambda two: _likeness(one, two, sides), default=None)
-        if twin is not None and _likeness(one, twin, sides) >= _ALIKE:
-            rest_there.remove(twin)
-            yield one, twin
+    yield from _alike(rest_here, rest_there, sides)
 
 
 _ALIKE = 0.5
@@ -262,21 +258,59 @@ def _name(resource: Resource) -> str:
     return resource.address.replace(f"{resource.kind}.", "")
 
 
-def _likeness(one: Resource, two: Resource, sides: _Sides) -> float:
-    """Which part of the properties of two resources is the same in both. A role is nobody's twin by likeness."""
-    if one.type.startswith("aws_iam_"):
-        return 0.0
-    ours, theirs = (
-        {
-            name: sides.without(json.dumps(value, default=str))
-            for name, value in each.body.items()
-            if name not in _NOT_COMPARED
-        }
-        for each in (one, two)
+_Property = tuple[str, str]
+
+
+@dataclass
+class _Group:
+    """Resources that are alike as far as the other side can tell: which properties they share with it."""
+
+    shared: frozenset[_Property]
+    size: int
+    members: list[tuple[int, Resource]] = field(default_factory=list)
+
+    def likeness(self, shared: frozenset[_Property], size: int) -> float:
+        """Which part of the properties is the same."""
+        largest = max(size, self.size)
+        return len(shared & self.shared) / largest if largest else 1.0
+
+
+def _alike(ones: list[Resource], twos: list[Resource], sides: _Sides) -> Iterator[tuple[Resource, Resource]]:
+    """Each with the most similar that is left, if it is similar at all. A role is nobody's twin by likeness.
+
+    What no resource of the other side has tells nobody apart: without it, most fall into a few groups.
+    """
+    if not ones or not twos or ones[0].type.startswith("aws_iam_"):
+        return
+    ours, theirs = ([_body_of(one, sides) for one in side] for side in (ones, twos))
+    common = frozenset[_Property]().union(*ours) & frozenset[_Property]().union(*theirs)
+    groups: dict[tuple[frozenset[_Property], int], _Group] = {}
+    for number, (two, body) in enumerate(zip(twos, theirs, strict=True)):
+        key = (body & common, len(body))
+        groups.setdefault(key, _Group(*key)).members.append((number, two))
+    orders: dict[tuple[frozenset[_Property], int], list[_Group]] = {}
+    for one, body in zip(ones, ours, strict=True):
+        key = (body & common, len(body))
+        if key not in orders:
+            orders[key] = sorted(groups.values(), key=lambda group: -group.likeness(*key))
+        order = [group for group in orders[key] if group.members]
+        orders[key] = order
+        if not order or order[0].likeness(*key) < _ALIKE:
+            continue
+        best = order[0].likeness(*key)
+        group = min(
+            (group for group in order if group.likeness(*key) == best), key=lambda group: group.members[0][0]
+        )
+        yield one, group.members.pop(0)[1]
+
+
+def _body_of(resource: Resource, sides: _Sides) -> frozenset[_Property]:
+    """The properties of a resource, without what tells the sides apart."""
+    return frozenset(
+        (name, sides.without(json.dumps(value, default=str)))
+        for name, value in resource.body.items()
+        if name not in _NOT_COMPARED
     )
-    if not (ours or theirs):
-        return 1.0
-    return sum(ours.get(name) == value for name, value in theirs.items()) / max(len(ours), len(theirs))
 
 
 def _properties(resource: Resource, twins: Twins, *, replicated: bool) -> dict[str, Json]:

@@ -46,6 +46,8 @@ def clients_get_tls(resource: Resource, _manifest: Manifest) -> Verdict:
             return Verdict.failed(f"it has no {path}, and AWS's default takes TLS 1.0")
         case Unreadable() as gap:
             return Verdict.unknown(gap.why)
+        case "":
+            return Verdict.failed(f"its {path} is empty")
         case text if _OLD.fullmatch(text):
             return Verdict.failed(f"its {path} is {text}")
         case _:

@@ -78,6 +78,14 @@ def closed_and_open(action: str) -> tuple[list[str], list[str]]:
 SNS_CLOSED, SNS_OPEN = closed_and_open("sns:Publish")
 SQS_CLOSED, SQS_OPEN = closed_and_open("sqs:SendMessage")
 
+OWNERSHIP = "aws_s3_bucket_ownership_controls.primary_audit"
+
+
+def owned(by: str) -> dict[str, Any]:
+    """Ownership controls of the audit bucket."""
+    return {"bucket": "${aws_s3_bucket.primary_audit.id}", "rule": {"object_ownership": by}}
+
+
 FURTHER: Mapping[str, Case] = {
     "PI-ENG-002": Case(
         fails=(
@@ -139,6 +147,18 @@ FURTHER: Mapping[str, Case] = {
                 },
             },
         ),
+    ),
+    "PI-S3-007": Case(
+        fails=(
+            {f"{BUCKET}.acl": "public-read"},
+            {"aws_s3_bucket_acl.x": {"bucket": "${aws_s3_bucket.primary_audit.id}", "acl": "public-read"}},
+            {OWNERSHIP: owned("ObjectWriter")},
+            {OWNERSHIP: owned("BucketOwnerPreferred")},
+            {OWNERSHIP: {"bucket": "${aws_s3_bucket.primary_audit.id}"}},
+        ),
+        absent=gone("aws_s3_bucket"),
+        unknown=({f"{BUCKET}.acl": VAR}, {OWNERSHIP: owned(VAR)}),
+        passes=({f"{BUCKET}.acl": "private"}, {OWNERSHIP: owned("BucketOwnerEnforced")}),
     ),
     "PI-LAM-006": Case(
         fails=(
@@ -365,6 +385,7 @@ FURTHER: Mapping[str, Case] = {
         present={"aws_api_gateway_domain_name.pay": {"security_policy": "TLS_1_2"}},
         fails=(
             {"aws_api_gateway_domain_name.pay.security_policy": "TLS_1_0"},
+            {"aws_api_gateway_domain_name.pay.security_policy": ""},
             {
                 "aws_apigatewayv2_domain_name.pay": {
                     "domain_name_configuration": {"security_policy": "TLS_1_0"}

@@ -915,7 +915,12 @@ CASES: Mapping[str, Case] = {
             for side in ("primary", "secondary")
             for name in ("data", "audit", "app")
         },
-        unknown=({f"{DATA_KEY}.enable_key_rotation": VAR}, {f"{DATA_KEY}.enable_key_rotation": 7}),
+        unknown=(
+            {f"{DATA_KEY}.enable_key_rotation": VAR},
+            {f"{DATA_KEY}.enable_key_rotation": 7},
+            {f"{DATA_KEY}.rotation_period_in_days": VAR},
+        ),
+        warns=({f"{DATA_KEY}.rotation_period_in_days": 2560},),
         passes=({f"{DATA_KEY}.customer_master_key_spec": "SYMMETRIC_DEFAULT"},),
     ),
     "PI-KMS-002": Case(
@@ -1140,6 +1145,7 @@ CASES: Mapping[str, Case] = {
         fails=(
             {JOIN: ...},
             {f"{JOIN}.usage_plan_id": ...},
+            {"aws_api_gateway_api_key.primary_key.enabled": False},
             {f"{JOIN}.key_id": "${aws_api_gateway_api_key.secondary_key.id}"},
         ),
         absent=gone("aws_api_gateway_api_key"),
@@ -1495,6 +1501,8 @@ CASES: Mapping[str, Case] = {
         fails=(
             {f"{PLAN}.throttle_settings": ...},
             {f"{PLAN}.throttle_settings.rate_limit": 0},
+            {f"{PLAN}.throttle_settings.rate_limit": 1e12},
+            {f"{SETTINGS}.settings.throttling_burst_limit": 1e12},
             {f"{PLAN}.throttle_settings.burst_limit": ...},
             {SETTINGS: ...},
             {f"{SETTINGS}.settings.throttling_rate_limit": -1},
@@ -1659,6 +1667,7 @@ CASES: Mapping[str, Case] = {
             {f"{HEALTH}.type": "HTTP_STR_MATCH"},
             {f"{HEALTH}.type": "ICMP"},
             {f"{HEALTH}.port": 80},
+            {"aws_api_gateway_rest_api.primary_api.disable_execute_api_endpoint": True},
             {f"{HEALTH}.enable_sni": False},
             {f"{HEALTH}.disabled": True},
             {f"{HEALTH}.disabled": "true"},
@@ -1899,6 +1908,15 @@ CASES: Mapping[str, Case] = {
                 )
             ),
             {f"{ALARM}.datapoints_to_alarm": 3},
+            {f"{ALARM}.period": 86400},
+            {f"{ALARM}.threshold": 0},
+            {f"{ALARM}.comparison_operator": "GreaterThanThreshold", f"{ALARM}.threshold": -1},
+            health_alarm(threshold=5),
+            {
+                f"{FUNCTION}.environment.variables.POWERTOOLS_SERVICE_NAME": "payments",
+                "aws_cloudwatch_metric_alarm.primary_refused.metric_name": "put_item",
+                "aws_cloudwatch_metric_alarm.primary_refused.dimensions": {"payment_id": "x"},
+            },
             {"aws_cloudwatch_metric_alarm.primary_refused.threshold": 1e12},
             {f"{ALARM}.namespace": "AWS/SQS", f"{ALARM}.metric_name": "NumberOfMessagesSent"},
             health_alarm(comparison_operator="GreaterThanOrEqualToThreshold"),

@@ -11,14 +11,12 @@ from hypothesis import strategies as st
 
 from payinfra.checks.verdicts import Kind
 from payinfra.core.errors import EnvironmentUnusable
-from tests.support.guards import GUARDS, Way, at, places
+from tests.support.guards import GUARDS, ONLY_WARNED, Way, at, places
 
 if TYPE_CHECKING:
     from tests.unit.checks.policy.conftest import World
 
 BLANKS: tuple[Any, ...] = (..., None, "", {}, [[]])
-ONLY_WARNED = {"PI-DNS-003": (Kind.WARN,)}
-"""A SECONDARY without a health check is answered all the same, as the last resort."""
 
 
 @pytest.mark.parametrize("id_", sorted(GUARDS))
