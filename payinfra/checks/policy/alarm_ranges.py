@@ -1,7 +1,8 @@
 """Whether an alarm can fire at all: which values its metric and statistic can have, against its threshold.
 
-Sources: the metrics pages of Lambda, API Gateway, DynamoDB, Route 53 and S3 ("Types of metrics": each error and
-throttle is a sample of 1 among samples of 0; a health check is 1 or 0), and Lambda's quota of 900 s a call.
+Sources: the metrics pages of Lambda, API Gateway, DynamoDB, Route 53 and S3 ("Types of metrics": each error
+and throttle is a sample of 1 among samples of 0; a health check is 1 or 0), and Lambda's quota of 900 s a
+call.
 """
 
 from collections.abc import Iterator
@@ -40,7 +41,8 @@ _LARGEST = {
     ("AWS/S3", "ReplicationLatency"): 1e8,
 }
 _ABSURD = 1e10
-"""More than any count, time or rate of a payments backend in a minute; what is measured in bytes may be more."""
+"""More than any count, time or rate of a payments backend in a minute; what is measured in bytes may be
+more."""
 
 _LONGEST_S = 6 * 3600
 """An alarm that looks at more than that tells of yesterday's failure."""

@@ -93,7 +93,8 @@ def plan_has_a_stage(plan: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     severity=Severity.HIGH,
     on=(_METHOD, _API, HTTP_API, ROUTE, FUNCTION_URL),
     risk="Anyone on the internet may send payments, and no quota counts them.",
-    fix="Set api_key_required to true on the method, or give the method, route or function URL an authorizer.",
+    fix="Set api_key_required to true on the method, or give the method, route or function URL an "
+    "authorizer.",
 )
 def entrance_is_guarded(resource: Resource, manifest: Manifest) -> Verdict:
     """REST methods, routes of HTTP and WebSocket APIs, function URLs.

@@ -203,7 +203,7 @@ _TRACED = {
     severity=Severity.LOW,
     on=tuple(_TRACED),
     risk="Nobody can tell which of the calls behind a slow or failed payment took the time.",
-    fix='Set tracing_config.mode to "Active", xray_tracing_enabled on stages, tracing_configuration on machines.',
+    fix='Set tracing_config.mode to "Active", and turn tracing on for stages and state machines.',
 )
 def calls_are_traced(resource: Resource, _manifest: Manifest) -> tuple[Verdict, ...]:
     """PassThrough traces only what a caller traces already."""

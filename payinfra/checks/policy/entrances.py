@@ -63,7 +63,7 @@ def _method(method: Resource, manifest: Manifest) -> Entrance | Verdict:
     path = path_of(method, manifest)
     if isinstance(path, str) and is_open_path(path):
         return Verdict.not_applicable("health checks carry no key")
-    allowed = _by_key(method) or _by_authorizer(method, "authorization", manifest)
+    allowed = _by_key(method) or _by_authorizer(method, "authorization")
     if not isinstance(allowed, Verdict) or allowed.kind.value != "PASS":
         if isinstance(path, Unreadable):
             return Verdict.unknown(f"no key is required, and its path is not known: {path.why}")
@@ -98,7 +98,7 @@ def _authorized(entrance: Entrance, manifest: Manifest) -> Verdict:
         if by_key is not None:
             return by_key
     path = "authorization" if resource.type == "aws_api_gateway_method" else "authorization_type"
-    by_authorizer = _by_authorizer(resource, path, manifest)
+    by_authorizer = _by_authorizer(resource, path)
     if by_authorizer is not None:
         return by_authorizer
     if entrance.api is not None:
@@ -120,7 +120,7 @@ def _by_key(resource: Resource) -> Verdict | None:
             return Verdict.unknown(gap.why)
 
 
-def _by_authorizer(resource: Resource, path: str, manifest: Manifest) -> Verdict | None:
+def _by_authorizer(resource: Resource, path: str) -> Verdict | None:
     """What the kind of authorization says; None where nobody is asked who they are."""
     match resource.text(path):
         case Missing() | "NONE" | "":

@@ -1,7 +1,8 @@
 """Where a record's answer leads and which region a health check watches, as far as the file tells.
 
-Sources: Route 53 developer guide, "How Amazon Route 53 chooses records when health checking is configured" and
-"Values specific for alias records: Evaluate target health"; the endpoints page of each service for its host names.
+Sources: Route 53 developer guide, "How Amazon Route 53 chooses records when health checking is configured"
+and "Values specific for alias records: Evaluate target health"; the endpoints page of each service for its
+host names.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""What AWS publishes about IAM, as tables beside this file: services' actions, forms of ARNs, managed policies.
+"""What AWS publishes about IAM, as tables: services' actions, forms of ARNs, managed policies.
 
-`python -m scripts.iam_tables` writes them. Each line of the two text tables is one service, and only the lines
-of the services that a stack names are taken apart.
+`python -m scripts.iam_tables` writes them. Each line of the two text tables is one service, and only the
+lines of the services that a stack names are taken apart.
 """
 
 import json
@@ -34,7 +34,8 @@ class ManagedPolicy:
     """What one of AWS's own policies allows.
 
     Attributes:
-        whole_service: an action such as `s3:*` that it allows, or `*`; empty where it allows no whole service.
+        whole_service: an action such as `s3:*` that it allows, or `*`; empty where it allows no whole
+        service.
         every_resource: an action with a narrower form that it allows on every resource, beyond writing logs,
             traces and metrics, network interfaces in a VPC and reading images; empty where there is none.
         uses_keys: whether it allows any use of KMS.

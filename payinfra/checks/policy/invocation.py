@@ -1,7 +1,8 @@
-"""Whether a function's permissions let API Gateway call it: for the function, the alias, the stage and the route.
+"""Whether a function's permissions let API Gateway call it: function, alias, stage and route.
 
-Source: API Gateway developer guide, "Control access to an API with IAM permissions" (the ARN of an execution is
-`arn:aws:execute-api:<region>:<account>:<api>/<stage>/<method>/<path>`), and "Working with routes for HTTP APIs".
+Source: API Gateway developer guide, "Control access to an API with IAM permissions" (the ARN of an
+execution is `arn:aws:execute-api:<region>:<account>:<api>/<stage>/<method>/<path>`), and "Working with
+routes for HTTP APIs".
 """
 
 import re
@@ -70,7 +71,7 @@ def _named_in(uri: str, function: Resource) -> bool:
 def _permitted(integration: Resource, called: Resource, manifest: Manifest) -> Verdict:
     misfits: list[str] = []
     unknown = ""
-    covered: set[str] = set()
+    covered: set[Execution] = set()
     wanted = _executions(integration, manifest)
     for permission in _candidates(called, manifest):
         misfit = _misfit(permission, called, manifest)
@@ -78,10 +79,10 @@ def _permitted(integration: Resource, called: Resource, manifest: Manifest) -> V
             continue
         if misfit is None and isinstance(wanted, Unreadable):
             misfit = wanted if permission.has("source_arn") else "has no source_arn"
-        elif misfit is None:
+        elif misfit is None and not isinstance(wanted, Unreadable):
             covering = _covered(permission, integration, wanted, manifest)
             if isinstance(covering, tuple):
-                covered |= {one.shown for one in covering}
+                covered |= set(covering)
                 left = [one for one in wanted if one not in covering]
                 misfit = f"does not cover {left[0].shown}" if left else None
             else:
@@ -90,7 +91,7 @@ def _permitted(integration: Resource, called: Resource, manifest: Manifest) -> V
             unknown = unknown or f"{permission.address}: {misfit.why}"
         elif misfit:
             misfits.append(f"{permission.address} {misfit}")
-    if not isinstance(wanted, Unreadable) and wanted and all(one.shown in covered for one in wanted):
+    if not isinstance(wanted, Unreadable) and covered.issuperset(wanted):
         return Verdict.passed()
     if unknown:
         return Verdict.unknown(unknown)
@@ -242,7 +243,7 @@ def _covered(
         return "admits every API of every account: it has no source_arn"
     if isinstance(source, Unreadable):
         return source
-    tail = _tail(permission, source, integration, manifest)
+    tail = _tail(source, integration, manifest)
     if tail is None:
         # The id of an API that this file makes is not known before; a literal one may be right or not.
         if manifest.references(source) or (source.startswith("arn:") and ":execute-api:" not in source):
@@ -260,7 +261,7 @@ def _fits(tail: str, execution: Execution) -> bool:
     return matches(tail, f"/{stage.replace('*', 'any')}/{execution.route}") is not False
 
 
-def _tail(permission: Resource, source: str, integration: Resource, manifest: Manifest) -> str | None:
+def _tail(source: str, integration: Resource, manifest: Manifest) -> str | None:
     """What follows the API in a permission's source; None where that is another API's."""
     api = _api(integration, manifest)
     if api is None:

@@ -1,4 +1,5 @@
-"""Whether a JSON Schema refuses anything at all. Source: JSON Schema draft-04, as API Gateway models have it."""
+"""Whether a JSON Schema refuses anything at all. Source: JSON Schema draft-04, as API Gateway models have
+it."""
 
 import json
 

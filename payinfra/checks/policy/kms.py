@@ -272,7 +272,8 @@ def _of(decision: Decision) -> str:
 class _KeyPolicy:
     """What a key's policy says to the requests of services and of the account's own identities.
 
-    Every key, log group and alarm of a file is in one account: the one that the policy names, if it names any.
+    Every key, log group and alarm of a file is in one account: the one that the policy names, if it names
+    any.
     """
 
     def __init__(self, statements: Sequence[Statement], region: str, manifest: Manifest) -> None:

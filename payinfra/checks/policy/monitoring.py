@@ -96,7 +96,8 @@ _NO_LISTENERS = frozenset(
 
 
 def _without_listener(manifest: Manifest) -> Iterator[Verdict]:
-    """Topics of alarms to which nothing subscribes; one that the stack gives out is subscribed from outside."""
+    """Topics of alarms to which nothing subscribes; one that the stack gives out is subscribed from
+    outside."""
     given = {
         reference.address for output in manifest.outputs for reference in output.block.references("value")
     }
@@ -317,8 +318,10 @@ _ROUTE53_HOME = "us-east-1"
     title="An alarm can fire: its metric has its dimensions, and values beyond its threshold",
     severity=Severity.MEDIUM,
     on=_ALARM,
-    risk="An alarm on a combination that AWS never publishes, or on a value that never comes, stays green for ever.",
-    fix="Use the dimensions that the service's metrics page lists for the metric, all of them together, and a "
+    risk="An alarm on a combination that AWS never publishes, or on a value that never comes, stays green "
+    "for ever.",
+    fix="Use the dimensions that the service's metrics page lists for the metric, all of them together, "
+    "and a "
     "threshold and statistic that a failure reaches.",
 )
 def alarm_can_fire(alarm: Resource, manifest: Manifest) -> tuple[Verdict, ...]:

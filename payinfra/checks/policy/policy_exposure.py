@@ -93,8 +93,8 @@ _KEYS: Mapping[str, CallerKey] = {
     "lambda:eventsourcetoken": CallerKey((("stranger",), None)),
     "sns:endpoint": CallerKey((("stranger@stranger.invalid",),), _wild_host),
 }
-"""IAM user guide, "AWS global condition context keys". `aws:PrincipalTag`, `sts:ExternalId`, `aws:Referer` and
-the like are missing: a stranger chooses what is in them."""
+"""IAM user guide, "AWS global condition context keys". `aws:PrincipalTag`, `sts:ExternalId`, `aws:Referer`
+and the like are missing: a stranger chooses what is in them."""
 
 SOURCE_KEYS = frozenset(key for key in _KEYS if key.startswith("aws:source"))
 """The keys that speak of the resource for which a service calls, or of the network."""

@@ -1,8 +1,9 @@
-"""What lives in one region, what stands once for all of them, and what leads from one region to another by nature.
+"""What lives in one region, what stands once for all, and what leads to another region by nature.
 
-Sources: the AWS general reference, "Global services"; the pages of VPC peering, transit gateway peering, EventBridge
-("Sending events between Regions"), RDS and Aurora ("Cross-Region read replicas", "Global databases"), ElastiCache
-global datastores, multi-Region keys, cross-Region copies of AWS Backup, ECR replication.
+Sources: the AWS general reference, "Global services"; the pages of VPC peering, transit gateway peering,
+EventBridge ("Sending events between Regions"), RDS and Aurora ("Cross-Region read replicas", "Global
+databases"), ElastiCache global datastores, multi-Region keys, cross-Region copies of AWS Backup, ECR
+replication.
 """
 
 from collections.abc import Iterator
@@ -176,7 +177,8 @@ def is_half(resource: Resource) -> bool:
 
 
 def standing_once(manifest: Manifest) -> frozenset[str]:
-    """The addresses of what needs no twin: what is global, what serves two regions, and what serves only those."""
+    """The addresses of what needs no twin: what is global, what serves two regions, and what serves only
+    those."""
     once = {one.address for one in aws_resources(manifest) if _is_once(one)}
     while True:
         more = {

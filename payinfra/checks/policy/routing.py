@@ -247,7 +247,8 @@ def _checks_of(record: Resource, manifest: Manifest) -> tuple[Resource, ...]:
     title="A health check is on and asks one region's own name over HTTPS, on a path without a key",
     severity=Severity.HIGH,
     on=_CHECK,
-    risk="A check that is off, inverted, of the shared name, of another region or of a path that needs a key says "
+    risk="A check that is off, inverted, of the shared name, of another region or of a path that needs a "
+    "key says "
     "nothing of its region: traffic stays where it fails, or leaves where it works.",
     fix="Set type HTTPS, fqdn to the region's execute-api name and resource_path to the stage's health path; "
     "neither disabled nor invert_healthcheck.",
@@ -267,7 +268,7 @@ def health_check_watches_its_region(health_check: Resource, manifest: Manifest) 
     if kind in _WITH_PATH:
         found += (*_name_problems(health_check, manifest), *_path_problems(health_check, manifest))
     if kind in ("CALCULATED", "CLOUDWATCH_METRIC"):
-        found += _indirect_problems(health_check, manifest)
+        found += _indirect_problems(health_check)
         if not found:
             return (Verdict.not_applicable(f"{kind} checks request no path"),)
     else:
@@ -297,7 +298,7 @@ def _protocol_problems(health_check: Resource, kind: str, manifest: Manifest) ->
             yield Verdict.failed("it sends no SNI, and API Gateway answers nobody without")
 
 
-def _indirect_problems(health_check: Resource, manifest: Manifest) -> Iterator[Verdict]:
+def _indirect_problems(health_check: Resource) -> Iterator[Verdict]:
     """What makes a check of checks, or of an alarm, say that all is well for ever."""
     if health_check.text("type") == "CLOUDWATCH_METRIC":
         if health_check.text("insufficient_data_health_status") == "Healthy":

@@ -384,7 +384,8 @@ _QUARTER, _YEAR = 90, 365
     title="Audit objects of a protected environment are kept for a year",
     severity=Severity.MEDIUM,
     on="aws_s3_bucket",
-    risk="When a payment is disputed, or an assessor asks, the records are gone (PCI DSS 10.5.1: twelve months).",
+    risk="When a payment is disputed, or an assessor asks, the records are gone (PCI DSS 10.5.1: twelve "
+    "months).",
     fix="Let objects, and old versions of them, expire after 365 days or later.",
 )
 def audit_objects_are_kept(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ...]:

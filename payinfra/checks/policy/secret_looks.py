@@ -1,11 +1,12 @@
 """Tells secrets by their names and by their looks; says which look it was, and never the value.
 
-Sources for the looks: the issuers' own documentation of their keys' prefixes (Stripe, GitHub, Slack, AWS, Google,
-SendGrid, Square, GitLab, npm, Shopify, Twilio, OpenAI, HashiCorp Vault), RFC 7519 and RFC 7468.
+Sources for the looks: the issuers' own documentation of their keys' prefixes (Stripe, GitHub, Slack, AWS,
+Google, SendGrid, Square, GitLab, npm, Shopify, Twilio, OpenAI, HashiCorp Vault), RFC 7519 and RFC 7468.
 """
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _SECRET_WORDS = frozenset(
@@ -175,11 +176,10 @@ def named_as_secret(name: str) -> bool:
         return False
     if "public" in words or "publishable" in words:
         return False
-    pairs = zip(words, words[1:], strict=False)
     return (
         words[-1] in _SECRET_LAST
         or not _SECRET_WORDS.isdisjoint(words)
-        or not _SECRET_PAIRS.isdisjoint(pairs)
+        or not _SECRET_PAIRS.isdisjoint(pairwise(words))
     )
 
 

@@ -17,7 +17,8 @@ _SECRET = "aws_secretsmanager_secret"  # noqa: S105 - a type of resource
     title="Secrets are encrypted with a customer key in each of their regions",
     severity=Severity.MEDIUM,
     on=_SECRET,
-    risk="Whoever may read secrets in the account reads them all; there is no second lock that can be revoked.",
+    risk="Whoever may read secrets in the account reads them all; there is no second lock that can be "
+    "revoked.",
     fix="Set kms_key_id on the secret and on each of its replicas to a customer key of that region.",
 )
 def secret_uses_a_customer_key(secret: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
@@ -93,7 +94,8 @@ _ELSEWHERE = frozenset({"aws_lambda_function"})
     title="No secret stands in the configuration",
     severity=Severity.HIGH,
     risk="Whoever may read the repository, the plan or the state has the secret.",
-    fix="Let AWS or Terraform make it (random_password, manage_master_user_password), or write it by hand once.",
+    fix="Let AWS or Terraform make it (random_password, manage_master_user_password), or write it by hand "
+    "once.",
 )
 def no_secret_is_written_out(manifest: Manifest) -> tuple[Verdict, ...]:
     """Literals where a secret belongs, and texts anywhere that look like one."""

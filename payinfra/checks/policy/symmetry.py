@@ -1,8 +1,9 @@
 """Pairs each resource of one region with its twin in another, and says where the two differ.
 
-Names say most: a CDKTF construct path or a Terraform name without what tells the regions apart, then the name that
-AWS knows. Where they do not (`table` and `backup_table`), the most similar is the twin, if it is similar at all. What two twins refer to
-is compared through the pairing: each region's function uses *its own* key.
+Names say most: a CDKTF construct path or a Terraform name without what tells the regions apart, then the
+name that AWS knows. Where they do not (`table` and `backup_table`), the most similar is the twin, if it is
+similar at all. What two twins refer to is compared through the pairing: each region's function uses *its
+own* key.
 """
 
 import json
@@ -51,8 +52,8 @@ _BY_NATURE = {
     ),
     "aws_ssm_parameter": frozenset({"value", "lifecycle"}),
 }
-"""One region's key value is the other's by design (PI-API-007); a parameter may hold either, and only the region
-that makes it ignores changes of it; a replica takes from its source what the source says."""
+"""One region's key value is the other's by design (PI-API-007); a parameter may hold either, and only the
+region that makes it ignores changes of it; a replica takes from its source what the source says."""
 _REPLICA_MARKS = (
     "replicate_source_db",
     "global_cluster_identifier",
@@ -374,7 +375,8 @@ _OWN_BY_NATURE = (
     (re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|mrk-[0-9a-f]{32}"), "<id>"),
     (re.compile(rf"arn:[\w-]+:lambda:{_REGION}:\d+:layer:([\w-]+):\d+"), r"<layer \1>"),
 )
-"""What differs between two regions by nature: zones, address ranges, ids of what is made elsewhere, layers."""
+"""What differs between two regions by nature: zones, address ranges, ids of what is made elsewhere,
+layers."""
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,5 @@
-"""Checks of what Terraform is told besides resources: providers, backend, lifecycles, programs that it runs."""
+"""Checks of what Terraform is told besides resources: providers, backend, lifecycles, programs that it
+runs."""
 
 import fnmatch
 import re
@@ -69,8 +70,8 @@ def _provider(provider: Provider) -> Iterator[Verdict]:
     if _is_on_this_machine(block):
         return
     for path in _LITERAL_KEYS:
-        value = block.template(path)
-        if isinstance(value, str) and value and is_literal(value):
+        key = block.template(path)
+        if isinstance(key, str) and key and is_literal(key):
             yield Verdict.failed(f"its {path} is a literal", address)
     for name, value in _endpoints(block).items():
         if not isinstance(value, str) or not is_literal(value):
@@ -85,7 +86,8 @@ def _provider(provider: Provider) -> Iterator[Verdict]:
     id="PI-TF-002",
     title="The state is encrypted, locked and reached over TLS",
     severity=Severity.HIGH,
-    risk="The state holds the API key in clear; two runs at once tear it, and plain HTTP shows it to the network.",
+    risk="The state holds the API key in clear; two runs at once tear it, and plain HTTP shows it to the "
+    "network.",
     fix="Set encrypt and use_lockfile on the S3 backend, or an https address, and no literal credentials.",
 )
 def state_is_safe(manifest: Manifest) -> tuple[Verdict, ...]:
@@ -176,7 +178,8 @@ _GUARDED = frozenset(
     id="PI-TF-003",
     title="Terraform refuses to destroy what holds a protected environment's data",
     severity=Severity.MEDIUM,
-    risk="One renamed resource or changed key is planned as destroy and create, and takes every payment with it.",
+    risk="One renamed resource or changed key is planned as destroy and create, and takes every payment "
+    "with it.",
     fix="Set lifecycle.prevent_destroy on tables, buckets and keys, and leave force_destroy off.",
 )
 def data_is_not_destroyed(manifest: Manifest) -> tuple[Verdict, ...]:
@@ -207,7 +210,8 @@ def data_is_not_destroyed(manifest: Manifest) -> tuple[Verdict, ...]:
     id="PI-TF-004",
     title="Terraform ignores no change of a resource as a whole, nor of what protects it",
     severity=Severity.MEDIUM,
-    risk="What somebody changes by hand, or what the file says from now on, is never put right or never applied.",
+    risk="What somebody changes by hand, or what the file says from now on, is never put right or never "
+    "applied.",
     fix="Name the single properties that something else manages in ignore_changes.",
 )
 def changes_are_not_ignored(manifest: Manifest) -> tuple[Verdict, ...]:

@@ -25,7 +25,8 @@ _ENCRYPTED = ("HTTPS", "TLS")
     severity=Severity.MEDIUM,
     on=tuple(_POLICY),
     risk="Card data crosses the network under a protocol that PCI DSS no longer takes for encryption.",
-    fix="Set security_policy to TLS_1_2, ssl_policy to ELBSecurityPolicy-TLS13-1-2-2021-06, and redirect HTTP.",
+    fix="Set security_policy to TLS_1_2, ssl_policy to ELBSecurityPolicy-TLS13-1-2-2021-06, and redirect "
+    "HTTP.",
 )
 def clients_get_tls(resource: Resource, _manifest: Manifest) -> Verdict:
     """What AWS takes where nothing is set counts too."""
@@ -76,7 +77,8 @@ _CORS_TYPES = (
     fix="Name the origins of your own pages instead of *.",
 )
 def origins_are_named(resource: Resource, _manifest: Manifest) -> tuple[Verdict, ...]:
-    """CORS of APIs, function URLs and buckets, headers of the gateway's answers, and origins given to functions."""
+    """CORS of APIs, function URLs and buckets, headers of the gateway's answers, and origins given to
+    functions."""
     origins = list(_origins(resource))
     if not origins:
         return (Verdict.not_applicable("it says nothing of other origins"),)

@@ -1,7 +1,7 @@
 """Who may take a role on, by its trust policy: strangers, any account through a service, any token.
 
-Sources: IAM user guide, "The confused deputy problem", "Create a role for OpenID Connect federation"; GitHub's
-"Configuring OpenID Connect in Amazon Web Services"; Amazon Cognito's "Role trust and permissions".
+Sources: IAM user guide, "The confused deputy problem", "Create a role for OpenID Connect federation";
+GitHub's "Configuring OpenID Connect in Amazon Web Services"; Amazon Cognito's "Role trust and permissions".
 """
 
 import re
@@ -47,7 +47,8 @@ _CLAIMS = frozenset(
         "user_id",
     }
 )
-"""The claims of a token that say whose it is. A branch, a workflow or an environment can be named by anybody."""
+"""The claims of a token that say whose it is. A branch, a workflow or an environment can be named by
+anybody."""
 
 _KINDS = frozenset(
     {

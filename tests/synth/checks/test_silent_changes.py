@@ -1,7 +1,8 @@
 """The gate is not passed by weakening what it judges.
 
-Every property of the synthesized stack is dropped, emptied, turned round or blown up, in both regions alike, so
-that no difference between the regions gives it away. What may stay silent is listed, each with the reason.
+Every property of the synthesized stack is dropped, emptied, turned round or blown up, in both regions
+alike, so that no difference between the regions gives it away. What may stay silent is listed, each with
+the reason.
 """
 
 import json

@@ -107,6 +107,12 @@ def open_origins(body: Body) -> None:
         one["response_parameters"]["gatewayresponse.header.Access-Control-Allow-Origin"] = "'*'"
 
 
+def foreign_key_service(body: Body) -> None:
+    """One service of the embedded AWS is somebody else's."""
+    for one in body["provider"]["aws"]:
+        one["endpoints"][0]["kms"] = "http://10.1.2.3:80"
+
+
 def tagged_away(body: Body) -> None:
     """A tag says that nothing here needs protection."""
     for one in body["provider"]["aws"]:
@@ -170,9 +176,7 @@ WEAKENED: dict[str, tuple[str, Callable[[Body], None], str]] = {
     ),
     "foreign endpoints beside the embedded AWS": (
         "pr8",
-        lambda body: [
-            one["endpoints"][0].update(kms="http://10.1.2.3:80") for one in body["provider"]["aws"]
-        ],
+        foreign_key_service,
         "PI-TF-001",
     ),
     "validation skipped": ("demo", providers(skip_credentials_validation=True), "PI-TF-001"),

@@ -1,4 +1,5 @@
-"""Cases of the checks of what a stack may have besides: queues, secrets, databases, names, Terraform's own settings."""
+"""Cases of the checks of what a stack may have besides: queues, secrets, databases, names, Terraform's own
+settings."""
 
 import json
 from collections.abc import Mapping
