@@ -410,7 +410,6 @@ SETTINGS: tuple[Setting, ...] = (
         default=False,
         otherwise="not kept",
         flags=("--keep-source-ip/--no-keep-source-ip",),
-        example=True,
     ),
     Setting(
         "log_retention_days",

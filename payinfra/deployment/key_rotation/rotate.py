@@ -6,7 +6,7 @@ from payinfra.core.errors import GateFailed
 from payinfra.core.outputs import SECONDARY_PREFIX, Outputs
 from payinfra.deployment.key_rotation.keys import ApiKeys
 from payinfra.deployment.key_rotation.model import RemovedKeys, Rotation
-from payinfra.deployment.key_rotation.state_import import Adoption
+from payinfra.deployment.key_rotation.state_import import StateImport
 from payinfra.deployment.workspace import LockedEnvironment
 from payinfra.terraform import OutputValue
 
@@ -25,7 +25,7 @@ def begin(environment: LockedEnvironment, keys: ApiKeys) -> Rotation:
         made = keys.make()
         stage.detail = "accepted in both regions, and published"
     if not _is_in_state(environment.outputs, made):
-        adoption = Adoption.of(environment.manifest, environment.outputs, made)
+        adoption = StateImport.of(environment.manifest, environment.outputs, made)
         with environment.stage("state"):
             environment.terraform.forget(adoption.forget)
             keys.hand_over()

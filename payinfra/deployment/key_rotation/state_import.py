@@ -38,7 +38,7 @@ def addresses(manifest: Path) -> Mapping[str, Addresses]:
 
 
 @dataclass(frozen=True)
-class Adoption:
+class StateImport:
     """What the state is to forget and to take in, and what its outputs about keys depend on."""
 
     forget: tuple[str, ...]
@@ -46,7 +46,7 @@ class Adoption:
     targets: tuple[str, ...]
 
     @classmethod
-    def of(cls, manifest: Path, outputs: Outputs, keys: Mapping[str, str]) -> "Adoption":
+    def of(cls, manifest: Path, outputs: Outputs, keys: Mapping[str, str]) -> "StateImport":
         """The adoption of these keys, region to id."""
         found = addresses(manifest)
         plans = {one.region: one.api.usage_plan_id for one in outputs.declared.regions}

@@ -56,7 +56,7 @@ def test_a_refusal_says_what_was_done_before_it(scripts: Scripted, refused: str)
         with pytest.raises(EnvironmentUnusable, match="SlowDown") as caught:
             bootstrap(WantedAccount(REGIONS, "our-states"), scripts, Changes())
     assert "Done before that: create role payinfra-apigateway-logs; " in caught.value.what
-    assert "run it again" in caught.value.hint
+    assert "run the command again" in caught.value.hint
 
 
 def test_a_refusal_at_once_has_nothing_to_say_of_before(scripts: Scripted) -> None:

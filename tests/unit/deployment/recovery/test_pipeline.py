@@ -88,7 +88,10 @@ def test_what_was_lost_is_adopted_in_the_same_deployment(tmp_path: Path, aws: St
     world, terraform = unlucky(tmp_path, COLLISION, plans=[a_role, a_role, adopting])
     the_role(aws)
     deployed = pipeline(world, aws).deploy(yes)
-    assert terraform.calls == ["init", "plan", "apply plan.tfplan", "plan", "plan +r", "apply plan.tfplan"]
+    assert terraform.calls == [
+        *("init", "plan", "shown plan.tfplan", "apply plan.tfplan"),
+        *("plan", "plan +r", "shown plan.tfplan", "apply plan.tfplan"),
+    ]
     assert deployed.plan.adopts == 1
     details = {event.stage: event.detail for event in world.events if isinstance(event, StageFinished)}
     assert details["adopt"] == details["apply"] == "0 to add, 0 to change, 0 to destroy, 1 to adopt"
@@ -119,7 +122,10 @@ def test_the_next_deployment_finishes_and_adopts_before_it_applies(tmp_path: Pat
     terraform.kept = (Kept("aws_kms_key.x", "aws_kms_key", "aws.primary", tainted=True, attributes={}),)
     the_role(aws)
     pipeline(world, aws).deploy(yes)
-    assert terraform.calls == ["init", "untaint aws_kms_key.x", "plan", "plan +r", "apply plan.tfplan"]
+    assert terraform.calls == [
+        *("init", "untaint aws_kms_key.x", "plan", "plan +r"),
+        *("shown plan.tfplan", "apply plan.tfplan"),
+    ]
     terraform.calls.clear()
     terraform.plans = [empty]
     pipeline(world, aws).deploy(no)
@@ -132,7 +138,7 @@ def test_a_reviewed_plan_is_applied_as_it_was_reviewed(tmp_path: Path, aws: Stub
     saved.touch()
     with pytest.raises(TerraformFailed):
         pipeline(world, aws).deploy(yes, saved_plan=saved)
-    assert terraform.calls == ["init", "show saved.tfplan", "apply saved.tfplan"]
+    assert terraform.calls == ["init", "show saved.tfplan", "shown saved.tfplan", "apply saved.tfplan"]
 
 
 def test_destroy_takes_with_it_what_no_state_knows(tmp_path: Path, aws: Stubbed) -> None:
