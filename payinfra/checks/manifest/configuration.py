@@ -19,6 +19,7 @@ from payinfra.checks.manifest import reading
 from payinfra.checks.manifest.content import Body, Content, Entry
 from payinfra.checks.manifest.expressions import Resolver, Unknown, bound
 from payinfra.checks.manifest.functions import as_number
+from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.syntax import (
     Conditional,
     Index,
@@ -37,14 +38,13 @@ from payinfra.checks.manifest.syntax import (
     resource_of,
 )
 from payinfra.checks.manifest.templates import is_literal
-from payinfra.checks.manifest.values import Json
 from payinfra.core.errors import EnvironmentUnusable
 
 _MOST_INSTANCES = 500
 
 
 @dataclass(frozen=True)
-class Source:
+class ConfigurationFile:
     """One file of a module.
 
     Attributes:
@@ -90,7 +90,9 @@ class Given:
 NOTHING_GIVEN = Given()
 
 
-def read(sources: Sequence[Source], folder: Path, given: Given = NOTHING_GIVEN, shown: str = "") -> Content:
+def read(
+    sources: Sequence[ConfigurationFile], folder: Path, given: Given = NOTHING_GIVEN, shown: str = ""
+) -> Content:
     """The module that these files make up.
 
     Args:
@@ -127,7 +129,7 @@ class _Names:
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredBlock:
     """One resource or data block, before it is known how many it makes. `line` is 0 where it is not known."""
 
     kind: str
@@ -153,7 +155,7 @@ class Module:
     """
 
     def __init__(
-        self, sources: Sequence[Source], folder: Path, shown: str, given: Given = NOTHING_GIVEN
+        self, sources: Sequence[ConfigurationFile], folder: Path, shown: str, given: Given = NOTHING_GIVEN
     ) -> None:
         # What overrides comes last, each kind in the order of the names.
         self._sources = sorted(sources, key=lambda one: one.overrides)
@@ -248,12 +250,12 @@ class Module:
                         block = reading.section(body, f"provider {name}", source.file)
                         yield name, unfolded(block, self._resolver)
 
-    def _labelled(self, section: str) -> Mapping[str, Declared]:
-        found: dict[str, Declared] = {}
+    def _labelled(self, section: str) -> Mapping[str, DeclaredBlock]:
+        found: dict[str, DeclaredBlock] = {}
         for source in self._sources:
             for kind, name, body in reading.labelled(source.root.get(section), section, source.file):
                 line = source.lines.get((section, kind, name), 0)
-                one = Declared(kind, name, body, section == "data", source.file, line)
+                one = DeclaredBlock(kind, name, body, section == "data", source.file, line)
                 before = found.get(one.address)
                 if before is not None and not source.overrides:
                     raise _twice(one.address, before.file, source.file)
@@ -263,7 +265,7 @@ class Module:
         return found
 
     @cached_property
-    def blocks(self) -> Mapping[str, Declared]:
+    def blocks(self) -> Mapping[str, DeclaredBlock]:
         """Every resource and data block, by its address within the module."""
         return {**self._labelled("resource"), **self._labelled("data")}
 
@@ -351,7 +353,9 @@ class Module:
     def _same_as(self, each: Json) -> list[tuple[str, Node]] | None:
         """`for_each = aws_s3_bucket.all`: one for each instance of another block."""
         name = _tree(each)
-        found = resource_of(name) if isinstance(name, Traversal) else None
+        if not isinstance(name, Traversal):
+            return None
+        found = resource_of(name)
         if found is None or found[1] or found[0] not in self.blocks:
             return None
         entries: list[tuple[str, Node]] = []

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from payinfra.checks.manifest.values import Json
+from payinfra.checks.manifest.json_value import Json
 
 Body = dict[str, Json]
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from payinfra.checks.manifest.blocks import Block
+from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.policies import Condition, PolicyDocument, Principal, Statement
 from payinfra.checks.manifest.syntax import shown
 from payinfra.checks.manifest.templates import is_literal, spans
-from payinfra.checks.manifest.values import Json, Missing, Unreadable, Unresolved, WrongType, kind_of
+from payinfra.checks.manifest.values import Missing, Unreadable, Unresolved, WrongType, kind_of
 
 _MARK = "\ue000{}\ue001"
 _MARKED = re.compile("\ue000(\\d+)\ue001")

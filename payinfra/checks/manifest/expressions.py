@@ -5,17 +5,18 @@ replaced that is known: so that what is left says what is missing.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from payinfra.checks.manifest import functions
 from payinfra.checks.manifest.functions import Unknown, as_flag, as_number, as_text, known
+from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.syntax import (
-    Binary,
-    Call,
+    BinaryOperation,
     Conditional,
     For,
+    FunctionCall,
     Index,
     Into,
     ListOf,
@@ -37,7 +38,6 @@ from payinfra.checks.manifest.syntax import (
     resource_of,
 )
 from payinfra.checks.manifest.templates import spans
-from payinfra.checks.manifest.values import Json
 
 __all__ = ["Resolver", "Scope", "Unknown"]
 
@@ -188,12 +188,12 @@ class Resolver:
                 return self._traverse(root, steps, depth)
             case Into(value, steps):
                 return self._into(self._value(value, depth + 1), steps, depth)
-            case Call():
+            case FunctionCall():
                 return self._call(node, depth)
             case Unary(sign, operand):
-                value = known(self._value(operand, depth + 1))
-                return not as_flag(value) if sign == "!" else -as_number(value)
-            case Binary():
+                operated = known(self._value(operand, depth + 1))
+                return not as_flag(operated) if sign == "!" else -as_number(operated)
+            case BinaryOperation():
                 return self._binary(node, depth)
             case Conditional(condition, yes, no):
                 holds = as_flag(known(self._value(condition, depth + 1)))
@@ -218,7 +218,7 @@ class Resolver:
     def _key(self, key: Node, depth: int) -> str:
         return as_text(known(self._value(key, depth + 1)))
 
-    def _call(self, node: Call, depth: int) -> Json:
+    def _call(self, node: FunctionCall, depth: int) -> Json:
         if node.name not in functions.FUNCTIONS:
             raise Unknown
         arguments = [self._value(one, depth + 1) for one in node.arguments]
@@ -226,7 +226,7 @@ class Resolver:
             arguments[-1:] = functions.as_list(arguments[-1])
         return functions.call(node.name, arguments)
 
-    def _binary(self, node: Binary, depth: int) -> Json:
+    def _binary(self, node: BinaryOperation, depth: int) -> Json:
         left = known(self._value(node.left, depth + 1))
         match node.sign:
             case "&&" | "||":
@@ -342,7 +342,7 @@ class Resolver:
             raise Unknown
 
 
-def bound(node: Node, names: dict[str, Node]) -> Node:
+def bound(node: Node, names: Mapping[str, Node]) -> Node:
     """The tree with some names, such as those of a `for`, replaced by trees."""
 
     def value_of(name: Traversal) -> Node | None:

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from payinfra.checks.manifest import hcl, reading
-from payinfra.checks.manifest.configuration import Module, Source
-from payinfra.checks.manifest.values import Json
+from payinfra.checks.manifest.configuration import ConfigurationFile, Module
+from payinfra.checks.manifest.json_value import Json
 from payinfra.core.errors import EnvironmentUnusable
 
 _VALUES = ("terraform.tfvars", "terraform.tfvars.json")
 
 
-def source_of(path: Path) -> Source:
+def source_of(path: Path) -> ConfigurationFile:
     """One file: JSON, or Terraform's native syntax where its name ends with `.tf`.
 
     Raises:
@@ -19,12 +19,12 @@ def source_of(path: Path) -> Source:
     """
     text = reading.read_text(path)
     if path.suffix != ".tf":
-        return Source(str(path), reading.parse(text, str(path)))
+        return ConfigurationFile(str(path), reading.parse(text, str(path)))
     try:
         document = hcl.parse(text)
     except hcl.NotHcl as problem:
         raise EnvironmentUnusable(f"{path} cannot be read: {problem}.", "See `terraform validate`.") from None
-    return Source(str(path), document.root, document.lines)
+    return ConfigurationFile(str(path), document.root, document.lines)
 
 
 def files_in(folder: Path) -> tuple[Path, ...]:

@@ -12,8 +12,8 @@ import math
 import re
 from collections.abc import Callable, Mapping
 
+from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.templates import is_literal, spans
-from payinfra.checks.manifest.values import Json
 
 _MOST_ITEMS = 10_000
 _HOLE = re.compile("\ue000(\\d+)\ue001")
@@ -305,7 +305,9 @@ def _substr(text: Json, offset: Json, length: Json) -> Json:
 
 def _toset(value: Json) -> Json:
     unique = as_list(_distinct(value))
-    return sorted(map(str, unique)) if unique and all(isinstance(item, str) for item in unique) else unique
+    if unique and all(isinstance(item, str) for item in unique):
+        return [*sorted(map(str, unique))]
+    return unique
 
 
 def _sort(value: Json) -> Json:

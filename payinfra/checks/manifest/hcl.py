@@ -8,13 +8,13 @@ Source: the HCL native syntax specification, "Structural Elements".
 import re
 from dataclasses import dataclass, field
 
+from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.syntax import (
     Unparsable,
     as_json,
     expression_at,
     skip_space,
 )
-from payinfra.checks.manifest.values import Json
 
 _WORD = re.compile(r"[^\W\d][\w-]*")
 _LABEL = re.compile(r'"((?:[^"\\]|\\.)*)"')

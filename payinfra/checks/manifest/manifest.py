@@ -10,13 +10,14 @@ from typing import TypeVar, cast
 
 from payinfra.checks.manifest import configuration, documents, folders, plan, reading
 from payinfra.checks.manifest.blocks import Block, Context, references_of
-from payinfra.checks.manifest.configuration import NOTHING_GIVEN, Given, Source
+from payinfra.checks.manifest.configuration import NOTHING_GIVEN, ConfigurationFile, Given
 from payinfra.checks.manifest.content import Content, Entry
 from payinfra.checks.manifest.expressions import Resolver, Unknown
+from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.policies import PolicyDocument
 from payinfra.checks.manifest.rewriting import Tree
 from payinfra.checks.manifest.templates import Reference, base_of, is_literal, references_in
-from payinfra.checks.manifest.values import Json, Linked, Missing, Unreadable, Unresolved, WrongType, kind_of
+from payinfra.checks.manifest.values import Linked, Missing, Unreadable, Unresolved, WrongType, kind_of
 
 EPHEMERAL = ("pr[0-9]*", "pr-*", "dev*")
 """Names of environments that are not protected, unless something says so. The same as in the settings."""
@@ -365,7 +366,7 @@ class Manifest(Context):
         ephemeral: tuple[str, ...] = EPHEMERAL,
     ) -> "Manifest":
         """Read a file's text. Raises as `load` does."""
-        content = configuration.read([Source(file, reading.parse(text, file))], folder)
+        content = configuration.read([ConfigurationFile(file, reading.parse(text, file))], folder)
         return cls(content, env=env, protected=protected, ephemeral=ephemeral)
 
     @classmethod
@@ -379,7 +380,7 @@ class Manifest(Context):
         given: Given = NOTHING_GIVEN,
     ) -> "Manifest":
         """Take a decoded file, which must not be changed afterwards. Raises as `load` does."""
-        content = configuration.read([Source("cdk.tf.json", root)], folder, given)
+        content = configuration.read([ConfigurationFile("cdk.tf.json", root)], folder, given)
         return cls(content, env=env, protected=protected)
 
     @property

@@ -19,10 +19,11 @@ from functools import cached_property
 from pathlib import Path
 
 from payinfra.checks.manifest.content import Body, Content, Entry
+from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.rewriting import ModuleInstance, Rewriter, Tree, segments, with_own_names
 from payinfra.checks.manifest.syntax import instance_key
 from payinfra.checks.manifest.templates import is_literal
-from payinfra.checks.manifest.values import Json, Linked, kind_of
+from payinfra.checks.manifest.values import Linked, kind_of
 from payinfra.core.errors import EnvironmentUnusable
 
 AFTER_APPLY = "known_after_apply"
@@ -174,7 +175,7 @@ class _Plan:
         body: Body = {}
         computed: Body = {}
         written = source.body if source is not None else {}
-        for name in change.values | _fields(change.unknown):
+        for name in {**change.values, **_fields(change.unknown)}:
             known, unknown = change.values.get(name), _fields(change.unknown).get(name)
             value = _overlaid(known, unknown, written.get(name), references.get(name), follow)
             if value is None:
@@ -509,7 +510,9 @@ def _overlaid_list(
     if not known:
         return None
     if all(isinstance(item, dict) for item in known):
-        ours = written if isinstance(written, list) else [written] if isinstance(written, dict) else []
+        ours: list[Json] = (
+            written if isinstance(written, list) else [written] if isinstance(written, dict) else []
+        )
         theirs = references if isinstance(references, list) else []
         return [
             # Of a block that a `dynamic` one made, the plan keeps no references.
@@ -600,13 +603,13 @@ def _same(known: Json, written: Json) -> bool:
 
 def _inside(value: Json, name: str) -> Json:
     """What a block says of one of its properties; a list of one block is the block."""
-    match value:
-        case {"constant_value": dict(constant)}:
+    if isinstance(value, dict):
+        constant = value.get("constant_value")
+        if isinstance(constant, dict):
             return {**value, "constant_value": constant[name]} if name in constant else None
-        case {"references": _} if set(value) == {"references"}:
-            return value  # a map as a whole: its references are each item's
-        case dict():
-            return value.get(name)
+        # References alone are of a map as a whole, and so are each item's.
+        return value if set(value) == {"references"} else value.get(name)
+    match value:
         case [dict(only)]:
             return only.get(name)
         case _:
@@ -619,7 +622,7 @@ def _configured(expression: Json, follow: _Follow) -> Json:
     if written is not None:
         return written
     match expression:
-        case {"constant_value": constant} if len(expression) == 1:
+        case {"constant_value": constant, **more} if not more:
             return escaped(constant)
         case {"references": list(listed)}:
             return _after_apply([text for text in listed if isinstance(text, str)], follow, exact=True)

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from payinfra.checks.manifest.values import Json, kind_of
+from payinfra.checks.manifest.json_value import Json
+from payinfra.checks.manifest.values import kind_of
 from payinfra.core.errors import EnvironmentUnusable
 
 _MOST_DEPTH = 150

@@ -17,6 +17,7 @@ from payinfra.checks.manifest import folders
 from payinfra.checks.manifest.configuration import Module, bind, unfolded
 from payinfra.checks.manifest.content import Body
 from payinfra.checks.manifest.expressions import Resolver, Unknown
+from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.syntax import (
     Index,
     ListOf,
@@ -35,7 +36,6 @@ from payinfra.checks.manifest.syntax import (
     resource_of,
     size_of,
 )
-from payinfra.checks.manifest.values import Json
 from payinfra.core.errors import EnvironmentUnusable
 
 _MOST_NODES = 20_000

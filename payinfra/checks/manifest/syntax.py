@@ -6,14 +6,11 @@ Nothing is evaluated here. Source: the HCL native syntax specification, "Express
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
+from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.templates import Span, spans, string_end
-
-if TYPE_CHECKING:
-    from payinfra.checks.manifest.values import Json
 
 _MOST_DEPTH = 40
 _SPACE = re.compile(r"(?:\s+|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
@@ -100,7 +97,7 @@ class Into:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """`name(a, b)`; `spread` where the last argument has `...` behind it."""
 
     name: str
@@ -117,7 +114,7 @@ class Unary:
 
 
 @dataclass(frozen=True, slots=True)
-class Binary:
+class BinaryOperation:
     """`a == b` and the like."""
 
     sign: str
@@ -147,10 +144,22 @@ class For:
     grouped: bool
 
 
-Node = Literal | Template | ListOf | ObjectOf | Traversal | Into | Call | Unary | Binary | Conditional | For
+Node = (
+    Literal
+    | Template
+    | ListOf
+    | ObjectOf
+    | Traversal
+    | Into
+    | FunctionCall
+    | Unary
+    | BinaryOperation
+    | Conditional
+    | For
+)
 
 
-def of_value(value: "Json") -> Node:
+def of_value(value: Json) -> Node:
     """The tree of a JSON value, whose texts are templates."""
     match value:
         case str():
@@ -284,7 +293,7 @@ class _Parser:
         while self._kind == "sign" and self._piece in _LEVELS[level]:
             sign = self._piece
             self._advance()
-            left = Binary(sign, left, self._binary(level + 1, depth))
+            left = BinaryOperation(sign, left, self._binary(level + 1, depth))
         return left
 
     def _unary(self, depth: int) -> Node:
@@ -335,7 +344,7 @@ class _Parser:
         if self._is("(") and not self._new_line:
             self._advance()
             arguments, spread = self._items(")", depth)
-            call = Call(name, arguments, spread)
+            call = FunctionCall(name, arguments, spread)
             steps = self._steps(depth)
             return Into(call, steps) if steps else call
         steps = self._steps(depth)
@@ -490,7 +499,7 @@ def as_template(node: Node) -> str:
     return f"${{{as_expression(node)}}}"
 
 
-def as_json(node: Node) -> "Json":
+def as_json(node: Node) -> Json:
     """A tree as a value of the JSON syntax."""
     match node:
         case Literal(value):
@@ -499,10 +508,10 @@ def as_json(node: Node) -> "Json":
             return [as_json(item) for item in items]
         case ObjectOf(pairs):
             found: dict[str, Json] = {}
-            for key, value in pairs:
+            for key, item in pairs:
                 if not isinstance(key, Literal) or not isinstance(key.value, str):
                     return as_template(node)
-                found[key.value] = as_json(value)
+                found[key.value] = as_json(item)
             return found
         case _:
             return as_template(node)
@@ -526,11 +535,11 @@ def as_expression(node: Node) -> str:
             return root + _as_steps(steps)
         case Into(value, steps):
             return f"({as_expression(value)}){_as_steps(steps)}"
-        case Call(name, arguments, spread):
+        case FunctionCall(name, arguments, spread):
             return f"{name}({', '.join(map(as_expression, arguments))}{'...' if spread else ''})"
         case Unary(sign, operand):
             return f"{sign}{_grouped(operand)}"
-        case Binary(sign, left, right):
+        case BinaryOperation(sign, left, right):
             return f"{_grouped(left)} {sign} {_grouped(right)}"
         case Conditional(condition, yes, no):
             return f"{_grouped(condition)} ? {_grouped(yes)} : {_grouped(no)}"
@@ -567,7 +576,7 @@ def _as_key(key: Node) -> str:
 
 def _grouped(node: Node) -> str:
     text = as_expression(node)
-    return f"({text})" if isinstance(node, Unary | Binary | Conditional) else text
+    return f"({text})" if isinstance(node, Unary | BinaryOperation | Conditional) else text
 
 
 def _quote(text: str) -> str:
@@ -602,12 +611,12 @@ def replaced(node: Node, replace: Replace) -> Node:
             return replace(whole) or whole
         case Into(value, steps):
             return into(replaced(value, replace), _replaced_steps(steps, replace))
-        case Call(name, arguments, spread):
-            return Call(name, tuple(replaced(one, replace) for one in arguments), spread)
+        case FunctionCall(name, arguments, spread):
+            return FunctionCall(name, tuple(replaced(one, replace) for one in arguments), spread)
         case Unary(sign, operand):
             return Unary(sign, replaced(operand, replace))
-        case Binary(sign, left, right):
-            return Binary(sign, replaced(left, replace), replaced(right, replace))
+        case BinaryOperation(sign, left, right):
+            return BinaryOperation(sign, replaced(left, replace), replaced(right, replace))
         case Conditional(condition, yes, no):
             return Conditional(replaced(condition, replace), replaced(yes, replace), replaced(no, replace))
         case For():
@@ -667,7 +676,7 @@ def size_of(node: Node, limit: int) -> int:
             todo += one
         elif is_dataclass(one):
             count += 1
-            todo += (getattr(one, name) for name in one.__slots__)
+            todo += (getattr(one, each.name) for each in fields(one))
     return count
 
 
@@ -704,7 +713,7 @@ def resource_of(name: Traversal) -> tuple[str, tuple[Step, ...]] | None:
             return None
 
 
-def instance_key(key: "Json") -> str:
+def instance_key(key: Json) -> str:
     """How an address names one instance of several: `[0]`, `["eu"]`."""
     return f"[{json.dumps(key, ensure_ascii=False)}]"
 
@@ -762,12 +771,12 @@ def _without_texts(node: Node) -> Node:
             return node
         case Into(value, steps):
             return Into(_without_texts(value), steps)
-        case Call(name, arguments, spread):
-            return Call(name, tuple(map(_without_texts, arguments)), spread)
+        case FunctionCall(name, arguments, spread):
+            return FunctionCall(name, tuple(map(_without_texts, arguments)), spread)
         case Unary(sign, operand):
             return Unary(sign, _without_texts(operand))
-        case Binary(sign, left, right):
-            return Binary(sign, _without_texts(left), _without_texts(right))
+        case BinaryOperation(sign, left, right):
+            return BinaryOperation(sign, _without_texts(left), _without_texts(right))
         case Conditional(condition, yes, no):
             return Conditional(*map(_without_texts, (condition, yes, no)))
         case For():

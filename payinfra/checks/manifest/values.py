@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
+from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.syntax import shown
-
-Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
 class Linked(str):

@@ -14,7 +14,7 @@ from payinfra.checks.manifest import (
     Unreadable,
 )
 from payinfra.checks.model import Severity, Verdict, check
-from payinfra.checks.policy.iam_tables import ManagedPolicy, managed_policies
+from payinfra.checks.policy.iam_tables import AwsManagedPolicy, managed_policies
 from payinfra.checks.policy.permissions import (
     ATTACHMENTS,
     EXCLUSIVE,
@@ -30,7 +30,7 @@ from payinfra.checks.policy.permissions import (
     role_policies,
 )
 from payinfra.checks.policy.policy_breadth import is_wide, narrower_actions, narrowing, whole_services
-from payinfra.checks.policy.policy_conditions import Request, applies, matches
+from payinfra.checks.policy.policy_conditions import AccessRequest, applies, matches
 from payinfra.checks.policy.required_actions import Need, needs_of, unneeded
 from payinfra.checks.policy.trust import trust_problems, unused_services
 from payinfra.checks.policy.verdict_helpers import pass_unless, verdict_for_gap
@@ -76,7 +76,7 @@ def _sources(resource: Resource, manifest: Manifest) -> Iterator[Source]:
 
 
 def _judge(
-    resource: Resource, manifest: Manifest, too_wide: Callable[[str, ManagedPolicy], str]
+    resource: Resource, manifest: Manifest, too_wide: Callable[[str, AwsManagedPolicy], str]
 ) -> tuple[list[PolicyDocument], list[Verdict]] | Verdict:
     """The policies of what one resource holds, and verdicts on AWS's own and on what cannot be read.
 
@@ -92,7 +92,7 @@ def _judge(
         seen = True
         if source.by_aws:
             known = managed_policies().get(source.by_aws)
-            wrong = too_wide(source.by_aws, known or ManagedPolicy())
+            wrong = too_wide(source.by_aws, known or AwsManagedPolicy())
             if wrong:
                 found.append(Verdict.failed(f"AWS's own policy {source.by_aws} allows {wrong}"))
             elif known is None:
@@ -139,7 +139,7 @@ def policy_allows_no_whole_service(resource: Resource, manifest: Manifest) -> tu
     return pass_unless(found)
 
 
-def _whole_of_managed(name: str, known: ManagedPolicy) -> str:
+def _whole_of_managed(name: str, known: AwsManagedPolicy) -> str:
     return known.whole_service or ("all that its name says" if _FULL.fullmatch(name) else "")
 
 
@@ -170,7 +170,7 @@ def policy_names_its_resources(resource: Resource, manifest: Manifest) -> tuple[
     return pass_unless(found)
 
 
-def _every_of_managed(name: str, known: ManagedPolicy) -> str:
+def _every_of_managed(name: str, known: AwsManagedPolicy) -> str:
     if known.every_resource:
         return f"{known.every_resource} on every resource"
     return _whole_of_managed(name, known)
@@ -297,7 +297,7 @@ def role_may_use_the_keys(role: Resource, manifest: Manifest) -> tuple[Verdict, 
             statements += source.policy.statements
         elif not source.by_aws:
             unclear.append(source.policy.why)
-        elif managed_policies().get(source.by_aws, ManagedPolicy(uses_keys=True)).uses_keys:
+        elif managed_policies().get(source.by_aws, AwsManagedPolicy(uses_keys=True)).uses_keys:
             unclear.append(f"what AWS's own policy {source.by_aws} allows of keys is not compared")
     unclear += [reason for statement in statements for reason in statement.unclear]
     needs = list(needs_of(role, [one for one in statements if one.allows], manifest))
@@ -327,7 +327,7 @@ def _refusal(
 ) -> str:
     """Why a role may not use a key; empty where it may, by its own policies or by the key's."""
     arn = f"arn:aws:kms:{key.region}:0:key/0"
-    request = Request(
+    request = AccessRequest(
         Principal("AWS", _SELF),
         need.action,
         arn,

@@ -30,7 +30,7 @@ class ServiceActions:
 
 
 @dataclass(frozen=True)
-class ManagedPolicy:
+class AwsManagedPolicy:
     """What one of AWS's own policies allows.
 
     Attributes:
@@ -69,7 +69,7 @@ def arn_forms(service: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1)
-def managed_policies() -> Mapping[str, ManagedPolicy]:
+def managed_policies() -> Mapping[str, AwsManagedPolicy]:
     """AWS's own policies by name."""
     document = json.loads((FOLDER / MANAGED).read_text(encoding="utf-8"))
-    return {name: ManagedPolicy(*entry) for name, entry in document["policies"].items()}
+    return {name: AwsManagedPolicy(*entry) for name, entry in document["policies"].items()}

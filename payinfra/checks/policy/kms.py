@@ -18,7 +18,7 @@ from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import Key, key_at
 from payinfra.checks.policy.iam_tables import actions_of
 from payinfra.checks.policy.permissions import is_everybody, policy_beside
-from payinfra.checks.policy.policy_conditions import Decision, Request, Values, decide
+from payinfra.checks.policy.policy_conditions import AccessRequest, Decision, Values, decide
 from payinfra.checks.policy.policy_exposure import exposed
 from payinfra.checks.policy.verdict_helpers import flag_on, nested, pass_unless, region_of
 
@@ -355,7 +355,7 @@ class _KeyPolicy:
             (
                 min(
                     (
-                        decide(statements, Request(principal, action, context=context(account)))
+                        decide(statements, AccessRequest(principal, action, context=context(account)))
                         for action in actions
                     ),
                     key=_rank,

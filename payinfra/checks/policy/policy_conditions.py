@@ -31,7 +31,7 @@ _ACCOUNT = re.compile(r"\d{12}")
 
 
 @dataclass(frozen=True)
-class Request:
+class AccessRequest:
     """One call that a policy lets through or not.
 
     Attributes:
@@ -63,7 +63,7 @@ class Decision:
     statement: Statement | None = None
 
 
-def decide(statements: Iterable[Statement], request: Request) -> Decision:
+def decide(statements: Iterable[Statement], request: AccessRequest) -> Decision:
     """Whether the statements together allow a request: a Deny wins over every Allow."""
     unknown: Statement | None = None
     allowing: Statement | None = None
@@ -82,7 +82,7 @@ def decide(statements: Iterable[Statement], request: Request) -> Decision:
     return Decision(allowing is not None, allowing)
 
 
-def applies(statement: Statement, request: Request) -> Truth:
+def applies(statement: Statement, request: AccessRequest) -> Truth:
     """Whether a statement speaks of a request: principal, action, resource and all conditions."""
     truths = [
         _principal(statement, request),
@@ -121,7 +121,7 @@ def _not(truth: Truth) -> Truth:
     return None if truth is None else not truth
 
 
-def _principal(statement: Statement, request: Request) -> Truth:
+def _principal(statement: Statement, request: AccessRequest) -> Truth:
     if statement.not_principals:
         return _not(some(_is_principal(one, request) for one in statement.not_principals))
     if not statement.principals:
@@ -130,7 +130,7 @@ def _principal(statement: Statement, request: Request) -> Truth:
     return some(_is_principal(one, request) for one in statement.principals)
 
 
-def _is_principal(named: Principal, request: Request) -> Truth:
+def _is_principal(named: Principal, request: AccessRequest) -> Truth:
     who = request.principal
     if named.kind == "*" or (named.id == "*" and named.kind in ("AWS", who.kind)):
         return True
@@ -338,7 +338,7 @@ def is_null_test(condition: Condition) -> bool:
     return condition.test.lower() == "null"
 
 
-def holds(condition: Condition, request: Request) -> Truth:
+def holds(condition: Condition, request: AccessRequest) -> Truth:
     """Whether a condition is met by what a request carries. Keys are the same in any case."""
     key = condition.variable.lower()
     if key not in request.context:

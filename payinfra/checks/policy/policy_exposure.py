@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, product
 
 from payinfra.checks.manifest import Condition, Principal, Statement
-from payinfra.checks.policy.policy_conditions import Request, Values, applies, operator_of
+from payinfra.checks.policy.policy_conditions import AccessRequest, Values, applies, operator_of
 
 STRANGER = "999999999999"
 _PERSON = f"arn:aws:iam::{STRANGER}:role/stranger"
@@ -122,7 +122,7 @@ def exposed(
     account = STRANGER if who.kind == "AWS" else ""
     telling = {key: one for key, one in {**_KEYS, **(keys or {})}.items() if key not in ignoring}
     for action in actions:
-        plain = Request(who, action, account=account)
+        plain = AccessRequest(who, action, account=account)
         known = [(one, original) for one, original in pairs if applies(one, plain) is not False]
         if not any(one.allows for one, _ in known):
             continue

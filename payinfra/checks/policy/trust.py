@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from payinfra.checks.manifest import Manifest, PolicyDocument, Principal, Resource, Statement
 from payinfra.checks.model import Verdict
 from payinfra.checks.policy.permissions import role_services
-from payinfra.checks.policy.policy_conditions import Request, decide, matches, operator_of
+from payinfra.checks.policy.policy_conditions import AccessRequest, decide, matches, operator_of
 from payinfra.checks.policy.policy_exposure import SOURCE_KEYS, CallerKey, exposed, has_wildcard, is_opaque_in
 
 ASSUME = ("sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity")
@@ -209,7 +209,7 @@ def _is_shared_claim(pattern: str) -> bool:
 def unused_services(role: Resource, policy: PolicyDocument, manifest: Manifest) -> Iterator[Verdict]:
     """Verdicts on what uses the role and is not let in."""
     for service, user, arn in role_services(role, manifest):
-        request = Request(
+        request = AccessRequest(
             Principal("Service", service), "sts:AssumeRole", context={"aws:sourcearn": (arn,)} if arn else {}
         )
         decision = decide(policy.statements, request)

@@ -35,7 +35,7 @@ def test_what_exists_is_looked_for_where_the_settings_say(tmp_path: Path, target
 
 def test_a_plan_is_judged_with_the_stack_that_it_was_made_from(tmp_path: Path) -> None:
     settings = Settings.resolve({"env": "pr7", "target": "aws"}, folder=tmp_path, environ={})
-    change = {"actions": ["create"], "after": {"bucket": "payment-pr7-audit"}, "after_unknown": {}}
+    change: JsonValue = {"actions": ["create"], "after": {"bucket": "payment-pr7-audit"}, "after_unknown": {}}
     resource = {"mode": "managed", "type": "aws_s3_bucket", "name": "b"}
     shown: JsonValue = {
         "format_version": "1.2",

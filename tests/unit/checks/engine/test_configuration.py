@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from payinfra.checks.manifest import Given, Json, Manifest, Unresolved
-from payinfra.checks.manifest.configuration import Source, read
+from payinfra.checks.manifest.configuration import ConfigurationFile, read
 from payinfra.core.errors import EnvironmentUnusable
 
 
@@ -220,7 +220,8 @@ def test_dynamic_blocks_stand_behind_the_static_ones() -> None:
     content: Json = {"actions": ["${statement.value}"]}
     spec: Json = {"for_each": ["s3:*", "sns:*"], "content": content}
 
-    for static in ({"actions": ["a:b"]}, [{"actions": ["a:b"]}]):
+    statics: tuple[Json, ...] = ({"actions": ["a:b"]}, [{"actions": ["a:b"]}])
+    for static in statics:
         assert blocks({"statement": spec}, static) == [("a:b",), ("s3:*",), ("sns:*",)]
     assert blocks([{"statement": [spec]}]) == [("s3:*",), ("sns:*",)]
 
@@ -293,8 +294,8 @@ class TestSeveralFiles:
 
     def test_they_are_judged_together(self) -> None:
         sources = [
-            Source("a.tf.json", {"resource": BUCKET}),
-            Source("b.tf.json", {"resource": BLOCK}),
+            ConfigurationFile("a.tf.json", {"resource": BUCKET}),
+            ConfigurationFile("b.tf.json", {"resource": BLOCK}),
         ]
         one = Manifest(read(sources, Path()))
         (bucket,) = one.all("aws_s3_bucket")
@@ -314,7 +315,7 @@ class TestSeveralFiles:
         ],
     )
     def test_what_is_in_two_of_them_is_refused(self, section: dict[str, Json], what: str) -> None:
-        sources = [Source("a.tf.json", section), Source("b.tf.json", section)]
+        sources = [ConfigurationFile("a.tf.json", section), ConfigurationFile("b.tf.json", section)]
 
         with pytest.raises(EnvironmentUnusable, match=rf"^{what} is in a\.tf\.json and in b\.tf\.json\.$"):
             read(sources, Path())
@@ -323,7 +324,7 @@ class TestSeveralFiles:
         section: dict[str, Json] = {"locals": {"name": 1}}
 
         with pytest.raises(EnvironmentUnusable, match=r"twice in a\.tf\.json"):
-            read([Source("a.tf.json", section), Source("a.tf.json", section)], Path())
+            read([ConfigurationFile("a.tf.json", section), ConfigurationFile("a.tf.json", section)], Path())
 
     @pytest.mark.parametrize("name", ["override.tf.json", "b_override.tf.json", "override.tf"])
     def test_an_override_replaces_what_it_names_wherever_it_stands(self, name: str) -> None:
@@ -337,7 +338,8 @@ class TestSeveralFiles:
             "locals": {"name": 1},
             "variable": {"v": {"type": "number"}},
         }
-        one = Manifest(read([Source(name, override), Source("a.tf.json", base)], Path()))
+        files = [ConfigurationFile(name, override), ConfigurationFile("a.tf.json", base)]
+        one = Manifest(read(files, Path()))
 
         assert [each.body for each in one.resources] == [{"bucket": "other", "force_destroy": True}, {}]
         assert (one.locals["name"], one.variables["v"]) == (2, 2)

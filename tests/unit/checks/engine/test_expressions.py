@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payinfra.checks.manifest.expressions import Resolver, Unknown
-from payinfra.checks.manifest.values import Json
+from payinfra.checks.manifest.json_value import Json
 
 
 class Names:

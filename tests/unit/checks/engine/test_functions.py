@@ -2,7 +2,7 @@
 
 import pytest
 
-from payinfra.checks.manifest.values import Json
+from payinfra.checks.manifest.json_value import Json
 from tests.unit.checks.engine.test_expressions import expand
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payinfra.checks.manifest import hcl
-from payinfra.checks.manifest.values import Json
+from payinfra.checks.manifest.json_value import Json
 
 MODULE = """
 # A comment with a "quote and a { brace.

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payinfra.checks.manifest import reading
-from payinfra.checks.manifest.values import Json
+from payinfra.checks.manifest.json_value import Json
 from payinfra.core.errors import EnvironmentUnusable, ExitCode
 
 
