@@ -254,11 +254,13 @@ def _note(service: str, region: str, *, http_response: Any, model: Any, **_other
 
 def _unidentified(error: Exception) -> EnvironmentUnusable:
     """The error that says why the caller's account is unknown."""
-    from botocore.exceptions import NoCredentialsError
+    from botocore.exceptions import NoCredentialsError, ProfileNotFound
 
     set_them = "Set credentials (AWS_PROFILE, or the variables that the AWS CLI reads) and try again."
     if isinstance(error, NoCredentialsError):
         return EnvironmentUnusable("No AWS credentials found.", set_them)
+    if isinstance(error, ProfileNotFound):
+        return EnvironmentUnusable(f"No AWS credentials found. {error}.", set_them)
     if is_transient(error):
         return EnvironmentUnusable(f"AWS cannot be reached: {error}.", "Check the network and try again.")
     return EnvironmentUnusable(f"AWS does not accept the credentials: {error}.", set_them)

@@ -222,6 +222,15 @@ def method_validates_its_body(method: Resource, manifest: Manifest) -> tuple[Ver
     return pass_unless(dict.fromkeys(found))
 
 
+def _is_the_rest(method: Resource, manifest: Manifest) -> bool:
+    """Whether it is the ANY beside a path's own methods, which gets only what the path does not offer."""
+    place = method.template("resource_id")
+    return method.text("http_method") == "ANY" and any(
+        one is not method and one.template("resource_id") == place and one.text("http_method") != "OPTIONS"
+        for one in manifest.all(_METHOD)
+    )
+
+
 def _model(name: Json, method: Resource, manifest: Manifest) -> Iterator[Verdict]:
     """Whether a model refuses anything. `Empty` is made with each API, and takes every body."""
     if not isinstance(name, str):
@@ -249,7 +258,7 @@ def _model(name: Json, method: Resource, manifest: Manifest) -> Iterator[Verdict
             yield verdict_for_gap(schema, f"its model {model.address} has no schema")
             continue
         refuses = schema_refuses(schema)
-        if refuses is False:
+        if refuses is False and not _is_the_rest(method, manifest):
             yield Verdict.failed(f"the schema of its model {model.address} takes every body")
         elif refuses is None:
             yield Verdict.unknown(f"the schema of its model {model.address} cannot be read here")

@@ -115,7 +115,7 @@ def test_a_signal_to_the_shell_of_a_drill_reaches_payinfra_which_is_waited_for(
 
 
 def test_what_was_cut_off_all_the_same_is_put_back_by_the_job_and_by_another_one() -> None:
-    workflow = read(GITLAB.parents[3] / ".github" / "workflows" / "payinfra.yml")["jobs"]
+    workflow = read(GITLAB.parents[4] / ".github" / "workflows" / "payinfra.yml")["jobs"]
     steps = {one.get("name"): one for one in workflow["drill"]["steps"]}
     assert "always()" in steps["Put back what the drill could not"]["if"]
     taken = next(one["with"] for one in workflow["restore"]["steps"] if "download" in one.get("uses", ""))

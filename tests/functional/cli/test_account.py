@@ -59,7 +59,7 @@ def test_a_role_for_one_environment_or_one_kind_is_called_by_it(project: Project
 def test_whom_to_let_in_must_be_one(project: Project, who: tuple[str, ...]) -> None:
     done = project.run("ci-role", "--local", *who)
     assert done.returncode == 2
-    assert "Who may take on the role?" in done.stderr
+    assert "No trusted party was given for the role" in done.stderr
     assert not done.stdout
 
 

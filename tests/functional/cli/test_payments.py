@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 
 from tests.functional.cli.conftest import Project
+from tests.support import embedded
 from tests.support.outputs import flat_outputs
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -34,13 +34,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 
 def client(project: Project, service: str, region: str) -> Any:
-    return boto3.client(
-        service,
-        region_name=region,
-        endpoint_url=project.control.status().endpoints.regions[region],
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    return embedded.client(project.server, service, region)
 
 
 def make_region(project: Project, region: str) -> None:

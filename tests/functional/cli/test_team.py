@@ -117,7 +117,7 @@ def test_what_may_not_be_asked_of_others_is_no_concern_of_reap(served: Project) 
     [
         (("envs", "--local"), 4, "payinfra local up"),
         (("reap", "--local", "--older-than", "soon"), 2, "3d"),
-        (("rotate-key", "--env", "pr1", "--local", "--finish", "--status"), 2, "do not go together"),
+        (("rotate-key", "--env", "pr1", "--local", "--finish", "--status"), 2, "exclude each other"),
         (("rotate-key", "--env", "pr1", "--local"), 2, "--yes"),
         (("rotate-key", "--env", "pr1", "--local", "--status"), 4, "payinfra deploy --env pr1 --local"),
         (("rotate-key", "--env", "pr1", "--local", "--yes"), 4, "payinfra deploy --env pr1 --local"),

@@ -70,7 +70,7 @@ def test_version(project: Project) -> None:
         (("synth", "--env", "demo", "--domain", "pay.example.com"), "go together"),
         (("local", "fault", "inject", "region-blackout"), "--region REGION"),
         (("local", "fault", "inject", "replication-delay"), "--seconds SECONDS"),
-        (("local", "fault", "clear"), "Which fault?"),
+        (("local", "fault", "clear"), "No fault was named"),
     ],
 )
 def test_bad_usage(project: Project, arguments: tuple[str, ...], said: str) -> None:
