@@ -116,7 +116,7 @@ def test_conflicts_are_listed(served: Project, region: tuple[str, ...]) -> None:
             "after",
         ),
         (("conflicts", "list", "--region", "eu-west-1"), 2, "Give --region one of us-east-1, us-west-2"),
-        (("conflicts", "resolve", "pay_1", "--keep", "f"), 2, "Say --yes"),
+        (("conflicts", "resolve", "pay_1", "--keep", "f"), 2, "Add --yes"),
         (("conflicts", "resolve", "pay_1", "--keep", "e", "--yes"), 2, "0 payments under pay_1"),
         (("conflicts", "resolve", "pay_1", "--keep", "f", "--yes"), 4, "AWS refused, or did not answer"),
     ],

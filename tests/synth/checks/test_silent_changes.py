@@ -163,7 +163,7 @@ def test_no_change_is_silent_unless_it_may_be(
                 pass  # refused as a whole
             for (holder, key), before in zip(places, kept, strict=True):
                 holder[key] = before
-    assert silent == []
+    assert silent == [], "\n".join(map(str, silent))
     assert tried > 10
     assert body == stack.body
 
