@@ -16,7 +16,7 @@ from handlers import openapi
 from payinfra.checks import catalogue
 from payinfra.checks.docs import page
 from payinfra.cli import app
-from payinfra.drill.faults import descriptions
+from payinfra.drill.faults.page import page as scenarios_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 TEMPLATES = Path(payinfra.__file__).parent / "core" / "templates"
@@ -35,7 +35,7 @@ def pages() -> Mapping[str, str]:
         ).strip()
         + "\n",
         "checks.md": page(catalogue.load()),
-        "scenarios.md": _NOTE + descriptions.page(),
+        "scenarios.md": _NOTE + scenarios_page(),
         "openapi.json": json.dumps(openapi.document(), indent=2) + "\n",
         # What `payinfra init` writes is the example.
         "examples/github/payinfra.yml": (TEMPLATES / "github" / "payinfra.yml").read_text(encoding="utf-8"),

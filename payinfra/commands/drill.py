@@ -1,14 +1,16 @@
 """The failover drill as a command."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
+from payinfra.commands import completion
 from payinfra.commands.options import WHERE, with_settings
 from payinfra.commands.session import YesOption, needs_a_person, session, stderr, stdout, to_job_summary
 from payinfra.core.errors import GateFailed, Interrupted, NotRestored, UsageProblem
-from payinfra.drill.model import DrillRequest, Scenario
+from payinfra.drill.model import DrillRequest
 from payinfra.report.formats import FORMAT_VARIABLE, DrillFormat
 
 if TYPE_CHECKING:
@@ -24,14 +26,27 @@ MOST_A_SECOND = 500.0
 SECOND = 1.0
 
 
-@app.command("failover-drill")
+class DrillCommand(TyperCommand):
+    """A command whose help names every fault. They are imported when the command is used, not before."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The command's parameters, with the faults' names in place of a type."""
+        params: list[Any] = super().get_params(ctx)
+        for one in params:
+            if one.name == "scenario":
+                one.metavar = f"[{'|'.join(completion.faults(''))}]"
+        return params
+
+
+@app.command("failover-drill", cls=DrillCommand)
 @with_settings(WHERE)
 def failover_drill(
     settings: "Settings",
     *,
     scenario: Annotated[
-        list[Scenario] | None,
+        list[str] | None,
         typer.Option(
+            autocompletion=completion.faults,
             envvar="PAYINFRA_DRILL_SCENARIO",
             help="What is made to fail; may be repeated. Default health-check.",
             show_default=False,
@@ -113,12 +128,13 @@ def failover_drill(
 ) -> None:
     """Lose a region on purpose, measure it, lose no payment, and put everything back."""
     from payinfra.drill.clock import Stop
+    from payinfra.drill.faults.registry import fault_named
 
     files = tuple((file, format_of(file)) for file in report or ())
     if not (dry_run or restore):
         needs_a_person(yes, "failover-drill")
     request = DrillRequest(
-        scenarios=tuple(scenario or DEFAULTS.scenarios),
+        scenarios=tuple(fault_named(name).name for name in scenario or DEFAULTS.scenarios),
         reverse=reverse,
         rate=rate,
         rto_s=rto,
@@ -129,20 +145,20 @@ def failover_drill(
         time_scale=time_scale,
     )
     with session(settings) as view:
-        place = view.pipeline.place()
+        environment = view.pipeline.place()
     if restore:
-        put_back(place, fmt)
+        put_back(environment, fmt)
         return
     stop = Stop()
-    found = _drill(place, request, stop, dry_run=dry_run, yes=yes, yes_really=yes_really)
+    found = _drill(environment, request, stop, dry_run=dry_run, yes=yes, yes_really=yes_really)
     if found is None:
         return
-    _hand_out(found, fmt, files, place)
+    _hand_out(found, fmt, files, environment)
     judge(found, stop)
 
 
 def _drill(
-    place: "DrillEnvironment",
+    environment: "DrillEnvironment",
     request: DrillRequest,
     stop: "Stop",
     *,
@@ -155,17 +171,17 @@ def _drill(
     from payinfra.drill.signals import heeded
     from payinfra.report.drill import live, preview
 
-    command = command_line(place, request)
+    command = command_line(environment, request)
     if not dry_run:
-        allow(place.env, protected=place.outputs.declared.protected, yes_really=yes_really)
+        allow(environment.env, protected=environment.outputs.declared.protected, yes_really=yes_really)
     if yes and not dry_run:
         with (
             live.watching(stderr()) as tell,
             heeded(stop, _say),
-            session_module.prepared(place, request, stop, command, tell) as prepared,
+            session_module.prepared(environment, request, stop, command, tell) as prepared,
         ):
             return session_module.run(prepared, tell)
-    with session_module.prepared(place, request, stop, command) as prepared:
+    with session_module.prepared(environment, request, stop, command) as prepared:
         if dry_run:
             preview.write_preview(stdout(), prepared.header, prepared.calls, prepared.prediction)
             return None
@@ -201,7 +217,7 @@ def _hand_out(
     found: "DrillReport",
     fmt: DrillFormat,
     files: tuple[tuple[Path, DrillFormat], ...],
-    place: "DrillEnvironment",
+    environment: "DrillEnvironment",
 ) -> None:
     """The report to the drill's folder, to stdout, to the files that were asked for, to the job's summary.
 
@@ -210,7 +226,7 @@ def _hand_out(
     from payinfra.drill import report_store
     from payinfra.report.drill import rendering
 
-    folder = place.drills / found.id
+    folder = environment.drills / found.id
     report_store.save(found, folder)
     rendering.write(stdout(), found, fmt)
     to_job_summary(rendering.text(found, DrillFormat.MARKDOWN))
@@ -241,7 +257,7 @@ def judge(found: "DrillReport", stop: "Stop") -> None:
         raise GateFailed(f"The drill failed: {' '.join(found.reasons)}")
 
 
-def put_back(place: "DrillEnvironment", fmt: DrillFormat) -> None:
+def put_back(environment: "DrillEnvironment", fmt: DrillFormat) -> None:
     """Put back what drills have left, and say what that came to.
 
     Raises:
@@ -250,7 +266,7 @@ def put_back(place: "DrillEnvironment", fmt: DrillFormat) -> None:
     from payinfra.drill import session as session_module
     from payinfra.report.drill import restored
 
-    found = session_module.restore_all(place, _say)
+    found = session_module.restore_all(environment, _say)
     restored.write_restored(stdout(), found, fmt)
     if not all(one.whole for one in found):
         raise NotRestored(
@@ -258,10 +274,10 @@ def put_back(place: "DrillEnvironment", fmt: DrillFormat) -> None:
         )
 
 
-def command_line(place: "DrillEnvironment", request: DrillRequest) -> str:
+def command_line(environment: "DrillEnvironment", request: DrillRequest) -> str:
     """What repeats a drill: nothing that is as by default."""
-    words = [f"payinfra failover-drill --env {place.env}"]
-    if not place.on_aws:
+    words = [f"payinfra failover-drill --env {environment.env}"]
+    if not environment.on_aws:
         words.append("--local")
     if request.scenarios != DEFAULTS.scenarios:
         words += (f"--scenario {scenario}" for scenario in request.scenarios)

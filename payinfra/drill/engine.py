@@ -1,7 +1,7 @@
 """Runs a drill: every phase in its order and, however it ends, everything back as it was.
 
 What is done to the environment is written to the journal first and taken back last. Every other ending goes
-the same way as a good one: a phase that does not come in time, a guard that says stop, a signal, a bug.
+the same way as a good one: a phase that does not come in time, a stop condition, a signal, a bug.
 """
 
 from collections.abc import Callable
@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 from payinfra.core.errors import GateFailed, PayinfraError
 from payinfra.drill.clock import DrillClock, Stop
+from payinfra.drill.faults.actions import FaultAction
 from payinfra.drill.faults.executor import FaultExecutor
 from payinfra.drill.faults.journal import FaultJournal
-from payinfra.drill.faults.model import Fault, describe
+from payinfra.drill.faults.scenarios import sends_to_both
 from payinfra.drill.load import statistics
 from payinfra.drill.load.generator import LoadSnapshot
 from payinfra.drill.model import (
@@ -34,14 +35,14 @@ from payinfra.drill.timeline import Recorder
 from payinfra.drill.verdict import DrillEvidence, judge, served_between
 
 LOOK_S = 0.25
-"""How often the engine looks at what its eyes and the load have seen, in seconds."""
+"""How often the engine looks at what its pollers and the load have seen, in seconds."""
 STEADY_S = 2.0
 """How often it asks for the steady state once everything is restored."""
 SNAPSHOT_S = 0.5
 """How often it tells how the load stands."""
 STEADY = "every probe passes, no alarm rings"
 NAMED = 3
-"""How many faults of an unsteady environment are named; `verify` names all."""
+"""How many problems of an unsteady environment are named; `verify` names all."""
 LAST_TRIES_S = 20.0
 """How long payments without an answer are tried again once everything is restored, in seconds."""
 
@@ -72,30 +73,30 @@ class Generator(Protocol):
 
 @dataclass(frozen=True)
 class DrillDependencies:
-    """The environment as a drill meets it.
+    """What a drill works with.
 
     Attributes:
         lost, other: the region that is to fail, and the one that is to serve meanwhile.
-        mutations: what will be done, in this order.
+        actions: what is injected, in this order.
         steady: what is not as it should be, each in a sentence; nothing in the steady state.
         healthy: what Route 53 makes of the lost region's health check.
-        signs: where the drilled name leads, at each of the zone's name servers.
+        dns: where the drilled name leads, at each of the zone's name servers.
         restore: takes back everything that the journal has.
         caught_up: whether replication has caught up.
-        reckon: reads the payments back and removes them.
+        reconcile: reads the payments back and removes them.
     """
 
     lost: str
     other: str
-    mutations: tuple[Fault, ...]
-    hands: FaultExecutor
+    actions: tuple[FaultAction, ...]
+    executor: FaultExecutor
     generator: Generator
     steady: Callable[[], tuple[str, ...]]
     healthy: Callable[[], bool]
-    signs: Callable[[], tuple[DnsAnswer, ...]]
+    dns: Callable[[], tuple[DnsAnswer, ...]]
     restore: Callable[[], Restoration]
     caught_up: Callable[[], bool]
-    reckon: Callable[[], Reconciliation]
+    reconcile: Callable[[], Reconciliation]
 
 
 @dataclass(frozen=True)
@@ -116,18 +117,18 @@ class Drill:
     Args:
         stop: asked for the end by a signal.
         recorder: has the phases before this one, which prepared it, and tells of everything that happens.
-        eye: makes what looks at the world; in threads of their own unless a test wants otherwise.
+        poller: makes what polls the environment; in threads of their own unless a test wants otherwise.
     """
 
-    title: DrillId
+    identity: DrillId
     request: DrillRequest
     prediction: Prediction
-    world: DrillDependencies
+    dependencies: DrillDependencies
     journal: FaultJournal
     clock: DrillClock
     stop: Stop
     recorder: Recorder
-    eye: Callable[..., Poller[Any]] = Poller
+    poller: Callable[..., Poller[Any]] = Poller
     _injected_s: float | None = None
     _restored_s: float | None = None
     _recovered_s: float | None = None
@@ -143,15 +144,15 @@ class Drill:
             Exception: a bug; what was done has been taken back all the same.
         """
         self._require_steady_state()
-        health = self.eye(self.world.healthy, self.clock, LOOK_S, self._health_changed)
-        signs = self.eye(self.world.signs, self.clock, LOOK_S, self._signs_changed)
+        health = self.poller(self.dependencies.healthy, self.clock, LOOK_S, self._health_changed)
+        dns = self.poller(self.dependencies.dns, self.clock, LOOK_S, self._dns_changed)
         aborted, bug = "", None
-        self.world.generator.start()
+        self.dependencies.generator.start()
         try:
-            health.open()
-            signs.open()
+            health.start()
+            dns.start()
             try:
-                self._lose(self._guard(), health, signs)
+                self._lose_region(self._stop_conditions(), health, dns)
             except DrillAborted as broken:
                 aborted = str(broken)
             except PayinfraError as failed:
@@ -162,13 +163,13 @@ class Drill:
                 self.recorder.mark(aborted)
             restoration = self._restore()
             if not restoration.left:
-                self._come_back(health, signs)
+                self._come_back(health, dns)
         finally:
-            health.shut()
-            signs.shut()
+            health.stop()
+            dns.stop()
             self._end_load(0.0)
         # Where the fault is still there, payments are not what they will be: `--restore` reads them later.
-        reckoning = None if restoration.left else self._reckon()
+        reckoning = None if restoration.left else self._reconcile()
         if bug is not None:
             raise bug
         return self._report(aborted, restoration, reckoning)
@@ -177,16 +178,16 @@ class Drill:
 
     def _require_steady_state(self) -> None:
         with self.recorder.phase(Phase.STEADY_BEFORE) as note:
-            faults = self.world.steady()
-            note.detail, note.failed = _few(faults) or STEADY, bool(faults)
-        if faults:
+            problems = self.dependencies.steady()
+            note.detail, note.failed = _few(problems) or STEADY, bool(problems)
+        if problems:
             raise GateFailed(
-                f"The environment is not in its steady state: {_few(faults)}.",
+                f"The environment is not in its steady state: {_few(problems)}.",
                 "Nothing was done to it. Mend that first: `payinfra verify` says more.",
             )
 
-    def _guard(self) -> StopConditions:
-        generator, other = self.world.generator, self.world.other
+    def _stop_conditions(self) -> StopConditions:
+        generator, other = self.dependencies.generator, self.dependencies.other
         return StopConditions(
             other=other,
             clock=self.clock,
@@ -198,8 +199,8 @@ class Drill:
             load=generator.snapshot,
         )
 
-    def _lose(
-        self, guard: StopConditions, health: Poller[bool], signs: Poller[tuple[DnsAnswer, ...]]
+    def _lose_region(
+        self, conditions: StopConditions, health: Poller[bool], dns: Poller[tuple[DnsAnswer, ...]]
     ) -> None:
         """From the first payment until the region is given back.
 
@@ -208,74 +209,78 @@ class Drill:
             PayinfraError: a fault could not be made.
         """
         expected = self.prediction.phases
-        self._warm_up(guard)
+        self._warm_up(conditions)
         self._inject()
         injected = self._injected_s or 0.0
         if Phase.FIRST_FAILURE in expected:
-            self._await(guard, Phase.FIRST_FAILURE, lambda: self._first_failure(injected))
+            self._await(conditions, Phase.FIRST_FAILURE, lambda: self._first_failure(injected))
         if self.prediction.switches:
             # Checkers find out beside the clients: this phase began with the injection, whatever was first.
-            found = self._await(guard, Phase.UNHEALTHY, lambda: health.since(injected, _not), injected)
-            gone = all_lead_to(self.world.other) if self.prediction.moves else none_leads_to(self.world.lost)
-            switched = self._await(guard, Phase.SWITCHED, lambda: signs.since(injected, gone), found)
+            found = self._await(conditions, Phase.UNHEALTHY, lambda: health.since(injected, _not), injected)
+            gone = (
+                all_lead_to(self.dependencies.other)
+                if self.prediction.moves
+                else none_leads_to(self.dependencies.lost)
+            )
+            switched = self._await(conditions, Phase.SWITCHED, lambda: dns.since(injected, gone), found)
             if self.prediction.moves:
-                self._recovered_s = self._await(guard, Phase.SERVING, self._serving_since, switched)
-        self._await(guard, Phase.HOLD, self._after(self.request.hold_s))
+                self._recovered_s = self._await(conditions, Phase.SERVING, self._serving_since, switched)
+        self._await(conditions, Phase.HOLD, self._after(self.request.hold_s))
 
-    def _warm_up(self, guard: StopConditions) -> None:
+    def _warm_up(self, conditions: StopConditions) -> None:
         """Payments until they get through as steadily as is asked of the other region later.
 
         A function that is idle starts cold, which may take longer than the warm-up.
         """
         expected_s = self.prediction.phases[Phase.LOAD]
         warm = self._after(expected_s, self._gets_through)
-        if self._poll(Phase.LOAD, warm, guard.check) is None:
+        if self._poll(Phase.LOAD, warm, conditions.check) is None:
             raise DrillAborted(
                 f"Not within {at_most(expected_s):.0f} s: {self.request.in_a_row} payments in a row that get "
                 "through, while nothing was done yet."
             )
 
     def _gets_through(self) -> bool:
-        seen = self.world.generator.snapshot()
-        steadily = any(row.length >= self.request.in_a_row for row in seen.rows.values())
-        asked = self._regions if self.request.to_both else ()
+        seen = self.dependencies.generator.snapshot()
+        steadily = any(streak.length >= self.request.in_a_row for streak in seen.streaks.values())
+        asked = self._regions if sends_to_both(self.request) else ()
         return steadily and all(seen.by_region.get(region) for region in asked)
 
     @property
     def _regions(self) -> tuple[str, str]:
-        return self.world.lost, self.world.other
+        return self.dependencies.lost, self.dependencies.other
 
     def _inject(self) -> None:
         with self.recorder.phase(Phase.INJECT) as note:
             self._injected_s = self.clock.elapsed()
-            for mutation in self.world.mutations:
-                number = self.journal.announce(mutation)
-                self.world.hands.do(mutation)
+            for action in self.dependencies.actions:
+                number = self.journal.announce(action)
+                self.dependencies.executor.inject(action)
                 self.journal.done(number)
-                self.recorder.mark(describe(mutation).done)
-            note.detail = "; ".join(describe(mutation).done for mutation in self.world.mutations)
+                self.recorder.mark(action.describe().done)
+            note.detail = "; ".join(action.describe().done for action in self.dependencies.actions)
 
     def _first_failure(self, injected_s: float) -> float | None:
         failures = (
             attempt.at_s + attempt.seconds
-            for attempt in self.world.generator.attempts()
+            for attempt in self.dependencies.generator.attempts()
             if attempt.at_s >= injected_s and not attempt.result.good
         )
         return min(failures, default=None)
 
     def _serving_since(self) -> float | None:
         """When the first of enough payments in a row was acknowledged by the other region."""
-        row = self.world.generator.snapshot().rows.get(self.world.other)
-        if row is None or row.length < self.request.in_a_row:
+        streak = self.dependencies.generator.snapshot().streaks.get(self.dependencies.other)
+        if streak is None or streak.length < self.request.in_a_row:
             return None
-        return row.began_s
+        return streak.began_s
 
     # -- and back ----------------------------------------------------------------------------------------
 
     def _restore(self) -> Restoration:
         with self.recorder.phase(Phase.RESTORE) as note:
             try:
-                restoration = self.world.restore()
+                restoration = self.dependencies.restore()
             except Exception as error:  # noqa: BLE001 - whatever broke, the report must say what is left
                 restoration = Restoration((), (f"The restoration itself broke: {error!r}.",))
             note.failed = bool(restoration.left)
@@ -283,15 +288,17 @@ class Drill:
         self._restored_s = self.clock.elapsed()
         return restoration
 
-    def _come_back(self, health: Poller[bool], signs: Poller[tuple[DnsAnswer, ...]]) -> None:
+    def _come_back(self, health: Poller[bool], dns: Poller[tuple[DnsAnswer, ...]]) -> None:
         """Until all is as it was. What does not come is remembered, and the next is waited for as well."""
         if self._injected_s is not None:
             restored = self._restored_s or 0.0
             if self.prediction.switches:
-                healthy = self._hope(Phase.HEALTHY, lambda: health.since(restored, bool), restored)
-                back = all_lead_to(self.world.lost)
-                self._hope(Phase.DNS_BACK, lambda: signs.since(restored, back), healthy)
-            self._hope(Phase.CAUGHT_UP, lambda: self.clock.elapsed() if self.world.caught_up() else None)
+                healthy = self._await_recovery(Phase.HEALTHY, lambda: health.since(restored, bool), restored)
+                back = all_lead_to(self.dependencies.lost)
+                self._await_recovery(Phase.DNS_BACK, lambda: dns.since(restored, back), healthy)
+            self._await_recovery(
+                Phase.CAUGHT_UP, lambda: self.clock.elapsed() if self.dependencies.caught_up() else None
+            )
         self._end_load(LAST_TRIES_S)
         self._show(SNAPSHOT_S)
         if self._injected_s is not None:
@@ -302,24 +309,24 @@ class Drill:
         predicted = self.prediction.phases[Phase.STEADY_AFTER]
         with self.recorder.phase(Phase.STEADY_AFTER, predicted) as note:
             ends = self.clock.elapsed() + at_most(predicted)
-            while (faults := self._faults()) and self.clock.elapsed() < ends:
+            while (problems := self._problems()) and self.clock.elapsed() < ends:
                 self.clock.wait(STEADY_S)
-            note.detail, note.failed = _few(faults) or STEADY, bool(faults)
-        return faults
+            note.detail, note.failed = _few(problems) or STEADY, bool(problems)
+        return problems
 
-    def _faults(self) -> tuple[str, ...]:
+    def _problems(self) -> tuple[str, ...]:
         try:
-            return self.world.steady()
+            return self.dependencies.steady()
         except PayinfraError as error:
             return (error.what,)
 
     def _end_load(self, grace_s: float) -> None:
-        self.world.generator.stop(grace_s)
+        self.dependencies.generator.stop(grace_s)
 
-    def _reckon(self) -> Reconciliation | None:
+    def _reconcile(self) -> Reconciliation | None:
         with self.recorder.phase(Phase.RECONCILE) as note:
             try:
-                reckoning = self.world.reckon()
+                reckoning = self.dependencies.reconcile()
             except Exception as error:  # noqa: BLE001 - the report must come, and say that this is missing
                 note.detail, note.failed = f"the payments could not be read: {error}", True
                 return None
@@ -340,19 +347,19 @@ class Drill:
 
     def _await(
         self,
-        guard: StopConditions,
+        conditions: StopConditions,
         phase: Phase,
         when: Callable[[], float | None],
         since_s: float | None = None,
     ) -> float:
         """Wait for something, for as long as it may take; when it came."""
-        came = self._poll(phase, when, guard.check, since_s)
+        came = self._poll(phase, when, conditions.check, since_s)
         if came is None:
             limit = at_most(self.prediction.phases.get(phase, 0.0))
             raise DrillAborted(f"Not within {limit:.0f} s: {phase}.")
         return came
 
-    def _hope(
+    def _await_recovery(
         self, phase: Phase, when: Callable[[], float | None], since_s: float | None = None
     ) -> float | None:
         """Wait for something after the restoration, which nothing may cut short; when it came, if it did."""
@@ -387,17 +394,17 @@ class Drill:
         if now - self._told_s + older_s < SNAPSHOT_S:
             return
         self._told_s = now
-        seen = self.world.generator.snapshot()
+        seen = self.dependencies.generator.snapshot()
         self.recorder.tell(Snapshot(now, seen.by_region, seen.failures, seen.in_flight, self._leads_to))
 
     def _health_changed(self, _at_s: float, healthy: bool) -> None:
-        self.recorder.mark(f"Route 53 finds {self.world.lost} {'healthy' if healthy else 'unhealthy'}")
+        self.recorder.mark(f"Route 53 finds {self.dependencies.lost} {'healthy' if healthy else 'unhealthy'}")
 
-    def _signs_changed(self, at_s: float, sayings: tuple[DnsAnswer, ...]) -> None:
-        regions = {saying.region for saying in sayings}
+    def _dns_changed(self, at_s: float, answers: tuple[DnsAnswer, ...]) -> None:
+        regions = {answer.region for answer in answers}
         self._leads_to = regions.pop() if len(regions) == 1 else " and ".join(sorted(regions))
-        for saying in sayings:
-            self.recorder.answer(at_s, str(saying))
+        for answer in answers:
+            self.recorder.answer(at_s, str(answer))
 
     # -- the report --------------------------------------------------------------------------------------
 
@@ -407,7 +414,7 @@ class Drill:
         ended = self.clock.elapsed()
         injected = self._injected_s if self._injected_s is not None else ended
         restored = self._restored_s if self._restored_s is not None else ended
-        attempts = self.world.generator.attempts()
+        attempts = self.dependencies.generator.attempts()
         recovery = RecoveryTime(
             predicted_s=self.prediction.recovery_s,
             objective_s=self.prediction.recovery_s if self.request.rto_s is None else self.request.rto_s,
@@ -429,16 +436,16 @@ class Drill:
         )
         return DrillReport(
             version=REPORT_VERSION,
-            id=self.title.id,
-            env=self.title.env,
-            target=self.title.target,
+            id=self.identity.id,
+            env=self.identity.env,
+            target=self.identity.target,
             scenarios=self.request.scenarios,
             reverse=self.request.reverse,
             time_scale=self.request.time_scale,
-            began=self.title.began,
+            began=self.identity.began,
             seconds=ended,
-            lost_region=self.world.lost,
-            took_over=self.world.other,
+            lost_region=self.dependencies.lost,
+            took_over=self.dependencies.other,
             phases=tuple(self.recorder.phases),
             marks=tuple(self.recorder.marks),
             answers=tuple(self.recorder.answers),
@@ -451,14 +458,14 @@ class Drill:
             restored=verdict.restored,
             reasons=verdict.reasons,
             aborted=aborted,
-            command=self.title.command,
+            command=self.identity.command,
         )
 
 
-def _few(faults: tuple[str, ...]) -> str:
-    """The first faults in one phrase, and how many there are besides."""
-    more = len(faults) - NAMED
-    return "; ".join(faults[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+def _few(problems: tuple[str, ...]) -> str:
+    """The first problems in one phrase, and how many there are besides."""
+    more = len(problems) - NAMED
+    return "; ".join(problems[:NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _not(healthy: bool) -> bool:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,9 +11,10 @@ from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.outputs import Declared, DeclaredAlarm, Outputs, RegionOutputs
 from payinfra.drill.faults.journal import open_journals, restore_command
-from payinfra.drill.faults.model import NO_CONCURRENCY, ROUTE53_REGION
-from payinfra.drill.faults.scenarios import Originals
+from payinfra.drill.faults.model import ROUTE53_REGION
+from payinfra.drill.faults.scenarios import chosen_faults
 from payinfra.drill.model import DrillRequest
+from payinfra.drill.situation import NO_CONCURRENCY, FailedPrecondition, RegionState, Situation
 from payinfra.local import faults
 from payinfra.local.control import Control
 
@@ -24,60 +24,6 @@ TAG = "Environment"
 """The tag that names the environment, on everything that can be tagged (`payinfra.core.naming.tags`)."""
 _ALARMS_AT_ONCE = 100
 """How many names DescribeAlarms takes."""
-
-
-@dataclass(frozen=True)
-class RegionState:
-    """One region before a drill.
-
-    Attributes:
-        inverted, disabled: of its health check.
-        concurrency: what is reserved for its function; None for nothing.
-        table_env, function_env: their tag `Environment`; empty where they have none.
-    """
-
-    region: str
-    inverted: bool
-    disabled: bool
-    concurrency: int | None
-    table_env: str
-    function_env: str
-
-
-@dataclass(frozen=True)
-class Situation:
-    """An environment before a drill.
-
-    Attributes:
-        account: whose credentials these are, as twelve digits.
-        regions: the primary, then the secondary.
-        ringing: the declared alarms that ring, each as `name in region`.
-        missing: the declared alarms that are not there, likewise.
-        journals: of drills that may have left something in place.
-        faults: what fails in the embedded AWS, each in a phrase; none on AWS.
-        time_scale: how fast the embedded AWS's time runs; 1 on AWS.
-    """
-
-    account: str
-    regions: tuple[RegionState, RegionState]
-    ringing: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    journals: tuple[Path, ...] = ()
-    faults: tuple[str, ...] = ()
-    time_scale: float = 1.0
-
-    def originals(self, request: DrillRequest) -> Originals:
-        """What is there in the region that is to be lost, and is to be put back."""
-        lost = self.regions[1 if request.reverse else 0]
-        return Originals(lost.inverted, lost.concurrency, self.time_scale)
-
-
-@dataclass(frozen=True)
-class FailedPrecondition:
-    """What speaks against a drill, in a sentence, and the next step."""
-
-    what: str
-    hint: str
 
 
 # -- looking -----------------------------------------------------------------------------------------------
@@ -118,11 +64,11 @@ def gather(outputs: Outputs, aws: Aws, control: Control | None, drills: Path) ->
 
 def _alarms(declared: Declared, aws: Aws) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The declared alarms that ring, and those that are not there."""
-    places = [(one.region, one.alarms) for one in declared.regions]
-    places.append((declared.health.metrics_region, declared.health.alarms))
+    by_region = [(one.region, one.alarms) for one in declared.regions]
+    by_region.append((declared.health.metrics_region, declared.health.alarms))
     ringing: list[str] = []
     missing: list[str] = []
-    for region, alarms in places:
+    for region, alarms in by_region:
         states = _states(region, alarms, aws)
         ringing += (f"{name} in {region}" for name, state in states.items() if state == "ALARM")
         missing += (f"{one.name} in {region}" for one in alarms if one.name not in states)
@@ -185,6 +131,7 @@ def failed_preconditions(
         *_open_journals(situation, env, target),
         *_elsewhere(situation, outputs, env),
         *_unwell(situation, env),
+        *_of_faults(situation, request),
         *_overload(request, outputs.declared, predicted_s),
     )
 
@@ -256,6 +203,13 @@ def _unwell(situation: Situation, env: str) -> Iterator[FailedPrecondition]:
             f"The embedded AWS has faults in place: {', '.join(situation.faults)}.",
             "Clear them with `payinfra local fault clear --all`.",
         )
+
+
+def _of_faults(situation: Situation, request: DrillRequest) -> Iterator[FailedPrecondition]:
+    """What each fault asks for by itself."""
+    state = situation.lost_region(reverse=request.reverse)
+    for fault in chosen_faults(request):
+        yield from fault.preconditions(state)
 
 
 def _redeploy(env: str) -> str:

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from payinfra.core.outputs import DeclaredDns, DeclaredHealth
-from payinfra.drill.faults.descriptions import DESCRIPTIONS
-from payinfra.drill.faults.scenarios import moves_name
-from payinfra.drill.model import DrillRequest, Phase, Scenario
+from payinfra.drill.faults.model import HealthEffect
+from payinfra.drill.faults.scenarios import chosen_faults, moves_name, sends_to_both, switches_names
+from payinfra.drill.model import DrillRequest, Phase
 
 PROPAGATION_S = 10.0
 """Allowance for Route 53 on AWS: from a changed status, or a changed health check, to its name servers."""
@@ -84,13 +84,13 @@ def request_timeout_s(time_scale: float) -> float:
 def predict(request: DrillRequest, health: DeclaredHealth, dns: DeclaredDns, *, on_aws: bool) -> Prediction:
     """What this drill should take in an environment with these health checks and names."""
     scale = request.time_scale
-    scenarios = frozenset(request.scenarios)
-    switches = any(DESCRIPTIONS[scenario].switches for scenario in scenarios)
+    effects = frozenset(fault.health for fault in chosen_faults(request))
+    switches = switches_names(request)
     moves = moves_name(request)
     timeout = request_timeout_s(scale)
     propagation = PROPAGATION_S if on_aws else EMBEDDED_PROPAGATION_S
     settled = health.threshold * health.interval_s / scale
-    by_name = request.rate / (2 if request.to_both else 1)
+    by_name = request.rate / (2 if sends_to_both(request) else 1)
     phases = {
         Phase.LOAD: max(request.warm_up_s, request.in_a_row / by_name),
         Phase.HOLD: request.hold_s,
@@ -98,25 +98,26 @@ def predict(request: DrillRequest, health: DeclaredHealth, dns: DeclaredDns, *, 
         Phase.STEADY_AFTER: (ALARMS_LOOK_BACK_S + (0.0 if on_aws else EMBEDDED_ALARMS_S)) / scale,
     }
     if switches:
-        phases[Phase.UNHEALTHY] = propagation + _time_to_find_out(scenarios, health, scale)
-        # A health check that was only inverted is healthy as soon as it is not.
-        phases[Phase.HEALTHY] = propagation + (settled if scenarios != {Scenario.HEALTH_CHECK} else 0.0)
+        phases[Phase.UNHEALTHY] = propagation + _time_to_find_out(effects, health, scale)
+        # A health check that was only told so is healthy as soon as it is told no more.
+        found_out = any(effect.fails_requests for effect in effects)
+        phases[Phase.HEALTHY] = propagation + (settled if found_out else 0.0)
         phases[Phase.SWITCHED] = propagation
         phases[Phase.DNS_BACK] = propagation
     if moves:
         ttl = ALIAS_TTL_S if dns.delegated else dns.ttl_s
         kept = max(ttl / scale, TTL_FLOOR_S) if ttl else 0.0
         phases[Phase.SERVING] = kept + timeout
-    if scenarios & {Scenario.LAMBDA_THROTTLE, Scenario.REGION_OUTAGE} and not request.reverse:
+    if any(effect.fails_requests for effect in effects) and not request.reverse:
         phases[Phase.FIRST_FAILURE] = timeout + 1 / request.rate
     return Prediction(phases, switches, moves, timeout)
 
 
-def _time_to_find_out(scenarios: frozenset[Scenario], health: DeclaredHealth, scale: float) -> float:
-    """Until enough checkers have changed their minds. An inverted check needs none of them to."""
-    if Scenario.HEALTH_CHECK in scenarios:
+def _time_to_find_out(effects: frozenset[HealthEffect], health: DeclaredHealth, scale: float) -> float:
+    """Until enough checkers have changed their minds. A check that is told needs none of them to."""
+    if HealthEffect.SET_UNHEALTHY in effects:
         return 0.0
     to_fail = 0.0
-    if Scenario.REGION_OUTAGE in scenarios:
+    if HealthEffect.ANSWERS_NOTHING in effects:
         to_fail = max(CHECKER_ANSWER_S / scale, CHECKER_FLOOR_S)
     return health.threshold * (health.interval_s / scale + to_fail)

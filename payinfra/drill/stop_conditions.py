@@ -55,7 +55,7 @@ class StopConditions:
         """Go on, or not.
 
         Raises:
-            BrokenOff: not.
+            DrillAborted: not.
         """
         if self.stop.wanted:
             raise DrillAborted(f"The drill was interrupted ({self.stop.reason}).")
@@ -63,7 +63,7 @@ class StopConditions:
         if load.broken:
             raise DrillAborted(f"The load broke: {load.broken}.")
         now = self.clock.elapsed()
-        if now - load.beat_s > HEARTBEAT_S:
+        if now - load.heartbeat_s > HEARTBEAT_S:
             raise DrillAborted(f"The load has sent nothing for {HEARTBEAT_S:.0f} s: the drill was blind.")
         if now - self.began_s > at_most(self.whole_s):
             took = f"{now - self.began_s:.0f} s"

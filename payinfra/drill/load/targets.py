@@ -38,7 +38,7 @@ class LoadTarget:
 
 
 class TargetResolver(Protocol):
-    """A way to the API. Safe for any thread."""
+    """Says where the API is found. Safe for any thread."""
 
     def known(self) -> LoadTarget | None:
         """Where it leads, as far as that is known without asking anybody."""
@@ -47,36 +47,36 @@ class TargetResolver(Protocol):
         """Where it leads; waits for an answer where one is needed.
 
         Raises:
-            Unresolved: it leads nowhere.
+            NameUnresolved: it leads nowhere.
         """
 
 
 @dataclass(frozen=True)
-class Fixed:
-    """A way that never changes: a region's own endpoint."""
+class FixedTarget:
+    """A target that never changes: a region's own endpoint."""
 
     target: LoadTarget
 
     def known(self) -> LoadTarget:
-        """See `Route`."""
+        """See `TargetResolver`."""
         return self.target
 
     def find(self) -> LoadTarget:
-        """See `Route`."""
+        """See `TargetResolver`."""
         return self.target
 
 
-Lead = Callable[[tuple[str, ...]], LoadTarget]
+TargetOf = Callable[[tuple[str, ...]], LoadTarget]
 """Where the data of a name's records leads."""
 
 
-class Resolved:
-    """A way by a name, whose answer is kept for its TTL and no longer.
+class CachingResolver:
+    """The target of a name, whose answer is kept for its TTL and no longer.
 
     Args:
         servers: the zone's own; the next one is asked where one does not answer.
         kind: the type of the name's records.
-        lead: makes a target of the records' data, of which there is some.
+        target_of: makes a target of the records' data, of which there is some.
         clock: seconds, steadily growing.
     """
 
@@ -86,7 +86,7 @@ class Resolved:
         servers: Sequence["NameServer"],
         name: str,
         kind: str,
-        lead: Lead,
+        target_of: TargetOf,
         *,
         failure_ttl_s: float = FAILURE_TTL_S,
         clock: Callable[[], float] = time.monotonic,
@@ -95,19 +95,19 @@ class Resolved:
         self._servers = tuple(servers)
         self._name = name
         self._kind = kind
-        self._lead = lead
+        self._target_of = target_of
         self._failure_ttl_s = failure_ttl_s
         self._clock = clock
         self._asking = threading.Lock()
         self._kept: tuple[float, LoadTarget | str] = (float("-inf"), "it was not asked for")
 
     def known(self) -> LoadTarget | None:
-        """See `Route`."""
+        """See `TargetResolver`."""
         until, found = self._kept
         return found if isinstance(found, LoadTarget) and self._clock() < until else None
 
     def find(self) -> LoadTarget:
-        """See `Route`. One caller asks; the others wait for what it gets."""
+        """See `TargetResolver`. One caller asks; the others wait for what it gets."""
         with self._asking:
             if self._clock() >= self._kept[0]:
                 self._kept = self._ask()
@@ -126,15 +126,15 @@ class Resolved:
                 said = f"{server} does not answer: {type(error).__name__}"
                 continue
             if answer.code == "NOERROR" and answer.data:
-                return began + answer.ttl_s, self._lead(answer.data)
+                return began + answer.ttl_s, self._target_of(answer.data)
             said = f"{server} says {answer.code} and no {self._kind}"
         return self._clock() + self._failure_ttl_s, said
 
 
-def ways(
+def target_resolvers(
     live: "ProbeContext", servers: Sequence["NameServer"], *, to_both: bool
 ) -> tuple[TargetResolver, ...]:
-    """The ways that payments take in turn: by the failover name, or that and the secondary's own."""
+    """Where payments are sent, in turn: the failover name, or that and the secondary's own endpoint."""
     name = by_name(live.aws, live.outputs, live.declared, live.dns, servers)
     return (name, by_region(live.aws, live.sites[1].declared)) if to_both else (name,)
 
@@ -147,8 +147,8 @@ def by_name(
     servers: Sequence["NameServer"],
     *,
     failure_ttl_s: float = FAILURE_TTL_S,
-) -> Resolved:
-    """The way of ordinary clients: by the failover name, as the zone's own name servers give it.
+) -> CachingResolver:
+    """The target of ordinary clients: the failover name, as the zone's own name servers give it.
 
     A zone that is not delegated gives the name of a regional endpoint, which stands in for the name in
     everything. A delegated one gives addresses, which do not tell their region.
@@ -166,11 +166,11 @@ def by_name(
     def to_addresses(data: tuple[str, ...]) -> LoadTarget:
         return LoadTarget(tuple(f"https://{address}{path}" for address in data), name, "")
 
-    kind, lead = ("A", to_addresses) if declared.dns.delegated else ("CNAME", to_host)
-    return Resolved(dns, servers, name, kind, lead, failure_ttl_s=failure_ttl_s)
+    kind, target_of = ("A", to_addresses) if declared.dns.delegated else ("CNAME", to_host)
+    return CachingResolver(dns, servers, name, kind, target_of, failure_ttl_s=failure_ttl_s)
 
 
-def by_region(aws: "Aws", region: "DeclaredRegion") -> Fixed:
-    """The way past all names, to a region's own endpoint."""
+def by_region(aws: "Aws", region: "DeclaredRegion") -> FixedTarget:
+    """A region's own endpoint, past all names."""
     host = region.api.execute_host
-    return Fixed(LoadTarget((f"{aws.url(host)}/{region.api.stage}/payments",), host, region.region))
+    return FixedTarget(LoadTarget((f"{aws.url(host)}/{region.api.stage}/payments",), host, region.region))

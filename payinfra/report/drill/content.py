@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from math import floor
 
-from payinfra.drill.faults.descriptions import DESCRIPTIONS
 from payinfra.drill.faults.journal import restore_command
+from payinfra.drill.faults.registry import switches_names
 from payinfra.drill.model import (
     DrillReport,
     Judgement,
@@ -20,7 +20,7 @@ Numbered = tuple[int, Mark]
 NOTHING = "-"
 """Stands where there is no value."""
 
-_FATES = {
+_OUTCOMES = {
     PaymentOutcome.RECORDED: "recorded once, identical in both regions",
     PaymentOutcome.DELAYED: "recorded, but late in one region",
     PaymentOutcome.LOST: "lost: acknowledged, and in no region",
@@ -123,7 +123,7 @@ def about(report: DrillReport) -> Section:
 
 def moves(report: DrillReport) -> bool:
     """Whether the drill makes the name's clients move to the other region, so that a recovery time exists."""
-    return not report.reverse and any(DESCRIPTIONS[one].switches for one in report.scenarios)
+    return not report.reverse and switches_names(report.scenarios)
 
 
 def recovery(report: DrillReport) -> Section:
@@ -170,7 +170,7 @@ def payments(report: DrillReport) -> Section:
     rows = [
         ("sent", str(found.sent)),
         ("acknowledged", str(found.acknowledged)),
-        *((words, str(found.count(fate))) for fate, words in _FATES.items()),
+        *((words, str(found.count(outcome))) for outcome, words in _OUTCOMES.items()),
         ("sent once more after they were acknowledged", str(found.resent)),
         ("removed afterwards", str(found.removed)),
         ("that could not be removed", str(len(found.not_removed))),

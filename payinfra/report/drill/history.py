@@ -64,7 +64,7 @@ def entry(report: DrillReport) -> dict[str, object]:
     return {
         "id": report.id,
         "began": report.began.isoformat(),
-        "scenarios": [scenario.value for scenario in report.scenarios],
+        "scenarios": list(report.scenarios),
         "reverse": report.reverse,
         "time_scale": report.time_scale,
         "passed": report.passed,

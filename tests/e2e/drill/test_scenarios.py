@@ -33,7 +33,7 @@ def test_no_payment_is_lost_and_everything_is_put_back(
     assert passed_through <= set(phases(report))
     assert report["time_scale"] == SCALE
     counts = report["reckoning"]["counts"]
-    assert not {"lost", "duplicated", "diverged"} & {fate for fate, count in counts.items() if count}
+    assert not {"lost", "duplicated", "diverged"} & {outcome for outcome, count in counts.items() if count}
     assert report["reckoning"]["acknowledged"] > 10
     assert report["reckoning"]["removed"] == report["reckoning"]["sent"]
 

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.drill.clock import Stop
 from payinfra.drill.engine import Drill, DrillDependencies, DrillId
+from payinfra.drill.faults.actions import FaultAction
 from payinfra.drill.faults.executor import FaultFailed
+from payinfra.drill.faults.health_check import InvertHealthCheck
 from payinfra.drill.faults.journal import FaultJournal, Header, open_journals
-from payinfra.drill.faults.model import Blackout, Fault, InvertHealthCheck
+from payinfra.drill.faults.region_outage import Blackout
 from payinfra.drill.faults.rollback import restore
 from payinfra.drill.load.counters import LoadSnapshot, SuccessStreak
 from payinfra.drill.model import (
@@ -39,7 +41,7 @@ from payinfra.drill.prediction import Prediction
 from payinfra.drill.timeline import Recorder
 
 EAST, WEST = "us-east-1", "us-west-2"
-MUTATIONS: tuple[Fault, ...] = (InvertHealthCheck("check", original=False), Blackout(EAST))
+MUTATIONS: tuple[FaultAction, ...] = (InvertHealthCheck("check", original=False), Blackout(EAST))
 MOVING = Prediction(
     {
         Phase.LOAD: 5.0,
@@ -96,12 +98,12 @@ class Script:
 
 @dataclass
 class Scripted:
-    """The world: it is the clock, the hands, the load and everything that is watched."""
+    """The world: it is the clock, the executor, the load and everything that is watched."""
 
     script: Script
     stop: Stop = field(default_factory=Stop)
     at: float = 0.0
-    in_place: list[Fault] = field(default_factory=list)
+    in_place: list[FaultAction] = field(default_factory=list)
     injected: float | None = None
     restored: float | None = None
     stopped: int = 0
@@ -116,25 +118,25 @@ class Scripted:
         if self.at >= self.script.stop_at:
             self.stop.ask("SIGINT")
 
-    # the hands
+    # the executor
 
-    def do(self, mutation: Fault) -> None:
+    def inject(self, action: FaultAction) -> None:
         if self.script.do_breaks and self.in_place:
             raise ZeroDivisionError("a bug in between")
         fails = self.script.do_fails == len(self.in_place)
         if not fails or self.script.done_all_the_same:
-            self.in_place.append(mutation)
+            self.in_place.append(action)
         if self.injected is None:
             self.injected = self.at
         if fails:
             raise FaultFailed("Nothing was done", "it was refused", "Ask for more rights.")
 
-    def undo(self, mutation: Fault) -> None:
+    def rollback(self, action: FaultAction) -> None:
         if self.script.undo_fails:
             self.script.undo_fails -= 1
             raise FaultFailed("Nothing was undone", "no answer", "Again.")
-        if mutation in self.in_place:
-            self.in_place.remove(mutation)
+        if action in self.in_place:
+            self.in_place.remove(action)
         self.restored = self.at
 
     # what is watched
@@ -146,7 +148,7 @@ class Scripted:
 
     def healthy(self) -> bool:
         if self.at >= self.script.bug_at:
-            raise OSError("an eye is blind, which is no bug")
+            raise OSError("an poller is blind, which is no bug")
         return not self._lost_for(self.script.unhealthy_after)
 
     def signs(self) -> tuple[DnsAnswer, ...]:
@@ -232,12 +234,12 @@ class FakeLoad:
 
 
 class LookingWhenAsked(Poller[Any]):
-    """An eye without a thread: it looks when somebody wants to know."""
+    """An poller without a thread: it looks when somebody wants to know."""
 
-    def open(self) -> None:
+    def start(self) -> None:
         self.poll_once()
 
-    def shut(self) -> None:
+    def stop(self) -> None:
         self.poll_once()
 
     def since(self, moment_s: float, wanted: Callable[[Any], bool]) -> float | None:
@@ -281,33 +283,33 @@ def drill(
     def put_back() -> Restoration:
         if script.restore_breaks:
             raise RuntimeError("restoring is broken")
-        return restore(journal, hands, lambda _said: None)
+        return restore(journal, executor, lambda _said: None)
 
-    hands: Any = world
+    executor: Any = world
     run = Run(world, journal, told)
     try:
         run.report = Drill(
-            title=DrillId("id", "demo", "local", datetime.now(UTC), "payinfra failover-drill"),
+            identity=DrillId("id", "demo", "local", datetime.now(UTC), "payinfra failover-drill"),
             request=DrillRequest((scenario,), reverse=reverse, warm_up_s=5.0, hold_s=5.0, in_a_row=3),
             prediction=prediction,
-            world=DrillDependencies(
+            dependencies=DrillDependencies(
                 lost=EAST,
                 other=WEST,
-                mutations=MUTATIONS,
-                hands=hands,
+                actions=MUTATIONS,
+                executor=executor,
                 generator=FakeLoad(world),
                 steady=world.steady,
                 healthy=world.healthy,
-                signs=world.signs,
+                dns=world.signs,
                 restore=put_back,
                 caught_up=world.caught_up,
-                reckon=world.reckon,
+                reconcile=world.reckon,
             ),
             journal=journal,
             clock=world,
             stop=world.stop,
             recorder=Recorder(world, told.append),
-            eye=LookingWhenAsked,
+            poller=LookingWhenAsked,
         ).run()
     except Exception as raised:  # noqa: BLE001 - the test looks at what it was
         run.raised = raised
@@ -461,9 +463,9 @@ def test_what_cannot_be_undone_is_left_in_an_open_journal_that_restores(tmp_path
     assert run.failed == [Phase.RESTORE]
     (path,) = open_journals(tmp_path)
     run.world.script.undo_fails = 0
-    hands: Any = run.world
+    executor: Any = run.world
     journal = FaultJournal.reopen(path)
-    assert restore(journal, hands, lambda _said: None).left == ()
+    assert restore(journal, executor, lambda _said: None).left == ()
     journal.close()
     assert run.world.in_place == []
     assert open_journals(tmp_path) == ()
@@ -569,10 +571,10 @@ def test_whatever_happens_all_is_as_it_was_or_the_journal_brings_it_back(script:
         if run.report is not None:
             assert bool(run.report.restoration.left) == bool(left)
         script.undo_fails = 0
-        hands: Any = run.world
+        executor: Any = run.world
         for path in left:
             journal = FaultJournal.reopen(path, sync=lambda _file: None)
-            assert restore(journal, hands, lambda _said: None).left == ()
+            assert restore(journal, executor, lambda _said: None).left == ()
             journal.close()
         assert run.world.in_place == []
         assert open_journals(Path(folder)) == ()

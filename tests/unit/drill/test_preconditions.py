@@ -13,16 +13,9 @@ from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.outputs import DeclaredAlarm, DeclaredLimits, Outputs
 from payinfra.drill.faults.journal import FILE, FaultJournal, Header
-from payinfra.drill.faults.scenarios import Originals
 from payinfra.drill.model import DrillRequest
-from payinfra.drill.preconditions import (
-    FailedPrecondition,
-    RegionState,
-    Situation,
-    failed_preconditions,
-    gather,
-    require,
-)
+from payinfra.drill.preconditions import failed_preconditions, gather, require
+from payinfra.drill.situation import FailedPrecondition, RegionState, Situation
 from payinfra.local.faults import RegionBlackout
 from tests.support.drilled import World
 from tests.unit.checks.probes.conftest import declared, error, outputs
@@ -173,12 +166,6 @@ def test_everything_that_speaks_against_it_is_said_at_once() -> None:
     assert "is inverted already." in refused.value.what
     # The same step once.
     assert refused.value.hint.count("Deploy environment demo again") == 1
-
-
-def test_originals_are_those_of_the_region_that_is_lost() -> None:
-    odd = replace(west(concurrency=7, inverted=True), time_scale=20.0)
-    assert odd.originals(DrillRequest()) == Originals(False, None, 20.0)
-    assert odd.originals(DrillRequest(reverse=True)) == Originals(True, 7, 20.0)
 
 
 # -- looking -----------------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from payinfra.drill.stop_conditions import DrillAborted, StopConditions, at_most
 from tests.support.clocks import SetClock
 
 
-def load(beat_s: float, broken: str = "") -> LoadSnapshot:
-    return LoadSnapshot(0, 0, {}, 0, 0, {}, beat_s, broken)
+def load(heartbeat_s: float, broken: str = "") -> LoadSnapshot:
+    return LoadSnapshot(0, 0, {}, 0, 0, {}, heartbeat_s, broken)
 
 
 def guard(

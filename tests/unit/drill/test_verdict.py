@@ -36,8 +36,8 @@ GOOD = DrillEvidence(
 )
 
 
-def reckoned(fate: PaymentOutcome, count: int, *examples: str) -> Reconciliation:
-    return Reconciliation(100, 100, {fate: count, PaymentOutcome.RECORDED: 100 - count}, examples)
+def reconciled(outcome: PaymentOutcome, count: int, *examples: str) -> Reconciliation:
+    return Reconciliation(100, 100, {outcome: count, PaymentOutcome.RECORDED: 100 - count}, examples)
 
 
 def test_a_good_drill_passes_both() -> None:
@@ -64,12 +64,15 @@ def test_a_good_drill_passes_both() -> None:
             "The payments were not read back: nobody knows yet whether one was lost.",
         ),
         (
-            {"reckoning": reckoned(PaymentOutcome.LOST, 1, "pay_1")},
+            {"reckoning": reconciled(PaymentOutcome.LOST, 1, "pay_1")},
             "1 payment: each was acknowledged and is in no region. Among them: pay_1.",
         ),
-        ({"reckoning": reckoned(PaymentOutcome.DUPLICATED, 2)}, "2 payments: each is there more than once."),
         (
-            {"reckoning": reckoned(PaymentOutcome.DIVERGED, 1)},
+            {"reckoning": reconciled(PaymentOutcome.DUPLICATED, 2)},
+            "2 payments: each is there more than once.",
+        ),
+        (
+            {"reckoning": reconciled(PaymentOutcome.DIVERGED, 1)},
             "1 payment: each is not the same in both regions.",
         ),
         (
@@ -86,13 +89,15 @@ def test_one_thing_is_enough_to_fail(change: dict[str, Any], reason: str) -> Non
 
 def test_an_objective_of_lost_payments_covers_losses_and_nothing_else() -> None:
     assert (
-        judge(replace(GOOD, rpo=2, reckoning=reckoned(PaymentOutcome.LOST, 2))).resilience is Judgement.PASSED
+        judge(replace(GOOD, rpo=2, reckoning=reconciled(PaymentOutcome.LOST, 2))).resilience
+        is Judgement.PASSED
     )
     assert (
-        judge(replace(GOOD, rpo=2, reckoning=reckoned(PaymentOutcome.LOST, 3))).resilience is Judgement.FAILED
+        judge(replace(GOOD, rpo=2, reckoning=reconciled(PaymentOutcome.LOST, 3))).resilience
+        is Judgement.FAILED
     )
     assert (
-        judge(replace(GOOD, rpo=2, reckoning=reckoned(PaymentOutcome.DIVERGED, 1))).resilience
+        judge(replace(GOOD, rpo=2, reckoning=reconciled(PaymentOutcome.DIVERGED, 1))).resilience
         is Judgement.FAILED
     )
 

@@ -6,8 +6,8 @@ import threading
 import httpx
 import pytest
 
-from payinfra.drill.load.connections import LANE, ConnectionPool, TargetConnections, dialer
-from payinfra.drill.load.targets import Fixed, LoadTarget, NameUnresolved, TargetResolver
+from payinfra.drill.load.connections import SLOT_CONNECTIONS, ConnectionPool, TargetConnections, dialer
+from payinfra.drill.load.targets import FixedTarget, LoadTarget, NameUnresolved, TargetResolver
 
 EAST = LoadTarget(("http://east-1", "http://east-2"), "east.example", "us-east-1")
 WEST = LoadTarget(("http://west",), "west.example", "us-west-2")
@@ -64,14 +64,14 @@ async def call(board: ConnectionPool, way: TargetResolver) -> TargetConnections:
 
 
 def closed(line: TargetConnections) -> bool:
-    assert line.lanes
-    return all(lane.client.is_closed for lane in line.lanes)
+    assert line.slots
+    return all(slot.client.is_closed for slot in line.slots)
 
 
 def test_a_request_names_the_host_and_goes_to_the_address(exchange: Exchange) -> None:
     async def ask() -> None:
         board = ConnectionPool(exchange.dial)
-        line = await board.take(Fixed(EAST))
+        line = await board.take(FixedTarget(EAST))
         await line.post("{}", {"x-api-key": "k"})
         await board.release(line, failed=False)
         await board.close()
@@ -83,13 +83,13 @@ def test_a_request_names_the_host_and_goes_to_the_address(exchange: Exchange) ->
     assert exchange.clients[0].is_closed
 
 
-def test_connections_are_kept_while_the_way_leads_to_the_same(exchange: Exchange) -> None:
+def test_connections_are_kept_while_the_resolver_leads_to_the_same(exchange: Exchange) -> None:
     async def ask() -> None:
         board, way = ConnectionPool(exchange.dial), Way(EAST)
         first = await call(board, way)
         await board.release(first, failed=False)
         assert await call(board, way) is first
-        assert await call(board, Fixed(EAST)) is not first
+        assert await call(board, FixedTarget(EAST)) is not first
 
     asyncio.run(ask())
     assert len(exchange.clients) == 2
@@ -186,7 +186,10 @@ def test_the_end_waits_for_a_question_that_nobody_waits_for_any_more(exchange: E
     assert way.asked == 1
 
 
-@pytest.mark.parametrize(("requests", "clients"), [(1, 1), (LANE, 1), (LANE + 1, 2), (50 * LANE, 3)])
+@pytest.mark.parametrize(
+    ("requests", "clients"),
+    [(1, 1), (SLOT_CONNECTIONS, 1), (SLOT_CONNECTIONS + 1, 2), (50 * SLOT_CONNECTIONS, 3)],
+)
 def test_no_client_has_more_than_a_few_requests_and_there_are_no_more_clients_than_may_be(
     requests: int, clients: int
 ) -> None:
@@ -203,21 +206,21 @@ def test_no_client_has_more_than_a_few_requests_and_there_are_no_more_clients_th
         return client
 
     async def ask() -> None:
-        line = TargetConnections(EAST, EAST.urls[0], dial, most=3 * LANE)
+        line = TargetConnections(EAST, EAST.urls[0], dial, most=3 * SLOT_CONNECTIONS)
         asking = [asyncio.create_task(line.post("{}", {})) for _ in range(requests)]
         while len(under_way) < requests:
             await asyncio.sleep(0)
-        assert [lane.busy for lane in line.lanes] == [under_way.count(lane.client) for lane in line.lanes]
+        assert [slot.busy for slot in line.slots] == [under_way.count(slot.client) for slot in line.slots]
         go_on.set()
         await asyncio.gather(*asking)
-        assert {lane.busy for lane in line.lanes} == {0}
+        assert {slot.busy for slot in line.slots} == {0}
         await line.close()
         assert closed(line)
 
     asyncio.run(ask())
     counts = [under_way.count(client) for client in dict.fromkeys(under_way)]
     assert len(counts) == clients
-    assert max(counts) - min(counts) < LANE
+    assert max(counts) - min(counts) < SLOT_CONNECTIONS
 
 
 def test_real_connections_take_nothing_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,14 @@ import pytest
 from payinfra.clients.aws import Aws, Endpoints
 from payinfra.clients.dns import DnsResponse, NameServer
 from payinfra.core.outputs import Declared, DeclaredRegion, Outputs
-from payinfra.drill.load.targets import LoadTarget, NameUnresolved, Resolved, by_name, by_region, ways
+from payinfra.drill.load.targets import (
+    CachingResolver,
+    LoadTarget,
+    NameUnresolved,
+    by_name,
+    by_region,
+    target_resolvers,
+)
 from tests.unit.checks.probes.conftest import healthy
 
 EAST_HOST = "aaa.execute-api.us-east-1.amazonaws.com"
@@ -63,8 +70,8 @@ def to_target(data: tuple[str, ...]) -> LoadTarget:
     return LoadTarget((f"https://{data[0]}/payments",), data[0], "")
 
 
-def way(asked: FakeDns, servers: Sequence[NameServer] = (FIRST, SECOND)) -> Resolved:
-    return Resolved(asked, servers, NAME, "CNAME", to_target, clock=asked.clock)
+def way(asked: FakeDns, servers: Sequence[NameServer] = (FIRST, SECOND)) -> CachingResolver:
+    return CachingResolver(asked, servers, NAME, "CNAME", to_target, clock=asked.clock)
 
 
 def test_an_answer_is_kept_for_its_ttl_and_no_longer() -> None:
@@ -202,7 +209,7 @@ def test_a_regions_own_endpoint_needs_no_name() -> None:
 
 def test_regions_that_are_cut_off_from_each_other_are_both_written_to() -> None:
     live = healthy().live()
-    (alone,) = ways(live, (FIRST,), to_both=False)
-    name, own = ways(live, (FIRST,), to_both=True)
+    (alone,) = target_resolvers(live, (FIRST,), to_both=False)
+    name, own = target_resolvers(live, (FIRST,), to_both=True)
     assert (alone.known(), name.known()) == (None, None)
     assert own.find().region == "us-west-2"
