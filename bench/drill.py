@@ -30,7 +30,7 @@ from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
 from payinfra.drill.load.payment_log import NAME, PaymentLog, read
 from payinfra.drill.load.payments import Maker, payment_id
 from payinfra.drill.load.statistics import percentile, summarize
-from payinfra.drill.load.targets import FixedTarget, LoadTarget
+from payinfra.drill.load.targets import FixedTarget, LoadClient, LoadTarget
 
 AN_HOUR_AT_20_S = 180.0
 RATE = 50.0
@@ -98,9 +98,9 @@ def load(url: str, folder: Path, rate: float, seconds: float) -> Cost:
     path, clock = folder / NAME, RealClock(Stop())
     pace = Pace(rate, resend_after_s=5.0)
     with PaymentLog(path) as log:
-        target_resolvers = (FixedTarget(LoadTarget((url,), "payments.example", "here")),)
+        clients = (LoadClient(FixedTarget(LoadTarget((url,), "payments.example", "here"))),)
         generator = LoadGenerator(
-            LoadProfile(pace, Maker("bench", "x1"), log, target_resolvers, "key", clock)
+            LoadProfile(pace, Maker("bench", "x1"), log, clients, "key", clock)
         )
         cpu, began, early = time.process_time(), time.perf_counter(), 0.0
         generator.start()

@@ -24,6 +24,7 @@ app = typer.Typer()
 DEFAULTS = DrillRequest()
 MOST_A_SECOND = 500.0
 SECOND = 1.0
+PERCENT = 100.0
 
 
 class DrillCommand(TyperCommand):
@@ -56,9 +57,13 @@ def failover_drill(
         bool, typer.Option("--reverse", envvar="PAYINFRA_DRILL_REVERSE", help="Lose the secondary instead.")
     ] = False,
     rate: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0.1, max=MOST_A_SECOND, envvar="PAYINFRA_DRILL_RATE", help="Payments a second to send."
+            min=0.1,
+            max=MOST_A_SECOND,
+            envvar="PAYINFRA_DRILL_RATE",
+            help="Payments a second to send. Default: 5, or with --local what the machine can carry.",
+            show_default=False,
         ),
     ] = DEFAULTS.rate,
     rto: Annotated[
@@ -66,13 +71,51 @@ def failover_drill(
         typer.Option(
             min=0.0,
             envvar="PAYINFRA_DRILL_RTO",
-            help="Seconds within which the other region must serve. Default: what is predicted.",
+            help="Seconds within which the other region must serve every client. Default: what is predicted.",
         ),
     ] = None,
     rpo: Annotated[
         int,
-        typer.Option(min=0, envvar="PAYINFRA_DRILL_RPO", help="Acknowledged payments that may be lost."),
+        typer.Option(
+            min=0,
+            envvar="PAYINFRA_DRILL_RPO",
+            help="Acknowledged payments that the survivor may lack at the failover.",
+        ),
     ] = DEFAULTS.rpo,
+    rpo_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            envvar="PAYINFRA_DRILL_RPO_SECONDS",
+            help="Seconds before the loss within which the oldest of these must have been acknowledged.",
+        ),
+    ] = DEFAULTS.rpo_s,
+    unacknowledged: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            envvar="PAYINFRA_DRILL_UNACKNOWLEDGED",
+            help="Payments that may never be acknowledged.",
+        ),
+    ] = DEFAULTS.unacknowledged,
+    first_attempt: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=100.0,
+            envvar="PAYINFRA_DRILL_FIRST_ATTEMPT",
+            help="Percent of payments that must succeed at the first attempt while the survivor serves.",
+        ),
+    ] = DEFAULTS.first_attempt * PERCENT,
+    latency: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            envvar="PAYINFRA_DRILL_LATENCY",
+            help="Seconds that the 95th percentile of latency may take while the survivor serves. Default: "
+            "three times what it was before, and 1 at least.",
+        ),
+    ] = DEFAULTS.latency_s,
     warm_up: Annotated[
         float,
         typer.Option(
@@ -139,6 +182,10 @@ def failover_drill(
         rate=rate,
         rto_s=rto,
         rpo=rpo,
+        rpo_s=rpo_seconds,
+        unacknowledged=unacknowledged,
+        first_attempt=first_attempt / PERCENT,
+        latency_s=latency,
         warm_up_s=warm_up,
         hold_s=hold,
         in_a_row=in_a_row,
@@ -242,7 +289,7 @@ def judge(found: "DrillReport", stop: "Stop") -> None:
     Raises:
         NotRestored: something is not as it was, whatever else happened.
         Interrupted: a signal ended it, and everything is as it was.
-        GateFailed: a verdict is FAIL.
+        GateFailed: a verdict is FAIL or INCONCLUSIVE.
     """
     from payinfra.drill.faults.journal import restore_command
 
@@ -253,8 +300,13 @@ def judge(found: "DrillReport", stop: "Stop") -> None:
         )
     if stop.wanted:
         raise Interrupted("The drill was interrupted. Everything is as it was.")
-    if not found.passed:
+    if found.reasons:
         raise GateFailed(f"The drill failed: {' '.join(found.reasons)}")
+    if not found.passed:
+        steps = dict.fromkeys(doubt.next_step for doubt in found.doubts if doubt.next_step)
+        raise GateFailed(
+            f"The drill is inconclusive: {' '.join(doubt.what for doubt in found.doubts)}", " ".join(steps)
+        )
 
 
 def put_back(environment: "DrillEnvironment", fmt: DrillFormat) -> None:
@@ -287,6 +339,10 @@ def command_line(environment: "DrillEnvironment", request: DrillRequest) -> str:
         ("rate", request.rate, DEFAULTS.rate),
         ("rto", request.rto_s, DEFAULTS.rto_s),
         ("rpo", request.rpo, DEFAULTS.rpo),
+        ("rpo-seconds", request.rpo_s, DEFAULTS.rpo_s),
+        ("unacknowledged", request.unacknowledged, DEFAULTS.unacknowledged),
+        ("first-attempt", request.first_attempt * PERCENT, DEFAULTS.first_attempt * PERCENT),
+        ("latency", request.latency_s, DEFAULTS.latency_s),
         ("warm-up", request.warm_up_s, DEFAULTS.warm_up_s),
         ("hold", request.hold_s, DEFAULTS.hold_s),
         ("in-a-row", request.in_a_row, DEFAULTS.in_a_row),

@@ -31,12 +31,18 @@ class Poller(Generic[Seen]):
     Args:
         poll: gives what is there now. Where it raises, nothing was seen: the last sample stays.
         changed: told, in the poller's own thread, of each sample that differs from the one before.
+
+    Attributes:
+        polls: how often something was seen.
+        polled_s: when that was last.
     """
 
     poll: Callable[[], Seen]
     clock: DrillClock
     every_s: float
     changed: Callable[[float, Seen], None]
+    polls: int = 0
+    polled_s: float = 0.0
     _samples: list[tuple[float, Seen]] = field(default_factory=list)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -51,6 +57,15 @@ class Poller(Generic[Seen]):
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
+
+    def changes(self) -> tuple[tuple[float, Seen], ...]:
+        """Each sample that differed from the one before, and when it was taken."""
+        return tuple(self._samples)
+
+    def now(self) -> Seen | None:
+        """The latest sample; None while there is none."""
+        samples = tuple(self._samples)
+        return samples[-1][1] if samples else None
 
     def since(self, moment_s: float, wanted: Callable[[Seen], bool]) -> float | None:
         """When what is seen now became as wanted, at `moment_s` the earliest; None if it is not so now."""
@@ -69,9 +84,11 @@ class Poller(Generic[Seen]):
             seen = self.poll()
         except Exception:  # noqa: BLE001 - whatever broke, nothing was seen; the phase's deadline judges
             return
+        at_s = self.clock.elapsed()
+        self.polls += 1
+        self.polled_s = at_s
         if self._samples and self._samples[-1][1] == seen:
             return
-        at_s = self.clock.elapsed()
         self._samples.append((at_s, seen))
         self.changed(at_s, seen)
 
@@ -193,25 +210,28 @@ def all_lead_to(region: str) -> Callable[[tuple[DnsAnswer, ...]], bool]:
     return lambda answers: bool(answers) and all(answer.region == region for answer in answers)
 
 
-def none_leads_to(region: str) -> Callable[[tuple[DnsAnswer, ...]], bool]:
-    """Whether no name server leads to a region."""
-    return lambda answers: bool(answers) and all(answer.region != region for answer in answers)
-
-
 # -- where an answer leads ---------------------------------------------------------------------------------
 
 RegionOf = Callable[[str], str | None]
 
 
-def failover_dns_watcher(
+def drilled_name(live: ProbeContext, lost: str, *, reverse: bool) -> tuple[str, Dns]:
+    """The name that a drill's clients use, and how they ask for it.
+
+    It is the failover name; where the standby is lost, the latency name, as clients near the standby ask.
+    """
+    if not reverse:
+        return live.outputs.failover_domain, live.dns
+    near = address_in(lost) if live.is_aws else client_in(lost)
+    endpoints = live.aws.endpoints
+    return live.outputs.latency_domain, DnspythonDns(endpoints.dns if endpoints else "", on_behalf_of=near)
+
+
+def dns_watcher(
     live: ProbeContext, servers: tuple[NameServer, ...], lost: str, *, reverse: bool
 ) -> FailoverDnsWatcher:
-    """The failover name; where the standby is lost, the latency name, as a client near the standby asks."""
-    outputs, dns, name = live.outputs, live.dns, live.outputs.failover_domain
-    if reverse:
-        name = outputs.latency_domain
-        near = address_in(lost) if live.is_aws else client_in(lost)
-        dns = DnspythonDns(live.aws.endpoints.dns if live.aws.endpoints else "", on_behalf_of=near)
+    """Watches the name that a drill's clients use."""
+    name, dns = drilled_name(live, lost, reverse=reverse)
     return FailoverDnsWatcher(
         dns=dns,
         servers=servers,

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -9,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from payinfra.checks.probes.failures import verdict_for
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
-from payinfra.core.outputs import Declared, DeclaredAlarm, Outputs, RegionOutputs
+from payinfra.core.outputs import Declared, DeclaredAlarm, DeclaredRegion, Outputs, RegionOutputs
 from payinfra.drill.faults.journal import open_journals, restore_command
 from payinfra.drill.faults.model import ROUTE53_REGION
 from payinfra.drill.faults.scenarios import chosen_faults
@@ -45,6 +46,9 @@ def gather(outputs: Outputs, aws: Aws, control: Control | None, drills: Path) ->
     account = aws.account(outputs.primary_region)
     try:
         ringing, missing = _alarms(outputs.declared, aws)
+        used_today = 0
+        if control is None:  # The embedded AWS keeps no account of what keys use, and holds none to a quota.
+            used_today = max(_used_today(region, aws) for region in outputs.declared.regions)
         primary, secondary = (_region(one, aws) for one in outputs.regions)
     except (ClientError, BotoCoreError) as error:
         raise EnvironmentUnusable(
@@ -59,6 +63,7 @@ def gather(outputs: Outputs, aws: Aws, control: Control | None, drills: Path) ->
         open_journals(drills),
         () if status is None else tuple(faults.describe(one.fault) for one in status.faults),
         1.0 if status is None else status.time_scale,
+        used_today,
     )
 
 
@@ -85,6 +90,16 @@ def _states(region: str, alarms: Sequence[DeclaredAlarm], aws: Aws) -> dict[str,
         )
         found |= {one.get("AlarmName", ""): one.get("StateValue", "") for one in answer["MetricAlarms"]}
     return found
+
+
+def _used_today(region: DeclaredRegion, aws: Aws) -> int:
+    """How many requests the environment's API keys have made today, in UTC."""
+    today = datetime.now(UTC).strftime("%Y-%m-%d")
+    usage = aws.apigateway(region.region).get_usage(
+        usagePlanId=region.api.usage_plan_id, startDate=today, endDate=today
+    )
+    # For each key a list of days, each with what was used and what remains.
+    return sum(used for days in usage.get("items", {}).values() for used, *_ in days)
 
 
 def _region(region: RegionOutputs, aws: Aws) -> RegionState:
@@ -132,7 +147,7 @@ def failed_preconditions(
         *_elsewhere(situation, outputs, env),
         *_unwell(situation, env),
         *_of_faults(situation, request),
-        *_overload(request, outputs.declared, predicted_s),
+        *_overload(request, outputs.declared, predicted_s, situation.used_today),
     )
 
 
@@ -216,22 +231,26 @@ def _redeploy(env: str) -> str:
     return f"Deploy environment {env} again: it was changed outside Terraform."
 
 
-def _overload(request: DrillRequest, declared: Declared, predicted_s: float) -> Iterator[FailedPrecondition]:
+def _overload(
+    request: DrillRequest, declared: Declared, predicted_s: float, used_today: int
+) -> Iterator[FailedPrecondition]:
     """The load is more than the API lets through."""
     limits = declared.limits
-    at_most = request.rate * ATTEMPTS_A_PAYMENT
+    rate = request.payments_a_second
+    at_most = rate * ATTEMPTS_A_PAYMENT
     if at_most > limits.rate or math.ceil(at_most) > limits.burst:
         most = min(limits.rate, limits.burst) / ATTEMPTS_A_PAYMENT
         yield FailedPrecondition(
-            f"{request.rate:g} payments a second may become {at_most:g} requests, and the API lets "
+            f"{rate:g} payments a second may become {at_most:g} requests, and the API lets "
             f"{limits.rate:g} a second through, {limits.burst} at once.",
             f"Give a --rate of {most:g} or less, or raise the API's limits.",
         )
     whole_drill = math.ceil(at_most * predicted_s)
-    if whole_drill > limits.daily_quota:
-        most = limits.daily_quota / predicted_s / ATTEMPTS_A_PAYMENT
+    left = max(0, limits.daily_quota - used_today)
+    if whole_drill > left:
+        most = left / predicted_s / ATTEMPTS_A_PAYMENT
         yield FailedPrecondition(
-            f"The drill may send {whole_drill} requests in {predicted_s:.0f} s, and the API key's quota is "
-            f"{limits.daily_quota} a day.",
-            f"Give a --rate of {most:.3g} or less, or raise --daily-quota.",
+            f"The drill may send {whole_drill} requests in {predicted_s:.0f} s. Of the API key's quota of "
+            f"{limits.daily_quota} a day {left} are left.",
+            f"Give a --rate of {most:.3g} or less, drill tomorrow, or raise --daily-quota.",
         )

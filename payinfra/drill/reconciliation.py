@@ -14,7 +14,7 @@ from payinfra.checks.probes.model import FIRST_PAUSE_S, LONGEST_PAUSE_S, Deadlin
 from payinfra.core.errors import GateFailed
 from payinfra.drill.load.payment_log import Entries
 from payinfra.drill.load.payments import Payment
-from payinfra.drill.model import PaymentOutcome, Reconciliation
+from payinfra.drill.model import PaymentOutcome, Reconciliation, Result
 from payinfra.drill.replicas import Replica, StoredItem
 
 AT_ONCE = 16
@@ -108,6 +108,12 @@ def reconcile(
         removed=removed.count,
         not_removed=removed.left,
         resent=len({attempt.key for attempt in entries.attempts if attempt.again}),
+        accepted_twice=sum(
+            count > 1
+            for count in Counter(
+                one.key for one in entries.attempts if one.result is Result.ACKNOWLEDGED
+            ).values()
+        ),
     )
 
 

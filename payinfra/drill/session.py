@@ -1,17 +1,22 @@
 """Prepares a drill of a real environment, runs it, and restores those that did not end."""
 
 import secrets
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
+import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.apigateway import api_key
-from payinfra.checks.probes.model import ProbeContext
+from payinfra.checks.probes.failures import verdict_for
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest
 from payinfra.checks.probes.results import VerifyRequest
 from payinfra.checks.probes.route53_zone import name_servers
 from payinfra.checks.probes.verify import CONNECT_S, READ_S, around
@@ -19,19 +24,24 @@ from payinfra.checks.verdicts import Severity
 from payinfra.clients.dns import NameServer
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable, GateFailed, PayinfraError, UsageProblem
-from payinfra.drill import observers, preconditions, reconciliation, replicas
+from payinfra.drill import machine_speed, observers, preconditions, reconciliation, replicas
+from payinfra.drill.alarm_watch import AlarmWatch, WatchedAlarm, expected_alarms, ringing_in
+from payinfra.drill.audit_objects import S3AuditBucket, reconcile_audit
 from payinfra.drill.clock import RealClock, Stop
-from payinfra.drill.engine import Drill, DrillDependencies, DrillId
+from payinfra.drill.engine import LOOK_S, Drill, DrillDependencies, DrillId, Read
 from payinfra.drill.environment import DrillEnvironment
-from payinfra.drill.faults import scenarios, watchdog
-from payinfra.drill.faults.actions import ActionDescription, FaultAction, SetTimeScale
+from payinfra.drill.evidence import FaultObserver
+from payinfra.drill.faults import scenarios, watchdog, watchdog_process
+from payinfra.drill.faults.actions import ActionDescription, FaultAction, FaultClients, SetTimeScale
 from payinfra.drill.faults.executor import WITHIN_S, AwsFaultExecutor, FaultExecutor
 from payinfra.drill.faults.journal import FaultJournal, Header, open_journals
-from payinfra.drill.faults.model import FaultContext
+from payinfra.drill.faults.model import EvidenceSources, FaultContext
 from payinfra.drill.faults.rollback import Keep, keep_nothing, restore
 from payinfra.drill.load import payment_log, targets
 from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
 from payinfra.drill.load.payments import Maker
+from payinfra.drill.load.targets import ClientKind, TargetResolver
+from payinfra.drill.machine import MachineWatch
 from payinfra.drill.model import (
     DrillReport,
     DrillRequest,
@@ -43,14 +53,26 @@ from payinfra.drill.model import (
     Tell,
     tell_nobody,
 )
-from payinfra.drill.prediction import Prediction, predict
+from payinfra.drill.prediction import Prediction, kept_s, predict
+from payinfra.drill.separation import Separation
 from payinfra.drill.stop_conditions import at_most
+from payinfra.drill.survivor import WITHIN_S as SURVIVOR_WITHIN_S
+from payinfra.drill.survivor import read_survivor
 from payinfra.drill.timeline import Recorder, replay
 
 COMMAND = "failover-drill"
 UNREAD = "All was put back at a second attempt, but the payments are still to be read back and removed."
 RECONCILED_WITHIN_S = 60.0
 """How long payments may take to be the same in both regions once the fault is gone, in seconds."""
+AWS_HEALTH_EVERY_S = 2.0
+"""How often Route 53 is asked about a health check: all of an account's calls share five a second, and
+GetHealthCheckStatus one a second (Route 53 developer guide, "Quotas")."""
+AWS_EVIDENCE_EVERY_S = 4.0
+"""How often a fault is looked for on AWS: a health check's settings count against the same quota."""
+EVIDENCE_EVERY_S = 1.0
+"""The same on the embedded AWS."""
+AWS_SETTLED_S, SETTLED_S = 10.0, 1.0
+"""How long a payment takes to the other region where nothing keeps it back: on AWS, on the embedded one."""
 CROSSED_WITHIN_S = 2.0
 """How long one mark is waited for that shows whether replication has caught up, in seconds."""
 WATCHDOG_LATER = timedelta(minutes=2)
@@ -75,7 +97,9 @@ class Prepared:
         header: what identifies it.
         preparations: done before anything is measured, and undone last.
         watchdogs: armed before the actions, on AWS.
-        actions: what is injected.
+        injections: what is injected for each fault.
+        alarms: what each declared alarm has to do meanwhile.
+        ends_by: when a watchdog lifts the faults.
     """
 
     environment: DrillEnvironment
@@ -84,10 +108,17 @@ class Prepared:
     header: Header
     preparations: tuple[FaultAction, ...]
     watchdogs: tuple[FaultAction, ...]
-    actions: tuple[FaultAction, ...]
+    injections: tuple[scenarios.Injection, ...]
+    alarms: tuple[WatchedAlarm, ...]
+    ends_by: datetime
     clock: RealClock
     stop: Stop
     recorder: Recorder
+
+    @property
+    def actions(self) -> tuple[FaultAction, ...]:
+        """Everything that is injected, in order."""
+        return tuple(action for one in self.injections for action in one.actions)
 
     @property
     def calls(self) -> tuple[str, ...]:
@@ -130,7 +161,19 @@ def prepared(
         with recorder.phase(Phase.LOCK):
             held.enter_context(exclusive(environment.work_dir, COMMAND))
         with recorder.phase(Phase.RECORD) as note:
-            prediction = predict(request, declared.health, declared.dns, on_aws=environment.on_aws)
+            request, slow_s = _fit_to_machine(environment, request)
+            prediction = predict(
+                request, declared.health, declared.dns, on_aws=environment.on_aws, slow_s=slow_s
+            )
+            alarms = expected_alarms(
+                declared,
+                scenarios.chosen_faults(request),
+                lost=scenarios.lost_region(request, environment.outputs).region,
+                found_out_s=prediction.phases.get(Phase.UNHEALTHY, 0.0),
+                time_scale=request.time_scale,
+                on_aws=environment.on_aws,
+            )
+            prediction = prediction.waiting_until(max((one.within_s or 0.0 for one in alarms), default=0.0))
             situation = preconditions.gather(
                 environment.outputs, environment.aws, environment.control, environment.drills
             )
@@ -143,7 +186,7 @@ def prepared(
                     predicted_s=prediction.whole_s,
                 )
             )
-            note.detail = f"account {situation.account}"
+            note.detail = f"account {situation.account}, {request.payments_a_second:g} payments a second"
         now = datetime.now(UTC)
         drill = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
         longest_s = at_most(prediction.losing_s)
@@ -172,7 +215,9 @@ def prepared(
             ),
             preparations=scenarios.preparations(request, situation, on_aws=environment.on_aws),
             watchdogs=scenarios.watchdogs(request, context),
-            actions=scenarios.actions(request, context),
+            injections=scenarios.injections(request, context),
+            alarms=alarms,
+            ends_by=context.ends_by,
             clock=clock,
             stop=stop,
             recorder=recorder,
@@ -197,9 +242,7 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
             around(environment.outputs, environment.aws) as live,
             payment_log.PaymentLog(drill.folder / payment_log.NAME) as log,
         ):
-            armed = (
-                watchdog.arm(drill.watchdogs, journal, executor) if environment.on_aws else watchdog.EMBEDDED
-            )
+            armed = _arm(drill, journal, executor)
             dependencies = _dependencies(drill, live, log, journal, armed)
             report = Drill(
                 identity=DrillId(
@@ -227,6 +270,15 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
         if clean and not last.left:
             journal.close()
     return with_left(report, last)
+
+
+def _arm(drill: Prepared, journal: FaultJournal, executor: FaultExecutor) -> str:
+    """Have something outside of this process ready to lift the faults; what, or why nothing is."""
+    control, endpoints = drill.environment.control, drill.environment.aws.endpoints
+    if control is None or endpoints is None:
+        return watchdog.arm(drill.watchdogs, journal, executor)
+    order = watchdog_process.Order.of(journal.path, drill.ends_by, control, endpoints, drill.header.account)
+    return watchdog_process.start(order)
 
 
 def _executor(environment: DrillEnvironment, account: str) -> FaultExecutor:
@@ -270,30 +322,75 @@ def with_left(report: DrillReport, last: Restoration) -> DrillReport:
     return replace(report, restoration=restoration, restored=Judgement.FAILED, reasons=reasons + left)
 
 
+def _fit_to_machine(environment: DrillEnvironment, request: DrillRequest) -> tuple[DrillRequest, float]:
+    """The request with the rate that the machine can carry, unless one was asked for; how long answers take.
+
+    Raises:
+        EnvironmentUnusable: a region of the embedded AWS does not answer.
+    """
+    if environment.on_aws:
+        return replace(request, rate=request.payments_a_second), 0.0
+    with around(environment.outputs, environment.aws) as live:
+        urls = [_health_url(live, site) for site in live.sites]
+
+        def ask() -> None:
+            for url, host in urls:
+                live.http.ask("GET", url, {"Host": host})
+
+        try:
+            speed = machine_speed.measure(ask)
+        except httpx.TransportError as error:
+            raise EnvironmentUnusable(
+                f"A region of the embedded AWS does not answer: {type(error).__name__}.",
+                "See `payinfra local status`, then drill again.",
+            ) from None
+    rate = speed.rate if request.rate is None else request.rate
+    return replace(request, rate=rate), speed.timeout_s
+
+
+def _health_url(live: ProbeContext, site: RegionUnderTest) -> tuple[str, str]:
+    """The URL of a region's own health page, and the Host header that it takes."""
+    host = site.declared.api.execute_host
+    return live.aws.url(host) + live.declared.health.path, host
+
+
 # -- the dependencies --------------------------------------------------------------------------------------
 
 
 def _dependencies(
     drill: Prepared, live: ProbeContext, log: payment_log.PaymentLog, journal: FaultJournal, armed: str
 ) -> DrillDependencies:
-    environment, request = drill.environment, drill.request
-    lost, other = (site.region for site in (live.sites[::-1] if request.reverse else live.sites))
+    environment, request, clock = drill.environment, drill.request, drill.clock
+    lost, other = live.sites[::-1] if request.reverse else live.sites
     executor = _executor(environment, drill.header.account)
-    check = scenarios.lost_region(request, environment.outputs).health_check_id
+    check = lost.outputs.health_check_id
 
     def sets_time_scale(action: FaultAction) -> bool:
         return isinstance(action, SetTimeScale)
 
     servers = live.dns.servers(name_servers(live))
+    profile = _load(drill, live, servers, log)
+    generator = LoadGenerator(profile)
+    control = environment.control
     return DrillDependencies(
-        lost=lost,
-        other=other,
+        lost=lost.region,
+        other=other.region,
+        on_aws=environment.on_aws,
         actions=drill.actions,
         executor=executor,
-        generator=LoadGenerator(_load(drill, live, servers, log)),
+        generator=generator,
         steady=lambda: _unsteady(environment.verify(VerifyRequest())),
-        healthy=observers.HealthCheckWatcher(live.aws, other, check, live.declared.health.threshold).healthy,
-        dns=observers.failover_dns_watcher(live, servers, lost, reverse=request.reverse).ask,
+        healthy=observers.HealthCheckWatcher(
+            live.aws, other.region, check, live.declared.health.threshold
+        ).healthy,
+        health_every_s=AWS_HEALTH_EVERY_S if environment.on_aws else LOOK_S,
+        dns=observers.dns_watcher(live, servers, lost.region, reverse=request.reverse).ask,
+        observers=_observers(drill, live, lost, other, generator),
+        named_clients=_clients(profile, ClientKind.RESOLVES),
+        kept_clients=_clients(profile, ClientKind.KEEPS_CONNECTION),
+        read_survivor=_survivor_reader(drill, other),
+        alarms=AlarmWatch(drill.alarms, ringing_in(live.aws), clock.elapsed),
+        machine=MachineWatch(clock.elapsed, None if control is None else control.list),
         restore=lambda: _restore(
             environment, journal, executor, drill.recorder.mark, armed=armed, keep=sets_time_scale
         ),
@@ -302,18 +399,95 @@ def _dependencies(
     )
 
 
+def _clients(profile: LoadProfile, kind: ClientKind) -> tuple[int, ...]:
+    return tuple(number for number, one in enumerate(profile.clients) if one.kind is kind)
+
+
+def _observers(
+    drill: Prepared,
+    live: ProbeContext,
+    lost: RegionUnderTest,
+    other: RegionUnderTest,
+    generator: LoadGenerator,
+) -> tuple[FaultObserver, ...]:
+    """What looks whether each fault is in effect."""
+    url, host = _health_url(live, lost)
+    # One attempt each, which does not wait: it is asked again in a moment.
+    clients = FaultClients(
+        drill.environment.aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=1),
+        drill.environment.control,
+    )
+
+    def health_page() -> int:
+        try:
+            return live.http.ask("GET", url, {"Host": host}).status
+        except httpx.TransportError:
+            return 0
+
+    tables = {site.region: replicas.TableReplica(live.aws, site.outputs) for site in (lost, other)}
+    on_aws = drill.environment.on_aws
+    settle_s = AWS_SETTLED_S if on_aws else SETTLED_S
+    sources = EvidenceSources(
+        health_page=health_page,
+        is_active=lambda action: action.is_active(clients),
+        is_separated=Separation(generator.attempts, tables, drill.clock.elapsed, settle_s).is_separated,
+    )
+    return tuple(
+        FaultObserver(
+            one.fault.name,
+            one.fault.sign.what,
+            partial(one.fault.sign.is_seen, sources, one.actions),
+            AWS_EVIDENCE_EVERY_S if on_aws else EVIDENCE_EVERY_S,
+        )
+        for one in drill.injections
+    )
+
+
+def _survivor_reader(drill: Prepared, other: RegionUnderTest) -> Callable[[Mapping[str, float], float], Read]:
+    """Reads the survivor in a thread of its own: the drill goes on meanwhile."""
+    replica = replicas.TableReplica(drill.environment.aws, other.outputs)
+
+    def begin(acknowledged: Mapping[str, float], loss_s: float) -> Read:
+        pool = ThreadPoolExecutor(1, thread_name_prefix="drill-survivor")
+        reading = pool.submit(
+            read_survivor,
+            acknowledged,
+            replica,
+            region=other.region,
+            loss_s=loss_s,
+            elapsed=drill.clock.elapsed,
+            sleep=time.sleep,
+        )
+        pool.shutdown(wait=False)
+        return lambda: reading.result(2 * SURVIVOR_WITHIN_S)
+
+    return begin
+
+
 def _load(drill: Prepared, live: ProbeContext, servers: Servers, log: payment_log.PaymentLog) -> LoadProfile:
     environment, request = drill.environment, drill.request
+    declared = live.declared
+    lost, other = live.sites[::-1] if request.reverse else live.sites
+    name, dns = observers.drilled_name(live, lost.region, reverse=request.reverse)
+
+    def resolving(age: float) -> TargetResolver:
+        return targets.by_name(live.aws, live.outputs, declared, dns, servers, name=name, age=age)
+
+    pinned = other if scenarios.sends_to_both(request) else None
     return LoadProfile(
         pace=Pace(
-            rate=request.rate,
+            rate=request.payments_a_second,
             time_out_s=drill.prediction.request_timeout_s,
             retries=RETRIES,
             resend_after_s=max(RESEND_AFTER_S / request.time_scale, RESEND_AFTER_FLOOR_S),
         ),
         maker=Maker(environment.env, drill.header.drill),
         log=log,
-        routes=targets.target_resolvers(live, servers, to_both=scenarios.sends_to_both(request)),
+        clients=targets.load_clients(
+            resolving,
+            None if pinned is None else targets.by_region(live.aws, pinned.declared),
+            targets.client_count(request.payments_a_second, kept_s(declared.dns, request.time_scale)),
+        ),
         api_key=api_key(live, live.sites[0]),
         clock=drill.clock,
     )
@@ -332,11 +506,27 @@ def _reconcile(
     log: payment_log.PaymentLog,
     within_s: float = RECONCILED_WITHIN_S,
 ) -> Reconciliation:
-    """Read the payments back from the log that was written, and remove them."""
+    """Read the payments and their audit objects back from the log that was written, and remove them."""
     log.flush()
     entries = payment_log.read(folder / payment_log.NAME)
     here, there = (replicas.TableReplica(environment.aws, region) for region in environment.outputs.regions)
-    return reconciliation.reconcile(entries, (here, there), log, within_s=within_s)
+    found = reconciliation.reconcile(entries, (here, there), log, within_s=within_s)
+    # What was under way when an earlier reconciliation was killed is removed, and not judged.
+    begun = frozenset(entries.removals)
+    good = frozenset(one.key for one in entries.attempts if one.result.good)
+    judged = frozenset(one.key for one in entries.payments if one.key in good and one.payment_id not in begun)
+    first, second = (S3AuditBucket(environment.aws, region) for region in environment.outputs.regions)
+    try:
+        audit = reconcile_audit(
+            entries.payments,
+            judged,
+            (first, second),
+            within_s=within_s,
+            removes=environment.outputs.declared.retention.object_lock is None,
+        )
+    except (ClientError, BotoCoreError) as error:
+        return replace(found, audit_problem=verdict_for(error).message)
+    return replace(found, audit=audit)
 
 
 # -- afterwards --------------------------------------------------------------------------------------------

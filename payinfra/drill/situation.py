@@ -37,6 +37,7 @@ class Situation:
         journals: of drills that may have left something in place.
         faults: what fails in the embedded AWS, each in a phrase; none on AWS.
         time_scale: how fast the embedded AWS's time runs; 1 on AWS.
+        used_today: requests that the API's keys have made today.
     """
 
     account: str
@@ -46,6 +47,7 @@ class Situation:
     journals: tuple[Path, ...] = ()
     faults: tuple[str, ...] = ()
     time_scale: float = 1.0
+    used_today: int = 0
 
     def lost_region(self, *, reverse: bool) -> RegionState:
         """The region that is to be lost, as it is now."""

@@ -39,12 +39,14 @@ class FisExperiment(FaultAction):
         role_arn: what FIS works as.
         minutes: after which FIS ends it, 1 to 720.
         drill: the drill's id; the experiment and its template carry it in `DRILL_TAG`.
+        stop_alarms: ARNs of alarms in the same region; FIS stops the experiment when one of them rings.
     """
 
     region: str
     role_arn: str
     minutes: int
     drill: str
+    stop_alarms: tuple[str, ...]
     one_call: ClassVar[bool] = False
     takes_minutes: ClassVar[bool] = True
     aws_only_service: ClassVar[str] = "fault injection service"
@@ -126,7 +128,8 @@ class FisExperiment(FaultAction):
             # With the same token FIS answers what it answered before, and makes no second one.
             clientToken=f"{self.drill}-template",
             description=self.summary,
-            stopConditions=[{"source": "none"}],
+            stopConditions=[{"source": "aws:cloudwatch:alarm", "value": arn} for arn in self.stop_alarms]
+            or [{"source": "none"}],
             targets=self.targets,
             actions=self.actions,
             roleArn=self.role_arn,

@@ -2,26 +2,31 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar
 
 from payinfra.clients.aws import Endpoints
-from payinfra.core.naming import DRILL_SCHEDULE_GROUP, DRILL_SCHEDULER_ROLE
+from payinfra.core.naming import DRILL_SCHEDULER_ROLE
 from payinfra.drill.faults.actions import ActionDescription, FaultAction, FaultClients, aws_cli
 from payinfra.drill.faults.model import (
+    EvidenceSources,
     Fault,
+    FaultAlarms,
     FaultContext,
     FaultDocumentation,
+    FaultSign,
     HealthEffect,
     RequiredPermission,
     no_preconditions,
     role_arn,
 )
 from payinfra.drill.faults.registry import register
-from payinfra.drill.faults.watchdog import RollbackSchedule
+from payinfra.drill.faults.watchdog import RollbackSchedule, schedule_permissions
 from payinfra.drill.situation import NO_CONCURRENCY
 
 NAME = "lambda-throttle"
+TOO_MANY_REQUESTS = 429
+"""How Lambda refuses; through a REST API this reaches callers as a 500."""
 
 
 @dataclass(frozen=True)
@@ -110,15 +115,7 @@ class ArmWatchdog(RollbackSchedule):
 
     def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:
         """See `FaultAction`."""
-        when = self.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        where = f"schedule {self.name} in {self.region}"
-        delete = f"scheduler delete-schedule --group-name {DRILL_SCHEDULE_GROUP} --name {self.name}"
-        return ActionDescription(
-            f"{where} gives function {self.function} {_reserved(self.original)} at {when}",
-            f"{where} is gone",
-            aws_cli(endpoints, "scheduler", self.region, delete),
-            (f"scheduler:CreateSchedule {self.name} in {self.region}, at {when}",),
-        )
+        return self.described(f"gives function {self.function} {_reserved(self.original)}", endpoints)
 
 
 def _reserved(concurrency: int | None) -> str:
@@ -153,6 +150,10 @@ def _watchdogs(context: FaultContext) -> tuple[FaultAction, ...]:
     )
 
 
+def _is_seen(sources: EvidenceSources, actions: tuple[FaultAction, ...]) -> bool:  # noqa: ARG001 - a client
+    return sources.health_page() >= TOO_MANY_REQUESTS
+
+
 LAMBDA_THROTTLE = register(
     Fault(
         name=NAME,
@@ -168,23 +169,16 @@ LAMBDA_THROTTLE = register(
                 ),
                 "the region's function",
             ),
-            RequiredPermission(
-                ("scheduler:CreateSchedule", "scheduler:GetSchedule", "scheduler:DeleteSchedule"),
-                f"`schedule/{DRILL_SCHEDULE_GROUP}/*`, for the watchdog",
-            ),
-            RequiredPermission(
-                ("iam:PassRole",),
-                f"`role/{DRILL_SCHEDULER_ROLE}` to `scheduler.amazonaws.com`, for the watchdog",
-            ),
-            RequiredPermission(
+            *schedule_permissions(
                 ("lambda:PutFunctionConcurrency", "lambda:DeleteFunctionConcurrency"),
                 "the environments' functions",
-                f"the role `{DRILL_SCHEDULER_ROLE}`",
             ),
         ),
         preconditions=no_preconditions,
         actions=_actions,
         watchdogs=_watchdogs,
+        sign=FaultSign(what="an error from the region's own health page", is_seen=_is_seen, within_s=30.0),
+        alarms=FaultAlarms(must_ring=("HealthCheckStatus", "Throttles"), may_ring_in_survivor=()),
         documentation=FaultDocumentation(
             title="Take all concurrency away from the region's payments function.",
             steady_state="The function has the concurrency that was declared, and not 0.",

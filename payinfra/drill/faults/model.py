@@ -18,6 +18,10 @@ ROUTE53_REGION = HEALTH_METRICS_REGION
 """Where Route 53's control plane is (Route 53 developer guide, "Amazon Route 53 and AWS Regions")."""
 
 
+CUSTOMERS_METRICS = frozenset({"5XXError", "Latency", "Errors"})
+"""What customers notice: an alarm on one of these stops the drill where nothing was to fail."""
+
+
 class HealthEffect(Enum):
     """What a fault does to the health check of the region that is lost."""
 
@@ -93,6 +97,49 @@ class FaultDocumentation:
     restoration: str
 
 
+@dataclass(frozen=True)
+class EvidenceSources:
+    """What shows whether a fault is in effect. Each raises where it cannot be told.
+
+    Attributes:
+        health_page: the status with which the lost region's own health page answers; 0 where nothing answers.
+        is_active: whether an action's change is in place.
+        is_separated: whether what is written in one region stays away from the other.
+    """
+
+    health_page: Callable[[], int]
+    is_active: Callable[[FaultAction], bool]
+    is_separated: Callable[[], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultSign:
+    """What shows that a fault is in effect.
+
+    Attributes:
+        what: what is looked for, as a phrase.
+        is_seen: looks once; it is given the fault's actions.
+        within_s: how long it may take on AWS from the injection until it is seen, in seconds.
+    """
+
+    what: str
+    is_seen: Callable[[EvidenceSources, tuple[FaultAction, ...]], bool]
+    within_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultAlarms:
+    """What a fault makes alarms do, by the metrics that they look at.
+
+    Attributes:
+        must_ring: on these the lost region's alarms have to ring.
+        may_ring_in_survivor: on these the survivor's may; on all others they must not.
+    """
+
+    must_ring: tuple[str, ...]
+    may_ring_in_survivor: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fault:
     """Something that a drill can make fail.
@@ -106,6 +153,8 @@ class Fault:
         preconditions: what speaks against it in the region that is to be lost.
         actions: what is injected, in this order.
         watchdogs: what is armed before on AWS, and lifts the fault should the drill's process be gone.
+        sign: what shows that it is in effect.
+        alarms: what it makes alarms do.
         documentation: what people read about it.
     """
 
@@ -117,12 +166,19 @@ class Fault:
     preconditions: Callable[[RegionState], Iterator[FailedPrecondition]]
     actions: Callable[[FaultContext], tuple[FaultAction, ...]]
     watchdogs: Callable[[FaultContext], tuple[FaultAction, ...]]
+    sign: FaultSign
+    alarms: FaultAlarms
     documentation: FaultDocumentation
 
     @property
     def switches_names(self) -> bool:
         """Whether a health check becomes unhealthy, so that names drop the region."""
         return self.health is not HealthEffect.NONE
+
+    @property
+    def silences_region(self) -> bool:
+        """Whether the region answers nothing, its alarms and control planes included."""
+        return self.health is HealthEffect.ANSWERS_NOTHING
 
     @property
     def on_aws(self) -> bool:
@@ -138,6 +194,18 @@ def no_preconditions(_state: RegionState) -> Iterator[FailedPrecondition]:
 def no_watchdogs(_context: FaultContext) -> tuple[FaultAction, ...]:
     """None is needed: what is injected ends by itself, or harms nobody."""
     return ()
+
+
+def customers_alarms(outputs: Outputs, region: str) -> tuple[str, ...]:
+    """The ARNs of a region's alarms on what customers notice: errors and latency."""
+    _, partition, _, _, account, _ = outputs.primary.dynamodb_table_arn.split(":", 5)
+    return tuple(
+        f"arn:{partition}:cloudwatch:{region}:{account}:alarm:{alarm.name}"
+        for declared in outputs.declared.regions
+        if declared.region == region
+        for alarm in declared.alarms
+        if alarm.metric in CUSTOMERS_METRICS
+    )
 
 
 def role_arn(outputs: Outputs, role: str) -> str:

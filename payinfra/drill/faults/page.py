@@ -13,6 +13,10 @@ EVERY_DRILL = (
     RequiredPermission(("lambda:ListTags", "lambda:GetFunctionConcurrency"), "the function, in both regions"),
     RequiredPermission(("route53:GetHealthCheck", "route53:GetHealthCheckStatus"), "both health checks"),
     RequiredPermission(("ssm:GetParameter",), "the API key's parameter"),
+    RequiredPermission(("apigateway:GET",), "the usage plans, for what is left of today's quota"),
+    RequiredPermission(
+        ("s3:ListBucketVersions", "s3:DeleteObjectVersion"), "the audit buckets, for the payments' objects"
+    ),
 )
 """What every drill looks at, and what it takes to read payments back and to remove them."""
 
@@ -20,17 +24,12 @@ _OPENING = """\
 # What a failover drill makes fail
 
 `payinfra failover-drill --env ENV --scenario NAME`. Several are injected together and taken back in the
-opposite order. `--reverse` loses the secondary region instead of the primary: the failover name stays where
-it is, the latency name drops the region, and there is no switch to wait for.
+opposite order. `--reverse` loses the secondary region instead of the primary: payments then go by the latency
+name, as clients near the secondary use it, and to the secondary's own endpoint.
 
 Every drill begins and ends with the steady state: every probe of `payinfra verify` passes, no alarm rings,
 and payments get through. What is done is written to the drill's journal before it is done, with what was
 there before. After a kill, `payinfra failover-drill --restore --env ENV` puts it back.
-"""
-
-_TOGETHER = """\
-`health-check` goes with neither `lambda-throttle` nor `region-outage`: an inverted health check calls a
-region that fails healthy.
 """
 
 _ROLES = """\
@@ -53,7 +52,6 @@ def page() -> str:
     parts = [
         _OPENING,
         *table,
-        _TOGETHER,
         "## What every drill takes on AWS",
         "",
         *_permissions(EVERY_DRILL),

@@ -6,9 +6,12 @@ from typing import ClassVar
 from payinfra.clients.aws import Endpoints
 from payinfra.drill.faults.actions import CLEAR_FAULTS, ActionDescription, EmulatorFaultAction, FaultAction
 from payinfra.drill.faults.model import (
+    EvidenceSources,
     Fault,
+    FaultAlarms,
     FaultContext,
     FaultDocumentation,
+    FaultSign,
     HealthEffect,
     no_preconditions,
     no_watchdogs,
@@ -45,6 +48,10 @@ def _actions(context: FaultContext) -> tuple[FaultAction, ...]:
     return (Blackout(context.lost.region),)
 
 
+def _is_seen(sources: EvidenceSources, actions: tuple[FaultAction, ...]) -> bool:  # noqa: ARG001 - a client
+    return sources.health_page() == 0
+
+
 REGION_OUTAGE = register(
     Fault(
         name=NAME,
@@ -55,6 +62,8 @@ REGION_OUTAGE = register(
         preconditions=no_preconditions,
         actions=_actions,
         watchdogs=no_watchdogs,
+        sign=FaultSign(what="silence of the region's own health page", is_seen=_is_seen, within_s=10.0),
+        alarms=FaultAlarms(must_ring=("HealthCheckStatus",), may_ring_in_survivor=("ReplicationLatency",)),
         documentation=FaultDocumentation(
             title="Let the region answer nothing, neither its API nor AWS calls.",
             steady_state="The region answers.",

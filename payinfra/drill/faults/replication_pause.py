@@ -16,11 +16,15 @@ from payinfra.drill.faults.actions import (
 )
 from payinfra.drill.faults.fis import DRILL_TAG, LONGEST_EXPERIMENT_MIN, FisExperiment
 from payinfra.drill.faults.model import (
+    EvidenceSources,
     Fault,
+    FaultAlarms,
     FaultContext,
     FaultDocumentation,
+    FaultSign,
     HealthEffect,
     RequiredPermission,
+    customers_alarms,
     no_preconditions,
     no_watchdogs,
     role_arn,
@@ -76,6 +80,7 @@ class RunPauseExperiment(FisExperiment):
     role_arn: str
     minutes: int
     drill: str
+    stop_alarms: tuple[str, ...] = ()
     kind: ClassVar[str] = "run-pause-experiment"
 
     @property
@@ -132,7 +137,20 @@ def _actions(context: FaultContext) -> tuple[FaultAction, ...]:
     minutes = min(math.ceil(context.longest_s / 60) + 1, LONGEST_EXPERIMENT_MIN)
     role = role_arn(context.outputs, DRILL_FIS_ROLE)
     lost = context.lost
-    return (RunPauseExperiment(lost.region, lost.dynamodb_table_arn, role, minutes, context.drill),)
+    return (
+        RunPauseExperiment(
+            lost.region,
+            lost.dynamodb_table_arn,
+            role,
+            minutes,
+            context.drill,
+            customers_alarms(context.outputs, lost.region),
+        ),
+    )
+
+
+def _is_seen(sources: EvidenceSources, actions: tuple[FaultAction, ...]) -> bool:  # noqa: ARG001 - the data
+    return sources.is_separated()
 
 
 REPLICATION_PAUSE = register(
@@ -174,14 +192,20 @@ REPLICATION_PAUSE = register(
         preconditions=no_preconditions,
         actions=_actions,
         watchdogs=no_watchdogs,
+        # AWS says that replication may go on for up to five minutes after the experiment has begun.
+        sign=FaultSign(
+            what="a payment that stays in the region it was written in", is_seen=_is_seen, within_s=300.0
+        ),
+        alarms=FaultAlarms(must_ring=(), may_ring_in_survivor=("ReplicationLatency",)),
         documentation=FaultDocumentation(
             title="Stop the replication of payments between the regions.",
             steady_state="What is written in one region is read in the other.",
             injection=(
                 f"On AWS an experiment of the fault injection service with the action `{PAUSE_ACTION}` on "
                 "the region's table. It ends by itself one minute after the longest time that the drill may "
-                "take. AWS says that replication may go on for up to five minutes after it has begun: let "
-                "`--hold` be longer. On the embedded AWS the fault `replication-pause`."
+                "take, or when an alarm rings on the API's errors or latency in that region. AWS says that "
+                "replication may go on for up to five minutes after it has begun: the drill waits until it "
+                "has stopped, and holds from then on. On the embedded AWS the fault `replication-pause`."
             ),
             signals=(
                 "Both regions keep serving, and no name changes.",

@@ -1,9 +1,11 @@
 """The faults that a drill asks for: whether they work here and together, and what is injected for them."""
 
+from dataclasses import dataclass
+
 from payinfra.core.errors import UsageProblem
 from payinfra.core.outputs import Outputs, RegionOutputs
 from payinfra.drill.faults.actions import FaultAction, SetTimeScale
-from payinfra.drill.faults.model import Fault, FaultContext, HealthEffect
+from payinfra.drill.faults.model import Fault, FaultContext
 from payinfra.drill.faults.registry import all_faults, fault_named
 from payinfra.drill.model import DrillRequest
 from payinfra.drill.situation import Situation
@@ -38,14 +40,6 @@ def check(request: DrillRequest, *, on_aws: bool) -> None:
                 f"--scenario {fault.name} works on the embedded AWS only: {fault.unavailable_on_aws}",
                 f"Use --scenario {next(similar)}, or drill with --local.",
             )
-    told = [one.name for one in chosen if one.health is HealthEffect.SET_UNHEALTHY]
-    failing = [one.name for one in chosen if one.health.fails_requests]
-    if told and failing:
-        raise UsageProblem(
-            f"{told[0]} and {failing[0]} cancel each other out: an inverted health check calls "
-            "a region that fails healthy.",
-            "Drill one after the other.",
-        )
 
 
 def sends_to_both(request: DrillRequest) -> bool:
@@ -58,9 +52,9 @@ def switches_names(request: DrillRequest) -> bool:
     return any(fault.switches_names for fault in chosen_faults(request))
 
 
-def moves_name(request: DrillRequest) -> bool:
-    """Whether the failover name is to lead to the other region: not where that is the one that is lost."""
-    return not request.reverse and switches_names(request)
+def fails_requests(request: DrillRequest) -> bool:
+    """Whether the lost region's clients are to notice, so that they have to recover."""
+    return any(fault.health.fails_requests for fault in chosen_faults(request))
 
 
 def lost_region(request: DrillRequest, outputs: Outputs) -> RegionOutputs:
@@ -75,7 +69,15 @@ def preparations(request: DrillRequest, situation: Situation, *, on_aws: bool) -
     return (SetTimeScale(request.time_scale, situation.time_scale),)
 
 
-def actions(request: DrillRequest, context: FaultContext) -> tuple[FaultAction, ...]:
+@dataclass(frozen=True)
+class Injection:
+    """A fault and what is injected for it."""
+
+    fault: Fault
+    actions: tuple[FaultAction, ...]
+
+
+def injections(request: DrillRequest, context: FaultContext) -> tuple[Injection, ...]:
     """What is injected, in the order of the request.
 
     A region that answers nothing comes last: it takes no further call.
@@ -84,8 +86,8 @@ def actions(request: DrillRequest, context: FaultContext) -> tuple[FaultAction, 
         UsageProblem: as `check`.
     """
     check(request, on_aws=context.on_aws)
-    ordered = sorted(chosen_faults(request), key=lambda one: one.health is HealthEffect.ANSWERS_NOTHING)
-    return tuple(action for fault in ordered for action in fault.actions(context))
+    ordered = sorted(chosen_faults(request), key=lambda one: one.silences_region)
+    return tuple(Injection(fault, fault.actions(context)) for fault in ordered)
 
 
 def watchdogs(request: DrillRequest, context: FaultContext) -> tuple[FaultAction, ...]:

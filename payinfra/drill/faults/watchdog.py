@@ -14,12 +14,13 @@ from typing import ClassVar
 from botocore.exceptions import ClientError
 
 from payinfra.checks.probes.failures import code_of, is_absent
-from payinfra.core.naming import DRILL_SCHEDULE_GROUP
-from payinfra.drill.faults.actions import FaultAction, FaultClients
+from payinfra.clients.aws import Endpoints
+from payinfra.core.naming import DRILL_SCHEDULE_GROUP, DRILL_SCHEDULER_ROLE
+from payinfra.drill.faults.actions import ActionDescription, FaultAction, FaultClients, aws_cli
 from payinfra.drill.faults.executor import FaultExecutor, FaultFailed
 from payinfra.drill.faults.journal import FaultJournal
+from payinfra.drill.faults.model import RequiredPermission
 
-EMBEDDED = "none: the embedded AWS has no EventBridge Scheduler"
 NOT_NEEDED = "none is needed: what is done ends by itself, or harms nobody"
 LIFT_WITHIN_S = 3600
 """How long EventBridge Scheduler retries when the service does not take the call."""
@@ -84,6 +85,18 @@ class RollbackSchedule(FaultAction):
             if code_of(error) != "ConflictException" or not self.is_active(clients):
                 raise
 
+    def described(self, effect: str, endpoints: Endpoints | None) -> ActionDescription:
+        """The schedule in words, given what it does, as a phrase."""
+        when = self.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        where = f"schedule {self.name} in {self.region}"
+        delete = f"scheduler delete-schedule --group-name {DRILL_SCHEDULE_GROUP} --name {self.name}"
+        return ActionDescription(
+            f"{where} {effect} at {when}",
+            f"{where} is gone",
+            aws_cli(endpoints, "scheduler", self.region, delete),
+            (f"scheduler:CreateSchedule {self.name} in {self.region}, at {when}",),
+        )
+
     def rollback(self, clients: FaultClients) -> None:
         """Delete the schedule, where it is still there."""
         try:
@@ -101,6 +114,21 @@ class RollbackSchedule(FaultAction):
                 raise
             return False
         return True
+
+
+def schedule_permissions(actions: tuple[str, ...], on: str) -> tuple[RequiredPermission, ...]:
+    """What a schedule takes that makes these calls."""
+    return (
+        RequiredPermission(
+            ("scheduler:CreateSchedule", "scheduler:GetSchedule", "scheduler:DeleteSchedule"),
+            f"`schedule/{DRILL_SCHEDULE_GROUP}/*`, for the watchdog",
+        ),
+        RequiredPermission(
+            ("iam:PassRole",),
+            f"`role/{DRILL_SCHEDULER_ROLE}` to `scheduler.amazonaws.com`, for the watchdog",
+        ),
+        RequiredPermission(actions, on, f"the role `{DRILL_SCHEDULER_ROLE}`"),
+    )
 
 
 def arm(watchdogs: Sequence[FaultAction], journal: FaultJournal, executor: FaultExecutor) -> str:

@@ -17,7 +17,7 @@ Dial = Callable[[LoadTarget], httpx.AsyncClient]
 LONGEST_S = 60.0
 """No operation takes longer. Attempts have a shorter time-out of their own, all in all."""
 MOST_CONNECTIONS = 512
-"""Of one target resolver: restoring needs files of its own, and a process may often open 1024 in all."""
+"""Of all clients together: restoring needs files of its own, and a process may often open 1024 in all."""
 SLOT_CONNECTIONS = 16
 """Connections that one client has. httpx looks at all of a client's whenever a request begins or ends: with
 hundreds in one, a region that answers nothing would keep this process too busy to send anything."""
@@ -62,6 +62,7 @@ class TargetConnections:
     url: str
     dial: Dial
     most: int = MOST_CONNECTIONS
+    resolver: TargetResolver | None = None
     users: int = 0
     left: bool = False
     slots: list[ClientSlot] = field(default_factory=list)
@@ -99,9 +100,14 @@ class TargetConnections:
 
 @dataclass
 class ConnectionPool:
-    """The connections of each target resolver. For one event loop."""
+    """The connections of each target resolver. For one event loop.
+
+    Args:
+        most: how many each may have.
+    """
 
     dial: Dial
+    most: int = MOST_CONNECTIONS
     _connections: dict[int, TargetConnections] = field(default_factory=dict)
     _finding: dict[int, "asyncio.Task[LoadTarget]"] = field(default_factory=dict)
     _made: int = 0
@@ -120,7 +126,9 @@ class ConnectionPool:
             # The next address each time: the one before may be what failed.
             url = target.urls[self._made % len(target.urls)]
             self._made += 1
-            connections = self._connections[id(route)] = TargetConnections(target, url, self.dial)
+            connections = self._connections[id(route)] = TargetConnections(
+                target, url, self.dial, self.most, resolver=route
+            )
         connections.users += 1
         return connections
 
@@ -128,6 +136,8 @@ class ConnectionPool:
         """Give connections back; after a failure nobody takes them again."""
         connections.users -= 1
         connections.left = connections.left or failed
+        if failed and connections.resolver is not None:
+            connections.resolver.failed()
         if connections.left and not connections.users:
             await connections.close()
 

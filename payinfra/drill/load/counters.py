@@ -81,6 +81,7 @@ class LoadCounters:
     _broken: str = ""
     _by_region: dict[str, int] = field(default_factory=dict)
     _streaks: dict[str, _GrowingStreak] = field(default_factory=dict)
+    _lags: list[tuple[float, float]] = field(default_factory=list)
     _attempts: list[Attempt] = field(default_factory=list)
     _recent: deque[tuple[float, str, bool]] = field(default_factory=deque)
 
@@ -92,10 +93,16 @@ class LoadCounters:
         """The load ended by itself."""
         self._broken = why
 
-    def began(self) -> None:
-        """A payment was begun."""
+    def began(self, late_s: float = 0.0) -> None:
+        """A payment was begun, so much later than its schedule."""
         with self._lock:
             self._begun += 1
+            self._lags.append((self.elapsed(), late_s))
+
+    def lags(self) -> tuple[tuple[float, float], ...]:
+        """When each payment was begun, and how late."""
+        with self._lock:
+            return tuple(self._lags)
 
     def settled(self) -> None:
         """A payment was acknowledged or refused: nothing more is to be done for it."""

@@ -17,10 +17,17 @@ from typing import Protocol, Self
 import httpx
 
 from payinfra.drill.clock import DrillClock
-from payinfra.drill.load.connections import ConnectionPool, Dial, TargetConnections, dialer
+from payinfra.drill.load.connections import (
+    MOST_CONNECTIONS,
+    SLOT_CONNECTIONS,
+    ConnectionPool,
+    Dial,
+    TargetConnections,
+    dialer,
+)
 from payinfra.drill.load.counters import LoadCounters, LoadSnapshot, SuccessStreak
 from payinfra.drill.load.payments import Maker, Payment
-from payinfra.drill.load.targets import TargetResolver
+from payinfra.drill.load.targets import ClientKind, LoadClient
 from payinfra.drill.model import Attempt, Result
 
 __all__ = ["LoadGenerator", "LoadSnapshot", "Pace", "SuccessStreak"]
@@ -89,7 +96,7 @@ class LoadProfile:
     """What a load is made of.
 
     Args:
-        routes: where payments are sent, in turn; the first is the failover name.
+        clients: who sends payments, in turn.
         api_key: goes into a header and nowhere else.
         wall_ms: milliseconds since the epoch.
         jitter: a random number between two.
@@ -98,7 +105,7 @@ class LoadProfile:
     pace: Pace
     maker: Maker
     log: LoadLog
-    routes: Sequence[TargetResolver]
+    clients: Sequence[LoadClient]
     api_key: str = field(repr=False)
     clock: DrillClock
     wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
@@ -136,6 +143,10 @@ class LoadGenerator:
     def attempts(self) -> tuple[Attempt, ...]:
         """Every attempt that has ended, in the order of their ends."""
         return self._counters.attempts()
+
+    def lags(self) -> tuple[tuple[float, float], ...]:
+        """When each payment was begun, and how late that was."""
+        return self._counters.lags()
 
     def error_share(self, region: str, window_s: float) -> float | None:
         """The share of errors among what a region was asked in the last seconds: see `Tally.error_share`."""
@@ -189,7 +200,7 @@ class _Resend:
     """An acknowledged payment that will be sent again."""
 
     payment: Payment
-    route: TargetResolver
+    client: int
     number: int
     region: str
     until_s: float
@@ -202,7 +213,8 @@ class Sender:
         self._plan = plan
         self._pace = plan.pace
         self._counters = counters
-        self._pool = ConnectionPool(dial)
+        most = max(SLOT_CONNECTIONS, MOST_CONNECTIONS // len(plan.clients))
+        self._pool = ConnectionPool(dial, most)
         self._elapsed = plan.clock.elapsed
         self._acknowledged = 0
         self._resends: list[_Resend] = []
@@ -247,7 +259,7 @@ class Sender:
             if late < 0:
                 await self._pause(min(-late, HEARTBEAT_EVERY_S))
             else:
-                tasks.create_task(self._pay(number))
+                tasks.create_task(self._pay(number, late))
                 number += 1
                 due += 1 / self._pace.rate + (late if late > MOST_LATE_S else 0)
 
@@ -258,13 +270,13 @@ class Sender:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
 
-    async def _pay(self, number: int) -> None:
-        self._counters.began()
-        routes = self._plan.routes
-        route, other = routes[number % len(routes)], routes[(number + 1) % len(routes)]
+    async def _pay(self, number: int, late_s: float) -> None:
+        self._counters.began(late_s)
+        clients = len(self._plan.clients)
+        client, other = number % clients, (number + 1) % clients
         payment = self._plan.maker.make(number, self._plan.wall_ms(), self._elapsed())
         await asyncio.wrap_future(self._plan.log.payment(payment))
-        tries, outcome = await self._send_until_settled(payment, route, 1, again=False)
+        tries, outcome = await self._send_until_settled(payment, client, 1, again=False)
         self._counters.settled()
         if not outcome.result.good:
             return
@@ -283,22 +295,22 @@ class Sender:
             self._resends.remove(resend)
             await self._await_retry_turn()
             tasks.create_task(
-                self._send_until_settled(resend.payment, resend.route, resend.number, again=True)
+                self._send_until_settled(resend.payment, resend.client, resend.number, again=True)
             )
 
     def _is_due(self, resend: _Resend) -> bool:
-        target = resend.route.known()
+        target = self._plan.clients[resend.client].resolver.known()
         elsewhere = target is not None and target.region not in ("", resend.region)
         return elsewhere or self._stopping.is_set() or self._elapsed() >= resend.until_s
 
     async def _send_until_settled(
-        self, payment: Payment, route: TargetResolver, number: int, *, again: bool
+        self, payment: Payment, client: int, number: int, *, again: bool
     ) -> tuple[int, _Outcome]:
         """Attempts from this number on, until one is acknowledged or refused: its number and outcome."""
         longest = self._pace.first_pause_s
         while True:
             async with nullcontext() if number == 1 else self._retrying:
-                outcome = await self._attempt(payment, route, number, again=again)
+                outcome = await self._attempt(payment, client, number, again=again)
             if outcome.result.good or outcome.result is Result.REFUSED:
                 return number, outcome
             pause = max(self._plan.jitter(0.0, longest), outcome.pause_s)
@@ -314,15 +326,14 @@ class Sender:
         self._next_retry_s = mine + 1 / (self._pace.rate * self._pace.retries)
         await asyncio.sleep(mine - now)
 
-    async def _attempt(
-        self, payment: Payment, route: TargetResolver, number: int, *, again: bool
-    ) -> _Outcome:
+    async def _attempt(self, payment: Payment, client: int, number: int, *, again: bool) -> _Outcome:
         """One request, noted however it ends."""
         began, outcome, asked = self._elapsed(), _SILENCE, ""
+        sender = self._plan.clients[client]
         self._counters.sent()
         try:
             async with asyncio.timeout(self._pace.time_out_s):
-                connections = await self._pool.take(route)
+                connections = await self._pool.take(sender.resolver)
                 asked = connections.target.region
                 outcome = await self._send(payment, connections)
         except Exception:  # noqa: BLE001, S110 - whatever it was, nobody answered: that is what the drill measures
@@ -337,9 +348,10 @@ class Sender:
                 status=outcome.status,
                 result=outcome.result,
                 again=again,
+                client=client,
             )
             self._plan.log.attempt(attempt)
-            self._counters.ended(attempt, asked, by_name=route is self._plan.routes[0])
+            self._counters.ended(attempt, asked, by_name=sender.kind is ClientKind.RESOLVES)
         return outcome
 
     async def _send(self, payment: Payment, connections: TargetConnections) -> _Outcome:

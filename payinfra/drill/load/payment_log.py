@@ -101,6 +101,7 @@ class PaymentLog:
                 "status": attempt.status,
                 "result": attempt.result.value,
                 "again": attempt.again,
+                "client": attempt.client,
             }
         )
 
@@ -243,6 +244,7 @@ def _attempt(found: Mapping[str, object]) -> Attempt:
         status=int(cast(int, found["status"])),
         result=Result(str(found["result"])),
         again=bool(found["again"]),
+        client=int(cast(int, found.get("client", 0))),
     )
 
 

@@ -10,6 +10,7 @@ from payinfra.drill.load import statistics
 from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
 from payinfra.drill.load.payment_log import NAME, PaymentLog, read
 from payinfra.drill.load.payments import Maker
+from payinfra.drill.load.targets import LoadClient
 from payinfra.drill.model import PaymentOutcome, Result
 from payinfra.drill.reconciliation import reconcile
 from tests.functional.drill.conftest import EAST, HOSTS, KEY, TTL_S, WEST, Cloud
@@ -32,7 +33,9 @@ def open_files() -> int:
 def test_a_region_goes_dark_and_its_payments_go_to_the_other(cloud: Cloud, tmp_path: Path) -> None:
     path, clock, files = tmp_path / NAME, RealClock(Stop()), open_files()
     with PaymentLog(path) as log:
-        load = LoadGenerator(LoadProfile(PACE, Maker("dev", "x1"), log, (cloud.name(),), KEY, clock))
+        load = LoadGenerator(
+            LoadProfile(PACE, Maker("dev", "x1"), log, (LoadClient(cloud.name()),), KEY, clock)
+        )
 
         def acknowledged(region: str) -> int:
             return load.snapshot().by_region.get(region, 0)
@@ -106,7 +109,7 @@ def test_a_name_server_that_is_gone_stops_nobody_once_it_is_back(cloud: Cloud, t
     clock = RealClock(Stop())
     with PaymentLog(tmp_path / NAME) as log:
         way = cloud.name()
-        load = LoadGenerator(LoadProfile(PACE, Maker("dev", "x1"), log, (way,), KEY, clock))
+        load = LoadGenerator(LoadProfile(PACE, Maker("dev", "x1"), log, (LoadClient(way),), KEY, clock))
         cloud.zone.region = "nowhere"
         load.start()
         until(lambda: load.snapshot().failures > 10)

@@ -73,7 +73,7 @@ def test_a_drill_that_sent_nothing_yet_is_restored_and_closed(tmp_path: Path) ->
     world.checks["hc-east"]["Inverted"] = True
     journal.announce(InvertHealthCheck("hc-east", original=False))
     (found,) = restore_all(place(tmp_path, world), said.append)
-    assert (found.whole, found.reckoning) == (True, None)
+    assert (found.whole, found.reconciliation) == (True, None)
     assert world.checks["hc-east"]["Inverted"] is False
     assert open_journals(tmp_path / "drills") == ()
     assert said == ["Restoring: health check hc-east is not inverted again."]

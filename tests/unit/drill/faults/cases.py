@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from payinfra.drill.faults.actions import FaultAction
-from payinfra.drill.faults.health_check import InvertHealthCheck
+from payinfra.drill.faults.health_check import ScheduleHealthCheck, SetUnhealthy
 from payinfra.drill.faults.lambda_throttle import ArmWatchdog, SetConcurrency
 from payinfra.drill.faults.model import FaultContext
 from payinfra.drill.faults.region_outage import Blackout
@@ -16,6 +16,7 @@ EAST, WEST = "us-east-1", "us-west-2"
 FUNCTION = "payment-demo-payments"
 TABLE = "arn:aws:dynamodb:{}:123456789012:table/payment-demo-payments"
 ROLE = "arn:aws:iam::123456789012:role/payinfra-drill-{}"
+ERRORS_ALARM = "arn:aws:cloudwatch:{}:123456789012:alarm:errors"
 ENDS_BY = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -49,15 +50,22 @@ def context(*, on_aws: bool = False, reverse: bool = False, longest_s: float = 2
     )
 
 
-_INVERTED = (InvertHealthCheck("check-us-east-1", False),)
+_UNHEALTHY = (SetUnhealthy("check-us-east-1", False, False),)
+_PUT_BACK = ScheduleHealthCheck(
+    EAST, "drill-1-health", "check-us-east-1", False, False, ENDS_BY, ROLE.format("scheduler")
+)
 _LIMITED = (SetConcurrency(EAST, FUNCTION, 7),)
 _WATCHDOG = ArmWatchdog(EAST, "drill-1-us-east-1", FUNCTION, 7, ENDS_BY, ROLE.format("scheduler"))
 CASES = {
-    "health-check": FaultCase(_INVERTED, _INVERTED),
+    "health-check": FaultCase(_UNHEALTHY, _UNHEALTHY, (_PUT_BACK,)),
     "lambda-throttle": FaultCase(_LIMITED, _LIMITED, (_WATCHDOG,)),
     "region-outage": FaultCase((Blackout(EAST),), None),
     "replication-pause": FaultCase(
         (PauseReplication(),),
-        (RunPauseExperiment(EAST, TABLE.format(EAST), ROLE.format("fis"), 5, "drill-1"),),
+        (
+            RunPauseExperiment(
+                EAST, TABLE.format(EAST), ROLE.format("fis"), 5, "drill-1", (ERRORS_ALARM.format(EAST),)
+            ),
+        ),
     ),
 }

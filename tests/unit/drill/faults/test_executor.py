@@ -9,10 +9,11 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from payinfra.drill.faults.actions import FaultAction, SetTimeScale
 from payinfra.drill.faults.executor import AwsFaultExecutor, FaultFailed
-from payinfra.drill.faults.health_check import InvertHealthCheck
+from payinfra.drill.faults.health_check import InvertHealthCheck, ScheduleHealthCheck, SetUnhealthy
 from payinfra.drill.faults.lambda_throttle import ArmWatchdog, SetConcurrency
 from payinfra.drill.faults.region_outage import Blackout
 from payinfra.drill.faults.replication_pause import PauseReplication, RunPauseExperiment
+from payinfra.drill.faults.watchdog import RollbackSchedule
 from payinfra.local.faults import RegionBlackout, ReplicationDelay, ReplicationPause
 from tests.support.drilled import EAST, HERE, WEST, Call, Refused, Trouble, World, WorldAws
 
@@ -21,6 +22,8 @@ ROLE = "arn:aws:iam::123456789012:role/payinfra-drill-fis"
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 INVERT = InvertHealthCheck("hc-east", original=False)
+UNHEALTHY = SetUnhealthy("hc-east", inverted=False, disabled=False)
+PUT_BACK = ScheduleHealthCheck(EAST, "drill-1-health", "hc-east", False, False, AT, ROLE)
 LIMIT = SetConcurrency(EAST, "pay", None)
 LIMIT_OF_7 = SetConcurrency(EAST, "pay", 7)
 PAUSE = PauseReplication()
@@ -30,8 +33,8 @@ EXPERIMENT = RunPauseExperiment(EAST, TABLE, ROLE, 9, "drill-1")
 WATCHDOG = ArmWatchdog(EAST, "drill-1-us-east-1", "pay", None, AT, ROLE)
 WATCHDOG_OF_7 = ArmWatchdog(EAST, "drill-1-us-east-1", "pay", 7, AT, ROLE)
 EMBEDDED = [PAUSE, DARK, FAST]
-ON_AWS = [EXPERIMENT, WATCHDOG]
-ANYWHERE = [INVERT, LIMIT]
+ON_AWS = [EXPERIMENT, WATCHDOG, PUT_BACK]
+ANYWHERE = [INVERT, UNHEALTHY, LIMIT]
 
 
 @dataclass
@@ -118,7 +121,10 @@ def test_doing_it_twice_and_undoing_it_twice_come_to_the_same(action: FaultActio
 def test_what_each_comes_to(set_up: Lay) -> None:
     world, executor = set_up(INVERT)
     executor.inject(INVERT)
-    assert world.checks == {"hc-east": {"Inverted": True, "version": 2}, "hc-west": {}}
+    assert world.checks == {"hc-east": {"Inverted": True, "Disabled": False, "version": 2}, "hc-west": {}}
+    world, executor = set_up(UNHEALTHY)
+    executor.inject(UNHEALTHY)
+    assert world.checks["hc-east"] == {"Inverted": True, "Disabled": True, "version": 2}
     world, executor = set_up(LIMIT_OF_7)
     executor.inject(LIMIT_OF_7)
     assert world.concurrency == {(EAST, "pay"): 0}
@@ -169,6 +175,17 @@ def test_the_experiment_is_one_that_ends_by_itself(set_up: Lay) -> None:
     (experiment,) = world.experiments.values()
     assert experiment["tags"] == {"PayinfraDrill": "drill-1"}
     assert experiment["state"]["status"] == "running"
+
+
+def test_an_experiment_stops_when_customers_notice(set_up: Lay) -> None:
+    alarms = ("arn:aws:cloudwatch:us-east-1:123456789012:alarm:5xx", "arn:aws:cloudwatch:::alarm:latency")
+    watched = replace(EXPERIMENT, stop_alarms=alarms)
+    world, executor = set_up(watched)
+    executor.inject(watched)
+    (template,) = world.templates.values()
+    assert template["asked"]["stopConditions"] == [
+        {"source": "aws:cloudwatch:alarm", "value": arn} for arn in alarms
+    ]
 
 
 def test_the_experiment_is_waited_for_and_its_template_goes_last(set_up: Lay, time: Time) -> None:
@@ -223,15 +240,20 @@ def test_a_template_without_an_experiment_is_taken_away(set_up: Lay) -> None:
     [
         (WATCHDOG, "arn:aws:scheduler:::aws-sdk:lambda:deleteFunctionConcurrency", '{"FunctionName": "pay"}'),
         (
+            PUT_BACK,
+            "arn:aws:scheduler:::aws-sdk:route53:updateHealthCheck",
+            '{"HealthCheckId": "hc-east", "Inverted": false, "Disabled": false}',
+        ),
+        (
             WATCHDOG_OF_7,
             "arn:aws:scheduler:::aws-sdk:lambda:putFunctionConcurrency",
             '{"FunctionName": "pay", "ReservedConcurrentExecutions": 7}',
         ),
     ],
-    ids=["no-original", "original"],
+    ids=["no-original", "health-check", "original"],
 )
 def test_the_watchdog_gives_the_function_back_once_and_is_gone(
-    action: ArmWatchdog, target: str, asks: str, set_up: Lay
+    action: RollbackSchedule, target: str, asks: str, set_up: Lay
 ) -> None:
     world, executor = set_up(action)
     executor.inject(action)

@@ -8,26 +8,28 @@ from policy_sentry.querying.actions import get_actions_for_service
 
 from payinfra.account.permissions import OPERATIONS, Operation
 from payinfra.core.errors import UsageProblem
-from payinfra.drill.faults.actions import SetTimeScale
-from payinfra.drill.faults.health_check import InvertHealthCheck
+from payinfra.drill.faults.actions import FaultAction, SetTimeScale
+from payinfra.drill.faults.health_check import SetUnhealthy
 from payinfra.drill.faults.lambda_throttle import SetConcurrency
+from payinfra.drill.faults.model import FaultContext
 from payinfra.drill.faults.page import EVERY_DRILL, page
 from payinfra.drill.faults.region_outage import Blackout
 from payinfra.drill.faults.registry import all_faults
 from payinfra.drill.faults.replication_pause import PauseReplication, RunPauseExperiment
 from payinfra.drill.faults.scenarios import (
-    actions,
     check,
+    fails_requests,
+    injections,
     lost_region,
-    moves_name,
     preparations,
     sends_to_both,
+    switches_names,
     watchdogs,
 )
 from payinfra.drill.model import DrillRequest
 from payinfra.drill.situation import RegionState, Situation
 from tests.unit.checks.probes.conftest import outputs
-from tests.unit.drill.faults.cases import CASES, EAST, FUNCTION, ROLE, TABLE, WEST, context
+from tests.unit.drill.faults.cases import CASES, EAST, ERRORS_ALARM, FUNCTION, ROLE, TABLE, WEST, context
 
 BEFORE = Situation(
     "123456789012",
@@ -37,6 +39,11 @@ BEFORE = Situation(
     ),
 )
 H, L, P, O = "health-check", "lambda-throttle", "replication-pause", "region-outage"  # noqa: E741 - short
+
+
+def actions(asked: DrillRequest, within: FaultContext) -> tuple[FaultAction, ...]:
+    """Everything that is injected, in order."""
+    return tuple(action for one in injections(asked, within) for action in one.actions)
 
 
 def request(*scenarios: str, reverse: bool = False, time_scale: float = 1.0) -> DrillRequest:
@@ -53,7 +60,7 @@ def test_the_region_that_is_lost_is_the_one_that_was_asked_for() -> None:
 
 def test_originals_are_what_is_there() -> None:
     odd = replace(context(), state=RegionState(EAST, True, False, None, "demo", "demo"))
-    assert actions(request(H), odd) == (InvertHealthCheck("check-us-east-1", True),)
+    assert actions(request(H), odd) == (SetUnhealthy("check-us-east-1", True, False),)
     assert actions(request(L), odd) == (SetConcurrency(EAST, FUNCTION, None),)
 
 
@@ -63,7 +70,9 @@ def test_on_aws_replication_is_paused_by_an_experiment_that_outlasts_the_drill(
 ) -> None:
     there = context(on_aws=True, reverse=True, longest_s=longest_s)
     assert actions(request(P, reverse=True), there) == (
-        RunPauseExperiment(WEST, TABLE.format(WEST), ROLE.format("fis"), minutes, "drill-1"),
+        RunPauseExperiment(
+            WEST, TABLE.format(WEST), ROLE.format("fis"), minutes, "drill-1", (ERRORS_ALARM.format(WEST),)
+        ),
     )
 
 
@@ -96,8 +105,6 @@ def test_the_pace_of_time_is_set_first_where_it_is_another() -> None:
         (request(H, time_scale=20), True, "Time on AWS runs as it does"),
         (request(), False, "Each scenario is injected once"),
         (request(L, L), False, "Each scenario is injected once"),
-        (request(H, L), True, "health-check and lambda-throttle cancel each other out"),
-        (request(O, H), False, "health-check and region-outage cancel each other out"),
         (request("power-cut"), False, "There is no scenario 'power-cut'"),
     ],
 )
@@ -115,20 +122,26 @@ def test_what_does_not_work_on_aws_is_answered_with_what_does() -> None:
     assert refused.value.hint == "Use --scenario lambda-throttle, or drill with --local."
 
 
-@pytest.mark.parametrize("asked", [request(H, P), request(P, L, O, time_scale=20), request(O, reverse=True)])
+@pytest.mark.parametrize(
+    "asked", [request(H, P), request(H, O), request(P, L, O, time_scale=20), request(O, reverse=True)]
+)
 def test_what_can_be_drilled_here_is_let_through(asked: DrillRequest) -> None:
     check(asked, on_aws=False)
 
 
-@pytest.mark.parametrize("asked", [request(H, P), request(L, P), request(H, reverse=True)])
+@pytest.mark.parametrize("asked", [request(H, P), request(H, L), request(L, P), request(H, reverse=True)])
 def test_what_can_be_drilled_on_aws_is_let_through(asked: DrillRequest) -> None:
     check(asked, on_aws=True)
 
 
-def test_the_name_moves_where_a_health_check_of_the_primary_becomes_unhealthy() -> None:
-    assert [moves_name(request(one)) for one in (H, L, P, O)] == [True, True, False, True]
-    assert moves_name(request(P, O))
-    assert not any(moves_name(request(one.name, reverse=True)) for one in all_faults())
+def test_names_switch_where_a_health_check_becomes_unhealthy() -> None:
+    assert [switches_names(request(one)) for one in (H, L, P, O)] == [True, True, False, True]
+    assert switches_names(request(P, O))
+
+
+def test_clients_have_to_recover_where_the_region_really_fails() -> None:
+    assert [fails_requests(request(one)) for one in (H, L, P, O)] == [False, True, False, True]
+    assert fails_requests(request(H, L))
 
 
 def test_payments_go_to_both_regions_where_they_are_cut_off_from_each_other() -> None:
@@ -150,7 +163,7 @@ def test_every_fault_is_described_in_full() -> None:
 
 
 def test_the_committed_page_is_what_the_faults_say() -> None:
-    assert (Path(__file__).parents[4] / "docs" / "scenarios.md").read_text(encoding="utf-8").endswith(page())
+    assert page() in (Path(__file__).parents[4] / "docs" / "scenarios.md").read_text(encoding="utf-8")
 
 
 def test_permissions_are_actions_that_aws_knows() -> None:

@@ -27,7 +27,7 @@ from payinfra.drill.load.generator import (
     Sender,
 )
 from payinfra.drill.load.payments import Maker, Payment, payment_id
-from payinfra.drill.load.targets import FixedTarget, LoadTarget, NameUnresolved
+from payinfra.drill.load.targets import ClientKind, FixedTarget, LoadClient, LoadTarget, NameUnresolved
 from payinfra.drill.model import Attempt, Result
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -89,7 +89,7 @@ class FakeLog:
 
 
 @dataclass
-class Way:
+class FakeResolver:
     """The failover name: leads where a test says, at once."""
 
     region: str = EAST
@@ -100,6 +100,9 @@ class Way:
 
     def find(self) -> LoadTarget:
         raise NameUnresolved("nowhere")
+
+    def failed(self) -> None:
+        """What it was told holds."""
 
 
 def target(region: str) -> LoadTarget:
@@ -113,7 +116,7 @@ class World:
     loop: Loop = field(default_factory=Loop)
     pace: Pace = field(default_factory=lambda: Pace(10.0))
     log: FakeLog = field(default_factory=FakeLog)
-    way: Way = field(default_factory=Way)
+    resolver: FakeResolver = field(default_factory=FakeResolver)
     answering: Answering | None = None
     latency_s: float = 0.02
     jitter: Callable[[float, float], float] = lambda _least, most: most
@@ -154,7 +157,10 @@ class World:
             pace=self.pace,
             maker=Maker("dev", "x1"),
             log=self.log,
-            routes=(self.way, *self.others),
+            clients=(
+                LoadClient(self.resolver),
+                *(LoadClient(one, ClientKind.PINNED) for one in self.others),
+            ),
             api_key=KEY,
             clock=self,
             wall_ms=lambda: int(self.loop.time() * 1000) + 1,
@@ -290,7 +296,7 @@ def test_what_a_request_carries(world: World) -> None:
 
 def test_a_plan_does_not_show_the_key() -> None:
     world = World()
-    plan = LoadProfile(world.pace, Maker("dev", "x1"), world.log, (world.way,), KEY, world)
+    plan = LoadProfile(world.pace, Maker("dev", "x1"), world.log, (LoadClient(world.resolver),), KEY, world)
     assert KEY not in repr(plan)
     assert plan.wall_ms() > 1_700_000_000_000
 
@@ -307,7 +313,7 @@ def test_requests_take_the_ways_in_turn() -> None:
 
 def test_requests_follow_the_name(world: World) -> None:
     def switch() -> None:
-        world.way.region = WEST
+        world.resolver.region = WEST
 
     world.run(10.0, meanwhile=switch)
     regions = [region for at_s, region, *_rest in world.seen if at_s < 4.9 or at_s > 5.1]
@@ -405,7 +411,7 @@ def test_an_answer_that_takes_too_long_is_silence(world: World) -> None:
 
 
 def test_a_name_that_leads_nowhere_is_silence(world: World) -> None:
-    world.way.lost = True
+    world.resolver.lost = True
     counters = world.run(2.0)
     assert world.seen == []
     assert {attempt.result for attempt in counters.attempts()} == {Result.SILENT}
@@ -497,7 +503,7 @@ def test_each_so_manieth_acknowledged_payment_is_sent_once_more(world: World) ->
 
 def test_it_is_sent_where_the_name_leads_by_then_as_soon_as_that_is_elsewhere(world: World) -> None:
     world.pace = Pace(10.0, resend_every=5, resend_after_s=1000.0)
-    world.run(10.0, grace_s=5.0, meanwhile=lambda: setattr(world.way, "region", WEST))
+    world.run(10.0, grace_s=5.0, meanwhile=lambda: setattr(world.resolver, "region", WEST))
     again = [attempt for attempt in world.log.attempts if attempt.again]
     elsewhere = [attempt for attempt in again if attempt.at_s < 9.0]
     assert len(elsewhere) == 10
@@ -596,7 +602,7 @@ class Broken(Quick):
 def generator(log: Quick, **more: Any) -> LoadGenerator:
     world = World(latency_s=0.0)
     world.log.durable = {Maker("dev", "x1").make(number, 1, 0.0).key for number in range(1000)}
-    plan = LoadProfile(Pace(200.0), Maker("dev", "x1"), log, (world.way,), KEY, world)
+    plan = LoadProfile(Pace(200.0), Maker("dev", "x1"), log, (LoadClient(world.resolver),), KEY, world)
     return LoadGenerator(plan, world.dial, lambda: world.loop, **more)
 
 
@@ -631,6 +637,6 @@ def test_a_loop_that_cannot_be_made_is_told() -> None:
         raise OSError("too many open files")
 
     world = World()
-    plan = LoadProfile(world.pace, Maker("dev", "x1"), Quick(), (world.way,), KEY, world)
+    plan = LoadProfile(world.pace, Maker("dev", "x1"), Quick(), (LoadClient(world.resolver),), KEY, world)
     with LoadGenerator(plan, loop=no_loop) as load:
         assert "too many open files" in until(load, lambda now: bool(now.broken)).broken
