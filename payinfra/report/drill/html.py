@@ -77,6 +77,10 @@ def _head(report: DrillReport) -> Iterator[str]:
             f'<span class="value">{text(value)}</span><span class="note">{text(note)}</span></div>'
         )
     yield "</div>"
+    if reasons := content.why(report):
+        yield '<ul class="why">'
+        yield from (f"<li>{text(reason)}</li>" for reason in reasons)
+        yield "</ul>"
     yield "</header>"
 
 

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from payinfra.clients.aws import Endpoints
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.drill.faults.actions import FaultAction, SetTimeScale
-from payinfra.drill.faults.health_check import InvertHealthCheck
+from payinfra.drill.faults.health_check import InvertHealthCheck, SetUnhealthy
 from payinfra.drill.faults.lambda_throttle import ArmWatchdog, SetConcurrency
 from payinfra.drill.faults.model import role_arn
 from payinfra.drill.faults.region_outage import Blackout
@@ -26,6 +26,7 @@ scales = st.floats(0.1, 1000)
 any_action = st.one_of(
     st.builds(InvertHealthCheck, text, st.booleans()),
     st.builds(SetConcurrency, text, text, originals),
+    st.builds(SetUnhealthy, text, st.booleans(), st.booleans()),
     st.just(PauseReplication()),
     st.builds(RunPauseExperiment, text, text, text, st.integers(1, 720), text),
     st.builds(Blackout, text),
@@ -34,6 +35,7 @@ any_action = st.one_of(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(any_action)
 def test_what_the_journal_keeps_is_read_back_as_it_was(action: FaultAction) -> None:
     assert action_from_json(action_to_json(action)) == action
