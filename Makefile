@@ -17,7 +17,8 @@ SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 # Bytecode that is kept makes every start of the tool several times faster.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint types imports unit synth functional e2e e2e-ci drill docs docs-check site tests compat lock bench clean
+.PHONY: help setup demo test quick fix lint types imports unit synth functional e2e e2e-ci drill docs docs-check site \
+	tests compat lock bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -36,9 +37,24 @@ $(VENV)/compiled: $(VENV)/installed
 demo: setup ## Deploy two regions on the embedded AWS, and send a payment through each
 	@$(BIN)/payinfra deploy --env demo --local --yes
 
-test: setup ## Everything that CI runs
+ifdef T
+test: setup
+	@$(BIN)/pytest $(T)
+else
+test: setup ## Everything that CI runs; with T=FILE, the tests of that file only
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types imports docs-check $(VENV)/compiled
 	@$(MAKE) --no-print-directory tests
+endif
+
+quick: setup ## What to run before each commit: lint, types, imports, unit and synth tests
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types imports
+	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/synth tests/unit
+
+fix: setup ## Format the code, fix what ruff can fix, and write the generated pages again
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/python -m scripts.docs
+	@$(BIN)/ruff check .
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -25,7 +25,7 @@ Key = tuple[str, int]
 
 TABLE = "payments"
 BUCKET = "audit"
-PARAMETER = "/payments/api-key"
+PARAMETER = "/payments/cursor-secret"
 _INDEXED = {"status-index": "status", "customer-index": "customer_id"}
 
 
@@ -67,19 +67,22 @@ class Region:
         outbox: writes that have not been delivered to the other region.
         calls: the operations asked for, in order.
         before: called with each operation's name before it is answered; may raise what a client would see.
-        changes: stream records of items that replication replaced.
+        changes: the records of the stream: of what was written here, and of what replication brought.
+        metadata: the user's metadata of each object.
     """
 
     name: str = "us-east-1"
     stamps: Stamps = field(default_factory=Stamps)
     table: dict[Key, Write] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
-    api_key: str = "an-api-key-of-the-tests"
+    sealing: str = "sealed-by-the-tests"
     outbox: list[Write] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     puts: list[Mapping[str, str]] = field(default_factory=list)
     changes: list[Json] = field(default_factory=list)
+    metadata: dict[str, Mapping[str, str]] = field(default_factory=dict)
     before: Callable[[str], None] = lambda _operation: None
+    now_ms: int = 1_800_000_000_000
 
     def clients(self) -> Clients:
         """Clients of this region, with no retry: a fault shows at once."""
@@ -95,7 +98,17 @@ class Region:
     def reset(self) -> None:
         """Empty, as new; clients that were made before go on working."""
         fresh = Region()
-        for part in ("table", "objects", "outbox", "calls", "puts", "changes", "before", "api_key"):
+        for part in (
+            "table",
+            "objects",
+            "outbox",
+            "calls",
+            "puts",
+            "changes",
+            "metadata",
+            "before",
+            "sealing",
+        ):
             setattr(self, part, getattr(fresh, part))
 
     def refuse(self, operation: str, code: str, *, status: int = 400, reasons: tuple[str, ...] = ()) -> None:
@@ -143,12 +156,29 @@ class Region:
         there = self.table.get(write.key)
         if there is not None and there.stamp >= write.stamp:
             return
+        self._write_outputs(write)
+
+    def stream(self) -> Json:
+        """The batch of all records so far, as Lambda hands it over; they are not handed over again."""
+        records, self.changes = self.changes, []
+        return {"Records": records}
+
+    def _write_outputs(self, write: Write) -> None:
+        """Put an item into the table. DynamoDB streams no record where nothing changes."""
+        there = self.table.get(write.key)
         self.table[write.key] = write
-        if there is not None and there.item != write.item:
-            images = {"OldImage": there.item, "NewImage": write.item}
-            keys = {name: write.item[name] for name in ("payment_id", "timestamp")}
-            change = {"Keys": keys, **images}
-            self.changes.append({"eventSource": "aws:dynamodb", "eventName": "MODIFY", "dynamodb": change})
+        if there is not None and there.item == write.item:
+            return
+        images = {"NewImage": write.item} | ({} if there is None else {"OldImage": there.item})
+        keys = {name: write.item[name] for name in ("payment_id", "timestamp") if name in write.item}
+        change: Json = {
+            "Keys": keys,
+            "SequenceNumber": str(self.stamps.next()),
+            "ApproximateCreationDateTime": self.now_ms / 1000,
+            **images,
+        }
+        kind = "INSERT" if there is None else "MODIFY"
+        self.changes.append({"eventSource": "aws:dynamodb", "eventName": kind, "dynamodb": change})
 
     def items(self) -> dict[Key, Item]:
         return {key: write.item for key, write in self.table.items()}
@@ -203,22 +233,31 @@ class Region:
         return {}
 
     def _put_item(self, asked: Json) -> Json:
-        if not self._allows(asked):
-            there = self.table[_key(cast(Item, asked["Item"]))]
-            wanted = asked.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
-            raise Refused("ConditionalCheckFailedException", more={"Item": there.item} if wanted else None)
+        self._check(asked, cast(Item, asked["Item"]))
         self._write(cast(Item, asked["Item"]))
         return {}
 
+    def _check(self, asked: Json, key: Item) -> None:
+        if not self._allows(asked):
+            wanted = asked.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+            more: Json | None = {"Item": self.table[_key(key)].item} if wanted else None
+            raise Refused("ConditionalCheckFailedException", more=more)
+
     def _update_item(self, asked: Json) -> Json:
-        """`SET #a = :a, …`, as Powertools' idempotency writes it."""
-        names = cast(Mapping[str, str], asked["ExpressionAttributeNames"])
+        """`SET #a = :a, b = :b` or `ADD c :c`, a set, in as much of DynamoDB's language as is used here."""
+        self._check(asked, cast(Item, asked["Key"]))
+        names = cast(Mapping[str, str], asked.get("ExpressionAttributeNames", {}))
         values = cast(Item, asked["ExpressionAttributeValues"])
         key = cast(Item, asked["Key"])
         there = self.table.get(_key(key))
         changed = dict(key if there is None else there.item)
-        for name, value in re.findall(r"(#\w+) = (:\w+)", cast(str, asked["UpdateExpression"])):
-            changed[names[name]] = values[value]
+        expression = cast(str, asked["UpdateExpression"])
+        _refuse_reserved(expression)
+        for name, value in re.findall(r"(#?\w+) = (:\w+)", expression):
+            changed[names.get(name, name)] = values[value]
+        for name, value in re.findall(r"ADD (\w+) (:\w+)", expression):
+            members = {*changed.get(name, {"SS": ""})["SS"], *values[value]["SS"]}
+            changed[name] = cast(Mapping[str, str], {"SS": sorted(members)})
         self._write(changed)
         return {}
 
@@ -227,7 +266,7 @@ class Region:
         return {} if there is None else {"Item": there.item}
 
     def _get_parameter(self, asked: Json) -> Json:
-        return {"Parameter": {"Name": asked["Name"], "Type": "SecureString", "Value": self.api_key}}
+        return {"Parameter": {"Name": asked["Name"], "Type": "SecureString", "Value": self.sealing}}
 
     def _put_object(self, request: AWSPreparedRequest) -> AWSResponse:
         self.calls.append("PutObject")
@@ -245,21 +284,66 @@ class Region:
         if headers.get("if-none-match") == "*" and name in self.objects:
             raise Refused("PreconditionFailed", 412)
         sent = request.body
+        self.metadata[name] = {
+            key.removeprefix("x-amz-meta-"): value
+            for key, value in headers.items()
+            if key.startswith("x-amz-meta-")
+        }
         self.objects[name] = sent if isinstance(sent, bytes) else cast(io.BytesIO, sent).read()
         self.puts.append(headers)
 
-    def _allows(self, put: Json) -> bool:
-        there = self.table.get(_key(cast(Item, put["Item"])))
-        condition = cast(str, put.get("ConditionExpression", ""))
-        if there is None or not condition:
-            return True
-        values = cast(Item, put.get("ExpressionAttributeValues", {}))
-        return "fingerprint" in condition and there.item["fingerprint"] == values[":fingerprint"]
+    def _allows(self, asked: Json) -> bool:
+        """Whether a write's condition holds for the item that is there."""
+        there = self.table.get(_key(cast(Item, asked.get("Item", asked.get("Key")))))
+        condition = cast(str | None, asked.get("ConditionExpression"))
+        return condition is None or _holds(condition, {} if there is None else there.item, asked)
 
     def _write(self, item: Item) -> None:
         write = Write(_key(item), item, self.stamps.next())
-        self.table[write.key] = write
+        self._write_outputs(write)
         self.outbox.append(write)
+
+
+_TERM = re.compile(
+    r"attribute_(?P<test>not_exists|exists)\((?P<tested>#?\w+)\)"
+    r"|contains\((?P<set>#?\w+), (?P<member>:\w+)\)"
+    r"|(?P<compared>#?\w+) (?P<how>=|<) (?P<value>:\w+)"
+)
+
+
+# Those of DynamoDB's 573 that an attribute of this table is called by, or may come to be.
+_RESERVED = re.compile(
+    r"(?<![#:\w])(conflict|status|timestamp|region|by|at|source|key|date|method)(?!\w)", re.IGNORECASE
+)
+
+
+def _refuse_reserved(expression: str) -> None:
+    if _RESERVED.search(expression):
+        raise Refused("ValidationException")
+
+
+def _holds(condition: str, item: Item, asked: Json) -> bool:
+    """Whether a condition expression holds, as far as the function uses them."""
+    names = cast(Mapping[str, str], asked.get("ExpressionAttributeNames", {}))
+    values = cast(Item, asked.get("ExpressionAttributeValues", {}))
+
+    _refuse_reserved(condition)
+
+    def truth(term: re.Match[str]) -> str:
+        if term["test"]:
+            there = names.get(term["tested"], term["tested"]) in item
+            return str(there == (term["test"] == "exists"))
+        if term["set"]:
+            members = item.get(names.get(term["set"], term["set"]), {"SS": ""})["SS"]
+            return str(values[term["member"]]["S"] in members)
+        found = item.get(names.get(term["compared"], term["compared"]))
+        wanted = values[term["value"]]
+        if term["how"] == "=":
+            return str(found == wanted)
+        return str(found is not None and int(found["N"]) < int(wanted["N"]))
+
+    logic = _TERM.sub(truth, condition).replace("AND", "and").replace("OR", "or").replace("NOT", "not")
+    return bool(eval(logic, {"__builtins__": {}}))  # noqa: S307 - of True, False, and, or, not and brackets
 
 
 class _Raw(io.BytesIO):

@@ -1,4 +1,4 @@
-"""How long the policy checks take over our own stack, and how much memory: `python -m bench.checks`.
+"""How long the policy checks take over our own stack and over large ones: `python -m bench.checks`.
 
 The stack is synthesized first, unless `--manifest FILE` names one. In-process times are medians after one
 warm run (start-up, which loads the catalogue and its reference data, is shown apart); those of the command
@@ -6,6 +6,7 @@ are of whole processes. It ends with 1 if a goal is missed, and with 2 if a comm
 """
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -20,8 +21,10 @@ from pathlib import Path
 from bench.commands import ENVIRONMENT
 from bench.goals import Goal, say, verdict
 from bench.timing import CommandFailed, environment
+from bench.wide_stack import wide_stack
 
 STACKS = 31
+LARGE = 2000
 RUNS = 9
 SCRIPT = str(Path(sys.executable).with_name("payinfra"))
 """The console script beside this Python."""
@@ -117,15 +120,56 @@ def as_process(manifest: Path, folder: Path) -> tuple[Goal, ...]:
     return (under("check --manifest as a process", seconds, 0.6, "s"),)
 
 
+def large(folder: Path, checkov: Path | None) -> tuple[Goal, ...]:
+    """The command over stacks of other teams' size; beside it, if there is one, checkov."""
+    runs: dict[int, Process] = {}
+    for resources in (LARGE, 2 * LARGE):
+        file = folder / f"wide{resources}" / "cdk.tf.json"
+        file.parent.mkdir()
+        file.write_text(json.dumps(wide_stack(resources)))
+        arguments = ("check", "--manifest", str(file), "--env", "demo", "--format", "json")
+        process(arguments, folder)
+        runs[resources] = min((process(arguments, folder) for _ in range(3)), key=lambda run: run.seconds)
+        say(f"{resources} resources: {runs[resources].seconds:.2f} s, {_mib(runs[resources].peak):.0f} MiB")
+    if checkov is not None:
+        _beside(checkov, folder / f"wide{LARGE}" / "cdk.tf.json", runs[LARGE])
+    return (
+        under(f"{LARGE} resources", runs[LARGE].seconds, 2, "s"),
+        under(f"{LARGE} resources in memory", _mib(runs[LARGE].peak), 300, "MiB"),
+        under("twice the resources", runs[2 * LARGE].seconds / runs[LARGE].seconds, 2.5, "times the time"),
+    )
+
+
+def _beside(checkov: Path, file: Path, ours: Process) -> None:
+    """What checkov takes for the same file, and how much it finds."""
+    command = [str(checkov), "--file", str(file), "--framework", "terraform_json", "--compact", "--quiet"]
+    began = time.perf_counter()
+    done = subprocess.run([*command, "--output", "json", "--soft-fail"], capture_output=True, text=True)
+    seconds = time.perf_counter() - began
+    try:
+        report = json.loads(done.stdout)
+        failed = (report[0] if isinstance(report, list) else report)["summary"]["failed"]
+    except (ValueError, KeyError, IndexError):
+        raise CommandFailed(f"checkov printed no report:\n{done.stderr[-4000:]}") from None
+    say(f"checkov: {seconds:.2f} s, {seconds / ours.seconds:.1f} times as long, {failed} findings")
+
+
+def _mib(size: int) -> float:
+    return size / 1024**2
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--manifest", type=Path, help="measure over this file instead of our own stack")
-    chosen = parser.parse_args().manifest
+    parser.add_argument("--checkov", type=Path, help="a checkov to judge the large stack beside")
+    given = parser.parse_args()
+    chosen = given.manifest
     with tempfile.TemporaryDirectory(prefix="payinfra-bench-") as made:
         folder = Path(made)
         try:
             manifest = chosen.resolve() if chosen else synthesized(folder)
-            return verdict([*in_process(manifest, folder), *as_process(manifest, folder)])
+            goals = (*in_process(manifest, folder), *as_process(manifest, folder))
+            return verdict([*goals, *large(folder, given.checkov)])
         except CommandFailed as failure:
             sys.stderr.write(f"{failure}\n")
             return 2

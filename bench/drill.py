@@ -99,9 +99,7 @@ def load(url: str, folder: Path, rate: float, seconds: float) -> Cost:
     pace = Pace(rate, resend_after_s=5.0)
     with PaymentLog(path) as log:
         clients = (LoadClient(FixedTarget(LoadTarget((url,), "payments.example", "here"))),)
-        generator = LoadGenerator(
-            LoadProfile(pace, Maker("bench", "x1"), log, clients, "key", clock)
-        )
+        generator = LoadGenerator(LoadProfile(pace, Maker("bench", "x1"), log, clients, "key", clock))
         cpu, began, early = time.process_time(), time.perf_counter(), 0.0
         generator.start()
         while (passed := time.perf_counter() - began) < seconds:

@@ -1,38 +1,134 @@
 """Writes docs/openapi.json from the schemas that the function validates with.
 
-`python -m handlers.openapi` writes it; with `--check` it only says whether the file is up to date.
+`python -m handlers.openapi` writes the document; with `--check` it only says whether the file is up to date.
 """
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from handlers.payments import __version__, validation
+from handlers.payments import __version__, core, validation
 from handlers.payments.app import REGION_HEADER
-from handlers.payments.core import MAX_BODY_BYTES
-from handlers.payments.problems import MEDIA_TYPE
+from handlers.payments.problems import MEDIA_TYPE, TYPE
+from handlers.payments.request import MAX_BODY_BYTES
 
 Json = Mapping[str, object]
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "openapi.json"
+PAGE = "payments-api.md"
+"""The page's name, beside the document."""
 
-_PROBLEMS = {
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of problem.
+
+    Attributes:
+        statuses: with which it comes; the gateway's own defaults keep theirs.
+        meaning: what happened.
+        advice: what a client does.
+    """
+
+    statuses: tuple[int, ...]
+    meaning: str
+    advice: str
+
+
+_SAFE = "Send the same request again, with the same Idempotency-Key: a payment is recorded once."
+_GIVE_UP = "Do not send it again as it is."
+KINDS: Mapping[str, Kind] = {
+    "malformed-body": Kind(
+        (400,), "The body is not a JSON object in UTF-8, or says something twice.", _GIVE_UP
+    ),
+    "idempotency-key": Kind(
+        (400,), "The Idempotency-Key is missing, repeated, malformed or looks like a card number.", _GIVE_UP
+    ),
+    "payment-not-found": Kind(
+        (404,), "No payment has this payment_id in this region, yet or at all.", _GIVE_UP
+    ),
+    "not-found": Kind((404,), "No resource has this path.", _GIVE_UP),
+    "method-not-allowed": Kind(
+        (405,), "The resource does not know this method; Allow lists those it knows.", _GIVE_UP
+    ),
+    "in-flight": Kind((409,), "Another request with this key has not finished.", _SAFE),
+    "conflicting-records": Kind(
+        (409,),
+        "Two regions accepted the key with different bodies while they could not reach each other. "
+        "`payment_id` names the payment, `fingerprints` the bodies.",
+        "Neither send it again nor use a new key. Operators decide, with `payinfra conflicts`; "
+        "`GET payments/{payment_id}` shows what they decided.",
+    ),
+    "too-large": Kind((413,), f"The body has more than {MAX_BODY_BYTES} bytes.", _GIVE_UP),
+    "unsupported-media-type": Kind((415,), "The body is not declared as JSON in UTF-8.", _GIVE_UP),
+    "unsupported-content-encoding": Kind((415,), "The body is compressed or otherwise encoded.", _GIVE_UP),
+    "validation": Kind(
+        (422,),
+        f"Fields or parameters are not valid; `errors` names {validation.MOST_ERRORS} of them at most. "
+        "It never repeats what was sent: what the document does not name is told by its place.",
+        _GIVE_UP,
+    ),
+    "idempotency-key-reused": Kind(
+        (422,),
+        "The key belongs to a payment with another body, which `payment_id` names. The detail says so when "
+        "only the timestamp differs: a retry has to send the first one again.",
+        "Look at `GET payments/{payment_id}`. A new key makes a second payment.",
+    ),
+    "unexpected": Kind((500,), "The function met what it does not expect. It has been logged.", _SAFE),
+    "unavailable": Kind((503,), "A service behind the API does not answer.", _SAFE),
+    "gateway-bad-request-body": Kind((400,), "The body is not a JSON object.", _GIVE_UP),
+    "gateway-bad-request-parameters": Kind((400,), "The gateway misses a parameter.", _GIVE_UP),
+    "gateway-invalid-api-key": Kind((403,), "The API key is missing or wrong.", "Send the key in x-api-key."),
+    "gateway-access-denied": Kind((403,), "The request is not allowed.", _GIVE_UP),
+    "gateway-missing-authentication-token": Kind((404,), "No resource has this path.", _GIVE_UP),
+    "gateway-resource-not-found": Kind((404,), "No resource has this path.", _GIVE_UP),
+    "gateway-request-too-large": Kind((413,), "The request is too large for the gateway.", _GIVE_UP),
+    "gateway-unsupported-media-type": Kind((415,), "The gateway does not take this type.", _GIVE_UP),
+    "gateway-throttled": Kind((429,), "Too many requests a second.", "Wait as Retry-After says."),
+    "gateway-quota-exceeded": Kind(
+        (429,), "The API key's quota of the day is used up.", "Wait for the next day."
+    ),
+    "gateway-integration-failure": Kind((504,), "The function did not answer.", _SAFE),
+    "gateway-integration-timeout": Kind((504,), "The function did not answer in time.", _SAFE),
+    "gateway-default-4xx": Kind((400, 403), "The gateway refuses the request for another reason.", _GIVE_UP),
+    "gateway-default-5xx": Kind(
+        (500, 502, 503), "The gateway could not get an answer of the function.", _SAFE
+    ),
+}
+"""Every kind of problem that the API answers with. Those that begin with `gateway-` are API Gateway's own."""
+
+_DESCRIPTIONS = {
     "400": "The body is not usable JSON, or the Idempotency-Key is missing or unusable.",
     "403": "The API key is missing or wrong. The gateway says so.",
-    "404": "There is no such payment.",
+    "404": "There is no such payment, or no such path.",
     "405": "The resource does not know this method.",
     "409": "The same payment is being made now; or, without Retry-After, the key stands for two payments.",
     "413": f"The body has more than {MAX_BODY_BYTES} bytes.",
-    "415": "The body is not declared as JSON in UTF-8.",
+    "415": "The body is not declared as JSON in UTF-8, or it is compressed.",
     "422": "The request is understood and not valid; or the Idempotency-Key belongs to another body.",
     "429": "Too many requests. The gateway says so.",
     "500": "Something went wrong. It has been logged.",
+    "502": "The function failed. The gateway says so.",
     "503": "A service behind the API does not answer. Send the request again.",
+    "504": "The function did not answer in time. The gateway says so. Send the request again.",
 }
-_RETRIES = ("409", "503")
-_OF_ANY = ("403", "405", "429", "500", "503")
+_RETRIES = ("409", "429", "502", "503", "504")
+_OF_ANY = ("403", "404", "405", "429", "500", "502", "503", "504")
+
+EXAMPLE_KEY = "order-17-payment"
+EXAMPLE_REQUEST = {
+    "amount": 1250,
+    "currency": "EUR",
+    "customer_id": "customer-7",
+    "payment_method": "card",
+    "timestamp": 1800000000000,
+    "description": "A book",
+    "metadata": {"order": "17"},
+}
+_EXAMPLE_ID = core.payment_id(EXAMPLE_KEY)
+_EXAMPLE_PAYMENT = {"payment_id": _EXAMPLE_ID, "status": "accepted", **EXAMPLE_REQUEST}
 
 
 def document() -> Json:
@@ -42,8 +138,24 @@ def document() -> Json:
         "info": {
             "title": "Payments",
             "version": __version__,
-            "description": "A payment is recorded once, however often and wherever its request is sent.",
+            "description": "A payment is recorded once, however often and wherever its request is sent. "
+            f"What a client has to know is in {PAGE}.",
         },
+        "servers": [
+            {
+                "url": "https://{api_id}.execute-api.{region}.amazonaws.com/prod",
+                "description": "One region's own endpoint. Both take every request.",
+                "variables": {
+                    "api_id": {"default": "api", "description": "The API's id in the region."},
+                    "region": {"default": "us-east-1", "description": "The primary or the secondary region."},
+                },
+            },
+            {
+                "url": "https://{failover_domain}",
+                "description": "The name that leads to the region that serves, where a domain was given.",
+                "variables": {"failover_domain": {"default": "payments.example.com"}},
+            },
+        ],
         "paths": {
             "/payments": {"post": _make(), "get": _list()},
             "/payments/{payment_id}": {"get": _get()},
@@ -51,7 +163,7 @@ def document() -> Json:
         },
         "components": {
             "schemas": {
-                "PaymentRequest": _plain("payment"),
+                "PaymentRequest": plain("payment"),
                 "Payment": _payment(),
                 "PaymentPage": _page(),
                 "Health": _health_schema(),
@@ -76,8 +188,10 @@ def _make() -> Json:
         "name": "Idempotency-Key",
         "in": "header",
         "required": True,
-        "description": "Names the payment, for ever. Send the same one with every retry.",
+        "description": "Names the payment, for ever. Send the same one with every retry. In double quotes, "
+        "as the IETF's draft of the header has it, it is the same key. Card numbers are refused.",
         "schema": {"type": "string", "pattern": "^[!-~]{1,255}$", "minLength": 1, "maxLength": 255},
+        "example": EXAMPLE_KEY,
     }
     replayed = {"description": "There on a replay.", "schema": {"const": "true"}}
     location = {"required": True, "description": "Where the payment is.", "schema": {"type": "string"}}
@@ -86,12 +200,13 @@ def _make() -> Json:
         "summary": "Make a payment",
         "security": [{"api_key": []}],
         "parameters": [key],
-        "requestBody": {"required": True, "content": _json("PaymentRequest")},
+        "requestBody": {"required": True, "content": _json("PaymentRequest", EXAMPLE_REQUEST)},
         "responses": {
-            "201": _answer("The payment is recorded.", "Payment", {"Location": location}),
+            "201": _answer("The payment is recorded.", "Payment", _EXAMPLE_PAYMENT, {"Location": location}),
             "200": _answer(
-                "It was recorded before; this is the first answer.",
+                "It was recorded before; this is the payment as it stands now.",
                 "Payment",
+                _EXAMPLE_PAYMENT,
                 {"Location": location, "Idempotent-Replayed": {**replayed, "required": True}},
             ),
             **_refusals("400", "409", "413", "415", "422"),
@@ -100,7 +215,7 @@ def _make() -> Json:
 
 
 def _list() -> Json:
-    query = _plain("query")
+    query = plain("query")
     parameters = [
         {
             "name": name,
@@ -116,7 +231,10 @@ def _list() -> Json:
         "description": query["description"],
         "security": [{"api_key": []}],
         "parameters": parameters,
-        "responses": {"200": _answer("A page of the list.", "PaymentPage"), **_refusals("422")},
+        "responses": {
+            "200": _answer("A page of the list.", "PaymentPage", {"payments": [_EXAMPLE_PAYMENT]}),
+            **_refusals("422"),
+        },
     }
 
 
@@ -125,27 +243,45 @@ def _get() -> Json:
         "operationId": "getPayment",
         "summary": "Show a payment",
         "security": [{"api_key": []}],
-        "parameters": [{"name": "payment_id", "in": "path", "required": True, "schema": _PAYMENT_ID}],
-        "responses": {"200": _answer("The payment.", "Payment"), **_refusals("404")},
+        "parameters": [
+            {
+                "name": "payment_id",
+                "in": "path",
+                "required": True,
+                "schema": _PAYMENT_ID,
+                "example": _EXAMPLE_ID,
+            }
+        ],
+        "responses": {"200": _answer("The payment.", "Payment", _EXAMPLE_PAYMENT), **_refusals("409")},
     }
 
 
 def _health() -> Json:
+    example = {"status": "ok", "region": "us-east-1", "version": __version__, "checks": {"table": "ok"}}
     return {
         "operationId": "getHealth",
         "summary": "Say whether this region can take payments; needs no key",
         "security": [],
-        "responses": {"200": _answer("It can.", "Health"), **_refusals()},
+        "responses": {"200": _answer("It can.", "Health", example), **_refusals()},
     }
 
 
-def _answer(description: str, schema: str, headers: Json | None = None) -> Json:
-    region = {REGION_HEADER: {"required": True, **_REGION}}
-    return {"description": description, "content": _json(schema), "headers": {**(headers or {}), **region}}
+def _answer(description: str, schema: str, example: Json, headers: Json | None = None) -> Json:
+    region = {REGION_HEADER: {"required": True, **_REGION}, "Cache-Control": _NO_STORE}
+    return {
+        "description": description,
+        "content": _json(schema, example),
+        "headers": {**(headers or {}), **region},
+    }
 
 
-def _json(schema: str) -> Json:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+def _json(schema: str, example: Json) -> Json:
+    return {
+        "application/json": {
+            "schema": {"$ref": f"#/components/schemas/{schema}"},
+            "examples": {"example": {"value": example}},
+        }
+    }
 
 
 def _refusals(*statuses: str) -> Json:
@@ -153,37 +289,71 @@ def _refusals(*statuses: str) -> Json:
 
 
 def _refusal(status: str) -> Json:
-    headers: dict[str, object] = {REGION_HEADER: _REGION}
+    headers: dict[str, object] = {REGION_HEADER: _REGION, "Cache-Control": _NO_STORE}
     if status in _RETRIES:
         wait = {
             "description": "Seconds to wait before the request is sent again.",
             "schema": {"type": "string"},
         }
         headers["Retry-After"] = wait
+    if status == "405":
+        headers["Allow"] = {"description": "The methods that it knows.", "schema": {"type": "string"}}
     return {
-        "description": _PROBLEMS[status],
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "description": _DESCRIPTIONS[status],
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": {kind: {"value": _example(kind, int(status))} for kind in _kinds(int(status))},
+            }
+        },
         "headers": headers,
     }
+
+
+def _kinds(status: int) -> Iterator[str]:
+    return (kind for kind, one in KINDS.items() if status in one.statuses)
+
+
+def _example(kind: str, status: int) -> Json:
+    example: dict[str, object] = {
+        "type": f"{TYPE}{kind}",
+        "title": KINDS[kind].meaning.partition(".")[0] + ".",
+        "status": status,
+        "detail": KINDS[kind].advice,
+        "request_id": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+    }
+    if kind in ("conflicting-records", "idempotency-key-reused"):
+        example["payment_id"] = _EXAMPLE_ID
+    if kind == "conflicting-records":
+        example["fingerprints"] = ["1f" * 32, "e0" * 32]
+    if kind == "validation":
+        example["errors"] = [{"field": "/amount", "detail": "must be at least 1"}]
+    return example
 
 
 _REGION: Json = {
     "description": "The region that served the request. The gateway's own answers name none.",
     "schema": {"type": "string"},
 }
+_NO_STORE: Json = {"description": "Payments are nobody's to keep.", "schema": {"const": "no-store"}}
 _DERIVATION = (
     "Follows from the Idempotency-Key: `pay_` and the first 40 hexadecimal digits of the SHA-256 of "
-    "`payment`, a zero byte and the key. A client that lost the answer can ask for it by this."
+    "`payment`, a zero byte and the key without quotes. A client that lost the answer can ask for it by this."
 )
 _PAYMENT_ID: Json = {"type": "string", "pattern": "^pay_[0-9a-f]{40}$"}
 
 
 def _payment() -> Json:
-    asked = _plain("payment")
+    asked = plain("payment")
+    states = cast(Json, cast(Json, plain("query")["properties"])["status"])
     properties = {
         "payment_id": {"description": _DERIVATION, **_PAYMENT_ID},
-        "status": cast(Json, _plain("query")["properties"])["status"],
+        "status": {**states, "description": "Where the payment stands. It is accepted first."},
         **cast(Json, asked["properties"]),
+        "conflict": {
+            "description": "There when the key stands for two payments, of which this is one.",
+            "const": True,
+        },
     }
     return {
         "title": "Payment",
@@ -226,18 +396,41 @@ def _problem() -> Json:
     return {
         "description": "What went wrong, as RFC 9457 has it.",
         "type": "object",
-        "required": ["type", "title", "status", "detail"],
+        "required": ["type", "title", "detail", "request_id"],
         "properties": {
-            "type": {"description": "A name that programs may rely on.", "type": "string"},
+            "type": {
+                "description": f"`{TYPE}` and a kind that programs may rely on; {PAGE} explains each.",
+                "type": "string",
+                "pattern": f"^{TYPE}[a-z0-9-]+$",
+            },
             "title": text,
-            "status": {"type": "integer"},
+            "status": {
+                "description": "The HTTP status; the gateway's defaults leave it out.",
+                "type": "integer",
+            },
             "detail": text,
-            "errors": {"description": "Every failing field.", "type": "array", "items": error},
+            "request_id": {
+                "description": "What the logs call the request. `unknown` where the gateway gave none.",
+                "type": "string",
+            },
+            "errors": {
+                "description": f"Failing fields, {validation.MOST_ERRORS} at most.",
+                "type": "array",
+                "maxItems": validation.MOST_ERRORS,
+                "items": error,
+            },
+            "payment_id": {"description": "The payment that the problem is about.", **_PAYMENT_ID},
+            "fingerprints": {
+                "description": "The bodies in conflict: SHA-256 of each in canonical form, which is JSON in "
+                "ASCII with members in order of their names and no white space.",
+                "type": "array",
+                "items": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            },
         },
     }
 
 
-def _plain(name: str) -> dict[str, object]:
+def plain(name: str) -> dict[str, object]:
     """A schema as a part of the document, which says itself which dialect it is in."""
     return {rule: value for rule, value in validation.load(name).items() if rule != "$schema"}
 

@@ -1,11 +1,13 @@
 """payinfra: a two-region AWS payments backend, from flags to verified, and a rehearsal of losing a region.
 
-What pipelines may script is imported from here: `from payinfra import Settings, deploy, verify`. Each name is
-loaded when it is first asked for, so that importing the package costs nothing.
+Scripts import from here: `from payinfra import Settings, deploy, verify`. Each name is loaded on first use,
+so that importing the package costs nothing.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from payinfra.core.version import __version__
 
 if TYPE_CHECKING:
     from payinfra.api import check as check
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
     from payinfra.drill.model import Scenario as Scenario
     from payinfra.terraform.plan import Plan as Plan
 
-__version__ = "0.1.0"
-
 _HOMES = {
     "payinfra.checks.outcome": ("Finding", "Outcome"),
     "payinfra.checks.verdicts": ("Kind", "Severity"),
@@ -63,7 +63,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = ["__version__", *_HOME_OF]
 
-# A name that does not exist stays a type checker's business.
+# Hidden from type checkers, which report names that do not exist.
 if not TYPE_CHECKING:  # pragma: no branch - only a type checker goes the other way
 
     def __getattr__(name: str) -> object:

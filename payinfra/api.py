@@ -1,7 +1,7 @@
-"""The stages as functions, for pipelines that are scripts. `payinfra` itself hands these out.
+"""The stages as functions, for scripts: `from payinfra import deploy, verify`.
 
-Each does what the command of its name does, returns the same values that its report is drawn from, and raises
-a `PayinfraError` where the command would end with a message. None of them prints, asks or exits.
+Each does what the command of its name does, returns the values that the command reports, and raises a
+`PayinfraError` where the command would fail. None of them prints, asks or exits.
 """
 
 from collections.abc import Sequence
@@ -55,9 +55,9 @@ def check(
         settings: the environment.
         select: ids or globs of checks to run; empty for all.
         skip: ids or globs of checks to leave out.
-        waivers: the waivers file; None for `payinfra-waivers.toml` in the current folder, if it is there.
-        emit: told of everything that happens.
-        dependencies: what the stages work with; tests pass scripted ones.
+        waivers: the waivers file; None for `payinfra-waivers.toml` in the current folder, if it exists.
+        emit: receives the events of the stages.
+        dependencies: what the stages call; tests pass scripted ones.
 
     Raises:
         EnvironmentUnusable: an unknown id, or nothing to check.
@@ -81,8 +81,8 @@ def plan(
         settings: the environment.
         out: keep the plan here, with mode 0600: plans hold secrets.
         fail_on: the severity from which a finding of the policy checks raises.
-        emit: told of everything that happens.
-        dependencies: what the stages work with; tests pass scripted ones.
+        emit: receives the events of the stages.
+        dependencies: what the stages call; tests pass scripted ones.
 
     Raises:
         GateFailed: a finding of the policy checks.
@@ -97,6 +97,7 @@ def deploy(
     confirm: Confirm = agreed,
     allow_destroy: bool = False,
     all_at_once: bool = False,
+    allow_single_region: bool = False,
     fail_on: Severity = Severity.HIGH,
     emit: Emit = ignore,
     dependencies: PipelineDependencies = AWS_DEPENDENCIES,
@@ -108,17 +109,22 @@ def deploy(
         confirm: asked with each plan that changes something; says yes by default.
         allow_destroy: let the plan delete or replace a table, bucket, key or zone.
         all_at_once: update both regions together, not the secondary first.
+        allow_single_region: change a region even while the other one does not serve.
         fail_on: the severity from which a finding of the policy checks raises.
-        emit: told of everything that happens.
-        dependencies: what the stages work with; tests pass scripted ones.
+        emit: receives the events of the stages.
+        dependencies: what the stages call; tests pass scripted ones.
 
     Raises:
-        GateFailed: a finding, the plan guard, a probe or `confirm` said no.
+        GateFailed: a finding, the plan guard, a probe or `confirm` said no, or the only region that serves
+            would be changed.
         ToolFailed: synthesis or Terraform failed.
         EnvironmentUnusable: credentials, registry, embedded AWS or lock.
     """
     return Pipeline(settings, emit, fail_on=fail_on, dependencies=dependencies).deploy(
-        confirm, allow_destroy=allow_destroy, all_at_once=all_at_once
+        confirm,
+        allow_destroy=allow_destroy,
+        all_at_once=all_at_once,
+        allow_single_region=allow_single_region,
     )
 
 
@@ -132,16 +138,16 @@ def verify(
     emit: Emit = ignore,
     dependencies: PipelineDependencies = AWS_DEPENDENCIES,
 ) -> Outcome:
-    """Probe what was deployed.
+    """Probe the deployed environment.
 
     Args:
         settings: the environment.
         only: ids or globs of probes to run; empty for all.
         skip: ids or globs of probes to leave out.
-        deadline_s: seconds that no probe may exceed; None leaves each its own.
-        drift: ask Terraform as well what was changed outside of it.
-        emit: told of everything that happens.
-        dependencies: what the stages work with; tests pass scripted ones.
+        deadline_s: maximum seconds for each probe; None for each probe's own deadline.
+        drift: also ask Terraform for changes made outside of it.
+        emit: receives the events of the stages.
+        dependencies: what the stages call; tests pass scripted ones.
 
     Raises:
         EnvironmentUnusable: it was never deployed from here, or cannot be reached.
@@ -152,7 +158,7 @@ def verify(
 
 
 def read_outputs(settings: Settings, *, dependencies: PipelineDependencies = AWS_DEPENDENCIES) -> Outputs:
-    """What the last deployment put where.
+    """Read the outputs of the last deployment.
 
     Raises:
         EnvironmentUnusable: it was never deployed from here.
@@ -171,9 +177,9 @@ def destroy(
 
     Args:
         settings: the environment.
-        really: a protected environment's name, once more.
-        emit: told of everything that happens.
-        dependencies: what the stages work with; tests pass scripted ones.
+        really: the name of the protected environment, to confirm.
+        emit: receives the events of the stages.
+        dependencies: what the stages call; tests pass scripted ones.
 
     Raises:
         UsageProblem: the environment is protected, and `really` does not name it.
@@ -182,7 +188,7 @@ def destroy(
     if settings.protected and really != settings.env:
         raise UsageProblem(
             f"Environment {settings.env} is protected.",
-            f"To destroy it and its data for good, say really={settings.env!r}.",
+            f"To destroy it and its data permanently, pass really={settings.env!r}.",
         )
     return Pipeline(settings, emit, dependencies=dependencies).destroy(agreed)
 
@@ -199,49 +205,51 @@ def run_drill(
 ) -> DrillReport:
     """Lose a region on purpose, measure it, and put everything back; `DrillReport.passed` is the verdict.
 
-    The report is kept among the environment's drills as well. An exception that ends the drill, an interrupt
-    included, is raised after everything has been put back; `report.restoration.left` says what could not be.
+    The report is also stored with the environment's drills. An exception or an interrupt during the drill is
+    raised after everything has been put back; `report.restoration.left` names what could not be.
 
     Args:
         settings: the environment.
-        request: what is made to fail, and how; None inverts the primary's health check.
-        really: a protected environment's name, once more.
-        stop: asked, from a signal's handler or another thread, to end the drill early.
-        tell: told of phases, marks and payments while it runs.
+        request: the faults and limits; None inverts the primary's health check.
+        really: the name of the protected environment, to confirm.
+        stop: ends the drill early, from a signal handler or another thread.
+        tell: receives phases, marks and payments while the drill runs.
         emit: told of the stages before it.
-        dependencies: what the stages work with; tests pass scripted ones.
+        dependencies: what the stages call; tests pass scripted ones.
 
     Raises:
         UsageProblem: the request makes no sense here, or the environment is protected and not named.
-        GateFailed: something speaks against a drill now; nothing was done.
+        GateFailed: a precondition failed; nothing was done.
         EnvironmentUnusable: it was never deployed from here, cannot be reached, or is in use.
     """
     from payinfra.drill import session
     from payinfra.report.drill import rendering
 
-    place = Pipeline(settings, emit, dependencies=dependencies).place()
-    if place.outputs.declared.protected and really != settings.env:
+    environment = Pipeline(settings, emit, dependencies=dependencies).drill_environment()
+    if environment.outputs.declared.protected and really != settings.env:
         raise UsageProblem(
-            f"Environment {settings.env} is protected.", f"To drill it, say really={settings.env!r}."
+            f"Environment {settings.env} is protected.", f"To drill it, pass really={settings.env!r}."
         )
     wanted = request or DrillRequest()
-    with session.prepared(place, wanted, stop or Stop(), f"payinfra.run_drill of {settings.env}") as prepared:
+    with session.prepared(
+        environment, wanted, stop or Stop(), f"payinfra.run_drill of {settings.env}"
+    ) as prepared:
         report = session.run(prepared, tell)
-    rendering.write_reports(place.drills / report.id, report)
+    rendering.write_reports(environment.drills / report.id, report)
     return report
 
 
 def restore_drills(
     settings: Settings, *, emit: Emit = ignore, dependencies: PipelineDependencies = AWS_DEPENDENCIES
 ) -> tuple[Restored, ...]:
-    """Put back what drills that did not end have left; once more changes nothing.
+    """Roll back what unfinished drills have left. Running it again changes nothing.
 
-    `Restored.whole` says of each drill whether everything is as it was.
+    `Restored.whole` tells for each drill whether everything is as it was before.
 
     Raises:
         EnvironmentUnusable: it was never deployed from here, cannot be reached, or is in use.
     """
     from payinfra.drill import session
 
-    place = Pipeline(settings, emit, dependencies=dependencies).place()
-    return session.restore_all(place, lambda text: emit(Notice(text)))
+    environment = Pipeline(settings, emit, dependencies=dependencies).drill_environment()
+    return session.restore_all(environment, lambda text: emit(Notice(text)))

@@ -9,9 +9,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from payinfra.commands import account, check, deploy, drill, drills, environments, local, project
-from payinfra.commands.session import stderr
+from payinfra.commands import account, check, deploy, drill, drills, environments, local, payments, project
+from payinfra.commands.session import say, stderr
 from payinfra.core.errors import ExitCode, Interrupted, PayinfraError
+from payinfra.core.stop_signals import DeferredSignals, Escalation, StopRequested
+from payinfra.core.streams import silence, tolerant_streams
 from payinfra.report.formats import LOG_FORMAT_VARIABLE, LogFormat
 
 SYNTHESIZING = frozenset({"synth", "plan", "deploy", "destroy"})
@@ -38,10 +40,10 @@ app = typer.Typer(
     help="Take a two-region AWS payments backend from flags to verified, and rehearse the loss of a region.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    # Every option has a variable of its own, PAYINFRA_COMMAND_OPTION; settings are of all commands at once.
+    # Each option has a variable of its own, PAYINFRA_COMMAND_OPTION; a setting has one for all commands.
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PAYINFRA"},
 )
-for commands in (deploy, drill, drills, check, environments, project, local, account):
+for commands in (deploy, drill, drills, check, payments, environments, project, local, account):
     app.add_typer(commands.app)
 
 
@@ -58,12 +60,10 @@ def conversation(
     ] = False,
     log_format: Annotated[
         LogFormat,
-        typer.Option(
-            "--log-format", envvar=LOG_FORMAT_VARIABLE, help="How the conversation on stderr is written."
-        ),
+        typer.Option("--log-format", envvar=LOG_FORMAT_VARIABLE, help="Format of messages on stderr."),
     ] = LogFormat.TEXT,
 ) -> None:
-    """Options of all commands, written before the command's name."""
+    """Global options, which come before the command's name."""
     os.environ[LOG_FORMAT_VARIABLE] = log_format.value
     if verbose:
         from payinfra.report import log
@@ -72,23 +72,49 @@ def conversation(
 
 
 def main(run: Callable[[], object] = app) -> None:
-    """The console script: every failure becomes one message and the right exit code."""
+    """The console script: every failure becomes one message and the right exit code.
+
+    A signal that asks payinfra to stop ends the command in order, whichever command it is.
+    """
+    # A signal that comes again is told of, at most, and the same one once more ends the process at once.
+    again = Escalation(say)
+    with tolerant_streams(), DeferredSignals(again) as signals:
+        code = _exit_code(run, signals)
+        again.code, again.done = code, True
+        _flush()
+        signals.received.clear()
+    sys.exit(code)
+
+
+def _exit_code(run: Callable[[], object], signals: DeferredSignals) -> int:
     try:
-        run()
+        with signals.interruptible():
+            run()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else ExitCode.DONE
     except PayinfraError as error:
         _tell(error)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+        return error.exit_code
+    except (StopRequested, KeyboardInterrupt):
         _tell(Interrupted("Interrupted."), in_short=True)
-        sys.exit(ExitCode.INTERRUPTED)
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read stdout has seen enough. What is still buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(ExitCode.DONE)
+        # Whoever read stdout has seen enough.
+        silence(sys.stdout)
+        return ExitCode.DONE
     except Exception:  # noqa: BLE001 - the one place where a bug is reported as what it is
         traceback.print_exc()
         stderr().print("This is a bug in payinfra. Please report it with the lines above.")
-        sys.exit(ExitCode.BUG)
+        return ExitCode.BUG
+    return ExitCode.DONE
+
+
+def _flush() -> None:
+    """Write what is buffered: where that fails at Python's very end, it changes the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        silence(sys.stdout)
 
 
 def _tell(error: PayinfraError, *, in_short: bool = False) -> None:

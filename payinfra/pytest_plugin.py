@@ -1,6 +1,6 @@
-"""A fixture for integration tests of one's own: what was deployed, and clients that reach it.
+"""A pytest fixture for integration tests: a deployment's outputs, and clients that reach it.
 
-Registered as a pytest plugin by payinfra's installation; nothing is imported until the fixture is asked for.
+Installing payinfra registers it. Nothing is imported until the fixture is used.
 """
 
 import os
@@ -26,7 +26,7 @@ class PayinfraOutputs:
 
     Attributes:
         values: its typed outputs; `values.primary.api_endpoint` is the URL that payments are POSTed to.
-        aws: makes clients, for AWS or for the embedded AWS, wherever the deployment stands.
+        aws: makes clients of AWS or of the embedded AWS, wherever it is deployed.
     """
 
     values: "Outputs"
@@ -45,7 +45,7 @@ def load(file: Path, work_root: Path = Path()) -> PayinfraOutputs:
         work_root: the folder in which `payinfra deploy` ran.
 
     Raises:
-        EnvironmentUnusable: the file cannot be read, or its deployment's embedded AWS does not run.
+        EnvironmentUnusable: the file cannot be read, or the embedded AWS of its deployment is not running.
     """
     from payinfra.clients.aws import Aws, Endpoints
     from payinfra.core.errors import EnvironmentUnusable
@@ -56,16 +56,18 @@ def load(file: Path, work_root: Path = Path()) -> PayinfraOutputs:
         return PayinfraOutputs(outputs, Aws())
     from payinfra.local import lifecycle
 
-    running = lifecycle.status((work_root / SERVER).absolute())
+    folder = work_root / SERVER
+    running = lifecycle.status(folder)
     if running is None:
-        raise EnvironmentUnusable("The embedded AWS does not run.", "Run `payinfra local up`.")
+        raise EnvironmentUnusable("The embedded AWS is not running.", "Run `payinfra local up`.")
     found = running.endpoints
-    return PayinfraOutputs(outputs, Aws(Endpoints(found.regions, found.global_url, found.dns)))
+    endpoints = Endpoints(found.regions, found.global_url, found.dns, lifecycle.access_key(folder))
+    return PayinfraOutputs(outputs, Aws(endpoints))
 
 
 @pytest.fixture(scope="session")
 def payinfra_outputs(request: pytest.FixtureRequest) -> PayinfraOutputs:
-    """What stands: from PAYINFRA_OUTPUTS, or from cfn-outputs/flat-outputs.json below pytest's root."""
+    """The deployment that PAYINFRA_OUTPUTS names, or cfn-outputs/flat-outputs.json in pytest's root."""
     root = request.config.rootpath
     given = os.environ.get(FILE_VARIABLE)
     return load(Path(given) if given else root / FILE, root)

@@ -18,6 +18,7 @@ from payinfra.checks.docs import page
 from payinfra.cli import app
 from payinfra.drill import report_store
 from payinfra.drill.faults.page import page as scenarios_page
+from scripts import payments_api, settings_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 SABOTAGE = Path(__file__).parent.parent / "tests" / "support" / "sabotage.json"
@@ -29,6 +30,8 @@ def pages() -> Mapping[str, str]:
     """Each generated page by its file name."""
     import typer
 
+    from scripts import rooms
+
     command = get_command(app)
     return {
         "cli.md": _NOTE
@@ -37,7 +40,10 @@ def pages() -> Mapping[str, str]:
         ).strip()
         + "\n",
         "checks.md": page(catalogue.load()),
+        "settings.md": _NOTE + settings_page.page(),
         "scenarios.md": _NOTE + scenarios_page() + sabotage_table(),
+        **{name: _NOTE * name.endswith(".md") + text for name, text in rooms.pages().items()},
+        openapi.PAGE: _NOTE + payments_api.page(),
         "openapi.json": json.dumps(openapi.document(), indent=2) + "\n",
         "../payinfra/report/schemas/drill-2.json": json.dumps(report_store.schema(), indent=2) + "\n",
         # What `payinfra init` writes is the example.

@@ -1,88 +1,133 @@
-"""The routes: from an event of the gateway to its answer, with Powertools' resolver."""
+"""The routes: from an event of the gateway, of the table's stream or of an operator to its answer."""
 
-import json
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Mapping
+from typing import cast
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
-
-from . import __version__, conflicts, observe, problems, request, validation
+from . import __version__, observe, operations, problems, request, router, validation
+from .cards import has_card_number
 from .config import Config
-from .core import Payment, idempotency_key
+from .core import LATEST, Caller, Payment, idempotency_key
+from .deadline import Overdue
 from .observe import Observer
 from .problems import FieldError, Problem, Unavailable
 from .request import Request
+from .router import Answer, Asked, Origins
 from .service import Index, Listing, Payments
+from .stream import StreamReader
 
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
-
-_ROUTES = {
-    "/payments": ("GET", "POST"),
-    "/payments/{payment_id}": ("GET",),
-    "/health": ("GET",),
-}
 _WHOLE_NUMBERS = ("from", "to", "limit")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}\Z")
 _EARLIEST = 1
-_LATEST = 253_402_300_799_999  # the end of the year 9999, as in the schema
 _PAGE = 25
 REGION_HEADER = "Payment-Region"
 """Names the region that served the request. A header: bodies are the same in both regions, to the letter."""
-_EXPOSED = ["Idempotent-Replayed", "Location", REGION_HEADER, "Retry-After"]
+_EXPOSED = ("Idempotent-Replayed", "Location", REGION_HEADER, "Retry-After")
+_ACCEPTED = ("Content-Type", "Idempotency-Key", "X-Api-Key")
 
 
 class Application:
-    """The API of one region, around its service."""
+    """The API of one region, around its service.
 
-    def __init__(self, config: Config, payments: Payments, observer: Observer) -> None:
+    Args:
+        ping: returns if the service could record a payment now, or raises Unavailable or Overdue; in less
+            than a second, whatever the table does.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        payments: Payments,
+        stream: StreamReader,
+        observer: Observer,
+        ping: Callable[[], None],
+    ) -> None:
         self._config = config
         self._payments = payments
+        self._stream = stream
         self._observer = observer
-        self._request = request.read({})
-        self._making = False
-        self._resolver = self._routes()
+        self._ping = ping
+        self._origins = Origins(config.cors_origins, _EXPOSED, _ACCEPTED)
 
-    def answer(self, event: dict[str, object], context: "LambdaContext") -> dict[str, object]:
+    def answer(self, event: Mapping[str, object]) -> dict[str, object]:
         """The gateway's answer to one event; never raises."""
-        self._request = request.read(event)
-        self._making = False
-        self._observer.begin(self._request.correlation_id)
+        sent = request.read(event)
+        self._observer.begin(sent.correlation_id)
+        headers: Mapping[str, str] = {}
         try:
-            answer = cast(dict[str, object], self._resolver.resolve(event, context))
+            asked = router.route(event, next(iter(sent.headers.get("origin", ())), None))
+            headers = self._origins.headers(asked)
+            answer = self._origins.preflight(asked) or self._serve(asked, sent)
         except Exception as error:  # noqa: BLE001 - the last resort, or the gateway answers without a problem
             self._note_bug(error)
-            answer = _bare(problems.unexpected())
-        cast(dict[str, list[str]], answer["multiValueHeaders"])[REGION_HEADER] = [self._config.region]
-        self._observer.end(cast(int, answer["statusCode"]))
-        return answer
+            answer = _problem(problems.unexpected(), sent)
+        self._observer.end(answer.status)
+        # Payments are nobody's to keep on the way.
+        ours = {"Cache-Control": "no-store", REGION_HEADER: self._config.region}
+        return router.render(answer, {**headers, **ours})
 
     def watch(self, event: Mapping[str, object]) -> dict[str, object]:
-        """Look through records of the table's stream for conflicts; never asks for them again."""
+        """Follow a batch of the table's stream: Lambda hands over again what follows the first failure."""
         self._observer.begin("stream")
-        for payment_id in conflicts.conflicting_ids(event):
-            self._observer.conflict(payment_id)
-        self._observer.flush()
-        return {"batchItemFailures": []}
+        try:
+            failed = self._stream.follow(event)
+        finally:
+            self._observer.flush()
+        return {"batchItemFailures": [] if failed is None else [{"itemIdentifier": failed}]}
 
-    def _routes(self) -> APIGatewayRestResolver:
-        resolver = APIGatewayRestResolver(cors=_cors(self._config.cors_origins), debug=False)
-        resolver.post("/payments")(self._make)
-        resolver.get("/payments")(self._list)
-        resolver.get("/payments/<payment_id>")(self._get)
-        resolver.get("/health")(self._health)
-        resolver.not_found(self._no_route)
-        resolver.exception_handler(Problem)(self._refuse)
-        resolver.exception_handler(Unavailable)(self._unavailable)
-        resolver.exception_handler(Exception)(self._bug)
-        return resolver
+    def operate(self, event: Mapping[str, object], request_id: str) -> dict[str, object]:
+        """Do what an operator or a worker asks by invoking the function."""
+        self._observer.begin(request_id)
+        self._observer.note(route="operation")
+        status = 200
+        try:
+            return operations.perform(self._payments, event)
+        except Problem as problem:
+            status = problem.status
+            self._observer.note(outcome="refused", problem=problem.kind)
+            return operations.refusal(problem, request_id)
+        except Unavailable as failure:
+            self._note_unavailable(failure)
+            status = 503
+            return operations.refusal(problems.unavailable(), request_id)
+        finally:
+            self._observer.end(status)
 
-    def _make(self) -> Response[str]:
-        self._making = True
-        self._observer.note(route="POST /payments")
-        key = idempotency_key(self._request.headers.get("idempotency-key", ()))
-        made = self._payments.make(key, self._request.json_body())
+    def _serve(self, asked: Asked, sent: Request) -> Answer:
+        making = (asked.method, asked.route) == ("POST", "/payments")
+        try:
+            return self._route(asked, sent)
+        except Problem as problem:
+            self._observer.note(outcome="refused", problem=problem.kind)
+            if making:
+                self._observer.count(observe.REFUSED)
+            return _problem(problem, sent)
+        except Unavailable as failure:
+            self._note_unavailable(failure)
+            return _problem(problems.unavailable(), sent)
+
+    def _route(self, asked: Asked, sent: Request) -> Answer:
+        if asked.route is None:
+            raise problems.no_route()
+        allowed = router.METHODS[asked.route]
+        if asked.method not in allowed:
+            raise problems.wrong_method(allowed)
+        self._observer.note(route=f"{asked.method} {asked.route}")
+        match asked.method, asked.route:
+            case "POST", _:
+                return self._make(sent)
+            case _, "/payments":
+                return self._list(sent)
+            case _, "/health":
+                return self._health(sent)
+            case _:
+                return _json(200, self._payments.get(asked.payment_id).document())
+
+    def _make(self, sent: Request) -> Answer:
+        key = idempotency_key(sent.values("idempotency-key"))
+        source_ip = sent.source_ip if self._config.keep_source_ip else None
+        caller = Caller(sent.correlation_id, sent.api_key_id, source_ip)
+        made = self._payments.make(key, sent.json_body(), caller)
         self._observer.note(outcome="replayed" if made.replayed else "accepted")
         self._observer.count(observe.REPLAYED if made.replayed else observe.RECORDED)
         headers = {"Location": f"payments/{made.payment.payment_id}"}
@@ -90,47 +135,21 @@ class Application:
             headers["Idempotent-Replayed"] = "true"
         return _json(200 if made.replayed else 201, made.payment.document(), headers)
 
-    def _get(self, payment_id: str) -> Response[str]:
-        self._observer.note(route="GET /payments/{payment_id}")
-        return _json(200, self._payments.get(payment_id).document())
-
-    def _list(self) -> Response[str]:
-        self._observer.note(route="GET /payments")
-        listing, limit, cursor = _read_query(self._request)
+    def _list(self, sent: Request) -> Answer:
+        listing, limit, cursor = _read_query(sent)
         found, following = self._payments.list(listing, limit, cursor)
         return _json(200, _page_document(found, following))
 
-    def _health(self) -> Response[str]:
-        self._observer.note(route="GET /health")
+    def _health(self, sent: Request) -> Answer:
         state: dict[str, object] = {"region": self._config.region, "version": __version__}
         try:
-            self._payments.ping()
-        except Unavailable as failure:
-            self._note_unavailable(failure)
-            return _problem(problems.unavailable(), {**state, "checks": {"table": "unreachable"}})
+            self._ping()
+        except (Unavailable, Overdue) as failure:
+            self._note_unavailable(
+                failure if isinstance(failure, Unavailable) else Unavailable("table", "Overdue")
+            )
+            return _problem(problems.unavailable(), sent, {**state, "checks": {"table": "unreachable"}})
         return _json(200, {"status": "ok", **state, "checks": {"table": "ok"}})
-
-    def _no_route(self, _error: Exception) -> Response[str]:
-        event = self._resolver.current_event
-        path, method = event.path, event.http_method
-        resource = "/payments/{payment_id}" if path.startswith("/payments/") else path
-        allowed = _ROUTES.get(resource, ())
-        known = bool(allowed) and method not in allowed
-        return self._refuse(problems.wrong_method(allowed) if known else problems.no_route())
-
-    def _refuse(self, problem: Problem) -> Response[str]:
-        self._observer.note(outcome="refused", problem=problem.kind)
-        if self._making:
-            self._observer.count(observe.REFUSED)
-        return _problem(problem)
-
-    def _unavailable(self, failure: Unavailable) -> Response[str]:
-        self._note_unavailable(failure)
-        return _problem(problems.unavailable())
-
-    def _bug(self, error: Exception) -> Response[str]:
-        self._note_bug(error)
-        return _problem(problems.unexpected())
 
     def _note_bug(self, error: Exception) -> None:
         self._observer.bug(error)
@@ -150,14 +169,20 @@ def _read_query(asked: Request) -> tuple[Listing, int, str | None]:
     """
     errors: list[FieldError] = []
     values: dict[str, object] = {}
-    for name, given in asked.query.items():
-        if len(given) != 1:
-            errors.append(FieldError(name[:64], "must be there once"))
+    known = cast(Mapping[str, object], validation.load("query")["properties"])
+    for place, (name, given) in enumerate(asked.query.items(), start=1):
+        if name not in known:
+            # A name that the client made up is not repeated.
+            errors.append(FieldError(f"(parameter {place})", "is not a known parameter"))
+        elif len(given) != 1:
+            errors.append(FieldError(name, "must be there once"))
         else:
             values[name] = _typed(name, given[0])
     errors += (
         FieldError(error.field.removeprefix("/"), error.detail) for error in validation.check("query", values)
     )
+    if has_card_number(str(values.get("customer_id", ""))):
+        errors.append(FieldError("customer_id", "must not contain what looks like a card number"))
     by = [index for index in Index if index.value in asked.query]
     if len(by) != 1:
         errors.append(FieldError("status", "exactly one of status and customer_id must be there"))
@@ -167,7 +192,7 @@ def _read_query(asked: Request) -> tuple[Listing, int, str | None]:
         index=by[0],
         value=cast(str, values[by[0].value]),
         earliest=cast(int, values.get("from", _EARLIEST)),
-        latest=cast(int, values.get("to", _LATEST)),
+        latest=cast(int, values.get("to", LATEST)),
     )
     if listing.earliest > listing.latest:
         raise problems.invalid((FieldError("from", "must not be after to"),))
@@ -186,39 +211,10 @@ def _page_document(found: tuple[Payment, ...], following: str | None) -> dict[st
     return document
 
 
-def _cors(origins: tuple[str, ...]) -> CORSConfig | None:
-    if not origins:
-        return None
-    return CORSConfig(
-        allow_origin=origins[0],
-        extra_origins=list(origins[1:]),
-        allow_headers=["Idempotency-Key"],
-        expose_headers=_EXPOSED,
-        max_age=600,
-    )
+def _json(status: int, document: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(status, "application/json", document, headers or {})
 
 
-def _json(
-    status: int, document: Mapping[str, object], headers: Mapping[str, str] | None = None
-) -> Response[str]:
-    return _response(status, "application/json", json.dumps(document), headers or {})
-
-
-def _problem(problem: Problem, more: Mapping[str, object] | None = None) -> Response[str]:
-    body = problem.body() if more is None else json.dumps({**json.loads(problem.body()), **more})
-    return _response(problem.status, problems.MEDIA_TYPE, body, problem.headers)
-
-
-def _response(status: int, media_type: str, body: str, headers: Mapping[str, str]) -> Response[str]:
-    # Payments are nobody's to keep on the way.
-    return Response(status, media_type, body, {"Cache-Control": "no-store", **headers})
-
-
-def _bare(problem: Problem) -> dict[str, object]:
-    """The gateway's form of a problem, made without the resolver, which has just failed."""
-    return {
-        "statusCode": problem.status,
-        "multiValueHeaders": {"Content-Type": [problems.MEDIA_TYPE], "Cache-Control": ["no-store"]},
-        "body": problem.body(),
-        "isBase64Encoded": False,
-    }
+def _problem(problem: Problem, sent: Request, more: Mapping[str, object] | None = None) -> Answer:
+    document = {**problem.document(sent.correlation_id), **(more or {})}
+    return Answer(problem.status, problems.MEDIA_TYPE, document, problem.headers)

@@ -1,13 +1,14 @@
-"""The audit log in S3: one object for each payment, written once whoever writes it first."""
+"""The audit log in S3: one object for each payment and each of its states, written once whoever is first."""
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from . import core
-from .core import Payment
+from .core import Change, Payment
 from .ledger import reason_of
 from .problems import Unavailable
 
@@ -21,7 +22,8 @@ class S3Audit:
     """The audit bucket of one region.
 
     The write is conditional, so that a replay adds no version, and needs no permission to read. What this
-    container has seen written is remembered: a replay that comes back to it costs no call.
+    container has seen written is remembered: a replay that comes back to it costs no call. Who and when is in
+    the object's metadata, so that its bytes follow from the payment alone.
     """
 
     def __init__(self, client: "S3Client", bucket: str, key_arn: str, remembered: int = REMEMBERED) -> None:
@@ -31,15 +33,35 @@ class S3Audit:
         self._remembered = remembered
         self._written: dict[str, None] = {}
 
-    def record(self, payment: Payment) -> None:
-        name = core.audit_key(payment)
-        if name not in self._written and self._write(name, core.audit_record(payment)):
+    def record(self, payment: Payment) -> bool:
+        receipt = payment.receipt
+        metadata = (
+            {}
+            if receipt is None
+            else core.audit_metadata(receipt.received_at, receipt.region, receipt.caller)
+        )
+        return self._once(core.audit_key(payment), core.audit_record(payment), metadata)
+
+    def record_change(self, payment: Payment, change: Change) -> bool:
+        return self._once(
+            core.change_key(payment),
+            core.change_record(payment, change),
+            core.audit_metadata(change.at, change.region, None),
+        )
+
+    def _once(self, name: str, record: bytes, metadata: Mapping[str, str]) -> bool:
+        """Write an object that this container has not seen written; whether it is written now."""
+        if name in self._written:
+            return False
+        found = self._write(name, record, metadata)
+        if found is not None:
             self._written[name] = None
             if len(self._written) > self._remembered:
                 del self._written[next(iter(self._written))]
+        return found is True
 
-    def _write(self, name: str, record: bytes) -> bool:
-        """Write the object unless it is there; whether it is known to be there now."""
+    def _write(self, name: str, record: bytes, metadata: Mapping[str, str]) -> bool | None:
+        """Write the object: True if it was not there, False if it was, None if that is not known."""
         try:
             self._client.put_object(
                 Bucket=self._bucket,
@@ -47,6 +69,7 @@ class S3Audit:
                 Body=record,
                 ContentType="application/json",
                 ChecksumSHA256=base64.b64encode(hashlib.sha256(record).digest()).decode(),
+                Metadata=metadata,
                 ServerSideEncryption="aws:kms",
                 SSEKMSKeyId=self._key_arn,
                 BucketKeyEnabled=True,
@@ -56,7 +79,8 @@ class S3Audit:
             reason = reason_of(error)
             if reason == "ConditionalRequestConflict":
                 # Another request is writing the same object at this moment, and answers for it.
-                return False
+                return None
             if reason != "PreconditionFailed":
                 raise Unavailable("audit", reason) from error
+            return False
         return True

@@ -1,9 +1,12 @@
 """The function's AWS clients and how long they may take; all of them are made here, once.
 
-Worst case of one `POST`: look-up, transaction, second look-up, restored payment and audit object, each with
-its only retry.
-A test adds them up: they fit in the 29 s that a REST API waits for its integration
-(https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html).
+Worst case of one `POST`: look-up, transaction, second look-up, restored payment, third look-up and audit
+object, each with its only retry. A test adds them up: they fit in the 29 s that a REST API waits for its
+integration (https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html). While one service is
+out, a `POST` is answered within `POST_PROMISE_S`.
+
+Retries are botocore's standard ones. Its adaptive ones block on a token bucket of the whole client: after one
+throttled call each call, of whatever request, waits a second and more.
 """
 
 from dataclasses import dataclass
@@ -37,15 +40,20 @@ class Patience:
         return Config(
             connect_timeout=self.connect,
             read_timeout=self.read,
-            retries={"total_max_attempts": self.attempts, "mode": "adaptive"},
+            retries={"total_max_attempts": self.attempts, "mode": "standard"},
             tcp_keepalive=True,
         )
 
 
-TABLE = Patience(connect=0.5, read=1.5, attempts=2)
-AUDIT = Patience(connect=0.5, read=2, attempts=2)
-PARAMETER = Patience(connect=0.5, read=1.5, attempts=2)
-HEALTH = Patience(connect=0.5, read=1, attempts=1)
+TABLE = Patience(connect=0.4, read=1.1, attempts=2)
+# No retry: the table's stream writes the object that a request could not.
+AUDIT = Patience(connect=0.4, read=1, attempts=1)
+PARAMETER = Patience(connect=0.4, read=1.1, attempts=2)
+HEALTH = Patience(connect=0.2, read=0.6, attempts=1)
+HEALTH_PROMISE_S = 0.9
+"""After how many seconds a health check is answered, whatever the table does. Route 53 allows 2."""
+POST_PROMISE_S = 5.0
+"""After how many seconds a payment is answered while one service does not answer at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,20 +13,22 @@ class Config:
     """The function's settings.
 
     Attributes:
-        api_key_parameter: name of the SSM parameter that holds the API key.
+        cursor_secret_parameter: name of the SSM parameter that holds what cursors are signed with.
+        keep_source_ip: whether the addresses that payments come from are kept with them.
         cors_origins: the origins whose pages may call the API; none by default.
     """
 
     table: str
     audit_bucket: str
     audit_key_arn: str
-    api_key_parameter: str
+    cursor_secret_parameter: str
     environment: str
     region: str
     service: str = SERVICE
     metrics_namespace: str = NAMESPACE
     log_level: str = LOG_LEVEL
     cors_origins: tuple[str, ...] = ()
+    keep_source_ip: bool = False
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Config":
@@ -40,11 +42,12 @@ class Config:
             table=environment["TABLE_NAME"],
             audit_bucket=environment["AUDIT_BUCKET"],
             audit_key_arn=environment["AUDIT_KEY_ARN"],
-            api_key_parameter=environment["API_KEY_PARAMETER"],
+            cursor_secret_parameter=environment["CURSOR_SECRET_PARAMETER"],
             environment=environment["ENVIRONMENT"],
             region=environment["AWS_REGION"],
             service=environment.get("POWERTOOLS_SERVICE_NAME", SERVICE),
             metrics_namespace=environment.get("POWERTOOLS_METRICS_NAMESPACE", NAMESPACE),
             log_level=environment.get("LOG_LEVEL", LOG_LEVEL),
             cors_origins=tuple(origin for origin in origins if origin),
+            keep_source_ip=environment.get("KEEP_SOURCE_IP") == "true",
         )

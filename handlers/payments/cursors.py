@@ -1,7 +1,7 @@
 """Cursors of a list: opaque, bound to the list they came from, and good in both regions.
 
-The signing key is derived from the secret API key, which both regions share, by HKDF (RFC 5869). Names and
-the environment are no source: they are not secret.
+The signing key is derived by HKDF (RFC 5869) from a secret of the deployment that no client has and both
+regions share. The API key would be none: every client has it, and could make cursors.
 """
 
 import base64
@@ -10,6 +10,8 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass
+
+from .core import LATEST, PAYMENT_ID
 
 _SALT = b"payments"
 _INFO = b"list cursor, version 1"
@@ -45,10 +47,24 @@ def unseal(key: bytes, listing: str, cursor: str) -> Position | None:
     mac, payload = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
     if not hmac.compare_digest(mac, _mac(key, listing, payload)):
         return None
-    timestamp, payment_id = json.loads(payload)
-    position = Position(payment_id=payment_id, timestamp=timestamp)
+    position = _position(payload)
     # Unused bits of the last character could be changed without touching the bytes.
-    return position if seal(key, listing, position) == cursor else None
+    return position if position is not None and seal(key, listing, position) == cursor else None
+
+
+def _position(payload: bytes) -> Position | None:
+    """The position that a payload says; None for anything else, whoever has signed it."""
+    try:
+        said: object = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    match said:
+        case [bool(), _]:
+            return None
+        case [int(timestamp), str(payment_id)] if 0 < timestamp <= LATEST and PAYMENT_ID.match(payment_id):
+            return Position(payment_id=payment_id, timestamp=timestamp)
+        case _:
+            return None
 
 
 def _mac(key: bytes, listing: str, payload: bytes) -> bytes:

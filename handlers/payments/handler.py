@@ -8,14 +8,19 @@ AWS calls of each route, which the function's role must allow, and no others:
 | | `dynamodb:PutItem` (also what each put of the transaction is authorized as) | the table |
 | | `s3:PutObject` | the audit bucket's `audit/*` |
 | | `kms:GenerateDataKey` | the audit key, through S3 |
-| `GET /payments/{payment_id}` | `dynamodb:Query` | the table |
+| `GET /payments/{payment_id}` | `dynamodb:Query`; `dynamodb:UpdateItem` to mark a conflict | the table |
 | `GET /payments` | `dynamodb:Query` | the table's `index/status-index`, `index/customer-index` |
-| | `ssm:GetParameter`, when there is a next page or a cursor | the API key's parameter |
+| | `ssm:GetParameter`, when there is a next page or a cursor | the cursors' secret |
 | | `kms:Decrypt` | the application key, through SSM |
 | `GET /health` | `dynamodb:Query` | the table |
 
-| the table's stream, filtered to MODIFY | `dynamodb:DescribeStream`, `dynamodb:GetRecords`, \
-`dynamodb:GetShardIterator`, `dynamodb:ListStreams` by the event source mapping | the stream |
+| the table's stream | `dynamodb:DescribeStream`, `dynamodb:GetRecords`, `dynamodb:GetShardIterator`, \
+`dynamodb:ListStreams` by the event source mapping | the stream |
+| | `dynamodb:Query`, `dynamodb:PutItem`, `dynamodb:UpdateItem` | the table |
+| | `s3:PutObject` | the audit bucket's `audit/*` |
+| | `sns:Publish` by the event source mapping, for records that it gives up | the alarm topic |
+| operations (see `operations`) | `dynamodb:Query`, `dynamodb:PutItem`, `dynamodb:UpdateItem` | the table |
+| | `s3:PutObject` | the audit bucket's `audit/*` |
 
 DynamoDB asks for `kms:Decrypt` on the table's key through `kms:ViaService` besides.
 """
@@ -27,23 +32,27 @@ from typing import TYPE_CHECKING
 
 from .app import Application
 from .audit import S3Audit
-from .aws import Clients, connect
+from .aws import HEALTH_PROMISE_S, Clients, connect
 from .config import Config
-from .conflicts import is_stream
+from .deadline import within
 from .ledger import DynamoLedger
 from .observe import Observer
+from .operations import is_operation
 from .secret import ParameterSecret
 from .service import Payments
+from .stream import StreamReader, is_stream
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 def handle(event: dict[str, object], context: "LambdaContext") -> dict[str, object]:
-    """Answer one proxy event of the REST API, or look through a batch of the table's stream."""
+    """Answer a proxy event of the REST API, a batch of the table's stream, or an operation."""
     if is_stream(event):
         return application().watch(event)
-    return application().answer(event, context)
+    if is_operation(event):
+        return application().operate(event, context.aws_request_id)
+    return application().answer(event)
 
 
 @functools.cache
@@ -55,14 +64,20 @@ def application() -> Application:
 
 def compose(config: Config, clients: Clients, observer: Observer) -> Application:
     """The one place where the parts meet."""
+    ledger = DynamoLedger(clients.table, clients.health, config.table)
+    audit = S3Audit(clients.audit, config.audit_bucket, config.audit_key_arn)
     payments = Payments(
-        ledger=DynamoLedger(clients.table, clients.health, config.table),
-        audit=S3Audit(clients.audit, config.audit_bucket, config.audit_key_arn),
-        secret=ParameterSecret(clients.parameter, config.api_key_parameter, now_ms),
+        region=config.region,
+        ledger=ledger,
+        audit=audit,
+        secret=ParameterSecret(clients.parameter, config.cursor_secret_parameter, now_ms),
         clock=now_ms,
         tally=observer,
     )
-    return Application(config, payments, observer)
+    stream = StreamReader(config.region, ledger, audit, now_ms, observer)
+    return Application(
+        config, payments, stream, observer, ping=functools.partial(within, HEALTH_PROMISE_S, payments.ping)
+    )
 
 
 def now_ms() -> int:

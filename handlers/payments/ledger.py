@@ -3,24 +3,38 @@
 Under one payment_id are a claim at timestamp 0 and the payment. The condition `attribute_not_exists` guards
 one exact item, and the payment's key has the client's timestamp in it: only the claim, whose key has not,
 can guard the id. The claim has neither status nor customer_id and so is in no index.
+
+A payment that replication replaced by another body's, at the same timestamp, is kept at a negative timestamp
+that follows from its fingerprint: so both regions keep it under the same key, and it is in no index either.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .core import CLAIM_RANGE, Claim, Found, Payment
+from .core import CLAIM_RANGE, Caller, Change, Claim, Found, Payment, Receipt
 from .cursors import Position
 from .problems import Unavailable
 from .service import Added, Index, Listing, Page
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef
+    from mypy_boto3_dynamodb.type_defs import (
+        AttributeValueTypeDef,
+        QueryInputTypeDef,
+        TransactWriteItemTypeDef,
+        UpdateItemInputTypeDef,
+    )
+
+    Item = Mapping[str, AttributeValueTypeDef]
 
 _ABSENT = "attribute_not_exists(payment_id)"
+_PRESENT = "attribute_exists(payment_id)"
 _INDEXES = {Index.STATUS: "status-index", Index.CUSTOMER: "customer-index"}
+_DISPLACED_DIGITS = 24
+"""Of the fingerprint, in the range of a displaced payment: 29 decimal ones, of 38 that a number may have."""
 
 
 class DynamoLedger:
@@ -47,20 +61,23 @@ class DynamoLedger:
         except (ClientError, BotoCoreError) as error:
             raise _unavailable(error) from error
         claim: Claim | None = None
-        payments = []
+        payments: list[Payment] = []
+        displaced: list[Payment] = []
         for item in answer["Items"]:
-            if item["timestamp"]["N"] == CLAIM_RANGE:
-                claim = Claim(payment_id, item["fingerprint"]["S"])
+            if is_claim(item):
+                claim = claim_of(item)
+            elif item["timestamp"]["N"].startswith("-"):
+                displaced.append(payment_of(cast("Item", item["payment"]["M"])))
             else:
-                payments.append(_payment(item))
-        return Found(claim, tuple(payments))
+                payments.append(payment_of(item))
+        return Found(claim, tuple(payments), tuple(displaced))
 
     def add(self, payment: Payment) -> Added:
         try:
             self._client.transact_write_items(
                 TransactItems=[
                     {"Put": {"TableName": self._table, "Item": item, "ConditionExpression": _ABSENT}}
-                    for item in (_claim_item(payment), _payment_item(payment))
+                    for item in (_claim_item(payment), payment_item(payment))
                 ]
             )
         except self._client.exceptions.TransactionCanceledException as error:
@@ -77,16 +94,102 @@ class DynamoLedger:
     def restore(self, payment: Payment) -> bool:
         try:
             self._client.put_item(
-                TableName=self._table,
-                Item=_payment_item(payment),
-                ConditionExpression=f"{_ABSENT} OR fingerprint = :fingerprint",
-                ExpressionAttributeValues={":fingerprint": {"S": payment.fingerprint}},
+                TableName=self._table, Item=payment_item(payment), ConditionExpression=_ABSENT
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         except (ClientError, BotoCoreError) as error:
             raise _unavailable(error) from error
         return True
+
+    def move(self, payment: Payment, status: str, change: Change | None) -> bool:
+        values: dict[str, AttributeValueTypeDef] = {
+            ":from": {"S": payment.status},
+            ":to": {"S": status},
+            ":fingerprint": {"S": payment.fingerprint},
+        }
+        if change is not None:
+            values[":change"] = _change_value(change)
+        return self._update(
+            payment.payment_id,
+            payment.timestamp,
+            {
+                "UpdateExpression": "SET #status = :to" + (", #change = :change" if change else ""),
+                "ConditionExpression": "#status = :from AND fingerprint = :fingerprint",
+                "ExpressionAttributeNames": {
+                    "#status": "status",
+                    **({"#change": "change"} if change else {}),
+                },
+                "ExpressionAttributeValues": values,
+            },
+        )
+
+    def mark_claim(self, payment_id: str, fingerprints: tuple[str, ...]) -> bool:
+        values: dict[str, AttributeValueTypeDef] = {":prints": {"SS": list(fingerprints)}}
+        values |= {f":print{place}": {"S": one} for place, one in enumerate(fingerprints)}
+        known = [f"contains(conflicts, :print{place})" for place in range(len(fingerprints))]
+        return self._update(
+            payment_id,
+            int(CLAIM_RANGE),
+            {
+                "UpdateExpression": "ADD conflicts :prints",
+                "ConditionExpression": f"{_PRESENT} AND NOT ({' AND '.join(known)})",
+                "ExpressionAttributeValues": values,
+            },
+        )
+
+    def mark_payment(self, payment: Payment) -> None:
+        self._update(
+            payment.payment_id,
+            payment.timestamp,
+            {
+                # A reserved word of DynamoDB's.
+                "UpdateExpression": "SET #conflict = :true",
+                "ConditionExpression": "fingerprint = :fingerprint",
+                "ExpressionAttributeNames": {"#conflict": "conflict"},
+                "ExpressionAttributeValues": {
+                    ":true": {"BOOL": True},
+                    ":fingerprint": {"S": payment.fingerprint},
+                },
+            },
+        )
+
+    def displace(self, payment: Payment) -> None:
+        self._put(_displaced_item(payment))
+
+    def decide(self, found: Found, keep: Payment) -> bool:
+        others = [payment for payment in found.payments if payment.fingerprint != keep.fingerprint]
+        prints: AttributeValueTypeDef = {"SS": list(found.fingerprints)}
+        claim = {**_claim_item(keep), "conflicts": prints, "resolved": prints}
+        standing = {payment.timestamp: payment for payment in found.payments}.get(keep.timestamp)
+        writes = [self._write_if(claim, found.claim.fingerprint if found.claim else None)]
+        writes += [self._write_if(_decided(keep), standing.fingerprint if standing else None)]
+        for other in others:
+            # In the place of the one that is kept there is no room for another.
+            if other.timestamp == keep.timestamp:
+                writes.append({"Put": {"TableName": self._table, "Item": _displaced_item(other)}})
+            else:
+                writes.append(self._write_if(_decided(other), other.fingerprint))
+        try:
+            self._client.transact_write_items(TransactItems=writes)
+        except self._client.exceptions.TransactionCanceledException:
+            return False
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable(error) from error
+        return True
+
+    def _write_if(self, item: "Item", fingerprint: str | None) -> "TransactWriteItemTypeDef":
+        """A put over the body that is known to be there; None where nothing is."""
+        if fingerprint is None:
+            return {"Put": {"TableName": self._table, "Item": item, "ConditionExpression": _ABSENT}}
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": item,
+                "ConditionExpression": "fingerprint = :fingerprint",
+                "ExpressionAttributeValues": {":fingerprint": {"S": fingerprint}},
+            }
+        }
 
     def page(self, listing: Listing, limit: int, after: Position | None) -> Page:
         by = listing.index.value
@@ -114,7 +217,7 @@ class DynamoLedger:
             raise _unavailable(error) from error
         last = answer.get("LastEvaluatedKey")
         return Page(
-            payments=tuple(_payment(item) for item in answer["Items"]),
+            payments=tuple(payment_of(item) for item in answer["Items"]),
             last=None if last is None else Position(last["payment_id"]["S"], int(last["timestamp"]["N"])),
         )
 
@@ -129,34 +232,49 @@ class DynamoLedger:
         except (ClientError, BotoCoreError) as error:
             raise _unavailable(error) from error
 
+    def _update(self, payment_id: str, timestamp: int, how: "Mapping[str, object]") -> bool:
+        """Update one item; whether its condition held."""
+        key: dict[str, AttributeValueTypeDef] = {
+            "payment_id": {"S": payment_id},
+            "timestamp": {"N": str(timestamp)},
+        }
+        asked = cast("UpdateItemInputTypeDef", {"TableName": self._table, "Key": key, **how})
+        try:
+            self._client.update_item(**asked)
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable(error) from error
+        return True
 
-def _claim_item(payment: Payment) -> "dict[str, AttributeValueTypeDef]":
-    return {
-        "payment_id": {"S": payment.payment_id},
-        "timestamp": {"N": CLAIM_RANGE},
-        "fingerprint": {"S": payment.fingerprint},
-    }
-
-
-def _payment_item(payment: Payment) -> "dict[str, AttributeValueTypeDef]":
-    item: dict[str, AttributeValueTypeDef] = {
-        "payment_id": {"S": payment.payment_id},
-        "timestamp": {"N": str(payment.timestamp)},
-        "status": {"S": payment.status},
-        "amount": {"N": str(payment.amount)},
-        "currency": {"S": payment.currency},
-        "customer_id": {"S": payment.customer_id},
-        "payment_method": {"S": payment.payment_method},
-        "fingerprint": {"S": payment.fingerprint},
-    }
-    if payment.description is not None:
-        item["description"] = {"S": payment.description}
-    if payment.metadata is not None:
-        item["metadata"] = {"M": {name: {"S": value} for name, value in payment.metadata}}
-    return item
+    def _put(self, item: "Item") -> None:
+        try:
+            self._client.put_item(TableName=self._table, Item=item)
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable(error) from error
 
 
-def _payment(item: "Mapping[str, AttributeValueTypeDef]") -> Payment:
+def is_claim(item: "Item") -> bool:
+    """Whether an item of the table is a claim."""
+    return item["timestamp"]["N"] == CLAIM_RANGE
+
+
+def claim_of(item: "Item") -> Claim:
+    """The claim that an item holds."""
+    return Claim(
+        payment_id=item["payment_id"]["S"],
+        fingerprint=item["fingerprint"]["S"],
+        conflicts=_texts(item, "conflicts"),
+        resolved=_texts(item, "resolved"),
+    )
+
+
+def payment_of(item: "Item") -> Payment:
+    """The payment that an item holds.
+
+    Raises:
+        KeyError: it holds none.
+    """
     metadata = item["metadata"]["M"] if "metadata" in item else None
     return Payment(
         payment_id=item["payment_id"]["S"],
@@ -171,7 +289,99 @@ def _payment(item: "Mapping[str, AttributeValueTypeDef]") -> Payment:
         if metadata is None
         else tuple(sorted((name, cast(str, value["S"])) for name, value in metadata.items())),
         status=item["status"]["S"],
+        conflict="conflict" in item and item["conflict"]["BOOL"],
+        receipt=_receipt(cast("Item", item["receipt"]["M"])) if "receipt" in item else None,
+        change=_change(cast("Item", item["change"]["M"])) if "change" in item else None,
     )
+
+
+def payment_item(payment: Payment) -> "dict[str, AttributeValueTypeDef]":
+    """The item that holds a payment."""
+    item: dict[str, AttributeValueTypeDef] = {
+        "payment_id": {"S": payment.payment_id},
+        "timestamp": {"N": str(payment.timestamp)},
+        "status": {"S": payment.status},
+        "amount": {"N": str(payment.amount)},
+        "currency": {"S": payment.currency},
+        "customer_id": {"S": payment.customer_id},
+        "payment_method": {"S": payment.payment_method},
+        "fingerprint": {"S": payment.fingerprint},
+    }
+    if payment.description is not None:
+        item["description"] = {"S": payment.description}
+    if payment.metadata is not None:
+        item["metadata"] = {"M": {name: {"S": value} for name, value in payment.metadata}}
+    if payment.receipt is not None:
+        item["receipt"] = _receipt_value(payment.receipt)
+    if payment.change is not None:
+        item["change"] = _change_value(payment.change)
+    return item
+
+
+def _claim_item(payment: Payment) -> "dict[str, AttributeValueTypeDef]":
+    return {
+        "payment_id": {"S": payment.payment_id},
+        "timestamp": {"N": CLAIM_RANGE},
+        "fingerprint": {"S": payment.fingerprint},
+    }
+
+
+def _decided(payment: Payment) -> "dict[str, AttributeValueTypeDef]":
+    """The item of a payment after an operator's decision. By `resolved` whoever reads the stream sees that
+    its write is no conflict."""
+    return {**payment_item(replace(payment, conflict=False)), "resolved": {"BOOL": True}}
+
+
+def _displaced_item(payment: Payment) -> "dict[str, AttributeValueTypeDef]":
+    return {
+        "payment_id": {"S": payment.payment_id},
+        "timestamp": {"N": str(-int(payment.fingerprint[:_DISPLACED_DIGITS], 16))},
+        "fingerprint": {"S": payment.fingerprint},
+        "payment": {"M": payment_item(payment)},
+    }
+
+
+def _receipt_value(receipt: Receipt) -> "AttributeValueTypeDef":
+    caller = receipt.caller
+    values: dict[str, AttributeValueTypeDef] = {
+        "received_at": {"N": str(receipt.received_at)},
+        "region": {"S": receipt.region},
+        "request_id": {"S": caller.request_id},
+        "api_key_id": {"S": caller.api_key_id},
+    }
+    if caller.source_ip is not None:
+        values["source_ip"] = {"S": caller.source_ip}
+    return {"M": values}
+
+
+def _receipt(values: "Item") -> Receipt:
+    return Receipt(
+        received_at=int(values["received_at"]["N"]),
+        region=values["region"]["S"],
+        caller=Caller(
+            request_id=values["request_id"]["S"],
+            api_key_id=values["api_key_id"]["S"],
+            source_ip=values["source_ip"]["S"] if "source_ip" in values else None,
+        ),
+    )
+
+
+def _change_value(change: Change) -> "AttributeValueTypeDef":
+    return {
+        "M": {
+            "at": {"N": str(change.at)},
+            "region": {"S": change.region},
+            "reference": {"S": change.reference},
+        }
+    }
+
+
+def _change(values: "Item") -> Change:
+    return Change(at=int(values["at"]["N"]), region=values["region"]["S"], reference=values["reference"]["S"])
+
+
+def _texts(item: "Item", attribute: str) -> tuple[str, ...]:
+    return tuple(sorted(item[attribute]["SS"])) if attribute in item else ()
 
 
 def _unavailable(error: ClientError | BotoCoreError) -> Unavailable:

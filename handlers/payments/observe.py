@@ -62,6 +62,10 @@ class Observer:
         self.count(CONFLICT)
         self._logger.error("conflict", extra={"payment_id": payment_id})
 
+    def tell(self, message: str, **fields: str) -> None:
+        """Tell the operators of something that they must look at."""
+        self._logger.error(message, extra=fields)
+
     def flush(self) -> None:
         """Write the metrics, if there are any."""
         if self._metrics.metric_set:

@@ -1,10 +1,11 @@
 """What a request can be refused with: one shape for every error, RFC 9457's `application/problem+json`."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 MEDIA_TYPE = "application/problem+json"
+TYPE = "urn:problem:payments:"
+"""What the type of every problem begins with; the page docs/payments-api.md explains each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Problem(Exception):
         detail: what is wrong this time; names nothing of the inside and repeats nothing of the body.
         errors: every failing field, for a validation.
         headers: what the answer carries besides, `Retry-After` for one.
+        more: members of this kind of problem, `payment_id` for one.
     """
 
     status: int
@@ -39,17 +41,21 @@ class Problem(Exception):
     detail: str
     errors: tuple[FieldError, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, object] = field(default_factory=dict)
 
-    def body(self) -> str:
+    def document(self, request_id: str) -> dict[str, object]:
+        """The problem as the answer's body; `request_id` is what the gateway calls the request."""
         document: dict[str, object] = {
-            "type": f"urn:problem:payments:{self.kind}",
+            "type": f"{TYPE}{self.kind}",
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
+            "request_id": request_id,
+            **self.more,
         }
         if self.errors:
             document["errors"] = [{"field": error.field, "detail": error.detail} for error in self.errors]
-        return json.dumps(document)
+        return document
 
 
 @dataclass(eq=False)
@@ -74,17 +80,29 @@ def bad_key(detail: str) -> Problem:
     return Problem(400, "idempotency-key", "The request needs an Idempotency-Key.", detail, (where,))
 
 
-def invalid(errors: tuple[FieldError, ...]) -> Problem:
-    fields = "One field is" if len(errors) == 1 else f"{len(errors)} fields are"
-    return Problem(422, "validation", "The request is not valid.", f"{fields} not valid.", errors)
+def invalid(errors: tuple[FieldError, ...], *, most: int = 20) -> Problem:
+    """Failing fields, `most` of which are named at most."""
+    if len(errors) >= most:
+        detail = f"{most} fields or more are not valid; {most} of them are named."
+    else:
+        detail = "One field is not valid." if len(errors) == 1 else f"{len(errors)} fields are not valid."
+    return Problem(422, "validation", "The request is not valid.", detail, errors[:most])
 
 
-def key_reused() -> Problem:
+def key_reused(payment_id: str, *, only_timestamp: bool) -> Problem:
+    """The key belongs to another body. Whoever has the key may know that the payment exists."""
+    why = (
+        "The recorded payment differs in its timestamp only: a retry must send the first one again."
+        if only_timestamp
+        else "The recorded payment has another body."
+    )
     return Problem(
         422,
         "idempotency-key-reused",
         "The Idempotency-Key belongs to another payment.",
-        "This Idempotency-Key was used with a different body. Use a new key for a new payment.",
+        f"{why} Look at it with GET payments/{payment_id}. Only if that is not the payment you mean to make, "
+        "use a new key: a new key makes a second payment.",
+        more={"payment_id": payment_id},
     )
 
 
@@ -98,13 +116,25 @@ def in_flight() -> Problem:
     )
 
 
-def conflicting() -> Problem:
+def conflicting(payment_id: str, fingerprints: tuple[str, ...]) -> Problem:
     return Problem(
         409,
         "conflicting-records",
         "The Idempotency-Key stands for two different payments.",
         "Two regions accepted this Idempotency-Key with different bodies while they could not reach each "
-        "other. The operators have been told; do not send the request again.",
+        "other. The operators have been told and decide which one stands. Neither send the request again nor "
+        f"use a new key; GET payments/{payment_id} shows the payment when it is decided. Each fingerprint is "
+        "the SHA-256 of one body in canonical form.",
+        more={"payment_id": payment_id, "fingerprints": list(fingerprints)},
+    )
+
+
+def no_transition(status: str, wanted: str) -> Problem:
+    return Problem(
+        422,
+        "no-transition",
+        "The payment cannot take this status.",
+        f"A payment that is {status} does not become {wanted}.",
     )
 
 
@@ -124,6 +154,16 @@ def wrong_method(allowed: tuple[str, ...]) -> Problem:
         "The resource does not know this method.",
         f"Methods that it knows: {listed}.",
         headers={"Allow": listed},
+    )
+
+
+def wrong_encoding() -> Problem:
+    return Problem(
+        415,
+        "unsupported-content-encoding",
+        "The body is compressed or otherwise encoded.",
+        "Send the body as it is, without Content-Encoding.",
+        headers={"Accept-Encoding": "identity"},
     )
 
 

@@ -1,4 +1,4 @@
-"""The API key of the API, read from SSM: the secret that cursors are signed with."""
+"""The secret that cursors are signed with, read from SSM. No client has it; both regions have the same."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ KEPT_FOR_MS = 5 * 60 * 1000
 
 
 class ParameterSecret:
-    """A SecureString, kept for five minutes so that a rotated key is taken up."""
+    """A SecureString, kept for five minutes so that one that was replaced is taken up."""
 
     def __init__(self, client: "SSMClient", name: str, clock: Callable[[], int]) -> None:
         self._client = client

@@ -1,12 +1,12 @@
 """What the API does, in terms of the three things that it needs: a ledger, an audit log, a secret."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol, assert_never
 
 from . import core, problems
-from .core import Found, Payment, Verdict
+from .core import Caller, Change, Found, Payment, Receipt, Verdict
 from .cursors import Position, seal, signing_key, unseal
 from .problems import FieldError, Unavailable
 
@@ -66,20 +66,38 @@ class Ledger(Protocol):
         """Record claim and payment, both or neither, if nothing is there."""
 
     def restore(self, payment: Payment) -> bool:
-        """Record a claimed payment that is missing here; whether nothing else stood in its place."""
+        """Record a claimed payment that is missing here; whether nothing stood in its place."""
+
+    def move(self, payment: Payment, status: str, change: Change | None) -> bool:
+        """Give a payment another status; whether it still had the one that `payment` has."""
+
+    def mark_claim(self, payment_id: str, fingerprints: tuple[str, ...]) -> bool:
+        """Note at the claim that these bodies were accepted; whether that was not noted before."""
+
+    def mark_payment(self, payment: Payment) -> None:
+        """Note at a payment that its key is in conflict."""
+
+    def displace(self, payment: Payment) -> None:
+        """Keep a payment that another one has replaced."""
+
+    def decide(self, found: Found, keep: Payment) -> bool:
+        """Let the key stand for `keep`, all or nothing; whether what was found is still there."""
 
     def page(self, listing: Listing, limit: int, after: Position | None) -> Page:
         """One page of a list."""
 
     def ping(self) -> None:
-        """Return if the table answers within a second or two."""
+        """Return if the table answers in less than a second."""
 
 
 class Audit(Protocol):
     """The audit log. Raises Unavailable when it does not answer."""
 
-    def record(self, payment: Payment) -> None:
-        """Make sure that the payment's audit object is there."""
+    def record(self, payment: Payment) -> bool:
+        """Make sure that the payment's audit object is there; whether it is written just now."""
+
+    def record_change(self, payment: Payment, change: Change) -> bool:
+        """Make sure that the audit object of the payment's present status is there."""
 
 
 class Tally(Protocol):
@@ -94,26 +112,36 @@ class Tally(Protocol):
 
 AUDIT_FAILED = "AuditWriteFailed"
 CONFLICT = "IdempotencyConflict"
+UNKNOWN_CALLER = Caller("unknown")
 
 
 class Payments:
     """The payments service of one region.
 
     Args:
+        region: this region.
         clock: now, in milliseconds since the epoch.
-        secret: the API key that both regions share; asked only when a cursor is made or read.
+        secret: what cursors are signed with, the same in both regions; asked only when a cursor is made or
+            read.
     """
 
     def __init__(
-        self, ledger: Ledger, audit: Audit, secret: Callable[[], str], clock: Callable[[], int], tally: Tally
+        self,
+        region: str,
+        ledger: Ledger,
+        audit: Audit,
+        secret: Callable[[], str],
+        clock: Callable[[], int],
+        tally: Tally,
     ) -> None:
+        self._region = region
         self._ledger = ledger
         self._audit = audit
         self._secret = secret
         self._clock = clock
         self._tally = tally
 
-    def make(self, key: str, body: bytes) -> Answer:
+    def make(self, key: str, body: bytes, caller: Caller = UNKNOWN_CALLER) -> Answer:
         """Record the payment once, however often this is asked for.
 
         The look-up comes first: a replay costs one read, and is answered even when its timestamp has grown
@@ -125,9 +153,11 @@ class Payments:
         """
         payment = core.read_payment(key, body)
         self._tally.note(payment_id=payment.payment_id)
+        now = self._clock()
+        payment = replace(payment, receipt=Receipt(now, self._region, caller))
         answer = self._recorded(payment)
         if answer is None:
-            core.check_window(payment, self._clock())
+            core.check_window(payment, now)
             answer = self._add(payment)
         self._write_audit(answer.payment)
         return answer
@@ -136,12 +166,15 @@ class Payments:
         """One payment.
 
         Raises:
-            Problem: 404.
+            Problem: 404, or 409 while its key stands for two.
             Unavailable: the table does not answer.
         """
         if not core.PAYMENT_ID.match(payment_id):
             raise problems.payment_not_found()
-        payment = self._look_up(payment_id).payment()
+        found = self._look_up(payment_id)
+        if found.in_conflict:
+            raise problems.conflicting(payment_id, found.fingerprints)
+        payment = found.payment()
         if payment is None:
             raise problems.payment_not_found()
         return payment
@@ -175,10 +208,71 @@ class Payments:
         """
         self._ledger.ping()
 
+    def move(self, payment_id: str, status: str, reference: str) -> Payment:
+        """Give a payment its next status. To ask again with the same reference changes nothing.
+
+        Raises:
+            Problem: 404, 409 while its key stands for two payments, or 422 where `core.TRANSITIONS` has no
+                such step from its present status.
+            Unavailable: the table or the audit log does not answer. To ask again is safe.
+        """
+        payment = self.get(payment_id)
+        if not self._has_moved(payment, status, reference):
+            if not core.may_become(payment.status, status):
+                raise problems.no_transition(payment.status, status)
+            change = Change(self._clock(), self._region, reference)
+            if self._ledger.move(payment, status, change):
+                payment = replace(payment, status=status, change=change)
+            else:
+                # Somebody else moved it: what is there now decides.
+                payment = self.get(payment_id)
+                if not self._has_moved(payment, status, reference):
+                    raise problems.no_transition(payment.status, status)
+        if payment.change is not None:
+            self._audit.record_change(payment, payment.change)
+        return payment
+
+    def audit(self, payment_id: str) -> bool:
+        """Write the missing audit objects of all payments under an id; whether any was missing.
+
+        Raises:
+            Unavailable: the table or the audit log does not answer.
+        """
+        found = self._ledger.find(payment_id)
+        written = []
+        for payment in (*found.payments, *found.displaced):
+            written.append(self._audit.record(payment))
+            if payment.change is not None:
+                written.append(self._audit.record_change(payment, payment.change))
+        return any(written)
+
+    def resolve(self, payment_id: str, fingerprint: str) -> Payment:
+        """Decide which body a key in conflict stands for. The other payments are kept, and marked as decided.
+
+        Raises:
+            Problem: 404 where there is no such payment, or 409 where it changed meanwhile.
+            Unavailable: the table does not answer.
+        """
+        found = self._ledger.find(payment_id)
+        keep = found.with_fingerprint(fingerprint)
+        if keep is None:
+            raise problems.payment_not_found()
+        if found.in_conflict and not self._ledger.decide(found, keep):
+            raise problems.in_flight()
+        return replace(keep, conflict=False)
+
+    @staticmethod
+    def _has_moved(payment: Payment, status: str, reference: str) -> bool:
+        change = payment.change
+        return payment.status == status and change is not None and change.reference == reference
+
     def _look_up(self, payment_id: str) -> Found:
         found = self._ledger.find(payment_id)
         if found.in_conflict:
             self._tally.count(CONFLICT)
+            for payment in found.payments:
+                if not payment.conflict:
+                    self._ledger.mark_payment(payment)
         return found
 
     def _recorded(self, payment: Payment) -> Answer | None:
@@ -189,15 +283,31 @@ class Payments:
             case Verdict.NEW:
                 return None
             case Verdict.REPLAY:
-                return Answer(payment, replayed=True)
+                return Answer(found.payment() or payment, replayed=True)
             case Verdict.KEY_REUSED:
-                raise problems.key_reused()
+                recorded = found.payment()
+                raise problems.key_reused(
+                    payment.payment_id,
+                    only_timestamp=recorded is not None and recorded.differs_in_timestamp_only(payment),
+                )
             case Verdict.INCOMPLETE:
-                if not self._ledger.restore(payment):
-                    raise problems.conflicting()
-                return Answer(payment, replayed=True)
+                return self._restore(payment)
+            case Verdict.CONFLICT:
+                raise problems.conflicting(payment.payment_id, found.fingerprints)
             case _:
                 assert_never(verdict)
+
+    def _restore(self, payment: Payment) -> Answer:
+        """Write a claimed payment that is missing here, and nothing over what has arrived meanwhile."""
+        if self._ledger.restore(payment):
+            return Answer(payment, replayed=True)
+        found = self._look_up(payment.payment_id)
+        verdict = core.judge(found, payment)
+        if verdict is Verdict.CONFLICT:
+            raise problems.conflicting(payment.payment_id, found.fingerprints)
+        if verdict is Verdict.REPLAY:
+            return Answer(found.payment() or payment, replayed=True)
+        raise problems.in_flight()
 
     def _add(self, payment: Payment) -> Answer:
         if self._ledger.add(payment) is Added.RECORDED:
@@ -212,6 +322,6 @@ class Payments:
         try:
             self._audit.record(payment)
         except Unavailable as failure:
-            # The payment stands: it is in the ledger. A later replay writes the object.
+            # The payment stands: it is in the ledger, and the table's stream writes the object.
             self._tally.count(AUDIT_FAILED)
             self._tally.note(audit=failure.reason)

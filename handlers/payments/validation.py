@@ -1,10 +1,15 @@
 """Validation by the JSON Schemas beside this module, which the gateway's models and the API document share.
 
 fastjsonschema stops at the first failure. A valid document costs one call; only a document that fails is
-looked at again, field by field, so that the answer can name every failing one.
+looked at again, field by field, so that the answer can name failing ones. What that costs is bounded: it
+ends at `MOST_ERRORS` failures, leaves out an object that has too many members, and compiles each rule once.
+
+An answer never repeats what the client put there, neither values nor names: a member that the schema does not
+name is told by its place.
 """
 
 import functools
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
@@ -16,6 +21,11 @@ from .problems import FieldError
 
 Schema = Mapping[str, object]
 Validate = Callable[[object], object]
+
+MOST_ERRORS = 20
+"""How many failing fields an answer names."""
+
+_TYPES = {"integer": "an integer", "string": "a string", "object": "an object"}
 
 
 @functools.cache
@@ -30,21 +40,23 @@ def load(name: str) -> Schema:
 
 
 def check(name: str, document: Mapping[str, object]) -> tuple[FieldError, ...]:
-    """Every field of `document` that misses the schema `name`, by the field's name; none when it is valid."""
+    """The first `MOST_ERRORS` fields of `document` that miss the schema `name`; none when it is valid."""
     try:
         _compiled(name)(document)
     except fastjsonschema.JsonSchemaValueException:
-        return tuple(sorted(_failures(load(name), document, ""), key=lambda error: error.field))
+        failing = itertools.islice(_failures(load(name), document, ""), MOST_ERRORS)
+        return tuple(sorted(failing, key=lambda error: error.field))
     return ()
 
 
 @functools.cache
 def _compiled(name: str) -> Validate:
-    return _compile(load(name))
+    return _compile(json.dumps(load(name)))
 
 
-def _compile(schema: Schema) -> Validate:
-    return cast(Validate, fastjsonschema.compile(dict(schema), use_default=False))
+@functools.lru_cache(maxsize=64)
+def _compile(schema: str) -> Validate:
+    return cast(Validate, fastjsonschema.compile(json.loads(schema), use_default=False))
 
 
 def _failures(schema: Schema, document: object, at: str) -> Iterator[FieldError]:
@@ -60,16 +72,26 @@ def _failures(schema: Schema, document: object, at: str) -> Iterator[FieldError]
     most = schema.get("maxProperties")
     if isinstance(most, int) and len(document) > most:
         yield FieldError(at, f"must have at most {most} entries")
-    for name, value in document.items():
-        where = f"{at}/{_pointer(name)}"
+        return
+    for place, (name, value) in enumerate(document.items(), start=1):
         if name in properties:
-            yield from _member_failures(properties[name], value, where)
+            yield from _member_failures(properties[name], value, f"{at}/{name}")
         elif others is False:
-            yield FieldError(where, "is not a known field")
+            yield FieldError(f"{at} (member {place})".lstrip(), "is not a known field")
         else:
             names = cast(Schema, schema.get("propertyNames", {}))
-            yield from (FieldError(e.field, f"has a name that {e.detail}") for e in _leaf(names, name, where))
-            yield from _member_failures(cast(Schema, others), value, where)
+            yield from _leaf(names, name, name_of_entry(at, place))
+            yield from _member_failures(cast(Schema, others), value, value_of_entry(at, place))
+
+
+def name_of_entry(at: str, place: int) -> str:
+    """How an answer calls the name of an object's member that the schema does not name, from 1."""
+    return f"{at} (name of entry {place})"
+
+
+def value_of_entry(at: str, place: int) -> str:
+    """How an answer calls the value of an object's member that the schema does not name, from 1."""
+    return f"{at} (value of entry {place})"
 
 
 def _member_failures(schema: Schema, value: object, where: str) -> Iterator[FieldError]:
@@ -78,16 +100,17 @@ def _member_failures(schema: Schema, value: object, where: str) -> Iterator[Fiel
 
 def _leaf(schema: Schema, value: object, where: str) -> Iterator[FieldError]:
     try:
-        _compile(schema)(value)
+        _compile(json.dumps(schema))(value)
     except fastjsonschema.JsonSchemaValueException as failure:
-        yield FieldError(where, _sentence(failure.rule or "", failure.rule_definition))
+        yield FieldError(where, _sentence(failure.rule or "", schema))
 
 
-def _sentence(rule: str, wanted: object) -> str:
+def _sentence(rule: str, schema: Schema) -> str:
     """The rule in words. Never the value: it may be what must not be repeated."""
+    wanted = schema[rule]
     match rule:
         case "type":
-            return f"must be of type {wanted}"
+            return f"must be {_TYPES[str(wanted)]}"
         case "minimum":
             return f"must be at least {wanted}"
         case "maximum":
@@ -101,9 +124,5 @@ def _sentence(rule: str, wanted: object) -> str:
         case "enum":
             return "must be one of the codes that the API's document lists"
         case _:
-            return f"must match {wanted}"
-
-
-def _pointer(name: str) -> str:
-    """A member's name in a JSON pointer (RFC 6901), cut short when a client sends a novel."""
-    return name[:64].replace("~", "~0").replace("/", "~1")
+            # A pattern. What it means is in words beside it.
+            return f"must have {schema['$comment']}"

@@ -1,1 +1,1 @@
-"""What an account has once for all its environments, and the role that deploys them."""
+"""What an account has once for all environments: logging role, state bucket, and the role that deploys."""

@@ -1,8 +1,8 @@
-"""What a deploy role's actions are about: groups of resources, each with its ARNs and its conditions.
+"""The resources of a deploy role's statements: ARN patterns and conditions for each group of resources.
 
-ARNs come from `payinfra.core.naming`. What AWS gives no name of one's own (customer keys, APIs, event source
-mappings) is known by its tags; what has neither is all that remains as `*`. Resource types and condition
-keys are those of the service authorization reference.
+ARNs come from `payinfra.core.naming`. Resources without a name of their own (customer keys, APIs, event
+source mappings) are limited by their tags; only what has neither is `*`. Resource types and condition keys
+are those of the service authorization reference.
 """
 
 from collections.abc import Callable, Mapping
@@ -66,7 +66,7 @@ class ArnGroup(StrEnum):
 
 @dataclass(frozen=True)
 class ArnLimits:
-    """The ARNs of a group, and what else must be so. None of them where the reach has no such thing."""
+    """The ARNs of a group and the conditions on them. No ARNs where the scope has no such resource."""
 
     resources: tuple[str, ...]
     conditions: Conditions = field(default_factory=dict)
@@ -74,7 +74,7 @@ class ArnLimits:
 
 _SERVICES_WITH_KEYS = ("dynamodb", "lambda", "s3", "ssm", "sns", "logs")
 _LINKED = ("replication.dynamodb.amazonaws.com", "ops.apigateway.amazonaws.com", "fis.amazonaws.com")
-"""Services that make a role of their own in the account when they are first used, on behalf of the caller."""
+"""Services that create a service-linked role on first use, on behalf of the caller."""
 
 
 def limits(target: ArnGroup, reach: PermissionScope) -> ArnLimits:
@@ -128,7 +128,7 @@ def _log_groups(reach: PermissionScope) -> ArnLimits:
 
 
 def _execution_logs(reach: PermissionScope) -> ArnLimits:
-    """AWS dictates the name, which holds the API's id and nothing of the environment."""
+    """AWS chooses the name: it has the API's id, and not the environment's name."""
     group = reach.arn("logs", f"log-group:{reach.names.execution_log_group('*')}")
     return ArnLimits((group, f"{group}:*"))
 
@@ -140,8 +140,7 @@ def _zones(reach: PermissionScope) -> ArnLimits:
 
 
 def _records(reach: PermissionScope) -> ArnLimits:
-    """The names that may be written, and below them those with which a certificate proves its domain and a
-    probe tries the zone."""
+    """The record names that may be written, including those that validate certificates and test the zone."""
     served = (reach.names.failover_domain(reach.domain), reach.names.latency_domain(reach.domain))
     below = [f"*.{name}" for name in served] if reach.domain else [canary_domain(served[0], "*")]
     names = (*served, *below)
@@ -161,7 +160,7 @@ def _roles(reach: PermissionScope) -> tuple[str, ...]:
 
 
 def _roles_to_bound(reach: PermissionScope) -> ArnLimits:
-    """What gives a role its power needs the boundary on that role, where one is asked for."""
+    """Roles whose permissions may be changed: only with the boundary, where one is required."""
     if reach.boundary is None:
         return ArnLimits(_roles(reach))
     return ArnLimits(_roles(reach), {"StringEquals": {"iam:PermissionsBoundary": reach.boundary}})
@@ -186,7 +185,7 @@ def _state(reach: PermissionScope) -> ArnLimits:
     if reach.state_bucket is None:
         return ArnLimits(())
     key = reach.state_key or reach.names.state_key
-    # Beside the state lies its lock, `.tflock`.
+    # The state's lock is beside it, with the suffix `.tflock`.
     return ArnLimits(tuple(f"arn:aws:s3:::{reach.state_bucket}/{key}{end}" for end in ("", ".tflock")))
 
 
@@ -217,7 +216,7 @@ _LIMITS: Mapping[ArnGroup, Callable[[PermissionScope], ArnLimits]] = {
     ArnGroup.KEYS_IN_USE: _keys_in_use,
     ArnGroup.APIS: _below_apis,
     ArnGroup.NEW_APIS: lambda reach: ArnLimits(_apis(*_MADE_AT_THE_TOP), reach.tagged("RequestTag")),
-    ArnGroup.API_LISTS: lambda _reach: ArnLimits(_apis("restapis", "apikeys", "usageplans")),
+    ArnGroup.API_LISTS: lambda _reach: ArnLimits(_apis("restapis", "apikeys", "usageplans", "domainnames")),
     ArnGroup.API_SETTINGS: lambda _reach: ArnLimits(_apis("account")),
     ArnGroup.LOG_GROUPS: _log_groups,
     ArnGroup.EXECUTION_LOGS: _execution_logs,

@@ -1,4 +1,4 @@
-"""Everything that an account has once, made or mended in the order in which it depends on itself."""
+"""Creates or updates everything that an account has once, in the order of its dependencies."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,14 @@ from payinfra.core.errors import EnvironmentUnusable
 
 @dataclass(frozen=True)
 class WantedAccount:
-    """What the account is to have.
+    """What the account must have.
 
     Attributes:
         regions: the primary region, then the secondary.
         state_bucket: the bucket for Terraform's state; None for none.
-        state_region: the bucket's region: one of the two, by default the primary. It is copied to the other.
-        boundary: whether a permissions boundary for the roles of environments is to be there.
-        drills: whether failover drills on AWS are to have what they need.
+        state_region: of the bucket: one of the two, by default the primary. The replica is in the other.
+        boundary: whether to have a permissions boundary for the roles of environments.
+        drills: whether to have what failover drills on AWS need.
     """
 
     regions: tuple[str, str]
@@ -31,13 +31,13 @@ class WantedAccount:
 
     @property
     def state_regions(self) -> tuple[str, str]:
-        """The region of the state bucket, then the one that it is copied to."""
+        """The region of the state bucket, then the region of its replica."""
         here = self.state_region or self.regions[0]
         return here, self.regions[0] if here == self.regions[1] else self.regions[1]
 
 
 def bootstrap(wanted: WantedAccount, aws: Aws, changes: Changes) -> str:
-    """Make sure of all that is wanted; the account's twelve digits. Again, it changes nothing.
+    """Create or update everything, and return the account's twelve digits. A second run changes nothing.
 
     Raises:
         EnvironmentUnusable: AWS cannot be reached or refused something, or a bucket's name is taken.
@@ -54,9 +54,9 @@ def bootstrap(wanted: WantedAccount, aws: Aws, changes: Changes) -> str:
         if wanted.drills:
             drill_roles(wanted.regions, aws, account, changes)
     except (BotoCoreError, ClientError) as error:
-        done = f" Before that it did: {'; '.join(changes.said)}." if changes.said else ""
+        done = f" Done before that: {'; '.join(changes.said)}." if changes.said else ""
         raise EnvironmentUnusable(
             f"The account could not be prepared: {error}.{done}",
-            "Mend that and run it again: what is there already stays as it is.",
+            "Fix this and run the command again. What exists already is kept.",
         ) from None
     return account

@@ -1,4 +1,4 @@
-"""The permissions boundary that payinfra offers: the most that a role of any environment's stack may do."""
+"""The permissions boundary: the maximum permissions of a role of any environment's stack."""
 
 from payinfra.account.changes import Changes
 from payinfra.account.policies import ManagedPolicy
@@ -9,7 +9,7 @@ from payinfra.stacks.iam_documents import StatementProps, document
 
 
 def boundary(account: str) -> ManagedPolicy:
-    """What the function's and the replication's roles do, on payinfra's own resources."""
+    """The permissions of the function's and replication roles, on payinfra's resources."""
     names = Names("*")
     table = f"arn:aws:dynamodb:*:{account}:table/{names.table}"
     bucket = f"arn:aws:s3:::{names.audit_bucket('*', account)}"
@@ -24,6 +24,7 @@ def boundary(account: str) -> ManagedPolicy:
                     "dynamodb:GetShardIterator",
                     "dynamodb:PutItem",
                     "dynamodb:Query",
+                    "dynamodb:UpdateItem",
                 ),
                 (table, f"{table}/*"),
             ),
@@ -46,8 +47,9 @@ def boundary(account: str) -> ManagedPolicy:
             StatementProps(
                 "Parameters",
                 ("ssm:GetParameter",),
-                (f"arn:aws:ssm:*:{account}:parameter{names.parameter(Parameter.API_KEY)}",),
+                (f"arn:aws:ssm:*:{account}:parameter{names.parameter(Parameter.CURSORS)}",),
             ),
+            StatementProps("Topics", ("sns:Publish",), (f"arn:aws:sns:*:{account}:{names.topic}",)),
             StatementProps(
                 "Keys",
                 ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"),
@@ -59,7 +61,7 @@ def boundary(account: str) -> ManagedPolicy:
                 ("logs:CreateLogStream", "logs:PutLogEvents"),
                 (f"arn:aws:logs:*:{account}:log-group:{names.function_log_group}:*",),
             ),
-            # AWS knows no resource for these.
+            # These have no resource type.
             StatementProps(
                 "WithoutResource",
                 ("dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:PutTraceSegments"),
@@ -70,7 +72,7 @@ def boundary(account: str) -> ManagedPolicy:
 
 
 def boundary_policy(region: str, aws: Aws, account: str, changes: Changes) -> str:
-    """Make sure of the boundary; its ARN.
+    """Create or update the boundary and return its ARN.
 
     Raises:
         ClientError: AWS refused something.

@@ -1,4 +1,4 @@
-"""The state bucket: in one region, encrypted, versioned and closed, and copied to another region."""
+"""The state bucket: encrypted, versioned, private, and replicated to the other region."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from payinfra.account.changes import Changes
 from payinfra.account.policies import ManagedPolicy
 from payinfra.account.roles import TAGS, Roles
 from payinfra.clients.aws import Aws
+from payinfra.clients.aws_errors import is_absent, is_denied
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.naming import HEALTH_METRICS_REGION, STATE_KEY_ALIAS, STATE_REPLICATION_ROLE, state_replica
 from payinfra.stacks.iam_documents import Copied, replication, service_trust, tls_only
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
 
-_ABSENT = frozenset(
-    (
-        *("404", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration"),
-        *("OwnershipControlsNotFoundError", "ReplicationConfigurationNotFoundError"),
-        "ServerSideEncryptionConfigurationNotFoundError",
-    )
-)
 _CLOSED: Any = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,
@@ -35,14 +29,14 @@ _OWNER: Any = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
 
 
 def state_bucket(name: str, regions: tuple[str, str], aws: Aws, account: str, changes: Changes) -> None:
-    """Make sure of the state bucket, its copy in the other region, and the copying.
+    """Create or update the state bucket, its replica in the other region, and the replication.
 
     Args:
-        name: the bucket's; its copy's ends in `-replica`.
-        regions: the bucket's, then its copy's.
+        name: of the bucket; the replica's ends in `-replica`.
+        regions: of the bucket, then of the replica.
 
     Raises:
-        EnvironmentUnusable: a bucket of that name is somebody else's.
+        EnvironmentUnusable: another account owns a bucket of that name.
         ClientError: AWS refused something.
     """
     ends = []
@@ -71,7 +65,7 @@ def state_bucket(name: str, regions: tuple[str, str], aws: Aws, account: str, ch
 
 
 def _key(kms: "KMSClient", region: str, account: str, changes: Changes) -> str:
-    """A region's key for state; its ARN, or in a dry run what stands for it."""
+    """Create or update a region's key for state and return its ARN, or in a dry run a placeholder."""
     try:
         known = kms.describe_key(KeyId=STATE_KEY_ALIAS)["KeyMetadata"]["Arn"]
     except kms.exceptions.NotFoundException:
@@ -86,7 +80,7 @@ def _key(kms: "KMSClient", region: str, account: str, changes: Changes) -> str:
 
 
 def _new_key(kms: "KMSClient") -> str:
-    """KMS's own default policy lets the account's IAM policies speak."""
+    """Create the key. KMS's default key policy delegates to the account's IAM policies."""
     made = kms.create_key(
         Description="payinfra: Terraform's state",
         Tags=[{"TagKey": key, "TagValue": value} for key, value in TAGS.items()],
@@ -97,14 +91,14 @@ def _new_key(kms: "KMSClient") -> str:
 
 
 class _Bucket:
-    """One bucket, made or changed to what it should be, a setting at a time."""
+    """One bucket, created and updated one setting at a time."""
 
     def __init__(self, s3: "S3Client", name: str, region: str, account: str, changes: Changes) -> None:
         self._s3, self._name, self._region, self._changes = s3, name, region, changes
         self._asked: Any = {"Bucket": name, "ExpectedBucketOwner": account}
 
     def make(self, key: str) -> None:
-        """The bucket with everything but its copying."""
+        """Create or update the bucket with everything except replication."""
         s3 = self._s3
         self._create()
         self._set(
@@ -134,21 +128,21 @@ class _Bucket:
             lambda: s3.put_public_access_block(**self._asked, PublicAccessBlockConfiguration=_CLOSED),
         )
         self._set(
-            "let the owner own every object",
+            "disable ACLs: the bucket owner owns every object",
             lambda: s3.get_bucket_ownership_controls(**self._asked)["OwnershipControls"],
             _OWNER,
             lambda: s3.put_bucket_ownership_controls(**self._asked, OwnershipControls=_OWNER),
         )
         policy = tls_only(f"arn:aws:s3:::{self._name}")
         self._set(
-            "refuse whoever comes without TLS",
+            "refuse requests without TLS",
             lambda: json.loads(s3.get_bucket_policy(**self._asked)["Policy"]),
             json.loads(policy),
             lambda: s3.put_bucket_policy(**self._asked, Policy=policy),
         )
 
     def copied(self, role: str, destination: Copied) -> None:
-        """The copying of every object, and of its deletion, to another region's bucket."""
+        """Create or update the replication of all objects and deletions to another bucket."""
         s3 = self._s3
         wanted: Any = {
             "Role": role,
@@ -178,12 +172,12 @@ class _Bucket:
         try:
             self._s3.head_bucket(**self._asked)
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("403", "AccessDenied"):
+            if is_denied(error):
                 raise EnvironmentUnusable(
-                    f"Bucket {self._name} is another account's, or these credentials may not look at it.",
-                    "Bucket names are one namespace for all accounts: choose another --state-bucket.",
+                    f"Bucket {self._name} belongs to another account, or these credentials may not read it.",
+                    "Bucket names are shared by all accounts: choose another --state-bucket.",
                 ) from None
-            if error.response["Error"]["Code"] not in _ABSENT:
+            if not is_absent(error):
                 raise
         else:
             return
@@ -198,11 +192,11 @@ class _Bucket:
         )
 
     def _set(self, what: str, ask: Callable[[], object], wanted: object, put: Callable[[], object]) -> None:
-        """One setting: asked for, and put where it is another one or none."""
+        """Read a setting, and write it where it differs or is missing."""
         try:
             known = ask()
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _ABSENT:
+            if not is_absent(error):
                 raise
             known = None
         if known != wanted:
@@ -210,7 +204,7 @@ class _Bucket:
 
 
 def _encryption(configuration: Mapping[str, Any]) -> tuple[object, ...]:
-    """What counts of a bucket's encryption: AWS adds settings of its own to what it was given."""
+    """The relevant part of a bucket's encryption: AWS adds settings of its own."""
     rule = configuration["Rules"][0]
     default = rule["ApplyServerSideEncryptionByDefault"]
     return default["SSEAlgorithm"], default.get("KMSMasterKeyID"), rule.get("BucketKeyEnabled", False)

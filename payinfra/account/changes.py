@@ -1,4 +1,4 @@
-"""What is changed in an account, said before it is done; with a dry run it is only said."""
+"""Changes to an account, each recorded before it is made; a dry run only records them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 @dataclass
 class Changes:
-    """Makes changes, or in a dry run lists them.
+    """Makes changes, or in a dry run only records them.
 
     Attributes:
         dry_run: whether nothing is changed.
@@ -20,6 +20,6 @@ class Changes:
     said: list[str] = field(default_factory=list)
 
     def make(self, what: str, act: Callable[[], T]) -> T | None:
-        """Make a change; its result, or None in a dry run."""
+        """Make a change and return its result, or None in a dry run."""
         self.said.append(what)
         return None if self.dry_run else act()

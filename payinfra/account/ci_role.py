@@ -1,4 +1,4 @@
-"""The role that CI deploys with: whom it lets in, and what it may do."""
+"""The role that CI deploys with: whom it trusts, and what it may do."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ from payinfra.core.naming import ci_role
 
 @dataclass(frozen=True)
 class CiRole:
-    """A deploy role, as it is to be.
+    """A deploy role.
 
     Attributes:
         trust: its trust policy, as JSON.
-        policies: what it may do, in as many managed policies as IAM's limits ask for.
+        policies: its permissions, in as many managed policies as IAM's limits require.
     """
 
     name: str
@@ -28,7 +28,7 @@ class CiRole:
 
 
 def describe(reach: PermissionScope, trust: Trust) -> CiRole:
-    """The role that may deploy, verify, drill and destroy what is within reach, and nothing more."""
+    """The least-privilege role that deploys, verifies, drills and destroys what is in scope."""
     name = ci_role(reach.env)
     return CiRole(
         name,
@@ -39,7 +39,7 @@ def describe(reach: PermissionScope, trust: Trust) -> CiRole:
 
 
 def deploy(role: CiRole, reach: PermissionScope, trust: Trust, aws: Aws, changes: Changes) -> None:
-    """Make the role, or make it what it should be; and the identity provider where pipelines need one."""
+    """Create or update the role, and the identity provider where pipelines need one."""
     roles = Roles(aws.iam(reach.regions[0]), reach.account, changes)
     if isinstance(trust, Pipelines):
         roles.identity_provider(trust.host, trust.audience)

@@ -1,4 +1,4 @@
-"""What a failover drill on AWS needs of its account: two roles for services, and schedules' groups."""
+"""What failover drills on AWS need in the account: two service roles and schedule groups."""
 
 from functools import partial
 
@@ -11,8 +11,8 @@ from payinfra.stacks.iam_documents import StatementProps, document, service_trus
 
 
 def drill_roles(regions: tuple[str, ...], aws: Aws, account: str, changes: Changes) -> None:
-    """Make sure of the role with which FIS pauses replication, and of the one with which schedules lift what
-    a drill has done.
+    """Create or update the role with which FIS pauses replication, and the role of the schedules that take
+    back what a drill has done.
 
     Raises:
         ClientError: AWS refused something.
@@ -49,7 +49,7 @@ def _trust(service: str, account: str, source: str) -> str:
 
 
 def _pauses_replication(account: str) -> str:
-    """What the action asks for (FIS user guide, "AWS FIS actions reference", DynamoDB)."""
+    """The permissions of the action (FIS user guide, "AWS FIS actions reference", DynamoDB)."""
     table = f"arn:aws:dynamodb:*:{account}:table/{Names('*').table}"
     return document(
         StatementProps(

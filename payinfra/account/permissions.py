@@ -1,4 +1,4 @@
-"""What deploying takes: for each resource type of the stack, and for what payinfra does besides.
+"""The permissions that payinfra needs: for each resource type of the stack, and for its own calls.
 
 Actions are those that Terraform's AWS provider 5.100 calls to create, read, update, tag and delete a
 resource, under the names of the service authorization reference. A list without resources stands under
@@ -91,7 +91,7 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
             "TagResource",
             "UntagResource",
         ),
-        # AWS asks for all alarms, whichever the call names.
+        # This call is authorized on all alarms, whichever it names.
         ArnGroup.WITHOUT_RESOURCE: ("cloudwatch:DescribeAlarms",),
     },
     "aws_dynamodb_table": {
@@ -175,7 +175,7 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
             "DeleteEventSourceMapping",
             "UpdateEventSourceMapping",
         ),
-        # One that is gone is asked for as well, and then has no function that could be told.
+        # A mapping that is gone is read too, and has no function to match the condition with.
         ArnGroup.ANY_STREAM_READER: _of(
             "lambda", "GetEventSourceMapping", "ListTags", "TagResource", "UntagResource"
         ),
@@ -301,11 +301,11 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
         ArnGroup.KEYS: _of("kms", "Decrypt", "Encrypt", "GenerateDataKey*"),
     },
 }
-"""By Terraform's name of the type. Deleting a setting of a bucket is putting it, in IAM's words."""
+"""By Terraform resource type. For IAM, deleting a bucket's setting is a Put action."""
 
 
 class Operation(StrEnum):
-    """What payinfra does besides applying a plan."""
+    """What payinfra does in addition to applying plans."""
 
     DEPLOY = "deploy"
     ADOPT = "adopt"
@@ -318,21 +318,29 @@ class Operation(StrEnum):
 
 
 OPERATIONS: Mapping[Operation, Needs] = {
-    # The account's settings are looked at first; an update's waves point an alias back when they fail.
+    # A deployment reads the account's settings first. A rolling update points the alias back on failure.
     Operation.DEPLOY: {
         ArnGroup.API_SETTINGS: ("apigateway:GET",),
         ArnGroup.FUNCTIONS: _of("lambda", "GetAlias", "UpdateAlias"),
         ArnGroup.PARAMETERS: ("ssm:GetParameter",),
         ArnGroup.KEYS: ("kms:Decrypt",),
     },
-    # After a deployment that was cut off, what it made is looked for (deployment/recovery/import_ids.py).
+    # What exists is looked for after a deployment that was cut off and where a state is lost
+    # (recovery/import_ids.py, every_type.py); by tag and name before a first deployment and after a
+    # destruction as well (discovery.py).
     Operation.ADOPT: {
         ArnGroup.API_LISTS: ("apigateway:GET",),
+        ArnGroup.FUNCTIONS: ("lambda:GetFunctionConfiguration",),
+        ArnGroup.DASHBOARDS: ("cloudwatch:GetDashboard",),
+        ArnGroup.PARAMETERS: _of("ssm", "GetParameter", "GetParameters"),
+        ArnGroup.TOPICS: _of("sns", "GetTopicAttributes", "ListSubscriptionsByTopic"),
         ArnGroup.WITHOUT_RESOURCE: (
+            "acm:ListCertificates",
             *_of("kms", "DescribeKey", "ListAliases", "ListKeys", "ListResourceTags"),
             "lambda:ListEventSourceMappings",
             *_of("route53", "ListHealthChecks", "ListHostedZonesByName"),
             "s3:ListAllMyBuckets",
+            "tag:GetResources",
         ),
     },
     # Terraform's documentation of the S3 backend, "S3 Bucket Permissions", and its lock file beside it.
@@ -341,7 +349,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
         ArnGroup.STATE: _of("s3", "DeleteObject", "GetObject", "PutObject"),
         ArnGroup.STATE_KEYS: _of("kms", "Decrypt", "GenerateDataKey"),
     },
-    # As the probes of payinfra/checks/probes say what they call.
+    # The calls that the probes of payinfra/checks/probes document.
     Operation.VERIFY: {
         ArnGroup.API_SETTINGS: ("apigateway:GET",),
         ArnGroup.APIS: ("apigateway:GET",),
@@ -361,7 +369,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "GetBucketVersioning",
             "GetEncryptionConfiguration",
             "GetReplicationConfiguration",
-            # Without it S3 denies what is not there yet (S3 API reference, HeadObject).
+            # Without it S3 answers 403 for a missing object (S3 API reference, HeadObject).
             "ListBucket",
             "ListBucketVersions",
         ),
@@ -399,7 +407,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "kms:ListAliases",
         ),
     },
-    # Each fault with what takes it back; the payments of a drill are removed after it.
+    # Each fault with its rollback; a drill removes its payments afterwards.
     Operation.DRILL: {
         ArnGroup.HEALTH_CHECKS: _of("route53", "GetHealthCheck", "GetHealthCheckStatus", "UpdateHealthCheck"),
         ArnGroup.ZONES: _of("route53", "GetHostedZone", "ListResourceRecordSets"),
@@ -436,7 +444,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "lambda:GetAccountSettings",
         ),
     },
-    # A new API key beside the one in use, then without that one (payinfra/deployment/key_rotation/keys.py).
+    # Rotating the API key (deployment/key_rotation/keys.py).
     Operation.ROTATE: {
         ArnGroup.API_LISTS: ("apigateway:GET",),
         ArnGroup.NEW_APIS: ("apigateway:POST",),
@@ -445,12 +453,12 @@ OPERATIONS: Mapping[Operation, Needs] = {
         ArnGroup.WITHOUT_RESOURCE: ("ssm:DescribeParameters",),
         ArnGroup.KEYS: _of("kms", "Decrypt", "Encrypt"),
     },
-    # A rotation's keys, which no state knows (deployment/key_rotation/orphaned_keys.py).
+    # Keys of an unfinished rotation, which are in no state (deployment/key_rotation/orphaned_keys.py).
     Operation.DESTROY: {
         ArnGroup.API_LISTS: ("apigateway:GET",),
         ArnGroup.APIS: _of("apigateway", "DELETE", "GET"),
     },
-    # What environments there are is asked by tag.
+    # Environments are found by their tags.
     Operation.REAP: {ArnGroup.WITHOUT_RESOURCE: ("tag:GetResources",)},
 }
 
@@ -466,7 +474,7 @@ class Permission:
 def permissions(
     types: Iterable[str] = tuple(RESOURCE_TYPES), operations: Iterable[Operation] = tuple(Operation)
 ) -> tuple[Permission, ...]:
-    """All that these types and operations need, once each."""
+    """All permissions that these types and operations need, without duplicates."""
     needs = [RESOURCE_TYPES[one] for one in types] + [OPERATIONS[one] for one in operations]
     return tuple(
         Permission(target, actions)

@@ -1,4 +1,4 @@
-"""A deploy role's permissions as policy documents, each within what IAM takes."""
+"""A deploy role's permissions as policy documents within IAM's limits."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from payinfra.stacks.iam_documents import StatementProps, document
 SIZE_LIMIT = 6144
 """Characters of a managed policy, white space not counted (IAM user guide, "IAM and AWS STS quotas")."""
 ATTACHED_LIMIT = 10
-"""Managed policies of a role, where the account has not been granted more."""
+"""IAM's default quota of managed policies attached to a role."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ManagedPolicy:
 
 
 def statements(reach: PermissionScope, needed: Sequence[Permission]) -> tuple[StatementProps, ...]:
-    """What is allowed, a statement for each group of resources, and the regions that nothing may leave."""
+    """A statement for each group of resources, and one that denies other regions."""
     allowed = (
         StatementProps(one.target.value, one.actions, found.resources, condition=found.conditions)
         for one in needed
@@ -35,7 +35,7 @@ def statements(reach: PermissionScope, needed: Sequence[Permission]) -> tuple[St
 
 
 def policies(name: str, reach: PermissionScope, needed: Sequence[Permission]) -> tuple[ManagedPolicy, ...]:
-    """The statements in as few policies as hold them; their names are `name`, a hyphen and a number.
+    """Distribute statements over as few policies as possible, named `name`, a hyphen and a number.
 
     Raises:
         ValueError: a statement is too long for a policy, or there are too many for one role.

@@ -1,4 +1,4 @@
-"""Roles and managed policies of an account: made, or changed to what they should be."""
+"""Creates and updates the roles and managed policies of an account."""
 
 import json
 from functools import partial
@@ -19,12 +19,12 @@ TAGS = {"Project": PROJECT, "ManagedBy": "payinfra"}
 class Roles:
     """The roles of an account.
 
-    Every method is for calling again: where all is as it should be, nothing is changed and nothing is said.
+    Every method is idempotent: what is already correct is neither changed nor recorded.
 
     Args:
         iam: the account's IAM.
         account: its twelve digits.
-        changes: makes what is changed.
+        changes: makes and records the changes.
     """
 
     def __init__(self, iam: "IAMClient", account: str, changes: Changes) -> None:
@@ -35,7 +35,7 @@ class Roles:
         return f"arn:aws:iam::{self._account}:role/{name}"
 
     def role(self, name: str, *, description: str, trust: str) -> str:
-        """Make sure of a role whom `trust` lets in; its ARN."""
+        """Create or update a role with this trust policy, and return its ARN."""
         iam = self._iam
         try:
             known = iam.get_role(RoleName=name)["Role"]
@@ -58,7 +58,7 @@ class Roles:
         return self.arn(name)
 
     def inline(self, role: str, policy: ManagedPolicy) -> None:
-        """Make sure of a policy in a role."""
+        """Create or update an inline policy of a role."""
         iam = self._iam
         try:
             known: object = iam.get_role_policy(RoleName=role, PolicyName=policy.name)["PolicyDocument"]
@@ -73,7 +73,7 @@ class Roles:
             )
 
     def attached(self, role: str, arns: tuple[str, ...], *, prefix: str) -> None:
-        """Make sure that of all policies named `prefix…` just these are attached to a role."""
+        """Attach exactly these policies of those named `prefix…` to a role."""
         iam = self._iam
         known = self._attached(role)
         for arn in arns:
@@ -85,7 +85,7 @@ class Roles:
                 self._changes.make(f"detach and delete policy {_name(arn)}", partial(self._delete, role, arn))
 
     def policy(self, policy: ManagedPolicy) -> str:
-        """Make sure of a managed policy; its ARN."""
+        """Create or update a managed policy and return its ARN."""
         iam, arn = self._iam, f"arn:aws:iam::{self._account}:policy/{policy.name}"
         try:
             default = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
@@ -107,7 +107,7 @@ class Roles:
         return arn
 
     def identity_provider(self, host: str, audience: str) -> None:
-        """Make sure that the account believes tokens of `host` which are for `audience`."""
+        """Create or update the identity provider `host` with this audience."""
         iam, arn = self._iam, f"arn:aws:iam::{self._account}:oidc-provider/{host}"
         try:
             known = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
@@ -119,7 +119,7 @@ class Roles:
             return
         if audience not in known["ClientIDList"]:
             self._changes.make(
-                f"let identity provider {host} speak for {audience}",
+                f"add audience {audience} to identity provider {host}",
                 lambda: iam.add_client_id_to_open_id_connect_provider(
                     OpenIDConnectProviderArn=arn, ClientID=audience
                 ),
@@ -129,7 +129,7 @@ class Roles:
         iam = self._iam
         try:
             pages = list(iam.get_paginator("list_attached_role_policies").paginate(RoleName=role))
-        except iam.exceptions.NoSuchEntityException:  # a dry run made no role
+        except iam.exceptions.NoSuchEntityException:  # a dry run created no role
             return ()
         return tuple(each["PolicyArn"] for page in pages for each in page["AttachedPolicies"])
 
@@ -151,7 +151,7 @@ class Roles:
 
 
 def same(known: object, wanted: str) -> bool:
-    """Whether a document of AWS's, which comes as text or taken apart, says what it should."""
+    """Whether a policy document from AWS, as text or parsed, equals the wanted one."""
     found: object = json.loads(known) if isinstance(known, str) else known
     wished: object = json.loads(wanted)
     return found == wished

@@ -1,4 +1,4 @@
-"""How far a deploy role reaches: which account, environments and regions, and under which conditions."""
+"""The scope of a deploy role: account, environments, regions and conditions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,19 +10,18 @@ Conditions = dict[str, dict[str, str | Sequence[str]]]
 
 @dataclass(frozen=True)
 class PermissionScope:
-    """What a deploy role is for.
+    """The scope of a deploy role.
 
     Attributes:
         account: the account's twelve digits.
         regions: the primary region, then the secondary.
-        env: the one environment that it may touch, or with a `*` at the end those whose names begin so;
-            None for all of payinfra's.
+        env: the only environment, or with a trailing `*` a prefix of names; None for all of payinfra's.
         domain: the domain whose records it may write; None where environments have zones of their own.
         hosted_zone_id: the zone of `domain`.
         state_bucket: the bucket that holds Terraform's state; None for none.
         state_region: the region of that bucket; None for the primary one.
-        state_key: the state's key, where it is not the usual one.
-        boundary: ARN of the policy that must bound every role which it makes; None for none.
+        state_key: the state's key; None for the default.
+        boundary: ARN of the required permissions boundary of every created role; None for none.
     """
 
     account: str
@@ -37,17 +36,17 @@ class PermissionScope:
 
     @property
     def names(self) -> Names:
-        """The names of its environments; with `*` for each part that may be anything."""
+        """The names of its environments, with `*` for what may be anything."""
         return Names(self.env or "*")
 
     @property
     def all_regions(self) -> tuple[str, ...]:
-        """Every region that a deployment calls, that of the state included."""
+        """Every region that a deployment calls, including that of the state."""
         state = () if self.state_region is None else (self.state_region,)
         return tuple(dict.fromkeys((*regions_used(self.regions), *state)))
 
     def arn(self, service: str, resource: str) -> str:
-        """Something of the account in any region: a statement of its own keeps to the regions."""
+        """An ARN in any region: a statement of its own limits the regions."""
         return f"arn:aws:{service}:*:{self.account}:{resource}"
 
     def role(self, name: str) -> str:
@@ -55,7 +54,7 @@ class PermissionScope:
         return f"arn:aws:iam::{self.account}:role/{name}"
 
     def tagged(self, which: str) -> Conditions:
-        """A condition on the tags of what is touched (`ResourceTag`) or made (`RequestTag`)."""
+        """A condition on the tags of existing (`ResourceTag`) or new resources (`RequestTag`)."""
         project: Conditions = {"StringEquals": {f"aws:{which}/Project": PROJECT}}
         if self.env is None:
             return project

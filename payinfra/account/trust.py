@@ -1,4 +1,4 @@
-"""Who may take on the deploy role: a repository's pipelines by OpenID Connect, or a principal of AWS."""
+"""Who may assume the deploy role: a repository's pipelines by OpenID Connect, or an AWS principal."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from payinfra.stacks.iam_documents import StatementProps, document
 
 GITHUB = "token.actions.githubusercontent.com"
 GITHUB_AUDIENCE = "sts.amazonaws.com"
-"""What aws-actions/configure-aws-credentials asks for."""
+"""The audience that aws-actions/configure-aws-credentials requests."""
 
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}")
@@ -22,7 +22,7 @@ _PRINCIPAL = re.compile(
 
 
 class Trust(Protocol):
-    """Somebody who may take on a role."""
+    """Who may assume a role."""
 
     def document(self, account: str) -> str:
         """The role's trust policy."""
@@ -30,12 +30,12 @@ class Trust(Protocol):
 
 @dataclass(frozen=True)
 class Pipelines:
-    """Pipelines of one repository, by the tokens that its host signs for them.
+    """Pipelines of one repository, by OpenID Connect tokens of its host.
 
     Attributes:
         host: the issuer, without `https://`.
-        audience: whom the token must be for.
-        subjects: which pipelines, as the token's `sub` names them; `*` stands for anything.
+        audience: the required audience of the token.
+        subjects: patterns of the token's `sub`, with `*` for anything.
     """
 
     host: str
@@ -57,7 +57,7 @@ class Pipelines:
         )
 
     def provider_arn(self, account: str) -> str:
-        """The identity provider that the account must have."""
+        """The identity provider that the account needs."""
         return f"arn:aws:iam::{account}:oidc-provider/{self.host}"
 
 
@@ -83,7 +83,7 @@ def github(repository: str, subjects: tuple[str, ...] = ()) -> Pipelines:
         subjects: what follows the repository in a token's `sub`, such as `environment:staging`.
 
     Raises:
-        UsageProblem: one of these is not written as it should be.
+        UsageProblem: an argument is malformed.
     """
     _check(_REPOSITORY, repository, "--github", "ORG/REPO")
     which = _subjects(subjects or ("pull_request", "ref:refs/heads/main"))
@@ -99,7 +99,7 @@ def gitlab(project: str, host: str = "gitlab.com", subjects: tuple[str, ...] = (
         subjects: what follows the project in a token's `sub`, such as `ref_type:branch:ref:main`.
 
     Raises:
-        UsageProblem: one of these is not written as it should be.
+        UsageProblem: an argument is malformed.
     """
     _check(_PROJECT, project, "--gitlab", "GROUP/PROJECT")
     _check(_HOST, host, "--gitlab-host", "a host's name")
@@ -111,14 +111,14 @@ def principal(arn: str) -> TrustedPrincipal:
     """An account, a role, a user or a session of AWS.
 
     Raises:
-        UsageProblem: it is no such ARN.
+        UsageProblem: it is not such an ARN.
     """
     _check(_PRINCIPAL, arn, "--trust", "an ARN such as arn:aws:iam::123456789012:role/deployer")
     return TrustedPrincipal(arn)
 
 
 def _subjects(subjects: tuple[str, ...]) -> tuple[str, ...]:
-    """A subject that begins with `*` would let in other repositories."""
+    """Refuse a subject that begins with `*`: it would match other repositories."""
     for one in subjects:
         _check(_SUBJECT, one, "--subject", "letters, digits and _ : . / * -, not beginning with *")
     return subjects

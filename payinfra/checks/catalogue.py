@@ -8,8 +8,7 @@ from payinfra.checks import policy, source
 from payinfra.checks.model import Check, gather
 from payinfra.checks.source.model import SourceCheck
 from payinfra.checks.verdicts import Rule
-from payinfra.core.errors import EnvironmentUnusable
-from payinfra.core.suggestions import did_you_mean
+from payinfra.core.errors import EnvironmentUnusable, did_you_mean
 
 
 @dataclass(frozen=True)

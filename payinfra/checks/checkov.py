@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from payinfra.checks.manifest.values import shorten
 from payinfra.checks.outcome import Finding
+from payinfra.checks.redaction import Redactor
 from payinfra.checks.runner import Judged, JudgedAt, VerdictRecorder
 from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict
 
@@ -76,7 +76,7 @@ def advise(executable: Path, files: Sequence[str], run: Run = run_process) -> Ju
     for file in files:
         found, verdict = _ask(executable, file, run)
         findings += found
-        record.add(verdict, JudgedAt(file))
+        record.add(verdict, JudgedAt(file, clean=Redactor().clean))
     judged = record.close()
     counts = dict(judged.result.counts)
     if findings:
@@ -97,7 +97,7 @@ def _ask(executable: Path, file: str, run: Run) -> tuple[list[Finding], Verdict]
     if done.code != 0:
         lines = done.stderr.strip().splitlines() or ["it said nothing"]
         ended = "failed" if done.code is None else f"exited with {done.code}"
-        return [], Verdict.error(f"checkov {ended}: {shorten(lines[-1])}")
+        return [], Verdict.error(f"checkov {ended}: {lines[-1]}")
     try:
         reports = _reports(json.loads(done.stdout))
     except (ValueError, RecursionError):

@@ -13,6 +13,14 @@ _WORST_FIRST = (Kind.ERROR, Kind.FAIL, Kind.UNKNOWN, Kind.WARN, Kind.PASS, Kind.
 
 
 @dataclass(frozen=True)
+class Stopped:
+    """A judgement that another finding stands for, because the same cause keeps it from being made."""
+
+    id: str
+    address: str
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing that a person should look at: a verdict other than PASS and NOT_APPLICABLE.
 
@@ -23,6 +31,11 @@ class Finding:
         file: the file that was checked; empty for a live environment.
         line: in `file`, from 1; 0 where there is none.
         note: why a waiver that names this finding does not hold; empty otherwise.
+        source_file: the source that made the resource, as a path from the root of its repository; empty where
+            that is not known.
+        source_line: in `source_file`, from 1; 0 where there is none.
+        cause: of an UNKNOWN, the names whose values are not known.
+        stopped: of an UNKNOWN, the other judgements that the same cause keeps from being made.
     """
 
     id: str
@@ -38,6 +51,15 @@ class Finding:
     file: str = ""
     line: int = 0
     note: str = ""
+    source_file: str = ""
+    source_line: int = 0
+    cause: tuple[str, ...] = ()
+    stopped: tuple[Stopped, ...] = ()
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The file and line for a reader to look at: the source where it is known, else what was checked."""
+        return (self.source_file, self.source_line) if self.source_file else (self.file, self.line)
 
     def fails(self, threshold: Severity) -> bool:
         """Whether the gate stops here: FAIL at or above the threshold, UNKNOWN and ERROR always."""
@@ -86,7 +108,8 @@ class Summary:
     """Counts for a glance.
 
     Attributes:
-        counts: every verdict and how often it was given; waived findings are not in it.
+        counts: every verdict and how often it was given; waived findings are not in it, and of those that
+            cannot be judged for one cause, one is.
         checks: how many rules ran.
         evaluated: how many judgements were really made: PASS, WARN and FAIL, waived ones included.
         waived: how many findings are waived.
@@ -159,8 +182,9 @@ def summarize(
     resources: int = 0,
     ignored: tuple[str, ...] = (),
     skipped: tuple[SkippedCheck, ...] = (),
+    stopped: int = 0,
 ) -> Summary:
-    """Add the rules' counts up, with the waived findings taken out of them."""
+    """Add the rules' counts up, without the waived findings, and without those that others stand for."""
     counts = dict.fromkeys(Kind, 0)
     ran = tuple(rules)
     for result in ran:
@@ -170,4 +194,5 @@ def summarize(
     given_up = tuple(waived)
     for one in given_up:
         counts[one.finding.verdict] -= 1
+    counts[Kind.UNKNOWN] -= stopped
     return Summary(counts, len(ran), evaluated, len(given_up), resources, ignored, skipped)

@@ -1,22 +1,28 @@
 """Runs checks and records what they say, whatever they do: a check that crashes becomes a finding."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from importlib.util import find_spec
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from traceback import extract_tb
 from types import TracebackType
 from typing import Self
 
-from payinfra.checks.manifest import Manifest
+from payinfra.checks.causes import Cause, cause_in
+from payinfra.checks.locations import NOWHERE, Location, Locator, from_repository
+from payinfra.checks.manifest import Manifest, Resource
+from payinfra.checks.manifest.syntax import shown
 from payinfra.checks.manifest.values import shorten
 from payinfra.checks.model import ENGINE_ID, Check, ResourceCheck
 from payinfra.checks.outcome import Finding, RuleResult, SkippedCheck
+from payinfra.checks.redaction import Redactor
 from payinfra.checks.verdicts import Kind, Rule, Verdict, Verdicts
 from payinfra.core.errors import EnvironmentUnusable
 
 _QUIET = frozenset({Kind.PASS, Kind.NOT_APPLICABLE})
+_MOST_ERROR = 240
+_MOST_WORLDS = 4
 
 
 @dataclass(frozen=True)
@@ -42,11 +48,17 @@ class JudgedAt:
         file: the file, as given; empty for a live environment.
         address: what a verdict without an address speaks of.
         construct_of: the construct path of an address; empty where it has none.
+        clean: takes secrets out of what is said.
+        cause_in: what keeps something from being judged, by what is said of it.
+        source_of: where the resource of an address is made.
     """
 
     file: str = ""
     address: str = ""
     construct_of: Callable[[str], str] = lambda _address: ""
+    clean: Callable[[str], str] = lambda text: text
+    cause_in: Callable[[str], Cause | None] = lambda _message: None
+    source_of: Callable[[str], Location] = lambda _address: NOWHERE
 
 
 @dataclass
@@ -61,26 +73,27 @@ class VerdictRecorder:
 
     def ask(self, judge: Callable[[], Verdicts], site: JudgedAt) -> None:
         """Call the judge and record what it says, or that it said nothing, or that it raised."""
-        before = sum(self._counts.values())
-        with _Crash() as crash:
-            said = judge()
-            for verdict in (said,) if isinstance(said, Verdict) else said:
-                # A judge is somebody's code: what it gives is looked at before it is believed.
-                self.add(verdict if isinstance(verdict, Verdict) else _no_verdict(verdict), site)
-        if crash.story:
-            self.crashed = True
-            self.add(Verdict.error(f"the check raised {crash.story}"), site)
-        elif sum(self._counts.values()) == before:
-            self.add(Verdict.error("the check gave no verdict"), site)
+        self.hear(said_by(judge), site)
+
+    def hear(self, said: "Said", site: JudgedAt) -> None:
+        """Record what a judge has said."""
+        self.crashed = self.crashed or said.crashed
+        for verdict in said.verdicts:
+            self.add(verdict, site)
 
     def add(self, verdict: Verdict, site: JudgedAt) -> None:
         """Record one verdict."""
         self._counts[verdict.kind] = self._counts.get(verdict.kind, 0) + 1
-        if verdict.kind is Kind.PASS:
-            self.message = verdict.message or self.message
+        if verdict.kind is Kind.PASS and verdict.message:
+            self.message = site.clean(verdict.message)
         if verdict.kind in _QUIET:
             return
+        message = site.clean(verdict.message)
+        if verdict.kind is Kind.ERROR:  # it may quote what somebody else's code said, at any length
+            message = shorten(message, _MOST_ERROR)
         address = verdict.address or site.address or verdict.file
+        cause = site.cause_in(verdict.message) if verdict.kind is Kind.UNKNOWN else None
+        source = _source_file(site, verdict) if verdict.file else site.source_of(address)
         self._findings.append(
             Finding(
                 id=self.rule.id,
@@ -88,13 +101,16 @@ class VerdictRecorder:
                 severity=self.rule.severity,
                 title=self.rule.title,
                 address=address,
-                message=verdict.message,
-                fix=self.rule.fix,
+                message=message,
+                fix=(cause.remedy if cause else "") or self.rule.fix,
                 risk=self.rule.risk,
                 controls=self.rule.controls,
                 construct=site.construct_of(address),
                 file=verdict.file or site.file,
                 line=verdict.line,
+                source_file=source.file,
+                source_line=source.line,
+                cause=cause.names if cause else (),
             )
         )
 
@@ -104,8 +120,38 @@ class VerdictRecorder:
         return Judged(result, tuple(self._findings), self.crashed)
 
 
-def run(checks: Sequence[Check], manifests: Iterable[Manifest]) -> tuple[Judged, ...]:
+@dataclass(frozen=True)
+class Said:
+    """What a judge said, of at least one verdict; `crashed` where it raised."""
+
+    verdicts: tuple[Verdict, ...]
+    crashed: bool = False
+
+
+def said_by(judge: Callable[[], Verdicts]) -> Said:
+    """Call a judge: an ERROR where it says nothing, something else than verdicts, or raises."""
+    verdicts: list[Verdict] = []
+    with _Crash() as crash:
+        said = judge()
+        # A judge is somebody's code: what it gives is looked at before it is believed.
+        verdicts.extend(
+            one if isinstance(one, Verdict) else _no_verdict(one)
+            for one in ((said,) if isinstance(said, Verdict) else said)
+        )
+    if crash.story:
+        verdicts.append(Verdict.error(f"the check raised {crash.story}"))
+    return Said(tuple(verdicts) or (Verdict.error("the check gave no verdict"),), bool(crash.story))
+
+
+def run(
+    checks: Sequence[Check], manifests: Iterable[Manifest], locator: Locator | None = None
+) -> tuple[Judged, ...]:
     """Run every check over every manifest; each manifest is let go before the next is asked for.
+
+    Args:
+        checks: the checks.
+        manifests: the manifests.
+        locator: finds where resources are made.
 
     Raises:
         EnvironmentUnusable: a manifest has no resources, so that a pass would mean nothing.
@@ -116,8 +162,9 @@ def run(checks: Sequence[Check], manifests: Iterable[Manifest]) -> tuple[Judged,
             raise EnvironmentUnusable(
                 f"{manifest.file} has no resources: there is nothing to check.", "Synthesize the stack first."
             )
+        bench = _Bench(manifest, locator or Locator())
         for one in checks:
-            _judge(one, manifest, records[one.rule.id])
+            _judge(one, bench, records[one.rule.id])
     _say_who_crashed(records)
     return tuple(record.close() for record in records.values())
 
@@ -138,17 +185,98 @@ def without_missing(
     return tuple(able), tuple(skipped)
 
 
-def _judge(one: Check, manifest: Manifest, record: VerdictRecorder) -> None:
-    site = JudgedAt(manifest.file, construct_of=_construct_of(manifest))
+@dataclass(frozen=True)
+class World:
+    """The stack as it is if a condition makes nothing."""
+
+    condition: str
+    manifest: Manifest
+
+
+class _Bench:
+    """A stack with what is needed to judge it."""
+
+    def __init__(self, manifest: Manifest, locator: Locator) -> None:
+        self.manifest = manifest
+        self._locator = locator
+        # Each condition by itself, as far as that is affordable; the rest of them as one.
+        conditions = manifest.conditions
+        groups = [(one,) for one in conditions[: _MOST_WORLDS - 1]]
+        if rest := conditions[_MOST_WORLDS - 1 :]:
+            groups.append(rest)
+        self.worlds = tuple(World(" ".join(group), manifest.without(*group)) for group in groups)
+
+    @cached_property
+    def _redactor(self) -> Redactor:
+        return Redactor.of(self.manifest)
+
+    def site(self, resource: Resource | None = None) -> JudgedAt:
+        """Where a check of the whole stack, or of one resource, looks."""
+        return JudgedAt(
+            file=resource.manifest_file if resource else self.manifest.file,
+            address=resource.address if resource else "",
+            construct_of=self._construct_of,
+            clean=lambda text: self._redactor.clean(text),
+            cause_in=lambda message: cause_in(message, self.manifest),
+            source_of=self._source_of,
+        )
+
+    def _source_of(self, address: str) -> Location:
+        resource = self.manifest.resource(address)
+        return self._locator.of(resource) if resource else NOWHERE
+
+    def _construct_of(self, address: str) -> str:
+        resource = self.manifest.resource(address)
+        return resource.construct if resource else ""
+
+
+def _judge(one: Check, bench: _Bench, record: VerdictRecorder) -> None:
+    manifest = bench.manifest
     if not isinstance(one, ResourceCheck):
-        record.ask(partial(one.judge, manifest), site)
+        said = said_by(partial(one.judge, manifest))
+        others = [(world, said_by(partial(one.judge, world.manifest))) for world in bench.worlds]
+        record.hear(_in_all_worlds(said, others), bench.site())
         return
     resources = manifest.all(*one.on)
     for resource in resources:
-        at = JudgedAt(site.file, resource.address, site.construct_of)
-        record.ask(partial(one.judge, resource, manifest), at)
+        said = said_by(partial(one.judge, resource, manifest))
+        others = [
+            (world, said_by(partial(one.judge, same, world.manifest)))
+            for world in bench.worlds
+            if (same := world.manifest.resource(resource.address)) is not None
+        ]
+        record.hear(_in_all_worlds(said, others), bench.site(resource))
     if not resources:
-        record.add(Verdict.not_applicable(), site)
+        record.add(Verdict.not_applicable(), bench.site())
+
+
+def _in_all_worlds(said: Said, others: Sequence[tuple[World, Said]]) -> Said:
+    """What is said of the whole stack; UNKNOWN where it would be otherwise without something conditional."""
+    for world, other in others:
+        if other.verdicts != said.verdicts:
+            said = Said((*_compared(said, other, world),), said.crashed or other.crashed)
+    return said
+
+
+def _compared(said: Said, other: Said, world: World) -> Iterator[Verdict]:
+    here = {(one.address, one.file, one.line) for one in said.verdicts if one.kind is Kind.FAIL}
+    there = {(one.address, one.file, one.line) for one in other.verdicts if one.kind is Kind.FAIL}
+    decides = f"it depends on {shown(world.condition)}"
+    problems: list[Verdict] = []
+    for one in said.verdicts:
+        where = (one.address, one.file, one.line)
+        gone = one.address and world.manifest.resource(one.address) is None
+        if one.kind is Kind.FAIL and where not in there and not gone:
+            told = f"{decides}: with what that makes, {one.message}"
+            problems.append(replace(one, kind=Kind.UNKNOWN, message=told))
+        elif one.kind not in _QUIET:
+            problems.append(one)
+    for one in other.verdicts:
+        where = (one.address, one.file, one.line)
+        if one.kind is Kind.FAIL and where not in here:
+            told = f"{decides}: without what that makes, {one.message}"
+            problems.append(replace(one, kind=Kind.UNKNOWN, message=told))
+    yield from problems or said.verdicts
 
 
 def _say_who_crashed(records: Mapping[str, VerdictRecorder]) -> None:
@@ -160,12 +288,10 @@ def _say_who_crashed(records: Mapping[str, VerdictRecorder]) -> None:
         engine.add(Verdict.error(message), JudgedAt())
 
 
-def _construct_of(manifest: Manifest) -> Callable[[str], str]:
-    def find(address: str) -> str:
-        resource = manifest.resource(address)
-        return resource.construct if resource else ""
-
-    return find
+def _source_file(site: JudgedAt, verdict: Verdict) -> Location:
+    """Where a verdict on a source file points to: files are named from the folder that was given."""
+    below = Path(site.file) / verdict.file
+    return Location(from_repository(below if below.exists() else Path(verdict.file)), verdict.line)
 
 
 def _no_verdict(given: object) -> Verdict:
@@ -187,6 +313,6 @@ class _Crash:
             return False
         frames = extract_tb(trace)
         where = f" ({PurePath(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-        said = shorten(str(problem))
+        said = str(problem)
         self.story = f"{type(problem).__name__}{f': {said}' if said else ''}{where}"
         return True

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from payinfra.core.errors import EnvironmentUnusable
-from payinfra.core.suggestions import did_you_mean
+from payinfra.core.errors import EnvironmentUnusable, did_you_mean
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,7 @@ from pathlib import Path
 
 from payinfra.checks.outcome import Finding, Waived
 from payinfra.checks.verdicts import Kind
-from payinfra.core.errors import EnvironmentUnusable
-from payinfra.core.suggestions import did_you_mean
+from payinfra.core.errors import EnvironmentUnusable, did_you_mean
 
 FILE_NAME = "payinfra-waivers.toml"
 _FIELDS = ("id", "address", "reason", "owner", "expires")
@@ -90,10 +89,10 @@ def parse(text: str, file: str, known: Collection[str], today: date) -> tuple[Wa
         document: dict[str, object] = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as problem:
         raise EnvironmentUnusable(f"The waivers file {file} is no TOML: {problem}.") from None
-    strays = sorted(document.keys() - {"waiver"})
+    unknown = sorted(document.keys() - {"waiver"})
     entries = document.get("waiver", [])
-    if strays or not isinstance(entries, list):
-        what = f"has {strays[0]!r}" if strays else "has a waiver that is no [[waiver]]"
+    if unknown or not isinstance(entries, list):
+        what = f"has {unknown[0]!r}" if unknown else "has a waiver that is no [[waiver]]"
         raise EnvironmentUnusable(f"The waivers file {file} {what}.", "Write each one as a [[waiver]] table.")
     return tuple(_waiver(number, entry, known, today) for number, entry in enumerate(entries, start=1))
 
@@ -140,12 +139,12 @@ def _waiver(number: int, entry: object, known: Collection[str], today: date) -> 
     return replace(found, broken=_broken(texts, sorted(map(str, entry.keys() - set(_FIELDS))), known, today))
 
 
-def _broken(texts: Mapping[str, str], strays: list[str], known: Collection[str], today: date) -> str:
+def _broken(texts: Mapping[str, str], unknown: list[str], known: Collection[str], today: date) -> str:
     missing = [field for field in _FIELDS if not texts[field]]
     if missing:
         return f"it has no {' and no '.join(missing)}"
-    if strays:
-        return f"it has the unknown field {strays[0]!r}"
+    if unknown:
+        return f"it has the unknown field {unknown[0]!r}"
     if texts["id"] not in known:
         return f"there is no check {texts['id']}{did_you_mean(texts['id'], known)}"
     try:

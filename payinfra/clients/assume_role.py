@@ -1,4 +1,4 @@
-"""Working as a role: sessions that the security token service gives, renewed before they end.
+"""Sessions that work as a role, renewed before they expire.
 
 Imports boto3: `payinfra.clients.aws` imports this module when it is needed.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class AssumedRole(CredentialProvider):
-    """Gives a session the credentials of a role."""
+    """Credentials of a role, for a session."""
 
     METHOD = "assume-role"
 
@@ -30,7 +30,7 @@ class AssumedRole(CredentialProvider):
         self._role_arn, self._sts = role_arn, sts
 
     def load(self) -> Credentials:
-        """Credentials that are asked for when they are first used, and again before they end."""
+        """Credentials that are requested on first use, and again before they expire."""
         return DeferredRefreshableCredentials(refresh_using=self._renewed, method=self.METHOD)
 
     def _renewed(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The only module that builds boto3 clients. Region and endpoint come in here and nowhere else."""
+"""The only module that builds boto3 clients, and so the only one that sets region and endpoint."""
 
 import logging
 import re
@@ -8,6 +8,8 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from payinfra.clients.aws_errors import is_transient
+from payinfra.core.access_key import NO_ACCESS_KEY, AccessKey
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.run_id import user_agent
 
@@ -31,25 +33,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GLOBAL_SERVICES = frozenset({"iam", "route53", "sts"})
-"""Services whose calls go to the embedded AWS's global port, which no region's blackout touches."""
+"""Services that the embedded AWS serves on its global port, which a region's blackout does not affect."""
 
 _EXECUTE_API = re.compile(r"[a-z0-9]+\.execute-api\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")
 
-LOCAL_ACCESS_KEY = "test"
 LOCAL_ACCOUNT = "000000000000"
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where an AWS that is not Amazon's answers: a URL for each region, and one for what is global.
+    """The endpoints of the embedded AWS: a URL for each region, and one for global services.
 
     Attributes:
         dns: `address:port` of the server that answers for its hosted zones; empty where there is none.
+        access_key: what calls to it are signed with.
     """
 
     regions: Mapping[str, str]
     global_url: str
     dns: str = ""
+    access_key: AccessKey = NO_ACCESS_KEY
 
     def url(self, service: str, region: str) -> str:
         """The endpoint of a service in a region."""
@@ -57,8 +60,8 @@ class Endpoints:
 
 
 @dataclass
-class _Workshop:
-    """What clients are made with, and those that were made, by service, region and limits.
+class _ClientCache:
+    """The session, and the clients made with it, by service, region and limits.
 
     The session reads each service's description once, which takes longer than making ten clients. Clients may
     be shared by threads; the session that makes them may not.
@@ -87,22 +90,22 @@ class Aws:
     read_timeout: float = 20.0
     attempts: int = 4
     role_arn: str | None = None
-    _workshop: _Workshop = field(default_factory=_Workshop, repr=False, compare=False)
+    _cache: _ClientCache = field(default_factory=_ClientCache, repr=False, compare=False)
 
     def within(self, *, connect_timeout: float, read_timeout: float, attempts: int) -> "Aws":
-        """The same AWS with other limits; as the other arguments are the same, so is the workshop."""
+        """The same AWS with other limits. It shares the cached session and clients."""
         return replace(self, connect_timeout=connect_timeout, read_timeout=read_timeout, attempts=attempts)
 
     def client(self, service: str, region: str) -> Any:
-        """A client of `service` in `region`, made once for all that have these limits, and for any thread."""
+        """A client of `service` in `region`, cached by limits and safe to use from any thread."""
         which = (service, region, self.connect_timeout, self.read_timeout, self.attempts)
-        with self._workshop.in_use:
-            if which not in self._workshop.clients:
-                self._workshop.clients[which] = self._build(service, region)
-            return self._workshop.clients[which]
+        with self._cache.in_use:
+            if which not in self._cache.clients:
+                self._cache.clients[which] = self._build(service, region)
+            return self._cache.clients[which]
 
     def url(self, host: str) -> str:
-        """The URL that reaches a name of AWS's: its own, or the embedded AWS's for that region's APIs."""
+        """The URL for a host name of AWS; on the embedded AWS, that of the region's port."""
         api = _EXECUTE_API.fullmatch(host.rstrip("."))
         if self.endpoints is None or api is None:
             return f"https://{host.rstrip('.')}"
@@ -159,7 +162,7 @@ class Aws:
         return client
 
     def s3_without_tls(self, region: str) -> "S3Client":
-        """S3 on AWS over plain HTTP, to see that it is refused. Not kept: nothing else may use it."""
+        """S3 over plain HTTP, to test that it is refused. Not cached: nothing else may use it."""
         client: S3Client = self._session(region).client("s3", region_name=region, use_ssl=False)
         return client
 
@@ -194,10 +197,7 @@ class Aws:
         try:
             return self.sts(region).get_caller_identity()["Account"]
         except (BotoCoreError, ClientError) as error:
-            raise EnvironmentUnusable(
-                f"AWS does not say who is calling: {error}.",
-                "Set credentials (AWS_PROFILE, or the variables that the AWS CLI reads) and try again.",
-            ) from None
+            raise _unidentified(error) from None
 
     def _build(self, service: str, region: str) -> Any:
         from botocore.config import Config
@@ -210,9 +210,9 @@ class Aws:
             s3={"addressing_style": "path"} if self.endpoints else {},
             user_agent_extra=user_agent(),
         )
-        if self._workshop.session is None:
-            self._workshop.session = self._session(region)
-        make: Any = self._workshop.session.client
+        if self._cache.session is None:
+            self._cache.session = self._session(region)
+        make: Any = self._cache.session.client
         client = make(
             service,
             region_name=region,
@@ -223,13 +223,16 @@ class Aws:
         return client
 
     def _session(self, region: str) -> "Session":
-        """What makes clients, with the caller's credentials or the role's."""
+        """A session with the caller's credentials, or with those of the role."""
         import boto3
 
         from payinfra.clients.assume_role import assumed
 
-        local = LOCAL_ACCESS_KEY if self.endpoints else None
-        own = boto3.session.Session(aws_access_key_id=local, aws_secret_access_key=local)
+        key = self.endpoints.access_key if self.endpoints else None
+        own = boto3.session.Session(
+            aws_access_key_id=key.access_key_id if key else None,
+            aws_secret_access_key=key.secret_access_key if key else None,
+        )
         if self.role_arn is None:
             return own
         sts = own.client(
@@ -241,9 +244,21 @@ class Aws:
 
 
 def _note(service: str, region: str, *, http_response: Any, model: Any, **_other: object) -> None:
-    """Log that a call was answered, without what was said: that may be secret.
+    """Log that a call was answered, without its content, which may be secret.
 
     Called by botocore with the event `after-call`.
     """
     answer = http_response.headers.get("x-amzn-requestid", "-")
     logger.debug("%s %s %s: %d, request %s", region, service, model.name, http_response.status_code, answer)
+
+
+def _unidentified(error: Exception) -> EnvironmentUnusable:
+    """The error that says why the caller's account is unknown."""
+    from botocore.exceptions import NoCredentialsError
+
+    set_them = "Set credentials (AWS_PROFILE, or the variables that the AWS CLI reads) and try again."
+    if isinstance(error, NoCredentialsError):
+        return EnvironmentUnusable("No AWS credentials found.", set_them)
+    if is_transient(error):
+        return EnvironmentUnusable(f"AWS cannot be reached: {error}.", "Check the network and try again.")
+    return EnvironmentUnusable(f"AWS does not accept the credentials: {error}.", set_them)

@@ -1,12 +1,13 @@
-"""Payments that nobody makes: sent to see that payments get through, and deleted when that was seen.
+"""Canary payments and canary DNS records: written to test that writing works, then deleted.
 
-A payment's audit object stays: nobody edits an audit trail, and it expires with the others. And records that
-nobody asks for, with which a zone is tried.
+The audit object of a canary payment stays: an audit trail is never edited, and it expires with the others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from payinfra.clients.aws_errors import code_of
+from payinfra.clients.payments_api import PaymentRequest, payment_body
 from payinfra.core.naming import canary_domain
 
 if TYPE_CHECKING:
@@ -25,8 +26,21 @@ RECORD_TTL_S = 60
 
 
 def customer(env: str) -> str:
-    """The customer of an environment's canary payments: the index by customer finds what is left over."""
+    """The customer of an environment's canary payments, by whom leftovers are found."""
     return f"{CANARY}-{env}"
+
+
+def payment(env: str, name: str, timestamp_ms: int, metadata: Mapping[str, str]) -> PaymentRequest:
+    """A canary payment of an environment.
+
+    Args:
+        env: the environment's name.
+        name: distinguishes it from other canary payments.
+        timestamp_ms: when it was made, in milliseconds since 1970.
+        metadata: in addition to the environment's name.
+    """
+    body = payment_body(customer(env), timestamp_ms, {**metadata, "environment": env})
+    return PaymentRequest(f"{CANARY}-{name}", body)
 
 
 def remove(client: "DynamoDBClient", table: str, payment_id: str) -> None:
@@ -48,7 +62,7 @@ def remove(client: "DynamoDBClient", table: str, payment_id: str) -> None:
 
 
 def record(env: str, failover_domain: str, run: str, began_ms: int) -> "ResourceRecordSetTypeDef":
-    """A record that says whose it is, and when the run began that writes it, in milliseconds since 1970."""
+    """A TXT record with its environment, its run, and when the run began, in milliseconds since 1970."""
     return {
         "Name": canary_domain(failover_domain, run),
         "Type": "TXT",
@@ -58,7 +72,7 @@ def record(env: str, failover_domain: str, run: str, began_ms: int) -> "Resource
 
 
 def write_record(client: "Route53Client", zone_id: str, record: "ResourceRecordSetTypeDef") -> str:
-    """Write a record; the id of the change.
+    """Write a record and return the id of the change.
 
     Raises:
         ClientError, BotoCoreError: Route 53 cannot be reached, or refuses.
@@ -74,19 +88,19 @@ def remove_record(client: "Route53Client", zone_id: str, record: "ResourceRecord
     try:
         client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=_changes("DELETE", record))
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "InvalidChangeBatch":
+        if code_of(error) != "InvalidChangeBatch":
             raise
 
 
 def remove_records(
     client: "Route53Client", zone_id: str, env: str, failover_domain: str, over: Callable[[int], bool]
 ) -> None:
-    """Delete an environment's canaries out of a zone. Raises as `write_record` does.
+    """Delete an environment's canary records from a zone. Raises as `write_record` does.
 
     Args:
-        over: whether a run that began then, in milliseconds since 1970, needs its record no more.
+        over: whether a run that began then, in milliseconds since 1970, is over.
     """
-    # Route 53 lists names from the right, so that what is below a name comes right after it.
+    # Route 53 orders names by their labels from the right: names below this one follow it directly.
     below = canary_domain(failover_domain, "").removeprefix(".")
     listed = client.list_resource_record_sets(HostedZoneId=zone_id, StartRecordName=below)
     for found in listed["ResourceRecordSets"]:
@@ -98,7 +112,7 @@ def remove_records(
 
 
 def _began(env: str, found: "ResourceRecordSetOutputTypeDef") -> int | None:
-    """When the run began that wrote a record; None where it is no canary of the environment."""
+    """When the run that wrote a record began; None for a record that is no canary of the environment."""
     match [one["Value"].strip('"').split() for one in found.get("ResourceRecords", [])]:
         case [[mark, whose, _run, began]] if (mark, whose) == (CANARY, env) and began.isdigit():
             return int(began)

@@ -1,4 +1,4 @@
-"""Questions to a zone's own name servers, and to the machine's resolver."""
+"""DNS queries to a zone's name servers and to the machine's resolver."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ class NameServer:
     port: int = DNS_PORT
 
     def __str__(self) -> str:
-        """As a person writes it."""
+        """`address`, or `address:port` for another port than 53."""
         return self.address if self.port == DNS_PORT else f"{self.address}:{self.port}"
 
 
 @dataclass(frozen=True)
 class DnsResponse:
-    """What a server said: its code (`NOERROR`), the records' data, and their TTL in seconds."""
+    """A DNS answer: its code (`NOERROR`), the records' data, and their TTL in seconds."""
 
     code: str
     data: tuple[str, ...]
@@ -37,23 +37,23 @@ class DnsResponse:
 
 
 class Dns(Protocol):
-    """Asks over DNS. Everything raises dns.exception.DNSException or OSError where nothing answers."""
+    """DNS queries. Each raises dns.exception.DNSException or OSError when nothing answers."""
 
     def servers(self, names: Sequence[str]) -> tuple[NameServer, ...]:
-        """The servers of a zone whose delegation names these."""
+        """The name servers with these host names."""
 
     def ask(self, server: NameServer, name: str, kind: str) -> DnsResponse:
-        """A name's records as one server gives them."""
+        """The records of a name, from one server."""
 
     def resolve(self, name: str, kind: str) -> DnsResponse:
-        """A name's records as the machine's resolver gives them."""
+        """The records of a name, from the machine's resolver."""
 
 
 Exchange = Callable[[dns.message.Message, NameServer], dns.message.Message]
 
 
 def exchange(question: dns.message.Message, server: NameServer) -> dns.message.Message:
-    """One question and its answer, by UDP, or TCP where that is cut short."""
+    """Send a query over UDP, or over TCP where the answer is truncated."""
     answer, _ = dns.query.udp_with_fallback(question, server.address, TIMEOUT_S, server.port)
     return answer
 
@@ -62,18 +62,18 @@ Resolver = Callable[[str, str], dns.message.Message]
 
 
 def resolve(name: str, kind: str, resolver: dns.resolver.Resolver | None = None) -> dns.message.Message:
-    """What a resolver answers: the machine's own, unless another is given."""
+    """Resolve with the machine's resolver, or with another one."""
     asked = resolver or dns.resolver.get_default_resolver()
     return asked.resolve(name, kind, lifetime=TIMEOUT_S, raise_on_no_answer=False).response
 
 
 @dataclass(frozen=True)
 class DnspythonDns:
-    """The real thing.
+    """DNS queries with dnspython.
 
     Attributes:
         embedded: `address:port` of the embedded AWS's server, which stands for all; empty on AWS.
-        on_behalf_of: the address of the client for whom name servers are asked (RFC 7871); empty for oneself.
+        on_behalf_of: the client address to send with queries (RFC 7871); empty for none.
     """
 
     embedded: str = ""
@@ -82,14 +82,14 @@ class DnspythonDns:
     resolver: Resolver = resolve
 
     def servers(self, names: Sequence[str]) -> tuple[NameServer, ...]:
-        """The addresses of these name servers; see `Dns`."""
+        """See `Dns`."""
         if self.embedded:
             address, _, port = self.embedded.rpartition(":")
             return (NameServer(address, int(port)),)
         return tuple(NameServer(self.resolve(name, "A").data[0]) for name in names)
 
     def ask(self, server: NameServer, name: str, kind: str) -> DnsResponse:
-        """One server's answer; see `Dns`."""
+        """See `Dns`."""
         options: list[dns.edns.Option] = []
         if self.on_behalf_of:
             options.append(dns.edns.ECSOption(self.on_behalf_of))
@@ -97,7 +97,7 @@ class DnspythonDns:
         return _answer(said, kind)
 
     def resolve(self, name: str, kind: str) -> DnsResponse:
-        """The machine's resolver's answer; see `Dns`."""
+        """See `Dns`."""
         return _answer(self.resolver(name, kind), kind)
 
 

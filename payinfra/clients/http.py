@@ -1,4 +1,4 @@
-"""HTTP to the payments API, as a client of it: by URL, or through a name and the host that it leads to."""
+"""HTTP requests, and the expiry of TLS certificates."""
 
 import json
 import socket
@@ -18,7 +18,7 @@ TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """An HTTP answer; `seconds` from the request's start to its last byte."""
+    """An HTTP response; `seconds` is the time from the request to the response's last byte."""
 
     status: int
     headers: Mapping[str, str]
@@ -26,7 +26,7 @@ class HttpResponse:
     seconds: float
 
     def fields(self) -> Mapping[str, object]:
-        """The body's JSON object; empty where the body is something else."""
+        """The JSON object in the body; empty for any other body."""
         try:
             found = json.loads(self.text)
         except ValueError:
@@ -39,12 +39,12 @@ class HttpResponse:
 
 
 class Http(Protocol):
-    """Asks over HTTP."""
+    """HTTP requests."""
 
     def ask(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, body: object = None
     ) -> HttpResponse:
-        """One request.
+        """Send a request.
 
         Raises:
             httpx.TransportError: nothing answered.
@@ -53,39 +53,45 @@ class Http(Protocol):
 
 @dataclass(frozen=True)
 class HttpxHttp:
-    """The real thing. TLS certificates are verified."""
+    """HTTP requests with httpx. TLS certificates are verified."""
 
     client: httpx.Client
 
     def ask(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, body: object = None
     ) -> HttpResponse:
-        """One request; see `Http`."""
+        """See `Http`."""
         began = time.monotonic()
         response = self.client.request(method, url, headers=dict(headers or {}), json=body)
         return HttpResponse(response.status_code, response.headers, response.text, time.monotonic() - began)
 
 
-def make_client() -> httpx.Client:
-    """A client for many threads, that follows no redirect and takes no proxy from the environment."""
-    limits = httpx.Limits(max_connections=64)
-    headers = {"User-Agent": user_agent()}
-    return httpx.Client(timeout=TIMEOUT_S, limits=limits, trust_env=False, headers=headers)
+def make_client(timeout_s: float = TIMEOUT_S) -> httpx.Client:
+    """A client for many threads, which follows no redirect.
+
+    It uses the proxies of the environment, as boto3 does, but none for this machine and its embedded AWS.
+    """
+    return httpx.Client(
+        timeout=timeout_s,
+        limits=httpx.Limits(max_connections=64),
+        mounts=dict.fromkeys(("all://127.0.0.1", "all://localhost")),
+        headers={"User-Agent": user_agent()},
+    )
 
 
 class Tls(Protocol):
-    """Looks at certificates."""
+    """TLS certificates."""
 
     def days_left(self, host: str, now: datetime) -> int:
-        """Whole days for which the host's certificate is still valid.
+        """Whole days until the host's certificate expires.
 
         Raises:
             OSError: nothing answers, or the certificate is not valid for the host.
         """
 
 
-def shake_hands(host: str, port: int, context: ssl.SSLContext | None = None) -> str:
-    """When the certificate of a host ends, in OpenSSL's words; chain and name are verified."""
+def certificate_end(host: str, port: int, context: ssl.SSLContext | None = None) -> str:
+    """When a host's certificate expires, in OpenSSL's format; chain and name are verified."""
     context = context or ssl.create_default_context()
     with (
         socket.create_connection((host, port), timeout=TIMEOUT_S) as plain,
@@ -96,10 +102,10 @@ def shake_hands(host: str, port: int, context: ssl.SSLContext | None = None) -> 
 
 @dataclass(frozen=True)
 class RealTls:
-    """The real thing."""
+    """TLS certificates, read by a handshake."""
 
     port: int = 443
-    handshake: Callable[[str, int], str] = shake_hands
+    handshake: Callable[[str, int], str] = certificate_end
 
     def days_left(self, host: str, now: datetime) -> int:
         """See `Tls`."""

@@ -1,1 +1,1 @@
-"""The commands: each module parses, calls what does the work, and renders. `payinfra.cli` joins them."""
+"""The commands. Each module parses, delegates and renders; `payinfra.cli` joins them."""

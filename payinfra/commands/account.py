@@ -1,4 +1,4 @@
-"""What an account has once: its bootstrap, and the role that CI deploys with."""
+"""Commands for what an account has once: its bootstrap, and the role for CI."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would be changed, and change nothing.")
+    bool, typer.Option("--dry-run", help="Show what would change, without changing anything.")
 ]
 
 
@@ -27,18 +27,18 @@ def bootstrap(
     settings: "Settings",
     *,
     drills: Annotated[
-        bool, typer.Option("--drills", help="Also make the roles that failover drills on AWS need.")
+        bool, typer.Option("--drills", help="Also create the roles that failover drills on AWS need.")
     ] = False,
     with_boundary: Annotated[
         bool,
         typer.Option(
-            "--with-boundary", help="Also make a permissions boundary for the roles of environments."
+            "--with-boundary", help="Also create a permissions boundary for the roles of environments."
         ),
     ] = False,
     dry_run: DryRunOption = False,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """Prepare an account, once: API Gateway's role for logs and, with --state-bucket, Terraform's state."""
+    """Prepare an account: API Gateway's logging role and, with --state-bucket, Terraform's state bucket."""
     from payinfra.account import bootstrap as account
     from payinfra.account.changes import Changes
     from payinfra.report import account as report
@@ -57,34 +57,36 @@ def ci_role(
     settings: "Settings",
     *,
     github: Annotated[
-        str | None, typer.Option(metavar="ORG/REPO", help="Let in this repository's workflows on GitHub.")
+        str | None, typer.Option(metavar="ORG/REPO", help="Trust the workflows of this GitHub repository.")
     ] = None,
     gitlab: Annotated[
-        str | None, typer.Option(metavar="GROUP/PROJECT", help="Let in this project's pipelines on GitLab.")
+        str | None, typer.Option(metavar="GROUP/PROJECT", help="Trust the pipelines of this GitLab project.")
     ] = None,
-    gitlab_host: Annotated[str, typer.Option(help="The GitLab that the project is on.")] = "gitlab.com",
+    gitlab_host: Annotated[str, typer.Option(help="Host of the GitLab instance.")] = "gitlab.com",
     trust: Annotated[
-        str | None, typer.Option(metavar="ARN", help="Let in this account, role or user of AWS.")
+        str | None, typer.Option(metavar="ARN", help="Trust this AWS account, role or user.")
     ] = None,
     subject: Annotated[
         list[str] | None,
-        typer.Option(help="Let in these pipelines only, as a token's `sub` goes on after the repository."),
+        typer.Option(
+            help="Trust only pipelines whose token's `sub` ends so after the repository; may be repeated."
+        ),
     ] = None,
     env: Annotated[
         str | None,
         typer.Option(
-            help="Reach this environment only, or with a * at the end those that begin so. Default: all."
+            help="Limit the role to this environment, or with a trailing * to a prefix. Default: all."
         ),
     ] = None,
     boundary: Annotated[
         str | None,
-        typer.Option(metavar="ARN", help="Every role that is made must be bounded by this policy."),
+        typer.Option(metavar="ARN", help="Require this permissions boundary on every role that is created."),
     ] = None,
-    deploy: Annotated[bool, typer.Option("--deploy", help="Make the role, or change it to this.")] = False,
+    deploy: Annotated[bool, typer.Option("--deploy", help="Create or update the role.")] = False,
     dry_run: DryRunOption = False,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """Print, or make, the role that may deploy, verify, drill and destroy environments, and nothing more."""
+    """Print or create the least-privilege role that deploys, verifies, drills and destroys environments."""
     from payinfra.account import ci_role as roles
     from payinfra.account.changes import Changes
     from payinfra.account.scope import PermissionScope
@@ -92,7 +94,7 @@ def ci_role(
 
     who = _trust(github, gitlab, gitlab_host, trust, tuple(subject or ()))
     bounded = {} if boundary is None else {"permissions_boundary": boundary}
-    # A beginning such as `pr*` has to be what a name can begin with, and no settings of its own.
+    # A prefix such as `pr*` must be the start of a legal name; it has no settings of its own.
     named = {} if env is None else {"env": env.removesuffix("*").removesuffix("-")}
     chosen = type(settings).resolve({**_given(settings), "env": settings.env, **named, **bounded})
     aws = _aws(settings)
@@ -129,8 +131,8 @@ def _trust(
         case None, None, str() if not subjects:
             return who.principal(trust)
     raise UsageProblem(
-        "Who may take on the role?",
-        "Give one of --github ORG/REPO, --gitlab GROUP/PROJECT (both with --subject) and --trust ARN.",
+        "No trusted party was given for the role.",
+        "Give one of --github ORG/REPO, --gitlab GROUP/PROJECT (both take --subject) or --trust ARN.",
     )
 
 
@@ -140,7 +142,7 @@ def _given(settings: "Settings") -> dict[str, object]:
 
 
 def _aws(settings: "Settings") -> "Aws":
-    """The clients of AWS, or of the embedded AWS, which is started where it does not run."""
+    """Clients of AWS or of the embedded AWS, which is started if it is not running."""
     from payinfra.deployment import dependencies
     from payinfra.report.progress import watching
 

@@ -1,8 +1,8 @@
-"""The policy checks as commands."""
+"""Commands for policy checks."""
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +12,12 @@ from payinfra.checks.verdicts import Severity
 from payinfra.commands import completion
 from payinfra.commands.options import settings_from
 from payinfra.commands.session import FailOnOption, FormatOption, session, stdout
+from payinfra.core.errors import UsageProblem
+from payinfra.core.setting_declarations import TOML_NAME, variable
 from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
 
-PROJECT_FILE = "payinfra.toml"
-
 app = typer.Typer()
-checks_app = typer.Typer(no_args_is_help=True, help="The policy checks that there are.")
+checks_app = typer.Typer(no_args_is_help=True, help="List and explain policy checks.")
 app.add_typer(checks_app, name="checks")
 
 
@@ -25,47 +25,77 @@ app.add_typer(checks_app, name="checks")
 def check(
     *,
     env: Annotated[
-        str | None, typer.Option(help="The environment to synthesize and judge, or whose it is.")
+        str | None,
+        typer.Option(help="Environment to synthesize and check, or to which the manifests belong."),
     ] = None,
     manifest: Annotated[
-        list[Path] | None, typer.Option(help="Judge this cdk.tf.json or Terraform JSON; may be repeated.")
+        list[Path] | None,
+        typer.Option(help="Judge this file or folder of Terraform JSON; may be repeated."),
+    ] = None,
+    plan: Annotated[
+        list[Path] | None,
+        typer.Option(help="Judge this plan, as `terraform show -json` prints it; may be repeated."),
+    ] = None,
+    variables: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--var", metavar="NAME=VALUE", help="Give a variable of the manifests; may be repeated."
+        ),
+    ] = None,
+    variable_files: Annotated[
+        list[Path] | None,
+        typer.Option("--var-file", help="Take variables of the manifests from a file; may be repeated."),
     ] = None,
     source: Annotated[
-        Path | None, typer.Option(help="Judge the Python files below this folder as well.")
+        Path | None,
+        typer.Option(help="Judge the Python files below this folder as well, and point findings into it."),
     ] = None,
     local: Annotated[bool, typer.Option("--local", help="Judge the stack for the embedded AWS.")] = False,
     protected: Annotated[
         bool | None,
-        typer.Option("--protected/--ephemeral", help="What the manifests are for.", show_default=False),
+        typer.Option(
+            "--protected/--ephemeral",
+            help="Whether the manifests are of a protected environment.",
+            show_default=False,
+        ),
     ] = None,
     ephemeral_patterns: Annotated[
-        str | None, typer.Option(help="Names of throwaway environments. Default: as the project sets them.")
+        str | None,
+        typer.Option(help="Names of throwaway environments, as patterns. Default: the project's setting."),
     ] = None,
     fail_on: FailOnOption = Severity.HIGH,
     select: Annotated[
         list[str] | None,
-        typer.Option(help="Only these ids, or globs of them.", autocompletion=completion.check_ids),
+        typer.Option(
+            help="Run only these ids or globs; may be repeated.", autocompletion=completion.check_ids
+        ),
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        typer.Option(help="Not these ids; they are listed.", autocompletion=completion.check_ids),
+        typer.Option(
+            help="Skip these ids or globs (reported as skipped); may be repeated.",
+            autocompletion=completion.check_ids,
+        ),
     ] = None,
-    waivers: Annotated[Path | None, typer.Option(help="Default: payinfra-waivers.toml, where it is.")] = None,
+    waivers: Annotated[
+        Path | None, typer.Option(help="Waivers file. Default: payinfra-waivers.toml, if it exists.")
+    ] = None,
     with_checkov: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Merge what this checkov finds, as advice.")
+        Path | None,
+        typer.Option(metavar="PATH", help="Run this checkov too, and report its findings as advice."),
     ] = None,
     fmt: Annotated[
         FindingsFormat,
-        typer.Option("--format", envvar=FORMAT_VARIABLE, help="How to write the findings to stdout."),
+        typer.Option("--format", envvar=FORMAT_VARIABLE, help="Format of the findings on stdout."),
     ] = FindingsFormat.TABLE,
 ) -> None:
-    """Judge the synthesized Terraform against the payment policy."""
+    """Check the synthesized Terraform against the payment policy."""
     from payinfra.checks.api import CheckRequest, run_checks
     from payinfra.report.findings import rendering
 
-    manifests = tuple(manifest or ())
+    manifests, plans = tuple(manifest or ()), tuple(plan or ())
     flags = {"env": env, "protected": protected, "ephemeral_patterns": ephemeral_patterns}
-    if not manifests and source is None:
+    if not manifests and not plans and source is None:
         settings = settings_from({**flags, "target": local or None})
         with session(settings) as view:
             manifests = (view.pipeline.synth().folder / "cdk.tf.json",)
@@ -73,6 +103,9 @@ def check(
     outcome = run_checks(
         CheckRequest(
             manifests=manifests,
+            plans=plans,
+            variables=_given(variables or ()),
+            variable_files=tuple(variable_files or ()),
             source=source,
             env=env,
             protected=protected,
@@ -85,32 +118,43 @@ def check(
     )
     if fmt is FindingsFormat.TABLE:
         rendering.write(stdout(), outcome, fmt, fail_on)
-    else:  # text that scripts read needs no console, which takes as long to load as a stack to judge
+    else:  # Importing rich takes as long as checking a stack, and text for scripts does not need it.
         sys.stdout.write(rendering.text(outcome, fmt, fail_on))
     raise typer.Exit(outcome.exit_code(fail_on))
+
+
+def _given(texts: Iterable[str]) -> dict[str, str]:
+    """The variables of a command line. A value is never repeated in a message: it may be a secret.
+
+    Raises:
+        UsageProblem: one has no equals sign.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise UsageProblem("A --var has no name, or no equals sign.", "Write it as --var NAME=VALUE.")
+        found[name.strip()] = value
+    return found
 
 
 def _throwaway(flags: Mapping[str, object]) -> tuple[str, ...]:
     """The names of throwaway environments, as the project sets them.
 
-    Settings take longer to load than a manifest takes to judge: only where somebody may have set the names.
+    Loading settings takes longer than checking a manifest: it is done only where the names may be set.
     """
     from payinfra.checks.manifest import EPHEMERAL
 
     name = "ephemeral_patterns"
-    if (
-        flags[name] is None
-        and f"PAYINFRA_{name.upper()}" not in os.environ
-        and not Path(PROJECT_FILE).exists()
-    ):
+    if flags[name] is None and variable(name) not in os.environ and not Path(TOML_NAME).exists():
         return EPHEMERAL
-    # Settings are always an environment's; a manifest that does not say which is judged by the common ones.
+    # Settings need an environment; a manifest without one is checked with those that all environments share.
     return settings_from({"env": flags["env"] or "unnamed", name: flags[name]}).ephemeral_patterns
 
 
 @checks_app.command("list")
 def checks_list(*, fmt: FormatOption = Format.TABLE) -> None:
-    """Print every check."""
+    """List all checks."""
     from payinfra.checks import catalogue
     from payinfra.report.findings import rules
 
@@ -123,11 +167,11 @@ def checks_list(*, fmt: FormatOption = Format.TABLE) -> None:
 
 @checks_app.command("explain")
 def checks_explain(
-    check_id: Annotated[str, typer.Argument(metavar="ID", help="A check's id, such as PI-S3-001.")],
+    check_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a check, such as PI-S3-001.")],
     *,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """Print what one check wants, why, and how to mend what it finds."""
+    """Explain a check: what it requires, why, and how to fix a finding."""
     from payinfra.checks import catalogue
     from payinfra.report.findings import rules
 

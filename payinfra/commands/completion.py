@@ -1,8 +1,10 @@
-"""What a shell offers for the values of options. Nothing here fails: a shell has no use for an error."""
+"""Shell completion of option values. Nothing here raises: a shell could not show an error."""
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from payinfra.core.setting_declarations import REGIONS, TOML_NAME
 
 Complete = Callable[[str], list[str]]
 
@@ -15,13 +17,11 @@ def environments(incomplete: str) -> list[str]:
 def environments_of(folder: Path, incomplete: str) -> list[str]:
     """The environments that a project's payinfra.toml names, and those that were deployed from its folder."""
     deployed = {path.parent.name for path in folder.glob(".payinfra/*/*/lock") if path.parent.name[:1] != "."}
-    return _beginning(incomplete, deployed | _configured(folder / "payinfra.toml"))
+    return _beginning(incomplete, deployed | _configured(folder / TOML_NAME))
 
 
 def regions(incomplete: str) -> list[str]:
     """The regions that payinfra knows."""
-    from payinfra.core.settings import REGIONS
-
     return _beginning(incomplete, REGIONS)
 
 

@@ -1,4 +1,4 @@
-"""The stages of a deployment as commands, and what tells how an environment is."""
+"""Commands for the stages of a deployment, and for the status of an environment."""
 
 import time
 from pathlib import Path
@@ -51,7 +51,9 @@ def synth(
 def plan(
     settings: "Settings",
     *,
-    out: Annotated[Path | None, typer.Option(help="Keep the plan here, for `deploy --plan`.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the plan to this file, for `deploy --plan`.")
+    ] = None,
     allow_destroy: AllowDestroyOption = False,
     fail_on: FailOnOption = Severity.HIGH,
     fmt: FormatOption = Format.TABLE,
@@ -74,10 +76,15 @@ def deploy(
     *,
     saved_plan: Annotated[
         Path | None,
-        typer.Option("--plan", envvar="PAYINFRA_DEPLOY_PLAN", help="Apply this plan, made by `plan --out`."),
+        typer.Option("--plan", envvar="PAYINFRA_DEPLOY_PLAN", help="Apply this plan file from `plan --out`."),
     ] = None,
     all_at_once: Annotated[
-        bool, typer.Option("--all-at-once", help="Update both regions together, not the secondary first.")
+        bool,
+        typer.Option("--all-at-once", help="Update both regions at once instead of the secondary first."),
+    ] = False,
+    allow_single_region: Annotated[
+        bool,
+        typer.Option("--allow-single-region", help="Change a region even while the other does not serve."),
     ] = False,
     yes: YesOption = False,
     allow_destroy: AllowDestroyOption = False,
@@ -100,6 +107,7 @@ def deploy(
                 allow_destroy=allow_destroy,
                 saved_plan=saved_plan,
                 all_at_once=all_at_once,
+                allow_single_region=allow_single_region,
             )
         summarize(job_summary.deployed(settings.env, deployed, PROBES_FAIL_ON))
     deploy_module.deployed(stdout(), deployed, settings, fmt)
@@ -110,27 +118,32 @@ def deploy(
 def verify(
     settings: "Settings",
     *,
-    only: Annotated[list[str] | None, typer.Option(help="Only these ids, or globs of them.")] = None,
-    skip: Annotated[list[str] | None, typer.Option(help="Not these ids; they are listed.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Run only these ids or globs; may be repeated.")
+    ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option(help="Skip these ids or globs (reported as skipped); may be repeated.")
+    ] = None,
     deadline: Annotated[
-        float | None, typer.Option(min=0.1, help="Seconds that no probe may exceed. Each has its own.")
+        float | None,
+        typer.Option(min=0.1, help="Maximum seconds for each probe. Default: each probe's own deadline."),
     ] = None,
     drift: Annotated[
-        bool, typer.Option("--drift", help="Also ask Terraform what was changed outside of it.")
+        bool, typer.Option("--drift", help="Also ask Terraform for changes made outside of it.")
     ] = False,
     watch: Annotated[
-        float | None, typer.Option(min=1.0, help="Again every so many seconds, until interrupted.")
+        float | None, typer.Option(min=1.0, help="Repeat every N seconds until interrupted.")
     ] = None,
     fail_on: Annotated[
-        Severity, typer.Option(help="The severity from which a failed probe fails the command.")
+        Severity, typer.Option(help="Lowest severity at which a failed probe fails the command.")
     ] = Severity.LOW,
     fmt: Annotated[
         FindingsFormat,
-        typer.Option("--format", envvar=FORMAT_VARIABLE, help="How to write the findings to stdout."),
+        typer.Option("--format", envvar=FORMAT_VARIABLE, help="Format of the findings on stdout."),
     ] = FindingsFormat.TABLE,
     eager_bindings: EagerOption = False,
 ) -> None:
-    """Probe what was deployed: that everything works, in both regions and between them."""
+    """Probe the deployed environment, in both regions and between them."""
     from payinfra.checks.probes.results import VerifyRequest
     from payinfra.deployment.pipeline import Pipeline
     from payinfra.report import verify as report
@@ -157,7 +170,7 @@ def verify(
 @app.command()
 @with_settings(WHERE)
 def status(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
-    """Show on one screen how the environment is: regions, endpoints, health, alarms, the last deployment."""
+    """Show the status of the environment: regions, endpoints, health, alarms, last deployment and drill."""
     from payinfra.deployment.pipeline import Pipeline
     from payinfra.report import status as report
 
@@ -171,7 +184,7 @@ def destroy(
     *,
     yes: YesOption = False,
     yes_really: Annotated[
-        str | None, typer.Option(metavar="ENV", help="A protected environment's name, once more.")
+        str | None, typer.Option(metavar="ENV", help="Name of the protected environment, to confirm.")
     ] = None,
     summary: SummaryOption = None,
     fmt: FormatOption = Format.TABLE,
@@ -186,7 +199,7 @@ def destroy(
     if settings.protected and (not yes or yes_really != settings.env):
         raise UsageProblem(
             f"Environment {settings.env} is protected.",
-            f"To destroy it and its data for good: --yes --yes-really {settings.env}.",
+            f"To destroy it and its data permanently, add --yes --yes-really {settings.env}.",
         )
     with summary_for(settings.env, summary) as summarize:
         with session(settings, eager=eager_bindings) as view:
@@ -196,9 +209,33 @@ def destroy(
 
 
 @app.command()
+@with_settings(STACK)
+def adopt(
+    settings: "Settings",
+    *,
+    yes: YesOption = False,
+    fmt: FormatOption = Format.TABLE,
+    eager_bindings: EagerOption = False,
+) -> None:
+    """Import an environment whose Terraform state is lost into a new state. Changes nothing on AWS.
+
+    Give the flags that the environment was deployed with. What bears its tags or name and is not in the stack
+    is listed and left alone.
+    """
+    from payinfra.report import deploy as deploy_module
+
+    needs_a_person(yes, "adopt")
+    needs_a_shared_state(settings, "adopt")
+    with session(settings, eager=eager_bindings) as view:
+        adopted = view.pipeline.adopt(view.confirm(yes, f"Take these into the state of {settings.env}?"))
+    deploy_module.adopted(stdout(), adopted, settings, fmt)
+    raise typer.Exit(adopted.exit_code)
+
+
+@app.command()
 @with_settings(WHERE)
 def outputs(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
-    """Print what the last deployment put where."""
+    """Print the outputs of the last deployment."""
     from payinfra.report import deploy as deploy_module
 
     with session(settings) as view:
@@ -209,7 +246,7 @@ def outputs(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
 @app.command("settings")
 @with_settings(STACK)
 def show_settings(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
-    """Print every setting, and where its value came from."""
+    """Print every setting with its value and source."""
     from payinfra.report import deploy as deploy_module
 
     deploy_module.settings(stdout(), settings, fmt)

@@ -1,5 +1,6 @@
 """The failover drill as a command."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,13 +9,23 @@ from typer.core import TyperCommand
 
 from payinfra.commands import completion
 from payinfra.commands.options import WHERE, with_settings
-from payinfra.commands.session import YesOption, needs_a_person, session, stderr, stdout, to_job_summary
+from payinfra.commands.session import (
+    YesOption,
+    even_if_nobody_reads,
+    needs_a_person,
+    say,
+    session,
+    stderr,
+    stdout,
+    to_job_summary,
+)
 from payinfra.core.errors import GateFailed, Interrupted, NotRestored, UsageProblem
 from payinfra.drill.model import DrillRequest
 from payinfra.report.formats import FORMAT_VARIABLE, DrillFormat
 
 if TYPE_CHECKING:
     from payinfra.core.settings import Settings
+    from payinfra.core.stop_signals import DeferredSignals
     from payinfra.drill.clock import Stop
     from payinfra.drill.environment import DrillEnvironment
     from payinfra.drill.model import DrillReport
@@ -172,6 +183,7 @@ def failover_drill(
     """Lose a region on purpose, measure it, lose no payment, and put everything back."""
     from payinfra.drill.clock import Stop
     from payinfra.drill.faults.registry import fault_named
+    from payinfra.drill.signals import heeded
 
     files = tuple((file, format_of(file)) for file in report or ())
     if not (dry_run or restore):
@@ -191,23 +203,24 @@ def failover_drill(
         in_a_row=in_a_row,
         time_scale=time_scale,
     )
-    with session(settings) as view:
-        environment = view.pipeline.place()
     if restore:
-        put_back(environment, fmt)
+        restore_all(settings, fmt)
         return
+    with session(settings) as view:
+        environment = view.pipeline.drill_environment()
     stop = Stop()
-    found = _drill(environment, request, stop, dry_run=dry_run, yes=yes, yes_really=yes_really)
-    if found is None:
-        return
-    _hand_out(found, fmt, files, environment)
-    judge(found, stop)
+    with heeded(stop, say) as signals:
+        found = _drill(environment, request, stop, signals, dry_run=dry_run, yes=yes, yes_really=yes_really)
+        if found is not None:
+            _hand_out(found, fmt, files, environment)
+            judge(found, stop)
 
 
 def _drill(
     environment: "DrillEnvironment",
     request: DrillRequest,
     stop: "Stop",
+    signals: "DeferredSignals",
     *,
     dry_run: bool,
     yes: bool,
@@ -215,7 +228,6 @@ def _drill(
 ) -> "DrillReport | None":
     """Prepare, ask, and run; nothing where only the calls were wanted."""
     from payinfra.drill import session as session_module
-    from payinfra.drill.signals import heeded
     from payinfra.report.drill import live, preview
 
     command = command_line(environment, request)
@@ -224,28 +236,23 @@ def _drill(
     if yes and not dry_run:
         with (
             live.watching(stderr()) as tell,
-            heeded(stop, _say),
             session_module.prepared(environment, request, stop, command, tell) as prepared,
         ):
             return session_module.run(prepared, tell)
-    with session_module.prepared(environment, request, stop, command) as prepared:
-        if dry_run:
-            preview.write_preview(stdout(), prepared.header, prepared.calls, prepared.prediction)
-            return None
-        with prepared.clock.standing():
-            preview.write_preview(stderr(), prepared.header, prepared.calls, prepared.prediction)
-            if not typer.confirm("Begin the drill?", err=True):
-                raise GateFailed("Nothing was done: the drill was not confirmed.")
-        with live.watching(stderr()) as tell, heeded(stop, _say):
+    with ExitStack() as until_the_end:
+        with signals.interruptible():
+            prepared = until_the_end.enter_context(
+                session_module.prepared(environment, request, stop, command)
+            )
+            out = stdout() if dry_run else stderr()
+            preview.write_preview(out, prepared.header, prepared.calls, prepared.prediction)
+            if dry_run:
+                return None
+            with prepared.clock.standing():
+                if not typer.confirm("Begin the drill?", err=True):
+                    raise GateFailed("Nothing was done: the drill was not confirmed.")
+        with live.watching(stderr()) as tell:
             return session_module.run(prepared, tell)
-
-
-def _say(text: str) -> None:
-    """Tell a person on stderr, in the form that the conversation there has."""
-    from payinfra.core.events import Notice
-    from payinfra.report.progress import notices
-
-    notices(stderr())(Notice(text))
 
 
 def allow(env: str, *, protected: bool, yes_really: str | None) -> None:
@@ -275,7 +282,8 @@ def _hand_out(
 
     folder = environment.drills / found.id
     report_store.save(found, folder)
-    rendering.write(stdout(), found, fmt)
+    with even_if_nobody_reads():
+        rendering.write(stdout(), found, fmt)
     to_job_summary(rendering.text(found, DrillFormat.MARKDOWN))
     if not found.restoration.left:
         rendering.write_pages(folder, found)
@@ -309,21 +317,42 @@ def judge(found: "DrillReport", stop: "Stop") -> None:
         )
 
 
-def put_back(environment: "DrillEnvironment", fmt: DrillFormat) -> None:
+def restore_all(settings: "Settings", fmt: DrillFormat) -> None:
+    """Put back what drills have left. A signal does not cut that short: it ends the command afterwards.
+
+    Raises:
+        NotRestored, Interrupted: as for `put_back`.
+        EnvironmentUnusable: the environment was never deployed from here, cannot be reached, or is in use.
+    """
+    from payinfra.drill.clock import Stop
+    from payinfra.drill.signals import heeded
+
+    stop = Stop()
+    with heeded(stop, say):
+        with session(settings) as view:
+            environment = view.pipeline.drill_environment()
+        put_back(environment, fmt, stop)
+
+
+def put_back(environment: "DrillEnvironment", fmt: DrillFormat, stop: "Stop") -> None:
     """Put back what drills have left, and say what that came to.
 
     Raises:
         NotRestored: something is not as it was.
+        Interrupted: a signal asked for the end, and everything is as it was.
     """
     from payinfra.drill import session as session_module
     from payinfra.report.drill import restored
 
-    found = session_module.restore_all(environment, _say)
-    restored.write_restored(stdout(), found, fmt)
+    found = session_module.restore_all(environment, say)
+    with even_if_nobody_reads():
+        restored.write_restored(stdout(), found, fmt)
     if not all(one.whole for one in found):
         raise NotRestored(
             "Not everything is as it was.", "Mend what is named above, then run the same command again."
         )
+    if stop.wanted:
+        raise Interrupted("The restoration was interrupted, and went on to its end. Everything is as it was.")
 
 
 def command_line(environment: "DrillEnvironment", request: DrillRequest) -> str:

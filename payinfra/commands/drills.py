@@ -1,4 +1,4 @@
-"""Past drills as commands."""
+"""Commands for past drills."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,8 +7,7 @@ import typer
 
 from payinfra.commands.options import WHERE, with_settings
 from payinfra.commands.session import FormatOption, stdout
-from payinfra.core.errors import EnvironmentUnusable, UsageProblem
-from payinfra.core.suggestions import did_you_mean
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem, did_you_mean
 from payinfra.drill.environment import FOLDER
 from payinfra.report.formats import FORMAT_VARIABLE, DrillFormat, Format
 
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
 LATEST = "latest"
 
 app = typer.Typer()
-drills_app = typer.Typer(no_args_is_help=True, help="The drills that were run.")
+drills_app = typer.Typer(no_args_is_help=True, help="List and show past drills.")
 app.add_typer(drills_app, name="drills")
 
 
 @drills_app.command("list")
 @with_settings(WHERE)
 def drills_list(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
-    """Print the environment's drills, and how its recovery time develops."""
+    """List the environment's drills and the trend of its recovery time."""
     from payinfra.drill import report_store
     from payinfra.report.drill.history import write_history
 
@@ -41,14 +40,14 @@ def drills_list(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> No
 @with_settings(WHERE)
 def drills_show(
     settings: "Settings",
-    drill: Annotated[str, typer.Argument(metavar="ID", help="A drill's id, or `latest`.")] = LATEST,
+    drill: Annotated[str, typer.Argument(metavar="ID", help="Id of a drill, or `latest`.")] = LATEST,
     *,
     fmt: Annotated[
-        DrillFormat, typer.Option("--format", envvar=FORMAT_VARIABLE, help="How to write the report.")
+        DrillFormat, typer.Option("--format", envvar=FORMAT_VARIABLE, help="Format of the report.")
     ] = DrillFormat.TABLE,
     out: Annotated[Path | None, typer.Option(help="Write to this file instead of stdout.")] = None,
 ) -> None:
-    """Print what a drill came to, or draw it: `--format html --out drill.html`."""
+    """Print the report of a drill, or draw it: `--format html --out drill.html`."""
     from payinfra.report.drill import rendering
 
     report = _found(settings, drill)
@@ -66,7 +65,7 @@ def _found(settings: "Settings", drill: str) -> "DrillReport":
         if report := report_store.latest(folder):
             return report
         raise EnvironmentUnusable(
-            f"No drill of {settings.env} has left a report.",
+            f"Environment {settings.env} has no drill reports.",
             f"Run one: `{settings.command('failover-drill')}`.",
         )
     found = report_store.past(folder)
@@ -77,12 +76,12 @@ def _found(settings: "Settings", drill: str) -> "DrillReport":
         if skipped.id == drill:
             raise EnvironmentUnusable(
                 f"Drill {drill} cannot be shown: {skipped.reason}.",
-                f"See the others: `{settings.command('drills list')}`.",
+                f"List the others with `{settings.command('drills list')}`.",
             )
     known = did_you_mean(drill, (report.id for report in found.drills))
     raise UsageProblem(
-        f"Environment {settings.env} had no drill {drill!r}{known}.",
-        f"See those it had: `{settings.command('drills list')}`.",
+        f"Environment {settings.env} has no drill {drill!r}{known}.",
+        f"List its drills with `{settings.command('drills list')}`.",
     )
 
 

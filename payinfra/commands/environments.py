@@ -1,4 +1,4 @@
-"""Commands for those who share an account: its environments, their end, their API keys."""
+"""Commands for the environments of an account: list, reap, rotate their API keys."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -23,17 +23,17 @@ app = typer.Typer()
 
 CONNECT_S, READ_S, ATTEMPTS = 3.0, 4.0, 2
 
-YES = Annotated[bool, typer.Option("--yes", "-y", help="Do it. Without, say what would be done.")]
+YES = Annotated[bool, typer.Option("--yes", "-y", help="Do it. Without --yes, only show what would be done.")]
 
 
 @app.command()
 @with_settings(ACCOUNT)
 def envs(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
-    """List every environment in the account: age, owner, regions, state, what it costs while idle."""
+    """List the environments of the account: age, owner, regions, state, idle costs."""
     from payinfra.report import environments as report
 
-    _, found = _census(settings)
-    report.census(stdout(), found, datetime.now(UTC), fmt)
+    _, found = _inventory(settings)
+    report.inventory(stdout(), found, datetime.now(UTC), fmt)
     if not found.is_whole:
         raise typer.Exit(ExitCode.UNUSABLE_ENVIRONMENT)
 
@@ -45,13 +45,13 @@ def reap(
     *,
     older_than: Annotated[
         str,
-        typer.Option(help="Age from which one is stale: 90m, 12h, 3d, 2w."),
+        typer.Option(help="Minimum age of a stale environment: 90m, 12h, 3d, 2w."),
     ] = "3d",
-    pattern: Annotated[str, typer.Option(help="Only environments of such a name.")] = "*",
+    pattern: Annotated[str, typer.Option(help="Only environments whose name matches this pattern.")] = "*",
     yes: YES = False,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """Destroy stale ephemeral environments. Never a protected one."""
+    """Destroy stale ephemeral environments, and never a protected one."""
     from payinfra.account.environments import durations, reaping
     from payinfra.account.environments.state_settings import States
     from payinfra.deployment.pipeline import Pipeline
@@ -59,7 +59,7 @@ def reap(
     from payinfra.report.progress import watching
 
     rule = reaping.StaleRule(pattern, durations.seconds(older_than))
-    aws, found = _census(settings)
+    aws, found = _inventory(settings)
     now = datetime.now(UTC)
     with watching(stderr()) as watch:
         destroy = (lambda one: Pipeline(one, watch.emit).reap()) if yes else None
@@ -78,25 +78,25 @@ def rotate_key(
     settings: "Settings",
     *,
     finish: Annotated[
-        bool, typer.Option("--finish", help="Remove the former key: its clients are refused from then on.")
+        bool, typer.Option("--finish", help="Remove the former key. Clients that still use it are refused.")
     ] = False,
     show: Annotated[
         bool,
         typer.Option(
-            "--status", envvar="PAYINFRA_ROTATE_KEY_STATUS", help="Only say how far a rotation has come."
+            "--status", envvar="PAYINFRA_ROTATE_KEY_STATUS", help="Only show the state of a rotation."
         ),
     ] = False,
     yes: YesOption = False,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """Give the API another key without an outage: both are valid until --finish removes the former one."""
+    """Rotate the API key without an outage: both keys are valid until --finish removes the former one."""
     from payinfra.core.environment_lock import exclusive
     from payinfra.deployment.key_rotation import rotate
     from payinfra.deployment.key_rotation.keys import ApiKeys
     from payinfra.report import rotation as report
 
     if finish and show:
-        raise UsageProblem("--finish and --status do not go together.", "Give one of them.")
+        raise UsageProblem("--finish and --status exclude each other.", "Give one of them.")
     if show:
         with session(settings) as view:
             outputs = view.pipeline.outputs()
@@ -112,23 +112,23 @@ def rotate_key(
                 removed = rotate.finish(outputs, keys)
             report.removed(stdout(), removed, fmt)
             return
-        view.agree(yes, f"Give {settings.env} another API key, beside the one in use?")
-        with view.pipeline.bench("rotate-key") as bench:
-            rotation = rotate.begin(bench, ApiKeys(bench.outputs, bench.aws))
+        view.agree(yes, f"Create a new API key for {settings.env}, beside the one in use?")
+        with view.pipeline.locked("rotate-key") as environment:
+            rotation = rotate.begin(environment, ApiKeys(environment.outputs, environment.aws))
     report.rotation(stdout(), rotation, settings, fmt)
 
 
 def _keys(settings: "Settings", outputs: "Outputs") -> "ApiKeys":
-    """The API keys of what stands. Starts nothing."""
+    """The API keys of a deployed environment. Starts nothing."""
     from payinfra.deployment import dependencies
     from payinfra.deployment.key_rotation.keys import ApiKeys
 
     return ApiKeys(outputs, dependencies.aws(settings, dependencies.local_addresses(settings)))
 
 
-def _census(settings: "Settings") -> "tuple[Aws, EnvironmentInventory]":
+def _inventory(settings: "Settings") -> "tuple[Aws, EnvironmentInventory]":
     """What the account has, and the clients that it was asked with."""
-    from payinfra.account.environments.inventory import census
+    from payinfra.account.environments.inventory import list_environments
 
     aws = _account(settings)
     regions = settings.regions if aws.endpoints is None else tuple(aws.endpoints.regions)
@@ -137,10 +137,10 @@ def _census(settings: "Settings") -> "tuple[Aws, EnvironmentInventory]":
     def is_protected(env: str) -> bool:
         try:
             return resolve({"env": env}).protected
-        except UsageProblem:  # payinfra gives no such name: not one to throw away
+        except UsageProblem:  # payinfra allows no such name, so that it is not one to destroy
             return True
 
-    return aws, census(
+    return aws, list_environments(
         aws,
         account=aws.account(settings.primary_region),
         target=settings.target.value,
@@ -150,7 +150,7 @@ def _census(settings: "Settings") -> "tuple[Aws, EnvironmentInventory]":
 
 
 def _account(settings: "Settings") -> "Aws":
-    """The clients of AWS, or of the embedded AWS where that runs. A region that is gone takes seconds."""
+    """Clients of AWS or of the running embedded AWS, with short time-outs for regions that are down."""
     from payinfra.clients.aws import Aws, Endpoints
     from payinfra.deployment import dependencies
 

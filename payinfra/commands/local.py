@@ -1,4 +1,4 @@
-"""The embedded AWS as commands."""
+"""Commands for the embedded AWS."""
 
 import os
 from enum import StrEnum
@@ -9,20 +9,20 @@ import typer
 
 from payinfra.commands.session import FormatOption, stderr, stdout
 from payinfra.core.errors import ExitCode, UsageProblem
-from payinfra.report.formats import Format
+from payinfra.report.formats import Format, VariablesFormat
 
 if TYPE_CHECKING:
     from payinfra.local.control import Control
 
 app = typer.Typer()
-local_app = typer.Typer(no_args_is_help=True, help="The embedded AWS on this machine.")
-fault_app = typer.Typer(no_args_is_help=True, help="Faults of the embedded AWS.")
+local_app = typer.Typer(no_args_is_help=True, help="Run the embedded AWS on this machine.")
+fault_app = typer.Typer(no_args_is_help=True, help="Inject and clear faults in the embedded AWS.")
 app.add_typer(local_app, name="local")
 local_app.add_typer(fault_app, name="fault")
 
 
 class FaultKind(StrEnum):
-    """What can be made to fail in the embedded AWS."""
+    """The faults of the embedded AWS."""
 
     BLACKOUT = "region-blackout"
     DELAY = "replication-delay"
@@ -46,11 +46,11 @@ def local_up(
     primary_region: PrimaryOption = "us-east-1",
     secondary_region: SecondaryOption = "us-west-2",
     time_scale: Annotated[
-        float, typer.Option(min=1.0, max=1000.0, help="How many times faster than real its time runs.")
+        float, typer.Option(min=1.0, max=1000.0, help="How many times faster than real time its time runs.")
     ] = 1.0,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """Start the embedded AWS, or find it running."""
+    """Start the embedded AWS, or reuse the running one."""
     from payinfra.deployment.dependencies import SERVER_FOLDER
     from payinfra.local import lifecycle
     from payinfra.local.endpoints import base_port
@@ -65,7 +65,7 @@ def local_up(
 
 @local_app.command("down")
 def local_down(*, work_root: WorkRootOption = WORK_ROOT) -> None:
-    """Stop the embedded AWS. What it holds is kept for the next start."""
+    """Stop the embedded AWS. Its state is kept."""
     from payinfra.deployment.dependencies import SERVER_FOLDER
     from payinfra.local import lifecycle
 
@@ -75,7 +75,7 @@ def local_down(*, work_root: WorkRootOption = WORK_ROOT) -> None:
 
 @local_app.command("status")
 def local_status(*, work_root: WorkRootOption = WORK_ROOT, fmt: FormatOption = Format.TABLE) -> None:
-    """Print where the embedded AWS answers, and which faults are in place."""
+    """Print the endpoints and active faults of the embedded AWS."""
     from payinfra.deployment.dependencies import SERVER_FOLDER
     from payinfra.local import lifecycle
     from payinfra.report import local as report
@@ -86,13 +86,45 @@ def local_status(*, work_root: WorkRootOption = WORK_ROOT, fmt: FormatOption = F
         raise typer.Exit(ExitCode.UNUSABLE_ENVIRONMENT)
 
 
+@local_app.command("env")
+def local_env(
+    *,
+    work_root: WorkRootOption = WORK_ROOT,
+    region: Annotated[
+        str,
+        typer.Option(envvar="PAYINFRA_PRIMARY_REGION", help="The region that tools work in by default."),
+    ] = "us-east-1",
+    # Not PAYINFRA_FORMAT: a shell evaluates what is printed.
+    fmt: Annotated[
+        VariablesFormat,
+        typer.Option("--format", envvar="PAYINFRA_LOCAL_ENV_FORMAT", help="How to write the variables."),
+    ] = VariablesFormat.SHELL,
+) -> None:
+    """Print the embedded AWS's credentials and endpoints for a shell.
+
+    `eval "$(payinfra local env)"` lets the AWS CLI and every SDK work on it.
+    """
+    from payinfra.core.errors import EnvironmentUnusable
+    from payinfra.deployment.dependencies import SERVER_FOLDER
+    from payinfra.local import lifecycle
+    from payinfra.local.control import START_HINT
+    from payinfra.local.variables import variables
+    from payinfra.report import local as report
+
+    folder = work_root / SERVER_FOLDER
+    found = lifecycle.status(folder)
+    if found is None:
+        raise EnvironmentUnusable("The embedded AWS is not running.", START_HINT)
+    report.variables(stdout(), variables(found.endpoints, lifecycle.access_key(folder), region), fmt)
+
+
 @local_app.command("logs")
 def local_logs(
     *,
     work_root: WorkRootOption = WORK_ROOT,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the last lines.")] = 50,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Number of lines.")] = 50,
 ) -> None:
-    """Print the last lines of the embedded AWS's log."""
+    """Print the end of the embedded AWS's log."""
     from payinfra.deployment.dependencies import SERVER_FOLDER
     from payinfra.local import lifecycle
 
@@ -101,7 +133,7 @@ def local_logs(
 
 @fault_app.command("list")
 def fault_list(*, work_root: WorkRootOption = WORK_ROOT, fmt: FormatOption = Format.TABLE) -> None:
-    """Print the faults that are in place."""
+    """List the active faults."""
     from payinfra.report import local as report
 
     report.faults(stdout(), _control(work_root).list(), fmt)
@@ -109,15 +141,17 @@ def fault_list(*, work_root: WorkRootOption = WORK_ROOT, fmt: FormatOption = For
 
 @fault_app.command("inject")
 def fault_inject(
-    kind: Annotated[FaultKind, typer.Argument(help="What is to fail.")],
+    kind: Annotated[FaultKind, typer.Argument(help="The fault.")],
     *,
-    region: Annotated[str | None, typer.Option(help="The region that answers nothing.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.0, help="How late replication is.")] = None,
-    jitter: Annotated[float, typer.Option(min=0.0, help="Give or take so many seconds.")] = 0.0,
+    region: Annotated[str | None, typer.Option(help="Region to black out.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.0, help="Seconds by which replication is delayed.")
+    ] = None,
+    jitter: Annotated[float, typer.Option(min=0.0, help="Random variation of the delay, in seconds.")] = 0.0,
     work_root: WorkRootOption = WORK_ROOT,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """Make something fail until it is cleared."""
+    """Inject a fault that lasts until it is cleared."""
     from payinfra.local import faults
     from payinfra.report import local as report
 
@@ -135,7 +169,7 @@ def fault_inject(
 
 @fault_app.command("clear")
 def fault_clear(
-    fault_id: Annotated[str | None, typer.Argument(help="The fault's id.")] = None,
+    fault_id: Annotated[str | None, typer.Argument(help="Id of the fault.")] = None,
     *,
     everything: Annotated[
         bool, typer.Option("--all", envvar="PAYINFRA_LOCAL_FAULT_CLEAR_ALL", help="Clear every fault.")
@@ -143,12 +177,12 @@ def fault_clear(
     work_root: WorkRootOption = WORK_ROOT,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """End one fault, or all of them."""
+    """Clear one fault or all."""
     from payinfra.report import local as report
 
     if everything == (fault_id is not None):
         raise UsageProblem(
-            "Which fault?", "Give one fault's id, or --all; `payinfra local fault list` shows them."
+            "No fault was named.", "Give the id of a fault or --all. `payinfra local fault list` lists them."
         )
     report.faults(stdout(), _control(work_root).clear(fault_id), fmt)
 

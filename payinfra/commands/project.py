@@ -1,4 +1,4 @@
-"""What payinfra needs of this machine, and what it is."""
+"""Commands for this machine and this project: doctor, init, version."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,15 +20,16 @@ app = typer.Typer()
 @app.command()
 @with_settings(ACCOUNT)
 def doctor(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
-    """Look at everything that payinfra needs, and say how to get what is missing.
+    """Check everything that payinfra needs, and show how to fix what is missing.
 
-    Without --local or --aws both are looked at, and what only one of them needs does not fail the other.
+    Without --local or --aws, both targets are checked, and the command succeeds if one of them can be used.
     """
-    from payinfra.doctor import machine as examine
+    from payinfra.doctor.findings import BOTH
+    from payinfra.doctor.machine import examine
     from payinfra.report import doctor as report
 
-    targets = (settings.target,) if "target" in settings.origins else examine.BOTH
-    found = examine.examine(settings, targets)
+    targets = (settings.target,) if "target" in settings.origins else BOTH
+    found = examine(settings, targets)
     report.diagnosis(stdout(), found, fmt)
     if not found.good:
         raise typer.Exit(ExitCode.UNUSABLE_ENVIRONMENT)
@@ -39,17 +40,17 @@ def init(
     *,
     ci: Annotated[
         list[Ci] | None,
-        typer.Option(help="Whose CI to write workflow files for. Default github."),
+        typer.Option(help="CI system to write workflow files for; may be repeated. Default: github."),
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Say what would be written, and write nothing."),
+        typer.Option("--dry-run", help="Show what would be written, without writing anything."),
     ] = False,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
     """Write payinfra.toml, the waivers file and workflow files into this folder, and add to .gitignore.
 
-    What is there already is left alone.
+    Existing files are not changed.
     """
     from payinfra.core import project_files
     from payinfra.report import scaffold as report
@@ -61,7 +62,7 @@ def init(
 @app.command()
 def version(*, fmt: FormatOption = Format.TABLE) -> None:
     """Print the version."""
-    from payinfra import __version__
+    from payinfra.core.version import __version__
     from payinfra.report import results
 
     if fmt is Format.JSON:

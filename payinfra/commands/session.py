@@ -1,4 +1,4 @@
-"""What the commands share: their options, the two streams, and the view that follows a pipeline."""
+"""What commands share: common options, stdout and stderr, and the display of a running pipeline."""
 
 import os
 import sys
@@ -12,6 +12,7 @@ import typer
 
 from payinfra.checks.verdicts import Severity
 from payinfra.core.errors import GateFailed, PayinfraError, UsageProblem
+from payinfra.core.streams import silence
 from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
 
 if TYPE_CHECKING:
@@ -23,49 +24,68 @@ if TYPE_CHECKING:
     from payinfra.terraform import Plan
 
 FormatOption = Annotated[
-    Format, typer.Option("--format", envvar=FORMAT_VARIABLE, help="How to write the result to stdout.")
+    Format, typer.Option("--format", envvar=FORMAT_VARIABLE, help="Format of the result on stdout.")
 ]
 EagerOption = Annotated[
-    bool, typer.Option("--eager-bindings", help="Import cdktf's AWS bindings whole, the ordinary, slow way.")
+    bool,
+    typer.Option("--eager-bindings", help="Import all of cdktf's AWS bindings, as usual and more slowly."),
 ]
 FailOnOption = Annotated[
-    Severity, typer.Option(help="The severity from which a finding of the policy checks fails the gate.")
+    Severity, typer.Option(help="Lowest severity at which a finding of the policy checks fails the gate.")
 ]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 AllowDestroyOption = Annotated[
-    bool, typer.Option("--allow-destroy", help="Let the plan delete or replace a table, bucket, key or zone.")
+    bool,
+    typer.Option("--allow-destroy", help="Allow the plan to delete or replace a table, bucket, key or zone."),
 ]
 SummaryOption = Annotated[
     Path | None,
     typer.Option(
-        "--summary", help="Write what happened to this file, as Markdown for a pull request's comment."
+        "--summary", help="Also write a summary to this file, as Markdown for a pull request comment."
     ),
 ]
 
 
 def stdout() -> "Console":
-    """Where data goes."""
+    """The console for data."""
     from rich.console import Console
 
     return Console(soft_wrap=False)
 
 
 def stderr() -> "Console":
-    """Where the conversation goes."""
+    """The console for everything that is not data."""
     from rich.console import Console
 
     return Console(stderr=True)
 
 
+def say(text: str) -> None:
+    """Tell a person on stderr, in the form that the conversation there has."""
+    from payinfra.core.events import Notice
+    from payinfra.report.progress import notices
+
+    notices(stderr())(Notice(text))
+
+
+@contextmanager
+def even_if_nobody_reads() -> Iterator[None]:
+    """Write to stdout where the exit code must be told all the same, also if the reader has gone."""
+    try:
+        yield
+    except BrokenPipeError:
+        silence(sys.stdout)
+
+
 @dataclass(frozen=True)
 class Session:
-    """A pipeline, and the view on stderr that follows it."""
+    """A pipeline, and the display on stderr that follows it."""
 
     pipeline: "Pipeline"
     watch: "ProgressWatch"
 
     def confirm(self, yes: bool, question: str) -> "Confirm":
-        """Show the plan and ask, unless `--yes` was said."""
+        """Show the plan and ask for confirmation, unless `--yes` was given."""
 
         def ask(planned: "Plan") -> bool:
             if yes:
@@ -79,7 +99,7 @@ class Session:
         return ask
 
     def agree(self, yes: bool, question: str) -> None:
-        """Ask, unless `--yes` was said.
+        """Ask for confirmation, unless `--yes` was given.
 
         Raises:
             GateFailed: the person said no.
@@ -92,7 +112,7 @@ class Session:
 
 
 def to_job_summary(markdown: str) -> None:
-    """Append to the summary of a job of GitHub Actions, where this is one."""
+    """Append to the job summary, if this is a job of GitHub Actions."""
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(markdown)
@@ -100,7 +120,7 @@ def to_job_summary(markdown: str) -> None:
 
 @contextmanager
 def summary_for(env: str, file: Path | None) -> Iterator[Callable[[str], None]]:
-    """Hand out what writes a summary to a file and to the job's; an error is written as well, then raised."""
+    """Provide a function that writes a summary to a file and to the job summary; an error is written too."""
 
     def write(markdown: str) -> None:
         from payinfra.core.private_files import write_private
@@ -122,7 +142,7 @@ def summary_for(env: str, file: Path | None) -> Iterator[Callable[[str], None]]:
 def session(
     settings: "Settings", *, eager: bool = False, fail_on: Severity = Severity.HIGH
 ) -> "Iterator[Session]":
-    """Follow a pipeline on stderr; what a gate found is shown before its error ends the command."""
+    """Display a pipeline on stderr; the findings of a failed gate are shown before its error is raised."""
     from payinfra.deployment.pipeline import Pipeline
     from payinfra.deployment.results import ChecksFailed, ProbesFailed
     from payinfra.report.findings import rendering
@@ -137,23 +157,22 @@ def session(
 
 
 def needs_a_person(yes: bool, command: str) -> None:
-    """Let a command that asks go on only where somebody can answer, or where `--yes` was said.
+    """Require a terminal to ask at, or `--yes`.
 
     Raises:
-        UsageProblem: neither is so.
+        UsageProblem: there is neither.
     """
     if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageProblem(
-            "There is no terminal to ask at.",
-            f"Say --yes: payinfra {command} --yes … applies without asking.",
+            "There is no terminal to ask for confirmation.",
+            f"Add --yes: `payinfra {command} --yes …` applies without asking.",
         )
 
 
 def needs_a_shared_state(settings: "Settings", command: str, environ: Mapping[str, str] = os.environ) -> None:
-    """Let a CI job change AWS only where what Terraform made is remembered after the job.
+    """Require a state bucket in CI: a job's folder, and local state in it, are lost after the job.
 
-    A usage error: the same command with a state bucket would do. CI systems set CI; a job's own folder, and
-    the state in it, are gone with the job, and nobody could update or destroy what it deployed.
+    CI systems set the variable CI. Without its state, nobody could update or destroy what the job deployed.
 
     Raises:
         UsageProblem: it is a CI job on AWS without a state bucket.
@@ -162,6 +181,6 @@ def needs_a_shared_state(settings: "Settings", command: str, environ: Mapping[st
     if in_ci and not settings.is_local and settings.state_bucket is None:
         raise UsageProblem(
             f"In CI, `{command}` on AWS needs its state in a bucket: this job's folder is gone after it.",
-            "Make the bucket once with `payinfra bootstrap --state-bucket NAME`, then run "
+            "Create the bucket once with `payinfra bootstrap --state-bucket NAME`, then run "
             f"`{settings.command(command)} --state-bucket NAME`, or set PAYINFRA_STATE_BUCKET in CI.",
         )

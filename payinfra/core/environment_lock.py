@@ -1,4 +1,4 @@
-"""One command at a time on one environment, on this machine; a remote state has Terraform's lock besides."""
+"""Lets one command at a time work on an environment on this machine. A remote state has its own lock."""
 
 import fcntl
 import getpass
@@ -18,7 +18,7 @@ def _may_write(folder: Path) -> bool:
 
 
 def prepare_folder(folder: Path, may_write: Callable[[Path], bool] = _may_write) -> None:
-    """Make a work folder that only its owner may read.
+    """Create a work folder that only its owner may read.
 
     Raises:
         UsageProblem: it cannot be made or written.
@@ -26,14 +26,12 @@ def prepare_folder(folder: Path, may_write: Callable[[Path], bool] = _may_write)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageProblem(
-            f"The work folder {folder} cannot be made: {error.strerror}.", _ELSEWHERE
-        ) from None
+        raise UsageProblem(f"Cannot create the work folder {folder}: {error.strerror}.", _ELSEWHERE) from None
     if not may_write(folder):
-        raise UsageProblem(f"The work folder {folder} cannot be written.", _ELSEWHERE)
+        raise UsageProblem(f"Cannot write to the work folder {folder}.", _ELSEWHERE)
 
 
-_ELSEWHERE = "Give another with --work-root FOLDER, or change its permissions."
+_ELSEWHERE = "Choose another with --work-root FOLDER, or change its permissions."
 
 
 @contextmanager
@@ -55,7 +53,7 @@ def exclusive(folder: Path, command: str) -> Iterator[None]:
         except BlockingIOError:
             raise EnvironmentUnusable(
                 f"The environment is in use: {_holder(path)}.",
-                "Wait until that is done; the lock ends with its process.",
+                "Wait until it is done. The lock ends with its process.",
             ) from None
         os.ftruncate(descriptor, 0)
         os.write(descriptor, json.dumps(_self(command)).encode())

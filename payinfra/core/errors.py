@@ -1,5 +1,7 @@
 """The errors that end a command, each with what happened, what to do next and an exit code."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from enum import IntEnum
 
 
@@ -33,13 +35,13 @@ class PayinfraError(Exception):
 
 
 class GateFailed(PayinfraError):
-    """A gate said no: a finding at or above the threshold, the plan guard, a probe, a drill."""
+    """A gate failed: a finding at or above the threshold, the plan guard, a probe or a drill."""
 
     exit_code = ExitCode.GATE_FAILED
 
 
 class UsageProblem(PayinfraError):
-    """A flag, a variable or payinfra.toml asks for something that is not allowed."""
+    """A flag, a variable or payinfra.toml has a value that is not allowed."""
 
     exit_code = ExitCode.USAGE
 
@@ -51,7 +53,7 @@ class ToolFailed(PayinfraError):
 
 
 class EnvironmentUnusable(PayinfraError):
-    """Credentials, registry, emulator or lock: the surroundings cannot be used."""
+    """The environment cannot be used: credentials, registry, embedded AWS or a lock."""
 
     exit_code = ExitCode.UNUSABLE_ENVIRONMENT
 
@@ -63,6 +65,12 @@ class NotRestored(PayinfraError):
 
 
 class Interrupted(PayinfraError):
-    """The person interrupted; whatever needed putting back has been put back."""
+    """A person interrupted the command, which has cleaned up."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or empty where no known name is close."""
+    near = get_close_matches(wrong, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

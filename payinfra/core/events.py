@@ -1,4 +1,4 @@
-"""What the stages say while they work: values that a reporter draws, so that nothing below the CLI prints."""
+"""The events that stages emit while they run. Only reporters print them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class StageStarted:
-    """A stage of the pipeline began. `total` counts resources where it is known beforehand."""
+    """A stage began. `total` is the number of resources, where it is known in advance."""
 
     stage: str
     total: int | None = None
@@ -25,7 +25,7 @@ class StageStarted:
 
 @dataclass(frozen=True)
 class StageFinished:
-    """A stage ended well. `seconds` is wall time; `detail` is one short phrase for a person."""
+    """A stage succeeded. `seconds` is wall time; `detail` is one short phrase for a person."""
 
     stage: str
     seconds: float
@@ -34,7 +34,7 @@ class StageFinished:
 
 @dataclass(frozen=True)
 class StageSkipped:
-    """A stage was left out, and why."""
+    """A stage was skipped, with the reason."""
 
     stage: str
     reason: str
@@ -42,7 +42,7 @@ class StageSkipped:
 
 @dataclass(frozen=True)
 class ResourceStarted:
-    """Terraform began to work on one resource."""
+    """Terraform began to work on a resource."""
 
     address: str
     action: Action
@@ -50,7 +50,7 @@ class ResourceStarted:
 
 @dataclass(frozen=True)
 class ResourceFinished:
-    """Terraform ended its work on one resource, after `seconds` of wall time."""
+    """Terraform finished a resource after `seconds` of wall time."""
 
     address: str
     action: Action
@@ -59,7 +59,7 @@ class ResourceFinished:
 
 @dataclass(frozen=True)
 class ResourceFailed:
-    """Terraform could not finish one resource."""
+    """Terraform failed on a resource."""
 
     address: str
     action: Action
@@ -67,7 +67,7 @@ class ResourceFailed:
 
 @dataclass(frozen=True)
 class Notice:
-    """A sentence for the person who watches: something worth knowing that is no failure."""
+    """A sentence for the person who watches, about something that is no failure."""
 
     message: str
 

@@ -37,9 +37,9 @@ STATE_KEY_ALIAS = "alias/payinfra-state"
 BOUNDARY_POLICY = "payinfra-boundary"
 """The policy that may bound the roles of environments."""
 SESSION_NAME = "payinfra"
-"""What CloudTrail shows beside the name of the role that payinfra works as."""
+"""The session name of the role that payinfra works as, which CloudTrail shows."""
 CI_ROLE = "payinfra-ci"
-"""The role that CI deploys with, and the beginning of its policies' names."""
+"""The role that CI deploys with; its policies' names begin so too."""
 # None of the account's own names begins with `payment-`: what may change environments may not change these.
 
 
@@ -58,6 +58,7 @@ class Parameter(StrEnum):
     BUCKET_NAME = "bucket-name"
     ENDPOINT = "endpoint"
     API_KEY = "api-key"
+    CURSORS = "cursor-secret"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Names:
         return self._of("replication")
 
     def audit_bucket(self, region: str, account: str) -> str:
-        """The audit bucket. Bucket names are one namespace for all accounts of the world."""
+        """The audit bucket. Bucket names are one namespace for all accounts."""
         return self._of(f"audit-{region}-{account}")
 
     def key_alias(self, purpose: KeyPurpose) -> str:
@@ -128,7 +129,7 @@ class Names:
 
     @property
     def access_log_group(self) -> str:
-        """Where the API's stage writes a line a request."""
+        """The log group of the API's access log, with a line for each request."""
         return f"/aws/apigateway/{self.api}"
 
     def execution_log_group(self, api_id: str) -> str:
@@ -142,12 +143,12 @@ class Names:
 
     @property
     def next_api_key(self) -> str:
-        """An API key that is about to take the API key's place."""
+        """The API key that a rotation has made and that will be the API's own."""
         return self._of("client-next")
 
     @property
     def former_api_key(self) -> str:
-        """The API key whose place another one has taken, for as long as it is valid."""
+        """The API key that a rotation has replaced and that is still valid."""
         return self._of("client-former")
 
     @property
@@ -170,7 +171,7 @@ class Names:
         return self._of(what)
 
     def health(self, region: str) -> str:
-        """A region's health check, and the alarm on it: both stand in one place for all regions."""
+        """A region's health check and the alarm on it, which are both in one region for all."""
         return self._of(f"health-{region}")
 
     def dashboard(self, region: str) -> str:
@@ -207,8 +208,8 @@ class Names:
 
 
 def canary_domain(failover_domain: str, run: str) -> str:
-    """The record with which one run of the probes tries the zone. It is below a name of the environment's,
-    and no client asks for it.
+    """The record that a run of the probes writes to test the zone. It is below a name of the environment, and
+    no client asks for it.
 
     Args:
         failover_domain: the environment's name that follows the healthy region.
@@ -218,7 +219,7 @@ def canary_domain(failover_domain: str, run: str) -> str:
 
 
 def state_replica(bucket: str) -> str:
-    """The bucket in the other region that a state bucket is copied to."""
+    """The bucket in the other region that a state bucket is replicated to."""
     return f"{bucket}-replica"
 
 
@@ -245,7 +246,7 @@ def tags(env: str, *, owner: str | None = None, cost_center: str | None = None) 
 
 
 def regions_used(regions: Sequence[str]) -> tuple[str, ...]:
-    """The regions that a stack reaches: its two, and the health metrics' region where it is neither."""
+    """The regions of a stack: its two, and the region of health metrics where it is neither."""
     return tuple(dict.fromkeys((*regions, HEALTH_METRICS_REGION)))
 
 

@@ -1,4 +1,4 @@
-"""What a deployment gives out: the only contract between the stack and everything that runs after it.
+"""The outputs of a deployment: the only contract between the stack and everything that runs after it.
 
 Terraform's outputs are flat strings. `REGION_OUTPUTS` and `COMMON_OUTPUTS` name and describe them;
 `Outputs` is their typed form; `Declared` is what the one output `declared` holds as JSON.
@@ -34,7 +34,7 @@ REGION_OUTPUTS: Mapping[str, str] = {
 """The outputs that each region has, with their descriptions; the secondary's begin with `secondary_`."""
 
 COMMON_OUTPUTS: Mapping[str, str] = {
-    "declared": "What verify and failover-drill must know besides, as versioned JSON",
+    "declared": "Everything else that verify and failover-drill need, as versioned JSON",
     "failover_domain": "Name that resolves to the healthy region, the primary by preference",
     "latency_domain": "Name that resolves to the nearest healthy region",
     "hosted_zone_id": "Id of the Route 53 zone that holds both names",
@@ -131,7 +131,7 @@ class DeclaredParameters:
 
 @dataclass(frozen=True)
 class DeclaredRegion:
-    """What stands in one region."""
+    """What is deployed in one region."""
 
     region: str
     function: DeclaredFunction
@@ -156,12 +156,12 @@ class DeclaredTable:
 
 @dataclass(frozen=True)
 class DeclaredHealth:
-    """The health checks, their alarms, and the region that these stand in.
+    """The health checks, their alarms, and the region of the alarms.
 
     Attributes:
-        path: what a checker asks for.
+        path: the path that a checker requests.
         interval_s: seconds between a checker's requests.
-        threshold: how many in a row change a checker's mind.
+        threshold: how many results in a row change a checker's status.
         alarms: on the primary's and the secondary's check, in this order.
     """
 
@@ -210,7 +210,7 @@ class DeclaredRetention:
 
 @dataclass(frozen=True)
 class DeclaredLimits:
-    """What the API lets through: requests a second, at once, and a day."""
+    """The API's limits: requests a second, at once, and a day."""
 
     rate: float
     burst: int
@@ -219,7 +219,7 @@ class DeclaredLimits:
 
 @dataclass(frozen=True)
 class Declared:
-    """Everything else that verify and the drill must know; `regions` has the primary first."""
+    """Everything else that verify and the drill need; `regions` has the primary first."""
 
     version: int
     protected: bool
@@ -259,7 +259,7 @@ class Declared:
             return TypeAdapter(cls).validate_python(found)
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])
-            raise EnvironmentUnusable(f"The output `declared` lacks a good {where}.", _REDEPLOY) from None
+            raise EnvironmentUnusable(f"The output `declared` has no valid {where}.", _REDEPLOY) from None
 
 
 _REDEPLOY = "Deploy the environment with this version of payinfra."
@@ -294,7 +294,7 @@ class Outputs:
 
     @property
     def declared(self) -> Declared:
-        """What the stack declared besides. Parsed at each call.
+        """The output `declared`, parsed at each call.
 
         Raises:
             EnvironmentUnusable: as `Declared.from_json`.
@@ -317,7 +317,7 @@ class Outputs:
 
     @classmethod
     def from_flat(cls, flat: Mapping[str, object]) -> Self:
-        """Type the flat form. Outputs that this version does not know are passed over.
+        """Read the flat form. Outputs that this version does not know are ignored.
 
         Raises:
             EnvironmentUnusable: an output is missing or is no text.

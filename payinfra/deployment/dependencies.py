@@ -1,16 +1,19 @@
 """What the pipeline works with: slow or outside things, behind one seam that tests fill with their own."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from payinfra.clients.aws import Aws, Endpoints
+from payinfra.clients.aws import LOCAL_ACCOUNT, Aws, Endpoints
+from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit
 from payinfra.core.settings import Settings
+from payinfra.terraform.jsonvalue import JsonValue
 
 if TYPE_CHECKING:
+    from payinfra.account.environments.model import TaggedResource
     from payinfra.checks.outcome import Outcome
     from payinfra.checks.probes.results import VerifyRequest
     from payinfra.core.outputs import Outputs
@@ -31,7 +34,7 @@ def aws(settings: Settings, endpoints: Endpoints | None = None) -> Aws:
 
 def preflight(settings: Settings) -> str:
     """Look for what the account must have, in both regions."""
-    from payinfra.account.preflight import account_settings
+    from payinfra.account.gateway_logs import account_settings
 
     return account_settings(aws(settings), settings.regions)
 
@@ -81,6 +84,46 @@ def clear_zone(settings: Settings, endpoints: Endpoints | None) -> str:
     return ""
 
 
+def existing(settings: Settings, endpoints: Endpoints | None) -> "tuple[TaggedResource, ...]":
+    """All that exists of the environment in its account, by its tags and names."""
+    from payinfra.deployment.recovery import discovery
+
+    found = aws(settings, endpoints)
+    account = found.account(settings.primary_region)
+    where = discovery.Whereabouts(
+        settings.env, account, settings.regions, settings.domain, settings.hosted_zone_id
+    )
+    return discovery.existing(found, where)
+
+
+def remaining(settings: Settings, endpoints: Endpoints | None) -> "tuple[TaggedResource, ...]":
+    """What is left of an environment after its destruction. AWS gets some time to forget; the embedded one,
+    which forgets at once, needs none."""
+    from payinfra.deployment.recovery import discovery
+
+    within_s = 0.0 if settings.is_local else discovery.FORGOTTEN_WITHIN_S
+    return discovery.remaining(lambda: existing(settings, endpoints), within_s)
+
+
+def nothing(_settings: Settings, _endpoints: Endpoints | None) -> "tuple[TaggedResource, ...]":
+    """What exists in a scripted account that says nothing of it."""
+    return ()
+
+
+def check_plan(settings: Settings, folder: Path, shown: JsonValue) -> "Outcome":
+    """Judge a plan of the synthesized stack against the policy."""
+    from payinfra.checks.api import CheckRequest, ShownPlan, run_checks
+
+    return run_checks(
+        CheckRequest(
+            plans=(ShownPlan(f"the plan of {settings.env}", shown),),
+            configuration=folder,
+            env=settings.env,
+            protected=settings.protected,
+        )
+    )
+
+
 @dataclass(frozen=True)
 class PipelineDependencies:
     """The real thing for each step, or a test's."""
@@ -99,11 +142,25 @@ class PipelineDependencies:
     control: Callable[[Settings], "Control | None"] = control
     orphaned_keys: Callable[[Settings, Endpoints | None], "OrphanedKeys"] = orphaned_keys
     clear_zone: Callable[[Settings, Endpoints | None], str] = clear_zone
+    existing: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
+    remaining: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
+    check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
 
 
 def account(settings: Settings) -> str:
-    """Whose credentials these are; asked first, because Terraform takes long to say that there are none."""
-    return aws(settings).account(settings.primary_region)
+    """Whose credentials these are; asked first, because Terraform takes long to say that there are none.
+
+    Raises:
+        EnvironmentUnusable: they are nobody's, or the shell's variables lead to the embedded AWS, where a
+            deployment would show nothing about AWS.
+    """
+    found = aws(settings).account(settings.primary_region)
+    if found == LOCAL_ACCOUNT:
+        raise EnvironmentUnusable(
+            "This shell's credentials and endpoints are those of the embedded AWS, and --local is not given.",
+            "Add --local, or use a shell in which `payinfra local env` was not evaluated.",
+        )
+    return found
 
 
 def server_folder(settings: Settings) -> Path:
@@ -118,17 +175,19 @@ def local_up(settings: Settings, emit: Emit) -> Endpoints:
 
     folder = server_folder(settings)
     started = lifecycle.up(folder, settings.regions, base_port=base_port(os.environ), emit=emit)
-    return Endpoints(started.regions, started.global_url, started.dns)
+    return Endpoints(started.regions, started.global_url, started.dns, lifecycle.access_key(folder))
 
 
 def running(settings: Settings) -> Endpoints | None:
     """Where the embedded AWS answers; None where it is down."""
     from payinfra.local import lifecycle
 
-    found = lifecycle.status(server_folder(settings))
+    folder = server_folder(settings)
+    found = lifecycle.status(folder)
     if found is None:
         return None
-    return Endpoints(found.endpoints.regions, found.endpoints.global_url, found.endpoints.dns)
+    here = found.endpoints
+    return Endpoints(here.regions, here.global_url, here.dns, lifecycle.access_key(folder))
 
 
 def local_addresses(settings: Settings) -> Endpoints | None:
@@ -176,14 +235,21 @@ def engine(settings: Settings) -> "Engine | None":
 def terraform(settings: Settings, folder: Path, emit: Emit) -> "Terraform":
     """A Terraform for the environment's folder."""
     from payinfra.terraform import Terraform, find_binary
+    from payinfra.terraform.environment import with_access_key
 
+    environment: Mapping[str, str] = os.environ
+    if settings.is_local:
+        from payinfra.local import lifecycle
+
+        key = lifecycle.access_key(server_folder(settings))
+        environment = with_access_key(os.environ, key.access_key_id, key.secret_access_key)
     return Terraform(
         binary=find_binary(only=engine(settings)),
         folder=folder,
         data_dir=settings.work_dir / "terraform",
         provider_cache=settings.work_root / "cache" / "providers",
         log=settings.work_dir / "logs" / "terraform.log",
-        environment=os.environ,
+        environment=environment,
         emit=emit,
     )
 
@@ -226,5 +292,14 @@ def verify(outputs: "Outputs", aws: Aws, request: "VerifyRequest") -> "Outcome":
 
 
 AWS_DEPENDENCIES = PipelineDependencies(
-    account, local_up, local_addresses, synthesize, check, terraform, smoke_test, verify
+    account,
+    local_up,
+    local_addresses,
+    synthesize,
+    check,
+    terraform,
+    smoke_test,
+    verify,
+    existing=existing,
+    remaining=remaining,
 )

@@ -3,34 +3,48 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.drift import Difference, judge
 from payinfra.checks.probes.results import VerifyRequest, joined, outcome
 from payinfra.checks.verdicts import Severity
-from payinfra.clients.aws import Aws, Endpoints
+from payinfra.clients.aws import LOCAL_ACCOUNT, Endpoints
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.events import Emit, Notice, StageFinished, StageSkipped, StageStarted, ignore
 from payinfra.core.outputs import Outputs
 from payinfra.core.private_files import write_private
 from payinfra.core.settings import Settings
+from payinfra.core.stop_signals import DeferredSignals
 from payinfra.deployment import dependencies as dependencies_module
-from payinfra.deployment.inventory import StackInventory
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
+from payinfra.deployment.recovery.adopting import Adoption
 from payinfra.deployment.recovery.apply_log import ApplyLog
+from payinfra.deployment.recovery.discovery import identifiers
+from payinfra.deployment.recovery.lost_state import StateGuard
 from payinfra.deployment.recovery.recovery import Recovery
-from payinfra.deployment.results import ChecksFailed, Deployed, Destroyed, ProbesFailed, Synthesized, headline
-from payinfra.deployment.rolling_update import Graph, RolloutStep, announced, plan_rollout
+from payinfra.deployment.results import (
+    Adopted,
+    ChecksFailed,
+    Deployed,
+    Destroyed,
+    ProbesFailed,
+    Synthesized,
+    headline,
+)
+from payinfra.deployment.rollback_journal import RollbackJournal
+from payinfra.deployment.rolling_update import Graph, Role, RolloutStep, announced, plan_rollout
+from payinfra.deployment.stack_manifest import StackInventory
+from payinfra.deployment.workspace import LockedEnvironment, RunningStage
 from payinfra.drill.environment import FOLDER as DRILLS
 from payinfra.drill.environment import DrillEnvironment
-from payinfra.terraform import ChangeAction, Import, OutputValue, Plan, Terraform, guard, losses
+from payinfra.terraform import ChangeAction, Import, Kept, OutputValue, Plan, Terraform, guard, losses
 
 if TYPE_CHECKING:
     from payinfra.deployment.lambda_alias import LambdaAlias
@@ -61,33 +75,70 @@ def differing(plan: Plan) -> tuple[Difference, ...]:
     )
 
 
+def _only_region(serving: str, silent: str, why: str = "") -> GateFailed:
+    return GateFailed(
+        f"{silent} does not serve payments, and this would change {serving}, the only region that does."
+        + (f" {why}" if why else ""),
+        f"Let {silent} serve again first: a change that it is part of reaches it first. "
+        f"To change {serving} all the same: --allow-single-region.",
+    )
+
+
+def _identifiers(state: Iterable[Kept]) -> frozenset[str]:
+    return frozenset(name for one in state for name in identifiers(one.type, one.attributes))
+
+
 def _not_sensitive(values: Mapping[str, OutputValue]) -> dict[str, str]:
     return {name: str(value.value) for name, value in values.items() if not value.sensitive}
 
 
-@dataclass
-class _Stage:
-    detail: str = ""
-
-
 @dataclass(frozen=True)
-class LockedEnvironment:
-    """An environment that stands, with everything to work on its state. Nobody else works on it meanwhile.
+class Standing:
+    """An environment that an update would change.
 
     Attributes:
-        manifest: the stack as it is synthesized now.
-        plan_file: where plans of it are kept.
-        keep: writes outputs to the environment's file, and to the latest copy.
-        stage: follows a stage of the work.
+        silent: the regions that do not serve payments.
     """
 
     outputs: Outputs
-    aws: Aws
-    terraform: Terraform
-    manifest: Path
-    plan_file: Path
-    keep: Callable[[Mapping[str, OutputValue]], Outputs]
-    stage: Callable[[str], AbstractContextManager[_Stage]]
+    silent: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> Role:
+        """The region to update first: the one that does not serve, else the secondary."""
+        primary_only = self.silent == (self.outputs.primary_region,)
+        return Role.PRIMARY if primary_only else Role.SECONDARY
+
+    @property
+    def last_serving(self) -> Role | None:
+        """The only region that serves; None where both do, or neither."""
+        return self.first.other if len(self.silent) == 1 else None
+
+    @property
+    def in_words(self) -> str:
+        """Which regions serve, in a phrase."""
+        if self.last_serving:
+            return f"{self.last_serving.of(self.outputs).region} only"
+        return "neither region" if self.silent else "both regions"
+
+    def serves(self, role: Role) -> bool:
+        """Whether the region served when the update began."""
+        return role.of(self.outputs).region not in self.silent
+
+
+@dataclass(frozen=True)
+class Update:
+    """How an update may go.
+
+    Attributes:
+        confirm: asked once a wave, with a plan that changes something.
+        allow_destroy: let a plan delete or replace what holds data.
+        allow_single_region: change a region while the other one does not serve.
+    """
+
+    confirm: Confirm
+    allow_destroy: bool = False
+    allow_single_region: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +174,13 @@ class Pipeline:
     def plan(self, *, out: Path | None = None) -> Plan:
         """Plan what a deployment would change, and keep the plan in `out` where it is given."""
         with exclusive(self.settings.work_dir, "plan"):
-            plan = self._plan(self._initialised(self._checked_synth(self._endpoints())), self._plan_file)
+            self._tell_of_a_cut_off_update()
+            endpoints = self._endpoints()
+            synthesized = self._checked_synth(endpoints)
+            terraform = self._initialised(synthesized)
+            self._guard(endpoints).require_known(terraform)
+            plan = self._plan(terraform, self._plan_file)
+            self._check_plan(terraform, synthesized, plan)
             if out is not None:
                 shutil.copyfile(self._plan_file, out)
                 out.chmod(0o600)
@@ -136,30 +193,39 @@ class Pipeline:
         allow_destroy: bool = False,
         saved_plan: Path | None = None,
         all_at_once: bool = False,
+        allow_single_region: bool = False,
     ) -> Deployed:
-        """Synthesize, check, plan, apply, prove and verify; where both regions serve already, in waves.
+        """Synthesize, check, plan, apply, prove and verify; where the environment stands already, in waves.
+
+        What an update that was cut off has left unverified is rolled back first.
 
         Args:
             confirm: asked once a wave, with a plan that changes something.
             allow_destroy: let the plan delete or replace what holds data.
             saved_plan: apply this plan, made by `plan`, instead of a new one: as it was reviewed, in one.
             all_at_once: no waves.
+            allow_single_region: change the only region that serves, too.
 
         Raises:
-            GateFailed: a finding, the plan guard or a person said no, or a payment did not get through.
+            GateFailed: a finding, the plan guard or a person said no, a payment did not get through, or the
+                only region that serves would be changed.
             ProbesFailed: everything is deployed, and a probe failed.
             ToolFailed: synthesis or Terraform failed.
-            EnvironmentUnusable: another deployment is under way, or something needed cannot be reached.
+            EnvironmentUnusable: another deployment is under way, something needed cannot be reached, or the
+                environment exists and its state is lost.
         """
         began = time.monotonic()
         with exclusive(self.settings.work_dir, "deploy"):
             self._refuse_open_drills()
             endpoints = self._endpoints()
+            live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
+            self._roll_back_cut_off(live)
             self._preflight()
             synthesized = self._checked_synth(endpoints)
             terraform = self._initialised(synthesized)
-            live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
+            self._guard(endpoints).require_known(terraform)
             recovery = self._recovery(terraform, endpoints)
+            update = Update(confirm, allow_destroy, allow_single_region)
 
             def change() -> tuple[Plan, Outputs]:
                 if saved_plan is None:
@@ -167,12 +233,18 @@ class Pipeline:
                 else:
                     plan = self._read_plan(terraform, saved_plan)
                 guard(plan, allow_destroy)
-                in_one = saved_plan is not None or all_at_once or plan.adopts > 0
-                if in_one or not (serving := self._serving(terraform, plan, live)):
+                self._check_plan(terraform, synthesized, plan)
+                standing = self._standing(terraform, plan, live)
+                if standing is None:
                     return plan, self._apply(terraform, plan, confirm)
-                steps = plan_rollout(Graph.read(synthesized.folder / "cdk.tf.json"), plan)
+                in_one = saved_plan is not None or all_at_once
+                steps = plan_rollout(Graph.read(synthesized.folder / "cdk.tf.json"), plan, standing.first)
+                if not allow_single_region:
+                    self._spare_the_last_region(standing, steps if in_one else steps[:1])
+                if in_one:
+                    return plan, self._apply(terraform, plan, confirm)
                 return plan, self._rolling_update(
-                    terraform, plan, steps, serving, live, confirm, allow_destroy=allow_destroy
+                    terraform, plan, steps, standing, live, update, recovery.imports
                 )
 
             plan, outputs = change() if saved_plan else recovery.converging(change)
@@ -185,8 +257,10 @@ class Pipeline:
     def destroy(self, confirm: Confirm) -> Destroyed:
         """Delete every resource of the environment, and the API keys of a rotation that did not end.
 
+        It ends well only if nothing is found under the environment's name and tags after that.
+
         Raises:
-            GateFailed: the person said no.
+            GateFailed: the person said no, or something is left that no state knows.
             ToolFailed, EnvironmentUnusable: as for `deploy`.
         """
         began = time.monotonic()
@@ -194,10 +268,11 @@ class Pipeline:
             unprotected = self.settings.model_copy(update={"protected": False})
             endpoints = self._endpoints()
             terraform = self._initialised(self._synth(endpoints, unprotected))
+            self._guard(endpoints).require_known(terraform)
             recovery = self._recovery(terraform, endpoints)
-            strays = self.dependencies.orphaned_keys(self.settings, endpoints)
+            orphaned = self.dependencies.orphaned_keys(self.settings, endpoints)
             plan = self._plan(terraform, self._plan_file, destroy=True)
-            if plan.has_changes or recovery.journal.was_cut_off or self._names_orphaned_keys(strays):
+            if plan.has_changes or recovery.journal.was_cut_off or self._names_orphaned_keys(orphaned):
                 if not confirm(plan):
                     raise GateFailed("Nothing was destroyed: the plan was not confirmed.")
                 if self.settings.protected:
@@ -211,10 +286,72 @@ class Pipeline:
                     self._apply_plan(terraform, rest, "destroy")
                 if left := self.dependencies.clear_zone(self.settings, endpoints):
                     self.emit(Notice(left))
-                if removed := strays.remove():
+                if removed := orphaned.remove():
                     self.emit(Notice(f"Removed what a rotation had left: {', '.join(map(str, removed))}."))
+            remaining = self.dependencies.remaining(self.settings, endpoints)
             self._forget_outputs()
+            self._guard(endpoints).require_gone(remaining)
         return Destroyed(plan, time.monotonic() - began)
+
+    def adopt(self, confirm: Confirm) -> Adopted:
+        """Take what exists of the environment into a state that does not know it. Changes nothing on AWS.
+
+        Args:
+            confirm: asked with a plan of all that would be imported.
+
+        Raises:
+            GateFailed: the person said no.
+            EnvironmentUnusable: nothing of it exists, it serves in other regions, or as for `deploy`.
+            ToolFailed: as for `deploy`.
+        """
+        began = time.monotonic()
+        with exclusive(self.settings.work_dir, "adopt"):
+            endpoints = self._endpoints()
+            synthesized = self._synth(endpoints)
+            terraform = self._initialised(synthesized)
+
+            def planner(stage: str, **more: Any) -> Plan:
+                return self._plan(terraform, self._plan_file, stage=stage, **more)
+
+            guard = self._guard(endpoints)
+            aws = self.dependencies.aws(self.settings, endpoints)
+            adoption = Adoption(terraform, aws, synthesized.folder / "cdk.tf.json", planner)
+            known = _identifiers(guard.state(terraform))
+            plan = planner("plan")
+            with self._stage("look") as stage:
+                there = [one.arn for one in guard.existing_here()]
+                wanted = terraform.creations(plan.file) if plan.add else ()
+                matched = adoption.match(wanted)
+                stage.detail = f"{len(there)} found by name or tag, {len(matched.imports)} to adopt"
+            if not (known or there or matched.imports):
+                raise EnvironmentUnusable(
+                    f"Nothing of environment {self.settings.env} exists.",
+                    f"Run `{self.settings.command('deploy')}` to make it.",
+                )
+            if matched.imports:
+                planned = adoption.import_plan(matched, wanted)
+                beside = [one for one in there if one not in known | planned.identifiers]
+                # What is imported one by one is in no plan that would tell its ARN.
+                if beside and not planned.one_by_one:
+                    self.emit(Notice(f"Not of the stack, and left alone: {', '.join(beside)}."))
+                if not confirm(planned.plan):
+                    raise GateFailed("Nothing was adopted: the plan was not confirmed.")
+                guard.adopting.touch()
+                with self._stage("adopt", total=len(matched.imports)) as stage:
+                    adoption.take_in(planned)
+                    stage.detail = f"{len(matched.imports)} resources"
+            plan = adoption.settle()
+            outputs = self._keep_whole(terraform.outputs())
+            known = _identifiers(guard.state(terraform))
+            guard.adopting.unlink(missing_ok=True)
+        return Adopted(
+            matched.imports,
+            matched.refused,
+            tuple(one for one in there if one not in known),
+            plan,
+            outputs,
+            time.monotonic() - began,
+        )
 
     def reap(self) -> int:
         """Destroy the environment as one of many, about which nobody is asked; how many resources it had.
@@ -236,19 +373,21 @@ class Pipeline:
             ToolFailed: Terraform failed.
         """
         outputs = self.outputs()
+        self._tell_of_a_cut_off_update()
         if left := self._open_drills():
             self.emit(Notice(f"{left} Run `{self._restore_command}`."))
         endpoints = self._endpoints()
         verified = self._verify(outputs, endpoints, request)
         return joined(verified, self._drift(endpoints, request)) if drift else verified
 
-    def place(self) -> DrillEnvironment:
+    def drill_environment(self) -> DrillEnvironment:
         """Where a drill of the environment takes place. The embedded AWS is started.
 
         Raises:
             EnvironmentUnusable: it was never deployed from here, or cannot be reached.
         """
         outputs = self.outputs()
+        self._tell_of_a_cut_off_update()
         endpoints = self._endpoints()
         aws = dependencies_module.aws(self.settings, endpoints)
         return DrillEnvironment(
@@ -283,7 +422,8 @@ class Pipeline:
         if self.settings.state_bucket is None and not self._state_file.exists():
             raise EnvironmentUnusable(
                 f"Environment {self.settings.env} has no outputs on {self.settings.target}: "
-                "it was not deployed from this folder.",
+                "it was not deployed from this folder. If it exists all the same, "
+                f"`{self.settings.command('adopt')}` takes it in.",
                 f"Run `{self.settings.command('deploy')}`.",
             )
         with exclusive(self.settings.work_dir, "outputs"):
@@ -291,7 +431,7 @@ class Pipeline:
             return self._write_outputs(terraform.outputs())
 
     @contextmanager
-    def bench(self, command: str) -> Iterator[LockedEnvironment]:
+    def locked(self, command: str) -> Iterator[LockedEnvironment]:
         """Work on the state of what stands, as `command`, and on nothing but the state.
 
         Raises:
@@ -302,10 +442,12 @@ class Pipeline:
         with exclusive(self.settings.work_dir, command):
             endpoints = self._endpoints()
             synthesized = self._synth(endpoints)
+            terraform = self._initialised(synthesized)
+            self._guard(endpoints).require_known(terraform)
             yield LockedEnvironment(
                 outputs=outputs,
                 aws=dependencies_module.aws(self.settings, endpoints),
-                terraform=self._initialised(synthesized),
+                terraform=terraform,
                 manifest=synthesized.folder / "cdk.tf.json",
                 plan_file=self._plan_file.resolve(),
                 keep=self._write_outputs,
@@ -317,8 +459,10 @@ class Pipeline:
     def _endpoints(self) -> Endpoints | None:
         if not self.settings.is_local:
             with self._stage("account") as stage:
-                stage.detail = self.dependencies.account(self.settings)
+                stage.detail = account = self.dependencies.account(self.settings)
+            self._guard(None).require_own(account)
             return None
+        self._guard(None).require_own(LOCAL_ACCOUNT)
         with self._stage("local") as stage:
             endpoints = self.dependencies.local_up(self.settings, self.emit)
             stage.detail = ", ".join(f"{region} on {url}" for region, url in endpoints.regions.items())
@@ -346,6 +490,18 @@ class Pipeline:
             stage.detail = f"{outcome.summary.checks} checks, {len(outcome.findings)} findings"
         return synthesized
 
+    def _check_plan(self, terraform: Terraform, synthesized: Synthesized, plan: Plan) -> None:
+        """Judge the plan as well: what it makes of the file, with the values that Terraform has found."""
+        if not plan.has_changes:
+            return
+        with self._stage("check plan") as stage:
+            outcome = self.dependencies.check_plan(
+                self.settings, synthesized.folder, terraform.shown(plan.file)
+            )
+            if outcome.failing(self.fail_on):
+                raise ChecksFailed(outcome, self.fail_on)
+            stage.detail = f"{outcome.summary.checks} checks, {len(outcome.findings)} findings"
+
     def _initialised(self, synthesized: Synthesized) -> Terraform:
         terraform = self.dependencies.terraform(self.settings, synthesized.folder, self.emit)
         with self._stage("init") as stage:
@@ -361,10 +517,12 @@ class Pipeline:
         destroy: bool = False,
         targets: tuple[str, ...] = (),
         imports: tuple[Import, ...] = (),
+        unchanged: tuple[str, ...] = (),
         stage: str = "plan",
     ) -> Plan:
+        more: dict[str, Any] = {"unchanged": unchanged} if unchanged else {}
         with self._stage(stage) as running:
-            plan = terraform.plan(out.resolve(), destroy=destroy, targets=targets, imports=imports)
+            plan = terraform.plan(out.resolve(), destroy=destroy, targets=targets, imports=imports, **more)
             running.detail = headline(plan)
         return self._with_history(terraform, plan)
 
@@ -403,46 +561,125 @@ class Pipeline:
             self._begun.touch()
         return self._write_outputs(self._apply_plan(terraform, plan, "apply"))
 
-    def _serving(self, terraform: Terraform, plan: Plan, live: "LambdaAlias") -> Outputs | None:
-        """The outputs of an environment that a plan would change while both of its regions serve."""
-        if not plan.has_changes:
+    # -- rolling updates -----------------------------------------------------------------------------
+
+    def _standing(self, terraform: Terraform, plan: Plan, live: "LambdaAlias") -> Standing | None:
+        """The environment that a plan would change; None where none was ever whole, or nothing changes."""
+        never_whole = self._begun.exists() and not self._outputs_file.exists()
+        if never_whole or not plan.has_changes:
             return None
         try:
             outputs = self._known_outputs() or self._recorded_outputs(terraform)
-        except EnvironmentUnusable:  # of another version, or never complete: the deployment writes them anew
+        except EnvironmentUnusable as error:  # never complete, or of another version: they are written anew
+            if self._outputs_file.exists():
+                self.emit(Notice(f"Both regions are updated together: {error.what}"))
             return None
         if outputs is None:
             return None
-        silent = live.silent(outputs)
-        if silent:
-            self.emit(Notice(f"No waves: {' and '.join(silent)} does not serve."))
-        return None if silent else outputs
+        with self._stage("serving") as stage:
+            standing = Standing(outputs, live.silent(outputs))
+            stage.detail = standing.in_words
+        return standing
+
+    @staticmethod
+    def _spare_the_last_region(standing: Standing, steps: tuple[RolloutStep, ...]) -> None:
+        """Stop before the only region that serves is changed, with no other to take over.
+
+        Args:
+            steps: those that would be taken before anything has proven that the other region serves again.
+
+        Raises:
+            GateFailed: it would be.
+        """
+        last = standing.last_serving
+        if last and any(step.role is last for step in steps):
+            raise _only_region(last.of(standing.outputs).region, last.other.of(standing.outputs).region)
 
     def _rolling_update(
         self,
         terraform: Terraform,
         plan: Plan,
         steps: tuple[RolloutStep, ...],
-        outputs: Outputs,
+        standing: Standing,
         live: "LambdaAlias",
-        confirm: Confirm,
-        *,
-        allow_destroy: bool,
+        update: Update,
+        imports: tuple[Import, ...],
     ) -> Outputs:
         """Apply in waves. Each has a plan of its own, and is verified before the next one is planned."""
+        outputs = standing.outputs
+        if standing.last_serving and steps[0].role is standing.first:
+            first, then = (role.of(outputs).region for role in (standing.first, standing.first.other))
+            self.emit(
+                Notice(f"{first} does not serve. It is updated first, and {then} once it serves again.")
+            )
         for number, step in enumerate(steps, 1):
             if len(steps) > 1:
-                plan = self._plan(terraform, self._plan_file, targets=step.targets, stage=f"plan {step.role}")
-                guard(plan, allow_destroy)
+                plan = self._plan(
+                    terraform,
+                    self._plan_file,
+                    targets=step.targets,
+                    imports=imports,  # Terraform passes over those that the targets do not need
+                    stage=f"plan {step.role}",
+                )
+                guard(plan, update.allow_destroy)
                 self.emit(Notice(f"Wave {number} of {len(steps)}, {step.role}: {announced(plan)}."))
-            if not confirm(plan):
+            if not update.confirm(plan):
                 raise GateFailed(f"Nothing was changed in the {step.role}: the plan was not confirmed.")
-            with live.rollback_on_failure(step.role.of(outputs), self.emit):
+            if standing.serves(step.role) and not update.allow_single_region:
+                self._other_serves(step.role, outputs, live)
+            region = step.role.of(outputs)
+            serves = standing.serves(step.role)
+            with live.rollback_on_failure(region, self.emit, self._rollback_journal, serves=serves) as moved:
                 outputs = self._write_outputs(self._apply_plan(terraform, plan, f"apply {step.role}"))
+                moved()
                 with self._stage(f"verify {step.role}") as stage:
                     payment_id = live.verify(step.role.of(outputs), outputs.environment_suffix)
                     stage.detail = f"healthy, and took payment {payment_id}"
         return outputs
+
+    @staticmethod
+    def _other_serves(role: Role, outputs: Outputs, live: "LambdaAlias") -> None:
+        """Make sure, right before a region is changed, that the other one would take over.
+
+        Raises:
+            GateFailed: it would not.
+        """
+        other = role.other.of(outputs)
+        try:
+            live.verify(other, outputs.environment_suffix)
+        except GateFailed as error:
+            raise _only_region(role.of(outputs).region, other.region, error.what) from None
+
+    def _roll_back_cut_off(self, live: "LambdaAlias") -> None:
+        """Roll back the step of an earlier update that was cut off before its version had proven itself.
+
+        Raises:
+            EnvironmentUnusable: that is not possible, or what is to be rolled back cannot be read.
+        """
+        change = self._rollback_journal.read()
+        if change is None:
+            return
+        self.emit(Notice(f"An update was cut off. {change} is rolled back to version {change.before}."))
+        # Its Terraform may still be about to move the alias.
+        self.dependencies.terraform(self.settings, self.settings.work_dir, self.emit).wait_for_orphans()
+        with self._stage("roll back") as stage, DeferredSignals():
+            stage.detail = live.roll_back_cut_off(change)
+            self._rollback_journal.end()
+
+    def _tell_of_a_cut_off_update(self) -> None:
+        """Tell of a version that an update which was cut off has left unverified."""
+        try:
+            change = self._rollback_journal.read()
+        except EnvironmentUnusable as error:
+            self.emit(Notice(f"{error.what} {error.hint}"))
+            return
+        if change:
+            self.emit(
+                Notice(
+                    f"An update was cut off. {change} may point to a version that was not verified. Run "
+                    f"`{self.settings.command('deploy')}`: it rolls back to version {change.before} first."
+                )
+            )
 
     def _release(self, terraform: Terraform) -> None:
         """Take the deletion protection off what is there, so that it can be deleted."""
@@ -472,9 +709,9 @@ class Pipeline:
             stage.detail = "a payment through each region, read back in the other"
         return proofs
 
-    def _names_orphaned_keys(self, strays: OrphanedKeys) -> bool:
+    def _names_orphaned_keys(self, orphaned: OrphanedKeys) -> bool:
         """Whether an earlier destruction left API keys behind, which are named before anybody is asked."""
-        left = strays.look()
+        left = orphaned.look()
         if left:
             self.emit(Notice(f"A rotation left API keys that open nothing: {', '.join(map(str, left))}."))
         return bool(left)
@@ -490,6 +727,7 @@ class Pipeline:
     def _drift(self, endpoints: Endpoints | None, request: VerifyRequest) -> Outcome:
         with exclusive(self.settings.work_dir, "verify"):
             terraform = self._initialised(self._synth(endpoints))
+            self._guard(endpoints).require_known(terraform)
             with self._stage("drift") as stage:
                 began = time.monotonic()
                 plan = terraform.plan((self.settings.work_dir / "drift.tfplan").resolve())
@@ -497,6 +735,24 @@ class Pipeline:
         result = judge(", ".join(self.settings.regions), differing(plan), time.monotonic() - began)
         request.tell(result)
         return outcome((result,))
+
+    def _guard(self, endpoints: Endpoints | None) -> StateGuard:
+        return StateGuard(
+            self.settings,
+            self._journal,
+            self._outputs_file,
+            account=lambda: (
+                LOCAL_ACCOUNT if self.settings.is_local else self.dependencies.account(self.settings)
+            ),
+            existing=lambda: self.dependencies.existing(self.settings, endpoints),
+        )
+
+    def _keep_whole(self, values: Mapping[str, OutputValue]) -> Outputs | None:
+        """Write the outputs; None where some are missing, because the environment is not whole."""
+        try:
+            return self._write_outputs(values)
+        except EnvironmentUnusable:
+            return None
 
     # -- drills that did not end -----------------------------------------------------------------------
 
@@ -542,6 +798,11 @@ class Pipeline:
         return ApplyLog(self.settings.work_dir / "applied.json")
 
     @property
+    def _rollback_journal(self) -> RollbackJournal:
+        """What a rolling update must put back if it does not end."""
+        return RollbackJournal(self.settings.work_dir / "rolling-update.json")
+
+    @property
     def _state_file(self) -> Path:
         return self.settings.work_dir / "terraform.tfstate"
 
@@ -579,11 +840,13 @@ class Pipeline:
             latest.unlink()
         own.unlink(missing_ok=True)
         self._begun.unlink(missing_ok=True)
+        self._guard(None).adopting.unlink(missing_ok=True)
         self._journal.forget()
+        self._rollback_journal.end()
 
     @contextmanager
-    def _stage(self, name: str, total: int | None = None) -> Iterator[_Stage]:
-        stage = _Stage()
+    def _stage(self, name: str, total: int | None = None) -> Iterator[RunningStage]:
+        stage = RunningStage()
         began = time.monotonic()
         self.emit(StageStarted(name, total))
         yield stage

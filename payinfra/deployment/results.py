@@ -1,14 +1,16 @@
 """What the stages come to: frozen values that reporters draw. Nothing in them is sensitive."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.verdicts import Severity
-from payinfra.core.errors import GateFailed
+from payinfra.core.errors import ExitCode, GateFailed
 from payinfra.core.outputs import Outputs
-from payinfra.deployment.inventory import StackInventory
+from payinfra.deployment.stack_manifest import StackInventory
+from payinfra.terraform.imports import Import
 from payinfra.terraform.plan import Plan
 
 if TYPE_CHECKING:
@@ -32,6 +34,31 @@ class Destroyed:
 
     plan: Plan
     seconds: float
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What `adopt` came to. `seconds` is wall time.
+
+    Attributes:
+        imports: what was taken into the state.
+        refused: by address, why something under the stack's name was not.
+        left_over: the ARNs of what bears the environment's tags or name and is in no state.
+        plan: by the stack alone, after the adoption; empty where the environment is what the stack says.
+        outputs: None where the environment is not whole, so that some are not known.
+    """
+
+    imports: tuple[Import, ...]
+    refused: Mapping[str, str]
+    left_over: tuple[str, ...]
+    plan: Plan
+    outputs: Outputs | None
+    seconds: float
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Not done where the environment is not what the stack says."""
+        return ExitCode.GATE_FAILED if self.plan.has_changes else ExitCode.DONE
 
 
 @dataclass(frozen=True)

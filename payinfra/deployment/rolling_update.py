@@ -1,4 +1,4 @@
-"""Updates in waves: the secondary region first, then the primary and what is global.
+"""Updates in waves: one region first, the secondary as a rule, then the other and what is global.
 
 What goes first follows from the synthesized stack (which resource is whose, and which needs which) and from
 what the plan changes. Nothing here asks or changes anything.
@@ -18,7 +18,6 @@ from payinfra.terraform.plan import ChangeAction, Plan
 _ADDRESS = re.compile(r"(?:data\.)?[a-z][a-z0-9_]*\.[A-Za-z_][A-Za-z0-9_-]*")
 _SERVING = ("aws_lambda_alias", "aws_api_gateway_stage")
 """What a request meets first; all that these need is what a region needs in order to serve."""
-FIRST_PROVIDER = "aws.secondary"
 
 
 class Role(StrEnum):
@@ -30,6 +29,11 @@ class Role(StrEnum):
     def of(self, outputs: Outputs) -> RegionOutputs:
         """The region that has this part."""
         return outputs.primary if self is Role.PRIMARY else outputs.secondary
+
+    @property
+    def other(self) -> "Role":
+        """The part of the other region."""
+        return Role.SECONDARY if self is Role.PRIMARY else Role.PRIMARY
 
 
 @dataclass(frozen=True)
@@ -81,16 +85,19 @@ class Graph:
                 waiting.extend(self.needs.get(address, ()))
         return frozenset(found)
 
-    def of_secondary(self, address: str) -> bool:
-        """Whether the secondary's provider makes it. What has left the stack is nobody's."""
-        return self.providers.get(address) == FIRST_PROVIDER
+    def belongs_to(self, role: Role, address: str) -> bool:
+        """Whether the region's provider makes it. What is global, or has left the stack, is no region's."""
+        return self.providers.get(address) == f"aws.{role}"
 
 
-def plan_rollout(graph: Graph, plan: Plan) -> tuple[RolloutStep, ...]:
+def plan_rollout(graph: Graph, plan: Plan, first: Role = Role.SECONDARY) -> tuple[RolloutStep, ...]:
     """How to apply what the plan changes.
 
-    The secondary's own changes go first, with what it needs in order to serve, whoever owns that: the table,
-    say. What of the secondary needs other changes of the primary, as its dashboard does, waits for those.
+    The first region's own changes go first, with what it needs in order to serve, whoever owns that: the
+    table, say. What of it needs other changes of the other region, as its dashboard does, waits for those.
+
+    Args:
+        first: the region that goes first.
 
     Returns:
         Two waves; or one, without targets, where only one of them would have anything to do.
@@ -99,17 +106,21 @@ def plan_rollout(graph: Graph, plan: Plan) -> tuple[RolloutStep, ...]:
         change.address.partition("[")[0] for change in plan.changes if change.action is not ChangeAction.READ
     }
     shared = graph.closure(
-        address for address in graph.providers if address.startswith(_SERVING) and graph.of_secondary(address)
+        address
+        for address in graph.providers
+        if address.startswith(_SERVING) and graph.belongs_to(first, address)
     )
-    wait = {address for address in changed - shared if not graph.of_secondary(address)}
-    first = {
-        address for address in changed if graph.of_secondary(address) and not graph.closure((address,)) & wait
+    wait = {address for address in changed - shared if not graph.belongs_to(first, address)}
+    leading = {
+        address
+        for address in changed
+        if graph.belongs_to(first, address) and not graph.closure((address,)) & wait
     }
-    if not first:
-        return (RolloutStep(Role.PRIMARY),)
-    if not changed - graph.closure(first):
-        return (RolloutStep(Role.SECONDARY),)
-    return RolloutStep(Role.SECONDARY, tuple(sorted(first))), RolloutStep(Role.PRIMARY)
+    if not leading:
+        return (RolloutStep(first.other),)
+    if not changed - graph.closure(leading):
+        return (RolloutStep(first),)
+    return RolloutStep(first, tuple(sorted(leading))), RolloutStep(first.other)
 
 
 _NAMED = 12

@@ -4,10 +4,25 @@ Anybody's file, with all that may be wrong in one, is read by `payinfra.checks.m
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+_SERVICES = (
+    ("aws_api_gateway_", "API Gateway"),
+    ("aws_acm_", "ACM"),
+    ("aws_lambda_", "Lambda"),
+    ("aws_dynamodb_", "DynamoDB"),
+    ("aws_route53_", "Route 53"),
+    ("aws_s3_", "S3"),
+    ("aws_cloudwatch_", "CloudWatch"),
+    ("aws_iam_", "IAM"),
+    ("aws_kms_", "KMS"),
+    ("aws_ssm_", "SSM"),
+    ("aws_sns_", "SNS"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,3 +69,33 @@ class StackFile:
         providers = content["provider"]["aws"]
         regions = {f"aws.{provider['alias']}": provider["region"] for provider in providers}
         return cls(regions, blocks("resource"), blocks("data", "data."))
+
+
+@dataclass(frozen=True)
+class StackInventory:
+    """How many resources each service has in each region."""
+
+    regions: tuple[str, ...]
+    counts: Mapping[tuple[str, str], int]
+
+    @property
+    def total(self) -> int:
+        """All resources."""
+        return sum(self.counts.values())
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that have resources, by name."""
+        return tuple(sorted({service for service, _region in self.counts}))
+
+    @classmethod
+    def read(cls, file: Path) -> "StackInventory":
+        """Count the resources of one of our own cdk.tf.json files."""
+        stack = StackFile.read(file)
+        counts = Counter((service_of(one.type), stack.regions[one.provider]) for one in stack.resources)
+        return cls(tuple(dict.fromkeys(stack.regions.values())), counts)
+
+
+def service_of(resource_type: str) -> str:
+    """The service that a Terraform resource type belongs to; the type itself where it is not one of ours."""
+    return next((name for prefix, name in _SERVICES if resource_type.startswith(prefix)), resource_type)

@@ -1,1 +1,1 @@
-"""What this machine and this account lack."""
+"""Checks what payinfra needs on this machine and in the account."""

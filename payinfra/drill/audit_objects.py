@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
-from payinfra.checks.probes.model import FIRST_PAUSE_S, LONGEST_PAUSE_S, Deadline
+from payinfra.clients.retry import FIRST_PAUSE_S, LONGEST_PAUSE_S, Deadline
 from payinfra.drill.load.payments import Payment
 from payinfra.drill.model import AuditReconciliation
 

@@ -1,5 +1,6 @@
 """The drill's time: seconds since it began, and waiting that a person can end."""
 
+import _thread
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,14 +30,15 @@ class Stop:
     asked: threading.Event = field(default_factory=threading.Event)
 
     def ask(self, reason: str) -> None:
-        """Ask for the end. The first reason stays."""
+        """Ask for the end. The first reason stays. May be called by a signal's handler."""
         self.reason = self.reason or reason
-        self.asked.set()
+        # A handler must not wait for the event's lock: whoever holds it may be the thread that it interrupts.
+        _thread.start_new_thread(self.asked.set, ())
 
     @property
     def wanted(self) -> bool:
         """Whether somebody has asked."""
-        return self.asked.is_set()
+        return bool(self.reason)
 
 
 @dataclass

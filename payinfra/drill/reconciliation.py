@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from payinfra.checks.probes.model import FIRST_PAUSE_S, LONGEST_PAUSE_S, Deadline
+from payinfra.clients.retry import FIRST_PAUSE_S, LONGEST_PAUSE_S, Deadline
 from payinfra.core.errors import GateFailed
 from payinfra.drill.load.payment_log import Entries
 from payinfra.drill.load.payments import Payment

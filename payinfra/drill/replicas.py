@@ -10,7 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from payinfra.checks.probes import canaries
 from payinfra.checks.probes.dynamodb import writes_reach_the_other_region
-from payinfra.checks.probes.model import Deadline, NotYet, ProbeContext, RegionUnderTest
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest
+from payinfra.clients.aws_errors import NotYet
+from payinfra.clients.retry import Deadline
 from payinfra.drill.load.payments import Payment
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from payinfra.checks.probes.failures import NoData
+from payinfra.clients.aws_errors import NoData
 from payinfra.drill.load.payments import payment_id
 from payinfra.drill.model import Attempt
 from payinfra.drill.replicas import Replica

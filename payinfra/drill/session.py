@@ -14,7 +14,6 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payinfra.checks.outcome import Outcome
-from payinfra.checks.probes.apigateway import api_key
 from payinfra.checks.probes.failures import verdict_for
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest
 from payinfra.checks.probes.results import VerifyRequest
@@ -22,6 +21,7 @@ from payinfra.checks.probes.route53_zone import name_servers
 from payinfra.checks.probes.verify import CONNECT_S, READ_S, around
 from payinfra.checks.verdicts import Severity
 from payinfra.clients.dns import NameServer
+from payinfra.clients.payments_api import read_api_key
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable, GateFailed, PayinfraError, UsageProblem
 from payinfra.drill import machine_speed, observers, preconditions, reconciliation, replicas
@@ -488,7 +488,7 @@ def _load(drill: Prepared, live: ProbeContext, servers: Servers, log: payment_lo
             None if pinned is None else targets.by_region(live.aws, pinned.declared),
             targets.client_count(request.payments_a_second, kept_s(declared.dns, request.time_scale)),
         ),
-        api_key=api_key(live, live.sites[0]),
+        api_key=read_api_key(live.aws, live.sites[0].outputs),
         clock=drill.clock,
     )
 

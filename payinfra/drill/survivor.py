@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from payinfra.checks.probes.model import Deadline
+from payinfra.clients.retry import Deadline
 from payinfra.drill.load.payments import payment_id
 from payinfra.drill.model import Attempt, SurvivorReading
 from payinfra.drill.replicas import Replica

@@ -1,13 +1,13 @@
 """Where a running embedded AWS answers, and the files in which its process says so."""
 
 import json
-import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from payinfra.core.errors import EnvironmentUnusable, UsageProblem
+from payinfra.core.private_files import replace_file
 from payinfra.local.faults import ActiveFault
 
 LOOPBACK = "127.0.0.1"
@@ -142,6 +142,11 @@ class StateFolder:
         return self.root / "token"
 
     @property
+    def credentials(self) -> Path:
+        """The account's access key; only its owner can read it."""
+        return self.root / "credentials.json"
+
+    @property
     def lock(self) -> Path:
         """Locked by the server's process for as long as it lives."""
         return self.root / "server.lock"
@@ -193,14 +198,6 @@ class StateFolder:
             ) from error
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replaces a file in one step, readable by its owner only."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.touch(mode=0o600)
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
-
-
 def endpoints_to_json(endpoints: LocalEndpoints) -> dict[str, object]:
     """The endpoints as the state folder and the control port hold them."""
     return {
@@ -236,4 +233,4 @@ def read_endpoints(folder: StateFolder) -> LocalEndpoints | None:
 
 def write_endpoints(folder: StateFolder, endpoints: LocalEndpoints) -> None:
     """Says that the server is ready."""
-    write_atomically(folder.endpoints, json.dumps(endpoints_to_json(endpoints), indent=2) + "\n")
+    replace_file(folder.endpoints, json.dumps(endpoints_to_json(endpoints), indent=2) + "\n")

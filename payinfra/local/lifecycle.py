@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit, Notice, ignore
 from payinfra.local.control import Control
+from payinfra.local.credentials import known_access_key, read_access_key
 from payinfra.local.emulator_environment import environment
 from payinfra.local.endpoints import (
     DEFAULT_BASE_PORT,
@@ -86,6 +88,11 @@ def up(
     wanted = served_regions(regions)
     with _one_at_a_time(folder):
         running = status(folder.root)
+        if running is not None and read_access_key(folder) is None:
+            # Started by an earlier version, which let anybody call.
+            emit(Notice("Starting the embedded AWS anew: it runs without credentials."))
+            _stop(folder, watch)
+            running = None
         if running is None:
             need(PACKAGES)
             emit(Notice("Starting the embedded AWS."))
@@ -125,14 +132,27 @@ def down(state_folder: Path, emit: Emit = ignore, watch: WaitClock = WATCH) -> b
             folder.endpoints.unlink(missing_ok=True)
             return False
         emit(Notice("Stopping the embedded AWS."))
-        with contextlib.suppress(EnvironmentUnusable):
-            Control.of(folder.root).shut_down()
-        if not watch.until(lambda: _free(folder), END_S):
-            with contextlib.suppress(ProcessLookupError, ValueError):
-                os.killpg(int(folder.lock.read_text(encoding="utf-8")), signal.SIGKILL)
-            watch.until(lambda: _free(folder), END_S)
-        folder.endpoints.unlink(missing_ok=True)
+        _stop(folder, watch)
         return True
+
+
+def _stop(folder: StateFolder, watch: WaitClock) -> None:
+    with contextlib.suppress(EnvironmentUnusable):
+        Control.of(folder.root).shut_down()
+    if not watch.until(lambda: _free(folder), END_S):
+        with contextlib.suppress(ProcessLookupError, ValueError):
+            os.killpg(int(folder.lock.read_text(encoding="utf-8")), signal.SIGKILL)
+        watch.until(lambda: _free(folder), END_S)
+    folder.endpoints.unlink(missing_ok=True)
+
+
+def access_key(state_folder: Path) -> AccessKey:
+    """What calls to the embedded AWS of this folder are signed with.
+
+    Raises:
+        EnvironmentUnusable: it has no credentials: an earlier version started it, or their file is gone.
+    """
+    return known_access_key(StateFolder(state_folder.absolute()))
 
 
 def status(state_folder: Path) -> LocalStatus | None:
@@ -187,7 +207,7 @@ def command(folder: StateFolder, regions: Sequence[str], base_port: int, time_sc
     """The command line of the server's process."""
     return [
         sys.executable,
-        *("-m", "payinfra.local.server_process", str(folder.root)),
+        *("-m", "payinfra.local.server.process", str(folder.root)),
         *("--regions", ",".join(regions)),
         *("--base-port", str(base_port)),
         *("--time-scale", str(time_scale)),

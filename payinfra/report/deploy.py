@@ -1,12 +1,14 @@
 """The results of the stages, as tables and as JSON."""
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from payinfra.deployment.results import Deployed, Destroyed, Synthesized, headline
+from payinfra.deployment.results import Adopted, Deployed, Destroyed, Synthesized, headline
+from payinfra.deployment.stack_manifest import service_of
 from payinfra.report.findings.counts import counted
 from payinfra.report.formats import Format
 from payinfra.report.results import next_commands, table, write, write_json
@@ -125,6 +127,45 @@ def destroyed(console: Console, result: Destroyed, settings: "Settings", fmt: Fo
     gone, seconds = result.plan.destroy, result.seconds
     done = f": {gone} resources destroyed in {seconds:.0f} s." if gone else " has nothing to destroy."
     write(console, Text(f"Environment {settings.env}{done}"))
+
+
+def adopted(console: Console, result: Adopted, settings: "Settings", fmt: Format) -> None:
+    """What was taken into the state, what was not, and what the next deployment would change."""
+    if fmt is Format.JSON:
+        write_json(
+            console,
+            {
+                "environment": settings.env,
+                "target": settings.target,
+                "adopted": [{"address": one.address, "id": one.id} for one in result.imports],
+                "refused": [{"address": at, "reason": why} for at, why in sorted(result.refused.items())],
+                "left_over": list(result.left_over),
+                "plan": _plan_json(result.plan),
+                "outputs": None if result.outputs is None else result.outputs.to_flat(),
+                "seconds": round(result.seconds, 1),
+            },
+        )
+        return
+    counts = Counter(service_of(one.address.partition(".")[0]) for one in result.imports)
+    if counts:
+        write(console, table(("service", "adopted"), [(name, str(counts[name])) for name in sorted(counts)]))
+    for address, why in sorted(result.refused.items()):
+        write(console, Text(f"Not adopted: {address}: {why}."))
+    if result.left_over:
+        write(console, Text("Not of the stack, and left alone. Delete by hand what nothing needs:"))
+        write(console, table(("left over",), [(one,) for one in result.left_over]))
+    done = f"{len(result.imports)} resources adopted in {result.seconds:.0f} s"
+    if not result.plan.has_changes:
+        write(console, Text(f"Environment {settings.env}: {done}. The plan is empty."))
+        return
+    planned(console, result.plan, fmt)
+    write(
+        console,
+        Text(
+            f"Environment {settings.env}: {done}. It is not what this stack would deploy: the plan above is "
+            "what is different. Adopt again with the flags that it was deployed with, or deploy."
+        ),
+    )
 
 
 def outputs(console: Console, found: "Outputs", fmt: Format) -> None:

@@ -9,7 +9,7 @@ from payinfra.report.formats import Format
 from payinfra.report.results import table, write, write_json
 
 if TYPE_CHECKING:
-    from payinfra.doctor.machine import Diagnosis, Prerequisite
+    from payinfra.doctor.findings import Diagnosis, Prerequisite
 
 SCHEMA = 1
 

@@ -8,10 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from payinfra.account.environments.classify import age_s
-from payinfra.report.ages import age
 from payinfra.report.formats import Format
 from payinfra.report.printable import visible
-from payinfra.report.results import table, write, write_json
+from payinfra.report.results import age, table, write, write_json
 
 if TYPE_CHECKING:
     from payinfra.account.environments.model import Environment, EnvironmentInventory
@@ -23,10 +22,10 @@ _ONE_OF = re.compile(r"s\b")
 """What a plural loses when there is one."""
 
 
-def census(console: Console, found: "EnvironmentInventory", now: datetime, fmt: Format) -> None:
+def inventory(console: Console, found: "EnvironmentInventory", now: datetime, fmt: Format) -> None:
     """Every environment on a line, then what could not be found out."""
     if fmt is Format.JSON:
-        write_json(console, _census_json(found, now))
+        write_json(console, _inventory_json(found, now))
         return
     rows = [_row(each, now) for each in found.environments]
     where = f"account {found.account} ({found.target}), asked in {', '.join(found.asked)}"
@@ -120,7 +119,7 @@ def _unknown(found: "EnvironmentInventory") -> tuple[str, ...]:
     return (*found.unknown, *(why for each in found.environments for why in each.unknown))
 
 
-def _census_json(found: "EnvironmentInventory", now: datetime) -> dict[str, object]:
+def _inventory_json(found: "EnvironmentInventory", now: datetime) -> dict[str, object]:
     return {
         "version": SCHEMA,
         "account": found.account,

@@ -10,6 +10,13 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class VariablesFormat(StrEnum):
+    """How variables are written to stdout."""
+
+    SHELL = "shell"
+    JSON = "json"
+
+
 class FindingsFormat(StrEnum):
     """How findings are written to stdout."""
 

@@ -1,13 +1,15 @@
 """The embedded AWS's state, as a table and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
 from payinfra.local.faults import describe, to_json
-from payinfra.report.formats import Format
+from payinfra.local.variables import OVERRIDING
+from payinfra.report.formats import Format, VariablesFormat
 from payinfra.report.results import table, write, write_json
 
 if TYPE_CHECKING:
@@ -42,6 +44,19 @@ def faults(console: Console, found: "Sequence[ActiveFault]", fmt: Format) -> Non
         return
     rows = [(each.fault_id, describe(each.fault), each.since) for each in found]
     write(console, table(("fault", "what", "since"), rows) if rows else Text("No fault is in place."))
+
+
+def variables(console: Console, values: Mapping[str, str], fmt: VariablesFormat) -> None:
+    """Variables as a shell reads them, after those are gone that would count for more."""
+    if fmt is VariablesFormat.JSON:
+        write_json(console, dict(values))
+        return
+    lines = [
+        f"unset {' '.join(OVERRIDING)}",
+        *(f"export {name}={quote(value)}" for name, value in values.items()),
+    ]
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _json(found: "LocalStatus | None") -> dict[str, object]:

@@ -13,6 +13,8 @@ from payinfra.report.printable import visible_lines
 
 Row = Sequence[str]
 
+_UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
+
 
 def table(columns: Sequence[str], rows: Iterable[Row], *, title: str | None = None) -> Table:
     """A plain table; the cells are text, never markup."""
@@ -47,3 +49,13 @@ def next_commands(commands: Iterable[tuple[str, str]]) -> Table:
     for command, purpose in commands:
         grid.add_row(Text(f"  {command}", style="cyan"), Text(purpose, style="dim"))
     return grid
+
+
+def age(seconds: float | None) -> str:
+    """The largest unit that a span has at least one of; `unknown` for None."""
+    if seconds is None:
+        return "unknown"
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"

@@ -26,6 +26,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
+from payinfra.clients.retry import Deadline
 from payinfra.core.errors import EnvironmentUnusable
 
 LAZY_INDEX = Path(__file__).with_name("lazy_index.cjs")
@@ -302,12 +303,8 @@ def settle(
     folder = _package_in(cache or cache_root(os.environ), bindings)
     if folder is None:
         return False
-    deadline = clock() + within
-    while not _indexed(folder):
-        if clock() >= deadline:
-            return False
-        sleep(_POLL_SECONDS)
-    return True
+    deadline = Deadline.within(within, clock=clock, sleep=sleep)
+    return deadline.until(lambda: _indexed(folder), pause_s=_POLL_SECONDS)
 
 
 def caching(environ: Mapping[str, str]) -> bool:

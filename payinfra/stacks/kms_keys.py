@@ -182,6 +182,11 @@ def _audit(props: KeysProps) -> tuple[StatementProps, ...]:
         ),
         alarm_publishers(place),
         _through(place, "s3", "FunctionThroughBucket", ("kms:GenerateDataKey",), props.function_role),
+        # Lambda publishes as the function's role what it gives up of the table's stream (SNS developer guide,
+        # "Securing Amazon SNS data with server-side encryption").
+        _through(
+            place, "sns", "FunctionThroughTopic", ("kms:Decrypt", "kms:GenerateDataKey"), props.function_role
+        ),
         _through(
             place,
             "s3",

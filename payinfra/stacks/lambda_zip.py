@@ -8,13 +8,13 @@ import base64
 import hashlib
 import importlib.metadata
 import io
-import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from payinfra.core.errors import ToolFailed
+from payinfra.core.private_files import replace_file
 
 ZIP_LIMIT = 2 * 1024 * 1024
 """Bytes. Larger code starts slower."""
@@ -93,8 +93,8 @@ def build_zip(out: Path, handlers: Path, *, libraries: Iterable[Library] = LIBRA
                 f"Look for large files below {handlers}.",
             )
         out.parent.mkdir(parents=True, exist_ok=True)
-        _replace(out, content)
-        _replace(memory, fingerprint.encode("ascii"))
+        replace_file(out, content)
+        replace_file(memory, fingerprint)
     return base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
 
 
@@ -163,10 +163,3 @@ def _zip(sources: Iterable[_Source]) -> bytes:
             entry.external_attr = _PERMISSIONS << 16
             archive.writestr(entry, source.path.read_bytes())
     return buffer.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file as a whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(content)
-    partial.replace(path)

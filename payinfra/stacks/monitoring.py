@@ -21,7 +21,9 @@ DURATION_SHARE = 0.8
 SERVER_ERROR_RATE = 0.01
 LATENCY_MS = 3_000
 REPLICATION_LATENCY_MS = 10_000
-OPERATIONS = ("PutItem", "Query", "TransactWriteItems")
+STREAM_AGE_MS = 15 * 60 * 1000
+"""How far behind the table's stream the function may be."""
+OPERATIONS = ("PutItem", "Query", "TransactWriteItems", "UpdateItem")
 """What the function calls, as DynamoDB's metrics name it."""
 
 
@@ -70,12 +72,25 @@ FUNCTION_METRICS = (
     FunctionMetric(
         "audit-failures",
         "AuditWriteFailed",
-        "A payment was recorded without its audit object; a replay of its request repairs that.",
+        "A payment's audit object could not be written. The table's stream writes it as soon as the bucket "
+        "takes it, for 22 hours; after that `payinfra audit reconcile` does.",
     ),
     FunctionMetric(
         "payment-conflicts",
         "IdempotencyConflict",
-        "One idempotency key was used for different payments while the regions were cut off.",
+        "One idempotency key was used for different payments while the regions were cut off: see "
+        "`payinfra conflicts list`.",
+    ),
+    FunctionMetric(
+        "status-conflicts",
+        "StatusConflict",
+        "While the regions were cut off, each gave one payment another final status: the log names it.",
+    ),
+    FunctionMetric(
+        "stream-records-given-up",
+        "StreamRecordsGivenUp",
+        "The payments function left out a record of the table's stream: the log names it. Run "
+        "`payinfra audit reconcile` and `payinfra conflicts list`.",
     ),
     FunctionMetric(
         "requests-failed",
@@ -147,6 +162,7 @@ class Monitoring(StackComponent):
 
 def _alarms(props: MonitoringProps) -> Iterator[Alarm]:
     yield from _function(props)
+    yield from _stream(props)
     yield from _payments(props)
     yield from _api(props)
     yield from _table(props)
@@ -186,6 +202,21 @@ def _function(props: MonitoringProps) -> Iterator[Alarm]:
         of_function,
         "Sum",
         1,
+    )
+
+
+def _stream(props: MonitoringProps) -> Iterator[Alarm]:
+    id_ = "stream-age"
+    yield Alarm(
+        id_,
+        props.place.names.alarm(id_),
+        "The payments function is 15 minutes or more behind the table's stream: audit objects and conflicts "
+        "wait. After 22 hours records are given up, and `payinfra audit reconcile` writes what is missing.",
+        "AWS/Lambda",
+        "IteratorAge",
+        {"FunctionName": props.function_name},
+        "Maximum",
+        STREAM_AGE_MS,
     )
 
 

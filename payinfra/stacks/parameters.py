@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.ssm_parameter import SsmParameter
 
 from payinfra.core.naming import Parameter
@@ -26,6 +27,45 @@ class ParametersProps:
     endpoint: str
     api_key: str
     key_id: str
+
+
+@dataclass(frozen=True)
+class CursorSecretProps:
+    """What the function signs cursors of lists with. No client has it, as all have the API key.
+
+    Attributes:
+        key_id: the key that keeps it secret.
+        value: the other region's secret; None to make one, once.
+    """
+
+    place: RegionContext
+    key_id: str
+    value: str | None
+
+
+class CursorSecret(StackComponent):
+    """The secret of a region, the same in both: a cursor of one goes on in the other.
+
+    Attributes:
+        value: the secret.
+    """
+
+    def __init__(self, scope: Scope, id_: str, *, props: CursorSecretProps) -> None:
+        super().__init__(scope, id_)
+        made_here = props.value is None
+        parameter = SsmParameter(
+            *self.at("parameter"),
+            provider=props.place.provider,
+            name=props.place.names.parameter(Parameter.CURSORS),
+            description="What cursors of lists are signed with",
+            type="SecureString",
+            # Of Terraform's functions, the one with 122 random bits. It gives others at each plan: the
+            # first are kept.
+            value="${uuid()}" if made_here else props.value,
+            key_id=props.key_id,
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["value"]) if made_here else None,
+        )
+        self.value = parameter.value
 
 
 class Parameters(StackComponent):

@@ -19,7 +19,7 @@ from cdktf_cdktf_provider_aws.provider import (
 )
 from constructs import Construct
 
-from payinfra.clients.aws import LOCAL_ACCESS_KEY, Endpoints
+from payinfra.clients.aws import Endpoints
 from payinfra.core.errors import UsageProblem
 from payinfra.core.naming import HEALTH_METRICS_REGION, INDEXES, SESSION_NAME, STAGE, KeyPurpose, Names, tags
 from payinfra.core.outputs import (
@@ -119,10 +119,18 @@ class PaymentStack(TerraformStack):
             ),
         )
         here, there = ledger.stream_arns
-        primary.serve(table_name=ledger.name, stream_arn=here, peer=secondary, key_value=None)
-        # One key for both regions: a client that fails over brings the one it has.
-        key_value = primary.api.key_value
-        secondary.serve(table_name=ledger.name, stream_arn=there, peer=primary, key_value=key_value)
+        primary.serve(
+            table_name=ledger.name, stream_arn=here, peer=secondary, key_value=None, cursor_secret=None
+        )
+        # One key for both regions, and one secret: a client that fails over brings the key and the cursor
+        # that it has.
+        secondary.serve(
+            table_name=ledger.name,
+            stream_arn=there,
+            peer=primary,
+            key_value=primary.api.key_value,
+            cursor_secret=primary.cursor_secret.value,
+        )
         shown = (primary.shown, secondary.shown)
         for region in (primary, secondary):
             region.show(shown)
@@ -155,8 +163,6 @@ class PaymentStack(TerraformStack):
             key=settings.state_key or self._names.state_key,
             region=region,
             encrypt=True,
-            access_key=LOCAL_ACCESS_KEY if local else None,
-            secret_key=LOCAL_ACCESS_KEY if local else None,
             endpoints=None if endpoints is None else _state_endpoints(endpoints, region),
             use_path_style=local or None,
             skip_credentials_validation=local or None,
@@ -197,8 +203,6 @@ class PaymentStack(TerraformStack):
             region=region,
             default_tags=default_tags,
             assume_role=assume_role,
-            access_key=embedded(LOCAL_ACCESS_KEY),
-            secret_key=embedded(LOCAL_ACCESS_KEY),
             skip_credentials_validation=embedded(True),
             skip_metadata_api_check=embedded("true"),
             s3_use_path_style=embedded(True),

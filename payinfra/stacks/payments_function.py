@@ -9,6 +9,8 @@ from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.lambda_alias import LambdaAlias
 from cdktf_cdktf_provider_aws.lambda_event_source_mapping import (
     LambdaEventSourceMapping,
+    LambdaEventSourceMappingDestinationConfig,
+    LambdaEventSourceMappingDestinationConfigOnFailure,
     LambdaEventSourceMappingFilterCriteria,
     LambdaEventSourceMappingFilterCriteriaFilter,
 )
@@ -30,9 +32,10 @@ RUNTIME = "python3.11"
 HANDLER = "payments.handler.handle"
 POWERTOOLS_SERVICE = "payments"
 STREAM_BATCH = 100
-STREAM_RETRIES = 10
-STREAM_MAX_AGE_S = 24 * 60 * 60
-"""As long as DynamoDB keeps a stream's records."""
+STREAM_RETRIES = -1
+"""Until a record is too old: whatever the audit log refuses today it may take in an hour."""
+STREAM_MAX_AGE_S = 22 * 60 * 60
+"""Less than DynamoDB keeps a stream's records: Lambda says what it gives up, and the stream would not."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class PaymentsFunctionProps:
         cors_origins: the origins whose pages may call the API; none for same origin only.
         table_name: the table's.
         stream_arn: of the table's stream in this region.
+        topic_arn: where Lambda says which records of the stream it gives up.
+        keep_source_ip: whether the addresses that payments come from are kept with them.
     """
 
     place: RegionContext
@@ -66,11 +71,13 @@ class PaymentsFunctionProps:
     audit: AuditBucket
     table_name: str
     stream_arn: str
+    topic_arn: str
     memory_mb: int
     timeout_s: int
     reserved_concurrency: int | None
     log_retention_days: int
     cors_origins: tuple[str, ...]
+    keep_source_ip: bool
 
 
 class PaymentsFunction(StackComponent):
@@ -143,8 +150,8 @@ class PaymentsFunction(StackComponent):
             function_name=function.function_name,
             function_version=function.version,
         )
-        # Only changes: the function never changes an item, so a change is the last writer of two cut-off
-        # regions winning over the other.
+        # Payments that this region recorded, for their audit objects; and changes, for states and for the
+        # last writer of two cut-off regions winning over the other.
         LambdaEventSourceMapping(
             *self.at("stream"),
             provider=provider,
@@ -153,9 +160,8 @@ class PaymentsFunction(StackComponent):
             starting_position="TRIM_HORIZON",
             filter_criteria=LambdaEventSourceMappingFilterCriteria(
                 filter=[
-                    LambdaEventSourceMappingFilterCriteriaFilter(
-                        pattern=json.dumps({"eventName": ["MODIFY"]})
-                    )
+                    LambdaEventSourceMappingFilterCriteriaFilter(pattern=json.dumps(pattern))
+                    for pattern in _records(place.region)
                 ]
             ),
             batch_size=STREAM_BATCH,
@@ -163,12 +169,22 @@ class PaymentsFunction(StackComponent):
             maximum_retry_attempts=STREAM_RETRIES,
             maximum_record_age_in_seconds=STREAM_MAX_AGE_S,
             function_response_types=["ReportBatchItemFailures"],
+            destination_config=LambdaEventSourceMappingDestinationConfig(
+                on_failure=LambdaEventSourceMappingDestinationConfigOnFailure(destination_arn=props.topic_arn)
+            ),
         )
         self.function_name = function.function_name
         self.function_arn = function.arn
         self.role_name = role.name
         self.role_arn = role.arn
         self.log_group_name = group.name
+
+
+def _records(region: str) -> tuple[dict[str, object], ...]:
+    """The records that the function is handed (Lambda developer guide, "Using event filtering with a DynamoDB
+    event source"). What replication brings is the other region's to audit."""
+    recorded_here = {"NewImage": {"receipt": {"M": {"region": {"S": [region]}}}}}
+    return ({"eventName": ["MODIFY"]}, {"eventName": ["INSERT"], "dynamodb": recorded_here})
 
 
 def _environment(props: PaymentsFunctionProps) -> dict[str, str]:
@@ -178,14 +194,15 @@ def _environment(props: PaymentsFunctionProps) -> dict[str, str]:
         "TABLE_NAME": props.table_name,
         "AUDIT_BUCKET": props.audit.name,
         "AUDIT_KEY_ARN": props.audit.key_arn,
-        # By name: the parameter itself is made after the API, which is made after the function.
-        "API_KEY_PARAMETER": names.parameter(Parameter.API_KEY),
+        "CURSOR_SECRET_PARAMETER": names.parameter(Parameter.CURSORS),
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": POWERTOOLS_SERVICE,
         "POWERTOOLS_METRICS_NAMESPACE": names.metric_namespace,
     }
     if props.cors_origins:
         variables["CORS_ORIGINS"] = ",".join(props.cors_origins)
+    if props.keep_source_ip:
+        variables["KEEP_SOURCE_IP"] = "true"
     return variables
 
 
@@ -193,9 +210,9 @@ def _permissions(props: PaymentsFunctionProps, log_group_arn: str) -> str:
     """Exactly what the function's code does, and the keys of what it touches."""
     place, keys = props.place, props.keys
     table = table_arn(place, props.table_name)
-    parameter = place.arn("ssm", f"parameter{place.names.parameter(Parameter.API_KEY)}")
+    parameter = place.arn("ssm", f"parameter{place.names.parameter(Parameter.CURSORS)}")
     return document(
-        StatementProps("Table", ("dynamodb:PutItem", "dynamodb:Query"), (table,)),
+        StatementProps("Table", ("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"), (table,)),
         StatementProps("Indexes", ("dynamodb:Query",), (f"{table}/index/*",)),
         StatementProps(
             "Stream",
@@ -205,6 +222,9 @@ def _permissions(props: PaymentsFunctionProps, log_group_arn: str) -> str:
         # Neither this one nor X-Ray's name resources (service authorization reference).
         StatementProps("Streams", ("dynamodb:ListStreams",), ("*",)),
         StatementProps("Audit", ("s3:PutObject",), (f"{props.audit.arn}/{AUDIT_PREFIX}*",)),
+        # By Lambda, of records of the stream that it gives up, and with the topic's key.
+        StatementProps("GivenUp", ("sns:Publish",), (props.topic_arn,)),
+        _with_key("TopicKey", ("kms:Decrypt", "kms:GenerateDataKey"), keys.audit.arn, place, "sns"),
         StatementProps("CursorSecret", ("ssm:GetParameter",), (parameter,)),
         _with_key("TableKey", ("kms:Decrypt",), keys.data.arn, place, "dynamodb"),
         # Whole objects are written, and never read: only parts and downloads take kms:Decrypt (S3 user guide,

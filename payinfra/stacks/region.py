@@ -23,7 +23,7 @@ from payinfra.stacks.component import Scope, StackComponent
 from payinfra.stacks.dashboard import Shown, add_dashboard
 from payinfra.stacks.kms_keys import KeysProps, RegionKeySet
 from payinfra.stacks.monitoring import Monitoring, MonitoringProps
-from payinfra.stacks.parameters import Parameters, ParametersProps
+from payinfra.stacks.parameters import CursorSecret, CursorSecretProps, Parameters, ParametersProps
 from payinfra.stacks.payments_function import (
     HANDLER,
     RUNTIME,
@@ -96,7 +96,15 @@ class Region(StackComponent):
             ),
         )
 
-    def serve(self, *, table_name: str, stream_arn: str, peer: Self, key_value: str | None) -> None:
+    def serve(
+        self,
+        *,
+        table_name: str,
+        stream_arn: str,
+        peer: Self,
+        key_value: str | None,
+        cursor_secret: str | None,
+    ) -> None:
         """Build what answers requests.
 
         Args:
@@ -104,6 +112,7 @@ class Region(StackComponent):
             stream_arn: of the table's stream in this region.
             peer: the other region.
             key_value: the API key's value; None where API Gateway makes one.
+            cursor_secret: what cursors are signed with; None where it is made.
         """
         place, settings = self.place, self._props.settings
         self._table_name = table_name
@@ -111,6 +120,11 @@ class Region(StackComponent):
             self,
             "replication",
             props=ReplicationProps(place, self.audit, peer.audit, destination_region=peer.place.region),
+        )
+        self.cursor_secret = CursorSecret(
+            self,
+            "cursor-secret",
+            props=CursorSecretProps(place, key_id=self.keys.application.arn, value=cursor_secret),
         )
         self.service = PaymentsFunction(
             self,
@@ -122,11 +136,13 @@ class Region(StackComponent):
                 audit=self.audit,
                 table_name=table_name,
                 stream_arn=stream_arn,
+                topic_arn=self.topic.arn,
                 memory_mb=settings.lambda_memory_mb,
                 timeout_s=settings.lambda_timeout_s,
                 reserved_concurrency=settings.reserved_concurrency,
                 log_retention_days=settings.log_retention_days,
                 cors_origins=settings.cors_origins,
+                keep_source_ip=settings.keep_source_ip,
             ),
         )
         self.api = PaymentsRestApi(

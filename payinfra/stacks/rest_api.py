@@ -113,11 +113,14 @@ class PaymentsRestApi(StackComponent):
         self._function_name, self._alias_name = props.function.function_name, props.function.name
         schemas = contract.models()
         parts: list[ITerraformDependable] = [*self._models(schemas), *self._answers(), *self._routes()]
+        fingerprint = contract.fingerprint(props.cors_origins, schemas)
         deployment = ApiGatewayDeployment(
             *self.at("deployment"),
             provider=self._provider,
             rest_api_id=self.id,
-            triggers={"contract": contract.fingerprint(props.cors_origins, schemas)},
+            # API Gateway keeps the description and not the triggers: a state that is lost can be made again.
+            description=f"contract {fingerprint}",
+            triggers={"contract": fingerprint},
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
             depends_on=parts,
         )
@@ -158,7 +161,7 @@ class PaymentsRestApi(StackComponent):
                 response_type=answer.type,
                 status_code=str(answer.status) if answer.status else None,
                 response_templates={"application/json": contract.answer_template(answer)},
-                response_parameters=contract.answer_headers(self._props.cors_origins),
+                response_parameters=contract.answer_headers(self._props.cors_origins, answer),
             )
             for answer in contract.ANSWERS
         ]
@@ -232,7 +235,7 @@ class PaymentsRestApi(StackComponent):
             function_name=self._function_name,
             qualifier=self._alias_name,
             principal="apigateway.amazonaws.com",
-            source_arn=f"{self._execution_arn}/{STAGE}/{route.method}{route.permission_path}",
+            source_arn=f"{self._execution_arn}/{STAGE}/{route.permission_method}{route.permission_path}",
         )
         return method, integration
 

@@ -13,6 +13,10 @@ from pathlib import Path
 from payinfra.stacks.lambda_zip import HANDLER_PACKAGE, handlers_folder
 
 PAYMENT_MODEL = "PaymentRequest"
+ANYTHING_MODEL = "Anything"
+"""The model of the methods that no resource knows: the function refuses them whatever their body is."""
+_DRAFT = "http://json-schema.org/draft-04/schema#"
+"""The only dialect that API Gateway's models know."""
 INTEGRATION_TIMEOUT_MS = 29_000
 """The longest that API Gateway waits for a function without a raised quota."""
 
@@ -23,7 +27,7 @@ class ApiRoute:
 
     Attributes:
         id: what its resources are called in the stack.
-        method: the HTTP method.
+        method: the HTTP method; ANY for all that no other route of the path has.
         path: below the stage, with path parameters in braces.
         needs_key: whether the API key is required.
         model: the model that the body must meet, if any.
@@ -34,6 +38,11 @@ class ApiRoute:
     path: str
     needs_key: bool = True
     model: str | None = None
+
+    @property
+    def permission_method(self) -> str:
+        """The method as the ARN of an execution has it."""
+        return "*" if self.method == "ANY" else self.method
 
     @property
     def permission_path(self) -> str:
@@ -49,53 +58,83 @@ ROUTES = (
     # A browser sends no key with its preflight.
     ApiRoute("preflight", "OPTIONS", "/payments", needs_key=False),
     ApiRoute("preflight-one", "OPTIONS", "/payments/{payment_id}", needs_key=False),
+    # The gateway would say of a method that it does not know that the path is not there.
+    ApiRoute("other", "ANY", "/payments", model=ANYTHING_MODEL),
+    ApiRoute("other-one", "ANY", "/payments/{payment_id}", model=ANYTHING_MODEL),
+    ApiRoute("other-health", "ANY", "/health", needs_key=False, model=ANYTHING_MODEL),
 )
 
 
 @dataclass(frozen=True)
 class GatewayAnswer:
-    """What the gateway says when it refuses by itself. `status` 0 keeps what it would have been."""
+    """What the gateway says when it refuses by itself.
+
+    Attributes:
+        type: as API Gateway calls it (developer guide, "Gateway response types").
+        status: 0 keeps what it would have been.
+        detail: what is wrong and what to do; "" for the gateway's own words.
+        retry_after_s: in how many seconds to send the request again; None where that does not help.
+    """
 
     type: str
     title: str
     status: int = 0
+    detail: str = ""
+    retry_after_s: int | None = None
 
 
+_NO_KEY = "Send a valid API key in the header x-api-key. None was sent, or it is not known here."
+_SAFE = "Whether the payment was recorded is not known. Send the request again with the same Idempotency-Key."
 ANSWERS = (
-    GatewayAnswer("DEFAULT_4XX", "Request refused"),
-    GatewayAnswer("DEFAULT_5XX", "Service unavailable"),
-    GatewayAnswer("BAD_REQUEST_BODY", "Bad Request", 400),
-    GatewayAnswer("BAD_REQUEST_PARAMETERS", "Bad Request", 400),
-    GatewayAnswer("INVALID_API_KEY", "Forbidden", 403),
-    GatewayAnswer("MISSING_AUTHENTICATION_TOKEN", "Forbidden", 403),
-    GatewayAnswer("ACCESS_DENIED", "Forbidden", 403),
-    GatewayAnswer("RESOURCE_NOT_FOUND", "Not Found", 404),
-    GatewayAnswer("REQUEST_TOO_LARGE", "Content Too Large", 413),
-    GatewayAnswer("UNSUPPORTED_MEDIA_TYPE", "Unsupported Media Type", 415),
-    GatewayAnswer("THROTTLED", "Too Many Requests", 429),
-    GatewayAnswer("QUOTA_EXCEEDED", "Too Many Requests", 429),
-    GatewayAnswer("INTEGRATION_FAILURE", "Gateway Timeout", 504),
-    GatewayAnswer("INTEGRATION_TIMEOUT", "Gateway Timeout", 504),
+    GatewayAnswer("DEFAULT_4XX", "The request is refused."),
+    GatewayAnswer("DEFAULT_5XX", "The service cannot answer right now.", detail=_SAFE, retry_after_s=2),
+    GatewayAnswer("BAD_REQUEST_BODY", "The body is not usable JSON.", 400, "The body must be a JSON object."),
+    GatewayAnswer("BAD_REQUEST_PARAMETERS", "The request is not valid.", 400),
+    GatewayAnswer("INVALID_API_KEY", "The API key is missing or wrong.", 403, _NO_KEY),
+    # Where no authorizer is, this is what the gateway says of a path that it does not have.
+    GatewayAnswer(
+        "MISSING_AUTHENTICATION_TOKEN", "There is nothing here.", 404, "No resource has this path."
+    ),
+    GatewayAnswer("ACCESS_DENIED", "The request is not allowed.", 403),
+    GatewayAnswer("RESOURCE_NOT_FOUND", "There is nothing here.", 404, "No resource has this path."),
+    GatewayAnswer("REQUEST_TOO_LARGE", "The body is too large.", 413, "A body has at most 65536 bytes."),
+    GatewayAnswer(
+        "UNSUPPORTED_MEDIA_TYPE",
+        "The body is not declared as JSON.",
+        415,
+        "Send the body in UTF-8 with Content-Type: application/json.",
+    ),
+    GatewayAnswer("THROTTLED", "Too many requests.", 429, "Send fewer requests a second.", retry_after_s=1),
+    GatewayAnswer("QUOTA_EXCEEDED", "Too many requests.", 429, "The API key's quota of this day is used up."),
+    GatewayAnswer("INTEGRATION_FAILURE", "The service did not answer.", 504, _SAFE, retry_after_s=2),
+    GatewayAnswer("INTEGRATION_TIMEOUT", "The service did not answer in time.", 504, _SAFE, retry_after_s=2),
 )
+
+
+def kind(answer: GatewayAnswer) -> str:
+    """The last part of the type of the problem that an answer is."""
+    return f"gateway-{answer.type.lower().replace('_', '-')}"
 
 
 def answer_template(answer: GatewayAnswer) -> str:
     """The body of a gateway's own answer, as RFC 9457 has it. The gateway quotes `messageString`."""
     status = f'"status":{answer.status},' if answer.status else ""
-    kind = f"urn:problem:payments:gateway-{answer.type.lower().replace('_', '-')}"
+    detail = json.dumps(answer.detail) if answer.detail else "$context.error.messageString"
     return (
-        f'{{"type":"{kind}","title":"{answer.title}",{status}'
-        '"detail":$context.error.messageString,"request_id":"$context.requestId"}'
+        f'{{"type":"urn:problem:payments:{kind(answer)}","title":"{answer.title}",{status}'
+        f'"detail":{detail},"request_id":"$context.requestId"}}'
     )
 
 
-def answer_headers(origins: tuple[str, ...]) -> dict[str, str]:
+def answer_headers(origins: tuple[str, ...], answer: GatewayAnswer) -> dict[str, str]:
     """The headers of a gateway's own answer.
 
     With several origins the asking one is given back: the gateway cannot compare, and these bodies hold
     nothing but the refusal. With none, a page of another origin may not read it.
     """
-    headers = {"Content-Type": "'application/problem+json'"}
+    headers = {"Content-Type": "'application/problem+json'", "Cache-Control": "'no-store'"}
+    if answer.retry_after_s is not None:
+        headers["Retry-After"] = f"'{answer.retry_after_s}'"
     if origins:
         headers["Vary"] = "'Origin'"
         headers["Access-Control-Allow-Origin"] = (
@@ -112,7 +151,11 @@ def models(folder: Path | None = None) -> Mapping[str, str]:
     """
     schemas = folder or handlers_folder() / HANDLER_PACKAGE / "schemas"
     payment = json.loads((schemas / "payment.json").read_text(encoding="utf-8"))
-    return {PAYMENT_MODEL: json.dumps(gateway_model(payment), separators=(",", ":"))}
+    anything = {"$schema": _DRAFT, "title": ANYTHING_MODEL}
+    return {
+        name: json.dumps(model, separators=(",", ":"))
+        for name, model in ((PAYMENT_MODEL, gateway_model(payment)), (ANYTHING_MODEL, anything))
+    }
 
 
 def gateway_model(schema: Mapping[str, object]) -> Mapping[str, object]:
@@ -122,7 +165,7 @@ def gateway_model(schema: Mapping[str, object]) -> Mapping[str, object]:
     misses which rule is the function's to say.
     """
     return {
-        "$schema": "http://json-schema.org/draft-04/schema#",
+        "$schema": _DRAFT,
         "title": schema["title"],
         "type": schema["type"],
     }
@@ -139,8 +182,10 @@ def fingerprint(
     everything = {
         "routes": [asdict(route) for route in routes],
         "models": dict(schemas),
-        "answers": [[answer.type, answer.status, answer_template(answer)] for answer in answers],
-        "headers": answer_headers(origins),
+        "answers": [
+            [answer.type, answer.status, answer_template(answer), answer_headers(origins, answer)]
+            for answer in answers
+        ],
         "timeout": INTEGRATION_TIMEOUT_MS,
     }
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()

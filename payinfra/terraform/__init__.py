@@ -14,6 +14,7 @@ from payinfra.terraform.plan import (
     guard,
     losses,
 )
+from payinfra.terraform.planned import PlannedChange
 from payinfra.terraform.process import StopTimeouts
 from payinfra.terraform.runner import Terraform
 from payinfra.terraform.state import Kept
@@ -32,6 +33,7 @@ __all__ = [
     "OutputChange",
     "OutputValue",
     "Plan",
+    "PlannedChange",
     "StopTimeouts",
     "Terraform",
     "TerraformFailed",

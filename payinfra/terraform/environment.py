@@ -1,6 +1,7 @@
 """The environment that Terraform runs in: the caller's, less what would change what Terraform does unseen."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 
@@ -34,6 +35,21 @@ def scrubbed(caller: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str
 def with_user_agent(caller: Mapping[str, str], ours: str) -> dict[str, str]:
     """The variable by which providers say whose calls theirs are: what the caller has in it, then ours."""
     return {USER_AGENT: " ".join(part for part in (caller.get(USER_AGENT, ""), ours) if part)}
+
+
+def with_access_key(caller: Mapping[str, str], access_key_id: str, secret_access_key: str) -> dict[str, str]:
+    """The caller's variables with an AWS access key in place of all by which the caller's own would be found.
+
+    A variable, unlike a provider's argument, is in no file of Terraform's.
+    """
+    kept = {name: value for name, value in caller.items() if not name.startswith("AWS_")}
+    return {
+        **kept,
+        "AWS_ACCESS_KEY_ID": access_key_id,
+        "AWS_SECRET_ACCESS_KEY": secret_access_key,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
 
 
 def is_unwanted(name: str) -> bool:

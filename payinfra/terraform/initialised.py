@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from payinfra.core.private_files import replace_file
 from payinfra.terraform.binary import Binary
 from payinfra.terraform.jsonvalue import JsonValue, at, parse
 from payinfra.terraform.lockfile import PLACED
@@ -45,7 +46,7 @@ def is_current(data_dir: Path, mark: str | None) -> bool:
 def remember(data_dir: Path, mark: str | None) -> None:
     """Note that `init` has ended well."""
     if mark is not None:
-        (data_dir / STAMP).write_text(_stamp(data_dir, mark))
+        replace_file(data_dir / STAMP, _stamp(data_dir, mark))
 
 
 def forget(data_dir: Path) -> None:

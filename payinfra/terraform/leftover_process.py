@@ -1,7 +1,7 @@
 """Terraform processes that outlived a killed payinfra, and waiting for them to finish.
 
 Each child is recorded in a file while it runs. A record whose payinfra is gone but whose Terraform is not
-means that a run was killed: its Terraform has been interrupted (see leash.py) and is about to save its state.
+means that a run was killed: its Terraform was interrupted (see parent_death_signal.py) and saves its state.
 """
 
 import json
@@ -12,7 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from payinfra.clients.retry import Deadline
+from payinfra.core.private_files import replace_file
 from payinfra.terraform.jsonvalue import number, parse, text
+
+PAUSE_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class LeftoverProcess:
 
     child: Process
     owner: Process
-    spool: Path
+    output: Path
 
 
 def identify(pid: int, proc: Path = Path("/proc")) -> Process:
@@ -67,14 +71,15 @@ def recorded(folder: Path, record: LeftoverProcess) -> Iterator[None]:
     """Keep the record for as long as the block runs."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / f"{record.child.pid}.json"
-    file.write_text(
+    replace_file(
+        file,
         json.dumps(
             {
                 "child": {"pid": record.child.pid, "born": record.child.born},
                 "owner": {"pid": record.owner.pid, "born": record.owner.born},
-                "spool": str(record.spool),
+                "spool": str(record.output),
             }
-        )
+        ),
     )
     try:
         yield
@@ -92,7 +97,7 @@ def leftover_processes(
         if record is None or not alive(record.child):
             file.unlink(missing_ok=True)
             if record:
-                record.spool.unlink(missing_ok=True)
+                record.output.unlink(missing_ok=True)
         elif not alive(record.owner):
             found.append(record)
     return tuple(found)
@@ -117,17 +122,20 @@ def wait_for(
     notice: Callable[[LeftoverProcess], None],
     alive: Callable[[Process], bool] = is_alive,
     clock: Callable[[], float] = time.monotonic,
-    pause: Callable[[float], object] = time.sleep,
+    pause: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Wait until no orphan works any more; False when one still does after `seconds`. Tells of each once."""
-    deadline = clock() + seconds
+    """Wait until every leftover process has ended; False when one is still there after `seconds`.
+
+    `notice` is told of each once.
+    """
     told: set[int] = set()
-    while left := leftover_processes(folder, alive):
+
+    def all_ended() -> bool:
+        left = leftover_processes(folder, alive)
         for record in left:
             if record.child.pid not in told:
                 told.add(record.child.pid)
                 notice(record)
-        if clock() >= deadline:
-            return False
-        pause(0.2)
-    return True
+        return not left
+
+    return Deadline.within(seconds, clock=clock, sleep=pause).until(all_ended, pause_s=PAUSE_S)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from payinfra.core.errors import UsageProblem
 from payinfra.core.events import Emit, Notice
+from payinfra.core.private_files import replace_file
 from payinfra.terraform import lockfile
 
 VARIABLE = "PAYINFRA_PROVIDER_MIRROR"
@@ -206,8 +207,8 @@ def configure(
         return _cache_beside(own, cache, environment)
     data_dir.mkdir(parents=True, exist_ok=True)
     written = data_dir / CONFIG_NAME
-    written.write_text(config_text(mirror, cache, registry, "" if decided else text))
-    written.chmod(0o600)  # the person's own file may hold credentials
+    # Private: the person's own file, whose text is in it, may hold credentials.
+    replace_file(written, config_text(mirror, cache, registry, "" if decided else text))
     return {CONFIG_VARIABLE: str(written)}
 
 

@@ -2,8 +2,8 @@
 
 When payinfra is killed outright, the kernel sends Terraform the interrupt that payinfra can no longer send.
 Terraform then stops in an orderly way, saves its state and releases its lock; nobody would watch it work on.
-It is started by its path (``python -I -S leash.py OWNER COMMAND...``) and imports nothing of payinfra: a
-`preexec_fn` would do the same work, but is not safe in a process that has threads.
+It is started by its path (``python -I -S parent_death_signal.py OWNER COMMAND...``) and imports nothing of
+payinfra: a `preexec_fn` would do the same work, but is not safe in a process that has threads.
 
 Linux only (prctl(2), PR_SET_PDEATHSIG). Elsewhere Terraform finishes what it began, holding its lock.
 """
@@ -35,16 +35,16 @@ def die_with_parent(
 def main(
     arguments: Sequence[str],
     *,
-    leash: Callable[[], None] = die_with_parent,
+    bind: Callable[[], None] = die_with_parent,
     parent: Callable[[], int] = os.getppid,
     become: Callable[[str, list[str]], object] = os.execv,
 ) -> int:
-    """Become the command in `arguments` (owner's process id, then the command), on a leash.
+    """Become the command in `arguments` (owner's process id, then the command), bound to the owner's life.
 
     Returns 130 without starting it when the owner is gone already; otherwise it does not return.
     """
     owner, *command = arguments
-    leash()
+    bind()
     if parent() != int(owner):
         return OWNER_GONE
     # A shell that puts payinfra in the background has it ignore interrupts; Terraform must hear them.

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
+from payinfra.core.stop_signals import STOP_SIGNALS
+
 PARENT_DEATH_SIGNAL = Path(__file__).with_name("parent_death_signal.py")
 PRIVATE = 0o077
 TICK_S = 0.05
@@ -56,7 +58,7 @@ class Interrupts:
 
     @contextmanager
     def from_signals(self) -> Iterator[None]:
-        """While inside, SIGINT and SIGTERM count as requests instead of ending payinfra.
+        """While inside, the signals that ask payinfra to stop count as requests instead.
 
         Python runs signal handlers in the main thread only: elsewhere this does nothing, and whoever catches
         the interrupt calls `request`. A signal that payinfra was started to ignore stays ignored.
@@ -70,7 +72,7 @@ class Interrupts:
 
         before = {
             number: signal.signal(number, handle)
-            for number in (signal.SIGINT, signal.SIGTERM)
+            for number in STOP_SIGNALS
             if signal.getsignal(number) is not signal.SIG_IGN
         }
         try:
@@ -112,7 +114,7 @@ class Child:
     argv: Sequence[str]
     folder: Path
     environment: Mapping[str, str]
-    spool: Path
+    output: Path
     said: Callable[[str], None]
     asked: Callable[[int], None]
     forced: Callable[[], None]
@@ -134,8 +136,8 @@ def run(
     Raises OSError where it cannot be started.
     """
     waits = patience or StopTimeouts()
-    sink = os.open(child.spool, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY, 0o600)
-    with child.spool.open("rb") as followed, interrupts.from_signals():
+    sink = os.open(child.output, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY, 0o600)
+    with child.output.open("rb") as followed, interrupts.from_signals():
         try:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(PARENT_DEATH_SIGNAL), str(os.getpid()), *child.argv],

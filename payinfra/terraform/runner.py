@@ -2,6 +2,7 @@
 
 import fcntl
 import itertools
+import json
 import logging
 import os
 import subprocess
@@ -31,7 +32,8 @@ from payinfra.terraform.failures import BOX, TerraformFailed, failure, locked_ou
 from payinfra.terraform.imports import Import, placed
 from payinfra.terraform.jsonvalue import JsonValue, members, parse, parse_object
 from payinfra.terraform.plan import Plan, lost_replicas, shown_plan, updates_a_table
-from payinfra.terraform.state import Kept, kept
+from payinfra.terraform.planned import PlannedChange, planned_changes
+from payinfra.terraform.state import Kept, kept, with_attributes
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ class Terraform:
         self._secrets = surroundings.secrets(self._caller)
         self._interrupts = process.Interrupts()
         self._one_at_a_time = threading.Lock()
+        self._last_shown: tuple[Path, int, JsonValue] | None = None
         self.orphan_wait_s = 300.0
         self.question_timeout_s = 300.0
 
@@ -119,6 +122,7 @@ class Terraform:
         targets: Sequence[str] = (),
         replace: Sequence[str] = (),
         imports: Sequence[Import] = (),
+        unchanged: Sequence[str] = (),
     ) -> Plan:
         """Plan, and keep the plan in `out`, which only its owner may read: plans contain secrets.
 
@@ -130,6 +134,7 @@ class Terraform:
             replace: addresses of resources to make anew.
             imports: resources that exist and that applying the plan takes into the state. Those that the
                 state has under the same id already are no change.
+            unchanged: addresses of the stack's resources to leave as they are, whatever the stack says.
 
         Raises:
             EnvironmentUnusable: another run holds the state's lock; the message says who.
@@ -137,7 +142,7 @@ class Terraform:
         """
         out = out.absolute()
         self._settle()
-        with placed(self.folder, imports):
+        with placed(self.folder, imports, unchanged):
             collected = self._run(
                 "plan",
                 *STREAMED,
@@ -218,6 +223,25 @@ class Terraform:
             self._edit("state", "rm", *had)
         return had
 
+    def set_attributes(self, values: Mapping[str, Mapping[str, JsonValue]]) -> None:
+        """Write attributes into the state: address to name to value. No resource is touched.
+
+        For what an import cannot read, because AWS does not keep it.
+
+        Raises:
+            EnvironmentUnusable: another run holds the state's lock; the message says who.
+            TerraformFailed: the state cannot be read or written, or has changed meanwhile.
+        """
+        self._settle()
+        state = with_attributes(self._state(), values)
+        file = self.data_dir / f"state.{os.getpid()}.json"
+        with os.fdopen(os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as written:
+            json.dump(state, written)
+        try:
+            self._edit("state", "push", str(file))
+        finally:
+            file.unlink()
+
     # -- questions -----------------------------------------------------------------------------------
 
     def outputs(self) -> Mapping[str, OutputValue]:
@@ -236,10 +260,7 @@ class Terraform:
     def resources(self) -> tuple[Kept, ...]:
         """What the state knows; empty where there is none. Waits for what a killed run left behind."""
         self._settle()
-        done = self._question("state", "pull")
-        if done.returncode != 0:
-            raise self._unanswered("state pull", done.stderr)
-        return kept(parse_object(done.stdout.strip()))
+        return kept(self._state())
 
     def creations(self, plan: Path) -> tuple[Creation, ...]:
         """What a saved plan would create, with the values that are known beforehand.
@@ -248,6 +269,22 @@ class Terraform:
             TerraformFailed: the file is no plan.
         """
         return creations(self._show(plan.absolute()))
+
+    def planned_changes(self, plan: Path) -> tuple[PlannedChange, ...]:
+        """What a saved plan would do to resources that exist, value by value.
+
+        Raises:
+            TerraformFailed: the file is no plan.
+        """
+        return planned_changes(self._show(plan.absolute()))
+
+    def shown(self, plan: Path) -> JsonValue:
+        """A saved plan as a document. It holds secrets in clear text: keep it in memory.
+
+        Raises:
+            TerraformFailed: the file is no plan.
+        """
+        return self._show(plan.absolute())
 
     def providers_schema(self) -> Mapping[str, JsonValue]:
         """The schema of every provider that the stack uses, as Terraform prints it (megabytes)."""
@@ -260,6 +297,27 @@ class Terraform:
         if answer is None:
             raise self._unanswered("validate", done.stderr)
         return validation(answer)
+
+    def wait_for_orphans(self) -> None:
+        """Wait for the Terraform of a run that was killed: until it has ended, it may still change things.
+
+        Raises:
+            EnvironmentUnusable: it takes too long.
+        """
+
+        def tell(record: leftover_process.LeftoverProcess) -> None:
+            self._emit(
+                Notice(
+                    "An earlier run was killed; waiting until its Terraform has saved its state "
+                    f"(process {record.child.pid})."
+                )
+            )
+
+        if not leftover_process.wait_for(self._records, seconds=self.orphan_wait_s, notice=tell):
+            raise EnvironmentUnusable(
+                "The Terraform of an earlier run that was killed is still at work.",
+                "Wait until it has ended, then run the same command again.",
+            )
 
     def interrupt(self) -> None:
         """Interrupt the command that runs, from any thread; that command then raises `Interrupted`."""
@@ -304,7 +362,7 @@ class Terraform:
 
     def _settle(self) -> None:
         """Wait for what a killed run left behind, and bring in a state that it could not save."""
-        self._wait_for_orphans()
+        self.wait_for_orphans()
         errored = self.folder / ERRORED_STATE
         if errored.exists():
             done = self._question("state", "push", str(errored))
@@ -316,21 +374,6 @@ class Terraform:
                 )
             errored.rename(errored.with_name(f"{ERRORED_STATE}.pushed"))
             self._emit(Notice("The state that an earlier run could not save was brought in."))
-
-    def _wait_for_orphans(self) -> None:
-        def tell(record: leftover_process.LeftoverProcess) -> None:
-            self._emit(
-                Notice(
-                    "An earlier run was killed; waiting until its Terraform has saved its state "
-                    f"(process {record.child.pid})."
-                )
-            )
-
-        if not leftover_process.wait_for(self._records, seconds=self.orphan_wait_s, notice=tell):
-            raise EnvironmentUnusable(
-                "The Terraform of an earlier run that was killed is still at work.",
-                "Wait until it has ended, then run the same command again.",
-            )
 
     @property
     def _records(self) -> Path:
@@ -346,7 +389,7 @@ class Terraform:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         reader = EventReader(self._emit)
-        spool = self.log.with_name(f"{self.log.name}.{command}.{os.getpid()}.{threading.get_ident()}")
+        output = self.log.with_name(f"{self.log.name}.{command}.{os.getpid()}.{threading.get_ident()}")
         with ExitStack() as until_the_end:
             log = until_the_end.enter_context(os.fdopen(os.open(self.log, _APPEND, 0o600), "a"))
 
@@ -364,18 +407,18 @@ class Terraform:
 
             def started(pid: int) -> None:
                 record = leftover_process.LeftoverProcess(
-                    leftover_process.identify(pid), leftover_process.identify(os.getpid()), spool
+                    leftover_process.identify(pid), leftover_process.identify(os.getpid()), output
                 )
                 until_the_end.enter_context(leftover_process.recorded(self._records, record))
 
             log.write(f"# {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, run {run_id()}: terraform {command}\n")
             logger.debug("%s %s in %s, log %s", self.binary.kind, command, self.folder, self.log)
-            until_the_end.callback(spool.unlink, missing_ok=True)
+            until_the_end.callback(output.unlink, missing_ok=True)
             child = process.Child(
                 argv=(*self.binary.argv, command, *arguments),
                 folder=self.folder,
                 environment=self._environment,
-                spool=spool,
+                output=output,
                 said=said,
                 asked=asked,
                 forced=forced,
@@ -397,8 +440,18 @@ class Terraform:
             command = " ".join(itertools.takewhile(str.isalpha, arguments))
             raise locked_out(done.stderr) or self._unanswered(command, done.stderr)
 
+    def _state(self) -> JsonValue:
+        done = self._question("state", "pull")
+        if done.returncode != 0:
+            raise self._unanswered("state pull", done.stderr)
+        return parse_object(done.stdout.strip())
+
     def _show(self, plan: Path) -> JsonValue:
-        return self._ask("show", "-json", str(plan))
+        """A plan as a document. The one that was asked for last is remembered: each answer takes seconds."""
+        written = plan.stat().st_mtime_ns if plan.exists() else 0
+        if not written or self._last_shown is None or self._last_shown[:2] != (plan, written):
+            self._last_shown = (plan, written, self._ask("show", "-json", str(plan)))
+        return self._last_shown[2]
 
     def _ask(self, *arguments: str) -> JsonValue:
         done = self._question(*arguments)

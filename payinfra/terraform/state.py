@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from payinfra.terraform.jsonvalue import JsonValue, at, items, members, text
+from payinfra.terraform.jsonvalue import JsonValue, at, items, members, number, text
 
 SOURCE = re.compile(r'provider\["(?:[^"]*/)?(?P<name>[^"/]+)"\](?P<alias>(?:\.\w+)?)')
 
@@ -59,3 +59,24 @@ def _address(resource: JsonValue, instance: JsonValue) -> str:
     if key is None:
         return name
     return f'{name}["{key}"]' if isinstance(key, str) else f"{name}[{key}]"
+
+
+def with_attributes(
+    state: JsonValue, values: Mapping[str, Mapping[str, JsonValue]]
+) -> Mapping[str, JsonValue]:
+    """The next version of a state, in which resources have these attributes: address to name to value."""
+
+    def instance(resource: JsonValue, one: JsonValue) -> JsonValue:
+        given = values.get(_address(resource, one), {})
+        return {**members(one), "attributes": {**members(one, "attributes"), **given}}
+
+    def resource(one: JsonValue) -> JsonValue:
+        if text(one, "mode") != "managed":
+            return one
+        return {**members(one), "instances": [instance(one, each) for each in items(one, "instances")]}
+
+    return {
+        **members(state),
+        "serial": number(state, "serial") + 1,
+        "resources": [resource(one) for one in items(state, "resources")],
+    }

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
@@ -15,12 +14,12 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from payinfra.drill.prediction import ALARMS_LOOK_BACK_S
 from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints
-from payinfra.local.time_scale import FASTEST
+from payinfra.local.server.time_scale import FASTEST
+from tests.support import embedded
 from tests.support.project import Done, Project
 
 __all__ = ["DEPLOY", "ENV", "Deployment", "Done", "Project"]
 
-GLOBAL_SERVICES = ("iam", "route53", "sts")
 LONGEST = ("test_bad_luck.py", "test_wheel_deploys.py", "test_damage.py", "test_destroy.py")
 """Files that take minutes: none may be left to one worker while the other has nothing to do."""
 DRILLS = "drill"
@@ -59,16 +58,8 @@ class Deployment:
 
     def client(self, service: str, role: str = "primary") -> Any:
         """A boto3 client in one of the two regions."""
-        region = self.region(role)
-        url = self.endpoints.global_url if service in GLOBAL_SERVICES else self.endpoints.regions[region]
-        return boto3.client(
-            service,
-            region_name=region,
-            endpoint_url=url,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 3}),
-        )
+        config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 3})
+        return embedded.client(self.project.server, service, self.region(role), config)
 
     def api_key(self, role: str) -> str:
         """The API key's value, as an operator reads it."""

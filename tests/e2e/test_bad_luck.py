@@ -1,17 +1,21 @@
-"""What goes wrong in mid-apply loses nothing: the next deployment converges.
+"""What goes wrong in mid-apply loses nothing, and an update that is cut off spreads no bad release.
 
 One environment of its own meets four blows, each in the midst of the calls that make things: payinfra is
 killed, then interrupted, then the state loses everything that could have been under way, and while that is
-being adopted the embedded AWS is killed.
+being adopted the embedded AWS is killed. Then it stands, and a handler that raises is on its way to both
+regions while signals, kills and a lost journal come between. The tests stand in the order of the story.
 """
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+import httpx
 import pytest
 
 from payinfra.core.events import ignore
@@ -20,7 +24,8 @@ from payinfra.deployment import dependencies
 from payinfra.deployment.recovery.import_ids import LOOKUPS
 from payinfra.local.lifecycle import WaitClock
 from payinfra.stacks import stack_folder
-from tests.e2e.conftest import Done, Project
+from payinfra.stacks.lambda_zip import handlers_folder
+from tests.e2e.conftest import Deployment, Done, Project
 
 ENV = "luck"
 WHERE = ("--env", ENV, "--local")
@@ -142,3 +147,138 @@ def test_then_there_is_nothing_to_change(story: Story) -> None:
     done = story.project.run("plan", *WHERE, "--format", "json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["summary"] == {"add": 0, "change": 0, "destroy": 0}
+
+
+# -- updates with a handler that raises ----------------------------------------------------------------------
+
+ROLES = ("primary", "secondary")
+RAISES = """
+
+def handle(event, context):
+    raise RuntimeError("a bad release")
+"""
+JOURNAL = Path(".payinfra") / "local" / ENV / "rolling-update.json"
+
+
+@dataclass(frozen=True)
+class Update:
+    """An environment that serves, and a bad release for it.
+
+    Attributes:
+        handlers: the folder of the bad release.
+        before: the versions that the regions' APIs call.
+    """
+
+    deployment: Deployment
+    handlers: Path
+    before: dict[str, str]
+
+    @property
+    def journal(self) -> Path:
+        return self.deployment.project.folder / JOURNAL
+
+    def versions(self) -> dict[str, str]:
+        return versions(self.deployment)
+
+    def run(self, *more: str) -> Done:
+        return self.deployment.project.run(*DEPLOY, "--handlers", str(self.handlers), *more)
+
+    def strike(self, number: signal.Signals) -> Done:
+        """Begin the update, and send a signal while the secondary, which has the release, is verified."""
+        process = self.deployment.project.start(*DEPLOY, "--handlers", str(self.handlers))
+        read: list[str] = []
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                read.append(line)
+                if line.startswith("> verify secondary"):
+                    process.send_signal(number)
+            process.wait(240)
+        finally:
+            process.kill()
+            process.communicate()
+        return Done(process.returncode, "", "".join(read), 0)
+
+    def assert_all_is_as_before(self) -> None:
+        assert self.versions() == self.before
+        assert not self.journal.exists()
+        assert [health(self.deployment, role) for role in ROLES] == [200, 200]
+
+
+def versions(deployment: Deployment) -> dict[str, str]:
+    """The version that each region's API calls."""
+    return {
+        role: deployment.client("lambda", role).get_alias(
+            FunctionName=deployment.output("lambda_function_name", role), Name="live"
+        )["FunctionVersion"]
+        for role in ROLES
+    }
+
+
+def health(deployment: Deployment, role: str) -> int:
+    url = deployment.output("api_endpoint", role).removesuffix("/payments")
+    return httpx.get(f"{url}/health", timeout=30).status_code
+
+
+@pytest.fixture(scope="module")
+def update(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Update:
+    handlers = tmp_path_factory.mktemp("bad")
+    package = handlers / "payments"
+    shutil.copytree(handlers_folder() / "payments", package, ignore=shutil.ignore_patterns("__pycache__"))
+    with (package / "handler.py").open("a", encoding="utf-8") as handler:
+        handler.write(RAISES)
+    project = story.project
+    outputs = json.loads((project.folder / "cfn-outputs" / "flat-outputs.json").read_text())
+    deployment = Deployment(project, ENV, outputs, project.control.status().endpoints, story.deployed)
+    return Update(deployment, handlers, versions(deployment))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_secondary_is_verified_rolls_it_back(
+    update: Update, number: signal.Signals
+) -> None:
+    struck = update.strike(number)
+    assert struck.returncode == 130, struck.stderr
+    assert f"points to version {update.before['secondary']} again" in struck.stderr
+    assert struck.stderr.endswith("Interrupted.\n")
+    update.assert_all_is_as_before()
+
+
+@pytest.fixture(scope="module")
+def killed(update: Update) -> bytes:
+    """The journal of an update that was killed, and is nowhere but here."""
+    assert update.strike(signal.SIGKILL).returncode == -signal.SIGKILL
+    journal = update.journal.read_bytes()
+    update.journal.unlink()
+    return journal
+
+
+def test_a_killed_update_leaves_a_bad_release_and_a_journal_that_names_it(
+    update: Update, killed: bytes
+) -> None:
+    left = json.loads(killed)
+    assert (left["region"], left["before"]) == ("us-west-2", update.before["secondary"])
+    assert left["deployed"] == update.versions()["secondary"] != update.before["secondary"]
+
+
+@pytest.mark.usefixtures("killed")
+def test_with_the_journal_lost_the_only_region_that_serves_is_spared(update: Update) -> None:
+    refused = update.run()
+    assert refused.returncode == 1, refused.stderr
+    assert "would change us-east-1, the only region that does" in refused.stderr
+    assert "--allow-single-region" in refused.stderr
+    assert update.versions()["primary"] == update.before["primary"]
+    assert health(update.deployment, "primary") == 200
+
+
+def test_with_the_journal_the_same_command_rolls_back_first_and_never_reaches_the_primary(
+    update: Update, killed: bytes
+) -> None:
+    update.journal.write_bytes(killed)
+    again = update.run()
+    assert again.returncode == 1, again.stderr
+    said = again.stderr
+    assert said.index("An update was cut off") < said.index("> roll back") < said.index("> synth")
+    assert "us-west-2 does not serve payments" in said
+    assert "> apply primary" not in said
+    update.assert_all_is_as_before()

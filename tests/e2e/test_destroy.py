@@ -237,6 +237,26 @@ def test_what_is_protected_says_so_where_it_counts(visitor: Visitor) -> None:
         assert versions["Versions"], "payments left audit objects: the buckets are not empty"
 
 
+def test_what_is_lost_is_not_destroyed_before_it_is_adopted(visitor: Visitor) -> None:
+    """Protected and under a domain: certificates, custom domains and proofs of ownership come too.
+
+    All that follows works on the adopted state.
+    """
+    project, really = visitor.project, ("--yes", "--yes-really", OTHER)
+    shutil.rmtree(project.folder / ".payinfra" / "local" / OTHER)
+    before = everything(visitor.deployment)
+    refused = project.run("destroy", *visitor.flags, *really)
+    assert refused.returncode == 4, refused.stderr
+    assert f"payinfra adopt --env {OTHER} --local" in refused.stderr
+    adopted = project.run("adopt", *visitor.flags, "--yes", "--format", "json")
+    assert adopted.returncode == 0, adopted.stderr + adopted.stdout
+    said = json.loads(adopted.stdout)
+    assert said["plan"]["summary"] == {"add": 0, "change": 0, "destroy": 0}
+    assert said["outputs"] == visitor.outputs
+    assert (said["left_over"], said["refused"]) == ([], [])
+    assert everything(visitor.deployment) == before, "nothing was made or removed"
+
+
 def test_a_handler_that_answers_500_never_reaches_the_primary(visitor: Visitor, tmp_path: Path) -> None:
     shutil.copytree(
         handlers_folder() / "payments", tmp_path / "payments", ignore=shutil.ignore_patterns("__pycache__")

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 
 from payinfra.core.naming import CI_ROLE
+from tests.support import embedded
 from tests.support.project import Done, Project
 
 ENV = "pr7"
@@ -62,8 +62,7 @@ class Account:
 
     def api_key(self, region: str) -> str:
         """The API key that a region's parameter holds, as an operator reads it."""
-        url = self.project.control.status().endpoints.regions[region]
-        parameter = self._client("ssm", region, url).get_parameter(
+        parameter = embedded.client(self.project.server, "ssm", region).get_parameter(
             Name=self.outputs()["api_key_parameter"], WithDecryption=True
         )
         return str(parameter["Parameter"]["Value"])
@@ -75,17 +74,7 @@ class Account:
         return [httpx.get(url, headers={"x-api-key": key}, timeout=20).status_code for url in asked]
 
     def _iam(self) -> Any:
-        return self._client("iam", "us-east-1", self.project.control.status().endpoints.global_url)
-
-    @staticmethod
-    def _client(service: str, region: str, url: str) -> Any:
-        return boto3.client(
-            service,
-            region_name=region,
-            endpoint_url=url,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        return embedded.client(self.project.server, "iam")
 
     @staticmethod
     def _policy(iam: Any, sid: str) -> tuple[str, Any]:

@@ -38,6 +38,22 @@ def test_it_verifies_and_finds_no_drift(account: Account) -> None:
     assert summary["FAIL"] == summary["ERROR"] == summary["UNKNOWN"] == 0
 
 
+def test_it_adopts_an_environment_whose_state_is_lost(account: Account) -> None:
+    state = account.project.folder / ".payinfra" / "local" / ENV / "terraform.tfstate"
+    state.unlink()
+    with account.without("WithoutResource", "tag:GetResources"):
+        unknown = account.as_ci("deploy", "--yes")
+    assert unknown.returncode == 4, unknown.stderr
+    assert f"does not say what exists of environment {ENV}" in unknown.stderr
+    assert "tag:GetResources" in unknown.stderr
+    refused = account.as_ci("deploy", "--yes")
+    assert refused.returncode == 4, refused.stderr
+    assert f"payinfra adopt --env {ENV} --local" in refused.stderr
+    adopted = account.as_ci("adopt", "--yes", "--format", "json")
+    assert adopted.returncode == 0, adopted.stderr + adopted.stdout
+    assert not json.loads(adopted.stdout)["plan"]["has_changes"]
+
+
 @pytest.mark.parametrize(
     ("sid", "action"),
     [("Tables", "dynamodb:Query"), ("HealthChecks", "route53:GetHealthCheckStatus")],

@@ -16,7 +16,7 @@ FORMATS = frozenset({"json", "text"})
 def in_shell(text: str) -> Iterator[list[str]]:
     """Every call of payinfra in a piece of shell, in words."""
     for line in text.replace("\\\n", " ").splitlines():
-        if found := re.search(r"(?:^|then |/)payinfra ([a-z-][^>|;]*)", line.strip()):
+        if found := re.search(r"(?:^|then |exec |in_order |/)payinfra ([a-z-][^>|;]*)", line.strip()):
             yield ["payinfra", *shlex.split(found[1], comments=True)]
 
 

@@ -16,12 +16,12 @@ from botocore.model import OperationModel
 from botocore.validate import validate_parameters
 
 from payinfra.clients.aws import Aws, Endpoints
-from payinfra.local.asgi import Request
 from payinfra.local.control import Control, Sent
-from payinfra.local.control_api import ControlApi
 from payinfra.local.endpoints import LocalEndpoints
 from payinfra.local.faults import FaultRegistry
-from payinfra.local.time_scale import TimeScale
+from payinfra.local.server.asgi import Request
+from payinfra.local.server.control_api import ControlApi
+from payinfra.local.server.time_scale import TimeScale
 
 EAST, WEST = "us-east-1", "us-west-2"
 HERE = Endpoints({EAST: "http://127.0.0.1:4566", WEST: "http://127.0.0.1:4567"}, "http://127.0.0.1:4560")

@@ -5,9 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from payinfra.checks.verdicts import Kind
+
 GUARDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("guards.json").read_text())
 """By check id: `aws_s3_bucket.bucket`, `provider.aws.region`, `output.description`, and with `=true` at the
 end only where the property is on."""
+ONLY_WARNED = {"PI-DNS-003": (Kind.WARN,)}
+"""A SECONDARY without a health check is answered all the same, as the last resort."""
+
 Way = tuple[str | int, ...]
 
 

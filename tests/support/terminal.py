@@ -1,14 +1,22 @@
-"""payinfra with a person at a terminal, who reads and types."""
+"""payinfra with a person at a terminal, who reads and types, and may close it."""
 
 import os
 import pty
 import select
 import subprocess
+import sys
 import time
 from types import TracebackType
 from typing import Self
 
 from tests.support.project import Project
+
+TAKE_CONTROL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Makes the terminal on stdin the session's own, so that closing it hangs up, then becomes the command."""
 
 
 class Terminal:
@@ -18,19 +26,31 @@ class Terminal:
         said: what was on the screen so far.
     """
 
-    def __init__(self, project: Project, *arguments: str) -> None:
+    def __init__(self, project: Project, *arguments: str, all_streams: bool = False) -> None:
+        """Start the command.
+
+        Args:
+            all_streams: stdout is the terminal, too.
+        """
         self._screen, theirs = pty.openpty()
+        self._open = True
         self.process = subprocess.Popen(
-            [project.program, *arguments],
+            [sys.executable, "-c", TAKE_CONTROL, project.program, *arguments],
             cwd=project.folder,
             env=project.environment() | {"TERM": "xterm"},
             stdin=theirs,
-            stdout=subprocess.DEVNULL,
+            stdout=theirs if all_streams else subprocess.DEVNULL,
             stderr=theirs,
             start_new_session=True,
         )
         os.close(theirs)
         self.said = ""
+
+    def close(self) -> None:
+        """Close the terminal: the kernel sends SIGHUP, and whatever is written to it fails from now on."""
+        if self._open:
+            self._open = False
+            os.close(self._screen)
 
     def until(self, text: str, within_s: float = 120.0) -> None:
         """Read until a text is there."""
@@ -69,4 +89,4 @@ class Terminal:
     ) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self._screen)
+        self.close()

@@ -1,4 +1,4 @@
-"""What resources and facts come to: an environment's regions, its state, its age, what it costs."""
+"""Classifies an environment by its resources: regions, state, age, protection and idle costs."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,10 +23,10 @@ WHOLE: Mapping[ResourceKind, int] = {
     ResourceKind.TOPIC: 1,
     ResourceKind.KEY: len(KeyPurpose),
 }
-"""How many of each a region has at least."""
+"""The minimum number of each in a region."""
 
 _SERVING = (ResourceKind.TABLE, ResourceKind.FUNCTION, ResourceKind.API, ResourceKind.BUCKET)
-"""What only a serving region has; a topic and a key may also stand where the health metrics are."""
+"""Kinds that only a serving region has; the region of health metrics may have a topic and a key."""
 
 _PAID = {
     ResourceKind.KEY: "keys",
@@ -39,12 +39,12 @@ ONE_OWNED = "hosted zone, or certificates of a domain"
 
 
 def environment_of(found: TaggedResource) -> str:
-    """The environment that a resource says it belongs to; empty where it does not say."""
+    """The environment in a resource's tags; empty where it has no such tag."""
     return found.tags.get("Environment") or found.tags.get("EnvironmentSuffix") or ""
 
 
 def region_of_health_check(found: TaggedResource) -> str:
-    """The region that a health check asks, by its name; empty for anything else."""
+    """The region that a health check's name contains; empty for any other resource."""
     prefix = Names(environment_of(found)).health("")
     name = found.tags.get("Name", "")
     return (
@@ -66,10 +66,10 @@ def judge(
     """An environment.
 
     Args:
-        resources: all that are there, without those that wait to be deleted.
-        facts: by ARN, of those that tell something.
-        unknown: what could not be asked of these resources, and why.
-        blind: whether there is a region in which nothing could be asked.
+        resources: the existing ones, without those that wait to be deleted.
+        facts: by ARN, of the resources that were described.
+        unknown: what could not be described, and why.
+        blind: whether a region could not be read at all.
         protected_by_settings: whether the settings protect an environment of this name.
     """
     checked = {region for each in resources if (region := region_of_health_check(each))}
@@ -91,7 +91,7 @@ def judge(
 
 
 def age_s(environment: Environment, now: datetime) -> int | None:
-    """How many whole seconds ago the oldest resource was made; None where that is not known."""
+    """Seconds since the oldest resource was created; None where that is unknown."""
     return None if environment.born is None else max(0, int((now - environment.born).total_seconds()))
 
 
@@ -118,9 +118,9 @@ def _protection(
     *,
     blind: bool,
 ) -> Protection:
-    """By the table where one of its replicas refuses to be deleted, else by the settings.
+    """Protection by the table's deletion protection, otherwise by the settings.
 
-    A table that could not be asked leaves it open: not knowing is not permission.
+    It is unknown where a table could not be read: an unknown result is not permission.
     """
     tables = [each.arn for each in resources if each.kind is ResourceKind.TABLE]
     if protected_by_settings(name) or any(facts[arn].deletion_protected for arn in tables if arn in facts):

@@ -1,4 +1,4 @@
-"""Spans of time as people write them: `90m`, `12h`, `3d`, `2w`."""
+"""Durations such as `90m`, `12h`, `3d` and `2w`."""
 
 import re
 
@@ -9,14 +9,14 @@ _SPAN = re.compile(r"([0-9]{1,6})([mhdw])")
 
 
 def seconds(text: str) -> int:
-    """The span in seconds.
+    """Convert a duration to seconds.
 
     Raises:
-        UsageProblem: it is none.
+        UsageProblem: it is not a duration.
     """
     found = _SPAN.fullmatch(text)
     if found is None:
         raise UsageProblem(
-            f"{text[:40]!r} is no span of time.", "Give a number and m, h, d or w: 90m, 12h, 3d, 2w."
+            f"{text[:40]!r} is not a duration.", "Use a number with m, h, d or w: 90m, 12h, 3d, 2w."
         )
     return int(found[1]) * _UNITS[found[2]]

@@ -1,4 +1,4 @@
-"""Counts the environments of an account: asks all regions at once, then what resources say of themselves."""
+"""Lists the environments of an account: reads all regions at once, then describes their resources."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +9,7 @@ from payinfra.account.environments import tagged_resources
 from payinfra.account.environments.classify import environment_of, judge, region_of_health_check
 from payinfra.account.environments.model import EnvironmentInventory, Facts, ResourceKind, TaggedResource
 from payinfra.clients.aws import Aws
+from payinfra.clients.aws_errors import is_absent
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.naming import regions_used
 
@@ -22,7 +23,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class AccountReader:
-    """How an account is read; tests give functions of their own."""
+    """The functions that read an account; tests pass their own."""
 
     tagged: Callable[[Aws, str], tuple[TaggedResource, ...]]
     facts: Mapping[ResourceKind, Callable[[Aws, TaggedResource], Facts]]
@@ -38,7 +39,7 @@ ACCOUNT = AccountReader(
 )
 
 
-def census(
+def list_environments(
     aws: Aws,
     *,
     account: str,
@@ -47,12 +48,12 @@ def census(
     protected_by_settings: Callable[[str], bool],
     reader: AccountReader = ACCOUNT,
 ) -> EnvironmentInventory:
-    """All environments that a region of these, or one that their health checks name, has anything of.
+    """List all environments with a resource in these regions, or in one that their health checks name.
 
-    What does not answer is said to be unknown, and hides nothing else.
+    What does not answer is reported as unknown and hides nothing else.
 
     Args:
-        regions: those to ask first; us-east-1, which lists what is global, is always asked.
+        regions: where to look first; us-east-1, which lists global resources, is always included.
         protected_by_settings: whether the settings protect an environment of this name.
 
     Raises:
@@ -73,7 +74,7 @@ def census(
         further = tuple(sorted(named))
     if len(silent) == len(asked):
         raise EnvironmentUnusable(
-            f"No region says what there is: {silent[asked[0]]}", "Allow tag:GetResources, in all regions."
+            f"No region can be listed: {silent[asked[0]]}", "Allow tag:GetResources, in all regions."
         )
     facts, unknown = _facts(aws, resources, reader)
     told = [(each, facts.get(each.arn, Facts())) for each in resources]
@@ -102,7 +103,7 @@ def census(
 def _facts(
     aws: Aws, resources: Iterable[TaggedResource], reader: AccountReader
 ) -> tuple[Mapping[str, Facts], Mapping[str, str]]:
-    """What resources say of themselves, and for those that do not, why; both by ARN."""
+    """The facts of resources, and the reasons why others could not be described; both by ARN."""
     telling = [each for each in resources if each.kind in reader.facts]
     answers = list(_each(telling, lambda each: _if_there(aws, each, reader.facts[each.kind])))
     return (
@@ -112,19 +113,19 @@ def _facts(
 
 
 def _if_there(aws: Aws, found: TaggedResource, read: Callable[[Aws, TaggedResource], Facts]) -> Facts:
-    """What it says of itself: AWS may list for a while what was deleted."""
+    """Describe a resource. AWS lists deleted resources for a while."""
     from botocore.exceptions import ClientError
 
     try:
         return read(aws, found)
     except ClientError as error:
-        if error.response["Error"].get("Code", "").endswith("NotFoundException"):
+        if is_absent(error):
             return Facts(gone=True)
         raise
 
 
 def _each(asked: Sequence[Asked], ask: Callable[[Asked], Answer]) -> Iterable[tuple[Asked, Answer | str]]:
-    """Ask them all at once; each with its answer, or with the reason why there is none."""
+    """Call for all at once; each with its answer, or with the reason why there is none."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     def answer(one: Asked) -> Answer | str:

@@ -1,4 +1,4 @@
-"""What is known of the environments of an account. All of it was read from the account itself."""
+"""What is known about the environments of an account, as read from the account."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class ResourceKind(StrEnum):
-    """What a resource is."""
+    """The kind of a resource."""
 
     ALARM = "alarm"
     API = "API"
@@ -25,7 +25,7 @@ class ResourceKind(StrEnum):
 
 
 class State(StrEnum):
-    """Whether an environment has what a deployment makes."""
+    """Whether an environment is complete."""
 
     COMPLETE = "complete"
     PARTIAL = "partial"
@@ -33,7 +33,7 @@ class State(StrEnum):
 
 
 class Protection(StrEnum):
-    """Whether an environment may be thrown away."""
+    """Whether an environment is protected."""
 
     EPHEMERAL = "ephemeral"
     PROTECTED = "protected"
@@ -45,8 +45,8 @@ class TaggedResource:
     """A resource that carries the project's tags.
 
     Attributes:
-        region: where it is; empty for what is global.
-        name: what its ARN ends in, without its type.
+        region: empty for a global resource.
+        name: the end of its ARN, without the type.
     """
 
     arn: str
@@ -58,14 +58,14 @@ class TaggedResource:
 
 @dataclass(frozen=True)
 class Facts:
-    """What one resource says of itself.
+    """Facts about one resource.
 
     Attributes:
-        born: when it was made, in UTC; None where it does not tell.
-        departing: whether it is only waiting to be deleted.
-        gone: whether it is not there any more, though it was listed.
-        deletion_protected: whether it refuses to be deleted.
-        recoverable: whether it can be put back to any point in time, which is paid for.
+        born: when it was created, in UTC; None where unknown.
+        departing: whether it is scheduled for deletion.
+        gone: whether it no longer exists, though it was listed.
+        deletion_protected: whether deletion protection is on.
+        recoverable: whether it has point-in-time recovery, which costs money.
     """
 
     born: datetime | None = None
@@ -77,7 +77,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Cost:
-    """Resources of an environment that cost money while nothing happens, and how many there are."""
+    """A kind of resource that costs money while idle, and how many the environment has."""
 
     what: str
     count: int
@@ -90,11 +90,11 @@ class Environment:
     Attributes:
         owner: the value of the Owner tag; empty where there is none.
         regions: where it serves, by name.
-        lacks: what a whole environment has and this one has not.
-        born: when its oldest resource was made, in UTC; None where no resource tells.
-        resources: how many there are that AWS lists by tag. Roles, aliases and records are not among them.
+        lacks: what a complete environment has and this one does not.
+        born: when its oldest resource was created, in UTC; None where unknown.
+        resources: how many AWS lists by tag, which leaves out roles, aliases and records.
         costs: those that cost money while idle.
-        unknown: what could not be found out, and why.
+        unknown: what could not be read, and why.
     """
 
     name: str
@@ -114,8 +114,8 @@ class EnvironmentInventory:
     """The environments of an account, by name.
 
     Attributes:
-        asked: the regions that were asked.
-        departing: how many keys of environments that are gone wait to be deleted.
+        asked: the regions that were read.
+        departing: how many keys of destroyed environments wait for deletion.
         unknown: the regions that did not answer, and why.
     """
 
@@ -128,5 +128,5 @@ class EnvironmentInventory:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything that was asked was answered."""
+        """Whether everything could be read."""
         return not self.unknown and not any(each.unknown for each in self.environments)

@@ -1,4 +1,4 @@
-"""Which environments are stale, and their end. Never a protected one, never one that is not known well."""
+"""Destroys stale environments, but never a protected one or one with unknown facts."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from payinfra.core.settings import Settings
 
 
 class ReapDecision(StrEnum):
-    """What became of an environment."""
+    """What happens to an environment."""
 
     KEPT = "kept"
     STALE = "stale"
@@ -23,7 +23,7 @@ class ReapDecision(StrEnum):
 
 @dataclass(frozen=True)
 class ReapResult:
-    """What became of an environment, and why; `hint` is the next step where a person has to take it."""
+    """What happened to an environment, and why; `hint` is a person's next step, if there is one."""
 
     environment: Environment
     fate: ReapDecision
@@ -34,21 +34,21 @@ class ReapResult:
 
 @dataclass(frozen=True)
 class Reaped:
-    """What became of each environment. In a dry run, what would."""
+    """What happened to each environment, or in a dry run would happen."""
 
     dry_run: bool
     ends: tuple[ReapResult, ...]
 
     @property
     def headline(self) -> str:
-        """All of it in a sentence."""
+        """The result in one sentence."""
         number = {fate: sum(1 for each in self.ends if each.fate is fate) for fate in ReapDecision}
         if self.dry_run:
             stale = number[ReapDecision.STALE]
             return (
                 f"{stale} to destroy, {number[ReapDecision.KEPT]} kept, "
                 f"{number[ReapDecision.FAILED]} cannot be destroyed."
-                + (" Nothing was done: say --yes." if stale else "")
+                + (" Nothing was done: add --yes." if stale else "")
             )
         return (
             f"{number[ReapDecision.DESTROYED]} destroyed, {number[ReapDecision.KEPT]} kept, "
@@ -57,20 +57,20 @@ class Reaped:
 
     @property
     def exit_code(self) -> ExitCode:
-        """That of the first failure; a dry run has none."""
+        """The exit code of the first failure; a dry run has none."""
         codes = (each.exit_code for each in self.ends if each.fate is ReapDecision.FAILED)
         return ExitCode.DONE if self.dry_run else next(codes, ExitCode.DONE)
 
 
 @dataclass(frozen=True)
 class StaleRule:
-    """What is stale: of a name that `pattern` matches, and older than so many seconds."""
+    """Which environments are stale: those whose name matches `pattern` and whose age exceeds a limit."""
 
     pattern: str
     older_than_s: float
 
     def is_about(self, environment: Environment) -> bool:
-        """Whether it is of such a name. What is not known of others is of no concern."""
+        """Whether the name matches. Others are ignored, whatever is unknown about them."""
         return fnmatchcase(environment.name, self.pattern)
 
 
@@ -89,23 +89,23 @@ def why_kept(environment: Environment, rule: StaleRule, now: datetime) -> str:
 
 
 def reap(
-    census: EnvironmentInventory,
+    inventory: EnvironmentInventory,
     rule: StaleRule,
     now: datetime,
     *,
     settings: Callable[[str], Settings],
     destroy: Callable[[Settings], int] | None,
 ) -> Iterator[ReapResult]:
-    """The end of each environment, one after the other. A failure keeps nothing else from its end.
+    """Destroy the stale environments, one after the other. A failure does not stop the others.
 
     Args:
-        settings: those with which an environment can be destroyed; raises PayinfraError where it cannot.
-        destroy: destroys one, and says how many resources that were; None for a dry run.
+        settings: the settings to destroy an environment with; raises PayinfraError where there are none.
+        destroy: destroys one and returns its number of resources; None for a dry run.
 
     Raises:
-        Interrupted: a person interrupted; what comes after is not begun.
+        Interrupted: a person interrupted; no other environment is begun.
     """
-    for environment in census.environments:
+    for environment in inventory.environments:
         if why := why_kept(environment, rule, now):
             yield ReapResult(environment, ReapDecision.KEPT, why)
             continue

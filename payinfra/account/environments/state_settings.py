@@ -1,4 +1,4 @@
-"""Finds the Terraform state of an environment that may have been deployed from elsewhere."""
+"""Finds the Terraform state of an environment, and the settings to destroy it with."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Resolve = Callable[[Mapping[str, object]], Settings]
 
 @dataclass(frozen=True)
 class States:
-    """Where states are kept: in the work folder, or in a bucket.
+    """The Terraform states, in the work folder or in a bucket.
 
     Args:
         aws: reads the bucket.
@@ -30,14 +30,14 @@ class States:
     resolve: Resolve
 
     def settings(self, env: str) -> Settings:
-        """The settings with which an environment can be destroyed: its regions are those of its state.
+        """The settings to destroy an environment with: its regions are those in its state.
 
-        Terraform looks for what it made in the regions of the configuration. With others it would find
-        nothing, and forget everything.
+        Terraform looks for resources in the regions of the configuration. With other regions it would find
+        nothing and drop everything from the state.
 
         Raises:
-            UsageProblem: payinfra would not give an environment that name, or those settings.
-            EnvironmentUnusable: it has no state here, the state is of nothing, or does not name its regions.
+            UsageProblem: its name or its settings are not allowed.
+            EnvironmentUnusable: it has no state here, or the state is empty or does not name its regions.
         """
         plain = self.resolve({"env": env})
         where, said = self._read(plain)
@@ -48,15 +48,13 @@ class States:
         return self.resolve({"env": env, "primary_region": primary, "secondary_region": secondary, **bucket})
 
     def _read(self, settings: Settings) -> tuple[str, str]:
-        """Where the state is, and its text."""
+        """The location of the state, and its text."""
         if settings.state_bucket is None:
             path = settings.work_dir / STATE_FILE
             try:
                 return str(path), path.read_text(encoding="utf-8")
             except FileNotFoundError:
-                raise EnvironmentUnusable(
-                    f"There is no state of it in {path}.", without(settings.env)
-                ) from None
+                raise EnvironmentUnusable(f"It has no state in {path}.", without(settings.env)) from None
             except (OSError, UnicodeDecodeError) as error:
                 raise EnvironmentUnusable(f"{path} cannot be read: {error}.", without(settings.env)) from None
         from botocore.exceptions import BotoCoreError, ClientError
@@ -72,27 +70,30 @@ class States:
 
 
 def without(env: str) -> str:
-    """What to do about an environment whose state is not at hand."""
+    """The next step for an environment whose state is not here."""
     return (
         "Run this in the folder that it was deployed from, or with the --state-bucket that it was deployed "
-        "with. Where its state is lost, delete by hand what carries its tag, in each region: "
+        f"with. If its state is lost, run `payinfra adopt --env {env}` first: it takes what exists into a "
+        "new one. What carries its tag, region by region, is listed by: "
         f"aws resourcegroupstaggingapi get-resources --tag-filters Key=Environment,Values={env} "
         "--query 'ResourceTagMappingList[].ResourceARN'"
     )
 
 
 def _regions(where: str, said: str, plain: Settings) -> tuple[str, str]:
-    """The primary and the secondary region that a state is about.
+    """The primary and secondary region of a state.
 
-    Outputs name them. A destruction removes outputs first: after one that ended half-way, what is left names
-    its own region. Where nothing is left of one of the two, any other than the first one will do.
+    Outputs name them. A destruction removes outputs first; after one that was interrupted, the remaining
+    resources name their region. Where none is left in one of the two, any other region will do.
     """
     try:
         state = parse(said)
     except ValueError:
         state = None
     if at(state, "resources") == []:
-        raise EnvironmentUnusable(f"{where} is the state of nothing.", "It was destroyed from there before.")
+        raise EnvironmentUnusable(
+            f"{where} is empty.", "The environment was destroyed with this state before."
+        )
     named = [text(state, "outputs", f"{role}_region", "value") for role in ROLES]
     if not all(named):
         left = tuple(kept(state))
@@ -102,7 +103,7 @@ def _regions(where: str, said: str, plain: Settings) -> tuple[str, str]:
         named = [region or other for region in named]
     if not all(named):
         raise EnvironmentUnusable(
-            f"{where} does not say which regions it is about.",
+            f"{where} does not name the regions of the environment.",
             "Name them: payinfra destroy --env ENV --primary-region A --secondary-region B.",
         )
     primary, secondary = named
@@ -110,7 +111,7 @@ def _regions(where: str, said: str, plain: Settings) -> tuple[str, str]:
 
 
 def _region_of(left: Sequence[Kept], role: str) -> str:
-    """The one region that the ARNs of a provider's resources name; empty where it is not one."""
+    """The region in the ARNs of a provider's resources; empty unless there is exactly one."""
     arns = (text(one.attributes, "arn").split(":", 5) for one in left if one.provider == f"aws.{role}")
     regions = {arn[3] for arn in arns if len(arn) == 6 and arn[3]}
     return regions.pop() if len(regions) == 1 else ""

@@ -1,4 +1,4 @@
-"""Reads what an account has of tagged resources. The calls read only; each may be made from any thread."""
+"""Lists and describes the tagged resources of an account. All calls only read, from any thread."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ _PENDING = ("PendingDeletion", "PendingReplicaDeletion")
 
 
 def tagged(aws: Aws, region: str) -> tuple[TaggedResource, ...]:
-    """Everything of the project in a region; what is global is listed in us-east-1 only.
+    """List the project's resources in a region. Global resources are listed in us-east-1 only.
 
     Raises botocore's errors, and EnvironmentUnusable for a region that the embedded AWS does not serve.
     """
@@ -45,7 +45,7 @@ def tagged(aws: Aws, region: str) -> tuple[TaggedResource, ...]:
 
 
 def resource(arn: str, tags: Mapping[str, str], asked: str) -> TaggedResource:
-    """What an ARN names, listed in the region `asked`."""
+    """The resource with this ARN, which was listed in the region `asked`."""
     _, _, service, region, _, path = (arn.split(":", 5) + [""] * 6)[:6]
     if service in ("s3", "sns"):
         type_, name = "", path
@@ -60,13 +60,13 @@ def resource(arn: str, tags: Mapping[str, str], asked: str) -> TaggedResource:
 
 
 def key(aws: Aws, found: TaggedResource) -> Facts:
-    """A customer key: it goes on carrying its tags for the days that it waits to be deleted."""
+    """Describe a customer key. It keeps its tags while it waits for deletion."""
     shown = aws.kms(found.region).describe_key(KeyId=found.name)["KeyMetadata"]
     return Facts(born=_utc(shown.get("CreationDate")), departing=shown.get("KeyState") in _PENDING)
 
 
 def table(aws: Aws, found: TaggedResource) -> Facts:
-    """A region's replica of the table."""
+    """Describe a region's replica of the table."""
     client = aws.dynamodb(found.region)
     shown = client.describe_table(TableName=found.name)["Table"]
     backups = client.describe_continuous_backups(TableName=found.name)["ContinuousBackupsDescription"]
@@ -79,7 +79,7 @@ def table(aws: Aws, found: TaggedResource) -> Facts:
 
 
 def api(aws: Aws, found: TaggedResource) -> Facts:
-    """A REST API."""
+    """Describe a REST API."""
     return Facts(
         born=_utc(aws.apigateway(found.region).get_rest_api(restApiId=found.name).get("createdDate"))
     )

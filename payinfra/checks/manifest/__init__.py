@@ -10,6 +10,7 @@ A Gap (Absent, Unresolved, WrongType) is what an accessor gives instead of a val
 """
 
 from payinfra.checks.manifest.blocks import Block
+from payinfra.checks.manifest.configuration import Given
 from payinfra.checks.manifest.manifest import EPHEMERAL, Attached, Manifest, Output, Provider, Resource
 from payinfra.checks.manifest.policies import Condition, PolicyDocument, Principal, Statement
 from payinfra.checks.manifest.templates import Reference, is_literal, references_in
@@ -20,6 +21,7 @@ __all__ = [
     "Attached",
     "Block",
     "Condition",
+    "Given",
     "Json",
     "Manifest",
     "Missing",

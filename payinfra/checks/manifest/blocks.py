@@ -2,7 +2,8 @@
 
 Terraform's JSON allows one block to be written as an object and as a list of one, so a path steps into a
 list of one by itself; in a list of several it needs an index (`replica[1].kms_key_arn`), and without one the
-answer is WrongType. `null` is Absent. A `dynamic` block of that name is Unresolved.
+answer is WrongType. `null` is Absent. Blocks that a `dynamic` block makes stand in the list as any others;
+one text with `${…}` among them says that it is not known how many there are.
 Source: Terraform's JSON configuration syntax, "Nested Block Mapping".
 """
 
@@ -14,7 +15,7 @@ from typing import Protocol
 from payinfra.checks.manifest import paths
 from payinfra.checks.manifest.policies import PolicyDocument
 from payinfra.checks.manifest.templates import Reference, is_literal, references_in, unescape
-from payinfra.checks.manifest.values import Json, Missing, Unreadable, Unresolved, WrongType, kind_of
+from payinfra.checks.manifest.values import Json, Linked, Missing, Unreadable, Unresolved, WrongType, kind_of
 
 Value = Json | Unreadable
 
@@ -62,7 +63,7 @@ class Block:
         if found is not None:
             return found
         if path.isidentifier():
-            return _dynamic(self.body, path, self._at(path))
+            return Missing(self._at(path))
         value: Json = self.body
         parts = paths.parse(path)
         for number, part in enumerate(parts):
@@ -262,12 +263,15 @@ class Block:
                 return Missing(there)
             case (dict(), str(key)):
                 found = value.get(key)
-                return _dynamic(value, key, there) if found is None else found
+                return Missing(there) if found is None else found
             case (list([only]), str()):
                 return self._into(only, part, at)
             case (None | [], _):
                 return Missing(there)
             case (list(), _):
+                unknown = next((one for one in value if isinstance(one, str) and not is_literal(one)), None)
+                if unknown is not None:
+                    return Unresolved(there, unknown)
                 return WrongType(at, f"{len(value)} blocks", "one block")
             case _:
                 return WrongType(at, kind_of(value), "a block")
@@ -279,6 +283,8 @@ class Block:
 def references_of(value: Json, context: Context) -> tuple[Reference, ...]:
     """Every reference in a value, however deep, each once, in order."""
     if isinstance(value, str):
+        if isinstance(value, Linked):
+            value = value.written
         if "${" not in value:
             return ()
         named = context.resolve_names(value)
@@ -289,6 +295,8 @@ def references_of(value: Json, context: Context) -> tuple[Reference, ...]:
     while todo:
         one = todo.pop()
         if isinstance(one, str):
+            if isinstance(one, Linked):
+                one = one.written
             if "${" in one:
                 named = context.resolve_names(one)
                 if isinstance(named, str):
@@ -306,17 +314,6 @@ def _join(at: str, part: str | int) -> str:
     if isinstance(part, int):
         return f"{at}[{part}]"
     return f"{at}.{part}" if at else part
-
-
-def _dynamic(body: dict[str, Json], key: str, at: str) -> Unreadable:
-    """Absent, unless a `dynamic` block makes blocks of that name."""
-    dynamic = body.get("dynamic")
-    if dynamic is None:
-        return Missing(at)
-    groups = dynamic if isinstance(dynamic, list) else [dynamic]
-    if any(isinstance(group, dict) and key in group for group in groups):
-        return Unresolved(at, f'dynamic "{key}"')
-    return Missing(at)
 
 
 def _number(text: str, at: str) -> float | Unreadable:

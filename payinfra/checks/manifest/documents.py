@@ -1,32 +1,38 @@
 """Reads policy documents, as JSON text or as `aws_iam_policy_document` data, into typed statements."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from payinfra.checks.manifest.blocks import Block
 from payinfra.checks.manifest.policies import Condition, PolicyDocument, Principal, Statement
+from payinfra.checks.manifest.syntax import shown
 from payinfra.checks.manifest.templates import is_literal, spans
 from payinfra.checks.manifest.values import Json, Missing, Unreadable, Unresolved, WrongType, kind_of
 
 _MARK = "\ue000{}\ue001"
+_MARKED = re.compile("\ue000(\\d+)\ue001")
 ReadDocument = Callable[[Json, str], PolicyDocument | Unreadable]
 
 
 def from_text(text: str, path: str) -> PolicyDocument | Unreadable:
     """A policy from its JSON text, in which `${…}` may stand; a text that is one reference is Unresolved."""
     found = spans(text)
-    marked = text
-    for number, span in reversed(tuple(enumerate(found))):
-        marked = marked[: span.start] + _MARK.format(number) + marked[span.end :]
+    pieces: list[str] = []
+    position = 0
+    for number, span in enumerate(found):
+        pieces += [text[position : span.start], _MARK.format(number)]
+        position = span.end
+    marked = "".join((*pieces, text[position:]))
     try:
         document: Json = json.loads(marked)
     except (ValueError, RecursionError):
         if found:
             return Unresolved(path, text)
         return WrongType(path, "text that is not JSON", "a policy document")
-    originals = {_MARK.format(number): text[span.start : span.end] for number, span in enumerate(found)}
-    return from_json(document, path, lambda part: _restore(part, originals))
+    originals = [text[span.start : span.end] for span in found]
+    return from_json(document, path, lambda part: _MARKED.sub(lambda mark: originals[int(mark[1])], part))
 
 
 def from_json(
@@ -88,13 +94,6 @@ def _overlay(statements: list[Statement], more: Iterable[Statement]) -> None:
             statements.append(statement)
 
 
-def _restore(text: str, originals: dict[str, str]) -> str:
-    for mark, original in originals.items():
-        if mark in text:
-            text = text.replace(mark, original)
-    return text
-
-
 class _JsonStatement:
     """One entry of `Statement`, read with a note of everything that could not be."""
 
@@ -138,7 +137,7 @@ class _JsonStatement:
     def _clear(self, text: str, what: str) -> str:
         """Sid and effect mean nothing with a `${…}` in them."""
         if not is_literal(text):
-            self._unclear.append(f"{what} cannot be resolved here: {text}")
+            self._unclear.append(f"{what} cannot be resolved here: {shown(text)}")
         return text
 
     def _texts(self, value: Json, what: str) -> tuple[str, ...]:

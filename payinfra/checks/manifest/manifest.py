@@ -1,22 +1,27 @@
 """A whole synthesized file: what is in it, and how its parts refer to each other."""
 
 import fnmatch
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar, cast
 
-from payinfra.checks.manifest import documents, reading
+from payinfra.checks.manifest import configuration, documents, folders, plan, reading
 from payinfra.checks.manifest.blocks import Block, Context, references_of
+from payinfra.checks.manifest.configuration import NOTHING_GIVEN, Given, Source
+from payinfra.checks.manifest.content import Content, Entry
 from payinfra.checks.manifest.expressions import Resolver, Unknown
 from payinfra.checks.manifest.policies import PolicyDocument
-from payinfra.checks.manifest.templates import Reference, is_literal, references_in
-from payinfra.checks.manifest.values import Json, Missing, Unreadable, Unresolved, WrongType, kind_of
+from payinfra.checks.manifest.rewriting import Tree
+from payinfra.checks.manifest.templates import Reference, base_of, is_literal, references_in
+from payinfra.checks.manifest.values import Json, Linked, Missing, Unreadable, Unresolved, WrongType, kind_of
 
 EPHEMERAL = ("pr[0-9]*", "pr-*", "dev*")
 """Names of environments that are not protected, unless something says so. The same as in the settings."""
 
+Made = TypeVar("Made")
 _PHYSICAL_NAME = {
     "aws_api_gateway_rest_api": "name",
     "aws_api_gateway_usage_plan": "name",
@@ -38,22 +43,48 @@ class Resource(Block):
 
     Attributes:
         type: `aws_s3_bucket`.
+        kind: the type, with `data.` in front for a data source.
         name: its name in Terraform, `audit`.
-        address: `aws_s3_bucket.audit`, with `data.` in front for a data source.
+        address: Terraform's, `aws_s3_bucket.audit`: with the modules it stands in, with `data.` in front for
+            a data source, and with its key where it is one of several instances.
+        manifest_file: the file that it stands in.
+        conditional: what decides whether it is made at all, `${var.closed}`; empty where it surely is.
+        computed: what the provider gave it before, so that it is known though nobody configured it.
+        sensitive: which of its values are marked so, in the shape of Terraform's `sensitive_values`.
+        source: the file, and the line in it, that made it; empty and 0 where that is not known.
         construct: the construct path from the `//` metadata, `payment/primary/audit`; empty without one.
     """
 
-    __slots__ = ("_manifest", "_region", "address", "construct", "name", "type")
+    __slots__ = (
+        "_manifest",
+        "_provider",
+        "_region",
+        "address",
+        "computed",
+        "conditional",
+        "construct",
+        "kind",
+        "manifest_file",
+        "name",
+        "sensitive",
+        "source",
+        "type",
+    )
 
-    def __init__(
-        self, kind: str, name: str, body: dict[str, Json], manifest: "Manifest", *, data: bool = False
-    ) -> None:
-        super().__init__(body, "", manifest)
+    def __init__(self, entry: Entry, manifest: "Manifest") -> None:
+        super().__init__(entry.body, "", manifest)
         self._manifest = manifest
+        self._provider = entry.provider
         self._region: str | Unresolved | None = None
-        self.type = kind
-        self.name = name
-        self.address = f"data.{kind}.{name}" if data else f"{kind}.{name}"
+        self.type = entry.kind
+        self.kind = f"data.{entry.kind}" if entry.data else entry.kind
+        self.name = entry.name
+        self.address = entry.address
+        self.manifest_file = entry.file
+        self.conditional = entry.conditional
+        self.computed = entry.computed
+        self.sensitive = entry.sensitive
+        self.source = entry.source
         construct = self.raw("//.metadata.path")
         self.construct = construct if isinstance(construct, str) else ""
 
@@ -66,7 +97,7 @@ class Resource(Block):
         """The provider it names, `aws.primary`; the one without alias (`aws`) where it names none."""
         named = self.body.get("provider")
         if named is None:
-            return self.type.partition("_")[0]
+            return self._provider or self.type.partition("_")[0]
         if not isinstance(named, str):
             return Unresolved("provider", kind_of(named))
         if "$" not in named:
@@ -131,6 +162,46 @@ class Attached:
     unclear: tuple[Resource, ...]
 
 
+class _Owners:
+    """Whose companions the resources of one type are, by one of their properties."""
+
+    def __init__(self, manifest: "Manifest", type: str, by: str) -> None:
+        self._by_reference: dict[str, list[Resource]] = {}
+        self._perhaps: dict[str, list[Resource]] = {}
+        self._by_name: dict[str, list[Resource]] = {}
+        self._order = {one.address: number for number, one in enumerate(manifest.all(type))}
+        self._unclear: list[Resource] = []
+        for one in manifest.all(type):
+            owners = [manifest.targets(reference) for reference in one.references(by)]
+            for found in owners:
+                # Of several instances, none of which is named, one is the owner.
+                group = self._by_reference if len(found) == 1 else self._perhaps
+                for owner in found:
+                    group.setdefault(owner.address, []).append(one)
+            if any(owners):
+                continue
+            name = one.text(by)
+            if isinstance(name, str):
+                self._by_name.setdefault(name, []).append(one)
+            elif not isinstance(name, Missing):
+                self._unclear.append(one)
+
+    def referring(self, resource: Resource) -> tuple[Resource, ...]:
+        """Those whose property refers to a resource, or to one of several instances that it is."""
+        groups = (self._by_reference, self._perhaps)
+        return self._sorted(one for group in groups for one in group.get(resource.address, ()))
+
+    def of(self, resource: Resource, name: str | None) -> Attached:
+        """The companions of a resource, which is called that."""
+        named = [] if name is None else self._by_name.get(name, [])
+        sure = self._sorted((*self._by_reference.get(resource.address, ()), *named))
+        perhaps = self._perhaps.get(resource.address)
+        return Attached(sure, self._sorted((*self._unclear, *perhaps)) if perhaps else tuple(self._unclear))
+
+    def _sorted(self, resources: Iterable[Resource]) -> tuple[Resource, ...]:
+        return tuple(sorted(dict.fromkeys(resources), key=lambda one: self._order[one.address]))
+
+
 class _Scope:
     """Where the names in expressions lead to."""
 
@@ -142,6 +213,12 @@ class _Scope:
         if name not in self._manifest.locals:
             raise Unknown
         return self._manifest.locals[name]
+
+    def variable(self, name: str) -> Json:
+        """The value of a variable."""
+        if name not in self._manifest.variables:
+            raise Unknown
+        return self._manifest.variables[name]
 
     def attribute(self, address: str, attribute: str) -> Json:
         """A configured attribute, or one that follows from the configuration."""
@@ -156,6 +233,8 @@ class _Scope:
             attribute = _PHYSICAL_NAME[resource.type]
         value = resource.body.get(attribute)
         if value is None:
+            value = resource.computed.get(attribute)
+        if value is None:
             raise Unknown
         return value
 
@@ -164,12 +243,18 @@ class Manifest(Context):
     """Read-only. Make one with `load`, or with `parse` or `from_json` in a test.
 
     Attributes:
-        file: the file's path as it was given.
-        resources: the managed ones, in the order of the file; a literal `count` of 0 leaves one out.
+        file: the file or folder, as it was given.
+        files: every file that was read.
+        resources: the managed ones, in the order of the file, one for each instance. What a `count` of 0 or
+            an empty `for_each` leaves out is not there.
         data: the data sources.
         providers, outputs: in the order of the file.
+        settings: the `terraform` block; removed: the `removed` blocks. Empty in a plan, which has neither.
         locals: unresolved, as they stand.
+        variables: those that have a value.
         modules: the names of module calls, whose resources cannot be seen from here.
+        planned: whether it is a plan, whose values Terraform has evaluated.
+        has_source: whether the configuration that a plan was made from is known as well.
         environment: from the flag, else from the tags, else Unresolved.
         protected: from the flag, else from the tag `Protected`, else from the environment's name
             (see EPHEMERAL), else Unresolved.
@@ -177,34 +262,40 @@ class Manifest(Context):
 
     def __init__(
         self,
-        root: dict[str, Json],
+        content: Content,
         *,
-        file: str,
-        folder: Path,
-        env: str | None,
-        protected: bool | None,
-        ephemeral: tuple[str, ...],
+        env: str | None = None,
+        protected: bool | None = None,
+        ephemeral: tuple[str, ...] = EPHEMERAL,
     ) -> None:
-        self.file = file
-        self._folder = folder
-        self.locals: Mapping[str, Json] = _without_comment(
-            reading.section(root.get("locals"), "locals", file)
-        )
+        self._content = content
+        self._options = (env, protected, ephemeral)
+        self.file = content.file
+        self.files = content.files
+        self.locals = content.locals
+        self.variables = content.variables
+        self.sensitive_variables = content.sensitive
+        self.planned = content.planned
+        self.has_source = content.has_source
+        self.modules = content.modules
         self._names = Resolver(_Scope(self), through_resources=False)
         self._values = Resolver(_Scope(self), through_resources=True)
         self._reading: list[str] = []
         self._policies: dict[str, PolicyDocument | Unreadable] = {}
         self._referents: dict[tuple[int, str], tuple[Resource, ...]] = {}
+        self._owners: dict[tuple[str, str], _Owners] = {}
+        self._made: dict[Callable[[Manifest], object], object] = {}
         self._by_address: dict[str, Resource] = {}
+        self._instances: dict[str, list[Resource]] = {}
         self._by_type: dict[str, list[Resource]] = {}
-        self.providers = tuple(self._providers(root.get("provider")))
-        self.resources = tuple(self._resources(root.get("resource"), data=False))
-        self.data = tuple(self._resources(root.get("data"), data=True))
-        self.outputs = tuple(
-            Output(name, Block(_block(body, f"output {name}", file), "", self))
-            for name, body in _without_comment(reading.section(root.get("output"), "output", file)).items()
-        )
-        self.modules = tuple(_without_comment(reading.section(root.get("module"), "module", file)))
+        self.providers = tuple(self._providers())
+        self._regions = {one.address: one.region for one in reversed(self.providers)}
+        entries = [self._resource(entry) for entry in content.entries]
+        self.resources = tuple(one for one in entries if not one.kind.startswith("data."))
+        self.data = tuple(one for one in entries if one.kind.startswith("data."))
+        self.outputs = tuple(Output(name, Block(body, "", self)) for name, body in content.outputs)
+        self.settings = Block(content.settings, "", self)
+        self.removed = tuple(Block(body, "", self) for body in content.removed)
         self.environment: str | Unresolved = env if env is not None else self._tagged_environment()
         self.protected: bool | Unresolved = (
             protected if protected is not None else self._protection(ephemeral)
@@ -213,21 +304,54 @@ class Manifest(Context):
     @classmethod
     def load(
         cls,
-        path: Path,
+        *paths: Path,
+        env: str | None = None,
+        protected: bool | None = None,
+        ephemeral: tuple[str, ...] = EPHEMERAL,
+        given: Given = NOTHING_GIVEN,
+        shown: str = "",
+    ) -> "Manifest":
+        """Read the files of one module.
+
+        Args:
+            paths: its files, at least one.
+            env, protected, ephemeral: see the attributes.
+            given: the values of variables.
+            shown: what a person calls it; the first file by default.
+
+        Raises:
+            EnvironmentUnusable: one cannot be read, is no Terraform JSON, or something is said twice.
+        """
+        sources = [folders.source_of(path) for path in paths]
+        content = configuration.read(sources, paths[0].parent, given, shown)
+        return cls(content, env=env, protected=protected, ephemeral=ephemeral)
+
+    @classmethod
+    def of_plan(
+        cls,
+        shown: object,
         *,
+        name: str,
+        folder: Path = Path(),
+        source: Tree | None = None,
         env: str | None = None,
         protected: bool | None = None,
         ephemeral: tuple[str, ...] = EPHEMERAL,
     ) -> "Manifest":
-        """Read one file.
+        """Take a plan, as `terraform show -json` prints it.
+
+        Args:
+            shown: the decoded document.
+            name: what a person calls it: the file.
+            folder: where relative paths in the configuration start from.
+            source: the configuration that it was made from, where that is known.
+            env, protected, ephemeral: as for `load`.
 
         Raises:
-            EnvironmentUnusable: it cannot be read, is no Terraform JSON, or says something twice.
+            EnvironmentUnusable: it is no plan, or a part of it has another form.
         """
-        text = reading.read_text(path)
-        return cls.parse(
-            text, file=str(path), folder=path.parent, env=env, protected=protected, ephemeral=ephemeral
-        )
+        content = plan.read(shown, name, folder, source)
+        return cls(content, env=env, protected=protected, ephemeral=ephemeral)
 
     @classmethod
     def parse(
@@ -241,8 +365,8 @@ class Manifest(Context):
         ephemeral: tuple[str, ...] = EPHEMERAL,
     ) -> "Manifest":
         """Read a file's text. Raises as `load` does."""
-        root = reading.parse(text, file)
-        return cls(root, file=file, folder=folder, env=env, protected=protected, ephemeral=ephemeral)
+        content = configuration.read([Source(file, reading.parse(text, file))], folder)
+        return cls(content, env=env, protected=protected, ephemeral=ephemeral)
 
     @classmethod
     def from_json(
@@ -252,26 +376,59 @@ class Manifest(Context):
         folder: Path = Path(),
         env: str | None = None,
         protected: bool | None = None,
+        given: Given = NOTHING_GIVEN,
     ) -> "Manifest":
         """Take a decoded file, which must not be changed afterwards. Raises as `load` does."""
-        return cls(root, file="cdk.tf.json", folder=folder, env=env, protected=protected, ephemeral=EPHEMERAL)
+        content = configuration.read([Source("cdk.tf.json", root)], folder, given)
+        return cls(content, env=env, protected=protected)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What decides whether some of the resources are made, each once."""
+        return tuple(dict.fromkeys(one.conditional for one in self._content.entries if one.conditional))
+
+    def without(self, *conditions: str) -> "Manifest":
+        """The same stack, in which nothing is made that these conditions decide about."""
+        kept = tuple(one for one in self._content.entries if one.conditional not in conditions)
+        env, protected, ephemeral = self._options
+        content = replace(self._content, entries=kept)
+        return Manifest(content, env=env, protected=protected, ephemeral=ephemeral)
 
     @property
     def folder(self) -> Path:
         """The folder that relative paths in the file start from."""
-        return self._folder
+        return self._content.folder
 
     def all(self, *types: str) -> tuple[Resource, ...]:
         """The managed resources of these types, in the order of the file within a type."""
         return tuple(one for kind in types for one in self._by_type.get(kind, ()))
 
     def resource(self, address: str) -> Resource | None:
-        """The resource, or with `data.` in front the data source, of that address."""
-        return self._by_address.get(address)
+        """The resource, or with `data.` in front the data source, of that address.
+
+        An address without an instance's key means the only instance, and is None where there are several.
+        """
+        found = self._at(address)
+        return found[0] if len(found) == 1 else None
 
     def target(self, reference: Reference) -> Resource | None:
-        """What a reference means; None where the file has no such thing."""
-        return self._by_address.get(reference.address)
+        """What a reference means; None where the file has no such thing, or several."""
+        return self.resource(reference.address)
+
+    def targets(self, reference: Reference) -> tuple[Resource, ...]:
+        """What a reference may mean: several instances where it does not say which."""
+        return self._at(reference.address)
+
+    def _at(self, address: str) -> tuple[Resource, ...]:
+        found = self._by_address.get(address)
+        if found is not None:
+            return (found,)
+        instances = self._instances.get(address)
+        if instances is not None:
+            return tuple(instances)
+        # One that stands for all instances, because it is not known how many there are.
+        alone = self._by_address.get(base_of(address))
+        return (alone,) if alone is not None else ()
 
     def referents(self, block: Block, path: str = "") -> tuple[Resource, ...]:
         """The resources and data sources that the value at the path refers to, each once."""
@@ -289,7 +446,7 @@ class Manifest(Context):
         """The same for each of the block's own properties that refers to anything."""
         found: dict[str, tuple[Resource, ...]] = {}
         for name, value in block.body.items():
-            if not isinstance(value, dict | list) and not (isinstance(value, str) and "${" in value):
+            if not isinstance(value, dict | list | Linked) and not (isinstance(value, str) and "${" in value):
                 continue
             key = (id(block.body), name)
             targets = self._referents.get(key)
@@ -302,8 +459,7 @@ class Manifest(Context):
     def _targets(self, references: tuple[Reference, ...]) -> tuple[Resource, ...]:
         if not references:
             return ()
-        targets = (self._by_address.get(reference.address) for reference in references)
-        return tuple(dict.fromkeys(one for one in targets if one is not None))
+        return tuple(dict.fromkeys(chain.from_iterable(self._at(one.address) for one in references)))
 
     def referrers(self, resource: Resource) -> tuple[Resource, ...]:
         """The resources and data sources that refer to this one anywhere, in the order of the file."""
@@ -314,19 +470,17 @@ class Manifest(Context):
 
         `manifest.attached(bucket, "aws_s3_bucket_versioning", by="bucket")`.
         """
-        sure: list[Resource] = []
-        unclear: list[Resource] = []
-        for one in self.all(type):
-            referents = self.referents(one, by)
-            if resource in referents:
-                sure.append(one)
-            elif not referents:
-                name = one.text(by)
-                if isinstance(name, str):
-                    sure += [one] if name == self._physical_name(resource) else []
-                elif not isinstance(name, Missing):
-                    unclear.append(one)
-        return Attached(tuple(sure), tuple(unclear))
+        return self._owners_of(type, by).of(resource, self._physical_name(resource))
+
+    def users(self, resource: Resource, type: str, by: str) -> tuple[Resource, ...]:
+        """The resources of a type whose property `by` refers to a resource, in the order of the file."""
+        return self._owners_of(type, by).referring(resource)
+
+    def _owners_of(self, type: str, by: str) -> _Owners:
+        owners = self._owners.get((type, by))
+        if owners is None:
+            owners = self._owners[type, by] = _Owners(self, type, by)
+        return owners
 
     def comes_before(self, first: Resource, second: Resource) -> bool:
         """Whether Terraform makes `first` before `second`: by references or `depends_on`, in any steps."""
@@ -347,10 +501,16 @@ class Manifest(Context):
 
     def region_of(self, provider: str | Unresolved) -> str | Unresolved:
         """The region of the provider with that address."""
-        for one in self.providers:
-            if one.address == provider:
-                return one.region if isinstance(one.region, str) else Unresolved("region", one.region.why)
+        if isinstance(provider, str) and provider in self._regions:
+            region = self._regions[provider]
+            return region if isinstance(region, str) else Unresolved("region", region.why)
         return Unresolved("provider", f"no provider {provider if isinstance(provider, str) else ''}".strip())
+
+    def once(self, make: "Callable[[Manifest], Made]") -> "Made":
+        """What a function makes of the whole manifest, made once: an index that many judgements look into."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return cast("Made", self._made[make])
 
     def resolve(self, value: Json) -> Json:
         """Everything replaced that can be, configured attributes of resources too; the rest stays `${…}`."""
@@ -402,7 +562,8 @@ class Manifest(Context):
             addresses = dict.fromkeys(referent.address for referent in self.referents(one))
             named = one.texts("depends_on")
             if not isinstance(named, Unreadable):
-                addresses |= dict.fromkeys(_address(text) for text in named)
+                needed = chain.from_iterable(self._at(_address(text)) for text in named)
+                addresses |= dict.fromkeys(other.address for other in needed)
             found[one.address] = tuple(addresses)
         return found
 
@@ -418,24 +579,21 @@ class Manifest(Context):
         name = resource.text(_PHYSICAL_NAME.get(resource.type, "name"))
         return name if isinstance(name, str) else None
 
-    def _resources(self, value: Json, *, data: bool) -> Iterator[Resource]:
-        for kind, name, body in reading.labelled(value, "data" if data else "resource", self.file):
-            if body.get("count") == 0 and body["count"] is not False:
-                continue
-            one = Resource(kind, name, body, self, data=data)
-            self._by_address[one.address] = one
-            if not data:
-                self._by_type.setdefault(kind, []).append(one)
-            yield one
+    def _resource(self, entry: Entry) -> Resource:
+        one = Resource(entry, self)
+        self._by_address[one.address] = one
+        base = base_of(one.address)
+        if base != one.address:
+            self._instances.setdefault(base, []).append(one)
+        if not entry.data:
+            self._by_type.setdefault(one.type, []).append(one)
+        return one
 
-    def _providers(self, value: Json) -> Iterator[Provider]:
-        groups = value if isinstance(value, list) else [value]
-        for group in groups:
-            for name, bodies in _without_comment(reading.section(group, "provider", self.file)).items():
-                for body in bodies if isinstance(bodies, list) else [bodies]:
-                    block = Block(_block(body, f"provider {name}", self.file), "", self)
-                    alias = block.text("alias")
-                    yield Provider(name, alias if isinstance(alias, str) else "", block.text("region"), block)
+    def _providers(self) -> Iterator[Provider]:
+        for name, body in self._content.providers:
+            block = Block(body, "", self)
+            alias = block.text("alias")
+            yield Provider(name, alias if isinstance(alias, str) else "", block.text("region"), block)
 
     def _tagged(self, key: str) -> set[str]:
         """Every value that the tag has: of the providers' default tags, else of the resources' own."""
@@ -476,12 +634,4 @@ def _tag(block: Block, path: str, key: str) -> tuple[str, ...]:
 
 def _address(text: str) -> str:
     """The address in one entry of `depends_on`, which is written with or without `${…}`."""
-    return text.removeprefix("${").removesuffix("}").strip().partition("[")[0]
-
-
-def _without_comment(section: dict[str, Json]) -> dict[str, Json]:
-    return {key: value for key, value in section.items() if key != "//"}
-
-
-def _block(value: Json, what: str, file: str) -> dict[str, Json]:
-    return reading.section(value, what, file)
+    return text.removeprefix("${").removesuffix("}").strip()

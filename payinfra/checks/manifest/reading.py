@@ -4,6 +4,7 @@ Duplicate keys are refused: JSON readers silently keep the last one, so that a w
 from what is checked while Terraform still sees it.
 """
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from payinfra.core.errors import EnvironmentUnusable
 _MOST_DEPTH = 150
 _MOST_BYTES = 512 * 1024 * 1024
 _HCL = re.compile(r'\s*(?:#.*\n|//.*\n|\s)*[a-z_]+(?:\s+"[^"\n]*")*\s*(?:\{|=)')
+_PLAN_HINT = "Make it with `terraform show -json FILE > plan.json`, or `tofu show -json FILE`."
 _HINT = "Give a synthesized cdk.tf.json, or any file in Terraform's JSON syntax."
 
 
@@ -31,12 +33,58 @@ def read_text(path: Path) -> str:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise EnvironmentUnusable(f"{path} is larger than {_MOST_BYTES // 1024**2} MB.", _HINT)
-        return path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        # PowerShell's `>` writes UTF-16.
+        utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if utf_16 else "utf-8-sig")
     except UnicodeDecodeError:
         raise EnvironmentUnusable(f"{path} is not UTF-8 text.", _HINT) from None
     except (OSError, ValueError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
         raise EnvironmentUnusable(f"{path} cannot be read: {reason}.", _HINT) from None
+
+
+def read_plan(path: Path) -> dict[str, Json]:
+    """The document in the file of a plan.
+
+    Raises:
+        EnvironmentUnusable: as `read_text` and `parse_plan` do.
+    """
+    try:
+        text = read_text(path)
+    except EnvironmentUnusable as problem:
+        if path.is_file() and path.read_bytes()[:2] == b"PK":
+            what = f"{path} is a saved plan as Terraform keeps it, not JSON."
+            raise EnvironmentUnusable(what, _PLAN_HINT) from None
+        raise EnvironmentUnusable(problem.what, _PLAN_HINT) from None
+    return parse_plan(text, str(path))
+
+
+def parse_plan(text: str, file: str) -> dict[str, Json]:
+    """The text as one JSON object that a program wrote.
+
+    Raises:
+        EnvironmentUnusable: it is empty, no JSON, cut off, too deep, or no object.
+    """
+    try:
+        root: Json = json.loads(text)
+    except RecursionError:
+        raise EnvironmentUnusable(f"{file} is nested too deeply to be read.", _PLAN_HINT) from None
+    except ValueError as problem:
+        first, _, rest = text.partition("\n")
+        if rest.strip() and first.startswith('{"@level"'):
+            raise EnvironmentUnusable(f"{file} is a log of Terraform's, not a plan.", _PLAN_HINT) from None
+        if not text.strip():
+            raise EnvironmentUnusable(f"{file} is empty.", _PLAN_HINT) from None
+        where = f"line {problem.lineno}" if isinstance(problem, json.JSONDecodeError) else "a number"
+        at_the_end = isinstance(problem, json.JSONDecodeError) and (
+            problem.pos >= len(text.rstrip()) or problem.msg.startswith("Unterminated string")
+        )
+        cut = " It seems to be cut off." if at_the_end else ""
+        raise EnvironmentUnusable(f"{file} is no JSON ({where}).{cut}", _PLAN_HINT) from None
+    if not isinstance(root, dict):
+        raise EnvironmentUnusable(f"{file} is {kind_of(root)}, not a plan.", _PLAN_HINT)
+    return root
 
 
 def parse(text: str, file: str) -> dict[str, Json]:

@@ -5,19 +5,24 @@ Source: the HCL native syntax specification, "Template Expressions" (`${` interp
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+_BRACKETS = r"\[(?:\"(?:[^\"\\]|\\.)*\"|[^\]\"])*\]"
 _REFERENCE = re.compile(
     r"(?<![\w.\-\"])"
-    r"(?P<data>data\.)?(?P<type>[a-z][a-z0-9]*_[a-z0-9_]+)\.(?P<name>[A-Za-z_][\w-]*)"
-    r"(?P<instance>\[[^\]]*\])?"
-    r"(?P<attribute>(?:\.[A-Za-z0-9_*-]+|\[[^\]]*\])*)"
+    rf"(?P<module>(?:module\.[\w-]+(?:{_BRACKETS})?\.)*)"
+    r"(?P<kind>(?:data\.)?[a-z][a-z0-9]*_[a-z0-9_]+)\.(?P<name>[A-Za-z_][\w-]*)"
+    rf"(?P<instance>{_BRACKETS})?"
+    rf"(?P<attribute>(?:\.[A-Za-z0-9_*-]+|{_BRACKETS})*)"
 )
+_LITERAL_KEY = re.compile(r"\[\s*(?:\d+|\"(?:[^\"\\$%]|\\.|[$%](?!\{))*\")\s*\]")
 
-# What matters inside quotes (an escaped sign, the closing quote, a `${`), and what inside braces.
+# What matters inside quotes (an escaped sign, the closing quote, a `${`), and what inside braces: comments
+# too, in which quotes and braces mean nothing.
 _IN_QUOTES = re.compile(r'\\.|"|\$\{', re.DOTALL)
-_IN_BRACES = re.compile(r'["{}]')
+_IN_BRACES = re.compile(r'["{}]|#[^\n]*|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _OPENED_BY = {'"': '"', "}": "{"}
 
 
@@ -26,12 +31,18 @@ class Reference:
     """One mention of a resource or a data source in an expression.
 
     Attributes:
-        address: `aws_kms_key.data`, or `data.aws_iam_policy_document.assume` for a data source.
+        address: `aws_kms_key.data`, or `data.aws_iam_policy_document.assume` for a data source; with the
+            instance where it is named literally, `aws_kms_key.data["eu"]`, and the module in a plan.
         attribute: what is read of it, `arn` or `replica[0].arn`; empty for the whole resource.
     """
 
     address: str
     attribute: str
+
+    @property
+    def kind(self) -> str:
+        """The type, with `data.` in front for a data source: `data.aws_iam_policy_document`."""
+        return kind_of_address(self.address)
 
 
 @dataclass(frozen=True)
@@ -77,9 +88,40 @@ def references_in(text: str) -> tuple[Reference, ...]:
     found: dict[Reference, None] = {}
     for span in spans(text):
         for match in _REFERENCE.finditer(span.expression):
-            address = f"{match['data'] or ''}{match['type']}.{match['name']}"
+            instance = match["instance"] or ""
+            if not _LITERAL_KEY.fullmatch(instance):
+                instance = ""
+            address = f"{match['module']}{match['kind']}.{match['name']}{instance}"
             found[Reference(address, match["attribute"].removeprefix("."))] = None
     return tuple(found)
+
+
+def with_addresses(text: str, replace: Callable[[str], str]) -> str:
+    """The text with the address of each resource and data source in it replaced."""
+
+    def replaced(match: re.Match[str]) -> str:
+        instance = match["instance"] or ""
+        base = f"{match['module']}{match['kind']}.{match['name']}"
+        if _LITERAL_KEY.fullmatch(instance):
+            return replace(f"{base}{instance}") + (match["attribute"] or "")
+        return f"{replace(base)}{instance}{match['attribute'] or ''}"
+
+    return _REFERENCE.sub(replaced, text)
+
+
+@lru_cache(maxsize=16_384)
+def kind_of_address(address: str) -> str:
+    """The type in an address, with `data.` in front for a data source, without modules and instance."""
+    match = _REFERENCE.fullmatch(address)
+    return match["kind"] if match else address.rpartition(".")[0]
+
+
+def base_of(address: str) -> str:
+    """The address without the instance of its resource: `aws_kms_key.data` of `aws_kms_key.data["eu"]`."""
+    if not address.endswith("]"):
+        return address
+    match = _REFERENCE.fullmatch(address)
+    return address.removesuffix(match["instance"] or "") if match else address
 
 
 def string_end(text: str, position: int) -> int:

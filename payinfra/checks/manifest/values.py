@@ -2,7 +2,26 @@
 
 from dataclasses import dataclass
 
+from payinfra.checks.manifest.syntax import shown
+
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+
+
+class Linked(str):
+    """A text that is known, and the expression that it came from, which says what it belongs to.
+
+    A plan knows that an alarm is about `pay`; that this is *that* function, only the expression says.
+    """
+
+    __slots__ = ("written",)
+
+    def __new__(cls, value: str, written: str) -> "Linked":
+        """Make one of a text and its expression, with `${` around it."""
+        made = super().__new__(cls, value)
+        made.written = written
+        return made
+
+    written: str
 
 
 @dataclass(frozen=True)
@@ -43,8 +62,8 @@ class Unresolved(Unreadable):
 
     @property
     def why(self) -> str:
-        """A phrase for a message."""
-        return f"{self.path} cannot be resolved here: {shorten(self.expression)}"
+        """A phrase for a message. No literal of the expression is in it: that may be a secret."""
+        return f"{self.path} cannot be resolved here: {shorten(shown(self.expression))}"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,12 @@ MODULES = (
     "routing",
     "awslambda",
     "monitoring",
+    "queues",
     "parameters",
+    "secretsmanager",
+    "backups",
+    "tls",
     "naming",
+    "terraform",
 )
 """The modules with checks, in the order of the catalogue and of the documentation."""

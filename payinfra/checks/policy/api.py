@@ -1,14 +1,17 @@
-"""Checks of API Gateway's REST APIs: keys, plans, permissions, logs, validation and throttling."""
+"""Checks of API Gateway: keys, plans, entrances, permissions, logs, validation and throttling."""
 
 import re
 from collections.abc import Iterator
 
-from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable, Unresolved
+from payinfra.checks.manifest import Block, Json, Manifest, Missing, Resource, Unreadable, Unresolved
 from payinfra.checks.model import Severity, Verdict, check
-from payinfra.checks.policy.permissions import fits, names
-from payinfra.checks.policy.routes import api_of, is_open_path, path_of
+from payinfra.checks.policy import entrances, invocation
+from payinfra.checks.policy.entrances import FUNCTION_URL, HTTP_API, ROUTE
+from payinfra.checks.policy.json_schemas import schema_refuses
+from payinfra.checks.policy.routes import api_of
 from payinfra.checks.policy.verdict_helpers import (
     above_zero,
+    flag_off,
     flag_on,
     nested,
     pass_unless,
@@ -21,8 +24,10 @@ from payinfra.checks.policy.verdict_helpers import (
 
 _METHOD = "aws_api_gateway_method"
 _API = "aws_api_gateway_rest_api"
+_MODEL = "aws_api_gateway_model"
+_STAGE = "aws_api_gateway_stage"
+_HTTP_STAGE = "aws_apigatewayv2_stage"
 _WITH_BODY = ("POST", "PUT", "PATCH", "ANY")
-_CALLS = ("AWS", "AWS_PROXY")
 _EVERYTHING = ("*/*",)
 
 
@@ -36,6 +41,8 @@ _EVERYTHING = ("*/*",)
 )
 def key_has_a_plan(key: Resource, manifest: Manifest) -> Verdict:
     """The plan must be one that the file has, or one that is named from elsewhere."""
+    if key.flag("enabled") is False:
+        return Verdict.failed("it is not enabled")
     joins = manifest.attached(key, "aws_api_gateway_usage_plan_key", by="key_id")
     for join in joins.resources:
         plans = manifest.referents(join, "usage_plan_id")
@@ -82,182 +89,58 @@ def plan_has_a_stage(plan: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
 
 @check(
     id="PI-API-003",
-    title="Every method but health and CORS requires the API key",
+    title="Every public entrance but health and CORS requires the API key or authorizes the caller",
     severity=Severity.HIGH,
-    on=(_METHOD, _API),
+    on=(_METHOD, _API, HTTP_API, ROUTE, FUNCTION_URL),
     risk="Anyone on the internet may send payments, and no quota counts them.",
-    fix="Set api_key_required to true on the method.",
+    fix="Set api_key_required to true on the method, or give the method, route or function URL an "
+    "authorizer.",
 )
-def method_requires_the_key(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
-    """An API that is defined by an OpenAPI body has methods that are not looked at here."""
-    if resource.type == _API:
-        if resource.has("body"):
-            return (Verdict.unknown("its methods are in an OpenAPI body, which is not read"),)
-        return (Verdict.not_applicable(),)
-    method = resource.text("http_method")
-    if method == "OPTIONS":
-        return (Verdict.not_applicable("a CORS preflight carries no key"),)
-    path = path_of(resource, manifest)
-    if isinstance(path, str) and is_open_path(path):
-        return (Verdict.not_applicable("health checks carry no key"),)
-    required = resource.flag("api_key_required")
-    if required is not True and isinstance(path, Unreadable):
-        return (Verdict.unknown(f"no key is required, and its path is not known: {path.why}"),)
-    if required is not True and isinstance(method, Unresolved):
-        return (Verdict.unknown(method.why),)
-    return pass_unless(flag_on(resource, "api_key_required", f"{_shown(method)} {path} requires no key"))
+def entrance_is_guarded(resource: Resource, manifest: Manifest) -> Verdict:
+    """REST methods, routes of HTTP and WebSocket APIs, function URLs.
 
-
-def _shown(method: str | Unreadable) -> str:
-    return method if isinstance(method, str) else "the method"
+    An API that is defined by an OpenAPI body has methods that are not looked at here.
+    """
+    return entrances.judge(resource, manifest)
 
 
 @check(
     id="PI-API-004",
     title="Every integration may call its function",
     severity=Severity.HIGH,
-    on="aws_api_gateway_integration",
+    on=("aws_api_gateway_integration", "aws_apigatewayv2_integration"),
     risk="API Gateway is not allowed to call the function and answers 500.",
-    fix="Add an aws_lambda_permission for apigateway.amazonaws.com whose source_arn covers the route.",
+    fix="Add an aws_lambda_permission for apigateway.amazonaws.com whose source_arn covers stage and route.",
 )
 def integration_may_call(integration: Resource, manifest: Manifest) -> Verdict:
-    """Name, qualifier and source of the permission must all fit the integration."""
-    kind = integration.text("type")
-    if isinstance(kind, Unreadable):
-        return verdict_for_gap(kind, "it has no type")
-    if kind not in _CALLS:
-        return Verdict.not_applicable(f"{kind} integrations call no function")
-    if integration.has("credentials"):
-        return Verdict.not_applicable("it calls with a role of its own")
-    uri = integration.template("uri")
-    if isinstance(uri, Unreadable):
-        return verdict_for_gap(uri, "it has no uri")
-    called = [
-        one
-        for one in manifest.referents(integration, "uri")
-        if one.address.startswith(("aws_lambda_function.", "aws_lambda_alias."))
-    ]
-    if not called:
-        called = [one for one in manifest.all("aws_lambda_function") if _named_in(uri, one)]
-    if not called:
-        if kind == "AWS" and ":lambda:" not in uri and "aws_lambda" not in uri:
-            return Verdict.not_applicable("it calls another service than Lambda")
-        return Verdict.unknown(f"which function it calls is not known: {uri}")
-    misfits: list[str] = []
-    for permission in manifest.all("aws_lambda_permission"):
-        misfit = _misfit(permission, called[0], integration, manifest)
-        if misfit is None:
-            return Verdict.passed()
-        if isinstance(misfit, Unreadable):
-            return Verdict.unknown(f"{permission.address}: {misfit.why}")
-        if misfit:
-            misfits.append(f"{permission.address} {misfit}")
-    return Verdict.failed("; ".join([f"no permission lets it call {called[0].address}", *misfits]))
-
-
-def _named_in(uri: str, function: Resource) -> bool:
-    name = function.text("function_name")
-    return isinstance(name, str) and f":function:{name}/" in uri
-
-
-def _misfit(
-    permission: Resource, called: Resource, integration: Resource, manifest: Manifest
-) -> str | Unreadable | None:
-    """Why a permission does not let an integration call; None if it does, empty if another function's."""
-    alias = called if called.type == "aws_lambda_alias" else None
-    functions = [called] if alias is None else list(manifest.referents(alias, "function_name"))
-    who = permission.template("function_name")
-    named: list[Resource] = []
-    for reference in permission.references("function_name"):
-        target = manifest.target(reference)
-        if (
-            target is not None
-            and reference.attribute == "function_name"
-            and target.type == "aws_lambda_alias"
-        ):
-            named += manifest.referents(target, "function_name")
-        elif target is not None:
-            named.append(target)
-    through_alias = alias is not None and alias in named
-    if not through_alias and not any(
-        one in named or (isinstance(who, str) and who == one.text("function_name")) for one in functions
-    ):
-        return ""
-    qualifier = permission.text("qualifier")
-    if alias is None and not isinstance(qualifier, Missing):
-        return "is for a version or alias, the integration calls the function itself"
-    if alias is not None and not through_alias:
-        meant = alias in manifest.referents(permission, "qualifier")
-        if not meant and (isinstance(qualifier, Unreadable) or qualifier != alias.text("name")):
-            return f"is not for the alias {alias.address}"
-    principal = permission.text("principal")
-    if isinstance(principal, Unresolved):
-        return principal
-    if principal != "apigateway.amazonaws.com":
-        return "is for another principal"
-    action = permission.text("action")
-    if action not in ("lambda:InvokeFunction", "lambda:*"):
-        return action if isinstance(action, Unresolved) else "allows another action"
-    return _misfit_of_source(permission, integration, manifest)
-
-
-def _misfit_of_source(
-    permission: Resource, integration: Resource, manifest: Manifest
-) -> str | Unreadable | None:
-    source = permission.template("source_arn")
-    if isinstance(source, Missing):
-        return "admits every API of every account: it has no source_arn"
-    if isinstance(source, Unreadable):
-        return source
-    api = api_of(integration, manifest)
-    if api is None:
-        return Unresolved("rest_api_id", "the integration's API")
-    rest = names(source, api, manifest)
-    if rest is None:
-        if manifest.references(source):
-            return "is for another API"
-        return Unresolved("source_arn", source)
-    path, method = path_of(integration, manifest), integration.text("http_method")
-    if not isinstance(method, str):
-        method = next(
-            (
-                known
-                for one in manifest.referents(integration, "http_method")
-                if isinstance(known := one.text("http_method"), str)
-            ),
-            "*",
-        )
-    if isinstance(path, Unreadable):
-        return path
-    route = rest.split("/", 2)[2] if rest.count("/") >= 2 else "*"
-    return None if fits(route, f"{method}{path}") else f"covers {route}, not {method}{path}"
+    """Name, qualifier and source of the permissions must all fit the integration."""
+    return invocation.judge(integration, manifest)
 
 
 @check(
     id="PI-API-005",
-    title="Stages write execution and access logs",
+    title="Stages write execution and access logs, and no bodies or keys into them",
     severity=Severity.MEDIUM,
-    on="aws_api_gateway_stage",
-    risk="Nobody can tell who called what, or why the gateway refused it.",
-    fix="Add access_log_settings to the stage, and method settings for */* with logging_level INFO or ERROR.",
+    on=(_STAGE, _HTTP_STAGE),
+    risk="Nobody can tell who called what, or the log holds card numbers and keys.",
+    fix="Add access_log_settings to the stage, and method settings for */* with logging_level INFO or ERROR "
+    "and data_trace_enabled false.",
     controls=("AWS FSBP APIGateway.1",),
 )
 def stage_writes_logs(stage: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """Execution logs depend on the account's CloudWatch role too, which is not in a stack."""
-    found: list[Verdict] = []
-    match stage.template("access_log_settings.destination_arn"):
-        case Unreadable() as gap:
-            found.append(verdict_for_gap(gap, "it writes no access log"))
-        case "":
-            found.append(Verdict.failed("its access log has no destination"))
-        case text if not manifest.referents(stage, "access_log_settings") and not text.startswith(
-            ("arn:", "${")
-        ):
-            found.append(Verdict.unknown(f"its access log's destination is {text!r}, which is no ARN"))
+    found = list(_access_log(stage, manifest))
+    if stage.type == _HTTP_STAGE:
+        for path in ("default_route_settings", "route_settings"):
+            blocks = nested(stage, path)
+            for block in () if isinstance(blocks, Unreadable) else blocks:
+                found += flag_off(block, "data_trace_enabled", f"{block.path} {_TRACES}")
+        return pass_unless(found)
     settings = _settings(stage, manifest)
     if not settings:
         found.append(Verdict.failed("no aws_api_gateway_method_settings turn its execution log on"))
     for one in settings:
+        found += flag_off(one, "settings.data_trace_enabled", f"{one.address} {_TRACES}", stage.address)
         if one.text("method_path") in _EVERYTHING:
             found += require_one_of(
                 one, "settings.logging_level", ("INFO", "ERROR"), "its execution log is off", stage.address
@@ -265,6 +148,25 @@ def stage_writes_logs(stage: Resource, manifest: Manifest) -> tuple[Verdict, ...
     if settings and not any(one.text("method_path") in _EVERYTHING for one in settings):
         found.append(Verdict.failed("no method settings are for */*"))
     return pass_unless(found)
+
+
+_TRACES = "writes requests and answers into the log (data_trace_enabled)"
+_SECRETS_OF_CALLERS = re.compile(r"\$context\.identity\.apiKey(?!\w)|\$context\.authorizer\.token(?!\w)")
+
+
+def _access_log(stage: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    match stage.template("access_log_settings.destination_arn"):
+        case Unreadable() as gap:
+            yield verdict_for_gap(gap, "it writes no access log")
+        case "":
+            yield Verdict.failed("its access log has no destination")
+        case text if not manifest.referents(stage, "access_log_settings") and not text.startswith(
+            ("arn:", "${")
+        ):
+            yield Verdict.unknown(f"its access log's destination is {text!r}, which is no ARN")
+    form = stage.template("access_log_settings.format")
+    if isinstance(form, str) and _SECRETS_OF_CALLERS.search(form):
+        yield Verdict.failed("its access log writes callers' keys or tokens (access_log_settings.format)")
 
 
 def _settings(stage: Resource, manifest: Manifest) -> list[Resource]:
@@ -314,9 +216,43 @@ def method_validates_its_body(method: Resource, manifest: Manifest) -> tuple[Ver
         found.append(verdict_for_gap(models, "it has no request model"))
     elif not any(kind.startswith("application/json") and model for kind, model in models.items()):
         found.append(Verdict.failed("it has no request model for application/json"))
-    elif not all(isinstance(model, str) for model in models.values()):
-        found.append(Verdict.unknown("a request model's name is not text"))
-    return pass_unless(found)
+    else:
+        for name in models.values():
+            found += _model(name, method, manifest)
+    return pass_unless(dict.fromkeys(found))
+
+
+def _model(name: Json, method: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    """Whether a model refuses anything. `Empty` is made with each API, and takes every body."""
+    if not isinstance(name, str):
+        yield Verdict.unknown("a request model's name is not text")
+        return
+    meant = [
+        target
+        for reference in manifest.references(name)
+        if (target := manifest.target(reference)) is not None and target.type == _MODEL
+    ]
+    known = manifest.resolve(name)
+    if not meant:
+        meant = [
+            one
+            for one in manifest.all(_MODEL)
+            if one.text("name") == known and api_of(one, manifest) is api_of(method, manifest)
+        ]
+    if not meant and known == "Empty":
+        yield Verdict.failed("its model Empty takes every body")
+    elif not meant and known != "Error":
+        yield Verdict.unknown("its request model is not in this file")
+    for model in meant:
+        schema = model.template("schema")
+        if isinstance(schema, Unreadable):
+            yield verdict_for_gap(schema, f"its model {model.address} has no schema")
+            continue
+        refuses = schema_refuses(schema)
+        if refuses is False:
+            yield Verdict.failed(f"the schema of its model {model.address} takes every body")
+        elif refuses is None:
+            yield Verdict.unknown(f"the schema of its model {model.address} cannot be read here")
 
 
 @check(
@@ -374,7 +310,7 @@ def _root(key: Resource, manifest: Manifest, seen: tuple[str, ...]) -> str | Unr
     id="PI-API-008",
     title="Usage plans and stages are throttled",
     severity=Severity.MEDIUM,
-    on=("aws_api_gateway_usage_plan", "aws_api_gateway_stage"),
+    on=("aws_api_gateway_usage_plan", _STAGE, _HTTP_STAGE),
     risk="One client takes the account's whole capacity, or routes without a key are called without limit.",
     fix="Set throttle_settings on the plan, and throttling limits in the stage's method settings.",
 )
@@ -386,17 +322,36 @@ def calls_are_throttled(resource: Resource, manifest: Manifest) -> tuple[Verdict
             return (Verdict.failed("the plan has no throttle_settings"),)
         return pass_unless(
             (
-                *above_zero(resource, "throttle_settings.rate_limit", "the plan limits no rate"),
-                *above_zero(resource, "throttle_settings.burst_limit", "the plan limits no burst"),
+                *_limit(resource, "throttle_settings.rate_limit", "the plan limits no rate"),
+                *_limit(resource, "throttle_settings.burst_limit", "the plan limits no burst"),
+            )
+        )
+    if resource.type == _HTTP_STAGE:
+        at = "default_route_settings"
+        return pass_unless(
+            (
+                *_limit(resource, f"{at}.throttling_rate_limit", "the stage limits no rate"),
+                *_limit(resource, f"{at}.throttling_burst_limit", "the stage limits no burst"),
             )
         )
     settings = [one for one in _settings(resource, manifest) if one.text("method_path") in _EVERYTHING]
     return pass_unless(_stage_limits(settings))
 
 
+_NO_LIMIT = 100_000
+"""Ten times what an account may have without asking: whoever writes more limits nothing."""
+
+
+def _limit(block: Block, path: str, otherwise: str) -> Iterator[Verdict]:
+    yield from above_zero(block, path, otherwise)
+    found = block.number(path)
+    if isinstance(found, int | float) and found > _NO_LIMIT:
+        yield Verdict.failed(f"{otherwise} ({path} is {found:g})")
+
+
 def _stage_limits(settings: list[Resource]) -> Iterator[Verdict]:
     if not settings:
         yield Verdict.failed("no method settings for */* limit the stage")
     for one in settings:
-        yield from above_zero(one, "settings.throttling_rate_limit", "the stage limits no rate")
-        yield from above_zero(one, "settings.throttling_burst_limit", "the stage limits no burst")
+        yield from _limit(one, "settings.throttling_rate_limit", "the stage limits no rate")
+        yield from _limit(one, "settings.throttling_burst_limit", "the stage limits no burst")

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable, is_literal
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
+from payinfra.checks.policy.invocation import open_permissions
 from payinfra.checks.policy.lambda_source import UnreadableSource, catches, handler_of, refusal
+from payinfra.checks.policy.queues import unprocessed_problems
+from payinfra.checks.policy.secret_looks import is_pointer, look_of, named_as_secret
 from payinfra.checks.policy.verdict_helpers import (
     holds_secret,
     nested,
     pass_unless,
     region_of,
+    require_one_of,
     verdict_for_gap,
 )
 
@@ -24,16 +28,6 @@ _DEPRECATED = re.compile(
 )
 _SUPPORTED = re.compile(
     r"nodejs(?:22|24)\.x|python3\.1[1-4]|java(?:8\.al2|11|17|21|25)|dotnet10|ruby3\.[34]|provided\.al2023"
-)
-_SECRET_NAME = re.compile(
-    r"(?i)(?:^|_)(?:secret|password|passwd|pwd|token|api_?key|private_?key|credentials?)(?:_|$)"
-)
-_NAME_OF_SECRET = re.compile(
-    r"(?i)_(?:arn|id|name|param|parameter|path|prefix|ref|table|ttl|seconds|url|version)$"
-)
-_SECRET_VALUE = re.compile(
-    r"(?:AKIA|ASIA)[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bsk_live_\w{8,}|\bghp_\w{30,}"
-    r"|\bxox[abprs]-\w+|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]+"
 )
 _HARMLESS_ATTRIBUTES = frozenset({"arn", "id", "name", "key_id", "key_arn", "function_name", "alias"})
 
@@ -56,6 +50,8 @@ def zip_holds_the_handler(function: Resource, _manifest: Manifest) -> Verdict:
         return Verdict.not_applicable("its code is a container image")
     found = handler_of(function)
     if isinstance(found, UnreadableSource):
+        if found.planned:
+            return Verdict.warn(found.why)
         return Verdict.failed(found.why) if found.broken else Verdict.unknown(found.why)
     return Verdict.passed(f"{found.file} has {found.function}")
 
@@ -74,7 +70,8 @@ def handler_catches_errors(function: Resource, _manifest: Manifest) -> Verdict:
         return Verdict.not_applicable("its code is a container image")
     handler = handler_of(function)
     if isinstance(handler, UnreadableSource):
-        return Verdict.unknown(f"the code cannot be read: {handler.why}")
+        says = f"the code cannot be read: {handler.why}"
+        return Verdict.warn(says) if handler.planned else Verdict.unknown(says)
     found = catches(handler)
     if found.missing:
         return Verdict.failed(f"{handler.file} does not catch: {', '.join(found.missing)}")
@@ -95,7 +92,8 @@ def handler_has_a_client_error(function: Resource, _manifest: Manifest) -> Verdi
         return Verdict.not_applicable("its code is a container image")
     handler = handler_of(function)
     if isinstance(handler, UnreadableSource):
-        return Verdict.unknown(f"the code cannot be read: {handler.why}")
+        says = f"the code cannot be read: {handler.why}"
+        return Verdict.warn(says) if handler.planned else Verdict.unknown(says)
     found = refusal(handler)
     if found is None:
         return Verdict.failed(f"nothing that {handler.file} uses answers with a 4xx")
@@ -143,13 +141,14 @@ def _secret(name: str, value: Json, manifest: Manifest) -> Iterator[Verdict]:
         if holds_secret(manifest, reference.address, reference.attribute):
             yield Verdict.failed(f"{name} holds the secret {reference.address}.{reference.attribute}")
             return
-    if _SECRET_VALUE.search(value):
-        yield Verdict.failed(f"the value of {name} looks like a secret")
+    look = look_of(value)
+    if look:
+        yield Verdict.failed(f"the value of {name} looks like a secret: {look}")
         return
-    if not _SECRET_NAME.search(name) or _NAME_OF_SECRET.search(name) or not value:
+    if not named_as_secret(name):
         return
     if is_literal(value):
-        if not value.startswith(("/", "arn:")):
+        if not is_pointer(value):
             yield Verdict.failed(f"{name} is named as a secret and holds a literal")
     elif not references or any(one.attribute not in _HARMLESS_ATTRIBUTES for one in references):
         yield Verdict.unknown(f"{name} is named as a secret, and what it holds is not known")
@@ -176,3 +175,73 @@ def runtime_is_supported(function: Resource, _manifest: Manifest) -> Verdict:
             return Verdict.failed(f"{runtime} is deprecated")
         case runtime:
             return Verdict.unknown(f"{runtime!r} is not among the runtimes known here")
+
+
+@check(
+    id="PI-LAM-006",
+    title="Only named callers may call a function",
+    severity=Severity.HIGH,
+    on="aws_lambda_permission",
+    risk="Anyone, or any account through the same service, may run the function with an event of their own.",
+    fix="Set principal to the caller, and source_arn or source_account where it is a service.",
+)
+def callers_are_named(permission: Resource, _manifest: Manifest) -> tuple[Verdict, ...]:
+    """A service calls for whoever uses it, in any account, unless the source is named."""
+    return pass_unless(open_permissions(permission))
+
+
+_TRACED = {
+    "aws_api_gateway_stage": ("xray_tracing_enabled", "true"),
+    "aws_lambda_function": ("tracing_config.mode", "Active"),
+    "aws_sfn_state_machine": ("tracing_configuration.enabled", "true"),
+}
+
+
+@check(
+    id="PI-LAM-007",
+    title="Functions, stages and state machines are traced",
+    severity=Severity.LOW,
+    on=tuple(_TRACED),
+    risk="Nobody can tell which of the calls behind a slow or failed payment took the time.",
+    fix='Set tracing_config.mode to "Active", and turn tracing on for stages and state machines.',
+)
+def calls_are_traced(resource: Resource, _manifest: Manifest) -> tuple[Verdict, ...]:
+    """PassThrough traces only what a caller traces already."""
+    path, wanted = _TRACED[resource.type]
+    return pass_unless(require_one_of(resource, path, (wanted,), "it is not traced"))
+
+
+_STREAM = re.compile(
+    r":(?:dynamodb|kinesis|kafka|rabbitmq|mq):|stream_arn|aws_(?:kinesis_stream|msk_cluster|mq_broker)"
+)
+_EVENTS = ("events.amazonaws.com", "s3.amazonaws.com", "scheduler.amazonaws.com", "sns.amazonaws.com")
+
+
+@check(
+    id="PI-LAM-008",
+    title="What a function fails to process is kept",
+    severity=Severity.MEDIUM,
+    on=(_FUNCTION, "aws_lambda_event_source_mapping"),
+    risk="An event that the function cannot process is dropped after its retries, and nobody knows of it.",
+    fix="Set dead_letter_config, or an on_failure destination, and bounded retries on streams.",
+)
+def failures_are_kept(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """Functions that events call without waiting, and mappings of streams; a queue has its own rule."""
+    if resource.type != _FUNCTION:
+        source = resource.template("event_source_arn")
+        if not isinstance(source, str) or not _STREAM.search(source):
+            return (Verdict.not_applicable("it reads no stream"),)
+        return pass_unless(unprocessed_problems(resource))
+    senders = [
+        one
+        for one in manifest.users(resource, "aws_lambda_permission", "function_name")
+        if one.text("principal") in _EVENTS
+    ]
+    if not senders:
+        return (Verdict.not_applicable("no event calls it without waiting"),)
+    if resource.has("dead_letter_config") or any(
+        one.has("destination_config")
+        for one in manifest.users(resource, "aws_lambda_function_event_invoke_config", "function_name")
+    ):
+        return (Verdict.passed(),)
+    return (Verdict.failed(f"{senders[0].text('principal')} calls it, and it has no dead_letter_config"),)

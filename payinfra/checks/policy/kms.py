@@ -1,26 +1,33 @@
 """Checks of KMS keys: that they rotate, that not everybody may use them, and that those may who must."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
-from payinfra.checks.manifest import Block, Manifest, Missing, PolicyDocument, Resource, Statement, Unreadable
+from payinfra.checks.manifest import (
+    Block,
+    Manifest,
+    Missing,
+    PolicyDocument,
+    Principal,
+    Resource,
+    Statement,
+    Unreadable,
+)
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import Key, key_at
-from payinfra.checks.policy.permissions import (
-    fits,
-    grants,
-    is_everybody,
-    names,
-    policy_beside,
-    services,
-    through,
-)
+from payinfra.checks.policy.iam_tables import actions_of
+from payinfra.checks.policy.permissions import is_everybody, policy_beside
+from payinfra.checks.policy.policy_conditions import Decision, Request, Values, decide
+from payinfra.checks.policy.policy_exposure import exposed
 from payinfra.checks.policy.verdict_helpers import flag_on, nested, pass_unless, region_of
 
+_SPAN = re.compile(r"\$\{[^{}]*\}")
+_MOST_ACCOUNTS = 4
 _SYMMETRIC = ("SYMMETRIC_DEFAULT",)
 _IDENTITY = re.compile(r"\*|arn:|\d{12}$|\$\{(?:data\.)?[a-z0-9]+_[a-z0-9_]+\.|AROA|AIDA")
 _LEAST_WINDOW = 7
+_YEAR = 366
 _ALARMS = ("aws_cloudwatch_metric_alarm", "aws_cloudwatch_composite_alarm")
 _LOG_CONTEXT = "kms:encryptioncontext:aws:logs:arn"
 _LOG_ACTIONS = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
@@ -42,7 +49,13 @@ def key_rotates(key: Resource, _manifest: Manifest) -> tuple[Verdict, ...]:
     spec = key.text("customer_master_key_spec")
     if isinstance(spec, str) and spec not in _SYMMETRIC:
         return (Verdict.not_applicable("an asymmetric or HMAC key does not rotate by itself"),)
-    return pass_unless(flag_on(key, "enable_key_rotation", "rotation is off"))
+    found = list(flag_on(key, "enable_key_rotation", "rotation is off"))
+    period = key.number("rotation_period_in_days")
+    if isinstance(period, int | float) and period > _YEAR:
+        found.append(Verdict.warn(f"it rotates every {period:g} days only"))
+    elif isinstance(period, Unreadable) and not isinstance(period, Missing):
+        found.append(Verdict.unknown(period.why))
+    return pass_unless(found)
 
 
 @check(
@@ -59,23 +72,44 @@ def key_policy_is_narrow(key: Resource, manifest: Manifest) -> tuple[Verdict, ..
 
 
 def _principals(key: Resource, manifest: Manifest) -> Iterator[Verdict]:
-    for address, policy in policy_beside(key, manifest, "aws_kms_key_policy", "key_id"):
+    policies = policy_beside(key, manifest, "aws_kms_key_policy", "key_id")
+    holder: dict[int, str] = {}
+    statements: list[Statement] = []
+    for address, policy in policies:
         if isinstance(policy, Unreadable):
             yield Verdict.unknown(f"the key's policy is not known: {policy.why}", address)
             continue
         for reason in policy.unclear:
             yield Verdict.unknown(f"the key's policy is not all known: {reason}", address)
         for statement in policy.statements:
+            holder[id(statement)] = address
+            statements.append(statement)
             if not statement.allows:
                 continue
-            shown = statement.sid or "a statement"
-            if statement.not_principals:
-                yield Verdict.failed(f"{shown} allows everybody but a few", address)
-            elif any(map(is_everybody, statement.principals)):
-                yield Verdict.failed(f"{shown} allows the principal *", address)
             for principal in statement.principals:
                 if principal.kind == "AWS" and not _IDENTITY.match(principal.id):
-                    yield Verdict.unknown(f"{shown} names {principal.id}, whoever that is", address)
+                    yield Verdict.unknown(
+                        f"{_shown(statement)} names {principal.id}, whoever that is", address
+                    )
+                elif principal.kind == "Service" and principal.id == "*":
+                    yield Verdict.failed(f"{_shown(statement)} allows every service", address)
+    if not any(one.not_principals or any(map(is_everybody, one.principals)) for one in statements):
+        return
+    open_to = exposed(statements, _every_action())
+    if open_to is not None:
+        who = "everybody but a few" if open_to.not_principals else "the principal *"
+        yield Verdict.failed(
+            f"{_shown(open_to)} allows {who}, and no condition binds it to an account", holder[id(open_to)]
+        )
+
+
+def _every_action() -> tuple[str, ...]:
+    known = actions_of("kms")
+    return tuple(sorted(f"kms:{one}" for one in known.narrow | known.every_resource)) if known else ()
+
+
+def _shown(statement: Statement) -> str:
+    return statement.sid or "a statement"
 
 
 def _window(key: Resource) -> Iterator[Verdict]:
@@ -90,18 +124,42 @@ def _window(key: Resource) -> Iterator[Verdict]:
 
 @check(
     id="PI-KMS-003",
-    title="A key's policy admits the services that need the key",
+    title="A key is enabled, and its policy admits the services that need it",
     severity=Severity.HIGH,
     risk="Logs are refused, alarms are swallowed by the topic, or the table becomes unreadable.",
     fix="Allow logs.<region>.amazonaws.com with the log groups' encryption context, cloudwatch.amazonaws.com "
     "where alarms publish to a topic under the key, and the account or its roles through DynamoDB.",
 )
 def keys_admit_their_services(manifest: Manifest) -> tuple[Verdict, ...]:
-    """What needs a key is read from what names it; keys that this file does not make are judged elsewhere."""
-    uses = _uses(manifest)
-    if not uses:
+    """What needs a key is read from what names it; keys that this file does not make are judged elsewhere.
+
+    Conditions are evaluated, and a Deny wins over an Allow.
+    """
+    found = list(_disabled(manifest))
+    for key, users in _uses(manifest).items():
+        found += _admission(key, users, manifest)
+    if not found:
         return (Verdict.not_applicable("no log group, no alarm's topic and no table uses a key of the file"),)
-    return tuple(verdict for key, users in uses.items() for verdict in _admission(key, users, manifest))
+    return tuple(found)
+
+
+_ENABLED = {
+    "aws_kms_key": "is_enabled",
+    "aws_kms_replica_key": "enabled",
+    "aws_kms_external_key": "enabled",
+    "aws_kms_replica_external_key": "enabled",
+}
+_NO_USE = ("aws_kms_alias", "aws_kms_key_policy", "aws_kms_grant")
+
+
+def _disabled(manifest: Manifest) -> Iterator[Verdict]:
+    for key in manifest.all(*_ENABLED):
+        users = [one for one in manifest.referrers(key) if one.type not in _NO_USE]
+        enabled = key.flag(_ENABLED[key.type])
+        if users and enabled is False:
+            yield Verdict.failed(f"it is disabled, and {users[0].address} uses it", key.address)
+        elif users and isinstance(enabled, Unreadable) and not isinstance(enabled, Missing):
+            yield Verdict.unknown(f"whether it is enabled is not known: {enabled.why}", key.address)
 
 
 @dataclass
@@ -111,6 +169,7 @@ class _Users:
     groups: list[Resource] = field(default_factory=list)
     topics: list[Resource] = field(default_factory=list)
     tables: list[Resource] = field(default_factory=list)
+    senders: list[tuple[str, Resource]] = field(default_factory=list)
 
 
 def _uses(manifest: Manifest) -> dict[Resource, _Users]:
@@ -126,6 +185,11 @@ def _uses(manifest: Manifest) -> dict[Resource, _Users]:
     for topic in manifest.all("aws_sns_topic"):
         if any(one.type in _ALARMS for one in manifest.referrers(topic)):
             users(topic, "kms_master_key_id").topics.append(topic)
+    for box in manifest.all("aws_sns_topic", "aws_sqs_queue"):
+        for one in manifest.referrers(box):
+            service = _sender(one, box, manifest)
+            if service:
+                users(box, "kms_master_key_id").senders.append((service, box))
     for table in manifest.all("aws_dynamodb_table"):
         users(table, "server_side_encryption.kms_key_arn").tables.append(table)
         replicas = nested(table, "replica")
@@ -136,6 +200,17 @@ def _uses(manifest: Manifest) -> dict[Resource, _Users]:
     return found
 
 
+def _sender(sender: Resource, box: Resource, manifest: Manifest) -> str:
+    """The service that puts messages into a queue or topic for a resource; empty where none does."""
+    if sender.type == "aws_sns_topic_subscription":
+        return "sns.amazonaws.com" if box in manifest.referents(sender, "endpoint") else ""
+    if sender.type == "aws_cloudwatch_event_target":
+        return "events.amazonaws.com" if box in manifest.referents(sender, "arn") else ""
+    if sender.type == "aws_s3_bucket_notification":
+        return "s3.amazonaws.com"
+    return ""
+
+
 def _admission(key: Resource, users: _Users, manifest: Manifest) -> tuple[Verdict, ...]:
     policies = policy_beside(key, manifest, "aws_kms_key_policy", "key_id")
     unclear = [policy.why for _, policy in policies if isinstance(policy, Unreadable)]
@@ -144,72 +219,191 @@ def _admission(key: Resource, users: _Users, manifest: Manifest) -> tuple[Verdic
         for _, policy in policies
         if isinstance(policy, PolicyDocument)
         for statement in policy.statements
-        if statement.allows
     ]
-    unclear += [reason for statement in statements for reason in statement.unclear]
     region = region_of(key)
     if isinstance(region, Unreadable):
         return (Verdict.unknown(f"the key's region is not known: {region.why}", key.address),)
-    missing = [
-        f"logs.{region}.amazonaws.com for {group.address}"
-        for group in users.groups
-        if not any(_admits_logs(statement, group, region, manifest) for statement in statements)
+    policy = _KeyPolicy(statements, region, manifest)
+    judged: list[tuple[str, Decision]] = [
+        (f"logs.{region}.amazonaws.com for {one.address}", policy.lets_logs(one)) for one in users.groups
     ]
-    missing += [
-        f"cloudwatch.amazonaws.com for {topic.address}"
-        for topic in users.topics
-        if not all(
-            any(_admits(statement, "cloudwatch.amazonaws.com", action) for statement in statements)
-            for action in _TOPIC_ACTIONS
-        )
+    judged += [
+        (f"cloudwatch.amazonaws.com for {one.address}", policy.lets_alarms(one)) for one in users.topics
+    ]
+    judged += [
+        (f"{service} for {one.address}", policy.lets_service(service, one))
+        for service, one in dict.fromkeys(users.senders)
     ]
     # AWS's own default policy, used where there is none, lets IAM decide: DynamoDB then works.
-    if policies and not any(_admits_table(statement, region) for statement in statements):
-        missing += [f"the account or a role through DynamoDB for {table.address}" for table in users.tables]
-    if missing and unclear:
-        return (Verdict.unknown(f"the key's policy is not all known: {unclear[0]}", key.address),)
-    if not missing:
-        return (Verdict.passed(address=key.address),)
-    return tuple(Verdict.failed(f"the policy does not admit {what}", key.address) for what in missing)
+    if policies:
+        judged += [
+            (f"the account or a role through DynamoDB for {one.address}", policy.lets_table())
+            for one in users.tables
+        ]
+    found: list[Verdict] = []
+    for what, decision in judged:
+        if decision.allowed is True:
+            continue
+        if unclear:
+            found.append(Verdict.unknown(f"the key's policy is not all known: {unclear[0]}", key.address))
+        elif decision.allowed is None:
+            found.append(
+                Verdict.unknown(f"whether the policy admits {what} is not known{_of(decision)}", key.address)
+            )
+        else:
+            denies = decision.statement is not None
+            does = "denies" if denies else "does not admit"
+            found.append(Verdict.failed(f"the policy {does} {what}{_of(decision)}", key.address))
+    if not found:
+        found += [
+            Verdict.warn(
+                f"it admits logs.{region}.amazonaws.com for any log group: no encryption context", key.address
+            )
+            for decision in (decision for what, decision in judged if what.startswith("logs."))
+            if decision.statement is not None and not decision.statement.conditions
+        ][:1]
+    return tuple(dict.fromkeys(found)) or (Verdict.passed(address=key.address),)
 
 
-def _admits(statement: Statement, service: str, action: str) -> bool:
-    return grants(statement, action) and service in services(statement)
+def _of(decision: Decision) -> str:
+    return "" if decision.statement is None else f" ({_shown(decision.statement)})"
 
 
-def _admits_logs(statement: Statement, group: Resource, region: str, manifest: Manifest) -> bool:
-    wanted = f"logs.{region}.amazonaws.com"
-    return (
-        any(fits(service, wanted) for service in services(statement))
-        and all(grants(statement, action) for action in _LOG_ACTIONS)
-        and any(
-            condition.variable.lower() == _LOG_CONTEXT
-            and any(_means(value, group, region, manifest) for value in condition.values)
-            for condition in statement.conditions
+class _KeyPolicy:
+    """What a key's policy says to the requests of services and of the account's own identities.
+
+    Every key, log group and alarm of a file is in one account: the one that the policy names, if it names
+    any.
+    """
+
+    def __init__(self, statements: Sequence[Statement], region: str, manifest: Manifest) -> None:
+        self._region = region
+        self._manifest = manifest
+        accounts = dict.fromkeys(
+            account
+            for statement in statements
+            for text in _texts(statement)
+            for account in re.findall(r"(?<!\d)\d{12}(?!\d)", text)
         )
-    )
+        self._by_account = {
+            account: [self._literal(one, account) for one in statements]
+            for account in (list(accounts) or ["000000000000"])[:_MOST_ACCOUNTS]
+        }
+
+    def lets_logs(self, group: Resource) -> Decision:
+        """CloudWatch Logs encrypts a log group with the group's ARN as encryption context."""
+        service = f"logs.{self._region}.amazonaws.com"
+
+        def context(account: str) -> dict[str, Values]:
+            arn = _group_arn(group, account, self._manifest)
+            return {_LOG_CONTEXT: (arn,), "aws:sourcearn": (arn,)}
+
+        return self._worst(service, _LOG_ACTIONS, context)
+
+    def lets_alarms(self, topic: Resource) -> Decision:
+        """CloudWatch publishes each alarm to the topic."""
+        alarms = [one for one in self._manifest.referrers(topic) if one.type in _ALARMS]
+        decisions = []
+        for alarm in alarms:
+            name = alarm.text("alarm_name")
+            tail = name if isinstance(name, str) else "${alarm}"
+
+            def context(account: str, tail: str = tail) -> dict[str, Values]:
+                return {"aws:sourcearn": (f"arn:aws:cloudwatch:{self._region}:{account}:alarm:{tail}",)}
+
+            decisions.append(self._worst("cloudwatch.amazonaws.com", _TOPIC_ACTIONS, context))
+        return min(decisions, key=_rank)
+
+    def lets_service(self, service: str, _box: Resource) -> Decision:
+        """A service puts a message into an encrypted queue or topic."""
+        return self._worst(service, _TOPIC_ACTIONS, lambda _account: {})
+
+    def lets_table(self) -> Decision:
+        """An identity of the account reads a table: DynamoDB decrypts on its behalf."""
+        via = (f"dynamodb.{self._region}.amazonaws.com",)
+        found = self._ask(
+            Principal("AWS", "${identity}"),
+            _TABLE_ACTIONS,
+            lambda account: {"kms:viaservice": via, "kms:calleraccount": (account,)},
+        )
+        # Who in the account it is, is IAM's to say (PI-IAM-004).
+        return found if found.allowed is False else Decision(True)
+
+    def _worst(
+        self, service: str, actions: tuple[str, ...], context: Callable[[str], dict[str, Values]]
+    ) -> Decision:
+        return self._ask(
+            Principal("Service", service),
+            actions,
+            lambda account: {
+                "aws:sourceaccount": (account,),
+                "kms:viaservice": None,
+                "aws:principalaccount": None,
+                "aws:principalorgid": None,
+                **context(account),
+            },
+        )
+
+    def _ask(
+        self,
+        principal: Principal,
+        actions: tuple[str, ...],
+        context: Callable[[str], dict[str, Values]],
+    ) -> Decision:
+        """The answer of the account that fits best, of the action that fits worst."""
+        return max(
+            (
+                min(
+                    (
+                        decide(statements, Request(principal, action, context=context(account)))
+                        for action in actions
+                    ),
+                    key=_rank,
+                )
+                for account, statements in self._by_account.items()
+            ),
+            key=_rank,
+        )
+
+    def _literal(self, statement: Statement, account: str) -> Statement:
+        """A statement in which the account and the log groups are written out."""
+
+        def text(value: str) -> str:
+            for reference in self._manifest.references(value):
+                target = self._manifest.target(reference)
+                if target is None:
+                    continue
+                if target.type == "aws_caller_identity":
+                    value = _spell(value, target.address, account)
+                elif target.type == "aws_cloudwatch_log_group" and reference.attribute == "arn":
+                    value = _spell(value, target.address, _group_arn(target, account, self._manifest))
+            return value
+
+        return replace(
+            statement,
+            principals=tuple(Principal(one.kind, text(one.id)) for one in statement.principals),
+            conditions=tuple(
+                replace(one, values=tuple(map(text, one.values))) for one in statement.conditions
+            ),
+        )
 
 
-def _means(value: str, group: Resource, region: str, manifest: Manifest) -> bool:
-    """Whether an encryption context is the log group's ARN, or a pattern that includes it."""
-    if names(value, group, manifest) is not None:
-        return True
-    known = manifest.resolve(value)
-    name = group.body.get("name")
-    text = manifest.resolve(name) if isinstance(name, str) else name
-    if not isinstance(known, str) or not isinstance(text, str):
-        return False
-    # The account is left out: every key and log group of a file is in one.
-    parts = known.split(":", 5)
-    if len(parts) < 6 or parts[0] != "arn":
-        return False
-    return fits(parts[3], region) and fits(parts[5], f"log-group:{text}")
+def _rank(decision: Decision) -> int:
+    return (False, None, True).index(decision.allowed)
 
 
-def _admits_table(statement: Statement, region: str) -> bool:
-    """Whether identities may use the key for a table: without a ViaService condition, or with DynamoDB's."""
-    if not all(grants(statement, action) for action in _TABLE_ACTIONS):
-        return False
-    if not any(principal.kind in ("AWS", "*") for principal in statement.principals):
-        return False
-    return through(statement, "dynamodb", region)
+def _texts(statement: Statement) -> Iterator[str]:
+    for condition in statement.conditions:
+        yield from condition.values
+    for principal in statement.principals:
+        yield principal.id
+
+
+def _spell(value: str, address: str, literal: str) -> str:
+    return _SPAN.sub(lambda span: literal if address in span[0] else span[0], value)
+
+
+def _group_arn(group: Resource, account: str, manifest: Manifest) -> str:
+    name = group.template("name")
+    known = manifest.resolve(name) if isinstance(name, str) else "${name}"
+    return f"arn:aws:logs:{group.region}:{account}:log-group:{known}"

@@ -19,10 +19,17 @@ _MOST_MODULES = 200
 
 @dataclass(frozen=True)
 class UnreadableSource:
-    """Why code cannot be judged. `broken` tells what is surely wrong from what is only not known here."""
+    """Why code cannot be judged.
+
+    Attributes:
+        why: in words.
+        broken: whether it is surely wrong, not only unknown here.
+        planned: whether the zip is only made while Terraform plans.
+    """
 
     why: str
     broken: bool
+    planned: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,16 +67,33 @@ class Handler:
         return _parse(self.package.sources[self.file])
 
 
+def _is_archived(function: Resource) -> bool:
+    """Whether the archive provider makes the function's zip."""
+    return any(one.kind in _ARCHIVES for one in function.references("filename"))
+
+
+_ARCHIVES = ("data.archive_file", "archive_file")
+
+
 def handler_of(function: Resource) -> Handler | UnreadableSource:
     """The handler of a Python function, looked for in its zip."""
     runtime, handler = function.text("runtime"), function.text("handler")
     file = function.file("filename")
     if isinstance(file, Unreadable):
+        if _is_archived(function):
+            return UnreadableSource("the zip is made while Terraform plans", broken=False, planned=True)
         if isinstance(file, Missing) and function.has("s3_key"):
             return UnreadableSource("the code is in S3, not beside this file", broken=False)
         return UnreadableSource(file.why, broken=isinstance(file, Missing))
     package = _open(file)
+    if isinstance(package, UnreadableSource) and not file.exists() and _is_archived(function):
+        return UnreadableSource("the zip is made while Terraform plans", broken=False, planned=True)
     if isinstance(package, UnreadableSource):
+        makers = function.references("filename")
+        if makers and not file.exists():
+            return UnreadableSource(
+                f"the zip is made by ${{{makers[0].address}}}, and is not there yet", broken=False
+            )
         return package
     for gap in (runtime, handler):
         if isinstance(gap, Unreadable):

@@ -1,8 +1,9 @@
 """Checks of log groups: kept long enough, there before what writes to them, and encrypted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable
+from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable, Unresolved
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
 from payinfra.checks.policy.verdict_helpers import pass_unless, region_of, verdict_for_gap
@@ -46,15 +47,9 @@ def function_has_a_log_group(function: Resource, manifest: Manifest) -> Verdict:
     if isinstance(named, Missing):
         own = function.text("function_name")
         named = f"/aws/lambda/{own}" if isinstance(own, str) else own
-    groups = manifest.all("aws_cloudwatch_log_group")
-    found = _by_reference(function, manifest)
-    unclear: Unreadable | None = named if isinstance(named, Unreadable) else None
-    for group in groups:
-        name = group.text("name")
-        if isinstance(name, Unreadable):
-            unclear = unclear or (None if isinstance(name, Missing) else name)
-        elif name == named and group.region == function.region:
-            found = group
+    groups = manifest.once(_groups)
+    found = groups.by_name.get((named, function.region)) or _by_reference(function, manifest)
+    unclear = named if isinstance(named, Unreadable) else groups.unclear
     if found is None:
         if unclear is not None and not isinstance(unclear, Missing):
             return Verdict.unknown(f"whether it has a log group is not known: {unclear.why}")
@@ -71,14 +66,27 @@ def _by_reference(function: Resource, manifest: Manifest) -> Resource | None:
     for group in manifest.referents(function, "logging_config"):
         if group.type == "aws_cloudwatch_log_group":
             return group
-    return next(
-        (
-            group
-            for group in manifest.all("aws_cloudwatch_log_group")
-            if function in manifest.referents(group, "name")
-        ),
-        None,
-    )
+    return next(iter(manifest.users(function, "aws_cloudwatch_log_group", "name")), None)
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """The log groups, by name and region; and why the name of one is not known."""
+
+    by_name: Mapping[tuple[str | Unreadable, str | Unresolved], Resource]
+    unclear: Unreadable | None
+
+
+def _groups(manifest: Manifest) -> _Groups:
+    by_name: dict[tuple[str | Unreadable, str | Unresolved], Resource] = {}
+    unclear: Unreadable | None = None
+    for group in manifest.all("aws_cloudwatch_log_group"):
+        name = group.text("name")
+        if isinstance(name, str):
+            by_name[name, group.region] = group
+        elif not isinstance(name, Missing):
+            unclear = unclear or name
+    return _Groups(by_name, unclear)
 
 
 @check(

@@ -1,12 +1,14 @@
 """Checks of alarms and topics: that what breaks is noticed in both regions, and that somebody is told."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from payinfra.checks.manifest import Block, Json, Manifest, Missing, Resource, Unreadable, is_literal
 from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.alarm_ranges import firing_problems
 from payinfra.checks.policy.encryption import Key, key_at
 from payinfra.checks.policy.lambda_source import Handler, handler_of, mentions
+from payinfra.checks.policy.open_policies import open_policy
 from payinfra.checks.policy.verdict_helpers import (
     nested,
     pass_unless,
@@ -73,7 +75,38 @@ def alarms_watch_both_regions(manifest: Manifest) -> tuple[Verdict, ...]:
     tables = manifest.all("aws_dynamodb_table")
     if not (functions or tables):
         return (Verdict.not_applicable(),)
-    return pass_unless((*_unwatched(functions, tables, manifest), *_mute(manifest)))
+    return pass_unless(
+        (*_unwatched(functions, tables, manifest), *_mute(manifest), *_without_listener(manifest))
+    )
+
+
+_TOPIC = "aws_sns_topic"
+_NO_LISTENERS = frozenset(
+    {
+        _ALARM,
+        _COMPOSITE,
+        "aws_cloudwatch_dashboard",
+        "aws_iam_policy",
+        "aws_iam_policy_document",
+        "aws_iam_role_policy",
+        "aws_sns_topic_data_protection_policy",
+        "aws_sns_topic_policy",
+    }
+)
+
+
+def _without_listener(manifest: Manifest) -> Iterator[Verdict]:
+    """Topics of alarms to which nothing subscribes; one that the stack gives out is subscribed from
+    outside."""
+    given = {
+        reference.address for output in manifest.outputs for reference in output.block.references("value")
+    }
+    for topic in manifest.all(_TOPIC):
+        referrers = manifest.referrers(topic)
+        if topic.address in given or not any(one.type in (_ALARM, _COMPOSITE) for one in referrers):
+            continue
+        if all(one.type in _NO_LISTENERS for one in referrers):
+            yield Verdict.warn("alarms publish to it, and nothing in this file subscribes", topic.address)
 
 
 def _unwatched(
@@ -97,22 +130,14 @@ def _unwatched(
         for table in tables
         for region in serving_regions(manifest)
     ]
+    watch = _watch(manifest, alarms)
     for subject, region, namespace, dimension, by, metrics in wanted:
         if isinstance(region, Unreadable):
             yield Verdict.unknown(f"its region is not known: {region.why}", subject.address)
             continue
         for names in metrics:
-            if any(
-                alarm.region == region
-                and not isinstance(watched, Unreadable)
-                and any(
-                    one.namespace == namespace
-                    and one.name in names
-                    and _is_about(one, dimension, subject, by, manifest)
-                    for one in watched
-                )
-                for alarm, watched in alarms
-            ):
+            watched = (watch.get((region, namespace, name, dimension)) for name in names)
+            if any(one is not None and one.is_about(subject, by) for one in watched):
                 continue
             if unclear is not None:
                 gap = unclear[1]
@@ -125,13 +150,35 @@ def _unwatched(
                 yield Verdict.failed(f"no alarm in {region} watches its {names[0]}", subject.address)
 
 
-def _is_about(metric: _Metric, dimension: str, subject: Resource, by: str, manifest: Manifest) -> bool:
-    value = metric.dimensions.get(dimension)
-    if not isinstance(value, str):
-        return False
-    if any(reference.address == subject.address for reference in manifest.references(value)):
-        return True
-    return value == subject.text(by)
+@dataclass
+class _Watch:
+    """What the alarms on one metric of a region are about, by one of its dimensions."""
+
+    addresses: set[str] = field(default_factory=set)
+    values: set[str] = field(default_factory=set)
+
+    def is_about(self, subject: Resource, by: str) -> bool:
+        """Whether one is about a resource: it refers to it, or names it."""
+        return subject.address in self.addresses or subject.text(by) in self.values
+
+
+_Key = tuple[str | Unreadable, str, str, str]
+
+
+def _watch(
+    manifest: Manifest, alarms: Sequence[tuple[Resource, tuple[_Metric, ...] | Unreadable]]
+) -> Mapping[_Key, _Watch]:
+    """What is watched, by region, namespace, metric and dimension."""
+    found: dict[_Key, _Watch] = {}
+    for alarm, metrics in alarms:
+        for metric in () if isinstance(metrics, Unreadable) else metrics:
+            for dimension, value in metric.dimensions.items():
+                if isinstance(value, str):
+                    key = (alarm.region, metric.namespace, metric.name, dimension)
+                    watch = found.setdefault(key, _Watch())
+                    watch.values.add(value)
+                    watch.addresses.update(one.address for one in manifest.references(value))
+    return found
 
 
 def _mute(manifest: Manifest) -> Iterator[Verdict]:
@@ -173,11 +220,11 @@ _OPERATION = _sets("TableName Operation")
 _API = _sets("ApiName", "ApiName Stage", "ApiName Stage Method Resource")
 _REPLICATION = _sets("SourceBucket DestinationBucket RuleId")
 
-# The metrics pages of the Lambda, DynamoDB, API Gateway, Route 53, S3 and SNS developer guides.
+# The metrics pages of the Lambda, DynamoDB, API Gateway, Route 53, S3, SNS, SQS and Step Functions guides.
 _KNOWN: Mapping[tuple[str, str], frozenset[frozenset[str]]] = {
     **{
         ("AWS/Lambda", name): _LAMBDA
-        for name in ("Errors", "Duration", "Throttles", "Invocations", "ConcurrentExecutions")
+        for name in ("Errors", "Duration", "Throttles", "Invocations", "ConcurrentExecutions", "IteratorAge")
     },
     **{
         ("AWS/DynamoDB", name): _TABLE
@@ -212,8 +259,38 @@ _KNOWN: Mapping[tuple[str, str], frozenset[frozenset[str]]] = {
         )
     },
     **{
-        ("AWS/Route53", name): _sets("HealthCheckId", "HealthCheckId Region", "")
-        for name in ("HealthCheckStatus", "HealthCheckPercentageHealthy", "ConnectionTime", "TimeToFirstByte")
+        ("AWS/Route53", name): _sets("HealthCheckId")
+        for name in ("HealthCheckStatus", "HealthCheckPercentageHealthy", "ChildHealthCheckHealthyCount")
+    },
+    **{
+        ("AWS/Route53", name): _sets("HealthCheckId", "HealthCheckId Region", "Region")
+        for name in ("ConnectionTime", "SSLHandshakeTime", "TimeToFirstByte")
+    },
+    **{
+        ("AWS/SQS", name): _sets("QueueName")
+        for name in (
+            "ApproximateAgeOfOldestMessage",
+            "ApproximateNumberOfMessagesDelayed",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesVisible",
+            "NumberOfEmptyReceives",
+            "NumberOfMessagesDeleted",
+            "NumberOfMessagesReceived",
+            "NumberOfMessagesSent",
+            "SentMessageSize",
+        )
+    },
+    **{
+        ("AWS/States", name): _sets("StateMachineArn")
+        for name in (
+            "ExecutionThrottled",
+            "ExecutionTime",
+            "ExecutionsAborted",
+            "ExecutionsFailed",
+            "ExecutionsStarted",
+            "ExecutionsSucceeded",
+            "ExecutionsTimedOut",
+        )
     },
     **{
         ("AWS/S3", name): _REPLICATION
@@ -238,13 +315,16 @@ _ROUTE53_HOME = "us-east-1"
 
 @check(
     id="PI-CW-002",
-    title="An alarm's dimensions are ones that its metric has",
+    title="An alarm can fire: its metric has its dimensions, and values beyond its threshold",
     severity=Severity.MEDIUM,
     on=_ALARM,
-    risk="An alarm on a combination that AWS never publishes gets no data and can never fire.",
-    fix="Use the dimensions that the service's metrics page lists for the metric, all of them together.",
+    risk="An alarm on a combination that AWS never publishes, or on a value that never comes, stays green "
+    "for ever.",
+    fix="Use the dimensions that the service's metrics page lists for the metric, all of them together, "
+    "and a "
+    "threshold and statistic that a failure reaches.",
 )
-def dimensions_exist(alarm: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+def alarm_can_fire(alarm: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """AWS's metrics by list; a custom one by the metric filter that makes it."""
     metrics = _metrics(alarm)
     if isinstance(metrics, Missing):
@@ -253,9 +333,10 @@ def dimensions_exist(alarm: Resource, manifest: Manifest) -> tuple[Verdict, ...]
         return (Verdict.failed(f"it names no metric: {metrics.why}"),)
     if isinstance(metrics, Unreadable):
         return (Verdict.unknown(metrics.why),)
-    return pass_unless(
-        verdict for metric in metrics for verdict in _dimension_problems(alarm, metric, manifest)
-    )
+    found = [verdict for metric in metrics for verdict in _dimension_problems(alarm, metric, manifest)]
+    if not alarm.has("metric_query") and metrics:
+        found += firing_problems(alarm, metrics[0].namespace, metrics[0].name, manifest)
+    return pass_unless(found)
 
 
 def _dimension_problems(alarm: Resource, metric: _Metric, manifest: Manifest) -> Iterator[Verdict]:
@@ -277,7 +358,7 @@ def _dimension_problems(alarm: Resource, metric: _Metric, manifest: Manifest) ->
                 f"{metric.namespace} {metric.name} has no values by {shown}; it has by {usual}"
             )
     elif metric.namespace.startswith("AWS/"):
-        yield Verdict.unknown(f"the dimensions of {metric.namespace} {metric.name} are not known here")
+        yield Verdict.warn(f"the dimensions of {metric.namespace} {metric.name} are not known here")
     else:
         yield from _custom(alarm, metric, given, manifest)
 
@@ -316,12 +397,24 @@ def _in_code(
         handler = handler_of(function) if function.region == alarm.region else None
         if isinstance(handler, Handler) and mentions(handler, (metric.name,)):
             missing = sorted(name for name in given if name != "service" and not mentions(handler, (name,)))
+            if "service" not in given and _is_named_by_powertools(function):
+                yield Verdict.failed(f"{function.address} writes {metric.name} with the dimension service")
+                return
             if missing:
                 yield Verdict.failed(f"{function.address} writes {metric.name} without {missing[0]}")
             return
     yield Verdict.warn(
         f"neither a metric filter nor a function of its region makes {metric.namespace} {metric.name}"
     )
+
+
+def _is_named_by_powertools(function: Resource) -> bool:
+    """Whether Powertools gives each metric of a function the dimension `service`."""
+    variables = function.mapping("environment.variables")
+    return not isinstance(variables, Unreadable) and any(name in variables for name in _POWERTOOLS)
+
+
+_POWERTOOLS = ("POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME")
 
 
 @check(
@@ -351,3 +444,27 @@ def topic_is_encrypted(topic: Resource, manifest: Manifest) -> tuple[Verdict, ..
         if key.region not in (None, home)
         else []
     )
+
+
+_TOPIC_ACTIONS = (
+    "sns:AddPermission",
+    "sns:DeleteTopic",
+    "sns:GetTopicAttributes",
+    "sns:Publish",
+    "sns:RemovePermission",
+    "sns:SetTopicAttributes",
+    "sns:Subscribe",
+)
+
+
+@check(
+    id="PI-SNS-002",
+    title="A topic's policy lets only named callers in",
+    severity=Severity.HIGH,
+    on="aws_sns_topic",
+    risk="Anyone with an AWS account may send false alarms, or listen to what the alarms say.",
+    fix="Name the publisher as principal, with aws:SourceAccount or aws:SourceArn as condition.",
+)
+def topic_is_closed(topic: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """Conditions are evaluated: one that a stranger can meet binds nobody."""
+    return open_policy(topic, manifest, ("aws_sns_topic_policy", "arn"), _TOPIC_ACTIONS)

@@ -1,16 +1,14 @@
 """Checks of SSM parameters: that what is secret is kept as such."""
 
-import re
+from collections.abc import Iterator
 
 from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
+from payinfra.checks.policy.secret_looks import is_pointer, look_of, named_as_secret
 from payinfra.checks.policy.verdict_helpers import pass_unless, region_of, secrets_in, verdict_for_gap
 
 _TYPES = ("String", "StringList", "SecureString")
-_SECRET_NAME = re.compile(
-    r"(?i)(?:^|[/_.-])(?:secret|password|passwd|token|api[-_.]?key|private[-_.]?key|credentials?)$"
-)
 
 
 @check(
@@ -22,7 +20,7 @@ _SECRET_NAME = re.compile(
     fix='Set type to "SecureString" and key_id to a customer key of the parameter\'s region.',
 )
 def secret_parameter_is_secure(parameter: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
-    """A parameter is secret if its value comes from a secret, or its name ends like one."""
+    """A parameter is secret if its value comes from a secret or looks like one, or its name is a secret's."""
     kind = parameter.text("type")
     if isinstance(kind, Unreadable):
         return (verdict_for_gap(kind, "it has no type"),)
@@ -38,10 +36,26 @@ def secret_parameter_is_secure(parameter: Resource, manifest: Manifest) -> tuple
     )
     if secrets:
         return (Verdict.failed(f"it is a {kind} and holds {secrets[0]}"),)
-    name = parameter.text("name")
-    if isinstance(name, str) and _SECRET_NAME.search(name):
+    name, texts = parameter.text("name"), list(_values(parameter))
+    for path, text in texts:
+        look = look_of(text)
+        if look:
+            return (Verdict.failed(f"it is a {kind} and its {path} looks like a secret: {look}"),)
+    if isinstance(name, str) and named_as_secret(name) and not all(_points(text) for _, text in texts):
         return (Verdict.failed(f"it is a {kind} and is named {name!r}"),)
     value = parameter.text("value")
     if isinstance(value, Unreadable) and not isinstance(value, Missing) and not parameter.references("value"):
         return (Verdict.unknown(f"whether it is secret is not known: {value.why}"),)
     return (Verdict.not_applicable("it holds no secret"),)
+
+
+def _values(parameter: Resource) -> Iterator[tuple[str, str]]:
+    for path in ("value", "insecure_value", "value_wo"):
+        text = parameter.template(path)
+        if isinstance(text, str):
+            yield path, text
+
+
+def _points(text: str) -> bool:
+    """Whether a parameter with a secret's name only tells where the secret is."""
+    return is_pointer(text) or text.endswith(".arn}")

@@ -14,6 +14,8 @@ from payinfra.checks.manifest import (
     Unreadable,
     Unresolved,
 )
+from payinfra.checks.policy.iam_tables import managed_policies
+from payinfra.checks.policy.policy_conditions import matches
 from payinfra.checks.policy.verdict_helpers import nested
 
 _SPAN = re.compile(r"\$\{[^{}]*\}")
@@ -31,13 +33,16 @@ def _like(pattern: str) -> re.Pattern[str]:
 
 @lru_cache(maxsize=16_384)
 def like(pattern: str, text: str) -> bool:
-    """Whether an IAM pattern with `*` and `?` fits the whole text, whatever the case."""
+    """Whether an action's pattern with `*` and `?` fits the whole text, whatever the case."""
     return _like(pattern).fullmatch(text) is not None
 
 
 def fits(pattern: str, text: str) -> bool:
-    """As `like`, where what is not known of the pattern may be anything and of the text is one word."""
-    return like(_SPAN.sub("*", pattern), _SPAN.sub("0", text))
+    """Whether a pattern fits the whole text in its case.
+
+    What is not known of the pattern may be anything, and of the text is one word.
+    """
+    return matches(_SPAN.sub("*", pattern), _SPAN.sub("0", text)) is True
 
 
 def grants(statement: Statement, action: str) -> bool:
@@ -85,42 +90,63 @@ def inline_policies(role: Resource) -> Iterator[Source]:
             yield Source(role.address, block.policy("policy"))
 
 
-def managed_policies(role: Resource, manifest: Manifest) -> Iterator[Source]:
-    """The managed policies that a role's own block names."""
-    if not role.has("managed_policy_arns"):
+def listed_policies(
+    role: Resource, manifest: Manifest, path: str = "managed_policy_arns"
+) -> Iterator[Source]:
+    """The managed policies that a block lists, such as a role's own."""
+    if not role.has(path):
         return
-    arns = role.texts("managed_policy_arns")
+    arns = role.texts(path)
     if isinstance(arns, Unreadable):
         yield Source(role.address, arns)
         return
     for arn in arns:
-        yield _managed(role, "managed_policy_arns", arn, manifest)
+        yield _managed(role, path, arn, manifest)
 
 
-def attached_policy(attachment: Resource, manifest: Manifest) -> Source:
+def attached_policy(attachment: Resource, manifest: Manifest, path: str = "policy_arn") -> Source:
     """The policy that an attachment names."""
-    arn = attachment.template("policy_arn")
+    arn = attachment.template(path)
     if isinstance(arn, Unreadable):
         return Source(attachment.address, arn)
-    return _managed(attachment, "policy_arn", arn, manifest)
+    return _managed(attachment, path, arn, manifest)
 
 
 def _managed(block: Resource, path: str, arn: str, manifest: Manifest) -> Source:
     for reference in manifest.references(arn):
         target = manifest.target(reference)
-        if target is not None and target.type == "aws_iam_policy":
-            return Source(target.address, target.policy("policy"))
+        if target is None or target.type != "aws_iam_policy":
+            continue
+        if target.kind.startswith("data."):
+            return _looked_up(block, path, target)
+        return Source(target.address, target.policy("policy"))
+    return _by_arn(block, path, arn)
+
+
+def _by_arn(block: Resource, path: str, arn: str) -> Source:
     by_aws = _AWS_POLICY.fullmatch(_SPAN.sub("aws", arn))
-    gap = Unresolved(path, arn)
-    return Source(block.address, gap, by_aws["name"] if by_aws else "")
+    return Source(block.address, Unresolved(path, arn), by_aws["name"] if by_aws else "")
+
+
+def _looked_up(block: Resource, path: str, data: Resource) -> Source:
+    """A policy that a data source looks up, by ARN or by name."""
+    arn, name = data.template("arn"), data.text("name")
+    if isinstance(arn, str):
+        return _by_arn(block, path, arn)
+    if isinstance(name, str) and name in managed_policies():
+        return Source(block.address, Unresolved(path, name), name)
+    return Source(block.address, Unresolved(path, f"the policy of {data.address}"))
 
 
 ATTACHMENTS = (("aws_iam_role_policy_attachment", "role"), ("aws_iam_policy_attachment", "roles"))
 
 
+EXCLUSIVE = "aws_iam_role_policy_attachments_exclusive"
+
+
 def role_policies(role: Resource, manifest: Manifest) -> tuple[Source, ...]:
     """Every policy of a role: inside it, beside it, attached to it; those that only may be its, as Gaps."""
-    found = [*inline_policies(role), *managed_policies(role, manifest)]
+    found = [*inline_policies(role), *listed_policies(role, manifest)]
     beside = manifest.attached(role, "aws_iam_role_policy", by="role")
     found += [Source(one.address, one.policy("policy")) for one in beside.resources]
     found += [Source(one.address, Unresolved("role", one.address)) for one in beside.unclear]
@@ -128,13 +154,15 @@ def role_policies(role: Resource, manifest: Manifest) -> tuple[Source, ...]:
         beside = manifest.attached(role, kind, by=by)
         found += [attached_policy(one, manifest) for one in beside.resources]
         found += [Source(one.address, Unresolved(by, one.address)) for one in beside.unclear]
+    for one in manifest.attached(role, EXCLUSIVE, by="role_name").resources:
+        found += listed_policies(one, manifest, "policy_arns")
     return tuple(found)
 
 
 def role_of(function: Resource, manifest: Manifest) -> Resource | Unreadable:
     """The role that a function runs with."""
     for found in manifest.referents(function, "role"):
-        if found.address.startswith("aws_iam_role."):
+        if found.kind == "aws_iam_role":
             return found
     text = function.template("role")
     return text if isinstance(text, Unreadable) else Unresolved("role", text)
@@ -224,11 +252,46 @@ _USERS = (
     ("aws_lambda_function", "role", "lambda.amazonaws.com"),
     ("aws_s3_bucket_replication_configuration", "role", "s3.amazonaws.com"),
 )
+_OTHER_USERS = (
+    ("aws_api_gateway_account", "cloudwatch_role_arn", "apigateway.amazonaws.com"),
+    ("aws_api_gateway_integration", "credentials", "apigateway.amazonaws.com"),
+    ("aws_backup_selection", "iam_role_arn", "backup.amazonaws.com"),
+    ("aws_cloudwatch_event_target", "role_arn", "events.amazonaws.com"),
+    ("aws_ecs_task_definition", "execution_role_arn", "ecs-tasks.amazonaws.com"),
+    ("aws_ecs_task_definition", "task_role_arn", "ecs-tasks.amazonaws.com"),
+    ("aws_pipes_pipe", "role_arn", "pipes.amazonaws.com"),
+    ("aws_scheduler_schedule", "target", "scheduler.amazonaws.com"),
+    ("aws_sfn_state_machine", "role_arn", "states.amazonaws.com"),
+)
 
 
 def role_uses(role: Resource, manifest: Manifest) -> Iterator[tuple[str, Resource]]:
-    """What takes a role on, with its service principal."""
-    for kind, by, service in _USERS:
-        for resource in manifest.all(kind):
-            if role in manifest.referents(resource, by):
-                yield service, resource
+    """The functions and replications that take a role on, with their service principal."""
+    yield from _uses(role, manifest, _USERS)
+
+
+def role_services(role: Resource, manifest: Manifest) -> Iterator[tuple[str, Resource, str]]:
+    """Everything that takes a role on: service principal, resource, and its ARN as far as it is known."""
+    for service, user in _uses(role, manifest, (*_USERS, *_OTHER_USERS)):
+        yield service, user, _source_arn(user, manifest)
+
+
+def _uses(
+    role: Resource, manifest: Manifest, users: tuple[tuple[str, str, str], ...]
+) -> Iterator[tuple[str, Resource]]:
+    for kind, by, service in users:
+        for resource in manifest.users(role, kind, by):
+            yield service, resource
+
+
+def _source_arn(user: Resource, manifest: Manifest) -> str:
+    """What a service sends as `aws:SourceArn`; empty where that is not known."""
+    if user.type == "aws_lambda_function":
+        name = user.text("function_name")
+        if isinstance(name, str) and isinstance(user.region, str):
+            return f"arn:aws:lambda:{user.region}:${{account}}:function:{name}"
+    for bucket in manifest.referents(user, "bucket"):
+        if bucket.type == "aws_s3_bucket":
+            name = bucket.text("bucket")
+            return f"arn:aws:s3:::{name}" if isinstance(name, str) else f"${{{bucket.address}.arn}}"
+    return ""

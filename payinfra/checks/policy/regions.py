@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import key_at
-from payinfra.checks.policy.symmetry import differences, find_twins, is_regional, needs_twin
+from payinfra.checks.policy.regional_nature import is_regional, may_cross, standing_once
+from payinfra.checks.policy.symmetry import differences, find_twins
 from payinfra.checks.policy.verdict_helpers import (
+    SERVING,
     aws_providers,
     aws_resources,
     nested,
@@ -20,6 +22,7 @@ from payinfra.checks.policy.verdict_helpers import (
 _FREE = frozenset(
     {
         "access_policy",
+        "alarm_description",
         "assume_role_policy",
         "dashboard_body",
         "depends_on",
@@ -31,18 +34,14 @@ _FREE = frozenset(
         "replica",
         "replication_configuration",
         "tags",
+        "triggers",
+        "user_data",
+        "user_data_base64",
         "value",
         "//",
     }
 )
 """Properties that AWS does not act on in the resource's own region, or that have a rule of their own."""
-
-_MAY_CROSS = {
-    ("aws_kms_replica_key", "primary_key_arn"),
-    ("aws_s3_bucket_replication_configuration", "rule"),
-    ("aws_sns_topic_subscription", "endpoint"),
-}
-"""Single properties that lead to another region by their nature."""
 
 _REGIONAL_ARN = re.compile(r"arn:[\w-]+:(?:acm|execute-api|kms|lambda|logs|sns|sqs):([a-z]{2}-[a-z-]+-\d):")
 _MOST_SHOWN = 5
@@ -97,20 +96,26 @@ def regions_are_symmetrical(manifest: Manifest) -> tuple[Verdict, ...]:
 
 def _asymmetries(manifest: Manifest, regions: tuple[str, ...]) -> Iterator[Verdict]:
     first, *others = regions
+    once = standing_once(manifest)
     for resource in aws_resources(manifest):
         region = region_of(resource)
-        if isinstance(region, Unreadable) and needs_twin(resource):
+        if isinstance(region, Unreadable) and resource.address not in once:
             yield Verdict.unknown(f"its region is not known: {region.why}", resource.address)
     for other in others:
-        twins = find_twins(manifest, first, other)
+        twins = find_twins(manifest, first, other, once)
         for kind, here, there in twins.uneven:
             yield Verdict.failed(f"{kind}: {here} in {first}, {there} in {other}")
+        for one in twins.alone:
+            elsewhere = other if one.region == first else first
+            says = f"nothing in {elsewhere} is its twin"
+            serving = one.type in SERVING
+            yield Verdict.failed(says, one.address) if serving else Verdict.warn(says, one.address)
         for one, two in twins.pairs:
             found = differences(one, two, twins)
             if found:
                 shown = "; ".join(found[:_MOST_SHOWN])
                 more = f"; and {len(found) - _MOST_SHOWN} more" if len(found) > _MOST_SHOWN else ""
-                yield Verdict.failed(f"differs from {one.address}: {shown}{more}", two.address)
+                yield Verdict.failed(f"differs from {one.address} in {shown}{more}", two.address)
 
 
 @check(
@@ -137,11 +142,15 @@ def _crossings(resource: Resource, manifest: Manifest) -> Iterator[Verdict]:
     home = region_of(resource)
     referents = manifest.referents_by_property(resource)
     for name, value in resource.body.items():
-        if name in _FREE or (resource.type, name) in _MAY_CROSS:
+        if name in _FREE:
             continue
         for target in referents.get(name, ()):
             region = region_of(target)
-            if not is_regional(target) or target.type == "aws_dynamodb_table":
+            if (
+                may_cross(resource, name, target)
+                or not is_regional(target)
+                or target.type == "aws_dynamodb_table"
+            ):
                 continue
             if isinstance(home, Unreadable) or isinstance(region, Unreadable):
                 gap = home if isinstance(home, Unreadable) else region
@@ -151,7 +160,7 @@ def _crossings(resource: Resource, manifest: Manifest) -> Iterator[Verdict]:
                     f"{name} refers to {target.address} in {region}, it is itself in {home}", resource.address
                 )
         for region in sorted(_regions_named(value)):
-            if region != home:
+            if region != home and not may_cross(resource, name, None):
                 yield Verdict.failed(
                     f"{name} names an ARN of {region}, it is itself in {home}", resource.address
                 )

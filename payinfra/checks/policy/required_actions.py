@@ -8,7 +8,7 @@ from payinfra.checks.manifest import Block, Manifest, Missing, Resource, Stateme
 from payinfra.checks.model import Verdict
 from payinfra.checks.policy.encryption import Key, key_at
 from payinfra.checks.policy.lambda_source import Handler, UnreadableSource, handler_of, mentions
-from payinfra.checks.policy.permissions import grants, names, role_uses
+from payinfra.checks.policy.permissions import grants, names, role_services, role_uses
 from payinfra.checks.policy.verdict_helpers import nested
 
 _READS = (
@@ -70,15 +70,36 @@ class _Touched:
     def __init__(self, statements: list[Statement], manifest: Manifest) -> None:
         self._statements = statements
         self._manifest = manifest
+        self._reached: dict[tuple[str, ...], tuple[frozenset[str], tuple[str, ...]]] = {}
 
     def any_of(self, actions: tuple[str, ...], resource: Resource, name: str) -> bool:
         """Whether one of the actions is allowed on the resource, or on something inside it."""
-        return any(
-            grants(statement, action) and names(text, resource, self._manifest, name) is not None
+        if actions not in self._reached:
+            self._reached[actions] = self._reach(actions)
+        addresses, arns = self._reached[actions]
+        if resource.address in addresses:
+            return True
+        known = resource.text(name) if arns else ""
+        return (
+            isinstance(known, str)
+            and bool(known)
+            and any(
+                known in text and names(text, resource, self._manifest, name) is not None for text in arns
+            )
+        )
+
+    def _reach(self, actions: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
+        """What the actions are allowed on: addresses that are referred to, and ARNs that are written out."""
+        texts = dict.fromkeys(
+            text
             for statement in self._statements
-            for action in actions
+            if any(grants(statement, action) for action in actions)
             for text in statement.resources
         )
+        addresses = frozenset(
+            reference.address for text in texts for reference in self._manifest.references(text)
+        )
+        return addresses, tuple(text for text in texts if text.startswith("arn:"))
 
 
 def _need(key: Key | Unreadable, what: Resource, service: str, actions: tuple[str, ...]) -> Iterator[Need]:
@@ -218,6 +239,10 @@ _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 def unneeded(statement: Statement, role: Resource, manifest: Manifest) -> Iterator[Verdict]:
     """A verdict on each action of an Allow statement that nothing needs, or of which that is not known."""
     users = [user for _, user in role_uses(role, manifest)]
+    others = [user for _, user, _ in role_services(role, manifest) if user not in users]
+    if others:
+        yield Verdict.warn(f"what {others[0].address} does with its actions is not compared")
+        return
     if not users:
         yield Verdict.warn("nothing in this file takes the role on, so that its actions are not compared")
         return

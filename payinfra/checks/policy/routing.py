@@ -1,12 +1,21 @@
 """Checks of Route 53: a pair of answers for one name, each watched from outside, and soon forgotten."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.failover import (
+    alias_watches,
+    answers,
+    is_execute_api,
+    is_one_region,
+    name_of,
+    regions_of_check,
+    regions_of_record,
+)
 from payinfra.checks.policy.routes import API, METHOD, api_of, is_open_path, path_of
-from payinfra.checks.policy.verdict_helpers import pass_unless, verdict_for_gap
+from payinfra.checks.policy.verdict_helpers import flag_off, pass_unless, verdict_for_gap
 
 _RECORD = "aws_route53_record"
 _CHECK = "aws_route53_health_check"
@@ -19,7 +28,8 @@ _POLICIES = (
     "multivalue_answer_routing_policy",
     "cidr_routing_policy",
 )
-_REGIONAL_NAME = re.compile(r"\.execute-api\.[a-z0-9-]+\.amazonaws\.com|\.elb\.[a-z0-9-]+\.amazonaws\.com")
+_ENDPOINT_GROUP = "aws_globalaccelerator_endpoint_group"
+_GATEWAY_NAMES = ("aws_api_gateway_domain_name", "aws_apigatewayv2_domain_name")
 _WITH_PATH = ("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH")
 _WITHOUT_PATH = ("CALCULATED", "CLOUDWATCH_METRIC", "RECOVERY_CONTROL", "TCP")
 _MOST_TTL_S = 60
@@ -30,8 +40,44 @@ def _is_routed(record: Resource) -> bool:
     return any(record.has(policy) for policy in _POLICIES)
 
 
-def _routed(manifest: Manifest) -> tuple[Resource, ...]:
+def _find_routed(manifest: Manifest) -> tuple[Resource, ...]:
     return tuple(record for record in manifest.all(_RECORD) if _is_routed(record))
+
+
+def _routed(manifest: Manifest) -> tuple[Resource, ...]:
+    return manifest.once(_find_routed)
+
+
+def _by_question(manifest: Manifest) -> Mapping[tuple[str, ...] | Unreadable, list[Resource]]:
+    """The routed records that answer the same question."""
+    found: dict[tuple[str, ...] | Unreadable, list[Resource]] = {}
+    for record in _routed(manifest):
+        found.setdefault(_key(record, manifest), []).append(record)
+    return found
+
+
+def _others(record: Resource, manifest: Manifest) -> Iterator[Resource]:
+    """The other answers to a record's question."""
+    for other in manifest.once(_by_question).get(_key(record, manifest), ()):
+        if other is not record:
+            yield other
+
+
+def _by_check(manifest: Manifest) -> Mapping[str, list[Resource]]:
+    """The routed records that carry a health check, by its address."""
+    found: dict[str, list[Resource]] = {}
+    for record in _routed(manifest):
+        for one in dict.fromkeys(_checks_of(record, manifest)):
+            found.setdefault(one.address, []).append(record)
+    return found
+
+
+def _carriers(health_check: Resource, manifest: Manifest) -> Sequence[Resource]:
+    return manifest.once(_by_check).get(health_check.address, ())
+
+
+def _shared_names(manifest: Manifest) -> frozenset[str | None]:
+    return frozenset(name_of(record, manifest) for record in _routed(manifest))
 
 
 def _key(record: Resource, manifest: Manifest) -> tuple[str, ...] | Unreadable:
@@ -54,20 +100,39 @@ def _target(record: Resource) -> str:
 
 @check(
     id="PI-DNS-001",
-    title="A failover name has one PRIMARY and one SECONDARY answer, in different places",
+    title="A failover name has one PRIMARY and one SECONDARY answer, in different regions",
     severity=Severity.CRITICAL,
     risk="When the primary region fails there is nothing to fail over to, or the same region again.",
     fix="Write two failover records for the name, PRIMARY and SECONDARY, each to its region's endpoint.",
 )
 def failover_pairs_are_whole(manifest: Manifest) -> tuple[Verdict, ...]:
-    """Two regions with APIs and no failover record at all are a failure too."""
+    """Two regions with APIs and no failover record at all are a failure too.
+
+    Answers by latency or weight in several regions, and an accelerator over several, fail over as well.
+    """
     records = [record for record in manifest.all(_RECORD) if record.has("failover_routing_policy")]
-    if not records:
-        served = {api.region for api in manifest.all(API)}
-        if len(served) > 1 or manifest.all(_RECORD, _CHECK):
-            return (Verdict.failed("no record has a failover_routing_policy"),)
-        return (Verdict.not_applicable(),)
-    return pass_unless(_pairs(records, manifest))
+    if records:
+        return pass_unless(_pairs(records, manifest))
+    other = _other_failover(manifest)
+    if other:
+        return (Verdict.passed(other),)
+    served = {api.region for api in manifest.all(API)}
+    if len(served) > 1 or manifest.all(_CHECK) or any(map(_is_routed, manifest.all(_RECORD))):
+        return (Verdict.failed("no record has a failover_routing_policy"),)
+    return (Verdict.not_applicable(),)
+
+
+def _other_failover(manifest: Manifest) -> str:
+    """What else moves clients to another region; empty where nothing does."""
+    groups: dict[tuple[str, ...], set[str]] = {}
+    for record in _routed(manifest):
+        key = _key(record, manifest)
+        if not isinstance(key, Unreadable):
+            groups.setdefault(key, set()).update(regions_of_record(record, manifest))
+    if any(len(regions) > 1 for regions in groups.values()):
+        return "answers of several regions share a name"
+    regions = {one.text("endpoint_group_region") for one in manifest.all(_ENDPOINT_GROUP)}
+    return "an accelerator serves several regions" if len(regions) > 1 else ""
 
 
 def _pairs(records: list[Resource], manifest: Manifest) -> Iterator[Verdict]:
@@ -88,9 +153,22 @@ def _pairs(records: list[Resource], manifest: Manifest) -> Iterator[Verdict]:
             count = len(roles.get(role, []))
             if count != 1:
                 yield Verdict.failed(f"its name has {count} {role} answers", everyone[0].address)
-        targets = {_target(record) for record in everyone}
-        if len(everyone) == 2 and len(targets) == 1:
-            yield Verdict.failed(f"it leads to where {everyone[0].address} leads", everyone[1].address)
+        if len(everyone) == 2:
+            yield from _apart(everyone[0], everyone[1], manifest)
+
+
+def _apart(first: Resource, second: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    """Whether two answers lead to two regions."""
+    if _target(first) == _target(second):
+        yield Verdict.failed(f"it leads to where {first.address} leads", second.address)
+        return
+    here, there = regions_of_record(first, manifest), regions_of_record(second, manifest)
+    if here and here == there:
+        shown = " and ".join(sorted(here))
+        yield Verdict.failed(f"it leads to {shown}, where {first.address} leads too", second.address)
+    elif not (here and there):
+        unclear = first if not here else second
+        yield Verdict.warn("the region that it leads to is not known", unclear.address)
 
 
 @check(
@@ -110,9 +188,8 @@ def record_has_a_set_identifier(record: Resource, manifest: Manifest) -> Verdict
         return verdict_for_gap(own, "it has no set_identifier")
     if not own:
         return Verdict.failed("its set_identifier is empty")
-    key = _key(record, manifest)
-    for other in _routed(manifest):
-        if other is not record and other.text("set_identifier") == own and _key(other, manifest) == key:
+    for other in _others(record, manifest):
+        if other.text("set_identifier") == own:
             return Verdict.failed(f"its set_identifier {own!r} is that of {other.address} too")
     return Verdict.passed()
 
@@ -126,22 +203,39 @@ def record_has_a_set_identifier(record: Resource, manifest: Manifest) -> Verdict
     fix="Set health_check_id to a health check of the record's own region.",
 )
 def record_has_a_health_check(record: Resource, manifest: Manifest) -> Verdict:
-    """Two answers for one name must not hang on one health check."""
+    """Two answers for one name must not hang on one health check.
+
+    An alias may follow its load balancer's health instead; the SECONDARY is the last resort anyway.
+    """
     if not _is_routed(record):
         return Verdict.not_applicable("it has no routing policy")
     found = _checks_of(record, manifest)
     if not found:
-        own = record.text("health_check_id")
-        if isinstance(own, Unreadable):
-            return verdict_for_gap(own, "it has no health_check_id")
+        return _without_check(record, manifest)
+    for other in _others(record, manifest):
+        if _checks_of(other, manifest) == found:
+            return Verdict.failed(f"its health check is that of {other.address} too")
+    return Verdict.passed()
+
+
+def _without_check(record: Resource, manifest: Manifest) -> Verdict:
+    own = record.text("health_check_id")
+    if isinstance(own, str):
         if not re.fullmatch(r"[0-9a-f]{8}-[0-9a-f-]{27}", own):
             return Verdict.failed(f"its health_check_id {own!r} is no health check's")
         return Verdict.unknown("its health check is made elsewhere")
-    key = _key(record, manifest)
-    for other in _routed(manifest):
-        if other is not record and _key(other, manifest) == key and _checks_of(other, manifest) == found:
-            return Verdict.failed(f"its health check is that of {other.address} too")
-    return Verdict.passed()
+    if not isinstance(own, Missing):
+        return Verdict.unknown(own.why)
+    watches = alias_watches(record, manifest)
+    if isinstance(watches, Unreadable):
+        return Verdict.unknown(watches.why)
+    if watches:
+        if any(one.type in _GATEWAY_NAMES for one in manifest.referents(record, "alias")):
+            return Verdict.warn("evaluate_target_health says nothing of the function behind API Gateway")
+        return Verdict.passed("it follows its target's health")
+    if record.text("failover_routing_policy.type") == "SECONDARY":
+        return Verdict.warn("it has no health_check_id; as the last resort it is answered all the same")
+    return Verdict.failed("it has no health_check_id")
 
 
 def _checks_of(record: Resource, manifest: Manifest) -> tuple[Resource, ...]:
@@ -150,22 +244,79 @@ def _checks_of(record: Resource, manifest: Manifest) -> tuple[Resource, ...]:
 
 @check(
     id="PI-DNS-004",
-    title="A health check watches one region's own name, on a path without a key",
+    title="A health check is on and asks one region's own name over HTTPS, on a path without a key",
     severity=Severity.HIGH,
     on=_CHECK,
-    risk="A check of the shared name follows the failover; one of a path that needs a key always gets 403.",
-    fix="Set fqdn to the region's execute-api name and resource_path to the stage's health path.",
+    risk="A check that is off, inverted, of the shared name, of another region or of a path that needs a "
+    "key says "
+    "nothing of its region: traffic stays where it fails, or leaves where it works.",
+    fix="Set type HTTPS, fqdn to the region's execute-api name and resource_path to the stage's health path; "
+    "neither disabled nor invert_healthcheck.",
 )
 def health_check_watches_its_region(health_check: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """What the records that carry the check lead to must be what it watches."""
     kind = health_check.text("type")
     if isinstance(kind, Unreadable):
         return (verdict_for_gap(kind, "it has no type"),)
-    if kind in _WITHOUT_PATH:
-        return (Verdict.not_applicable(f"{kind} checks request no path"),)
-    if kind not in _WITH_PATH:
+    if kind not in (*_WITH_PATH, *_WITHOUT_PATH):
         return (Verdict.failed(f"its type is {kind!r}"),)
-    return pass_unless((*_name_problems(health_check, manifest), *_path_problems(health_check, manifest)))
+    found = [
+        *flag_off(health_check, "disabled", "it is disabled, and counts as healthy for ever"),
+        *flag_off(health_check, "invert_healthcheck", "it is inverted: what fails counts as healthy"),
+        *_region_problems(health_check, manifest),
+    ]
+    if kind in _WITH_PATH:
+        found += (*_name_problems(health_check, manifest), *_path_problems(health_check, manifest))
+    if kind in ("CALCULATED", "CLOUDWATCH_METRIC"):
+        found += _indirect_problems(health_check)
+        if not found:
+            return (Verdict.not_applicable(f"{kind} checks request no path"),)
+    else:
+        found += _protocol_problems(health_check, kind, manifest)
+    return pass_unless(found)
+
+
+def _protocol_problems(health_check: Resource, kind: str, manifest: Manifest) -> Iterator[Verdict]:
+    """API Gateway answers with TLS on port 443, to who names the host first (SNI)."""
+    gateway = is_execute_api(health_check, manifest)
+    if kind == "TCP":
+        says = "it only opens a connection, which works while every payment fails"
+        yield Verdict.failed(says) if gateway else Verdict.warn(says)
+    elif kind.startswith("HTTP_") or kind == "HTTP":
+        if gateway:
+            yield Verdict.failed("it asks over HTTP, which API Gateway does not answer")
+        else:
+            yield Verdict.warn("it asks over HTTP")
+    elif gateway:
+        port = health_check.number("port")
+        if port != 443 and not isinstance(port, Unreadable):
+            yield Verdict.failed(f"it asks port {port:g}, and API Gateway answers on 443 only")
+        for api in _apis(health_check, "fqdn", manifest):
+            if api.flag("disable_execute_api_endpoint") is True:
+                yield Verdict.failed(f"it asks the endpoint that {api.address} turns off")
+        if health_check.flag("enable_sni") is False:
+            yield Verdict.failed("it sends no SNI, and API Gateway answers nobody without")
+
+
+def _indirect_problems(health_check: Resource) -> Iterator[Verdict]:
+    """What makes a check of checks, or of an alarm, say that all is well for ever."""
+    if health_check.text("type") == "CLOUDWATCH_METRIC":
+        if health_check.text("insufficient_data_health_status") == "Healthy":
+            yield Verdict.warn("an alarm without data counts as healthy")
+        return
+    if health_check.number("child_health_threshold") == 0:
+        yield Verdict.failed("it is healthy with none of its checks: child_health_threshold is 0")
+    elif isinstance(health_check.raw("child_healthchecks"), Missing):
+        yield Verdict.failed("it counts no health checks")
+
+
+def _region_problems(health_check: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    watched = regions_of_check(health_check, manifest)
+    for record in _carriers(health_check, manifest):
+        led = regions_of_record(record, manifest)
+        if watched and led and not watched & led:
+            here, there = " and ".join(sorted(watched)), " and ".join(sorted(led))
+            yield Verdict.failed(f"it watches {here}; {record.address} carries it and leads to {there}")
 
 
 def _name_problems(health_check: Resource, manifest: Manifest) -> Iterator[Verdict]:
@@ -176,27 +327,22 @@ def _name_problems(health_check: Resource, manifest: Manifest) -> Iterator[Verdi
         yield verdict_for_gap(name, "it names no fqdn")
         return
     resolved = manifest.resolve(name)
-    shown = resolved if isinstance(resolved, str) else name
-    shared = {
-        text.rstrip(".")
-        for record in _routed(manifest)
-        if isinstance(text := manifest.resolve(record.body.get("name")), str)
-    }
-    if shown.rstrip(".") in shared:
+    shown = (resolved if isinstance(resolved, str) else name).rstrip(".")
+    shared = manifest.once(_shared_names)
+    fails_over = any(
+        one.type == _RECORD and _is_routed(one) for one in manifest.referents(health_check, "fqdn")
+    )
+    if shown in shared or fails_over:
         yield Verdict.failed(f"it watches {shown}, the name that fails over")
         return
-    if any(one.type == _RECORD and _is_routed(one) for one in manifest.referents(health_check, "fqdn")):
-        yield Verdict.failed(f"it watches {shown}, the name that fails over")
-        return
-    watched = _apis(health_check, "fqdn", manifest)
-    if not watched and not _REGIONAL_NAME.search(shown):
+    led = {answer for record in _carriers(health_check, manifest) for answer in answers(record, manifest)}
+    if not (
+        regions_of_check(health_check, manifest)
+        or is_one_region(shown)
+        or shown in led
+        or _apis(health_check, "fqdn", manifest)
+    ):
         yield Verdict.unknown(f"whether {shown} is one region's own name is not known")
-    for record in _routed(manifest):
-        if health_check not in _checks_of(record, manifest):
-            continue
-        led = _apis(record, "records", manifest) or _apis(record, "alias", manifest)
-        if watched and led and not {one.region for one in watched} & {one.region for one in led}:
-            yield Verdict.failed(f"{record.address} carries it, but leads to {led[0].address}")
 
 
 def _apis(resource: Resource, path: str, manifest: Manifest) -> list[Resource]:

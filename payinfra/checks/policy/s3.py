@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from payinfra.checks.manifest import Block, Manifest, Missing, Resource, Statement, Unreadable
+from payinfra.checks.manifest import Block, Manifest, Missing, Resource, Statement, Unreadable, Unresolved
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
 from payinfra.checks.policy.permissions import is_everybody, like, names, policy_beside
+from payinfra.checks.policy.policy_conditions import matches
 from payinfra.checks.policy.verdict_helpers import (
     attached_blocks,
     flag_on,
@@ -103,9 +104,9 @@ def _covered(statement: Statement, bucket: Resource, manifest: Manifest) -> set[
     for text in statement.resources:
         rest = names(text, bucket, manifest) if "${" in text else None
         whole = arn + rest if rest is not None else text
-        if like(whole, arn):
+        if matches(whole, arn) is True:
             found.add("bucket")
-        if like(whole, f"{arn}/any/object"):
+        if matches(whole, f"{arn}/any/object") is True:
             found.add("objects")
     return found
 
@@ -145,6 +146,10 @@ def _replication(bucket: Resource, manifest: Manifest) -> Iterator[Verdict]:
         "it does not replicate",
         bucket.block("replication_configuration"),
     )
+    source = _source_of(bucket, manifest) if not blocks else None
+    if source is not None and not _is_written(bucket, manifest):
+        yield Verdict.warn(f"it is the copy of {source.address}, and replicates nothing back")
+        return
     yield from problems
     for block in blocks:
         legacy = not isinstance(block, Resource)
@@ -157,7 +162,62 @@ def _replication(bucket: Resource, manifest: Manifest) -> Iterator[Verdict]:
             yield Verdict.failed("no replication rule is enabled")
         for rule in enabled:
             yield from require_one_of(rule, "status", ("Enabled",), f"{rule.path} is not enabled")
+        yield from _left_out(enabled)
+        for rule in enabled:
             yield from _destination(bucket, rule, manifest, legacy=legacy)
+
+
+def _source_of(bucket: Resource, manifest: Manifest) -> Resource | None:
+    """The bucket of another region that copies all its objects into this one."""
+    for one in manifest.all("aws_s3_bucket_replication_configuration"):
+        rules = nested(one, "rule")
+        for rule in () if isinstance(rules, Unreadable) else rules:
+            if rule.text("status") != "Enabled" or bucket not in _destinations(rule, manifest):
+                continue
+            for source in manifest.referents(one, "bucket"):
+                if source.type == "aws_s3_bucket" and source.region != bucket.region:
+                    return source
+    return None
+
+
+def _is_written(bucket: Resource, manifest: Manifest) -> bool:
+    """Whether a function of the bucket's own region works with it: what it writes must come back."""
+    return any(
+        one.type == "aws_lambda_function" and one.region == bucket.region
+        for one in manifest.referrers(bucket)
+    )
+
+
+def _destinations(rule: Block, manifest: Manifest) -> tuple[Resource, ...]:
+    target = rule.template("destination.bucket")
+    return (
+        *manifest.referents(rule, "destination.bucket"),
+        *(
+            bucket
+            for bucket in manifest.all("aws_s3_bucket")
+            if isinstance(target, str) and target.endswith(f":::{bucket.text('bucket')}")
+        ),
+    )
+
+
+def _left_out(rules: list[Block]) -> Iterator[Verdict]:
+    """Whether some objects are in no rule: each takes a part only, by prefix or tag."""
+    parts: list[str] = []
+    for rule in rules:
+        for path in ("prefix", "filter.prefix", "filter.and.prefix"):
+            prefix = rule.text(path)
+            if isinstance(prefix, str) and prefix:
+                parts.append(f"what begins with {prefix}")
+                break
+            if isinstance(prefix, Unresolved):
+                yield Verdict.unknown(prefix.why)
+                return
+        else:
+            if not (rule.has("filter.tag") or rule.has("filter.and.tags")):
+                return
+            parts.append("what has certain tags")
+    if parts:
+        yield Verdict.failed(f"only {' and '.join(dict.fromkeys(parts))} is replicated")
 
 
 def _destination(bucket: Resource, rule: Block, manifest: Manifest, *, legacy: bool) -> Iterator[Verdict]:
@@ -311,3 +371,84 @@ def _does(rule: Block, ways: tuple[tuple[str, tuple[str, ...]], ...]) -> bool | 
                 if not isinstance(value, Missing):
                     unclear = value
     return unclear or False
+
+
+_EVIDENCE = re.compile(
+    r"(?i)(?<![a-z])(?:archives?|audits?|evidence|ledgers?|logs?|records?|statements?|trails?)(?![a-z])"
+)
+_QUARTER, _YEAR = 90, 365
+
+
+@check(
+    id="PI-S3-006",
+    title="Audit objects of a protected environment are kept for a year",
+    severity=Severity.MEDIUM,
+    on="aws_s3_bucket",
+    risk="When a payment is disputed, or an assessor asks, the records are gone (PCI DSS 10.5.1: twelve "
+    "months).",
+    fix="Let objects, and old versions of them, expire after 365 days or later.",
+)
+def audit_objects_are_kept(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """Buckets that are named after what is kept as evidence; less than a year is shown, a quarter fails."""
+    name = bucket.text("bucket")
+    prefix = bucket.template("bucket")
+    shown = " ".join(text for text in (name, prefix, bucket.name) if isinstance(text, str))
+    if manifest.protected is False:
+        return (Verdict.not_applicable("the environment is ephemeral"),)
+    if not _EVIDENCE.search(shown.replace("_", " ")):
+        return (Verdict.not_applicable("it is not named after audit records"),)
+    return pass_unless(_expiries(bucket, manifest))
+
+
+def _expiries(bucket: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    holders = [
+        (one, "rule")
+        for one in manifest.attached(bucket, "aws_s3_bucket_lifecycle_configuration", by="bucket").resources
+    ]
+    for holder, path in (*holders, (bucket, "lifecycle_rule")):
+        rules = nested(holder, path)
+        for rule in () if isinstance(rules, Unreadable) else rules:
+            if rule.text("status") == "Disabled" or rule.flag("enabled") is False:
+                continue
+            for block, days in (
+                ("expiration", "days"),
+                ("noncurrent_version_expiration", "noncurrent_days"),
+                ("noncurrent_version_expiration", "days"),
+            ):
+                found = nested(rule, block)
+                for one in () if isinstance(found, Unreadable) else found:
+                    yield from _expiry(one, days)
+
+
+def _expiry(block: Block, path: str) -> Iterator[Verdict]:
+    match block.number(path):
+        case Unreadable() as gap:
+            if not isinstance(gap, Missing):
+                yield Verdict.unknown(gap.why)
+        case days if 0 < days < _QUARTER:
+            yield Verdict.failed(f"{block.path} takes objects after {days:g} days")
+        case days if 0 < days < _YEAR:
+            yield Verdict.warn(f"{block.path} takes objects after {days:g} days, less than a year")
+
+
+@check(
+    id="PI-S3-007",
+    title="Buckets have no ACLs",
+    severity=Severity.MEDIUM,
+    on="aws_s3_bucket",
+    risk="Whoever writes an object decides who may read it, and a policy that denies it is passed by.",
+    fix='Set object_ownership to "BucketOwnerEnforced" and remove acl.',
+    controls=("AWS FSBP S3.12",),
+)
+def bucket_has_no_acl(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """A new bucket has none unless its ownership controls say so."""
+    found: list[Verdict] = []
+    for one in manifest.attached(bucket, "aws_s3_bucket_ownership_controls", by="bucket").resources:
+        found += require_one_of(one, "rule.object_ownership", ("BucketOwnerEnforced",), "objects have ACLs")
+    for one in (bucket, *manifest.attached(bucket, "aws_s3_bucket_acl", by="bucket").resources):
+        acl = one.text("acl")
+        if isinstance(acl, str) and acl != "private":
+            found.append(Verdict.failed(f"its ACL is {acl!r}", one.address))
+        elif isinstance(acl, Unreadable) and not isinstance(acl, Missing):
+            found.append(Verdict.unknown(acl.why, one.address))
+    return pass_unless(found)

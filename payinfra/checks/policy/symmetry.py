@@ -1,8 +1,9 @@
 """Pairs each resource of one region with its twin in another, and says where the two differ.
 
-Names say most: a CDKTF construct path or a Terraform name without what tells the regions apart. Where they
-do not (`table` and `backup_table`), the most similar of what is left is the twin. What two twins refer to
-is compared through the pairing: each region's function uses *its own* key.
+Names say most: a CDKTF construct path or a Terraform name without what tells the regions apart, then the
+name that AWS knows. Where they do not (`table` and `backup_table`), the most similar is the twin, if it is
+similar at all. What two twins refer to is compared through the pairing: each region's function uses *its
+own* key.
 """
 
 import json
@@ -11,45 +12,59 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from payinfra.checks.manifest import Json, Manifest, Resource, Unresolved, references_in
+from payinfra.checks.manifest.templates import with_addresses
+from payinfra.checks.policy.regional_nature import is_half, twin_type
 from payinfra.checks.policy.verdict_helpers import aws_providers, aws_resources
 
-_GLOBAL_PREFIXES = ("aws_iam_", "aws_route53_", "aws_cloudfront_")
-_GLOBAL_TYPES = frozenset({"aws_cloudwatch_dashboard", "aws_dynamodb_global_table"})
-_TABLES = frozenset({"aws_dynamodb_table", "aws_dynamodb_table_replica"})
-_REGIONAL_DATA = frozenset({"aws_acm_certificate", "aws_kms_alias", "aws_kms_key", "aws_sns_topic"})
+_TABLES = ("aws_dynamodb_table.", "aws_dynamodb_table_replica.")
+_TABLE_TYPES = frozenset({"aws_dynamodb_table", "aws_dynamodb_table_replica"})
 _NOT_COMPARED = frozenset({"//", "depends_on", "provider"})
-_FREE_PROPERTIES = frozenset({("aws_api_gateway_api_key", "value"), ("aws_ssm_parameter", "value")})
-"""One region's key value is the other's by design (PI-API-007); a parameter may hold either."""
+_BY_NATURE = {
+    "aws_api_gateway_api_key": frozenset({"value"}),
+    "aws_db_instance": frozenset(
+        {
+            "allocated_storage",
+            "backup_retention_period",
+            "db_name",
+            "engine",
+            "engine_version",
+            "kms_key_id",
+            "manage_master_user_password",
+            "password",
+            "replicate_source_db",
+            "skip_final_snapshot",
+            "username",
+        }
+    ),
+    "aws_elasticache_replication_group": frozenset(
+        {"engine", "engine_version", "global_replication_group_id", "node_type", "num_node_groups"}
+    ),
+    "aws_rds_cluster": frozenset(
+        {
+            "database_name",
+            "global_cluster_identifier",
+            "manage_master_user_password",
+            "master_password",
+            "master_username",
+            "replication_source_identifier",
+            "source_region",
+        }
+    ),
+    "aws_ssm_parameter": frozenset({"value", "lifecycle"}),
+}
+"""One region's key value is the other's by design (PI-API-007); a parameter may hold either, and only the
+region that makes it ignores changes of it; a replica takes from its source what the source says."""
+_REPLICA_MARKS = (
+    "replicate_source_db",
+    "global_cluster_identifier",
+    "replication_source_identifier",
+    "global_replication_group_id",
+)
+_ALWAYS_BY_NATURE = ("aws_api_gateway_api_key", "aws_ssm_parameter")
 
-_ADDRESS = re.compile(r"(?<![\w.-])(?:data\.)?[a-z][a-z0-9]*_[a-z0-9_]+\.[A-Za-z_][\w-]*")
 _SPAN = re.compile(r"\$\{[^{}]*\}")
-_BEFORE, _AFTER = 30, 60
-_NOT_SET = "not set"
 _HASH = re.compile(r"_[0-9A-F]{8}$")
 _SEPARATORS = re.compile(r"[-_./ ]+")
-
-
-def is_regional(resource: Resource) -> bool:
-    """Whether it lives in one region: no IAM, no Route 53; of data sources those that name such a thing."""
-    if resource.address.startswith("data."):
-        return resource.type in _REGIONAL_DATA
-    return (
-        resource.type.startswith("aws_")
-        and not resource.type.startswith(_GLOBAL_PREFIXES)
-        and resource.type not in _GLOBAL_TYPES
-    )
-
-
-def needs_twin(resource: Resource) -> bool:
-    """Whether each region wants one of it: a global table serves all, health check metrics have one home."""
-    if not is_regional(resource) or resource.type in _TABLES:
-        return False
-    return resource.type != "aws_cloudwatch_metric_alarm" or resource.text("namespace") != "AWS/Route53"
-
-
-def _is_comparable(resource: Resource) -> bool:
-    """Whether it should be like its twin if it has one: roles may be one a region, or one for both."""
-    return needs_twin(resource) or resource.type.startswith("aws_iam_")
 
 
 @dataclass(frozen=True)
@@ -59,11 +74,13 @@ class Twins:
     Attributes:
         pairs: each with its twin, where a type has as many in one region as in the other.
         uneven: the types of which it has not, with both counts.
+        alone: what has no twin although the counts are even: the other region has something else instead.
         numbers: the address of each of a pair, with a number that the two share.
     """
 
     pairs: tuple[tuple[Resource, Resource], ...]
     uneven: tuple[tuple[str, int, int], ...]
+    alone: tuple[Resource, ...]
     numbers: dict[str, int]
     sides: "_Sides"
     manifest: Manifest
@@ -81,59 +98,69 @@ class Twins:
         if number is None or target is None:
             return self.sides.without(address)
         side = "own" if target.region == region else "other"
-        return f"<{side} {address.rpartition('.')[0]} {number}>"
+        return f"<{side} {target.kind} {number}>"
 
 
-def find_twins(manifest: Manifest, here: str, there: str) -> Twins:
-    """Pair what lives in two regions."""
+def find_twins(manifest: Manifest, here: str, there: str, once: frozenset[str]) -> Twins:
+    """Pair what lives in two regions; what stands once is neither counted nor compared."""
     sides = _Sides.of(manifest, here, there)
     by_type: dict[str, tuple[list[Resource], list[Resource]]] = {}
     for resource in (*aws_resources(manifest), *manifest.data):
         if resource.region in (here, there):
-            lists = by_type.setdefault(resource.address.rpartition(".")[0], ([], []))
+            lists = by_type.setdefault(twin_type(resource) or resource.kind, ([], []))
             lists[resource.region != here].append(resource)
     numbers: dict[str, int] = {}
     pairs: list[tuple[Resource, Resource]] = []
     uneven: list[tuple[str, int, int]] = []
+    alone: list[Resource] = []
     for kind, (ones, twos) in by_type.items():
         matched = tuple(_match(ones, twos, sides))
         for one, two in matched:
             numbers[one.address] = numbers[two.address] = len(numbers)
-        counts = sum(map(needs_twin, ones)), sum(map(needs_twin, twos))
+        here_there = [[one for one in side if _is_counted(one, once)] for side in (ones, twos)]
+        counts = len(here_there[0]), len(here_there[1])
         if counts[0] != counts[1]:
             uneven.append((kind, *counts))
-        else:
-            pairs += [(one, two) for one, two in matched if _is_comparable(one) and _is_comparable(two)]
-    return Twins(tuple(pairs), tuple(uneven), numbers, sides, manifest)
+            continue
+        paired = {address for pair in matched for address in (pair[0].address, pair[1].address)}
+        alone += [one for side in here_there for one in side if one.address not in paired]
+        pairs += [(one, two) for one, two in matched if _is_compared(one, once) and _is_compared(two, once)]
+    return Twins(tuple(pairs), tuple(uneven), tuple(alone), numbers, sides, manifest)
+
+
+def _is_counted(resource: Resource, once: frozenset[str]) -> bool:
+    return resource.address not in once and not resource.kind.startswith("data.")
+
+
+def _is_compared(resource: Resource, once: frozenset[str]) -> bool:
+    """Whether it should be like its twin if it has one: roles may be one a region, or one for both."""
+    if is_half(resource):
+        return False
+    return _is_counted(resource, once) or (
+        resource.type.startswith("aws_iam_") and not resource.kind.startswith("data.")
+    )
 
 
 def differences(one: Resource, two: Resource, twins: Twins) -> tuple[str, ...]:
-    """The properties in which two twins differ by more than their regions, with both values."""
-    ours, theirs = _properties(one, twins), _properties(two, twins)
+    """The properties in which two twins differ by more than their regions.
+
+    Their values are not shown: any of them may be a secret.
+    """
+    replicated = any(one.has(mark) or two.has(mark) for mark in _REPLICA_MARKS)
+    ours = _properties(one, twins, replicated=replicated)
+    theirs = _properties(two, twins, replicated=replicated)
     found: list[str] = []
     for path in ours | theirs:
-        if path in ours and path in theirs:
-            # What is the same in both, and names neither side nor a resource, needs no closer look.
-            if ours[path] == theirs[path] and twins.sides.is_neutral(ours[path]):
-                continue
-            here, there = _leaf(theirs[path], two, twins), _leaf(ours[path], one, twins)
-        elif path in ours:
-            here, there = _NOT_SET, _leaf(ours[path], one, twins)
-        else:
-            here, there = _leaf(theirs[path], two, twins), _NOT_SET
-        if here != there:
-            same = next(
-                (at for at, pair in enumerate(zip(here, there, strict=False)) if pair[0] != pair[1]), 0
-            )
-            start = max(0, same - _BEFORE)
-            found.append(f"{path} is {_excerpt(here, start)}, there {_excerpt(there, start)}")
+        if path not in ours:
+            found.append(f"{path}, which the other has not")
+        elif path not in theirs:
+            found.append(f"{path}, which only the other has")
+        # What is the same in both, and names neither side nor a resource, needs no closer look.
+        elif ours[path] == theirs[path] and twins.sides.is_neutral(ours[path]):
+            continue
+        elif _leaf(theirs[path], two, twins) != _leaf(ours[path], one, twins):
+            found.append(path)
     return tuple(found)
-
-
-def _excerpt(text: str, start: int) -> str:
-    """Where a long text begins to differ."""
-    end = start + _BEFORE + _AFTER
-    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
 
 
 @dataclass(frozen=True)
@@ -193,35 +220,108 @@ def _alternatives(words: tuple[str, ...]) -> str:
 
 
 def _match(ones: list[Resource], twos: list[Resource], sides: _Sides) -> Iterator[tuple[Resource, Resource]]:
-    left: dict[str, list[Resource]] = {}
-    for two in twos:
-        left.setdefault(sides.without(two.construct or two.name), []).append(two)
-    alone: list[Resource] = []
-    for one in ones:
-        named = left.get(sides.without(one.construct or one.name))
-        if named:
-            yield one, named.pop(0)
-        else:
-            alone.append(one)
-    rest = [two for named in left.values() for two in named]
-    for one in alone:
-        if rest:
-            twin = max(rest, key=lambda two: _alike(one, two, sides))
-            rest.remove(twin)
-            yield one, twin
+    """Twins by their names in Terraform, by their own names, then by likeness; what is unlike stays alone."""
+    rest_here, rest_there = ones, twos
+    for key in (_terraform_name, _own_name):
+        left: dict[str, list[Resource]] = {}
+        for two in rest_there:
+            left.setdefault(sides.without(key(two)), []).append(two)
+        alone: list[Resource] = []
+        for one in rest_here:
+            name = sides.without(key(one))
+            if name and left.get(name):
+                yield one, left[name].pop(0)
+            else:
+                alone.append(one)
+        rest_here, rest_there = alone, [two for named in left.values() for two in named]
+    yield from _alike(rest_here, rest_there, sides)
 
 
-def _alike(one: Resource, two: Resource, sides: _Sides) -> int:
-    """How many properties two resources share, as they stand."""
-    ours = {name: sides.without(json.dumps(value)) for name, value in one.body.items()}
-    return sum(ours.get(name) == sides.without(json.dumps(value)) for name, value in two.body.items())
+_ALIKE = 0.5
+_OWN_NAMES = ("name", "function_name", "bucket", "alarm_name", "identifier", "cluster_identifier", "family")
 
 
-def _properties(resource: Resource, twins: Twins) -> dict[str, Json]:
+def _terraform_name(resource: Resource) -> str:
+    return resource.construct or _name(resource)
+
+
+def _own_name(resource: Resource) -> str:
+    """What AWS calls it; empty where the file does not say."""
+    for path in _OWN_NAMES:
+        name = resource.text(path)
+        if isinstance(name, str):
+            return name
+    return ""
+
+
+def _name(resource: Resource) -> str:
+    """What an address says besides the type: the modules, the name, and the key of an instance."""
+    return resource.address.replace(f"{resource.kind}.", "")
+
+
+_Property = tuple[str, str]
+
+
+@dataclass
+class _Group:
+    """Resources that are alike as far as the other side can tell: which properties they share with it."""
+
+    shared: frozenset[_Property]
+    size: int
+    members: list[tuple[int, Resource]] = field(default_factory=list)
+
+    def likeness(self, shared: frozenset[_Property], size: int) -> float:
+        """Which part of the properties is the same."""
+        largest = max(size, self.size)
+        return len(shared & self.shared) / largest if largest else 1.0
+
+
+def _alike(ones: list[Resource], twos: list[Resource], sides: _Sides) -> Iterator[tuple[Resource, Resource]]:
+    """Each with the most similar that is left, if it is similar at all. A role is nobody's twin by likeness.
+
+    What no resource of the other side has tells nobody apart: without it, most fall into a few groups.
+    """
+    if not ones or not twos or ones[0].type.startswith("aws_iam_"):
+        return
+    ours, theirs = ([_body_of(one, sides) for one in side] for side in (ones, twos))
+    common = frozenset[_Property]().union(*ours) & frozenset[_Property]().union(*theirs)
+    groups: dict[tuple[frozenset[_Property], int], _Group] = {}
+    for number, (two, body) in enumerate(zip(twos, theirs, strict=True)):
+        key = (body & common, len(body))
+        groups.setdefault(key, _Group(*key)).members.append((number, two))
+    orders: dict[tuple[frozenset[_Property], int], list[_Group]] = {}
+    for one, body in zip(ones, ours, strict=True):
+        key = (body & common, len(body))
+        if key not in orders:
+            orders[key] = sorted(groups.values(), key=lambda group: -group.likeness(*key))
+        order = [group for group in orders[key] if group.members]
+        orders[key] = order
+        if not order or order[0].likeness(*key) < _ALIKE:
+            continue
+        best = order[0].likeness(*key)
+        group = min(
+            (group for group in order if group.likeness(*key) == best), key=lambda group: group.members[0][0]
+        )
+        yield one, group.members.pop(0)[1]
+
+
+def _body_of(resource: Resource, sides: _Sides) -> frozenset[_Property]:
+    """The properties of a resource, without what tells the sides apart."""
+    return frozenset(
+        (name, sides.without(json.dumps(value, default=str)))
+        for name, value in resource.body.items()
+        if name not in _NOT_COMPARED
+    )
+
+
+def _properties(resource: Resource, twins: Twins, *, replicated: bool) -> dict[str, Json]:
     """Every leaf of a resource, with locals and functions replaced."""
+    free = _BY_NATURE.get(resource.type, frozenset())
+    if not (replicated or resource.type in _ALWAYS_BY_NATURE):
+        free = frozenset()
     found: dict[str, Json] = {}
     for name, value in resource.body.items():
-        if name not in _NOT_COMPARED and (resource.type, name) not in _FREE_PROPERTIES:
+        if name not in _NOT_COMPARED and name not in free:
             _collect(name, value, twins.manifest, found)
     return found
 
@@ -247,7 +347,7 @@ def _side_of_a_table(span: str, twins: Twins) -> str:
     """One word for what each region names in its own way: its side of the one table that serves both."""
     references = references_in(span)
     targets = [twins.manifest.target(reference) for reference in references]
-    if targets and all(target is not None and target.type in _TABLES for target in targets):
+    if targets and all(target is not None and target.type in _TABLE_TYPES for target in targets):
         return f"<{references[0].attribute.rpartition('.')[2]} of {references[0].address}>"
     return span
 
@@ -256,10 +356,30 @@ def _leaf(value: Json, resource: Resource, twins: Twins) -> str:
     """A leaf as seen from its resource's region."""
     if not isinstance(value, str):
         return json.dumps(value)
-    text = value
+    text = _plain(value)
     if "${" in text:
         if any(kind in text for kind in _TABLES):
             text = _SPAN.sub(lambda span: _side_of_a_table(span[0], twins), text)
         tokens = {one.address: twins.token(one.address, resource.region) for one in references_in(text)}
-        text = _ADDRESS.sub(lambda found: tokens.get(found[0], found[0]), text)
+        text = with_addresses(text, lambda address: tokens.get(address, address))
     return twins.sides.relative(text, resource.region)
+
+
+_REGION = r"[a-z]{2}(?:-[a-z]+)+-\d"
+_OWN_BY_NATURE = (
+    (re.compile(rf"(?<![a-z0-9-]){_REGION}[a-f](?![a-z0-9])"), "<zone>"),
+    (re.compile(r"(?<![a-z0-9-])[a-z]{2,4}\d-az\d(?![a-z0-9])"), "<zone>"),
+    (re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}/\d{1,2}(?![\d.])"), "<cidr>"),
+    (re.compile(r"(?<![0-9a-f:])[0-9a-f]{1,4}(?::[0-9a-f]{0,4})+::?/\d{1,3}"), "<cidr>"),
+    (re.compile(r"(?<![a-z0-9])[a-z]{1,8}-[0-9a-f]{8}(?:[0-9a-f]{9})?(?![0-9a-z])"), "<id>"),
+    (re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|mrk-[0-9a-f]{32}"), "<id>"),
+    (re.compile(rf"arn:[\w-]+:lambda:{_REGION}:\d+:layer:([\w-]+):\d+"), r"<layer \1>"),
+)
+"""What differs between two regions by nature: zones, address ranges, ids of what is made elsewhere,
+layers."""
+
+
+def _plain(text: str) -> str:
+    for own, plain in _OWN_BY_NATURE:
+        text = own.sub(plain, text)
+    return text

@@ -14,9 +14,10 @@ from payinfra.checks.manifest import (
     Unreadable,
     WrongType,
 )
+from payinfra.checks.manifest.templates import kind_of_address
 from payinfra.checks.model import Verdict
 
-_SERVING = (
+SERVING = (
     "aws_api_gateway_rest_api",
     "aws_dynamodb_table",
     "aws_dynamodb_table_replica",
@@ -61,6 +62,17 @@ def flag_on(block: Block, path: str, otherwise: str, address: str = "") -> tuple
             return (Verdict.failed(otherwise, address),)
         case gap:
             return (verdict_for_gap(gap, otherwise, address),)
+
+
+def flag_off(block: Block, path: str, otherwise: str, address: str = "") -> tuple[Verdict, ...]:
+    """No verdict where the flag is false or not set; else a failure that says `otherwise`, or an unknown."""
+    match block.flag(path):
+        case False | Missing():
+            return ()
+        case True:
+            return (Verdict.failed(otherwise, address),)
+        case gap:
+            return (Verdict.unknown(gap.why, address),)
 
 
 def require_one_of(
@@ -158,7 +170,7 @@ def serving_regions(manifest: Manifest) -> tuple[str, ...]:
     named = dict.fromkeys(region for region in regions if isinstance(region, str))
     if len(named) <= 2:
         return tuple(named)
-    busy = {resource.region for resource in manifest.all(*_SERVING)}
+    busy = {resource.region for resource in manifest.all(*SERVING)}
     serving = tuple(region for region in named if region in busy)
     return serving if len(serving) >= 2 else tuple(named)
 
@@ -174,7 +186,7 @@ def secrets_in(manifest: Manifest, block: Block, path: str) -> tuple[str, ...]:
 
 def holds_secret(manifest: Manifest, address: str, attribute: str) -> bool:
     """Whether an attribute holds a secret value; a plain String parameter's does not."""
-    kind = address.rpartition(".")[0]
+    kind = kind_of_address(address)
     if attribute.partition("[")[0].partition(".")[0] not in _SECRET_ATTRIBUTES.get(kind, ()):
         return False
     target = manifest.resource(address)

@@ -2,23 +2,14 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from payinfra.checks.probes import canaries
-from payinfra.checks.probes.model import (
-    NotYet,
-    ProbeContext,
-    RegionUnderTest,
-    Severity,
-    Verdict,
-    Verdicts,
-    all_of,
-    differences,
-    paired,
-    regional,
-)
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, paired, regional
+from payinfra.checks.verdicts import Severity, Verdict, Verdicts
+from payinfra.clients.aws_errors import NotYet
 from payinfra.clients.http import HttpResponse
+from payinfra.clients.payments_api import PaymentsApi, read_api_key
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway.type_defs import StageResponseTypeDef
@@ -71,8 +62,7 @@ def _stage_faults(
 )
 def health_page_answers(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """HTTP: GET /health at the regional endpoint."""
-    url = site.outputs.api_endpoint.removesuffix("/payments") + "/health"
-    answer = live.http.ask("GET", url)
+    answer = regional_api(live, site).health()
     said = answer.fields()
     if answer.status != 200:
         raise NotYet(f"the health page answered {answer.said()}")
@@ -93,7 +83,7 @@ def health_page_answers(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
 )
 def a_key_is_needed(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """HTTP: POST /payments without a key, with a body that makes no payment where it does get through."""
-    answer = live.http.ask("POST", site.outputs.api_endpoint, body={})
+    answer = regional_api(live, site).post({})
     if answer.status >= 500 or answer.status == 429:
         raise NotYet(f"it answered {answer.said()}")
     return all_of([] if answer.status == 403 else [f"it answered {answer.said()}"])
@@ -109,49 +99,22 @@ def a_key_is_needed(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
 )
 def a_payment_is_recorded_once(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """HTTP: POST /payments twice with one idempotency key; SSM for the API key."""
-    faults, paid = pay_twice(
-        live, site, PaymentsApi(site.outputs.api_endpoint, api_key(live, site)), site.region
-    )
+    faults, paid = pay_twice(live, site, keyed_api(live, site), site.region)
     return all_of(faults, f"{paid.status} in {paid.seconds * 1000:.0f} ms")
 
 
-@dataclass(frozen=True)
-class PaymentsApi:
-    """Where a payment goes, and with what.
-
-    Attributes:
-        key: the API key's value; it goes into a header and nowhere else.
-        headers: besides those that every payment has.
-        name: said before what is wrong, where the URL is not the regional endpoint's.
-    """
-
-    url: str
-    key: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    name: str = ""
+def regional_api(live: ProbeContext, site: RegionUnderTest, *, key: str = "") -> PaymentsApi:
+    """The API at the regional endpoint; without a key, none is sent."""
+    return PaymentsApi(live.http, site.outputs.api_endpoint, key)
 
 
-def api_key(live: ProbeContext, site: RegionUnderTest) -> str:
-    """The API key's value."""
-    found = live.aws.ssm(site.region).get_parameter(Name=site.outputs.api_key_parameter, WithDecryption=True)
-    return found["Parameter"]["Value"]
-
-
-def pay(live: ProbeContext, till: PaymentsApi, canary: canaries.Canary) -> HttpResponse:
-    """Send a canary's payment.
-
-    Raises:
-        NotYet: it was refused.
-    """
-    headers = {"x-api-key": till.key, "Idempotency-Key": canary.key, **till.headers}
-    answer = live.http.ask("POST", till.url, headers, canary.body)
-    if answer.status not in (200, 201):
-        raise NotYet(f"{till.name}POST /payments with the key answered {answer.said()}")
-    return answer
+def keyed_api(live: ProbeContext, site: RegionUnderTest) -> PaymentsApi:
+    """The API at the regional endpoint, with the API key that the region's parameter holds."""
+    return regional_api(live, site, key=read_api_key(live.aws, site.outputs))
 
 
 def pay_twice(
-    live: ProbeContext, site: RegionUnderTest, till: PaymentsApi, where: str
+    live: ProbeContext, site: RegionUnderTest, api: PaymentsApi, where: str
 ) -> tuple[Sequence[str], HttpResponse]:
     """Send a canary's payment, send it again, and remove it.
 
@@ -167,11 +130,11 @@ def pay_twice(
     """
     canary = canaries.payment(live, where)
     sent: list[str] = []
-    payment_id = ""
+    payment_id = ""  # what is recorded although its answer was lost is swept up at the end of the run
 
     def send() -> HttpResponse:
         sent.append(canary.key)
-        return pay(live, till, canary)
+        return api.pay(canary)
 
     try:
         paid = live.patience.poll(send)
@@ -185,7 +148,7 @@ def pay_twice(
         *differences((("the status", paid.status, first), ("the replay's status", replay.status, 200))),
         *(["the replay is another payment"] if replay.fields().get("payment_id") != payment_id else []),
     ]
-    return [f"{till.name}{fault}" for fault in faults], paid
+    return [f"{api.name}{fault}" for fault in faults], paid
 
 
 @regional(

@@ -1,16 +1,8 @@
 """The payments function in each region."""
 
-from payinfra.checks.probes.model import (
-    NotYet,
-    ProbeContext,
-    RegionUnderTest,
-    Severity,
-    Verdicts,
-    all_of,
-    differences,
-    paired,
-    regional,
-)
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, paired, regional
+from payinfra.checks.verdicts import Severity, Verdicts
+from payinfra.clients.aws_errors import NotYet
 
 _REDEPLOY = "Deploy again: the function was changed outside Terraform."
 

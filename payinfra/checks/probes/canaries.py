@@ -6,8 +6,7 @@ A payment's audit object stays: nobody edits an audit trail, and it expires with
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Thread
@@ -18,23 +17,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest
 from payinfra.clients import canary
 from payinfra.clients.canary import CANARY
+from payinfra.clients.payments_api import PaymentRequest
 from payinfra.core.naming import CUSTOMER_INDEX
 
 if TYPE_CHECKING:
     from mypy_boto3_route53.type_defs import ResourceRecordSetTypeDef
 
-AMOUNT = 1
 LEFT_OVER_AFTER = timedelta(minutes=10)
 """A canary that is older than this belongs to no run that still goes on."""
 SWEEP_S = 5.0
-
-
-@dataclass(frozen=True)
-class Canary:
-    """A payment that nobody makes."""
-
-    key: str
-    body: Mapping[str, object]
 
 
 def new_run() -> str:
@@ -47,18 +38,13 @@ def customer(live: ProbeContext) -> str:
     return canary.customer(live.outputs.environment_suffix)
 
 
-def payment(live: ProbeContext, where: str) -> Canary:
+def payment(live: ProbeContext, where: str) -> PaymentRequest:
     """A canary payment of this run."""
-    return Canary(
-        key=f"{CANARY}-{live.run}-{where}",
-        body={
-            "amount": AMOUNT,
-            "currency": "USD",
-            "customer_id": customer(live),
-            "payment_method": "wallet",
-            "timestamp": milliseconds(live.began),
-            "metadata": {"canary": live.run, "environment": live.outputs.environment_suffix},
-        },
+    return canary.payment(
+        live.outputs.environment_suffix,
+        f"{live.run}-{where}",
+        milliseconds(live.began),
+        {"canary": live.run},
     )
 
 

@@ -2,18 +2,9 @@
 
 from datetime import timedelta
 
-from payinfra.checks.probes.model import (
-    NoData,
-    NotYet,
-    ProbeContext,
-    RegionUnderTest,
-    Severity,
-    Verdict,
-    Verdicts,
-    all_of,
-    differences,
-    regional,
-)
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, regional
+from payinfra.checks.verdicts import Severity, Verdict, Verdicts
+from payinfra.clients.aws_errors import NoData, NotYet
 
 HEALTHY_SHARE = 0.18
 """A health check is healthy while more than this share of checkers says so (Route 53 developer guide)."""

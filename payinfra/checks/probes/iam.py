@@ -3,16 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from payinfra.checks.probes.model import (
-    NoData,
-    ProbeContext,
-    RegionUnderTest,
-    Severity,
-    Verdicts,
-    all_of,
-    regional,
-)
-from payinfra.core.naming import INDEXES
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, regional
+from payinfra.checks.verdicts import Severity, Verdicts
+from payinfra.clients.aws_errors import NoData
+from payinfra.core.naming import INDEXES, Names, Parameter
 
 
 @dataclass(frozen=True)
@@ -24,17 +18,19 @@ class SimulatedCall:
     via: str = ""
 
 
-def needed(site: RegionUnderTest, stream_arn: str) -> tuple[SimulatedCall, ...]:
+def needed(live: ProbeContext, site: RegionUnderTest, stream_arn: str) -> tuple[SimulatedCall, ...]:
     """What the function does, and Lambda in its name."""
     table, keys = site.outputs.dynamodb_table_arn, site.declared.keys
     return (
-        SimulatedCall(("dynamodb:PutItem", "dynamodb:Query"), table),
+        SimulatedCall(("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"), table),
         *(SimulatedCall(("dynamodb:Query",), f"{table}/index/{index}") for index in INDEXES),
         SimulatedCall(
             ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"), stream_arn
         ),
         SimulatedCall(("s3:PutObject",), f"arn:aws:s3:::{site.outputs.s3_bucket_name}/audit/x"),
-        SimulatedCall(("ssm:GetParameter",), _parameter_arn(site)),
+        SimulatedCall(("ssm:GetParameter",), _parameter_arn(live, site)),
+        SimulatedCall(("sns:Publish",), site.outputs.sns_topic_arn),
+        SimulatedCall(("kms:Decrypt", "kms:GenerateDataKey"), keys.audit, "sns"),
         SimulatedCall(("kms:Decrypt",), keys.data, "dynamodb"),
         SimulatedCall(("kms:GenerateDataKey",), keys.audit, "s3"),
         SimulatedCall(("kms:Decrypt",), keys.application, "ssm"),
@@ -68,7 +64,7 @@ def forbidden(site: RegionUnderTest) -> tuple[SimulatedCall, ...]:
 def role_allows_what_is_needed(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """IAM: SimulatePrincipalPolicy; DynamoDB: DescribeTable, for the stream's ARN."""
     table = live.aws.dynamodb(site.region).describe_table(TableName=site.outputs.dynamodb_table_name)
-    asks = needed(site, table["Table"].get("LatestStreamArn", ""))
+    asks = needed(live, site, table["Table"].get("LatestStreamArn", ""))
     return all_of(
         f"{action} on {ask.resource} is {decision}, needed is allowed"
         for ask, action, decision in _decisions(live, site, asks)
@@ -120,9 +116,10 @@ def _decisions(
             yield ask, action, said[action]
 
 
-def _parameter_arn(site: RegionUnderTest) -> str:
+def _parameter_arn(live: ProbeContext, site: RegionUnderTest) -> str:
     region, account = site.outputs.dynamodb_table_arn.split(":")[3:5]
-    return f"arn:aws:ssm:{region}:{account}:parameter{site.outputs.api_key_parameter}"
+    name = Names(live.outputs.environment_suffix).parameter(Parameter.CURSORS)
+    return f"arn:aws:ssm:{region}:{account}:parameter{name}"
 
 
 def _log_stream_arn(site: RegionUnderTest) -> str:

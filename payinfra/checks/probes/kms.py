@@ -3,16 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from payinfra.checks.probes.model import (
-    ProbeContext,
-    RegionUnderTest,
-    Severity,
-    Verdict,
-    Verdicts,
-    all_of,
-    differences,
-    regional,
-)
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, regional
+from payinfra.checks.verdicts import Severity, Verdict, Verdicts
 
 _REDEPLOY = "Deploy again: the key was changed outside Terraform."
 

@@ -5,10 +5,10 @@ package's `MODULES`):
 
     @regional("LIVE-KMS-002", title="Each customer key rotates", severity=Severity.MEDIUM,
               risk="...", fix="...", within_s=15)
-    def keys_rotate(live: Live, site: Site) -> Verdicts: ...
+    def keys_rotate(live: ProbeContext, site: RegionUnderTest) -> Verdicts: ...
 
     @paired("LIVE-FN-003", title="Both regions run the same code", ...)
-    def same_code(live: Live) -> Verdicts: ...
+    def same_code(live: ProbeContext) -> Verdicts: ...
 
 - A regional probe is called for each region, a paired one once.
 - What may become right by itself is said with `NotYet`: the engine asks again, with growing pauses, until the
@@ -18,82 +18,19 @@ package's `MODULES`):
 - A probe that writes keeps what it wrote apart by `live.run`, removes it, and waits with `live.patience`.
 """
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
-
-from payinfra.checks.probes.failures import NoData, NotYet, is_passing
 from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict, Verdicts
+from payinfra.clients.retry import Deadline
 
 if TYPE_CHECKING:
     from payinfra.clients.aws import Aws
     from payinfra.clients.dns import Dns
     from payinfra.clients.http import Http, Tls
     from payinfra.core.outputs import Declared, DeclaredRegion, Outputs, RegionOutputs
-
-__all__ = [
-    "Deadline",
-    "Kind",
-    "NoData",
-    "NotYet",
-    "PairProbe",
-    "Probe",
-    "ProbeContext",
-    "RegionProbe",
-    "RegionUnderTest",
-    "Severity",
-    "Verdict",
-    "Verdicts",
-    "all_of",
-    "paired",
-    "regional",
-]
-
-Seen = TypeVar("Seen")
-
-FIRST_PAUSE_S = 0.05
-LONGEST_PAUSE_S = 2.0
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """How long to ask again.
-
-    Attributes:
-        ends: the reading of `clock` from which on nothing is asked again, in seconds.
-    """
-
-    ends: float
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-
-    @property
-    def left_s(self) -> float:
-        """Seconds until the end."""
-        return max(0.0, self.ends - self.clock())
-
-    def poll(self, look: Callable[[], Seen]) -> Seen:
-        """What `look` gives, once it neither raises NotYet nor fails in a way that passes.
-
-        Raises:
-            Exception: what `look` raised last, once the time is over.
-        """
-        grow = wait_exponential(multiplier=FIRST_PAUSE_S, max=LONGEST_PAUSE_S)
-
-        def pause(state: RetryCallState) -> float:
-            return min(grow(state), self.left_s)
-
-        return Retrying(
-            retry=retry_if_exception(is_passing),
-            stop=lambda _state: self.left_s <= 0,
-            wait=pause,
-            sleep=self.sleep,
-            reraise=True,
-        )(look)
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from payinfra.checks.probes import canaries
-from payinfra.checks.probes.apigateway import PaymentsApi, api_key, pay
-from payinfra.checks.probes.model import (
-    NotYet,
-    ProbeContext,
-    RegionUnderTest,
-    Severity,
-    Verdict,
-    Verdicts,
-    all_of,
-    differences,
-    paired,
-    regional,
-)
+from payinfra.checks.probes.apigateway import keyed_api
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, paired, regional
+from payinfra.checks.verdicts import Severity, Verdict, Verdicts
+from payinfra.clients.aws_errors import NotYet
 from payinfra.core.outputs import DeclaredAlarm
 
 if TYPE_CHECKING:
@@ -160,7 +151,7 @@ def payment_is_logged(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """HTTP: POST /payments; CloudWatch Logs: FilterLogEvents for the payment's id."""
     started = int(live.began.timestamp() * 1000) - 60_000
     canary = canaries.payment(live, f"log-{site.region}")
-    paid = pay(live, PaymentsApi(site.outputs.api_endpoint, api_key(live, site)), canary)
+    paid = keyed_api(live, site).pay(canary)
     payment_id = str(paid.fields().get("payment_id", ""))
     canaries.remove_payment(live, site, payment_id)
 

@@ -3,16 +3,9 @@
 from collections.abc import Iterator
 
 from payinfra.checks.probes.apigateway import hidden
-from payinfra.checks.probes.model import (
-    ProbeContext,
-    RegionUnderTest,
-    Severity,
-    Verdicts,
-    all_of,
-    differences,
-    paired,
-    regional,
-)
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, paired, regional
+from payinfra.checks.verdicts import Severity, Verdicts
+from payinfra.core.naming import Names, Parameter
 
 _REDEPLOY = "Deploy again: the parameter was changed outside Terraform."
 
@@ -52,6 +45,28 @@ def _plain_faults(live: ProbeContext, site: RegionUnderTest) -> Iterator[str]:
 def api_key_is_kept_safe(live: ProbeContext) -> Verdicts:
     """SSM: GetParameter; API Gateway: GetApiKey. Compared by hash."""
     return all_of(_secret_faults(live))
+
+
+@paired(
+    "LIVE-SSM-003",
+    title="The secret that cursors are signed with is a SecureString, and the same in both regions",
+    severity=Severity.MEDIUM,
+    risk="After a failover every list that a client is in the middle of begins anew.",
+    fix=_REDEPLOY,
+)
+def cursor_secret_is_one(live: ProbeContext) -> Verdicts:
+    """SSM: GetParameter. Compared by hash."""
+    name = Names(live.outputs.environment_suffix).parameter(Parameter.CURSORS)
+    found = [
+        live.aws.ssm(site.region).get_parameter(Name=name, WithDecryption=True)["Parameter"]
+        for site in live.sites
+    ]
+    here, there = (hidden(one.get("Value", "")) for one in found)
+    types = [
+        (f"type of {name} in {site.region}", one.get("Type"), "SecureString")
+        for site, one in zip(live.sites, found, strict=True)
+    ]
+    return all_of([*differences(types), *([] if here == there else [f"{name} differs between the regions"])])
 
 
 def _secret_faults(live: ProbeContext) -> Iterator[str]:

@@ -1,22 +1,15 @@
 """The names that clients use: payments through them, and the certificates that they show."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from payinfra.checks.probes.apigateway import PaymentsApi, api_key, pay_twice
-from payinfra.checks.probes.model import (
-    NotYet,
-    ProbeContext,
-    RegionUnderTest,
-    Severity,
-    Verdict,
-    Verdicts,
-    all_of,
-    paired,
-    regional,
-)
+from payinfra.checks.probes.apigateway import pay_twice
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, paired, regional
 from payinfra.checks.probes.route53_zone import name_servers
+from payinfra.checks.verdicts import Severity, Verdict, Verdicts
+from payinfra.clients.aws_errors import NotYet
 from payinfra.clients.dns import NameServer
+from payinfra.clients.payments_api import PaymentsApi, read_api_key
 
 CERTIFICATE_DAYS = 30
 
@@ -35,9 +28,10 @@ def payments_through_the_names(live: ProbeContext) -> Verdicts:
         return Verdict.not_applicable(
             "the embedded AWS has one address for all regions: ports tell them apart"
         )
-    till_key, servers = api_key(live, live.sites[0]), live.dns.servers(name_servers(live))
+    key = read_api_key(live.aws, live.sites[0].outputs)
+    servers = live.dns.servers(name_servers(live))
     failover, latency = (
-        _pay_through(live, name, servers, till_key)
+        _pay_through(live, name, servers, key)
         for name in (live.outputs.failover_domain, live.outputs.latency_domain)
     )
     if failover.region != live.outputs.primary_region:
@@ -66,14 +60,13 @@ def _pay_through(live: ProbeContext, name: str, servers: Sequence[NameServer], k
     dns = live.declared.dns
     host = name if dns.delegated else _target(live, name, servers)
     base = live.aws.url(host)
-    headers: Mapping[str, str] = {"Host": host}
-    health = live.http.ask("GET", base + dns.health_path, headers)
+    api = PaymentsApi(live.http, base + dns.payments_path, key, {"Host": host}, f"{name}: ")
+    health = api.health()
     if health.status != 200:
         raise NotYet(f"{name}: the health page answered {health.said()}")
     region = str(health.fields().get("region"))
     site = next((one for one in live.sites if one.region == region), live.sites[0])
-    till = PaymentsApi(base + dns.payments_path, key, headers, f"{name}: ")
-    faults, _ = pay_twice(live, site, till, name)
+    faults, _ = pay_twice(live, site, api, name)
     return Served(name, region, tuple(faults))
 
 

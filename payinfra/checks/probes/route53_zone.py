@@ -4,18 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from payinfra.checks.probes import canaries
-from payinfra.checks.probes.model import (
-    NotYet,
-    ProbeContext,
-    RegionUnderTest,
-    Severity,
-    Verdict,
-    Verdicts,
-    all_of,
-    differences,
-    paired,
-)
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, paired
+from payinfra.checks.verdicts import Severity, Verdict, Verdicts
 from payinfra.clients import canary
+from payinfra.clients.aws_errors import NotYet
 from payinfra.clients.dns import DnsResponse, NameServer
 
 if TYPE_CHECKING:

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from payinfra.checks.probes.failures import NotYet, late, verdict_for
-from payinfra.checks.probes.model import Deadline, PairProbe, Probe, ProbeContext, RegionUnderTest
+from payinfra.checks.probes.failures import late, verdict_for
+from payinfra.checks.probes.model import PairProbe, Probe, ProbeContext, RegionUnderTest
 from payinfra.checks.probes.results import ProbeResult, Tell, tell_nobody
 from payinfra.checks.verdicts import Verdict, Verdicts
+from payinfra.clients.aws_errors import NotYet
+from payinfra.clients.retry import Deadline
 
 _ASKING_SHARE = 0.8
 """The share of its deadline in which a probe asks again; the rest is for its last call and clearing up."""

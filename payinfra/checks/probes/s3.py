@@ -3,24 +3,20 @@
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 from botocore.exceptions import ClientError
 
 from payinfra.checks.probes import canaries
-from payinfra.checks.probes.failures import code_of, is_absent
-from payinfra.checks.probes.model import (
-    Kind,
-    NotYet,
-    ProbeContext,
-    RegionUnderTest,
-    Severity,
-    Verdict,
-    Verdicts,
-    all_of,
-    differences,
-    regional,
-)
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, regional
+from payinfra.checks.verdicts import Kind, Severity, Verdict, Verdicts
+from payinfra.clients.aws_errors import NotYet, code_of, is_absent
+from payinfra.payments.records import newest_payments
 
+SAMPLED = 20
+"""Payments of each status that are looked at."""
+SAMPLED_DAYS = 7
+MOST_SHOWN = 3
 _REDEPLOY = "Deploy again: the bucket was changed outside Terraform."
 
 
@@ -207,6 +203,53 @@ def objects_are_copied(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     finally:
         _remove(live, site, key)
     return Verdict.passed(f"copied to {site.peer.region} after {lag_s:.1f} s")
+
+
+@regional(
+    "LIVE-S3-008",
+    title="The latest payments have their audit objects",
+    severity=Severity.HIGH,
+    risk="Payments were accepted that no audit record tells of.",
+    fix="Run `payinfra audit reconcile`, which writes what is missing, and look at the audit log's alarms.",
+    within_s=45,
+)
+def payments_are_audited(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """DynamoDB: Query of the index by status; S3: HeadObject here and in the other region."""
+    until = live.now() + timedelta(days=1)
+    since = live.now() - timedelta(days=min(SAMPLED_DAYS, live.declared.retention.audit))
+    sample = newest_payments(
+        live.aws.dynamodb(site.region),
+        site.outputs.dynamodb_table_name,
+        canaries.milliseconds(since),
+        canaries.milliseconds(until),
+        count=SAMPLED,
+    )
+    wanted = {key for payment in sample for key in payment.audit_objects}
+
+    def look() -> None:
+        wanted.difference_update([key for key in sorted(wanted) if _is_kept(live, site, key)])
+        if wanted:
+            shown = ", ".join(sorted(wanted)[:MOST_SHOWN])
+            raise NotYet(f"{len(wanted)} audit objects are in neither bucket: {shown}")
+
+    live.patience.poll(look)
+    return Verdict.passed(f"{len(sample)} payments looked at")
+
+
+def _is_kept(live: ProbeContext, site: RegionUnderTest, key: str) -> bool:
+    """Whether an object is here or there: a copy may be under way."""
+    for region, bucket in (
+        (site.region, site.outputs.s3_bucket_name),
+        (site.peer.region, site.peer.s3_bucket_name),
+    ):
+        try:
+            live.aws.s3(region).head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if not is_absent(error):
+                raise
+        else:
+            return True
+    return False
 
 
 def _remove(live: ProbeContext, site: RegionUnderTest, key: str) -> None:

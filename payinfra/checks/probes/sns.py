@@ -2,17 +2,9 @@
 
 from dataclasses import dataclass
 
-from payinfra.checks.probes.model import (
-    NotYet,
-    ProbeContext,
-    RegionUnderTest,
-    Severity,
-    Verdict,
-    Verdicts,
-    all_of,
-    differences,
-    regional,
-)
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, regional
+from payinfra.checks.verdicts import Severity, Verdict, Verdicts
+from payinfra.clients.aws_errors import NotYet
 
 _REDEPLOY = "Deploy again: the topic was changed outside Terraform."
 _PENDING = "PendingConfirmation"

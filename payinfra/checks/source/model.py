@@ -101,6 +101,11 @@ def read_tree(root: Path, most_files: int = _MOST_FILES) -> SourceTree:
     return SourceTree(root, tuple(read_file(path, path.relative_to(root).as_posix()) for path in paths))
 
 
+def has_python(root: Path) -> bool:
+    """Whether there is a Python file below a folder."""
+    return next(_python_files(root), None) is not None
+
+
 def read_file(path: Path, shown: str) -> SourceFile:
     """Read and parse one file; what goes wrong is kept in its `problem`."""
     try:

@@ -8,24 +8,26 @@ import secrets
 import string
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
 import httpx
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from payinfra.clients.aws import Aws
+from payinfra.clients.aws_errors import NotYet
+from payinfra.clients.http import HttpResponse, HttpxHttp, make_client
+from payinfra.clients.payments_api import PaymentsApi
+from payinfra.clients.retry import Deadline
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.naming import Names
 from payinfra.core.outputs import DeclaredRegion, Outputs, RegionOutputs
-from payinfra.core.run_id import user_agent
-from payinfra.deployment.key_rotation.listing import api_keys, joined
 from payinfra.deployment.key_rotation.model import ClientKey, RegionKeys, Rotation
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
+    from mypy_boto3_apigateway.type_defs import ApiKeyTypeDef, UsagePlanTypeDef
 
 DESCRIPTION = "Calls the payments API"
 """As the stack describes its key: Terraform must find nothing to change."""
@@ -34,12 +36,9 @@ VALUE_LENGTH = 40
 """As long as API Gateway makes them. It takes 20 to 128 characters (API Gateway developer guide, "Choose an
 API key source")."""
 
+ANSWERS_WITHIN_S = 10.0
 ACCEPTED_WITHIN_S = 180.0
 """How long a new key may take until the API accepts it."""
-
-
-class _Refused(Exception):
-    """The API does not accept the key yet."""
 
 
 def random_value() -> str:
@@ -59,9 +58,7 @@ class ApiKeys:
 
     outputs: Outputs
     aws: Aws
-    http: Callable[[], httpx.Client] = lambda: httpx.Client(
-        timeout=10.0, headers={"User-Agent": user_agent()}
-    )
+    http: Callable[[], httpx.Client] = lambda: make_client(ANSWERS_WITHIN_S)
     value: Callable[[], str] = random_value
     sleep: Callable[[float], None] = time.sleep
     accepted_within_s: float = ACCEPTED_WITHIN_S
@@ -178,17 +175,12 @@ class ApiKeys:
 
     def _accepted(self, http: httpx.Client, region: RegionOutputs, value: str) -> None:
         """Wait until the region's API accepts a key: it takes its time to hear of new ones."""
-        url = f"{region.api_endpoint}/{uuid.uuid4()}"  # a payment that nobody has made
-        polls = Retrying(
-            retry=retry_if_exception_type((_Refused, httpx.TransportError)),
-            stop=stop_after_delay(self.accepted_within_s),
-            wait=wait_exponential(multiplier=0.2, max=5.0),
-            sleep=self.sleep,
-            reraise=True,
-        )
+        api = PaymentsApi(HttpxHttp(http), region.api_endpoint, value)
+        nobodys = str(uuid.uuid4())  # a payment that nobody has made
+        deadline = Deadline.within(self.accepted_within_s, sleep=self.sleep)
         try:
-            polls(_ask, http, url, value)
-        except (_Refused, httpx.TransportError) as error:
+            deadline.poll(lambda: _require_accepted(api.get(nobodys)), first_pause_s=0.2, longest_pause_s=5.0)
+        except (NotYet, httpx.TransportError) as error:
             raise GateFailed(
                 f"{region.region} does not accept the new API key: {error}. The old one stays in use.",
                 "Run the same command again: it goes on with the key that it made.",
@@ -222,10 +214,27 @@ class ApiKeys:
         return next(one for one in self.outputs.declared.regions if one.region == region.region)
 
 
-def _ask(http: httpx.Client, url: str, value: str) -> None:
-    """Ask for a payment; the answer is of no interest, only whether the key lets the question through."""
-    response = http.get(url, headers={"x-api-key": value})
-    if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise _Refused(f"it answers {response.status_code}")
-    if response.is_server_error:
-        raise _Refused(f"it answers {response.status_code}, which says nothing of the key")
+def _require_accepted(answer: HttpResponse) -> None:
+    """Raise NotYet unless an answer shows that the API accepts the key; what else it says does not matter."""
+    if answer.status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        raise NotYet(f"it answers {answer.status}")
+    if answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        raise NotYet(f"it answers {answer.status}, which says nothing of the key")
+
+
+def api_keys(client: "APIGatewayClient", beginning: str) -> Iterator["ApiKeyTypeDef"]:
+    """The API keys whose names begin so. Their values are not asked for."""
+    for page in client.get_paginator("get_api_keys").paginate(nameQuery=beginning, includeValues=False):
+        yield from page.get("items", ())
+
+
+def joined(client: "APIGatewayClient", usage_plan: str) -> Iterator[str]:
+    """The ids of the keys that a usage plan lets in."""
+    for page in client.get_paginator("get_usage_plan_keys").paginate(usagePlanId=usage_plan):
+        yield from (one.get("id", "") for one in page.get("items", ()))
+
+
+def usage_plans(client: "APIGatewayClient", name: str) -> Iterator["UsagePlanTypeDef"]:
+    """The usage plans of this name, of which there may be several."""
+    for page in client.get_paginator("get_usage_plans").paginate():
+        yield from (one for one in page.get("items", ()) if one.get("name") == name)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from payinfra.clients.aws import Aws
+from payinfra.clients.aws_errors import is_absent
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.naming import Names, tags
-from payinfra.deployment.key_rotation.listing import api_keys, joined, usage_plans
+from payinfra.deployment.key_rotation.keys import api_keys, joined, usage_plans
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
@@ -76,7 +77,7 @@ class OrphanedKeys:
             self.aws.apigateway(key.region).delete_api_key(apiKey=key.id)
         except ClientError as error:
             # AWS may list for a while what Terraform has just deleted.
-            if error.response["Error"].get("Code") == "NotFoundException":
+            if is_absent(error):
                 return False
             raise _unusable(f"remove {key}", error) from None
         except BotoCoreError as error:

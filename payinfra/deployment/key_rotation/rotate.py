@@ -7,11 +7,11 @@ from payinfra.core.outputs import SECONDARY_PREFIX, Outputs
 from payinfra.deployment.key_rotation.keys import ApiKeys
 from payinfra.deployment.key_rotation.model import RemovedKeys, Rotation
 from payinfra.deployment.key_rotation.state_import import Adoption
-from payinfra.deployment.pipeline import LockedEnvironment
+from payinfra.deployment.workspace import LockedEnvironment
 from payinfra.terraform import OutputValue
 
 
-def begin(bench: LockedEnvironment, keys: ApiKeys) -> Rotation:
+def begin(environment: LockedEnvironment, keys: ApiKeys) -> Rotation:
     """Make another key the environment's, in both regions; the former one stays valid.
 
     The parameter holds the new key before the state follows. A run that was killed is taken up where it
@@ -21,23 +21,25 @@ def begin(bench: LockedEnvironment, keys: ApiKeys) -> Rotation:
         GateFailed: an API does not accept the new key.
         EnvironmentUnusable, ToolFailed: as for a deployment.
     """
-    with bench.stage("new key") as stage:
+    with environment.stage("new key") as stage:
         made = keys.make()
         stage.detail = "accepted in both regions, and published"
-    if not _is_in_state(bench.outputs, made):
-        adoption = Adoption.of(bench.manifest, bench.outputs, made)
-        with bench.stage("state"):
-            bench.terraform.forget(adoption.forget)
+    if not _is_in_state(environment.outputs, made):
+        adoption = Adoption.of(environment.manifest, environment.outputs, made)
+        with environment.stage("state"):
+            environment.terraform.forget(adoption.forget)
             keys.hand_over()
-            bench.terraform.adopt(adoption.imports)
-        with bench.stage("outputs"):
-            outputs = _with(bench.outputs, made)
-            if not _names(bench.terraform.outputs(), outputs):
+            environment.terraform.adopt(adoption.imports)
+        with environment.stage("outputs"):
+            outputs = _with(environment.outputs, made)
+            if not _names(environment.terraform.outputs(), outputs):
                 # Not every Terraform brings outputs up to date as it imports.
-                plan = bench.terraform.plan(bench.plan_file, refresh_only=True, targets=adoption.targets)
-                bench.terraform.apply(plan.file)
+                plan = environment.terraform.plan(
+                    environment.plan_file, refresh_only=True, targets=adoption.targets
+                )
+                environment.terraform.apply(plan.file)
             # Not those of the state: an import evaluates them all, by a configuration that may be ahead.
-            bench.keep(outputs)
+            environment.keep(outputs)
     return keys.look()
 
 

@@ -16,11 +16,13 @@ class ApplyLogEntry:
         first: when the environment's first apply began, as ISO 8601 with a zone.
         open: an apply began, and none has ended well since.
         cut_off: that was so before another apply began, or an apply failed; stands until all is destroyed.
+        ended: an apply has ended well; stands until all is destroyed.
     """
 
     first: str
     open: bool = False
     cut_off: bool = False
+    ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class ApplyLog:
     def end(self) -> None:
         """Note that it has ended well."""
         if before := self._read():
-            self._write(replace(before, open=False))
+            self._write(replace(before, open=False, ended=True))
 
     def forget(self) -> None:
         """Forget everything: the environment is gone."""
@@ -54,6 +56,12 @@ class ApplyLog:
         """Whether any apply since the environment was last destroyed did not end well."""
         entry = self._read()
         return entry is not None and (entry.open or entry.cut_off)
+
+    @property
+    def never_ended(self) -> bool:
+        """Whether applies began, and none has ended well since the environment was last destroyed."""
+        entry = self._read()
+        return entry is not None and not entry.ended
 
     @property
     def first(self) -> datetime | None:

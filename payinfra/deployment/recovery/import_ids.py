@@ -14,48 +14,42 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from payinfra.clients.aws import Aws
+from payinfra.clients.aws_errors import code_of, is_absent
 from payinfra.deployment.recovery.ownership import Found
 from payinfra.terraform import Creation
 from payinfra.terraform.jsonvalue import items, text
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_kms.type_defs import KeyMetadataTypeDef
     from mypy_boto3_route53.type_defs import ListTagsForResourceResponseTypeDef
 
 Lookup = Callable[[Creation, Aws], Iterator[Found]]
-
-ABSENT = re.compile(r"NotFound|NoSuch|ResourceNotFoundException|^404$")
-"""The error codes with which AWS says that there is no such thing."""
 
 REFERENCE = re.compile(r"terraform-(\d{14})")
 """The provider names its Route 53 requests after the time (terraform-plugin-sdk, `id.UniqueId`)."""
 
 
-def find(creation: Creation, aws: Aws) -> tuple[Found, ...]:
+def find(creation: Creation, aws: Aws, lookups: "Mapping[str, Lookup] | None" = None) -> tuple[Found, ...]:
     """What exists already of a resource that would be created; empty for a type that is not looked for.
+
+    Args:
+        lookups: by type; None for those of `LOOKUPS`.
 
     Raises:
         ClientError, BotoCoreError: AWS does not answer, or refuses.
     """
     from botocore.exceptions import ClientError
 
-    lookup = LOOKUPS.get(creation.type)
+    lookup = (LOOKUPS if lookups is None else lookups).get(creation.type)
     if lookup is None:
         return ()
     try:
         return tuple(lookup(creation, aws))
     except ClientError as error:
-        if _says_absent(error):
+        if is_absent(error):
             return ()
         raise
-
-
-def _says_absent(error: "ClientError") -> bool:
-    return bool(ABSENT.search(_code(error)))
-
-
-def _code(error: "ClientError") -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 # -- what stands by itself ---------------------------------------------------------------------------
@@ -68,8 +62,9 @@ def _table(creation: Creation, aws: Aws) -> Iterator[Found]:
     yield Found(
         name,
         arn=table["TableArn"],
-        created=_utc(table["CreationDateTime"]),
+        created=utc(table["CreationDateTime"]),
         tags={tag["Key"]: tag["Value"] for tag in tags},
+        attributes={"stream_arn": table.get("LatestStreamArn", "")},
     )
 
 
@@ -84,10 +79,16 @@ def _bucket(creation: Creation, aws: Aws) -> Iterator[Found]:
         try:
             tags = {tag["Key"]: tag["Value"] for tag in client.get_bucket_tagging(Bucket=name)["TagSet"]}
         except ClientError as error:
-            if not _says_absent(error):
+            if not is_absent(error):
                 raise
             tags = {}
-        yield Found(name, created=_utc(bucket["CreationDate"]), tags=tags, tagged_later=True)
+        yield Found(
+            name,
+            created=utc(bucket["CreationDate"]),
+            tags=tags,
+            tagged_later=True,
+            attributes={"arn": f"arn:aws:s3:::{name}"},
+        )
 
 
 def _key(creation: Creation, aws: Aws) -> Iterator[Found]:
@@ -100,18 +101,24 @@ def _key(creation: Creation, aws: Aws) -> Iterator[Found]:
                 key = client.describe_key(KeyId=one["KeyId"])["KeyMetadata"]
             except ClientError as error:
                 # The policy of each key of ours lets the account's own roles in; other people's need not.
-                if _code(error) == "AccessDeniedException":
+                if code_of(error) == "AccessDeniedException":
                     continue
                 raise
             if key.get("KeyState") != "Enabled" or key.get("Description") != creation.value("description"):
                 continue
-            tags = client.list_resource_tags(KeyId=one["KeyId"])["Tags"]
-            yield Found(
-                one["KeyId"],
-                arn=key.get("Arn", ""),
-                created=_utc(key["CreationDate"]),
-                tags={tag["TagKey"]: tag["TagValue"] for tag in tags},
-            )
+            yield customer_key(client, key)
+
+
+def customer_key(client: "KMSClient", key: "KeyMetadataTypeDef") -> Found:
+    """A customer key as KMS describes it, with its tags."""
+    tags = client.list_resource_tags(KeyId=key["KeyId"])["Tags"]
+    return Found(
+        key["KeyId"],
+        arn=key.get("Arn", ""),
+        created=utc(key["CreationDate"]),
+        tags={tag["TagKey"]: tag["TagValue"] for tag in tags},
+        attributes={"key_id": key["KeyId"]},
+    )
 
 
 def _key_alias(creation: Creation, aws: Aws) -> Iterator[Found]:
@@ -119,14 +126,14 @@ def _key_alias(creation: Creation, aws: Aws) -> Iterator[Found]:
     for page in aws.kms(creation.region).get_paginator("list_aliases").paginate():
         for alias in page["Aliases"]:
             if alias.get("AliasName") == name:
-                yield Found(name, created=_utc(alias["CreationDate"]))
+                yield Found(name, created=utc(alias["CreationDate"]))
 
 
 def _role(creation: Creation, aws: Aws) -> Iterator[Found]:
     name = creation.value("name")
     role = aws.iam(creation.region).get_role(RoleName=name)["Role"]
     tags = {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])}
-    yield Found(name, arn=role["Arn"], created=_utc(role["CreateDate"]), tags=tags)
+    yield Found(name, arn=role["Arn"], created=utc(role["CreateDate"]), tags=tags)
 
 
 def _log_group(creation: Creation, aws: Aws) -> Iterator[Found]:
@@ -149,7 +156,7 @@ def _function(creation: Creation, aws: Aws) -> Iterator[Found]:
     yield Found(
         name,
         arn=configuration["FunctionArn"],
-        created=_utc(datetime.fromisoformat(configuration["LastModified"])),
+        created=utc(datetime.fromisoformat(configuration["LastModified"])),
         tags=function.get("Tags", {}),
     )
 
@@ -161,7 +168,7 @@ def _parameter(creation: Creation, aws: Aws) -> Iterator[Found]:
     yield Found(
         name,
         arn=parameter.get("ARN", ""),
-        created=_utc(parameter["LastModifiedDate"]),
+        created=utc(parameter["LastModifiedDate"]),
         tags={tag["Key"]: tag["Value"] for tag in tags},
     )
 
@@ -170,7 +177,12 @@ def _api(creation: Creation, aws: Aws) -> Iterator[Found]:
     for page in aws.apigateway(creation.region).get_paginator("get_rest_apis").paginate():
         for api in page["items"]:
             if api.get("name") == creation.value("name"):
-                yield Found(api["id"], created=_utc(api["createdDate"]), tags=api.get("tags", {}))
+                yield Found(
+                    api["id"],
+                    created=utc(api["createdDate"]),
+                    tags=api.get("tags", {}),
+                    attributes={"root_resource_id": api.get("rootResourceId", "")},
+                )
 
 
 def _api_key(creation: Creation, aws: Aws) -> Iterator[Found]:
@@ -178,7 +190,7 @@ def _api_key(creation: Creation, aws: Aws) -> Iterator[Found]:
     for page in client.get_paginator("get_api_keys").paginate(nameQuery=name):
         for key in page["items"]:
             if key.get("name") == name:
-                yield Found(key["id"], created=_utc(key["createdDate"]), tags=key.get("tags", {}))
+                yield Found(key["id"], created=utc(key["createdDate"]), tags=key.get("tags", {}))
 
 
 def _zone(creation: Creation, aws: Aws) -> Iterator[Found]:
@@ -188,7 +200,13 @@ def _zone(creation: Creation, aws: Aws) -> Iterator[Found]:
             id_ = zone["Id"].removeprefix("/hostedzone/")
             made = _of_reference(zone["CallerReference"])
             tags = client.list_tags_for_resource(ResourceType="hostedzone", ResourceId=id_)
-            yield Found(id_, created=made, tags=_of_route53(tags), tagged_later=True)
+            yield Found(
+                id_,
+                created=made,
+                tags=_of_route53(tags),
+                tagged_later=True,
+                attributes={"zone_id": id_},
+            )
 
 
 def _health_check(creation: Creation, aws: Aws) -> Iterator[Found]:
@@ -207,7 +225,11 @@ def _health_check(creation: Creation, aws: Aws) -> Iterator[Found]:
 def _function_alias(creation: Creation, aws: Aws) -> Iterator[Found]:
     function, name = creation.value("function_name"), creation.value("name")
     alias = aws.functions(creation.region).get_alias(FunctionName=function, Name=name)
-    yield Found(f"{function}/{name}", parent=alias["AliasArn"].removesuffix(f":{name}"))
+    yield Found(
+        f"{function}/{name}",
+        parent=alias["AliasArn"].removesuffix(f":{name}"),
+        attributes={"arn": alias["AliasArn"]},
+    )
 
 
 def _permission(creation: Creation, aws: Aws) -> Iterator[Found]:
@@ -249,7 +271,7 @@ def _api_resource(creation: Creation, aws: Aws) -> Iterator[Found]:
     for page in aws.apigateway(creation.region).get_paginator("get_resources").paginate(restApiId=api):
         for one in page["items"]:
             if (one.get("parentId"), one.get("pathPart")) == wanted:
-                yield Found(f"{api}/{one['id']}", parent=api)
+                yield Found(f"{api}/{one['id']}", parent=api, attributes={"id": one["id"]})
 
 
 def _method(creation: Creation, aws: Aws) -> Iterator[Found]:
@@ -332,7 +354,8 @@ LOOKUPS: Mapping[str, Lookup] = MappingProxyType(
 """Those that collide with themselves when they are created twice, and those that would be there twice."""
 
 
-def _utc(moment: datetime) -> datetime:
+def utc(moment: datetime) -> datetime:
+    """The moment in UTC."""
     return moment.astimezone(UTC)
 
 

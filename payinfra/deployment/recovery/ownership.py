@@ -1,7 +1,7 @@
 """Whether something that exists may be adopted. Nothing of anybody else's ever is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 IDENTITY = ("Environment", "Project", "ManagedBy")
@@ -22,6 +22,9 @@ class Found:
         created: when it was made; None where AWS does not say.
         tags: its tags; None for a type that has none.
         tagged_later: the provider tags it with a second call, which may never have been made.
+        attributes: values that the provider reads of it and that other resources refer to, beside `arn`; `id`
+            where that is not the import id.
+        in_use: that the environment uses it, where there may be several of the same name.
     """
 
     import_id: str
@@ -30,11 +33,19 @@ class Found:
     created: datetime | None = None
     tags: Mapping[str, str] | None = None
     tagged_later: bool = False
+    attributes: Mapping[str, str] = field(default_factory=dict, compare=False)
+    in_use: bool = False
 
     @property
     def names(self) -> frozenset[str]:
         """What others call it by."""
         return frozenset(name for name in (self.import_id, self.arn) if name)
+
+    @property
+    def known(self) -> Mapping[str, str]:
+        """The attributes that other resources may refer to."""
+        known = {"id": self.import_id, "arn": self.arn, **self.attributes}
+        return {name: value for name, value in known.items() if value}
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,7 @@ class OwnershipEvidence:
         if found.parent:
             owned = found.parent in self.known
             return "" if owned else f"it is part of {found.parent}, which is not in this environment's state"
-        if found.tags is not None and not _bears(found, tags):
+        if found.tags is not None and not bears(found, tags):
             return "it does not bear this environment's tags"
         if self.since is None or found.created is None:
             return "nothing shows that it was made by a deployment of this environment from here"
@@ -70,7 +81,8 @@ class OwnershipEvidence:
         return ""
 
 
-def _bears(found: Found, wanted: Mapping[str, str]) -> bool:
+def bears(found: Found, wanted: Mapping[str, str]) -> bool:
+    """Whether it bears the environment's tags, which are among the `wanted`, or never got any."""
     tags = found.tags or {}
     if found.tagged_later and not tags:
         return True

@@ -74,6 +74,9 @@ class Recovery:
         journal: what is known of earlier applies.
         emit: told of everything that is kept or adopted.
         shared_state: others may have applied as well, of which the journal here knows nothing.
+
+    Attributes:
+        imports: what the plan that `complete` returned last adopts.
     """
 
     terraform: StateTool
@@ -81,6 +84,7 @@ class Recovery:
     journal: ApplyLog
     emit: Emit
     shared_state: bool = False
+    imports: tuple[Import, ...] = field(default=(), init=False)
     _collided: frozenset[str] = field(default=frozenset(), init=False)
     _adopted: set[Identity] = field(default_factory=set, init=False)
     _refused: dict[str, str] = field(default_factory=dict, init=False)
@@ -128,14 +132,14 @@ class Recovery:
             ToolFailed: something that exists is in the way, and is not this environment's.
             EnvironmentUnusable: AWS does not answer.
         """
-        imports: tuple[Import, ...] = ()
+        self.imports = ()
         self._adopted.clear()
         for _ in range(ROUNDS):
-            found = self._strays(plan)
+            found = self._leftovers(plan)
             if not found:
                 break
-            imports += found
-            plan = again(imports)
+            self.imports += found
+            plan = again(self.imports)
         self._stop_at_what_is_in_the_way(plan)
         return plan
 
@@ -153,14 +157,14 @@ class Recovery:
         if not self.journal.was_cut_off:
             return False
         self._adopted.clear()
-        found = self._strays(plan())
+        found = self._leftovers(plan())
         if found:
             self.terraform.adopt(found)
         return bool(found)
 
     # -- looking -------------------------------------------------------------------------------------
 
-    def _strays(self, plan: Plan) -> tuple[Import, ...]:
+    def _leftovers(self, plan: Plan) -> tuple[Import, ...]:
         """What exists of what the plan would create, and may be adopted."""
         if not any(change.action is ChangeAction.CREATE for change in plan.changes):
             return ()

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from payinfra.clients.aws import LOCAL_ACCESS_KEY, Endpoints
+from payinfra.clients.aws import Endpoints
 
 if TYPE_CHECKING:
     from payinfra.clients.aws import Aws
@@ -178,8 +178,9 @@ def aws_cli(endpoints: Endpoints | None, service: str, region: str, command: str
     """A command of the AWS CLI's, as it must be typed for the embedded AWS or for AWS."""
     if endpoints is None:
         return f"aws {command} --region {region}"
-    keys = f"AWS_ACCESS_KEY_ID={LOCAL_ACCESS_KEY} AWS_SECRET_ACCESS_KEY={LOCAL_ACCESS_KEY}"
-    return f"{keys} aws {command} --region {region} --endpoint-url {endpoints.url(service, region)}"
+    aws = f"aws {command} --region {region} --endpoint-url {endpoints.url(service, region)}"
+    # In a shell of its own: the person's credentials stay what they are.
+    return f'(eval "$(payinfra local env)" && {aws})'
 
 
 def _pace(scale: float) -> str:

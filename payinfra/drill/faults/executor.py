@@ -9,8 +9,9 @@ from typing import Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_exception, wait_exponential
 
-from payinfra.checks.probes.failures import NotYet, code_of, is_absent, is_passing, verdict_for
+from payinfra.checks.probes.failures import verdict_for
 from payinfra.clients.aws import Aws
+from payinfra.clients.aws_errors import NotYet, code_of, is_absent, is_transient
 from payinfra.core.errors import EnvironmentUnusable, PayinfraError
 from payinfra.drill.faults.actions import FaultAction, FaultClients
 from payinfra.drill.faults.model import ROUTE53_REGION
@@ -102,7 +103,7 @@ class AwsFaultExecutor:
             try:
                 action.inject(self._clients)
             except ClientError as error:
-                certain = certain and not is_passing(error)
+                certain = certain and not is_transient(error)
                 raise
             except Exception:
                 certain = False
@@ -201,7 +202,7 @@ def _passes(error: BaseException) -> bool:
     if isinstance(error, ClientError) and _CHANGED_MEANWHILE.search(code_of(error)):
         return True
     silent = isinstance(error, EnvironmentUnusable) and isinstance(error.__cause__, OSError)
-    return silent or is_passing(error)
+    return silent or is_transient(error)
 
 
 def _reason(error: Exception) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from botocore.exceptions import ClientError
 
-from payinfra.checks.probes.failures import NotYet, is_absent
+from payinfra.clients.aws_errors import NotYet, is_absent
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.drill.faults.actions import FaultAction, FaultClients
 

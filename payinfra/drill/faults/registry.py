@@ -10,8 +10,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from payinfra.core.errors import EnvironmentUnusable, UsageProblem
-from payinfra.core.suggestions import did_you_mean
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem, did_you_mean
 from payinfra.drill import faults as package
 from payinfra.drill.faults.actions import ACTION_KINDS, FaultAction
 from payinfra.drill.faults.model import Fault

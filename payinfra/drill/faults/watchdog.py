@@ -13,8 +13,8 @@ from typing import ClassVar
 
 from botocore.exceptions import ClientError
 
-from payinfra.checks.probes.failures import code_of, is_absent
 from payinfra.clients.aws import Endpoints
+from payinfra.clients.aws_errors import code_of, is_absent
 from payinfra.core.naming import DRILL_SCHEDULE_GROUP, DRILL_SCHEDULER_ROLE
 from payinfra.drill.faults.actions import ActionDescription, FaultAction, FaultClients, aws_cli
 from payinfra.drill.faults.executor import FaultExecutor, FaultFailed

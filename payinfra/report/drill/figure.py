@@ -6,13 +6,9 @@ from html import escape
 from math import ceil, nan
 from statistics import median
 
-from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
-
 from payinfra.drill.model import DrillReport, Mark, Phase, PhaseTiming, Tick
 from payinfra.report.drill import content
-from payinfra.report.drill.canvas import SIZES, TEXT_PX, Canvas, Ink, Size, width_of
+from payinfra.report.drill.canvas import SIZES, Axes, Canvas, Ink, Size, Style, width_of
 from payinfra.report.printable import visible
 
 LEAST_PX = 2.0
@@ -101,9 +97,9 @@ def timeline_at(report: DrillReport, size: Size) -> str:
         "latency of acknowledged attempts, ms",
     )
     axes = []
-    for height, begin, title in zip(heights, tops, titles, strict=True):
-        made = canvas.axes(begin, height, end_s)
-        made.set_ylim(0, height)
+    for number, (height, begin, title) in enumerate(zip(heights, tops, titles, strict=True)):
+        made = canvas.axes(begin, height, end_s, ground=number not in (1, 2))
+        made.limits(0, height)
         canvas.title(made, title)
         axes.append(made)
     gantt, happened, said, rate, latency = axes
@@ -112,62 +108,58 @@ def timeline_at(report: DrillReport, size: Size) -> str:
         _strip(canvas, strip, kind, placed, report)
     _stages(rate, latency, report, second)
     moments = [mark.at_s for _, mark in (*marks, *answers)]
-    for each in (rate, latency):
-        upright = each.get_xaxis_transform()
-        dots = (0, (1, 3))
-        each.vlines(
-            moments, 0, 1, color=Ink.MUTED.rgb, linewidth=0.8, linestyle=dots, zorder=1, transform=upright
-        )
     _attempts(rate, columns)
     _latency(canvas, latency, columns, end_s)
-    latency.tick_params(labelbottom=True)
-    latency.xaxis.set_major_locator(MaxNLocator(10 if size.names_beside else 5, integer=True))
-    bottom = -31 * latency.get_ylim()[1] / heights[-1]
-    canvas.write(latency, end_s, bottom, "seconds since the drill began", ha="right", color=Ink.MUTED.rgb)
+    for each, moment in ((each, moment) for each in (rate, latency) for moment in moments):
+        each.upright(moment, Style(line=Ink.MUTED, width=0.8, dashes=(1, 3)))
+    latency.scale_time(10 if size.names_beside else 5)
+    below = tops[4] + heights[4] + 31
+    canvas.text(latency.x(end_s), below, "seconds since the drill began", anchor="end", ink=Ink.MUTED)
     _moments(canvas, (tops[3], tops[4] + heights[4] - tops[3]), columns, second)
     return canvas.svg("timeline", f"Timeline of the drill, {content.seconds(report.seconds)} long.")
 
 
 def _phases(canvas: Canvas, axes: Axes, timings: Sequence[PhaseTiming], row: int) -> None:
     size = canvas.size
-    pixel = axes.get_xlim()[1] / size.plot
-    axes.set_ylim(max(len(timings), 1) * row, 0)
-    axes.set_yticks([])
+    pixel = axes.pixel
+    axes.limits(max(len(timings), 1) * row, 0)
     bar = 11
     for number, timing in enumerate(timings):
         top = number * row + (row - bar) / 2 + (0 if size.names_beside else 7)
-        middle = top + bar / 2
+        middle = axes.y(top + bar / 2)
         if number % 2 == 0:
-            axes.add_artist(_box(-size.left * pixel, number * row, size.width * pixel, row, Ink.RAISED))
-        if timing.predicted_s is not None:
-            outline = Rectangle(
-                (timing.began_s, top - 2),
-                max(timing.predicted_s, LEAST_PX * pixel),
-                bar + 4,
-                fill=False,
-                edgecolor=Ink.MUTED.rgb,
-                linewidth=1.2,
-                gid=f"predicted-{number}",
+            axes.box(
+                -size.left * pixel, number * row, size.width * pixel, row, Style(fill=Ink.RAISED), level=0
             )
-            axes.add_artist(outline)
+        if timing.predicted_s is not None:
+            end = timing.began_s + max(timing.predicted_s, LEAST_PX * pixel)
+            _outline(axes, (timing.began_s, end), (top - 2, top + bar + 2), f"predicted-{number}")
         long = max(timing.seconds, LEAST_PX * pixel)
-        drawn = _box(timing.began_s, top, long, bar, _INK_OF[timing.phase], gid=f"phase-{number}")
-        axes.add_artist(drawn)
+        axes.box(timing.began_s, top, long, bar, Style(fill=_INK_OF[timing.phase]), f"phase-{number}")
         told = f"{timing.seconds:.1f}"
         if timing.predicted_s is not None:
             told += f" / {timing.predicted_s:.1f}"
         end = timing.began_s + max(long, timing.predicted_s or 0)
         name = timing.phase.value
         if size.names_beside:
-            canvas.write(axes, -10 * pixel, middle, name, ha="right", gid=f"phase-name-{number}")
-            fits = end + (width_of(told) + 8) * pixel <= axes.get_xlim()[1]
-            x, side = (end + 6 * pixel, "left") if fits else (timing.began_s - 6 * pixel, "right")
-            canvas.write(axes, x, middle, told, ha=side, color=Ink.MUTED.rgb)
+            canvas.text(size.left - 10, middle, name, anchor="end", name=f"phase-name-{number}")
+            fits = end + (width_of(told) + 8) * pixel <= axes.end_s
+            x, anchor = (axes.x(end) + 6, "start") if fits else (axes.x(timing.began_s) - 6, "end")
+            canvas.text(x, middle, told, anchor=anchor, ink=Ink.MUTED)
         else:
-            above = top - 9
-            begin = -(size.left - 6) * pixel
-            canvas.write(axes, begin, above, name, gid=f"phase-name-{number}")
-            canvas.write(axes, axes.get_xlim()[1], above, told, ha="right", color=Ink.MUTED.rgb)
+            above = axes.y(top - 9)
+            canvas.text(6, above, name, anchor="start", name=f"phase-name-{number}")
+            canvas.text(axes.x(axes.end_s), above, told, anchor="end", ink=Ink.MUTED)
+
+
+def _outline(axes: Axes, span: tuple[float, float], rows: tuple[float, float], name: str) -> None:
+    """A frame; open at the right where it goes on beyond the plot."""
+    (begin, end), (upper, lower) = span, rows
+    right = min(end, axes.end_s)
+    frame = [(right, upper), (begin, upper), (begin, lower), (right, lower)]
+    if end <= axes.end_s:
+        frame.append((right, upper))
+    axes.line(frame, Style(line=Ink.MUTED, width=1.2), name, level=2)
 
 
 def _stages(rate: Axes, latency: Axes, report: DrillReport, second: float) -> None:
@@ -181,22 +173,11 @@ def _stages(rate: Axes, latency: Axes, report: DrillReport, second: float) -> No
     for number, (begin, end, ink, name) in enumerate(spans):
         shade = 0.16 if ink in (Ink.FAULT, Ink.RESTORING) else 0.06
         for name_of, axes in (("stage", rate), ("stage-below", latency)):
-            axes.axvspan(
-                begin, end, facecolor=ink.rgb, alpha=shade, linewidth=0, zorder=0, gid=f"{name_of}-{number}"
-            )
+            axes.shade(begin, end, Style(fill=ink, fill_opacity=shade), f"{name_of}-{number}")
         if width_of(name) + 8 < (end - begin) * second:
-            rate.annotate(
-                name,
-                ((begin + end) / 2, 1),
-                (0, -9),
-                xycoords=rate.get_xaxis_transform(),
-                textcoords="offset points",
-                ha="center",
-                va="center",
-                fontsize=TEXT_PX,
-                color=(ink if ink in (Ink.FAULT, Ink.RESTORING) else Ink.MUTED).rgb,
-                gid=f"stage-name-{number}",
-            )
+            named = ink if ink in (Ink.FAULT, Ink.RESTORING) else Ink.MUTED
+            middle = rate.x((begin + end) / 2)
+            rate.canvas.text(middle, rate.top_px + 9, name, ink=named, name=f"stage-name-{number}")
 
 
 # -- attempts and latency ----------------------------------------------------------------------------------
@@ -258,6 +239,7 @@ def _attempts(axes: Axes, columns: Sequence[Column]) -> None:
         column.begin_s + column.seconds for column in columns[-1:]
     ]
     base = [0.0] * len(columns)
+    areas = []
     for name, ink in (
         ("lost", Ink.LOST),
         ("other", Ink.OTHER),
@@ -267,42 +249,28 @@ def _attempts(axes: Axes, columns: Sequence[Column]) -> None:
         values = [float(getattr(column, name)) for column in columns]
         if any(values):
             top = [low + value for low, value in zip(base, values, strict=True)]
-            axes.fill_between(
-                edges,
-                [*base, base[-1]],
-                [*top, top[-1]],
-                step="post",
-                facecolor=(Ink.BAD_PALE if ink is Ink.BAD else ink).rgb,
-                edgecolor=ink.rgb,
-                linewidth=0,
-                hatch="////" if ink is Ink.BAD else None,
-                zorder=2,
-                gid=f"attempts-{name}",
-            )
+            areas.append((base, top, Style(fill=ink, hatched=ink is Ink.BAD), f"attempts-{name}"))
             base = top
-    axes.set_ylim(0, max([*base, 1.0]) * 1.22)
-    _scale(axes)
+    axes.limits(0, max([*base, 1.0]) * 1.22)
+    for low, high, style, name in areas:
+        axes.area(edges, low, high, style, name)
+    axes.scale_values()
 
 
 def _latency(canvas: Canvas, axes: Axes, columns: Sequence[Column], end_s: float) -> None:
     known = [column.p95_ms for column in columns if column.p95_ms == column.p95_ms]
-    if known:
-        edges = [edge for column in columns for edge in (column.begin_s, column.begin_s + column.seconds)]
-        for name, ink, dashes in (("p50", Ink.INK, "solid"), ("p95", Ink.FAULT, (0, (4, 2)))):
-            values = [float(getattr(column, f"{name}_ms")) for column in columns for _ in (0, 1)]
-            axes.plot(
-                edges, values, color=ink.rgb, linewidth=1.5, linestyle=dashes, zorder=3, gid=f"latency-{name}"
-            )
-        axes.set_ylim(0, max(known) * 1.15)
-    else:
-        canvas.write(axes, end_s / 2, 0.5, "no attempt was acknowledged", ha="center", color=Ink.MUTED.rgb)
-        axes.set_ylim(0, 1)
-    _scale(axes)
-
-
-def _scale(axes: Axes) -> None:
-    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.grid(visible=True, axis="y", color=Ink.LINE.rgb, linewidth=0.6)
+    axes.limits(0, max(known, default=1.0) * 1.15 or 1.0)
+    for name, ink, dashes in (("p50", Ink.INK, ()), ("p95", Ink.FAULT, (4, 2))) if known else ():
+        points: list[tuple[float, float] | None] = []
+        for column in columns:
+            value = float(getattr(column, f"{name}_ms"))
+            edges = (column.begin_s, column.begin_s + column.seconds)
+            points += [(edge, value) for edge in edges] if value == value else [None]
+        axes.line(points, Style(line=ink, width=1.5, dashes=dashes), f"latency-{name}")
+    if not known:
+        middle = axes.top_px + axes.height_px / 2
+        canvas.text(axes.x(end_s / 2), middle, "no attempt was acknowledged", ink=Ink.MUTED)
+    axes.scale_values()
 
 
 def _moments(canvas: Canvas, place: tuple[int, int], columns: Sequence[Column], second: float) -> None:
@@ -369,10 +337,6 @@ def badges(marks: Sequence[tuple[int, Mark]], second: float, plot: int) -> list[
 
 
 def _strip(canvas: Canvas, axes: Axes, kind: str, placed: Sequence[Badge], report: DrillReport) -> None:
-    axes.set_yticks([])
-    axes.spines["bottom"].set_visible(False)
-    height = axes.get_ylim()[1]
-    pixel = axes.get_xlim()[1] / canvas.size.plot
     for badge in placed:
         number, mark = badge.marks[0]
         name = f"{kind}-{number}"
@@ -380,29 +344,12 @@ def _strip(canvas: Canvas, axes: Axes, kind: str, placed: Sequence[Badge], repor
             f"{number}: {content.seconds(mark.at_s)} {mark.what}" for number, mark in badge.marks
         )
         middle = (badge.lane + 0.5) * _LANE_PX
-        axes.plot(
-            [badge.x_px * pixel, badge.x_px * pixel],
-            [0, middle],
-            color=Ink.MUTED.rgb,
-            linewidth=0.8,
-            zorder=1,
-        )
-        wide = badge.width_px * pixel
-        axes.add_artist(
-            Rectangle(
-                (badge.middle_px * pixel - wide / 2, middle - 8),
-                wide,
-                16,
-                facecolor=Ink.RAISED.rgb,
-                edgecolor=_ink_of(mark, report).rgb,
-                linewidth=1.4,
-                zorder=2,
-                clip_on=False,
-                gid=name,
-            )
-        )
-        canvas.write(axes, badge.middle_px * pixel, middle - 0.5, badge.label, ha="center", zorder=3)
-    axes.set_ylim(0, height)
+        stem = badge.x_px * axes.pixel
+        axes.line(((stem, 0), (stem, middle)), Style(line=Ink.MUTED, width=0.8), level=1)
+        frame = Style(fill=Ink.RAISED, line=_ink_of(mark, report), width=1.4)
+        left = (badge.middle_px - badge.width_px / 2) * axes.pixel
+        axes.box(left, middle - 8, badge.width_px * axes.pixel, 16, frame, name)
+        canvas.text(axes.x(badge.middle_px * axes.pixel), axes.y(middle), badge.label)
 
 
 def _ink_of(mark: Mark, report: DrillReport) -> Ink:
@@ -442,19 +389,17 @@ def recovery_at(report: DrillReport, size: Size) -> str:
     head = 30
     canvas = Canvas(size, head + row * len(rows) + 26)
     axes = canvas.axes(head, row * len(rows), end_s)
-    axes.set_ylim(row * len(rows), 0)
-    axes.set_yticks([])
-    axes.tick_params(labelbottom=True)
-    axes.xaxis.set_major_locator(MaxNLocator(10 if size.names_beside else 5, integer=True))
+    axes.limits(row * len(rows), 0)
+    axes.scale_time(10 if size.names_beside else 5)
     pixel = end_s / size.plot
     for number, each in enumerate(rows):
         _bar(canvas, axes, each, number * row + row - 29, pixel)
-    axes.axvline(time.objective_s, color=Ink.INK.rgb, linewidth=1.6, zorder=4, gid="objective")
+    axes.upright(time.objective_s, Style(line=Ink.INK, width=1.6), "objective", 4)
     told = f"objective {content.seconds(time.objective_s)}"
     half = width_of(told, "bold") / 2 * pixel
     x = max(time.objective_s, half - size.left * pixel)
     x = min(x, end_s + size.right * pixel - half)
-    canvas.write(axes, x, -12, told, ha="center", fontweight="bold")
+    canvas.text(axes.x(x), axes.y(-12), told, weight="bold")
     measured = content.maybe(time.measured_s)
     label = f"Recovery: predicted {content.seconds(time.predicted_s)}, measured {measured}, {told}."
     return canvas.svg("recovery", label)
@@ -462,18 +407,19 @@ def recovery_at(report: DrillReport, size: Size) -> str:
 
 def _bar(canvas: Canvas, axes: Axes, row: _Row, top: float, pixel: float) -> None:
     whole = "never" if row.whole_s is None else content.seconds(row.whole_s)
-    if canvas.size.names_beside:
-        canvas.write(axes, -10 * pixel, top + 11, f"{row.name}: {whole}", ha="right")
+    size, middle = canvas.size, axes.y(top + 11)
+    if size.names_beside:
+        canvas.text(size.left - 10, middle, f"{row.name}: {whole}", anchor="end")
     else:
-        canvas.write(axes, -(canvas.size.left - 6) * pixel, top - 10, f"{row.name}: {whole}")
+        canvas.text(6, axes.y(top - 10), f"{row.name}: {whole}", anchor="start")
     if row.whole_s is not None:
-        axes.add_artist(_box(0, top, row.whole_s, 22, Ink.FAINT, gid=f"whole-{row.name}"))
+        axes.box(0, top, row.whole_s, 22, Style(fill=Ink.FAINT), f"whole-{row.name}", 1)
     for number, (phase, begin, seconds) in enumerate(row.parts):
         long = max(seconds, LEAST_PX * pixel)
-        axes.add_artist(_box(begin, top, long, 22, _RECOVERING[phase], gid=f"part-{row.name}-{number}"))
+        axes.box(begin, top, long, 22, Style(fill=_RECOVERING[phase]), f"part-{row.name}-{number}")
         told = content.seconds(seconds)
         if width_of(told) + 8 < long / pixel:
-            canvas.write(axes, begin + long / 2, top + 11, told, ha="center", color=Ink.ON_FILL.rgb, zorder=3)
+            canvas.text(axes.x(begin + long / 2), middle, told, ink=Ink.ON_FILL)
 
 
 def _predicted(report: DrillReport) -> _Row:
@@ -503,12 +449,6 @@ def injected(report: DrillReport) -> float:
 
 
 # -- small parts -------------------------------------------------------------------------------------------
-
-
-def _box(x: float, y: float, wide: float, high: float, ink: Ink, gid: str | None = None) -> Rectangle:
-    return Rectangle(
-        (x, y), wide, high, facecolor=ink.rgb, linewidth=0, zorder=2 if gid else 0, gid=gid, clip_on=False
-    )
 
 
 def _legend(*entries: tuple[str, str] | tuple[str, str, str]) -> str:

@@ -1,12 +1,13 @@
 """Past drills, as a table and as JSON, with what their recovery times come to over time."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.text import Text
 
 from payinfra.drill.model import DrillReport
 from payinfra.drill.report_store import Past, Trend, kind_of, trends
 from payinfra.report.drill import content
-from payinfra.report.drill.sparkline import sparkline
 from payinfra.report.formats import Format
 from payinfra.report.printable import visible
 from payinfra.report.results import table, write, write_json
@@ -14,6 +15,8 @@ from payinfra.report.results import table, write, write_json
 SCHEMA = "payinfra/drills-1"
 LISTED = 5
 """How many of the latest recovery times a trend names; the bars show all."""
+
+_BARS = "▁▂▃▄▅▆▇█"
 
 
 def write_history(console: Console, found: Past, fmt: Format) -> None:
@@ -104,3 +107,18 @@ def _json(found: Past) -> dict[str, object]:
         ],
         "skipped": [{"id": skipped.id, "reason": skipped.reason} for skipped in found.skipped],
     }
+
+
+def sparkline(values: Sequence[float], most: float | None = None) -> str:
+    """A bar for each value, the whole height standing for `most`, by default the greatest of them.
+
+    Nothing is a blank, and whatever is more than nothing can be seen.
+    """
+    top = max(values, default=0) if most is None else most
+    return "".join(_bar(value, top) for value in values)
+
+
+def _bar(value: float, top: float) -> str:
+    if value <= 0 or top <= 0:
+        return " "
+    return _BARS[min(int(value / top * len(_BARS)), len(_BARS) - 1)]

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from payinfra.drill.model import DrillEvent, Mark, Phase, PhaseBegan, PhaseEnded, Snapshot, Tell
 from payinfra.report import log
-from payinfra.report.drill.sparkline import sparkline
+from payinfra.report.drill.history import sparkline
 from payinfra.report.formats import LogFormat
 from payinfra.report.printable import visible
 

@@ -1,20 +1,32 @@
-"""The closing lines of every report for people: what was looked at, and what was not."""
+"""The closing lines of every report for people: what was judged, and what was not."""
 
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.verdicts import Kind
 
+_WORDS = {
+    Kind.PASS: "passed",
+    Kind.FAIL: "failed",
+    Kind.WARN: "warned",
+    Kind.UNKNOWN: "unknown",
+    Kind.ERROR: "in error",
+    Kind.NOT_APPLICABLE: "not applicable",
+}
+
 
 def counted(outcome: Outcome) -> tuple[str, ...]:
-    """Sentences, without styling."""
+    """Sentences, without styling: the counts first, then what did not run, and notes."""
     summary = outcome.summary
-    numbers = {kind: summary.counts.get(kind, 0) for kind in Kind}
-    over = f" over {_several(summary.resources, 'resource')}" if summary.resources else ""
-    lines = [
-        f"{_several(summary.checks, 'check')}{over}: {summary.evaluated} evaluated,"
-        f" {numbers[Kind.PASS]} passed, {numbers[Kind.FAIL]} failed, {numbers[Kind.WARN]} warned,"
-        f" {numbers[Kind.UNKNOWN]} unknown, {numbers[Kind.ERROR]} in error, {summary.waived} waived,"
-        f" {numbers[Kind.NOT_APPLICABLE]} not applicable."
+    over = f" over {several(summary.resources, 'resource')}" if summary.resources else ""
+    numbers = [
+        f"{number} {word}"
+        for kind, word in _WORDS.items()
+        if (number := summary.counts.get(kind, 0)) or kind is Kind.PASS
     ]
+    if summary.waived:
+        numbers.insert(
+            -1 if summary.counts.get(Kind.NOT_APPLICABLE, 0) else len(numbers), f"{summary.waived} waived"
+        )
+    lines = [f"{several(summary.checks, 'check')}{over}: {', '.join(numbers)}."]
     if summary.ignored:
         lines.append(f"Ignored on request: {', '.join(summary.ignored)}.")
     lines += [f"Not run: {one.id} {one.reason}." for one in summary.skipped]
@@ -22,5 +34,6 @@ def counted(outcome: Outcome) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _several(number: int, what: str) -> str:
+def several(number: int, what: str) -> str:
+    """`1 check`, `2 checks`."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -49,6 +49,9 @@ def finding_as_json(finding: Finding) -> dict[str, Json]:
         "file": finding.file,
         "line": finding.line,
         "note": finding.note,
+        "source": {"file": finding.source_file, "line": finding.source_line},
+        "cause": list(finding.cause),
+        "stopped": [{"id": one.id, "address": one.address} for one in finding.stopped],
     }
 
 

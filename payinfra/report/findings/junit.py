@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element, SubElement
 from payinfra.checks.outcome import Finding, Outcome
 from payinfra.checks.verdicts import Kind, Severity
 from payinfra.report import junit
+from payinfra.report.findings.places import in_repository
 from payinfra.report.printable import visible
 
 _PASSING = frozenset({Kind.PASS, Kind.NOT_APPLICABLE})
@@ -38,7 +39,8 @@ def render(outcome: Outcome, fail_on: Severity) -> str:
 
 
 def _finding(suite: Element, finding: Finding, fail_on: Severity) -> None:
-    case = _case(suite, finding.id, _name(finding), finding.file)
+    file, line = finding.place
+    case = _case(suite, finding.id, _name(finding), file, line)
     message = visible(finding.message)
     match finding.verdict:
         case Kind.UNKNOWN | Kind.ERROR:
@@ -55,8 +57,10 @@ def _name(finding: Finding) -> str:
     return f"{finding.title} ({finding.address})" if finding.address else finding.title
 
 
-def _case(suite: Element, id: str, name: str, file: str = "") -> Element:
+def _case(suite: Element, id: str, name: str, file: str = "", line: int = 0) -> Element:
     case = junit.case(suite, id, name)
     if file:
-        case.set("file", visible(file))
+        case.set("file", visible(in_repository(file)))
+        if line:
+            case.set("line", str(line))
     return case

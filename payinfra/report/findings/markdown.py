@@ -5,6 +5,7 @@ import re
 from payinfra.checks.outcome import Finding, Outcome
 from payinfra.checks.verdicts import Severity
 from payinfra.report.findings.counts import counted
+from payinfra.report.findings.places import in_repository
 from payinfra.report.printable import visible
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~])")
@@ -42,8 +43,10 @@ def plain(text: str) -> str:
 
 def _row(finding: Finding) -> str:
     where = finding.address or finding.file
-    if finding.line:
-        where = f"{finding.file}:{finding.line}"
+    file, line = finding.place
+    if line:
+        place = f"{in_repository(file)}:{line}"
+        where = place if finding.line else f"{where} ({place})"
     what = f"{finding.message} ({finding.note})" if finding.note else finding.message
     cells = (
         finding.verdict.value,

@@ -16,7 +16,8 @@ def write(console: "Console", outcome: Outcome, how: FindingsFormat, fail_on: Se
     if how is FindingsFormat.TABLE:
         from payinfra.report.findings import table
 
-        console.print(table.draw(outcome, fail_on))
+        # A line is never folded, nor cut: the terminal may do what it likes with it.
+        console.print(table.draw(outcome, fail_on), soft_wrap=True)
     else:
         console.file.write(text(outcome, how, fail_on))
 

@@ -7,15 +7,18 @@ is GitHub's own property, a number from 0 to 10 as text.
 
 import hashlib
 import json
+from importlib.metadata import metadata
 from pathlib import PurePath
 from urllib.parse import quote
 
-from payinfra import __version__
 from payinfra.checks.outcome import GATING, Finding, Outcome, Waived
 from payinfra.checks.verdicts import Kind, Severity
+from payinfra.core.version import __version__
 from payinfra.report.findings.document import Json
+from payinfra.report.findings.places import in_repository
 from payinfra.report.printable import visible
 
+_URN = "urn:payinfra:checks"
 SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {
     Severity.CRITICAL: "error",
@@ -30,7 +33,7 @@ def render(outcome: Outcome, fail_on: Severity) -> str:
     """The outcome as one SARIF log. Waived findings are in it as suppressed results."""
     rules = _rules(outcome)
     order = {id: number for number, id in enumerate(rules)}
-    fingerprints = _Fingerprints()
+    fingerprints = _Fingerprints(several_files=len(outcome.files) > 1)
     results: list[Json] = [
         *(_result(one, order, fingerprints) for one in outcome.findings),
         *(
@@ -46,7 +49,9 @@ def render(outcome: Outcome, fail_on: Severity) -> str:
                 "tool": {
                     "driver": {
                         "name": "payinfra",
+                        "version": __version__,
                         "semanticVersion": __version__,
+                        "informationUri": _information_uri(),
                         "rules": list(rules.values()),
                     }
                 },
@@ -114,18 +119,31 @@ def _result(finding: Finding, order: dict[str, int], fingerprints: "_Fingerprint
         "level": level_of(finding),
         "message": {"text": f"{text or visible(finding.title)}. Fix: {visible(finding.fix)}"},
         "locations": _locations(finding),
-        "partialFingerprints": {"payinfra/v1": fingerprints.of(finding)},
+        "partialFingerprints": _partial(fingerprints.of(finding)),
         "properties": {"verdict": finding.verdict.value, "severity": finding.severity.value},
     }
 
 
+def _partial(fingerprint: str) -> Json:
+    # GitHub tells alerts apart by `primaryLocationLineHash`. Left to itself it takes the text of the line,
+    # which is the same for all findings of a synthesized file, and another when a line above it changes.
+    return {"primaryLocationLineHash": f"{fingerprint}:1", "payinfra/v1": fingerprint}
+
+
+def _information_uri() -> str:
+    """Where the package says that it is at home."""
+    urls = metadata("payinfra").get_all("Project-URL") or []
+    return next((url.partition(", ")[2] for url in urls), _URN)
+
+
 def _locations(finding: Finding) -> list[Json]:
     location: dict[str, Json] = {}
-    if finding.file:
+    file, line = finding.place
+    if file:
         location["physicalLocation"] = {
-            "artifactLocation": {"uri": _uri(finding.file)},
+            "artifactLocation": {"uri": _uri(in_repository(file))},
             # The file's first line where no line is known: code scanning drops results without one.
-            "region": {"startLine": max(finding.line, 1)},
+            "region": {"startLine": max(line, 1)},
         }
     names: list[Json] = []
     if finding.address:
@@ -155,11 +173,15 @@ def _suppression(waived: Waived) -> Json:
 class _Fingerprints:
     """The same for the same finding in every run: neither message, nor line, nor order of others is in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, several_files: bool) -> None:
+        self._several_files = several_files
         self._seen: dict[tuple[str, ...], int] = {}
 
     def of(self, finding: Finding) -> str:
-        key = (finding.id, finding.file, finding.address)
+        # The file of a synthesized stack has the environment's name in its path: a finding is the same in the
+        # environment of each pull request.
+        file = in_repository(finding.file) if self._several_files or not finding.address else ""
+        key = (finding.id, file, finding.address)
         number = self._seen.get(key, 0)
         self._seen[key] = number + 1
         text = json.dumps([*key, number])

@@ -1,16 +1,18 @@
-"""Findings for a terminal: grouped by check, worst first, each group with its fix."""
+"""Findings for a terminal: failures first, then warnings, then the counts, then what could not be judged.
 
-from collections.abc import Iterator
+A finding is one line, with its address whole: a line that is too long for a terminal is the terminal's to
+fold. Here it is never cut into pieces that nobody can copy or search for.
+"""
+
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from payinfra.checks.outcome import GATING, Finding, Outcome
 from payinfra.checks.verdicts import Kind, Severity
-from payinfra.report.findings.counts import counted
+from payinfra.report.findings.counts import counted, several
 from payinfra.report.printable import visible
 
 _STYLES = {
@@ -19,6 +21,8 @@ _STYLES = {
     Severity.MEDIUM: "yellow",
     Severity.LOW: "cyan",
 }
+_VERDICT = 7
+_SEVERITY = 8
 
 
 def draw(outcome: Outcome, fail_on: Severity) -> RenderableType:
@@ -27,47 +31,59 @@ def draw(outcome: Outcome, fail_on: Severity) -> RenderableType:
 
 
 def _parts(outcome: Outcome, fail_on: Severity) -> Iterator[RenderableType]:
-    several_files = len(outcome.files) > 1
-    for _, group in groupby(outcome.findings, key=lambda one: (one.verdict, one.severity, one.id)):
-        yield from _group(tuple(group), several_files)
+    failed = [one for one in outcome.findings if one.verdict is Kind.FAIL]
+    warned = [one for one in outcome.findings if one.verdict is Kind.WARN]
+    opened = [one for one in outcome.findings if one.verdict in GATING]
+    files = len(outcome.files) > 1
+    yield from _section(failed, files)
+    yield from _section(warned, files)
     for waived in outcome.waived:
         who = f"{waived.reason} ({waived.owner}, until {waived.expires})"
-        yield Text.assemble(
-            ("waived ", "dim"), visible(f"{waived.finding.id} {waived.finding.address}: {who}")
-        )
+        yield _line(("waived ", "dim"), visible(f"{waived.finding.id} {waived.finding.address}: {who}"))
     for line in counted(outcome):
-        yield Text(visible(line), style="dim")
+        yield _line((visible(line), "dim"))
+    if opened:
+        yield _line("")
+        yield _line(("Not judged:", "bold"))
+        yield from _section(opened, files)
     yield _verdict(outcome, fail_on)
 
 
-def _group(findings: tuple[Finding, ...], several_files: bool) -> Iterator[RenderableType]:
-    first = findings[0]
-    style = _style(first)
-    yield Text.assemble(
-        (f"{first.verdict} {first.severity}", style),
-        "  ",
-        (visible(first.id), "bold"),
-        "  ",
-        visible(first.title),
-    )
-    rows = Table.grid(padding=(0, 2))
-    rows.add_column(overflow="fold")
-    rows.add_column(overflow="fold")
+def _section(findings: list[Finding], several_files: bool) -> Iterator[Text]:
+    """One line a finding, and below them how to mend each kind."""
     for finding in findings:
-        rows.add_row(Text(_where(finding, several_files)), Text(visible(finding.message)))
+        where = visible(_where(finding, several_files))
+        told = visible(finding.message)
+        source, line = finding.place
+        behind = f" ({source}:{line})" if line and not where.endswith(f":{line}") else ""
+        yield _line(
+            (f"{finding.verdict:<{_VERDICT}} {finding.severity:<{_SEVERITY}}", _style(finding)),
+            " ",
+            (visible(finding.id), "bold"),
+            f"  {where}  {told}",
+            (visible(behind), "dim"),
+        )
         if finding.note:
-            rows.add_row("", Text(visible(finding.note), style="yellow"))
-    yield Padding(rows, (0, 0, 0, 2), expand=False)
-    yield Padding(Text.assemble(("fix: ", "bold green"), visible(first.fix)), (0, 0, 0, 2), expand=False)
-    yield Text("")
+            yield _line((f"{'':{_VERDICT}} {visible(finding.note)}", "yellow"))
+    fixes = dict.fromkeys((one.id, one.fix) for one in findings)
+    for id, group in groupby(fixes, key=lambda one: one[0]):
+        for _, fix in group:
+            yield _line(("fix", "bold green"), f" {visible(id)}: {visible(fix)}")
+    if findings:
+        yield _line("")
+
+
+def _line(*parts: str | tuple[str, str]) -> Text:
+    """One line, however long it is."""
+    return Text.assemble(*parts, no_wrap=True, overflow="ignore", end="\n")
 
 
 def _where(finding: Finding, several_files: bool) -> str:
     if finding.line:
-        return visible(f"{finding.file}:{finding.line}")
+        return f"{finding.file}:{finding.line}"
     if several_files and finding.address and finding.address != finding.file:
-        return visible(f"{finding.file} {finding.address}")
-    return visible(finding.address or finding.file)
+        return f"{finding.file} {finding.address}"
+    return finding.address or finding.file
 
 
 def _style(finding: Finding) -> str:
@@ -77,8 +93,16 @@ def _style(finding: Finding) -> str:
 
 
 def _verdict(outcome: Outcome, fail_on: Severity) -> Text:
-    failing = len(outcome.failing(fail_on))
-    if failing:
-        what = "1 finding stops" if failing == 1 else f"{failing} findings stop"
-        return Text(f"{outcome.tool} failed: {what} the gate at {fail_on}", style="bold red")
-    return Text(f"{outcome.tool} passed at {fail_on}", style="bold green")
+    failing = outcome.failing(fail_on)
+    if not failing:
+        return _line((f"Passed: no failure of severity {fail_on} or above.", "bold green"))
+    return _line((f"Failed: {' and '.join(_reasons(failing, fail_on))}.", "bold red"))
+
+
+def _reasons(failing: Iterable[Finding], fail_on: Severity) -> Iterator[str]:
+    ones = tuple(failing)
+    failed = sum(one.verdict is Kind.FAIL for one in ones)
+    if failed:
+        yield f"{several(failed, 'failure')} of severity {fail_on} or above"
+    if len(ones) > failed:
+        yield f"{several(len(ones) - failed, 'finding')} not judged"

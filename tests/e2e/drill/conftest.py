@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Deployment, Done
+from tests.support.terminal import Terminal
 
 SCALE = 20.0
 QUICK = ("--time-scale", f"{SCALE:g}", "--rate", "3", "--warm-up", "1.5", "--hold", "2", "--in-a-row", "5")
@@ -60,12 +61,12 @@ class Stage:
         done = self.deployment.project.run("verify", "--env", self.deployment.env, "--local")
         assert done.returncode == 0, done.stdout
 
-    def interrupt(self, phase: str, *arguments: str) -> None:
+    def interrupt(self, phase: str, *arguments: str, number: signal.Signals = signal.SIGINT) -> None:
         """Ctrl-C as soon as a phase begins; the drill puts everything back itself, and all is well."""
         process = self.start(*arguments)
         try:
             until(process, phase)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             _, stderr = process.communicate(timeout=240)
         finally:
             process.kill()
@@ -85,6 +86,16 @@ class Stage:
         assert restored.returncode == 0, restored.stdout + restored.stderr
         again = self.restore()
         assert (again.returncode, again.stdout) == (0, "Nothing to restore: every drill ended.\n")
+        self.verify()
+
+    def close_the_terminal(self, *arguments: str) -> None:
+        """Close the terminal once the fault is in place; the drill puts everything back, and all is well."""
+        words = self.words("--yes", *QUICK, *arguments)
+        with Terminal(self.deployment.project, *words, all_streams=True) as person:
+            person.until("✓ inject")
+            person.close()
+            assert person.process.wait(240) == 130
+        assert self.restore().stdout == "Nothing to restore: every drill ended.\n"
         self.verify()
 
     def situation(self) -> dict[str, Any]:

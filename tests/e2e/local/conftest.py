@@ -5,33 +5,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 
 from payinfra.local import lifecycle
 from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints
+from tests.support import embedded
 
 REGIONS = ("us-east-1", "us-west-2")
 
 
-def client(endpoints: LocalEndpoints, service: str, region: str) -> Any:
-    """A client as the account's root."""
-    url = endpoints.global_url if service in ("iam", "sts", "route53") else endpoints.regions[region]
-    return boto3.client(
-        service,
-        region_name=region,
-        endpoint_url=url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(read_timeout=10, connect_timeout=2, retries={"max_attempts": 0}),
-    )
+ONCE = Config(read_timeout=10, connect_timeout=2, retries={"max_attempts": 0})
 
 
 @pytest.fixture
-def client_of() -> Callable[[LocalEndpoints, str, str], Any]:
-    return client
+def client_of() -> Callable[[Path, str, str], Any]:
+    """Makes a client as the account's root, for the embedded AWS of a folder."""
+    return lambda folder, service, region: embedded.client(folder, service, region, ONCE)
 
 
 @dataclass(frozen=True)
@@ -43,7 +34,7 @@ class Local:
 
     def client(self, service: str, region: str = "us-east-1") -> Any:
         """A client as the account's root."""
-        return client(self.endpoints, service, region)
+        return embedded.client(self.folder, service, region, ONCE)
 
     @property
     def control(self) -> Control:

@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,20 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from payinfra.local import lifecycle, ministack, server_process
-from payinfra.local.asgi import Receive, Scope, Send
+from payinfra.core.stop_signals import STOP_SIGNALS
+from payinfra.local import lifecycle
 from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints, StateFolder, listen, read_endpoints
 from payinfra.local.faults import RegionBlackout, ReplicationDelay, ReplicationPause
-from payinfra.local.listener import Listener
+from payinfra.local.server import ministack
+from payinfra.local.server import process as server_process
+from payinfra.local.server.asgi import Receive, Scope, Send
+from payinfra.local.server.listener import Listener
+from tests.support import embedded
+from tests.support.embedded import signed
 
 REGIONS = "us-east-1,us-west-2"
+NONE: Mapping[str, str] = {}
 WAIT = lifecycle.WaitClock()
 
 
@@ -49,13 +55,13 @@ def run(folder: StateFolder, work: Callable[[LocalEndpoints, Control], object], 
     return code
 
 
-def get(url: str, path: str = "/", timeout: float = 5.0, **headers: str) -> tuple[int, bytes]:
+def get(
+    url: str, path: str = "/", timeout: float = 5.0, headers: Mapping[str, str] = NONE
+) -> tuple[int, bytes]:
     where = urlsplit(url).netloc
     connection = http.client.HTTPConnection(where, timeout=timeout)
     with contextlib.closing(connection):
-        connection.request(
-            "GET", path, headers={key.replace("_", "-"): value for key, value in headers.items()}
-        )
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
 
@@ -63,10 +69,10 @@ def get(url: str, path: str = "/", timeout: float = 5.0, **headers: str) -> tupl
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[StateFolder]:
     made = StateFolder(tmp_path / ".server")
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     yield made
-    signal.signal(signal.SIGTERM, before[0])
-    signal.signal(signal.SIGINT, before[1])
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_it_serves_says_so_and_tidies_up(folder: StateFolder) -> None:
@@ -103,12 +109,13 @@ def test_the_ports_of_the_last_run_are_taken_again_unless_somebody_has_them(fold
     assert seen[2].regions["us-west-2"] != seen[0].regions["us-west-2"]
 
 
-def test_a_signal_ends_it_in_an_orderly_way(folder: StateFolder) -> None:
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_a_signal_ends_it_in_an_orderly_way(folder: StateFolder, number: signal.Signals) -> None:
     with ThreadPoolExecutor(1) as pool:
 
         def working() -> None:
             assert WAIT.until(folder.endpoints.exists, 20)
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
         done = pool.submit(working)
         assert server_process.main([str(folder.root), "--regions", REGIONS, "--base-port", "0"]) == 0
@@ -155,7 +162,7 @@ def test_an_answer_that_was_on_its_way_into_a_blackout_is_lost(folder: StateFold
     def work(endpoints: LocalEndpoints, control: Control) -> None:
         east = endpoints.regions["us-east-1"]
         with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(get, east, "/slow", 2.0, authorization=slow.signed)
+            asked = pool.submit(get, east, "/slow", 2.0, signed_by_root(folder, "ssm", f"{east}/slow"))
             assert slow.asked.wait(5)
             control.inject(RegionBlackout("us-east-1"))
             slow.go_on.set()
@@ -168,8 +175,6 @@ def test_an_answer_that_was_on_its_way_into_a_blackout_is_lost(folder: StateFold
 
 class Slow:
     """A function call of ministack's that waits until it is told to go on."""
-
-    signed = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ssm/aws4_request, Signature=0"
 
     def __init__(self) -> None:
         self.asked = threading.Event()
@@ -199,37 +204,23 @@ TABLE = {
 }
 
 
-def dynamodb(url: str, region: str, operation: str, **arguments: object) -> Any:
-    signed = f"AWS4-HMAC-SHA256 Credential=test/20260101/{region}/dynamodb/aws4_request, Signature=0"
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=5)
-    headers = {
-        "authorization": signed,
-        "x-amz-target": f"DynamoDB_20120810.{operation}",
-        "content-type": "application/x-amz-json-1.0",
-    }
-    with contextlib.closing(connection):
-        connection.request("POST", "/", json.dumps(arguments), headers)
-        answer = connection.getresponse()
-        value = json.loads(answer.read())
-    assert answer.status == 200, value
-    return value
+def signed_by_root(folder: StateFolder, service: str, url: str) -> dict[str, str]:
+    return signed(lifecycle.access_key(folder.root), service, "us-east-1", url)
 
 
 def test_replication_is_delayed_paused_and_resumed(folder: StateFolder) -> None:
     def work(endpoints: LocalEndpoints, control: Control) -> None:
-        east, west = endpoints.regions["us-east-1"], endpoints.regions["us-west-2"]
+        east, west = (embedded.client(folder.root, "dynamodb", region) for region in REGIONS.split(","))
 
         def held() -> int:
-            return int(dynamodb(west, "us-west-2", "Scan", TableName=TABLE["TableName"])["Count"])
+            return int(west.scan(TableName=TABLE["TableName"])["Count"])
 
         def put(number: int) -> None:
-            dynamodb(
-                east, "us-east-1", "PutItem", TableName=TABLE["TableName"], Item={"id": {"S": str(number)}}
-            )
+            east.put_item(TableName=TABLE["TableName"], Item={"id": {"S": str(number)}})
 
-        dynamodb(east, "us-east-1", "CreateTable", **TABLE)
+        east.create_table(**TABLE)
         create = [{"Create": {"RegionName": "us-west-2"}}]
-        dynamodb(east, "us-east-1", "UpdateTable", TableName=TABLE["TableName"], ReplicaUpdates=create)
+        east.update_table(TableName=TABLE["TableName"], ReplicaUpdates=create)
         put(1)
         assert held() == 1
         control.inject(ReplicationDelay(6.0))
@@ -244,15 +235,9 @@ def test_replication_is_delayed_paused_and_resumed(folder: StateFolder) -> None:
         control.clear()
         assert WAIT.until(lambda: held() == 3, 5)
         specification = {"Enabled": True, "AttributeName": "expires"}
-        dynamodb(
-            east,
-            "us-east-1",
-            "UpdateTimeToLive",
-            TableName=TABLE["TableName"],
-            TimeToLiveSpecification=specification,
-        )
+        east.update_time_to_live(TableName=TABLE["TableName"], TimeToLiveSpecification=specification)
         gone = {"id": {"S": "1"}, "expires": {"N": str(int(time.time()) - 1)}}
-        dynamodb(east, "us-east-1", "PutItem", TableName=TABLE["TableName"], Item=gone)
+        east.put_item(TableName=TABLE["TableName"], Item=gone)
         assert WAIT.until(lambda: held() == 2, 5)
         assert WAIT.until(lambda: (folder.state / "dynamodb.json").exists(), 5)
 
@@ -261,11 +246,11 @@ def test_replication_is_delayed_paused_and_resumed(folder: StateFolder) -> None:
 
 def test_a_route_53_call_that_ministack_lacks_is_answered(folder: StateFolder) -> None:
     seen: list[tuple[int, bytes]] = []
-    signed = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/route53/aws4_request, Signature=0"
 
     def work(endpoints: LocalEndpoints, _control: Control) -> None:
-        seen.append(get(endpoints.global_url, "/2013-04-01/checkeripranges", authorization=signed))
-        seen.append(get(endpoints.global_url, "/2013-04-01/hostedzone", authorization=signed))
+        for path in ("/2013-04-01/checkeripranges", "/2013-04-01/hostedzone"):
+            headers = signed_by_root(folder, "route53", endpoints.global_url + path)
+            seen.append(get(endpoints.global_url, path, headers=headers))
 
     run(folder, work)
     assert (seen[0][0], b"127.0.0.1/32" in seen[0][1]) == (200, True)
@@ -276,7 +261,7 @@ def test_a_custom_domain_is_looked_up_in_the_region_of_the_port(folder: StateFol
     seen: list[int] = []
 
     def work(endpoints: LocalEndpoints, _control: Control) -> None:
-        seen.append(get(endpoints.regions["us-west-2"], "/health", host="nobody.example.com")[0])
+        seen.append(get(endpoints.regions["us-west-2"], "/health", headers={"host": "nobody.example.com"})[0])
 
     run(folder, work)
     assert seen == [403]
@@ -288,7 +273,9 @@ def test_a_connection_that_does_not_end_does_not_hold_up_the_end(folder: StateFo
     def work(endpoints: LocalEndpoints, _control: Control) -> None:
         where = urlsplit(endpoints.regions["us-east-1"])
         connection = socket.create_connection((where.hostname, where.port))
-        connection.sendall(f"GET /slow HTTP/1.1\r\nHost: a\r\nAuthorization: {slow.signed}\r\n\r\n".encode())
+        headers = signed_by_root(folder, "ssm", f"{endpoints.regions['us-east-1']}/slow")
+        lines = [f"Host: {where.netloc}", *(f"{name}: {value}" for name, value in headers.items())]
+        connection.sendall("\r\n".join(("GET /slow HTTP/1.1", *lines, "", "")).encode())
         assert slow.asked.wait(5)
         held.append(connection)
 

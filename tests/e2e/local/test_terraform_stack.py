@@ -18,6 +18,7 @@ from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints
 from payinfra.local.faults import RegionBlackout, ReplicationDelay, ReplicationPause
 from payinfra.terraform.binary import find_binary
+from payinfra.terraform.environment import with_access_key
 from payinfra.terraform.runner import Terraform
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -82,15 +83,16 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     shutil.copytree(STACK, work)
     with zipfile.ZipFile(work / "code.zip", "w") as code:
         code.write(work / "handler.py", "handler.py")
-    terraform = Terraform(
-        binary=find_binary(),
-        folder=work,
-        data_dir=folder.parent / "data",
-        log=folder.parent / "terraform.log",
-        environment=os.environ,
-    )
     try:
         endpoints = lifecycle.up(folder, (EAST, WEST), base_port=0)
+        key = lifecycle.access_key(folder)
+        terraform = Terraform(
+            binary=find_binary(),
+            folder=work,
+            data_dir=folder.parent / "data",
+            log=folder.parent / "terraform.log",
+            environment=with_access_key(os.environ, key.access_key_id, key.secret_access_key),
+        )
         (work / "endpoints.auto.tfvars.json").write_text(variables(endpoints))
         terraform.init()
         plan = work / "first.plan"
@@ -187,7 +189,7 @@ def test_a_lost_region_answers_nothing_and_the_other_goes_on(deployed: Deployed)
 
 @pytest.fixture
 def functions(deployed: Deployed, client_of: Any) -> Any:
-    return client_of(deployed.endpoints, "lambda", EAST)
+    return client_of(deployed.folder, "lambda", EAST)
 
 
 def test_a_throttled_function_is_the_gateways_500(deployed: Deployed, functions: Any) -> None:
@@ -225,7 +227,7 @@ def test_without_permission_the_api_may_not_call_the_function(deployed: Deployed
 
 
 def test_a_role_without_the_right_is_denied(deployed: Deployed, client_of: Any) -> None:
-    iam = client_of(deployed.endpoints, "iam", EAST)
+    iam = client_of(deployed.folder, "iam", EAST)
     role, policy = f"payment-e2e-function-{EAST}", "payments"
     kept = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
     iam.delete_role_policy(RoleName=role, PolicyName=policy)
@@ -238,7 +240,7 @@ def test_a_role_without_the_right_is_denied(deployed: Deployed, client_of: Any) 
 
 def test_audit_objects_reach_the_other_regions_bucket(deployed: Deployed, client_of: Any) -> None:
     deployed.pay(EAST, "audited")
-    s3 = client_of(deployed.endpoints, "s3", WEST)
+    s3 = client_of(deployed.folder, "s3", WEST)
     bucket = deployed.outputs["buckets"][1]
 
     def copied() -> bool:
@@ -250,7 +252,7 @@ def test_audit_objects_reach_the_other_regions_bucket(deployed: Deployed, client
 
 def test_the_functions_log_holds_what_it_wrote(deployed: Deployed, client_of: Any) -> None:
     deployed.call(EAST, "GET", "/prod/health")
-    logs = client_of(deployed.endpoints, "logs", EAST)
+    logs = client_of(deployed.folder, "logs", EAST)
     group = f"/aws/lambda/{deployed.outputs['function']}"
     lines = logs.filter_log_events(logGroupName=group)["events"]
     assert any('"/health"' in line["message"] for line in lines)

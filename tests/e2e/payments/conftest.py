@@ -1,14 +1,18 @@
 """The payments API of the shared deployment, asked over HTTP in either region as a customer would."""
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 import pytest
+
+from tests.support.project import Done
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Deployment
@@ -80,8 +84,13 @@ class Shop:
         return list(answer["Items"])
 
     def settled(self, role: str, payment_id: str) -> list[Item]:
-        """The same, once replication has brought claim and payment."""
-        return self.until(lambda: self.items(role, payment_id), lambda items: len(items) >= 2)
+        """The same, once replication has brought claim and payment, and both regions have the same."""
+        both = ("primary", "secondary")
+        self.until(
+            lambda: [self.items(each, payment_id) for each in both],
+            lambda found: len(found[0]) >= 2 and found[0] == found[1],
+        )
+        return self.items(role, payment_id)
 
     def objects(self, role: str, payment_id: str) -> list[str]:
         """The names of a payment's audit objects in a region's bucket."""
@@ -100,6 +109,26 @@ class Shop:
         while not good(seen := look()) and time.monotonic() < end:
             time.sleep(0.1)
         return seen
+
+    def run(self, *arguments: str) -> Done:
+        """One of payinfra's commands about the deployment."""
+        return self.deployment.project.run(*arguments, "--env", self.deployment.env, "--local")
+
+    @contextmanager
+    def denied(self, role: str, *actions: str) -> Iterator[None]:
+        """For a while a region's function may not do this."""
+        iam = self.deployment.client("iam", role)
+        names = {
+            "RoleName": f"payment-{self.deployment.env}-function-{self.deployment.region(role)}",
+            "PolicyName": "denied",
+        }
+        statement = {"Effect": "Deny", "Action": list(actions), "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(**names, PolicyDocument=document)
+        try:
+            yield
+        finally:
+            iam.delete_role_policy(**names)
 
     def logged(self, role: str, text: str) -> list[str]:
         """The lines of a region's function that hold a text."""

@@ -3,6 +3,8 @@ embedded AWS, with IAM enforced."""
 
 from __future__ import annotations
 
+import functools
+import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -56,11 +58,59 @@ def test_different_bodies_in_cut_off_regions_are_noticed(
         control.clear(paused.fault_id)
     assert (one.status_code, other.status_code) == (201, 201)
     payment_id = one.json()["payment_id"]
+    # One timestamp: one payment has replaced the other, which is kept aside.
+    shown = shop.until(
+        lambda: [shop.apis[role].get(f"/{payment_id}") for role in ROLES],
+        lambda answers: all(answer.status_code == 409 for answer in answers),
+    )
+    assert {problem(answer)["payment_id"] for answer in shown} == {payment_id}
+    assert all("customer_id" not in answer.text for answer in shown)
+    assert shop.apis["primary"].post(key, body).status_code == 409
 
     def told() -> list[str]:
         return [line for role in ROLES for line in shop.logged(role, payment_id) if '"conflict"' in line]
 
     assert shop.until(told, bool)
+    run = functools.partial(shop.run, "conflicts")
+    listed = shop.until(
+        lambda: json.loads(run("list", "--format", "json").stdout)["conflicts"],
+        lambda found: any(each["payment_id"] == payment_id for each in found),
+    )
+    (conflict,) = (each for each in listed if each["payment_id"] == payment_id)
+    assert {each["amount"] for each in conflict["payments"]} == {4200, 1}
+    (mine,) = (each for each in conflict["payments"] if each["amount"] == 4200)
+    done = run("resolve", payment_id, "--keep", mine["fingerprint"][:12], "--yes")
+    assert done.returncode == 0, done.stderr
+    for role in ROLES:
+        decided = shop.until(
+            lambda: shop.apis[role].get(f"/{payment_id}"),  # noqa: B023 - it is called before the next one
+            lambda answer: answer.status_code == 200,
+        )
+        assert decided.json() == one.json()
+
+
+def test_what_was_acknowledged_is_audited_though_the_bucket_refused(
+    shop: Shop, key: str, body: dict[str, object]
+) -> None:
+    """The role may not put objects for a while. Payments get 201, and the stream writes the objects later."""
+    with shop.denied("primary", "s3:PutObject"):
+        made = [shop.apis["primary"].post(f"{key}-{number}", body) for number in range(3)]
+        assert [answer.status_code for answer in made] == [201, 201, 201]
+        ids = [answer.json()["payment_id"] for answer in made]
+        assert not any(shop.objects("primary", payment_id) for payment_id in ids)
+    for payment_id in ids:
+        assert shop.until(lambda: shop.objects("primary", payment_id), bool)  # noqa: B023 - called at once
+
+
+def test_the_gateway_says_what_the_document_says(shop: Shop) -> None:
+    api = shop.apis["primary"]
+    unknown = api.bare("GET", api.url.removesuffix("/payments") + "/nowhere")
+    assert (unknown.status_code, problem(unknown)["status"]) == (404, 404)
+    wrong = httpx.request("PUT", api.url, headers={"x-api-key": api.key}, json={}, timeout=60)
+    assert (wrong.status_code, wrong.headers["Allow"]) == (405, "GET, POST")
+    missing = api.bare("GET", api.url)
+    assert (missing.status_code, missing.headers["Cache-Control"]) == (403, "no-store")
+    assert "x-api-key" in str(problem(missing)["detail"])
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -119,7 +169,7 @@ def problem(answer: httpx.Response) -> dict[str, object]:
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     document = answer.json()
     assert isinstance(document, dict)
-    assert {"type", "title", "detail"} <= set(document)
+    assert {"type", "title", "detail", "request_id"} <= set(document)
     return document
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from payinfra.local import lifecycle
 from tests.e2e.conftest import Deployment
 
 PRIVATE = (
@@ -20,6 +21,7 @@ PRIVATE = (
     "server.log",
     "flat-outputs.json",
     "lock",
+    "credentials.json",
 )
 LISTENING = "0A"
 LOOPBACK = "127.0.0.1"
@@ -35,9 +37,8 @@ def test_files_with_state_outputs_plans_and_logs_are_their_owners(deployment: De
     seen = {
         path for pattern in PRIVATE for path in deployment.project.folder.rglob(pattern) if path.is_file()
     }
-    assert {"terraform.tfstate", "outputs.json", "flat-outputs.json", "terraform.log"} <= {
-        path.name for path in seen
-    }
+    known = {"terraform.tfstate", "outputs.json", "flat-outputs.json", "terraform.log", "credentials.json"}
+    assert known <= {path.name for path in seen}
     assert {path: oct(path.stat().st_mode & 0o777) for path in seen if path.stat().st_mode & 0o077} == {}
 
 
@@ -66,6 +67,14 @@ def test_the_api_key_is_in_the_state_and_nowhere_else(deployment: Deployment) ->
     assert holders - allowed - state == set()
     assert work / deployment.env / "terraform.tfstate" in holders
     assert key.decode() not in deployment.deployed.stdout + deployment.deployed.stderr
+
+
+def test_the_embedded_awss_secret_is_in_its_file_and_nowhere_else(deployment: Deployment) -> None:
+    secret = lifecycle.access_key(deployment.project.server).secret_access_key
+    folder = deployment.project.folder
+    holders = [path for path in files(folder) if secret.encode() in path.read_bytes()]
+    assert holders == [deployment.project.server / "credentials.json"]
+    assert secret not in deployment.deployed.stdout + deployment.deployed.stderr
 
 
 def sockets(pid: int) -> set[str]:

@@ -5,6 +5,7 @@ A new probe comes with one here, or with why the embedded AWS cannot have it (`C
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,10 +17,11 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.results import Tell, VerifyRequest, tell_nobody
 from payinfra.checks.probes.verify import verify
-from payinfra.clients.aws import Aws, Endpoints
-from payinfra.core.naming import STATUS_INDEX, canary_domain
+from payinfra.clients.aws import Aws
+from payinfra.core.naming import STATUS_INDEX, Names, Parameter, canary_domain
 from payinfra.core.outputs import DeclaredRegion, Outputs
 from payinfra.local.faults import ReplicationPause
+from tests.support.embedded import endpoints_of
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Deployment
@@ -71,8 +73,7 @@ class Broken:
         return replace(self, told=replace(self.outputs, declared_json=declared.to_json()))
 
     def verify(self, deadline_s: float = DEADLINE_S, tell: Tell = tell_nobody) -> Outcome:
-        found = self.deployment.endpoints
-        aws = Aws(Endpoints(found.regions, found.global_url, found.dns), role_arn=self.role_arn)
+        aws = Aws(endpoints_of(self.deployment.project.server), role_arn=self.role_arn)
         return verify(self.outputs, aws, VerifyRequest(only=self.only, deadline_s=deadline_s, tell=tell))
 
     def until_checkers_are(self, *, healthy: bool) -> None:
@@ -460,6 +461,24 @@ def only_some_objects_copied(at: Broken) -> Iterator[None]:
     client.put_bucket_replication(Bucket=bucket, ReplicationConfiguration=before)
 
 
+@damages("LIVE-S3-008")
+def payment_without_audit_object(at: Broken) -> Iterator[None]:
+    """As an operator may write one; the function is handed only what it recorded."""
+    client, table = at.client("dynamodb"), at.out("dynamodb_table_name")
+    key = {"payment_id": {"S": "pay_" + "0" * 40}, "timestamp": {"N": str(time.time_ns() // 1_000_000)}}
+    texts = {
+        "status": "accepted",
+        "customer_id": "damaged",
+        "currency": "EUR",
+        "payment_method": "card",
+        "fingerprint": "f" * 64,
+    }
+    item = {**key, "amount": {"N": "1"}, **{name: {"S": text} for name, text in texts.items()}}
+    client.put_item(TableName=table, Item=item)
+    yield
+    client.delete_item(TableName=table, Key=key)
+
+
 @damages("LIVE-CW-002")
 def audit_record_not_written(at: Broken) -> Iterator[None]:
     client = at.client("cloudwatch")
@@ -602,6 +621,11 @@ def endpoint_changed(at: Broken) -> Iterator[None]:
 @damages("LIVE-SSM-002", *PAYING)
 def key_parameter_changed(at: Broken) -> Iterator[None]:
     yield from parameter_changed(at, at.declared.parameters.api_key)
+
+
+@damages("LIVE-SSM-003")
+def cursor_secret_changed(at: Broken) -> Iterator[None]:
+    yield from parameter_changed(at, Names(at.outputs.environment_suffix).parameter(Parameter.CURSORS))
 
 
 @damages("LIVE-SNS-001")

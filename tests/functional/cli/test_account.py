@@ -75,4 +75,4 @@ def test_an_account_that_cannot_be_reached_is_no_account(project: Project) -> No
     project.environ |= {**keyless, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PROFILE": ""}
     done = project.run("bootstrap", "--aws")
     assert done.returncode == 4
-    assert "who is calling" in done.stderr
+    assert "No AWS credentials found." in done.stderr

@@ -5,21 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from payinfra.core.naming import tags
 from tests.functional.cli.conftest import Project
+from tests.support import embedded
 
 
 def dynamodb(project: Project) -> Any:
-    return boto3.client(
-        "dynamodb",
-        region_name="us-west-2",
-        endpoint_url=project.control.status().endpoints.regions["us-west-2"],
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    return embedded.client(project.server, "dynamodb", "us-west-2")
 
 
 def make_table(project: Project, env: str) -> None:
@@ -58,7 +52,7 @@ def test_without_a_state_it_cannot_be_reaped_and_the_exit_code_says_so(served: P
     done = served.run("reap", "--local", "--older-than", "0m", "--yes", "--format", "json")
     assert done.returncode == 4
     (end,) = json.loads(done.stdout)["environments"]
-    assert (end["fate"], "There is no state of it" in end["why"]) == ("failed", True)
+    assert (end["fate"], "It has no state in" in end["why"]) == ("failed", True)
     assert "Key=Environment,Values=pr9" in end["next"]
 
 

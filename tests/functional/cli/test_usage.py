@@ -115,7 +115,7 @@ def test_a_work_folder_that_cannot_be_made_is_a_usage_error(project: Project) ->
     (project.folder / ".payinfra").write_text("")
     done = project.run("synth", "--env", "demo")
     assert done.returncode == 2
-    assert "cannot be made" in done.stderr
+    assert "Cannot create the work folder" in done.stderr
 
 
 def test_outputs_of_what_was_never_deployed(project: Project) -> None:

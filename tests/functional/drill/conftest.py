@@ -17,8 +17,8 @@ from payinfra.core.outputs import Declared, Outputs
 from payinfra.drill.load.payments import payment_id
 from payinfra.drill.load.targets import CachingResolver, by_name
 from payinfra.drill.replicas import CLAIM, StoredItem
-from payinfra.local.route53.answers import DnsAnswerSections, ResourceRecord, ResponseCode
-from payinfra.local.route53.dns import DnsServer, Question
+from payinfra.local.server.route53.answers import DnsAnswerSections, ResourceRecord, ResponseCode
+from payinfra.local.server.route53.dns import DnsServer, Question
 
 EAST, WEST = "us-east-1", "us-west-2"
 HOSTS = {EAST: f"aaa.execute-api.{EAST}.amazonaws.com", WEST: f"bbb.execute-api.{WEST}.amazonaws.com"}

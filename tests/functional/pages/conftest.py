@@ -16,6 +16,10 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # As the owner of a domain can have its names resolved to whatever machine a browser runs on.
+    "--host-resolver-rules=MAP *.example 127.0.0.1",
+    # Not every browser keeps pages of the internet away from this machine.
+    "--disable-features=LocalNetworkAccessChecks",
 )
 NONE = """\
 No browser was found, and the drill's page is tested in a real one.

@@ -1,15 +1,17 @@
 """The function keeps what docs/openapi.json promises, for whatever schemathesis makes of it."""
 
+import ast
 import io
 import json
 import runpy
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+import jsonschema
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -18,13 +20,12 @@ from schemathesis.checks import ignored_auth, positive_data_acceptance
 
 from bench.aws_in_process import BUCKET, PARAMETER, TABLE, Region
 from handlers import openapi
+from handlers.payments import problems
 from handlers.payments.app import Application
 from handlers.payments.config import Config
 from handlers.payments.handler import compose, now_ms
 from handlers.payments.observe import Observer
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
+from payinfra.stacks import rest_api_contract as contract
 
 # The gateway checks API keys. A valid timestamp may be too far from now, a valid text a card number.
 NOT_CHECKED = [ignored_auth, positive_data_acceptance]
@@ -53,6 +54,50 @@ def test_a_stale_or_missing_document_is_noticed(tmp_path: Path) -> None:
     assert openapi.main(["--check"], out) == 1
 
 
+def kinds_in_the_code() -> set[str]:
+    """The kind of every problem that the function makes: the second argument of each `Problem(…)`."""
+    tree = ast.parse(Path(problems.__file__).read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Problem"]
+    return {cast(ast.Constant, call.args[1]).value for call in made}  # type: ignore[misc]  # a text, by eye
+
+
+INTERNAL = {"no-transition"}
+"""Kinds that only operations meet, which are not part of the API."""
+
+
+def test_every_kind_of_problem_is_in_the_document() -> None:
+    of_the_gateway = {contract.kind(answer) for answer in contract.ANSWERS}
+    assert set(openapi.KINDS) == (kinds_in_the_code() - INTERNAL) | of_the_gateway
+
+
+def test_the_gateways_answers_come_with_the_statuses_of_the_document() -> None:
+    for answer in contract.ANSWERS:
+        kind = openapi.KINDS[contract.kind(answer)]
+        if answer.status:
+            assert kind.statuses == (answer.status,)
+
+
+def test_the_type_of_every_problem_leads_to_an_anchor_of_the_page() -> None:
+    page = (openapi.DOCUMENT.parent / openapi.PAGE).read_text(encoding="utf-8")
+    headings = [line.removeprefix("### ") for line in page.splitlines() if line.startswith("### ")]
+    assert headings == list(openapi.KINDS)
+
+
+def test_every_example_is_what_the_document_says() -> None:
+    document = json.loads(json.dumps(openapi.document()))
+    schemas = {"components": document["components"]}
+    seen = 0
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            bodies = [*operation["responses"].values(), operation.get("requestBody", {"content": {}})]
+            for media in [one for body in bodies for one in body["content"].values()]:
+                for example in media["examples"].values():
+                    jsonschema.validate(example["value"], {**schemas, **media["schema"]})
+                    seen += 1
+    assert seen > 50
+
+
 class Gateway:
     """As much of API Gateway as passes a WSGI request on to the function and its answer back."""
 
@@ -61,13 +106,21 @@ class Gateway:
         self.statuses: list[int] = []
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ = {**environ, "PATH_INFO": environ["PATH_INFO"].removeprefix("/prod")}  # the stage
         if environ["PATH_INFO"] == "/openapi.json":
             start_response("200 OK", [("Content-Type", "application/json")])
             return [json.dumps(openapi.document()).encode()]
         if environ["PATH_INFO"].startswith("/payments") and "HTTP_X_API_KEY" not in environ:
             start_response("403 Forbidden", [("Content-Type", "application/problem+json")])
-            return [b'{"type":"urn:problem:payments:gateway","title":"Forbidden","status":403,"detail":"-"}']
-        answer = self._app.answer(dict(_event(environ)), cast("LambdaContext", None))
+            refusal = {
+                "type": "urn:problem:payments:gateway-invalid-api-key",
+                "title": "Forbidden",
+                "status": 403,
+                "detail": "-",
+                "request_id": "-",
+            }
+            return [json.dumps(refusal).encode()]
+        answer = self._app.answer(dict(_event(environ)))
         status = cast(int, answer["statusCode"])
         self.statuses.append(status)
         several = cast(dict[str, list[str]], answer["multiValueHeaders"])

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -62,6 +62,7 @@ class Work:
         self.plan = folder / "saved.tfplan"
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] = lambda _event: None
+        self.environment: Mapping[str, str] = os.environ
         self._binary = binary
 
     def terraform(self) -> Terraform:
@@ -74,7 +75,7 @@ class Work:
             folder=self.folder,
             data_dir=self.root / "data",
             log=self.log,
-            environment=os.environ,
+            environment=self.environment,
             emit=emit,
             provider_cache=self.root / "cache",
         )

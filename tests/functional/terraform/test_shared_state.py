@@ -3,19 +3,22 @@
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from payinfra.clients.aws import Aws, Endpoints
+from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 from payinfra.core.events import Event, ResourceStarted
 from payinfra.core.settings import Settings
 from payinfra.local import lifecycle
 from payinfra.stacks import synthesize
 from payinfra.terraform import find_binary
+from payinfra.terraform.environment import with_access_key
 from tests.functional.terraform.test_real_terraform import BLOCKED, Work, stack, unblock
+from tests.support.embedded import endpoints_of
 
 BUCKET = "our-states"
 
@@ -25,8 +28,8 @@ def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
     """An embedded AWS with a bucket for states."""
     folder = tmp_path_factory.mktemp("embedded-aws")
     try:
-        up = lifecycle.up(folder, ("us-east-1", "us-west-2"), base_port=0)
-        found = Endpoints(up.regions, up.global_url)
+        lifecycle.up(folder, ("us-east-1", "us-west-2"), base_port=0)
+        found = endpoints_of(folder)
         Aws(found).s3("us-east-1").create_bucket(Bucket=BUCKET)
         yield found
     finally:
@@ -38,19 +41,12 @@ def settings(folder: Path, **more: str) -> Settings:
     return Settings.resolve(flags, folder=folder, environ={})
 
 
-@pytest.fixture(scope="module")
-def backend(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> object:
-    """The backend of the payments stack, as it is synthesized."""
-    folder = tmp_path_factory.mktemp("synth")
-    made = synthesize(settings(folder), out=folder, endpoints=endpoints)
-    return json.loads((made / "cdk.tf.json").read_text())["terraform"]["backend"]
-
-
 class Clone(Work):
     """One checkout of several that share a state."""
 
-    def __init__(self, folder: Path, backend: object) -> None:
+    def __init__(self, folder: Path, backend: object, key: AccessKey) -> None:
         super().__init__(folder, find_binary())
+        self.environment = with_access_key(os.environ, key.access_key_id, key.secret_access_key)
         self._backend = backend
         self.root.mkdir()
         self.write()
@@ -59,11 +55,20 @@ class Clone(Work):
         stack(self.folder, slow=slow, backend=self._backend)
 
 
+@pytest.fixture(scope="module")
+def clone(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Clone]:
+    """Makes checkouts with the backend of the payments stack, as it is synthesized."""
+    folder = tmp_path_factory.mktemp("synth")
+    made = synthesize(settings(folder), out=folder, endpoints=endpoints)
+    backend = json.loads((made / "cdk.tf.json").read_text())["terraform"]["backend"]
+    return lambda checkout: Clone(checkout, backend, endpoints.access_key)
+
+
 def test_a_fresh_clone_reads_what_another_one_deployed(
-    tmp_path: Path, backend: object, endpoints: Endpoints
+    tmp_path: Path, clone: Callable[[Path], Clone], endpoints: Endpoints
 ) -> None:
-    Clone(tmp_path / "one", backend).deploy()
-    fresh = Clone(tmp_path / "two", backend).terraform()
+    clone(tmp_path / "one").deploy()
+    fresh = clone(tmp_path / "two").terraform()
     fresh.init()
     assert fresh.outputs()["greeting"].value == "hello"
     assert {one.address for one in fresh.resources()} == {"terraform_data.quick", BLOCKED}
@@ -76,10 +81,12 @@ def test_a_fresh_clone_reads_what_another_one_deployed(
     ]
 
 
-def test_of_two_at_once_the_second_hears_who_holds_the_lock(tmp_path: Path, backend: object) -> None:
+def test_of_two_at_once_the_second_hears_who_holds_the_lock(
+    tmp_path: Path, clone: Callable[[Path], Clone]
+) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    one, two = Clone(tmp_path / "one", backend), Clone(tmp_path / "two", backend)
+    one, two = clone(tmp_path / "one"), clone(tmp_path / "two")
     one.deploy().forget([BLOCKED])
     one.write(slow=f"exec cat {pipe}")
     at_work = threading.Event()

@@ -136,13 +136,14 @@ def test_archiver_is_loaded_when_it_is_used_and_then_once(tmp_path: Path) -> Non
     assert used(tmp_path, "another") == {"before": 1, **seen}
 
 
-def test_an_interrupt_does_not_end_node() -> None:
-    script = """
-    process.on('SIGINT', () => console.log('told'));
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+def test_what_a_terminal_sends_to_everybody_does_not_end_node(name: str) -> None:
+    script = f"""
+    process.on('{name}', () => console.log('told'));
     process.on('SIGTERM', () => process.exit(0));
-    setTimeout(() => { console.log('alive'); process.kill(process.pid, 'SIGTERM'); }, 50);
-    process.kill(process.pid, 'SIGINT');
-    setInterval(() => {}, 1000);
+    setTimeout(() => {{ console.log('alive'); process.kill(process.pid, 'SIGTERM'); }}, 50);
+    process.kill(process.pid, '{name}');
+    setInterval(() => {{}}, 1000);
     """
     assert node("--eval", script, hook=IGNORE_INTERRUPT) == "alive\n"
 

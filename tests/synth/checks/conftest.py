@@ -24,6 +24,10 @@ from payinfra.stacks import cdktf_bindings
 from payinfra.core.settings import Settings
 cdktf_bindings.prepare(eager=False)
 from payinfra import stacks
+from payinfra.clients.aws import Endpoints
+LOCAL = Endpoints(
+    {"us-east-1": "http://127.0.0.1:4566", "us-west-2": "http://127.0.0.1:4567"}, "http://127.0.0.1:4560"
+)
 for env, flags in (
     ("demo", {}),
     ("prod", {"domain": "pay.example.com", "hosted_zone_id": "Z0123456789ABCDEFGHIJ", "owner": "payments",
@@ -32,9 +36,20 @@ for env, flags in (
     ("stage", {"primary_region": "eu-west-1", "secondary_region": "us-west-2", "alarm_email": "a@example.com",
                "object_lock_days": 30, "cors_origins": "https://shop.example.com"}),
     ("qa", {"primary_region": "us-west-2", "secondary_region": "us-east-1", "health_check_interval": 30}),
+    ("live", {"primary_region": "eu-west-1", "secondary_region": "us-west-2", "domain": "pay.example.com",
+              "hosted_zone_id": "Z0123456789ABC", "reserved_concurrency": 50, "lambda_memory_mb": 1024,
+              "lambda_timeout_s": 20, "log_retention_days": 731, "audit_retention_days": 400,
+              "api_rate_limit": 10.5, "api_burst_limit": 20, "daily_quota": 5000, "dns_ttl": 30,
+              "health_check_threshold": 2, "state_bucket": "our-states"}),
+    ("team", {"role_arn": "arn:aws:iam::123456789012:role/payinfra-ci",
+              "permissions_boundary": "arn:aws:iam::123456789012:policy/our-boundary",
+              "cors_origins": "https://a.example.com,https://b.example.com", "state_bucket": "our-states",
+              "state_region": "eu-west-1", "state_key": "team/x.tfstate"}),
+    ("pr8", {"target": "local", "state_bucket": "our-states"}),
 ):
     settings = Settings.resolve({"env": env, **flags}, folder=Path(sys.argv[1]), environ={})
-    print(env, stacks.synthesize(settings, out=Path(sys.argv[1]) / env))
+    endpoints = LOCAL if settings.is_local else None
+    print(env, stacks.synthesize(settings, out=Path(sys.argv[1]) / env, endpoints=endpoints))
 """
 
 
@@ -82,7 +97,7 @@ def _list(said: Verdict | Iterable[Verdict]) -> list[Verdict]:
 
 @pytest.fixture(scope="session")
 def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RealStack]:
-    """The stacks of three environments, made in a process of their own: jsii keeps one kernel a process."""
+    """The stacks of several environments, made in a process of their own: jsii keeps one kernel a process."""
     out = tmp_path_factory.mktemp("synth")
     done = subprocess.run(
         [sys.executable, "-c", SYNTHESIZE, str(out)],

@@ -5,19 +5,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from payinfra.checks.verdicts import Kind
-from tests.support.guards import GUARDS, at, places
+from tests.support.guards import GUARDS, ONLY_WARNED, at, places
 
 if TYPE_CHECKING:
     from tests.synth.checks.conftest import RealStack
 
 
-@pytest.mark.parametrize("env", ["demo", "prod", "stage", "qa"])
+@pytest.mark.parametrize("env", ["demo", "prod", "stage", "qa", "live", "team"])
 def test_the_real_stack_has_no_finding(real: "dict[str, RealStack]", env: str) -> None:
     assert real[env].findings() == []
 
 
-def test_an_ephemeral_stack_has_only_warnings_about_its_short_retention(real: "dict[str, RealStack]") -> None:
-    findings = real["pr7"].findings()
+@pytest.mark.parametrize("env", ["pr7", "pr8"])
+def test_an_ephemeral_stack_has_only_warnings_about_its_short_retention(
+    real: "dict[str, RealStack]", env: str
+) -> None:
+    findings = real[env].findings()
     assert {(id_, one.kind) for id_, one in findings} == {("PI-LOG-001", Kind.WARN)}
 
 
@@ -36,10 +39,15 @@ def test_what_a_check_guards_cannot_be_taken_from_the_real_stack(
 ) -> None:
     stack = real["demo"]
     body = stack.copy()
+    if id_ == "PI-API-004":
+        # What lets ANY call the function lets each method: without it the others are needed.
+        for type_ in ("aws_api_gateway_integration", "aws_lambda_permission"):
+            blocks = body["resource"][type_]
+            body["resource"][type_] = {name: one for name, one in blocks.items() if "_other" not in name}
     missed = []
     seen = 0
     for guard in GUARDS[id_]:
-        for way in places(stack.body, guard):
+        for way in [*places(body, guard)]:
             holder, last = at(body, way[:-1]), way[-1]
             kept = holder[last]
             if kept in (None, {}, []):  # it says nothing that could be taken away
@@ -48,7 +56,7 @@ def test_what_a_check_guards_cannot_be_taken_from_the_real_stack(
                 seen += 1
                 holder[last] = blank
                 kinds = {one.kind for one in stack.ask(id_, stack.manifest(body))}
-                if not kinds & {Kind.FAIL, Kind.UNKNOWN}:
+                if not kinds & {Kind.FAIL, Kind.UNKNOWN, *ONLY_WARNED.get(id_, ())}:
                     missed.append((".".join(map(str, way)), blank))
             holder[last] = kept
     assert missed == []

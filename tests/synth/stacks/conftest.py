@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from payinfra.clients.aws import Endpoints
+from payinfra.core.access_key import AccessKey
 from payinfra.core.outputs import Declared
 from payinfra.core.settings import Settings
 from payinfra.stacks import cdktf_bindings
@@ -22,6 +23,7 @@ ENDPOINTS = Endpoints(
         "eu-west-1": "http://127.0.0.1:4568",
     },
     "http://127.0.0.1:4560",
+    access_key=AccessKey("AKIAOFTHETESTS", "secret-of-the-tests"),
 )
 
 VARIANTS: Mapping[str, Mapping[str, object]] = {
@@ -50,6 +52,7 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
         "health_check_threshold": 2,
         "dns_ttl": 30,
         "cors_origins": "https://shop.example.com",
+        "keep_source_ip": True,
         "state_bucket": "our-states",
     },
     # us-east-1 second: its topic is the one that hears of health. Deployed as a role.

@@ -5,12 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from handlers.payments import observe, service
+from handlers.payments import observe, service, stream
 
 if TYPE_CHECKING:
     from tests.synth.stacks.conftest import Block, Synthesized
 
-FUNCTION_COUNTS = (service.AUDIT_FAILED, service.CONFLICT, observe.FAILED, observe.UNAVAILABLE)
+FUNCTION_COUNTS = (
+    service.AUDIT_FAILED,
+    service.CONFLICT,
+    stream.STATUS_CONFLICT,
+    stream.GIVEN_UP,
+    observe.FAILED,
+    observe.UNAVAILABLE,
+)
 """What the function counts that somebody must be told about."""
 PLACES = ("primary", "secondary")
 TABLE = "${aws_dynamodb_table.ledger_table.name}"
@@ -35,7 +42,10 @@ def test_each_region_watches_what_the_table_says(local: "Synthesized", place: st
     of_stage = (("ApiName", API.format(place)), ("Stage", "prod"))
     own = (("environment", "pr123"), ("region", here), ("service", "payments"))
     expected = {
-        *(("AWS/Lambda", metric, of_function) for metric in ("Errors", "Duration", "Throttles")),
+        *(
+            ("AWS/Lambda", metric, of_function)
+            for metric in ("Errors", "Duration", "Throttles", "IteratorAge")
+        ),
         *(("AWS/ApiGateway", metric, of_stage) for metric in ("5XXError", "Latency")),
         *(
             ("AWS/DynamoDB", f"{kind}ThrottleEvents", (*index, ("TableName", TABLE)))
@@ -48,7 +58,7 @@ def test_each_region_watches_what_the_table_says(local: "Synthesized", place: st
         ),
         *(
             ("AWS/DynamoDB", "SystemErrors", (("Operation", operation), ("TableName", TABLE)))
-            for operation in ("PutItem", "Query", "TransactWriteItems")
+            for operation in ("PutItem", "Query", "TransactWriteItems", "UpdateItem")
         ),
         ("AWS/DynamoDB", "ReplicationLatency", (("ReceivingRegion", peer), ("TableName", TABLE))),
         *(("payment-pr123", metric, own) for metric in FUNCTION_COUNTS),
@@ -182,21 +192,29 @@ def test_a_dashboard_in_each_region_shows_both_side_by_side(local: "Synthesized"
 @pytest.mark.parametrize("place", PLACES)
 def test_parameters_publish_names_and_keep_the_key_secret(local: "Synthesized", place: str) -> None:
     found = {
-        name.removeprefix(f"{place}_parameters_"): one
+        name.removeprefix(f"{place}_parameters_").removeprefix(f"{place}_"): one
         for name, one in local.of("ssm_parameter").items()
         if name.startswith(place)
     }
     port = {"primary": 4566, "secondary": 4567}[place]
     api = f"${{aws_api_gateway_rest_api.{place}_api_api.id}}"
+    cursor_secret = {
+        "primary": "${uuid()}",
+        "secondary": "${aws_ssm_parameter.primary_cursor_secret_parameter.value}",
+    }
     assert {name: (one["type"], one["value"]) for name, one in found.items()} == {
+        "cursor_secret_parameter": ("SecureString", cursor_secret[place]),
         "table_name": ("String", TABLE),
         "bucket_name": ("String", f"${{aws_s3_bucket.{place}_audit_bucket.bucket}}"),
         "endpoint": ("String", f"http://127.0.0.1:{port}/_aws/execute-api/{api}/prod/payments"),
         "api_key": ("SecureString", f"${{aws_api_gateway_api_key.{place}_api_key.value}}"),
     }
-    assert {name: one.get("key_id") for name, one in found.items() if one.get("key_id")} == {
-        "api_key": f"${{aws_kms_key.{place}_keys_application_key.arn}}"
+    key = f"${{aws_kms_key.{place}_keys_application_key.arn}}"
+    assert {name: one["key_id"] for name, one in found.items() if one.get("key_id")} == {
+        "api_key": key,
+        "cursor_secret_parameter": key,
     }
     assert {one["name"] for one in found.values()} == {
-        f"/payment-pr123/{thing}" for thing in ("table-name", "bucket-name", "endpoint", "api-key")
+        f"/payment-pr123/{thing}"
+        for thing in ("table-name", "bucket-name", "endpoint", "api-key", "cursor-secret")
     }

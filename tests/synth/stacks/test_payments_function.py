@@ -71,7 +71,7 @@ def test_the_environment_holds_names_and_no_secret(local: "Synthesized") -> None
         "TABLE_NAME": "${aws_dynamodb_table.ledger_table.name}",
         "AUDIT_BUCKET": "${aws_s3_bucket.primary_audit_bucket.bucket}",
         "AUDIT_KEY_ARN": "${aws_kms_key.primary_keys_audit_key.arn}",
-        "API_KEY_PARAMETER": "/payment-pr123/api-key",
+        "CURSOR_SECRET_PARAMETER": "/payment-pr123/cursor-secret",
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": "payments",
         "POWERTOOLS_METRICS_NAMESPACE": "payment-pr123",
@@ -102,6 +102,7 @@ def test_the_role_may_do_exactly_this(local: "Synthesized") -> None:
     assert granted == {
         ("dynamodb:PutItem", table),
         ("dynamodb:Query", table),
+        ("dynamodb:UpdateItem", table),
         ("dynamodb:Query", f"{table}/index/*"),
         *(
             (f"dynamodb:{action}", "${aws_dynamodb_table.ledger_table.stream_arn}")
@@ -109,7 +110,9 @@ def test_the_role_may_do_exactly_this(local: "Synthesized") -> None:
         ),
         ("dynamodb:ListStreams", "*"),
         ("s3:PutObject", "${aws_s3_bucket.primary_audit_bucket.arn}/audit/*"),
-        ("ssm:GetParameter", f"arn:aws:ssm:us-east-1:{account}:parameter/payment-pr123/api-key"),
+        ("ssm:GetParameter", f"arn:aws:ssm:us-east-1:{account}:parameter/payment-pr123/cursor-secret"),
+        ("sns:Publish", "${aws_sns_topic.primary_alarms_topic.arn}"),
+        ("kms:Decrypt", "${aws_kms_key.primary_keys_audit_key.arn}"),
         ("kms:Decrypt", "${aws_kms_key.primary_keys_data_key.arn}"),
         ("kms:GenerateDataKey", "${aws_kms_key.primary_keys_audit_key.arn}"),
         ("kms:Decrypt", "${aws_kms_key.primary_keys_application_key.arn}"),
@@ -121,19 +124,43 @@ def test_the_role_may_do_exactly_this(local: "Synthesized") -> None:
 
 
 def test_the_role_uses_keys_through_their_services_only(local: "Synthesized") -> None:
-    services_of = {"TableKey": ["dynamodb"], "AuditKey": ["s3"], "ApplicationKey": ["ssm", "lambda"]}
+    services_of = {
+        "TableKey": ["dynamodb"],
+        "AuditKey": ["s3"],
+        "TopicKey": ["sns"],
+        "ApplicationKey": ["ssm", "lambda"],
+    }
     for sid, services in services_of.items():
         assert allowed(local, "secondary")[sid]["Condition"] == {
             "StringEquals": {"kms:ViaService": [f"{service}.us-west-2.amazonaws.com" for service in services]}
         }
 
 
-def test_the_stream_of_each_region_brings_changes_only(local: "Synthesized") -> None:
+def test_the_stream_of_each_region_brings_what_it_recorded_and_what_changed(local: "Synthesized") -> None:
     here, there = local.pair("lambda_event_source_mapping", "service_stream")
     assert here["event_source_arn"] == "${aws_dynamodb_table.ledger_table.stream_arn}"
     assert there["event_source_arn"] == "${one(aws_dynamodb_table.ledger_table.replica[*].stream_arn)}"
     assert here["function_name"] == "${aws_lambda_alias.primary_service_alias.arn}"
-    (pattern,) = here["filter_criteria"]["filter"]
-    assert json.loads(pattern["pattern"]) == {"eventName": ["MODIFY"]}
-    assert here["maximum_retry_attempts"] == 10
-    assert here["bisect_batch_on_function_error"] is True
+    for mapping, region, place in ((here, "us-east-1", "primary"), (there, "us-west-2", "secondary")):
+        patterns = [json.loads(one["pattern"]) for one in mapping["filter_criteria"]["filter"]]
+        receipt = {"M": {"region": {"S": [region]}}}
+        assert patterns == [
+            {"eventName": ["MODIFY"]},
+            {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"receipt": receipt}}},
+        ]
+        assert mapping["maximum_retry_attempts"] == -1
+        # Lambda must give up before the stream forgets, or nobody is told.
+        assert mapping["maximum_record_age_in_seconds"] == 22 * 60 * 60
+        assert mapping["bisect_batch_on_function_error"] is True
+        assert mapping["function_response_types"] == ["ReportBatchItemFailures"]
+        assert mapping["destination_config"]["on_failure"] == {
+            "destination_arn": f"${{aws_sns_topic.{place}_alarms_topic.arn}}"
+        }
+
+
+def test_addresses_are_kept_only_where_settings_say_so(
+    local: "Synthesized", protected: "Synthesized"
+) -> None:
+    for stack, kept in ((local, None), (protected, "true")):
+        for function in stack.pair("lambda_function", "service_function"):
+            assert function["environment"]["variables"].get("KEEP_SOURCE_IP") == kept

@@ -81,6 +81,9 @@ def test_the_api_may_call_the_alias_on_each_route_and_nothing_else(local: "Synth
         "health": f"{arn}/prod/GET/health",
         "preflight": f"{arn}/prod/OPTIONS/payments",
         "preflight_one": f"{arn}/prod/OPTIONS/payments/*",
+        "other": f"{arn}/prod/*/payments",
+        "other_one": f"{arn}/prod/*/payments/*",
+        "other_health": f"{arn}/prod/*/health",
     }
     for block in permissions.values():
         assert block["qualifier"] == "${aws_lambda_alias.primary_service_alias.name}"
@@ -169,12 +172,43 @@ def test_what_the_gateway_refuses_is_problem_json(
         template = block["response_templates"]["application/json"]
         body = json.loads(template.replace("$context.error.messageString", '"why"'))
         assert body["title"] == answer.title
-        assert body["detail"] == "why"
-        assert body["type"].startswith("urn:problem:payments:gateway-")
+        assert body["detail"] == (answer.detail or "why")
+        assert body["type"] == f"urn:problem:payments:{contract.kind(answer)}"
+        assert body["request_id"] == "$context.requestId"
         assert body.get("status", 0) == answer.status
-        assert block["response_parameters"] == {
-            "gatewayresponse.header.Content-Type": "'application/problem+json'"
+        headers = {
+            "gatewayresponse.header.Content-Type": "'application/problem+json'",
+            "gatewayresponse.header.Cache-Control": "'no-store'",
         }
+        if answer.status in (429, 504) and answer.type != "QUOTA_EXCEEDED":
+            headers["gatewayresponse.header.Retry-After"] = f"'{answer.retry_after_s}'"
+        if answer.type == "DEFAULT_5XX":
+            headers["gatewayresponse.header.Retry-After"] = "'2'"
+        assert block["response_parameters"] == headers
+
+
+@pytest.mark.parametrize(
+    ("type_", "status"),
+    [
+        ("MISSING_AUTHENTICATION_TOKEN", 404),  # an unknown path
+        ("INVALID_API_KEY", 403),
+        ("THROTTLED", 429),
+        ("INTEGRATION_TIMEOUT", 504),
+    ],
+)
+def test_what_a_client_sees_of_the_gateway(type_: str, status: int) -> None:
+    (answer,) = (one for one in contract.ANSWERS if one.type == type_)
+    assert answer.status == status
+    # In its own words: the gateway's are "Missing Authentication Token", "Forbidden", "null".
+    assert answer.detail
+
+
+def test_every_path_has_a_method_for_all_that_it_does_not_know(local: "Synthesized") -> None:
+    """So that the function answers 405 with Allow, where the gateway would say that the path is not there."""
+    for name in ("other", "other_one", "other_health"):
+        for method in local.pair("api_gateway_method", f"api_method_{name}"):
+            assert method["http_method"] == "ANY"
+            assert method["api_key_required"] is (name != "other_health")
 
 
 @pytest.mark.parametrize(

@@ -141,8 +141,13 @@ def test_the_regions_are_the_same_but_for_the_region(every: "Synthesized") -> No
                 assert name.startswith(("primary_", "secondary_", *GLOBAL)), address
         halves.append(half)
     here, there = halves
-    # The three differences there are: one key value for both, one table whose replica is the other's, and
-    # the embedded AWS's port for the region.
+    # The differences there are: one key value and one secret for both, one table whose replica is the
+    # other's, and the embedded AWS's port for the region.
+    made, taken = (half.pop("aws_ssm_parameter._cursor_secret_parameter") for half in halves)
+    assert made.pop("lifecycle") == {"ignore_changes": ["value"]}
+    assert made.pop("value") == "${uuid()}"
+    assert taken.pop("value") == "${aws_ssm_parameter.THERE_cursor_secret_parameter.value}"
+    assert made == taken
     here["aws_api_gateway_api_key._api_key"].setdefault(
         "value", "${aws_api_gateway_api_key.THERE_api_key.value}"
     )
@@ -217,11 +222,22 @@ def test_local_providers_reach_loopback_only(local: "Synthesized", protected: "S
         spelled = {"api": "apigateway"}
         logs = {"cloudwatch"} & used
         assert {spelled.get(one, one) for one in used} | ({"logs"} if logs else set()) <= set(endpoints)
-        assert (provider["access_key"], provider["secret_key"]) == ("test", "test")
         assert provider["s3_use_path_style"] is True
         assert provider["max_retries"] == 4
     for provider in protected.content["provider"]["aws"]:
         assert set(provider) == {"alias", "region", "default_tags"}
+
+
+def test_no_credentials_are_in_what_is_synthesized(local: "Synthesized") -> None:
+    """Terraform has them from its environment, and the stack is the same whatever they are."""
+    for provider in local.content["provider"]["aws"]:
+        assert not {"access_key", "secret_key", "token", "profile"} & provider.keys()
+    assert local.endpoints is not None
+    key = local.endpoints.access_key
+    written = [path.read_bytes() for path in local.folder.rglob("*") if path.is_file()]
+    assert written
+    for secret in (key.access_key_id, key.secret_access_key):
+        assert not [content for content in written if secret.encode() in content]
 
 
 def test_state_is_where_it_was_asked_for(

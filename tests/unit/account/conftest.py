@@ -12,13 +12,19 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 
 from payinfra.clients.aws import Aws, Endpoints
+from payinfra.core.access_key import AccessKey
 from tests.unit.local.conftest import World, world
 
 __all__ = ["world"]
 
 ACCOUNT = "000000000000"
 REGIONS = ("us-east-1", "us-west-2")
-ENDPOINTS = Endpoints(dict.fromkeys(REGIONS, "http://127.0.0.1:1"), "http://127.0.0.1:1")
+ENDPOINTS = Endpoints(
+    dict.fromkeys(REGIONS, "http://127.0.0.1:1"),
+    "http://127.0.0.1:1",
+    # ministack itself, without what payinfra has in front of it, takes an account's number for its root.
+    access_key=AccessKey(ACCOUNT, "-"),
+)
 
 
 class _Raw(io.BytesIO):

@@ -8,7 +8,7 @@ import pytest
 
 from payinfra.account.bootstrap import WantedAccount, bootstrap
 from payinfra.account.changes import Changes
-from payinfra.account.preflight import ROLE_POLICY
+from payinfra.account.gateway_logs import ROLE_POLICY
 from payinfra.core.naming import API_LOGS_ROLE, DRILL_FIS_ROLE, DRILL_SCHEDULE_GROUP, DRILL_SCHEDULER_ROLE
 from payinfra.stacks.iam_documents import StatementProps, document, service_trust
 from tests.unit.account.conftest import ACCOUNT, REGIONS, InProcess
@@ -97,12 +97,12 @@ MENDED: dict[str, Callable[[InProcess], object]] = {
     "bucket our-states: block all public access": lambda aws: aws.s3(EAST).delete_public_access_block(
         Bucket="our-states"
     ),
-    "bucket our-states: let the owner own every object": lambda aws: aws.s3(
+    "bucket our-states: disable ACLs: the bucket owner owns every object": lambda aws: aws.s3(
         EAST
     ).delete_bucket_ownership_controls(Bucket="our-states"),
-    "bucket our-states-replica: refuse whoever comes without TLS": lambda aws: aws.s3(
-        WEST
-    ).delete_bucket_policy(Bucket="our-states-replica"),
+    "bucket our-states-replica: refuse requests without TLS": lambda aws: aws.s3(WEST).delete_bucket_policy(
+        Bucket="our-states-replica"
+    ),
     "bucket our-states: encrypt with alias/payinfra-state": lambda aws: aws.s3(EAST).delete_bucket_encryption(
         Bucket="our-states"
     ),

@@ -100,7 +100,7 @@ def test_an_identity_provider_of_others_is_shared() -> None:
         changes = Changes()
         Roles(iam, ACCOUNT, changes).identity_provider("gitlab.com", "https://gitlab.com")
         answers.assert_no_pending_responses()
-    assert changes.said == ["let identity provider gitlab.com speak for https://gitlab.com"]
+    assert changes.said == ["add audience https://gitlab.com to identity provider gitlab.com"]
 
 
 # ---- under the role, with IAM enforced ------------------------------------------------------------------

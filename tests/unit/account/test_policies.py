@@ -21,7 +21,7 @@ from payinfra.core.naming import (
     Names,
     canary_domain,
 )
-from payinfra.core.settings import ENV_MAX, REGIONS
+from payinfra.core.setting_declarations import ENV_MAX, REGIONS
 from payinfra.stacks.iam_documents import StatementProps
 
 ACCOUNT = "123456789012"

@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from payinfra.clients.aws import Aws, Endpoints
 from payinfra.core.errors import EnvironmentUnusable
@@ -67,10 +69,31 @@ def test_the_account_is_who_sts_says_is_calling(sts: str) -> None:
 
 
 def test_an_aws_that_does_not_answer_is_an_unusable_environment() -> None:
-    with pytest.raises(EnvironmentUnusable, match="who is calling") as caught:
+    with pytest.raises(EnvironmentUnusable, match="AWS cannot be reached: ") as caught:
         Aws(EMBEDDED, connect_timeout=0.1, attempts=1).account("us-east-1")
-    assert "AWS_PROFILE" in caught.value.hint
+    assert "network" in caught.value.hint
     assert json.dumps(caught.value.what)
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (NoCredentialsError(), "No AWS credentials found."),
+        (
+            ClientError({"Error": {"Code": "ExpiredToken", "Message": "old"}}, "GetCallerIdentity"),
+            "AWS does not accept the credentials: ",
+        ),
+    ],
+)
+def test_missing_and_refused_credentials_are_told_apart(problem: Exception, said: str) -> None:
+    class Refusing(Aws):
+        def client(self, service: str, region: str) -> Any:
+            raise problem
+
+    with pytest.raises(EnvironmentUnusable) as caught:
+        Refusing().account("us-east-1")
+    assert caught.value.what.startswith(said)
+    assert "AWS_PROFILE" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The edges of the command line: every failure is one message and the right exit code."""
 
+import io
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from payinfra import cli
 from payinfra.checks.outcome import Finding, Outcome, summarize
 from payinfra.checks.verdicts import Kind, Severity
 from payinfra.commands import session as session_module
-from payinfra.commands.options import STACK, WHERE, settings_from
+from payinfra.commands.options import STACK, WHERE, parameter_of, settings_from
 from payinfra.core.errors import (
     EnvironmentUnusable,
     ExitCode,
@@ -24,8 +26,10 @@ from payinfra.core.errors import (
     UsageProblem,
 )
 from payinfra.core.settings import Settings, Target
+from payinfra.core.stop_signals import STOP_SIGNALS
 from payinfra.deployment.results import ChecksFailed
 from payinfra.terraform import Plan
+from tests.support.signals import heard, send
 
 
 def raising(error: BaseException) -> Callable[[], object]:
@@ -133,14 +137,14 @@ def test_a_question_is_answered_by_a_person(settings: Settings, said: str, agree
 
 
 def test_every_setting_has_an_option_and_every_option_a_setting() -> None:
-    assert {option.field for option in STACK} == set(Settings.model_fields)
-    assert {option.field for option in WHERE} <= {option.field for option in STACK}
+    assert {option.name for option in STACK} == set(Settings.model_fields)
+    assert {option.name for option in WHERE} <= {option.name for option in STACK}
 
 
 def test_every_option_names_its_variable() -> None:
     for option in STACK:
-        shown = vars(option.parameter().annotation.__metadata__[0])["help"]
-        assert f"PAYINFRA_{option.field.upper()}" in shown
+        shown = vars(parameter_of(option).annotation.__metadata__[0])["help"]
+        assert f"PAYINFRA_{option.name.upper()}" in shown
 
 
 @pytest.mark.parametrize(("flag", "target"), [(True, Target.LOCAL), (False, Target.AWS), (None, Target.AWS)])
@@ -213,3 +217,60 @@ def test_a_summary_may_be_the_jobs_alone(tmp_path: Path, monkeypatch: pytest.Mon
     with session_module.summary_for("pr7", None) as summarize:
         summarize("done\n")
     assert job.read_text() == "done\n"
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_every_signal_ends_a_command_in_order(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cleaned: list[str] = []
+
+    def run() -> None:
+        try:
+            send(number)
+            pytest.fail("went on")
+        finally:
+            send(number)
+            cleaned.append("up")
+
+    with heard() as last, pytest.raises(SystemExit) as caught:
+        cli.main(run)
+    assert (caught.value.code, cleaned, last) == (ExitCode.INTERRUPTED, ["up"], [])
+    said = capsys.readouterr().err
+    assert said.startswith("· Stopping already.")
+    assert said.endswith("Interrupted.\n")
+
+
+def test_a_command_that_ends_well_is_a_success() -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(lambda: None)
+    assert caught.value.code == ExitCode.DONE
+
+
+@pytest.mark.parametrize(("said", "code"), [(None, 0), (4, 4)])
+def test_a_command_may_choose_its_exit_code(said: int | None, code: int) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(raising(SystemExit(said)))
+    assert caught.value.code == code
+
+
+class Unwritable(io.StringIO):
+    """A pipe whose reader has gone, as is found out at the end."""
+
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+def test_what_cannot_be_written_at_the_end_changes_no_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", Unwritable())
+    with pytest.raises(SystemExit) as caught:
+        cli.main(lambda: None)
+    assert caught.value.code == ExitCode.DONE
+
+
+def test_a_reader_that_has_gone_keeps_no_verdict_from_being_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", Unwritable())
+    with session_module.even_if_nobody_reads():
+        raise BrokenPipeError
+    with session_module.even_if_nobody_reads():
+        pass

@@ -23,7 +23,7 @@ from payinfra.core.naming import (
     state_replica,
     tags,
 )
-from payinfra.core.settings import ENV_MAX, REGIONS
+from payinfra.core.setting_declarations import ENV_MAX, REGIONS
 
 LONGEST_ENV = "e" * ENV_MAX
 LONGEST_REGION = max(REGIONS, key=len)

@@ -161,7 +161,7 @@ def test_a_file_that_cannot_be_used(tmp_path: Path, content: bytes | None, probl
         ("{", "is not JSON"),
         ("[]", "version None"),
         ('{"version": 2}', "version 2; this payinfra reads 1"),
-        (DECLARED.to_json().replace('"protected":false,', ""), "lacks a good protected"),
+        (DECLARED.to_json().replace('"protected":false,', ""), "has no valid protected"),
         (DECLARED.to_json().replace('"memory_mb":512', '"memory_mb":"much"'), "regions.0.function.memory_mb"),
     ],
 )

@@ -121,7 +121,7 @@ def test_as_it_is_written_the_settings_file_sets_nothing() -> None:
 def test_the_settings_file_shows_every_setting_and_each_can_be_set(tmp_path: Path) -> None:
     text = uncommented("payinfra.toml")
     shown = tomllib.loads(text)
-    assert set(shown) - {"environments"} == {option.field for option in STACK}
+    assert set(shown) - {"environments"} == {option.name for option in STACK}
     (tmp_path / "payinfra.toml").write_text(text)
     assert Settings.resolve({"env": "prod"}, folder=tmp_path, environ={}).protected
 

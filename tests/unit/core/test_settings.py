@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from payinfra.core.errors import ExitCode, UsageProblem
-from payinfra.core.settings import LOG_RETENTION_DAYS, REGIONS, Settings, Target
+from payinfra.core.setting_declarations import LOG_RETENTION_DAYS, REGIONS
+from payinfra.core.settings import Settings, Target
 from payinfra.deployment.dependencies import engine
 from payinfra.terraform import Engine
 
@@ -153,6 +154,13 @@ def test_a_bad_value_names_its_source(tmp_path: Path) -> None:
 def test_a_bad_file_is_a_usage_error_that_says_where(tmp_path: Path, toml: str, said: str) -> None:
     with pytest.raises(UsageProblem, match=said):
         resolve(tmp_path, toml)
+
+
+@pytest.mark.parametrize(("toml", "hint"), [("a = 1\nb = = 2\n", "Fix line 2."), ('a = """', "Fix its end.")])
+def test_the_hint_names_the_line_to_fix(tmp_path: Path, toml: str, hint: str) -> None:
+    with pytest.raises(UsageProblem, match="is not TOML") as caught:
+        resolve(tmp_path, toml)
+    assert caught.value.hint == hint
 
 
 def test_an_unreadable_file_is_a_usage_error(tmp_path: Path) -> None:

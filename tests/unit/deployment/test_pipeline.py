@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from payinfra.account.environments.model import TaggedResource
 from payinfra.checks.outcome import Finding, Outcome, summarize
 from payinfra.checks.probes.results import ProbeResult, VerifyRequest
 from payinfra.checks.verdicts import Kind, Severity
@@ -34,9 +35,11 @@ from payinfra.terraform import (
     Kept,
     OutputValue,
     Plan,
+    PlannedChange,
     Terraform,
 )
 from payinfra.terraform import Engine as TerraformKind
+from payinfra.terraform.jsonvalue import JsonValue
 from payinfra.terraform.plan import OutputChange
 from tests.support.outputs import flat_outputs
 
@@ -84,6 +87,7 @@ class ScriptedTerraform:
     state: Mapping[str, OutputValue] | None = None
     breaks: bool = False
     kept: tuple[Kept, ...] = ()
+    unchanged: tuple[str, ...] = ()
     binary: Binary = BINARY
 
     def init(self) -> None:
@@ -96,11 +100,17 @@ class ScriptedTerraform:
         destroy: bool = False,
         targets: Sequence[str] = (),
         imports: Sequence[Import] = (),
+        unchanged: Sequence[str] = (),
     ) -> Plan:
+        self.unchanged = tuple(unchanged)
         adopted = (f"+{one.id}" for one in imports)
         self.calls.append(" ".join(["plan", *(["-destroy"] if destroy else []), *targets, *adopted]))
         out.write_text("the plan")
         return self.plans.pop(0)(out)
+
+    def shown(self, plan: Path) -> JsonValue:
+        self.calls.append(f"shown {plan.name}")
+        return {"planned": plan.name}
 
     def show(self, file: Path) -> Plan:
         self.calls.append(f"show {file.name}")
@@ -122,6 +132,9 @@ class ScriptedTerraform:
         self.calls.append(" ".join(["import", *(one.id for one in imports)]))
 
     def creations(self, _plan: Path) -> tuple[Creation, ...]:
+        return ()
+
+    def planned_changes(self, _plan: Path) -> tuple[PlannedChange, ...]:
         return ()
 
     def outputs(self) -> Mapping[str, OutputValue]:
@@ -161,6 +174,11 @@ class World:
     requests: list[VerifyRequest] = field(default_factory=list)
     orphaned_keys: Strays = field(default_factory=Strays)
     zone_refuses: str = ""
+    existing: tuple[TaggedResource, ...] = ()
+    left: tuple[TaggedResource, ...] = ()
+    stack: Mapping[str, object] = field(default_factory=lambda: STACK)
+    plan_outcome: Outcome = CLEAN
+    judged: list[tuple[str, str, JsonValue]] = field(default_factory=list)
 
     def pipeline(self) -> Pipeline:
         settings = Settings.resolve(
@@ -175,6 +193,7 @@ class World:
             local_addresses=lambda _settings: ENDPOINTS,
             synthesize=self.synthesize,
             check=lambda _settings, _folder: self.outcome,
+            check_plan=self.check_plan,
             terraform=lambda _settings, _folder, _emit: cast(Terraform, self.terraform),
             smoke_test=self.smoke_test,
             verify=self.verify,
@@ -183,9 +202,15 @@ class World:
             clear_zone=lambda settings, _endpoints: (
                 self.zone_refuses and f"{self.zone_refuses} {settings.env}"
             ),
+            existing=lambda _settings, _endpoints: self.existing,
+            remaining=lambda _settings, _endpoints: self.left,
         )
         latest = self.folder / "cfn-outputs" / "flat-outputs.json"
         return Pipeline(settings, self.events.append, dependencies=dependencies, latest_outputs=latest)
+
+    def check_plan(self, settings: Settings, folder: Path, shown: JsonValue) -> Outcome:
+        self.judged.append((settings.env, folder.name, shown))
+        return self.plan_outcome
 
     def preflight(self, _settings: Settings) -> str:
         if self.account_lacks:
@@ -196,7 +221,7 @@ class World:
         self.protections.append(settings.protected)
         folder = settings.work_dir / "synth"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "cdk.tf.json").write_text(json.dumps(STACK))
+        (folder / "cdk.tf.json").write_text(json.dumps(self.stack))
         return folder
 
     def smoke_test(self, _outputs: Outputs, aws: Aws) -> tuple[SmokeTestResult, ...]:
@@ -244,8 +269,11 @@ def empty(file: Path) -> Plan:
 
 def test_deploy_goes_through_the_stages_in_order(world: World) -> None:
     deployed = world.pipeline().deploy(yes)
-    assert world.stages == ["local", "synth", "check", "init", "plan", "apply", "prove", "verify"]
-    assert world.terraform.calls == ["init", "plan", "apply plan.tfplan"]
+    assert world.stages == [
+        *("local", "synth", "check", "init", "plan", "check plan", "apply", "prove", "verify")
+    ]
+    assert world.terraform.calls == ["init", "plan", "shown plan.tfplan", "apply plan.tfplan"]
+    assert world.judged == [("demo", "synth", {"planned": "plan.tfplan"})]
     assert deployed.proofs[0].payment_id == "pay-1"
     assert world.proven_with == [ENDPOINTS]
 
@@ -324,6 +352,24 @@ def test_a_finding_at_the_threshold_stops_before_terraform(world: World) -> None
     assert world.terraform.calls == []
 
 
+@pytest.mark.parametrize("command", ["deploy", "plan"])
+def test_a_finding_of_the_plan_stops_before_anything_is_applied(world: World, command: str) -> None:
+    world.plan_outcome = found(Severity.HIGH)
+    pipeline = world.pipeline()
+    with pytest.raises(ChecksFailed, match="1 finding at or above high") as caught:
+        pipeline.plan() if command == "plan" else pipeline.deploy(yes)
+    assert caught.value.outcome is world.plan_outcome
+    assert not [call for call in world.terraform.calls if call.startswith("apply")]
+
+
+def test_a_plan_of_nothing_is_not_judged_again(world: World) -> None:
+    world.terraform.plans = [lambda file: Plan(file, 0, 0, 0)]
+    world.terraform.state = values()
+    world.pipeline().deploy(yes)
+    assert world.judged == []
+    assert "check plan" not in world.stages
+
+
 def test_a_finding_below_the_threshold_is_counted_and_passes(world: World) -> None:
     world.outcome = found(Severity.MEDIUM)
     world.pipeline().deploy(yes)
@@ -388,12 +434,12 @@ def test_a_saved_plan_is_applied_as_it_is(world: World, tmp_path: Path) -> None:
     assert kept.stat().st_mode & 0o777 == 0o600
     world.terraform.calls.clear()
     world.pipeline().deploy(yes, saved_plan=kept)
-    assert world.terraform.calls == ["init", "show kept.tfplan", "apply kept.tfplan"]
+    assert world.terraform.calls == [*("init", "show kept.tfplan", "shown kept.tfplan", "apply kept.tfplan")]
 
 
 def test_plan_applies_nothing(world: World) -> None:
     assert world.pipeline().plan().add == 1
-    assert world.terraform.calls == ["init", "plan"]
+    assert world.terraform.calls == ["init", "plan", "shown plan.tfplan"]
 
 
 def test_synth_needs_no_terraform(world: World) -> None:
@@ -642,7 +688,7 @@ def begin_drill(world: World) -> FaultJournal:
 def test_a_drill_takes_place_where_the_environment_stands(world: World) -> None:
     pipeline = world.pipeline()
     pipeline.deploy(yes)
-    place = pipeline.place()
+    place = pipeline.drill_environment()
     assert (place.env, place.target, place.on_aws) == ("p-environment_suffix", "local", True)
     assert place.drills == pipeline.settings.work_dir / "drills"
     request = VerifyRequest(only=("LIVE-S3-*",))

@@ -1,7 +1,9 @@
 """What goes first in an update, and what happens to a wave that does not serve."""
 
 import json
+import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -10,14 +12,17 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from payinfra.checks.probes.results import VerifyRequest
 from payinfra.clients.aws import Aws
-from payinfra.core.errors import EnvironmentUnusable, GateFailed, ToolFailed
-from payinfra.core.events import Event, Notice
+from payinfra.core.errors import EnvironmentUnusable, GateFailed, Interrupted, PayinfraError, ToolFailed
+from payinfra.core.events import Event, Notice, StageFinished
 from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings, Target
+from payinfra.core.stop_signals import STOP_SIGNALS, StopRequested
 from payinfra.deployment.dependencies import PipelineDependencies
 from payinfra.deployment.lambda_alias import LambdaAlias
 from payinfra.deployment.pipeline import Pipeline
+from payinfra.deployment.rollback_journal import AliasChange, RollbackJournal
 from payinfra.deployment.rolling_update import Graph, Role, RolloutStep, announced, plan_rollout
 from payinfra.terraform import (
     Change,
@@ -29,6 +34,8 @@ from payinfra.terraform import (
     Plan,
     Terraform,
 )
+from payinfra.terraform.jsonvalue import JsonValue
+from tests.support.signals import heard, send
 from tests.unit.deployment.test_pipeline import BINARY, CLEAN, ENDPOINTS, values
 
 TABLE, KEY = "aws_dynamodb_table.table", "aws_kms_key.primary_key"
@@ -144,6 +151,18 @@ def test_reading_is_no_change(graph: Graph) -> None:
     )
 
 
+@pytest.mark.parametrize("role", list(Role))
+def test_either_region_can_go_first(graph: Graph, role: Role) -> None:
+    first, second = plan_rollout(graph, updates(*CODE, TOPIC), role)
+    assert first == RolloutStep(role, (ALIASES[role], FUNCTIONS[role]))
+    assert second == RolloutStep(role.other)
+
+
+def test_what_is_global_waits_for_the_region_that_goes_last(graph: Graph) -> None:
+    assert plan_rollout(graph, updates(TOPIC), Role.PRIMARY) == (RolloutStep(Role.SECONDARY),)
+    assert plan_rollout(graph, updates(FUNCTIONS[Role.PRIMARY]), Role.PRIMARY) == (RolloutStep(Role.PRIMARY),)
+
+
 def test_the_graph_finds_what_is_needed_at_any_distance(graph: Graph) -> None:
     needed = graph.closure([ALIASES[Role.SECONDARY]])
     assert needed == {*SECONDARY_CODE, TABLE, KEY, "data.aws_id.secondary"}
@@ -167,12 +186,15 @@ class Region:
     bad_versions: tuple[str, ...] = ()
     calls: list[str] = field(default_factory=list)
     fails_at: int = 0
+    keys_fail: bool = False
+    error: str = "ResourceNotFoundException"
+    meanwhile: Callable[[], None] = lambda: None
 
     def get_alias(self, *, FunctionName: str, Name: str) -> dict[str, str]:  # noqa: N803 - boto3's names
         assert Name == "live"
         self.calls.append("get_alias")
-        if self.fails_at == len(self.calls):
-            raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": "gone"}}, "GetAlias")
+        if self.fails_at == self.calls.count("get_alias"):
+            raise ClientError({"Error": {"Code": self.error, "Message": "gone"}}, "GetAlias")
         return {"FunctionVersion": self.version}
 
     def update_alias(self, *, FunctionName: str, Name: str, FunctionVersion: str) -> None:  # noqa: N803
@@ -180,10 +202,13 @@ class Region:
             ("p-lambda_function_name", "live"),
             ("s-lambda_function_name", "live"),
         }
+        self.meanwhile()
         self.calls.append(f"update_alias {FunctionVersion}")
         self.version = FunctionVersion
 
     def get_parameter(self, **_request: object) -> dict[str, dict[str, str]]:
+        if self.keys_fail:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetParameter")
         return {"Parameter": {"Value": "the-secret-key"}}
 
     def query(self, **asked: object) -> dict[str, list[object]]:
@@ -247,12 +272,20 @@ def outputs() -> Outputs:
     return Outputs.from_flat({name: value.value for name, value in flat().items()})
 
 
-def test_a_region_is_silent_unless_its_health_page_says_200(regions: dict[str, Region]) -> None:
+def test_a_region_is_silent_unless_it_takes_a_payment(regions: dict[str, Region]) -> None:
     assert live(regions).silent(outputs()) == ()
+    assert regions["east"].calls == ["delete_item"]
     regions["east"].bad_versions = ("1",)
     assert live(regions).silent(outputs()) == ("east",)
     del regions["west"]
     assert live(regions).silent(outputs()) == ("east", "west")
+
+
+def test_what_cannot_be_found_out_does_not_serve(regions: dict[str, Region]) -> None:
+    regions["west"].keys_fail = True
+    assert live(regions).silent(outputs()) == ("west",)
+    with pytest.raises(GateFailed, match=r"Whether west serves payments cannot be found out: .*AccessDenied"):
+        live(regions).verify(outputs().secondary, "demo")
 
 
 def test_verifying_asks_for_health_and_sends_a_payment_that_it_deletes(regions: dict[str, Region]) -> None:
@@ -277,64 +310,232 @@ def test_the_toolbox_looks_at_what_the_endpoints_lead_to() -> None:
     assert dependencies_module.AWS_DEPENDENCIES.live(Aws(ENDPOINTS)).aws.endpoints is ENDPOINTS
 
 
-def test_a_block_that_ends_well_leaves_the_new_version(regions: dict[str, Region]) -> None:
-    with live(regions).rollback_on_failure(outputs().secondary, lambda _event: None):
-        regions["west"].version = "2"
-    assert regions["west"].version == "2"
+# -- rolling back --------------------------------------------------------------------------------------------
+
+ALIAS = "Alias live of s-lambda_function_name in west"
 
 
-def interrupted_after(region: Region, version: str) -> None:
-    region.version = version
-    raise KeyboardInterrupt
+@dataclass
+class Step:
+    """A step of an update in the secondary, around a block that the test plays."""
+
+    regions: dict[str, Region]
+    journal: RollbackJournal
+    said: list[Event] = field(default_factory=list)
+
+    def around(self) -> AbstractContextManager[Callable[[], None]]:
+        return live(self.regions).rollback_on_failure(outputs().secondary, self.said.append, self.journal)
+
+    @property
+    def west(self) -> Region:
+        return self.regions["west"]
+
+
+@pytest.fixture
+def step(regions: dict[str, Region], tmp_path: Path) -> Step:
+    return Step(regions, RollbackJournal(tmp_path / "rolling-update.json"))
+
+
+def test_a_block_that_ends_well_leaves_the_new_version_and_no_journal(step: Step) -> None:
+    with step.around() as moved:
+        begun = step.journal.read()
+        assert begun is not None
+        assert (begun.region, begun.function, begun.alias) == ("west", "s-lambda_function_name", "live")
+        assert (begun.before, begun.deployed) == ("1", "")
+        assert step.journal.file.stat().st_mode & 0o077 == 0
+        step.west.version = "2"
+        moved()
+        assert step.journal.read() == replace(begun, deployed="2")
+    assert step.west.version == "2"
+    assert step.journal.read() is None
+    assert step.said == []
+
+
+def test_where_the_new_version_cannot_be_read_the_journal_names_the_former_one(step: Step) -> None:
+    step.west.fails_at = 2
+    with step.around() as moved:
+        moved()
+        begun = step.journal.read()
+        assert begun is not None
+        assert begun.deployed == ""
+
+
+def failing(step: Step, failure: BaseException) -> None:
+    with step.around() as moved:
+        step.west.version = "2"
+        moved()
+        raise failure
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, GateFailed, SystemExit])
+def test_a_block_that_fails_goes_back_to_the_version_before(step: Step, kind: type[BaseException]) -> None:
+    with pytest.raises(kind):
+        failing(step, kind("the cause"))
+    assert step.west.version == "1"
+    assert step.said == [Notice(f"{ALIAS} points to version 1 again.")]
+    assert step.journal.read() is None
+
+
+def interrupted(step: Step, number: signal.Signals) -> None:
+    with step.around() as moved:
+        step.west.version = "2"
+        moved()
+        send(number)
+        pytest.fail("ran on")
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_every_signal_goes_back_and_no_second_one_cuts_that_short(step: Step, number: signal.Signals) -> None:
+    step.west.meanwhile = lambda: send(number)
+    with heard() as last, pytest.raises(StopRequested):
+        interrupted(step, number)
+    assert last == [number], "whoever began it decides how it ends"
+    assert step.west.version == "1"
+    assert step.said == [
+        Notice("The update is being rolled back. That is not cut short: it ends by itself."),
+        Notice(f"{ALIAS} points to version 1 again."),
+    ]
+    assert step.journal.read() is None
+
+
+def test_a_signal_during_the_rollback_of_a_failure_waits_for_its_end(step: Step) -> None:
+    step.west.meanwhile = lambda: send(signal.SIGHUP)
+    with heard() as last, pytest.raises(GateFailed, match="the cause"):
+        failing(step, GateFailed("the cause"))
+    assert (last, step.west.version) == ([], "1")
+
+
+def test_a_signal_as_a_step_ends_well_undoes_nothing(step: Step) -> None:
+    class Slow(RollbackJournal):
+        def end(self) -> None:
+            send(signal.SIGTERM)
+            super().end()
+
+    step.journal = Slow(step.journal.file)
+    with heard() as last, step.around() as moved:
+        step.west.version = "2"
+        moved()
+    assert (last, step.west.version, step.said) == ([signal.SIGTERM], "2", [])
+
+
+def test_a_block_that_failed_before_the_alias_moved_changes_nothing(step: Step) -> None:
+    with pytest.raises(ToolFailed), step.around():
+        raise ToolFailed("Terraform failed")
+    assert step.west.calls == ["get_alias", "get_alias"]
+    assert step.said == []
+    assert step.journal.read() is None
+
+
+@pytest.mark.parametrize("kind", [GateFailed, ToolFailed])
+def test_a_way_back_that_is_shut_is_told_with_the_command_and_hides_no_failure(
+    step: Step, kind: type[PayinfraError]
+) -> None:
+    step.west.fails_at = 3
+    with pytest.raises(kind, match="the cause"):
+        failing(step, kind("the cause"))
+    (notice,) = step.said
+    assert isinstance(notice, Notice)
+    assert (
+        "aws lambda update-alias --region west --function-name s-lambda_function_name --name live "
+        "--function-version 1" in notice.message
+    )
+    assert step.journal.read() is not None, "the next run tries again"
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, Interrupted])
+def test_an_interrupt_is_not_said_to_have_put_back_what_it_has_not(
+    step: Step, kind: type[BaseException]
+) -> None:
+    step.west.fails_at = 3
+    with pytest.raises(GateFailed, match="interrupted, and not rolled back") as caught:
+        failing(step, kind("the cause"))
+    assert "aws lambda update-alias --region west" in caught.value.hint
+
+
+def test_without_a_way_back_there_is_no_way_forward(step: Step) -> None:
+    step.west.fails_at = 1
+    with pytest.raises(EnvironmentUnusable, match="no way back") as caught, step.around():
+        pytest.fail("ran")
+    assert "--all-at-once" in caught.value.hint
+
+
+def test_a_function_that_is_gone_is_made_anew_with_nothing_to_go_back_to(step: Step) -> None:
+    step.west.fails_at = 1
+    with live(step.regions).rollback_on_failure(
+        outputs().secondary, unheard, step.journal, serves=False
+    ) as moved:
+        moved()
+        assert step.journal.read() is None
+
+
+def test_only_what_is_gone_needs_no_way_back(step: Step) -> None:
+    step.west.fails_at, step.west.error = 1, "AccessDeniedException"
+    with (
+        pytest.raises(EnvironmentUnusable, match="no way back"),
+        live(step.regions).rollback_on_failure(outputs().secondary, unheard, step.journal, serves=False),
+    ):
+        pytest.fail("ran")
 
 
 def unheard(event: Event) -> None:
     pytest.fail(f"said {event}")
 
 
-def test_a_block_that_fails_goes_back_to_the_version_before(regions: dict[str, Region]) -> None:
-    said: list[Event] = []
-    with (
-        pytest.raises(KeyboardInterrupt),
-        live(regions).rollback_on_failure(outputs().secondary, said.append),
-    ):
-        interrupted_after(regions["west"], "2")
-    assert regions["west"].version == "1"
-    assert said == [Notice("Alias live of s-lambda_function_name in west points to version 1 again.")]
-
-
-def test_a_block_that_failed_before_the_alias_moved_changes_nothing(regions: dict[str, Region]) -> None:
-    with pytest.raises(ToolFailed), live(regions).rollback_on_failure(outputs().secondary, unheard):
-        raise ToolFailed("Terraform failed")
-    assert regions["west"].calls == ["get_alias", "get_alias"]
-
-
-def test_a_way_back_that_is_shut_is_told_with_the_command_and_hides_no_failure(
-    regions: dict[str, Region],
-) -> None:
-    said: list[Event] = []
-    regions["west"].fails_at = 2
-    with (
-        pytest.raises(GateFailed, match="the cause"),
-        live(regions).rollback_on_failure(outputs().secondary, said.append),
-    ):
-        raise GateFailed("the cause")
-    (notice,) = said
-    assert isinstance(notice, Notice)
-    assert (
-        "aws lambda update-alias --region west --function-name s-lambda_function_name --name live "
-        "--function-version 1" in notice.message
-    )
-
-
-def test_without_a_way_back_there_is_no_way_forward(regions: dict[str, Region]) -> None:
-    regions["west"].fails_at = 1
-    with (
-        pytest.raises(EnvironmentUnusable, match="no way back") as caught,
-        live(regions).rollback_on_failure(outputs().secondary, unheard),
-    ):
+def test_a_region_that_is_gone_is_no_way_back_either(step: Step) -> None:
+    step.regions["west"] = Unreachable()
+    with pytest.raises(EnvironmentUnusable, match="no way back"), step.around():
         pytest.fail("ran")
-    assert "--all-at-once" in caught.value.hint
+
+
+class Unreachable(Region):
+    """A region whose Lambda does not answer."""
+
+    def get_alias(self, **_request: str) -> dict[str, str]:
+        raise EndpointConnectionError(endpoint_url="http://west")
+
+
+# -- what an earlier run has left ----------------------------------------------------------------------------
+
+
+def cut_off(deployed: str = "2") -> AliasChange:
+    return AliasChange("west", "s-lambda_function_name", "live", "1", "2026-01-02T03:04:05+00:00", deployed)
+
+
+@pytest.mark.parametrize(
+    ("called", "deployed", "ends", "said"),
+    [
+        ("2", "2", "1", "points to version 1 again."),
+        ("2", "", "1", "points to version 1 again."),
+        ("1", "2", "1", "points to version 1, as before the update."),
+        ("3", "2", "3", "points to version 3, which that update did not deploy. It stays."),
+    ],
+)
+def test_what_an_update_that_was_cut_off_has_deployed_is_rolled_back(
+    regions: dict[str, Region], called: str, deployed: str, ends: str, said: str
+) -> None:
+    regions["west"].version = called
+    assert live(regions).roll_back_cut_off(cut_off(deployed)) == f"{ALIAS} {said}"
+    assert regions["west"].version == ends
+
+
+def test_a_function_that_is_gone_needs_no_rollback(regions: dict[str, Region]) -> None:
+    regions["west"].fails_at = 1
+    assert live(regions).roll_back_cut_off(cut_off()) == f"{ALIAS} is gone."
+
+
+@pytest.mark.parametrize("west", [Region(fails_at=1, error="AccessDeniedException"), Unreachable()])
+def test_a_rollback_that_fails_names_the_command(west: Region) -> None:
+    with pytest.raises(EnvironmentUnusable, match="could not be pointed back to version 1") as caught:
+        live({"west": west}).roll_back_cut_off(cut_off())
+    assert "aws lambda update-alias --region west" in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"region": 1}', "\x00"])
+def test_a_journal_that_cannot_be_understood_is_no_reason_to_go_on(step: Step, text: str) -> None:
+    step.journal.file.write_text(text)
+    with pytest.raises(EnvironmentUnusable, match=r"rolling-update\.json cannot be read") as caught:
+        step.journal.read()
+    assert "aws lambda get-alias" in caught.value.hint
 
 
 # -- the pipeline --------------------------------------------------------------------------------------------
@@ -348,12 +549,17 @@ class ShippingTerraform:
     first: Plan
     calls: list[str] = field(default_factory=list)
     later: dict[tuple[str, ...], Plan] = field(default_factory=dict)
+    then: tuple[str, ...] = CODE[::2]
+    waited: Callable[[], None] = lambda: None
     crash: bool = False
     state: Mapping[str, OutputValue] = field(default_factory=dict)
     binary = BINARY
 
     def init(self) -> None:
         self.planned = self.first
+
+    def shown(self, _plan: Path) -> JsonValue:
+        return {}
 
     def plan(
         self,
@@ -370,8 +576,11 @@ class ShippingTerraform:
         if targets:
             self.planned = updates(*targets)
         elif len(self.calls) > 1:
-            self.planned = updates(*CODE[::2])
+            self.planned = updates(*self.then)
         return self.later.get(tuple(targets), self.planned)
+
+    def wait_for_orphans(self) -> None:
+        self.waited()
 
     def resources(self) -> tuple[Kept, ...]:
         return ()
@@ -414,10 +623,12 @@ class World:
             local_addresses=lambda _settings: ENDPOINTS,
             synthesize=self.synthesize,
             check=lambda _settings, _folder: CLEAN,
+            check_plan=lambda _settings, _folder, _shown: CLEAN,
             terraform=lambda _settings, _folder, _emit: cast(Terraform, self.terraform),
             smoke_test=lambda _outputs, _aws: (),
             verify=lambda _outputs, _aws, _request: replace(CLEAN, tool="verify"),
             live=lambda _aws: live(self.regions),
+            control=lambda _settings: None,
         )
         return Pipeline(
             settings,
@@ -442,6 +653,11 @@ class World:
     def confirm(self, plan: Plan) -> bool:
         self.shown.append(plan)
         return True
+
+    @property
+    def rollback_journal(self) -> RollbackJournal:
+        """The environment's."""
+        return RollbackJournal(self.pipeline().settings.work_dir / "rolling-update.json")
 
     @property
     def notices(self) -> list[str]:
@@ -472,8 +688,9 @@ def test_a_bad_first_wave_goes_back_and_the_primary_never_hears_of_it(world: Wor
     with pytest.raises(GateFailed, match="west does not serve payments"):
         world.serving().deploy(world.confirm)
     assert world.terraform.calls == ["plan", SECONDARY_FIRST, "apply"]
-    assert world.regions["west"].version == "1"
-    assert world.regions["east"].calls == []
+    assert (world.regions["west"].version, world.regions["east"].version) == ("1", "1")
+    assert "get_alias" not in world.regions["east"].calls
+    assert not world.rollback_journal.file.exists()
 
 
 def test_a_bad_second_wave_goes_back_in_the_primary_alone(world: World) -> None:
@@ -558,13 +775,168 @@ def test_outputs_of_another_version_are_no_reason_to_stop(world: World) -> None:
     (pipeline.settings.work_dir / "outputs.json").write_text("{}")
     pipeline.deploy(world.confirm)
     assert world.terraform.calls == ["plan", "apply"]
+    assert world.notices[0].startswith("Both regions are updated together: ")
 
 
-def test_what_does_not_serve_in_both_regions_is_mended_in_one(world: World) -> None:
+PRIMARY_FIRST = f"plan {ALIASES[Role.PRIMARY]} {FUNCTIONS[Role.PRIMARY]}"
+PRIMARY_ALONE = (FUNCTIONS[Role.PRIMARY], ALIASES[Role.PRIMARY])
+
+
+def test_a_secondary_that_does_not_serve_goes_first_and_is_proven_before_the_primary(world: World) -> None:
     world.regions["west"].bad_versions = ("1",)
     world.serving().deploy(world.confirm)
+    assert world.terraform.calls == ["plan", SECONDARY_FIRST, "apply", "plan", "apply"]
+    assert world.notices[0] == "west does not serve. It is updated first, and east once it serves again."
+
+
+def test_a_primary_that_does_not_serve_goes_first_and_is_proven_before_the_secondary(world: World) -> None:
+    world.regions["east"].bad_versions = ("1",)
+    world.terraform.then = SECONDARY_CODE
+    world.serving().deploy(world.confirm)
+    assert world.terraform.calls == ["plan", PRIMARY_FIRST, "apply", "plan", "apply"]
+    assert (world.regions["east"].version, world.regions["west"].version) == ("2", "2")
+
+
+@pytest.mark.parametrize(("silent", "other"), [("west", "east"), ("east", "west")])
+def test_a_release_that_brings_no_region_back_reaches_only_that_one(
+    world: World, silent: str, other: str
+) -> None:
+    world.regions[silent].bad_versions = ("1", "2")
+    with pytest.raises(GateFailed, match=f"{silent} does not serve payments"):
+        world.serving().deploy(world.confirm)
+    assert (world.regions[silent].version, world.regions[other].version) == ("1", "1")
+
+
+def test_where_neither_region_serves_one_is_mended_and_proven_before_the_other(world: World) -> None:
+    for region in world.regions.values():
+        region.bad_versions = ("1",)
+    world.serving().deploy(world.confirm)
+    assert world.terraform.calls == ["plan", SECONDARY_FIRST, "apply", "plan", "apply"]
+
+
+@pytest.mark.parametrize(
+    ("silent", "serving", "changes"), [("west", "east", PRIMARY_ALONE), ("east", "west", SECONDARY_CODE)]
+)
+def test_the_only_region_that_serves_is_not_changed(
+    world: World, silent: str, serving: str, changes: tuple[str, ...]
+) -> None:
+    world.regions[silent].bad_versions = ("1",)
+    world.terraform.first = updates(*changes)
+    with pytest.raises(
+        GateFailed, match=f"{silent} does not serve payments, and this would change {serving}, the only"
+    ) as caught:
+        world.serving().deploy(world.confirm)
+    assert caught.value.exit_code == 1
+    assert "--allow-single-region" in caught.value.hint
+    assert world.shown == []
+    assert "apply" not in world.terraform.calls
+
+
+def test_the_only_region_that_serves_is_changed_where_that_is_allowed(world: World) -> None:
+    world.regions["west"].bad_versions = ("1",)
+    world.terraform.first = updates(*PRIMARY_ALONE)
+    world.serving().deploy(world.confirm, allow_single_region=True)
+    assert world.regions["east"].version == "2"
+
+
+@pytest.mark.parametrize("how", [{"all_at_once": True}, {"saved_plan": Path("kept.tfplan")}])
+def test_all_at_once_and_a_reviewed_plan_spare_the_only_region_too(
+    world: World, how: Mapping[str, object]
+) -> None:
+    deploy: Callable[..., object] = world.serving().deploy
+    world.regions["west"].bad_versions = ("1",)
+    with pytest.raises(GateFailed, match="the only region that does"):
+        deploy(world.confirm, **how)
+    assert "apply" not in world.terraform.calls
+    deploy(world.confirm, **how, allow_single_region=True)
+    assert "apply" in world.terraform.calls
+
+
+def test_all_at_once_may_change_the_region_that_does_not_serve(world: World) -> None:
+    world.regions["west"].bad_versions = ("1",)
+    world.terraform.first = updates(*SECONDARY_CODE)
+    world.serving().deploy(world.confirm, all_at_once=True)
+    assert world.regions["west"].version == "2"
+
+
+def test_where_neither_region_serves_all_at_once_is_as_good_as_any(world: World) -> None:
+    for region in world.regions.values():
+        region.bad_versions = ("1",)
+    world.serving().deploy(world.confirm, all_at_once=True)
+    details = [event.detail for event in world.events if isinstance(event, StageFinished)]
+    assert "neither region" in details
+
+
+def test_a_region_that_falls_silent_meanwhile_keeps_the_other_from_its_wave(world: World) -> None:
+    def confirm(_plan: Plan) -> bool:
+        world.regions["west"].bad_versions = ("2",) if world.regions["west"].version == "2" else ()
+        return True
+
+    with pytest.raises(GateFailed, match=r"west does not serve payments, .* answered 500"):
+        world.serving().deploy(confirm)
+    assert (world.regions["east"].version, world.regions["west"].version) == ("1", "2")
+
+
+def test_what_an_update_that_was_cut_off_has_left_is_rolled_back_before_anything_else(world: World) -> None:
+    pipeline = world.serving()
+    world.rollback_journal.begin(cut_off())
+    world.regions["west"].version = "2"
+    world.regions["west"].bad_versions = ("2", "3")
+    world.terraform.waited = lambda: world.regions["west"].calls.append("waited")
+    with pytest.raises(GateFailed, match="west does not serve payments"):
+        pipeline.deploy(world.confirm)
+    assert world.regions["west"].calls[:3] == ["waited", "get_alias", "update_alias 1"]
+    assert (world.regions["east"].version, world.regions["west"].version) == ("1", "1")
+    assert world.notices[0] == f"An update was cut off. {ALIAS} is rolled back to version 1."
+    rolled_back = [event for event in world.events if isinstance(event, StageFinished)][1]
+    assert (rolled_back.stage, rolled_back.detail) == ("roll back", f"{ALIAS} points to version 1 again.")
+    assert world.rollback_journal.read() is None
+
+
+def test_a_rollback_that_fails_stops_the_deployment_and_is_tried_again(world: World) -> None:
+    pipeline = world.serving()
+    world.rollback_journal.begin(cut_off())
+    world.regions["west"] = Unreachable()
+    with pytest.raises(EnvironmentUnusable, match="could not be pointed back"):
+        pipeline.deploy(world.confirm)
+    assert world.terraform.calls == []
+    assert world.rollback_journal.read() == cut_off()
+
+
+def test_what_was_cut_off_is_told_by_plan_verify_and_a_drill(world: World) -> None:
+    pipeline = world.serving()
+    world.rollback_journal.begin(cut_off())
+    for command in (
+        pipeline.plan,
+        pipeline.drill_environment,
+        lambda: pipeline.verify(VerifyRequest()),
+    ):
+        world.events.clear()
+        command()
+        (said,) = world.notices
+        assert f"{ALIAS} may point to a version that was not verified" in said
+        assert "`payinfra deploy --env demo --local`: it rolls back to version 1 first" in said
+    world.rollback_journal.file.write_text("?")
+    world.events.clear()
+    pipeline.verify(VerifyRequest())
+    assert "cannot be read" in world.notices[0]
+
+
+def test_a_function_that_was_deleted_is_made_anew(world: World) -> None:
+    world.regions["west"].bad_versions = ("1",)
+    world.regions["west"].fails_at = 1
+    world.serving().deploy(world.confirm)
+    assert (world.regions["east"].version, world.regions["west"].version) == ("2", "2")
+
+
+def test_a_first_deployment_that_never_ended_well_is_no_update(world: World) -> None:
+    world.terraform.state = flat()
+    pipeline = world.pipeline()
+    pipeline.settings.work_dir.mkdir(parents=True)
+    for name in ("terraform.tfstate", "begun"):
+        (pipeline.settings.work_dir / name).write_text("{}")
+    pipeline.deploy(world.confirm)
     assert world.terraform.calls == ["plan", "apply"]
-    assert world.notices == ["No waves: west does not serve."]
 
 
 def test_nothing_to_change_asks_no_region(world: World) -> None:
@@ -588,16 +960,3 @@ def test_an_alias_that_cannot_be_read_stops_before_anything_changes(world: World
     with pytest.raises(EnvironmentUnusable, match="no way back"):
         world.serving().deploy(world.confirm)
     assert "apply" not in world.terraform.calls
-
-
-def test_a_region_that_is_gone_is_no_way_back_either(regions: dict[str, Region]) -> None:
-    class Unreachable(Region):
-        def get_alias(self, **_request: str) -> dict[str, str]:
-            raise EndpointConnectionError(endpoint_url="http://west")
-
-    regions["west"] = Unreachable()
-    with (
-        pytest.raises(EnvironmentUnusable),
-        live(regions).rollback_on_failure(outputs().secondary, lambda _event: None),
-    ):
-        pytest.fail("ran")

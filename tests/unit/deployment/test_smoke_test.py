@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from payinfra.clients.aws import Aws
+from payinfra.clients.payments_api import payment_id_of
 from payinfra.core.errors import GateFailed
 from payinfra.core.outputs import Outputs
 from payinfra.deployment.smoke_test import cross_region_payments
@@ -129,6 +130,34 @@ def test_it_is_deleted_where_it_proved_nothing_too(outputs: Outputs) -> None:
     with pytest.raises(GateFailed):
         prove(World(late=1_000), outputs, within_s=0.0, aws=aws)
     assert aws.regions["us-east-1"].forgotten == ["pay-0 0", "pay-0 17"]
+
+
+def test_a_payment_whose_answer_was_lost_is_deleted_by_the_id_that_follows_from_its_key(
+    outputs: Outputs,
+) -> None:
+    keys: list[str] = []
+
+    def loses(request: httpx.Request) -> httpx.Response:
+        keys.append(request.headers["Idempotency-Key"])
+        raise httpx.ReadTimeout("lost", request=request)
+
+    aws = FakeAws()
+    with pytest.raises(GateFailed, match="lost"):
+        cross_region_payments(
+            outputs,
+            aws,
+            http=httpx.Client(transport=httpx.MockTransport(loses)),
+            within_s=0.0,
+            sleep=lambda _seconds: None,
+        )
+    (key,) = set(keys)
+    assert aws.regions["us-east-1"].forgotten == [f"{payment_id_of(key)} 0", f"{payment_id_of(key)} 17"]
+
+
+def test_an_answer_that_names_no_payment_fails_the_gate(outputs: Outputs) -> None:
+    http = httpx.Client(transport=httpx.MockTransport(lambda _request: httpx.Response(201, text="<html>")))
+    with pytest.raises(GateFailed, match="names no payment"):
+        cross_region_payments(outputs, FakeAws(), http=http, within_s=0.0, sleep=lambda _seconds: None)
 
 
 def test_what_may_not_be_deleted_proves_nothing_less(outputs: Outputs) -> None:

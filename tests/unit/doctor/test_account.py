@@ -13,7 +13,7 @@ from payinfra.account.permissions import Permission
 from payinfra.clients.aws import Aws
 from payinfra.core.settings import Settings, Target
 from payinfra.doctor.account import Account, embedded, examine
-from payinfra.doctor.machine import Prerequisite
+from payinfra.doctor.findings import Prerequisite
 
 ROLE = "arn:aws:iam::123456789012:role/team/deploy"
 SESSION = "arn:aws:sts::123456789012:assumed-role/deploy/me"
@@ -29,7 +29,7 @@ def denied(operation: str) -> ClientError:
 
 
 @dataclass
-class World:
+class FakeAccount:
     """An account.
 
     Attributes:
@@ -61,7 +61,7 @@ class World:
         assert RoleName == "deploy"
         return {"Role": {"Arn": ROLE}}
 
-    def get_paginator(self, operation: str) -> "World":
+    def get_paginator(self, operation: str) -> "FakeAccount":
         assert operation == "simulate_principal_policy"
         return self
 
@@ -76,22 +76,22 @@ class World:
 
 @dataclass(frozen=True)
 class FakeAws(Aws):
-    world: World = field(default_factory=World)
+    fake: FakeAccount = field(default_factory=FakeAccount)
 
-    def client(self, service: str, region: str) -> World:
-        return self.world
+    def client(self, service: str, region: str) -> FakeAccount:
+        return self.fake
 
 
 def look(
-    world: World, *, silent: str = "", needed: Sequence[Permission] = NEEDED, **flags: object
+    fake: FakeAccount, *, silent: str = "", needed: Sequence[Permission] = NEEDED, **flags: object
 ) -> dict[str, Prerequisite]:
     settings = Settings.resolve({"env": "account", **flags}, environ={})
-    account = Account(FakeAws(world=world), lambda _url: silent, needed)
+    account = Account(FakeAws(fake=fake), lambda _url: silent, needed)
     return {finding.name: finding for finding in examine(settings, account)}
 
 
 def test_an_account_that_has_everything() -> None:
-    found = look(World(), state_bucket="states")
+    found = look(FakeAccount(), state_bucket="states")
     assert list(found) == [
         "AWS network",
         "credentials",
@@ -105,36 +105,36 @@ def test_an_account_that_has_everything() -> None:
 
 
 def test_without_a_network_nothing_else_is_asked() -> None:
-    world = World(has_credentials=False)
-    found = look(world, silent="timed out")
+    fake = FakeAccount(has_credentials=False)
+    found = look(fake, silent="timed out")
     assert list(found) == ["AWS network"]
     assert "sts.us-west-2.amazonaws.com does not answer: timed out" in found["AWS network"].found
     assert "HTTPS_PROXY" in found["AWS network"].fix
 
 
 def test_without_credentials_the_account_is_not_asked() -> None:
-    found = look(World(has_credentials=False))
+    found = look(FakeAccount(has_credentials=False))
     assert list(found) == ["AWS network", "credentials"]
     assert not found["credentials"].good
     assert "AWS_PROFILE" in found["credentials"].fix
 
 
 def test_without_the_role_for_logs_bootstrap_is_the_fix() -> None:
-    found = look(World(gateway_role=""))["API Gateway's CloudWatch role"]
+    found = look(FakeAccount(gateway_role=""))["API Gateway's CloudWatch role"]
     assert not found.good
-    assert found.fix.startswith("payinfra bootstrap")
+    assert found.fix.startswith("`payinfra bootstrap")
 
 
 def test_a_state_bucket_that_is_not_there_comes_with_its_fix() -> None:
-    found = look(World(), state_bucket="other")["state bucket"]
+    found = look(FakeAccount(), state_bucket="other")["state bucket"]
     assert (found.good, "--state-bucket other" in found.fix) == (False, True)
-    assert "state bucket" not in look(World())
+    assert "state bucket" not in look(FakeAccount())
 
 
 def test_permissions_are_asked_of_the_role_behind_the_session_as_a_deployment_asks() -> None:
-    world = World()
-    assert look(world)["permissions"].good
-    asked, records = world.asked  # without a bucket there is nothing to ask about the state
+    fake = FakeAccount()
+    assert look(fake)["permissions"].good
+    asked, records = fake.asked  # without a bucket there is nothing to ask about the state
     assert asked["PolicySourceArn"] == ROLE
     assert asked["ActionNames"] == ["dynamodb:CreateTable", "dynamodb:DescribeTable"]
     assert asked["ResourceArns"] == ["arn:aws:dynamodb:*:123456789012:table/payment-*-payments"]
@@ -146,13 +146,13 @@ def test_permissions_are_asked_of_the_role_behind_the_session_as_a_deployment_as
 
 
 def test_a_user_is_asked_as_it_is() -> None:
-    world = World(arn="arn:aws:iam::123456789012:user/me")
-    look(world)
-    assert world.asked[0]["PolicySourceArn"] == world.arn
+    fake = FakeAccount(arn="arn:aws:iam::123456789012:user/me")
+    look(fake)
+    assert fake.asked[0]["PolicySourceArn"] == fake.arn
 
 
 def test_what_is_refused_is_named_and_the_role_is_the_fix() -> None:
-    found = look(World(refused=frozenset({"dynamodb:CreateTable"})))["permissions"]
+    found = look(FakeAccount(refused=frozenset({"dynamodb:CreateTable"})))["permissions"]
     assert (found.good, found.known, found.found) == (False, True, "refused: dynamodb:CreateTable")
     assert "ci-role" in found.fix
 
@@ -160,27 +160,27 @@ def test_what_is_refused_is_named_and_the_role_is_the_fix() -> None:
 def test_of_many_refused_actions_some_are_named() -> None:
     actions = tuple(f"dynamodb:Action{number}" for number in range(7))
     needed = (Permission(Group.TABLES, actions),)
-    found = look(World(refused=frozenset(actions)), needed=needed)["permissions"]
+    found = look(FakeAccount(refused=frozenset(actions)), needed=needed)["permissions"]
     assert found.found.endswith("dynamodb:Action4 and 2 more")
 
 
 def test_a_simulator_that_may_not_be_asked_leaves_it_open() -> None:
-    found = look(World(may_simulate=False))["permissions"]
+    found = look(FakeAccount(may_simulate=False))["permissions"]
     assert (found.good, found.known) == (False, False)
     assert "iam:SimulatePrincipalPolicy" in found.fix
 
 
 def test_the_root_is_not_asked() -> None:
-    world = World(arn="arn:aws:iam::123456789012:root")
-    assert look(world)["permissions"].good
-    assert world.asked == []
+    fake = FakeAccount(arn="arn:aws:iam::123456789012:root")
+    assert look(fake)["permissions"].good
+    assert fake.asked == []
 
 
 @pytest.mark.parametrize("bucket", [None, "states"])
 def test_the_state_is_asked_about_where_there_is_a_bucket(bucket: str | None) -> None:
-    world = World()
-    look(world, state_bucket=bucket)
-    asked = [one["ResourceArns"] for one in world.asked if "s3:GetObject" in one["ActionNames"]]
+    fake = FakeAccount()
+    look(fake, state_bucket=bucket)
+    asked = [one["ResourceArns"] for one in fake.asked if "s3:GetObject" in one["ActionNames"]]
     assert asked == ([["arn:aws:s3:::states/payinfra/payment-*/terraform.tfstate"]] if bucket else [])
 
 
@@ -198,12 +198,12 @@ def test_without_a_role_or_a_server_there_is_nothing_to_ask_the_embedded_aws(tmp
 
 
 def test_a_role_that_the_embedded_aws_does_not_know_fails_it_and_not_aws() -> None:
-    (found,) = embedded(local(ROLE), lambda _settings: FakeAws(world=World(has_credentials=False)))
+    (found,) = embedded(local(ROLE), lambda _settings: FakeAws(fake=FakeAccount(has_credentials=False)))
     assert (found.name, found.good, found.targets) == ("credentials", False, (Target.LOCAL,))
 
 
 def test_what_a_role_may_do_on_the_embedded_aws_is_asked() -> None:
-    world = World(refused=frozenset({"kms:CreateKey"}))
-    who, may = embedded(local(ROLE), lambda _settings: FakeAws(world=world))
+    fake = FakeAccount(refused=frozenset({"kms:CreateKey"}))
+    who, may = embedded(local(ROLE), lambda _settings: FakeAws(fake=fake))
     assert (who.good, may.good, may.targets) == (True, False, (Target.LOCAL,))
     assert may.found == "refused: kms:CreateKey"

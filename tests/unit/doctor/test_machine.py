@@ -10,7 +10,7 @@ import pytest
 
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.settings import Settings, Target
-from payinfra.doctor import machine
+from payinfra.doctor import findings, machine
 from payinfra.terraform import Binary, Engine, EngineVersion
 
 TERRAFORM, OPENTOFU = "registry.terraform.io", "registry.opentofu.org"
@@ -123,9 +123,9 @@ def test_a_url_that_answers_is_not_silent_and_one_that_does_not_says_why() -> No
     with server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
-        assert machine.why_silent(url) == ""
+        assert findings.why_silent(url) == ""
         thread.join()
-    assert "refused" in machine.why_silent(url)
+    assert "refused" in findings.why_silent(url)
 
 
 def settings(folder: Path, **flags: object) -> Settings:
@@ -134,7 +134,7 @@ def settings(folder: Path, **flags: object) -> Settings:
 
 def test_ports_that_the_system_chooses_are_free(tmp_path: Path) -> None:
     found = machine.ports(settings(tmp_path), {"PAYINFRA_LOCAL_PORT": "0"})
-    assert (found.good, found.found, found.targets) == (True, "the system chooses", (Target.LOCAL,))
+    assert (found.good, found.found, found.targets) == (True, "chosen by the system", (Target.LOCAL,))
 
 
 def test_a_port_in_use_and_one_that_is_none_are_named(tmp_path: Path) -> None:
@@ -199,8 +199,8 @@ def test_everything_that_a_target_needs_is_looked_at(
     assert names == ["Python", "Node", "Terraform", "AWS provider", "work folder", *more]
 
 
-def finding(*targets: Target, good: bool = False, known: bool = True) -> machine.Prerequisite:
-    return machine.Prerequisite("x", good, "", "", "", targets, known)
+def finding(*targets: Target, good: bool = False, known: bool = True) -> findings.Prerequisite:
+    return findings.Prerequisite("x", good, "", "", "", targets, known)
 
 
 @pytest.mark.parametrize(
@@ -214,8 +214,8 @@ def finding(*targets: Target, good: bool = False, known: bool = True) -> machine
     ],
 )
 def test_what_one_target_needs_does_not_fail_the_other(
-    one: machine.Prerequisite, aws: bool, local: bool
+    one: findings.Prerequisite, aws: bool, local: bool
 ) -> None:
-    found = machine.Diagnosis(machine.BOTH, (one,))
+    found = findings.Diagnosis(findings.BOTH, (one,))
     assert (found.usable(Target.AWS), found.usable(Target.LOCAL), found.good) == (aws, local, aws or local)
-    assert machine.Diagnosis((Target.AWS,), (one,)).good is aws
+    assert findings.Diagnosis((Target.AWS,), (one,)).good is aws

@@ -124,4 +124,17 @@ def test_what_a_restoration_leaves_is_not_a_success(tmp_path: Path) -> None:
     begun.parent.mkdir(parents=True)
     begun.write_text("nonsense\n{}\n")
     with pytest.raises(NotRestored, match="Not everything is as it was"):
-        put_back(replace(place(), work_dir=tmp_path), DrillFormat.JSON)
+        put_back(replace(place(), work_dir=tmp_path), DrillFormat.JSON, Stop())
+
+
+def test_an_interrupted_restoration_goes_on_to_its_end_and_says_so(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted, match="Everything is as it was"):
+        put_back(replace(place(), work_dir=tmp_path), DrillFormat.JSON, asked())
+
+
+def test_what_a_restoration_leaves_comes_before_the_interrupt(tmp_path: Path) -> None:
+    begun = tmp_path / "drills" / "20260102T030405Z-aaaa" / "journal.jsonl"
+    begun.parent.mkdir(parents=True)
+    begun.write_text("nonsense\n{}\n")
+    with pytest.raises(NotRestored):
+        put_back(replace(place(), work_dir=tmp_path), DrillFormat.JSON, asked())

@@ -333,5 +333,5 @@ def test_what_cannot_be_told_lets_no_drill_begin(operation: str, tmp_path: Path)
 
 def test_without_credentials_no_drill_begins(tmp_path: Path) -> None:
     account = Account(fails={"get_caller_identity": NoCredentialsError()})
-    with pytest.raises(EnvironmentUnusable, match="does not say who is calling"):
+    with pytest.raises(EnvironmentUnusable, match="No AWS credentials found"):
         gather(outputs(), AccountAws(of=account), None, tmp_path)

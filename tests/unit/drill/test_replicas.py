@@ -10,8 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from payinfra.checks.probes.model import Deadline, NotYet, ProbeContext
+from payinfra.checks.probes.model import ProbeContext
 from payinfra.clients.aws import Aws
+from payinfra.clients.aws_errors import NotYet
+from payinfra.clients.retry import Deadline
 from payinfra.core.outputs import Outputs, RegionOutputs
 from payinfra.drill.load.payments import Maker
 from payinfra.drill.replicas import CLAIM, StoredItem, TableReplica, caught_up, have_caught_up

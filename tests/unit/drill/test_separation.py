@@ -2,7 +2,7 @@
 
 import pytest
 
-from payinfra.checks.probes.failures import NoData
+from payinfra.clients.aws_errors import NoData
 from payinfra.drill.load.payments import payment_id
 from payinfra.drill.model import Attempt, Result
 from payinfra.drill.replicas import CLAIM, StoredItem

@@ -13,9 +13,9 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from payinfra.local import ministack as seam
-from payinfra.local.asgi import AsgiResponse, Message, Request, Scope, ask
-from payinfra.local.patches import registry
+from payinfra.local.server import ministack as seam
+from payinfra.local.server.asgi import AsgiResponse, Message, Request, Scope, ask
+from payinfra.local.server.patches import registry
 
 KEY = "000000000000"
 ANYBODY = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}

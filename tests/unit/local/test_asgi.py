@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from payinfra.local.asgi import (
+from payinfra.local.server.asgi import (
     AsgiResponse,
     ClientGone,
     Message,

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from payinfra.local.asgi import AsgiResponse, Request
-from payinfra.local.cloudwatch_alarms import Point, Watching, judge
-from payinfra.local.replication import ItemKey, ItemVersion, Write
-from payinfra.local.time_scale import TimeScale
+from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.cloudwatch_alarms import Point, Watching, judge
+from payinfra.local.server.replication import ItemKey, ItemVersion, Write
+from payinfra.local.server.time_scale import TimeScale
 
 NOW = 10_000.0
 ACCOUNT = "000000000000"

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from payinfra.core.errors import EnvironmentUnusable, UsageProblem
-from payinfra.local.asgi import Request
 from payinfra.local.control import PREFIX, Control, Sent
-from payinfra.local.control_api import ControlApi
 from payinfra.local.endpoints import LocalEndpoints, LocalStatus, StateFolder, write_endpoints
 from payinfra.local.faults import FaultRegistry, RegionBlackout, ReplicationDelay, ReplicationPause
-from payinfra.local.time_scale import TimeScale
+from payinfra.local.server.asgi import Request
+from payinfra.local.server.control_api import ControlApi
+from payinfra.local.server.time_scale import TimeScale
 
 TOKEN = "secret"
 URL = "http://127.0.0.1:4560"

@@ -17,7 +17,6 @@ from payinfra.local.endpoints import (
     read_endpoints,
     read_json,
     served_regions,
-    write_atomically,
     write_endpoints,
 )
 
@@ -101,14 +100,6 @@ def test_endpoints_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     write_endpoints(folder, ENDPOINTS)
     assert read_endpoints(folder) == ENDPOINTS
     assert endpoints_from_json(endpoints_to_json(ENDPOINTS)) == ENDPOINTS
-
-
-def test_files_are_replaced_in_one_step_and_are_their_owners(tmp_path: Path) -> None:
-    write_atomically(tmp_path / "a", "one")
-    write_atomically(tmp_path / "a", "two")
-    assert (tmp_path / "a").read_text() == "two"
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"regions": 1}', "[]"])

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from payinfra.local import global_tables, item_log, persistence
 from payinfra.local.faults import FaultRegistry, ReplicationPause
-from payinfra.local.item_log import ItemJournal, Line, StoredItems
-from payinfra.local.replication import ItemKey, Replicator
+from payinfra.local.server import global_tables, item_log, persistence
+from payinfra.local.server.item_log import ItemJournal, Line, StoredItems
+from payinfra.local.server.replication import ItemKey, Replicator
 
 EAST, WEST = "us-east-1", "us-west-2"
 

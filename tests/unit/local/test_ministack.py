@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from payinfra.core.errors import EnvironmentUnusable
-from payinfra.local import ministack as seam
 from payinfra.local.emulator_environment import environment
 from payinfra.local.endpoints import StateFolder
-from payinfra.local.host_names import AwsNames
-from payinfra.local.route53.endpoints import Address
+from payinfra.local.server import ministack as seam
+from payinfra.local.server.host_names import AwsNames
+from payinfra.local.server.route53.endpoints import Address
 
 URLS = {"us-east-1": "http://127.0.0.1:4566", "us-west-2": "http://127.0.0.1:4567"}
 
@@ -55,6 +55,7 @@ def test_functions_get_the_endpoint_of_their_own_region(world: Any) -> None:
         urls |= URLS
         for region, url in URLS.items():
             config = {
+                "FunctionName": "pay",
                 "FunctionArn": f"arn:aws:lambda:{region}:000000000000:function:pay",
                 "Role": "arn:r/role",
             }

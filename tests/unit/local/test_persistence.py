@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from payinfra.local import persistence
 from payinfra.local.faults import FaultRegistry, ReplicationPause
-from payinfra.local.persistence import Snapshots, restore_writes, writes_to_json
-from payinfra.local.replication import ItemKey, Replicator, Write
+from payinfra.local.server import persistence
+from payinfra.local.server.persistence import Snapshots, restore_writes, writes_to_json
+from payinfra.local.server.replication import ItemKey, Replicator, Write
 
 
 def snapshots(folder: Path, state: dict[str, object]) -> Snapshots:

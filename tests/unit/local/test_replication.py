@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payinfra.local.faults import FaultRegistry, RegionBlackout, ReplicationDelay, ReplicationPause
-from payinfra.local.replication import Item, ItemKey, Replicator, Write
+from payinfra.local.server.replication import Item, ItemKey, Replicator, Write
 
 EAST, WEST = "us-east-1", "us-west-2"
 ONE = ItemKey("1", "payments", "p1", "1")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from payinfra.local import retries
-from payinfra.local.asgi import AsgiResponse, Request, answer
-from payinfra.local.retries import Retries
+from payinfra.local.server import retries
+from payinfra.local.server.asgi import AsgiResponse, Request, answer
+from payinfra.local.server.retries import Retries
 
 TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.11.4 aws-sdk-go-v2/1.36"
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
 
-from payinfra.local.asgi import (
+from payinfra.core.access_key import AccessKey
+from payinfra.local.server.asgi import (
     App,
     AsgiResponse,
     Message,
@@ -17,21 +19,36 @@ from payinfra.local.asgi import (
     answer,
     read_request,
 )
-from payinfra.local.ministack import serving
-from payinfra.local.routing import (
-    FrontApp,
-    GlobalApp,
-    RegionApp,
-    is_signed,
-    over_tls,
-    signature_scope,
-)
+from payinfra.local.server.authentication import Authentication, verified
+from payinfra.local.server.ministack import serving
+from payinfra.local.server.routing import FrontApp, GlobalApp, RegionApp, over_tls, without_cors
+from payinfra.local.server.sigv4 import SignatureRefused
+from tests.support.embedded import signed
 
-DATE = "20260102"
+KEY = AccessKey("AKIAROOT", "secret")
+HERE = "127.0.0.1"
+NONE: Mapping[str, str] = {}
+ELSEWHERE = [
+    {"origin": "https://evil.example"},
+    {"origin": "http://localhost"},
+    {"origin": "http://127.0.0.1:1"},
+    {"origin": "null"},
+    {"sec_fetch_site": "cross-site"},
+    {"sec_fetch_site": "Same-Site"},
+    {"sec_fetch_site": "something new"},
+    {"sec_fetch_site": "same-origin", "origin": "https://evil.example"},
+]
+"""What a browser says when a page of another origin sends a request."""
 
 
-def signed(service: str, region: str) -> str:
-    return f"AWS4-HMAC-SHA256 Credential=test/{DATE}/{region}/{service}/aws4_request, Signature=0"
+def secret_of(access_key_id: str, _token: str) -> str:
+    if access_key_id != KEY.access_key_id:
+        raise SignatureRefused("UnrecognizedClientException", "Who is that?")
+    return KEY.secret_access_key
+
+
+def refuse(_request: Request, refused: SignatureRefused) -> AsgiResponse:
+    return answer(400, f"refused: {refused.code}".encode())
 
 
 @dataclass
@@ -48,8 +65,10 @@ class Echo:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = await read_request(scope, receive)
         self.asked.append(request)
-        said = json.dumps({"path": request.raw_path, "region": serving.get()}).encode()
-        await send({"type": "http.response.start", "status": self.status, "headers": []})
+        seen = {"path": request.raw_path, "region": serving.get(), "key": verified.get()}
+        said = json.dumps(seen).encode()
+        headers = [(b"access-control-allow-origin", b"*"), (b"x-kept", b"yes")]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": said})
 
 
@@ -86,6 +105,22 @@ class Asked:
         }
         return asyncio.run(asking(self.app, scope, {"type": "http.request", "body": b""}))
 
+    def signed(
+        self,
+        service: str,
+        region: str,
+        method: str = "POST",
+        path: str = "/",
+        key: AccessKey = KEY,
+        host: str = HERE,
+        headers: Mapping[str, str] = NONE,
+    ) -> AsgiResponse:
+        """An answer to a signed request."""
+        lines = signed(key, service, region, f"http://{host}{path}", method, b"", **headers)
+        return self(
+            method, path, host, **{name.lower().replace("-", "_"): one for name, one in lines.items()}
+        )
+
 
 async def asking(app: App, scope: Scope, first: Message) -> AsgiResponse:
     got: list[Message] = []
@@ -103,17 +138,21 @@ async def asking(app: App, scope: Scope, first: Message) -> AsgiResponse:
     return AsgiResponse(got[0]["status"], headers, got[1]["body"])
 
 
+def made(echo: Echo, touches: list[int]) -> FrontApp:
+    return FrontApp(echo, no_domain, Authentication(secret_of), refuse, (shout,), lambda: touches.append(1))
+
+
 @pytest.fixture
 def region() -> Asked:
     echo, touches = Echo(), list[int]()
-    front = FrontApp(echo, no_domain, (shout,), lambda: touches.append(1))
+    front = made(echo, touches)
     return Asked(RegionApp("us-east-1", front, lambda: ("us-east-1", "us-west-2")), echo, touches)
 
 
 @pytest.fixture
 def everywhere() -> Asked:
     echo, touches = Echo(), list[int]()
-    front = FrontApp(echo, no_domain, (shout,), lambda: touches.append(1))
+    front = made(echo, touches)
 
     async def control(request: Request) -> AsgiResponse:
         return answer(200, b"control " + request.path.encode())
@@ -124,20 +163,26 @@ def everywhere() -> Asked:
     return Asked(GlobalApp(front, control, data_plane, "us-east-1"), echo, touches)
 
 
-def test_the_port_decides_the_region(region: Asked) -> None:
-    said = region("POST", "/", authorization=signed("sns", "us-west-2"))
-    assert json.loads(said.body) == {"path": "/", "region": "us-east-1"}
+def test_a_call_is_a_call_to_the_regions_port(region: Asked) -> None:
+    said = region.signed("sns", "us-east-1")
+    assert json.loads(said.body) == {"path": "/", "region": "us-east-1", "key": KEY.access_key_id}
     assert dict(said.headers)["x-corrected"] == "us-east-1 POST"
 
 
 @pytest.mark.parametrize(
-    ("signed_for", "served_by"), [("us-west-2", "us-west-2"), ("eu-west-1", "us-east-1")]
+    ("service", "signed_for"), [("sns", "us-west-2"), ("dynamodb", "eu-west-1"), ("sns", "eu-west-1")]
 )
-def test_calls_for_a_replica_that_terraform_sends_to_the_tables_endpoint_reach_the_replica(
-    region: Asked, signed_for: str, served_by: str
+def test_a_call_that_is_signed_for_another_region_is_refused(
+    region: Asked, service: str, signed_for: str
 ) -> None:
-    said = region("POST", "/", authorization=signed("dynamodb", signed_for))
-    assert json.loads(said.body)["region"] == served_by
+    assert region.signed(service, signed_for).body == b"refused: SignatureDoesNotMatch"
+    assert region.echo.asked == []
+
+
+def test_calls_for_a_replica_that_terraform_sends_to_the_tables_endpoint_reach_the_replica(
+    region: Asked,
+) -> None:
+    assert json.loads(region.signed("dynamodb", "us-west-2").body)["region"] == "us-west-2"
 
 
 @pytest.mark.parametrize(
@@ -145,30 +190,137 @@ def test_calls_for_a_replica_that_terraform_sends_to_the_tables_endpoint_reach_t
     [
         ("127.0.0.1:4566", "/_aws/execute-api/a1/prod/health", "/_aws/execute-api/a1/prod/health"),
         ("a1.execute-api.us-east-1.amazonaws.com", "/prod/health", "/_aws/execute-api/a1/prod/health"),
+        ("a1.execute-api.us-east-1.amazonaws.com", "/", "/_aws/execute-api/a1/"),
         ("pay.example.com", "/health", "/_aws/execute-api/api1/prod/health"),
-        ("s3.us-east-1.amazonaws.com", "/bucket/key", "/bucket/key"),
     ],
 )
-def test_an_api_answers_at_its_own_names(region: Asked, host: str, path: str, asked: str) -> None:
-    assert json.loads(region("GET", path, host).body)["path"] == asked
+def test_an_api_answers_at_its_own_names_to_anybody(region: Asked, host: str, path: str, asked: str) -> None:
+    assert json.loads(region("GET", path, host).body) == {"path": asked, "region": "us-east-1", "key": ""}
     assert region.echo.asked[0].header("host") == host
 
 
 def test_a_mapping_without_a_stage_leaves_the_stage_to_the_path(region: Asked) -> None:
-    app = RegionApp("us-west-2", FrontApp(region.echo, no_domain, (), lambda: None), lambda: ())
+    app = RegionApp("us-west-2", made(region.echo, []), lambda: ())
     said = Asked(app, region.echo, [])("GET", "/prod/health", "pay.example.com")
     assert json.loads(said.body)["path"] == "/_aws/execute-api/api2/prod/health"
 
 
-def test_a_host_that_no_api_answers_at_is_forbidden(region: Asked) -> None:
-    said = region("GET", "/health", "attacker.example")
-    assert (said.status, said.body) == (403, b'{"message":"Forbidden"}')
+@pytest.mark.parametrize("headers", ELSEWHERE)
+def test_an_api_decides_itself_which_web_pages_it_answers(region: Asked, headers: dict[str, str]) -> None:
+    for host, path in ((HERE, "/_aws/execute-api/a1/prod/health"), ("pay.example.com", "/health")):
+        said = region("OPTIONS", path, host, **headers)
+        assert (said.status, dict(said.headers)["access-control-allow-origin"]) == (200, "*")
+
+
+def test_who_signed_a_call_of_an_api_is_known_to_the_api_where_the_signature_is_true(region: Asked) -> None:
+    path = "/_aws/execute-api/a1/prod/health"
+    assert json.loads(region.signed("execute-api", "us-east-1", path=path).body)["key"] == KEY.access_key_id
+    for wrong in (AccessKey("AKIAROOT", "guess"), AccessKey("AKIAOTHER", "secret")):
+        assert json.loads(region.signed("execute-api", "us-east-1", path=path, key=wrong).body)["key"] == ""
+    other = "a1.execute-api.us-east-1.amazonaws.com"
+    said = region.signed("execute-api", "us-east-1", path="/prod/health", host=other)
+    assert json.loads(said.body)["key"] == KEY.access_key_id
+
+
+@pytest.mark.parametrize("path", ["/_aws/execute-api/", "/_aws/execute-api/a1", "/_aws/execute-api//prod/x"])
+def test_what_is_no_api_is_no_way_around_the_signature(region: Asked, path: str) -> None:
+    assert region("GET", path).body == b"refused: MissingAuthenticationToken"
     assert region.echo.asked == []
 
 
-def test_a_signed_request_is_let_through_whatever_its_host(region: Asked) -> None:
-    assert region("GET", "/", "emulator.internal", authorization=signed("s3", "us-east-1")).status == 200
-    assert region("GET", "/?X-Amz-Signature=0", "emulator.internal").status == 200
+@pytest.mark.parametrize("host", ["attacker.example", "attacker.example:4566", "127.0.0.1.nip.io", ""])
+def test_a_host_that_no_api_answers_at_is_forbidden_however_the_request_is_signed(
+    region: Asked, host: str
+) -> None:
+    for said in (
+        region("GET", "/health", host),
+        region.signed("s3", "us-east-1", host=host) if host else region("GET", "/", host),
+        region("GET", "/?X-Amz-Signature=0", host),
+        region("POST", "/_aws/execute-api/a1/prod/health", host),
+    ):
+        assert (said.status, said.body) == (403, b'{"message":"Forbidden"}')
+    assert region.echo.asked == []
+
+
+@pytest.mark.parametrize("headers", ELSEWHERE)
+def test_a_web_page_of_another_origin_is_refused_however_its_request_is_signed(
+    region: Asked, everywhere: Asked, headers: dict[str, str]
+) -> None:
+    for said in (
+        region("OPTIONS", "/", **headers),
+        region("GET", "/bucket/key", **headers),
+        region.signed("lambda", "us-east-1", path="/2015-03-31/functions", headers=headers),
+        region.signed("lambda", "us-east-1", host="localhost:4566", headers=headers),
+        everywhere("POST", "/_payinfra/faults", **headers),
+        everywhere("GET", "/_payinfra/status", **headers),
+        everywhere.signed("iam", "us-east-1", headers=headers),
+    ):
+        assert (said.status, b"another origin" in said.body) == (403, True)
+        assert not [name for name, _ in said.headers if name.startswith("access-control")]
+    assert (region.echo.asked, everywhere.echo.asked, region.touches) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"sec_fetch_site": "none"}, {"sec_fetch_site": "same-origin", "origin": "http://127.0.0.1"}],
+)
+def test_what_a_person_typed_or_the_same_origin_sent_is_no_foreign_page(
+    region: Asked, everywhere: Asked, headers: dict[str, str]
+) -> None:
+    assert region.signed("s3", "us-east-1", "GET", "/bucket/key", headers=headers).status == 200
+    assert everywhere("GET", "/_payinfra/status", **headers).status == 200
+
+
+def test_a_page_is_refused_before_its_body_is_read(region: Asked) -> None:
+    scope: Scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "headers": [(b"host", b"127.0.0.1"), (b"origin", b"https://evil.example")],
+    }
+    assert asyncio.run(asking(region.app, scope, {"type": "http.disconnect"})).status == 403
+
+
+def test_no_answer_but_an_apis_tells_a_browser_that_another_origin_may_read_it(
+    region: Asked, everywhere: Asked
+) -> None:
+    for said in (region.signed("sns", "us-east-1"), everywhere.signed("sts", "us-east-1")):
+        names = [name for name, _ in said.headers]
+        assert "x-kept" in names
+        assert not [name for name in names if name.startswith("access-control")]
+    kept = AsgiResponse(200, (("access-control-max-age", "1"), ("vary", "origin")))
+    assert without_cors(kept).headers == (("vary", "origin"),)
+
+
+@pytest.mark.parametrize(
+    "key", [AccessKey("test", "test"), AccessKey("000000000000", "x"), AccessKey("AKIAROOT", "x")]
+)
+def test_whoever_does_not_have_the_key_is_refused(region: Asked, everywhere: Asked, key: AccessKey) -> None:
+    for said in (region.signed("s3", "us-east-1", key=key), everywhere.signed("iam", "us-east-1", key=key)):
+        assert said.body in (b"refused: SignatureDoesNotMatch", b"refused: UnrecognizedClientException")
+    assert region("GET", "/").body == everywhere("GET", "/").body == b"refused: MissingAuthenticationToken"
+    assert (region.echo.asked, everywhere.echo.asked) == ([], [])
+
+
+def test_one_request_is_not_signed_by_what_another_one_carried(region: Asked) -> None:
+    async def both() -> AsgiResponse:
+        verified.set("AKIASOMEBODY")
+        scope: Scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/_aws/execute-api/a1/prod/x",
+            "headers": [(b"host", b"127.0.0.1")],
+        }
+        return await asking(region.app, scope, {"type": "http.request", "body": b""})
+
+    assert json.loads(asyncio.run(both()).body)["key"] == ""
+
+
+def test_a_name_of_a_services_own_is_served_to_whoever_signed(region: Asked) -> None:
+    host = "s3.us-east-1.amazonaws.com"
+    said = region.signed("s3", "us-east-1", "GET", "/bucket/key", host=host)
+    assert json.loads(said.body)["path"] == "/bucket/key"
+    assert region("GET", "/bucket/key", host).body == b"refused: MissingAuthenticationToken"
 
 
 @pytest.mark.parametrize("path", ["/_ministack/reset", "/_localstack/health"])
@@ -180,28 +332,28 @@ def test_the_emulators_own_administration_is_closed(region: Asked, path: str) ->
 
 
 def test_what_may_have_changed_something_is_reported_and_reading_is_not(region: Asked) -> None:
-    region("GET", "/bucket")
-    region("HEAD", "/bucket")
+    region.signed("s3", "us-east-1", "GET", "/bucket")
+    region.signed("s3", "us-east-1", "HEAD", "/bucket")
     assert region.touches == []
-    region("PUT", "/bucket")
+    region.signed("s3", "us-east-1", "PUT", "/bucket")
     assert region.touches == [1]
 
 
 def test_a_client_that_hung_up_and_what_is_no_request_get_no_answer(region: Asked) -> None:
-    http: Scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    headers = [(b"host", b"127.0.0.1")]
+    http: Scope = {"type": "http", "method": "GET", "path": "/", "headers": headers}
     assert asyncio.run(asking(region.app, http, {"type": "http.disconnect"})).status == 0
     assert asyncio.run(asking(region.app, {"type": "websocket"}, {"type": "x"})).status == 0
 
 
 @pytest.mark.parametrize("service", ["iam", "sts", "route53"])
 def test_the_global_port_serves_global_services(everywhere: Asked, service: str) -> None:
-    said = everywhere("POST", "/", authorization=signed(service, "us-west-2"))
+    said = everywhere.signed(service, "us-west-2")
     assert json.loads(said.body)["region"] == "us-east-1"
 
 
-@pytest.mark.parametrize("authorization", [signed("s3", "us-east-1"), ""])
-def test_the_global_port_is_no_way_around_a_blackout(everywhere: Asked, authorization: str) -> None:
-    said = everywhere("GET", "/", authorization=authorization)
+def test_the_global_port_is_no_way_around_a_blackout(everywhere: Asked) -> None:
+    said = everywhere.signed("s3", "us-east-1", "GET")
     assert said.status == 400
     assert b"each region has its own" in said.body
     assert everywhere.echo.asked == []
@@ -212,17 +364,17 @@ def test_whoever_may_not_make_a_call_gets_no_answer_of_the_data_plane(
     everywhere: Asked, status: int, whose: bytes
 ) -> None:
     everywhere.echo.status = status
-    said = everywhere("GET", "/2013-04-01/healthcheck/1/status", authorization=signed("route53", "us-east-1"))
+    said = everywhere.signed("route53", "us-east-1", "GET", "/2013-04-01/healthcheck/1/status")
     assert whose in said.body
     assert [request.path for request in everywhere.echo.asked] == ["/2013-04-01/healthcheck/1/status"]
 
 
 def test_control_and_the_missing_route_53_calls_are_not_ministacks(everywhere: Asked) -> None:
-    route53 = signed("route53", "us-east-1")
     assert everywhere("GET", "/_payinfra/status").body == b"control /_payinfra/status"
     assert everywhere.echo.asked == []
-    assert everywhere("GET", "/2013-04-01/healthcheck/1/status", authorization=route53).body == b"plane"
-    said = everywhere("GET", "/2013-04-01/healthcheck/1", authorization=route53)
+    status = "/2013-04-01/healthcheck/1/status"
+    assert everywhere.signed("route53", "us-east-1", "GET", status).body == b"plane"
+    said = everywhere.signed("route53", "us-east-1", "GET", "/2013-04-01/healthcheck/1")
     assert json.loads(said.body)["path"] == "/2013-04-01/healthcheck/1"
 
 
@@ -241,12 +393,3 @@ def test_the_global_port_answers_to_loopback_names(everywhere: Asked, host: str)
 def test_loopback_stands_for_tls() -> None:
     request = Request("GET", "/", headers=(("x-forwarded-proto", "http"), ("a", "b")))
     assert over_tls(request).headers == (("a", "b"), ("x-forwarded-proto", "https"))
-
-
-def test_what_a_request_was_signed_for() -> None:
-    assert signature_scope(Request("GET", "/", headers=(("authorization", signed("s3", "r-1")),))) == (
-        "r-1",
-        "s3",
-    )
-    assert signature_scope(Request("GET", "/")) == ("", "")
-    assert not is_signed(Request("GET", "/"))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payinfra.local.time_scale import TimeScale
+from payinfra.local.server.time_scale import TimeScale
 
 
 @dataclass

@@ -5,7 +5,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pytest
 
@@ -18,9 +18,7 @@ from handlers.payments.ledger import DynamoLedger
 from handlers.payments.observe import Observer
 from handlers.payments.secret import ParameterSecret
 from handlers.payments.service import Payments
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
+from handlers.payments.stream import StreamReader
 
 NUMBERS = itertools.count()
 NOW_MS = 1_800_000_000_000
@@ -62,28 +60,67 @@ class Site:
 
     def __post_init__(self) -> None:
         self.observer = Observer(self.config, self.log)
-        self.payments = self.container()
-        self.app = Application(self.config, self.payments, self.observer)
+        self.restart()
 
     def container(self, remembered: int = 4096) -> Payments:
         """The service of a container that has just started."""
         return Payments(
-            ledger=DynamoLedger(self.clients.table, self.clients.health, TABLE),
-            audit=S3Audit(self.clients.audit, BUCKET, self.config.audit_key_arn, remembered),
+            region=self.region.name,
+            ledger=self.ledger,
+            audit=self.audit_log(remembered),
             secret=ParameterSecret(self.clients.parameter, PARAMETER, self.clock),
             clock=self.clock,
             tally=self.observer,
         )
 
-    def restart(self, remembered: int = 4096, cors_origins: tuple[str, ...] | None = None) -> None:
-        """A new container takes over, perhaps with other origins."""
+    def restart(
+        self,
+        remembered: int = 4096,
+        cors_origins: tuple[str, ...] | None = None,
+        keep_source_ip: bool | None = None,
+    ) -> None:
+        """A new container takes over, perhaps with other settings."""
         if cors_origins is not None:
             self.config = replace(self.config, cors_origins=cors_origins)
+        if keep_source_ip is not None:
+            self.config = replace(self.config, keep_source_ip=keep_source_ip)
         self.payments = self.container(remembered)
-        self.app = Application(self.config, self.payments, self.observer)
+        self.app = Application(
+            self.config, self.payments, self.reader(remembered), self.observer, self.payments.ping
+        )
+
+    @property
+    def ledger(self) -> DynamoLedger:
+        return DynamoLedger(self.clients.table, self.clients.health, TABLE)
+
+    def audit_log(self, remembered: int = 4096) -> S3Audit:
+        """The audit log of a container that has just started."""
+        return S3Audit(self.clients.audit, BUCKET, self.config.audit_key_arn, remembered)
+
+    def reader(self, remembered: int = 4096) -> StreamReader:
+        """What follows the stream in a container that has just started."""
+        return StreamReader(
+            self.region.name, self.ledger, self.audit_log(remembered), self.clock, self.observer
+        )
+
+    def follow(self) -> dict[str, object]:
+        """Lambda hands the function the records of the stream so far, and again later what has failed."""
+        records = self.region.stream()
+        answer = self.app.watch(records)
+        failed = [one["itemIdentifier"] for one in cast("list[dict[str, str]]", answer["batchItemFailures"])]
+        if failed:
+            batch = cast("list[dict[str, object]]", records["Records"])
+            changes = [cast("dict[str, object]", record["dynamodb"]) for record in batch]
+            sequences = [change["SequenceNumber"] for change in changes]
+            self.region.changes = [*batch[sequences.index(failed[0]) :], *self.region.changes]
+        return answer
+
+    def operate(self, **event: object) -> dict[str, object]:
+        """What the function answers to whoever invokes it."""
+        return self.app.operate(event, "invocation-1")
 
     def send(self, event: Mapping[str, object]) -> Reply:
-        answer = self.app.answer(dict(event), cast("LambdaContext", None))
+        answer = self.app.answer(event)
         several = cast(Mapping[str, list[str]], answer["multiValueHeaders"])
         return Reply(
             status=cast(int, answer["statusCode"]),
@@ -109,7 +146,10 @@ class Site:
                 "queryStringParameters": query,
                 "body": body,
                 "isBase64Encoded": False,
-                "requestContext": {"requestId": "request-1"},
+                "requestContext": {
+                    "requestId": "request-1",
+                    "identity": {"apiKeyId": "key-1", "sourceIp": "203.0.113.7"},
+                },
             }
         )
 
@@ -161,7 +201,7 @@ def sites(
             table=TABLE,
             audit_bucket=BUCKET,
             audit_key_arn="arn:aws:kms:us-east-1:000000000000:key/audit",
-            api_key_parameter=PARAMETER,
+            cursor_secret_parameter=PARAMETER,
             environment="test",
             region=region.name,
             # Powertools keeps one logger for each name for the life of the process.

@@ -1,14 +1,16 @@
 """A cursor works for the list it came from, in both regions, and for nothing else."""
 
 import base64
+import hmac
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.payments.cursors import Position, seal, signing_key, unseal
 
 KEY = signing_key("an api key")
-AT = Position("pay_1", 17)
+AT = Position("pay_" + "0123456789" * 4, 17)
 
 
 def test_a_cursor_leads_back_to_its_position() -> None:
@@ -39,11 +41,39 @@ def test_anything_else_is_no_cursor(text: str) -> None:
 
 
 def test_spare_bits_cannot_be_changed() -> None:
-    positions = [Position("pay_" + "a" * n, 1) for n in range(3)]
+    positions = [Position(AT.payment_id, 10**n) for n in range(3)]
     sealed = [seal(KEY, "list", position) for position in positions]
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     twins = [cursor[:-1] + letter for cursor in sealed for letter in alphabet if letter != cursor[-1]]
     assert [twin for twin in twins if unseal(KEY, "list", twin) is not None] == []
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "",
+        "null",
+        "17",
+        "{}",
+        "[17]",
+        f'[17, "{AT.payment_id}", 1]',
+        f'["17", "{AT.payment_id}"]',
+        f'[true, "{AT.payment_id}"]',
+        f'[1.5, "{AT.payment_id}"]',
+        f'[0, "{AT.payment_id}"]',
+        f'[-17, "{AT.payment_id}"]',
+        f'[{"9" * 30}, "{AT.payment_id}"]',
+        '[17, "pay_1"]',
+        "[17, null]",
+        "[" * 100_000,
+        "\xff",
+    ],
+)
+def test_what_is_unsealed_is_checked_whoever_sealed_it(payload: str) -> None:
+    """A position that no list has is refused, and does not reach the table."""
+    sealed = hmac.digest(KEY, b"list\x00" + payload.encode("latin-1"), "sha256")[:16]
+    cursor = base64.urlsafe_b64encode(sealed + payload.encode("latin-1")).rstrip(b"=").decode()
+    assert unseal(KEY, "list", cursor) is None
 
 
 def test_the_signing_key_is_hkdf() -> None:

@@ -66,12 +66,14 @@ def test_any_request(site: Site, method: str, path: str, query: dict[str, str | 
 
 @SHARED
 @given(
-    key=st.text(alphabet=st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255),
+    key=st.text(
+        alphabet=st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255
+    ).filter(lambda key: not key.startswith('"')),
     amount=st.integers(1, 2**53 - 1),
     currency=st.sampled_from(["EUR", "USD", "JPY"]),
     shift=st.integers(-86_400_000, 86_400_000),
     description=st.none()
-    | st.text(alphabet=st.characters(exclude_categories=["Cs", "Nd"]), min_size=1, max_size=500),
+    | st.text(alphabet=st.characters(exclude_categories=["Cs", "Nd", "No"]), min_size=1, max_size=500),
 )
 def test_a_replay_is_the_first_answer(
     site: Site, key: str, amount: int, currency: str, shift: int, description: str | None

@@ -1,7 +1,8 @@
 """One key, one payment: random requests to two regions, with replication that comes when it likes.
 
-The model knows only which bodies were acknowledged under each key. Requests may meet a rival in the middle,
-in the same region, and replicated writes may arrive there too.
+The model knows only which bodies were acknowledged under each key, and which payments were acknowledged as
+settled. Requests may meet a rival in the middle, in the same region, and replicated writes may arrive there
+too. The audit log may refuse, and the stream is followed when it likes.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import settings
@@ -16,8 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from handlers.payments import core
-from handlers.payments.conflicts import conflicting_ids
-from handlers.payments.problems import Problem
+from handlers.payments.problems import Problem, Unavailable
 
 if TYPE_CHECKING:
     from handlers.payments.core import Payment
@@ -39,7 +40,7 @@ class TwoRegions(RuleBasedStateMachine):
         self.sites = sites
         self.containers: list[Payments] = []
         self.told: dict[str, dict[Body, Payment]] = defaultdict(dict)
-        self.rivalries = 0
+        self.settled: set[str] = set()
 
     @initialize()
     def begin(self) -> None:
@@ -71,34 +72,79 @@ class TwoRegions(RuleBasedStateMachine):
             here.outbox.reverse()
         here.deliver(self.sites[1 - place].region, count=count)
 
+    @rule(place=PLACES, key=KEYS)
+    def settle(self, place: int, key: str) -> None:
+        """A worker settles what it finds accepted, perhaps while the audit log refuses."""
+        refusal = ""
+        try:
+            self.containers[2 * place].move(core.payment_id(key), core.SETTLED, "batch-1")
+        except Problem as problem:
+            refusal = problem.kind
+        except Unavailable:
+            pass  # of the audit log only: the payment is settled
+        if refusal:
+            assert refusal in ("payment-not-found", "conflicting-records")
+        else:
+            self.settled.add(key)
+
+    @rule(place=PLACES)
+    def refuse_audit(self, place: int) -> None:
+        self.sites[place].region.refuse("PutObject", "AccessDenied", status=403)
+
+    @rule(place=PLACES)
+    def allow_audit(self, place: int) -> None:
+        self.sites[place].region.allow()
+
+    @rule(place=PLACES)
+    def follow(self, place: int) -> None:
+        self.sites[place].follow()
+
     @invariant()
     def each_key_has_no_more_payments_than_bodies_that_were_acknowledged(self) -> None:
         for key, told in self.told.items():
             for site in self.sites:
                 under = [at for at in site.region.items() if at[0] == core.payment_id(key)]
-                assert len(under) <= 1 + len(told)
+                assert len([at for at in under if at[1] >= 0]) <= 1 + len(told)
 
     def teardown(self) -> None:
-        """Replication catches up; then both regions agree, and every conflict has been seen."""
+        """Replication catches up and the streams are followed to their ends. Then both regions agree, every
+        conflict is known, what was acknowledged is stored, audited and not set back."""
         primary, secondary = (site.region for site in self.sites)
         primary.allow()
         secondary.allow()
-        primary.deliver(secondary)
-        secondary.deliver(primary)
+        # A state that is set back by an older copy of the other region is repaired, and that is replicated.
+        for _ in range(5):
+            primary.deliver(secondary)
+            secondary.deliver(primary)
+            for site in self.sites:
+                site.restart()
+                site.follow()
+        for region in (primary, secondary):
+            assert not region.changes
+            assert not region.outbox
         assert primary.items() == secondary.items()
-        noticed = [
-            payment_id
-            for region in (primary, secondary)
-            for payment_id in conflicting_ids({"Records": region.changes})
-        ]
+        audited = primary.objects | secondary.objects
         for key, told in self.told.items():
-            payment_id = core.payment_id(key)
-            payments = [at for at in primary.items() if at[0] == payment_id and at[1] != 0]
-            assert noticed.count(payment_id) == (1 if len(told) > 1 else 0)
+            found = self.sites[0].ledger.find(core.payment_id(key))
+            assert found.in_conflict == (len(told) > 1)
+            stored = {one.fingerprint: one for one in (*found.payments, *found.displaced)}
+            for payment in told.values():
+                assert stored[payment.fingerprint].accepted() == replace(
+                    payment.accepted(), receipt=stored[payment.fingerprint].receipt
+                )
+                assert audited[core.audit_key(payment)] == core.audit_record(payment)
             if len(told) == 1:
-                assert len(payments) == 1
+                (body,) = told
                 for container in self.containers:
-                    self._pay(container, key, *told)
+                    self._pay(container, key, body)
+                assert found.claim is not None
+                assert found.claim.conflicts == ()
+                if key in self.settled:
+                    (settled,) = found.payments
+                    assert settled.status == core.SETTLED
+                    assert core.change_key(settled) in audited
+            elif told:
+                assert all(payment.conflict for payment in found.payments)
 
     def _during(self, place: int, operation: str, act: Callable[[], None]) -> None:
         """Once, before the next such operation in this region is answered."""
@@ -106,9 +152,11 @@ class TwoRegions(RuleBasedStateMachine):
 
         def before(asked: str) -> None:
             if asked == operation:
-                region.allow()
+                region.before = usual
                 act()
+            usual(asked)
 
+        usual = region.before
         region.before = before
 
     def _pay(self, container: Payments, key: str, body: Body) -> None:
@@ -130,7 +178,8 @@ class TwoRegions(RuleBasedStateMachine):
             assert set(told) - {body}, refusal
             assert refusal in ("idempotency-key-reused", "conflicting-records")
         else:
-            assert told.setdefault(body, answer.payment) == answer.payment
+            first = told.setdefault(body, answer.payment)
+            assert first.accepted().document() == answer.payment.accepted().document()
 
 
 def test_one_key_one_payment(sites: tuple[Site, Site]) -> None:

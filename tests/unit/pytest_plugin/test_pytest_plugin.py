@@ -31,7 +31,7 @@ def test_on_aws_clients_are_awss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_embedded_aws_that_does_not_run_is_said(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentUnusable, match="does not run"):
+    with pytest.raises(EnvironmentUnusable, match="is not running"):
         load(write(tmp_path, "http://127.0.0.1:4566/x"), tmp_path)
 
 

@@ -10,15 +10,15 @@ from payinfra.checks.outcome import Outcome, summarize
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings, Target
-from payinfra.deployment.inventory import StackInventory
-from payinfra.deployment.results import Deployed, Destroyed, Synthesized, headline
+from payinfra.deployment.results import Adopted, Deployed, Destroyed, Synthesized, headline
 from payinfra.deployment.smoke_test import SmokeTestResult
-from payinfra.doctor.machine import Diagnosis, Prerequisite
+from payinfra.deployment.stack_manifest import StackInventory
+from payinfra.doctor.findings import Diagnosis, Prerequisite
 from payinfra.local.endpoints import LocalEndpoints, LocalStatus
 from payinfra.local.faults import ActiveFault, RegionBlackout
 from payinfra.report import deploy, doctor, local, results
 from payinfra.report.formats import Format
-from payinfra.terraform import Change, ChangeAction, Plan
+from payinfra.terraform import Change, ChangeAction, Import, Plan
 
 Printed = Callable[[], str]
 
@@ -31,7 +31,7 @@ INVENTORY = StackInventory(
 )
 VERIFIED = Outcome("verify", (), (), (), summarize(()))
 PROOF = SmokeTestResult("us-east-1", "us-west-2", "pay-1", 0.1234)
-LOCAL = Settings(env="demo", target=Target.LOCAL)  # type: ignore[call-arg]  # the rest follows
+LOCAL = Settings(env="demo", target=Target.LOCAL)
 ACTIVE = ActiveFault("fault-1", RegionBlackout("us-east-1"), "2026-01-01T00:00:00Z")
 STATUS = LocalStatus(
     LocalEndpoints({"us-east-1": "http://127.0.0.1:1"}, "http://127.0.0.1:2", "127.0.0.1:3", 42),
@@ -102,7 +102,7 @@ def test_a_deployment_shows_what_is_where_and_what_to_try(
     assert "p-api_endpoint" in text
     assert "s-api_endpoint" in text
     assert "Payment pay-1, sent through us-east-1, was read in us-west-2 after 0.12 s." in text
-    assert "0 checks: 0 evaluated" in text
+    assert "0 checks: 0 passed" in text
     assert "payinfra verify --env demo --local" in text
     assert "payinfra outputs --env demo --local" in text
     assert "payinfra local status" in text
@@ -207,3 +207,41 @@ def test_faults_as_json_and_none_at_all(console: Console, printed: Printed) -> N
     assert printed() == "No fault is in place.\n"
     local.faults(console, (ACTIVE,), Format.JSON)
     assert json.loads(printed().split("\n", 1)[1])[0]["id"] == "fault-1"
+
+
+IMPORTS = (
+    Import("aws_kms_key.data", "k-1"),
+    Import("aws_kms_key.audit", "k-2"),
+    Import("aws_iam_role.r", "r"),
+)
+
+
+def test_an_adoption(console: Console, printed: Printed, some_outputs: Outputs) -> None:
+    deploy.adopted(console, Adopted(IMPORTS, {}, (), NOTHING, some_outputs, 61.0), LOCAL, Format.TABLE)
+    lines = [line.split() for line in printed().splitlines()]
+    assert ["IAM", "1"] in lines
+    assert ["KMS", "2"] in lines
+    assert "Environment demo: 3 resources adopted in 61 s. The plan is empty." in printed()
+
+
+def test_what_an_adoption_leaves_is_told(console: Console, printed: Printed) -> None:
+    refused = {"aws_iam_role.r": "it bears no tags"}
+    deploy.adopted(console, Adopted((), refused, ("arn:stray",), PLAN, None, 5.0), LOCAL, Format.TABLE)
+    text = " ".join(printed().split())
+    assert "Not adopted: aws_iam_role.r: it bears no tags." in text
+    assert "Delete by hand what nothing needs: left over" in text
+    assert "arn:stray" in text
+    assert "Plan: 2 to add, 1 to change, 0 to destroy." in text
+    assert "It is not what this stack would deploy" in text
+
+
+def test_an_adoption_as_json(console: Console, printed: Printed, some_outputs: Outputs) -> None:
+    found = Adopted(IMPORTS[:1], {"a.b": "why"}, ("arn:stray",), NOTHING, some_outputs, 61.23)
+    deploy.adopted(console, found, LOCAL, Format.JSON)
+    said = json.loads(printed())
+    assert said["adopted"] == [{"address": "aws_kms_key.data", "id": "k-1"}]
+    assert said["refused"] == [{"address": "a.b", "reason": "why"}]
+    assert (said["left_over"], said["seconds"]) == (["arn:stray"], 61.2)
+    assert said["plan"]["summary"] == {"add": 0, "change": 0, "destroy": 0}
+    assert said["outputs"]["api_endpoint"] == "p-api_endpoint"
+    assert (found.exit_code, Adopted((), {}, (), PLAN, None, 1.0).exit_code) == (0, 1)

@@ -93,7 +93,7 @@ def test_an_environment_never_names_a_folder_elsewhere(env: str) -> None:
 @pytest.mark.parametrize("root", ["../elsewhere", "/tmp/elsewhere", "inside/../../elsewhere"])  # noqa: S108
 def test_a_file_of_the_project_cannot_send_the_work_folder_elsewhere(tmp_path: Path, root: str) -> None:
     (tmp_path / "payinfra.toml").write_text(f'env = "pr1"\nwork_root = "{root}"\n')
-    with pytest.raises(UsageProblem, match="leaves the project's folder"):
+    with pytest.raises(UsageProblem, match="outside the project's folder"):
         Settings.resolve({}, folder=tmp_path, environ={})
 
 
@@ -102,7 +102,7 @@ def test_nor_by_a_link(tmp_path: Path) -> None:
     project.mkdir()
     (project / "link").symlink_to(tmp_path)
     (project / "payinfra.toml").write_text('env = "pr1"\n[environments.pr1]\nwork_root = "link/x"\n')
-    with pytest.raises(UsageProblem, match="leaves the project's folder"):
+    with pytest.raises(UsageProblem, match="outside the project's folder"):
         Settings.resolve({}, folder=project, environ={})
 
 

@@ -1,6 +1,8 @@
+import os
+
 import pytest
 
-from payinfra.terraform.environment import hide, ignored_arguments, scrubbed, secrets
+from payinfra.terraform.environment import hide, ignored_arguments, scrubbed, secrets, with_access_key
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,21 @@ def test_credentials_are_hidden_but_not_the_emulators_test() -> None:
     values = secrets({"AWS_SECRET_ACCESS_KEY": "abcdefgh12345678", "AWS_SESSION_TOKEN": "test"})
     assert values == ("abcdefgh12345678",)
     assert hide("denied for abcdefgh12345678, test", values) == "denied for (hidden), test"
+
+
+def test_an_access_key_takes_the_place_of_all_by_which_the_callers_would_be_found() -> None:
+    caller = {
+        "PATH": "/bin",
+        "AWS_PROFILE": "production",
+        "AWS_SESSION_TOKEN": "t",
+        "AWS_ENDPOINT_URL": "http://elsewhere",
+        "AWS_ROLE_ARN": "arn",
+    }
+    assert with_access_key(caller, "AKIA", "secret-of-the-folder") == {
+        "PATH": "/bin",
+        "AWS_ACCESS_KEY_ID": "AKIA",
+        "AWS_SECRET_ACCESS_KEY": "secret-of-the-folder",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+    assert secrets(with_access_key(caller, "AKIA", "secret-of-the-folder")) == ("secret-of-the-folder",)

@@ -22,10 +22,10 @@ def living(*alive: Process) -> Callable[[Process], bool]:
 
 
 def leave(folder: Path, child: Process = CHILD, owner: Process = OWNER) -> LeftoverProcess:
-    """What a killed run leaves: a record and a spool."""
-    record = LeftoverProcess(child, owner, folder / f"spool-{child.pid}")
-    record.spool.parent.mkdir(exist_ok=True)
-    record.spool.touch()
+    """What a killed run leaves: a record and a output file."""
+    record = LeftoverProcess(child, owner, folder / f"output-{child.pid}")
+    record.output.parent.mkdir(exist_ok=True)
+    record.output.touch()
     with recorded(folder, record):
         kept = (folder / f"{child.pid}.json").read_bytes()
     (folder / f"{child.pid}.json").write_bytes(kept)
@@ -33,7 +33,7 @@ def leave(folder: Path, child: Process = CHILD, owner: Process = OWNER) -> Lefto
 
 
 def test_a_record_is_there_while_the_child_runs(tmp_path: Path) -> None:
-    record = LeftoverProcess(CHILD, OWNER, tmp_path / "spool")
+    record = LeftoverProcess(CHILD, OWNER, tmp_path / "output")
     with recorded(tmp_path / "running", record):
         assert leftover_processes(tmp_path / "running", living(CHILD)) == (record,)
     assert list((tmp_path / "running").iterdir()) == []
@@ -49,7 +49,7 @@ def test_what_an_ended_orphan_left_is_swept_away(tmp_path: Path) -> None:
     record = leave(tmp_path)
     assert leftover_processes(tmp_path, living()) == ()
     assert list(tmp_path.iterdir()) == []
-    assert not record.spool.exists()
+    assert not record.output.exists()
 
 
 def test_an_unreadable_record_is_swept_away(tmp_path: Path) -> None:

@@ -18,30 +18,28 @@ class Recorder:
     def __init__(self) -> None:
         self.did: list[object] = []
 
-    def leash(self) -> None:
-        self.did.append("leash")
+    def bind(self) -> None:
+        self.did.append("bind")
 
     def become(self, path: str, arguments: list[str]) -> None:
         self.did.append((path, arguments, signal.getsignal(signal.SIGINT)))
 
 
-def test_it_becomes_the_command_once_it_is_on_the_leash() -> None:
+def test_it_becomes_the_command_once_it_is_bound_to_its_parent() -> None:
     recorder = Recorder()
     arguments = ["42", "/bin/terraform", "plan", "-json"]
-    code = parent_death_signal.main(
-        arguments, leash=recorder.leash, parent=lambda: 42, become=recorder.become
-    )
+    code = parent_death_signal.main(arguments, bind=recorder.bind, parent=lambda: 42, become=recorder.become)
     assert code == 0
-    assert recorder.did == ["leash", ("/bin/terraform", ["/bin/terraform", "plan", "-json"], signal.SIG_DFL)]
+    assert recorder.did == ["bind", ("/bin/terraform", ["/bin/terraform", "plan", "-json"], signal.SIG_DFL)]
 
 
 def test_it_starts_nothing_when_payinfra_is_gone_already() -> None:
     recorder = Recorder()
     code = parent_death_signal.main(
-        ["42", "/bin/terraform"], leash=recorder.leash, parent=lambda: 1, become=recorder.become
+        ["42", "/bin/terraform"], bind=recorder.bind, parent=lambda: 1, become=recorder.become
     )
     assert code == parent_death_signal.OWNER_GONE
-    assert recorder.did == ["leash"]
+    assert recorder.did == ["bind"]
 
 
 @pytest.mark.parametrize(("system", "asked"), [("linux", 1), ("darwin", 0)])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from payinfra.core.stop_signals import STOP_SIGNALS
 from payinfra.terraform import Binary, StopTimeouts
 from payinfra.terraform.process import Child, Ending, Follower, Interrupts, run
 
@@ -27,7 +28,7 @@ class Watch:
             argv=(*binary.argv, "apply"),
             folder=folder,
             environment=dict(os.environ),
-            spool=folder / "spool",
+            output=folder / "output",
             said=self._said,
             asked=self.asked.append,
             forced=self._force,
@@ -60,10 +61,10 @@ def test_output_arrives_line_by_line_and_the_exit_code_at_the_end(scripted: Scri
     assert len(watch.pids) == 1
 
 
-def test_the_spool_is_for_its_owner_only(scripted: Scripted, tmp_path: Path) -> None:
+def test_the_output_file_is_for_its_owner_only(scripted: Scripted, tmp_path: Path) -> None:
     watch = Watch(scripted({}), tmp_path)
     watch.run()
-    assert stat.S_IMODE((tmp_path / "spool").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "output").stat().st_mode) == 0o600
 
 
 def test_files_that_the_child_makes_are_for_their_owner_only(scripted: Scripted, tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_the_child_has_a_session_of_its_own(scripted: Scripted, tmp_path: Path) 
     assert sessions == [watch.pids[0]], "a Ctrl-C in the terminal must not reach it"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOP_SIGNALS)
 def test_a_signal_to_payinfra_reaches_the_child_once_as_an_interrupt(
     scripted: Scripted, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -207,7 +208,7 @@ def test_a_folder_that_is_gone_is_an_os_error(scripted: Scripted, tmp_path: Path
 
 
 def test_lines_are_followed_whole_even_when_written_in_parts(tmp_path: Path) -> None:
-    file = tmp_path / "spool"
+    file = tmp_path / "output"
     file.touch()
     with file.open("ab", buffering=0) as writer, file.open("rb") as reader:
         follower = Follower(reader)

@@ -1,7 +1,7 @@
 import pytest
 
-from payinfra.terraform.jsonvalue import JsonValue
-from payinfra.terraform.state import Kept, kept
+from payinfra.terraform.jsonvalue import JsonValue, items
+from payinfra.terraform.state import Kept, kept, with_attributes
 
 
 def resource(*instances: JsonValue, mode: str = "managed", module: str = "") -> JsonValue:
@@ -68,3 +68,15 @@ def test_no_state_knows_nothing() -> None:
 
 def test_a_resource_that_was_never_named_has_no_id() -> None:
     assert Kept("a.b", "a", "aws", tainted=True, attributes={}).id == ""
+
+
+def test_attributes_are_written_into_the_next_version_of_a_state() -> None:
+    data: JsonValue = {"mode": "data", "type": "d", "name": "e", "instances": [{"attributes": {"id": "1"}}]}
+    state: JsonValue = {"serial": 7, "lineage": "l", "resources": [resource(instance()), data]}
+    written = with_attributes(
+        state, {"aws_kms_key.data": {"deletion_window_in_days": 7}, "data.d.e": {"x": 1}}
+    )
+    assert (written["serial"], written["lineage"]) == (8, "l")
+    (key,) = kept(written)
+    assert key.attributes == {"id": "k1", "secret": "hunter2", "deletion_window_in_days": 7}
+    assert written["resources"] == [*items(written, "resources")[:1], data], "nothing else is touched"

@@ -24,8 +24,6 @@ locals {
 provider "aws" {
   alias                       = "primary"
   region                      = "us-east-1"
-  access_key                  = "test"
-  secret_key                  = "test"
   skip_credentials_validation = true
   skip_metadata_api_check     = true
   s3_use_path_style           = true
@@ -51,8 +49,6 @@ provider "aws" {
 provider "aws" {
   alias                       = "secondary"
   region                      = "us-west-2"
-  access_key                  = "test"
-  secret_key                  = "test"
   skip_credentials_validation = true
   skip_metadata_api_check     = true
   s3_use_path_style           = true

@@ -173,5 +173,5 @@ def environment(
     )
 
 
-def census_of(*environments: Environment, unknown: tuple[str, ...] = ()) -> EnvironmentInventory:
+def inventory_of(*environments: Environment, unknown: tuple[str, ...] = ()) -> EnvironmentInventory:
     return EnvironmentInventory(ACCOUNT, "aws", REGIONS, environments, 0, unknown)

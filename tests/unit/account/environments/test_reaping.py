@@ -10,7 +10,7 @@ from payinfra.account.environments.model import Environment, Protection
 from payinfra.account.environments.reaping import ReapDecision, Reaped, StaleRule, reap
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, Interrupted, ToolFailed, UsageProblem
 from payinfra.core.settings import Settings
-from tests.unit.account.environments.conftest import NOW, census_of, environment
+from tests.unit.account.environments.conftest import NOW, environment, inventory_of
 
 RULE = StaleRule("pr*", 3 * 86_400)
 
@@ -24,7 +24,7 @@ def ends(
     found: Callable[[str], Settings] = settings,
     destroy: Callable[[Settings], int] | None = None,
 ) -> Reaped:
-    everything = reap(census_of(*environments), RULE, NOW, settings=found, destroy=destroy)
+    everything = reap(inventory_of(*environments), RULE, NOW, settings=found, destroy=destroy)
     return Reaped(destroy is None, tuple(everything))
 
 
@@ -58,7 +58,7 @@ def test_a_dry_run_destroys_nothing_and_says_where_the_state_is() -> None:
     assert (outcome.ends[0].fate, outcome.exit_code) == (ReapDecision.STALE, ExitCode.DONE)
     assert outcome.ends[0].why == "its state is in folder .payinfra/aws/pr1"
     assert outcome.headline.startswith("1 to destroy, 0 kept")
-    assert outcome.headline.endswith("say --yes.")
+    assert outcome.headline.endswith("add --yes.")
 
 
 def test_a_dry_run_with_nothing_stale_asks_for_nothing() -> None:
@@ -128,5 +128,5 @@ def test_spans(text: str, expected: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "3", "d", "3 d", "-3d", "3y", "1.5h", "3d\n", "9999999d"])
 def test_what_is_no_span_is_a_usage_error(text: str) -> None:
-    with pytest.raises(UsageProblem, match="no span of time"):
+    with pytest.raises(UsageProblem, match="is not a duration"):
         seconds(text)

@@ -10,9 +10,9 @@ from rich.console import Console
 from payinfra.account.environments.model import Cost, State
 from payinfra.account.environments.reaping import ReapDecision, Reaped, ReapResult
 from payinfra.report import environments as report
-from payinfra.report.ages import age
 from payinfra.report.formats import Format
-from tests.unit.account.environments.conftest import NOW, census_of, environment
+from payinfra.report.results import age
+from tests.unit.account.environments.conftest import NOW, environment, inventory_of
 
 
 def console() -> tuple[Console, io.StringIO]:
@@ -20,13 +20,13 @@ def console() -> tuple[Console, io.StringIO]:
     return Console(file=text, width=160, no_color=True), text
 
 
-def test_the_census_as_a_table() -> None:
+def test_the_inventory_as_a_table() -> None:
     out, text = console()
     partial = replace(
         environment("dev"), state=State.PARTIAL, lacks=("table in us-west-2",), owner="", regions=()
     )
-    found = census_of(environment(), replace(partial, costs=()), unknown=("eu-west-1: refused",))
-    report.census(out, replace(found, departing=3), NOW, Format.TABLE)
+    found = inventory_of(environment(), replace(partial, costs=()), unknown=("eu-west-1: refused",))
+    report.inventory(out, replace(found, departing=3), NOW, Format.TABLE)
     said = text.getvalue()
     assert "2 environments in account 123456789012 (aws), asked in us-east-1, us-west-2." in said
     assert "pr1 costs while idle: 6 keys." in said
@@ -39,21 +39,21 @@ def test_what_there_is_one_of_is_said_so() -> None:
     out, text = console()
     paid = ("keys", "health checks", "hosted zones", "tables with point-in-time recovery")
     one = replace(environment(), costs=tuple(Cost(what, 1) for what in paid))
-    report.census(out, census_of(one), NOW, Format.TABLE)
+    report.inventory(out, inventory_of(one), NOW, Format.TABLE)
     said = "1 key, 1 health check, 1 hosted zone, 1 table with point-in-time recovery."
     assert said in text.getvalue()
 
 
-def test_an_empty_census_draws_no_table() -> None:
+def test_an_empty_inventory_draws_no_table() -> None:
     out, text = console()
-    report.census(out, census_of(), NOW, Format.TABLE)
+    report.inventory(out, inventory_of(), NOW, Format.TABLE)
     assert text.getvalue() == "0 environments in account 123456789012 (aws), asked in us-east-1, us-west-2.\n"
 
 
-def test_the_census_as_json() -> None:
+def test_the_inventory_as_json() -> None:
     out, text = console()
-    found = census_of(environment(unknown=("a: b",)), environment("old", age=None))
-    report.census(out, found, NOW, Format.JSON)
+    found = inventory_of(environment(unknown=("a: b",)), environment("old", age=None))
+    report.inventory(out, found, NOW, Format.JSON)
     said = json.loads(text.getvalue())
     assert said["environments"][0] == {
         "environment": "pr1",
@@ -74,7 +74,7 @@ def test_the_census_as_json() -> None:
 
 def test_names_of_strangers_are_made_visible() -> None:
     out, text = console()
-    report.census(out, census_of(environment("pr1\x1b[2J")), NOW, Format.TABLE)
+    report.inventory(out, inventory_of(environment("pr1\x1b[2J")), NOW, Format.TABLE)
     report.reaped(
         out, Reaped(True, (ReapResult(environment("\x1b[2J"), ReapDecision.KEPT, "no"),)), NOW, Format.TABLE
     )

@@ -75,9 +75,10 @@ def test_a_bucket_elsewhere_is_asked_where_it_is(tmp_path: Path) -> None:
 
 
 def test_without_a_state_the_way_out_is_told(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentUnusable, match=r"There is no state of it in .*pr1") as missing:
+    with pytest.raises(EnvironmentUnusable, match=r"It has no state in .*pr1") as missing:
         states(tmp_path).settings("pr1")
     assert "Key=Environment,Values=pr1" in missing.value.hint
+    assert "payinfra adopt --env pr1" in missing.value.hint
     aws = FakeAws(buckets={"us-east-1": Bucket({})})
     with pytest.raises(EnvironmentUnusable, match=r"s3://b-1/.* cannot be read: .*NoSuchKey") as missing:
         states(tmp_path, aws, state_bucket="b-1").settings("pr1")
@@ -86,14 +87,14 @@ def test_without_a_state_the_way_out_is_told(tmp_path: Path) -> None:
 
 def test_a_state_of_nothing_is_no_state(tmp_path: Path) -> None:
     keep(tmp_path, json.dumps({"resources": [], "outputs": {}}))
-    with pytest.raises(EnvironmentUnusable, match="state of nothing"):
+    with pytest.raises(EnvironmentUnusable, match="is empty"):
         states(tmp_path).settings("pr1")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"resources": [{}], "outputs": {}}', '"x"'])
 def test_a_state_without_regions_is_not_guessed_at(tmp_path: Path, text: str) -> None:
     keep(tmp_path, text)
-    with pytest.raises(EnvironmentUnusable, match="which regions") as unclear:
+    with pytest.raises(EnvironmentUnusable, match="does not name the regions") as unclear:
         states(tmp_path).settings("pr1")
     assert "payinfra destroy" in unclear.value.hint
 
@@ -138,7 +139,7 @@ def test_what_a_destruction_left_half_way_names_its_regions(
 )
 def test_what_is_left_and_names_no_region_is_not_guessed_at(tmp_path: Path, left: dict[str, str]) -> None:
     keep(tmp_path, half_destroyed(**left))
-    with pytest.raises(EnvironmentUnusable, match="which regions"):
+    with pytest.raises(EnvironmentUnusable, match="does not name the regions"):
         states(tmp_path).settings("pr1")
 
 
@@ -147,7 +148,7 @@ def test_a_provider_whose_resources_are_in_two_regions_says_nothing(tmp_path: Pa
     for one in both["resources"]:
         one["provider"] = both["resources"][0]["provider"]
     keep(tmp_path, json.dumps(both))
-    with pytest.raises(EnvironmentUnusable, match="which regions"):
+    with pytest.raises(EnvironmentUnusable, match="does not name the regions"):
         states(tmp_path).settings("pr1")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from payinfra.checks import api
-from payinfra.checks.api import CheckRequest, run_checks
+from payinfra.checks.api import CheckRequest, ShownPlan, run_checks
 from payinfra.checks.catalogue import Catalogue
 from payinfra.checks.manifest import Manifest, Resource
 from payinfra.checks.model import check
@@ -78,7 +78,10 @@ def test_a_manifest_is_judged(manifest: Path) -> None:
 def test_several_manifests_and_a_source_folder_come_to_one_outcome(manifest: Path, tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "a.py").touch()
-    request = CheckRequest((manifest, manifest), source=tmp_path / "src", ephemeral=("x*",), env="x1")
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / "cdk.tf.json"
+    other.write_text(manifest.read_text())
+    request = CheckRequest((manifest, other), source=tmp_path / "src", ephemeral=("x*",), env="x1")
 
     outcome = run_checks(request, on=DAY, known=CHECKS)
 
@@ -90,7 +93,157 @@ def test_several_manifests_and_a_source_folder_come_to_one_outcome(manifest: Pat
         ("PI-T-002", ""),
     ]
     assert outcome.findings[-1].message == "x1 False"
-    assert outcome.files == (str(manifest), str(manifest), (tmp_path / "src").as_posix())
+    assert outcome.files == (str(manifest), str(other), (tmp_path / "src").as_posix())
+
+
+NAMELESS = '{"resource": {"aws_x": {"more": {}}}}'
+
+
+@pytest.mark.parametrize("by_folder", [True, False])
+def test_the_files_of_a_folder_are_one_module_and_each_finding_names_its_own(
+    manifest: Path, by_folder: bool
+) -> None:
+    more = manifest.with_name("more.tf.json")
+    more.write_text(NAMELESS)
+    manifest.with_name(".hidden.tf.json").write_text("{")
+    given = (manifest.parent, manifest) if by_folder else (manifest, more, manifest)
+
+    outcome = run_checks(CheckRequest(given, env="pr1", select=("PI-T-001",)), on=DAY, known=CHECKS)
+
+    assert [(one.address, one.file) for one in outcome.findings] == [
+        ("aws_x.bad", str(manifest)),
+        ("aws_x.more", str(more)),
+    ]
+    assert outcome.files == (str(manifest), str(more))
+    assert outcome.summary.resources == 3
+
+
+def test_a_folder_without_terraform_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentUnusable, match=r"has no file of Terraform's"):
+        run_checks(CheckRequest((tmp_path,)), on=DAY, known=CHECKS)
+
+
+def test_terraforms_own_syntax_is_read_too(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        'resource "aws_x" "good" {\n  name = "n"\n}\nresource "aws_x" "bad" {\n}\n'
+    )
+
+    outcome = run_checks(CheckRequest((tmp_path,), select=("PI-T-001",)), on=DAY, known=CHECKS)
+
+    assert [one.address for one in outcome.findings] == ["aws_x.bad"]
+
+
+def test_variables_are_taken_from_where_terraform_takes_them_then_files_then_the_request(
+    tmp_path: Path,
+) -> None:
+    names = ("a", "b", "c", "d", "e")
+    document = {
+        "variable": {name: {"default": f"{name} default"} for name in names},
+        "resource": {
+            "aws_x": {"it": {"tags": {"Environment": "-".join(f"${{var.{one}}}" for one in names)}}}
+        },
+    }
+    (tmp_path / "main.tf.json").write_text(json.dumps(document))
+    (tmp_path / "terraform.tfvars").write_text('b = "B" # by itself\nc = "C"\nd = "D"\ne = "E"\nstray = 1\n')
+    (tmp_path / "z.auto.tfvars.json").write_text('{"c": "CC", "d": "DD", "e": "EE"}')
+    (tmp_path / "given.tfvars").write_text('d = "DDD"\ne = "EEE"\n')
+    request = CheckRequest(
+        (tmp_path,),
+        select=("PI-T-002",),
+        variables={"e": "EEEE"},
+        variable_files=(tmp_path / "given.tfvars",),
+    )
+
+    outcome = run_checks(request, on=DAY, known=CHECKS)
+
+    assert outcome.findings[0].message.startswith("a default-B-CC-DDD-EEEE ")
+
+
+def test_a_file_of_values_that_is_none_is_refused(manifest: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.tfvars").write_text("this is not it")
+    request = CheckRequest((manifest,), variable_files=(tmp_path / "bad.tfvars",))
+
+    with pytest.raises(EnvironmentUnusable, match=r"bad\.tfvars cannot be read: .* at line 1"):
+        run_checks(request, on=DAY, known=CHECKS)
+
+
+def plan_of(folder: Path, *names: str) -> Path:
+    """A plan that makes these resources, of which none has a name."""
+    changes = [
+        {
+            "address": f"aws_x.{name}",
+            "mode": "managed",
+            "type": "aws_x",
+            "name": name,
+            "change": {"actions": ["create"], "after": {"tags": {"Environment": "pr1"}}, "after_unknown": {}},
+        }
+        for name in names
+    ]
+    resources = [
+        {"mode": "managed", "type": "aws_x", "name": name, "expressions": {"tags": {}}} for name in names
+    ]
+    document = {
+        "format_version": "1.2",
+        "resource_changes": changes,
+        "configuration": {"root_module": {"resources": resources}},
+    }
+    file = folder / "plan.json"
+    file.write_text(json.dumps(document))
+    return file
+
+
+def test_a_plan_is_judged_and_points_into_the_files_that_it_was_made_from(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text('# here\nresource "aws_x" "one" {\n  tags = {}\n}\n')
+
+    outcome = run_checks(CheckRequest(plans=(plan_of(tmp_path, "one"),)), on=DAY, known=CHECKS)
+
+    assert [(one.id, one.address, one.source_line) for one in outcome.findings] == [
+        ("PI-T-001", "aws_x.one", 2),
+        ("PI-T-002", "", 0),
+    ]
+    assert outcome.findings[0].source_file.endswith("main.tf")
+    assert outcome.findings[1].message == "pr1 False"
+    assert outcome.files == (str(tmp_path / "plan.json"),)
+
+
+def test_files_that_a_plan_was_not_made_from_are_not_used(tmp_path: Path) -> None:
+    sources = tmp_path / "other"
+    sources.mkdir()
+    (sources / "main.tf").write_text('resource "aws_x" "another" {\n}\n')
+    plan = ShownPlan("the plan", json.loads(plan_of(tmp_path, "one").read_text()))
+
+    named = run_checks(CheckRequest(plans=(plan,), configuration=sources), on=DAY, known=CHECKS)
+    found = run_checks(CheckRequest(plans=(plan,), source=sources), on=DAY, known=CHECKS)
+    none = run_checks(CheckRequest(plans=(plan,), configuration=tmp_path / "none"), on=DAY, known=CHECKS)
+
+    assert named.notes == (f"{sources} is not what the plan was made from: not used",)
+    assert [named.findings[0].source_file, found.findings[0].source_file] == ["", ""]
+    assert (found.notes, none.notes) == ((), ())
+
+
+def test_files_that_cannot_be_read_are_passed_over_where_nobody_named_them(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text("resource {")
+    plan = plan_of(tmp_path, "one")
+
+    assert run_checks(CheckRequest(plans=(plan,)), on=DAY, known=CHECKS).findings
+    with pytest.raises(
+        EnvironmentUnusable, match=r"main\.tf cannot be read: a brace is not closed at line 1"
+    ):
+        run_checks(CheckRequest(plans=(plan,), configuration=tmp_path), on=DAY, known=CHECKS)
+
+
+def test_a_source_folder_of_terraform_alone_has_nothing_for_the_source_checks(
+    tmp_path: Path, manifest: Path
+) -> None:
+    sources = tmp_path / "infra"
+    sources.mkdir()
+    (sources / "main.tf").touch()
+
+    outcome = run_checks(CheckRequest((manifest,), source=sources), on=DAY, known=CHECKS)
+
+    assert "PI-T-004" not in [one.rule.id for one in outcome.rules]
+    with pytest.raises(EnvironmentUnusable, match="has no Python file"):
+        run_checks(CheckRequest(source=sources), on=DAY, known=CHECKS)
 
 
 def test_selected_and_ignored(manifest: Path) -> None:

@@ -49,7 +49,8 @@ BODY: dict[str, Json] = {
     "blocks_wrong": [{"x": 1}, 3],
     "tags": {"A": "1", "B": "${local.name}", "C": "${aws_kms_key.k.arn}"},
     "tags_list": [{"A": "1"}],
-    "dynamic": {"made": {"for_each": "${var.x}"}},
+    "made": [{"a": 1}],
+    "dynamic": {"made": {"for_each": "${var.x}", "content": {"a": 2}}},
 }
 LOCALS: dict[str, Json] = {
     "name": "pay",
@@ -99,7 +100,7 @@ def resource(body: dict[str, Json] | None = None) -> Resource:
         ("empty.a", Missing("empty.a")),
         ("arn", Unresolved("arn", "${aws_kms_key.k.arn}/*")),
         ("arn.part", Unresolved("arn.part", "${aws_kms_key.k.arn}/*")),
-        ("made", Unresolved("made", 'dynamic "made"')),
+        ("made.a", Unresolved("made.a", "${var.x}")),
         ("several.a", WrongType("several", "2 blocks", "one block")),
         ("name.a", WrongType("name", "text", "a block")),
         ("number[0]", WrongType("number", "a number", "a block")),

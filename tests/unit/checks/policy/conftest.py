@@ -43,6 +43,7 @@ def handle(event, context):
         return {"statusCode": 503, "body": "later"}
     return {"statusCode": 201, "body": "{}"}
 """
+MODEL = '{"type": "object", "required": ["amount"]}'
 ACCOUNT = "${data.aws_caller_identity.me.account_id}"
 ROOT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
 
@@ -91,6 +92,10 @@ def region_of(side: str, region: str, other: str) -> dict[str, dict[str, Stack]]
             "namespace": namespace,
             "metric_name": metric,
             "dimensions": dimensions,
+            "statistic": "Sum",
+            "comparison_operator": "GreaterThanOrEqualToThreshold",
+            "threshold": 1,
+            "evaluation_periods": 1,
             "alarm_actions": topic,
             "treat_missing_data": "notBreaching",
         }
@@ -100,6 +105,7 @@ def region_of(side: str, region: str, other: str) -> dict[str, dict[str, Stack]]
             f"{side}_data": {
                 "enable_key_rotation": True,
                 "deletion_window_in_days": 30,
+                "lifecycle": {"prevent_destroy": True},
                 "policy": document(
                     allow("Table", ["kms:Decrypt", "kms:CreateGrant"], ["*"], Principal=ROOT)
                     | {"Condition": through(region, "dynamodb")}
@@ -108,6 +114,7 @@ def region_of(side: str, region: str, other: str) -> dict[str, dict[str, Stack]]
             f"{side}_audit": {
                 "enable_key_rotation": True,
                 "deletion_window_in_days": 30,
+                "lifecycle": {"prevent_destroy": True},
                 "policy": document(
                     allow("Account", ["kms:*"], ["*"], Principal=ROOT),
                     allow(
@@ -132,6 +139,7 @@ def region_of(side: str, region: str, other: str) -> dict[str, dict[str, Stack]]
             f"{side}_app": {
                 "enable_key_rotation": True,
                 "deletion_window_in_days": 30,
+                "lifecycle": {"prevent_destroy": True},
                 "policy": document(allow("Account", ["kms:*"], ["*"], Principal=ROOT)),
             },
         },
@@ -141,7 +149,12 @@ def region_of(side: str, region: str, other: str) -> dict[str, dict[str, Stack]]
                 "target_key_id": f"${{aws_kms_key.{side}_audit.key_id}}",
             }
         },
-        "aws_s3_bucket": {f"{side}_audit": {"bucket": f"payment-demo-audit-{region}"}},
+        "aws_s3_bucket": {
+            f"{side}_audit": {
+                "bucket": f"payment-demo-audit-{region}",
+                "lifecycle": {"prevent_destroy": True},
+            }
+        },
         "aws_s3_bucket_versioning": {
             f"{side}_audit": {"versioning_configuration": {"status": "Enabled"}},
         },
@@ -295,7 +308,7 @@ def region_of(side: str, region: str, other: str) -> dict[str, dict[str, Stack]]
             for part in ("payments", "health")
         },
         "aws_api_gateway_model": {
-            f"{side}_payment": {**api, "name": "Payment", "content_type": "application/json", "schema": "{}"}
+            f"{side}_payment": {**api, "name": "Payment", "content_type": "application/json", "schema": MODEL}
         },
         "aws_api_gateway_request_validator": {
             f"{side}_body": {**api, "name": "body", "validate_request_body": True}
@@ -328,6 +341,7 @@ def region_of(side: str, region: str, other: str) -> dict[str, dict[str, Stack]]
                 **api,
                 "stage_name": "prod",
                 "deployment_id": "d",
+                "xray_tracing_enabled": True,
                 "access_log_settings": {
                     "destination_arn": f"${{aws_cloudwatch_log_group.{side}_access.arn}}",
                     "format": "{}",
@@ -393,6 +407,13 @@ def region_of(side: str, region: str, other: str) -> dict[str, dict[str, Stack]]
         "aws_sns_topic": {
             f"{side}_alarms": {"name": "payment-demo-alarms", "kms_master_key_id": key["audit"]}
         },
+        "aws_sns_topic_subscription": {
+            f"{side}_mail": {
+                "topic_arn": f"${{aws_sns_topic.{side}_alarms.arn}}",
+                "protocol": "email",
+                "endpoint": "payments@example.com",
+            }
+        },
         "aws_ssm_parameter": {
             f"{side}_table": {
                 "name": "/payment-demo/table",
@@ -452,6 +473,7 @@ def build() -> Stack:
             "stream_view_type": "NEW_AND_OLD_IMAGES",
             "point_in_time_recovery": {"enabled": True},
             "deletion_protection_enabled": True,
+            "lifecycle": {"prevent_destroy": True},
             "server_side_encryption": {"enabled": True, "kms_key_arn": "${aws_kms_key.primary_data.arn}"},
             "global_secondary_index": [{"name": "status-index"}, {"name": "customer-index"}],
             "replica": [
@@ -527,26 +549,16 @@ class World:
             for one in gather(import_module(f"payinfra.checks.policy.{name}") for name in policy.MODULES)
         }
 
-    def spoiled(self, changes: Mapping[str, Any]) -> Stack:
-        """A copy with other values at some paths.
+    def spoiled(self, *many: Mapping[str, Any]) -> Stack:
+        """A copy with other values at some paths, one set of changes after the other.
 
         A path is `aws_x.name.block.0.property`; `data`, `provider`, `output` and so on begin one in another
         section. An Ellipsis removes what is there. A function gets the statements of a policy to change.
         """
         stack = copy.deepcopy(self.good)
-        for path, value in changes.items():
-            at: Any = stack
-            *way, last = steps(path)
-            for step in way:
-                at = at.setdefault(step, {}) if isinstance(at, dict) else at[step]
-            if value is ...:
-                del at[last]
-            elif callable(value):
-                whole = json.loads(at[last])
-                value(whole["Statement"])
-                at[last] = json.dumps(whole)
-            else:
-                at[last] = copy.deepcopy(value)
+        for changes in many:
+            for path, value in changes.items():
+                _change(stack, path, value)
         return stack
 
     def manifest(
@@ -572,9 +584,9 @@ class World:
         ]
         return found or [Verdict.not_applicable()]
 
-    def kinds(self, check_id: str, changes: Mapping[str, Any], **more: Any) -> Counter[Kind]:
+    def kinds(self, check_id: str, *many: Mapping[str, Any], **more: Any) -> Counter[Kind]:
         """How often a check says what of a spoiled copy."""
-        return Counter(one.kind for one in self.ask(check_id, self.manifest(self.spoiled(changes), **more)))
+        return Counter(one.kind for one in self.ask(check_id, self.manifest(self.spoiled(*many), **more)))
 
     def red(self, manifest: Manifest, ids: Iterable[str] = ()) -> dict[str, list[Verdict]]:
         """What would be shown of a manifest: every verdict but PASS and NOT_APPLICABLE, by check."""
@@ -593,10 +605,25 @@ def _list(said: Verdict | Iterable[Verdict]) -> list[Verdict]:
     return [said] if isinstance(said, Verdict) else list(said)
 
 
+def _change(stack: Stack, path: str, value: Any) -> None:
+    at: Any = stack
+    *way, last = steps(path)
+    for step in way:
+        at = at.setdefault(step, {}) if isinstance(at, dict) else at[step]
+    if value is ...:
+        del at[last]
+    elif callable(value):
+        whole = json.loads(at[last])
+        value(whole["Statement"])
+        at[last] = json.dumps(whole)
+    else:
+        at[last] = copy.deepcopy(value)
+
+
 def steps(path: str) -> list[str | int]:
     """The keys of a path."""
     parts: list[str | int] = [int(part) if part.isdigit() else part for part in path.split(".")]
-    sections = ("provider", "data", "output", "resource", "module", "locals")
+    sections = ("provider", "data", "output", "resource", "module", "locals", "terraform", "removed")
     return parts if parts[0] in sections else ["resource", *parts]
 
 

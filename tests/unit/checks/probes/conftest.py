@@ -11,7 +11,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from payinfra.checks.probes.model import Deadline, ProbeContext
+from payinfra.checks.probes.model import ProbeContext
 from payinfra.checks.probes.results import ProbeResult
 from payinfra.checks.probes.runner import ProbeClock, run
 from payinfra.checks.probes.verify import load
@@ -19,6 +19,7 @@ from payinfra.checks.verdicts import Kind
 from payinfra.clients.aws import Aws, Endpoints
 from payinfra.clients.dns import DnsResponse, NameServer
 from payinfra.clients.http import HttpResponse
+from payinfra.clients.retry import Deadline
 from payinfra.core.outputs import (
     Declared,
     DeclaredAlarm,
@@ -175,27 +176,27 @@ class FakeTime(local):
 
 @dataclass(frozen=True)
 class FakeAws(Aws):
-    """Clients that give a world's answers."""
+    """Clients that give a fake's answers."""
 
-    world: Any = None
+    fake: Any = None
 
     def client(self, service: str, region: str) -> Any:
-        return FakeClient(self.world, service, region)
+        return FakeClient(self.fake, service, region)
 
     def s3_without_tls(self, region: str) -> Any:
-        return FakeClient(self.world, "s3-plain", region)
+        return FakeClient(self.fake, "s3-plain", region)
 
 
 @dataclass(frozen=True)
 class FakeClient:
-    """One client: every operation is a question to the world."""
+    """One client: every operation is a question to the fake."""
 
-    world: "World"
+    fake: "FakeEnv"
     service: str
     region: str
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
-        return lambda **call: self.world.answer(self.service, operation, self.region, call)
+        return lambda **call: self.fake.answer(self.service, operation, self.region, call)
 
     def get_paginator(self, operation: str) -> Any:
         return FakePaginator(self, operation)
@@ -213,7 +214,7 @@ class FakePaginator:
 
 
 @dataclass
-class World:
+class FakeEnv:
     """The environment's answers, by service and operation. Tests put others in their place."""
 
     answers: dict[tuple[str, str], Reply]
@@ -279,7 +280,7 @@ class World:
 
     def live(self) -> ProbeContext:
         return ProbeContext(
-            aws=FakeAws(self.endpoints, world=self),
+            aws=FakeAws(self.endpoints, fake=self),
             outputs=outputs(),
             declared=self.declared,
             http=self,
@@ -325,31 +326,31 @@ class World:
 
 @dataclass(frozen=True)
 class FakeDns:
-    world: World
+    fake: FakeEnv
 
     def servers(self, names: Any) -> tuple[NameServer, ...]:
-        return self.world.servers(names)
+        return self.fake.servers(names)
 
     def ask(self, server: NameServer, name: str, kind: str) -> DnsResponse:
-        return self.world.dns_ask(server, name, kind)
+        return self.fake.dns_ask(server, name, kind)
 
     def resolve(self, name: str, _kind: str) -> DnsResponse:
-        return self.world.resolved[name]
+        return self.fake.resolved[name]
 
 
 @dataclass(frozen=True)
 class FakeTls:
-    world: World
+    fake: FakeEnv
 
     def days_left(self, _host: str, _now: datetime) -> int:
-        return self.world.days_left
+        return self.fake.days_left
 
 
 def fixed(build: Callable[[str], Any]) -> Reply:
     return lambda region, _call: build(region)
 
 
-def healthy_answers(world_of: Callable[[], World]) -> dict[tuple[str, str], Reply]:
+def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Reply]:
     """Every call that the probes make, answered as a healthy environment does."""
     table = {
         "TableStatus": "ACTIVE",
@@ -382,6 +383,9 @@ def healthy_answers(world_of: Callable[[], World]) -> dict[tuple[str, str], Repl
 
     def query(_region: str, call: Call) -> Any:
         items = list(world_of().items.values())
+        values = call["ExpressionAttributeValues"]
+        if call.get("IndexName") == "status-index":
+            return {"Items": [item for item in items if item.get("status") == values[":status"]]}
         if "IndexName" in call:
             return {"Items": [item for item in items if "customer_id" in item]}
         wanted = call["ExpressionAttributeValues"][":id"]["S"]
@@ -394,7 +398,10 @@ def healthy_answers(world_of: Callable[[], World]) -> dict[tuple[str, str], Repl
         return {}
 
     def head_object(region: str, call: Call) -> Any:
-        return world_of().objects[region, call["Key"]]
+        found = world_of().objects.get((region, call["Key"]))
+        if found is None:
+            raise error("404", "Not Found", "HeadObject")
+        return found
 
     def list_versions(region: str, call: Call) -> Any:
         keys = [
@@ -611,7 +618,8 @@ def healthy_answers(world_of: Callable[[], World]) -> dict[tuple[str, str], Repl
 ROLES = {EAST: "PRIMARY", WEST: "SECONDARY"}
 NEEDED = frozenset(
     {
-        *("dynamodb:PutItem", "dynamodb:Query", "s3:PutObject", "ssm:GetParameter"),
+        *("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
+        *("s3:PutObject", "sns:Publish", "ssm:GetParameter"),
         *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"),
         *("dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:PutTraceSegments"),
         *("logs:CreateLogStream", "logs:PutLogEvents"),
@@ -694,20 +702,20 @@ def _denied(_region: str, _call: Call) -> Any:
     raise error("AccessDenied", "no TLS", "ListObjectsV2")
 
 
-def healthy() -> World:
+def healthy() -> FakeEnv:
     """A healthy environment on the embedded AWS."""
-    made: list[World] = []
-    world = World(
+    made: list[FakeEnv] = []
+    fake = FakeEnv(
         healthy_answers(lambda: made[0]),
         dns_answers={name: DnsResponse("NOERROR", (HOSTS[EAST],), 60) for name in (FAILOVER, LATENCY)},
         resolved={name: DnsResponse("NOERROR", (HOSTS[EAST],), 60) for name in (FAILOVER, LATENCY)},
     )
-    made.append(world)
-    return world
+    made.append(fake)
+    return fake
 
 
 @pytest.fixture
-def world() -> World:
+def fake() -> FakeEnv:
     """A healthy environment on the embedded AWS."""
     return healthy()
 

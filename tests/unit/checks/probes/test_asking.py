@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from payinfra.clients.dns import DnspythonDns, NameServer, resolve
-from payinfra.clients.http import HttpResponse, HttpxHttp, RealTls, make_client, shake_hands
+from payinfra.clients.http import HttpResponse, HttpxHttp, RealTls, certificate_end, make_client
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -56,6 +56,21 @@ def test_a_host_of_ones_own_can_be_asked_for(url: str) -> None:
     assert 0 < answer.seconds < 5
 
 
+def test_a_proxy_of_the_environment_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with make_client() as client:
+        answer = HttpxHttp(client).ask("POST", "http://api.example/payments", body={})
+    assert answer.fields()["host"] == "api.example"
+
+
+def test_no_proxy_is_taken_to_this_machine(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with make_client() as client:
+        assert HttpxHttp(client).ask("POST", url, body={}).status == 201
+
+
 def test_nothing_that_answers_is_a_transport_error() -> None:
     with make_client() as client, pytest.raises(httpx.TransportError):
         HttpxHttp(client).ask("GET", "http://127.0.0.1:1/")
@@ -88,7 +103,7 @@ class Secured(ssl.SSLContext):
 def test_the_end_is_what_the_hosts_certificate_says(url: str) -> None:
     port = int(url.rpartition(":")[2])
     context = Secured(ssl.PROTOCOL_TLS_CLIENT)
-    assert shake_hands("127.0.0.1", port, context) == "Jan 11 00:00:00 2026 GMT"
+    assert certificate_end("127.0.0.1", port, context) == "Jan 11 00:00:00 2026 GMT"
 
 
 def test_a_host_without_tls_is_no_certificate(url: str) -> None:

@@ -20,7 +20,7 @@ from payinfra.checks.probes.runner import ProbeClock, Task
 from payinfra.checks.probes.verify import load
 from payinfra.checks.verdicts import Kind, Verdict
 from payinfra.clients.aws import Aws
-from tests.unit.checks.probes.conftest import EAST, NOW, World, bucket, declared, region_outputs
+from tests.unit.checks.probes.conftest import EAST, NOW, FakeEnv, bucket, declared, region_outputs
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +39,14 @@ def operations() -> Mapping[tuple[str, str], OperationModel]:
 @pytest.mark.parametrize("delegated", [False, True])
 @pytest.mark.parametrize("on_aws", [False, True])
 def test_every_call_is_one_that_aws_takes(
-    world: World, operations: Mapping[tuple[str, str], OperationModel], on_aws: bool, delegated: bool
+    fake: FakeEnv, operations: Mapping[tuple[str, str], OperationModel], on_aws: bool, delegated: bool
 ) -> None:
-    world.declared = declared(dns=replace(declared().dns, delegated=delegated), alarm_email="ops@example.com")
+    fake.declared = declared(dns=replace(declared().dns, delegated=delegated), alarm_email="ops@example.com")
     if on_aws:
-        world.endpoints = None
-    world.failing()
-    assert len(world.parameters) > 100
-    for service, operation, parameters in world.parameters:
+        fake.endpoints = None
+    fake.failing()
+    assert len(fake.parameters) > 100
+    for service, operation, parameters in fake.parameters:
         shape = operations[service, operation].input_shape
         assert shape is not None
         validate_parameters(parameters, shape)
@@ -65,12 +65,12 @@ class Answered(Aws):
         return self.one
 
 
-def asked(world: World, id: str, client: Any) -> Verdict:
+def asked(fake: FakeEnv, id: str, client: Any) -> Verdict:
     """What a probe says of the primary region."""
     (probe,) = (each for each in load() if each.rule.id == id)
-    live = replace(world.live(), aws=Answered(one=client))
+    live = replace(fake.live(), aws=Answered(one=client))
     task = Task(probe, live.sites[0], EAST, probe.within_s)
-    (verdict,) = task.ask(live, ProbeClock(world.time.now, world.time.sleep))
+    (verdict,) = task.ask(live, ProbeClock(fake.time.now, fake.time.sleep))
     return verdict
 
 
@@ -82,32 +82,32 @@ ROLE = {"cloudwatchRoleArn": "arn:aws:iam::123456789012:role/payinfra-apigateway
 
 
 @pytest.mark.parametrize(("account", "kind"), [(ROLE, Kind.PASS), ({}, Kind.WARN)])
-def test_the_account_may_let_api_gateway_log(world: World, account: dict[str, str], kind: Kind) -> None:
+def test_the_account_may_let_api_gateway_log(fake: FakeEnv, account: dict[str, str], kind: Kind) -> None:
     client = a_client("apigateway")
     with Stubber(client) as stub:
         stub.add_response("get_account", account, {})
-        assert asked(world, "LIVE-API-008", client).kind is kind
+        assert asked(fake, "LIVE-API-008", client).kind is kind
 
 
-def test_a_refusal_of_aws_names_the_permission_that_is_missing(world: World) -> None:
+def test_a_refusal_of_aws_names_the_permission_that_is_missing(fake: FakeEnv) -> None:
     client = a_client("apigateway")
     denied = "User: arn:aws:iam::1:user/ci is not authorized to perform: apigateway:GET on resource: x"
     with Stubber(client) as stub:
         stub.add_client_error("get_account", "AccessDeniedException", denied, 403)
-        said = asked(world, "LIVE-API-008", client)
+        said = asked(fake, "LIVE-API-008", client)
     assert said == Verdict.error("access denied: the caller lacks apigateway:GET (AccessDeniedException)")
 
 
-def test_throttling_that_ends_is_waited_for_and_other_throttling_is_an_error(world: World) -> None:
+def test_throttling_that_ends_is_waited_for_and_other_throttling_is_an_error(fake: FakeEnv) -> None:
     client = a_client("apigateway")
     with Stubber(client) as stub:
         for _ in range(3):
             stub.add_client_error("get_account", "TooManyRequestsException", "Too Many Requests", 429)
         stub.add_response("get_account", ROLE, {})
-        assert asked(world, "LIVE-API-008", client).kind is Kind.PASS
+        assert asked(fake, "LIVE-API-008", client).kind is Kind.PASS
         for _ in range(50):
             stub.add_client_error("get_account", "TooManyRequestsException", "Too Many Requests", 429)
-        said = asked(world, "LIVE-API-008", client)
+        said = asked(fake, "LIVE-API-008", client)
     assert said == Verdict.error("GetAccount answered TooManyRequestsException: Too Many Requests")
 
 
@@ -115,34 +115,36 @@ def test_throttling_that_ends_is_waited_for_and_other_throttling_is_an_error(wor
     ("code", "status", "kind"),
     [("AccessDenied", 403, Kind.PASS), ("PermanentRedirect", 301, Kind.ERROR)],
 )
-def test_plain_http_is_denied_by_the_buckets_policy(world: World, code: str, status: int, kind: Kind) -> None:
+def test_plain_http_is_denied_by_the_buckets_policy(
+    fake: FakeEnv, code: str, status: int, kind: Kind
+) -> None:
     client = a_client("s3")
     with Stubber(client) as stub:
         stub.add_client_error(
             "list_objects_v2", code, "x", status, None, {"Bucket": bucket(EAST), "MaxKeys": 1}
         )
-        assert asked(world, "LIVE-S3-005", client).kind is kind
+        assert asked(fake, "LIVE-S3-005", client).kind is kind
         stub.add_response("list_objects_v2", {"KeyCount": 0}, {"Bucket": bucket(EAST), "MaxKeys": 1})
-        assert asked(world, "LIVE-S3-005", client).kind is Kind.FAIL
+        assert asked(fake, "LIVE-S3-005", client).kind is Kind.FAIL
 
 
-def test_a_subscription_is_pending_until_it_is_confirmed(world: World) -> None:
-    world.declared = declared(alarm_email="ops@example.com")
+def test_a_subscription_is_pending_until_it_is_confirmed(fake: FakeEnv) -> None:
+    fake.declared = declared(alarm_email="ops@example.com")
     client, topic = a_client("sns"), region_outputs(EAST).sns_topic_arn
     with Stubber(client) as stub:
         for arn in ("PendingConfirmation", "PendingConfirmation", f"{topic}:1"):
             one = {"Endpoint": "ops@example.com", "Protocol": "email", "SubscriptionArn": arn}
             stub.add_response("list_subscriptions_by_topic", {"Subscriptions": [one]}, {"TopicArn": topic})
-        assert asked(world, "LIVE-SNS-002", client).kind is Kind.PASS
+        assert asked(fake, "LIVE-SNS-002", client).kind is Kind.PASS
         stub.assert_no_pending_responses()
 
 
-def test_checkers_that_have_not_asked_for_long_are_no_knowledge(world: World) -> None:
+def test_checkers_that_have_not_asked_for_long_are_no_knowledge(fake: FakeEnv) -> None:
     client = a_client("route53")
     report = {"Status": "Success: HTTP Status Code 200, OK", "CheckedTime": NOW - timedelta(minutes=6)}
     stale = {"Region": "us-east-1", "IPAddress": "192.0.2.1", "StatusReport": report}
     with Stubber(client) as stub:
         for _ in range(100):
             stub.add_response("get_health_check_status", {"HealthCheckObservations": [stale]})
-        said = asked(world, "LIVE-R53-002", client)
+        said = asked(fake, "LIVE-R53-002", client)
     assert (said.kind, "none of 1 checkers has asked" in said.message) == (Kind.ERROR, True)

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from payinfra.checks.probes import canaries
 from payinfra.clients import canary
-from tests.unit.checks.probes.conftest import EAST, FAILOVER, NOW, WEST, World, declared, error
+from tests.unit.checks.probes.conftest import EAST, FAILOVER, NOW, WEST, FakeEnv, declared, error
 
 CUSTOMER = {"S": "payinfra-canary-demo"}
 
@@ -21,8 +21,8 @@ def item(id: str, minutes_ago: float) -> dict[str, dict[str, str]]:
     return {"payment_id": {"S": id}, "timestamp": {"N": number}, "customer_id": CUSTOMER}
 
 
-def test_a_canary_carries_environment_and_run_and_is_the_same_again(world: World) -> None:
-    live = world.live()
+def test_a_canary_carries_environment_and_run_and_is_the_same_again(fake: FakeEnv) -> None:
+    live = fake.live()
     one = canaries.payment(live, EAST)
     assert one.body["metadata"] == {"canary": "run1", "environment": "demo"}
     assert one == canaries.payment(live, EAST)
@@ -34,99 +34,99 @@ def test_runs_differ() -> None:
     assert canaries.new_run() != canaries.new_run()
 
 
-def test_a_payment_without_an_id_is_not_looked_for(world: World) -> None:
-    canaries.remove_payment(world.live(), world.live().sites[0], "")
-    assert world.calls == []
+def test_a_payment_without_an_id_is_not_looked_for(fake: FakeEnv) -> None:
+    canaries.remove_payment(fake.live(), fake.live().sites[0], "")
+    assert fake.calls == []
 
 
-def test_what_this_run_and_killed_runs_left_is_removed_and_nothing_else(world: World) -> None:
-    world.items = {
+def test_what_this_run_and_killed_runs_left_is_removed_and_nothing_else(fake: FakeEnv) -> None:
+    fake.items = {
         "mine": item("mine", 0),
         "killed": item("killed", 11),
         "going-on": item("going-on", 2),
         "real": {"payment_id": {"S": "real"}, "timestamp": {"N": "5"}},
     }
-    canaries.remove_left_over(world.live())
-    assert set(world.items) == {"going-on", "real"}
+    canaries.remove_left_over(fake.live())
+    assert set(fake.items) == {"going-on", "real"}
 
 
-def test_old_objects_are_removed_and_new_ones_stay(world: World) -> None:
-    world.objects = {(EAST, "canary/demo/old"): {}, (EAST, "audit/x"): {}}
-    canaries.remove_left_over(world.live())
-    assert len(world.objects) == 2
-    later = replace(world.live(), began=NOW + timedelta(minutes=11))
+def test_old_objects_are_removed_and_new_ones_stay(fake: FakeEnv) -> None:
+    fake.objects = {(EAST, "canary/demo/old"): {}, (EAST, "audit/x"): {}}
+    canaries.remove_left_over(fake.live())
+    assert len(fake.objects) == 2
+    later = replace(fake.live(), began=NOW + timedelta(minutes=11))
     canaries.remove_left_over(later)
-    assert set(world.objects) == {(EAST, "audit/x")}
+    assert set(fake.objects) == {(EAST, "audit/x")}
 
 
-def test_delete_markers_are_removed_too(world: World) -> None:
+def test_delete_markers_are_removed_too(fake: FakeEnv) -> None:
     deleted: list[str] = []
 
     def delete(_region: str, call: object) -> dict[str, str]:
         deleted.append(str(call))
         return {}
 
-    world.say("s3", "list_object_versions", {"DeleteMarkers": [{"Key": "canary/demo/x", "VersionId": "7"}]})
-    world.answers["s3", "delete_object"] = delete
-    canaries.remove_versions(world.live(), world.live().sites[0], "canary/demo/")
+    fake.say("s3", "list_object_versions", {"DeleteMarkers": [{"Key": "canary/demo/x", "VersionId": "7"}]})
+    fake.answers["s3", "delete_object"] = delete
+    canaries.remove_versions(fake.live(), fake.live().sites[0], "canary/demo/")
     assert len(deleted) == 1
     assert "'VersionId': '7'" in deleted[0]
 
 
-def test_locked_objects_are_left_to_expire(world: World) -> None:
-    world.declared = declared(retention=replace(declared().retention, object_lock=1))
-    world.objects = {(EAST, "canary/demo/old"): {}}
-    canaries.remove_left_over(replace(world.live(), began=NOW + timedelta(hours=1)))
-    assert world.objects
+def test_locked_objects_are_left_to_expire(fake: FakeEnv) -> None:
+    fake.declared = declared(retention=replace(declared().retention, object_lock=1))
+    fake.objects = {(EAST, "canary/demo/old"): {}}
+    canaries.remove_left_over(replace(fake.live(), began=NOW + timedelta(hours=1)))
+    assert fake.objects
 
 
-def record(world: World, run: str, minutes_ago: float) -> str:
+def record(fake: FakeEnv, run: str, minutes_ago: float) -> str:
     """A killed run's record; its name."""
-    live = replace(world.live(), run=run, began=NOW - timedelta(minutes=minutes_ago))
+    live = replace(fake.live(), run=run, began=NOW - timedelta(minutes=minutes_ago))
     left = canaries.record(live)
-    world.written_records[left["Name"]] = dict(left)
+    fake.written_records[left["Name"]] = dict(left)
     return left["Name"]
 
 
-def test_a_record_carries_environment_and_run_and_is_below_the_environments_name(world: World) -> None:
-    left = canaries.record(world.live())
+def test_a_record_carries_environment_and_run_and_is_below_the_environments_name(fake: FakeEnv) -> None:
+    left = canaries.record(fake.live())
     assert left["Name"] == f"run1.payinfra-canary.{FAILOVER}"
     assert left["ResourceRecords"] == [
         {"Value": f'"payinfra-canary demo run1 {canaries.milliseconds(NOW)}"'},
     ]
 
 
-def test_records_of_this_run_and_of_killed_runs_are_removed(world: World) -> None:
-    record(world, "killed", 11)
-    record(world, "run1", 0)
-    going_on = record(world, "going-on", 2)
-    canaries.remove_left_over(world.live())
-    assert set(world.written_records) == {going_on}
-    canaries.remove_left_over(replace(world.live(), began=NOW + timedelta(minutes=9)))
-    assert world.written_records == {}
+def test_records_of_this_run_and_of_killed_runs_are_removed(fake: FakeEnv) -> None:
+    record(fake, "killed", 11)
+    record(fake, "run1", 0)
+    going_on = record(fake, "going-on", 2)
+    canaries.remove_left_over(fake.live())
+    assert set(fake.written_records) == {going_on}
+    canaries.remove_left_over(replace(fake.live(), began=NOW + timedelta(minutes=9)))
+    assert fake.written_records == {}
 
 
 @pytest.mark.parametrize(
     "values",
     [[], ['"something else"'], ['"payinfra-canary prod run 0"'], ['"payinfra-canary demo run soon"']],
 )
-def test_a_record_that_is_no_canary_of_the_environment_stays(world: World, values: list[str]) -> None:
+def test_a_record_that_is_no_canary_of_the_environment_stays(fake: FakeEnv, values: list[str]) -> None:
     name = f"x.payinfra-canary.{FAILOVER}"
-    world.written_records = {name: {"Name": name, "ResourceRecords": [{"Value": one} for one in values]}}
-    canaries.remove_records(replace(world.live(), began=NOW + timedelta(days=1)))
-    assert set(world.written_records) == {name}
+    fake.written_records = {name: {"Name": name, "ResourceRecords": [{"Value": one} for one in values]}}
+    canaries.remove_records(replace(fake.live(), began=NOW + timedelta(days=1)))
+    assert set(fake.written_records) == {name}
 
 
-def test_a_record_that_is_gone_already_need_not_be_removed(world: World) -> None:
-    live = world.live()
+def test_a_record_that_is_gone_already_need_not_be_removed(fake: FakeEnv) -> None:
+    live = fake.live()
     client, written = live.aws.route53(EAST), canaries.record(live)
     canary.remove_record(client, "Z1", written)
-    world.say("route53", "change_resource_record_sets", error("AccessDenied"))
+    fake.say("route53", "change_resource_record_sets", error("AccessDenied"))
     with pytest.raises(ClientError):
         canary.remove_record(client, "Z1", written)
 
 
-def test_what_never_answers_is_not_waited_for(world: World) -> None:
+def test_what_never_answers_is_not_waited_for(fake: FakeEnv) -> None:
     held = Event()
 
     def hangs(_region: str, _call: object) -> None:
@@ -134,15 +134,15 @@ def test_what_never_answers_is_not_waited_for(world: World) -> None:
         raise error("InternalError")
 
     for service, operation in (("dynamodb", "query"), ("route53", "list_resource_record_sets")):
-        world.answers[service, operation] = hangs
+        fake.answers[service, operation] = hangs
     began = monotonic()
-    canaries.remove_left_over(world.live(), within_s=0.2)
+    canaries.remove_left_over(fake.live(), within_s=0.2)
     held.set()
     assert 0.2 <= monotonic() - began < 2
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "InternalError"])
-def test_a_region_that_refuses_is_left_as_it_is(world: World, code: str) -> None:
-    world.say("dynamodb", "query", error(code))
-    canaries.remove_left_over(world.live())
-    assert ("dynamodb", "query", WEST) in world.calls
+def test_a_region_that_refuses_is_left_as_it_is(fake: FakeEnv, code: str) -> None:
+    fake.say("dynamodb", "query", error(code))
+    canaries.remove_left_over(fake.live())
+    assert ("dynamodb", "query", WEST) in fake.calls

@@ -13,12 +13,13 @@ from payinfra.checks.verdicts import Kind
 from payinfra.clients.dns import DnsResponse
 from payinfra.core.naming import canary_domain
 from tests.unit.checks.probes.conftest import (
+    API_KEY,
     EAST,
     FAILOVER,
     HOSTS,
     LATENCY,
     WEST,
-    World,
+    FakeEnv,
     bucket,
     declared,
     error,
@@ -29,37 +30,37 @@ from tests.unit.checks.probes.conftest import (
 )
 
 FAIL, ERROR, WARN, PASS, NONE = Kind.FAIL, Kind.ERROR, Kind.WARN, Kind.PASS, Kind.NOT_APPLICABLE
-Change = Callable[[World], object]
+Change = Callable[[FakeEnv], object]
 
 
 def says(service: str, operation: str, answer: Any) -> Change:
-    return lambda world: world.say(service, operation, answer)
+    return lambda fake: fake.say(service, operation, answer)
 
 
 def has(service: str, operation: str, **fields: Any) -> Change:
-    return lambda world: world.change(service, operation, **fields)
+    return lambda fake: fake.change(service, operation, **fields)
 
 
 def sets(**fields: Any) -> Change:
-    def change(world: World) -> None:
+    def change(fake: FakeEnv) -> None:
         for name, value in fields.items():
-            setattr(world, name, value)
+            setattr(fake, name, value)
 
     return change
 
 
 def both(*changes: Change) -> Change:
-    def change(world: World) -> None:
+    def change(fake: FakeEnv) -> None:
         for one in changes:
-            one(world)
+            one(fake)
 
     return change
 
 
 def table(**fields: Any) -> Change:
-    def change(world: World) -> None:
-        before = world.answers["dynamodb", "describe_table"]
-        world.answers["dynamodb", "describe_table"] = lambda region, call: {
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["dynamodb", "describe_table"]
+        fake.answers["dynamodb", "describe_table"] = lambda region, call: {
             "Table": {**before(region, call)["Table"], **fields}
         }
 
@@ -67,9 +68,9 @@ def table(**fields: Any) -> Change:
 
 
 def alarm(**fields: Any) -> Change:
-    def change(world: World) -> None:
-        before = world.answers["cloudwatch", "describe_alarms"]
-        world.answers["cloudwatch", "describe_alarms"] = lambda region, call: {
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["cloudwatch", "describe_alarms"]
+        fake.answers["cloudwatch", "describe_alarms"] = lambda region, call: {
             "MetricAlarms": [{**one, **fields} for one in before(region, call)["MetricAlarms"]]
         }
 
@@ -77,14 +78,14 @@ def alarm(**fields: Any) -> Change:
 
 
 def check(**fields: Any) -> Change:
-    def change(world: World) -> None:
-        before = world.answers["route53", "get_health_check"]
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["route53", "get_health_check"]
 
         def reply(region: str, call: Any) -> Any:
             config = before(region, call)["HealthCheck"]["HealthCheckConfig"]
             return {"HealthCheck": {"HealthCheckConfig": {**config, **fields}}}
 
-        world.answers["route53", "get_health_check"] = reply
+        fake.answers["route53", "get_health_check"] = reply
 
     return change
 
@@ -92,9 +93,9 @@ def check(**fields: Any) -> Change:
 def differs(service: str, operation: str, answer: Any) -> Change:
     """Only in the secondary region."""
 
-    def change(world: World) -> None:
-        before = world.answers[service, operation]
-        world.answers[service, operation] = lambda region, call: (
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers[service, operation]
+        fake.answers[service, operation] = lambda region, call: (
             answer if region == WEST else before(region, call)
         )
 
@@ -102,22 +103,22 @@ def differs(service: str, operation: str, answer: Any) -> Change:
 
 
 def copied(**rule: Any) -> Change:
-    def change(world: World) -> None:
+    def change(fake: FakeEnv) -> None:
         def reply(region: str, _call: Any) -> Any:
             found = replication(region)["ReplicationConfiguration"]
             return {"ReplicationConfiguration": {**found, "Rules": [{**found["Rules"][0], **rule}]}}
 
-        world.answers["s3", "get_bucket_replication"] = reply
+        fake.answers["s3", "get_bucket_replication"] = reply
 
     return change
 
 
 def policy(**statement: Any) -> Change:
-    def change(world: World) -> None:
+    def change(fake: FakeEnv) -> None:
         def reply(region: str, _call: Any) -> Any:
             return {"Policy": json.dumps({"Statement": {**tls_policy(region)["Statement"][1], **statement}})}
 
-        world.answers["s3", "get_bucket_policy"] = reply
+        fake.answers["s3", "get_bucket_policy"] = reply
 
     return change
 
@@ -125,8 +126,8 @@ def policy(**statement: Any) -> Change:
 def decides(decision: str) -> Change:
     """IAM decides so, whatever it is asked."""
 
-    def change(world: World) -> None:
-        world.answers["iam", "simulate_principal_policy"] = lambda _region, call: {
+    def change(fake: FakeEnv) -> None:
+        fake.answers["iam", "simulate_principal_policy"] = lambda _region, call: {
             "EvaluationResults": [
                 {"EvalActionName": action, "EvalDecision": decision} for action in call["ActionNames"]
             ]
@@ -136,9 +137,9 @@ def decides(decision: str) -> Change:
 
 
 def records(*extra: dict[str, Any]) -> Change:
-    def change(world: World) -> None:
-        before = world.answers["route53", "list_resource_record_sets"]
-        world.answers["route53", "list_resource_record_sets"] = lambda region, call: {
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["route53", "list_resource_record_sets"]
+        fake.answers["route53", "list_resource_record_sets"] = lambda region, call: {
             "ResourceRecordSets": [*before(region, call)["ResourceRecordSets"], *extra]
         }
 
@@ -148,9 +149,9 @@ def records(*extra: dict[str, Any]) -> Change:
 def only(name: str, **fields: Any) -> Change:
     """A record set in which every record of a name has these fields."""
 
-    def change(world: World) -> None:
-        before = world.answers["route53", "list_resource_record_sets"]
-        world.answers["route53", "list_resource_record_sets"] = lambda region, call: {
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["route53", "list_resource_record_sets"]
+        fake.answers["route53", "list_resource_record_sets"] = lambda region, call: {
             "ResourceRecordSets": [
                 {**one, **fields} if one["Name"] == f"{name}." else one
                 for one in before(region, call)["ResourceRecordSets"]
@@ -160,10 +161,10 @@ def only(name: str, **fields: Any) -> Change:
     return change
 
 
-def no_alias(world: World) -> None:
+def no_alias(fake: FakeEnv) -> None:
     """Plain records where aliases were declared."""
     plain = [record(FAILOVER, EAST, Failover="PRIMARY")]
-    world.say("route53", "list_resource_record_sets", {"ResourceRecordSets": plain})
+    fake.say("route53", "list_resource_record_sets", {"ResourceRecordSets": plain})
 
 
 def declares(**fields: Any) -> Change:
@@ -174,17 +175,37 @@ DELEGATED = declares(dns=replace(declared().dns, delegated=True, payments_path="
 EMAIL = declares(alarm_email="ops@example.com")
 
 
-def on_aws(world: World) -> None:
-    world.endpoints = None
+def on_aws(fake: FakeEnv) -> None:
+    fake.endpoints = None
 
 
-def nothing_replicates(world: World) -> None:
-    world.say("dynamodb", "get_item", {})
+def nothing_replicates(fake: FakeEnv) -> None:
+    fake.say("dynamodb", "get_item", {})
+
+
+PAYMENT = {
+    "payment_id": {"S": "pay_1"},
+    "timestamp": {"N": "1800000000000"},
+    "fingerprint": {"S": "f" * 64},
+    "status": {"S": "settled"},
+    "change": {"M": {}},
+}
+AUDITED = "audit/2027/01/15/pay_1-ffffffffffffffff"
+
+
+def has_a_payment(*audited: tuple[str, str]) -> Change:
+    """A settled payment, and those of its audit objects that are in a region's bucket."""
+
+    def change(world: FakeEnv) -> None:
+        world.items["pay_1"] = PAYMENT
+        world.objects.update({(region, f"{AUDITED}{end}"): {} for region, end in audited})
+
+    return change
 
 
 def copy_says(answer: Any) -> Change:
-    def change(world: World) -> None:
-        before = world.answers["s3", "head_object"]
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["s3", "head_object"]
 
         def reply(region: str, call: Any) -> Any:
             if region == EAST:
@@ -193,7 +214,7 @@ def copy_says(answer: Any) -> Change:
                 raise answer
             return answer
 
-        world.answers["s3", "head_object"] = reply
+        fake.answers["s3", "head_object"] = reply
 
     return change
 
@@ -210,9 +231,9 @@ THIRD_REGION = declares(health=replace(declared().health, metrics_region="ap-sou
 def in_third_region(operation: str, answer: Any) -> Change:
     """Only of the topic that is in neither of the two regions."""
 
-    def change(world: World) -> None:
-        before = world.answers["sns", operation]
-        world.answers["sns", operation] = lambda region, call: (
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers["sns", operation]
+        fake.answers["sns", operation] = lambda region, call: (
             answer if region == "ap-south-1" else before(region, call)
         )
 
@@ -362,13 +383,13 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ),
     (
         "LIVE-R53-004",
-        lambda world: world.dns_answers.update({FAILOVER: DnsResponse("NOERROR", (HOSTS[WEST],), 60)}),
+        lambda fake: fake.dns_answers.update({FAILOVER: DnsResponse("NOERROR", (HOSTS[WEST],), 60)}),
         FAIL,
         f"{FAILOVER} leads to {HOSTS[WEST]}, not to us-east-1",
     ),
     (
         "LIVE-R53-004",
-        lambda world: world.dns_answers.update({LATENCY: DnsResponse("NXDOMAIN", (), 0)}),
+        lambda fake: fake.dns_answers.update({LATENCY: DnsResponse("NXDOMAIN", (), 0)}),
         FAIL,
         "has no answer (NXDOMAIN)",
     ),
@@ -376,7 +397,7 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     (
         "LIVE-R53-005",
         both(
-            DELEGATED, on_aws, lambda world: world.resolved.update({FAILOVER: DnsResponse("NXDOMAIN", (), 0)})
+            DELEGATED, on_aws, lambda fake: fake.resolved.update({FAILOVER: DnsResponse("NXDOMAIN", (), 0)})
         ),
         FAIL,
         "the resolver gives NXDOMAIN",
@@ -392,20 +413,20 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ("LIVE-R53-006", sets(health={"region": WEST}), FAIL, f"{FAILOVER} is served by us-west-2"),
     (
         "LIVE-R53-006",
-        lambda world: world.dns_answers.update({LATENCY: DnsResponse("SERVFAIL", (), 0)}),
+        lambda fake: fake.dns_answers.update({LATENCY: DnsResponse("SERVFAIL", (), 0)}),
         FAIL,
         f"{LATENCY} has no answer (SERVFAIL)",
     ),
     ("LIVE-R53-007", has("route53", "get_change", ChangeInfo={"Status": "PENDING"}), FAIL, "is PENDING"),
     (
         "LIVE-R53-007",
-        lambda world: world.dns_answers.update({CANARY_RECORD: DnsResponse("NXDOMAIN", (), 0)}),
+        lambda fake: fake.dns_answers.update({CANARY_RECORD: DnsResponse("NXDOMAIN", (), 0)}),
         FAIL,
         f"192.0.2.1 gives nothing for {CANARY_RECORD} (NXDOMAIN)",
     ),
     (
         "LIVE-R53-007",
-        lambda world: world.dns_answers.update({CANARY_RECORD: DnsResponse("NOERROR", ('"another"',), 60)}),
+        lambda fake: fake.dns_answers.update({CANARY_RECORD: DnsResponse("NOERROR", ('"another"',), 60)}),
         FAIL,
         '192.0.2.1 gives "another"',
     ),
@@ -449,7 +470,12 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ("LIVE-S3-006", copied(SourceSelectionCriteria={}), FAIL, "copying of encrypted objects is None"),
     ("LIVE-S3-006", copied(Destination={"Bucket": "arn:aws:s3:::x"}), FAIL, "no rule copies to"),
     ("LIVE-S3-007", copy_says(error("404", "", "HeadObject")), WARN, "the copy in us-west-2 answers 404"),
-    ("LIVE-S3-007", copy_says(error("403", "Forbidden", "HeadObject")), ERROR, "HeadObject answered 403"),
+    (
+        "LIVE-S3-007",
+        copy_says(error("403", "Forbidden", "HeadObject")),
+        ERROR,
+        "lacks HeadObject (403)",
+    ),
     ("LIVE-S3-007", copy_says({}), WARN, "the copy in us-west-2 is no replica"),
     ("LIVE-S3-007", says("s3", "head_object", {}), WARN, "the object's replication is not begun"),
     (
@@ -458,6 +484,15 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         PASS,
         "copied to us-west-2",
     ),
+    ("LIVE-S3-008", has_a_payment(), FAIL, f"2 audit objects are in neither bucket: {AUDITED}-settled.json"),
+    (
+        "LIVE-S3-008",
+        has_a_payment((EAST, ".json")),
+        FAIL,
+        f"1 audit objects are in neither bucket: {AUDITED}-s",
+    ),
+    ("LIVE-S3-008", has_a_payment((EAST, ".json"), (WEST, "-settled.json")), PASS, "1 payments looked at"),
+    ("LIVE-S3-008", both(has_a_payment(), copy_says(error("403", "Forbidden", "HeadObject"))), ERROR, "403"),
     ("LIVE-CW-001", alarm(ActionsEnabled=False), FAIL, "errors: actions enabled is False"),
     ("LIVE-CW-001", says("cloudwatch", "describe_alarms", {"MetricAlarms": []}), FAIL, "errors is not there"),
     ("LIVE-CW-001", alarm(AlarmActions=[]), FAIL, "errors: telling its topic is False"),
@@ -538,6 +573,18 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         FAIL,
         "/payment-demo/api-key in us-west-2 is not the API's key",
     ),
+    (
+        "LIVE-SSM-003",
+        differs("ssm", "get_parameter", {"Parameter": {"Type": "SecureString", "Value": "another"}}),
+        FAIL,
+        "/payment-demo/cursor-secret differs between the regions",
+    ),
+    (
+        "LIVE-SSM-003",
+        differs("ssm", "get_parameter", {"Parameter": {"Type": "String", "Value": API_KEY}}),
+        FAIL,
+        "type of /payment-demo/cursor-secret in us-west-2 is 'String'",
+    ),
     ("LIVE-SNS-001", says("sns", "get_topic_attributes", {"Attributes": {}}), FAIL, "key is None"),
     ("LIVE-SNS-001", THIRD_REGION, PASS, ""),
     (
@@ -571,9 +618,9 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
 @pytest.mark.parametrize(
     ("id", "change", "kind", "said"), CASES, ids=[f"{case[0]}-{at}" for at, case in enumerate(CASES)]
 )
-def test_a_fault_is_named(world: World, id: str, change: Change, kind: Kind, said: str) -> None:
-    change(world)
-    (verdict,) = world.result(id).verdicts
+def test_a_fault_is_named(fake: FakeEnv, id: str, change: Change, kind: Kind, said: str) -> None:
+    change(fake)
+    (verdict,) = fake.result(id).verdicts
     assert (verdict.kind, said in verdict.message) == (kind, True), verdict
 
 
@@ -581,19 +628,19 @@ def test_every_probe_has_a_fault() -> None:
     assert {probe.rule.id for probe in load()} == {case[0] for case in CASES}
 
 
-def test_no_message_holds_the_api_key(world: World) -> None:
-    world.change("apigateway", "get_api_key", value="another-secret")
+def test_no_message_holds_the_api_key(fake: FakeEnv) -> None:
+    fake.change("apigateway", "get_api_key", value="another-secret")
     for id in ("LIVE-API-006", "LIVE-SSM-002"):
-        for verdict in world.result(id).verdicts:
+        for verdict in fake.result(id).verdicts:
             assert "secret" not in verdict.message
 
 
-def test_a_canary_is_removed_even_where_the_probe_fails(world: World) -> None:
-    nothing_replicates(world)
-    world.say("s3", "list_object_versions", {})
-    world.result("LIVE-DDB-006")
-    assert world.items == {}
-    world.change("route53", "get_change", ChangeInfo={"Status": "PENDING"})
-    world.result("LIVE-R53-007")
-    assert ("route53", "change_resource_record_sets", EAST) in world.calls
-    assert world.written_records == {}
+def test_a_canary_is_removed_even_where_the_probe_fails(fake: FakeEnv) -> None:
+    nothing_replicates(fake)
+    fake.say("s3", "list_object_versions", {})
+    fake.result("LIVE-DDB-006")
+    assert fake.items == {}
+    fake.change("route53", "get_change", ChangeInfo={"Status": "PENDING"})
+    fake.result("LIVE-R53-007")
+    assert ("route53", "change_resource_record_sets", EAST) in fake.calls
+    assert fake.written_records == {}

@@ -5,26 +5,26 @@ from typing import TYPE_CHECKING
 from payinfra.checks.probes.verify import load
 
 if TYPE_CHECKING:
-    from tests.unit.checks.probes.conftest import World
+    from tests.unit.checks.probes.conftest import FakeEnv
 
 
-def test_a_healthy_environment_passes_every_probe(world: "World") -> None:
-    assert world.failing() == {}
+def test_a_healthy_environment_passes_every_probe(fake: "FakeEnv") -> None:
+    assert fake.failing() == {}
 
 
-def test_it_leaves_no_canary_behind(world: "World") -> None:
-    world.failing()
-    assert (world.items, world.objects, world.written_records) == ({}, {}, {})
+def test_it_leaves_no_canary_behind(fake: "FakeEnv") -> None:
+    fake.failing()
+    assert (fake.items, fake.objects, fake.written_records) == ({}, {}, {})
 
 
-def test_on_aws_it_passes_as_well(world: "World") -> None:
-    world.endpoints = None
-    assert world.failing() == {}
+def test_on_aws_it_passes_as_well(fake: "FakeEnv") -> None:
+    fake.endpoints = None
+    assert fake.failing() == {}
 
 
-def test_a_probe_asks_both_regions(world: "World") -> None:
-    world.failing()
-    asked = {(service, region) for service, _, region in world.calls}
+def test_a_probe_asks_both_regions(fake: "FakeEnv") -> None:
+    fake.failing()
+    asked = {(service, region) for service, _, region in fake.calls}
     regional = {"apigateway", "lambda", "dynamodb", "s3", "cloudwatch", "logs", "kms", "ssm", "sns"}
     assert {(service, region) for service in regional for region in ("us-east-1", "us-west-2")} <= asked
 

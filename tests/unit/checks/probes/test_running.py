@@ -11,20 +11,15 @@ from botocore.exceptions import ConnectTimeoutError, NoCredentialsError
 from dns.exception import DNSException
 
 from payinfra.checks.probes.drift import Difference, judge
-from payinfra.checks.probes.failures import NotYet, is_passing, verdict_for
-from payinfra.checks.probes.model import (
-    Deadline,
-    PairProbe,
-    Probe,
-    ProbeContext,
-    RegionProbe,
-    RegionUnderTest,
-)
+from payinfra.checks.probes.failures import verdict_for
+from payinfra.checks.probes.model import PairProbe, Probe, ProbeContext, RegionProbe, RegionUnderTest
 from payinfra.checks.probes.results import ProbeResult, joined, outcome
 from payinfra.checks.probes.runner import ProbeClock, Task, run
 from payinfra.checks.probes.verify import assemble, load
 from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict, Verdicts
-from tests.unit.checks.probes.conftest import EAST, WEST, FakeTime, World, error
+from payinfra.clients.aws_errors import NotYet, is_transient
+from payinfra.clients.retry import Deadline
+from tests.unit.checks.probes.conftest import EAST, WEST, FakeEnv, FakeTime, error
 
 
 def a_rule(id: str = "LIVE-X-001") -> Rule:
@@ -41,18 +36,18 @@ def passes(_live: ProbeContext) -> Verdicts:
     return Verdict.passed()
 
 
-def test_a_regional_probe_is_called_for_each_region(world: World) -> None:
+def test_a_regional_probe_is_called_for_each_region(fake: FakeEnv) -> None:
     def where(_live: ProbeContext, site: RegionUnderTest) -> Verdicts:
         return Verdict.passed(f"{site.region} beside {site.peer.region}")
 
-    results = run([RegionProbe(a_rule(), 10, where)], world.live())
+    results = run([RegionProbe(a_rule(), 10, where)], fake.live())
     assert [(one.where, one.verdicts[0].message) for one in results] == [
         (EAST, f"{EAST} beside {WEST}"),
         (WEST, f"{WEST} beside {EAST}"),
     ]
 
 
-def test_a_probe_that_never_answers_hides_no_other(world: World) -> None:
+def test_a_probe_that_never_answers_hides_no_other(fake: FakeEnv) -> None:
     held = Event()
 
     def hangs(_live: ProbeContext) -> Verdicts:
@@ -61,7 +56,7 @@ def test_a_probe_that_never_answers_hides_no_other(world: World) -> None:
 
     told: list[ProbeResult] = []
     began = time.monotonic()
-    slow, quick = run([a_pair(hangs, within_s=0.2), a_pair(passes)], world.live(), tell=told.append)
+    slow, quick = run([a_pair(hangs, within_s=0.2), a_pair(passes)], fake.live(), tell=told.append)
     held.set()
     assert time.monotonic() - began < 5
     assert slow.verdicts == (Verdict.error("no answer within 0.2 s"),)
@@ -69,7 +64,7 @@ def test_a_probe_that_never_answers_hides_no_other(world: World) -> None:
     assert [one.verdicts[0].kind for one in told] == [Kind.PASS, Kind.ERROR]
 
 
-def test_an_answer_after_the_deadline_is_not_heard(world: World) -> None:
+def test_an_answer_after_the_deadline_is_not_heard(fake: FakeEnv) -> None:
     late, over = Event(), Event()
 
     def answers_late(_live: ProbeContext) -> Verdicts:
@@ -82,23 +77,23 @@ def test_an_answer_after_the_deadline_is_not_heard(world: World) -> None:
         over.wait(0.2)
         return Verdict.passed()
 
-    first, _ = run([a_pair(answers_late, within_s=0.1), a_pair(waits_for_it)], world.live())
+    first, _ = run([a_pair(answers_late, within_s=0.1), a_pair(waits_for_it)], fake.live())
     assert first.verdicts[0].kind is Kind.ERROR
 
 
-def test_the_deadline_of_the_caller_shortens_each(world: World) -> None:
+def test_the_deadline_of_the_caller_shortens_each(fake: FakeEnv) -> None:
     time_ = FakeTime()
 
     def never(live: ProbeContext) -> Verdicts:
         raise NotYet(f"{live.patience.left_s:.0f} s left")
 
     (result,) = run(
-        [a_pair(never, within_s=100)], world.live(), deadline_s=10, clock=ProbeClock(time_.now, time_.sleep)
+        [a_pair(never, within_s=100)], fake.live(), deadline_s=10, clock=ProbeClock(time_.now, time_.sleep)
     )
     assert result.verdicts[0].message == "0 s left (asked for 8 s)"
 
 
-def test_what_becomes_right_in_time_passes(world: World) -> None:
+def test_what_becomes_right_in_time_passes(fake: FakeEnv) -> None:
     asked: list[float] = []
 
     def later(live: ProbeContext) -> Verdicts:
@@ -108,7 +103,7 @@ def test_what_becomes_right_in_time_passes(world: World) -> None:
         return Verdict.passed()
 
     time_ = FakeTime()
-    (result,) = run([a_pair(later)], world.live(), clock=ProbeClock(time_.now, time_.sleep))
+    (result,) = run([a_pair(later)], fake.live(), clock=ProbeClock(time_.now, time_.sleep))
     assert result.verdicts[0].kind is Kind.PASS
     pauses = [after - before for before, after in pairwise(asked)]
     assert pauses == sorted(pauses)
@@ -116,27 +111,27 @@ def test_what_becomes_right_in_time_passes(world: World) -> None:
 
 
 @pytest.mark.parametrize("late", [Kind.FAIL, Kind.WARN])
-def test_what_never_becomes_right_comes_to_what_the_probe_says(world: World, late: Kind) -> None:
+def test_what_never_becomes_right_comes_to_what_the_probe_says(fake: FakeEnv, late: Kind) -> None:
     def never(_live: ProbeContext) -> Verdicts:
         raise NotYet("still wrong")
 
     time_ = FakeTime()
-    (result,) = run([a_pair(never, late=late)], world.live(), clock=ProbeClock(time_.now, time_.sleep))
+    (result,) = run([a_pair(never, late=late)], fake.live(), clock=ProbeClock(time_.now, time_.sleep))
     assert result.verdicts == (Verdict(late, "still wrong (asked for 8 s)"),)
 
 
-def test_a_probe_that_says_nothing_or_crashes_is_an_error(world: World) -> None:
+def test_a_probe_that_says_nothing_or_crashes_is_an_error(fake: FakeEnv) -> None:
     def crashes(_live: ProbeContext) -> Verdicts:
         raise KeyError("Replicas")
 
-    silent, crashed = run([a_pair(lambda _live: ()), a_pair(crashes)], world.live())
+    silent, crashed = run([a_pair(lambda _live: ()), a_pair(crashes)], fake.live())
     assert silent.verdicts == (Verdict.error("the probe gave no verdict"),)
     assert crashed.verdicts == (Verdict.error("the probe raised KeyError: 'Replicas'"),)
 
 
-def test_a_regional_probe_without_a_region_is_a_bug(world: World) -> None:
+def test_a_regional_probe_without_a_region_is_a_bug(fake: FakeEnv) -> None:
     probe = RegionProbe(a_rule(), 10, lambda _live, _site: Verdict.passed())
-    (verdict,) = Task(probe, None, "", 10).ask(world.live(), ProbeClock())
+    (verdict,) = Task(probe, None, "", 10).ask(fake.live(), ProbeClock())
     assert "needs a region" in verdict.message
 
 
@@ -191,19 +186,19 @@ def test_a_failed_call_says_what_is_wrong_and_is_never_green(
     ],
 )
 def test_only_what_may_pass_is_asked_again(problem: Exception, passing: bool) -> None:
-    assert is_passing(problem) is passing
+    assert is_transient(problem) is passing
 
 
 def test_an_error_without_status_is_not_asked_again() -> None:
     problem = error("Odd")
     del problem.response["ResponseMetadata"]
-    assert not is_passing(problem)
+    assert not is_transient(problem)
 
 
-def test_denied_and_throttled_calls_leave_the_others_alone(world: World) -> None:
-    world.say("kms", "describe_key", DENIED)
-    world.say("sns", "get_topic_attributes", error("Throttling", "slow down", "GetTopicAttributes"))
-    assert world.failing() == {"LIVE-KMS-001": Kind.ERROR, "LIVE-SNS-001": Kind.ERROR}
+def test_denied_and_throttled_calls_leave_the_others_alone(fake: FakeEnv) -> None:
+    fake.say("kms", "describe_key", DENIED)
+    fake.say("sns", "get_topic_attributes", error("Throttling", "slow down", "GetTopicAttributes"))
+    assert fake.failing() == {"LIVE-KMS-001": Kind.ERROR, "LIVE-SNS-001": Kind.ERROR}
 
 
 def test_patience_asks_once_where_there_is_no_time() -> None:
@@ -265,8 +260,8 @@ def test_ids_are_used_once() -> None:
         assemble(("kms", "kms"))
 
 
-def test_the_time_is_now_unless_a_test_says_otherwise(world: World) -> None:
-    live = world.live()
+def test_the_time_is_now_unless_a_test_says_otherwise(fake: FakeEnv) -> None:
+    live = fake.live()
     real = ProbeContext(
         live.aws, live.outputs, live.declared, live.http, live.dns, live.tls, "run", live.began
     )

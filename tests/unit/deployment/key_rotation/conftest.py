@@ -16,7 +16,7 @@ from payinfra.clients.aws import Aws
 from payinfra.core.naming import tags
 from payinfra.core.outputs import Outputs
 from payinfra.deployment.key_rotation.keys import ApiKeys
-from payinfra.deployment.pipeline import LockedEnvironment
+from payinfra.deployment.workspace import LockedEnvironment
 from payinfra.terraform import Import, OutputValue, Plan, Terraform
 from tests.unit.checks.probes.conftest import outputs as probed_outputs
 
@@ -276,13 +276,13 @@ class Stage:
 
 @dataclass
 class Workshop:
-    """An environment on the bench."""
+    """An environment on the environment."""
 
     cloud: Cloud
     manifest: Path
     stages: list[str] = field(default_factory=list)
 
-    def bench(self) -> tuple[LockedEnvironment, ScriptedTerraform]:
+    def environment(self) -> tuple[LockedEnvironment, ScriptedTerraform]:
         terraform = ScriptedTerraform(self.cloud)
         made = LockedEnvironment(
             outputs=self.cloud.outputs,

@@ -40,6 +40,17 @@ def test_an_apply_that_did_not_end_is_remembered_after_one_that_did(journal: App
     assert journal.was_cut_off
 
 
+def test_a_first_deployment_that_never_ended_is_told_from_an_update(journal: ApplyLog) -> None:
+    assert not journal.never_ended
+    journal.begin(FIRST)
+    assert journal.never_ended
+    journal.end()
+    journal.begin(FIRST)
+    assert not journal.never_ended
+    journal.forget()
+    assert not journal.never_ended
+
+
 def test_a_destroyed_environment_begins_anew(journal: ApplyLog) -> None:
     journal.begin(FIRST)
     journal.forget()

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.core.errors import GateFailed, ToolFailed
+from payinfra.account.environments.tagged_resources import resource
+from payinfra.checks.probes.results import VerifyRequest
+from payinfra.core.errors import EnvironmentUnusable, ExitCode, GateFailed, Interrupted, ToolFailed
 from payinfra.core.events import Notice, StageFinished
 from payinfra.deployment.pipeline import Pipeline
 from payinfra.terraform import (
@@ -21,7 +23,7 @@ from payinfra.terraform import (
     TerraformFailed,
 )
 from tests.unit.deployment.recovery.conftest import TAGS, Stubbed
-from tests.unit.deployment.test_pipeline import ScriptedTerraform, World, a_plan, empty, no, yes
+from tests.unit.deployment.test_pipeline import STACK, ScriptedTerraform, World, a_plan, empty, no, yes
 
 ROLE = Creation("aws_iam_role.x", "aws_iam_role", "aws.primary", "us-east-1", {"name": "r", "tags_all": TAGS})
 COLLISION = TerraformFailed(
@@ -54,6 +56,10 @@ def a_role(file: Path) -> Plan:
 
 def adopting(file: Path) -> Plan:
     return Plan(file, 0, 0, 0, (Change(ROLE.address, ROLE.type, ChangeAction.IMPORT, import_id="r"),))
+
+
+TABLE = resource("arn:aws:dynamodb:us-east-1:000000000000:table/payment-demo-payments", {}, "us-east-1")
+STRAY = resource("arn:aws:kms:us-east-1:000000000000:key/stray", {"Environment": "demo"}, "us-east-1")
 
 
 def unlucky(tmp_path: Path, *troubles: Exception, plans: Sequence[object]) -> tuple[World, Unlucky]:
@@ -165,3 +171,109 @@ def test_sweeping_is_bounded(tmp_path: Path, aws: Stubbed) -> None:
     pipeline(world, aws).destroy(yes)
     assert terraform.calls.count("import r") == 3
     assert terraform.plans == []
+
+
+# -- a state that is lost ----------------------------------------------------------------------------
+
+
+def lost(tmp_path: Path, *plans: object) -> tuple[World, Unlucky]:
+    """An environment that exists, and of which no state knows."""
+    world, terraform = unlucky(tmp_path, plans=plans)
+    world.existing = (TABLE,)
+    stack = {**STACK, "resource": {"aws_iam_role": {"x": {"provider": "aws.primary", "name": "r"}}}}
+    world.stack = stack
+    return world, terraform
+
+
+@pytest.mark.parametrize("command", ["deploy", "plan", "destroy"])
+def test_nothing_is_planned_on_a_state_that_is_lost(tmp_path: Path, aws: Stubbed, command: str) -> None:
+    world, terraform = lost(tmp_path)
+    working = pipeline(world, aws)
+    with pytest.raises(EnvironmentUnusable, match="knows nothing of it") as caught:
+        working.plan() if command == "plan" else getattr(working, command)(yes)
+    assert caught.value.exit_code is ExitCode.UNUSABLE_ENVIRONMENT
+    assert "`payinfra adopt --env demo --local`" in caught.value.hint
+    assert terraform.calls == ["init"]
+
+
+def test_a_key_is_not_rotated_and_drift_not_looked_for_on_a_state_that_is_lost(
+    tmp_path: Path, aws: Stubbed
+) -> None:
+    world, terraform = unlucky(tmp_path, plans=[a_plan])
+    pipeline(world, aws).deploy(yes)
+    world.existing = (TABLE,)
+    terraform.calls.clear()
+    with pytest.raises(EnvironmentUnusable, match="knows nothing"), pipeline(world, aws).locked("rotate-key"):
+        raise AssertionError("there is nothing to work on")
+    with pytest.raises(EnvironmentUnusable, match="knows nothing"):
+        pipeline(world, aws).verify(VerifyRequest(), drift=True)
+    assert "plan" not in terraform.calls
+
+
+def test_an_adoption_imports_and_ends_with_an_empty_plan(tmp_path: Path, aws: Stubbed) -> None:
+    world, terraform = lost(tmp_path, a_role, adopting, empty)
+    the_role(aws)
+    found = pipeline(world, aws).adopt(yes)
+    assert terraform.calls == ["init", "plan", "plan +r", "apply plan.tfplan", "plan", "output"]
+    assert [(one.address, one.id) for one in found.imports] == [(ROLE.address, "r")]
+    assert (found.refused, found.exit_code) == ({}, ExitCode.DONE)
+    assert found.outputs is not None
+    assert world.stages == ["local", "synth", "init", "plan", "look", "import", "adopt", "plan"]
+    assert pipeline(world, aws).outputs() == found.outputs
+    assert not pipeline(world, aws)._guard(None).adopting.exists()
+
+
+def test_what_is_not_of_the_stack_is_told_of_before_anybody_is_asked(tmp_path: Path, aws: Stubbed) -> None:
+    world, terraform = lost(tmp_path, a_role, adopting)
+    world.existing = (TABLE, STRAY)
+    terraform.kept = (Kept("t.x", "t", "aws.primary", tainted=False, attributes={"arn": TABLE.arn}),)
+    the_role(aws)
+    with pytest.raises(GateFailed, match="Nothing was adopted"):
+        pipeline(world, aws).adopt(no)
+    assert Notice(f"Not of the stack, and left alone: {STRAY.arn}.") in world.events
+    assert "apply plan.tfplan" not in terraform.calls
+    terraform.plans = [empty, empty]
+    found = pipeline(world, aws).adopt(no)
+    assert (found.imports, found.left_over) == ((), (STRAY.arn,)), "there is nothing to ask about"
+
+
+def test_where_nothing_exists_there_is_nothing_to_adopt(tmp_path: Path, aws: Stubbed) -> None:
+    world, _ = lost(tmp_path, a_role)
+    world.existing = ()
+    aws.refuses("iam", "get_role", "NoSuchEntity")
+    with pytest.raises(EnvironmentUnusable, match="Nothing of environment demo exists") as caught:
+        pipeline(world, aws).adopt(yes)
+    assert "payinfra deploy" in caught.value.hint
+
+
+def test_an_adoption_of_a_part_is_not_done(tmp_path: Path, aws: Stubbed) -> None:
+    world, terraform = lost(tmp_path, a_role, adopting, a_plan)
+    world.existing, terraform.state = (), {}
+    the_role(aws)
+    found = pipeline(world, aws).adopt(yes)
+    assert (found.outputs, found.exit_code) == (None, ExitCode.GATE_FAILED)
+
+
+def test_an_adoption_that_was_cut_off_is_finished_before_anything_else(tmp_path: Path, aws: Stubbed) -> None:
+    world, terraform = lost(tmp_path, a_role, adopting)
+    terraform.troubles = [Interrupted("a signal")]
+    the_role(aws)
+    with pytest.raises(Interrupted):
+        pipeline(world, aws).adopt(yes)
+    terraform.kept = (Kept("t.x", "t", "aws.primary", tainted=False, attributes={}),)
+    with pytest.raises(EnvironmentUnusable, match="An adoption of environment demo did not end"):
+        pipeline(world, aws).deploy(yes)
+    terraform.plans = [empty, empty]
+    pipeline(world, aws).adopt(yes)
+    terraform.plans = [empty]
+    pipeline(world, aws).deploy(yes)
+
+
+def test_a_destruction_that_leaves_something_says_so(tmp_path: Path, aws: Stubbed) -> None:
+    world, _ = unlucky(tmp_path, plans=[a_plan, a_plan])
+    pipeline(world, aws).deploy(yes)
+    world.left = (STRAY,)
+    with pytest.raises(GateFailed, match="1 resources under its name or tags are left") as caught:
+        pipeline(world, aws).destroy(yes)
+    assert STRAY.arn in caught.value.what
+    assert not (pipeline(world, aws).settings.work_dir / "outputs.json").exists(), "it serves no more"

@@ -138,12 +138,11 @@ def test_a_person_reads_what_is_done_and_how_to_undo_it(
 
 
 def test_commands_for_the_embedded_aws_reach_it() -> None:
-    keys = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
     check = InvertHealthCheck("hc-1", original=False).describe(HERE).by_hand
-    assert check.startswith(f"{keys} aws route53 ")
-    assert check.endswith("--endpoint-url http://127.0.0.1:4560")
+    assert check.startswith('(eval "$(payinfra local env)" && aws route53 ')
+    assert check.endswith("--endpoint-url http://127.0.0.1:4560)")
     function = SetConcurrency("us-east-1", "pay", None).describe(HERE).by_hand
-    assert function.endswith("--endpoint-url http://127.0.0.1:4566")
+    assert function.endswith("--endpoint-url http://127.0.0.1:4566)")
 
 
 @given(any_action)

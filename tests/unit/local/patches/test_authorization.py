@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from payinfra.local.patches import authorization
+from payinfra.local.server.patches import authorization
 
 ACCOUNT = "000000000000"
 EAST = "us-east-1"

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from payinfra.local.patches.cloudwatch_logs import TRIES
+from payinfra.local.server.patches.cloudwatch_logs import TRIES
 
 GROUP = "/aws/lambda/payments"
 

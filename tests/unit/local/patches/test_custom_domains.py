@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from payinfra.local.asgi import AsgiResponse, Request
-from payinfra.local.patches.api_gateway import domain_is_available
+from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.patches.api_gateway import domain_is_available
 
 DOMAIN = json.dumps({"domainName": "pay.example.com"}).encode()
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from payinfra.local.patches.streams import readers_begin_with_the_stream
+from payinfra.local.server.patches.streams import readers_begin_with_the_stream
 
 MINE = "arn:aws:dynamodb:us-east-1:000000000000:table/payments/stream/2026"
 OTHERS = "arn:aws:dynamodb:us-east-1:000000000000:table/others/stream/2026"

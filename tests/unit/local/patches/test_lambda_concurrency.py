@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from payinfra.local.patches.lambda_concurrency import BUSY_AT_ONCE, LONGEST_WAIT_S, THROTTLED, in_turn
+from payinfra.local.server.patches.lambda_concurrency import BUSY_AT_ONCE, LONGEST_WAIT_S, THROTTLED, in_turn
 
 
 @dataclass

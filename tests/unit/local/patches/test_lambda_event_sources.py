@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from payinfra.local.server.patches.lambda_event_sources import retried_if_reported
 from tests.unit.local.patches.test_kms_permissions import table
 from tests.unit.local.patches.test_lambda_execution_role import function
 
@@ -105,6 +106,44 @@ def test_a_problem_that_is_over_is_no_longer_told(world: Any, role: Any, polled:
     role.may(reading())
     poll()
     assert (polled, result(world)) == ([], "No records processed")
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_what_is_given_up_is_told_to_a_topic_that_the_role_may_publish_to(
+    world: Any, role: Any, polled: list[str], may: bool
+) -> None:
+    table(world, None)
+    function(world, role)
+    topic = f"arn:aws:sns:{HERE}:{ACCOUNT}:given-up"
+    role.may(reading(), *([{"Action": "sns:Publish", "Resource": topic}] if may else []))
+    answer = mapped(world, 202 if may else 400, DestinationConfig={"OnFailure": {"Destination": topic}})
+    assert (b"does not have permissions to call Publish on SNS" in answer.body) is not may
+    assert polled == []
+
+
+RECORDS = {"Records": [{"eventSource": "aws:dynamodb"}]}
+REPORTED = {"body": {"batchItemFailures": [{"itemIdentifier": "1"}]}, "log": "said"}
+
+
+def test_records_that_are_reported_as_failed_are_handed_over_again() -> None:
+    retried = retried_if_reported(lambda _function, _event: REPORTED)({}, RECORDS)
+    assert retried["error"] is True
+    assert (retried["body"]["errorType"], retried["log"]) == ("PartialBatchFailure", "said")
+
+
+@pytest.mark.parametrize(
+    ("event", "result"),
+    [
+        (RECORDS, {"body": {"batchItemFailures": []}}),
+        (RECORDS, {"body": None}),
+        ({"Records": [{"eventSource": "aws:sqs"}]}, REPORTED),
+        ({"Records": []}, REPORTED),
+        ({"httpMethod": "GET"}, REPORTED),
+        ("text", REPORTED),
+    ],
+)
+def test_and_nothing_else_is(event: Any, result: dict[str, Any]) -> None:
+    assert retried_if_reported(lambda _function, _event: result)({}, event) == result
 
 
 def test_what_is_switched_off_is_not_looked_at(world: Any, role: Any, polled: list[str]) -> None:

@@ -8,7 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from payinfra.local.patches.lambda_execution_role import KMSAccessDeniedException
+from payinfra.local.server.patches.lambda_execution_role import KMSAccessDeniedException
 
 HERE, ACCOUNT = "us-east-1", "000000000000"
 FUNCTIONS = "/2015-03-31/functions"

@@ -8,9 +8,9 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from payinfra.local.asgi import AsgiResponse, Request
-from payinfra.local.patches import api_gateway, cloudwatch_metrics, lambda_integration
-from payinfra.local.patches.lambda_integration import Refused
+from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.patches import api_gateway, cloudwatch_metrics, lambda_integration
+from payinfra.local.server.patches.lambda_integration import Refused
 
 CODE = "payments"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from payinfra.local.patches.permission_checks import PermissionCheck, asks_the_role
+from payinfra.local.server.patches.permission_checks import PermissionCheck, asks_the_role
 
 HERE = "us-east-1"
 LOGS = f"arn:aws:logs:{HERE}:000000000000:log-group:g:log-stream:"

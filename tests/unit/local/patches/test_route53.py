@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement
 
-from payinfra.local.patches.route53 import truth_in_lower_case
+from payinfra.local.server.patches.route53 import truth_in_lower_case
 
 
 def as_the_emulator_writes(parent: Element, check: Mapping[str, object]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from payinfra.local.patches.s3 import SMALLEST, Dispatch, keep_smallest_size_to_transition
+from payinfra.local.server.patches.s3 import SMALLEST, Dispatch, keep_smallest_size_to_transition
 
 
 def service(rules: dict[str, list[dict[str, Any]]], status: int = 200) -> Dispatch:

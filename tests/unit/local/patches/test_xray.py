@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from payinfra.local.patches import xray
+from payinfra.local.server.patches import xray
 from tests.unit.local.patches.test_lambda_execution_role import FUNCTIONS, function
 
 HERE, ACCOUNT = "us-east-1", "000000000000"

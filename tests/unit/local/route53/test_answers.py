@@ -3,7 +3,7 @@ from typing import TypedDict, Unpack
 
 import pytest
 
-from payinfra.local.route53.answers import (
+from payinfra.local.server.route53.answers import (
     Circumstances,
     DnsAnswerSections,
     ResourceRecord,
@@ -11,7 +11,7 @@ from payinfra.local.route53.answers import (
     answer,
     zone_for,
 )
-from payinfra.local.route53.state import AliasTarget, Failover, RecordSet, Zone
+from payinfra.local.server.route53.state import AliasTarget, Failover, RecordSet, Zone
 
 APEX = "pay.example."
 SOA = RecordSet(

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payinfra.core.region_geography import nearest_first
-from payinfra.local.route53.answers import Circumstances, DnsAnswerSections, ResponseCode, answer
-from payinfra.local.route53.state import AliasTarget, Failover, RecordSet, Zone
+from payinfra.local.server.route53.answers import Circumstances, DnsAnswerSections, ResponseCode, answer
+from payinfra.local.server.route53.state import AliasTarget, Failover, RecordSet, Zone
 
 APEX = "pay.example."
 NAME = "api." + APEX

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payinfra.core.errors import EnvironmentUnusable
-from payinfra.local.route53.answers import REFUSED, DnsAnswerSections, ResourceRecord, ResponseCode
-from payinfra.local.route53.dns import DnsServer, Question, bind_both, respond, scaled_ttl
+from payinfra.local.server.route53.answers import REFUSED, DnsAnswerSections, ResourceRecord, ResponseCode
+from payinfra.local.server.route53.dns import DnsServer, Question, bind_both, respond, scaled_ttl
 
 # A busy machine may take its time over one example.
 QUICK = settings(deadline=None, max_examples=60)

@@ -3,8 +3,8 @@ from datetime import UTC
 
 import pytest
 
-from payinfra.local.route53.clock import SystemClock
-from payinfra.local.route53.endpoints import loopback
+from payinfra.local.server.route53.clock import SystemClock
+from payinfra.local.server.route53.endpoints import loopback
 
 
 @pytest.mark.parametrize(

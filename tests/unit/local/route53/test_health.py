@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from payinfra.local.route53.health import (
+from payinfra.local.server.route53.health import (
     CHECKER_REGIONS,
     HealthMonitor,
     HealthView,
     checkers_for,
 )
-from payinfra.local.route53.probe import CheckerResult, CheckerTimeouts
-from payinfra.local.route53.state import HealthCheckConfig, HealthCheckType, Zone
+from payinfra.local.server.route53.probe import CheckerResult, CheckerTimeouts
+from payinfra.local.server.route53.state import HealthCheckConfig, HealthCheckType, Zone
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 OK = CheckerResult(True, "Success: HTTP Status Code 200, OK")

@@ -14,14 +14,14 @@ import pytest
 from botocore.parsers import create_parser
 
 from payinfra.core.region_geography import ClientLocations
-from payinfra.local.route53.answers import ResponseCode
-from payinfra.local.route53.api import Route53Response
-from payinfra.local.route53.clock import SystemClock
-from payinfra.local.route53.dns import Question
-from payinfra.local.route53.endpoints import Address
-from payinfra.local.route53.plane import DataPlane
-from payinfra.local.route53.probe import CheckerResult, CheckerTimeouts
-from payinfra.local.route53.state import (
+from payinfra.local.server.route53.answers import ResponseCode
+from payinfra.local.server.route53.api import Route53Response
+from payinfra.local.server.route53.clock import SystemClock
+from payinfra.local.server.route53.dns import Question
+from payinfra.local.server.route53.endpoints import Address
+from payinfra.local.server.route53.plane import DataPlane
+from payinfra.local.server.route53.probe import CheckerResult, CheckerTimeouts
+from payinfra.local.server.route53.state import (
     AliasTarget,
     Failover,
     HealthCheckConfig,

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from typing_extensions import Buffer
 
-from payinfra.local.route53.endpoints import Address
-from payinfra.local.route53.probe import CheckerResult, CheckerTimeouts, SocketProber, Streams, connect
-from payinfra.local.route53.state import HealthCheckConfig, HealthCheckType
+from payinfra.local.server.route53.endpoints import Address
+from payinfra.local.server.route53.probe import CheckerResult, CheckerTimeouts, SocketProber, Streams, connect
+from payinfra.local.server.route53.state import HealthCheckConfig, HealthCheckType
 
 CHECK = HealthCheckConfig("hc-1", HealthCheckType.HTTP, fqdn="api.example.com", path="/prod/health")
 EMULATOR = Address("127.0.0.1", 4566)

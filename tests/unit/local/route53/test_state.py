@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 import pytest
 
-from payinfra.local.route53.state import (
+from payinfra.local.server.route53.state import (
     AliasTarget,
     Failover,
     HealthCheckConfig,

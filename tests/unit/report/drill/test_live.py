@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from payinfra.drill.model import DrillEvent, Mark, Phase, PhaseBegan, PhaseEnded, Snapshot
+from payinfra.report.drill.history import sparkline
 from payinfra.report.drill.live import WINDOW_S, DrillProgress, DrillView, live, plain, watching
-from payinfra.report.drill.sparkline import sparkline
 
 EAST, WEST = "us-east-1", "us-west-2"
 

@@ -47,4 +47,4 @@ def test_any_text_is_only_text(address: str, message: str, file: str, reason: st
     parser.feed(made[FindingsFormat.JUNIT])
     parser.close()
     lines = made[FindingsFormat.GITHUB].splitlines()
-    assert [line.split(" ")[0] for line in lines] == ["::error", "::notice"]
+    assert [line.split(" ")[0] for line in lines] == ["::error"]

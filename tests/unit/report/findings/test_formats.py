@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
+from payinfra import __version__
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.verdicts import Severity
 from payinfra.report.findings import rendering
@@ -73,25 +74,54 @@ def test_only_a_console_draws_a_table(outcome: Outcome) -> None:
 class TestTable:
     """For a terminal."""
 
-    def test_worst_first_grouped_with_one_fix_each(self, outcome: Outcome) -> None:
+    def test_failures_come_first_then_warnings_counts_and_what_was_not_judged(self, outcome: Outcome) -> None:
         text = written(outcome, FindingsFormat.TABLE)
 
-        headings = [
-            line.split()[2] for line in text.splitlines() if line.startswith(("FAIL", "ERR", "UNK", "WARN"))
-        ]
-        assert headings == ["PI-S3-001", "PI-ENG-001", "PI-TST-002", "PI-KMS-001", "PI-OUT-001", "CKV_AWS_21"]
-        assert text.count("fix: Fix of PI-S3-001.") == 1
+        kinds = ("FAIL", "WARN", "8 checks", "Not judged", "ERROR", "UNKNOWN", "Failed")
+        order = [next(kind for kind in kinds if line.startswith(kind)) for line in text.splitlines()
+                 if line.startswith(kinds)]  # fmt: skip
+        assert order == ["FAIL"] * 4 + ["WARN", "8 checks", "Not judged", "ERROR", "UNKNOWN", "Failed"]
+        assert text.count("fix PI-S3-001: Fix of PI-S3-001.") == 1
         assert "a b.py:7" in text
         assert "waiver 1: late" in text
-        assert text.rstrip().endswith("check failed: 4 findings stop the gate at high")
+        assert text.rstrip().endswith(
+            "Failed: 2 failures of severity high or above and 2 findings not judged."
+        )
+
+    def test_a_finding_is_one_line_however_narrow_the_terminal_is(self, outcome: Outcome) -> None:
+        address = (
+            'module.payments["eu"].module.storage.aws_s3_bucket_server_side_encryption_configuration.audit'
+        )
+        long = replace(outcome.findings[0], address=address, message="word " * 40 + "end")
+        one = replace(outcome, findings=(long,))
+
+        for terminal in (False, True):
+            file = io.StringIO()
+            console = Console(file=file, width=40, force_terminal=terminal, color_system=None)
+            rendering.write(console, one, FindingsFormat.TABLE, Severity.HIGH)
+            (line,) = [line for line in file.getvalue().splitlines() if line.startswith("FAIL")]
+            assert address in line
+            assert line.endswith("end")
+
+    def test_what_is_zero_is_not_counted(self, nothing: Outcome) -> None:
+        assert "1 check: 1 passed.\n" in written(nothing, FindingsFormat.TABLE)
+
+    def test_the_line_of_the_source_is_shown(self, outcome: Outcome) -> None:
+        found = replace(outcome.findings[0], source_file="stacks/audit.py", source_line=12)
+
+        text = written(replace(outcome, findings=(found,)), FindingsFormat.TABLE)
+
+        assert "aws_s3_bucket.audit  message of PI-S3-001 (stacks/audit.py:12)\n" in text
 
     def test_a_pass_says_so(self, nothing: Outcome) -> None:
-        assert written(nothing, FindingsFormat.TABLE).rstrip().endswith("verify passed at high")
+        assert written(nothing, FindingsFormat.TABLE).endswith(
+            "Passed: no failure of severity high or above.\n"
+        )
 
     def test_one_finding_is_one(self, outcome: Outcome) -> None:
         one = Outcome(outcome.tool, outcome.findings[:1], (), outcome.rules, outcome.summary)
 
-        assert written(one, FindingsFormat.TABLE).rstrip().endswith("1 finding stops the gate at high")
+        assert written(one, FindingsFormat.TABLE).endswith("Failed: 1 failure of severity high or above.\n")
 
     def test_with_several_files_each_finding_names_its_own(self, outcome: Outcome) -> None:
         several = Outcome(
@@ -279,6 +309,9 @@ class TestSarif:
     def test_fingerprints_are_stable_and_differ(self, outcome: Outcome) -> None:
         def fingerprints(of: Outcome) -> list[str]:
             (run,) = json.loads(written(of, FindingsFormat.SARIF))["runs"]
+            for one in run["results"]:
+                prints = one["partialFingerprints"]
+                assert prints["primaryLocationLineHash"] == f"{prints['payinfra/v1']}:1"
             return [one["partialFingerprints"]["payinfra/v1"] for one in run["results"]]
 
         fewer = Outcome(
@@ -295,6 +328,37 @@ class TestSarif:
         assert len(set(fingerprints(outcome))) == 8
         assert fingerprints(fewer) == fingerprints(outcome)[2:]
         assert len(set(fingerprints(twice))) == 2
+
+    def test_a_fingerprint_stays_where_lines_move_and_the_environment_is_another(
+        self, outcome: Outcome
+    ) -> None:
+        def fingerprint(**changes: str | int) -> str:
+            found = replace(outcome.findings[0], **changes)
+            (run,) = json.loads(written(replace(outcome, findings=(found,)), FindingsFormat.SARIF))["runs"]
+            return str(run["results"][0]["partialFingerprints"]["primaryLocationLineHash"])
+
+        first = fingerprint()
+        assert fingerprint(source_file="a.py", source_line=3) == first
+        assert fingerprint(source_file="a.py", source_line=9, message="said otherwise") == first
+        assert fingerprint(file=".payinfra/aws/pr7/cdk.tf.json") == first
+        assert fingerprint(address="aws_s3_bucket.other") != first
+        assert fingerprint(id="PI-S3-002") != first
+
+    def test_the_tool_has_a_version_and_a_place_to_read_about_it(self, run: dict[str, object]) -> None:
+        driver = run["tool"]["driver"]  # type: ignore[index]  # JSON of a shape that was just validated
+
+        assert driver["version"] == driver["semanticVersion"] == __version__
+        assert ":" in driver["informationUri"]
+
+    def test_a_result_is_at_the_line_that_made_the_resource(self, outcome: Outcome) -> None:
+        found = replace(outcome.findings[0], source_file="stacks/audit.py", source_line=12)
+        (run,) = json.loads(written(replace(outcome, findings=(found,)), FindingsFormat.SARIF))["runs"]
+
+        physical = run["results"][0]["locations"][0]["physicalLocation"]
+        assert physical == {
+            "artifactLocation": {"uri": "stacks/audit.py"},
+            "region": {"startLine": 12},
+        }
 
     def test_an_absolute_file_is_a_file_uri_and_no_file_is_no_location(self, outcome: Outcome) -> None:
         live = replace(outcome.findings[0], file="", address="", construct="")
@@ -330,19 +394,19 @@ class TestJunit:
 class TestGithub:
     """Workflow commands."""
 
-    def test_a_line_a_finding_with_its_command(self, outcome: Outcome) -> None:
+    def test_only_what_fails_the_gate_is_annotated(self, outcome: Outcome) -> None:
         lines = written(outcome, FindingsFormat.GITHUB).splitlines()
 
-        assert [line.split(" ")[0] for line in lines] == [
-            "::error",
-            "::error",
-            "::error",
-            "::warning",
-            "::error",
-            "::warning",
-            "::notice",
-            "::notice",
-        ]
+        assert len(lines) == len(outcome.failing(Severity.HIGH)) == 4
+        assert all(line.startswith("::error file=out/cdk.tf.json,title=") for line in lines)
+        assert "CKV_AWS_21" not in "".join(lines)
+
+    def test_an_annotation_is_at_the_line_that_made_the_resource(self, outcome: Outcome) -> None:
+        found = replace(outcome.findings[0], source_file="stacks/audit.py", source_line=12)
+
+        text = written(replace(outcome, findings=(found,)), FindingsFormat.GITHUB)
+
+        assert text.startswith("::error file=stacks/audit.py,line=12,title=PI-S3-001 ")
 
     def test_what_is_of_no_file_is_annotated_without_one(self, outcome: Outcome) -> None:
         live = Outcome("verify", (replace(outcome.findings[0], file=""),), (), outcome.rules, outcome.summary)
@@ -354,7 +418,7 @@ class TestGithub:
 
         assert "100%25" in evil
         assert "file=a b.py,line=7,title=PI-TST-002 Title of PI-TST-002::" in written(
-            outcome, FindingsFormat.GITHUB
+            outcome, FindingsFormat.GITHUB, Severity.MEDIUM
         )
 
 

@@ -1,0 +1,149 @@
+"""Checks of secrets: how Secrets Manager keeps them, and that none stands in the configuration."""
+
+from collections.abc import Iterator, Mapping
+
+from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable
+from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.encryption import customer_key
+from payinfra.checks.policy.secret_looks import is_pointer, look_of
+from payinfra.checks.policy.terraform import is_written_out
+from payinfra.checks.policy.verdict_helpers import nested, pass_unless, region_of
+
+_SECRET = "aws_secretsmanager_secret"  # noqa: S105 - a type of resource
+
+
+@check(
+    id="PI-SEC-001",
+    title="Secrets are encrypted with a customer key in each of their regions",
+    severity=Severity.MEDIUM,
+    on=_SECRET,
+    risk="Whoever may read secrets in the account reads them all; there is no second lock that can be "
+    "revoked.",
+    fix="Set kms_key_id on the secret and on each of its replicas to a customer key of that region.",
+)
+def secret_uses_a_customer_key(secret: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """A replica is encrypted with its own region's key."""
+    return pass_unless(_keys(secret, manifest))
+
+
+def _keys(secret: Resource, manifest: Manifest) -> Iterator[Verdict]:
+    yield from customer_key(secret, "kms_key_id", manifest, region=region_of(secret), what="the secret")
+    replicas = nested(secret, "replica")
+    if isinstance(replicas, Unreadable):
+        yield Verdict.unknown(replicas.why)
+        return
+    for replica in replicas:
+        region = replica.text("region")
+        yield from customer_key(replica, "kms_key_id", manifest, region=region, what=replica.path)
+
+
+_MOST_DAYS = 90
+
+
+@check(
+    id="PI-SEC-002",
+    title="Secrets rotate",
+    severity=Severity.MEDIUM,
+    on=_SECRET,
+    risk="A secret that leaks once opens the database or the acquirer's account for ever.",
+    fix="Add an aws_secretsmanager_secret_rotation that rotates it every 90 days or more often.",
+    controls=("AWS FSBP SecretsManager.1",),
+)
+def secret_rotates(secret: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """By a rotation beside it, or by the service that owns it."""
+    beside = manifest.attached(secret, "aws_secretsmanager_secret_rotation", by="secret_id")
+    if not beside.resources:
+        if beside.unclear:
+            return (Verdict.unknown(f"{beside.unclear[0].address} may rotate it: its secret is unknown"),)
+        return (Verdict.failed("nothing rotates it"),)
+    found: list[Verdict] = []
+    for one in beside.resources:
+        days = one.number("rotation_rules.automatically_after_days")
+        if isinstance(days, int | float) and days > _MOST_DAYS:
+            found.append(Verdict.failed(f"{one.address} rotates it every {days:g} days"))
+        elif isinstance(days, Unreadable) and not isinstance(days, Missing):
+            found.append(Verdict.unknown(days.why))
+        elif isinstance(days, Missing) and not one.has("rotation_rules.schedule_expression"):
+            found.append(Verdict.failed(f"{one.address} does not say how often"))
+    return pass_unless(found)
+
+
+_SENSITIVE: Mapping[str, tuple[str, ...]] = {
+    "aws_api_gateway_api_key": ("value",),
+    "aws_db_instance": ("password",),
+    "aws_dms_endpoint": ("password",),
+    "aws_docdb_cluster": ("master_password",),
+    "aws_elasticache_replication_group": ("auth_token",),
+    "aws_elasticache_user": ("passwords",),
+    "aws_iam_user_login_profile": ("password",),
+    "aws_lightsail_database": ("master_password",),
+    "aws_memorydb_user": ("authentication_mode.passwords",),
+    "aws_mq_broker": ("user.password",),
+    "aws_neptune_cluster": ("master_password",),
+    "aws_rds_cluster": ("master_password",),
+    "aws_redshift_cluster": ("master_password",),
+    "aws_secretsmanager_secret_version": ("secret_string", "secret_binary"),
+    "aws_ssm_parameter": ("value",),
+}
+_ELSEWHERE = frozenset({"aws_lambda_function"})
+"""Judged by a check of its own (PI-LAM-004)."""
+
+
+@check(
+    id="PI-SEC-003",
+    title="No secret stands in the configuration",
+    severity=Severity.HIGH,
+    risk="Whoever may read the repository, the plan or the state has the secret.",
+    fix="Let AWS or Terraform make it (random_password, manage_master_user_password), or write it by hand "
+    "once.",
+)
+def no_secret_is_written_out(manifest: Manifest) -> tuple[Verdict, ...]:
+    """Literals where a secret belongs, and texts anywhere that look like one."""
+    found: list[Verdict] = []
+    for resource in (*manifest.resources, *manifest.data):
+        written = next((path for path in _sensitive(resource) if _is_literal_secret(resource, path)), "")
+        if written:
+            found.append(Verdict.failed(f"its {written} is a literal", resource.address))
+        elif resource.kind not in _ELSEWHERE:
+            found += _looks(resource)
+    for name, value in manifest.locals.items():
+        found += [Verdict.failed(f"it looks like a secret: {what}", f"local.{name}") for what in _in(value)]
+    if not (manifest.resources or manifest.data):
+        return (Verdict.not_applicable(),)
+    return pass_unless(dict.fromkeys(found))
+
+
+def _sensitive(resource: Resource) -> tuple[str, ...]:
+    if resource.kind == "aws_ssm_parameter" and resource.text("type") != "SecureString":
+        return ()
+    return _SENSITIVE.get(resource.kind, ())
+
+
+def _is_literal_secret(resource: Resource, path: str) -> bool:
+    value = resource.template(path)
+    return is_written_out(resource, path) and isinstance(value, str) and not is_pointer(value)
+
+
+def _looks(resource: Resource) -> Iterator[Verdict]:
+    for name, value in resource.body.items():
+        if name == "//" or (resource.kind == "aws_ssm_parameter" and name in ("value", "insecure_value")):
+            continue
+        for what in _in(value):
+            yield Verdict.failed(f"its {name} holds what looks like a secret: {what}", resource.address)
+
+
+def _in(value: Json) -> Iterator[str]:
+    """What the texts in a value look like, each kind once."""
+    seen: set[str] = set()
+    todo: list[object] = [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, str):
+            what = look_of(one)
+            if what and what not in seen:
+                seen.add(what)
+                yield what
+        elif isinstance(one, dict):
+            todo += one.values()
+        elif isinstance(one, list):
+            todo += one

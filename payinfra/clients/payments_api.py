@@ -1,0 +1,152 @@
+"""The payments API, as a client of it: what a request holds, where it goes, and what counts as an answer.
+
+docs/openapi.json describes the API. Smoke test, probes, canaries and key rotation make their requests here.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from payinfra.clients.aws_errors import NotYet
+from payinfra.core.outputs import RegionOutputs
+
+if TYPE_CHECKING:
+    from payinfra.clients.aws import Aws
+    from payinfra.clients.http import Http, HttpResponse
+
+API_KEY_HEADER = "x-api-key"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+REGION_HEADER = "Payment-Region"
+"""Names the region that answered."""
+REPLAYED_HEADER = "Idempotent-Replayed"
+"""Is there where the answer is an earlier request's."""
+
+OK = 200
+CREATED = 201
+RECORDED = (OK, CREATED)
+"""A payment is recorded: just now (201), or by an earlier request with the same key (200)."""
+
+AMOUNT = 1
+"""Of every payment that payinfra makes, in the currency's minor unit."""
+
+
+@dataclass(frozen=True)
+class PaymentRequest:
+    """A payment as its client sends it. The same request however often makes one payment.
+
+    Attributes:
+        key: its Idempotency-Key.
+        body: the JSON object that is posted.
+    """
+
+    key: str
+    body: Mapping[str, object]
+
+    @property
+    def payment_id(self) -> str:
+        """The id that the API gives the payment."""
+        return payment_id_of(self.key)
+
+
+def payment_id_of(key: str) -> str:
+    """The id of the payment with this Idempotency-Key, as docs/openapi.json defines it."""
+    return "pay_" + hashlib.sha256(b"payment\x00" + key.encode("ascii")).hexdigest()[:40]
+
+
+def payment_body(
+    customer_id: str, timestamp_ms: int, metadata: Mapping[str, str] | None = None
+) -> dict[str, object]:
+    """The body of a payment of one cent.
+
+    Args:
+        customer_id: by whom what is left over is found again.
+        timestamp_ms: when it was made, in milliseconds since 1970.
+        metadata: what tells it from others.
+    """
+    return {
+        "amount": AMOUNT,
+        "currency": "USD",
+        "customer_id": customer_id,
+        "payment_method": "wallet",
+        "timestamp": timestamp_ms,
+        "metadata": dict(metadata or {}),
+    }
+
+
+def payment_headers(api_key: str, idempotency_key: str) -> dict[str, str]:
+    """The headers with which a payment is posted."""
+    return {API_KEY_HEADER: api_key, IDEMPOTENCY_HEADER: idempotency_key}
+
+
+def health_url(payments_url: str) -> str:
+    """The URL of the health page, which is beside the payments."""
+    return f"{payments_url.removesuffix('/payments')}/health"
+
+
+def read_api_key(aws: "Aws", region: RegionOutputs) -> str:
+    """The API key's value, from the region's parameter.
+
+    Raises:
+        ClientError, BotoCoreError: Systems Manager cannot be reached, or refuses.
+    """
+    answer = aws.ssm(region.region).get_parameter(Name=region.api_key_parameter, WithDecryption=True)
+    return answer["Parameter"]["Value"]
+
+
+@dataclass(frozen=True)
+class PaymentsApi:
+    """The payments API at one URL. Every method raises httpx.TransportError where nothing answers.
+
+    Attributes:
+        http: sends the requests.
+        url: the URL that payments are POSTed to.
+        key: the API key's value; it goes into a header and nowhere else. Without one, no key is sent.
+        headers: for every request, such as Host.
+        name: in front of every complaint, where the URL is not the regional endpoint.
+    """
+
+    http: "Http"
+    url: str
+    key: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+
+    def health(self) -> "HttpResponse":
+        """Get the health page; it takes no key."""
+        return self.http.ask("GET", health_url(self.url), dict(self.headers))
+
+    def get(self, payment_id: str) -> "HttpResponse":
+        """Get a payment, whatever the answer."""
+        return self.http.ask("GET", f"{self.url}/{payment_id}", {**self._key, **self.headers})
+
+    def post(self, body: Mapping[str, object]) -> "HttpResponse":
+        """Post a body without an idempotency key, whatever the answer."""
+        return self.http.ask("POST", self.url, {**self._key, **self.headers}, body)
+
+    def pay(self, payment: PaymentRequest) -> "HttpResponse":
+        """Send a payment.
+
+        Raises:
+            NotYet: it was not recorded.
+        """
+        headers = {**payment_headers(self.key, payment.key), **self.headers}
+        answer = self.http.ask("POST", self.url, headers, payment.body)
+        if answer.status not in RECORDED:
+            raise NotYet(f"{self.name}POST /payments with the key answered {answer.said()}")
+        return answer
+
+    def read(self, payment_id: str) -> "HttpResponse":
+        """Read a payment.
+
+        Raises:
+            NotYet: it is not there.
+        """
+        answer = self.get(payment_id)
+        if answer.status != OK:
+            raise NotYet(f"{self.name}GET /payments/{payment_id} answered {answer.said()}")
+        return answer
+
+    @property
+    def _key(self) -> dict[str, str]:
+        return {API_KEY_HEADER: self.key} if self.key else {}

@@ -1,0 +1,109 @@
+"""The server's side of the control port."""
+
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from payinfra.core.errors import EnvironmentUnusable, PayinfraError, UsageProblem
+from payinfra.local.control import PREFIX, active_to_json
+from payinfra.local.endpoints import TOKEN_HEADER, LocalEndpoints, endpoints_to_json
+from payinfra.local.faults import FaultRegistry, RegionBlackout, from_json
+from payinfra.local.server.asgi import AsgiResponse, Request, answer
+from payinfra.local.server.time_scale import TimeScale
+
+
+@dataclass
+class ControlApi:
+    """Answers the control's paths, to whoever carries the token.
+
+    Args:
+        pending: how many replicated writes are on their way.
+        add_region: serves one more region.
+        shut_down: begins the orderly end.
+    """
+
+    token: str
+    board: FaultRegistry
+    time_scale: TimeScale
+    endpoints: Callable[[], LocalEndpoints]
+    pending: Callable[[], int]
+    add_region: Callable[[str], Awaitable[None]]
+    shut_down: Callable[[], None]
+    started: str
+
+    async def __call__(self, request: Request) -> AsgiResponse:
+        """Answers one call."""
+        if not secrets.compare_digest(request.header(TOKEN_HEADER).encode(), self.token.encode()):
+            return _json(
+                HTTPStatus.FORBIDDEN, {"what": "The control's token is missing or wrong.", "hint": ""}
+            )
+        try:
+            value = await self._do(request.method, request.path.removeprefix(PREFIX), _body(request))
+        except PayinfraError as error:
+            usage = isinstance(error, UsageProblem)
+            status = HTTPStatus.BAD_REQUEST if usage else HTTPStatus.CONFLICT
+            return _json(status, {"what": error.what, "hint": error.hint, "usage": usage})
+        return _json(HTTPStatus.OK, value)
+
+    async def _do(self, method: str, path: str, body: dict[str, object]) -> object:
+        match method, path.split("/")[1:]:
+            case "GET", ["status"]:
+                return self._status()
+            case "GET", ["faults"]:
+                return self._faults()
+            case "POST", ["faults"]:
+                return self._inject(body)
+            case "DELETE", ["faults"]:
+                return [active_to_json(active) for active in self.board.clear()]
+            case "DELETE", ["faults", fault_id]:
+                return [active_to_json(active) for active in self.board.clear(fault_id)]
+            case "PUT", ["time-scale"]:
+                self.time_scale.set(body.get("scale"))
+            case "POST", ["regions"]:
+                await self.add_region(str(body.get("region", "")))
+            case "POST", ["shutdown"]:
+                self.shut_down()
+            case _:
+                raise EnvironmentUnusable(
+                    f"The embedded AWS knows no control call {method} {path}.",
+                    "Is it an older one that still runs? Stop it with `payinfra local down`.",
+                )
+        return {}
+
+    def _status(self) -> dict[str, object]:
+        return {
+            "endpoints": endpoints_to_json(self.endpoints()),
+            "faults": self._faults(),
+            "time_scale": self.time_scale(),
+            "pending_writes": self.pending(),
+            "started": self.started,
+        }
+
+    def _faults(self) -> list[dict[str, object]]:
+        return [active_to_json(active) for active in self.board.list()]
+
+    def _inject(self, body: dict[str, object]) -> dict[str, object]:
+        fault = from_json(body)
+        served = self.endpoints().regions
+        if isinstance(fault, RegionBlackout) and fault.region not in served:
+            raise UsageProblem(
+                f"The embedded AWS does not serve the region {fault.region!r}.",
+                f"It serves {', '.join(sorted(served))}.",
+            )
+        return active_to_json(self.board.inject(fault))
+
+
+def _body(request: Request) -> dict[str, object]:
+    try:
+        value: object = json.loads(request.body or b"{}")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        return {}
+    return {str(key): entry for key, entry in value.items()}
+
+
+def _json(status: HTTPStatus, value: object) -> AsgiResponse:
+    return answer(status, json.dumps(value).encode())

@@ -1,0 +1,167 @@
+"""A loopback port that serves an ASGI application and can fall silent, connections and all."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
+from hypercorn.typing import ASGIFramework
+from hypercorn.utils import wrap_app
+
+from payinfra.local.server.asgi import App
+
+KEEP_ALIVE_S = 600
+"""Longer than clients keep an idle connection (Go's HTTP client: 90 s), so that it is the client who closes
+it. A server that closes first may cut off a request that it has just been sent; the SDK then tries again
+what was done already, and AddPermission, for one, does not bear that."""
+
+MAX_BODY = 256 * 1024 * 1024
+
+
+class _Gate:
+    """One connection's side of the silence."""
+
+    def __init__(self, silent: Callable[[], bool], transport: asyncio.WriteTransport) -> None:
+        self.silent = silent
+        self.transport = transport
+        self.lost = False
+
+    def swallows(self) -> bool:
+        """Whether bytes of this connection go nowhere now. One that lost bytes stays lost."""
+        self.lost = self.lost or self.silent()
+        return self.lost
+
+    def drop(self) -> None:
+        """Resets the connection."""
+        self.transport.abort()
+
+
+class _Reader(asyncio.StreamReader):
+    """Reads from another reader, and loses what arrives in silence."""
+
+    def __init__(self, inner: asyncio.StreamReader, gate: _Gate) -> None:
+        super().__init__()
+        self._inner = inner
+        self._gate = gate
+
+    def at_eof(self) -> bool:
+        return self._inner.at_eof()
+
+    async def read(self, n: int = -1) -> bytes:
+        while data := await self._inner.read(n):
+            if not self._gate.swallows():
+                return data
+        return b""
+
+
+class _Writer(asyncio.StreamWriter):
+    """Writes where another writer writes, and loses what is written in silence."""
+
+    def __init__(self, inner: asyncio.StreamWriter, gate: _Gate) -> None:
+        super().__init__(
+            inner.transport,
+            inner.transport.get_protocol(),
+            None,
+            asyncio.get_running_loop(),
+        )
+        self._inner = inner
+        self._gate = gate
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._gate.swallows():
+            super().write(data)
+
+
+class _Connection(TCPServer):
+    """A connection that ends when the client hangs up, not when its idle time is over."""
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
+
+
+@dataclass
+class Listener:
+    """Serves an application on a socket that already listens.
+
+    Args:
+        silent: while it says so the port takes connections, answers nothing and closes none. The
+            connections that lost bytes meanwhile are reset by `wake`.
+    """
+
+    app: App
+    sock: socket.socket
+    silent: Callable[[], bool] = lambda: False
+    _gates: set[_Gate] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _server: asyncio.Server | None = None
+    _context: WorkerContext | None = None
+
+    @property
+    def port(self) -> int:
+        """The port's number."""
+        number: int = self.sock.getsockname()[1]
+        return number
+
+    async def start(self) -> None:
+        """Begins to serve."""
+        context = WorkerContext(None)
+
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.ensure_future(self._serve(reader, writer, context))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        self._context = context
+        self._server = await asyncio.start_server(accept, sock=self.sock, backlog=256)
+
+    def wake(self) -> None:
+        """The silence may be over: resets the connections that it swallowed something of."""
+        if not self.silent():
+            for gate in list(self._gates):
+                if gate.lost:
+                    gate.drop()
+
+    async def stop(self, grace: float = 1.0) -> None:
+        """Takes no more connections, gives those in hand `grace` seconds, then drops them."""
+        if self._server is None or self._context is None:
+            return
+        self._server.close()
+        await self._context.terminated.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace)
+        for gate in list(self._gates):
+            gate.drop()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._server = None
+
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, context: WorkerContext
+    ) -> None:
+        gate = _Gate(self.silent, writer.transport)
+        self._gates.add(gate)
+        config = Config()
+        config.keep_alive_timeout = KEEP_ALIVE_S
+        config.keep_alive_max_requests = sys.maxsize
+        config.include_server_header = False
+        config.accesslog = None
+        config.errorlog = "-"
+        try:
+            await _Connection(
+                wrap_app(cast(ASGIFramework, self.app), MAX_BODY, "asgi"),
+                asyncio.get_running_loop(),
+                config,
+                context,
+                {},
+                _Reader(reader, gate),
+                _Writer(writer, gate),
+            )
+        finally:
+            self._gates.discard(gate)

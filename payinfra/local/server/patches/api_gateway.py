@@ -1,0 +1,204 @@
+"""API Gateway, as AWS answers it."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.ministack import Emulator
+
+Shown = Mapping[str, Any]
+Answer = tuple[int, dict[str, str], bytes]
+
+_OPTIONAL = (
+    (re.compile(r"/restapis/[^/]+/stages(/[^/]+)?"), "accessLogSettings"),
+    (re.compile(r"/usageplans(/[^/]+)?"), "quota"),
+    (re.compile(r"/usageplans(/[^/]+)?"), "throttle"),
+    (re.compile(r"/domainnames(/[^/]+)?"), "mutualTlsAuthentication"),
+)
+_DOMAIN = re.compile(r"/domainnames(/[^/]+)?")
+_MOCK_SERVICE = re.compile(r"/restapis/[^/]+/resources/[^/]+/methods/[^/]+/integration")
+
+
+def what_was_not_set_is_not_described(request: Request, response: AsgiResponse, region: str) -> AsgiResponse:
+    """AWS: leaves out a stage's log settings, a plan's quota, a domain's mutual TLS where there are none."""
+    del region
+    absent = {member for path, member in _OPTIONAL if path.fullmatch(request.path)}
+    return _edit(response, lambda shown: _without_empty(shown, absent)) if absent else response
+
+
+def mock_integration_has_no_method(request: Request, response: AsgiResponse, region: str) -> AsgiResponse:
+    """AWS: describes no HTTP method for an integration that calls nothing."""
+    del region
+    if not _MOCK_SERVICE.fullmatch(request.path):
+        return response
+
+    def edit(shown: Mapping[str, Any]) -> dict[str, Any]:
+        unset = {"httpMethod", "uri"} if shown.get("type") == "MOCK" else set()
+        return {key: value for key, value in shown.items() if key not in unset}
+
+    return _edit(response, edit)
+
+
+def domain_is_available(request: Request, response: AsgiResponse, region: str) -> AsgiResponse:
+    """AWS: says of a custom domain whether it can be used; here it can as soon as it is there."""
+    del region
+    if not _DOMAIN.fullmatch(request.path):
+        return response
+
+    def edit(shown: Mapping[str, Any]) -> dict[str, Any]:
+        return {**shown, "domainNameStatus": "AVAILABLE"} if "domainName" in shown else dict(shown)
+
+    return _edit(response, edit)
+
+
+def install(emulator: Emulator) -> None:
+    """Makes the corrections that reach into the service."""
+    gateway = emulator.service("apigateway_v1")
+    for update, types in TYPES.items():
+        emulator.replace(gateway, update, patches_keep_types(getattr(gateway, update), types))
+    emulator.replace(gateway, "_tag_v1_resource", later_tags_are_described(gateway, gateway._tag_v1_resource))
+    emulator.replace(
+        gateway, "_untag_v1_resource", later_tags_are_described(gateway, gateway._untag_v1_resource)
+    )
+    emulator.replace(gateway, "_create_api_key", empty_key_value_asks_for_one(gateway._create_api_key))
+    emulator.replace(
+        gateway, "_create_base_path_mapping", empty_base_path_is_the_root(gateway._create_base_path_mapping)
+    )
+    emulator.replace(gateway, "_resolve_api_key", key_of_the_region(gateway))
+    emulator.replace(
+        gateway, "find_domain_scope", domain_of_the_region(gateway, emulator.core("responses").get_region)
+    )
+
+
+def empty_key_value_asks_for_one(original: Callable[[Shown], Answer]) -> Callable[[Shown], Answer]:
+    """AWS: an API key made with an empty value gets a value of AWS's own."""
+
+    def create(wanted: Shown) -> Answer:
+        return original({key: value for key, value in wanted.items() if (key, value) != ("value", "")})
+
+    return create
+
+
+def later_tags_are_described(
+    gateway: Any, original: Callable[[str, Any], Answer]
+) -> Callable[[str, Any], Answer]:
+    """AWS: what was tagged after it was made is described with all its tags.
+
+    ministack keeps the tags that a thing is made with in its description, and later ones apart.
+    """
+
+    def change(arn: str, wanted: Any) -> Answer:
+        _, _, path = arn.partition("::/")
+        kind, name, *below = (*path.split("/"), "")
+        stores: Mapping[str, Any] = {
+            "apikeys": gateway._api_keys,
+            "domainnames": gateway._domain_names,
+            "restapis": gateway._rest_apis,
+            "usageplans": gateway._usage_plans,
+        }
+        found = stores.get(kind, {}).get(name)
+        if found is not None and below[0] == "stages":
+            found = gateway._stages_v1.get(name, {}).get(below[1])
+        if found is None:
+            return original(arn, wanted)
+        gateway._v1_tags[arn] = dict(found.get("tags") or {})
+        answer = original(arn, wanted)
+        found["tags"] = dict(gateway._v1_tags[arn])
+        return answer
+
+    return change
+
+
+def _truth(text: object) -> bool:
+    return str(text).lower() == "true"
+
+
+Reader = Callable[[Any], object]
+TYPES: Mapping[str, Mapping[str, Reader]] = {
+    "_update_api_key": {"/enabled": _truth},
+    "_update_integration": {"/timeoutInMillis": int, "/tlsConfig/insecureSkipVerification": _truth},
+    "_update_method": {"/apiKeyRequired": _truth, "/requestParameters/.+": _truth},
+    "_update_rest_api": {"/disableExecuteApiEndpoint": _truth, "/minimumCompressionSize": int},
+    "_update_stage": {"/canarySettings/percentTraffic": float, "/canarySettings/useStageCache": _truth},
+    "_update_usage_plan": {
+        "/quota/(limit|offset)": int,
+        "/throttle/burstLimit": int,
+        "/throttle/rateLimit": float,
+    },
+}
+"""What a description has as a number or a truth, by the patterns of its paths in a patch (API Gateway API
+reference, "PatchOperation"). The other settings of a stage, and a validator's, ministack reads by itself."""
+
+
+def patches_keep_types(original: Callable[..., Answer], types: Mapping[str, Reader]) -> Callable[..., Answer]:
+    """AWS: a patch's values are text, and what is a number or a truth stays one all the same."""
+
+    def typed(operation: Shown) -> Shown:
+        path = str(operation.get("path", ""))
+        readers = (read for pattern, read in types.items() if re.fullmatch(pattern, path))
+        read = next(readers, None)
+        return (
+            {**operation, "value": read(operation["value"])} if read and "value" in operation else operation
+        )
+
+    def update(*named: Any) -> Answer:
+        *names, wanted = named
+        operations = [typed(one) for one in wanted.get("patchOperations", ())]
+        return original(*names, {**wanted, "patchOperations": operations})
+
+    return update
+
+
+def empty_base_path_is_the_root(original: Callable[[str, Shown], Answer]) -> Callable[[str, Shown], Answer]:
+    """AWS: a mapping made with an empty base path is the one called `(none)`."""
+
+    def create(domain: str, wanted: Shown) -> Answer:
+        return original(domain, {**wanted, "basePath": wanted.get("basePath") or "(none)"})
+
+    return create
+
+
+def key_of_the_region(gateway: Any) -> Callable[[str], object]:
+    """AWS: an API key belongs to its region; two regions may have keys of one value."""
+
+    def resolve(value: str) -> object:
+        enabled = (key for key in gateway._api_keys.values() if key.get("enabled", True))
+        return next((key for key in enabled if value and key.get("value") == value), None)
+
+    return resolve
+
+
+def domain_of_the_region(gateway: Any, region_now: Callable[[], str]) -> Callable[[str], object]:
+    """AWS: two regions may serve one custom domain; a request gets the one of the region it came to."""
+    anywhere: Callable[[str], tuple[str, str, str] | None] = gateway.find_domain_scope
+
+    def find(domain: str) -> object:
+        here = next((name for name in gateway._domain_names if name.lower() == domain.lower()), None)
+        found = anywhere(domain)
+        return found and (found[0], region_now(), here) if here else None
+
+    return find
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        value: object = json.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _without_empty(shown: Mapping[str, Any], members: set[str]) -> dict[str, Any]:
+    kept = {key: value for key, value in shown.items() if value or key not in members}
+    for listing in ("item", "items"):
+        if isinstance(kept.get(listing), list):
+            kept[listing] = [_without_empty(entry, members) for entry in kept[listing]]
+    return kept
+
+
+def _edit(response: AsgiResponse, edit: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> AsgiResponse:
+    shown = _object(response.body)
+    edited = edit(shown)
+    return response if edited == shown else response.with_body(json.dumps(edited).encode())

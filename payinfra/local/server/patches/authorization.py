@@ -1,0 +1,270 @@
+"""What a call is authorized as, as on AWS: its action and resource, its tags, and the role that it passes.
+
+The service authorization reference lists for each action the resource types and condition keys that AWS
+looks at. ministack knows them for most calls; here are those that payinfra makes and it does not.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import unquote
+
+from payinfra.local.server.ministack import Emulator
+from payinfra.local.server.patches.kms_permissions import keys_used
+from payinfra.local.server.patches.permission_checks import Call, PermissionCheck
+
+EVERYTHING = "*"
+
+
+@dataclass(frozen=True)
+class RequestAuthorization:
+    """What AWS looks at besides the call's own action and resource."""
+
+    resources: tuple[str, ...] = ()
+    asks: tuple[PermissionCheck, ...] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+_request_auth: ContextVar[RequestAuthorization | None] = ContextVar("payinfra_besides", default=None)
+_refused: ContextVar[PermissionCheck | None] = ContextVar("payinfra_refused", default=None)
+
+
+def install(emulator: Emulator) -> None:
+    """Makes the corrections."""
+    actions, evaluator = emulator.core("iam_actions"), emulator.core("iam_evaluator")
+    tagging, iam, functions = (emulator.service(name) for name in ("tagging", "iam", "lambda_svc"))
+    routes = {**actions._BOTOCORE_SERVICE_MAP, "lambda": ["lambda"]}
+    emulator.replace(actions, "_BOTOCORE_SERVICE_MAP", routes)
+    collectors = {**tagging._COLLECTORS, **tagging._RESOURCE_TAG_COLLECTORS}
+    emulator.replace(tagging, "_RESOURCE_TAG_COLLECTORS", collectors)
+    emulator.replace(
+        actions,
+        "_lambda_action",
+        lambda_action_is_the_operation(actions._match_rest_action, actions._lambda_action),
+    )
+    emulator.replace(actions, "_tag_operations", api_gateway_calls_carry_tags(actions._tag_operations))
+    emulator.replace(
+        actions,
+        "extract_resource_arn",
+        resource_is_awss_own(actions, iam, functions, keys_used(emulator), actions.extract_resource_arn),
+    )
+    account = emulator.core("responses").get_account_id
+    emulator.replace(
+        evaluator,
+        "enforce",
+        all_that_aws_looks_at(evaluator.enforce, lambda region: emulator.scope(account(), region)),
+    )
+    emulator.replace(
+        actions,
+        "access_denied_response",
+        refusal_names_what_is_missing(actions.access_denied_response, actions.identity_denial_message),
+    )
+    emulator.replace(tagging, "resource_tags", below_an_api_its_tags_count(tagging.resource_tags))
+
+
+def lambda_action_is_the_operation(
+    match: Callable[..., str | None], original: Callable[[str, str], str | None]
+) -> Callable[[str, str], str | None]:
+    """AWS: GetAlias is authorized as lambda:GetAlias, and so each operation as itself."""
+
+    def action_of(method: str, path: str) -> str | None:
+        found = match("lambda", method, path, {})
+        if found is None or found.startswith("Invoke"):
+            return original(method, path)
+        return found
+
+    return action_of
+
+
+def api_gateway_calls_carry_tags(
+    original: Callable[[str], frozenset[str]],
+) -> Callable[[str], frozenset[str]]:
+    """AWS: aws:RequestTag holds the tags of what a POST or PUT to API Gateway makes."""
+
+    def operations(service: str) -> frozenset[str]:
+        return frozenset(("POST", "PUT")) if service == "apigateway" else original(service)
+
+    return operations
+
+
+def resource_is_awss_own(
+    actions: Any,
+    iam: Any,
+    functions: Any,
+    keys: Callable[[Call], tuple[PermissionCheck, ...]],
+    original: Callable[..., str],
+) -> Callable[..., str]:
+    """AWS: what a call is about is known by the call, under each of its names."""
+
+    def resource_of(
+        service: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        query: Mapping[str, Any],
+        region: str,
+        account: str,
+    ) -> str:
+        action = actions.extract_iam_action(service, method, path, headers, body, query) or ""
+        # What an object holds is nobody's parameter.
+        parameters = query if service == "s3" else _parameters(body, query)
+        call = Call(service, action, method, path, headers, parameters, body, region, account)
+        _refused.set(None)
+        asks = (*_passed(call), *keys(call))
+        _request_auth.set(RequestAuthorization(_other_resources(call), asks, _context(call, iam, functions)))
+        found = original(service, method, path, headers, body, query, region, account)
+        return found if found != EVERYTHING else _resource(call)
+
+    return resource_of
+
+
+def all_that_aws_looks_at(
+    original: Callable[..., Any], in_region: Callable[[str], AbstractContextManager[None]]
+) -> Callable[..., Any]:
+    """AWS: a call that hands a role to a service needs iam:PassRole on it; one that touches two resources
+    needs its action on both; one whose service uses a customer key needs the use of that key."""
+
+    def enforce(
+        access_key: str,
+        action: str,
+        service: str,
+        region: str,
+        resource_arn: str = EVERYTHING,
+        service_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        besides = _request_auth.get() or RequestAuthorization()
+        context = {**(service_context or {}), **besides.context}
+        for resource in (resource_arn, *besides.resources):
+            if refused := original(access_key, action, service, region, resource, context):
+                return refused
+        for ask in besides.asks:
+            with in_region(ask.region):
+                refused = original(access_key, ask.action, ask.service, ask.region, ask.resource, ask.context)
+            if refused:
+                _refused.set(ask)
+                return refused
+        # Once for a call, on however many resources it is made.
+        _request_auth.set(replace(besides, asks=()))
+        return None
+
+    return enforce
+
+
+def refusal_names_what_is_missing(
+    original: Callable[..., Any], words: Callable[[str, str, str, bool], str]
+) -> Callable[..., Any]:
+    """AWS: who may not pass the role or use the key is told so, not that the call itself is not allowed."""
+
+    def respond(service: str, action: str, principal: str, *args: Any, **kwargs: Any) -> Any:
+        ask = _refused.get()
+        if ask is None:
+            return original(service, action, principal, *args, **kwargs)
+        said = words(ask.action, principal, ask.resource, kwargs.get("explicit_deny", False))
+        if (service, ask.service) == ("dynamodb", "kms"):
+            said = f"KMS key access denied error: {said}"
+        told = {**kwargs, "message": said, "resource_arn": ask.resource}
+        return original(service, ask.action, principal, *args, **told)
+
+    return respond
+
+
+def below_an_api_its_tags_count(
+    original: Callable[[str], dict[str, str] | None],
+) -> Callable[[str], dict[str, str] | None]:
+    """AWS: what is below an API, a plan or a domain has its tags for access control (API Gateway developer
+    guide, "API Gateway resources that can be tagged")."""
+
+    def tags_of(arn: str) -> dict[str, str] | None:
+        found = re.fullmatch(r"(arn:aws:apigateway:[^:]+::)/(tags/)?(.+)", arn)
+        if found is None:
+            return original(arn)
+        resource = unquote(found[3]).rpartition("::")[2] if found[2] else f"/{found[3]}"
+        return original(found[1] + "/".join(resource.split("/")[:3]))
+
+    return tags_of
+
+
+def _parameters(body: bytes, query: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters of a call in whichever of AWS's protocols it came."""
+    try:
+        decoded = json.loads(body) if body[:1] == b"{" else {}
+    except ValueError:
+        decoded = {}
+    return {**query, **decoded} if isinstance(decoded, dict) else query
+
+
+def _resource(call: Call) -> str:
+    """The resource of those calls that ministack authorizes for everything."""
+    match call.service:
+        case "lambda" if call.action == "lambda:CreateFunction":
+            return call.arn("lambda", f"function:{call.text('FunctionName')}")
+        case "monitoring":
+            if alarm := call.first("AlarmNames"):
+                return call.arn("cloudwatch", f"alarm:{alarm}")
+            if dashboard := call.text("DashboardName") or call.first("DashboardNames"):
+                return f"arn:aws:cloudwatch::{call.account}:dashboard/{dashboard}"
+            return call.text("ResourceARN") or EVERYTHING
+        case "route53":
+            found = re.search(r"/(healthcheck|change|tags/healthcheck|tags/hostedzone)/([^/]+)", call.path)
+            return f"arn:aws:route53:::{found[1].removeprefix('tags/')}/{found[2]}" if found else EVERYTHING
+        case "sns":
+            topic = call.text("SubscriptionArn").rpartition(":")[0]
+            return topic or call.text("ResourceArn") or EVERYTHING
+        case "iam":
+            return call.text("PolicySourceArn") or EVERYTHING
+        case "kms" if alias := call.text("AliasName"):
+            return call.arn("kms", alias)
+        case "ssm" if name := call.first("Names"):
+            return call.arn("ssm", f"parameter/{name.lstrip('/')}")
+        case "dynamodb":
+            return call.text("ResourceArn") or EVERYTHING
+    return EVERYTHING
+
+
+def _other_resources(call: Call) -> tuple[str, ...]:
+    """An alias is made, moved and removed with permission on its key as well."""
+    key = call.text("TargetKeyId") if call.service == "kms" else ""
+    if not key:
+        return ()
+    return (key if key.startswith("arn:") else call.arn("kms", f"key/{key}"),)
+
+
+def _passed(call: Call) -> tuple[PermissionCheck, ...]:
+    """The role that a call hands on, and to whom."""
+    return tuple(
+        PermissionCheck("iam:PassRole", role, call.region, {"iam:PassedToService": service})
+        for role, service in _roles_handed_on(call)
+        if role
+    )
+
+
+def _roles_handed_on(call: Call) -> Iterator[tuple[str, str]]:
+    match call.action:
+        case "lambda:CreateFunction" | "lambda:UpdateFunctionConfiguration":
+            yield call.text("Role"), "lambda.amazonaws.com"
+        case "s3:PutReplicationConfiguration":
+            found = re.search(rb"<Role>([^<]+)</Role>", call.body)
+            yield (found[1].decode() if found else ""), "s3.amazonaws.com"
+        case "apigateway:PATCH" if call.path.rstrip("/") == "/account":
+            for operation in call.parameters.get("patchOperations", ()):
+                if operation.get("path") == "/cloudwatchRoleArn":
+                    yield str(operation.get("value", "")), "apigateway.amazonaws.com"
+
+
+def _context(call: Call, iam: Any, functions: Any) -> Mapping[str, Any]:
+    """The condition keys of IAM's and Lambda's own."""
+    if call.service == "iam" and (name := call.text("RoleName")):
+        boundary = call.text("PermissionsBoundary") or (iam._roles.get(name) or {}).get("PermissionsBoundary")
+        return {"iam:PermissionsBoundary": boundary} if boundary else {}
+    if call.service == "lambda" and (
+        found := re.search(r"/event-source-mappings(?:/([^/]+))?/?$", call.path)
+    ):
+        known = (functions._esms.get(found[1]) or {}) if found[1] else {}
+        function = call.text("FunctionName") or known.get("FunctionArn", "")
+        return {"lambda:FunctionArn": function} if function else {}
+    return {}

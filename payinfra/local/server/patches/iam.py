@@ -1,0 +1,98 @@
+"""IAM, as AWS answers it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from payinfra.local.server.ministack import Emulator
+
+Parameters = Mapping[str, Any]
+Evaluate = Callable[[Any, Any], Any]
+
+
+def install(emulator: Emulator) -> None:
+    """Makes the corrections that reach into the service."""
+    iam, evaluator = emulator.service("iam"), emulator.core("iam_evaluator")
+    simulate = iam._IAM_HANDLERS["SimulatePrincipalPolicy"]
+    emulator.replace(
+        iam,
+        "_IAM_HANDLERS",
+        {**iam._IAM_HANDLERS, "SimulatePrincipalPolicy": simulation_has_its_context(simulate, evaluator)},
+    )
+    emulator.replace(
+        evaluator,
+        "_resolve_condition_key",
+        session_is_known_by_its_role(evaluator._resolve_condition_key, iam),
+    )
+    emulator.replace(
+        evaluator,
+        "_names_condition_key",
+        boundary_may_ask_for_tags(evaluator._names_condition_key, iam),
+    )
+
+
+def session_is_known_by_its_role(original: Callable[[str, Any], Any], iam: Any) -> Callable[[str, Any], Any]:
+    """AWS: for whoever has taken a role on, `aws:PrincipalArn` is the role's ARN (IAM user guide, "AWS global
+    condition context keys")."""
+
+    def resolve(key: str, asked: Any) -> Any:
+        found = original(key, asked)
+        if key.lower() != "aws:principalarn" or ":assumed-role/" not in found:
+            return found
+        role = iam._roles.get(found.split("/")[1]) or {}
+        return role.get("Arn", found)
+
+    return resolve
+
+
+def boundary_may_ask_for_tags(original: Callable[[Any, str], bool], iam: Any) -> Callable[[Any, str], bool]:
+    """AWS: a permissions boundary's conditions look at the resource's tags as a role's own do (IAM user
+    guide, "Permissions boundaries for IAM entities"). ministack looks the tags up where the role's own
+    policies name them, and asks here."""
+
+    def names(policies: Any, prefix: str) -> bool:
+        bounded = any(role.get("PermissionsBoundary") for role in iam._roles.values())
+        return bounded or original(policies, prefix)
+
+    return names
+
+
+def simulation_has_its_context(
+    original: Callable[[Parameters], Any], evaluator: Any
+) -> Callable[[Parameters], Any]:
+    """AWS: SimulatePrincipalPolicy judges conditions by the ContextEntries of the call."""
+
+    def simulate(parameters: Parameters) -> Any:
+        context = dict(_context(parameters))
+        plain: Evaluate = evaluator.evaluate
+
+        def evaluate(asked: Any, policies: Any) -> Any:
+            asked.service_context = {**asked.service_context, **context}
+            return plain(asked, policies)
+
+        # The service imports the evaluator's function at each call, and no call gives way to another.
+        evaluator.evaluate = evaluate
+        try:
+            return original(parameters)
+        finally:
+            evaluator.evaluate = plain
+
+    return simulate
+
+
+def _context(parameters: Parameters) -> Iterator[tuple[str, Any]]:
+    """Each key with its one value, or with all of them."""
+    entry = 1
+    while name := _first(parameters, f"ContextEntries.member.{entry}.ContextKeyName"):
+        values: list[str] = []
+        while value := _first(
+            parameters, f"ContextEntries.member.{entry}.ContextKeyValues.member.{len(values) + 1}"
+        ):
+            values.append(value)
+        yield name.lower(), values[0] if len(values) == 1 else values
+        entry += 1
+
+
+def _first(parameters: Parameters, name: str) -> str:
+    """A parameter of a query, which may come as a list."""
+    found = parameters.get(name) or ""
+    return str(found[0] if isinstance(found, list) else found)

@@ -1,0 +1,57 @@
+"""All corrections, in the order in which they are made."""
+
+from payinfra.local.server.ministack import Emulator
+from payinfra.local.server.patches import (
+    api_gateway,
+    api_gateway_deployments,
+    authorization,
+    cloudwatch_logs,
+    cloudwatch_metrics,
+    dynamodb,
+    function_environment,
+    iam,
+    lambda_concurrency,
+    lambda_event_sources,
+    lambda_execution_role,
+    lambda_integration,
+    route53,
+    s3,
+    s3_replication,
+    streams,
+    tagging,
+    xray,
+)
+from payinfra.local.server.routing import ResponsePatch
+
+ANSWERS: tuple[ResponsePatch, ...] = (
+    api_gateway.what_was_not_set_is_not_described,
+    api_gateway.mock_integration_has_no_method,
+    api_gateway.domain_is_available,
+    route53.no_zone_is_signed,
+)
+"""Those that look at a request and its answer."""
+
+
+def install(emulator: Emulator) -> None:
+    """Makes those that reach into a service."""
+    for service in (
+        api_gateway_deployments,
+        api_gateway,
+        s3_replication,
+        cloudwatch_metrics,
+        lambda_concurrency,
+        dynamodb,
+        lambda_execution_role,
+        function_environment,
+        lambda_integration,
+        iam,
+        cloudwatch_logs,
+        route53,
+        s3,
+        lambda_event_sources,
+        streams,
+        tagging,
+        xray,
+        authorization,
+    ):
+        service.install(emulator)

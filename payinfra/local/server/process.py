@@ -1,0 +1,379 @@
+"""The server's process: `python -m payinfra.local.server.process STATE_FOLDER --regions A,B --base-port N`.
+
+Started by `server.up` and by nobody else. It serves each region on a loopback port of its own, IAM, STS,
+Route 53 and the control of faults on another, and the DNS server on a third. It says so in the state
+folder once it is ready, and saves its state there while it runs and when it ends.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import random
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from payinfra.core.access_key import AccessKey
+from payinfra.core.errors import EnvironmentUnusable, ExitCode, PayinfraError
+from payinfra.core.private_files import replace_file
+from payinfra.core.stop_signals import STOP_SIGNALS
+from payinfra.local.credentials import keep_access_key
+from payinfra.local.emulator_environment import ACCOUNT
+from payinfra.local.endpoints import (
+    GLOBAL_REGION,
+    LOOPBACK,
+    LocalEndpoints,
+    PortPlan,
+    StateFolder,
+    listen,
+    read_json,
+    write_endpoints,
+)
+from payinfra.local.faults import FaultRegistry
+from payinfra.local.server import authentication, global_tables, item_log, persistence
+from payinfra.local.server import ministack as seam
+from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.authentication import Authentication
+from payinfra.local.server.cloudwatch_alarms import TICK_S, Watching
+from payinfra.local.server.control_api import ControlApi
+from payinfra.local.server.host_names import AwsNames
+from payinfra.local.server.listener import Listener
+from payinfra.local.server.patches import registry
+from payinfra.local.server.replication import Replicator, Write
+from payinfra.local.server.route53.clock import SystemClock
+from payinfra.local.server.route53.plane import DataPlane
+from payinfra.local.server.route53.state import MinistackZones
+from payinfra.local.server.routing import FrontApp, GlobalApp, Handler, RegionApp
+from payinfra.local.server.time_scale import TimeScale
+
+TTL_SWEEP_S = 5.0
+WRITES = "payinfra-replication"
+"""The file, beside ministack's own, that keeps the replicated writes which are on their way."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What the process was started with."""
+
+    folder: StateFolder
+    regions: tuple[str, ...]
+    ports: PortPlan
+    time_scale: float
+
+
+def parse(argv: Sequence[str]) -> Arguments:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(prog="payinfra.local.server.process")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--regions", required=True)
+    parser.add_argument("--base-port", type=int, required=True)
+    parser.add_argument("--time-scale", type=float, default=1.0)
+    read = parser.parse_args(argv)
+    return Arguments(
+        StateFolder(read.folder.absolute()),
+        tuple(read.regions.split(",")),
+        PortPlan(read.base_port),
+        read.time_scale,
+    )
+
+
+@contextlib.contextmanager
+def sole_owner(folder: StateFolder) -> Iterator[None]:
+    """Holds the state folder for as long as this process lives; the system lets go of it at a kill.
+
+    While the lock is held the number in its file is this process's, whatever else becomes of numbers.
+
+    Raises:
+        EnvironmentUnusable: another server has it.
+    """
+    with folder.lock.open("a+", encoding="utf-8") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise EnvironmentUnusable(
+                f"Another embedded AWS already uses {folder.root}.",
+                "Use that one, or stop it with `payinfra local down`.",
+            ) from error
+        held.truncate(0)
+        held.write(str(os.getpid()))
+        held.flush()
+        yield
+
+
+@dataclass
+class Server:
+    """Everything that runs in the process, wired together.
+
+    Args:
+        emulator: ministack, loaded and corrected nowhere yet.
+        token: what calls of the control must carry.
+        access_key: the account's own.
+    """
+
+    arguments: Arguments
+    emulator: seam.Emulator
+    token: str
+    access_key: AccessKey
+    board: FaultRegistry = field(default_factory=FaultRegistry)
+    time_scale: TimeScale = field(default_factory=TimeScale)
+    _regions: dict[str, Listener] = field(default_factory=dict)
+    _urls: dict[str, str] = field(default_factory=dict)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        """Wires the parts; nothing runs yet."""
+        folder = self.arguments.folder
+        self.time_scale.set(self.arguments.time_scale)
+        self.snapshots = persistence.of_emulator(self.emulator, folder.state)
+        self.apply = global_tables.applier(self.emulator)
+        self.watching = Watching(self.emulator, self.time_scale)
+        self.items = item_log.of_emulator(self.emulator, folder.root / "items.jsonl")
+        self.replicator = Replicator(
+            deliver=self._deliver,
+            board=self.board,
+            clock=time.time,
+            spread=lambda: random.uniform(-1, 1),  # noqa: S311 - jitter, not a secret
+            time_scale=self.time_scale,
+            wake=self._changed.set,
+        )
+        self.front = FrontApp(
+            emulator=self.emulator.application,
+            mapped=self._mapped,
+            authenticate=Authentication(authentication.known_secrets(self.emulator, self.access_key)),
+            refuse=authentication.refusals(self.emulator),
+            answers=registry.ANSWERS,
+            touched=self.snapshots.touch,
+            answered=self.watching.api_answered,
+        )
+        authentication.install(self.emulator, self.access_key)
+        registry.install(self.emulator)
+        self.watching.install()
+        seam.let_the_port_decide_the_region(self.emulator)
+        seam.let_functions_call_their_own_region(self.emulator, self._urls)
+        global_tables.replicate_through(self.emulator, self.replicator.wrote)
+        self.plane = DataPlane(
+            MinistackZones.in_process(), AwsNames(self._urls), SystemClock(), self.time_scale
+        )
+        self.board.on_change(self._faults_changed)
+        self._ports = read_json(folder.ports)
+
+    async def start(self) -> LocalEndpoints:
+        """Takes the ports, then begins to serve.
+
+        Raises:
+            EnvironmentUnusable: a port is taken.
+        """
+        plan = self.arguments.ports
+        control = listen(self._port("control", plan.control), "the control of the embedded AWS")
+        self._control = Listener(self._global_app(), control)
+        for region in self.arguments.regions:
+            self._take_region(region)
+        await self._run_ministack()
+        self.items.restore()
+        self.items.record()
+        persistence.restore_writes(self.replicator, read_json(self._writes_file))
+        dns_port = await self.plane.start(self._port("dns", plan.dns))
+        self._dns = f"{LOOPBACK}:{dns_port}"
+        for listener in (self._control, *self._regions.values()):
+            await listener.start()
+        self._tasks += [
+            asyncio.create_task(self._replicate()),
+            asyncio.create_task(self._save()),
+            asyncio.create_task(self.time_scale.every(TTL_SWEEP_S, self._expire)),
+            asyncio.create_task(self.time_scale.every(TICK_S, self._watch)),
+        ]
+        self._announce()
+        return self.endpoints()
+
+    def endpoints(self) -> LocalEndpoints:
+        """Where this process answers."""
+        return LocalEndpoints(
+            dict(self._urls), f"http://{LOOPBACK}:{self._control.port}", self._dns, os.getpid()
+        )
+
+    async def add_region(self, region: str) -> None:
+        """Serves one more region, if it is not served yet."""
+        if region not in self._regions:
+            self._take_region(region)
+            await self._regions[region].start()
+            self._announce()
+
+    def shut_down(self) -> None:
+        """Begins the orderly end."""
+        self._ended.set()
+
+    async def wait(self) -> None:
+        """Returns when the end was asked for."""
+        await self._ended.wait()
+
+    async def stop(self) -> None:
+        """Stops serving, ends the functions, saves the state, and takes back what was announced."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.plane.stop()
+        for listener in (*self._regions.values(), self._control):
+            await listener.stop()
+        await asyncio.to_thread(seam.end_functions, self.emulator)
+        self._write_state(persistence.at_an_orderly_end(self.emulator))
+        self.items.rewrite()
+        self.emulator.restore()
+        self.arguments.folder.endpoints.unlink(missing_ok=True)
+
+    def _mapped(self, region: str, host: str, path: str) -> tuple[str, str, str] | None:
+        gateway = self.emulator.service("apigateway_v1")
+        with self.emulator.scope(ACCOUNT, region):
+            found: tuple[str, str, str] | None = gateway.resolve_base_path_mapping(host, path)
+        return found
+
+    @property
+    def _writes_file(self) -> Path:
+        return self.arguments.folder.state / f"{WRITES}.json"
+
+    def _global_app(self) -> GlobalApp:
+        control = ControlApi(
+            token=self.token,
+            board=self.board,
+            time_scale=self.time_scale,
+            endpoints=self.endpoints,
+            pending=lambda: len(self.replicator.pending()),
+            add_region=self.add_region,
+            shut_down=self.shut_down,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        return GlobalApp(self.front, control, data_plane_handler(self.plane), GLOBAL_REGION)
+
+    def _take_region(self, region: str) -> None:
+        wanted = self._port(region, self.arguments.ports.region(len(self._regions)))
+        sock = listen(wanted, f"the region {region}")
+        self._regions[region] = Listener(
+            RegionApp(region, self.front, lambda: self._urls), sock, silent=lambda: self.board.dark(region)
+        )
+        self._urls[region] = f"http://{LOOPBACK}:{self._regions[region].port}"
+
+    def _port(self, purpose: str, planned: int) -> int:
+        """The planned port; where the system may choose, the one of the last run if it is still free."""
+        match self._ports:
+            case dict(ports) if planned == 0 and isinstance(ports.get(purpose), int):
+                with contextlib.suppress(EnvironmentUnusable):
+                    listen(ports[purpose], purpose).close()
+                    return int(ports[purpose])
+        return planned
+
+    def _announce(self) -> None:
+        folder = self.arguments.folder
+        ports = {region: listener.port for region, listener in self._regions.items()}
+        ports |= {"control": self._control.port, "dns": int(self._dns.rpartition(":")[2])}
+        replace_file(folder.ports, json.dumps(ports))
+        write_endpoints(folder, self.endpoints())
+
+    async def _run_ministack(self) -> None:
+        """Lets ministack restore its state and begin its background work, as a server would."""
+        asked: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        told: asyncio.Queue[object] = asyncio.Queue()
+        asked.put_nowait({"type": "lifespan.startup"})
+        life = self.emulator.application({"type": "lifespan"}, asked.get, told.put)
+        self._tasks.append(asyncio.create_task(_to_task(life)))
+        await told.get()
+
+    def _faults_changed(self) -> None:
+        self._changed.set()
+        for listener in self._regions.values():
+            listener.wake()
+
+    async def _replicate(self) -> None:
+        while True:
+            pause = self.replicator.pump()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), pause)
+            self._changed.clear()
+
+    async def _save(self) -> None:
+        pause = persistence.QUIET_S
+        while True:
+            await asyncio.sleep(pause)
+            began = time.monotonic()
+            if self.snapshots.touched:
+                self._write_state()
+            pause = max(persistence.QUIET_S, persistence.SHARE * (time.monotonic() - began))
+
+    def _write_state(self, whole: Mapping[str, persistence.State] | None = None) -> None:
+        self.snapshots.save(whole)
+        self.items.tidy()
+        replace_file(self._writes_file, json.dumps(persistence.writes_to_json(self.replicator)))
+
+    def _deliver(self, write: Write) -> None:
+        self.apply(write)
+        self.watching.replicated(write)
+
+    def _watch(self) -> None:
+        self.watching.look(self.plane.observations())
+
+    def _expire(self) -> None:
+        if global_tables.expire_items(self.emulator, time.time()):
+            self.snapshots.touch()
+
+
+async def _to_task(work: Awaitable[None]) -> None:
+    await work
+
+
+def data_plane_handler(plane: DataPlane) -> Handler:
+    """The Route 53 calls that ministack lacks, as a handler of the global port."""
+
+    async def handle(request: Request) -> AsgiResponse | None:
+        given = await plane.handle(
+            request.method, request.path, parse_qs(request.query_string), dict(request.headers), request.body
+        )
+        if given is None:
+            return None
+        headers = {key.lower(): value for key, value in given.headers.items()}
+        return AsgiResponse(given.status, tuple(headers.items())).with_body(given.body)
+
+    return handle
+
+
+async def serve(arguments: Arguments) -> None:
+    """Runs the server until it is told to stop."""
+    folder = arguments.folder
+    token = secrets.token_hex(16)
+    replace_file(folder.token, token + "\n")
+    server = Server(arguments, seam.load(), token, keep_access_key(folder))
+    loop = asyncio.get_running_loop()
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, server.shut_down)
+    await server.start()
+    await server.wait()
+    await server.stop()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the process; what keeps it from starting is left in the state folder for `server.up`."""
+    arguments = parse(argv)
+    folder = arguments.folder
+    folder.prepare()
+    folder.problem.unlink(missing_ok=True)
+    try:
+        with sole_owner(folder):
+            shutil.rmtree(folder.scratch, ignore_errors=True)
+            folder.scratch.mkdir()
+            asyncio.run(serve(arguments))
+    except PayinfraError as error:
+        replace_file(folder.problem, json.dumps({"what": error.what, "hint": error.hint}))
+        return int(error.exit_code)
+    return int(ExitCode.DONE)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
