@@ -432,15 +432,19 @@ def _observers(
         is_active=lambda action: action.is_active(clients),
         is_separated=Separation(generator.attempts, tables, drill.clock.elapsed, settle_s).is_separated,
     )
-    return tuple(
-        FaultObserver(
-            one.fault.name,
-            one.fault.sign.what,
-            partial(one.fault.sign.is_seen, sources, one.actions),
-            AWS_EVIDENCE_EVERY_S if on_aws else EVIDENCE_EVERY_S,
+    together = tuple(one.fault for one in drill.injections)
+    found = []
+    for one in drill.injections:
+        sign = scenarios.observable_sign(one.fault, together)
+        found.append(
+            FaultObserver(
+                one.fault.name,
+                sign.what,
+                partial(sign.is_seen, sources, one.actions),
+                AWS_EVIDENCE_EVERY_S if on_aws else EVIDENCE_EVERY_S,
+            )
         )
-        for one in drill.injections
-    )
+    return tuple(found)
 
 
 def _survivor_reader(drill: Prepared, other: RegionUnderTest) -> Callable[[Mapping[str, float], float], Read]:

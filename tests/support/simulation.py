@@ -248,7 +248,7 @@ class Simulation:
     tables: dict[str, Table] = field(default_factory=lambda: {EAST: Table(), WEST: Table()})
     buckets: dict[str, Bucket] = field(default_factory=lambda: {EAST: Bucket(), WEST: Bucket()})
     pending: list[tuple[float, str, str, StoredItem]] = field(default_factory=list)
-    looks: list[tuple[float, str, str]] = field(default_factory=list)
+    moved: list[int] = field(default_factory=list)
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _turn: Iterator[int] = field(default_factory=itertools.count)
     _bad_since: float | None = None
@@ -291,6 +291,7 @@ class Simulation:
         if self.injected is not None and self.at >= self.injected + self.damage.lifted_after_s:
             self.active.clear()
         self._health()
+        self._refresh()
         while self._events and self._events[0][0] <= self.at:
             heapq.heappop(self._events)[2]()
         self._replicate()
@@ -377,16 +378,27 @@ class Simulation:
     def _target(self, client: _Client) -> str:
         if client.pinned:
             return client.pinned
-        if not client.region or (self.at >= client.until and not client.keeps):
-            first = not client.region
+        if not client.region:
             client.region = self.answers_with()[0]
-            client.until = self.at + self.damage.ttl_s * (1 - client.age if first else 1)
+            client.until = self.at + self.damage.ttl_s * (1 - client.age)
         return client.region
+
+    def _refresh(self) -> None:
+        """Each client that asks for the name does so as its answer expires; one that moves sends next."""
+        for number in self.named:
+            client = self.clients[number]
+            if client.region and self.at >= client.until:
+                before, client.region = client.region, self.answers_with()[0]
+                client.until += self.damage.ttl_s
+                if client.region != before and number not in self.moved:
+                    self.moved.append(number)
 
     # -- the load --------------------------------------------------------------------------------------
 
     def start(self) -> None:
         self.counters.heartbeat()
+        for number in self.named:
+            self._target(self.clients[number])
         self._begin(0, self.at)
 
     def _begin(self, number: int, due: float) -> None:
@@ -397,11 +409,11 @@ class Simulation:
         payment = self.maker.make(number, FIRST_MS + number, self.at)
         self.payments.append(payment)
         self.counters.began(late)
-        self._attempt(payment, number, 1)
+        client = self.moved.pop(0) if self.moved else number % len(self.clients)
+        self._attempt(payment, number, client, 1)
         self._later(due + 1 / self.rate + late, lambda: self._begin(number + 1, due + 1 / self.rate + late))
 
-    def _attempt(self, payment: Payment, number: int, tries: int) -> None:
-        client = number % len(self.clients)
+    def _attempt(self, payment: Payment, number: int, client: int, tries: int) -> None:
         region, began = self._target(self.clients[client]), self.at
         self.counters.sent()
         result, status, seconds = self._answer(payment, number, region)
@@ -416,7 +428,7 @@ class Simulation:
             if result is Result.SILENT and self.clients[client].keeps:
                 self.clients[client].region = ""
             if self.stopped is None or self.at < self.stopped:
-                self._later(self.at + 0.5, lambda: self._attempt(payment, number, tries + 1))
+                self._later(self.at + 0.5, lambda: self._attempt(payment, number, client, tries + 1))
 
         self._later(began + seconds, end)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from payinfra.core.errors import UsageProblem
 from payinfra.core.outputs import Outputs, RegionOutputs
 from payinfra.drill.faults.actions import FaultAction, SetTimeScale
-from payinfra.drill.faults.model import Fault, FaultContext
+from payinfra.drill.faults.model import Fault, FaultContext, FaultSign, HealthEffect
 from payinfra.drill.faults.registry import all_faults, fault_named
 from payinfra.drill.model import DrillRequest
 from payinfra.drill.situation import Situation
@@ -88,6 +88,18 @@ def injections(request: DrillRequest, context: FaultContext) -> tuple[Injection,
     check(request, on_aws=context.on_aws)
     ordered = sorted(chosen_faults(request), key=lambda one: one.silences_region)
     return tuple(Injection(fault, fault.actions(context)) for fault in ordered)
+
+
+def observable_sign(fault: Fault, together: tuple[Fault, ...]) -> FaultSign:
+    """What shows that a fault is in effect beside others.
+
+    Nobody can look into a region that answers nothing: its silence stands for whatever else is done to it. What
+    Route 53 was told can be asked all the same.
+    """
+    silencing = next((one for one in together if one.silences_region), None)
+    if silencing is None or fault.health is HealthEffect.SET_UNHEALTHY:
+        return fault.sign
+    return silencing.sign
 
 
 def watchdogs(request: DrillRequest, context: FaultContext) -> tuple[FaultAction, ...]:

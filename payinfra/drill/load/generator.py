@@ -7,6 +7,7 @@ import asyncio
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import nullcontext, suppress
@@ -27,7 +28,7 @@ from payinfra.drill.load.connections import (
 )
 from payinfra.drill.load.counters import LoadCounters, LoadSnapshot, SuccessStreak
 from payinfra.drill.load.payments import Maker, Payment
-from payinfra.drill.load.targets import ClientKind, LoadClient
+from payinfra.drill.load.targets import CachingResolver, ClientKind, LoadClient, LoadTarget, NameUnresolved
 from payinfra.drill.model import Attempt, Result
 
 __all__ = ["LoadGenerator", "LoadSnapshot", "Pace", "SuccessStreak"]
@@ -217,6 +218,8 @@ class Sender:
         self._pool = ConnectionPool(dial, most)
         self._elapsed = plan.clock.elapsed
         self._acknowledged = 0
+        self._sent_to: dict[int, LoadTarget] = {}
+        self._moved: deque[int] = deque()
         self._resends: list[_Resend] = []
         self._next_retry_s = 0.0
         self._retrying = asyncio.Semaphore(RETRIES_AT_ONCE)
@@ -239,6 +242,9 @@ class Sender:
             async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._await_stop(limit))
                 tasks.create_task(self._send_again(tasks))
+                for number, client in enumerate(self._plan.clients):
+                    if isinstance(client.resolver, CachingResolver):
+                        tasks.create_task(self._keep_asking(number, client.resolver))
                 await self._begin(tasks)
         except TimeoutError:
             pass  # The grace is over.
@@ -263,6 +269,27 @@ class Sender:
                 number += 1
                 due += 1 / self._pace.rate + (late if late > MOST_LATE_S else 0)
 
+    async def _keep_asking(self, client: int, resolver: CachingResolver) -> None:
+        """Ask for the name at once, and then whenever the answer expires: a client that has moved sends next.
+
+        All clients ask first at the same moment, so that their answers expire evenly over the TTL.
+        """
+        with suppress(NameUnresolved):
+            await asyncio.to_thread(resolver.find)
+        while not self._stopping.is_set():
+            wait_s = resolver.refresh_in_s
+            await self._pause(HEARTBEAT_EVERY_S if wait_s is None else wait_s)
+            if wait_s is None or self._stopping.is_set():
+                continue
+            await asyncio.to_thread(resolver.refresh)
+            before, now = self._sent_to.get(client), resolver.known()
+            if before is not None and now is not None and now != before and client not in self._moved:
+                self._moved.append(client)
+
+    def _next_client(self, number: int) -> int:
+        """Who sends the payment with this number: whoever has moved and not sent since, else each in turn."""
+        return self._moved.popleft() if self._moved else number % len(self._plan.clients)
+
     async def _pause(self, seconds: float) -> None:
         """Wait, but no longer than until the stop."""
         # Not wait_for: in Python 3.11 it can lose a cancellation that comes together with what it waits for.
@@ -272,8 +299,8 @@ class Sender:
 
     async def _pay(self, number: int, late_s: float) -> None:
         self._counters.began(late_s)
-        clients = len(self._plan.clients)
-        client, other = number % clients, (number + 1) % clients
+        client = self._next_client(number)
+        other = (client + 1) % len(self._plan.clients)
         payment = self._plan.maker.make(number, self._plan.wall_ms(), self._elapsed())
         await asyncio.wrap_future(self._plan.log.payment(payment))
         tries, outcome = await self._send_until_settled(payment, client, 1, again=False)
@@ -334,6 +361,7 @@ class Sender:
         try:
             async with asyncio.timeout(self._pace.time_out_s):
                 connections = await self._pool.take(sender.resolver)
+                self._sent_to[client] = connections.target
                 asked = connections.target.region
                 outcome = await self._send(payment, connections)
         except Exception:  # noqa: BLE001, S110 - whatever it was, nobody answered: that is what the drill measures

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from payinfra.core.outputs import Declared, DeclaredRegion, Outputs
 
 FEWEST_CLIENTS, MOST_CLIENTS = 5, 20
-SENDS_A_TTL = 5
-"""How often each client sends within a TTL, so that its recovery is seen soon."""
+MOVING_SHARE = 0.7
+"""The share of a load that clients may take which send because their answer has just changed."""
 FAILURE_TTL_S = 1.0
 """How long a failed query is not repeated; RFC 9520 (3.2) asks resolvers for one second at least."""
 
@@ -150,6 +150,7 @@ class CachingResolver:
         self._target_of = target_of
         self._failure_ttl_s = failure_ttl_s
         self._age = age
+        self._ttl_s = 0.0
         self._clock = clock
         self._asking = threading.Lock()
         self._kept: tuple[float, LoadTarget | str] = (float("-inf"), "it was not asked for")
@@ -158,6 +159,24 @@ class CachingResolver:
         """See `TargetResolver`."""
         until, found = self._kept
         return found if isinstance(found, LoadTarget) and self._clock() < until else None
+
+    @property
+    def refresh_in_s(self) -> float | None:
+        """Seconds until the answer expires; None where there is none that is kept."""
+        until, found = self._kept
+        return max(0.0, until - self._clock()) if isinstance(found, LoadTarget) and self._ttl_s else None
+
+    def refresh(self) -> None:
+        """Ask again as the answer expires, whether or not anything is to be sent just then.
+
+        The next answer expires a whole TTL after this one, however late the question was: a client keeps its
+        place among those that ask one after the other.
+        """
+        with self._asking:
+            expired, _ = self._kept
+            until, found = self._ask()
+            on_time = isinstance(found, LoadTarget) and self._clock() < expired + self._ttl_s
+            self._kept = (expired + self._ttl_s if on_time else until), found
 
     def failed(self) -> None:
         """See `TargetResolver`. What it was told holds for its TTL, whatever fails there."""
@@ -183,20 +202,20 @@ class CachingResolver:
                 continue
             if answer.code == "NOERROR" and answer.data:
                 left = answer.ttl_s * (1.0 - self._age)
-                self._age = 0.0
+                self._age, self._ttl_s = 0.0, float(answer.ttl_s)
                 return began + left, self._target_of(answer.data)
             said = f"{server} says {answer.code} and no {self._kind}"
         return self._clock() + self._failure_ttl_s, said
 
 
 def client_count(rate: float, ttl_s: float) -> int:
-    """How many clients share a load: few enough that each sends several times within a TTL.
+    """How many clients share a load: so few that each can send as soon as its answer has changed.
 
     Args:
         rate: payments a second of them all.
         ttl_s: how long an answer is kept, in real seconds.
     """
-    return max(FEWEST_CLIENTS, min(MOST_CLIENTS, round(rate * ttl_s / SENDS_A_TTL)))
+    return max(FEWEST_CLIENTS, min(MOST_CLIENTS, round(MOVING_SHARE * rate * ttl_s)))
 
 
 def load_clients(

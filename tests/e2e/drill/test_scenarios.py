@@ -19,7 +19,7 @@ MOVED = {"health check unhealthy", "DNS switched", "other region serving", "DNS 
         (("--scenario", "lambda-throttle"), MOVED | {"first failure seen"}),
         (("--scenario", "region-outage"), MOVED | {"first failure seen"}),
         (("--scenario", "replication-pause"), {"hold", "replication caught up"}),
-        (("--scenario", "region-outage", "--reverse"), MOVED - {"other region serving"}),
+        (("--scenario", "region-outage", "--reverse"), MOVED | {"first failure seen"}),
         (("--scenario", "replication-pause", "--scenario", "region-outage"), MOVED),
     ],
 )

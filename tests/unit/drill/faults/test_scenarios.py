@@ -21,6 +21,7 @@ from payinfra.drill.faults.scenarios import (
     fails_requests,
     injections,
     lost_region,
+    observable_sign,
     preparations,
     sends_to_both,
     switches_names,
@@ -142,6 +143,16 @@ def test_names_switch_where_a_health_check_becomes_unhealthy() -> None:
 def test_clients_have_to_recover_where_the_region_really_fails() -> None:
     assert [fails_requests(request(one)) for one in (H, L, P, O)] == [False, True, False, True]
     assert fails_requests(request(H, L))
+
+
+def test_the_silence_of_a_region_stands_for_whatever_else_is_done_to_it() -> None:
+    health, throttle, outage, pause = all_faults()
+    assert observable_sign(pause, (pause, throttle)) is pause.sign
+    assert observable_sign(pause, (pause, outage)) is outage.sign
+    assert observable_sign(throttle, (throttle, outage)) is outage.sign
+    assert observable_sign(outage, (pause, outage)) is outage.sign
+    # What Route 53 was told can be asked all the same.
+    assert observable_sign(health, (health, outage)) is health.sign
 
 
 def test_payments_go_to_both_regions_where_they_are_cut_off_from_each_other() -> None:

@@ -265,6 +265,42 @@ def test_what_a_client_was_told_holds_for_its_ttl_whatever_fails() -> None:
     assert OWN.known() is OWN.find()
 
 
+def test_a_client_asks_as_its_answer_expires_and_keeps_its_place_among_the_others() -> None:
+    asked = FakeDns(answer(EAST_HOST, ttl_s=10))
+    resolver = caching(asked)
+    assert resolver.refresh_in_s is None
+    resolver.find()
+    assert resolver.refresh_in_s == 10.0
+    asked.now += 10.3
+    asked.answer = answer(WEST_HOST, ttl_s=10)
+    resolver.refresh()
+    known = resolver.known()
+    assert known is not None
+    assert (known.host, resolver.refresh_in_s) == (WEST_HOST, pytest.approx(9.7))
+
+
+def test_a_client_that_asks_far_too_late_begins_anew() -> None:
+    asked = FakeDns(answer(EAST_HOST, ttl_s=10))
+    resolver = caching(asked)
+    resolver.find()
+    asked.now += 35.0
+    resolver.refresh()
+    assert resolver.refresh_in_s == 10.0
+
+
+def test_what_has_no_answer_or_no_ttl_is_not_asked_for_ahead() -> None:
+    asked = FakeDns(answer(EAST_HOST, ttl_s=0))
+    resolver = caching(asked)
+    resolver.find()
+    assert resolver.refresh_in_s is None
+    asked.answer = answer(EAST_HOST, ttl_s=10)
+    resolver.find()
+    asked.down = {FIRST, SECOND}
+    asked.now += 10.0
+    resolver.refresh()
+    assert resolver.refresh_in_s is None
+
+
 def test_regions_that_are_cut_off_from_each_other_are_both_written_to() -> None:
     clients = load_clients(lambda _age: caching(FakeDns(answer(EAST_HOST))), OWN, 5)
     assert [one.kind for one in clients[:4]] == [ClientKind.RESOLVES, ClientKind.PINNED] * 2
@@ -273,9 +309,11 @@ def test_regions_that_are_cut_off_from_each_other_are_both_written_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "ttl_s", "count"), [(5.0, 60.0, 20), (5.0, 6.0, 6), (1.0, 1.0, 5), (2.0, 30.0, 12)]
+    ("rate", "ttl_s", "count"), [(5.0, 60.0, 20), (5.0, 6.0, 20), (1.0, 1.0, 5), (2.0, 8.0, 11)]
 )
-def test_each_client_sends_several_times_within_a_ttl(rate: float, ttl_s: float, count: int) -> None:
+def test_there_are_no_more_clients_than_can_send_as_soon_as_they_move(
+    rate: float, ttl_s: float, count: int
+) -> None:
     assert client_count(rate, ttl_s) == count
 
 
