@@ -93,8 +93,8 @@ def injections(request: DrillRequest, context: FaultContext) -> tuple[Injection,
 def observable_sign(fault: Fault, together: tuple[Fault, ...]) -> FaultSign:
     """What shows that a fault is in effect beside others.
 
-    Nobody can look into a region that answers nothing: its silence stands for whatever else is done to it. What
-    Route 53 was told can be asked all the same.
+    Nobody can look into a region that answers nothing: its silence stands for whatever else is done to it.
+    What Route 53 was told can be asked all the same.
     """
     silencing = next((one for one in together if one.silences_region), None)
     if silencing is None or fault.health is HealthEffect.SET_UNHEALTHY:
