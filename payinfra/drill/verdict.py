@@ -7,6 +7,7 @@ the measurement; otherwise it is not judged, and the drill is inconclusive.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from payinfra.drill.model import (
     AlarmExpectation,
@@ -156,6 +157,8 @@ def figure(value: float | None, unit: Unit) -> str:
             return f"{value:.0f}"
         case Unit.SHARE:
             return f"{value * 100:.1f} %"
+        case _:
+            assert_never(unit)
 
 
 def _losses(reconciliation: Reconciliation) -> Iterator[str]:

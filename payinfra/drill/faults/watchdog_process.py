@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 from payinfra.clients.aws import Aws, Endpoints
 from payinfra.core.errors import EnvironmentUnusable
@@ -77,9 +77,8 @@ def start(order: Order) -> str:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        if process.stdin is not None:
-            with process.stdin as pipe:
-                pipe.write(json.dumps(asdict(order)).encode())
+        with cast(IO[bytes], process.stdin) as pipe:
+            pipe.write(json.dumps(asdict(order)).encode())
     except OSError as error:
         return f"none: no second process could be started ({error.strerror})"
     when = datetime.fromtimestamp(order.ends_by, UTC)

@@ -80,6 +80,7 @@ def test_a_region_goes_dark_and_its_payments_go_to_the_other(cloud: Cloud, tmp_p
 
     # Nothing is open, nothing is lost, and nothing is there twice: also what both regions were asked for.
     assert (ended.waiting, ended.in_flight, ended.broken) == (0, 0, "")
+    assert len(load.lags()) == ended.begun
     assert found.counts == {PaymentOutcome.RECORDED: ended.begun}
     assert (found.sent, found.acknowledged, found.removed) == (ended.begun, ended.begun, ended.begun)
     assert found.resent >= 5

@@ -217,6 +217,17 @@ def test_every_name_server_is_asked() -> None:
     assert str(found[0]) == f"192.0.2.1: east.example ({EAST}, TTL 60 s)"
 
 
+def test_a_poller_says_what_it_saw_how_often_and_when_last() -> None:
+    clock, told = SetClock(), iter([True, True, False])
+    poller = Poller(lambda: next(told), clock, 1.0, lambda _at_s, _seen: None)
+    assert (poller.now(), poller.changes(), poller.polls) == (None, (), 0)
+    for clock.at in (1.0, 2.0, 3.0, 4.0):
+        poller.poll_once()
+    # The fourth time nothing was seen.
+    assert (poller.now(), poller.polls, poller.polled_s) == (False, 3, 3.0)
+    assert poller.changes() == ((1.0, True), (3.0, False))
+
+
 def test_the_name_has_switched_when_all_say_so() -> None:
     assert all_lead_to(WEST)(answers(("west.example",), ("west.example",)))
     assert not all_lead_to(WEST)(answers(("west.example",), ("east.example",)))

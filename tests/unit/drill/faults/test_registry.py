@@ -4,8 +4,9 @@ from dataclasses import MISSING, fields, replace
 
 import pytest
 
+from payinfra.clients.aws import Aws
 from payinfra.core.errors import UsageProblem
-from payinfra.drill.faults.actions import ACTION_KINDS, EmulatorFaultAction
+from payinfra.drill.faults.actions import ACTION_KINDS, EmulatorFaultAction, FaultClients
 from payinfra.drill.faults.model import Fault, FaultDocumentation, HealthEffect
 from payinfra.drill.faults.registry import all_faults, fault_named, register, switches_names
 from payinfra.drill.model import Scenario
@@ -71,3 +72,8 @@ def test_a_wrong_name_is_answered_with_the_right_one() -> None:
 def test_a_fault_of_another_version_makes_no_name_switch() -> None:
     assert switches_names(["region-outage", "of-the-future"])
     assert not switches_names(["replication-pause", "of-the-future"])
+
+
+def test_an_action_of_the_embedded_aws_finds_no_control_port_on_aws() -> None:
+    with pytest.raises(ValueError, match="AWS has no control port"):
+        FaultClients(Aws()).embedded  # noqa: B018 - what it raises is looked at

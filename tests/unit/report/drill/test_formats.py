@@ -14,6 +14,7 @@ from payinfra.drill.model import (
     DrillReport,
     Judgement,
     Load,
+    MachineLoad,
     Mark,
     Phase,
     PhaseTiming,
@@ -123,6 +124,10 @@ class TestFigures:
         assert [said(one) for one in (perfect, missed, never, before)] == ["met", "MISSED", "never", "met"]
         nobody = "nobody has to recover in this drill"
         assert [said(one) for one in (moved, pause, reverse)] == [nobody] * 3
+
+    def test_a_machine_that_says_little_is_shown_with_what_it_says(self, perfect: DrillReport) -> None:
+        quiet = content.machine(replace(perfect, machine=MachineLoad(0.004, 0.021)))
+        assert [row[1] for row in quiet.rows] == ["4 ms", "21 ms"]
 
     def test_lost_payments_are_held_against_what_is_allowed(
         self, failed: DrillReport, aborted: DrillReport
