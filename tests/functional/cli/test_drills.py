@@ -62,7 +62,7 @@ def test_where_nothing_was_drilled_the_next_step_is_named(project: Project) -> N
     assert json.loads(project.run("drills", "list", *WHERE, "--format", "json").stdout)["drills"] == []
     missing = project.run("drills", "show", *WHERE)
     assert missing.returncode == 4
-    assert "No drill of demo has left a report." in missing.stderr
+    assert "Environment demo has no drill reports." in missing.stderr
     assert "payinfra failover-drill --env demo --local" in missing.stderr
 
 
@@ -95,7 +95,7 @@ def test_a_page_is_written_to_a_file_and_nothing_to_stdout(drilled: Project) -> 
     ("drill", "code", "said"),
     [
         (PERFECT.id[:-1], 2, f"did you mean '{PERFECT.id}'?"),
-        ("../../demo", 2, "Environment demo had no drill '../../demo'"),
+        ("../../demo", 2, "Environment demo has no drill '../../demo'"),
         (BROKEN, 4, f"Drill {BROKEN} cannot be shown: it has no report"),
     ],
 )

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
@@ -713,6 +713,7 @@ TROUBLE = st.builds(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(TROUBLE)
 def test_whatever_happens_all_is_as_it_was_or_the_journal_brings_it_back(script: Script) -> None:
     with TemporaryDirectory() as folder:
