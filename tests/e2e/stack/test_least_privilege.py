@@ -249,6 +249,15 @@ MISSED: Mapping[tuple[str, str], tuple[Works, ...]] = {
 }
 """What is missed when an action of a statement is taken away."""
 
+UNTRIED = {
+    ("Table", "dynamodb:UpdateItem"),
+    ("GivenUp", "sns:Publish"),
+    ("TopicKey", "kms:Decrypt"),
+    ("TopicKey", "kms:GenerateDataKey"),
+}
+"""What no request of a client needs: moving a payment's status or putting it right, and the news of records
+of the stream that were given up. Tests of the function and of the embedded AWS's permissions have them."""
+
 
 @pytest.fixture
 def backend(deployment: Deployment, declared: Declared) -> Backend:
@@ -262,7 +271,7 @@ def test_every_action_of_the_role_is_tried(backend: Backend) -> None:
         for action in statement["Action"]
     ]
     assert len(granted) == len(set(granted))
-    assert set(granted) == set(MISSED)
+    assert set(granted) == set(MISSED) | UNTRIED
 
 
 @pytest.mark.parametrize(("sid", "action"), list(MISSED))

@@ -328,9 +328,13 @@ def test_the_routes_ask_for_a_key_but_health_and_preflight(seen: Seen) -> None:
                 restApiId=api, resourceId=resource["id"], httpMethod=verb
             )
     keyed = {route for route, method in routes.items() if method["apiKeyRequired"]}
-    assert keyed == {"POST /payments", "GET /payments", "GET /payments/{payment_id}"}
+    assert keyed == {
+        *("POST /payments", "GET /payments", "ANY /payments"),
+        *("GET /payments/{payment_id}", "ANY /payments/{payment_id}"),
+    }
     assert set(routes) - keyed == {
         "GET /health",
+        "ANY /health",
         "OPTIONS /payments",
         "OPTIONS /payments/{payment_id}",
     }
@@ -501,7 +505,7 @@ def test_alarms_cover_function_api_table_indexes_and_replication(seen: Seen) -> 
     assert wanted <= watched
     system = [each for each in alarms if each["MetricName"] == "SystemErrors"]
     operations = {pairs(each["Dimensions"], "Name", "Value")["Operation"] for each in system}
-    assert operations == {"PutItem", "Query", "TransactWriteItems"}
+    assert operations == {"PutItem", "Query", "TransactWriteItems", "UpdateItem"}
     lag = one(each for each in alarms if each["MetricName"] == "ReplicationLatency")
     assert pairs(lag["Dimensions"], "Name", "Value")["ReceivingRegion"] == seen.there.region
 
