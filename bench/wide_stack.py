@@ -41,7 +41,7 @@ def _service(name: str, side: str, region: str, number: int) -> list[tuple[str, 
 
     key = f"${{aws_kms_key.{name}.arn}}"
     bucket = f"${{aws_s3_bucket.{name}.id}}"
-    closed = dict.fromkeys(
+    closed: Stack = dict.fromkeys(
         ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets"), True
     )
     trust = {

@@ -201,7 +201,7 @@ class _Bench:
         self._locator = locator
         # Each condition by itself, as far as that is affordable; the rest of them as one.
         conditions = manifest.conditions
-        groups = [(one,) for one in conditions[: _MOST_WORLDS - 1]]
+        groups: list[tuple[str, ...]] = [(one,) for one in conditions[: _MOST_WORLDS - 1]]
         if rest := conditions[_MOST_WORLDS - 1 :]:
             groups.append(rest)
         self.worlds = tuple(World(" ".join(group), manifest.without(*group)) for group in groups)

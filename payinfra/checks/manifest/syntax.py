@@ -6,7 +6,7 @@ Nothing is evaluated here. Source: the HCL native syntax specification, "Express
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -499,10 +499,10 @@ def as_json(node: Node) -> "Json":
             return [as_json(item) for item in items]
         case ObjectOf(pairs):
             found: dict[str, Json] = {}
-            for key, value in pairs:
+            for key, item in pairs:
                 if not isinstance(key, Literal) or not isinstance(key.value, str):
                     return as_template(node)
-                found[key.value] = as_json(value)
+                found[key.value] = as_json(item)
             return found
         case _:
             return as_template(node)
@@ -534,7 +534,7 @@ def as_expression(node: Node) -> str:
             return f"{_grouped(left)} {sign} {_grouped(right)}"
         case Conditional(condition, yes, no):
             return f"{_grouped(condition)} ? {_grouped(yes)} : {_grouped(no)}"
-        case For():
+        case _:
             return _as_for(node)
 
 
@@ -610,7 +610,7 @@ def replaced(node: Node, replace: Replace) -> Node:
             return Binary(sign, replaced(left, replace), replaced(right, replace))
         case Conditional(condition, yes, no):
             return Conditional(replaced(condition, replace), replaced(yes, replace), replaced(no, replace))
-        case For():
+        case _:
             return _replaced_for(node, replace)
 
 
@@ -665,9 +665,9 @@ def size_of(node: Node, limit: int) -> int:
         one = todo.pop()
         if isinstance(one, tuple):
             todo += one
-        elif is_dataclass(one):
+        elif is_dataclass(one) and not isinstance(one, type):
             count += 1
-            todo += (getattr(one, name) for name in one.__slots__)
+            todo += (getattr(one, field.name) for field in fields(one))
     return count
 
 
@@ -770,5 +770,5 @@ def _without_texts(node: Node) -> Node:
             return Binary(sign, _without_texts(left), _without_texts(right))
         case Conditional(condition, yes, no):
             return Conditional(*map(_without_texts, (condition, yes, no)))
-        case For():
+        case _:
             return ListOf((_without_texts(node.over), Traversal(_OMITTED, ())))

@@ -14,8 +14,8 @@ def test_aws_itself_has_no_control(tmp_path: Path) -> None:
 
 def test_a_plan_is_judged_with_the_stack_that_it_was_made_from(tmp_path: Path) -> None:
     settings = Settings.resolve({"env": "pr7", "target": "aws"}, folder=tmp_path, environ={})
-    change = {"actions": ["create"], "after": {"bucket": "payment-pr7-audit"}, "after_unknown": {}}
-    resource = {"mode": "managed", "type": "aws_s3_bucket", "name": "b"}
+    change: JsonValue = {"actions": ["create"], "after": {"bucket": "payment-pr7-audit"}, "after_unknown": {}}
+    resource: dict[str, JsonValue] = {"mode": "managed", "type": "aws_s3_bucket", "name": "b"}
     shown: JsonValue = {
         "format_version": "1.2",
         "resource_changes": [{**resource, "address": "aws_s3_bucket.b", "change": change}],

@@ -4,6 +4,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import Element, XMLPullParser
 
 import pytest
@@ -332,7 +333,7 @@ class TestSarif:
     def test_a_fingerprint_stays_where_lines_move_and_the_environment_is_another(
         self, outcome: Outcome
     ) -> None:
-        def fingerprint(**changes: str | int) -> str:
+        def fingerprint(**changes: Any) -> str:
             found = replace(outcome.findings[0], **changes)
             (run,) = json.loads(written(replace(outcome, findings=(found,)), FindingsFormat.SARIF))["runs"]
             return str(run["results"][0]["partialFingerprints"]["primaryLocationLineHash"])
