@@ -33,7 +33,7 @@ def _named(found: dict[str, dict[str, Stack]]) -> dict[str, dict[str, Stack]]:
 def _service(name: str, side: str, region: str, number: int) -> list[tuple[str, Stack]]:
     """One service: a function with its role, log group and alarms, its bucket, its queue and its key."""
 
-    def made(kind: str, own: str = "", /, **body: Any) -> tuple[str, Stack]:
+    def made(kind: str, own: str = "", **body: Any) -> tuple[str, Stack]:
         return kind, {"_name": f"{name}{own}", "provider": f"aws.{side}", **body}
 
     def policy(*statements: Stack) -> str:
@@ -41,7 +41,7 @@ def _service(name: str, side: str, region: str, number: int) -> list[tuple[str, 
 
     key = f"${{aws_kms_key.{name}.arn}}"
     bucket = f"${{aws_s3_bucket.{name}.id}}"
-    closed: dict[str, Any] = dict.fromkeys(
+    closed: Stack = dict.fromkeys(
         ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets"), True
     )
     trust = {
@@ -67,7 +67,7 @@ def _service(name: str, side: str, region: str, number: int) -> list[tuple[str, 
     return [
         made("aws_kms_key", enable_key_rotation=True, deletion_window_in_days=30, policy=policy(root)),
         made("aws_s3_bucket", bucket=f"till-demo-{side}-{number}"),
-        made("aws_s3_bucket_public_access_block", **closed, bucket=bucket),
+        made("aws_s3_bucket_public_access_block", bucket=bucket, **closed),
         made("aws_s3_bucket_versioning", bucket=bucket, versioning_configuration=[{"status": "Enabled"}]),
         made("aws_s3_bucket_server_side_encryption_configuration", bucket=bucket, rule=[encrypted]),
         made("aws_iam_role", name=f"till-demo-{side}-{number}", assume_role_policy=policy(trust)),

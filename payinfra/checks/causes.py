@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 
 from payinfra.checks.manifest import Json, Manifest
 from payinfra.checks.manifest.syntax import Traversal, Unparsable, names_in, of_expression, resource_of
-from payinfra.checks.manifest.templates import base_of, spans
+from payinfra.checks.manifest.templates import AFTER_APPLY, base_of, spans
 from payinfra.checks.outcome import Finding, Stopped
 from payinfra.checks.verdicts import Kind
 
 _MOST_STEPS = 200
 _NO_FILE = re.compile(r"there is no file .+$|\S+ is no zip that can be read")
+_GIVE_SOURCE = "Give the configuration that the plan was made from: --source DIR."
+_NO_ENVIRONMENT = "the environment is not known"
 _OWN = frozenset({"count", "each", "path", "self", "terraform"})
 
 
@@ -37,6 +39,10 @@ def cause_in(message: str, manifest: Manifest) -> Cause | None:
     """What is missing, by the expressions and files that a message names; None where it names none."""
     names = _missing(message, manifest)
     if not names:
+        if _NO_ENVIRONMENT in message:
+            return Cause(("environment",), "Name it (--env NAME), or tag the resources with Environment.")
+        if f"${{{AFTER_APPLY}(" in message and manifest.planned and not manifest.has_source:
+            return Cause(("configuration",), _GIVE_SOURCE)
         absent = _NO_FILE.search(message)
         return Cause((absent[0],), "Build it before the check.") if absent else None
     variables = tuple(sorted(name for name in names if name.startswith("var.")))
@@ -75,9 +81,7 @@ def _joined(findings: list[Finding]) -> Finding:
 
 def _remedy(variables: tuple[str, ...], manifest: Manifest) -> str:
     if manifest.planned:
-        return (
-            "" if manifest.has_source else "Give the configuration that the plan was made from: --source DIR."
-        )
+        return "" if manifest.has_source else _GIVE_SOURCE
     if variables:
         named = " and ".join(name.removeprefix("var.") for name in variables)
         several = "s" if len(variables) > 1 else ""

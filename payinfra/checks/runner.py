@@ -22,7 +22,7 @@ from payinfra.core.errors import EnvironmentUnusable
 
 _QUIET = frozenset({Kind.PASS, Kind.NOT_APPLICABLE})
 _MOST_ERROR = 240
-_MOST_REDUCED = 4
+_MOST_WORLDS = 4
 
 
 @dataclass(frozen=True)
@@ -162,9 +162,9 @@ def run(
             raise EnvironmentUnusable(
                 f"{manifest.file} has no resources: there is nothing to check.", "Synthesize the stack first."
             )
-        stack = _JudgedStack(manifest, locator or Locator())
+        bench = _Bench(manifest, locator or Locator())
         for one in checks:
-            _judge(one, stack, records[one.rule.id])
+            _judge(one, bench, records[one.rule.id])
     _say_who_crashed(records)
     return tuple(record.close() for record in records.values())
 
@@ -186,14 +186,14 @@ def without_missing(
 
 
 @dataclass(frozen=True)
-class ReducedStack:
+class World:
     """The stack as it is if a condition makes nothing."""
 
     condition: str
     manifest: Manifest
 
 
-class _JudgedStack:
+class _Bench:
     """A stack with what is needed to judge it."""
 
     def __init__(self, manifest: Manifest, locator: Locator) -> None:
@@ -201,10 +201,10 @@ class _JudgedStack:
         self._locator = locator
         # Each condition by itself, as far as that is affordable; the rest of them as one.
         conditions = manifest.conditions
-        groups: list[tuple[str, ...]] = [(one,) for one in conditions[: _MOST_REDUCED - 1]]
-        if rest := conditions[_MOST_REDUCED - 1 :]:
+        groups: list[tuple[str, ...]] = [(one,) for one in conditions[: _MOST_WORLDS - 1]]
+        if rest := conditions[_MOST_WORLDS - 1 :]:
             groups.append(rest)
-        self.reduced = tuple(ReducedStack(" ".join(group), manifest.without(*group)) for group in groups)
+        self.worlds = tuple(World(" ".join(group), manifest.without(*group)) for group in groups)
 
     @cached_property
     def _redactor(self) -> Redactor:
@@ -230,42 +230,42 @@ class _JudgedStack:
         return resource.construct if resource else ""
 
 
-def _judge(one: Check, stack: _JudgedStack, record: VerdictRecorder) -> None:
-    manifest = stack.manifest
+def _judge(one: Check, bench: _Bench, record: VerdictRecorder) -> None:
+    manifest = bench.manifest
     if not isinstance(one, ResourceCheck):
         said = said_by(partial(one.judge, manifest))
-        others = [(less, said_by(partial(one.judge, less.manifest))) for less in stack.reduced]
-        record.hear(_in_all_stacks(said, others), stack.site())
+        others = [(world, said_by(partial(one.judge, world.manifest))) for world in bench.worlds]
+        record.hear(_in_all_worlds(said, others), bench.site())
         return
     resources = manifest.all(*one.on)
     for resource in resources:
         said = said_by(partial(one.judge, resource, manifest))
         others = [
-            (less, said_by(partial(one.judge, same, less.manifest)))
-            for less in stack.reduced
-            if (same := less.manifest.resource(resource.address)) is not None
+            (world, said_by(partial(one.judge, same, world.manifest)))
+            for world in bench.worlds
+            if (same := world.manifest.resource(resource.address)) is not None
         ]
-        record.hear(_in_all_stacks(said, others), stack.site(resource))
+        record.hear(_in_all_worlds(said, others), bench.site(resource))
     if not resources:
-        record.add(Verdict.not_applicable(), stack.site())
+        record.add(Verdict.not_applicable(), bench.site())
 
 
-def _in_all_stacks(said: Said, others: Sequence[tuple[ReducedStack, Said]]) -> Said:
+def _in_all_worlds(said: Said, others: Sequence[tuple[World, Said]]) -> Said:
     """What is said of the whole stack; UNKNOWN where it would be otherwise without something conditional."""
-    for less, other in others:
+    for world, other in others:
         if other.verdicts != said.verdicts:
-            said = Said((*_compared(said, other, less),), said.crashed or other.crashed)
+            said = Said((*_compared(said, other, world),), said.crashed or other.crashed)
     return said
 
 
-def _compared(said: Said, other: Said, less: ReducedStack) -> Iterator[Verdict]:
+def _compared(said: Said, other: Said, world: World) -> Iterator[Verdict]:
     here = {(one.address, one.file, one.line) for one in said.verdicts if one.kind is Kind.FAIL}
     there = {(one.address, one.file, one.line) for one in other.verdicts if one.kind is Kind.FAIL}
-    decides = f"it depends on {shown(less.condition)}"
+    decides = f"it depends on {shown(world.condition)}"
     problems: list[Verdict] = []
     for one in said.verdicts:
         where = (one.address, one.file, one.line)
-        gone = one.address and less.manifest.resource(one.address) is None
+        gone = one.address and world.manifest.resource(one.address) is None
         if one.kind is Kind.FAIL and where not in there and not gone:
             told = f"{decides}: with what that makes, {one.message}"
             problems.append(replace(one, kind=Kind.UNKNOWN, message=told))

@@ -85,6 +85,8 @@ class Block:
         The texts inside a list or block are not looked at: read those with `texts`, `blocks` or `mapping`.
         """
         value = self.raw(path)
+        if isinstance(value, Linked):
+            return unescape(value.known)
         if not isinstance(value, str):
             return value
         resolved = self._context.resolve(value)

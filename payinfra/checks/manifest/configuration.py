@@ -17,7 +17,7 @@ from pathlib import Path
 
 from payinfra.checks.manifest import reading
 from payinfra.checks.manifest.content import Body, Content, Entry
-from payinfra.checks.manifest.expressions import Resolver, Unknown, bound
+from payinfra.checks.manifest.expressions import Names, Resolver, Unknown, bound
 from payinfra.checks.manifest.functions import as_number
 from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.syntax import (
@@ -107,27 +107,6 @@ def read(
     return Module(sources, folder, shown or sources[0].file, given).content()
 
 
-class _Names:
-    """Locals and variables, and no resource."""
-
-    def __init__(self, locals: Mapping[str, Json], variables: Mapping[str, Json]) -> None:
-        self._locals = locals
-        self._variables = variables
-
-    def local(self, name: str) -> Json:
-        if name not in self._locals:
-            raise Unknown
-        return self._locals[name]
-
-    def variable(self, name: str) -> Json:
-        if name not in self._variables:
-            raise Unknown
-        return self._variables[name]
-
-    def attribute(self, address: str, attribute: str) -> Json:
-        raise Unknown(address, attribute)
-
-
 @dataclass(frozen=True)
 class DeclaredBlock:
     """One resource or data block, before it is known how many it makes. `line` is 0 where it is not known."""
@@ -176,7 +155,7 @@ class Module:
         }
         defaults = {name: body["default"] for name, body in self._declared.items() if "default" in body}
         self.variables: Mapping[str, Json] = {**defaults, **self._given}
-        self._resolver = Resolver(_Names(self.locals, self.variables), through_resources=False)
+        self._resolver = Resolver(Names(self.locals, self.variables), through_resources=False)
         self._counted: dict[str, tuple[_Instance, ...]] = {}
         self._counting: set[str] = set()
 

@@ -9,7 +9,7 @@ from payinfra.checks.manifest.blocks import Block
 from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.policies import Condition, PolicyDocument, Principal, Statement
 from payinfra.checks.manifest.syntax import shown
-from payinfra.checks.manifest.templates import is_literal, spans
+from payinfra.checks.manifest.templates import AFTER_APPLY, is_literal, spans
 from payinfra.checks.manifest.values import Missing, Unreadable, Unresolved, WrongType, kind_of
 
 _MARK = "\ue000{}\ue001"
@@ -149,6 +149,7 @@ class _JsonStatement:
             match item:
                 case str():
                     found.append(self._restore(item))
+                    self._unclear += _of_unknown_origin(found[-1:], what)
                 case bool():
                     found.append("true" if item else "false")
                 case int() | float():
@@ -194,6 +195,13 @@ class _JsonStatement:
         return tuple(found)
 
 
+def _of_unknown_origin(texts: Iterable[str], what: str) -> list[str]:
+    """What is said of texts of which a plan only tells where they come from: they may mean anything."""
+    return [
+        f"{what} cannot be resolved here: {shown(text)}" for text in texts if f"${{{AFTER_APPLY}(" in text
+    ]
+
+
 def _from_block(block: Block) -> Statement:
     """One `statement` block of the data source; its effect is Allow where none is set."""
     unclear: list[str] = []
@@ -204,6 +212,7 @@ def _from_block(block: Block) -> Statement:
             if not isinstance(found, Missing):
                 unclear.append(found.why)
             return ()
+        unclear.extend(_of_unknown_origin(found, path))
         return found
 
     def text(of: Block, path: str, default: str) -> str:

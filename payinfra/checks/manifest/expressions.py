@@ -38,8 +38,9 @@ from payinfra.checks.manifest.syntax import (
     resource_of,
 )
 from payinfra.checks.manifest.templates import spans
+from payinfra.checks.manifest.values import Linked
 
-__all__ = ["Resolver", "Scope", "Unknown"]
+__all__ = ["Names", "Resolver", "Scope", "Unknown", "bound"]
 
 # By far the most frequent expression: a managed resource's attribute, and nothing around it.
 _PLAIN_REFERENCE = re.compile(r"(?!local\b|data\b|path\b)[a-z][a-z0-9]*_\w+\.[\w-]+\.[\w.-]+")
@@ -72,6 +73,34 @@ class Scope(Protocol):
     def attribute(self, address: str, attribute: str) -> Json:
         """The unevaluated, configured value of a resource's attribute; raises Unknown where not set."""
         ...
+
+
+class Names:
+    """A scope of locals and variables, without any resource."""
+
+    def __init__(
+        self, locals: Mapping[str, Json] | None = None, variables: Mapping[str, Json] | None = None
+    ) -> None:
+        self._locals = locals or {}
+        self._variables = variables or {}
+
+    def local(self, name: str) -> Json:
+        """The value of a local."""
+        return _found(self._locals, name)
+
+    def variable(self, name: str) -> Json:
+        """The value of a variable."""
+        return _found(self._variables, name)
+
+    def attribute(self, address: str, attribute: str) -> Json:
+        """Nothing is known of resources."""
+        raise Unknown(address, attribute)
+
+
+def _found(values: Mapping[str, Json], name: str) -> Json:
+    if name not in values:
+        raise Unknown(name)
+    return values[name]
 
 
 @dataclass(frozen=True)
@@ -117,6 +146,8 @@ class Resolver:
         if depth > _MOST_DEPTH:
             raise Unknown
         match value:
+            case Linked() if self._through_resources:
+                return value.known
             case str():
                 return self._template(value, depth)
             case list():
@@ -191,14 +222,14 @@ class Resolver:
             case FunctionCall():
                 return self._call(node, depth)
             case Unary(sign, operand):
-                operated = known(self._value(operand, depth + 1))
-                return not as_flag(operated) if sign == "!" else -as_number(operated)
+                inner = known(self._value(operand, depth + 1))
+                return not as_flag(inner) if sign == "!" else -as_number(inner)
             case BinaryOperation():
                 return self._binary(node, depth)
             case Conditional(condition, yes, no):
                 holds = as_flag(known(self._value(condition, depth + 1)))
                 return self._value(yes if holds else no, depth + 1)
-            case For():
+            case _:
                 return self._for(node, depth)
 
     def _part(self, part: str | Node, depth: int) -> str:

@@ -305,9 +305,9 @@ def _substr(text: Json, offset: Json, length: Json) -> Json:
 
 def _toset(value: Json) -> Json:
     unique = as_list(_distinct(value))
-    if unique and all(isinstance(item, str) for item in unique):
-        return [*sorted(map(str, unique))]
-    return unique
+    if not all(isinstance(item, str) for item in unique):
+        return unique
+    return [*sorted(map(str, unique))]
 
 
 def _sort(value: Json) -> Json:
@@ -447,13 +447,14 @@ def _plain(text: Json) -> str:
 def call(name: str, arguments: list[Json]) -> Json:
     """The value of a function.
 
+    Args:
+        name: one of FUNCTIONS.
+        arguments: its arguments, in order.
+
     Raises:
-        Unknown: there is no such function here, or it is not certain what it gives.
+        Unknown: it is not certain what it gives.
     """
-    function = FUNCTIONS.get(name)
-    if function is None:
-        raise Unknown
     try:
-        return function(*arguments)
+        return FUNCTIONS[name](*arguments)
     except TypeError:  # another number of arguments than the function takes
         raise Unknown from None

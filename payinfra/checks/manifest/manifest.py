@@ -515,6 +515,8 @@ class Manifest(Context):
 
     def resolve(self, value: Json) -> Json:
         """Everything replaced that can be, configured attributes of resources too; the rest stays `${…}`."""
+        if isinstance(value, Linked):
+            return value.known
         if isinstance(value, str) and "${" not in value:
             return value
         return self._values.expand(value)
@@ -534,9 +536,12 @@ class Manifest(Context):
                 return Unresolved(path, value)
             self._reading.append(value)
             try:
-                self._policies[value] = self._read_policy(value, path)
+                found = self._read_policy(value, path)
             finally:
                 self._reading.pop()
+            if isinstance(found, Unreadable) and isinstance(value, Linked):
+                found = documents.from_text(value.known, path)
+            self._policies[value] = found
         return self._policies[value]
 
     def _read_policy(self, text: str, path: str) -> PolicyDocument | Unreadable:

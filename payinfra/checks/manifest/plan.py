@@ -21,12 +21,13 @@ from pathlib import Path
 from payinfra.checks.manifest.content import Body, Content, Entry
 from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.rewriting import ModuleInstance, Rewriter, Tree, segments, with_own_names
-from payinfra.checks.manifest.syntax import instance_key
-from payinfra.checks.manifest.templates import is_literal
+from payinfra.checks.manifest.syntax import Traversal, Unparsable, instance_key, of_expression, resource_of
+from payinfra.checks.manifest.templates import AFTER_APPLY, is_literal, references_in
 from payinfra.checks.manifest.values import Linked, kind_of
 from payinfra.core.errors import EnvironmentUnusable
 
-AFTER_APPLY = "known_after_apply"
+_LEAST = 6
+"""How long a value is at least that is taken for a reference's inside of a longer text."""
 _VERSION = re.compile(r"1\.\d+")
 _HINT = "Make it with `terraform plan -out FILE` and `terraform show -json FILE > plan.json`."
 _NO_REFERENCES: Json = {"references": []}
@@ -90,6 +91,7 @@ class _Plan:
             name: escaped(_fields(one).get("value")) for name, one in _fields(shown.get("variables")).items()
         }
         self._changes = [*self._planned(), *self._read_before()]
+        self._values = {change.address: change.values for change in self._changes}
         keys: dict[str, list[Json]] = {}
         for change in self._changes:
             keys.setdefault(change.base, []).append(change.index)
@@ -260,6 +262,20 @@ class _Plan:
         """The value of a variable of the root; None where the plan has none."""
         return self._variables.get(variable)
 
+    def known(self, reference: str) -> str:
+        """The value that a reference to an attribute has already; empty where it is not known, or no text."""
+        try:
+            name = of_expression(reference)
+        except Unparsable:
+            return ""
+        found = resource_of(name) if isinstance(name, Traversal) else None
+        match found:
+            case address, (str(attribute),):
+                value = self._values.get(address, {}).get(attribute)
+                return value if isinstance(value, str) else ""
+            case _:
+                return ""
+
     def keys(self, base: str) -> Sequence[Json]:
         """The keys of all instances of a resource, or a data source."""
         return self._keys.get(base, ())
@@ -360,6 +376,14 @@ class _Follow:
         if self._instance.path:  # its names are those of the module
             return None
         return with_own_names(expression["constant_value"], self._key)
+
+    def rebuilt(self, known: str, listed: Iterable[str]) -> str:
+        """A known text in which the known values of references are references again."""
+        values = {name: value for name in listed if (value := self._plan.known(name))}
+        for name, value in sorted(values.items(), key=lambda one: -len(one[1])):
+            if known == value or len(value) >= _LEAST:
+                known = known.replace(value, f"${{{name}}}")
+        return known
 
     def constant(self, listed: Iterable[str]) -> Json:
         """The value of the only variable that is listed, through modules that pass it; None without one."""
@@ -481,7 +505,9 @@ def _overlaid(known: Json, unknown: Json, written: Json, references: Json, follo
         return None if references is None else _configured(references, follow)
     match known:
         case str():
-            return _linked(known, [written, *_open_texts(written)], references, follow)
+            if _is_open(written):
+                return Linked(str(written), known, str(written))
+            return _linked(known, _open_texts(written), references, follow)
         case dict():
             inner = _fields(unknown)
             fields: Body = {}
@@ -510,9 +536,8 @@ def _overlaid_list(
     if not known:
         return None
     if all(isinstance(item, dict) for item in known):
-        ours: list[Json] = (
-            written if isinstance(written, list) else [written] if isinstance(written, dict) else []
-        )
+        single: list[Json] = [written] if isinstance(written, dict) else []
+        ours = written if isinstance(written, list) else single
         theirs = references if isinstance(references, list) else []
         return [
             # Of a block that a `dynamic` one made, the plan keeps no references.
@@ -545,12 +570,18 @@ def _overlaid_list(
 
 def _linked(known: str, written: Iterable[Json], references: Json, follow: _Follow) -> str:
     """A known text with the expression that it came from, where that refers to something."""
-    texts = [text for text in written if _is_open(text)]
-    if texts:
-        return Linked(known, "".join(map(str, dict.fromkeys(texts))))
-    listed = _listed(references)
-    found, _ = follow.references(listed) if listed else ({}, set())
-    return Linked(known, "".join(f"${{{name}}}" for name in found)) if found else known
+    texts = [*dict.fromkeys(text for text in written if isinstance(text, str) and not is_literal(text))]
+    joined = "".join(texts)
+    listed = [
+        f"{one.address}.{one.attribute}" for text in texts for one in references_in(text) if one.attribute
+    ]
+    if not texts:
+        found, _ = follow.references(_listed(references))
+        listed = [*found]
+        joined = "".join(f"${{{name}}}" for name in listed)
+    if not joined:
+        return known
+    return Linked(follow.rebuilt(known, listed), known, joined)
 
 
 def _open_texts(value: Json) -> list[Json]:
@@ -603,13 +634,13 @@ def _same(known: Json, written: Json) -> bool:
 
 def _inside(value: Json, name: str) -> Json:
     """What a block says of one of its properties; a list of one block is the block."""
-    if isinstance(value, dict):
-        constant = value.get("constant_value")
-        if isinstance(constant, dict):
-            return {**value, "constant_value": constant[name]} if name in constant else None
-        # References alone are of a map as a whole, and so are each item's.
-        return value if set(value) == {"references"} else value.get(name)
     match value:
+        case {"constant_value": dict(constant)} if isinstance(value, dict):
+            return value | {"constant_value": constant[name]} if name in constant else None
+        case {"references": _, **rest} if not rest:
+            return value  # a map as a whole: its references are each item's
+        case dict():
+            return value.get(name)
         case [dict(only)]:
             return only.get(name)
         case _:
@@ -622,7 +653,7 @@ def _configured(expression: Json, follow: _Follow) -> Json:
     if written is not None:
         return written
     match expression:
-        case {"constant_value": constant, **more} if not more:
+        case {"constant_value": constant, **rest} if not rest:
             return escaped(constant)
         case {"references": list(listed)}:
             return _after_apply([text for text in listed if isinstance(text, str)], follow, exact=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from payinfra.checks.manifest import folders
 from payinfra.checks.manifest.configuration import Module, bind, unfolded
 from payinfra.checks.manifest.content import Body
-from payinfra.checks.manifest.expressions import Resolver, Unknown
+from payinfra.checks.manifest.expressions import Names, Resolver
 from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.syntax import (
     Index,
@@ -110,10 +110,9 @@ class Tree:
             self._modules[names] = None
             caller = self._module(names[:-1])
             folder = self._installed.get(".".join(names))
-            if folder is None and caller is not None:
-                source = call_of(caller, names[-1]).get("source")
-                if isinstance(source, str) and source.startswith("."):
-                    folder = caller.folder / source
+            source = call_of(caller, names[-1]).get("source") if caller is not None else None
+            if folder is None and caller is not None and isinstance(source, str) and source.startswith("."):
+                folder = caller.folder / source
             if folder is not None:
                 with suppress(EnvironmentUnusable):  # what cannot be read is followed by the references
                     self._modules[names] = folders.module_of(folder)
@@ -150,7 +149,7 @@ class Rewriter:
         self._modules: dict[tuple[str, str], list[ModuleInstance]] = {}
         self._known: dict[tuple[str, str, str], Node | None] = {}
         self._under_way: set[tuple[str, str, str]] = set()
-        self._resolver = Resolver(_Nothing(), through_resources=False)
+        self._resolver = Resolver(Names(), through_resources=False)
         for base in keys:
             self._note(base)
 
@@ -308,19 +307,6 @@ class Rewriter:
                 return ListOf(tuple(one for _, one in ones))
             return ObjectOf(tuple((Literal(key), one) for key, one in ones))
         return _traversal(steps)
-
-
-class _Nothing:
-    """No name has a value: all of them were replaced before."""
-
-    def local(self, name: str) -> Json:
-        raise Unknown(name)
-
-    def variable(self, name: str) -> Json:
-        raise Unknown(name)
-
-    def attribute(self, address: str, attribute: str) -> Json:
-        raise Unknown(address, attribute)
 
 
 def with_own_names(value: Json, key: Json) -> Json:

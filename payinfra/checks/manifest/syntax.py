@@ -8,9 +8,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.templates import Span, spans, string_end
+
+if TYPE_CHECKING:
+    from payinfra.checks.manifest.json_value import Json
 
 _MOST_DEPTH = 40
 _SPACE = re.compile(r"(?:\s+|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
@@ -159,7 +162,7 @@ Node = (
 )
 
 
-def of_value(value: Json) -> Node:
+def of_value(value: "Json") -> Node:
     """The tree of a JSON value, whose texts are templates."""
     match value:
         case str():
@@ -499,7 +502,7 @@ def as_template(node: Node) -> str:
     return f"${{{as_expression(node)}}}"
 
 
-def as_json(node: Node) -> Json:
+def as_json(node: Node) -> "Json":
     """A tree as a value of the JSON syntax."""
     match node:
         case Literal(value):
@@ -543,7 +546,7 @@ def as_expression(node: Node) -> str:
             return f"{_grouped(left)} {sign} {_grouped(right)}"
         case Conditional(condition, yes, no):
             return f"{_grouped(condition)} ? {_grouped(yes)} : {_grouped(no)}"
-        case For():
+        case _:
             return _as_for(node)
 
 
@@ -619,7 +622,7 @@ def replaced(node: Node, replace: Replace) -> Node:
             return BinaryOperation(sign, replaced(left, replace), replaced(right, replace))
         case Conditional(condition, yes, no):
             return Conditional(replaced(condition, replace), replaced(yes, replace), replaced(no, replace))
-        case For():
+        case _:
             return _replaced_for(node, replace)
 
 
@@ -674,9 +677,9 @@ def size_of(node: Node, limit: int) -> int:
         one = todo.pop()
         if isinstance(one, tuple):
             todo += one
-        elif is_dataclass(one):
+        elif is_dataclass(one) and not isinstance(one, type):
             count += 1
-            todo += (getattr(one, each.name) for each in fields(one))
+            todo += (getattr(one, field.name) for field in fields(one))
     return count
 
 
@@ -713,7 +716,7 @@ def resource_of(name: Traversal) -> tuple[str, tuple[Step, ...]] | None:
             return None
 
 
-def instance_key(key: Json) -> str:
+def instance_key(key: "Json") -> str:
     """How an address names one instance of several: `[0]`, `["eu"]`."""
     return f"[{json.dumps(key, ensure_ascii=False)}]"
 
@@ -779,5 +782,5 @@ def _without_texts(node: Node) -> Node:
             return BinaryOperation(sign, _without_texts(left), _without_texts(right))
         case Conditional(condition, yes, no):
             return Conditional(*map(_without_texts, (condition, yes, no)))
-        case For():
+        case _:
             return ListOf((_without_texts(node.over), Traversal(_OMITTED, ())))

@@ -19,6 +19,9 @@ _REFERENCE = re.compile(
 )
 _LITERAL_KEY = re.compile(r"\[\s*(?:\d+|\"(?:[^\"\\$%]|\\.|[$%](?!\{))*\")\s*\]")
 
+AFTER_APPLY = "known_after_apply"
+"""Stands, as a function, for a value of a plan of which only the origin is known: it may mean anything."""
+
 # What matters inside quotes (an escaped sign, the closing quote, a `${`), and what inside braces: comments
 # too, in which quotes and braces mean nothing.
 _IN_QUOTES = re.compile(r'\\.|"|\$\{', re.DOTALL)

@@ -7,20 +7,27 @@ from payinfra.checks.manifest.syntax import shown
 
 
 class Linked(str):
-    """A text that is known, and the expression that it came from, which says what it belongs to.
+    """A text whose value a plan knows, together with the expression that it came from.
 
-    A plan knows that an alarm is about `pay`; that this is *that* function, only the expression says.
+    A plan knows that a policy speaks of `arn:aws:kms:eu-west-1:1:key/5a`; that it is a key of *this* stack,
+    only the expression says. The text itself is the expression where there is one: so checks see the same in
+    a plan of what stands as in one of what is new.
+
+    Attributes:
+        known: Terraform's value.
+        written: what it refers to, with `${` around each expression.
     """
 
-    __slots__ = ("written",)
+    __slots__ = ("known", "written")
+    known: str
+    written: str
 
-    def __new__(cls, value: str, written: str) -> "Linked":
-        """Make one of a text and its expression, with `${` around it."""
-        made = super().__new__(cls, value)
+    def __new__(cls, text: str, known: str, written: str) -> "Linked":
+        """Make one; `text` is the expression, or the value where only its references are known."""
+        made = super().__new__(cls, text)
+        made.known = known
         made.written = written
         return made
-
-    written: str
 
 
 @dataclass(frozen=True)

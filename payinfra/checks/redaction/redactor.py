@@ -174,10 +174,10 @@ class _Harvest:
             case list(items):
                 for inner in items:
                     self._take(inner, unless_reference=unless_reference)
-            case bool() | None:
+            case int() | float() if not isinstance(value, bool):
+                self._found.add(json.dumps(value))
+            case _:
                 pass
-            case number:
-                self._found.add(json.dumps(number))
 
 
 _HINT: Callable[[str], re.Match[str] | None] = re.compile(
@@ -211,12 +211,11 @@ def _at(value: Json, path: list[str]) -> Iterator[Json]:
             for item in items:
                 yield from _at(item, path)
         case dict(fields) if path:
-            if fields.get(path[0]) is not None:
-                yield from _at(fields[path[0]], path[1:])
-        case None:
-            pass
-        case found if not path:
+            yield from _at(fields.get(path[0]), path[1:])
+        case found if not path and found is not None:
             yield found
+        case _:
+            pass
 
 
 def _marked(value: Json, marks: Json) -> Iterator[Json]:

@@ -25,6 +25,7 @@ def manifest() -> Manifest:
             "key": "${aws_kms_key.k.arn}",
             "list": ["${var.size}", {"a": "${var.home}"}],
             "round": "${local.round}",
+            "number": 3,
         },
         "resource": {
             "aws_kms_key": {"k": {}},
@@ -42,6 +43,8 @@ def manifest() -> Manifest:
     ("message", "cause"),
     [
         ("it has no name", None),
+        ("of ${local[0]}", Cause(("local",), PLAN)),
+        ("of ${local.number}", None),
         ("of ${var.known}", None),
         ("of ${local.round} and ${each.key}", None),
         ("of ${= unreadable", None),
@@ -68,6 +71,10 @@ def manifest() -> Manifest:
         ("of ${module.net.id}", Cause(("module.net",), PLAN)),
         ("of ${local.none}", Cause(("local.none",), PLAN)),
         (
+            "protection cannot be resolved here: the environment is not known",
+            Cause(("environment",), "Name it (--env NAME), or tag the resources with Environment."),
+        ),
+        (
             "the code cannot be read: there is no file build/x.zip",
             Cause(("there is no file build/x.zip",), "Build it before the check."),
         ),
@@ -83,7 +90,9 @@ def test_of_a_plan_the_source_makes_it_known_or_nothing_does() -> None:
 
     found = cause_in("of ${aws_x.y.arn}", alone)
 
-    assert found == Cause(("aws_x.y",), "Give the configuration that the plan was made from: --source DIR.")
+    remedy = "Give the configuration that the plan was made from: --source DIR."
+    assert found == Cause(("aws_x.y",), remedy)
+    assert cause_in("of ${known_after_apply()}", alone) == Cause(("configuration",), remedy)
 
 
 def finding(id: str, severity: Severity, cause: tuple[str, ...] = (), **more: str) -> Finding:

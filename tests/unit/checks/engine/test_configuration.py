@@ -194,11 +194,20 @@ def test_one_for_each_instance_of_another_block_belongs_to_that_instance() -> No
 
 
 @pytest.mark.parametrize(
-    "each", ["${aws_x.counted}", "${aws_x.unsure}", "${aws_x.only}", "${aws_x.none}", "${aws_x.circle}"]
+    "each",
+    [
+        "${aws_x.counted}",
+        "${aws_x.numbered}",
+        "${aws_x.unsure}",
+        "${aws_x.only}",
+        "${aws_x.none}",
+        "${aws_x.circle}",
+    ],
 )
 def test_one_for_each_of_what_has_no_known_keys_stands_for_all(each: str) -> None:
     others: Json = {
         "counted": {"count": 1},
+        "numbered": {"for_each": {"a": 1}, "count": 1},
         "unsure": {"for_each": "${var.names}"},
         "only": {},
         "circle": {"for_each": "${aws_x.circle}"},
@@ -220,7 +229,7 @@ def test_dynamic_blocks_stand_behind_the_static_ones() -> None:
     content: Json = {"actions": ["${statement.value}"]}
     spec: Json = {"for_each": ["s3:*", "sns:*"], "content": content}
 
-    statics: tuple[Json, ...] = ({"actions": ["a:b"]}, [{"actions": ["a:b"]}])
+    statics: tuple[Json, Json] = ({"actions": ["a:b"]}, [{"actions": ["a:b"]}])
     for static in statics:
         assert blocks({"statement": spec}, static) == [("a:b",), ("s3:*",), ("sns:*",)]
     assert blocks([{"statement": [spec]}]) == [("s3:*",), ("sns:*",)]
@@ -338,8 +347,9 @@ class TestSeveralFiles:
             "locals": {"name": 1},
             "variable": {"v": {"type": "number"}},
         }
-        files = [ConfigurationFile(name, override), ConfigurationFile("a.tf.json", base)]
-        one = Manifest(read(files, Path()))
+        one = Manifest(
+            read([ConfigurationFile(name, override), ConfigurationFile("a.tf.json", base)], Path())
+        )
 
         assert [each.body for each in one.resources] == [{"bucket": "other", "force_destroy": True}, {}]
         assert (one.locals["name"], one.variables["v"]) == (2, 2)

@@ -300,3 +300,25 @@ def test_no_document_makes_the_reader_raise(document: Json) -> None:
     found = read(json.dumps(document))
 
     assert isinstance(found, PolicyDocument | Unreadable)
+
+
+@pytest.mark.parametrize("named", ["${known_after_apply()}", "${known_after_apply(aws_s3_bucket.b.arn)}"])
+def test_a_part_of_which_only_the_origin_is_known_may_mean_anything(named: str) -> None:
+    text = json.dumps({"Statement": {"Effect": "Deny", "Action": "s3:*", "Resource": [named, "*"]}})
+    block: Json = {"statement": {"effect": "Deny", "actions": ["s3:*"], "resources": [named, "*"]}}
+    manifest = Manifest.from_json(
+        {
+            "resource": {
+                "aws_x": {
+                    "text": {"policy": text},
+                    "data": {"policy": "${data.aws_iam_policy_document.d.json}"},
+                }
+            },
+            "data": {"aws_iam_policy_document": {"d": block}},
+        }
+    )
+
+    for one, what in zip(manifest.resources, ("Resource", "resources"), strict=True):
+        policy = one.policy("policy")
+        assert isinstance(policy, PolicyDocument)
+        assert policy.unclear == (f"{what} cannot be resolved here: {named}",)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from payinfra.checks.manifest.expressions import Resolver
 from payinfra.checks.manifest.json_value import Json
-from tests.unit.checks.engine.test_expressions import expand
+from tests.unit.checks.engine.test_expressions import Names, expand
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,9 @@ from tests.unit.checks.engine.test_expressions import expand
         ('{a = {b = 1}}["a"].b', 1),
         ('"${local.count}-${local.on}"', "3-true"),
         ("abs(-2)", 2),
+        ('"${1.0 + 2}-${6 / 4}"', "3-1.5"),
+        ('"false" ? 1 : 2', 2),
+        ('"${!"false"}!"', "true!"),
         ("alltrue([true, true])", True),
         ("anytrue([false, true])", True),
         ('base64decode("YSR7Yn0=")', "a$${b}"),
@@ -91,6 +95,7 @@ def test_what_it_comes_to(expression: str, value: Json) -> None:
     "expression",
     [
         "1 / 0",
+        "local.half.more",
         '"a" + 1',
         "true + 1",
         "1 && true",
@@ -158,3 +163,18 @@ def test_what_is_left_has_every_known_name_replaced() -> None:
     assert expand("${upper(local.half)}") == '${upper("${aws_kms_key.k.arn}/x")}'
     assert expand('${"${local.name}-${var.x}"}') == "pay-${var.x}"
     assert expand("${local.count + var.x}") == "${3 + var.x}"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('${["a ${var.x}"][0].more}', '${("a ${var.x}").more}'),
+        ("${local.whole}", 6),
+        ('${toset(["key"])["key"]}', "key"),
+        ("${tostring(local.precise)}", "2"),
+    ],
+)
+def test_odd_ways_into_values(text: str, left: Json) -> None:
+    names: dict[str, Json] = {"local.whole": "${2.0 * 3}", "local.precise": 2.0}
+
+    assert Resolver(Names(names), through_resources=True).expand(text) == left

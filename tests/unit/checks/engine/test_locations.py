@@ -23,6 +23,8 @@ class AuditBucket(Construct):
     def _log(self, id_):
         CloudwatchLogGroup(*self.at(id_))
         CloudwatchLogGroup(self, id=id_ + "x")
+        SfnStateMachine(self, GLOBAL)
+        self._log(id_)
 
 
 class Service(Construct):
@@ -67,18 +69,19 @@ def resource(kind: str, path: str = "", **metadata: Json) -> Resource:
         ("aws_s3_bucket_versioning", "pay/audit/pr1-versioning", 6),
         ("aws_cloudwatch_log_group", "pay/audit/access", 14),
         ("aws_iam_role", "pay/audit/role", 11),
-        ("aws_iam_role", "pay/service/role", 20),
+        ("aws_iam_role", "pay/service/role", 22),
         ("aws_iam_role", "role", 0),
         ("aws_iam_role", "pay/other/role", 0),
-        ("data.aws_caller_identity", "pay/service/me", 21),
-        ("aws_sqs_queue", "pay/service/anything", 22),
-        ("aws_sns_topic", "pay/topic", 29),
-        ("aws_ssm_parameter", "pay/anything", 30),
+        ("data.aws_caller_identity", "pay/service/me", 23),
+        ("aws_sqs_queue", "pay/service/anything", 24),
+        ("aws_sns_topic", "pay/topic", 31),
+        ("aws_ssm_parameter", "pay/anything", 32),
         ("aws_s3_bucket", "pay/audit/other", 0),
         ("aws_s3_bucket", "pay/primary_audit_bucket", 5),
-        ("aws_kms_key", "pay/key", 31),
-        ("aws_kms_alias", "pay/alias", 31),
+        ("aws_kms_key", "pay/key", 33),
+        ("aws_kms_alias", "pay/alias", 33),
         ("aws_dynamodb_table", "pay/table", 0),
+        ("aws_sfn_state_machine", "pay/any", 16),
         ("aws_s3_bucket", "", 0),
     ],
 )

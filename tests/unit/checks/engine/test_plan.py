@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from payinfra.checks.manifest import Json, Manifest, Missing, Unresolved, folders, plan, reading
+from payinfra.checks.manifest import (
+    Json,
+    Manifest,
+    Missing,
+    PolicyDocument,
+    Unresolved,
+    folders,
+    plan,
+    reading,
+)
 from payinfra.checks.manifest.rewriting import Tree
 from payinfra.core.errors import EnvironmentUnusable
 
@@ -823,3 +832,206 @@ def test_a_plan_that_powershell_wrote_is_read(tmp_path: Path) -> None:
 def test_a_document_that_is_no_object_is_no_plan() -> None:
     with pytest.raises(EnvironmentUnusable, match=r"the plan is no plan of Terraform's"):
         Manifest.of_plan(None, name="the plan")
+
+
+def test_what_a_plan_should_not_say_does_not_stop_it() -> None:
+    shown = document(
+        [
+            change("aws_x.y", {"list": ["a", 1, True], "map": {"k": None, "e": [], "n": 2}}, {"odd": True}),
+            change("aws_x.z", {"rule": [{"on": True, "ids": ["b", "a"]}]}, {"rule": [{"key": True}]}),
+        ],
+        {
+            "resources": [
+                config(
+                    "aws_x",
+                    "y",
+                    {"list": {"constant_value": ["a"]}, "map": {"constant_value": {"n": 2}}, "odd": 3},
+                ),
+                config(
+                    "aws_x",
+                    "z",
+                    {
+                        "rule": [
+                            {
+                                "on": {"constant_value": True},
+                                "ids": {"constant_value": ["a", "b"]},
+                                "inner": [{}],
+                                "key": {
+                                    "a": {"references": ["aws_k.k.id"]},
+                                    "b": [{"constant_value": 1}],
+                                    "c": {},
+                                },
+                            }
+                        ]
+                    },
+                ),
+            ]
+        },
+    )
+
+    assert body(shown, "aws_x.y") == {"list": ["a", 1, True], "map": {"n": 2}}
+    assert body(shown, "aws_x.z")["rule"] == [
+        {
+            "on": True,
+            "ids": ["b", "a"],
+            "key": {"a": "${aws_k.k.id}", "b": [1], "c": "${known_after_apply()}"},
+        }
+    ]
+
+
+def test_a_module_whose_address_is_none_is_the_root(tmp_path: Path) -> None:
+    one = change("aws_x.y", {}, {"key": True}) | {"module_address": "nonsense"}
+    (tmp_path / "main.tf").write_text('resource "aws_x" "y" {\n  key = aws_k.k.id\n}\n')
+    module = folders.module_of(tmp_path)
+    assert module is not None
+    shown = document([one], {"resources": [config("aws_x", "y", {"key": to("aws_k.k.id")})]})
+
+    assert manifest(shown).resources[0].body == {}
+    assert len(manifest(shown, Tree(module)).resources) == 1
+
+
+ODD = """
+resource "aws_x" "y" {
+  lifecycle { prevent_destroy = true }
+  open    = "${"
+  missing = module.m
+  every   = module.m[*].none
+  whole   = module.m["a"]
+  none    = module.m["z"].out
+  circle  = module.m["a"].round
+  counted = aws_c.c
+  data    = data.aws_d.d.id
+  wrong   = local.gone
+  text    = aws_c.c[0].name
+  set     = local.set
+}
+resource "aws_c" "c" {
+  count = 2
+  flag  = true
+}
+data "aws_d" "d" {}
+locals { set = ["${aws_c.c[0].id}"] }
+module "m" {
+  source   = "./m"
+  for_each = { a = 1 }
+}
+"""
+INNER = """
+locals { round = local.back }
+locals { back = local.round }
+variable "unset" {}
+resource "aws_i" "i" { key = var.unset }
+output "out" { value = 1 }
+output "round" { value = local.round }
+output "none" {}
+"""
+
+
+def test_what_leads_nowhere_is_left_as_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "main.tf").write_text(INNER)
+    (tmp_path / "main.tf").write_text(ODD.replace('  open    = "${"\n', ""))
+    module = folders.module_of(tmp_path)
+    assert module is not None
+    names = ("missing", "every", "whole", "none", "circle", "counted", "data", "wrong")
+    shown = document(
+        [
+            change("aws_x.y", {"text": "n", "set": [None]}, {**dict.fromkeys(names, True), "set": [True]}),
+            change("aws_c.c[0]", {"flag": True}),
+            change("aws_c.c[1]", {"flag": True}),
+            change('module.m["a"].aws_i.i', {}, {"key": True}),
+        ],
+        {"resources": [config("aws_x", "y", {}), config("aws_c", "c", {}), config("data.aws_d", "d", {})]},
+        providers={"aws.none": {"name": "aws", "alias": "none", "expressions": {"region": to("local.gone")}}},
+    )
+    one = manifest(shown, Tree(module))
+    found = one.resource("aws_x.y")
+    inner = one.resource('module.m["a"].aws_i.i')
+    assert found is not None
+    assert inner is not None
+
+    assert {name: found.body[name] for name in names} == {
+        "missing": "${module.m}",
+        "every": "${module.m[*].none}",
+        "whole": '${module.m["a"]}',
+        "none": '${module.m["z"].out}',
+        "circle": "${local.round}",
+        "counted": "${[aws_c.c[0], aws_c.c[1]]}",
+        "data": "${data.aws_d.d.id}",
+        "wrong": "${local.gone}",
+    }
+    assert found.raw("lifecycle.prevent_destroy") is True
+    assert found.texts("set") == ("${aws_c.c[0].id}",)
+    assert inner.body == {"key": "${var.unset}"}
+    assert [each.address for each in one.referents(found, "text")] == ["aws_c.c[0]"]
+
+
+KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/5a"
+
+
+def standing(references: Document, *, name: str = "pay", policy: str | None = None) -> Document:
+    """A plan that changes nothing: all values are known, those that were given while applying too."""
+    said = json.dumps({"Statement": {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": KEY_ARN}})
+    return document(
+        [
+            change("aws_kms_key.k", {"arn": KEY_ARN, "id": "5a", "flag": True}, actions=["no-op"]),
+            change("aws_p.p", {"policy": policy or said, "name": name}, actions=["no-op"]),
+        ],
+        {
+            "resources": [
+                config("aws_kms_key", "k", {}),
+                config("aws_p", "p", {"policy": references, "name": {}}),
+            ]
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    "references",
+    [
+        to("aws_kms_key.k.arn", "aws_kms_key.k"),
+        {
+            "constant_value": '${jsonencode({Statement = {Effect = "Allow", Action = "kms:Decrypt", '
+            "Resource = aws_kms_key.k.arn}})}",
+            "references": ["aws_kms_key.k.arn", "aws_kms_key.k"],
+        },
+    ],
+)
+def test_what_stands_speaks_of_the_same_resources_as_what_is_new(references: Document) -> None:
+    one = manifest(standing(references))
+    key, policy = one.resources
+    read = policy.policy("policy")
+
+    assert isinstance(read, PolicyDocument)
+    assert read.statements[0].resources == ("${aws_kms_key.k.arn}",)
+    assert one.referents(policy, "policy") == (key,)
+    assert KEY_ARN in str(policy.text("policy"))
+    assert one.resolve(policy.body["policy"]) == policy.text("policy")
+    assert one.resolve({"a": policy.body["policy"]}) == {"a": policy.text("policy")}
+
+
+def test_an_expression_that_is_not_evaluated_here_has_terraforms_value() -> None:
+    expression = {"constant_value": "${templatefile(aws_kms_key.k.id)}", "references": ["aws_kms_key.k.id"]}
+
+    read = manifest(standing(expression)).resources[1].policy("policy")
+
+    assert isinstance(read, PolicyDocument)
+    assert read.statements[0].resources == (KEY_ARN,)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["aws_kms_key.k.flag", "aws_kms_key.k.none", "aws_kms_key.gone.arn", "aws_kms_key.k.a.b", "local.x"],
+)
+def test_a_reference_without_a_known_text_leaves_the_value_as_it_is(reference: str) -> None:
+    policy = manifest(standing(to(reference))).resources[1]
+
+    assert KEY_ARN in str(policy.template("policy"))
+
+
+def test_a_short_value_is_a_reference_only_as_a_whole() -> None:
+    inside = manifest(standing(to("aws_kms_key.k.id", "aws_kms_key.k"), policy="a 5a b")).resources[1]
+    whole = manifest(standing(to("aws_kms_key.k.id", "aws_kms_key.k"), policy="5a")).resources[1]
+
+    assert inside.template("policy") == "a 5a b"
+    assert whole.template("policy") == "${aws_kms_key.k.id}"

@@ -299,3 +299,79 @@ def test_what_another_tool_says_is_looked_through(tmp_path: Path) -> None:
 
     assert JWT[:20] not in judged.findings[0].message
     assert HIDDEN in judged.findings[0].message
+
+
+def test_what_is_written_in_odd_shapes_is_found_or_passed_over() -> None:
+    root: dict[str, Json] = {
+        "locals": {"pair": {"user": "u", "key": "local-object-one"}, "list": ["local-list-one", 4711, None]},
+        "resource": {
+            "aws_x": {
+                "x": {
+                    "password": "${local.pair}",
+                    "token": ["${local.list}", True],
+                    "settings": '{"password": not json',
+                    "number": '{"token": 12',
+                    "document": '["api_key", {"api_key": "inside-json-one"}]',
+                }
+            },
+            "aws_db_instance": {"d": {"password": None}, "e": {"password": 98765432}},
+            "aws_elasticache_user": {"u": {"passwords": ["listed-one"], "authentication_mode": 3}},
+        },
+    }
+    redactor = Redactor.of(Manifest.from_json(root))
+
+    for secret in ("local-object-one", "local-list-one", "4711", "98765432", "inside-json-one", "listed-one"):
+        assert redactor.clean(f"it is {secret}.") == f"it is {HIDDEN}.", secret
+
+
+def test_what_the_provider_gave_before_is_hidden_too() -> None:
+    change = {
+        "actions": ["no-op"],
+        "after": {"id": "AKIDEXAMPLE", "secret": "computed-secret-one"},
+        "after_unknown": {},
+    }
+    entry = {
+        "address": "aws_iam_access_key.k",
+        "mode": "managed",
+        "type": "aws_iam_access_key",
+        "name": "k",
+        "change": change,
+    }
+    manifest = Manifest.of_plan({"format_version": "1.2", "resource_changes": [entry]}, name="p")
+
+    assert Redactor.of(manifest).clean("computed-secret-one") == HIDDEN
+
+
+def test_a_mark_of_another_shape_marks_nothing() -> None:
+    change = {
+        "actions": ["create"],
+        "after": {"name": "shown-one"},
+        "after_unknown": {},
+        "after_sensitive": {"name": {"deeper": True}, "gone": True},
+    }
+    entry = {"address": "aws_x.x", "mode": "managed", "type": "aws_x", "name": "x", "change": change}
+    config = {"mode": "managed", "type": "aws_x", "name": "x", "expressions": {"name": {}}}
+    document = {
+        "format_version": "1.2",
+        "resource_changes": [entry],
+        "configuration": {"root_module": {"resources": [config]}},
+    }
+
+    assert Redactor.of(Manifest.of_plan(document, name="p")).clean("shown-one") == "shown-one"
+
+
+def test_the_blocks_of_a_sensitive_attribute_are_all_looked_at() -> None:
+    root: dict[str, Json] = {
+        "resource": {
+            "aws_amplify_app": {
+                "a": {"auto_branch_creation_config": [{"basic_auth_credentials": "one-of-them"}]}
+            },
+            "aws_mq_broker": {"b": {"user": [{"username": "u", "password": "two-of-them"}, {}]}},
+            "aws_dms_endpoint": {"e": {"password": {"inner": "three-of-them", "on": True}}},
+            "aws_x": {"x": {"password": "around-it-${aws_y.z.id}"}},
+        }
+    }
+
+    cleaned = Redactor.of(Manifest.from_json(root)).clean("one-of-them two-of-them three-of-them around-it-x")
+
+    assert cleaned == f"{HIDDEN} {HIDDEN} {HIDDEN} {HIDDEN}x"

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from payinfra.checks.manifest import Manifest, Resource
+from payinfra.checks.manifest import Json, Manifest, Resource
 from payinfra.checks.model import Check, check
 from payinfra.checks.outcome import SkippedCheck
 from payinfra.checks.runner import Judged, run, without_missing
@@ -197,3 +197,80 @@ def test_a_check_whose_package_is_missing_is_skipped_with_the_reason() -> None:
         (is_ok, able),
         (SkippedCheck("PI-X-010", "needs the package no_such_package, which is not installed"),),
     )
+
+
+@check(id="PI-X-010", title="Guarded", severity=Severity.HIGH, on="aws_x", risk="r", fix="f")
+def guarded(resource: Resource, manifest: Manifest) -> Verdict:
+    """Pass where a guard of its own belongs to it."""
+    attached = manifest.attached(resource, "aws_guard", by="of").resources
+    return Verdict.passed() if attached else Verdict.failed("it has no guard")
+
+
+@check(id="PI-X-011", title="Alone", severity=Severity.HIGH, on="aws_x", risk="r", fix="f")
+def unguarded(resource: Resource, manifest: Manifest) -> Verdict:
+    """The other way round."""
+    attached = manifest.attached(resource, "aws_guard", by="of").resources
+    return Verdict.failed("it has a guard") if attached else Verdict.passed()
+
+
+@check(id="PI-X-012", title="All guarded", severity=Severity.HIGH, risk="r", fix="f")
+def all_guarded(manifest: Manifest) -> Iterator[Verdict]:
+    """Say of the whole what `guarded` says of each, with a warning beside."""
+    yield Verdict.warn("look at it", "aws_x.x")
+    if not manifest.all("aws_guard"):
+        yield Verdict.failed("there is no guard", "aws_x.x")
+
+
+@check(id="PI-X-013", title="Guards are good", severity=Severity.HIGH, on="aws_guard", risk="r", fix="f")
+def good_guard(guard: Resource, manifest: Manifest) -> Verdict:
+    """Fail on what is itself conditional."""
+    return Verdict.failed("it is no good")
+
+
+def conditional(*conditions: str) -> Manifest:
+    """A resource, and a guard for each condition, which decides whether it is made."""
+    guards: Json = {
+        f"g{number}": {"of": "${aws_x.x.id}", "count": f"${{var.{name} ? 1 : 0}}"}
+        for number, name in enumerate(conditions)
+    }
+    variables: Json = {name: {} for name in conditions}
+    return Manifest.from_json({"variable": variables, "resource": {"aws_x": {"x": {}}, "aws_guard": guards}})
+
+
+def said(check: Check, manifest: Manifest) -> list[tuple[Kind, str, str]]:
+    """What one check says of a manifest."""
+    (judged,) = run([check], [manifest])
+    return [(one.verdict, one.address, one.message) for one in judged.findings]
+
+
+def test_what_only_a_condition_makes_pass_is_unknown() -> None:
+    without = "it depends on ${var.on}: without what that makes, "
+
+    assert said(guarded, conditional("on")) == [(Kind.UNKNOWN, "aws_x.x", f"{without}it has no guard")]
+    assert said(all_guarded, conditional("on")) == [
+        (Kind.WARN, "aws_x.x", "look at it"),
+        (Kind.UNKNOWN, "aws_x.x", f"{without}there is no guard"),
+    ]
+
+
+def test_what_only_a_condition_makes_fail_is_unknown() -> None:
+    with_it = "it depends on ${var.on}: with what that makes, it has a guard"
+
+    assert said(unguarded, conditional("on")) == [(Kind.UNKNOWN, "aws_x.x", with_it)]
+
+
+def test_what_is_wrong_with_the_conditional_thing_itself_stays_a_failure() -> None:
+    assert said(good_guard, conditional("on")) == [(Kind.FAIL, "aws_guard.g0", "it is no good")]
+
+
+def test_one_of_several_conditions_is_enough_and_many_are_taken_together() -> None:
+    assert said(guarded, conditional("a", "b")) == []
+    assert said(guarded, conditional("a", "b", "c", "d", "e", "f")) == []
+    assert said(crashes_without, conditional("a", "b", "c", "d", "e", "f"))[0][0] is Kind.UNKNOWN
+
+
+@check(id="PI-X-014", title="Many", severity=Severity.HIGH, risk="r", fix="f")
+def crashes_without(manifest: Manifest) -> Verdict:
+    """Fail where fewer than four guards are left."""
+    few = len(manifest.all("aws_guard")) < 4
+    return Verdict.failed("too few") if few else Verdict.passed()

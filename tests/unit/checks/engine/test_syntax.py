@@ -88,7 +88,8 @@ def test_two_spellings_are_one_tree(left: str, right: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1 +", "a.", "a[", "a[1", "f(", "f(1", "{a}", "{= 1}", "[for x]", "[for x in y]", "a ? b",
+    ["", "1 +", "a.", "a[", "a[1", "f(", "f(1", "{a}", "{= 1}",
+     "[for x of y : x]", "[for x]", "[for x in y]", "a ? b",
      "{for x in y : x}", "[1 2]", '"', "a b", "a.=", "f(a... b)", "(" * 60, "!" * 60 + "a", "<<EOT\nx"],
 )  # fmt: skip
 def test_what_is_no_expression_is_refused(text: str) -> None:

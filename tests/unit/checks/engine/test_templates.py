@@ -10,6 +10,7 @@ from payinfra.checks.manifest.templates import (
     spans,
     string_end,
     unescape,
+    with_addresses,
 )
 
 
@@ -66,6 +67,14 @@ def test_escapes_are_undone() -> None:
 )
 def test_references_are_found_inside_expressions_only(text: str, found: list[tuple[str, str]]) -> None:
     assert references_in(text) == tuple(Reference(*one) for one in found)
+
+
+def test_addresses_are_replaced_with_and_without_their_instance() -> None:
+    text = '${aws_x.a["k"].arn} ${aws_x.b[each.key].id} ${module.m.aws_x.c.arn[0]}'
+
+    assert with_addresses(text, lambda address: f"<{address}>") == (
+        '${<aws_x.a["k"]>.arn} ${<aws_x.b>[each.key].id} ${<module.m.aws_x.c>.arn[0]}'
+    )
 
 
 def test_a_quoted_text_ends_at_its_quote_or_with_everything() -> None:

@@ -4,6 +4,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import Element, XMLPullParser
 
 import pytest
@@ -11,7 +12,7 @@ from jsonschema import Draft202012Validator
 from rich.console import Console
 
 from payinfra import __version__
-from payinfra.checks.outcome import Finding, Outcome
+from payinfra.checks.outcome import Outcome
 from payinfra.checks.verdicts import Severity
 from payinfra.report.findings import rendering
 from payinfra.report.formats import FindingsFormat
@@ -332,17 +333,17 @@ class TestSarif:
     def test_a_fingerprint_stays_where_lines_move_and_the_environment_is_another(
         self, outcome: Outcome
     ) -> None:
-        def fingerprint(found: Finding) -> str:
+        def fingerprint(**changes: Any) -> str:
+            found = replace(outcome.findings[0], **changes)
             (run,) = json.loads(written(replace(outcome, findings=(found,)), FindingsFormat.SARIF))["runs"]
             return str(run["results"][0]["partialFingerprints"]["primaryLocationLineHash"])
 
-        one = outcome.findings[0]
-        first = fingerprint(one)
-        assert fingerprint(replace(one, source_file="a.py", source_line=3)) == first
-        assert fingerprint(replace(one, source_file="a.py", source_line=9, message="otherwise")) == first
-        assert fingerprint(replace(one, file=".payinfra/aws/pr7/cdk.tf.json")) == first
-        assert fingerprint(replace(one, address="aws_s3_bucket.other")) != first
-        assert fingerprint(replace(one, id="PI-S3-002")) != first
+        first = fingerprint()
+        assert fingerprint(source_file="a.py", source_line=3) == first
+        assert fingerprint(source_file="a.py", source_line=9, message="said otherwise") == first
+        assert fingerprint(file=".payinfra/aws/pr7/cdk.tf.json") == first
+        assert fingerprint(address="aws_s3_bucket.other") != first
+        assert fingerprint(id="PI-S3-002") != first
 
     def test_the_tool_has_a_version_and_a_place_to_read_about_it(self, run: dict[str, object]) -> None:
         driver = run["tool"]["driver"]  # type: ignore[index]  # JSON of a shape that was just validated
