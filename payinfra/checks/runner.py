@@ -162,7 +162,7 @@ def run(
             raise EnvironmentUnusable(
                 f"{manifest.file} has no resources: there is nothing to check.", "Synthesize the stack first."
             )
-        bench = _Bench(manifest, locator or Locator())
+        bench = _JudgedStack(manifest, locator or Locator())
         for one in checks:
             _judge(one, bench, records[one.rule.id])
     _say_who_crashed(records)
@@ -186,14 +186,14 @@ def without_missing(
 
 
 @dataclass(frozen=True)
-class World:
+class ReducedStack:
     """The stack as it is if a condition makes nothing."""
 
     condition: str
     manifest: Manifest
 
 
-class _Bench:
+class _JudgedStack:
     """A stack with what is needed to judge it."""
 
     def __init__(self, manifest: Manifest, locator: Locator) -> None:
@@ -204,7 +204,7 @@ class _Bench:
         groups: list[tuple[str, ...]] = [(one,) for one in conditions[: _MOST_WORLDS - 1]]
         if rest := conditions[_MOST_WORLDS - 1 :]:
             groups.append(rest)
-        self.worlds = tuple(World(" ".join(group), manifest.without(*group)) for group in groups)
+        self.worlds = tuple(ReducedStack(" ".join(group), manifest.without(*group)) for group in groups)
 
     @cached_property
     def _redactor(self) -> Redactor:
@@ -230,7 +230,7 @@ class _Bench:
         return resource.construct if resource else ""
 
 
-def _judge(one: Check, bench: _Bench, record: VerdictRecorder) -> None:
+def _judge(one: Check, bench: _JudgedStack, record: VerdictRecorder) -> None:
     manifest = bench.manifest
     if not isinstance(one, ResourceCheck):
         said = said_by(partial(one.judge, manifest))
@@ -250,7 +250,7 @@ def _judge(one: Check, bench: _Bench, record: VerdictRecorder) -> None:
         record.add(Verdict.not_applicable(), bench.site())
 
 
-def _in_all_worlds(said: Said, others: Sequence[tuple[World, Said]]) -> Said:
+def _in_all_worlds(said: Said, others: Sequence[tuple[ReducedStack, Said]]) -> Said:
     """What is said of the whole stack; UNKNOWN where it would be otherwise without something conditional."""
     for world, other in others:
         if other.verdicts != said.verdicts:
@@ -258,7 +258,7 @@ def _in_all_worlds(said: Said, others: Sequence[tuple[World, Said]]) -> Said:
     return said
 
 
-def _compared(said: Said, other: Said, world: World) -> Iterator[Verdict]:
+def _compared(said: Said, other: Said, world: ReducedStack) -> Iterator[Verdict]:
     here = {(one.address, one.file, one.line) for one in said.verdicts if one.kind is Kind.FAIL}
     there = {(one.address, one.file, one.line) for one in other.verdicts if one.kind is Kind.FAIL}
     decides = f"it depends on {shown(world.condition)}"

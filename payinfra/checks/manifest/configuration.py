@@ -17,7 +17,7 @@ from pathlib import Path
 
 from payinfra.checks.manifest import reading
 from payinfra.checks.manifest.content import Body, Content, Entry
-from payinfra.checks.manifest.expressions import Names, Resolver, Unknown, bound
+from payinfra.checks.manifest.expressions import KnownNames, Resolver, Unknown, bound
 from payinfra.checks.manifest.functions import as_number
 from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.syntax import (
@@ -155,7 +155,7 @@ class Module:
         }
         defaults = {name: body["default"] for name, body in self._declared.items() if "default" in body}
         self.variables: Mapping[str, Json] = {**defaults, **self._given}
-        self._resolver = Resolver(Names(self.locals, self.variables), through_resources=False)
+        self._resolver = Resolver(KnownNames(self.locals, self.variables), through_resources=False)
         self._counted: dict[str, tuple[_Instance, ...]] = {}
         self._counting: set[str] = set()
 

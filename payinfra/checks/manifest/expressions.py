@@ -40,7 +40,7 @@ from payinfra.checks.manifest.syntax import (
 from payinfra.checks.manifest.templates import spans
 from payinfra.checks.manifest.values import Linked
 
-__all__ = ["Names", "Resolver", "Scope", "Unknown", "bound"]
+__all__ = ["KnownNames", "Resolver", "Scope", "Unknown", "bound"]
 
 # By far the most frequent expression: a managed resource's attribute, and nothing around it.
 _PLAIN_REFERENCE = re.compile(r"(?!local\b|data\b|path\b)[a-z][a-z0-9]*_\w+\.[\w-]+\.[\w.-]+")
@@ -75,7 +75,7 @@ class Scope(Protocol):
         ...
 
 
-class Names:
+class KnownNames:
     """A scope of locals and variables, without any resource."""
 
     def __init__(
@@ -367,7 +367,7 @@ class Resolver:
         return text
 
     def _spend(self, amount: int) -> None:
-        """Names that name each other twice grow without end: past a limit they stay unresolved."""
+        """KnownNames that name each other twice grow without end: past a limit they stay unresolved."""
         self._size += amount
         if self._size > _MOST_SIZE:
             raise Unknown

@@ -16,7 +16,7 @@ from pathlib import Path
 from payinfra.checks.manifest import folders
 from payinfra.checks.manifest.configuration import Module, bind, unfolded
 from payinfra.checks.manifest.content import Body
-from payinfra.checks.manifest.expressions import Names, Resolver
+from payinfra.checks.manifest.expressions import KnownNames, Resolver
 from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.syntax import (
     Index,
@@ -149,7 +149,7 @@ class Rewriter:
         self._modules: dict[tuple[str, str], list[ModuleInstance]] = {}
         self._known: dict[tuple[str, str, str], Node | None] = {}
         self._under_way: set[tuple[str, str, str]] = set()
-        self._resolver = Resolver(Names(), through_resources=False)
+        self._resolver = Resolver(KnownNames(), through_resources=False)
         for base in keys:
             self._note(base)
 
