@@ -56,6 +56,12 @@ def zip_holds_the_handler(function: Resource, _manifest: Manifest) -> Verdict:
     return Verdict.passed(f"{found.file} has {found.function}")
 
 
+def _unread(source: UnreadableSource) -> Verdict:
+    """The verdict on code that is not there to read: no fault yet where the plan makes it."""
+    says = f"the code cannot be read: {source.why}"
+    return Verdict.warn(says) if source.planned else Verdict.unknown(says)
+
+
 @check(
     id="PI-LAM-002",
     title="The handler catches what its calls and its input can raise",
@@ -70,8 +76,7 @@ def handler_catches_errors(function: Resource, _manifest: Manifest) -> Verdict:
         return Verdict.not_applicable("its code is a container image")
     handler = handler_of(function)
     if isinstance(handler, UnreadableSource):
-        says = f"the code cannot be read: {handler.why}"
-        return Verdict.warn(says) if handler.planned else Verdict.unknown(says)
+        return _unread(handler)
     found = catches(handler)
     if found.missing:
         return Verdict.failed(f"{handler.file} does not catch: {', '.join(found.missing)}")
@@ -92,8 +97,7 @@ def handler_has_a_client_error(function: Resource, _manifest: Manifest) -> Verdi
         return Verdict.not_applicable("its code is a container image")
     handler = handler_of(function)
     if isinstance(handler, UnreadableSource):
-        says = f"the code cannot be read: {handler.why}"
-        return Verdict.warn(says) if handler.planned else Verdict.unknown(says)
+        return _unread(handler)
     found = refusal(handler)
     if found is None:
         return Verdict.failed(f"nothing that {handler.file} uses answers with a 4xx")
