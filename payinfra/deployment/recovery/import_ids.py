@@ -282,6 +282,16 @@ def _method(creation: Creation, aws: Aws) -> Iterator[Found]:
         yield Found(f"{api}/{resource}/{verb}", parent=api)
 
 
+def _method_response(creation: Creation, aws: Aws) -> Iterator[Found]:
+    api, resource = creation.value("rest_api_id"), creation.value("resource_id")
+    verb, status = creation.value("http_method"), creation.value("status_code")
+    if api and resource:
+        aws.apigateway(creation.region).get_method_response(
+            restApiId=api, resourceId=resource, httpMethod=verb, statusCode=status
+        )
+        yield Found(f"{api}/{resource}/{verb}/{status}", parent=api)
+
+
 def _model(creation: Creation, aws: Aws) -> Iterator[Found]:
     api, name = creation.value("rest_api_id"), creation.value("name")
     if api:
@@ -329,6 +339,7 @@ LOOKUPS: Mapping[str, Lookup] = MappingProxyType(
     {
         "aws_api_gateway_api_key": _api_key,
         "aws_api_gateway_method": _method,
+        "aws_api_gateway_method_response": _method_response,
         "aws_api_gateway_model": _model,
         "aws_api_gateway_resource": _api_resource,
         "aws_api_gateway_rest_api": _api,

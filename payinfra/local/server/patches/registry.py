@@ -4,6 +4,7 @@ from payinfra.local.server.ministack import Emulator
 from payinfra.local.server.patches import (
     api_gateway,
     api_gateway_deployments,
+    api_gateway_mock,
     authorization,
     cloudwatch_logs,
     cloudwatch_metrics,
@@ -37,6 +38,7 @@ def install(emulator: Emulator) -> None:
     for service in (
         api_gateway_deployments,
         api_gateway,
+        api_gateway_mock,
         s3_replication,
         cloudwatch_metrics,
         lambda_concurrency,

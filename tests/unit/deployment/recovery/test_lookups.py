@@ -235,6 +235,20 @@ def test_an_apis_method(aws: Stubbed, creation: Make) -> None:
     assert find(creation("aws_api_gateway_method", **wanted), aws) == (Found("api/p1/GET", parent="api"),)
 
 
+def test_a_methods_response(aws: Stubbed, creation: Make) -> None:
+    aws.answers(
+        *("apigateway", "get_method_response", {}),
+        restApiId="api",
+        resourceId="p1",
+        httpMethod="ANY",
+        statusCode="405",
+    )
+    wanted = {"rest_api_id": "api", "resource_id": "p1", "http_method": "ANY", "status_code": "405"}
+    found = find(creation("aws_api_gateway_method_response", **wanted), aws)
+    assert found == (Found("api/p1/ANY/405", parent="api"),)
+    assert find(creation("aws_api_gateway_method_response", **{**wanted, "rest_api_id": ""}), aws) == ()
+
+
 def test_an_apis_model(aws: Stubbed, creation: Make) -> None:
     aws.answers("apigateway", "get_model", {}, restApiId="api", modelName="Request")
     wanted = creation("aws_api_gateway_model", rest_api_id="api", name="Request")
