@@ -305,7 +305,7 @@ def another_table_key(at: Broken) -> Iterator[None]:
     set_to(at.declared.keys.data)
 
 
-@damages("LIVE-DDB-004")
+@damages("LIVE-DDB-004", "LIVE-S3-008")
 def index_deleted(at: Broken) -> Iterator[None]:
     client, table = at.client("dynamodb"), at.out("dynamodb_table_name")
     found = client.describe_table(TableName=table)["Table"]
