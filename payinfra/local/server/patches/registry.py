@@ -2,6 +2,7 @@
 
 from payinfra.local.server.ministack import Emulator
 from payinfra.local.server.patches import (
+    acm,
     api_gateway,
     api_gateway_deployments,
     api_gateway_mock,
@@ -36,6 +37,7 @@ ANSWERS: tuple[ResponsePatch, ...] = (
 def install(emulator: Emulator) -> None:
     """Makes those that reach into a service."""
     for service in (
+        acm,
         api_gateway_deployments,
         api_gateway,
         api_gateway_mock,
