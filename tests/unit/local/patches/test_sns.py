@@ -12,8 +12,7 @@ def sns(world: Any, **wanted: str) -> str:
     headers = {"content-type": "application/x-www-form-urlencoded"}
     answer = world.call("sns", "POST", "/", urlencode(wanted).encode(), headers)
     assert answer.status == 200, answer
-    body: bytes = answer.body
-    return body.decode()
+    return bytes(answer.body).decode()
 
 
 @pytest.fixture
