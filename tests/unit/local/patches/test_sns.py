@@ -17,7 +17,7 @@ def sns(world: Any, **wanted: str) -> str:
 
 @pytest.fixture
 def topic(world: Any) -> str:
-    return re.findall("<TopicArn>(.*?)<", sns(world, Action="CreateTopic", Name="alarms"))[0]
+    return str(re.findall("<TopicArn>(.*?)<", sns(world, Action="CreateTopic", Name="alarms"))[0])
 
 
 def listed(world: Any, topic: str) -> list[str]:
