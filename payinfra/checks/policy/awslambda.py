@@ -9,7 +9,6 @@ from payinfra.checks.policy.encryption import customer_key
 from payinfra.checks.policy.invocation import open_permissions
 from payinfra.checks.policy.lambda_source import UnreadableSource, catches, handler_of, is_image, refusal
 from payinfra.checks.policy.queues import unprocessed_problems
-from payinfra.checks.policy.secret_looks import is_pointer, look_of, named_as_secret
 from payinfra.checks.policy.verdict_helpers import (
     holds_secret,
     nested,
@@ -18,6 +17,7 @@ from payinfra.checks.policy.verdict_helpers import (
     require_one_of,
     verdict_for_gap,
 )
+from payinfra.checks.secret_recognition import is_pointer, look_of, names_secret
 
 _FUNCTION = "aws_lambda_function"
 
@@ -145,7 +145,7 @@ def _secret(name: str, value: Json, manifest: Manifest) -> Iterator[Verdict]:
     if look:
         yield Verdict.failed(f"the value of {name} looks like a secret: {look}")
         return
-    if not named_as_secret(name):
+    if not names_secret(name):
         return
     if is_literal(value):
         if not is_pointer(value):

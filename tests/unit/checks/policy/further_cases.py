@@ -330,6 +330,8 @@ FURTHER: Mapping[str, Case] = {
             {"aws_api_gateway_api_key.secondary_key.value": "s3cr3t-s3cr3t-s3cr3t-s3cr3t"},
             {"aws_db_instance.orders": {"password": "correct-horse"}},
             {"aws_rds_cluster.orders": {"master_password": "correct-horse"}},
+            {"aws_directory_service_directory.staff": {"password": "correct-horse"}},
+            {"aws_cognito_user.one": {"temporary_password": "correct-horse"}},
             {"aws_secretsmanager_secret_version.x": {"secret_string": "correct-horse"}},
             {"aws_ssm_parameter.primary_key.value": "correct-horse"},
             {"aws_ecs_task_definition.web": {"container_definitions": '[{"value": "whsec_9fK2mQ7xT4vB"}]'}},
