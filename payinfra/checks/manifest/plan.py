@@ -620,10 +620,10 @@ def _may_be(known: Json, written: Json) -> bool:
                 name not in one or _may_be(one[name], value) for name, value in fields.items()
             )
         case list(items) if isinstance(known, list):
+            if any(isinstance(item, dict | list) for item in items):
+                return len(known) != len(items) or all(map(_may_be, known, items))
             # What is not known yet is not among the known items of a set: it says nothing.
-            if any(_is_open(item) or isinstance(item, dict | list) for item in items):
-                return True
-            return _same(known, items)
+            return any(map(_is_open, items)) or _same(known, items)
         case list():
             return True
         case _:

@@ -44,6 +44,8 @@ from payinfra.core.errors import EnvironmentUnusable
 
 _MOST_NODES = 20_000
 _MOST_FILE = 256 * 1024
+_DIRECTIVE = re.compile(r"(?<!%)%\{")
+"""Loops and conditions of a template, which are not evaluated here."""
 _INSTALLED = Path(".terraform") / "modules" / "modules.json"
 _CALL = re.compile(r"(?:(?P<outer>.*)\.)?module\.(?P<name>[\w-]+)(?P<key>\[.*\])?", re.DOTALL)
 
@@ -234,15 +236,16 @@ class Rewriter:
         match call:
             case FunctionCall("file", (path,), False):
                 text = self._file(path)
-                return Literal(text) if text is not None else None
+                # What looks like an expression in it is none.
+                return None if text is None else of_value(text.replace("${", "$${").replace("%{", "%%{"))
             case FunctionCall("templatefile", (path, ObjectOf(pairs)), False):
                 text = self._file(path)
                 names = {key.value: value for key, value in pairs if isinstance(key, Literal)}
-                if text is None or len(names) != len(pairs):
+                if text is None or len(names) != len(pairs) or _DIRECTIVE.search(text):
                     return None
                 try:
                     return bound(of_template(text), {str(name): value for name, value in names.items()})
-                except Unparsable:  # directives are not evaluated
+                except Unparsable:
                     return None
             case _:
                 return None
@@ -321,7 +324,7 @@ class Rewriter:
     def _output_of(self, instance: ModuleInstance, call: str, steps: tuple[Step, ...]) -> Node | None:
         instances = self._modules.get((instance.path, call), [])
         match steps:
-            case (Index(Literal(key)), str(output), *rest):
+            case (Index(Literal(key)), (str(output) | Index(Literal(str(output)))), *rest):
                 chosen = [one for one in instances if one.key == key]
             case (Splat(), str(output), *rest):
                 parts = [self._remembered(one, "output", output) for one in instances]

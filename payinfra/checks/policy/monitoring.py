@@ -489,7 +489,7 @@ _TOPIC_ACTIONS = (
     id="PI-SNS-002",
     title="A topic's policy lets only named callers in",
     severity=Severity.HIGH,
-    on="aws_sns_topic",
+    on=("aws_sns_topic", "aws_sns_topic_policy"),
     risk="Anyone with an AWS account may send false alarms, or listen to what the alarms say.",
     fix="Name the publisher as principal, with aws:SourceAccount or aws:SourceArn as condition.",
 )
