@@ -336,7 +336,7 @@ class Pipeline:
                     self.emit(Notice(f"Not of the stack, and left alone: {', '.join(beside)}."))
                 if not confirm(planned.plan):
                     raise GateFailed("Nothing was adopted: the plan was not confirmed.")
-                guard.adopting.touch()
+                write_private(guard.adopting, "")
                 with self._stage("adopt", total=len(matched.imports)) as stage:
                     adoption.take_in(planned)
                     stage.detail = f"{len(matched.imports)} resources"
@@ -558,7 +558,7 @@ class Pipeline:
         if not confirm(plan):
             raise GateFailed("Nothing was changed: the plan was not confirmed.")
         if self.settings.state_bucket is None and not self._state_file.exists():
-            self._begun.touch()
+            write_private(self._begun, "")
         return self._write_outputs(self._apply_plan(terraform, plan, "apply"))
 
     # -- rolling updates -----------------------------------------------------------------------------

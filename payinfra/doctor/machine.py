@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from payinfra.core.errors import PayinfraError
 from payinfra.core.settings import Settings, Target
+from payinfra.core.user import home_folder
 from payinfra.deployment import dependencies
 from payinfra.doctor.findings import Diagnosis, Prerequisite, why_silent
 
@@ -42,7 +43,7 @@ def examine(
         python(sys.version_info[:2]),
         node(),
         terraform(dependencies.engine(settings)),
-        provider(environ, Path.home(), registry=registry(dependencies.engine(settings))),
+        provider(environ, home_folder(), registry=registry(dependencies.engine(settings))),
         work_folder(settings.work_root),
     ]
     from payinfra.doctor import account

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from payinfra.core.errors import EnvironmentUnusable, UsageProblem
+from payinfra.core.json_text import parse_json
 from payinfra.core.private_files import replace_file
 from payinfra.local.faults import ActiveFault
 
@@ -220,7 +221,7 @@ def endpoints_from_json(value: object) -> LocalEndpoints | None:
 def read_json(path: Path) -> object:
     """A file's JSON; None where the file is absent or was cut short."""
     try:
-        value: object = json.loads(path.read_text(encoding="utf-8"))
+        value: object = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return value

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from payinfra.core.errors import EnvironmentUnusable, Interrupted
 from payinfra.core.events import Emit, Notice, ignore
+from payinfra.core.private_files import open_own
 from payinfra.core.run_id import run_id, user_agent
+from payinfra.core.user import home_folder
 from payinfra.terraform import environment as surroundings
 from payinfra.terraform import initialised, leftover_process, lockfile, mirror, process
 from payinfra.terraform.binary import Binary
@@ -83,7 +85,7 @@ class Terraform:
         self._caller = dict(environment)
         self._emit = emit
         self._cache = provider_cache.absolute() if provider_cache else None
-        self._home = home or Path(self._caller.get("HOME") or Path.home())
+        self._home = home or Path(self._caller.get("HOME") or home_folder())
         self._patience = patience or process.StopTimeouts()
         self._add_on = add_on
         self._secrets = surroundings.secrets(self._caller)
@@ -235,7 +237,7 @@ class Terraform:
         self._settle()
         state = with_attributes(self._state(), values)
         file = self.data_dir / f"state.{os.getpid()}.json"
-        with os.fdopen(os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as written:
+        with os.fdopen(open_own(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY), "w") as written:
             json.dump(state, written)
         try:
             self._edit("state", "push", str(file))
@@ -356,7 +358,7 @@ class Terraform:
             yield
             return
         self._cache.mkdir(parents=True, exist_ok=True)
-        with (self._cache / ".lock").open("w") as lock:
+        with os.fdopen(open_own(self._cache / ".lock", os.O_CREAT | os.O_WRONLY), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -391,7 +393,7 @@ class Terraform:
         reader = EventReader(self._emit)
         output = self.log.with_name(f"{self.log.name}.{command}.{os.getpid()}.{threading.get_ident()}")
         with ExitStack() as until_the_end:
-            log = until_the_end.enter_context(os.fdopen(os.open(self.log, _APPEND, 0o600), "a"))
+            log = until_the_end.enter_context(os.fdopen(open_own(self.log, _APPEND), "a"))
 
             def said(line: str) -> None:
                 line = self._hidden(line)

@@ -12,6 +12,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
+from payinfra.core.json_text import parse_json
 from payinfra.local.server.ministack import Emulator
 
 ROOM = 4
@@ -46,7 +47,7 @@ class ItemJournal:
         with self.path.open(encoding="utf-8") as file:
             for text in file:
                 try:
-                    table, partition, sort, item = json.loads(text)
+                    table, partition, sort, item = parse_json(text)
                 except ValueError:
                     continue
                 self.lines += 1

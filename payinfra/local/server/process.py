@@ -24,7 +24,7 @@ from urllib.parse import parse_qs
 
 from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, PayinfraError
-from payinfra.core.private_files import replace_file
+from payinfra.core.private_files import open_own, replace_file
 from payinfra.core.stop_signals import STOP_SIGNALS
 from payinfra.local.credentials import keep_access_key
 from payinfra.local.emulator_environment import ACCOUNT
@@ -56,6 +56,7 @@ from payinfra.local.server.routing import FrontApp, GlobalApp, Handler, RegionAp
 from payinfra.local.server.time_scale import TimeScale
 
 TTL_SWEEP_S = 5.0
+_LOCK = os.O_RDWR | os.O_APPEND | os.O_CREAT
 WRITES = "payinfra-replication"
 """The file, beside ministack's own, that keeps the replicated writes which are on their way."""
 
@@ -95,7 +96,7 @@ def sole_owner(folder: StateFolder) -> Iterator[None]:
     Raises:
         EnvironmentUnusable: another server has it.
     """
-    with folder.lock.open("a+", encoding="utf-8") as held:
+    with os.fdopen(open_own(folder.lock, _LOCK), "a+", encoding="utf-8") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
