@@ -170,6 +170,23 @@ class AppendLog:
         return cls(path, open_own(path, os.O_WRONLY | os.O_APPEND), sync)
 
     @classmethod
+    def replace(
+        cls,
+        path: Path,
+        header: LogHeader,
+        records: Iterable[Record],
+        *,
+        sync: Callable[[int], object] = os.fsync,
+    ) -> Self:
+        """Put a log of these records in the place of whatever file has its name, in one step.
+
+        Raises:
+            OSError: it cannot be written; what was there is as it was before.
+        """
+        replace_file(path, _lines(header, records), durable=True, sync=sync)
+        return cls(path, open_own(path, os.O_WRONLY | os.O_APPEND), sync)
+
+    @classmethod
     def open(cls, path: Path, *, legacy: bool = False, sync: Callable[[int], object] = os.fsync) -> Self:
         """Go on with a log. A torn last record is cut off; `cut` says how many bytes that were.
 
@@ -225,8 +242,7 @@ class AppendLog:
             OSError: they cannot be written; the log is as it was before.
         """
         with self._writing:
-            lines = map(encode, itertools.chain((asdict(header),), records))
-            replace_file(self.path, lines, durable=True, sync=self._sync)
+            replace_file(self.path, _lines(header, records), durable=True, sync=self._sync)
             try:
                 descriptor = open_own(self.path, os.O_WRONLY | os.O_APPEND)
             except OSError as error:
@@ -249,6 +265,10 @@ class AppendLog:
     def __exit__(self, *_error: object) -> None:
         """Close it."""
         self.close()
+
+
+def _lines(header: LogHeader, records: Iterable[Record]) -> Iterable[bytes]:
+    return map(encode, itertools.chain((asdict(header),), records))
 
 
 def _is_record(line: bytes, legacy: bool) -> bool:

@@ -163,6 +163,11 @@ class StateFolder:
         return self.root / "problem.json"
 
     @property
+    def recovered(self) -> Path:
+        """What the last start had to put right in the state, until somebody was told."""
+        return self.root / "recovered.json"
+
+    @property
     def log(self) -> Path:
         """The server's log."""
         return self.root / "server.log"

@@ -103,12 +103,21 @@ def up(
             need(PACKAGES)
             emit(Notice("Starting the embedded AWS."))
             _start(folder, wanted, base_port, time_scale, watch)
+            _tell_what_was_recovered(folder, emit)
         else:
             control = Control.of(folder.root)
             for region in wanted:
                 if region not in running.endpoints.regions:
                     control.add_region(region)
         return Control.of(folder.root).status().endpoints
+
+
+def _tell_what_was_recovered(folder: StateFolder, emit: Emit) -> None:
+    match read_json(folder.recovered):
+        case list(sentences):
+            for sentence in sentences:
+                emit(Notice(str(sentence)))
+    folder.recovered.unlink(missing_ok=True)
 
 
 def need(packages: Sequence[str]) -> None:

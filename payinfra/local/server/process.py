@@ -16,7 +16,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +39,7 @@ from payinfra.local.endpoints import (
     write_endpoints,
 )
 from payinfra.local.faults import FaultRegistry
-from payinfra.local.server import authentication, global_tables, item_log, persistence
+from payinfra.local.server import authentication, global_tables, item_log, persistence, retention
 from payinfra.local.server import ministack as seam
 from payinfra.local.server.asgi import AsgiResponse, Request
 from payinfra.local.server.authentication import Authentication
@@ -160,6 +160,7 @@ class Server:
         authentication.install(self.emulator, self.access_key)
         registry.install(self.emulator)
         self.watching.install()
+        self.retention = retention.of_emulator(self.emulator)
         seam.let_the_port_decide_the_region(self.emulator)
         seam.let_functions_call_their_own_region(self.emulator, self._urls)
         global_tables.replicate_through(self.emulator, self.replicator.wrote)
@@ -180,8 +181,9 @@ class Server:
         self._control = Listener(self._global_app(), control)
         for region in self.arguments.regions:
             self._take_region(region)
+        recovered = persistence.mend(self.arguments.folder.state)
         await self._run_ministack()
-        self.items.restore()
+        recovered += tuple(filter(None, (self.items.restore(),)))
         self.items.record()
         persistence.restore_writes(self.replicator, read_json(self._writes_file))
         dns_port = await self.plane.start(self._port("dns", plan.dns))
@@ -191,9 +193,13 @@ class Server:
         self._tasks += [
             asyncio.create_task(self._replicate()),
             asyncio.create_task(self._save()),
+            asyncio.create_task(_again_and_again(retention.RETIRE_S, self.retention.workers.retire)),
+            asyncio.create_task(_again_and_again(retention.SWEEP_S, self.retention.sweep)),
             asyncio.create_task(self.time_scale.every(TTL_SWEEP_S, self._expire)),
             asyncio.create_task(self.time_scale.every(TICK_S, self._watch)),
         ]
+        if recovered:
+            replace_file(self.arguments.folder.recovered, json.dumps(recovered))
         self._announce()
         return self.endpoints()
 
@@ -312,7 +318,7 @@ class Server:
     def _write_state(self, whole: Mapping[str, persistence.State] | None = None) -> None:
         self.snapshots.save(whole)
         self.items.tidy()
-        replace_file(self._writes_file, json.dumps(persistence.writes_to_json(self.replicator)))
+        persistence.keep(self._writes_file, json.dumps(persistence.writes_to_json(self.replicator)))
 
     def _deliver(self, write: Write) -> None:
         self.apply(write)
@@ -324,6 +330,13 @@ class Server:
     def _expire(self) -> None:
         if global_tables.expire_items(self.emulator, time.time()):
             self.snapshots.touch()
+
+
+async def _again_and_again(pause_s: float, work: Callable[[], object]) -> None:
+    """Do something in a thread of its own, with so many real seconds between two times."""
+    while True:
+        await asyncio.sleep(pause_s)
+        await asyncio.to_thread(work)
 
 
 async def _to_task(work: Awaitable[None]) -> None:
