@@ -16,8 +16,9 @@ from payinfra.core.errors import EnvironmentUnusable, ExitCode, Interrupted, Pay
 from payinfra.core.stop_signals import DeferredSignals, Escalation, StopRequested
 from payinfra.core.streams import silence, tolerant_streams
 from payinfra.report.formats import LOG_FORMAT_VARIABLE, LogFormat
+from payinfra.report.printable import terminal_text
 
-SYNTHESIZING = frozenset({"synth", "plan", "deploy", "destroy"})
+SYNTHESIZING = frozenset({"synth", "plan", "deploy", "destroy", "unlock"})
 OTHERWISE = frozenset({"--eager-bindings", "--help", "-h"})
 
 
@@ -79,7 +80,7 @@ def main(run: Callable[[], object] = app) -> None:
     """
     # A signal that comes again is told of, at most, and the same one once more ends the process at once.
     again = Escalation(say)
-    with tolerant_streams(), DeferredSignals(again) as signals:
+    with tolerant_streams(terminal_text), DeferredSignals(again) as signals:
         code = _exit_code(run, signals)
         again.code, again.done = code, True
         _flush()

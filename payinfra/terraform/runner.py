@@ -30,7 +30,7 @@ from payinfra.terraform.events import (
     output_values,
     validation,
 )
-from payinfra.terraform.failures import BOX, TerraformFailed, failure, locked_out
+from payinfra.terraform.failures import BOX, UNLOCK, TerraformFailed, failure, locked_out
 from payinfra.terraform.imports import Import, placed
 from payinfra.terraform.jsonvalue import JsonValue, members, parse, parse_object
 from payinfra.terraform.plan import Plan, lost_replicas, shown_plan, updates_a_table
@@ -77,6 +77,7 @@ class Terraform:
         home: Path | None = None,
         patience: process.StopTimeouts | None = None,
         add_on: Path = mirror.FHS_ADD_ON,
+        unlock: str = UNLOCK,
     ) -> None:
         self.binary = binary
         self.folder = folder.absolute()
@@ -88,6 +89,7 @@ class Terraform:
         self._home = home or Path(self._caller.get("HOME") or home_folder())
         self._patience = patience or process.StopTimeouts()
         self._add_on = add_on
+        self._unlock = unlock
         self._secrets = surroundings.secrets(self._caller)
         self._interrupts = process.Interrupts()
         self._one_at_a_time = threading.Lock()
@@ -224,6 +226,16 @@ class Terraform:
         if had:
             self._edit("state", "rm", *had)
         return had
+
+    def force_unlock(self, lock: str) -> None:
+        """Release the state's lock, whoever holds it: a run that still goes on is then not alone.
+
+        Raises:
+            TerraformFailed: there is no lock, or it has another id.
+        """
+        done = self._question("force-unlock", "-force", lock)
+        if done.returncode != 0:
+            raise self._unanswered("force-unlock", done.stderr)
 
     def set_attributes(self, values: Mapping[str, Mapping[str, JsonValue]]) -> None:
         """Write attributes into the state: address to name to value. No resource is touched.
@@ -432,7 +444,15 @@ class Terraform:
             raise _interrupted(command, ending, self.log)
         if ending.code != 0:
             initialised.forget(self.data_dir)  # it may have failed for want of an init
-            raise failure(command, ending.code, reader.collected, self.log)
+            errored = self.folder / ERRORED_STATE
+            raise failure(
+                command,
+                ending.code,
+                reader.collected,
+                self.log,
+                unlock=self._unlock,
+                unsaved=errored if errored.exists() else None,
+            )
         return reader.collected
 
     def _edit(self, *arguments: str) -> None:
@@ -440,7 +460,7 @@ class Terraform:
         done = self._question(*arguments)
         if done.returncode != 0:
             command = " ".join(itertools.takewhile(str.isalpha, arguments))
-            raise locked_out(done.stderr) or self._unanswered(command, done.stderr)
+            raise locked_out(done.stderr, self._unlock) or self._unanswered(command, done.stderr)
 
     def _state(self) -> JsonValue:
         done = self._question("state", "pull")

@@ -105,7 +105,7 @@ def test_of_two_at_once_the_second_hears_who_holds_the_lock(
         holder = r"Another run holds the state's lock: .+@.+ for apply"
         with pytest.raises(EnvironmentUnusable, match=holder) as caught:
             second.plan(tmp_path / "p")
-        assert "terraform force-unlock" in caught.value.hint
+        assert "`payinfra unlock " in caught.value.hint
         with pytest.raises(EnvironmentUnusable, match=holder):
             second.forget(["terraform_data.quick"])
     finally:
