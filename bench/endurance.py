@@ -94,10 +94,11 @@ class Site:
 
 def requests(sites: Sequence[Site]) -> Iterator[tuple[Site, str, str, bytes | None, dict[str, str]]]:
     """Without end: each payment three times, in both regions, and a list."""
-    body = json.dumps(payment_body("endurance", int(time.time() * 1000))).encode()
+    began = int(time.time() * 1000)
+    body = json.dumps(payment_body("endurance", began)).encode()
     for number in itertools.count():
         site = sites[number % len(sites)]
-        headers = payment_headers(site.key, f"endurance-{number // 4 % PAYMENTS:08d}")
+        headers = payment_headers(site.key, f"endurance-{began}-{number // 4 % PAYMENTS:08d}")
         headers["content-type"] = "application/json"
         if number % 4 == 3:
             yield site, "GET", f"{site.path}?customer_id=endurance&limit=5", None, headers

@@ -518,7 +518,8 @@ def plain(said: str) -> str:
 
 def _with_option(arguments: Sequence[str], option: str) -> list[str]:
     """Options come after the words of the command and before what it is about."""
-    words = list(itertools.takewhile(str.isalpha, arguments[:2]))
+    words = list(itertools.takewhile(lambda word: word.replace("-", "x").isalpha(), arguments[:2]))
+    words = [word for word in words if not word.startswith("-")]
     return [*words, option, *arguments[len(words) :]]
 
 
