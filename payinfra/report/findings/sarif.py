@@ -17,7 +17,7 @@ from payinfra.checks.verdicts import Kind, Severity
 from payinfra.core.version import __version__
 from payinfra.report.findings.document import Json
 from payinfra.report.findings.places import in_repository
-from payinfra.report.printable import visible
+from payinfra.report.printable import no_command, visible
 
 SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {
@@ -70,7 +70,7 @@ def render(outcome: Outcome, fail_on: Severity) -> str:
             }
         ],
     }
-    return json.dumps(log, indent=2) + "\n"
+    return no_command(json.dumps(log, indent=2)) + "\n"
 
 
 def _rules(outcome: Outcome) -> dict[str, Json]:
