@@ -92,7 +92,10 @@ class World:
         """Everything that a drill may change, but for an experiment that has ended, which FIS remembers."""
         ended = {"stopped", "completed", "failed"}
         return (
-            {name: check.get("Inverted", False) for name, check in self.checks.items()},
+            {
+                name: (check.get("Inverted", False), check.get("Disabled", False))
+                for name, check in self.checks.items()
+            },
             dict(self.concurrency),
             sorted(self.schedules),
             sorted(self.templates),
@@ -191,7 +194,8 @@ class World:
         version = check.get("version", 1)
         if asked["HealthCheckVersion"] != version:
             raise Refused("HealthCheckVersionMismatch", 409)
-        check |= {"Inverted": asked["Inverted"], "version": version + 1}
+        changed = {name: asked[name] for name in ("Inverted", "Disabled") if name in asked}
+        check |= {**changed, "version": version + 1}
         return self._check(asked["HealthCheckId"])
 
     def _get_concurrency(self, region: str, asked: Params) -> Any:

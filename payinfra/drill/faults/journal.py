@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from payinfra.core.errors import EnvironmentUnusable, NotRestored
-from payinfra.drill.faults.model import Fault, from_json, to_json
+from payinfra.drill.faults.actions import FaultAction
+from payinfra.drill.faults.registry import action_from_json, action_to_json
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -54,10 +55,10 @@ class Header:
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """A mutation and what became of it. Neither `done` nor `undone`: it may have happened."""
+    """An action and what became of it. Neither `done` nor `undone`: it may have happened."""
 
     number: int
-    mutation: Fault
+    action: FaultAction
     done: bool = False
     undone: bool = False
 
@@ -177,18 +178,19 @@ class FaultJournal:
             raise journal.unwritable(error) from None
         return journal
 
-    def announce(self, mutation: Fault) -> int:
-        """Write that the mutation is about to be made, before it is; its number.
+    def announce(self, action: FaultAction) -> int:
+        """Write that the action is about to be injected, before it is; its number.
 
         Raises:
             EnvironmentUnusable: it cannot be written; nothing may be done then.
         """
         number = len(self.read().entries) + 1
-        self._append("about to", number=number, mutation=to_json(mutation))
+        # A journal's lines are read by other versions too: the field keeps the name that it had.
+        self._append("about to", number=number, mutation=action_to_json(action))
         return number
 
     def done(self, number: int) -> None:
-        """Write that a mutation is made.
+        """Write that an action is injected.
 
         Raises:
             EnvironmentUnusable: it cannot be written.
@@ -196,7 +198,7 @@ class FaultJournal:
         self._append("done", number=number)
 
     def undone(self, number: int) -> None:
-        """Write that what was there before a mutation is there again.
+        """Write that what was there before an action is there again.
 
         Raises:
             EnvironmentUnusable: it cannot be written.
@@ -204,7 +206,7 @@ class FaultJournal:
         self._append("undone", number=number)
 
     def note(self, what: str) -> None:
-        """Write something that is no mutation.
+        """Write something that is no action.
 
         Raises:
             EnvironmentUnusable: it cannot be written.
@@ -221,7 +223,7 @@ class FaultJournal:
         record = self.read()
         if record.left:
             raise NotRestored(
-                f"{len(record.left)} of the drill's mutations are not undone.", restore_hint(record.header)
+                f"{len(record.left)} of the drill's actions are not rolled back.", restore_hint(record.header)
             )
         if not record.closed:
             self._append("closed")
@@ -277,8 +279,8 @@ class FaultJournal:
                             "Restore with the version of payinfra that began the drill.",
                         )
                     header = _header_from_json(line)
-                case {"line": "about to", "number": int(number), "mutation": mutation}:
-                    entries[number] = JournalEntry(number, from_json(mutation))
+                case {"line": "about to", "number": int(number), "mutation": action}:
+                    entries[number] = JournalEntry(number, action_from_json(action))
                     closed = False
                 case {"line": "done", "number": int(number)} if number in entries:
                     entries[number] = replace(entries[number], done=True)

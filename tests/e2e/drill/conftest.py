@@ -20,6 +20,7 @@ PHASES = (
     "steady state",
     "load",
     "inject",
+    "fault takes effect",
     "health check unhealthy",
     "DNS switched",
     "other region serving",

@@ -10,7 +10,7 @@ from payinfra.commands.drill import allow, command_line, format_of, judge, put_b
 from payinfra.core.errors import GateFailed, Interrupted, NotRestored, UsageProblem
 from payinfra.drill.clock import Stop
 from payinfra.drill.environment import DrillEnvironment
-from payinfra.drill.model import DrillRequest, Judgement, Restoration, Scenario
+from payinfra.drill.model import Doubt, DrillRequest, Judgement, Restoration, Scenario
 from payinfra.report.formats import DrillFormat
 from tests.support.drilled import World, WorldAws
 from tests.unit.checks.probes.conftest import outputs
@@ -37,6 +37,14 @@ def test_everything_else_is() -> None:
     assert command_line(place(), request) == (
         "payinfra failover-drill --env demo --local --scenario replication-pause --scenario region-outage "
         "--reverse --rate 10 --rto 60 --rpo 1 --warm-up 5 --hold 6 --in-a-row 3 --time-scale 20"
+    )
+
+
+def test_objectives_are_repeated_too() -> None:
+    request = DrillRequest(rpo_s=2.5, unacknowledged=3, first_attempt=0.95, latency_s=0.8)
+    assert command_line(place(), request) == (
+        "payinfra failover-drill --env demo --local --rpo-seconds 2.5 --unacknowledged 3 --first-attempt 95 "
+        "--latency 0.8"
     )
 
 
@@ -86,6 +94,17 @@ def test_a_drill_that_failed_fails_the_gate() -> None:
     failed = replace(PERFECT, resilience=Judgement.FAILED, reasons=("Too slow.",))
     with pytest.raises(GateFailed, match=r"The drill failed: Too slow\."):
         judge(failed, Stop())
+
+
+def test_a_drill_that_proved_nothing_fails_the_gate_and_says_what_to_do() -> None:
+    doubts = (Doubt("The machine was busy.", "Drill elsewhere."), Doubt("Not judged: slow."))
+    doubtful = replace(PERFECT, resilience=Judgement.INCONCLUSIVE, doubts=doubts)
+    with pytest.raises(
+        GateFailed, match=r"inconclusive: The machine was busy\. Not judged: slow\."
+    ) as caught:
+        judge(doubtful, Stop())
+    assert caught.value.hint == "Drill elsewhere."
+    assert caught.value.exit_code == 1
 
 
 def test_an_interrupted_drill_says_that_all_is_as_it_was() -> None:

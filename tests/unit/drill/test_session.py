@@ -13,8 +13,8 @@ from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 from payinfra.core.outputs import DeclaredDns, Outputs
 from payinfra.drill.clock import Stop
 from payinfra.drill.environment import DrillEnvironment
+from payinfra.drill.faults.health_check import InvertHealthCheck
 from payinfra.drill.faults.journal import FILE, FaultJournal, Header, open_journals
-from payinfra.drill.faults.model import InvertHealthCheck
 from payinfra.drill.load.payment_log import NAME, PaymentLog
 from payinfra.drill.load.payments import Maker
 from payinfra.drill.model import DrillRequest, Judgement, Restoration, Scenario
@@ -73,7 +73,7 @@ def test_a_drill_that_sent_nothing_yet_is_restored_and_closed(tmp_path: Path) ->
     world.checks["hc-east"]["Inverted"] = True
     journal.announce(InvertHealthCheck("hc-east", original=False))
     (found,) = restore_all(place(tmp_path, world), said.append)
-    assert (found.whole, found.reckoning) == (True, None)
+    assert (found.whole, found.reconciliation) == (True, None)
     assert world.checks["hc-east"]["Inverted"] is False
     assert open_journals(tmp_path / "drills") == ()
     assert said == ["Restoring: health check hc-east is not inverted again."]
@@ -90,10 +90,10 @@ def test_a_journal_that_nobody_can_read_stops_no_other(tmp_path: Path) -> None:
 def test_payments_that_cannot_be_read_keep_the_journal_open(tmp_path: Path) -> None:
     world, journal = World(), begun(tmp_path)
     world.before = lambda _call: EndpointConnectionError(endpoint_url="https://nowhere")
-    with PaymentLog(journal.path.parent / NAME) as book:
-        book.payment(Maker("demo", "20260102T030405Z-abcd").make(1, 1_767_322_000_000, 1.0)).result()
+    with PaymentLog(journal.path.parent / NAME) as log:
+        log.payment(Maker("demo", "20260102T030405Z-abcd").make(1, 1_767_322_000_000, 1.0)).result()
     where = place(tmp_path, world)
-    (found,) = restore_all(where, lambda _said: None, reckoned_within_s=0.0)
+    (found,) = restore_all(where, lambda _said: None, reconciled_within_s=0.0)
     assert not found.whole
     assert found.problem
     assert open_journals(tmp_path / "drills") == (journal.path,)

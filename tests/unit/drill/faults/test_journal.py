@@ -13,6 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from payinfra.core.errors import EnvironmentUnusable, NotRestored
+from payinfra.drill.faults.actions import FaultAction
+from payinfra.drill.faults.health_check import InvertHealthCheck
 from payinfra.drill.faults.journal import (
     FILE,
     FaultJournal,
@@ -21,7 +23,8 @@ from payinfra.drill.faults.journal import (
     open_journals,
     restore_command,
 )
-from payinfra.drill.faults.model import Blackout, Fault, InvertHealthCheck, SetConcurrency
+from payinfra.drill.faults.lambda_throttle import SetConcurrency
+from payinfra.drill.faults.region_outage import Blackout
 
 HEADER = Header(
     drill="20260102T030405Z",
@@ -59,7 +62,7 @@ def test_what_is_announced_done_undone_and_noted_is_read_in_order(tmp_path: Path
     journal.done(second)
     journal.undone(second)
     record = journal.read()
-    assert [(entry.mutation, entry.done, entry.undone) for entry in record.entries] == [
+    assert [(entry.action, entry.done, entry.undone) for entry in record.entries] == [
         (LIMIT, True, False),
         (DARK, True, True),
         (CHECK, False, False),
@@ -140,7 +143,7 @@ def unsynced(_descriptor: int) -> None:
 
 
 def fill(journal: FaultJournal) -> bytes:
-    """The journal of a drill that announced two mutations, made one, and undid it."""
+    """The journal of a drill that announced two actions, made one, and undid it."""
     journal.done(journal.announce(LIMIT))
     journal.announce(DARK)
     journal.undone(1)
@@ -206,7 +209,7 @@ def test_a_journal_of_another_version_is_for_that_version(tmp_path: Path) -> Non
         FaultJournal(path).read()
 
 
-def test_a_mutation_that_this_version_does_not_know_is_named(tmp_path: Path) -> None:
+def test_a_action_that_this_version_does_not_know_is_named(tmp_path: Path) -> None:
     journal = begin(tmp_path)
     journal.announce(DARK)
     journal.path.write_bytes(journal.path.read_bytes().replace(b'"kind":"blackout"', b'"kind":"flood"'))
@@ -257,10 +260,10 @@ def test_a_journal_that_may_not_be_mended_cannot_be_gone_on_with(tmp_path: Path)
 # -- open and closed ---------------------------------------------------------------------------------------
 
 
-def journal_of(folder: Path, drill: str, *mutations: Fault) -> FaultJournal:
+def journal_of(folder: Path, drill: str, *actions: FaultAction) -> FaultJournal:
     journal = FaultJournal.begin(folder / drill, HEADER)
-    for mutation in mutations:
-        journal.announce(mutation)
+    for action in actions:
+        journal.announce(action)
     return journal
 
 
