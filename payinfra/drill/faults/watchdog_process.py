@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Self, cast
 
 from payinfra.clients.aws import Aws, Endpoints
+from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.drill.faults.executor import AwsFaultExecutor, FaultExecutor
 from payinfra.drill.faults.journal import FaultJournal
@@ -28,22 +29,25 @@ LOOK_S = 1.0
 
 @dataclass(frozen=True)
 class Order:
-    """What a watchdog has to know. It is sent through a pipe: the token is nobody else's business.
+    """What a watchdog has to know. It is sent through a pipe, because it has secrets.
 
     Attributes:
         journal: the drill's.
         ends_by: when the faults are lifted, in seconds since the epoch: later than the drill can take.
         control_url, token: of the embedded AWS's control port.
         regions, global_url: where the embedded AWS answers.
+        access_key_id, secret_access_key: what calls to it are signed with.
         account: whose it is.
     """
 
     journal: str
     ends_by: float
     control_url: str
-    token: str
+    token: str = field(repr=False)
     regions: Mapping[str, str]
     global_url: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
     account: str
 
     @classmethod
@@ -58,12 +62,15 @@ class Order:
             control.token,
             dict(endpoints.regions),
             endpoints.global_url,
+            endpoints.access_key.access_key_id,
+            endpoints.access_key.secret_access_key,
             account,
         )
 
     def executor(self) -> FaultExecutor:
         """What rolls back."""
-        aws = Aws(Endpoints(self.regions, self.global_url))
+        key = AccessKey(self.access_key_id, self.secret_access_key)
+        aws = Aws(Endpoints(self.regions, self.global_url, access_key=key))
         return AwsFaultExecutor(aws, Control(self.control_url, self.token), account=self.account)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from payinfra.core.access_key import AccessKey
 from payinfra.drill.faults.actions import FaultAction
 from payinfra.drill.faults.executor import AwsFaultExecutor
 from payinfra.drill.faults.journal import FaultJournal, Header
@@ -79,10 +80,15 @@ def test_a_journal_that_is_gone_has_nothing_to_lift(journal: FaultJournal) -> No
 
 
 def test_an_order_has_all_that_is_needed_to_reach_the_embedded_aws(journal: FaultJournal) -> None:
-    made = order(journal, 60.0)
+    signed = replace(HERE, access_key=AccessKey("AKIAROOT", "hidden"))
+    made = Order.of(journal.path, AT, World().control(), signed, "000000000000")
     assert Order(**asdict(made)) == made
-    assert isinstance(made.executor(), AwsFaultExecutor)
-    assert (made.control_url, made.global_url) == (HERE.global_url, HERE.global_url)
+    executor = made.executor()
+    assert isinstance(executor, AwsFaultExecutor)
+    assert executor.aws.endpoints == replace(signed, dns="")
+    assert executor.control is not None
+    assert (executor.control.url, executor.control.token) == (World().control().url, World().control().token)
+    assert "hidden" not in repr(made)
 
 
 def test_where_no_process_can_be_started_that_is_said(
