@@ -62,7 +62,7 @@ def gather(outputs: Outputs, aws: Aws, control: Control | None, drills: Path) ->
         missing,
         open_journals(drills),
         () if status is None else tuple(faults.describe(one.fault) for one in status.faults),
-        1.0 if status is None else status.time_scale,
+        {} if status is None else status.time_scale_holds,
         used_today,
     )
 
@@ -147,6 +147,7 @@ def failed_preconditions(
         *_elsewhere(situation, outputs, env),
         *_unwell(situation, env),
         *_of_faults(situation, request),
+        *_shared_time(situation, request),
         *_overload(request, outputs.declared, predicted_s, situation.used_today),
     )
 
@@ -225,6 +226,16 @@ def _of_faults(situation: Situation, request: DrillRequest) -> Iterator[FailedPr
     state = situation.lost_region(reverse=request.reverse)
     for fault in chosen_faults(request):
         yield from fault.preconditions(state)
+
+
+def _shared_time(situation: Situation, request: DrillRequest) -> Iterator[FailedPrecondition]:
+    """Another environment's drill makes the time of the same embedded AWS run at another pace."""
+    for holder, scale in situation.time_scale_holds.items():
+        if scale != request.time_scale:
+            yield FailedPrecondition(
+                f"The drill {holder} makes this embedded AWS's time run {scale:g} times as fast as real.",
+                "Wait until it is done, or put back with `--restore` in its environment what it has left.",
+            )
 
 
 def _redeploy(env: str) -> str:

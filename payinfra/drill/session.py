@@ -32,7 +32,7 @@ from payinfra.drill.engine import LOOK_S, Drill, DrillDependencies, DrillId, Rea
 from payinfra.drill.environment import DrillEnvironment
 from payinfra.drill.evidence import FaultObserver
 from payinfra.drill.faults import scenarios, watchdog, watchdog_process
-from payinfra.drill.faults.actions import ActionDescription, FaultAction, FaultClients, SetTimeScale
+from payinfra.drill.faults.actions import ActionDescription, FaultAction, FaultClients, HoldTimeScale
 from payinfra.drill.faults.executor import WITHIN_S, AwsFaultExecutor, FaultExecutor
 from payinfra.drill.faults.journal import FaultJournal, Header, open_journals
 from payinfra.drill.faults.model import EvidenceSources, FaultContext
@@ -213,7 +213,9 @@ def prepared(
                 began=now,
                 command=command,
             ),
-            preparations=scenarios.preparations(request, situation, on_aws=environment.on_aws),
+            preparations=scenarios.preparations(
+                request, f"{environment.env}/{drill}", on_aws=environment.on_aws
+            ),
             watchdogs=scenarios.watchdogs(request, context),
             injections=scenarios.injections(request, context),
             alarms=alarms,
@@ -365,8 +367,8 @@ def _dependencies(
     executor = _executor(environment, drill.header.account)
     check = lost.outputs.health_check_id
 
-    def sets_time_scale(action: FaultAction) -> bool:
-        return isinstance(action, SetTimeScale)
+    def holds_time_scale(action: FaultAction) -> bool:
+        return isinstance(action, HoldTimeScale)
 
     servers = live.dns.servers(name_servers(live))
     profile = _load(drill, live, servers, log)
@@ -392,7 +394,7 @@ def _dependencies(
         alarms=AlarmWatch(drill.alarms, ringing_in(live.aws), clock.elapsed),
         machine=MachineWatch(clock.elapsed, None if control is None else control.list),
         restore=lambda: _restore(
-            environment, journal, executor, drill.recorder.mark, armed=armed, keep=sets_time_scale
+            environment, journal, executor, drill.recorder.mark, armed=armed, keep=holds_time_scale
         ),
         caught_up=lambda: replicas.have_caught_up(live, CROSSED_WITHIN_S),
         reconcile=lambda: _reconcile(environment, drill.folder, log),

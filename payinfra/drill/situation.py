@@ -1,6 +1,7 @@
 """What an environment is like before a drill, and what may speak against one."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 NO_CONCURRENCY = 0
@@ -36,7 +37,7 @@ class Situation:
         missing: the declared alarms that are not there, likewise.
         journals: of drills that may have left something in place.
         faults: what fails in the embedded AWS, each in a phrase; none on AWS.
-        time_scale: how fast the embedded AWS's time runs; 1 on AWS.
+        time_scale_holds: which drills ask for a time scale of the embedded AWS, and for which; none on AWS.
         used_today: requests that the API's keys have made today.
     """
 
@@ -46,7 +47,7 @@ class Situation:
     missing: tuple[str, ...] = ()
     journals: tuple[Path, ...] = ()
     faults: tuple[str, ...] = ()
-    time_scale: float = 1.0
+    time_scale_holds: Mapping[str, float] = field(default_factory=dict)
     used_today: int = 0
 
     def lost_region(self, *, reverse: bool) -> RegionState:

@@ -144,8 +144,48 @@ class EmulatorFaultAction(FaultAction):
 
 
 @dataclass(frozen=True)
+class HoldTimeScale(FaultAction):
+    """Run the embedded AWS's time `scale` times as fast as real, until the last drill that asks for it ends.
+
+    The server keeps who asks, and its own pace: drills of several environments do not put back each other's.
+
+    Attributes:
+        holder: the drill, with its environment.
+    """
+
+    scale: float
+    holder: str
+    kind: ClassVar[str] = "hold-time-scale"
+    embedded_only: ClassVar[bool] = True
+
+    def inject(self, clients: FaultClients) -> None:
+        """Ask for the scale."""
+        clients.embedded.hold_time_scale(self.holder, self.scale)
+
+    def rollback(self, clients: FaultClients) -> None:
+        """Ask for it no more."""
+        clients.embedded.release_time_scale(self.holder)
+
+    def is_active(self, clients: FaultClients) -> bool:
+        """Whether this drill asks for a scale."""
+        return self.holder in clients.embedded.status().time_scale_holds
+
+    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:  # noqa: ARG002 - no AWS call
+        """See `FaultAction`."""
+        return ActionDescription(
+            f"the embedded AWS's time runs {_pace(self.scale)} for the drill {self.holder}",
+            f"the drill {self.holder} does not set the embedded AWS's time scale any more",
+            "payinfra local down; payinfra local up",
+            (f"time scale of the embedded AWS: {self.scale:g}",),
+        )
+
+
+@dataclass(frozen=True)
 class SetTimeScale(FaultAction):
-    """Run the embedded AWS's time `scale` times as fast as real. `original`: how fast it ran before."""
+    """Set the time scale of the embedded AWS, as drills of earlier versions did.
+
+    No drill does so any more; a journal may still have it. `original`: how fast time ran before.
+    """
 
     scale: float
     original: float

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from payinfra.core.errors import UsageProblem
 from payinfra.core.outputs import Outputs, RegionOutputs
-from payinfra.drill.faults.actions import FaultAction, SetTimeScale
+from payinfra.drill.faults.actions import FaultAction, HoldTimeScale
 from payinfra.drill.faults.model import Fault, FaultContext, FaultSign, HealthEffect
 from payinfra.drill.faults.registry import all_faults, fault_named
 from payinfra.drill.model import DrillRequest
-from payinfra.drill.situation import Situation
 
 
 def chosen_faults(request: DrillRequest) -> tuple[Fault, ...]:
@@ -62,11 +61,13 @@ def lost_region(request: DrillRequest, outputs: Outputs) -> RegionOutputs:
     return outputs.secondary if request.reverse else outputs.primary
 
 
-def preparations(request: DrillRequest, situation: Situation, *, on_aws: bool) -> tuple[FaultAction, ...]:
-    """What is done before anything is measured, and undone last: the pace of the embedded AWS's time."""
-    if on_aws or request.time_scale == situation.time_scale:
-        return ()
-    return (SetTimeScale(request.time_scale, situation.time_scale),)
+def preparations(request: DrillRequest, holder: str, *, on_aws: bool) -> tuple[FaultAction, ...]:
+    """What is done before anything is measured, and undone last: the pace of the embedded AWS's time.
+
+    Args:
+        holder: the drill, as others that drill on the same embedded AWS are told.
+    """
+    return () if on_aws else (HoldTimeScale(request.time_scale, holder),)
 
 
 @dataclass(frozen=True)

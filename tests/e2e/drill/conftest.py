@@ -155,3 +155,9 @@ def report_of(done: Done) -> dict[str, Any]:
 def phases(report: dict[str, Any]) -> Sequence[str]:
     """The phases that a drill went through."""
     return [phase["phase"] for phase in report["phases"]]
+
+
+def verdict(report: dict[str, Any]) -> tuple[str, str, list[str], list[str]]:
+    """Both verdicts, why one is FAIL, and why one is INCONCLUSIVE."""
+    doubts = [doubt["what"] for doubt in report["doubts"]]
+    return report["resilience"], report["restored"], report["reasons"], doubts

@@ -283,7 +283,7 @@ def test_what_is_wrong_is_seen(tmp_path: Path) -> None:
     journal = FaultJournal.begin(tmp_path / "d1", header)
     world = World()
     world.board.inject(RegionBlackout(WEST))
-    world.scale.set(20)
+    world.scale.hold("other/d", 20)
     account = Account(
         tags={"Project": "x"}, check={"Inverted": True, "Disabled": True}, concurrency={WEST: 0}
     )
@@ -297,8 +297,15 @@ def test_what_is_wrong_is_seen(tmp_path: Path) -> None:
         missing=("errors in us-west-2",),
         journals=(journal.path,),
         faults=("us-west-2 answers nothing",),
-        time_scale=20.0,
+        time_scale_holds={"other/d": 20.0},
     )
+
+
+def test_a_drill_elsewhere_that_sets_another_time_scale_speaks_against_it() -> None:
+    held = replace(WELL, time_scale_holds={"other/d": 20.0})
+    (found,) = against(held, replace(FIVE_A_SECOND, time_scale=10.0))
+    assert "The drill other/d makes this embedded AWS's time run 20 times as fast as real." in found.what
+    assert against(held, replace(FIVE_A_SECOND, time_scale=20.0)) == ()
 
 
 def test_more_alarms_than_one_call_takes_are_asked_for_in_several(tmp_path: Path) -> None:

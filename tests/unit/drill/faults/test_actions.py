@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from payinfra.clients.aws import Endpoints
 from payinfra.core.errors import EnvironmentUnusable
-from payinfra.drill.faults.actions import FaultAction, SetTimeScale
+from payinfra.drill.faults.actions import FaultAction, HoldTimeScale, SetTimeScale
 from payinfra.drill.faults.health_check import InvertHealthCheck, SetUnhealthy
 from payinfra.drill.faults.lambda_throttle import ArmWatchdog, SetConcurrency
 from payinfra.drill.faults.model import role_arn
@@ -31,6 +31,7 @@ any_action = st.one_of(
     st.builds(RunPauseExperiment, text, text, text, st.integers(1, 720), text),
     st.builds(Blackout, text),
     st.builds(SetTimeScale, scales, scales),
+    st.builds(HoldTimeScale, scales, text),
     st.builds(ArmWatchdog, text, text, text, originals, st.datetimes(timezones=st.just(UTC)), text),
 )
 
@@ -119,6 +120,12 @@ AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
             "the embedded AWS's time runs 20 times as fast as real",
             "the embedded AWS's time runs as fast as real again",
             "payinfra local down; payinfra local up --time-scale 1",
+        ),
+        (
+            HoldTimeScale(20, "demo/d1"),
+            "the embedded AWS's time runs 20 times as fast as real for the drill demo/d1",
+            "the drill demo/d1 does not set the embedded AWS's time scale any more",
+            "payinfra local down; payinfra local up",
         ),
         (
             ArmWatchdog("us-east-1", "d1-us-east-1", "pay", None, AT, ROLE),

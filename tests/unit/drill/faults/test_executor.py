@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from payinfra.drill.faults.actions import FaultAction, SetTimeScale
+from payinfra.drill.faults.actions import FaultAction, HoldTimeScale, SetTimeScale
 from payinfra.drill.faults.executor import AwsFaultExecutor, FaultFailed
 from payinfra.drill.faults.health_check import InvertHealthCheck, ScheduleHealthCheck, SetUnhealthy
 from payinfra.drill.faults.lambda_throttle import ArmWatchdog, SetConcurrency
@@ -32,7 +32,8 @@ FAST = SetTimeScale(20.0, 1.0)
 EXPERIMENT = RunPauseExperiment(EAST, TABLE, ROLE, 9, "drill-1")
 WATCHDOG = ArmWatchdog(EAST, "drill-1-us-east-1", "pay", None, AT, ROLE)
 WATCHDOG_OF_7 = ArmWatchdog(EAST, "drill-1-us-east-1", "pay", 7, AT, ROLE)
-EMBEDDED = [PAUSE, DARK, FAST]
+HELD = HoldTimeScale(20.0, "demo/drill-1")
+EMBEDDED = [PAUSE, DARK, FAST, HELD]
 ON_AWS = [EXPERIMENT, WATCHDOG, PUT_BACK]
 ANYWHERE = [INVERT, UNHEALTHY, LIMIT]
 

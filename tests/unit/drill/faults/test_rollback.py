@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import NotRestored
-from payinfra.drill.faults.actions import FaultAction, SetTimeScale
+from payinfra.drill.faults.actions import FaultAction, HoldTimeScale, SetTimeScale
 from payinfra.drill.faults.executor import AwsFaultExecutor, FaultExecutor, FaultFailed
 from payinfra.drill.faults.health_check import InvertHealthCheck
 from payinfra.drill.faults.journal import FaultJournal, Header, open_journals
@@ -200,7 +200,13 @@ def test_a_journal_that_cannot_be_written_is_named_and_stops_nothing(tmp_path: P
 # -- any order of failures and kills -----------------------------------------------------------------------
 
 EVERYWHERE: tuple[FaultAction, ...] = (INVERT, LIMIT, SetConcurrency("us-west-2", "pay", 7))
-EMBEDDED: tuple[FaultAction, ...] = (SetTimeScale(20.0, 1.0), PauseReplication(), DARK, *EVERYWHERE)
+EMBEDDED: tuple[FaultAction, ...] = (
+    HoldTimeScale(20.0, "demo/d"),
+    SetTimeScale(20.0, 1.0),
+    PauseReplication(),
+    DARK,
+    *EVERYWHERE,
+)
 ON_AWS: tuple[FaultAction, ...] = (WATCHDOG, RunPauseExperiment(EAST, TABLE, ROLE, 9, "d"), *EVERYWHERE)
 
 LOST = ReadTimeoutError(endpoint_url="https://aws")

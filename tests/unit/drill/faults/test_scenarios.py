@@ -8,7 +8,7 @@ from policy_sentry.querying.actions import get_actions_for_service
 
 from payinfra.account.permissions import OPERATIONS, Operation
 from payinfra.core.errors import UsageProblem
-from payinfra.drill.faults.actions import FaultAction, SetTimeScale
+from payinfra.drill.faults.actions import FaultAction, HoldTimeScale
 from payinfra.drill.faults.health_check import SetUnhealthy
 from payinfra.drill.faults.lambda_throttle import SetConcurrency
 from payinfra.drill.faults.model import FaultContext
@@ -91,12 +91,11 @@ def test_watchdogs_are_armed_on_aws_only() -> None:
     assert len("20260102T030405Z-1a2b") + 1 + 14 <= 64
 
 
-def test_the_pace_of_time_is_set_first_where_it_is_another() -> None:
-    fast = replace(BEFORE, time_scale=20.0)
-    assert preparations(request(time_scale=20), BEFORE, on_aws=False) == (SetTimeScale(20, 1),)
-    assert preparations(request(time_scale=1), fast, on_aws=False) == (SetTimeScale(1, 20),)
-    assert preparations(request(time_scale=20), fast, on_aws=False) == ()
-    assert preparations(request(), BEFORE, on_aws=True) == ()
+def test_the_pace_of_time_is_asked_for_first_on_the_embedded_aws() -> None:
+    for scale in (1.0, 20.0):  # Also as fast as real: another drill must not make it run faster meanwhile.
+        held = preparations(request(time_scale=scale), "demo/d", on_aws=False)
+        assert held == (HoldTimeScale(scale, "demo/d"),)
+    assert preparations(request(), "demo/d", on_aws=True) == ()
 
 
 @pytest.mark.parametrize(
