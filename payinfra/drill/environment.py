@@ -25,6 +25,7 @@ class DrillEnvironment:
         control: of the embedded AWS; None on AWS.
         work_dir: the environment's.
         verify: probes it.
+        shared: a folder that all environments of one embedded AWS have in common; None on AWS.
     """
 
     target: str
@@ -33,6 +34,7 @@ class DrillEnvironment:
     control: "Control | None"
     work_dir: Path
     verify: "Callable[[VerifyRequest], Outcome]"
+    shared: Path | None = None
 
     @property
     def env(self) -> str:

@@ -31,10 +31,16 @@ from payinfra.drill.clock import RealClock, Stop
 from payinfra.drill.engine import LOOK_S, Drill, DrillDependencies, DrillId, Read
 from payinfra.drill.environment import DrillEnvironment
 from payinfra.drill.evidence import FaultObserver
-from payinfra.drill.faults import scenarios, watchdog, watchdog_process
+from payinfra.drill.faults import leftovers, scenarios, watchdog, watchdog_process
 from payinfra.drill.faults.actions import ActionDescription, FaultAction, FaultClients, HoldTimeScale
 from payinfra.drill.faults.executor import WITHIN_S, AwsFaultExecutor, FaultExecutor
-from payinfra.drill.faults.journal import FaultJournal, Header, open_journals
+from payinfra.drill.faults.journal import (
+    DamagedJournal,
+    FaultJournal,
+    Header,
+    open_journals,
+    restore_command,
+)
 from payinfra.drill.faults.model import EvidenceSources, FaultContext
 from payinfra.drill.faults.rollback import Keep, keep_nothing, restore
 from payinfra.drill.load import payment_log, targets
@@ -61,6 +67,8 @@ from payinfra.drill.survivor import read_survivor
 from payinfra.drill.timeline import Recorder, replay
 
 COMMAND = "failover-drill"
+NO_JOURNAL = "without a journal"
+"""Stands for the drill where what it left was found by what is there."""
 UNREAD = "All was put back at a second attempt, but the payments are still to be read back and removed."
 RECONCILED_WITHIN_S = 60.0
 """How long payments may take to be the same in both regions once the fault is gone, in seconds."""
@@ -160,6 +168,9 @@ def prepared(
     with ExitStack() as held:
         with recorder.phase(Phase.LOCK):
             held.enter_context(exclusive(environment.work_dir, COMMAND))
+            if environment.shared is not None:  # Its faults and its time are all environments'.
+                command = f"{COMMAND} --env {environment.env} --local"
+                held.enter_context(exclusive(environment.shared, command, "This embedded AWS"))
         with recorder.phase(Phase.RECORD) as note:
             request, slow_s = _fit_to_machine(environment, request)
             prediction = predict(
@@ -543,41 +554,126 @@ def restore_all(
 ) -> tuple[Restored, ...]:
     """Put back what drills have left, read their payments back and remove them. Once more changes nothing.
 
-    A journal that cannot be read stops no other.
+    The journals say what was done. Beside them what was declared is held against what is there, so that a
+    fault is found whose journal is lost. A journal that cannot be read stops no other.
 
     Args:
         environment: whose drills they are.
         say: told of each step in a sentence.
         reconciled_within_s: how long payments may take to be the same in both regions, in seconds.
 
+    Returns:
+        What became of each drill that did not end, and of what was found without a journal.
+
     Raises:
         EnvironmentUnusable: another command holds the lock.
     """
-    with exclusive(environment.work_dir, COMMAND):
-        return tuple(
-            _restored(environment, path, say, reconciled_within_s)
-            for path in open_journals(environment.drills)
+    with exclusive(environment.work_dir, COMMAND), _alone(environment) as alone:
+        begun = [_put_back(environment, path, say) for path in open_journals(environment.drills)]
+        beside = _without_journal(environment, say, is_shared=not alone)
+        found = tuple(
+            _concluded(environment, one, say, reconciled_within_s, whole=not beside.left) for one in begun
         )
+        if beside.undone or beside.left:
+            found += (Restored(NO_JOURNAL, beside, None),)
+        return found
 
 
-def _restored(environment: DrillEnvironment, path: Path, say: Say, within_s: float) -> Restored:
-    name, log_path = path.parent.name, path.parent / payment_log.NAME
+@contextmanager
+def _alone(environment: DrillEnvironment) -> Iterator[bool]:
+    """Whether no other drill runs on the same embedded AWS; none begins as long as the block runs."""
+    with ExitStack() as held:
+        alone = True
+        if environment.shared is not None:
+            try:
+                held.enter_context(exclusive(environment.shared, COMMAND))
+            except EnvironmentUnusable:
+                alone = False
+        yield alone
+
+
+@dataclass(frozen=True)
+class _PutBack:
+    """What a journal's actions came to.
+
+    Attributes:
+        journal: None where it says nothing that can be relied on.
+        damage: why not, in a sentence; empty where the journal is whole, or another environment's.
+    """
+
+    path: Path
+    journal: FaultJournal | None
+    restoration: Restoration
+    damage: str = ""
+
+
+def _put_back(environment: DrillEnvironment, path: Path, say: Say) -> _PutBack:
+    """Roll back what a journal says is in place."""
     try:
         journal = FaultJournal.reopen(path)
-        account = journal.read().header.account
+        header = journal.read().header
+    except DamagedJournal as error:
+        return _PutBack(path, None, Restoration((), (f"{error.what} {error.hint}",)), error.what)
     except EnvironmentUnusable as error:
-        return Restored(name, Restoration((), (f"{error.what} {error.hint}",)), None)
-    restoration = _restore(environment, journal, _executor(environment, account), say)
+        return _PutBack(path, None, Restoration((), (f"{error.what} {error.hint}",)))
+    try:
+        account = environment.aws.account(environment.outputs.primary_region)
+    except PayinfraError as error:
+        return _PutBack(path, None, Restoration((), (f"{error.what} {error.hint}",)))
+    if (header.env, header.target, header.account) != (environment.env, environment.target, account):
+        elsewhere = (
+            f"{path} is the journal of a drill of environment {header.env} ({header.target}) in account "
+            f"{header.account}: nothing was done. Where that was drilled, with that account's credentials, "
+            f"run `{restore_command(header.env, header.target)}`; then remove this folder."
+        )
+        return _PutBack(path, None, Restoration((), (elsewhere,)))
+    return _PutBack(path, journal, _restore(environment, journal, _executor(environment, account), say))
+
+
+def _without_journal(environment: DrillEnvironment, say: Say, *, is_shared: bool) -> Restoration:
+    """Put back what differs from what was declared as faults make it differ."""
+    brief = environment.aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=1)
+    clients = FaultClients(brief, environment.control)
+    account = environment.outputs.primary.dynamodb_table_arn.split(":")[4]
+    return leftovers.put_back(
+        lambda: leftovers.find(environment.outputs, clients, is_shared=is_shared),
+        _executor(environment, account),
+        say,
+        lambda action: action.describe(environment.aws.endpoints),
+    )
+
+
+def _concluded(
+    environment: DrillEnvironment, begun: _PutBack, say: Say, within_s: float, *, whole: bool
+) -> Restored:
+    """Read a drill's payments back, and close its journal where nothing is left.
+
+    Args:
+        whole: whether nothing differs from what was declared: then a damaged journal is not needed any more.
+    """
+    name, log_path = begun.path.parent.name, begun.path.parent / payment_log.NAME
+    restoration = begun.restoration
+    if begun.damage and whole:
+        restoration = Restoration((f"{begun.damage} Nothing differs from what was declared",), ())
+    elif begun.journal is None:
+        return Restored(name, restoration, None)
     counted: Reconciliation | None = None
     problem = ""
     if log_path.exists():
         say("Reading the drill's payments back, and removing them.")
         try:
             with payment_log.PaymentLog(log_path) as log:
-                counted = _reconcile(environment, path.parent, log, within_s)
+                counted = _reconcile(environment, begun.path.parent, log, within_s)
         except (PayinfraError, ClientError, BotoCoreError) as error:
             problem = str(error)
     found = Restored(name, restoration, counted, problem)
-    if found.whole:
-        journal.close()
+    if not found.whole:
+        return found
+    try:
+        if begun.journal is not None:
+            begun.journal.close()
+        else:
+            FaultJournal(begun.path).set_aside()
+    except EnvironmentUnusable as error:
+        return replace(found, restoration=replace(restoration, left=(f"{error.what} {error.hint}",)))
     return found

@@ -258,6 +258,7 @@ class World:
             "id": f"EXP{len(self.experiments) + 1}",
             "token": asked["clientToken"],
             "tags": asked["tags"],
+            "targets": self.templates[asked["experimentTemplateId"]]["asked"]["targets"],
             "looks": 0,
             "state": {"status": "initiating", "reason": "It begins."},
         }
@@ -271,7 +272,7 @@ class World:
 
     def _get_experiment(self, region: str, asked: Params) -> Any:
         experiment = self._look(self.experiments[asked["id"]])
-        return {"experiment": {name: experiment[name] for name in ("id", "state", "tags")}}
+        return {"experiment": {name: experiment[name] for name in ("id", "state", "tags", "targets")}}
 
     def _list_experiments(self, region: str, _asked: Params) -> Any:
         found = [self._look(one) for one in self.experiments.values()]

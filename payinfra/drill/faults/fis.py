@@ -30,6 +30,7 @@ leaves its global table (DynamoDB developer guide)."""
 _COMING = frozenset({"pending", "initiating"})
 _RUNNING = "running"
 _ENDING = "stopping"
+_LIVE = _COMING | {_RUNNING, _ENDING}
 
 
 class FisExperiment(FaultAction):
@@ -150,8 +151,19 @@ class FisExperiment(FaultAction):
                     yield one.get("id", "")
 
     def _runs(self, client: "FISClient") -> bool:
-        live = _COMING | {_RUNNING, _ENDING}
-        return any(_status(experiment) in live for experiment in self._experiments(client))
+        return any(_status(experiment) in _LIVE for experiment in self._experiments(client))
+
+
+def live_experiments(client: "FISClient", resource_arn: str) -> Iterator[str]:
+    """The ids of the drills whose experiments are in effect on a resource, or about to be."""
+    for page in client.get_paginator("list_experiments").paginate():
+        for one in page["experiments"]:
+            drill = one.get("tags", {}).get(DRILL_TAG)
+            if not drill or _status(one) not in _LIVE:
+                continue
+            found = client.get_experiment(id=one.get("id", ""))["experiment"]
+            if any(resource_arn in target.get("resourceArns", ()) for target in found["targets"].values()):
+                yield drill
 
 
 def _status(experiment: "ExperimentSummaryTypeDef") -> str:

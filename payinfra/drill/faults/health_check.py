@@ -1,6 +1,6 @@
 """The fault `health-check`: Route 53 is told that a region is unhealthy, while the region keeps serving."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
@@ -15,6 +15,7 @@ from payinfra.drill.faults.model import (
     FaultAlarms,
     FaultContext,
     FaultDocumentation,
+    FaultSearch,
     FaultSign,
     HealthEffect,
     RequiredPermission,
@@ -214,6 +215,12 @@ def _watchdogs(context: FaultContext) -> tuple[FaultAction, ...]:
     )
 
 
+def _leftovers(search: FaultSearch) -> Iterator[FaultAction]:
+    check = _check(search.clients, search.region.health_check_id)
+    if _inverted(check) or _disabled(check):  # Neither is ever declared.
+        yield SetUnhealthy(search.region.health_check_id, inverted=False, disabled=False)
+
+
 def _is_seen(sources: EvidenceSources, actions: tuple[FaultAction, ...]) -> bool:
     return all(sources.is_active(action) for action in actions)
 
@@ -233,6 +240,7 @@ HEALTH_CHECK = register(
         preconditions=no_preconditions,
         actions=_actions,
         watchdogs=_watchdogs,
+        leftovers=_leftovers,
         sign=FaultSign(what="the health check disabled and inverted", is_seen=_is_seen, within_s=60.0),
         # Whether a disabled check still has the metric that the alarm looks at, AWS does not say.
         alarms=FaultAlarms(must_ring=(), may_ring_in_survivor=()),

@@ -1,6 +1,6 @@
 """The fault `lambda-throttle`: the region's payments function may not run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -14,6 +14,7 @@ from payinfra.drill.faults.model import (
     FaultAlarms,
     FaultContext,
     FaultDocumentation,
+    FaultSearch,
     FaultSign,
     HealthEffect,
     RequiredPermission,
@@ -150,6 +151,16 @@ def _watchdogs(context: FaultContext) -> tuple[FaultAction, ...]:
     )
 
 
+def _leftovers(search: FaultSearch) -> Iterator[FaultAction]:
+    region, function = search.region.region, search.region.lambda_function_name
+    declared = search.declared.function.reserved_concurrency
+    client = search.clients.aws.functions(region)
+    found = client.get_function_concurrency(FunctionName=function).get("ReservedConcurrentExecutions")
+    # Any other figure is somebody's own choice, and no drill's.
+    if found == NO_CONCURRENCY != declared:
+        yield SetConcurrency(region, function, declared)
+
+
 def _is_seen(sources: EvidenceSources, actions: tuple[FaultAction, ...]) -> bool:  # noqa: ARG001 - a client
     return sources.health_page() >= TOO_MANY_REQUESTS
 
@@ -177,6 +188,7 @@ LAMBDA_THROTTLE = register(
         preconditions=no_preconditions,
         actions=_actions,
         watchdogs=_watchdogs,
+        leftovers=_leftovers,
         sign=FaultSign(what="an error from the region's own health page", is_seen=_is_seen, within_s=30.0),
         alarms=FaultAlarms(must_ring=("HealthCheckStatus", "Throttles"), may_ring_in_survivor=()),
         documentation=FaultDocumentation(

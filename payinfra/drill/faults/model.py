@@ -10,9 +10,10 @@ from datetime import datetime
 from enum import Enum, auto
 
 from payinfra.core.naming import HEALTH_METRICS_REGION
-from payinfra.core.outputs import Outputs, RegionOutputs
-from payinfra.drill.faults.actions import FaultAction
+from payinfra.core.outputs import DeclaredRegion, Outputs, RegionOutputs
+from payinfra.drill.faults.actions import FaultAction, FaultClients
 from payinfra.drill.situation import FailedPrecondition, RegionState
+from payinfra.local.faults import Fault as EmulatorFault
 
 ROUTE53_REGION = HEALTH_METRICS_REGION
 """Where Route 53's control plane is (Route 53 developer guide, "Amazon Route 53 and AWS Regions")."""
@@ -61,6 +62,32 @@ class FaultContext:
     outputs: Outputs
     lost: RegionOutputs
     state: RegionState
+
+
+@dataclass(frozen=True)
+class FaultSearch:
+    """A region in which a fault is looked for without a journal: what was declared, and what can be asked.
+
+    Attributes:
+        outputs: of the environment.
+        region: of the region.
+        declared: what was declared there.
+        clients: try once.
+        is_shared: whether a drill of another environment of the same embedded AWS runs: the faults of the
+            embedded AWS itself may be that drill's.
+    """
+
+    outputs: Outputs
+    region: RegionOutputs
+    declared: DeclaredRegion
+    clients: FaultClients
+    is_shared: bool = False
+
+    def embedded_faults(self) -> tuple[EmulatorFault, ...]:
+        """The faults of the embedded AWS that may be this environment's; none on AWS."""
+        if self.clients.control is None or self.is_shared:
+            return ()
+        return tuple(active.fault for active in self.clients.control.list())
 
 
 @dataclass(frozen=True)
@@ -153,6 +180,8 @@ class Fault:
         preconditions: what speaks against it in the region that is to be lost.
         actions: what is injected, in this order.
         watchdogs: what is armed before on AWS, and lifts the fault should the drill's process be gone.
+        leftovers: the actions by which what is there differs from what was declared, as this fault makes it
+            differ; found without any journal, and rolled back to what was declared.
         sign: what shows that it is in effect.
         alarms: what it makes alarms do.
         documentation: what people read about it.
@@ -166,6 +195,7 @@ class Fault:
     preconditions: Callable[[RegionState], Iterator[FailedPrecondition]]
     actions: Callable[[FaultContext], tuple[FaultAction, ...]]
     watchdogs: Callable[[FaultContext], tuple[FaultAction, ...]]
+    leftovers: Callable[[FaultSearch], Iterator[FaultAction]]
     sign: FaultSign
     alarms: FaultAlarms
     documentation: FaultDocumentation

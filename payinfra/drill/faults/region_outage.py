@@ -1,5 +1,6 @@
 """The fault `region-outage`: a region of the embedded AWS answers nothing."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from payinfra.drill.faults.model import (
     FaultAlarms,
     FaultContext,
     FaultDocumentation,
+    FaultSearch,
     FaultSign,
     HealthEffect,
     no_preconditions,
@@ -48,6 +50,11 @@ def _actions(context: FaultContext) -> tuple[FaultAction, ...]:
     return (Blackout(context.lost.region),)
 
 
+def _leftovers(search: FaultSearch) -> Iterator[FaultAction]:
+    if RegionBlackout(search.region.region) in search.embedded_faults():
+        yield Blackout(search.region.region)
+
+
 def _is_seen(sources: EvidenceSources, actions: tuple[FaultAction, ...]) -> bool:  # noqa: ARG001 - a client
     return sources.health_page() == 0
 
@@ -62,6 +69,7 @@ REGION_OUTAGE = register(
         preconditions=no_preconditions,
         actions=_actions,
         watchdogs=no_watchdogs,
+        leftovers=_leftovers,
         sign=FaultSign(what="silence of the region's own health page", is_seen=_is_seen, within_s=10.0),
         alarms=FaultAlarms(must_ring=("HealthCheckStatus",), may_ring_in_survivor=("ReplicationLatency",)),
         documentation=FaultDocumentation(

@@ -1,7 +1,7 @@
 """The fault `replication-pause`: the regions stop seeing each other's payments, and both keep serving."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,13 +14,14 @@ from payinfra.drill.faults.actions import (
     FaultAction,
     aws_cli,
 )
-from payinfra.drill.faults.fis import DRILL_TAG, LONGEST_EXPERIMENT_MIN, FisExperiment
+from payinfra.drill.faults.fis import DRILL_TAG, LONGEST_EXPERIMENT_MIN, FisExperiment, live_experiments
 from payinfra.drill.faults.model import (
     EvidenceSources,
     Fault,
     FaultAlarms,
     FaultContext,
     FaultDocumentation,
+    FaultSearch,
     FaultSign,
     HealthEffect,
     RequiredPermission,
@@ -149,6 +150,17 @@ def _actions(context: FaultContext) -> tuple[FaultAction, ...]:
     )
 
 
+def _leftovers(search: FaultSearch) -> Iterator[FaultAction]:
+    if ReplicationPause() in search.embedded_faults():
+        yield PauseReplication()
+    if search.clients.control is not None:
+        return
+    region, table = search.region.region, search.region.dynamodb_table_arn
+    role = role_arn(search.outputs, DRILL_FIS_ROLE)
+    for drill in live_experiments(search.clients.aws.fis(region), table):
+        yield RunPauseExperiment(region, table, role, LONGEST_EXPERIMENT_MIN, drill)
+
+
 def _is_seen(sources: EvidenceSources, actions: tuple[FaultAction, ...]) -> bool:  # noqa: ARG001 - the data
     return sources.is_separated()
 
@@ -193,6 +205,7 @@ REPLICATION_PAUSE = register(
         actions=_actions,
         watchdogs=no_watchdogs,
         # AWS says that replication may go on for up to five minutes after the experiment has begun.
+        leftovers=_leftovers,
         sign=FaultSign(
             what="a payment that stays in the region it was written in", is_seen=_is_seen, within_s=300.0
         ),

@@ -52,7 +52,7 @@ def restore(
     Raises:
         EnvironmentUnusable: the journal cannot be read.
     """
-    record = journal.read()
+    record = journal.known()
     left = [entry for entry in record.left if not keep(entry.action)]
     restoring = _Restoring(journal, executor, tell, describe, restore_hint(record.header), left)
     restoring.run()
@@ -111,6 +111,8 @@ class _Restoring:
         try:
             self.journal.undone(entry.number)
         except EnvironmentUnusable as error:
+            if self.journal.is_lost:  # Nobody will look there for what is restored.
+                return
             self.left[entry.number] = f"It is restored that {words.undone}, but: {error.what} {self.hint}"
             self.tell(self.left[entry.number])
 

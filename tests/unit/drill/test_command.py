@@ -19,10 +19,15 @@ from tests.unit.report.drill.conftest import PERFECT
 
 def place(*, local: bool = True) -> DrillEnvironment:
     nobody: Any = None
-    control = World().control() if local else None
-    return DrillEnvironment(
-        "local" if local else "aws", outputs(), WorldAws.of(), control, Path("work"), nobody
-    )
+    there = World()
+
+    class Here(WorldAws):
+        """Also with other time-outs it is this world's."""
+
+        world = there
+
+    control = there.control() if local else None
+    return DrillEnvironment("local" if local else "aws", outputs(), Here(), control, Path("work"), nobody)
 
 
 def test_what_is_as_by_default_is_not_said() -> None:
@@ -122,7 +127,7 @@ def test_what_is_left_comes_before_everything_else() -> None:
 def test_what_a_restoration_leaves_is_not_a_success(tmp_path: Path) -> None:
     begun = tmp_path / "drills" / "20260102T030405Z-aaaa" / "journal.jsonl"
     begun.parent.mkdir(parents=True)
-    begun.write_text("nonsense\n{}\n")
+    begun.write_text('{"line":"header","version":99}\n')
     with pytest.raises(NotRestored, match="Not everything is as it was"):
         put_back(replace(place(), work_dir=tmp_path), DrillFormat.JSON, Stop())
 
@@ -135,6 +140,6 @@ def test_an_interrupted_restoration_goes_on_to_its_end_and_says_so(tmp_path: Pat
 def test_what_a_restoration_leaves_comes_before_the_interrupt(tmp_path: Path) -> None:
     begun = tmp_path / "drills" / "20260102T030405Z-aaaa" / "journal.jsonl"
     begun.parent.mkdir(parents=True)
-    begun.write_text("nonsense\n{}\n")
+    begun.write_text('{"line":"header","version":99}\n')
     with pytest.raises(NotRestored):
         put_back(replace(place(), work_dir=tmp_path), DrillFormat.JSON, asked())

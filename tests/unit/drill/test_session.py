@@ -14,12 +14,13 @@ from payinfra.core.outputs import DeclaredDns, Outputs
 from payinfra.drill.clock import Stop
 from payinfra.drill.environment import DrillEnvironment
 from payinfra.drill.faults.health_check import InvertHealthCheck
-from payinfra.drill.faults.journal import FILE, FaultJournal, Header, open_journals
+from payinfra.drill.faults.journal import ASIDE, FILE, FaultJournal, Header, open_journals
 from payinfra.drill.load.payment_log import NAME, PaymentLog
 from payinfra.drill.load.payments import Maker
 from payinfra.drill.model import DrillRequest, Judgement, Restoration, Scenario
-from payinfra.drill.session import UNREAD, prepared, restore_all, with_left
-from tests.support.drilled import World, WorldAws
+from payinfra.drill.session import NO_JOURNAL, UNREAD, prepared, restore_all, with_left
+from payinfra.local.faults import RegionBlackout
+from tests.support.drilled import Refused, World, WorldAws
 from tests.unit.checks.probes.conftest import declared, outputs
 from tests.unit.report.drill.conftest import PERFECT
 
@@ -65,7 +66,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_asked(tmp_path: Path)
 def test_nothing_to_restore_is_nothing_done(tmp_path: Path) -> None:
     world = World()
     assert restore_all(place(tmp_path, world), lambda _said: None) == ()
-    assert world.calls == []
+    assert world.changes == []
 
 
 def test_a_drill_that_sent_nothing_yet_is_restored_and_closed(tmp_path: Path) -> None:
@@ -80,11 +81,86 @@ def test_a_drill_that_sent_nothing_yet_is_restored_and_closed(tmp_path: Path) ->
 
 
 def test_a_journal_that_nobody_can_read_stops_no_other(tmp_path: Path) -> None:
-    begun(tmp_path, "20260102T030405Z-aaaa").path.write_text("nonsense\n{}\n")
+    begun(tmp_path, "20260102T030405Z-aaaa").path.write_text('{"line":"header","version":99}\n')
     begun(tmp_path, "20260102T030405Z-bbbb")
-    damaged, whole = restore_all(place(tmp_path), lambda _said: None)
-    assert (damaged.whole, whole.whole) == (False, True)
-    assert FILE in damaged.restoration.left[0]
+    later, whole = restore_all(place(tmp_path), lambda _said: None)
+    assert (later.whole, whole.whole) == (False, True)
+    assert FILE in later.restoration.left[0]
+
+
+def test_a_damaged_journal_is_not_needed_where_nothing_differs_from_what_was_declared(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    journal.announce(InvertHealthCheck("check-us-east-1", original=False))
+    journal.path.write_text("nonsense\n{}\n")
+    world = World(checks={"check-us-east-1": {"Inverted": True}, "check-us-west-2": {}})
+    damaged, beside = restore_all(place(tmp_path, world), lambda _said: None)
+    assert damaged.whole
+    assert "damaged. Nothing differs from what was declared" in damaged.restoration.undone[0]
+    assert (beside.drill, beside.restoration.undone) == (
+        NO_JOURNAL,
+        ("health check check-us-east-1 is enabled and not inverted again",),
+    )
+    assert world.checks["check-us-east-1"]["Inverted"] is False
+    assert restore_all(place(tmp_path, world), lambda _said: None) == ()
+    assert journal.path.with_name(ASIDE).exists()
+
+
+def test_a_damaged_journal_stays_while_something_may_be_in_place(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    journal.path.write_text("nonsense\n{}\n")
+    world = World(before=lambda call: Refused("AccessDenied") if "HealthCheck" in call.name else None)
+    damaged, beside = restore_all(place(tmp_path, world), lambda _said: None)
+    assert (damaged.whole, beside.whole) == (False, False)
+    assert open_journals(tmp_path / "drills") == (journal.path,)
+
+
+def test_a_journal_that_is_gone_hides_no_fault(tmp_path: Path) -> None:
+    world = World(checks={"check-us-east-1": {"Inverted": True, "Disabled": True}, "check-us-west-2": {}})
+    (found,) = restore_all(place(tmp_path, world), lambda _said: None)
+    assert (found.drill, found.whole) == (NO_JOURNAL, True)
+    assert restore_all(place(tmp_path, world), lambda _said: None) == ()
+
+
+@pytest.mark.parametrize("changed", [{"env": "prod"}, {"target": "aws"}, {"account": "999999999999"}])
+def test_another_environments_journal_is_not_this_ones(tmp_path: Path, changed: dict[str, str]) -> None:
+    header = replace(begun(tmp_path / "elsewhere").read().header, **changed)  # type: ignore[arg-type]
+    journal = FaultJournal.begin(tmp_path / "drills" / "d", header)
+    journal.announce(InvertHealthCheck("hc-east", original=False))
+    world = World()
+    world.checks["hc-east"]["Inverted"] = True
+    (found,) = restore_all(place(tmp_path, world), lambda _said: None)
+    assert not found.whole
+    assert "nothing was done" in found.restoration.left[0]
+    assert world.changes == []
+
+
+def test_what_cannot_be_written_down_is_put_back_all_the_same(tmp_path: Path) -> None:
+    world, journal = World(), begun(tmp_path)
+    world.checks["hc-east"]["Inverted"] = True
+    journal.announce(InvertHealthCheck("hc-east", original=False))
+    journal.path.chmod(0o400)
+    journal.path.parent.chmod(0o500)
+    (found,) = restore_all(place(tmp_path, world), lambda _said: None)
+    assert world.checks["hc-east"]["Inverted"] is False
+    assert found.restoration.undone
+
+
+def test_while_another_drill_uses_the_embedded_aws_none_begins_and_its_faults_stay(tmp_path: Path) -> None:
+    world = World()
+    world.board.inject(RegionBlackout("us-east-1"))
+    shared = tmp_path / "server" / "drill"
+    where = replace(place(tmp_path / "demo", world), shared=shared)
+    with exclusive(shared, "failover-drill --env other"):
+        (found,) = restore_all(where, lambda _said: None)
+        with (
+            pytest.raises(EnvironmentUnusable, match=r"This embedded AWS is in use: .* --env other"),
+            prepared(where, DrillRequest(), Stop(), "payinfra"),
+        ):
+            raise AssertionError("it was prepared")
+    assert "whose fault it is cannot be told" in found.restoration.left[0]
+    assert world.board.dark("us-east-1")
+    (found,) = restore_all(where, lambda _said: None)
+    assert (found.whole, world.board.list()) == (True, ())
 
 
 def test_payments_that_cannot_be_read_keep_the_journal_open(tmp_path: Path) -> None:
@@ -93,9 +169,9 @@ def test_payments_that_cannot_be_read_keep_the_journal_open(tmp_path: Path) -> N
     with PaymentLog(journal.path.parent / NAME) as log:
         log.payment(Maker("demo", "20260102T030405Z-abcd").make(1, 1_767_322_000_000, 1.0)).result()
     where = place(tmp_path, world)
-    (found,) = restore_all(where, lambda _said: None, reconciled_within_s=0.0)
+    found, beside = restore_all(where, lambda _said: None, reconciled_within_s=0.0)
     assert not found.whole
-    assert found.problem
+    assert not beside.whole
     assert open_journals(tmp_path / "drills") == (journal.path,)
 
 
