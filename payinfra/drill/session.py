@@ -22,9 +22,17 @@ from payinfra.checks.probes.verify import CONNECT_S, READ_S, around
 from payinfra.checks.verdicts import Severity
 from payinfra.clients.dns import NameServer
 from payinfra.clients.payments_api import read_api_key
+from payinfra.clients.retry import Deadline
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable, GateFailed, PayinfraError, UsageProblem
-from payinfra.drill import machine_speed, observers, preconditions, reconciliation, replicas
+from payinfra.drill import (
+    machine_speed,
+    marked_payments,
+    observers,
+    preconditions,
+    reconciliation,
+    replicas,
+)
 from payinfra.drill.alarm_watch import AlarmWatch, WatchedAlarm, expected_alarms, ringing_in
 from payinfra.drill.audit_objects import S3AuditStore, reconcile_audit
 from payinfra.drill.clock import RealClock, Stop
@@ -45,7 +53,7 @@ from payinfra.drill.faults.model import EvidenceSources, FaultContext
 from payinfra.drill.faults.rollback import Keep, keep_nothing, restore
 from payinfra.drill.load import payment_log, targets
 from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
-from payinfra.drill.load.payments import Maker
+from payinfra.drill.load.payments import Maker, Payment
 from payinfra.drill.load.targets import ClientKind, TargetResolver
 from payinfra.drill.machine import MachineWatch
 from payinfra.drill.model import (
@@ -574,6 +582,9 @@ def restore_all(
         found = tuple(
             _concluded(environment, one, say, reconciled_within_s, whole=not beside.left) for one in begun
         )
+        if all(one.whole for one in found):  # The payments of a drill that goes on are still to be read.
+            payments = _marked_payments(environment, say, reconciled_within_s)
+            beside = Restoration((*beside.undone, *payments.undone), (*beside.left, *payments.left))
         if beside.undone or beside.left:
             found += (Restored(NO_JOURNAL, beside, None),)
         return found
@@ -641,6 +652,40 @@ def _without_journal(environment: DrillEnvironment, say: Say, *, is_shared: bool
         say,
         lambda action: action.describe(environment.aws.endpoints),
     )
+
+
+def _marked_payments(environment: DrillEnvironment, say: Say, within_s: float) -> Restoration:
+    """Remove the payments of drills that no payment log has, with their audit objects."""
+    aws, regions = environment.aws, environment.outputs.regions
+
+    def look() -> tuple[Payment, ...]:
+        return tuple(one for region in regions for one in marked_payments.find(aws, region, environment.env))
+
+    deadline = Deadline.within(within_s)
+    first, second = (S3AuditStore(aws, region) for region in regions)
+    removes = environment.outputs.declared.retention.object_lock is None
+    replica = [replicas.TableReplica(aws, region) for region in regions]
+    try:
+        found = marked_payments.remove(look, replica, deadline)
+        if not found.payments:
+            return Restoration((), ())
+        say(f"Found without a payment log: {_payments(len(found.payments))} of drills. Removing.")
+        objects = reconcile_audit(
+            found.payments, frozenset(), (first, second), within_s=within_s, removes=removes
+        )
+    except (ClientError, BotoCoreError) as error:
+        reason = verdict_for(error).message
+        return Restoration((), (f"Whether payments of drills are left cannot be told: {reason}.",))
+    gone = len(found.payments) - len(found.left)
+    left = [f"Not removed: payment {one} of a drill." for one in found.left]
+    left += (f"Not removed: audit object {one} of a drill's payment." for one in objects.not_removed)
+    are = "is" if gone == 1 else "are"
+    said = f"{_payments(gone)} of drills {are} removed, and {objects.removed} audit objects"
+    return Restoration((said,), tuple(left))
+
+
+def _payments(count: int) -> str:
+    return f"{count} payment{'' if count == 1 else 's'}"
 
 
 def _concluded(

@@ -57,7 +57,7 @@ class Call:
     def changes(self) -> bool:
         """Whether it may change something."""
         operation = self.name.rpartition(".")[2]
-        return not operation.startswith(("Get", "List", "Describe"))
+        return not operation.startswith(("Get", "List", "Describe", "Query"))
 
 
 def no_trouble(_call: Call) -> None:
@@ -166,6 +166,7 @@ class World:
             "fis.StopExperiment": self._stop_experiment,
             "fis.GetExperiment": self._get_experiment,
             "fis.ListExperiments": self._list_experiments,
+            "DynamoDB.Query": lambda _region, _asked: {"Items": []},
             "STS.GetCallerIdentity": lambda _region, _asked: {"Account": self.account},
         }
 

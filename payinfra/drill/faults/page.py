@@ -8,7 +8,8 @@ from payinfra.drill.faults.registry import all_faults
 EVERY_DRILL = (
     RequiredPermission(("cloudwatch:DescribeAlarms",), "the declared alarms"),
     RequiredPermission(
-        ("dynamodb:ListTagsOfResource", "dynamodb:Query", "dynamodb:DeleteItem"), "the table, in both regions"
+        ("dynamodb:ListTagsOfResource", "dynamodb:Query", "dynamodb:DeleteItem"),
+        "the table and its indexes, in both regions",
     ),
     RequiredPermission(("lambda:ListTags", "lambda:GetFunctionConcurrency"), "the function, in both regions"),
     RequiredPermission(("route53:GetHealthCheck", "route53:GetHealthCheckStatus"), "both health checks"),
@@ -29,7 +30,9 @@ name, as clients near the secondary use it, and to the secondary's own endpoint.
 
 Every drill begins and ends with the steady state: every probe of `payinfra verify` passes, no alarm rings,
 and payments get through. What is done is written to the drill's journal before it is done, with what was
-there before. After a kill, `payinfra failover-drill --restore --env ENV` puts it back.
+there before. After a kill, `payinfra failover-drill --restore --env ENV` puts it back. It also holds what was
+declared against what is there, and so finds a fault, and payments of drills, whose journal or log is lost. It
+exits with 5 while anything is left, or cannot be looked at.
 """
 
 _ROLES = """\

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -143,6 +144,72 @@ def test_what_cannot_be_written_down_is_put_back_all_the_same(tmp_path: Path) ->
     (found,) = restore_all(place(tmp_path, world), lambda _said: None)
     assert world.checks["hc-east"]["Inverted"] is False
     assert found.restoration.undone
+
+
+class MarkedAws(WorldAws):
+    """A world whose table has a payment of a drill, until it is removed."""
+
+    items: ClassVar[list[dict[str, Any]]]
+    keys: ClassVar[list[str]]
+
+    def _build(self, service: str, region: str) -> Any:
+        return self if service in ("dynamodb", "s3") else super()._build(service, region)
+
+    def get_paginator(self, what: str) -> Any:
+        pages: list[dict[str, Any]] = [
+            {"Items": list(self.items)}
+            if what == "query"
+            else {"Versions": [{"Key": key, "VersionId": "v"} for key in self.keys]}
+        ]
+        return SimpleNamespace(paginate=lambda **_asked: pages)
+
+    def query(self, **_asked: Any) -> dict[str, Any]:
+        return {"Items": list(self.items)}
+
+    def delete_item(self, **_asked: Any) -> None:
+        self.items.clear()
+
+    def delete_objects(self, **asked: Any) -> dict[str, Any]:
+        left = asked["Delete"]["Objects"][1:]
+        self.keys.clear()
+        return {"Errors": left}
+
+
+def marked_place(folder: Path, keys: list[str]) -> DrillEnvironment:
+    there = World()
+
+    class Here(MarkedAws):
+        """Also with other time-outs it is this world's."""
+
+        world = there
+        items: ClassVar[list[dict[str, Any]]] = [
+            {
+                "payment_id": {"S": "pay_0c"},
+                "timestamp": {"N": "1767322000000"},
+                "customer_id": {"S": "payinfra-drill-demo"},
+            }
+        ]
+
+    Here.keys = keys
+    return replace(place(folder, there), aws=Here())
+
+
+def test_payments_without_a_log_are_found_and_removed_with_their_audit_objects(tmp_path: Path) -> None:
+    said: list[str] = []
+    where = marked_place(tmp_path, ["audit/2026/01/02/pay_0c-1.json", "audit/2026/01/02/pay_0c-2.json"])
+    (found,) = restore_all(where, said.append, reconciled_within_s=0.0)
+    assert found.drill == NO_JOURNAL
+    assert found.restoration.undone == ("1 payment of drills is removed, and 2 audit objects",)
+    assert found.restoration.left == (
+        "Not removed: audit object audit/2026/01/02/pay_0c-2.json of a drill's payment.",
+    )
+    assert said == ["Found without a payment log: 1 payment of drills. Removing."]
+
+
+def test_payments_that_cannot_be_looked_for_are_not_restored(tmp_path: Path) -> None:
+    world = World(before=lambda call: Refused("AccessDenied", 403) if "Query" in call.name else None)
+    (found,) = restore_all(place(tmp_path, world), lambda _said: None, reconciled_within_s=0.0)
+    assert found.restoration.left[0].startswith("Whether payments of drills are left cannot be told: ")
 
 
 def test_while_another_drill_uses_the_embedded_aws_none_begins_and_its_faults_stay(tmp_path: Path) -> None:
