@@ -1,12 +1,14 @@
 """The declared alarms while a region is lost: those that have to ring, and those that must not."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from payinfra.core.outputs import Declared, DeclaredAlarm
+from payinfra.drill.evidence import BLIND_S
 from payinfra.drill.faults.model import CUSTOMERS_METRICS, Fault
-from payinfra.drill.model import AlarmExpectation, AlarmRecord
+from payinfra.drill.model import AlarmExpectation, AlarmRecord, Doubt
 
 if TYPE_CHECKING:
     from payinfra.clients.aws import Aws
@@ -69,9 +71,11 @@ def expected_alarms(
     health = declared.health
     for region, alarm in zip(declared.regions, health.alarms, strict=True):
         where = health.metrics_region
-        if region.region != lost:
+        if silent and where == lost:  # Nobody can look at an alarm there.
+            found.append(WatchedAlarm(where, alarm.name, AlarmExpectation.MAY_RING))
+        elif region.region != lost:
             found.append(WatchedAlarm(where, alarm.name, AlarmExpectation.MUST_NOT_RING))
-        elif HEALTH_METRIC in must and not (silent and where == lost):
+        elif HEALTH_METRIC in must:
             found.append(WatchedAlarm(where, alarm.name, AlarmExpectation.MUST_RING, found_out_s + within_s))
         else:
             found.append(WatchedAlarm(where, alarm.name, AlarmExpectation.MAY_RING))
@@ -110,6 +114,7 @@ class AlarmWatch:
     ringing: Callable[[str, Sequence[str]], Iterable[str]]
     elapsed: Callable[[], float]
     rang_s: dict[AlarmKey, float] = field(default_factory=dict)
+    read_s: dict[str, list[float]] = field(default_factory=dict)
 
     def look(self) -> int:
         """Look at each region's alarms; how many have rung so far. A silent region stops no other."""
@@ -119,9 +124,25 @@ class AlarmWatch:
                 rings = tuple(self.ringing(region, names))
             except Exception:  # noqa: BLE001, S112 - what nobody saw ring has not been seen to ring
                 continue
+            self.read_s.setdefault(region, []).append(self.elapsed())
             for name in rings:
                 self.rang_s.setdefault((region, name), self.elapsed())
         return len(self.rang_s)
+
+    def doubts(self, since_s: float, until_s: float) -> Iterator[Doubt]:
+        """Why nobody knows whether the alarms did what they have to between two moments."""
+        judged = dict.fromkeys(
+            one.region for one in self.watched if one.expectation is not AlarmExpectation.MAY_RING
+        )
+        for region in judged:
+            reads = [at_s for at_s in self.read_s.get(region, ()) if since_s <= at_s <= until_s]
+            gaps = pairwise((since_s, *reads, until_s))
+            blind_s = max(later - earlier for earlier, later in gaps)
+            if blind_s > BLIND_S:
+                yield Doubt(
+                    f"Nobody could tell for {blind_s:.0f} s whether alarms rang in {region}.",
+                    "See that CloudWatch can be asked there (cloudwatch:DescribeAlarms), then drill again.",
+                )
 
     def stopping(self, since_s: float) -> tuple[str, ...]:
         """The alarms that end the drill and have rung since a moment, each as `name in region`."""

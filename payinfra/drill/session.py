@@ -389,6 +389,8 @@ def _dependencies(
     def holds_time_scale(action: FaultAction) -> bool:
         return isinstance(action, HoldTimeScale)
 
+    # One attempt, so that a region that answers nothing delays the look at the other as little as possible.
+    brief = live.aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=1)
     servers = live.dns.servers(name_servers(live))
     profile = _load(drill, live, servers, log)
     generator = LoadGenerator(profile)
@@ -410,7 +412,7 @@ def _dependencies(
         named_clients=_clients(profile, ClientKind.RESOLVES),
         kept_clients=_clients(profile, ClientKind.KEEPS_CONNECTION),
         read_survivor=_survivor_reader(drill, other),
-        alarms=AlarmWatch(drill.alarms, ringing_in(live.aws), clock.elapsed),
+        alarms=AlarmWatch(drill.alarms, ringing_in(brief), clock.elapsed),
         machine=MachineWatch(clock.elapsed, None if control is None else control.list),
         restore=lambda: _restore(
             environment, journal, executor, drill.recorder.mark, armed=armed, keep=holds_time_scale

@@ -283,6 +283,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "alarms",
+        "the survivor's alarms cannot be looked at",
+        Damage(alarms_unreadable_in="us-west-2"),
+        "whether alarms rang in us-west-2.",
+        "INCONCLUSIVE",
+    ),
+    Sabotage(
+        "alarms",
         "an alarm of the survivor's table rings",
         Damage(survivor_alarm_s=3.0),
         "The alarm table in us-west-2 rang, and nothing was to fail there.",

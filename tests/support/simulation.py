@@ -113,6 +113,7 @@ class Damage:
         unreadable: whether the tables cannot be read in the end.
         not_removed: whether the survivor's table keeps what is removed.
         audit_unreadable: whether the buckets cannot be read.
+        alarms_unreadable_in: the region whose alarms nobody can look at; empty for none.
         not_lifted: whether the fault cannot be rolled back.
         does_not_return: whether the region stays unhealthy after the fault.
         name_does_not_return: whether the name stays with the survivor.
@@ -159,6 +160,7 @@ class Damage:
     unreadable: bool = False
     not_removed: bool = False
     audit_unreadable: bool = False
+    alarms_unreadable_in: str = ""
     not_lifted: bool = False
     does_not_return: bool = False
     name_does_not_return: bool = False
@@ -518,6 +520,8 @@ class Simulation:
             raise OSError("nobody answers")
 
     def ringing(self, region: str, names: Sequence[str]) -> tuple[str, ...]:
+        if self.damage.alarms_unreadable_in == region:
+            raise OSError("access denied")
         return tuple(name for name in names if self._rings(region, name))
 
     def _rings(self, region: str, name: str) -> bool:

@@ -45,6 +45,7 @@ def test_a_throttled_function_rings_its_own_alarm_and_the_health_checks() -> Non
 def test_what_a_dark_region_would_say_nobody_can_ask_for() -> None:
     found = expected("region-outage", on_aws=False)
     assert found[EAST, "health-us-east-1"].expectation is MAY
+    assert found[EAST, "health-us-west-2"].expectation is MAY
     assert found[EAST, "throttles"].expectation is MAY
     assert found[WEST, "replication"].expectation is MAY
     # The alarms on health checks are in us-east-1, which the loss of the other region leaves alone.
@@ -87,6 +88,33 @@ def test_what_rang_outside_of_the_fault_is_not_its_doing() -> None:
         AlarmRecord("throttles", EAST, MUST, None, 60.0),
         AlarmRecord("latency", EAST, MAY, 12.0),
     )
+
+
+@pytest.mark.parametrize(
+    ("unreadable", "said"),
+    [
+        ((), ()),
+        (((20.0, 30.0),), ()),
+        (((20.0, 45.0),), ("Nobody could tell for 28 s whether alarms rang in us-west-2.",)),
+        (((40.0, 99.0),), ("Nobody could tell for 22 s whether alarms rang in us-west-2.",)),
+        (((0.0, 99.0),), ("Nobody could tell for 50 s whether alarms rang in us-west-2.",)),
+    ],
+)
+def test_alarms_that_nobody_could_look_at_are_not_silent(
+    unreadable: tuple[tuple[float, float], ...], said: tuple[str, ...]
+) -> None:
+    clock = SetClock()
+
+    def ringing(region: str, _names: Sequence[str]) -> Sequence[str]:
+        if region == EAST or any(begin <= clock.at <= end for begin, end in unreadable):
+            raise OSError("access denied")
+        return ()
+
+    watch = AlarmWatch((STOPS, MAY_RING), ringing, clock.elapsed)
+    while clock.at < 60.0:
+        watch.look()
+        clock.wait(2.0)
+    assert tuple(one.what for one in watch.doubts(10.0, 60.0)) == said
 
 
 @dataclass

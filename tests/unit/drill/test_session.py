@@ -106,6 +106,24 @@ def test_a_damaged_journal_is_not_needed_where_nothing_differs_from_what_was_dec
     assert journal.path.with_name(ASIDE).exists()
 
 
+def test_a_damaged_journal_that_cannot_be_set_aside_stays(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    journal.path.write_text("nonsense\n{}\n")
+    (journal.path.with_name(ASIDE) / "in the way").mkdir(parents=True)
+    (found,) = restore_all(place(tmp_path), lambda _said: None)
+    assert not found.whole
+    assert "cannot be written" in found.restoration.left[0]
+
+
+def test_without_credentials_nothing_is_restored(tmp_path: Path) -> None:
+    world, journal = World(), begun(tmp_path)
+    world.before = lambda call: Refused("InvalidClientTokenId", 403) if "STS" in call.name else None
+    journal.announce(InvertHealthCheck("hc-east", original=False))
+    found, *_ = restore_all(place(tmp_path, world), lambda _said: None, reconciled_within_s=0.0)
+    assert not found.whole
+    assert world.changes == []
+
+
 def test_a_damaged_journal_stays_while_something_may_be_in_place(tmp_path: Path) -> None:
     journal = begun(tmp_path)
     journal.path.write_text("nonsense\n{}\n")

@@ -1,5 +1,6 @@
 """Restoration: whatever order of failures and kills there was, everything is as before or named."""
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -195,6 +196,16 @@ def test_a_journal_that_cannot_be_written_is_named_and_stops_nothing(tmp_path: P
     assert "`payinfra failover-drill --restore --env demo`" in found.left[0]
     assert found.left[0] in told
     assert len(journal.read().left) == 2
+
+
+def test_a_journal_whose_folder_was_removed_in_mid_drill_hides_nothing(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path, INVERT, LIMIT)
+    shutil.rmtree(journal.path.parent)
+    executor = ScriptedExecutor({LIMIT: [failed()] * 9})
+    found = restore(journal, executor, quiet)
+    assert (len(found.undone), len(found.left)) == (1, 1)
+    assert restore(journal, ScriptedExecutor(), quiet).left == ()
+    journal.close()
 
 
 # -- any order of failures and kills -----------------------------------------------------------------------
