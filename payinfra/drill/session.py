@@ -77,6 +77,7 @@ from payinfra.drill.timeline import Recorder, replay
 COMMAND = "failover-drill"
 NO_JOURNAL = "without a journal"
 """Stands for the drill where what it left was found by what is there."""
+SETTLED_WITHOUT_IT = "all that its damaged journal may name: nothing differs from what was declared"
 UNREAD = "All was put back at a second attempt, but the payments are still to be read back and removed."
 RECONCILED_WITHIN_S = 60.0
 """How long payments may take to be the same in both regions once the fault is gone, in seconds."""
@@ -611,13 +612,13 @@ class _PutBack:
 
     Attributes:
         journal: None where it says nothing that can be relied on.
-        damage: why not, in a sentence; empty where the journal is whole, or another environment's.
+        is_damaged: whether that is because it is damaged.
     """
 
     path: Path
     journal: FaultJournal | None
     restoration: Restoration
-    damage: str = ""
+    is_damaged: bool = False
 
 
 def _put_back(environment: DrillEnvironment, path: Path, say: Say) -> _PutBack:
@@ -626,7 +627,7 @@ def _put_back(environment: DrillEnvironment, path: Path, say: Say) -> _PutBack:
         journal = FaultJournal.reopen(path)
         header = journal.read().header
     except DamagedJournal as error:
-        return _PutBack(path, None, Restoration((), (f"{error.what} {error.hint}",)), error.what)
+        return _PutBack(path, None, Restoration((), (f"{error.what} {error.hint}",)), is_damaged=True)
     except EnvironmentUnusable as error:
         return _PutBack(path, None, Restoration((), (f"{error.what} {error.hint}",)))
     try:
@@ -700,8 +701,8 @@ def _concluded(
     """
     name, log_path = begun.path.parent.name, begun.path.parent / payment_log.NAME
     restoration = begun.restoration
-    if begun.damage and whole:
-        restoration = Restoration((f"{begun.damage} Nothing differs from what was declared",), ())
+    if begun.is_damaged and whole:
+        restoration = Restoration((SETTLED_WITHOUT_IT,), ())
     elif begun.journal is None:
         return Restored(name, restoration, None)
     counted: Reconciliation | None = None

@@ -19,7 +19,7 @@ from payinfra.drill.faults.journal import ASIDE, FILE, FaultJournal, Header, ope
 from payinfra.drill.load.payment_log import NAME, PaymentLog
 from payinfra.drill.load.payments import Maker
 from payinfra.drill.model import DrillRequest, Judgement, Restoration, Scenario
-from payinfra.drill.session import NO_JOURNAL, UNREAD, prepared, restore_all, with_left
+from payinfra.drill.session import NO_JOURNAL, SETTLED_WITHOUT_IT, UNREAD, prepared, restore_all, with_left
 from payinfra.local.faults import RegionBlackout
 from tests.support.drilled import Refused, World, WorldAws
 from tests.unit.checks.probes.conftest import declared, outputs
@@ -96,7 +96,7 @@ def test_a_damaged_journal_is_not_needed_where_nothing_differs_from_what_was_dec
     world = World(checks={"check-us-east-1": {"Inverted": True}, "check-us-west-2": {}})
     damaged, beside = restore_all(place(tmp_path, world), lambda _said: None)
     assert damaged.whole
-    assert "damaged. Nothing differs from what was declared" in damaged.restoration.undone[0]
+    assert damaged.restoration.undone == (SETTLED_WITHOUT_IT,)
     assert (beside.drill, beside.restoration.undone) == (
         NO_JOURNAL,
         ("health check check-us-east-1 is enabled and not inverted again",),
