@@ -341,10 +341,10 @@ def put_back(environment: "DrillEnvironment", fmt: DrillFormat, stop: "Stop") ->
         NotRestored: something is not as it was.
         Interrupted: a signal asked for the end, and everything is as it was.
     """
-    from payinfra.drill import session as session_module
+    from payinfra.drill import restoration
     from payinfra.report.drill import restored
 
-    found = session_module.restore_all(environment, say)
+    found = restoration.restore_all(environment, say)
     with even_if_nobody_reads():
         restored.write_restored(stdout(), found, fmt)
     if not all(one.whole for one in found):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from payinfra.core.outputs import Outputs
     from payinfra.local.control import Control
 
+COMMAND = "failover-drill"
 FOLDER = "drills"
 """The folder, in an environment's work folder, that has a folder for each drill."""
 

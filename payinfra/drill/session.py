@@ -11,10 +11,8 @@ from functools import partial
 from pathlib import Path
 
 import httpx
-from botocore.exceptions import BotoCoreError, ClientError
 
 from payinfra.checks.outcome import Outcome
-from payinfra.checks.probes.failures import verdict_for
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest
 from payinfra.checks.probes.results import VerifyRequest
 from payinfra.checks.probes.route53_zone import name_servers
@@ -22,38 +20,30 @@ from payinfra.checks.probes.verify import CONNECT_S, READ_S, around
 from payinfra.checks.verdicts import Severity
 from payinfra.clients.dns import NameServer
 from payinfra.clients.payments_api import read_api_key
-from payinfra.clients.retry import Deadline
 from payinfra.core.environment_lock import exclusive
-from payinfra.core.errors import EnvironmentUnusable, GateFailed, PayinfraError, UsageProblem
+from payinfra.core.errors import EnvironmentUnusable, GateFailed, UsageProblem
 from payinfra.drill import (
     machine_speed,
-    marked_payments,
     observers,
     preconditions,
-    reconciliation,
     replicas,
 )
 from payinfra.drill.alarm_watch import AlarmWatch, WatchedAlarm, expected_alarms, ringing_in
-from payinfra.drill.audit_objects import S3AuditStore, reconcile_audit
 from payinfra.drill.clock import RealClock, Stop
 from payinfra.drill.engine import LOOK_S, Drill, DrillDependencies, DrillId, Read
-from payinfra.drill.environment import DrillEnvironment
+from payinfra.drill.environment import COMMAND, DrillEnvironment
 from payinfra.drill.evidence import FaultObserver
-from payinfra.drill.faults import leftovers, scenarios, watchdog, watchdog_process
-from payinfra.drill.faults.actions import ActionDescription, FaultAction, FaultClients, HoldTimeScale
-from payinfra.drill.faults.executor import WITHIN_S, AwsFaultExecutor, FaultExecutor
+from payinfra.drill.faults import scenarios, watchdog, watchdog_process
+from payinfra.drill.faults.actions import FaultAction, FaultClients, HoldTimeScale
+from payinfra.drill.faults.executor import FaultExecutor
 from payinfra.drill.faults.journal import (
-    DamagedJournal,
     FaultJournal,
     Header,
-    open_journals,
-    restore_command,
 )
 from payinfra.drill.faults.model import EvidenceSources, FaultContext
-from payinfra.drill.faults.rollback import Keep, keep_nothing, restore
 from payinfra.drill.load import payment_log, targets
 from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
-from payinfra.drill.load.payments import Maker, Payment
+from payinfra.drill.load.payments import Maker
 from payinfra.drill.load.targets import ClientKind, TargetResolver
 from payinfra.drill.machine import MachineWatch
 from payinfra.drill.model import (
@@ -61,26 +51,19 @@ from payinfra.drill.model import (
     DrillRequest,
     Judgement,
     Phase,
-    Reconciliation,
     Restoration,
-    Restored,
     Tell,
     tell_nobody,
 )
 from payinfra.drill.prediction import Prediction, kept_s, predict
+from payinfra.drill.restoration import executor_of, reconcile_payments, roll_back
 from payinfra.drill.separation import Separation
 from payinfra.drill.stop_conditions import at_most
 from payinfra.drill.survivor import WITHIN_S as SURVIVOR_WITHIN_S
 from payinfra.drill.survivor import read_survivor
 from payinfra.drill.timeline import Recorder, replay
 
-COMMAND = "failover-drill"
-NO_JOURNAL = "without a journal"
-"""Stands for the drill where what it left was found by what is there."""
-SETTLED_WITHOUT_IT = "all that its damaged journal may name: nothing differs from what was declared"
 UNREAD = "All was put back at a second attempt, but the payments are still to be read back and removed."
-RECONCILED_WITHIN_S = 60.0
-"""How long payments may take to be the same in both regions once the fault is gone, in seconds."""
 AWS_HEALTH_EVERY_S = 2.0
 """How often Route 53 is asked about a health check: all of an account's calls share five a second, and
 GetHealthCheckStatus one a second (Route 53 developer guide, "Quotas")."""
@@ -98,8 +81,6 @@ RESEND_AFTER_S = 60.0
 """When an acknowledged payment is sent once more at the latest, in unscaled seconds …"""
 RESEND_AFTER_FLOOR_S = 5.0
 """… and not sooner than this."""
-EMBEDDED_WITHIN_S = 15.0
-"""How long a change to the embedded AWS is tried again: it answers at once, or not at all."""
 RETRIES = preconditions.ATTEMPTS_A_PAYMENT - 1.0
 
 Say = Callable[[str], None]
@@ -255,7 +236,7 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
     """
     if drill.recorder.tell is not tell:
         replay(drill.recorder, tell)
-    environment, executor = drill.environment, _executor(drill.environment, drill.header.account)
+    environment, executor = drill.environment, executor_of(drill.environment, drill.header.account)
     journal = FaultJournal.begin(drill.folder, drill.header)
     clean = False
     try:
@@ -288,7 +269,7 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
         clean = True
         raise
     finally:
-        last = _restore(environment, journal, executor, drill.recorder.mark)
+        last = roll_back(environment, journal, executor, drill.recorder.mark)
         if clean and not last.left:
             journal.close()
     return with_left(report, last)
@@ -301,28 +282,6 @@ def _arm(drill: Prepared, journal: FaultJournal, executor: FaultExecutor) -> str
         return watchdog.arm(drill.watchdogs, journal, executor)
     order = watchdog_process.Order.of(journal.path, drill.ends_by, control, endpoints, drill.header.account)
     return watchdog_process.start(order)
-
-
-def _executor(environment: DrillEnvironment, account: str) -> FaultExecutor:
-    """What changes the environment. It tries again by itself: its clients need not."""
-    within_s = WITHIN_S if environment.on_aws else EMBEDDED_WITHIN_S
-    brief = environment.aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=1)
-    return AwsFaultExecutor(brief, environment.control, within_s=within_s, account=account)
-
-
-def _restore(
-    environment: DrillEnvironment,
-    journal: FaultJournal,
-    executor: FaultExecutor,
-    say: Say,
-    *,
-    armed: str = "",
-    keep: Keep = keep_nothing,
-) -> Restoration:
-    def describe(action: FaultAction) -> ActionDescription:
-        return action.describe(environment.aws.endpoints)
-
-    return restore(journal, executor, say, describe=describe, watchdog=armed, keep=keep)
 
 
 def _inject(actions: tuple[FaultAction, ...], journal: FaultJournal, executor: FaultExecutor) -> None:
@@ -384,7 +343,7 @@ def _dependencies(
 ) -> DrillDependencies:
     environment, request, clock = drill.environment, drill.request, drill.clock
     lost, other = live.sites[::-1] if request.reverse else live.sites
-    executor = _executor(environment, drill.header.account)
+    executor = executor_of(environment, drill.header.account)
     check = lost.outputs.health_check_id
 
     def holds_time_scale(action: FaultAction) -> bool:
@@ -415,11 +374,11 @@ def _dependencies(
         read_survivor=_survivor_reader(drill, other),
         alarms=AlarmWatch(drill.alarms, ringing_in(brief), clock.elapsed),
         machine=MachineWatch(clock.elapsed, None if control is None else control.list),
-        restore=lambda: _restore(
+        restore=lambda: roll_back(
             environment, journal, executor, drill.recorder.mark, armed=armed, keep=holds_time_scale
         ),
         caught_up=lambda: replicas.have_caught_up(live, CROSSED_WITHIN_S),
-        reconcile=lambda: _reconcile(environment, drill.folder, log),
+        reconcile=lambda: reconcile_payments(environment, drill.folder, log),
     )
 
 
@@ -526,202 +485,3 @@ def _unsteady(outcome: Outcome) -> tuple[str, ...]:
         f"{finding.id} in {finding.address}: {finding.message or finding.title}"
         for finding in outcome.failing(Severity.LOW)
     )
-
-
-def _reconcile(
-    environment: DrillEnvironment,
-    folder: Path,
-    log: payment_log.PaymentLog,
-    within_s: float = RECONCILED_WITHIN_S,
-) -> Reconciliation:
-    """Read the payments and their audit objects back from the log that was written, and remove them."""
-    log.flush()
-    entries = payment_log.read(folder / payment_log.NAME)
-    here, there = (replicas.TableReplica(environment.aws, region) for region in environment.outputs.regions)
-    found = reconciliation.reconcile(entries, (here, there), log, within_s=within_s)
-    # What was under way when an earlier reconciliation was killed is removed, and not judged.
-    begun = frozenset(entries.removals)
-    good = frozenset(one.key for one in entries.attempts if one.result.good)
-    judged = frozenset(one.key for one in entries.payments if one.key in good and one.payment_id not in begun)
-    first, second = (S3AuditStore(environment.aws, region) for region in environment.outputs.regions)
-    try:
-        audit = reconcile_audit(
-            entries.payments,
-            judged,
-            (first, second),
-            within_s=within_s,
-            removes=environment.outputs.declared.retention.object_lock is None,
-        )
-    except (ClientError, BotoCoreError) as error:
-        return replace(found, audit_problem=verdict_for(error).message)
-    return replace(found, audit=audit)
-
-
-# -- afterwards --------------------------------------------------------------------------------------------
-
-
-def restore_all(
-    environment: DrillEnvironment, say: Say, *, reconciled_within_s: float = RECONCILED_WITHIN_S
-) -> tuple[Restored, ...]:
-    """Put back what drills have left, read their payments back and remove them. Once more changes nothing.
-
-    The journals say what was done. Beside them what was declared is held against what is there, so that a
-    fault is found whose journal is lost. A journal that cannot be read stops no other.
-
-    Args:
-        environment: whose drills they are.
-        say: told of each step in a sentence.
-        reconciled_within_s: how long payments may take to be the same in both regions, in seconds.
-
-    Returns:
-        What became of each drill that did not end, and of what was found without a journal.
-
-    Raises:
-        EnvironmentUnusable: another command holds the lock.
-    """
-    with exclusive(environment.work_dir, COMMAND), _alone(environment) as alone:
-        begun = [_put_back(environment, path, say) for path in open_journals(environment.drills)]
-        beside = _without_journal(environment, say, is_shared=not alone)
-        found = tuple(
-            _concluded(environment, one, say, reconciled_within_s, whole=not beside.left) for one in begun
-        )
-        if all(one.whole for one in found):  # The payments of a drill that goes on are still to be read.
-            payments = _marked_payments(environment, say, reconciled_within_s)
-            beside = Restoration((*beside.undone, *payments.undone), (*beside.left, *payments.left))
-        if beside.undone or beside.left:
-            found += (Restored(NO_JOURNAL, beside, None),)
-        return found
-
-
-@contextmanager
-def _alone(environment: DrillEnvironment) -> Iterator[bool]:
-    """Whether no other drill runs on the same embedded AWS; none begins as long as the block runs."""
-    with ExitStack() as held:
-        alone = True
-        if environment.shared is not None:
-            try:
-                held.enter_context(exclusive(environment.shared, COMMAND))
-            except EnvironmentUnusable:
-                alone = False
-        yield alone
-
-
-@dataclass(frozen=True)
-class _PutBack:
-    """What a journal's actions came to.
-
-    Attributes:
-        journal: None where it says nothing that can be relied on.
-        is_damaged: whether that is because it is damaged.
-    """
-
-    path: Path
-    journal: FaultJournal | None
-    restoration: Restoration
-    is_damaged: bool = False
-
-
-def _put_back(environment: DrillEnvironment, path: Path, say: Say) -> _PutBack:
-    """Roll back what a journal says is in place."""
-    try:
-        journal = FaultJournal.reopen(path)
-        header = journal.read().header
-    except DamagedJournal as error:
-        return _PutBack(path, None, Restoration((), (f"{error.what} {error.hint}",)), is_damaged=True)
-    except EnvironmentUnusable as error:
-        return _PutBack(path, None, Restoration((), (f"{error.what} {error.hint}",)))
-    try:
-        account = environment.aws.account(environment.outputs.primary_region)
-    except PayinfraError as error:
-        return _PutBack(path, None, Restoration((), (f"{error.what} {error.hint}",)))
-    if (header.env, header.target, header.account) != (environment.env, environment.target, account):
-        elsewhere = (
-            f"{path} is the journal of a drill of environment {header.env} ({header.target}) in account "
-            f"{header.account}: nothing was done. Where that was drilled, with that account's credentials, "
-            f"run `{restore_command(header.env, header.target)}`; then remove this folder."
-        )
-        return _PutBack(path, None, Restoration((), (elsewhere,)))
-    return _PutBack(path, journal, _restore(environment, journal, _executor(environment, account), say))
-
-
-def _without_journal(environment: DrillEnvironment, say: Say, *, is_shared: bool) -> Restoration:
-    """Put back what differs from what was declared as faults make it differ."""
-    brief = environment.aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=1)
-    clients = FaultClients(brief, environment.control)
-    account = environment.outputs.primary.dynamodb_table_arn.split(":")[4]
-    return leftovers.put_back(
-        lambda: leftovers.find(environment.outputs, clients, is_shared=is_shared),
-        _executor(environment, account),
-        say,
-        lambda action: action.describe(environment.aws.endpoints),
-    )
-
-
-def _marked_payments(environment: DrillEnvironment, say: Say, within_s: float) -> Restoration:
-    """Remove the payments of drills that no payment log has, with their audit objects."""
-    aws, regions = environment.aws, environment.outputs.regions
-
-    def look() -> tuple[Payment, ...]:
-        return tuple(one for region in regions for one in marked_payments.find(aws, region, environment.env))
-
-    deadline = Deadline.within(within_s)
-    first, second = (S3AuditStore(aws, region) for region in regions)
-    removes = environment.outputs.declared.retention.object_lock is None
-    replica = [replicas.TableReplica(aws, region) for region in regions]
-    try:
-        found = marked_payments.remove(look, replica, deadline)
-        if not found.payments:
-            return Restoration((), ())
-        say(f"Found without a payment log: {_payments(len(found.payments))} of drills. Removing.")
-        objects = reconcile_audit(
-            found.payments, frozenset(), (first, second), within_s=within_s, removes=removes
-        )
-    except (ClientError, BotoCoreError) as error:
-        reason = verdict_for(error).message
-        return Restoration((), (f"Whether payments of drills are left cannot be told: {reason}.",))
-    gone = len(found.payments) - len(found.left)
-    left = [f"Not removed: payment {one} of a drill." for one in found.left]
-    left += (f"Not removed: audit object {one} of a drill's payment." for one in objects.not_removed)
-    are = "is" if gone == 1 else "are"
-    said = f"{_payments(gone)} of drills {are} removed, and {objects.removed} audit objects"
-    return Restoration((said,), tuple(left))
-
-
-def _payments(count: int) -> str:
-    return f"{count} payment{'' if count == 1 else 's'}"
-
-
-def _concluded(
-    environment: DrillEnvironment, begun: _PutBack, say: Say, within_s: float, *, whole: bool
-) -> Restored:
-    """Read a drill's payments back, and close its journal where nothing is left.
-
-    Args:
-        whole: whether nothing differs from what was declared: then a damaged journal is not needed any more.
-    """
-    name, log_path = begun.path.parent.name, begun.path.parent / payment_log.NAME
-    restoration = begun.restoration
-    if begun.is_damaged and whole:
-        restoration = Restoration((SETTLED_WITHOUT_IT,), ())
-    elif begun.journal is None:
-        return Restored(name, restoration, None)
-    counted: Reconciliation | None = None
-    problem = ""
-    if log_path.exists():
-        say("Reading the drill's payments back, and removing them.")
-        try:
-            with payment_log.PaymentLog(log_path) as log:
-                counted = _reconcile(environment, begun.path.parent, log, within_s)
-        except (PayinfraError, ClientError, BotoCoreError) as error:
-            problem = str(error)
-    found = Restored(name, restoration, counted, problem)
-    if not found.whole:
-        return found
-    try:
-        if begun.journal is not None:
-            begun.journal.close()
-        else:
-            FaultJournal(begun.path).set_aside()
-    except EnvironmentUnusable as error:
-        return replace(found, restoration=replace(restoration, left=(f"{error.what} {error.hint}",)))
-    return found
