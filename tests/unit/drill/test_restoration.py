@@ -1,5 +1,7 @@
 """Drills that did not end: put back by their journals, and by what is there."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable
@@ -17,7 +19,7 @@ from payinfra.drill.faults.health_check import InvertHealthCheck
 from payinfra.drill.faults.journal import ASIDE, FILE, FaultJournal, Header, open_journals
 from payinfra.drill.load.payment_log import NAME, PaymentLog
 from payinfra.drill.load.payments import Maker
-from payinfra.drill.model import DrillRequest
+from payinfra.drill.model import Attempt, DrillRequest, Result
 from payinfra.drill.restoration import NO_JOURNAL, SETTLED_WITHOUT_IT, restore_all
 from payinfra.drill.session import prepared
 from payinfra.local.faults import RegionBlackout
@@ -136,16 +138,18 @@ class MarkedAws(WorldAws):
     """A world whose table has a payment of a drill, until it is removed."""
 
     items: ClassVar[list[dict[str, Any]]]
-    keys: ClassVar[list[str]]
+    keys: ClassVar[list[str] | None]
 
     def _build(self, service: str, region: str) -> Any:
         return self if service in ("dynamodb", "s3") else super()._build(service, region)
 
     def get_paginator(self, what: str) -> Any:
+        if what != "query" and self.keys is None:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "ListObjectVersions")
         pages: list[dict[str, Any]] = [
             {"Items": list(self.items)}
             if what == "query"
-            else {"Versions": [{"Key": key, "VersionId": "v"} for key in self.keys]}
+            else {"Versions": [{"Key": key, "VersionId": "v"} for key in self.keys or ()]}
         ]
         return SimpleNamespace(paginate=lambda **_asked: pages)
 
@@ -157,26 +161,27 @@ class MarkedAws(WorldAws):
 
     def delete_objects(self, **asked: Any) -> dict[str, Any]:
         left = asked["Delete"]["Objects"][1:]
-        self.keys.clear()
+        type(self).keys = []
         return {"Errors": left}
 
 
-def marked_place(folder: Path, keys: list[str]) -> DrillEnvironment:
+ITEM = {
+    "payment_id": {"S": "pay_0c"},
+    "timestamp": {"N": "1767322000000"},
+    "customer_id": {"S": "payinfra-drill-demo"},
+}
+
+
+def marked_place(folder: Path, stored: list[str] | None, item: Mapping[str, Any] = ITEM) -> DrillEnvironment:
     there = World()
 
     class Here(MarkedAws):
         """Also with other time-outs it is this world's."""
 
         world = there
-        items: ClassVar[list[dict[str, Any]]] = [
-            {
-                "payment_id": {"S": "pay_0c"},
-                "timestamp": {"N": "1767322000000"},
-                "customer_id": {"S": "payinfra-drill-demo"},
-            }
-        ]
+        items: ClassVar[list[dict[str, Any]]] = [dict(item)]
+        keys: ClassVar[list[str] | None] = stored
 
-    Here.keys = keys
     return replace(place(folder, there), aws=Here())
 
 
@@ -190,6 +195,55 @@ def test_payments_without_a_log_are_found_and_removed_with_their_audit_objects(t
         "Not removed: audit object audit/2026/01/02/pay_0c-2.json of a drill's payment.",
     )
     assert said == ["Found without a payment log: 1 payment of drills. Removing."]
+
+
+def logged(folder: Path, journal: FaultJournal) -> dict[str, Any]:
+    """A payment in the drill's log, acknowledged; the item that the table has of it."""
+    payment = Maker("demo", "x1").make(1, 1_767_322_000_000, 1.0)
+    with PaymentLog(journal.path.parent / NAME) as log:
+        log.payment(payment).result()
+        log.attempt(Attempt(payment.key, 1, 1.0, 0.1, "us-east-1", 201, Result.ACKNOWLEDGED))
+    sent = json.loads(payment.body)
+    return {
+        "payment_id": {"S": payment.payment_id},
+        "timestamp": {"N": str(sent["timestamp"])},
+        "amount": {"N": "1"},
+        "metadata": {"M": {"drill": {"S": "x1"}}},
+        **{name: {"S": sent[name]} for name in ("currency", "customer_id", "payment_method")},
+    }
+
+
+def test_a_drills_payments_are_read_back_and_removed_with_their_audit_objects(tmp_path: Path) -> None:
+    journal, said = begun(tmp_path), list[str]()
+    item = logged(tmp_path, journal)
+    where = marked_place(tmp_path, [f"audit/2026/01/02/{item['payment_id']['S']}-1.json"], item)
+    (found,) = restore_all(where, said.append, reconciled_within_s=0.0)
+    assert found.whole
+    assert found.reconciliation is not None
+    assert (found.reconciliation.acknowledged, found.reconciliation.removed) == (1, 1)
+    assert found.reconciliation.audit is not None
+    assert (found.reconciliation.audit.in_both, found.reconciliation.audit.removed) == (1, 2)
+    assert said == ["Reading the drill's payments back, and removing them."]
+    assert open_journals(tmp_path / "drills") == ()
+
+
+def test_audit_objects_that_cannot_be_read_are_a_doubt_and_stop_nothing(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    item = logged(tmp_path, journal)
+    where = marked_place(tmp_path, None, item)
+    (found,) = restore_all(where, lambda _said: None, reconciled_within_s=0.0)
+    assert found.reconciliation is not None
+    assert (found.reconciliation.audit, found.whole) == (None, True)
+    assert "AccessDenied" in found.reconciliation.audit_problem
+
+
+def test_payments_that_cannot_be_read_back_keep_the_journal_open(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    logged(tmp_path, journal)
+    world = World(before=lambda call: Refused("AccessDenied", 403) if "Query" in call.name else None)
+    (found,) = restore_all(place(tmp_path, world), lambda _said: None, reconciled_within_s=0.0)
+    assert "cannot be read in both regions" in found.problem
+    assert open_journals(tmp_path / "drills") == (journal.path,)
 
 
 def test_payments_that_cannot_be_looked_for_are_not_restored(tmp_path: Path) -> None:
