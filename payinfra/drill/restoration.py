@@ -76,10 +76,19 @@ def reconcile_payments(
     folder: Path,
     log: payment_log.PaymentLog,
     within_s: float = RECONCILED_WITHIN_S,
+    read: Callable[[Path], payment_log.Entries] = payment_log.read,
 ) -> Reconciliation:
-    """Read the payments and their audit objects back from the log that was written, and remove them."""
+    """Read the payments and their audit objects back from the log that was written, and remove them.
+
+    Args:
+        within_s: how long payments may take to be the same in both regions, in seconds.
+        read: reads the log; what it passes over is not counted.
+
+    Raises:
+        GateFailed, EnvironmentUnusable: the log, or a region, could not be read. Nothing was removed.
+    """
     log.flush()
-    entries = payment_log.read(folder / payment_log.NAME)
+    entries = read(folder / payment_log.NAME)
     here, there = (replicas.TableReplica(environment.aws, region) for region in environment.outputs.regions)
     found = reconciliation.reconcile(entries, (here, there), log, within_s=within_s)
     # What was under way when an earlier reconciliation was killed is removed, and not judged.
@@ -251,7 +260,12 @@ def _concluded(
         say("Reading the drill's payments back, and removing them.")
         try:
             with payment_log.PaymentLog(log_path) as log:
-                counted = reconcile_payments(environment, begun.path.parent, log, within_s)
+                folder, salvage = begun.path.parent, payment_log.salvage
+                counted = reconcile_payments(environment, folder, log, within_s, salvage)
+                damaged = len(payment_log.salvage(log_path).damaged)
+                if damaged:
+                    said = f"{damaged} damaged lines of its payment log: what they said is not counted"
+                    restoration = replace(restoration, undone=(*restoration.undone, said))
         except (PayinfraError, ClientError, BotoCoreError) as error:
             problem = str(error)
     found = Restored(name, restoration, counted, problem)

@@ -32,11 +32,13 @@ class Entries:
 
     Attributes:
         removals: ids of payments whose removal was begun.
+        damaged: the numbers of lines that make no sense, from 1 on.
     """
 
     payments: tuple[Payment, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     removals: tuple[str, ...] = ()
+    damaged: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,21 @@ def read(path: Path) -> Entries:
     Raises:
         EnvironmentUnusable: it cannot be read, or another line of it makes no sense.
     """
+    found = salvage(path)
+    if found.damaged:
+        raise EnvironmentUnusable(
+            f"Line {found.damaged[0]} of the drill's payment log {path} is damaged.",
+            "The other lines are readable: they say which payments were sent.",
+        )
+    return found
+
+
+def salvage(path: Path) -> Entries:
+    """What a payment log says in spite of damage.
+
+    Raises:
+        EnvironmentUnusable: it cannot be read.
+    """
     try:
         lines = path.read_bytes()[: _whole_lines(path)].splitlines()
     except OSError as error:
@@ -195,6 +212,7 @@ def read(path: Path) -> Entries:
     payments: dict[str, Payment] = {}
     attempts: list[Attempt] = []
     removals: list[str] = []
+    damaged: list[int] = []
     for number, line in enumerate(lines, start=1):
         try:
             found = json.loads(line)
@@ -211,11 +229,8 @@ def read(path: Path) -> Entries:
                 case other:
                     _EXPLANATIONS.index(other)
         except (ValueError, KeyError, TypeError):
-            raise EnvironmentUnusable(
-                f"Line {number} of the drill's payment log {path} is damaged.",
-                "The other lines are readable: they say which payments were sent.",
-            ) from None
-    return Entries(tuple(payments.values()), tuple(attempts), tuple(removals))
+            damaged.append(number)
+    return Entries(tuple(payments.values()), tuple(attempts), tuple(removals), tuple(damaged))
 
 
 def _pending() -> "Future[None]":

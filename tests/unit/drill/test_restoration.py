@@ -227,6 +227,18 @@ def test_a_drills_payments_are_read_back_and_removed_with_their_audit_objects(tm
     assert open_journals(tmp_path / "drills") == ()
 
 
+def test_a_payment_log_with_garbage_is_read_as_far_as_it_makes_sense(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    item = logged(tmp_path, journal)
+    with (journal.path.parent / NAME).open("ab") as file:
+        file.write(b'\x00garbage\n{"entry":"payment"}\n')
+    (found,) = restore_all(marked_place(tmp_path, [], item), lambda _said: None, reconciled_within_s=0.0)
+    assert found.whole
+    assert found.restoration.undone == ("2 damaged lines of its payment log: what they said is not counted",)
+    assert found.reconciliation is not None
+    assert found.reconciliation.removed == 1
+
+
 def test_audit_objects_that_cannot_be_read_are_a_doubt_and_stop_nothing(tmp_path: Path) -> None:
     journal = begun(tmp_path)
     item = logged(tmp_path, journal)
