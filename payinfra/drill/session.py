@@ -159,8 +159,8 @@ def prepared(
         with recorder.phase(Phase.LOCK):
             held.enter_context(exclusive(environment.work_dir, COMMAND))
             if environment.shared is not None:  # Its faults and its time are all environments'.
-                command = f"{COMMAND} --env {environment.env} --local"
-                held.enter_context(exclusive(environment.shared, command, "This embedded AWS"))
+                drills = f"{COMMAND} --env {environment.env} --local"
+                held.enter_context(exclusive(environment.shared, drills, "This embedded AWS"))
         with recorder.phase(Phase.RECORD) as note:
             request, slow_s = _fit_to_machine(environment, request)
             prediction = predict(

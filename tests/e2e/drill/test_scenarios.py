@@ -32,6 +32,7 @@ def test_no_payment_is_lost_and_everything_is_put_back(
     assert verdict(report) == ("PASS", "PASS", [], [])
     assert passed_through <= set(phases(report))
     assert report["time_scale"] == SCALE
+    assert report["command"].startswith(f"payinfra failover-drill --env {stage.deployment.env} --local ")
     counts = report["reconciliation"]["counts"]
     assert not {"lost", "duplicated", "diverged"} & {outcome for outcome, count in counts.items() if count}
     assert report["reconciliation"]["acknowledged"] > 10
