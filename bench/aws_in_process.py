@@ -74,6 +74,7 @@ class Region:
     name: str = "us-east-1"
     stamps: Stamps = field(default_factory=Stamps)
     table: dict[Key, Write] = field(default_factory=dict)
+    _keys: dict[str, dict[Key, None]] = field(default_factory=dict, init=False)
     objects: dict[str, bytes] = field(default_factory=dict)
     sealing: str = "sealed-by-the-tests"
     outbox: list[Write] = field(default_factory=list)
@@ -100,6 +101,7 @@ class Region:
         fresh = Region()
         for part in (
             "table",
+            "_keys",
             "objects",
             "outbox",
             "calls",
@@ -167,6 +169,7 @@ class Region:
         """Put an item into the table. DynamoDB streams no record where nothing changes."""
         there = self.table.get(write.key)
         self.table[write.key] = write
+        self._keys.setdefault(write.key[0], {})[write.key] = None
         if there is not None and there.item == write.item:
             return
         images = {"NewImage": write.item} | ({} if there is None else {"OldImage": there.item})
@@ -200,11 +203,8 @@ class Region:
         if index is None:
             # A read that is not strongly consistent may miss what was written last.
             newest = None if asked.get("ConsistentRead") else self.stamps.last
-            rows = [
-                write.item
-                for key, write in self.table.items()
-                if key[0] == values[":id"]["S"] and write.stamp != newest
-            ]
+            keys = self._keys.get(values[":id"]["S"], ())
+            rows = [self.table[key].item for key in keys if self.table[key].stamp != newest]
         else:
             by, low, high = _INDEXED[index], int(values[":earliest"]["N"]), int(values[":latest"]["N"])
             rows = [

@@ -27,6 +27,8 @@ class FaultKind(StrEnum):
     BLACKOUT = "region-blackout"
     DELAY = "replication-delay"
     PAUSE = "replication-pause"
+    THROTTLING = "service-throttling"
+    SERVICE_DELAY = "service-delay"
 
 
 T = TypeVar("T")
@@ -143,9 +145,10 @@ def fault_list(*, work_root: WorkRootOption = WORK_ROOT, fmt: FormatOption = For
 def fault_inject(
     kind: Annotated[FaultKind, typer.Argument(help="The fault.")],
     *,
-    region: Annotated[str | None, typer.Option(help="Region to black out.")] = None,
+    region: Annotated[str | None, typer.Option(help="Region to disturb.")] = None,
+    service: Annotated[str | None, typer.Option(help="Service to throttle or to slow down.")] = None,
     seconds: Annotated[
-        float | None, typer.Option(min=0.0, help="Seconds by which replication is delayed.")
+        float | None, typer.Option(min=0.0, help="Seconds by which replication or a service is delayed.")
     ] = None,
     jitter: Annotated[float, typer.Option(min=0.0, help="Random variation of the delay, in seconds.")] = 0.0,
     work_root: WorkRootOption = WORK_ROOT,
@@ -162,6 +165,12 @@ def fault_inject(
             fault = faults.ReplicationDelay(_given(seconds, "--seconds SECONDS", kind), jitter)
         case FaultKind.PAUSE:
             fault = faults.ReplicationPause()
+        case FaultKind.THROTTLING:
+            disturbed = _given(region, "--region REGION", kind), _given(service, "--service SERVICE", kind)
+            fault = faults.ServiceThrottling(*disturbed)
+        case FaultKind.SERVICE_DELAY:
+            disturbed = _given(region, "--region REGION", kind), _given(service, "--service SERVICE", kind)
+            fault = faults.ServiceDelay(*disturbed, _given(seconds, "--seconds SECONDS", kind))
         case _:
             assert_never(kind)
     report.faults(stdout(), (_control(work_root).inject(fault),), fmt)

@@ -17,6 +17,9 @@ FUNCTION_ALIAS = "live"
 HEALTH_METRICS_REGION = "us-east-1"
 """The only region that has Route 53's health check metrics (Route 53 developer guide, "Monitoring health
 checks using CloudWatch")."""
+CERTIFICATE_NAME_MAX = 64
+"""Octets of a certificate's first name at most: it is the common name of RFC 5280 (ACM API reference,
+RequestCertificate)."""
 STATUS_INDEX = "status-index"
 CUSTOMER_INDEX = "customer-index"
 INDEXES = (STATUS_INDEX, CUSTOMER_INDEX)

@@ -26,6 +26,7 @@ _COORDINATES: Final[Mapping[str, tuple[float, float]]] = {
     "ap-southeast-3": (-6, 107),
     "ap-southeast-4": (-38, 145),
     "ap-southeast-5": (3, 102),
+    "ap-southeast-6": (-37, 175),
     "ap-southeast-7": (14, 101),
     "ca-central-1": (46, -74),
     "ca-west-1": (51, -114),

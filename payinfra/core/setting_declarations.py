@@ -17,15 +17,16 @@ account's twelve digits, still has at most the 63 characters that S3 allows."""
 
 REGIONS = frozenset(
     (
-        *("af-south-1", "ap-east-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1"),
-        *("ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4"),
-        *("ap-southeast-5", "ap-southeast-7", "ca-central-1", "ca-west-1", "eu-central-1", "eu-central-2"),
+        *("af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3"),
+        *("ap-south-1", "ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3"),
+        *("ap-southeast-4", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7"),
+        *("ca-central-1", "ca-west-1", "eu-central-1", "eu-central-2"),
         *("eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3", "il-central-1"),
         *("me-central-1", "me-south-1", "mx-central-1", "sa-east-1"),
         *("us-east-1", "us-east-2", "us-west-1", "us-west-2"),
     )
 )
-"""The commercial regions that have DynamoDB (botocore's endpoint data, partition `aws`)."""
+"""The commercial regions that have DynamoDB, Lambda and API Gateway (botocore 1.43's endpoint data)."""
 
 LOG_RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545),

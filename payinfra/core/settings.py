@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from payinfra.core.errors import UsageProblem, did_you_mean
+from payinfra.core.naming import CERTIFICATE_NAME_MAX, Names
 from payinfra.core.setting_declarations import (
     BY_NAME,
     LOG_RETENTION_DAYS,
@@ -174,6 +175,14 @@ class Settings(BaseModel):
             )
         if (self.domain is None) != (self.hosted_zone_id is None):
             raise ValueError("domain and hosted-zone-id go together: give both or neither")
+        if self.domain is not None:
+            name = Names(self.env).failover_domain(self.domain)
+            if (excess := len(name) - CERTIFICATE_NAME_MAX) > 0:
+                raise ValueError(
+                    f"the certificate would be for {name}, which is {excess} "
+                    f"character{'s' if excess > 1 else ''} too long: ACM takes {CERTIFICATE_NAME_MAX}. "
+                    "Choose a shorter domain or env"
+                )
         if self.object_lock_days is not None and not self.protected:
             raise ValueError(
                 "object-lock-days needs a protected environment: locked objects cannot be destroyed"

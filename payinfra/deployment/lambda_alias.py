@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from payinfra.clients.aws import Aws
+from payinfra.clients.aws_errors import is_absent
 from payinfra.core.errors import EnvironmentUnusable, GateFailed, Interrupted
 from payinfra.core.events import Emit, Notice
 from payinfra.core.naming import FUNCTION_ALIAS
@@ -95,7 +96,7 @@ class LambdaAlias:
                 region.region, region.lambda_function_name, FUNCTION_ALIAS, self._called(region), now()
             )
         except (BotoCoreError, ClientError) as error:
-            if not serves and _is_gone(error):
+            if not serves and isinstance(error, ClientError) and is_absent(error):
                 yield lambda: None
                 return
             raise EnvironmentUnusable(
@@ -164,7 +165,7 @@ class LambdaAlias:
                 self.roll_back(change) or f"{change} points to version {change.before}, as before the update."
             )
         except (BotoCoreError, ClientError) as error:
-            if _is_gone(error):
+            if isinstance(error, ClientError) and is_absent(error):
                 return f"{change} is gone."
             raise EnvironmentUnusable(
                 f"{change} was changed by an update that was cut off, and could not be pointed back to "
@@ -218,9 +219,3 @@ def _by_hand(change: AliasChange) -> str:
         f"Run `aws lambda update-alias --region {change.region} --function-name {change.function} "
         f"--name {change.alias} --function-version {change.before}`, or deploy again: that rolls back first."
     )
-
-
-def _is_gone(error: Exception) -> bool:
-    """Whether a client says that there is no such function or alias."""
-    response = getattr(error, "response", None) or {"Error": {}}
-    return bool(response["Error"].get("Code") == "ResourceNotFoundException")

@@ -37,7 +37,27 @@ class ReplicationPause:
     """Writes to global tables stay in their region until the pause is cleared."""
 
 
-Fault = RegionBlackout | ReplicationDelay | ReplicationPause
+@dataclass(frozen=True)
+class ServiceThrottling:
+    """Every call of one service in a region is refused as one too many; callers retry as they do on AWS."""
+
+    region: str
+    service: str
+
+
+@dataclass(frozen=True)
+class ServiceDelay:
+    """Every call of one service in a region is answered `seconds` of real time later."""
+
+    region: str
+    service: str
+    seconds: float
+
+
+Fault = RegionBlackout | ReplicationDelay | ReplicationPause | ServiceThrottling | ServiceDelay
+SERVICES = ("dynamodb", "kms", "s3", "sns", "ssm")
+"""Those that can be throttled or slowed down, as requests are signed for them."""
+LONGEST_DELAY_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +78,10 @@ def kind(fault: Fault) -> str:
             return "replication-delay"
         case ReplicationPause():
             return "replication-pause"
+        case ServiceThrottling():
+            return "service-throttling"
+        case ServiceDelay():
+            return "service-delay"
         case _:
             assert_never(fault)
 
@@ -72,6 +96,10 @@ def describe(fault: Fault) -> str:
             return f"replication takes {seconds:g} s{spread}"
         case ReplicationPause():
             return "replication is paused"
+        case ServiceThrottling(region, service):
+            return f"{service} in {region} throttles every call"
+        case ServiceDelay(region, service, seconds):
+            return f"{service} in {region} answers {seconds:g} s late"
         case _:
             assert_never(fault)
 
@@ -85,6 +113,10 @@ def to_json(fault: Fault) -> dict[str, object]:
             return {"kind": kind(fault), "seconds": seconds, "jitter": jitter}
         case ReplicationPause():
             return {"kind": kind(fault)}
+        case ServiceThrottling(region, service):
+            return {"kind": kind(fault), "region": region, "service": service}
+        case ServiceDelay(region, service, seconds):
+            return {"kind": kind(fault), "region": region, "service": service, "seconds": seconds}
         case _:
             assert_never(fault)
 
@@ -105,18 +137,49 @@ def from_json(value: object) -> Fault:
             raise UsageProblem("A replication delay needs 0 <= jitter <= seconds.", "Give both in seconds.")
         case {"kind": "replication-pause"}:
             return ReplicationPause()
+        case {"kind": "service-throttling", "region": str(region), "service": str(service)} if region:
+            return ServiceThrottling(region, _service(service))
+        case {
+            "kind": "service-delay",
+            "region": str(region),
+            "service": str(service),
+            "seconds": int() | float() as seconds,
+        } if region:
+            if 0 < seconds <= LONGEST_DELAY_S:
+                return ServiceDelay(region, _service(service), float(seconds))
+            raise UsageProblem(
+                f"A service answers more than 0 s and at most {LONGEST_DELAY_S:g} s late.",
+                "Give that in seconds.",
+            )
         case _:
             raise UsageProblem(
                 "That is no fault of the embedded AWS.",
-                "Known: region-blackout (region), replication-delay (seconds, jitter), replication-pause.",
+                "Known: region-blackout (region), replication-delay (seconds, jitter), replication-pause, "
+                "service-throttling (region, service), service-delay (region, service, seconds).",
             )
 
 
+def _service(name: str) -> str:
+    if name not in SERVICES:
+        raise UsageProblem(f"The service {name!r} cannot be disturbed.", f"Known: {', '.join(SERVICES)}.")
+    return name
+
+
 def _same_place(one: Fault, other: Fault) -> bool:
-    """Whether the second takes the first one's place: one blackout a region, one delay, one pause."""
-    if isinstance(one, RegionBlackout) and isinstance(other, RegionBlackout):
-        return one.region == other.region
-    return type(one) is type(other)
+    """Whether the second takes the first one's place: there is one of a kind for what it disturbs."""
+
+    def disturbed(fault: Fault) -> tuple[object, ...]:
+        match fault:
+            case RegionBlackout(region):
+                return (region,)
+            case ServiceThrottling(region, service) | ServiceDelay(region, service):
+                return (region, service)
+            case ReplicationDelay() | ReplicationPause():
+                return ()
+            case _:
+                assert_never(fault)
+
+    return type(one) is type(other) and disturbed(one) == disturbed(other)
 
 
 @dataclass
@@ -174,6 +237,18 @@ class FaultRegistry:
     def delay(self) -> ReplicationDelay:
         """The replication delay in place; none is a delay of zero seconds."""
         return next((f for f in self._faults() if isinstance(f, ReplicationDelay)), ReplicationDelay(0.0))
+
+    def throttles(self, region: str, service: str) -> bool:
+        """Whether a service refuses every call."""
+        return ServiceThrottling(region, service) in self._faults()
+
+    def lateness(self, region: str, service: str) -> float:
+        """By how many seconds a service answers late."""
+        return sum(
+            fault.seconds
+            for fault in self._faults()
+            if isinstance(fault, ServiceDelay) and (fault.region, fault.service) == (region, service)
+        )
 
     def _faults(self) -> tuple[Fault, ...]:
         return tuple(active.fault for active in self._active.values())

@@ -219,12 +219,9 @@ class Replication(StackComponent):
             name=place.names.replication_role(place.region),
             description=f"Copies audit objects from {place.region} to {props.destination_region}",
             permissions_boundary=place.permissions_boundary,
+            # That live replication says which bucket it works for, AWS does not document.
             assume_role_policy=service_trust(
-                "s3.amazonaws.com",
-                {
-                    "StringEquals": {"aws:SourceAccount": place.account},
-                    "ArnLike": {"aws:SourceArn": source.arn},
-                },
+                "s3.amazonaws.com", {"StringEquals": {"aws:SourceAccount": place.account}}
             ),
         )
         policy = IamRolePolicy(

@@ -108,12 +108,9 @@ class PaymentsFunction(StackComponent):
             name=names.function_role(place.region),
             description=f"The payments function in {place.region}",
             permissions_boundary=place.permissions_boundary,
+            # That what reads the stream says which function it reads for, AWS does not document.
             assume_role_policy=service_trust(
-                "lambda.amazonaws.com",
-                {
-                    "StringEquals": {"aws:SourceAccount": place.account},
-                    "ArnLike": {"aws:SourceArn": place.arn("lambda", f"function:{names.function}")},
-                },
+                "lambda.amazonaws.com", {"StringEquals": {"aws:SourceAccount": place.account}}
             ),
         )
         policy = IamRolePolicy(

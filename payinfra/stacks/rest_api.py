@@ -9,7 +9,9 @@ from cdktf_cdktf_provider_aws.api_gateway_api_key import ApiGatewayApiKey
 from cdktf_cdktf_provider_aws.api_gateway_deployment import ApiGatewayDeployment
 from cdktf_cdktf_provider_aws.api_gateway_gateway_response import ApiGatewayGatewayResponse
 from cdktf_cdktf_provider_aws.api_gateway_integration import ApiGatewayIntegration
+from cdktf_cdktf_provider_aws.api_gateway_integration_response import ApiGatewayIntegrationResponse
 from cdktf_cdktf_provider_aws.api_gateway_method import ApiGatewayMethod
+from cdktf_cdktf_provider_aws.api_gateway_method_response import ApiGatewayMethodResponse
 from cdktf_cdktf_provider_aws.api_gateway_method_settings import (
     ApiGatewayMethodSettings,
     ApiGatewayMethodSettingsSettings,
@@ -182,7 +184,12 @@ class PaymentsRestApi(StackComponent):
             "/health": self._path("health", self._root, "health"),
         }
         return [
-            part for route in contract.ROUTES for part in self._route(route, paths[route.path], validator)
+            *(part for route in contract.ROUTES for part in self._route(route, paths[route.path], validator)),
+            *(
+                part
+                for other in contract.OTHER_METHODS
+                for part in self._other_methods(other, paths[other.path])
+            ),
         ]
 
     def _path(self, id_: str, parent: str, part: str) -> ApiGatewayResource:
@@ -235,9 +242,54 @@ class PaymentsRestApi(StackComponent):
             function_name=self._function_name,
             qualifier=self._alias_name,
             principal="apigateway.amazonaws.com",
-            source_arn=f"{self._execution_arn}/{STAGE}/{route.permission_method}{route.permission_path}",
+            source_arn=f"{self._execution_arn}/{STAGE}/{route.method}{route.permission_path}",
         )
         return method, integration
+
+    def _other_methods(
+        self, other: contract.OtherMethods, path: ApiGatewayResource
+    ) -> tuple[ITerraformDependable, ...]:
+        headers = contract.wrong_method_headers(self._props.cors_origins, other)
+        method = ApiGatewayMethod(
+            *self.at(f"method-{other.id}"),
+            provider=self._provider,
+            rest_api_id=self.id,
+            resource_id=path.id,
+            http_method="ANY",
+            authorization="NONE",
+            api_key_required=other.needs_key,
+        )
+        integration = ApiGatewayIntegration(
+            *self.at(f"integration-{other.id}"),
+            provider=self._provider,
+            rest_api_id=self.id,
+            resource_id=path.id,
+            http_method=method.http_method,
+            type="MOCK",
+            request_templates=contract.WRONG_METHOD_REQUESTS,
+            passthrough_behavior="WHEN_NO_TEMPLATES",
+        )
+        response = ApiGatewayMethodResponse(
+            *self.at(f"method-response-{other.id}"),
+            provider=self._provider,
+            rest_api_id=self.id,
+            resource_id=path.id,
+            http_method=method.http_method,
+            status_code=contract.WRONG_METHOD_STATUS,
+            response_parameters=dict.fromkeys(headers, True),
+        )
+        answer = ApiGatewayIntegrationResponse(
+            *self.at(f"integration-response-{other.id}"),
+            provider=self._provider,
+            rest_api_id=self.id,
+            resource_id=path.id,
+            http_method=method.http_method,
+            status_code=response.status_code,
+            response_parameters=headers,
+            response_templates={"application/json": contract.wrong_method_template(other)},
+            depends_on=[integration],
+        )
+        return method, integration, response, answer
 
     def _stage(self, deployment: ApiGatewayDeployment) -> ApiGatewayStage:
         names, props = self._props.place.names, self._props

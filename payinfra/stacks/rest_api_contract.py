@@ -13,8 +13,6 @@ from pathlib import Path
 from payinfra.stacks.lambda_zip import HANDLER_PACKAGE, handlers_folder
 
 PAYMENT_MODEL = "PaymentRequest"
-ANYTHING_MODEL = "Anything"
-"""The model of the methods that no resource knows: the function refuses them whatever their body is."""
 _DRAFT = "http://json-schema.org/draft-04/schema#"
 """The only dialect that API Gateway's models know."""
 INTEGRATION_TIMEOUT_MS = 29_000
@@ -27,7 +25,7 @@ class ApiRoute:
 
     Attributes:
         id: what its resources are called in the stack.
-        method: the HTTP method; ANY for all that no other route of the path has.
+        method: the HTTP method.
         path: below the stage, with path parameters in braces.
         needs_key: whether the API key is required.
         model: the model that the body must meet, if any.
@@ -38,11 +36,6 @@ class ApiRoute:
     path: str
     needs_key: bool = True
     model: str | None = None
-
-    @property
-    def permission_method(self) -> str:
-        """The method as the ARN of an execution has it."""
-        return "*" if self.method == "ANY" else self.method
 
     @property
     def permission_path(self) -> str:
@@ -58,11 +51,53 @@ ROUTES = (
     # A browser sends no key with its preflight.
     ApiRoute("preflight", "OPTIONS", "/payments", needs_key=False),
     ApiRoute("preflight-one", "OPTIONS", "/payments/{payment_id}", needs_key=False),
-    # The gateway would say of a method that it does not know that the path is not there.
-    ApiRoute("other", "ANY", "/payments", model=ANYTHING_MODEL),
-    ApiRoute("other-one", "ANY", "/payments/{payment_id}", model=ANYTHING_MODEL),
-    ApiRoute("other-health", "ANY", "/health", needs_key=False, model=ANYTHING_MODEL),
 )
+
+
+@dataclass(frozen=True)
+class OtherMethods:
+    """The methods that a path does not offer: without them the gateway would say that it has no such path.
+
+    The gateway answers them by itself. A function that did would be callable with every method, so that the
+    permission of each route would grant nothing.
+
+    Attributes:
+        id: what its resources are called in the stack.
+        path: below the stage.
+        needs_key: whether the API key is required.
+    """
+
+    id: str
+    path: str
+    needs_key: bool = True
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The methods that the path offers, as clients are told."""
+        return tuple(
+            sorted(route.method for route in ROUTES if route.path == self.path and route.method != "OPTIONS")
+        )
+
+
+OTHER_METHODS = (
+    OtherMethods("other", "/payments"),
+    OtherMethods("other-one", "/payments/{payment_id}"),
+    OtherMethods("other-health", "/health", needs_key=False),
+)
+WRONG_METHOD_STATUS = "405"
+WRONG_METHOD_KIND = "method-not-allowed"
+WRONG_METHOD_REQUESTS = dict.fromkeys(
+    (
+        "application/json",
+        "application/octet-stream",
+        "application/x-www-form-urlencoded",
+        "application/xml",
+        "multipart/form-data",
+        "text/plain",
+    ),
+    f'{{"statusCode":{WRONG_METHOD_STATUS}}}',
+)
+"""What a body of each type comes to: its content is read by nobody. A type that is not here gets 415."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +161,31 @@ def answer_template(answer: GatewayAnswer) -> str:
     )
 
 
+def wrong_method_template(other: OtherMethods) -> str:
+    """The body of the answer to a method that a path does not offer, in the words of the function."""
+    return (
+        f'{{"type":"urn:problem:payments:{WRONG_METHOD_KIND}",'
+        '"title":"The resource does not know this method.",'
+        f'"status":{WRONG_METHOD_STATUS},"detail":"Methods that it knows: {", ".join(other.allowed)}.",'
+        '"request_id":"$context.requestId"}'
+    )
+
+
+def wrong_method_headers(origins: tuple[str, ...], other: OtherMethods) -> dict[str, str]:
+    """The headers of the answer to a method that a path does not offer.
+
+    Of several origins none is named: the gateway cannot give back the asking one here.
+    """
+    headers = {
+        "Allow": f"'{', '.join(other.allowed)}'",
+        "Cache-Control": "'no-store'",
+        "Content-Type": "'application/problem+json'",
+    }
+    if len(origins) == 1:
+        headers |= {"Access-Control-Allow-Origin": f"'{origins[0]}'", "Vary": "'Origin'"}
+    return {f"method.response.header.{name}": value for name, value in headers.items()}
+
+
 def answer_headers(origins: tuple[str, ...], answer: GatewayAnswer) -> dict[str, str]:
     """The headers of a gateway's own answer.
 
@@ -151,11 +211,7 @@ def models(folder: Path | None = None) -> Mapping[str, str]:
     """
     schemas = folder or handlers_folder() / HANDLER_PACKAGE / "schemas"
     payment = json.loads((schemas / "payment.json").read_text(encoding="utf-8"))
-    anything = {"$schema": _DRAFT, "title": ANYTHING_MODEL}
-    return {
-        name: json.dumps(model, separators=(",", ":"))
-        for name, model in ((PAYMENT_MODEL, gateway_model(payment)), (ANYTHING_MODEL, anything))
-    }
+    return {PAYMENT_MODEL: json.dumps(gateway_model(payment), separators=(",", ":"))}
 
 
 def gateway_model(schema: Mapping[str, object]) -> Mapping[str, object]:
@@ -186,6 +242,11 @@ def fingerprint(
             [answer.type, answer.status, answer_template(answer), answer_headers(origins, answer)]
             for answer in answers
         ],
+        "others": [
+            [asdict(other), wrong_method_template(other), wrong_method_headers(origins, other)]
+            for other in OTHER_METHODS
+        ],
+        "other_requests": WRONG_METHOD_REQUESTS,
         "timeout": INTEGRATION_TIMEOUT_MS,
     }
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()

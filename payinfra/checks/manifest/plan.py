@@ -30,6 +30,8 @@ _LEAST = 6
 """How long a value is at least that is taken for a reference's inside of a longer text."""
 _VERSION = re.compile(r"1\.\d+")
 _HINT = "Make it with `terraform plan -out FILE` and `terraform show -json FILE > plan.json`."
+_VALUE = frozenset({"references", "constant_value"})
+"""What the configuration says of a value; of a block it names the properties. Of neither kind is `{}`."""
 _NO_REFERENCES: Json = {"references": []}
 _GONE = frozenset({("delete",), ("forget",)})
 _ZONE = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d)[a-z]")
@@ -519,13 +521,25 @@ def _overlaid(known: Json, unknown: Json, written: Json, references: Json, follo
                     _inside(references, name),
                     follow,
                 )
-                if value is not None and value != []:
+                if value is None or value == []:
+                    continue
+                if _is_configured(name, references, written) or _is_blocks(value):
                     fields[name] = value
             return fields
         case list():
             return _overlaid_list(known, unknown, written, references, follow)
         case _:
             return known
+
+
+def _is_configured(name: str, references: Json, written: Json) -> bool:
+    """Whether a property of a block is the configuration's, not one that AWS or the provider has filled in.
+
+    Of what exists already a plan has those too; a resource that is like it and new has none of them yet.
+    """
+    if not isinstance(references, dict) or not references or _VALUE & references.keys():
+        return True
+    return name in references or (isinstance(written, dict) and name in written)
 
 
 def _overlaid_list(

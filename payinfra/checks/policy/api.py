@@ -196,6 +196,8 @@ def method_validates_its_body(method: Resource, manifest: Manifest) -> tuple[Ver
         return (verdict_for_gap(verb, "it has no http_method"),)
     if verb not in _WITH_BODY:
         return (Verdict.not_applicable(f"{verb} carries no body"),)
+    if _is_answered_by_the_gateway(method, manifest):
+        return (Verdict.not_applicable("a mock answers it, and reads no body"),)
     found: list[Verdict] = []
     validators = [
         one
@@ -222,13 +224,16 @@ def method_validates_its_body(method: Resource, manifest: Manifest) -> tuple[Ver
     return pass_unless(dict.fromkeys(found))
 
 
-def _is_the_rest(method: Resource, manifest: Manifest) -> bool:
-    """Whether it is the ANY beside a path's own methods, which gets only what the path does not offer."""
-    place = method.template("resource_id")
-    return method.text("http_method") == "ANY" and any(
-        one is not method and one.template("resource_id") == place and one.text("http_method") != "OPTIONS"
-        for one in manifest.all(_METHOD)
-    )
+def _is_answered_by_the_gateway(method: Resource, manifest: Manifest) -> bool:
+    """Whether a mock integration answers it: nothing receives the body then."""
+    place, verb = method.template("resource_id"), method.text("http_method")
+    integrations = [
+        one
+        for one in manifest.all("aws_api_gateway_integration")
+        if method in manifest.referents(one, "http_method")
+        or (one.template("resource_id"), one.text("http_method")) == (place, verb)
+    ]
+    return bool(integrations) and all(one.text("type") == "MOCK" for one in integrations)
 
 
 def _model(name: Json, method: Resource, manifest: Manifest) -> Iterator[Verdict]:
@@ -258,7 +263,7 @@ def _model(name: Json, method: Resource, manifest: Manifest) -> Iterator[Verdict
             yield verdict_for_gap(schema, f"its model {model.address} has no schema")
             continue
         refuses = schema_refuses(schema)
-        if refuses is False and not _is_the_rest(method, manifest):
+        if refuses is False:
             yield Verdict.failed(f"the schema of its model {model.address} takes every body")
         elif refuses is None:
             yield Verdict.unknown(f"the schema of its model {model.address} cannot be read here")

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, regional
 from payinfra.checks.verdicts import Severity, Verdict, Verdicts
-from payinfra.clients.aws_errors import NotYet
 
 _REDEPLOY = "Deploy again: the topic was changed outside Terraform."
 _PENDING = "PendingConfirmation"
@@ -77,5 +76,6 @@ def subscription_is_confirmed(live: ProbeContext, site: RegionUnderTest) -> Verd
         elif all(one.get("SubscriptionArn") == _PENDING for one in mine):
             pending.append(topic.region)
     if pending and not faults:
-        raise NotYet(f"{email} has not confirmed yet in {' and '.join(pending)}")
+        # Who deploys is not who reads the mail: it is said, and no deployment fails by it.
+        return Verdict.warn(f"{email} has not confirmed yet in {' and '.join(pending)}: no alarm reaches it")
     return all_of(faults)

@@ -22,7 +22,10 @@ from payinfra.terraform.jsonvalue import items, text
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_kms.type_defs import KeyMetadataTypeDef
-    from mypy_boto3_route53.type_defs import ListTagsForResourceResponseTypeDef
+    from mypy_boto3_route53.type_defs import (
+        ListTagsForResourceResponseTypeDef,
+        ResourceRecordSetOutputTypeDef,
+    )
 
 Lookup = Callable[[Creation, Aws], Iterator[Found]]
 
@@ -282,6 +285,16 @@ def _method(creation: Creation, aws: Aws) -> Iterator[Found]:
         yield Found(f"{api}/{resource}/{verb}", parent=api)
 
 
+def _method_response(creation: Creation, aws: Aws) -> Iterator[Found]:
+    api, resource = creation.value("rest_api_id"), creation.value("resource_id")
+    verb, status = creation.value("http_method"), creation.value("status_code")
+    if api and resource:
+        aws.apigateway(creation.region).get_method_response(
+            restApiId=api, resourceId=resource, httpMethod=verb, statusCode=status
+        )
+        yield Found(f"{api}/{resource}/{verb}/{status}", parent=api)
+
+
 def _model(creation: Creation, aws: Aws) -> Iterator[Found]:
     api, name = creation.value("rest_api_id"), creation.value("name")
     if api:
@@ -322,13 +335,25 @@ def _record(creation: Creation, aws: Aws) -> Iterator[Found]:
         for one in page["ResourceRecordSets"]:
             there = (one["Name"].rstrip("."), one["Type"], one.get("SetIdentifier", ""))
             if there == (name, kind, identifier):
-                yield Found("_".join(part for part in (zone, name, kind, identifier) if part), parent=zone)
+                id_ = "_".join(part for part in (zone, name, kind, identifier) if part)
+                yield Found(id_, parent="" if _says(one, creation) else one.get("HealthCheckId", zone))
+
+
+def _says(record: "ResourceRecordSetOutputTypeDef", creation: Creation) -> bool:
+    """Whether a record has just the values that the new one would have: it is no matter then who wrote it.
+
+    Else it goes with its health check, or without one with its zone. The zone may be the customer's, and hold
+    anybody's records.
+    """
+    values = [one["Value"] for one in record.get("ResourceRecords", ())]
+    return bool(values) and values == creation.values.get("records")
 
 
 LOOKUPS: Mapping[str, Lookup] = MappingProxyType(
     {
         "aws_api_gateway_api_key": _api_key,
         "aws_api_gateway_method": _method,
+        "aws_api_gateway_method_response": _method_response,
         "aws_api_gateway_model": _model,
         "aws_api_gateway_resource": _api_resource,
         "aws_api_gateway_rest_api": _api,

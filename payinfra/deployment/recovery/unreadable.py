@@ -52,6 +52,7 @@ UNREADABLE: Mapping[str, tuple[frozenset[str], Certain]] = MappingProxyType(
             _always,
         ),
         "aws_lambda_function": (frozenset({"filename", "publish", "source_code_hash"}), _same_code),
+        "aws_route53_record": (frozenset({"allow_overwrite"}), _always),
         "aws_route53_zone": (frozenset({"force_destroy"}), _always),
         "aws_s3_bucket": (frozenset({"force_destroy"}), _always),
         "aws_sns_topic_subscription": (

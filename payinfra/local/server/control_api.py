@@ -9,7 +9,7 @@ from http import HTTPStatus
 from payinfra.core.errors import EnvironmentUnusable, PayinfraError, UsageProblem
 from payinfra.local.control import PREFIX, active_to_json
 from payinfra.local.endpoints import TOKEN_HEADER, LocalEndpoints, endpoints_to_json
-from payinfra.local.faults import FaultRegistry, RegionBlackout, from_json
+from payinfra.local.faults import FaultRegistry, RegionBlackout, ServiceDelay, ServiceThrottling, from_json
 from payinfra.local.server.asgi import AsgiResponse, Request, answer
 from payinfra.local.server.time_scale import TimeScale
 
@@ -92,7 +92,10 @@ class ControlApi:
     def _inject(self, body: dict[str, object]) -> dict[str, object]:
         fault = from_json(body)
         served = self.endpoints().regions
-        if isinstance(fault, RegionBlackout) and fault.region not in served:
+        if (
+            isinstance(fault, RegionBlackout | ServiceThrottling | ServiceDelay)
+            and fault.region not in served
+        ):
             raise UsageProblem(
                 f"The embedded AWS does not serve the region {fault.region!r}.",
                 f"It serves {', '.join(sorted(served))}.",

@@ -155,6 +155,7 @@ class Server:
             answers=registry.ANSWERS,
             touched=self.snapshots.touch,
             answered=self.watching.api_answered,
+            board=self.board,
         )
         authentication.install(self.emulator, self.access_key)
         registry.install(self.emulator)

@@ -4,6 +4,7 @@ A request passes three gates before anything is done: the Host must be ours, no 
 have sent it, and its signature must be true. Deployed APIs have rules of their own behind the first gate.
 """
 
+import asyncio
 import contextlib
 import re
 import time
@@ -11,6 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from payinfra.local.faults import FaultRegistry
 from payinfra.local.server.asgi import (
     App,
     AsgiResponse,
@@ -131,6 +133,7 @@ class FrontApp:
         answers: applied in this order to each answer.
         touched: told of each request that may have changed something.
         answered: told of each request with its answer, its region and how many seconds it took.
+        board: says which services throttle or are slow.
     """
 
     emulator: App
@@ -142,11 +145,22 @@ class FrontApp:
     answered: Callable[[Request, AsgiResponse, str, float], None] = (
         lambda _request, _response, _region, _seconds: None
     )
+    board: FaultRegistry = field(default_factory=FaultRegistry)
     retries: Retries = field(default_factory=Retries)
 
     async def forward(self, request: Request, region: str, scope: Scope, receive: Receive) -> AsgiResponse:
         """Lets ministack answer, once however often an SDK asks, and corrects what it says."""
         return await self.retries.once(request, lambda: self._forward(request, region, scope, receive))
+
+    async def disturb(self, request: Request, claim: Claim) -> AsgiResponse | None:
+        """Lets a call wait for a slow service; the refusal of one that throttles, else None."""
+        if self.board.throttles(claim.region, claim.service):
+            code = "SlowDown" if claim.service == "s3" else "ThrottlingException"
+            refused = self.refuse(request, SignatureRefused(code, "Rate exceeded"))
+            return replace(refused, status=503 if claim.service == "s3" else 400)
+        if late := self.board.lateness(claim.region, claim.service):
+            await asyncio.sleep(late)
+        return None
 
     async def _forward(self, request: Request, region: str, scope: Scope, receive: Receive) -> AsgiResponse:
         began = time.monotonic()
@@ -205,7 +219,8 @@ class RegionApp:
                 return self.front.refuse(request, refused)
             verified.set(claim.access_key_id)
             serving.set(claim.region)
-            return without_cors(await self.front.forward(request, claim.region, scope, receive))
+            disturbed = await self.front.disturb(request, claim)
+            return disturbed or without_cors(await self.front.forward(request, claim.region, scope, receive))
 
         async def call_api(request: Request) -> AsgiResponse:
             # The API decides who may call it. Only a method with IAM's authorization looks at a signature.

@@ -32,6 +32,21 @@ def test_up_status_faults_logs_down(project: Project) -> None:
     assert "3 s, give or take 1 s" in project.run(*delay).stdout
     assert "paused" in project.run("local", "fault", "inject", "replication-pause").stdout
     assert len(json.loads(project.run("local", "fault", "list", "--format", "json").stdout)) == 3
+    disturbed = ("--region", "us-west-2", "--service", "s3")
+    throttled = project.run("local", "fault", "inject", "service-throttling", *disturbed)
+    assert "s3 in us-west-2 throttles every call" in throttled.stdout
+    late = project.run(
+        "local", "fault", "inject", "service-delay", *disturbed, "--seconds", "2", "--format", "json"
+    )
+    assert json.loads(late.stdout)[0]["seconds"] == 2
+    project.run("local", "fault", "clear", json.loads(late.stdout)[0]["id"])
+    unknown = project.run(
+        "local", "fault", "inject", "service-throttling", "--region", "us-west-2", "--service", "x"
+    )
+    assert unknown.returncode == 2, unknown.stderr
+    assert "Known: dynamodb, kms, s3, sns, ssm" in unknown.stderr
+    assert len(json.loads(project.run("local", "fault", "list", "--format", "json").stdout)) == 4
+    project.run("local", "fault", "clear", "fault-4")
     project.run("local", "fault", "clear", fault["id"])
     assert len(json.loads(project.run("local", "fault", "list", "--format", "json").stdout)) == 2
     project.run("local", "fault", "clear", "--all")

@@ -121,7 +121,8 @@ def test_the_replication_role_reads_here_and_writes_there(local: "Synthesized") 
     role, _ = local.pair("iam_role", "replication_role")
     trust = json.loads(role["assume_role_policy"])["Statement"][0]
     assert trust["Principal"] == {"Service": "s3.amazonaws.com"}
-    assert trust["Condition"]["ArnLike"] == {"aws:SourceArn": here}
+    account = "${data.aws_caller_identity.primary_account.account_id}"
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": account}}
     policy, _ = local.pair("iam_role_policy", "replication_policy")
     found = statements(policy["policy"])
     assert found["ReadBucket"]["Resource"] == [here]

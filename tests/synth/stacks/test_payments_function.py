@@ -78,16 +78,13 @@ def test_the_environment_holds_names_and_no_secret(local: "Synthesized") -> None
     }
 
 
-def test_the_role_is_for_this_function_alone(local: "Synthesized") -> None:
+def test_the_role_is_for_functions_of_this_account_alone(local: "Synthesized") -> None:
     _, role = local.pair("iam_role", "service_role")
     assert role["name"] == "payment-pr123-function-us-west-2"
     (trust,) = json.loads(role["assume_role_policy"])["Statement"]
     assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
     account = "${data.aws_caller_identity.secondary_account.account_id}"
-    assert trust["Condition"] == {
-        "StringEquals": {"aws:SourceAccount": account},
-        "ArnLike": {"aws:SourceArn": f"arn:aws:lambda:us-west-2:{account}:function:payment-pr123-payments"},
-    }
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": account}}
 
 
 def test_the_role_may_do_exactly_this(local: "Synthesized") -> None:

@@ -3,13 +3,16 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from handlers.payments.problems import wrong_method
 from payinfra.stacks import rest_api_contract as contract
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.synth.stacks.conftest import Synthesized
 
 PLACES = ("primary", "secondary")
@@ -52,6 +55,70 @@ def test_each_route_reaches_the_alias_and_asks_for_the_key(
     assert integration["timeout_milliseconds"] == 29_000
 
 
+OTHER_METHODS = {
+    "other": ("payments", True, "GET, POST"),
+    "other_one": ("payment", True, "GET"),
+    "other_health": ("health", False, "GET"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("other", OTHER_METHODS)
+def test_a_method_that_a_path_does_not_offer_is_refused_by_the_gateway(
+    local: "Synthesized", place: str, other: str
+) -> None:
+    path, needs_key, allowed = OTHER_METHODS[other]
+
+    def of(kind: str, part: str) -> "Mapping[str, Any]":
+        block = local.of(f"api_gateway_{kind}")[f"{place}_api_{part}_{other}"]
+        assert block["resource_id"] == f"${{aws_api_gateway_resource.{place}_api_path_{path}.id}}"
+        return block
+
+    method = of("method", "method")
+    assert (method["http_method"], method["api_key_required"]) == ("ANY", needs_key)
+    integration = of("integration", "integration")
+    assert (integration["type"], integration["passthrough_behavior"]) == ("MOCK", "WHEN_NO_TEMPLATES")
+    for template in integration["request_templates"].values():
+        assert json.loads(template) == {"statusCode": 405}
+    declared, answer = (
+        of("method_response", "method_response"),
+        of("integration_response", "integration_response"),
+    )
+    assert declared["status_code"] == "405"
+    assert answer["status_code"] == (
+        f"${{aws_api_gateway_method_response.{place}_api_method_response_{other}.status_code}}"
+    )
+    headers = answer["response_parameters"]
+    assert declared["response_parameters"] == dict.fromkeys(headers, True)
+    assert headers == {
+        "method.response.header.Allow": f"'{allowed}'",
+        "method.response.header.Cache-Control": "'no-store'",
+        "method.response.header.Content-Type": "'application/problem+json'",
+    }
+    body = json.loads(answer["response_templates"]["application/json"])
+    said = wrong_method(tuple(allowed.split(", "))).document("$context.requestId")
+    assert body == said, "in the words of the function"
+
+
+@pytest.mark.parametrize(
+    ("origins", "sent"),
+    [
+        ((), {}),
+        (
+            ("https://a.example.com",),
+            {"Access-Control-Allow-Origin": "'https://a.example.com'", "Vary": "'Origin'"},
+        ),
+        (("https://a.example.com", "https://b.example.com"), {}),
+    ],
+)
+def test_a_page_may_read_that_a_method_is_wrong_where_its_origin_is_the_only_one(
+    origins: tuple[str, ...], sent: dict[str, str]
+) -> None:
+    headers = contract.wrong_method_headers(origins, contract.OTHER_METHODS[0])
+    for name in ("Access-Control-Allow-Origin", "Vary"):
+        assert headers.get(f"method.response.header.{name}") == sent.get(name)
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_paths_hang_together(local: "Synthesized", place: str) -> None:
     paths = local.of("api_gateway_resource")
@@ -81,9 +148,6 @@ def test_the_api_may_call_the_alias_on_each_route_and_nothing_else(local: "Synth
         "health": f"{arn}/prod/GET/health",
         "preflight": f"{arn}/prod/OPTIONS/payments",
         "preflight_one": f"{arn}/prod/OPTIONS/payments/*",
-        "other": f"{arn}/prod/*/payments",
-        "other_one": f"{arn}/prod/*/payments/*",
-        "other_health": f"{arn}/prod/*/health",
     }
     for block in permissions.values():
         assert block["qualifier"] == "${aws_lambda_alias.primary_service_alias.name}"
@@ -241,7 +305,9 @@ def test_a_new_deployment_is_there_before_the_old_one_goes(local: "Synthesized",
         and type_
         in (
             "aws_api_gateway_method",
+            "aws_api_gateway_method_response",
             "aws_api_gateway_integration",
+            "aws_api_gateway_integration_response",
             "aws_api_gateway_model",
             "aws_api_gateway_gateway_response",
         )

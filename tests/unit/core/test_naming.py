@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from itertools import product
 
+import boto3
 import pytest
 
 from payinfra.core.naming import (
@@ -194,3 +195,9 @@ def test_what_the_account_has_once_is_no_environments() -> None:
     once = (DRILL_FIS_ROLE, DRILL_SCHEDULER_ROLE, API_LOGS_ROLE, STATE_REPLICATION_ROLE, CI_ROLE)
     assert not [name for name in once if name.startswith("payment-")]
     assert state_replica("our-states") == "our-states-replica"
+
+
+def test_every_commercial_region_with_the_services_of_the_stack_can_be_chosen() -> None:
+    session = boto3.session.Session()
+    offered = [set(session.get_available_regions(name)) for name in ("dynamodb", "lambda", "apigateway")]
+    assert set.intersection(*offered) == REGIONS

@@ -104,6 +104,11 @@ def test_illegal_environment_names_are_told_what_is_allowed(tmp_path: Path, name
         ({"primary_region": "us-east-11"}, "did you mean 'us-east-1'"),
         ({"secondary_region": "moon"}, "known are af-south-1"),
         ({"domain": "pay.example.com"}, "go together"),
+        ({"domain": f"{'a' * 39}.com", "hosted_zone_id": "Z0123456789"}, "1 character too long"),
+        (
+            {"domain": f"{'a' * 60}.com", "hosted_zone_id": "Z0123456789"},
+            "22 characters too long: ACM takes 64",
+        ),
         ({"hosted_zone_id": "Z0123456789"}, "go together"),
         ({"domain": "nodots", "hosted_zone_id": "Z0123456789"}, "domain name such as"),
         ({"domain": "a.example.com", "hosted_zone_id": "zone"}, "hosted zone's id"),

@@ -12,6 +12,8 @@ from payinfra.local.faults import (
     RegionBlackout,
     ReplicationDelay,
     ReplicationPause,
+    ServiceDelay,
+    ServiceThrottling,
     describe,
     from_json,
     kind,
@@ -28,7 +30,10 @@ def board() -> FaultRegistry:
     return FaultRegistry(now=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 
 
-@pytest.mark.parametrize("fault", EVERY)
+THROTTLED, LATE = ServiceThrottling("us-east-1", "s3"), ServiceDelay("us-east-1", "dynamodb", 2.5)
+
+
+@pytest.mark.parametrize("fault", [*EVERY, THROTTLED, LATE])
 def test_a_fault_survives_the_wire(fault: Fault) -> None:
     assert from_json(to_json(fault)) == fault
     assert to_json(fault)["kind"] == kind(fault)
@@ -46,6 +51,13 @@ def test_a_fault_survives_the_wire(fault: Fault) -> None:
         {"kind": "replication-delay", "seconds": 1, "jitter": 2},
         {"kind": "replication-delay", "seconds": 1, "jitter": "x"},
         {"kind": "replication-delay", "seconds": float("inf")},
+        {"kind": "service-throttling", "region": "us-east-1"},
+        {"kind": "service-throttling", "region": "", "service": "s3"},
+        {"kind": "service-throttling", "region": "us-east-1", "service": "ec2"},
+        {"kind": "service-delay", "region": "us-east-1", "service": "s3"},
+        {"kind": "service-delay", "region": "us-east-1", "service": "s3", "seconds": 0},
+        {"kind": "service-delay", "region": "us-east-1", "service": "s3", "seconds": 61},
+        {"kind": "service-delay", "region": "us-east-1", "service": "ec2", "seconds": 1},
     ],
 )
 def test_what_is_no_usable_fault_is_a_usage_problem(value: object) -> None:
@@ -63,6 +75,8 @@ def test_each_fault_is_told_in_a_phrase() -> None:
     assert describe(ReplicationDelay(2.0)) == "replication takes 2 s"
     assert describe(ReplicationDelay(2.0, 0.5)) == "replication takes 2 s, give or take 0.5 s"
     assert describe(ReplicationPause()) == "replication is paused"
+    assert describe(THROTTLED) == "s3 in us-east-1 throttles every call"
+    assert describe(LATE) == "dynamodb in us-east-1 answers 2.5 s late"
 
 
 def test_a_new_board_fails_nothing(board: FaultRegistry) -> None:
@@ -110,3 +124,21 @@ def test_listeners_hear_of_changes_only(board: FaultRegistry) -> None:
     board.clear()
     board.clear()
     assert heard == [1, 0]
+
+
+def test_a_service_is_disturbed_in_its_region_only(board: FaultRegistry) -> None:
+    board.inject(THROTTLED)
+    board.inject(LATE)
+    places = [(region, service) for region in ("us-east-1", "us-west-2") for service in ("s3", "dynamodb")]
+    assert [place for place in places if board.throttles(*place)] == [("us-east-1", "s3")]
+    assert [board.lateness(*place) for place in places] == [0, 2.5, 0, 0]
+
+
+def test_a_service_is_late_by_what_was_said_last(board: FaultRegistry) -> None:
+    board.inject(LATE)
+    board.inject(ServiceDelay("us-east-1", "s3", 1.0))
+    board.inject(ServiceDelay("us-east-1", "dynamodb", 4.0))
+    board.inject(ServiceThrottling("us-west-2", "s3"))
+    assert board.inject(THROTTLED) == board.inject(THROTTLED)
+    assert board.lateness("us-east-1", "dynamodb") == 4.0
+    assert len(board.list()) == 4

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from payinfra.core.access_key import AccessKey
+from payinfra.local.faults import ServiceDelay, ServiceThrottling
 from payinfra.local.server.asgi import (
     App,
     AsgiResponse,
@@ -88,9 +90,13 @@ def no_domain(region: str, host: str, path: str) -> tuple[str, str, str] | None:
 class Asked:
     """One application to be asked."""
 
-    app: App
+    app: RegionApp | GlobalApp
     echo: Echo
     touches: list[int]
+
+    @property
+    def front(self) -> FrontApp:
+        return self.app.front
 
     def __call__(self, method: str, path: str, host: str = "127.0.0.1", **headers: str) -> AsgiResponse:
         lines = {"host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
@@ -183,6 +189,26 @@ def test_calls_for_a_replica_that_terraform_sends_to_the_tables_endpoint_reach_t
     region: Asked,
 ) -> None:
     assert json.loads(region.signed("dynamodb", "us-west-2").body)["region"] == "us-west-2"
+
+
+@pytest.mark.parametrize(
+    ("service", "code", "status"), [("s3", "SlowDown", 503), ("dynamodb", "ThrottlingException", 400)]
+)
+def test_a_service_that_throttles_refuses_in_its_region_and_before_anything_is_done(
+    region: Asked, service: str, code: str, status: int
+) -> None:
+    region.front.board.inject(ServiceThrottling("us-east-1", service))
+    said = region.signed(service, "us-east-1")
+    assert (said.status, said.body) == (status, f"refused: {code}".encode())
+    assert region.echo.asked == []
+    assert region.signed("dynamodb", "us-west-2").status == region.signed("sns", "us-east-1").status == 200
+
+
+def test_a_service_that_is_late_answers_all_the_same(region: Asked) -> None:
+    region.front.board.inject(ServiceDelay("us-east-1", "dynamodb", 0.2))
+    began = time.monotonic()
+    assert region.signed("dynamodb", "us-east-1").status == 200
+    assert time.monotonic() - began >= 0.2
 
 
 @pytest.mark.parametrize(

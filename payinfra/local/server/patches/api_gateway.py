@@ -70,6 +70,28 @@ def install(emulator: Emulator) -> None:
     emulator.replace(
         gateway, "find_domain_scope", domain_of_the_region(gateway, emulator.core("responses").get_region)
     )
+    emulator.replace(
+        emulator.main,
+        "_execute_api_authorization_type",
+        unknown_route_is_the_gateways_to_refuse(
+            gateway.find_api_scope, emulator.main._execute_api_authorization_type
+        ),
+    )
+
+
+def unknown_route_is_the_gateways_to_refuse(
+    scope_of: Callable[[str], object], original: Callable[[str, str, str, str], str | None]
+) -> Callable[[str, str, str, str], str | None]:
+    """AWS: what no method of an API serves is answered by its response MISSING_AUTHENTICATION_TOKEN.
+
+    ministack asks IAM about it first, which refuses a request without a signature in words of its own.
+    """
+
+    def authorization_of(api: str, stage: str, method: str, path: str) -> str | None:
+        found = original(api, stage, method, path)
+        return "NONE" if found is None and scope_of(api) is not None else found
+
+    return authorization_of
 
 
 def empty_key_value_asks_for_one(original: Callable[[Shown], Answer]) -> Callable[[Shown], Answer]:

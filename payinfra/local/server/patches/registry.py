@@ -2,8 +2,10 @@
 
 from payinfra.local.server.ministack import Emulator
 from payinfra.local.server.patches import (
+    acm,
     api_gateway,
     api_gateway_deployments,
+    api_gateway_mock,
     authorization,
     cloudwatch_logs,
     cloudwatch_metrics,
@@ -17,6 +19,7 @@ from payinfra.local.server.patches import (
     route53,
     s3,
     s3_replication,
+    sns,
     streams,
     tagging,
     xray,
@@ -35,8 +38,10 @@ ANSWERS: tuple[ResponsePatch, ...] = (
 def install(emulator: Emulator) -> None:
     """Makes those that reach into a service."""
     for service in (
+        acm,
         api_gateway_deployments,
         api_gateway,
+        api_gateway_mock,
         s3_replication,
         cloudwatch_metrics,
         lambda_concurrency,
@@ -48,6 +53,7 @@ def install(emulator: Emulator) -> None:
         cloudwatch_logs,
         route53,
         s3,
+        sns,
         lambda_event_sources,
         streams,
         tagging,

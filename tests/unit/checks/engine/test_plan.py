@@ -128,6 +128,26 @@ def test_values_are_terraforms_own_and_what_nobody_configured_is_left_out() -> N
     assert one.has("arn") is False
 
 
+def test_what_aws_has_filled_into_a_block_is_left_out() -> None:
+    """A resource that exists has it in a plan, and one that is new has it not."""
+    expressions = {
+        "versioning": [{"status": {"constant_value": "Enabled"}, "called": {}}],
+        "empty": [{}],
+        "tags": {"references": ["var.tags"]},
+    }
+    exists = {
+        "versioning": [{"status": "Enabled", "called": "now", "mfa_delete": "", "made": [{"by": "dynamic"}]}],
+        "empty": [{"default": 1}],
+        "tags": {"a": "b"},
+    }
+    shown = document([change("aws_x.y", exists)], {"resources": [config("aws_x", "y", expressions)]})
+    assert body(shown, "aws_x.y") == {
+        "versioning": [{"status": "Enabled", "called": "now", "made": [{"by": "dynamic"}]}],
+        "empty": [{"default": 1}],
+        "tags": {"a": "b"},
+    }
+
+
 def test_what_a_text_looks_like_is_no_expression_any_more() -> None:
     shown = document(
         [change("aws_x.y", {"policy": '{"Resource": "arn:${aws:username}/%{x}"}'})],

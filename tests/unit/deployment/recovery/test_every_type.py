@@ -171,6 +171,20 @@ def test_an_integration(aws: Stubbed, creation: Make) -> None:
     assert look(wanted, aws) == ()
 
 
+def test_an_integrations_response(aws: Stubbed, creation: Make) -> None:
+    wanted = {"rest_api_id": "r", "resource_id": "p", "http_method": "ANY", "status_code": "405"}
+    aws.answers(
+        *("apigateway", "get_integration_response", {}),
+        restApiId="r",
+        resourceId="p",
+        httpMethod="ANY",
+        statusCode="405",
+    )
+    found = look(creation("aws_api_gateway_integration_response", **wanted), aws)
+    assert found == (Found("r/p/ANY/405", parent="r"),)
+    assert look(creation("aws_api_gateway_integration_response", **{**wanted, "resource_id": ""}), aws) == ()
+
+
 def test_the_settings_of_a_stages_methods(aws: Stubbed, creation: Make) -> None:
     wanted = creation(
         "aws_api_gateway_method_settings", rest_api_id="r", stage_name="prod", method_path="*/*"

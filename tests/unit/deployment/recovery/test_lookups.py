@@ -235,6 +235,20 @@ def test_an_apis_method(aws: Stubbed, creation: Make) -> None:
     assert find(creation("aws_api_gateway_method", **wanted), aws) == (Found("api/p1/GET", parent="api"),)
 
 
+def test_a_methods_response(aws: Stubbed, creation: Make) -> None:
+    aws.answers(
+        *("apigateway", "get_method_response", {}),
+        restApiId="api",
+        resourceId="p1",
+        httpMethod="ANY",
+        statusCode="405",
+    )
+    wanted = {"rest_api_id": "api", "resource_id": "p1", "http_method": "ANY", "status_code": "405"}
+    found = find(creation("aws_api_gateway_method_response", **wanted), aws)
+    assert found == (Found("api/p1/ANY/405", parent="api"),)
+    assert find(creation("aws_api_gateway_method_response", **{**wanted, "rest_api_id": ""}), aws) == ()
+
+
 def test_an_apis_model(aws: Stubbed, creation: Make) -> None:
     aws.answers("apigateway", "get_model", {}, restApiId="api", modelName="Request")
     wanted = creation("aws_api_gateway_model", rest_api_id="api", name="Request")
@@ -279,6 +293,27 @@ def test_a_record(aws: Stubbed, creation: Make, identifier: str, import_id: str)
     aws.answers("route53", "list_resource_record_sets", answer, HostedZoneId="Z1")
     wanted = {"zone_id": "Z1", "name": "failover.a.internal", "type": "CNAME", "set_identifier": identifier}
     assert find(creation("aws_route53_record", **wanted), aws) == (Found(import_id, parent="Z1"),)
+
+
+def test_a_record_in_a_customers_zone_goes_with_its_health_check(aws: Stubbed, creation: Make) -> None:
+    record = {"Name": "pay.example.com.", "Type": "A", "SetIdentifier": "east", "HealthCheckId": "h1"}
+    answer = {"ResourceRecordSets": [record], "IsTruncated": False, "MaxItems": "100"}
+    aws.answers("route53", "list_resource_record_sets", answer, HostedZoneId="Z1")
+    wanted = {"zone_id": "Z1", "name": "pay.example.com", "type": "A", "set_identifier": "east"}
+    found = find(creation("aws_route53_record", **wanted), aws)
+    assert found == (Found("Z1_pay.example.com_A_east", parent="h1"),)
+
+
+@pytest.mark.parametrize(("said", "parent"), [("_y.acm.", ""), ("_other.acm.", "Z1")])
+def test_a_record_with_the_very_values_is_as_good_as_ours(
+    aws: Stubbed, creation: Make, said: str, parent: str
+) -> None:
+    record = {"Name": "_x.pay.example.com.", "Type": "CNAME", "ResourceRecords": [{"Value": said}]}
+    answer = {"ResourceRecordSets": [record], "IsTruncated": False, "MaxItems": "100"}
+    aws.answers("route53", "list_resource_record_sets", answer, HostedZoneId="Z1")
+    wanted = {"zone_id": "Z1", "name": "_x.pay.example.com", "type": "CNAME", "records": ["_y.acm."]}
+    found = find(creation("aws_route53_record", **wanted), aws)
+    assert found == (Found("Z1__x.pay.example.com_CNAME", parent=parent),)
 
 
 # -- what is not there -------------------------------------------------------------------------------

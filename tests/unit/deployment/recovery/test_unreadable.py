@@ -83,3 +83,10 @@ def test_tags_count_as_propagated_where_the_replica_bears_them(aws: Stubbed) -> 
     aws.answers("dynamodb", "list_tags_of_resource", {"Tags": PAIRS[:1]}, ResourceArn=REPLICA)
     assert filled(change("aws_dynamodb_table", table(False), table(True)), aws) == {}
     assert filled(change("aws_dynamodb_table", table(True), table(True)), aws) == {}
+
+
+def test_that_a_record_may_take_anothers_place_is_known_to_the_provider_alone(aws: Stubbed) -> None:
+    record = {"name": "_x.pay.example.com", "records": ["_y.acm."], "allow_overwrite": None}
+    same = change("aws_route53_record", record, {**record, "allow_overwrite": True})
+    assert filled(same, aws) == {"allow_overwrite": True}
+    assert filled(change("aws_route53_record", record, {**record, "records": ["_z.acm."]}), aws) == {}

@@ -9,6 +9,11 @@ import pytest
 SCHEMA = {"type": "object", "required": ["amount"]}
 
 
+def mocking(status: int) -> dict[str, object]:
+    """An integration that answers with a status."""
+    return {"type": "MOCK", "requestTemplates": {"application/json": json.dumps({"statusCode": status})}}
+
+
 @dataclass(frozen=True)
 class Api:
     """An API whose POST on its root answers 201 by itself, asked as its clients ask it."""
@@ -41,8 +46,7 @@ def api(world: Any) -> Api:
     made = world.json("apigateway", "POST", "/restapis", {"name": "payments"})
     api = Api(world, made["id"], made["rootResourceId"])
     api.set_up("PUT", api.method, {"authorizationType": "NONE", "apiKeyRequired": True})
-    mock = {"type": "MOCK", "requestTemplates": {"application/json": '{"statusCode": 201}'}}
-    api.set_up("PUT", f"{api.method}/integration", mock)
+    api.set_up("PUT", f"{api.method}/integration", mocking(201))
     api.set_up("PUT", f"{api.method}/integration/responses/201", {})
     return api
 
@@ -81,7 +85,7 @@ def test_a_model_and_a_validator_are_the_deployments(api: Api) -> None:
     validator = api.set_up("POST", validators, {"name": "body", "validateRequestBody": True})["id"]
     models = {"application/json": "Payment"}
     api.set_up("PUT", api.method, {"requestValidatorId": validator, "requestModels": models})
-    api.set_up("PUT", f"{api.method}/integration", {"type": "MOCK"})
+    api.set_up("PUT", f"{api.method}/integration", mocking(200))
     api.set_up("PUT", f"{api.method}/integration/responses/200", {})
     api.deploy()
     assert (api.post({"amount": 1}), api.post({})) == (200, 400)
@@ -97,7 +101,7 @@ def test_a_resource_that_was_added_is_not_there_before_it_is_deployed(api: Api) 
     more = api.set_up("POST", f"/restapis/{api.id}/resources/{api.root}", {"pathPart": "{proxy+}"})["id"]
     method = f"/restapis/{api.id}/resources/{more}/methods/ANY"
     api.set_up("PUT", method, {"authorizationType": "NONE"})
-    api.set_up("PUT", f"{method}/integration", {"type": "MOCK"})
+    api.set_up("PUT", f"{method}/integration", mocking(200))
     api.set_up("PUT", f"{method}/integration/responses/200", {})
     path = f"/_aws/execute-api/{api.id}/prod/below"
     assert api.world.call("execute-api", "GET", path).status == 403
