@@ -30,7 +30,7 @@ from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
 from payinfra.drill.load.payment_log import NAME, PaymentLog, read
 from payinfra.drill.load.payments import Maker, payment_id
 from payinfra.drill.load.statistics import percentile, summarize
-from payinfra.drill.load.targets import Fixed, LoadTarget
+from payinfra.drill.load.targets import FixedTarget, LoadClient, LoadTarget
 
 AN_HOUR_AT_20_S = 180.0
 RATE = 50.0
@@ -96,10 +96,10 @@ class Cost:
 def load(url: str, folder: Path, rate: float, seconds: float) -> Cost:
     """Run a load for so many seconds, looked at as often as a drill looks at it."""
     path, clock = folder / NAME, RealClock(Stop())
-    pace = Pace(rate, again_after_s=5.0)
-    with PaymentLog(path) as ledger:
-        ways = (Fixed(LoadTarget((url,), "payments.example", "here")),)
-        generator = LoadGenerator(LoadProfile(pace, Maker("bench", "x1"), ledger, ways, "key", clock))
+    pace = Pace(rate, resend_after_s=5.0)
+    with PaymentLog(path) as log:
+        clients = (LoadClient(FixedTarget(LoadTarget((url,), "payments.example", "here"))),)
+        generator = LoadGenerator(LoadProfile(pace, Maker("bench", "x1"), log, clients, "key", clock))
         cpu, began, early = time.process_time(), time.perf_counter(), 0.0
         generator.start()
         while (passed := time.perf_counter() - began) < seconds:
@@ -144,7 +144,7 @@ def plain(url: str, rounds: int) -> float:
 
 
 def ledger_rate(folder: Path, payments: int) -> tuple[float, int]:
-    """Payments a second that a ledger brings to the disk, and how often it had to wait for that."""
+    """Payments a second that a log brings to the disk, and how often it had to wait for that."""
     syncs = []
 
     def counted(file: int) -> None:
@@ -152,9 +152,9 @@ def ledger_rate(folder: Path, payments: int) -> tuple[float, int]:
         os.fsync(file)
 
     maker = Maker("bench", "x1")
-    with PaymentLog(folder / "many.jsonl", counted) as ledger:
+    with PaymentLog(folder / "many.jsonl", counted) as log:
         began = time.perf_counter()
-        wait([ledger.payment(maker.make(number, 1, 0.0)) for number in range(payments)])
+        wait([log.payment(maker.make(number, 1, 0.0)) for number in range(payments)])
         return payments / (time.perf_counter() - began), len(syncs)
 
 
@@ -173,7 +173,7 @@ def measure(url: str, rate: float, seconds: float) -> int:
     """Measure, say it, and give the exit code."""
     with tempfile.TemporaryDirectory() as folder:
         many, syncs = ledger_rate(Path(folder), 5000)
-        say(f"The ledger: {many:.0f} payments a second on the disk, {syncs} waits for 5000 at once")
+        say(f"The log: {many:.0f} payments a second on the disk, {syncs} waits for 5000 at once")
         alone = plain(url, 300)
         cost = load(url, Path(folder), rate, seconds)
     say(f"The load: {cost.payments} payments in {seconds:.0f} s, wanted {rate:g} a second")

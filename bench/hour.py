@@ -33,7 +33,7 @@ class _Reckoning(BaseModel):
 class _Report(BaseModel):
     """What is read of a drill's report."""
 
-    reckoning: _Reckoning
+    reconciliation: _Reckoning
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def drill(folder: Path, environ: Mapping[str, str], hold_s: float) -> Kept:
         if process.returncode != 0:
             raise CommandFailed(f"{command.name} ended with {process.returncode}:\n{told.read()[-4000:]}")
         report = _Report.model_validate_json(said.read())
-    return Kept(used.ru_maxrss * KIB / 2**20, report.reckoning.sent)
+    return Kept(used.ru_maxrss * KIB / 2**20, report.reconciliation.sent)
 
 
 def goals(folder: Path, environ: Mapping[str, str]) -> list[Goal]:

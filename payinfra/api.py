@@ -249,7 +249,7 @@ def restore_drills(
     Raises:
         EnvironmentUnusable: it was never deployed from here, cannot be reached, or is in use.
     """
-    from payinfra.drill import session
+    from payinfra.drill import restoration
 
     environment = Pipeline(settings, emit, dependencies=dependencies).drill_environment()
-    return session.restore_all(environment, lambda text: emit(Notice(text)))
+    return restoration.restore_all(environment, lambda text: emit(Notice(text)))

@@ -11,8 +11,8 @@ from payinfra.stacks.iam_documents import StatementProps, document, service_trus
 
 
 def drill_roles(regions: tuple[str, ...], aws: Aws, account: str, changes: Changes) -> None:
-    """Create or update the role with which FIS pauses replication, and the role of a schedule that restores
-    concurrency.
+    """Create or update the role with which FIS pauses replication, and the role of the schedules that take
+    back what a drill has done.
 
     Raises:
         ClientError: AWS refused something.
@@ -26,7 +26,7 @@ def drill_roles(regions: tuple[str, ...], aws: Aws, account: str, changes: Chang
     roles.inline(DRILL_FIS_ROLE, ManagedPolicy(DRILL_FIS_ROLE, _pauses_replication(account)))
     roles.role(
         DRILL_SCHEDULER_ROLE,
-        description="A schedule gives payments functions their concurrency back",
+        description="Schedules lift what a failover drill has done and nobody took back",
         trust=_trust(
             "scheduler", account, f"arn:aws:scheduler:*:{account}:schedule-group/{DRILL_SCHEDULE_GROUP}"
         ),
@@ -72,5 +72,9 @@ def _lifts_limits(account: str) -> str:
             "LiftLimits",
             ("lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency"),
             (f"arn:aws:lambda:*:{account}:function:{Names('*').function}",),
-        )
+        ),
+        # Health checks have no names and no account in their ARNs.
+        StatementProps(
+            "PutHealthChecksBack", ("route53:UpdateHealthCheck",), ("arn:aws:route53:::healthcheck/*",)
+        ),
     )

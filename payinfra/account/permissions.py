@@ -423,6 +423,8 @@ OPERATIONS: Mapping[Operation, Needs] = {
         ArnGroup.TABLES: _of(
             "dynamodb", "DeleteItem", "DescribeTable", "GetItem", "ListTagsOfResource", "Query", "Scan"
         ),
+        ArnGroup.BUCKETS: ("s3:ListBucketVersions",),
+        ArnGroup.OBJECTS: ("s3:DeleteObjectVersion",),
         ArnGroup.PARAMETERS: ("ssm:GetParameter",),
         ArnGroup.APIS: ("apigateway:GET",),
         ArnGroup.EXPERIMENTS: _of(

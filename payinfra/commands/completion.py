@@ -39,6 +39,13 @@ def check_ids(incomplete: str) -> list[str]:
     return _beginning(incomplete, catalogue.load().ids)
 
 
+def faults(incomplete: str) -> list[str]:
+    """The names of what a drill can make fail."""
+    from payinfra.drill.faults.registry import all_faults
+
+    return _beginning(incomplete, tuple(fault.name for fault in all_faults()))
+
+
 FIELDS: Mapping[str, Complete] = {
     "env": environments,
     "primary_region": regions,

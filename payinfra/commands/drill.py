@@ -2,10 +2,12 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
+from payinfra.commands import completion
 from payinfra.commands.options import WHERE, with_settings
 from payinfra.commands.session import (
     YesOption,
@@ -18,7 +20,7 @@ from payinfra.commands.session import (
     to_job_summary,
 )
 from payinfra.core.errors import GateFailed, Interrupted, NotRestored, UsageProblem
-from payinfra.drill.model import DrillRequest, Scenario
+from payinfra.drill.model import DrillRequest
 from payinfra.report.formats import FORMAT_VARIABLE, DrillFormat
 
 if TYPE_CHECKING:
@@ -33,16 +35,30 @@ app = typer.Typer()
 DEFAULTS = DrillRequest()
 MOST_A_SECOND = 500.0
 SECOND = 1.0
+PERCENT = 100.0
 
 
-@app.command("failover-drill")
+class DrillCommand(TyperCommand):
+    """A command whose help names every fault. They are imported when the command is used, not before."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The command's parameters, with the faults' names in place of a type."""
+        params: list[Any] = super().get_params(ctx)
+        for one in params:
+            if one.name == "scenario":
+                one.metavar = f"[{'|'.join(completion.faults(''))}]"
+        return params
+
+
+@app.command("failover-drill", cls=DrillCommand)
 @with_settings(WHERE)
 def failover_drill(
     settings: "Settings",
     *,
     scenario: Annotated[
-        list[Scenario] | None,
+        list[str] | None,
         typer.Option(
+            autocompletion=completion.faults,
             envvar="PAYINFRA_DRILL_SCENARIO",
             help="What is made to fail; may be repeated. Default health-check.",
             show_default=False,
@@ -52,9 +68,13 @@ def failover_drill(
         bool, typer.Option("--reverse", envvar="PAYINFRA_DRILL_REVERSE", help="Lose the secondary instead.")
     ] = False,
     rate: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0.1, max=MOST_A_SECOND, envvar="PAYINFRA_DRILL_RATE", help="Payments a second to send."
+            min=0.1,
+            max=MOST_A_SECOND,
+            envvar="PAYINFRA_DRILL_RATE",
+            help="Payments a second to send. Default: 5, or with --local what the machine can carry.",
+            show_default=False,
         ),
     ] = DEFAULTS.rate,
     rto: Annotated[
@@ -62,13 +82,51 @@ def failover_drill(
         typer.Option(
             min=0.0,
             envvar="PAYINFRA_DRILL_RTO",
-            help="Seconds within which the other region must serve. Default: what is predicted.",
+            help="Seconds within which the other region must serve every client. Default: what is predicted.",
         ),
     ] = None,
     rpo: Annotated[
         int,
-        typer.Option(min=0, envvar="PAYINFRA_DRILL_RPO", help="Acknowledged payments that may be lost."),
+        typer.Option(
+            min=0,
+            envvar="PAYINFRA_DRILL_RPO",
+            help="Acknowledged payments that the survivor may lack at the failover.",
+        ),
     ] = DEFAULTS.rpo,
+    rpo_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            envvar="PAYINFRA_DRILL_RPO_SECONDS",
+            help="Seconds before the loss within which the oldest of these must have been acknowledged.",
+        ),
+    ] = DEFAULTS.rpo_s,
+    unacknowledged: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            envvar="PAYINFRA_DRILL_UNACKNOWLEDGED",
+            help="Payments that may never be acknowledged.",
+        ),
+    ] = DEFAULTS.unacknowledged,
+    first_attempt: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=100.0,
+            envvar="PAYINFRA_DRILL_FIRST_ATTEMPT",
+            help="Percent of payments that must succeed at the first attempt while the survivor serves.",
+        ),
+    ] = DEFAULTS.first_attempt * PERCENT,
+    latency: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            envvar="PAYINFRA_DRILL_LATENCY",
+            help="Seconds that the 95th percentile of latency may take while the survivor serves. Default: "
+            "three times what it was before, and 1 at least.",
+        ),
+    ] = DEFAULTS.latency_s,
     warm_up: Annotated[
         float,
         typer.Option(
@@ -124,17 +182,22 @@ def failover_drill(
 ) -> None:
     """Lose a region on purpose, measure it, lose no payment, and put everything back."""
     from payinfra.drill.clock import Stop
+    from payinfra.drill.faults.registry import fault_named
     from payinfra.drill.signals import heeded
 
     files = tuple((file, format_of(file)) for file in report or ())
     if not (dry_run or restore):
         needs_a_person(yes, "failover-drill")
     request = DrillRequest(
-        scenarios=tuple(scenario or DEFAULTS.scenarios),
+        scenarios=tuple(fault_named(name).name for name in scenario or DEFAULTS.scenarios),
         reverse=reverse,
         rate=rate,
         rto_s=rto,
         rpo=rpo,
+        rpo_s=rpo_seconds,
+        unacknowledged=unacknowledged,
+        first_attempt=first_attempt / PERCENT,
+        latency_s=latency,
         warm_up_s=warm_up,
         hold_s=hold,
         in_a_row=in_a_row,
@@ -144,17 +207,17 @@ def failover_drill(
         restore_all(settings, fmt)
         return
     with session(settings) as view:
-        place = view.pipeline.drill_environment()
+        environment = view.pipeline.drill_environment()
     stop = Stop()
     with heeded(stop, say) as signals:
-        found = _drill(place, request, stop, signals, dry_run=dry_run, yes=yes, yes_really=yes_really)
+        found = _drill(environment, request, stop, signals, dry_run=dry_run, yes=yes, yes_really=yes_really)
         if found is not None:
-            _hand_out(found, fmt, files, place)
+            _hand_out(found, fmt, files, environment)
             judge(found, stop)
 
 
 def _drill(
-    place: "DrillEnvironment",
+    environment: "DrillEnvironment",
     request: DrillRequest,
     stop: "Stop",
     signals: "DeferredSignals",
@@ -167,18 +230,20 @@ def _drill(
     from payinfra.drill import session as session_module
     from payinfra.report.drill import live, preview
 
-    command = command_line(place, request)
+    command = command_line(environment, request)
     if not dry_run:
-        allow(place.env, protected=place.outputs.declared.protected, yes_really=yes_really)
+        allow(environment.env, protected=environment.outputs.declared.protected, yes_really=yes_really)
     if yes and not dry_run:
         with (
             live.watching(stderr()) as tell,
-            session_module.prepared(place, request, stop, command, tell) as prepared,
+            session_module.prepared(environment, request, stop, command, tell) as prepared,
         ):
             return session_module.run(prepared, tell)
     with ExitStack() as until_the_end:
         with signals.interruptible():
-            prepared = until_the_end.enter_context(session_module.prepared(place, request, stop, command))
+            prepared = until_the_end.enter_context(
+                session_module.prepared(environment, request, stop, command)
+            )
             out = stdout() if dry_run else stderr()
             preview.write_preview(out, prepared.header, prepared.calls, prepared.prediction)
             if dry_run:
@@ -206,7 +271,7 @@ def _hand_out(
     found: "DrillReport",
     fmt: DrillFormat,
     files: tuple[tuple[Path, DrillFormat], ...],
-    place: "DrillEnvironment",
+    environment: "DrillEnvironment",
 ) -> None:
     """The report to the drill's folder, to stdout, to the files that were asked for, to the job's summary.
 
@@ -215,7 +280,7 @@ def _hand_out(
     from payinfra.drill import report_store
     from payinfra.report.drill import rendering
 
-    folder = place.drills / found.id
+    folder = environment.drills / found.id
     report_store.save(found, folder)
     with even_if_nobody_reads():
         rendering.write(stdout(), found, fmt)
@@ -232,7 +297,7 @@ def judge(found: "DrillReport", stop: "Stop") -> None:
     Raises:
         NotRestored: something is not as it was, whatever else happened.
         Interrupted: a signal ended it, and everything is as it was.
-        GateFailed: a verdict is FAIL.
+        GateFailed: a verdict is FAIL or INCONCLUSIVE.
     """
     from payinfra.drill.faults.journal import restore_command
 
@@ -243,8 +308,13 @@ def judge(found: "DrillReport", stop: "Stop") -> None:
         )
     if stop.wanted:
         raise Interrupted("The drill was interrupted. Everything is as it was.")
-    if not found.passed:
+    if found.reasons:
         raise GateFailed(f"The drill failed: {' '.join(found.reasons)}")
+    if not found.passed:
+        steps = dict.fromkeys(doubt.next_step for doubt in found.doubts if doubt.next_step)
+        raise GateFailed(
+            f"The drill is inconclusive: {' '.join(doubt.what for doubt in found.doubts)}", " ".join(steps)
+        )
 
 
 def restore_all(settings: "Settings", fmt: DrillFormat) -> None:
@@ -260,21 +330,21 @@ def restore_all(settings: "Settings", fmt: DrillFormat) -> None:
     stop = Stop()
     with heeded(stop, say):
         with session(settings) as view:
-            place = view.pipeline.drill_environment()
-        put_back(place, fmt, stop)
+            environment = view.pipeline.drill_environment()
+        put_back(environment, fmt, stop)
 
 
-def put_back(place: "DrillEnvironment", fmt: DrillFormat, stop: "Stop") -> None:
+def put_back(environment: "DrillEnvironment", fmt: DrillFormat, stop: "Stop") -> None:
     """Put back what drills have left, and say what that came to.
 
     Raises:
         NotRestored: something is not as it was.
         Interrupted: a signal asked for the end, and everything is as it was.
     """
-    from payinfra.drill import session as session_module
+    from payinfra.drill import restoration
     from payinfra.report.drill import restored
 
-    found = session_module.restore_all(place, say)
+    found = restoration.restore_all(environment, say)
     with even_if_nobody_reads():
         restored.write_restored(stdout(), found, fmt)
     if not all(one.whole for one in found):
@@ -285,10 +355,10 @@ def put_back(place: "DrillEnvironment", fmt: DrillFormat, stop: "Stop") -> None:
         raise Interrupted("The restoration was interrupted, and went on to its end. Everything is as it was.")
 
 
-def command_line(place: "DrillEnvironment", request: DrillRequest) -> str:
+def command_line(environment: "DrillEnvironment", request: DrillRequest) -> str:
     """What repeats a drill: nothing that is as by default."""
-    words = [f"payinfra failover-drill --env {place.env}"]
-    if not place.on_aws:
+    words = [f"payinfra failover-drill --env {environment.env}"]
+    if not environment.on_aws:
         words.append("--local")
     if request.scenarios != DEFAULTS.scenarios:
         words += (f"--scenario {scenario}" for scenario in request.scenarios)
@@ -298,6 +368,10 @@ def command_line(place: "DrillEnvironment", request: DrillRequest) -> str:
         ("rate", request.rate, DEFAULTS.rate),
         ("rto", request.rto_s, DEFAULTS.rto_s),
         ("rpo", request.rpo, DEFAULTS.rpo),
+        ("rpo-seconds", request.rpo_s, DEFAULTS.rpo_s),
+        ("unacknowledged", request.unacknowledged, DEFAULTS.unacknowledged),
+        ("first-attempt", request.first_attempt * PERCENT, DEFAULTS.first_attempt * PERCENT),
+        ("latency", request.latency_s, DEFAULTS.latency_s),
         ("warm-up", request.warm_up_s, DEFAULTS.warm_up_s),
         ("hold", request.hold_s, DEFAULTS.hold_s),
         ("in-a-row", request.in_a_row, DEFAULTS.in_a_row),

@@ -41,10 +41,13 @@ _ELSEWHERE = "Choose another with --work-root FOLDER, or change its permissions.
 
 
 @contextmanager
-def exclusive(folder: Path, command: str) -> Iterator[None]:
+def exclusive(folder: Path, command: str, what: str = "The environment") -> Iterator[None]:
     """Hold the folder's lock for as long as the block runs.
 
     The lock is the kernel's, so it ends with the process however that ends.
+
+    Args:
+        what: what the lock is for, as the beginning of a sentence.
 
     Raises:
         EnvironmentUnusable: another process holds it; the message says who, since when and what it does.
@@ -62,7 +65,7 @@ def exclusive(folder: Path, command: str) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise EnvironmentUnusable(
-                f"The environment is in use: {_holder(path)}.",
+                f"{what} is in use: {_holder(path)}.",
                 "Wait until it is done. The lock ends with its process.",
             ) from None
         try:

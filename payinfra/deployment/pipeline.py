@@ -393,6 +393,7 @@ class Pipeline:
         self._tell_of_a_cut_off_update()
         endpoints = self._endpoints()
         aws = dependencies_module.aws(self.settings, endpoints)
+        server = self.settings.work_root / dependencies_module.SERVER_FOLDER
         return DrillEnvironment(
             target=self.settings.target.value,
             outputs=outputs,
@@ -400,6 +401,7 @@ class Pipeline:
             control=self.dependencies.control(self.settings),
             work_dir=self.settings.work_dir,
             verify=lambda request: self.dependencies.verify(outputs, aws, request),
+            shared=server / "drill" if endpoints else None,
         )
 
     def status(self) -> "Status":

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from payinfra.core.outputs import Outputs
     from payinfra.local.control import Control
 
+COMMAND = "failover-drill"
 FOLDER = "drills"
 """The folder, in an environment's work folder, that has a folder for each drill."""
 
@@ -25,6 +26,7 @@ class DrillEnvironment:
         control: of the embedded AWS; None on AWS.
         work_dir: the environment's.
         verify: probes it.
+        shared: a folder that all environments of one embedded AWS have in common; None on AWS.
     """
 
     target: str
@@ -33,6 +35,7 @@ class DrillEnvironment:
     control: "Control | None"
     work_dir: Path
     verify: "Callable[[VerifyRequest], Outcome]"
+    shared: Path | None = None
 
     @property
     def env(self) -> str:

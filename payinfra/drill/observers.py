@@ -1,6 +1,6 @@
-"""What a drill keeps an eye on while it runs: Route 53's conclusion, and what the zone's name servers say.
+"""What a drill observes while it runs: Route 53's conclusion, and what the zone's name servers answer.
 
-Each `Eye` looks again and again in a thread of its own, so that one slow answer delays nobody else's.
+Each `Poller` polls in a thread of its own, so that one slow answer delays no other.
 """
 
 import socket
@@ -26,37 +26,52 @@ Seen = TypeVar("Seen")
 
 @dataclass
 class Poller(Generic[Seen]):
-    """Looks at something every `every_s` seconds, and remembers when what it saw changed.
+    """Polls something every `every_s` seconds, and remembers when the answer changed.
 
     Args:
-        look: gives what is there now. What it raises is nothing seen: the last sight stays.
-        changed: told, in the eye's own thread, of each sight that differs from the one before.
+        poll: gives what is there now. Where it raises, nothing was seen: the last sample stays.
+        changed: told, in the poller's own thread, of each sample that differs from the one before.
+
+    Attributes:
+        polls: how often something was seen.
+        polled_s: when that was last.
     """
 
-    look: Callable[[], Seen]
+    poll: Callable[[], Seen]
     clock: DrillClock
     every_s: float
     changed: Callable[[float, Seen], None]
-    _sights: list[tuple[float, Seen]] = field(default_factory=list)
-    _shut: threading.Event = field(default_factory=threading.Event)
+    polls: int = 0
+    polled_s: float = 0.0
+    _samples: list[tuple[float, Seen]] = field(default_factory=list)
+    _stopped: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
-    def open(self) -> None:
-        """Begin to look."""
-        self._thread = threading.Thread(target=self._watch, name="drill-eye", daemon=True)
+    def start(self) -> None:
+        """Start polling."""
+        self._thread = threading.Thread(target=self._watch, name="drill-poller", daemon=True)
         self._thread.start()
 
-    def shut(self) -> None:
-        """Look no more. Waits for the look that is under way."""
-        self._shut.set()
+    def stop(self) -> None:
+        """Stop polling; join the current poll."""
+        self._stopped.set()
         if self._thread is not None:
             self._thread.join()
 
+    def changes(self) -> tuple[tuple[float, Seen], ...]:
+        """Each sample that differed from the one before, and when it was taken."""
+        return tuple(self._samples)
+
+    def now(self) -> Seen | None:
+        """The latest sample; None while there is none."""
+        samples = tuple(self._samples)
+        return samples[-1][1] if samples else None
+
     def since(self, moment_s: float, wanted: Callable[[Seen], bool]) -> float | None:
         """When what is seen now became as wanted, at `moment_s` the earliest; None if it is not so now."""
-        sights = tuple(self._sights)
+        samples = tuple(self._samples)
         began: float | None = None
-        for at_s, seen in sights:
+        for at_s, seen in samples:
             if not wanted(seen):
                 began = None
             elif began is None:
@@ -64,21 +79,23 @@ class Poller(Generic[Seen]):
         return None if began is None else max(began, moment_s)
 
     def poll_once(self) -> None:
-        """Look once."""
+        """Poll once."""
         try:
-            seen = self.look()
+            seen = self.poll()
         except Exception:  # noqa: BLE001 - whatever broke, nothing was seen; the phase's deadline judges
             return
-        if self._sights and self._sights[-1][1] == seen:
-            return
         at_s = self.clock.elapsed()
-        self._sights.append((at_s, seen))
+        self.polls += 1
+        self.polled_s = at_s
+        if self._samples and self._samples[-1][1] == seen:
+            return
+        self._samples.append((at_s, seen))
         self.changed(at_s, seen)
 
     def _watch(self) -> None:
-        while not self._shut.is_set():
+        while not self._stopped.is_set():
             self.poll_once()
-            self._shut.wait(self.every_s)
+            self._stopped.wait(self.every_s)
 
 
 # -- Route 53's conclusion ---------------------------------------------------------------------------------
@@ -86,7 +103,7 @@ class Poller(Generic[Seen]):
 
 @dataclass
 class CheckerState:
-    """What one checker makes of the endpoint: its mind changes after `threshold` results that contradict."""
+    """What one checker makes of the endpoint: it changes after `threshold` results that contradict."""
 
     healthy: bool = True
     contradictions: int = 0
@@ -107,18 +124,18 @@ class HealthCheckWatcher:
 
     The reports are each checker's latest result; what follows from several in a row is nowhere to be read, so
     they are followed here by Route 53's own rule. A disabled check counts as healthy, and an inverted one as
-    the contrary of what it would be. Whoever begins to look begins in the steady state: all are content.
+    the contrary of what it would be. Whoever begins to poll begins in the steady state: all are content.
 
     Args:
         through: the region whose client is used; Route 53 itself is global.
-        threshold: results in a row that change a checker's mind.
+        threshold: results in a row that change a checker.
     """
 
     aws: Aws
     through: str
     health_check_id: str
     threshold: int
-    _opinions: dict[tuple[str, str], CheckerState] = field(default_factory=dict)
+    _states: dict[tuple[str, str], CheckerState] = field(default_factory=dict)
 
     def healthy(self) -> bool:
         """What it is now.
@@ -133,11 +150,11 @@ class HealthCheckWatcher:
         for one in found["HealthCheckObservations"]:
             report = one.get("StatusReport", {})
             checker = (one.get("Region", ""), one.get("IPAddress", ""))
-            opinion = self._opinions.setdefault(checker, CheckerState())
+            state = self._states.setdefault(checker, CheckerState())
             good = report.get("Status", "").startswith("Success")
-            opinion.take(report.get("CheckedTime"), good, self.threshold)
-        opinions = self._opinions.values()
-        content = not opinions or sum(one.healthy for one in opinions) / len(opinions) > HEALTHY_SHARE
+            state.take(report.get("CheckedTime"), good, self.threshold)
+        states = self._states.values()
+        content = not states or sum(one.healthy for one in states) / len(states) > HEALTHY_SHARE
         return (config.get("Disabled", False) or content) != config.get("Inverted", False)
 
 
@@ -180,22 +197,17 @@ class FailoverDnsWatcher:
         Raises:
             DNSException, OSError: a server does not answer.
         """
-        sayings = []
+        answers = []
         for server in self.servers:
             answer = self.dns.ask(server, self.name, self.kind)
             region = (self.region_of(answer.data[0]) if answer.data else None) or ""
-            sayings.append(DnsAnswer(str(server), region, answer.data, answer.ttl_s))
-        return tuple(sayings)
+            answers.append(DnsAnswer(str(server), region, answer.data, answer.ttl_s))
+        return tuple(answers)
 
 
 def all_lead_to(region: str) -> Callable[[tuple[DnsAnswer, ...]], bool]:
     """Whether every name server leads to a region."""
-    return lambda sayings: bool(sayings) and all(saying.region == region for saying in sayings)
-
-
-def none_leads_to(region: str) -> Callable[[tuple[DnsAnswer, ...]], bool]:
-    """Whether no name server leads to a region."""
-    return lambda sayings: bool(sayings) and all(saying.region != region for saying in sayings)
+    return lambda answers: bool(answers) and all(answer.region == region for answer in answers)
 
 
 # -- where an answer leads ---------------------------------------------------------------------------------
@@ -203,15 +215,23 @@ def none_leads_to(region: str) -> Callable[[tuple[DnsAnswer, ...]], bool]:
 RegionOf = Callable[[str], str | None]
 
 
-def failover_dns_watcher(
+def drilled_name(live: ProbeContext, lost: str, *, reverse: bool) -> tuple[str, Dns]:
+    """The name that a drill's clients use, and how they ask for it.
+
+    It is the failover name; where the standby is lost, the latency name, as clients near the standby ask.
+    """
+    if not reverse:
+        return live.outputs.failover_domain, live.dns
+    near = address_in(lost) if live.is_aws else client_in(lost)
+    endpoints = live.aws.endpoints
+    return live.outputs.latency_domain, DnspythonDns(endpoints.dns if endpoints else "", on_behalf_of=near)
+
+
+def dns_watcher(
     live: ProbeContext, servers: tuple[NameServer, ...], lost: str, *, reverse: bool
 ) -> FailoverDnsWatcher:
-    """The failover name; where the standby is lost, the latency name, as a client near the standby asks."""
-    outputs, dns, name = live.outputs, live.dns, live.outputs.failover_domain
-    if reverse:
-        name = outputs.latency_domain
-        near = address_in(lost) if live.is_aws else client_in(lost)
-        dns = DnspythonDns(live.aws.endpoints.dns if live.aws.endpoints else "", on_behalf_of=near)
+    """Watches the name that a drill's clients use."""
+    name, dns = drilled_name(live, lost, reverse=reverse)
     return FailoverDnsWatcher(
         dns=dns,
         servers=servers,

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -10,11 +10,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from payinfra.checks.probes.failures import verdict_for
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
-from payinfra.core.outputs import Declared, DeclaredAlarm, Outputs, RegionOutputs
+from payinfra.core.outputs import Declared, DeclaredAlarm, DeclaredRegion, Outputs, RegionOutputs
 from payinfra.drill.faults.journal import open_journals, restore_command
-from payinfra.drill.faults.model import NO_CONCURRENCY, ROUTE53_REGION
-from payinfra.drill.faults.scenarios import Originals
+from payinfra.drill.faults.model import ROUTE53_REGION
+from payinfra.drill.faults.scenarios import chosen_faults
 from payinfra.drill.model import DrillRequest
+from payinfra.drill.situation import NO_CONCURRENCY, FailedPrecondition, RegionState, Situation
 from payinfra.local import faults
 from payinfra.local.control import Control
 
@@ -24,60 +25,6 @@ TAG = "Environment"
 """The tag that names the environment, on everything that can be tagged (`payinfra.core.naming.tags`)."""
 _ALARMS_AT_ONCE = 100
 """How many names DescribeAlarms takes."""
-
-
-@dataclass(frozen=True)
-class RegionState:
-    """One region before a drill.
-
-    Attributes:
-        inverted, disabled: of its health check.
-        concurrency: what is reserved for its function; None for nothing.
-        table_env, function_env: their tag `Environment`; empty where they have none.
-    """
-
-    region: str
-    inverted: bool
-    disabled: bool
-    concurrency: int | None
-    table_env: str
-    function_env: str
-
-
-@dataclass(frozen=True)
-class Situation:
-    """An environment before a drill.
-
-    Attributes:
-        account: whose credentials these are, as twelve digits.
-        regions: the primary, then the secondary.
-        ringing: the declared alarms that ring, each as `name in region`.
-        missing: the declared alarms that are not there, likewise.
-        journals: of drills that may have left something in place.
-        faults: what fails in the embedded AWS, each in a phrase; none on AWS.
-        time_scale: how fast the embedded AWS's time runs; 1 on AWS.
-    """
-
-    account: str
-    regions: tuple[RegionState, RegionState]
-    ringing: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    journals: tuple[Path, ...] = ()
-    faults: tuple[str, ...] = ()
-    time_scale: float = 1.0
-
-    def originals(self, request: DrillRequest) -> Originals:
-        """What is there in the region that is to be lost, and is to be put back."""
-        lost = self.regions[1 if request.reverse else 0]
-        return Originals(lost.inverted, lost.concurrency, self.time_scale)
-
-
-@dataclass(frozen=True)
-class FailedPrecondition:
-    """What speaks against a drill, in a sentence, and the next step."""
-
-    what: str
-    hint: str
 
 
 # -- looking -----------------------------------------------------------------------------------------------
@@ -99,6 +46,9 @@ def gather(outputs: Outputs, aws: Aws, control: Control | None, drills: Path) ->
     account = aws.account(outputs.primary_region)
     try:
         ringing, missing = _alarms(outputs.declared, aws)
+        used_today = 0
+        if control is None:  # The embedded AWS keeps no account of what keys use, and holds none to a quota.
+            used_today = max(_used_today(region, aws) for region in outputs.declared.regions)
         primary, secondary = (_region(one, aws) for one in outputs.regions)
     except (ClientError, BotoCoreError) as error:
         raise EnvironmentUnusable(
@@ -112,17 +62,18 @@ def gather(outputs: Outputs, aws: Aws, control: Control | None, drills: Path) ->
         missing,
         open_journals(drills),
         () if status is None else tuple(faults.describe(one.fault) for one in status.faults),
-        1.0 if status is None else status.time_scale,
+        {} if status is None else status.time_scale_holds,
+        used_today,
     )
 
 
 def _alarms(declared: Declared, aws: Aws) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The declared alarms that ring, and those that are not there."""
-    places = [(one.region, one.alarms) for one in declared.regions]
-    places.append((declared.health.metrics_region, declared.health.alarms))
+    by_region = [(one.region, one.alarms) for one in declared.regions]
+    by_region.append((declared.health.metrics_region, declared.health.alarms))
     ringing: list[str] = []
     missing: list[str] = []
-    for region, alarms in places:
+    for region, alarms in by_region:
         states = _states(region, alarms, aws)
         ringing += (f"{name} in {region}" for name, state in states.items() if state == "ALARM")
         missing += (f"{one.name} in {region}" for one in alarms if one.name not in states)
@@ -139,6 +90,16 @@ def _states(region: str, alarms: Sequence[DeclaredAlarm], aws: Aws) -> dict[str,
         )
         found |= {one.get("AlarmName", ""): one.get("StateValue", "") for one in answer["MetricAlarms"]}
     return found
+
+
+def _used_today(region: DeclaredRegion, aws: Aws) -> int:
+    """How many requests the environment's API keys have made today, in UTC."""
+    today = datetime.now(UTC).strftime("%Y-%m-%d")
+    usage = aws.apigateway(region.region).get_usage(
+        usagePlanId=region.api.usage_plan_id, startDate=today, endDate=today
+    )
+    # For each key a list of days, each with what was used and what remains.
+    return sum(used for days in usage.get("items", {}).values() for used, *_ in days)
 
 
 def _region(region: RegionOutputs, aws: Aws) -> RegionState:
@@ -185,7 +146,9 @@ def failed_preconditions(
         *_open_journals(situation, env, target),
         *_elsewhere(situation, outputs, env),
         *_unwell(situation, env),
-        *_overload(request, outputs.declared, predicted_s),
+        *_of_faults(situation, request),
+        *_shared_time(situation, request),
+        *_overload(request, outputs.declared, predicted_s, situation.used_today),
     )
 
 
@@ -258,26 +221,47 @@ def _unwell(situation: Situation, env: str) -> Iterator[FailedPrecondition]:
         )
 
 
+def _of_faults(situation: Situation, request: DrillRequest) -> Iterator[FailedPrecondition]:
+    """What each fault asks for by itself."""
+    state = situation.lost_region(reverse=request.reverse)
+    for fault in chosen_faults(request):
+        yield from fault.preconditions(state)
+
+
+def _shared_time(situation: Situation, request: DrillRequest) -> Iterator[FailedPrecondition]:
+    """Another environment's drill makes the time of the same embedded AWS run at another pace."""
+    for holder, scale in situation.time_scale_holds.items():
+        if scale != request.time_scale:
+            yield FailedPrecondition(
+                f"The drill {holder} makes this embedded AWS's time run {scale:g} times as fast as real.",
+                "Wait until it is done, or put back with `--restore` in its environment what it has left.",
+            )
+
+
 def _redeploy(env: str) -> str:
     return f"Deploy environment {env} again: it was changed outside Terraform."
 
 
-def _overload(request: DrillRequest, declared: Declared, predicted_s: float) -> Iterator[FailedPrecondition]:
+def _overload(
+    request: DrillRequest, declared: Declared, predicted_s: float, used_today: int
+) -> Iterator[FailedPrecondition]:
     """The load is more than the API lets through."""
     limits = declared.limits
-    at_most = request.rate * ATTEMPTS_A_PAYMENT
+    rate = request.payments_a_second
+    at_most = rate * ATTEMPTS_A_PAYMENT
     if at_most > limits.rate or math.ceil(at_most) > limits.burst:
         most = min(limits.rate, limits.burst) / ATTEMPTS_A_PAYMENT
         yield FailedPrecondition(
-            f"{request.rate:g} payments a second may become {at_most:g} requests, and the API lets "
+            f"{rate:g} payments a second may become {at_most:g} requests, and the API lets "
             f"{limits.rate:g} a second through, {limits.burst} at once.",
             f"Give a --rate of {most:g} or less, or raise the API's limits.",
         )
     whole_drill = math.ceil(at_most * predicted_s)
-    if whole_drill > limits.daily_quota:
-        most = limits.daily_quota / predicted_s / ATTEMPTS_A_PAYMENT
+    left = max(0, limits.daily_quota - used_today)
+    if whole_drill > left:
+        most = left / predicted_s / ATTEMPTS_A_PAYMENT
         yield FailedPrecondition(
-            f"The drill may send {whole_drill} requests in {predicted_s:.0f} s, and the API key's quota is "
-            f"{limits.daily_quota} a day.",
-            f"Give a --rate of {most:.3g} or less, or raise --daily-quota.",
+            f"The drill may send {whole_drill} requests in {predicted_s:.0f} s. Of the API key's quota of "
+            f"{limits.daily_quota} a day {left} are left.",
+            f"Give a --rate of {most:.3g} or less, drill tomorrow, or raise --daily-quota.",
         )

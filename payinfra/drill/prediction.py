@@ -10,17 +10,19 @@ AWS says without a number: `PROPAGATION_S` is an allowance, not a promise.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from payinfra.core.outputs import DeclaredDns, DeclaredHealth
-from payinfra.drill.faults.descriptions import DESCRIPTIONS
-from payinfra.drill.faults.scenarios import moves_name
-from payinfra.drill.model import DrillRequest, Phase, Scenario
+from payinfra.drill.faults.model import HealthEffect
+from payinfra.drill.faults.scenarios import chosen_faults, fails_requests, sends_to_both, switches_names
+from payinfra.drill.model import DrillRequest, Phase
 
 PROPAGATION_S = 10.0
 """Allowance for Route 53 on AWS: from a changed status, or a changed health check, to its name servers."""
 EMBEDDED_PROPAGATION_S = 1.0
 """The same for the embedded AWS, whose answers follow at once: what looking four times a second costs."""
+EMBEDDED_EFFECT_S = 2.0
+"""Until a fault of the embedded AWS has been looked for, beside the silence that it may consist of."""
 CHECKER_ANSWER_S = 2.0
 """How long a checker waits for the status line once it is connected."""
 CHECKER_FLOOR_S = 1.0
@@ -50,14 +52,22 @@ class Prediction:
     Attributes:
         phases: seconds by phase, in real time; a phase that is not waited for is absent.
         switches: whether the health check becomes unhealthy.
-        moves: whether the name's clients are to move to the other region.
+        recovers: whether the region really fails, so that its clients have to recover.
+        earliest_s: what a health check takes at least to find the fault out.
         request_timeout_s: how long the drill's client waits for an answer.
     """
 
     phases: Mapping[Phase, float]
     switches: bool
-    moves: bool
+    recovers: bool
     request_timeout_s: float
+    earliest_s: float = 0.0
+
+    def waiting_until(self, within_s: float) -> "Prediction":
+        """The same, with a wait until so many seconds after the injection before the fault is taken away."""
+        until_hold = (Phase.UNHEALTHY, Phase.SWITCHED, Phase.SERVING, Phase.HOLD)
+        left = within_s - sum(self.phases.get(phase, 0.0) for phase in until_hold)
+        return replace(self, phases={**self.phases, Phase.ALARMS: left}) if left > 0 else self
 
     @property
     def recovery_s(self) -> float:
@@ -76,47 +86,67 @@ class Prediction:
         return sum(self.phases.values())
 
 
-def request_timeout_s(time_scale: float) -> float:
-    """How long the drill's client waits for an answer, in real seconds."""
-    return max(REQUEST_TIMEOUT_S / time_scale, REQUEST_FLOOR_S)
+def request_timeout_s(time_scale: float, slow_s: float = 0.0) -> float:
+    """How long the drill's client waits for an answer, in real seconds; `slow_s`: what the machine needs."""
+    return max(REQUEST_TIMEOUT_S / time_scale, REQUEST_FLOOR_S, slow_s)
 
 
-def predict(request: DrillRequest, health: DeclaredHealth, dns: DeclaredDns, *, on_aws: bool) -> Prediction:
-    """What this drill should take in an environment with these health checks and names."""
+def kept_s(dns: DeclaredDns, time_scale: float) -> float:
+    """How long a client keeps an answer, in real seconds."""
+    ttl = ALIAS_TTL_S if dns.delegated else dns.ttl_s
+    return max(ttl / time_scale, TTL_FLOOR_S) if ttl else 0.0
+
+
+def predict(
+    request: DrillRequest, health: DeclaredHealth, dns: DeclaredDns, *, on_aws: bool, slow_s: float = 0.0
+) -> Prediction:
+    """What this drill should take in an environment with these health checks and names.
+
+    Args:
+        slow_s: how long an answer may take on this machine, whatever is usual.
+    """
     scale = request.time_scale
-    scenarios = frozenset(request.scenarios)
-    switches = any(DESCRIPTIONS[scenario].switches for scenario in scenarios)
-    moves = moves_name(request)
-    timeout = request_timeout_s(scale)
+    effects = frozenset(fault.health for fault in chosen_faults(request))
+    switches = switches_names(request)
+    fails = fails_requests(request)
+    timeout = request_timeout_s(scale, slow_s)
     propagation = PROPAGATION_S if on_aws else EMBEDDED_PROPAGATION_S
     settled = health.threshold * health.interval_s / scale
-    by_name = request.rate / (2 if request.to_both else 1)
+    by_name = request.payments_a_second / (2 if sends_to_both(request) else 1)
     phases = {
+        Phase.TAKES_EFFECT: _takes_effect_s(request, timeout, on_aws=on_aws),
         Phase.LOAD: max(request.warm_up_s, request.in_a_row / by_name),
         Phase.HOLD: request.hold_s,
         Phase.CAUGHT_UP: CATCH_UP_S,
         Phase.STEADY_AFTER: (ALARMS_LOOK_BACK_S + (0.0 if on_aws else EMBEDDED_ALARMS_S)) / scale,
     }
     if switches:
-        phases[Phase.UNHEALTHY] = propagation + _time_to_find_out(scenarios, health, scale)
-        # A health check that was only inverted is healthy as soon as it is not.
-        phases[Phase.HEALTHY] = propagation + (settled if scenarios != {Scenario.HEALTH_CHECK} else 0.0)
+        phases[Phase.UNHEALTHY] = propagation + _time_to_find_out(effects, health, scale)
+        # A health check that was only told so is healthy as soon as it is told no more.
+        phases[Phase.HEALTHY] = propagation + (settled if fails else 0.0)
         phases[Phase.SWITCHED] = propagation
         phases[Phase.DNS_BACK] = propagation
-    if moves:
-        ttl = ALIAS_TTL_S if dns.delegated else dns.ttl_s
-        kept = max(ttl / scale, TTL_FLOOR_S) if ttl else 0.0
-        phases[Phase.SERVING] = kept + timeout
-    if scenarios & {Scenario.LAMBDA_THROTTLE, Scenario.REGION_OUTAGE} and not request.reverse:
-        phases[Phase.FIRST_FAILURE] = timeout + 1 / request.rate
-    return Prediction(phases, switches, moves, timeout)
+        # The last client has just asked when the name is switched, and a payment of it has just been sent.
+        phases[Phase.SERVING] = kept_s(dns, scale) + timeout
+    if fails:
+        phases[Phase.FIRST_FAILURE] = timeout + 1 / request.payments_a_second
+    found_out = fails and HealthEffect.SET_UNHEALTHY not in effects
+    earliest = (health.threshold - 1) * health.interval_s / scale if found_out else 0.0
+    return Prediction(phases, switches, fails, timeout, earliest)
 
 
-def _time_to_find_out(scenarios: frozenset[Scenario], health: DeclaredHealth, scale: float) -> float:
-    """Until enough checkers have changed their minds. An inverted check needs none of them to."""
-    if Scenario.HEALTH_CHECK in scenarios:
+def _takes_effect_s(request: DrillRequest, timeout_s: float, *, on_aws: bool) -> float:
+    """Until a fault is seen: on AWS as its documentation says; on the embedded one at once, or by silence."""
+    if on_aws:
+        return max(fault.sign.within_s for fault in chosen_faults(request))
+    return EMBEDDED_EFFECT_S + timeout_s
+
+
+def _time_to_find_out(effects: frozenset[HealthEffect], health: DeclaredHealth, scale: float) -> float:
+    """Until enough checkers have changed their minds. A check that is told needs none of them to."""
+    if HealthEffect.SET_UNHEALTHY in effects:
         return 0.0
     to_fail = 0.0
-    if Scenario.REGION_OUTAGE in scenarios:
+    if HealthEffect.ANSWERS_NOTHING in effects:
         to_fail = max(CHECKER_ANSWER_S / scale, CHECKER_FLOOR_S)
     return health.threshold * (health.interval_s / scale + to_fail)

@@ -14,7 +14,7 @@ from payinfra.clients.retry import FIRST_PAUSE_S, LONGEST_PAUSE_S, Deadline
 from payinfra.core.errors import GateFailed
 from payinfra.drill.load.payment_log import Entries
 from payinfra.drill.load.payments import Payment
-from payinfra.drill.model import PaymentOutcome, Reconciliation
+from payinfra.drill.model import PaymentOutcome, Reconciliation, Result
 from payinfra.drill.replicas import Replica, StoredItem
 
 AT_ONCE = 16
@@ -26,9 +26,9 @@ Made = TypeVar("Made")
 
 
 class ReconciliationLog(Protocol):
-    """The part of the ledger that a reckoning writes."""
+    """The part of the payment log that a reconciliation writes."""
 
-    def judged(self, payment: Payment, fate: PaymentOutcome, contents: Sequence[Sequence[str]]) -> None:
+    def judged(self, payment: Payment, outcome: PaymentOutcome, contents: Sequence[Sequence[str]]) -> None:
         """Note what the regions have of a payment that is not as it should be."""
         ...
 
@@ -58,9 +58,9 @@ class RemovedPayments:
     left: tuple[str, ...]
 
 
-def outcome_of(payment: Payment, acknowledged: bool, sight: RegionalCopies) -> PaymentOutcome:
-    """A payment's fate, as far as one sight tells it: RECORDED stands for DELAYED as well."""
-    here, there = _payments(sight.here), _payments(sight.there)
+def outcome_of(payment: Payment, acknowledged: bool, copies: RegionalCopies) -> PaymentOutcome:
+    """A payment's outcome, as far as one reading tells it: RECORDED stands for DELAYED as well."""
+    here, there = _payments(copies.here), _payments(copies.there)
     if len(here) > 1 or len(there) > 1:
         return PaymentOutcome.DUPLICATED
     if not acknowledged:
@@ -73,13 +73,13 @@ def outcome_of(payment: Payment, acknowledged: bool, sight: RegionalCopies) -> P
 def reconcile(
     entries: Entries,
     replicas: tuple[Replica, Replica],
-    book: ReconciliationLog,
+    log: ReconciliationLog,
     *,
     within_s: float,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Reconciliation:
-    """Judge every payment of a ledger, and remove them all. May be repeated.
+    """Judge every payment of a log, and remove them all. May be repeated.
 
     A payment that is not the same in both regions is read again until it is, for `within_s` seconds in all;
     the removal may take as long again. Payments whose removal was begun earlier, by a drill that was killed,
@@ -92,22 +92,28 @@ def reconcile(
     payments = tuple(one for one in entries.payments if one.payment_id not in begun)
     earlier = tuple(one for one in entries.payments if one.payment_id in begun)
     acknowledged = frozenset(attempt.key for attempt in entries.attempts if attempt.result.good)
-    patience = Deadline(clock() + within_s, clock, sleep)
-    fates, sights = _judge(payments, acknowledged, replicas, patience)
-    sights |= _look(earlier, replicas, patience)
-    damaged = [payment for payment in payments if fates[payment] in DAMAGES]
+    deadline = Deadline(clock() + within_s, clock, sleep)
+    outcomes, found = _judge(payments, acknowledged, replicas, deadline)
+    found |= _read_copies(earlier, replicas, deadline)
+    damaged = [payment for payment in payments if outcomes[payment] in DAMAGES]
     for payment in damaged:
-        sight = sights[payment]
-        book.judged(payment, fates[payment], (_contents(sight.here), _contents(sight.there)))
-    removed = _remove(sights, replicas, book, Deadline(clock() + within_s, clock, sleep))
+        copies = found[payment]
+        log.judged(payment, outcomes[payment], (_contents(copies.here), _contents(copies.there)))
+    removed = _remove(found, replicas, log, Deadline(clock() + within_s, clock, sleep))
     return Reconciliation(
         sent=len(payments),
         acknowledged=sum(payment.key in acknowledged for payment in payments),
-        counts=Counter(fates.values()),
+        counts=Counter(outcomes.values()),
         examples=tuple(payment.payment_id for payment in damaged[:EXAMPLES]),
         removed=removed.count,
         not_removed=removed.left,
         resent=len({attempt.key for attempt in entries.attempts if attempt.again}),
+        accepted_twice=sum(
+            count > 1
+            for count in Counter(
+                one.key for one in entries.attempts if one.result is Result.ACKNOWLEDGED
+            ).values()
+        ),
     )
 
 
@@ -115,36 +121,38 @@ def _judge(
     payments: Sequence[Payment],
     acknowledged: frozenset[str],
     replicas: tuple[Replica, Replica],
-    patience: Deadline,
+    deadline: Deadline,
 ) -> tuple[dict[Payment, PaymentOutcome], dict[Payment, RegionalCopies]]:
-    """Each payment's fate, and the last sight of it."""
-    sights = _look(payments, replicas, patience)
+    """Each payment's outcome, and its copies as they were read last."""
+    found = _read_copies(payments, replicas, deadline)
 
     def judged(some: Iterable[Payment]) -> dict[Payment, PaymentOutcome]:
-        return {one: outcome_of(one, one.key in acknowledged, sights[one]) for one in some}
+        return {one: outcome_of(one, one.key in acknowledged, found[one]) for one in some}
 
-    fates, pause = judged(payments), FIRST_PAUSE_S
-    while (late := _not_there(fates)) and patience.left_s > 0:
-        patience.sleep(min(pause, patience.left_s))
+    outcomes, pause = judged(payments), FIRST_PAUSE_S
+    while (late := _not_there(outcomes)) and deadline.left_s > 0:
+        deadline.sleep(min(pause, deadline.left_s))
         pause = min(2 * pause, LONGEST_PAUSE_S)
-        sights |= _look(late, replicas, patience)
+        found |= _read_copies(late, replicas, deadline)
         again = judged(late)
-        fates |= {
-            one: PaymentOutcome.DELAYED if fate is PaymentOutcome.RECORDED else fate
-            for one, fate in again.items()
+        outcomes |= {
+            one: PaymentOutcome.DELAYED if outcome is PaymentOutcome.RECORDED else outcome
+            for one, outcome in again.items()
         }
-    return fates, sights
+    return outcomes, found
 
 
-def _not_there(fates: Mapping[Payment, PaymentOutcome]) -> tuple[Payment, ...]:
+def _not_there(outcomes: Mapping[Payment, PaymentOutcome]) -> tuple[Payment, ...]:
     """Those that replication may still bring in order."""
     return tuple(
-        payment for payment, fate in fates.items() if fate in (PaymentOutcome.LOST, PaymentOutcome.DIVERGED)
+        payment
+        for payment, outcome in outcomes.items()
+        if outcome in (PaymentOutcome.LOST, PaymentOutcome.DIVERGED)
     )
 
 
-def _look(
-    payments: Sequence[Payment], replicas: tuple[Replica, Replica], patience: Deadline
+def _read_copies(
+    payments: Sequence[Payment], replicas: tuple[Replica, Replica], deadline: Deadline
 ) -> dict[Payment, RegionalCopies]:
     """Read payments in both regions.
 
@@ -156,7 +164,7 @@ def _look(
     def read(payment: Payment) -> RegionalCopies:
         name = payment.payment_id
         return RegionalCopies(
-            patience.poll(partial(here.read, name)), patience.poll(partial(there.read, name))
+            deadline.poll(partial(here.read, name)), deadline.poll(partial(there.read, name))
         )
 
     try:
@@ -164,50 +172,50 @@ def _look(
     except (ClientError, BotoCoreError) as error:
         raise GateFailed(
             f"The drill's payments cannot be read in both regions: {error}",
-            "They are marked with the drill's id, and in its ledger.",
+            "They are marked with the drill's id, and listed in its payment log.",
         ) from None
 
 
 def _remove(
-    sights: Mapping[Payment, RegionalCopies],
+    found: Mapping[Payment, RegionalCopies],
     replicas: tuple[Replica, Replica],
-    book: ReconciliationLog,
-    patience: Deadline,
+    log: ReconciliationLog,
+    deadline: Deadline,
 ) -> RemovedPayments:
     """Remove what was seen: in the first region, and in the other what only that has."""
-    there = {payment: sight for payment, sight in sights.items() if not sight.is_empty}
+    there = {payment: copies for payment, copies in found.items() if not copies.is_empty}
     if not there:
         return RemovedPayments(0, ())
-    book.removals(tuple(payment.payment_id for payment in there)).result()
+    log.removals(tuple(payment.payment_id for payment in there)).result()
 
     def take(payment: Payment) -> None:
-        sight = there[payment]
-        only_there = tuple(record for record in sight.there if record not in sight.here)
-        for replica, records in zip(replicas, (sight.here, only_there), strict=True):
+        copies = there[payment]
+        only_there = tuple(record for record in copies.there if record not in copies.here)
+        for replica, records in zip(replicas, (copies.here, only_there), strict=True):
             # What does not say what was sent belongs to somebody else, whatever its id.
             for record in (one for one in records if not one.is_payment or one.says(payment)):
-                patience.poll(partial(replica.remove, payment.payment_id, record))
+                deadline.poll(partial(replica.remove, payment.payment_id, record))
 
     _side_by_side(lambda payment: _tried(partial(take, payment)), tuple(there))
-    left = _left(tuple(there), replicas, patience)
+    left = _left(tuple(there), replicas, deadline)
     return RemovedPayments(len(there) - len(left), left)
 
 
 def _left(
-    payments: tuple[Payment, ...], replicas: tuple[Replica, Replica], patience: Deadline
+    payments: tuple[Payment, ...], replicas: tuple[Replica, Replica], deadline: Deadline
 ) -> tuple[str, ...]:
     """The ids of those that some region still has once nothing more goes away, or that cannot be read."""
     pause = FIRST_PAUSE_S
     left = payments
     while True:
         try:
-            sights = _look(left, replicas, patience)
+            found = _read_copies(left, replicas, deadline)
         except GateFailed:
             break
-        left = tuple(payment for payment in left if not sights[payment].is_empty)
-        if not left or patience.left_s <= 0:
+        left = tuple(payment for payment in left if not found[payment].is_empty)
+        if not left or deadline.left_s <= 0:
             break
-        patience.sleep(min(pause, patience.left_s))
+        deadline.sleep(min(pause, deadline.left_s))
         pause = min(2 * pause, LONGEST_PAUSE_S)
     return tuple(payment.payment_id for payment in left)
 
@@ -222,7 +230,7 @@ def _tried(do: Callable[[], None]) -> None:
 
 def _side_by_side(do: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
     """Several at once. The first failure, or an interruption, ends what has not begun yet."""
-    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drill-reckoning")
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drill-reconciliation")
     try:
         return list(pool.map(do, given))
     finally:

@@ -1,7 +1,7 @@
 """What drills came to, kept as files: one folder a drill, and what their recovery times come to over time.
 
 Within a version fields may be added to the document; none is renamed, removed or given another meaning. Its
-schema is committed: `payinfra/report/schemas/drill-1.json`.
+schema is committed: `payinfra/report/schemas/drill-2.json`. Reports of version 1 can still be read.
 """
 
 import json
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,6 +19,8 @@ from payinfra.drill.model import REPORT_VERSION, DrillReport
 
 FILE = "report.json"
 SCHEMA = f"payinfra/drill-{REPORT_VERSION}"
+SCHEMA_BEFORE = "payinfra/drill-1"
+_RENAMED_SINCE_1 = {"reckoning": "reconciliation"}
 
 
 class UnreadableReport(EnvironmentUnusable):
@@ -91,17 +94,53 @@ def from_json(text: str) -> DrillReport:
     except ValueError as error:
         raise UnreadableReport(f"it is not JSON: {error}") from None
     said = document.get("schema") if isinstance(document, dict) else None
-    if said != SCHEMA:
+    if said == SCHEMA_BEFORE:
+        document = {_RENAMED_SINCE_1.get(name, name): value for name, value in document.items()}
+        document["version"] = REPORT_VERSION
+    elif said != SCHEMA:
         raise UnreadableReport(
             f"its schema is {said!r}, and this version reads {SCHEMA!r}",
             "Read it with the version of payinfra that wrote it.",
         )
     try:
-        return TypeAdapter(DrillReport).validate_json(text, strict=True)
+        return TypeAdapter(DrillReport).validate_json(json.dumps(document), strict=True)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         where = ".".join(map(str, fault["loc"]))
         raise UnreadableReport(f"{where}: {fault['msg']}", "Mend the file, or move it away.") from None
+
+
+def schema() -> dict[str, object]:
+    """The JSON schema of what `to_json` writes, in which every field is required."""
+    adapter = TypeAdapter(DrillReport)
+    found: dict[str, Any] = adapter.json_schema(mode="serialization")
+    values: dict[str, Any] = found["$defs"]
+    for value in (found, *values.values()):
+        if "properties" in value:
+            value["required"] = list(value["properties"])
+            for one in value["properties"].values():
+                one.pop("default", None)
+                one.pop("title", None)
+        if value is not found:
+            value.pop("title", None)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:payinfra:drill:{REPORT_VERSION}",
+        "title": f"What a drill of payinfra failover-drill came to, version {REPORT_VERSION}",
+        "description": (
+            "Fields may be added within this version; none is renamed, removed or given another meaning. "
+            "Times within the drill are seconds of real time since it began; latencies are seconds."
+        ),
+        "type": "object",
+        "required": ["schema", "passed", *found["required"]],
+        "properties": {
+            "schema": {"const": SCHEMA},
+            "passed": {"type": "boolean", "description": "Whether both verdicts are PASS."},
+            **found["properties"],
+            "version": {"const": REPORT_VERSION},
+        },
+        "$defs": values,
+    }
 
 
 # -- files -------------------------------------------------------------------------------------------------

@@ -1,17 +1,19 @@
 """Prepares a drill of a real environment, runs it, and restores those that did not end."""
 
 import secrets
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
+import httpx
 
 from payinfra.checks.outcome import Outcome
-from payinfra.checks.probes.model import ProbeContext
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest
 from payinfra.checks.probes.results import VerifyRequest
 from payinfra.checks.probes.route53_zone import name_servers
 from payinfra.checks.probes.verify import CONNECT_S, READ_S, around
@@ -19,48 +21,66 @@ from payinfra.checks.verdicts import Severity
 from payinfra.clients.dns import NameServer
 from payinfra.clients.payments_api import read_api_key
 from payinfra.core.environment_lock import exclusive
-from payinfra.core.errors import EnvironmentUnusable, GateFailed, PayinfraError, UsageProblem
-from payinfra.drill import observers, preconditions, reconciliation, replicas
+from payinfra.core.errors import EnvironmentUnusable, GateFailed, UsageProblem
+from payinfra.drill import (
+    machine_speed,
+    observers,
+    preconditions,
+    replicas,
+)
+from payinfra.drill.alarm_watch import AlarmWatch, WatchedAlarm, expected_alarms, ringing_in
 from payinfra.drill.clock import RealClock, Stop
-from payinfra.drill.engine import Drill, DrillDependencies, DrillId
-from payinfra.drill.environment import DrillEnvironment
-from payinfra.drill.faults import scenarios, watchdog
-from payinfra.drill.faults.executor import WITHIN_S, AwsFaultExecutor, FaultExecutor
-from payinfra.drill.faults.journal import FaultJournal, Header, open_journals
-from payinfra.drill.faults.model import ArmWatchdog, Fault, SetTimeScale, describe
-from payinfra.drill.faults.rollback import Spare, nothing, restore
+from payinfra.drill.engine import LOOK_S, Drill, DrillDependencies, DrillId, Read
+from payinfra.drill.environment import COMMAND, DrillEnvironment
+from payinfra.drill.evidence import FaultObserver
+from payinfra.drill.faults import scenarios, watchdog, watchdog_process
+from payinfra.drill.faults.actions import FaultAction, FaultClients, HoldTimeScale
+from payinfra.drill.faults.executor import FaultExecutor
+from payinfra.drill.faults.journal import (
+    FaultJournal,
+    Header,
+)
+from payinfra.drill.faults.model import EvidenceSources, FaultContext
 from payinfra.drill.load import payment_log, targets
 from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
 from payinfra.drill.load.payments import Maker
+from payinfra.drill.load.targets import ClientKind, TargetResolver
+from payinfra.drill.machine import MachineWatch
 from payinfra.drill.model import (
     DrillReport,
     DrillRequest,
     Judgement,
     Phase,
-    Reconciliation,
     Restoration,
-    Restored,
     Tell,
     tell_nobody,
 )
-from payinfra.drill.prediction import Prediction, predict
+from payinfra.drill.prediction import Prediction, kept_s, predict
+from payinfra.drill.restoration import executor_of, reconcile_payments, roll_back
+from payinfra.drill.separation import Separation
 from payinfra.drill.stop_conditions import at_most
+from payinfra.drill.survivor import WITHIN_S as SURVIVOR_WITHIN_S
+from payinfra.drill.survivor import read_survivor
 from payinfra.drill.timeline import Recorder, replay
 
-COMMAND = "failover-drill"
 UNREAD = "All was put back at a second attempt, but the payments are still to be read back and removed."
-RECKONED_WITHIN_S = 60.0
-"""How long payments may take to be the same in both regions once the fault is gone, in seconds."""
+AWS_HEALTH_EVERY_S = 2.0
+"""How often Route 53 is asked about a health check: all of an account's calls share five a second, and
+GetHealthCheckStatus one a second (Route 53 developer guide, "Quotas")."""
+AWS_EVIDENCE_EVERY_S = 4.0
+"""How often a fault is looked for on AWS: a health check's settings count against the same quota."""
+EVIDENCE_EVERY_S = 1.0
+"""The same on the embedded AWS."""
+AWS_SETTLED_S, SETTLED_S = 10.0, 1.0
+"""How long a payment takes to the other region where nothing keeps it back: on AWS, on the embedded one."""
 CROSSED_WITHIN_S = 2.0
 """How long one mark is waited for that shows whether replication has caught up, in seconds."""
 WATCHDOG_LATER = timedelta(minutes=2)
 """How long after the latest end of a drill its watchdog lifts the fault; Scheduler is true to the minute."""
-AGAIN_AFTER_S = 60.0
+RESEND_AFTER_S = 60.0
 """When an acknowledged payment is sent once more at the latest, in unscaled seconds …"""
-AGAIN_AFTER_FLOOR_S = 5.0
+RESEND_AFTER_FLOOR_S = 5.0
 """… and not sooner than this."""
-EMBEDDED_WITHIN_S = 15.0
-"""How long a change to the embedded AWS is tried again: it answers at once, or not at all."""
 RETRIES = preconditions.ATTEMPTS_A_PAYMENT - 1.0
 
 Say = Callable[[str], None]
@@ -74,36 +94,45 @@ class Prepared:
     Attributes:
         header: what identifies it.
         preparations: done before anything is measured, and undone last.
-        watchdogs: armed before the mutations, on AWS.
-        mutations: what is injected.
+        watchdogs: armed before the actions, on AWS.
+        injections: what is injected for each fault.
+        alarms: what each declared alarm has to do meanwhile.
+        ends_by: when a watchdog lifts the faults.
     """
 
-    place: DrillEnvironment
+    environment: DrillEnvironment
     request: DrillRequest
     prediction: Prediction
     header: Header
-    preparations: tuple[Fault, ...]
-    watchdogs: tuple[ArmWatchdog, ...]
-    mutations: tuple[Fault, ...]
+    preparations: tuple[FaultAction, ...]
+    watchdogs: tuple[FaultAction, ...]
+    injections: tuple[scenarios.Injection, ...]
+    alarms: tuple[WatchedAlarm, ...]
+    ends_by: datetime
     clock: RealClock
     stop: Stop
     recorder: Recorder
 
     @property
+    def actions(self) -> tuple[FaultAction, ...]:
+        """Everything that is injected, in order."""
+        return tuple(action for one in self.injections for action in one.actions)
+
+    @property
     def calls(self) -> tuple[str, ...]:
         """Every call that changes the environment, in order; payments apart."""
-        changes = (*self.preparations, *self.watchdogs, *self.mutations)
-        return tuple(call for change in changes for call in describe(change).calls)
+        changes = (*self.preparations, *self.watchdogs, *self.actions)
+        return tuple(call for change in changes for call in change.describe().calls)
 
     @property
     def folder(self) -> Path:
         """The drill's own."""
-        return self.place.drills / self.header.drill
+        return self.environment.drills / self.header.drill
 
 
 @contextmanager
 def prepared(
-    place: DrillEnvironment, request: DrillRequest, stop: Stop, command: str, tell: Tell = tell_nobody
+    environment: DrillEnvironment, request: DrillRequest, stop: Stop, command: str, tell: Tell = tell_nobody
 ) -> Iterator[Prepared]:
     """Look whether a drill may begin; the environment's lock is held as long as the block runs.
 
@@ -116,9 +145,9 @@ def prepared(
         GateFailed: something speaks against it.
         EnvironmentUnusable: another command holds the lock, or something cannot be told.
     """
-    scenarios.check(request, on_aws=place.on_aws)
-    declared = place.outputs.declared
-    if declared.dns.delegated and not place.on_aws:
+    scenarios.check(request, on_aws=environment.on_aws)
+    declared = environment.outputs.declared
+    if declared.dns.delegated and not environment.on_aws:
         raise UsageProblem(
             "On the embedded AWS a name of a domain of one's own has one address for both regions, so that "
             "nobody can see which one it leads to.",
@@ -128,46 +157,70 @@ def prepared(
     recorder = Recorder(clock, tell)
     with ExitStack() as held:
         with recorder.phase(Phase.LOCK):
-            held.enter_context(exclusive(place.work_dir, COMMAND))
+            held.enter_context(exclusive(environment.work_dir, COMMAND))
+            if environment.shared is not None:  # Its faults and its time are all environments'.
+                drills = f"{COMMAND} --env {environment.env} --local"
+                held.enter_context(exclusive(environment.shared, drills, "This embedded AWS"))
         with recorder.phase(Phase.RECORD) as note:
-            prediction = predict(request, declared.health, declared.dns, on_aws=place.on_aws)
-            situation = preconditions.gather(place.outputs, place.aws, place.control, place.drills)
+            request, slow_s = _fit_to_machine(environment, request)
+            prediction = predict(
+                request, declared.health, declared.dns, on_aws=environment.on_aws, slow_s=slow_s
+            )
+            alarms = expected_alarms(
+                declared,
+                scenarios.chosen_faults(request),
+                lost=scenarios.lost_region(request, environment.outputs).region,
+                found_out_s=prediction.phases.get(Phase.UNHEALTHY, 0.0),
+                time_scale=request.time_scale,
+                on_aws=environment.on_aws,
+            )
+            prediction = prediction.waiting_until(max((one.within_s or 0.0 for one in alarms), default=0.0))
+            situation = preconditions.gather(
+                environment.outputs, environment.aws, environment.control, environment.drills
+            )
             preconditions.require(
                 preconditions.failed_preconditions(
                     situation,
                     request,
-                    place.outputs,
-                    target=place.target,
+                    environment.outputs,
+                    target=environment.target,
                     predicted_s=prediction.whole_s,
                 )
             )
-            originals = situation.originals(request)
-            note.detail = f"account {situation.account}"
+            note.detail = f"account {situation.account}, {request.payments_a_second:g} payments a second"
         now = datetime.now(UTC)
         drill = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
         longest_s = at_most(prediction.losing_s)
-        frame = scenarios.FaultContext(drill, place.on_aws, longest_s)
-        mutations = scenarios.mutations(request, place.outputs, originals, frame)
-        lifted = now + timedelta(seconds=longest_s) + WATCHDOG_LATER
+        context = FaultContext(
+            drill=drill,
+            on_aws=environment.on_aws,
+            longest_s=longest_s,
+            ends_by=now + timedelta(seconds=longest_s) + WATCHDOG_LATER,
+            outputs=environment.outputs,
+            lost=scenarios.lost_region(request, environment.outputs),
+            state=situation.lost_region(reverse=request.reverse),
+        )
         yield Prepared(
-            place=place,
+            environment=environment,
             request=request,
             prediction=prediction,
             header=Header(
                 drill=drill,
-                env=place.env,
-                target=place.target,
+                env=environment.env,
+                target=environment.target,
                 account=situation.account,
-                regions=(place.outputs.primary_region, place.outputs.secondary_region),
-                scenarios=tuple(scenario.value for scenario in request.scenarios),
+                regions=(environment.outputs.primary_region, environment.outputs.secondary_region),
+                scenarios=tuple(request.scenarios),
                 began=now,
                 command=command,
             ),
-            preparations=scenarios.preparations(request, originals, frame),
-            watchdogs=(
-                watchdog.watchdogs(mutations, place.outputs, drill=drill, at=lifted) if place.on_aws else ()
+            preparations=scenarios.preparations(
+                request, f"{environment.env}/{drill}", on_aws=environment.on_aws
             ),
-            mutations=mutations,
+            watchdogs=scenarios.watchdogs(request, context),
+            injections=scenarios.injections(request, context),
+            alarms=alarms,
+            ends_by=context.ends_by,
             clock=clock,
             stop=stop,
             recorder=recorder,
@@ -179,28 +232,32 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
 
     Raises:
         GateFailed: the environment is not in its steady state; nothing was done to it.
-        MutationFailed: it could not be prepared, and is as it was.
+        FaultFailed: it could not be prepared, and is as it was.
     """
     if drill.recorder.tell is not tell:
         replay(drill.recorder, tell)
-    place, hands = drill.place, _executor(drill.place, drill.header.account)
+    environment, executor = drill.environment, executor_of(drill.environment, drill.header.account)
     journal = FaultJournal.begin(drill.folder, drill.header)
     clean = False
     try:
-        _do(drill.preparations, journal, hands)
+        _inject(drill.preparations, journal, executor)
         with (
-            around(place.outputs, place.aws) as live,
-            payment_log.PaymentLog(drill.folder / payment_log.NAME) as book,
+            around(environment.outputs, environment.aws) as live,
+            payment_log.PaymentLog(drill.folder / payment_log.NAME) as log,
         ):
-            armed = watchdog.arm(drill.watchdogs, journal, hands) if place.on_aws else watchdog.EMBEDDED
-            world = _world(drill, live, book, journal, armed)
+            armed = _arm(drill, journal, executor)
+            dependencies = _dependencies(drill, live, log, journal, armed)
             report = Drill(
-                title=DrillId(
-                    drill.header.drill, place.env, place.target, drill.header.began, drill.header.command
+                identity=DrillId(
+                    drill.header.drill,
+                    environment.env,
+                    environment.target,
+                    drill.header.began,
+                    drill.header.command,
                 ),
                 request=drill.request,
                 prediction=drill.prediction,
-                world=world,
+                dependencies=dependencies,
                 journal=journal,
                 clock=drill.clock,
                 stop=drill.stop,
@@ -212,36 +269,25 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
         clean = True
         raise
     finally:
-        last = _restore(place, journal, hands, drill.recorder.mark)
+        last = roll_back(environment, journal, executor, drill.recorder.mark)
         if clean and not last.left:
             journal.close()
     return with_left(report, last)
 
 
-def _executor(place: DrillEnvironment, account: str) -> FaultExecutor:
-    """What changes the environment. It tries again by itself: its clients need not."""
-    within_s = WITHIN_S if place.on_aws else EMBEDDED_WITHIN_S
-    brief = place.aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=1)
-    return AwsFaultExecutor(brief, place.control, within_s=within_s, account=account)
+def _arm(drill: Prepared, journal: FaultJournal, executor: FaultExecutor) -> str:
+    """Have something outside of this process ready to lift the faults; what, or why nothing is."""
+    control, endpoints = drill.environment.control, drill.environment.aws.endpoints
+    if control is None or endpoints is None:
+        return watchdog.arm(drill.watchdogs, journal, executor)
+    order = watchdog_process.Order.of(journal.path, drill.ends_by, control, endpoints, drill.header.account)
+    return watchdog_process.start(order)
 
 
-def _restore(
-    place: DrillEnvironment,
-    journal: FaultJournal,
-    hands: FaultExecutor,
-    say: Say,
-    *,
-    armed: str = "",
-    spare: Spare = nothing,
-) -> Restoration:
-    words = partial(describe, endpoints=place.aws.endpoints)
-    return restore(journal, hands, say, describe=words, watchdog=armed, spare=spare)
-
-
-def _do(mutations: tuple[Fault, ...], journal: FaultJournal, hands: FaultExecutor) -> None:
-    for mutation in mutations:
-        number = journal.announce(mutation)
-        hands.do(mutation)
+def _inject(actions: tuple[FaultAction, ...], journal: FaultJournal, executor: FaultExecutor) -> None:
+    for action in actions:
+        number = journal.announce(action)
+        executor.inject(action)
         journal.done(number)
 
 
@@ -257,48 +303,178 @@ def with_left(report: DrillReport, last: Restoration) -> DrillReport:
     return replace(report, restoration=restoration, restored=Judgement.FAILED, reasons=reasons + left)
 
 
-# -- the world ---------------------------------------------------------------------------------------------
+def _fit_to_machine(environment: DrillEnvironment, request: DrillRequest) -> tuple[DrillRequest, float]:
+    """The request with the rate that the machine can carry, unless one was asked for; how long answers take.
+
+    Raises:
+        EnvironmentUnusable: a region of the embedded AWS does not answer.
+    """
+    if environment.on_aws:
+        return replace(request, rate=request.payments_a_second), 0.0
+    with around(environment.outputs, environment.aws) as live:
+        urls = [_health_url(live, site) for site in live.sites]
+
+        def ask() -> None:
+            for url, host in urls:
+                live.http.ask("GET", url, {"Host": host})
+
+        try:
+            speed = machine_speed.measure(ask)
+        except httpx.TransportError as error:
+            raise EnvironmentUnusable(
+                f"A region of the embedded AWS does not answer: {type(error).__name__}.",
+                "See `payinfra local status`, then drill again.",
+            ) from None
+    rate = speed.rate if request.rate is None else request.rate
+    return replace(request, rate=rate), speed.timeout_s
 
 
-def _world(
-    drill: Prepared, live: ProbeContext, book: payment_log.PaymentLog, journal: FaultJournal, armed: str
+def _health_url(live: ProbeContext, site: RegionUnderTest) -> tuple[str, str]:
+    """The URL of a region's own health page, and the Host header that it takes."""
+    host = site.declared.api.execute_host
+    return live.aws.url(host) + live.declared.health.path, host
+
+
+# -- the dependencies --------------------------------------------------------------------------------------
+
+
+def _dependencies(
+    drill: Prepared, live: ProbeContext, log: payment_log.PaymentLog, journal: FaultJournal, armed: str
 ) -> DrillDependencies:
-    place, request = drill.place, drill.request
-    lost, other = (site.region for site in (live.sites[::-1] if request.reverse else live.sites))
-    hands = _executor(place, drill.header.account)
-    check = scenarios.lost_region(request, place.outputs).health_check_id
+    environment, request, clock = drill.environment, drill.request, drill.clock
+    lost, other = live.sites[::-1] if request.reverse else live.sites
+    executor = executor_of(environment, drill.header.account)
+    check = lost.outputs.health_check_id
 
-    def paced(mutation: Fault) -> bool:
-        return isinstance(mutation, SetTimeScale)
+    def holds_time_scale(action: FaultAction) -> bool:
+        return isinstance(action, HoldTimeScale)
 
+    # One attempt, so that a region that answers nothing delays the look at the other as little as possible.
+    brief = live.aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=1)
     servers = live.dns.servers(name_servers(live))
+    profile = _load(drill, live, servers, log)
+    generator = LoadGenerator(profile)
+    control = environment.control
     return DrillDependencies(
-        lost=lost,
-        other=other,
-        mutations=drill.mutations,
-        hands=hands,
-        generator=LoadGenerator(_load(drill, live, servers, book)),
-        steady=lambda: _unsteady(place.verify(VerifyRequest())),
-        healthy=observers.HealthCheckWatcher(live.aws, other, check, live.declared.health.threshold).healthy,
-        signs=observers.failover_dns_watcher(live, servers, lost, reverse=request.reverse).ask,
-        restore=lambda: _restore(place, journal, hands, drill.recorder.mark, armed=armed, spare=paced),
+        lost=lost.region,
+        other=other.region,
+        on_aws=environment.on_aws,
+        actions=drill.actions,
+        executor=executor,
+        generator=generator,
+        steady=lambda: _unsteady(environment.verify(VerifyRequest())),
+        healthy=observers.HealthCheckWatcher(
+            live.aws, other.region, check, live.declared.health.threshold
+        ).healthy,
+        health_every_s=AWS_HEALTH_EVERY_S if environment.on_aws else LOOK_S,
+        dns=observers.dns_watcher(live, servers, lost.region, reverse=request.reverse).ask,
+        observers=_observers(drill, live, lost, other, generator),
+        named_clients=_clients(profile, ClientKind.RESOLVES),
+        kept_clients=_clients(profile, ClientKind.KEEPS_CONNECTION),
+        read_survivor=_survivor_reader(drill, other),
+        alarms=AlarmWatch(drill.alarms, ringing_in(brief), clock.elapsed),
+        machine=MachineWatch(clock.elapsed, None if control is None else control.list),
+        restore=lambda: roll_back(
+            environment, journal, executor, drill.recorder.mark, armed=armed, keep=holds_time_scale
+        ),
         caught_up=lambda: replicas.have_caught_up(live, CROSSED_WITHIN_S),
-        reckon=lambda: _reckon(place, drill.folder, book),
+        reconcile=lambda: reconcile_payments(environment, drill.folder, log),
     )
 
 
-def _load(drill: Prepared, live: ProbeContext, servers: Servers, book: payment_log.PaymentLog) -> LoadProfile:
-    place, request = drill.place, drill.request
+def _clients(profile: LoadProfile, kind: ClientKind) -> tuple[int, ...]:
+    return tuple(number for number, one in enumerate(profile.clients) if one.kind is kind)
+
+
+def _observers(
+    drill: Prepared,
+    live: ProbeContext,
+    lost: RegionUnderTest,
+    other: RegionUnderTest,
+    generator: LoadGenerator,
+) -> tuple[FaultObserver, ...]:
+    """What looks whether each fault is in effect."""
+    url, host = _health_url(live, lost)
+    # One attempt each, which does not wait: it is asked again in a moment.
+    clients = FaultClients(
+        drill.environment.aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=1),
+        drill.environment.control,
+    )
+
+    def health_page() -> int:
+        try:
+            return live.http.ask("GET", url, {"Host": host}).status
+        except httpx.TransportError:
+            return 0
+
+    tables = {site.region: replicas.TableReplica(live.aws, site.outputs) for site in (lost, other)}
+    on_aws = drill.environment.on_aws
+    settle_s = AWS_SETTLED_S if on_aws else SETTLED_S
+    sources = EvidenceSources(
+        health_page=health_page,
+        is_active=lambda action: action.is_active(clients),
+        is_separated=Separation(generator.attempts, tables, drill.clock.elapsed, settle_s).is_separated,
+    )
+    together = tuple(one.fault for one in drill.injections)
+    found = []
+    for one in drill.injections:
+        sign = scenarios.observable_sign(one.fault, together)
+        found.append(
+            FaultObserver(
+                one.fault.name,
+                sign.what,
+                partial(sign.is_seen, sources, one.actions),
+                AWS_EVIDENCE_EVERY_S if on_aws else EVIDENCE_EVERY_S,
+            )
+        )
+    return tuple(found)
+
+
+def _survivor_reader(drill: Prepared, other: RegionUnderTest) -> Callable[[Mapping[str, float], float], Read]:
+    """Reads the survivor in a thread of its own: the drill goes on meanwhile."""
+    replica = replicas.TableReplica(drill.environment.aws, other.outputs)
+
+    def begin(acknowledged: Mapping[str, float], loss_s: float) -> Read:
+        pool = ThreadPoolExecutor(1, thread_name_prefix="drill-survivor")
+        reading = pool.submit(
+            read_survivor,
+            acknowledged,
+            replica,
+            region=other.region,
+            loss_s=loss_s,
+            elapsed=drill.clock.elapsed,
+            sleep=time.sleep,
+        )
+        pool.shutdown(wait=False)
+        return lambda: reading.result(2 * SURVIVOR_WITHIN_S)
+
+    return begin
+
+
+def _load(drill: Prepared, live: ProbeContext, servers: Servers, log: payment_log.PaymentLog) -> LoadProfile:
+    environment, request = drill.environment, drill.request
+    declared = live.declared
+    lost, other = live.sites[::-1] if request.reverse else live.sites
+    name, dns = observers.drilled_name(live, lost.region, reverse=request.reverse)
+
+    def resolving(age: float) -> TargetResolver:
+        return targets.by_name(live.aws, live.outputs, declared, dns, servers, name=name, age=age)
+
+    pinned = other if scenarios.sends_to_both(request) else None
     return LoadProfile(
         pace=Pace(
-            rate=request.rate,
+            rate=request.payments_a_second,
             time_out_s=drill.prediction.request_timeout_s,
             retries=RETRIES,
-            again_after_s=max(AGAIN_AFTER_S / request.time_scale, AGAIN_AFTER_FLOOR_S),
+            resend_after_s=max(RESEND_AFTER_S / request.time_scale, RESEND_AFTER_FLOOR_S),
         ),
-        maker=Maker(place.env, drill.header.drill),
-        book=book,
-        routes=targets.ways(live, servers, to_both=request.to_both),
+        maker=Maker(environment.env, drill.header.drill),
+        log=log,
+        clients=targets.load_clients(
+            resolving,
+            None if pinned is None else targets.by_region(live.aws, pinned.declared),
+            targets.client_count(request.payments_a_second, kept_s(declared.dns, request.time_scale)),
+        ),
         api_key=read_api_key(live.aws, live.sites[0].outputs),
         clock=drill.clock,
     )
@@ -309,58 +485,3 @@ def _unsteady(outcome: Outcome) -> tuple[str, ...]:
         f"{finding.id} in {finding.address}: {finding.message or finding.title}"
         for finding in outcome.failing(Severity.LOW)
     )
-
-
-def _reckon(
-    place: DrillEnvironment, folder: Path, book: payment_log.PaymentLog, within_s: float = RECKONED_WITHIN_S
-) -> Reconciliation:
-    """Read the payments back from the ledger that was written, and remove them."""
-    book.flush()
-    entries = payment_log.read(folder / payment_log.NAME)
-    here, there = (replicas.TableReplica(place.aws, region) for region in place.outputs.regions)
-    return reconciliation.reconcile(entries, (here, there), book, within_s=within_s)
-
-
-# -- afterwards --------------------------------------------------------------------------------------------
-
-
-def restore_all(
-    place: DrillEnvironment, say: Say, *, reckoned_within_s: float = RECKONED_WITHIN_S
-) -> tuple[Restored, ...]:
-    """Put back what drills have left, read their payments back and remove them. Once more changes nothing.
-
-    A journal that cannot be read stops no other.
-
-    Args:
-        place: the environment.
-        say: told of each step in a sentence.
-        reckoned_within_s: how long payments may take to be the same in both regions, in seconds.
-
-    Raises:
-        EnvironmentUnusable: another command holds the lock.
-    """
-    with exclusive(place.work_dir, COMMAND):
-        return tuple(_restored(place, path, say, reckoned_within_s) for path in open_journals(place.drills))
-
-
-def _restored(place: DrillEnvironment, path: Path, say: Say, within_s: float) -> Restored:
-    name, book_path = path.parent.name, path.parent / payment_log.NAME
-    try:
-        journal = FaultJournal.reopen(path)
-        account = journal.read().header.account
-    except EnvironmentUnusable as error:
-        return Restored(name, Restoration((), (f"{error.what} {error.hint}",)), None)
-    restoration = _restore(place, journal, _executor(place, account), say)
-    counted: Reconciliation | None = None
-    problem = ""
-    if book_path.exists():
-        say("Reading the drill's payments back, and removing them.")
-        try:
-            with payment_log.PaymentLog(book_path) as book:
-                counted = _reckon(place, path.parent, book, within_s)
-        except (PayinfraError, ClientError, BotoCoreError) as error:
-            problem = str(error)
-    found = Restored(name, restoration, counted, problem)
-    if found.whole:
-        journal.close()
-    return found

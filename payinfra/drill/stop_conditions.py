@@ -22,7 +22,16 @@ HEARTBEAT_S = 5.0
 
 
 class DrillAborted(Exception):
-    """The drill goes no further; what was done is taken back. The message says why, in a sentence."""
+    """The drill goes no further; what was done is taken back.
+
+    Args:
+        why: in a sentence.
+        next_step: what to do about it, where the drill proves nothing; empty where the system is to blame.
+    """
+
+    def __init__(self, why: str, next_step: str = "") -> None:
+        super().__init__(why)
+        self.next_step = next_step
 
 
 def at_most(predicted_s: float) -> float:
@@ -39,6 +48,7 @@ class StopConditions:
         began_s: when that was sent.
         error_share: of the other region's answers over so many seconds, 0 to 1; None where there are none.
         load: how the load stands.
+        alarms: alarms on what customers notice that ring and must not, each as `name in region`.
     """
 
     other: str
@@ -49,25 +59,36 @@ class StopConditions:
     window_s: float
     error_share: Callable[[float], float | None]
     load: Callable[[], LoadSnapshot]
+    alarms: Callable[[], tuple[str, ...]] = tuple
     _erring_since: float | None = None
 
     def check(self) -> None:
         """Go on, or not.
 
         Raises:
-            BrokenOff: not.
+            DrillAborted: not.
         """
         if self.stop.wanted:
-            raise DrillAborted(f"The drill was interrupted ({self.stop.reason}).")
+            raise DrillAborted(
+                f"The drill was interrupted ({self.stop.reason}).",
+                "Drill again, and let it go its whole way.",
+            )
         load = self.load()
         if load.broken:
-            raise DrillAborted(f"The load broke: {load.broken}.")
+            raise DrillAborted(f"The load broke: {load.broken}.", "See what broke it, then drill again.")
         now = self.clock.elapsed()
-        if now - load.beat_s > HEARTBEAT_S:
-            raise DrillAborted(f"The load has sent nothing for {HEARTBEAT_S:.0f} s: the drill was blind.")
+        if now - load.heartbeat_s > HEARTBEAT_S:
+            raise DrillAborted(
+                f"The load has sent nothing for {HEARTBEAT_S:.0f} s: the drill was blind.",
+                "Drill on a machine that has less to do.",
+            )
         if now - self.began_s > at_most(self.whole_s):
             took = f"{now - self.began_s:.0f} s"
             raise DrillAborted(f"The drill took {took}, more than twice the {self.whole_s:.0f} s predicted.")
+        if rings := self.alarms():
+            raise DrillAborted(
+                f"Customers noticed: {', '.join(rings)} in alarm, and nothing was to fail there."
+            )
         share = self.error_share(self.window_s)
         if share is None or share <= ERROR_SHARE:
             self._erring_since = None

@@ -57,13 +57,13 @@ class Recorder:
 
     def mark(self, what: str) -> None:
         """Remember a moment."""
-        self._write_outputs(self.marks, self.clock.elapsed(), what)
+        self._keep(self.marks, self.clock.elapsed(), what)
 
     def answer(self, at_s: float, what: str) -> None:
         """Remember what the name servers said from a moment on."""
-        self._write_outputs(self.answers, at_s, what)
+        self._keep(self.answers, at_s, what)
 
-    def _write_outputs(self, kept: list[Mark], at_s: float, what: str) -> None:
+    def _keep(self, kept: list[Mark], at_s: float, what: str) -> None:
         mark = Mark(at_s, what)
         kept.append(mark)
         self.tell(mark)

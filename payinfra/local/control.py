@@ -108,6 +108,21 @@ class Control:
         """
         self._call("PUT", "/time-scale", {"scale": scale})
 
+    def hold_time_scale(self, holder: str, scale: float) -> None:
+        """Runs the emulated world's time at this scale until the holder releases it, or the server ends.
+
+        Args:
+            holder: who asks; more than one may, for the same scale.
+
+        Raises:
+            UsageProblem: the scale is not above 0, or another holder has another one.
+        """
+        self._call("PUT", "/time-scale/holds", {"holder": holder, "scale": scale})
+
+    def release_time_scale(self, holder: str) -> None:
+        """Takes away what `hold_time_scale` asked for. What is not held is no error."""
+        self._call("DELETE", "/time-scale/holds", {"holder": holder})
+
     def add_region(self, region: str) -> None:
         """Serves one more region, on a port of its own."""
         self._call("POST", "/regions", {"region": region})
@@ -121,8 +136,17 @@ class Control:
                 "time_scale": int() | float() as scale,
                 "pending_writes": int(pending),
                 "started": str(started),
+                **more,
             } if known := endpoints_from_json(endpoints):
-                return LocalStatus(known, _listed(faults), float(scale), pending, started)
+                holds = more.get("time_scale_holds")
+                return LocalStatus(
+                    known,
+                    _listed(faults),
+                    float(scale),
+                    pending,
+                    started,
+                    {str(who): float(what) for who, what in holds.items()} if isinstance(holds, dict) else {},
+                )
             case _:
                 raise EnvironmentUnusable(
                     "The embedded AWS answered something else than its status.", START_HINT

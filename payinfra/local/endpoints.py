@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from payinfra.core.errors import EnvironmentUnusable, UsageProblem
@@ -47,6 +47,7 @@ class LocalStatus:
         pending_writes: writes to global tables that have not reached their replica yet.
         time_scale: how many times faster than the real one the emulated world's time runs.
         started: ISO 8601 time in UTC.
+        time_scale_holds: who asks for a time scale of their own, and for which.
     """
 
     endpoints: LocalEndpoints
@@ -54,6 +55,7 @@ class LocalStatus:
     time_scale: float
     pending_writes: int
     started: str
+    time_scale_holds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

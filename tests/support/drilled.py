@@ -57,7 +57,7 @@ class Call:
     def changes(self) -> bool:
         """Whether it may change something."""
         operation = self.name.rpartition(".")[2]
-        return not operation.startswith(("Get", "List", "Describe"))
+        return not operation.startswith(("Get", "List", "Describe", "Query"))
 
 
 def no_trouble(_call: Call) -> None:
@@ -92,7 +92,10 @@ class World:
         """Everything that a drill may change, but for an experiment that has ended, which FIS remembers."""
         ended = {"stopped", "completed", "failed"}
         return (
-            {name: check.get("Inverted", False) for name, check in self.checks.items()},
+            {
+                name: (check.get("Inverted", False), check.get("Disabled", False))
+                for name, check in self.checks.items()
+            },
             dict(self.concurrency),
             sorted(self.schedules),
             sorted(self.templates),
@@ -163,6 +166,7 @@ class World:
             "fis.StopExperiment": self._stop_experiment,
             "fis.GetExperiment": self._get_experiment,
             "fis.ListExperiments": self._list_experiments,
+            "DynamoDB.Query": lambda _region, _asked: {"Items": []},
             "STS.GetCallerIdentity": lambda _region, _asked: {"Account": self.account},
         }
 
@@ -191,7 +195,8 @@ class World:
         version = check.get("version", 1)
         if asked["HealthCheckVersion"] != version:
             raise Refused("HealthCheckVersionMismatch", 409)
-        check |= {"Inverted": asked["Inverted"], "version": version + 1}
+        changed = {name: asked[name] for name in ("Inverted", "Disabled") if name in asked}
+        check |= {**changed, "version": version + 1}
         return self._check(asked["HealthCheckId"])
 
     def _get_concurrency(self, region: str, asked: Params) -> Any:
@@ -254,6 +259,7 @@ class World:
             "id": f"EXP{len(self.experiments) + 1}",
             "token": asked["clientToken"],
             "tags": asked["tags"],
+            "targets": self.templates[asked["experimentTemplateId"]]["asked"]["targets"],
             "looks": 0,
             "state": {"status": "initiating", "reason": "It begins."},
         }
@@ -267,7 +273,7 @@ class World:
 
     def _get_experiment(self, region: str, asked: Params) -> Any:
         experiment = self._look(self.experiments[asked["id"]])
-        return {"experiment": {name: experiment[name] for name in ("id", "state", "tags")}}
+        return {"experiment": {name: experiment[name] for name in ("id", "state", "tags", "targets")}}
 
     def _list_experiments(self, region: str, _asked: Params) -> Any:
         found = [self._look(one) for one in self.experiments.values()]

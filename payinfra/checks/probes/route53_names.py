@@ -38,17 +38,31 @@ def payments_through_the_names(live: ProbeContext) -> Verdicts:
         raise NotYet(f"{failover.name} is served by {failover.region}")
     return all_of(
         (*failover.faults, *latency.faults),
-        f"{failover.name} by {failover.region}, {latency.name} by {latency.region}",
+        f"{failover.name} by {failover.region}, {latency.name} by {latency.region}{_as_host(failover)}",
     )
+
+
+def _as_host(served: "Served") -> str:
+    """What a client must know that takes the name for the host, where the zone is not delegated."""
+    if served.as_host is None:
+        return ""
+    return f", asked as the endpoints they lead to: with the name itself as Host it answers {served.as_host}"
 
 
 @dataclass(frozen=True)
 class Served:
-    """What became of a payment through a name: the region that served, and what is wrong."""
+    """What became of a payment through a name.
+
+    Attributes:
+        region: the region that served.
+        faults: what is wrong.
+        as_host: the status for a client that sends the name itself as Host; None where all clients do.
+    """
 
     name: str
     region: str
     faults: tuple[str, ...]
+    as_host: int | None
 
 
 def _pay_through(live: ProbeContext, name: str, servers: Sequence[NameServer], key: str) -> Served:
@@ -67,7 +81,9 @@ def _pay_through(live: ProbeContext, name: str, servers: Sequence[NameServer], k
     region = str(health.fields().get("region"))
     site = next((one for one in live.sites if one.region == region), live.sites[0])
     faults, _ = pay_twice(live, site, api, name)
-    return Served(name, region, tuple(faults))
+    # API Gateway knows the name only as a custom domain, which one without a domain of one's own has not.
+    as_host = None if dns.delegated else live.http.ask("GET", base + dns.health_path, {"Host": name}).status
+    return Served(name, region, tuple(faults), as_host)
 
 
 def _target(live: ProbeContext, name: str, servers: Sequence[NameServer]) -> str:

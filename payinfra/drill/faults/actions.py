@@ -1,231 +1,227 @@
-"""One lever for each mutation: makes it, takes it back, and says whether anything but the original is there.
+"""A change that a drill makes to an environment: how it is injected, rolled back and recognised.
 
-Levers try once, and raise what the client raises; `payinfra.drill.faults.executor` tries again.
+An action is a frozen value: what is to be done, and what was there before. The drill's journal keeps it, so
+that another process can roll it back; nothing in it is sensitive. Actions try once and raise what the client
+raises; `payinfra.drill.faults.executor` retries.
 """
 
-import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import UTC
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
-from botocore.exceptions import ClientError
-
-from payinfra.clients.aws_errors import code_of, is_absent
-from payinfra.core.naming import DRILL_SCHEDULE_GROUP
-from payinfra.drill.faults.model import (
-    NO_CONCURRENCY,
-    ArmWatchdog,
-    InvertHealthCheck,
-    SetConcurrency,
-    SetTimeScale,
-)
-from payinfra.local.control import Control
-from payinfra.local.faults import Fault
+from payinfra.clients.aws import Endpoints
 
 if TYPE_CHECKING:
-    from mypy_boto3_lambda import LambdaClient
-    from mypy_boto3_route53 import Route53Client
-    from mypy_boto3_route53.type_defs import HealthCheckTypeDef
-    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from payinfra.clients.aws import Aws
+    from payinfra.local.control import Control
+    from payinfra.local.faults import Fault as EmulatorFault
 
-LIFT_WITHIN_S = 3600
-"""How long EventBridge Scheduler goes on trying when Lambda does not take the call."""
+CLEAR_FAULTS = "payinfra local fault clear --all"
 
-
-class FaultAction(Protocol):
-    """Makes one mutation and takes it back; each method may be called again."""
-
-    one_call: ClassVar[bool]
-    """Whether making it is one call, so that nothing has happened where that call is refused."""
-
-    def make(self) -> None:
-        """Make it."""
-        ...
-
-    def rollback(self) -> None:
-        """Put back what was there before."""
-        ...
-
-    def made(self) -> bool:
-        """Whether anything else is there than before."""
-        ...
+ACTION_KINDS: dict[str, "type[FaultAction]"] = {}
+"""Every action by its name in the journal. Defining the class adds it."""
 
 
 @dataclass(frozen=True)
-class HealthCheckAction:
-    """A health check of Route 53's."""
+class ActionDescription:
+    """An action for a person.
 
-    client: "Route53Client"
-    mutation: InvertHealthCheck
+    Attributes:
+        done: what is so once it is injected, without a full stop.
+        undone: what is so once it is rolled back.
+        by_hand: the command, or commands, that roll it back without a drill's journal.
+        calls: what is asked of AWS, or of the embedded one's control port, to inject it.
+    """
+
+    done: str
+    undone: str
+    by_hand: str
+    calls: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FaultClients:
+    """What actions work with.
+
+    Attributes:
+        aws: clients of the environment's account.
+        control: of the embedded AWS; None on AWS.
+    """
+
+    aws: "Aws"
+    control: "Control | None" = None
+
+    @property
+    def embedded(self) -> "Control":
+        """The embedded AWS's control. The executor lets no action get here that has none.
+
+        Raises:
+            ValueError: this is AWS: a bug.
+        """
+        if self.control is None:
+            raise ValueError("AWS has no control port")
+        return self.control
+
+
+class FaultAction(ABC):
+    """One change to an environment. Each method may be called again and comes to the same.
+
+    Attributes:
+        kind: its name in the journal, for ever.
+        one_call: whether injecting is one call, so that nothing has happened where that call is refused.
+        takes_minutes: whether it takes AWS minutes rather than seconds to begin and to end.
+        embedded_only: whether only the embedded AWS can do it.
+        aws_only_service: a service of AWS's that it needs and the embedded AWS lacks; empty for none.
+    """
+
+    kind: ClassVar[str]
     one_call: ClassVar[bool] = True
+    takes_minutes: ClassVar[bool] = False
+    embedded_only: ClassVar[bool] = False
+    aws_only_service: ClassVar[str] = ""
 
-    def make(self) -> None:
-        """See `Lever`."""
-        self._set(not self.mutation.original)
+    def __init_subclass__(cls) -> None:
+        """Make the action known to whoever reads a journal.
 
-    def rollback(self) -> None:
-        """See `Lever`."""
-        self._set(self.mutation.original)
-
-    def made(self) -> bool:
-        """See `Lever`."""
-        return self._inverted(self._check()) != self.mutation.original
-
-    def _set(self, inverted: bool) -> None:
-        check = self._check()
-        if self._inverted(check) == inverted:
+        Raises:
+            ValueError: another action has its name: a bug.
+        """
+        kind = vars(cls).get("kind")
+        if kind is None:
             return
-        # The version makes Route 53 refuse when somebody else has changed the check since it was read.
-        self.client.update_health_check(
-            HealthCheckId=self.mutation.health_check_id,
-            HealthCheckVersion=check["HealthCheckVersion"],
-            Inverted=inverted,
-        )
+        if kind in ACTION_KINDS:
+            raise ValueError(f"the action {kind} is defined twice")
+        ACTION_KINDS[kind] = cls
 
-    def _check(self) -> "HealthCheckTypeDef":
-        return self.client.get_health_check(HealthCheckId=self.mutation.health_check_id)["HealthCheck"]
+    @abstractmethod
+    def inject(self, clients: FaultClients) -> None:
+        """Do it."""
 
-    @staticmethod
-    def _inverted(check: "HealthCheckTypeDef") -> bool:
-        return check["HealthCheckConfig"].get("Inverted", False)
+    @abstractmethod
+    def rollback(self, clients: FaultClients) -> None:
+        """Put back what was there before."""
 
+    @abstractmethod
+    def is_active(self, clients: FaultClients) -> bool:
+        """Whether anything else is there than before."""
 
-@dataclass(frozen=True)
-class ConcurrencyAction:
-    """A function's reserved concurrency."""
+    @abstractmethod
+    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:
+        """Put it into words.
 
-    client: "LambdaClient"
-    mutation: SetConcurrency
-    one_call: ClassVar[bool] = True
+        Args:
+            endpoints: where the embedded AWS answers, for the commands; None for AWS itself.
+        """
 
-    def make(self) -> None:
-        """See `Lever`."""
-        self.client.put_function_concurrency(
-            FunctionName=self.mutation.function, ReservedConcurrentExecutions=NO_CONCURRENCY
-        )
-
-    def rollback(self) -> None:
-        """See `Lever`."""
-        function, original = self.mutation.function, self.mutation.original
-        if original is None:
-            self.client.delete_function_concurrency(FunctionName=function)
-        else:
-            self.client.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=original)
-
-    def made(self) -> bool:
-        """See `Lever`."""
-        found = self.client.get_function_concurrency(FunctionName=self.mutation.function)
-        return found.get("ReservedConcurrentExecutions") != self.mutation.original
+    def guards(self, other: "FaultAction") -> bool:  # noqa: ARG002 - only watchdogs look at the other
+        """Whether it rolls the other action back should nobody else do so, and must outlive it."""
+        return False
 
 
-@dataclass(frozen=True)
-class EmulatorFaultAction:
+class EmulatorFaultAction(FaultAction):
     """A fault of the embedded AWS."""
 
-    control: Control
-    fault: Fault
-    one_call: ClassVar[bool] = True
+    embedded_only: ClassVar[bool] = True
 
-    def make(self) -> None:
-        """See `Lever`."""
-        self.control.inject(self.fault)
+    @property
+    @abstractmethod
+    def fault(self) -> "EmulatorFault":
+        """What the embedded AWS is told."""
 
-    def rollback(self) -> None:
-        """See `Lever`."""
-        for active in self.control.list():
+    def inject(self, clients: FaultClients) -> None:
+        """Put the fault in place."""
+        clients.embedded.inject(self.fault)
+
+    def rollback(self, clients: FaultClients) -> None:
+        """Clear this fault and no other."""
+        for active in clients.embedded.list():
             if active.fault == self.fault:
-                self.control.clear(active.fault_id)
+                clients.embedded.clear(active.fault_id)
 
-    def made(self) -> bool:
-        """See `Lever`."""
-        return any(active.fault == self.fault for active in self.control.list())
-
-
-@dataclass(frozen=True)
-class TimeScaleAction:
-    """How fast the embedded AWS's time runs."""
-
-    control: Control
-    mutation: SetTimeScale
-    one_call: ClassVar[bool] = True
-
-    def make(self) -> None:
-        """See `Lever`."""
-        self.control.set_time_scale(self.mutation.scale)
-
-    def rollback(self) -> None:
-        """See `Lever`."""
-        self.control.set_time_scale(self.mutation.original)
-
-    def made(self) -> bool:
-        """See `Lever`."""
-        return self.control.status().time_scale != self.mutation.original
+    def is_active(self, clients: FaultClients) -> bool:
+        """Whether the fault is in place."""
+        return any(active.fault == self.fault for active in clients.embedded.list())
 
 
 @dataclass(frozen=True)
-class ScheduleAction:
-    """A one-time schedule that lifts a function's limit, and is gone once it has."""
+class HoldTimeScale(FaultAction):
+    """Run the embedded AWS's time `scale` times as fast as real, until the last drill that asks for it ends.
 
-    client: "EventBridgeSchedulerClient"
-    mutation: ArmWatchdog
-    one_call: ClassVar[bool] = True
+    The server keeps who asks, and its own pace: drills of several environments do not put back each other's.
 
-    def make(self) -> None:
-        """See `Lever`.
+    Attributes:
+        holder: the drill, with its environment.
+    """
 
-        A schedule of that name can only be the one that an attempt without an answer has made: the name has
-        the drill's id in it.
-        """
-        mutation = self.mutation
-        try:
-            self.client.create_schedule(
-                Name=mutation.name,
-                GroupName=DRILL_SCHEDULE_GROUP,
-                ClientToken=mutation.name,
-                Description=f"Lifts a failover drill's limit of {mutation.function}",
-                ScheduleExpression=f"at({mutation.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S})",
-                ScheduleExpressionTimezone="UTC",
-                FlexibleTimeWindow={"Mode": "OFF"},
-                ActionAfterCompletion="DELETE",
-                Target={
-                    "Arn": _universal_target(mutation),
-                    "RoleArn": mutation.role_arn,
-                    "Input": json.dumps(_input(mutation)),
-                    "RetryPolicy": {"MaximumEventAgeInSeconds": LIFT_WITHIN_S},
-                },
-            )
-        except ClientError as error:
-            if code_of(error) != "ConflictException" or not self.made():
-                raise
+    scale: float
+    holder: str
+    kind: ClassVar[str] = "hold-time-scale"
+    embedded_only: ClassVar[bool] = True
 
-    def rollback(self) -> None:
-        """See `Lever`."""
-        try:
-            self.client.delete_schedule(Name=self.mutation.name, GroupName=DRILL_SCHEDULE_GROUP)
-        except ClientError as error:
-            if not is_absent(error):
-                raise
+    def inject(self, clients: FaultClients) -> None:
+        """Ask for the scale."""
+        clients.embedded.hold_time_scale(self.holder, self.scale)
 
-    def made(self) -> bool:
-        """See `Lever`."""
-        try:
-            self.client.get_schedule(Name=self.mutation.name, GroupName=DRILL_SCHEDULE_GROUP)
-        except ClientError as error:
-            if not is_absent(error):
-                raise
-            return False
-        return True
+    def rollback(self, clients: FaultClients) -> None:
+        """Ask for it no more."""
+        clients.embedded.release_time_scale(self.holder)
+
+    def is_active(self, clients: FaultClients) -> bool:
+        """Whether this drill asks for a scale."""
+        return self.holder in clients.embedded.status().time_scale_holds
+
+    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:  # noqa: ARG002 - no AWS call
+        """See `FaultAction`."""
+        return ActionDescription(
+            f"the embedded AWS's time runs {_pace(self.scale)} for the drill {self.holder}",
+            f"the drill {self.holder} does not set the embedded AWS's time scale any more",
+            "payinfra local down; payinfra local up",
+            (f"time scale of the embedded AWS: {self.scale:g}",),
+        )
 
 
-def _universal_target(mutation: ArmWatchdog) -> str:
-    """The call as EventBridge Scheduler names it (user guide, "Using universal targets")."""
-    partition = mutation.role_arn.split(":")[1]
-    call = "deleteFunctionConcurrency" if mutation.original is None else "putFunctionConcurrency"
-    return f"arn:{partition}:scheduler:::aws-sdk:lambda:{call}"
+@dataclass(frozen=True)
+class SetTimeScale(FaultAction):
+    """Set the time scale of the embedded AWS, as drills of earlier versions did.
+
+    No drill does so any more; a journal may still have it. `original`: how fast time ran before.
+    """
+
+    scale: float
+    original: float
+    kind: ClassVar[str] = "set-time-scale"
+    embedded_only: ClassVar[bool] = True
+
+    def inject(self, clients: FaultClients) -> None:
+        """Set the new scale."""
+        clients.embedded.set_time_scale(self.scale)
+
+    def rollback(self, clients: FaultClients) -> None:
+        """Set the scale that was there before."""
+        clients.embedded.set_time_scale(self.original)
+
+    def is_active(self, clients: FaultClients) -> bool:
+        """Whether time runs at another scale than before."""
+        return clients.embedded.status().time_scale != self.original
+
+    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:  # noqa: ARG002 - no AWS call
+        """See `FaultAction`."""
+        return ActionDescription(
+            f"the embedded AWS's time runs {_pace(self.scale)}",
+            f"the embedded AWS's time runs {_pace(self.original)} again",
+            f"payinfra local down; payinfra local up --time-scale {self.original:g}",
+            (f"time scale of the embedded AWS: {self.scale:g}",),
+        )
 
 
-def _input(mutation: ArmWatchdog) -> dict[str, str | int]:
-    """The call's parameters."""
-    if mutation.original is None:
-        return {"FunctionName": mutation.function}
-    return {"FunctionName": mutation.function, "ReservedConcurrentExecutions": mutation.original}
+def aws_cli(endpoints: Endpoints | None, service: str, region: str, command: str) -> str:
+    """A command of the AWS CLI's, as it must be typed for the embedded AWS or for AWS."""
+    if endpoints is None:
+        return f"aws {command} --region {region}"
+    aws = f"aws {command} --region {region} --endpoint-url {endpoints.url(service, region)}"
+    # In a shell of its own: the person's credentials stay what they are.
+    return f'(eval "$(payinfra local env)" && {aws})'
+
+
+def _pace(scale: float) -> str:
+    return "as fast as real" if scale == 1 else f"{scale:g} times as fast as real"

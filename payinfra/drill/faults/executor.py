@@ -1,10 +1,10 @@
-"""What makes a drill's mutations and undoes them: the only module of a drill that changes an environment."""
+"""Injects a drill's actions and rolls them back, with retries, and sees that each has taken effect."""
 
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, assert_never
+from typing import Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_exception, wait_exponential
@@ -13,35 +13,14 @@ from payinfra.checks.probes.failures import verdict_for
 from payinfra.clients.aws import Aws
 from payinfra.clients.aws_errors import NotYet, code_of, is_absent, is_transient
 from payinfra.core.errors import EnvironmentUnusable, PayinfraError
-from payinfra.drill.faults.actions import (
-    ConcurrencyAction,
-    EmulatorFaultAction,
-    FaultAction,
-    HealthCheckAction,
-    ScheduleAction,
-    TimeScaleAction,
-)
-from payinfra.drill.faults.fis import ExperimentAction
-from payinfra.drill.faults.model import (
-    ROUTE53_REGION,
-    ArmWatchdog,
-    Blackout,
-    Fault,
-    InvertHealthCheck,
-    PauseReplication,
-    RunPauseExperiment,
-    SetConcurrency,
-    SetTimeScale,
-    describe,
-)
+from payinfra.drill.faults.actions import FaultAction, FaultClients
+from payinfra.drill.faults.model import ROUTE53_REGION
 from payinfra.local.control import Control
-from payinfra.local.faults import RegionBlackout
-from payinfra.local.faults import ReplicationPause as PauseFault
 
 WITHIN_S = 60.0
-"""How long something is tried again, in seconds."""
-EXPERIMENT_WITHIN_S = 300.0
-"""The same for an experiment of FIS's, which takes its time to begin and to stop."""
+"""How long something is retried, in seconds."""
+SLOW_WITHIN_S = 300.0
+"""The same for what takes AWS minutes to begin and to end, such as an experiment of FIS's."""
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 _CHANGED_MEANWHILE = re.compile(r"^(HealthCheckVersionMismatch|ResourceConflictException|ConflictException)$")
@@ -49,13 +28,13 @@ _CHANGED_MEANWHILE = re.compile(r"^(HealthCheckVersionMismatch|ResourceConflictE
 
 
 class FaultFailed(EnvironmentUnusable):
-    """A mutation could not be made, undone or looked at.
+    """An action could not be injected, rolled back or looked at.
 
     Args:
         what: was to be so, or to be told.
         reason: why not, in a phrase.
         hint: the next step.
-        refused: whether it was refused to be made, so that certainly nothing has happened.
+        refused: whether it was refused to be injected, so that certainly nothing has happened.
     """
 
     def __init__(self, what: str, reason: str, hint: str, *, refused: bool = False) -> None:
@@ -65,63 +44,64 @@ class FaultFailed(EnvironmentUnusable):
 
 
 class FaultExecutor(Protocol):
-    """Makes and undoes. Everything may be asked for more than once and comes to the same."""
+    """Injects and rolls back. Everything may be asked for more than once and comes to the same."""
 
-    def do(self, mutation: Fault) -> None:
-        """Make it, and see that it is made.
+    def inject(self, action: FaultAction) -> None:
+        """Inject it, and see that it is active.
 
         Raises:
-            MutationFailed: it is not made, or may be; `refused` says that it is not.
+            FaultFailed: it is not active, or may be; `refused` says that it is not.
         """
         ...
 
-    def undo(self, mutation: Fault) -> None:
+    def rollback(self, action: FaultAction) -> None:
         """Put back what was there before, and see that it is there.
 
         Raises:
-            MutationFailed: what was there before is not there, or nobody knows.
+            FaultFailed: what was there before is not there, or nobody knows.
         """
         ...
 
-    def in_place(self, mutation: Fault) -> bool:
-        """Whether something else is there than before the mutation.
+    def is_active(self, action: FaultAction) -> bool:
+        """Whether something else is there than before the action.
 
         Raises:
-            MutationFailed: nobody knows.
+            FaultFailed: nobody knows.
         """
         ...
 
 
 @dataclass(frozen=True)
 class AwsFaultExecutor:
-    """The real ones, on AWS or on the embedded one.
+    """Works on AWS or on the embedded one.
 
     Args:
         aws: where the environment is.
         control: of the embedded AWS; None on AWS.
-        account: whose mutations are undone, as twelve digits. What is not there any more in this account is
-            not in place; without it, or with another account's credentials, it cannot be told.
-        within_s, experiment_within_s: how long something is tried again, in seconds.
+        account: whose actions are rolled back, as twelve digits. What is not there any more in this account
+            is not active; without it, or with another account's credentials, it cannot be told.
+        within_s: how long something is retried, in seconds.
+        slow_within_s: the same for what takes AWS minutes.
         clock: in seconds.
     """
 
     aws: Aws
     control: Control | None = None
     within_s: float = WITHIN_S
-    experiment_within_s: float = EXPERIMENT_WITHIN_S
+    slow_within_s: float = SLOW_WITHIN_S
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     account: str = ""
 
-    def do(self, mutation: Fault) -> None:
-        """See `Hands`."""
-        lever = self._action(mutation)
-        certain = lever.one_call
+    def inject(self, action: FaultAction) -> None:
+        """See `FaultExecutor`."""
+        self._require_target(action)
+        certain = action.one_call
 
         def attempt() -> None:
             nonlocal certain
             try:
-                lever.make()
+                action.inject(self._clients)
             except ClientError as error:
                 certain = certain and not is_transient(error)
                 raise
@@ -129,59 +109,63 @@ class AwsFaultExecutor:
                 certain = False
                 raise
             certain = False
-            if not lever.made():
+            if not action.is_active(self._clients):
                 raise NotYet("it was asked for, and is not there")
 
         try:
-            self._patiently(attempt, mutation)
+            self._retry(attempt, action)
         except _FAILURES as error:
-            what = f"Could not make it so that {describe(mutation).done}"
-            raise FaultFailed(what, _said(error), _hint(error), refused=certain) from None
+            what = f"Could not make it so that {action.describe().done}"
+            raise FaultFailed(what, _reason(error), _hint(error), refused=certain) from None
 
-    def undo(self, mutation: Fault) -> None:
-        """See `Hands`. Where the original is there already, nothing is changed."""
-        lever = self._action(mutation)
+    def rollback(self, action: FaultAction) -> None:
+        """See `FaultExecutor`. Where the original is there already, nothing is changed."""
+        self._require_target(action)
 
         def attempt() -> None:
-            if not self._made(lever):
+            if not self._is_active(action):
                 return
-            lever.rollback()
-            if self._made(lever):
+            action.rollback(self._clients)
+            if self._is_active(action):
                 raise NotYet("it was asked for, and is not so")
 
         try:
-            self._patiently(attempt, mutation)
+            self._retry(attempt, action)
         except _FAILURES as error:
-            what = f"Could not make it so that {describe(mutation).undone}"
-            raise FaultFailed(what, _said(error), _hint(error)) from None
+            what = f"Could not make it so that {action.describe().undone}"
+            raise FaultFailed(what, _reason(error), _hint(error)) from None
 
-    def in_place(self, mutation: Fault) -> bool:
-        """See `Hands`."""
-        lever, found = self._action(mutation), False
+    def is_active(self, action: FaultAction) -> bool:
+        """See `FaultExecutor`."""
+        self._require_target(action)
+        found = False
 
-        def look() -> None:
+        def attempt() -> None:
             nonlocal found
-            found = self._made(lever)
+            found = self._is_active(action)
 
         try:
-            self._patiently(look, mutation)
+            self._retry(attempt, action)
         except _FAILURES as error:
-            what = f"Could not tell whether {describe(mutation).done}"
-            raise FaultFailed(what, _said(error), _hint(error)) from None
+            what = f"Could not tell whether {action.describe().done}"
+            raise FaultFailed(what, _reason(error), _hint(error)) from None
         return found
 
-    def _made(self, lever: FaultAction) -> bool:
+    @property
+    def _clients(self) -> FaultClients:
+        return FaultClients(self.aws, self.control)
+
+    def _is_active(self, action: FaultAction) -> bool:
         try:
-            return lever.made()
+            return action.is_active(self._clients)
         except ClientError as error:
             # An environment that was destroyed meanwhile has taken with it what the drill did to it.
             if is_absent(error) and self.account and self.aws.account(ROUTE53_REGION) == self.account:
                 return False
             raise
 
-    def _patiently(self, attempt: Callable[[], None], mutation: Fault) -> None:
-        of_fis = isinstance(mutation, RunPauseExperiment)
-        ends = self.clock() + (self.experiment_within_s if of_fis else self.within_s)
+    def _retry(self, attempt: Callable[[], None], action: FaultAction) -> None:
+        ends = self.clock() + (self.slow_within_s if action.takes_minutes else self.within_s)
         Retrying(
             retry=retry_if_exception(_passes),
             stop=lambda _state: self.clock() >= ends,
@@ -190,45 +174,24 @@ class AwsFaultExecutor:
             reraise=True,
         )(attempt)
 
-    def _action(self, mutation: Fault) -> FaultAction:
-        match mutation:
-            case InvertHealthCheck():
-                return HealthCheckAction(self.aws.route53(ROUTE53_REGION), mutation)
-            case SetConcurrency():
-                return ConcurrencyAction(self.aws.functions(mutation.region), mutation)
-            case PauseReplication():
-                return EmulatorFaultAction(self._embedded(mutation), PauseFault())
-            case Blackout():
-                return EmulatorFaultAction(self._embedded(mutation), RegionBlackout(mutation.region))
-            case SetTimeScale():
-                return TimeScaleAction(self._embedded(mutation), mutation)
-            case RunPauseExperiment():
-                self._only_on_aws(mutation, "fault injection service")
-                return ExperimentAction(self.aws.fis(mutation.region), mutation)
-            case ArmWatchdog():
-                self._only_on_aws(mutation, "EventBridge Scheduler that payinfra relies on")
-                return ScheduleAction(self.aws.scheduler(mutation.region), mutation)
-            case _:
-                assert_never(mutation)
+    def _require_target(self, action: FaultAction) -> None:
+        """See that there is what the action works with, before anything is asked.
 
-    def _embedded(self, mutation: Fault) -> Control:
-        if self.control is None:
-            raise FaultFailed(
-                f"Could not make it so that {describe(mutation).done}",
-                "only the embedded AWS has such a fault",
-                "Drill this on an environment of --local.",
-                refused=True,
-            )
-        return self.control
-
-    def _only_on_aws(self, mutation: Fault, service: str) -> None:
-        if self.aws.endpoints is not None:
-            raise FaultFailed(
-                f"Could not make it so that {describe(mutation).done}",
-                f"the embedded AWS has no {service}",
-                "Drill this on an environment on AWS.",
-                refused=True,
-            )
+        Raises:
+            FaultFailed: there is not.
+        """
+        if action.embedded_only and self.control is None:
+            reason, where = "only the embedded AWS has such a fault", "of --local"
+        elif action.aws_only_service and self.aws.endpoints is not None:
+            reason, where = f"the embedded AWS has no {action.aws_only_service}", "on AWS"
+        else:
+            return
+        raise FaultFailed(
+            f"Could not make it so that {action.describe().done}",
+            reason,
+            f"Drill this on an environment {where}.",
+            refused=True,
+        )
 
 
 _FAILURES = (NotYet, ClientError, BotoCoreError, PayinfraError)
@@ -242,7 +205,7 @@ def _passes(error: BaseException) -> bool:
     return silent or is_transient(error)
 
 
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     match error:
         case PayinfraError():
             return error.what.rstrip(".")

@@ -1,301 +1,244 @@
-"""What a drill does to an environment: frozen values, each with what was there before.
+"""What a fault is: everything that a drill, its report and its documentation ask of it.
 
-A mutation says what is to be done and what is to be put back; `payinfra.drill.faults.executor`
-does it. Nothing in one is sensitive: the journal keeps them as they are.
+A fault is one module of this package that registers one `Fault` (`payinfra.drill.faults.registry`). No
+attribute of `Fault` has a default: a module that leaves one out is a type error.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING, ClassVar, assert_never
+from datetime import datetime
+from enum import Enum, auto
 
-from payinfra.clients.aws import Endpoints
-from payinfra.core.errors import EnvironmentUnusable
-from payinfra.core.naming import DRILL_SCHEDULE_GROUP, HEALTH_METRICS_REGION
-from payinfra.core.outputs import Outputs
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+from payinfra.core.naming import HEALTH_METRICS_REGION
+from payinfra.core.outputs import DeclaredRegion, Outputs, RegionOutputs
+from payinfra.drill.faults.actions import FaultAction, FaultClients
+from payinfra.drill.situation import FailedPrecondition, RegionState
+from payinfra.local.faults import Fault as EmulatorFault
 
 ROUTE53_REGION = HEALTH_METRICS_REGION
 """Where Route 53's control plane is (Route 53 developer guide, "Amazon Route 53 and AWS Regions")."""
-DRILL_TAG = "PayinfraDrill"
-"""The tag, with a drill's id as its value, by which an experiment of FIS and its template are found again."""
-NO_CONCURRENCY = 0
-"""The reserved concurrency with which Lambda refuses every invocation."""
-PAUSE_ACTION = "aws:dynamodb:global-table-pause-replication"
-"""FIS's action that stops a global table's replication (FIS user guide, "AWS FIS actions reference")."""
-CLEAR_FAULTS = "payinfra local fault clear --all"
+
+
+CUSTOMERS_METRICS = frozenset({"5XXError", "Latency", "Errors"})
+"""What customers notice: an alarm on one of these stops the drill where nothing was to fail."""
+
+
+class HealthEffect(Enum):
+    """What a fault does to the health check of the region that is lost."""
+
+    NONE = auto()
+    """It stays healthy."""
+    SET_UNHEALTHY = auto()
+    """It is told to be unhealthy; no checker has to find anything out."""
+    ANSWERS_ERRORS = auto()
+    """Its checkers get errors at once."""
+    ANSWERS_NOTHING = auto()
+    """Its checkers wait for their time-out."""
+
+    @property
+    def fails_requests(self) -> bool:
+        """Whether the region's clients notice as well."""
+        return self in (HealthEffect.ANSWERS_ERRORS, HealthEffect.ANSWERS_NOTHING)
 
 
 @dataclass(frozen=True)
-class InvertHealthCheck:
-    """Turn what a health check of Route 53 says into its opposite. `original`: whether it was inverted."""
-
-    health_check_id: str
-    original: bool
-    kind: ClassVar[str] = "invert-health-check"
-
-
-@dataclass(frozen=True)
-class SetConcurrency:
-    """Reserve no concurrency for a function. `original`: what was reserved before; None for nothing."""
-
-    region: str
-    function: str
-    original: int | None
-    kind: ClassVar[str] = "set-concurrency"
-
-
-@dataclass(frozen=True)
-class PauseReplication:
-    """Stop replication of global tables in the embedded AWS. It was not stopped before."""
-
-    kind: ClassVar[str] = "pause-replication"
-
-
-@dataclass(frozen=True)
-class RunPauseExperiment:
-    """Stop replication to and from one region's table with AWS FIS, which ends it by itself as well.
+class FaultContext:
+    """The drill for which a fault's actions are made.
 
     Attributes:
-        role_arn: what FIS works as.
-        minutes: after which FIS ends it, 1 to 720.
-        drill: the drill's id; the experiment and its template carry it in `DRILL_TAG`.
+        drill: its id, of letters, digits and - . _
+        on_aws: whether it is AWS, and not the embedded one.
+        longest_s: what the drill may take at most, in seconds.
+        ends_by: when a watchdog may lift the fault: later than the drill can take.
+        outputs: of the environment.
+        lost: of the region that is made to fail.
+        state: what is there in that region before.
     """
 
-    region: str
-    table_arn: str
-    role_arn: str
-    minutes: int
     drill: str
-    kind: ClassVar[str] = "run-pause-experiment"
+    on_aws: bool
+    longest_s: float
+    ends_by: datetime
+    outputs: Outputs
+    lost: RegionOutputs
+    state: RegionState
 
 
 @dataclass(frozen=True)
-class Blackout:
-    """Let a region of the embedded AWS answer nothing. It answered before."""
-
-    region: str
-    kind: ClassVar[str] = "blackout"
-
-
-@dataclass(frozen=True)
-class SetTimeScale:
-    """Let the embedded AWS's time run `scale` times as fast as real. `original`: how fast it ran before."""
-
-    scale: float
-    original: float
-    kind: ClassVar[str] = "set-time-scale"
-
-
-@dataclass(frozen=True)
-class ArmWatchdog:
-    """Make an EventBridge schedule that puts a function's concurrency back, whatever becomes of the drill.
+class FaultSearch:
+    """A region in which a fault is looked for without a journal: what was declared, and what can be asked.
 
     Attributes:
-        name: the schedule's, at most 64 of letters, digits and . _ -
-        function: the function whose limit is lifted.
-        original: what is reserved for it again; None for nothing.
-        at: when, in UTC; EventBridge Scheduler is true to the minute.
-        role_arn: what the schedule works as.
+        outputs: of the environment.
+        region: of the region.
+        declared: what was declared there.
+        clients: try once.
+        is_shared: whether a drill of another environment of the same embedded AWS runs: the faults of the
+            embedded AWS itself may be that drill's.
     """
 
-    region: str
+    outputs: Outputs
+    region: RegionOutputs
+    declared: DeclaredRegion
+    clients: FaultClients
+    is_shared: bool = False
+
+    def embedded_faults(self) -> tuple[EmulatorFault, ...]:
+        """The faults of the embedded AWS that may be this environment's; none on AWS."""
+        if self.clients.control is None or self.is_shared:
+            return ()
+        return tuple(active.fault for active in self.clients.control.list())
+
+
+@dataclass(frozen=True)
+class RequiredPermission:
+    """What must be allowed on AWS.
+
+    Attributes:
+        actions: as IAM writes them.
+        on: the resource, in words or as the end of an ARN.
+        who: who must be allowed.
+    """
+
+    actions: tuple[str, ...]
+    on: str
+    who: str = "whoever drills"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultDocumentation:
+    """A fault for a person, in Markdown.
+
+    Attributes:
+        title: what it does, in a sentence.
+        steady_state: what must hold before, and again afterwards, beside what every drill asks for.
+        injection: what is done.
+        signals: what is to be seen while it lasts.
+        restoration: what is put back, and what does so if nobody is left to.
+    """
+
+    title: str
+    steady_state: str
+    injection: str
+    signals: tuple[str, ...]
+    restoration: str
+
+
+@dataclass(frozen=True)
+class EvidenceSources:
+    """What shows whether a fault is in effect. Each raises where it cannot be told.
+
+    Attributes:
+        health_page: the status with which the lost region's own health page answers; 0 where nothing answers.
+        is_active: whether an action's change is in place.
+        is_separated: whether what is written in one region stays away from the other.
+    """
+
+    health_page: Callable[[], int]
+    is_active: Callable[[FaultAction], bool]
+    is_separated: Callable[[], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultSign:
+    """What shows that a fault is in effect.
+
+    Attributes:
+        what: what is looked for, as a phrase.
+        is_seen: looks once; it is given the fault's actions.
+        within_s: how long it may take on AWS from the injection until it is seen, in seconds.
+    """
+
+    what: str
+    is_seen: Callable[[EvidenceSources, tuple[FaultAction, ...]], bool]
+    within_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultAlarms:
+    """What a fault makes alarms do, by the metrics that they look at.
+
+    Attributes:
+        must_ring: on these the lost region's alarms have to ring.
+        may_ring_in_survivor: on these the survivor's may; on all others they must not.
+    """
+
+    must_ring: tuple[str, ...]
+    may_ring_in_survivor: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Something that a drill can make fail.
+
+    Attributes:
+        name: as people type it, and as reports name it, for ever.
+        unavailable_on_aws: why AWS does not have it, as a sentence; empty where it does.
+        health: what it does to the lost region's health check, and with it to the names.
+        separates_regions: whether the regions stop seeing each other's payments while both serve.
+        permissions: what it takes on AWS, beside what every drill takes.
+        preconditions: what speaks against it in the region that is to be lost.
+        actions: what is injected, in this order.
+        watchdogs: what is armed before on AWS, and lifts the fault should the drill's process be gone.
+        leftovers: the actions by which what is there differs from what was declared, as this fault makes it
+            differ; found without any journal, and rolled back to what was declared.
+        sign: what shows that it is in effect.
+        alarms: what it makes alarms do.
+        documentation: what people read about it.
+    """
+
     name: str
-    function: str
-    original: int | None
-    at: datetime
-    role_arn: str
-    kind: ClassVar[str] = "arm-watchdog"
+    unavailable_on_aws: str
+    health: HealthEffect
+    separates_regions: bool
+    permissions: tuple[RequiredPermission, ...]
+    preconditions: Callable[[RegionState], Iterator[FailedPrecondition]]
+    actions: Callable[[FaultContext], tuple[FaultAction, ...]]
+    watchdogs: Callable[[FaultContext], tuple[FaultAction, ...]]
+    leftovers: Callable[[FaultSearch], Iterator[FaultAction]]
+    sign: FaultSign
+    alarms: FaultAlarms
+    documentation: FaultDocumentation
+
+    @property
+    def switches_names(self) -> bool:
+        """Whether a health check becomes unhealthy, so that names drop the region."""
+        return self.health is not HealthEffect.NONE
+
+    @property
+    def silences_region(self) -> bool:
+        """Whether the region answers nothing, its alarms and control planes included."""
+        return self.health is HealthEffect.ANSWERS_NOTHING
+
+    @property
+    def on_aws(self) -> bool:
+        """Whether it works on AWS; all work on the embedded one."""
+        return not self.unavailable_on_aws
 
 
-Fault = (
-    InvertHealthCheck
-    | SetConcurrency
-    | PauseReplication
-    | RunPauseExperiment
-    | Blackout
-    | SetTimeScale
-    | ArmWatchdog
-)
+def no_preconditions(_state: RegionState) -> Iterator[FailedPrecondition]:
+    """Nothing beside what every drill asks for."""
+    return iter(())
 
-_KINDS: Mapping[str, type[Fault]] = {
-    kind.kind: kind
-    for kind in (
-        InvertHealthCheck,
-        SetConcurrency,
-        PauseReplication,
-        RunPauseExperiment,
-        Blackout,
-        SetTimeScale,
-        ArmWatchdog,
+
+def no_watchdogs(_context: FaultContext) -> tuple[FaultAction, ...]:
+    """None is needed: what is injected ends by itself, or harms nobody."""
+    return ()
+
+
+def customers_alarms(outputs: Outputs, region: str) -> tuple[str, ...]:
+    """The ARNs of a region's alarms on what customers notice: errors and latency."""
+    _, partition, _, _, account, _ = outputs.primary.dynamodb_table_arn.split(":", 5)
+    return tuple(
+        f"arn:{partition}:cloudwatch:{region}:{account}:alarm:{alarm.name}"
+        for declared in outputs.declared.regions
+        if declared.region == region
+        for alarm in declared.alarms
+        if alarm.metric in CUSTOMERS_METRICS
     )
-}
-
-
-def to_json(mutation: Fault) -> dict[str, object]:
-    """The mutation as the journal keeps it."""
-    fields: dict[str, object] = _adapters()[mutation.kind].dump_python(mutation, mode="json")
-    return {"kind": mutation.kind, **fields}
-
-
-def from_json(value: object) -> Fault:
-    """Read what `to_json` wrote.
-
-    Raises:
-        EnvironmentUnusable: this version knows no such mutation, or it is not whole.
-    """
-    from pydantic import ValidationError
-
-    match value:
-        case {"kind": str(kind), **fields} if kind in _KINDS:
-            try:
-                return _adapters()[kind].validate_json(json.dumps(fields), strict=True)
-            except ValidationError as error:
-                where = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])
-                raise EnvironmentUnusable(f"A mutation {kind} lacks a good {where}.", _NEWER) from None
-        case _:
-            raise EnvironmentUnusable(f"This payinfra knows no mutation {value!r}.", _NEWER)
-
-
-@cache
-def _adapters() -> Mapping[str, "TypeAdapter[Fault]"]:
-    from pydantic import TypeAdapter
-
-    return {name: TypeAdapter(kind) for name, kind in _KINDS.items()}
-
-
-_NEWER = "Restore with the version of payinfra that began the drill, or put it back by hand."
 
 
 def role_arn(outputs: Outputs, role: str) -> str:
     """The ARN of a role in the environment's account."""
     _, partition, _, _, account, _ = outputs.primary.dynamodb_table_arn.split(":", 5)
     return f"arn:{partition}:iam::{account}:role/{role}"
-
-
-@dataclass(frozen=True)
-class FaultDescription:
-    """A mutation for a person.
-
-    Attributes:
-        done: what is so once it is done, without a full stop.
-        undone: what is so once it is undone.
-        by_hand: the command, or commands, that undo it without a drill's journal.
-        calls: what is asked of AWS, or of the embedded one's control port, to do it.
-    """
-
-    done: str
-    undone: str
-    by_hand: str
-    calls: tuple[str, ...]
-
-
-def describe(mutation: Fault, endpoints: Endpoints | None = None) -> FaultDescription:
-    """The mutation in words.
-
-    Args:
-        mutation: what to describe.
-        endpoints: where the embedded AWS answers, for the commands; None for AWS itself.
-    """
-    match mutation:
-        case InvertHealthCheck(check, original):
-            update = f"route53 update-health-check --health-check-id {check}"
-            flag = "--inverted" if original else "--no-inverted"
-            return FaultDescription(
-                f"health check {check} is {_inverted(not original)}",
-                f"health check {check} is {_inverted(original)} again",
-                _cli(endpoints, "route53", ROUTE53_REGION, f"{update} {flag}"),
-                (f"route53:UpdateHealthCheck {check}: Inverted {not original}",),
-            )
-        case SetConcurrency(region, function, original):
-            return FaultDescription(
-                f"function {function} in {region} may not run: its reserved concurrency is {NO_CONCURRENCY}",
-                f"function {function} in {region} has {_reserved(original)} again",
-                _cli(endpoints, "lambda", region, _reserve(function, original)),
-                (f"lambda:PutFunctionConcurrency {function} in {region}: {NO_CONCURRENCY}",),
-            )
-        case PauseReplication():
-            return FaultDescription(
-                "replication of global tables is paused",
-                "global tables are replicated again",
-                CLEAR_FAULTS,
-                ("fault replication-pause of the embedded AWS",),
-            )
-        case RunPauseExperiment(region, table_arn, _, minutes, drill):
-            ours = f"[?tags.{DRILL_TAG}=='{drill}'].id"
-            return FaultDescription(
-                f"an FIS experiment pauses replication of {table_arn}, for {minutes} minutes at most",
-                f"no FIS experiment pauses replication of {table_arn}, and its template is gone",
-                "; ".join(
-                    _cli(endpoints, "fis", region, command)
-                    for command in (
-                        f'fis list-experiments --query "experiments{ours}"',
-                        "fis stop-experiment --id EXPERIMENT",
-                        f'fis list-experiment-templates --query "experimentTemplates{ours}"',
-                        "fis delete-experiment-template --id TEMPLATE",
-                    )
-                ),
-                (
-                    f"fis:CreateExperimentTemplate in {region}: {PAUSE_ACTION} of {table_arn}",
-                    f"fis:StartExperiment in {region}: {minutes} minutes",
-                ),
-            )
-        case Blackout(region):
-            return FaultDescription(
-                f"{region} answers nothing",
-                f"{region} answers again",
-                CLEAR_FAULTS,
-                (f"fault region-blackout of the embedded AWS: {region}",),
-            )
-        case SetTimeScale(scale, original):
-            return FaultDescription(
-                f"the embedded AWS's time runs {_pace(scale)}",
-                f"the embedded AWS's time runs {_pace(original)} again",
-                f"payinfra local down; payinfra local up --time-scale {original:g}",
-                (f"time scale of the embedded AWS: {scale:g}",),
-            )
-        case ArmWatchdog(region, name, function, original, at, _):
-            when = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-            delete = f"scheduler delete-schedule --group-name {DRILL_SCHEDULE_GROUP} --name {name}"
-            return FaultDescription(
-                f"schedule {name} in {region} gives function {function} {_reserved(original)} at {when}",
-                f"schedule {name} in {region} is gone",
-                _cli(endpoints, "scheduler", region, delete),
-                (f"scheduler:CreateSchedule {name} in {region}, at {when}",),
-            )
-        case _:
-            assert_never(mutation)
-
-
-def _inverted(inverted: bool) -> str:
-    return "inverted" if inverted else "not inverted"
-
-
-def _reserved(concurrency: int | None) -> str:
-    return "no reserved concurrency" if concurrency is None else f"a reserved concurrency of {concurrency}"
-
-
-def _pace(scale: float) -> str:
-    return "as fast as real" if scale == 1 else f"{scale:g} times as fast as real"
-
-
-def _reserve(function: str, concurrency: int | None) -> str:
-    if concurrency is None:
-        return f"lambda delete-function-concurrency --function-name {function}"
-    return (
-        f"lambda put-function-concurrency --function-name {function} "
-        f"--reserved-concurrent-executions {concurrency}"
-    )
-
-
-def _cli(endpoints: Endpoints | None, service: str, region: str, command: str) -> str:
-    """A command of the AWS CLI's, as it must be typed for the embedded AWS or for AWS."""
-    if endpoints is None:
-        return f"aws {command} --region {region}"
-    aws = f"aws {command} --region {region} --endpoint-url {endpoints.url(service, region)}"
-    # In a shell of its own: the person's credentials stay what they are.
-    return f'(eval "$(payinfra local env)" && {aws})'

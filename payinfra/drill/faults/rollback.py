@@ -4,29 +4,34 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.drill.faults.actions import ActionDescription, FaultAction
 from payinfra.drill.faults.executor import FaultExecutor, FaultFailed
 from payinfra.drill.faults.journal import FaultJournal, JournalEntry, restore_hint
-from payinfra.drill.faults.model import ArmWatchdog, Fault, FaultDescription, SetConcurrency, describe
 from payinfra.drill.model import Restoration
 
 Say = Callable[[str], None]
-Describe = Callable[[Fault], FaultDescription]
-Spare = Callable[[Fault], bool]
+Describe = Callable[[FaultAction], ActionDescription]
+Keep = Callable[[FaultAction], bool]
 
 
-def nothing(_mutation: Fault) -> bool:
-    """Spares nothing."""
+def describe_for_aws(action: FaultAction) -> ActionDescription:
+    """An action in words, with the commands for AWS itself."""
+    return action.describe()
+
+
+def keep_nothing(_action: FaultAction) -> bool:
+    """Roll everything back."""
     return False
 
 
 def restore(
     journal: FaultJournal,
-    hands: FaultExecutor,
+    executor: FaultExecutor,
     tell: Say,
     *,
-    describe: Describe = describe,
+    describe: Describe = describe_for_aws,
     watchdog: str = "",
-    spare: Spare = nothing,
+    keep: Keep = keep_nothing,
 ) -> Restoration:
     """Undo, in reverse order, whatever the journal does not say is undone.
 
@@ -38,18 +43,18 @@ def restore(
 
     Args:
         journal: of the drill, reopened if it was another process's.
-        hands: what undoes.
+        executor: what rolls back.
         tell: told of each step in a sentence.
-        describe: puts a mutation into words.
+        describe: puts an action into words.
         watchdog: goes into the result as it is.
-        spare: what stays in place for now.
+        keep: what stays in place for now.
 
     Raises:
         EnvironmentUnusable: the journal cannot be read.
     """
-    record = journal.read()
-    left = [entry for entry in record.left if not spare(entry.mutation)]
-    restoring = _Restoring(journal, hands, tell, describe, restore_hint(record.header), left)
+    record = journal.known()
+    left = [entry for entry in record.left if not keep(entry.action)]
+    restoring = _Restoring(journal, executor, tell, describe, restore_hint(record.header), left)
     restoring.run()
     return Restoration(tuple(restoring.undone), tuple(restoring.left.values()), watchdog)
 
@@ -59,7 +64,7 @@ class _Restoring:
     """One restoration. `waiting` is in the order of the journal; `left` says why, by number."""
 
     journal: FaultJournal
-    hands: FaultExecutor
+    executor: FaultExecutor
     tell: Say
     describe: Describe
     hint: str
@@ -76,12 +81,12 @@ class _Restoring:
                 self._undo(entry)
 
     def _undo(self, entry: JournalEntry) -> None:
-        words = self.describe(entry.mutation)
-        if self._is_needed(entry.mutation):
-            self.left[entry.number] = f"It stays until the function may run again: {words.done}."
+        words = self.describe(entry.action)
+        if self._is_needed(entry.action):
+            self.left[entry.number] = f"It stays until what it lifts is rolled back: {words.done}."
             return
         self.tell(f"Restoring: {words.undone}.")
-        reason = self._failure(entry.mutation)
+        reason = self._failure(entry.action)
         if reason:
             certain = "Not restored" if entry.done else "Perhaps in place"
             self.left[entry.number] = f"{certain}: {words.done} ({reason}). Mend it with: {words.by_hand}"
@@ -92,27 +97,25 @@ class _Restoring:
         self.undone.append(words.undone)
         self._confirm(entry, words)
 
-    def _failure(self, mutation: Fault) -> str:
+    def _failure(self, action: FaultAction) -> str:
         """Why it could not be undone; empty where it was."""
         try:
-            self.hands.undo(mutation)
+            self.executor.rollback(action)
         except FaultFailed as error:
             return error.reason
         except Exception as error:  # noqa: BLE001 - whatever breaks here must not keep the rest in place
             return f"{type(error).__name__}: {error}"
         return ""
 
-    def _confirm(self, entry: JournalEntry, words: FaultDescription) -> None:
+    def _confirm(self, entry: JournalEntry, words: ActionDescription) -> None:
         try:
             self.journal.undone(entry.number)
         except EnvironmentUnusable as error:
+            if self.journal.is_lost:  # Nobody will look there for what is restored.
+                return
             self.left[entry.number] = f"It is restored that {words.undone}, but: {error.what} {self.hint}"
             self.tell(self.left[entry.number])
 
-    def _is_needed(self, mutation: Fault) -> bool:
+    def _is_needed(self, action: FaultAction) -> bool:
         """Whether it is a watchdog of something that is still in place."""
-        return isinstance(mutation, ArmWatchdog) and any(
-            isinstance(other.mutation, SetConcurrency)
-            and (other.mutation.region, other.mutation.function) == (mutation.region, mutation.function)
-            for other in self.waiting
-        )
+        return any(action.guards(other.action) for other in self.waiting)

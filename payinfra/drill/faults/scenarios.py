@@ -1,95 +1,59 @@
-"""The scenarios: where they work, what they make of a drill, and which mutations they are made of."""
+"""The faults that a drill asks for: whether they work here and together, and what is injected for them."""
 
-import math
 from dataclasses import dataclass
-from typing import assert_never
 
 from payinfra.core.errors import UsageProblem
-from payinfra.core.naming import DRILL_FIS_ROLE
 from payinfra.core.outputs import Outputs, RegionOutputs
-from payinfra.drill.faults.descriptions import DESCRIPTIONS
-from payinfra.drill.faults.model import (
-    Blackout,
-    Fault,
-    InvertHealthCheck,
-    PauseReplication,
-    RunPauseExperiment,
-    SetConcurrency,
-    SetTimeScale,
-    role_arn,
-)
-from payinfra.drill.model import DrillRequest, Scenario
-
-LONGEST_EXPERIMENT_MIN = 720
-"""No FIS action lasts longer than twelve hours (FIS user guide); a replica that has been cut off for twenty
-leaves its global table (DynamoDB developer guide)."""
+from payinfra.drill.faults.actions import FaultAction, HoldTimeScale
+from payinfra.drill.faults.model import Fault, FaultContext, FaultSign, HealthEffect
+from payinfra.drill.faults.registry import all_faults, fault_named
+from payinfra.drill.model import DrillRequest
 
 
-@dataclass(frozen=True)
-class Originals:
-    """What is there before a drill, in the region that is to be lost.
+def chosen_faults(request: DrillRequest) -> tuple[Fault, ...]:
+    """The faults, in the order of the request.
 
-    Attributes:
-        inverted: whether its health check is inverted.
-        concurrency: what is reserved for its function; None for nothing.
-        time_scale: how fast the embedded AWS's time runs; 1 on AWS.
+    Raises:
+        UsageProblem: there is no such fault.
     """
-
-    inverted: bool
-    concurrency: int | None
-    time_scale: float = 1.0
-
-
-@dataclass(frozen=True)
-class FaultContext:
-    """Within what a drill's mutations are made.
-
-    Attributes:
-        drill: its id, of letters, digits and - . _
-        on_aws: whether it is AWS, and not the embedded one.
-        longest_s: what the drill may take at most, in seconds.
-    """
-
-    drill: str
-    on_aws: bool
-    longest_s: float
+    return tuple(fault_named(name) for name in request.scenarios)
 
 
 def check(request: DrillRequest, *, on_aws: bool) -> None:
-    """See that the scenarios work here, and together.
+    """See that the faults work here, and together.
 
     Raises:
         UsageProblem: one does not.
     """
-    chosen = request.scenarios
-    if not chosen or len(set(chosen)) < len(chosen):
+    if not request.scenarios or len(set(request.scenarios)) < len(request.scenarios):
         raise UsageProblem(
             "Each scenario is injected once.", "Give --scenario at least once, and none twice."
         )
     if on_aws and request.time_scale != 1.0:
         raise UsageProblem("Time on AWS runs as it does.", "Leave --time-scale out, or drill with --local.")
-    for scenario in chosen:
-        if on_aws and not DESCRIPTIONS[scenario].on_aws:
+    chosen = chosen_faults(request)
+    for fault in chosen:
+        if on_aws and fault.unavailable_on_aws:
+            similar = (one.name for one in all_faults() if one.on_aws and one.health.fails_requests)
             raise UsageProblem(
-                f"--scenario {scenario} works on the embedded AWS only: AWS lets nobody switch off a region.",
-                f"Use --scenario {Scenario.LAMBDA_THROTTLE}, or drill with --local.",
+                f"--scenario {fault.name} works on the embedded AWS only: {fault.unavailable_on_aws}",
+                f"Use --scenario {next(similar)}, or drill with --local.",
             )
-    failing = [one for one in chosen if one in _FAILING]
-    if failing and Scenario.HEALTH_CHECK in chosen:
-        raise UsageProblem(
-            f"{Scenario.HEALTH_CHECK} and {failing[0]} cancel each other out: an inverted health check calls "
-            "a region that fails healthy.",
-            "Drill one after the other.",
-        )
 
 
-_FAILING = frozenset({Scenario.LAMBDA_THROTTLE, Scenario.REGION_OUTAGE})
-"""The scenarios in which the health page does not answer as it should."""
+def sends_to_both(request: DrillRequest) -> bool:
+    """Whether payments go to both regions in turn: cut off from each other, both must serve."""
+    return any(fault.separates_regions for fault in chosen_faults(request))
 
 
-def moves_name(request: DrillRequest) -> bool:
-    """Whether the failover name is to lead to the other region: not where that is the one that is lost."""
-    return not request.reverse and any(DESCRIPTIONS[one].switches for one in request.scenarios)
+def switches_names(request: DrillRequest) -> bool:
+    """Whether a health check becomes unhealthy, so that names drop the region."""
+    return any(fault.switches_names for fault in chosen_faults(request))
+
+
+def fails_requests(request: DrillRequest) -> bool:
+    """Whether the lost region's clients are to notice, so that they have to recover."""
+    return any(fault.health.fails_requests for fault in chosen_faults(request))
 
 
 def lost_region(request: DrillRequest, outputs: Outputs) -> RegionOutputs:
@@ -97,45 +61,50 @@ def lost_region(request: DrillRequest, outputs: Outputs) -> RegionOutputs:
     return outputs.secondary if request.reverse else outputs.primary
 
 
-def preparations(request: DrillRequest, originals: Originals, frame: FaultContext) -> tuple[Fault, ...]:
-    """What is done before anything is measured, and undone last: the pace of the embedded AWS's time."""
-    if frame.on_aws or request.time_scale == originals.time_scale:
-        return ()
-    return (SetTimeScale(request.time_scale, originals.time_scale),)
+def preparations(request: DrillRequest, holder: str, *, on_aws: bool) -> tuple[FaultAction, ...]:
+    """What is done before anything is measured, and undone last: the pace of the embedded AWS's time.
+
+    Args:
+        holder: the drill, as others that drill on the same embedded AWS are told.
+    """
+    return () if on_aws else (HoldTimeScale(request.time_scale, holder),)
 
 
-def mutations(
-    request: DrillRequest, outputs: Outputs, originals: Originals, frame: FaultContext
-) -> tuple[Fault, ...]:
-    """What the scenarios inject, in the order of the request.
+@dataclass(frozen=True)
+class Injection:
+    """A fault and what is injected for it."""
 
-    A blackout is the last: a region that answers nothing takes no further call.
+    fault: Fault
+    actions: tuple[FaultAction, ...]
+
+
+def injections(request: DrillRequest, context: FaultContext) -> tuple[Injection, ...]:
+    """What is injected, in the order of the request.
+
+    A region that answers nothing comes last: it takes no further call.
 
     Raises:
         UsageProblem: as `check`.
     """
-    check(request, on_aws=frame.on_aws)
-    lost = lost_region(request, outputs)
-    ordered = sorted(request.scenarios, key=lambda one: one is Scenario.REGION_OUTAGE)
-    return tuple(_mutation(scenario, lost, outputs, originals, frame) for scenario in ordered)
+    check(request, on_aws=context.on_aws)
+    ordered = sorted(chosen_faults(request), key=lambda one: one.silences_region)
+    return tuple(Injection(fault, fault.actions(context)) for fault in ordered)
 
 
-def _mutation(
-    scenario: Scenario, lost: RegionOutputs, outputs: Outputs, originals: Originals, frame: FaultContext
-) -> Fault:
-    match scenario:
-        case Scenario.HEALTH_CHECK:
-            return InvertHealthCheck(lost.health_check_id, originals.inverted)
-        case Scenario.LAMBDA_THROTTLE:
-            return SetConcurrency(lost.region, lost.lambda_function_name, originals.concurrency)
-        case Scenario.REPLICATION_PAUSE if frame.on_aws:
-            # One minute more than the drill can take: its own end is for when nobody else ends it.
-            minutes = min(math.ceil(frame.longest_s / 60) + 1, LONGEST_EXPERIMENT_MIN)
-            role = role_arn(outputs, DRILL_FIS_ROLE)
-            return RunPauseExperiment(lost.region, lost.dynamodb_table_arn, role, minutes, frame.drill)
-        case Scenario.REPLICATION_PAUSE:
-            return PauseReplication()
-        case Scenario.REGION_OUTAGE:
-            return Blackout(lost.region)
-        case _:
-            assert_never(scenario)
+def observable_sign(fault: Fault, together: tuple[Fault, ...]) -> FaultSign:
+    """What shows that a fault is in effect beside others.
+
+    Nobody can look into a region that answers nothing: its silence stands for whatever else is done to it.
+    What Route 53 was told can be asked all the same.
+    """
+    silencing = next((one for one in together if one.silences_region), None)
+    if silencing is None or fault.health is HealthEffect.SET_UNHEALTHY:
+        return fault.sign
+    return silencing.sign
+
+
+def watchdogs(request: DrillRequest, context: FaultContext) -> tuple[FaultAction, ...]:
+    """What is armed before: on AWS only."""
+    if not context.on_aws:
+        return ()
+    return tuple(one for fault in chosen_faults(request) for one in fault.watchdogs(context))

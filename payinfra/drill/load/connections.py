@@ -1,4 +1,4 @@
-"""Connections of the drill's clients: to where a way leads now, made anew when that changes or one fails."""
+"""Connections of the drill's clients: to the current target, made anew when that changes or one fails."""
 
 import asyncio
 import ssl
@@ -17,18 +17,18 @@ Dial = Callable[[LoadTarget], httpx.AsyncClient]
 LONGEST_S = 60.0
 """No operation takes longer. Attempts have a shorter time-out of their own, all in all."""
 MOST_CONNECTIONS = 512
-"""Of one way: restoring needs files of its own, and a process may often open 1024 in all."""
-LANE = 16
+"""Of all clients together: restoring needs files of its own, and a process may often open 1024 in all."""
+SLOT_CONNECTIONS = 16
 """Connections that one client has. httpx looks at all of a client's whenever a request begins or ends: with
 hundreds in one, a region that answers nothing would keep this process too busy to send anything."""
-KEPT = 4
+SLOT_KEPT_OPEN = 4
 """Of these, how many stay open while nobody needs them."""
 
 
 def dialer() -> Dial:
     """Connections that verify certificates, follow no redirect and take no proxy from the environment."""
     context = ssl.create_default_context()
-    limits = httpx.Limits(max_connections=LANE, max_keepalive_connections=KEPT)
+    limits = httpx.Limits(max_connections=SLOT_CONNECTIONS, max_keepalive_connections=SLOT_KEPT_OPEN)
 
     def dial(_target: LoadTarget) -> httpx.AsyncClient:
         return httpx.AsyncClient(
@@ -62,9 +62,10 @@ class TargetConnections:
     url: str
     dial: Dial
     most: int = MOST_CONNECTIONS
+    resolver: TargetResolver | None = None
     users: int = 0
     left: bool = False
-    lanes: list[ClientSlot] = field(default_factory=list)
+    slots: list[ClientSlot] = field(default_factory=list)
 
     async def post(self, body: str, headers: dict[str, str]) -> httpx.Response:
         """One request.
@@ -72,76 +73,85 @@ class TargetConnections:
         Raises:
             httpx.TransportError: nothing answered.
         """
-        lane = self._free_slot()
-        lane.busy += 1
+        slot = self._free_slot()
+        slot.busy += 1
         try:
-            return await lane.client.post(
+            return await slot.client.post(
                 self.url,
                 content=body,
                 headers={"Host": self.target.host, **headers},
                 extensions={"sni_hostname": self.target.host},
             )
         finally:
-            lane.busy -= 1
+            slot.busy -= 1
 
     async def close(self) -> None:
         """End every connection."""
-        for lane in self.lanes:
-            await lane.client.aclose()
+        for slot in self.slots:
+            await slot.client.aclose()
 
     def _free_slot(self) -> ClientSlot:
-        free = next((lane for lane in self.lanes if lane.busy < LANE), None)
-        if free is None and len(self.lanes) * LANE < self.most:
+        free = next((slot for slot in self.slots if slot.busy < SLOT_CONNECTIONS), None)
+        if free is None and len(self.slots) * SLOT_CONNECTIONS < self.most:
             free = ClientSlot(self.dial(self.target))
-            self.lanes.append(free)
-        return free or min(self.lanes, key=lambda lane: lane.busy)
+            self.slots.append(free)
+        return free or min(self.slots, key=lambda slot: slot.busy)
 
 
 @dataclass
 class ConnectionPool:
-    """The line of each way. For one event loop."""
+    """The connections of each target resolver. For one event loop.
+
+    Args:
+        most: how many each may have.
+    """
 
     dial: Dial
-    _lines: dict[int, TargetConnections] = field(default_factory=dict)
+    most: int = MOST_CONNECTIONS
+    _connections: dict[int, TargetConnections] = field(default_factory=dict)
     _finding: dict[int, "asyncio.Task[LoadTarget]"] = field(default_factory=dict)
     _made: int = 0
 
     async def take(self, route: TargetResolver) -> TargetConnections:
-        """A line that leads where the way does. Give it back with `release`.
+        """Connections that lead where the resolver does. Give them back with `release`.
 
         Raises:
             Unresolved: it leads nowhere.
         """
         target = route.known() or await self._find(route)
-        line = self._lines.get(id(route))
-        if line is None or line.left or line.target != target:
-            if line is not None:
-                await self._leave(line)
+        connections = self._connections.get(id(route))
+        if connections is None or connections.left or connections.target != target:
+            if connections is not None:
+                await self._leave(connections)
             # The next address each time: the one before may be what failed.
             url = target.urls[self._made % len(target.urls)]
             self._made += 1
-            line = self._lines[id(route)] = TargetConnections(target, url, self.dial)
-        line.users += 1
-        return line
+            connections = self._connections[id(route)] = TargetConnections(
+                target, url, self.dial, self.most, resolver=route
+            )
+        connections.users += 1
+        return connections
 
-    async def release(self, line: TargetConnections, *, failed: bool) -> None:
-        """Give a line back; after a failure nobody takes it again."""
-        line.users -= 1
-        line.left = line.left or failed
-        if line.left and not line.users:
-            await line.close()
+    async def release(self, connections: TargetConnections, *, failed: bool) -> None:
+        """Give connections back; after a failure nobody takes them again."""
+        connections.users -= 1
+        connections.left = connections.left or failed
+        if failed and connections.resolver is not None:
+            connections.resolver.failed()
+        if connections.left and not connections.users:
+            await connections.close()
 
     async def close(self) -> None:
-        """Leave every line, and wait for questions that are still open."""
+        """Close every connection, and wait for questions that are still open."""
         await asyncio.gather(*self._finding.values(), return_exceptions=True)
-        for line in self._lines.values():
-            await line.close()
+        for connections in self._connections.values():
+            await connections.close()
 
-    async def _leave(self, line: TargetConnections) -> None:
-        closed = line.left and not line.users
-        line.left = True
-        if not line.users and not closed:
-            await line.close()
+    async def _leave(self, connections: TargetConnections) -> None:
+        closed = connections.left and not connections.users
+        connections.left = True
+        if not connections.users and not closed:
+            await connections.close()
 
     async def _find(self, route: TargetResolver) -> LoadTarget:
         """Ask, in a thread; who comes meanwhile waits for the same answer."""
@@ -151,8 +161,8 @@ class ConnectionPool:
             task.add_done_callback(lambda done: self._found(id(route), done))
         return await asyncio.shield(task)
 
-    def _found(self, way: int, done: "asyncio.Task[LoadTarget]") -> None:
-        del self._finding[way]
+    def _found(self, resolver_id: int, done: "asyncio.Task[LoadTarget]") -> None:
+        del self._finding[resolver_id]
         with suppress(asyncio.CancelledError):
             # Everybody who waited may have given up; then nobody else looks at what went wrong.
             done.exception()

@@ -10,7 +10,7 @@ from payinfra.drill.model import Attempt
 STILL_UNDER_WAY = 409
 """The status that says nothing against a region: another attempt at the payment has not ended yet."""
 REMEMBERED_S = 600.0
-"""How long an attempt counts for `Tally.error_share` at the most."""
+"""How long an attempt counts for `LoadCounters.error_share` at the most."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class LoadSnapshot:
         by_region: payments that each region acknowledged.
         failures: attempts that failed, were refused or not answered.
         in_flight: attempts that wait for an answer.
-        rows: by region, what it acknowledges in a row now.
-        beat_s: the load's last sign of life, in seconds since the drill began.
+        streaks: by region, what it acknowledges in a row now.
+        heartbeat_s: the load's last sign of life, in seconds since the drill began.
         broken: why the load ended by itself; empty where it did not.
     """
 
@@ -48,14 +48,14 @@ class LoadSnapshot:
     by_region: Mapping[str, int]
     failures: int
     in_flight: int
-    rows: Mapping[str, SuccessStreak]
-    beat_s: float
+    streaks: Mapping[str, SuccessStreak]
+    heartbeat_s: float
     broken: str = ""
 
 
 @dataclass
-class _Growing:
-    """A row that may go on; `sent_s` is when its first attempt was sent."""
+class _GrowingStreak:
+    """A streak that may go on; `sent_s` is when its first attempt was sent."""
 
     sent_s: float
     began_s: float
@@ -77,25 +77,32 @@ class LoadCounters:
     _settled: int = 0
     _in_flight: int = 0
     _failures: int = 0
-    _beat_s: float = 0.0
+    _heartbeat_s: float = 0.0
     _broken: str = ""
     _by_region: dict[str, int] = field(default_factory=dict)
-    _rows: dict[str, _Growing] = field(default_factory=dict)
+    _streaks: dict[str, _GrowingStreak] = field(default_factory=dict)
+    _lags: list[tuple[float, float]] = field(default_factory=list)
     _attempts: list[Attempt] = field(default_factory=list)
     _recent: deque[tuple[float, str, bool]] = field(default_factory=deque)
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """The load lives."""
-        self._beat_s = self.elapsed()
+        self._heartbeat_s = self.elapsed()
 
     def broke(self, why: str) -> None:
         """The load ended by itself."""
         self._broken = why
 
-    def began(self) -> None:
-        """A payment was begun."""
+    def began(self, late_s: float = 0.0) -> None:
+        """A payment was begun, so much later than its schedule."""
         with self._lock:
             self._begun += 1
+            self._lags.append((self.elapsed(), late_s))
+
+    def lags(self) -> tuple[tuple[float, float], ...]:
+        """When each payment was begun, and how late."""
+        with self._lock:
+            return tuple(self._lags)
 
     def settled(self) -> None:
         """A payment was acknowledged or refused: nothing more is to be done for it."""
@@ -128,22 +135,22 @@ class LoadCounters:
             while self._recent[0][0] < ended_s - REMEMBERED_S:
                 self._recent.popleft()
             if by_name:
-                self._go_on(attempt, ended_s)
+                self._extend_streaks(attempt, ended_s)
 
-    def _go_on(self, attempt: Attempt, ended_s: float) -> None:
-        """Lengthen the row of who acknowledged the attempt; end those that it comes between.
+    def _extend_streaks(self, attempt: Attempt, ended_s: float) -> None:
+        """Lengthen the streak of who acknowledged the attempt; end those that it comes between.
 
-        What was sent before a row's first attempt comes between nothing, however late its answer.
+        What was sent before a streak's first attempt comes between nothing, however late its answer.
         """
         mine = attempt.region if attempt.result.good else None
-        for region, row in tuple(self._rows.items()):
-            if region != mine and attempt.at_s >= row.sent_s:
-                del self._rows[region]
+        for region, streak in tuple(self._streaks.items()):
+            if region != mine and attempt.at_s >= streak.sent_s:
+                del self._streaks[region]
         if mine is None:
             return
-        row = self._rows.setdefault(mine, _Growing(attempt.at_s, ended_s, ended_s))
-        row.length += 1
-        row.last_s = ended_s
+        streak = self._streaks.setdefault(mine, _GrowingStreak(attempt.at_s, ended_s, ended_s))
+        streak.length += 1
+        streak.last_s = ended_s
 
     def snapshot(self) -> LoadSnapshot:
         """How it stands."""
@@ -154,11 +161,11 @@ class LoadCounters:
                 by_region=dict(self._by_region),
                 failures=self._failures,
                 in_flight=self._in_flight,
-                rows={
-                    region: SuccessStreak(row.length, row.began_s, row.last_s)
-                    for region, row in self._rows.items()
+                streaks={
+                    region: SuccessStreak(streak.length, streak.began_s, streak.last_s)
+                    for region, streak in self._streaks.items()
                 },
-                beat_s=self._beat_s,
+                heartbeat_s=self._heartbeat_s,
                 broken=self._broken,
             )
 

@@ -7,6 +7,7 @@ import asyncio
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import nullcontext, suppress
@@ -17,10 +18,17 @@ from typing import Protocol, Self
 import httpx
 
 from payinfra.drill.clock import DrillClock
-from payinfra.drill.load.connections import ConnectionPool, Dial, TargetConnections, dialer
+from payinfra.drill.load.connections import (
+    MOST_CONNECTIONS,
+    SLOT_CONNECTIONS,
+    ConnectionPool,
+    Dial,
+    TargetConnections,
+    dialer,
+)
 from payinfra.drill.load.counters import LoadCounters, LoadSnapshot, SuccessStreak
 from payinfra.drill.load.payments import Maker, Payment
-from payinfra.drill.load.targets import TargetResolver
+from payinfra.drill.load.targets import CachingResolver, ClientKind, LoadClient, LoadTarget, NameUnresolved
 from payinfra.drill.model import Attempt, Result
 
 __all__ = ["LoadGenerator", "LoadSnapshot", "Pace", "SuccessStreak"]
@@ -28,7 +36,7 @@ __all__ = ["LoadGenerator", "LoadSnapshot", "Pace", "SuccessStreak"]
 REGION_HEADER = "Payment-Region"
 """Where the API says which region served: see docs/openapi.json."""
 REPLAYED_HEADER = "Idempotent-Replayed"
-BEAT_S = 0.5
+HEARTBEAT_EVERY_S = 0.5
 MOST_LATE_S = 5.0
 """A process that stood still for longer does not make up for the payments that it has missed."""
 RETRIES_AT_ONCE = 64
@@ -50,8 +58,8 @@ class Pace:
             than the answer's Retry-After within this.
         retries: how many times `rate` the attempts a second may be that are not a payment's first; more
             than 0.
-        again_every: of the acknowledged payments each so manieth is sent once more; 0 is none.
-        again_after_s: after this, or as soon as its way leads to another region than acknowledged it.
+        resend_every: resend every Nth acknowledged payment; 0 disables.
+        resend_after_s: after this, or as soon as its name leads to another region than acknowledged it.
     """
 
     rate: float
@@ -59,8 +67,8 @@ class Pace:
     first_pause_s: float = 0.2
     longest_pause_s: float = 2.0
     retries: float = 2.0
-    again_every: int = 10
-    again_after_s: float = 60.0
+    resend_every: int = 10
+    resend_after_s: float = 60.0
 
     @property
     def most_a_second(self) -> float:
@@ -69,7 +77,7 @@ class Pace:
 
 
 class LoadLog(Protocol):
-    """The part of the ledger that the load writes."""
+    """The part of the payment log that the load writes."""
 
     def payment(self, payment: Payment) -> "Future[None]":
         """Note a payment; it may be sent once that is done."""
@@ -89,7 +97,7 @@ class LoadProfile:
     """What a load is made of.
 
     Args:
-        routes: the ways that payments take in turn; the first is that by the failover name.
+        clients: who sends payments, in turn.
         api_key: goes into a header and nowhere else.
         wall_ms: milliseconds since the epoch.
         jitter: a random number between two.
@@ -97,8 +105,8 @@ class LoadProfile:
 
     pace: Pace
     maker: Maker
-    book: LoadLog
-    routes: Sequence[TargetResolver]
+    log: LoadLog
+    clients: Sequence[LoadClient]
     api_key: str = field(repr=False)
     clock: DrillClock
     wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
@@ -119,30 +127,34 @@ class LoadGenerator:
         dial: Dial | None = None,
         loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
     ) -> None:
-        self._tally = LoadCounters(plan.clock.elapsed)
-        self._sender = Sender(plan, self._tally, dial or dialer())
+        self._counters = LoadCounters(plan.clock.elapsed)
+        self._sender = Sender(plan, self._counters, dial or dialer())
         self._loop = loop
         self._thread = threading.Thread(target=self._run, name="drill-load", daemon=True)
 
     def start(self) -> None:
         """Begin. Once only."""
-        self._tally.beat()
+        self._counters.heartbeat()
         self._thread.start()
 
     def snapshot(self) -> LoadSnapshot:
         """How it stands."""
-        return self._tally.snapshot()
+        return self._counters.snapshot()
 
     def attempts(self) -> tuple[Attempt, ...]:
         """Every attempt that has ended, in the order of their ends."""
-        return self._tally.attempts()
+        return self._counters.attempts()
+
+    def lags(self) -> tuple[tuple[float, float], ...]:
+        """When each payment was begun, and how late that was."""
+        return self._counters.lags()
 
     def error_share(self, region: str, window_s: float) -> float | None:
         """The share of errors among what a region was asked in the last seconds: see `Tally.error_share`."""
-        return self._tally.error_share(region, window_s)
+        return self._counters.error_share(region, window_s)
 
     def stop(self, grace_s: float) -> None:
-        """Begin no new payment; until the grace ends, send what is kept for a second time or has no answer.
+        """Begin no new payment; until the grace ends, resend what is due for it, and what has no answer.
 
         Returns once the thread has ended. Harmless before the start, and a second time.
         """
@@ -166,9 +178,9 @@ class LoadGenerator:
             with asyncio.Runner(loop_factory=self._loop) as runner:
                 runner.run(self._sender.run())
         except BaseExceptionGroup as broken:
-            self._tally.broke(f"{broken.exceptions[0]!r}")
+            self._counters.broke(f"{broken.exceptions[0]!r}")
         except Exception as broken:  # noqa: BLE001 - whatever it was: the drill's engine must hear of it
-            self._tally.broke(f"{broken!r}")
+            self._counters.broke(f"{broken!r}")
 
 
 @dataclass(frozen=True)
@@ -185,11 +197,11 @@ _SILENCE = _Outcome(Result.SILENT)
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """An acknowledged payment that will be sent again, by a way."""
+class _Resend:
+    """An acknowledged payment that will be sent again."""
 
     payment: Payment
-    route: TargetResolver
+    client: int
     number: int
     region: str
     until_s: float
@@ -198,43 +210,49 @@ class _Kept:
 class Sender:
     """What runs in the thread: one event loop, a task for each payment that is under way."""
 
-    def __init__(self, plan: LoadProfile, tally: LoadCounters, dial: Dial) -> None:
+    def __init__(self, plan: LoadProfile, counters: LoadCounters, dial: Dial) -> None:
         self._plan = plan
         self._pace = plan.pace
-        self._tally = tally
-        self._board = ConnectionPool(dial)
+        self._counters = counters
+        most = max(SLOT_CONNECTIONS, MOST_CONNECTIONS // len(plan.clients))
+        self._pool = ConnectionPool(dial, most)
         self._elapsed = plan.clock.elapsed
         self._acknowledged = 0
-        self._kept: list[_Kept] = []
+        self._sent_to: dict[int, LoadTarget] = {}
+        self._moved: deque[int] = deque()
+        self._resends: list[_Resend] = []
         self._next_retry_s = 0.0
         self._retrying = asyncio.Semaphore(RETRIES_AT_ONCE)
         self._stopping = asyncio.Event()
-        self._wanted: Future[float] = Future()
-        self._wanted.set_running_or_notify_cancel()  # a task that is cancelled does not cancel this
+        self._stop_wanted: Future[float] = Future()
+        self._stop_wanted.set_running_or_notify_cancel()  # a task that is cancelled does not cancel this
 
     def stop(self, grace_s: float) -> None:
         """End, from any thread; what is under way may take `grace_s` seconds more. The first call counts."""
         with suppress(InvalidStateError):
-            self._wanted.set_result(grace_s)
+            self._stop_wanted.set_result(grace_s)
 
     async def run(self) -> None:
         """Send payments until `stop`.
 
         Raises:
-            BaseExceptionGroup: the ledger could not be written: what is not in it may not be sent.
+            BaseExceptionGroup: the payment log could not be written: what is not in it may not be sent.
         """
         try:
             async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._await_stop(limit))
                 tasks.create_task(self._send_again(tasks))
+                for number, client in enumerate(self._plan.clients):
+                    if isinstance(client.resolver, CachingResolver):
+                        tasks.create_task(self._keep_asking(number, client.resolver))
                 await self._begin(tasks)
         except TimeoutError:
             pass  # The grace is over.
         finally:
-            await self._board.close()
+            await self._pool.close()
 
     async def _await_stop(self, limit: asyncio.Timeout) -> None:
-        grace_s = await asyncio.wrap_future(self._wanted)
+        grace_s = await asyncio.wrap_future(self._stop_wanted)
         limit.reschedule(asyncio.get_running_loop().time() + grace_s)
         self._stopping.set()
 
@@ -242,14 +260,35 @@ class Sender:
         """A payment at each moment of the schedule; a late one does not move those after it."""
         due, number = self._elapsed(), 0
         while not self._stopping.is_set():
-            self._tally.beat()
+            self._counters.heartbeat()
             late = self._elapsed() - due
             if late < 0:
-                await self._pause(min(-late, BEAT_S))
+                await self._pause(min(-late, HEARTBEAT_EVERY_S))
             else:
-                tasks.create_task(self._pay(number))
+                tasks.create_task(self._pay(number, late))
                 number += 1
                 due += 1 / self._pace.rate + (late if late > MOST_LATE_S else 0)
+
+    async def _keep_asking(self, client: int, resolver: CachingResolver) -> None:
+        """Ask for the name at once, and then whenever the answer expires: a client that has moved sends next.
+
+        All clients ask first at the same moment, so that their answers expire evenly over the TTL.
+        """
+        with suppress(NameUnresolved):
+            await asyncio.to_thread(resolver.find)
+        while not self._stopping.is_set():
+            wait_s = resolver.refresh_in_s
+            await self._pause(HEARTBEAT_EVERY_S if wait_s is None else wait_s)
+            if wait_s is None or self._stopping.is_set():
+                continue
+            await asyncio.to_thread(resolver.refresh)
+            before, now = self._sent_to.get(client), resolver.known()
+            if before is not None and now is not None and now != before and client not in self._moved:
+                self._moved.append(client)
+
+    def _next_client(self, number: int) -> int:
+        """Who sends the payment with this number: whoever has moved and not sent since, else each in turn."""
+        return self._moved.popleft() if self._moved else number % len(self._plan.clients)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but no longer than until the stop."""
@@ -258,71 +297,73 @@ class Sender:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
 
-    async def _pay(self, number: int) -> None:
-        self._tally.began()
-        routes = self._plan.routes
-        route, other = routes[number % len(routes)], routes[(number + 1) % len(routes)]
+    async def _pay(self, number: int, late_s: float) -> None:
+        self._counters.began(late_s)
+        client = self._next_client(number)
+        other = (client + 1) % len(self._plan.clients)
         payment = self._plan.maker.make(number, self._plan.wall_ms(), self._elapsed())
-        await asyncio.wrap_future(self._plan.book.payment(payment))
-        tries, outcome = await self._insist(payment, route, 1, again=False)
-        self._tally.settled()
+        await asyncio.wrap_future(self._plan.log.payment(payment))
+        tries, outcome = await self._send_until_settled(payment, client, 1, again=False)
+        self._counters.settled()
         if not outcome.result.good:
             return
         self._acknowledged += 1
-        if self._pace.again_every and self._acknowledged % self._pace.again_every == 0:
-            until = self._elapsed() + self._pace.again_after_s
-            self._kept.append(_Kept(payment, other, tries + 1, outcome.region, until))
+        if self._pace.resend_every and self._acknowledged % self._pace.resend_every == 0:
+            until = self._elapsed() + self._pace.resend_after_s
+            self._resends.append(_Resend(payment, other, tries + 1, outcome.region, until))
 
     async def _send_again(self, tasks: asyncio.TaskGroup) -> None:
-        """What is kept is sent again in its time, one after the other; the rest of it at the end."""
-        while self._kept or not self._stopping.is_set():
-            kept = next(filter(self._is_due, self._kept), None)
-            if kept is None:
-                await self._pause(BEAT_S / 2)
+        """Resend what is due, one after the other; the rest at the end."""
+        while self._resends or not self._stopping.is_set():
+            resend = next(filter(self._is_due, self._resends), None)
+            if resend is None:
+                await self._pause(HEARTBEAT_EVERY_S / 2)
                 continue
-            self._kept.remove(kept)
-            await self._turn()
-            tasks.create_task(self._insist(kept.payment, kept.route, kept.number, again=True))
+            self._resends.remove(resend)
+            await self._await_retry_turn()
+            tasks.create_task(
+                self._send_until_settled(resend.payment, resend.client, resend.number, again=True)
+            )
 
-    def _is_due(self, kept: _Kept) -> bool:
-        target = kept.route.known()
-        elsewhere = target is not None and target.region not in ("", kept.region)
-        return elsewhere or self._stopping.is_set() or self._elapsed() >= kept.until_s
+    def _is_due(self, resend: _Resend) -> bool:
+        target = self._plan.clients[resend.client].resolver.known()
+        elsewhere = target is not None and target.region not in ("", resend.region)
+        return elsewhere or self._stopping.is_set() or self._elapsed() >= resend.until_s
 
-    async def _insist(
-        self, payment: Payment, route: TargetResolver, number: int, *, again: bool
+    async def _send_until_settled(
+        self, payment: Payment, client: int, number: int, *, again: bool
     ) -> tuple[int, _Outcome]:
         """Attempts from this number on, until one is acknowledged or refused: its number and outcome."""
         longest = self._pace.first_pause_s
         while True:
             async with nullcontext() if number == 1 else self._retrying:
-                outcome = await self._attempt(payment, route, number, again=again)
+                outcome = await self._attempt(payment, client, number, again=again)
             if outcome.result.good or outcome.result is Result.REFUSED:
                 return number, outcome
             pause = max(self._plan.jitter(0.0, longest), outcome.pause_s)
             await asyncio.sleep(min(pause, self._pace.longest_pause_s))
-            await self._turn()
+            await self._await_retry_turn()
             longest = min(2 * longest, self._pace.longest_pause_s)
             number += 1
 
-    async def _turn(self) -> None:
-        """Wait for one's turn, so that all retries together keep to their share of the rate."""
+    async def _await_retry_turn(self) -> None:
+        """Wait, so that all retries together keep to their share of the rate."""
         now = self._elapsed()
         mine = max(now, self._next_retry_s)
         self._next_retry_s = mine + 1 / (self._pace.rate * self._pace.retries)
         await asyncio.sleep(mine - now)
 
-    async def _attempt(
-        self, payment: Payment, route: TargetResolver, number: int, *, again: bool
-    ) -> _Outcome:
+    async def _attempt(self, payment: Payment, client: int, number: int, *, again: bool) -> _Outcome:
         """One request, noted however it ends."""
         began, outcome, asked = self._elapsed(), _SILENCE, ""
-        self._tally.sent()
+        sender = self._plan.clients[client]
+        self._counters.sent()
         try:
             async with asyncio.timeout(self._pace.time_out_s):
-                line = await self._board.take(route)
-                asked = line.target.region
-                outcome = await self._send(payment, line)
+                connections = await self._pool.take(sender.resolver)
+                self._sent_to[client] = connections.target
+                asked = connections.target.region
+                outcome = await self._send(payment, connections)
         except Exception:  # noqa: BLE001, S110 - whatever it was, nobody answered: that is what the drill measures
             pass
         finally:
@@ -335,15 +376,16 @@ class Sender:
                 status=outcome.status,
                 result=outcome.result,
                 again=again,
+                client=client,
             )
-            self._plan.book.attempt(attempt)
-            self._tally.ended(attempt, asked, by_name=route is self._plan.routes[0])
+            self._plan.log.attempt(attempt)
+            self._counters.ended(attempt, asked, by_name=sender.kind is ClientKind.RESOLVES)
         return outcome
 
-    async def _send(self, payment: Payment, line: TargetConnections) -> _Outcome:
+    async def _send(self, payment: Payment, connections: TargetConnections) -> _Outcome:
         failed = True
         try:
-            response = await line.post(
+            response = await connections.post(
                 payment.body,
                 {
                     "Content-Type": "application/json",
@@ -353,8 +395,8 @@ class Sender:
             )
             failed = False
         finally:
-            await self._board.release(line, failed=failed)
-        region = response.headers.get(REGION_HEADER, line.target.region)
+            await self._pool.release(connections, failed=failed)
+        region = response.headers.get(REGION_HEADER, connections.target.region)
         result, pause_s = self._judge(payment, response), _asked_pause(response)
         return _Outcome(result, region, response.status_code, pause_s)
 
@@ -378,7 +420,7 @@ class Sender:
         except (ValueError, KeyError, TypeError):
             return Result.FAILED
         if payment_id != payment.payment_id:
-            self._plan.book.named(payment, payment_id)
+            self._plan.log.named(payment, payment_id)
         return Result.REPLAYED if REPLAYED_HEADER in response.headers else Result.ACKNOWLEDGED
 
 

@@ -1,4 +1,4 @@
-"""The drill's ledger: every payment is in it before it is sent, every removal before it is made.
+"""The drill's payment log: every payment is in it before it is sent, every removal before it is made.
 
 One JSON object a line, readable by its owner only. Nothing in it is secret: the API key never gets here.
 """
@@ -28,15 +28,17 @@ Line = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Entries:
-    """What a ledger says.
+    """What a payment log says.
 
     Attributes:
         removals: ids of payments whose removal was begun.
+        damaged: the numbers of lines that make no sense, from 1 on.
     """
 
     payments: tuple[Payment, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     removals: tuple[str, ...] = ()
+    damaged: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class _Due:
 
 
 class PaymentLog:
-    """Appends to a ledger, from any thread.
+    """Appends to a payment log, from any thread.
 
     What several threads or tasks want on the disk at the same time gets there with one `fsync`. A last line
     that was cut short is taken away at the start: nobody can have relied on it.
@@ -63,18 +65,18 @@ class PaymentLog:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise EnvironmentUnusable(
-                f"The drill's ledger {path} cannot be written: {error.strerror}.",
+                f"The drill's payment log {path} cannot be written: {error.strerror}.",
                 "Make its folder writable, or run elsewhere.",
             ) from None
         self._cut(_whole_lines(path))
         _keep_name(path.parent)
         self._due: queue.SimpleQueue[_Due | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write, name="drill-ledger", daemon=True)
+        self._writer = threading.Thread(target=self._write, name="drill-payment-log", daemon=True)
         self._writer.start()
 
     def payment(self, payment: Payment) -> "Future[None]":
         """Note a payment. It may be sent once the future is done; OSError in it says that it may not."""
-        return self._write_outputs(
+        return self._write_durably(
             {
                 "entry": "payment",
                 "key": payment.key,
@@ -101,16 +103,17 @@ class PaymentLog:
                 "status": attempt.status,
                 "result": attempt.result.value,
                 "again": attempt.again,
+                "client": attempt.client,
             }
         )
 
-    def judged(self, payment: Payment, fate: PaymentOutcome, contents: Sequence[Sequence[str]]) -> None:
+    def judged(self, payment: Payment, outcome: PaymentOutcome, contents: Sequence[Sequence[str]]) -> None:
         """Note what each region has of a payment that is not as it should be: it is about to be removed."""
-        self._note({"entry": "judged", "key": payment.key, "fate": fate.value, "contents": contents})
+        self._note({"entry": "judged", "key": payment.key, "fate": outcome.value, "contents": contents})
 
     def removals(self, payment_ids: tuple[str, ...]) -> "Future[None]":
         """Note that these payments are about to be removed; they may be once the future is done."""
-        return self._write_outputs({"entry": "removal", "payment_ids": payment_ids})
+        return self._write_durably({"entry": "removal", "payment_ids": payment_ids})
 
     def flush(self) -> None:
         """Wait until everything that was noted so far is on the disk.
@@ -129,7 +132,7 @@ class PaymentLog:
             self._writer.join()
 
     def __enter__(self) -> Self:
-        """The ledger itself."""
+        """The log itself."""
         return self
 
     def __exit__(
@@ -138,7 +141,7 @@ class PaymentLog:
         """Close it."""
         self.close()
 
-    def _write_outputs(self, line: Line) -> "Future[None]":
+    def _write_durably(self, line: Line) -> "Future[None]":
         durable = _pending()
         self._due.put(_Due(_text(line), durable))
         return durable
@@ -180,18 +183,36 @@ class PaymentLog:
 
 
 def read(path: Path) -> Entries:
-    """Everything that a ledger says. A last line that was cut short is passed over.
+    """Everything that a payment log says. A last line that was cut short is passed over.
 
     Raises:
         EnvironmentUnusable: it cannot be read, or another line of it makes no sense.
     """
+    found = salvage(path)
+    if found.damaged:
+        raise EnvironmentUnusable(
+            f"Line {found.damaged[0]} of the drill's payment log {path} is damaged.",
+            "The other lines are readable: they say which payments were sent.",
+        )
+    return found
+
+
+def salvage(path: Path) -> Entries:
+    """What a payment log says in spite of damage.
+
+    Raises:
+        EnvironmentUnusable: it cannot be read.
+    """
     try:
         lines = path.read_bytes()[: _whole_lines(path)].splitlines()
     except OSError as error:
-        raise EnvironmentUnusable(f"The drill's ledger {path} cannot be read: {error.strerror}.") from None
+        raise EnvironmentUnusable(
+            f"The drill's payment log {path} cannot be read: {error.strerror}."
+        ) from None
     payments: dict[str, Payment] = {}
     attempts: list[Attempt] = []
     removals: list[str] = []
+    damaged: list[int] = []
     for number, line in enumerate(lines, start=1):
         try:
             found = json.loads(line)
@@ -208,11 +229,8 @@ def read(path: Path) -> Entries:
                 case other:
                     _EXPLANATIONS.index(other)
         except (ValueError, KeyError, TypeError):
-            raise EnvironmentUnusable(
-                f"Line {number} of the drill's ledger {path} is damaged.",
-                "The other lines are readable: they say which payments were sent.",
-            ) from None
-    return Entries(tuple(payments.values()), tuple(attempts), tuple(removals))
+            damaged.append(number)
+    return Entries(tuple(payments.values()), tuple(attempts), tuple(removals), tuple(damaged))
 
 
 def _pending() -> "Future[None]":
@@ -241,6 +259,7 @@ def _attempt(found: Mapping[str, object]) -> Attempt:
         status=int(cast(int, found["status"])),
         result=Result(str(found["result"])),
         again=bool(found["again"]),
+        client=int(cast(int, found.get("client", 0))),
     )
 
 

@@ -34,6 +34,23 @@ def summarize(attempts: Sequence[Attempt], *, injected_s: float, restored_s: flo
     )
 
 
+def recoveries(
+    attempts: Sequence[Attempt], clients: Iterable[int], region: str, since_s: float
+) -> dict[int, float]:
+    """How long after a moment a region first acknowledged something to each client, in seconds, by client.
+
+    A client that is not in it had nothing acknowledged there.
+    """
+    wanted = frozenset(clients)
+    found: dict[int, float] = {}
+    for attempt in attempts:
+        good = attempt.result.good and attempt.region == region and attempt.at_s >= since_s
+        if good and attempt.client in wanted:
+            took = _ended_s(attempt) - since_s
+            found[attempt.client] = min(took, found.get(attempt.client, took))
+    return found
+
+
 def percentile(ordered: Sequence[float], share: float) -> float:
     """The smallest of some ordered values that at least this share of them does not exceed (nearest rank)."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

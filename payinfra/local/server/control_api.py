@@ -62,6 +62,10 @@ class ControlApi:
                 return [active_to_json(active) for active in self.board.clear(fault_id)]
             case "PUT", ["time-scale"]:
                 self.time_scale.set(body.get("scale"))
+            case "PUT", ["time-scale", "holds"]:
+                self.time_scale.hold(str(body.get("holder", "")), body.get("scale"))
+            case "DELETE", ["time-scale", "holds"]:
+                self.time_scale.release(str(body.get("holder", "")))
             case "POST", ["regions"]:
                 await self.add_region(str(body.get("region", "")))
             case "POST", ["shutdown"]:
@@ -78,6 +82,7 @@ class ControlApi:
             "endpoints": endpoints_to_json(self.endpoints()),
             "faults": self._faults(),
             "time_scale": self.time_scale(),
+            "time_scale_holds": dict(self.time_scale.holds),
             "pending_writes": self.pending(),
             "started": self.started,
         }

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from payinfra.core.errors import UsageProblem
@@ -21,6 +21,8 @@ class TimeScale:
     """
 
     now: Callable[[], float] = time.time
+    _base: float = 1.0
+    _holds: dict[str, float] = field(default_factory=dict)
     _changes: list[tuple[float, float]] = field(default_factory=list)
     _another: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -29,15 +31,44 @@ class TimeScale:
         return self._changes[-1][1] if self._changes else 1.0
 
     def set(self, value: object) -> None:
-        """Changes the scale.
+        """Changes the scale that holds while nobody asks for another one.
 
         Raises:
             UsageProblem: it is not a number above 0 and at most 1000.
         """
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= FASTEST:
-            raise UsageProblem(f"The time scale must be above 0 and at most {FASTEST:g}.", "1 is real time.")
+        self._base = _usable(value)
+        self._take_over()
+
+    @property
+    def holds(self) -> Mapping[str, float]:
+        """Who asks for a scale of their own, and for which."""
+        return dict(self._holds)
+
+    def hold(self, holder: str, value: object) -> None:
+        """Runs time at this scale until the holder releases it. More than one may ask for the same.
+
+        Raises:
+            UsageProblem: it is not a number above 0 and at most 1000, or somebody else holds another one.
+        """
+        wanted = _usable(value)
+        for other, scale in self._holds.items():
+            if other != holder and scale != wanted:
+                raise UsageProblem(
+                    f"{other} makes time run {scale:g} times as fast as real.",
+                    f"Wait until it is done, or ask for {scale:g} as well.",
+                )
+        self._holds[holder] = wanted
+        self._take_over()
+
+    def release(self, holder: str) -> None:
+        """Takes a hold away; the last one gives time its own scale back. Harmless where there is none."""
+        self._holds.pop(holder, None)
+        self._take_over()
+
+    def _take_over(self) -> None:
+        value = next(iter(self._holds.values()), self._base)
         if value != self():
-            self._changes.append((self.now(), float(value)))
+            self._changes.append((self.now(), value))
             self._another.set()
             self._another = asyncio.Event()
 
@@ -61,3 +92,9 @@ class TimeScale:
             except TimeoutError:
                 last = self.now()
                 work()
+
+
+def _usable(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= FASTEST:
+        raise UsageProblem(f"The time scale must be above 0 and at most {FASTEST:g}.", "1 is real time.")
+    return float(value)

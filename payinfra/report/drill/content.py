@@ -1,28 +1,34 @@
 """What every report of a drill for people says, in words and figures, before anything lays it out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import floor
 
-from payinfra.drill.faults.descriptions import DESCRIPTIONS
 from payinfra.drill.faults.journal import restore_command
+from payinfra.drill.faults.registry import switches_names
 from payinfra.drill.model import (
     DrillReport,
+    FaultEvidence,
     Judgement,
     Latency,
     Mark,
+    Objective,
     PaymentOutcome,
     PhaseTiming,
+    Reconciliation,
     RecoveryTime,
+    SurvivorReading,
 )
 from payinfra.drill.report_store import kind_of
+from payinfra.drill.verdict import figure
 
 Numbered = tuple[int, Mark]
 NOTHING = "-"
 """Stands where there is no value."""
 
-_FATES = {
+_OUTCOMES = {
     PaymentOutcome.RECORDED: "recorded once, identical in both regions",
-    PaymentOutcome.DELAYED: "recorded, but late in one region",
+    PaymentOutcome.DELAYED: "recorded, but came to one region late, or back with it",
     PaymentOutcome.LOST: "lost: acknowledged, and in no region",
     PaymentOutcome.DUPLICATED: "duplicated: more than once in a region",
     PaymentOutcome.DIVERGED: "diverged: not the same in both regions",
@@ -51,9 +57,72 @@ def headline(report: DrillReport) -> str:
 
 
 def why(report: DrillReport) -> tuple[str, ...]:
-    """Why a verdict is FAIL, a sentence each; why it was broken off comes first."""
-    broken_off = (f"Broken off: {report.aborted}",) if report.aborted else ()
-    return (*broken_off, *(reason for reason in report.reasons if reason != report.aborted))
+    """Why a verdict is not PASS, a sentence each; why the drill was aborted comes first."""
+    aborted = (f"Aborted: {report.aborted}",) if report.aborted else ()
+    sentences = (*report.reasons, *(doubt.what for doubt in report.doubts))
+    return (*aborted, *(one for one in dict.fromkeys(sentences) if one != report.aborted))
+
+
+def overview(report: DrillReport) -> tuple[Section, ...]:
+    """All that matters, on one screen: what was asked, what happened, what it means, what to do."""
+    asked = [f"{kind_of(report)}: {report.lost_region} is made to fail, {report.took_over} is to serve."]
+    asked += (_limit(one) for one in report.objectives if one.objective is not None)
+    return (
+        Section("What was asked", sentences=tuple(asked)),
+        Section("What happened", sentences=tuple(_happened(report))),
+        Section("What it means", sentences=(f"{headline(report)}.", *why(report))),
+        Section("What to do", sentences=tuple(_to_do(report))),
+    )
+
+
+def _limit(objective: Objective) -> str:
+    bound = "at least" if objective.at_least else "at most"
+    return f"{objective.name}: {bound} {figure(objective.objective, objective.unit)}"
+
+
+def _happened(report: DrillReport) -> Iterator[str]:
+    time, found, survivor = report.recovery, report.reconciliation, report.survivor
+    for one in report.evidence:
+        yield _effect(one)
+    if time.clients:
+        what = "served again" if time.is_recovery else "moved, while the region kept serving"
+        yield (
+            f"{time.recovered} of {time.clients} clients were {what}: half of them after "
+            f"{maybe(time.p50_s)}, 95 % after {maybe(time.p95_s)}."
+        )
+    if survivor is not None:
+        yield (
+            f"At the failover {survivor.region} alone lacked {survivor.missing} of {survivor.acknowledged} "
+            f"acknowledged payments{_oldest(survivor)}."
+        )
+    if found is None:
+        yield "What became of the payments is not known."
+    else:
+        back = found.count(PaymentOutcome.DELAYED)
+        yield (
+            f"{found.acknowledged} of {found.sent} payments acknowledged; {back} came back with the region; "
+            f"{found.count(PaymentOutcome.LOST)} lost for good."
+        )
+
+
+def _oldest(survivor: SurvivorReading) -> str:
+    return f", the oldest of them {seconds(survivor.oldest_s)} old" if survivor.missing else ""
+
+
+def _effect(one: FaultEvidence) -> str:
+    if one.took_effect_s is None:
+        return f"{one.fault} was never seen to be in effect."
+    until = "until it was lifted" if one.ended_s is None else f"until {seconds(one.ended_s)}, too early"
+    return f"{one.fault} was in effect from {seconds(one.took_effect_s)} {until} ({one.sign})."
+
+
+def _to_do(report: DrillReport) -> Iterator[str]:
+    steps = tuple(dict.fromkeys(doubt.next_step for doubt in report.doubts if doubt.next_step))
+    yield from steps
+    if report.reasons:
+        yield "Mend what failed, see with `payinfra verify` that everything works, then drill again."
+    if report.passed:
+        yield "Nothing: what was asked was met, and everything is as it was."
 
 
 def next_steps(report: DrillReport) -> tuple[tuple[str, str], ...]:
@@ -74,11 +143,15 @@ def sections(report: DrillReport) -> tuple[Section, ...]:
     """Everything but what happened moment by moment."""
     return (
         about(report),
+        objectives(report),
         recovery(report),
+        evidence(report),
+        alarms(report),
         phases(report),
         payments(report),
         load(report),
         latencies(report),
+        machine(report),
         restoration(report),
     )
 
@@ -121,35 +194,107 @@ def about(report: DrillReport) -> Section:
     )
 
 
-def moves(report: DrillReport) -> bool:
-    """Whether the drill makes the name's clients move to the other region, so that a recovery time exists."""
-    return not report.reverse and any(DESCRIPTIONS[one].switches for one in report.scenarios)
+def recovers(report: DrillReport) -> bool:
+    """Whether clients had to recover, so that a recovery time exists."""
+    if report.recovery.clients:
+        return report.recovery.is_recovery
+    # Reports of version 1 knew one client, and called each switch a recovery.
+    return not report.reverse and switches_names(report.scenarios)
+
+
+def objectives(report: DrillReport) -> Section:
+    """What was asked beside what was measured."""
+    return Section(
+        "Objectives",
+        ("", "measured", "objective", ""),
+        tuple(
+            (
+                one.name,
+                figure(one.measured, one.unit),
+                _limit(one).rpartition(": ")[2] if one.objective is not None else NOTHING,
+                "not judged" if one.met is None else _met(one.met),
+            )
+            for one in report.objectives
+        ),
+        () if report.objectives else ("None was measured.",),
+        frozenset({1, 2}),
+    )
 
 
 def recovery(report: DrillReport) -> Section:
-    """Recovery time and lost payments beside what is predicted and allowed."""
-    time, found, asked = report.recovery, report.reckoning, moves(report)
+    """Recovery times beside what is predicted and allowed, and what the survivor lacked."""
+    time, survivor = report.recovery, report.survivor
+    asked = recovers(report)
+    rows = [
+        (
+            "time until the other region served the last client (RTO)",
+            maybe(time.measured_s),
+            seconds(time.predicted_s) if asked else NOTHING,
+            seconds(time.objective_s) if asked else NOTHING,
+            _kept(time) if asked else "nobody has to recover in this drill",
+        ),
+        ("acknowledged payments lost for good", lost(report), "0", str(report.rpo), _lost_met(report)),
+    ]
+    sentences = []
+    if time.clients:
+        sentences.append(
+            f"Clients that ask for the name: {time.recovered} of {time.clients} "
+            f"{'recovered' if time.is_recovery else 'moved'}, half of them within {maybe(time.p50_s)}, 95 % "
+            f"within {maybe(time.p95_s)}. Clients that keep their connection: {time.kept_recovered} of "
+            f"{time.kept_connections}."
+        )
+    if survivor is not None:
+        sentences.append(
+            f"Acknowledged and not in {survivor.region} at the failover: {survivor.missing} of "
+            f"{survivor.acknowledged}{_oldest(survivor)}."
+        )
     return Section(
         "Recovery",
         ("", "measured", "predicted", "objective", ""),
-        (
-            (
-                "time until the other region served (RTO)",
-                maybe(time.measured_s),
-                seconds(time.predicted_s) if asked else NOTHING,
-                seconds(time.objective_s) if asked else NOTHING,
-                _kept(time) if asked else "nobody has to move in this drill",
-            ),
-            (
-                "acknowledged payments lost (RPO)",
-                lost(report),
-                "0",
-                str(report.rpo),
-                "not known" if found is None else _met(found.count(PaymentOutcome.LOST) <= report.rpo),
-            ),
-        ),
-        figures=frozenset({1, 2, 3}),
+        tuple(rows),
+        tuple(sentences),
+        frozenset({1, 2, 3}),
     )
+
+
+def evidence(report: DrillReport) -> Section:
+    """What showed that each fault was in effect."""
+    return Section(
+        "Evidence of the fault",
+        sentences=tuple(_effect(one) for one in report.evidence) or ("None was looked for.",),
+    )
+
+
+def alarms(report: DrillReport) -> Section:
+    """What each alarm did that had to ring, or rang."""
+    return Section(
+        "Alarms",
+        ("alarm", "region", "", "rang at", "at the latest"),
+        tuple(
+            (one.name, one.region, one.expectation.value, maybe(one.rang_s), maybe(one.within_s))
+            for one in report.alarms
+        ),
+        () if report.alarms else ("None had to ring, and none rang.",),
+        frozenset({3, 4}),
+    )
+
+
+def machine(report: DrillReport) -> Section:
+    """How busy the machine was."""
+    load = report.machine
+    if load is None:
+        return Section("The machine", sentences=("It was not measured.",))
+    rows = [
+        ("payments begun late, 95th percentile", milliseconds(load.lag_p95_s)),
+        ("payments begun late, at worst", milliseconds(load.lag_worst_s)),
+    ]
+    if load.waiting_share is not None:
+        rows.append(("time in which a process waited for a processor", share(load.waiting_share)))
+    if load.answer_p95_s is not None:
+        rows.append(
+            ("answer of the embedded AWS's control port, 95th percentile", milliseconds(load.answer_p95_s))
+        )
+    return Section("The machine", ("", ""), tuple(rows), figures=frozenset({1}))
 
 
 def phases(report: DrillReport) -> Section:
@@ -164,14 +309,16 @@ def phases(report: DrillReport) -> Section:
 
 def payments(report: DrillReport) -> Section:
     """What became of the payments."""
-    found = report.reckoning
+    found = report.reconciliation
     if found is None:
         return Section("Payments", sentences=("They were not read back: what became of them is not known.",))
     rows = [
         ("sent", str(found.sent)),
         ("acknowledged", str(found.acknowledged)),
-        *((words, str(found.count(fate))) for fate, words in _FATES.items()),
+        *((words, str(found.count(outcome))) for outcome, words in _OUTCOMES.items()),
         ("sent once more after they were acknowledged", str(found.resent)),
+        ("accepted as new more than once", str(found.accepted_twice)),
+        *_audit(found),
         ("removed afterwards", str(found.removed)),
         ("that could not be removed", str(len(found.not_removed))),
     ]
@@ -181,6 +328,15 @@ def payments(report: DrillReport) -> Section:
     if found.not_removed:
         sentences.append(f"Still in the table: {', '.join(found.not_removed)}.")
     return Section("Payments", ("", ""), tuple(rows), tuple(sentences), frozenset({1}))
+
+
+def _audit(found: Reconciliation) -> Iterator[tuple[str, str]]:
+    audit = found.audit
+    if audit is not None:
+        yield "audit objects in both regions", f"{audit.in_both} of {audit.expected}"
+        yield "audit objects in one region only", str(audit.in_one)
+        yield "acknowledged without an audit object", str(audit.missing)
+        yield "audit objects removed afterwards", str(audit.removed)
 
 
 def load(report: DrillReport) -> Section:
@@ -274,7 +430,14 @@ def seconds(value: float) -> str:
 
 def lost(report: DrillReport) -> str:
     """How many acknowledged payments were lost, or that nobody knows."""
-    return "unknown" if report.reckoning is None else str(report.reckoning.count(PaymentOutcome.LOST))
+    return (
+        "unknown" if report.reconciliation is None else str(report.reconciliation.count(PaymentOutcome.LOST))
+    )
+
+
+def _lost_met(report: DrillReport) -> str:
+    found = report.reconciliation
+    return "not known" if found is None else _met(found.count(PaymentOutcome.LOST) <= report.rpo)
 
 
 def maybe(value: float | None) -> str:

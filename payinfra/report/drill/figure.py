@@ -24,11 +24,13 @@ _STAGES = {
         "fault in place",
         (
             Phase.INJECT,
+            Phase.TAKES_EFFECT,
             Phase.FIRST_FAILURE,
             Phase.UNHEALTHY,
             Phase.SWITCHED,
             Phase.SERVING,
             Phase.HOLD,
+            Phase.ALARMS,
         ),
     ),
     Ink.RESTORING: ("restoring", (Phase.RESTORE, Phase.HEALTHY, Phase.DNS_BACK, Phase.CAUGHT_UP)),

@@ -54,7 +54,7 @@ def told(trend: Trend) -> str:
 def summary(report: DrillReport) -> str:
     """A drill in one line."""
     rto = ""
-    if content.moves(report):
+    if content.recovers(report):
         time = report.recovery
         served = "never" if time.measured_s is None else content.seconds(time.measured_s)
         rto = f", RTO {served} (predicted {content.seconds(time.predicted_s)})"
@@ -67,7 +67,7 @@ def entry(report: DrillReport) -> dict[str, object]:
     return {
         "id": report.id,
         "began": report.began.isoformat(),
-        "scenarios": [scenario.value for scenario in report.scenarios],
+        "scenarios": list(report.scenarios),
         "reverse": report.reverse,
         "time_scale": report.time_scale,
         "passed": report.passed,
@@ -80,7 +80,7 @@ def entry(report: DrillReport) -> dict[str, object]:
 
 
 def _row(report: DrillReport) -> tuple[str, ...]:
-    asked = content.moves(report)
+    asked = content.recovers(report)
     return (
         visible(report.id),
         visible(kind_of(report)),

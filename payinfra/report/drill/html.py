@@ -16,6 +16,11 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """Whatever a text in the report might be: a browser loads nothing and runs nothing."""
 LONG = 12
 """Characters from which a cell is given some width, however narrow the window: its table can be scrolled."""
+_KINDS = {
+    Judgement.PASSED: "pass",
+    Judgement.FAILED: "fail",
+    Judgement.INCONCLUSIVE: "doubt",
+}
 _SET_APART = {"MISSED": "fail", "LEFT": "fail", "met": "pass"}
 
 
@@ -37,6 +42,7 @@ def render(report: DrillReport) -> str:
             "<body>",
             "<main>",
             *_head(report),
+            *(part for section in content.overview(report) for part in _section(section)),
             *_recovery(report),
             *_timeline(report),
             *(part for section in content.sections(report) for part in _section(section)),
@@ -79,7 +85,7 @@ def _head(report: DrillReport) -> Iterator[str]:
 
 
 def _verdict(name: str, verdict: Judgement) -> str:
-    kind = "pass" if verdict is Judgement.PASSED else "fail"
+    kind = _KINDS[verdict]
     return (
         f'<div class="card {kind}"><span class="name">{name}</span>'
         f'<span class="value">{verdict.value}</span></div>'
@@ -87,8 +93,8 @@ def _verdict(name: str, verdict: Judgement) -> str:
 
 
 def _figures(report: DrillReport) -> Iterator[tuple[str, str, str]]:
-    time, found = report.recovery, report.reckoning
-    if content.moves(report):
+    time, found = report.recovery, report.reconciliation
+    if content.recovers(report):
         beside = f"predicted {content.seconds(time.predicted_s)}, allowed {content.seconds(time.objective_s)}"
         served = "never" if time.measured_s is None else content.seconds(time.measured_s)
         yield "recovery time", served, beside
@@ -104,7 +110,7 @@ def _figures(report: DrillReport) -> Iterator[tuple[str, str, str]]:
 
 
 def _recovery(report: DrillReport) -> Iterator[str]:
-    if content.moves(report):
+    if content.recovers(report):
         yield '<section class="drawn">'
         yield "<h2>Recovery, predicted and measured</h2>"
         yield from figure.recovery(report)

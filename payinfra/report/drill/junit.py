@@ -42,13 +42,15 @@ def _verdict(suite: Element, kind: str, name: str, verdict: Judgement, why: tupl
     case = junit.case(suite, kind, name)
     if verdict is Judgement.FAILED:
         _say(SubElement(case, "failure", type=verdict.value), why)
+    elif verdict is Judgement.INCONCLUSIVE:
+        _say(SubElement(case, "error", type=verdict.value), why)
 
 
 def _recovery(suite: Element, kind: str, report: DrillReport) -> None:
     time = report.recovery
     case = junit.case(suite, kind, f"the other region serves within {time.objective_s:.1f} s")
-    if not content.moves(report):
-        SubElement(case, "skipped", message="nobody has to move in this drill")
+    if not content.recovers(report):
+        SubElement(case, "skipped", message="nobody has to recover in this drill")
         return
     if time.measured_s is None:
         _say(SubElement(case, "failure", type="RTO"), ("it never did",))
@@ -61,12 +63,12 @@ def _recovery(suite: Element, kind: str, report: DrillReport) -> None:
 def _payments(suite: Element, kind: str, report: DrillReport) -> None:
     for fate, promise in _NEVER.items():
         case = junit.case(suite, kind, promise)
-        if report.reckoning is None:
+        if report.reconciliation is None:
             SubElement(case, "error", message="the payments were not read back")
             continue
-        count = report.reckoning.count(fate)
+        count = report.reconciliation.count(fate)
         if count > (report.rpo if fate is PaymentOutcome.LOST else 0):
-            _say(SubElement(case, "failure", type=fate.value), (f"{count}", *report.reckoning.examples))
+            _say(SubElement(case, "failure", type=fate.value), (f"{count}", *report.reconciliation.examples))
 
 
 def _say(told: Element, sentences: tuple[str, ...]) -> None:

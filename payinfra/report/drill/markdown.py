@@ -9,9 +9,7 @@ from payinfra.report.printable import visible
 def render(report: DrillReport) -> str:
     """A heading with both verdicts, why they are what they are, and every table."""
     lines = [f"## payinfra failover-drill: {content.headline(report)}", ""]
-    if reasons := content.why(report):
-        lines += [*(f"- {plain(reason)}" for reason in reasons), ""]
-    for section in (*content.sections(report), *content.moments(report)):
+    for section in (*content.overview(report), *content.sections(report), *content.moments(report)):
         lines += _section(section)
     lines += ["### Next", ""]
     lines += [f"- {plain(purpose)}: {_code(command)}" for command, purpose in content.next_steps(report)]

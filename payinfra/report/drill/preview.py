@@ -34,8 +34,8 @@ def write_preview(console: Console, header: Header, calls: Sequence[str], predic
 
 
 def _summary(prediction: Prediction) -> str:
-    if not prediction.moves:
-        return f"No client moves. The whole drill: {prediction.whole_s:.0f} s at the most."
+    if not prediction.recovers:
+        return f"No client has to recover. The whole drill: {prediction.whole_s:.0f} s at the most."
     return (
         f"Recovery: {prediction.recovery_s:.1f} s. The whole drill: {prediction.whole_s:.0f} s at the most."
     )

@@ -31,18 +31,20 @@ def _lines(one: Restored) -> Iterator[Text]:
         yield Text(visible(f"  left: {left}"), style="bold red")
     if one.problem:
         yield Text(visible(f"  payments: {one.problem}"), style="red")
-    if one.reckoning is not None:
+    if one.reconciliation is not None:
         counts = ", ".join(
-            f"{one.reckoning.count(fate)} {fate}" for fate in PaymentOutcome if one.reckoning.count(fate)
+            f"{one.reconciliation.count(fate)} {fate}"
+            for fate in PaymentOutcome
+            if one.reconciliation.count(fate)
         )
-        removed = f"{one.reckoning.removed} removed from the table"
-        yield Text(f"  payments: {one.reckoning.sent} sent ({counts or 'none'}), {removed}")
-        if one.reckoning.not_removed:
-            yield Text(visible(f"  not removed: {', '.join(one.reckoning.not_removed)}"), style="red")
+        removed = f"{one.reconciliation.removed} removed from the table"
+        yield Text(f"  payments: {one.reconciliation.sent} sent ({counts or 'none'}), {removed}")
+        if one.reconciliation.not_removed:
+            yield Text(visible(f"  not removed: {', '.join(one.reconciliation.not_removed)}"), style="red")
 
 
 def _json(one: Restored) -> dict[str, object]:
-    counted = one.reckoning
+    counted = one.reconciliation
     return {
         "drill": one.drill,
         "whole": one.whole,

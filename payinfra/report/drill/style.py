@@ -7,6 +7,7 @@ STYLE = """
   --lost: #c47a00; --other: #1f6fd0; --elsewhere: #7d8791; --bad: #b3123d; --bad-pale: #f6d3dc;
   --before: #8a949f; --fault: #7a3fc4; --restoring: #0b7a6f; --after: #8a949f; --on-fill: #ffffff;
   --pass: #12692f; --pass-pale: #e2f3e7; --fail: #a80f33; --fail-pale: #fbe3e8;
+  --doubt: #8a5a00; --doubt-pale: #fdf1d8;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
@@ -14,6 +15,7 @@ STYLE = """
     --lost: #f2b441; --other: #68a8ff; --elsewhere: #97a1ab; --bad: #ff7592; --bad-pale: #5a1f2e;
     --before: #7f8a95; --fault: #b08cf0; --restoring: #45c2b4; --after: #7f8a95; --on-fill: #101316;
     --pass: #74d693; --pass-pale: #15301f; --fail: #ff8ba3; --fail-pale: #3a1720;
+    --doubt: #f2c45a; --doubt-pale: #33290f;
   }
 }
 * { box-sizing: border-box; }
@@ -33,6 +35,8 @@ p.hint { font-size: 13px; margin: 6px 0 0; }
 .card .value { font-size: 24px; font-weight: 650; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .card.pass { background: var(--pass-pale); border-color: var(--pass); }
 .card.fail { background: var(--fail-pale); border-color: var(--fail); }
+.card.doubt { background: var(--doubt-pale); border-color: var(--doubt); }
+.card.doubt .value { color: var(--doubt); }
 .card.pass .value, td.pass { color: var(--pass); }
 .card.fail .value, td.fail { color: var(--fail); font-weight: 650; }
 .why { margin: 16px 0 0; padding: 10px 14px 10px 32px; border-left: 4px solid var(--fail);

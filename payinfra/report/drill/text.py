@@ -12,7 +12,11 @@ from payinfra.report.drill import content
 from payinfra.report.printable import visible
 from payinfra.report.results import next_commands
 
-_STYLES = {Judgement.PASSED: "bold green", Judgement.FAILED: "bold red"}
+_STYLES = {
+    Judgement.PASSED: "bold green",
+    Judgement.FAILED: "bold red",
+    Judgement.INCONCLUSIVE: "bold yellow",
+}
 _STYLED = {"MISSED": "red", "met": "green", "LEFT": "bold red"}
 
 
@@ -24,6 +28,9 @@ def draw(report: DrillReport) -> RenderableType:
 def _parts(report: DrillReport) -> Iterator[RenderableType]:
     for section in content.sections(report):
         yield from _section(section)
+    asked, happened, *_ = content.overview(report)
+    for section in (asked, happened):
+        yield from _section(section)
     yield Text.assemble(
         ("resilience ", "bold"),
         (report.resilience.value, _STYLES[report.resilience]),
@@ -32,6 +39,10 @@ def _parts(report: DrillReport) -> Iterator[RenderableType]:
     )
     for reason in content.why(report):
         yield Text(f"  {visible(reason)}", style="red")
+    if any(doubt.next_step for doubt in report.doubts):
+        yield Text("")
+        steps = dict.fromkeys(doubt.next_step for doubt in report.doubts if doubt.next_step)
+        yield from (Text(f"  {visible(step)}") for step in steps)
     yield Text("\nNext:")
     yield next_commands((visible(command), purpose) for command, purpose in content.next_steps(report))
 

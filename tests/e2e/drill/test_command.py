@@ -118,7 +118,7 @@ def drilled_while_nothing_answers(stage: "Stage", *, until_it_failed: bool = Fal
 def test_what_cannot_be_restored_is_named_and_restored_later(stage: "Stage") -> None:
     said, _, concluded = drilled_while_nothing_answers(stage).rpartition("error: ")
     assert "✗ restore" in said
-    assert concluded.count("is inverted") == 1
+    assert concluded.count("is disabled and inverted") == 1
     assert "failover-drill --restore" in concluded
     refused = stage.deployment.project.run("deploy", "--env", stage.deployment.env, "--local", "--yes")
     assert refused.returncode == 1

@@ -1,4 +1,4 @@
-"""Two regions on loopback, with a name server, real connections, and the real ledger."""
+"""Two regions on loopback, with a name server, real connections, and the real log."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from payinfra.clients.aws import Aws, Endpoints
 from payinfra.clients.dns import DnspythonDns
 from payinfra.core.outputs import Declared, Outputs
 from payinfra.drill.load.payments import payment_id
-from payinfra.drill.load.targets import Resolved, by_name
+from payinfra.drill.load.targets import CachingResolver, by_name
 from payinfra.drill.replicas import CLAIM, StoredItem
 from payinfra.local.server.route53.answers import DnsAnswerSections, ResourceRecord, ResponseCode
 from payinfra.local.server.route53.dns import DnsServer, Question
@@ -184,7 +184,7 @@ class Cloud:
     west: Region
     zone: Zone
 
-    def name(self) -> Resolved:
+    def name(self) -> CachingResolver:
         """The way of a client by the failover name."""
         aws = Aws(Endpoints({EAST: self.east.url, WEST: self.west.url}, "", self.zone.address))
         dns = DnspythonDns(self.zone.address)

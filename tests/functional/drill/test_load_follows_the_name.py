@@ -10,12 +10,13 @@ from payinfra.drill.load import statistics
 from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
 from payinfra.drill.load.payment_log import NAME, PaymentLog, read
 from payinfra.drill.load.payments import Maker
+from payinfra.drill.load.targets import LoadClient
 from payinfra.drill.model import PaymentOutcome, Result
 from payinfra.drill.reconciliation import reconcile
 from tests.functional.drill.conftest import EAST, HOSTS, KEY, TTL_S, WEST, Cloud
 
 TIME_OUT_S = 1.5
-PACE = Pace(rate=20.0, time_out_s=TIME_OUT_S, longest_pause_s=0.5, again_every=5, again_after_s=60.0)
+PACE = Pace(rate=20.0, time_out_s=TIME_OUT_S, longest_pause_s=0.5, resend_every=5, resend_after_s=60.0)
 
 
 def until(seen: Callable[[], bool], within_s: float = 20.0) -> None:
@@ -31,8 +32,10 @@ def open_files() -> int:
 
 def test_a_region_goes_dark_and_its_payments_go_to_the_other(cloud: Cloud, tmp_path: Path) -> None:
     path, clock, files = tmp_path / NAME, RealClock(Stop()), open_files()
-    with PaymentLog(path) as ledger:
-        load = LoadGenerator(LoadProfile(PACE, Maker("dev", "x1"), ledger, (cloud.name(),), KEY, clock))
+    with PaymentLog(path) as log:
+        load = LoadGenerator(
+            LoadProfile(PACE, Maker("dev", "x1"), log, (LoadClient(cloud.name()),), KEY, clock)
+        )
 
         def acknowledged(region: str) -> int:
             return load.snapshot().by_region.get(region, 0)
@@ -47,8 +50,12 @@ def test_a_region_goes_dark_and_its_payments_go_to_the_other(cloud: Cloud, tmp_p
         until(lambda: load.snapshot().failures > 5)
         cloud.zone.region = WEST
         switched_s = clock.elapsed()
-        until(lambda: load.snapshot().rows.get(WEST) is not None and load.snapshot().rows[WEST].length >= 20)
-        row = load.snapshot().rows[WEST]
+        until(
+            lambda: (
+                load.snapshot().streaks.get(WEST) is not None and load.snapshot().streaks[WEST].length >= 20
+            )
+        )
+        row = load.snapshot().streaks[WEST]
         until(lambda: acknowledged(WEST) >= 50)
         cloud.east.give_back()
         restored_s = clock.elapsed()
@@ -59,9 +66,9 @@ def test_a_region_goes_dark_and_its_payments_go_to_the_other(cloud: Cloud, tmp_p
         cloud.east.cut_off = cloud.west.cut_off = False
         load.stop(10.0)
         ended, attempts = load.snapshot(), load.attempts()
-        ledger.flush()
+        log.flush()
         entries = read(path)
-        found = reconcile(entries, (cloud.east, cloud.west), ledger, within_s=10.0)
+        found = reconcile(entries, (cloud.east, cloud.west), log, within_s=10.0)
 
     # It followed the name, no earlier than it moved and no later than the answer lived.
     assert switched_s < row.began_s < switched_s + TTL_S + TIME_OUT_S + 1.0
@@ -73,6 +80,7 @@ def test_a_region_goes_dark_and_its_payments_go_to_the_other(cloud: Cloud, tmp_p
 
     # Nothing is open, nothing is lost, and nothing is there twice: also what both regions were asked for.
     assert (ended.waiting, ended.in_flight, ended.broken) == (0, 0, "")
+    assert len(load.lags()) == ended.begun
     assert found.counts == {PaymentOutcome.RECORDED: ended.begun}
     assert (found.sent, found.acknowledged, found.removed) == (ended.begun, ended.begun, ended.begun)
     assert found.resent >= 5
@@ -81,7 +89,7 @@ def test_a_region_goes_dark_and_its_payments_go_to_the_other(cloud: Cloud, tmp_p
     assert not any(cloud.east.items.values())
     assert not any(cloud.west.items.values())
 
-    # The ledger is what happened.
+    # The log is what happened.
     assert sorted(map(repr, entries.attempts)) == sorted(map(repr, attempts))
     assert KEY not in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -100,9 +108,9 @@ def test_a_region_goes_dark_and_its_payments_go_to_the_other(cloud: Cloud, tmp_p
 
 def test_a_name_server_that_is_gone_stops_nobody_once_it_is_back(cloud: Cloud, tmp_path: Path) -> None:
     clock = RealClock(Stop())
-    with PaymentLog(tmp_path / NAME) as ledger:
+    with PaymentLog(tmp_path / NAME) as log:
         way = cloud.name()
-        load = LoadGenerator(LoadProfile(PACE, Maker("dev", "x1"), ledger, (way,), KEY, clock))
+        load = LoadGenerator(LoadProfile(PACE, Maker("dev", "x1"), log, (LoadClient(way),), KEY, clock))
         cloud.zone.region = "nowhere"
         load.start()
         until(lambda: load.snapshot().failures > 10)

@@ -152,9 +152,11 @@ def test_the_drills_roles_are_for_their_services_on_behalf_of_this_account_only(
     policy: Any = aws.iam(EAST).get_role_policy(
         RoleName=DRILL_SCHEDULER_ROLE, PolicyName=DRILL_SCHEDULER_ROLE
     )
-    (statement,) = policy["PolicyDocument"]["Statement"]
-    assert statement["Action"] == ["lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency"]
-    assert statement["Resource"] == [f"arn:aws:lambda:*:{ACCOUNT}:function:payment-*-payments"]
+    limits, checks = policy["PolicyDocument"]["Statement"]
+    assert limits["Action"] == ["lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency"]
+    assert limits["Resource"] == [f"arn:aws:lambda:*:{ACCOUNT}:function:payment-*-payments"]
+    assert checks["Action"] == ["route53:UpdateHealthCheck"]
+    assert checks["Resource"] == ["arn:aws:route53:::healthcheck/*"]
 
 
 def test_a_boundary_is_made_where_it_is_asked_for(aws: InProcess) -> None:

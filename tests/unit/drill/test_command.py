@@ -10,7 +10,7 @@ from payinfra.commands.drill import allow, command_line, format_of, judge, put_b
 from payinfra.core.errors import GateFailed, Interrupted, NotRestored, UsageProblem
 from payinfra.drill.clock import Stop
 from payinfra.drill.environment import DrillEnvironment
-from payinfra.drill.model import DrillRequest, Judgement, Restoration, Scenario
+from payinfra.drill.model import Doubt, DrillRequest, Judgement, Restoration, Scenario
 from payinfra.report.formats import DrillFormat
 from tests.support.drilled import World, WorldAws
 from tests.unit.checks.probes.conftest import outputs
@@ -19,10 +19,15 @@ from tests.unit.report.drill.conftest import PERFECT
 
 def place(*, local: bool = True) -> DrillEnvironment:
     nobody: Any = None
-    control = World().control() if local else None
-    return DrillEnvironment(
-        "local" if local else "aws", outputs(), WorldAws.of(), control, Path("work"), nobody
-    )
+    there = World()
+
+    class Here(WorldAws):
+        """Also with other time-outs it is this world's."""
+
+        world = there
+
+    control = there.control() if local else None
+    return DrillEnvironment("local" if local else "aws", outputs(), Here(), control, Path("work"), nobody)
 
 
 def test_what_is_as_by_default_is_not_said() -> None:
@@ -37,6 +42,14 @@ def test_everything_else_is() -> None:
     assert command_line(place(), request) == (
         "payinfra failover-drill --env demo --local --scenario replication-pause --scenario region-outage "
         "--reverse --rate 10 --rto 60 --rpo 1 --warm-up 5 --hold 6 --in-a-row 3 --time-scale 20"
+    )
+
+
+def test_objectives_are_repeated_too() -> None:
+    request = DrillRequest(rpo_s=2.5, unacknowledged=3, first_attempt=0.95, latency_s=0.8)
+    assert command_line(place(), request) == (
+        "payinfra failover-drill --env demo --local --rpo-seconds 2.5 --unacknowledged 3 --first-attempt 95 "
+        "--latency 0.8"
     )
 
 
@@ -88,6 +101,17 @@ def test_a_drill_that_failed_fails_the_gate() -> None:
         judge(failed, Stop())
 
 
+def test_a_drill_that_proved_nothing_fails_the_gate_and_says_what_to_do() -> None:
+    doubts = (Doubt("The machine was busy.", "Drill elsewhere."), Doubt("Not judged: slow."))
+    doubtful = replace(PERFECT, resilience=Judgement.INCONCLUSIVE, doubts=doubts)
+    with pytest.raises(
+        GateFailed, match=r"inconclusive: The machine was busy\. Not judged: slow\."
+    ) as caught:
+        judge(doubtful, Stop())
+    assert caught.value.hint == "Drill elsewhere."
+    assert caught.value.exit_code == 1
+
+
 def test_an_interrupted_drill_says_that_all_is_as_it_was() -> None:
     with pytest.raises(Interrupted, match="Everything is as it was"):
         judge(replace(PERFECT, resilience=Judgement.FAILED), asked())
@@ -103,7 +127,7 @@ def test_what_is_left_comes_before_everything_else() -> None:
 def test_what_a_restoration_leaves_is_not_a_success(tmp_path: Path) -> None:
     begun = tmp_path / "drills" / "20260102T030405Z-aaaa" / "journal.jsonl"
     begun.parent.mkdir(parents=True)
-    begun.write_text("nonsense\n{}\n")
+    begun.write_text('{"line":"header","version":99}\n')
     with pytest.raises(NotRestored, match="Not everything is as it was"):
         put_back(replace(place(), work_dir=tmp_path), DrillFormat.JSON, Stop())
 
@@ -116,6 +140,6 @@ def test_an_interrupted_restoration_goes_on_to_its_end_and_says_so(tmp_path: Pat
 def test_what_a_restoration_leaves_comes_before_the_interrupt(tmp_path: Path) -> None:
     begun = tmp_path / "drills" / "20260102T030405Z-aaaa" / "journal.jsonl"
     begun.parent.mkdir(parents=True)
-    begun.write_text("nonsense\n{}\n")
+    begun.write_text('{"line":"header","version":99}\n')
     with pytest.raises(NotRestored):
         put_back(replace(place(), work_dir=tmp_path), DrillFormat.JSON, asked())

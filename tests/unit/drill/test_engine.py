@@ -1,6 +1,6 @@
 """A whole drill in a scripted world, in which time passes only when somebody waits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,17 +8,22 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
+from payinfra.drill.alarm_watch import AlarmWatch
 from payinfra.drill.clock import Stop
-from payinfra.drill.engine import Drill, DrillDependencies, DrillId
+from payinfra.drill.engine import Drill, DrillDependencies, DrillId, Read
+from payinfra.drill.evidence import FaultObserver
+from payinfra.drill.faults.actions import FaultAction
 from payinfra.drill.faults.executor import FaultFailed
+from payinfra.drill.faults.health_check import InvertHealthCheck
 from payinfra.drill.faults.journal import FaultJournal, Header, open_journals
-from payinfra.drill.faults.model import Blackout, Fault, InvertHealthCheck
+from payinfra.drill.faults.region_outage import Blackout
 from payinfra.drill.faults.rollback import restore
 from payinfra.drill.load.counters import LoadSnapshot, SuccessStreak
+from payinfra.drill.machine import MachineWatch
 from payinfra.drill.model import (
     Attempt,
     DrillEvent,
@@ -33,13 +38,14 @@ from payinfra.drill.model import (
     Result,
     Scenario,
     Snapshot,
+    SurvivorReading,
 )
 from payinfra.drill.observers import DnsAnswer, Poller
 from payinfra.drill.prediction import Prediction
 from payinfra.drill.timeline import Recorder
 
 EAST, WEST = "us-east-1", "us-west-2"
-MUTATIONS: tuple[Fault, ...] = (InvertHealthCheck("check", original=False), Blackout(EAST))
+ACTIONS: tuple[FaultAction, ...] = (InvertHealthCheck("check", original=False), Blackout(EAST))
 MOVING = Prediction(
     {
         Phase.LOAD: 5.0,
@@ -54,13 +60,13 @@ MOVING = Prediction(
         Phase.STEADY_AFTER: 10.0,
     },
     switches=True,
-    moves=True,
+    recovers=True,
     request_timeout_s=5.0,
 )
 STILL = Prediction(
     {Phase.LOAD: 5.0, Phase.HOLD: 5.0, Phase.CAUGHT_UP: 2.0, Phase.STEADY_AFTER: 10.0},
     switches=False,
-    moves=False,
+    recovers=False,
     request_timeout_s=5.0,
 )
 
@@ -87,24 +93,32 @@ class Script:
     west_gets_through_from: float = 0.0
     stop_at: float = float("inf")
     bug_at: float = float("inf")
-    reckon_fails: bool = False
+    reconcile_fails: bool = False
     restore_breaks: bool = False
     blind_after: bool = False
     do_breaks: bool = False
     west_serves: bool = True
+    unhealthy_from_the_start: bool = False
+    west_serves_from_the_start: bool = False
+    leads_to: str = EAST
+    effect_after: float = 0.0
+    missing: int = 0
+    survivor_unreadable: bool = False
+    read: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
 class Scripted:
-    """The world: it is the clock, the hands, the load and everything that is watched."""
+    """The world: it is the clock, the executor, the load and everything that is watched."""
 
     script: Script
     stop: Stop = field(default_factory=Stop)
     at: float = 0.0
-    in_place: list[Fault] = field(default_factory=list)
+    in_place: list[FaultAction] = field(default_factory=list)
     injected: float | None = None
     restored: float | None = None
     stopped: int = 0
+    moving: bool = True
 
     # the clock
 
@@ -116,25 +130,25 @@ class Scripted:
         if self.at >= self.script.stop_at:
             self.stop.ask("SIGINT")
 
-    # the hands
+    # the executor
 
-    def do(self, mutation: Fault) -> None:
+    def inject(self, action: FaultAction) -> None:
         if self.script.do_breaks and self.in_place:
             raise ZeroDivisionError("a bug in between")
         fails = self.script.do_fails == len(self.in_place)
         if not fails or self.script.done_all_the_same:
-            self.in_place.append(mutation)
+            self.in_place.append(action)
         if self.injected is None:
             self.injected = self.at
         if fails:
             raise FaultFailed("Nothing was done", "it was refused", "Ask for more rights.")
 
-    def undo(self, mutation: Fault) -> None:
+    def rollback(self, action: FaultAction) -> None:
         if self.script.undo_fails:
             self.script.undo_fails -= 1
             raise FaultFailed("Nothing was undone", "no answer", "Again.")
-        if mutation in self.in_place:
-            self.in_place.remove(mutation)
+        if action in self.in_place:
+            self.in_place.remove(action)
         self.restored = self.at
 
     # what is watched
@@ -146,11 +160,13 @@ class Scripted:
 
     def healthy(self) -> bool:
         if self.at >= self.script.bug_at:
-            raise OSError("an eye is blind, which is no bug")
+            raise OSError("an poller is blind, which is no bug")
+        if self.script.unhealthy_from_the_start:
+            return False
         return not self._lost_for(self.script.unhealthy_after)
 
-    def signs(self) -> tuple[DnsAnswer, ...]:
-        region = WEST if self._lost_for(self.script.switched_after) else EAST
+    def dns(self) -> tuple[DnsAnswer, ...]:
+        region = WEST if self._lost_for(self.script.switched_after) else self.script.leads_to
         return (DnsAnswer("ns-1", region, (region,), 60), DnsAnswer("ns-2", region, (region,), 60))
 
     def steady(self) -> tuple[str, ...]:
@@ -173,18 +189,20 @@ class Scripted:
     def snapshot(self) -> LoadSnapshot:
         if self.at >= self.script.bug_at:
             raise ZeroDivisionError("a bug")
-        rows = {}
+        streaks = {}
         if self.injected is None and not self.script.nothing_gets_through:
             first = self.script.gets_through_from
-            rows[EAST] = SuccessStreak(max(int((self.at - first) * 5), 0), first, self.at)
+            streaks[EAST] = SuccessStreak(max(int((self.at - first) * 5), 0), first, self.at)
+        if self.script.west_serves_from_the_start:
+            streaks = {WEST: SuccessStreak(int(self.at * 5), 0.0, self.at)}
         if self._lost_for(self.script.served_after):
             first = (self.injected or 0.0) + self.script.served_after
-            rows[WEST] = SuccessStreak(int((self.at - first) * 5), first, self.at)
+            streaks[WEST] = SuccessStreak(int((self.at - first) * 5), first, self.at)
         acknowledged = {} if self.script.nothing_gets_through else {EAST: 1 + int(self.at * 5)}
         if self.at >= self.script.west_gets_through_from:
             acknowledged[WEST] = 1
         beat = min(self.at, self.script.dead_from)
-        return LoadSnapshot(1, 0, acknowledged, 0, 0, rows, beat)
+        return LoadSnapshot(1, 0, acknowledged, 0, 0, streaks, beat)
 
     def error_share(self, region: str, _window_s: float) -> float | None:
         assert region == WEST
@@ -194,17 +212,36 @@ class Scripted:
         found = [Attempt("a", 1, 1.0, 0.1, EAST, 201, Result.ACKNOWLEDGED)]
         if self.injected is not None and self.at > self.injected + 2.0:
             began = self.injected + 0.2
-            found.append(Attempt("b", 1, began, 1.5, "", 0, Result.SILENT))
+            found.append(Attempt("b", 1, began, 1.5, "", 0, Result.SILENT, client=1))
             found.append(Attempt("c", 1, began, 0.1, EAST, 201, Result.ACKNOWLEDGED))
-            if self.script.west_serves:
-                found.append(Attempt("d", 1, began, 0.1, WEST, 201, Result.ACKNOWLEDGED))
+        if self.injected is not None and self.script.west_serves:
+            first = self.injected + (self.script.served_after if self.moving else 2.0)
+            if first <= self.at and (self.restored is None or first < self.restored):
+                found.append(Attempt("d", 1, first - 0.1, 0.1, WEST, 201, Result.ACKNOWLEDGED))
         return tuple(found)
+
+    def lags(self) -> tuple[tuple[float, float], ...]:
+        return ((self.at, 0.0),)
+
+    def effect(self) -> bool:
+        return self.injected is not None and self.at >= self.injected + self.script.effect_after
+
+    def read_survivor(self, acknowledged: Mapping[str, float], _loss_s: float) -> Read:
+        self.script.read = dict(acknowledged)
+        if self.script.survivor_unreadable:
+            raise_ = EnvironmentUnusable("No table answers.", "Wait.")
+
+            def fail() -> SurvivorReading:
+                raise raise_
+
+            return fail
+        return lambda: SurvivorReading(WEST, self.at, len(acknowledged), self.script.missing, 2.5)
 
     def end(self, _grace_s: float) -> None:
         self.stopped += 1
 
-    def reckon(self) -> Reconciliation:
-        if self.script.reckon_fails:
+    def reconcile(self) -> Reconciliation:
+        if self.script.reconcile_fails:
             raise EnvironmentUnusable("No table answers.", "Wait.")
         return Reconciliation(3, 3, {PaymentOutcome.RECORDED: 3})
 
@@ -227,17 +264,20 @@ class FakeLoad:
     def attempts(self) -> tuple[Attempt, ...]:
         return self.world.attempts()
 
+    def lags(self) -> tuple[tuple[float, float], ...]:
+        return self.world.lags()
+
     def stop(self, grace_s: float) -> None:
         self.world.end(grace_s)
 
 
-class LookingWhenAsked(Poller[Any]):
-    """An eye without a thread: it looks when somebody wants to know."""
+class PolledWhenAsked(Poller[Any]):
+    """An poller without a thread: it looks when somebody wants to know."""
 
-    def open(self) -> None:
+    def start(self) -> None:
         self.poll_once()
 
-    def shut(self) -> None:
+    def stop(self) -> None:
         self.poll_once()
 
     def since(self, moment_s: float, wanted: Callable[[Any], bool]) -> float | None:
@@ -273,7 +313,7 @@ def drill(
     scenario: Scenario = Scenario.REGION_OUTAGE,
     reverse: bool = False,
 ) -> Run:
-    world = Scripted(script)
+    world = Scripted(script, moving=prediction.switches)
     header = Header("id", "demo", "local", "1" * 12, (EAST, WEST), (scenario,), datetime.now(UTC), "payinfra")
     journal = FaultJournal.begin(folder / "id", header, sync=lambda _file: None)
     told: list[DrillEvent] = []
@@ -281,33 +321,41 @@ def drill(
     def put_back() -> Restoration:
         if script.restore_breaks:
             raise RuntimeError("restoring is broken")
-        return restore(journal, hands, lambda _said: None)
+        return restore(journal, executor, lambda _said: None)
 
-    hands: Any = world
+    executor: Any = world
     run = Run(world, journal, told)
     try:
         run.report = Drill(
-            title=DrillId("id", "demo", "local", datetime.now(UTC), "payinfra failover-drill"),
+            identity=DrillId("id", "demo", "local", datetime.now(UTC), "payinfra failover-drill"),
             request=DrillRequest((scenario,), reverse=reverse, warm_up_s=5.0, hold_s=5.0, in_a_row=3),
             prediction=prediction,
-            world=DrillDependencies(
+            dependencies=DrillDependencies(
                 lost=EAST,
                 other=WEST,
-                mutations=MUTATIONS,
-                hands=hands,
+                on_aws=True,
+                actions=ACTIONS,
+                executor=executor,
                 generator=FakeLoad(world),
                 steady=world.steady,
                 healthy=world.healthy,
-                signs=world.signs,
+                health_every_s=0.25,
+                observers=(FaultObserver(scenario, "the sign", world.effect),),
+                named_clients=(0,),
+                kept_clients=(1,),
+                read_survivor=world.read_survivor,
+                alarms=AlarmWatch((), lambda _region, _names: (), world.elapsed),
+                machine=MachineWatch(world.elapsed, None, lambda: None),
+                dns=world.dns,
                 restore=put_back,
                 caught_up=world.caught_up,
-                reckon=world.reckon,
+                reconcile=world.reconcile,
             ),
             journal=journal,
             clock=world,
             stop=world.stop,
             recorder=Recorder(world, told.append),
-            eye=LookingWhenAsked,
+            poller=PolledWhenAsked,
         ).run()
     except Exception as raised:  # noqa: BLE001 - the test looks at what it was
         run.raised = raised
@@ -330,6 +378,7 @@ def test_a_drill_goes_through_every_phase_and_passes(tmp_path: Path) -> None:
         Phase.STEADY_BEFORE,
         Phase.LOAD,
         Phase.INJECT,
+        Phase.TAKES_EFFECT,
         Phase.FIRST_FAILURE,
         Phase.UNHEALTHY,
         Phase.SWITCHED,
@@ -409,31 +458,144 @@ def test_of_many_faults_a_few_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "reason", "phase"),
+    ("script", "reason", "phase", "verdict"),
     [
-        (Script(unhealthy_after=500.0), "Not within 42 s: health check unhealthy.", Phase.UNHEALTHY),
-        (Script(switched_after=500.0), "Not within 32 s: DNS switched.", Phase.SWITCHED),
-        (Script(served_after=500.0), "Not within 46 s: other region serving.", Phase.SERVING),
-        (Script(dead_from=8.0), "The load has sent nothing for 5 s", Phase.SERVING),
-        (Script(errors_from=5.5), "us-west-2 answered 50% of the last 10 s with errors", Phase.HOLD),
-        (Script(stop_at=7.0), "The drill was interrupted (SIGINT).", Phase.FIRST_FAILURE),
-        (Script(stop_at=2.0), "The drill was interrupted (SIGINT).", Phase.LOAD),
-        (Script(nothing_gets_through=True), "Not within 40 s: 3 payments in a row", Phase.LOAD),
-        (Script(do_fails=0), "Nothing was done: it was refused. Ask for more rights.", Phase.INJECT),
-        (Script(do_fails=1, done_all_the_same=True), "Nothing was done", Phase.INJECT),
+        (
+            Script(unhealthy_after=500.0),
+            "Not within 42 s: health check unhealthy.",
+            Phase.UNHEALTHY,
+            Judgement.FAILED,
+        ),
+        (Script(switched_after=500.0), "Not within 32 s: DNS switched.", Phase.SWITCHED, Judgement.FAILED),
+        (
+            Script(served_after=500.0),
+            "Not within 46 s: other region serving.",
+            Phase.SERVING,
+            Judgement.FAILED,
+        ),
+        (
+            Script(west_serves=False),
+            "Not within 46 s: other region serving.",
+            Phase.SERVING,
+            Judgement.FAILED,
+        ),
+        (
+            Script(errors_from=5.5),
+            "us-west-2 answered 50% of the last 10 s with errors",
+            Phase.HOLD,
+            Judgement.FAILED,
+        ),
+        (
+            Script(dead_from=8.0),
+            "The load has sent nothing for 5 s",
+            Phase.SERVING,
+            Judgement.INCONCLUSIVE,
+        ),
+        (
+            Script(stop_at=7.0),
+            "The drill was interrupted (SIGINT).",
+            Phase.FIRST_FAILURE,
+            Judgement.INCONCLUSIVE,
+        ),
+        (Script(stop_at=2.0), "The drill was interrupted (SIGINT).", Phase.LOAD, Judgement.INCONCLUSIVE),
+        (
+            Script(nothing_gets_through=True),
+            "Not within 40 s: 3 payments in a row",
+            Phase.LOAD,
+            Judgement.INCONCLUSIVE,
+        ),
+        (
+            Script(do_fails=0),
+            "Nothing was done: it was refused. Ask for more rights.",
+            Phase.INJECT,
+            Judgement.INCONCLUSIVE,
+        ),
+        (
+            Script(do_fails=1, done_all_the_same=True),
+            "Nothing was done",
+            Phase.INJECT,
+            Judgement.INCONCLUSIVE,
+        ),
+        (
+            Script(effect_after=500.0),
+            "The fault was not seen to take effect within 30 s.",
+            Phase.TAKES_EFFECT,
+            Judgement.INCONCLUSIVE,
+        ),
     ],
 )
 def test_a_drill_that_cannot_go_on_says_why_and_puts_everything_back(
-    script: Script, reason: str, phase: Phase, tmp_path: Path
+    script: Script, reason: str, phase: Phase, verdict: Judgement, tmp_path: Path
 ) -> None:
     run = drill(script, tmp_path)
     report = reported(run)
     assert report.aborted.startswith(reason)
-    assert (report.resilience, report.restored) == (Judgement.FAILED, Judgement.PASSED)
+    assert (report.resilience, report.restored) == (verdict, Judgement.PASSED)
     assert run.phases[run.phases.index(Phase.RESTORE) - 1] is phase
     assert run.failed == [phase]
     assert run.world.in_place == []
     assert open_journals(tmp_path) == ()
+    if verdict is Judgement.INCONCLUSIVE:
+        assert any(doubt.next_step for doubt in report.doubts)
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        (Script(leads_to=WEST), "The name did not lead to us-east-1 before anything was done"),
+        (Script(unhealthy_from_the_start=True), "Route 53 did not find us-east-1 healthy"),
+        (Script(west_serves_from_the_start=True), "us-east-1 did not serve the name's clients"),
+    ],
+)
+def test_nothing_is_done_to_a_region_that_does_not_lead_and_serve(
+    script: Script, says: str, tmp_path: Path
+) -> None:
+    run = drill(script, tmp_path)
+    report = reported(run)
+    assert report.aborted.startswith(says)
+    assert run.world.injected is None
+    assert (report.resilience, report.restored) == (Judgement.INCONCLUSIVE, Judgement.PASSED)
+    assert "payinfra status" in report.doubts[0].next_step
+
+
+def test_a_name_that_moves_back_while_the_fault_takes_effect_is_waited_for(tmp_path: Path) -> None:
+    report = reported(drill(Script(effect_after=3.0), tmp_path))
+    assert report.passed
+    (evidence,) = report.evidence
+    assert evidence.took_effect_s == pytest.approx(8.2, abs=0.5)
+
+
+def test_what_the_survivor_lacks_at_the_failover_fails_the_drill(tmp_path: Path) -> None:
+    run = drill(Script(missing=3), tmp_path)
+    report = reported(run)
+    assert report.resilience is Judgement.FAILED
+    assert report.reasons == (
+        "acknowledged and not in the survivor at the failover (RPO): 3; the objective is 0.",
+    )
+    # What the lost region had acknowledged before the fault, and nothing else.
+    assert run.world.script.read == {"a": pytest.approx(1.1)}
+
+
+def test_a_survivor_that_cannot_be_read_leaves_the_recovery_point_open(tmp_path: Path) -> None:
+    report = reported(drill(Script(survivor_unreadable=True), tmp_path))
+    assert report.resilience is Judgement.INCONCLUSIVE
+    assert report.survivor is None
+    assert any("the survivor could not be read" in mark.what for mark in report.marks)
+
+
+def test_a_name_that_leaves_sooner_than_a_check_can_find_out_was_leaving_already(tmp_path: Path) -> None:
+    patient = replace(MOVING, earliest_s=6.0)
+    report = reported(drill(Script(), tmp_path, prediction=patient))
+    assert report.resilience is Judgement.INCONCLUSIVE
+    assert "was leaving already" in report.doubts[0].what
+
+
+def test_a_switch_under_a_region_that_serves_is_no_recovery(tmp_path: Path) -> None:
+    report = reported(drill(Script(), tmp_path, prediction=replace(MOVING, recovers=False)))
+    assert report.passed
+    assert (report.recovery.measured_s, report.recovery.is_recovery) == (None, False)
+    assert (report.recovery.clients, report.recovery.recovered) == (1, 1)
+    assert not any("RTO" in one.name for one in report.objectives)
 
 
 def test_a_bug_does_not_keep_the_fault_in_place(tmp_path: Path) -> None:
@@ -456,14 +618,14 @@ def test_what_cannot_be_undone_is_left_in_an_open_journal_that_restores(tmp_path
     report = reported(run)
     assert report.restored is Judgement.FAILED
     assert len(report.restoration.left) == 2
-    assert report.reckoning is None
+    assert report.reconciliation is None
     assert run.phases[-1] is Phase.RESTORE
     assert run.failed == [Phase.RESTORE]
     (path,) = open_journals(tmp_path)
     run.world.script.undo_fails = 0
-    hands: Any = run.world
+    executor: Any = run.world
     journal = FaultJournal.reopen(path)
-    assert restore(journal, hands, lambda _said: None).left == ()
+    assert restore(journal, executor, lambda _said: None).left == ()
     journal.close()
     assert run.world.in_place == []
     assert open_journals(tmp_path) == ()
@@ -505,11 +667,11 @@ def test_what_does_not_come_back_is_not_restored(
 
 
 def test_payments_that_cannot_be_read_back_fail_the_drill(tmp_path: Path) -> None:
-    run = drill(Script(reckon_fails=True), tmp_path)
+    run = drill(Script(reconcile_fails=True), tmp_path)
     report = reported(run)
     assert run.failed == [Phase.RECONCILE]
-    assert report.reckoning is None
-    assert report.resilience is Judgement.FAILED
+    assert report.reconciliation is None
+    assert report.resilience is Judgement.INCONCLUSIVE
 
 
 def test_paused_replication_waits_for_nobody_to_move(tmp_path: Path) -> None:
@@ -532,14 +694,6 @@ def test_paused_replication_wants_both_regions_to_serve(tmp_path: Path) -> None:
     assert reported(run).reasons == ("us-west-2 did not serve all along.",)
 
 
-def test_the_secondarys_loss_is_seen_where_no_name_leads_to_it(tmp_path: Path) -> None:
-    reverse = replace(MOVING, moves=False)
-    run = drill(Script(), tmp_path, prediction=reverse, reverse=True)
-    assert Phase.SWITCHED in run.phases
-    assert Phase.SERVING not in run.phases
-    assert reported(run).passed
-
-
 TROUBLE = st.builds(
     Script,
     unhealthy_after=st.sampled_from([0.0, 4.0, 500.0]),
@@ -555,10 +709,11 @@ TROUBLE = st.builds(
     errors_from=st.floats(0.0, 60.0),
     stop_at=st.floats(0.0, 60.0),
     bug_at=st.floats(0.0, 60.0),
-    reckon_fails=st.booleans(),
+    reconcile_fails=st.booleans(),
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(TROUBLE)
 def test_whatever_happens_all_is_as_it_was_or_the_journal_brings_it_back(script: Script) -> None:
     with TemporaryDirectory() as folder:
@@ -569,10 +724,10 @@ def test_whatever_happens_all_is_as_it_was_or_the_journal_brings_it_back(script:
         if run.report is not None:
             assert bool(run.report.restoration.left) == bool(left)
         script.undo_fails = 0
-        hands: Any = run.world
+        executor: Any = run.world
         for path in left:
             journal = FaultJournal.reopen(path, sync=lambda _file: None)
-            assert restore(journal, hands, lambda _said: None).left == ()
+            assert restore(journal, executor, lambda _said: None).left == ()
             journal.close()
         assert run.world.in_place == []
         assert open_journals(Path(folder)) == ()

@@ -1,4 +1,4 @@
-"""What a drill keeps an eye on."""
+"""What a drill keeps an poller on."""
 
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -18,8 +18,7 @@ from payinfra.drill.observers import (
     Poller,
     address_in,
     all_lead_to,
-    failover_dns_watcher,
-    none_leads_to,
+    dns_watcher,
     region_of_answer,
 )
 from tests.support.clocks import SetClock
@@ -30,70 +29,70 @@ EAST, WEST = "us-east-1", "us-west-2"
 
 @dataclass
 class Scripted:
-    """Gives one sight after the other; an exception among them is raised."""
+    """Gives one copies after the other; an exception among them is raised."""
 
     samples: list[object]
 
     def __call__(self) -> Any:
-        sight = self.samples.pop(0)
-        if isinstance(sight, Exception):
-            raise sight
-        return sight
+        copies = self.samples.pop(0)
+        if isinstance(copies, Exception):
+            raise copies
+        return copies
 
 
 def look(*sights: object) -> tuple[Poller[Any], list[tuple[float, object]]]:
     told: list[tuple[float, object]] = []
     clock = SetClock()
-    eye: Poller[Any] = Poller(
+    poller: Poller[Any] = Poller(
         Scripted(list(sights)), clock, 0.1, lambda at_s, seen: told.append((at_s, seen))
     )
     for number in range(len(sights)):
         clock.at = float(number)
-        eye.poll_once()
-    return eye, told
+        poller.poll_once()
+    return poller, told
 
 
-def test_an_eye_tells_of_changes_only() -> None:
+def test_an_poller_tells_of_changes_only() -> None:
     _, told = look(True, True, False, False, True)
     assert told == [(0.0, True), (2.0, False), (4.0, True)]
 
 
 def test_what_is_seen_became_so_when_it_last_changed() -> None:
-    eye, _ = look(True, False, True, False)
-    assert eye.since(0.0, lambda good: not good) == 3.0
-    assert eye.since(3.5, lambda good: not good) == 3.5
-    assert eye.since(0.0, bool) is None
+    poller, _ = look(True, False, True, False)
+    assert poller.since(0.0, lambda good: not good) == 3.0
+    assert poller.since(3.5, lambda good: not good) == 3.5
+    assert poller.since(0.0, bool) is None
 
 
 def test_one_wanted_sight_after_another_keeps_the_moment_of_the_first() -> None:
-    eye, _ = look(0, 1, 2, 3)
-    assert eye.since(0.0, bool) == 1.0
+    poller, _ = look(0, 1, 2, 3)
+    assert poller.since(0.0, bool) == 1.0
 
 
 def test_a_look_that_fails_is_nothing_seen() -> None:
-    eye, told = look(True, OSError("no answer"), False)
+    poller, told = look(True, OSError("no answer"), False)
     assert told == [(0.0, True), (2.0, False)]
-    assert eye.since(0.0, lambda good: not good) == 2.0
+    assert poller.since(0.0, lambda good: not good) == 2.0
 
 
 def test_nothing_seen_is_nothing_wanted() -> None:
-    eye, _ = look()
-    assert eye.since(0.0, bool) is None
+    poller, _ = look()
+    assert poller.since(0.0, bool) is None
 
 
-def test_an_eye_looks_in_a_thread_of_its_own_until_it_is_shut() -> None:
+def test_an_poller_looks_in_a_thread_of_its_own_until_it_is_shut() -> None:
     seen: list[bool] = []
-    eye: Poller[bool] = Poller(lambda: True, SetClock(), 0.001, lambda _at, sight: seen.append(sight))
-    eye.open()
-    eye.shut()
+    poller: Poller[bool] = Poller(lambda: True, SetClock(), 0.001, lambda _at, copies: seen.append(copies))
+    poller.start()
+    poller.stop()
     assert seen == [True]
-    assert eye.since(0.0, bool) == 0.0
+    assert poller.since(0.0, bool) == 0.0
 
 
-def test_an_eye_that_was_never_open_shuts() -> None:
-    eye, _ = look()
-    eye.shut()
-    assert eye.since(0.0, bool) is None
+def test_an_poller_that_was_never_open_shuts() -> None:
+    poller, _ = look()
+    poller.stop()
+    assert poller.since(0.0, bool) is None
 
 
 # -- Route 53's conclusion ---------------------------------------------------------------------------------
@@ -204,7 +203,7 @@ class FakeDns:
         raise AssertionError(f"nobody asks the machine's resolver for {kind} of {name}")
 
 
-def sayings(*data: tuple[str, ...]) -> tuple[DnsAnswer, ...]:
+def answers(*data: tuple[str, ...]) -> tuple[DnsAnswer, ...]:
     dns = FakeDns({f"192.0.2.{number}": one for number, one in enumerate(data, 1)})
     post = FailoverDnsWatcher(
         dns, dns.servers(()), "failover.example", "CNAME", {"east.example": EAST, "west.example": WEST}.get
@@ -213,23 +212,32 @@ def sayings(*data: tuple[str, ...]) -> tuple[DnsAnswer, ...]:
 
 
 def test_every_name_server_is_asked() -> None:
-    found = sayings(("east.example",), ("west.example",))
+    found = answers(("east.example",), ("west.example",))
     assert [saying.region for saying in found] == [EAST, WEST]
     assert str(found[0]) == f"192.0.2.1: east.example ({EAST}, TTL 60 s)"
 
 
+def test_a_poller_says_what_it_saw_how_often_and_when_last() -> None:
+    clock, told = SetClock(), iter([True, True, False])
+    poller = Poller(lambda: next(told), clock, 1.0, lambda _at_s, _seen: None)
+    assert (poller.now(), poller.changes(), poller.polls) == (None, (), 0)
+    for clock.at in (1.0, 2.0, 3.0, 4.0):
+        poller.poll_once()
+    # The fourth time nothing was seen.
+    assert (poller.now(), poller.polls, poller.polled_s) == (False, 3, 3.0)
+    assert poller.changes() == ((1.0, True), (3.0, False))
+
+
 def test_the_name_has_switched_when_all_say_so() -> None:
-    assert all_lead_to(WEST)(sayings(("west.example",), ("west.example",)))
-    assert not all_lead_to(WEST)(sayings(("west.example",), ("east.example",)))
-    assert none_leads_to(EAST)(sayings(("west.example",), ()))
-    assert not none_leads_to(EAST)(sayings(("west.example",), ("east.example",)))
+    assert all_lead_to(WEST)(answers(("west.example",), ("west.example",)))
+    assert not all_lead_to(WEST)(answers(("west.example",), ("east.example",)))
+    assert not all_lead_to(WEST)(answers(("west.example",), ()))
 
 
 def test_no_answer_leads_nowhere() -> None:
-    (found,) = sayings(())
+    (found,) = answers(())
     assert str(found) == "192.0.2.1: no answer (no region, TTL 60 s)"
     assert not all_lead_to(WEST)(())
-    assert not none_leads_to(WEST)(())
 
 
 # -- where an answer leads ---------------------------------------------------------------------------------
@@ -284,6 +292,6 @@ def test_aws_own_endpoints_are_in_their_regions() -> None:
 def test_where_the_standby_is_lost_the_latency_name_is_watched_from_near_it(
     reverse: bool, name: str, asks_as: str | None
 ) -> None:
-    found = failover_dns_watcher(healthy().live(), (NameServer("192.0.2.1"),), WEST, reverse=reverse)
+    found = dns_watcher(healthy().live(), (NameServer("192.0.2.1"),), WEST, reverse=reverse)
     assert (found.name, found.kind) == (name, "CNAME")
     assert getattr(found.dns, "on_behalf_of", None) == asks_as

@@ -13,16 +13,9 @@ from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.outputs import DeclaredAlarm, DeclaredLimits, Outputs
 from payinfra.drill.faults.journal import FILE, FaultJournal, Header
-from payinfra.drill.faults.scenarios import Originals
 from payinfra.drill.model import DrillRequest
-from payinfra.drill.preconditions import (
-    FailedPrecondition,
-    RegionState,
-    Situation,
-    failed_preconditions,
-    gather,
-    require,
-)
+from payinfra.drill.preconditions import failed_preconditions, gather, require
+from payinfra.drill.situation import FailedPrecondition, RegionState, Situation
 from payinfra.local.faults import RegionBlackout
 from tests.support.drilled import World
 from tests.unit.checks.probes.conftest import declared, error, outputs
@@ -159,8 +152,18 @@ def test_a_rate_that_is_too_high_is_answered_with_one_that_is_not() -> None:
 def test_the_whole_drill_must_fit_the_daily_quota() -> None:
     assert against(WELL, predicted_s=90.0, outputs=limits(100, 200, 900)) == ()
     (found,) = against(WELL, predicted_s=90.0, outputs=limits(100, 200, 899))
-    assert found.what == ("The drill may send 900 requests in 90 s, and the API key's quota is 899 a day.")
+    assert found.what == (
+        "The drill may send 900 requests in 90 s. Of the API key's quota of 899 a day 899 are left."
+    )
     assert found.hint.startswith("Give a --rate of 4.99 or less")
+
+
+def test_what_was_used_today_is_not_there_any_more() -> None:
+    used = replace(WELL, used_today=600)
+    (found,) = against(used, predicted_s=90.0, outputs=limits(100, 200, 1000))
+    assert "Of the API key's quota of 1000 a day 400 are left." in found.what
+    assert against(used, predicted_s=40.0, outputs=limits(100, 200, 1000)) == ()
+    assert "0 are left" in against(replace(used, used_today=1200), outputs=limits(100, 200, 1000))[0].what
 
 
 def test_everything_that_speaks_against_it_is_said_at_once() -> None:
@@ -173,12 +176,6 @@ def test_everything_that_speaks_against_it_is_said_at_once() -> None:
     assert "is inverted already." in refused.value.what
     # The same step once.
     assert refused.value.hint.count("Deploy environment demo again") == 1
-
-
-def test_originals_are_those_of_the_region_that_is_lost() -> None:
-    odd = replace(west(concurrency=7, inverted=True), time_scale=20.0)
-    assert odd.originals(DrillRequest()) == Originals(False, None, 20.0)
-    assert odd.originals(DrillRequest(reverse=True)) == Originals(True, 7, 20.0)
 
 
 # -- looking -----------------------------------------------------------------------------------------------
@@ -200,6 +197,7 @@ class Account:
     check: dict[str, object] = field(default_factory=dict)
     concurrency: dict[str, int] = field(default_factory=dict)
     fails: dict[str, Exception] = field(default_factory=dict)
+    used: dict[str, int] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def describe_alarms(self, region: str, **call: Any) -> Any:
@@ -225,6 +223,12 @@ class Account:
     def list_tags_of_resource(self, region: str, **call: Any) -> Any:
         assert call == {"ResourceArn": f"arn:aws:dynamodb:{region}:123456789012:table/payment-demo-payments"}
         return [{"Tags": [{"Key": key, "Value": value}]} for key, value in reversed(self.tags.items())]
+
+    def get_usage(self, region: str, **call: Any) -> Any:
+        assert call["startDate"] == call["endDate"]
+        return (
+            {"items": {"key-1": [[self.used[region], 9]], "key-2": [[1, 9]]}} if region in self.used else {}
+        )
 
     def get_caller_identity(self, _region: str) -> Any:
         return {"Account": ACCOUNT}
@@ -269,12 +273,17 @@ def test_an_environment_where_all_is_well_is_seen_so(tmp_path: Path) -> None:
     assert gather(outputs(), AccountAws(), None, tmp_path / "drills") == WELL
 
 
+def test_what_the_keys_used_today_is_that_of_the_busier_region(tmp_path: Path) -> None:
+    found = gather(outputs(), AccountAws(of=Account(used={EAST: 40, WEST: 70})), None, tmp_path / "drills")
+    assert found.used_today == 71
+
+
 def test_what_is_wrong_is_seen(tmp_path: Path) -> None:
     header = Header("d1", "demo", "local", ACCOUNT, (EAST, WEST), ("region-outage",), AT, "payinfra")
     journal = FaultJournal.begin(tmp_path / "d1", header)
     world = World()
     world.board.inject(RegionBlackout(WEST))
-    world.scale.set(20)
+    world.scale.hold("other/d", 20)
     account = Account(
         tags={"Project": "x"}, check={"Inverted": True, "Disabled": True}, concurrency={WEST: 0}
     )
@@ -288,8 +297,15 @@ def test_what_is_wrong_is_seen(tmp_path: Path) -> None:
         missing=("errors in us-west-2",),
         journals=(journal.path,),
         faults=("us-west-2 answers nothing",),
-        time_scale=20.0,
+        time_scale_holds={"other/d": 20.0},
     )
+
+
+def test_a_drill_elsewhere_that_sets_another_time_scale_speaks_against_it() -> None:
+    held = replace(WELL, time_scale_holds={"other/d": 20.0})
+    (found,) = against(held, replace(FIVE_A_SECOND, time_scale=10.0))
+    assert "The drill other/d makes this embedded AWS's time run 20 times as fast as real." in found.what
+    assert against(held, replace(FIVE_A_SECOND, time_scale=20.0)) == ()
 
 
 def test_more_alarms_than_one_call_takes_are_asked_for_in_several(tmp_path: Path) -> None:
@@ -307,6 +323,7 @@ def test_more_alarms_than_one_call_takes_are_asked_for_in_several(tmp_path: Path
     "operation",
     [
         "describe_alarms",
+        "get_usage",
         "get_health_check",
         "get_function_concurrency",
         "list_tags",

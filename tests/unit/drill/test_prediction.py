@@ -25,7 +25,8 @@ def test_an_outage_is_found_out_after_threshold_times_interval_and_time_to_fail(
     assert found.phases[Phase.SWITCHED] == 1
     assert found.phases[Phase.SERVING] == 60 + 5
     assert found.recovery_s == 37 + 1 + 65
-    assert (found.switches, found.moves) == (True, True)
+    assert (found.switches, found.recovers) == (True, True)
+    assert found.earliest_s == 20
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,7 @@ def test_an_inverted_check_waits_for_no_checker() -> None:
     found = predict(request(Scenario.HEALTH_CHECK), HEALTH, dns(), on_aws=True)
     assert found.phases[Phase.UNHEALTHY] == 10
     assert found.phases[Phase.HEALTHY] == 10
+    assert (found.recovers, found.earliest_s) == (False, 0)
     assert Phase.FIRST_FAILURE not in found.phases
 
 
@@ -75,16 +77,49 @@ def test_resolvers_keep_an_answer_for_its_ttl_and_an_alias_for_aws_own(
 
 def test_paused_replication_moves_nobody() -> None:
     found = predict(request(Scenario.REPLICATION_PAUSE), HEALTH, dns(), on_aws=False)
-    assert (found.switches, found.moves, found.recovery_s) == (False, False, 0)
-    assert set(found.phases) == {Phase.LOAD, Phase.HOLD, Phase.CAUGHT_UP, Phase.STEADY_AFTER}
+    assert (found.switches, found.recovers, found.recovery_s) == (False, False, 0)
+    assert set(found.phases) == {
+        Phase.TAKES_EFFECT,
+        Phase.LOAD,
+        Phase.HOLD,
+        Phase.CAUGHT_UP,
+        Phase.STEADY_AFTER,
+    }
 
 
-def test_losing_the_secondary_moves_nobody_but_its_record() -> None:
+def test_losing_the_secondary_moves_the_latency_names_clients() -> None:
     found = predict(request(Scenario.REGION_OUTAGE, reverse=True), HEALTH, dns(), on_aws=False)
-    assert (found.switches, found.moves) == (True, False)
-    assert not {Phase.SERVING, Phase.FIRST_FAILURE} & set(found.phases)
-    assert found.losing_s == 10 + 37 + 1 + 30
+    assert found == predict(request(Scenario.REGION_OUTAGE), HEALTH, dns(), on_aws=False)
+    assert found.losing_s == 7 + 10 + 5.2 + 37 + 1 + 65 + 30
     assert found.whole_s == found.losing_s + 31 + 1 + 10 + 305
+
+
+@pytest.mark.parametrize(
+    ("scenario", "on_aws", "seconds"),
+    [
+        (Scenario.REPLICATION_PAUSE, True, 300),
+        (Scenario.HEALTH_CHECK, True, 60),
+        (Scenario.REGION_OUTAGE, False, 7),
+    ],
+)
+def test_a_fault_has_the_time_that_it_takes_to_be_seen(
+    scenario: Scenario, on_aws: bool, seconds: float
+) -> None:
+    found = predict(request(scenario), HEALTH, dns(), on_aws=on_aws)
+    assert found.phases[Phase.TAKES_EFFECT] == seconds
+
+
+def test_a_slow_machine_has_longer_to_answer() -> None:
+    found = predict(request(Scenario.REGION_OUTAGE), HEALTH, dns(), on_aws=False, slow_s=12.0)
+    assert found.request_timeout_s == 12
+    assert found.phases[Phase.SERVING] == 60 + 12
+
+
+def test_alarms_that_ring_later_than_everything_else_are_waited_for() -> None:
+    found = predict(request(Scenario.LAMBDA_THROTTLE), HEALTH, dns(), on_aws=True)
+    until_lifted = found.recovery_s + 30
+    assert found.waiting_until(until_lifted) == found
+    assert found.waiting_until(until_lifted + 50).phases[Phase.ALARMS] == pytest.approx(50)
 
 
 def test_alarms_may_ring_for_as_long_as_they_look_back() -> None:

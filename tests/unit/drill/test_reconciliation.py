@@ -1,4 +1,4 @@
-"""Every payment has the fate that the world gave it, and none of a drill's payments stays."""
+"""Every payment has the outcome that the world gave it, and none of a drill's payments stays."""
 
 import json
 from collections import Counter
@@ -65,7 +65,7 @@ OTHER_AMOUNT = stored(P, amount={"N": "2"})
 
 
 @pytest.mark.parametrize(
-    ("here", "there", "fate"),
+    ("here", "there", "outcome"),
     [
         ((claim(P), stored(P)), (claim(P), stored(P)), PaymentOutcome.RECORDED),
         ((claim(P), stored(P)), (stored(P),), PaymentOutcome.RECORDED),
@@ -80,14 +80,14 @@ OTHER_AMOUNT = stored(P, amount={"N": "2"})
         ((), (stored(P), second(P)), PaymentOutcome.DUPLICATED),
     ],
 )
-def test_the_fate_of_an_acknowledged_payment(
-    here: tuple[StoredItem, ...], there: tuple[StoredItem, ...], fate: PaymentOutcome
+def test_the_outcome_of_an_acknowledged_payment(
+    here: tuple[StoredItem, ...], there: tuple[StoredItem, ...], outcome: PaymentOutcome
 ) -> None:
-    assert outcome_of(P, True, RegionalCopies(here, there)) is fate
+    assert outcome_of(P, True, RegionalCopies(here, there)) is outcome
 
 
 @pytest.mark.parametrize(
-    ("here", "there", "fate"),
+    ("here", "there", "outcome"),
     [
         ((), (), PaymentOutcome.UNACKNOWLEDGED),
         ((stored(P),), (), PaymentOutcome.UNACKNOWLEDGED),
@@ -95,10 +95,10 @@ def test_the_fate_of_an_acknowledged_payment(
         ((stored(P), second(P)), (), PaymentOutcome.DUPLICATED),
     ],
 )
-def test_the_fate_of_one_that_was_not(
-    here: tuple[StoredItem, ...], there: tuple[StoredItem, ...], fate: PaymentOutcome
+def test_the_outcome_of_one_that_was_not(
+    here: tuple[StoredItem, ...], there: tuple[StoredItem, ...], outcome: PaymentOutcome
 ) -> None:
-    assert outcome_of(P, False, RegionalCopies(here, there)) is fate
+    assert outcome_of(P, False, RegionalCopies(here, there)) is outcome
 
 
 # -- a scripted world --------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ class Table:
 
 @dataclass
 class World:
-    """Two regions, a clock that moves when somebody sleeps, and the ledger."""
+    """Two regions, a clock that moves when somebody sleeps, and the log."""
 
     lag_s: float = 1.0
     now: float = 100.0
@@ -156,9 +156,9 @@ class World:
         assert seconds > 0
         self.now += seconds
 
-    def judged(self, payment: Payment, fate: PaymentOutcome, contents: Sequence[Sequence[str]]) -> None:
+    def judged(self, payment: Payment, outcome: PaymentOutcome, contents: Sequence[Sequence[str]]) -> None:
         assert len(contents) == 2
-        self.judged_as[payment.payment_id] = fate
+        self.judged_as[payment.payment_id] = outcome
 
     def removals(self, payment_ids: tuple[str, ...]) -> "Future[None]":
         self.noted.update(payment_ids)
@@ -308,7 +308,7 @@ def test_failures_that_pass_are_waited_for() -> None:
 @pytest.mark.parametrize(
     "error", [refusal("AccessDeniedException"), EndpointConnectionError(endpoint_url="x")]
 )
-def test_a_region_that_cannot_be_read_is_no_reckoning_and_nothing_is_removed(error: Exception) -> None:
+def test_a_region_that_cannot_be_read_is_no_reconciliation_and_nothing_is_removed(error: Exception) -> None:
     world = World()
     world.put(P)
     world.there.read_fails = [error] * 10_000
@@ -388,7 +388,7 @@ class Life:
     again: bool
 
     @property
-    def fate(self) -> PaymentOutcome:
+    def outcome(self) -> PaymentOutcome:
         """What the docstrings of Fate make of it, once the deadline is over."""
         end_s = 100.0 + DEADLINE_S
         here, there = (moment is not None and moment <= end_s for moment in (self.here_s, self.there_s))
@@ -419,7 +419,7 @@ LIVES = st.lists(
 
 @settings(max_examples=50, deadline=None)
 @given(LIVES)
-def test_every_payment_has_the_fate_that_the_world_gave_it(lives: list[Life]) -> None:
+def test_every_payment_has_the_outcome_that_the_world_gave_it(lives: list[Life]) -> None:
     world = World()
     payments = [payment(number) for number in range(len(lives))]
     attempts = []
@@ -431,13 +431,13 @@ def test_every_payment_has_the_fate_that_the_world_gave_it(lives: list[Life]) ->
         if life.again:
             attempts.append(attempt(one, Result.REFUSED, again=True))
     found = world.reckon(Entries(tuple(payments), tuple(attempts)))
-    assert found.counts == Counter(life.fate for life in lives)
+    assert found.counts == Counter(life.outcome for life in lives)
     assert sum(found.counts.values()) == found.sent == len(lives)
     assert found.acknowledged == sum(life.acknowledged for life in lives)
     assert found.resent == sum(life.again for life in lives)
     damaged = {PaymentOutcome.LOST, PaymentOutcome.DUPLICATED, PaymentOutcome.DIVERGED}
     assert found.examples == tuple(
-        one.payment_id for one, life in zip(payments, lives, strict=True) if life.fate in damaged
+        one.payment_id for one, life in zip(payments, lives, strict=True) if life.outcome in damaged
     )
     assert (
         set(found.not_removed)

@@ -1,48 +1,21 @@
-"""What is refused before a drill of a real environment, and drills that did not end."""
+"""What is refused before a drill of a real environment, and what is said of what is left at its end."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
 
-from payinfra.core.environment_lock import exclusive
-from payinfra.core.errors import EnvironmentUnusable, UsageProblem
-from payinfra.core.outputs import DeclaredDns, Outputs
+from payinfra.core.errors import UsageProblem
+from payinfra.core.outputs import DeclaredDns
 from payinfra.drill.clock import Stop
-from payinfra.drill.environment import DrillEnvironment
-from payinfra.drill.faults.journal import FILE, FaultJournal, Header, open_journals
-from payinfra.drill.faults.model import InvertHealthCheck
-from payinfra.drill.load.payment_log import NAME, PaymentLog
-from payinfra.drill.load.payments import Maker
 from payinfra.drill.model import DrillRequest, Judgement, Restoration, Scenario
-from payinfra.drill.session import UNREAD, prepared, restore_all, with_left
-from tests.support.drilled import World, WorldAws
+from payinfra.drill.session import UNREAD, prepared, with_left
+from tests.support.drilled import World
 from tests.unit.checks.probes.conftest import declared, outputs
+from tests.unit.drill.environments import place
 from tests.unit.report.drill.conftest import PERFECT
 
 DELEGATED = DeclaredDns("pay.example", True, 60, "/payments", "/health", ("p", "s"), ())
-
-
-def place(folder: Path, world: World | None = None, found: Outputs | None = None) -> DrillEnvironment:
-    nobody: Any = None
-    there = world or World()
-
-    class Here(WorldAws):
-        """Also with other time-outs it is this world's."""
-
-        world = there
-
-    return DrillEnvironment("local", found or outputs(), Here(), there.control(), folder, nobody)
-
-
-def begun(folder: Path, drill: str = "20260102T030405Z-abcd") -> FaultJournal:
-    header = Header(
-        drill, "demo", "local", "123456789012", ("us-east-1", "us-west-2"), (), datetime.now(UTC), "payinfra"
-    )
-    return FaultJournal.begin(folder / "drills" / drill, header)
 
 
 def test_a_name_with_one_address_for_both_regions_is_not_drilled(tmp_path: Path) -> None:
@@ -60,48 +33,6 @@ def test_what_makes_no_sense_is_refused_before_anything_is_asked(tmp_path: Path)
     with pytest.raises(UsageProblem), prepared(place(tmp_path, world), twice, Stop(), "payinfra"):
         raise AssertionError("it was prepared")
     assert world.calls == []
-
-
-def test_nothing_to_restore_is_nothing_done(tmp_path: Path) -> None:
-    world = World()
-    assert restore_all(place(tmp_path, world), lambda _said: None) == ()
-    assert world.calls == []
-
-
-def test_a_drill_that_sent_nothing_yet_is_restored_and_closed(tmp_path: Path) -> None:
-    world, journal, said = World(), begun(tmp_path), list[str]()
-    world.checks["hc-east"]["Inverted"] = True
-    journal.announce(InvertHealthCheck("hc-east", original=False))
-    (found,) = restore_all(place(tmp_path, world), said.append)
-    assert (found.whole, found.reckoning) == (True, None)
-    assert world.checks["hc-east"]["Inverted"] is False
-    assert open_journals(tmp_path / "drills") == ()
-    assert said == ["Restoring: health check hc-east is not inverted again."]
-
-
-def test_a_journal_that_nobody_can_read_stops_no_other(tmp_path: Path) -> None:
-    begun(tmp_path, "20260102T030405Z-aaaa").path.write_text("nonsense\n{}\n")
-    begun(tmp_path, "20260102T030405Z-bbbb")
-    damaged, whole = restore_all(place(tmp_path), lambda _said: None)
-    assert (damaged.whole, whole.whole) == (False, True)
-    assert FILE in damaged.restoration.left[0]
-
-
-def test_payments_that_cannot_be_read_keep_the_journal_open(tmp_path: Path) -> None:
-    world, journal = World(), begun(tmp_path)
-    world.before = lambda _call: EndpointConnectionError(endpoint_url="https://nowhere")
-    with PaymentLog(journal.path.parent / NAME) as book:
-        book.payment(Maker("demo", "20260102T030405Z-abcd").make(1, 1_767_322_000_000, 1.0)).result()
-    where = place(tmp_path, world)
-    (found,) = restore_all(where, lambda _said: None, reckoned_within_s=0.0)
-    assert not found.whole
-    assert found.problem
-    assert open_journals(tmp_path / "drills") == (journal.path,)
-
-
-def test_a_restoration_waits_for_nobody_who_holds_the_lock(tmp_path: Path) -> None:
-    with exclusive(tmp_path, "deploy"), pytest.raises(EnvironmentUnusable, match="payinfra deploy"):
-        restore_all(place(tmp_path), lambda _said: None)
 
 
 def test_what_is_left_at_the_very_end_is_in_the_report() -> None:

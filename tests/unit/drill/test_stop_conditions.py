@@ -12,12 +12,17 @@ from payinfra.drill.stop_conditions import DrillAborted, StopConditions, at_most
 from tests.support.clocks import SetClock
 
 
-def load(beat_s: float, broken: str = "") -> LoadSnapshot:
-    return LoadSnapshot(0, 0, {}, 0, 0, {}, beat_s, broken)
+def load(heartbeat_s: float, broken: str = "") -> LoadSnapshot:
+    return LoadSnapshot(0, 0, {}, 0, 0, {}, heartbeat_s, broken)
 
 
 def guard(
-    *, at: float = 10.0, stop: Stop | None = None, share: float | None = 0.0, beat: float | None = None
+    *,
+    at: float = 10.0,
+    stop: Stop | None = None,
+    share: float | None = 0.0,
+    beat: float | None = None,
+    rings: tuple[str, ...] = (),
 ) -> StopConditions:
     return StopConditions(
         other="us-west-2",
@@ -28,6 +33,7 @@ def guard(
         window_s=10.0,
         error_share=lambda _window_s: share,
         load=lambda: load(at if beat is None else beat),
+        alarms=lambda: rings,
     )
 
 
@@ -42,6 +48,23 @@ def test_somebody_asks_for_the_end() -> None:
     stop.ask("SIGTERM")
     with pytest.raises(DrillAborted, match=r"interrupted \(SIGINT\)"):
         guard(stop=stop).check()
+
+
+def test_what_customers_notice_ends_the_drill_and_is_the_systems_doing() -> None:
+    with pytest.raises(DrillAborted, match="Customers noticed: 5xx in us-west-2 in alarm") as stopped:
+        guard(rings=("5xx in us-west-2",)).check()
+    assert stopped.value.next_step == ""
+
+
+def test_an_end_that_proves_nothing_has_a_next_step() -> None:
+    stop = Stop()
+    stop.ask("SIGINT")
+    with pytest.raises(DrillAborted) as interrupted:
+        guard(stop=stop).check()
+    with pytest.raises(DrillAborted) as dead:
+        guard(beat=1.0).check()
+    assert interrupted.value.next_step
+    assert dead.value.next_step
 
 
 def test_the_other_region_errs_and_goes_on_erring() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -87,7 +87,37 @@ def test_a_region_that_is_not_served_cannot_be_blacked_out(side: Side) -> None:
 def test_status_says_all(side: Side) -> None:
     active = side.client().inject(ReplicationPause())
     side.client().set_time_scale(20)
-    assert side.client().status() == LocalStatus(ENDPOINTS, (active,), 20.0, 3, "2026-01-02T03:04:05+00:00")
+    started = "2026-01-02T03:04:05+00:00"
+    assert side.client().status() == LocalStatus(ENDPOINTS, (active,), 20.0, 3, started)
+    side.client().hold_time_scale("a/b c", 10)
+    assert side.client().status() == LocalStatus(ENDPOINTS, (active,), 10.0, 3, started, {"a/b c": 10.0})
+    side.client().release_time_scale("a/b c")
+    assert side.client().status().time_scale == 20.0
+
+
+def test_a_server_that_knows_no_holds_has_none(side: Side) -> None:
+    whole = side.client()
+
+    def carry(sent: Sent, timeout: float) -> tuple[int, bytes]:
+        status, body = whole.transport(sent, timeout)
+        said = json.loads(body)
+        del said["time_scale_holds"]
+        return status, json.dumps(said).encode()
+
+    assert replace(whole, transport=carry).status().time_scale_holds == {}
+
+
+def test_two_that_hold_the_time_scale_count_as_two(side: Side) -> None:
+    first, second = side.client(), side.client()
+    first.hold_time_scale("one", 20)
+    second.hold_time_scale("other", 20)
+    with pytest.raises(UsageProblem, match="makes time run 20 times as fast as real"):
+        second.hold_time_scale("third", 10)
+    first.release_time_scale("one")
+    first.release_time_scale("one")
+    assert side.scale() == 20.0
+    second.release_time_scale("other")
+    assert side.scale() == 1.0
 
 
 @pytest.mark.parametrize("scale", [0, -1, 1001, float("nan")])

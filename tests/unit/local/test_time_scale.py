@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payinfra.core.errors import UsageProblem
 from payinfra.local.server.time_scale import TimeScale
 
 
@@ -45,6 +46,25 @@ def test_what_is_past_does_not_get_younger_when_time_slows_down() -> None:
     assert changing.scale.age(109.0, 112.0) == 1.0 * 20 + 2.0
     assert changing.scale.age(95.0, 112.0) == 5.0 + 10.0 * 20 + 2.0
     assert changing.scale.age(-5.0, 0.0) == 5.0
+
+
+def test_a_hold_counts_for_more_than_the_own_scale_and_ends_with_its_last_holder() -> None:
+    scale = TimeScale()
+    scale.set(2)
+    scale.hold("one", 20)
+    scale.hold("other", 20)
+    scale.hold("one", 20)
+    scale.set(3)
+    assert (scale(), scale.holds) == (20.0, {"one": 20.0, "other": 20.0})
+    scale.release("one")
+    assert scale() == 20.0
+    scale.release("other")
+    assert (scale(), scale.holds) == (3.0, {})
+    with pytest.raises(UsageProblem, match="above 0"):
+        scale.hold("one", 0)
+    scale.hold("one", 5)
+    scale.hold("one", 7)  # Whoever is alone may ask for another.
+    assert scale() == 7.0
 
 
 @given(

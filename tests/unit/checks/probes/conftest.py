@@ -251,6 +251,9 @@ class FakeEnv:
         """HTTP."""
         given = dict(headers or {})
         region = WEST if WEST in url or url.startswith("http://127.0.0.1:2") else EAST
+        as_host = given.get("Host") in (FAILOVER, LATENCY) and not self.declared.dns.delegated
+        if url.endswith("/health") and as_host:
+            return HttpResponse(403, {}, '{"message":"Forbidden"}', 0.1)
         if url.endswith("/health"):
             said = {"status": "ok", "region": region, "version": "1.0", **self.health}
             return HttpResponse(self.health_status, {}, json.dumps(said), self.health_s)

@@ -2,9 +2,10 @@
 
 import json
 import os
+import shutil
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from payinfra.core.errors import EnvironmentUnusable, NotRestored
+from payinfra.drill.faults.actions import FaultAction
+from payinfra.drill.faults.health_check import InvertHealthCheck
 from payinfra.drill.faults.journal import (
     FILE,
     FaultJournal,
@@ -21,7 +24,8 @@ from payinfra.drill.faults.journal import (
     open_journals,
     restore_command,
 )
-from payinfra.drill.faults.model import Blackout, Fault, InvertHealthCheck, SetConcurrency
+from payinfra.drill.faults.lambda_throttle import SetConcurrency
+from payinfra.drill.faults.region_outage import Blackout
 
 HEADER = Header(
     drill="20260102T030405Z",
@@ -59,7 +63,7 @@ def test_what_is_announced_done_undone_and_noted_is_read_in_order(tmp_path: Path
     journal.done(second)
     journal.undone(second)
     record = journal.read()
-    assert [(entry.mutation, entry.done, entry.undone) for entry in record.entries] == [
+    assert [(entry.action, entry.done, entry.undone) for entry in record.entries] == [
         (LIMIT, True, False),
         (DARK, True, True),
         (CHECK, False, False),
@@ -140,7 +144,7 @@ def unsynced(_descriptor: int) -> None:
 
 
 def fill(journal: FaultJournal) -> bytes:
-    """The journal of a drill that announced two mutations, made one, and undid it."""
+    """The journal of a drill that announced two actions, made one, and undid it."""
     journal.done(journal.announce(LIMIT))
     journal.announce(DARK)
     journal.undone(1)
@@ -201,17 +205,90 @@ def test_a_damaged_journal_is_named_with_its_line_and_stays_open(
 
 def test_a_journal_of_another_version_is_for_that_version(tmp_path: Path) -> None:
     path = begin(tmp_path).path
-    path.write_bytes(path.read_bytes().replace(b'"version":1', b'"version":2'))
-    with pytest.raises(EnvironmentUnusable, match="version 2; this payinfra reads 1"):
+    path.write_bytes(path.read_bytes().replace(b'"version":2', b'"version":3'))
+    with pytest.raises(EnvironmentUnusable, match="version 3; this payinfra reads 2"):
         FaultJournal(path).read()
 
 
-def test_a_mutation_that_this_version_does_not_know_is_named(tmp_path: Path) -> None:
+def test_a_action_that_this_version_does_not_know_is_named(tmp_path: Path) -> None:
     journal = begin(tmp_path)
     journal.announce(DARK)
-    journal.path.write_bytes(journal.path.read_bytes().replace(b'"kind":"blackout"', b'"kind":"flood"'))
+    journal.path.write_bytes(
+        without_checksums(journal.path.read_bytes().replace(b'"kind":"blackout"', b'"kind":"flood"'))
+    )
     with pytest.raises(EnvironmentUnusable, match="flood"):
         journal.read()
+
+
+def without_checksums(journal: bytes) -> bytes:
+    """A journal as version 1 wrote it."""
+    lines = [json.loads(line) for line in journal.splitlines()]
+    for line in lines:
+        del line["sum"]
+    lines[0]["version"] = 1
+    return b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
+
+
+def test_a_journal_of_the_version_before_can_still_be_restored(tmp_path: Path) -> None:
+    now = fill(begin(tmp_path))
+    path = tmp_path / HEADER.drill / FILE
+    said = FaultJournal(path).read()
+    path.write_bytes(without_checksums(now))
+    before = FaultJournal.reopen(path)
+    assert before.read() == said
+    before.undone(2)
+    assert before.read().left == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        (b'"region":"us-east-1"', b'"region":"us-west-2"', 2),
+        (b'"account":"000000000000"', b'"account":"111111111111"', 1),
+        (b'"env":"demo"', b'"env":"prod"', 1),
+        (b'"target":"local"', b'"target":"other"', 1),
+    ],
+)
+def test_a_line_that_was_changed_is_damaged(tmp_path: Path, before: bytes, after: bytes, line: int) -> None:
+    whole = fill(begin(tmp_path))
+    path = tmp_path / HEADER.drill / FILE
+    path.write_bytes(whole.replace(before, after))
+    with pytest.raises(EnvironmentUnusable, match=f"Line {line} of .* damaged"):
+        FaultJournal(path).read()
+
+
+def test_a_line_of_another_environments_journal_is_damaged(tmp_path: Path) -> None:
+    own, other = begin(tmp_path / "own"), begin(tmp_path / "other", replace(HEADER, env="prod"))
+    other.announce(DARK)
+    with own.path.open("ab") as file:
+        file.write(other.path.read_bytes().splitlines(keepends=True)[-1])
+    with pytest.raises(EnvironmentUnusable, match=r"Line 2 of .* damaged"):
+        own.read()
+
+
+def test_what_is_not_damaged_is_still_told(tmp_path: Path) -> None:
+    whole = fill(begin(tmp_path)).splitlines(keepends=True)
+    path = tmp_path / HEADER.drill / FILE
+    path.write_bytes(b"".join([*whole[:2], b"garbage\n", *whole[2:-1], b'{"line":"burned"}\n']))
+    found = FaultJournal(path).salvage()
+    assert [entry.action for entry in found.entries] == [LIMIT, DARK]
+    assert found.damaged == (3, 6)
+
+
+def test_what_this_process_has_written_is_known_without_the_file(tmp_path: Path) -> None:
+    journal = begin(tmp_path)
+    fill(journal)
+    said = journal.read()
+    shutil.rmtree(journal.path.parent)
+    assert journal.known().entries == said.entries
+    assert journal.is_lost
+    with pytest.raises(EnvironmentUnusable, match="cannot be written"):
+        journal.undone(2)
+    assert journal.known().left == ()
+    journal.close()
+    assert not journal.path.exists()
+    with pytest.raises(EnvironmentUnusable, match="cannot be read"):
+        FaultJournal(journal.path).known()
 
 
 # -- what cannot be written --------------------------------------------------------------------------------
@@ -257,10 +334,10 @@ def test_a_journal_that_may_not_be_mended_cannot_be_gone_on_with(tmp_path: Path)
 # -- open and closed ---------------------------------------------------------------------------------------
 
 
-def journal_of(folder: Path, drill: str, *mutations: Fault) -> FaultJournal:
+def journal_of(folder: Path, drill: str, *actions: FaultAction) -> FaultJournal:
     journal = FaultJournal.begin(folder / drill, HEADER)
-    for mutation in mutations:
-        journal.announce(mutation)
+    for action in actions:
+        journal.announce(action)
     return journal
 
 

@@ -1,5 +1,6 @@
 """Restoration: whatever order of failures and kills there was, everything is as before or named."""
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,18 +13,13 @@ from hypothesis import strategies as st
 
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import NotRestored
+from payinfra.drill.faults.actions import FaultAction, HoldTimeScale, SetTimeScale
 from payinfra.drill.faults.executor import AwsFaultExecutor, FaultExecutor, FaultFailed
+from payinfra.drill.faults.health_check import InvertHealthCheck
 from payinfra.drill.faults.journal import FaultJournal, Header, open_journals
-from payinfra.drill.faults.model import (
-    ArmWatchdog,
-    Blackout,
-    Fault,
-    InvertHealthCheck,
-    PauseReplication,
-    RunPauseExperiment,
-    SetConcurrency,
-    SetTimeScale,
-)
+from payinfra.drill.faults.lambda_throttle import ArmWatchdog, SetConcurrency
+from payinfra.drill.faults.region_outage import Blackout
+from payinfra.drill.faults.replication_pause import PauseReplication, RunPauseExperiment
 from payinfra.drill.faults.rollback import restore
 from payinfra.drill.model import Restoration
 from tests.support.drilled import EAST, HERE, Killed, Refused, World, WorldAws
@@ -40,23 +36,23 @@ WATCHDOG = ArmWatchdog(EAST, "d-us-east-1", "pay", None, AT, ROLE)
 
 
 @dataclass
-class ScriptedHands:
+class ScriptedExecutor:
     """Hands that remember, and fail as they are told."""
 
-    failures: dict[Fault, Sequence[Exception | None]] = field(default_factory=dict)
-    undone: list[Fault] = field(default_factory=list)
+    failures: dict[FaultAction, Sequence[Exception | None]] = field(default_factory=dict)
+    undone: list[FaultAction] = field(default_factory=list)
 
-    def do(self, mutation: Fault) -> None:
+    def inject(self, action: FaultAction) -> None:
         raise AssertionError("restoring does nothing new")
 
-    def undo(self, mutation: Fault) -> None:
-        self.undone.append(mutation)
-        told = self.failures.get(mutation, ())
-        nth = self.undone.count(mutation) - 1
+    def rollback(self, action: FaultAction) -> None:
+        self.undone.append(action)
+        told = self.failures.get(action, ())
+        nth = self.undone.count(action) - 1
         if nth < len(told) and (failure := told[nth]):
             raise failure
 
-    def in_place(self, mutation: Fault) -> bool:
+    def is_active(self, action: FaultAction) -> bool:
         raise AssertionError("undoing looks by itself")
 
 
@@ -64,11 +60,11 @@ def failed(reason: str = "access denied") -> FaultFailed:
     return FaultFailed("It could not be", reason, "hint")
 
 
-def journal_of(folder: Path, *mutations: Fault) -> FaultJournal:
+def journal_of(folder: Path, *actions: FaultAction) -> FaultJournal:
     """A journal in which these are done."""
     journal = FaultJournal.begin(folder / "d", HEADER)
-    for mutation in mutations:
-        journal.done(journal.announce(mutation))
+    for action in actions:
+        journal.done(journal.announce(action))
     return journal
 
 
@@ -77,10 +73,10 @@ def quiet(_said: str) -> None:
 
 
 def test_what_is_left_is_undone_from_the_last_to_the_first(tmp_path: Path) -> None:
-    journal, hands, told = journal_of(tmp_path, INVERT, LIMIT), ScriptedHands(), list[str]()
+    journal, executor, told = journal_of(tmp_path, INVERT, LIMIT), ScriptedExecutor(), list[str]()
     journal.announce(DARK)
-    found = restore(journal, hands, told.append, watchdog="armed: it is")
-    assert hands.undone == [DARK, LIMIT, INVERT]
+    found = restore(journal, executor, told.append, watchdog="armed: it is")
+    assert executor.undone == [DARK, LIMIT, INVERT]
     assert found == Restoration(
         (
             "us-east-1 answers again",
@@ -96,15 +92,15 @@ def test_what_is_left_is_undone_from_the_last_to_the_first(tmp_path: Path) -> No
 
 def test_a_second_run_touches_nothing(tmp_path: Path) -> None:
     journal = journal_of(tmp_path, INVERT, LIMIT)
-    restore(journal, ScriptedHands(), quiet)
-    whole, hands = journal.path.read_bytes(), ScriptedHands()
-    assert restore(journal, hands, quiet) == Restoration((), ())
-    assert (hands.undone, journal.path.read_bytes()) == ([], whole)
+    restore(journal, ScriptedExecutor(), quiet)
+    whole, executor = journal.path.read_bytes(), ScriptedExecutor()
+    assert restore(journal, executor, quiet) == Restoration((), ())
+    assert (executor.undone, journal.path.read_bytes()) == ([], whole)
 
 
 def test_the_journal_is_left_to_be_closed_by_whoever_knows_that_all_is_done(tmp_path: Path) -> None:
     journal = journal_of(tmp_path, INVERT)
-    restore(journal, ScriptedHands(), quiet)
+    restore(journal, ScriptedExecutor(), quiet)
     assert open_journals(tmp_path) == (journal.path,)
     journal.close()
     assert open_journals(tmp_path) == ()
@@ -112,18 +108,18 @@ def test_the_journal_is_left_to_be_closed_by_whoever_knows_that_all_is_done(tmp_
 
 def test_one_that_fails_stops_no_other_and_is_named_with_how_to_mend_it(tmp_path: Path) -> None:
     journal, told = journal_of(tmp_path, INVERT, LIMIT, DARK), list[str]()
-    hands = ScriptedHands({LIMIT: [failed()] * 9})
-    found = restore(journal, hands, told.append)
+    executor = ScriptedExecutor({LIMIT: [failed()] * 9})
+    found = restore(journal, executor, told.append)
     assert found.undone == ("us-east-1 answers again", "health check hc-east is not inverted again")
     assert found.left == (
         "Not restored: function pay in us-east-1 may not run: its reserved concurrency is 0 (access denied). "
         "Mend it with: aws lambda delete-function-concurrency --function-name pay --region us-east-1",
     )
     assert found.left[0] in told
-    assert [entry.mutation for entry in journal.read().left] == [LIMIT]
+    assert [entry.action for entry in journal.read().left] == [LIMIT]
     with pytest.raises(NotRestored):
         journal.close()
-    again = restore(journal, ScriptedHands(), quiet)
+    again = restore(journal, ScriptedExecutor(), quiet)
     assert (again.undone, again.left) == (
         ("function pay in us-east-1 has no reserved concurrency again",),
         (),
@@ -133,57 +129,57 @@ def test_one_that_fails_stops_no_other_and_is_named_with_how_to_mend_it(tmp_path
 def test_one_that_was_only_announced_is_said_to_be_perhaps_in_place(tmp_path: Path) -> None:
     journal = journal_of(tmp_path)
     journal.announce(DARK)
-    found = restore(journal, ScriptedHands({DARK: [failed("no answer")] * 9}), quiet)
+    found = restore(journal, ScriptedExecutor({DARK: [failed("no answer")] * 9}), quiet)
     assert found.left == (
         "Perhaps in place: us-east-1 answers nothing (no answer). "
         "Mend it with: payinfra local fault clear --all",
     )
 
 
-def test_what_stood_in_the_way_of_another_is_undone_and_the_other_is_tried_again(tmp_path: Path) -> None:
+def test_what_stood_in_the_resolver_of_another_is_undone_and_the_other_is_tried_again(tmp_path: Path) -> None:
     # The region is dark, so its function cannot be given back until it is not.
     journal = journal_of(tmp_path, DARK, LIMIT)
-    hands = ScriptedHands({LIMIT: [failed("no answer")]})
-    found = restore(journal, hands, quiet)
-    assert hands.undone == [LIMIT, DARK, LIMIT]
+    executor = ScriptedExecutor({LIMIT: [failed("no answer")]})
+    found = restore(journal, executor, quiet)
+    assert executor.undone == [LIMIT, DARK, LIMIT]
     assert (len(found.undone), found.left) == (2, ())
 
 
 def test_what_is_spared_stays_until_a_restoration_that_spares_nothing(tmp_path: Path) -> None:
     pace = SetTimeScale(20, 1)
-    journal, hands = journal_of(tmp_path, pace, INVERT), ScriptedHands()
-    first = restore(journal, hands, quiet, spare=lambda one: one == pace)
-    assert (hands.undone, first.left) == ([INVERT], ())
-    assert [entry.mutation for entry in journal.read().left] == [pace]
-    restore(journal, hands, quiet)
-    assert hands.undone == [INVERT, pace]
+    journal, executor = journal_of(tmp_path, pace, INVERT), ScriptedExecutor()
+    first = restore(journal, executor, quiet, keep=lambda one: one == pace)
+    assert (executor.undone, first.left) == ([INVERT], ())
+    assert [entry.action for entry in journal.read().left] == [pace]
+    restore(journal, executor, quiet)
+    assert executor.undone == [INVERT, pace]
 
 
 def test_a_bug_in_one_keeps_no_other_in_place(tmp_path: Path) -> None:
     journal = journal_of(tmp_path, INVERT, LIMIT)
-    found = restore(journal, ScriptedHands({LIMIT: [KeyError("status")] * 9}), quiet)
+    found = restore(journal, ScriptedExecutor({LIMIT: [KeyError("status")] * 9}), quiet)
     assert len(found.undone) == 1
     assert "(KeyError: 'status')" in found.left[0]
 
 
 def test_a_watchdog_stays_armed_while_what_it_lifts_is_in_place(tmp_path: Path) -> None:
     journal = journal_of(tmp_path, WATCHDOG, LIMIT, INVERT)
-    hands = ScriptedHands({LIMIT: [failed()] * 9})
-    found = restore(journal, hands, quiet)
-    assert WATCHDOG not in hands.undone
-    assert found.left[1].startswith("It stays until the function may run again: schedule d-us-east-1 ")
-    assert [entry.mutation for entry in journal.read().left] == [WATCHDOG, LIMIT]
-    hands = ScriptedHands()
-    assert restore(journal, hands, quiet).left == ()
-    assert hands.undone == [LIMIT, WATCHDOG]
+    executor = ScriptedExecutor({LIMIT: [failed()] * 9})
+    found = restore(journal, executor, quiet)
+    assert WATCHDOG not in executor.undone
+    assert found.left[1].startswith("It stays until what it lifts is rolled back: schedule d-us-east-1 ")
+    assert [entry.action for entry in journal.read().left] == [WATCHDOG, LIMIT]
+    executor = ScriptedExecutor()
+    assert restore(journal, executor, quiet).left == ()
+    assert executor.undone == [LIMIT, WATCHDOG]
 
 
 def test_a_watchdog_of_another_function_is_not_kept(tmp_path: Path) -> None:
     other = SetConcurrency("us-west-2", "pay", None)
     journal = journal_of(tmp_path, WATCHDOG, other)
-    hands = ScriptedHands({other: [failed()] * 9})
-    assert len(restore(journal, hands, quiet).left) == 1
-    assert WATCHDOG in hands.undone
+    executor = ScriptedExecutor({other: [failed()] * 9})
+    assert len(restore(journal, executor, quiet).left) == 1
+    assert WATCHDOG in executor.undone
 
 
 def test_a_journal_that_cannot_be_written_is_named_and_stops_nothing(tmp_path: Path) -> None:
@@ -192,9 +188,9 @@ def test_a_journal_that_cannot_be_written_is_named_and_stops_nothing(tmp_path: P
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    hands, told = ScriptedHands(), list[str]()
-    found = restore(FaultJournal(journal.path, sync=full), hands, told.append)
-    assert hands.undone == [LIMIT, INVERT]
+    executor, told = ScriptedExecutor(), list[str]()
+    found = restore(FaultJournal(journal.path, sync=full), executor, told.append)
+    assert executor.undone == [LIMIT, INVERT]
     assert len(found.undone) == len(found.left) == 2
     assert "No space left on device" in found.left[0]
     assert "`payinfra failover-drill --restore --env demo`" in found.left[0]
@@ -202,11 +198,27 @@ def test_a_journal_that_cannot_be_written_is_named_and_stops_nothing(tmp_path: P
     assert len(journal.read().left) == 2
 
 
+def test_a_journal_whose_folder_was_removed_in_mid_drill_hides_nothing(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path, INVERT, LIMIT)
+    shutil.rmtree(journal.path.parent)
+    executor = ScriptedExecutor({LIMIT: [failed()] * 9})
+    found = restore(journal, executor, quiet)
+    assert (len(found.undone), len(found.left)) == (1, 1)
+    assert restore(journal, ScriptedExecutor(), quiet).left == ()
+    journal.close()
+
+
 # -- any order of failures and kills -----------------------------------------------------------------------
 
-EVERYWHERE: tuple[Fault, ...] = (INVERT, LIMIT, SetConcurrency("us-west-2", "pay", 7))
-EMBEDDED: tuple[Fault, ...] = (SetTimeScale(20.0, 1.0), PauseReplication(), DARK, *EVERYWHERE)
-ON_AWS: tuple[Fault, ...] = (WATCHDOG, RunPauseExperiment(EAST, TABLE, ROLE, 9, "d"), *EVERYWHERE)
+EVERYWHERE: tuple[FaultAction, ...] = (INVERT, LIMIT, SetConcurrency("us-west-2", "pay", 7))
+EMBEDDED: tuple[FaultAction, ...] = (
+    HoldTimeScale(20.0, "demo/d"),
+    SetTimeScale(20.0, 1.0),
+    PauseReplication(),
+    DARK,
+    *EVERYWHERE,
+)
+ON_AWS: tuple[FaultAction, ...] = (WATCHDOG, RunPauseExperiment(EAST, TABLE, ROLE, 9, "d"), *EVERYWHERE)
 
 LOST = ReadTimeoutError(endpoint_url="https://aws")
 DENIED = Refused("AccessDeniedException", 403, "is not authorized to perform: x")
@@ -218,7 +230,7 @@ class Story:
     """What a drill does, and what happens at each call and at each line of its journal."""
 
     on_aws: bool
-    mutations: tuple[Fault, ...]
+    actions: tuple[FaultAction, ...]
     before: tuple[BaseException | None, ...]
     after: tuple[BaseException | None, ...]
     syncs: tuple[BaseException | None, ...]
@@ -265,16 +277,18 @@ def hands_on(aws: Aws, world: World, *, on_aws: bool) -> AwsFaultExecutor:
     return AwsFaultExecutor(aws, None if on_aws else world.control(), 20.0, 20.0, lambda: at[0], sleep)
 
 
-def drill(journal: FaultJournal, hands: FaultExecutor, mutations: Sequence[Fault]) -> Restoration | None:
+def drill(
+    journal: FaultJournal, executor: FaultExecutor, actions: Sequence[FaultAction]
+) -> Restoration | None:
     """Inject one after the other, restore, close; None where a kill ended it."""
     try:
         try:
-            for mutation in mutations:
-                number = journal.announce(mutation)
-                hands.do(mutation)
+            for action in actions:
+                number = journal.announce(action)
+                executor.inject(action)
                 journal.done(number)
         finally:
-            found = restore(journal, hands, quiet)
+            found = restore(journal, executor, quiet)
         if not found.left:
             journal.close()
     except Killed:
@@ -313,8 +327,8 @@ def test_whatever_fails_or_kills_all_is_restored_or_in_a_journal_that_restores(
             raise trouble
 
     world.before, world.after = in_turn(story.before), in_turn(story.after)
-    hands = hands_on(aws, world, on_aws=story.on_aws)
-    found = drill(FaultJournal(path, sync=sync), hands, story.mutations)
+    executor = hands_on(aws, world, on_aws=story.on_aws)
+    found = drill(FaultJournal(path, sync=sync), executor, story.actions)
     world.before = world.after = lambda _call: None
     if killed_in_line and found is None:
         # The line that was being written is on disk in part, or not at all: nobody had gone on after it.
@@ -330,12 +344,12 @@ def test_whatever_fails_or_kills_all_is_restored_or_in_a_journal_that_restores(
         assert open_journals(drills) == (path,)
     # … from which all is restored.
     journal = FaultJournal.reopen(path, sync=unsynced)
-    assert restore(journal, hands, quiet).left == ()
+    assert restore(journal, executor, quiet).left == ()
     assert world.state() == as_before
     journal.close()
     assert open_journals(drills) == ()
     calls = len(world.calls)
-    assert restore(journal, hands, quiet) == Restoration((), ())
+    assert restore(journal, executor, quiet) == Restoration((), ())
     assert len(world.calls) == calls
 
 
@@ -355,27 +369,27 @@ def test_what_cannot_be_undone_is_left_and_everything_else_is_not(
     world = World(concurrency={("us-west-2", "pay"): 7})
     aws = clients[on_aws]
     aws.world = world
-    hands = hands_on(aws, world, on_aws=on_aws)
-    mutations = [(ON_AWS if on_aws else EMBEDDED)[each] for each in chosen]
+    executor = hands_on(aws, world, on_aws=on_aws)
+    actions = [(ON_AWS if on_aws else EMBEDDED)[each] for each in chosen]
     journal = FaultJournal.begin(tmp_path_factory.mktemp("drills") / "d", HEADER, sync=unsynced)
-    for mutation in mutations:
-        number = journal.announce(mutation)
-        hands.do(mutation)
+    for action in actions:
+        number = journal.announce(action)
+        executor.inject(action)
         journal.done(number)
 
-    names = [sorted(_changing(mutation)) for mutation in mutations]
+    names = [sorted(_changing(action)) for action in actions]
     denied = {name for at, found in zip(chosen, names, strict=True) if at in broken for name in found}
     world.before = lambda call: DENIED if call.name in denied else None
-    restore(journal, hands, quiet)
-    left = {entry.mutation for entry in journal.read().left}
-    assert left == {one for one in mutations if hands.in_place(one)}
+    restore(journal, executor, quiet)
+    left = {entry.action for entry in journal.read().left}
+    assert left == {one for one in actions if executor.is_active(one)}
     world.before = lambda _call: None
-    assert restore(journal, hands, quiet).left == ()
+    assert restore(journal, executor, quiet).left == ()
 
 
-def _changing(mutation: Fault) -> set[str]:
+def _changing(action: FaultAction) -> set[str]:
     """The calls that undo it on AWS."""
-    match mutation:
+    match action:
         case InvertHealthCheck():
             return {"Route 53.UpdateHealthCheck"}
         case SetConcurrency(_, _, None):

@@ -9,10 +9,9 @@ from botocore.exceptions import ReadTimeoutError
 from payinfra.core.naming import DRILL_SCHEDULER_ROLE
 from payinfra.drill.faults.executor import AwsFaultExecutor
 from payinfra.drill.faults.journal import FaultJournal, Header
-from payinfra.drill.faults.model import ArmWatchdog, InvertHealthCheck, SetConcurrency
-from payinfra.drill.faults.watchdog import NOT_NEEDED, arm, watchdogs
+from payinfra.drill.faults.lambda_throttle import ArmWatchdog
+from payinfra.drill.faults.watchdog import NOT_NEEDED, arm
 from tests.support.drilled import EAST, WEST, Call, Refused, World, WorldAws
-from tests.unit.checks.probes.conftest import outputs
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ROLE = f"arn:aws:iam::123456789012:role/{DRILL_SCHEDULER_ROLE}"
@@ -31,37 +30,24 @@ def journal(tmp_path: Path) -> FaultJournal:
     return FaultJournal.begin(tmp_path / DRILL, header)
 
 
-def hands(aws: WorldAws) -> tuple[World, AwsFaultExecutor]:
+def executor(aws: WorldAws) -> tuple[World, AwsFaultExecutor]:
     aws.world = World()
     return aws.world, AwsFaultExecutor(aws, within_s=0.0)
 
 
-def test_each_function_that_may_not_run_has_one() -> None:
-    wanted = watchdogs(
-        [InvertHealthCheck("hc", original=False), SetConcurrency(EAST, "pay", 7)],
-        outputs(),
-        drill=DRILL,
-        at=AT,
-    )
-    assert wanted == (WATCHDOG,)
-    # EventBridge Scheduler takes no longer name; the longest region's is 14.
-    assert len(wanted[0].name) + 14 - len(EAST) <= 64
-    assert watchdogs([InvertHealthCheck("hc", original=False)], outputs(), drill=DRILL, at=AT) == ()
-
-
 def test_it_is_armed_and_in_the_journal(aws: WorldAws, journal: FaultJournal) -> None:
-    world, ours = hands(aws)
+    world, ours = executor(aws)
     assert arm([WATCHDOG], journal, ours) == (
         f"armed: schedule {DRILL}-us-east-1 in us-east-1 gives function pay a reserved concurrency of 7 at "
         "2026-01-02 03:04:05 UTC"
     )
     assert list(world.schedules) == [(EAST, WATCHDOG.name)]
     (entry,) = journal.read().entries
-    assert (entry.mutation, entry.done, entry.undone) == (WATCHDOG, True, False)
+    assert (entry.action, entry.done, entry.undone) == (WATCHDOG, True, False)
 
 
 def test_it_is_in_the_journal_before_it_is_made(aws: WorldAws, journal: FaultJournal) -> None:
-    world, ours = hands(aws)
+    world, ours = executor(aws)
     known: list[int] = []
     world.before = lambda _call: known.append(len(journal.read().left))
     arm([WATCHDOG], journal, ours)
@@ -83,7 +69,7 @@ def test_it_is_in_the_journal_before_it_is_made(aws: WorldAws, journal: FaultJou
 def test_without_permission_role_or_group_the_drill_goes_on_and_says_why(
     refusal: Refused, why: str, aws: WorldAws, journal: FaultJournal
 ) -> None:
-    world, ours = hands(aws)
+    world, ours = executor(aws)
     world.before = lambda call: refusal if call.name == "Scheduler.CreateSchedule" else None
     says = arm([WATCHDOG], journal, ours)
     assert says.startswith("none: ")
@@ -94,7 +80,7 @@ def test_without_permission_role_or_group_the_drill_goes_on_and_says_why(
 
 
 def test_one_of_which_nobody_knows_stays_in_the_journal(aws: WorldAws, journal: FaultJournal) -> None:
-    world, ours = hands(aws)
+    world, ours = executor(aws)
 
     def lost(call: Call) -> BaseException | None:
         return ReadTimeoutError(endpoint_url="https://aws") if call.changes else None
@@ -102,10 +88,10 @@ def test_one_of_which_nobody_knows_stays_in_the_journal(aws: WorldAws, journal: 
     world.after = lost
     assert arm([WATCHDOG], journal, ours).startswith("none: no answer")
     (left,) = journal.read().left
-    assert (left.mutation, left.done) == (WATCHDOG, False)
+    assert (left.action, left.done) == (WATCHDOG, False)
 
 
 def test_none_is_needed_where_nothing_is_taken_away(aws: WorldAws, journal: FaultJournal) -> None:
-    _, ours = hands(aws)
+    _, ours = executor(aws)
     assert arm([], journal, ours) == NOT_NEEDED
     assert journal.read().entries == ()

@@ -6,8 +6,8 @@ import threading
 import httpx
 import pytest
 
-from payinfra.drill.load.connections import LANE, ConnectionPool, TargetConnections, dialer
-from payinfra.drill.load.targets import Fixed, LoadTarget, NameUnresolved, TargetResolver
+from payinfra.drill.load.connections import SLOT_CONNECTIONS, ConnectionPool, TargetConnections, dialer
+from payinfra.drill.load.targets import FixedTarget, LoadTarget, NameUnresolved, TargetResolver
 
 EAST = LoadTarget(("http://east-1", "http://east-2"), "east.example", "us-east-1")
 WEST = LoadTarget(("http://west",), "west.example", "us-west-2")
@@ -29,7 +29,7 @@ class Exchange:
         return httpx.Response(201)
 
 
-class Way:
+class FakeResolver:
     """Leads where a test says; has to be asked when told so."""
 
     def __init__(self, target: LoadTarget) -> None:
@@ -39,6 +39,7 @@ class Way:
         self.go_on = threading.Event()
         self.go_on.set()
         self.lost = False
+        self.failures = 0
 
     def known(self) -> LoadTarget | None:
         return self.target if self.at_hand else None
@@ -50,31 +51,34 @@ class Way:
             raise NameUnresolved("nowhere")
         return self.target
 
+    def failed(self) -> None:
+        self.failures += 1
+
 
 @pytest.fixture
 def exchange() -> Exchange:
     return Exchange()
 
 
-async def call(board: ConnectionPool, way: TargetResolver) -> TargetConnections:
+async def call(pool: ConnectionPool, resolver: TargetResolver) -> TargetConnections:
     """A line that has been used, and not been given back."""
-    line = await board.take(way)
-    await line.post("{}", {})
-    return line
+    connections = await pool.take(resolver)
+    await connections.post("{}", {})
+    return connections
 
 
-def closed(line: TargetConnections) -> bool:
-    assert line.lanes
-    return all(lane.client.is_closed for lane in line.lanes)
+def closed(connections: TargetConnections) -> bool:
+    assert connections.slots
+    return all(slot.client.is_closed for slot in connections.slots)
 
 
 def test_a_request_names_the_host_and_goes_to_the_address(exchange: Exchange) -> None:
     async def ask() -> None:
-        board = ConnectionPool(exchange.dial)
-        line = await board.take(Fixed(EAST))
-        await line.post("{}", {"x-api-key": "k"})
-        await board.release(line, failed=False)
-        await board.close()
+        pool = ConnectionPool(exchange.dial)
+        connections = await pool.take(FixedTarget(EAST))
+        await connections.post("{}", {"x-api-key": "k"})
+        await pool.release(connections, failed=False)
+        await pool.close()
 
     asyncio.run(ask())
     (request,) = exchange.requests
@@ -83,13 +87,13 @@ def test_a_request_names_the_host_and_goes_to_the_address(exchange: Exchange) ->
     assert exchange.clients[0].is_closed
 
 
-def test_connections_are_kept_while_the_way_leads_to_the_same(exchange: Exchange) -> None:
+def test_connections_are_kept_while_the_resolver_leads_to_the_same(exchange: Exchange) -> None:
     async def ask() -> None:
-        board, way = ConnectionPool(exchange.dial), Way(EAST)
-        first = await call(board, way)
-        await board.release(first, failed=False)
-        assert await call(board, way) is first
-        assert await call(board, Fixed(EAST)) is not first
+        pool, resolver = ConnectionPool(exchange.dial), FakeResolver(EAST)
+        first = await call(pool, resolver)
+        await pool.release(first, failed=False)
+        assert await call(pool, resolver) is first
+        assert await call(pool, FixedTarget(EAST)) is not first
 
     asyncio.run(ask())
     assert len(exchange.clients) == 2
@@ -99,18 +103,18 @@ def test_a_change_of_the_answer_makes_them_anew_and_old_ones_end_with_their_last
     exchange: Exchange,
 ) -> None:
     async def ask() -> None:
-        board, way = ConnectionPool(exchange.dial), Way(EAST)
-        idle = await call(board, way)
-        await board.release(idle, failed=False)
-        busy = await call(board, way)
-        way.target = WEST
-        new = await call(board, way)
+        pool, resolver = ConnectionPool(exchange.dial), FakeResolver(EAST)
+        idle = await call(pool, resolver)
+        await pool.release(idle, failed=False)
+        busy = await call(pool, resolver)
+        resolver.target = WEST
+        new = await call(pool, resolver)
         assert (new.target, closed(busy)) == (WEST, False)
-        await board.release(busy, failed=False)
+        await pool.release(busy, failed=False)
         assert (closed(busy), closed(new)) == (True, False)
-        await board.release(new, failed=False)
-        way.target = EAST
-        await call(board, way)
+        await pool.release(new, failed=False)
+        resolver.target = EAST
+        await call(pool, resolver)
         assert closed(new)
 
     asyncio.run(ask())
@@ -118,75 +122,78 @@ def test_a_change_of_the_answer_makes_them_anew_and_old_ones_end_with_their_last
 
 def test_after_a_failure_the_next_address_is_tried_and_nobody_else_is_cut_off(exchange: Exchange) -> None:
     async def ask() -> tuple[TargetConnections, TargetConnections, TargetConnections]:
-        board, way = ConnectionPool(exchange.dial), Way(EAST)
-        failing, other = await call(board, way), await call(board, way)
-        await board.release(failing, failed=True)
+        pool, resolver = ConnectionPool(exchange.dial), FakeResolver(EAST)
+        failing, other = await call(pool, resolver), await call(pool, resolver)
+        await pool.release(failing, failed=True)
         assert not closed(other)
-        after = await call(board, way)
-        await board.release(other, failed=False)
+        after = await call(pool, resolver)
+        await pool.release(other, failed=False)
         assert closed(other)
-        await board.release(after, failed=True)
-        return failing, after, await call(board, way)
+        await pool.release(after, failed=True)
+        return failing, after, await call(pool, resolver)
 
     lines = asyncio.run(ask())
-    assert [line.url for line in lines] == ["http://east-1", "http://east-2", "http://east-1"]
+    assert [one.url for one in lines] == ["http://east-1", "http://east-2", "http://east-1"]
     assert len(exchange.clients) == 3
 
 
 def test_many_who_need_an_answer_wait_for_one_question(exchange: Exchange) -> None:
-    way = Way(EAST)
-    way.at_hand = False
-    way.go_on.clear()
+    resolver = FakeResolver(EAST)
+    resolver.at_hand = False
+    resolver.go_on.clear()
 
     async def ask() -> None:
-        board = ConnectionPool(exchange.dial)
-        taking = [asyncio.create_task(board.take(way)) for _ in range(20)]
+        pool = ConnectionPool(exchange.dial)
+        taking = [asyncio.create_task(pool.take(resolver)) for _ in range(20)]
         await asyncio.sleep(0)
         taking[0].cancel()
-        way.go_on.set()
+        resolver.go_on.set()
         lines = await asyncio.gather(*taking[1:])
-        assert {line.target for line in lines} == {EAST}
-        await board.close()
+        assert {one.target for one in lines} == {EAST}
+        await pool.close()
 
     asyncio.run(ask())
-    assert (way.asked, len(exchange.clients)) == (1, 0)
+    assert (resolver.asked, len(exchange.clients)) == (1, 0)
 
 
 def test_a_name_that_leads_nowhere_is_told_to_all_and_asked_for_again(exchange: Exchange) -> None:
-    way = Way(EAST)
-    way.at_hand, way.lost = False, True
+    resolver = FakeResolver(EAST)
+    resolver.at_hand, resolver.lost = False, True
 
     async def ask() -> None:
-        board = ConnectionPool(exchange.dial)
-        told = await asyncio.gather(*(board.take(way) for _ in range(3)), return_exceptions=True)
+        pool = ConnectionPool(exchange.dial)
+        told = await asyncio.gather(*(pool.take(resolver) for _ in range(3)), return_exceptions=True)
         assert all(isinstance(one, NameUnresolved) for one in told)
-        way.lost = False
-        assert (await board.take(way)).target == EAST
+        resolver.lost = False
+        assert (await pool.take(resolver)).target == EAST
 
     asyncio.run(ask())
-    assert way.asked == 2
+    assert resolver.asked == 2
 
 
 def test_the_end_waits_for_a_question_that_nobody_waits_for_any_more(exchange: Exchange) -> None:
-    way = Way(EAST)
-    way.at_hand, way.lost = False, True
-    way.go_on.clear()
+    resolver = FakeResolver(EAST)
+    resolver.at_hand, resolver.lost = False, True
+    resolver.go_on.clear()
 
     async def ask() -> None:
-        board = ConnectionPool(exchange.dial)
-        taking = asyncio.create_task(board.take(way))
+        pool = ConnectionPool(exchange.dial)
+        taking = asyncio.create_task(pool.take(resolver))
         await asyncio.sleep(0)
         taking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await taking
-        way.go_on.set()
-        await board.close()
+        resolver.go_on.set()
+        await pool.close()
 
     asyncio.run(ask())
-    assert way.asked == 1
+    assert resolver.asked == 1
 
 
-@pytest.mark.parametrize(("requests", "clients"), [(1, 1), (LANE, 1), (LANE + 1, 2), (50 * LANE, 3)])
+@pytest.mark.parametrize(
+    ("requests", "clients"),
+    [(1, 1), (SLOT_CONNECTIONS, 1), (SLOT_CONNECTIONS + 1, 2), (50 * SLOT_CONNECTIONS, 3)],
+)
 def test_no_client_has_more_than_a_few_requests_and_there_are_no_more_clients_than_may_be(
     requests: int, clients: int
 ) -> None:
@@ -203,21 +210,23 @@ def test_no_client_has_more_than_a_few_requests_and_there_are_no_more_clients_th
         return client
 
     async def ask() -> None:
-        line = TargetConnections(EAST, EAST.urls[0], dial, most=3 * LANE)
-        asking = [asyncio.create_task(line.post("{}", {})) for _ in range(requests)]
+        connections = TargetConnections(EAST, EAST.urls[0], dial, most=3 * SLOT_CONNECTIONS)
+        asking = [asyncio.create_task(connections.post("{}", {})) for _ in range(requests)]
         while len(under_way) < requests:
             await asyncio.sleep(0)
-        assert [lane.busy for lane in line.lanes] == [under_way.count(lane.client) for lane in line.lanes]
+        assert [slot.busy for slot in connections.slots] == [
+            under_way.count(slot.client) for slot in connections.slots
+        ]
         go_on.set()
         await asyncio.gather(*asking)
-        assert {lane.busy for lane in line.lanes} == {0}
-        await line.close()
-        assert closed(line)
+        assert {slot.busy for slot in connections.slots} == {0}
+        await connections.close()
+        assert closed(connections)
 
     asyncio.run(ask())
     counts = [under_way.count(client) for client in dict.fromkeys(under_way)]
     assert len(counts) == clients
-    assert max(counts) - min(counts) < LANE
+    assert max(counts) - min(counts) < SLOT_CONNECTIONS
 
 
 def test_real_connections_take_nothing_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

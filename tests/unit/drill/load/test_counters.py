@@ -9,11 +9,11 @@ EAST, WEST = "us-east-1", "us-west-2"
 
 
 class World:
-    """A tally, and the attempts that it is told of."""
+    """A counters, and the attempts that it is told of."""
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.tally = LoadCounters(lambda: self.now)
+        self.counters = LoadCounters(lambda: self.now)
 
     def end(
         self,
@@ -27,13 +27,13 @@ class World:
         again: bool = False,
         by_name: bool = True,
     ) -> None:
-        self.tally.sent()
+        self.counters.sent()
         attempt = Attempt("key", 1, at_s, seconds, region, status, result, again)
         self.now = max(self.now, at_s + seconds)
-        self.tally.ended(attempt, asked or region, by_name=by_name)
+        self.counters.ended(attempt, asked or region, by_name=by_name)
 
     def row(self, region: str) -> SuccessStreak | None:
-        return self.tally.snapshot().rows.get(region)
+        return self.counters.snapshot().streaks.get(region)
 
     def length(self, region: str) -> int:
         row = self.row(region)
@@ -42,13 +42,13 @@ class World:
 
 def test_payments_are_counted_from_begin_to_end() -> None:
     world = World()
-    world.tally.began()
-    world.tally.began()
-    world.tally.sent()
-    snapshot = world.tally.snapshot()
+    world.counters.began()
+    world.counters.began()
+    world.counters.sent()
+    snapshot = world.counters.snapshot()
     assert (snapshot.begun, snapshot.waiting, snapshot.in_flight) == (2, 2, 1)
-    world.tally.settled()
-    assert world.tally.snapshot().waiting == 1
+    world.counters.settled()
+    assert world.counters.snapshot().waiting == 1
 
 
 def test_what_a_region_acknowledged_counts_once_and_every_failure() -> None:
@@ -58,18 +58,18 @@ def test_what_a_region_acknowledged_counts_once_and_every_failure() -> None:
     world.end(EAST, 2.0, result=Result.REPLAYED, again=True)
     world.end("", 3.0, result=Result.SILENT, status=0)
     world.end(WEST, 4.0, result=Result.REFUSED, status=403)
-    snapshot = world.tally.snapshot()
+    snapshot = world.counters.snapshot()
     assert (snapshot.by_region, snapshot.failures, snapshot.in_flight) == ({EAST: 2}, 2, 0)
-    assert len(world.tally.attempts()) == 5
+    assert len(world.counters.attempts()) == 5
 
 
 def test_signs_of_life_and_the_end_by_itself() -> None:
     world = World()
     world.now = 7.0
-    world.tally.beat()
-    assert (world.tally.snapshot().beat_s, world.tally.snapshot().broken) == (7.0, "")
-    world.tally.broke("no disk")
-    assert world.tally.snapshot().broken == "no disk"
+    world.counters.heartbeat()
+    assert (world.counters.snapshot().heartbeat_s, world.counters.snapshot().broken) == (7.0, "")
+    world.counters.broke("no disk")
+    assert world.counters.snapshot().broken == "no disk"
 
 
 class TestRows:
@@ -107,12 +107,12 @@ class TestRows:
         world.end("", 3.0, result=Result.SILENT, status=0, by_name=False)
         assert (world.length(EAST), world.length(WEST)) == (0, 1)
 
-    def test_a_payment_still_under_way_says_nothing(self) -> None:
+    def test_a_payment_still_under_resolver_says_nothing(self) -> None:
         world = World()
         world.end(WEST, 1.0)
         world.end(WEST, 2.0, result=Result.FAILED, status=409)
         assert world.length(WEST) == 1
-        assert world.tally.error_share(WEST, 10.0) == 0.0
+        assert world.counters.error_share(WEST, 10.0) == 0.0
 
 
 class TestErrorShare:
@@ -123,20 +123,20 @@ class TestErrorShare:
         world.end(WEST, 6.0, result=Result.REFUSED, status=403)
         world.end("", 7.0, result=Result.SILENT, asked=WEST, status=0)
         world.end("", 7.0, result=Result.SILENT, asked=EAST, status=0)
-        assert world.tally.error_share(WEST, 100.0) == pytest.approx(2 / 8)
-        assert world.tally.error_share(EAST, 100.0) == 1.0
+        assert world.counters.error_share(WEST, 100.0) == pytest.approx(2 / 8)
+        assert world.counters.error_share(EAST, 100.0) == 1.0
 
     def test_only_the_window_counts_and_nothing_is_no_share(self) -> None:
         world = World()
         world.end(WEST, 0.0, result=Result.FAILED, status=500)
         world.end(WEST, 10.0)
-        assert world.tally.error_share(WEST, 5.0) == 0.0
-        assert world.tally.error_share(EAST, 5.0) is None
+        assert world.counters.error_share(WEST, 5.0) == 0.0
+        assert world.counters.error_share(EAST, 5.0) is None
         world.now = 100.0
-        assert world.tally.error_share(WEST, 5.0) is None
+        assert world.counters.error_share(WEST, 5.0) is None
 
     def test_what_is_long_past_is_forgotten(self) -> None:
         world = World()
         world.end(WEST, 0.0, result=Result.FAILED, status=500)
         world.end(WEST, REMEMBERED_S + 1.0)
-        assert world.tally.error_share(WEST, 10 * REMEMBERED_S) == 0.0
+        assert world.counters.error_share(WEST, 10 * REMEMBERED_S) == 0.0

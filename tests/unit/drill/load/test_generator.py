@@ -27,7 +27,7 @@ from payinfra.drill.load.generator import (
     Sender,
 )
 from payinfra.drill.load.payments import Maker, Payment, payment_id
-from payinfra.drill.load.targets import Fixed, LoadTarget, NameUnresolved
+from payinfra.drill.load.targets import ClientKind, FixedTarget, LoadClient, LoadTarget, NameUnresolved
 from payinfra.drill.model import Attempt, Result
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -58,8 +58,8 @@ class Loop(asyncio.SelectorEventLoop):
 
 
 @dataclass
-class Book:
-    """A ledger whose disk takes a while."""
+class FakeLog:
+    """A log whose disk takes a while."""
 
     takes_s: float = 0.0
     failure: OSError | None = None
@@ -89,7 +89,7 @@ class Book:
 
 
 @dataclass
-class Way:
+class FakeResolver:
     """The failover name: leads where a test says, at once."""
 
     region: str = EAST
@@ -100,6 +100,9 @@ class Way:
 
     def find(self) -> LoadTarget:
         raise NameUnresolved("nowhere")
+
+    def failed(self) -> None:
+        """What it was told holds."""
 
 
 def target(region: str) -> LoadTarget:
@@ -112,12 +115,12 @@ class World:
 
     loop: Loop = field(default_factory=Loop)
     pace: Pace = field(default_factory=lambda: Pace(10.0))
-    book: Book = field(default_factory=Book)
-    way: Way = field(default_factory=Way)
+    log: FakeLog = field(default_factory=FakeLog)
+    resolver: FakeResolver = field(default_factory=FakeResolver)
     answering: Answering | None = None
     latency_s: float = 0.02
     jitter: Callable[[float, float], float] = lambda _least, most: most
-    others: tuple[Fixed, ...] = ()
+    others: tuple[FixedTarget, ...] = ()
     seen: list[tuple[float, str, str, bytes]] = field(default_factory=list)
     requests: list[httpx.Request] = field(default_factory=list)
 
@@ -133,7 +136,7 @@ class World:
 
     def dial(self, dialled: LoadTarget) -> httpx.AsyncClient:
         async def answer(request: httpx.Request) -> httpx.Response:
-            assert request.headers["Idempotency-Key"] in self.book.durable
+            assert request.headers["Idempotency-Key"] in self.log.durable
             self.requests.append(request)
             self.seen.append(
                 (self.loop.time(), dialled.region, request.headers["Idempotency-Key"], request.content)
@@ -149,18 +152,21 @@ class World:
         self, seconds: float, grace_s: float = 0.0, meanwhile: Callable[[], None] | None = None
     ) -> LoadCounters:
         """Let the load run for a while, then stop it; `meanwhile` is done when half of the time is over."""
-        tally = LoadCounters(self.elapsed)
+        counters = LoadCounters(self.elapsed)
         plan = LoadProfile(
             pace=self.pace,
             maker=Maker("dev", "x1"),
-            book=self.book,
-            routes=(self.way, *self.others),
+            log=self.log,
+            clients=(
+                LoadClient(self.resolver),
+                *(LoadClient(one, ClientKind.PINNED) for one in self.others),
+            ),
             api_key=KEY,
             clock=self,
             wall_ms=lambda: int(self.loop.time() * 1000) + 1,
             jitter=self.jitter,
         )
-        sender = Sender(plan, tally, self.dial)
+        sender = Sender(plan, counters, self.dial)
 
         async def go() -> None:
             running = asyncio.create_task(sender.run())
@@ -174,7 +180,7 @@ class World:
 
         with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
             runner.run(go())
-        return tally
+        return counters
 
     def tries(self, key: str) -> list[tuple[float, str, str, bytes]]:
         return [one for one in self.seen if one[2] == key]
@@ -224,7 +230,7 @@ FIRST = "payinfra-drill-x1-0"
 @pytest.mark.parametrize("rate", [0.3, 5.0, 40.0])
 @pytest.mark.parametrize("latency_s", [0.0, 0.02, 4.0])
 def test_payments_are_begun_at_the_rate_however_long_answers_take(rate: float, latency_s: float) -> None:
-    world = World(pace=Pace(rate, again_every=0), latency_s=latency_s)
+    world = World(pace=Pace(rate, resend_every=0), latency_s=latency_s)
     world.run(4.0)
     begun = [at_s for at_s, *_rest in world.seen]
     assert len(begun) == pytest.approx(4 * rate, abs=1)
@@ -234,7 +240,7 @@ def test_payments_are_begun_at_the_rate_however_long_answers_take(rate: float, l
 def test_silence_does_not_slow_it_down(world: World) -> None:
     world.answering = always(httpx.ConnectError("refused"))
     world.run(8.0)
-    firsts = [attempt for attempt in world.book.attempts if attempt.number == 1]
+    firsts = [attempt for attempt in world.log.attempts if attempt.number == 1]
     assert len(firsts) == pytest.approx(80, abs=1)
 
 
@@ -242,7 +248,7 @@ def test_a_process_that_stood_still_does_not_send_everything_at_once(world: Worl
     def stand_still() -> None:
         world.loop.ahead.skipped += 100.0
 
-    world.pace = replace(world.pace, again_every=0)
+    world.pace = replace(world.pace, resend_every=0)
     world.run(20.0, meanwhile=stand_still)
     assert len(world.seen) == pytest.approx(200, abs=2)
 
@@ -251,29 +257,29 @@ def test_a_short_stand_still_is_made_up_for(world: World) -> None:
     def stand_still() -> None:
         world.loop.ahead.skipped += MOST_LATE_S - 1.0
 
-    world.pace = replace(world.pace, again_every=0)
+    world.pace = replace(world.pace, resend_every=0)
     world.run(20.0, meanwhile=stand_still)
     assert len(world.seen) == pytest.approx(10 * world.seen[-1][0], abs=2)
 
 
 def test_it_gives_signs_of_life_between_rare_payments() -> None:
     world = World(pace=Pace(0.05))
-    assert world.run(15.0).snapshot().beat_s > 14.0
+    assert world.run(15.0).snapshot().heartbeat_s > 14.0
 
 
 # -- what is sent ------------------------------------------------------------------------------------------
 
 
 def test_a_payment_is_noted_before_it_is_sent(world: World) -> None:
-    # The API of this world looks for each payment in the ledger.
-    world.book.takes_s = 0.7
-    tally = world.run(5.0, grace_s=5.0)
-    assert tally.snapshot().waiting == 0
+    # The API of this world looks for each payment in the log.
+    world.log.takes_s = 0.7
+    counters = world.run(5.0, grace_s=5.0)
+    assert counters.snapshot().waiting == 0
     assert world.seen[0][0] == pytest.approx(0.7)
 
 
-def test_a_ledger_that_fails_ends_the_load_and_nothing_is_sent() -> None:
-    world = World(book=Book(failure=OSError("no space left")))
+def test_a_payment_log_that_fails_ends_the_load_and_nothing_is_sent() -> None:
+    world = World(log=FakeLog(failure=OSError("no space left")))
     with pytest.raises(ExceptionGroup, match="unhandled"):
         world.run(5.0)
     assert world.seen == []
@@ -290,24 +296,24 @@ def test_what_a_request_carries(world: World) -> None:
 
 def test_a_plan_does_not_show_the_key() -> None:
     world = World()
-    plan = LoadProfile(world.pace, Maker("dev", "x1"), world.book, (world.way,), KEY, world)
+    plan = LoadProfile(world.pace, Maker("dev", "x1"), world.log, (LoadClient(world.resolver),), KEY, world)
     assert KEY not in repr(plan)
     assert plan.wall_ms() > 1_700_000_000_000
 
 
 def test_requests_take_the_ways_in_turn() -> None:
-    world = World(pace=Pace(10.0, again_every=0), others=(Fixed(target(WEST)),))
-    tally = world.run(9.95, grace_s=1.0)
+    world = World(pace=Pace(10.0, resend_every=0), others=(FixedTarget(target(WEST)),))
+    counters = world.run(9.95, grace_s=1.0)
     assert Counter(region for _at, region, *_rest in world.seen) == {EAST: 50, WEST: 50}
-    assert tally.snapshot().by_region == {EAST: 50, WEST: 50}
+    assert counters.snapshot().by_region == {EAST: 50, WEST: 50}
     # Only what went by the name is in a row.
-    assert list(tally.snapshot().rows) == [EAST]
-    assert tally.snapshot().rows[EAST].length == 50
+    assert list(counters.snapshot().streaks) == [EAST]
+    assert counters.snapshot().streaks[EAST].length == 50
 
 
 def test_requests_follow_the_name(world: World) -> None:
     def switch() -> None:
-        world.way.region = WEST
+        world.resolver.region = WEST
 
     world.run(10.0, meanwhile=switch)
     regions = [region for at_s, region, *_rest in world.seen if at_s < 4.9 or at_s > 5.1]
@@ -339,11 +345,11 @@ def test_requests_follow_the_name(world: World) -> None:
 )
 def test_an_answer_that_acknowledges_nothing(world: World, answer: httpx.Response, result: Result) -> None:
     world.answering = Then((answer, None))
-    tally = world.run(1.0, grace_s=10.0)
-    first, *rest = (attempt for attempt in world.book.attempts if attempt.key == FIRST and not attempt.again)
+    counters = world.run(1.0, grace_s=10.0)
+    first, *rest = (attempt for attempt in world.log.attempts if attempt.key == FIRST and not attempt.again)
     assert (first.result, first.status, first.region) == (result, answer.status_code, EAST)
     assert [attempt.result for attempt in rest] == ([Result.ACKNOWLEDGED] if result is Result.FAILED else [])
-    assert tally.snapshot().waiting == 0
+    assert counters.snapshot().waiting == 0
 
 
 @pytest.mark.parametrize(("status", "header"), [(201, False), (200, False), (200, True)])
@@ -353,19 +359,19 @@ def test_an_acknowledgement(world: World, status: int, header: bool) -> None:
         return good(request, WEST, status, **more)
 
     world.answering = answer
-    tally = world.run(0.05)
-    (attempt,) = world.book.attempts
+    counters = world.run(0.05)
+    (attempt,) = world.log.attempts
     assert attempt.result is (Result.REPLAYED if header else Result.ACKNOWLEDGED)
     assert (attempt.region, attempt.status, attempt.number) == (WEST, status, 1)
-    assert tally.snapshot().by_region == {WEST: 1}
-    assert tally.attempts() == (attempt,)
-    assert world.book.names == {}
+    assert counters.snapshot().by_region == {WEST: 1}
+    assert counters.attempts() == (attempt,)
+    assert world.log.names == {}
 
 
 def test_another_id_than_expected_is_noted(world: World) -> None:
     world.answering = always(httpx.Response(201, json={"payment_id": "pay_other"}))
     world.run(0.05)
-    assert world.book.names == {FIRST: "pay_other"}
+    assert world.log.names == {FIRST: "pay_other"}
 
 
 @pytest.mark.parametrize(
@@ -387,28 +393,28 @@ def test_another_id_than_expected_is_noted(world: World) -> None:
 )
 def test_whatever_goes_wrong_is_silence_and_is_tried_again(world: World, error: Exception) -> None:
     world.answering = Then((error, error, None))
-    tally = world.run(1.0, grace_s=10.0)
-    tries = [attempt for attempt in world.book.attempts if attempt.key == FIRST and not attempt.again]
+    counters = world.run(1.0, grace_s=10.0)
+    tries = [attempt for attempt in world.log.attempts if attempt.key == FIRST and not attempt.again]
     assert [attempt.result for attempt in tries] == [Result.SILENT, Result.SILENT, Result.ACKNOWLEDGED]
     assert (tries[0].region, tries[0].status) == ("", 0)
-    assert tally.snapshot().waiting == 0
-    assert tally.error_share(EAST, 100.0) == pytest.approx(2 / 3, abs=0.05)
+    assert counters.snapshot().waiting == 0
+    assert counters.error_share(EAST, 100.0) == pytest.approx(2 / 3, abs=0.05)
 
 
 def test_an_answer_that_takes_too_long_is_silence(world: World) -> None:
     world.latency_s = 60.0
     world.pace = replace(world.pace, time_out_s=3.0)
     world.run(10.0)
-    silent = [attempt for attempt in world.book.attempts if attempt.at_s < 6.0]
+    silent = [attempt for attempt in world.log.attempts if attempt.at_s < 6.0]
     assert silent
     assert {(one.result, round(one.seconds, 3)) for one in silent} == {(Result.SILENT, 3.0)}
 
 
 def test_a_name_that_leads_nowhere_is_silence(world: World) -> None:
-    world.way.lost = True
-    tally = world.run(2.0)
+    world.resolver.lost = True
+    counters = world.run(2.0)
     assert world.seen == []
-    assert {attempt.result for attempt in tally.attempts()} == {Result.SILENT}
+    assert {attempt.result for attempt in counters.attempts()} == {Result.SILENT}
 
 
 # -- trying again ------------------------------------------------------------------------------------------
@@ -420,7 +426,7 @@ def test_every_attempt_at_a_payment_is_the_same_request(world: World) -> None:
     bodies = {key: {body for *_rest, one, body in world.seen if one == key} for *_r, key, _b in world.seen}
     assert {len(found) for found in bodies.values()} == {1}
     assert len(set(map(min, bodies.values()))) == len(bodies)
-    assert [attempt.number for attempt in world.book.attempts if attempt.key == FIRST][:4] == [1, 2, 3, 4]
+    assert [attempt.number for attempt in world.log.attempts if attempt.key == FIRST][:4] == [1, 2, 3, 4]
 
 
 def test_pauses_grow_up_to_the_longest() -> None:
@@ -469,10 +475,10 @@ def test_all_retries_together_keep_to_their_share_of_the_rate(world: World) -> N
 
 def test_a_region_that_is_silent_is_not_asked_by_ever_more_retries_at_once() -> None:
     world = World(pace=Pace(40.0, time_out_s=4.0, retries=4.0), latency_s=60.0)
-    tally = world.run(12.0)
+    counters = world.run(12.0)
     firsts = 40.0 * 4.0
-    assert tally.snapshot().in_flight == 0
-    sent = [(one.at_s, one.at_s + one.seconds, one.number == 1) for one in tally.attempts()]
+    assert counters.snapshot().in_flight == 0
+    sent = [(one.at_s, one.at_s + one.seconds, one.number == 1) for one in counters.attempts()]
     at_once = [first for begin, end, first in sent if begin <= 11.0 < end]
     assert at_once.count(True) == pytest.approx(firsts, abs=2)
     assert at_once.count(False) == RETRIES_AT_ONCE
@@ -482,9 +488,9 @@ def test_a_region_that_is_silent_is_not_asked_by_ever_more_retries_at_once() -> 
 
 
 def test_each_so_manieth_acknowledged_payment_is_sent_once_more(world: World) -> None:
-    world.pace = Pace(10.0, again_every=5, again_after_s=3.0)
-    tally = world.run(10.0, grace_s=5.0)
-    again = [attempt for attempt in tally.attempts() if attempt.again]
+    world.pace = Pace(10.0, resend_every=5, resend_after_s=3.0)
+    counters = world.run(10.0, grace_s=5.0)
+    again = [attempt for attempt in counters.attempts() if attempt.again]
     assert len(again) == pytest.approx(20, abs=1)
     assert len({attempt.key for attempt in again}) == len(again)
     assert {attempt.number for attempt in again} == {2}
@@ -492,13 +498,13 @@ def test_each_so_manieth_acknowledged_payment_is_sent_once_more(world: World) ->
         first, second = world.tries(attempt.key)
         assert second[0] - first[0] == pytest.approx(3.0, abs=0.5)
         assert second[3] == first[3]
-    assert sum(tally.snapshot().by_region.values()) == tally.snapshot().begun
+    assert sum(counters.snapshot().by_region.values()) == counters.snapshot().begun
 
 
 def test_it_is_sent_where_the_name_leads_by_then_as_soon_as_that_is_elsewhere(world: World) -> None:
-    world.pace = Pace(10.0, again_every=5, again_after_s=1000.0)
-    world.run(10.0, grace_s=5.0, meanwhile=lambda: setattr(world.way, "region", WEST))
-    again = [attempt for attempt in world.book.attempts if attempt.again]
+    world.pace = Pace(10.0, resend_every=5, resend_after_s=1000.0)
+    world.run(10.0, grace_s=5.0, meanwhile=lambda: setattr(world.resolver, "region", WEST))
+    again = [attempt for attempt in world.log.attempts if attempt.again]
     elsewhere = [attempt for attempt in again if attempt.at_s < 9.0]
     assert len(elsewhere) == 10
     for attempt in elsewhere:
@@ -508,24 +514,24 @@ def test_it_is_sent_where_the_name_leads_by_then_as_soon_as_that_is_elsewhere(wo
 
 
 def test_by_several_ways_it_is_sent_by_the_next(world: World) -> None:
-    world = World(pace=Pace(10.0, again_every=1, again_after_s=1000.0), others=(Fixed(target(WEST)),))
+    world = World(pace=Pace(10.0, resend_every=1, resend_after_s=1000.0), others=(FixedTarget(target(WEST)),))
     world.run(4.0, grace_s=10.0)
     early = [key for at_s, _region, key, _body in world.seen if at_s < 3.5]
-    ways = {tuple(region for _at, region, *_rest in world.tries(key)) for key in early}
-    assert ways == {(EAST, WEST), (WEST, EAST)}
+    target_resolvers = {tuple(region for _at, region, *_rest in world.tries(key)) for key in early}
+    assert target_resolvers == {(EAST, WEST), (WEST, EAST)}
 
 
 def test_one_that_fails_is_tried_again_too(world: World) -> None:
-    world.pace = Pace(10.0, again_every=10, again_after_s=1.0)
+    world.pace = Pace(10.0, resend_every=10, resend_after_s=1.0)
     world.answering = Then((None, httpx.ConnectError("no"), None))
-    tally = world.run(5.0, grace_s=5.0)
-    results = [attempt.result for attempt in tally.attempts() if attempt.again]
+    counters = world.run(5.0, grace_s=5.0)
+    results = [attempt.result for attempt in counters.attempts() if attempt.again]
     assert set(results) == {Result.SILENT, Result.ACKNOWLEDGED}
-    assert tally.snapshot().waiting == 0
+    assert counters.snapshot().waiting == 0
 
 
 def test_what_was_refused_is_not_sent_again(world: World) -> None:
-    world.pace = replace(world.pace, again_every=1)
+    world.pace = replace(world.pace, resend_every=1)
     world.answering = always(httpx.Response(422))
     assert not [one for one in world.run(5.0, grace_s=5.0).attempts() if one.again]
 
@@ -537,33 +543,33 @@ def test_after_the_stop_nothing_new_begins_and_what_is_open_is_tried_until_the_g
     world: World,
 ) -> None:
     world.answering = always(httpx.ConnectError("no"))
-    tally = world.run(5.0, grace_s=7.0)
-    firsts = [attempt.at_s for attempt in tally.attempts() if attempt.number == 1]
+    counters = world.run(5.0, grace_s=7.0)
+    firsts = [attempt.at_s for attempt in counters.attempts() if attempt.number == 1]
     assert max(firsts) < 5.01
-    assert max(attempt.at_s for attempt in tally.attempts()) == pytest.approx(12.0, abs=0.5)
+    assert max(attempt.at_s for attempt in counters.attempts()) == pytest.approx(12.0, abs=0.5)
     assert world.loop.time() == pytest.approx(12.0, abs=0.5)
-    assert (tally.snapshot().waiting, tally.snapshot().in_flight) == (tally.snapshot().begun, 0)
+    assert (counters.snapshot().waiting, counters.snapshot().in_flight) == (counters.snapshot().begun, 0)
 
 
 def test_it_ends_as_soon_as_nothing_is_open(world: World) -> None:
-    tally = world.run(5.0, grace_s=1000.0)
+    counters = world.run(5.0, grace_s=1000.0)
     assert world.loop.time() < 10.0
-    assert tally.snapshot().waiting == 0
-    assert [attempt for attempt in tally.attempts() if attempt.again]
+    assert counters.snapshot().waiting == 0
+    assert [attempt for attempt in counters.attempts() if attempt.again]
 
 
 def test_what_is_cut_off_by_the_end_is_noted_as_silence(world: World) -> None:
     world.latency_s = 4.0
-    tally = world.run(2.0)
-    assert len(world.seen) == len(tally.attempts()) == len(world.book.attempts)
-    assert {attempt.result for attempt in tally.attempts()} == {Result.SILENT}
+    counters = world.run(2.0)
+    assert len(world.seen) == len(counters.attempts()) == len(world.log.attempts)
+    assert {attempt.result for attempt in counters.attempts()} == {Result.SILENT}
 
 
 # -- the thread --------------------------------------------------------------------------------------------
 
 
 class Quick:
-    """A ledger that has everything at once."""
+    """A log that has everything at once."""
 
     def payment(self, _payment: Payment) -> "Future[None]":
         noted: Future[None] = Future()
@@ -578,7 +584,7 @@ class Quick:
 
 
 class Full(Quick):
-    """A ledger without space."""
+    """A log without space."""
 
     def payment(self, _payment: Payment) -> "Future[None]":
         noted: Future[None] = Future()
@@ -587,16 +593,16 @@ class Full(Quick):
 
 
 class Broken(Quick):
-    """A ledger that has a bug."""
+    """A log that has a bug."""
 
     def attempt(self, _attempt: Attempt) -> None:
         raise ZeroDivisionError
 
 
-def generator(book: Quick, **more: Any) -> LoadGenerator:
+def generator(log: Quick, **more: Any) -> LoadGenerator:
     world = World(latency_s=0.0)
-    world.book.durable = {Maker("dev", "x1").make(number, 1, 0.0).key for number in range(1000)}
-    plan = LoadProfile(Pace(200.0), Maker("dev", "x1"), book, (world.way,), KEY, world)
+    world.log.durable = {Maker("dev", "x1").make(number, 1, 0.0).key for number in range(1000)}
+    plan = LoadProfile(Pace(200.0), Maker("dev", "x1"), log, (LoadClient(world.resolver),), KEY, world)
     return LoadGenerator(plan, world.dial, lambda: world.loop, **more)
 
 
@@ -621,8 +627,8 @@ def test_it_runs_in_a_thread_of_its_own_until_it_is_stopped() -> None:
 
 
 def test_what_broke_in_the_thread_is_told() -> None:
-    for book, why in ((Full(), "no space left"), (Broken(), "ZeroDivisionError")):
-        with generator(book) as load:
+    for log, why in ((Full(), "no space left"), (Broken(), "ZeroDivisionError")):
+        with generator(log) as load:
             assert why in until(load, lambda now: bool(now.broken)).broken
 
 
@@ -631,6 +637,6 @@ def test_a_loop_that_cannot_be_made_is_told() -> None:
         raise OSError("too many open files")
 
     world = World()
-    plan = LoadProfile(world.pace, Maker("dev", "x1"), Quick(), (world.way,), KEY, world)
+    plan = LoadProfile(world.pace, Maker("dev", "x1"), Quick(), (LoadClient(world.resolver),), KEY, world)
     with LoadGenerator(plan, loop=no_loop) as load:
         assert "too many open files" in until(load, lambda now: bool(now.broken)).broken

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payinfra.drill.load.statistics import percentile, summarize
+from payinfra.drill.load.statistics import percentile, recoveries, summarize
 from payinfra.drill.model import Attempt, Latency, Result, Tick
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -135,3 +135,19 @@ def _span(attempts: list[Attempt]) -> tuple[int, int]:
     if not attempts:
         return 0, 0
     return math.floor(min(one.at_s for one in attempts)), math.floor(max(one.at_s for one in attempts)) + 1
+
+
+def test_a_client_has_recovered_with_the_first_payment_that_the_region_acknowledged_to_it() -> None:
+    def sent(client: int, at_s: float, region: str, result: Result = Result.ACKNOWLEDGED) -> Attempt:
+        return Attempt(f"k{at_s}", 1, at_s, 0.5, region, 201, result, client=client)
+
+    attempts = [
+        sent(0, 5.0, "west"),
+        sent(0, 12.0, "west"),
+        sent(0, 11.0, "west"),
+        sent(1, 11.0, "east"),
+        sent(1, 13.0, "west", Result.FAILED),
+        sent(2, 14.0, "west"),
+        sent(9, 14.0, "west"),
+    ]
+    assert recoveries(attempts, [0, 1, 2], "west", 10.0) == {0: 1.5, 2: 4.5}

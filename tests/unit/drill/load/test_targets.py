@@ -12,8 +12,17 @@ import pytest
 from payinfra.clients.aws import Aws, Endpoints
 from payinfra.clients.dns import DnsResponse, NameServer
 from payinfra.core.outputs import Declared, DeclaredRegion, Outputs
-from payinfra.drill.load.targets import LoadTarget, NameUnresolved, Resolved, by_name, by_region, ways
-from tests.unit.checks.probes.conftest import healthy
+from payinfra.drill.load.targets import (
+    CachingResolver,
+    ClientKind,
+    FixedTarget,
+    LoadTarget,
+    NameUnresolved,
+    by_name,
+    by_region,
+    client_count,
+    load_clients,
+)
 
 EAST_HOST = "aaa.execute-api.us-east-1.amazonaws.com"
 WEST_HOST = "bbb.execute-api.us-west-2.amazonaws.com"
@@ -63,64 +72,64 @@ def to_target(data: tuple[str, ...]) -> LoadTarget:
     return LoadTarget((f"https://{data[0]}/payments",), data[0], "")
 
 
-def way(asked: FakeDns, servers: Sequence[NameServer] = (FIRST, SECOND)) -> Resolved:
-    return Resolved(asked, servers, NAME, "CNAME", to_target, clock=asked.clock)
+def caching(asked: FakeDns, servers: Sequence[NameServer] = (FIRST, SECOND)) -> CachingResolver:
+    return CachingResolver(asked, servers, NAME, "CNAME", to_target, clock=asked.clock)
 
 
 def test_an_answer_is_kept_for_its_ttl_and_no_longer() -> None:
     asked = FakeDns(answer(EAST_HOST, ttl_s=60))
-    route = way(asked)
-    assert route.known() is None
-    assert route.find().host == EAST_HOST
+    resolver = caching(asked)
+    assert resolver.known() is None
+    assert resolver.find().host == EAST_HOST
     asked.answer = answer(WEST_HOST)
     asked.now += 59.9
-    found = route.known()
+    found = resolver.known()
     assert found is not None
-    assert (found.host, route.find().host, len(asked.asked)) == (EAST_HOST, EAST_HOST, 1)
+    assert (found.host, resolver.find().host, len(asked.asked)) == (EAST_HOST, EAST_HOST, 1)
     asked.now += 0.2
-    assert route.known() is None
-    assert (route.find().host, len(asked.asked)) == (WEST_HOST, 2)
+    assert resolver.known() is None
+    assert (resolver.find().host, len(asked.asked)) == (WEST_HOST, 2)
 
 
 def test_the_ttl_runs_from_the_question_on() -> None:
     asked = FakeDns(answer(EAST_HOST, ttl_s=10), takes_s=4.0)
-    route = way(asked)
-    route.find()
+    resolver = caching(asked)
+    resolver.find()
     asked.now += 5.9
-    assert route.known() is not None
+    assert resolver.known() is not None
     asked.now += 0.2
-    assert route.known() is None
+    assert resolver.known() is None
 
 
 def test_an_answer_without_ttl_is_asked_for_each_time() -> None:
     asked = FakeDns(answer(EAST_HOST, ttl_s=0))
-    route = way(asked)
-    assert [route.find().host for _ in range(3)] == [EAST_HOST] * 3
+    resolver = caching(asked)
+    assert [resolver.find().host for _ in range(3)] == [EAST_HOST] * 3
     assert len(asked.asked) == 3
 
 
 def test_the_next_server_is_asked_where_one_does_not_answer() -> None:
     asked = FakeDns(answer(EAST_HOST), down={FIRST})
-    assert way(asked).find().host == EAST_HOST
+    assert caching(asked).find().host == EAST_HOST
     assert asked.asked == [(FIRST, NAME, "CNAME"), (SECOND, NAME, "CNAME")]
 
 
 def test_a_failure_keeps_no_stale_answer_and_is_not_repeated_for_a_second() -> None:
     asked = FakeDns(answer(EAST_HOST, ttl_s=10))
-    route = way(asked)
-    route.find()
+    resolver = caching(asked)
+    resolver.find()
     asked.now += 10.0
     asked.down = {FIRST, SECOND}
     with pytest.raises(NameUnresolved, match=r"192.0.2.2 does not answer: Timeout"):
-        route.find()
-    assert route.known() is None
+        resolver.find()
+    assert resolver.known() is None
     asked.down.clear()
     asked.now += 0.9
     with pytest.raises(NameUnresolved):
-        route.find()
+        resolver.find()
     assert len(asked.asked) == 3
     asked.now += 0.2
-    assert route.find().host == EAST_HOST
+    assert resolver.find().host == EAST_HOST
 
 
 @pytest.mark.parametrize(
@@ -132,19 +141,19 @@ def test_a_failure_keeps_no_stale_answer_and_is_not_repeated_for_a_second() -> N
 )
 def test_a_name_without_records_leads_nowhere(said: DnsResponse, why: str) -> None:
     with pytest.raises(NameUnresolved, match=why):
-        way(FakeDns(said)).find()
+        caching(FakeDns(said)).find()
 
 
 def test_a_zone_without_servers_leads_nowhere() -> None:
     with pytest.raises(NameUnresolved, match="no name servers"):
-        way(FakeDns(answer(EAST_HOST)), ()).find()
+        caching(FakeDns(answer(EAST_HOST)), ()).find()
 
 
 def test_many_who_ask_at_once_are_one_question() -> None:
     asked = FakeDns(answer(EAST_HOST))
     asked.go_on.clear()
-    route = way(asked)
-    threads = [threading.Thread(target=route.find) for _ in range(20)]
+    resolver = caching(asked)
+    threads = [threading.Thread(target=resolver.find) for _ in range(20)]
     for thread in threads:
         thread.start()
     asked.go_on.set()
@@ -175,34 +184,144 @@ OUTPUTS = cast(Outputs, SimpleNamespace(failover_domain=NAME))
 )
 def test_a_name_of_a_zone_of_its_own_stands_for_a_regional_endpoint(aws: Aws, url: str) -> None:
     asked = FakeDns(answer(WEST_HOST))
-    route = by_name(aws, OUTPUTS, declared(delegated=False), asked, (FIRST,))
-    assert route.find() == LoadTarget((url,), WEST_HOST, "us-west-2")
+    resolver = by_name(aws, OUTPUTS, declared(delegated=False), asked, (FIRST,))
+    assert resolver.find() == LoadTarget((url,), WEST_HOST, "us-west-2")
     assert asked.asked == [(FIRST, NAME, "CNAME")]
 
 
 def test_a_target_that_was_not_declared_is_of_no_known_region() -> None:
-    route = by_name(AWS, OUTPUTS, declared(delegated=False), FakeDns(answer("odd.example")), (FIRST,))
-    assert route.find() == LoadTarget(("https://odd.example/prod/payments",), "odd.example", "")
+    resolver = by_name(AWS, OUTPUTS, declared(delegated=False), FakeDns(answer("odd.example")), (FIRST,))
+    assert resolver.find() == LoadTarget(("https://odd.example/prod/payments",), "odd.example", "")
 
 
 def test_a_delegated_name_is_asked_for_by_itself_at_its_addresses() -> None:
     asked = FakeDns(answer("192.0.2.8", "192.0.2.9"))
-    route = by_name(AWS, OUTPUTS, declared(delegated=True), asked, (FIRST,))
+    resolver = by_name(AWS, OUTPUTS, declared(delegated=True), asked, (FIRST,))
     urls = ("https://192.0.2.8/payments", "https://192.0.2.9/payments")
-    assert route.find() == LoadTarget(urls, NAME, "")
+    assert resolver.find() == LoadTarget(urls, NAME, "")
     assert asked.asked == [(FIRST, NAME, "A")]
 
 
 def test_a_regions_own_endpoint_needs_no_name() -> None:
     region: DeclaredRegion = declared(delegated=True).regions[1]
-    route = by_region(AWS, region)
+    resolver = by_region(AWS, region)
     target = LoadTarget((f"https://{WEST_HOST}/prod/payments",), WEST_HOST, "us-west-2")
-    assert (route.known(), route.find()) == (target, target)
+    assert (resolver.known(), resolver.find()) == (target, target)
+
+
+# -- who sends ---------------------------------------------------------------------------------------------
+
+OWN = FixedTarget(LoadTarget(("http://west/payments",), "west", "us-west-2"))
+
+
+def test_answers_expire_one_after_the_other_whatever_moment_they_were_asked_at() -> None:
+    asked = FakeDns(answer(EAST_HOST, ttl_s=60))
+
+    def resolving(age: float) -> CachingResolver:
+        return CachingResolver(asked, (FIRST,), NAME, "CNAME", to_target, age=age, clock=asked.clock)
+
+    clients = load_clients(resolving, None, 20)
+    named = [one.resolver for one in clients if one.kind is ClientKind.RESOLVES]
+    for resolver in named:
+        resolver.find()
+    expired = []
+    for at in range(61):
+        asked.now = 100.0 + at
+        expired.append(sum(resolver.known() is None for resolver in named))
+    assert expired == [at // 3 for at in range(61)]
+    # From then on each asks once in a whole TTL.
+    named[-1].find()
+    asked.now += 59.9
+    assert named[-1].known() is not None
+
+
+def test_some_clients_keep_their_connection_and_ask_only_when_it_failed() -> None:
+    asked = FakeDns(answer(EAST_HOST, ttl_s=10))
+    keeping = [
+        one.resolver
+        for one in load_clients(lambda _age: caching(asked), None, 20)
+        if one.kind is ClientKind.KEEPS_CONNECTION
+    ]
+    assert len(keeping) == 2
+    first = keeping[0]
+    assert first.known() is None
+    first.find()
+    asked.answer, asked.now = answer(WEST_HOST), asked.now + 1000.0
+    kept = first.known()
+    assert kept is not None
+    assert kept.host == EAST_HOST
+    first.failed()
+    assert first.known() is None
+    assert first.find().host == WEST_HOST
+
+
+def test_what_a_client_was_told_holds_for_its_ttl_whatever_fails() -> None:
+    asked = FakeDns(answer(EAST_HOST, ttl_s=10))
+    resolver = caching(asked)
+    resolver.find()
+    resolver.failed()
+    OWN.failed()
+    assert resolver.known() is not None
+    assert OWN.known() is OWN.find()
+
+
+def test_a_client_asks_as_its_answer_expires_and_keeps_its_place_among_the_others() -> None:
+    asked = FakeDns(answer(EAST_HOST, ttl_s=10))
+    resolver = caching(asked)
+    assert resolver.refresh_in_s is None
+    resolver.find()
+    assert resolver.refresh_in_s == 10.0
+    asked.now += 10.3
+    asked.answer = answer(WEST_HOST, ttl_s=10)
+    resolver.refresh()
+    known = resolver.known()
+    assert known is not None
+    assert known.host == WEST_HOST
+    left_s = resolver.refresh_in_s
+    assert left_s is not None
+    assert left_s == pytest.approx(9.7)
+
+
+def test_a_client_that_asks_far_too_late_begins_anew() -> None:
+    asked = FakeDns(answer(EAST_HOST, ttl_s=10))
+    resolver = caching(asked)
+    resolver.find()
+    asked.now += 35.0
+    resolver.refresh()
+    assert resolver.refresh_in_s == 10.0
+
+
+def test_what_has_no_answer_or_no_ttl_is_not_asked_for_ahead() -> None:
+    asked = FakeDns(answer(EAST_HOST, ttl_s=0))
+    resolver = caching(asked)
+    resolver.find()
+    assert resolver.refresh_in_s is None
+    asked.answer = answer(EAST_HOST, ttl_s=10)
+    resolver.find()
+    asked.down = {FIRST, SECOND}
+    asked.now += 10.0
+    resolver.refresh()
+    assert resolver.refresh_in_s is None
 
 
 def test_regions_that_are_cut_off_from_each_other_are_both_written_to() -> None:
-    live = healthy().live()
-    (alone,) = ways(live, (FIRST,), to_both=False)
-    name, own = ways(live, (FIRST,), to_both=True)
-    assert (alone.known(), name.known()) == (None, None)
-    assert own.find().region == "us-west-2"
+    clients = load_clients(lambda _age: caching(FakeDns(answer(EAST_HOST))), OWN, 5)
+    assert [one.kind for one in clients[:4]] == [ClientKind.RESOLVES, ClientKind.PINNED] * 2
+    assert all(one.resolver is OWN for one in clients[1::2])
+    assert len(clients) == 2 * (5 + 1)
+
+
+@pytest.mark.parametrize(
+    ("rate", "ttl_s", "count"), [(5.0, 60.0, 20), (5.0, 6.0, 20), (1.0, 1.0, 5), (2.0, 8.0, 11)]
+)
+def test_there_are_no_more_clients_than_can_send_as_soon_as_they_move(
+    rate: float, ttl_s: float, count: int
+) -> None:
+    assert client_count(rate, ttl_s) == count
+
+
+def test_another_name_may_be_asked_for() -> None:
+    asked = FakeDns(answer(WEST_HOST))
+    found = by_name(AWS, OUTPUTS, declared(delegated=False), asked, (FIRST,), name="latency.example", age=0.5)
+    assert found.find().region == "us-west-2"
+    assert asked.asked == [(FIRST, "latency.example", "CNAME")]

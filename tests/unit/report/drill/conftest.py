@@ -9,11 +9,18 @@ import pytest
 
 from payinfra.drill.model import (
     REPORT_VERSION,
+    AlarmExpectation,
+    AlarmRecord,
+    AuditObjectCounts,
+    Doubt,
     DrillReport,
+    FaultEvidence,
     Judgement,
     Latency,
     Load,
+    MachineLoad,
     Mark,
+    Objective,
     PaymentOutcome,
     Phase,
     PhaseTiming,
@@ -21,7 +28,9 @@ from payinfra.drill.model import (
     RecoveryTime,
     Restoration,
     Scenario,
+    SurvivorReading,
     Tick,
+    Unit,
 )
 
 PRIMARY, SECONDARY = "us-east-1", "us-west-2"
@@ -120,14 +129,16 @@ PERFECT = DrillReport(
         Mark(169.5, "127.0.0.1:4570: a1b2.execute-api.us-east-1.amazonaws.com (us-east-1, TTL 60 s)"),
     ),
     load=load(ticks(range(7, 234), _switching), 0.4172, 90.1),
-    reckoning=Reconciliation(
+    reconciliation=Reconciliation(
         1246,
         1246,
         {PaymentOutcome.RECORDED: 1244, PaymentOutcome.DELAYED: 2},
         removed=1246,
         resent=61,
+        accepted_twice=1,
+        audit=AuditObjectCounts(1246, 1246, 0, 0, removed=2492),
     ),
-    recovery=RecoveryTime(97.0, 97.0, 92.0),
+    recovery=RecoveryTime(97.0, 97.0, 92.0, 58.1, 90.2, 20, 20, True, 2, 0),
     rpo=0,
     restoration=Restoration(
         ("reserved concurrency of payment-demo-payments in us-east-1: none, as before",),
@@ -139,6 +150,19 @@ PERFECT = DrillReport(
     reasons=(),
     aborted="",
     command="payinfra failover-drill --env demo --local --scenario lambda-throttle --yes",
+    objectives=(
+        Objective("time until the other region served the last client (RTO)", Unit.SECONDS, 92.0, 97.0),
+        Objective("acknowledged and not in the survivor (RPO)", Unit.PAYMENTS, 0.0, 0.0, timed=False),
+        Objective("age of the oldest of these (RPO)", Unit.SECONDS, 0.0, None, timed=False),
+        Objective("acknowledged at the first attempt", Unit.SHARE, 1.0, 0.99, at_least=True),
+    ),
+    survivor=SurvivorReading(SECONDARY, 46.4, 51, 0),
+    evidence=(FaultEvidence("lambda-throttle", "an error from the health page", 121, 18.0, None, 139.0),),
+    alarms=(
+        AlarmRecord("throttles", PRIMARY, AlarmExpectation.MUST_RING, 81.0, 130.0),
+        AlarmRecord("health", PRIMARY, AlarmExpectation.MUST_RING, 95.0, 161.0),
+    ),
+    machine=MachineLoad(0.004, 0.021, 0.31, 0.012),
 )
 
 FAILED = replace(
@@ -146,8 +170,17 @@ FAILED = replace(
     id="20261123T111500Z-77aa",
     began=datetime(2026, 11, 23, 11, 15, tzinfo=UTC),
     scenarios=(Scenario.REGION_OUTAGE, Scenario.REPLICATION_PAUSE),
-    recovery=RecoveryTime(97.0, 90.0, 92.0),
-    reckoning=Reconciliation(
+    recovery=replace(PERFECT.recovery, objective_s=90.0),
+    objectives=(
+        replace(PERFECT.objectives[0], objective=90.0),
+        replace(PERFECT.objectives[1], measured=4.0),
+        replace(PERFECT.objectives[2], measured=7.5, objective=5.0),
+        replace(PERFECT.objectives[3], measured=None),
+    ),
+    survivor=SurvivorReading(SECONDARY, 46.4, 51, 4, 7.5, ("pay_0aa1",)),
+    evidence=(FaultEvidence("region-outage", "silence of the health page", 9, 18.0, 31.5, 31.5),),
+    alarms=(AlarmRecord("table-errors", SECONDARY, AlarmExpectation.MUST_NOT_RING, 60.0),),
+    reconciliation=Reconciliation(
         1246,
         1241,
         {
@@ -160,6 +193,7 @@ FAILED = replace(
         examples=("pay_0aa1", "pay_0aa2", "pay_0bb7"),
         removed=1243,
         not_removed=("pay_0bb7",),
+        audit=AuditObjectCounts(1241, 1230, 4, 7, ("pay_0cc1",), 2460, ("audit/x",)),
     ),
     restoration=Restoration(
         (),
@@ -171,7 +205,7 @@ FAILED = replace(
     resilience=Judgement.FAILED,
     restored=Judgement.FAILED,
     reasons=(
-        "Recovery took 92.0 s; the objective is 90.0 s.",
+        "time until the other region served the last client (RTO): 92.0 s; the objective is 90.0 s.",
         "2 payments: each was acknowledged and is in no region. Among them: pay_0aa1, pay_0aa2, pay_0bb7.",
         "1 payment: each is there more than once. Among them: pay_0aa1, pay_0aa2, pay_0bb7.",
         "The blackout of us-east-1 is still in place: `payinfra local fault clear F1`.",
@@ -193,8 +227,13 @@ ABORTED = replace(
     marks=(*PERFECT.marks[:3], Mark(45.8, "broken off: " + _GAVE_UP)),
     answers=PERFECT.answers[:2],
     load=Load(203, 0.0, 27.9, 4.97, PERFECT.load.before, None, None, PERFECT.load.ticks[:39]),
-    reckoning=None,
-    recovery=RecoveryTime(97.0, 97.0, None),
+    reconciliation=None,
+    recovery=RecoveryTime(97.0, 97.0, None, 60.0, None, 20, 12, True, 2, 0),
+    objectives=(),
+    survivor=None,
+    evidence=(FaultEvidence("lambda-throttle", "an error from the health page", 12, None),),
+    alarms=(),
+    machine=None,
     resilience=Judgement.FAILED,
     reasons=(_GAVE_UP, "The payments could not be read back: nobody knows whether one was lost."),
     aborted=_GAVE_UP,
@@ -230,8 +269,9 @@ REVERSED = replace(
     ),
     answers=PERFECT.answers[:1],
     load=load(ticks(range(6, 57), lambda second: ({PRIMARY: 5}, 0)), 1.0, 0.3),
-    reckoning=Reconciliation(255, 255, {PaymentOutcome.RECORDED: 255}, removed=255),
-    recovery=RecoveryTime(1.0, 1.0, None),
+    reconciliation=Reconciliation(255, 255, {PaymentOutcome.RECORDED: 255}, removed=255),
+    recovery=RecoveryTime(1.0, 1.0, None, 3.5, 6.6, 6, 6, False, 1, 0),
+    objectives=PERFECT.objectives[1:],
     command="payinfra failover-drill --env demo --local --reverse --yes",
 )
 
@@ -258,10 +298,18 @@ PAUSED = replace(
     ),
     marks=(Mark(16.3, "replication-pause: nothing is replicated"), Mark(46.4, "replication-pause: resumed")),
     load=load(ticks(range(6, 57), lambda second: ({PRIMARY: 3, SECONDARY: 2}, 0)), 1.0, 0.3),
-    reckoning=Reconciliation(
+    reconciliation=Reconciliation(
         255, 255, {PaymentOutcome.RECORDED: 104, PaymentOutcome.DELAYED: 151}, removed=255
     ),
     recovery=RecoveryTime(0.0, 0.0, None),
+    objectives=PERFECT.objectives[3:],
+    evidence=(FaultEvidence("replication-pause", "a payment that stays", 28, 17.9, None, 46.0),),
+    survivor=SurvivorReading(SECONDARY, 46.4, 151, 148, 29.0),
+    resilience=Judgement.INCONCLUSIVE,
+    doubts=(
+        Doubt("The machine was busy.", "Drill on a machine that has less to do."),
+        Doubt("Not judged: acknowledged at the first attempt: 80.0 %; the objective is 99.0 %."),
+    ),
     command="payinfra failover-drill --env demo --local --scenario replication-pause --yes",
 )
 

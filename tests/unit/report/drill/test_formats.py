@@ -14,6 +14,7 @@ from payinfra.drill.model import (
     DrillReport,
     Judgement,
     Load,
+    MachineLoad,
     Mark,
     Phase,
     PhaseTiming,
@@ -53,7 +54,7 @@ def evil(report: DrillReport) -> DrillReport:
         answers=(Mark(2.0, EVIL),),
         phases=(PhaseTiming(Phase.LOAD, 1.0, 2.0, None, EVIL),),
         restoration=Restoration((EVIL,), (EVIL,), EVIL),
-        reckoning=Reconciliation(1, 1, {}, (EVIL,), 0, (EVIL,)),
+        reconciliation=Reconciliation(1, 1, {}, (EVIL,), 0, (EVIL,)),
     )
 
 
@@ -102,8 +103,8 @@ class TestTable:
         assert f"payinfra drills show {perfect.id} --env demo --format html" in text
         assert perfect.command in text
 
-    def test_why_it_was_broken_off_is_said_once(self, aborted: DrillReport) -> None:
-        assert content.why(aborted) == (f"Broken off: {aborted.aborted}", aborted.reasons[1])
+    def test_why_it_was_aborted_is_said_once(self, aborted: DrillReport) -> None:
+        assert content.why(aborted) == (f"Aborted: {aborted.aborted}", aborted.reasons[1])
 
 
 class TestFigures:
@@ -115,14 +116,18 @@ class TestFigures:
 
         missed = replace(perfect, recovery=RecoveryTime(97.0, 90.0, 90.1))
         never = replace(perfect, recovery=RecoveryTime(97.0, 97.0, None))
-        pause = replace(perfect, scenarios=(Scenario.REPLICATION_PAUSE,))
-        assert [said(one) for one in (perfect, missed, never, pause, replace(perfect, reverse=True))] == [
-            "met",
-            "MISSED",
-            "never",
-            "nobody has to move in this drill",
-            "nobody has to move in this drill",
-        ]
+        moved = replace(perfect, recovery=replace(perfect.recovery, is_recovery=False))
+        # Reports of version 1 knew no clients: there the scenario says whether anybody had to move.
+        before = replace(perfect, recovery=RecoveryTime(97.0, 97.0, 90.0))
+        pause = replace(before, scenarios=(Scenario.REPLICATION_PAUSE,))
+        reverse = replace(before, reverse=True)
+        assert [said(one) for one in (perfect, missed, never, before)] == ["met", "MISSED", "never", "met"]
+        nobody = "nobody has to recover in this drill"
+        assert [said(one) for one in (moved, pause, reverse)] == [nobody] * 3
+
+    def test_a_machine_that_says_little_is_shown_with_what_it_says(self, perfect: DrillReport) -> None:
+        quiet = content.machine(replace(perfect, machine=MachineLoad(0.004, 0.021)))
+        assert [row[1] for row in quiet.rows] == ["4 ms", "21 ms"]
 
     def test_lost_payments_are_held_against_what_is_allowed(
         self, failed: DrillReport, aborted: DrillReport

@@ -110,7 +110,7 @@ class TestTexts:
                     answers=(Mark(2.0, EVIL),),
                     phases=(PhaseTiming(Phase.LOAD, 1.0, 2.0, None, EVIL),),
                     restoration=Restoration((EVIL,), (EVIL,), EVIL),
-                    reckoning=Reconciliation(1, 1, {}, (EVIL,), 0, (EVIL,)),
+                    reconciliation=Reconciliation(1, 1, {}, (EVIL,), 0, (EVIL,)),
                     load=replace(perfect.load, ticks=perfect.load.ticks[:9]),
                 )
             )

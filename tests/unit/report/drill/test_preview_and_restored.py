@@ -61,7 +61,7 @@ class TestPreview:
         self, console: Console, printed: Callable[[], str]
     ) -> None:
         write_preview(console, HEADER, (), Prediction({Phase.HOLD: 30.0}, False, False, 5))
-        assert "No client moves. The whole drill: 30 s at the most." in printed()
+        assert "No client has to recover. The whole drill: 30 s at the most." in printed()
         assert "Recovery" not in printed()
 
 
