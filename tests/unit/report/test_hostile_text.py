@@ -192,7 +192,7 @@ def formats(kind: Any) -> list[Any]:
     return list(kind) if isinstance(kind, type) and issubclass(kind, enum.Enum) else [None]
 
 
-@pytest.mark.parametrize("function", renderers())
+@pytest.mark.parametrize("function", list(renderers()))
 def test_every_renderer_writes_nothing_but_text(function: Any) -> None:
     known = hints(function)
     parameters = list(inspect.signature(function).parameters.values())[1:]
