@@ -119,7 +119,7 @@ def check(
     if fmt is FindingsFormat.TABLE:
         rendering.write(stdout(), outcome, fmt, fail_on)
     else:  # Importing rich takes as long as checking a stack, and text for scripts does not need it.
-        sys.stdout.write(rendering.text(outcome, fmt, fail_on))
+        rendering.write_text(sys.stdout, outcome, fmt, fail_on)
     raise typer.Exit(outcome.exit_code(fail_on))
 
 

@@ -5,7 +5,6 @@ is written here while the server runs. What was made less than a second before a
 that was written to a table is not.
 """
 
-import contextlib
 import hashlib
 import json
 import re
@@ -35,7 +34,7 @@ class Snapshots:
     """Writes the services' state.
 
     Args:
-        folder: one JSON file for each service, and beside it the one before, with the suffix `.before`.
+        folder: one JSON file for each service, and beside it a copy, with the suffix `.copy`.
         services: what gives each service's state; None means that it has none to write.
         encode: turns one service's name and state into the file's text.
     """
@@ -77,17 +76,13 @@ class Snapshots:
 
 
 def keep(path: Path, text: str) -> None:
-    """Write a file of the state in one step; what it held before is kept beside it."""
-    beside = path.with_suffix(".link")
-    beside.unlink(missing_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        beside.hardlink_to(path)
-        beside.replace(_before(path))
+    """Write a file of the state in one step, then a copy of it, each whole at any moment."""
     replace_file(path, text)
+    replace_file(_copy(path), text)
 
 
-def _before(path: Path) -> Path:
-    return path.with_suffix(".before")
+def _copy(path: Path) -> Path:
+    return path.with_suffix(".copy")
 
 
 def sealed(version: object, payload: str) -> str:
@@ -118,7 +113,7 @@ def is_whole(content: bytes) -> bool:
 
 
 def mend(folder: Path) -> tuple[str, ...]:
-    """Put, in the place of each damaged file of the state, the one before it.
+    """Put, in the place of each damaged or missing file of the state, its copy.
 
     A service whose state cannot be read would begin empty, and whoever relies on it would not notice.
 
@@ -126,17 +121,17 @@ def mend(folder: Path) -> tuple[str, ...]:
         What a person has to know of it, a sentence for each file.
 
     Raises:
-        EnvironmentUnusable: the one before is damaged too, or there is none.
+        EnvironmentUnusable: the copy is damaged too, or there is none.
     """
     said = []
-    names = {path.stem for suffix in ("json", "before") for path in folder.glob(f"*.{suffix}")}
+    names = {path.stem for suffix in ("json", "copy") for path in folder.glob(f"*.{suffix}")}
     for path in (folder / f"{name}.json" for name in sorted(names)):
-        before = _before(path)
+        copy = _copy(path)
         if path.exists() and is_whole(path.read_bytes()):
             continue
-        if not (before.exists() and is_whole(before.read_bytes())):
+        if not (copy.exists() and is_whole(copy.read_bytes())):
             raise EnvironmentUnusable(
-                f"The state {path} of the embedded AWS is damaged, and none from before is whole.",
+                f"The state {path} of the embedded AWS is damaged, and no copy of it is whole.",
                 f"Put back a copy of it. Or begin anew: remove {folder.parent} and the folders of the "
                 "environments that live there.",
             )
@@ -146,11 +141,8 @@ def mend(folder: Path) -> tuple[str, ...]:
             why = f"was damaged and is kept as {damaged.name}"
         else:
             why = "was missing"
-        replace_file(path, before.read_bytes())
-        said.append(
-            f"The state {path} {why}; the one written before it is used. What changed between the two may be "
-            "lost: `payinfra verify --drift` tells."
-        )
+        replace_file(path, copy.read_bytes())
+        said.append(f"The state {path} {why}. Its copy is used: it is as old, or a second older.")
     return tuple(said)
 
 

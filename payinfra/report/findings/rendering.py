@@ -1,6 +1,6 @@
 """Which format is drawn by what. Only the table needs rich, so only the table imports it."""
 
-from typing import TYPE_CHECKING, assert_never
+from typing import IO, TYPE_CHECKING, assert_never
 
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.verdicts import Severity
@@ -19,10 +19,17 @@ def write(console: "Console", outcome: Outcome, how: FindingsFormat, fail_on: Se
 
         # A line is never folded, nor cut: the terminal may do what it likes with it.
         console.print(table.draw(outcome, fail_on), soft_wrap=True)
-    elif how is FindingsFormat.GITHUB:
-        write_commands(console.file, text(outcome, how, fail_on))
     else:
-        console.file.write(text(outcome, how, fail_on))
+        write_text(console.file, outcome, how, fail_on)
+
+
+def write_text(file: IO[str], outcome: Outcome, how: FindingsFormat, fail_on: Severity) -> None:
+    """Write an outcome in one of the formats that are text. Raises as `text` does."""
+    said = text(outcome, how, fail_on)
+    if how is FindingsFormat.GITHUB:
+        write_commands(file, said)
+    else:
+        file.write(said)
 
 
 def text(outcome: Outcome, how: FindingsFormat, fail_on: Severity) -> str:

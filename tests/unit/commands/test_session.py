@@ -1,6 +1,8 @@
 """The edges of the command line: every failure is one message and the right exit code."""
 
+import errno
 import io
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -274,3 +276,32 @@ def test_a_reader_that_has_gone_keeps_no_verdict_from_being_told(monkeypatch: py
         raise BrokenPipeError
     with session_module.even_if_nobody_reads():
         pass
+
+
+def endless() -> None:
+    endless()
+
+
+@pytest.mark.parametrize(
+    ("run", "code"),
+    [
+        (
+            raising(OSError(errno.ENOSPC, "No space left on device", "outputs.json")),
+            ExitCode.UNUSABLE_ENVIRONMENT,
+        ),
+        (raising(PermissionError(errno.EACCES, "Permission denied", "lock")), ExitCode.UNUSABLE_ENVIRONMENT),
+        (lambda: json.loads("[" * 100_000), ExitCode.UNUSABLE_ENVIRONMENT),
+        (raising(OSError(errno.ECONNRESET, "Connection reset")), ExitCode.BUG),
+        (endless, ExitCode.BUG),
+    ],
+    ids=["full", "forbidden", "deep", "defect", "endless"],
+)
+def test_what_the_machine_is_at_fault_for_is_no_bug(
+    run: Callable[[], object], code: ExitCode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(run)
+    assert ended.value.code == code
+    said = capsys.readouterr().err
+    assert ("Traceback" in said) == (code is ExitCode.BUG)
+    assert ("next:" in said) == (code is not ExitCode.BUG)

@@ -192,7 +192,7 @@ def formats(kind: Any) -> list[Any]:
     return list(kind) if isinstance(kind, type) and issubclass(kind, enum.Enum) else [None]
 
 
-@pytest.mark.parametrize("function", renderers())
+@pytest.mark.parametrize("function", list(renderers()))
 def test_every_renderer_writes_nothing_but_text(function: Any) -> None:
     known = hints(function)
     parameters = list(inspect.signature(function).parameters.values())[1:]
@@ -304,3 +304,11 @@ def test_json_means_the_same(value: object) -> None:
     text = json_text([value, "##[error]"])
     assert json.loads(text) == [value, "##[error]"]
     is_only_text(text)
+
+
+@pytest.mark.parametrize("sequence", ["\x1b[1A", "\x1b[2K", "\x1b[31m", "\x1b[?25l", "\x9b2J", "\u202e"])
+def test_what_rich_may_draw_with_is_only_text_within_a_text(sequence: str) -> None:
+    paper = StringIO()
+    console = SafeConsole(file=paper, width=80, force_terminal=True, color_system=None, legacy_windows=False)
+    console.print(Text(f"before{sequence}after"))
+    is_only_text(paper.getvalue())
