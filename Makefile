@@ -18,7 +18,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test quick fix lint types imports unit synth functional e2e e2e-ci drill docs docs-check site \
-	tests compat lock bench clean
+	tests compat lock bench endurance sbom audit clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -101,8 +101,17 @@ bench: setup $(VENV)/compiled ## Measure, and print ratios
 		echo "== $$name"; $(BIN)/python -m bench.$$name || failed=1; \
 	done; exit $$failed
 
+endurance: setup ## An hour at 50 requests a second: the embedded AWS's memory, descriptors and files stay as they are
+	@$(BIN)/python -m bench.endurance $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
+
 compat: setup ## Synthesize with the newest bindings of the AWS provider, and compare
 	@$(BIN)/python -m scripts.compat
+
+sbom: setup ## Write what payinfra is made of, with licences, as CycloneDX JSON: dist/payinfra.cdx.json
+	@$(BIN)/python -m scripts.sbom dist/payinfra.cdx.json
+
+audit: setup ## Look for known vulnerabilities of the locked dependencies
+	@$(BIN)/pip-audit --requirement requirements.lock --require-hashes --disable-pip
 
 lock: setup ## Resolve the dependencies anew
 	@bash scripts/lock.sh $(BIN)

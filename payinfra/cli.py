@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,12 +12,13 @@ from typer.core import TyperGroup
 
 from payinfra.commands import account, check, deploy, drill, drills, environments, local, payments, project
 from payinfra.commands.session import say, stderr
-from payinfra.core.errors import ExitCode, Interrupted, PayinfraError
+from payinfra.core.errors import EnvironmentUnusable, ExitCode, Interrupted, PayinfraError
 from payinfra.core.stop_signals import DeferredSignals, Escalation, StopRequested
 from payinfra.core.streams import silence, tolerant_streams
 from payinfra.report.formats import LOG_FORMAT_VARIABLE, LogFormat
+from payinfra.report.printable import terminal_text
 
-SYNTHESIZING = frozenset({"synth", "plan", "deploy", "destroy"})
+SYNTHESIZING = frozenset({"synth", "plan", "deploy", "destroy", "unlock"})
 OTHERWISE = frozenset({"--eager-bindings", "--help", "-h"})
 
 
@@ -78,7 +80,7 @@ def main(run: Callable[[], object] = app) -> None:
     """
     # A signal that comes again is told of, at most, and the same one once more ends the process at once.
     again = Escalation(say)
-    with tolerant_streams(), DeferredSignals(again) as signals:
+    with tolerant_streams(terminal_text), DeferredSignals(again) as signals:
         code = _exit_code(run, signals)
         again.code, again.done = code, True
         _flush()
@@ -102,11 +104,43 @@ def _exit_code(run: Callable[[], object], signals: DeferredSignals) -> int:
         # Whoever read stdout has seen enough.
         silence(sys.stdout)
         return ExitCode.DONE
+    except (OSError, RecursionError) as error:
+        problem = _of_the_machine(error)
+        if problem is None:
+            return _bug()
+        _tell(problem)
+        return problem.exit_code
     except Exception:  # noqa: BLE001 - the one place where a bug is reported as what it is
-        traceback.print_exc()
-        stderr().print("This is a bug in payinfra. Please report it with the lines above.")
-        return ExitCode.BUG
+        return _bug()
     return ExitCode.DONE
+
+
+def _bug() -> int:
+    traceback.print_exc()
+    stderr().print("This is a bug in payinfra. Please report it with the lines above.")
+    return ExitCode.BUG
+
+
+def _of_the_machine(error: OSError | RecursionError) -> PayinfraError | None:
+    """The failure in words where a full disk, a foreign or a senseless file causes it; None for a bug."""
+    if isinstance(error, OSError):
+        from payinfra.core.private_files import file_problem
+
+        try:
+            return file_problem(error)
+        except OSError:
+            return None
+    innermost = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    if innermost.parent.name not in _PARSERS:
+        return None
+    return EnvironmentUnusable(
+        "A file or an answer is nested too deep to be read.",
+        "Look at the files that the command was given and those of the work folder; move that one away.",
+    )
+
+
+_PARSERS = frozenset(("json", "tomllib"))
+"""The folders of Python's own modules that read what others wrote, level by level."""
 
 
 def _flush() -> None:

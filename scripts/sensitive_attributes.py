@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-TABLE = Path("payinfra") / "checks" / "redaction" / "sensitive_attributes.json"
+TABLE = Path("payinfra") / "checks" / "sensitive_attributes.json"
 SECTIONS = {
     "resource_schemas": "",
     "data_source_schemas": "data.",

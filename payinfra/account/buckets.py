@@ -1,6 +1,5 @@
 """The state bucket: encrypted, versioned, private, and replicated to the other region."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from payinfra.account.roles import TAGS, Roles
 from payinfra.clients.aws import Aws
 from payinfra.clients.aws_errors import is_absent, is_denied
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.json_text import parse_json
 from payinfra.core.naming import HEALTH_METRICS_REGION, STATE_KEY_ALIAS, STATE_REPLICATION_ROLE, state_replica
 from payinfra.stacks.iam_documents import Copied, replication, service_trust, tls_only
 
@@ -136,8 +136,8 @@ class _Bucket:
         policy = tls_only(f"arn:aws:s3:::{self._name}")
         self._set(
             "refuse requests without TLS",
-            lambda: json.loads(s3.get_bucket_policy(**self._asked)["Policy"]),
-            json.loads(policy),
+            lambda: parse_json(s3.get_bucket_policy(**self._asked)["Policy"]),
+            parse_json(policy),
             lambda: s3.put_bucket_policy(**self._asked, Policy=policy),
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from payinfra.account.arn_patterns import limits
 from payinfra.account.permissions import Permission
 from payinfra.account.scope import PermissionScope
+from payinfra.core.json_text import parse_json
 from payinfra.stacks.iam_documents import StatementProps, document
 
 SIZE_LIMIT = 6144
@@ -53,4 +54,4 @@ def policies(name: str, reach: PermissionScope, needed: Sequence[Permission]) ->
 
 def size(text: str) -> int:
     """The length of a document as IAM counts it."""
-    return len(json.dumps(json.loads(text), separators=(",", ":")))
+    return len(json.dumps(parse_json(text), separators=(",", ":")))

@@ -1,11 +1,11 @@
 """Creates and updates the roles and managed policies of an account."""
 
-import json
 from functools import partial
 from typing import TYPE_CHECKING
 
 from payinfra.account.changes import Changes
 from payinfra.account.policies import ManagedPolicy
+from payinfra.core.json_text import parse_json
 from payinfra.core.naming import PROJECT
 
 if TYPE_CHECKING:
@@ -152,8 +152,8 @@ class Roles:
 
 def same(known: object, wanted: str) -> bool:
     """Whether a policy document from AWS, as text or parsed, equals the wanted one."""
-    found: object = json.loads(known) if isinstance(known, str) else known
-    wished: object = json.loads(wanted)
+    found: object = parse_json(known) if isinstance(known, str) else known
+    wished: object = parse_json(wanted)
     return found == wished
 
 

@@ -17,6 +17,7 @@ from payinfra.checks.verdicts import Kind
 
 _MOST_STEPS = 200
 _NO_FILE = re.compile(r"there is no file .+$|\S+ is no zip that can be read")
+_ELSEWHERE = re.compile(r"the code is in (?:S3|a container image)\b")
 _GIVE_SOURCE = "Give the configuration that the plan was made from: --source DIR."
 _NO_ENVIRONMENT = "the environment is not known"
 _OWN = frozenset({"count", "each", "path", "self", "terraform"})
@@ -43,6 +44,11 @@ def cause_in(message: str, manifest: Manifest) -> Cause | None:
             return Cause(("environment",), "Name it (--env NAME), or tag the resources with Environment.")
         if f"${{{AFTER_APPLY}(" in message and manifest.planned and not manifest.has_source:
             return Cause(("configuration",), _GIVE_SOURCE)
+        elsewhere = _ELSEWHERE.search(message)
+        if elsewhere is not None:
+            return Cause(
+                (elsewhere[0],), "Judge the code where it is built; waive the finding with that reason."
+            )
         absent = _NO_FILE.search(message)
         return Cause((absent[0],), "Build it before the check.") if absent else None
     variables = tuple(sorted(name for name in names if name.startswith("var.")))

@@ -45,14 +45,16 @@ class Locator:
     def of(self, resource: Resource) -> Location:
         """Where a resource is made; NOWHERE where that is not known."""
         file, line = resource.source
-        if file:
+        if file and line:
             return Location(from_repository(Path(file)), line)
         trace = resource.raw("//.metadata.stackTrace")
         for frame in trace if isinstance(trace, list) else ():
             match = _FRAME.search(frame) if isinstance(frame, str) else None
             if match is not None and not _NOT_OURS.search(match["file"]):
                 return Location(from_repository(Path(match["file"])), int(match["line"]))
-        return self._in_python(resource) if resource.construct and self._files else NOWHERE
+        found = self._in_python(resource) if resource.construct and self._files else NOWHERE
+        # A file that a program wrote has no lines for a reader: it is named where nothing else is known.
+        return Location(from_repository(Path(file))) if file and found == NOWHERE else found
 
     def _in_python(self, resource: Resource) -> Location:
         wanted = resource.construct.split("/")

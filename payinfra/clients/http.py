@@ -1,6 +1,5 @@
 """HTTP requests, and the expiry of TLS certificates."""
 
-import json
 import socket
 import ssl
 import time
@@ -11,6 +10,7 @@ from typing import Protocol
 
 import httpx
 
+from payinfra.core.json_text import parse_json
 from payinfra.core.run_id import user_agent
 
 TIMEOUT_S = 5.0
@@ -28,7 +28,7 @@ class HttpResponse:
     def fields(self) -> Mapping[str, object]:
         """The JSON object in the body; empty for any other body."""
         try:
-            found = json.loads(self.text)
+            found = parse_json(self.text)
         except ValueError:
             return {}
         return found if isinstance(found, dict) else {}

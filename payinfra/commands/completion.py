@@ -59,7 +59,7 @@ FIELDS: Mapping[str, Complete] = {
 def _configured(file: Path) -> set[str]:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8")).get("environments", {})
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return set()
     return set(tables) if isinstance(tables, dict) else set()
 

@@ -25,6 +25,7 @@ from payinfra.commands.session import (
 )
 from payinfra.core.errors import UsageProblem
 from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
+from payinfra.report.printable import visible
 
 if TYPE_CHECKING:
     from payinfra.checks.outcome import Outcome
@@ -230,6 +231,29 @@ def adopt(
         adopted = view.pipeline.adopt(view.confirm(yes, f"Take these into the state of {settings.env}?"))
     deploy_module.adopted(stdout(), adopted, settings, fmt)
     raise typer.Exit(adopted.exit_code)
+
+
+@app.command()
+@with_settings(STACK)
+def unlock(
+    settings: "Settings",
+    lock: Annotated[str, typer.Argument(help="Id of the lock, as the message about it gives it.")],
+    *,
+    yes: YesOption = False,
+    eager_bindings: EagerOption = False,
+) -> None:
+    """Release the lock of the Terraform state that a run which is gone has left.
+
+    Only where no run can be under way: two at once can lose track of resources.
+    """
+    needs_a_person(yes, "unlock")
+    with session(settings, eager=eager_bindings) as view:
+        view.agree(yes, f"Release the lock {lock} of {settings.env}? No run may be under way.")
+        released = view.pipeline.unlock(lock)
+    there = f"The lock {visible(lock)} of {settings.env} is released."
+    typer.echo(
+        there if released else "Nothing to release: the lock of a state in a folder ends with its run."
+    )
 
 
 @app.command()

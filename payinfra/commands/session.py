@@ -48,16 +48,16 @@ SummaryOption = Annotated[
 
 def stdout() -> "Console":
     """The console for data."""
-    from rich.console import Console
+    from payinfra.report.console import SafeConsole
 
-    return Console(soft_wrap=False)
+    return SafeConsole(soft_wrap=False)
 
 
 def stderr() -> "Console":
     """The console for everything that is not data."""
-    from rich.console import Console
+    from payinfra.report.console import SafeConsole
 
-    return Console(stderr=True)
+    return SafeConsole(stderr=True)
 
 
 def say(text: str) -> None:

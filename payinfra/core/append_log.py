@@ -11,7 +11,6 @@ import itertools
 import json
 import os
 import re
-import stat
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,12 +19,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from payinfra.core.errors import EnvironmentUnusable
-from payinfra.core.private_files import replace_file
+from payinfra.core.json_text import parse_json
+from payinfra.core.private_files import open_own, replace_file
 
 Record = Mapping[str, object] | Sequence[object]
 
 _LINE = re.compile(rb'\{"crc32":"([0-9a-f]{8})","record":(.*)\}', re.DOTALL)
-_NOFOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -100,9 +99,9 @@ def decode(line: bytes, *, legacy: bool = False) -> Any:
     if found is not None:
         if zlib.crc32(found[2]) != int(found[1], 16):
             raise ValueError("its checksum does not match")
-        return json.loads(found[2])
+        return parse_json(found[2])
     try:
-        plain = json.loads(line) if legacy else None
+        plain = parse_json(line) if legacy else None
     except ValueError:
         plain = None
     if not isinstance(plain, dict) or "crc32" in plain:
@@ -121,7 +120,7 @@ def read(path: Path, *, legacy: bool = False) -> LogContent:
         LogDamaged: a line is not as it was written, or the first one is no header.
         OSError: the file cannot be read, or is no regular file.
     """
-    descriptor = _open(path, os.O_RDONLY)
+    descriptor = open_own(path, os.O_RDONLY)
     with os.fdopen(descriptor, "rb") as file:
         data = file.read()
     *lines, rest = data.split(b"\n")
@@ -168,7 +167,24 @@ class AppendLog:
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, "File exists", str(path))
         replace_file(path, encode(asdict(header)), durable=True, sync=sync)
-        return cls(path, _open(path, os.O_WRONLY | os.O_APPEND), sync)
+        return cls(path, open_own(path, os.O_WRONLY | os.O_APPEND), sync)
+
+    @classmethod
+    def replace(
+        cls,
+        path: Path,
+        header: LogHeader,
+        records: Iterable[Record],
+        *,
+        sync: Callable[[int], object] = os.fsync,
+    ) -> Self:
+        """Put a log of these records in the place of whatever file has its name, in one step.
+
+        Raises:
+            OSError: it cannot be written; what was there is as it was before.
+        """
+        replace_file(path, _lines(header, records), durable=True, sync=sync)
+        return cls(path, open_own(path, os.O_WRONLY | os.O_APPEND), sync)
 
     @classmethod
     def open(cls, path: Path, *, legacy: bool = False, sync: Callable[[int], object] = os.fsync) -> Self:
@@ -179,7 +195,7 @@ class AppendLog:
             OSError: it cannot be read or written, or is no regular file.
         """
         torn = read(path, legacy=legacy).torn
-        descriptor = _open(path, os.O_WRONLY | os.O_APPEND)
+        descriptor = open_own(path, os.O_WRONLY | os.O_APPEND)
         try:
             if torn:
                 os.ftruncate(descriptor, os.fstat(descriptor).st_size - torn)
@@ -226,10 +242,9 @@ class AppendLog:
             OSError: they cannot be written; the log is as it was before.
         """
         with self._writing:
-            lines = map(encode, itertools.chain((asdict(header),), records))
-            replace_file(self.path, lines, durable=True, sync=self._sync)
+            replace_file(self.path, _lines(header, records), durable=True, sync=self._sync)
             try:
-                descriptor = _open(self.path, os.O_WRONLY | os.O_APPEND)
+                descriptor = open_own(self.path, os.O_WRONLY | os.O_APPEND)
             except OSError as error:
                 self._broken = error  # the file that is open has no name any more
                 raise
@@ -252,17 +267,8 @@ class AppendLog:
         self.close()
 
 
-def _open(path: Path, flags: int) -> int:
-    """Open a regular file, and nothing that a link or a name leads to instead.
-
-    Raises:
-        OSError: also where it is a symbolic link (ELOOP), or no regular file.
-    """
-    descriptor = os.open(path, flags | _NOFOLLOW | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "Not a regular file", str(path))
-    return descriptor
+def _lines(header: LogHeader, records: Iterable[Record]) -> Iterable[bytes]:
+    return map(encode, itertools.chain((asdict(header),), records))
 
 
 def _is_record(line: bytes, legacy: bool) -> bool:

@@ -1,7 +1,6 @@
 """Lets one command at a time work on an environment on this machine. A remote state has its own lock."""
 
 import fcntl
-import getpass
 import json
 import os
 import socket
@@ -11,6 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from payinfra.core.errors import EnvironmentUnusable, UsageProblem
+from payinfra.core.json_text import parse_json
+from payinfra.core.private_files import file_problem, not_own, open_own, require_own_content
+from payinfra.core.user import user_name
 
 
 def _may_write(folder: Path) -> bool:
@@ -22,7 +24,11 @@ def prepare_folder(folder: Path, may_write: Callable[[Path], bool] = _may_write)
 
     Raises:
         UsageProblem: it cannot be made or written.
+        EnvironmentUnusable: it, or the folder around it, is a symbolic link.
     """
+    for one in (folder.parent, folder):
+        if one.is_symlink():
+            raise not_own(one, "it is a symbolic link")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -45,11 +51,15 @@ def exclusive(folder: Path, command: str, what: str = "The environment") -> Iter
 
     Raises:
         EnvironmentUnusable: another process holds it; the message says who, since when and what it does.
+            Or the folder has a symbolic link or another user's file, or the disk is full.
         UsageProblem: the folder cannot be written.
     """
     prepare_folder(folder)
     path = folder / "lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise not_own(path, error.strerror or str(error)) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -58,8 +68,12 @@ def exclusive(folder: Path, command: str, what: str = "The environment") -> Iter
                 f"{what} is in use: {_holder(path)}.",
                 "Wait until it is done. The lock ends with its process.",
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps(_self(command)).encode())
+        try:
+            require_own_content(folder)
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, json.dumps(_self(command)).encode())
+        except OSError as error:
+            raise file_problem(OSError(error.errno, error.strerror, error.filename or str(path))) from None
         yield
     finally:
         os.close(descriptor)
@@ -68,7 +82,7 @@ def exclusive(folder: Path, command: str, what: str = "The environment") -> Iter
 def _self(command: str) -> dict[str, str]:
     return {
         "command": f"payinfra {command}",
-        "user": getpass.getuser(),
+        "user": user_name(),
         "host": socket.gethostname(),
         "pid": str(os.getpid()),
         "since": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
@@ -77,7 +91,7 @@ def _self(command: str) -> dict[str, str]:
 
 def _holder(path: Path) -> str:
     try:
-        who = json.loads(path.read_text(encoding="utf-8"))
+        who = parse_json(path.read_text(encoding="utf-8"))
         process = f"process {who['pid']} on {who['host']}"
         return f"{who['user']} runs `{who['command']}` since {who['since']} ({process})"
     except (OSError, ValueError, KeyError, TypeError):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.json_text import parse_json
 
 DECLARED_VERSION = 1
 """Raised when a field of `Declared` is renamed or removed, not when one is added."""
@@ -246,7 +247,7 @@ class Declared:
         from pydantic import TypeAdapter, ValidationError
 
         try:
-            found = json.loads(text)
+            found = parse_json(text)
         except ValueError:
             raise EnvironmentUnusable("The output `declared` is not JSON.", _REDEPLOY) from None
         version = found.get("version") if isinstance(found, dict) else None
@@ -344,7 +345,7 @@ class Outputs:
             EnvironmentUnusable: it cannot be read, is not a JSON object, or lacks an output.
         """
         try:
-            flat = json.loads(path.read_bytes())
+            flat = parse_json(path.read_bytes())
         except OSError as error:
             raise EnvironmentUnusable(
                 f"{path} cannot be read: {error.strerror}.", "Deploy the environment first."

@@ -1,5 +1,6 @@
 """Writes the files of a project that uses payinfra, and never overwrites one."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,12 +8,14 @@ from importlib import resources
 from pathlib import Path
 
 from payinfra.core.errors import UsageProblem
+from payinfra.core.private_files import open_own
 from payinfra.core.setting_declarations import TOML_NAME, toml_file
 
 IGNORED = (".payinfra/", "cfn-outputs/")
 """What git must ignore: state holds secrets, and outputs are those of the last deployment only."""
 
 GITIGNORE = ".gitignore"
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
 class Ci(StrEnum):
@@ -101,7 +104,7 @@ def _ignoring(path: Path, *, dry_run: bool) -> Step:
     if not dry_run:
         begin = "\n" if text and not text.endswith("\n") else ""
         try:
-            with path.open("a", encoding="utf-8") as file:
+            with os.fdopen(open_own(path, _APPEND), "a", encoding="utf-8") as file:
                 file.write(begin + "".join(f"{each}\n" for each in missing))
         except OSError as error:
             raise _unwritable(path, error) from None

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from payinfra.core.errors import UsageProblem, did_you_mean
+from payinfra.core.json_text import DEEPEST
 from payinfra.core.naming import CERTIFICATE_NAME_MAX, Names
 from payinfra.core.setting_declarations import (
     BY_NAME,
@@ -266,13 +267,23 @@ class Settings(BaseModel):
 
 
 def _stay_within(folder: Path, values: Mapping[str, object], origins: Mapping[str, str]) -> None:
-    """Refuse a work folder outside the project that payinfra.toml names: a checkout writes into itself."""
-    root = values.get("work_root")
-    if not isinstance(root, str) or not origins["work_root"].startswith(TOML_NAME):
+    """Refuse a work folder outside the project that a checkout leads to: it writes into itself.
+
+    It may do so by its payinfra.toml, or by a symbolic link in the place of the usual folder.
+    """
+    root = values.get("work_root", BY_NAME["work_root"].default)
+    if not isinstance(root, str) or not origins.get("work_root", TOML_NAME).startswith(TOML_NAME):
         return
-    if not (folder / root).resolve().is_relative_to(folder.resolve()):
+    if "\0" in root:
+        return  # refused as every path with control characters is
+    try:
+        inside = (folder / root).resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # links that lead to each other
+        inside = False
+    if not inside:
+        source = f" (from {origins['work_root']})" if "work_root" in origins else ""
         raise UsageProblem(
-            f"work-root {root!r} (from {origins['work_root']}): it is outside the project's folder.",
+            f"work-root {root!r}{source}: it is outside the project's folder.",
             "Name a folder inside it, or choose another one with --work-root or PAYINFRA_WORK_ROOT.",
         )
 
@@ -288,6 +299,8 @@ def _read_toml(path: Path, known: frozenset[str]) -> _TomlFile:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return _TomlFile({}, {})
+    except RecursionError:
+        raise UsageProblem(f"{path} is not TOML: {DEEPEST}.", "Fix the file, or move it away.") from None
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line \d+", str(error))
         raise UsageProblem(

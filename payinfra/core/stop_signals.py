@@ -18,6 +18,11 @@ from typing import Any, Self
 from payinfra.core.errors import ExitCode
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SOON_S = 0.01
+"""Seconds from a signal that came during an import to the next look whether that is over."""
+LONGEST_IMPORT_S = 10.0
+"""Seconds after which an import is interrupted all the same."""
+_IMPORT_SYSTEM = "<frozen importlib"
 Told = Callable[[signal.Signals], None]
 _Handler = Callable[[int, FrameType | None], object]
 
@@ -72,6 +77,8 @@ class DeferredSignals:
 
     A signal that comes at another moment is handed to `told`, and raises when the next interruptible part
     begins. If none follows, the handler before gets it at the end of the block, unless an error ends that.
+    No import is interrupted, but what comes right after it: Python's lock of imports might stay locked (as of
+    Python 3.13), and a thread that imports something later would wait for ever.
 
     Args:
         told: called with each signal that does not raise; what it raises is dropped.
@@ -81,6 +88,9 @@ class DeferredSignals:
         self._told = told
         self._before: dict[signal.Signals, Any] = {}
         self._interruptible = False
+        self._postponed: signal.Signals | None = None
+        self._attempts = 0
+        self._alarm: Any = signal.SIG_DFL
         self.received: list[signal.Signals] = []
 
     def interruptible(self) -> "_Interruptible":
@@ -95,18 +105,43 @@ class DeferredSignals:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _put_back(self._before)
+        self._stand_by_no_longer()
         if self.received and (error is None or isinstance(error, StopRequested)):
             self._redeliver(self.received[0])
 
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         received = signal.Signals(number)
         self.received.append(received)
-        if self._interruptible:
+        if self._interruptible and self._postponed is None:
+            if _imports(frame):
+                self._postpone(received)
+                return
             # Before anything else can run: whatever cleans up must not be interrupted by a second signal.
             self._interruptible = False
             raise StopRequested(received)
         with contextlib.suppress(Exception):  # nobody may be there to be told
             self._told(received)
+
+    def _postpone(self, number: signal.Signals) -> None:
+        """Come back to the signal soon, by a timer: it interrupts even what waits."""
+        self._postponed, self._attempts = number, 0
+        self._alarm = signal.signal(signal.SIGALRM, self._come_back)
+        signal.setitimer(signal.ITIMER_REAL, SOON_S)
+
+    def _come_back(self, _number: int, frame: FrameType | None) -> None:
+        if self._postponed is None or not self._interruptible:
+            return  # what comes next raises, or tells the handler before
+        self._attempts += 1
+        if _imports(frame) and self._attempts * SOON_S < LONGEST_IMPORT_S:
+            signal.setitimer(signal.ITIMER_REAL, SOON_S)
+            return
+        self._interruptible = False
+        raise StopRequested(self._postponed)
+
+    def _stand_by_no_longer(self) -> None:
+        if self._postponed is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._alarm)
 
     def _begin(self) -> None:
         if self.received:
@@ -120,6 +155,15 @@ class DeferredSignals:
     def _redeliver(number: signal.Signals) -> None:
         """Let the handler before have the signal; with none, it ends the process as it would have done."""
         signal.raise_signal(number)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether an import is under way there. Only those of this thread show, and signals come to no other."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(_IMPORT_SYSTEM):
+            return True
+        frame = frame.f_back
+    return False
 
 
 class _Interruptible:

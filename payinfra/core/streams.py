@@ -9,9 +9,16 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, TextIO, cast
+from typing import IO, Any, Protocol, TextIO, cast
 
 Tolerates = Callable[[OSError], bool]
+
+
+class Clean(Protocol):
+    """Makes of a text what may be written to a stream."""
+
+    def __call__(self, text: str, *, is_terminal: bool) -> str:
+        """The text that is written."""
 
 
 def any_error(_error: OSError) -> bool:
@@ -30,13 +37,21 @@ class TolerantStream:
     Args:
         stream: where text goes as long as it can.
         tolerates: which errors end the writing silently; others are raised.
+        clean: what is written of a text; by default, all of it.
     """
 
-    def __init__(self, stream: TextIO, tolerates: Tolerates) -> None:
+    def __init__(self, stream: TextIO, tolerates: Tolerates, clean: Clean | None = None) -> None:
         self._stream = stream
         self._tolerates = tolerates
+        self._clean = clean
 
     def write(self, text: str) -> int:
+        """Write, cleaned, or drop the text."""
+        if self._clean is not None:
+            text = self._clean(text, is_terminal=self._stream.isatty())
+        return self.write_as_it_is(text)
+
+    def write_as_it_is(self, text: str) -> int:
         """Write, or drop the text."""
         try:
             return self._stream.write(text)
@@ -74,12 +89,24 @@ def silence(stream: TextIO) -> None:
             os.close(nowhere)
 
 
+def write_commands(stream: IO[str], text: str) -> None:
+    """Write workflow commands of GitHub's, which in any other text are made none."""
+    if isinstance(stream, TolerantStream):
+        stream.write_as_it_is(text)
+    else:
+        stream.write(text)
+
+
 @contextlib.contextmanager
-def tolerant_streams() -> Iterator[None]:
-    """Let no closed terminal, and nobody who stops reading stderr, end what is under way."""
+def tolerant_streams(clean: Clean | None = None) -> Iterator[None]:
+    """Let no closed terminal, and nobody who stops reading stderr, end what is under way.
+
+    Args:
+        clean: what is written of a text; by default, all of it.
+    """
     before = sys.stdout, sys.stderr
-    sys.stdout = cast(TextIO, TolerantStream(sys.stdout, closed_terminal))
-    sys.stderr = cast(TextIO, TolerantStream(sys.stderr, any_error))
+    sys.stdout = cast(TextIO, TolerantStream(sys.stdout, closed_terminal, clean))
+    sys.stderr = cast(TextIO, TolerantStream(sys.stderr, any_error, clean))
     try:
         yield
     finally:

@@ -234,6 +234,7 @@ def engine(settings: Settings) -> "Engine | None":
 
 def terraform(settings: Settings, folder: Path, emit: Emit) -> "Terraform":
     """A Terraform for the environment's folder."""
+    from payinfra.deployment.recovery.lost_state import with_place
     from payinfra.terraform import Terraform, find_binary
     from payinfra.terraform.environment import with_access_key
 
@@ -251,6 +252,7 @@ def terraform(settings: Settings, folder: Path, emit: Emit) -> "Terraform":
         log=settings.work_dir / "logs" / "terraform.log",
         environment=environment,
         emit=emit,
+        unlock=with_place(settings, "unlock"),
     )
 
 

@@ -18,6 +18,7 @@ from payinfra.clients.aws import LOCAL_ACCOUNT, Endpoints
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.events import Emit, Notice, StageFinished, StageSkipped, StageStarted, ignore
+from payinfra.core.json_text import parse_json
 from payinfra.core.outputs import Outputs
 from payinfra.core.private_files import write_private
 from payinfra.core.settings import Settings
@@ -27,7 +28,8 @@ from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
 from payinfra.deployment.recovery.adopting import Adoption
 from payinfra.deployment.recovery.apply_log import ApplyLog
 from payinfra.deployment.recovery.discovery import identifiers
-from payinfra.deployment.recovery.lost_state import StateGuard
+from payinfra.deployment.recovery.identity import Identity
+from payinfra.deployment.recovery.lost_state import StateGuard, with_place
 from payinfra.deployment.recovery.recovery import Recovery
 from payinfra.deployment.results import (
     Adopted,
@@ -45,6 +47,7 @@ from payinfra.deployment.workspace import LockedEnvironment, RunningStage
 from payinfra.drill.environment import FOLDER as DRILLS
 from payinfra.drill.environment import DrillEnvironment
 from payinfra.terraform import ChangeAction, Import, Kept, OutputValue, Plan, Terraform, guard, losses
+from payinfra.terraform.binary import LICENCES, Engine
 
 if TYPE_CHECKING:
     from payinfra.deployment.lambda_alias import LambdaAlias
@@ -336,7 +339,7 @@ class Pipeline:
                     self.emit(Notice(f"Not of the stack, and left alone: {', '.join(beside)}."))
                 if not confirm(planned.plan):
                     raise GateFailed("Nothing was adopted: the plan was not confirmed.")
-                guard.adopting.touch()
+                write_private(guard.adopting, "")
                 with self._stage("adopt", total=len(matched.imports)) as stage:
                     adoption.take_in(planned)
                     stage.detail = f"{len(matched.imports)} resources"
@@ -429,8 +432,31 @@ class Pipeline:
                 f"Run `{self.settings.command('deploy')}`.",
             )
         with exclusive(self.settings.work_dir, "outputs"):
-            terraform = self._initialised(self._synth(self.dependencies.local_addresses(self.settings)))
+            addresses = self.dependencies.local_addresses(self.settings)
+            terraform = self._initialised(self._synth(addresses))
+            self._guard(addresses).state(terraform)
             return self._write_outputs(terraform.outputs())
+
+    def unlock(self, lock: str) -> bool:
+        """Release the lock of the state, which a run that is gone has left.
+
+        Args:
+            lock: its id, as the message about it has it.
+
+        Returns:
+            False where the state is in the work folder: its lock ends with its process.
+
+        Raises:
+            EnvironmentUnusable: a command here holds the environment, or Terraform cannot be reached.
+            ToolFailed: there is no lock of this id.
+        """
+        with exclusive(self.settings.work_dir, "unlock"):
+            terraform = self._initialised(self._synth(self._endpoints()))
+            terraform.wait_for_orphans()
+            if self.settings.state_bucket is None:
+                return False
+            terraform.force_unlock(lock)
+            return True
 
     @contextmanager
     def locked(self, command: str) -> Iterator[LockedEnvironment]:
@@ -509,7 +535,18 @@ class Pipeline:
         with self._stage("init") as stage:
             terraform.init()
             stage.detail = f"{terraform.binary.kind} {terraform.binary.version}"
+        self._tell_of_its_licence(terraform.binary.kind)
         return terraform
+
+    def _tell_of_its_licence(self, kind: Engine) -> None:
+        """Tell, once for a work root, of the licence of the Terraform that payinfra itself brought."""
+        told = self.settings.work_root / "cache" / "licence-told"
+        if kind is not Engine.EMBEDDED or told.exists():
+            return
+        self.emit(
+            Notice(f"Terraform is embedded: {LICENCES[kind]}. That one forbids competing with HashiCorp.")
+        )
+        write_private(told, "")
 
     def _plan(
         self,
@@ -560,7 +597,7 @@ class Pipeline:
         if not confirm(plan):
             raise GateFailed("Nothing was changed: the plan was not confirmed.")
         if self.settings.state_bucket is None and not self._state_file.exists():
-            self._begun.touch()
+            write_private(self._begun, "")
         return self._write_outputs(self._apply_plan(terraform, plan, "apply"))
 
     # -- rolling updates -----------------------------------------------------------------------------
@@ -813,7 +850,41 @@ class Pipeline:
         return self.settings.work_dir / "outputs.json"
 
     def _known_outputs(self) -> Outputs | None:
-        return Outputs.read(self._outputs_file) if self._outputs_file.exists() else None
+        """The outputs in the environment's own file; None where there is none, or another has to be made.
+
+        Raises:
+            EnvironmentUnusable: it is damaged or another environment's, and there is no state to read from.
+        """
+        file = self._outputs_file
+        if not file.exists():
+            return None
+        if not (why := self._unusable_outputs()):
+            return Outputs.read(file)
+        if self.settings.state_bucket is None and not self._state_file.exists():
+            raise EnvironmentUnusable(
+                f"{why} There is no state here to read them from.",
+                f"Move the file away. `{with_place(self.settings, 'adopt')}` takes in what exists.",
+            )
+        aside = file.with_name(f"{file.name}.unusable")
+        file.replace(aside)
+        self.emit(Notice(f"{why} It is read anew from the state, and kept as {aside}."))
+        return None
+
+    def _unusable_outputs(self) -> str:
+        """Why the file of the outputs is of no use, as a sentence; empty where it is the environment's."""
+        try:
+            flat = parse_json(self._outputs_file.read_bytes())
+        except (OSError, ValueError):
+            return f"{self._outputs_file} is damaged: it is not JSON."
+        if not isinstance(flat, dict):
+            return f"{self._outputs_file} is damaged: it holds no JSON object."
+        try:
+            envs = Identity.of_outputs(Outputs.from_flat(flat)).envs
+        except EnvironmentUnusable:
+            return ""  # of another version, or of a deployment that did not end
+        foreign = ", ".join(sorted(envs - {self.settings.env}))
+        of_whom = f"is not of environment {self.settings.env} but of {foreign}"
+        return f"{self._outputs_file} {of_whom}." if foreign else ""
 
     def _recorded_outputs(self, terraform: Terraform) -> Outputs | None:
         """The outputs in the state, which another folder or machine may have deployed; None without a state.

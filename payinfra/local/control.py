@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from payinfra.core.errors import EnvironmentUnusable, UsageProblem
+from payinfra.core.json_text import parse_json
 from payinfra.local.endpoints import (
     TOKEN_HEADER,
     LocalStatus,
@@ -166,7 +167,7 @@ class Control:
             status, answer = self.transport(sent, self.timeout)
             if status >= 400:
                 raise _refusal(answer)
-            value: object = json.loads(answer)
+            value: object = parse_json(answer)
         except (OSError, ValueError) as error:
             raise EnvironmentUnusable(
                 f"The embedded AWS does not answer at {self.url}.", START_HINT
@@ -193,7 +194,7 @@ def over_http(sent: Sent, timeout: float) -> tuple[int, bytes]:
 
 def _refusal(body: bytes) -> UsageProblem | EnvironmentUnusable:
     try:
-        said: object = json.loads(body)
+        said: object = parse_json(body)
     except ValueError:
         said = None
     match said:

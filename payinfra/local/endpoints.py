@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from payinfra.core.errors import EnvironmentUnusable, UsageProblem
+from payinfra.core.json_text import parse_json
 from payinfra.core.private_files import replace_file
 from payinfra.local.faults import ActiveFault
 
@@ -164,6 +165,11 @@ class StateFolder:
         return self.root / "problem.json"
 
     @property
+    def recovered(self) -> Path:
+        """What the last start had to put right in the state, until somebody was told."""
+        return self.root / "recovered.json"
+
+    @property
     def log(self) -> Path:
         """The server's log."""
         return self.root / "server.log"
@@ -222,7 +228,7 @@ def endpoints_from_json(value: object) -> LocalEndpoints | None:
 def read_json(path: Path) -> object:
     """A file's JSON; None where the file is absent or was cut short."""
     try:
-        value: object = json.loads(path.read_text(encoding="utf-8"))
+        value: object = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return value

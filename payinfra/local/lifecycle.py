@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit, Notice, ignore
+from payinfra.core.private_files import file_problem, open_own, require_own_content
 from payinfra.local.control import Control
 from payinfra.local.credentials import known_access_key, read_access_key
 from payinfra.local.emulator_environment import environment
@@ -37,8 +39,12 @@ END_S = 20.0
 PACKAGES = ("ministack", "hypercorn", "h11")
 """What the server's process imports of the extra `local`."""
 
+FULL = 1 << 20
+"""Bytes. With less on the disk a start that failed did so for want of space."""
+
 _TURN_S = 0.05
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+_LOCK = os.O_RDWR | os.O_APPEND | os.O_CREAT
 
 
 @dataclass(frozen=True)
@@ -97,12 +103,21 @@ def up(
             need(PACKAGES)
             emit(Notice("Starting the embedded AWS."))
             _start(folder, wanted, base_port, time_scale, watch)
+            _tell_what_was_recovered(folder, emit)
         else:
             control = Control.of(folder.root)
             for region in wanted:
                 if region not in running.endpoints.regions:
                     control.add_region(region)
         return Control.of(folder.root).status().endpoints
+
+
+def _tell_what_was_recovered(folder: StateFolder, emit: Emit) -> None:
+    match read_json(folder.recovered):
+        case list(sentences):
+            for sentence in sentences:
+                emit(Notice(str(sentence)))
+    folder.recovered.unlink(missing_ok=True)
 
 
 def need(packages: Sequence[str]) -> None:
@@ -188,14 +203,19 @@ def log_tail(state_folder: Path, lines: int = 50) -> str:
 @contextlib.contextmanager
 def _one_at_a_time(folder: StateFolder) -> Iterator[None]:
     """Whoever starts or stops the server waits here for whoever does so now."""
-    with folder.starting.open("a+", encoding="utf-8") as held:
+    try:
+        require_own_content(folder.root)
+        descriptor = open_own(folder.starting, _LOCK)
+    except OSError as error:
+        raise file_problem(error) from None
+    with os.fdopen(descriptor, "a+", encoding="utf-8") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield
 
 
 def _free(folder: StateFolder) -> bool:
     """Whether no server's process holds the folder."""
-    with folder.lock.open("a+", encoding="utf-8") as held:
+    with os.fdopen(open_own(folder.lock, _LOCK), "a+", encoding="utf-8") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -219,7 +239,7 @@ def _start(
 ) -> None:
     for old in (folder.endpoints, folder.problem):
         old.unlink(missing_ok=True)
-    with os.fdopen(os.open(folder.log, _APPEND, 0o600), "ab") as log:
+    with os.fdopen(open_own(folder.log, _APPEND), "ab") as log:
         process = subprocess.Popen(
             command(folder, regions, base_port, time_scale),
             cwd=folder.root,
@@ -246,5 +266,10 @@ def _did_not_start(folder: StateFolder, ended: bool) -> EnvironmentUnusable:
     match read_json(folder.problem):
         case {"what": str(what), "hint": str(hint)}:
             return EnvironmentUnusable(what, hint)
+    if shutil.disk_usage(folder.root).free < FULL:
+        return EnvironmentUnusable(
+            f"The embedded AWS cannot keep its state in {folder.root}: No space left on device.",
+            "Free some space on that disk, then run the same command again.",
+        )
     what = "ended before it was ready" if ended else f"was not ready within {READY_S:g} seconds"
     return EnvironmentUnusable(f"The embedded AWS {what}.", f"Its log says why: {folder.log}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
+from payinfra.core.json_text import parse_json
 from payinfra.core.naming import FUNCTION_ALIAS
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class FunctionOperations:
                 f"{where} failed at `{operation}`.",
                 f"See the log group {self.outputs.lambda_log_group_name}.",
             )
-        said: dict[str, Any] = json.loads(answer["Payload"].read())
+        said: dict[str, Any] = parse_json(answer["Payload"].read())
         problem = said.get("problem")
         if problem is None:
             return said

@@ -1,12 +1,12 @@
 """What is made in an account, and the role that CI deploys with, as text and as JSON."""
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
+from payinfra.core.json_text import parse_json
 from payinfra.report.formats import Format
 from payinfra.report.results import write, write_json
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def role(console: Console, found: "CiRole", fmt: Format) -> None:
     """A role's trust policy and what it may do, as they are given to IAM."""
-    trust = json.loads(found.trust)
-    policies = {policy.name: json.loads(policy.document) for policy in found.policies}
+    trust = parse_json(found.trust)
+    policies = {policy.name: parse_json(policy.document) for policy in found.policies}
     if fmt is Format.JSON:
         write_json(
             console,

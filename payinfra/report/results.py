@@ -1,6 +1,5 @@
 """Results as tables for people and as JSON for scripts. What goes to stdout is only ever a result."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
@@ -9,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from payinfra.core.errors import PayinfraError
-from payinfra.report.printable import visible_lines
+from payinfra.report.printable import json_text, visible_lines
 
 Row = Sequence[str]
 
@@ -28,7 +27,7 @@ def table(columns: Sequence[str], rows: Iterable[Row], *, title: str | None = No
 
 def write_json(console: Console, value: Mapping[str, object] | Sequence[object]) -> None:
     """One JSON document on stdout, never wrapped or coloured."""
-    console.file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    console.file.write(json_text(value) + "\n")
 
 
 def write(console: Console, *parts: RenderableType) -> None:

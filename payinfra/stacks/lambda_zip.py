@@ -71,7 +71,8 @@ def build_zip(out: Path, handlers: Path, *, libraries: Iterable[Library] = LIBRA
     """Write the zip to `out`, unless the same input was written there before.
 
     Args:
-        out: the zip; a file beside it, with the suffix `.inputs`, remembers what it was made of.
+        out: the zip; a file beside it, with the suffix `.inputs`, remembers its digest and what it was
+            made of.
         handlers: the folder that holds the package `payments`.
 
     Returns:
@@ -83,9 +84,8 @@ def build_zip(out: Path, handlers: Path, *, libraries: Iterable[Library] = LIBRA
     sources = sorted(_sources(handlers, libraries))
     memory = out.with_suffix(".inputs")
     fingerprint = _fingerprint(sources)
-    if out.exists() and memory.exists() and memory.read_text(encoding="ascii") == fingerprint:
-        content = out.read_bytes()
-    else:
+    content = _as_remembered(out, memory, fingerprint)
+    if content is None:
         content = _zip(sources)
         if len(content) > ZIP_LIMIT:
             raise ToolFailed(
@@ -94,8 +94,19 @@ def build_zip(out: Path, handlers: Path, *, libraries: Iterable[Library] = LIBRA
             )
         out.parent.mkdir(parents=True, exist_ok=True)
         replace_file(out, content)
-        replace_file(memory, fingerprint)
+        replace_file(memory, f"{fingerprint} {hashlib.sha256(content).hexdigest()}")
     return base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
+
+
+def _as_remembered(out: Path, memory: Path, fingerprint: str) -> bytes | None:
+    """The zip that is there, if it was made of the same input and is still whole; else None."""
+    try:
+        made_of, _, digest = memory.read_text(encoding="ascii").partition(" ")
+        content = out.read_bytes()
+    except (OSError, ValueError):
+        return None
+    whole = made_of == fingerprint and hashlib.sha256(content).hexdigest() == digest
+    return content if whole else None
 
 
 @dataclass(frozen=True, order=True)
@@ -112,7 +123,12 @@ def _sources(handlers: Path, libraries: Iterable[Library]) -> Iterator[_Source]:
         raise ToolFailed(
             f"{package} is no Python package.", "Give the folder that holds the function's code."
         )
-    for path in package.rglob("*"):
+    for path in sorted((package, *package.rglob("*"))):
+        if path.is_symlink():
+            raise ToolFailed(
+                f"{path} is a symbolic link: what it leads to may lie outside the function's code.",
+                "Put the file itself there, or remove the link.",
+            )
         if path.is_file() and _belongs(PurePosixPath(path.relative_to(handlers).as_posix())):
             yield _Source(path.relative_to(handlers).as_posix(), path)
     for library in libraries:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from payinfra.core.json_text import parse_json
 from payinfra.stacks.lambda_zip import HANDLER_PACKAGE, handlers_folder
 
 PAYMENT_MODEL = "PaymentRequest"
@@ -210,7 +211,7 @@ def models(folder: Path | None = None) -> Mapping[str, str]:
         folder: where the function's schemas are; by default those of the payments function.
     """
     schemas = folder or handlers_folder() / HANDLER_PACKAGE / "schemas"
-    payment = json.loads((schemas / "payment.json").read_text(encoding="utf-8"))
+    payment = parse_json((schemas / "payment.json").read_text(encoding="utf-8"))
     return {PAYMENT_MODEL: json.dumps(gateway_model(payment), separators=(",", ":"))}
 
 

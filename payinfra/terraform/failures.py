@@ -21,6 +21,7 @@ BOX = str.maketrans("╷│╵", "   ")
 """What Terraform draws around an error that it does not say in JSON."""
 LOCKED = "error acquiring the state lock"
 STALE = "saved plan is stale"
+NOT_SAVED = ("failed to save state", "failed to persist state", "error saving state", "error writing state")
 MOVED = ("backend configuration changed", "backend initialization required", "backend type changed")
 
 
@@ -55,12 +56,32 @@ def lock_holder(detail: str) -> LockHolder | None:
     )
 
 
-def failure(command: str, code: int, collected: Collected, log: Path) -> PayinfraError:
-    """The error for a Terraform command that ended with `code`; `log` is where its whole output is."""
+UNLOCK = "payinfra unlock"
+
+
+def failure(
+    command: str,
+    code: int,
+    collected: Collected,
+    log: Path,
+    *,
+    unlock: str = UNLOCK,
+    unsaved: Path | None = None,
+) -> PayinfraError:
+    """The error for a Terraform command that ended with errors.
+
+    Args:
+        command: Terraform's.
+        code: its exit code, or the negative number of the signal that ended it.
+        collected: what it said.
+        log: where its whole output is.
+        unlock: the command of payinfra that releases the state's lock, without the lock's id.
+        unsaved: a state that Terraform could not save where it belongs, if it left one.
+    """
     for found in collected.errors:
         summary = found.summary.lower()
         if summary.startswith(LOCKED):
-            return _locked(found)
+            return _locked(found, unlock)
         if command == "init" and summary.startswith(NO_REGISTRY):
             return _no_provider(found, log)
         if summary.startswith(MOVED):
@@ -72,18 +93,18 @@ def failure(command: str, code: int, collected: Collected, log: Path) -> Payinfr
                 collected.errors,
             )
     # `import` does not speak JSON.
-    locked = locked_out("\n".join(collected.other_lines))
-    return locked or _failed(command, code, collected, log)
+    locked = locked_out("\n".join(collected.other_lines), unlock)
+    return locked or _failed(command, code, collected, log, unsaved)
 
 
-def locked_out(said: str) -> PayinfraError | None:
+def locked_out(said: str, unlock: str = UNLOCK) -> PayinfraError | None:
     """The error for plain words of Terraform's, where they say that somebody else holds the state's lock."""
     if LOCKED not in said.lower():
         return None
-    return _locked(Diagnostic("error", LOCKED, said.translate(BOX)))
+    return _locked(Diagnostic("error", LOCKED, said.translate(BOX)), unlock)
 
 
-def _locked(found: Diagnostic) -> PayinfraError:
+def _locked(found: Diagnostic, unlock: str) -> PayinfraError:
     holder = lock_holder(found.detail)
     if holder is None:
         return EnvironmentUnusable(f"The state cannot be locked: {_shortened(found.detail)}", "")
@@ -92,7 +113,7 @@ def _locked(found: Diagnostic) -> PayinfraError:
         f"Another run holds the state's lock: {holder.who or 'somebody'} since "
         f"{holder.created or 'an unknown time'} UTC{operation}.",
         "Wait for that run to end. If none can be under way (its machine is gone, say), release the lock: "
-        f"terraform force-unlock {holder.id}",
+        f"`{unlock} {holder.id}`.",
     )
 
 
@@ -114,7 +135,7 @@ def _moved(found: Diagnostic, log: Path) -> PayinfraError:
     )
 
 
-def _failed(command: str, code: int, collected: Collected, log: Path) -> PayinfraError:
+def _failed(command: str, code: int, collected: Collected, log: Path, unsaved: Path | None) -> PayinfraError:
     errors = collected.errors
     if errors:
         said = "\n".join(_shortened(found.sentence) for found in errors[:NAMED])
@@ -126,8 +147,23 @@ def _failed(command: str, code: int, collected: Collected, log: Path) -> Payinfr
         what = f"terraform {command} {how}" + (f": {_shortened(' / '.join(lines))}" if lines else ".")
     hint = f"Terraform's log: {log}"
     if command == "apply":
-        hint = f"What was made is in the state: mend the cause and run the same command again. {hint}"
+        hint = f"{_kept(code, errors, unsaved)} {hint}"
     return TerraformFailed(what, hint, errors)
+
+
+def _kept(code: int, errors: tuple[Diagnostic, ...], unsaved: Path | None) -> str:
+    """What is known of the state after an apply that failed, and what to do."""
+    if unsaved is not None:
+        return (
+            f"What was made is not in the state but in {unsaved}: mend the cause and run the same command "
+            "again, which brings it in first."
+        )
+    if code < 0 or any(sign in one.summary.lower() for one in errors for sign in NOT_SAVED):
+        return (
+            "What was made last may not be in the state: run the same command again, which looks for it by "
+            "its name."
+        )
+    return "What was made is in the state: mend the cause and run the same command again."
 
 
 def _shortened(text: str) -> str:

@@ -1,14 +1,15 @@
 """JSON as typed values: what Terraform prints is read through these few helpers, never through bare dicts."""
 
-import json
 from collections.abc import Mapping, Sequence
+
+from payinfra.core.json_text import parse_json
 
 JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
 
 
 def parse(text: str | bytes) -> JsonValue:
     """Parse `text`. Raises ValueError when it is no JSON."""
-    value: JsonValue = json.loads(text)
+    value: JsonValue = parse_json(text)
     return value
 
 

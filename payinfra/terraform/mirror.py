@@ -7,6 +7,7 @@ payinfra writes. A configuration file of the person's own is left alone.
 """
 
 import json
+import os
 import platform as host
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def find_mirror(
     """
     named = environment.get(VARIABLE)
     if named:
-        path = Path(named).expanduser().absolute()
+        path = Path(os.path.expanduser(named)).absolute()  # noqa: PTH111 - Path's fails without a home
         if not (path / registry).is_dir():
             problem = f"holds no folder named {registry}" if path.is_dir() else "is not a folder"
             raise UsageProblem(

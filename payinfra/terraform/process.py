@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
+from payinfra.core.private_files import open_own
 from payinfra.core.stop_signals import STOP_SIGNALS
 
 PARENT_DEATH_SIGNAL = Path(__file__).with_name("parent_death_signal.py")
@@ -136,7 +137,7 @@ def run(
     Raises OSError where it cannot be started.
     """
     waits = patience or StopTimeouts()
-    sink = os.open(child.output, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY, 0o600)
+    sink = open_own(child.output, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY)
     with child.output.open("rb") as followed, interrupts.from_signals():
         try:
             process = subprocess.Popen(

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from payinfra.core.errors import EnvironmentUnusable, Interrupted
 from payinfra.core.events import Emit, Notice, ignore
+from payinfra.core.private_files import open_own
 from payinfra.core.run_id import run_id, user_agent
+from payinfra.core.user import home_folder
 from payinfra.terraform import environment as surroundings
 from payinfra.terraform import initialised, leftover_process, lockfile, mirror, process
 from payinfra.terraform.binary import Binary
@@ -28,7 +30,7 @@ from payinfra.terraform.events import (
     output_values,
     validation,
 )
-from payinfra.terraform.failures import BOX, TerraformFailed, failure, locked_out
+from payinfra.terraform.failures import BOX, UNLOCK, TerraformFailed, failure, locked_out
 from payinfra.terraform.imports import Import, placed
 from payinfra.terraform.jsonvalue import JsonValue, members, parse, parse_object
 from payinfra.terraform.plan import Plan, lost_replicas, shown_plan, updates_a_table
@@ -75,6 +77,7 @@ class Terraform:
         home: Path | None = None,
         patience: process.StopTimeouts | None = None,
         add_on: Path = mirror.FHS_ADD_ON,
+        unlock: str = UNLOCK,
     ) -> None:
         self.binary = binary
         self.folder = folder.absolute()
@@ -83,9 +86,10 @@ class Terraform:
         self._caller = dict(environment)
         self._emit = emit
         self._cache = provider_cache.absolute() if provider_cache else None
-        self._home = home or Path(self._caller.get("HOME") or Path.home())
+        self._home = home or Path(self._caller.get("HOME") or home_folder())
         self._patience = patience or process.StopTimeouts()
         self._add_on = add_on
+        self._unlock = unlock
         self._secrets = surroundings.secrets(self._caller)
         self._interrupts = process.Interrupts()
         self._one_at_a_time = threading.Lock()
@@ -223,6 +227,16 @@ class Terraform:
             self._edit("state", "rm", *had)
         return had
 
+    def force_unlock(self, lock: str) -> None:
+        """Release the state's lock, whoever holds it: a run that still goes on is then not alone.
+
+        Raises:
+            TerraformFailed: there is no lock, or it has another id.
+        """
+        done = self._question("force-unlock", "-force", lock)
+        if done.returncode != 0:
+            raise self._unanswered("force-unlock", done.stderr)
+
     def set_attributes(self, values: Mapping[str, Mapping[str, JsonValue]]) -> None:
         """Write attributes into the state: address to name to value. No resource is touched.
 
@@ -235,7 +249,7 @@ class Terraform:
         self._settle()
         state = with_attributes(self._state(), values)
         file = self.data_dir / f"state.{os.getpid()}.json"
-        with os.fdopen(os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as written:
+        with os.fdopen(open_own(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY), "w") as written:
             json.dump(state, written)
         try:
             self._edit("state", "push", str(file))
@@ -356,7 +370,7 @@ class Terraform:
             yield
             return
         self._cache.mkdir(parents=True, exist_ok=True)
-        with (self._cache / ".lock").open("w") as lock:
+        with os.fdopen(open_own(self._cache / ".lock", os.O_CREAT | os.O_WRONLY), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -391,7 +405,7 @@ class Terraform:
         reader = EventReader(self._emit)
         output = self.log.with_name(f"{self.log.name}.{command}.{os.getpid()}.{threading.get_ident()}")
         with ExitStack() as until_the_end:
-            log = until_the_end.enter_context(os.fdopen(os.open(self.log, _APPEND, 0o600), "a"))
+            log = until_the_end.enter_context(os.fdopen(open_own(self.log, _APPEND), "a"))
 
             def said(line: str) -> None:
                 line = self._hidden(line)
@@ -430,7 +444,15 @@ class Terraform:
             raise _interrupted(command, ending, self.log)
         if ending.code != 0:
             initialised.forget(self.data_dir)  # it may have failed for want of an init
-            raise failure(command, ending.code, reader.collected, self.log)
+            errored = self.folder / ERRORED_STATE
+            raise failure(
+                command,
+                ending.code,
+                reader.collected,
+                self.log,
+                unlock=self._unlock,
+                unsaved=errored if errored.exists() else None,
+            )
         return reader.collected
 
     def _edit(self, *arguments: str) -> None:
@@ -438,7 +460,7 @@ class Terraform:
         done = self._question(*arguments)
         if done.returncode != 0:
             command = " ".join(itertools.takewhile(str.isalpha, arguments))
-            raise locked_out(done.stderr) or self._unanswered(command, done.stderr)
+            raise locked_out(done.stderr, self._unlock) or self._unanswered(command, done.stderr)
 
     def _state(self) -> JsonValue:
         done = self._question("state", "pull")
@@ -496,7 +518,8 @@ def plain(said: str) -> str:
 
 def _with_option(arguments: Sequence[str], option: str) -> list[str]:
     """Options come after the words of the command and before what it is about."""
-    words = list(itertools.takewhile(str.isalpha, arguments[:2]))
+    words = list(itertools.takewhile(lambda word: word.replace("-", "x").isalpha(), arguments[:2]))
+    words = [word for word in words if not word.startswith("-")]
     return [*words, option, *arguments[len(words) :]]
 
 

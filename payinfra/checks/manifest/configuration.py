@@ -425,6 +425,7 @@ def unfolded(body: Body, resolver: Resolver) -> Body:
 def _unfold(body: Body, resolver: Resolver) -> Body:
     found: Body = {name: _unfold_value(value, resolver) for name, value in body.items() if name != "dynamic"}
     dynamic = body.get("dynamic")
+    order = [*body]
     for group in dynamic if isinstance(dynamic, list) else [dynamic]:
         for name, specs in group.items() if isinstance(group, dict) else ():
             for spec in specs if isinstance(specs, list) else [specs]:
@@ -432,7 +433,9 @@ def _unfold(body: Body, resolver: Resolver) -> Body:
                 if made:
                     before = found.get(name)
                     static = before if isinstance(before, list) else [] if before is None else [before]
-                    found[name] = [*static, *made]
+                    # Terraform keeps them in the order of the file.
+                    first = name in body and order.index("dynamic") < order.index(name)
+                    found[name] = [*made, *static] if first else [*static, *made]
     return found
 
 

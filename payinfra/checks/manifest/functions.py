@@ -16,6 +16,8 @@ from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.templates import is_literal, spans
 
 _MOST_ITEMS = 10_000
+# What ends so is one text: an attribute that is never a list, or more than an expression.
+_SCALAR = re.compile(r"(?:[._](?:arn|id|name|uri|url)|\.(?:bucket|domain|key))\}$|[^}]$|^[^$]")
 _HOLE = re.compile("\ue000(\\d+)\ue001")
 
 
@@ -166,7 +168,7 @@ def _distinct(value: Json) -> Json:
 def _flatten(value: Json) -> Json:
     found: list[Json] = []
     for item in as_list(value):
-        if isinstance(item, str) and not is_literal(item):
+        if isinstance(item, str) and not is_literal(item) and not _SCALAR.search(item):
             raise Unknown  # it may be a list
         found += as_list(_flatten(item)) if isinstance(item, list) else [item]
     return found

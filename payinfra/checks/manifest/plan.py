@@ -617,12 +617,31 @@ def _matched(known: list[Json], candidates: list[Json], agrees: _Agrees) -> list
 
 
 def _agrees_with_body(known: Json, written: Json) -> bool:
+    """Whether a block of a plan may be one that is written: no constant of it says otherwise."""
     if not isinstance(known, dict) or not isinstance(written, dict):
         return True
-    return all(
-        _is_open(value) or isinstance(value, dict | list) or name not in known or _same(known[name], value)
-        for name, value in written.items()
-    )
+    return all(name not in known or _may_be(known[name], value) for name, value in written.items())
+
+
+def _may_be(known: Json, written: Json) -> bool:
+    """Whether a known value may come from a written one, whose expressions may have any value."""
+    match written:
+        case str() if _is_open(written):
+            return True
+        case dict(fields):
+            one = known[0] if isinstance(known, list) and len(known) == 1 else known
+            return not isinstance(one, dict) or all(
+                name not in one or _may_be(one[name], value) for name, value in fields.items()
+            )
+        case list(items) if isinstance(known, list):
+            if any(isinstance(item, dict | list) for item in items):
+                return len(known) != len(items) or all(map(_may_be, known, items))
+            # What is not known yet is not among the known items of a set: it says nothing.
+            return any(map(_is_open, items)) or _same(known, items)
+        case list():
+            return True
+        case _:
+            return known is None or _same(known, written)
 
 
 def _agrees_with_references(known: Json, references: Json) -> bool:

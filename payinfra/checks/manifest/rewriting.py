@@ -6,6 +6,7 @@ full addresses.
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,9 +17,10 @@ from pathlib import Path
 from payinfra.checks.manifest import folders
 from payinfra.checks.manifest.configuration import Module, bind, unfolded
 from payinfra.checks.manifest.content import Body
-from payinfra.checks.manifest.expressions import KnownNames, Resolver
+from payinfra.checks.manifest.expressions import KnownNames, Resolver, bound
 from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.syntax import (
+    FunctionCall,
     Index,
     ListOf,
     Literal,
@@ -31,14 +33,19 @@ from payinfra.checks.manifest.syntax import (
     as_template,
     instance_key,
     into,
+    of_template,
     of_value,
     replaced,
     resource_of,
     size_of,
 )
+from payinfra.checks.manifest.templates import is_literal
 from payinfra.core.errors import EnvironmentUnusable
 
 _MOST_NODES = 20_000
+_MOST_FILE = 256 * 1024
+_DIRECTIVE = re.compile(r"(?<!%)%\{")
+"""Loops and conditions of a template, which are not evaluated here."""
 _INSTALLED = Path(".terraform") / "modules" / "modules.json"
 _CALL = re.compile(r"(?:(?P<outer>.*)\.)?module\.(?P<name>[\w-]+)(?P<key>\[.*\])?", re.DOTALL)
 
@@ -150,6 +157,7 @@ class Rewriter:
         self._known: dict[tuple[str, str, str], Node | None] = {}
         self._under_way: set[tuple[str, str, str]] = set()
         self._resolver = Resolver(KnownNames(), through_resources=False)
+        self._files: dict[str, str | None] = {}
         for base in keys:
             self._note(base)
 
@@ -219,9 +227,41 @@ class Rewriter:
 
     def _tree_of(self, value: Json, instance: ModuleInstance, own: Mapping[str, Node]) -> Node | None:
         try:
-            return replaced(of_value(value), partial(self._name, instance, own))
+            return replaced(of_value(value), partial(self._name, instance, own), self._contents)
         except Unparsable:
             return None
+
+    def _contents(self, call: FunctionCall) -> Node | None:
+        """What `file` and `templatefile` give, where the file is there; None for other functions."""
+        match call:
+            case FunctionCall("file", (path,), False):
+                text = self._file(path)
+                # What looks like an expression in it is none.
+                return None if text is None else of_value(text.replace("${", "$${").replace("%{", "%%{"))
+            case FunctionCall("templatefile", (path, ObjectOf(pairs)), False):
+                text = self._file(path)
+                names = {key.value: value for key, value in pairs if isinstance(key, Literal)}
+                if text is None or len(names) != len(pairs) or _DIRECTIVE.search(text):
+                    return None
+                try:
+                    return bound(of_template(text), {str(name): value for name, value in names.items()})
+                except Unparsable:
+                    return None
+            case _:
+                return None
+
+    def _file(self, path: Node) -> str | None:
+        """The text of a file that is named from the root's folder; None where it cannot be read."""
+        name = self._resolver.expand(as_template(path))
+        if not isinstance(name, str) or not is_literal(name):
+            return None
+        if name not in self._files:
+            self._files[name] = None
+            file = self._tree.root.folder / name
+            with suppress(OSError, ValueError):
+                if file.is_file() and file.stat().st_size <= _MOST_FILE:
+                    self._files[name] = file.read_text(encoding="utf-8")
+        return self._files[name]
 
     def _name(self, instance: ModuleInstance, own: Mapping[str, Node], name: Traversal) -> Node | None:
         match name:
@@ -232,8 +272,17 @@ class Rewriter:
                 return into(own[kind], steps) if kind in own else None
             case Traversal("module", (str(call), *rest)):
                 return self._output_of(instance, call, tuple(rest))
+            case Traversal("path", ("module",)):
+                return self._folder_of(instance)
             case _:
                 return self._resource(instance, name)
+
+    def _folder_of(self, instance: ModuleInstance) -> Node | None:
+        """The folder of a module from the root's, as Terraform's `path.module`."""
+        module = self._tree.module(instance)
+        if module is None:
+            return None
+        return Literal(Path(os.path.relpath(module.folder, self._tree.root.folder)).as_posix())
 
     def _remembered(self, instance: ModuleInstance, kind: str, name: str) -> Node | None:
         key = (instance.path, kind, name)
@@ -275,7 +324,7 @@ class Rewriter:
     def _output_of(self, instance: ModuleInstance, call: str, steps: tuple[Step, ...]) -> Node | None:
         instances = self._modules.get((instance.path, call), [])
         match steps:
-            case (Index(Literal(key)), str(output), *rest):
+            case (Index(Literal(key)), (str(output) | Index(Literal(str(output)))), *rest):
                 chosen = [one for one in instances if one.key == key]
             case (Splat(), str(output), *rest):
                 parts = [self._remembered(one, "output", output) for one in instances]
@@ -283,12 +332,29 @@ class Rewriter:
                 return ListOf(known) if len(known) == len(parts) else None
             case (str(output), *rest):
                 chosen = [one for one in instances if one.key is None]
+            case () | (Index(Literal()),):
+                return into(self._whole(instances), steps)
             case _:
                 return None
         if len(chosen) != 1:
             return None
         value = self._remembered(chosen[0], "output", output)
         return None if value is None else into(value, tuple(rest))
+
+    def _whole(self, instances: Sequence[ModuleInstance]) -> Node:
+        """A module as a value: an object of its outputs; of several instances a list or an object of such."""
+        ones = [(one.key, self._outputs(one)) for one in instances]
+        if len(ones) == 1 and ones[0][0] is None:
+            return ones[0][1]
+        if ones and all(isinstance(key, int) for key, _ in ones):
+            return ListOf(tuple(outputs for _, outputs in sorted(ones, key=lambda one: str(one[0]).zfill(9))))
+        return ObjectOf(tuple((Literal(str(key)), outputs) for key, outputs in ones))
+
+    def _outputs(self, instance: ModuleInstance) -> Node:
+        module = self._tree.module(instance)
+        names = module.named("output") if module is not None else {}
+        known = {name: self._remembered(instance, "output", name) for name in names}
+        return ObjectOf(tuple((Literal(name), node) for name, node in known.items() if node is not None))
 
     def _resource(self, instance: ModuleInstance, name: Traversal) -> Node | None:
         found = resource_of(name)

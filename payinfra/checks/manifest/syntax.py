@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from payinfra.checks.manifest.templates import Span, spans, string_end
@@ -593,40 +593,44 @@ def _escape(text: str) -> str:
 # -- walking -----------------------------------------------------------------------------------------
 
 Replace = Callable[[Traversal], "Node | None"]
+Called = Callable[[FunctionCall], "Node | None"]
 
 
-def replaced(node: Node, replace: Replace) -> Node:
+def replaced(node: Node, replace: Replace, called: Called | None = None) -> Node:
     """The tree with every name given to `replace`, which gives another tree, or None to leave it.
 
-    The names that a `for` makes are left alone inside of it.
+    The names that a `for` makes are left alone inside of it. Calls of functions are given to `called`, with
+    their arguments replaced, which does likewise.
     """
+    again = partial(replaced, replace=replace, called=called)
     match node:
         case Literal():
             return node
         case Template(parts):
-            return Template(tuple(one if isinstance(one, str) else replaced(one, replace) for one in parts))
+            return Template(tuple(one if isinstance(one, str) else again(one) for one in parts))
         case ListOf(items):
-            return ListOf(tuple(replaced(one, replace) for one in items))
+            return ListOf(tuple(again(one) for one in items))
         case ObjectOf(pairs):
-            return ObjectOf(tuple((replaced(key, replace), replaced(value, replace)) for key, value in pairs))
+            return ObjectOf(tuple((again(key), again(value)) for key, value in pairs))
         case Traversal(root, steps):
-            whole = Traversal(root, _replaced_steps(steps, replace))
+            whole = Traversal(root, _replaced_steps(steps, again))
             return replace(whole) or whole
         case Into(value, steps):
-            return into(replaced(value, replace), _replaced_steps(steps, replace))
+            return into(again(value), _replaced_steps(steps, again))
         case FunctionCall(name, arguments, spread):
-            return FunctionCall(name, tuple(replaced(one, replace) for one in arguments), spread)
+            call = FunctionCall(name, tuple(again(one) for one in arguments), spread)
+            return (called(call) if called is not None else None) or call
         case Unary(sign, operand):
-            return Unary(sign, replaced(operand, replace))
+            return Unary(sign, again(operand))
         case BinaryOperation(sign, left, right):
-            return BinaryOperation(sign, replaced(left, replace), replaced(right, replace))
+            return BinaryOperation(sign, again(left), again(right))
         case Conditional(condition, yes, no):
-            return Conditional(replaced(condition, replace), replaced(yes, replace), replaced(no, replace))
+            return Conditional(again(condition), again(yes), again(no))
         case _:
-            return _replaced_for(node, replace)
+            return _replaced_for(node, replace, called)
 
 
-def _replaced_for(node: For, replace: Replace) -> For:
+def _replaced_for(node: For, replace: Replace, called: Called | None) -> For:
     own = {node.key, node.value}
 
     def inner(name: Traversal) -> Node | None:
@@ -635,16 +639,16 @@ def _replaced_for(node: For, replace: Replace) -> For:
     return For(
         node.key,
         node.value,
-        replaced(node.over, replace),
-        None if node.result_key is None else replaced(node.result_key, inner),
-        replaced(node.result, inner),
-        None if node.condition is None else replaced(node.condition, inner),
+        replaced(node.over, replace, called),
+        None if node.result_key is None else replaced(node.result_key, inner, called),
+        replaced(node.result, inner, called),
+        None if node.condition is None else replaced(node.condition, inner, called),
         node.grouped,
     )
 
 
-def _replaced_steps(steps: tuple[Step, ...], replace: Replace) -> tuple[Step, ...]:
-    return tuple(Index(replaced(step.key, replace)) if isinstance(step, Index) else step for step in steps)
+def _replaced_steps(steps: tuple[Step, ...], again: Callable[[Node], Node]) -> tuple[Step, ...]:
+    return tuple(Index(again(step.key)) if isinstance(step, Index) else step for step in steps)
 
 
 def into(value: Node, steps: tuple[Step, ...]) -> Node:

@@ -16,6 +16,7 @@ MODULES = (
     "parameters",
     "secretsmanager",
     "backups",
+    "networks",
     "tls",
     "naming",
     "terraform",

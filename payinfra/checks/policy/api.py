@@ -1,5 +1,6 @@
 """Checks of API Gateway: keys, plans, entrances, permissions, logs, validation and throttling."""
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -8,6 +9,7 @@ from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy import entrances, invocation
 from payinfra.checks.policy.entrances import FUNCTION_URL, HTTP_API, ROUTE
 from payinfra.checks.policy.json_schemas import schema_refuses
+from payinfra.checks.policy.openapi import ApiOperation, Definition, definition_of
 from payinfra.checks.policy.routes import api_of
 from payinfra.checks.policy.verdict_helpers import (
     above_zero,
@@ -96,11 +98,8 @@ def plan_has_a_stage(plan: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     fix="Set api_key_required to true on the method, or give the method, route or function URL an "
     "authorizer.",
 )
-def entrance_is_guarded(resource: Resource, manifest: Manifest) -> Verdict:
-    """REST methods, routes of HTTP and WebSocket APIs, function URLs.
-
-    An API that is defined by an OpenAPI body has methods that are not looked at here.
-    """
+def entrance_is_guarded(resource: Resource, manifest: Manifest) -> Verdict | tuple[Verdict, ...]:
+    """REST methods, routes of HTTP and WebSocket APIs, operations of OpenAPI bodies, function URLs."""
     return entrances.judge(resource, manifest)
 
 
@@ -185,12 +184,14 @@ def _settings(stage: Resource, manifest: Manifest) -> list[Resource]:
     id="PI-API-006",
     title="Every method with a body validates it",
     severity=Severity.HIGH,
-    on=_METHOD,
+    on=(_METHOD, _API),
     risk="Malformed payments reach, and are billed to, the function.",
     fix="Give the method a request validator with validate_request_body, and a model for application/json.",
 )
 def method_validates_its_body(method: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
-    """POST, PUT, PATCH and ANY carry bodies."""
+    """POST, PUT, PATCH and ANY carry bodies; what API Gateway answers itself reaches nobody."""
+    if method.type == _API:
+        return _documented(method)
     verb = method.text("http_method")
     if isinstance(verb, Unreadable):
         return (verdict_for_gap(verb, "it has no http_method"),)
@@ -234,6 +235,30 @@ def _is_answered_by_the_gateway(method: Resource, manifest: Manifest) -> bool:
         or (one.template("resource_id"), one.text("http_method")) == (place, verb)
     ]
     return bool(integrations) and all(one.text("type") == "MOCK" for one in integrations)
+
+
+def _documented(api: Resource) -> tuple[Verdict, ...]:
+    """The operations of an API's OpenAPI document."""
+    match definition_of(api):
+        case Missing():
+            return (Verdict.not_applicable("no document defines it"),)
+        case Definition() as definition:
+            return pass_unless(verdict for one in definition.operations for verdict in _operation(one))
+        case gap:
+            return (Verdict.unknown(gap.why),)
+
+
+def _operation(operation: ApiOperation) -> Iterator[Verdict]:
+    kind = operation.integration.get("type")
+    if operation.verb not in _WITH_BODY or (isinstance(kind, str) and kind.upper() == "MOCK"):
+        return
+    schema = operation.schema
+    if not operation.validates_body:
+        yield Verdict.failed(f"{operation.shown} has no request validator that validates bodies")
+    elif schema is None:
+        yield Verdict.failed(f"{operation.shown} has no schema for application/json")
+    elif schema_refuses(json.dumps(schema)) is False:
+        yield Verdict.failed(f"the schema of {operation.shown} takes every body")
 
 
 def _model(name: Json, method: Resource, manifest: Manifest) -> Iterator[Verdict]:

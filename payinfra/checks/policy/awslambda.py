@@ -7,9 +7,8 @@ from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadab
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
 from payinfra.checks.policy.invocation import open_permissions
-from payinfra.checks.policy.lambda_source import UnreadableSource, catches, handler_of, refusal
+from payinfra.checks.policy.lambda_source import UnreadableSource, catches, handler_of, is_image, refusal
 from payinfra.checks.policy.queues import unprocessed_problems
-from payinfra.checks.policy.secret_looks import is_pointer, look_of, named_as_secret
 from payinfra.checks.policy.verdict_helpers import (
     holds_secret,
     nested,
@@ -18,6 +17,7 @@ from payinfra.checks.policy.verdict_helpers import (
     require_one_of,
     verdict_for_gap,
 )
+from payinfra.checks.secret_recognition import is_pointer, look_of, names_secret
 
 _FUNCTION = "aws_lambda_function"
 
@@ -32,10 +32,6 @@ _SUPPORTED = re.compile(
 _HARMLESS_ATTRIBUTES = frozenset({"arn", "id", "name", "key_id", "key_arn", "function_name", "alias"})
 
 
-def _is_image(function: Resource) -> bool:
-    return function.text("package_type") == "Image" or function.has("image_uri")
-
-
 @check(
     id="PI-LAM-001",
     title="The function's zip exists and holds the handler",
@@ -46,7 +42,7 @@ def _is_image(function: Resource) -> bool:
 )
 def zip_holds_the_handler(function: Resource, _manifest: Manifest) -> Verdict:
     """Looked up in the zip without running it."""
-    if _is_image(function):
+    if is_image(function):
         return Verdict.not_applicable("its code is a container image")
     found = handler_of(function)
     if isinstance(found, UnreadableSource):
@@ -72,7 +68,7 @@ def _unread(source: UnreadableSource) -> Verdict:
 )
 def handler_catches_errors(function: Resource, _manifest: Manifest) -> Verdict:
     """Judged by the syntax of the handler's module; an `except` that does nothing does not count."""
-    if _is_image(function):
+    if is_image(function):
         return Verdict.not_applicable("its code is a container image")
     handler = handler_of(function)
     if isinstance(handler, UnreadableSource):
@@ -93,7 +89,7 @@ def handler_catches_errors(function: Resource, _manifest: Manifest) -> Verdict:
 )
 def handler_has_a_client_error(function: Resource, _manifest: Manifest) -> Verdict:
     """Looked for in the handler's module, then in the modules of its own that it imports."""
-    if _is_image(function):
+    if is_image(function):
         return Verdict.not_applicable("its code is a container image")
     handler = handler_of(function)
     if isinstance(handler, UnreadableSource):
@@ -149,7 +145,7 @@ def _secret(name: str, value: Json, manifest: Manifest) -> Iterator[Verdict]:
     if look:
         yield Verdict.failed(f"the value of {name} looks like a secret: {look}")
         return
-    if not named_as_secret(name):
+    if not names_secret(name):
         return
     if is_literal(value):
         if not is_pointer(value):
@@ -168,7 +164,7 @@ def _secret(name: str, value: Json, manifest: Manifest) -> Iterator[Verdict]:
 )
 def runtime_is_supported(function: Resource, _manifest: Manifest) -> Verdict:
     """By the list that AWS published; a runtime that is in no list is unknown."""
-    if _is_image(function):
+    if is_image(function):
         return Verdict.not_applicable("its code is a container image")
     match function.text("runtime"):
         case Unreadable() as gap:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
-from payinfra.checks.policy.verdict_helpers import flag_off, pass_unless
+from payinfra.checks.policy.verdict_helpers import flag_off, nested, pass_unless
 
 _LEAST_DAYS = 7
 _DATABASES = ("aws_db_instance", "aws_docdb_cluster", "aws_neptune_cluster", "aws_rds_cluster")
@@ -13,13 +13,20 @@ _OF_CLUSTER = ("cluster_identifier", "replicate_source_db", "replication_source_
 
 
 def is_selected(resource: Resource, manifest: Manifest) -> bool:
-    """Whether a plan of AWS Backup takes a resource: by its ARN, or everything."""
+    """Whether a plan of AWS Backup takes a resource: by its ARN, by a tag, or everything."""
     for selection in manifest.all(_SELECTION):
         if resource in manifest.referents(selection, "resources"):
             return True
         named = selection.texts("resources")
         if not isinstance(named, Unreadable) and "*" in named:
             return True
+        tags, wanted = resource.mapping("tags"), nested(selection, "selection_tag")
+        if isinstance(tags, Unreadable) or isinstance(wanted, Unreadable):
+            continue
+        for one in wanted:  # any of them is enough
+            key, value = one.text("key"), one.text("value")
+            if isinstance(key, str) and isinstance(value, str) and tags.get(key) == value:
+                return True
     return False
 
 

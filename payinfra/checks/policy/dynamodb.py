@@ -31,6 +31,18 @@ def _separate(table: Resource, manifest: Manifest) -> Attached:
     return manifest.attached(table, _REPLICA, by="global_table_arn")
 
 
+def regions_of_table(table: Resource, manifest: Manifest) -> tuple[str, ...]:
+    """The regions that a table is in: its own and its replicas'; all that serve where that is not known."""
+    regions = (
+        region_of(table),
+        *(replica.text("region_name") for replica in _replicas(table)),
+        *(region_of(replica) for replica in _separate(table, manifest).resources),
+    )
+    known = tuple(dict.fromkeys(region for region in regions if isinstance(region, str)))
+    unclear = len(known) < len(set(regions)) or any(_unread(table, manifest))
+    return serving_regions(manifest) if unclear else known
+
+
 def _unread(table: Resource, manifest: Manifest) -> Iterator[Verdict]:
     """What may be a replica and cannot be read."""
     found = nested(table, "replica")
@@ -88,14 +100,13 @@ def _missing_replicas(table: Resource, manifest: Manifest) -> Iterator[Verdict]:
 def table_streams_both_images(table: Resource, _manifest: Manifest) -> tuple[Verdict, ...]:
     """Judged on every table, with or without a replica."""
     return pass_unless(
-        (
-            *flag_on(table, "stream_enabled", "the stream is off"),
-            *require_one_of(
-                table,
-                "stream_view_type",
-                ("NEW_AND_OLD_IMAGES",),
-                "the stream does not hold new and old images",
-            ),
+        # A stream that is off holds nothing, whatever its view.
+        flag_on(table, "stream_enabled", "the stream is off")
+        or require_one_of(
+            table,
+            "stream_view_type",
+            ("NEW_AND_OLD_IMAGES",),
+            "the stream does not hold new and old images",
         )
     )
 

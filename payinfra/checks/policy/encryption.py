@@ -3,7 +3,16 @@
 import re
 from dataclasses import dataclass
 
-from payinfra.checks.manifest import Block, Manifest, Resource, Unreadable, Unresolved, WrongType, is_literal
+from payinfra.checks.manifest import (
+    Block,
+    Manifest,
+    Missing,
+    Resource,
+    Unreadable,
+    Unresolved,
+    WrongType,
+    is_literal,
+)
 from payinfra.checks.model import Verdict
 from payinfra.checks.policy.verdict_helpers import verdict_for_gap
 
@@ -48,6 +57,8 @@ def customer_key(
 ) -> tuple[Verdict, ...]:
     """No verdict where a customer key of the given region is named; else a failure or an unknown."""
     key = key_at(block, path, manifest)
+    if block.text(path) == "":  # how a plan writes what is not set
+        key = Missing(path)
     if isinstance(key, Unreadable):
         return (verdict_for_gap(key, f"{what} names no customer key: {key.why}", address),)
     if key.by_aws:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from payinfra.checks.manifest import Manifest, Missing, PolicyDocument, Resource, Unreadable, Unresolved
 from payinfra.checks.model import Verdict
+from payinfra.checks.policy.openapi import POLICY, ApiOperation, Definition, definition_of
 from payinfra.checks.policy.permissions import policy_beside
 from payinfra.checks.policy.policy_exposure import exposed
 from payinfra.checks.policy.routes import API, api_of, is_open_path, path_of
-from payinfra.checks.policy.verdict_helpers import nested, verdict_for_gap
+from payinfra.checks.policy.verdict_helpers import nested, pass_unless, verdict_for_gap
 
 HTTP_API = "aws_apigatewayv2_api"
 ROUTE = "aws_apigatewayv2_route"
@@ -38,22 +39,49 @@ class Entrance:
     knows_keys: bool
 
 
-def judge(resource: Resource, manifest: Manifest) -> Verdict:
-    """Whether an entrance lets only those in whom something authorizes."""
+def judge(resource: Resource, manifest: Manifest) -> Verdict | tuple[Verdict, ...]:
+    """Whether an entrance, or each of an API's document, lets only those in whom something authorizes."""
     if resource.type in (API, HTTP_API):
-        return _api(resource)
+        return _api(resource, manifest)
     if resource.type == FUNCTION_URL:
         return _authorized(Entrance(resource, "the function's URL", None, False), manifest)
     entrance = _route(resource, manifest) if resource.type == ROUTE else _method(resource, manifest)
     return entrance if isinstance(entrance, Verdict) else _authorized(entrance, manifest)
 
 
-def _api(api: Resource) -> Verdict:
-    if api.has("body"):
-        return Verdict.unknown("its methods are in an OpenAPI body, which is not read")
+def _api(api: Resource, manifest: Manifest) -> Verdict | tuple[Verdict, ...]:
     if api.type == HTTP_API and api.has("target"):
         return Verdict.failed("its target is a route for everything that nothing authorizes")
-    return Verdict.not_applicable()
+    match definition_of(api):
+        case Missing():
+            return Verdict.not_applicable()
+        case Definition() as definition:
+            return pass_unless(_operations(api, definition, manifest))
+        case gap:
+            return Verdict.unknown(gap.why)
+
+
+def _operations(api: Resource, definition: Definition, manifest: Manifest) -> Iterator[Verdict]:
+    """The operations of a document that let everybody in."""
+    open_ones = [one for one in definition.operations if not (one.guard or _carries_none(one))]
+    if not open_ones:
+        return
+    if POLICY in definition.document:
+        yield Verdict.unknown(
+            f"{open_ones[0].shown} has no authorizer, and the document's policy is not read"
+        )
+        return
+    closed = _closed(api, manifest)
+    if closed is not None:
+        yield closed
+        return
+    for one in open_ones:
+        yield Verdict.failed(f"{one.shown} requires neither a key nor an authorizer")
+
+
+def _carries_none(operation: ApiOperation) -> bool:
+    """Whether an operation is one that callers ask without a key: CORS and health checks."""
+    return operation.verb == "OPTIONS" or is_open_path(operation.path)
 
 
 def _method(method: Resource, manifest: Manifest) -> Entrance | Verdict:

@@ -292,19 +292,22 @@ def role_may_use_the_keys(role: Resource, manifest: Manifest) -> tuple[Verdict, 
     """What a role touches is read from its policies, and from the replication that it does."""
     statements: list[Statement] = []
     unclear: list[str] = []
+    by_aws: list[str] = []
     for source in role_policies(role, manifest):
         if isinstance(source.policy, PolicyDocument):
             statements += source.policy.statements
         elif not source.by_aws:
             unclear.append(source.policy.why)
         elif managed_policies().get(source.by_aws, AwsManagedPolicy(uses_keys=True)).uses_keys:
-            unclear.append(f"what AWS's own policy {source.by_aws} allows of keys is not compared")
+            by_aws.append(f"what AWS's own policy {source.by_aws} allows of keys is not compared")
     unclear += [reason for statement in statements for reason in statement.unclear]
     needs = list(needs_of(role, [one for one in statements if one.allows], manifest))
     if not needs:
         if unclear:
             return (Verdict.unknown(f"its policies are not all known: {unclear[0]}"),)
+        # What one of AWS's own policies touches, it brings the rights for.
         return (Verdict.not_applicable("it touches nothing under a customer key"),)
+    unclear += by_aws
     found: list[Verdict] = []
     for need in needs:
         if isinstance(need.key, Unreadable):
@@ -320,6 +323,9 @@ def role_may_use_the_keys(role: Resource, manifest: Manifest) -> tuple[Verdict, 
                 )
             )
     return pass_unless(dict.fromkeys(found))
+
+
+_NOT_ALLOWED = ": none of its policies allows it"
 
 
 def _refusal(
@@ -340,7 +346,7 @@ def _refusal(
     beside = policy_beside(key, manifest, "aws_kms_key_policy", "key_id")
     if not beside:
         # AWS's own default policy leaves it to IAM.
-        return "" if lets else " "
+        return "" if lets else _NOT_ALLOWED
     if any(isinstance(policy, Unreadable) for _, policy in beside):
         return "" if lets else ": and the key's policy is not known"
     ask = replace(request, resource="")
@@ -356,7 +362,7 @@ def _refusal(
     if any(not _is_account(principal) for one in letting for principal in one.principals):
         return ""
     if not lets:
-        return " "
+        return _NOT_ALLOWED
     return "" if letting else ": the key's policy leaves it neither to the role nor to its account"
 
 
@@ -463,7 +469,9 @@ def role_has_no_needless_action(role: Resource, manifest: Manifest) -> tuple[Ver
     found: list[Verdict] = []
     for source in sources:
         if source.by_aws:
-            found.append(Verdict.warn(f"what AWS's own policy {source.by_aws} allows is not compared"))
+            known = managed_policies().get(source.by_aws)
+            if known is None or known.every_resource or known.whole_service:
+                found.append(Verdict.warn(f"what AWS's own policy {source.by_aws} allows is not compared"))
         elif isinstance(source.policy, Unreadable):
             found.append(verdict_for_gap(source.policy, "it has no policy document"))
         else:

@@ -67,6 +67,15 @@ class Handler:
         return _parse(self.package.sources[self.file])
 
 
+CODE_IN_S3 = "the code is in S3, not beside this file"
+CODE_IN_IMAGE = "the code is in a container image"
+
+
+def is_image(function: Resource) -> bool:
+    """Whether a function's code is a container image."""
+    return function.text("package_type") == "Image" or function.has("image_uri")
+
+
 def _is_archived(function: Resource) -> bool:
     """Whether the archive provider makes the function's zip."""
     return any(one.kind in _ARCHIVES for one in function.references("filename"))
@@ -83,7 +92,9 @@ def handler_of(function: Resource) -> Handler | UnreadableSource:
         if _is_archived(function):
             return UnreadableSource("the zip is made while Terraform plans", broken=False, planned=True)
         if isinstance(file, Missing) and function.has("s3_key"):
-            return UnreadableSource("the code is in S3, not beside this file", broken=False)
+            return UnreadableSource(CODE_IN_S3, broken=False)
+        if isinstance(file, Missing) and is_image(function):
+            return UnreadableSource(CODE_IN_IMAGE, broken=False)
         return UnreadableSource(file.why, broken=isinstance(file, Missing))
     package = _open(file)
     if isinstance(package, UnreadableSource) and not file.exists() and _is_archived(function):

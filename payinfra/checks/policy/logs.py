@@ -17,17 +17,17 @@ _YEAR = 365
     severity=Severity.HIGH,
     on="aws_cloudwatch_log_group",
     risk="Without a limit every line is kept, and billed, for ever; with too short a one evidence is gone.",
-    fix="Set retention_in_days, to 365 or more where the logs are evidence.",
+    fix="Set retention_in_days, to 365 or more in protected environments, where the logs are evidence.",
     controls=("AWS FSBP CloudWatch.16",),
 )
-def log_group_has_retention(group: Resource, _manifest: Manifest) -> Verdict:
-    """Below a year is shown, and does not fail."""
+def log_group_has_retention(group: Resource, manifest: Manifest) -> Verdict:
+    """Below a year is shown, and does not fail; an ephemeral environment's logs are no evidence."""
     match group.number("retention_in_days"):
         case Unreadable() as gap:
             return verdict_for_gap(gap, "it has no retention_in_days: lines are kept for ever")
         case days if days <= 0:
             return Verdict.failed(f"retention_in_days is {days}: lines are kept for ever")
-        case days if days < _YEAR:
+        case days if days < _YEAR and manifest.protected is not False:
             return Verdict.warn(f"lines are kept for {days} days, less than a year")
         case _:
             return Verdict.passed()

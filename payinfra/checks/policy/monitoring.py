@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from payinfra.checks.manifest import Block, Json, Manifest, Missing, Resource, Unreadable, is_literal
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.alarm_ranges import firing_problems
+from payinfra.checks.policy.dynamodb import regions_of_table
 from payinfra.checks.policy.encryption import Key, key_at
 from payinfra.checks.policy.lambda_source import Handler, handler_of, mentions
 from payinfra.checks.policy.open_policies import open_policy
@@ -13,7 +14,6 @@ from payinfra.checks.policy.verdict_helpers import (
     nested,
     pass_unless,
     region_of,
-    serving_regions,
     verdict_for_gap,
 )
 
@@ -128,7 +128,7 @@ def _unwatched(
     wanted += [
         (table, region, "AWS/DynamoDB", "TableName", "name", _TABLE_METRICS)
         for table in tables
-        for region in serving_regions(manifest)
+        for region in regions_of_table(table, manifest)
     ]
     watch = _watch(manifest, alarms)
     for subject, region, namespace, dimension, by, metrics in wanted:
@@ -310,6 +310,34 @@ _KNOWN: Mapping[tuple[str, str], frozenset[frozenset[str]]] = {
         )
     },
 }
+# The metrics pages of EC2, ECS, Elastic Load Balancing, EventBridge, Firehose, Kinesis, RDS and AWS Backup.
+_OF_ALL_METRICS: Mapping[str, frozenset[frozenset[str]]] = {
+    "AWS/ApplicationELB": _sets(
+        "LoadBalancer",
+        "AvailabilityZone LoadBalancer",
+        "LoadBalancer TargetGroup",
+        "AvailabilityZone LoadBalancer TargetGroup",
+        "TargetGroup",
+    ),
+    "AWS/EC2": _sets("", "AutoScalingGroupName", "ImageId", "InstanceId", "InstanceType"),
+    "AWS/ECS": _sets("ClusterName", "ClusterName ServiceName"),
+    "AWS/Events": _sets("", "EventBusName", "EventBusName RuleName", "RuleName", "EventSourceName"),
+    "AWS/Firehose": _sets("DeliveryStreamName"),
+    "AWS/Kinesis": _sets("StreamName", "ShardId StreamName"),
+    "AWS/RDS": _sets(
+        "",
+        "DBClusterIdentifier",
+        "DBClusterIdentifier Role",
+        "DBClusterIdentifier EngineName",
+        "DBInstanceIdentifier",
+        "DatabaseClass",
+        "EngineName",
+        "DbClusterIdentifier EngineName",
+        "SourceRegion",
+    ),
+}
+"""The dimensions that any metric of a service may have, where the service has one set for all of them."""
+
 _ROUTE53_HOME = "us-east-1"
 
 
@@ -347,7 +375,7 @@ def _dimension_problems(alarm: Resource, metric: _Metric, manifest: Manifest) ->
     if not (metric.namespace and metric.name):
         yield Verdict.failed("its metric or its namespace is empty")
         return
-    known = _KNOWN.get((metric.namespace, metric.name))
+    known = _KNOWN.get((metric.namespace, metric.name)) or _OF_ALL_METRICS.get(metric.namespace)
     for name, value in metric.dimensions.items():
         if not isinstance(value, str) or not value:
             yield Verdict.unknown(f"the dimension {name} is no text")
@@ -461,7 +489,7 @@ _TOPIC_ACTIONS = (
     id="PI-SNS-002",
     title="A topic's policy lets only named callers in",
     severity=Severity.HIGH,
-    on="aws_sns_topic",
+    on=("aws_sns_topic", "aws_sns_topic_policy"),
     risk="Anyone with an AWS account may send false alarms, or listen to what the alarms say.",
     fix="Name the publisher as principal, with aws:SourceAccount or aws:SourceArn as condition.",
 )

@@ -1,6 +1,6 @@
 """Whether the policy of a topic, queue or other resource lets strangers in."""
 
-from payinfra.checks.manifest import Manifest, Principal, Resource, Statement, Unreadable
+from payinfra.checks.manifest import Manifest, PolicyDocument, Principal, Resource, Statement, Unreadable
 from payinfra.checks.model import Verdict
 from payinfra.checks.policy.permissions import policy_beside
 from payinfra.checks.policy.policy_exposure import exposed
@@ -17,8 +17,18 @@ def open_policy(
         manifest: where it stands.
         beside: the type of a policy of its own, and its property that names the resource.
         actions: literal ones that nobody else should do.
+
+    A policy whose resource is not in the file is judged by itself; else it is judged with its resource.
     """
-    policies = policy_beside(resource, manifest, *beside)
+    kind, by = beside
+    if resource.type == kind:
+        if _has_owner(resource, manifest, by):
+            return (Verdict.not_applicable("it is judged with what it belongs to"),)
+        policies: tuple[tuple[str, PolicyDocument | Unreadable], ...] = (
+            (resource.address, resource.policy("policy")),
+        )
+    else:
+        policies = policy_beside(resource, manifest, kind, by)
     if not policies:
         return (Verdict.not_applicable("it has no policy: only its own account is let in"),)
     found: list[Verdict] = []
@@ -52,6 +62,15 @@ def open_policy(
                 )
             )
     return pass_unless(dict.fromkeys(found))
+
+
+def _has_owner(policy: Resource, manifest: Manifest, by: str) -> bool:
+    """Whether a policy belongs, or may belong, to a resource of the file."""
+    for owner in manifest.all(policy.type.removesuffix("_policy")):
+        attached = manifest.attached(owner, policy.type, by=by)
+        if policy in (*attached.resources, *attached.unclear):
+            return True
+    return False
 
 
 def _shown(statement: Statement) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
-from payinfra.checks.policy.secret_looks import is_pointer, look_of, named_as_secret
 from payinfra.checks.policy.verdict_helpers import pass_unless, region_of, secrets_in, verdict_for_gap
+from payinfra.checks.secret_recognition import is_pointer, look_of, names_secret
 
 _TYPES = ("String", "StringList", "SecureString")
 
@@ -41,7 +41,7 @@ def secret_parameter_is_secure(parameter: Resource, manifest: Manifest) -> tuple
         look = look_of(text)
         if look:
             return (Verdict.failed(f"it is a {kind} and its {path} looks like a secret: {look}"),)
-    if isinstance(name, str) and named_as_secret(name) and not all(_points(text) for _, text in texts):
+    if isinstance(name, str) and names_secret(name) and not all(_points(text) for _, text in texts):
         return (Verdict.failed(f"it is a {kind} and is named {name!r}"),)
     value = parameter.text("value")
     if isinstance(value, Unreadable) and not isinstance(value, Missing) and not parameter.references("value"):

@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 from itertools import islice, product
 
 from payinfra.checks.manifest import Condition, Principal, Statement
-from payinfra.checks.policy.policy_conditions import AccessRequest, Values, applies, operator_of
+from payinfra.checks.policy.policy_conditions import (
+    AccessRequest,
+    Values,
+    applies,
+    matches,
+    operator_of,
+    some,
+)
 
 STRANGER = "999999999999"
 _PERSON = f"arn:aws:iam::{STRANGER}:role/stranger"
@@ -84,7 +91,7 @@ _KEYS: Mapping[str, CallerKey] = {
     "aws:sourceowner": _ACCOUNT,
     "aws:sourceorgid": _ORGANIZATION,
     "aws:sourceorgpaths": _ORGANIZATION_PATH,
-    "aws:sourceip": CallerKey((("203.0.113.77",), ("9.9.9.9",), ("2001:db8:ffff::77",)), lambda _: False),
+    "aws:sourceip": CallerKey((("240.0.0.77",), ("9.9.9.9",), ("2abc:ffff::77",)), lambda _: False),
     "aws:sourcevpc": CallerKey((("vpc-stranger",), None)),
     "aws:sourcevpce": CallerKey((("vpce-stranger",), None)),
     "aws:vpceaccount": _ACCOUNT,
@@ -128,12 +135,23 @@ def exposed(
             continue
         for world in _worlds([one for one, _ in known], telling):
             request = replace(plain, context=world)
-            if any(not one.allows and applies(one, request) is True for one, _ in known):
-                continue
+            denying = [one for one, _ in known if not one.allows and applies(one, request) is True]
             for one, original in known:
-                if one.allows and applies(one, request) is not False:
+                if not one.allows or any(_covers(deny, one) for deny in denying):
+                    continue
+                if applies(one, request) is not False:
                     return original
     return None
+
+
+def _covers(deny: Statement, allow: Statement) -> bool:
+    """Whether a Deny is about all that an Allow is about. One on `*` is about whatever the policy is of."""
+    if deny.not_resources:
+        return all(matches(but, one) is False for one in allow.resources for but in deny.not_resources)
+    return not deny.resources or all(
+        one == "*" or some(matches(denied, one) for denied in deny.resources) is not False
+        for one in allow.resources
+    )
 
 
 def _worlds(statements: Sequence[Statement], keys: Mapping[str, CallerKey]) -> Iterator[Mapping[str, Values]]:

@@ -55,7 +55,7 @@ def queue_is_encrypted(queue: Resource, manifest: Manifest) -> tuple[Verdict, ..
     id="PI-SQS-002",
     title="A queue's policy lets only named callers in",
     severity=Severity.HIGH,
-    on=_QUEUE,
+    on=(_QUEUE, "aws_sqs_queue_policy"),
     risk="Anyone with an AWS account may read payments from the queue, or put false ones in.",
     fix="Name the sender as principal, with aws:SourceArn as condition.",
 )

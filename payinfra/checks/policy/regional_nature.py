@@ -179,7 +179,7 @@ def is_half(resource: Resource) -> bool:
 def standing_once(manifest: Manifest) -> frozenset[str]:
     """The addresses of what needs no twin: what is global, what serves two regions, and what serves only
     those."""
-    once = {one.address for one in aws_resources(manifest) if _is_once(one)}
+    once = {one.address for one in aws_resources(manifest) if _is_once(one, manifest)}
     while True:
         more = {
             one.address
@@ -191,7 +191,7 @@ def standing_once(manifest: Manifest) -> frozenset[str]:
         once |= more
 
 
-def _is_once(resource: Resource) -> bool:
+def _is_once(resource: Resource, manifest: Manifest) -> bool:
     if not is_regional(resource) or resource.type in _ONCE or not twin_type(resource):
         return True
     if resource.type == "aws_cloudwatch_metric_alarm":
@@ -200,7 +200,22 @@ def _is_once(resource: Resource) -> bool:
         return resource.flag("is_multi_region_trail") is True
     if resource.type == "aws_secretsmanager_secret":
         return resource.has("replica")
+    if resource.type == "aws_s3_bucket_replication_configuration":
+        return not _is_answered(resource, manifest)
     return False
+
+
+def _is_answered(replication: Resource, manifest: Manifest) -> bool:
+    """Whether a bucket that a replication fills replicates too; what goes one way only stands once.
+
+    That a copy should replicate back is PI-S3-003's to say.
+    """
+    filled = manifest.referents(replication, "rule")
+    return any(
+        not {*manifest.referents(other, "bucket")}.isdisjoint(filled)
+        for other in manifest.all(replication.type)
+        if other.address != replication.address
+    )
 
 
 def _follows(resource: Resource, once: set[str], manifest: Manifest) -> bool:
@@ -225,3 +240,5 @@ def _masters(resource: Resource, manifest: Manifest) -> Iterator[Resource]:
         owner = _COMPANIONS.get(one.type)
         if owner is None or resource not in manifest.referents(one, owner):
             yield one
+        else:  # who refers to what belongs to it, as to a certificate's validation, needs it too
+            yield from (other for other in manifest.referrers(one) if other is not resource)

@@ -67,8 +67,10 @@ def _providers(manifest: Manifest) -> Iterator[Verdict]:
         yield Verdict.unknown(gap.why, address)
     aliased = {region for address, region in regions.items() if "." in address and isinstance(region, str)}
     if len(aliased) < 2 and not unclear:
-        shown = ", ".join(sorted(aliased)) or "none"
-        yield Verdict.failed(f"providers with an alias cover {shown}; two regions are needed")
+        shown = ", ".join(sorted(aliased)) or "no region"
+        plain = sorted({region for region in regions.values() if isinstance(region, str)} - aliased)
+        beside = f", the one without is for {', '.join(plain)}" if plain else ""
+        yield Verdict.failed(f"providers with an alias cover {shown}{beside}; two regions need one each")
     for address, region in regions.items():
         if "." not in address and len(aliased) >= 2 and region not in aliased:
             yield Verdict.failed("this provider's region has no provider with an alias", address)

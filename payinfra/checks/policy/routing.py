@@ -14,6 +14,7 @@ from payinfra.checks.policy.failover import (
     regions_of_check,
     regions_of_record,
 )
+from payinfra.checks.policy.openapi import Definition, definition_of
 from payinfra.checks.policy.routes import API, METHOD, api_of, is_open_path, path_of
 from payinfra.checks.policy.verdict_helpers import flag_off, pass_unless, verdict_for_gap
 
@@ -386,7 +387,21 @@ def _path_problems(health_check: Resource, manifest: Manifest) -> Iterator[Verdi
                 yield Verdict.failed(f"{path} is {method.address}, which requires a key")
             elif isinstance(required, Unreadable) and not isinstance(required, Missing):
                 yield Verdict.unknown(f"whether {method.address} requires a key is not known")
-    elif routes and not any(isinstance(route, Unreadable) for _, route in routes):
+        return
+    documents = [*map(definition_of, apis or manifest.all(API))]
+    read = [one for one in documents if isinstance(one, Definition)]
+    unread = any(isinstance(one, Unreadable) and not isinstance(one, Missing) for one in documents)
+    asked = [
+        one
+        for document in read
+        for one in document.operations
+        if one.path == wanted and one.verb in ("GET", "ANY")
+    ]
+    lost = unread or any(isinstance(route, Unreadable) for _, route in routes)
+    if asked:
+        if asked[0].guard:
+            yield Verdict.failed(f"{path} is {asked[0].shown}, where {asked[0].guard}")
+    elif (routes or read) and not lost:
         yield Verdict.failed(f"{path} is no route that answers GET")
     elif not is_open_path(path):
         yield Verdict.unknown(f"whether {path} answers without a key is not known")

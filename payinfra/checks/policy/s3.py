@@ -287,10 +287,10 @@ def _encryption(bucket: Resource, manifest: Manifest) -> Iterator[Verdict]:
             continue
         for rule in rules:
             at = "apply_server_side_encryption_by_default"
-            yield from require_one_of(
+            other = require_one_of(
                 rule, f"{at}.sse_algorithm", ("aws:kms", "aws:kms:dsse"), "the algorithm is not KMS"
             )
-            yield from customer_key(
+            yield from other or customer_key(
                 rule, f"{at}.kms_master_key_id", manifest, region=region_of(bucket), what="the bucket"
             )
 

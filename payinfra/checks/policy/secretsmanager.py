@@ -1,13 +1,13 @@
 """Checks of secrets: how Secrets Manager keeps them, and that none stands in the configuration."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
-from payinfra.checks.policy.secret_looks import is_pointer, look_of
 from payinfra.checks.policy.terraform import is_written_out
 from payinfra.checks.policy.verdict_helpers import nested, pass_unless, region_of
+from payinfra.checks.secret_recognition import is_pointer, look_of, secret_attributes
 
 _SECRET = "aws_secretsmanager_secret"  # noqa: S105 - a type of resource
 
@@ -68,23 +68,6 @@ def secret_rotates(secret: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     return pass_unless(found)
 
 
-_SENSITIVE: Mapping[str, tuple[str, ...]] = {
-    "aws_api_gateway_api_key": ("value",),
-    "aws_db_instance": ("password",),
-    "aws_dms_endpoint": ("password",),
-    "aws_docdb_cluster": ("master_password",),
-    "aws_elasticache_replication_group": ("auth_token",),
-    "aws_elasticache_user": ("passwords",),
-    "aws_iam_user_login_profile": ("password",),
-    "aws_lightsail_database": ("master_password",),
-    "aws_memorydb_user": ("authentication_mode.passwords",),
-    "aws_mq_broker": ("user.password",),
-    "aws_neptune_cluster": ("master_password",),
-    "aws_rds_cluster": ("master_password",),
-    "aws_redshift_cluster": ("master_password",),
-    "aws_secretsmanager_secret_version": ("secret_string", "secret_binary"),
-    "aws_ssm_parameter": ("value",),
-}
 _ELSEWHERE = frozenset({"aws_lambda_function"})
 """Judged by a check of its own (PI-LAM-004)."""
 
@@ -116,7 +99,7 @@ def no_secret_is_written_out(manifest: Manifest) -> tuple[Verdict, ...]:
 def _sensitive(resource: Resource) -> tuple[str, ...]:
     if resource.kind == "aws_ssm_parameter" and resource.text("type") != "SecureString":
         return ()
-    return _SENSITIVE.get(resource.kind, ())
+    return secret_attributes(resource.kind)
 
 
 def _is_literal_secret(resource: Resource, path: str) -> bool:

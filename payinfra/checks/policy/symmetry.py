@@ -179,7 +179,9 @@ class _Sides:
     def of(cls, manifest: Manifest, here: str, there: str) -> "_Sides":
         ours, theirs = _words(manifest, here), _words(manifest, there)
         inner = f"(?P<here>{_alternatives(ours)})|(?P<there>{_alternatives(theirs)})"
-        words = re.compile(rf"(?<![A-Za-z0-9])(?:{inner})(?![A-Za-z0-9])", re.IGNORECASE)
+        # A zone is its region's, and a letter, which its twin has too.
+        end = r"(?:(?![A-Za-z0-9])|(?<=-[0-9])(?=[a-f](?![A-Za-z0-9])))"
+        words = re.compile(rf"(?<![A-Za-z0-9])(?:{inner}){end}", re.IGNORECASE)
         return cls(words, tuple(word.lower() for word in (*ours, *theirs)), here)
 
     def is_neutral(self, value: Json) -> bool:

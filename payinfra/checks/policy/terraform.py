@@ -16,8 +16,8 @@ from payinfra.checks.manifest import (
     is_literal,
 )
 from payinfra.checks.model import Severity, Verdict, check
-from payinfra.checks.policy.secret_looks import look_of, named_as_secret
 from payinfra.checks.policy.verdict_helpers import aws_providers, flag_off, nested, pass_unless
+from payinfra.checks.secret_recognition import look_of, names_secret
 
 _LOOPBACK = re.compile(
     r"https?://(?:127(?:\.\d{1,3}){3}|localhost|(?:[\w-]+\.)+localhost|\[::1\])(?::\d+)?(?:/.*)?",
@@ -134,7 +134,7 @@ def _backend(kind: str, backend: Block, address: str) -> Iterator[Verdict]:
         yield from flag_off(backend, path, f"it accepts any certificate ({path})", address)
     for name in backend.body:
         value = backend.template(name)
-        secret = named_as_secret(name) or name in ("access_key", "credentials")
+        secret = names_secret(name) or name in ("access_key", "credentials")
         if not local and secret and isinstance(value, str) and value and is_literal(value):
             yield Verdict.failed(f"its {name} is a literal", address)
 

@@ -4,7 +4,6 @@ Whatever a check says passes through `Redactor.clean` before it becomes a findin
 comment can hold a value that is a secret by its attribute, by its name or by its look.
 """
 
-from payinfra.checks.redaction.recognition import looks_secret, names_secret, secrets_within
 from payinfra.checks.redaction.redactor import HIDDEN, Redactor
 
-__all__ = ["HIDDEN", "Redactor", "looks_secret", "names_secret", "secrets_within"]
+__all__ = ["HIDDEN", "Redactor"]

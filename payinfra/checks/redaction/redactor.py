@@ -2,30 +2,24 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from importlib.resources import files
 
 from payinfra.checks.manifest import Json, Manifest, Resource, is_literal
-from payinfra.checks.redaction.recognition import names_secret, secrets_within, without_looks
+from payinfra.checks.secret_recognition import (
+    names_secret,
+    secrets_within,
+    sensitive_attributes,
+    without_looks,
+)
 
 HIDDEN = "(sensitive value)"
-_TABLE = "sensitive_attributes.json"
 _SHORT = 4
 _WORD = 12
 _NEVER = frozenset({"", "*", "true", "false", "null", "none", "String", "StringList", "SecureString"})
 _ARN = re.compile(r"arn:[\w-]+:[\w-]*:[\w-]*:\d*:.*")
 _NAME_KEYS = ("name", "key", "Name", "Key", "parameter_name")
 _VALUE_KEYS = ("value", "Value", "parameter_value", "value_wo")
-
-
-def sensitive_attributes() -> Mapping[str, tuple[str, ...]]:
-    """By type (`data.` in front for a data source), the attributes that the AWS provider calls sensitive.
-
-    Written by `python -m scripts.sensitive_attributes` from the provider's schema.
-    """
-    table: dict[str, list[str]] = json.loads(files(__package__).joinpath(_TABLE).read_text(encoding="utf-8"))
-    return {kind: tuple(paths) for kind, paths in table.items()}
 
 
 class Redactor:
@@ -129,7 +123,7 @@ class _Harvest:
                     todo += [
                         (
                             inner,
-                            is_secret or names_secret(name) or (pair and name in _VALUE_KEYS),
+                            is_secret or _names(name, inner) or (pair and name in _VALUE_KEYS),
                         )
                         for name, inner in fields.items()
                         if name != "//"
@@ -178,6 +172,12 @@ class _Harvest:
                 self._found.add(json.dumps(value))
             case _:
                 pass
+
+
+def _names(name: str, value: Json) -> bool:
+    """Whether a name makes a secret of all that is below; `secrets` may be a list of names and ARNs."""
+    plural = name.lower().endswith("secrets") and isinstance(value, dict | list)
+    return names_secret(name) and not plural
 
 
 _HINT: Callable[[str], re.Match[str] | None] = re.compile(

@@ -1,11 +1,11 @@
 """Lets Terraform's state follow: it forgets the former keys, and takes the new ones in their place."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from payinfra.core.json_text import parse_json
 from payinfra.core.outputs import Outputs
 from payinfra.terraform import Import
 
@@ -26,7 +26,7 @@ def addresses(manifest: Path) -> Mapping[str, Addresses]:
     Raises:
         StopIteration, KeyError: the stack has no API key, which is a bug.
     """
-    resources: Mapping[str, Mapping[str, Mapping[str, Any]]] = json.loads(manifest.read_bytes())["resource"]
+    resources: Mapping[str, Mapping[str, Mapping[str, Any]]] = parse_json(manifest.read_bytes())["resource"]
 
     def of(kind: str, alias: str) -> str:
         provider = f"aws.{alias}"

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.private_files import write_private
 
 
@@ -70,11 +71,31 @@ class ApplyLog:
         return datetime.fromisoformat(entry.first).astimezone(UTC) if entry else None
 
     def _read(self) -> ApplyLogEntry | None:
+        """What the file says; None where there is none.
+
+        It is written whole, so one that says something else was damaged by somebody else.
+
+        Raises:
+            EnvironmentUnusable: it is damaged or cannot be read.
+        """
+        from pydantic import TypeAdapter, ValidationError
+
         try:
-            return ApplyLogEntry(**json.loads(self.file.read_bytes()))
-        except (FileNotFoundError, ValueError, TypeError):
-            # One that was cut off while it was written says as little as one that is not there.
+            entry = TypeAdapter(ApplyLogEntry).validate_json(self.file.read_bytes(), strict=True)
+            datetime.fromisoformat(entry.first)
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            why = error.strerror or str(error)
+        except (ValidationError, ValueError):
+            why = "it is not as payinfra writes it"
+        else:
+            return entry
+        raise EnvironmentUnusable(
+            f"{self.file}, which tells what earlier deployments have left unfinished, is damaged: {why}.",
+            "Move it away, then run the same command again: where something is left that the state does not "
+            "know, the command says so, and `payinfra adopt` takes it in.",
+        )
 
     def _write(self, entry: ApplyLogEntry) -> None:
         write_private(self.file, json.dumps(asdict(entry)))

@@ -6,7 +6,6 @@ no error (policies, alarms, dashboards, metric filters, bucket settings, gateway
 is found again by its name (topics, subscriptions).
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from payinfra.clients.aws import Aws
 from payinfra.clients.aws_errors import code_of, is_absent
+from payinfra.core.json_text import parse_json
 from payinfra.deployment.recovery.ownership import Found
 from payinfra.terraform import Creation
 from payinfra.terraform.jsonvalue import items, text
@@ -243,7 +243,7 @@ def _permission(creation: Creation, aws: Aws) -> Iterator[Found]:
         if qualifier
         else client.get_policy(FunctionName=function)
     )
-    for one in items(json.loads(policy["Policy"]), "Statement"):
+    for one in items(parse_json(policy["Policy"]), "Statement"):
         if text(one, "Sid") == statement:
             arn = text(one, "Resource")
             place = f"{function}:{qualifier}" if qualifier else function

@@ -26,6 +26,13 @@ TELLING = (ResourceKind.TABLE, ResourceKind.FUNCTION, ResourceKind.BUCKET)
 """What is named first: it says most."""
 
 
+def with_place(settings: Settings, command: str) -> str:
+    """A command line for the environment, with the flags on which it depends where the state is."""
+    given = (name for name in PLACE if settings.origins.get(name) == "flag")
+    flags = (f" --{name.replace('_', '-')} {getattr(settings, name)}" for name in given)
+    return settings.command(command) + "".join(flags)
+
+
 class StateReader(Protocol):
     """What is needed of `Terraform`."""
 
@@ -60,9 +67,7 @@ class StateGuard:
     @property
     def adopt(self) -> str:
         """The command that adopts it, with the flags on which it depends where the state is."""
-        given = (name for name in PLACE if self.settings.origins.get(name) == "flag")
-        flags = (f" --{name.replace('_', '-')} {getattr(self.settings, name)}" for name in given)
-        return self.settings.command("adopt") + "".join(flags)
+        return with_place(self.settings, "adopt")
 
     @property
     def adopting(self) -> Path:
@@ -79,8 +84,10 @@ class StateGuard:
         Raises:
             EnvironmentUnusable: they are, or the state is damaged.
         """
-        env = self.settings.env
-        Identity.of_state(self._local()).require(env, account, str(self._file))
+        env, state = self.settings.env, self._local()
+        Identity.of_state(state).require(env, account, str(self._file))
+        if state or self.settings.state_bucket is not None:
+            return  # outputs that are not of this state are read anew from it
         try:
             outputs = Outputs.read(self.outputs)
         except EnvironmentUnusable:  # there are none, or whoever needs them says what is wrong

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.json_text import parse_json
 from payinfra.deployment.recovery.every_type import EVERY_TYPE
 from payinfra.deployment.recovery.import_ids import find
 from payinfra.deployment.recovery.ownership import Found, bears
@@ -78,7 +79,7 @@ class Matching:
         Raises:
             EnvironmentUnusable: AWS does not answer.
         """
-        blocks = {one.address: json.loads(one.text) for one in StackFile.read(self.stack).resources}
+        blocks = {one.address: parse_json(one.text) for one in StackFile.read(self.stack).resources}
         pending = {one.address: one for one in wanted if one.type in EVERY_TYPE}
         self._known = {address: _texts(one.values) for address, one in pending.items()}
         self._owned = {name for one in self.kept for name in (one.id, text(one.attributes, "arn")) if name}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from payinfra.core.errors import EnvironmentUnusable, PayinfraError, UsageProblem
+from payinfra.core.json_text import parse_json
 from payinfra.local.control import PREFIX, active_to_json
 from payinfra.local.endpoints import TOKEN_HEADER, LocalEndpoints, endpoints_to_json
 from payinfra.local.faults import FaultRegistry, RegionBlackout, ServiceDelay, ServiceThrottling, from_json
@@ -105,7 +106,7 @@ class ControlApi:
 
 def _body(request: Request) -> dict[str, object]:
     try:
-        value: object = json.loads(request.body or b"{}")
+        value: object = parse_json(request.body or b"{}")
     except ValueError:
         value = None
     if not isinstance(value, dict):

@@ -3,15 +3,21 @@
 A snapshot of a table takes the longer the more it holds, and what was written after the last one would be
 lost in a kill. An appended line costs the same each time, and is there as soon as the write is answered:
 the system keeps it when the process is killed.
+
+Each line has a checksum (see `payinfra.core.append_log`). A line that is not as it was written is left out
+and said; whatever whole record is in it, behind the half of another, counts.
 """
 
-import json
+import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
+from payinfra.core.append_log import AppendLog, LogHeader, decode
+from payinfra.core.json_text import parse_json
+from payinfra.local.emulator_environment import ACCOUNT
 from payinfra.local.server.ministack import Emulator
 
 ROOM = 4
@@ -19,55 +25,144 @@ ROOM = 4
 
 FEW = 10_000
 
+NAMED = 5
+"""How many damaged lines are named."""
+
+HEADER = LogHeader("items", 1, "", ACCOUNT, "local")
+
 Line = tuple[str, str, str, object]
 """A table's id, an item's partition and sort, and the item; None for a delete."""
 
 
 @dataclass
 class ItemJournal:
-    """The file. Lines that were cut short by a kill are passed over."""
+    """The file.
+
+    Attributes:
+        lines: how many writes it has.
+        damaged: the numbers of the lines, counted from 1, that `read` could make nothing of.
+        torn: how many bytes at its end are a write that was cut off, and so never answered.
+        copy: where the file as it was found lies, if it was damaged.
+    """
 
     path: Path
     lines: int = 0
-    _file: TextIOWrapper | None = field(default=None, repr=False)
+    damaged: list[int] = field(default_factory=list)
+    torn: int = 0
+    copy: Path | None = None
+    _clean: bool = False
+    _log: AppendLog | None = field(default=None, repr=False)
+    _writing: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def append(self, line: Line) -> None:
         """Adds one write."""
-        if self._file is None:
-            self._file = self.path.open("a", encoding="utf-8")
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
-        self.lines += 1
+        with self._writing:
+            if self._log is None:
+                self._log = self._open()
+            self._log.append(line, durable=False)
+            self.lines += 1
+
+    def _open(self) -> AppendLog:
+        if not self.path.exists():
+            return AppendLog.create(self.path, HEADER)
+        return AppendLog.open(self.path, legacy=True)
 
     def read(self) -> Iterator[Line]:
-        """All writes, oldest first."""
+        """All writes, oldest first; those of earlier versions, which had no checksum, too."""
+        self.damaged.clear()
+        self.torn, self._clean = 0, True
         if not self.path.exists():
             return
-        with self.path.open(encoding="utf-8") as file:
-            for text in file:
-                try:
-                    table, partition, sort, item = json.loads(text)
-                except ValueError:
+        with self.path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                text = raw.rstrip(b"\n")
+                line = _line(text)
+                if line is None and number == 1 and _is_header(text):
                     continue
-                self.lines += 1
-                yield table, partition, sort, item
+                if line is None and not raw.endswith(b"\n"):
+                    self.torn = len(raw)
+                    continue
+                if line is None:
+                    self.damaged.append(number)
+                    line = _line_within(text)
+                if line is not None:
+                    self.lines += 1
+                    self._clean &= raw.endswith(b"\n") and _has_checksum(text)
+                    yield line
+
+    @property
+    def needs_rewriting(self) -> bool:
+        """Whether `read` found anything that is not as this version writes it."""
+        return not self._clean or bool(self.damaged or self.torn)
+
+    def keep_copy(self) -> None:
+        """Keeps the file as it was found, beside it."""
+        self.copy = self.path.with_name(f"{self.path.name}.damaged")
+        self.copy.unlink(missing_ok=True)
+        shutil.copyfile(self.path, self.copy)
 
     def rewrite(self, lines: Iterator[Line]) -> None:
-        """Begins anew with these."""
-        beside = self.path.with_suffix(".new")
-        self.close()
-        self.lines = 0
-        with beside.open("w", encoding="utf-8") as file:
+        """Begins anew with these, in one step. What is written meanwhile waits, and comes after them."""
+        counted = 0
+
+        def counting() -> Iterator[Line]:
+            nonlocal counted
             for line in lines:
-                file.write(json.dumps(line) + "\n")
-                self.lines += 1
-        beside.replace(self.path)
+                counted += 1
+                yield line
+
+        with self._writing:
+            if self._log is None:
+                self._log = AppendLog.replace(self.path, HEADER, counting())
+            else:
+                self._log.rewrite(HEADER, counting())
+            self.lines = counted
 
     def close(self) -> None:
         """Closes the file; the next write opens it again."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        with self._writing:
+            if self._log is not None:
+                self._log.close()
+                self._log = None
+
+
+def _line(text: bytes) -> Line | None:
+    """The write on a line; None where it is something else."""
+    try:
+        match decode(text) if _has_checksum(text) else parse_json(text):
+            case [str(table), str(partition), str(sort), item]:
+                return table, partition, sort, item
+    except ValueError:
+        pass
+    return None
+
+
+def _line_within(text: bytes) -> Line | None:
+    """The write behind half of another: an earlier version went on in the line that a kill had cut off."""
+    for begin in (_CHECKSUM, b'["'):
+        at = text.find(begin, 1)
+        while at > 0:
+            if line := _line(text[at:]):
+                return line
+            at = text.find(begin, at + 1)
+    return None
+
+
+def _has_checksum(text: bytes) -> bool:
+    return text.startswith(_CHECKSUM)
+
+
+def _is_header(text: bytes) -> bool:
+    try:
+        match decode(text):
+            case {"kind": HEADER.kind}:
+                return True
+    except ValueError:
+        pass
+    return False
+
+
+_CHECKSUM = b'{"crc32":'
 
 
 @dataclass
@@ -110,8 +205,12 @@ class StoredItems:
         ):
             self.emulator.replace(self.dynamodb, name, value)
 
-    def restore(self) -> None:
-        """Puts the items back into the tables that ministack has restored, by the tables' ids."""
+    def restore(self) -> str:
+        """Puts the items back into the tables that ministack has restored, by the tables' ids.
+
+        Returns:
+            What a person has to know of it; empty where the file was as it should be.
+        """
         tables = {table["TableId"]: table for table in self.dynamodb._tables.all_values()}
         for table_id, partition, sort, item in self.journal.read():
             table = tables.get(table_id)
@@ -125,7 +224,24 @@ class StoredItems:
             for partition in [key for key, value in table["items"].items() if not value]:
                 del table["items"][partition]
             self.dynamodb._items_replaced(table)
+        if self.journal.needs_rewriting:
+            if self.journal.damaged:
+                self.journal.keep_copy()
+            self.rewrite()
         self.tidy()
+        return self._damage()
+
+    def _damage(self) -> str:
+        journal = self.journal
+        if not journal.damaged:
+            return ""
+        more = " and more" if len(journal.damaged) > NAMED else ""
+        numbers = ", ".join(map(str, journal.damaged[:NAMED])) + more
+        return (
+            f"The items' log {journal.path} was damaged in {len(journal.damaged)} of its lines ({numbers}): "
+            "the writes in them may be lost, all others were restored. The log as it was found is kept as "
+            f"{journal.copy}."
+        )
 
     def tidy(self) -> None:
         """Rewrites the file when most of its lines are history."""

@@ -5,13 +5,18 @@ is written here while the server runs. What was made less than a second before a
 that was written to a table is not.
 """
 
+import contextlib
 import hashlib
 import json
+import re
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.json_text import parse_json
 from payinfra.core.private_files import replace_file
 from payinfra.local.server.ministack import Emulator
 from payinfra.local.server.replication import ItemKey, ItemVersion, Replicator, Write
@@ -30,7 +35,7 @@ class Snapshots:
     """Writes the services' state.
 
     Args:
-        folder: one JSON file for each service.
+        folder: one JSON file for each service, and beside it the one before, with the suffix `.before`.
         services: what gives each service's state; None means that it has none to write.
         encode: turns one service's name and state into the file's text.
     """
@@ -65,10 +70,94 @@ class Snapshots:
             text = self.encode(name, state)
             digest = hashlib.sha256(text.encode()).hexdigest()
             if self._written.get(name) != digest:
-                replace_file(self.folder / f"{name}.json", text)
+                keep(self.folder / f"{name}.json", text)
                 self._written[name] = digest
                 changed.append(name)
         return tuple(changed)
+
+
+def keep(path: Path, text: str) -> None:
+    """Write a file of the state in one step; what it held before is kept beside it."""
+    beside = path.with_suffix(".link")
+    beside.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        beside.hardlink_to(path)
+        beside.replace(_before(path))
+    replace_file(path, text)
+
+
+def _before(path: Path) -> Path:
+    return path.with_suffix(".before")
+
+
+def sealed(version: object, payload: str) -> str:
+    """A service's state as ministack reads it, with a checksum over it.
+
+    Args:
+        version: of ministack's format.
+        payload: the state, as JSON.
+    """
+    head = json.dumps({"__ministack_format__": version, CHECKSUM: _digest(payload.encode())})
+    return f'{head[:-1]}, "payload": {payload}}}'
+
+
+def _digest(payload: bytes) -> str:
+    return f"{zlib.crc32(payload):08x}"
+
+
+def is_whole(content: bytes) -> bool:
+    """Whether a file of the state is as it was written; one of an earlier version, if it is JSON at all."""
+    found = _SEALED.match(content)
+    if found is not None:
+        return content.endswith(b"}") and _digest(content[found.end() : -1]) == found[1].decode()
+    try:
+        parse_json(content)
+    except ValueError:
+        return False
+    return CHECKSUM.encode() not in content[:LONGEST_HEAD]
+
+
+def mend(folder: Path) -> tuple[str, ...]:
+    """Put, in the place of each damaged file of the state, the one before it.
+
+    A service whose state cannot be read would begin empty, and whoever relies on it would not notice.
+
+    Returns:
+        What a person has to know of it, a sentence for each file.
+
+    Raises:
+        EnvironmentUnusable: the one before is damaged too, or there is none.
+    """
+    said = []
+    names = {path.stem for suffix in ("json", "before") for path in folder.glob(f"*.{suffix}")}
+    for path in (folder / f"{name}.json" for name in sorted(names)):
+        before = _before(path)
+        if path.exists() and is_whole(path.read_bytes()):
+            continue
+        if not (before.exists() and is_whole(before.read_bytes())):
+            raise EnvironmentUnusable(
+                f"The state {path} of the embedded AWS is damaged, and none from before is whole.",
+                f"Put back a copy of it. Or begin anew: remove {folder.parent} and the folders of the "
+                "environments that live there.",
+            )
+        damaged = path.with_suffix(".damaged")
+        if path.exists():
+            path.replace(damaged)
+            why = f"was damaged and is kept as {damaged.name}"
+        else:
+            why = "was missing"
+        replace_file(path, before.read_bytes())
+        said.append(
+            f"The state {path} {why}; the one written before it is used. What changed between the two may be "
+            "lost: `payinfra verify --drift` tells."
+        )
+    return tuple(said)
+
+
+CHECKSUM = "payinfra_crc32"
+LONGEST_HEAD = 100
+"""Bytes of a file of the state in which its checksum is, if it has one."""
+_SEALED = re.compile(rb'\{"__ministack_format__": [^,{}]+, "payinfra_crc32": "([0-9a-f]{8})", "payload": ')
 
 
 def of_emulator(emulator: Emulator, folder: Path) -> Snapshots:
@@ -85,8 +174,8 @@ def of_emulator(emulator: Emulator, folder: Path) -> Snapshots:
     }
 
     def encode(name: str, state: object) -> str:
-        wrapped = {"__ministack_format__": persistence._state_format_version(name), "payload": state}
-        return json.dumps(wrapped, default=persistence._json_default)
+        payload = json.dumps(state, default=persistence._json_default)
+        return sealed(persistence._state_format_version(name), payload)
 
     def services() -> Mapping[str, State]:
         found: Mapping[str, State] = emulator.main._build_persistence_save_dict()

@@ -16,7 +16,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from urllib.parse import parse_qs
 
 from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, PayinfraError
-from payinfra.core.private_files import replace_file
+from payinfra.core.private_files import open_own, replace_file
 from payinfra.core.stop_signals import STOP_SIGNALS
 from payinfra.local.credentials import keep_access_key
 from payinfra.local.emulator_environment import ACCOUNT
@@ -39,7 +39,7 @@ from payinfra.local.endpoints import (
     write_endpoints,
 )
 from payinfra.local.faults import FaultRegistry
-from payinfra.local.server import authentication, global_tables, item_log, persistence
+from payinfra.local.server import authentication, global_tables, item_log, persistence, retention
 from payinfra.local.server import ministack as seam
 from payinfra.local.server.asgi import AsgiResponse, Request
 from payinfra.local.server.authentication import Authentication
@@ -56,6 +56,7 @@ from payinfra.local.server.routing import FrontApp, GlobalApp, Handler, RegionAp
 from payinfra.local.server.time_scale import TimeScale
 
 TTL_SWEEP_S = 5.0
+_LOCK = os.O_RDWR | os.O_APPEND | os.O_CREAT
 WRITES = "payinfra-replication"
 """The file, beside ministack's own, that keeps the replicated writes which are on their way."""
 
@@ -95,7 +96,7 @@ def sole_owner(folder: StateFolder) -> Iterator[None]:
     Raises:
         EnvironmentUnusable: another server has it.
     """
-    with folder.lock.open("a+", encoding="utf-8") as held:
+    with os.fdopen(open_own(folder.lock, _LOCK), "a+", encoding="utf-8") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -160,6 +161,7 @@ class Server:
         authentication.install(self.emulator, self.access_key)
         registry.install(self.emulator)
         self.watching.install()
+        self.retention = retention.of_emulator(self.emulator)
         seam.let_the_port_decide_the_region(self.emulator)
         seam.let_functions_call_their_own_region(self.emulator, self._urls)
         global_tables.replicate_through(self.emulator, self.replicator.wrote)
@@ -180,8 +182,9 @@ class Server:
         self._control = Listener(self._global_app(), control)
         for region in self.arguments.regions:
             self._take_region(region)
+        recovered = persistence.mend(self.arguments.folder.state)
         await self._run_ministack()
-        self.items.restore()
+        recovered += tuple(filter(None, (self.items.restore(),)))
         self.items.record()
         persistence.restore_writes(self.replicator, read_json(self._writes_file))
         dns_port = await self.plane.start(self._port("dns", plan.dns))
@@ -191,9 +194,13 @@ class Server:
         self._tasks += [
             asyncio.create_task(self._replicate()),
             asyncio.create_task(self._save()),
+            asyncio.create_task(_again_and_again(retention.RETIRE_S, self.retention.workers.retire)),
+            asyncio.create_task(_again_and_again(retention.SWEEP_S, self.retention.sweep)),
             asyncio.create_task(self.time_scale.every(TTL_SWEEP_S, self._expire)),
             asyncio.create_task(self.time_scale.every(TICK_S, self._watch)),
         ]
+        if recovered:
+            replace_file(self.arguments.folder.recovered, json.dumps(recovered))
         self._announce()
         return self.endpoints()
 
@@ -312,7 +319,7 @@ class Server:
     def _write_state(self, whole: Mapping[str, persistence.State] | None = None) -> None:
         self.snapshots.save(whole)
         self.items.tidy()
-        replace_file(self._writes_file, json.dumps(persistence.writes_to_json(self.replicator)))
+        persistence.keep(self._writes_file, json.dumps(persistence.writes_to_json(self.replicator)))
 
     def _deliver(self, write: Write) -> None:
         self.apply(write)
@@ -324,6 +331,13 @@ class Server:
     def _expire(self) -> None:
         if global_tables.expire_items(self.emulator, time.time()):
             self.snapshots.touch()
+
+
+async def _again_and_again(pause_s: float, work: Callable[[], object]) -> None:
+    """Do something in a thread of its own, with so many real seconds between two times."""
+    while True:
+        await asyncio.sleep(pause_s)
+        await asyncio.to_thread(work)
 
 
 async def _to_task(work: Awaitable[None]) -> None:

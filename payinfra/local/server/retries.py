@@ -18,19 +18,24 @@ KEPT = 1024
 """How many calls are remembered. An SDK gives up long before so many others are made."""
 
 _CALL = "amz-sdk-invocation-id"
+_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)")
 _ATTEMPT = re.compile(r"attempt=(\d+)")
 
 
 @dataclass
 class Retries:
-    """Remembers the calls that Terraform made last. Used on the server's event loop only."""
+    """Remembers the calls that Terraform made last, by caller. Used on the server's event loop only."""
 
-    _calls: OrderedDict[str, asyncio.Task[AsgiResponse]] = field(default_factory=OrderedDict)
+    _calls: OrderedDict[tuple[str, str], asyncio.Task[AsgiResponse]] = field(default_factory=OrderedDict)
 
     async def once(self, request: Request, work: Callable[[], Awaitable[AsgiResponse]]) -> AsgiResponse:
         """The answer of the first attempt where that was not an error, else what `work` answers now."""
-        call = request.header(_CALL)
-        if not call or request.method in ("GET", "HEAD") or "Terraform" not in request.header("user-agent"):
+        call = _caller(request), request.header(_CALL)
+        if (
+            not call[1]
+            or request.method in ("GET", "HEAD")
+            or "Terraform" not in request.header("user-agent")
+        ):
             return await work()
         earlier = self._calls.get(call) if _is_retry(request) else None
         if earlier is not None:
@@ -47,6 +52,12 @@ class Retries:
         while len(self._calls) > KEPT:
             self._calls.popitem(last=False)
         return await asyncio.shield(task)
+
+
+def _caller(request: Request) -> str:
+    """Whose call it is: nobody may be given the answer to somebody else's, whatever number the call has."""
+    found = _CREDENTIAL.search(request.header("authorization"))
+    return found[1] if found else ""
 
 
 def _is_retry(request: Request) -> bool:

@@ -57,9 +57,9 @@ def write_file(file: Path, report: DrillReport, how: DrillFormat) -> None:
         UsageProblem: the file cannot be written.
     """
     if how is DrillFormat.TABLE:
-        from rich.console import Console
+        from payinfra.report.console import SafeConsole
 
-        paper = Console(file=StringIO(), width=PAGE, color_system=None, force_terminal=False)
+        paper = SafeConsole(file=StringIO(), width=PAGE, color_system=None, force_terminal=False)
         with paper.capture() as laid_out:
             write(paper, report, how)
         write_private(file, laid_out.get())

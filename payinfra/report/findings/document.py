@@ -7,6 +7,7 @@ import json
 
 from payinfra.checks.outcome import Finding, Outcome, RuleResult, Waived
 from payinfra.checks.verdicts import Kind, Severity
+from payinfra.report.printable import no_command
 
 SCHEMA = "payinfra/findings-1"
 Json = str | int | bool | list["Json"] | dict[str, "Json"]
@@ -14,7 +15,7 @@ Json = str | int | bool | list["Json"] | dict[str, "Json"]
 
 def render(outcome: Outcome, fail_on: Severity) -> str:
     """The outcome as one JSON document, in ASCII: whatever is not, control characters too, is escaped."""
-    return json.dumps(as_json(outcome, fail_on), indent=2) + "\n"
+    return no_command(json.dumps(as_json(outcome, fail_on), indent=2)) + "\n"
 
 
 def as_json(outcome: Outcome, fail_on: Severity) -> dict[str, Json]:

@@ -14,7 +14,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~])")
 def render(outcome: Outcome, fail_on: Severity) -> str:
     """A heading with the verdict, a table of the findings, worst first, and the counts."""
     failing = outcome.failing(fail_on)
-    lines = [f"## payinfra {outcome.tool}: {'failed' if failing else 'passed'}", ""]
+    lines = [f"## payinfra {plain(outcome.tool)}: {'failed' if failing else 'passed'}", ""]
     if outcome.findings:
         lines += [
             "| verdict | severity | check | where | what | fix |",

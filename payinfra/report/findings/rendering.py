@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.verdicts import Severity
+from payinfra.core.streams import write_commands
 from payinfra.report.findings import document, github, junit, markdown, sarif
 from payinfra.report.formats import FindingsFormat
 
@@ -18,6 +19,8 @@ def write(console: "Console", outcome: Outcome, how: FindingsFormat, fail_on: Se
 
         # A line is never folded, nor cut: the terminal may do what it likes with it.
         console.print(table.draw(outcome, fail_on), soft_wrap=True)
+    elif how is FindingsFormat.GITHUB:
+        write_commands(console.file, text(outcome, how, fail_on))
     else:
         console.file.write(text(outcome, how, fail_on))
 

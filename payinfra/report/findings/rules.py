@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from payinfra.checks.verdicts import Rule
 from payinfra.report.findings.document import Json
+from payinfra.report.printable import no_command
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -48,4 +49,4 @@ def as_json(rule: Rule, types: Sequence[str] = ()) -> dict[str, Json]:
 
 def render_json(rules: Sequence[dict[str, Json]]) -> str:
     """Rules as one JSON document."""
-    return json.dumps({"checks": list(rules)}, indent=2) + "\n"
+    return no_command(json.dumps({"checks": list(rules)}, indent=2)) + "\n"

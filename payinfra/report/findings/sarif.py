@@ -7,6 +7,7 @@ is GitHub's own property, a number from 0 to 10 as text.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from importlib.metadata import metadata
 from pathlib import PurePath
 from urllib.parse import quote
@@ -16,9 +17,8 @@ from payinfra.checks.verdicts import Kind, Severity
 from payinfra.core.version import __version__
 from payinfra.report.findings.document import Json
 from payinfra.report.findings.places import in_repository
-from payinfra.report.printable import visible
+from payinfra.report.printable import no_command, visible
 
-_URN = "urn:payinfra:checks"
 SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {
     Severity.CRITICAL: "error",
@@ -51,7 +51,7 @@ def render(outcome: Outcome, fail_on: Severity) -> str:
                         "name": "payinfra",
                         "version": __version__,
                         "semanticVersion": __version__,
-                        "informationUri": _information_uri(),
+                        **_information(metadata("payinfra").get_all("Project-URL") or ()),
                         "rules": list(rules.values()),
                     }
                 },
@@ -70,7 +70,7 @@ def render(outcome: Outcome, fail_on: Severity) -> str:
             }
         ],
     }
-    return json.dumps(log, indent=2) + "\n"
+    return no_command(json.dumps(log, indent=2)) + "\n"
 
 
 def _rules(outcome: Outcome) -> dict[str, Json]:
@@ -130,10 +130,14 @@ def _partial(fingerprint: str) -> Json:
     return {"primaryLocationLineHash": f"{fingerprint}:1", "payinfra/v1": fingerprint}
 
 
-def _information_uri() -> str:
-    """Where the package says that it is at home."""
-    urls = metadata("payinfra").get_all("Project-URL") or []
-    return next((url.partition(", ")[2] for url in urls), _URN)
+def _information(project_urls: Iterable[str]) -> dict[str, Json]:
+    """Where a person can read about the tool, by what its package says; nothing where it says nothing.
+
+    SARIF wants an absolute URI there, or none: a name that nobody can open helps no reader.
+    """
+    addresses = (url.rpartition(", ")[2] for url in project_urls)
+    found = next((one for one in addresses if one.startswith(("https://", "http://"))), "")
+    return {"informationUri": found} if found else {}
 
 
 def _locations(finding: Finding) -> list[Json]:

@@ -17,6 +17,7 @@ from payinfra.local import lifecycle
 from payinfra.stacks import synthesize
 from payinfra.terraform import find_binary
 from payinfra.terraform.environment import with_access_key
+from payinfra.terraform.failures import TerraformFailed
 from tests.functional.terraform.test_real_terraform import BLOCKED, Work, stack, unblock
 from tests.support.embedded import endpoints_of
 
@@ -105,13 +106,31 @@ def test_of_two_at_once_the_second_hears_who_holds_the_lock(
         holder = r"Another run holds the state's lock: .+@.+ for apply"
         with pytest.raises(EnvironmentUnusable, match=holder) as caught:
             second.plan(tmp_path / "p")
-        assert "terraform force-unlock" in caught.value.hint
+        assert "`payinfra unlock " in caught.value.hint
         with pytest.raises(EnvironmentUnusable, match=holder):
             second.forget(["terraform_data.quick"])
     finally:
         unblock(pipe)
         first.join()
     assert not two.terraform().plan(tmp_path / "p").has_changes
+
+
+def test_a_lock_whose_run_is_gone_is_released_by_the_id_in_the_message(
+    tmp_path: Path, clone: Callable[[Path], Clone], endpoints: Endpoints
+) -> None:
+    one = clone(tmp_path / "one")
+    one.deploy()
+    key, s3 = "payinfra/payment-shared/terraform.tfstate.tflock", Aws(endpoints).s3("us-east-1")
+    left = {"ID": "4c58bdb8-4e5d-5548-52cf-35718ba0b1f6", "Operation": "OperationTypeApply", "Who": "ci@gone"}
+    s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(left).encode())
+    terraform = one.terraform()
+    with pytest.raises(EnvironmentUnusable, match="ci@gone") as caught:
+        terraform.plan(tmp_path / "p")
+    assert f"`payinfra unlock {left['ID']}`" in caught.value.hint
+    with pytest.raises(TerraformFailed, match="force-unlock"):
+        terraform.force_unlock("00000000-0000-0000-0000-000000000000")
+    terraform.force_unlock(left["ID"])
+    assert not terraform.plan(tmp_path / "p").has_changes
 
 
 def test_a_region_that_is_not_served_cannot_have_the_state(tmp_path: Path, endpoints: Endpoints) -> None:

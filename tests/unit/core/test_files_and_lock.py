@@ -4,13 +4,21 @@ import errno
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from payinfra.core.environment_lock import exclusive, prepare_folder
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, UsageProblem
-from payinfra.core.private_files import replace_file, write_private
+from payinfra.core.private_files import (
+    file_problem,
+    open_own,
+    replace_file,
+    require_own_content,
+    write_private,
+)
+from payinfra.core.user import NO_HOME, home_folder, user_name
 
 
 def test_a_written_file_is_whole_and_its_owners_only(tmp_path: Path) -> None:
@@ -108,3 +116,123 @@ def test_a_holder_that_wrote_nothing_yet_is_still_a_holder(tmp_path: Path) -> No
 def test_two_environments_do_not_disturb_each_other(tmp_path: Path) -> None:
     with exclusive(tmp_path / "a", "deploy"), exclusive(tmp_path / "b", "deploy"):
         assert (tmp_path / "b" / "lock").exists()
+
+
+def link(path: Path, victim: Path) -> None:
+    path.symlink_to(victim)
+
+
+def hard_link(path: Path, victim: Path) -> None:
+    path.hardlink_to(victim)
+
+
+def folder(path: Path, _victim: Path) -> None:
+    path.mkdir()
+
+
+def pipe(path: Path, _victim: Path) -> None:
+    os.mkfifo(path)
+
+
+PLANTED = (link, hard_link, folder, pipe)
+FLAGS = os.O_RDWR | os.O_CREAT | os.O_TRUNC
+
+
+@pytest.mark.parametrize("plant", PLANTED)
+def test_nothing_is_written_through_what_lies_in_a_files_place(
+    tmp_path: Path, plant: Callable[[Path, Path], None]
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    work = tmp_path / "work"
+    work.mkdir()
+    plant(work / "lock", victim)
+    with pytest.raises(OSError, match=r"it is|it has|Is a directory"):
+        open_own(work / "lock", FLAGS)
+    with (
+        pytest.raises(EnvironmentUnusable, match="lock cannot") as caught,
+        exclusive(work, "deploy"),
+    ):
+        pass
+    assert "remove it" in caught.value.hint
+    assert victim.read_text() == "precious"
+
+
+def test_a_dangling_link_makes_no_file_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "made")
+    with pytest.raises(OSError, match="symbolic link"):
+        open_own(tmp_path / "lock", FLAGS)
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_file_of_another_user_is_refused_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("theirs")
+    with pytest.raises(PermissionError, match=f"another user .uid {os.getuid()}"):
+        open_own(tmp_path / "lock", FLAGS, user=lambda: os.getuid() + 1)
+    assert (tmp_path / "lock").read_text() == "theirs"
+    os.close(open_own(tmp_path / "lock", os.O_RDONLY, user=lambda: 0))  # the superuser may
+
+
+def test_an_entry_of_another_user_keeps_a_command_from_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "terraform.tfstate").write_text("{}")
+    with pytest.raises(EnvironmentUnusable, match="tfstate cannot be used: it belongs to another"):
+        require_own_content(tmp_path, user=lambda: os.getuid() + 1)
+
+
+@pytest.mark.parametrize("name", ["plan.tfplan", "terraform.tfstate", "logs", "synth/stacks/x/cdk.tf.json"])
+def test_a_link_anywhere_in_the_work_folder_is_refused_before_terraform_writes(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "work" / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "work" / name).symlink_to(tmp_path / "victim")
+    with (
+        pytest.raises(EnvironmentUnusable, match=r"cannot be used: it is a symbolic link"),
+        exclusive(tmp_path / "work", "deploy"),
+    ):
+        pass
+    assert not (tmp_path / "victim").exists()
+
+
+def test_terraforms_links_to_the_cache_of_providers_are_no_concern(tmp_path: Path) -> None:
+    provider = tmp_path / "terraform" / "providers" / "aws"
+    provider.parent.mkdir(parents=True)
+    provider.symlink_to(tmp_path)
+    require_own_content(tmp_path)
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_work_folder_that_is_a_link_is_refused(tmp_path: Path, depth: int) -> None:
+    work = tmp_path / "local" / "pr1"
+    planted = (work, work.parent)[depth]
+    planted.parent.mkdir(exist_ok=True)
+    planted.symlink_to(tmp_path)
+    with pytest.raises(EnvironmentUnusable, match="it is a symbolic link"):
+        prepare_folder(work)
+
+
+def test_a_user_without_a_name_can_hold_the_lock() -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 4242")
+
+    assert user_name(nameless) == f"uid {os.getuid()}"
+
+
+def test_a_user_without_a_home_has_one_that_does_not_exist() -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    assert home_folder(homeless) == NO_HOME
+
+
+def test_a_full_disk_is_said_with_the_file_and_a_next_step(tmp_path: Path) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(EnvironmentUnusable, match=r"applied\.json cannot be used: No space left") as caught:
+        write_private(tmp_path / "applied.json", "{}", durable=True, sync=full)
+    assert "Free some space" in caught.value.hint
+
+
+def test_what_neither_the_machine_nor_its_files_cause_stays_a_bug() -> None:
+    with pytest.raises(OSError, match="Broken"):
+        file_problem(OSError(errno.EPIPE, "Broken pipe"))

@@ -1,7 +1,9 @@
 """Signals that ask payinfra to stop."""
 
+import importlib
 import signal
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -206,3 +208,43 @@ def test_once_a_command_has_ended_any_signal_ends_the_process_with_its_code() ->
     again.code, again.done = 5, True
     again(HUP)
     assert left == [5]
+
+
+def test_a_signal_during_an_import_interrupts_what_comes_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "signalled_module.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nwhole = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    alarm = signal.getsignal(signal.SIGALRM)
+    imported = []
+
+    def work() -> None:
+        with DeferredSignals() as signals, signals.interruptible():
+            imported.append(importlib.import_module("signalled_module"))
+            threading.Event().wait(5)
+
+    with heard(), pytest.raises(StopRequested, match="SIGTERM"):
+        work()
+    assert imported[0].whole
+    assert signal.getsignal(signal.SIGALRM) is alarm
+
+
+def test_a_second_signal_during_an_import_is_told_and_interrupts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "signalled_twice.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nos.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    told: list[signal.Signals] = []
+
+    def work() -> None:
+        with DeferredSignals(told.append) as signals, signals.interruptible():
+            importlib.import_module("signalled_twice")
+            threading.Event().wait(5)
+
+    with heard(), pytest.raises(StopRequested):
+        work()
+    assert told == [TERM]

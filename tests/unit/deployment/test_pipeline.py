@@ -137,6 +137,12 @@ class ScriptedTerraform:
     def planned_changes(self, _plan: Path) -> tuple[PlannedChange, ...]:
         return ()
 
+    def wait_for_orphans(self) -> None:
+        self.calls.append("wait")
+
+    def force_unlock(self, lock: str) -> None:
+        self.calls.append(f"force-unlock {lock}")
+
     def outputs(self) -> Mapping[str, OutputValue]:
         self.calls.append("output")
         return values() if self.state is None else self.state
@@ -629,6 +635,65 @@ def test_outputs_come_from_the_state_where_the_file_is_gone(world: World) -> Non
     (pipeline.settings.work_dir / "terraform.tfstate").write_text("{}")
     assert pipeline.outputs().failover_domain == "p-failover_domain"
     assert (pipeline.settings.work_dir / "outputs.json").exists()
+
+
+def notices(world: World) -> str:
+    return " ".join(event.message for event in world.events if isinstance(event, Notice))
+
+
+@pytest.mark.parametrize("damaged", ["", '{"primary', "\0", "[" * 100_000, "[]"])
+def test_damaged_outputs_are_read_anew_from_the_state_and_that_is_said(world: World, damaged: str) -> None:
+    pipeline = world.pipeline()
+    pipeline.deploy(yes)
+    file = pipeline.settings.work_dir / "outputs.json"
+    whole = file.read_text()
+    file.write_text(damaged)
+    (pipeline.settings.work_dir / "terraform.tfstate").write_text("{}")
+    assert pipeline.outputs().failover_domain == "p-failover_domain"
+    assert file.read_text() == whole
+    assert file.with_name("outputs.json.unusable").read_text() == damaged
+    assert "is damaged" in notices(world)
+
+
+def test_another_environments_outputs_are_read_anew_from_the_state(world: World) -> None:
+    pipeline = world.pipeline()
+    pipeline.deploy(yes)
+    file = pipeline.settings.work_dir / "outputs.json"
+    foreign = json.loads(file.read_text()) | {"dynamodb_table_name": "payment-other-payments"}
+    file.write_text(json.dumps(foreign))
+    (pipeline.settings.work_dir / "terraform.tfstate").write_text("{}")
+    assert pipeline.outputs().primary.dynamodb_table_name != "payment-other-payments"
+    assert "is not of environment demo but of other" in notices(world)
+
+
+def test_damaged_outputs_without_a_state_say_how_to_go_on(world: World) -> None:
+    pipeline = world.pipeline()
+    pipeline.settings.work_dir.mkdir(parents=True)
+    (pipeline.settings.work_dir / "outputs.json").write_text("{")
+    with pytest.raises(EnvironmentUnusable, match="is damaged") as caught:
+        pipeline.outputs()
+    assert "payinfra adopt --env demo --local" in caught.value.hint
+
+
+def test_a_lock_in_a_folder_ends_with_its_process(world: World) -> None:
+    assert not world.pipeline().unlock("4c58")
+    assert "force-unlock 4c58" not in world.terraform.calls
+
+
+def test_a_lock_in_a_bucket_is_released(world: World) -> None:
+    pipeline = world.pipeline()
+    shared = pipeline.settings.model_copy(update={"state_bucket": "our-states"})
+    assert replace(pipeline, settings=shared).unlock("4c58")
+    assert world.terraform.calls[-1] == "force-unlock 4c58"
+
+
+def test_the_licence_of_the_embedded_terraform_is_told_once(world: World) -> None:
+    world.terraform.binary = replace(BINARY, kind=TerraformKind.EMBEDDED)
+    world.pipeline().plan()
+    assert notices(world).count("Business Source License") == 1
+    world.terraform.plans = [a_plan]
+    world.pipeline().plan()
+    assert notices(world).count("Business Source License") == 1
 
 
 def test_outputs_of_what_was_never_deployed_say_how_to_deploy(world: World) -> None:

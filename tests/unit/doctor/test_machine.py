@@ -12,6 +12,7 @@ from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.settings import Settings, Target
 from payinfra.doctor import findings, machine
 from payinfra.terraform import Binary, Engine, EngineVersion
+from payinfra.terraform.binary import LICENCES
 
 TERRAFORM, OPENTOFU = "registry.terraform.io", "registry.opentofu.org"
 
@@ -69,7 +70,7 @@ def test_no_terraform_comes_with_its_fix() -> None:
 
 
 def test_every_kind_of_terraform_has_its_licence() -> None:
-    assert set(machine.LICENCES) == {kind.value for kind in Engine}
+    assert set(LICENCES) == {kind.value for kind in Engine}
 
 
 def test_a_provider_mirror_that_is_none_is_not_good(tmp_path: Path) -> None:

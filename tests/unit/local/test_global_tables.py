@@ -156,14 +156,71 @@ def test_a_journal_gives_back_what_was_appended(tmp_path: Path) -> None:
     assert list(ItemJournal(journal.path).read()) == lines
 
 
-def test_a_line_that_a_kill_cut_short_is_passed_over(tmp_path: Path) -> None:
+def test_a_write_that_a_kill_cut_short_is_passed_over(tmp_path: Path) -> None:
     journal = ItemJournal(tmp_path / "items.jsonl")
     journal.append(("t", "p1", "1", {}))
     journal.close()
     journal.close()
     with journal.path.open("a") as file:
-        file.write('["t", "p2", "1", {"a')
-    assert list(ItemJournal(journal.path).read()) == [("t", "p1", "1", {})]
+        file.write('{"crc32":"00000000","record":["t", "p2", "1", {"a')
+    found = ItemJournal(journal.path)
+    assert list(found.read()) == [("t", "p1", "1", {})]
+    assert (found.torn > 0, found.damaged) == (True, [])
+
+
+def test_wherever_a_kill_cuts_the_log_the_next_write_is_not_lost(tmp_path: Path) -> None:
+    whole = ItemJournal(tmp_path / "whole.jsonl")
+    lines: list[Line] = [("t", f"p{number}", "1", {"a": {"S": "x"}}) for number in range(3)]
+    for line in lines:
+        whole.append(line)
+    content = whole.path.read_bytes()
+    answered = [at for at in range(len(content)) if content[at - 1 : at] == b"\n"]
+    path = tmp_path / "items.jsonl"
+    for cut in range(answered[0], len(content)):
+        path.write_bytes(content[:cut])
+        journal = ItemJournal(path)
+        before = list(journal.read())
+        assert (
+            before[: sum(at <= cut for at in answered) - 1] == lines[: sum(at <= cut for at in answered) - 1]
+        )
+        if journal.needs_rewriting:
+            journal.rewrite(iter(before))
+        journal.append(("t", "next", "1", {}))
+        journal.close()
+        found = ItemJournal(path)
+        assert list(found.read()) == [*before, ("t", "next", "1", {})]
+        assert not found.needs_rewriting
+
+
+def test_logs_of_earlier_versions_are_read_and_what_followed_a_torn_line_in_it_too(tmp_path: Path) -> None:
+    path = tmp_path / "items.jsonl"
+    path.write_text('["t", "p1", "1", {}]\n["t", "p2", "1", {"a": {"S["t", "p3", "1", {"a": {"L": []}}]\n')
+    journal = ItemJournal(path)
+    assert [line[1] for line in journal.read()] == ["p1", "p3"]
+    assert journal.damaged == [2]
+
+
+@pytest.mark.parametrize("garbage", [b"\x00\xff\xfe\n", b"[" * 100_000 + b"\n", b"{}\n", b"[1,2]\n", b"\n"])
+def test_garbage_stops_nothing_and_is_counted(tmp_path: Path, garbage: bytes) -> None:
+    journal = ItemJournal(tmp_path / "items.jsonl")
+    journal.append(("t", "p1", "1", {}))
+    journal.close()
+    whole = journal.path.read_bytes()
+    journal.path.write_bytes(whole + garbage + whole.splitlines(keepends=True)[1])
+    found = ItemJournal(journal.path)
+    assert len(list(found.read())) == 2
+    assert found.damaged == [3]
+
+
+def test_a_changed_bit_is_not_believed(tmp_path: Path) -> None:
+    journal = ItemJournal(tmp_path / "items.jsonl")
+    journal.append(("t", "p1", "1", {"amount": {"N": "100"}}))
+    journal.append(("t", "p2", "1", {"amount": {"N": "100"}}))
+    journal.close()
+    journal.path.write_bytes(journal.path.read_bytes().replace(b'"100"', b'"900"', 1))
+    found = ItemJournal(journal.path)
+    assert [line[1] for line in found.read()] == ["p2"]
+    assert found.damaged == [2]
 
 
 def test_a_rewritten_journal_holds_the_new_lines_and_goes_on(tmp_path: Path) -> None:
@@ -200,6 +257,26 @@ def test_items_survive_a_kill(world: Any, stored: StoredItems, replicator: Repli
     restart(world, stored)
     assert held(world, EAST) == held(world, WEST) == ["p2"]
     assert world.dynamodb("DescribeTable", TableName="payments")["Table"]["ItemCount"] == 1
+
+
+def test_a_damaged_log_is_said_and_kept(world: Any, stored: StoredItems, replicator: Replicator) -> None:
+    for name in ("1", "2"):
+        world.dynamodb("PutItem", TableName="payments", Item=payment(name))
+    stored.journal.close()
+    lines = stored.journal.path.read_bytes().splitlines(keepends=True)
+    damaged = b"".join((lines[0], b"garbage\n", *lines[1:]))
+    stored.journal.path.write_bytes(damaged)
+    service = world.emulator.service("dynamodb")
+    bare = persistence.tables_without_items(service)
+    service.reset()
+    service.load_persisted_state(bare)
+    again = StoredItems(world.emulator, ItemJournal(stored.journal.path))
+    said = again.restore()
+    assert "damaged in 1 of its lines (2)" in said
+    assert held(world, EAST) == ["p1", "p2"]
+    assert again.journal.copy is not None
+    assert again.journal.copy.read_bytes() == damaged
+    assert again.restore() == ""
 
 
 def test_a_new_replicas_copies_survive_a_kill(

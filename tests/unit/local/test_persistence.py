@@ -6,6 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from payinfra.core.errors import EnvironmentUnusable
 from payinfra.local.faults import FaultRegistry, ReplicationPause
 from payinfra.local.server import persistence
 from payinfra.local.server.persistence import Snapshots, restore_writes, writes_to_json
@@ -48,6 +51,62 @@ def test_saving_takes_care_of_what_was_touched(tmp_path: Path) -> None:
     assert kept.touched
     kept.save()
     assert not kept.touched
+
+
+STATE = persistence.sealed(1, '{"functions": [1, 2]}')
+
+
+def test_a_state_that_was_written_is_whole_and_readable() -> None:
+    assert persistence.is_whole(STATE.encode())
+    assert json.loads(STATE)["payload"] == {"functions": [1, 2]}
+
+
+def test_no_cut_and_no_change_of_a_state_goes_unnoticed() -> None:
+    content = STATE.encode()
+    assert not any(persistence.is_whole(content[:cut]) for cut in range(len(content)))
+    payload = content.index(b"payload")
+    changed = (
+        content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :] for at in range(payload, len(content))
+    )
+    assert not any(persistence.is_whole(one) for one in changed)
+
+
+@pytest.mark.parametrize("damaged", [STATE[:-3], "", "\0", "[" * 100_000, STATE.replace("2]", "3]")])
+def test_a_damaged_state_gives_way_to_the_one_before_and_that_is_said(tmp_path: Path, damaged: str) -> None:
+    path = tmp_path / "lambda.json"
+    persistence.keep(path, persistence.sealed(1, '"older"'))
+    persistence.keep(path, persistence.sealed(1, '"old"'))
+    persistence.keep(path, STATE)
+    assert persistence.mend(tmp_path) == ()
+    path.write_text(damaged)
+    (said,) = persistence.mend(tmp_path)
+    assert "lambda.json was damaged" in said
+    assert json.loads(path.read_text())["payload"] == "old"
+    assert (tmp_path / "lambda.damaged").read_text() == damaged
+    assert persistence.mend(tmp_path) == ()
+
+
+def test_a_missing_state_gives_way_too(tmp_path: Path) -> None:
+    path = tmp_path / "lambda.json"
+    for _ in range(2):
+        persistence.keep(path, STATE)
+    path.unlink()
+    (said,) = persistence.mend(tmp_path)
+    assert "lambda.json was missing" in said
+    assert path.read_text() == STATE
+
+
+def test_a_damaged_state_with_none_before_keeps_the_server_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "lambda.json").write_text(STATE[:-3])
+    with pytest.raises(EnvironmentUnusable, match=r"lambda\.json of the embedded AWS is damaged") as caught:
+        persistence.mend(tmp_path)
+    assert "Put back a copy" in caught.value.hint
+    assert (tmp_path / "lambda.json").read_text() == STATE[:-3]
+
+
+def test_a_state_of_an_earlier_version_is_accepted(tmp_path: Path) -> None:
+    (tmp_path / "lambda.json").write_text('{"__ministack_format__": 1, "payload": {}}')
+    assert persistence.mend(tmp_path) == ()
 
 
 def a_replicator(board: FaultRegistry, delivered: list[Write]) -> Replicator:

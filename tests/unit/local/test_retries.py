@@ -12,8 +12,11 @@ from payinfra.local.server.retries import Retries
 TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.11.4 aws-sdk-go-v2/1.36"
 
 
-def call(name: str, attempt: int, *, agent: str = TERRAFORM, method: str = "POST") -> Request:
+def call(
+    name: str, attempt: int, *, agent: str = TERRAFORM, method: str = "POST", key: str = "AKIA1"
+) -> Request:
     headers = (
+        ("authorization", f"AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/iam/aws4_request, Sig=x"),
         ("user-agent", agent),
         ("amz-sdk-invocation-id", name),
         ("amz-sdk-request", f"attempt={attempt}; max=25"),
@@ -52,6 +55,12 @@ def test_a_retry_gets_the_first_answer() -> None:
 
 def test_another_call_is_another_call() -> None:
     assert both(Service(), call("one", 1), call("two", 1)) == [201, 409]
+
+
+def test_nobody_is_given_the_answer_to_somebody_elses_call() -> None:
+    service = Service()
+    assert both(service, call("one", 1), call("one", 2, key="AKIA2")) == [201, 409]
+    assert service.made == 2
 
 
 def test_a_first_attempt_is_never_a_retry() -> None:

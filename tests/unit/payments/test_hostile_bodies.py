@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handlers.payments.request import MAX_BODY_BYTES
+from bench.hostile_bodies import BODIES, filled, many
 from tests.unit.payments.conftest import valid_body
 
 if TYPE_CHECKING:
@@ -19,43 +19,6 @@ if TYPE_CHECKING:
 MOST_CPU_S = 0.1
 MOST_ANSWER_BYTES = 16 * 1024
 MOST_ERRORS = 20
-
-
-def filled(**more: object) -> str:
-    return json.dumps({**valid_body(), **more})
-
-
-def many(count: int, value: object) -> dict[str, object]:
-    return {f"n{number}": value for number in range(count)}
-
-
-BODIES = {
-    "many metadata": filled(metadata=many(4500, "v")),
-    "many bad metadata": filled(metadata=many(4500, 1)),
-    "many unknown members": json.dumps({**valid_body(), **many(4500, 1)}),
-    "many nested unknown members": json.dumps(many(2800, many(1, []))),
-    "long names": filled(metadata={"n" * 3000 + str(number): "" for number in range(20)}),
-    "long values": filled(metadata=many(20, "4 " * 1500)),
-    "single digits": filled(metadata=many(20, "4 " * 250)),
-    "pairs of digits": filled(metadata=many(20, "44 " * 166)),
-    "fours of digits": filled(metadata=many(20, "4444 " * 100)),
-    "one number": filled(metadata=many(20, "4" * 500)),
-    "like ibans": filled(metadata=many(20, "de12 " * 100)),
-    "separators": filled(metadata=many(20, "4" + " " * 498)),
-    "numerals of all kinds": filled(metadata=many(20, "\u0664\u00b9\u2460\uff14\u200b" * 100)),
-    "ligatures that grow": filled(metadata=many(20, "\ufdfa" * 500)),
-    "deep array": "[" * MAX_BODY_BYTES,
-    "deep object": '{"a":' * (MAX_BODY_BYTES // 5),
-    "deep in a member": filled()[:-1] + ', "description": ' + "[" * 60_000,
-    "long digits": '{"amount": ' + "9" * 60_000 + "}",
-    "long fraction": '{"amount": 1.' + "0" * 60_000 + "1}",
-    "huge exponent": '{"amount": 1e999999999}',
-    "exponent out of range": '{"amount": 1e99999999999999999999}',
-    "tiny exponent": '{"amount": 1e-999999999}',
-    "exponents": filled(metadata={str(n): 1 for n in range(5000)}).replace(": 1,", ": 1e400,"),
-    "escapes": filled(description="\ud800" * 8000),
-    "larger than is taken": " " * 6_000_000,
-}
 
 
 def answered(site: Site, body: str) -> Reply:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,41 @@ def test_a_zip_that_was_removed_is_made_again(handlers: Path, tmp_path: Path) ->
     first = build_zip(out, handlers, libraries=NO_LIBRARIES)
     out.unlink()
     assert build_zip(out, handlers, libraries=NO_LIBRARIES) == first
+
+
+@pytest.mark.parametrize("harm", [lambda whole: whole[:100], lambda whole: whole[:-1] + b"x", lambda _: b""])
+def test_a_zip_that_was_damaged_is_made_again(
+    handlers: Path, tmp_path: Path, harm: Callable[[bytes], bytes]
+) -> None:
+    out = tmp_path / "out.zip"
+    first, whole = build_zip(out, handlers, libraries=()), out.read_bytes()
+    out.write_bytes(harm(whole))
+    assert build_zip(out, handlers, libraries=()) == first
+    assert out.read_bytes() == whole
+
+
+def test_a_memory_of_an_earlier_version_is_no_proof(handlers: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.zip"
+    first = build_zip(out, handlers, libraries=())
+    memory = out.with_suffix(".inputs")
+    memory.write_text(memory.read_text().split()[0])
+    out.write_bytes(b"PK")
+    assert build_zip(out, handlers, libraries=()) == first
+
+
+@pytest.mark.parametrize("place", ["payments/link.py", "payments/folder", "payments"])
+def test_a_symbolic_link_is_not_followed_into_the_zip(handlers: Path, tmp_path: Path, place: str) -> None:
+    secrets = tmp_path / "secrets"
+    (secrets / "deep").mkdir(parents=True)
+    for name in ("__init__.py", "key.pem"):
+        (secrets / name).write_text("secret")
+    link = handlers / place
+    if link.is_dir():
+        link.rename(handlers / "moved")
+    link.symlink_to(secrets / "key.pem" if place.endswith(".py") else secrets)
+    with pytest.raises(ToolFailed, match="is a symbolic link"):
+        build_zip(tmp_path / "out.zip", handlers, libraries=())
+    assert not (tmp_path / "out.zip").exists()
 
 
 def test_nothing_partial_is_left_behind(handlers: Path, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_held_lock_says_who_holds_it_since_when_and_for_what() -> None:
     assert problem.what == (
         "Another run holds the state's lock: ana@laptop since 2026-01-02 03:04:05 UTC, for apply."
     )
-    assert "force-unlock 4c58bdb8-4e5d-5548-52cf-35718ba0b1f6" in problem.hint
+    assert "payinfra unlock 4c58bdb8-4e5d-5548-52cf-35718ba0b1f6" in problem.hint
 
 
 def test_the_lock_info_is_read_field_by_field() -> None:
@@ -128,3 +128,24 @@ def test_without_diagnostics_the_last_lines_speak() -> None:
 
 def test_an_end_by_a_signal_is_called_that() -> None:
     assert failure("apply", -9, collected(), LOG).what == "terraform apply was ended by signal 9."
+
+
+def test_what_was_made_is_only_said_to_be_in_the_state_where_it_is() -> None:
+    broken = failure("apply", 1, collected(error("AccessDenied")), LOG)
+    assert broken.hint.startswith("What was made is in the state: ")
+    unsaved = failure("apply", 1, collected(error("AccessDenied")), LOG, unsaved=Path("errored.tfstate"))
+    assert "not in the state but in errored.tfstate" in unsaved.hint
+    for lost in (
+        failure("apply", 1, collected(error("Failed to save state")), LOG),
+        failure("apply", -9, collected(), LOG),
+    ):
+        assert "may not be in the state" in lost.hint
+        assert "What was made is in the state" not in lost.hint
+
+
+def test_the_lock_is_released_by_the_environments_own_command() -> None:
+    unlock = "payinfra unlock --env prod --state-bucket states"
+    held = failure(
+        "plan", 1, collected(error("Error acquiring the state lock", LOCK_DETAIL)), LOG, unlock=unlock
+    )
+    assert f"`{unlock} 4c58bdb8-4e5d-5548-52cf-35718ba0b1f6`" in held.hint

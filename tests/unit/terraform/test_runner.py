@@ -577,7 +577,7 @@ def test_a_held_lock_keeps_resources_from_being_forgotten(setup: Setup) -> None:
     box = "│ Error: Error acquiring the state lock\n│ Lock Info:\n│   ID:        7\n│   Who:       ana@laptop"
     with pytest.raises(EnvironmentUnusable, match="ana@laptop") as caught:
         setup.terraform({"state list": KNOWN, "state rm": [["err", box], ["exit", 1]]}).forget([TABLE])
-    assert "force-unlock 7" in caught.value.hint
+    assert "payinfra unlock 7" in caught.value.hint
 
 
 def test_forgetting_waits_for_what_a_killed_run_left(setup: Setup, calls: Calls, tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from payinfra.core.naming import CERTIFICATE_NAME_MAX
 from payinfra.local.server.ministack import Emulator
 
 Answer = tuple[int, dict[str, str], bytes]
+
+FIRST_NAME_MAX = 64
 
 
 def install(emulator: Emulator) -> None:
@@ -22,8 +23,8 @@ def first_name_is_short(
 
     def request(wanted: Mapping[str, Any]) -> Answer:
         name = str(wanted.get("DomainName", ""))
-        if len(name.encode()) > CERTIFICATE_NAME_MAX:
-            message = f"The first domain name can be no longer than {CERTIFICATE_NAME_MAX} characters."
+        if len(name.encode()) > FIRST_NAME_MAX:
+            message = f"The first domain name can be no longer than {FIRST_NAME_MAX} characters."
             refused: Answer = acm.error_response_json("InvalidParameterException", message, 400)
             return refused
         return original(wanted)

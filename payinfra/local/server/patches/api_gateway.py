@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from payinfra.core.json_text import parse_json
 from payinfra.local.server.asgi import AsgiResponse, Request
 from payinfra.local.server.ministack import Emulator
 
@@ -206,7 +207,7 @@ def domain_of_the_region(gateway: Any, region_now: Callable[[], str]) -> Callabl
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        value: object = json.loads(body)
+        value: object = parse_json(body)
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

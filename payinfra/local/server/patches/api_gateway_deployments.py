@@ -1,12 +1,12 @@
 """What an API answers with: that of the deployment which its stage serves, not what was changed since."""
 
 import copy
-import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from payinfra.core.json_text import parse_json
 from payinfra.local.server.ministack import Emulator
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -53,7 +53,7 @@ def keeps_the_apis_parts(gateway: Any, original: Callable[..., Answer]) -> Calla
     def create(api_id: str, wanted: Any) -> Answer:
         answer = original(api_id, wanted)
         if answer[0] == 201:
-            kept = _kept(api_id, json.loads(answer[2])["id"])
+            kept = _kept(api_id, parse_json(answer[2])["id"])
             for store in _STORES:
                 getattr(gateway, store)[kept] = copy.deepcopy(getattr(gateway, store).get(api_id) or {})
         return answer

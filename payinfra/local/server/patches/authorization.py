@@ -4,7 +4,6 @@ The service authorization reference lists for each action the resource types and
 looks at. ministack knows them for most calls; here are those that payinfra makes and it does not.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
+from payinfra.core.json_text import parse_json
 from payinfra.local.server.ministack import Emulator
 from payinfra.local.server.patches.kms_permissions import keys_used
 from payinfra.local.server.patches.permission_checks import Call, PermissionCheck
@@ -192,7 +192,7 @@ def below_an_api_its_tags_count(
 def _parameters(body: bytes, query: Mapping[str, Any]) -> Mapping[str, Any]:
     """The parameters of a call in whichever of AWS's protocols it came."""
     try:
-        decoded = json.loads(body) if body[:1] == b"{" else {}
+        decoded = parse_json(body) if body[:1] == b"{" else {}
     except ValueError:
         decoded = {}
     return {**query, **decoded} if isinstance(decoded, dict) else query

@@ -1,12 +1,12 @@
 """CloudWatch in the query protocol, which Terraform's provider speaks, as AWS answers it."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
+from payinfra.core.json_text import parse_json
 from payinfra.local.server.ministack import Emulator
 
 Params = Mapping[str, Any]
@@ -42,7 +42,7 @@ def describe_alarms_in_full(original: Operation, action: str = "DescribeAlarms")
         status, headers, body = original(params, members(params), False, True)
         if status != 200:
             return original(params, asked, False, False)
-        result = to_xml(f"{action}Result", json.loads(body))
+        result = to_xml(f"{action}Result", parse_json(body))
         document = (
             f'<{action}Response xmlns="http://monitoring.amazonaws.com/doc/2010-08-01/">{result}'
             f"<ResponseMetadata><RequestId>00000000-0000-0000-0000-000000000000</RequestId></ResponseMetadata>"

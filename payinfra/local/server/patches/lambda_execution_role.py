@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+from payinfra.core.json_text import parse_json
 from payinfra.local.server.ministack import Emulator
 from payinfra.local.server.patches.kms_permissions import CustomerKeys
 from payinfra.local.server.patches.permission_checks import PermissionCheck, Refusal, asks_the_role
@@ -100,7 +101,7 @@ class Environments:
 
         def change(*arguments: Any) -> Answer:
             status, headers, body = original(*arguments)
-            config = json.loads(body)
+            config = parse_json(body)
             if status < 300 and (asks := self.asks(config)):
                 self.grant(config, asks[0].resource)
             return status, headers, body
@@ -117,7 +118,7 @@ class Environments:
             "Constraints": {"EncryptionContextEquals": {"aws:lambda:FunctionArn": config["FunctionArn"]}},
         }
         _status, _headers, made = self.kms._create_grant(wanted)
-        self.kms._grants[json.loads(made)["GrantId"]][GRANTED_ROLE] = self.role_id(config)
+        self.kms._grants[parse_json(made)["GrantId"]][GRANTED_ROLE] = self.role_id(config)
 
     def decrypted_first(
         self, original: Callable[[Config], dict[str, str]]
@@ -182,7 +183,7 @@ def denial_is_lambdas_own(
         kind = KMSAccessDeniedException.__name__
         if "X-Amz-Function-Error" not in headers or f'"errorType": "{kind}"'.encode() not in body:
             return status, headers, body
-        said = json.dumps({"Type": "User", "Message": json.loads(body)["errorMessage"]})
+        said = json.dumps({"Type": "User", "Message": parse_json(body)["errorMessage"]})
         return 502, {"Content-Type": "application/json", "x-amzn-errortype": kind}, said.encode()
 
     return invoke

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
+from payinfra.core.json_text import parse_json
 from payinfra.local.server.ministack import Emulator
 from payinfra.local.server.patches.lambda_execution_role import place_of, who
 from payinfra.local.server.patches.permission_checks import PermissionCheck, Refusal, asks_the_role
@@ -136,7 +137,7 @@ class Traces:
     ) -> Answer:
         """GetTraceSummaries and BatchGetTraces (X-Ray API reference); all answers are one page."""
         del method, headers, query
-        asked = json.loads(body or b"{}")
+        asked = parse_json(body or b"{}")
         known = tuple(self.kept.get(self.region_now(), ()))
         match path:
             case "/TraceSummaries":

@@ -225,13 +225,18 @@ def blocks(dynamic: Json, static: Json = None, **more: Json) -> object:
     return [block.texts("actions") for block in found] if isinstance(found, tuple) else found
 
 
-def test_dynamic_blocks_stand_behind_the_static_ones() -> None:
+def test_dynamic_and_static_blocks_keep_the_order_of_the_file() -> None:
     content: Json = {"actions": ["${statement.value}"]}
     spec: Json = {"for_each": ["s3:*", "sns:*"], "content": content}
 
     statics: tuple[Json, Json] = ({"actions": ["a:b"]}, [{"actions": ["a:b"]}])
     for static in statics:
-        assert blocks({"statement": spec}, static) == [("a:b",), ("s3:*",), ("sns:*",)]
+        assert blocks({"statement": spec}, static) == [("s3:*",), ("sns:*",), ("a:b",)]
+        before: Json = {"statement": static, "dynamic": {"statement": spec}}
+        one = Manifest.from_json({"data": {"aws_iam_policy_document": {"d": before}}})
+        found = one.data[0].blocks("statement")
+        assert isinstance(found, tuple)
+        assert [block.texts("actions") for block in found] == [("a:b",), ("s3:*",), ("sns:*",)]
     assert blocks([{"statement": [spec]}]) == [("s3:*",), ("sns:*",)]
 
 

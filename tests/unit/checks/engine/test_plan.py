@@ -971,9 +971,9 @@ def test_what_leads_nowhere_is_left_as_it_is_written(tmp_path: Path) -> None:
     assert inner is not None
 
     assert {name: found.body[name] for name in names} == {
-        "missing": "${module.m}",
+        "missing": "${{a = {out = 1, round = local.round}}}",
         "every": "${module.m[*].none}",
-        "whole": '${module.m["a"]}',
+        "whole": "${{out = 1, round = local.round}}",
         "none": '${module.m["z"].out}',
         "circle": "${local.round}",
         "counted": "${[aws_c.c[0], aws_c.c[1]]}",

@@ -22,6 +22,9 @@ LIFECYCLE = "aws_s3_bucket_lifecycle_configuration.primary_audit.rule.0"
 STATE = "terraform.backend.s3"
 S3_BACKEND = {"bucket": "payment-state", "key": "demo", "encrypt": True, "use_lockfile": True}
 LOCAL = {"sns": "http://127.0.0.1:4566", "s3": "http://s3.localhost:4566"}
+GROUP_RULE = "aws_security_group_rule.office"
+MACHINE = "aws_instance.one"
+SSH: dict[str, Any] = {"from_port": 22, "to_port": 22, "protocol": "tcp"}
 DATABASE_BODY: dict[str, Any] = {
     "provider": "aws.primary",
     "backup_retention_period": 14,
@@ -327,6 +330,8 @@ FURTHER: Mapping[str, Case] = {
             {"aws_api_gateway_api_key.secondary_key.value": "s3cr3t-s3cr3t-s3cr3t-s3cr3t"},
             {"aws_db_instance.orders": {"password": "correct-horse"}},
             {"aws_rds_cluster.orders": {"master_password": "correct-horse"}},
+            {"aws_directory_service_directory.staff": {"password": "correct-horse"}},
+            {"aws_cognito_user.one": {"temporary_password": "correct-horse"}},
             {"aws_secretsmanager_secret_version.x": {"secret_string": "correct-horse"}},
             {"aws_ssm_parameter.primary_key.value": "correct-horse"},
             {"aws_ecs_task_definition.web": {"container_definitions": '[{"value": "whsec_9fK2mQ7xT4vB"}]'}},
@@ -362,6 +367,12 @@ FURTHER: Mapping[str, Case] = {
             {f"{DATABASE}.skip_final_snapshot": True},
             {CLUSTER: {"skip_final_snapshot": False}},
             {CLUSTER: {"backup_retention_period": 3}},
+            {
+                f"{DATABASE}.backup_retention_period": 0,
+                "aws_backup_selection.data": {
+                    "selection_tag": [{"type": "STRINGEQUALS", "key": "Backup", "value": "yes"}]
+                },
+            },
         ),
         absent={DATABASE: ...},
         unknown=({f"{DATABASE}.backup_retention_period": VAR}, {f"{DATABASE}.skip_final_snapshot": VAR}),
@@ -373,6 +384,13 @@ FURTHER: Mapping[str, Case] = {
                 "aws_backup_selection.data": {"resources": ["${aws_db_instance.orders.arn}"]},
             },
             {f"{DATABASE}.backup_retention_period": 0, "aws_backup_selection.data": {"resources": ["*"]}},
+            {
+                f"{DATABASE}.backup_retention_period": 0,
+                f"{DATABASE}.tags": {"Backup": "yes"},
+                "aws_backup_selection.data": {
+                    "selection_tag": [{"type": "STRINGEQUALS", "key": "Backup", "value": "yes"}]
+                },
+            },
         ),
     ),
     "PI-BAK-002": Case(
@@ -381,6 +399,105 @@ FURTHER: Mapping[str, Case] = {
         warns=({"aws_backup_restore_testing_plan.data": ...},),
         absent={"aws_backup_plan": ...},
         unknown=(),
+    ),
+    "PI-NET-001": Case(
+        present={DATABASE: DATABASE_BODY},
+        fails=(
+            {f"{DATABASE}.publicly_accessible": True},
+            {"aws_rds_cluster_instance.one": {"publicly_accessible": "true"}},
+            {"aws_redshift_cluster.one": {"publicly_accessible": True}},
+        ),
+        warns=({"aws_redshift_cluster.one": {}},),
+        absent={DATABASE: ...},
+        unknown=({f"{DATABASE}.publicly_accessible": VAR},),
+        passes=(
+            {f"{DATABASE}.publicly_accessible": False},
+            {"aws_redshift_cluster.one": {"publicly_accessible": False}},
+        ),
+    ),
+    "PI-NET-002": Case(
+        present={GROUP_RULE: {**SSH, "type": "ingress", "cidr_blocks": ["10.0.0.0/8"]}},
+        fails=(
+            {f"{GROUP_RULE}.cidr_blocks": ["0.0.0.0/0"]},
+            {f"{GROUP_RULE}.cidr_blocks": ["10.0.0.0/8", "12.0.0.0/6"]},
+            {f"{GROUP_RULE}.ipv6_cidr_blocks": ["::/0"]},
+            {
+                f"{GROUP_RULE}.cidr_blocks": ["0.0.0.0/0"],
+                f"{GROUP_RULE}.from_port": 0,
+                f"{GROUP_RULE}.to_port": 65535,
+            },
+            {f"{GROUP_RULE}.cidr_blocks": ["0.0.0.0/0"], f"{GROUP_RULE}.protocol": "-1"},
+            {"aws_vpc_security_group_ingress_rule.one": {"ip_protocol": "-1", "cidr_ipv4": "0.0.0.0/0"}},
+            {"aws_vpc_security_group_ingress_rule.one": {**SSH, "ip_protocol": "tcp", "cidr_ipv6": "::/0"}},
+            {"aws_security_group.one": {"ingress": [{**SSH, "cidr_blocks": ["0.0.0.0/0"]}]}},
+            {"aws_default_security_group.one": {"ingress": {**SSH, "cidr_blocks": ["0.0.0.0/0"]}}},
+            {f"{GROUP_RULE}.type": ...},
+            {f"{GROUP_RULE}.cidr_blocks": ["0.0.0.0/0"], f"{GROUP_RULE}.from_port": ...},
+        ),
+        absent={GROUP_RULE: ...},
+        unknown=(
+            {f"{GROUP_RULE}.type": VAR},
+            {f"{GROUP_RULE}.cidr_blocks": VAR},
+            {f"{GROUP_RULE}.cidr_blocks": ["0.0.0.0/0"], f"{GROUP_RULE}.to_port": VAR},
+            {"aws_vpc_security_group_ingress_rule.one": {**SSH, "ip_protocol": "tcp", "cidr_ipv4": VAR}},
+            {"aws_security_group.one": {"ingress": VAR}},
+        ),
+        passes=(
+            {f"{GROUP_RULE}.cidr_blocks": ["0.0.0.0/0"], f"{GROUP_RULE}.type": "egress"},
+            {
+                f"{GROUP_RULE}.cidr_blocks": ["0.0.0.0/0"],
+                f"{GROUP_RULE}.from_port": 443,
+                f"{GROUP_RULE}.to_port": 443,
+            },
+            {f"{GROUP_RULE}.cidr_blocks": ["0.0.0.0/0"], f"{GROUP_RULE}.protocol": "icmp"},
+            {f"{GROUP_RULE}.cidr_blocks": ["no range"]},
+            {f"{GROUP_RULE}.cidr_blocks": ..., f"{GROUP_RULE}.source_security_group_id": "sg-1"},
+            {"aws_security_group.one": {"ingress": [{**SSH, "cidr_blocks": ["198.51.100.7/32"]}]}},
+            {
+                f"{GROUP_RULE}.cidr_blocks": VAR,
+                f"{GROUP_RULE}.from_port": 443,
+                f"{GROUP_RULE}.to_port": 443,
+            },
+        ),
+    ),
+    "PI-NET-003": Case(
+        present={MACHINE: {"metadata_options": {"http_tokens": "required"}}},
+        fails=(
+            {f"{MACHINE}.metadata_options": ...},
+            {f"{MACHINE}.metadata_options.http_tokens": "optional"},
+            {"aws_launch_template.one": {}},
+        ),
+        absent={MACHINE: ...},
+        unknown=({f"{MACHINE}.metadata_options.http_tokens": VAR},),
+        passes=(
+            {f"{MACHINE}.metadata_options": {"http_endpoint": "disabled"}},
+            {f"{MACHINE}.metadata_options": ..., f"{MACHINE}.launch_template": {"name": "one"}},
+        ),
+    ),
+    "PI-NET-004": Case(
+        present={DATABASE: {**DATABASE_BODY, "storage_encrypted": True}},
+        fails=(
+            {f"{DATABASE}.storage_encrypted": False},
+            {f"{DATABASE}.storage_encrypted": ...},
+            {"aws_kinesis_stream.one": {}},
+            {"aws_kinesis_stream.one": {"encryption_type": "NONE"}},
+            {"aws_elasticache_replication_group.one": {"at_rest_encryption_enabled": False}},
+            {MACHINE: {"root_block_device": [{"encrypted": False}]}},
+            {"aws_launch_template.one": {"block_device_mappings": [{"ebs": {"encrypted": "false"}}]}},
+        ),
+        absent={DATABASE: ...},
+        unknown=(
+            {f"{DATABASE}.storage_encrypted": VAR},
+            {"aws_kinesis_stream.one": {"encryption_type": VAR}},
+            {MACHINE: {"ebs_block_device": VAR}},
+            {MACHINE: {"ebs_block_device": [{"encrypted": VAR}]}},
+        ),
+        passes=(
+            {MACHINE: {"root_block_device": [{}]}},
+            {"aws_launch_template.one": {"block_device_mappings": [{"ebs": {"encrypted": True}}]}},
+            {f"{DATABASE}.storage_encrypted": ..., f"{DATABASE}.snapshot_identifier": "one"},
+            {CLUSTER: {"engine_mode": "serverless"}},
+        ),
     ),
     "PI-TLS-001": Case(
         present={"aws_api_gateway_domain_name.pay": {"security_policy": "TLS_1_2"}},

@@ -1136,10 +1136,11 @@ CASES: Mapping[str, Case] = {
     "PI-LOG-003": Case(
         fails=(
             {f"{GROUP}.kms_key_id": ...},
+            {f"{GROUP}.kms_key_id": ""},
             {f"{GROUP}.kms_key_id": "${aws_kms_key.secondary_audit.arn}"},
         ),
         absent=gone("aws_cloudwatch_log_group"),
-        unknown=({f"{GROUP}.kms_key_id": VAR}, {f"{GROUP}.kms_key_id": ""}, {f"{GROUP}.provider": VAR}),
+        unknown=({f"{GROUP}.kms_key_id": VAR}, {f"{GROUP}.provider": VAR}),
     ),
     "PI-API-001": Case(
         fails=(
@@ -2000,7 +2001,7 @@ CASES: Mapping[str, Case] = {
         ),
         warns=(
             {f"{ALARM}.metric_name": "Unheard"},
-            {f"{ALARM}.namespace": "AWS/Kinesis", f"{ALARM}.dimensions": {"StreamName": "x"}},
+            {f"{ALARM}.namespace": "AWS/Athena", f"{ALARM}.dimensions": {"WorkGroup": "x"}},
             {"aws_cloudwatch_metric_alarm.primary_refused.metric_name": "NobodyMakesThis"},
             {"aws_cloudwatch_metric_alarm.primary_refused.namespace": "nobody"},
             {"aws_cloudwatch_log_metric_filter.primary_refused": ...},

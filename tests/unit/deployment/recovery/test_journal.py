@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from payinfra.core.errors import EnvironmentUnusable
 from payinfra.deployment.recovery.apply_log import ApplyLog
 
 FIRST = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -58,13 +59,24 @@ def test_a_destroyed_environment_begins_anew(journal: ApplyLog) -> None:
     assert (journal.is_open, journal.was_cut_off, journal.first) == (False, False, None)
 
 
-@pytest.mark.parametrize("damaged", ["", "{", "[]", '{"open": true}', '{"first": "x", "later": 1}'])
-def test_a_damaged_journal_says_as_little_as_none(journal: ApplyLog, damaged: str) -> None:
+@pytest.mark.parametrize("damaged", ["", "{", "[]", "[" * 100_000, '{"open": true}', '{"first": "x"}', "\0"])
+def test_a_damaged_journal_is_refused_with_a_next_step(journal: ApplyLog, damaged: str) -> None:
     journal.file.parent.mkdir()
     journal.file.write_text(damaged)
-    assert (journal.is_open, journal.first) == (False, None)
+    for ask in (lambda: journal.is_open, lambda: journal.first, lambda: journal.begin(FIRST)):
+        with pytest.raises(EnvironmentUnusable, match=r"applied\.json.* is damaged") as caught:
+            ask()
+        assert "Move it away" in caught.value.hint
+    assert journal.file.read_text() == damaged
+    journal.forget()
     journal.begin(FIRST)
     assert journal.first == FIRST
+
+
+def test_a_journal_that_is_a_folder_is_refused(journal: ApplyLog) -> None:
+    journal.file.mkdir(parents=True)
+    with pytest.raises(EnvironmentUnusable, match="Is a directory"):
+        _ = journal.was_cut_off
 
 
 def test_it_is_for_its_owner_only(journal: ApplyLog) -> None:

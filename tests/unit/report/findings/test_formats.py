@@ -14,7 +14,7 @@ from rich.console import Console
 from payinfra import __version__
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.verdicts import Severity
-from payinfra.report.findings import rendering
+from payinfra.report.findings import rendering, sarif
 from payinfra.report.formats import FindingsFormat
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -349,7 +349,18 @@ class TestSarif:
         driver = run["tool"]["driver"]  # type: ignore[index]  # JSON of a shape that was just validated
 
         assert driver["version"] == driver["semanticVersion"] == __version__
-        assert ":" in driver["informationUri"]
+        assert "informationUri" not in driver or driver["informationUri"].startswith("https://")
+
+    @pytest.mark.parametrize(
+        ("urls", "found"),
+        [
+            ((), {}),
+            (("Code, git://example.org/payinfra",), {}),
+            (("Code, git://example.org", "Docs, https://example.org/docs"), "https://example.org/docs"),
+        ],
+    )
+    def test_the_place_is_one_that_a_person_can_open(self, urls: tuple[str, ...], found: object) -> None:
+        assert sarif._information(urls) == ({"informationUri": found} if found else {})
 
     def test_a_result_is_at_the_line_that_made_the_resource(self, outcome: Outcome) -> None:
         found = replace(outcome.findings[0], source_file="stacks/audit.py", source_line=12)

@@ -1,0 +1,23 @@
+"""The console that payinfra draws with: whatever a renderer hands it, no text moves the terminal."""
+
+from collections.abc import Iterable
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from payinfra.report.printable import visible_lines
+
+
+class SafeConsole(Console):
+    """A console on which a text is only a text, as long as rich's own sequences come as control segments.
+
+    A text that a renderer has made visible already passes as it is.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of something, all foreign characters in them written as escapes."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable() or segment.text == "\n":
+                yield segment
+            else:
+                yield Segment(visible_lines(segment.text), segment.style)

@@ -1,0 +1,263 @@
+"""Unusual and hostile ways to write what the checks judge, with the verdicts that AWS's behaviour wants."""
+
+import json
+from typing import Any
+
+import pytest
+
+from payinfra.checks import catalogue
+from payinfra.checks.manifest import Manifest
+from payinfra.checks.runner import run
+from payinfra.checks.verdicts import Kind
+
+CHECKS = {one.rule.id: one for one in catalogue.load().policy}
+ME = "111122223333"
+GITHUB = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
+COGNITO, AMAZON = "cognito-identity.amazonaws.com", "www.amazon.com"
+AUD, SUB = "token.actions.githubusercontent.com:aud", "token.actions.githubusercontent.com:sub"
+OWN = {"StringEquals": {"aws:SourceAccount": ME}}
+TO_STS, MAIN = {AUD: "sts.amazonaws.com"}, {SUB: "repo:acme/pay:ref:refs/heads/main"}
+
+
+def statement(effect: str = "Allow", **fields: Any) -> dict[str, Any]:
+    """One statement; a field that is None is left out."""
+    return {"Effect": effect} | {name: value for name, value in fields.items() if value is not None}
+
+
+def worst(id_: str, resources: dict[str, Any], **more: Any) -> Kind:
+    """The gravest verdict of one check."""
+    (judged,) = run([CHECKS[id_]], [Manifest.from_json({"resource": resources, **more})])
+    kinds = judged.result.counts
+    order = (Kind.ERROR, Kind.FAIL, Kind.UNKNOWN, Kind.WARN, Kind.PASS, Kind.NOT_APPLICABLE)
+    return next(kind for kind in order if kinds.get(kind))
+
+
+def text(*statements: dict[str, Any]) -> str:
+    """A policy."""
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def topic(*statements: dict[str, Any]) -> dict[str, Any]:
+    """A topic's policy, with Action and Resource filled in."""
+    filled = [{"Action": "sns:Publish", "Resource": "*"} | one for one in statements]
+    return {"aws_sns_topic_policy": {"p": {"arn": "arn:aws:sns:eu-west-1:1:t", "policy": text(*filled)}}}
+
+
+def everybody(condition: dict[str, Any] | None) -> dict[str, Any]:
+    """A topic that everybody may publish to under a condition."""
+    return topic(statement(Principal="*", Condition=condition))
+
+
+def role(*statements: dict[str, Any]) -> dict[str, Any]:
+    """A role with a trust policy."""
+    return {"aws_iam_role": {"r": {"assume_role_policy": text(*statements)}}}
+
+
+def github(condition: dict[str, Any] | None, *more: dict[str, Any]) -> dict[str, Any]:
+    """A role that workflows take on."""
+    allow = statement(
+        Action="sts:AssumeRoleWithWebIdentity", Principal={"Federated": GITHUB}, Condition=condition
+    )
+    return role(allow, *more)
+
+
+def web(provider: str, condition: dict[str, Any] | None) -> dict[str, Any]:
+    """A role that another identity provider's people take on."""
+    who = {"Federated": provider}
+    return role(statement(Action="sts:AssumeRoleWithWebIdentity", Principal=who, Condition=condition))
+
+
+def rights(*statements: dict[str, Any]) -> dict[str, Any]:
+    """An identity policy."""
+    return {"aws_iam_policy": {"p": {"policy": text(*statements)}}}
+
+
+PUBLIC = [
+    ("no condition", None, Kind.FAIL),
+    ("own account", {"StringEquals": {"aws:PrincipalAccount": ME}}, Kind.PASS),
+    ("key in another case", {"stringequals": {"AWS:principalaccount": ME}}, Kind.PASS),
+    (
+        "the wildcard of an operator that knows none",
+        {"StringEquals": {"aws:PrincipalAccount": "*"}},
+        Kind.PASS,
+    ),
+    ("a whole wildcard", {"StringLike": {"aws:PrincipalAccount": "*"}}, Kind.FAIL),
+    ("question marks for an account", {"StringLike": {"aws:PrincipalAccount": "????????????"}}, Kind.FAIL),
+    ("everybody but one", {"StringNotEquals": {"aws:PrincipalAccount": ME}}, Kind.FAIL),
+    ("who signs in, if anybody", {"StringEqualsIfExists": {"aws:PrincipalAccount": ME}}, Kind.FAIL),
+    ("if the source exists", {"StringEqualsIfExists": {"aws:SourceAccount": ME}}, Kind.FAIL),
+    ("all values of none", {"ForAllValues:StringEquals": {"aws:PrincipalOrgPaths": "o-1/r/ou/"}}, Kind.FAIL),
+    ("any value", {"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-abc/r-1/ou-2/*"}}, Kind.PASS),
+    ("the organization", {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}, Kind.PASS),
+    ("not null", {"Null": {"aws:PrincipalOrgID": "false"}}, Kind.FAIL),
+    ("null", {"Null": {"aws:PrincipalOrgID": "true"}}, Kind.FAIL),
+    ("an ARN with its account", {"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{ME}:role/*"}}, Kind.PASS),
+    ("an ARN of any account", {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/pay"}}, Kind.FAIL),
+    ("a source ARN of any account", {"ArnLike": {"aws:SourceArn": "arn:aws:s3:*:*:pay"}}, Kind.FAIL),
+    ("all of IPv4", {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}, Kind.FAIL),
+    ("all of IPv6", {"IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "::/0"]}}, Kind.FAIL),
+    ("an office", {"IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "2001:db8::/48"]}}, Kind.PASS),
+    ("all but an office", {"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, Kind.FAIL),
+    ("over TLS", {"Bool": {"aws:SecureTransport": "true"}}, Kind.FAIL),
+    ("from a day on", {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, Kind.FAIL),
+    ("a number", {"NumericLessThan": {"aws:MultiFactorAuthAge": "300"}}, Kind.FAIL),
+    ("a VPC", {"StringEquals": {"aws:SourceVpce": "vpce-1a2b3c4d"}}, Kind.PASS),
+    ("the user agent", {"StringEquals": {"aws:UserAgent": "till"}}, Kind.FAIL),
+    ("two of which one binds", {**OWN, "StringLike": {"aws:UserAgent": "*"}}, Kind.PASS),
+]
+
+
+@pytest.mark.parametrize(("condition", "kind"), [one[1:] for one in PUBLIC], ids=[one[0] for one in PUBLIC])
+def test_a_condition_on_everybody_is_evaluated(condition: dict[str, Any] | None, kind: Kind) -> None:
+    assert worst("PI-SNS-002", everybody(condition)) is kind
+
+
+def test_allow_and_deny_hold_together() -> None:
+    allow = statement(Principal="*")
+    others: dict[str, Any] = {"StringNotEquals": {"aws:PrincipalAccount": ME}}
+    assert worst("PI-SNS-002", topic(allow, statement("Deny", Principal="*", Condition=others))) is Kind.PASS
+    if_any = {"StringNotEqualsIfExists": {"aws:PrincipalAccount": ME}}
+    assert worst("PI-SNS-002", topic(allow, statement("Deny", Principal="*", Condition=if_any))) is Kind.PASS
+    nothing = {"StringEquals": {"aws:PrincipalAccount": ME}}
+    assert worst("PI-SNS-002", topic(allow, statement("Deny", Principal="*", Condition=nothing))) is Kind.FAIL
+    read = statement("Deny", Principal="*", Action="sns:Subscribe")
+    assert worst("PI-SNS-002", topic(allow, read)) is Kind.FAIL
+    own = f"arn:aws:iam::{ME}:root"
+    assert worst("PI-SNS-002", topic(allow, statement("Deny", NotPrincipal={"AWS": own}))) is Kind.PASS
+    elsewhere = statement("Deny", Principal="*", Resource="arn:aws:sns:eu-west-1:1:other")
+    here = allow | {"Resource": "arn:aws:sns:eu-west-1:1:t"}
+    assert worst("PI-SNS-002", topic(here, elsewhere)) is Kind.FAIL
+    all_but = {"Principal": "*", "Action": "sns:*", "NotResource": "arn:aws:sns:eu-west-1:1:other"}
+    both = text(here | {"Action": "sns:Publish"}, statement("Deny", **all_but))
+    assert worst("PI-SNS-002", {"aws_sns_topic_policy": {"p": {"arn": "a", "policy": both}}}) is Kind.PASS
+
+
+def test_allow_with_not_principal_and_not_action_lets_strangers_in() -> None:
+    one = statement(NotPrincipal={"AWS": f"arn:aws:iam::{ME}:root"})
+    assert worst("PI-SNS-002", topic(one)) is Kind.FAIL
+    but = {"Statement": [statement(NotAction="sns:Subscribe", Principal="*", Resource="*")]}
+    policy = {"aws_sns_topic_policy": {"p": {"arn": "a", "policy": json.dumps(but)}}}
+    assert worst("PI-SNS-002", policy) is Kind.FAIL
+
+
+TRUSTS = [
+    ("audience and branch", {"StringEquals": {**TO_STS, **MAIN}}, Kind.PASS),
+    ("audience only", {"StringEquals": TO_STS}, Kind.FAIL),
+    ("every repository", {"StringEquals": TO_STS, "StringLike": {SUB: "repo:*"}}, Kind.FAIL),
+    ("every owner", {"StringEquals": TO_STS, "StringLike": {SUB: "repo:*/pay:*"}}, Kind.FAIL),
+    ("owners that begin alike", {"StringEquals": TO_STS, "StringLike": {SUB: "repo:acme*"}}, Kind.FAIL),
+    ("every repository of an owner", {"StringEquals": TO_STS, "StringLike": {SUB: "repo:acme/*"}}, Kind.PASS),
+    ("another's", {"StringEquals": TO_STS, "StringNotLike": {SUB: "repo:acme/*"}}, Kind.FAIL),
+    ("if it exists", {"StringEquals": TO_STS, "StringLikeIfExists": {SUB: "repo:acme/pay:*"}}, Kind.FAIL),
+    ("all values", {"StringEquals": TO_STS, "ForAllValues:StringLike": {SUB: "repo:acme/pay:*"}}, Kind.FAIL),
+    (
+        "one narrow, one wide",
+        {"StringEquals": TO_STS, "StringLike": {SUB: ["repo:acme/pay:*", "*"]}},
+        Kind.FAIL,
+    ),
+    ("nothing", None, Kind.FAIL),
+]
+
+
+@pytest.mark.parametrize(("condition", "kind"), [one[1:] for one in TRUSTS], ids=[one[0] for one in TRUSTS])
+def test_who_may_take_a_role_on_with_a_token_is_evaluated(
+    condition: dict[str, Any] | None, kind: Kind
+) -> None:
+    assert worst("PI-IAM-006", github(condition)) is kind
+
+
+def test_other_identity_providers_have_claims_of_their_own() -> None:
+    pool = {f"{COGNITO}:aud": "eu-west-1:11111111-2222-3333-4444-555555555555"}
+    signed_in = {"ForAnyValue:StringLike": {f"{COGNITO}:amr": "authenticated"}}
+    assert worst("PI-IAM-006", web(COGNITO, {"StringEquals": pool, **signed_in})) is Kind.PASS
+    assert worst("PI-IAM-006", web(COGNITO, {"StringEquals": pool})) is Kind.WARN
+    assert worst("PI-IAM-006", web(COGNITO, signed_in)) is Kind.FAIL
+    assert (
+        worst("PI-IAM-006", web(AMAZON, {"StringEquals": {f"{AMAZON}:app_id": "amzn1.app.1"}})) is Kind.PASS
+    )
+    assert worst("PI-IAM-006", web(AMAZON, None)) is Kind.FAIL
+    mail = "accounts.google.com"
+    bound = {"StringEquals": {f"{mail}:aud": "till.apps"}, "StringLike": {f"{mail}:email": "*@acme.example"}}
+    assert worst("PI-IAM-006", web(mail, bound)) is Kind.PASS
+    bound["StringLike"] = {f"{mail}:email": "*@*"}
+    assert worst("PI-IAM-006", web(mail, bound)) is Kind.FAIL
+
+
+def test_a_trust_policy_of_not_actions_lets_take_the_role_on() -> None:
+    anybody = statement(NotAction="sts:TagSession", Principal="*")
+    assert worst("PI-IAM-006", role(anybody)) is Kind.FAIL
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"Action": "dynamodb:GetItem", "Resource": "arn:aws:dynamodb:eu-west-1:1:table/pay"}, Kind.PASS),
+        ({"Action": "dynamodb:GetItem", "Resource": "arn:aws:dynamodb:*:*:table/*"}, Kind.FAIL),
+        ({"Action": "dynamodb:GetItem", "Resource": "arn:aws:dynamodb:*:*:table/pay-*"}, Kind.PASS),
+        ({"Action": "dynamodb:Get*", "Resource": "arn:*:dynamodb:eu-west-1:1:*"}, Kind.FAIL),
+        ({"Action": "s3:GetObject", "Resource": "arn:aws:s3:::*/*"}, Kind.FAIL),
+        ({"Action": "s3:GetObject", "Resource": "arn:aws:s3:::pay-*-audit/*"}, Kind.PASS),
+        ({"Action": "s3:ListAllMyBuckets", "Resource": "*"}, Kind.PASS),
+        ({"Action": ["ec2:DescribeInstances", "xray:PutTraceSegments"], "Resource": "*"}, Kind.PASS),
+        (
+            {"Action": "dynamodb:GetItem", "NotResource": "arn:aws:dynamodb:eu-west-1:1:table/secret"},
+            Kind.FAIL,
+        ),
+    ],
+)
+def test_which_resources_a_policy_reaches_is_seen_through_wildcards(
+    fields: dict[str, Any], kind: Kind
+) -> None:
+    assert worst("PI-IAM-002", rights(statement(**fields))) is kind
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"Action": "*", "Resource": "*"}, Kind.FAIL),
+        ({"Action": "*:*", "Resource": "*"}, Kind.FAIL),
+        ({"Action": "dynamodb:*", "Resource": "arn:aws:dynamodb:eu-west-1:1:table/pay"}, Kind.FAIL),
+        ({"Action": "dynamo*:*", "Resource": "*"}, Kind.FAIL),
+        ({"Action": "DynamoDB:*", "Resource": "*"}, Kind.FAIL),
+        ({"NotAction": "iam:*", "Resource": "*"}, Kind.FAIL),
+        ({"Action": "dynamodb:Get*", "Resource": "arn:aws:dynamodb:eu-west-1:1:table/pay"}, Kind.PASS),
+    ],
+)
+def test_which_actions_a_policy_allows_is_seen_through_wildcards(fields: dict[str, Any], kind: Kind) -> None:
+    assert worst("PI-IAM-001", rights(statement(**fields))) is kind
+
+
+def test_a_deny_of_everything_makes_no_policy_wide() -> None:
+    assert worst("PI-IAM-001", rights(statement("Deny", Action="*", Resource="*"))) in (
+        Kind.PASS,
+        Kind.NOT_APPLICABLE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind"),
+    [
+        ({"arn": "arn:aws:iam::aws:policy/AdministratorAccess"}, Kind.FAIL),
+        ({"name": "AdministratorAccess"}, Kind.FAIL),
+        ({"name": "PayOfOurOwn"}, Kind.UNKNOWN),
+    ],
+)
+def test_a_managed_policy_that_is_looked_up_is_known_by_arn_or_name(
+    policy: dict[str, Any], kind: Kind
+) -> None:
+    attached = {"r": {"role": "pay", "policy_arn": "${data.aws_iam_policy.one.arn}"}}
+    resources = {"aws_iam_role_policy_attachment": attached}
+    assert worst("PI-IAM-001", resources, data={"aws_iam_policy": {"one": policy}}) is kind
+
+
+def test_administrators_are_found_in_every_way_to_attach_a_policy() -> None:
+    admin = "arn:aws:iam::aws:policy/AdministratorAccess"
+    china = "arn:aws-cn:iam::aws:policy/AdministratorAccess"
+    for type_, body in {
+        "aws_iam_group_policy_attachment": {"group": "g", "policy_arn": admin},
+        "aws_iam_user_policy_attachment": {"user": "u", "policy_arn": china},
+        "aws_iam_policy_attachment": {"name": "p", "groups": ["g"], "policy_arn": admin},
+        "aws_iam_role_policy_attachments_exclusive": {"role_name": "r", "policy_arns": [admin]},
+        "aws_iam_role": {"assume_role_policy": "{}", "managed_policy_arns": [admin]},
+    }.items():
+        assert worst("PI-IAM-001", {type_: {"x": body}}) is Kind.FAIL, type_

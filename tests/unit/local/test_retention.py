@@ -1,0 +1,230 @@
+"""What the embedded AWS keeps of what grows with every request, and how many processes of functions."""
+
+import threading
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from payinfra.local.server import retention
+from payinfra.local.server.retention import MOST_WORKERS, Workers, condensed, trim_group
+
+ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
+
+
+@dataclass(eq=False)
+class Process:
+    """A function's process, as ministack knows it."""
+
+    function: str
+    last_used: float
+    in_use: bool = False
+    config: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.config = {"FunctionArn": f"{ARN}{self.function}"}
+
+
+@dataclass
+class Pools:
+    pools: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    killed: list[Any] = field(default_factory=list)
+
+    def workers(self, now: float = 1000.0) -> Workers:
+        return Workers(lambda: self.pools, threading.Lock(), self.killed.extend, lambda: now)
+
+    @property
+    def left(self) -> list[Any]:
+        return [worker for pool in self.pools.values() for worker in pool]
+
+
+def test_idle_processes_retire_but_for_the_last_one_of_a_function() -> None:
+    pools = Pools()
+    new, old, other = Process("pay:2", 900.0), Process("pay:1", 880.0), Process("audit", 850.0)
+    pools.pools |= {"pay:2": [new, Process("pay:2", 899.0)], "pay:1": [old], "audit": [other]}
+    assert pools.workers(1000.0).retire() == 2
+    assert pools.left == [new, other]
+    assert pools.workers(900.0 + retention.IDLE_S).retire() == 2
+    assert pools.left == []
+    assert pools.pools == {}
+
+
+def test_who_works_and_who_has_just_worked_stays() -> None:
+    pools = Pools()
+    pools.pools["pay"] = [Process("pay", 0.0, in_use=True), Process("pay", 990.0), Process("pay", 991.0)]
+    assert pools.workers(1000.0).retire() == 0
+    assert len(pools.left) == 3
+
+
+def test_room_is_made_by_ending_whoever_is_idle_longest() -> None:
+    pools = Pools()
+    pools.pools["old"] = [Process("old", float(number)) for number in range(MOST_WORKERS)]
+    busy = pools.pools["old"][0]
+    busy.in_use = True
+    pools.workers().make_room("old")
+    assert pools.killed == []  # one of its own is free
+    pools.workers().make_room("new")
+    assert [worker.last_used for worker in pools.killed] == [1.0]
+    assert len(pools.left) == MOST_WORKERS - 1
+    assert busy in pools.left
+
+
+def test_while_all_work_none_is_ended() -> None:
+    pools = Pools()
+    pools.pools["pay"] = [Process("pay", 0.0, in_use=True) for _ in range(MOST_WORKERS)]
+    pools.workers().make_room("new")
+    assert len(pools.left) == MOST_WORKERS
+
+
+# ---- metrics --------------------------------------------------------------------------------------------
+
+
+def points(count: int, begin: float, step: float = 0.1, value: float = 1.0) -> list[dict[str, Any]]:
+    return [
+        {"Timestamp": begin + step * number, "Value": value + number % 3, "Unit": "Count"}
+        for number in range(count)
+    ]
+
+
+def per_minute(kept: list[dict[str, Any]]) -> dict[float, Any]:
+    sums: dict[float, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
+    for one in kept:
+        count, total = sums[one["Timestamp"] // 60]
+        more = one.get("Count", 1.0)
+        sums[one["Timestamp"] // 60] = count + more, total + more * one["Value"]
+    return {minute: (count, pytest.approx(total)) for minute, (count, total) in sums.items()}
+
+
+def test_old_points_become_few_and_every_minutes_sum_stays() -> None:
+    now = 100_000.0
+    given = points(30_000, now - 3000.0)
+    kept = condensed(given, now)
+    assert len(kept) < 1200
+    assert per_minute(kept) == per_minute(given)
+    assert kept[-600:] == given[-600:]
+    again = condensed(kept, now + 600.0)
+    assert per_minute(again) == per_minute(given)
+    assert len(again) < len(kept)
+
+
+def test_points_that_are_too_old_go() -> None:
+    assert condensed(points(10, 0.0), retention.METRIC_S + 10.0) == []
+
+
+def test_statistics_sets_and_other_units_are_not_merged() -> None:
+    given = [
+        {"Timestamp": 0.0, "Value": 1.0, "_stat": {"SampleCount": 2}},
+        {"Timestamp": 0.0, "Value": 1.0, "_stat": {"SampleCount": 3}},
+        {"Timestamp": 0.0, "Value": 1.0, "Unit": "Seconds"},
+        {"Timestamp": 0.0, "Value": 1.0, "Unit": "Count"},
+    ]
+    assert condensed(given, 500.0) == given
+
+
+# ---- logs, streams and the whole ------------------------------------------------------------------------
+
+
+def test_a_groups_newest_events_are_kept() -> None:
+    streams: dict[str, dict[str, Any]] = {
+        "old": {"events": [{"at": 1}, {"at": 2}], "lastEventTimestamp": 2},
+        "new": {"events": [{"at": 3}, {"at": 4}], "lastEventTimestamp": 4},
+        "empty": {"events": [], "lastEventTimestamp": None},
+    }
+    trim_group(streams, most=3, empty=1)
+    assert [one["at"] for stream in streams.values() for one in stream["events"]] == [2, 3, 4]
+    trim_group(streams, most=1, empty=1)
+    assert list(streams) == ["old", "new"]
+    assert streams["new"]["events"] == [{"at": 4}]
+
+
+@pytest.fixture
+def kept(world: Any) -> retention.Retention:
+    return retention.of_emulator(world.emulator)
+
+
+def put(world: Any, first: int, last: int) -> None:
+    for number in range(first, last):
+        world.dynamodb("PutItem", TableName="payments", Item={"id": {"S": str(number)}})
+
+
+@pytest.fixture
+def table(world: Any) -> None:
+    world.dynamodb(
+        "CreateTable",
+        TableName="payments",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )
+
+
+@pytest.mark.usefixtures("table")
+def test_a_stream_keeps_its_newest_records_and_positions_stay(
+    world: Any, kept: retention.Retention, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "STREAM_RECORDS", 5)
+    put(world, 0, 12)
+    dynamodb = world.emulator.service("dynamodb")
+    kept.sweep()
+    with world.emulator.scope("000000000000", "us-east-1"):
+        assert dynamodb.stream_start_position("payments") == 7
+        assert dynamodb.stream_end_position("payments") == 12
+        batch = dynamodb.stream_records_since("payments", 10, 100)
+    assert [one["dynamodb"]["Keys"]["id"]["S"] for one in batch] == ["10", "11"]
+
+
+@pytest.mark.usefixtures("table")
+def test_what_a_function_has_still_to_read_is_kept(
+    world: Any, kept: retention.Retention, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "STREAM_RECORDS", 0)
+    put(world, 0, 8)
+    functions, dynamodb = world.emulator.service("lambda_svc"), world.emulator.service("dynamodb")
+    arn = "arn:aws:dynamodb:us-east-1:000000000000:table/payments/stream/2026"
+    functions._esms.set_scoped("000000000000", "us-east-1", "slow", {"UUID": "slow", "EventSourceArn": arn})
+    functions._dynamodb_stream_positions.set_scoped("000000000000", "us-east-1", "slow", 3)
+    kept.sweep()
+    with world.emulator.scope("000000000000", "us-east-1"):
+        assert dynamodb.stream_start_position("payments") == 3
+
+
+def test_metrics_and_history_are_swept(world: Any, kept: retention.Retention) -> None:
+    cloudwatch = world.emulator.service("cloudwatch")
+    now = kept.clock()
+    key = ("n", "m", ())
+    cloudwatch._metrics.set_scoped("000000000000", "us-east-1", key, points(1000, now - 500.0))
+    cloudwatch._metrics.set_scoped("000000000000", "us-east-1", ("n", "gone", ()), points(10, 0.0))
+    history = [{"AlarmName": str(number)} for number in range(retention.HISTORY + 7)]
+    cloudwatch._alarm_history.set_scoped("000000000000", "us-east-1", "entries", history)
+    kept.sweep()
+    assert 0 < len(cloudwatch._metrics.get_scoped("000000000000", "us-east-1", key)) < 200
+    assert not cloudwatch._metrics.contains_scoped("000000000000", "us-east-1", ("n", "gone", ()))
+    left = cloudwatch._alarm_history.get_scoped("000000000000", "us-east-1", "entries")
+    assert (len(left), left[0]["AlarmName"]) == (retention.HISTORY, "7")
+
+
+def test_log_records_are_swept(
+    world: Any, kept: retention.Retention, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "LOG_EVENTS", 2)
+    logs = world.emulator.service("cloudwatch_logs")
+    for number in range(4):
+        logs._log_records.set_scoped("000000000000", "us-east-1", f"pointer-{number}", {})
+    kept.sweep()
+    assert [key[2] for key, _ in logs._log_records.all_items()] == ["pointer-2", "pointer-3"]
+
+
+def test_no_process_starts_before_there_is_room() -> None:
+    steps: list[str] = []
+    workers = Pools().workers()
+    workers.make_room = lambda key: steps.append(f"room for {key}")  # type: ignore[method-assign]
+
+    def original(name: str, _config: Any, _code: bytes, *, qualifier: str) -> str:
+        steps.append("started")
+        return f"{name}:{qualifier}"
+
+    acquire = retention.with_room(original, workers, lambda name, _config, qualifier: f"{name}:{qualifier}")
+    assert acquire("pay", {}, b"", "3") == "pay:3"
+    assert steps == ["room for pay:3", "started"]
