@@ -688,8 +688,8 @@ class Drill:
         found = list(machine_module.doubts(load))
         if not (aborted.next_step or self.stop.wanted):
             found += evidence_module.doubts(seen, until_s)
-            if self._injected_s is not None:
-                found += self.dependencies.alarms.doubts(self._injected_s, until_s)
+            since_s = until_s if self._injected_s is None else self._injected_s
+            found += self.dependencies.alarms.doubts(since_s, until_s)
         if self._read is not None and survivor is None:
             found.append(
                 Doubt(

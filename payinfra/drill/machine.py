@@ -19,6 +19,8 @@ BUSY_SHARE = 0.6
 """… as is one on which some process waits for a processor for so large a share of the time …"""
 BUSY_ANSWER_S = 0.3
 """… or whose embedded AWS takes so long to answer its own control port."""
+LEAST_WINDOW_S = 10.0
+"""A drill that ends soon after the injection is judged by how busy the machine was before that as well."""
 QUIETER = "Drill on a machine that has less to do, with a lower --rate, or with a smaller --time-scale."
 
 
@@ -75,11 +77,12 @@ class MachineWatch:
         return len(self.samples)
 
     def load(self, lags: Sequence[tuple[float, float]], begin_s: float, end_s: float) -> MachineLoad:
-        """How busy the machine was between two moments.
+        """How busy the machine was between two moments, or in the last `LEAST_WINDOW_S` before the second.
 
         Args:
             lags: when each payment was begun, and how late.
         """
+        begin_s = min(begin_s, end_s - LEAST_WINDOW_S)
         late = sorted(lag for at_s, lag in lags if begin_s <= at_s <= end_s) or [0.0]
         within = [one for one in tuple(self.samples) if begin_s <= one.at_s <= end_s]
         answers = sorted(one.answer_s for one in within if one.answer_s is not None)

@@ -489,7 +489,7 @@ class AlarmRecord:
 
 @dataclass(frozen=True)
 class MachineLoad:
-    """How busy the machine was that the drill ran on, from the injection to the end of the restoration.
+    """How busy the machine was from the injection to the end of the restoration, or ten seconds before that.
 
     Attributes:
         lag_p95_s, lag_worst_s: how late payments were begun, measured against their schedule.

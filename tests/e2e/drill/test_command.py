@@ -20,10 +20,9 @@ def test_the_report_is_kept_and_written_where_it_is_wanted(stage: "Stage", tmp_p
     page, summary = tmp_path / "drill.html", tmp_path / "summary.md"
     stage.deployment.project.environ["GITHUB_STEP_SUMMARY"] = str(summary)
     try:
-        done = stage.drill("--report", str(page), "--format", "junit")
+        done = stage.passed("--report", str(page), "--format", "junit")
     finally:
         del stage.deployment.project.environ["GITHUB_STEP_SUMMARY"]
-    assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("<?xml")
     assert "health-check" in page.read_text(encoding="utf-8")
     assert "resilience" in summary.read_text(encoding="utf-8").lower()

@@ -1,5 +1,6 @@
 """A drill from a script: it passes, it is kept, and a protected environment wants its name."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,8 @@ import pytest
 from payinfra import DrillRequest, Scenario, Settings, UsageProblem, read_outputs, restore_drills, run_drill
 from payinfra.core.events import Event
 from payinfra.drill.model import PhaseEnded
+from payinfra.drill.report_store import to_json
+from tests.e2e.drill.conftest import ATTEMPTS, machine_was_busy
 
 if TYPE_CHECKING:
     from tests.e2e.drill.conftest import Stage
@@ -24,15 +27,19 @@ REQUEST = DrillRequest(
 )
 
 
-def test_a_drill_passes_and_is_kept(settings: Settings) -> None:
+def test_a_drill_passes_and_is_kept(stage: "Stage", settings: Settings) -> None:
     phases: list[str] = []
 
     def tell(event: object) -> None:
         if isinstance(event, PhaseEnded):
             phases.append(event.phase.value)
 
-    report = run_drill(settings, REQUEST, tell=tell)
-    assert report.passed, report.reasons
+    for _ in range(ATTEMPTS):
+        report = run_drill(settings, REQUEST, tell=tell)
+        if not machine_was_busy(json.loads(to_json(report))):
+            break
+        stage.deployment.calm()
+    assert report.passed, (report.reasons, report.doubts)
     assert report.restoration.left == ()
     assert {"inject", "DNS switched", "restore", "reconcile"} <= set(phases)
     assert list(Path(settings.work_dir).rglob(f"{report.id}/*.html"))
@@ -46,4 +53,4 @@ def test_nothing_is_left_to_restore(settings: Settings) -> None:
 
 def test_a_drill_that_makes_no_sense_is_refused(settings: Settings) -> None:
     with pytest.raises(UsageProblem):
-        run_drill(settings, DrillRequest((Scenario.HEALTH_CHECK, Scenario.REGION_OUTAGE)))
+        run_drill(settings, DrillRequest((Scenario.HEALTH_CHECK, Scenario.HEALTH_CHECK)))

@@ -26,8 +26,8 @@ def test_what_is_no_account_is_none(text: str, tmp_path: Path) -> None:
     assert waited_us(tmp_path / "absent") is None
 
 
-def watch(waited: list[int | None], answers: list[float]) -> MachineWatch:
-    """A watch that took a sample each second."""
+def watch(waited: list[int | None], answers: list[float], every_s: float = 1.0) -> MachineWatch:
+    """A watch that took a sample each second, or every so many."""
     clock, ticks = SetClock(), SetClock()
     told = iter(answers)
 
@@ -36,15 +36,20 @@ def watch(waited: list[int | None], answers: list[float]) -> MachineWatch:
 
     found = MachineWatch(clock.elapsed, ask if answers else None, iter(waited).__next__, clock=ticks.elapsed)
     for at in range(len(waited)):
-        clock.at = float(at)
+        clock.at = at * every_s
         assert found.take() == at + 1
     return found
 
 
 def test_the_machines_load_is_that_between_two_moments() -> None:
-    found = watch([0, 100_000, 500_000, 1_300_000, 9_000_000], [0.1, 0.2, 0.3, 0.4, 5.0])
-    load = found.load([(0.5, 9.0), (1.5, 0.01), (2.5, 0.02), (3.5, 7.0)], 1.0, 3.0)
+    found = watch([0, 1_000_000, 5_000_000, 13_000_000, 90_000_000], [0.1, 0.2, 0.3, 0.4, 5.0], 10.0)
+    load = found.load([(5.0, 9.0), (15.0, 0.01), (25.0, 0.02), (35.0, 7.0)], 10.0, 30.0)
     assert load == MachineLoad(0.02, 0.02, 0.6, 0.4)
+
+
+def test_a_drill_that_ended_at_once_is_judged_by_what_was_before_as_well() -> None:
+    found = watch([0, 900_000, 1_800_000, 2_700_000, 3_600_000], [])
+    assert found.load([(0.5, 0.2)], 3.9, 4.0) == MachineLoad(0.2, 0.2, 0.9, None)
 
 
 def test_what_the_system_does_not_say_is_not_known() -> None:
