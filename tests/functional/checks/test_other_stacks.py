@@ -44,6 +44,7 @@ def test_each_address_is_one_of_the_plan_and_leads_to_a_line(outcomes: dict[str,
                 assert one.address.replace('"', '\\"') in plan
                 assert one.source_file.startswith(f"tests/support/public_stacks/{folder.name}/"), one
                 lines = Path(one.source_file).read_text(encoding="utf-8").splitlines()
+                assert one.source_line > 0, one
                 assert lines[one.source_line - 1].strip(), one
 
 
