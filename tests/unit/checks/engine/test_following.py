@@ -146,6 +146,17 @@ def test_the_path_of_a_module_is_its_folder(tmp_path: Path) -> None:
     assert inner.body["text"] == "[${module.m.aws_i.i.id}]"
 
 
+def test_a_module_that_is_given_providers_by_name_is_read(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "main.tf").write_text(INNER)
+    given = "providers = { aws.home = aws.one, aws.away = aws.two }"
+    root = f'{written(text="module.m.arn")}module "m" {{\n  source = "./m"\n  {given}\n}}\n'
+
+    found = planned(tmp_path, root, {"text": None}, change("module.m.aws_i.i", {"a": 1}))
+
+    assert found == {"text": "${module.m.aws_i.i.arn}"}
+
+
 def statements(tmp_path: Path, source: str, *known: dict[str, Any]) -> list[object]:
     """The resources of each statement of a document, of which the plan knows all but those."""
     (tmp_path / "main.tf").write_text(f'data "aws_iam_policy_document" "d" {{\n{source}\n}}\n')

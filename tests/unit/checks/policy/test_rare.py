@@ -131,6 +131,15 @@ def test_a_narrow_policy_of_aws_is_no_needless_right() -> None:
     assert worst("PI-IAM-007", resources) in (Kind.PASS, Kind.NOT_APPLICABLE)
 
 
+def test_without_indexes_it_does_not_matter_what_a_role_elsewhere_may() -> None:
+    function = {"f": {"role": "arn:aws:iam::111122223333:role/elsewhere"}}
+    table: dict[str, Any] = {"t": {"name": "t"}}
+    resources = {"aws_lambda_function": function, "aws_dynamodb_table": table}
+    assert worst("PI-IAM-003", resources) is Kind.NOT_APPLICABLE
+    table["t"]["global_secondary_index"] = [{"name": "by-status"}]
+    assert worst("PI-IAM-003", resources) is Kind.UNKNOWN
+
+
 def test_a_role_of_another_service_is_not_compared() -> None:
     machine = {"m": {"role_arn": "${aws_iam_role.r.arn}"}}
     assert worst("PI-IAM-007", reader(aws_sfn_state_machine=machine)) is Kind.WARN
