@@ -278,3 +278,52 @@ def test_an_answer_that_leads_through_a_check_of_its_own_region_is_followed() ->
     }
     for id_ in ("PI-DNS-001", "PI-DNS-003", "PI-DNS-004"):
         assert worst(id_, resources) is not Kind.ERROR
+
+
+def test_what_only_denies_grants_nothing() -> None:
+    from payinfra.checks.manifest import Statement
+    from payinfra.checks.policy.permissions import grants
+
+    allow = Statement(actions=("s3:Get*",))
+    assert grants(allow, "s3:GetObject")
+    assert not grants(Statement(effect="Deny", actions=("s3:Get*",)), "s3:GetObject")
+    assert grants(Statement(not_actions=("s3:Put*",)), "s3:GetObject")
+    assert not grants(Statement(not_actions=("s3:Get*",)), "s3:GetObject")
+
+
+@pytest.mark.parametrize(
+    ("resource", "kind"),
+    [
+        ("arn:aws:dynamodb:eu-west-1:1:table/*/index/*", Kind.FAIL),
+        ("arn:aws:dynamodb:eu-west-1:1:table/ledger/index/*", Kind.PASS),
+        ("arn:aws:dynamodb:eu-west-1:1:table*", Kind.FAIL),
+        ("arn:aws:dynamodb:eu-west-1:1:other/*", Kind.PASS),
+        ("arn:aws:dynamodb::1:table/*", Kind.PASS),
+        ("not an ARN*", Kind.PASS),
+        ("????", Kind.FAIL),
+    ],
+)
+def test_a_pattern_is_wide_by_the_forms_that_aws_knows(resource: str, kind: Kind) -> None:
+    policy = text(statement(Action="dynamodb:Query", Resource=resource))
+    assert worst("PI-IAM-002", {"aws_iam_policy": {"p": {"policy": policy}}}) is kind
+
+
+def test_checks_of_checks_and_records_of_records_end() -> None:
+    child = "${aws_route53_health_check.b.id}"
+    checks = {
+        "a": {"type": "CALCULATED", "child_healthchecks": [child]},
+        "b": {"type": "CALCULATED", "child_healthchecks": ["${aws_route53_health_check.a.id}"]},
+        "c": {"type": "HTTPS", "fqdn": "${aws_route53_record.b.fqdn}", "resource_path": "/health"},
+    }
+    answers = {
+        key: record(
+            f"${{aws_route53_record.{other}.fqdn}}",
+            set_identifier=key,
+            health_check_id=f"${{aws_route53_health_check.{check}.id}}",
+            failover_routing_policy=[{"type": kind}],
+        )
+        for key, other, check, kind in (("a", "b", "a", "PRIMARY"), ("b", "a", "c", "SECONDARY"))
+    }
+    resources = {"aws_route53_record": answers, "aws_route53_health_check": checks}
+    for id_ in ("PI-DNS-001", "PI-DNS-002", "PI-DNS-003", "PI-DNS-004"):
+        assert worst(id_, resources) is not Kind.ERROR, id_
