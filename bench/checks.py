@@ -25,6 +25,8 @@ from bench.wide_stack import wide_stack
 
 STACKS = 31
 LARGE = 2000
+HUGE = 100_000_000
+PLAN = Path(__file__).parent.parent / "tests" / "support" / "public_stacks" / "data-lake" / "plan.json"
 RUNS = 9
 SCRIPT = str(Path(sys.executable).with_name("payinfra"))
 """The console script beside this Python."""
@@ -140,6 +142,25 @@ def large(folder: Path, checkov: Path | None) -> tuple[Goal, ...]:
     )
 
 
+def huge(folder: Path) -> tuple[Goal, ...]:
+    """A plan of 100 MB, in which most resources are alike."""
+    plan = json.loads(PLAN.read_text(encoding="utf-8"))
+    changes = plan["resource_changes"]
+    one = next(each for each in changes if each["type"] == "aws_kinesis_stream")
+    after = {**one["change"]["after"], "name": "x" * 2000}
+    size = len(json.dumps(one)) + 2000
+    for number in range(HUGE // size):
+        address = {"address": f"aws_kinesis_stream.s{number}", "name": f"s{number}"}
+        changes.append({**one, **address, "change": {**one["change"], "after": after}})
+    file = folder / "huge.json"
+    file.write_text(json.dumps(plan), encoding="utf-8")
+    run = process(("check", "--plan", str(file), "--env", "demo", "--format", "json"), folder)
+    return (
+        under(f"a plan of {_mib(file.stat().st_size):.0f} MiB", run.seconds, 60, "s"),
+        under("a plan of that size in memory", _mib(run.peak), 800, "MiB"),
+    )
+
+
 def _beside(checkov: Path, file: Path, ours: Process) -> None:
     """What checkov takes for the same file, and how much it finds."""
     command = [str(checkov), "--file", str(file), "--framework", "terraform_json", "--compact", "--quiet"]
@@ -169,7 +190,7 @@ def main() -> int:
         try:
             manifest = chosen.resolve() if chosen else synthesized(folder)
             goals = (*in_process(manifest, folder), *as_process(manifest, folder))
-            return verdict([*goals, *large(folder, given.checkov)])
+            return verdict([*goals, *large(folder, given.checkov), *huge(folder)])
         except CommandFailed as failure:
             sys.stderr.write(f"{failure}\n")
             return 2

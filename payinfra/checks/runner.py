@@ -91,9 +91,11 @@ class VerdictRecorder:
         message = site.clean(verdict.message)
         if verdict.kind is Kind.ERROR:  # it may quote what somebody else's code said, at any length
             message = shorten(message, _MOST_ERROR)
-        address = verdict.address or site.address or verdict.file
+        address = verdict.address or site.address
         cause = site.cause_in(verdict.message) if verdict.kind is Kind.UNKNOWN else None
         source = _source_file(site, verdict) if verdict.file else site.source_of(address)
+        if not address:  # a file, as readers of the repository know it
+            address = source.file if PurePath(verdict.file).is_absolute() else verdict.file
         self._findings.append(
             Finding(
                 id=self.rule.id,

@@ -554,8 +554,9 @@ def _overlaid_list(
         ours = written if isinstance(written, list) else single
         theirs = references if isinstance(references, list) else []
         return [
-            # Of a block that a `dynamic` one made, the plan keeps no references.
-            _overlaid(item, mark, own, other or (None if own else _NO_REFERENCES), follow)
+            # Of a block that a `dynamic` one made, the plan keeps no references, and the source has no block
+            # where its `for_each` cannot be evaluated here.
+            _overlaid(item, mark, own, other or (None if isinstance(own, dict) else _NO_REFERENCES), follow)
             for item, mark, own, other in zip(
                 known,
                 marks,

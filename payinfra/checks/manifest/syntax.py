@@ -442,6 +442,8 @@ class _Parser:
         if self._kind == "word":
             word = self._piece
             self._advance()
+            while self._take("."):  # `aws.home`, as in the providers that a module is given
+                word += f".{self._name()}"
             return Literal(word)
         if self._kind == "number" or self._is('"') or self._is("("):
             return self._primary(depth)

@@ -9,7 +9,7 @@ from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy import entrances, invocation
 from payinfra.checks.policy.entrances import FUNCTION_URL, HTTP_API, ROUTE
 from payinfra.checks.policy.json_schemas import schema_refuses
-from payinfra.checks.policy.openapi import ApiOperation, Definition, definition_of
+from payinfra.checks.policy.openapi import Definition, DocumentedOperation, definition_of
 from payinfra.checks.policy.routes import api_of
 from payinfra.checks.policy.verdict_helpers import (
     above_zero,
@@ -248,7 +248,7 @@ def _documented(api: Resource) -> tuple[Verdict, ...]:
             return (Verdict.unknown(gap.why),)
 
 
-def _operation(operation: ApiOperation) -> Iterator[Verdict]:
+def _operation(operation: DocumentedOperation) -> Iterator[Verdict]:
     kind = operation.integration.get("type")
     if operation.verb not in _WITH_BODY or (isinstance(kind, str) and kind.upper() == "MOCK"):
         return

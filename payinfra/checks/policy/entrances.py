@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from payinfra.checks.manifest import Manifest, Missing, PolicyDocument, Resource, Unreadable, Unresolved
 from payinfra.checks.model import Verdict
-from payinfra.checks.policy.openapi import POLICY, ApiOperation, Definition, definition_of
+from payinfra.checks.policy.openapi import POLICY, Definition, DocumentedOperation, definition_of
 from payinfra.checks.policy.permissions import policy_beside
 from payinfra.checks.policy.policy_exposure import exposed
 from payinfra.checks.policy.routes import API, api_of, is_open_path, path_of
@@ -79,7 +79,7 @@ def _operations(api: Resource, definition: Definition, manifest: Manifest) -> It
         yield Verdict.failed(f"{one.shown} requires neither a key nor an authorizer")
 
 
-def _carries_none(operation: ApiOperation) -> bool:
+def _carries_none(operation: DocumentedOperation) -> bool:
     """Whether an operation is one that callers ask without a key: CORS and health checks."""
     return operation.verb == "OPTIONS" or is_open_path(operation.path)
 

@@ -225,16 +225,21 @@ _FUNCTION = "aws_lambda_function"
 )
 def function_may_use_the_indexes(function: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """A table is reached by the role's policy, or by its name in the environment."""
+    tables = {
+        table: [
+            *_index_names(table, "global_secondary_index"),
+            *_index_names(table, "local_secondary_index"),
+        ]
+        for table in manifest.all("aws_dynamodb_table")
+    }
+    if not any(tables.values()):
+        return (Verdict.not_applicable("no table has indexes"),)
     role = granted(function, manifest)
     if isinstance(role, Unreadable):
         return (verdict_for_gap(role, "it has no role"),)
     found: list[Verdict] = []
     reached = False
-    for table in manifest.all("aws_dynamodb_table"):
-        indexes = [
-            *_index_names(table, "global_secondary_index"),
-            *_index_names(table, "local_secondary_index"),
-        ]
+    for table, indexes in tables.items():
         if not indexes:
             continue
         texts = [

@@ -24,7 +24,7 @@ _KEY_HEADER = "x-api-key"
 
 
 @dataclass(frozen=True)
-class ApiOperation:
+class DocumentedOperation:
     """One verb of one path.
 
     Attributes:
@@ -96,15 +96,17 @@ class Definition:
     knows_keys: bool
 
     @cached_property
-    def operations(self) -> tuple[ApiOperation, ...]:
+    def operations(self) -> tuple[DocumentedOperation, ...]:
         """Every operation, in the order of the document."""
         return tuple(self._operations())
 
-    def _operations(self) -> Iterator[ApiOperation]:
+    def _operations(self) -> Iterator[DocumentedOperation]:
         for path, item in _fields(self.document.get("paths")).items():
             for name, one in _fields(item).items():
                 if name == _ANY or name.lower() in _VERBS:
-                    yield ApiOperation("ANY" if name == _ANY else name.upper(), path, _fields(one), self)
+                    yield DocumentedOperation(
+                        "ANY" if name == _ANY else name.upper(), path, _fields(one), self
+                    )
 
     def guard_of(self, scheme: str) -> str:
         """What a security scheme makes API Gateway ask for; empty where it only describes."""

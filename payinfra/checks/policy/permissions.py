@@ -59,11 +59,6 @@ def is_everybody(principal: Principal) -> bool:
     return principal.id == "*" or principal.kind == "*"
 
 
-def services(statement: Statement) -> tuple[str, ...]:
-    """The service principals of a statement."""
-    return tuple(principal.id for principal in statement.principals if principal.kind == "Service")
-
-
 @dataclass(frozen=True)
 class Source:
     """Where one policy of an identity stands.
@@ -236,16 +231,6 @@ def policy_beside(
     found += [(one.address, one.policy("policy")) for one in beside.resources]
     found += [(one.address, Unresolved(by, one.address)) for one in beside.unclear]
     return tuple(found)
-
-
-def through(statement: Statement, service: str, region: str) -> bool:
-    """Whether a statement about a key holds for its use through a service: no condition names another."""
-    wanted = f"{service}.{region}.amazonaws.com"
-    return all(
-        any(fits(value, wanted) for value in condition.values)
-        for condition in statement.conditions
-        if condition.variable.lower() == "kms:viaservice"
-    )
 
 
 _USERS = (

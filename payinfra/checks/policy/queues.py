@@ -88,6 +88,8 @@ def queue_has_a_dead_letter_queue(queue: Resource, manifest: Manifest) -> Verdic
         return Verdict.unknown(text.why)
     if not is_literal(text) and not queue.references("redrive_policy"):
         return Verdict.unknown("its redrive_policy is not known")
+    if "deadLetterTargetArn" not in text and not queue.references("redrive_policy"):
+        return Verdict.failed("its redrive_policy names no deadLetterTargetArn")
     return Verdict.passed()
 
 

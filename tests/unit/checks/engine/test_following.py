@@ -1,5 +1,6 @@
 """What a plan does not know yet is followed through files, whole modules and blocks in their order."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,17 @@ def test_the_path_of_a_module_is_its_folder(tmp_path: Path) -> None:
     assert inner.body["text"] == "[${module.m.aws_i.i.id}]"
 
 
+def test_a_module_that_is_given_providers_by_name_is_read(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "main.tf").write_text(INNER)
+    given = "providers = { aws.home = aws.one, aws.away = aws.two }"
+    root = f'{written(text="module.m.arn")}module "m" {{\n  source = "./m"\n  {given}\n}}\n'
+
+    found = planned(tmp_path, root, {"text": None}, change("module.m.aws_i.i", {"a": 1}))
+
+    assert found == {"text": "${module.m.aws_i.i.arn}"}
+
+
 def statements(tmp_path: Path, source: str, *known: dict[str, Any]) -> list[object]:
     """The resources of each statement of a document, of which the plan knows all but those."""
     (tmp_path / "main.tf").write_text(f'data "aws_iam_policy_document" "d" {{\n{source}\n}}\n')
@@ -199,7 +211,8 @@ def test_constants_inside_of_a_block_tell_which_it_is(tmp_path: Path) -> None:
     def one(name: str, test: str) -> str:
         return (
             f'  statement {{\n    actions = ["x:Get"]\n    resources = [aws_k.{name}.arn]\n'
-            f'    condition {{\n      test = "{test}"\n      values = [aws_k.{name}.id]\n    }}\n  }}\n'
+            f'    condition {{\n      test = "{test}"\n      variable = aws_k.{name}.key\n'
+            f"      values = [aws_k.{name}.id]\n      more = [1]\n    }}\n  }}\n"
         )
 
     source = one("a", "Bool") + one("b", "Null")
@@ -208,8 +221,45 @@ def test_constants_inside_of_a_block_tell_which_it_is(tmp_path: Path) -> None:
     found = statements(
         tmp_path,
         source,
-        plain | {"condition": [{"test": "Null", "values": ["v"]}]},
-        plain | {"condition": [{"test": "Bool", "values": ["v"]}]},
+        plain | {"condition": [{"test": "Null", "values": ["v"], "variable": "k", "more": None}]},
+        plain | {"condition": [{"test": "Bool", "values": ["v"], "variable": "k", "more": None}]},
     )
 
     assert found == [["${aws_k.b.arn}"], ["${aws_k.a.arn}"]]
+
+
+def test_blocks_of_which_it_is_not_known_how_many_there_are_say_nothing(tmp_path: Path) -> None:
+    source = (
+        '  dynamic "statement" {\n    for_each = aws_k.k.list\n    content {\n'
+        '      actions = ["x:Get"]\n      resources = [statement.value]\n    }\n  }\n'
+    )
+
+    found = statements(tmp_path, source, {"actions": ["x:Get"]})
+
+    assert "${" in str(found)
+
+
+def test_what_cannot_be_parsed_or_found_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "main.tf.json").write_text(
+        json.dumps(
+            {
+                "module": {"far": {"source": "example/far/aws"}},
+                "resource": {
+                    "aws_k": {"k": {"a": 1}},
+                    "aws_x": {"y": {"broken": "${aws_k.k.", "far": "${module.far.arn}"}},
+                },
+            }
+        )
+    )
+    module = folders.module_of(tmp_path)
+    assert module is not None
+    unknown = {"broken": True, "far": True}
+    shown = document(
+        [change("aws_x.y", {}, unknown), change("aws_k.k", {"a": 1}), change("module.far.aws_i.i", {"a": 1})],
+        {"resources": [config("aws_x", "y", {}), config("aws_k", "k", {})]},
+    )
+
+    one = Manifest.of_plan(shown, name="plan.json", source=Tree(module)).resource("aws_x.y")
+
+    assert one is not None
+    assert one.body == {"broken": "${aws_k.k.", "far": "${module.far.arn}"}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from payinfra.checks.api import CheckRequest, run_checks
 from payinfra.checks.locations import NOWHERE, Location, Locator, from_repository
 from payinfra.checks.manifest import Json, Manifest, Resource
 from payinfra.checks.source.model import read_tree
@@ -127,3 +128,20 @@ def test_a_path_is_from_the_root_of_its_repository(
     assert from_repository(Path("payinfra/cli.py")) == "payinfra/cli.py"
     assert from_repository(alone) == alone.as_posix()
     assert from_repository(Path("a\0b")) == "a\0b"
+
+
+def test_what_a_program_wrote_is_named_only_where_no_source_is_known(repository: Path) -> None:
+    synthesized = repository / "cdk.tf.json"
+    made, other = resource("aws_s3_bucket", "pay/audit/bucket"), resource("aws_s3_bucket", "pay/audit/other")
+    made.source = other.source = (str(synthesized), 0)
+    locator = Locator(read_tree(repository / "infra").files)
+
+    assert locator.of(made) == Location("infra/stack.py", 5)
+    assert locator.of(other) == Location("cdk.tf.json")
+    assert Locator().of(made) == Location("cdk.tf.json")
+
+
+def test_a_source_folder_is_named_as_its_repository_knows_it(repository: Path) -> None:
+    outcome = run_checks(CheckRequest(source=repository / "infra", select=("PI-TST-001",)))
+
+    assert {one.address for one in outcome.findings} >= {"infra"}

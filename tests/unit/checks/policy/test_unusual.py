@@ -261,3 +261,278 @@ def test_administrators_are_found_in_every_way_to_attach_a_policy() -> None:
         "aws_iam_role": {"assume_role_policy": "{}", "managed_policy_arns": [admin]},
     }.items():
         assert worst("PI-IAM-001", {type_: {"x": body}}) is Kind.FAIL, type_
+
+
+ODD = [
+    ("a number for an account", {"NumericEquals": {"aws:PrincipalAccount": ME}}, Kind.PASS),
+    ("any number", {"NumericGreaterThan": {"aws:PrincipalAccount": "1"}}, Kind.FAIL),
+    ("a number for an organization", {"NumericEquals": {"aws:PrincipalOrgID": "o-1"}}, Kind.FAIL),
+    ("an account before a day", {"DateLessThan": {"aws:PrincipalAccount": "2020-01-01T00:00:00"}}, Kind.PASS),
+    (
+        "an account after a day",
+        {"DateGreaterThan": {"aws:PrincipalAccount": "2020-01-01T00:00:00Z"}},
+        Kind.FAIL,
+    ),
+    ("a day that is none", {"DateEquals": {"aws:PrincipalAccount": "soon"}}, Kind.FAIL),
+    ("an address that is none", {"IpAddress": {"aws:SourceIp": "everywhere"}}, Kind.FAIL),
+    ("a quantifier that is none", {"ForSomeValue:StringEquals": {"aws:PrincipalAccount": ME}}, Kind.FAIL),
+    ("an operator that is none", {"StringIs": {"aws:PrincipalAccount": ME}}, Kind.FAIL),
+    ("in any case", {"StringEqualsIgnoreCase": {"aws:PrincipalOrgID": "O-A1B2"}}, Kind.PASS),
+    ("a literal star", {"StringLike": {"aws:PrincipalOrgID": "o-&{*}"}}, Kind.PASS),
+]
+
+
+@pytest.mark.parametrize(("condition", "kind"), [one[1:] for one in ODD], ids=[one[0] for one in ODD])
+def test_an_odd_condition_binds_only_where_iam_would_let_it(condition: dict[str, Any], kind: Kind) -> None:
+    assert worst("PI-SNS-002", everybody(condition)) is kind
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"Action": "xray:Put*", "Resource": "*"}, Kind.PASS),
+        ({"Action": "ec2:Describe*", "Resource": "*"}, Kind.WARN),
+        ({"Action": "dynamodb:*Item", "Resource": "*"}, Kind.FAIL),
+        ({"Action": "unheardof:Do", "Resource": "*"}, Kind.FAIL),
+        ({"Action": "dynamodb:Nothing*", "Resource": "*"}, Kind.FAIL),
+        ({"Action": "dynamodb:${var.verb}", "Resource": "*"}, Kind.FAIL),
+        (
+            {
+                "Action": "ec2:StartInstances",
+                "Resource": "*",
+                "Condition": {"StringEquals": {"aws:ResourceTag/Team": "pay"}},
+            },
+            Kind.PASS,
+        ),
+        (
+            {
+                "Action": "ec2:StartInstances",
+                "Resource": "*",
+                "Condition": {"StringLike": {"aws:ResourceTag/Team": "*"}},
+            },
+            Kind.FAIL,
+        ),
+        (
+            {
+                "Action": "ec2:StartInstances",
+                "Resource": "*",
+                "Condition": {"StringEqualsIfExists": {"aws:ResourceTag/Team": "pay"}},
+            },
+            Kind.FAIL,
+        ),
+    ],
+)
+def test_patterns_of_actions_are_weighed_by_what_they_mean(fields: dict[str, Any], kind: Kind) -> None:
+    assert worst("PI-IAM-002", rights(statement(**fields))) is kind
+
+
+LEDGER = "arn:aws:dynamodb:eu-west-1:111122223333:table/ledger"
+
+
+def reader(*statements: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A role that reads a table under a key, with what else it may."""
+    read = statement(Action="dynamodb:GetItem", Resource="${aws_dynamodb_table.t.arn}")
+    encryption = {"enabled": True, "kms_key_arn": "${aws_kms_key.k.arn}"}
+    return {
+        "aws_kms_key": {"k": {}},
+        "aws_dynamodb_table": {"t": {"name": "ledger", "server_side_encryption": encryption}},
+        "aws_iam_role": {"r": {"name": "reader", "assume_role_policy": "{}"}},
+        "aws_iam_role_policy": {"p": {"role": "${aws_iam_role.r.id}", "policy": text(read, *statements)}},
+        **more,
+    }
+
+
+DECRYPT = statement(Action="kms:Decrypt", Resource="${aws_kms_key.k.arn}")
+
+
+@pytest.mark.parametrize(
+    ("statements", "kind"),
+    [
+        ((DECRYPT,), Kind.PASS),
+        ((), Kind.FAIL),
+        ((statement(Action="kms:Decrypt", NotResource="arn:aws:kms:*:*:key/other"),), Kind.PASS),
+        ((statement(Action="kms:De*", Resource="*"),), Kind.PASS),
+        ((DECRYPT, statement("Deny", Action="kms:*", Resource="*")), Kind.FAIL),
+        ((DECRYPT, statement("Deny", Action="kms:Encrypt", Resource="*")), Kind.PASS),
+        (
+            (
+                statement(
+                    Action="kms:Decrypt",
+                    Resource="*",
+                    Condition={"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}},
+                ),
+            ),
+            Kind.FAIL,
+        ),
+        (
+            (
+                statement(
+                    Action="kms:Decrypt",
+                    Resource="*",
+                    Condition={"StringLike": {"kms:ViaService": "dynamodb.*.amazonaws.com"}},
+                ),
+            ),
+            Kind.PASS,
+        ),
+    ],
+)
+def test_whether_a_role_may_use_a_key_is_what_its_statements_say_together(
+    statements: tuple[dict[str, Any], ...], kind: Kind
+) -> None:
+    home = {"aws": {"region": "eu-west-1"}}
+    assert worst("PI-IAM-004", reader(*statements), provider=home) is kind
+
+
+def test_what_aws_policies_allow_of_keys_is_not_known_where_a_key_is_needed() -> None:
+    attached = {"a": {"role": "${aws_iam_role.r.name}", "policy_arn": "arn:aws:iam::aws:policy/Unheard"}}
+    more = {"aws_iam_role_policy_attachment": attached}
+    assert worst("PI-IAM-004", reader(**more)) is Kind.UNKNOWN
+    assert worst("PI-IAM-004", reader(DECRYPT, **more)) is Kind.PASS
+    exclusive = {
+        "a": {"role_name": "${aws_iam_role.r.name}", "policy_arns": ["arn:aws:iam::aws:policy/Unheard"]}
+    }
+    assert worst("PI-IAM-004", reader(aws_iam_role_policy_attachments_exclusive=exclusive)) is Kind.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("principal", "kind"),
+    [
+        ({"AWS": "arn:aws:iam::111122223333:role/reader"}, Kind.PASS),
+        ({"AWS": "arn:aws:iam::111122223333:role/other"}, Kind.FAIL),
+        ({"AWS": "${aws_iam_role.r.arn}"}, Kind.PASS),
+        ({"AWS": "arn:aws:iam::111122223333:root"}, Kind.FAIL),
+    ],
+)
+def test_a_key_lets_a_role_in_by_its_own_policy(principal: dict[str, str], kind: Kind) -> None:
+    key = {"k": {"policy": text(statement(Action="kms:*", Resource="*", Principal=principal))}}
+    assert worst("PI-IAM-004", reader(aws_kms_key=key)) is kind
+
+
+def record(name: str, **fields: Any) -> dict[str, Any]:
+    """One answer of a failover name."""
+    alias = [{"name": name, "zone_id": "z", "evaluate_target_health": True}]
+    return {"name": "pay.example.com", "type": "A", "zone_id": "z", "alias": alias, **fields}
+
+
+def test_records_and_checks_in_a_circle_come_to_an_end() -> None:
+    primary: dict[str, Any] = {"set_identifier": "a", "failover_routing_policy": [{"type": "PRIMARY"}]}
+    secondary = {"set_identifier": "b", "failover_routing_policy": [{"type": "SECONDARY"}]}
+    circle = {
+        "a": record(
+            "${aws_route53_record.b.fqdn}", **primary, health_check_id="${aws_route53_health_check.a.id}"
+        ),
+        "b": record("${aws_route53_record.a.fqdn}", **secondary),
+    }
+    checks = {
+        "a": {"type": "CALCULATED", "child_healthchecks": ["${aws_route53_health_check.b.id}"]},
+        "b": {"type": "CALCULATED", "child_healthchecks": ["${aws_route53_health_check.a.id}"]},
+    }
+    resources = {"aws_route53_record": circle, "aws_route53_health_check": checks}
+    assert worst("PI-DNS-001", resources) is Kind.WARN
+
+
+def test_an_alias_of_cloudfront_has_no_health_that_route_53_asks() -> None:
+    target = "${aws_cloudfront_distribution.d.domain_name}"
+    resources = {
+        "aws_cloudfront_distribution": {"d": {}},
+        "aws_route53_record": {
+            "a": record(target, set_identifier="a", failover_routing_policy=[{"type": "PRIMARY"}]),
+        },
+    }
+    assert worst("PI-DNS-003", resources) is Kind.FAIL
+
+
+@pytest.mark.parametrize(
+    ("resources", "kind"),
+    [
+        ({"aws_cloudtrail": {"t": {"is_multi_region_trail": True}}}, Kind.PASS),
+        ({"aws_cloudtrail": {"t": {"is_multi_region_trail": False}}}, Kind.FAIL),
+        (
+            {"aws_secretsmanager_secret": {"s": {"name": "a", "replica": [{"region": "eu-central-1"}]}}},
+            Kind.PASS,
+        ),
+        ({"aws_secretsmanager_secret": {"s": {"name": "a"}}}, Kind.FAIL),
+        ({"aws_route53_resolver_endpoint": {"r": {"direction": "INBOUND"}}}, Kind.FAIL),
+        ({"aws_rds_global_cluster": {"g": {}}}, Kind.PASS),
+        ({"aws_wafv2_web_acl": {"w": {"scope": "CLOUDFRONT"}}}, Kind.PASS),
+        ({"aws_cloudwatch_metric_alarm": {"a": {"namespace": "AWS/Route53"}}}, Kind.PASS),
+    ],
+)
+def test_what_stands_once_by_nature_needs_no_twin(resources: dict[str, Any], kind: Kind) -> None:
+    providers = [
+        {"alias": "home", "region": "eu-west-1"},
+        {"alias": "away", "region": "eu-central-1"},
+    ]
+    placed = {
+        type_: {name: {"provider": "aws.home", **body} for name, body in bodies.items()}
+        for type_, bodies in resources.items()
+    }
+    found = worst("PI-REG-002", placed, provider={"aws": providers})
+    assert found is kind or (kind is Kind.PASS and found is Kind.NOT_APPLICABLE)
+
+
+def test_zones_are_their_regions_and_make_twins() -> None:
+    providers = [{"alias": "home", "region": "eu-west-1"}, {"alias": "away", "region": "eu-central-1"}]
+
+    def subnet(region: str, alias: str, zone: str) -> dict[str, Any]:
+        return {
+            "provider": f"aws.{alias}",
+            "availability_zone": f"{region}{zone}",
+            "cidr_block": "10.0.0.0/24",
+        }
+
+    subnets = {
+        f"{alias}_{zone}": subnet(region, alias, zone)
+        for region, alias in (("eu-west-1", "home"), ("eu-central-1", "away"))
+        for zone in "ab"
+    }
+    assert worst("PI-REG-002", {"aws_subnet": subnets}, provider={"aws": providers}) is Kind.PASS
+
+
+def test_a_certificate_that_only_cloudfront_uses_stands_once() -> None:
+    providers = [{"alias": "home", "region": "eu-west-1"}, {"alias": "edge", "region": "us-east-1"}]
+    arn = "${aws_acm_certificate_validation.v.certificate_arn}"
+    resources = {
+        "aws_acm_certificate": {"c": {"provider": "aws.edge", "domain_name": "a.example"}},
+        "aws_acm_certificate_validation": {
+            "v": {"provider": "aws.edge", "certificate_arn": "${aws_acm_certificate.c.arn}"}
+        },
+        "aws_cloudfront_distribution": {"d": {"provider": "aws.home", "viewer_certificate": [{"x": arn}]}},
+    }
+    assert worst("PI-REG-002", resources, provider={"aws": providers}) is not Kind.FAIL
+    del resources["aws_cloudfront_distribution"]
+    assert worst("PI-REG-002", resources, provider={"aws": providers}) is Kind.FAIL
+
+
+def test_alarms_are_wanted_where_a_table_is() -> None:
+    providers = [{"alias": "home", "region": "eu-west-1"}, {"alias": "away", "region": "eu-central-1"}]
+
+    def regions(table: dict[str, Any]) -> set[str]:
+        resources = {"aws_dynamodb_table": {"t": {"provider": "aws.home", "name": "t", **table}}}
+        whole: dict[str, Any] = {"resource": resources, "provider": {"aws": providers}}
+        (judged,) = run([CHECKS["PI-CW-001"]], [Manifest.from_json(whole)])
+        return {one.message.split()[3] for one in judged.findings}
+
+    assert regions({}) == {"eu-west-1"}
+    assert regions({"replica": [{"region_name": "eu-central-1"}]}) == {"eu-west-1", "eu-central-1"}
+    assert regions({"replica": "${var.replicas}"}) == {"eu-west-1", "eu-central-1"}
+
+
+def test_a_table_that_aws_backup_keeps_has_no_point_in_time_all_the_same() -> None:
+    table: dict[str, Any] = {"aws_dynamodb_table": {"t": {"name": "t", "tags": {"Backup": "yes"}}}}
+    assert worst("PI-DDB-003", table) is Kind.FAIL
+    tag = [{"type": "STRINGEQUALS", "key": "Backup", "value": "yes"}]
+    assert worst("PI-DDB-003", {**table, "aws_backup_selection": {"s": {"selection_tag": tag}}}) is Kind.WARN
+    assert (
+        worst("PI-DDB-003", {**table, "aws_backup_selection": {"s": {"selection_tag": "${var.t}"}}})
+        is Kind.FAIL
+    )
+
+
+def test_code_in_an_image_is_one_cause() -> None:
+    role_arn = "${aws_iam_role.r.arn}"
+    resources = reader(
+        aws_lambda_function={"f": {"role": role_arn, "package_type": "Image", "image_uri": "x"}}
+    )
+    (judged,) = run([CHECKS["PI-IAM-007"]], [Manifest.from_json({"resource": resources})])
+    assert [one.cause for one in judged.findings] == [("the code is in a container image",)]
