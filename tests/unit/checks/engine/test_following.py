@@ -57,6 +57,7 @@ def test_a_file_beside_the_source_is_read(expression: str, found: str, tmp_path:
     [
         'templatefile("none.json", { key = aws_k.k.arn })',
         'templatefile("directive.json", { key = aws_k.k.arn })',
+        'templatefile("broken.json", { key = 1 })',
         'templatefile("t.json", { (aws_k.k.arn) = 1 })',
         'templatefile("t.json", local.names)',
         "templatefile(aws_k.k.path, { key = 1 })",
@@ -68,6 +69,7 @@ def test_a_file_beside_the_source_is_read(expression: str, found: str, tmp_path:
 def test_a_file_that_cannot_be_read_leaves_the_expression(expression: str, tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text('{"Resource": "${key}"}')
     (tmp_path / "directive.json").write_text("%{ for one in key }${one}%{ endfor }")
+    (tmp_path / "broken.json").write_text("${key +}")
     (tmp_path / "large.txt").write_text("x" * 300_000)
     (tmp_path / "a folder").mkdir()
 

@@ -138,6 +138,7 @@ def test_without_indexes_it_does_not_matter_what_a_role_elsewhere_may() -> None:
     assert worst("PI-IAM-003", resources) is Kind.NOT_APPLICABLE
     table["t"]["global_secondary_index"] = [{"name": "by-status"}]
     assert worst("PI-IAM-003", resources) is Kind.UNKNOWN
+    assert worst("PI-IAM-003", resources | {"aws_lambda_function": {"f": {}}}) is Kind.FAIL
 
 
 def test_a_role_of_another_service_is_not_compared() -> None:
