@@ -9,7 +9,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from payinfra.commands import account, check, deploy, drill, drills, environments, local, payments, project
+from payinfra.commands import (
+    account,
+    check,
+    deploy,
+    drill,
+    drills,
+    environments,
+    explain,
+    local,
+    logs,
+    pay,
+    payments,
+    project,
+)
 from payinfra.commands.session import say, stderr
 from payinfra.core.errors import ExitCode, Interrupted, PayinfraError
 from payinfra.core.stop_signals import DeferredSignals, Escalation, StopRequested
@@ -43,7 +56,20 @@ app = typer.Typer(
     # Each option has a variable of its own, PAYINFRA_COMMAND_OPTION; a setting has one for all commands.
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PAYINFRA"},
 )
-for commands in (deploy, drill, drills, check, payments, environments, project, local, account):
+for commands in (
+    deploy,
+    drill,
+    drills,
+    check,
+    pay,
+    logs,
+    explain,
+    payments,
+    environments,
+    project,
+    local,
+    account,
+):
     app.add_typer(commands.app)
 
 

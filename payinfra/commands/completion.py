@@ -39,6 +39,18 @@ def check_ids(incomplete: str) -> list[str]:
     return _beginning(incomplete, catalogue.load().ids)
 
 
+def probe_ids(incomplete: str) -> list[str]:
+    """The ids of all probes."""
+    from payinfra.checks.probes import verify
+
+    return _beginning(incomplete, frozenset(probe.rule.id for probe in verify.load()))
+
+
+def all_ids(incomplete: str) -> list[str]:
+    """The ids of all checks and probes."""
+    return sorted((*check_ids(incomplete), *probe_ids(incomplete)))
+
+
 FIELDS: Mapping[str, Complete] = {
     "env": environments,
     "primary_region": regions,
