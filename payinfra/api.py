@@ -55,7 +55,7 @@ def check(
         settings: the environment.
         select: ids or globs of checks to run; empty for all.
         skip: ids or globs of checks to leave out.
-        waivers: the waivers file; None for `payinfra-waivers.toml` in the current folder, if it exists.
+        waivers: the waivers file; None for `payinfra-waivers.toml` in the project's folder, if it exists.
         emit: receives the events of the stages.
         dependencies: what the stages call; tests pass scripted ones.
 

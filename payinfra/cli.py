@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +26,7 @@ from payinfra.commands import (
 )
 from payinfra.commands.session import say, stderr
 from payinfra.core.errors import ExitCode, Interrupted, PayinfraError
+from payinfra.core.project_folder import PROJECT_VARIABLE
 from payinfra.core.stop_signals import DeferredSignals, Escalation, StopRequested
 from payinfra.core.streams import silence, tolerant_streams
 from payinfra.report.formats import LOG_FORMAT_VARIABLE, LogFormat
@@ -84,6 +86,16 @@ def conversation(
             help="Show each call to AWS and each run of Terraform on stderr.",
         ),
     ] = False,
+    project: Annotated[
+        Path | None,
+        typer.Option(
+            "--project",
+            envvar=PROJECT_VARIABLE,
+            metavar="DIR",
+            help="The project's folder. Default: the nearest one, from here upwards, with a payinfra.toml.",
+            file_okay=False,
+        ),
+    ] = None,
     log_format: Annotated[
         LogFormat,
         typer.Option("--log-format", envvar=LOG_FORMAT_VARIABLE, help="Format of messages on stderr."),
@@ -91,6 +103,8 @@ def conversation(
 ) -> None:
     """Global options, which come before the command's name."""
     os.environ[LOG_FORMAT_VARIABLE] = log_format.value
+    if project is not None:
+        os.environ[PROJECT_VARIABLE] = str(project.absolute())
     if verbose:
         from payinfra.report import log
 

@@ -13,6 +13,7 @@ from payinfra.commands import completion
 from payinfra.commands.options import settings_from
 from payinfra.commands.session import FailOnOption, FormatOption, session, stdout
 from payinfra.core.errors import UsageProblem
+from payinfra.core.project_folder import project_folder
 from payinfra.core.setting_declarations import TOML_NAME, variable
 from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
 
@@ -113,6 +114,7 @@ def check(
             select=tuple(select or ()),
             ignore=tuple(ignore or ()),
             waivers=waivers,
+            project=project_folder(),
             checkov=with_checkov,
         )
     )
@@ -146,7 +148,11 @@ def _throwaway(flags: Mapping[str, object]) -> tuple[str, ...]:
     from payinfra.checks.manifest import EPHEMERAL
 
     name = "ephemeral_patterns"
-    if flags[name] is None and variable(name) not in os.environ and not Path(TOML_NAME).exists():
+    if (
+        flags[name] is None
+        and variable(name) not in os.environ
+        and not (project_folder() / TOML_NAME).exists()
+    ):
         return EPHEMERAL
     # Settings need an environment; a manifest without one is checked with those that all environments share.
     return settings_from({"env": flags["env"] or "unnamed", name: flags[name]}).ephemeral_patterns

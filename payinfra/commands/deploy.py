@@ -114,7 +114,7 @@ def deploy(
 
 
 @app.command()
-@with_settings(STACK)
+@with_settings(STACK, found=True)
 def verify(
     settings: "Settings",
     *,
@@ -168,7 +168,7 @@ def verify(
 
 
 @app.command()
-@with_settings(WHERE)
+@with_settings(WHERE, found=True)
 def status(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
     """Show the status of the environment: regions, endpoints, health, alarms, last deployment and drill."""
     from payinfra.deployment.pipeline import Pipeline
@@ -233,7 +233,7 @@ def adopt(
 
 
 @app.command()
-@with_settings(WHERE)
+@with_settings(WHERE, found=True)
 def outputs(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
     """Print the outputs of the last deployment."""
     from payinfra.report import deploy as deploy_module

@@ -36,7 +36,7 @@ SECOND = 1.0
 
 
 @app.command("failover-drill")
-@with_settings(WHERE)
+@with_settings(WHERE, found=True)
 def failover_drill(
     settings: "Settings",
     *,

@@ -17,7 +17,7 @@ app = typer.Typer()
 
 
 @app.command()
-@with_settings(WHERE)
+@with_settings(WHERE, found=True)
 def logs(
     settings: "Settings",
     *,

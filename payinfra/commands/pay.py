@@ -26,7 +26,7 @@ ANSWERS_WITHIN_S = 70.0
 
 
 @app.command()
-@with_settings(WHERE)
+@with_settings(WHERE, found=True)
 def pay(
     settings: "Settings",
     *,
@@ -88,7 +88,7 @@ def pay(
 
 
 @app.command("key")
-@with_settings(WHERE)
+@with_settings(WHERE, found=True)
 def print_key(
     settings: "Settings",
     *,

@@ -1,5 +1,6 @@
 """Commands for this machine and this project: doctor, init, version."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ from payinfra.commands.options import ACCOUNT, with_settings
 from payinfra.commands.session import FormatOption, stdout
 from payinfra.core.errors import ExitCode
 from payinfra.core.project_files import Ci
+from payinfra.core.project_folder import PROJECT_VARIABLE
 from payinfra.report.formats import Format
 
 if TYPE_CHECKING:
@@ -55,7 +57,9 @@ def init(
     from payinfra.core import project_files
     from payinfra.report import scaffold as report
 
-    steps = project_files.write(Path(), ci or [Ci.GITHUB], dry_run=dry_run)
+    # Not the folder that is found upwards: a project may be begun below another one.
+    folder = Path(os.environ.get(PROJECT_VARIABLE) or "")
+    steps = project_files.write(folder, ci or [Ci.GITHUB], dry_run=dry_run)
     report.written(stdout(), steps, fmt, dry_run=dry_run)
 
 

@@ -15,6 +15,7 @@ from payinfra.checks.probes.drift import Difference, judge
 from payinfra.checks.probes.results import VerifyRequest, joined, outcome
 from payinfra.checks.verdicts import Severity
 from payinfra.clients.aws import LOCAL_ACCOUNT, Endpoints
+from payinfra.core.deployed_environments import BEGUN_FILE, OUTPUTS_FILE
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.events import Emit, Notice, StageFinished, StageSkipped, StageStarted, ignore
@@ -151,6 +152,7 @@ class Pipeline:
         eager_bindings: import cdktf's bindings the ordinary, slow way.
         fail_on: the severity from which a finding of the policy checks stops a deployment.
         dependencies: what the stages work with; tests pass scripted ones.
+        latest_outputs: where a copy of the last outputs is kept, from the project's folder on.
     """
 
     settings: Settings
@@ -790,7 +792,7 @@ class Pipeline:
     @property
     def _begun(self) -> Path:
         """Stands from the first apply of an environment until an apply has ended well."""
-        return self.settings.work_dir / "begun"
+        return self.settings.work_dir / BEGUN_FILE
 
     @property
     def _journal(self) -> ApplyLog:
@@ -808,7 +810,11 @@ class Pipeline:
 
     @property
     def _outputs_file(self) -> Path:
-        return self.settings.work_dir / "outputs.json"
+        return self.settings.work_dir / OUTPUTS_FILE
+
+    @property
+    def _latest_outputs(self) -> Path:
+        return self.settings.project / self.latest_outputs
 
     def _known_outputs(self) -> Outputs | None:
         return Outputs.read(self._outputs_file) if self._outputs_file.exists() else None
@@ -828,14 +834,14 @@ class Pipeline:
         flat = _not_sensitive(values)
         outputs = Outputs.from_flat(flat)
         text = json.dumps(flat, indent=2, sort_keys=True) + "\n"
-        for file in (self._outputs_file, self.latest_outputs):
+        for file in (self._outputs_file, self._latest_outputs):
             write_private(file, text)
         self._begun.unlink(missing_ok=True)
         return outputs
 
     def _forget_outputs(self) -> None:
         """Remove the outputs of an environment that is gone, and the latest copy where it is of this one."""
-        own, latest = self._outputs_file, self.latest_outputs
+        own, latest = self._outputs_file, self._latest_outputs
         if own.exists() and latest.exists() and own.read_bytes() == latest.read_bytes():
             latest.unlink()
         own.unlink(missing_ok=True)
