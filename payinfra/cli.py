@@ -75,9 +75,22 @@ for commands in (
     app.add_typer(commands.app)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from payinfra.core.version import __version__
+
+        typer.echo(f"payinfra {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def conversation(
     context: typer.Context,
+    *,
+    _version_only: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version),
+    ] = False,
     verbose: Annotated[
         bool,
         typer.Option(

@@ -15,7 +15,14 @@ from payinfra.checks.probes.drift import Difference, judge
 from payinfra.checks.probes.results import VerifyRequest, joined, outcome
 from payinfra.checks.verdicts import Severity
 from payinfra.clients.aws import LOCAL_ACCOUNT, Endpoints
-from payinfra.core.deployed_environments import BEGUN_FILE, OUTPUTS_FILE
+from payinfra.core.deployed_environments import (
+    BEGUN_FILE,
+    OUTPUTS_FILE,
+    configured_in,
+    deployed_from,
+    in_words,
+    known_ones,
+)
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.events import Emit, Notice, StageFinished, StageSkipped, StageStarted, ignore
@@ -256,17 +263,23 @@ class Pipeline:
                 raise ProbesFailed(verified, PROBES_FAIL_ON, self.settings.command("verify"))
         return Deployed(plan, outputs, proofs, verified, time.monotonic() - began)
 
-    def destroy(self, confirm: Confirm) -> Destroyed:
+    def destroy(self, confirm: Confirm, *, missing_ok: bool = False) -> Destroyed:
         """Delete every resource of the environment, and the API keys of a rotation that did not end.
 
         It ends well only if nothing is found under the environment's name and tags after that.
 
+        Args:
+            confirm: asked with a plan that deletes something.
+            missing_ok: end well, too, where there is no such environment.
+
         Raises:
             GateFailed: the person said no, or something is left that no state knows.
-            ToolFailed, EnvironmentUnusable: as for `deploy`.
+            EnvironmentUnusable: there is no such environment, or as for `deploy`.
+            ToolFailed: as for `deploy`.
         """
         began = time.monotonic()
         with exclusive(self.settings.work_dir, "destroy"):
+            found = missing_ok or self._outputs_file.exists() or self._begun.exists()
             unprotected = self.settings.model_copy(update={"protected": False})
             endpoints = self._endpoints()
             terraform = self._initialised(self._synth(endpoints, unprotected))
@@ -275,6 +288,7 @@ class Pipeline:
             orphaned = self.dependencies.orphaned_keys(self.settings, endpoints)
             plan = self._plan(terraform, self._plan_file, destroy=True)
             if plan.has_changes or recovery.journal.was_cut_off or self._names_orphaned_keys(orphaned):
+                found = True
                 if not confirm(plan):
                     raise GateFailed("Nothing was destroyed: the plan was not confirmed.")
                 if self.settings.protected:
@@ -293,6 +307,8 @@ class Pipeline:
             remaining = self.dependencies.remaining(self.settings, endpoints)
             self._forget_outputs()
             self._guard(endpoints).require_gone(remaining)
+            if not found:
+                raise self._not_deployed("There is nothing to destroy.")
         return Destroyed(plan, time.monotonic() - began)
 
     def adopt(self, confirm: Confirm) -> Adopted:
@@ -362,7 +378,7 @@ class Pipeline:
             ToolFailed, EnvironmentUnusable: as for `deploy`.
         """
         self.emit(Notice(f"Destroying {self.settings.env}."))
-        return self.destroy(lambda _plan: True).plan.destroy
+        return self.destroy(lambda _plan: True, missing_ok=True).plan.destroy
 
     def verify(self, request: VerifyRequest, *, drift: bool = False) -> Outcome:
         """Probe what stands.
@@ -422,15 +438,12 @@ class Pipeline:
         if known := self._known_outputs():
             return known
         if self.settings.state_bucket is None and not self._state_file.exists():
-            raise EnvironmentUnusable(
-                f"Environment {self.settings.env} has no outputs on {self.settings.target}: "
-                "it was not deployed from this folder. If it exists all the same, "
-                f"`{self.settings.command('adopt')}` takes it in.",
-                f"Run `{self.settings.command('deploy')}`.",
-            )
+            raise self._not_deployed()
         with exclusive(self.settings.work_dir, "outputs"):
             terraform = self._initialised(self._synth(self.dependencies.local_addresses(self.settings)))
-            return self._write_outputs(terraform.outputs())
+            if values := terraform.outputs():
+                return self._write_outputs(values)
+            raise self._not_deployed()
 
     @contextmanager
     def locked(self, command: str) -> Iterator[LockedEnvironment]:
@@ -455,6 +468,21 @@ class Pipeline:
                 keep=self._write_outputs,
                 stage=self._stage,
             )
+
+    def _not_deployed(self, so: str = "") -> EnvironmentUnusable:
+        """The error that says that this environment is none, and which ones are known here."""
+        settings = self.settings
+        where = in_words(settings.target)
+        what = f"Environment {settings.env} was not deployed from this folder to {where}. {so}".strip()
+        deployed, configured = deployed_from(settings.work_root), configured_in(settings.project)
+        if hint := known_ones(settings.env, settings.target, deployed, configured):
+            return EnvironmentUnusable(what, hint)
+        if so:
+            return EnvironmentUnusable(what, "Nothing was deployed from this folder.")
+        return EnvironmentUnusable(
+            f"{what} If it exists all the same, `{settings.command('adopt')}` takes it in.",
+            f"Run `{settings.command('deploy')}`.",
+        )
 
     # -- the stages ----------------------------------------------------------------------------------
 

@@ -178,3 +178,59 @@ def test_a_shell_completes_commands_environments_regions_and_ids(
         "COMP_CWORD": str(len(line.split()) - 1),
     }
     assert project.run().stdout.split() == offered
+
+
+def test_the_version_is_an_option_too(project: Project) -> None:
+    assert project.run("--version").stdout == project.run("version").stdout
+
+
+@pytest.mark.parametrize(
+    ("shell", "begins"), [("bash", "complete -o"), ("zsh", "#compdef"), ("fish", "complete")]
+)
+def test_a_shell_is_given_its_completion_wherever_it_is_asked_for(
+    project: Project, shell: str, begins: str
+) -> None:
+    done = project.run("completion", shell)
+    assert done.returncode == 0, done.stderr
+    assert any(line.startswith(begins) for line in done.stdout.splitlines())
+    assert "_PAYINFRA_COMPLETE" in done.stdout
+
+
+def test_bash_completes_what_was_deployed_wherever_one_stands(project: Project) -> None:
+    (project.folder / "payinfra.toml").touch()
+    outputs = project.folder / ".payinfra" / "local" / "demo" / "outputs.json"
+    outputs.parent.mkdir(parents=True)
+    outputs.touch()
+    inner = project.folder / "src"
+    inner.mkdir()
+    words = "payinfra verify --env d"
+    script = (
+        f'eval "$(payinfra completion bash)"; COMP_WORDS=({words}); COMP_CWORD=3; '
+        '_payinfra_completion payinfra; echo "${COMPREPLY[@]}"'
+    )
+    environment = project.environment()
+    environment["PATH"] = f"{project.program.parent}:{environment['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=inner, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["demo"], done.stderr
+
+
+@pytest.mark.parametrize("option", ["--only", "--skip"])
+def test_an_unknown_probe_is_a_usage_error_before_anything_is_asked(project: Project, option: str) -> None:
+    done = project.run("verify", "--env", "demo", "--local", option, "LIVE-S3-01")
+    assert done.returncode == 2
+    assert "There is no probe 'LIVE-S3-01'; did you mean 'LIVE-S3-001'?" in done.stderr
+
+
+def test_a_mistyped_environment_is_answered_with_the_known_ones(project: Project) -> None:
+    outputs = project.folder / ".payinfra" / "local" / "demo" / "outputs.json"
+    outputs.parent.mkdir(parents=True)
+    outputs.touch()
+    for command in ("verify", "status", "outputs", "pay", "key", "logs", "failover-drill"):
+        done = project.run(
+            command, "--env", "demmo", "--local", *(("--yes",) * (command == "failover-drill"))
+        )
+        assert done.returncode == 4, command
+        assert "next:  Did you mean 'demo'? Known here: demo on the embedded AWS." in done.stderr
+        assert "deploy --env" not in done.stderr
