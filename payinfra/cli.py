@@ -3,11 +3,13 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer._click.exceptions import NoArgsIsHelpError
+from typer._click.exceptions import UsageError as ClickUsageError
 from typer.core import TyperGroup
 
 from payinfra.commands import (
@@ -25,7 +27,7 @@ from payinfra.commands import (
     project,
 )
 from payinfra.commands.session import say, stderr
-from payinfra.core.errors import ExitCode, Interrupted, PayinfraError
+from payinfra.core.errors import ExitCode, Interrupted, PayinfraError, UsageProblem
 from payinfra.core.project_folder import PROJECT_VARIABLE
 from payinfra.core.stop_signals import DeferredSignals, Escalation, StopRequested
 from payinfra.core.streams import silence, tolerant_streams
@@ -47,6 +49,49 @@ class Commands(TyperGroup):
 
             cdktf_bindings.begin()
         return super().parse_args(ctx, args)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command; what the parser refuses is an error as every other, not one in a frame of its own.
+
+        Raises:
+            UsageProblem: a command or an option does not exist, or has a value that it does not take.
+            SystemExit: the command has ended.
+        """
+
+        def run() -> Any:
+            return super(Commands, self).main(
+                args, prog_name, complete_var, False, windows_expand_args, **extra
+            )
+
+        if not standalone_mode:
+            return run()
+        try:
+            code = run()
+        except NoArgsIsHelpError as help_wanted:
+            help_wanted.show()
+            sys.exit(ExitCode.USAGE)
+        except ClickUsageError as error:
+            raise _refused(error) from None
+        except typer.Abort:
+            say("Nothing was done: no answer was given.")
+            sys.exit(ExitCode.GATE_FAILED)
+        sys.exit(code if isinstance(code, int) else ExitCode.DONE)
+
+
+def _refused(error: ClickUsageError) -> UsageProblem:
+    what = error.format_message()
+    command = error.ctx.command_path if error.ctx else "payinfra"
+    return UsageProblem(
+        what if what.endswith((".", "?", ")")) else f"{what}.", f"`{command} --help` says what it takes."
+    )
 
 
 app = typer.Typer(

@@ -162,13 +162,14 @@ def _throwaway(flags: Mapping[str, object]) -> tuple[str, ...]:
 def checks_list(*, fmt: FormatOption = Format.TABLE) -> None:
     """List all checks."""
     from payinfra.checks import catalogue
+    from payinfra.report import results
     from payinfra.report.findings import rules
 
     known = catalogue.load()
     if fmt is Format.JSON:
         typer.echo(rules.render_json([rules.as_json(rule, known.types_of(rule.id)) for rule in known.rules]))
     else:
-        stdout().print(rules.listed(known.rules))
+        results.write(stdout(), rules.listed(known.rules))
 
 
 @checks_app.command("explain")

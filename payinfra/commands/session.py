@@ -47,17 +47,24 @@ SummaryOption = Annotated[
 
 
 def stdout() -> "Console":
-    """The console for data."""
-    from rich.console import Console
-
-    return Console(soft_wrap=False)
+    """The console for data. What is no terminal has room for every line."""
+    return _console(stderr=False)
 
 
 def stderr() -> "Console":
     """The console for everything that is not data."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> "Console":
     from rich.console import Console
 
-    return Console(stderr=True)
+    from payinfra.report.results import WIDE
+
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.size = console.size.__class__(WIDE, console.height)
+    return console
 
 
 def say(text: str) -> None:

@@ -17,8 +17,8 @@ from tests.functional.cli.conftest import Project
 def loaded(modules: tuple[str, ...], *words: str) -> list[str]:
     """Which of the modules a command line has loaded when it ends, with what it began in the background."""
     script = (
-        "import sys, threading\nfrom payinfra.cli import app\n"
-        f"try:\n    app({list(words)!r})\nexcept SystemExit:\n    pass\n"
+        "import sys, threading\nfrom payinfra.cli import app\nfrom payinfra.core.errors import UsageProblem\n"
+        f"try:\n    app({list(words)!r})\nexcept (SystemExit, UsageProblem):\n    pass\n"
         "for each in threading.enumerate():\n    if each.name == 'payinfra-bindings':\n        each.join()\n"
         f"print(*[name for name in {modules!r} if name in sys.modules], file=sys.stderr)"
     )
@@ -89,6 +89,16 @@ def test_what_the_parser_refuses_has_the_same_exit_code(project: Project, argume
     done = project.run(*arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+    what, next_step = done.stderr.splitlines()
+    assert what.startswith("error: ")
+    assert next_step.startswith("next:  `payinfra")
+    assert "--help` says what it takes." in next_step
+
+
+def test_without_a_command_there_is_help(project: Project) -> None:
+    done = project.run()
+    assert done.returncode == 2
+    assert "Usage: payinfra" in done.stdout + done.stderr
 
 
 def test_a_broken_file_is_named_with_its_line(project: Project) -> None:
