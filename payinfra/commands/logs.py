@@ -53,8 +53,4 @@ def logs(
         if follow:
             report.events(stdout(), log_events.follow(sources, since_ms, sleep=time.sleep, tell=say), fmt)
         elif not report.events(stdout(), log_events.read(sources, since_ms), fmt):
-            say(
-                "The embedded AWS's gateway writes no access log."
-                if access and settings.is_local
-                else f"Nothing was logged in the last {since}. Look further back: --since 1d."
-            )
+            say(f"Nothing was logged in the last {since}. Look further back: --since 1d.")

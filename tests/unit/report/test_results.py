@@ -85,6 +85,12 @@ def test_in_a_pipe_a_row_is_a_line_and_nothing_is_folded_cut_or_padded(
     assert printed() == f"What\nname\tvalue\tmore\nkey\t{ARN}\ttwo\\nlines\na\t\tz\n"
 
 
+def test_in_a_pipe_a_row_that_a_terminal_would_fold_is_not(console: Console, printed: Printed) -> None:
+    many = " ".join(["word"] * 100)
+    results.write(console, results.table(("a", "b"), [("x", many)]))
+    assert printed() == f"a\tb\nx\t{many}\n"
+
+
 def test_in_a_pipe_a_cell_cannot_make_a_column_of_its_own(console: Console, printed: Printed) -> None:
     results.write(console, results.table(("a", "b"), [("x\ty", "z")]))
     assert printed() == "a\tb\nx\\ty\tz\n"
