@@ -6,6 +6,7 @@ imports little.
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from payinfra.core.errors import UsageProblem
@@ -47,7 +48,6 @@ def project_folder(environ: Mapping[str, str] = os.environ, here: Path | None = 
 
 
 def _is_trusted(file: Path) -> bool:
-    try:
+    with suppress(OSError):  # a folder that may not be looked into
         return file.is_file() and file.stat().st_uid in (os.geteuid(), 0)
-    except OSError:
-        return False
+    return False

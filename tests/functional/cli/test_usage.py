@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from payinfra.cli import app
 from tests.functional.cli.conftest import Project
+from tests.support.terminal import Terminal
 
 
 def loaded(modules: tuple[str, ...], *words: str) -> list[str]:
@@ -188,6 +189,15 @@ def test_a_shell_completes_commands_environments_regions_and_ids(
         "COMP_CWORD": str(len(line.split()) - 1),
     }
     assert project.run().stdout.split() == offered
+
+
+def test_no_answer_to_a_question_does_nothing(project: Project) -> None:
+    words = ("conflicts", "resolve", "pay_1", "--keep", "f", "--env", "demo", "--local")
+    with Terminal(project, *words) as terminal:
+        terminal.until("[y/N]")
+        terminal.types("\x04")
+        assert terminal.end() == 1
+        assert "Nothing was done" in terminal.said
 
 
 def test_the_version_is_an_option_too(project: Project) -> None:

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.commands.completion import check_ids, environments, environments_of, regions, terraforms
+from payinfra.commands.completion import (
+    all_ids,
+    check_ids,
+    environments,
+    environments_of,
+    probe_ids,
+    regions,
+    terraforms,
+)
 
 
 def deployed(folder: Path, target: str, env: str, file: str = "outputs.json") -> None:
@@ -66,6 +74,12 @@ def test_what_may_run_as_terraform() -> None:
 
 def test_regions() -> None:
     assert regions("us-w") == ["us-west-1", "us-west-2"]
+
+
+def test_ids_of_probes_and_of_all() -> None:
+    assert "LIVE-S3-001" in probe_ids("LIVE-S3-")
+    assert probe_ids("PI-") == []
+    assert {"PI-S3-001", "LIVE-S3-001"} <= set(all_ids(""))
 
 
 def test_ids_of_checks() -> None:

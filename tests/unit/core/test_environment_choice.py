@@ -95,6 +95,14 @@ def test_nothing_deployed_and_nothing_named_says_what_to_do(tmp_path: Path) -> N
     assert "payinfra deploy --env demo --local" in caught.value.hint
 
 
+def test_what_is_destroyed_meanwhile_is_passed_over(tmp_path: Path) -> None:
+    deployed(tmp_path, "local", "demo")
+    gone = tmp_path / ".payinfra" / "local" / "gone"
+    gone.mkdir()
+    (gone / "outputs.json").symlink_to(tmp_path / "no-such-file")
+    assert choose(tmp_path).why == "the only one that was deployed from here"
+
+
 def test_a_folder_that_bears_no_environments_name_is_passed_over(tmp_path: Path) -> None:
     deployed(tmp_path, "local", "Not-A-Name", at=HOUR)
     deployed(tmp_path, "local", "demo")
