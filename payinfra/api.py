@@ -55,7 +55,7 @@ def check(
         settings: the environment.
         select: ids or globs of checks to run; empty for all.
         skip: ids or globs of checks to leave out.
-        waivers: the waivers file; None for `payinfra-waivers.toml` in the current folder, if it exists.
+        waivers: the waivers file; None for `payinfra-waivers.toml` in the project's folder, if it exists.
         emit: receives the events of the stages.
         dependencies: what the stages call; tests pass scripted ones.
 
@@ -170,6 +170,7 @@ def destroy(
     settings: Settings,
     *,
     really: str | None = None,
+    missing_ok: bool = False,
     emit: Emit = ignore,
     dependencies: PipelineDependencies = AWS_DEPENDENCIES,
 ) -> Destroyed:
@@ -178,19 +179,21 @@ def destroy(
     Args:
         settings: the environment.
         really: the name of the protected environment, to confirm.
+        missing_ok: end well, too, where there is no such environment.
         emit: receives the events of the stages.
         dependencies: what the stages call; tests pass scripted ones.
 
     Raises:
         UsageProblem: the environment is protected, and `really` does not name it.
-        ToolFailed, EnvironmentUnusable: as for `deploy`.
+        EnvironmentUnusable: there is no such environment, or as for `deploy`.
+        ToolFailed: as for `deploy`.
     """
     if settings.protected and really != settings.env:
         raise UsageProblem(
             f"Environment {settings.env} is protected.",
             f"To destroy it and its data permanently, pass really={settings.env!r}.",
         )
-    return Pipeline(settings, emit, dependencies=dependencies).destroy(agreed)
+    return Pipeline(settings, emit, dependencies=dependencies).destroy(agreed, missing_ok=missing_ok)
 
 
 def run_drill(
@@ -212,6 +215,7 @@ def run_drill(
         settings: the environment.
         request: the faults and limits; None inverts the primary's health check.
         really: the name of the protected environment, to confirm.
+        missing_ok: end well, too, where there is no such environment.
         stop: ends the drill early, from a signal handler or another thread.
         tell: receives phases, marks and payments while the drill runs.
         emit: told of the stages before it.

@@ -3,16 +3,33 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer._click.exceptions import NoArgsIsHelpError
+from typer._click.exceptions import UsageError as ClickUsageError
 from typer.core import TyperGroup
 
-from payinfra.commands import account, check, deploy, drill, drills, environments, local, payments, project
+from payinfra.commands import (
+    account,
+    check,
+    deploy,
+    drill,
+    drills,
+    environments,
+    explain,
+    local,
+    logs,
+    open_page,
+    pay,
+    payments,
+    project,
+)
 from payinfra.commands.session import say, stderr
-from payinfra.core.errors import EnvironmentUnusable, ExitCode, Interrupted, PayinfraError
+from payinfra.core.errors import EnvironmentUnusable, ExitCode, Interrupted, PayinfraError, UsageProblem
+from payinfra.core.project_folder import PROJECT_VARIABLE
 from payinfra.core.stop_signals import DeferredSignals, Escalation, StopRequested
 from payinfra.core.streams import silence, tolerant_streams
 from payinfra.report.formats import LOG_FORMAT_VARIABLE, LogFormat
@@ -35,6 +52,49 @@ class Commands(TyperGroup):
             cdktf_bindings.begin()
         return super().parse_args(ctx, args)
 
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command; what the parser refuses is an error as every other, not one in a frame of its own.
+
+        Raises:
+            UsageProblem: a command or an option does not exist, or has a value that it does not take.
+            SystemExit: the command has ended.
+        """
+
+        def run() -> Any:
+            return super(Commands, self).main(
+                args, prog_name, complete_var, False, windows_expand_args, **extra
+            )
+
+        if not standalone_mode:
+            return run()
+        try:
+            code = run()
+        except NoArgsIsHelpError as help_wanted:
+            help_wanted.show()
+            sys.exit(ExitCode.USAGE)
+        except ClickUsageError as error:
+            raise _refused(error) from None
+        except typer.Abort:
+            say("Nothing was done: no answer was given.")
+            sys.exit(ExitCode.GATE_FAILED)
+        sys.exit(code if isinstance(code, int) else ExitCode.DONE)
+
+
+def _refused(error: ClickUsageError) -> UsageProblem:
+    what = error.format_message()
+    command = error.ctx.command_path if error.ctx else "payinfra"
+    return UsageProblem(
+        what if what.endswith((".", "?", ")")) else f"{what}.", f"`{command} --help` says what it takes."
+    )
+
 
 app = typer.Typer(
     name="payinfra",
@@ -45,13 +105,40 @@ app = typer.Typer(
     # Each option has a variable of its own, PAYINFRA_COMMAND_OPTION; a setting has one for all commands.
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PAYINFRA"},
 )
-for commands in (deploy, drill, drills, check, payments, environments, project, local, account):
+for commands in (
+    deploy,
+    drill,
+    drills,
+    check,
+    pay,
+    logs,
+    explain,
+    open_page,
+    payments,
+    environments,
+    project,
+    local,
+    account,
+):
     app.add_typer(commands.app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from payinfra.core.version import __version__
+
+        typer.echo(f"payinfra {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
 def conversation(
     context: typer.Context,
+    *,
+    _version_only: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version),
+    ] = False,
     verbose: Annotated[
         bool,
         typer.Option(
@@ -60,6 +147,16 @@ def conversation(
             help="Show each call to AWS and each run of Terraform on stderr.",
         ),
     ] = False,
+    project: Annotated[
+        Path | None,
+        typer.Option(
+            "--project",
+            envvar=PROJECT_VARIABLE,
+            metavar="DIR",
+            help="The project's folder. Default: the nearest one, from here upwards, with a payinfra.toml.",
+            file_okay=False,
+        ),
+    ] = None,
     log_format: Annotated[
         LogFormat,
         typer.Option("--log-format", envvar=LOG_FORMAT_VARIABLE, help="Format of messages on stderr."),
@@ -67,6 +164,8 @@ def conversation(
 ) -> None:
     """Global options, which come before the command's name."""
     os.environ[LOG_FORMAT_VARIABLE] = log_format.value
+    if project is not None:
+        os.environ[PROJECT_VARIABLE] = str(project.absolute())
     if verbose:
         from payinfra.report import log
 

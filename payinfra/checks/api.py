@@ -46,7 +46,8 @@ class CheckRequest:
         ephemeral: patterns of environments that are not protected, used where `protected` is None.
         select: ids or globs to run; empty for all.
         ignore: ids or globs to leave out; they are listed in the summary.
-        waivers: the waivers file; None for `payinfra-waivers.toml` in the current folder, if it is there.
+        waivers: the waivers file; None for `payinfra-waivers.toml` in the project's folder, if it is there.
+        project: the project's folder.
         checkov: the checkov executable; None to leave it out.
     """
 
@@ -62,6 +63,7 @@ class CheckRequest:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     waivers: Path | None = None
+    project: Path = Path()
     checkov: Path | None = None
 
 
@@ -96,7 +98,7 @@ def run_checks(request: CheckRequest, *, on: date | None = None, known: Catalogu
     if not request.manifests and not request.plans and request.source is None:
         raise EnvironmentUnusable("There is nothing to check.", "Give a plan, a manifest or a source folder.")
     day = on or today()
-    entries = _waivers(request.waivers, checks, day)
+    entries = _waivers(request.waivers, request.project, checks, day)
     collected = _Collected()
     if request.manifests or request.plans:
         _check_manifests(request, checks, selection.ids, collected)
@@ -247,8 +249,8 @@ def _readable(folder: Path) -> Module | None:
         return None
 
 
-def _waivers(path: Path | None, checks: Catalogue, day: date) -> tuple[waivers.Waiver, ...]:
-    file = path or Path(waivers.FILE_NAME)
+def _waivers(path: Path | None, project: Path, checks: Catalogue, day: date) -> tuple[waivers.Waiver, ...]:
+    file = path or project / waivers.FILE_NAME
     if path is None and not file.is_file():
         return ()
     return waivers.load(file, checks.ids, day)

@@ -8,7 +8,7 @@ from payinfra.checks import policy, source
 from payinfra.checks.model import Check, gather
 from payinfra.checks.source.model import SourceCheck
 from payinfra.checks.verdicts import Rule
-from payinfra.core.errors import EnvironmentUnusable, did_you_mean
+from payinfra.core.errors import UsageProblem, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Catalogue:
         """What `checks explain` shows.
 
         Raises:
-            EnvironmentUnusable: there is no such check.
+            UsageProblem: there is no such check.
         """
         for rule in self.rules:
             if rule.id == id.upper():
                 return rule
-        raise EnvironmentUnusable(
+        raise UsageProblem(
             f"There is no check {id!r}{did_you_mean(id.upper(), self.ids) or '.'}",
             "`payinfra checks list` shows them all.",
         )

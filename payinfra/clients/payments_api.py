@@ -124,14 +124,18 @@ class PaymentsApi:
         """Post a body without an idempotency key, whatever the answer."""
         return self.http.ask("POST", self.url, {**self._key, **self.headers}, body)
 
+    def send(self, payment: PaymentRequest) -> "HttpResponse":
+        """Send a payment, whatever the answer."""
+        headers = {**payment_headers(self.key, payment.key), **self.headers}
+        return self.http.ask("POST", self.url, headers, payment.body)
+
     def pay(self, payment: PaymentRequest) -> "HttpResponse":
         """Send a payment.
 
         Raises:
             NotYet: it was not recorded.
         """
-        headers = {**payment_headers(self.key, payment.key), **self.headers}
-        answer = self.http.ask("POST", self.url, headers, payment.body)
+        answer = self.send(payment)
         if answer.status not in RECORDED:
             raise NotYet(f"{self.name}POST /payments with the key answered {answer.said()}")
         return answer

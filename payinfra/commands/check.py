@@ -13,6 +13,7 @@ from payinfra.commands import completion
 from payinfra.commands.options import settings_from
 from payinfra.commands.session import FailOnOption, FormatOption, session, stdout
 from payinfra.core.errors import UsageProblem
+from payinfra.core.project_folder import project_folder
 from payinfra.core.setting_declarations import TOML_NAME, variable
 from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
 
@@ -113,6 +114,7 @@ def check(
             select=tuple(select or ()),
             ignore=tuple(ignore or ()),
             waivers=waivers,
+            project=project_folder(),
             checkov=with_checkov,
         )
     )
@@ -146,7 +148,11 @@ def _throwaway(flags: Mapping[str, object]) -> tuple[str, ...]:
     from payinfra.checks.manifest import EPHEMERAL
 
     name = "ephemeral_patterns"
-    if flags[name] is None and variable(name) not in os.environ and not Path(TOML_NAME).exists():
+    if (
+        flags[name] is None
+        and variable(name) not in os.environ
+        and not (project_folder() / TOML_NAME).exists()
+    ):
         return EPHEMERAL
     # Settings need an environment; a manifest without one is checked with those that all environments share.
     return settings_from({"env": flags["env"] or "unnamed", name: flags[name]}).ephemeral_patterns
@@ -156,13 +162,14 @@ def _throwaway(flags: Mapping[str, object]) -> tuple[str, ...]:
 def checks_list(*, fmt: FormatOption = Format.TABLE) -> None:
     """List all checks."""
     from payinfra.checks import catalogue
+    from payinfra.report import results
     from payinfra.report.findings import rules
 
     known = catalogue.load()
     if fmt is Format.JSON:
         typer.echo(rules.render_json([rules.as_json(rule, known.types_of(rule.id)) for rule in known.rules]))
     else:
-        stdout().print(rules.listed(known.rules))
+        results.write(stdout(), rules.listed(known.rules))
 
 
 @checks_app.command("explain")

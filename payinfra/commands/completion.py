@@ -1,23 +1,29 @@
 """Shell completion of option values. Nothing here raises: a shell could not show an error."""
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from payinfra.core.setting_declarations import REGIONS, TOML_NAME
+from payinfra.core.deployed_environments import begun_in, configured_in, deployed_from, work_root_of
+from payinfra.core.errors import UsageProblem
+from payinfra.core.project_folder import project_folder
+from payinfra.core.setting_declarations import REGIONS
 
 Complete = Callable[[str], list[str]]
 
 
 def environments(incomplete: str) -> list[str]:
-    """The environments of the project in the current folder."""
-    return environments_of(Path(), incomplete)
+    """The environments of the project that one stands in."""
+    try:
+        return environments_of(project_folder(), incomplete)
+    except UsageProblem:
+        return []
 
 
 def environments_of(folder: Path, incomplete: str) -> list[str]:
     """The environments that a project's payinfra.toml names, and those that were deployed from its folder."""
-    deployed = {path.parent.name for path in folder.glob(".payinfra/*/*/lock") if path.parent.name[:1] != "."}
-    return _beginning(incomplete, deployed | _configured(folder / TOML_NAME))
+    root = work_root_of(folder)
+    deployed = {one.env for one in deployed_from(root)}
+    return _beginning(incomplete, deployed | begun_in(root) | configured_in(folder))
 
 
 def regions(incomplete: str) -> list[str]:
@@ -46,6 +52,18 @@ def faults(incomplete: str) -> list[str]:
     return _beginning(incomplete, tuple(fault.name for fault in all_faults()))
 
 
+def probe_ids(incomplete: str) -> list[str]:
+    """The ids of all probes."""
+    from payinfra.checks.probes import verify
+
+    return _beginning(incomplete, frozenset(probe.rule.id for probe in verify.load()))
+
+
+def all_ids(incomplete: str) -> list[str]:
+    """The ids of all checks and probes."""
+    return sorted((*check_ids(incomplete), *probe_ids(incomplete)))
+
+
 FIELDS: Mapping[str, Complete] = {
     "env": environments,
     "primary_region": regions,
@@ -54,14 +72,6 @@ FIELDS: Mapping[str, Complete] = {
     "terraform": terraforms,
 }
 """By setting."""
-
-
-def _configured(file: Path) -> set[str]:
-    try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8")).get("environments", {})
-    except (OSError, ValueError, RecursionError):
-        return set()
-    return set(tables) if isinstance(tables, dict) else set()
 
 
 def _beginning(incomplete: str, among: Sequence[str] | set[str] | frozenset[str]) -> list[str]:

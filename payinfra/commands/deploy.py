@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from payinfra.checks.verdicts import Severity
+from payinfra.commands import completion
 from payinfra.commands.options import STACK, WHERE, with_settings
 from payinfra.commands.session import (
     AllowDestroyOption,
@@ -115,15 +116,22 @@ def deploy(
 
 
 @app.command()
-@with_settings(STACK)
+@with_settings(STACK, found=True)
 def verify(
     settings: "Settings",
     *,
     only: Annotated[
-        list[str] | None, typer.Option(help="Run only these ids or globs; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Run only these ids or globs; may be repeated.", autocompletion=completion.probe_ids
+        ),
     ] = None,
     skip: Annotated[
-        list[str] | None, typer.Option(help="Skip these ids or globs (reported as skipped); may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Skip these ids or globs (reported as skipped); may be repeated.",
+            autocompletion=completion.probe_ids,
+        ),
     ] = None,
     deadline: Annotated[
         float | None,
@@ -146,11 +154,14 @@ def verify(
 ) -> None:
     """Probe the deployed environment, in both regions and between them."""
     from payinfra.checks.probes.results import VerifyRequest
+    from payinfra.checks.probes.verify import chosen_probes
     from payinfra.deployment.pipeline import Pipeline
     from payinfra.report import verify as report
     from payinfra.report.findings import rendering
     from payinfra.report.progress import notices
 
+    # Before anything is asked of the environment: a name that is wrong stays wrong.
+    chosen_probes(VerifyRequest(tuple(only or ()), tuple(skip or ())))
     pipeline = Pipeline(settings, notices(stderr()), eager_bindings=eager_bindings)
     before: Outcome | None = None
     while True:
@@ -169,7 +180,7 @@ def verify(
 
 
 @app.command()
-@with_settings(WHERE)
+@with_settings(WHERE, found=True)
 def status(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
     """Show the status of the environment: regions, endpoints, health, alarms, last deployment and drill."""
     from payinfra.deployment.pipeline import Pipeline
@@ -187,6 +198,9 @@ def destroy(
     yes_really: Annotated[
         str | None, typer.Option(metavar="ENV", help="Name of the protected environment, to confirm.")
     ] = None,
+    if_exists: Annotated[
+        bool, typer.Option("--if-exists", help="End well, too, where there is no such environment.")
+    ] = False,
     summary: SummaryOption = None,
     fmt: FormatOption = Format.TABLE,
     eager_bindings: EagerOption = False,
@@ -204,7 +218,9 @@ def destroy(
         )
     with summary_for(settings.env, summary) as summarize:
         with session(settings, eager=eager_bindings) as view:
-            destroyed = view.pipeline.destroy(view.confirm(yes, f"Destroy {settings.env} and all its data?"))
+            destroyed = view.pipeline.destroy(
+                view.confirm(yes, f"Destroy {settings.env} and all its data?"), missing_ok=if_exists
+            )
         summarize(job_summary.destroyed(settings.env, destroyed))
     deploy_module.destroyed(stdout(), destroyed, settings, fmt)
 
@@ -257,7 +273,7 @@ def unlock(
 
 
 @app.command()
-@with_settings(WHERE)
+@with_settings(WHERE, found=True)
 def outputs(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
     """Print the outputs of the last deployment."""
     from payinfra.report import deploy as deploy_module

@@ -51,7 +51,7 @@ class DrillCommand(TyperCommand):
 
 
 @app.command("failover-drill", cls=DrillCommand)
-@with_settings(WHERE)
+@with_settings(WHERE, found=True)
 def failover_drill(
     settings: "Settings",
     *,

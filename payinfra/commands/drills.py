@@ -23,7 +23,7 @@ app.add_typer(drills_app, name="drills")
 
 
 @drills_app.command("list")
-@with_settings(WHERE)
+@with_settings(WHERE, found=True)
 def drills_list(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
     """List the environment's drills and the trend of its recovery time."""
     from payinfra.drill import report_store
@@ -37,7 +37,7 @@ def drills_list(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> No
 
 
 @drills_app.command("show")
-@with_settings(WHERE)
+@with_settings(WHERE, found=True)
 def drills_show(
     settings: "Settings",
     drill: Annotated[str, typer.Argument(metavar="ID", help="Id of a drill, or `latest`.")] = LATEST,

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, TypeVar, assert_never
 
 import typer
 
+from payinfra.commands.options import NO_ENVIRONMENT, settings_from
 from payinfra.commands.session import FormatOption, stderr, stdout
 from payinfra.core.errors import ExitCode, UsageProblem
 from payinfra.report.formats import Format, VariablesFormat
 
 if TYPE_CHECKING:
+    from payinfra.core.settings import Settings
     from payinfra.local.control import Control
 
 app = typer.Typer()
@@ -34,55 +36,71 @@ class FaultKind(StrEnum):
 T = TypeVar("T")
 
 WorkRootOption = Annotated[
-    Path, typer.Option("--work-root", envvar="PAYINFRA_WORK_ROOT", help="Folder of the embedded AWS's state.")
+    Path | None,
+    typer.Option(
+        "--work-root",
+        envvar="PAYINFRA_WORK_ROOT",
+        help="Folder of the embedded AWS's state. Default: that of the project.",
+    ),
 ]
-PrimaryOption = Annotated[str, typer.Option("--primary-region", envvar="PAYINFRA_PRIMARY_REGION")]
-SecondaryOption = Annotated[str, typer.Option("--secondary-region", envvar="PAYINFRA_SECONDARY_REGION")]
-WORK_ROOT = Path(".payinfra")
+PrimaryOption = Annotated[str | None, typer.Option("--primary-region", envvar="PAYINFRA_PRIMARY_REGION")]
+SecondaryOption = Annotated[
+    str | None, typer.Option("--secondary-region", envvar="PAYINFRA_SECONDARY_REGION")
+]
+
+
+def _settings(work_root: Path | None, **more: str | None) -> "Settings":
+    """The project's settings: where its embedded AWS is, and which regions that serves."""
+    return settings_from({"env": NO_ENVIRONMENT, "work_root": work_root, **more})
+
+
+def _folder(work_root: Path | None) -> Path:
+    from payinfra.deployment.dependencies import server_folder
+
+    return server_folder(_settings(work_root))
 
 
 @local_app.command("up")
 def local_up(
     *,
-    work_root: WorkRootOption = WORK_ROOT,
-    primary_region: PrimaryOption = "us-east-1",
-    secondary_region: SecondaryOption = "us-west-2",
+    work_root: WorkRootOption = None,
+    primary_region: PrimaryOption = None,
+    secondary_region: SecondaryOption = None,
     time_scale: Annotated[
         float, typer.Option(min=1.0, max=1000.0, help="How many times faster than real time its time runs.")
     ] = 1.0,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
     """Start the embedded AWS, or reuse the running one."""
-    from payinfra.deployment.dependencies import SERVER_FOLDER
+    from payinfra.deployment.dependencies import server_folder
     from payinfra.local import lifecycle
     from payinfra.local.endpoints import base_port
     from payinfra.report import local as report
     from payinfra.report.progress import watching
 
+    settings = _settings(work_root, primary_region=primary_region, secondary_region=secondary_region)
+    folder, port = server_folder(settings), base_port(os.environ)
     with watching(stderr()) as watch:
-        folder, regions = work_root / SERVER_FOLDER, (primary_region, secondary_region)
-        lifecycle.up(folder, regions, base_port=base_port(os.environ), time_scale=time_scale, emit=watch.emit)
-    report.status(stdout(), lifecycle.status(work_root / SERVER_FOLDER), fmt)
+        lifecycle.up(folder, settings.regions, base_port=port, time_scale=time_scale, emit=watch.emit)
+    report.status(stdout(), lifecycle.status(folder), fmt)
 
 
 @local_app.command("down")
-def local_down(*, work_root: WorkRootOption = WORK_ROOT) -> None:
+def local_down(*, work_root: WorkRootOption = None) -> None:
     """Stop the embedded AWS. Its state is kept."""
-    from payinfra.deployment.dependencies import SERVER_FOLDER
     from payinfra.local import lifecycle
 
-    stopped = lifecycle.down(work_root / SERVER_FOLDER)
+    stopped = lifecycle.down(_folder(work_root))
     stderr().print("Stopped the embedded AWS." if stopped else "The embedded AWS is not running.")
 
 
 @local_app.command("status")
-def local_status(*, work_root: WorkRootOption = WORK_ROOT, fmt: FormatOption = Format.TABLE) -> None:
+def local_status(*, work_root: WorkRootOption = None, fmt: FormatOption = Format.TABLE) -> None:
     """Print the endpoints and active faults of the embedded AWS."""
-    from payinfra.deployment.dependencies import SERVER_FOLDER
     from payinfra.local import lifecycle
     from payinfra.report import local as report
 
-    found = lifecycle.status(work_root / SERVER_FOLDER)
+    found = lifecycle.status(_folder(work_root))
     report.status(stdout(), found, fmt)
     if found is None:
         raise typer.Exit(ExitCode.UNUSABLE_ENVIRONMENT)
@@ -91,11 +109,14 @@ def local_status(*, work_root: WorkRootOption = WORK_ROOT, fmt: FormatOption = F
 @local_app.command("env")
 def local_env(
     *,
-    work_root: WorkRootOption = WORK_ROOT,
+    work_root: WorkRootOption = None,
     region: Annotated[
-        str,
-        typer.Option(envvar="PAYINFRA_PRIMARY_REGION", help="The region that tools work in by default."),
-    ] = "us-east-1",
+        str | None,
+        typer.Option(
+            envvar="PAYINFRA_PRIMARY_REGION",
+            help="The region that tools work in by default. Default: the primary one.",
+        ),
+    ] = None,
     # Not PAYINFRA_FORMAT: a shell evaluates what is printed.
     fmt: Annotated[
         VariablesFormat,
@@ -107,34 +128,35 @@ def local_env(
     `eval "$(payinfra local env)"` lets the AWS CLI and every SDK work on it.
     """
     from payinfra.core.errors import EnvironmentUnusable
-    from payinfra.deployment.dependencies import SERVER_FOLDER
+    from payinfra.deployment.dependencies import server_folder
     from payinfra.local import lifecycle
     from payinfra.local.control import START_HINT
     from payinfra.local.variables import variables
     from payinfra.report import local as report
 
-    folder = work_root / SERVER_FOLDER
+    settings = _settings(work_root)
+    folder = server_folder(settings)
     found = lifecycle.status(folder)
     if found is None:
         raise EnvironmentUnusable("The embedded AWS is not running.", START_HINT)
-    report.variables(stdout(), variables(found.endpoints, lifecycle.access_key(folder), region), fmt)
+    key, where = lifecycle.access_key(folder), region or settings.primary_region
+    report.variables(stdout(), variables(found.endpoints, key, where), fmt)
 
 
 @local_app.command("logs")
 def local_logs(
     *,
-    work_root: WorkRootOption = WORK_ROOT,
+    work_root: WorkRootOption = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Number of lines.")] = 50,
 ) -> None:
     """Print the end of the embedded AWS's log."""
-    from payinfra.deployment.dependencies import SERVER_FOLDER
     from payinfra.local import lifecycle
 
-    typer.echo(lifecycle.log_tail(work_root / SERVER_FOLDER, lines))
+    typer.echo(lifecycle.log_tail(_folder(work_root), lines))
 
 
 @fault_app.command("list")
-def fault_list(*, work_root: WorkRootOption = WORK_ROOT, fmt: FormatOption = Format.TABLE) -> None:
+def fault_list(*, work_root: WorkRootOption = None, fmt: FormatOption = Format.TABLE) -> None:
     """List the active faults."""
     from payinfra.report import local as report
 
@@ -151,7 +173,7 @@ def fault_inject(
         float | None, typer.Option(min=0.0, help="Seconds by which replication or a service is delayed.")
     ] = None,
     jitter: Annotated[float, typer.Option(min=0.0, help="Random variation of the delay, in seconds.")] = 0.0,
-    work_root: WorkRootOption = WORK_ROOT,
+    work_root: WorkRootOption = None,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
     """Inject a fault that lasts until it is cleared."""
@@ -183,7 +205,7 @@ def fault_clear(
     everything: Annotated[
         bool, typer.Option("--all", envvar="PAYINFRA_LOCAL_FAULT_CLEAR_ALL", help="Clear every fault.")
     ] = False,
-    work_root: WorkRootOption = WORK_ROOT,
+    work_root: WorkRootOption = None,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
     """Clear one fault or all."""
@@ -196,11 +218,10 @@ def fault_clear(
     report.faults(stdout(), _control(work_root).clear(fault_id), fmt)
 
 
-def _control(work_root: Path) -> "Control":
-    from payinfra.deployment.dependencies import SERVER_FOLDER
+def _control(work_root: Path | None) -> "Control":
     from payinfra.local.control import Control
 
-    return Control.of((work_root / SERVER_FOLDER).absolute())
+    return Control.of(_folder(work_root).absolute())
 
 
 def _given(value: T | None, option: str, kind: FaultKind) -> T:

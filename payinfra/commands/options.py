@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from payinfra.commands import completion
+from payinfra.commands.session import say
+from payinfra.core.project_folder import project_folder
 from payinfra.core.setting_declarations import SETTINGS, Setting, SettingGroup, SettingKind
 
 if TYPE_CHECKING:
@@ -55,25 +57,52 @@ NO_ENVIRONMENT = "account"
 
 
 def settings_from(flags: Mapping[str, object]) -> "Settings":
-    """Resolve the settings of the project in the current folder.
+    """Resolve the settings of the project that one stands in.
 
     Raises:
         UsageProblem: see `Settings.resolve`.
     """
-    from payinfra.core.settings import Settings, Target
+    from payinfra.core.settings import Settings
 
-    values = dict(flags)
+    return Settings.resolve(_values(flags), folder=project_folder())
+
+
+def found_settings_from(flags: Mapping[str, object]) -> "Settings":
+    """The same, of an environment that need not be named: which one, and why, is told on stderr.
+
+    Raises:
+        UsageProblem: see `choose_environment`.
+    """
+    from payinfra.core.environment_choice import choose_environment
+
+    choice = choose_environment(_values(flags), folder=project_folder())
+    if choice.why:
+        say(choice.in_words)
+    return choice.settings
+
+
+def _values(flags: Mapping[str, object]) -> dict[str, object]:
+    """The flags by setting, with a target's name in place of a switch."""
+    from payinfra.core.settings import Target
+
+    values = {name: value for name, value in flags.items() if value is not None}
     if (local := values.get("target")) is not None:
         values["target"] = Target.LOCAL if local else Target.AWS
-    return Settings.resolve(values)
+    return values
 
 
 def with_settings(
     options: tuple[Setting, ...],
+    *,
+    found: bool = False,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command these options, and pass it the resolved settings as its first argument.
 
     Without an option that names an environment, the settings are those of `NO_ENVIRONMENT`.
+
+    Args:
+        options: the settings that are options of the command.
+        found: without --env, take what was deployed from here. Not for a command that destroys anything.
     """
     fields = tuple(option.name for option in options)
 
@@ -84,7 +113,8 @@ def with_settings(
         def run(**arguments: Any) -> None:
             flags = {field: arguments.pop(field) for field in fields}
             flags.setdefault("env", NO_ENVIRONMENT)
-            command(settings_from(flags), **arguments)
+            settings = found_settings_from(flags) if found else settings_from(flags)
+            command(settings, **arguments)
 
         parameters = [*map(parameter_of, options), *own]
         parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]

@@ -37,7 +37,12 @@ ToOption = Annotated[
     str | None, typer.Option("--to", help="Latest payment, in the same forms. Default a minute ago.")
 ]
 RegionOption = Annotated[
-    str | None, typer.Option("--region", help="The region to ask. Default: the primary region.")
+    str | None,
+    typer.Option(
+        "--region",
+        metavar="primary|secondary|NAME",
+        help="The region to ask. Default: the primary region.",
+    ),
 ]
 
 
@@ -56,7 +61,7 @@ def reconcile(
     from payinfra.report import payments as report
 
     from_ms, to_ms = _span(earliest, latest)
-    with _deployed(settings) as (outputs, aws):
+    with deployed(settings) as (outputs, aws):
         outcome = audit.reconcile(outputs, aws, from_ms, to_ms, write=not dry_run)
     report.reconciled(stdout(), outcome, fmt)
     raise typer.Exit(outcome.exit_code)
@@ -77,8 +82,8 @@ def conflicts_list(
     from payinfra.report import payments as report
 
     from_ms, to_ms = _span(earliest, latest)
-    with _deployed(settings) as (outputs, aws):
-        found = conflicts.conflicts(aws, _region(outputs, region), from_ms, to_ms)
+    with deployed(settings) as (outputs, aws):
+        found = conflicts.conflicts(aws, region_of(outputs, region), from_ms, to_ms)
     report.conflicts(stdout(), found, settings.command("conflicts resolve"), fmt)
 
 
@@ -105,17 +110,17 @@ def conflicts_resolve(
     needs_a_person(yes, "conflicts resolve")
     with session(settings) as view:
         view.agree(yes, f"Let the key of {payment_id} stand for the payment with fingerprint {keep}?")
-    with _deployed(settings) as (outputs, aws):
-        kept = conflicts.resolve(aws, _region(outputs, region), payment_id, keep)
+    with deployed(settings) as (outputs, aws):
+        kept = conflicts.resolve(aws, region_of(outputs, region), payment_id, keep)
     report.resolved(stdout(), payment_id, kept, fmt)
 
 
 @contextmanager
-def _deployed(settings: "Settings") -> "Iterator[tuple[Outputs, Aws]]":
+def deployed(settings: "Settings") -> "Iterator[tuple[Outputs, Aws]]":
     """What was deployed, and clients for it.
 
     Raises:
-        EnvironmentUnusable: nothing was deployed, or AWS refuses or does not answer.
+        EnvironmentUnusable: nothing was deployed, the embedded AWS is down, or AWS refuses or is silent.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -123,22 +128,31 @@ def _deployed(settings: "Settings") -> "Iterator[tuple[Outputs, Aws]]":
 
     with session(settings) as view:
         outputs = view.pipeline.outputs()
-        try:
-            yield outputs, dependencies.aws(settings, dependencies.local_addresses(settings))
-        except (ClientError, BotoCoreError) as error:
-            raise EnvironmentUnusable(
-                f"AWS refused, or did not answer: {error}",
-                f"See what stands: `{settings.command('status')}`.",
-            ) from error
+    if settings.is_local and dependencies.running(settings) is None:
+        raise EnvironmentUnusable("The embedded AWS is not running.", "Run `payinfra local up`.")
+    # Outside the session: as long as that draws on a terminal, it takes what is written to stdout.
+    try:
+        yield outputs, dependencies.aws(settings, dependencies.local_addresses(settings))
+    except (ClientError, BotoCoreError) as error:
+        raise EnvironmentUnusable(
+            f"AWS refused, or did not answer: {error}",
+            f"See what stands: `{settings.command('status')}`.",
+        ) from error
 
 
-def _region(outputs: "Outputs", name: str | None) -> "RegionOutputs":
-    for region in outputs.regions:
-        if name in (None, region.region):
+def region_of(outputs: "Outputs", name: str | None) -> "RegionOutputs":
+    """The region that `--region` names: by its role, or as AWS does. The primary without one.
+
+    Raises:
+        UsageProblem: the environment is not there.
+    """
+    for role, region in zip(("primary", "secondary"), outputs.regions, strict=True):
+        if name in (None, role, region.region):
             return region
+    names = ", ".join(region.region for region in outputs.regions)
     raise UsageProblem(
         f"{outputs.environment_suffix} is not in {name}.",
-        f"Give --region one of {', '.join(region.region for region in outputs.regions)}.",
+        f"Give --region one of {names}, primary, secondary.",
     )
 
 

@@ -1,5 +1,7 @@
-"""Commands for this machine and this project: doctor, init, version."""
+"""Commands for this machine and this project: doctor, init, version, completion."""
 
+import os
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +11,7 @@ from payinfra.commands.options import ACCOUNT, with_settings
 from payinfra.commands.session import FormatOption, stdout
 from payinfra.core.errors import ExitCode
 from payinfra.core.project_files import Ci
+from payinfra.core.project_folder import PROJECT_VARIABLE
 from payinfra.report.formats import Format
 
 if TYPE_CHECKING:
@@ -55,8 +58,34 @@ def init(
     from payinfra.core import project_files
     from payinfra.report import scaffold as report
 
-    steps = project_files.write(Path(), ci or [Ci.GITHUB], dry_run=dry_run)
+    # Not the folder that is found upwards: a project may be begun below another one.
+    folder = Path(os.environ.get(PROJECT_VARIABLE) or "")
+    steps = project_files.write(folder, ci or [Ci.GITHUB], dry_run=dry_run)
     report.written(stdout(), steps, fmt, dry_run=dry_run)
+
+
+class Shell(StrEnum):
+    """A shell that completes options and their values."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+@app.command("completion")
+def print_completion(
+    shell: Annotated[Shell, typer.Argument(help="The shell.")],
+) -> None:
+    """Print what lets a shell complete commands, options, environments and ids.
+
+    For bash, in ~/.bashrc: eval "$(payinfra completion bash)"
+    """
+    # Typer's own function, which finds no shell by itself here: none has to be running.
+    from typer._completion_shared import get_completion_script
+
+    typer.echo(
+        get_completion_script(prog_name="payinfra", complete_var="_PAYINFRA_COMPLETE", shell=shell.value)
+    )
 
 
 @app.command()

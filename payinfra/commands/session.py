@@ -47,17 +47,23 @@ SummaryOption = Annotated[
 
 
 def stdout() -> "Console":
-    """The console for data."""
-    from payinfra.report.console import SafeConsole
-
-    return SafeConsole(soft_wrap=False)
+    """The console for data. What is no terminal has room for every line."""
+    return _console(stderr=False)
 
 
 def stderr() -> "Console":
     """The console for everything that is not data."""
-    from payinfra.report.console import SafeConsole
+    return _console(stderr=True)
 
-    return SafeConsole(stderr=True)
+
+def _console(*, stderr: bool) -> "Console":
+    from payinfra.report.console import SafeConsole
+    from payinfra.report.results import WIDE
+
+    console = SafeConsole(stderr=stderr)
+    if not console.is_terminal:
+        console.size = console.size.__class__(WIDE, console.height)
+    return console
 
 
 def say(text: str) -> None:

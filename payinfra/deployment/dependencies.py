@@ -120,6 +120,7 @@ def check_plan(settings: Settings, folder: Path, shown: JsonValue) -> "Outcome":
             configuration=folder,
             env=settings.env,
             protected=settings.protected,
+            project=settings.project,
         )
     )
 
@@ -275,6 +276,7 @@ def check(
             select=tuple(select),
             ignore=tuple(ignore),
             waivers=waivers,
+            project=settings.project,
         )
     )
 

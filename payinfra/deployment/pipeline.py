@@ -15,6 +15,14 @@ from payinfra.checks.probes.drift import Difference, judge
 from payinfra.checks.probes.results import VerifyRequest, joined, outcome
 from payinfra.checks.verdicts import Severity
 from payinfra.clients.aws import LOCAL_ACCOUNT, Endpoints
+from payinfra.core.deployed_environments import (
+    BEGUN_FILE,
+    OUTPUTS_FILE,
+    configured_in,
+    deployed_from,
+    in_words,
+    known_ones,
+)
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.events import Emit, Notice, StageFinished, StageSkipped, StageStarted, ignore
@@ -154,6 +162,7 @@ class Pipeline:
         eager_bindings: import cdktf's bindings the ordinary, slow way.
         fail_on: the severity from which a finding of the policy checks stops a deployment.
         dependencies: what the stages work with; tests pass scripted ones.
+        latest_outputs: where a copy of the last outputs is kept, from the project's folder on.
     """
 
     settings: Settings
@@ -257,17 +266,23 @@ class Pipeline:
                 raise ProbesFailed(verified, PROBES_FAIL_ON, self.settings.command("verify"))
         return Deployed(plan, outputs, proofs, verified, time.monotonic() - began)
 
-    def destroy(self, confirm: Confirm) -> Destroyed:
+    def destroy(self, confirm: Confirm, *, missing_ok: bool = False) -> Destroyed:
         """Delete every resource of the environment, and the API keys of a rotation that did not end.
 
         It ends well only if nothing is found under the environment's name and tags after that.
 
+        Args:
+            confirm: asked with a plan that deletes something.
+            missing_ok: end well, too, where there is no such environment.
+
         Raises:
             GateFailed: the person said no, or something is left that no state knows.
-            ToolFailed, EnvironmentUnusable: as for `deploy`.
+            EnvironmentUnusable: there is no such environment, or as for `deploy`.
+            ToolFailed: as for `deploy`.
         """
         began = time.monotonic()
         with exclusive(self.settings.work_dir, "destroy"):
+            found = missing_ok or self._outputs_file.exists() or self._begun.exists()
             unprotected = self.settings.model_copy(update={"protected": False})
             endpoints = self._endpoints()
             terraform = self._initialised(self._synth(endpoints, unprotected))
@@ -276,6 +291,7 @@ class Pipeline:
             orphaned = self.dependencies.orphaned_keys(self.settings, endpoints)
             plan = self._plan(terraform, self._plan_file, destroy=True)
             if plan.has_changes or recovery.journal.was_cut_off or self._names_orphaned_keys(orphaned):
+                found = True
                 if not confirm(plan):
                     raise GateFailed("Nothing was destroyed: the plan was not confirmed.")
                 if self.settings.protected:
@@ -294,6 +310,8 @@ class Pipeline:
             remaining = self.dependencies.remaining(self.settings, endpoints)
             self._forget_outputs()
             self._guard(endpoints).require_gone(remaining)
+            if not found:
+                raise self._not_deployed("There is nothing to destroy.")
         return Destroyed(plan, time.monotonic() - began)
 
     def adopt(self, confirm: Confirm) -> Adopted:
@@ -363,7 +381,7 @@ class Pipeline:
             ToolFailed, EnvironmentUnusable: as for `deploy`.
         """
         self.emit(Notice(f"Destroying {self.settings.env}."))
-        return self.destroy(lambda _plan: True).plan.destroy
+        return self.destroy(lambda _plan: True, missing_ok=True).plan.destroy
 
     def verify(self, request: VerifyRequest, *, drift: bool = False) -> Outcome:
         """Probe what stands.
@@ -425,17 +443,14 @@ class Pipeline:
         if known := self._known_outputs():
             return known
         if self.settings.state_bucket is None and not self._state_file.exists():
-            raise EnvironmentUnusable(
-                f"Environment {self.settings.env} has no outputs on {self.settings.target}: "
-                "it was not deployed from this folder. If it exists all the same, "
-                f"`{self.settings.command('adopt')}` takes it in.",
-                f"Run `{self.settings.command('deploy')}`.",
-            )
+            raise self._not_deployed()
         with exclusive(self.settings.work_dir, "outputs"):
             addresses = self.dependencies.local_addresses(self.settings)
             terraform = self._initialised(self._synth(addresses))
             self._guard(addresses).state(terraform)
-            return self._write_outputs(terraform.outputs())
+            if values := terraform.outputs():
+                return self._write_outputs(values)
+            raise self._not_deployed()
 
     def unlock(self, lock: str) -> bool:
         """Release the lock of the state, which a run that is gone has left.
@@ -481,6 +496,21 @@ class Pipeline:
                 keep=self._write_outputs,
                 stage=self._stage,
             )
+
+    def _not_deployed(self, so: str = "") -> EnvironmentUnusable:
+        """The error that says that this environment is none, and which ones are known here."""
+        settings = self.settings
+        where = in_words(settings.target)
+        what = f"Environment {settings.env} was not deployed from this folder to {where}. {so}".strip()
+        deployed, configured = deployed_from(settings.work_root), configured_in(settings.project)
+        if hint := known_ones(settings.env, settings.target, deployed, configured):
+            return EnvironmentUnusable(what, hint)
+        if so:
+            return EnvironmentUnusable(what, "Nothing was deployed from this folder.")
+        return EnvironmentUnusable(
+            f"{what} If it exists all the same, `{settings.command('adopt')}` takes it in.",
+            f"Run `{settings.command('deploy')}`.",
+        )
 
     # -- the stages ----------------------------------------------------------------------------------
 
@@ -829,7 +859,7 @@ class Pipeline:
     @property
     def _begun(self) -> Path:
         """Stands from the first apply of an environment until an apply has ended well."""
-        return self.settings.work_dir / "begun"
+        return self.settings.work_dir / BEGUN_FILE
 
     @property
     def _journal(self) -> ApplyLog:
@@ -847,7 +877,11 @@ class Pipeline:
 
     @property
     def _outputs_file(self) -> Path:
-        return self.settings.work_dir / "outputs.json"
+        return self.settings.work_dir / OUTPUTS_FILE
+
+    @property
+    def _latest_outputs(self) -> Path:
+        return self.settings.project / self.latest_outputs
 
     def _known_outputs(self) -> Outputs | None:
         """The outputs in the environment's own file; None where there is none, or another has to be made.
@@ -901,14 +935,14 @@ class Pipeline:
         flat = _not_sensitive(values)
         outputs = Outputs.from_flat(flat)
         text = json.dumps(flat, indent=2, sort_keys=True) + "\n"
-        for file in (self._outputs_file, self.latest_outputs):
+        for file in (self._outputs_file, self._latest_outputs):
             write_private(file, text)
         self._begun.unlink(missing_ok=True)
         return outputs
 
     def _forget_outputs(self) -> None:
         """Remove the outputs of an environment that is gone, and the latest copy where it is of this one."""
-        own, latest = self._outputs_file, self.latest_outputs
+        own, latest = self._outputs_file, self._latest_outputs
         if own.exists() and latest.exists() and own.read_bytes() == latest.read_bytes():
             latest.unlink()
         own.unlink(missing_ok=True)

@@ -25,12 +25,12 @@ def role(console: Console, found: "CiRole", fmt: Format) -> None:
             {"role_name": found.name, "role_arn": found.arn, "trust_policy": trust, "policies": policies},
         )
         return
-    console.print(Text(f"Role {found.name} may be assumed as this trust policy says:"))
+    write(console, Text(f"Role {found.name} may be assumed as this trust policy says:"))
     write_json(console, trust)
     for name, document in policies.items():
-        console.print(Text(f"\nPolicy {name}:"))
+        write(console, Text(f"\nPolicy {name}:"))
         write_json(console, document)
-    console.print(Text("\nMake it with --deploy; --dry-run --deploy says what that would change."))
+    write(console, Text("\nMake it with --deploy; --dry-run --deploy says what that would change."))
 
 
 def changes(console: Console, made: "Changes", more: Mapping[str, str], fmt: Format) -> None:

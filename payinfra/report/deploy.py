@@ -3,15 +3,14 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from payinfra.deployment.results import Adopted, Deployed, Destroyed, Synthesized, headline
 from payinfra.deployment.stack_manifest import service_of
 from payinfra.report.findings.counts import counted
 from payinfra.report.formats import Format
-from payinfra.report.results import next_commands, table, write, write_json
+from payinfra.report.results import UnfoldedLines, next_commands, table, write, write_json
 
 if TYPE_CHECKING:
     from payinfra.core.outputs import Outputs, RegionOutputs
@@ -103,6 +102,7 @@ def deployed(console: Console, result: Deployed, settings: "Settings", fmt: Form
         next_commands(
             (
                 (settings.command("verify"), "whether it still works, region by region"),
+                (settings.command("pay"), "send a payment of your own"),
                 (settings.command("outputs"), "everything that was deployed, by name"),
                 (settings.command("plan"), "what another deployment would change"),
                 (settings.command("destroy"), "delete it all"),
@@ -191,20 +191,17 @@ def settings(console: Console, resolved: "Settings", fmt: Format) -> None:
     )
 
 
-def _where(region: "RegionOutputs", role: str) -> Group:
+def _where(region: "RegionOutputs", role: str) -> UnfoldedLines:
     """What is where in a region. The lines are never folded, so that a URL can be copied."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True, overflow="ignore")
-    for what, value in (
+    rows = (
         ("API", region.api_endpoint),
         ("function", region.lambda_function_name),
         ("table", region.dynamodb_table_name),
         ("audit bucket", region.s3_bucket_name),
         ("API key is in", f"parameter {region.api_key_parameter}"),
-    ):
-        grid.add_row(Text(f"  {what}"), Text(value))
-    return Group(Text(f"{region.region} ({role})", style="bold"), grid)
+    )
+    head = Text(f"{region.region} ({role})", style="bold")
+    return UnfoldedLines((head, *(Text(f"  {what:<14} {value}") for what, value in rows)))
 
 
 def _plan_json(plan: "Plan") -> dict[str, object]:

@@ -119,7 +119,9 @@ def plain(console: Console) -> Iterator[ProgressWatch]:
         match event:
             case StageStarted(stage=stage, total=total):
                 line = Text(f"> {stage}" + (f" ({total} resources)" if total else ""))
-            case ResourceFinished(address=address, action=action, seconds=seconds):
+            case ResourceFinished(address=address, action=action, seconds=seconds) if (
+                action is not Action.READ  # nobody waits for what is only looked at
+            ):
                 line = Text(f"  {_DONE[action]} {address} ({seconds:.0f} s)")
             case _:
                 pass
@@ -175,7 +177,7 @@ def live(console: Console) -> Iterator[ProgressWatch]:
         def emit(event: Event) -> None:
             progress.take(event)
             if (line := line_for(event)) is not None:
-                display.console.print(line)
+                display.console.print(line, soft_wrap=True)
 
         @contextmanager
         def paused() -> Iterator[None]:

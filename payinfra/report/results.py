@@ -1,28 +1,121 @@
-"""Results as tables for people and as JSON for scripts. What goes to stdout is only ever a result."""
+"""Results as tables for people and as JSON for scripts. What goes to stdout is only ever a result.
+
+What may be copied is never cut into pieces. On a terminal a table that is too wide is folded between words,
+and drawn as lines where even that does not do. In a pipe it is a line a row, with tabs between the cells, and
+nothing is folded, cut or padded, however wide.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from payinfra.core.errors import PayinfraError
-from payinfra.report.printable import json_text, visible_lines
+from payinfra.report.printable import json_text, visible, visible_lines
 
 Row = Sequence[str]
+
+WIDE = 100_000
+"""Columns of what is no terminal: wide enough that nothing is ever folded to fit."""
 
 _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 
 
-def table(columns: Sequence[str], rows: Iterable[Row], *, title: str | None = None) -> Table:
+class UnfoldedLines:
+    """Lines that stay whole: where one is too long for a terminal, the terminal may fold it."""
+
+    def __init__(self, lines: Iterable[Text]) -> None:
+        self.lines = tuple(lines)
+
+    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
+        for line in self.lines:
+            whole = line.copy()
+            whole.no_wrap, whole.overflow = True, "ignore"
+            yield whole
+
+
+class ResultTable(Table):
+    """A table whose cells are text, never markup, and whose words are never broken."""
+
+    def __init__(self, columns: Sequence[str], rows: Iterable[Row], title: str | None) -> None:
+        super().__init__(
+            box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False
+        )
+        self.names = tuple(columns)
+        self.cells = tuple(tuple(row) for row in rows)
+        for name in self.names:
+            self.add_column(name, overflow="fold")
+        for row in self.cells:
+            self.add_row(*(Text(visible_lines(cell)) for cell in row))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not console.is_terminal:
+            yield from self._tabbed()
+            return
+        widths = self.fitting_widths(console)
+        if widths is None:
+            yield UnfoldedLines(self._as_lines())
+            return
+        for column, width in zip(self.columns, widths, strict=True):
+            column.width = width
+        yield from super().__rich_console__(console, options)
+
+    def fitting_widths(self, console: Console) -> list[int] | None:
+        """The width of each column, folded between words only; None where the console is too narrow."""
+        shown = [(name, *(row[at] for row in self.cells)) for at, name in enumerate(self.names)]
+        whole = [max(cell_len(line) for cell in cells for line in _lines(cell)) for cells in shown]
+        words = [max(map(cell_len, " ".join(cells).split()), default=0) for cells in shown]
+        least = [
+            wide if column.no_wrap else min(word, wide)
+            for column, wide, word in zip(self.columns, whole, words, strict=True)
+        ]
+        options = console.options.update(width=WIDE)
+        # What a column was given when it was drawn before says nothing of what it needs.
+        for column in self.columns:
+            column.width = None
+        space = console.width - (Measurement.get(console, options, self).maximum - sum(whole))
+        if sum(least) > space:
+            return None
+        widths = [max(low, min(wide, space)) for low, wide in zip(least, whole, strict=True)]
+        while sum(widths) > space:
+            widest = max((at for at in range(len(widths)) if widths[at] > least[at]), key=widths.__getitem__)
+            widths[widest] -= 1
+        return widths
+
+    def _tabbed(self) -> RenderResult:
+        if isinstance(self.title, str):
+            yield Segment(visible(self.title))
+            yield Segment.line()
+        for row in (self.names, *self.cells):
+            yield Segment("\t".join(map(visible, row)))
+            yield Segment.line()
+
+    def _as_lines(self) -> Iterable[Text]:
+        """A line for each row of two columns; else a line for each cell, with its column's name."""
+        if isinstance(self.title, str):
+            yield Text(visible(self.title), style="bold")
+        if len(self.names) <= 2:
+            indent = max(cell_len(visible(row[0])) for row in self.cells)
+            for first, *rest in self.cells:
+                gap = " " * (indent - cell_len(visible(first)) + 2)
+                yield Text(gap.join(map(visible, (first, *rest))))
+            return
+        indent = max(map(cell_len, self.names))
+        for row in self.cells:
+            for name, cell in zip(self.names, row, strict=True):
+                if cell:
+                    yield Text.assemble((f"{name:<{indent}}  ", "bold"), visible(cell))
+            yield Text("")
+
+
+def table(columns: Sequence[str], rows: Iterable[Row], *, title: str | None = None) -> ResultTable:
     """A plain table; the cells are text, never markup."""
-    drawn = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text(visible_lines(cell)) for cell in row))
-    return drawn
+    return ResultTable(columns, rows, title)
 
 
 def write_json(console: Console, value: Mapping[str, object] | Sequence[object]) -> None:
@@ -32,7 +125,28 @@ def write_json(console: Console, value: Mapping[str, object] | Sequence[object])
 
 def write(console: Console, *parts: RenderableType) -> None:
     """Tables and sentences on stdout."""
-    console.print(Group(*parts))
+    for part in parts:
+        if isinstance(part, Group):
+            write(console, *part.renderables)
+        else:
+            console.print(part, soft_wrap=_is_too_wide(console, part))
+
+
+def _is_too_wide(console: Console, part: RenderableType) -> bool:
+    """Whether the console would have to break something that may be copied."""
+    match part:
+        case UnfoldedLines():
+            return True
+        case ResultTable():
+            return not console.is_terminal or part.fitting_widths(console) is None
+        case Text():
+            return any(cell_len(word) > console.width for word in part.plain.split())
+        case _:
+            return False
+
+
+def _lines(cell: str) -> list[str]:
+    return visible_lines(cell).split("\n")
 
 
 def problem(console: Console, error: PayinfraError) -> None:
@@ -42,12 +156,13 @@ def problem(console: Console, error: PayinfraError) -> None:
         console.print(Text.assemble(("next:  ", "bold"), visible_lines(error.hint)), soft_wrap=True)
 
 
-def next_commands(commands: Iterable[tuple[str, str]]) -> Table:
-    """Commands that a person may want to try next, each with what it does."""
-    grid = Table.grid(padding=(0, 2))
-    for command, purpose in commands:
-        grid.add_row(Text(f"  {command}", style="cyan"), Text(purpose, style="dim"))
-    return grid
+def next_commands(commands: Iterable[tuple[str, str]]) -> UnfoldedLines:
+    """Commands that a person may want to try next, each alone on its line, below what it does."""
+    return UnfoldedLines(
+        line
+        for command, purpose in commands
+        for line in (Text(f"  # {purpose}", style="dim"), Text(f"  {command}", style="cyan"))
+    )
 
 
 def age(seconds: float | None) -> str:

@@ -315,7 +315,11 @@ def test_an_environment_goes_and_leaves_nothing(visitor: Visitor) -> None:
     }
     assert not (project.folder / "cfn-outputs" / "flat-outputs.json").exists()
     again = project.run("destroy", *visitor.flags, *really)
-    assert "nothing to destroy" in again.stdout
+    assert again.returncode == 4
+    assert "nothing to destroy" in again.stderr
+    tolerated = project.run("destroy", *visitor.flags, *really, "--if-exists")
+    assert tolerated.returncode == 0, tolerated.stderr
+    assert "nothing to destroy" in tolerated.stdout
     assert json.loads(project.run("plan", "--env", deployment.env, "--local", "--format", "json").stdout)[
         "summary"
     ] == {"add": 0, "change": 0, "destroy": 0}

@@ -1,4 +1,4 @@
-"""The README's payment lines work as printed, but for the environment's name and the port."""
+"""The README's payment lines work as printed, but for the environment's name."""
 
 import re
 import subprocess
@@ -11,14 +11,13 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 def lines() -> str:
-    """The block that sends a payment twice and lists it."""
+    """The block that sends a payment twice, and reads what was logged of it."""
     blocks = re.findall(r"(?:^    .*\n|^\n)+", README.read_text(encoding="utf-8"), re.MULTILINE)
-    return str(next(block for block in blocks if "Idempotency-Key" in block))
+    return str(next(block for block in blocks if "payinfra pay" in block))
 
 
 def test_the_payment_in_the_readme_is_recorded_once(deployment: Deployment) -> None:
     script = lines().replace("demo", deployment.env)
-    script = script.replace("http://127.0.0.1:4566", deployment.endpoints.regions["us-east-1"])
     environment = deployment.project.environment()
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     done = subprocess.run(
@@ -32,5 +31,7 @@ def test_the_payment_in_the_readme_is_recorded_once(deployment: Deployment) -> N
     )
     assert done.returncode == 0, done.stderr
     assert "201 Created" in done.stdout
-    assert "idempotent-replayed: true" in done.stdout
-    assert done.stdout.count('"customer_id": "cust-1"') == 3
+    assert "recorded by an earlier request" in done.stdout
+    assert done.stdout.count('"customer_id": "cust-1"') == 4
+    assert "REPORT RequestId" in done.stdout
+    assert "API_KEY=$(payinfra key" in done.stdout

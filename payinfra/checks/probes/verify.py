@@ -11,7 +11,7 @@ from payinfra.checks.probes import canaries
 from payinfra.checks.probes.model import PairProbe, Probe, ProbeContext, RegionProbe
 from payinfra.checks.probes.results import VerifyRequest, outcome
 from payinfra.checks.probes.runner import run
-from payinfra.checks.selection import choose
+from payinfra.checks.selection import PROBES, choose
 from payinfra.clients.aws import Aws
 from payinfra.clients.dns import DnspythonDns
 from payinfra.clients.http import HttpxHttp, RealTls, make_client
@@ -66,23 +66,34 @@ def around(outputs: Outputs, aws: Aws) -> Iterator[ProbeContext]:
         )
 
 
+def chosen_probes(request: VerifyRequest) -> tuple[tuple[Probe, ...], tuple[str, ...]]:
+    """The probes that a request asks for, and the ids that it leaves out.
+
+    Raises:
+        UsageProblem: an id fits no probe.
+        EnvironmentUnusable: nothing is left to probe.
+    """
+    known = load()
+    chosen = choose([probe.rule.id for probe in known], request.only, request.skip, of=PROBES)
+    return tuple(probe for probe in known if probe.rule.id in chosen.ids), chosen.ignored
+
+
 def verify(outputs: Outputs, aws: Aws, request: VerifyRequest) -> Outcome:
     """Probe the environment that gave these outputs.
 
     Raises:
-        EnvironmentUnusable: an id fits no probe, nothing is left to probe, or the outputs are of another
-            version.
+        UsageProblem: an id fits no probe.
+        EnvironmentUnusable: nothing is left to probe, or the outputs are of another version.
     """
-    known = load()
-    chosen = choose([probe.rule.id for probe in known], request.only, request.skip)
+    chosen, ignored = chosen_probes(request)
     with around(outputs, aws) as live:
         try:
             results = run(
-                [probe for probe in known if probe.rule.id in chosen.ids],
+                chosen,
                 live,
                 deadline_s=request.deadline_s,
                 tell=request.tell,
             )
         finally:  # somebody who interrupts it leaves no canary either
             canaries.remove_left_over(live)
-    return outcome(results, chosen.ignored)
+    return outcome(results, ignored)

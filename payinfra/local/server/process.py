@@ -41,6 +41,7 @@ from payinfra.local.endpoints import (
 from payinfra.local.faults import FaultRegistry
 from payinfra.local.server import authentication, global_tables, item_log, persistence, retention
 from payinfra.local.server import ministack as seam
+from payinfra.local.server.access_logs import AccessLogs
 from payinfra.local.server.asgi import AsgiResponse, Request
 from payinfra.local.server.authentication import Authentication
 from payinfra.local.server.cloudwatch_alarms import TICK_S, Watching
@@ -139,6 +140,7 @@ class Server:
         self.snapshots = persistence.of_emulator(self.emulator, folder.state)
         self.apply = global_tables.applier(self.emulator)
         self.watching = Watching(self.emulator, self.time_scale)
+        self.access_logs = AccessLogs(self.emulator)
         self.items = item_log.of_emulator(self.emulator, folder.root / "items.jsonl")
         self.replicator = Replicator(
             deliver=self._deliver,
@@ -155,7 +157,7 @@ class Server:
             refuse=authentication.refusals(self.emulator),
             answers=registry.ANSWERS,
             touched=self.snapshots.touch,
-            answered=self.watching.api_answered,
+            answered=self._api_answered,
             board=self.board,
         )
         authentication.install(self.emulator, self.access_key)
@@ -238,6 +240,11 @@ class Server:
         self.items.rewrite()
         self.emulator.restore()
         self.arguments.folder.endpoints.unlink(missing_ok=True)
+
+    def _api_answered(self, request: Request, response: AsgiResponse, region: str, seconds: float) -> None:
+        """What API Gateway does with each answer, beside giving it."""
+        self.watching.api_answered(request, response, region, seconds)
+        self.access_logs.api_answered(request, response, region, seconds)
 
     def _mapped(self, region: str, host: str, path: str) -> tuple[str, str, str] | None:
         gateway = self.emulator.service("apigateway_v1")

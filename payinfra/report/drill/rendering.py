@@ -20,9 +20,10 @@ PAGE = 120
 def write(console: "Console", report: DrillReport, how: DrillFormat) -> None:
     """Write a report to the console's file: a table drawn, anything else as text that parses."""
     if how is DrillFormat.TABLE:
+        from payinfra.report import results
         from payinfra.report.drill import text as table
 
-        console.print(table.draw(report))
+        results.write(console, table.draw(report))
     else:
         console.file.write(text(report, how))
 

@@ -1,7 +1,9 @@
-"""`checks list` and `checks explain`: rules for people and for scripts."""
+"""`checks list`, `checks explain` and `explain`: rules for people and for scripts."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from payinfra.checks.verdicts import Rule
@@ -10,6 +12,65 @@ from payinfra.report.printable import no_command
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+
+SCHEMA = 1
+
+
+class Subject(StrEnum):
+    """What a rule is asked about, in a phrase for a person."""
+
+    MANIFEST = "the synthesized Terraform, before a deployment (payinfra check)"
+    SOURCE = "Python source files (payinfra check --source)"
+    LIVE = "the deployed environment (payinfra verify)"
+
+    @property
+    def page(self) -> str:
+        """The page of the documentation that lists such rules."""
+        return "docs/verify.md" if self is Subject.LIVE else "docs/checks.md"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A rule, and what is known of its check or probe.
+
+    Attributes:
+        types: the resource types that a check is asked about; none for a whole manifest and all else.
+        within_s: a probe's deadline in seconds.
+    """
+
+    rule: Rule
+    subject: Subject
+    types: tuple[str, ...] = ()
+    within_s: float | None = None
+
+    @property
+    def page(self) -> str:
+        """Where the documentation has it."""
+        anchor = "the-probes" if self.subject is Subject.LIVE else self.rule.id.lower()
+        return f"{self.subject.page}#{anchor}"
+
+
+def explanation(one: Explanation) -> str:
+    """Everything about a rule, as lines of text."""
+    rule = one.rule
+    rows = [
+        ("severity", rule.severity.value),
+        ("judges", one.subject.value),
+        *([("resources", ", ".join(one.types))] if one.types else []),
+        *([("within", f"{one.within_s:g} s")] if one.within_s is not None else []),
+        ("risk", rule.risk),
+        ("fix", rule.fix),
+        *([("controls", ", ".join(rule.controls))] if rule.controls else []),
+        ("docs", one.page),
+    ]
+    return "\n".join([f"{rule.id}  {rule.title}", "", *(f"{name:<10} {text}" for name, text in rows)])
+
+
+def render_explanation(one: Explanation) -> str:
+    """The same as one JSON document."""
+    more = {"judges": one.subject.name.lower(), "within_s": one.within_s, "docs": one.page}
+    return json.dumps({"version": SCHEMA, **as_json(one.rule, one.types), **more}, indent=2)
 
 
 def listed(rules: Sequence[Rule]) -> "RenderableType":

@@ -11,6 +11,9 @@ import pytest
 from payinfra.drill.model import DrillReport, RecoveryTime
 from payinfra.drill.report_store import from_json, save
 from tests.functional.cli.conftest import Project
+from tests.support.outputs import flat_outputs
+from tests.support.terminal import Terminal
+from tests.unit.checks.probes.conftest import declared
 from tests.unit.report.drill.conftest import FAILED, PERFECT
 
 WHERE = ("--env", "demo", "--local")
@@ -39,7 +42,8 @@ def folder_of(project: Project, report: DrillReport) -> Path:
 def test_drills_are_listed_with_the_trend_of_their_recovery_time(drilled: Project) -> None:
     done = drilled.run("drills", "list", *WHERE)
     assert done.returncode == 0
-    assert [line.split()[0] for line in done.stdout.splitlines() if line.startswith(" 2026")] == [
+    rows = [line for line in done.stdout.splitlines() if "\t" in line]
+    assert [line.split("\t")[0] for line in rows[1:]] == [
         PERFECT.id,
         FAILED.id,
         LATER.id,
@@ -106,3 +110,44 @@ def test_a_drill_that_cannot_be_shown_is_told_from_one_that_never_was(
     assert (done.returncode, done.stdout) == (code, "")
     assert said in " ".join(done.stderr.split())
     assert "payinfra drills list --env demo --local" in done.stderr
+
+
+def test_the_last_drill_s_page_is_printed_in_a_pipe_and_opened_on_a_terminal(
+    drilled: Project, tmp_path: Path
+) -> None:
+    page = folder_of(drilled, LATER) / "report.html"
+    done = drilled.run("open", *WHERE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{page.as_uri()}\n"
+    assert page.exists()
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o755)
+    drilled.environ["BROWSER"] = str(browser)
+    with Terminal(drilled, "open", "report", *WHERE, all_streams=True) as terminal:
+        assert terminal.end() == 0
+    assert opened.read_text() == f"{page.as_uri()}\n"
+
+
+def test_what_cannot_be_opened_says_why(project: Project) -> None:
+    done = project.run("open", *WHERE)
+    assert done.returncode == 4
+    assert "payinfra failover-drill --env demo --local" in done.stderr
+    done = project.run("open", "console", *WHERE)
+    assert done.returncode == 2
+    assert "The embedded AWS has no console." in done.stderr
+
+
+def test_the_dashboard_of_an_environment_on_aws(project: Project) -> None:
+    folder = project.folder / ".payinfra" / "aws" / "prod"
+    folder.mkdir(parents=True)
+    names = {"primary_region": "us-east-1", "secondary_region": "us-west-2", "environment_suffix": "prod"}
+    outputs = flat_outputs(**names, declared=declared().to_json())
+    (folder / "outputs.json").write_text(json.dumps(outputs))
+    done = project.run("open", "console", "--region", "secondary")
+    assert done.returncode == 0, done.stderr
+    dashboard = declared().regions[1].dashboard
+    assert done.stdout == (
+        "https://us-west-2.console.aws.amazon.com/cloudwatch/home?region=us-west-2"
+        f"#dashboards/dashboard/{dashboard}\n"
+    )

@@ -12,13 +12,14 @@ from typer.main import get_command
 
 from payinfra.cli import app
 from tests.functional.cli.conftest import Project
+from tests.support.terminal import Terminal
 
 
 def loaded(modules: tuple[str, ...], *words: str) -> list[str]:
     """Which of the modules a command line has loaded when it ends, with what it began in the background."""
     script = (
-        "import sys, threading\nfrom payinfra.cli import app\n"
-        f"try:\n    app({list(words)!r})\nexcept SystemExit:\n    pass\n"
+        "import sys, threading\nfrom payinfra.cli import app\nfrom payinfra.core.errors import UsageProblem\n"
+        f"try:\n    app({list(words)!r})\nexcept (SystemExit, UsageProblem):\n    pass\n"
         "for each in threading.enumerate():\n    if each.name == 'payinfra-bindings':\n        each.join()\n"
         f"print(*[name for name in {modules!r} if name in sys.modules], file=sys.stderr)"
     )
@@ -89,6 +90,16 @@ def test_what_the_parser_refuses_has_the_same_exit_code(project: Project, argume
     done = project.run(*arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+    what, next_step = done.stderr.splitlines()
+    assert what.startswith("error: ")
+    assert next_step.startswith("next:  `payinfra")
+    assert "--help` says what it takes." in next_step
+
+
+def test_without_a_command_there_is_help(project: Project) -> None:
+    done = project.run()
+    assert done.returncode == 2
+    assert "Usage: payinfra" in done.stdout + done.stderr
 
 
 def test_a_broken_file_is_named_with_its_line(project: Project) -> None:
@@ -178,3 +189,68 @@ def test_a_shell_completes_commands_environments_regions_and_ids(
         "COMP_CWORD": str(len(line.split()) - 1),
     }
     assert project.run().stdout.split() == offered
+
+
+def test_no_answer_to_a_question_does_nothing(project: Project) -> None:
+    words = ("conflicts", "resolve", "pay_1", "--keep", "f", "--env", "demo", "--local")
+    with Terminal(project, *words) as terminal:
+        terminal.until("[y/N]")
+        terminal.types("\x04")
+        assert terminal.end() == 1
+        assert "Nothing was done" in terminal.said
+
+
+def test_the_version_is_an_option_too(project: Project) -> None:
+    assert project.run("--version").stdout == project.run("version").stdout
+
+
+@pytest.mark.parametrize(
+    ("shell", "begins"), [("bash", "complete -o"), ("zsh", "#compdef"), ("fish", "complete")]
+)
+def test_a_shell_is_given_its_completion_wherever_it_is_asked_for(
+    project: Project, shell: str, begins: str
+) -> None:
+    done = project.run("completion", shell)
+    assert done.returncode == 0, done.stderr
+    assert any(line.startswith(begins) for line in done.stdout.splitlines())
+    assert "_PAYINFRA_COMPLETE" in done.stdout
+
+
+def test_bash_completes_what_was_deployed_wherever_one_stands(project: Project) -> None:
+    (project.folder / "payinfra.toml").touch()
+    outputs = project.folder / ".payinfra" / "local" / "demo" / "outputs.json"
+    outputs.parent.mkdir(parents=True)
+    outputs.touch()
+    inner = project.folder / "src"
+    inner.mkdir()
+    words = "payinfra verify --env d"
+    script = (
+        f'eval "$(payinfra completion bash)"; COMP_WORDS=({words}); COMP_CWORD=3; '
+        '_payinfra_completion payinfra; echo "${COMPREPLY[@]}"'
+    )
+    environment = project.environment()
+    environment["PATH"] = f"{project.program.parent}:{environment['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=inner, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["demo"], done.stderr
+
+
+@pytest.mark.parametrize("option", ["--only", "--skip"])
+def test_an_unknown_probe_is_a_usage_error_before_anything_is_asked(project: Project, option: str) -> None:
+    done = project.run("verify", "--env", "demo", "--local", option, "LIVE-S3-01")
+    assert done.returncode == 2
+    assert "There is no probe 'LIVE-S3-01'; did you mean 'LIVE-S3-001'?" in done.stderr
+
+
+def test_a_mistyped_environment_is_answered_with_the_known_ones(project: Project) -> None:
+    outputs = project.folder / ".payinfra" / "local" / "demo" / "outputs.json"
+    outputs.parent.mkdir(parents=True)
+    outputs.touch()
+    for command in ("verify", "status", "outputs", "pay", "key", "logs", "failover-drill"):
+        done = project.run(
+            command, "--env", "demmo", "--local", *(("--yes",) * (command == "failover-drill"))
+        )
+        assert done.returncode == 4, command
+        assert "next:  Did you mean 'demo'? Known here: demo on the embedded AWS." in done.stderr
+        assert "deploy --env" not in done.stderr

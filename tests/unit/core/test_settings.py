@@ -232,3 +232,12 @@ def test_the_regions_are_those_that_botocore_knows_for_dynamodb() -> None:
 
 def test_the_retention_periods_are_in_order() -> None:
     assert list(LOG_RETENTION_DAYS) == sorted(set(LOG_RETENTION_DAYS))
+
+
+def test_paths_in_the_file_begin_at_its_folder_and_others_where_one_stands(tmp_path: Path) -> None:
+    (tmp_path / "payinfra.toml").write_text('env = "demo"\nwork_root = "state"\nhandlers = "src"\n')
+    found = Settings.resolve({}, folder=tmp_path, environ={})
+    assert (found.work_root, found.handlers) == (tmp_path / "state", tmp_path / "src")
+    assert found.project == tmp_path
+    given = Settings.resolve({"work_root": "mine"}, folder=tmp_path, environ={})
+    assert given.work_root == Path("mine")

@@ -530,10 +530,61 @@ def test_destroy_leaves_the_latest_outputs_of_another_environment(world: World) 
     assert pipeline.latest_outputs.exists()
 
 
-def test_destroying_what_is_not_there_asks_nobody(world: World) -> None:
+def test_destroying_what_is_not_there_asks_nobody_and_is_no_success(world: World) -> None:
     world.terraform.plans = [empty]
-    world.pipeline().destroy(lambda _plan: pytest.fail("asked"))
+    with pytest.raises(EnvironmentUnusable, match="There is nothing to destroy") as caught:
+        world.pipeline().destroy(lambda _plan: pytest.fail("asked"))
+    assert caught.value.exit_code == 4
     assert world.terraform.calls == ["init", "plan -destroy"]
+
+
+def test_what_may_be_missing_may_be_missing(world: World) -> None:
+    world.terraform.plans = [empty]
+    destroyed = world.pipeline().destroy(lambda _plan: pytest.fail("asked"), missing_ok=True)
+    assert destroyed.plan.destroy == 0
+
+
+def test_what_was_deployed_from_here_and_is_gone_already_is_destroyed(world: World) -> None:
+    world.pipeline().deploy(yes)
+    world.terraform.plans = [empty]
+    assert world.pipeline().destroy(lambda _plan: pytest.fail("asked")).plan.destroy == 0
+
+
+def neighbour(world: World, target: str, env: str) -> None:
+    file = world.folder / ".payinfra" / target / env / "outputs.json"
+    file.parent.mkdir(parents=True)
+    file.touch()
+
+
+def test_a_mistyped_environment_is_answered_with_the_known_ones(world: World) -> None:
+    neighbour(world, "local", "demos")
+    neighbour(world, "aws", "prod")
+    (world.folder / "payinfra.toml").write_text("[environments.staging]\n")
+    with pytest.raises(
+        EnvironmentUnusable, match="not deployed from this folder to the embedded AWS"
+    ) as caught:
+        world.pipeline().outputs()
+    assert caught.value.hint.startswith("Did you mean 'demos'? Known here: ")
+    assert "demos on the embedded AWS" in caught.value.hint
+    assert "prod on AWS" in caught.value.hint
+    assert "staging" in caught.value.hint
+    assert "deploy" not in caught.value.hint
+
+
+def test_an_environment_that_is_on_the_other_target_says_which(world: World) -> None:
+    neighbour(world, "aws", "demo")
+    with pytest.raises(EnvironmentUnusable) as caught:
+        world.pipeline().outputs()
+    assert caught.value.hint == "It was deployed from here on AWS: add --aws."
+
+
+def test_a_shared_state_that_is_empty_is_no_environment(world: World) -> None:
+    pipeline = world.pipeline()
+    pipeline.settings.work_dir.mkdir(parents=True)
+    (pipeline.settings.work_dir / "terraform.tfstate").write_text("{}")
+    world.terraform.state = {}
+    with pytest.raises(EnvironmentUnusable, match="not deployed from this folder"):
+        pipeline.outputs()
 
 
 FORMER = OrphanedKey("us-east-1", "k1", "payment-demo-client-former")

@@ -51,6 +51,16 @@ def test_in_a_pipe_each_thing_that_ended_leaves_a_line(console: Console, printed
     ]
 
 
+def test_what_is_only_read_leaves_no_line(console: Console, printed: Callable[[], str]) -> None:
+    with plain(console) as watch:
+        watch.emit(StageStarted("plan"))
+        for number in range(3):
+            watch.emit(ResourceStarted(f"data.aws_zone.z{number}", Action.READ))
+            watch.emit(ResourceFinished(f"data.aws_zone.z{number}", Action.READ, 0.1))
+        watch.emit(StageFinished("plan", 1.0, "nothing to change"))
+    assert printed().splitlines() == ["> plan", "✓ plan       1.0 s  nothing to change"]
+
+
 def terminal() -> tuple[Console, StringIO]:
     file = StringIO()
     return Console(file=file, force_terminal=True, width=100, _environ={"TERM": "xterm"}), file

@@ -2,9 +2,13 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
-from rich.console import Console
+import pytest
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
 
 from payinfra.checks.outcome import Outcome, summarize
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
@@ -55,6 +59,91 @@ def test_an_error_without_a_next_step_has_one_line(console: Console, printed: Pr
 def test_cells_are_text_and_never_markup(console: Console, printed: Printed) -> None:
     results.write(console, results.table(("name",), [("[red]x[/red]",)]))
     assert "[red]x[/red]" in printed()
+
+
+def at_a_terminal(width: int, *parts: RenderableType) -> list[str]:
+    """The lines of a terminal so wide, without what it does itself to lines that are wider."""
+    console = Console(
+        file=StringIO(), width=width, force_terminal=True, color_system=None, legacy_windows=False
+    )
+    results.write(console, *parts)
+    file = console.file
+    assert isinstance(file, StringIO)
+    return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+URL = "http://127.0.0.1:46521/_aws/execute-api/98e71543/prod/payments"
+ARN = f"arn:aws:kms:us-east-1:000000000000:key/{'x' * 120}"
+COMMAND = "payinfra failover-drill --restore --env payments-staging --local"
+
+
+def test_in_a_pipe_a_row_is_a_line_and_nothing_is_folded_cut_or_padded(
+    console: Console, printed: Printed
+) -> None:
+    rows = [("key", ARN, "two\nlines"), ("a", "", "z")]
+    results.write(console, results.table(("name", "value", "more"), rows, title="What"))
+    assert printed() == f"What\nname\tvalue\tmore\nkey\t{ARN}\ttwo\\nlines\na\t\tz\n"
+
+
+def test_in_a_pipe_a_row_that_a_terminal_would_fold_is_not(console: Console, printed: Printed) -> None:
+    many = " ".join(["word"] * 100)
+    results.write(console, results.table(("a", "b"), [("x", many)]))
+    assert printed() == f"a\tb\nx\t{many}\n"
+
+
+def test_in_a_pipe_a_cell_cannot_make_a_column_of_its_own(console: Console, printed: Printed) -> None:
+    results.write(console, results.table(("a", "b"), [("x\ty", "z")]))
+    assert printed() == "a\tb\nx\\ty\tz\n"
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_on_a_terminal_no_word_of_a_table_is_broken(width: int) -> None:
+    rows = [("us-east-1 (primary)", "8 of 8 checkers say healthy", "none", URL)]
+    columns = ("region", "health", "in ALARM", "payments go to")
+    lines = at_a_terminal(width, results.table(columns, rows))
+    assert sum(URL in line for line in lines) == 1
+    assert {word for line in lines for word in line.replace("─", " ").split()} == {
+        word for cell in (*columns, *rows[0]) for word in cell.split()
+    }
+
+
+def test_a_table_that_fits_between_words_stays_a_table() -> None:
+    rows = [("us-east-1 (primary)", "8 of 8 checkers say healthy", "none", URL)]
+    lines = at_a_terminal(100, results.table(("region", "health", "in ALARM", "payments go to"), rows))
+    assert max(map(len, lines)) <= 100
+    assert any(line.split() == ["region", "health", "in", "ALARM", "payments", "go", "to"] for line in lines)
+
+
+def test_a_table_that_does_not_fit_is_a_line_for_each_cell_or_for_each_row_of_two() -> None:
+    rows = [("a", "b c", URL), ("d", "", "e")]
+    lines = at_a_terminal(40, results.table(("one", "two", "three"), rows))
+    assert lines == ["one    a", "two    b c", f"three  {URL}", "", "one    d", "three  e", ""]
+    lines = at_a_terminal(
+        40, results.table(("output", "value"), [("url", URL), ("longer", "x")], title="All")
+    )
+    assert lines == ["All", f"url     {URL}", "longer  x"]
+
+
+def test_a_sentence_with_a_long_word_is_not_folded_and_another_is() -> None:
+    assert at_a_terminal(40, Text(f"Look at {URL} now.")) == [f"Look at {URL} now."]
+    assert at_a_terminal(20, Text("Look at what there is now.")) == ["Look at what there", "is now."]
+
+
+@pytest.mark.parametrize("width", [20, 60, 80])
+def test_a_command_stands_alone_and_whole_on_its_line(width: int) -> None:
+    lines = at_a_terminal(width, Group(Text("Next:"), results.next_commands([(COMMAND, "put it back")])))
+    assert lines == ["Next:", "  # put it back", f"  {COMMAND}"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 200])
+def test_what_is_where_can_be_copied_at_any_width(width: int, some_outputs: Outputs) -> None:
+    primary = replace(some_outputs.primary, api_endpoint=URL)
+    done = Deployed(PLAN, replace(some_outputs, primary=primary), (), VERIFIED, 1.0)
+    console = Console(file=StringIO(), width=width, force_terminal=True, color_system=None)
+    deploy.deployed(console, done, LOCAL, Format.TABLE)
+    file = console.file
+    assert isinstance(file, StringIO)
+    assert f"  API            {URL}\n" in file.getvalue()
 
 
 def test_headlines() -> None:
@@ -154,7 +243,7 @@ def test_settings_show_where_each_value_came_from(console: Console, printed: Pri
     )
     deploy.settings(console, settings, Format.TABLE)
     text = printed()
-    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines()[2:] if line.strip()}
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines()[1:]}
     assert rows["env"] == ["demo", "flag"]
     assert rows["cors_origins"] == ["https://a.example", "PAYINFRA_CORS_ORIGINS"]
     assert rows["domain"] == ["-", "default"]

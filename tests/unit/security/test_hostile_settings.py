@@ -108,7 +108,7 @@ def test_nor_by_a_link(tmp_path: Path) -> None:
 
 def test_within_the_project_it_may_be_anywhere(tmp_path: Path) -> None:
     (tmp_path / "payinfra.toml").write_text('env = "pr1"\nwork_root = "build/work"\n')
-    assert Settings.resolve({}, folder=tmp_path, environ={}).work_root == Path("build/work")
+    assert Settings.resolve({}, folder=tmp_path, environ={}).work_root == tmp_path / "build/work"
 
 
 def test_who_calls_may_choose_any_place(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from payinfra.checks.model import check
 from payinfra.checks.outcome import SkippedCheck
 from payinfra.checks.source.model import SourceTree, source_check
 from payinfra.checks.verdicts import Kind, Severity, Verdict
-from payinfra.core.errors import EnvironmentUnusable, ExitCode
+from payinfra.core.errors import EnvironmentUnusable, ExitCode, UsageProblem
 
 
 @check(id="PI-T-001", title="Named", severity=Severity.HIGH, on="aws_x", risk="r", fix="f")
@@ -262,13 +262,17 @@ def test_selected_and_ignored(manifest: Path) -> None:
         (CheckRequest(), "nothing to check"),
         (CheckRequest((Path("none"),)), "cannot be read"),
         (CheckRequest(source=Path("none")), "is no folder"),
-        (CheckRequest((Path("none"),), select=("PI-NO-001",)), "There is no check 'PI-NO-001'"),
         (CheckRequest((Path("none"),), waivers=Path("none")), "The waivers file none cannot be read"),
     ],
 )
 def test_what_cannot_be_checked_is_refused(request_: CheckRequest, said: str) -> None:
     with pytest.raises(EnvironmentUnusable, match=said):
         run_checks(request_, on=DAY, known=CHECKS)
+
+
+def test_a_check_that_there_is_not_is_a_usage_error() -> None:
+    with pytest.raises(UsageProblem, match="There is no check 'PI-NO-001'"):
+        run_checks(CheckRequest((Path("none"),), select=("PI-NO-001",)), on=DAY, known=CHECKS)
 
 
 @pytest.mark.parametrize("id", ["PI-T-004", "PI-T-003"])

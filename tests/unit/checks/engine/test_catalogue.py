@@ -7,7 +7,7 @@ import pytest
 
 from payinfra.checks import catalogue, docs
 from payinfra.checks.catalogue import assemble
-from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.errors import UsageProblem
 
 PAGE = Path(__file__).parents[4] / "docs" / "checks.md"
 PROMISED = {
@@ -57,9 +57,7 @@ def test_a_rule_is_found_whatever_its_case() -> None:
 
 
 def test_a_rule_that_is_not_there_is_refused_with_the_nearest() -> None:
-    with pytest.raises(
-        EnvironmentUnusable, match=r"There is no check 'PI-SRC-01'; did you mean 'PI-SRC-001'"
-    ):
+    with pytest.raises(UsageProblem, match=r"There is no check 'PI-SRC-01'; did you mean 'PI-SRC-001'"):
         catalogue.load().rule("PI-SRC-01")
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from payinfra.checks.selection import choose
-from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 
 KNOWN = ("PI-S3-001", "PI-S3-002", "PI-LOG-001")
 
@@ -21,9 +21,9 @@ def test_ids_and_globs_select_and_ignore() -> None:
 
 @pytest.mark.parametrize("wrong", ["PI-S3-003", "nope", "PI-X-*", ""])
 def test_an_unknown_id_is_refused_in_either_option(wrong: str) -> None:
-    with pytest.raises(EnvironmentUnusable, match="There is no check"):
+    with pytest.raises(UsageProblem, match="There is no check"):
         choose(KNOWN, select=[wrong])
-    with pytest.raises(EnvironmentUnusable, match="There is no check"):
+    with pytest.raises(UsageProblem, match="There is no check"):
         choose(KNOWN, ignore=[wrong])
 
 

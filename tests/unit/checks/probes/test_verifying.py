@@ -6,7 +6,7 @@ from payinfra.checks.probes.results import ProbeResult, VerifyRequest
 from payinfra.checks.probes.verify import verify
 from payinfra.checks.verdicts import Kind
 from payinfra.clients.aws import Aws, Endpoints
-from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.errors import UsageProblem
 from tests.unit.checks.probes.conftest import EAST, WEST, outputs
 
 NOWHERE = "http://127.0.0.1:1"
@@ -29,5 +29,5 @@ def test_where_nothing_answers_nothing_passes() -> None:
 
 
 def test_a_probe_that_is_not_there_is_refused() -> None:
-    with pytest.raises(EnvironmentUnusable, match="LIVE-KMS-009"):
+    with pytest.raises(UsageProblem, match="There is no probe 'LIVE-KMS-009'"):
         verify(outputs(), Aws(NOTHING), VerifyRequest(only=("LIVE-KMS-009",)))

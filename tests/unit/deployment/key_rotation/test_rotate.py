@@ -232,7 +232,7 @@ def said(found: Rotation | RemovedKeys, fmt: Format) -> str:
 
 
 def test_a_rotation_as_a_table_says_the_next_step(workshop: Workshop, cloud: Cloud) -> None:
-    assert "payinfra rotate-key --env demo --local  make another key" in said(
+    assert "  # make another key, beside this one\n  payinfra rotate-key --env demo --local\n" in said(
         cloud.keys().look(), Format.TABLE
     )
     shown = said(rotate(workshop), Format.TABLE)

@@ -88,7 +88,8 @@ class TestTable:
     @pytest.mark.parametrize("width", [60, 80, 200])
     def test_it_fits(self, width: int, sample: DrillReport) -> None:
         lines = written(sample, DrillFormat.TABLE, width).splitlines()
-        assert max(len(line) for line in lines) <= width
+        # A command is whole, however wide: it is copied.
+        assert max(len(line) for line in lines if not line.startswith("  payinfra ")) <= width
 
     def test_the_verdicts_and_why_come_last_with_the_next_step(self, failed: DrillReport) -> None:
         text = written(failed, DrillFormat.TABLE)

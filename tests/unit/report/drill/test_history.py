@@ -21,7 +21,7 @@ def test_a_line_a_drill_then_the_trends_then_what_was_not_read(
 ) -> None:
     write_history(console, Past(tuple(samples.values()), (SKIPPED,)), Format.TABLE)
     text = printed()
-    lines = {line.split()[0]: line for line in text.splitlines() if line.startswith(" 2026")}
+    lines = {line.split()[0]: line for line in text.splitlines() if line.startswith("2026") and "\t" in line}
     assert list(lines) == [report.id for report in samples.values()]
     assert "lambda-throttle" in lines[samples["perfect"].id]
     for cell in ("PASS, PASS", "92.0 s", "97.0 s"):

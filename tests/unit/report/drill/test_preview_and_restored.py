@@ -53,7 +53,7 @@ class TestPreview:
         text = printed()
         assert "Drill region-outage and replication-pause of demo (aws, account 123456789012)." in text
         assert "  lambda:Put\\x1b[2J\n  route53:Update\n" in text
-        places = [text.index(f" {phase} ") for phase in Phase if phase in PHASES]
+        places = [text.index(f"\n{phase}\t") for phase in Phase if phase in PHASES]
         assert places == sorted(places)
         assert "Recovery: 97.0 s. The whole drill: 107 s at the most." in text
 

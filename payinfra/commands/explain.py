@@ -1,0 +1,58 @@
+"""The command that explains an id: of a policy check, of a check of source files, or of a live probe."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from payinfra.commands import completion
+from payinfra.commands.session import FormatOption
+from payinfra.core.errors import UsageProblem, did_you_mean
+from payinfra.report.formats import Format
+
+if TYPE_CHECKING:
+    from payinfra.report.findings.rules import Explanation
+
+app = typer.Typer()
+
+
+@app.command()
+def explain(
+    id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="Id of a check or a probe, such as PI-S3-001 or LIVE-DDB-002.",
+            autocompletion=completion.all_ids,
+        ),
+    ],
+    *,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Explain a policy check or a live probe: what it requires, why, and how to fix a finding."""
+    from payinfra.report.findings import rules
+
+    found = {one.rule.id: one for one in explanations()}
+    wanted = id.strip().upper()
+    if wanted not in found:
+        raise UsageProblem(
+            f"There is no check or probe {id!r}{did_you_mean(wanted, found) or '.'}",
+            "`payinfra checks list` lists the checks; docs/verify.md lists the probes.",
+        )
+    one = found[wanted]
+    typer.echo(rules.render_explanation(one) if fmt is Format.JSON else rules.explanation(one))
+
+
+def explanations() -> "tuple[Explanation, ...]":
+    """All checks, then all probes."""
+    from payinfra.checks import catalogue
+    from payinfra.checks.probes import verify
+    from payinfra.checks.probes.drift import DRIFT
+    from payinfra.report.findings.rules import Explanation, Subject
+
+    known = catalogue.load()
+    return (
+        *(Explanation(one.rule, Subject.MANIFEST, types=known.types_of(one.rule.id)) for one in known.policy),
+        *(Explanation(one.rule, Subject.SOURCE) for one in known.source),
+        *(Explanation(one.rule, Subject.LIVE, within_s=one.within_s) for one in verify.load()),
+        Explanation(DRIFT, Subject.LIVE),
+    )

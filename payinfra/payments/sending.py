@@ -1,0 +1,181 @@
+"""A payment that an operator sends through a region, as any client of the payments API would."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from payinfra.clients.payments_api import (
+    API_KEY_HEADER,
+    IDEMPOTENCY_HEADER,
+    RECORDED,
+    REGION_HEADER,
+    REPLAYED_HEADER,
+    PaymentRequest,
+    PaymentsApi,
+)
+from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.outputs import RegionOutputs
+
+if TYPE_CHECKING:
+    from payinfra.clients.http import Http, HttpResponse
+
+AMOUNT = 1250
+CURRENCY = "EUR"
+CUSTOMER = "cust-1"
+METHOD = "card"
+"""What a payment is of, where nothing else is said."""
+
+KEY_VARIABLE = "API_KEY"
+"""The variable of a shell that holds the API key in the commands that are shown."""
+
+_KEY_REUSED = "idempotency-key-reused"
+"""The problem of a key that belongs to another payment, as docs/payments-api.md names it."""
+
+
+@dataclass(frozen=True)
+class PaymentAnswer:
+    """What the API answered.
+
+    Attributes:
+        seconds: from the request to the answer's last byte.
+        region: the region that answered; empty where the answer names none, as the gateway's own.
+        replayed: whether it is the answer of an earlier request with the same key.
+        fields: the JSON object in its body; empty for any other body.
+        text: its body.
+    """
+
+    status: int
+    seconds: float
+    region: str
+    replayed: bool
+    fields: Mapping[str, object]
+    text: str
+
+    @classmethod
+    def of(cls, answer: "HttpResponse") -> "PaymentAnswer":
+        """What matters of an HTTP response."""
+        headers = answer.headers
+        return cls(
+            answer.status,
+            answer.seconds,
+            headers.get(REGION_HEADER, ""),
+            headers.get(REPLAYED_HEADER, "") == "true",
+            answer.fields(),
+            answer.text,
+        )
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it says that the payment is recorded."""
+        return self.status in RECORDED
+
+    @property
+    def says_what_is_wrong(self) -> bool:
+        """Whether it names fields of the request that are not valid."""
+        return bool(self.fields.get("errors"))
+
+    @property
+    def says_key_is_taken(self) -> bool:
+        """Whether it says that the key belongs to another payment."""
+        return str(self.fields.get("type", "")).endswith(f":{_KEY_REUSED}")
+
+
+@dataclass(frozen=True)
+class SentPayment:
+    """A payment and what the API answered, each time that it was sent.
+
+    Attributes:
+        key: its Idempotency-Key.
+        parameter: the parameter that holds the API key, whose value is not kept here.
+    """
+
+    env: str
+    region: str
+    url: str
+    key: str
+    parameter: str
+    body: Mapping[str, object]
+    answers: tuple[PaymentAnswer, ...]
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The request's headers, with words in place of the API key."""
+        return {
+            IDEMPOTENCY_HEADER: self.key,
+            API_KEY_HEADER: f"the value of parameter {self.parameter} in {self.region}",
+        }
+
+
+def body(
+    *,
+    amount: int,
+    currency: str,
+    customer: str,
+    method: str,
+    timestamp_ms: int,
+    description: str | None,
+    metadata: Mapping[str, str],
+) -> dict[str, object]:
+    """The body of a payment; what is absent is left out."""
+    found: dict[str, object] = {
+        "amount": amount,
+        "currency": currency,
+        "customer_id": customer,
+        "payment_method": method,
+        "timestamp": timestamp_ms,
+    }
+    if description is not None:
+        found["description"] = description
+    if metadata:
+        found["metadata"] = dict(metadata)
+    return found
+
+
+def send(
+    env: str, region: RegionOutputs, request: PaymentRequest, http: "Http", api_key: str, times: int
+) -> SentPayment:
+    """Send the same payment so many times, one after the other.
+
+    Raises:
+        EnvironmentUnusable: the region does not answer.
+    """
+    from httpx import TransportError
+
+    api = PaymentsApi(http, region.api_endpoint, api_key)
+    try:
+        answers = tuple(PaymentAnswer.of(api.send(request)) for _ in range(times))
+    except TransportError as error:
+        raise EnvironmentUnusable(
+            f"{region.region} does not answer at {region.api_endpoint}: {error}.",
+            "Send the same payment through the other region: "
+            f"--key {request.key} --timestamp {request.body['timestamp']}, and --region with its name.",
+        ) from None
+    return SentPayment(
+        env,
+        region.region,
+        region.api_endpoint,
+        request.key,
+        region.api_key_parameter,
+        request.body,
+        answers,
+    )
+
+
+def curl(url: str, request: PaymentRequest, key_command: str, times: int) -> str:
+    """The lines of a shell that send a payment. The API key is in a variable, and in no line.
+
+    Args:
+        url: where payments are POSTed to.
+        key_command: what prints the API key.
+        times: how often the payment is sent.
+    """
+    words = (
+        *("curl", "--include", "--request", "POST", shlex.quote(url)),
+        *("--header", f'"{API_KEY_HEADER}: ${KEY_VARIABLE}"'),
+        *("--header", shlex.quote(f"{IDEMPOTENCY_HEADER}: {request.key}")),
+        *("--header", shlex.quote("Content-Type: application/json")),
+        *("--data", shlex.quote(json.dumps(request.body))),
+    )
+    return f"{KEY_VARIABLE}=$({key_command})\n" + f"{' '.join(words)}\n" * times

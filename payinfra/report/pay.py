@@ -1,0 +1,79 @@
+"""A payment that was sent: the request, and each answer, as a person reads them or as JSON."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from payinfra.report.formats import Format
+from payinfra.report.printable import visible, visible_lines
+from payinfra.report.results import write_json
+
+if TYPE_CHECKING:
+    from payinfra.payments.sending import PaymentAnswer, SentPayment
+
+SCHEMA = 1
+
+
+def sent(console: Console, payment: "SentPayment", fmt: Format) -> None:
+    """The request, then every answer."""
+    if fmt is Format.JSON:
+        write_json(console, _sent_json(payment))
+        return
+    lines = [
+        Text(f"POST {payment.url}", style="bold"),
+        *(Text(f"{name}: {value}") for name, value in payment.headers.items()),
+        Text(json.dumps(payment.body, indent=2)),
+    ]
+    for answer in payment.answers:
+        lines += [Text(""), *_answer(answer)]
+    # A line is never folded: what is shown can be copied.
+    console.print(*lines, sep="\n", soft_wrap=True)
+
+
+def _answer(answer: "PaymentAnswer") -> list[Text]:
+    by = f" by {visible(answer.region)}" if answer.region else ""
+    again = ", recorded by an earlier request" if answer.replayed else ""
+    return [
+        Text.assemble(
+            (_status(answer.status), "bold green" if answer.is_recorded else "bold red"),
+            f" after {answer.seconds * 1000:.0f} ms, answered{by}{again}",
+        ),
+        # Fields are in ASCII, so that nothing in them can move a terminal.
+        Text(json.dumps(answer.fields, indent=2) if answer.fields else visible_lines(answer.text)),
+    ]
+
+
+def _status(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _sent_json(payment: "SentPayment") -> Mapping[str, object]:
+    return {
+        "version": SCHEMA,
+        "environment": payment.env,
+        "region": payment.region,
+        "request": {
+            "method": "POST",
+            "url": payment.url,
+            "idempotency_key": payment.key,
+            "api_key_parameter": payment.parameter,
+            "body": dict(payment.body),
+        },
+        "answers": [
+            {
+                "status": answer.status,
+                "seconds": round(answer.seconds, 3),
+                "region": answer.region or None,
+                "replayed": answer.replayed,
+                "body": answer.fields or answer.text,
+            }
+            for answer in payment.answers
+        ],
+    }
