@@ -7,6 +7,9 @@ from rich.segment import Segment
 
 from payinfra.report.printable import visible_lines
 
+_SEPARATORS = ("\n", "\t")
+"""What our own renderers put between lines and between cells, as segments of their own."""
+
 
 class SafeConsole(Console):
     """A console on which a text is only a text, as long as rich's own sequences come as control segments.
@@ -17,7 +20,7 @@ class SafeConsole(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The segments of something, all foreign characters in them written as escapes."""
         for segment in super().render(renderable, options):
-            if segment.control or segment.text.isprintable() or segment.text == "\n":
+            if segment.control or segment.text.isprintable() or segment.text in _SEPARATORS:
                 yield segment
             else:
                 yield Segment(visible_lines(segment.text), segment.style)

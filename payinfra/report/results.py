@@ -92,7 +92,10 @@ class ResultTable(Table):
             yield Segment(visible(self.title))
             yield Segment.line()
         for row in (self.names, *self.cells):
-            yield Segment("\t".join(map(visible, row)))
+            for place, cell in enumerate(row):
+                if place:
+                    yield Segment("\t")
+                yield Segment(visible(cell))
             yield Segment.line()
 
     def _as_lines(self) -> Iterable[Text]:
