@@ -215,7 +215,9 @@ _LIMITS: Mapping[ArnGroup, Callable[[PermissionScope], ArnLimits]] = {
     ),
     ArnGroup.KEYS_IN_USE: _keys_in_use,
     ArnGroup.APIS: _below_apis,
-    ArnGroup.NEW_APIS: lambda reach: ArnLimits(_apis(*_MADE_AT_THE_TOP), reach.tagged("RequestTag")),
+    ArnGroup.NEW_APIS: lambda reach: ArnLimits(
+        _apis(*_MADE_AT_THE_TOP, "tags/*"), reach.tagged("RequestTag")
+    ),
     ArnGroup.API_LISTS: lambda _reach: ArnLimits(_apis("restapis", "apikeys", "usageplans", "domainnames")),
     ArnGroup.API_SETTINGS: lambda _reach: ArnLimits(_apis("account")),
     ArnGroup.LOG_GROUPS: _log_groups,

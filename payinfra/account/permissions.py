@@ -19,7 +19,8 @@ def _of(service: str, *actions: str) -> tuple[str, ...]:
 
 
 _API: Needs = {
-    ArnGroup.NEW_APIS: ("apigateway:POST",),
+    # What is made with tags is put below /tags as well, where nothing has the tags of a resource yet.
+    ArnGroup.NEW_APIS: ("apigateway:POST", "apigateway:PUT"),
     ArnGroup.APIS: _of("apigateway", "DELETE", "GET", "PATCH", "POST", "PUT"),
 }
 """API Gateway authorizes verbs on paths, so all of its types need the same."""
@@ -449,7 +450,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
     # Rotating the API key (deployment/key_rotation/keys.py).
     Operation.ROTATE: {
         ArnGroup.API_LISTS: ("apigateway:GET",),
-        ArnGroup.NEW_APIS: ("apigateway:POST",),
+        ArnGroup.NEW_APIS: ("apigateway:POST", "apigateway:PUT"),
         ArnGroup.APIS: _of("apigateway", "DELETE", "GET", "PATCH", "POST"),
         ArnGroup.PARAMETERS: _of("ssm", "GetParameter", "PutParameter"),
         ArnGroup.WITHOUT_RESOURCE: ("ssm:DescribeParameters",),

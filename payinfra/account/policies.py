@@ -12,6 +12,9 @@ from payinfra.stacks.iam_documents import StatementProps, document
 
 SIZE_LIMIT = 6144
 """Characters of a managed policy, white space not counted (IAM user guide, "IAM and AWS STS quotas")."""
+FULL = SIZE_LIMIT * 95 // 100
+"""A policy takes no more statements beyond this: account numbers, regions and names differ in length, and AWS
+adds actions to what a resource type needs."""
 ATTACHED_LIMIT = 10
 """IAM's default quota of managed policies attached to a role."""
 
@@ -43,12 +46,12 @@ def policies(name: str, reach: PermissionScope, needed: Sequence[Permission]) ->
     """
     full: list[list[StatementProps]] = [[]]
     for statement in statements(reach, needed):
-        if size(document(*full[-1], statement)) > SIZE_LIMIT:
+        if size(document(*full[-1], statement)) > FULL:
             full.append([])
         full[-1].append(statement)
     made = tuple(ManagedPolicy(f"{name}-{number}", document(*each)) for number, each in enumerate(full, 1))
-    if len(made) > ATTACHED_LIMIT or any(size(one.document) > SIZE_LIMIT for one in made):
-        raise ValueError(f"{name} needs more than {ATTACHED_LIMIT} policies of {SIZE_LIMIT} characters")
+    if len(made) > ATTACHED_LIMIT or any(size(one.document) > FULL for one in made):
+        raise ValueError(f"{name} needs more than {ATTACHED_LIMIT} policies of {FULL} characters")
     return made
 
 

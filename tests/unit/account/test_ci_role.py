@@ -193,6 +193,20 @@ def test_an_api_is_its_own_by_its_tag_and_so_is_what_is_below_it(
         api(pipeline, "other")
 
 
+def test_an_api_is_not_made_with_tags_where_they_may_not_be_put(enforced: InProcess) -> None:
+    """As on AWS, which authorizes them by themselves."""
+    trust = document(
+        StatementProps("Assume", ("sts:AssumeRole",), principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"})
+    )
+    role = enforced.iam(EAST).create_role(RoleName="tagless", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    may = document(StatementProps("Make", ("apigateway:POST",), ("*",)))
+    enforced.iam(EAST).put_role_policy(RoleName="tagless", PolicyName="make", PolicyDocument=may)
+    tagless = InProcess(ENDPOINTS, role_arn=role, worlds=enforced.worlds)
+    assert tagless.apigateway(EAST).create_rest_api(name="payments")["id"]
+    with pytest.raises(ClientError, match="apigateway:PUT"):
+        api(tagless, "payment-infrastructure")
+
+
 def test_it_passes_a_functions_role_to_lambda_only(enforced: InProcess, pipeline: InProcess) -> None:
     trusted = document(
         StatementProps("Assume", ("sts:AssumeRole",), principal={"Service": "lambda.amazonaws.com"})

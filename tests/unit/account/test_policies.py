@@ -69,7 +69,7 @@ def allowing(reach: PermissionScope, action: str) -> list[StatementProps]:
 def test_each_policy_is_within_iams_limit_and_none_loses_a_statement(reach: PermissionScope) -> None:
     made = policies("payinfra-ci", reach, permissions())
     assert [policy.name for policy in made] == [f"payinfra-ci-{number + 1}" for number in range(len(made))]
-    assert all(size(policy.document) <= SIZE_LIMIT for policy in made)
+    assert all(size(policy.document) <= 0.95 * SIZE_LIMIT for policy in made)
     found = [each for policy in made for each in json.loads(policy.document)["Statement"]]
     assert found == [json.loads(json.dumps(each.render())) for each in statements(reach, permissions())]
     assert len({each["Sid"] for each in found}) == len(found)

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from payinfra.core.json_text import parse_json
 from payinfra.local.server.ministack import Emulator
@@ -115,7 +115,7 @@ def resource_is_awss_own(
         parameters = query if service == "s3" else _parameters(body, query)
         call = Call(service, action, method, path, headers, parameters, body, region, account)
         _refused.set(None)
-        asks = (*_passed(call), *keys(call))
+        asks = (*_passed(call), *_tagged(call), *keys(call))
         _request_auth.set(RequestAuthorization(_other_resources(call), asks, _context(call, iam, functions)))
         found = original(service, method, path, headers, body, query, region, account)
         return found if found != EVERYTHING else _resource(call)
@@ -241,6 +241,27 @@ def _passed(call: Call) -> tuple[PermissionCheck, ...]:
         for role, service in _roles_handed_on(call)
         if role
     )
+
+
+def _tagged(call: Call) -> tuple[PermissionCheck, ...]:
+    """Tags at API Gateway are put below `/tags`, which is authorized as well as what they are put on.
+
+    What is made with tags has none yet by which the second could be allowed, only those of the request (seen
+    on AWS: `apigateway:PUT on …::/tags/arn%3Aaws%3Aapigateway%3Aus-east-1%3A%3A%2Frestapis%2F*`). Who tags
+    what is there already must be allowed to change it: `apigateway:PATCH` on the resource itself.
+    """
+    tags, path = call.parameters.get("tags"), call.path.rstrip("/")
+    if not isinstance(tags, dict) or not tags:
+        return ()
+    if call.action == "apigateway:PUT" and path.startswith("/tags/"):
+        return (PermissionCheck("apigateway:PATCH", unquote(path.removeprefix("/tags/")), call.region),)
+    if call.action != "apigateway:POST":
+        return ()
+    below = call.text("stageName") if path.endswith("/stages") else "*"
+    made = f"arn:aws:apigateway:{call.region}::{path}/{below}"
+    asked = f"arn:aws:apigateway:{call.region}::/tags/{quote(made, safe='*')}"
+    context = {f"aws:RequestTag/{name}": value for name, value in tags.items()}
+    return (PermissionCheck("apigateway:PUT", asked, call.region, context),)
 
 
 def _roles_handed_on(call: Call) -> Iterator[tuple[str, str]]:

@@ -165,6 +165,45 @@ def test_whoever_hands_a_role_to_a_service_must_be_allowed_to(
     assert (b"iam:PassRole" if passed else b"its:Own") in shown
 
 
+TAGS = {"Project": "p"}
+HERE = "arn:aws:apigateway:us-east-1::"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "checked"),
+    [
+        (
+            "POST",
+            "/restapis",
+            {"tags": TAGS},
+            ("PUT", "/tags/arn%3Aaws%3Aapigateway%3Aus-east-1%3A%3A%2Frestapis%2F*"),
+        ),
+        (
+            *("POST", "/restapis/a/stages", {"stageName": "prod", "tags": TAGS}),
+            ("PUT", "/tags/arn%3Aaws%3Aapigateway%3Aus-east-1%3A%3A%2Frestapis%2Fa%2Fstages%2Fprod"),
+        ),
+        ("PUT", f"/tags/{HERE}%2Frestapis%2Fa".replace(":", "%3A"), {"tags": TAGS}, ("PATCH", "/restapis/a")),
+        ("POST", "/restapis", {"tags": {}}, None),
+        ("POST", "/restapis", {}, None),
+        ("PATCH", "/restapis/a", {"tags": TAGS}, None),
+    ],
+)
+def test_tags_at_api_gateway_are_put_by_a_call_of_their_own(
+    world: Any, method: str, path: str, body: object, checked: tuple[str, str] | None
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def enforce(_key: str, action: str, _service: str, _region: str, resource: str, _context: object) -> None:
+        asked.append((action, resource))
+
+    actions, raw = world.emulator.core("iam_actions"), json.dumps(body).encode()
+    with world.emulator.scope(ACCOUNT, EAST):
+        actions.extract_resource_arn("apigateway", method, path, {}, raw, {}, EAST, ACCOUNT)
+        looks(enforce)("key", "its:Own", "apigateway", EAST)
+    expected = [] if checked is None else [(f"apigateway:{checked[0]}", f"{HERE}{checked[1]}")]
+    assert asked[1:] == expected
+
+
 def test_an_alias_takes_its_key_as_well(world: Any) -> None:
     asked: list[str] = []
 
