@@ -133,7 +133,9 @@ def large(folder: Path, checkov: Path | None) -> tuple[Goal, ...]:
         process(arguments, folder)
         runs[resources] = min((process(arguments, folder) for _ in range(3)), key=lambda run: run.seconds)
         say(f"{resources} resources: {runs[resources].seconds:.2f} s, {_mib(runs[resources].peak):.0f} MiB")
-    if checkov is not None:
+    if checkov is None:
+        say("checkov is not on PATH: nothing is judged beside it.")
+    else:
         _beside(checkov, folder / f"wide{LARGE}" / "cdk.tf.json", runs[LARGE])
     return (
         under(f"{LARGE} resources", runs[LARGE].seconds, 2, "s"),
@@ -182,7 +184,12 @@ def _mib(size: int) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--manifest", type=Path, help="measure over this file instead of our own stack")
-    parser.add_argument("--checkov", type=Path, help="a checkov to judge the large stack beside")
+    parser.add_argument(
+        "--checkov",
+        type=Path,
+        default=shutil.which("checkov"),
+        help="a checkov to judge the large stack beside; by default the one on PATH",
+    )
     given = parser.parse_args()
     chosen = given.manifest
     with tempfile.TemporaryDirectory(prefix="payinfra-bench-") as made:
