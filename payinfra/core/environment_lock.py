@@ -79,6 +79,27 @@ def exclusive(folder: Path, command: str, what: str = "The environment") -> Iter
         os.close(descriptor)
 
 
+def holder(folder: Path) -> str:
+    """Which other process holds the folder's lock, since when and for what, as a clause; empty for none.
+
+    What cannot be opened or read is held by nobody that could be named. Nothing is changed.
+    """
+    path = folder / "lock"
+    try:
+        descriptor = open_own(path, os.O_RDWR)
+    except (OSError, EnvironmentUnusable):
+        return ""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        who = _holder(path)
+        return "" if f"(process {os.getpid()} on {socket.gethostname()})" in who else who
+    else:
+        return ""
+    finally:
+        os.close(descriptor)
+
+
 def _self(command: str) -> dict[str, str]:
     return {
         "command": f"payinfra {command}",

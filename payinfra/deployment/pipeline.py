@@ -23,7 +23,7 @@ from payinfra.core.deployed_environments import (
     in_words,
     known_ones,
 )
-from payinfra.core.environment_lock import exclusive
+from payinfra.core.environment_lock import exclusive, holder
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.events import Emit, Notice, StageFinished, StageSkipped, StageStarted, ignore
 from payinfra.core.json_text import parse_json
@@ -395,8 +395,7 @@ class Pipeline:
         """
         outputs = self.outputs()
         self._tell_of_a_cut_off_update()
-        if left := self._open_drills():
-            self.emit(Notice(f"{left} Run `{self._restore_command}`."))
+        self._tell_what_goes_on()
         endpoints = self._endpoints()
         verified = self._verify(outputs, endpoints, request)
         return joined(verified, self._drift(endpoints, request)) if drift else verified
@@ -430,6 +429,7 @@ class Pipeline:
         """
         from payinfra.deployment.status import gather
 
+        self._tell_what_goes_on()
         aws = dependencies_module.aws(self.settings, self.dependencies.local_addresses(self.settings))
         target = self.settings.target.value
         return gather(self.settings.env, target, self.outputs(), aws, self._outputs_file)
@@ -838,6 +838,13 @@ class Pipeline:
         from payinfra.drill.faults.journal import restore_command
 
         return restore_command(self.settings.env, self.settings.target.value)
+
+    def _tell_what_goes_on(self) -> None:
+        """Say who works on the environment now, or that a drill which is over may have left something."""
+        if working := holder(self.settings.work_dir):
+            self.emit(Notice(f"{working}. What that does to the environment is seen here."))
+        elif left := self._open_drills():
+            self.emit(Notice(f"{left} Run `{self._restore_command}`."))
 
     def _refuse_open_drills(self) -> None:
         if left := self._open_drills():

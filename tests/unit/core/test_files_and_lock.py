@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.core.environment_lock import exclusive, prepare_folder
+from payinfra.core.environment_lock import exclusive, holder, prepare_folder
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, UsageProblem
 from payinfra.core.private_files import (
     file_problem,
@@ -236,3 +236,16 @@ def test_a_full_disk_is_said_with_the_file_and_a_next_step(tmp_path: Path) -> No
 def test_what_neither_the_machine_nor_its_files_cause_stays_a_bug() -> None:
     with pytest.raises(OSError, match="Broken"):
         file_problem(OSError(errno.EPIPE, "Broken pipe"))
+
+
+def test_who_holds_a_lock_can_be_asked_without_taking_it(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    assert holder(folder) == ""
+    with exclusive(folder, "deploy"):
+        assert holder(folder) == "", "this process itself"
+        lock = folder / "lock"
+        lock.write_text(json.dumps({**json.loads(lock.read_text()), "pid": "1"}))
+        assert "runs `payinfra deploy` since" in holder(folder)
+    assert holder(folder) == ""
+    with exclusive(folder, "verify"):
+        pass

@@ -829,3 +829,20 @@ def test_verify_says_that_a_drill_may_have_left_something(world: World) -> None:
     (said,) = (event.message for event in world.events if isinstance(event, Notice))
     assert "20260102T030405Z-abcd" in said
     assert "failover-drill --restore" in said
+
+
+@pytest.mark.parametrize("ask", ["verify", "status"])
+def test_a_drill_that_is_running_is_said_with_who_runs_it_and_is_not_to_be_restored(
+    world: World, ask: str
+) -> None:
+    pipeline = world.pipeline()
+    pipeline.deploy(yes)
+    begin_drill(world)
+    world.events.clear()
+    with exclusive(pipeline.settings.work_dir, "failover-drill"):
+        lock = pipeline.settings.work_dir / "lock"
+        lock.write_text(json.dumps({**json.loads(lock.read_text()), "pid": "1", "user": "ada"}))
+        pipeline.verify(VerifyRequest()) if ask == "verify" else pipeline.status()
+    (said,) = (event.message for event in world.events if isinstance(event, Notice))
+    assert said.startswith("ada runs `payinfra failover-drill` since 20")
+    assert "--restore" not in said
