@@ -25,7 +25,8 @@ def events(console: Console, found: "Iterable[LogEvent]", fmt: Format) -> int:
 
 
 def _line(event: "LogEvent") -> str:
-    return f"{_time(event.at_ms)} {event.region} {visible(event.message.rstrip())}"
+    # Lambda puts tabs between the figures of its reports.
+    return f"{_time(event.at_ms)} {event.region} {visible(event.message.rstrip().expandtabs(1))}"
 
 
 def _as_json(event: "LogEvent") -> str:

@@ -13,7 +13,7 @@ README = Path(__file__).parents[2] / "README.md"
 def lines() -> str:
     """The block that sends a payment twice, and reads what was logged of it."""
     blocks = re.findall(r"(?:^    .*\n|^\n)+", README.read_text(encoding="utf-8"), re.MULTILINE)
-    return str(next(block for block in blocks if "payinfra pay" in block))
+    return str(next(block for block in blocks if block.lstrip().startswith("payinfra pay")))
 
 
 def test_the_payment_in_the_readme_is_recorded_once(deployment: Deployment) -> None:
