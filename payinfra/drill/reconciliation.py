@@ -1,5 +1,6 @@
 """What became of a drill's payments: they are read in both regions, judged, and removed."""
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -205,18 +206,23 @@ def _left(
     payments: tuple[Payment, ...], replicas: tuple[Replica, Replica], deadline: Deadline
 ) -> tuple[str, ...]:
     """The ids of those that some region still has once nothing more goes away, or that cannot be read."""
-    pause = FIRST_PAUSE_S
-    left = payments
-    while True:
-        try:
-            found = _read_copies(left, replicas, deadline)
-        except GateFailed:
-            break
-        left = tuple(payment for payment in left if not found[payment].is_empty)
-        if not left or deadline.left_s <= 0:
-            break
-        deadline.sleep(min(pause, deadline.left_s))
-        pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def not_gone(among: tuple[Payment, ...]) -> tuple[Payment, ...]:
+        found = _read_copies(among, replicas, deadline)
+        return tuple(payment for payment in among if not found[payment].is_empty)
+
+    pause, left = FIRST_PAUSE_S, payments
+    # What cannot be read counts as it was seen last.
+    with contextlib.suppress(GateFailed):
+        left = not_gone(payments)
+        if not left:
+            return ()
+        while left and deadline.left_s > 0:
+            deadline.sleep(min(pause, deadline.left_s))
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+            left = not_gone(left)
+        # While some were waited for, replication may have brought back what was gone at the first look.
+        left = not_gone(payments)
     return tuple(payment.payment_id for payment in left)
 
 
