@@ -142,7 +142,9 @@ def main() -> int:
             if given.synth and (folder / APP).exists():
                 subprocess.run([sys.executable, str(folder / APP), f"{made}/out"], check=True)
                 (synthesized,) = Path(made).glob("out/stacks/*/cdk.tf.json")
-                shutil.copy(synthesized, folder)
+                # cdktf names the state's file as it lies on the machine that synthesized.
+                text = synthesized.read_text(encoding="utf-8").replace(f"{Path.cwd()}/", "")
+                (folder / synthesized.name).write_text(text, encoding="utf-8")
             shown = lasting(planned(folder, Path(made)))
         (folder / PLAN).write_text(json.dumps(shown, separators=(",", ":")) + "\n", encoding="utf-8")
         sys.stdout.write(f"{folder.name}\n")

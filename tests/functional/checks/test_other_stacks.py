@@ -1,5 +1,6 @@
 """Stacks that are written like other people's: how much of them is judged, and that the page says so."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,9 @@ def test_the_real_terraform_still_plans_what_is_kept(name: str, tmp_path: Path) 
     assert kept is not None
     for part in ("configuration", "variables", "resource_changes", "planned_values"):
         assert shown.get(part) == kept.get(part), f"{part}: python -m scripts.public_stacks"
+
+
+def test_no_stack_names_a_place_on_the_machine_that_made_it() -> None:
+    for file in sorted(public_stacks.STACKS.rglob("*.json")):
+        found = re.findall(r'"path":\s*"/[^"]*"', file.read_text(encoding="utf-8"))
+        assert [one for one in found if ".tfstate" in one] == [], file
