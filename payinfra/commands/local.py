@@ -188,11 +188,10 @@ def fault_inject(
         case FaultKind.PAUSE:
             fault = faults.ReplicationPause()
         case FaultKind.THROTTLING:
-            disturbed = _given(region, "--region REGION", kind), _given(service, "--service SERVICE", kind)
-            fault = faults.ServiceThrottling(*disturbed)
+            fault = faults.ServiceThrottling(*_service(region, service, kind))
         case FaultKind.SERVICE_DELAY:
-            disturbed = _given(region, "--region REGION", kind), _given(service, "--service SERVICE", kind)
-            fault = faults.ServiceDelay(*disturbed, _given(seconds, "--seconds SECONDS", kind))
+            late = _given(seconds, "--seconds SECONDS", kind)
+            fault = faults.ServiceDelay(*_service(region, service, kind), late)
         case _:
             assert_never(kind)
     report.faults(stdout(), (_control(work_root).inject(fault),), fmt)
@@ -222,6 +221,10 @@ def _control(work_root: Path | None) -> "Control":
     from payinfra.local.control import Control
 
     return Control.of(_folder(work_root).absolute())
+
+
+def _service(region: str | None, service: str | None, kind: FaultKind) -> tuple[str, str]:
+    return _given(region, "--region REGION", kind), _given(service, "--service SERVICE", kind)
 
 
 def _given(value: T | None, option: str, kind: FaultKind) -> T:

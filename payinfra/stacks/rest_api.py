@@ -259,12 +259,14 @@ class PaymentsRestApi(StackComponent):
             authorization="NONE",
             api_key_required=other.needs_key,
         )
+        # Each look at an attribute is a question to the Node side.
+        resource, verb = path.id, method.http_method
         integration = ApiGatewayIntegration(
             *self.at(f"integration-{other.id}"),
             provider=self._provider,
             rest_api_id=self.id,
-            resource_id=path.id,
-            http_method=method.http_method,
+            resource_id=resource,
+            http_method=verb,
             type="MOCK",
             request_templates=contract.WRONG_METHOD_REQUESTS,
             passthrough_behavior="WHEN_NO_TEMPLATES",
@@ -273,8 +275,8 @@ class PaymentsRestApi(StackComponent):
             *self.at(f"method-response-{other.id}"),
             provider=self._provider,
             rest_api_id=self.id,
-            resource_id=path.id,
-            http_method=method.http_method,
+            resource_id=resource,
+            http_method=verb,
             status_code=contract.WRONG_METHOD_STATUS,
             response_parameters=dict.fromkeys(headers, True),
         )
@@ -282,8 +284,8 @@ class PaymentsRestApi(StackComponent):
             *self.at(f"integration-response-{other.id}"),
             provider=self._provider,
             rest_api_id=self.id,
-            resource_id=path.id,
-            http_method=method.http_method,
+            resource_id=resource,
+            http_method=verb,
             status_code=response.status_code,
             response_parameters=headers,
             response_templates={"application/json": contract.wrong_method_template(other)},

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from payinfra.clients.aws import Aws
 from payinfra.clients.aws_errors import is_absent
 from payinfra.core.naming import STAGE, Names, Parameter
-from payinfra.deployment.recovery.import_ids import LOOKUPS, Lookup, customer_key, utc
+from payinfra.deployment.recovery.import_ids import LOOKUPS, Lookup, customer_key, response_of, utc
 from payinfra.deployment.recovery.ownership import Found
 from payinfra.terraform import Creation
 
@@ -148,16 +148,6 @@ def _integration(creation: Creation, aws: Aws) -> Iterator[Found]:
         yield Found(f"{api}/{path}/{verb}", parent=api)
 
 
-def _integration_response(creation: Creation, aws: Aws) -> Iterator[Found]:
-    api, path = creation.value("rest_api_id"), creation.value("resource_id")
-    verb, status = creation.value("http_method"), creation.value("status_code")
-    if api and path:
-        aws.apigateway(creation.region).get_integration_response(
-            restApiId=api, resourceId=path, httpMethod=verb, statusCode=status
-        )
-        yield Found(f"{api}/{path}/{verb}/{status}", parent=api)
-
-
 def _method_settings(creation: Creation, aws: Aws) -> Iterator[Found]:
     api, stage = creation.value("rest_api_id"), creation.value("stage_name")
     which = creation.value("method_path")
@@ -280,7 +270,7 @@ EVERY_TYPE: Mapping[str, Lookup] = MappingProxyType(
         "aws_api_gateway_domain_name": _domain_name,
         "aws_api_gateway_gateway_response": _gateway_response,
         "aws_api_gateway_integration": _integration,
-        "aws_api_gateway_integration_response": _integration_response,
+        "aws_api_gateway_integration_response": response_of("get_integration_response"),
         "aws_api_gateway_method_settings": _method_settings,
         "aws_api_gateway_request_validator": _validator,
         "aws_api_gateway_rest_api": _api,

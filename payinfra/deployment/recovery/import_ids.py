@@ -285,14 +285,22 @@ def _method(creation: Creation, aws: Aws) -> Iterator[Found]:
         yield Found(f"{api}/{resource}/{verb}", parent=api)
 
 
-def _method_response(creation: Creation, aws: Aws) -> Iterator[Found]:
-    api, resource = creation.value("rest_api_id"), creation.value("resource_id")
-    verb, status = creation.value("http_method"), creation.value("status_code")
-    if api and resource:
-        aws.apigateway(creation.region).get_method_response(
-            restApiId=api, resourceId=resource, httpMethod=verb, statusCode=status
-        )
-        yield Found(f"{api}/{resource}/{verb}/{status}", parent=api)
+def response_of(operation: str) -> Lookup:
+    """Looks for the response that a method, or its integration, has for a status.
+
+    Args:
+        operation: of API Gateway's client, `get_method_response` or `get_integration_response`.
+    """
+
+    def look(creation: Creation, aws: Aws) -> Iterator[Found]:
+        api, resource = creation.value("rest_api_id"), creation.value("resource_id")
+        verb, status = creation.value("http_method"), creation.value("status_code")
+        if api and resource:
+            get = getattr(aws.apigateway(creation.region), operation)
+            get(restApiId=api, resourceId=resource, httpMethod=verb, statusCode=status)
+            yield Found(f"{api}/{resource}/{verb}/{status}", parent=api)
+
+    return look
 
 
 def _model(creation: Creation, aws: Aws) -> Iterator[Found]:
@@ -353,7 +361,7 @@ LOOKUPS: Mapping[str, Lookup] = MappingProxyType(
     {
         "aws_api_gateway_api_key": _api_key,
         "aws_api_gateway_method": _method,
-        "aws_api_gateway_method_response": _method_response,
+        "aws_api_gateway_method_response": response_of("get_method_response"),
         "aws_api_gateway_model": _model,
         "aws_api_gateway_resource": _api_resource,
         "aws_api_gateway_rest_api": _api,
