@@ -47,6 +47,7 @@ def explanations() -> "tuple[Explanation, ...]":
     from payinfra.checks import catalogue
     from payinfra.checks.probes import verify
     from payinfra.checks.probes.drift import DRIFT
+    from payinfra.checks.probes.drill_faults import DRILL_FAULTS
     from payinfra.report.findings.rules import Explanation, Subject
 
     known = catalogue.load()
@@ -55,4 +56,5 @@ def explanations() -> "tuple[Explanation, ...]":
         *(Explanation(one.rule, Subject.SOURCE) for one in known.source),
         *(Explanation(one.rule, Subject.LIVE, within_s=one.within_s) for one in verify.load()),
         Explanation(DRIFT, Subject.LIVE),
+        Explanation(DRILL_FAULTS, Subject.LIVE),
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from payinfra.core.outputs import Outputs
     from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
     from payinfra.deployment.lambda_alias import LambdaAlias
+    from payinfra.deployment.left_faults import LeftFaults
     from payinfra.deployment.smoke_test import SmokeTestResult
     from payinfra.local.control import Control
     from payinfra.terraform import Engine, Terraform
@@ -110,6 +111,24 @@ def nothing(_settings: Settings, _endpoints: Endpoints | None) -> "tuple[TaggedR
     return ()
 
 
+def no_left_faults(
+    _settings: Settings, _outputs: "Outputs", _endpoints: Endpoints | None
+) -> "LeftFaults | None":
+    """Nobody looks in a scripted account."""
+    return None
+
+
+def left_faults(settings: Settings, outputs: "Outputs", endpoints: Endpoints | None) -> "LeftFaults | None":
+    """What drills have left in place, found without a journal; None while the embedded AWS does not run."""
+    from payinfra.core.environment_lock import holder
+    from payinfra.deployment.left_faults import look
+
+    if settings.is_local and endpoints is None:
+        return None
+    shared = settings.is_local and bool(holder(server_folder(settings) / "drill"))
+    return look(outputs, aws(settings, endpoints), control(settings), is_shared=shared)
+
+
 def check_plan(settings: Settings, folder: Path, shown: JsonValue) -> "Outcome":
     """Judge a plan of the synthesized stack against the policy."""
     from payinfra.checks.api import CheckRequest, ShownPlan, run_checks
@@ -146,6 +165,7 @@ class PipelineDependencies:
     existing: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
     remaining: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
     check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
+    left_faults: "Callable[[Settings, Outputs, Endpoints | None], LeftFaults | None]" = no_left_faults
 
 
 def account(settings: Settings) -> str:
@@ -306,4 +326,5 @@ AWS_DEPENDENCIES = PipelineDependencies(
     verify,
     existing=existing,
     remaining=remaining,
+    left_faults=left_faults,
 )

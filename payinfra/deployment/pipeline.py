@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from payinfra.checks.outcome import Outcome
+from payinfra.checks.probes import drill_faults
 from payinfra.checks.probes.drift import Difference, judge
 from payinfra.checks.probes.results import VerifyRequest, joined, outcome
 from payinfra.checks.verdicts import Severity
@@ -33,6 +34,7 @@ from payinfra.core.settings import Settings
 from payinfra.core.stop_signals import DeferredSignals
 from payinfra.deployment import dependencies as dependencies_module
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
+from payinfra.deployment.left_faults import still_ringing
 from payinfra.deployment.recovery.adopting import Adoption
 from payinfra.deployment.recovery.apply_log import ApplyLog
 from payinfra.deployment.recovery.discovery import identifiers
@@ -52,6 +54,7 @@ from payinfra.deployment.rollback_journal import RollbackJournal
 from payinfra.deployment.rolling_update import Graph, Role, RolloutStep, announced, plan_rollout
 from payinfra.deployment.stack_manifest import StackInventory
 from payinfra.deployment.workspace import LockedEnvironment, RunningStage
+from payinfra.drill.environment import COMMAND as DRILL_COMMAND
 from payinfra.drill.environment import FOLDER as DRILLS
 from payinfra.drill.environment import DrillEnvironment
 from payinfra.terraform import ChangeAction, Import, Kept, OutputValue, Plan, Terraform, guard, losses
@@ -397,7 +400,8 @@ class Pipeline:
         self._tell_of_a_cut_off_update()
         self._tell_what_goes_on()
         endpoints = self._endpoints()
-        verified = self._verify(outputs, endpoints, request)
+        probed = self._verify(outputs, endpoints, request)
+        verified = self._with_left_faults(probed, outputs, endpoints, request)
         return joined(verified, self._drift(endpoints, request)) if drift else verified
 
     def drill_environment(self) -> DrillEnvironment:
@@ -430,9 +434,14 @@ class Pipeline:
         from payinfra.deployment.status import gather
 
         self._tell_what_goes_on()
-        aws = dependencies_module.aws(self.settings, self.dependencies.local_addresses(self.settings))
-        target = self.settings.target.value
-        return gather(self.settings.env, target, self.outputs(), aws, self._outputs_file)
+        endpoints = self.dependencies.local_addresses(self.settings)
+        aws = dependencies_module.aws(self.settings, endpoints)
+        target, outputs = self.settings.target.value, self.outputs()
+        found = gather(self.settings.env, target, outputs, aws, self._outputs_file)
+        if self._drill_runs:
+            return found
+        left = self.dependencies.left_faults(self.settings, outputs, endpoints)
+        return found if left is None else replace(found, in_place=left.in_place, unclear=left.unknown)
 
     def outputs(self) -> Outputs:
         """The environment's outputs, from its own file or, where that is absent, from its state.
@@ -793,6 +802,23 @@ class Pipeline:
             stage.detail = f"{verified.summary.checks} probes, {len(verified.findings)} findings"
         return verified
 
+    def _with_left_faults(
+        self, verified: Outcome, outputs: Outputs, endpoints: Endpoints | None, request: VerifyRequest
+    ) -> Outcome:
+        """The outcome, with what drills have left; not while one runs."""
+        if ringing := still_ringing(verified, self.settings.work_dir / DRILLS):
+            self.emit(Notice(ringing))
+        if self._drill_runs:
+            return verified
+        left = self.dependencies.left_faults(self.settings, outputs, endpoints)
+        # Who asks for some probes only is told of a fault all the same: it explains what they say.
+        if left is None or (request.only and not (left.in_place or left.unknown)):
+            return verified
+        regions = ", ".join(self.settings.regions)
+        result = drill_faults.judge(regions, left.in_place, left.unknown, left.seconds)
+        request.tell(result)
+        return joined(verified, outcome((result,)))
+
     def _drift(self, endpoints: Endpoints | None, request: VerifyRequest) -> Outcome:
         with exclusive(self.settings.work_dir, "verify"):
             terraform = self._initialised(self._synth(endpoints))
@@ -838,6 +864,11 @@ class Pipeline:
         from payinfra.drill.faults.journal import restore_command
 
         return restore_command(self.settings.env, self.settings.target.value)
+
+    @property
+    def _drill_runs(self) -> bool:
+        """Whether a drill runs here: what is in place is that one's."""
+        return f"payinfra {DRILL_COMMAND}" in holder(self.settings.work_dir)
 
     def _tell_what_goes_on(self) -> None:
         """Say who works on the environment now, or that a drill which is over may have left something."""

@@ -48,6 +48,8 @@ class Status:
         deployed: when its outputs were last written, in UTC; None where unknown.
         drill: the last one that left a report.
         unrestored: the ids of drills that may have left something in place, oldest first.
+        in_place: what drills have left in place, whether or not a journal says so, each in a sentence.
+        unclear: why that cannot be told of something, each in a sentence.
     """
 
     env: str
@@ -57,6 +59,8 @@ class Status:
     deployed: datetime | None
     drill: DrillReport | None = None
     unrestored: tuple[str, ...] = ()
+    in_place: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
 
 
 def gather(env: str, target: str, outputs: Outputs, aws: Aws, outputs_file: Path) -> Status:

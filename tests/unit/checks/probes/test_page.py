@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from payinfra.checks.probes.drift import DRIFT
+from payinfra.checks.probes.drill_faults import DRILL_FAULTS
 from payinfra.checks.probes.verify import load
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "verify.md"
@@ -14,4 +15,5 @@ def test_the_page_has_a_row_for_each_probe() -> None:
         asks = (probe.judge.__doc__ or "").strip().splitlines()[0]
         assert f"| {probe.rule.id} | {probe.rule.title} | {asks} | {probe.within_s:g} s |" in page
     assert f"| {DRIFT.id} | {DRIFT.title} |" in page
-    assert page.count("| LIVE-") == len(load()) + 1
+    assert f"| {DRILL_FAULTS.id} | {DRILL_FAULTS.title} |" in page
+    assert page.count("| LIVE-") == len(load()) + 2
