@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from payinfra.local.control import Control
     from payinfra.terraform import Engine, Terraform
 
+PUBLISHED_S = 3.0
+"""How long a region has to tell what is published there, in seconds."""
 SERVER_FOLDER = Path("local") / ".server"
 """Below the work root. The dot keeps it apart from every environment, whose name begins with a letter."""
 
@@ -111,6 +113,32 @@ def nothing(_settings: Settings, _endpoints: Endpoints | None) -> "tuple[TaggedR
     return ()
 
 
+def not_published(_settings: Settings, _endpoints: Endpoints | None) -> "Outputs | None":
+    """A scripted account in which nothing has published itself."""
+    return None
+
+
+def published(settings: Settings, endpoints: Endpoints | None) -> "Outputs | None":
+    """What the environment's deployment has published of itself, in the first region that tells.
+
+    Returns:
+        None where neither region tells; that may have any reason.
+    """
+    from payinfra.clients import published_deployment
+
+    if settings.is_local and running(settings) is None:
+        return None
+    quick = aws(settings, endpoints).within(connect_timeout=PUBLISHED_S, read_timeout=PUBLISHED_S, attempts=1)
+    for region in settings.regions:
+        try:
+            found = published_deployment.read(quick, settings.env, region)
+        except EnvironmentUnusable:
+            continue
+        if found.env == settings.env == found.outputs.environment_suffix:
+            return found.outputs
+    return None
+
+
 def no_left_faults(
     _settings: Settings, _outputs: "Outputs", _endpoints: Endpoints | None
 ) -> "LeftFaults | None":
@@ -123,7 +151,7 @@ def left_faults(settings: Settings, outputs: "Outputs", endpoints: Endpoints | N
     from payinfra.core.environment_lock import holder
     from payinfra.deployment.left_faults import look
 
-    if settings.is_local and endpoints is None:
+    if settings.is_local and running(settings) is None:
         return None
     shared = settings.is_local and bool(holder(server_folder(settings) / "drill"))
     return look(outputs, aws(settings, endpoints), control(settings), is_shared=shared)
@@ -165,6 +193,7 @@ class PipelineDependencies:
     existing: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
     remaining: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
     check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
+    published: "Callable[[Settings, Endpoints | None], Outputs | None]" = not_published
     left_faults: "Callable[[Settings, Outputs, Endpoints | None], LeftFaults | None]" = no_left_faults
 
 
@@ -334,5 +363,6 @@ AWS_DEPENDENCIES = PipelineDependencies(
     verify,
     existing=existing,
     remaining=remaining,
+    published=published,
     left_faults=left_faults,
 )

@@ -25,7 +25,7 @@ from payinfra.core.deployed_environments import (
     known_ones,
 )
 from payinfra.core.environment_lock import exclusive, holder
-from payinfra.core.errors import EnvironmentUnusable, GateFailed
+from payinfra.core.errors import EnvironmentUnusable, GateFailed, ToolFailed
 from payinfra.core.events import Emit, Notice, StageFinished, StageSkipped, StageStarted, ignore
 from payinfra.core.json_text import parse_json
 from payinfra.core.outputs import Outputs
@@ -444,21 +444,31 @@ class Pipeline:
         return found if left is None else replace(found, in_place=left.in_place, unclear=left.unknown)
 
     def outputs(self) -> Outputs:
-        """The environment's outputs, from its own file or, where that is absent, from its state.
+        """The environment's outputs: from its own file, else from its state, else as it has published them.
 
         Raises:
-            EnvironmentUnusable: it was never deployed from here.
+            EnvironmentUnusable: it was never deployed from here, and has published nothing.
         """
         if known := self._known_outputs():
             return known
         if self.settings.state_bucket is None and not self._state_file.exists():
+            addresses = self.dependencies.local_addresses(self.settings)
+            if published := self.dependencies.published(self.settings, addresses):
+                self.emit(Notice("There is no state here: the outputs are those that it has published."))
+                return published
             raise self._not_deployed()
         with exclusive(self.settings.work_dir, "outputs"):
             addresses = self.dependencies.local_addresses(self.settings)
             terraform = self._initialised(self._synth(addresses))
-            self._guard(addresses).state(terraform)
-            if values := terraform.outputs():
-                return self._write_outputs(values)
+            try:
+                self._guard(addresses).state(terraform)
+                if values := terraform.outputs():
+                    return self._write_outputs(values)
+            except (EnvironmentUnusable, ToolFailed) as error:
+                if published := self.dependencies.published(self.settings, addresses):
+                    self.emit(Notice(f"{error.what} The outputs are those that it has published."))
+                    return published
+                raise
             raise self._not_deployed()
 
     def unlock(self, lock: str) -> bool:
@@ -932,15 +942,22 @@ class Pipeline:
             return None
         if not (why := self._unusable_outputs()):
             return Outputs.read(file)
-        if self.settings.state_bucket is None and not self._state_file.exists():
+        aside = file.with_name(f"{file.name}.unusable")
+        if self.settings.state_bucket is not None or self._state_file.exists():
+            file.replace(aside)
+            self.emit(Notice(f"{why} It is read anew from the state, and kept as {aside}."))
+            return None
+        published = self.dependencies.published(
+            self.settings, self.dependencies.local_addresses(self.settings)
+        )
+        if published is None:
             raise EnvironmentUnusable(
-                f"{why} There is no state here to read them from.",
+                f"{why} There is no state here to read them from, and no region tells what was published.",
                 f"Move the file away. `{with_place(self.settings, 'adopt')}` takes in what exists.",
             )
-        aside = file.with_name(f"{file.name}.unusable")
         file.replace(aside)
-        self.emit(Notice(f"{why} It is read anew from the state, and kept as {aside}."))
-        return None
+        self.emit(Notice(f"{why} It is read anew from what was published, and kept as {aside}."))
+        return self._keep_outputs(published, published.to_flat())
 
     def _unusable_outputs(self) -> str:
         """Why the file of the outputs is of no use, as a sentence; empty where it is the environment's."""
@@ -971,7 +988,9 @@ class Pipeline:
     def _write_outputs(self, values: Mapping[str, OutputValue]) -> Outputs:
         """Write the outputs that are not sensitive to the environment's file and to the latest copy."""
         flat = _not_sensitive(values)
-        outputs = Outputs.from_flat(flat)
+        return self._keep_outputs(Outputs.from_flat(flat), flat)
+
+    def _keep_outputs(self, outputs: Outputs, flat: Mapping[str, object]) -> Outputs:
         text = json.dumps(flat, indent=2, sort_keys=True) + "\n"
         for file in (self._outputs_file, self._latest_outputs):
             write_private(file, text)

@@ -728,6 +728,53 @@ def test_damaged_outputs_without_a_state_say_how_to_go_on(world: World) -> None:
     assert "payinfra adopt --env demo --local" in caught.value.hint
 
 
+class BrokenState(ScriptedTerraform):
+    """Its state cannot be read."""
+
+    def resources(self) -> tuple[Kept, ...]:
+        raise ToolFailed("terraform show failed.")
+
+
+def publishing(world: World) -> tuple[Pipeline, Outputs]:
+    """A pipeline of an environment that has published itself, and what it has published."""
+    pipeline, told = world.pipeline(), Outputs.from_flat(flat_outputs())
+    there = replace(pipeline.dependencies, published=lambda _settings, _endpoints: told)
+    return replace(pipeline, dependencies=there), told
+
+
+FOREIGN = json.dumps(flat_outputs() | {"dynamodb_table_name": "payment-other-payments"})
+
+
+@pytest.mark.parametrize("damaged", ["", "{", FOREIGN])
+def test_outputs_of_no_use_without_a_state_are_read_anew_from_what_was_published(
+    world: World, damaged: str
+) -> None:
+    pipeline, told = publishing(world)
+    file = pipeline.settings.work_dir / "outputs.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(damaged)
+    assert pipeline.outputs() == told
+    assert Outputs.read(file) == told
+    assert "It is read anew from what was published" in notices(world)
+
+
+def test_an_empty_folder_knows_what_was_published(world: World) -> None:
+    pipeline, told = publishing(world)
+    assert pipeline.outputs() == told
+    assert "the outputs are those that it has published" in notices(world)
+    # As before: whether the environment was deployed from here, other commands ask this file.
+    assert not (pipeline.settings.work_dir / "outputs.json").exists()
+
+
+def test_a_state_that_cannot_be_read_hides_no_outputs_that_were_published(world: World) -> None:
+    world.terraform = BrokenState([])
+    pipeline, told = publishing(world)
+    pipeline.settings.work_dir.mkdir(parents=True)
+    (pipeline.settings.work_dir / "terraform.tfstate").write_text("{")
+    assert pipeline.outputs() == told
+    assert "The outputs are those that it has published." in notices(world)
+
+
 def test_a_lock_in_a_folder_ends_with_its_process(world: World) -> None:
     assert not world.pipeline().unlock("4c58")
     assert "force-unlock 4c58" not in world.terraform.calls
