@@ -9,6 +9,7 @@ import typer
 from payinfra.checks.verdicts import Severity
 from payinfra.commands import completion
 from payinfra.commands.options import STACK, WHERE, with_settings
+from payinfra.commands.payments import region_of
 from payinfra.commands.session import (
     AllowDestroyOption,
     EagerOption,
@@ -133,6 +134,13 @@ def verify(
             autocompletion=completion.probe_ids,
         ),
     ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            metavar="primary|secondary|NAME",
+            help="Look at this region only, within 15 s, whatever the other one does.",
+        ),
+    ] = None,
     deadline: Annotated[
         float | None,
         typer.Option(min=0.1, help="Maximum seconds for each probe. Default: each probe's own deadline."),
@@ -163,10 +171,11 @@ def verify(
     # Before anything is asked of the environment: a name that is wrong stays wrong.
     chosen_probes(VerifyRequest(tuple(only or ()), tuple(skip or ())))
     pipeline = Pipeline(settings, notices(stderr()), eager_bindings=eager_bindings)
+    regions = (region_of(pipeline.outputs(), region).region,) if region else ()
     before: Outcome | None = None
     while True:
         with report.watching(stderr()) as tell:
-            request = VerifyRequest(tuple(only or ()), tuple(skip or ()), deadline, tell)
+            request = VerifyRequest(tuple(only or ()), tuple(skip or ()), deadline, tell, regions)
             outcome = pipeline.verify(request, drift=drift)
         if before is None or fmt is not FindingsFormat.TABLE:
             rendering.write(stdout(), outcome, fmt, fail_on)

@@ -427,12 +427,14 @@ class Pipeline:
         Raises:
             EnvironmentUnusable: it was never deployed from here.
         """
+        from payinfra.deployment.guidance import next_steps
         from payinfra.deployment.status import gather
 
         self._tell_what_goes_on()
         aws = dependencies_module.aws(self.settings, self.dependencies.local_addresses(self.settings))
         target = self.settings.target.value
-        return gather(self.settings.env, target, self.outputs(), aws, self._outputs_file)
+        status = gather(self.settings.env, target, self.outputs(), aws, self._outputs_file)
+        return replace(status, next_steps=next_steps(status, self.settings.command))
 
     def outputs(self) -> Outputs:
         """The environment's outputs, from its own file or, where that is absent, from its state.
