@@ -44,6 +44,7 @@ from payinfra.local.server import ministack as seam
 from payinfra.local.server.access_logs import AccessLogs
 from payinfra.local.server.asgi import AsgiResponse, Request
 from payinfra.local.server.authentication import Authentication
+from payinfra.local.server.aws_rules import Quota
 from payinfra.local.server.cloudwatch_alarms import TICK_S, Watching
 from payinfra.local.server.control_api import ControlApi
 from payinfra.local.server.host_names import AwsNames
@@ -51,7 +52,7 @@ from payinfra.local.server.listener import Listener
 from payinfra.local.server.patches import registry
 from payinfra.local.server.replication import Replicator, Write
 from payinfra.local.server.route53.clock import SystemClock
-from payinfra.local.server.route53.plane import DataPlane
+from payinfra.local.server.route53.plane import STATUS_QUOTA, DataPlane
 from payinfra.local.server.route53.state import MinistackZones
 from payinfra.local.server.routing import FrontApp, GlobalApp, Handler, RegionApp
 from payinfra.local.server.time_scale import TimeScale
@@ -137,6 +138,8 @@ class Server:
         """Wires the parts; nothing runs yet."""
         folder = self.arguments.folder
         self.time_scale.set(self.arguments.time_scale)
+        began = self.time_scale.now()
+        self.emulator.rules.now = lambda: self.time_scale.age(began, self.time_scale.now())
         self.snapshots = persistence.of_emulator(self.emulator, folder.state)
         self.apply = global_tables.applier(self.emulator)
         self.watching = Watching(self.emulator, self.time_scale)
@@ -168,7 +171,11 @@ class Server:
         seam.let_functions_call_their_own_region(self.emulator, self._urls)
         global_tables.replicate_through(self.emulator, self.replicator.wrote)
         self.plane = DataPlane(
-            MinistackZones.in_process(), AwsNames(self._urls), SystemClock(), self.time_scale
+            MinistackZones.in_process(),
+            AwsNames(self._urls),
+            SystemClock(),
+            self.time_scale,
+            status_quota=Quota(*STATUS_QUOTA, self.emulator.rules.now),
         )
         self.board.on_change(self._faults_changed)
         self._ports = read_json(folder.ports)
@@ -261,6 +268,7 @@ class Server:
             token=self.token,
             board=self.board,
             time_scale=self.time_scale,
+            rules=self.emulator.rules,
             endpoints=self.endpoints,
             pending=lambda: len(self.replicator.pending()),
             add_region=self.add_region,

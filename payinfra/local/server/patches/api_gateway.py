@@ -7,6 +7,7 @@ from typing import Any
 
 from payinfra.core.json_text import parse_json
 from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.aws_rules import Quota
 from payinfra.local.server.ministack import Emulator
 
 Shown = Mapping[str, Any]
@@ -63,6 +64,9 @@ def install(emulator: Emulator) -> None:
     emulator.replace(
         gateway, "_untag_v1_resource", later_tags_are_described(gateway, gateway._untag_v1_resource)
     )
+    for call, every_s in ONE_CALL_IN_S.items():
+        quota = Quota(1, every_s, lambda: emulator.rules.now())
+        emulator.replace(gateway, call, one_call_in_a_while(gateway, getattr(gateway, call), quota, emulator))
     emulator.replace(gateway, "_create_api_key", empty_key_value_asks_for_one(gateway._create_api_key))
     emulator.replace(
         gateway, "_create_base_path_mapping", empty_base_path_is_the_root(gateway._create_base_path_mapping)
@@ -78,6 +82,27 @@ def install(emulator: Emulator) -> None:
             gateway.find_api_scope, emulator.main._execute_api_authorization_type
         ),
     )
+
+
+ONE_CALL_IN_S: Mapping[str, float] = {"_update_account": 20.0, "_create_domain_name": 30.0}
+"""How many seconds an account waits between two calls, in each region, by ministack's name of the call (API
+Gateway developer guide, "Quotas for creating, deploying and managing an API": UpdateAccount "1 request every
+20 seconds per account", CreateDomainName "1 request every 30 seconds per account"; none can be raised)."""
+
+
+def one_call_in_a_while(
+    gateway: Any, original: Callable[[Shown], Answer], quota: Quota, emulator: Emulator
+) -> Callable[[Shown], Answer]:
+    """AWS: refuses the call that comes too soon after another one with TooManyRequestsException."""
+    responses = emulator.core("responses")
+
+    def call(wanted: Shown) -> Answer:
+        if quota.take((responses.get_account_id(), responses.get_region())):
+            return original(wanted)
+        refused: Answer = gateway._v1_error("TooManyRequestsException", "Too Many Requests", 429)
+        return refused
+
+    return call
 
 
 def unknown_route_is_the_gateways_to_refuse(
