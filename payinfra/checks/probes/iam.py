@@ -132,7 +132,8 @@ def _decisions(
         for action in ask.actions:
             if action not in said:
                 raise NoData(f"SimulatePrincipalPolicy says nothing of {action} on {ask.resource}")
-            yield SimulatedAnswer(action, ask.resource, said[action]["EvalDecision"], _unknown_tags(said[action]))
+            result = said[action]
+            yield SimulatedAnswer(action, ask.resource, result["EvalDecision"], _unknown_tags(result))
 
 
 def _tags(live: ProbeContext, site: RegionUnderTest, key: str) -> Mapping[str, str]:
