@@ -58,6 +58,7 @@ from payinfra.local.server.routing import FrontApp, GlobalApp, Handler, RegionAp
 from payinfra.local.server.time_scale import TimeScale
 
 TTL_SWEEP_S = 5.0
+LATE_LINES_S = 1.0
 _LOCK = os.O_RDWR | os.O_APPEND | os.O_CREAT
 WRITES = "payinfra-replication"
 """The file, beside ministack's own, that keeps the replicated writes which are on their way."""
@@ -207,6 +208,7 @@ class Server:
             asyncio.create_task(_again_and_again(retention.SWEEP_S, self.retention.sweep)),
             asyncio.create_task(self.time_scale.every(TTL_SWEEP_S, self._expire)),
             asyncio.create_task(self.time_scale.every(TICK_S, self._watch)),
+            asyncio.create_task(self.time_scale.every(LATE_LINES_S, self._deliver_late_lines)),
         ]
         if recovered:
             replace_file(self.arguments.folder.recovered, json.dumps(recovered))
@@ -342,6 +344,10 @@ class Server:
 
     def _watch(self) -> None:
         self.watching.look(self.plane.observations())
+
+    def _deliver_late_lines(self) -> None:
+        if self.access_logs.deliver():
+            self.snapshots.touch()
 
     def _expire(self) -> None:
         if global_tables.expire_items(self.emulator, time.time()):
