@@ -387,6 +387,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "GenerateDataKey",
             "GetKeyPolicy",
             "GetKeyRotationStatus",
+            "ListResourceTags",
         ),
         ArnGroup.FUNCTIONS: _of(
             "lambda",

@@ -62,6 +62,38 @@ def orphaned_keys(settings: Settings, endpoints: Endpoints | None) -> "OrphanedK
     return OrphanedKeys(aws(settings, endpoints), settings.env, settings.regions)
 
 
+def late_log_groups(
+    settings: Settings, endpoints: Endpoints | None, destroyed: bool, known: "Outputs | None" = None
+) -> tuple[str, ...]:
+    """Delete log groups of the environment that late lines have made again; say which they were.
+
+    Args:
+        destroyed: whether it was destroyed just now, so that its last lines are waited for.
+        known: its outputs before that, for the names that do not follow from its own.
+    """
+    from payinfra.core.naming import Names
+    from payinfra.deployment.recovery.late_log_groups import LateLogGroups
+
+    names = Names(settings.env)
+    found = {region: [names.function_log_group, names.access_log_group] for region in settings.regions}
+    for one in known.declared.regions if known else ():
+        found.setdefault(one.region, []).append(one.log_groups.execution)
+    within_s = _late_lines_s(settings) if destroyed else 0.0
+    return LateLogGroups(aws(settings, endpoints), found).remove(within_s)
+
+
+def _late_lines_s(settings: Settings) -> float:
+    """How long an API's last lines may come after it, in real seconds. The embedded AWS says how long."""
+    from payinfra.deployment.recovery.late_log_groups import COME_WITHIN_S, PAUSE_S
+    from payinfra.local.aws_rules import ACCESS_LOGS
+
+    here = control(settings)
+    if here is None:
+        return COME_WITHIN_S
+    late_s = here.rules()[ACCESS_LOGS.name] / here.status().time_scale
+    return late_s + PAUSE_S if late_s else 0.0
+
+
 def clear_zone(settings: Settings, endpoints: Endpoints | None) -> str:
     """Take what killed runs of the probes have left out of a hosted zone that outlives the environment.
 
@@ -110,6 +142,13 @@ def nothing(_settings: Settings, _endpoints: Endpoints | None) -> "tuple[TaggedR
     return ()
 
 
+def no_late_ones(
+    _settings: Settings, _endpoints: Endpoints | None, _destroyed: bool, _known: "Outputs | None"
+) -> tuple[str, ...]:
+    """What has come back in a scripted account."""
+    return ()
+
+
 def check_plan(settings: Settings, folder: Path, shown: JsonValue) -> "Outcome":
     """Judge a plan of the synthesized stack against the policy."""
     from payinfra.checks.api import CheckRequest, ShownPlan, run_checks
@@ -145,6 +184,9 @@ class PipelineDependencies:
     clear_zone: Callable[[Settings, Endpoints | None], str] = clear_zone
     existing: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
     remaining: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
+    late_log_groups: "Callable[[Settings, Endpoints | None, bool, Outputs | None], tuple[str, ...]]" = (
+        no_late_ones
+    )
     check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
 
 
@@ -306,4 +348,5 @@ AWS_DEPENDENCIES = PipelineDependencies(
     verify,
     existing=existing,
     remaining=remaining,
+    late_log_groups=late_log_groups,
 )
