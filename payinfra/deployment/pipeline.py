@@ -281,8 +281,10 @@ class Pipeline:
             ToolFailed: as for `deploy`.
         """
         began = time.monotonic()
+        found = missing_ok or self._outputs_file.exists() or self._begun.exists()
+        if not (found or self._may_exist()):
+            raise self._not_deployed("There is nothing to destroy.")
         with exclusive(self.settings.work_dir, "destroy"):
-            found = missing_ok or self._outputs_file.exists() or self._begun.exists()
             unprotected = self.settings.model_copy(update={"protected": False})
             endpoints = self._endpoints()
             terraform = self._initialised(self._synth(endpoints, unprotected))
@@ -496,6 +498,11 @@ class Pipeline:
                 keep=self._write_outputs,
                 stage=self._stage,
             )
+
+    def _may_exist(self) -> bool:
+        """Whether anything tells of an environment that was not deployed from here. That needs no plan."""
+        here = self._state_file.exists() or self._journal.is_open
+        return here or self.dependencies.may_exist(self.settings, self._endpoints)
 
     def _not_deployed(self, so: str = "") -> EnvironmentUnusable:
         """The error that says that this environment is none, and which ones are known here."""
