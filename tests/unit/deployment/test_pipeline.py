@@ -547,7 +547,8 @@ def test_a_mistyped_destruction_is_answered_before_anything_is_synthesized(world
     with pytest.raises(EnvironmentUnusable, match="There is nothing to destroy") as caught:
         pipeline.destroy(lambda _plan: pytest.fail("asked"))
     assert caught.value.hint == "Did you mean 'demos'? Known here: demos on the embedded AWS."
-    assert not (world.terraform.calls or world.protections or world.stages)
+    assert world.terraform.calls == []
+    assert world.stages == []
     assert not pipeline.settings.work_dir.exists()
 
 
