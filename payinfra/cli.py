@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer._click.core import ParameterSource
 from typer._click.exceptions import NoArgsIsHelpError
 from typer._click.exceptions import UsageError as ClickUsageError
 from typer.core import TyperGroup
@@ -29,7 +30,7 @@ from payinfra.commands import (
 )
 from payinfra.commands.session import say, stderr
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, Interrupted, PayinfraError, UsageProblem
-from payinfra.core.project_folder import PROJECT_VARIABLE
+from payinfra.core.project_folder import PROJECT_OPTION, PROJECT_VARIABLE
 from payinfra.core.stop_signals import DeferredSignals, Escalation, StopRequested
 from payinfra.core.streams import silence, tolerant_streams
 from payinfra.report.formats import LOG_FORMAT_VARIABLE, LogFormat
@@ -165,6 +166,8 @@ def conversation(
     """Global options, which come before the command's name."""
     os.environ[LOG_FORMAT_VARIABLE] = log_format.value
     if project is not None:
+        if context.get_parameter_source("project") is ParameterSource.COMMANDLINE:
+            PROJECT_OPTION.set(str(project))
         os.environ[PROJECT_VARIABLE] = str(project.absolute())
     if verbose:
         from payinfra.report import log

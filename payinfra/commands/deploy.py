@@ -26,7 +26,7 @@ from payinfra.commands.session import (
     to_job_summary,
 )
 from payinfra.core.errors import UsageProblem
-from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
+from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format, PlanFormat
 from payinfra.report.printable import visible
 
 if TYPE_CHECKING:
@@ -59,16 +59,22 @@ def plan(
     ] = None,
     allow_destroy: AllowDestroyOption = False,
     fail_on: FailOnOption = Severity.HIGH,
-    fmt: FormatOption = Format.TABLE,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Show each resource by itself, whole values, and what is only read."),
+    ] = False,
+    fmt: Annotated[
+        PlanFormat, typer.Option("--format", envvar=FORMAT_VARIABLE, help="Format of the plan on stdout.")
+    ] = PlanFormat.TABLE,
     eager_bindings: EagerOption = False,
 ) -> None:
-    """Show what a deployment would change."""
-    from payinfra.report import deploy as deploy_module
+    """Show what a deployment would change, by region and service, with each value before and after."""
+    from payinfra.report import plan as report
     from payinfra.terraform import guard
 
     with session(settings, eager=eager_bindings, fail_on=fail_on) as view:
         planned = view.pipeline.plan(out=out)
-    deploy_module.planned(stdout(), planned, fmt)
+    report.planned(stdout(), planned, fmt, full=full)
     guard(planned, allow_destroy)
 
 

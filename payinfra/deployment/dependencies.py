@@ -137,6 +137,47 @@ def remaining(settings: Settings, endpoints: Endpoints | None) -> "tuple[TaggedR
     return discovery.remaining(lambda: existing(settings, endpoints), within_s)
 
 
+def may_exist(settings: Settings, endpoints: Callable[[], Endpoints | None]) -> bool:
+    """Whether an environment that is unknown here may exist in its account, or have a state there.
+
+    Args:
+        settings: the environment.
+        endpoints: makes sure that its account can be asked; the embedded AWS is started for that.
+    """
+    if settings.is_local and not server_folder(settings).exists():
+        return False  # an embedded AWS that never ran holds nothing
+    where = endpoints()
+    return bool(
+        existing(settings, where)
+        or orphaned_keys(settings, where).look()
+        or _has_remote_state(settings, where)
+    )
+
+
+def _has_remote_state(settings: Settings, endpoints: Endpoints | None) -> bool:
+    """Whether the bucket of the state holds one of the environment; true, too, where it does not say."""
+    if settings.state_bucket is None:
+        return False
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from payinfra.core.naming import Names
+
+    key = settings.state_key or Names(settings.env).state_key
+    client = aws(settings, endpoints).s3(settings.state_region or settings.primary_region)
+    try:
+        client.head_object(Bucket=settings.state_bucket, Key=key)
+    except ClientError as error:
+        return error.response["Error"]["Code"] not in ("404", "NoSuchKey")
+    except BotoCoreError:
+        return True
+    return True
+
+
+def scripted(_settings: Settings, _endpoints: Callable[[], Endpoints | None]) -> bool:
+    """Every environment may exist in a scripted account."""
+    return True
+
+
 def nothing(_settings: Settings, _endpoints: Endpoints | None) -> "tuple[TaggedResource, ...]":
     """What exists in a scripted account that says nothing of it."""
     return ()
@@ -188,6 +229,7 @@ class PipelineDependencies:
         no_late_ones
     )
     check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
+    may_exist: Callable[[Settings, Callable[[], Endpoints | None]], bool] = scripted
 
 
 def account(settings: Settings) -> str:
@@ -349,4 +391,5 @@ AWS_DEPENDENCIES = PipelineDependencies(
     existing=existing,
     remaining=remaining,
     late_log_groups=late_log_groups,
+    may_exist=may_exist,
 )

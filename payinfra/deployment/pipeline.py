@@ -33,6 +33,7 @@ from payinfra.core.settings import Settings
 from payinfra.core.stop_signals import DeferredSignals
 from payinfra.deployment import dependencies as dependencies_module
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
+from payinfra.deployment.plan_review import with_review, within
 from payinfra.deployment.recovery.adopting import Adoption
 from payinfra.deployment.recovery.apply_log import ApplyLog
 from payinfra.deployment.recovery.discovery import identifiers
@@ -50,7 +51,7 @@ from payinfra.deployment.results import (
 )
 from payinfra.deployment.rollback_journal import RollbackJournal
 from payinfra.deployment.rolling_update import Graph, Role, RolloutStep, announced, plan_rollout
-from payinfra.deployment.stack_manifest import StackInventory
+from payinfra.deployment.stack_manifest import StackFile, StackInventory
 from payinfra.deployment.workspace import LockedEnvironment, RunningStage
 from payinfra.drill.environment import FOLDER as DRILLS
 from payinfra.drill.environment import DrillEnvironment
@@ -193,7 +194,7 @@ class Pipeline:
             terraform = self._initialised(synthesized)
             self._guard(endpoints).require_known(terraform)
             plan = self._plan(terraform, self._plan_file)
-            self._check_plan(terraform, synthesized, plan)
+            plan = self._check_plan(terraform, synthesized, plan)
             if out is not None:
                 shutil.copyfile(self._plan_file, out)
                 out.chmod(0o600)
@@ -246,7 +247,7 @@ class Pipeline:
                 else:
                     plan = self._read_plan(terraform, saved_plan)
                 guard(plan, allow_destroy)
-                self._check_plan(terraform, synthesized, plan)
+                plan = self._check_plan(terraform, synthesized, plan)
                 standing = self._standing(terraform, plan, live)
                 if standing is None:
                     return plan, self._apply(terraform, plan, confirm, endpoints)
@@ -282,8 +283,10 @@ class Pipeline:
             ToolFailed: as for `deploy`.
         """
         began = time.monotonic()
+        found = missing_ok or self._outputs_file.exists() or self._begun.exists()
+        if not (found or self._may_exist()):
+            raise self._not_deployed("There is nothing to destroy.")
         with exclusive(self.settings.work_dir, "destroy"):
-            found = missing_ok or self._outputs_file.exists() or self._begun.exists()
             unprotected = self.settings.model_copy(update={"protected": False})
             endpoints = self._endpoints()
             terraform = self._initialised(self._synth(endpoints, unprotected))
@@ -502,6 +505,11 @@ class Pipeline:
                 stage=self._stage,
             )
 
+    def _may_exist(self) -> bool:
+        """Whether anything tells of an environment that was not deployed from here. That needs no plan."""
+        here = self._state_file.exists() or self._journal.is_open
+        return here or self.dependencies.may_exist(self.settings, self._endpoints)
+
     def _not_deployed(self, so: str = "") -> EnvironmentUnusable:
         """The error that says that this environment is none, and which ones are known here."""
         settings = self.settings
@@ -553,17 +561,21 @@ class Pipeline:
             stage.detail = f"{outcome.summary.checks} checks, {len(outcome.findings)} findings"
         return synthesized
 
-    def _check_plan(self, terraform: Terraform, synthesized: Synthesized, plan: Plan) -> None:
-        """Judge the plan as well: what it makes of the file, with the values that Terraform has found."""
+    def _check_plan(self, terraform: Terraform, synthesized: Synthesized, plan: Plan) -> Plan:
+        """Judge the plan as well: what it makes of the file, with the values that Terraform has found.
+
+        Returns:
+            The plan, with what a person reviews.
+        """
         if not plan.has_changes:
-            return
+            return plan
+        shown = terraform.shown(plan.file)
         with self._stage("check plan") as stage:
-            outcome = self.dependencies.check_plan(
-                self.settings, synthesized.folder, terraform.shown(plan.file)
-            )
+            outcome = self.dependencies.check_plan(self.settings, synthesized.folder, shown)
             if outcome.failing(self.fail_on):
                 raise ChecksFailed(outcome, self.fail_on)
             stage.detail = f"{outcome.summary.checks} checks, {len(outcome.findings)} findings"
+        return with_review(plan, shown, StackFile.read(synthesized.folder / "cdk.tf.json").places)
 
     def _initialised(self, synthesized: Synthesized) -> Terraform:
         terraform = self.dependencies.terraform(self.settings, synthesized.folder, self.emit)
@@ -691,7 +703,7 @@ class Pipeline:
         imports: tuple[Import, ...],
     ) -> Outputs:
         """Apply in waves. Each has a plan of its own, and is verified before the next one is planned."""
-        outputs = standing.outputs
+        outputs, whole = standing.outputs, plan
         if standing.last_serving and steps[0].role is standing.first:
             first, then = (role.of(outputs).region for role in (standing.first, standing.first.other))
             self.emit(
@@ -708,7 +720,7 @@ class Pipeline:
                 )
                 guard(plan, update.allow_destroy)
                 self.emit(Notice(f"Wave {number} of {len(steps)}, {step.role}: {announced(plan)}."))
-            if not update.confirm(plan):
+            if not update.confirm(within(plan, whole)):
                 raise GateFailed(f"Nothing was changed in the {step.role}: the plan was not confirmed.")
             if standing.serves(step.role) and not update.allow_single_region:
                 self._other_serves(step.role, outputs, live)

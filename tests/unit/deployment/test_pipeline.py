@@ -184,6 +184,7 @@ class World:
     existing: tuple[TaggedResource, ...] = ()
     left: tuple[TaggedResource, ...] = ()
     stack: Mapping[str, object] = field(default_factory=lambda: STACK)
+    may_exist: bool = True
     plan_outcome: Outcome = CLEAN
     late: tuple[str, ...] = ()
     late_asked: list[tuple[bool, bool]] = field(default_factory=list)
@@ -214,6 +215,7 @@ class World:
             existing=lambda _settings, _endpoints: self.existing,
             remaining=lambda _settings, _endpoints: self.left,
             late_log_groups=self.late_log_groups,
+            may_exist=lambda _settings, _endpoints: self.may_exist,
         )
         latest = self.folder / "cfn-outputs" / "flat-outputs.json"
         return Pipeline(settings, self.events.append, dependencies=dependencies, latest_outputs=latest)
@@ -570,6 +572,18 @@ def test_destroying_what_is_not_there_asks_nobody_and_is_no_success(world: World
         world.pipeline().destroy(lambda _plan: pytest.fail("asked"))
     assert caught.value.exit_code == 4
     assert world.terraform.calls == ["init", "plan -destroy"]
+
+
+def test_a_mistyped_destruction_is_answered_before_anything_is_synthesized(world: World) -> None:
+    world.may_exist = False
+    neighbour(world, "local", "demos")
+    pipeline = world.pipeline()
+    with pytest.raises(EnvironmentUnusable, match="There is nothing to destroy") as caught:
+        pipeline.destroy(lambda _plan: pytest.fail("asked"))
+    assert caught.value.hint == "Did you mean 'demos'? Known here: demos on the embedded AWS."
+    assert world.terraform.calls == []
+    assert world.stages == []
+    assert not pipeline.settings.work_dir.exists()
 
 
 def test_what_may_be_missing_may_be_missing(world: World) -> None:

@@ -730,7 +730,7 @@ def test_the_guard_looks_at_each_waves_plan(world: World) -> None:
     assert world.shown == []
     world.terraform.calls.clear()
     world.pipeline().deploy(world.confirm, allow_destroy=True)
-    assert world.shown[0] is lost
+    assert world.shown[0] == lost
 
 
 @pytest.mark.parametrize("how", [{"all_at_once": True}, {"saved_plan": Path("kept.tfplan")}])
