@@ -5,6 +5,7 @@ import textwrap
 from pathlib import Path
 
 from payinfra.checks.manifest import Manifest
+from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.model import Check, ManifestCheck, ResourceCheck
 from payinfra.checks.policy import logs
 from payinfra.checks.verdicts import Kind, Verdict
@@ -25,8 +26,8 @@ def shown_check() -> ResourceCheck:
     return found
 
 
-def judged(name: object) -> Verdict:
-    group = {} if name is None else {"name": name}
+def judged(name: str | None) -> Verdict:
+    group: Json = {} if name is None else {"name": name}
     manifest = Manifest.from_json({"resource": {"aws_cloudwatch_log_group": {"g": group}}})
     (resource,) = manifest.all("aws_cloudwatch_log_group")
     verdict = shown_check()(resource, manifest)
