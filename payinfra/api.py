@@ -29,15 +29,25 @@ def agreed(_plan: Plan) -> bool:
 
 
 def synth(
-    settings: Settings, *, emit: Emit = ignore, dependencies: PipelineDependencies = AWS_DEPENDENCIES
+    settings: Settings,
+    *,
+    fresh: bool = False,
+    emit: Emit = ignore,
+    dependencies: PipelineDependencies = AWS_DEPENDENCIES,
 ) -> Synthesized:
     """Synthesize the stack into the environment's work folder.
+
+    Args:
+        settings: the environment.
+        fresh: build the stack anew, also where nothing that it depends on has changed.
+        emit: receives the events of the stage.
+        dependencies: what the stage calls; tests pass scripted ones.
 
     Raises:
         ToolFailed: synthesis failed.
         EnvironmentUnusable: another command works on the environment.
     """
-    return Pipeline(settings, emit, dependencies=dependencies).synth()
+    return Pipeline(settings, emit, dependencies=dependencies, fresh=fresh).synth()
 
 
 def check(

@@ -206,13 +206,26 @@ def check_plan(settings: Settings, folder: Path, shown: JsonValue) -> "Outcome":
 
 
 @dataclass(frozen=True)
+class SynthesisMode:
+    """How the stack is synthesized.
+
+    Attributes:
+        eager: import cdktf's bindings the ordinary, slow way; nothing is reused then.
+        fresh: build the stack anew, also where nothing that it depends on has changed.
+    """
+
+    eager: bool = False
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
 class PipelineDependencies:
     """The real thing for each step, or a test's."""
 
     account: Callable[[Settings], str]
     local_up: Callable[[Settings, Emit], Endpoints]
     local_addresses: Callable[[Settings], Endpoints | None]
-    synthesize: Callable[[Settings, Endpoints | None, bool], Path]
+    synthesize: Callable[[Settings, Endpoints | None, SynthesisMode], Path]
     check: Callable[[Settings, Path], "Outcome"]
     terraform: Callable[[Settings, Path, Emit], "Terraform"]
     smoke_test: Callable[["Outputs", Aws], "tuple[SmokeTestResult, ...]"]
@@ -294,8 +307,8 @@ def local_addresses(settings: Settings) -> Endpoints | None:
     )
 
 
-def synthesize(settings: Settings, endpoints: Endpoints | None, eager: bool) -> Path:
-    """Build the stack into the environment's work folder."""
+def synthesize(settings: Settings, endpoints: Endpoints | None, mode: SynthesisMode) -> Path:
+    """Build the stack into the environment's work folder, or find it there as it would be built."""
     from payinfra import stacks
     from payinfra.stacks import cdktf_bindings
 
@@ -304,7 +317,9 @@ def synthesize(settings: Settings, endpoints: Endpoints | None, eager: bool) -> 
         out=settings.work_dir / "synth",
         endpoints=endpoints,
         handlers=settings.handlers,
-        bindings=lambda: cdktf_bindings.prepare(eager=eager),
+        bindings=lambda: cdktf_bindings.prepare(eager=mode.eager),
+        record=settings.work_dir / "synthesized",
+        fresh=mode.fresh or mode.eager,
     )
     cdktf_bindings.settle()
     return folder

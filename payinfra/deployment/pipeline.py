@@ -165,6 +165,7 @@ class Pipeline:
         fail_on: the severity from which a finding of the policy checks stops a deployment.
         dependencies: what the stages work with; tests pass scripted ones.
         latest_outputs: where a copy of the last outputs is kept, from the project's folder on.
+        fresh: synthesize anew, also where nothing that the stack depends on has changed.
     """
 
     settings: Settings
@@ -173,6 +174,7 @@ class Pipeline:
     fail_on: Severity = Severity.HIGH
     dependencies: dependencies_module.PipelineDependencies = dependencies_module.AWS_DEPENDENCIES
     latest_outputs: Path = LATEST_OUTPUTS
+    fresh: bool = False
 
     # -- the commands --------------------------------------------------------------------------------
 
@@ -547,7 +549,8 @@ class Pipeline:
 
     def _synth(self, endpoints: Endpoints | None, settings: Settings | None = None) -> Synthesized:
         with self._stage("synth") as stage:
-            folder = self.dependencies.synthesize(settings or self.settings, endpoints, self.eager_bindings)
+            mode = dependencies_module.SynthesisMode(self.eager_bindings, self.fresh)
+            folder = self.dependencies.synthesize(settings or self.settings, endpoints, mode)
             inventory = StackInventory.read(folder / "cdk.tf.json")
             stage.detail = f"{inventory.total} resources"
         return Synthesized(folder, inventory)

@@ -1,6 +1,6 @@
 """The stack in CDKTF. Importing this package loads neither cdktf nor its bindings; `synthesize` does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +28,13 @@ def synthesize(
     endpoints: "Endpoints | None" = None,
     handlers: Path | None = None,
     bindings: Callable[[], object] = lambda: None,
+    record: Path | None = None,
+    fresh: bool = False,
+    files: Sequence[Path] = (),
 ) -> Path:
     """Build the stack into `out`, as cdktf lays it out.
+
+    With a record, what is there already is left as it is while nothing that it was made of has changed.
 
     Without `payinfra.stacks.cdktf_bindings.prepare`, before or as `bindings`, the bindings load the slow way.
 
@@ -39,7 +44,13 @@ def synthesize(
         endpoints: where the embedded AWS answers; needed for, and only for, a local environment. It must
             know each of `naming.regions_used`.
         handlers: the folder of the functions' packages; by default the one that payinfra comes with.
-        bindings: waits until cdktf's bindings are loaded. Called after what needs none of them.
+        bindings: loads cdktf's bindings. Called after what needs none of them, and not where the last output
+            is reused.
+        record: a file outside `out` that says what the output was made of; None to reuse and remember
+            nothing.
+        fresh: build anew, whatever the record says.
+        files: what else the stack is made of, such as a user's own modules: a change of one is a change of
+            the stack. A folder stands for all that is in it.
 
     Returns:
         The folder that holds cdk.tf.json and, beside it, the function's zip.
@@ -55,9 +66,16 @@ def synthesize(
         )
     from payinfra.core.naming import Names
     from payinfra.stacks.lambda_zip import build_zip, handlers_folder
+    from payinfra.stacks.reuse import fingerprint, remember, reusable
 
     folder = stack_folder(out, settings)
     sha256 = build_zip(folder / ZIP_NAME, handlers or handlers_folder())
+    made_of = ""
+    if record is not None:
+        made_of = fingerprint(settings, endpoints=endpoints, code_sha256=sha256, files=files)
+        if not fresh and reusable(record, made_of, out):
+            return folder
+        record.unlink(missing_ok=True)
     bindings()
     from cdktf import App
 
@@ -71,4 +89,6 @@ def synthesize(
         props=StackProps(settings, CodeProps(ZIP_NAME, sha256), endpoints if settings.is_local else None),
     )
     app.synth()
+    if record is not None:
+        remember(record, made_of, out)
     return folder

@@ -20,7 +20,7 @@ from payinfra.core.errors import EnvironmentUnusable, GateFailed, ToolFailed
 from payinfra.core.events import Event, Notice, StageFinished, StageSkipped, StageStarted
 from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings, Target
-from payinfra.deployment.dependencies import PipelineDependencies
+from payinfra.deployment.dependencies import PipelineDependencies, SynthesisMode
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKey, OrphanedKeys
 from payinfra.deployment.pipeline import Pipeline
 from payinfra.deployment.results import ChecksFailed, ProbesFailed
@@ -235,7 +235,7 @@ class World:
             raise EnvironmentUnusable(self.account_lacks)
         return "all there"
 
-    def synthesize(self, settings: Settings, _endpoints: Endpoints | None, _eager: bool) -> Path:
+    def synthesize(self, settings: Settings, _endpoints: Endpoints | None, _mode: SynthesisMode) -> Path:
         self.protections.append(settings.protected)
         folder = settings.work_dir / "synth"
         folder.mkdir(parents=True, exist_ok=True)
