@@ -20,8 +20,8 @@ from cdktf_cdktf_provider_aws.lambda_function import (
     LambdaFunctionTracingConfig,
 )
 
-from payinfra.core.naming import FUNCTION_ALIAS, Parameter
-from payinfra.stacks.audit_bucket import AUDIT_PREFIX, AuditBucket
+from payinfra.core.naming import AUDIT_PREFIX, FUNCTION_ALIAS, TEST_PREFIX, Parameter
+from payinfra.stacks.audit_bucket import AuditBucket
 from payinfra.stacks.component import Scope, StackComponent
 from payinfra.stacks.iam_documents import StatementProps, document, service_trust
 from payinfra.stacks.kms_keys import RegionKeySet
@@ -218,7 +218,11 @@ def _permissions(props: PaymentsFunctionProps, log_group_arn: str) -> str:
         ),
         # Neither this one nor X-Ray's name resources (service authorization reference).
         StatementProps("Streams", ("dynamodb:ListStreams",), ("*",)),
-        StatementProps("Audit", ("s3:PutObject",), (f"{props.audit.arn}/{AUDIT_PREFIX}*",)),
+        StatementProps(
+            "Audit",
+            ("s3:PutObject",),
+            (f"{props.audit.arn}/{AUDIT_PREFIX}*", f"{props.audit.arn}/{TEST_PREFIX}*"),
+        ),
         # By Lambda, of records of the stream that it gives up, and with the topic's key.
         StatementProps("GivenUp", ("sns:Publish",), (props.topic_arn,)),
         _with_key("TopicKey", ("kms:Decrypt", "kms:GenerateDataKey"), keys.audit.arn, place, "sns"),

@@ -169,6 +169,7 @@ class World:
             "fis.GetExperiment": self._get_experiment,
             "fis.ListExperiments": self._list_experiments,
             "DynamoDB.Query": lambda _region, _asked: {"Items": []},
+            "S3.ListObjectVersions": lambda _region, _asked: {},
             "STS.GetCallerIdentity": lambda _region, _asked: {"Account": self.account},
         }
 
