@@ -1,6 +1,8 @@
 """The stack in CDKTF. Importing this package loads neither cdktf nor its bindings; `synthesize` does."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ from payinfra.core.errors import EnvironmentUnusable
 if TYPE_CHECKING:
     from payinfra.clients.aws import Endpoints
     from payinfra.core.settings import Settings
+    from payinfra.stacks.extension import Extend
 
 ZIP_NAME = "payments.zip"
 """Beside the synthesized file, which names it by this relative path."""
@@ -28,6 +31,7 @@ def synthesize(
     endpoints: "Endpoints | None" = None,
     handlers: Path | None = None,
     bindings: Callable[[], object] = lambda: None,
+    extend: "Extend | str | None" = None,
 ) -> Path:
     """Build the stack into `out`, as cdktf lays it out.
 
@@ -40,6 +44,7 @@ def synthesize(
             know each of `naming.regions_used`.
         handlers: the folder of the functions' packages; by default the one that payinfra comes with.
         bindings: waits until cdktf's bindings are loaded. Called after what needs none of them.
+        extend: what adds the project's own resources, or `MODULE:FUNCTION`; None for the settings' own.
 
     Returns:
         The folder that holds cdk.tf.json and, beside it, the function's zip.
@@ -47,6 +52,7 @@ def synthesize(
     Raises:
         EnvironmentUnusable: a local environment without endpoints.
         ToolFailed: the function's zip cannot be built.
+        UsageProblem: the function that extends the stack is not there, raised, or added what cannot be taken.
     """
     if settings.is_local and endpoints is None:
         raise EnvironmentUnusable(
@@ -61,14 +67,15 @@ def synthesize(
     bindings()
     from cdktf import App
 
+    from payinfra.stacks.extension_loading import ExtensionSource
     from payinfra.stacks.payment_stack import PaymentStack, StackProps
     from payinfra.stacks.payments_function import CodeProps
 
     app = App(outdir=str(out))
-    PaymentStack(
-        app,
-        Names(settings.env).stack,
-        props=StackProps(settings, CodeProps(ZIP_NAME, sha256), endpoints if settings.is_local else None),
-    )
+    props = StackProps(settings, CodeProps(ZIP_NAME, sha256), endpoints if settings.is_local else None)
+    wanted = extend or settings.extend
+    source = ExtensionSource(wanted, settings.project) if wanted else None
+    with source.loaded() if source else nullcontext() as own:
+        PaymentStack(app, Names(settings.env).stack, props=replace(props, extend=own))
     app.synth()
     return folder
