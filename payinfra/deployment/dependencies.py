@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from payinfra.deployment.lambda_alias import LambdaAlias
     from payinfra.deployment.smoke_test import SmokeTestResult
     from payinfra.local.control import Control
+    from payinfra.stacks.extension import Extend
     from payinfra.terraform import Engine, Terraform
 
 SERVER_FOLDER = Path("local") / ".server"
@@ -309,6 +310,14 @@ def local_addresses(settings: Settings) -> Endpoints | None:
 
 def synthesize(settings: Settings, endpoints: Endpoints | None, mode: SynthesisMode) -> Path:
     """Build the stack into the environment's work folder, or find it there as it would be built."""
+def synthesize(
+    settings: Settings, endpoints: Endpoints | None, eager: bool, *, extend: "Extend | None" = None
+) -> Path:
+    """Build the stack into the environment's work folder.
+
+    Args:
+        extend: adds the project's own resources; None for what the settings name.
+    """
     from payinfra import stacks
     from payinfra.stacks import cdktf_bindings
 
@@ -320,6 +329,8 @@ def synthesize(settings: Settings, endpoints: Endpoints | None, mode: SynthesisM
         bindings=lambda: cdktf_bindings.prepare(eager=mode.eager),
         record=settings.work_dir / "synthesized",
         fresh=mode.fresh or mode.eager,
+        bindings=lambda: cdktf_bindings.prepare(eager=eager),
+        extend=extend,
     )
     cdktf_bindings.settle()
     return folder

@@ -24,6 +24,7 @@ _SERVICES = (
     ("aws_kms_", "KMS"),
     ("aws_ssm_", "SSM"),
     ("aws_sns_", "SNS"),
+    ("aws_sqs_", "SQS"),
 )
 
 

@@ -1,6 +1,9 @@
 """The stack in CDKTF. Importing this package loads neither cdktf nor its bindings; `synthesize` does."""
 
 from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +12,7 @@ from payinfra.core.errors import EnvironmentUnusable
 if TYPE_CHECKING:
     from payinfra.clients.aws import Endpoints
     from payinfra.core.settings import Settings
+    from payinfra.stacks.extension import Extend
 
 ZIP_NAME = "payments.zip"
 """Beside the synthesized file, which names it by this relative path."""
@@ -31,6 +35,7 @@ def synthesize(
     record: Path | None = None,
     fresh: bool = False,
     files: Sequence[Path] = (),
+    extend: "Extend | str | None" = None,
 ) -> Path:
     """Build the stack into `out`, as cdktf lays it out.
 
@@ -51,6 +56,8 @@ def synthesize(
         fresh: build anew, whatever the record says.
         files: what else the stack is made of, such as a user's own modules: a change of one is a change of
             the stack. A folder stands for all that is in it.
+        bindings: waits until cdktf's bindings are loaded. Called after what needs none of them.
+        extend: what adds the project's own resources, or `MODULE:FUNCTION`; None for the settings' own.
 
     Returns:
         The folder that holds cdk.tf.json and, beside it, the function's zip.
@@ -58,6 +65,7 @@ def synthesize(
     Raises:
         EnvironmentUnusable: a local environment without endpoints.
         ToolFailed: the function's zip cannot be built.
+        UsageProblem: the function that extends the stack is not there, raised, or added what cannot be taken.
     """
     if settings.is_local and endpoints is None:
         raise EnvironmentUnusable(
@@ -79,15 +87,16 @@ def synthesize(
     bindings()
     from cdktf import App
 
+    from payinfra.stacks.extension_loading import ExtensionSource
     from payinfra.stacks.payment_stack import PaymentStack, StackProps
     from payinfra.stacks.payments_function import CodeProps
 
     app = App(outdir=str(out))
-    PaymentStack(
-        app,
-        Names(settings.env).stack,
-        props=StackProps(settings, CodeProps(ZIP_NAME, sha256), endpoints if settings.is_local else None),
-    )
+    props = StackProps(settings, CodeProps(ZIP_NAME, sha256), endpoints if settings.is_local else None)
+    wanted = extend or settings.extend
+    source = ExtensionSource(wanted, settings.project) if wanted else None
+    with source.loaded() if source else nullcontext() as own:
+        PaymentStack(app, Names(settings.env).stack, props=replace(props, extend=own))
     app.synth()
     if record is not None:
         remember(record, made_of, out)

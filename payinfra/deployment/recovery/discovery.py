@@ -237,6 +237,9 @@ READS: Mapping[tuple[str, str], Read] = MappingProxyType(
         ("sns", ""): _answers(
             lambda aws, found, _name: aws.sns(found.region).get_topic_attributes(TopicArn=found.arn)
         ),
+        ("sqs", ""): _answers(
+            lambda aws, found, name: aws.client("sqs", found.region).get_queue_url(QueueName=name)
+        ),
         ("ssm", "parameter"): _answers(
             lambda aws, found, name: aws.ssm(found.region).get_parameter(Name=name, WithDecryption=False)
         ),
