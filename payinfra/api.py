@@ -61,16 +61,13 @@ def synth(
         emit: receives the events of the stage.
         dependencies: what the stage calls; tests pass scripted ones.
         extend: adds resources of one's own; None for what the settings name.
-        emit: receives the events of the stages.
-        dependencies: what the stages call; tests pass scripted ones.
 
     Raises:
         UsageProblem: the function that extends the stack raised, or added what cannot be taken.
         ToolFailed: synthesis failed.
         EnvironmentUnusable: another command works on the environment.
     """
-    return Pipeline(settings, emit, dependencies=dependencies, fresh=fresh).synth()
-    return Pipeline(settings, emit, dependencies=_with(dependencies, extend)).synth()
+    return Pipeline(settings, emit, dependencies=_with(dependencies, extend), fresh=fresh).synth()
 
 
 def check(

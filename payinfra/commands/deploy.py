@@ -71,7 +71,6 @@ def plan(
     fmt: Annotated[
         PlanFormat, typer.Option("--format", envvar=FORMAT_VARIABLE, help="Format of the plan on stdout.")
     ] = PlanFormat.TABLE,
-    fmt: FormatOption = Format.TABLE,
     fresh: FreshOption = False,
     eager_bindings: EagerOption = False,
 ) -> None:

@@ -308,12 +308,10 @@ def local_addresses(settings: Settings) -> Endpoints | None:
     )
 
 
-def synthesize(settings: Settings, endpoints: Endpoints | None, mode: SynthesisMode) -> Path:
-    """Build the stack into the environment's work folder, or find it there as it would be built."""
 def synthesize(
-    settings: Settings, endpoints: Endpoints | None, eager: bool, *, extend: "Extend | None" = None
+    settings: Settings, endpoints: Endpoints | None, mode: SynthesisMode, *, extend: "Extend | None" = None
 ) -> Path:
-    """Build the stack into the environment's work folder.
+    """Build the stack into the environment's work folder, or find it there as it would be built.
 
     Args:
         extend: adds the project's own resources; None for what the settings name.
@@ -329,7 +327,6 @@ def synthesize(
         bindings=lambda: cdktf_bindings.prepare(eager=mode.eager),
         record=settings.work_dir / "synthesized",
         fresh=mode.fresh or mode.eager,
-        bindings=lambda: cdktf_bindings.prepare(eager=eager),
         extend=extend,
     )
     cdktf_bindings.settle()

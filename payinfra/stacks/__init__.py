@@ -1,7 +1,6 @@
 """The stack in CDKTF. Importing this package loads neither cdktf nor its bindings; `synthesize` does."""
 
 from collections.abc import Callable, Sequence
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -52,11 +51,10 @@ def synthesize(
         bindings: loads cdktf's bindings. Called after what needs none of them, and not where the last output
             is reused.
         record: a file outside `out` that says what the output was made of; None to reuse and remember
-            nothing.
+            nothing. With an extension nothing is reused: what it depends on is not known.
         fresh: build anew, whatever the record says.
         files: what else the stack is made of, such as a user's own modules: a change of one is a change of
             the stack. A folder stands for all that is in it.
-        bindings: waits until cdktf's bindings are loaded. Called after what needs none of them.
         extend: what adds the project's own resources, or `MODULE:FUNCTION`; None for the settings' own.
 
     Returns:
@@ -79,10 +77,12 @@ def synthesize(
     folder = stack_folder(out, settings)
     sha256 = build_zip(folder / ZIP_NAME, handlers or handlers_folder())
     made_of = ""
-    if record is not None:
+    wanted = extend or settings.extend
+    if record is not None and not wanted:
         made_of = fingerprint(settings, endpoints=endpoints, code_sha256=sha256, files=files)
         if not fresh and reusable(record, made_of, out):
             return folder
+    if record is not None:
         record.unlink(missing_ok=True)
     bindings()
     from cdktf import App
@@ -93,11 +93,10 @@ def synthesize(
 
     app = App(outdir=str(out))
     props = StackProps(settings, CodeProps(ZIP_NAME, sha256), endpoints if settings.is_local else None)
-    wanted = extend or settings.extend
     source = ExtensionSource(wanted, settings.project) if wanted else None
     with source.loaded() if source else nullcontext() as own:
         PaymentStack(app, Names(settings.env).stack, props=replace(props, extend=own))
     app.synth()
-    if record is not None:
+    if record is not None and made_of:
         remember(record, made_of, out)
     return folder

@@ -169,7 +169,10 @@ class PaymentStack(TerraformStack):
             flag_checks=(switches[0].flag_id, switches[1].flag_id),
             name_servers=name_servers,
         )
-        declared = self._declared(primary, secondary, dns, health, evacuation)
+        declared = replace(
+            self._declared(primary, secondary, dns, health, evacuation),
+            extension=self._extended(primary, secondary),
+        )
         outputs = Outputs(
             primary=primary.outputs,
             secondary=secondary.outputs,
@@ -182,19 +185,6 @@ class PaymentStack(TerraformStack):
         self._outputs(outputs)
         PublishedDeployments(
             self, "published", props=PublishedDeploymentsProps(outputs, (primary.place, secondary.place))
-        declared = replace(
-            self._declared(primary, secondary, dns, health), extension=self._extended(primary, secondary)
-        )
-        self._outputs(
-            Outputs(
-                primary=primary.outputs,
-                secondary=secondary.outputs,
-                failover_domain=self._names.failover_domain(settings.domain),
-                latency_domain=self._names.latency_domain(settings.domain),
-                hosted_zone_id=zone_id,
-                environment_suffix=settings.env,
-                declared_json=declared.to_json(),
-            )
         )
 
     def _extended(self, primary: Region, secondary: Region) -> Mapping[str, object]:

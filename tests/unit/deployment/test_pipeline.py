@@ -542,7 +542,7 @@ def test_log_groups_that_late_lines_make_again_are_removed_after_a_destruction_a
     world.terraform.plans = [a_plan]
     world.pipeline().destroy(yes)
     assert world.late_asked == [(True, True)]
-    said = [event.text for event in world.events if isinstance(event, Notice)]
+    said = [event.message for event in world.events if isinstance(event, Notice)]
     assert any("late lines had made again: /aws/apigateway/x in us-east-1" in text for text in said)
 
 
