@@ -1,7 +1,7 @@
 """What drills have left in an environment, also where no journal says so, and what rings because of it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +35,10 @@ class LeftFaults:
     in_place: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     seconds: float = 0.0
+
+    def not_of(self, regions: Iterable[str]) -> tuple[str, ...]:
+        """What could not be looked at, without what is of these regions: that they do not answer is said."""
+        return tuple(one for one in self.unknown if not any(region in one for region in regions))
 
 
 def look(outputs: Outputs, aws: Aws, control: Control | None, *, is_shared: bool) -> LeftFaults:
