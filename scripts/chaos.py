@@ -1,6 +1,6 @@
 """Strikes an environment at random, seeded, and keeps what became of each blow for docs/reliability.md.
 
-python -m scripts.chaos [--kills N] [--truncations N] [--races N] [--page] [--folder DIR] [--ledger FILE]
+python -m scripts.chaos [--kills N] [--truncations N] [--races N] [--page] [--light] [--folder DIR]
 
 Blows that were survived in an earlier run are not repeated; --again strikes them, too.
 """
@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 from xml.etree import ElementTree
 
 from tests.support.chaos.environment import Struck, struck
-from tests.support.chaos.kills import kill
+from tests.support.chaos.kills import LIGHT_KILLS, kill, struck_by
 from tests.support.chaos.ledger import RECORDED, Ledger, Trial
 from tests.support.chaos.races import PAIRS, race
-from tests.support.chaos.truncations import described, truncation
+from tests.support.chaos.truncations import LIGHT_DAMAGE, damaged_by, described, truncation
 
 ENVS = ("dev-luck", "dev-chance")
 """Names of environments that `reap` may destroy. Only races need both."""
@@ -43,6 +43,17 @@ def page() -> Iterator[Trial]:
             yield Trial("page", number, "embedded AWS", case.get("name", ""), failed)
 
 
+def is_light(kind: str, number: int) -> bool:
+    """Whether no Terraform runs for a trial."""
+    match kind:
+        case "kill":
+            return struck_by(number) in LIGHT_KILLS
+        case "truncation":
+            return damaged_by(number) in LIGHT_DAMAGE
+        case _:
+            return False
+
+
 def main() -> int:
     """Strike; 1 where something was not survived."""
     parser = argparse.ArgumentParser()
@@ -50,6 +61,7 @@ def main() -> int:
     parser.add_argument("--truncations", type=int, default=0)
     parser.add_argument("--races", type=int, default=0)
     parser.add_argument("--page", action="store_true")
+    parser.add_argument("--light", action="store_true", help="only what no Terraform runs for")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--ledger", type=Path, default=RECORDED)
@@ -69,6 +81,8 @@ def main() -> int:
         with TemporaryDirectory() as temporary, struck(asked.folder or Path(temporary), *names) as envs:
             for kind, count in wanted.items():
                 for number in range(count) if asked.again else ledger.open(kind, count):
+                    if asked.light and not is_light(kind, number):
+                        continue
                     note(STRIKES[kind](envs, number))
     return int(any(trial.problems for trial in ledger.trials.values()))
 

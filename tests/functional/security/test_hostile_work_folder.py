@@ -99,7 +99,9 @@ def test_a_user_without_a_name_and_a_home_can_work() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
         project = Project(Path(folder), {"JSII_RUNTIME_PACKAGE_CACHE": "disabled"})
-        become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        # The interpreter may be in a home that only the superuser can read.
+        may_read = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+        become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *may_read]
         who = become if os.getuid() == 0 else []
         done = ended([*who, str(PAYINFRA), *SYNTH], project)
         assert done.returncode == 0, done.stderr

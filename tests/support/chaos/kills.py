@@ -108,6 +108,8 @@ KILLS: Mapping[str, tuple[Kill, int]] = {
     "destruction": (destroy, 4),
 }
 """What is struck, by its line in the table, and how often of a hundred times."""
+LIGHT_KILLS = frozenset({"drill", "restoration"})
+"""Those for which no Terraform runs."""
 
 
 def struck_by(number: int) -> str:

@@ -254,6 +254,17 @@ OFTEN = ("outputs of the environment", "state of Terraform", "journal of a drill
 """What is damaged twice as often as the rest: what hides a fault or makes things twice."""
 
 
+LIGHT_DAMAGE = frozenset(
+    {
+        "outputs of the environment",
+        "journal of a drill, its fault in place",
+        "payment log of a drill",
+        "files of the embedded AWS",
+    }
+)
+"""Those for which no Terraform runs, but to read the outputs."""
+
+
 def damaged_by(number: int) -> str:
     """What the trial of this number damages."""
     return _drawn(dice("truncation", number))
