@@ -8,7 +8,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support.chaos.environment import NOTHING_TO_RESTORE, QUICK, SCENARIOS, Struck, problems_of
+from tests.support.chaos.environment import (
+    NOTHING_TO_RESTORE,
+    QUICK,
+    SCENARIOS,
+    Struck,
+    deployed,
+    problems_of,
+)
 from tests.support.chaos.ledger import Trial, dice
 from tests.support.project import Done
 
@@ -33,8 +40,8 @@ def sleep(env: Struck, number: int) -> Trial:
         words = env.words("deploy", "--yes", "--lambda-memory-mb", memory)
     try:
         how, done = _slept(env, luck, what, words)
-        # A drill that was asleep may call itself inconclusive, or find that it took too long.
-        problems = problems_of(done, meant=frozenset({0, 1} if what == "drill" else {0}))
+        # A drill that was asleep may call itself inconclusive, find that it took too long, or not begin.
+        problems = problems_of(done, meant=frozenset({0, 1, 4})) if what == "drill" else deployed(done)
         problems += env.faults() + env.unhealthy()
         if what == "drill" and (again := env.restore()).stdout != NOTHING_TO_RESTORE:
             problems.append(f"something was to be restored: {again.stdout} {again.stderr}")
