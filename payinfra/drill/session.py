@@ -64,13 +64,6 @@ from payinfra.drill.survivor import read_survivor
 from payinfra.drill.timeline import Recorder, replay
 
 UNREAD = "All was put back at a second attempt, but the payments are still to be read back and removed."
-AWS_HEALTH_EVERY_S = 2.0
-"""How often Route 53 is asked about a health check: all of an account's calls share five a second, and
-GetHealthCheckStatus one a second (Route 53 developer guide, "Quotas")."""
-AWS_EVIDENCE_EVERY_S = 4.0
-"""How often a fault is looked for on AWS: a health check's settings count against the same quota."""
-EVIDENCE_EVERY_S = 1.0
-"""The same on the embedded AWS."""
 AWS_SETTLED_S, SETTLED_S = 10.0, 1.0
 """How long a payment takes to the other region where nothing keeps it back: on AWS, on the embedded one."""
 CROSSED_WITHIN_S = 2.0
@@ -82,6 +75,25 @@ RESEND_AFTER_S = 60.0
 RESEND_AFTER_FLOOR_S = 5.0
 """… and not sooner than this."""
 RETRIES = preconditions.ATTEMPTS_A_PAYMENT - 1.0
+
+
+@dataclass(frozen=True)
+class PollIntervals:
+    """How often it is asked again, in seconds.
+
+    Attributes:
+        health_s: what Route 53 makes of the health check.
+        evidence_s: whether a fault is in effect.
+    """
+
+    health_s: float
+    evidence_s: float
+
+
+POLLS_OF_AWS = PollIntervals(health_s=2.0, evidence_s=4.0)
+"""All of an account's calls of Route 53 share five a second, and those of GetHealthCheckStatus one a second
+(Route 53 developer guide, "Quotas"): a drill takes less than half of either."""
+POLLS_OF_EMBEDDED = PollIntervals(health_s=LOOK_S, evidence_s=1.0)
 
 Say = Callable[[str], None]
 Servers = tuple[NameServer, ...]
@@ -366,7 +378,7 @@ def _dependencies(
         healthy=observers.HealthCheckWatcher(
             live.aws, other.region, check, live.declared.health.threshold
         ).healthy,
-        health_every_s=AWS_HEALTH_EVERY_S if environment.on_aws else LOOK_S,
+        health_every_s=poll_intervals(on_aws=environment.on_aws).health_s,
         dns=observers.dns_watcher(live, servers, lost.region, reverse=request.reverse).ask,
         observers=_observers(drill, live, lost, other, generator),
         named_clients=_clients(profile, ClientKind.RESOLVES),
@@ -380,6 +392,11 @@ def _dependencies(
         caught_up=lambda: replicas.have_caught_up(live, CROSSED_WITHIN_S),
         reconcile=lambda: reconcile_payments(environment, drill.folder, log),
     )
+
+
+def poll_intervals(*, on_aws: bool) -> PollIntervals:
+    """How often a drill asks AWS, or the embedded one."""
+    return POLLS_OF_AWS if on_aws else POLLS_OF_EMBEDDED
 
 
 def _clients(profile: LoadProfile, kind: ClientKind) -> tuple[int, ...]:
@@ -424,7 +441,7 @@ def _observers(
                 one.fault.name,
                 sign.what,
                 partial(sign.is_seen, sources, one.actions),
-                AWS_EVIDENCE_EVERY_S if on_aws else EVIDENCE_EVERY_S,
+                poll_intervals(on_aws=on_aws).evidence_s,
             )
         )
     return tuple(found)
