@@ -45,7 +45,7 @@ from payinfra.drill.load import payment_log, targets
 from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
 from payinfra.drill.load.payments import Maker
 from payinfra.drill.load.targets import ClientKind, TargetResolver
-from payinfra.drill.machine import MachineWatch
+from payinfra.drill.machine import MachineWatch, excuses
 from payinfra.drill.model import (
     DrillReport,
     DrillRequest,
@@ -187,9 +187,14 @@ def prepared(
                 on_aws=environment.on_aws,
             )
             prediction = prediction.waiting_until(max((one.within_s or 0.0 for one in alarms), default=0.0))
+            watch = MachineWatch(
+                clock.elapsed, None if environment.control is None else environment.control.list
+            )
+            watch.take()
             situation = preconditions.gather(
                 environment.outputs, environment.aws, environment.control, environment.drills
             )
+            watch.take()
             preconditions.require(
                 preconditions.failed_preconditions(
                     situation,
@@ -197,6 +202,7 @@ def prepared(
                     environment.outputs,
                     target=environment.target,
                     predicted_s=prediction.whole_s,
+                    busy=tuple(excuses(watch.load((), 0.0, clock.elapsed()), on_aws=environment.on_aws)),
                 )
             )
             note.detail = f"account {situation.account}, {request.payments_a_second:g} payments a second"
