@@ -478,10 +478,13 @@ def _load(drill: Prepared, live: ProbeContext, servers: Servers, log: payment_lo
     environment, request = drill.environment, drill.request
     declared = live.declared
     lost, other = live.sites[::-1] if request.reverse else live.sites
+    slow_s = drill.prediction.slow_s
     name, dns = observers.drilled_name(live, lost.region, reverse=request.reverse)
 
     def resolving(age: float) -> TargetResolver:
-        return targets.by_name(live.aws, live.outputs, declared, dns, servers, name=name, age=age)
+        return targets.by_name(
+            live.aws, live.outputs, declared, dns, servers, name=name, age=age, least_ttl_s=slow_s
+        )
 
     pinned = other if scenarios.sends_to_both(request) else None
     return LoadProfile(
@@ -496,7 +499,7 @@ def _load(drill: Prepared, live: ProbeContext, servers: Servers, log: payment_lo
         clients=targets.load_clients(
             resolving,
             None if pinned is None else targets.by_region(live.aws, pinned.declared),
-            targets.client_count(request.payments_a_second, kept_s(declared.dns, request.time_scale)),
+            targets.client_count(request.payments_a_second, kept_s(declared.dns, request.time_scale, slow_s)),
         ),
         api_key=read_api_key(live.aws, live.sites[0].outputs),
         clock=drill.clock,
