@@ -115,6 +115,7 @@ class DrillDependencies:
         restore: takes back everything that the journal has.
         caught_up: whether replication has caught up.
         reconcile: reads the payments back and removes them.
+        busy: what says that the machine was too busy before anything was asked of it.
     """
 
     lost: str
@@ -136,6 +137,7 @@ class DrillDependencies:
     restore: Callable[[], Restoration]
     caught_up: Callable[[], bool]
     reconcile: Callable[[], Reconciliation]
+    busy: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -232,9 +234,12 @@ class Drill:
             problems = self.dependencies.steady()
             note.detail, note.failed = _few(problems) or STEADY, bool(problems)
         if problems:
+            busy = self.dependencies.busy
+            what = f"The environment is not in its steady state: {_few(problems)}."
             raise GateFailed(
-                f"The environment is not in its steady state: {_few(problems)}.",
-                "Nothing was done to it. Mend that first: `payinfra verify` says more.",
+                " ".join((what, *(one.what for one in busy))),
+                "Nothing was done to it. Mend that first: `payinfra verify` says more."
+                + (" What did not answer in time may do so once the machine has less to do." if busy else ""),
             )
 
     def _stop_conditions(self) -> StopConditions:

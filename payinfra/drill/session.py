@@ -47,6 +47,7 @@ from payinfra.drill.load.payments import Maker
 from payinfra.drill.load.targets import ClientKind, TargetResolver
 from payinfra.drill.machine import MachineWatch, excuses
 from payinfra.drill.model import (
+    Doubt,
     DrillReport,
     DrillRequest,
     Judgement,
@@ -110,6 +111,7 @@ class Prepared:
         injections: what is injected for each fault.
         alarms: what each declared alarm has to do meanwhile.
         ends_by: when a watchdog lifts the faults.
+        busy: what says that the machine is too busy.
     """
 
     environment: DrillEnvironment
@@ -121,6 +123,7 @@ class Prepared:
     injections: tuple[scenarios.Injection, ...]
     alarms: tuple[WatchedAlarm, ...]
     ends_by: datetime
+    busy: tuple[Doubt, ...]
     clock: RealClock
     stop: Stop
     recorder: Recorder
@@ -195,6 +198,7 @@ def prepared(
                 environment.outputs, environment.aws, environment.control, environment.drills
             )
             watch.take()
+            busy = tuple(excuses(watch.load((), 0.0, clock.elapsed()), on_aws=environment.on_aws))
             preconditions.require(
                 preconditions.failed_preconditions(
                     situation,
@@ -202,7 +206,7 @@ def prepared(
                     environment.outputs,
                     target=environment.target,
                     predicted_s=prediction.whole_s,
-                    busy=tuple(excuses(watch.load((), 0.0, clock.elapsed()), on_aws=environment.on_aws)),
+                    busy=busy,
                 )
             )
             note.detail = f"account {situation.account}, {request.payments_a_second:g} payments a second"
@@ -239,6 +243,7 @@ def prepared(
             injections=scenarios.injections(request, context),
             alarms=alarms,
             ends_by=context.ends_by,
+            busy=busy,
             clock=clock,
             stop=stop,
             recorder=recorder,
@@ -397,6 +402,7 @@ def _dependencies(
         ),
         caught_up=lambda: replicas.have_caught_up(live, CROSSED_WITHIN_S),
         reconcile=lambda: reconcile_payments(environment, drill.folder, log),
+        busy=drill.busy,
     )
 
 
