@@ -389,6 +389,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "GenerateDataKey",
             "GetKeyPolicy",
             "GetKeyRotationStatus",
+            "ListResourceTags",
         ),
         ArnGroup.FUNCTIONS: _of(
             "lambda",

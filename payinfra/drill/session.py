@@ -30,7 +30,7 @@ from payinfra.drill import (
 )
 from payinfra.drill.alarm_watch import AlarmWatch, WatchedAlarm, expected_alarms, ringing_in
 from payinfra.drill.clock import RealClock, Stop
-from payinfra.drill.engine import LOOK_S, Drill, DrillDependencies, DrillId, Read
+from payinfra.drill.engine import Drill, DrillDependencies, DrillId, Read
 from payinfra.drill.environment import COMMAND, DrillEnvironment
 from payinfra.drill.evidence import FaultObserver
 from payinfra.drill.faults import scenarios, watchdog, watchdog_process
@@ -90,11 +90,6 @@ class PollIntervals:
     health_s: float
     evidence_s: float
 
-
-POLLS_OF_AWS = PollIntervals(health_s=2.0, evidence_s=4.0)
-"""All of an account's calls of Route 53 share five a second, and those of GetHealthCheckStatus one a second
-(Route 53 developer guide, "Quotas"): a drill takes less than half of either."""
-POLLS_OF_EMBEDDED = PollIntervals(health_s=LOOK_S, evidence_s=1.0)
 
 Say = Callable[[str], None]
 Servers = tuple[NameServer, ...]
@@ -389,7 +384,7 @@ def _dependencies(
         healthy=observers.HealthCheckWatcher(
             live.aws, other.region, check, live.declared.health.threshold
         ).healthy,
-        health_every_s=poll_intervals(on_aws=environment.on_aws).health_s,
+        health_every_s=poll_intervals(request.time_scale, on_aws=environment.on_aws).health_s,
         dns=observers.dns_watcher(live, servers, lost.region, reverse=request.reverse).ask,
         observers=_observers(drill, live, lost, other, generator),
         named_clients=_clients(profile, ClientKind.RESOLVES),
@@ -406,9 +401,13 @@ def _dependencies(
     )
 
 
-def poll_intervals(*, on_aws: bool) -> PollIntervals:
-    """How often a drill asks AWS, or the embedded one."""
-    return POLLS_OF_AWS if on_aws else POLLS_OF_EMBEDDED
+def poll_intervals(time_scale: float, *, on_aws: bool) -> PollIntervals:
+    """How often a drill asks AWS, or the embedded one, in real seconds.
+
+    All of an account's calls of Route 53 share five a second, and those of GetHealthCheckStatus one a second
+    (Route 53 developer guide, "Quotas"): a drill takes less than half of either.
+    """
+    return PollIntervals(health_s=2.0 / time_scale, evidence_s=4.0 if on_aws else 1.0)
 
 
 def _clients(profile: LoadProfile, kind: ClientKind) -> tuple[int, ...]:
@@ -453,7 +452,7 @@ def _observers(
                 one.fault.name,
                 sign.what,
                 partial(sign.is_seen, sources, one.actions),
-                poll_intervals(on_aws=on_aws).evidence_s,
+                poll_intervals(drill.request.time_scale, on_aws=on_aws).evidence_s,
             )
         )
     return tuple(found)

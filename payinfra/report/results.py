@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from payinfra.core.errors import PayinfraError
+from payinfra.core.project_folder import to_type, with_project
 from payinfra.report.printable import json_text, visible, visible_lines
 
 Row = Sequence[str]
@@ -164,9 +165,10 @@ def _lines(cell: str) -> list[str]:
 
 def problem(console: Console, error: PayinfraError) -> None:
     """An error on stderr: what went wrong, then the next step."""
-    console.print(Text.assemble(("error: ", "bold red"), visible_lines(error.what)), soft_wrap=True)
-    if error.hint:
-        console.print(Text.assemble(("next:  ", "bold"), visible_lines(error.hint)), soft_wrap=True)
+    what, hint = (visible_lines(with_project(text)) for text in (error.what, error.hint))
+    console.print(Text.assemble(("error: ", "bold red"), what), soft_wrap=True)
+    if hint:
+        console.print(Text.assemble(("next:  ", "bold"), hint), soft_wrap=True)
 
 
 def next_commands(commands: Iterable[tuple[str, str]]) -> UnfoldedLines:
@@ -174,7 +176,7 @@ def next_commands(commands: Iterable[tuple[str, str]]) -> UnfoldedLines:
     return UnfoldedLines(
         line
         for command, purpose in commands
-        for line in (Text(f"  # {purpose}", style="dim"), Text(f"  {command}", style="cyan"))
+        for line in (Text(f"  # {purpose}", style="dim"), Text(f"  {to_type(command)}", style="cyan"))
     )
 
 

@@ -6,7 +6,7 @@ Audit objects of canaries are below a prefix of their own, and named after when 
 import contextlib
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Thread
@@ -55,12 +55,15 @@ def remove_payment(live: ProbeContext, site: RegionUnderTest, payment_id: str) -
     canary.remove(live.aws.dynamodb(site.region), site.outputs.dynamodb_table_name, payment_id)
 
 
-def remove_left_over(live: ProbeContext, within_s: float = SWEEP_S) -> None:
+def remove_left_over(live: ProbeContext, within_s: float = SWEEP_S, *, without: Sequence[str] = ()) -> None:
     """Remove what this run has left, and runs that were killed, as far as the regions let it.
 
     What does not answer is not waited for longer than `within_s` seconds.
+
+    Args:
+        without: regions that are left alone: they are known to answer nothing.
     """
-    sweeps = [Thread(target=_sweep, args=(sweep,), daemon=True) for sweep in _sweeps(live)]
+    sweeps = [Thread(target=_sweep, args=(sweep,), daemon=True) for sweep in _sweeps(live, without)]
     for sweep in sweeps:
         sweep.start()
     ends = time.monotonic() + within_s
@@ -68,8 +71,9 @@ def remove_left_over(live: ProbeContext, within_s: float = SWEEP_S) -> None:
         sweep.join(max(0.0, ends - time.monotonic()))
 
 
-def _sweeps(live: ProbeContext) -> tuple[Callable[[], None], ...]:
-    return (*(partial(_remove_left_in, live, site) for site in live.sites), partial(remove_records, live))
+def _sweeps(live: ProbeContext, without: Sequence[str]) -> tuple[Callable[[], None], ...]:
+    sites = (site for site in live.sites if site.region not in without)
+    return (*(partial(_remove_left_in, live, site) for site in sites), partial(remove_records, live))
 
 
 def _sweep(sweep: Callable[[], None]) -> None:

@@ -177,6 +177,7 @@ def replication_is_enabled(live: ProbeContext, site: RegionUnderTest) -> Verdict
     fix="Look at the bucket's replication metrics; AWS copies most objects within 15 minutes, not all.",
     within_s=45,
     late=Kind.WARN,
+    needs_peer=True,
 )
 def objects_are_copied(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """S3: PutObject here, HeadObject here and there, deletion of every version."""
@@ -214,6 +215,7 @@ def objects_are_copied(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     fix="Run `payinfra audit reconcile`, which writes what is missing, and look at the audit log's alarms. A "
     "function of an earlier payinfra keeps canaries' objects elsewhere: deploy again.",
     within_s=45,
+    needs_peer=True,
 )
 def payments_are_audited(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """HTTP: POST /payments; DynamoDB: Query by status; S3: ListObjectVersions, HeadObject here and there."""

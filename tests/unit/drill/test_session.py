@@ -55,7 +55,7 @@ def test_polls_of_route_53_leave_half_of_the_accounts_rate_to_others() -> None:
         case = CASES[fault.name]
         if case.aws is not None and isinstance(case.aws[0], SetUnhealthy):
             fault.sign.is_seen(sources, case.aws)
-    intervals = poll_intervals(on_aws=True)
+    intervals = poll_intervals(1.0, on_aws=True)
     asked = [
         (operation, 1 / every_s)
         for fake, every_s in ((health, intervals.health_s), (evidence, intervals.evidence_s))

@@ -479,12 +479,14 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
 
     def simulate(_region: str, call: Call) -> Any:
         (resource,) = call["ResourceArns"]
-        via = bool(call["ContextEntries"])
+        told = {one["ContextKeyName"]: one["ContextKeyValues"] for one in call["ContextEntries"]}
+        via = "kms:ViaService" in told
+        bound = told.get("aws:ResourceTag/Project") == ["payments"]
         region = call["PolicySourceArn"].rsplit("function-", 1)[1]
         there = f":{PEERS[region]}:" in resource or bucket(PEERS[region]) in resource
 
         def decision(action: str) -> str:
-            key = action in ("kms:Decrypt", "kms:GenerateDataKey") and via
+            key = action in ("kms:Decrypt", "kms:GenerateDataKey") and via and bound
             return "allowed" if (action in NEEDED or key) and not there else "implicitDeny"
 
         return {
@@ -613,6 +615,9 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
         ),
         ("iam", "simulate_principal_policy"): simulate,
         ("kms", "describe_key"): fixed(lambda _region: {"KeyMetadata": {"KeyState": "Enabled"}}),
+        ("kms", "list_resource_tags"): fixed(
+            lambda _region: {"Tags": [{"TagKey": "Project", "TagValue": "payments"}]}
+        ),
         ("kms", "get_key_rotation_status"): fixed(lambda _region: {"KeyRotationEnabled": True}),
         ("kms", "encrypt"): lambda _region, call: {"CiphertextBlob": call["Plaintext"][::-1]},
         ("kms", "decrypt"): lambda _region, call: {"Plaintext": call["CiphertextBlob"][::-1]},

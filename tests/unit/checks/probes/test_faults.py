@@ -123,13 +123,14 @@ def policy(**statement: Any) -> Change:
     return change
 
 
-def decides(decision: str) -> Change:
-    """IAM decides so, whatever it is asked."""
+def decides(decision: str, *missing: str) -> Change:
+    """IAM decides so, whatever it is asked, and says which condition keys it had no value of."""
 
     def change(fake: FakeEnv) -> None:
         fake.answers["iam", "simulate_principal_policy"] = lambda _region, call: {
             "EvaluationResults": [
-                {"EvalActionName": action, "EvalDecision": decision} for action in call["ActionNames"]
+                {"EvalActionName": action, "EvalDecision": decision, "MissingContextValues": list(missing)}
+                for action in call["ActionNames"]
             ]
         }
 
@@ -531,6 +532,19 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         ERROR,
         "SimulatePrincipalPolicy says nothing of dynamodb:PutItem on",
     ),
+    (
+        "LIVE-IAM-001",
+        says("kms", "list_resource_tags", {"Tags": []}),
+        FAIL,
+        "kms:Decrypt on arn:aws:kms:us-east-1:123456789012:key/audit is implicitDeny",
+    ),
+    (
+        "LIVE-IAM-001",
+        decides("implicitDeny", "aws:ResourceTag/Team"),
+        ERROR,
+        "depends on aws:ResourceTag/Team, which SimulatePrincipalPolicy does not look up",
+    ),
+    ("LIVE-IAM-001", decides("explicitDeny", "aws:ResourceTag/Team"), FAIL, "is explicitDeny"),
     ("LIVE-IAM-002", decides("allowed"), FAIL, "dynamodb:DeleteItem on"),
     (
         "LIVE-IAM-002",
