@@ -691,6 +691,9 @@ class Drill:
     ) -> tuple[Doubt, ...]:
         """Why the drill may have proved nothing, beside what ended it."""
         found = list(machine_module.doubts(load))
+        if aborted.next_step and self._injected_s is None and not self.stop.wanted:
+            # What was not as it should be before anything was done may have been the machine's doing.
+            found += machine_module.excuses(load, on_aws=self.dependencies.on_aws)
         if not (aborted.next_step or self.stop.wanted):
             found += evidence_module.doubts(seen, until_s)
             since_s = until_s if self._injected_s is None else self._injected_s

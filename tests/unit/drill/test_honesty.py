@@ -91,6 +91,14 @@ def test_a_busy_machine_never_fails_a_backend(slow: Damage, tmp_path: Path) -> N
     assert any("The machine was busy" in one for one in causes(busy))
 
 
+def test_a_busy_machine_is_named_where_the_region_did_not_lead(tmp_path: Path) -> None:
+    gone = Damage(name_left_at_s=3.0)
+    for folder, damage, names_it in (("quiet", gone, False), ("busy", replace(gone, waiting=0.95), True)):
+        said = causes(drilled(damage, tmp_path / folder))
+        assert said[0].startswith("The name did not lead to us-east-1")
+        assert any("The machine was busy" in one for one in said) is names_it
+
+
 @pytest.mark.parametrize("scenario", ["region-outage", "lambda-throttle"])
 def test_the_recovery_time_does_not_depend_on_the_warm_up(scenario: str, tmp_path: Path) -> None:
     slow = replace(REQUEST, rate=5.0)
