@@ -85,7 +85,8 @@ e2e-ci: setup ## A pull request's life under the role that CI has, from bootstra
 drill: setup ## Lose a region of the demonstration in real time, about six minutes, and keep the report in docs/
 	@$(BIN)/payinfra deploy --env demo --local --yes
 	@$(BIN)/payinfra failover-drill --env demo --local --yes --scenario region-outage \
-		--report docs/sample-drill.md --report docs/assets/sample-drill.html
+		--report docs/sample-drill.md --report docs/assets/sample-drill.html \
+		--report docs/assets/sample-drill.json
 
 site: setup ## Build the documentation into site/
 	@$(BIN)/sphinx-build -W --keep-going -q -b html docs site

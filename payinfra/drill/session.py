@@ -45,8 +45,9 @@ from payinfra.drill.load import payment_log, targets
 from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
 from payinfra.drill.load.payments import Maker
 from payinfra.drill.load.targets import ClientKind, TargetResolver
-from payinfra.drill.machine import MachineWatch
+from payinfra.drill.machine import MachineWatch, excuses
 from payinfra.drill.model import (
+    Doubt,
     DrillReport,
     DrillRequest,
     Judgement,
@@ -64,13 +65,6 @@ from payinfra.drill.survivor import read_survivor
 from payinfra.drill.timeline import Recorder, replay
 
 UNREAD = "All was put back at a second attempt, but the payments are still to be read back and removed."
-AWS_HEALTH_EVERY_S = 2.0
-"""How often Route 53 is asked about a health check: all of an account's calls share five a second, and
-GetHealthCheckStatus one a second (Route 53 developer guide, "Quotas"). In unscaled seconds."""
-AWS_EVIDENCE_EVERY_S = 4.0
-"""How often a fault is looked for on AWS: a health check's settings count against the same quota."""
-EVIDENCE_EVERY_S = 1.0
-"""The same on the embedded AWS."""
 AWS_SETTLED_S, SETTLED_S = 10.0, 1.0
 """How long a payment takes to the other region where nothing keeps it back: on AWS, on the embedded one."""
 CROSSED_WITHIN_S = 2.0
@@ -82,6 +76,20 @@ RESEND_AFTER_S = 60.0
 RESEND_AFTER_FLOOR_S = 5.0
 """… and not sooner than this."""
 RETRIES = preconditions.ATTEMPTS_A_PAYMENT - 1.0
+
+
+@dataclass(frozen=True)
+class PollIntervals:
+    """How often it is asked again, in seconds.
+
+    Attributes:
+        health_s: what Route 53 makes of the health check.
+        evidence_s: whether a fault is in effect.
+    """
+
+    health_s: float
+    evidence_s: float
+
 
 Say = Callable[[str], None]
 Servers = tuple[NameServer, ...]
@@ -98,6 +106,7 @@ class Prepared:
         injections: what is injected for each fault.
         alarms: what each declared alarm has to do meanwhile.
         ends_by: when a watchdog lifts the faults.
+        busy: what says that the machine is too busy.
     """
 
     environment: DrillEnvironment
@@ -109,6 +118,7 @@ class Prepared:
     injections: tuple[scenarios.Injection, ...]
     alarms: tuple[WatchedAlarm, ...]
     ends_by: datetime
+    busy: tuple[Doubt, ...]
     clock: RealClock
     stop: Stop
     recorder: Recorder
@@ -175,9 +185,15 @@ def prepared(
                 on_aws=environment.on_aws,
             )
             prediction = prediction.waiting_until(max((one.within_s or 0.0 for one in alarms), default=0.0))
+            watch = MachineWatch(
+                clock.elapsed, None if environment.control is None else environment.control.list
+            )
+            watch.take()
             situation = preconditions.gather(
                 environment.outputs, environment.aws, environment.control, environment.drills
             )
+            watch.take()
+            busy = tuple(excuses(watch.load((), 0.0, clock.elapsed()), on_aws=environment.on_aws))
             preconditions.require(
                 preconditions.failed_preconditions(
                     situation,
@@ -185,6 +201,7 @@ def prepared(
                     environment.outputs,
                     target=environment.target,
                     predicted_s=prediction.whole_s,
+                    busy=busy,
                 )
             )
             note.detail = f"account {situation.account}, {request.payments_a_second:g} payments a second"
@@ -221,6 +238,7 @@ def prepared(
             injections=scenarios.injections(request, context),
             alarms=alarms,
             ends_by=context.ends_by,
+            busy=busy,
             clock=clock,
             stop=stop,
             recorder=recorder,
@@ -366,7 +384,7 @@ def _dependencies(
         healthy=observers.HealthCheckWatcher(
             live.aws, other.region, check, live.declared.health.threshold
         ).healthy,
-        health_every_s=AWS_HEALTH_EVERY_S / request.time_scale,
+        health_every_s=poll_intervals(request.time_scale, on_aws=environment.on_aws).health_s,
         dns=observers.dns_watcher(live, servers, lost.region, reverse=request.reverse).ask,
         observers=_observers(drill, live, lost, other, generator),
         named_clients=_clients(profile, ClientKind.RESOLVES),
@@ -379,7 +397,17 @@ def _dependencies(
         ),
         caught_up=lambda: replicas.have_caught_up(live, CROSSED_WITHIN_S),
         reconcile=lambda: reconcile_payments(environment, drill.folder, log),
+        busy=drill.busy,
     )
+
+
+def poll_intervals(time_scale: float, *, on_aws: bool) -> PollIntervals:
+    """How often a drill asks AWS, or the embedded one, in real seconds.
+
+    All of an account's calls of Route 53 share five a second, and those of GetHealthCheckStatus one a second
+    (Route 53 developer guide, "Quotas"): a drill takes less than half of either.
+    """
+    return PollIntervals(health_s=2.0 / time_scale, evidence_s=4.0 if on_aws else 1.0)
 
 
 def _clients(profile: LoadProfile, kind: ClientKind) -> tuple[int, ...]:
@@ -424,7 +452,7 @@ def _observers(
                 one.fault.name,
                 sign.what,
                 partial(sign.is_seen, sources, one.actions),
-                AWS_EVIDENCE_EVERY_S if on_aws else EVIDENCE_EVERY_S,
+                poll_intervals(drill.request.time_scale, on_aws=on_aws).evidence_s,
             )
         )
     return tuple(found)
@@ -455,10 +483,13 @@ def _load(drill: Prepared, live: ProbeContext, servers: Servers, log: payment_lo
     environment, request = drill.environment, drill.request
     declared = live.declared
     lost, other = live.sites[::-1] if request.reverse else live.sites
+    slow_s = drill.prediction.slow_s
     name, dns = observers.drilled_name(live, lost.region, reverse=request.reverse)
 
     def resolving(age: float) -> TargetResolver:
-        return targets.by_name(live.aws, live.outputs, declared, dns, servers, name=name, age=age)
+        return targets.by_name(
+            live.aws, live.outputs, declared, dns, servers, name=name, age=age, least_ttl_s=slow_s
+        )
 
     pinned = other if scenarios.sends_to_both(request) else None
     return LoadProfile(
@@ -473,7 +504,7 @@ def _load(drill: Prepared, live: ProbeContext, servers: Servers, log: payment_lo
         clients=targets.load_clients(
             resolving,
             None if pinned is None else targets.by_region(live.aws, pinned.declared),
-            targets.client_count(request.payments_a_second, kept_s(declared.dns, request.time_scale)),
+            targets.client_count(request.payments_a_second, kept_s(declared.dns, request.time_scale, slow_s)),
         ),
         api_key=read_api_key(live.aws, live.sites[0].outputs),
         clock=drill.clock,
