@@ -289,6 +289,14 @@ def running(settings: Settings) -> Endpoints | None:
     return Endpoints(here.regions, here.global_url, here.dns, lifecycle.access_key(folder))
 
 
+def time_scale(settings: Settings) -> float:
+    """By how much the embedded AWS's time runs faster than the real one; 1 where it is down."""
+    from payinfra.local import lifecycle
+
+    found = lifecycle.status(server_folder(settings))
+    return 1.0 if found is None else found.time_scale
+
+
 def local_addresses(settings: Settings) -> Endpoints | None:
     """Where the embedded AWS answers or, when it is down, would answer. None for AWS itself."""
     if not settings.is_local:
