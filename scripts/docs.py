@@ -18,7 +18,7 @@ from payinfra.checks.docs import page
 from payinfra.cli import app
 from payinfra.drill import report_store
 from payinfra.drill.faults.page import page as scenarios_page
-from scripts import payments_api, settings_page
+from scripts import payments_api, reliability, settings_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 SABOTAGE = Path(__file__).parent.parent / "tests" / "support" / "sabotage.json"
@@ -41,6 +41,7 @@ def pages() -> Mapping[str, str]:
         + "\n",
         "checks.md": page(catalogue.load()),
         "settings.md": _NOTE + settings_page.page(),
+        "reliability.md": _NOTE + reliability.page(),
         "scenarios.md": _NOTE + scenarios_page() + sabotage_table(),
         **{name: _NOTE * name.endswith(".md") + text for name, text in rooms.pages().items()},
         openapi.PAGE: _NOTE + payments_api.page(),

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from payinfra.core.outputs import Outputs
     from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
     from payinfra.deployment.lambda_alias import LambdaAlias
+    from payinfra.deployment.left_faults import LeftFaults
     from payinfra.deployment.smoke_test import SmokeTestResult
     from payinfra.local.control import Control
     from payinfra.stacks.extension import Extend
     from payinfra.terraform import Engine, Terraform
 
+PUBLISHED_S = 3.0
+"""How long a region has to tell what is published there, in seconds."""
 SERVER_FOLDER = Path("local") / ".server"
 """Below the work root. The dot keeps it apart from every environment, whose name begins with a letter."""
 
@@ -184,6 +187,50 @@ def nothing(_settings: Settings, _endpoints: Endpoints | None) -> "tuple[TaggedR
     return ()
 
 
+def not_published(_settings: Settings, _endpoints: Endpoints | None) -> "Outputs | None":
+    """A scripted account in which nothing has published itself."""
+    return None
+
+
+def published(settings: Settings, endpoints: Endpoints | None) -> "Outputs | None":
+    """What the environment's deployment has published of itself, in the first region that tells.
+
+    Returns:
+        None where neither region tells; that may have any reason.
+    """
+    from payinfra.clients import published_deployment
+
+    if settings.is_local and running(settings) is None:
+        return None
+    quick = aws(settings, endpoints).within(connect_timeout=PUBLISHED_S, read_timeout=PUBLISHED_S, attempts=1)
+    for region in settings.regions:
+        try:
+            found = published_deployment.read(quick, settings.env, region)
+        except EnvironmentUnusable:
+            continue
+        if found.env == settings.env == found.outputs.environment_suffix:
+            return found.outputs
+    return None
+
+
+def no_left_faults(
+    _settings: Settings, _outputs: "Outputs", _endpoints: Endpoints | None
+) -> "LeftFaults | None":
+    """Nobody looks in a scripted account."""
+    return None
+
+
+def left_faults(settings: Settings, outputs: "Outputs", endpoints: Endpoints | None) -> "LeftFaults | None":
+    """What drills have left in place, found without a journal; None while the embedded AWS does not run."""
+    from payinfra.core.environment_lock import holder
+    from payinfra.deployment.left_faults import look
+
+    if settings.is_local and running(settings) is None:
+        return None
+    shared = settings.is_local and bool(holder(server_folder(settings) / "drill"))
+    return look(outputs, aws(settings, endpoints), control(settings), is_shared=shared)
+
+
 def no_late_ones(
     _settings: Settings, _endpoints: Endpoints | None, _destroyed: bool, _known: "Outputs | None"
 ) -> tuple[str, ...]:
@@ -243,6 +290,8 @@ class PipelineDependencies:
         no_late_ones
     )
     check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
+    published: "Callable[[Settings, Endpoints | None], Outputs | None]" = not_published
+    left_faults: "Callable[[Settings, Outputs, Endpoints | None], LeftFaults | None]" = no_left_faults
     may_exist: Callable[[Settings, Callable[[], Endpoints | None]], bool] = scripted
 
 
@@ -421,6 +470,8 @@ AWS_DEPENDENCIES = PipelineDependencies(
     verify,
     existing=existing,
     remaining=remaining,
+    published=published,
+    left_faults=left_faults,
     late_log_groups=late_log_groups,
     may_exist=may_exist,
 )

@@ -211,6 +211,7 @@ def prepared(
         context = FaultContext(
             drill=drill,
             on_aws=environment.on_aws,
+            began=now,
             longest_s=longest_s,
             ends_by=now + timedelta(seconds=longest_s) + WATCHDOG_LATER,
             outputs=environment.outputs,
@@ -231,9 +232,7 @@ def prepared(
                 began=now,
                 command=command,
             ),
-            preparations=scenarios.preparations(
-                request, f"{environment.env}/{drill}", on_aws=environment.on_aws
-            ),
+            preparations=scenarios.preparations(request, f"{environment.env}/{drill}", context),
             watchdogs=scenarios.watchdogs(request, context),
             injections=scenarios.injections(request, context),
             alarms=alarms,
