@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from payinfra.clients.aws import LOCAL_ACCOUNT, Aws, Endpoints
+from payinfra.clients.aws import LOCAL_ACCOUNT, Aws, AwsUnreachable, Endpoints
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit
 from payinfra.core.settings import Settings
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from payinfra.local.control import Control
     from payinfra.terraform import Engine, Terraform
 
+CONNECT_S, READ_S, ATTEMPTS = 3.0, 5.0, 2
+"""The limits of the first call of all, which has another region to go to."""
+FIRST_LOOK_S = 4.0
+SECOND_LOOK_S = 8.0
+"""How long a region may take to say anything at all before Terraform is asked to work on it."""
 SERVER_FOLDER = Path("local") / ".server"
 """Below the work root. The dot keeps it apart from every environment, whose name begins with a letter."""
 
@@ -110,6 +115,21 @@ def nothing(_settings: Settings, _endpoints: Endpoints | None) -> "tuple[TaggedR
     return ()
 
 
+def nobody_silent(_settings: Settings, _endpoints: Endpoints | None) -> tuple[str, ...]:
+    """The regions of a scripted account that answer nothing: none."""
+    return ()
+
+
+def silent(settings: Settings, endpoints: Endpoints | None) -> tuple[str, ...]:
+    """The regions that a whole stack needs and that answer nothing, asked twice."""
+    from payinfra.clients.reachability import Reachability
+    from payinfra.core.naming import regions_used
+
+    found = aws(settings, endpoints)
+    once = Reachability(found, FIRST_LOOK_S).silent(regions_used(settings.regions))
+    return Reachability(found, SECOND_LOOK_S).silent(once) if once else ()
+
+
 def check_plan(settings: Settings, folder: Path, shown: JsonValue) -> "Outcome":
     """Judge a plan of the synthesized stack against the policy."""
     from payinfra.checks.api import CheckRequest, ShownPlan, run_checks
@@ -146,6 +166,8 @@ class PipelineDependencies:
     existing: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
     remaining: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
     check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
+    silent: Callable[[Settings, Endpoints | None], tuple[str, ...]] = nobody_silent
+    account_in: Callable[[Settings, str], str] = lambda settings, region: account_in(settings, region)
 
 
 def account(settings: Settings) -> str:
@@ -155,7 +177,24 @@ def account(settings: Settings) -> str:
         EnvironmentUnusable: they are nobody's, or the shell's variables lead to the embedded AWS, where a
             deployment would show nothing about AWS.
     """
-    found = aws(settings).account(settings.primary_region)
+    first, second = settings.regions
+    quick = aws(settings).within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
+    try:
+        return _of_aws(quick.account(first))
+    except AwsUnreachable:  # STS is in each region: where one is gone the other tells
+        return _of_aws(quick.account(second))
+
+
+def account_in(settings: Settings, region: str) -> str:
+    """Whose credentials these are, asked in one region alone.
+
+    Raises:
+        EnvironmentUnusable: as for `account`.
+    """
+    return _of_aws(aws(settings).account(region))
+
+
+def _of_aws(found: str) -> str:
     if found == LOCAL_ACCOUNT:
         raise EnvironmentUnusable(
             "This shell's credentials and endpoints are those of the embedded AWS, and --local is not given.",
@@ -306,4 +345,5 @@ AWS_DEPENDENCIES = PipelineDependencies(
     verify,
     existing=existing,
     remaining=remaining,
+    silent=silent,
 )

@@ -1,13 +1,39 @@
 """What a person should do next, from what is known of an environment. Pure: it asks nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
+
+from payinfra.core.errors import EnvironmentUnusable
 
 if TYPE_CHECKING:
     from payinfra.deployment.status import RegionStatus, Status
 
 Command = Callable[[str], str]
 """A command line for the environment, from the command's name."""
+
+
+def needs_all_regions(
+    silent: Sequence[str], regions: Sequence[str], command: str, line: Command
+) -> EnvironmentUnusable:
+    """The error of a command that needs all regions while one does not answer, or none does.
+
+    Args:
+        silent: the regions that a whole stack needs and that answer nothing.
+        regions: the environment's own.
+        command: what was to be done.
+        line: makes a command line of a command's name.
+    """
+    survivors = [region for region in regions if region not in silent]
+    gone = " and ".join(silent)
+    if not survivors:
+        return EnvironmentUnusable(
+            f"Neither region answers: {gone}.", "Check this machine's network and proxies, then try again."
+        )
+    status = f"`{line('status')}` says where the names lead and what to do."
+    if command in ("plan", "deploy"):
+        alone = line(f"deploy --surviving {survivors[0]}")
+        status += f" `{alone}` changes what stands in {survivors[0]} alone."
+    return EnvironmentUnusable(f"{gone} does not answer, and `{command}` needs every region.", status)
 
 
 def next_steps(status: "Status", command: Command) -> tuple[str, ...]:

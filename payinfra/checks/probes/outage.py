@@ -28,7 +28,7 @@ _REDEPLOY = "Deploy again"
 
 
 @dataclass(frozen=True)
-class Scope:
+class VerifiedRegions:
     """What is looked at.
 
     Attributes:
@@ -71,7 +71,10 @@ def _needed(task: Task, regions: Sequence[str]) -> set[str]:
 
 
 def concluded(
-    results: Sequence[ProbeResult], ignored: tuple[str, ...], scope: Scope, all_tasks: Sequence[Task]
+    results: Sequence[ProbeResult],
+    ignored: tuple[str, ...],
+    scope: VerifiedRegions,
+    all_tasks: Sequence[Task],
 ) -> Outcome:
     """What a run came to, with what it could not look at.
 
@@ -116,14 +119,14 @@ def _gone(region: str, impossible: Sequence[Task]) -> str:
     return f"{region} does not answer: {own} probes of it were not looked at{more}"
 
 
-def _skipped(scope: Scope, all_tasks: Sequence[Task]) -> tuple[SkippedCheck, ...]:
+def _skipped(scope: VerifiedRegions, all_tasks: Sequence[Task]) -> tuple[SkippedCheck, ...]:
     """The probes of which no task was asked for, because they need both regions."""
     asked = {task.probe.rule.id for task in all_tasks if scope.is_asked_for(task)}
     left = dict.fromkeys(task.probe.rule.id for task in all_tasks if task.probe.rule.id not in asked)
     return tuple(SkippedCheck(id, "needs both regions") for id in left)
 
 
-def _notes(scope: Scope) -> tuple[str, ...]:
+def _notes(scope: VerifiedRegions) -> tuple[str, ...]:
     return tuple(
         f"{region} does not answer. That was not judged: see `payinfra status`"
         for region in scope.silent
@@ -131,7 +134,7 @@ def _notes(scope: Scope) -> tuple[str, ...]:
     )
 
 
-def _fitting(finding: Finding, scope: Scope) -> Finding:
+def _fitting(finding: Finding, scope: VerifiedRegions) -> Finding:
     """A finding whose advice can be followed while a region is gone."""
     survivors = [region for region in scope.regions if region not in scope.silent]
     if not scope.is_outage or not survivors or not finding.fix.startswith(_REDEPLOY):
