@@ -13,7 +13,7 @@ AWS calls of each route, which the function's role must allow, and no others:
 | | `ssm:GetParameter`, when there is a next page or a cursor | the cursors' secret |
 | | `kms:Decrypt` | the application key, through SSM |
 | `GET /health` | `dynamodb:Query` | the table |
-
+| `GET /evacuation` | `ssm:GetParameter` | the flag of an evacuation |
 | the table's stream | `dynamodb:DescribeStream`, `dynamodb:GetRecords`, `dynamodb:GetShardIterator`, \
 `dynamodb:ListStreams` by the event source mapping | the stream |
 | | `dynamodb:Query`, `dynamodb:PutItem`, `dynamodb:UpdateItem` | the table |
@@ -35,6 +35,7 @@ from .audit import S3Audit
 from .aws import HEALTH_PROMISE_S, Clients, connect
 from .config import Config
 from .deadline import within
+from .evacuation import ParameterFlag
 from .ledger import DynamoLedger
 from .observe import Observer
 from .operations import is_operation
@@ -75,8 +76,14 @@ def compose(config: Config, clients: Clients, observer: Observer) -> Application
         tally=observer,
     )
     stream = StreamReader(config.region, ledger, audit, now_ms, observer)
+    flag = ParameterFlag(clients.flag, config.evacuated_parameter, config.peer_region, now_ms)
     return Application(
-        config, payments, stream, observer, ping=functools.partial(within, HEALTH_PROMISE_S, payments.ping)
+        config,
+        payments,
+        stream,
+        observer,
+        ping=functools.partial(within, HEALTH_PROMISE_S, payments.ping),
+        flag=flag,
     )
 
 

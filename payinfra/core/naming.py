@@ -62,6 +62,8 @@ class Parameter(StrEnum):
     ENDPOINT = "endpoint"
     API_KEY = "api-key"
     CURSORS = "cursor-secret"
+    DEPLOYMENT = "deployment"
+    EVACUATED = "evacuated"
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,14 @@ class Names:
     def health(self, region: str) -> str:
         """A region's health check and the alarm on it, which are both in one region for all."""
         return self._of(f"health-{region}")
+
+    def evacuation(self, region: str) -> str:
+        """The health check of the page on which the other region says that this one is evacuated."""
+        return self._of(f"evacuated-{region}")
+
+    def serving(self, region: str) -> str:
+        """The calculated health check that a region's records carry."""
+        return self._of(f"serving-{region}")
 
     def dashboard(self, region: str) -> str:
         """A region's dashboard. Dashboards are one namespace for all regions."""

@@ -62,6 +62,7 @@ class PaymentsFunctionProps:
         table_name: the table's.
         stream_arn: of the table's stream in this region.
         topic_arn: where Lambda says which records of the stream it gives up.
+        peer_region: the other region, of which the function says whether it is evacuated.
         keep_source_ip: whether the addresses that payments come from are kept with them.
     """
 
@@ -72,6 +73,7 @@ class PaymentsFunctionProps:
     table_name: str
     stream_arn: str
     topic_arn: str
+    peer_region: str
     memory_mb: int
     timeout_s: int
     reserved_concurrency: int | None
@@ -192,6 +194,8 @@ def _environment(props: PaymentsFunctionProps) -> dict[str, str]:
         "AUDIT_BUCKET": props.audit.name,
         "AUDIT_KEY_ARN": props.audit.key_arn,
         "CURSOR_SECRET_PARAMETER": names.parameter(Parameter.CURSORS),
+        "EVACUATED_PARAMETER": names.parameter(Parameter.EVACUATED),
+        "PEER_REGION": props.peer_region,
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": POWERTOOLS_SERVICE,
         "POWERTOOLS_METRICS_NAMESPACE": names.metric_namespace,
@@ -207,7 +211,10 @@ def _permissions(props: PaymentsFunctionProps, log_group_arn: str) -> str:
     """Exactly what the function's code does, and the keys of what it touches."""
     place, keys = props.place, props.keys
     table = table_arn(place, props.table_name)
-    parameter = place.arn("ssm", f"parameter{place.names.parameter(Parameter.CURSORS)}")
+    secret, flag = (
+        place.arn("ssm", f"parameter{place.names.parameter(what)}")
+        for what in (Parameter.CURSORS, Parameter.EVACUATED)
+    )
     return document(
         StatementProps("Table", ("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"), (table,)),
         StatementProps("Indexes", ("dynamodb:Query",), (f"{table}/index/*",)),
@@ -222,7 +229,8 @@ def _permissions(props: PaymentsFunctionProps, log_group_arn: str) -> str:
         # By Lambda, of records of the stream that it gives up, and with the topic's key.
         StatementProps("GivenUp", ("sns:Publish",), (props.topic_arn,)),
         _with_key("TopicKey", ("kms:Decrypt", "kms:GenerateDataKey"), keys.audit.arn, place, "sns"),
-        StatementProps("CursorSecret", ("ssm:GetParameter",), (parameter,)),
+        StatementProps("CursorSecret", ("ssm:GetParameter",), (secret,)),
+        StatementProps("EvacuationFlag", ("ssm:GetParameter",), (flag,)),
         _with_key("TableKey", ("kms:Decrypt",), keys.data.arn, place, "dynamodb"),
         # Whole objects are written, and never read: only parts and downloads take kms:Decrypt (S3 user guide,
         # "Using server-side encryption with AWS KMS keys", "Multipart upload API and permissions").
