@@ -12,6 +12,7 @@ from .deadline import Overdue
 from .evacuation import Evacuation
 from .observe import Observer
 from .problems import FieldError, Problem, Unavailable
+from .recording import WRITE
 from .request import Request
 from .router import Answer, Asked, Origins
 from .service import Index, Listing, Payments
@@ -151,11 +152,11 @@ class Application:
         try:
             self._ping()
         except (Unavailable, Overdue) as failure:
-            self._note_unavailable(
-                failure if isinstance(failure, Unavailable) else Unavailable("table", "Overdue")
-            )
-            return _problem(problems.unavailable(), sent, {**state, "checks": {"table": "unreachable"}})
-        return _json(200, {"status": "ok", **state, "checks": {"table": "ok"}})
+            unavailable = failure if isinstance(failure, Unavailable) else Unavailable("table", "Overdue")
+            self._note_unavailable(unavailable)
+            failed = {WRITE: "refused"} if unavailable.dependency == WRITE else {"table": "unreachable"}
+            return _problem(problems.unavailable(), sent, {**state, "checks": failed})
+        return _json(200, {"status": "ok", **state, "checks": {"table": "ok", WRITE: "ok"}})
 
     def _evacuation(self) -> Answer:
         """The other region's evacuation: 200 only while the flag says so, for health checkers rely on it."""
