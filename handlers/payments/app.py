@@ -135,8 +135,14 @@ class Application:
         source_ip = sent.source_ip if self._config.keep_source_ip else None
         caller = Caller(sent.correlation_id, sent.api_key_id, source_ip)
         made = self._payments.make(key, sent.json_body(), caller)
-        self._observer.note(outcome="replayed" if made.replayed else "accepted")
-        self._observer.count(observe.REPLAYED if made.replayed else observe.RECORDED)
+        if made.payment.is_test:
+            outcome, event = "tested", observe.TESTED
+        elif made.replayed:
+            outcome, event = "replayed", observe.REPLAYED
+        else:
+            outcome, event = "accepted", observe.RECORDED
+        self._observer.note(outcome=outcome)
+        self._observer.count(event)
         headers = {"Location": f"payments/{made.payment.payment_id}"}
         if made.replayed:
             headers["Idempotent-Replayed"] = "true"

@@ -6,7 +6,7 @@ AWS calls of each route, which the function's role must allow, and no others:
 |---|---|---|
 | `POST /payments` | `dynamodb:Query` | the table |
 | | `dynamodb:PutItem` (also what each put of the transaction is authorized as) | the table |
-| | `s3:PutObject` | the audit bucket's `audit/*` |
+| | `s3:PutObject` | the audit bucket's `audit/*` and `test/*` |
 | | `kms:GenerateDataKey` | the audit key, through S3 |
 | `GET /payments/{payment_id}` | `dynamodb:Query`; `dynamodb:UpdateItem` to mark a conflict | the table |
 | `GET /payments` | `dynamodb:Query` | the table's `index/status-index`, `index/customer-index` |
@@ -17,10 +17,10 @@ AWS calls of each route, which the function's role must allow, and no others:
 | the table's stream | `dynamodb:DescribeStream`, `dynamodb:GetRecords`, `dynamodb:GetShardIterator`, \
 `dynamodb:ListStreams` by the event source mapping | the stream |
 | | `dynamodb:Query`, `dynamodb:PutItem`, `dynamodb:UpdateItem` | the table |
-| | `s3:PutObject` | the audit bucket's `audit/*` |
+| | `s3:PutObject` | the audit bucket's `audit/*` and `test/*` |
 | | `sns:Publish` by the event source mapping, for records that it gives up | the alarm topic |
 | operations (see `operations`) | `dynamodb:Query`, `dynamodb:PutItem`, `dynamodb:UpdateItem` | the table |
-| | `s3:PutObject` | the audit bucket's `audit/*` |
+| | `s3:PutObject` | the audit bucket's `audit/*` and `test/*` |
 
 DynamoDB asks for `kms:Decrypt` on the table's key through `kms:ViaService` besides.
 """

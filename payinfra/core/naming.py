@@ -23,6 +23,10 @@ RequestCertificate)."""
 STATUS_INDEX = "status-index"
 CUSTOMER_INDEX = "customer-index"
 INDEXES = (STATUS_INDEX, CUSTOMER_INDEX)
+AUDIT_PREFIX = "audit/"
+"""Where audit objects are in the audit buckets."""
+TEST_PREFIX = "test/"
+"""Where those of tests are, canaries' and drills': they are removed with their payments."""
 
 
 DRILL_FIS_ROLE = "payinfra-drill-fis"
@@ -44,6 +48,14 @@ SESSION_NAME = "payinfra"
 CI_ROLE = "payinfra-ci"
 """The role that CI deploys with; its policies' names begin so too."""
 # None of the account's own names begins with `payment-`: what may change environments may not change these.
+
+
+def objects_of_tests(customer: str) -> str:
+    """Where the audit objects of a customer are whose payments are tests; the timestamp follows.
+
+    The function names them so: a test holds that.
+    """
+    return f"{TEST_PREFIX}{customer}/"
 
 
 class KeyPurpose(StrEnum):

@@ -6,7 +6,7 @@ Terraform's outputs are flat strings. `REGION_OUTPUTS` and `COMMON_OUTPUTS` name
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -245,7 +245,11 @@ class DeclaredLimits:
 
 @dataclass(frozen=True)
 class Declared:
-    """Everything else that verify and the drill need; `regions` has the primary first."""
+    """Everything else that verify and the drill need; `regions` has the primary first.
+
+    Attributes:
+        extension: what the project's own extension of the stack declares, by name.
+    """
 
     version: int
     protected: bool
@@ -259,10 +263,14 @@ class Declared:
     alarm_email: str | None
     evacuation: DeclaredEvacuation | None = None
     """None where the environment was deployed by a version that could not evacuate."""
+    extension: Mapping[str, object] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The text of the output `declared`."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        content = asdict(self)
+        if not self.extension:  # an environment without one has the same text as ever
+            del content["extension"]
+        return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:

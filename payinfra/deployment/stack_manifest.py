@@ -24,6 +24,7 @@ _SERVICES = (
     ("aws_kms_", "KMS"),
     ("aws_ssm_", "SSM"),
     ("aws_sns_", "SNS"),
+    ("aws_sqs_", "SQS"),
 )
 
 
@@ -55,6 +56,12 @@ class StackFile:
     regions: Mapping[str, str]
     resources: tuple[ManifestBlock, ...]
     data: tuple[ManifestBlock, ...]
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Each resource's region, by its address."""
+        known = (one for one in self.resources if one.provider in self.regions)
+        return {one.address: self.regions[one.provider] for one in known}
 
     @classmethod
     def read(cls, file: Path) -> Self:

@@ -31,6 +31,7 @@ GLOBAL_TYPES = ("aws_iam_", "aws_route53_")
 Isolation Boundaries", global services)."""
 SHARED_TYPES = ("aws_dynamodb_table",)
 """What spans both regions: the provider asks the replica's region about it."""
+_REWRITTEN = ("data", "resource", "output", "locals")
 _REFERENCE = re.compile(r"((?:data\.)?[a-z][a-z0-9_]*\.[A-Za-z_][A-Za-z0-9_-]*)(?:\.([a-z_][a-z0-9_]*))?")
 
 
@@ -74,9 +75,9 @@ def cut_down(
             "If the environment exists, `payinfra adopt` takes it in once both regions answer.",
         )
     known = {one.address: one for one in state}
-    blocks = _blocks(stack)
-    own, left_out = _own(blocks, provider, known)
-    writer = _Writer(frozenset(blocks), frozenset(own), known)
+    blocks, named = _blocks(stack), _locals(stack, recorded, survivor)
+    own, left_out = _own(blocks, named, provider, known)
+    writer = _Writer(frozenset(blocks), frozenset(own), known, named)
     resources: dict[str, dict[str, JsonValue]] = {}
     for address in own:
         kind, _, name = address.partition(".")
@@ -89,10 +90,13 @@ def cut_down(
         if writer.can_write(value):
             outputs[name] = {**members(output), "value": writer.value(value)}
     document = {
-        **{name: value for name, value in stack.items() if name not in ("data", "resource", "output")},
+        **{name: value for name, value in stack.items() if name not in _REWRITTEN},
         "resource": resources,
         "output": outputs,
-        "locals": writer.locals,
+        "locals": {
+            **{name: writer.value(value) for name, value in named.items() if writer.can_write(value)},
+            **writer.locals,
+        },
     }
     return SurvivingStack(document, tuple(own), tuple(left_out))
 
@@ -168,8 +172,23 @@ def _blocks(stack: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     }
 
 
+def _locals(stack: Mapping[str, JsonValue], recorded: Outputs | None, survivor: str) -> dict[str, JsonValue]:
+    """The stack's own locals. What they hold of the output `declared` is treated as that."""
+
+    def with_declared(value: JsonValue) -> JsonValue:
+        text = members(value).get("declared")
+        if not isinstance(text, str):
+            return value
+        return {**members(value), "declared": _declared(text, recorded, survivor)}
+
+    return {name: with_declared(value) for name, value in members(stack, "locals").items()}
+
+
 def _own(
-    blocks: Mapping[str, JsonValue], provider: str, known: Collection[str]
+    blocks: Mapping[str, JsonValue],
+    named: Mapping[str, JsonValue],
+    provider: str,
+    known: Collection[str],
 ) -> tuple[list[str], list[str]]:
     """What stands in the region alone, and what of that must wait for something that does not exist yet."""
     own = {
@@ -183,7 +202,7 @@ def _own(
         blocked = {
             address
             for address in own
-            if any(one not in own and one not in known for one in _needs(blocks[address], blocks))
+            if any(one not in own and one not in known for one in _needs(blocks[address], blocks, named))
         }
         if not blocked:
             return sorted(own), sorted(wait)
@@ -191,8 +210,13 @@ def _own(
         wait |= blocked
 
 
-def _needs(value: JsonValue, blocks: Collection[str]) -> set[str]:
-    return {found[1] for found in _REFERENCE.finditer(json.dumps(value)) if found[1] in blocks}
+def _needs(value: JsonValue, blocks: Collection[str], named: Mapping[str, JsonValue]) -> set[str]:
+    """The addresses that a value refers to, through locals as well, which refer to no locals themselves."""
+    found = {one[1] for one in _REFERENCE.finditer(json.dumps(value))}
+    through = [json.dumps(named[name]) for one in found if (name := one.removeprefix("local.")) in named]
+    for text in through:
+        found |= {one[1] for one in _REFERENCE.finditer(text)}
+    return found & set(blocks)
 
 
 def _declared(value: str, recorded: Outputs | None, survivor: str) -> str:
@@ -221,6 +245,7 @@ class _Writer:
     blocks: frozenset[str]
     own: frozenset[str]
     known: Mapping[str, Kept]
+    named: Mapping[str, JsonValue] = field(repr=False)
     locals: dict[str, JsonValue] = field(default_factory=dict, repr=False)
 
     def block(self, block: JsonValue) -> JsonValue:
@@ -233,7 +258,7 @@ class _Writer:
 
     def can_write(self, value: JsonValue) -> bool:
         """Whether all that a value refers to is of the region, or known."""
-        return all(one in self.own or one in self.known for one in _needs(value, self.blocks))
+        return all(one in self.own or one in self.known for one in _needs(value, self.blocks, self.named))
 
     def value(self, value: JsonValue) -> JsonValue:
         """A value, with every reference in it written."""

@@ -121,7 +121,7 @@ class Region(StackComponent):
             cursor_secret: what cursors are signed with; None where it is made.
         """
         place, settings = self.place, self._props.settings
-        self._table_name = table_name
+        self._table_name, self.stream_arn = table_name, stream_arn
         self.replication = Replication(
             self,
             "replication",
@@ -205,6 +205,11 @@ class Region(StackComponent):
                 table_name=table_name,
             ),
         )
+
+    @property
+    def peer_region(self) -> str:
+        """The other region's name."""
+        return self._props.peer_region
 
     @property
     def shown(self) -> Shown:

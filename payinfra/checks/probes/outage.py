@@ -28,7 +28,7 @@ _REDEPLOY = "Deploy again"
 
 
 @dataclass(frozen=True)
-class VerifiedRegions:
+class ProbedRegions:
     """What is looked at.
 
     Attributes:
@@ -73,7 +73,7 @@ def _needed(task: Task, regions: Sequence[str]) -> set[str]:
 def concluded(
     results: Sequence[ProbeResult],
     ignored: tuple[str, ...],
-    scope: VerifiedRegions,
+    scope: ProbedRegions,
     all_tasks: Sequence[Task],
 ) -> Outcome:
     """What a run came to, with what it could not look at.
@@ -119,14 +119,14 @@ def _gone(region: str, impossible: Sequence[Task]) -> str:
     return f"{region} does not answer: {own} probes of it were not looked at{more}"
 
 
-def _skipped(scope: VerifiedRegions, all_tasks: Sequence[Task]) -> tuple[SkippedCheck, ...]:
+def _skipped(scope: ProbedRegions, all_tasks: Sequence[Task]) -> tuple[SkippedCheck, ...]:
     """The probes of which no task was asked for, because they need both regions."""
     asked = {task.probe.rule.id for task in all_tasks if scope.is_asked_for(task)}
     left = dict.fromkeys(task.probe.rule.id for task in all_tasks if task.probe.rule.id not in asked)
     return tuple(SkippedCheck(id, "needs both regions") for id in left)
 
 
-def _notes(scope: VerifiedRegions) -> tuple[str, ...]:
+def _notes(scope: ProbedRegions) -> tuple[str, ...]:
     return tuple(
         f"{region} does not answer. That was not judged: see `payinfra status`"
         for region in scope.silent
@@ -134,7 +134,7 @@ def _notes(scope: VerifiedRegions) -> tuple[str, ...]:
     )
 
 
-def _fitting(finding: Finding, scope: VerifiedRegions) -> Finding:
+def _fitting(finding: Finding, scope: ProbedRegions) -> Finding:
     """A finding whose advice can be followed while a region is gone."""
     survivors = [region for region in scope.regions if region not in scope.silent]
     if not scope.is_outage or not survivors or not finding.fix.startswith(_REDEPLOY):

@@ -9,7 +9,7 @@ from payinfra.checks import probes
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes import canaries
 from payinfra.checks.probes.model import PairProbe, Probe, ProbeContext, RegionProbe
-from payinfra.checks.probes.outage import VerifiedRegions, concluded
+from payinfra.checks.probes.outage import ProbedRegions, concluded
 from payinfra.checks.probes.results import VerifyRequest
 from payinfra.checks.probes.runner import run, tasks
 from payinfra.checks.selection import PROBES, choose
@@ -106,7 +106,7 @@ def verify(outputs: Outputs, aws: Aws, request: VerifyRequest) -> Outcome:
     return concluded(results, ignored, scope, tasks(chosen, live))
 
 
-def _scope(live: ProbeContext, request: VerifyRequest) -> VerifiedRegions:
+def _scope(live: ProbeContext, request: VerifyRequest) -> ProbedRegions:
     """What can be looked at. A region that seems to be gone is asked once more before that is believed."""
     regions = tuple(site.region for site in live.sites)
     wanted = tuple(region for region in regions if region in (request.regions or regions))
@@ -116,4 +116,4 @@ def _scope(live: ProbeContext, request: VerifyRequest) -> VerifiedRegions:
     if doubted:
         still = Reachability(live.aws, SECOND_LOOK_S).silent(doubted)
         silent = tuple(region for region in silent if region not in doubted or region in still)
-    return VerifiedRegions(regions, wanted, silent)
+    return ProbedRegions(regions, wanted, silent)

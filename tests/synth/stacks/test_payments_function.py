@@ -109,6 +109,7 @@ def test_the_role_may_do_exactly_this(local: "Synthesized") -> None:
         ),
         ("dynamodb:ListStreams", "*"),
         ("s3:PutObject", "${aws_s3_bucket.primary_audit_bucket.arn}/audit/*"),
+        ("s3:PutObject", "${aws_s3_bucket.primary_audit_bucket.arn}/test/*"),
         ("ssm:GetParameter", f"arn:aws:ssm:us-east-1:{account}:parameter/payment-pr123/cursor-secret"),
         ("ssm:GetParameter", f"arn:aws:ssm:us-east-1:{account}:parameter/payment-pr123/evacuated"),
         ("sns:Publish", "${aws_sns_topic.primary_alarms_topic.arn}"),

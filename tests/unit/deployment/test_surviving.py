@@ -123,6 +123,25 @@ def test_what_is_needed_from_elsewhere_is_what_the_state_knows() -> None:
     assert at(values, "elsewhere_aws_ssm_parameter_primary_secret") == {"value": "a$${secret}%%{x}"}
 
 
+def test_locals_are_written_and_what_they_need_is_needed() -> None:
+    published = {"secret": "${aws_ssm_parameter.primary_secret.value}", "declared": "no JSON"}
+    whole = {**stack(), "locals": {"published": published}}
+    resources = {**cast(dict[str, JsonValue], stack()["resource"])}
+    resources["aws_ssm_parameter"] = {
+        "primary_secret": {"provider": "aws.primary"},
+        "secondary_p": {"provider": "aws.secondary", "value": "${jsonencode(local.published)}"},
+    }
+    whole["resource"] = resources
+    parameter = "aws_ssm_parameter.secondary_p"
+    assert parameter in cut(whole=whole).targets
+    assert at(cut(whole=whole).document, "locals", "published", "secret") == (
+        "${sensitive(local.elsewhere_aws_ssm_parameter_primary_secret.value)}"
+    )
+    without = tuple(one for one in STATE if one.address != PARAMETER)
+    assert parameter in cut(without, whole).left_out
+    assert at(cut(without, whole).document, "locals", "published") is None
+
+
 def test_references_within_the_region_stay() -> None:
     alarm = at(cut().document, "resource", "aws_cloudwatch_metric_alarm", "secondary_a", "of")
     assert alarm == "${aws_lambda_function.secondary_f.name}"

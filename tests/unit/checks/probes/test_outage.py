@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.model import ProbeContext
-from payinfra.checks.probes.outage import ANSWERS, DEADLINE_S, VerifiedRegions, concluded
+from payinfra.checks.probes.outage import ANSWERS, DEADLINE_S, ProbedRegions, concluded
 from payinfra.checks.probes.results import ProbeResult
 from payinfra.checks.probes.runner import ProbeClock, Task, tasks
 from payinfra.checks.probes.verify import load
@@ -13,8 +13,8 @@ from payinfra.core.errors import ExitCode
 from tests.unit.checks.probes.conftest import EAST, WEST, FakeEnv
 
 BOTH = (EAST, WEST)
-WHOLE, GONE = VerifiedRegions(BOTH, BOTH), VerifiedRegions(BOTH, BOTH, (EAST,))
-BESIDE = VerifiedRegions(BOTH, (WEST,), (EAST,))
+WHOLE, GONE = ProbedRegions(BOTH, BOTH), ProbedRegions(BOTH, BOTH, (EAST,))
+BESIDE = ProbedRegions(BOTH, (WEST,), (EAST,))
 
 
 def all_tasks(fake: FakeEnv) -> tuple[Task, ...]:
@@ -22,11 +22,11 @@ def all_tasks(fake: FakeEnv) -> tuple[Task, ...]:
     return tasks(load(), live)
 
 
-def done(scope: VerifiedRegions, every: Sequence[Task]) -> tuple[Task, ...]:
+def done(scope: ProbedRegions, every: Sequence[Task]) -> tuple[Task, ...]:
     return tuple(task for task in every if scope.is_asked_for(task) and scope.is_possible(task))
 
 
-def looked(scope: VerifiedRegions, every: Sequence[Task], verdict: Verdict | None = None) -> Outcome:
+def looked(scope: ProbedRegions, every: Sequence[Task], verdict: Verdict | None = None) -> Outcome:
     """What a run comes to in which all that is done has one verdict."""
     said = verdict or Verdict.passed()
     results = [ProbeResult(task.probe.rule, task.where, (said,), 0.1) for task in done(scope, every)]
@@ -76,7 +76,7 @@ def test_one_region_is_looked_at_without_the_other(fake: FakeEnv) -> None:
 
 
 def test_the_region_that_is_asked_for_may_be_the_one_that_is_gone(fake: FakeEnv) -> None:
-    outcome = looked(VerifiedRegions(BOTH, (EAST,), (EAST,)), all_tasks(fake))
+    outcome = looked(ProbedRegions(BOTH, (EAST,), (EAST,)), all_tasks(fake))
     assert [(one.id, one.address) for one in outcome.findings] == [(ANSWERS.id, EAST)]
     assert outcome.summary.counts[Kind.PASS] == 0
 
@@ -91,7 +91,7 @@ def test_nobody_is_told_to_deploy_again_while_that_cannot_work(fake: FakeEnv) ->
 
 
 def test_with_no_region_left_there_is_no_survivor_to_deploy_to(fake: FakeEnv) -> None:
-    outcome = looked(VerifiedRegions(BOTH, BOTH, BOTH), all_tasks(fake))
+    outcome = looked(ProbedRegions(BOTH, BOTH, BOTH), all_tasks(fake))
     assert [one.address for one in outcome.findings] == [EAST, WEST]
     assert outcome.summary.counts[Kind.UNKNOWN] == 0
     assert outcome.summary.counts[Kind.PASS] == 0
@@ -99,5 +99,5 @@ def test_with_no_region_left_there_is_no_survivor_to_deploy_to(fake: FakeEnv) ->
 
 def test_during_an_outage_no_probe_waits_long() -> None:
     assert GONE.deadline_s(None) == BESIDE.deadline_s(None) == DEADLINE_S
-    assert VerifiedRegions(BOTH, (WEST,)).deadline_s(None) == DEADLINE_S
+    assert ProbedRegions(BOTH, (WEST,)).deadline_s(None) == DEADLINE_S
     assert GONE.deadline_s(2.0) == WHOLE.deadline_s(2.0) == 2.0
