@@ -143,10 +143,22 @@ class Application:
             outcome, event = "accepted", observe.RECORDED
         self._observer.note(outcome=outcome)
         self._observer.count(event)
+        if event == observe.RECORDED and self._was_moved(sent):
+            self._observer.count(observe.MOVED)
         headers = {"Location": f"payments/{made.payment.payment_id}"}
         if made.replayed:
             headers["Idempotent-Replayed"] = "true"
         return _json(200 if made.replayed else 201, made.payment.document(), headers)
+
+    def _was_moved(self, sent: Request) -> bool:
+        """Whether a client is here because its name leads here, and not to the primary region.
+
+        Where requests do not carry the name, whoever comes to the standby is taken to be moved.
+        """
+        config = self._config
+        if config.primary_region in ("", config.region):
+            return False
+        return not config.failover_domain or config.failover_domain in sent.values("host")
 
     def _list(self, sent: Request) -> Answer:
         listing, limit, cursor = _read_query(sent)

@@ -31,10 +31,8 @@ _CHECKER_S = 6.0
 """What a checker allows an endpoint: 4 s to connect and 2 s to answer (Route 53 developer guide, "How Amazon
 Route 53 determines whether a health check is healthy")."""
 SERVICE_NAMESPACES = ("AWS/ApiGateway", "AWS/Lambda", "AWS/DynamoDB")
-SERVICE_METRICS = ("DependencyUnavailable", "RequestsFailed")
+SERVICE_METRICS = ("AuditWriteFailed", "DependencyUnavailable", "RequestsFailed")
 """With those namespaces, the metrics by which a region's own payments are seen to fail."""
-NO_FAILURE = ("Count",)
-"""The metric that tells of traffic, not of failures."""
 
 
 @dataclass(frozen=True)
@@ -219,8 +217,6 @@ def _moves_within_s(declared: Declared | None) -> float:
 
 
 def _is_of_payments(alarm: DeclaredAlarm) -> bool:
-    if alarm.metric in NO_FAILURE:
-        return False
     return alarm.namespace in SERVICE_NAMESPACES or alarm.metric in SERVICE_METRICS
 
 
