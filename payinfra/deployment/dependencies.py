@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from payinfra.clients.aws import LOCAL_ACCOUNT, Aws, Endpoints
+from payinfra.clients.aws import LOCAL_ACCOUNT, Aws, AwsUnreachable, Endpoints
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit
 from payinfra.core.settings import Settings
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 PUBLISHED_S = 3.0
 """How long a region has to tell what is published there, in seconds."""
+CONNECT_S, READ_S, ATTEMPTS = 3.0, 5.0, 2
+"""The limits of the first call of all, which has another region to go to."""
+FIRST_LOOK_S = 4.0
+SECOND_LOOK_S = 8.0
+"""How long a region may take to say anything at all before Terraform is asked to work on it."""
 SERVER_FOLDER = Path("local") / ".server"
 """Below the work root. The dot keeps it apart from every environment, whose name begins with a letter."""
 
@@ -229,6 +234,19 @@ def left_faults(settings: Settings, outputs: "Outputs", endpoints: Endpoints | N
         return None
     shared = settings.is_local and bool(holder(server_folder(settings) / "drill"))
     return look(outputs, aws(settings, endpoints), control(settings), is_shared=shared)
+def nobody_silent(_settings: Settings, _endpoints: Endpoints | None) -> tuple[str, ...]:
+    """The regions of a scripted account that answer nothing: none."""
+    return ()
+
+
+def silent(settings: Settings, endpoints: Endpoints | None) -> tuple[str, ...]:
+    """The regions that a whole stack needs and that answer nothing, asked twice."""
+    from payinfra.clients.reachability import Reachability
+    from payinfra.core.naming import regions_used
+
+    found = aws(settings, endpoints)
+    once = Reachability(found, FIRST_LOOK_S).silent(regions_used(settings.regions))
+    return Reachability(found, SECOND_LOOK_S).silent(once) if once else ()
 
 
 def no_late_ones(
@@ -292,6 +310,8 @@ class PipelineDependencies:
     check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
     published: "Callable[[Settings, Endpoints | None], Outputs | None]" = not_published
     left_faults: "Callable[[Settings, Outputs, Endpoints | None], LeftFaults | None]" = no_left_faults
+    silent: Callable[[Settings, Endpoints | None], tuple[str, ...]] = nobody_silent
+    account_in: Callable[[Settings, str], str] = lambda settings, region: account_in(settings, region)
     may_exist: Callable[[Settings, Callable[[], Endpoints | None]], bool] = scripted
 
 
@@ -302,7 +322,24 @@ def account(settings: Settings) -> str:
         EnvironmentUnusable: they are nobody's, or the shell's variables lead to the embedded AWS, where a
             deployment would show nothing about AWS.
     """
-    found = aws(settings).account(settings.primary_region)
+    first, second = settings.regions
+    quick = aws(settings).within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
+    try:
+        return _of_aws(quick.account(first))
+    except AwsUnreachable:  # STS is in each region: where one is gone the other tells
+        return _of_aws(quick.account(second))
+
+
+def account_in(settings: Settings, region: str) -> str:
+    """Whose credentials these are, asked in one region alone.
+
+    Raises:
+        EnvironmentUnusable: as for `account`.
+    """
+    return _of_aws(aws(settings).account(region))
+
+
+def _of_aws(found: str) -> str:
     if found == LOCAL_ACCOUNT:
         raise EnvironmentUnusable(
             "This shell's credentials and endpoints are those of the embedded AWS, and --local is not given.",
@@ -472,6 +509,7 @@ AWS_DEPENDENCIES = PipelineDependencies(
     remaining=remaining,
     published=published,
     left_faults=left_faults,
+    silent=silent,
     late_log_groups=late_log_groups,
     may_exist=may_exist,
 )

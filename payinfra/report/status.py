@@ -36,6 +36,7 @@ def write_status(console: Console, status: "Status", fmt: Format) -> None:
         Text(f"{status.env} on {status.target}", style="bold"),
         table(("region", "health", "in ALARM", "payments go to"), rows),
         *(Text(visible(_name(each))) for each in status.names or (status.failover,)),
+        *(Text(visible(one), style="bold yellow") for one in _evacuations(status)),
         Text(f"Last deployed: {deployed}"),
         Text(f"Last drill: {'none' if status.drill is None else visible(summary(status.drill))}"),
         *_unrestored(status),
@@ -46,6 +47,14 @@ def write_status(console: Console, status: "Status", fmt: Format) -> None:
             for why in each.unknown
         ),
         *_next_steps(status),
+    )
+
+
+def _evacuations(status: "Status") -> tuple[str, ...]:
+    return tuple(
+        f"{each.flag.region} is evacuated since {each.flag.since}, by {each.flag.by}, says {each.region}."
+        for each in status.regions
+        if each.flag is not None
     )
 
 
@@ -130,6 +139,9 @@ def _as_json(status: "Status") -> dict[str, object]:
                 "region": each.region,
                 "role": each.role,
                 "answers": each.answers,
+                "flag": None
+                if each.flag is None
+                else {"region": each.flag.region, "since": each.flag.since, "by": each.flag.by},
                 "endpoint": each.endpoint,
                 "checkers": each.checkers,
                 "healthy": each.healthy,

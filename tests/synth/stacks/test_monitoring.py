@@ -16,6 +16,7 @@ FUNCTION_COUNTS = (
     stream.STATUS_CONFLICT,
     stream.GIVEN_UP,
     observe.FAILED,
+    observe.MOVED,
     observe.UNAVAILABLE,
 )
 """What the function counts that somebody must be told about."""
