@@ -94,6 +94,15 @@ def _late_lines_s(settings: Settings) -> float:
     return late_s + PAUSE_S if late_s else 0.0
 
 
+def set_protection(settings: Settings, endpoints: Endpoints | None, wanted: bool) -> tuple[str, ...]:
+    """Set the deletion protection of the table in each region; the regions where it was otherwise."""
+    from payinfra.core.naming import Names
+    from payinfra.deployment.deletion_protection import DeletionProtection
+
+    found = aws(settings, endpoints)
+    return DeletionProtection(found, Names(settings.env).table, settings.regions).set(wanted)
+
+
 def clear_zone(settings: Settings, endpoints: Endpoints | None) -> str:
     """Take what killed runs of the probes have left out of a hosted zone that outlives the environment.
 
@@ -149,6 +158,11 @@ def no_late_ones(
     return ()
 
 
+def no_protection(_settings: Settings, _endpoints: Endpoints | None, _wanted: bool) -> tuple[str, ...]:
+    """Where a scripted account's tables were protected otherwise."""
+    return ()
+
+
 def check_plan(settings: Settings, folder: Path, shown: JsonValue) -> "Outcome":
     """Judge a plan of the synthesized stack against the policy."""
     from payinfra.checks.api import CheckRequest, ShownPlan, run_checks
@@ -187,6 +201,7 @@ class PipelineDependencies:
     late_log_groups: "Callable[[Settings, Endpoints | None, bool, Outputs | None], tuple[str, ...]]" = (
         no_late_ones
     )
+    set_protection: Callable[[Settings, Endpoints | None, bool], tuple[str, ...]] = no_protection
     check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
 
 
@@ -349,4 +364,5 @@ AWS_DEPENDENCIES = PipelineDependencies(
     existing=existing,
     remaining=remaining,
     late_log_groups=late_log_groups,
+    set_protection=set_protection,
 )

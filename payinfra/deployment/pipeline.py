@@ -261,6 +261,7 @@ class Pipeline:
                 )
 
             plan, outputs = change() if saved_plan else recovery.converging(change)
+            self._set_protection(endpoints, wanted=self.settings.protected)
             proofs = self._smoke_test(outputs, endpoints)
             verified = self._verify(outputs, endpoints, VerifyRequest())
             if verified.failing(PROBES_FAIL_ON):
@@ -298,6 +299,7 @@ class Pipeline:
                     raise GateFailed("Nothing was destroyed: the plan was not confirmed.")
                 if self.settings.protected:
                     self._release(terraform)
+                    self._set_protection(endpoints, wanted=False)
                     plan = self._plan(terraform, self._plan_file, destroy=True)
                 self._apply_plan(terraform, plan, "destroy")
                 for _ in range(SWEEPS):
@@ -763,6 +765,13 @@ class Pipeline:
                     f"`{self.settings.command('deploy')}`: it rolls back to version {change.before} first."
                 )
             )
+
+    def _set_protection(self, endpoints: Endpoints | None, wanted: bool) -> None:
+        """Set the table's deletion protection where Terraform does not: in the other region."""
+        if changed := self.dependencies.set_protection(self.settings, endpoints, wanted):
+            said = "on" if wanted else "off"
+            where = " and ".join(changed)
+            self.emit(Notice(f"The table's deletion protection is {said} in {where} as well."))
 
     def _release(self, terraform: Terraform) -> None:
         """Take the deletion protection off what is there, so that it can be deleted."""

@@ -340,7 +340,7 @@ def recovery_off(at: Broken) -> Iterator[None]:
 
 @damages("LIVE-DDB-005")
 def deletion_protection_on(at: Broken) -> Iterator[None]:
-    client, table = at.deployment.client("dynamodb", "primary"), at.out("dynamodb_table_name")
+    client, table = at.client("dynamodb"), at.out("dynamodb_table_name")
     client.update_table(TableName=table, DeletionProtectionEnabled=True)
     yield
     client.update_table(TableName=table, DeletionProtectionEnabled=False)
