@@ -14,7 +14,6 @@ from payinfra.core.naming import (
     DRILL_FIS_ROLE,
     DRILL_SCHEDULE_GROUP,
     DRILL_SCHEDULER_ROLE,
-    STATE_KEY_ALIAS,
     KeyPurpose,
     Parameter,
     canary_domain,
@@ -192,12 +191,16 @@ def _state(reach: PermissionScope) -> ArnLimits:
 def _state_keys(reach: PermissionScope) -> ArnLimits:
     if reach.state_bucket is None:
         return ArnLimits(())
+    through_s3 = {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}
+    named = reach.state_kms_key
+    _, found, alias = named.rpartition("alias/")
+    if not found:
+        return ArnLimits(
+            (named if named.startswith("arn:") else reach.arn("kms", f"key/{named}"),), through_s3
+        )
     return ArnLimits(
         (reach.arn("kms", "key/*"),),
-        {
-            "StringLike": {"kms:ViaService": "s3.*.amazonaws.com"},
-            "ForAnyValue:StringEquals": {"kms:ResourceAliases": STATE_KEY_ALIAS},
-        },
+        {**through_s3, "ForAnyValue:StringEquals": {"kms:ResourceAliases": f"alias/{alias}"}},
     )
 
 

@@ -35,8 +35,12 @@ def aws(settings: Settings, endpoints: Endpoints | None = None) -> Aws:
 def preflight(settings: Settings) -> str:
     """Look for what the account must have, in both regions."""
     from payinfra.account.gateway_logs import account_settings
+    from payinfra.account.quotas import require_room
 
-    return account_settings(aws(settings), settings.regions)
+    found = aws(settings)
+    said = account_settings(found, settings.regions)
+    unasked = require_room(found, settings.env, settings.primary_region, own_zone=settings.domain is None)
+    return f"{said}; {unasked}" if unasked else said
 
 
 def live(aws: Aws) -> "LambdaAlias":

@@ -233,7 +233,7 @@ class Pipeline:
             endpoints = self._endpoints()
             live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
             self._roll_back_cut_off(live)
-            self._preflight()
+            self._preflight(endpoints)
             synthesized = self._checked_synth(endpoints)
             terraform = self._initialised(synthesized)
             self._guard(endpoints).require_known(terraform)
@@ -531,8 +531,16 @@ class Pipeline:
             stage.detail = ", ".join(f"{region} on {url}" for region, url in endpoints.regions.items())
         return endpoints
 
-    def _preflight(self) -> None:
+    def _preflight(self, endpoints: Endpoints | None) -> None:
         """Look for what the account must have. Not before a destruction, which needs none of it."""
+        from payinfra.account.quotas import require_concurrency
+
+        require_concurrency(
+            self.dependencies.aws(self.settings, endpoints),
+            self.settings.env,
+            self.settings.regions,
+            self.settings.reserved_concurrency,
+        )
         if not self.settings.is_local:
             with self._stage("preflight") as stage:
                 stage.detail = self.dependencies.preflight(self.settings)

@@ -85,14 +85,21 @@ def _remove_left_in(live: ProbeContext, site: RegionUnderTest) -> None:
 
 def left_over_payments(live: ProbeContext, site: RegionUnderTest) -> tuple[str, ...]:
     """The canary payments of this run, and of runs that cannot go on any more."""
-    found = live.aws.dynamodb(site.region).query(
-        TableName=site.outputs.dynamodb_table_name,
-        IndexName=CUSTOMER_INDEX,
-        KeyConditionExpression="customer_id = :customer",
-        ExpressionAttributeValues={":customer": {"S": customer(live)}},
+    pages = (
+        live.aws.dynamodb(site.region)
+        .get_paginator("query")
+        .paginate(
+            TableName=site.outputs.dynamodb_table_name,
+            IndexName=CUSTOMER_INDEX,
+            KeyConditionExpression="customer_id = :customer",
+            ExpressionAttributeValues={":customer": {"S": customer(live)}},
+        )
     )
     return tuple(
-        item["payment_id"]["S"] for item in found["Items"] if _is_left_over(live, int(item["timestamp"]["N"]))
+        item["payment_id"]["S"]
+        for page in pages
+        for item in page["Items"]
+        if _is_left_over(live, int(item["timestamp"]["N"]))
     )
 
 
@@ -114,11 +121,9 @@ def object_prefix(live: ProbeContext) -> str:
 def remove_versions(live: ProbeContext, site: RegionUnderTest, prefix: str) -> None:
     """Delete every version, and every delete marker, below a prefix of a region's audit bucket."""
     client, bucket = live.aws.s3(site.region), site.outputs.s3_bucket_name
-    found = client.list_object_versions(Bucket=bucket, Prefix=prefix)
-    for one in found.get("Versions", []):
-        client.delete_object(Bucket=bucket, Key=one.get("Key", ""), VersionId=one.get("VersionId", ""))
-    for marker in found.get("DeleteMarkers", []):
-        client.delete_object(Bucket=bucket, Key=marker.get("Key", ""), VersionId=marker.get("VersionId", ""))
+    for found in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        for one in (*found.get("Versions", []), *found.get("DeleteMarkers", [])):
+            client.delete_object(Bucket=bucket, Key=one.get("Key", ""), VersionId=one.get("VersionId", ""))
 
 
 def remove_left_over_objects(live: ProbeContext, site: RegionUnderTest) -> None:
@@ -127,10 +132,15 @@ def remove_left_over_objects(live: ProbeContext, site: RegionUnderTest) -> None:
         return
     client, bucket = live.aws.s3(site.region), site.outputs.s3_bucket_name
     before = live.began - LEFT_OVER_AFTER
-    found = client.list_object_versions(Bucket=bucket, Prefix=object_prefix(live))
-    for one in found.get("Versions", []):
-        if one.get("LastModified", live.began) < before:
-            remove_versions(live, site, one.get("Key", ""))
+    pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=object_prefix(live))
+    old = [
+        one.get("Key", "")
+        for page in pages
+        for one in page.get("Versions", [])
+        if one.get("LastModified", live.began) < before
+    ]
+    for key in dict.fromkeys(old):
+        remove_versions(live, site, key)
 
 
 def item(live: ProbeContext, site: RegionUnderTest) -> dict[str, dict[str, str]]:
