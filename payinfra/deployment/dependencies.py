@@ -44,8 +44,12 @@ def aws(settings: Settings, endpoints: Endpoints | None = None) -> Aws:
 def preflight(settings: Settings) -> str:
     """Look for what the account must have, in both regions."""
     from payinfra.account.gateway_logs import account_settings
+    from payinfra.account.quotas import require_room
 
-    return account_settings(aws(settings), settings.regions)
+    found = aws(settings)
+    said = account_settings(found, settings.regions)
+    unasked = require_room(found, settings.env, settings.primary_region, own_zone=settings.domain is None)
+    return f"{said}; {unasked}" if unasked else said
 
 
 def live(aws: Aws) -> "LambdaAlias":
@@ -101,6 +105,15 @@ def _late_lines_s(settings: Settings) -> float:
         return COME_WITHIN_S
     late_s = here.rules()[ACCESS_LOGS.name] / here.status().time_scale
     return late_s + PAUSE_S if late_s else 0.0
+
+
+def set_protection(settings: Settings, endpoints: Endpoints | None, wanted: bool) -> tuple[str, ...]:
+    """Set the deletion protection of the table in each region; the regions where it was otherwise."""
+    from payinfra.core.naming import Names
+    from payinfra.deployment.deletion_protection import DeletionProtection
+
+    found = aws(settings, endpoints)
+    return DeletionProtection(found, Names(settings.env).table, settings.regions).set(wanted)
 
 
 def clear_zone(settings: Settings, endpoints: Endpoints | None) -> str:
@@ -256,6 +269,11 @@ def no_late_ones(
     return ()
 
 
+def no_protection(_settings: Settings, _endpoints: Endpoints | None, _wanted: bool) -> tuple[str, ...]:
+    """Where a scripted account's tables were protected otherwise."""
+    return ()
+
+
 def check_plan(settings: Settings, folder: Path, shown: JsonValue) -> "Outcome":
     """Judge a plan of the synthesized stack against the policy."""
     from payinfra.checks.api import CheckRequest, ShownPlan, run_checks
@@ -307,6 +325,7 @@ class PipelineDependencies:
     late_log_groups: "Callable[[Settings, Endpoints | None, bool, Outputs | None], tuple[str, ...]]" = (
         no_late_ones
     )
+    set_protection: Callable[[Settings, Endpoints | None, bool], tuple[str, ...]] = no_protection
     check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
     published: "Callable[[Settings, Endpoints | None], Outputs | None]" = not_published
     left_faults: "Callable[[Settings, Outputs, Endpoints | None], LeftFaults | None]" = no_left_faults
@@ -512,4 +531,5 @@ AWS_DEPENDENCIES = PipelineDependencies(
     silent=silent,
     late_log_groups=late_log_groups,
     may_exist=may_exist,
+    set_protection=set_protection,
 )

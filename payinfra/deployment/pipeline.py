@@ -244,7 +244,7 @@ class Pipeline:
             self._require_regions(endpoints, "deploy")
             live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
             self._roll_back_cut_off(live)
-            self._preflight()
+            self._preflight(endpoints)
             synthesized = self._checked_synth(endpoints)
             terraform = self._initialised(synthesized)
             self._guard(endpoints).require_known(terraform)
@@ -272,6 +272,7 @@ class Pipeline:
                 )
 
             plan, outputs = change() if saved_plan else recovery.converging(change)
+            self._set_protection(endpoints, wanted=self.settings.protected)
             proofs = self._smoke_test(outputs, endpoints)
             verified = self._verify(outputs, endpoints, VerifyRequest())
             if verified.failing(PROBES_FAIL_ON):
@@ -376,6 +377,7 @@ class Pipeline:
                     raise GateFailed("Nothing was destroyed: the plan was not confirmed.")
                 if self.settings.protected:
                     self._release(terraform)
+                    self._set_protection(endpoints, wanted=False)
                     plan = self._plan(terraform, self._plan_file, destroy=True)
                 self._apply_plan(terraform, plan, "destroy")
                 for _ in range(SWEEPS):
@@ -656,8 +658,16 @@ class Pipeline:
             stage.detail = ", ".join(f"{region} on {url}" for region, url in endpoints.regions.items())
         return endpoints
 
-    def _preflight(self) -> None:
+    def _preflight(self, endpoints: Endpoints | None) -> None:
         """Look for what the account must have. Not before a destruction, which needs none of it."""
+        from payinfra.account.quotas import require_concurrency
+
+        require_concurrency(
+            self.dependencies.aws(self.settings, endpoints),
+            self.settings.env,
+            self.settings.regions,
+            self.settings.reserved_concurrency,
+        )
         if not self.settings.is_local:
             with self._stage("preflight") as stage:
                 stage.detail = self.dependencies.preflight(self.settings)
@@ -900,6 +910,13 @@ class Pipeline:
                     f"`{self.settings.command('deploy')}`: it rolls back to version {change.before} first."
                 )
             )
+
+    def _set_protection(self, endpoints: Endpoints | None, wanted: bool) -> None:
+        """Set the table's deletion protection where Terraform does not: in the other region."""
+        if changed := self.dependencies.set_protection(self.settings, endpoints, wanted):
+            said = "on" if wanted else "off"
+            where = " and ".join(changed)
+            self.emit(Notice(f"The table's deletion protection is {said} in {where} as well."))
 
     def _release(self, terraform: Terraform) -> None:
         """Take the deletion protection off what is there, so that it can be deleted."""
