@@ -12,6 +12,7 @@ from typing import Self
 
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.json_text import parse_json
+from payinfra.core.naming import Names
 
 DECLARED_VERSION = 1
 """Raised when a field of `Declared` is renamed or removed, not when one is added."""
@@ -295,6 +296,12 @@ class Outputs:
     def secondary_region(self) -> str:
         """The region that takes over."""
         return self.secondary.region
+
+    @property
+    def names(self) -> Names:
+        """The physical names of the environment, with the prefix that it was deployed with."""
+        ending = Names(self.environment_suffix, "").table
+        return Names(self.environment_suffix, self.primary.dynamodb_table_name.removesuffix(ending))
 
     @property
     def regions(self) -> tuple[RegionOutputs, RegionOutputs]:

@@ -5,9 +5,11 @@ are made from it. It imports little: `payinfra --help` shows all settings and mu
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from payinfra.core.naming import NAME_PREFIX
 
 TOML_NAME = "payinfra.toml"
 
@@ -51,6 +53,7 @@ class SettingKind(StrEnum):
     NUMBER = "number"
     BOOLEAN = "boolean"
     LIST = "list of text"
+    TABLE = "table of text"
     PATH = "path"
 
 
@@ -123,7 +126,14 @@ class Setting:
     @property
     def toml_key(self) -> str:
         """Where payinfra.toml has it: its key, after the table that it is in."""
+        if self.kind is SettingKind.TABLE:
+            return f"[{self.name}]"
         return f"[{self.table}] {self.name}" if self.table else self.name
+
+    @property
+    def in_table(self) -> bool:
+        """Whether payinfra.toml has it in a table, or as one."""
+        return bool(self.table) or self.kind is SettingKind.TABLE
 
     @property
     def option_names(self) -> tuple[str, ...]:
@@ -187,6 +197,10 @@ def _shape(pattern: str, allowed: str) -> Shape:
 
 
 _TAG = _shape(r"[A-Za-z0-9 _.:/=+@-]{1,128}", "use up to 128 letters, digits, spaces and _ . : / = + @ -")
+_DOMAIN = _shape(
+    r"(?=.{4,200}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
+    "use a lowercase domain name such as payments.example.com",
+)
 _RETENTION = f"{RETENTION_PROTECTED_DAYS} when protected, else {RETENTION_EPHEMERAL_DAYS}"
 
 SETTINGS: tuple[Setting, ...] = (
@@ -223,6 +237,18 @@ SETTINGS: tuple[Setting, ...] = (
         SettingGroup.ENVIRONMENT,
         "Region that takes over when the primary is lost",
         default="us-west-2",
+    ),
+    Setting(
+        "name_prefix",
+        SettingKind.TEXT,
+        SettingGroup.ENVIRONMENT,
+        "What every name begins with, before the environment's",
+        default=NAME_PREFIX,
+        shape=_shape(
+            rf"(?=.{{1,{ENV_MAX}}}\Z)(?!payinfra|aws|ssm|xn--|sthree-)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+            f"use 1 to {ENV_MAX} lowercase letters, digits and single inner hyphens; names that begin with "
+            "aws or ssm are AWS's, and with payinfra the account's",
+        ),
     ),
     Setting(
         "work_root",
@@ -333,6 +359,20 @@ SETTINGS: tuple[Setting, ...] = (
         otherwise="no tag",
         shape=_TAG,
         example="4711",
+    ),
+    Setting(
+        "tags",
+        SettingKind.TABLE,
+        SettingGroup.TAGS,
+        "Tags of your own for everything that is created, as NAME=VALUE",
+        default=(),
+        otherwise="none",
+        shape=_shape(
+            r"(?!aws:)[A-Za-z0-9 _.:/+@-]{1,128}=[A-Za-z0-9 _.:/=+@-]{0,256}",
+            "use NAME=VALUE: at most 128 and 256 letters, digits, spaces and _ . : / + @ -; "
+            "a name may not begin with aws:",
+        ),
+        example=("Team=payments",),
     ),
     Setting(
         "handlers",
@@ -490,11 +530,26 @@ SETTINGS: tuple[Setting, ...] = (
         SettingGroup.FAILOVER,
         "Domain of the failover and latency names; needs --hosted-zone-id",
         otherwise="a zone of the environment's own, which is not delegated",
-        shape=_shape(
-            r"(?=.{4,200}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
-            "use a lowercase domain name such as payments.example.com",
-        ),
+        shape=_DOMAIN,
         example="payments.example.com",
+    ),
+    Setting(
+        "failover_name",
+        SettingKind.TEXT,
+        SettingGroup.FAILOVER,
+        "Whole name that leads to the healthy region, in --domain",
+        otherwise="PREFIX-ENV-failover below --domain",
+        shape=_DOMAIN,
+        example="api.payments.example.com",
+    ),
+    Setting(
+        "latency_name",
+        SettingKind.TEXT,
+        SettingGroup.FAILOVER,
+        "Whole name that leads to the nearest healthy region, in --domain",
+        otherwise="PREFIX-ENV-latency below --domain",
+        shape=_DOMAIN,
+        example="nearest.payments.example.com",
     ),
     Setting(
         "hosted_zone_id",
@@ -544,27 +599,30 @@ _TOML_TAIL = """
 
 def toml_file() -> str:
     """A payinfra.toml that sets nothing and shows everything."""
-    sections = []
-    for group in SettingGroup:
-        lines = [
-            _headline(str(group)),
-            *(_shown(one) for one in SETTINGS if one.group is group and not one.table),
-        ]
-        if len(lines) > 1:
-            sections.append("\n".join(lines))
+    plain = [one for one in SETTINGS if not one.in_table]
+    sections = [
+        _section(group, map(_shown, held))
+        for group in SettingGroup
+        if (held := [one for one in plain if one.group is group])
+    ]
     # In TOML whatever follows a table's name is in the table: they come last.
+    sections += [_section(one.group, (_shown(one),)) for one in SETTINGS if one.kind is SettingKind.TABLE]
     for table in TABLES:
         held = [one for one in SETTINGS if one.table == table]
-        sections.append("\n".join((_headline(held[0].group), f"\n# [{table}]", *map(_shown, held))))
+        sections.append(_section(held[0].group, (f"\n# [{table}]", *map(_shown, held))))
     return "\n".join((_TOML_HEAD, "\n\n".join(sections), _TOML_TAIL))
 
 
-def _headline(text: str) -> str:
-    return f"# -- {text} ".ljust(103, "-")
+def _section(group: SettingGroup, lines: Iterable[str]) -> str:
+    return "\n".join((f"# -- {group} ".ljust(103, "-"), *lines))
 
 
 def _shown(setting: Setting) -> str:
     shown = setting.default if setting.example is None else setting.example
+    if setting.kind is SettingKind.TABLE and isinstance(shown, tuple):
+        pairs = (text.partition("=") for text in shown)
+        lines = "".join(f"\n# {name} = {_toml(value)}" for name, _, value in pairs)
+        return f"\n# {setting.option_help}\n# [{setting.name}]{lines}"
     return f"\n# {setting.option_help}\n# {setting.name} = {_toml(shown)}"
 
 

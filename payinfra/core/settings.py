@@ -24,7 +24,7 @@ from pydantic import (
 
 from payinfra.core.errors import UsageProblem, did_you_mean
 from payinfra.core.json_text import DEEPEST
-from payinfra.core.naming import CERTIFICATE_NAME_MAX, Names
+from payinfra.core.naming import BUCKET_NAME_MAX, CERTIFICATE_NAME_MAX, OWN_TAGS, OWN_TAGS_MAX, Names, tags
 from payinfra.core.setting_declarations import (
     BY_NAME,
     LOG_RETENTION_DAYS,
@@ -78,6 +78,8 @@ class Settings(BaseModel):
     target: Target = _declared("target")
     primary_region: str = _declared("primary_region")
     secondary_region: str = _declared("secondary_region")
+    name_prefix: Text = _declared("name_prefix")
+    tags: tuple[str, ...] = _declared("tags")
     owner: Text | None = _declared("owner")
     cost_center: Text | None = _declared("cost_center")
     ephemeral_patterns: tuple[str, ...] = _declared("ephemeral_patterns")
@@ -98,6 +100,8 @@ class Settings(BaseModel):
     cors_origins: tuple[str, ...] = _declared("cors_origins")
     keep_source_ip: bool = _declared("keep_source_ip")
     domain: Text | None = _declared("domain")
+    failover_name: Text | None = _declared("failover_name")
+    latency_name: Text | None = _declared("latency_name")
     hosted_zone_id: Text | None = _declared("hosted_zone_id")
     state_bucket: Text | None = _declared("state_bucket")
     state_region: str | None = _declared("state_region")
@@ -127,6 +131,37 @@ class Settings(BaseModel):
         values.setdefault("log_retention_days", kept)
         values.setdefault("audit_retention_days", kept)
         return values
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> tuple[str, ...]:
+        """A table of payinfra.toml, or texts of the form NAME=VALUE, as such texts."""
+        if isinstance(value, dict):
+            if wrong := [name for name, one in value.items() if not isinstance(one, str)]:
+                raise ValueError(f"{wrong[0]} must be text")
+            return tuple(f"{name}={one}" for name, one in value.items())
+        return _split(value)
+
+    @field_validator("tags")
+    @classmethod
+    def _tags(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what is ours, what is there twice, and more than AWS takes.
+
+        IAM's tags are the same in capitals and small letters (IAM user guide, "Rules for tagging").
+        """
+        names = [text.partition("=")[0] for text in value]
+        small = [name.lower() for name in names]
+        for name in names:
+            if ours := next((one for one in OWN_TAGS if one.lower() == name.lower()), ""):
+                own = {"Owner": "; set owner", "CostCenter": "; set cost_center"}.get(ours, "")
+                raise ValueError(f"payinfra sets the tag {ours} itself{own}")
+            if small.count(name.lower()) > 1:
+                raise ValueError(f"the tag {name} is there twice; capitals make no difference to IAM")
+        if len(names) > OWN_TAGS_MAX:
+            raise ValueError(
+                f"{len(names)} tags are too many: AWS takes {OWN_TAGS_MAX} beside payinfra's own"
+            )
+        return value
 
     @field_validator("ephemeral_patterns", "cors_origins", mode="before")
     @classmethod
@@ -184,13 +219,14 @@ class Settings(BaseModel):
             )
         if (self.domain is None) != (self.hosted_zone_id is None):
             raise ValueError("domain and hosted-zone-id go together: give both or neither")
-        if self.domain is not None:
-            name = Names(self.env).failover_domain(self.domain)
-            if (excess := len(name) - CERTIFICATE_NAME_MAX) > 0:
+        self._check_domains()
+        for region in self.regions:
+            excess = len(self.names.audit_bucket(region, "0" * 12)) - BUCKET_NAME_MAX
+            if excess > 0:
                 raise ValueError(
-                    f"the certificate would be for {name}, which is {excess} "
-                    f"character{'s' if excess > 1 else ''} too long: ACM takes {CERTIFICATE_NAME_MAX}. "
-                    "Choose a shorter domain or env"
+                    f"the name of the bucket {self.names.audit_bucket(region, 'ACCOUNT')} would be {excess} "
+                    f"character{'s' if excess > 1 else ''} too long: S3 takes {BUCKET_NAME_MAX}. "
+                    "Choose a shorter name-prefix or env"
                 )
         if self.object_lock_days is not None and not self.protected:
             raise ValueError(
@@ -199,6 +235,45 @@ class Settings(BaseModel):
         if self.state_bucket is None and (self.state_region or self.state_key):
             raise ValueError("state-region and state-key go with state-bucket: give the bucket too")
         return self
+
+    def _check_domains(self) -> None:
+        """Refuse names of clients that cannot be made.
+
+        Raises:
+            ValueError: one is too long, outside of the domain, or the same as the other.
+        """
+        whole = {"failover-name": self.failover_name, "latency-name": self.latency_name}
+        for setting, name in whole.items():
+            if name is not None and self.domain is None:
+                raise ValueError(f"{setting} needs domain and hosted-zone-id")
+            if name is not None and name != self.domain and not name.endswith(f".{self.domain}"):
+                raise ValueError(f"{setting} {name} is not in the domain {self.domain}")
+        if self.domain is None:
+            return
+        failover, latency = self.names.failover_domain(self.domain), self.names.latency_domain(self.domain)
+        if failover == latency:
+            raise ValueError(f"failover-name and latency-name are both {failover}; they must differ")
+        if (excess := len(failover) - CERTIFICATE_NAME_MAX) > 0:
+            raise ValueError(
+                f"the certificate would be for {failover}, which is {excess} "
+                f"character{'s' if excess > 1 else ''} too long: ACM takes {CERTIFICATE_NAME_MAX}. "
+                "Choose a shorter domain, name-prefix or env, or a failover-name"
+            )
+
+    @property
+    def names(self) -> Names:
+        """The physical names of the environment."""
+        return Names(self.env, self.name_prefix, self.failover_name, self.latency_name)
+
+    @property
+    def own_tags(self) -> dict[str, str]:
+        """The project's own tags, by name."""
+        return {name: value for name, _, value in (text.partition("=") for text in self.tags)}
+
+    @property
+    def all_tags(self) -> dict[str, str]:
+        """All tags of everything that is created."""
+        return tags(self.env, owner=self.owner, cost_center=self.cost_center, own=self.own_tags)
 
     @property
     def regions(self) -> tuple[str, str]:

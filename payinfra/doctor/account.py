@@ -182,6 +182,9 @@ def _refused(account: Account, settings: Settings, caller: Caller, who: str) -> 
         state_bucket=settings.state_bucket,
         state_region=settings.state_region,
         boundary=settings.permissions_boundary,
+        prefix=settings.name_prefix,
+        failover_name=settings.failover_name,
+        latency_name=settings.latency_name,
     )
     pages = account.aws.iam(settings.primary_region).get_paginator("simulate_principal_policy")
     for one in account.needed:

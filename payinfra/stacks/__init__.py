@@ -19,9 +19,7 @@ ZIP_NAME = "payments.zip"
 
 def stack_folder(out: Path, settings: "Settings") -> Path:
     """Where a synthesis into `out` puts the stack's cdk.tf.json and the function's zip."""
-    from payinfra.core.naming import Names
-
-    return out / "stacks" / Names(settings.env).stack
+    return out / "stacks" / settings.names.stack
 
 
 def synthesize(
@@ -59,7 +57,6 @@ def synthesize(
             "The embedded AWS is not running, so its addresses are not known.",
             "Start it with `payinfra local up`.",
         )
-    from payinfra.core.naming import Names
     from payinfra.stacks.lambda_zip import build_zip, handlers_folder
 
     folder = stack_folder(out, settings)
@@ -76,6 +73,6 @@ def synthesize(
     wanted = extend or settings.extend
     source = ExtensionSource(wanted, settings.project) if wanted else None
     with source.loaded() if source else nullcontext() as own:
-        PaymentStack(app, Names(settings.env).stack, props=replace(props, extend=own))
+        PaymentStack(app, settings.names.stack, props=replace(props, extend=own))
     app.synth()
     return folder

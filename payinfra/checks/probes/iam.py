@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, regional
 from payinfra.checks.verdicts import Severity, Verdicts
 from payinfra.clients.aws_errors import NoData
-from payinfra.core.naming import INDEXES, Names, Parameter
+from payinfra.core.naming import INDEXES, Parameter
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _decisions(
 
 def _parameter_arn(live: ProbeContext, site: RegionUnderTest) -> str:
     region, account = site.outputs.dynamodb_table_arn.split(":")[3:5]
-    name = Names(live.outputs.environment_suffix).parameter(Parameter.CURSORS)
+    name = live.outputs.names.parameter(Parameter.CURSORS)
     return f"arn:aws:ssm:{region}:{account}:parameter{name}"
 
 

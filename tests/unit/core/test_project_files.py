@@ -137,7 +137,7 @@ def test_the_settings_file_shows_every_setting_and_each_can_be_set(tmp_path: Pat
 def test_what_the_settings_file_calls_a_default_is_one() -> None:
     shown = settings_in(uncommented("payinfra.toml"))
     plain = Settings.resolve({"env": "prod"}, environ={}).model_dump(mode="json")
-    examples = {"reserved_concurrency", "object_lock_days", "protected", "env"}
+    examples = {"reserved_concurrency", "object_lock_days", "protected", "env", "tags"}
     for name, value in shown.items():
         if name not in examples | {"environments"} and plain[name] not in (None, []):
             assert value == plain[name], name
