@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
+from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.json_text import parse_json
 from payinfra.core.naming import Names
@@ -225,6 +226,7 @@ class Declared:
 
     Attributes:
         extension: what the project's own extension of the stack declares, by name.
+        own_canary: what a payment looks like; None for one of the shipped payments API.
     """
 
     version: int
@@ -238,12 +240,19 @@ class Declared:
     tags: Mapping[str, str]
     alarm_email: str | None
     extension: Mapping[str, object] = field(default_factory=dict)
+    own_canary: CanaryContract | None = None
+
+    @property
+    def canary(self) -> CanaryContract:
+        """What a payment looks like."""
+        return self.own_canary or PAYMENTS
 
     def to_json(self) -> str:
         """The text of the output `declared`."""
         content = asdict(self)
-        if not self.extension:  # an environment without one has the same text as ever
-            del content["extension"]
+        for name in ("extension", "own_canary"):
+            if not content[name]:  # an environment without one has the same text as ever
+                del content[name]
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -296,6 +305,14 @@ class Outputs:
     def secondary_region(self) -> str:
         """The region that takes over."""
         return self.secondary.region
+
+    @property
+    def canary(self) -> CanaryContract:
+        """What a payment looks like: as the shipped API's where another version deployed the environment."""
+        try:
+            return self.declared.canary
+        except EnvironmentUnusable:
+            return PAYMENTS
 
     @property
     def names(self) -> Names:

@@ -4,6 +4,7 @@
 are made from it. It imports little: `payinfra --help` shows all settings and must not wait for a validator.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ class SettingGroup(StrEnum):
     RETENTION = "Retention"
     FAILOVER = "Failover and alarms"
     EXTENSION = "What you add"
+    CANARY = "Canary payments"
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Setting:
         choices: the only values, where there are few kinds.
         example: a value for payinfra.toml, where there is no default to show.
         table: the table of payinfra.toml that holds it; empty where it stands at the top.
+        key: what it is called there, where that is not its name.
     """
 
     name: str
@@ -122,13 +125,19 @@ class Setting:
     choices: tuple[str | int, ...] = ()
     example: Value | None = None
     table: str = ""
+    key: str = ""
 
     @property
     def toml_key(self) -> str:
         """Where payinfra.toml has it: its key, after the table that it is in."""
         if self.kind is SettingKind.TABLE:
             return f"[{self.name}]"
-        return f"[{self.table}] {self.name}" if self.table else self.name
+        return f"[{self.table}] {self.toml_name}" if self.table else self.name
+
+    @property
+    def toml_name(self) -> str:
+        """What payinfra.toml calls it, in its table."""
+        return self.key or self.name
 
     @property
     def in_table(self) -> bool:
@@ -197,6 +206,7 @@ def _shape(pattern: str, allowed: str) -> Shape:
 
 
 _TAG = _shape(r"[A-Za-z0-9 _.:/=+@-]{1,128}", "use up to 128 letters, digits, spaces and _ . : / = + @ -")
+_STATUS = _shape(r"[1-5]\d\d(-[1-5]\d\d)?", "use statuses such as 201 or 400-499")
 _DOMAIN = _shape(
     r"(?=.{4,200}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
     "use a lowercase domain name such as payments.example.com",
@@ -573,9 +583,83 @@ SETTINGS: tuple[Setting, ...] = (
         example="acme.infra:extend",
         table="stack",
     ),
+    Setting(
+        "canary_body",
+        SettingKind.TEXT,
+        SettingGroup.CANARY,
+        "Body of a payment that payinfra makes to test, as JSON with placeholders",
+        otherwise="that of the shipped payments API",
+        example='{"amount": "{amount}", "customer_id": "{customer}", "timestamp": "{time}", "shop": "s"}',
+        table="canary",
+        key="body",
+    ),
+    Setting(
+        "canary_headers",
+        SettingKind.LIST,
+        SettingGroup.CANARY,
+        "Its headers beside the API key's, as NAME=VALUE",
+        default=("Idempotency-Key={key}",),
+        shape=_shape(r"[A-Za-z0-9-]{1,64}=[ -~]{1,512}", "use NAME=VALUE, such as X-Merchant=m-1"),
+        table="canary",
+        key="headers",
+    ),
+    Setting(
+        "canary_payment_id",
+        SettingKind.TEXT,
+        SettingGroup.CANARY,
+        "Id that the table holds it under, with {key} or {hash}",
+        default="pay_{hash}",
+        shape=_shape(r"[A-Za-z0-9_.:{}-]{1,64}", "use letters, digits, _ . : - and {key} or {hash}"),
+        table="canary",
+        key="payment_id",
+    ),
+    Setting(
+        "canary_id_field",
+        SettingKind.TEXT,
+        SettingGroup.CANARY,
+        "Field of an answer that holds that id",
+        default="payment_id",
+        shape=_shape(r"[A-Za-z0-9_.-]{1,64}", "use the name of a field"),
+        table="canary",
+        key="id_field",
+    ),
+    Setting(
+        "canary_accepted",
+        SettingKind.LIST,
+        SettingGroup.CANARY,
+        "Statuses that say that a payment was recorded just now",
+        default=("201",),
+        shape=_STATUS,
+        table="canary",
+        key="accepted",
+    ),
+    Setting(
+        "canary_replayed",
+        SettingKind.LIST,
+        SettingGroup.CANARY,
+        "Statuses that say that an earlier request had recorded it",
+        default=("200",),
+        shape=_STATUS,
+        table="canary",
+        key="replayed",
+    ),
+    Setting(
+        "canary_refused",
+        SettingKind.LIST,
+        SettingGroup.CANARY,
+        "Statuses after which it is not sent again; 408, 425 and 429 never are",
+        default=("400-499",),
+        shape=_STATUS,
+        table="canary",
+        key="refused",
+    ),
 )
 
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+BY_KEY: Mapping[tuple[str, str], Setting] = {
+    (setting.table, setting.toml_name): setting for setting in SETTINGS
+}
+"""By the table of payinfra.toml, which is empty for its top, and the key in it."""
 TABLES = tuple(dict.fromkeys(setting.table for setting in SETTINGS if setting.table))
 """The tables of payinfra.toml that hold settings, besides those of environments."""
 
@@ -623,13 +707,13 @@ def _shown(setting: Setting) -> str:
         pairs = (text.partition("=") for text in shown)
         lines = "".join(f"\n# {name} = {_toml(value)}" for name, _, value in pairs)
         return f"\n# {setting.option_help}\n# [{setting.name}]{lines}"
-    return f"\n# {setting.option_help}\n# {setting.name} = {_toml(shown)}"
+    return f"\n# {setting.option_help}\n# {setting.toml_name} = {_toml(shown)}"
 
 
 def _toml(value: Value | None) -> str:
     match value:
         case str():
-            return f'"{value}"'
+            return json.dumps(value, ensure_ascii=False)
         case tuple():
             return f"[{', '.join(map(_toml, value))}]"
         case _:

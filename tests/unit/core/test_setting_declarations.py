@@ -148,7 +148,8 @@ def test_commands_share_the_declarations() -> None:
 def test_the_settings_file_and_the_reference_name_all() -> None:
     toml, reference = toml_file(), settings_page.page()
     for setting in SETTINGS:
-        assert (f"# {setting.name} = " if setting.kind is not SettingKind.TABLE else "# [tags]\n") in toml
+        is_table = setting.kind is SettingKind.TABLE
+        assert (f"# [{setting.name}]\n" if is_table else f"# {setting.toml_name} = ") in toml
         assert f"### `{setting.name}`" in reference
         assert f"`{setting.variable}`" in reference
     assert "365" in BY_NAME["log_retention_days"].default_text
