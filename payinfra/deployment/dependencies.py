@@ -72,7 +72,7 @@ def orphaned_keys(settings: Settings, endpoints: Endpoints | None) -> "OrphanedK
     """The API keys that a destruction would leave behind."""
     from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
 
-    return OrphanedKeys(aws(settings, endpoints), settings.env, settings.regions)
+    return OrphanedKeys(aws(settings, endpoints), settings.env, settings.regions, settings.names)
 
 
 def late_log_groups(
@@ -127,10 +127,9 @@ def clear_zone(settings: Settings, endpoints: Endpoints | None) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from payinfra.clients import canary
-    from payinfra.core.naming import Names
 
     client = aws(settings, endpoints).route53(settings.primary_region)
-    name = Names(settings.env).failover_domain(settings.domain)
+    name = settings.names.failover_domain(settings.domain)
     try:
         canary.remove_records(client, settings.hosted_zone_id, settings.env, name, lambda _began_ms: True)
     except (BotoCoreError, ClientError) as error:
@@ -145,7 +144,7 @@ def existing(settings: Settings, endpoints: Endpoints | None) -> "tuple[TaggedRe
     found = aws(settings, endpoints)
     account = found.account(settings.primary_region)
     where = discovery.Whereabouts(
-        settings.env, account, settings.regions, settings.domain, settings.hosted_zone_id
+        settings.env, account, settings.regions, settings.domain, settings.hosted_zone_id, settings.names
     )
     return discovery.existing(found, where)
 

@@ -859,7 +859,7 @@ class Pipeline:
                 outputs = self._write_outputs(self._apply_plan(terraform, plan, f"apply {step.role}"))
                 moved()
                 with self._stage(f"verify {step.role}") as stage:
-                    payment_id = live.verify(step.role.of(outputs), outputs.environment_suffix)
+                    payment_id = live.verify(step.role.of(outputs), outputs)
                     stage.detail = f"healthy, and took payment {payment_id}"
         return outputs
 
@@ -872,7 +872,7 @@ class Pipeline:
         """
         other = role.other.of(outputs)
         try:
-            live.verify(other, outputs.environment_suffix)
+            live.verify(other, outputs)
         except GateFailed as error:
             raise _only_region(role.of(outputs).region, other.region, error.what) from None
 

@@ -440,7 +440,13 @@ def _observers(
     sources = EvidenceSources(
         health_page=health_page,
         is_active=lambda action: action.is_active(clients),
-        is_separated=Separation(generator.attempts, tables, drill.clock.elapsed, settle_s).is_separated,
+        is_separated=Separation(
+            generator.attempts,
+            tables,
+            drill.clock.elapsed,
+            settle_s,
+            drill.environment.outputs.canary.id_of,
+        ).is_separated,
     )
     together = tuple(one.fault for one in drill.injections)
     found = []
@@ -471,6 +477,7 @@ def _survivor_reader(drill: Prepared, other: RegionUnderTest) -> Callable[[Mappi
             loss_s=loss_s,
             elapsed=drill.clock.elapsed,
             sleep=time.sleep,
+            id_of=drill.environment.outputs.canary.id_of,
         )
         pool.shutdown(wait=False)
         return lambda: reading.result(2 * SURVIVOR_WITHIN_S)
@@ -498,7 +505,7 @@ def _load(drill: Prepared, live: ProbeContext, servers: Servers, log: payment_lo
             retries=RETRIES,
             resend_after_s=max(RESEND_AFTER_S / request.time_scale, RESEND_AFTER_FLOOR_S),
         ),
-        maker=Maker(environment.env, drill.header.drill),
+        maker=Maker(environment.env, drill.header.drill, environment.outputs.canary),
         log=log,
         clients=targets.load_clients(
             resolving,

@@ -45,6 +45,7 @@ def payment(live: ProbeContext, where: str) -> PaymentRequest:
         f"{live.run}-{where}",
         milliseconds(live.began),
         {"canary": live.run},
+        live.declared.canary,
     )
 
 

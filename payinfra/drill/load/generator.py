@@ -17,6 +17,7 @@ from typing import Protocol, Self
 
 import httpx
 
+from payinfra.core.canary_contract import CanaryContract
 from payinfra.drill.clock import DrillClock
 from payinfra.drill.load.connections import (
     MOST_CONNECTIONS,
@@ -26,7 +27,7 @@ from payinfra.drill.load.connections import (
     TargetConnections,
     dialer,
 )
-from payinfra.drill.load.counters import LoadCounters, LoadSnapshot, SuccessStreak
+from payinfra.drill.load.counters import STILL_UNDER_WAY, LoadCounters, LoadSnapshot, SuccessStreak
 from payinfra.drill.load.payments import Maker, Payment
 from payinfra.drill.load.targets import CachingResolver, ClientKind, LoadClient, LoadTarget, NameUnresolved
 from payinfra.drill.model import Attempt, Result
@@ -382,6 +383,10 @@ class Sender:
             self._counters.ended(attempt, asked, by_name=sender.kind is ClientKind.RESOLVES)
         return outcome
 
+    @property
+    def _contract(self) -> CanaryContract:
+        return self._plan.maker.contract
+
     async def _send(self, payment: Payment, connections: TargetConnections) -> _Outcome:
         failed = True
         try:
@@ -389,8 +394,8 @@ class Sender:
                 payment.body,
                 {
                     "Content-Type": "application/json",
-                    "Idempotency-Key": payment.key,
                     "x-api-key": self._plan.api_key,
+                    **self._contract.headers_of(payment.key),
                 },
             )
             failed = False
@@ -401,27 +406,26 @@ class Sender:
         return _Outcome(result, region, response.status_code, pause_s)
 
     def _judge(self, payment: Payment, response: httpx.Response) -> Result:
-        match response.status_code:
-            case 200 | 201:
-                return self._acknowledge(payment, response)
-            case 408 | 429:
-                return Result.FAILED
-            case 409 if "Retry-After" in response.headers:
-                return Result.FAILED
-            case status if 400 <= status < 500:
-                return Result.REFUSED
-            case _:
-                return Result.FAILED
+        status = response.status_code
+        if self._contract.is_recorded(status):
+            return self._acknowledge(payment, response)
+        if status == STILL_UNDER_WAY and "Retry-After" in response.headers:
+            return Result.FAILED
+        return Result.REFUSED if self._contract.is_refused(status) else Result.FAILED
 
     def _acknowledge(self, payment: Payment, response: httpx.Response) -> Result:
         """Only what names its payment is the API's acknowledgement."""
         try:
-            payment_id = str(response.json()["payment_id"])
+            payment_id = str(response.json()[self._contract.id_field])
         except (ValueError, KeyError, TypeError):
             return Result.FAILED
         if payment_id != payment.payment_id:
             self._plan.log.named(payment, payment_id)
-        return Result.REPLAYED if REPLAYED_HEADER in response.headers else Result.ACKNOWLEDGED
+        # The shipped API says so in a header; any other says it by its status alone.
+        replayed = REPLAYED_HEADER in response.headers or (
+            self._contract.is_own and not self._contract.is_accepted(response.status_code)
+        )
+        return Result.REPLAYED if replayed else Result.ACKNOWLEDGED
 
 
 def _asked_pause(response: httpx.Response) -> float:
