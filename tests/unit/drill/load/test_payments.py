@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from handlers import openapi
 from handlers.payments import app, core
-from payinfra.drill.load.generator import REGION_HEADER
+from payinfra.clients.payments_api import REGION_HEADER
 from payinfra.drill.load.payments import AMOUNT, Maker, customer, payment_id
 from payinfra.drill.replicas import CLAIM
 
