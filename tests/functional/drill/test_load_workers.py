@@ -59,12 +59,12 @@ def until(seen: Callable[[], bool], within_s: float = 60.0) -> None:
 def by_name(cloud: Cloud) -> ClientsByName:
     """Clients that ask for the failover name, two of them, and one that keeps its connection."""
     before = declared()
-    regions = tuple(
+    east, west = (
         replace(one, api=replace(one.api, execute_host=HOSTS[one.region], stage="prod"))
         for one in before.regions
     )
     dns = replace(before.dns, payments_path="/prod/payments", delegated=False)
-    found = replace(outputs(), declared_json=replace(before, regions=regions, dns=dns).to_json())
+    found = replace(outputs(), declared_json=replace(before, regions=(east, west), dns=dns).to_json())
     address, _, port = cloud.zone.address.rpartition(":")
     return ClientsByName(
         outputs=found.to_flat(),
