@@ -103,7 +103,7 @@ docs-check: setup
 	@$(BIN)/python -m scripts.docs --check
 
 bench: setup $(VENV)/compiled ## Measure, and print ratios
-	@failed=0; for name in synth checks payments drill deploy; do \
+	@failed=0; for name in synth checks payments drill growth deploy; do \
 		echo "== $$name"; $(BIN)/python -m bench.$$name || failed=1; \
 	done; exit $$failed
 

@@ -18,7 +18,9 @@ from typing import Protocol, Self
 import httpx
 
 from payinfra.core.canary_contract import CanaryContract
+from payinfra.clients.payments_api import REGION_HEADER
 from payinfra.drill.clock import DrillClock
+from payinfra.drill.load.answers import judge_answer, request_headers
 from payinfra.drill.load.connections import (
     MOST_CONNECTIONS,
     SLOT_CONNECTIONS,
@@ -34,9 +36,6 @@ from payinfra.drill.model import Attempt, Result
 
 __all__ = ["LoadGenerator", "LoadSnapshot", "Pace", "SuccessStreak"]
 
-REGION_HEADER = "Payment-Region"
-"""Where the API says which region served: see docs/openapi.json."""
-REPLAYED_HEADER = "Idempotent-Replayed"
 HEARTBEAT_EVERY_S = 0.5
 MOST_LATE_S = 5.0
 """A process that stood still for longer does not make up for the payments that it has missed."""
@@ -398,6 +397,8 @@ class Sender:
                     **self._contract.headers_of(payment.key),
                 },
             )
+            headers = request_headers(payment, self._plan.api_key)
+            response = await connections.post(payment.body, headers)
             failed = False
         finally:
             await self._pool.release(connections, failed=failed)
@@ -432,3 +433,7 @@ def _asked_pause(response: httpx.Response) -> float:
     """The answer's Retry-After in seconds; 0 where there is none, or a date."""
     said = response.headers.get("Retry-After", "")
     return float(said) if said.isdecimal() else 0.0
+        answer = judge_answer(response.status_code, response.headers.get, response.content)
+        if answer.payment_id not in ("", payment.payment_id):
+            self._plan.log.named(payment, answer.payment_id)
+        return _Outcome(answer.result, region, response.status_code, answer.pause_s)
