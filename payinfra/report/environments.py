@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from payinfra.account.environments.classify import age_s
+from payinfra.report.documents import document
 from payinfra.report.formats import Format
 from payinfra.report.printable import visible
 from payinfra.report.results import age, table, write, write_json
@@ -15,8 +16,6 @@ from payinfra.report.results import age, table, write, write_json
 if TYPE_CHECKING:
     from payinfra.account.environments.model import Environment, EnvironmentInventory
     from payinfra.account.environments.reaping import Reaped
-
-SCHEMA = 1
 
 _ONE_OF = re.compile(r"s\b")
 """What a plural loses when there is one."""
@@ -58,21 +57,23 @@ def reaped(console: Console, outcome: "Reaped", now: datetime, fmt: Format) -> N
     if fmt is Format.JSON:
         write_json(
             console,
-            {
-                "version": SCHEMA,
-                "dry_run": outcome.dry_run,
-                "environments": [
-                    {
-                        "environment": each.environment.name,
-                        "age_s": age_s(each.environment, now),
-                        "fate": each.fate.value,
-                        "why": each.why,
-                        "next": each.hint,
-                        "resources": each.environment.resources,
-                    }
-                    for each in outcome.ends
-                ],
-            },
+            document(
+                "reaped",
+                {
+                    "dry_run": outcome.dry_run,
+                    "environments": [
+                        {
+                            "environment": each.environment.name,
+                            "age_s": age_s(each.environment, now),
+                            "fate": each.fate.value,
+                            "why": each.why,
+                            "next": each.hint,
+                            "resources": each.environment.resources,
+                        }
+                        for each in outcome.ends
+                    ],
+                },
+            ),
         )
         return
     rows = [
@@ -120,8 +121,7 @@ def _unknown(found: "EnvironmentInventory") -> tuple[str, ...]:
 
 
 def _inventory_json(found: "EnvironmentInventory", now: datetime) -> dict[str, object]:
-    return {
-        "version": SCHEMA,
+    fields: dict[str, object] = {
         "account": found.account,
         "target": found.target,
         "regions": list(found.asked),
@@ -144,3 +144,4 @@ def _inventory_json(found: "EnvironmentInventory", now: datetime) -> dict[str, o
         "departing_keys": found.departing,
         "unknown": list(found.unknown),
     }
+    return document("environments", fields)

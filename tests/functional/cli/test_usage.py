@@ -49,7 +49,7 @@ def test_what_synthesizes_starts_cdktf_before_its_options_are_read() -> None:
 
 def test_version(project: Project) -> None:
     assert project.run("version").stdout.startswith("payinfra ")
-    assert set(json.loads(project.run("version", "--format", "json").stdout)) == {"version"}
+    assert set(json.loads(project.run("version", "--format", "json").stdout)) == {"schema", "version"}
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_outputs_that_change_are_named(console: Console, printed: Printed) -> No
 def test_scripts_get_each_resource_with_its_region_and_values(console: Console, printed: Printed) -> None:
     report.planned(console, plan(*TWINS), PlanFormat.JSON)
     read = json.loads(printed())
-    assert (read["schema"], read["version"]) == ("payinfra/plan", 1)
+    assert (read["schema"], read["version"]) == ("payinfra/plan-1", 1)
     assert [(one["region"], one["service"]) for one in read["changes"]] == [
         (EAST, "Lambda"),
         (WEST, "Lambda"),
