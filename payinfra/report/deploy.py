@@ -171,12 +171,26 @@ def adopted(console: Console, result: Adopted, settings: "Settings", fmt: Format
     )
 
 
-def outputs(console: Console, found: "Outputs", fmt: Format) -> None:
-    """The flat outputs."""
+def outputs(console: Console, found: "Outputs", fmt: Format, *, everything: bool = False) -> None:
+    """What people use of a deployment, or all of its outputs. As JSON always all of them, flat."""
     if fmt is Format.JSON:
         write_json(console, document("outputs", found.to_flat()))
         return
-    write(console, table(("output", "value"), sorted(found.to_flat().items())))
+    if everything:
+        write(console, table(("output", "value"), sorted(found.to_flat().items())))
+        return
+    write(
+        console,
+        *(_where(region, role) for region, role in zip(found.regions, ("primary", "secondary"), strict=True)),
+        UnfoldedLines(
+            (
+                Text("Names", style="bold"),
+                Text(f"  {'failover':<14} {found.failover_domain}"),
+                Text(f"  {'latency':<14} {found.latency_domain}"),
+            )
+        ),
+        Text(f"{len(found.to_flat())} outputs in all: add --all.", style="dim"),
+    )
 
 
 def settings(console: Console, resolved: "Settings", fmt: Format) -> None:
@@ -202,6 +216,7 @@ def _where(region: "RegionOutputs", role: str) -> UnfoldedLines:
         ("function", region.lambda_function_name),
         ("table", region.dynamodb_table_name),
         ("audit bucket", region.s3_bucket_name),
+        ("log group", region.lambda_log_group_name),
         ("API key is in", f"parameter {region.api_key_parameter}"),
     )
     head = Text(f"{region.region} ({role})", style="bold")

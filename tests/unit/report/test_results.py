@@ -231,7 +231,7 @@ def test_destroyed_as_json(console: Console, printed: Printed) -> None:
 
 
 def test_outputs(console: Console, printed: Printed, some_outputs: Outputs) -> None:
-    deploy.outputs(console, some_outputs, Format.TABLE)
+    deploy.outputs(console, some_outputs, Format.TABLE, everything=True)
     text = printed()
     assert "p-dynamodb_table_name" in text
     deploy.outputs(console, some_outputs, Format.JSON)
