@@ -54,6 +54,7 @@ _PLAN = {
     "has_changes": bool,
     "first": bool,
     "changes": [_CHANGE],
+    "costs": Optional({"currency": str, "monthly_now": float, "monthly_then": float}),
     "outputs": [{"name": str, "action": str, "sensitive": bool}],
 }
 _KEY = Optional({"id": str, "created": Optional(str)})
@@ -220,6 +221,7 @@ SHAPES: Mapping[str, Mapping[str, object]] = MappingProxyType(
                     "age_s": Optional(float),
                     "resources": int,
                     "costs": MapOf(int),
+                    "monthly_usd": float,
                     "unknown": [str],
                 }
             ],

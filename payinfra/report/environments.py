@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from payinfra.account.costs import of_environment
 from payinfra.account.environments.classify import age_s
 from payinfra.report.documents import document
 from payinfra.report.formats import Format
@@ -39,7 +40,10 @@ def inventory(console: Console, found: "EnvironmentInventory", now: datetime, fm
             else ()
         ),
         *(
-            Text(f"{visible(each.name)} costs while idle: {_costs(each)}.")
+            Text(
+                f"{visible(each.name)} costs {'' if found.target == 'aws' else 'on AWS '}at most about "
+                f"{_monthly(each):.0f} dollars a month while idle: {_costs(each)}."
+            )
             for each in found.environments
             if each.costs
         ),
@@ -109,6 +113,10 @@ def _row(each: "Environment", now: datetime) -> tuple[str, ...]:
     )
 
 
+def _monthly(each: "Environment") -> float:
+    return of_environment({cost.what: cost.count for cost in each.costs}, len(each.regions))
+
+
 def _costs(each: "Environment") -> str:
     return ", ".join(
         f"{cost.count} {_ONE_OF.sub('', cost.what, count=1) if cost.count == 1 else cost.what}"
@@ -137,6 +145,7 @@ def _inventory_json(found: "EnvironmentInventory", now: datetime) -> dict[str, o
                 "age_s": age_s(each, now),
                 "resources": each.resources,
                 "costs": {cost.what: cost.count for cost in each.costs},
+                "monthly_usd": round(_monthly(each), 2),
                 "unknown": list(each.unknown),
             }
             for each in found.environments
