@@ -321,13 +321,20 @@ def unlock(
 
 @app.command()
 @with_settings(WHERE, found=True)
-def outputs(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
-    """Print the outputs of the last deployment."""
+def outputs(
+    settings: "Settings",
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", envvar="PAYINFRA_OUTPUTS_ALL", help="Every output, ids and ARNs too.")
+    ] = False,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Print what the last deployment made: endpoints, names, and with --all every output."""
     from payinfra.report import deploy as deploy_module
 
     with session(settings) as view:
         found = view.pipeline.outputs()
-    deploy_module.outputs(stdout(), found, fmt)
+    deploy_module.outputs(stdout(), found, fmt, everything=everything)
 
 
 @app.command("settings")

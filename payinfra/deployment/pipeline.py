@@ -39,6 +39,7 @@ from payinfra.deployment import guidance, surviving
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
 from payinfra.deployment.left_faults import still_ringing
 from payinfra.deployment.plan_review import with_review, within
+from payinfra.deployment.plan_review import with_costs, with_review, within
 from payinfra.deployment.recovery.adopting import Adoption
 from payinfra.deployment.recovery.apply_log import ApplyLog
 from payinfra.deployment.recovery.discovery import identifiers
@@ -695,15 +696,16 @@ class Pipeline:
         Returns:
             The plan, with what a person reviews.
         """
+        stack = StackFile.read(synthesized.folder / "cdk.tf.json")
         if not plan.has_changes:
-            return plan
+            return with_costs(plan, stack)
         shown = terraform.shown(plan.file)
         with self._stage("check plan") as stage:
             outcome = self.dependencies.check_plan(self.settings, synthesized.folder, shown)
             if outcome.failing(self.fail_on):
                 raise ChecksFailed(outcome, self.fail_on)
             stage.detail = f"{outcome.summary.checks} checks, {len(outcome.findings)} findings"
-        return with_review(plan, shown, StackFile.read(synthesized.folder / "cdk.tf.json").places)
+        return with_costs(with_review(plan, shown, stack.places), stack, shown)
 
     def _initialised(self, synthesized: Synthesized) -> Terraform:
         surviving.bring_unsaved_state(self.settings.work_dir, synthesized.folder)

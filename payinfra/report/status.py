@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from payinfra.drill.faults.journal import restore_command
+from payinfra.report.documents import document
 from payinfra.report.drill.history import entry, summary
 from payinfra.report.formats import Format
 from payinfra.report.printable import visible
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def write_status(console: Console, status: "Status", fmt: Format) -> None:
     """Regions, endpoints, health, alarms, the last deployment."""
     if fmt is Format.JSON:
-        write_json(console, _as_json(status))
+        write_json(console, document("status", _as_json(status)))
         return
     rows = [
         (
