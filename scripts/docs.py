@@ -18,9 +18,8 @@ from payinfra.checks.docs import page
 from payinfra.cli import app
 from payinfra.drill import report_store
 from payinfra.drill.faults.page import page as scenarios_page
-from scripts import payments_api, reliability, settings_page
 from payinfra.report.documents import ELSEWHERE, schemas
-from scripts import json_page, payments_api, settings_page
+from scripts import json_page, payments_api, reliability, settings_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 SABOTAGE = Path(__file__).parent.parent / "tests" / "support" / "sabotage.json"

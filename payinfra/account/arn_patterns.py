@@ -14,7 +14,6 @@ from payinfra.core.naming import (
     DRILL_FIS_ROLE,
     DRILL_SCHEDULE_GROUP,
     DRILL_SCHEDULER_ROLE,
-    STATE_KEY_ALIAS,
     TEST_PREFIX,
     KeyPurpose,
     Parameter,

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from payinfra.core.naming import PROJECT, STATE_KEY_ALIAS, Names, regions_used
-from payinfra.core.naming import NAME_PREFIX, PROJECT, Names, regions_used
+from payinfra.core.naming import NAME_PREFIX, PROJECT, STATE_KEY_ALIAS, Names, regions_used
 
 Conditions = dict[str, dict[str, str | Sequence[str]]]
 

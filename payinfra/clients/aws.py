@@ -279,13 +279,6 @@ def _unidentified(error: Exception) -> EnvironmentUnusable:
     )
 
     set_them = "Set credentials (AWS_PROFILE, or the variables that the AWS CLI reads) and try again."
-    if isinstance(error, NoCredentialsError):
-        return EnvironmentUnusable("No AWS credentials found.", set_them)
-    if isinstance(error, ProfileNotFound):
-        return EnvironmentUnusable(f"No AWS credentials found. {error}.", set_them)
-    if is_transient(error):
-        return AwsUnreachable(f"AWS cannot be reached: {error}.", "Check the network and try again.")
-    return EnvironmentUnusable(f"AWS does not accept the credentials: {error}.", set_them)
     fields: dict[str, object] = getattr(error, "kwargs", {})
     match error:
         case NoCredentialsError():
@@ -300,7 +293,7 @@ def _unidentified(error: Exception) -> EnvironmentUnusable:
             )
         case _ if is_transient(error):
             where = f" at {fields['endpoint_url']}" if "endpoint_url" in fields else ""
-            return EnvironmentUnusable(f"AWS cannot be reached{where}.", "Check the network and try again.")
+            return AwsUnreachable(f"AWS cannot be reached{where}.", "Check the network and try again.")
         case ClientError() if (code := code_of(error)) in _REFUSED:
             return EnvironmentUnusable(_REFUSED[code], set_them)
         case ClientError():

@@ -32,9 +32,6 @@ KEY_KNOWN_WITHIN_S = 120.0
 """How long an API may refuse a new key, in seconds. AWS does not say; its users saw up to 40 s, and three
 times that is waited for."""
 
-AMOUNT = 1
-"""Of every payment that payinfra makes, in the currency's minor unit."""
-
 
 class KeyRefused(NotYet):
     """The API refused the key (403): it is wrong, or the API has not heard of it yet."""
@@ -148,10 +145,8 @@ class PaymentsApi:
             NotYet: it was not recorded.
         """
         answer = self.send(payment)
-        if answer.status not in RECORDED:
-            raise _not_yet(answer.status, f"{self.name}POST /payments with the key answered {answer.said()}")
         if not payment.contract.is_recorded(answer.status):
-            raise NotYet(f"{self.name}POST /payments with the key answered {answer.said()}")
+            raise _not_yet(answer.status, f"{self.name}POST /payments with the key answered {answer.said()}")
         return answer
 
     def read(self, payment_id: str) -> "HttpResponse":

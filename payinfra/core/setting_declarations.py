@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from payinfra.core.naming import STATE_KEY_ALIAS
-from payinfra.core.naming import NAME_PREFIX
+from payinfra.core.naming import NAME_PREFIX, STATE_KEY_ALIAS
 
 TOML_NAME = "payinfra.toml"
 

@@ -246,6 +246,8 @@ def left_faults(settings: Settings, outputs: "Outputs", endpoints: Endpoints | N
         return None
     shared = settings.is_local and bool(holder(server_folder(settings) / "drill"))
     return look(outputs, aws(settings, endpoints), control(settings), is_shared=shared)
+
+
 def nobody_silent(_settings: Settings, _endpoints: Endpoints | None) -> tuple[str, ...]:
     """The regions of a scripted account that answer nothing: none."""
     return ()

@@ -38,7 +38,6 @@ from payinfra.deployment import dependencies as dependencies_module
 from payinfra.deployment import guidance, surviving
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
 from payinfra.deployment.left_faults import still_ringing
-from payinfra.deployment.plan_review import with_review, within
 from payinfra.deployment.plan_review import with_costs, with_review, within
 from payinfra.deployment.recovery.adopting import Adoption
 from payinfra.deployment.recovery.apply_log import ApplyLog
@@ -336,7 +335,7 @@ class Pipeline:
                         outputs = self._write_outputs(self._apply_plan(terraform, plan, f"apply {survivor}"))
                         moved()
                         with self._stage(f"verify {role}") as stage:
-                            payment_id = live.verify(here, outputs.environment_suffix)
+                            payment_id = live.verify(here, outputs)
                             stage.detail = f"healthy, and took payment {payment_id}"
             verified = self._verify(outputs, endpoints, VerifyRequest(regions=(survivor,), gone=(other,)))
             if verified.failing(PROBES_FAIL_ON):
@@ -523,15 +522,11 @@ class Pipeline:
             looking = beside.submit(self.dependencies.left_faults, self.settings, outputs, endpoints)
             status = gather(self.settings.env, target, outputs, aws, self._outputs_file)
             left = looking.result()
-        found = replace(status, next_steps=next_steps(status, self.settings.command))
+        found = replace(status, next_steps=guidance.next_steps(status, self.settings.command))
         if left is None or self._drill_runs:
             return found
         silent = [one.region for one in found.regions if not one.answers]
         return replace(found, in_place=left.in_place, unclear=left.not_of(silent))
-        aws = dependencies_module.aws(self.settings, self.dependencies.local_addresses(self.settings))
-        target = self.settings.target.value
-        status = gather(self.settings.env, target, self.outputs(), aws, self._outputs_file)
-        return replace(status, next_steps=guidance.next_steps(status, self.settings.command))
 
     def outputs(self) -> Outputs:
         """The environment's outputs: from its own file, else from its state, else as it has published them.

@@ -72,10 +72,8 @@ def cross_region_payments(
                 with _removed(aws, here, payment) as sent:
                     paid = _poll(lambda: apis[here.region].pay(payment), waits).fields()
                     written = time.monotonic()
-                    sent.payment_id = _id_in(paid)
-                    seen = _poll(lambda: apis[there.region].read(sent.payment_id), waits).fields()
                     sent.payment_id = _id_in(paid, contract)
-                    seen = _poll(lambda: apis[there.region].read(sent.payment_id), within_s, sleep).fields()
+                    seen = _poll(lambda: apis[there.region].read(sent.payment_id), waits).fields()
                     lag_s = time.monotonic() - written
             except (NotYet, httpx.TransportError) as error:
                 raise GateFailed(
@@ -121,15 +119,10 @@ def payment_in_region(
     waits = _Waits(within_s, key_known_within_s, sleep)
     try:
         _poll(lambda: _healthy(PaymentsApi(HttpxHttp(http), region.api_endpoint)), waits)
-        api, payment = _api(http, aws, region), _payment(env, now)
-        with _removed(aws, region, payment) as sent:
-            sent.payment_id = _id_in(_poll(lambda: api.pay(payment), waits).fields())
-            _poll(lambda: api.read(sent.payment_id), waits)
-        _poll(lambda: _healthy(PaymentsApi(HttpxHttp(http), region.api_endpoint)), within_s, sleep)
         api, payment = _api(http, aws, region), _payment(env, now, contract)
         with _removed(aws, region, payment) as sent:
-            sent.payment_id = _id_in(_poll(lambda: api.pay(payment), within_s, sleep).fields(), contract)
-            _poll(lambda: api.read(sent.payment_id), within_s, sleep)
+            sent.payment_id = _id_in(_poll(lambda: api.pay(payment), waits).fields(), contract)
+            _poll(lambda: api.read(sent.payment_id), waits)
     except (NotYet, httpx.TransportError) as error:
         raise GateFailed(
             f"{region.region} does not serve payments: {error}",

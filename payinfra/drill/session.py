@@ -31,8 +31,7 @@ from payinfra.drill import (
 )
 from payinfra.drill.alarm_watch import AlarmWatch, WatchedAlarm, expected_alarms, ringing_in
 from payinfra.drill.clock import RealClock, Stop
-from payinfra.drill.engine import Drill, DrillDependencies, DrillId, Read
-from payinfra.drill.engine import LOOK_S, Drill, DrillDependencies, DrillId, Generator, Read
+from payinfra.drill.engine import Drill, DrillDependencies, DrillId, Generator, Read
 from payinfra.drill.environment import COMMAND, DrillEnvironment
 from payinfra.drill.evidence import FaultObserver
 from payinfra.drill.faults import scenarios, watchdog, watchdog_process
@@ -47,10 +46,9 @@ from payinfra.drill.load import payment_log, targets
 from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
 from payinfra.drill.load.payments import Maker
 from payinfra.drill.load.targets import ClientKind, TargetResolver
-from payinfra.drill.machine import MachineWatch, excuses
 from payinfra.drill.load.worker_master import LoadNotBegun, WorkerLoad, plan_of
 from payinfra.drill.load.worker_order import ClientsByName, LoadOrder
-from payinfra.drill.machine import MachineWatch
+from payinfra.drill.machine import MachineWatch, excuses
 from payinfra.drill.model import (
     Doubt,
     DrillReport,
@@ -559,6 +557,7 @@ def _generator(
         resend_after_s=pace.resend_after_s,
         api_key=profile.api_key,
         clients=clients,
+        canary=environment.outputs.canary,
     )
     plan = plan_of(request, os.environ)
     return WorkerLoad(order, plan, drill.folder, drill.clock, drill.recorder.mark, drill.stop)

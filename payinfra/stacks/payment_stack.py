@@ -28,11 +28,8 @@ from payinfra.core.naming import (
     SESSION_NAME,
     STAGE,
     KeyPurpose,
-    Names,
     Parameter,
-    tags,
 )
-from payinfra.core.naming import HEALTH_METRICS_REGION, INDEXES, SESSION_NAME, STAGE, KeyPurpose
 from payinfra.core.outputs import (
     COMMON_OUTPUTS,
     DECLARED_VERSION,

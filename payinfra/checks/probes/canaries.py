@@ -159,27 +159,6 @@ def _is_there(live: ProbeContext, site: RegionUnderTest, name: str) -> bool:
         ConsistentRead=True,
     )
     return bool(found["Items"])
-    client, bucket = live.aws.s3(site.region), site.outputs.s3_bucket_name
-    for found in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-        for one in (*found.get("Versions", []), *found.get("DeleteMarkers", [])):
-            client.delete_object(Bucket=bucket, Key=one.get("Key", ""), VersionId=one.get("VersionId", ""))
-
-
-def remove_left_over_objects(live: ProbeContext, site: RegionUnderTest) -> None:
-    """Delete the canary objects of runs that cannot go on any more, unless objects are locked."""
-    if live.declared.retention.object_lock is not None:
-        return
-    client, bucket = live.aws.s3(site.region), site.outputs.s3_bucket_name
-    before = live.began - LEFT_OVER_AFTER
-    pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=object_prefix(live))
-    old = [
-        one.get("Key", "")
-        for page in pages
-        for one in page.get("Versions", [])
-        if one.get("LastModified", live.began) < before
-    ]
-    for key in dict.fromkeys(old):
-        remove_versions(live, site, key)
 
 
 def item(live: ProbeContext, site: RegionUnderTest) -> dict[str, dict[str, str]]:

@@ -7,8 +7,7 @@ from typing import Any
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, regional
 from payinfra.checks.verdicts import Severity, Verdicts
 from payinfra.clients.aws_errors import NoData
-from payinfra.core.naming import AUDIT_PREFIX, INDEXES, TEST_PREFIX, Names, Parameter
-from payinfra.core.naming import INDEXES, Parameter
+from payinfra.core.naming import AUDIT_PREFIX, INDEXES, TEST_PREFIX, Parameter
 
 
 @dataclass(frozen=True)

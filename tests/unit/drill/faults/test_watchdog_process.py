@@ -68,6 +68,8 @@ def test_whatever_the_fault_it_is_lifted(name: str, tmp_path: Path) -> None:
     executor = RememberingExecutor(clock)
     assert watch(order(journal, 60.0), lambda: executor, clock.elapsed, clock.wait)
     assert [action for _, action in executor.rolled_back] == list(reversed(CASES[name].embedded))
+
+
 @pytest.mark.parametrize("set_by_s", [3600.0, -3600.0])
 def test_a_clock_that_is_set_meanwhile_changes_nothing(journal: FaultJournal, set_by_s: float) -> None:
     clock = SetClock()
