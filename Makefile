@@ -91,7 +91,8 @@ e2e-ci: setup ## A pull request's life under the role that CI has, from bootstra
 drill: setup ## Lose a region of the demonstration in real time, about six minutes, and keep the report in docs/
 	@$(BIN)/payinfra deploy --env demo --local --yes
 	@$(BIN)/payinfra failover-drill --env demo --local --yes --scenario region-outage \
-		--report docs/sample-drill.md --report docs/assets/sample-drill.html
+		--report docs/sample-drill.md --report docs/assets/sample-drill.html \
+		--report docs/assets/sample-drill.json
 
 site: setup ## Build the documentation into site/
 	@$(BIN)/sphinx-build -W --keep-going -q -b html docs site
@@ -103,7 +104,7 @@ docs-check: setup
 	@$(BIN)/python -m scripts.docs --check
 
 bench: setup $(VENV)/compiled ## Measure, and print ratios
-	@failed=0; for name in synth checks payments drill deploy; do \
+	@failed=0; for name in synth checks payments drill growth deploy; do \
 		echo "== $$name"; $(BIN)/python -m bench.$$name || failed=1; \
 	done; exit $$failed
 

@@ -101,6 +101,14 @@ def deploy(
         bool,
         typer.Option("--allow-single-region", help="Change a region even while the other does not serve."),
     ] = False,
+    surviving: Annotated[
+        str | None,
+        typer.Option(
+            "--surviving",
+            metavar="REGION",
+            help="Change what stands in this region alone, with no call to the other one.",
+        ),
+    ] = None,
     yes: YesOption = False,
     allow_destroy: AllowDestroyOption = False,
     fail_on: FailOnOption = Severity.HIGH,
@@ -116,14 +124,24 @@ def deploy(
 
     needs_a_person(yes, "deploy")
     needs_a_shared_state(settings, "deploy")
+    if surviving and (saved_plan or all_at_once or allow_single_region):
+        raise UsageProblem(
+            "--surviving makes a plan of its own, for one region.",
+            "Leave out --plan, --all-at-once and --allow-single-region.",
+        )
     with summary_for(settings.env, summary) as summarize:
         with session(settings, eager=eager_bindings, fresh=fresh, fail_on=fail_on) as view:
-            deployed = view.pipeline.deploy(
-                view.confirm(yes, "Apply this plan?"),
-                allow_destroy=allow_destroy,
-                saved_plan=saved_plan,
-                all_at_once=all_at_once,
-                allow_single_region=allow_single_region,
+            confirm = view.confirm(yes, "Apply this plan?")
+            deployed = (
+                view.pipeline.deploy_surviving(surviving, confirm, allow_destroy=allow_destroy)
+                if surviving
+                else view.pipeline.deploy(
+                    confirm,
+                    allow_destroy=allow_destroy,
+                    saved_plan=saved_plan,
+                    all_at_once=all_at_once,
+                    allow_single_region=allow_single_region,
+                )
             )
         summarize(job_summary.deployed(settings.env, deployed, PROBES_FAIL_ON))
     deploy_module.deployed(stdout(), deployed, settings, fmt)
@@ -303,13 +321,20 @@ def unlock(
 
 @app.command()
 @with_settings(WHERE, found=True)
-def outputs(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
-    """Print the outputs of the last deployment."""
+def outputs(
+    settings: "Settings",
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", envvar="PAYINFRA_OUTPUTS_ALL", help="Every output, ids and ARNs too.")
+    ] = False,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Print what the last deployment made: endpoints, names, and with --all every output."""
     from payinfra.report import deploy as deploy_module
 
     with session(settings) as view:
         found = view.pipeline.outputs()
-    deploy_module.outputs(stdout(), found, fmt)
+    deploy_module.outputs(stdout(), found, fmt, everything=everything)
 
 
 @app.command("settings")

@@ -35,9 +35,10 @@ from payinfra.core.private_files import write_private
 from payinfra.core.settings import Settings
 from payinfra.core.stop_signals import DeferredSignals
 from payinfra.deployment import dependencies as dependencies_module
+from payinfra.deployment import guidance, surviving
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
 from payinfra.deployment.left_faults import still_ringing
-from payinfra.deployment.plan_review import with_review, within
+from payinfra.deployment.plan_review import with_costs, with_review, within
 from payinfra.deployment.recovery.adopting import Adoption
 from payinfra.deployment.recovery.apply_log import ApplyLog
 from payinfra.deployment.recovery.discovery import identifiers
@@ -197,6 +198,7 @@ class Pipeline:
         with exclusive(self.settings.work_dir, "plan"):
             self._tell_of_a_cut_off_update()
             endpoints = self._endpoints()
+            self._require_regions(endpoints, "plan")
             synthesized = self._checked_synth(endpoints)
             terraform = self._initialised(synthesized)
             self._guard(endpoints).require_known(terraform)
@@ -239,9 +241,10 @@ class Pipeline:
         with exclusive(self.settings.work_dir, "deploy"):
             self._refuse_open_drills()
             endpoints = self._endpoints()
+            self._require_regions(endpoints, "deploy")
             live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
             self._roll_back_cut_off(live)
-            self._preflight()
+            self._preflight(endpoints)
             synthesized = self._checked_synth(endpoints)
             terraform = self._initialised(synthesized)
             self._guard(endpoints).require_known(terraform)
@@ -269,11 +272,76 @@ class Pipeline:
                 )
 
             plan, outputs = change() if saved_plan else recovery.converging(change)
+            self._set_protection(endpoints, wanted=self.settings.protected)
             proofs = self._smoke_test(outputs, endpoints)
             verified = self._verify(outputs, endpoints, VerifyRequest())
             if verified.failing(PROBES_FAIL_ON):
                 raise ProbesFailed(verified, PROBES_FAIL_ON, self.settings.command("verify"))
         return Deployed(plan, outputs, proofs, verified, time.monotonic() - began)
+
+    def deploy_surviving(self, region: str, confirm: Confirm, *, allow_destroy: bool = False) -> Deployed:
+        """Change what stands in one region alone, with no call to the other one, and prove and verify it.
+
+        IAM, Route 53 and the table stay as they are: a whole deployment changes them, with the other region.
+
+        Args:
+            region: the region that is left, by its name or role.
+            confirm: asked with a plan that changes something.
+            allow_destroy: let the plan delete or replace what holds data.
+
+        Raises:
+            UsageProblem: the environment is not in that region.
+            GateFailed: a finding, the plan guard or a person said no, or the region does not serve payments
+                afterwards; the version from before is back then.
+            ProbesFailed: everything is deployed, and a probe of the region failed.
+            EnvironmentUnusable: the environment was never deployed from here, or as for `deploy`.
+            ToolFailed: as for `deploy`.
+        """
+        began = time.monotonic()
+        with exclusive(self.settings.work_dir, "deploy"):
+            role = surviving.role_of(region, self.settings.regions)
+            regions = self.settings.regions
+            survivor, other = regions if role is Role.PRIMARY else regions[::-1]
+            if left := self._open_drills():
+                self.emit(Notice(left))
+            endpoints = self._endpoints(survivor)
+            live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
+            self._roll_back_cut_off(live, survivor)
+            synthesized = self._checked_synth(endpoints)
+            whole = self._initialised(synthesized)
+            outputs = self._known_outputs() or self._recorded_outputs(whole)
+            if outputs is None:
+                raise self._not_deployed()
+            stack = surviving.cut_down(
+                surviving.read(synthesized.folder), f"aws.{role}", whole.known(), outputs, survivor
+            )
+            if stack.left_out:
+                self.emit(Notice(f"Waits for {other} and a whole deployment: {', '.join(stack.left_out)}."))
+            here = role.of(outputs)
+            with surviving.placed(self.settings.work_dir, synthesized.folder, stack) as folder:
+                terraform = self._initialised(Synthesized(folder, synthesized.inventory))
+                plan = self._plan(terraform, self._plan_file, targets=stack.targets, stage=f"plan {survivor}")
+                guard(plan, allow_destroy)
+                surviving.require_own(plan, stack, other)
+                if plan.has_changes:
+                    places = StackFile.read(folder / surviving.STACK_FILE).places
+                    plan = with_review(plan, terraform.shown(plan.file), places)
+                if not plan.has_changes:
+                    self.emit(StageSkipped("apply", "nothing to change"))
+                elif not confirm(plan):
+                    raise GateFailed("Nothing was changed: the plan was not confirmed.")
+                else:
+                    with live.rollback_on_failure(here, self.emit, self._surviving_journal) as moved:
+                        outputs = self._write_outputs(self._apply_plan(terraform, plan, f"apply {survivor}"))
+                        moved()
+                        with self._stage(f"verify {role}") as stage:
+                            payment_id = live.verify(here, outputs)
+                            stage.detail = f"healthy, and took payment {payment_id}"
+            verified = self._verify(outputs, endpoints, VerifyRequest(regions=(survivor,), gone=(other,)))
+            if verified.failing(PROBES_FAIL_ON):
+                command = self.settings.command(f"verify --region {survivor}")
+                raise ProbesFailed(verified, PROBES_FAIL_ON, command)
+        return Deployed(plan, outputs, (), verified, time.monotonic() - began)
 
     def destroy(self, confirm: Confirm, *, missing_ok: bool = False) -> Destroyed:
         """Delete every resource of the environment, and the API keys of a rotation that did not end.
@@ -296,6 +364,7 @@ class Pipeline:
         with exclusive(self.settings.work_dir, "destroy"):
             unprotected = self.settings.model_copy(update={"protected": False})
             endpoints = self._endpoints()
+            self._require_regions(endpoints, "destroy")
             terraform = self._initialised(self._synth(endpoints, unprotected))
             self._guard(endpoints).require_known(terraform)
             recovery = self._recovery(terraform, endpoints)
@@ -308,6 +377,7 @@ class Pipeline:
                     raise GateFailed("Nothing was destroyed: the plan was not confirmed.")
                 if self.settings.protected:
                     self._release(terraform)
+                    self._set_protection(endpoints, wanted=False)
                     plan = self._plan(terraform, self._plan_file, destroy=True)
                 self._apply_plan(terraform, plan, "destroy")
                 for _ in range(SWEEPS):
@@ -341,6 +411,7 @@ class Pipeline:
         began = time.monotonic()
         with exclusive(self.settings.work_dir, "adopt"):
             endpoints = self._endpoints()
+            self._require_regions(endpoints, "adopt")
             synthesized = self._synth(endpoints)
             terraform = self._initialised(synthesized)
 
@@ -441,7 +512,6 @@ class Pipeline:
         Raises:
             EnvironmentUnusable: it was never deployed from here.
         """
-        from payinfra.deployment.guidance import next_steps
         from payinfra.deployment.status import gather
 
         self._tell_what_goes_on()
@@ -452,7 +522,7 @@ class Pipeline:
             looking = beside.submit(self.dependencies.left_faults, self.settings, outputs, endpoints)
             status = gather(self.settings.env, target, outputs, aws, self._outputs_file)
             left = looking.result()
-        found = replace(status, next_steps=next_steps(status, self.settings.command))
+        found = replace(status, next_steps=guidance.next_steps(status, self.settings.command))
         if left is None or self._drill_runs:
             return found
         silent = [one.region for one in found.regions if not one.answers]
@@ -553,10 +623,29 @@ class Pipeline:
 
     # -- the stages ----------------------------------------------------------------------------------
 
-    def _endpoints(self) -> Endpoints | None:
+    def _require_regions(self, endpoints: Endpoints | None, command: str) -> None:
+        """Refuse what Terraform would wait for, for minutes and hours: a region that answers nothing.
+
+        Raises:
+            EnvironmentUnusable: one does, or all do.
+        """
+        silent = self.dependencies.silent(self.settings, endpoints)
+        if silent:
+            raise guidance.needs_all_regions(silent, self.settings.regions, command, self.settings.command)
+
+    def _endpoints(self, through: str | None = None) -> Endpoints | None:
+        """Where AWS answers.
+
+        Args:
+            through: the only region that may be asked for whose the credentials are.
+        """
         if not self.settings.is_local:
             with self._stage("account") as stage:
-                stage.detail = account = self.dependencies.account(self.settings)
+                stage.detail = account = (
+                    self.dependencies.account(self.settings)
+                    if through is None
+                    else self.dependencies.account_in(self.settings, through)
+                )
             self._guard(None).require_own(account)
             return None
         self._guard(None).require_own(LOCAL_ACCOUNT)
@@ -565,8 +654,16 @@ class Pipeline:
             stage.detail = ", ".join(f"{region} on {url}" for region, url in endpoints.regions.items())
         return endpoints
 
-    def _preflight(self) -> None:
+    def _preflight(self, endpoints: Endpoints | None) -> None:
         """Look for what the account must have. Not before a destruction, which needs none of it."""
+        from payinfra.account.quotas import require_concurrency
+
+        require_concurrency(
+            self.dependencies.aws(self.settings, endpoints),
+            self.settings.env,
+            self.settings.regions,
+            self.settings.reserved_concurrency,
+        )
         if not self.settings.is_local:
             with self._stage("preflight") as stage:
                 stage.detail = self.dependencies.preflight(self.settings)
@@ -594,17 +691,19 @@ class Pipeline:
         Returns:
             The plan, with what a person reviews.
         """
+        stack = StackFile.read(synthesized.folder / "cdk.tf.json")
         if not plan.has_changes:
-            return plan
+            return with_costs(plan, stack)
         shown = terraform.shown(plan.file)
         with self._stage("check plan") as stage:
             outcome = self.dependencies.check_plan(self.settings, synthesized.folder, shown)
             if outcome.failing(self.fail_on):
                 raise ChecksFailed(outcome, self.fail_on)
             stage.detail = f"{outcome.summary.checks} checks, {len(outcome.findings)} findings"
-        return with_review(plan, shown, StackFile.read(synthesized.folder / "cdk.tf.json").places)
+        return with_costs(with_review(plan, shown, stack.places), stack, shown)
 
     def _initialised(self, synthesized: Synthesized) -> Terraform:
+        surviving.bring_unsaved_state(self.settings.work_dir, synthesized.folder)
         terraform = self.dependencies.terraform(self.settings, synthesized.folder, self.emit)
         with self._stage("init") as stage:
             terraform.init()
@@ -757,7 +856,7 @@ class Pipeline:
                 outputs = self._write_outputs(self._apply_plan(terraform, plan, f"apply {step.role}"))
                 moved()
                 with self._stage(f"verify {step.role}") as stage:
-                    payment_id = live.verify(step.role.of(outputs), outputs.environment_suffix)
+                    payment_id = live.verify(step.role.of(outputs), outputs)
                     stage.detail = f"healthy, and took payment {payment_id}"
         return outputs
 
@@ -770,30 +869,34 @@ class Pipeline:
         """
         other = role.other.of(outputs)
         try:
-            live.verify(other, outputs.environment_suffix)
+            live.verify(other, outputs)
         except GateFailed as error:
             raise _only_region(role.of(outputs).region, other.region, error.what) from None
 
-    def _roll_back_cut_off(self, live: "LambdaAlias") -> None:
+    def _roll_back_cut_off(self, live: "LambdaAlias", region: str | None = None) -> None:
         """Roll back the step of an earlier update that was cut off before its version had proven itself.
+
+        Args:
+            region: roll back in this region only; what is to be done in the other one is left for later.
 
         Raises:
             EnvironmentUnusable: that is not possible, or what is to be rolled back cannot be read.
         """
-        change = self._rollback_journal.read()
-        if change is None:
-            return
-        self.emit(Notice(f"An update was cut off. {change} is rolled back to version {change.before}."))
-        # Its Terraform may still be about to move the alias.
-        self.dependencies.terraform(self.settings, self.settings.work_dir, self.emit).wait_for_orphans()
-        with self._stage("roll back") as stage, DeferredSignals():
-            stage.detail = live.roll_back_cut_off(change)
-            self._rollback_journal.end()
+        for journal in (self._rollback_journal, self._surviving_journal):
+            change = journal.read()
+            if change is None or region not in (None, change.region):
+                continue
+            self.emit(Notice(f"An update was cut off. {change} is rolled back to version {change.before}."))
+            # Its Terraform may still be about to move the alias.
+            self.dependencies.terraform(self.settings, self.settings.work_dir, self.emit).wait_for_orphans()
+            with self._stage("roll back") as stage, DeferredSignals():
+                stage.detail = live.roll_back_cut_off(change)
+                journal.end()
 
     def _tell_of_a_cut_off_update(self) -> None:
         """Tell of a version that an update which was cut off has left unverified."""
         try:
-            change = self._rollback_journal.read()
+            change = self._rollback_journal.read() or self._surviving_journal.read()
         except EnvironmentUnusable as error:
             self.emit(Notice(f"{error.what} {error.hint}"))
             return
@@ -804,6 +907,13 @@ class Pipeline:
                     f"`{self.settings.command('deploy')}`: it rolls back to version {change.before} first."
                 )
             )
+
+    def _set_protection(self, endpoints: Endpoints | None, wanted: bool) -> None:
+        """Set the table's deletion protection where Terraform does not: in the other region."""
+        if changed := self.dependencies.set_protection(self.settings, endpoints, wanted):
+            said = "on" if wanted else "off"
+            where = " and ".join(changed)
+            self.emit(Notice(f"The table's deletion protection is {said} in {where} as well."))
 
     def _release(self, terraform: Terraform) -> None:
         """Take the deletion protection off what is there, so that it can be deleted."""
@@ -868,6 +978,7 @@ class Pipeline:
 
     def _drift(self, endpoints: Endpoints | None, request: VerifyRequest) -> Outcome:
         with exclusive(self.settings.work_dir, "verify"):
+            self._require_regions(endpoints, "verify --drift")
             terraform = self._initialised(self._synth(endpoints))
             self._guard(endpoints).require_known(terraform)
             with self._stage("drift") as stage:
@@ -955,6 +1066,11 @@ class Pipeline:
     def _rollback_journal(self) -> RollbackJournal:
         """What a rolling update must put back if it does not end."""
         return RollbackJournal(self.settings.work_dir / "rolling-update.json")
+
+    @property
+    def _surviving_journal(self) -> RollbackJournal:
+        """The same of an update of one region alone: it must not hide what waits for the other region."""
+        return RollbackJournal(self.settings.work_dir / "surviving-update.json")
 
     @property
     def _state_file(self) -> Path:
@@ -1051,6 +1167,7 @@ class Pipeline:
         self._guard(None).adopting.unlink(missing_ok=True)
         self._journal.forget()
         self._rollback_journal.end()
+        self._surviving_journal.end()
 
     @contextmanager
     def _stage(self, name: str, total: int | None = None) -> Iterator[RunningStage]:

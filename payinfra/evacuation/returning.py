@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payinfra.checks.probes import canaries
-from payinfra.checks.probes.model import RegionProbe
+from payinfra.checks.probes.model import ProbeContext, RegionProbe
 from payinfra.checks.probes.runner import ProbeClock, Task
 from payinfra.checks.probes.verify import load
 from payinfra.checks.verdicts import Kind
@@ -21,7 +21,7 @@ from payinfra.clients.aws_errors import NotYet
 from payinfra.clients.retry import Deadline
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, GateFailed
 from payinfra.core.evacuation import EvacuationFlag
-from payinfra.drill.replicas import caught_up
+from payinfra.drill.replicas import Crossing, caught_up
 from payinfra.evacuation.evacuate import NameLed, Tell, names_led
 from payinfra.evacuation.reconciliation import OutageReconciliation, reconcile
 from payinfra.evacuation.survivor import Survivor
@@ -74,96 +74,8 @@ class Returned:
         return ExitCode.DONE if self.lifted and self.is_back else ExitCode.GATE_FAILED
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """How a return waits.
-
-    Attributes:
-        within_s: for the region and for replication, together, in seconds.
-        tell: told what is waited for.
-    """
-
-    within_s: float
-    tell: Tell
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-
-
-def bring_back(survivor: Survivor, waiting: Waiting, *, accept: bool = False) -> Returned:
-    """Return to the evacuated region. To do it again goes on with what was begun.
-
-    Args:
-        survivor: asked with clients that reach both regions.
-        accept: lift the flag even if payments are open.
-
-    Raises:
-        GateFailed: the region or replication is not ready in time. The flag stands.
-        EnvironmentUnusable: a region cannot be asked, or refuses.
-    """
-    flag = survivor.flag()
-    if flag is None:
-        waiting.tell(f"No flag says that {survivor.evacuated} is evacuated.")
-        return _wait_for_names(survivor, waiting, None, None, None)
-    deadline = Deadline.within(waiting.within_s, clock=waiting.clock, sleep=waiting.sleep)
-    try:
-        _wait_for_region(survivor, deadline, waiting.tell)
-        latency_s = _wait_for_replication(survivor, deadline, waiting.tell)
-        waiting.tell("Comparing the payments of both regions.")
-        found = reconcile(survivor.live, _since(flag), clock=waiting.clock, sleep=waiting.sleep)
-    except (ClientError, BotoCoreError) as error:
-        raise EnvironmentUnusable(
-            f"A region refused, or did not answer: {error}", "The flag stands. Run the command again."
-        ) from None
-    finally:
-        canaries.remove_left_over(survivor.live)
-    if found.open and not accept:
-        return Returned(
-            survivor.env,
-            survivor.evacuated,
-            survivor.region,
-            flag,
-            found,
-            False,
-            latency_s,
-            names_led(survivor),
-            0.0,
-            False,
-        )
-    survivor.lift_flag()
-    waiting.tell(f"The flag in {survivor.region} is lifted.")
-    return _wait_for_names(survivor, waiting, flag, found, latency_s)
-
-
-def _since(flag: EvacuationFlag) -> datetime:
-    """When the evacuation began; as long ago as payments may be where the flag does not say."""
-    try:
-        since = datetime.fromisoformat(flag.since)
-    except ValueError:
-        return datetime.now(UTC) - timedelta(days=7)
-    return since if since.tzinfo else since.replace(tzinfo=UTC)
-
-
-def _wait_for_region(survivor: Survivor, deadline: Deadline, tell: Tell) -> None:
-    """Wait until the probes of the evacuated region pass."""
-    failing: tuple[str, ...] = ()
-
-    def ready() -> bool:
-        nonlocal failing
-        now = _failing(survivor, deadline)
-        if now and now != failing:
-            tell(f"{survivor.evacuated} is not ready: {'; '.join(now)}")
-        failing = now
-        return not failing
-
-    if not deadline.until(ready, pause_s=PAUSE_S):
-        raise GateFailed(
-            f"{survivor.evacuated} is not ready: {'; '.join(failing)}.",
-            "The flag stands. See to the region, and run the command again; --within waits longer.",
-        )
-    tell(f"{survivor.evacuated} takes payments.")
-
-
-def _failing(survivor: Survivor, deadline: Deadline) -> tuple[str, ...]:
+def region_failures(survivor: Survivor, deadline: Deadline) -> tuple[str, ...]:
+    """What the probes of the evacuated region find wrong; none where it takes payments."""
     (site,) = (one for one in survivor.live.sites if one.region == survivor.evacuated)
     live = replace(survivor.live, run=canaries.new_run(), began=survivor.live.now())
     clock = ProbeClock(deadline.clock, deadline.sleep)
@@ -182,13 +94,110 @@ def _failing(survivor: Survivor, deadline: Deadline) -> tuple[str, ...]:
         )
 
 
-def _wait_for_replication(survivor: Survivor, deadline: Deadline, tell: Tell) -> float:
+@dataclass(frozen=True)
+class Waiting:
+    """How a return waits.
+
+    Attributes:
+        within_s: for the region and for replication, together, in seconds.
+        tell: told what is waited for.
+        failures: what keeps the evacuated region from taking payments.
+        crossings: marks that were seen in the other region, or NotYet.
+        clear_up: removes what probes and marks have left, of runs that were killed as well.
+    """
+
+    within_s: float
+    tell: Tell
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    failures: Callable[[Survivor, Deadline], tuple[str, ...]] = region_failures
+    crossings: Callable[[ProbeContext, float], tuple[Crossing, ...]] = caught_up
+    clear_up: Callable[[ProbeContext], None] = canaries.remove_left_over
+
+
+def bring_back(survivor: Survivor, waiting: Waiting, *, accept: bool = False) -> Returned:
+    """Return to the evacuated region. To do it again goes on with what was begun.
+
+    Args:
+        survivor: asked with clients that reach both regions.
+        accept: lift the flag even if payments are open.
+
+    Raises:
+        GateFailed: the region or replication is not ready in time. The flag stands.
+        EnvironmentUnusable: a region cannot be asked, or refuses.
+    """
+    flag = survivor.flag()
+    if flag is None:
+        waiting.tell(f"No flag says that {survivor.evacuated} is evacuated.")
+        return _wait_for_names(survivor, waiting, None, None, None)
+    live = survivor.live
+    deadline = Deadline.within(waiting.within_s, clock=waiting.clock, sleep=waiting.sleep)
+    try:
+        _wait_for_region(survivor, deadline, waiting)
+        latency_s = _wait_for_replication(survivor, deadline, waiting)
+        waiting.tell("Comparing the payments of both regions.")
+        found = reconcile(live, _since(flag, live.now()), clock=waiting.clock, sleep=waiting.sleep)
+    except (ClientError, BotoCoreError) as error:
+        raise EnvironmentUnusable(
+            f"A region refused, or did not answer: {error}", "The flag stands. Run the command again."
+        ) from None
+    finally:
+        waiting.clear_up(survivor.live)
+    if found.open and not accept:
+        return Returned(
+            survivor.env,
+            survivor.evacuated,
+            survivor.region,
+            flag,
+            found,
+            False,
+            latency_s,
+            names_led(survivor),
+            0.0,
+            False,
+        )
+    survivor.lift_flag()
+    waiting.tell(f"The flag in {survivor.region} is lifted.")
+    return _wait_for_names(survivor, waiting, flag, found, latency_s)
+
+
+def _since(flag: EvacuationFlag, now: datetime) -> datetime:
+    """When the evacuation began; a week ago where the flag does not say."""
+    try:
+        since = datetime.fromisoformat(flag.since)
+    except ValueError:
+        return now - timedelta(days=7)
+    return since if since.tzinfo else since.replace(tzinfo=UTC)
+
+
+def _wait_for_region(survivor: Survivor, deadline: Deadline, waiting: Waiting) -> None:
+    """Wait until the probes of the evacuated region pass."""
+    failing: tuple[str, ...] = ()
+    tell = waiting.tell
+
+    def ready() -> bool:
+        nonlocal failing
+        now = waiting.failures(survivor, deadline)
+        if now and now != failing:
+            tell(f"{survivor.evacuated} is not ready: {'; '.join(now)}")
+        failing = now
+        return not failing
+
+    if not deadline.until(ready, pause_s=PAUSE_S):
+        raise GateFailed(
+            f"{survivor.evacuated} is not ready: {'; '.join(failing)}.",
+            "The flag stands. See to the region, and run the command again; --within waits longer.",
+        )
+    tell(f"{survivor.evacuated} takes payments.")
+
+
+def _wait_for_replication(survivor: Survivor, deadline: Deadline, waiting: Waiting) -> float:
     """Wait until marks cross both ways in time, and ten times the greatest latency since; that latency, in
     seconds."""
-    behind = False
+    behind, tell = False, waiting.tell
     while True:
         try:
-            crossings = caught_up(survivor.live, MARK_WITHIN_S)
+            crossings = waiting.crossings(survivor.live, MARK_WITHIN_S)
             break
         except NotYet as late:
             if not behind:

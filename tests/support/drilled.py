@@ -7,6 +7,8 @@ nothing is asked or answered that AWS's API does not have.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from threading import Lock
 from typing import Any
 
 import boto3
@@ -341,6 +343,16 @@ def _response(status: int) -> AWSResponse:
     return AWSResponse("", status, HTTPHeaders(), None)
 
 
+_making = Lock()
+"""A session may not be shared by threads that make clients."""
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """One for all worlds: it reads each service's description once, which takes longer than a client."""
+    return boto3.session.Session()
+
+
 class WorldAws(Aws):
     """Real clients of the world that `world` is at the moment."""
 
@@ -354,12 +366,10 @@ class WorldAws(Aws):
         return aws
 
     def _build(self, service: str, region: str) -> Any:
-        client = boto3.session.Session().client(
-            service,
-            region_name=region,
-            aws_access_key_id="x",
-            aws_secret_access_key="x",
-        )
+        with _making:
+            client = _session().client(
+                service, region_name=region, aws_access_key_id="x", aws_secret_access_key="x"
+            )
         asked: list[Params] = []
 
         def remember(params: Params, **_rest: object) -> None:

@@ -28,7 +28,7 @@ _OPENING = """\
 
 `payinfra failover-drill --env ENV --scenario NAME`. Several are injected together and taken back in the
 opposite order. `--reverse` loses the secondary region instead of the primary: payments then go by the latency
-name, as clients near the secondary use it, and to the secondary's own endpoint.
+name, asked for as clients near the secondary ask, and so to the secondary's own endpoint.
 
 Every drill begins and ends with the steady state: every probe of `payinfra verify` passes, no alarm rings,
 and payments get through. What is done is written to the drill's journal before it is done, with what was

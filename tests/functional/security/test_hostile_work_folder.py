@@ -85,7 +85,7 @@ def test_a_full_disk_is_one_message(project: Project) -> None:
     small.mkdir()
     if mounted(small):
         try:
-            refused(project.run(*SYNTH, "--work-root", str(small)), 4, "No space left")
+            refused(project.run(*SYNTH, "--work-root", str(small)), 4, "the disk is full")
         finally:
             subprocess.run(["umount", small], check=True)
     else:

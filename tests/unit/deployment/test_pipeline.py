@@ -189,6 +189,7 @@ class World:
     may_exist: bool = True
     plan_outcome: Outcome = CLEAN
     late: tuple[str, ...] = ()
+    protected_after: list[tuple[str, bool]] = field(default_factory=list)
     late_asked: list[tuple[bool, bool]] = field(default_factory=list)
     judged: list[tuple[str, str, JsonValue]] = field(default_factory=list)
 
@@ -218,6 +219,7 @@ class World:
             remaining=lambda _settings, _endpoints: self.left,
             late_log_groups=self.late_log_groups,
             may_exist=lambda _settings, _endpoints: self.may_exist,
+            set_protection=self.set_protection,
         )
         latest = self.folder / "cfn-outputs" / "flat-outputs.json"
         return Pipeline(settings, self.events.append, dependencies=dependencies, latest_outputs=latest)
@@ -227,6 +229,12 @@ class World:
     ) -> tuple[str, ...]:
         self.late_asked.append((destroyed, known is not None))
         return self.late
+
+    def set_protection(
+        self, _settings: Settings, _endpoints: Endpoints | None, wanted: bool
+    ) -> tuple[str, ...]:
+        self.protected_after.append((self.terraform.calls[-1], wanted))
+        return ("us-west-2",) if wanted else ()
 
     def check_plan(self, settings: Settings, folder: Path, shown: JsonValue) -> Outcome:
         self.judged.append((settings.env, folder.name, shown))
@@ -533,6 +541,26 @@ def test_a_zone_that_cannot_be_cleared_keeps_nothing_from_being_destroyed(world:
     world.pipeline().destroy(yes)
     assert Notice("no demo") in world.events
     assert "apply plan.tfplan" in world.terraform.calls
+
+
+def test_the_other_region_s_replica_is_protected_after_the_apply_and_freed_before_it_is_deleted(
+    world: World,
+) -> None:
+    world.protected = True
+    world.pipeline().deploy(yes)
+    assert world.protected_after == [("apply plan.tfplan", True)]
+    said = [event.message for event in world.events if isinstance(event, Notice)]
+    assert "The table's deletion protection is on in us-west-2 as well." in said
+    world.terraform.plans = [a_plan, an_update, a_plan]
+    world.pipeline().destroy(yes)
+    assert world.protected_after[1:] == [("apply plan.tfplan", False)]
+    calls = [one for one in world.terraform.calls if one.startswith("apply")]
+    assert len(calls) == 3, "the release is applied before, the destruction after"
+
+
+def test_an_ephemeral_environment_s_replicas_are_not_protected(world: World) -> None:
+    world.pipeline().deploy(yes)
+    assert world.protected_after == [("apply plan.tfplan", False)]
 
 
 def test_log_groups_that_late_lines_make_again_are_removed_after_a_destruction_and_said(

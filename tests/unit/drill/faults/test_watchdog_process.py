@@ -14,6 +14,7 @@ from payinfra.drill.faults.region_outage import Blackout
 from payinfra.drill.faults.watchdog_process import Order, since_boot, start, watch
 from tests.support.clocks import SetClock
 from tests.support.drilled import EAST, HERE, World
+from tests.unit.drill.faults.cases import CASES
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HEADER = Header("d", "demo", "local", "000000000000", (EAST, "us-west-2"), ("region-outage",), AT, "payinfra")
@@ -57,6 +58,16 @@ def test_what_is_left_when_the_time_has_come_is_lifted(journal: FaultJournal) ->
     assert journal.read().left == ()
     # The payments are still to be read: `--restore` closes the journal.
     assert journal.read().open
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_whatever_the_fault_it_is_lifted(name: str, tmp_path: Path) -> None:
+    journal, clock = FaultJournal.begin(tmp_path / "d", HEADER), SetClock()
+    for action in CASES[name].embedded:
+        journal.done(journal.announce(action))
+    executor = RememberingExecutor(clock)
+    assert watch(order(journal, 60.0), lambda: executor, clock.elapsed, clock.wait)
+    assert [action for _, action in executor.rolled_back] == list(reversed(CASES[name].embedded))
 
 
 @pytest.mark.parametrize("set_by_s", [3600.0, -3600.0])

@@ -62,6 +62,7 @@ def test_nothing_drilled_is_an_empty_document(console: Console, printed: Callabl
     write_history(console, Past(()), Format.JSON)
     assert json.loads(printed()) == {
         "schema": "payinfra/drills-1",
+        "version": 1,
         "drills": [],
         "trends": [],
         "skipped": [],
