@@ -54,6 +54,8 @@ def is_light(kind: str, number: int) -> bool:
             return damaged_by(number) in LIGHT_DAMAGE
         case "sleep":
             return slept_by(number) == "drill"
+        case "race":
+            return set(PAIRS[number % len(PAIRS)]) <= {"drill", "restore"}
         case _:
             return False
 
