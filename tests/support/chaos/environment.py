@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from tests.support import embedded
 from tests.support.chaos.ledger import MEANT
 from tests.support.project import Done, Project
 
+SERVES_WITHIN_S = 30.0
+"""How long a region has to serve again: a function that was idle has to start."""
 NOTHING_TO_RESTORE = "Nothing to restore: every drill ended.\n"
 QUICK = ("--time-scale", "20", "--rate", "3", "--warm-up", "1.5", "--hold", "2", "--in-a-row", "5")
 """A drill that takes half a minute."""
@@ -122,12 +125,14 @@ class Struck:
             yield f"concurrency in {region.region}: {reserved['ReservedConcurrentExecutions']}"
 
     def unhealthy(self) -> list[str]:
-        """The regions whose own health page does not say that they serve."""
-        return [
-            f"health page of {one.region} does not answer 200"
-            for one in self.outputs.regions
-            if _status(f"{one.api_endpoint.removesuffix('/payments')}/health") != httpx.codes.OK
-        ]
+        """The regions whose own health page does not say that they serve, within `SERVES_WITHIN_S`."""
+        ends = time.monotonic() + SERVES_WITHIN_S
+        waiting = {
+            one.region: f"{one.api_endpoint.removesuffix('/payments')}/health" for one in self.outputs.regions
+        }
+        while waiting and time.monotonic() < ends:
+            waiting = {region: url for region, url in waiting.items() if _status(url) != httpx.codes.OK}
+        return [f"health page of {region} does not answer 200" for region in waiting]
 
     # -- a drill's fault -------------------------------------------------------------------------------
 
