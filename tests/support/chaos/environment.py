@@ -198,7 +198,7 @@ def problems_of(done: Done, *, meant: frozenset[int] = MEANT) -> list[str]:
     """What a command must never say, or end with."""
     found: list[str] = []
     if done.returncode not in meant:
-        found.append(f"exit {done.returncode}: {_last(done.stderr)}")
+        found.append(f"exit {done.returncode}: {_last(done.stdout)} {_last(done.stderr)}")
     if bug := BUG.search(done.stderr):
         found.append(f"it said {bug[0]}: {_last(done.stderr)}")
     if done.returncode not in (0, 130) and "error:" not in done.stderr and not done.stdout.strip():
