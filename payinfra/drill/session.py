@@ -1,5 +1,6 @@
 """Prepares a drill of a real environment, runs it, and restores those that did not end."""
 
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,10 +19,10 @@ from payinfra.checks.probes.results import VerifyRequest
 from payinfra.checks.probes.route53_zone import name_servers
 from payinfra.checks.probes.verify import CONNECT_S, READ_S, around
 from payinfra.checks.verdicts import Severity
-from payinfra.clients.dns import NameServer
+from payinfra.clients.dns import DnspythonDns, NameServer
 from payinfra.clients.payments_api import read_api_key
 from payinfra.core.environment_lock import exclusive
-from payinfra.core.errors import EnvironmentUnusable, GateFailed, UsageProblem
+from payinfra.core.errors import EnvironmentUnusable, GateFailed, Interrupted, UsageProblem
 from payinfra.drill import (
     machine_speed,
     observers,
@@ -30,7 +31,7 @@ from payinfra.drill import (
 )
 from payinfra.drill.alarm_watch import AlarmWatch, WatchedAlarm, expected_alarms, ringing_in
 from payinfra.drill.clock import RealClock, Stop
-from payinfra.drill.engine import Drill, DrillDependencies, DrillId, Read
+from payinfra.drill.engine import Drill, DrillDependencies, DrillId, Generator, Read
 from payinfra.drill.environment import COMMAND, DrillEnvironment
 from payinfra.drill.evidence import FaultObserver
 from payinfra.drill.faults import scenarios, watchdog, watchdog_process
@@ -45,12 +46,15 @@ from payinfra.drill.load import payment_log, targets
 from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
 from payinfra.drill.load.payments import Maker
 from payinfra.drill.load.targets import ClientKind, TargetResolver
+from payinfra.drill.load.worker_master import LoadNotBegun, WorkerLoad, plan_of
+from payinfra.drill.load.worker_order import ClientsByName, LoadOrder
 from payinfra.drill.machine import MachineWatch, excuses
 from payinfra.drill.model import (
     Doubt,
     DrillReport,
     DrillRequest,
     Judgement,
+    LoadEngine,
     Phase,
     Restoration,
     Tell,
@@ -156,6 +160,8 @@ def prepared(
         EnvironmentUnusable: another command holds the lock, or something cannot be told.
     """
     scenarios.check(request, on_aws=environment.on_aws)
+    if request.load is LoadEngine.LOCUST:
+        plan_of(request, os.environ)
     declared = environment.outputs.declared
     if declared.dns.delegated and not environment.on_aws:
         raise UsageProblem(
@@ -211,6 +217,7 @@ def prepared(
         context = FaultContext(
             drill=drill,
             on_aws=environment.on_aws,
+            began=now,
             longest_s=longest_s,
             ends_by=now + timedelta(seconds=longest_s) + WATCHDOG_LATER,
             outputs=environment.outputs,
@@ -231,9 +238,7 @@ def prepared(
                 began=now,
                 command=command,
             ),
-            preparations=scenarios.preparations(
-                request, f"{environment.env}/{drill}", on_aws=environment.on_aws
-            ),
+            preparations=scenarios.preparations(request, f"{environment.env}/{drill}", context),
             watchdogs=scenarios.watchdogs(request, context),
             injections=scenarios.injections(request, context),
             alarms=alarms,
@@ -250,6 +255,7 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
 
     Raises:
         GateFailed: the environment is not in its steady state; nothing was done to it.
+        LoadNotBegun, Interrupted: the load's workers did not come; nothing was done to it.
         FaultFailed: it could not be prepared, and is as it was.
     """
     if drill.recorder.tell is not tell:
@@ -283,7 +289,7 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
             ).run()
         # Where something was in place when payments were to be read, `--restore` has yet to read them.
         clean = not report.restoration.left
-    except GateFailed:
+    except (GateFailed, LoadNotBegun, Interrupted):  # Nothing was sent.
         clean = True
         raise
     finally:
@@ -371,7 +377,7 @@ def _dependencies(
     brief = live.aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=1)
     servers = live.dns.servers(name_servers(live))
     profile = _load(drill, live, servers, log)
-    generator = LoadGenerator(profile)
+    generator = _generator(drill, live, servers, profile)
     control = environment.control
     return DrillDependencies(
         lost=lost.region,
@@ -419,7 +425,7 @@ def _observers(
     live: ProbeContext,
     lost: RegionUnderTest,
     other: RegionUnderTest,
-    generator: LoadGenerator,
+    generator: Generator,
 ) -> tuple[FaultObserver, ...]:
     """What looks whether each fault is in effect."""
     url, host = _health_url(live, lost)
@@ -441,7 +447,13 @@ def _observers(
     sources = EvidenceSources(
         health_page=health_page,
         is_active=lambda action: action.is_active(clients),
-        is_separated=Separation(generator.attempts, tables, drill.clock.elapsed, settle_s).is_separated,
+        is_separated=Separation(
+            generator.attempts,
+            tables,
+            drill.clock.elapsed,
+            settle_s,
+            drill.environment.outputs.canary.id_of,
+        ).is_separated,
     )
     together = tuple(one.fault for one in drill.injections)
     found = []
@@ -472,6 +484,7 @@ def _survivor_reader(drill: Prepared, other: RegionUnderTest) -> Callable[[Mappi
             loss_s=loss_s,
             elapsed=drill.clock.elapsed,
             sleep=time.sleep,
+            id_of=drill.environment.outputs.canary.id_of,
         )
         pool.shutdown(wait=False)
         return lambda: reading.result(2 * SURVIVOR_WITHIN_S)
@@ -499,7 +512,7 @@ def _load(drill: Prepared, live: ProbeContext, servers: Servers, log: payment_lo
             retries=RETRIES,
             resend_after_s=max(RESEND_AFTER_S / request.time_scale, RESEND_AFTER_FLOOR_S),
         ),
-        maker=Maker(environment.env, drill.header.drill),
+        maker=Maker(environment.env, drill.header.drill, environment.outputs.canary),
         log=log,
         clients=targets.load_clients(
             resolving,
@@ -509,6 +522,45 @@ def _load(drill: Prepared, live: ProbeContext, servers: Servers, log: payment_lo
         api_key=read_api_key(live.aws, live.sites[0].outputs),
         clock=drill.clock,
     )
+
+
+def _generator(
+    drill: Prepared, live: ProbeContext, servers: Servers, profile: LoadProfile
+) -> LoadGenerator | WorkerLoad:
+    """What sends the payments: the embedded generator, or workers with clients of the same kinds."""
+    environment, request, pace = drill.environment, drill.request, profile.pace
+    if request.load is LoadEngine.EMBEDDED:
+        return LoadGenerator(profile)
+    lost, other = live.sites[::-1] if request.reverse else live.sites
+    name, dns = observers.drilled_name(live, lost.region, reverse=request.reverse)
+    endpoints = environment.aws.endpoints
+    clients = ClientsByName(
+        outputs=live.outputs.to_flat(),
+        regions=None if endpoints is None else endpoints.regions,
+        global_url="" if endpoints is None else endpoints.global_url,
+        embedded_dns="" if endpoints is None else endpoints.dns,
+        on_behalf_of=dns.on_behalf_of if isinstance(dns, DnspythonDns) else "",
+        servers=tuple((server.address, server.port) for server in servers),
+        name=name,
+        pinned=other.region if scenarios.sends_to_both(request) else "",
+        count=len(_clients(profile, ClientKind.RESOLVES)),
+    )
+    order = LoadOrder(
+        drill=drill.header.drill,
+        env=environment.env,
+        rate=pace.rate,
+        time_out_s=pace.time_out_s,
+        first_pause_s=pace.first_pause_s,
+        longest_pause_s=pace.longest_pause_s,
+        retries=pace.retries,
+        resend_every=pace.resend_every,
+        resend_after_s=pace.resend_after_s,
+        api_key=profile.api_key,
+        clients=clients,
+        canary=environment.outputs.canary,
+    )
+    plan = plan_of(request, os.environ)
+    return WorkerLoad(order, plan, drill.folder, drill.clock, drill.recorder.mark, drill.stop)
 
 
 def _unsteady(outcome: Outcome) -> tuple[str, ...]:
