@@ -18,6 +18,7 @@ from payinfra.checks.policy.verdict_helpers import aws_providers, aws_resources
 
 _TABLES = ("aws_dynamodb_table.", "aws_dynamodb_table_replica.")
 _TABLE_TYPES = frozenset({"aws_dynamodb_table", "aws_dynamodb_table_replica"})
+_SAYS_WHICH_REGION = re.compile(r"(?i)(?:^|[._])(?:primary|secondary)_region\Z")
 _NOT_COMPARED = frozenset({"//", "depends_on", "provider"})
 _BY_NATURE = {
     "aws_api_gateway_api_key": frozenset({"value"}),
@@ -155,8 +156,11 @@ def differences(one: Resource, two: Resource, twins: Twins) -> tuple[str, ...]:
             found.append(f"{path}, which the other has not")
         elif path not in theirs:
             found.append(f"{path}, which only the other has")
-        # What is the same in both, and names neither side nor a resource, needs no closer look.
-        elif ours[path] == theirs[path] and twins.sides.is_neutral(ours[path]):
+        # What is the same in both, and names neither side nor a resource, needs no closer look. A setting that
+        # says which region is which means the same in both as well.
+        elif ours[path] == theirs[path] and (
+            twins.sides.is_neutral(ours[path]) or _SAYS_WHICH_REGION.search(path)
+        ):
             continue
         elif _leaf(theirs[path], two, twins) != _leaf(ours[path], one, twins):
             found.append(path)
