@@ -156,8 +156,8 @@ def differences(one: Resource, two: Resource, twins: Twins) -> tuple[str, ...]:
             found.append(f"{path}, which the other has not")
         elif path not in theirs:
             found.append(f"{path}, which only the other has")
-        # What is the same in both, and names neither side nor a resource, needs no closer look. A setting that
-        # says which region is which means the same in both as well.
+        # What is the same in both, and names neither side nor a resource, needs no closer look. Nor does a
+        # setting that says which region is which.
         elif ours[path] == theirs[path] and (
             twins.sides.is_neutral(ours[path]) or _SAYS_WHICH_REGION.search(path)
         ):
