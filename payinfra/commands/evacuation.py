@@ -24,7 +24,7 @@ REGION = Annotated[str, typer.Argument(metavar="REGION", help="The region, by it
 
 
 @app.command()
-@with_settings(WHERE, found=True)
+@with_settings(WHERE)
 def evacuate(
     settings: "Settings",
     region: REGION,
@@ -101,7 +101,7 @@ def _only(endpoints: "Endpoints", region: str) -> "Endpoints":
 
 
 @app.command("return")
-@with_settings(WHERE, found=True)
+@with_settings(WHERE)
 def return_(
     settings: "Settings",
     region: REGION,
