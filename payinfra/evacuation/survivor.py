@@ -135,7 +135,9 @@ class Survivor:
             # Without an address near the other region the name is asked for as from here.
             near = outputs.latency_domain, self.live.dns
         return tuple(
-            FailoverDnsWatcher(dns, servers, name, record_type(self.live), region_of_answer(self.live, name))
+            FailoverDnsWatcher(
+                dns, servers, name, record_type(self.live), region_of_answer(self.live.declared, name)
+            )
             for name, dns in ((outputs.failover_domain, self.live.dns), near)
         )
 

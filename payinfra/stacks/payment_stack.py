@@ -1,6 +1,7 @@
 """The one Terraform stack: two regions, and what is global between them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from cdktf import (
@@ -27,9 +28,7 @@ from payinfra.core.naming import (
     SESSION_NAME,
     STAGE,
     KeyPurpose,
-    Names,
     Parameter,
-    tags,
 )
 from payinfra.core.outputs import (
     COMMON_OUTPUTS,
@@ -46,8 +45,10 @@ from payinfra.core.outputs import (
     Outputs,
 )
 from payinfra.core.settings import Settings
+from payinfra.stacks import extension
 from payinfra.stacks.alarms import Alarm, AlarmTopic, TopicProps, add_alarm
 from payinfra.stacks.audit_bucket import GLACIER_AFTER_DAYS, expiration_days
+from payinfra.stacks.extension import Extend, RegionExtension, StackExtension
 from payinfra.stacks.kms_keys import CustomerKey, alarm_publishers
 from payinfra.stacks.payments_function import CodeProps
 from payinfra.stacks.payments_table import PaymentsTable, PaymentsTableProps
@@ -91,10 +92,12 @@ _LOCAL_SERVICES = {
     "route53": "route53",
     "s3": "s3",
     "sns": "sns",
+    "sqs": "sqs",
     "ssm": "ssm",
     "sts": "sts",
 }
-"""The services of the stack: their names in the provider's bindings, and with boto3."""
+"""The services that a stack may use on the embedded AWS: their names in the provider's bindings, and with
+boto3."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,13 @@ class StackProps:
     Attributes:
         code: what the function runs.
         endpoints: where the embedded AWS answers; None on AWS.
+        extend: what adds the project's own resources; None for none.
     """
 
     settings: Settings
     code: CodeProps
     endpoints: Endpoints | None
+    extend: Extend | None = None
 
 
 class PaymentStack(TerraformStack):
@@ -117,7 +122,7 @@ class PaymentStack(TerraformStack):
     def __init__(self, scope: Construct, id_: str, *, props: StackProps) -> None:
         super().__init__(scope, id_)
         settings = props.settings
-        self._props, self._names = props, Names(settings.env)
+        self._props, self._names = props, settings.names
         self._backend()
         self.add_override("terraform.required_version", TERRAFORM_VERSION)
         primary_provider = self._provider("primary", settings.primary_region)
@@ -162,7 +167,10 @@ class PaymentStack(TerraformStack):
             flag_checks=(switches[0].flag_id, switches[1].flag_id),
             name_servers=name_servers,
         )
-        declared = self._declared(primary, secondary, dns, health, evacuation)
+        declared = replace(
+            self._declared(primary, secondary, dns, health, evacuation),
+            extension=self._extended(primary, secondary),
+        )
         outputs = Outputs(
             primary=primary.outputs,
             secondary=secondary.outputs,
@@ -177,6 +185,18 @@ class PaymentStack(TerraformStack):
             self, "published", props=PublishedDeploymentsProps(outputs, (primary.place, secondary.place))
         )
 
+    def _extended(self, primary: Region, secondary: Region) -> Mapping[str, object]:
+        """What the project's own function adds; gives what that declares."""
+        if self._props.extend is None:
+            return {}
+        settings = self._props.settings
+        regions = (RegionExtension.of("primary", primary), RegionExtension.of("secondary", secondary))
+        stack = StackExtension(self, settings, self._names, settings.all_tags, regions)
+        extension.run(stack, self._props.extend)
+        for region, handle in zip((primary, secondary), regions, strict=True):
+            region.service.extend(handle.variables, handle.granted)
+        return stack.declared
+
     def _backend(self) -> None:
         settings = self._props.settings
         if settings.state_bucket is None:
@@ -190,7 +210,9 @@ class PaymentStack(TerraformStack):
             bucket=settings.state_bucket,
             key=settings.state_key or self._names.state_key,
             region=region,
+            # Without a key the backend asks for AES256, which overrides the bucket's own default.
             encrypt=True,
+            kms_key_id=settings.state_kms_key,
             endpoints=None if endpoints is None else _state_endpoints(endpoints, region),
             use_path_style=local or None,
             skip_credentials_validation=local or None,
@@ -204,11 +226,7 @@ class PaymentStack(TerraformStack):
 
     def _provider(self, alias: str, region: str) -> AwsProvider:
         settings, endpoints = self._props.settings, self._props.endpoints
-        default_tags = [
-            AwsProviderDefaultTags(
-                tags=tags(settings.env, owner=settings.owner, cost_center=settings.cost_center)
-            )
-        ]
+        default_tags = [AwsProviderDefaultTags(tags=settings.all_tags)]
         assume_role = (
             None
             if settings.role_arn is None
@@ -414,9 +432,10 @@ class PaymentStack(TerraformStack):
                 burst=settings.api_burst_limit,
                 daily_quota=settings.daily_quota,
             ),
-            tags=tags(settings.env, owner=settings.owner, cost_center=settings.cost_center),
+            tags=settings.all_tags,
             alarm_email=settings.alarm_email,
             evacuation=evacuation,
+            own_canary=settings.canary if settings.canary.is_own else None,
         )
 
     def _outputs(self, outputs: Outputs) -> None:
