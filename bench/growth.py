@@ -9,7 +9,8 @@ What is measured:
   does; beside it the same program with ordinary imports, which is what stock cdktf does;
 - check: `payinfra check` over a stack of so many resources, as a process;
 - environments: `envs` and `reap`, as a dry run, over an account of so many environments, each with 94
-  resources that have tags. Its API answers at once: what is left is payinfra's own work, and how many calls it makes;
+  resources that have tags. Its API answers at once: what is left is the work of payinfra, and how many calls
+  it makes;
 - payments: the drill's load at so many payments a second, embedded and with two workers of Locust, with its
   own lag and memory, against a server that acknowledges at once.
 """
@@ -85,7 +86,8 @@ for n in range(size // 10):
     SqsQueue(stack, f"queue{n}", name=f"queue-{n}", kms_master_key_id=key.arn)
     SsmParameter(stack, f"parameter{n}", name=f"/parameter/{n}", type="String", value=bucket.arn)
     CloudwatchMetricAlarm(stack, f"alarm{n}", alarm_name=f"alarm-{n}",
-        comparison_operator="LessThanThreshold", evaluation_periods=1, namespace="AWS/SNS", metric_name="Errors", alarm_actions=[topic.arn])
+        comparison_operator="LessThanThreshold", evaluation_periods=1, namespace="AWS/SNS",
+        metric_name="Errors", alarm_actions=[topic.arn])
 app.synth()
 """
 

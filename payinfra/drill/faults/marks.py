@@ -38,7 +38,7 @@ class MarkedResource:
 
 
 @dataclass(frozen=True)
-class Mark:
+class ResourceMark:
     """What a mark says.
 
     Attributes:
@@ -56,7 +56,7 @@ class Mark:
         return f"drill={self.drill} since={self.since:%Y-%m-%dT%H:%M:%SZ} original={self.original}"
 
     @classmethod
-    def read(cls, value: str) -> "Mark | None":
+    def read(cls, value: str) -> "ResourceMark | None":
         """The mark of a tag's value; None where it is none."""
         fields = dict(word.split("=", 1) for word in value.split() if "=" in word)
         try:
@@ -73,7 +73,7 @@ class MarkResource(FaultAction):
     Attributes:
         fault: the fault's name.
         resource: what bears the mark.
-        drill, since, original: what the mark says; see `Mark`.
+        drill, since, original: what the mark says; see `ResourceMark`.
     """
 
     fault: str
@@ -89,9 +89,9 @@ class MarkResource(FaultAction):
         return f"{KEY}{self.fault}"
 
     @property
-    def mark(self) -> Mark:
+    def mark(self) -> ResourceMark:
         """What it says."""
-        return Mark(self.drill, self.since, self.original)
+        return ResourceMark(self.drill, self.since, self.original)
 
     def inject(self, clients: FaultClients) -> None:
         """Tag the resource."""
@@ -154,7 +154,7 @@ def find(clients: FaultClients, fault: str, resource: MarkedResource) -> MarkRes
     value = tags_of(clients, resource).get(f"{KEY}{fault}")
     if value is None:
         return None
-    mark = Mark.read(value) or Mark("unknown", datetime.fromtimestamp(0, UTC), "")
+    mark = ResourceMark.read(value) or ResourceMark("unknown", datetime.fromtimestamp(0, UTC), "")
     return MarkResource(fault, resource, mark.drill, mark.since, mark.original)
 
 

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from payinfra.core.naming import HEALTH_METRICS_REGION
 from payinfra.core.outputs import DeclaredRegion, Outputs, RegionOutputs
 from payinfra.drill.faults.actions import FaultAction, FaultClients
-from payinfra.drill.faults.marks import PERMISSIONS, Mark, MarkedKind, MarkedResource, MarkResource
+from payinfra.drill.faults.marks import PERMISSIONS, MarkedKind, MarkedResource, MarkResource, ResourceMark
 from payinfra.drill.situation import FailedPrecondition, RegionState
 from payinfra.local.faults import Fault as EmulatorFault
 
@@ -89,7 +89,7 @@ class FaultSearch:
     declared: DeclaredRegion
     clients: FaultClients
     is_shared: bool = False
-    mark: Mark | None = None
+    mark: ResourceMark | None = None
 
     def embedded_faults(self) -> tuple[EmulatorFault, ...]:
         """The faults of the embedded AWS that may be this environment's; none on AWS."""
