@@ -92,7 +92,7 @@ EVACUATION = IdleTraffic(
     looks=0.0,
     digits=2,
 )
-"""The same for an evacuation's page, beside a health check that asks every 10 seconds: that one has what X-Ray
+"""The same for an evacuation's page, beside a health check that asks every 10 seconds: that has what X-Ray
 samples in any case."""
 
 
