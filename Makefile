@@ -17,6 +17,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 # How many blows of each kind `make chaos` strikes in all, those of earlier runs included.
 TRUNCATIONS := 200
 RACES := 40
+SLEEPS := 12
 KILLS := 100
 
 # Bytecode that is kept makes every start of the tool several times faster.
@@ -111,7 +112,8 @@ endurance: setup ## An hour at 50 requests a second: the embedded AWS's memory, 
 	@$(BIN)/python -m bench.endurance $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
 
 chaos: setup ## Strike an environment at random, seeded; goes on where the last run stopped
-	@$(BIN)/python -m scripts.chaos --page --truncations $(TRUNCATIONS) --races $(RACES) --kills $(KILLS)
+	@$(BIN)/python -m scripts.chaos --page --truncations $(TRUNCATIONS) --races $(RACES) \
+		--sleeps $(SLEEPS) --kills $(KILLS)
 	@$(BIN)/python -m scripts.docs
 
 compat: setup ## Synthesize with the newest bindings of the AWS provider, and compare

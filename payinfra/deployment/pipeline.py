@@ -242,6 +242,7 @@ class Pipeline:
             self._refuse_open_drills()
             endpoints = self._endpoints()
             self._require_regions(endpoints, "deploy")
+            self._refuse_left_faults(endpoints)
             live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
             self._roll_back_cut_off(live)
             self._preflight(endpoints)
@@ -1038,6 +1039,19 @@ class Pipeline:
     def _refuse_open_drills(self) -> None:
         if left := self._open_drills():
             raise GateFailed(left, f"Put everything back first: `{self._restore_command}`.")
+
+    def _refuse_left_faults(self, endpoints: Endpoints | None) -> None:
+        """Refuse where no journal tells of a fault that is in place: a deployment would remove its mark only.
+
+        What cannot be looked at keeps no deployment from mending it.
+        """
+        known = self._last_outputs()
+        left = known and self.dependencies.left_faults(self.settings, known, endpoints)
+        if left and left.in_place:
+            raise GateFailed(
+                f"A drill has left something in place. {' '.join(left.in_place)}",
+                f"Put everything back first: `{self._restore_command}`.",
+            )
 
     # -- files ---------------------------------------------------------------------------------------
 

@@ -1008,6 +1008,17 @@ def test_verify_says_that_nothing_is_left_only_where_all_is_asked_for(world: Wor
     assert looking(world, left()).verify(VerifyRequest(only=("LIVE-KMS-001",))) is world.verified
 
 
+def test_nothing_is_deployed_over_what_a_drill_left_without_a_journal(world: World) -> None:
+    world.pipeline().deploy(yes)
+    calls = list(world.terraform.calls)
+    with pytest.raises(GateFailed, match=r"left something in place\. It is dark\.") as refused:
+        looking(world, left("It is dark.")).deploy(yes)
+    assert "failover-drill --restore --env demo --local" in refused.value.hint
+    assert world.terraform.calls == calls
+    world.terraform.plans.append(empty)
+    looking(world, left(unknown=("Nobody knows.",))).deploy(yes)
+
+
 def test_status_has_what_a_drill_left(world: World) -> None:
     world.pipeline().deploy(yes)
     found = looking(world, left("It is dark.", unknown=("Nobody knows.",))).status()
