@@ -1,4 +1,4 @@
-"""The day it happens: what can be seen and changed while the primary region answers nothing, or records nothing."""
+"""What can be seen and changed while the primary region answers nothing, or records nothing."""
 
 import json
 import time
