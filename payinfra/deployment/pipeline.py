@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from payinfra.checks.outcome import Outcome
+from payinfra.checks.probes import drill_faults
 from payinfra.checks.probes.drift import Difference, judge
+from payinfra.checks.probes.outage import ANSWERS
 from payinfra.checks.probes.results import VerifyRequest, joined, outcome
 from payinfra.checks.verdicts import Severity
 from payinfra.clients.aws import LOCAL_ACCOUNT, Endpoints
@@ -24,7 +27,7 @@ from payinfra.core.deployed_environments import (
     known_ones,
 )
 from payinfra.core.environment_lock import exclusive, holder
-from payinfra.core.errors import EnvironmentUnusable, GateFailed
+from payinfra.core.errors import EnvironmentUnusable, GateFailed, ToolFailed
 from payinfra.core.events import Emit, Notice, StageFinished, StageSkipped, StageStarted, ignore
 from payinfra.core.json_text import parse_json
 from payinfra.core.outputs import Outputs
@@ -34,7 +37,8 @@ from payinfra.core.stop_signals import DeferredSignals
 from payinfra.deployment import dependencies as dependencies_module
 from payinfra.deployment import guidance, surviving
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
-from payinfra.deployment.plan_review import with_review, within
+from payinfra.deployment.left_faults import still_ringing
+from payinfra.deployment.plan_review import with_costs, with_review, within
 from payinfra.deployment.recovery.adopting import Adoption
 from payinfra.deployment.recovery.apply_log import ApplyLog
 from payinfra.deployment.recovery.discovery import identifiers
@@ -54,6 +58,7 @@ from payinfra.deployment.rollback_journal import RollbackJournal
 from payinfra.deployment.rolling_update import Graph, Role, RolloutStep, announced, plan_rollout
 from payinfra.deployment.stack_manifest import StackFile, StackInventory
 from payinfra.deployment.workspace import LockedEnvironment, RunningStage
+from payinfra.drill.environment import COMMAND as DRILL_COMMAND
 from payinfra.drill.environment import FOLDER as DRILLS
 from payinfra.drill.environment import DrillEnvironment
 from payinfra.terraform import ChangeAction, Import, Kept, OutputValue, Plan, Terraform, guard, losses
@@ -239,7 +244,7 @@ class Pipeline:
             self._require_regions(endpoints, "deploy")
             live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
             self._roll_back_cut_off(live)
-            self._preflight()
+            self._preflight(endpoints)
             synthesized = self._checked_synth(endpoints)
             terraform = self._initialised(synthesized)
             self._guard(endpoints).require_known(terraform)
@@ -267,6 +272,7 @@ class Pipeline:
                 )
 
             plan, outputs = change() if saved_plan else recovery.converging(change)
+            self._set_protection(endpoints, wanted=self.settings.protected)
             proofs = self._smoke_test(outputs, endpoints)
             verified = self._verify(outputs, endpoints, VerifyRequest())
             if verified.failing(PROBES_FAIL_ON):
@@ -330,7 +336,7 @@ class Pipeline:
                         outputs = self._write_outputs(self._apply_plan(terraform, plan, f"apply {survivor}"))
                         moved()
                         with self._stage(f"verify {role}") as stage:
-                            payment_id = live.verify(here, outputs.environment_suffix)
+                            payment_id = live.verify(here, outputs)
                             stage.detail = f"healthy, and took payment {payment_id}"
             verified = self._verify(outputs, endpoints, VerifyRequest(regions=(survivor,), gone=(other,)))
             if verified.failing(PROBES_FAIL_ON):
@@ -372,6 +378,7 @@ class Pipeline:
                     raise GateFailed("Nothing was destroyed: the plan was not confirmed.")
                 if self.settings.protected:
                     self._release(terraform)
+                    self._set_protection(endpoints, wanted=False)
                     plan = self._plan(terraform, self._plan_file, destroy=True)
                 self._apply_plan(terraform, plan, "destroy")
                 for _ in range(SWEEPS):
@@ -475,7 +482,8 @@ class Pipeline:
         self._tell_of_a_cut_off_update()
         self._tell_what_goes_on()
         endpoints = self._endpoints()
-        verified = self._verify(outputs, endpoints, request)
+        probed = self._verify(outputs, endpoints, request)
+        verified = self._with_left_faults(probed, outputs, endpoints, request)
         return joined(verified, self._drift(endpoints, request)) if drift else verified
 
     def drill_environment(self) -> DrillEnvironment:
@@ -508,27 +516,45 @@ class Pipeline:
         from payinfra.deployment.status import gather
 
         self._tell_what_goes_on()
-        aws = dependencies_module.aws(self.settings, self.dependencies.local_addresses(self.settings))
-        target = self.settings.target.value
-        status = gather(self.settings.env, target, self.outputs(), aws, self._outputs_file)
-        return replace(status, next_steps=guidance.next_steps(status, self.settings.command))
+        endpoints = self.dependencies.local_addresses(self.settings)
+        aws = dependencies_module.aws(self.settings, endpoints)
+        target, outputs = self.settings.target.value, self.outputs()
+        with ThreadPoolExecutor(1) as beside:
+            looking = beside.submit(self.dependencies.left_faults, self.settings, outputs, endpoints)
+            status = gather(self.settings.env, target, outputs, aws, self._outputs_file)
+            left = looking.result()
+        found = replace(status, next_steps=guidance.next_steps(status, self.settings.command))
+        if left is None or self._drill_runs:
+            return found
+        silent = [one.region for one in found.regions if not one.answers]
+        return replace(found, in_place=left.in_place, unclear=left.not_of(silent))
 
     def outputs(self) -> Outputs:
-        """The environment's outputs, from its own file or, where that is absent, from its state.
+        """The environment's outputs: from its own file, else from its state, else as it has published them.
 
         Raises:
-            EnvironmentUnusable: it was never deployed from here.
+            EnvironmentUnusable: it was never deployed from here, and has published nothing.
         """
         if known := self._known_outputs():
             return known
         if self.settings.state_bucket is None and not self._state_file.exists():
+            addresses = self.dependencies.local_addresses(self.settings)
+            if published := self.dependencies.published(self.settings, addresses):
+                self.emit(Notice("There is no state here: the outputs are those that it has published."))
+                return published
             raise self._not_deployed()
         with exclusive(self.settings.work_dir, "outputs"):
             addresses = self.dependencies.local_addresses(self.settings)
             terraform = self._initialised(self._synth(addresses))
-            self._guard(addresses).state(terraform)
-            if values := terraform.outputs():
-                return self._write_outputs(values)
+            try:
+                self._guard(addresses).state(terraform)
+                if values := terraform.outputs():
+                    return self._write_outputs(values)
+            except (EnvironmentUnusable, ToolFailed) as error:
+                if published := self.dependencies.published(self.settings, addresses):
+                    self.emit(Notice(f"{error.what} The outputs are those that it has published."))
+                    return published
+                raise
             raise self._not_deployed()
 
     def unlock(self, lock: str) -> bool:
@@ -629,8 +655,16 @@ class Pipeline:
             stage.detail = ", ".join(f"{region} on {url}" for region, url in endpoints.regions.items())
         return endpoints
 
-    def _preflight(self) -> None:
+    def _preflight(self, endpoints: Endpoints | None) -> None:
         """Look for what the account must have. Not before a destruction, which needs none of it."""
+        from payinfra.account.quotas import require_concurrency
+
+        require_concurrency(
+            self.dependencies.aws(self.settings, endpoints),
+            self.settings.env,
+            self.settings.regions,
+            self.settings.reserved_concurrency,
+        )
         if not self.settings.is_local:
             with self._stage("preflight") as stage:
                 stage.detail = self.dependencies.preflight(self.settings)
@@ -658,15 +692,16 @@ class Pipeline:
         Returns:
             The plan, with what a person reviews.
         """
+        stack = StackFile.read(synthesized.folder / "cdk.tf.json")
         if not plan.has_changes:
-            return plan
+            return with_costs(plan, stack)
         shown = terraform.shown(plan.file)
         with self._stage("check plan") as stage:
             outcome = self.dependencies.check_plan(self.settings, synthesized.folder, shown)
             if outcome.failing(self.fail_on):
                 raise ChecksFailed(outcome, self.fail_on)
             stage.detail = f"{outcome.summary.checks} checks, {len(outcome.findings)} findings"
-        return with_review(plan, shown, StackFile.read(synthesized.folder / "cdk.tf.json").places)
+        return with_costs(with_review(plan, shown, stack.places), stack, shown)
 
     def _initialised(self, synthesized: Synthesized) -> Terraform:
         surviving.bring_unsaved_state(self.settings.work_dir, synthesized.folder)
@@ -822,7 +857,7 @@ class Pipeline:
                 outputs = self._write_outputs(self._apply_plan(terraform, plan, f"apply {step.role}"))
                 moved()
                 with self._stage(f"verify {step.role}") as stage:
-                    payment_id = live.verify(step.role.of(outputs), outputs.environment_suffix)
+                    payment_id = live.verify(step.role.of(outputs), outputs)
                     stage.detail = f"healthy, and took payment {payment_id}"
         return outputs
 
@@ -835,7 +870,7 @@ class Pipeline:
         """
         other = role.other.of(outputs)
         try:
-            live.verify(other, outputs.environment_suffix)
+            live.verify(other, outputs)
         except GateFailed as error:
             raise _only_region(role.of(outputs).region, other.region, error.what) from None
 
@@ -873,6 +908,13 @@ class Pipeline:
                     f"`{self.settings.command('deploy')}`: it rolls back to version {change.before} first."
                 )
             )
+
+    def _set_protection(self, endpoints: Endpoints | None, wanted: bool) -> None:
+        """Set the table's deletion protection where Terraform does not: in the other region."""
+        if changed := self.dependencies.set_protection(self.settings, endpoints, wanted):
+            said = "on" if wanted else "off"
+            where = " and ".join(changed)
+            self.emit(Notice(f"The table's deletion protection is {said} in {where} as well."))
 
     def _release(self, terraform: Terraform) -> None:
         """Take the deletion protection off what is there, so that it can be deleted."""
@@ -916,6 +958,24 @@ class Pipeline:
             )
             stage.detail = f"{verified.summary.checks} probes, {len(verified.findings)} findings"
         return verified
+
+    def _with_left_faults(
+        self, verified: Outcome, outputs: Outputs, endpoints: Endpoints | None, request: VerifyRequest
+    ) -> Outcome:
+        """The outcome, with what drills have left; not while one runs."""
+        if ringing := still_ringing(verified, self.settings.work_dir / DRILLS):
+            self.emit(Notice(ringing))
+        if self._drill_runs:
+            return verified
+        left = self.dependencies.left_faults(self.settings, outputs, endpoints)
+        # Who asks for some probes only is told of a fault all the same: it explains what they say.
+        if left is None or (request.only and not (left.in_place or left.unknown)):
+            return verified
+        silent = [one.address for one in verified.findings if one.id == ANSWERS.id]
+        regions = ", ".join(self.settings.regions)
+        result = drill_faults.judge(regions, left.in_place, left.not_of(silent), left.seconds)
+        request.tell(result)
+        return joined(verified, outcome((result,)))
 
     def _drift(self, endpoints: Endpoints | None, request: VerifyRequest) -> Outcome:
         with exclusive(self.settings.work_dir, "verify"):
@@ -963,6 +1023,11 @@ class Pipeline:
         from payinfra.drill.faults.journal import restore_command
 
         return restore_command(self.settings.env, self.settings.target.value)
+
+    @property
+    def _drill_runs(self) -> bool:
+        """Whether a drill runs here: what is in place is that one's."""
+        return f"payinfra {DRILL_COMMAND}" in holder(self.settings.work_dir)
 
     def _tell_what_goes_on(self) -> None:
         """Say who works on the environment now, or that a drill which is over may have left something."""
@@ -1031,15 +1096,22 @@ class Pipeline:
             return None
         if not (why := self._unusable_outputs()):
             return Outputs.read(file)
-        if self.settings.state_bucket is None and not self._state_file.exists():
+        aside = file.with_name(f"{file.name}.unusable")
+        if self.settings.state_bucket is not None or self._state_file.exists():
+            file.replace(aside)
+            self.emit(Notice(f"{why} It is read anew from the state, and kept as {aside}."))
+            return None
+        published = self.dependencies.published(
+            self.settings, self.dependencies.local_addresses(self.settings)
+        )
+        if published is None:
             raise EnvironmentUnusable(
-                f"{why} There is no state here to read them from.",
+                f"{why} There is no state here to read them from, and no region tells what was published.",
                 f"Move the file away. `{with_place(self.settings, 'adopt')}` takes in what exists.",
             )
-        aside = file.with_name(f"{file.name}.unusable")
         file.replace(aside)
-        self.emit(Notice(f"{why} It is read anew from the state, and kept as {aside}."))
-        return None
+        self.emit(Notice(f"{why} It is read anew from what was published, and kept as {aside}."))
+        return self._keep_outputs(published, published.to_flat())
 
     def _last_outputs(self) -> Outputs | None:
         """The outputs as they were written last; None where there are none that can be read."""
@@ -1077,7 +1149,9 @@ class Pipeline:
     def _write_outputs(self, values: Mapping[str, OutputValue]) -> Outputs:
         """Write the outputs that are not sensitive to the environment's file and to the latest copy."""
         flat = _not_sensitive(values)
-        outputs = Outputs.from_flat(flat)
+        return self._keep_outputs(Outputs.from_flat(flat), flat)
+
+    def _keep_outputs(self, outputs: Outputs, flat: Mapping[str, object]) -> Outputs:
         text = json.dumps(flat, indent=2, sort_keys=True) + "\n"
         for file in (self._outputs_file, self._latest_outputs):
             write_private(file, text)

@@ -74,6 +74,8 @@ class Status:
         moves_within_s: how long Route 53 takes to move the name from a region that has begun to fail, with
             the time that resolvers keep an answer.
         next_steps: what to do now, in sentences (see `guidance`); empty where there is nothing to do.
+        in_place: what drills have left in place, whether or not a journal says so, each in a sentence.
+        unclear: why that cannot be told of something, each in a sentence.
     """
 
     env: str
@@ -86,6 +88,8 @@ class Status:
     names: tuple[NameStatus, ...] = ()
     moves_within_s: float = 0.0
     next_steps: tuple[str, ...] = ()
+    in_place: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
 
     @property
     def failover(self) -> NameStatus:

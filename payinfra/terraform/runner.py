@@ -113,6 +113,7 @@ class Terraform:
         locked = lockfile.place(self.folder, self.binary.registry)
         if initialised.is_current(self.data_dir, self._fingerprint()):
             return
+        initialised.forget_stale_note(self.data_dir, self.folder)
         with self._cache_to_itself():
             self._run("init", *STREAMED, *locked)
         initialised.remember(self.data_dir, self._fingerprint())

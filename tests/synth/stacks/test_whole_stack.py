@@ -258,6 +258,7 @@ def test_state_is_where_it_was_asked_for(
         "key": "payinfra/payment-prod/terraform.tfstate",
         "region": "eu-west-1",
         "encrypt": True,
+        "kms_key_id": "alias/payinfra-state",
         "use_lockfile": True,
     }
     named = backwards.content["terraform"]["backend"]["s3"]
