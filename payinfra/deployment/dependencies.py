@@ -222,7 +222,7 @@ def published(settings: Settings, endpoints: Endpoints | None) -> "Outputs | Non
     quick = aws(settings, endpoints).within(connect_timeout=PUBLISHED_S, read_timeout=PUBLISHED_S, attempts=1)
     for region in settings.regions:
         try:
-            found = published_deployment.read(quick, settings.env, region)
+            found = published_deployment.read(quick, settings.env, region, settings.names)
         except EnvironmentUnusable:
             continue
         if found.env == settings.env == found.outputs.environment_suffix:
