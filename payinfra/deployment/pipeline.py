@@ -303,8 +303,9 @@ class Pipeline:
             role = surviving.role_of(region, self.settings.regions)
             regions = self.settings.regions
             survivor, other = regions if role is Role.PRIMARY else regions[::-1]
-            if left := self._open_drills():
-                self.emit(Notice(left))
+            for told in (surviving.state_risk(self.settings, survivor, other), self._open_drills()):
+                if told:
+                    self.emit(Notice(told))
             endpoints = self._endpoints(survivor)
             live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
             self._roll_back_cut_off(live, survivor)
