@@ -1,4 +1,4 @@
-"""A deployment where AWS takes its time: keys, tags and log lines come late, and the account is a new one's."""
+"""A deployment where AWS takes its time: keys, tags and log lines come late, and the account is a new one."""
 
 import json
 import time
@@ -22,12 +22,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project = Project(tmp_path_factory.mktemp("slow"), measured=False)
     try:
         assert project.run("local", "up").returncode == 0
-        rules = (
-            "api-key-delay=40",
-            "key-tag-delay=60",
-            f"access-log-delay={LATE_S}",
-            "account-concurrency=10",
-        )
+        delays = ("api-key-delay=40", "key-tag-delay=60", f"access-log-delay={LATE_S}")
         shown = project.run("local", "rules", *delays, "account-concurrency=10", "--format", "json")
         assert json.loads(shown.stdout)["api-key-delay"] == 40
         yield project
