@@ -4,11 +4,16 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from scripts.conformance.permissions import refused
 from scripts.conformance.requests import RecordedRequest, UnreadableRequest, lines, read
 from scripts.conformance.shapes import faults
+from scripts.conformance.stacks import Judged, judge
+from scripts.conformance.variants import stacks
 
 SHOWN = 20
 
@@ -41,6 +46,17 @@ def judge_permissions(requests: list[RecordedRequest]) -> tuple[str, list[str]]:
     return f"{judged} actions on resources, as the role for CI", [f"{one}: the role may not" for one in found]
 
 
+def judge_stacks() -> tuple[str, list[str]]:
+    """Hold five variants of the stack against CloudFormation's schemas."""
+    judged = Judged()
+    with TemporaryDirectory() as folder:
+        made = stacks(Path(folder))
+    for name, stack in made.items():
+        judge(stack, name, judged)
+    said = f"{len(made)} stacks, {judged.resources} resources, {judged.properties} properties"
+    return f"{said} ({judged.left_out} are known later or are Terraform's own)", judged.faults
+
+
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
@@ -49,15 +65,24 @@ def main(arguments: list[str]) -> int:
     """Judge the records of a folder."""
     parser = argparse.ArgumentParser(prog="python -m scripts.conformance", description=__doc__)
     parser.add_argument("records", type=Path, help="folder of the records of the embedded AWS")
-    folder = parser.parse_args(arguments).records
+    parser.add_argument("--without-stacks", action="store_true", help="judge the records only")
+    read = parser.parse_args(arguments)
+    folder = read.records
     requests = [RecordedRequest.of_line(line) for line in lines(folder)]
     if not requests:
         _say(f"{folder} holds no request: nothing was judged.")
         return 1
     failed = False
-    for title, judge in (("requests", judge_requests), ("permissions", judge_permissions)):
+    judges: dict[str, Callable[[], tuple[str, list[str]]]] = {
+        "requests": partial(judge_requests, requests),
+        "stacks": judge_stacks,
+        "permissions": partial(judge_permissions, requests),
+    }
+    if read.without_stacks:
+        del judges["stacks"]
+    for title, made in judges.items():
         began = time.monotonic()
-        said, found = judge(requests)
+        said, found = made()
         _say(f"{title}: {said}, {len(found)} faults, {time.monotonic() - began:.1f} s")
         for fault in found[:SHOWN]:
             _say(f"  {fault}")

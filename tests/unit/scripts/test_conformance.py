@@ -11,11 +11,13 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 
+from payinfra.account.permissions import RESOURCE_TYPES
 from payinfra.local.emulator_environment import ACCOUNT
 from scripts.conformance.__main__ import main
 from scripts.conformance.permissions import refused
 from scripts.conformance.requests import RecordedRequest, read
 from scripts.conformance.shapes import faults
+from scripts.conformance.stacks import ELSEWHERE, TYPES, Judged, judge, schema_of
 
 REGION = "us-east-1"
 THREE = ["us-east-1", "us-west-1", "eu-west-1"]
@@ -266,6 +268,50 @@ def test_the_gate_says_what_it_judged_and_fails_for_any_fault(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], written: str, status: int, said: str
 ) -> None:
     (tmp_path / "1.jsonl").write_text(written + "\n")
-    assert main([str(tmp_path)]) == status
+    assert main([str(tmp_path), "--without-stacks"]) == status
     told = capsys.readouterr()
     assert said in told.out + told.err
+
+
+def stack(type_: str, **block: Any) -> dict[str, Any]:
+    return {"resource": {type_: {"x": {"provider": "aws", "tags": {"a": "b"}, **block}}}}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (stack("aws_lambda_function", memory_size=64), "MemorySize: 64 is less than the minimum of 128"),
+        (stack("aws_lambda_function", runtime="${var.x}", role="${aws_iam_role.x.arn}"), ""),
+        (
+            stack("aws_lambda_function", environment=[{"variables": {"AB": "c"}}], timeout=0),
+            "Timeout: 0",
+        ),
+        (stack("aws_cloudwatch_log_group", name="g" * 513), "LogGroupName: "),
+        (stack("aws_cloudwatch_log_group", retention_in_days=8), "RetentionInDays: 8 is not one of"),
+        (stack("aws_kms_key", deletion_window_in_days=6), "PendingWindowInDays: 6"),
+        (stack("aws_cloudwatch_metric_alarm", dimensions={"A": "b", "C": "${x}"}, threshold=1), ""),
+        (stack("aws_dynamodb_table", attribute=[{"name": "a", "type": "X"}]), "'X' is not one of"),
+        (
+            stack(
+                "aws_cloudwatch_log_metric_filter",
+                metric_transformation={"name": "n", "default_value": "many"},
+            ),
+            "DefaultValue: 'many' is not of type 'number'",
+        ),
+        (stack("aws_route53_health_check", failure_threshold=11), "FailureThreshold: 11"),
+        (stack("aws_route53_record", ttl=60, records=["a"], type="A"), ""),
+        (stack("aws_ssm_parameter", value="x"), ""),
+        (stack("aws_no_such_thing"), "nobody said which type of CloudFormation's aws_no_such_thing is"),
+    ],
+)
+def test_what_cloudformations_schema_forbids_is_named(content: Mapping[str, Any], said: str) -> None:
+    judged = Judged()
+    judge(content, "s", judged)
+    assert bool(judged.faults) is bool(said), judged.faults
+    assert not said or said in judged.faults[0]
+
+
+def test_every_type_of_the_stack_has_a_type_of_cloudformations_or_a_reason_why_not() -> None:
+    assert not TYPES.keys() & ELSEWHERE.keys()
+    assert all(schema_of(called)["typeName"] == called for called, _ in TYPES.values())
+    assert {*RESOURCE_TYPES} <= {*TYPES, *ELSEWHERE}
