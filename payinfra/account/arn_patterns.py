@@ -14,6 +14,7 @@ from payinfra.core.naming import (
     DRILL_FIS_ROLE,
     DRILL_SCHEDULE_GROUP,
     DRILL_SCHEDULER_ROLE,
+    TEST_PREFIX,
     KeyPurpose,
     Parameter,
     canary_domain,
@@ -29,6 +30,7 @@ class ArnGroup(StrEnum):
     ANY_STREAM_READER = "AnyStreamReader"
     BUCKETS = "Buckets"
     OBJECTS = "Objects"
+    TEST_OBJECTS = "TestObjects"
     KEYS = "Keys"
     NEW_KEYS = "NewKeys"
     KEY_ALIASES = "KeyAliases"
@@ -213,6 +215,7 @@ _LIMITS: Mapping[ArnGroup, Callable[[PermissionScope], ArnLimits]] = {
     ArnGroup.ANY_STREAM_READER: lambda reach: ArnLimits((reach.arn("lambda", "event-source-mapping:*"),)),
     ArnGroup.BUCKETS: _buckets,
     ArnGroup.OBJECTS: lambda reach: _buckets(reach, "/*"),
+    ArnGroup.TEST_OBJECTS: lambda reach: _buckets(reach, f"/{TEST_PREFIX}*"),
     ArnGroup.KEYS: lambda reach: ArnLimits((reach.arn("kms", "key/*"),), reach.tagged("ResourceTag")),
     ArnGroup.NEW_KEYS: lambda reach: ArnLimits(("*",), reach.tagged("RequestTag")),
     ArnGroup.KEY_ALIASES: lambda reach: ArnLimits(

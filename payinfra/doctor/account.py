@@ -194,6 +194,9 @@ def _refused(account: Account, settings: Settings, caller: Caller, who: str) -> 
         state_region=settings.state_region,
         state_kms_key=settings.state_kms_key,
         boundary=settings.permissions_boundary,
+        prefix=settings.name_prefix,
+        failover_name=settings.failover_name,
+        latency_name=settings.latency_name,
     )
     pages = account.aws.iam(settings.primary_region).get_paginator("simulate_principal_policy")
     for one in account.needed:

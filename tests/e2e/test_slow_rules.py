@@ -1,4 +1,4 @@
-"""A deployment where AWS takes its time: keys, tags and log lines come late, and the account is a new one."""
+"""A deployment where AWS takes its time: keys, tags and log lines come late, and the account is new."""
 
 import json
 import time

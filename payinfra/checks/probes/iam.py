@@ -7,7 +7,7 @@ from typing import Any
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, regional
 from payinfra.checks.verdicts import Severity, Verdicts
 from payinfra.clients.aws_errors import NoData
-from payinfra.core.naming import INDEXES, Names, Parameter
+from payinfra.core.naming import AUDIT_PREFIX, INDEXES, TEST_PREFIX, Parameter
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,10 @@ def needed(live: ProbeContext, site: RegionUnderTest, stream_arn: str) -> tuple[
         SimulatedCall(
             ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"), stream_arn
         ),
-        SimulatedCall(("s3:PutObject",), f"arn:aws:s3:::{site.outputs.s3_bucket_name}/audit/x"),
+        *(
+            SimulatedCall(("s3:PutObject",), f"arn:aws:s3:::{site.outputs.s3_bucket_name}/{prefix}x")
+            for prefix in (AUDIT_PREFIX, TEST_PREFIX)
+        ),
         SimulatedCall(("ssm:GetParameter",), _parameter_arn(live, site)),
         SimulatedCall(("sns:Publish",), site.outputs.sns_topic_arn),
         SimulatedCall(("kms:Decrypt", "kms:GenerateDataKey"), keys.audit, "sns"),
@@ -152,7 +155,7 @@ def _unknown_tags(result: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _parameter_arn(live: ProbeContext, site: RegionUnderTest) -> str:
     region, account = site.outputs.dynamodb_table_arn.split(":")[3:5]
-    name = Names(live.outputs.environment_suffix).parameter(Parameter.CURSORS)
+    name = live.outputs.names.parameter(Parameter.CURSORS)
     return f"arn:aws:ssm:{region}:{account}:parameter{name}"
 
 

@@ -94,6 +94,11 @@ def tasks(probes: Iterable[Probe], live: ProbeContext, deadline_s: float | None 
     return tuple(made)
 
 
+def everything(_task: Task) -> bool:
+    """Leaves no task out."""
+    return True
+
+
 def run(
     probes: Sequence[Probe],
     live: ProbeContext,
@@ -101,14 +106,18 @@ def run(
     deadline_s: float | None = None,
     tell: Tell = tell_nobody,
     clock: ProbeClock | None = None,
+    takes: Callable[[Task], bool] = everything,
 ) -> tuple[ProbeResult, ...]:
     """Call every probe at once; the results in the probes' order.
 
     A probe that has not answered at its deadline becomes an ERROR. Its thread is left to end by itself: it
     can change nothing any more but to remove its own canary.
+
+    Args:
+        takes: whether a task is to be done.
     """
     clock = clock or ProbeClock()
-    under_way = tasks(probes, live, deadline_s)
+    under_way = tuple(task for task in tasks(probes, live, deadline_s) if takes(task))
     answers: SimpleQueue[tuple[int, ProbeResult]] = SimpleQueue()
     began = clock.now()
     ends = {position: began + task.within_s for position, task in enumerate(under_way)}

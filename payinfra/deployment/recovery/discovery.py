@@ -37,6 +37,7 @@ class Whereabouts:
     Attributes:
         regions: those that it serves in.
         domain, zone_id: its domain and the hosted zone of that; None for a zone of its own.
+        named: its names, where they are not the usual ones.
     """
 
     env: str
@@ -44,11 +45,12 @@ class Whereabouts:
     regions: tuple[str, ...]
     domain: str | None = None
     zone_id: str | None = None
+    named: Names | None = None
 
     @property
     def names(self) -> Names:
         """The environment's names."""
-        return Names(self.env)
+        return self.named or Names(self.env)
 
 
 def existing(aws: Aws, where: Whereabouts) -> tuple[TaggedResource, ...]:
@@ -236,6 +238,9 @@ READS: Mapping[tuple[str, str], Read] = MappingProxyType(
         ("s3", ""): _answers(lambda aws, found, name: aws.s3(found.region).head_bucket(Bucket=name)),
         ("sns", ""): _answers(
             lambda aws, found, _name: aws.sns(found.region).get_topic_attributes(TopicArn=found.arn)
+        ),
+        ("sqs", ""): _answers(
+            lambda aws, found, name: aws.client("sqs", found.region).get_queue_url(QueueName=name)
         ),
         ("ssm", "parameter"): _answers(
             lambda aws, found, name: aws.ssm(found.region).get_parameter(Name=name, WithDecryption=False)
