@@ -211,7 +211,9 @@ def _routes(service: str) -> tuple[tuple[re.Pattern[str], str, tuple[tuple[str, 
         pattern = (pattern + re.escape(path[at:])).rstrip("/")
         fixed = tuple(parse_qsl(query, keep_blank_values=True))
         literal = len(_LABEL.sub("", path))
-        found.append((-literal - 100 * len(fixed), re.compile(pattern + "/?"), http["method"], fixed, name))
+        # Of two operations of one route the later name is the one that is not deprecated.
+        rank = (model.operation_model(name).deprecated, -literal - 100 * len(fixed))
+        found.append((rank, re.compile(pattern + "/?"), http["method"], fixed, name))
     found.sort(key=lambda one: one[0])
     return tuple((pattern, method, fixed, name) for _, pattern, method, fixed, name in found)
 

@@ -152,6 +152,8 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
         {"Bucket": "states", "VersioningConfiguration": {"Status": "Enabled"}},
     ),
     ("s3", "head_bucket", {"Bucket": "states"}),
+    ("s3", "get_bucket_lifecycle_configuration", {"Bucket": "states"}),
+    ("s3", "get_bucket_notification_configuration", {"Bucket": "states"}),
 ]
 
 
