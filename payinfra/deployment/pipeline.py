@@ -662,7 +662,7 @@ class Pipeline:
 
         require_concurrency(
             self.dependencies.aws(self.settings, endpoints),
-            self.settings.env,
+            self.settings.names,
             self.settings.regions,
             self.settings.reserved_concurrency,
         )

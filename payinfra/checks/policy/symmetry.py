@@ -19,6 +19,10 @@ from payinfra.checks.policy.verdict_helpers import aws_providers, aws_resources
 _TABLES = ("aws_dynamodb_table.", "aws_dynamodb_table_replica.")
 _TABLE_TYPES = frozenset({"aws_dynamodb_table", "aws_dynamodb_table_replica"})
 _SAYS_WHICH_REGION = re.compile(r"(?i)(?:^|[._])(?:primary|secondary)_region\Z")
+_TOLD_ALIKE = re.compile(
+    r"(.+[._])?description|environment\.variables\.(PRIMARY|SECONDARY)_REGION", re.IGNORECASE
+)
+"""What may name a region and be the same in both: prose, and which of the regions is the primary one."""
 _NOT_COMPARED = frozenset({"//", "depends_on", "provider"})
 _BY_NATURE = {
     "aws_api_gateway_api_key": frozenset({"value"}),
@@ -161,10 +165,16 @@ def differences(one: Resource, two: Resource, twins: Twins) -> tuple[str, ...]:
         elif ours[path] == theirs[path] and (
             twins.sides.is_neutral(ours[path]) or _SAYS_WHICH_REGION.search(path)
         ):
+        # What is the same in both, and names neither side nor a resource, needs no closer look.
+        elif ours[path] == theirs[path] and _needs_no_look(path, ours[path], twins):
             continue
         elif _leaf(theirs[path], two, twins) != _leaf(ours[path], one, twins):
             found.append(path)
     return tuple(found)
+
+
+def _needs_no_look(path: str, value: Json, twins: Twins) -> bool:
+    return bool(twins.sides.is_neutral(value) or _TOLD_ALIKE.fullmatch(path))
 
 
 @dataclass(frozen=True)
