@@ -393,6 +393,22 @@ SETTINGS: tuple[Setting, ...] = (
         example="handlers",
     ),
     Setting(
+        "lambda_layers",
+        SettingKind.LIST,
+        SettingGroup.SERVICE,
+        "ARNs of layers of the function, the same ones in both regions",
+        default=(),
+        otherwise="none",
+        shape=_shape(
+            r"arn:aws:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]{1,140}:[0-9]+",
+            "use ARNs of layers' versions, such as arn:aws:lambda:us-east-1:123456789012:layer:tools:3",
+        ),
+        example=(
+            "arn:aws:lambda:us-east-1:123456789012:layer:tools:3",
+            "arn:aws:lambda:us-west-2:123456789012:layer:tools:3",
+        ),
+    ),
+    Setting(
         "lambda_memory_mb",
         SettingKind.INTEGER,
         SettingGroup.SERVICE,

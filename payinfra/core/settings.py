@@ -53,6 +53,9 @@ class Target(StrEnum):
     LOCAL = "local"
 
 
+LAYERS_MAX = 5
+"""Layers of a function at most (Lambda developer guide, "Lambda quotas")."""
+
 _FILLED = frozenset(("env", "protected", "log_retention_days", "audit_retention_days"))
 """Fields without a default of their own: one must be given, and the others follow from it."""
 
@@ -88,6 +91,7 @@ class Settings(BaseModel):
     cost_center: Text | None = _declared("cost_center")
     ephemeral_patterns: tuple[str, ...] = _declared("ephemeral_patterns")
     protected: bool = _declared("protected")
+    lambda_layers: tuple[str, ...] = _declared("lambda_layers")
     lambda_memory_mb: int = _declared("lambda_memory_mb")
     lambda_timeout_s: int = _declared("lambda_timeout_s")
     reserved_concurrency: int | None = _declared("reserved_concurrency")
@@ -191,7 +195,7 @@ class Settings(BaseModel):
     def _headers(cls, value: object) -> tuple[str, ...]:
         return cls._pairs(value)
 
-    @field_validator("ephemeral_patterns", "cors_origins", mode="before")
+    @field_validator("ephemeral_patterns", "cors_origins", "lambda_layers", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> tuple[str, ...]:
         return _split(value)
@@ -248,6 +252,7 @@ class Settings(BaseModel):
         if (self.domain is None) != (self.hosted_zone_id is None):
             raise ValueError("domain and hosted-zone-id go together: give both or neither")
         self._check_domains()
+        self._check_layers()
         try:
             self.canary.check()
         except ValueError as error:
@@ -267,6 +272,29 @@ class Settings(BaseModel):
         if self.state_bucket is None and (self.state_region or self.state_key):
             raise ValueError("state-region and state-key go with state-bucket: give the bucket too")
         return self
+
+    def _check_layers(self) -> None:
+        """Refuse layers that one region lacks, and more than Lambda takes.
+
+        Raises:
+            ValueError: they do.
+        """
+        if self.lambda_layers and self.is_local:
+            raise ValueError(
+                "lambda-layers: the embedded AWS has no layers of other accounts. "
+                "Set them in [environments.NAME] of those on AWS"
+            )
+        here, there = (self.layers_in(region) for region in self.regions)
+        if {arn.split(":", 6)[6] for arn in here} != {arn.split(":", 6)[6] for arn in there}:
+            raise ValueError("lambda-layers: each layer needs an ARN in both regions, with the same version")
+        if elsewhere := [arn for arn in self.lambda_layers if arn not in (*here, *there)]:
+            raise ValueError(f"lambda-layers: {elsewhere[0]} is in neither region")
+        if len(here) > LAYERS_MAX:
+            raise ValueError(f"lambda-layers: {len(here)} a region are too many, Lambda takes {LAYERS_MAX}")
+
+    def layers_in(self, region: str) -> tuple[str, ...]:
+        """The ARNs of the function's layers in a region."""
+        return tuple(arn for arn in self.lambda_layers if arn.split(":")[3] == region)
 
     def _check_domains(self) -> None:
         """Refuse names of clients that cannot be made.

@@ -75,6 +75,7 @@ class PaymentsFunctionProps:
         stream_arn: of the table's stream in this region.
         topic_arn: where Lambda says which records of the stream it gives up.
         keep_source_ip: whether the addresses that payments come from are kept with them.
+        layers: the ARNs of its layers in this region.
     """
 
     place: RegionContext
@@ -90,6 +91,7 @@ class PaymentsFunctionProps:
     log_retention_days: int
     cors_origins: tuple[str, ...]
     keep_source_ip: bool
+    layers: tuple[str, ...] = ()
 
 
 class PaymentsFunction(StackComponent):
@@ -141,6 +143,7 @@ class PaymentsFunction(StackComponent):
             role=role.arn,
             runtime=RUNTIME,
             handler=HANDLER,
+            layers=list(props.layers) or None,
             filename=props.code.zip_name,
             source_code_hash=props.code.sha256,
             memory_size=props.memory_mb,
