@@ -48,6 +48,7 @@ def agreed(_plan: Plan) -> bool:
 def synth(
     settings: Settings,
     *,
+    fresh: bool = False,
     extend: "Extend | None" = None,
     emit: Emit = ignore,
     dependencies: PipelineDependencies = AWS_DEPENDENCIES,
@@ -56,16 +57,17 @@ def synth(
 
     Args:
         settings: the environment.
+        fresh: build the stack anew, also where nothing that it depends on has changed.
+        emit: receives the events of the stage.
+        dependencies: what the stage calls; tests pass scripted ones.
         extend: adds resources of one's own; None for what the settings name.
-        emit: receives the events of the stages.
-        dependencies: what the stages call; tests pass scripted ones.
 
     Raises:
         UsageProblem: the function that extends the stack raised, or added what cannot be taken.
         ToolFailed: synthesis failed.
         EnvironmentUnusable: another command works on the environment.
     """
-    return Pipeline(settings, emit, dependencies=_with(dependencies, extend)).synth()
+    return Pipeline(settings, emit, dependencies=_with(dependencies, extend), fresh=fresh).synth()
 
 
 def check(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer._click.core import ParameterSource
 from typer._click.exceptions import NoArgsIsHelpError
 from typer._click.exceptions import UsageError as ClickUsageError
 from typer.core import TyperGroup
@@ -29,28 +30,15 @@ from payinfra.commands import (
 )
 from payinfra.commands.session import say, stderr
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, Interrupted, PayinfraError, UsageProblem
-from payinfra.core.project_folder import PROJECT_VARIABLE
+from payinfra.core.project_folder import PROJECT_OPTION, PROJECT_VARIABLE
 from payinfra.core.stop_signals import DeferredSignals, Escalation, StopRequested
 from payinfra.core.streams import silence, tolerant_streams
 from payinfra.report.formats import LOG_FORMAT_VARIABLE, LogFormat
 from payinfra.report.printable import terminal_text
 
-SYNTHESIZING = frozenset({"synth", "plan", "deploy", "destroy", "unlock"})
-OTHERWISE = frozenset({"--eager-bindings", "--help", "-h"})
-
 
 class Commands(TyperGroup):
-    """All commands. For those that synthesize, cdktf's runtime starts before their options are read."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the command line, with the runtime on its way unless another one or none may be asked for."""
-        eager = any(name.endswith("_EAGER_BINDINGS") for name in os.environ)
-        words = frozenset(args)
-        if words & SYNTHESIZING and not words & OTHERWISE and not eager and not ctx.resilient_parsing:
-            from payinfra.stacks import cdktf_bindings
-
-            cdktf_bindings.begin()
-        return super().parse_args(ctx, args)
+    """All commands."""
 
     def main(
         self,
@@ -165,6 +153,8 @@ def conversation(
     """Global options, which come before the command's name."""
     os.environ[LOG_FORMAT_VARIABLE] = log_format.value
     if project is not None:
+        if context.get_parameter_source("project") is ParameterSource.COMMANDLINE:
+            PROJECT_OPTION.set(str(project))
         os.environ[PROJECT_VARIABLE] = str(project.absolute())
     if verbose:
         from payinfra.report import log

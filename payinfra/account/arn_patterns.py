@@ -15,6 +15,7 @@ from payinfra.core.naming import (
     DRILL_SCHEDULE_GROUP,
     DRILL_SCHEDULER_ROLE,
     STATE_KEY_ALIAS,
+    TEST_PREFIX,
     KeyPurpose,
     Parameter,
     canary_domain,
@@ -31,6 +32,7 @@ class ArnGroup(StrEnum):
     LAYERS = "Layers"
     BUCKETS = "Buckets"
     OBJECTS = "Objects"
+    TEST_OBJECTS = "TestObjects"
     KEYS = "Keys"
     NEW_KEYS = "NewKeys"
     KEY_ALIASES = "KeyAliases"
@@ -211,6 +213,7 @@ _LIMITS: Mapping[ArnGroup, Callable[[PermissionScope], ArnLimits]] = {
     ArnGroup.LAYERS: lambda reach: ArnLimits(reach.layers),
     ArnGroup.BUCKETS: _buckets,
     ArnGroup.OBJECTS: lambda reach: _buckets(reach, "/*"),
+    ArnGroup.TEST_OBJECTS: lambda reach: _buckets(reach, f"/{TEST_PREFIX}*"),
     ArnGroup.KEYS: lambda reach: ArnLimits((reach.arn("kms", "key/*"),), reach.tagged("ResourceTag")),
     ArnGroup.NEW_KEYS: lambda reach: ArnLimits(("*",), reach.tagged("RequestTag")),
     ArnGroup.KEY_ALIASES: lambda reach: ArnLimits(

@@ -201,6 +201,31 @@ class DeclaredDns:
 
 
 @dataclass(frozen=True)
+class DeclaredEvacuation:
+    """How a region is taken out of the names, and kept out, by the other one alone.
+
+    Attributes:
+        page: the path, below a region's own endpoint, that answers 200 while the other region is evacuated.
+        parameter: the name of the parameter that holds a region's flag; the same in both.
+        interval_s, threshold: of the health checks on those pages; `interval_s` in seconds.
+        serving_checks: the ids of the calculated health checks that the primary's and the secondary's records
+            carry, in this order.
+        flag_checks: the ids of the inverted health checks that are in them, on the page of the other region.
+        name_servers: of the zone, joined by commas; empty where the zone is delegated: DNS tells.
+        failback: `automatic` or `manual`: whether the name goes back by itself after a failover.
+    """
+
+    page: str
+    parameter: str
+    interval_s: int
+    threshold: int
+    serving_checks: tuple[str, str]
+    flag_checks: tuple[str, str]
+    name_servers: str
+    failback: str = "automatic"
+
+
+@dataclass(frozen=True)
 class DeclaredRetention:
     """How long things are kept, in days. `object_lock` is None where objects are not locked."""
 
@@ -239,6 +264,8 @@ class Declared:
     limits: DeclaredLimits
     tags: Mapping[str, str]
     alarm_email: str | None
+    evacuation: DeclaredEvacuation | None = None
+    """None where the environment was deployed by a version that could not evacuate."""
     extension: Mapping[str, object] = field(default_factory=dict)
     own_canary: CanaryContract | None = None
 
@@ -333,6 +360,17 @@ class Outputs:
             EnvironmentUnusable: as `Declared.from_json`.
         """
         return Declared.from_json(self.declared_json)
+
+    def records_check(self, region: str) -> str:
+        """The id of the health check that a region's records carry.
+
+        Raises:
+            EnvironmentUnusable: as `Declared.from_json`.
+        """
+        evacuation, regions = self.declared.evacuation, [one.region for one in self.regions]
+        if evacuation is None:
+            return self.regions[regions.index(region)].health_check_id
+        return evacuation.serving_checks[regions.index(region)]
 
     def to_flat(self) -> dict[str, str]:
         """The flat form, as in cfn-outputs/flat-outputs.json."""

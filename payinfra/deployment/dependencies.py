@@ -63,6 +63,37 @@ def orphaned_keys(settings: Settings, endpoints: Endpoints | None) -> "OrphanedK
     return OrphanedKeys(aws(settings, endpoints), settings.env, settings.regions, settings.names)
 
 
+def late_log_groups(
+    settings: Settings, endpoints: Endpoints | None, destroyed: bool, known: "Outputs | None" = None
+) -> tuple[str, ...]:
+    """Delete log groups of the environment that late lines have made again; say which they were.
+
+    Args:
+        destroyed: whether it was destroyed just now, so that its last lines are waited for.
+        known: its outputs before that, for the names that do not follow from its own.
+    """
+    from payinfra.deployment.recovery.late_log_groups import LateLogGroups
+
+    names = settings.names
+    found = {region: [names.function_log_group, names.access_log_group] for region in settings.regions}
+    for one in known.declared.regions if known else ():
+        found.setdefault(one.region, []).append(one.log_groups.execution)
+    within_s = _late_lines_s(settings) if destroyed else 0.0
+    return LateLogGroups(aws(settings, endpoints), found).remove(within_s)
+
+
+def _late_lines_s(settings: Settings) -> float:
+    """How long an API's last lines may come after it, in real seconds. The embedded AWS says how long."""
+    from payinfra.deployment.recovery.late_log_groups import COME_WITHIN_S, PAUSE_S
+    from payinfra.local.aws_rules import ACCESS_LOGS
+
+    here = control(settings)
+    if here is None:
+        return COME_WITHIN_S
+    late_s = here.rules()[ACCESS_LOGS.name] / here.status().time_scale
+    return late_s + PAUSE_S if late_s else 0.0
+
+
 def clear_zone(settings: Settings, endpoints: Endpoints | None) -> str:
     """Take what killed runs of the probes have left out of a hosted zone that outlives the environment.
 
@@ -105,8 +136,54 @@ def remaining(settings: Settings, endpoints: Endpoints | None) -> "tuple[TaggedR
     return discovery.remaining(lambda: existing(settings, endpoints), within_s)
 
 
+def may_exist(settings: Settings, endpoints: Callable[[], Endpoints | None]) -> bool:
+    """Whether an environment that is unknown here may exist in its account, or have a state there.
+
+    Args:
+        settings: the environment.
+        endpoints: makes sure that its account can be asked; the embedded AWS is started for that.
+    """
+    if settings.is_local and not server_folder(settings).exists():
+        return False  # an embedded AWS that never ran holds nothing
+    where = endpoints()
+    return bool(
+        existing(settings, where)
+        or orphaned_keys(settings, where).look()
+        or _has_remote_state(settings, where)
+    )
+
+
+def _has_remote_state(settings: Settings, endpoints: Endpoints | None) -> bool:
+    """Whether the bucket of the state holds one of the environment; true, too, where it does not say."""
+    if settings.state_bucket is None:
+        return False
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    key = settings.state_key or settings.names.state_key
+    client = aws(settings, endpoints).s3(settings.state_region or settings.primary_region)
+    try:
+        client.head_object(Bucket=settings.state_bucket, Key=key)
+    except ClientError as error:
+        return error.response["Error"]["Code"] not in ("404", "NoSuchKey")
+    except BotoCoreError:
+        return True
+    return True
+
+
+def scripted(_settings: Settings, _endpoints: Callable[[], Endpoints | None]) -> bool:
+    """Every environment may exist in a scripted account."""
+    return True
+
+
 def nothing(_settings: Settings, _endpoints: Endpoints | None) -> "tuple[TaggedResource, ...]":
     """What exists in a scripted account that says nothing of it."""
+    return ()
+
+
+def no_late_ones(
+    _settings: Settings, _endpoints: Endpoints | None, _destroyed: bool, _known: "Outputs | None"
+) -> tuple[str, ...]:
+    """What has come back in a scripted account."""
     return ()
 
 
@@ -126,13 +203,26 @@ def check_plan(settings: Settings, folder: Path, shown: JsonValue) -> "Outcome":
 
 
 @dataclass(frozen=True)
+class SynthesisMode:
+    """How the stack is synthesized.
+
+    Attributes:
+        eager: import cdktf's bindings the ordinary, slow way; nothing is reused then.
+        fresh: build the stack anew, also where nothing that it depends on has changed.
+    """
+
+    eager: bool = False
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
 class PipelineDependencies:
     """The real thing for each step, or a test's."""
 
     account: Callable[[Settings], str]
     local_up: Callable[[Settings, Emit], Endpoints]
     local_addresses: Callable[[Settings], Endpoints | None]
-    synthesize: Callable[[Settings, Endpoints | None, bool], Path]
+    synthesize: Callable[[Settings, Endpoints | None, SynthesisMode], Path]
     check: Callable[[Settings, Path], "Outcome"]
     terraform: Callable[[Settings, Path, Emit], "Terraform"]
     smoke_test: Callable[["Outputs", Aws], "tuple[SmokeTestResult, ...]"]
@@ -145,7 +235,11 @@ class PipelineDependencies:
     clear_zone: Callable[[Settings, Endpoints | None], str] = clear_zone
     existing: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
     remaining: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
+    late_log_groups: "Callable[[Settings, Endpoints | None, bool, Outputs | None], tuple[str, ...]]" = (
+        no_late_ones
+    )
     check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
+    may_exist: Callable[[Settings, Callable[[], Endpoints | None]], bool] = scripted
 
 
 def account(settings: Settings) -> str:
@@ -211,9 +305,9 @@ def local_addresses(settings: Settings) -> Endpoints | None:
 
 
 def synthesize(
-    settings: Settings, endpoints: Endpoints | None, eager: bool, *, extend: "Extend | None" = None
+    settings: Settings, endpoints: Endpoints | None, mode: SynthesisMode, *, extend: "Extend | None" = None
 ) -> Path:
-    """Build the stack into the environment's work folder.
+    """Build the stack into the environment's work folder, or find it there as it would be built.
 
     Args:
         extend: adds the project's own resources; None for what the settings name.
@@ -226,7 +320,9 @@ def synthesize(
         out=settings.work_dir / "synth",
         endpoints=endpoints,
         handlers=settings.handlers,
-        bindings=lambda: cdktf_bindings.prepare(eager=eager),
+        bindings=lambda: cdktf_bindings.prepare(eager=mode.eager),
+        record=settings.work_dir / "synthesized",
+        fresh=mode.fresh or mode.eager,
         extend=extend,
     )
     cdktf_bindings.settle()
@@ -313,4 +409,6 @@ AWS_DEPENDENCIES = PipelineDependencies(
     verify,
     existing=existing,
     remaining=remaining,
+    late_log_groups=late_log_groups,
+    may_exist=may_exist,
 )

@@ -33,6 +33,7 @@ from payinfra.core.settings import Settings
 from payinfra.core.stop_signals import DeferredSignals
 from payinfra.deployment import dependencies as dependencies_module
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
+from payinfra.deployment.plan_review import with_review, within
 from payinfra.deployment.recovery.adopting import Adoption
 from payinfra.deployment.recovery.apply_log import ApplyLog
 from payinfra.deployment.recovery.discovery import identifiers
@@ -50,7 +51,7 @@ from payinfra.deployment.results import (
 )
 from payinfra.deployment.rollback_journal import RollbackJournal
 from payinfra.deployment.rolling_update import Graph, Role, RolloutStep, announced, plan_rollout
-from payinfra.deployment.stack_manifest import StackInventory
+from payinfra.deployment.stack_manifest import StackFile, StackInventory
 from payinfra.deployment.workspace import LockedEnvironment, RunningStage
 from payinfra.drill.environment import FOLDER as DRILLS
 from payinfra.drill.environment import DrillEnvironment
@@ -68,6 +69,7 @@ PROBES_FAIL_ON = Severity.LOW
 """The severity from which a failed probe fails a deployment: from the lowest, for nothing here may fail."""
 
 SWEEPS = 3
+NEW_LOG_GROUP = ("aws_cloudwatch_log_group", ChangeAction.CREATE)
 """How often a destruction looks for what no state knows: of one resource there may be several."""
 
 Confirm = Callable[[Plan], bool]
@@ -163,6 +165,7 @@ class Pipeline:
         fail_on: the severity from which a finding of the policy checks stops a deployment.
         dependencies: what the stages work with; tests pass scripted ones.
         latest_outputs: where a copy of the last outputs is kept, from the project's folder on.
+        fresh: synthesize anew, also where nothing that the stack depends on has changed.
     """
 
     settings: Settings
@@ -171,6 +174,7 @@ class Pipeline:
     fail_on: Severity = Severity.HIGH
     dependencies: dependencies_module.PipelineDependencies = dependencies_module.AWS_DEPENDENCIES
     latest_outputs: Path = LATEST_OUTPUTS
+    fresh: bool = False
 
     # -- the commands --------------------------------------------------------------------------------
 
@@ -192,7 +196,7 @@ class Pipeline:
             terraform = self._initialised(synthesized)
             self._guard(endpoints).require_known(terraform)
             plan = self._plan(terraform, self._plan_file)
-            self._check_plan(terraform, synthesized, plan)
+            plan = self._check_plan(terraform, synthesized, plan)
             if out is not None:
                 shutil.copyfile(self._plan_file, out)
                 out.chmod(0o600)
@@ -245,16 +249,16 @@ class Pipeline:
                 else:
                     plan = self._read_plan(terraform, saved_plan)
                 guard(plan, allow_destroy)
-                self._check_plan(terraform, synthesized, plan)
+                plan = self._check_plan(terraform, synthesized, plan)
                 standing = self._standing(terraform, plan, live)
                 if standing is None:
-                    return plan, self._apply(terraform, plan, confirm)
+                    return plan, self._apply(terraform, plan, confirm, endpoints)
                 in_one = saved_plan is not None or all_at_once
                 steps = plan_rollout(Graph.read(synthesized.folder / "cdk.tf.json"), plan, standing.first)
                 if not allow_single_region:
                     self._spare_the_last_region(standing, steps if in_one else steps[:1])
                 if in_one:
-                    return plan, self._apply(terraform, plan, confirm)
+                    return plan, self._apply(terraform, plan, confirm, endpoints)
                 return plan, self._rolling_update(
                     terraform, plan, steps, standing, live, update, recovery.imports
                 )
@@ -281,14 +285,17 @@ class Pipeline:
             ToolFailed: as for `deploy`.
         """
         began = time.monotonic()
+        found = missing_ok or self._outputs_file.exists() or self._begun.exists()
+        if not (found or self._may_exist()):
+            raise self._not_deployed("There is nothing to destroy.")
         with exclusive(self.settings.work_dir, "destroy"):
-            found = missing_ok or self._outputs_file.exists() or self._begun.exists()
             unprotected = self.settings.model_copy(update={"protected": False})
             endpoints = self._endpoints()
             terraform = self._initialised(self._synth(endpoints, unprotected))
             self._guard(endpoints).require_known(terraform)
             recovery = self._recovery(terraform, endpoints)
             orphaned = self.dependencies.orphaned_keys(self.settings, endpoints)
+            known = self._last_outputs()
             plan = self._plan(terraform, self._plan_file, destroy=True)
             if plan.has_changes or recovery.journal.was_cut_off or self._names_orphaned_keys(orphaned):
                 found = True
@@ -307,6 +314,7 @@ class Pipeline:
                     self.emit(Notice(left))
                 if removed := orphaned.remove():
                     self.emit(Notice(f"Removed what a rotation had left: {', '.join(map(str, removed))}."))
+                self._remove_late_log_groups(endpoints, destroyed=True, known=known)
             remaining = self.dependencies.remaining(self.settings, endpoints)
             self._forget_outputs()
             self._guard(endpoints).require_gone(remaining)
@@ -427,12 +435,14 @@ class Pipeline:
         Raises:
             EnvironmentUnusable: it was never deployed from here.
         """
+        from payinfra.deployment.guidance import next_steps
         from payinfra.deployment.status import gather
 
         self._tell_what_goes_on()
         aws = dependencies_module.aws(self.settings, self.dependencies.local_addresses(self.settings))
         target = self.settings.target.value
-        return gather(self.settings.env, target, self.outputs(), aws, self._outputs_file)
+        status = gather(self.settings.env, target, self.outputs(), aws, self._outputs_file)
+        return replace(status, next_steps=next_steps(status, self.settings.command))
 
     def outputs(self) -> Outputs:
         """The environment's outputs, from its own file or, where that is absent, from its state.
@@ -497,6 +507,11 @@ class Pipeline:
                 stage=self._stage,
             )
 
+    def _may_exist(self) -> bool:
+        """Whether anything tells of an environment that was not deployed from here. That needs no plan."""
+        here = self._state_file.exists() or self._journal.is_open
+        return here or self.dependencies.may_exist(self.settings, self._endpoints)
+
     def _not_deployed(self, so: str = "") -> EnvironmentUnusable:
         """The error that says that this environment is none, and which ones are known here."""
         settings = self.settings
@@ -534,7 +549,8 @@ class Pipeline:
 
     def _synth(self, endpoints: Endpoints | None, settings: Settings | None = None) -> Synthesized:
         with self._stage("synth") as stage:
-            folder = self.dependencies.synthesize(settings or self.settings, endpoints, self.eager_bindings)
+            mode = dependencies_module.SynthesisMode(self.eager_bindings, self.fresh)
+            folder = self.dependencies.synthesize(settings or self.settings, endpoints, mode)
             inventory = StackInventory.read(folder / "cdk.tf.json")
             stage.detail = f"{inventory.total} resources"
         return Synthesized(folder, inventory)
@@ -548,17 +564,21 @@ class Pipeline:
             stage.detail = f"{outcome.summary.checks} checks, {len(outcome.findings)} findings"
         return synthesized
 
-    def _check_plan(self, terraform: Terraform, synthesized: Synthesized, plan: Plan) -> None:
-        """Judge the plan as well: what it makes of the file, with the values that Terraform has found."""
+    def _check_plan(self, terraform: Terraform, synthesized: Synthesized, plan: Plan) -> Plan:
+        """Judge the plan as well: what it makes of the file, with the values that Terraform has found.
+
+        Returns:
+            The plan, with what a person reviews.
+        """
         if not plan.has_changes:
-            return
+            return plan
+        shown = terraform.shown(plan.file)
         with self._stage("check plan") as stage:
-            outcome = self.dependencies.check_plan(
-                self.settings, synthesized.folder, terraform.shown(plan.file)
-            )
+            outcome = self.dependencies.check_plan(self.settings, synthesized.folder, shown)
             if outcome.failing(self.fail_on):
                 raise ChecksFailed(outcome, self.fail_on)
             stage.detail = f"{outcome.summary.checks} checks, {len(outcome.findings)} findings"
+        return with_review(plan, shown, StackFile.read(synthesized.folder / "cdk.tf.json").places)
 
     def _initialised(self, synthesized: Synthesized) -> Terraform:
         terraform = self.dependencies.terraform(self.settings, synthesized.folder, self.emit)
@@ -620,7 +640,9 @@ class Pipeline:
             stage.detail = f"{headline(plan)}, from {saved}"
         return self._with_history(terraform, plan)
 
-    def _apply(self, terraform: Terraform, plan: Plan, confirm: Confirm) -> Outputs:
+    def _apply(
+        self, terraform: Terraform, plan: Plan, confirm: Confirm, endpoints: Endpoints | None
+    ) -> Outputs:
         if not plan.has_changes:
             self.emit(StageSkipped("apply", "nothing to change"))
             return self._known_outputs() or self._write_outputs(terraform.outputs())
@@ -628,7 +650,16 @@ class Pipeline:
             raise GateFailed("Nothing was changed: the plan was not confirmed.")
         if self.settings.state_bucket is None and not self._state_file.exists():
             write_private(self._begun, "")
+        if any((one.type, one.action) == NEW_LOG_GROUP for one in plan.changes):
+            self._remove_late_log_groups(endpoints, destroyed=False)
         return self._write_outputs(self._apply_plan(terraform, plan, "apply"))
+
+    def _remove_late_log_groups(
+        self, endpoints: Endpoints | None, *, destroyed: bool, known: Outputs | None = None
+    ) -> None:
+        """Delete log groups that late lines of an API which is gone have made again."""
+        if removed := self.dependencies.late_log_groups(self.settings, endpoints, destroyed, known):
+            self.emit(Notice(f"Removed log groups that late lines had made again: {', '.join(removed)}."))
 
     # -- rolling updates -----------------------------------------------------------------------------
 
@@ -675,7 +706,7 @@ class Pipeline:
         imports: tuple[Import, ...],
     ) -> Outputs:
         """Apply in waves. Each has a plan of its own, and is verified before the next one is planned."""
-        outputs = standing.outputs
+        outputs, whole = standing.outputs, plan
         if standing.last_serving and steps[0].role is standing.first:
             first, then = (role.of(outputs).region for role in (standing.first, standing.first.other))
             self.emit(
@@ -692,7 +723,7 @@ class Pipeline:
                 )
                 guard(plan, update.allow_destroy)
                 self.emit(Notice(f"Wave {number} of {len(steps)}, {step.role}: {announced(plan)}."))
-            if not update.confirm(plan):
+            if not update.confirm(within(plan, whole)):
                 raise GateFailed(f"Nothing was changed in the {step.role}: the plan was not confirmed.")
             if standing.serves(step.role) and not update.allow_single_region:
                 self._other_serves(step.role, outputs, live)
@@ -910,6 +941,13 @@ class Pipeline:
         file.replace(aside)
         self.emit(Notice(f"{why} It is read anew from the state, and kept as {aside}."))
         return None
+
+    def _last_outputs(self) -> Outputs | None:
+        """The outputs as they were written last; None where there are none that can be read."""
+        try:
+            return None if self._unusable_outputs() else Outputs.read(self._outputs_file)
+        except EnvironmentUnusable:
+            return None
 
     def _unusable_outputs(self) -> str:
         """Why the file of the outputs is of no use, as a sentence; empty where it is the environment's."""

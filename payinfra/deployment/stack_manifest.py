@@ -57,6 +57,12 @@ class StackFile:
     resources: tuple[ManifestBlock, ...]
     data: tuple[ManifestBlock, ...]
 
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Each resource's region, by its address."""
+        known = (one for one in self.resources if one.provider in self.regions)
+        return {one.address: self.regions[one.provider] for one in known}
+
     @classmethod
     def read(cls, file: Path) -> Self:
         """Read one of our own cdk.tf.json files, in which every resource names its provider."""

@@ -9,15 +9,13 @@ from rich.text import Text
 from payinfra.deployment.results import Adopted, Deployed, Destroyed, Synthesized, headline
 from payinfra.deployment.stack_manifest import service_of
 from payinfra.report.findings.counts import counted
-from payinfra.report.formats import Format
+from payinfra.report.formats import Format, PlanFormat
+from payinfra.report.plan import plan_document, planned
 from payinfra.report.results import UnfoldedLines, next_commands, table, write, write_json
 
 if TYPE_CHECKING:
     from payinfra.core.outputs import Outputs, RegionOutputs
     from payinfra.core.settings import Settings
-    from payinfra.terraform import Plan
-
-PLAN_SCHEMA = 1
 
 
 def synthesized(console: Console, result: Synthesized, fmt: Format) -> None:
@@ -47,16 +45,6 @@ def synthesized(console: Console, result: Synthesized, fmt: Format) -> None:
     )
 
 
-def planned(console: Console, plan: "Plan", fmt: Format) -> None:
-    """What a plan would change, resource by resource."""
-    if fmt is Format.JSON:
-        write_json(console, _plan_json(plan))
-        return
-    if plan.changes:
-        write(console, table(("", "resource"), [(change.action, change.address) for change in plan.changes]))
-    write(console, Text(f"Plan: {headline(plan)}."))
-
-
 def deployed(console: Console, result: Deployed, settings: "Settings", fmt: Format) -> None:
     """What is where after a deployment, and what to try next."""
     outputs = result.outputs
@@ -66,7 +54,7 @@ def deployed(console: Console, result: Deployed, settings: "Settings", fmt: Form
             {
                 "environment": settings.env,
                 "target": settings.target,
-                "plan": _plan_json(result.plan),
+                "plan": plan_document(result.plan),
                 "outputs": outputs.to_flat(),
                 "payments": [
                     {
@@ -140,7 +128,7 @@ def adopted(console: Console, result: Adopted, settings: "Settings", fmt: Format
                 "adopted": [{"address": one.address, "id": one.id} for one in result.imports],
                 "refused": [{"address": at, "reason": why} for at, why in sorted(result.refused.items())],
                 "left_over": list(result.left_over),
-                "plan": _plan_json(result.plan),
+                "plan": plan_document(result.plan),
                 "outputs": None if result.outputs is None else result.outputs.to_flat(),
                 "seconds": round(result.seconds, 1),
             },
@@ -158,7 +146,7 @@ def adopted(console: Console, result: Adopted, settings: "Settings", fmt: Format
     if not result.plan.has_changes:
         write(console, Text(f"Environment {settings.env}: {done}. The plan is empty."))
         return
-    planned(console, result.plan, fmt)
+    planned(console, result.plan, PlanFormat.TABLE)
     write(
         console,
         Text(
@@ -202,18 +190,6 @@ def _where(region: "RegionOutputs", role: str) -> UnfoldedLines:
     )
     head = Text(f"{region.region} ({role})", style="bold")
     return UnfoldedLines((head, *(Text(f"  {what:<14} {value}") for what, value in rows)))
-
-
-def _plan_json(plan: "Plan") -> dict[str, object]:
-    return {
-        "version": PLAN_SCHEMA,
-        "summary": {"add": plan.add, "change": plan.change, "destroy": plan.destroy},
-        "has_changes": plan.has_changes,
-        "changes": [
-            {"address": change.address, "type": change.type, "action": change.action, "reason": change.reason}
-            for change in plan.changes
-        ],
-    }
 
 
 def _shown(value: object) -> str:

@@ -25,6 +25,7 @@ from payinfra.core.events import (
     StageSkipped,
     StageStarted,
 )
+from payinfra.core.project_folder import with_project
 from payinfra.report import log
 from payinfra.report.formats import LogFormat
 from payinfra.report.printable import visible_lines
@@ -95,7 +96,7 @@ def line_for(event: Event) -> Text | None:
         case ResourceFailed(address=address, action=action):
             return Text.assemble(("✗ ", "red"), f"{_DOING[action]} {address} failed")
         case Notice(message=message):
-            return Text.assemble(("· ", "cyan"), visible_lines(message))
+            return Text.assemble(("· ", "cyan"), visible_lines(with_project(message)))
         case ResourceStarted() | ResourceFinished():
             return None
         case _:

@@ -1,6 +1,6 @@
 """The stack in CDKTF. Importing this package loads neither cdktf nor its bindings; `synthesize` does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -29,9 +29,14 @@ def synthesize(
     endpoints: "Endpoints | None" = None,
     handlers: Path | None = None,
     bindings: Callable[[], object] = lambda: None,
+    record: Path | None = None,
+    fresh: bool = False,
+    files: Sequence[Path] = (),
     extend: "Extend | str | None" = None,
 ) -> Path:
     """Build the stack into `out`, as cdktf lays it out.
+
+    With a record, what is there already is left as it is while nothing that it was made of has changed.
 
     Without `payinfra.stacks.cdktf_bindings.prepare`, before or as `bindings`, the bindings load the slow way.
 
@@ -41,7 +46,13 @@ def synthesize(
         endpoints: where the embedded AWS answers; needed for, and only for, a local environment. It must
             know each of `naming.regions_used`.
         handlers: the folder of the functions' packages; by default the one that payinfra comes with.
-        bindings: waits until cdktf's bindings are loaded. Called after what needs none of them.
+        bindings: loads cdktf's bindings. Called after what needs none of them, and not where the last output
+            is reused.
+        record: a file outside `out` that says what the output was made of; None to reuse and remember
+            nothing. With an extension nothing is reused: what it depends on is not known.
+        fresh: build anew, whatever the record says.
+        files: what else the stack is made of, such as a user's own modules: a change of one is a change of
+            the stack. A folder stands for all that is in it.
         extend: what adds the project's own resources, or `MODULE:FUNCTION`; None for the settings' own.
 
     Returns:
@@ -61,6 +72,7 @@ def synthesize(
         )
     from payinfra.stacks.function_requirements import FunctionPlatform, check_handler, installed
     from payinfra.stacks.lambda_zip import HANDLER_PACKAGE, build_zip, handlers_folder
+    from payinfra.stacks.reuse import fingerprint, remember, reusable
 
     code = handlers or handlers_folder()
     if handlers is not None and (handlers / HANDLER_PACKAGE).is_dir():
@@ -69,6 +81,14 @@ def synthesize(
     requirements = installed(code, settings.work_root / "cache" / "requirements", FunctionPlatform())
     folder = stack_folder(out, settings)
     sha256 = build_zip(folder / ZIP_NAME, code, requirements=requirements)
+    made_of = ""
+    wanted = extend or settings.extend
+    if record is not None and not wanted:
+        made_of = fingerprint(settings, endpoints=endpoints, code_sha256=sha256, files=files)
+        if not fresh and reusable(record, made_of, out):
+            return folder
+    if record is not None:
+        record.unlink(missing_ok=True)
     bindings()
     from cdktf import App
 
@@ -78,11 +98,12 @@ def synthesize(
 
     app = App(outdir=str(out))
     props = StackProps(settings, CodeProps(ZIP_NAME, sha256), endpoints if settings.is_local else None)
-    wanted = extend or settings.extend
     source = ExtensionSource(wanted, settings.project) if wanted else None
     with source.loaded() if source else nullcontext() as own:
         PaymentStack(app, settings.names.stack, props=replace(props, extend=own))
     app.synth()
+    if record is not None and made_of:
+        remember(record, made_of, out)
     return folder
 
 

@@ -22,7 +22,14 @@ from constructs import Construct
 
 from payinfra.clients.aws import Endpoints
 from payinfra.core.errors import UsageProblem
-from payinfra.core.naming import HEALTH_METRICS_REGION, INDEXES, SESSION_NAME, STAGE, KeyPurpose
+from payinfra.core.naming import (
+    HEALTH_METRICS_REGION,
+    INDEXES,
+    SESSION_NAME,
+    STAGE,
+    KeyPurpose,
+    Parameter,
+)
 from payinfra.core.outputs import (
     COMMON_OUTPUTS,
     DECLARED_VERSION,
@@ -30,6 +37,7 @@ from payinfra.core.outputs import (
     SECONDARY_PREFIX,
     Declared,
     DeclaredDns,
+    DeclaredEvacuation,
     DeclaredHealth,
     DeclaredLimits,
     DeclaredRetention,
@@ -44,14 +52,20 @@ from payinfra.stacks.extension import Extend, RegionExtension, StackExtension
 from payinfra.stacks.kms_keys import CustomerKey, alarm_publishers
 from payinfra.stacks.payments_function import CodeProps
 from payinfra.stacks.payments_table import PaymentsTable, PaymentsTableProps
+from payinfra.stacks.published_deployments import PublishedDeployments, PublishedDeploymentsProps
 from payinfra.stacks.region import Region, RegionProps
 from payinfra.stacks.region_context import RegionContext
 from payinfra.stacks.routing import (
+    EVACUATION_INTERVAL_S,
+    EVACUATION_PATH,
+    EVACUATION_THRESHOLD,
     HEALTH_PATH,
     Certificate,
     CertificateProps,
     CustomDomain,
     CustomDomainProps,
+    EvacuationSwitch,
+    EvacuationSwitchProps,
     OwnZone,
     Records,
     RecordsProps,
@@ -141,21 +155,34 @@ class PaymentStack(TerraformStack):
         shown = (primary.shown, secondary.shown)
         for region in (primary, secondary):
             region.show(shown)
-        zone_id, dns = self._names_of(primary, secondary)
+        switches = self._switches(primary, secondary)
+        zone_id, dns, name_servers = self._names_of(primary, secondary, switches)
         health = self._health_alarms(primary, secondary)
-        declared = replace(
-            self._declared(primary, secondary, dns, health), extension=self._extended(primary, secondary)
+        evacuation = DeclaredEvacuation(
+            page=EVACUATION_PATH,
+            parameter=self._names.parameter(Parameter.EVACUATED),
+            interval_s=EVACUATION_INTERVAL_S,
+            threshold=EVACUATION_THRESHOLD,
+            serving_checks=(switches[0].id, switches[1].id),
+            flag_checks=(switches[0].flag_id, switches[1].flag_id),
+            name_servers=name_servers,
         )
-        self._outputs(
-            Outputs(
-                primary=primary.outputs,
-                secondary=secondary.outputs,
-                failover_domain=self._names.failover_domain(settings.domain),
-                latency_domain=self._names.latency_domain(settings.domain),
-                hosted_zone_id=zone_id,
-                environment_suffix=settings.env,
-                declared_json=declared.to_json(),
-            )
+        declared = replace(
+            self._declared(primary, secondary, dns, health, evacuation),
+            extension=self._extended(primary, secondary),
+        )
+        outputs = Outputs(
+            primary=primary.outputs,
+            secondary=secondary.outputs,
+            failover_domain=self._names.failover_domain(settings.domain),
+            latency_domain=self._names.latency_domain(settings.domain),
+            hosted_zone_id=zone_id,
+            environment_suffix=settings.env,
+            declared_json=declared.to_json(),
+        )
+        self._outputs(outputs)
+        PublishedDeployments(
+            self, "published", props=PublishedDeploymentsProps(outputs, (primary.place, secondary.place))
         )
 
     def _extended(self, primary: Region, secondary: Region) -> Mapping[str, object]:
@@ -243,20 +270,34 @@ class PaymentStack(TerraformStack):
             ),
         )
 
-    def _names_of(self, primary: Region, secondary: Region) -> tuple[str, DeclaredDns]:
-        """The records of both names, and the zone they are in."""
+    def _switches(self, primary: Region, secondary: Region) -> tuple[EvacuationSwitch, EvacuationSwitch]:
+        """What takes the primary and the secondary out of their names."""
+
+        def switch(region: Region, peer: Region) -> EvacuationSwitch:
+            props = EvacuationSwitchProps(region.place, peer.place, peer.api, region.health)
+            return EvacuationSwitch(region, "evacuation", props=props)
+
+        return switch(primary, secondary), switch(secondary, primary)
+
+    def _names_of(
+        self, primary: Region, secondary: Region, switches: tuple[EvacuationSwitch, EvacuationSwitch]
+    ) -> tuple[str, DeclaredDns, str]:
+        """The zone's id, the records of both names, and the zone's name servers where nobody delegates it."""
         settings, names = self._props.settings, self._names
+        pairs = tuple(zip((primary, secondary), switches, strict=True))
+        name_servers = ""
         certificates: tuple[str, ...] = ()
         if settings.domain is None or settings.hosted_zone_id is None:
             zone = names.own_zone
-            zone_id = OwnZone(self, "dns", place=primary.place).zone_id
-            serving = [_by_cname(region) for region in (primary, secondary)]
+            own = OwnZone(self, "dns", place=primary.place)
+            zone_id, name_servers = own.zone_id, own.name_servers
+            serving = [_by_cname(region, switch) for region, switch in pairs]
         else:
             zone, zone_id = settings.domain, settings.hosted_zone_id
             certificates = self._certificates(primary, secondary, settings.domain, zone_id)
             serving = [
-                self._by_alias(region, certificate, settings.domain)
-                for region, certificate in zip((primary, secondary), certificates, strict=True)
+                self._by_alias(region, switch, certificate, settings.domain)
+                for (region, switch), certificate in zip(pairs, certificates, strict=True)
             ]
         Records(
             self,
@@ -273,7 +314,7 @@ class PaymentStack(TerraformStack):
         )
         # A custom domain leads to the stage; the endpoint's own name leads to the API.
         prefix = "" if certificates else f"/{STAGE}"
-        return zone_id, DeclaredDns(
+        declared = DeclaredDns(
             zone=zone,
             delegated=bool(certificates),
             ttl_s=settings.dns_ttl,
@@ -282,6 +323,7 @@ class PaymentStack(TerraformStack):
             set_identifiers=(set_identifier(primary.place), set_identifier(secondary.place)),
             certificates=certificates,
         )
+        return zone_id, declared, name_servers
 
     def _certificates(self, primary: Region, secondary: Region, domain: str, zone_id: str) -> tuple[str, ...]:
         domains = (self._names.failover_domain(domain), self._names.latency_domain(domain))
@@ -293,7 +335,9 @@ class PaymentStack(TerraformStack):
         records = ValidationRecords(self, "validation", props=props[0], certificate=made[0].resource)
         return tuple(certificate.validated(records.fqdns) for certificate in made)
 
-    def _by_alias(self, region: Region, certificate_arn: str, domain: str) -> Serving:
+    def _by_alias(
+        self, region: Region, switch: EvacuationSwitch, certificate_arn: str, domain: str
+    ) -> Serving:
         failover, latency = (
             CustomDomain(
                 region,
@@ -305,7 +349,7 @@ class PaymentStack(TerraformStack):
                 ("latency", self._names.latency_domain(domain)),
             )
         )
-        return Serving(region.place, region.health.id, failover, latency)
+        return Serving(region.place, switch.id, failover, latency)
 
     def _health_alarms(self, primary: Region, secondary: Region) -> DeclaredHealth:
         """The alarms on both health checks, where their metrics are."""
@@ -359,7 +403,12 @@ class PaymentStack(TerraformStack):
         return place, topic.arn
 
     def _declared(
-        self, primary: Region, secondary: Region, dns: DeclaredDns, health: DeclaredHealth
+        self,
+        primary: Region,
+        secondary: Region,
+        dns: DeclaredDns,
+        health: DeclaredHealth,
+        evacuation: DeclaredEvacuation,
     ) -> Declared:
         settings = self._props.settings
         return Declared(
@@ -384,6 +433,7 @@ class PaymentStack(TerraformStack):
             tags=settings.all_tags,
             alarm_email=settings.alarm_email,
             own_canary=settings.canary if settings.canary.is_own else None,
+            evacuation=evacuation,
         )
 
     def _outputs(self, outputs: Outputs) -> None:
@@ -408,6 +458,6 @@ def _state_endpoints(endpoints: Endpoints, region: str) -> S3BackendEndpointConf
     return S3BackendEndpointConfig(s3=endpoints.url("s3", region), sts=endpoints.url("sts", region))
 
 
-def _by_cname(region: Region) -> Serving:
+def _by_cname(region: Region, switch: EvacuationSwitch) -> Serving:
     target = RecordTarget(region.declared.api.execute_host)
-    return Serving(region.place, region.health.id, target, target)
+    return Serving(region.place, switch.id, target, target)

@@ -21,8 +21,8 @@ from cdktf_cdktf_provider_aws.lambda_function import (
     LambdaFunctionTracingConfig,
 )
 
-from payinfra.core.naming import FUNCTION_ALIAS, Parameter
-from payinfra.stacks.audit_bucket import AUDIT_PREFIX, AuditBucket
+from payinfra.core.naming import AUDIT_PREFIX, FUNCTION_ALIAS, TEST_PREFIX, Parameter
+from payinfra.stacks.audit_bucket import AuditBucket
 from payinfra.stacks.component import Scope, StackComponent
 from payinfra.stacks.iam_documents import StatementProps, document, service_trust
 from payinfra.stacks.kms_keys import RegionKeySet
@@ -74,6 +74,7 @@ class PaymentsFunctionProps:
         table_name: the table's.
         stream_arn: of the table's stream in this region.
         topic_arn: where Lambda says which records of the stream it gives up.
+        peer_region: the other region, of which the function says whether it is evacuated.
         keep_source_ip: whether the addresses that payments come from are kept with them.
         layers: the ARNs of its layers in this region.
     """
@@ -85,6 +86,7 @@ class PaymentsFunctionProps:
     table_name: str
     stream_arn: str
     topic_arn: str
+    peer_region: str
     memory_mb: int
     timeout_s: int
     reserved_concurrency: int | None
@@ -215,6 +217,8 @@ def _environment(props: PaymentsFunctionProps) -> dict[str, str]:
         "AUDIT_BUCKET": props.audit.name,
         "AUDIT_KEY_ARN": props.audit.key_arn,
         "CURSOR_SECRET_PARAMETER": names.parameter(Parameter.CURSORS),
+        "EVACUATED_PARAMETER": names.parameter(Parameter.EVACUATED),
+        "PEER_REGION": props.peer_region,
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": POWERTOOLS_SERVICE,
         "POWERTOOLS_METRICS_NAMESPACE": names.metric_namespace,
@@ -232,7 +236,10 @@ def _permissions(
     """Exactly what the function's code does, and the keys of what it touches."""
     place, keys = props.place, props.keys
     table = table_arn(place, props.table_name)
-    parameter = place.arn("ssm", f"parameter{place.names.parameter(Parameter.CURSORS)}")
+    secret, flag = (
+        place.arn("ssm", f"parameter{place.names.parameter(what)}")
+        for what in (Parameter.CURSORS, Parameter.EVACUATED)
+    )
     return document(
         StatementProps("Table", ("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"), (table,)),
         StatementProps("Indexes", ("dynamodb:Query",), (f"{table}/index/*",)),
@@ -243,11 +250,16 @@ def _permissions(
         ),
         # Neither this one nor X-Ray's name resources (service authorization reference).
         StatementProps("Streams", ("dynamodb:ListStreams",), ("*",)),
-        StatementProps("Audit", ("s3:PutObject",), (f"{props.audit.arn}/{AUDIT_PREFIX}*",)),
+        StatementProps(
+            "Audit",
+            ("s3:PutObject",),
+            (f"{props.audit.arn}/{AUDIT_PREFIX}*", f"{props.audit.arn}/{TEST_PREFIX}*"),
+        ),
         # By Lambda, of records of the stream that it gives up, and with the topic's key.
         StatementProps("GivenUp", ("sns:Publish",), (props.topic_arn,)),
         _with_key("TopicKey", ("kms:Decrypt", "kms:GenerateDataKey"), keys.audit.arn, place, "sns"),
-        StatementProps("CursorSecret", ("ssm:GetParameter",), (parameter,)),
+        StatementProps("CursorSecret", ("ssm:GetParameter",), (secret,)),
+        StatementProps("EvacuationFlag", ("ssm:GetParameter",), (flag,)),
         _with_key("TableKey", ("kms:Decrypt",), keys.data.arn, place, "dynamodb"),
         # Whole objects are written, and never read: only parts and downloads take kms:Decrypt (S3 user guide,
         # "Using server-side encryption with AWS KMS keys", "Multipart upload API and permissions").

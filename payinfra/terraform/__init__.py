@@ -6,11 +6,13 @@ from payinfra.terraform.events import Diagnostic, OutputValue
 from payinfra.terraform.failures import TerraformFailed
 from payinfra.terraform.imports import Import
 from payinfra.terraform.plan import (
+    AttributeChange,
     Change,
     ChangeAction,
     LostReplica,
     OutputChange,
     Plan,
+    ReviewedChange,
     guard,
     losses,
 )
@@ -20,6 +22,7 @@ from payinfra.terraform.runner import Terraform
 from payinfra.terraform.state import Kept
 
 __all__ = [
+    "AttributeChange",
     "Binary",
     "Change",
     "ChangeAction",
@@ -34,6 +37,7 @@ __all__ = [
     "OutputValue",
     "Plan",
     "PlannedChange",
+    "ReviewedChange",
     "StopTimeouts",
     "Terraform",
     "TerraformFailed",

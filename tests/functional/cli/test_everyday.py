@@ -200,3 +200,22 @@ def test_an_unknown_id_is_answered_with_the_nearest(project: Project) -> None:
     done = project.run("explain", "LIVE-DDB-02")
     assert done.returncode == 2
     assert "did you mean 'LIVE-DDB-002'?" in done.stderr
+
+
+def test_a_mistyped_destruction_is_answered_at_once_and_leaves_no_folder(served: Project) -> None:
+    ended = served.run("destroy", "--env", "pr2", "--local", "--yes")
+    assert ended.returncode == 4
+    assert "There is nothing to destroy" in ended.stderr
+    assert "Did you mean 'pr1'? Known here: pr1 on the embedded AWS." in ended.stderr
+    assert "synth" not in ended.stderr
+    in_bucket = served.run("destroy", "--env", "pr2", "--local", "--yes", "--state-bucket", "no-such-bucket")
+    assert in_bucket.returncode == 4
+    assert "There is nothing to destroy" in in_bucket.stderr
+    assert "synth" not in in_bucket.stderr
+    assert not (served.folder / ".payinfra" / "local" / "pr2").exists()
+
+
+def test_next_steps_repeat_the_project_that_was_given(served: Project) -> None:
+    ended = served.run("--project", str(served.folder), "open", *ENV)
+    assert ended.returncode == 4
+    assert f"`payinfra --project {served.folder} failover-drill --env pr1 --local`" in ended.stderr

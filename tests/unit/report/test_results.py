@@ -20,8 +20,8 @@ from payinfra.deployment.stack_manifest import StackInventory
 from payinfra.doctor.findings import Diagnosis, Prerequisite
 from payinfra.local.endpoints import LocalEndpoints, LocalStatus
 from payinfra.local.faults import ActiveFault, RegionBlackout
-from payinfra.report import deploy, doctor, local, results
-from payinfra.report.formats import Format
+from payinfra.report import deploy, doctor, local, plan, results
+from payinfra.report.formats import Format, PlanFormat
 from payinfra.terraform import Change, ChangeAction, Import, Plan
 
 Printed = Callable[[], str]
@@ -167,19 +167,19 @@ def test_synthesized_as_table_and_as_json(console: Console, printed: Printed) ->
 
 
 def test_a_plan_as_table_and_as_json(console: Console, printed: Printed) -> None:
-    deploy.planned(console, PLAN, Format.TABLE)
+    plan.planned(console, PLAN, PlanFormat.TABLE)
     text = printed()
     assert "create" in text
     assert "aws_kms_key.data" in text
     assert "Plan: 2 to add" in text
-    deploy.planned(console, PLAN, Format.JSON)
+    plan.planned(console, PLAN, PlanFormat.JSON)
     read = json.loads(printed()[len(text) :])
     assert read["summary"] == {"add": 2, "change": 1, "destroy": 0}
     assert read["changes"][0]["address"] == "aws_kms_key.data"
 
 
 def test_an_empty_plan_says_so(console: Console, printed: Printed) -> None:
-    deploy.planned(console, NOTHING, Format.TABLE)
+    plan.planned(console, NOTHING, PlanFormat.TABLE)
     assert printed() == "Plan: nothing to change.\n"
 
 

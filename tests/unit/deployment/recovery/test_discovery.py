@@ -163,7 +163,11 @@ NAMED: Mapping[str, tuple[str, Any]] = {
         "describe_log_groups",
         {
             "logGroups": [
-                {"logGroupName": name, "arn": f"arn:aws:logs:us-east-1:0:log-group:{name}:*"}
+                {
+                    "logGroupName": name,
+                    "arn": f"arn:aws:logs:us-east-1:0:log-group:{name}:*",
+                    "retentionInDays": 7,
+                }
                 for name in ("/aws/lambda/payment-a-payments", "/aws/lambda/payment-a-payments-2")
             ]
         },
