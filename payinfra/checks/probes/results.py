@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from payinfra.checks.outcome import Finding, Outcome, RuleResult, summarize, worst_first
 from payinfra.checks.verdicts import Kind, Rule, Verdict
@@ -39,6 +40,7 @@ class VerifyRequest:
     Attributes:
         only, skip: ids, or globs of them.
         deadline_s: shortens every probe's own deadline; None leaves them.
+        project: the folder of payinfra.toml, whose own probes run as well; None for payinfra's only.
         regions: look at these regions only; none for the whole environment.
     """
 
@@ -47,6 +49,7 @@ class VerifyRequest:
     deadline_s: float | None = None
     tell: Tell = tell_nobody
     regions: tuple[str, ...] = ()
+    project: Path | None = None
 
 
 def outcome(results: Sequence[ProbeResult], ignored: tuple[str, ...] = ()) -> Outcome:
