@@ -69,6 +69,7 @@ class SettingGroup(StrEnum):
     RETENTION = "Retention"
     FAILOVER = "Failover and alarms"
     EXTENSION = "What you add"
+    TABLE = "Table"
     CANARY = "Canary payments"
 
 
@@ -598,6 +599,35 @@ SETTINGS: tuple[Setting, ...] = (
         ),
         example="acme.infra:extend",
         table="stack",
+    ),
+    Setting(
+        "table_attributes",
+        SettingKind.LIST,
+        SettingGroup.TABLE,
+        "Types of the attributes that your indexes of the table have as keys, as NAME=S, N or B",
+        default=(),
+        otherwise="none",
+        shape=_shape(
+            r"[A-Za-z][A-Za-z0-9_.-]{0,254}=[SNB]", "use NAME=TYPE with DynamoDB's S, N or B, such as shop=S"
+        ),
+        example=("merchant_id=S",),
+        table="table",
+        key="attributes",
+    ),
+    Setting(
+        "table_indexes",
+        SettingKind.LIST,
+        SettingGroup.TABLE,
+        "Indexes of the table beside payinfra's two, as NAME=PARTITION or NAME=PARTITION:SORT",
+        default=(),
+        otherwise="none",
+        shape=_shape(
+            r"[A-Za-z0-9_.-]{3,255}=[A-Za-z][A-Za-z0-9_.-]{0,254}(:[A-Za-z][A-Za-z0-9_.-]{0,254})?",
+            "use NAME=PARTITION:SORT, such as merchant-index=merchant_id:timestamp",
+        ),
+        example=("merchant-index=merchant_id:timestamp",),
+        table="table",
+        key="indexes",
     ),
     Setting(
         "canary_body",

@@ -26,7 +26,17 @@ from pydantic import (
 from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.errors import UsageProblem, did_you_mean
 from payinfra.core.json_text import DEEPEST
-from payinfra.core.naming import BUCKET_NAME_MAX, CERTIFICATE_NAME_MAX, OWN_TAGS, OWN_TAGS_MAX, Names, tags
+from payinfra.core.naming import (
+    BUCKET_NAME_MAX,
+    CERTIFICATE_NAME_MAX,
+    INDEXES,
+    OWN_INDEXES_MAX,
+    OWN_TAGS,
+    OWN_TAGS_MAX,
+    TABLE_ATTRIBUTES,
+    Names,
+    tags,
+)
 from payinfra.core.setting_declarations import (
     BY_KEY,
     BY_NAME,
@@ -118,6 +128,8 @@ class Settings(BaseModel):
     permissions_boundary: Text | None = _declared("permissions_boundary")
     handlers: Path | None = _declared("handlers")
     extend: Text | None = _declared("extend")
+    table_attributes: tuple[str, ...] = _declared("table_attributes")
+    table_indexes: tuple[str, ...] = _declared("table_indexes")
     canary_body: Text | None = _declared("canary_body")
     canary_headers: tuple[str, ...] = _declared("canary_headers")
     canary_payment_id: Text = _declared("canary_payment_id")
@@ -190,7 +202,7 @@ class Settings(BaseModel):
         """Numbers of payinfra.toml as texts, beside ranges."""
         return _split([str(one) for one in value] if isinstance(value, list) else value)
 
-    @field_validator("canary_headers", mode="before")
+    @field_validator("canary_headers", "table_attributes", "table_indexes", mode="before")
     @classmethod
     def _headers(cls, value: object) -> tuple[str, ...]:
         return cls._pairs(value)
@@ -253,6 +265,7 @@ class Settings(BaseModel):
             raise ValueError("domain and hosted-zone-id go together: give both or neither")
         self._check_domains()
         self._check_layers()
+        self._check_indexes()
         try:
             self.canary.check()
         except ValueError as error:
@@ -272,6 +285,45 @@ class Settings(BaseModel):
         if self.state_bucket is None and (self.state_region or self.state_key):
             raise ValueError("state-region and state-key go with state-bucket: give the bucket too")
         return self
+
+    def _check_indexes(self) -> None:
+        """Refuse indexes that collide or have keys of no type, and attributes that are no index's.
+
+        Raises:
+            ValueError: one does.
+        """
+        names = [text.partition("=")[0] for text in self.table_indexes]
+        for name in names:
+            if name in INDEXES:
+                raise ValueError(f"[table] indexes: {name} is payinfra's own")
+            if names.count(name) > 1:
+                raise ValueError(f"[table] indexes: {name} is there twice")
+        if len(names) > OWN_INDEXES_MAX:
+            raise ValueError(
+                f"[table] indexes: {len(names)} are too many, there is room for {OWN_INDEXES_MAX}"
+            )
+        own = [text.partition("=")[0] for text in self.table_attributes]
+        for name in own:
+            if name in TABLE_ATTRIBUTES:
+                raise ValueError(f"[table] attributes: {name} is payinfra's own, and has its type")
+            if own.count(name) > 1:
+                raise ValueError(f"[table] attributes: {name} is there twice")
+        keys = {key for one in self.own_indexes.values() for key in one if key}
+        if unknown := sorted(keys - {*own, *TABLE_ATTRIBUTES}):
+            raise ValueError(f"[table] indexes: {unknown[0]} has no type; name it in attributes")
+        if unused := sorted({*own} - keys):
+            raise ValueError(f"[table] attributes: {unused[0]} is the key of no index; DynamoDB refuses it")
+
+    @property
+    def own_attributes(self) -> dict[str, str]:
+        """The types of the attributes that the project's own indexes have as keys."""
+        return {name: type_ for name, _, type_ in (text.partition("=") for text in self.table_attributes)}
+
+    @property
+    def own_indexes(self) -> dict[str, tuple[str, str]]:
+        """The project's own indexes: name to partition key and sort key, which may be empty."""
+        split = (text.partition("=") for text in self.table_indexes)
+        return {name: (keys.partition(":")[0], keys.partition(":")[2]) for name, _, keys in split}
 
     def _check_layers(self) -> None:
         """Refuse layers that one region lacks, and more than Lambda takes.

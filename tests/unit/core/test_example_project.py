@@ -2,6 +2,8 @@
 
 import ast
 import json
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -55,3 +57,32 @@ def test_another_function_than_the_shipped_one_is_not_half_edited(tmp_path: Path
     (tmp_path / "core.py").write_text("nothing of it\n")
     with pytest.raises(ToolFailed, match=r"core\.py is not as this version knows it"):
         dict(function_files(tmp_path))
+
+
+def test_its_function_asks_for_the_merchant_and_keeps_it(tmp_path: Path) -> None:
+    write(tmp_path, (), example=SHIPPED)
+    settings = Settings.resolve({"env": "shop"}, folder=tmp_path, environ={})
+    body = settings.canary.body_of(
+        key="k", customer="customer-1", timestamp_ms=1_800_000_000_000, env="shop", metadata={}
+    )
+    script = (
+        "import json, sys\n"
+        "from payments import core, ledger, problems\n"
+        "body = json.loads(sys.argv[1])\n"
+        "payment = core.read_payment('k', json.dumps(body).encode())\n"
+        "kept = ledger.payment_item(payment)\n"
+        "assert kept['merchant_id'] == {'S': 'payinfra'} and ledger.payment_of(kept) == payment\n"
+        "assert payment.document()['merchant_id'] == 'payinfra'\n"
+        "del body['merchant_id']\n"
+        "try:\n    core.read_payment('k', json.dumps(body).encode())\n"
+        "except problems.Problem as problem:\n    print(problem.errors)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(body)],
+        cwd=tmp_path / "handlers",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "merchant_id" in done.stdout
