@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from payinfra.core.naming import NAME_PREFIX, PROJECT, Names, regions_used
+from payinfra.core.naming import NAME_PREFIX, PROJECT, STATE_KEY_ALIAS, Names, regions_used
 
 Conditions = dict[str, dict[str, str | Sequence[str]]]
 
@@ -20,6 +20,7 @@ class PermissionScope:
         hosted_zone_id: the zone of `domain`.
         state_bucket: the bucket that holds Terraform's state; None for none.
         state_region: the region of that bucket; None for the primary one.
+        state_kms_key: the key of the state: an ARN, an id or an alias.
         state_key: the state's key; None for the default.
         prefix: what the environments' names begin with.
         failover_name, latency_name: the whole names whose records it may write; None for derived ones.
@@ -34,6 +35,7 @@ class PermissionScope:
     hosted_zone_id: str | None = None
     state_bucket: str | None = None
     state_region: str | None = None
+    state_kms_key: str = STATE_KEY_ALIAS
     state_key: str | None = None
     boundary: str | None = None
     prefix: str = NAME_PREFIX

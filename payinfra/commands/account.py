@@ -115,6 +115,7 @@ def ci_role(
         hosted_zone_id=chosen.hosted_zone_id,
         state_bucket=chosen.state_bucket,
         state_region=chosen.state_region,
+        state_kms_key=chosen.state_kms_key,
         state_key=chosen.state_key,
         boundary=chosen.permissions_boundary,
         prefix=chosen.name_prefix,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from payinfra.core.naming import NAME_PREFIX
+from payinfra.core.naming import NAME_PREFIX, STATE_KEY_ALIAS
 
 TOML_NAME = "payinfra.toml"
 
@@ -309,6 +309,18 @@ SETTINGS: tuple[Setting, ...] = (
         "Region of the state bucket",
         otherwise="the primary region",
         example="us-east-1",
+    ),
+    Setting(
+        "state_kms_key",
+        SettingKind.TEXT,
+        SettingGroup.STATE,
+        "Key that encrypts the state and its lock file: an ARN, or an id or alias in the bucket's region",
+        default=STATE_KEY_ALIAS,
+        shape=_shape(
+            r"arn:aws:kms:[a-z0-9-]+:\d{12}:(key|alias)/[A-Za-z0-9/_-]+"
+            r"|alias/[A-Za-z0-9/_-]+|mrk-[a-f0-9]{32}|[a-f0-9]{8}(-[a-f0-9]{4}){3}-[a-f0-9]{12}",
+            "use a KMS key's ARN or id, or alias/NAME",
+        ),
     ),
     Setting(
         "state_key",

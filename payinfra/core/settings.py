@@ -123,6 +123,7 @@ class Settings(BaseModel):
     hosted_zone_id: Text | None = _declared("hosted_zone_id")
     state_bucket: Text | None = _declared("state_bucket")
     state_region: str | None = _declared("state_region")
+    state_kms_key: str = _declared("state_kms_key")
     state_key: Text | None = _declared("state_key")
     role_arn: Text | None = _declared("role_arn")
     permissions_boundary: Text | None = _declared("permissions_boundary")

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from payinfra.account import costs
 from payinfra.checks.secret_recognition import names_secret, secret_attributes, secrets_within
-from payinfra.terraform import AttributeChange, ChangeAction, Plan, ReviewedChange
+from payinfra.deployment.stack_manifest import StackFile
+from payinfra.terraform import AttributeChange, ChangeAction, Plan, PlannedCosts, ReviewedChange
 from payinfra.terraform.jsonvalue import JsonValue, at, items, members, parse, text
 from payinfra.terraform.plan import shown_action
 
@@ -26,6 +28,26 @@ def with_review(plan: Plan, shown: JsonValue, regions: Mapping[str, str]) -> Pla
     )
     standing = items(shown, "prior_state", "values", "root_module", "resources")
     return replace(plan, reviewed=changes, first=not any(text(one, "mode") == "managed" for one in standing))
+
+
+def with_costs(plan: Plan, stack: StackFile, shown: JsonValue = None) -> Plan:
+    """The plan with what the environment costs now and then.
+
+    Args:
+        plan: the plan.
+        stack: what the plan is of.
+        shown: the plan from ``terraform show -json PLAN``; not needed where nothing changes.
+    """
+    then = costs.of_resources(stack.billable)
+    if not plan.has_changes:
+        return replace(plan, costs=PlannedCosts(then, then))
+    standing = items(shown, "prior_state", "values", "root_module", "resources")
+    now = costs.of_resources(
+        (text(one, "type"), at(one, "values", "request_interval"))
+        for one in standing
+        if text(one, "mode") == "managed"
+    )
+    return replace(plan, costs=PlannedCosts(now, then))
 
 
 def within(plan: Plan, whole: Plan) -> Plan:

@@ -96,8 +96,8 @@ def payment_in_region(
     env: str,
     http: httpx.Client,
     within_s: float,
-    contract: CanaryContract = PAYMENTS,
     key_known_within_s: float = KEY_KNOWN_WITHIN_S,
+    contract: CanaryContract = PAYMENTS,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
 ) -> str:

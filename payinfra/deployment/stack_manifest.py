@@ -5,7 +5,7 @@ Anybody's file, with all that may be wrong in one, is read by `payinfra.checks.m
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -56,6 +56,12 @@ class StackFile:
     regions: Mapping[str, str]
     resources: tuple[ManifestBlock, ...]
     data: tuple[ManifestBlock, ...]
+
+    @property
+    def billable(self) -> Iterator[tuple[str, object]]:
+        """Each resource's type, and of a health check its interval in seconds."""
+        for one in self.resources:
+            yield one.type, parse_json(one.text).get("request_interval")
 
     @property
     def places(self) -> Mapping[str, str]:

@@ -51,6 +51,10 @@ LOG_FORMAT_VARIABLE = "PAYINFRA_LOG_FORMAT"
 """Where the chosen one is, for child processes too."""
 
 
+QUIET_VARIABLE = "PAYINFRA_QUIET"
+"""Set where nothing is to be told but results, questions and errors; for child processes too."""
+
+
 class LogFormat(StrEnum):
     """How the conversation on stderr is written."""
 

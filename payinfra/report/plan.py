@@ -145,6 +145,18 @@ def planned(console: Console, plan: Plan, fmt: PlanFormat, *, full: bool = False
             else:
                 write(console, UnfoldedLines(_lines(plan, full=full)))
             write(console, Text(f"Plan: {headline(plan)}."))
+            write(console, *(Text(line) for line in _costs(plan)))
+
+
+def _costs(plan: Plan) -> Iterator[str]:
+    """What the environment would cost, in a sentence; nothing where that is not known."""
+    if plan.costs is None:
+        return
+    difference = round(plan.costs.then) - round(plan.costs.now)
+    more = (
+        f", {abs(difference)} {'more' if difference > 0 else 'less'} than now" if difference else ", as now"
+    )
+    yield f"Idle costs on AWS: about {plan.costs.then:.0f} dollars a month{'' if plan.first else more}."
 
 
 def by_service(plan: Plan) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -215,6 +227,13 @@ def plan_document(plan: Plan) -> dict[str, object]:
             }
             for change in plan.changes
         ],
+        "costs": None
+        if plan.costs is None
+        else {
+            "currency": "USD",
+            "monthly_now": round(plan.costs.now, 2),
+            "monthly_then": round(plan.costs.then, 2),
+        },
         "outputs": [
             {"name": one.name, "action": one.action, "sensitive": one.sensitive} for one in plan.outputs
         ],
@@ -249,7 +268,7 @@ def markdown(plan: Plan, *, full: bool = False, at_most: int | None = None) -> S
         full: as for `folded`, and the whole of long values.
         at_most: how many changes are listed; the rest is counted.
     """
-    head = f"**Plan:** {headline(plan)}."
+    head = " ".join((f"**Plan:** {headline(plan)}.", *_costs(plan)))
     if not plan.has_changes:
         return (head,)
     if is_summarized(plan) and not full:

@@ -212,7 +212,9 @@ class PaymentStack(TerraformStack):
             bucket=settings.state_bucket,
             key=settings.state_key or self._names.state_key,
             region=region,
+            # Without a key the backend asks for AES256, which overrides the bucket's own default.
             encrypt=True,
+            kms_key_id=settings.state_kms_key,
             endpoints=None if endpoints is None else _state_endpoints(endpoints, region),
             use_path_style=local or None,
             skip_credentials_validation=local or None,
@@ -438,8 +440,8 @@ class PaymentStack(TerraformStack):
             ),
             tags=settings.all_tags,
             alarm_email=settings.alarm_email,
-            own_canary=settings.canary if settings.canary.is_own else None,
             evacuation=evacuation,
+            own_canary=settings.canary if settings.canary.is_own else None,
         )
 
     def _outputs(self, outputs: Outputs) -> None:

@@ -145,6 +145,8 @@ class Region(StackComponent):
                 stream_arn=stream_arn,
                 topic_arn=self.topic.arn,
                 peer_region=peer.place.region,
+                primary_region=settings.primary_region,
+                failover_domain=place.names.failover_domain(settings.domain) if settings.domain else None,
                 memory_mb=settings.lambda_memory_mb,
                 timeout_s=settings.lambda_timeout_s,
                 reserved_concurrency=settings.reserved_concurrency,

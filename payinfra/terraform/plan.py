@@ -101,6 +101,14 @@ class ReviewedChange:
 
 
 @dataclass(frozen=True)
+class PlannedCosts:
+    """What the environment costs on AWS while idle, in dollars a month: now, and after the plan."""
+
+    now: float
+    then: float
+
+
+@dataclass(frozen=True)
 class Plan:
     """A saved plan: where it is and what applying it would do.
 
@@ -108,6 +116,7 @@ class Plan:
     destroy. `drift` is what was found changed outside Terraform. `unfinished` says that the first deployment
     was cut off: it never served, so what it left half made holds no data. `reviewed` has the changes with
     regions and attributes, where the saved plan was read again; `first` says that nothing stands yet.
+    `costs` are those of the whole stack, where they were computed.
     """
 
     file: Path
@@ -122,6 +131,7 @@ class Plan:
     unfinished: bool = False
     reviewed: tuple[ReviewedChange, ...] = ()
     first: bool = False
+    costs: PlannedCosts | None = None
 
     @property
     def has_changes(self) -> bool:

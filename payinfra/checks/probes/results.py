@@ -1,7 +1,7 @@
 """What is asked of the probes, and what they come to: nothing here imports what a probe needs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from payinfra.checks.outcome import Finding, Outcome, RuleResult, summarize, worst_first
@@ -42,6 +42,7 @@ class VerifyRequest:
         deadline_s: shortens every probe's own deadline; None leaves them.
         project: the folder of payinfra.toml, whose own probes run as well; None for payinfra's only.
         regions: look at these regions only; none for the whole environment.
+        gone: regions that are known to answer nothing, and are asked nothing.
     """
 
     only: tuple[str, ...] = ()
@@ -49,7 +50,8 @@ class VerifyRequest:
     deadline_s: float | None = None
     tell: Tell = tell_nobody
     regions: tuple[str, ...] = ()
-    project: Path | None = None
+    gone: tuple[str, ...] = ()
+    project: Path | None = field(default=None, compare=False)
 
 
 def outcome(results: Sequence[ProbeResult], ignored: tuple[str, ...] = ()) -> Outcome:

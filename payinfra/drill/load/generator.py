@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
-import httpx
-
+from payinfra.clients.payments_api import REGION_HEADER
 from payinfra.core.canary_contract import CanaryContract
 from payinfra.drill.clock import DrillClock
+from payinfra.drill.load.answers import judge_answer, request_headers
 from payinfra.drill.load.connections import (
     MOST_CONNECTIONS,
     SLOT_CONNECTIONS,
@@ -27,16 +27,13 @@ from payinfra.drill.load.connections import (
     TargetConnections,
     dialer,
 )
-from payinfra.drill.load.counters import STILL_UNDER_WAY, LoadCounters, LoadSnapshot, SuccessStreak
+from payinfra.drill.load.counters import LoadCounters, LoadSnapshot, SuccessStreak
 from payinfra.drill.load.payments import Maker, Payment
 from payinfra.drill.load.targets import CachingResolver, ClientKind, LoadClient, LoadTarget, NameUnresolved
 from payinfra.drill.model import Attempt, Result
 
 __all__ = ["LoadGenerator", "LoadSnapshot", "Pace", "SuccessStreak"]
 
-REGION_HEADER = "Payment-Region"
-"""Where the API says which region served: see docs/openapi.json."""
-REPLAYED_HEADER = "Idempotent-Replayed"
 HEARTBEAT_EVERY_S = 0.5
 MOST_LATE_S = 5.0
 """A process that stood still for longer does not make up for the payments that it has missed."""
@@ -390,45 +387,13 @@ class Sender:
     async def _send(self, payment: Payment, connections: TargetConnections) -> _Outcome:
         failed = True
         try:
-            response = await connections.post(
-                payment.body,
-                {
-                    "Content-Type": "application/json",
-                    "x-api-key": self._plan.api_key,
-                    **self._contract.headers_of(payment.key),
-                },
-            )
+            headers = request_headers(payment, self._plan.api_key, self._contract)
+            response = await connections.post(payment.body, headers)
             failed = False
         finally:
             await self._pool.release(connections, failed=failed)
         region = response.headers.get(REGION_HEADER, connections.target.region)
-        result, pause_s = self._judge(payment, response), _asked_pause(response)
-        return _Outcome(result, region, response.status_code, pause_s)
-
-    def _judge(self, payment: Payment, response: httpx.Response) -> Result:
-        status = response.status_code
-        if self._contract.is_recorded(status):
-            return self._acknowledge(payment, response)
-        if status == STILL_UNDER_WAY and "Retry-After" in response.headers:
-            return Result.FAILED
-        return Result.REFUSED if self._contract.is_refused(status) else Result.FAILED
-
-    def _acknowledge(self, payment: Payment, response: httpx.Response) -> Result:
-        """Only what names its payment is the API's acknowledgement."""
-        try:
-            payment_id = str(response.json()[self._contract.id_field])
-        except (ValueError, KeyError, TypeError):
-            return Result.FAILED
-        if payment_id != payment.payment_id:
-            self._plan.log.named(payment, payment_id)
-        # The shipped API says so in a header; any other says it by its status alone.
-        replayed = REPLAYED_HEADER in response.headers or (
-            self._contract.is_own and not self._contract.is_accepted(response.status_code)
-        )
-        return Result.REPLAYED if replayed else Result.ACKNOWLEDGED
-
-
-def _asked_pause(response: httpx.Response) -> float:
-    """The answer's Retry-After in seconds; 0 where there is none, or a date."""
-    said = response.headers.get("Retry-After", "")
-    return float(said) if said.isdecimal() else 0.0
+        answer = judge_answer(response.status_code, response.headers.get, response.content, self._contract)
+        if answer.payment_id not in ("", payment.payment_id):
+            self._plan.log.named(payment, answer.payment_id)
+        return _Outcome(answer.result, region, response.status_code, answer.pause_s)

@@ -57,6 +57,8 @@ from payinfra.local.server.route53.state import MinistackZones
 from payinfra.local.server.routing import FrontApp, GlobalApp, Handler, RegionApp
 from payinfra.local.server.time_scale import TimeScale
 
+LOOK_S = 2.0
+"""How often the server looks whether its folder is still there, in seconds."""
 TTL_SWEEP_S = 5.0
 LATE_LINES_S = 1.0
 _LOCK = os.O_RDWR | os.O_APPEND | os.O_CREAT
@@ -132,6 +134,7 @@ class Server:
     _regions: dict[str, Listener] = field(default_factory=dict)
     _urls: dict[str, str] = field(default_factory=dict)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _folder_lost: bool = False
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -209,6 +212,7 @@ class Server:
             asyncio.create_task(self.time_scale.every(TTL_SWEEP_S, self._expire)),
             asyncio.create_task(self.time_scale.every(TICK_S, self._watch)),
             asyncio.create_task(self.time_scale.every(LATE_LINES_S, self._deliver_late_lines)),
+            asyncio.create_task(self._end_without_the_folder(self.arguments.folder.lock)),
         ]
         if recovered:
             replace_file(self.arguments.folder.recovered, json.dumps(recovered))
@@ -245,10 +249,12 @@ class Server:
         for listener in (*self._regions.values(), self._control):
             await listener.stop()
         await asyncio.to_thread(seam.end_functions, self.emulator)
-        self._write_state(persistence.at_an_orderly_end(self.emulator))
-        self.items.rewrite()
+        if not self._folder_lost:
+            self._write_state(persistence.at_an_orderly_end(self.emulator))
+            self.items.rewrite()
         self.emulator.restore()
-        self.arguments.folder.endpoints.unlink(missing_ok=True)
+        if not self._folder_lost:
+            self.arguments.folder.endpoints.unlink(missing_ok=True)
 
     def _api_answered(self, request: Request, response: AsgiResponse, region: str, seconds: float) -> None:
         """What API Gateway does with each answer, beside giving it."""
@@ -323,6 +329,17 @@ class Server:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), pause)
             self._changed.clear()
+
+    async def _end_without_the_folder(self, lock: Path) -> None:
+        """End when the state folder is removed: nobody could find this process, and it has its ports."""
+        held = lock.stat().st_ino
+        while not self._folder_lost:
+            await asyncio.sleep(LOOK_S)
+            try:
+                self._folder_lost = lock.stat().st_ino != held
+            except OSError:
+                self._folder_lost = True
+        self.shut_down()
 
     async def _save(self) -> None:
         pause = persistence.QUIET_S

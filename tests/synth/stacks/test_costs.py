@@ -1,10 +1,13 @@
 """The page about costs counts what the stack really has, and its sums are right."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from payinfra.account import costs
 from tests.synth.stacks.conftest import Synthesized
 
 PAGE = (
@@ -112,10 +115,10 @@ def test_the_figure_is_what_the_arithmetic_comes_to(row: list[str]) -> None:
 
 
 def test_what_stands_costs_its_number_times_its_price() -> None:
-    for what, number, price, costs in rows("What stands"):
+    for what, number, price, figure in rows("What stands"):
         if what != "sum" and number:
             parts = re.findall(r"\d+\.\d\d", re.sub(r"\([^)]*\d[^)]*\)", "", price))
-            assert float(costs) == pytest.approx(int(number) * sum(map(float, parts))), what
+            assert float(figure) == pytest.approx(int(number) * sum(map(float, parts))), what
 
 
 def test_the_requests_of_health_checks_are_computed() -> None:
@@ -164,3 +167,33 @@ def test_idle_is_what_stands_and_what_the_checks_cause() -> None:
     )
     assert int(found[1]) == round(stands + caused)
     assert int(found[2]) == round((stands + caused) / 730 * 100)
+
+
+def priced(content: Mapping[str, Any]) -> float:
+    """What a synthesized stack costs, as `plan` computes it."""
+    return costs.of_resources(
+        (kind, block.get("request_interval"))
+        for kind, blocks in content["resource"].items()
+        for block in blocks.values()
+    )
+
+
+def test_the_product_computes_what_the_page_says(local: Synthesized) -> None:
+    stands = float(next(row for row in rows("What stands") if row[0] == "sum")[-1])
+    caused = float(next(row for row in rows("What the health checks cause") if row[0] == "both regions")[-1])
+    slow = re.search(r"which come to ([\d.]+) \(", PAGE)
+    assert slow
+    assert costs.TRAFFIC.monthly(costs.FAST_S) * 2 == pytest.approx(caused, abs=0.011)
+    assert costs.TRAFFIC.monthly(costs.SLOW_S) == pytest.approx(float(slow[1]), abs=0.011)
+    assert priced(local.content) == pytest.approx(stands + caused, abs=0.02)
+
+
+def test_a_list_of_an_account_comes_to_the_same(local: Synthesized) -> None:
+    listed = {what: len(local.of(kind.removeprefix("aws_"))) for what, kind in costs.LISTED.items()}
+    assert costs.of_environment(listed, 2) == pytest.approx(priced(local.content))
+
+
+def test_every_price_of_the_page_is_the_products() -> None:
+    for what, number, price, _ in rows("What stands"):
+        if what in PRICED and not what.startswith("Route 53 health"):
+            assert costs.STANDING[f"aws_{PRICED[what]}"] == float(re.findall(r"\d+\.\d\d", price)[0]), number

@@ -1,12 +1,14 @@
 """A plan as a person reviews it: each attribute before and after, where it is, and no secret."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
-from payinfra.deployment.plan_review import with_review, within
+from payinfra.deployment.plan_review import with_costs, with_review, within
+from payinfra.deployment.stack_manifest import StackFile
 from payinfra.terraform import AttributeChange, Change, ChangeAction, Plan, ReviewedChange
 from payinfra.terraform.jsonvalue import JsonValue
 
@@ -123,3 +125,31 @@ def test_a_part_has_the_review_of_its_part() -> None:
     part = Plan(Path("plan"), 0, 1, 0, (Change("b", "t", ChangeAction.UPDATE),))
     assert within(part, whole).reviewed == (other,)
     assert within(part, part) is part
+
+
+def test_costs_are_those_of_what_stands_and_of_what_would(tmp_path: Path) -> None:
+    def resource(interval: int) -> JsonValue:
+        return {
+            "mode": "managed",
+            "type": "aws_route53_health_check",
+            "values": {"request_interval": interval},
+        }
+
+    check = {"provider": "aws.primary", "request_interval": 30}
+    document = {
+        "provider": {"aws": [{"alias": "primary", "region": "us-east-1"}]},
+        "resource": {"aws_route53_health_check": {"primary": check}},
+    }
+    (tmp_path / "cdk.tf.json").write_text(json.dumps(document))
+    stack = StackFile.read(tmp_path / "cdk.tf.json")
+    same = with_costs(PLAN, stack).costs
+    assert same is not None
+    assert same.now == same.then
+    resources: JsonValue = [resource(10), {"mode": "data", "type": "aws_kms_key"}]
+    shown_: JsonValue = {"prior_state": {"values": {"root_module": {"resources": resources}}}}
+    changing = Plan(Path("plan"), 0, 1, 0, (Change("a", "t", ChangeAction.UPDATE),))
+    faster = with_costs(changing, stack, shown_).costs
+    assert faster is not None
+    assert faster.then == same.then
+    assert faster.now == pytest.approx(41.13, abs=0.01)
+    assert faster.then == pytest.approx(18.08, abs=0.01)

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from payinfra.report import plan as report
 from payinfra.report.formats import PlanFormat
-from payinfra.terraform import AttributeChange, Change, ChangeAction, Plan, ReviewedChange
+from payinfra.terraform import AttributeChange, Change, ChangeAction, Plan, PlannedCosts, ReviewedChange
 from payinfra.terraform.plan import OutputChange
 
 Printed = Callable[[], str]
@@ -140,7 +141,7 @@ def test_outputs_that_change_are_named(console: Console, printed: Printed) -> No
 def test_scripts_get_each_resource_with_its_region_and_values(console: Console, printed: Printed) -> None:
     report.planned(console, plan(*TWINS), PlanFormat.JSON)
     read = json.loads(printed())
-    assert (read["schema"], read["version"]) == ("payinfra/plan", 1)
+    assert (read["schema"], read["version"]) == ("payinfra/plan-1", 1)
     assert [(one["region"], one["service"]) for one in read["changes"]] == [
         (EAST, "Lambda"),
         (WEST, "Lambda"),
@@ -171,3 +172,21 @@ def test_markdown_has_the_same_and_obeys_nobody(console: Console, printed: Print
 def test_a_first_deployment_in_a_comment_is_a_table_of_services() -> None:
     made = plan(change("x", EAST, action=ChangeAction.CREATE), first=True)
     assert report.markdown(made)[1] == "| service | us-east-1 |\n| --- | --- |\n| Lambda | 1 |"
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "said"),
+    [
+        (100.6, 55.0, "55 dollars a month, 46 less than now."),
+        (0, 55.0, ", 55 more than now."),
+        (9, 9, ", as now."),
+    ],
+)
+def test_a_plan_says_what_it_costs(
+    console: Console, printed: Printed, now: float, then: float, said: str
+) -> None:
+    of = replace(plan(*TWINS), costs=PlannedCosts(now, then))
+    assert table(console, printed, of)[-1].endswith(said)
+    assert said in report.markdown(of)[0]
+    assert report.plan_document(of)["costs"] == {"currency": "USD", "monthly_now": now, "monthly_then": then}
+    assert "than now" not in table(console, printed, replace(of, first=True))[-1]

@@ -226,15 +226,20 @@ def test_destroyed(console: Console, printed: Printed) -> None:
 
 def test_destroyed_as_json(console: Console, printed: Printed) -> None:
     deploy.destroyed(console, Destroyed(Plan(Path("plan"), 0, 0, 64), 30.0), LOCAL, Format.JSON)
-    assert json.loads(printed()) == {"environment": "demo", "destroyed": 64, "seconds": 30.0}
+    marks = {"schema": "payinfra/destruction-1", "version": 1}
+    assert json.loads(printed()) == marks | {"environment": "demo", "destroyed": 64, "seconds": 30.0}
 
 
 def test_outputs(console: Console, printed: Printed, some_outputs: Outputs) -> None:
-    deploy.outputs(console, some_outputs, Format.TABLE)
+    deploy.outputs(console, some_outputs, Format.TABLE, everything=True)
     text = printed()
     assert "p-dynamodb_table_name" in text
     deploy.outputs(console, some_outputs, Format.JSON)
-    assert json.loads(printed()[len(text) :]) == some_outputs.to_flat()
+    assert json.loads(printed()[len(text) :]) == {
+        "schema": "payinfra/outputs-1",
+        "version": 1,
+        **some_outputs.to_flat(),
+    }
 
 
 def test_settings_show_where_each_value_came_from(console: Console, printed: Printed, tmp_path: Path) -> None:
