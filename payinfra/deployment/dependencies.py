@@ -49,6 +49,13 @@ def preflight(settings: Settings) -> str:
     found = aws(settings)
     said = account_settings(found, settings.regions)
     unasked = require_room(found, settings.names, settings.primary_region, own_zone=settings.domain is None)
+    unasked = require_room(
+        found,
+        settings.env,
+        settings.primary_region,
+        own_zone=settings.domain is None,
+        prefix=settings.name_prefix,
+    )
     return f"{said}; {unasked}" if unasked else said
 
 
@@ -179,9 +186,7 @@ def _has_remote_state(settings: Settings, endpoints: Endpoints | None) -> bool:
         return False
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from payinfra.core.naming import Names
-
-    key = settings.state_key or Names(settings.env).state_key
+    key = settings.state_key or settings.names.state_key
     client = aws(settings, endpoints).s3(settings.state_region or settings.primary_region)
     try:
         client.head_object(Bucket=settings.state_bucket, Key=key)

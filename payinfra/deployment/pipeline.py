@@ -504,7 +504,7 @@ class Pipeline:
             aws=aws,
             control=self.dependencies.control(self.settings),
             work_dir=self.settings.work_dir,
-            verify=lambda request: self.dependencies.verify(outputs, aws, request),
+            verify=lambda request: self.dependencies.verify(outputs, aws, self._of_project(request)),
             shared=server / "drill" if endpoints else None,
         )
 
@@ -665,6 +665,7 @@ class Pipeline:
             self.settings.names,
             self.settings.regions,
             self.settings.reserved_concurrency,
+            self.settings.name_prefix,
         )
         if not self.settings.is_local:
             with self._stage("preflight") as stage:
@@ -952,10 +953,14 @@ class Pipeline:
             self.emit(Notice(f"A rotation left API keys that open nothing: {', '.join(map(str, left))}."))
         return bool(left)
 
+    def _of_project(self, request: VerifyRequest) -> VerifyRequest:
+        """The request, with the project's own probes."""
+        return replace(request, project=self.settings.project)
+
     def _verify(self, outputs: Outputs, endpoints: Endpoints | None, request: VerifyRequest) -> Outcome:
         with self._stage("verify") as stage:
             verified = self.dependencies.verify(
-                outputs, dependencies_module.aws(self.settings, endpoints), request
+                outputs, dependencies_module.aws(self.settings, endpoints), self._of_project(request)
             )
             stage.detail = f"{verified.summary.checks} probes, {len(verified.findings)} findings"
         return verified
