@@ -8,8 +8,9 @@ What is measured:
 - synth: a process that builds a stack of so many resources, of ten types, and loads the bindings as payinfra
   does; beside it the same program with ordinary imports, which is what stock cdktf does;
 - check: `payinfra check` over a stack of so many resources, as a process;
-- environments: `envs` and `reap`, as a dry run, over an account of so many environments, each with 94 resources
-  that have tags. Its API answers at once: what is left is payinfra's own work, and how many calls it makes;
+- environments: `envs` and `reap`, as a dry run, over an account of so many environments, each with 94
+  resources that have tags. Its API answers at once: what is left is the work of payinfra, and how many calls
+  it makes;
 - payments: the drill's load at so many payments a second, embedded and with two workers of Locust, with its
   own lag and memory, against a server that acknowledges at once.
 """
@@ -51,7 +52,7 @@ RATES = (5.0, 50.0, 200.0)
 RUNS = 3
 REGIONS = ("us-east-1", "us-west-2")
 LINEAR = 1.3
-"""How many times what one more costs at the smallest size it may cost at the largest: it should be the same."""
+"""How many times what one more costs at the smallest size it may cost at the largest: it should be once."""
 
 STACK = """
 import sys, time
@@ -84,15 +85,16 @@ for n in range(size // 10):
     topic = SnsTopic(stack, f"topic{n}", name=f"topic-{n}", kms_master_key_id=key.arn)
     SqsQueue(stack, f"queue{n}", name=f"queue-{n}", kms_master_key_id=key.arn)
     SsmParameter(stack, f"parameter{n}", name=f"/parameter/{n}", type="String", value=bucket.arn)
-    CloudwatchMetricAlarm(stack, f"alarm{n}", alarm_name=f"alarm-{n}", comparison_operator="LessThanThreshold",
-        evaluation_periods=1, namespace="AWS/SNS", metric_name="Errors", alarm_actions=[topic.arn])
+    CloudwatchMetricAlarm(stack, f"alarm{n}", alarm_name=f"alarm-{n}",
+        comparison_operator="LessThanThreshold", evaluation_periods=1, namespace="AWS/SNS",
+        metric_name="Errors", alarm_actions=[topic.arn])
 app.synth()
 """
 
 
 @dataclass(frozen=True)
 class Point:
-    """What one size took: seconds of the processor, of the process and its children, and memory at the most."""
+    """What one size took: seconds of the processor, of the process and its children; memory at the most."""
 
     size: float
     seconds: float

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer._click.core import ParameterSource
 from typer._click.exceptions import NoArgsIsHelpError
 from typer._click.exceptions import UsageError as ClickUsageError
 from typer.core import TyperGroup
@@ -19,6 +20,7 @@ from payinfra.commands import (
     drill,
     drills,
     environments,
+    evacuation,
     explain,
     load_worker,
     local,
@@ -30,10 +32,10 @@ from payinfra.commands import (
 )
 from payinfra.commands.session import say, stderr
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, Interrupted, PayinfraError, UsageProblem
-from payinfra.core.project_folder import PROJECT_VARIABLE
+from payinfra.core.project_folder import PROJECT_OPTION, PROJECT_VARIABLE
 from payinfra.core.stop_signals import DeferredSignals, Escalation, StopRequested
 from payinfra.core.streams import silence, tolerant_streams
-from payinfra.report.formats import LOG_FORMAT_VARIABLE, LogFormat
+from payinfra.report.formats import LOG_FORMAT_VARIABLE, QUIET_VARIABLE, LogFormat
 from payinfra.report.printable import terminal_text
 
 
@@ -97,6 +99,7 @@ for commands in (
     deploy,
     drill,
     drills,
+    evacuation,
     load_worker,
     check,
     pay,
@@ -136,6 +139,15 @@ def conversation(
             help="Show each call to AWS and each run of Terraform on stderr.",
         ),
     ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet",
+            "-q",
+            envvar=QUIET_VARIABLE,
+            help="Say nothing on stderr but questions and errors. Results on stdout stay.",
+        ),
+    ] = False,
     project: Annotated[
         Path | None,
         typer.Option(
@@ -152,8 +164,14 @@ def conversation(
     ] = LogFormat.TEXT,
 ) -> None:
     """Global options, which come before the command's name."""
+    if verbose and quiet:
+        raise UsageProblem("--verbose and --quiet exclude each other.", "Give one of them.")
     os.environ[LOG_FORMAT_VARIABLE] = log_format.value
+    if quiet:
+        os.environ[QUIET_VARIABLE] = "1"
     if project is not None:
+        if context.get_parameter_source("project") is ParameterSource.COMMANDLINE:
+            PROJECT_OPTION.set(str(project))
         os.environ[PROJECT_VARIABLE] = str(project.absolute())
     if verbose:
         from payinfra.report import log

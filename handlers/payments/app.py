@@ -9,8 +9,10 @@ from .cards import has_card_number
 from .config import Config
 from .core import LATEST, Caller, Payment, idempotency_key
 from .deadline import Overdue
+from .evacuation import Evacuation
 from .observe import Observer
 from .problems import FieldError, Problem, Unavailable
+from .recording import WRITE
 from .request import Request
 from .router import Answer, Asked, Origins
 from .service import Index, Listing, Payments
@@ -32,6 +34,7 @@ class Application:
     Args:
         ping: returns if the service could record a payment now, or raises Unavailable or Overdue; in less
             than a second, whatever the table does.
+        flag: says whether the other region is evacuated, or raises Unavailable or Overdue.
     """
 
     def __init__(
@@ -41,12 +44,14 @@ class Application:
         stream: StreamReader,
         observer: Observer,
         ping: Callable[[], None],
+        flag: Callable[[], Evacuation | None],
     ) -> None:
         self._config = config
         self._payments = payments
         self._stream = stream
         self._observer = observer
         self._ping = ping
+        self._flag = flag
         self._origins = Origins(config.cors_origins, _EXPOSED, _ACCEPTED)
 
     def answer(self, event: Mapping[str, object]) -> dict[str, object]:
@@ -120,6 +125,8 @@ class Application:
                 return self._list(sent)
             case _, "/health":
                 return self._health(sent)
+            case _, "/evacuation":
+                return self._evacuation()
             case _:
                 return _json(200, self._payments.get(asked.payment_id).document())
 
@@ -128,12 +135,30 @@ class Application:
         source_ip = sent.source_ip if self._config.keep_source_ip else None
         caller = Caller(sent.correlation_id, sent.api_key_id, source_ip)
         made = self._payments.make(key, sent.json_body(), caller)
-        self._observer.note(outcome="replayed" if made.replayed else "accepted")
-        self._observer.count(observe.REPLAYED if made.replayed else observe.RECORDED)
+        if made.payment.is_test:
+            outcome, event = "tested", observe.TESTED
+        elif made.replayed:
+            outcome, event = "replayed", observe.REPLAYED
+        else:
+            outcome, event = "accepted", observe.RECORDED
+        self._observer.note(outcome=outcome)
+        self._observer.count(event)
+        if event == observe.RECORDED and self._was_moved(sent):
+            self._observer.count(observe.MOVED)
         headers = {"Location": f"payments/{made.payment.payment_id}"}
         if made.replayed:
             headers["Idempotent-Replayed"] = "true"
         return _json(200 if made.replayed else 201, made.payment.document(), headers)
+
+    def _was_moved(self, sent: Request) -> bool:
+        """Whether a client is here because its name leads here, and not to the primary region.
+
+        Where requests do not carry the name, whoever comes to the standby is taken to be moved.
+        """
+        config = self._config
+        if config.primary_region in ("", config.region):
+            return False
+        return not config.failover_domain or config.failover_domain in sent.values("host")
 
     def _list(self, sent: Request) -> Answer:
         listing, limit, cursor = _read_query(sent)
@@ -145,11 +170,18 @@ class Application:
         try:
             self._ping()
         except (Unavailable, Overdue) as failure:
-            self._note_unavailable(
-                failure if isinstance(failure, Unavailable) else Unavailable("table", "Overdue")
-            )
-            return _problem(problems.unavailable(), sent, {**state, "checks": {"table": "unreachable"}})
-        return _json(200, {"status": "ok", **state, "checks": {"table": "ok"}})
+            unavailable = failure if isinstance(failure, Unavailable) else Unavailable("table", "Overdue")
+            self._note_unavailable(unavailable)
+            failed = {WRITE: "refused"} if unavailable.dependency == WRITE else {"table": "unreachable"}
+            return _problem(problems.unavailable(), sent, {**state, "checks": failed})
+        return _json(200, {"status": "ok", **state, "checks": {"table": "ok", WRITE: "ok"}})
+
+    def _evacuation(self) -> Answer:
+        """The other region's evacuation: 200 only while the flag says so, for health checkers rely on it."""
+        found = self._flag()
+        if found is None:
+            raise problems.not_evacuated()
+        return _json(200, {"evacuated": found.region, "since": found.since})
 
     def _note_bug(self, error: Exception) -> None:
         self._observer.bug(error)

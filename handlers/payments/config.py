@@ -14,7 +14,11 @@ class Config:
 
     Attributes:
         cursor_secret_parameter: name of the SSM parameter that holds what cursors are signed with.
+        evacuated_parameter: name of the SSM parameter that says whether the other region is evacuated.
+        peer_region: the other region.
         keep_source_ip: whether the addresses that payments come from are kept with them.
+        primary_region: the region that clients are sent to unless they were moved; empty where not known.
+        failover_domain: the name by which they are; empty where requests do not carry it.
         cors_origins: the origins whose pages may call the API; none by default.
     """
 
@@ -22,6 +26,8 @@ class Config:
     audit_bucket: str
     audit_key_arn: str
     cursor_secret_parameter: str
+    evacuated_parameter: str
+    peer_region: str
     environment: str
     region: str
     service: str = SERVICE
@@ -29,6 +35,8 @@ class Config:
     log_level: str = LOG_LEVEL
     cors_origins: tuple[str, ...] = ()
     keep_source_ip: bool = False
+    primary_region: str = ""
+    failover_domain: str = ""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Config":
@@ -43,6 +51,8 @@ class Config:
             audit_bucket=environment["AUDIT_BUCKET"],
             audit_key_arn=environment["AUDIT_KEY_ARN"],
             cursor_secret_parameter=environment["CURSOR_SECRET_PARAMETER"],
+            evacuated_parameter=environment["EVACUATED_PARAMETER"],
+            peer_region=environment["PEER_REGION"],
             environment=environment["ENVIRONMENT"],
             region=environment["AWS_REGION"],
             service=environment.get("POWERTOOLS_SERVICE_NAME", SERVICE),
@@ -50,4 +60,6 @@ class Config:
             log_level=environment.get("LOG_LEVEL", LOG_LEVEL),
             cors_origins=tuple(origin for origin in origins if origin),
             keep_source_ip=environment.get("KEEP_SOURCE_IP") == "true",
+            primary_region=environment.get("PRIMARY_REGION", ""),
+            failover_domain=environment.get("FAILOVER_DOMAIN", ""),
         )

@@ -3,6 +3,7 @@
 Under one payment_id are a claim at timestamp 0 and the payment. The condition `attribute_not_exists` guards
 one exact item, and the payment's key has the client's timestamp in it: only the claim, whose key has not,
 can guard the id. The claim has neither status nor customer_id and so is in no index.
+A test has no status, and so is in its own customer's list only: it is accepted, and never moves.
 
 A payment that replication replaced by another body's, at the same timestamp, is kept at a negative timestamp
 that follows from its fingerprint: so both regions keep it under the same key, and it is in no index either.
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .core import CLAIM_RANGE, Caller, Change, Claim, Found, Payment, Receipt
+from .core import ACCEPTED, CLAIM_RANGE, Caller, Change, Claim, Found, Payment, Receipt
 from .cursors import Position
 from .problems import Unavailable
 from .service import Added, Index, Listing, Page
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _ABSENT = "attribute_not_exists(payment_id)"
 _PRESENT = "attribute_exists(payment_id)"
 _INDEXES = {Index.STATUS: "status-index", Index.CUSTOMER: "customer-index"}
+_HEALTH = "health"
+"""The payment_id of the health check, under which nothing is ever recorded: payments' begin with `pay_`."""
 _DISPLACED_DIGITS = 24
 """Of the fingerprint, in the range of a displaced payment: 29 decimal ones, of 38 that a number may have."""
 
@@ -226,9 +229,21 @@ class DynamoLedger:
             self._health.query(
                 TableName=self._table,
                 KeyConditionExpression="payment_id = :id",
-                ExpressionAttributeValues={":id": {"S": "health"}},
+                ExpressionAttributeValues={":id": {"S": _HEALTH}},
                 Limit=1,
             )
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable(error) from error
+
+    def attempt(self) -> None:
+        try:
+            self._health.put_item(
+                TableName=self._table,
+                Item={"payment_id": {"S": _HEALTH}, "timestamp": {"N": CLAIM_RANGE}},
+                ConditionExpression=f"{_PRESENT} AND {_ABSENT}",
+            )
+        except self._health.exceptions.ConditionalCheckFailedException:
+            return
         except (ClientError, BotoCoreError) as error:
             raise _unavailable(error) from error
 
@@ -288,7 +303,7 @@ def payment_of(item: "Item") -> Payment:
         metadata=None
         if metadata is None
         else tuple(sorted((name, cast(str, value["S"])) for name, value in metadata.items())),
-        status=item["status"]["S"],
+        status=item["status"]["S"] if "status" in item else ACCEPTED,
         conflict="conflict" in item and item["conflict"]["BOOL"],
         receipt=_receipt(cast("Item", item["receipt"]["M"])) if "receipt" in item else None,
         change=_change(cast("Item", item["change"]["M"])) if "change" in item else None,
@@ -300,13 +315,14 @@ def payment_item(payment: Payment) -> "dict[str, AttributeValueTypeDef]":
     item: dict[str, AttributeValueTypeDef] = {
         "payment_id": {"S": payment.payment_id},
         "timestamp": {"N": str(payment.timestamp)},
-        "status": {"S": payment.status},
         "amount": {"N": str(payment.amount)},
         "currency": {"S": payment.currency},
         "customer_id": {"S": payment.customer_id},
         "payment_method": {"S": payment.payment_method},
         "fingerprint": {"S": payment.fingerprint},
     }
+    if not payment.is_test:
+        item["status"] = {"S": payment.status}
     if payment.description is not None:
         item["description"] = {"S": payment.description}
     if payment.metadata is not None:

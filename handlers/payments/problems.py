@@ -63,7 +63,7 @@ class Unavailable(Exception):
     """A service that the function depends on does not answer, or answers with an error.
 
     Attributes:
-        dependency: which one: `table`, `audit` or `parameter`.
+        dependency: which one: `table`, `audit` or `parameter`; `write` for a table that takes no writes.
         reason: the error's code or class, for the log only.
     """
 
@@ -140,6 +140,12 @@ def no_transition(status: str, wanted: str) -> Problem:
 
 def payment_not_found() -> Problem:
     return Problem(404, "payment-not-found", "There is no such payment.", "No payment has this payment_id.")
+
+
+def not_evacuated() -> Problem:
+    return Problem(
+        404, "not-evacuated", "No region is evacuated.", "Health checkers of Route 53 ask for this."
+    )
 
 
 def no_route() -> Problem:

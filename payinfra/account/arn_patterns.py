@@ -5,7 +5,7 @@ source mappings) are limited by their tags; only what has neither is `*`. Resour
 are those of the service authorization reference.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -14,7 +14,7 @@ from payinfra.core.naming import (
     DRILL_FIS_ROLE,
     DRILL_SCHEDULE_GROUP,
     DRILL_SCHEDULER_ROLE,
-    STATE_KEY_ALIAS,
+    TEST_PREFIX,
     KeyPurpose,
     Parameter,
     canary_domain,
@@ -30,6 +30,7 @@ class ArnGroup(StrEnum):
     ANY_STREAM_READER = "AnyStreamReader"
     BUCKETS = "Buckets"
     OBJECTS = "Objects"
+    TEST_OBJECTS = "TestObjects"
     KEYS = "Keys"
     NEW_KEYS = "NewKeys"
     KEY_ALIASES = "KeyAliases"
@@ -192,12 +193,18 @@ def _state(reach: PermissionScope) -> ArnLimits:
 def _state_keys(reach: PermissionScope) -> ArnLimits:
     if reach.state_bucket is None:
         return ArnLimits(())
+    through_s3: dict[str, dict[str, str | Sequence[str]]] = {
+        "StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}
+    }
+    named = reach.state_kms_key
+    _, found, alias = named.rpartition("alias/")
+    if not found:
+        return ArnLimits(
+            (named if named.startswith("arn:") else reach.arn("kms", f"key/{named}"),), through_s3
+        )
     return ArnLimits(
         (reach.arn("kms", "key/*"),),
-        {
-            "StringLike": {"kms:ViaService": "s3.*.amazonaws.com"},
-            "ForAnyValue:StringEquals": {"kms:ResourceAliases": STATE_KEY_ALIAS},
-        },
+        {**through_s3, "ForAnyValue:StringEquals": {"kms:ResourceAliases": f"alias/{alias}"}},
     )
 
 
@@ -208,6 +215,7 @@ _LIMITS: Mapping[ArnGroup, Callable[[PermissionScope], ArnLimits]] = {
     ArnGroup.ANY_STREAM_READER: lambda reach: ArnLimits((reach.arn("lambda", "event-source-mapping:*"),)),
     ArnGroup.BUCKETS: _buckets,
     ArnGroup.OBJECTS: lambda reach: _buckets(reach, "/*"),
+    ArnGroup.TEST_OBJECTS: lambda reach: _buckets(reach, f"/{TEST_PREFIX}*"),
     ArnGroup.KEYS: lambda reach: ArnLimits((reach.arn("kms", "key/*"),), reach.tagged("ResourceTag")),
     ArnGroup.NEW_KEYS: lambda reach: ArnLimits(("*",), reach.tagged("RequestTag")),
     ArnGroup.KEY_ALIASES: lambda reach: ArnLimits(

@@ -324,9 +324,15 @@ OPERATIONS: Mapping[Operation, Needs] = {
     # A deployment reads the account's settings first. A rolling update points the alias back on failure.
     Operation.DEPLOY: {
         ArnGroup.API_SETTINGS: ("apigateway:GET",),
-        ArnGroup.FUNCTIONS: _of("lambda", "GetAlias", "UpdateAlias"),
+        ArnGroup.FUNCTIONS: _of("lambda", "GetAlias", "GetFunctionConcurrency", "UpdateAlias"),
         ArnGroup.PARAMETERS: ("ssm:GetParameter",),
         ArnGroup.KEYS: ("kms:Decrypt",),
+        # What the account has room for (account/quotas.py).
+        ArnGroup.WITHOUT_RESOURCE: (
+            "iam:GetAccountSummary",
+            "lambda:GetAccountSettings",
+            "route53:GetAccountLimit",
+        ),
     },
     # What exists is looked for after a deployment that was cut off and where a state is lost
     # (recovery/import_ids.py, every_type.py); by tag and name before a first deployment and after a
@@ -376,8 +382,10 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "ListBucket",
             "ListBucketVersions",
         ),
-        ArnGroup.OBJECTS: _of(
-            "s3", "DeleteObject", "DeleteObjectVersion", "GetObject", "GetObjectVersion", "PutObject"
+        ArnGroup.OBJECTS: _of("s3", "GetObject", "GetObjectVersion"),
+        # Nobody who verifies or drills may remove a customer's audit object.
+        ArnGroup.TEST_OBJECTS: _of(
+            "s3", "BypassGovernanceRetention", "DeleteObject", "DeleteObjectVersion", "PutObject"
         ),
         ArnGroup.KEYS: _of(
             "kms",
@@ -387,6 +395,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "GenerateDataKey",
             "GetKeyPolicy",
             "GetKeyRotationStatus",
+            "ListResourceTags",
         ),
         ArnGroup.FUNCTIONS: _of(
             "lambda",
@@ -425,7 +434,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "dynamodb", "DeleteItem", "DescribeTable", "GetItem", "ListTagsOfResource", "Query", "Scan"
         ),
         ArnGroup.BUCKETS: ("s3:ListBucketVersions",),
-        ArnGroup.OBJECTS: ("s3:DeleteObjectVersion",),
+        ArnGroup.TEST_OBJECTS: _of("s3", "BypassGovernanceRetention", "DeleteObjectVersion"),
         ArnGroup.PARAMETERS: ("ssm:GetParameter",),
         ArnGroup.APIS: ("apigateway:GET",),
         ArnGroup.EXPERIMENTS: _of(

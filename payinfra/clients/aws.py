@@ -8,7 +8,7 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from payinfra.clients.aws_errors import is_transient
+from payinfra.clients.aws_errors import code_of, is_transient
 from payinfra.core.access_key import NO_ACCESS_KEY, AccessKey
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.run_id import user_agent
@@ -40,6 +40,10 @@ _EXECUTE_API = re.compile(r"[a-z0-9]+\.execute-api\.(?P<region>[a-z0-9-]+)\.amaz
 LOCAL_ACCOUNT = "000000000000"
 
 
+class AwsUnreachable(EnvironmentUnusable):
+    """Nothing answers where AWS was asked; it may elsewhere."""
+
+
 @dataclass(frozen=True)
 class Endpoints:
     """The endpoints of the embedded AWS: a URL for each region, and one for global services.
@@ -61,13 +65,14 @@ class Endpoints:
 
 @dataclass
 class _ClientCache:
-    """The session, and the clients made with it, by service, region and limits.
+    """The sessions, and the clients made with them, by service, region and limits.
 
-    The session reads each service's description once, which takes longer than making ten clients. Clients may
-    be shared by threads; the session that makes them may not.
+    A session reads each service's description once, which takes longer than making ten clients. Clients may
+    be shared by threads; the session that makes them may not. There is one session for all regions; but one a
+    region where a role is worked as, whose credentials are that region's STS's: another's may be gone.
     """
 
-    session: "Session | None" = None
+    sessions: "dict[str, Session]" = field(default_factory=dict)
     clients: dict[tuple[str, str, float, float, int], Any] = field(default_factory=dict)
     in_use: Lock = field(default_factory=Lock)
 
@@ -210,9 +215,10 @@ class Aws:
             s3={"addressing_style": "path"} if self.endpoints else {},
             user_agent_extra=user_agent(),
         )
-        if self._cache.session is None:
-            self._cache.session = self._session(region)
-        make: Any = self._cache.session.client
+        of = "" if self.role_arn is None else region
+        if of not in self._cache.sessions:
+            self._cache.sessions[of] = self._session(region)
+        make: Any = self._cache.sessions[of].client
         client = make(
             service,
             region_name=region,
@@ -252,15 +258,45 @@ def _note(service: str, region: str, *, http_response: Any, model: Any, **_other
     logger.debug("%s %s %s: %d, request %s", region, service, model.name, http_response.status_code, answer)
 
 
+_REFUSED = {
+    "ExpiredToken": "The AWS credentials have expired.",
+    "ExpiredTokenException": "The AWS credentials have expired.",
+    "InvalidClientTokenId": "AWS does not know the access key.",
+    "UnrecognizedClientException": "AWS does not know the access key.",
+    "SignatureDoesNotMatch": "The secret access key does not belong to the access key.",
+    "AccessDenied": "AWS denies these credentials to ask whose they are (sts:GetCallerIdentity).",
+}
+"""What AWS's codes say about credentials (STS API reference, common errors)."""
+
+
 def _unidentified(error: Exception) -> EnvironmentUnusable:
     """The error that says why the caller's account is unknown."""
-    from botocore.exceptions import NoCredentialsError, ProfileNotFound
+    from botocore.exceptions import (
+        ClientError,
+        NoCredentialsError,
+        PartialCredentialsError,
+        ProfileNotFound,
+    )
 
     set_them = "Set credentials (AWS_PROFILE, or the variables that the AWS CLI reads) and try again."
-    if isinstance(error, NoCredentialsError):
-        return EnvironmentUnusable("No AWS credentials found.", set_them)
-    if isinstance(error, ProfileNotFound):
-        return EnvironmentUnusable(f"No AWS credentials found. {error}.", set_them)
-    if is_transient(error):
-        return EnvironmentUnusable(f"AWS cannot be reached: {error}.", "Check the network and try again.")
-    return EnvironmentUnusable(f"AWS does not accept the credentials: {error}.", set_them)
+    fields: dict[str, object] = getattr(error, "kwargs", {})
+    match error:
+        case NoCredentialsError():
+            return EnvironmentUnusable("No AWS credentials found.", set_them)
+        case PartialCredentialsError():
+            lacks = fields.get("cred_var", "a part")
+            return EnvironmentUnusable(f"No AWS credentials found: {lacks} is missing.", set_them)
+        case ProfileNotFound():
+            profile = fields.get("profile", "")
+            return EnvironmentUnusable(
+                f"No AWS credentials found: no AWS configuration file has the profile {profile}.", set_them
+            )
+        case _ if is_transient(error):
+            where = f" at {fields['endpoint_url']}" if "endpoint_url" in fields else ""
+            return AwsUnreachable(f"AWS cannot be reached{where}.", "Check the network and try again.")
+        case ClientError() if (code := code_of(error)) in _REFUSED:
+            return EnvironmentUnusable(_REFUSED[code], set_them)
+        case ClientError():
+            return EnvironmentUnusable(f"AWS does not accept the credentials ({code_of(error)}).", set_them)
+        case _:
+            return EnvironmentUnusable(f"The AWS credentials cannot be used: {error}.", set_them)

@@ -1,13 +1,14 @@
 """Canary payments and canary DNS records: written to test that writing works, then deleted.
 
-The audit object of a canary payment stays: an audit trail is never edited, and it expires with the others.
+The function keeps the audit objects of canary payments apart from customers' (ADR 6): they are removed too.
 """
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from payinfra.clients.aws_errors import code_of
-from payinfra.clients.payments_api import PaymentRequest, payment_body
+from payinfra.clients.payments_api import PaymentRequest
+from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.naming import canary_domain
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         ResourceRecordSetTypeDef,
         ResourceRecordSetUnionTypeDef,
     )
+    from mypy_boto3_s3 import S3Client
 
 CANARY = "payinfra-canary"
 RECORD_TTL_S = 60
@@ -30,7 +32,13 @@ def customer(env: str) -> str:
     return f"{CANARY}-{env}"
 
 
-def payment(env: str, name: str, timestamp_ms: int, metadata: Mapping[str, str]) -> PaymentRequest:
+def payment(
+    env: str,
+    name: str,
+    timestamp_ms: int,
+    metadata: Mapping[str, str],
+    contract: CanaryContract = PAYMENTS,
+) -> PaymentRequest:
     """A canary payment of an environment.
 
     Args:
@@ -38,9 +46,17 @@ def payment(env: str, name: str, timestamp_ms: int, metadata: Mapping[str, str])
         name: distinguishes it from other canary payments.
         timestamp_ms: when it was made, in milliseconds since 1970.
         metadata: in addition to the environment's name.
+        contract: what a payment of the environment looks like.
     """
-    body = payment_body(customer(env), timestamp_ms, {**metadata, "environment": env})
-    return PaymentRequest(f"{CANARY}-{name}", body)
+    key = f"{CANARY}-{name}"
+    body = contract.body_of(
+        key=key,
+        customer=customer(env),
+        timestamp_ms=timestamp_ms,
+        env=env,
+        metadata={**metadata, "environment": env},
+    )
+    return PaymentRequest(key, body, contract)
 
 
 def remove(client: "DynamoDBClient", table: str, payment_id: str) -> None:
@@ -59,6 +75,26 @@ def remove(client: "DynamoDBClient", table: str, payment_id: str) -> None:
         client.delete_item(
             TableName=table, Key={"payment_id": item["payment_id"], "timestamp": item["timestamp"]}
         )
+
+
+def remove_versions(client: "S3Client", bucket: str, prefix: str, *, locked: bool) -> None:
+    """Delete every version, and every delete marker, of the audit objects of tests below a prefix.
+
+    Args:
+        locked: whether the bucket locks objects, in governance mode: this takes
+            s3:BypassGovernanceRetention (S3 user guide, "Locking objects with Object Lock").
+
+    Raises:
+        ClientError, BotoCoreError: the bucket cannot be reached, or refuses.
+    """
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+            client.delete_object(
+                Bucket=bucket,
+                Key=one.get("Key", ""),
+                VersionId=one.get("VersionId", ""),
+                BypassGovernanceRetention=locked,
+            )
 
 
 def record(env: str, failover_domain: str, run: str, began_ms: int) -> "ResourceRecordSetTypeDef":

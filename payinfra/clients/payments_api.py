@@ -3,12 +3,12 @@
 docs/openapi.json describes the API. Smoke test, probes, canaries and key rotation make their requests here.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from payinfra.clients.aws_errors import NotYet
+from payinfra.core.canary_contract import AMOUNT, PAYMENTS, CanaryContract
 from payinfra.core.outputs import RegionOutputs
 
 if TYPE_CHECKING:
@@ -24,11 +24,17 @@ REPLAYED_HEADER = "Idempotent-Replayed"
 
 OK = 200
 CREATED = 201
+FORBIDDEN = 403
 RECORDED = (OK, CREATED)
 """A payment is recorded: just now (201), or by an earlier request with the same key (200)."""
 
-AMOUNT = 1
-"""Of every payment that payinfra makes, in the currency's minor unit."""
+KEY_KNOWN_WITHIN_S = 120.0
+"""How long an API may refuse a new key, in seconds. AWS does not say; its users saw up to 40 s, and three
+times that is waited for."""
+
+
+class KeyRefused(NotYet):
+    """The API refused the key (403): it is wrong, or the API has not heard of it yet."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +44,22 @@ class PaymentRequest:
     Attributes:
         key: its Idempotency-Key.
         body: the JSON object that is posted.
+        contract: what its headers, its id and the answers to it are.
     """
 
     key: str
     body: Mapping[str, object]
+    contract: CanaryContract = PAYMENTS
 
     @property
     def payment_id(self) -> str:
         """The id that the API gives the payment."""
-        return payment_id_of(self.key)
+        return self.contract.id_of(self.key)
 
 
 def payment_id_of(key: str) -> str:
     """The id of the payment with this Idempotency-Key, as docs/openapi.json defines it."""
-    return "pay_" + hashlib.sha256(b"payment\x00" + key.encode("ascii")).hexdigest()[:40]
+    return PAYMENTS.id_of(key)
 
 
 def payment_body(
@@ -126,31 +134,37 @@ class PaymentsApi:
 
     def send(self, payment: PaymentRequest) -> "HttpResponse":
         """Send a payment, whatever the answer."""
-        headers = {**payment_headers(self.key, payment.key), **self.headers}
+        headers = {API_KEY_HEADER: self.key, **payment.contract.headers_of(payment.key), **self.headers}
         return self.http.ask("POST", self.url, headers, payment.body)
 
     def pay(self, payment: PaymentRequest) -> "HttpResponse":
         """Send a payment.
 
         Raises:
+            KeyRefused: the API refused the key.
             NotYet: it was not recorded.
         """
         answer = self.send(payment)
-        if answer.status not in RECORDED:
-            raise NotYet(f"{self.name}POST /payments with the key answered {answer.said()}")
+        if not payment.contract.is_recorded(answer.status):
+            raise _not_yet(answer.status, f"{self.name}POST /payments with the key answered {answer.said()}")
         return answer
 
     def read(self, payment_id: str) -> "HttpResponse":
         """Read a payment.
 
         Raises:
+            KeyRefused: the API refused the key.
             NotYet: it is not there.
         """
         answer = self.get(payment_id)
         if answer.status != OK:
-            raise NotYet(f"{self.name}GET /payments/{payment_id} answered {answer.said()}")
+            raise _not_yet(answer.status, f"{self.name}GET /payments/{payment_id} answered {answer.said()}")
         return answer
 
     @property
     def _key(self) -> dict[str, str]:
         return {API_KEY_HEADER: self.key} if self.key else {}
+
+
+def _not_yet(status: int, what: str) -> NotYet:
+    return KeyRefused(what) if status == FORBIDDEN else NotYet(what)

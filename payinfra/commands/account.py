@@ -44,7 +44,12 @@ def bootstrap(
     from payinfra.report import account as report
 
     wanted = account.WantedAccount(
-        settings.regions, settings.state_bucket, settings.state_region, boundary=with_boundary, drills=drills
+        settings.regions,
+        settings.state_bucket,
+        settings.state_region,
+        boundary=with_boundary,
+        drills=drills,
+        prefix=settings.name_prefix,
     )
     changes = Changes(dry_run)
     number = account.bootstrap(wanted, _aws(settings), changes)
@@ -89,14 +94,18 @@ def ci_role(
     """Print or create the least-privilege role that deploys, verifies, drills and destroys environments."""
     from payinfra.account import ci_role as roles
     from payinfra.account.changes import Changes
+    from payinfra.account.extension_permissions import needs_of
     from payinfra.account.scope import PermissionScope
+    from payinfra.deployment import dependencies
     from payinfra.report import account as report
 
     who = _trust(github, gitlab, gitlab_host, trust, tuple(subject or ()))
     bounded = {} if boundary is None else {"permissions_boundary": boundary}
     # A prefix such as `pr*` must be the start of a legal name; it has no settings of its own.
     named = {} if env is None else {"env": env.removesuffix("*").removesuffix("-")}
-    chosen = type(settings).resolve({**_given(settings), "env": settings.env, **named, **bounded})
+    chosen = type(settings).resolve(
+        {**_given(settings), "env": settings.env, **named, **bounded}, folder=settings.project
+    )
     aws = _aws(settings)
     reach = PermissionScope(
         account=aws.account(settings.primary_region),
@@ -106,10 +115,15 @@ def ci_role(
         hosted_zone_id=chosen.hosted_zone_id,
         state_bucket=chosen.state_bucket,
         state_region=chosen.state_region,
+        state_kms_key=chosen.state_kms_key,
         state_key=chosen.state_key,
         boundary=chosen.permissions_boundary,
+        prefix=chosen.name_prefix,
+        failover_name=chosen.failover_name,
+        latency_name=chosen.latency_name,
     )
-    role = roles.describe(reach, who)
+    added = needs_of(chosen, dependencies.local_addresses(chosen))
+    role = roles.describe(reach, who, added)
     if not deploy:
         report.role(stdout(), role, fmt)
         return

@@ -9,6 +9,7 @@ import typer
 from payinfra.checks.verdicts import Severity
 from payinfra.commands import completion
 from payinfra.commands.options import STACK, WHERE, with_settings
+from payinfra.commands.payments import region_of
 from payinfra.commands.session import (
     AllowDestroyOption,
     EagerOption,
@@ -25,8 +26,8 @@ from payinfra.commands.session import (
     summary_for,
     to_job_summary,
 )
-from payinfra.core.errors import UsageProblem
-from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
+from payinfra.core.errors import ExitCode, UsageProblem
+from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format, PlanFormat
 from payinfra.report.printable import visible
 
 if TYPE_CHECKING:
@@ -63,17 +64,23 @@ def plan(
     ] = None,
     allow_destroy: AllowDestroyOption = False,
     fail_on: FailOnOption = Severity.HIGH,
-    fmt: FormatOption = Format.TABLE,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Show each resource by itself, whole values, and what is only read."),
+    ] = False,
+    fmt: Annotated[
+        PlanFormat, typer.Option("--format", envvar=FORMAT_VARIABLE, help="Format of the plan on stdout.")
+    ] = PlanFormat.TABLE,
     fresh: FreshOption = False,
     eager_bindings: EagerOption = False,
 ) -> None:
-    """Show what a deployment would change."""
-    from payinfra.report import deploy as deploy_module
+    """Show what a deployment would change, by region and service, with each value before and after."""
+    from payinfra.report import plan as report
     from payinfra.terraform import guard
 
     with session(settings, eager=eager_bindings, fresh=fresh, fail_on=fail_on) as view:
         planned = view.pipeline.plan(out=out)
-    deploy_module.planned(stdout(), planned, fmt)
+    report.planned(stdout(), planned, fmt, full=full)
     guard(planned, allow_destroy)
 
 
@@ -94,6 +101,14 @@ def deploy(
         bool,
         typer.Option("--allow-single-region", help="Change a region even while the other does not serve."),
     ] = False,
+    surviving: Annotated[
+        str | None,
+        typer.Option(
+            "--surviving",
+            metavar="REGION",
+            help="Change what stands in this region alone, with no call to the other one.",
+        ),
+    ] = None,
     yes: YesOption = False,
     allow_destroy: AllowDestroyOption = False,
     fail_on: FailOnOption = Severity.HIGH,
@@ -109,14 +124,24 @@ def deploy(
 
     needs_a_person(yes, "deploy")
     needs_a_shared_state(settings, "deploy")
+    if surviving and (saved_plan or all_at_once or allow_single_region):
+        raise UsageProblem(
+            "--surviving makes a plan of its own, for one region.",
+            "Leave out --plan, --all-at-once and --allow-single-region.",
+        )
     with summary_for(settings.env, summary) as summarize:
         with session(settings, eager=eager_bindings, fresh=fresh, fail_on=fail_on) as view:
-            deployed = view.pipeline.deploy(
-                view.confirm(yes, "Apply this plan?"),
-                allow_destroy=allow_destroy,
-                saved_plan=saved_plan,
-                all_at_once=all_at_once,
-                allow_single_region=allow_single_region,
+            confirm = view.confirm(yes, "Apply this plan?")
+            deployed = (
+                view.pipeline.deploy_surviving(surviving, confirm, allow_destroy=allow_destroy)
+                if surviving
+                else view.pipeline.deploy(
+                    confirm,
+                    allow_destroy=allow_destroy,
+                    saved_plan=saved_plan,
+                    all_at_once=all_at_once,
+                    allow_single_region=allow_single_region,
+                )
             )
         summarize(job_summary.deployed(settings.env, deployed, PROBES_FAIL_ON))
     deploy_module.deployed(stdout(), deployed, settings, fmt)
@@ -140,6 +165,13 @@ def verify(
             autocompletion=completion.probe_ids,
         ),
     ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            metavar="primary|secondary|NAME",
+            help="Look at this region only, within 15 s, whatever the other one does.",
+        ),
+    ] = None,
     deadline: Annotated[
         float | None,
         typer.Option(min=0.1, help="Maximum seconds for each probe. Default: each probe's own deadline."),
@@ -160,6 +192,7 @@ def verify(
     eager_bindings: EagerOption = False,
 ) -> None:
     """Probe the deployed environment, in both regions and between them."""
+    from payinfra.checks.probes.drill_faults import is_left
     from payinfra.checks.probes.results import VerifyRequest
     from payinfra.checks.probes.verify import chosen_probes
     from payinfra.deployment.pipeline import Pipeline
@@ -170,10 +203,11 @@ def verify(
     # Before anything is asked of the environment: a name that is wrong stays wrong.
     chosen_probes(VerifyRequest(tuple(only or ()), tuple(skip or ())))
     pipeline = Pipeline(settings, notices(stderr()), eager_bindings=eager_bindings)
+    regions = (region_of(pipeline.outputs(), region).region,) if region else ()
     before: Outcome | None = None
     while True:
         with report.watching(stderr()) as tell:
-            request = VerifyRequest(tuple(only or ()), tuple(skip or ()), deadline, tell)
+            request = VerifyRequest(tuple(only or ()), tuple(skip or ()), deadline, tell, regions)
             outcome = pipeline.verify(request, drift=drift)
         if before is None or fmt is not FindingsFormat.TABLE:
             rendering.write(stdout(), outcome, fmt, fail_on)
@@ -181,7 +215,7 @@ def verify(
             report.changed(stdout(), before, outcome)
         to_job_summary(rendering.text(outcome, FindingsFormat.MARKDOWN, fail_on))
         if watch is None:
-            raise typer.Exit(outcome.exit_code(fail_on))
+            raise typer.Exit(ExitCode.NOT_RESTORED if is_left(outcome) else outcome.exit_code(fail_on))
         before = outcome
         time.sleep(watch)
 
@@ -192,8 +226,12 @@ def status(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
     """Show the status of the environment: regions, endpoints, health, alarms, last deployment and drill."""
     from payinfra.deployment.pipeline import Pipeline
     from payinfra.report import status as report
+    from payinfra.report.progress import notices
 
-    report.write_status(stdout(), Pipeline(settings).status(), fmt)
+    found = Pipeline(settings, notices(stderr())).status()
+    report.write_status(stdout(), found, fmt)
+    if found.in_place:
+        raise typer.Exit(ExitCode.NOT_RESTORED)
 
 
 @app.command()
@@ -283,13 +321,20 @@ def unlock(
 
 @app.command()
 @with_settings(WHERE, found=True)
-def outputs(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
-    """Print the outputs of the last deployment."""
+def outputs(
+    settings: "Settings",
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", envvar="PAYINFRA_OUTPUTS_ALL", help="Every output, ids and ARNs too.")
+    ] = False,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Print what the last deployment made: endpoints, names, and with --all every output."""
     from payinfra.report import deploy as deploy_module
 
     with session(settings) as view:
         found = view.pipeline.outputs()
-    deploy_module.outputs(stdout(), found, fmt)
+    deploy_module.outputs(stdout(), found, fmt, everything=everything)
 
 
 @app.command("settings")

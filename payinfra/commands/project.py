@@ -93,8 +93,9 @@ def version(*, fmt: FormatOption = Format.TABLE) -> None:
     """Print the version."""
     from payinfra.core.version import __version__
     from payinfra.report import results
+    from payinfra.report.documents import document
 
     if fmt is Format.JSON:
-        results.write_json(stdout(), {"version": __version__})
+        results.write_json(stdout(), document("version", {"version": __version__}))
     else:
         results.write(stdout(), f"payinfra {__version__}")

@@ -13,7 +13,7 @@ import typer
 from payinfra.checks.verdicts import Severity
 from payinfra.core.errors import GateFailed, PayinfraError, UsageProblem
 from payinfra.core.streams import silence
-from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
+from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format, PlanFormat
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,10 +102,10 @@ class Session:
         def ask(planned: "Plan") -> bool:
             if yes:
                 return True
-            from payinfra.report import deploy
+            from payinfra.report import plan
 
             with self.watch.paused():
-                deploy.planned(stderr(), planned, Format.TABLE)
+                plan.planned(stderr(), planned, PlanFormat.TABLE)
                 return typer.confirm(question, err=True)
 
         return ask

@@ -6,12 +6,14 @@ Terraform's outputs are flat strings. `REGION_OUTPUTS` and `COMMON_OUTPUTS` name
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
+from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.json_text import parse_json
+from payinfra.core.naming import Names
 
 DECLARED_VERSION = 1
 """Raised when a field of `Declared` is renamed or removed, not when one is added."""
@@ -199,6 +201,31 @@ class DeclaredDns:
 
 
 @dataclass(frozen=True)
+class DeclaredEvacuation:
+    """How a region is taken out of the names, and kept out, by the other one alone.
+
+    Attributes:
+        page: the path, below a region's own endpoint, that answers 200 while the other region is evacuated.
+        parameter: the name of the parameter that holds a region's flag; the same in both.
+        interval_s, threshold: of the health checks on those pages; `interval_s` in seconds.
+        serving_checks: the ids of the calculated health checks that the primary's and the secondary's records
+            carry, in this order.
+        flag_checks: the ids of the inverted health checks that are in them, on the page of the other region.
+        name_servers: of the zone, joined by commas; empty where the zone is delegated: DNS tells.
+        failback: `automatic` or `manual`: whether the name goes back by itself after a failover.
+    """
+
+    page: str
+    parameter: str
+    interval_s: int
+    threshold: int
+    serving_checks: tuple[str, str]
+    flag_checks: tuple[str, str]
+    name_servers: str
+    failback: str = "automatic"
+
+
+@dataclass(frozen=True)
 class DeclaredRetention:
     """How long things are kept, in days. `object_lock` is None where objects are not locked."""
 
@@ -220,7 +247,12 @@ class DeclaredLimits:
 
 @dataclass(frozen=True)
 class Declared:
-    """Everything else that verify and the drill need; `regions` has the primary first."""
+    """Everything else that verify and the drill need; `regions` has the primary first.
+
+    Attributes:
+        extension: what the project's own extension of the stack declares, by name.
+        own_canary: what a payment looks like; None for one of the shipped payments API.
+    """
 
     version: int
     protected: bool
@@ -232,10 +264,23 @@ class Declared:
     limits: DeclaredLimits
     tags: Mapping[str, str]
     alarm_email: str | None
+    evacuation: DeclaredEvacuation | None = None
+    """None where the environment was deployed by a version that could not evacuate."""
+    extension: Mapping[str, object] = field(default_factory=dict)
+    own_canary: CanaryContract | None = None
+
+    @property
+    def canary(self) -> CanaryContract:
+        """What a payment looks like."""
+        return self.own_canary or PAYMENTS
 
     def to_json(self) -> str:
         """The text of the output `declared`."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        content = asdict(self)
+        for name in ("extension", "own_canary"):
+            if not content[name]:  # an environment without one has the same text as ever
+                del content[name]
+        return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -289,6 +334,20 @@ class Outputs:
         return self.secondary.region
 
     @property
+    def canary(self) -> CanaryContract:
+        """What a payment looks like: as the shipped API's where another version deployed the environment."""
+        try:
+            return self.declared.canary
+        except EnvironmentUnusable:
+            return PAYMENTS
+
+    @property
+    def names(self) -> Names:
+        """The physical names of the environment, with the prefix that it was deployed with."""
+        ending = Names(self.environment_suffix, "").table
+        return Names(self.environment_suffix, self.primary.dynamodb_table_name.removesuffix(ending))
+
+    @property
     def regions(self) -> tuple[RegionOutputs, RegionOutputs]:
         """The primary, then the secondary."""
         return self.primary, self.secondary
@@ -301,6 +360,17 @@ class Outputs:
             EnvironmentUnusable: as `Declared.from_json`.
         """
         return Declared.from_json(self.declared_json)
+
+    def records_check(self, region: str) -> str:
+        """The id of the health check that a region's records carry.
+
+        Raises:
+            EnvironmentUnusable: as `Declared.from_json`.
+        """
+        evacuation, regions = self.declared.evacuation, [one.region for one in self.regions]
+        if evacuation is None:
+            return self.regions[regions.index(region)].health_check_id
+        return evacuation.serving_checks[regions.index(region)]
 
     def to_flat(self) -> dict[str, str]:
         """The flat form, as in cfn-outputs/flat-outputs.json."""

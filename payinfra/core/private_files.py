@@ -129,7 +129,9 @@ def file_problem(error: OSError) -> PayinfraError:
     why = error.strerror or "the system does not say why"
     if error.errno in _FULL:
         return EnvironmentUnusable(
-            f"{where}: {why}.", "Free some space on that disk, then run the same command again."
+            f"{where}: the disk is full.",
+            "Free some space on it, then run the same command again. What was deployed is still there, "
+            "and so is what is known of it: a file of the work folder is replaced as a whole, or not at all.",
         )
     if error.errno not in OF_THE_MACHINE and error.errno != errno.EINVAL:
         raise error

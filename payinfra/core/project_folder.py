@@ -5,8 +5,11 @@ imports little.
 """
 
 import os
+import re
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from payinfra.core.errors import UsageProblem
@@ -14,6 +17,23 @@ from payinfra.core.setting_declarations import TOML_NAME
 
 PROJECT_VARIABLE = "PAYINFRA_PROJECT"
 """Names the project's folder; `--project` sets it for the rest of the process."""
+
+PROJECT_OPTION: ContextVar[str] = ContextVar("project_option", default="")
+"""What `--project` was given on this command line; empty where a variable or the current folder says."""
+
+_TO_TYPE = re.compile(r"(?<=`)payinfra (?=[a-z])")
+
+
+def to_type(command: str) -> str:
+    """A command line of payinfra as it must be typed here: with the `--project` that this one was given."""
+    option = PROJECT_OPTION.get()
+    rest = command.removeprefix("payinfra ")
+    return f"payinfra --project {shlex.quote(option)} {rest}" if option and rest != command else command
+
+
+def with_project(text: str) -> str:
+    """A sentence whose commands, in backquotes, are each as `to_type` has it."""
+    return _TO_TYPE.sub(to_type("payinfra x").removesuffix("x").replace("\\", "\\\\"), text)
 
 
 def project_folder(environ: Mapping[str, str] = os.environ, here: Path | None = None) -> Path:

@@ -15,14 +15,24 @@ from payinfra.clients import canary
 from payinfra.clients.aws import Aws
 from payinfra.clients.aws_errors import NotYet
 from payinfra.clients.http import HttpResponse, HttpxHttp, make_client
-from payinfra.clients.payments_api import OK, PaymentRequest, PaymentsApi, health_url, read_api_key
+from payinfra.clients.payments_api import (
+    KEY_KNOWN_WITHIN_S,
+    OK,
+    KeyRefused,
+    PaymentRequest,
+    PaymentsApi,
+    health_url,
+    read_api_key,
+)
 from payinfra.clients.retry import Deadline
+from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.errors import GateFailed
 from payinfra.core.outputs import Outputs, RegionOutputs
 
 ANSWERS_WITHIN_S = 10.0
 SEEN_WITHIN_S = 30.0
 """How long a payment may take to reach the other region; DynamoDB replicates within seconds as a rule."""
+KEY_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,7 @@ def cross_region_payments(
     *,
     http: httpx.Client | None = None,
     within_s: float = SEEN_WITHIN_S,
+    key_known_within_s: float = KEY_KNOWN_WITHIN_S,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
 ) -> tuple[SmokeTestResult, SmokeTestResult]:
@@ -49,24 +60,27 @@ def cross_region_payments(
     Raises:
         GateFailed: a region refused the payment, or the other did not show it within `within_s` seconds.
     """
+    waits = _Waits(within_s, key_known_within_s, sleep)
     with http or make_client(ANSWERS_WITHIN_S) as client:
         apis = {region.region: _api(client, aws, region) for region in outputs.regions}
 
+        contract = outputs.canary
+
         def cross(here: RegionOutputs, there: RegionOutputs) -> SmokeTestResult:
-            payment = _payment(outputs.environment_suffix, now)
+            payment = _payment(outputs.environment_suffix, now, contract)
             try:
                 with _removed(aws, here, payment) as sent:
-                    paid = _poll(lambda: apis[here.region].pay(payment), within_s, sleep).fields()
+                    paid = _poll(lambda: apis[here.region].pay(payment), waits).fields()
                     written = time.monotonic()
-                    sent.payment_id = _id_in(paid)
-                    seen = _poll(lambda: apis[there.region].read(sent.payment_id), within_s, sleep).fields()
+                    sent.payment_id = _id_in(paid, contract)
+                    seen = _poll(lambda: apis[there.region].read(sent.payment_id), waits).fields()
                     lag_s = time.monotonic() - written
             except (NotYet, httpx.TransportError) as error:
                 raise GateFailed(
                     f"A payment sent through {here.region} was not read back in {there.region}: {error}",
                     f"Look at the function's log group {here.lambda_log_group_name} in {here.region}.",
                 ) from None
-            if seen != paid:
+            if not _agree(paid, seen, contract):
                 raise GateFailed(
                     f"Payment {sent.payment_id} differs between {here.region} and {there.region}."
                 )
@@ -82,20 +96,33 @@ def payment_in_region(
     env: str,
     http: httpx.Client,
     within_s: float,
+    key_known_within_s: float = KEY_KNOWN_WITHIN_S,
+    contract: CanaryContract = PAYMENTS,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
 ) -> str:
     """Ask a region's health page, then send a payment through the region and read it there; its id.
 
+    Args:
+        region: the region.
+        aws: where its API key is, and its table.
+        env: the environment's name.
+        http: sends the requests.
+        within_s: the longest that each answer is waited for, in seconds.
+        contract: what a payment looks like.
+        sleep: waits for that many seconds.
+        now: tells seconds since 1970.
+
     Raises:
         GateFailed: one of these was not answered as it should be within `within_s` seconds.
     """
+    waits = _Waits(within_s, key_known_within_s, sleep)
     try:
-        _poll(lambda: _healthy(PaymentsApi(HttpxHttp(http), region.api_endpoint)), within_s, sleep)
-        api, payment = _api(http, aws, region), _payment(env, now)
+        _poll(lambda: _healthy(PaymentsApi(HttpxHttp(http), region.api_endpoint)), waits)
+        api, payment = _api(http, aws, region), _payment(env, now, contract)
         with _removed(aws, region, payment) as sent:
-            sent.payment_id = _id_in(_poll(lambda: api.pay(payment), within_s, sleep).fields())
-            _poll(lambda: api.read(sent.payment_id), within_s, sleep)
+            sent.payment_id = _id_in(_poll(lambda: api.pay(payment), waits).fields(), contract)
+            _poll(lambda: api.read(sent.payment_id), waits)
     except (NotYet, httpx.TransportError) as error:
         raise GateFailed(
             f"{region.region} does not serve payments: {error}",
@@ -131,12 +158,39 @@ def _api(http: httpx.Client, aws: Aws, region: RegionOutputs) -> PaymentsApi:
     return PaymentsApi(HttpxHttp(http), region.api_endpoint, read_api_key(aws, region))
 
 
-def _payment(env: str, now: Callable[[], float]) -> PaymentRequest:
-    return canary.payment(env, str(uuid.uuid4()), int(now() * 1000), {})
+def _payment(env: str, now: Callable[[], float], contract: CanaryContract) -> PaymentRequest:
+    return canary.payment(env, str(uuid.uuid4()), int(now() * 1000), {}, contract)
 
 
-def _poll(ask: Callable[[], HttpResponse], within_s: float, sleep: Callable[[float], None]) -> HttpResponse:
-    return Deadline.within(within_s, sleep=sleep).poll(ask, first_pause_s=0.1)
+def _agree(paid: Mapping[str, object], seen: Mapping[str, object], contract: CanaryContract) -> bool:
+    """Whether two regions say the same of a payment.
+
+    Of an API of somebody's own it is not known that both answers have the same fields: those that both have
+    are compared.
+    """
+    both = paid.keys() & seen.keys() if contract.is_own else paid.keys() | seen.keys()
+    return all(paid.get(name) == seen.get(name) for name in both)
+
+
+@dataclass(frozen=True)
+class _Waits:
+    """How long an answer is waited for, and how long a key that the API does not know yet, in seconds."""
+
+    within_s: float
+    key_known_within_s: float
+    sleep: Callable[[float], None]
+
+
+def _poll(ask: Callable[[], HttpResponse], waits: _Waits) -> HttpResponse:
+    """Ask until it is answered, for as long as a wait may take from when the API knows the key."""
+    keys = Deadline.within(max(waits.within_s, waits.key_known_within_s), sleep=waits.sleep)
+    while True:
+        try:
+            return Deadline.within(waits.within_s, sleep=waits.sleep).poll(ask, first_pause_s=0.1)
+        except KeyRefused:
+            if keys.left_s <= 0:
+                raise
+            keys.sleep(min(KEY_PAUSE_S, keys.left_s))
 
 
 def _healthy(api: PaymentsApi) -> HttpResponse:
@@ -146,8 +200,8 @@ def _healthy(api: PaymentsApi) -> HttpResponse:
     return answer
 
 
-def _id_in(paid: Mapping[str, object]) -> str:
+def _id_in(paid: Mapping[str, object], contract: CanaryContract) -> str:
     """The id of the payment that an answer is about."""
-    if not paid.get("payment_id"):
-        raise NotYet("the answer to POST /payments names no payment")
-    return str(paid["payment_id"])
+    if not paid.get(contract.id_field):
+        raise NotYet(f"the answer to POST /payments names no payment in {contract.id_field}")
+    return str(paid[contract.id_field])

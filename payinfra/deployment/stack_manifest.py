@@ -5,7 +5,7 @@ Anybody's file, with all that may be wrong in one, is read by `payinfra.checks.m
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -24,6 +24,7 @@ _SERVICES = (
     ("aws_kms_", "KMS"),
     ("aws_ssm_", "SSM"),
     ("aws_sns_", "SNS"),
+    ("aws_sqs_", "SQS"),
 )
 
 
@@ -55,6 +56,18 @@ class StackFile:
     regions: Mapping[str, str]
     resources: tuple[ManifestBlock, ...]
     data: tuple[ManifestBlock, ...]
+
+    @property
+    def billable(self) -> Iterator[tuple[str, object]]:
+        """Each resource's type, and of a health check its interval in seconds."""
+        for one in self.resources:
+            yield one.type, parse_json(one.text).get("request_interval")
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Each resource's region, by its address."""
+        known = (one for one in self.resources if one.provider in self.regions)
+        return {one.address: self.regions[one.provider] for one in known}
 
     @classmethod
     def read(cls, file: Path) -> Self:

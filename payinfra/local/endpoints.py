@@ -1,5 +1,6 @@
 """Where a running embedded AWS answers, and the files in which its process says so."""
 
+import errno
 import json
 import socket
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 from payinfra.core.json_text import parse_json
 from payinfra.core.private_files import replace_file
 from payinfra.local.faults import ActiveFault
+from payinfra.local.port_owner import owner_of
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_BASE_PORT = 4560
@@ -110,12 +112,21 @@ def listen(port: int, purpose: str) -> socket.socket:
         sock.listen(256)
     except OSError as error:
         sock.close()
-        raise EnvironmentUnusable(
-            f"Port {port} on {LOOPBACK}, meant for {purpose}, cannot be used: {error.strerror}.",
-            f"Stop what uses it, or set {BASE_PORT_VARIABLE} to another first port (or to 0 for any).",
-        ) from error
+        raise _port_problem(port, purpose, error) from error
     sock.setblocking(False)
     return sock
+
+
+def _port_problem(port: int, purpose: str, error: OSError) -> EnvironmentUnusable:
+    """Why a port cannot be had, and whose it is."""
+    owner = owner_of(port) if error.errno == errno.EADDRINUSE else None
+    taken = f"{owner or 'another process'} uses it"
+    why = {errno.EADDRINUSE: taken, errno.EACCES: "this user may not"}.get(error.errno or 0, error.strerror)
+    stop = owner.how_to_stop if owner else "Stop what uses it"
+    return EnvironmentUnusable(
+        f"Port {port} on {LOOPBACK}, meant for {purpose}, cannot be used: {why}.",
+        f"{stop}, or set {BASE_PORT_VARIABLE} to another first port (or to 0 for any).",
+    )
 
 
 def served_regions(asked: Sequence[str]) -> tuple[str, ...]:

@@ -268,7 +268,7 @@ def _did_not_start(folder: StateFolder, ended: bool) -> EnvironmentUnusable:
             return EnvironmentUnusable(what, hint)
     if shutil.disk_usage(folder.root).free < FULL:
         return EnvironmentUnusable(
-            f"The embedded AWS cannot keep its state in {folder.root}: No space left on device.",
+            f"The embedded AWS cannot keep its state in {folder.root}: the disk is full.",
             "Free some space on that disk, then run the same command again.",
         )
     what = "ended before it was ready" if ended else f"was not ready within {READY_S:g} seconds"

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from payinfra.core.json_text import parse_json
+from payinfra.report.documents import document
 from payinfra.report.formats import Format
 from payinfra.report.results import write, write_json
 
@@ -22,21 +23,25 @@ def role(console: Console, found: "CiRole", fmt: Format) -> None:
     if fmt is Format.JSON:
         write_json(
             console,
-            {"role_name": found.name, "role_arn": found.arn, "trust_policy": trust, "policies": policies},
+            document(
+                "role",
+                {"role_name": found.name, "role_arn": found.arn, "trust_policy": trust, "policies": policies},
+            ),
         )
         return
     write(console, Text(f"Role {found.name} may be assumed as this trust policy says:"))
     write_json(console, trust)
-    for name, document in policies.items():
+    for name, policy_document in policies.items():
         write(console, Text(f"\nPolicy {name}:"))
-        write_json(console, document)
+        write_json(console, policy_document)
     write(console, Text("\nMake it with --deploy; --dry-run --deploy says what that would change."))
 
 
 def changes(console: Console, made: "Changes", more: Mapping[str, str], fmt: Format) -> None:
     """What was changed in the account, or would be."""
     if fmt is Format.JSON:
-        write_json(console, {"dry_run": made.dry_run, "changes": list(made.said), **more})
+        fields = {"dry_run": made.dry_run, "changes": list(made.said), **more}
+        write_json(console, document("account-changes", fields))
         return
     verb = "Would" if made.dry_run else "Did"
     lines = [f"{verb}: {what}" for what in made.said] or ["Nothing to change: all is as it should be."]

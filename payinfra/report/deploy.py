@@ -8,16 +8,15 @@ from rich.text import Text
 
 from payinfra.deployment.results import Adopted, Deployed, Destroyed, Synthesized, headline
 from payinfra.deployment.stack_manifest import service_of
+from payinfra.report.documents import document
 from payinfra.report.findings.counts import counted
-from payinfra.report.formats import Format
+from payinfra.report.formats import Format, PlanFormat
+from payinfra.report.plan import plan_document, planned
 from payinfra.report.results import UnfoldedLines, next_commands, table, write, write_json
 
 if TYPE_CHECKING:
     from payinfra.core.outputs import Outputs, RegionOutputs
     from payinfra.core.settings import Settings
-    from payinfra.terraform import Plan
-
-PLAN_SCHEMA = 1
 
 
 def synthesized(console: Console, result: Synthesized, fmt: Format) -> None:
@@ -26,14 +25,17 @@ def synthesized(console: Console, result: Synthesized, fmt: Format) -> None:
     if fmt is Format.JSON:
         write_json(
             console,
-            {
-                "folder": str(result.folder),
-                "total": inventory.total,
-                "resources": [
-                    {"service": service, "region": region, "count": count}
-                    for (service, region), count in sorted(inventory.counts.items())
-                ],
-            },
+            document(
+                "stack",
+                {
+                    "folder": str(result.folder),
+                    "total": inventory.total,
+                    "resources": [
+                        {"service": service, "region": region, "count": count}
+                        for (service, region), count in sorted(inventory.counts.items())
+                    ],
+                },
+            ),
         )
         return
     rows = [
@@ -47,39 +49,34 @@ def synthesized(console: Console, result: Synthesized, fmt: Format) -> None:
     )
 
 
-def planned(console: Console, plan: "Plan", fmt: Format) -> None:
-    """What a plan would change, resource by resource."""
-    if fmt is Format.JSON:
-        write_json(console, _plan_json(plan))
-        return
-    if plan.changes:
-        write(console, table(("", "resource"), [(change.action, change.address) for change in plan.changes]))
-    write(console, Text(f"Plan: {headline(plan)}."))
-
-
 def deployed(console: Console, result: Deployed, settings: "Settings", fmt: Format) -> None:
     """What is where after a deployment, and what to try next."""
     outputs = result.outputs
     if fmt is Format.JSON:
         write_json(
             console,
-            {
-                "environment": settings.env,
-                "target": settings.target,
-                "plan": _plan_json(result.plan),
-                "outputs": outputs.to_flat(),
-                "payments": [
-                    {
-                        "written_in": proof.written_in,
-                        "read_in": proof.read_in,
-                        "payment_id": proof.payment_id,
-                        "lag_s": round(proof.lag_s, 3),
-                    }
-                    for proof in result.proofs
-                ],
-                "verified": {kind.value: number for kind, number in result.verified.summary.counts.items()},
-                "seconds": round(result.seconds, 1),
-            },
+            document(
+                "deployment",
+                {
+                    "environment": settings.env,
+                    "target": settings.target,
+                    "plan": plan_document(result.plan),
+                    "outputs": outputs.to_flat(),
+                    "payments": [
+                        {
+                            "written_in": proof.written_in,
+                            "read_in": proof.read_in,
+                            "payment_id": proof.payment_id,
+                            "lag_s": round(proof.lag_s, 3),
+                        }
+                        for proof in result.proofs
+                    ],
+                    "verified": {
+                        kind.value: number for kind, number in result.verified.summary.counts.items()
+                    },
+                    "seconds": round(result.seconds, 1),
+                },
+            ),
         )
         return
     paid = [
@@ -117,11 +114,14 @@ def destroyed(console: Console, result: Destroyed, settings: "Settings", fmt: Fo
     if fmt is Format.JSON:
         write_json(
             console,
-            {
-                "environment": settings.env,
-                "destroyed": result.plan.destroy,
-                "seconds": round(result.seconds, 1),
-            },
+            document(
+                "destruction",
+                {
+                    "environment": settings.env,
+                    "destroyed": result.plan.destroy,
+                    "seconds": round(result.seconds, 1),
+                },
+            ),
         )
         return
     gone, seconds = result.plan.destroy, result.seconds
@@ -134,16 +134,19 @@ def adopted(console: Console, result: Adopted, settings: "Settings", fmt: Format
     if fmt is Format.JSON:
         write_json(
             console,
-            {
-                "environment": settings.env,
-                "target": settings.target,
-                "adopted": [{"address": one.address, "id": one.id} for one in result.imports],
-                "refused": [{"address": at, "reason": why} for at, why in sorted(result.refused.items())],
-                "left_over": list(result.left_over),
-                "plan": _plan_json(result.plan),
-                "outputs": None if result.outputs is None else result.outputs.to_flat(),
-                "seconds": round(result.seconds, 1),
-            },
+            document(
+                "adoption",
+                {
+                    "environment": settings.env,
+                    "target": settings.target,
+                    "adopted": [{"address": one.address, "id": one.id} for one in result.imports],
+                    "refused": [{"address": at, "reason": why} for at, why in sorted(result.refused.items())],
+                    "left_over": list(result.left_over),
+                    "plan": plan_document(result.plan),
+                    "outputs": None if result.outputs is None else result.outputs.to_flat(),
+                    "seconds": round(result.seconds, 1),
+                },
+            ),
         )
         return
     counts = Counter(service_of(one.address.partition(".")[0]) for one in result.imports)
@@ -158,7 +161,7 @@ def adopted(console: Console, result: Adopted, settings: "Settings", fmt: Format
     if not result.plan.has_changes:
         write(console, Text(f"Environment {settings.env}: {done}. The plan is empty."))
         return
-    planned(console, result.plan, fmt)
+    planned(console, result.plan, PlanFormat.TABLE)
     write(
         console,
         Text(
@@ -168,12 +171,26 @@ def adopted(console: Console, result: Adopted, settings: "Settings", fmt: Format
     )
 
 
-def outputs(console: Console, found: "Outputs", fmt: Format) -> None:
-    """The flat outputs."""
+def outputs(console: Console, found: "Outputs", fmt: Format, *, everything: bool = False) -> None:
+    """What people use of a deployment, or all of its outputs. As JSON always all of them, flat."""
     if fmt is Format.JSON:
-        write_json(console, found.to_flat())
+        write_json(console, document("outputs", found.to_flat()))
         return
-    write(console, table(("output", "value"), sorted(found.to_flat().items())))
+    if everything:
+        write(console, table(("output", "value"), sorted(found.to_flat().items())))
+        return
+    write(
+        console,
+        *(_where(region, role) for region, role in zip(found.regions, ("primary", "secondary"), strict=True)),
+        UnfoldedLines(
+            (
+                Text("Names", style="bold"),
+                Text(f"  {'failover':<14} {found.failover_domain}"),
+                Text(f"  {'latency':<14} {found.latency_domain}"),
+            )
+        ),
+        Text(f"{len(found.to_flat())} outputs in all: add --all.", style="dim"),
+    )
 
 
 def settings(console: Console, resolved: "Settings", fmt: Format) -> None:
@@ -183,7 +200,8 @@ def settings(console: Console, resolved: "Settings", fmt: Format) -> None:
         for name, value in resolved.model_dump(mode="json").items()
     ]
     if fmt is Format.JSON:
-        write_json(console, {name: {"value": value, "from": origin} for name, value, origin in rows})
+        fields = {name: {"value": value, "from": origin} for name, value, origin in rows}
+        write_json(console, document("settings", fields))
         return
     write(
         console,
@@ -198,22 +216,11 @@ def _where(region: "RegionOutputs", role: str) -> UnfoldedLines:
         ("function", region.lambda_function_name),
         ("table", region.dynamodb_table_name),
         ("audit bucket", region.s3_bucket_name),
+        ("log group", region.lambda_log_group_name),
         ("API key is in", f"parameter {region.api_key_parameter}"),
     )
     head = Text(f"{region.region} ({role})", style="bold")
     return UnfoldedLines((head, *(Text(f"  {what:<14} {value}") for what, value in rows)))
-
-
-def _plan_json(plan: "Plan") -> dict[str, object]:
-    return {
-        "version": PLAN_SCHEMA,
-        "summary": {"add": plan.add, "change": plan.change, "destroy": plan.destroy},
-        "has_changes": plan.has_changes,
-        "changes": [
-            {"address": change.address, "type": change.type, "action": change.action, "reason": change.reason}
-            for change in plan.changes
-        ],
-    }
 
 
 def _shown(value: object) -> str:

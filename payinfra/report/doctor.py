@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from payinfra.report.documents import document
 from payinfra.report.formats import Format
 from payinfra.report.results import table, write, write_json
 
 if TYPE_CHECKING:
     from payinfra.doctor.findings import Diagnosis, Prerequisite
-
-SCHEMA = 1
 
 _TARGETS = {"aws": "AWS", "local": "The embedded AWS"}
 
@@ -21,22 +20,24 @@ def diagnosis(console: Console, found: "Diagnosis", fmt: Format) -> None:
     if fmt is Format.JSON:
         write_json(
             console,
-            {
-                "version": SCHEMA,
-                "targets": {target.value: found.usable(target) for target in found.targets},
-                "findings": [
-                    {
-                        "name": each.name,
-                        "good": each.good,
-                        "known": each.known,
-                        "found": each.found,
-                        "needed": each.needed,
-                        "fix": each.fix,
-                        "targets": [target.value for target in each.targets],
-                    }
-                    for each in found.findings
-                ],
-            },
+            document(
+                "doctor",
+                {
+                    "targets": {target.value: found.usable(target) for target in found.targets},
+                    "findings": [
+                        {
+                            "name": each.name,
+                            "good": each.good,
+                            "known": each.known,
+                            "found": each.found,
+                            "needed": each.needed,
+                            "fix": each.fix,
+                            "targets": [target.value for target in each.targets],
+                        }
+                        for each in found.findings
+                    ],
+                },
+            ),
         )
         return
     rows = [

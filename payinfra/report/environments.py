@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from payinfra.account.costs import of_environment
 from payinfra.account.environments.classify import age_s
+from payinfra.report.documents import document
 from payinfra.report.formats import Format
 from payinfra.report.printable import visible
 from payinfra.report.results import age, table, write, write_json
@@ -15,8 +17,6 @@ from payinfra.report.results import age, table, write, write_json
 if TYPE_CHECKING:
     from payinfra.account.environments.model import Environment, EnvironmentInventory
     from payinfra.account.environments.reaping import Reaped
-
-SCHEMA = 1
 
 _ONE_OF = re.compile(r"s\b")
 """What a plural loses when there is one."""
@@ -40,7 +40,10 @@ def inventory(console: Console, found: "EnvironmentInventory", now: datetime, fm
             else ()
         ),
         *(
-            Text(f"{visible(each.name)} costs while idle: {_costs(each)}.")
+            Text(
+                f"{visible(each.name)} costs {'' if found.target == 'aws' else 'on AWS '}at most about "
+                f"{_monthly(each):.0f} dollars a month while idle: {_costs(each)}."
+            )
             for each in found.environments
             if each.costs
         ),
@@ -58,21 +61,23 @@ def reaped(console: Console, outcome: "Reaped", now: datetime, fmt: Format) -> N
     if fmt is Format.JSON:
         write_json(
             console,
-            {
-                "version": SCHEMA,
-                "dry_run": outcome.dry_run,
-                "environments": [
-                    {
-                        "environment": each.environment.name,
-                        "age_s": age_s(each.environment, now),
-                        "fate": each.fate.value,
-                        "why": each.why,
-                        "next": each.hint,
-                        "resources": each.environment.resources,
-                    }
-                    for each in outcome.ends
-                ],
-            },
+            document(
+                "reaped",
+                {
+                    "dry_run": outcome.dry_run,
+                    "environments": [
+                        {
+                            "environment": each.environment.name,
+                            "age_s": age_s(each.environment, now),
+                            "fate": each.fate.value,
+                            "why": each.why,
+                            "next": each.hint,
+                            "resources": each.environment.resources,
+                        }
+                        for each in outcome.ends
+                    ],
+                },
+            ),
         )
         return
     rows = [
@@ -108,6 +113,10 @@ def _row(each: "Environment", now: datetime) -> tuple[str, ...]:
     )
 
 
+def _monthly(each: "Environment") -> float:
+    return of_environment({cost.what: cost.count for cost in each.costs}, len(each.regions))
+
+
 def _costs(each: "Environment") -> str:
     return ", ".join(
         f"{cost.count} {_ONE_OF.sub('', cost.what, count=1) if cost.count == 1 else cost.what}"
@@ -120,8 +129,7 @@ def _unknown(found: "EnvironmentInventory") -> tuple[str, ...]:
 
 
 def _inventory_json(found: "EnvironmentInventory", now: datetime) -> dict[str, object]:
-    return {
-        "version": SCHEMA,
+    fields: dict[str, object] = {
         "account": found.account,
         "target": found.target,
         "regions": list(found.asked),
@@ -137,6 +145,7 @@ def _inventory_json(found: "EnvironmentInventory", now: datetime) -> dict[str, o
                 "age_s": age_s(each, now),
                 "resources": each.resources,
                 "costs": {cost.what: cost.count for cost in each.costs},
+                "monthly_usd": round(_monthly(each), 2),
                 "unknown": list(each.unknown),
             }
             for each in found.environments
@@ -144,3 +153,4 @@ def _inventory_json(found: "EnvironmentInventory", now: datetime) -> dict[str, o
         "departing_keys": found.departing,
         "unknown": list(found.unknown),
     }
+    return document("environments", fields)

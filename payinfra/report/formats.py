@@ -10,6 +10,14 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class PlanFormat(StrEnum):
+    """How a plan is written to stdout."""
+
+    TABLE = "table"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
 class VariablesFormat(StrEnum):
     """How variables are written to stdout."""
 
@@ -41,6 +49,10 @@ class DrillFormat(StrEnum):
 FORMAT_VARIABLE = "PAYINFRA_FORMAT"
 LOG_FORMAT_VARIABLE = "PAYINFRA_LOG_FORMAT"
 """Where the chosen one is, for child processes too."""
+
+
+QUIET_VARIABLE = "PAYINFRA_QUIET"
+"""Set where nothing is to be told but results, questions and errors; for child processes too."""
 
 
 class LogFormat(StrEnum):

@@ -9,15 +9,15 @@ from collections.abc import Iterable
 from payinfra.checks.verdicts import Severity
 from payinfra.core.errors import PayinfraError
 from payinfra.core.outputs import Outputs
-from payinfra.deployment.results import ChecksFailed, Deployed, Destroyed, ProbesFailed, headline
+from payinfra.deployment.results import ChecksFailed, Deployed, Destroyed, ProbesFailed
 from payinfra.deployment.smoke_test import SmokeTestResult
 from payinfra.report.findings import markdown
 from payinfra.report.findings.markdown import plain
+from payinfra.report.plan import markdown as plan_markdown
 from payinfra.terraform.plan import Plan
 
 SHOWN_CHANGES = 200
-"""How many changes are named. GitHub takes 65,536 characters a comment, GitLab 1,000,000; a first deployment
-has some 200 changes of some 80 characters."""
+"""How many changes are listed. GitHub takes 65,536 characters a comment, GitLab 1,000,000."""
 
 
 def marker(env: str) -> str:
@@ -80,14 +80,7 @@ def _payments(proofs: Iterable[SmokeTestResult]) -> Iterable[str]:
 
 
 def _changes(plan: Plan) -> Iterable[str]:
+    head, *listed = plan_markdown(plan, at_most=SHOWN_CHANGES)
     if not plan.has_changes:
-        return (f"**Plan:** {headline(plan)}.",)
-    named = [f"- {change.action}: {plain(change.address)}" for change in plan.changes[:SHOWN_CHANGES]]
-    if len(plan.changes) > SHOWN_CHANGES:
-        named.append(f"- and {len(plan.changes) - SHOWN_CHANGES} more")
-    return (
-        f"**Plan:** {headline(plan)}.",
-        "\n".join(
-            ("<details><summary>Each change</summary>", "", *(named or ["Outputs only."]), "", "</details>")
-        ),
-    )
+        return (head,)
+    return (head, "\n\n".join(("<details><summary>Each change</summary>", *listed, "</details>")))

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from payinfra.local.aws_rules import RULES
 from payinfra.local.faults import describe, to_json
 from payinfra.local.variables import OVERRIDING
+from payinfra.report.documents import document
 from payinfra.report.formats import Format, VariablesFormat
 from payinfra.report.results import table, write, write_json
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 def status(console: Console, found: "LocalStatus | None", fmt: Format) -> None:
     """Where it answers, and the faults that are in place."""
     if fmt is Format.JSON:
-        write_json(console, _json(found))
+        write_json(console, document("local", _json(found)))
         return
     if found is None:
         write(console, Text("The embedded AWS is not running. Start it with `payinfra local up`."))
@@ -40,10 +42,22 @@ def status(console: Console, found: "LocalStatus | None", fmt: Format) -> None:
 def faults(console: Console, found: "Sequence[ActiveFault]", fmt: Format) -> None:
     """The faults that are in place."""
     if fmt is Format.JSON:
-        write_json(console, [_fault(each) for each in found])
+        write_json(console, [document("fault", _fault(each)) for each in found])
         return
     rows = [(each.fault_id, describe(each.fault), each.since) for each in found]
     write(console, table(("fault", "what", "since"), rows) if rows else Text("No fault is in place."))
+
+
+def rules(console: Console, values: Mapping[str, float], fmt: Format) -> None:
+    """The rules that are kept only when told to, and what each is set to."""
+    if fmt is Format.JSON:
+        write_json(console, dict(values))
+        return
+    rows = [
+        (rule.name, f"{values.get(rule.name, rule.off):g} {rule.unit}".rstrip(), rule.on_aws, rule.what)
+        for rule in RULES
+    ]
+    write(console, table(("rule", "here", "on AWS", "what"), rows))
 
 
 def variables(console: Console, values: Mapping[str, str], fmt: VariablesFormat) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from payinfra.core.errors import PayinfraError
 from payinfra.core.events import Event, Notice, ResourceFailed
 from payinfra.core.run_id import run_id
-from payinfra.report.formats import LOG_FORMAT_VARIABLE, LogFormat
+from payinfra.report.formats import LOG_FORMAT_VARIABLE, QUIET_VARIABLE, LogFormat
 from payinfra.report.printable import visible
 from payinfra.terraform.environment import hide, secrets
 
@@ -39,6 +39,11 @@ def to_stderr(line: str) -> None:
 def log_format(environ: Mapping[str, str] = os.environ) -> LogFormat:
     """How the conversation on stderr is written."""
     return LogFormat.JSON if environ.get(LOG_FORMAT_VARIABLE) == LogFormat.JSON else LogFormat.TEXT
+
+
+def is_quiet(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether nothing is to be told but results, questions and errors."""
+    return bool(environ.get(QUIET_VARIABLE))
 
 
 @dataclass(frozen=True)

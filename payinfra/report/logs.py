@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from payinfra.report.documents import document
 from payinfra.report.formats import Format
 from payinfra.report.printable import visible
 
@@ -32,13 +33,16 @@ def _line(event: "LogEvent") -> str:
 def _as_json(event: "LogEvent") -> str:
     # In ASCII, so that nothing in it can move a terminal or end the line.
     return json.dumps(
-        {
-            "time": _time(event.at_ms),
-            "region": event.region,
-            "group": event.group,
-            "stream": event.stream,
-            "message": event.message,
-        }
+        document(
+            "log-event",
+            {
+                "time": _time(event.at_ms),
+                "region": event.region,
+                "group": event.group,
+                "stream": event.stream,
+                "message": event.message,
+            },
+        )
     )
 
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from payinfra.report.documents import document
 from payinfra.report.formats import Format
 from payinfra.report.printable import visible, visible_lines
 from payinfra.report.results import write_json
 
 if TYPE_CHECKING:
     from payinfra.payments.sending import PaymentAnswer, SentPayment
-
-SCHEMA = 1
 
 
 def sent(console: Console, payment: "SentPayment", fmt: Format) -> None:
@@ -55,8 +54,7 @@ def _status(status: int) -> str:
 
 
 def _sent_json(payment: "SentPayment") -> Mapping[str, object]:
-    return {
-        "version": SCHEMA,
+    fields = {
         "environment": payment.env,
         "region": payment.region,
         "request": {
@@ -77,3 +75,4 @@ def _sent_json(payment: "SentPayment") -> Mapping[str, object]:
             for answer in payment.answers
         ],
     }
+    return document("payment", fields)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from payinfra.report.documents import document
 from payinfra.report.formats import Format
 from payinfra.report.results import table, write, write_json
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from payinfra.payments.audit import AuditReconciliation
     from payinfra.payments.conflicts import Conflict
 
-SCHEMA = 1
 _SHOWN = 20
 
 
@@ -39,8 +39,7 @@ def reconciled(console: Console, outcome: "AuditReconciliation", fmt: Format) ->
 
 
 def _reconciled_json(outcome: "AuditReconciliation") -> Mapping[str, object]:
-    return {
-        "version": SCHEMA,
+    fields = {
         "environment": outcome.env,
         "from": _time(outcome.from_ms),
         "to": _time(outcome.to_ms),
@@ -49,12 +48,13 @@ def _reconciled_json(outcome: "AuditReconciliation") -> Mapping[str, object]:
         "written": list(outcome.written),
         "not_copied": {region: list(keys) for region, keys in outcome.not_copied.items()},
     }
+    return document("reconciliation", fields)
 
 
 def conflicts(console: Console, found: tuple["Conflict", ...], command: str, fmt: Format) -> None:
     """Every key in conflict with its payments. `command` is what decides."""
     if fmt is Format.JSON:
-        write_json(console, {"version": SCHEMA, "conflicts": [_conflict_json(one) for one in found]})
+        write_json(console, document("conflicts", {"conflicts": [_conflict_json(one) for one in found]}))
         return
     if not found:
         write(console, Text("No key is in conflict."))
@@ -89,7 +89,7 @@ def conflicts(console: Console, found: tuple["Conflict", ...], command: str, fmt
 def resolved(console: Console, payment_id: str, fingerprint: str, fmt: Format) -> None:
     """Which payment the key stands for now."""
     if fmt is Format.JSON:
-        write_json(console, {"version": SCHEMA, "payment_id": payment_id, "kept": fingerprint})
+        write_json(console, document("resolution", {"payment_id": payment_id, "kept": fingerprint}))
         return
     write(console, Text(f"The key of {payment_id} stands for the payment with fingerprint {fingerprint}."))
 

@@ -24,7 +24,9 @@ from payinfra.core.events import (
     StageFinished,
     StageSkipped,
     StageStarted,
+    ignore,
 )
+from payinfra.core.project_folder import with_project
 from payinfra.report import log
 from payinfra.report.formats import LogFormat
 from payinfra.report.printable import visible_lines
@@ -95,7 +97,7 @@ def line_for(event: Event) -> Text | None:
         case ResourceFailed(address=address, action=action):
             return Text.assemble(("✗ ", "red"), f"{_DOING[action]} {address} failed")
         case Notice(message=message):
-            return Text.assemble(("· ", "cyan"), visible_lines(message))
+            return Text.assemble(("· ", "cyan"), visible_lines(with_project(message)))
         case ResourceStarted() | ResourceFinished():
             return None
         case _:
@@ -112,9 +114,11 @@ class ProgressWatch:
 
 @contextmanager
 def plain(console: Console) -> Iterator[ProgressWatch]:
-    """A line for each thing that ended, for logs and pipes."""
+    """A line for each thing that ended, for logs and pipes, with how many there are of how many."""
+    progress = Progress()
 
     def emit(event: Event) -> None:
+        progress.take(event)
         line = line_for(event)
         match event:
             case StageStarted(stage=stage, total=total):
@@ -122,7 +126,8 @@ def plain(console: Console) -> Iterator[ProgressWatch]:
             case ResourceFinished(address=address, action=action, seconds=seconds) if (
                 action is not Action.READ  # nobody waits for what is only looked at
             ):
-                line = Text(f"  {_DONE[action]} {address} ({seconds:.0f} s)")
+                counted = f", {progress.done} of {progress.total}" if progress.total else ""
+                line = Text(f"  {_DONE[action]} {address} ({seconds:.0f} s{counted})")
             case _:
                 pass
         if line is not None:
@@ -154,6 +159,8 @@ class ProgressView:
                 ProgressBar(total=progress.total, completed=progress.done, width=30),
                 Text(f"{progress.done} of {progress.total} resources"),
             ]
+        elif progress.done:
+            cells.append(Text(f"{progress.done} done", style="dim"))
         head.add_row(*cells)
         oldest = sorted(progress.under_way.items(), key=lambda item: item[1][1])
         rows = Table.grid(padding=(0, 1))
@@ -189,7 +196,12 @@ def live(console: Console) -> Iterator[ProgressWatch]:
 
 
 def watching(console: Console) -> AbstractContextManager[ProgressWatch]:
-    """JSON lines where they are asked for, a live view on a terminal that can show one, else plain lines."""
+    """JSON lines where they are asked for, a live view on a terminal that can show one, else plain lines.
+
+    Nothing where the person wants quiet.
+    """
+    if log.is_quiet():
+        return nullcontext(ProgressWatch(ignore))
     if log.log_format() is LogFormat.JSON:
         return nullcontext(ProgressWatch(log.JsonLines().event))
     return live(console) if console.is_terminal and not console.is_dumb_terminal else plain(console)
@@ -197,6 +209,8 @@ def watching(console: Console) -> AbstractContextManager[ProgressWatch]:
 
 def notices(console: Console) -> Emit:
     """Tells what is worth knowing, and nothing of stages: for commands that have a view of their own."""
+    if log.is_quiet():
+        return ignore
 
     def emit(event: Event) -> None:
         if not isinstance(event, Notice):

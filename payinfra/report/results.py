@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from payinfra.core.errors import PayinfraError
+from payinfra.core.project_folder import to_type, with_project
 from payinfra.report.printable import json_text, visible, visible_lines
 
 Row = Sequence[str]
@@ -37,6 +38,21 @@ class UnfoldedLines:
             whole = line.copy()
             whole.no_wrap, whole.overflow = True, "ignore"
             yield whole
+
+
+class TabbedRows:
+    """A line a row, with tabs between the cells: what a table is in a pipe."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.rows = tuple(tuple(row) for row in rows)
+
+    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
+        for row in self.rows:
+            for place, cell in enumerate(row):
+                if place:
+                    yield Segment("\t")
+                yield Segment(visible(cell))
+            yield Segment.line()
 
 
 class ResultTable(Table):
@@ -91,12 +107,7 @@ class ResultTable(Table):
         if isinstance(self.title, str):
             yield Segment(visible(self.title))
             yield Segment.line()
-        for row in (self.names, *self.cells):
-            for place, cell in enumerate(row):
-                if place:
-                    yield Segment("\t")
-                yield Segment(visible(cell))
-            yield Segment.line()
+        yield TabbedRows((self.names, *self.cells))
 
     def _as_lines(self) -> Iterable[Text]:
         """A line for each row of two columns; else a line for each cell, with its column's name."""
@@ -138,7 +149,7 @@ def write(console: Console, *parts: RenderableType) -> None:
 def _is_too_wide(console: Console, part: RenderableType) -> bool:
     """Whether the console would have to break something that may be copied."""
     match part:
-        case UnfoldedLines():
+        case UnfoldedLines() | TabbedRows():
             return True
         case ResultTable():
             return not console.is_terminal or part.fitting_widths(console) is None
@@ -154,9 +165,10 @@ def _lines(cell: str) -> list[str]:
 
 def problem(console: Console, error: PayinfraError) -> None:
     """An error on stderr: what went wrong, then the next step."""
-    console.print(Text.assemble(("error: ", "bold red"), visible_lines(error.what)), soft_wrap=True)
-    if error.hint:
-        console.print(Text.assemble(("next:  ", "bold"), visible_lines(error.hint)), soft_wrap=True)
+    what, hint = (visible_lines(with_project(text)) for text in (error.what, error.hint))
+    console.print(Text.assemble(("error: ", "bold red"), what), soft_wrap=True)
+    if hint:
+        console.print(Text.assemble(("next:  ", "bold"), hint), soft_wrap=True)
 
 
 def next_commands(commands: Iterable[tuple[str, str]]) -> UnfoldedLines:
@@ -164,7 +176,7 @@ def next_commands(commands: Iterable[tuple[str, str]]) -> UnfoldedLines:
     return UnfoldedLines(
         line
         for command, purpose in commands
-        for line in (Text(f"  # {purpose}", style="dim"), Text(f"  {command}", style="cyan"))
+        for line in (Text(f"  # {purpose}", style="dim"), Text(f"  {to_type(command)}", style="cyan"))
     )
 
 

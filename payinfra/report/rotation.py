@@ -6,14 +6,13 @@ from rich.console import Console
 from rich.text import Text
 
 from payinfra.deployment.key_rotation.model import RemovedKeys, Rotation, Stage
+from payinfra.report.documents import document
 from payinfra.report.formats import Format
 from payinfra.report.results import next_commands, table, write, write_json
 
 if TYPE_CHECKING:
     from payinfra.core.settings import Settings
     from payinfra.deployment.key_rotation.model import ClientKey
-
-SCHEMA = 1
 
 _SAID = {
     Stage.SETTLED: "One API key is valid.",
@@ -27,20 +26,22 @@ def rotation(console: Console, found: Rotation, settings: "Settings", fmt: Forma
     if fmt is Format.JSON:
         write_json(
             console,
-            {
-                "version": SCHEMA,
-                "environment": found.env,
-                "stage": found.stage.value,
-                "regions": [
-                    {
-                        "region": each.region,
-                        "current": _key_json(each.current),
-                        "next": _key_json(each.following),
-                        "former": _key_json(each.former),
-                    }
-                    for each in found.regions
-                ],
-            },
+            document(
+                "key-rotation",
+                {
+                    "environment": found.env,
+                    "stage": found.stage.value,
+                    "regions": [
+                        {
+                            "region": each.region,
+                            "current": _key_json(each.current),
+                            "next": _key_json(each.following),
+                            "former": _key_json(each.former),
+                        }
+                        for each in found.regions
+                    ],
+                },
+            ),
         )
         return
     rows = [
@@ -65,7 +66,7 @@ def rotation(console: Console, found: Rotation, settings: "Settings", fmt: Forma
 def removed(console: Console, done: RemovedKeys, fmt: Format) -> None:
     """Which keys are gone."""
     if fmt is Format.JSON:
-        write_json(console, {"version": SCHEMA, "environment": done.env, "removed": dict(done.keys)})
+        write_json(console, document("key-removal", {"environment": done.env, "removed": dict(done.keys)}))
         return
     gone = ", ".join(f"{key} in {region}" for region, key in done.keys.items())
     write(console, Text(f"Removed: {gone}." if gone else "There was no former API key to remove."))

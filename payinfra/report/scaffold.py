@@ -6,10 +6,9 @@ from rich.console import Console
 from rich.text import Text
 
 from payinfra.core.project_files import Step
+from payinfra.report.documents import document
 from payinfra.report.formats import Format
 from payinfra.report.results import next_commands, table, write, write_json
-
-SCHEMA = 1
 
 
 def written(console: Console, steps: Sequence[Step], fmt: Format, *, dry_run: bool) -> None:
@@ -17,13 +16,15 @@ def written(console: Console, steps: Sequence[Step], fmt: Format, *, dry_run: bo
     if fmt is Format.JSON:
         write_json(
             console,
-            {
-                "version": SCHEMA,
-                "dry_run": dry_run,
-                "files": [
-                    {"path": str(each.path), "deed": each.deed.value, "why": each.why} for each in steps
-                ],
-            },
+            document(
+                "project-files",
+                {
+                    "dry_run": dry_run,
+                    "files": [
+                        {"path": str(each.path), "deed": each.deed.value, "why": each.why} for each in steps
+                    ],
+                },
+            ),
         )
         return
     write(console, table(("file", "", "why"), [(str(each.path), each.deed, each.why) for each in steps]))

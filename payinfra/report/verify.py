@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from payinfra.checks.outcome import Outcome
-from payinfra.checks.probes.results import ProbeResult, Tell
+from payinfra.checks.probes.results import ProbeResult, Tell, tell_nobody
 from payinfra.checks.verdicts import Kind
 from payinfra.report import log
 from payinfra.report.formats import LogFormat
@@ -87,8 +87,11 @@ def _cell(result: ProbeResult | None) -> Text:
 def watching(console: Console) -> Iterator[Tell]:
     """Where results are told to while probes run: on a terminal a table, else what is not quiet, by lines.
 
-    As JSON where log lines are: each result, quiet or not.
+    As JSON where log lines are: each result, whatever it is. Nothing where the person wants quiet.
     """
+    if log.is_quiet():
+        yield tell_nobody
+        return
     if log.log_format() is LogFormat.JSON:
         yield lambda result: _json(log.JsonLines(), result)
         return

@@ -1,14 +1,17 @@
 """The stack in CDKTF. Importing this package loads neither cdktf nor its bindings; `synthesize` does."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 
 if TYPE_CHECKING:
     from payinfra.clients.aws import Endpoints
     from payinfra.core.settings import Settings
+    from payinfra.stacks.extension import Extend
 
 ZIP_NAME = "payments.zip"
 """Beside the synthesized file, which names it by this relative path."""
@@ -16,9 +19,7 @@ ZIP_NAME = "payments.zip"
 
 def stack_folder(out: Path, settings: "Settings") -> Path:
     """Where a synthesis into `out` puts the stack's cdk.tf.json and the function's zip."""
-    from payinfra.core.naming import Names
-
-    return out / "stacks" / Names(settings.env).stack
+    return out / "stacks" / settings.names.stack
 
 
 def synthesize(
@@ -31,6 +32,7 @@ def synthesize(
     record: Path | None = None,
     fresh: bool = False,
     files: Sequence[Path] = (),
+    extend: "Extend | str | None" = None,
 ) -> Path:
     """Build the stack into `out`, as cdktf lays it out.
 
@@ -47,10 +49,11 @@ def synthesize(
         bindings: loads cdktf's bindings. Called after what needs none of them, and not where the last output
             is reused.
         record: a file outside `out` that says what the output was made of; None to reuse and remember
-            nothing.
+            nothing. With an extension nothing is reused: what it depends on is not known.
         fresh: build anew, whatever the record says.
         files: what else the stack is made of, such as a user's own modules: a change of one is a change of
             the stack. A folder stands for all that is in it.
+        extend: what adds the project's own resources, or `MODULE:FUNCTION`; None for the settings' own.
 
     Returns:
         The folder that holds cdk.tf.json and, beside it, the function's zip.
@@ -58,37 +61,61 @@ def synthesize(
     Raises:
         EnvironmentUnusable: a local environment without endpoints.
         ToolFailed: the function's zip cannot be built.
+        UsageProblem: the canary payment does not fit the handler's schema, or the function that extends the
+            stack is not there, raised, or added what cannot be taken.
     """
     if settings.is_local and endpoints is None:
         raise EnvironmentUnusable(
             "The embedded AWS is not running, so its addresses are not known.",
             "Start it with `payinfra local up`.",
         )
-    from payinfra.core.naming import Names
     from payinfra.stacks.lambda_zip import build_zip, handlers_folder
     from payinfra.stacks.reuse import fingerprint, remember, reusable
 
+    _canary_fits(settings, handlers or handlers_folder())
     folder = stack_folder(out, settings)
     sha256 = build_zip(folder / ZIP_NAME, handlers or handlers_folder())
     made_of = ""
-    if record is not None:
+    wanted = extend or settings.extend
+    if record is not None and not wanted:
         made_of = fingerprint(settings, endpoints=endpoints, code_sha256=sha256, files=files)
         if not fresh and reusable(record, made_of, out):
             return folder
+    if record is not None:
         record.unlink(missing_ok=True)
     bindings()
     from cdktf import App
 
+    from payinfra.stacks.extension_loading import ExtensionSource
     from payinfra.stacks.payment_stack import PaymentStack, StackProps
     from payinfra.stacks.payments_function import CodeProps
 
     app = App(outdir=str(out))
-    PaymentStack(
-        app,
-        Names(settings.env).stack,
-        props=StackProps(settings, CodeProps(ZIP_NAME, sha256), endpoints if settings.is_local else None),
-    )
+    props = StackProps(settings, CodeProps(ZIP_NAME, sha256), endpoints if settings.is_local else None)
+    source = ExtensionSource(wanted, settings.project) if wanted else None
+    with source.loaded() if source else nullcontext() as own:
+        PaymentStack(app, settings.names.stack, props=replace(props, extend=own))
     app.synth()
-    if record is not None:
+    if record is not None and made_of:
         remember(record, made_of, out)
     return folder
+
+
+def _canary_fits(settings: "Settings", handlers: Path) -> None:
+    """Hold the canary payment against the function's schema, where it has one.
+
+    Raises:
+        UsageProblem: it does not fit.
+    """
+    from payinfra.core.canary_contract import fits
+    from payinfra.core.json_text import parse_json
+    from payinfra.stacks.lambda_zip import HANDLER_PACKAGE
+
+    file = handlers / HANDLER_PACKAGE / "schemas" / "payment.json"
+    if not file.is_file():
+        return
+    try:
+        schema = parse_json(file.read_bytes())
+    except ValueError as error:
+        raise UsageProblem(f"{file} is not JSON: {error}.", "Correct the file.") from None
+    fits(settings.canary, schema, str(file))

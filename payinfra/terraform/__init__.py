@@ -6,11 +6,14 @@ from payinfra.terraform.events import Diagnostic, OutputValue
 from payinfra.terraform.failures import TerraformFailed
 from payinfra.terraform.imports import Import
 from payinfra.terraform.plan import (
+    AttributeChange,
     Change,
     ChangeAction,
     LostReplica,
     OutputChange,
     Plan,
+    PlannedCosts,
+    ReviewedChange,
     guard,
     losses,
 )
@@ -20,6 +23,7 @@ from payinfra.terraform.runner import Terraform
 from payinfra.terraform.state import Kept
 
 __all__ = [
+    "AttributeChange",
     "Binary",
     "Change",
     "ChangeAction",
@@ -34,6 +38,8 @@ __all__ = [
     "OutputValue",
     "Plan",
     "PlannedChange",
+    "PlannedCosts",
+    "ReviewedChange",
     "StopTimeouts",
     "Terraform",
     "TerraformFailed",

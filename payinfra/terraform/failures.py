@@ -1,6 +1,7 @@
 """Turns what Terraform says when it fails into one error for a person."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,71 @@ LOCKED = "error acquiring the state lock"
 STALE = "saved plan is stale"
 NOT_SAVED = ("failed to save state", "failed to persist state", "error saving state", "error writing state")
 MOVED = ("backend configuration changed", "backend initialization required", "backend type changed")
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What something that Terraform or the provider says means.
+
+    Attributes:
+        signs: parts of what they say, in lower case.
+        means: what went wrong, in a phrase.
+        next: what to do about it, in a sentence.
+        outside: whether the machine or the credentials are at fault, not what was deployed.
+    """
+
+    signs: tuple[str, ...]
+    means: str
+    next: str
+    outside: bool = False
+
+
+TRANSLATIONS = (
+    Translation(
+        ("no space left on device", "disk quota exceeded", "not enough space on the disk"),
+        "the disk is full",
+        "Free some space, then run the same command again.",
+        outside=True,
+    ),
+    Translation(
+        ("expiredtoken", "token included in the request is expired", "token has expired"),
+        "the AWS credentials have expired",
+        "Sign in again, then run the same command again.",
+        outside=True,
+    ),
+    Translation(
+        ("no valid credential sources", "failed to get shared config profile", "nocredentialproviders"),
+        "no AWS credentials were found",
+        "Set AWS_PROFILE, or the variables that the AWS CLI reads, then run the same command again.",
+        outside=True,
+    ),
+    Translation(
+        ("accessdenied", "unauthorizedoperation", "not authorized to perform", "statuscode: 403"),
+        "AWS denies a permission",
+        "Give it to whoever deploys: `payinfra ci-role` prints all that a deployment needs.",
+    ),
+    Translation(
+        ("limitexceeded", "servicequotaexceeded", "toomanybuckets", "quota exceeded", "limit exceeded"),
+        "a quota of the account is reached",
+        "Delete what nobody uses (`payinfra envs` lists environments), or have AWS raise the quota.",
+    ),
+    Translation(
+        ("throttling", "toomanyrequests", "rate exceeded", "slowdown"),
+        "AWS throttles the requests of this account",
+        "Wait a minute, then run the same command again.",
+    ),
+    Translation(
+        ("connection refused", "no such host", "i/o timeout", "network is unreachable", "connection reset"),
+        "AWS cannot be reached",
+        "Check the network, or with --local `payinfra local status`; then run the same command again.",
+    ),
+)
+"""In the order in which they count. What none of them knows is quoted as Terraform says it.
+
+The words are those of the AWS provider 5.100.0, of AWS SDK for Go v2 and of the system's own errors.
+"""
+
+_DENIED_ACTION = re.compile(r"not authorized to perform: ([\w-]+:\w+)(?: on resource: (\S+))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -137,18 +203,47 @@ def _moved(found: Diagnostic, log: Path) -> PayinfraError:
 
 def _failed(command: str, code: int, collected: Collected, log: Path, unsaved: Path | None) -> PayinfraError:
     errors = collected.errors
+    known = _translation([*(one.sentence for one in errors), *collected.other_lines])
     if errors:
-        said = "\n".join(_shortened(found.sentence) for found in errors[:NAMED])
+        said = "\n".join(_in_words(found) for found in errors[:NAMED])
         more = f"\n(and {len(errors) - NAMED} more)" if len(errors) > NAMED else ""
         what = f"terraform {command} failed: {said}{more}"
     else:
         how = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
         lines = list(collected.other_lines)[-3:]
-        what = f"terraform {command} {how}" + (f": {_shortened(' / '.join(lines))}" if lines else ".")
+        if known is not None:
+            what = f"terraform {command} failed: {known.means}."
+        else:
+            what = f"terraform {command} {how}" + (f": {_shortened(' / '.join(lines))}" if lines else ".")
     hint = f"Terraform's log: {log}"
     if command == "apply":
         hint = f"{_kept(code, errors, unsaved)} {hint}"
+    if known is not None:
+        hint = f"{known.next} {hint}"
+        if known.outside:
+            return EnvironmentUnusable(what, hint)
     return TerraformFailed(what, hint, errors)
+
+
+def _translation(said: Iterable[str]) -> Translation | None:
+    """What is known of any of the sentences; the first of the table counts."""
+    lower = [one.lower() for one in said]
+    return next(
+        (one for one in TRANSLATIONS if any(sign in text for sign in one.signs for text in lower)), None
+    )
+
+
+def _in_words(found: Diagnostic) -> str:
+    """An error in our words where it is known, else in Terraform's own."""
+    known = _translation((found.sentence,))
+    if known is None:
+        return _shortened(found.sentence)
+    doing = found.summary.partition(":")[0].strip()
+    told = (found.address, "" if _translation((doing,)) else doing)
+    where = "".join(f"{one}: " for one in told if one)
+    denied = _DENIED_ACTION.search(" ".join(found.sentence.split()))
+    what = f": {denied[1]}" + (f" on {denied[2]}" if denied[2] else "") if denied else ""
+    return f"{where}{known.means}{what}."
 
 
 def _kept(code: int, errors: tuple[Diagnostic, ...], unsaved: Path | None) -> str:

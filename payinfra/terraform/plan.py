@@ -1,7 +1,7 @@
 """A plan as typed values, and the guard that refuses to lose what cannot be made again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -63,12 +63,60 @@ class LostReplica:
 
 
 @dataclass(frozen=True)
+class AttributeChange:
+    """One attribute that a plan changes. A secret one has no values here.
+
+    Attributes:
+        path: where it is in its resource: `environment[0].variables.TABLE`.
+        before: its value now; None where it has none.
+        after: its value then; None where it has none, or where only the apply will tell.
+        known: whether its value then is known.
+        sensitive: whether it is, or may be, a secret: then only that it differs is known.
+        replaces: whether it is why the resource is made anew.
+    """
+
+    path: str
+    before: JsonValue = None
+    after: JsonValue = None
+    known: bool = True
+    sensitive: bool = False
+    replaces: bool = False
+
+
+@dataclass(frozen=True)
+class ReviewedChange:
+    """One resource that a plan touches, as a person reviews it.
+
+    Attributes:
+        region: where it is; empty where that is not known.
+        attributes: what changes in it, by path; none where it is deleted or only read.
+    """
+
+    address: str
+    type: str
+    action: ChangeAction
+    region: str = ""
+    attributes: tuple[AttributeChange, ...] = field(default=(), repr=False)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class PlannedCosts:
+    """What the environment costs on AWS while idle, in dollars a month: now, and after the plan."""
+
+    now: float
+    then: float
+
+
+@dataclass(frozen=True)
 class Plan:
     """A saved plan: where it is and what applying it would do.
 
     `add`, `change` and `destroy` are Terraform's own counts: a replacement counts as one of each of add and
     destroy. `drift` is what was found changed outside Terraform. `unfinished` says that the first deployment
-    was cut off: it never served, so what it left half made holds no data.
+    was cut off: it never served, so what it left half made holds no data. `reviewed` has the changes with
+    regions and attributes, where the saved plan was read again; `first` says that nothing stands yet.
+    `costs` are those of the whole stack, where they were computed.
     """
 
     file: Path
@@ -81,6 +129,9 @@ class Plan:
     lost_replicas: tuple[LostReplica, ...] = ()
     refresh_only: bool = False
     unfinished: bool = False
+    reviewed: tuple[ReviewedChange, ...] = ()
+    first: bool = False
+    costs: PlannedCosts | None = None
 
     @property
     def has_changes(self) -> bool:
@@ -193,6 +244,11 @@ def _action(words: Sequence[JsonValue], import_id: str = "") -> ChangeAction:
     if import_id and tuple(words) == ("no-op",):
         return ChangeAction.IMPORT
     return ACTIONS.get(tuple(words), ChangeAction.UNKNOWN)
+
+
+def shown_action(one: JsonValue) -> ChangeAction:
+    """What a plan would do with one of the `resource_changes` of ``terraform show -json``."""
+    return _action(items(one, "change", "actions"), text(one, "change", "importing", "id"))
 
 
 def _shown_change(one: JsonValue) -> Change:

@@ -65,7 +65,8 @@ def test_a_person_is_shown_the_plan_and_may_say_no(deployment: Deployment) -> No
 
 def test_the_outputs_are_the_contract_and_hold_no_secret(deployment: Deployment) -> None:
     shown = deployment.project.run("outputs", "--env", deployment.env, "--local", "--format", "json")
-    assert json.loads(shown.stdout) == deployment.outputs
+    marks = {"schema": "payinfra/outputs-1", "version": 1}
+    assert json.loads(shown.stdout) == {**marks, **deployment.outputs}
     secret = deployment.api_key("primary")
     work = deployment.project.folder / ".payinfra" / "local" / deployment.env
     texts = [path for path in work.rglob("*") if path.suffix in (".json", ".log") and path.is_file()]

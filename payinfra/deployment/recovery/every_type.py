@@ -26,7 +26,13 @@ KEY_IS_GOING = ("PendingDeletion", "PendingReplicaDeletion")
 
 
 def _names(creation: Creation) -> Names:
-    return Names(creation.tags.get("Environment", ""))
+    """The names of the environment that an API, an API key or a zone is of."""
+    env, name = creation.tags.get("Environment", ""), creation.value("name")
+    plain = Names(env, "")
+    for ending in (plain.api, plain.api_key, plain.own_zone):
+        if name.endswith(ending) and name != ending:
+            return Names(env, name.removesuffix(ending))
+    return Names(env)
 
 
 # -- which of several --------------------------------------------------------------------------------
@@ -228,6 +234,15 @@ def _topic(creation: Creation, aws: Aws) -> Iterator[Found]:
     yield Found(arn, arn=arn, tags={tag["Key"]: tag["Value"] for tag in tags})
 
 
+def _queue(creation: Creation, aws: Aws) -> Iterator[Found]:
+    """A queue, which a project's own extension adds."""
+    client = aws.client("sqs", creation.region)
+    url = client.get_queue_url(QueueName=creation.value("name"))["QueueUrl"]
+    attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    tags = client.list_queue_tags(QueueUrl=url).get("Tags", {})
+    yield Found(url, arn=attributes["QueueArn"], tags=tags)
+
+
 def _topic_policy(creation: Creation, aws: Aws) -> Iterator[Found]:
     arn = creation.value("arn")
     if arn and "Policy" in aws.sns(creation.region).get_topic_attributes(TopicArn=arn)["Attributes"]:
@@ -289,6 +304,7 @@ EVERY_TYPE: Mapping[str, Lookup] = MappingProxyType(
         "aws_s3_bucket_server_side_encryption_configuration": _of_bucket("get_bucket_encryption"),
         "aws_s3_bucket_versioning": _of_bucket("get_bucket_versioning", "Status"),
         "aws_sns_topic": _topic,
+        "aws_sqs_queue": _queue,
         "aws_sns_topic_policy": _topic_policy,
         "aws_sns_topic_subscription": _subscription,
     }

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from payinfra.clients.payments_api import REPLAYED_HEADER
+from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.json_text import parse_json
+from payinfra.drill.load.counters import STILL_UNDER_WAY
 from payinfra.drill.load.payments import Payment
 from payinfra.drill.model import Result
 
@@ -23,38 +25,37 @@ class JudgedAnswer:
     payment_id: str = ""
 
 
-def judge_answer(status: int, header: Callable[[str], str | None], body: bytes) -> JudgedAnswer:
-    """Judge an answer: docs/openapi.json says which statuses there are.
+def judge_answer(
+    status: int, header: Callable[[str], str | None], body: bytes, contract: CanaryContract = PAYMENTS
+) -> JudgedAnswer:
+    """Judge an answer: `[canary]`, or docs/openapi.json, says which statuses there are.
 
     Args:
         header: gives a header of the answer by its name; None where it has none.
+        contract: what the answers to a payment mean.
     """
     said = header("Retry-After") or ""
     pause_s = float(said) if said.isdecimal() else 0.0
-    match status:
-        case 200 | 201:
-            payment_id = _payment_id(body)
-            if not payment_id:  # Only what names its payment is the API's acknowledgement.
-                return JudgedAnswer(Result.FAILED, pause_s)
-            replayed = header(REPLAYED_HEADER) is not None
-            return JudgedAnswer(Result.REPLAYED if replayed else Result.ACKNOWLEDGED, pause_s, payment_id)
-        case 408 | 429:
+    if contract.is_recorded(status):
+        payment_id = _payment_id(body, contract)
+        if not payment_id:  # Only what names its payment is the API's acknowledgement.
             return JudgedAnswer(Result.FAILED, pause_s)
-        case 409 if said:
-            return JudgedAnswer(Result.FAILED, pause_s)
-        case _ if 400 <= status < 500:
-            return JudgedAnswer(Result.REFUSED, pause_s)
-        case _:
-            return JudgedAnswer(Result.FAILED, pause_s)
+        # The shipped API says so in a header; any other says it by its status alone.
+        replayed = header(REPLAYED_HEADER) is not None or (
+            contract.is_own and not contract.is_accepted(status)
+        )
+        return JudgedAnswer(Result.REPLAYED if replayed else Result.ACKNOWLEDGED, pause_s, payment_id)
+    refused = contract.is_refused(status) and not (status == STILL_UNDER_WAY and said)
+    return JudgedAnswer(Result.REFUSED if refused else Result.FAILED, pause_s)
 
 
-def _payment_id(body: bytes) -> str:
+def _payment_id(body: bytes, contract: CanaryContract) -> str:
     try:
-        return str(parse_json(body)["payment_id"])
+        return str(parse_json(body)[contract.id_field])
     except (ValueError, KeyError, TypeError):
         return ""
 
 
-def request_headers(payment: Payment, api_key: str) -> dict[str, str]:
+def request_headers(payment: Payment, api_key: str, contract: CanaryContract = PAYMENTS) -> dict[str, str]:
     """The headers that every attempt at a payment has."""
-    return {"Content-Type": "application/json", "Idempotency-Key": payment.key, "x-api-key": api_key}
+    return {"Content-Type": "application/json", "x-api-key": api_key, **contract.headers_of(payment.key)}

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from payinfra.clients.payments_api import REGION_HEADER
+from payinfra.core.canary_contract import CanaryContract
 from payinfra.drill.clock import DrillClock
 from payinfra.drill.load.answers import judge_answer, request_headers
 from payinfra.drill.load.connections import (
@@ -379,16 +380,20 @@ class Sender:
             self._counters.ended(attempt, asked, by_name=sender.kind is ClientKind.RESOLVES)
         return outcome
 
+    @property
+    def _contract(self) -> CanaryContract:
+        return self._plan.maker.contract
+
     async def _send(self, payment: Payment, connections: TargetConnections) -> _Outcome:
         failed = True
         try:
-            headers = request_headers(payment, self._plan.api_key)
+            headers = request_headers(payment, self._plan.api_key, self._contract)
             response = await connections.post(payment.body, headers)
             failed = False
         finally:
             await self._pool.release(connections, failed=failed)
         region = response.headers.get(REGION_HEADER, connections.target.region)
-        answer = judge_answer(response.status_code, response.headers.get, response.content)
+        answer = judge_answer(response.status_code, response.headers.get, response.content, self._contract)
         if answer.payment_id not in ("", payment.payment_id):
             self._plan.log.named(payment, answer.payment_id)
         return _Outcome(answer.result, region, response.status_code, answer.pause_s)

@@ -176,7 +176,7 @@ class WorkerSession:
     def __init__(self, order: LoadOrder, master: MasterConnection) -> None:
         self.order, self.master = order, master
         self.clients = order.clients.clients()
-        self.maker = Maker(order.env, order.drill)
+        self.maker = Maker(order.env, order.drill, order.canary)
         self.stopping, self.work = Event(), Group()
         self._zero = self._first_s = 0.0
         self._taken = 0
@@ -318,7 +318,9 @@ class WorkerSession:
                 self._sent_to[client], asked = target, target.region
                 connections, path = self._connections[client].take(target)
                 response = connections.post(
-                    path, payment.body.encode(), request_headers(payment, self.order.api_key)
+                    path,
+                    payment.body.encode(),
+                    request_headers(payment, self.order.api_key, self.order.canary),
                 )
                 body, status = bytes(response.read()), int(response.status_code)
             length = len(body)
@@ -327,7 +329,7 @@ class WorkerSession:
                 value = response.get(name)
                 return None if value is None else str(value)
 
-            answer = judge_answer(status, header, body)
+            answer = judge_answer(status, header, body, self.order.canary)
             region = header(REGION_HEADER) or target.region
             failure = "" if answer.result.good else f"status {status}"
         except (Exception, gevent.Timeout) as error:  # noqa: BLE001 - nobody answered: that is what is measured

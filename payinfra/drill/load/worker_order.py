@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from payinfra.clients.aws import Aws, Endpoints
 from payinfra.clients.dns import DnspythonDns, NameServer
+from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.outputs import Outputs
 from payinfra.drill.load import targets
 from payinfra.drill.load.targets import FixedTarget, LoadClient, LoadTarget, TargetResolver
@@ -74,6 +75,7 @@ class LoadOrder:
     Attributes:
         rate: payments a second of all workers together.
         api_key: goes into a header and nowhere else.
+        canary: what a payment of the environment looks like.
         worker, workers: which of how many this one is, from 0 on.
     """
 
@@ -90,6 +92,7 @@ class LoadOrder:
     clients: ClientsByName | ClientsOfOneTarget
     worker: int = 0
     workers: int = 1
+    canary: CanaryContract = PAYMENTS
 
     def to_json(self) -> dict[str, Any]:
         """The order as it is sent."""
@@ -109,4 +112,8 @@ class LoadOrder:
             given["servers"] = tuple((str(address), int(port)) for address, port in given["servers"])
         else:
             given["urls"] = tuple(given["urls"])
-        return cls(clients=how(**given), **values)
+        canary: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.pop("canary").items()
+        }
+        return cls(clients=how(**given), canary=CanaryContract(**canary), **values)

@@ -7,12 +7,12 @@ from rich.text import Text
 
 from payinfra.drill.model import DrillReport
 from payinfra.drill.report_store import Past, Trend, kind_of, trends
+from payinfra.report.documents import document
 from payinfra.report.drill import content
 from payinfra.report.formats import Format
 from payinfra.report.printable import visible
 from payinfra.report.results import table, write, write_json
 
-SCHEMA = "payinfra/drills-1"
 LISTED = 5
 """How many of the latest recovery times a trend names; the bars show all."""
 
@@ -92,8 +92,7 @@ def _row(report: DrillReport) -> tuple[str, ...]:
 
 
 def _json(found: Past) -> dict[str, object]:
-    return {
-        "schema": SCHEMA,
+    fields: dict[str, object] = {
         "drills": [entry(report) for report in found.drills],
         "trends": [
             {
@@ -107,6 +106,7 @@ def _json(found: Past) -> dict[str, object]:
         ],
         "skipped": [{"id": skipped.id, "reason": skipped.reason} for skipped in found.skipped],
     }
+    return document("drills", fields)
 
 
 def sparkline(values: Sequence[float], most: float | None = None) -> str:

@@ -232,7 +232,12 @@ def live(console: Console) -> Iterator[Tell]:
 
 
 def watching(console: Console) -> AbstractContextManager[Tell]:
-    """JSON lines where they are asked for, a live view on a terminal that can show one, else plain lines."""
+    """JSON lines where they are asked for, a live view on a terminal that can show one, else plain lines.
+
+    Nothing where the person wants quiet.
+    """
+    if log.is_quiet():
+        return nullcontext(lambda _event: None)
     if log.log_format() is LogFormat.JSON:
         return nullcontext(log.JsonLines().happened)
     return live(console) if console.is_terminal and not console.is_dumb_terminal else plain(console)

@@ -6,17 +6,16 @@ from rich.console import Console
 from rich.text import Text
 
 from payinfra.drill.model import PaymentOutcome, Restored
+from payinfra.report.documents import document
 from payinfra.report.formats import DrillFormat
 from payinfra.report.printable import visible
 from payinfra.report.results import write, write_json
-
-SCHEMA = "payinfra/restored-1"
 
 
 def write_restored(console: Console, found: Sequence[Restored], fmt: DrillFormat) -> None:
     """What was put back and what is left, for each drill."""
     if fmt is DrillFormat.JSON:
-        write_json(console, {"schema": SCHEMA, "restored": [_json(one) for one in found]})
+        write_json(console, document("restored", {"restored": [_json(one) for one in found]}))
     elif not found:
         write(console, Text("Nothing to restore: every drill ended."))
     else:

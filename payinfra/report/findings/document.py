@@ -22,6 +22,7 @@ def as_json(outcome: Outcome, fail_on: Severity) -> dict[str, Json]:
     """The outcome as the document's content."""
     return {
         "schema": SCHEMA,
+        "version": 1,
         "tool": outcome.tool,
         "fail_on": fail_on.value,
         "failed": bool(outcome.failing(fail_on)),

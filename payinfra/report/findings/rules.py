@@ -7,14 +7,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from payinfra.checks.verdicts import Rule
+from payinfra.report.documents import document
 from payinfra.report.findings.document import Json
 from payinfra.report.printable import no_command
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-
-SCHEMA = 1
 
 
 class Subject(StrEnum):
@@ -70,7 +68,7 @@ def explanation(one: Explanation) -> str:
 def render_explanation(one: Explanation) -> str:
     """The same as one JSON document."""
     more = {"judges": one.subject.name.lower(), "within_s": one.within_s, "docs": one.page}
-    return json.dumps({"version": SCHEMA, **as_json(one.rule, one.types), **more}, indent=2)
+    return json.dumps(document("explanation", {**as_json(one.rule, one.types), **more}), indent=2)
 
 
 def listed(rules: Sequence[Rule]) -> "RenderableType":
@@ -110,4 +108,4 @@ def as_json(rule: Rule, types: Sequence[str] = ()) -> dict[str, Json]:
 
 def render_json(rules: Sequence[dict[str, Json]]) -> str:
     """Rules as one JSON document."""
-    return no_command(json.dumps({"checks": list(rules)}, indent=2)) + "\n"
+    return no_command(json.dumps(document("checks", {"checks": list(rules)}), indent=2)) + "\n"

@@ -1,6 +1,8 @@
 """What was damaged in the embedded AWS's folder while it did not run: said, and nothing answered is lost."""
 
+import contextlib
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -89,3 +91,24 @@ def test_a_state_that_cannot_be_put_right_keeps_it_from_starting(folder: StateFo
     with pytest.raises(EnvironmentUnusable, match=r"dynamodb\.json of the embedded AWS is damaged") as caught:
         up(folder)
     assert "Put back a copy" in caught.value.hint
+
+
+def test_a_server_whose_folder_is_removed_ends_and_frees_its_ports(tmp_path: Path) -> None:
+    root = tmp_path / "server"
+    lifecycle.up(root, REGIONS, base_port=0)
+    process = int(StateFolder(root).lock.read_text())
+    shutil.rmtree(root)
+    deadline = time.monotonic() + 60
+    while is_alive(process):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def is_alive(process: int) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(process, os.WNOHANG)
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -200,3 +200,43 @@ def test_an_unknown_id_is_answered_with_the_nearest(project: Project) -> None:
     done = project.run("explain", "LIVE-DDB-02")
     assert done.returncode == 2
     assert "did you mean 'LIVE-DDB-002'?" in done.stderr
+
+
+def test_a_mistyped_destruction_is_answered_at_once_and_leaves_no_folder(served: Project) -> None:
+    ended = served.run("destroy", "--env", "pr2", "--local", "--yes")
+    assert ended.returncode == 4
+    assert "There is nothing to destroy" in ended.stderr
+    assert "Did you mean 'pr1'? Known here: pr1 on the embedded AWS." in ended.stderr
+    assert "synth" not in ended.stderr
+    in_bucket = served.run("destroy", "--env", "pr2", "--local", "--yes", "--state-bucket", "no-such-bucket")
+    assert in_bucket.returncode == 4
+    assert "There is nothing to destroy" in in_bucket.stderr
+    assert "synth" not in in_bucket.stderr
+    assert not (served.folder / ".payinfra" / "local" / "pr2").exists()
+
+
+def test_next_steps_repeat_the_project_that_was_given(served: Project) -> None:
+    ended = served.run("--project", str(served.folder), "open", *ENV)
+    assert ended.returncode == 4
+    assert f"`payinfra --project {served.folder} failover-drill --env pr1 --local`" in ended.stderr
+
+
+def test_quiet_leaves_results_and_errors(served: Project) -> None:
+    done = served.run("--quiet", "pay", "--format", "json")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["environment"] == "pr1"
+    assert "Environment pr1" in served.run("pay").stderr
+    wrong = served.run("--quiet", "verify", "--env", "pr2", "--local")
+    assert wrong.stderr.startswith("error: ")
+    both = served.run("--quiet", "--verbose", "version")
+    assert both.returncode == 2
+    assert "exclude each other" in both.stderr
+
+
+def test_outputs_are_what_people_use_and_all_of_them_when_asked_for(served: Project) -> None:
+    short = served.run("outputs", *ENV).stdout
+    assert len(short.splitlines()) <= 20
+    assert GROUP in short
+    assert "kms_key_id" not in short
+    assert "kms_key_id" in served.run("outputs", *ENV, "--all").stdout

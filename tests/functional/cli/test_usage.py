@@ -42,7 +42,7 @@ def test_help_loads_neither_cdktf_nor_boto3_nor_pydantic_models() -> None:
 
 def test_version(project: Project) -> None:
     assert project.run("version").stdout.startswith("payinfra ")
-    assert set(json.loads(project.run("version", "--format", "json").stdout)) == {"version"}
+    assert set(json.loads(project.run("version", "--format", "json").stdout)) == {"schema", "version"}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,13 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
 
 from payinfra.clients.aws import Aws, Endpoints
 from payinfra.core.errors import EnvironmentUnusable
@@ -69,7 +75,7 @@ def test_the_account_is_who_sts_says_is_calling(sts: str) -> None:
 
 
 def test_an_aws_that_does_not_answer_is_an_unusable_environment() -> None:
-    with pytest.raises(EnvironmentUnusable, match="AWS cannot be reached: ") as caught:
+    with pytest.raises(EnvironmentUnusable, match="AWS cannot be reached at http") as caught:
         Aws(EMBEDDED, connect_timeout=0.1, attempts=1).account("us-east-1")
     assert "network" in caught.value.hint
     assert json.dumps(caught.value.what)
@@ -81,8 +87,21 @@ def test_an_aws_that_does_not_answer_is_an_unusable_environment() -> None:
         (NoCredentialsError(), "No AWS credentials found."),
         (
             ClientError({"Error": {"Code": "ExpiredToken", "Message": "old"}}, "GetCallerIdentity"),
-            "AWS does not accept the credentials: ",
+            "The AWS credentials have expired.",
         ),
+        (
+            ClientError({"Error": {"Code": "OptInRequired", "Message": "no"}}, "GetCallerIdentity"),
+            "AWS does not accept the credentials (OptInRequired).",
+        ),
+        (
+            ProfileNotFound(profile="x"),
+            "No AWS credentials found: no AWS configuration file has the profile x.",
+        ),
+        (
+            PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
+            "No AWS credentials found: AWS_SECRET_ACCESS_KEY is missing.",
+        ),
+        (BotoCoreError(), "The AWS credentials cannot be used: "),
     ],
 )
 def test_missing_and_refused_credentials_are_told_apart(problem: Exception, said: str) -> None:

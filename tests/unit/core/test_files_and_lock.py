@@ -228,7 +228,9 @@ def test_a_full_disk_is_said_with_the_file_and_a_next_step(tmp_path: Path) -> No
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(EnvironmentUnusable, match=r"applied\.json cannot be used: No space left") as caught:
+    with pytest.raises(
+        EnvironmentUnusable, match=r"applied\.json cannot be used: the disk is full"
+    ) as caught:
         write_private(tmp_path / "applied.json", "{}", durable=True, sync=full)
     assert "Free some space" in caught.value.hint
 

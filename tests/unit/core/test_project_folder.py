@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from payinfra.core.errors import UsageProblem
-from payinfra.core.project_folder import PROJECT_VARIABLE, project_folder
+from payinfra.core.project_folder import (
+    PROJECT_OPTION,
+    PROJECT_VARIABLE,
+    project_folder,
+    to_type,
+    with_project,
+)
 
 
 @pytest.fixture
@@ -56,3 +62,15 @@ def test_a_file_that_somebody_else_put_above_is_passed_over(project: Path) -> No
 def test_a_folder_of_that_name_is_no_project(project: Path) -> None:
     (project / "src" / "payinfra.toml").mkdir()
     assert project_folder({}, project / "src" / "deep") == project
+
+
+def test_commands_that_are_shown_repeat_the_project_that_was_given(request: pytest.FixtureRequest) -> None:
+    said = "Run `payinfra verify --env demo`, or `payinfra`, see `docs/x` of payinfra verify."
+    assert with_project(said) == said
+    assert to_type("payinfra verify") == "payinfra verify"
+    token = PROJECT_OPTION.set("my \\1 project")
+    request.addfinalizer(lambda: PROJECT_OPTION.reset(token))
+    assert to_type("payinfra verify") == "payinfra --project 'my \\1 project' verify"
+    assert to_type("make") == "make"
+    assert with_project(said).startswith("Run `payinfra --project 'my \\1 project' verify --env demo`, or ")
+    assert with_project(said).endswith("or `payinfra`, see `docs/x` of payinfra verify.")

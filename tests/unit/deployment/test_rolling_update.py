@@ -285,17 +285,17 @@ def test_what_cannot_be_found_out_does_not_serve(regions: dict[str, Region]) -> 
     regions["west"].keys_fail = True
     assert live(regions).silent(outputs()) == ("west",)
     with pytest.raises(GateFailed, match=r"Whether west serves payments cannot be found out: .*AccessDenied"):
-        live(regions).verify(outputs().secondary, "demo")
+        live(regions).verify(outputs().secondary, outputs())
 
 
 def test_verifying_asks_for_health_and_sends_a_payment_that_it_deletes(regions: dict[str, Region]) -> None:
-    assert live(regions).verify(outputs().secondary, "demo") == "pay-1"
+    assert live(regions).verify(outputs().secondary, outputs()) == "pay-1"
     assert regions["west"].calls == ["delete_item"]
     regions["west"].bad_versions = ("1",)
     with pytest.raises(
         GateFailed, match=r"west does not serve payments: GET .*/prod/health answered 500"
     ) as no:
-        live(regions).verify(outputs().secondary, "demo")
+        live(regions).verify(outputs().secondary, outputs())
     assert "s-lambda_log_group_name" in no.value.hint
 
 
@@ -730,7 +730,7 @@ def test_the_guard_looks_at_each_waves_plan(world: World) -> None:
     assert world.shown == []
     world.terraform.calls.clear()
     world.pipeline().deploy(world.confirm, allow_destroy=True)
-    assert world.shown[0] is lost
+    assert world.shown[0] == lost
 
 
 @pytest.mark.parametrize("how", [{"all_at_once": True}, {"saved_plan": Path("kept.tfplan")}])

@@ -23,6 +23,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,10 +43,11 @@ from payinfra.report import job_summary, progress
 from payinfra.report import log as log_module
 from payinfra.report.console import SafeConsole
 from payinfra.report.findings import rendering
-from payinfra.report.formats import FindingsFormat, LogFormat
+from payinfra.report.formats import DrillFormat, FindingsFormat, LogFormat
 from payinfra.report.printable import json_text, terminal_text
 from tests.support.outputs import flat_outputs
 
+PUBLISHED = Path(__file__).parents[3] / "docs" / "schemas"
 CONTROLS = "\x00\x07\x08\x1b[2J\x1b]0;owned\x07\x7f\x9b31m\x85\r"
 MARKS = "\u200b\u200e\u202a\u202e\u2066\u2069\u2028\ufeff\U000e0041"
 HOSTILE = (
@@ -212,7 +214,29 @@ def test_every_renderer_writes_nothing_but_text(function: Any) -> None:
         if form is not None and form.value in ("markdown", "html") and function.__name__ == "write":
             no_markup(said, mentions=form.value == "markdown")
         if form is not None and form.value == "json":
-            assert json.loads(said) is not None
+            if chosen and kinds[chosen] in (FindingsFormat, DrillFormat) and function.__name__ == "write":
+                assert json.loads(said)[
+                    "version"
+                ]  # the texts of both are held to forms, by tests of their own
+            else:
+                follows_its_schema(said, function.__name__)
+
+
+def follows_its_schema(said: str, function: str) -> None:
+    """Each document is of a published kind and version, and has the shape that is published of it."""
+    if function == "variables":  # they are all that is in it
+        return
+    lines = said.splitlines() if function == "events" else [said]
+    found = [one for line in lines for one in as_list(json.loads(line))]
+    assert found
+    for document in found:
+        name = document["schema"].removeprefix("payinfra/")
+        published = json.loads((PUBLISHED / f"{name}.json").read_text(encoding="utf-8"))
+        jsonschema.validate(document, published)
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def no_markup(text: str, *, mentions: bool = True) -> None:

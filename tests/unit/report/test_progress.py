@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from payinfra.checks.probes.results import tell_nobody
 from payinfra.core.events import (
     Action,
     Event,
@@ -18,7 +19,9 @@ from payinfra.core.events import (
     StageSkipped,
     StageStarted,
 )
-from payinfra.report.formats import LOG_FORMAT_VARIABLE
+from payinfra.report import verify
+from payinfra.report.drill import live as drill
+from payinfra.report.formats import LOG_FORMAT_VARIABLE, QUIET_VARIABLE
 from payinfra.report.progress import SHOWN_IN_PROGRESS, Progress, ProgressView, live, notices, plain, watching
 
 STORY: tuple[Event, ...] = (
@@ -44,7 +47,7 @@ def test_in_a_pipe_each_thing_that_ended_leaves_a_line(console: Console, printed
         "✓ synth      0.8 s  64 resources",
         "- verify            not part of this version yet",
         "> apply (2 resources)",
-        "  created aws_kms_key.data (8 s)",
+        "  created aws_kms_key.data (8 s, 1 of 2)",
         "✗ creating aws_s3_bucket.audit failed",
         "· Interrupted: waiting.",
         "✓ apply     12.0 s",
@@ -157,3 +160,28 @@ def test_what_is_worth_knowing_is_a_line_of_json_where_those_are_wanted(
     (line,) = capsys.readouterr().err.splitlines()
     assert json.loads(line)["message"] == "Interrupted: waiting."
     assert printed() == ""
+
+
+def test_who_wants_quiet_is_told_nothing(
+    console: Console, printed: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(QUIET_VARIABLE, "1")
+    with (
+        watching(console) as watch,
+        watch.paused(),
+        verify.watching(console) as tell,
+        drill.watching(console),
+    ):
+        for event in STORY:
+            watch.emit(event)
+            notices(console)(event)
+        assert tell is tell_nobody
+    assert printed() == ""
+
+
+def test_reads_are_counted_while_they_go_on() -> None:
+    progress = Progress()
+    progress.take(StageStarted("plan"))
+    for number in range(3):
+        progress.take(ResourceFinished(f"data.x{number}", Action.READ, 0.1))
+    assert "3 done" in drawn(progress)

@@ -20,8 +20,8 @@ from payinfra.deployment.stack_manifest import StackInventory
 from payinfra.doctor.findings import Diagnosis, Prerequisite
 from payinfra.local.endpoints import LocalEndpoints, LocalStatus
 from payinfra.local.faults import ActiveFault, RegionBlackout
-from payinfra.report import deploy, doctor, local, results
-from payinfra.report.formats import Format
+from payinfra.report import deploy, doctor, local, plan, results
+from payinfra.report.formats import Format, PlanFormat
 from payinfra.terraform import Change, ChangeAction, Import, Plan
 
 Printed = Callable[[], str]
@@ -167,19 +167,19 @@ def test_synthesized_as_table_and_as_json(console: Console, printed: Printed) ->
 
 
 def test_a_plan_as_table_and_as_json(console: Console, printed: Printed) -> None:
-    deploy.planned(console, PLAN, Format.TABLE)
+    plan.planned(console, PLAN, PlanFormat.TABLE)
     text = printed()
     assert "create" in text
     assert "aws_kms_key.data" in text
     assert "Plan: 2 to add" in text
-    deploy.planned(console, PLAN, Format.JSON)
+    plan.planned(console, PLAN, PlanFormat.JSON)
     read = json.loads(printed()[len(text) :])
     assert read["summary"] == {"add": 2, "change": 1, "destroy": 0}
     assert read["changes"][0]["address"] == "aws_kms_key.data"
 
 
 def test_an_empty_plan_says_so(console: Console, printed: Printed) -> None:
-    deploy.planned(console, NOTHING, Format.TABLE)
+    plan.planned(console, NOTHING, PlanFormat.TABLE)
     assert printed() == "Plan: nothing to change.\n"
 
 
@@ -226,15 +226,20 @@ def test_destroyed(console: Console, printed: Printed) -> None:
 
 def test_destroyed_as_json(console: Console, printed: Printed) -> None:
     deploy.destroyed(console, Destroyed(Plan(Path("plan"), 0, 0, 64), 30.0), LOCAL, Format.JSON)
-    assert json.loads(printed()) == {"environment": "demo", "destroyed": 64, "seconds": 30.0}
+    marks = {"schema": "payinfra/destruction-1", "version": 1}
+    assert json.loads(printed()) == marks | {"environment": "demo", "destroyed": 64, "seconds": 30.0}
 
 
 def test_outputs(console: Console, printed: Printed, some_outputs: Outputs) -> None:
-    deploy.outputs(console, some_outputs, Format.TABLE)
+    deploy.outputs(console, some_outputs, Format.TABLE, everything=True)
     text = printed()
     assert "p-dynamodb_table_name" in text
     deploy.outputs(console, some_outputs, Format.JSON)
-    assert json.loads(printed()[len(text) :]) == some_outputs.to_flat()
+    assert json.loads(printed()[len(text) :]) == {
+        "schema": "payinfra/outputs-1",
+        "version": 1,
+        **some_outputs.to_flat(),
+    }
 
 
 def test_settings_show_where_each_value_came_from(console: Console, printed: Printed, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from payinfra.core.errors import EnvironmentUnusable, ExitCode
 from payinfra.terraform.events import Collected, Diagnostic
 from payinfra.terraform.failures import LockHolder, TerraformFailed, failure, lock_holder
@@ -103,7 +105,7 @@ def test_errors_are_named_with_their_resource() -> None:
     assert isinstance(problem, TerraformFailed)
     assert problem.exit_code is ExitCode.TERRAFORM_FAILED
     assert problem.what == (
-        "terraform apply failed: aws_s3_bucket.audit: creating S3 Bucket: AccessDenied: no\n"
+        "terraform apply failed: aws_s3_bucket.audit: creating S3 Bucket: AWS denies a permission.\n"
         "aws_kms_key.data: creating KMS Key"
     )
     assert [one.address for one in problem.diagnostics] == ["aws_s3_bucket.audit", "aws_kms_key.data"]
@@ -131,7 +133,7 @@ def test_an_end_by_a_signal_is_called_that() -> None:
 
 
 def test_what_was_made_is_only_said_to_be_in_the_state_where_it_is() -> None:
-    broken = failure("apply", 1, collected(error("AccessDenied")), LOG)
+    broken = failure("apply", 1, collected(error("Some trouble")), LOG)
     assert broken.hint.startswith("What was made is in the state: ")
     unsaved = failure("apply", 1, collected(error("AccessDenied")), LOG, unsaved=Path("errored.tfstate"))
     assert "not in the state but in errored.tfstate" in unsaved.hint
@@ -149,3 +151,60 @@ def test_the_lock_is_released_by_the_environments_own_command() -> None:
         "plan", 1, collected(error("Error acquiring the state lock", LOCK_DETAIL)), LOG, unlock=unlock
     )
     assert f"`{unlock} 4c58bdb8-4e5d-5548-52cf-35718ba0b1f6`" in held.hint
+
+
+@pytest.mark.parametrize(
+    ("said", "means", "code"),
+    [
+        ("write /work/x: no space left on device", "the disk is full", ExitCode.UNUSABLE_ENVIRONMENT),
+        (
+            "api error ExpiredToken: The security token",
+            "credentials have expired",
+            ExitCode.UNUSABLE_ENVIRONMENT,
+        ),
+        ("No valid credential sources found", "no AWS credentials were found", ExitCode.UNUSABLE_ENVIRONMENT),
+        (
+            "dial tcp 10.0.0.1:443: connect: connection refused",
+            "AWS cannot be reached",
+            ExitCode.TERRAFORM_FAILED,
+        ),
+        ("operation error KMS: CreateKey, LimitExceededException", "a quota", ExitCode.TERRAFORM_FAILED),
+        ("ThrottlingException: Rate exceeded", "AWS throttles", ExitCode.TERRAFORM_FAILED),
+    ],
+)
+def test_what_terraform_says_is_translated_where_it_is_known(said: str, means: str, code: ExitCode) -> None:
+    for words in (collected(error("creating X", said, "aws_x.y")), collected(other=(said,))):
+        problem = failure("plan", 1, words, LOG)
+        assert means in problem.what
+        assert said not in problem.what
+        assert str(LOG) in problem.hint
+        assert problem.exit_code is code
+
+
+def test_a_permission_that_is_denied_is_named_and_where() -> None:
+    said = (
+        "api error AccessDenied: User: arn:aws:iam::1:user/ana is not authorized to perform: kms:CreateKey "
+        "on resource: * because no identity-based policy allows it"
+    )
+    problem = failure("apply", 1, collected(error("creating KMS Key", said, "aws_kms_key.data")), LOG)
+    assert isinstance(problem, TerraformFailed)
+    assert problem.what == (
+        "terraform apply failed: aws_kms_key.data: creating KMS Key: AWS denies a permission: "
+        "kms:CreateKey on *."
+    )
+    assert "payinfra ci-role" in problem.hint
+    assert "What was made is in the state" in problem.hint
+
+
+def test_a_full_disk_tells_what_is_left_of_the_deployment() -> None:
+    full = collected(error("Failed to save state", "write terraform.tfstate: no space left on device"))
+    problem = failure("apply", 1, full, LOG, unsaved=Path("/work/errored.tfstate"))
+    assert isinstance(problem, EnvironmentUnusable)
+    assert "the disk is full" in problem.what
+    assert "What was made is not in the state but in /work/errored.tfstate" in problem.hint
+    assert "Free some space" in problem.hint
+
+
+def test_what_is_not_known_stays_in_terraforms_words() -> None:
+    problem = failure("apply", 1, collected(error("Error: strange", "It was odd.")), LOG)
+    assert problem.what == "terraform apply failed: Error: strange: It was odd."

@@ -57,9 +57,9 @@ def test_a_locustfile_must_be_there(tmp_path: Path) -> None:
 
 def test_an_order_by_name_arrives_as_it_was_sent() -> None:
     clients = ClientsByName({"a": "b"}, None, "", "", "10.0.0.0", (("192.0.2.1", 53),), "pay", "", 7)
-    order = LoadOrder("x1", "dev", 50.0, 5.0, 0.2, 2.0, 2.0, 10, 60.0, "key", clients, 1, 3)
+    order = LoadOrder("x1", "dev", 50.0, 5.0, 0.2, 2.0, 2.0, 10, 60.0, "s3cret", clients, 1, 3)
     assert LoadOrder.from_json(json.loads(json.dumps(order.to_json()))) == order
-    assert "key" not in repr(order).replace("api_key", "")
+    assert "s3cret" not in repr(order).replace("api_key", "")
 
 
 def test_the_logs_of_workers_are_read_with_the_drills(tmp_path: Path) -> None:

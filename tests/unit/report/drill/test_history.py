@@ -62,6 +62,7 @@ def test_nothing_drilled_is_an_empty_document(console: Console, printed: Callabl
     write_history(console, Past(()), Format.JSON)
     assert json.loads(printed()) == {
         "schema": "payinfra/drills-1",
+        "version": 1,
         "drills": [],
         "trends": [],
         "skipped": [],
@@ -119,6 +120,16 @@ class TestStatus:
             "Not restored: drill 20260101T000000Z-aaaa, b. Put everything back with "
             "`payinfra failover-drill --restore --env demo --local`."
         ) in " ".join(printed().split())
+
+    def test_what_is_in_place_without_a_journal_with_the_command(
+        self, console: Console, printed: Callable[[], str]
+    ) -> None:
+        self.status(console, Format.TABLE, unrestored=("\x1b[2Jx",))
+        assert "Not restored: drill \\x1b[2Jx." in " ".join(printed().split())
+        self.status(console, Format.TABLE, in_place=("It is \x1b[31mdark.",), unclear=("Nobody knows.",))
+        said = " ".join(printed().split())
+        assert "In place: It is \\x1b[31mdark. Nobody knows. Put everything back with `payinfra" in said
+        assert "--restore --env demo --local`" in said
 
     def test_for_scripts(self, console: Console, printed: Callable[[], str], failed: DrillReport) -> None:
         self.status(console, Format.JSON, drill=failed, unrestored=("a",))

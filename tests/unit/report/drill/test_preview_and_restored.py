@@ -11,7 +11,7 @@ from payinfra.drill.faults.journal import Header
 from payinfra.drill.model import PaymentOutcome, Phase, Reconciliation, Restoration, Restored
 from payinfra.drill.prediction import Prediction
 from payinfra.report.drill.preview import write_preview
-from payinfra.report.drill.restored import SCHEMA, write_restored
+from payinfra.report.drill.restored import write_restored
 from payinfra.report.formats import DrillFormat
 
 HEADER = Header(
@@ -94,7 +94,7 @@ class TestRestored:
     ) -> None:
         write_restored(console, found, DrillFormat.JSON)
         document = json.loads(printed())
-        assert document["schema"] == SCHEMA
+        assert document["schema"] == "payinfra/restored-1"
         assert [one["whole"] for one in document["restored"]] == [one.whole for one in found]
         if found:
             assert document["restored"][0]["payments"] is None

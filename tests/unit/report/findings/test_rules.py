@@ -36,6 +36,8 @@ def test_an_explanation_has_everything() -> None:
 
 def test_rules_are_written_for_scripts() -> None:
     assert json.loads(rules.render_json([rules.as_json(RULE, ("aws_x",))])) == {
+        "schema": "payinfra/checks-1",
+        "version": 1,
         "checks": [
             {
                 "id": "PI-S3-001",
@@ -46,7 +48,7 @@ def test_rules_are_written_for_scripts() -> None:
                 "controls": ["AWS FSBP S3.8"],
                 "types": ["aws_x"],
             }
-        ]
+        ],
     }
 
 

@@ -1,0 +1,126 @@
+"""What an environment costs on AWS while nobody uses it, by how much of what it has.
+
+The prices are those of docs/costs.md, which says where each was read: on-demand, in us-east-1 and us-west-2,
+in US dollars, without tax and without free tiers. A test holds the page and this module against each other.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+HOURS = 730
+"""In a month, as AWS counts."""
+
+STANDING: Mapping[str, float] = MappingProxyType(
+    {
+        "aws_kms_key": 1.00,
+        "aws_cloudwatch_metric_alarm": 0.10,
+        "aws_cloudwatch_dashboard": 3.00,
+        "aws_cloudwatch_log_metric_filter": 0.30,
+        "aws_route53_zone": 0.50,
+        "aws_route53_health_check": 0.50 + 1.00,
+    }
+)
+"""Dollars a month for one of each, by Terraform's type. Health checks are of AWS endpoints, by HTTPS."""
+
+FAST_HEALTH_CHECK = 1.00
+"""Dollars a month more for a health check that asks every 10 seconds."""
+FAST_S, SLOW_S = 10, 30
+"""How often a health check may ask, in seconds."""
+
+HEALTH_CHECK = "aws_route53_health_check"
+
+
+@dataclass(frozen=True)
+class IdleTraffic:
+    """What one request of a health check causes, and what is paid for it.
+
+    Attributes:
+        checkers: how many of Route 53's checkers ask; an estimate.
+        per_million: dollars for a million requests: API Gateway, Lambda, and half a read of DynamoDB.
+        lambda_gb_s: gigabyte-seconds of the function for one request.
+        lambda_price: dollars for a gigabyte-second.
+        log_kb: kilobytes of logs that one request writes.
+        log_price: dollars for a gigabyte of logs.
+        traced_a_second: how many requests a second X-Ray samples in any case, and the share of the rest.
+        trace_price: dollars for a million traces.
+        metrics: dollars a month for the metrics of the method and the function, in a region.
+    """
+
+    checkers: int = 16
+    per_million: tuple[float, ...] = (3.50, 0.20, 0.5 * 0.125)
+    lambda_gb_s: float = 0.005 * 0.5
+    lambda_price: float = 0.0000166667
+    log_kb: float = 3.5
+    log_price: float = 0.50
+    traced_a_second: tuple[float, float] = (1.0, 0.05)
+    trace_price: float = 5.00
+    metrics: float = 5 * 0.30 + 1 * 0.30
+
+    def monthly(self, interval_s: int) -> float:
+        """Dollars a month that one health check with this interval, in seconds, causes in its region."""
+        rate = self.checkers / interval_s
+        millions = round(rate * 3600 * HOURS / 1e6, 1)
+        always, share = self.traced_a_second
+        traced = min(rate, always) + share * max(0.0, rate - always)
+        traces = round(traced * 3600 * HOURS / 1e6, 1)
+        return (
+            millions * sum(self.per_million)
+            + millions * 1e6 * self.lambda_gb_s * self.lambda_price
+            + millions * self.log_kb * self.log_price
+            + traces * self.trace_price
+            + self.metrics
+        )
+
+
+TRAFFIC = IdleTraffic()
+
+
+def monthly(counts: Mapping[str, int], intervals_s: Iterable[int], traffic: IdleTraffic = TRAFFIC) -> float:
+    """Dollars a month of what stands, and of what its health checks cause.
+
+    Args:
+        counts: how many there are of each of Terraform's types; those that cost nothing do not matter.
+        intervals_s: the interval of each health check, in seconds.
+        traffic: what their requests cause.
+    """
+    every = tuple(intervals_s)
+    stands = sum(price * counts.get(kind, 0) for kind, price in STANDING.items())
+    fast = FAST_HEALTH_CHECK * sum(interval == FAST_S for interval in every)
+    return stands + fast + sum(map(traffic.monthly, every))
+
+
+def of_resources(resources: Iterable[tuple[str, object]], traffic: IdleTraffic = TRAFFIC) -> float:
+    """Dollars a month of resources, each with its type and, for a health check, its interval in seconds."""
+    found = tuple(resources)
+    intervals = [value if isinstance(value, int) else SLOW_S for kind, value in found if kind == HEALTH_CHECK]
+    return monthly(Counter(kind for kind, _ in found), intervals, traffic)
+
+
+OF_A_REGION: Mapping[str, int] = MappingProxyType(
+    {"aws_cloudwatch_dashboard": 1, "aws_cloudwatch_log_metric_filter": 2}
+)
+"""What a serving region has that bears no tags, so that no list of an account has it."""
+
+LISTED: Mapping[str, str] = MappingProxyType(
+    {
+        "keys": "aws_kms_key",
+        "alarms": "aws_cloudwatch_metric_alarm",
+        "hosted zones": "aws_route53_zone",
+        "health checks": HEALTH_CHECK,
+    }
+)
+"""Terraform's type of what a list of an account's environments counts."""
+
+
+def of_environment(listed: Mapping[str, int], regions: int) -> float:
+    """Dollars a month of an environment as an account lists it, at most: its health checks count as fast.
+
+    Args:
+        listed: how many there are of what costs money, by the words of `LISTED`.
+        regions: in how many regions it serves.
+    """
+    counts = {kind: listed.get(what, 0) for what, kind in LISTED.items()}
+    counts |= {kind: number * regions for kind, number in OF_A_REGION.items()}
+    return monthly(counts, (FAST_S,) * counts[HEALTH_CHECK])
