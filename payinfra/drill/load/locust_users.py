@@ -412,8 +412,9 @@ class PaymentUser(User):
         after = self.payment(json.loads(made))
         for name in self.session.order.canary.marks:
             given, kept = after.get(name), before[name]
-            both = isinstance(given, dict) and isinstance(kept, dict)
-            after[name] = {**given, **kept} if both else kept
+            if isinstance(given, dict) and isinstance(kept, dict):
+                kept = {**given, **kept}
+            after[name] = kept
         return json.dumps(after, separators=(",", ":"))
 
 
