@@ -35,7 +35,12 @@ help: ## List the targets
 setup: $(VENV)/installed ## Make the virtual environment and install everything that is locked
 
 $(VENV)/installed: pyproject.toml requirements.lock scripts/setup.sh
-	@PYTHONS="$(PYTHONS)" bash scripts/setup.sh $(VENV)
+	@PYTHONS="$(PYTHONS)" bash scripts/setup.sh $(VENV) develop
+	@touch $@ $(VENV)/usable
+
+# A third of that: what running payinfra takes.
+$(VENV)/usable: pyproject.toml requirements-use.lock scripts/setup.sh
+	@PYTHONS="$(PYTHONS)" bash scripts/setup.sh $(VENV) use
 	@touch $@
 
 # The bytecode of all the bindings: only who loads them eagerly, as some tests do, has a use for it.
@@ -43,7 +48,7 @@ $(VENV)/compiled: $(VENV)/installed
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
 
-demo: setup ## Deploy two regions on the embedded AWS, and send a payment through each
+demo: $(VENV)/usable ## Deploy two regions on the embedded AWS, and send a payment through each
 	@$(BIN)/payinfra deploy --env demo --local --yes
 
 ifdef T
