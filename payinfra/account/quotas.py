@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from payinfra.clients.aws import Aws
 from payinfra.clients.aws_errors import code_of, is_absent, is_denied
 from payinfra.core.errors import EnvironmentUnusable
-from payinfra.core.naming import NAME_PREFIX, Names
+from payinfra.core.naming import Names
 
 UNRESERVED_LEAST = 100
 """Executions that an account always keeps unreserved, or all that it has where that is less (Lambda developer
@@ -36,9 +36,6 @@ class Room:
 
 
 def require_concurrency(aws: Aws, names: Names, regions: tuple[str, ...], reserved: int | None) -> None:
-def require_concurrency(
-    aws: Aws, env: str, regions: tuple[str, ...], reserved: int | None, prefix: str = NAME_PREFIX
-) -> None:
     """Check in each region that the function can reserve its concurrency; a new account may have 10 in all.
 
     Raises:
@@ -52,7 +49,6 @@ def require_concurrency(
         try:
             limit = aws.functions(region).get_account_settings()["AccountLimit"]
             own = _own(aws, names, region)
-            own = _own(aws, Names(env, prefix), region)
         except (BotoCoreError, ClientError) as error:
             raise EnvironmentUnusable(
                 f"Lambda does not say how many executions {region} has room for: {error}.",
@@ -86,13 +82,11 @@ def _own(aws: Aws, names: Names, region: str) -> int:
 
 
 def require_room(aws: Aws, names: Names, region: str, *, own_zone: bool) -> str:
-def require_room(aws: Aws, env: str, region: str, *, own_zone: bool, prefix: str = NAME_PREFIX) -> str:
     """Check that the account has room for an environment that is new, and return what could not be asked.
 
     Args:
         region: whose clients are used; all this is global.
         own_zone: whether the environment makes a hosted zone.
-        prefix: what the environment's names begin with.
 
     Raises:
         EnvironmentUnusable: it does not fit.
@@ -101,7 +95,6 @@ def require_room(aws: Aws, env: str, region: str, *, own_zone: bool, prefix: str
 
     try:
         if not is_new(aws, names, region):
-        if not is_new(aws, env, region, prefix):
             return ""
         lacking = [
             room.lacks
@@ -123,7 +116,6 @@ def require_room(aws: Aws, env: str, region: str, *, own_zone: bool, prefix: str
 
 
 def is_new(aws: Aws, names: Names, region: str) -> bool:
-def is_new(aws: Aws, env: str, region: str, prefix: str = NAME_PREFIX) -> bool:
     """Whether an environment is still to be made: its table is not there.
 
     Raises:
@@ -133,7 +125,6 @@ def is_new(aws: Aws, env: str, region: str, prefix: str = NAME_PREFIX) -> bool:
 
     try:
         aws.dynamodb(region).describe_table(TableName=names.table)
-        aws.dynamodb(region).describe_table(TableName=Names(env, prefix).table)
     except ClientError as error:
         if is_absent(error):
             return True

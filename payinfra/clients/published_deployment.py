@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from payinfra.clients.aws_errors import is_absent, message_of
 from payinfra.core.errors import EnvironmentUnusable
-from payinfra.core.naming import NAME_PREFIX, Names, Parameter
+from payinfra.core.naming import Names, Parameter
 from payinfra.core.published import PublishedDeployment
 
 if TYPE_CHECKING:
@@ -16,11 +16,6 @@ def read(aws: "Aws", env: str, region: str, names: Names | None = None) -> Publi
 
     Args:
         names: the environment's, where the project has a prefix of its own.
-def read(aws: "Aws", env: str, region: str, prefix: str = NAME_PREFIX) -> PublishedDeployment:
-    """The deployment of an environment, as a region tells of it. Asks Parameter Store of that region only.
-
-    Args:
-        prefix: what the environment's names begin with.
 
     Raises:
         EnvironmentUnusable: nothing is published there, it cannot be read, or the region does not answer.
@@ -28,7 +23,6 @@ def read(aws: "Aws", env: str, region: str, prefix: str = NAME_PREFIX) -> Publis
     from botocore.exceptions import BotoCoreError, ClientError
 
     name = (names or Names(env)).parameter(Parameter.DEPLOYMENT)
-    name = Names(env, prefix).parameter(Parameter.DEPLOYMENT)
     try:
         found = aws.ssm(region).get_parameter(Name=name)["Parameter"]["Value"]
     except ClientError as error:

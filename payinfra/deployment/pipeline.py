@@ -665,7 +665,6 @@ class Pipeline:
             self.settings.names,
             self.settings.regions,
             self.settings.reserved_concurrency,
-            self.settings.name_prefix,
         )
         if not self.settings.is_local:
             with self._stage("preflight") as stage:

@@ -18,10 +18,7 @@ from payinfra.checks.policy.verdict_helpers import aws_providers, aws_resources
 
 _TABLES = ("aws_dynamodb_table.", "aws_dynamodb_table_replica.")
 _TABLE_TYPES = frozenset({"aws_dynamodb_table", "aws_dynamodb_table_replica"})
-_SAYS_WHICH_REGION = re.compile(r"(?i)(?:^|[._])(?:primary|secondary)_region\Z")
-_TOLD_ALIKE = re.compile(
-    r"(.+[._])?description|environment\.variables\.(PRIMARY|SECONDARY)_REGION", re.IGNORECASE
-)
+_TOLD_ALIKE = re.compile(r"(.+[._])?(description|(primary|secondary)_region)", re.IGNORECASE)
 """What may name a region and be the same in both: prose, and which of the regions is the primary one."""
 _NOT_COMPARED = frozenset({"//", "depends_on", "provider"})
 _BY_NATURE = {
@@ -160,11 +157,6 @@ def differences(one: Resource, two: Resource, twins: Twins) -> tuple[str, ...]:
             found.append(f"{path}, which the other has not")
         elif path not in theirs:
             found.append(f"{path}, which only the other has")
-        # What is the same in both, and names neither side nor a resource, needs no closer look. Nor does a
-        # setting that says which region is which.
-        elif ours[path] == theirs[path] and (
-            twins.sides.is_neutral(ours[path]) or _SAYS_WHICH_REGION.search(path)
-        ):
         # What is the same in both, and names neither side nor a resource, needs no closer look.
         elif ours[path] == theirs[path] and _needs_no_look(path, ours[path], twins):
             continue
