@@ -303,8 +303,9 @@ class Pipeline:
             role = surviving.role_of(region, self.settings.regions)
             regions = self.settings.regions
             survivor, other = regions if role is Role.PRIMARY else regions[::-1]
-            if left := self._open_drills():
-                self.emit(Notice(left))
+            for told in (surviving.state_risk(self.settings, survivor, other), self._open_drills()):
+                if told:
+                    self.emit(Notice(told))
             endpoints = self._endpoints(survivor)
             live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
             self._roll_back_cut_off(live, survivor)
@@ -503,7 +504,7 @@ class Pipeline:
             aws=aws,
             control=self.dependencies.control(self.settings),
             work_dir=self.settings.work_dir,
-            verify=lambda request: self.dependencies.verify(outputs, aws, request),
+            verify=lambda request: self.dependencies.verify(outputs, aws, self._of_project(request)),
             shared=server / "drill" if endpoints else None,
         )
 
@@ -661,7 +662,7 @@ class Pipeline:
 
         require_concurrency(
             self.dependencies.aws(self.settings, endpoints),
-            self.settings.env,
+            self.settings.names,
             self.settings.regions,
             self.settings.reserved_concurrency,
         )
@@ -951,10 +952,14 @@ class Pipeline:
             self.emit(Notice(f"A rotation left API keys that open nothing: {', '.join(map(str, left))}."))
         return bool(left)
 
+    def _of_project(self, request: VerifyRequest) -> VerifyRequest:
+        """The request, with the project's own probes."""
+        return replace(request, project=self.settings.project)
+
     def _verify(self, outputs: Outputs, endpoints: Endpoints | None, request: VerifyRequest) -> Outcome:
         with self._stage("verify") as stage:
             verified = self.dependencies.verify(
-                outputs, dependencies_module.aws(self.settings, endpoints), request
+                outputs, dependencies_module.aws(self.settings, endpoints), self._of_project(request)
             )
             stage.detail = f"{verified.summary.checks} probes, {len(verified.findings)} findings"
         return verified

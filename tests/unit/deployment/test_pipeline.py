@@ -331,7 +331,8 @@ def test_verify_probes_what_stands_as_it_is_asked_to(world: World) -> None:
     world.pipeline().deploy(yes)
     request = VerifyRequest(only=("LIVE-S3-*",))
     assert world.pipeline().verify(request) is world.verified
-    assert world.requests == [VerifyRequest(), request]
+    project = world.pipeline().settings.project
+    assert world.requests == [replace(one, project=project) for one in (VerifyRequest(), request)]
     assert world.terraform.calls[-1] == "apply plan.tfplan"
 
 
@@ -934,7 +935,7 @@ def test_a_drill_takes_place_where_the_environment_stands(world: World) -> None:
     assert place.drills == pipeline.settings.work_dir / "drills"
     request = VerifyRequest(only=("LIVE-S3-*",))
     assert place.verify(request) is world.verified
-    assert world.requests[-1] == request
+    assert world.requests[-1] == replace(request, project=pipeline.settings.project)
 
 
 def test_nothing_is_deployed_while_a_drill_may_have_left_something(world: World) -> None:
