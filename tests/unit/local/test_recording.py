@@ -7,7 +7,7 @@ from payinfra.local.endpoints import StateFolder
 from payinfra.local.lifecycle import command
 from payinfra.local.server.asgi import AsgiResponse, Request
 from payinfra.local.server.process import parse
-from payinfra.local.server.recording import BODY_MOST, Recorder
+from payinfra.local.server.recording import BODY_MOST, RequestRecorder
 from tests.unit.local.conftest import Role, World
 
 AGENT = ("user-agent", "APN/1.0 HashiCorp/1.0 Terraform/1.11.4")
@@ -23,7 +23,7 @@ def recorded(folder: Path) -> list[dict[str, object]]:
 
 
 def test_a_request_of_terraform_or_payinfra_is_kept_without_its_signature(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path)
+    recorder = RequestRecorder(tmp_path)
     signed = (("authorization", "AWS4 secret"), ("x-amz-security-token", "secret"), ("x-amz-target", "S.Op"))
     for agent in (AGENT, ("user-agent", "Boto3/1 payinfra/0.1.0 run/x")):
         recorder.begin(request(agent))
@@ -37,7 +37,7 @@ def test_a_request_of_terraform_or_payinfra_is_kept_without_its_signature(tmp_pa
 
 
 def test_nobody_elses_request_is_kept(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path)
+    recorder = RequestRecorder(tmp_path)
     other = request(("user-agent", "Boto3/1 exec-env/AWS_Lambda"))
     recorder.begin(other)
     recorder.record(other, ANSWER, "dynamodb", "us-east-1")
@@ -46,7 +46,7 @@ def test_nobody_elses_request_is_kept(tmp_path: Path) -> None:
 
 def test_a_long_body_is_cut_and_its_length_kept(tmp_path: Path) -> None:
     long = request(AGENT, body=b"z" * (BODY_MOST + 5))
-    Recorder(tmp_path).record(long, ANSWER, "lambda", "us-east-1")
+    RequestRecorder(tmp_path).record(long, ANSWER, "lambda", "us-east-1")
     (kept,) = recorded(tmp_path)
     assert kept["length"] == BODY_MOST + 5
     assert len(str(kept["body"])) < 2 * BODY_MOST
@@ -57,7 +57,7 @@ def test_what_iam_is_asked_is_kept_with_the_resource_s_tags(world: World, role: 
     headers = {"x-amz-target": "AmazonSSM.PutParameter", "content-type": "application/x-amz-json-1.1"}
     assert world.call("ssm", "POST", "/", parameter, headers).status == 200
     role.may({"Action": "ssm:GetParameter"})
-    recorder = Recorder(tmp_path)
+    recorder = RequestRecorder(tmp_path)
     recorder.begin(request(AGENT))
     assert role.operation("AmazonSSM.GetParameter", {"Name": "/it"}).status == 200
     recorder.record(request(AGENT), ANSWER, "ssm", "us-east-1")
