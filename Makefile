@@ -20,6 +20,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 # How many blows of each kind `make chaos` strikes in all, those of earlier runs included.
 TRUNCATIONS := 200
 RACES := 40
+SLEEPS := 12
 KILLS := 100
 
 # Bytecode that is kept makes every start of the tool several times faster.
@@ -34,7 +35,12 @@ help: ## List the targets
 setup: $(VENV)/installed ## Make the virtual environment and install everything that is locked
 
 $(VENV)/installed: pyproject.toml requirements.lock scripts/setup.sh
-	@PYTHONS="$(PYTHONS)" bash scripts/setup.sh $(VENV)
+	@PYTHONS="$(PYTHONS)" bash scripts/setup.sh $(VENV) develop
+	@touch $@ $(VENV)/usable
+
+# A third of that: what running payinfra takes.
+$(VENV)/usable: pyproject.toml requirements-use.lock scripts/setup.sh
+	@PYTHONS="$(PYTHONS)" bash scripts/setup.sh $(VENV) use
 	@touch $@
 
 # The bytecode of all the bindings: only who loads them eagerly, as some tests do, has a use for it.
@@ -42,7 +48,7 @@ $(VENV)/compiled: $(VENV)/installed
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
 
-demo: setup ## Deploy two regions on the embedded AWS, and send a payment through each
+demo: $(VENV)/usable ## Deploy two regions on the embedded AWS, and send a payment through each
 	@$(BIN)/payinfra deploy --env demo --local --yes
 
 ifdef T
@@ -119,7 +125,8 @@ endurance: setup ## An hour at 50 requests a second: the embedded AWS's memory, 
 	@$(BIN)/python -m bench.endurance $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
 
 chaos: setup ## Strike an environment at random, seeded; goes on where the last run stopped
-	@$(BIN)/python -m scripts.chaos --page --truncations $(TRUNCATIONS) --races $(RACES) --kills $(KILLS)
+	@$(BIN)/python -m scripts.chaos --page --truncations $(TRUNCATIONS) --races $(RACES) \
+		--sleeps $(SLEEPS) --kills $(KILLS)
 	@$(BIN)/python -m scripts.docs
 
 compat: setup ## Synthesize with the newest bindings of the AWS provider, and compare

@@ -179,9 +179,7 @@ def _has_remote_state(settings: Settings, endpoints: Endpoints | None) -> bool:
         return False
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from payinfra.core.naming import Names
-
-    key = settings.state_key or Names(settings.env).state_key
+    key = settings.state_key or settings.names.state_key
     client = aws(settings, endpoints).s3(settings.state_region or settings.primary_region)
     try:
         client.head_object(Bucket=settings.state_bucket, Key=key)
@@ -220,7 +218,7 @@ def published(settings: Settings, endpoints: Endpoints | None) -> "Outputs | Non
     quick = aws(settings, endpoints).within(connect_timeout=PUBLISHED_S, read_timeout=PUBLISHED_S, attempts=1)
     for region in settings.regions:
         try:
-            found = published_deployment.read(quick, settings.env, region)
+            found = published_deployment.read(quick, settings.env, region, settings.names)
         except EnvironmentUnusable:
             continue
         if found.env == settings.env == found.outputs.environment_suffix:

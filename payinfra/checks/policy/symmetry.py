@@ -18,9 +18,7 @@ from payinfra.checks.policy.verdict_helpers import aws_providers, aws_resources
 
 _TABLES = ("aws_dynamodb_table.", "aws_dynamodb_table_replica.")
 _TABLE_TYPES = frozenset({"aws_dynamodb_table", "aws_dynamodb_table_replica"})
-_TOLD_ALIKE = re.compile(
-    r"(.+[._])?description|environment\.variables\.(PRIMARY|SECONDARY)_REGION", re.IGNORECASE
-)
+_TOLD_ALIKE = re.compile(r"(.+[._])?(description|(primary|secondary)_region)", re.IGNORECASE)
 """What may name a region and be the same in both: prose, and which of the regions is the primary one."""
 _NOT_COMPARED = frozenset({"//", "depends_on", "provider"})
 _BY_NATURE = {

@@ -294,7 +294,10 @@ class Server:
         wanted = self._port(region, self.arguments.ports.region(len(self._regions)))
         sock = listen(wanted, f"the region {region}")
         self._regions[region] = Listener(
-            RegionApp(region, self.front, lambda: self._urls), sock, silent=lambda: self.board.dark(region)
+            RegionApp(region, self.front, lambda: self._urls),
+            sock,
+            silent=lambda: self.board.dark(region),
+            swallowed=lambda data: _tell_of_silence(region, data),
         )
         self._urls[region] = f"http://{LOOPBACK}:{self._regions[region].port}"
 
@@ -374,6 +377,16 @@ class Server:
     def _expire(self) -> None:
         if global_tables.expire_items(self.emulator, time.time()):
             self.snapshots.touch()
+
+
+def _tell_of_silence(region: str, data: bytes) -> None:
+    """Write to the log what a region that is dark was asked, and by whom: nothing else ever tells."""
+    head, *headers = data.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+    agents = (line.partition(":")[2].strip() for line in headers if line.lower().startswith("user-agent:"))
+    if " HTTP/" in head:
+        said = f"{region} is dark and does not answer {head.rpartition(' ')[0]} of {next(agents, '-')}"
+        sys.stderr.write(f"{said}\n")
+        sys.stderr.flush()
 
 
 async def _again_and_again(pause_s: float, work: Callable[[], object]) -> None:

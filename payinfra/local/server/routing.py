@@ -166,13 +166,24 @@ class FrontApp:
         return await self.retries.once(request, lambda: self._forward(request, region, scope, receive))
 
     async def disturb(self, request: Request, claim: Claim) -> AsgiResponse | None:
-        """Lets a call wait for a slow service; the refusal of one that throttles, else None."""
+        """Lets a call wait for a slow service; the refusal of one that takes none, else None."""
         if self.board.throttles(claim.region, claim.service):
             code = "SlowDown" if claim.service == "s3" else "ThrottlingException"
             refused = self.refuse(request, SignatureRefused(code, "Rate exceeded"))
             return replace(refused, status=503 if claim.service == "s3" else 400)
+        if self.board.denies(claim.region, claim.service):
+            code = "AccessDenied" if claim.service == "s3" else "AccessDeniedException"
+            denied = self.refuse(
+                request, SignatureRefused(code, "The embedded AWS denies it, as it was told to")
+            )
+            return replace(denied, status=403 if claim.service == "s3" else 400)
         if late := self.board.lateness(claim.region, claim.service):
             await asyncio.sleep(late)
+        if self.board.fails(claim.region, claim.service):
+            code = "InternalError" if claim.service == "s3" else "InternalServerError"
+            return replace(
+                self.refuse(request, SignatureRefused(code, "It failed, as it was told to")), status=500
+            )
         return None
 
     async def _forward(self, request: Request, region: str, scope: Scope, receive: Receive) -> AsgiResponse:
