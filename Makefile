@@ -84,11 +84,11 @@ tests: setup $(VENV)/compiled ## All tests, with coverage of every line and bran
 	@rm -rf .coverage .coverage.* $(RECORDS) && mkdir -p $(RECORDS)
 	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/synth tests/functional tests/unit
 	@PAYINFRA_LOCAL_RECORD=$(RECORDS) $(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/e2e
-	@$(MAKE) --no-print-directory conformance
+	@$(BIN)/python -m scripts.conformance
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 
-conformance: setup ## Hold the requests that the end-to-end tests recorded against AWS's models, and against the role for CI
+conformance: setup ## Hold the requests that the last end-to-end tests made, and five stacks, against AWS's models and CI's role
 	@$(BIN)/python -m scripts.conformance $(RECORDS)
 
 unit synth functional: setup $(VENV)/compiled ## One tier of the tests

@@ -1,4 +1,4 @@
-"""`python -m scripts.conformance RECORDS` prints what it judged and how long that took; exit 1 for faults."""
+"""`python -m scripts.conformance [RECORDS]` says what it judged and how long that took; exit 1 for faults."""
 
 import argparse
 import sys
@@ -64,22 +64,21 @@ def _say(text: str) -> None:
 def main(arguments: list[str]) -> int:
     """Judge the records of a folder."""
     parser = argparse.ArgumentParser(prog="python -m scripts.conformance", description=__doc__)
-    parser.add_argument("records", type=Path, help="folder of the records of the embedded AWS")
+    parser.add_argument("records", type=Path, nargs="?", help="folder of the embedded AWS's records")
     parser.add_argument("--without-stacks", action="store_true", help="judge the records only")
     read = parser.parse_args(arguments)
     folder = read.records
-    requests = [RecordedRequest.of_line(line) for line in lines(folder)]
-    if not requests:
-        _say(f"{folder} holds no request: nothing was judged.")
-        return 1
+    judges: dict[str, Callable[[], tuple[str, list[str]]]] = {}
+    if folder is not None:
+        requests = [RecordedRequest.of_line(line) for line in lines(folder)]
+        if not requests:
+            _say(f"{folder} holds no request: nothing was judged.")
+            return 1
+        judges["requests"] = partial(judge_requests, requests)
+        judges["permissions"] = partial(judge_permissions, requests)
+    if not read.without_stacks:
+        judges["stacks"] = judge_stacks
     failed = False
-    judges: dict[str, Callable[[], tuple[str, list[str]]]] = {
-        "requests": partial(judge_requests, requests),
-        "stacks": judge_stacks,
-        "permissions": partial(judge_permissions, requests),
-    }
-    if read.without_stacks:
-        del judges["stacks"]
     for title, made in judges.items():
         began = time.monotonic()
         said, found = made()

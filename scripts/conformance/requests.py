@@ -43,6 +43,7 @@ class RecordedRequest:
     body: bytes
     status: int
     asked: tuple[Mapping[str, Any], ...] = ()
+    is_cut: bool = False
 
     @classmethod
     def of_line(cls, line: str) -> "RecordedRequest":
@@ -58,6 +59,7 @@ class RecordedRequest:
             base64.b64decode(read["body"]),
             read["status"],
             tuple(read["asked"]),
+            read["length"] > len(read["body"]) * 3 // 4,
         )
 
 
@@ -83,6 +85,8 @@ def read(request: RecordedRequest) -> ReadRequest:
         UnreadableRequest: it is none.
     """
     model = model_of(request.service)
+    if request.is_cut:
+        raise UnreadableRequest(f"{request.method} {request.path} has more in it than the record keeps")
     if "smithy-protocol" in request.headers or "/operation/" in request.path:
         return _cbor(model, request)
     if "x-amz-target" in request.headers:

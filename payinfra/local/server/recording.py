@@ -14,8 +14,8 @@ from typing import Any
 
 from payinfra.local.server.asgi import AsgiResponse, Request
 
-BODY_MOST = 1 << 18
-"""Octets of a body that are kept; a function's zip is longer, and judged by its length alone."""
+BODY_MOST = 1 << 24
+"""Octets of a body that are kept, which a function's zip has as well; a longer one cannot be judged."""
 WHO = ("Terraform", "payinfra/")
 """What the User-Agent of those has whose requests are judged."""
 KEPT_HEADERS = ("content-type", "user-agent", "x-amz-target", "smithy-protocol")

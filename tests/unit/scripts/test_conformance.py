@@ -260,9 +260,10 @@ def test_what_the_role_for_ci_may_not_is_named(question: dict[str, Any], faulty:
             0,
             "1 requests of 1 operations of 1 services, 0 faults",
         ),
-        (line(body="e30="), 1, "ssm:GetParameter.Name: is required"),
+        (line(body="e30=", length=2), 1, "ssm:GetParameter.Name: is required"),
         (line(headers={"x-amz-target": "AmazonSSM.NoSuch"}), 1, "ssm has no operation 'NoSuch'"),
         (line(asked=[asked("ec2:RunInstances", "*")]), 1, "ec2:RunInstances on *: the role may not"),
+        (line(length=1 << 25), 1, "has more in it than the record keeps"),
         ("", 1, "nothing was judged"),
     ],
 )

@@ -60,7 +60,8 @@ def install(emulator: Emulator) -> None:
         all_that_aws_looks_at(
             evaluator.enforce,
             lambda region: emulator.scope(account(), region),
-            lambda arn: tagging.resource_tags(arn),
+            # As they are, also while policies do not see them yet.
+            below_an_api_its_tags_count(tagging.resource_tags),
         ),
     )
     emulator.replace(
