@@ -11,7 +11,6 @@ import typer
 from typer._click.core import ParameterSource
 from typer._click.exceptions import NoArgsIsHelpError
 from typer._click.exceptions import UsageError as ClickUsageError
-from typer.core import TyperGroup
 
 from payinfra.commands import (
     account,
@@ -28,6 +27,7 @@ from payinfra.commands import (
     payments,
     project,
 )
+from payinfra.commands.help import GroupWithHelp, with_own_help
 from payinfra.commands.session import say, stderr
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, Interrupted, PayinfraError, UsageProblem
 from payinfra.core.project_folder import PROJECT_OPTION, PROJECT_VARIABLE
@@ -37,10 +37,10 @@ from payinfra.report.formats import LOG_FORMAT_VARIABLE, QUIET_VARIABLE, LogForm
 from payinfra.report.printable import terminal_text
 
 SYNTHESIZING = frozenset({"synth", "plan", "deploy", "destroy", "unlock"})
-OTHERWISE = frozenset({"--eager-bindings", "--help", "-h"})
+OTHERWISE = frozenset({"--eager-bindings", "--help", "--help-all", "-h"})
 
 
-class Commands(TyperGroup):
+class Commands(GroupWithHelp):
     """All commands. For those that synthesize, cdktf's runtime starts before their options are read."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -122,6 +122,7 @@ for commands in (
     account,
 ):
     app.add_typer(commands.app)
+with_own_help(app)
 
 
 def _print_version(wanted: bool) -> None:
