@@ -26,6 +26,7 @@ Key = tuple[str, int]
 TABLE = "payments"
 BUCKET = "audit"
 PARAMETER = "/payments/cursor-secret"
+FLAG = "/payments/evacuated"
 _INDEXED = {"status-index": "status", "customer-index": "customer_id"}
 
 
@@ -77,6 +78,7 @@ class Region:
     _keys: dict[str, dict[Key, None]] = field(default_factory=dict, init=False)
     objects: dict[str, bytes] = field(default_factory=dict)
     sealing: str = "sealed-by-the-tests"
+    flag: str = "{}"
     outbox: list[Write] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     puts: list[Mapping[str, str]] = field(default_factory=list)
@@ -91,10 +93,10 @@ class Region:
         config = Config(retries={"total_max_attempts": 1})
         table, health = (session.client("dynamodb", config=config) for _ in range(2))
         audit = session.client("s3", config=config)
-        parameter = session.client("ssm", config=config)
-        for client in (table, health, audit, parameter):
+        parameter, flag = (session.client("ssm", config=config) for _ in range(2))
+        for client in (table, health, audit, parameter, flag):
             client.meta.events.register("before-send", self.answer)
-        return Clients(table=table, health=health, audit=audit, parameter=parameter)
+        return Clients(table=table, health=health, audit=audit, parameter=parameter, flag=flag)
 
     def reset(self) -> None:
         """Empty, as new; clients that were made before go on working."""
@@ -110,6 +112,7 @@ class Region:
             "metadata",
             "before",
             "sealing",
+            "flag",
         ):
             setattr(self, part, getattr(fresh, part))
 
@@ -266,7 +269,8 @@ class Region:
         return {} if there is None else {"Item": there.item}
 
     def _get_parameter(self, asked: Json) -> Json:
-        return {"Parameter": {"Name": asked["Name"], "Type": "SecureString", "Value": self.sealing}}
+        value = self.flag if asked["Name"] == FLAG else self.sealing
+        return {"Parameter": {"Name": asked["Name"], "Type": "SecureString", "Value": value}}
 
     def _put_object(self, request: AWSPreparedRequest) -> AWSResponse:
         self.calls.append("PutObject")

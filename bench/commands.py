@@ -28,7 +28,8 @@ TARGET = ("--env", ENVIRONMENT, "--local")
 SYNTHESIZED = Path(".payinfra", "local", ENVIRONMENT, "synth")
 
 HELP = payinfra("payinfra --help", "--help")
-LAZY = payinfra("payinfra synth", "synth", *TARGET, tree=SYNTHESIZED)
+LAZY = payinfra("payinfra synth --fresh", "synth", *TARGET, "--fresh", tree=SYNTHESIZED)
+REUSED = payinfra("payinfra synth, nothing changed", "synth", *TARGET, tree=SYNTHESIZED)
 EAGER = payinfra("payinfra synth --eager-bindings", "synth", *TARGET, "--eager-bindings", tree=SYNTHESIZED)
 STOCK_APP = (sys.executable, "-m", "bench.stock_app")
 """What cdktf.json names as the app."""

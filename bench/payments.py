@@ -27,7 +27,7 @@ from aws_lambda_powertools.utilities.idempotency import (
     idempotent_function,
 )
 
-from bench.aws_in_process import BUCKET, PARAMETER, TABLE, Region
+from bench.aws_in_process import BUCKET, FLAG, PARAMETER, TABLE, Region
 from bench.hostile_bodies import BODIES
 from bench.timing import environment
 from handlers.payments import core
@@ -125,7 +125,7 @@ def event(number: int) -> dict[str, object]:
 
 def ours(region: Region) -> Handler:
     """The function as it is deployed."""
-    config = Config(TABLE, BUCKET, KEY_ARN, PARAMETER, "bench", region.name)
+    config = Config(TABLE, BUCKET, KEY_ARN, PARAMETER, FLAG, "elsewhere", "bench", region.name)
     app = compose(config, region.clients(), Observer(config, io.StringIO()))
     return app.answer
 

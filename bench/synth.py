@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from bench import stock, trees
-from bench.commands import EAGER, HELP, LAZY, ORDINARY, Command, stock_synth
+from bench.commands import EAGER, HELP, LAZY, ORDINARY, REUSED, Command, stock_synth
 from bench.goals import Goal, at_least, at_most, say, show, verdict
 from bench.timing import CommandFailed, Timing, environment, measure, run
 
@@ -63,13 +63,16 @@ def bench(folder: Path, *, runs: int, slow_runs: int) -> list[Goal]:
     usage = show(measure(HELP, folder, runs=runs))
     lazy = show(measure(LAZY, folder, runs=runs))
     found[LAZY.name] = tree_of(LAZY, folder)
+    reused = show(measure(REUSED, folder, runs=runs))
+    found[REUSED.name] = tree_of(REUSED, folder)
     show(measure(EAGER, folder, runs=slow_runs))
     found[EAGER.name] = tree_of(EAGER, folder)
     ordinary = show(measure(ORDINARY, folder, runs=slow_runs, environ=environment(**as_an_app(folder))))
     found[ORDINARY.name] = tree_of(ORDINARY, folder)
     goals = [
         at_most(HELP.name, usage, 0.4),
-        at_most("warm synth", lazy, 1.0),
+        at_most("warm synth", lazy, 1.1),
+        at_most("warm synth, nothing changed", reused, 0.4),
         at_least("warm synth against ordinary imports", ordinary, lazy, 8),
     ]
     if cli is not None:

@@ -50,6 +50,7 @@ KINDS: Mapping[str, Kind] = {
         (404,), "No payment has this payment_id in this region, yet or at all.", _GIVE_UP
     ),
     "not-found": Kind((404,), "No resource has this path.", _GIVE_UP),
+    "not-evacuated": Kind((404,), "The other region is not evacuated.", "Health checkers ask again."),
     "method-not-allowed": Kind(
         (405,), "The resource does not know this method; Allow lists those it knows.", _GIVE_UP
     ),
@@ -160,6 +161,7 @@ def document() -> Json:
             "/payments": {"post": _make(), "get": _list()},
             "/payments/{payment_id}": {"get": _get()},
             "/health": {"get": _health()},
+            "/evacuation": {"get": _evacuation()},
         },
         "components": {
             "schemas": {
@@ -167,6 +169,7 @@ def document() -> Json:
                 "Payment": _payment(),
                 "PaymentPage": _page(),
                 "Health": _health_schema(),
+                "Evacuation": _evacuation_schema(),
                 "Problem": _problem(),
             },
             "securitySchemes": {"api_key": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
@@ -263,6 +266,16 @@ def _health() -> Json:
         "summary": "Say whether this region can take payments; needs no key",
         "security": [],
         "responses": {"200": _answer("It can.", "Health", example), **_refusals()},
+    }
+
+
+def _evacuation() -> Json:
+    example = {"evacuated": "us-east-1", "since": "2026-03-01T03:12:45+00:00"}
+    return {
+        "operationId": "getEvacuation",
+        "summary": "Say whether the other region is evacuated, for health checkers; needs no key",
+        "security": [],
+        "responses": {"200": _answer("It is.", "Evacuation", example), **_refusals()},
     }
 
 
@@ -387,6 +400,15 @@ def _health_schema() -> Json:
             "version": {"type": "string"},
             "checks": {"type": "object", "additionalProperties": {"const": "ok"}},
         },
+    }
+
+
+def _evacuation_schema() -> Json:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["evacuated", "since"],
+        "properties": {"evacuated": {"type": "string"}, "since": {"type": "string"}},
     }
 
 

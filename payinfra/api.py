@@ -2,10 +2,17 @@
 
 Each does what the command of its name does, returns the values that the command reports, and raises a
 `PayinfraError` where the command would fail. None of them prints, asks or exits.
+
+Those that synthesize the stack take `extend(stack, primary, secondary)`, which adds resources of one's own;
+without one, what `[stack] extend` of payinfra.toml names is taken. The handles that it gets are those of
+`payinfra.stacks.extension`.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.results import VerifyRequest
@@ -14,13 +21,23 @@ from payinfra.core.errors import UsageProblem
 from payinfra.core.events import Emit, Notice, ignore
 from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings
-from payinfra.deployment.dependencies import AWS_DEPENDENCIES, PipelineDependencies
+from payinfra.deployment.dependencies import AWS_DEPENDENCIES, PipelineDependencies, synthesize
 from payinfra.deployment.dependencies import check as check_stack
 from payinfra.deployment.pipeline import Confirm, Pipeline
 from payinfra.deployment.results import Deployed, Destroyed, Synthesized
 from payinfra.drill.clock import Stop
 from payinfra.drill.model import DrillReport, DrillRequest, Restored, Tell, tell_nobody
 from payinfra.terraform import Plan
+
+if TYPE_CHECKING:
+    from payinfra.stacks.extension import Extend
+
+
+def _with(dependencies: PipelineDependencies, extend: "Extend | None") -> PipelineDependencies:
+    """The dependencies, with a synthesis that adds what the function adds."""
+    if extend is None:
+        return dependencies
+    return replace(dependencies, synthesize=partial(synthesize, extend=extend))
 
 
 def agreed(_plan: Plan) -> bool:
@@ -29,15 +46,28 @@ def agreed(_plan: Plan) -> bool:
 
 
 def synth(
-    settings: Settings, *, emit: Emit = ignore, dependencies: PipelineDependencies = AWS_DEPENDENCIES
+    settings: Settings,
+    *,
+    fresh: bool = False,
+    extend: "Extend | None" = None,
+    emit: Emit = ignore,
+    dependencies: PipelineDependencies = AWS_DEPENDENCIES,
 ) -> Synthesized:
     """Synthesize the stack into the environment's work folder.
 
+    Args:
+        settings: the environment.
+        fresh: build the stack anew, also where nothing that it depends on has changed.
+        emit: receives the events of the stage.
+        dependencies: what the stage calls; tests pass scripted ones.
+        extend: adds resources of one's own; None for what the settings name.
+
     Raises:
+        UsageProblem: the function that extends the stack raised, or added what cannot be taken.
         ToolFailed: synthesis failed.
         EnvironmentUnusable: another command works on the environment.
     """
-    return Pipeline(settings, emit, dependencies=dependencies).synth()
+    return Pipeline(settings, emit, dependencies=_with(dependencies, extend), fresh=fresh).synth()
 
 
 def check(
@@ -46,6 +76,7 @@ def check(
     select: Sequence[str] = (),
     skip: Sequence[str] = (),
     waivers: Path | None = None,
+    extend: "Extend | None" = None,
     emit: Emit = ignore,
     dependencies: PipelineDependencies = AWS_DEPENDENCIES,
 ) -> Outcome:
@@ -56,6 +87,7 @@ def check(
         select: ids or globs of checks to run; empty for all.
         skip: ids or globs of checks to leave out.
         waivers: the waivers file; None for `payinfra-waivers.toml` in the project's folder, if it exists.
+        extend: adds resources of one's own; None for what the settings name.
         emit: receives the events of the stages.
         dependencies: what the stages call; tests pass scripted ones.
 
@@ -63,7 +95,7 @@ def check(
         EnvironmentUnusable: an unknown id, or nothing to check.
         ToolFailed: synthesis failed.
     """
-    synthesized = synth(settings, emit=emit, dependencies=dependencies)
+    synthesized = synth(settings, extend=extend, emit=emit, dependencies=dependencies)
     return check_stack(settings, synthesized.folder, select=select, ignore=skip, waivers=waivers)
 
 
@@ -72,6 +104,7 @@ def plan(
     *,
     out: Path | None = None,
     fail_on: Severity = Severity.HIGH,
+    extend: "Extend | None" = None,
     emit: Emit = ignore,
     dependencies: PipelineDependencies = AWS_DEPENDENCIES,
 ) -> Plan:
@@ -81,6 +114,7 @@ def plan(
         settings: the environment.
         out: keep the plan here, with mode 0600: plans hold secrets.
         fail_on: the severity from which a finding of the policy checks raises.
+        extend: adds resources of one's own; None for what the settings name.
         emit: receives the events of the stages.
         dependencies: what the stages call; tests pass scripted ones.
 
@@ -88,7 +122,7 @@ def plan(
         GateFailed: a finding of the policy checks.
         ToolFailed, EnvironmentUnusable: as for `deploy`.
     """
-    return Pipeline(settings, emit, fail_on=fail_on, dependencies=dependencies).plan(out=out)
+    return Pipeline(settings, emit, fail_on=fail_on, dependencies=_with(dependencies, extend)).plan(out=out)
 
 
 def deploy(
@@ -99,6 +133,7 @@ def deploy(
     all_at_once: bool = False,
     allow_single_region: bool = False,
     fail_on: Severity = Severity.HIGH,
+    extend: "Extend | None" = None,
     emit: Emit = ignore,
     dependencies: PipelineDependencies = AWS_DEPENDENCIES,
 ) -> Deployed:
@@ -111,6 +146,7 @@ def deploy(
         all_at_once: update both regions together, not the secondary first.
         allow_single_region: change a region even while the other one does not serve.
         fail_on: the severity from which a finding of the policy checks raises.
+        extend: adds resources of one's own; None for what the settings name.
         emit: receives the events of the stages.
         dependencies: what the stages call; tests pass scripted ones.
 
@@ -120,7 +156,7 @@ def deploy(
         ToolFailed: synthesis or Terraform failed.
         EnvironmentUnusable: credentials, registry, embedded AWS or lock.
     """
-    return Pipeline(settings, emit, fail_on=fail_on, dependencies=dependencies).deploy(
+    return Pipeline(settings, emit, fail_on=fail_on, dependencies=_with(dependencies, extend)).deploy(
         confirm,
         allow_destroy=allow_destroy,
         all_at_once=all_at_once,
@@ -135,6 +171,7 @@ def verify(
     skip: Sequence[str] = (),
     deadline_s: float | None = None,
     drift: bool = False,
+    extend: "Extend | None" = None,
     emit: Emit = ignore,
     dependencies: PipelineDependencies = AWS_DEPENDENCIES,
 ) -> Outcome:
@@ -146,6 +183,7 @@ def verify(
         skip: ids or globs of probes to leave out.
         deadline_s: maximum seconds for each probe; None for each probe's own deadline.
         drift: also ask Terraform for changes made outside of it.
+        extend: adds resources of one's own; None for what the settings name.
         emit: receives the events of the stages.
         dependencies: what the stages call; tests pass scripted ones.
 
@@ -154,7 +192,7 @@ def verify(
         ToolFailed: Terraform failed.
     """
     request = VerifyRequest(tuple(only), tuple(skip), deadline_s)
-    return Pipeline(settings, emit, dependencies=dependencies).verify(request, drift=drift)
+    return Pipeline(settings, emit, dependencies=_with(dependencies, extend)).verify(request, drift=drift)
 
 
 def read_outputs(settings: Settings, *, dependencies: PipelineDependencies = AWS_DEPENDENCIES) -> Outputs:
@@ -171,6 +209,7 @@ def destroy(
     *,
     really: str | None = None,
     missing_ok: bool = False,
+    extend: "Extend | None" = None,
     emit: Emit = ignore,
     dependencies: PipelineDependencies = AWS_DEPENDENCIES,
 ) -> Destroyed:
@@ -180,6 +219,7 @@ def destroy(
         settings: the environment.
         really: the name of the protected environment, to confirm.
         missing_ok: end well, too, where there is no such environment.
+        extend: adds resources of one's own; None for what the settings name.
         emit: receives the events of the stages.
         dependencies: what the stages call; tests pass scripted ones.
 
@@ -193,7 +233,9 @@ def destroy(
             f"Environment {settings.env} is protected.",
             f"To destroy it and its data permanently, pass really={settings.env!r}.",
         )
-    return Pipeline(settings, emit, dependencies=dependencies).destroy(agreed, missing_ok=missing_ok)
+    return Pipeline(settings, emit, dependencies=_with(dependencies, extend)).destroy(
+        agreed, missing_ok=missing_ok
+    )
 
 
 def run_drill(

@@ -36,22 +36,9 @@ from payinfra.core.streams import silence, tolerant_streams
 from payinfra.report.formats import LOG_FORMAT_VARIABLE, QUIET_VARIABLE, LogFormat
 from payinfra.report.printable import terminal_text
 
-SYNTHESIZING = frozenset({"synth", "plan", "deploy", "destroy", "unlock"})
-OTHERWISE = frozenset({"--eager-bindings", "--help", "--help-all", "-h"})
-
 
 class Commands(GroupWithHelp):
-    """All commands. For those that synthesize, cdktf's runtime starts before their options are read."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the command line, with the runtime on its way unless another one or none may be asked for."""
-        eager = any(name.endswith("_EAGER_BINDINGS") for name in os.environ)
-        words = frozenset(args)
-        if words & SYNTHESIZING and not words & OTHERWISE and not eager and not ctx.resilient_parsing:
-            from payinfra.stacks import cdktf_bindings
-
-            cdktf_bindings.begin()
-        return super().parse_args(ctx, args)
+    """All commands."""
 
     def main(
         self,

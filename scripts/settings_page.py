@@ -12,7 +12,7 @@ Each setting comes from the first of these that has it:
 1. its flag,
 2. its variable; an empty one does not count,
 3. the table `[environments.NAME]` of the environment in `{TOML_NAME}`,
-4. the rest of `{TOML_NAME}`, under the setting's name,
+4. the rest of `{TOML_NAME}`, under the setting's name and in its table, where it has one,
 5. its default.
 
 `payinfra settings --env NAME` prints every setting with its value and its source. `payinfra init` writes a
@@ -39,6 +39,8 @@ def _rows(setting: Setting) -> Iterator[str]:
     flags = ", ".join(f"`{name}`" for names in setting.option_names for name in names.split("/"))
     yield f"- Flag: {flags}"
     yield f"- Variable: `{setting.variable}`"
+    if setting.table:
+        yield f"- In `{TOML_NAME}`: table `[{setting.table}]`"
     yield f"- Type: {setting.kind}"
     if allowed := setting.shape.allowed.removeprefix("use ") if setting.shape else setting.limits:
         yield f"- Allowed: {allowed}"

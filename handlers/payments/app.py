@@ -9,6 +9,7 @@ from .cards import has_card_number
 from .config import Config
 from .core import LATEST, Caller, Payment, idempotency_key
 from .deadline import Overdue
+from .evacuation import Evacuation
 from .observe import Observer
 from .problems import FieldError, Problem, Unavailable
 from .request import Request
@@ -32,6 +33,7 @@ class Application:
     Args:
         ping: returns if the service could record a payment now, or raises Unavailable or Overdue; in less
             than a second, whatever the table does.
+        flag: says whether the other region is evacuated, or raises Unavailable or Overdue.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class Application:
         stream: StreamReader,
         observer: Observer,
         ping: Callable[[], None],
+        flag: Callable[[], Evacuation | None],
     ) -> None:
         self._config = config
         self._payments = payments
         self._stream = stream
         self._observer = observer
         self._ping = ping
+        self._flag = flag
         self._origins = Origins(config.cors_origins, _EXPOSED, _ACCEPTED)
 
     def answer(self, event: Mapping[str, object]) -> dict[str, object]:
@@ -120,6 +124,8 @@ class Application:
                 return self._list(sent)
             case _, "/health":
                 return self._health(sent)
+            case _, "/evacuation":
+                return self._evacuation()
             case _:
                 return _json(200, self._payments.get(asked.payment_id).document())
 
@@ -128,8 +134,14 @@ class Application:
         source_ip = sent.source_ip if self._config.keep_source_ip else None
         caller = Caller(sent.correlation_id, sent.api_key_id, source_ip)
         made = self._payments.make(key, sent.json_body(), caller)
-        self._observer.note(outcome="replayed" if made.replayed else "accepted")
-        self._observer.count(observe.REPLAYED if made.replayed else observe.RECORDED)
+        if made.payment.is_test:
+            outcome, event = "tested", observe.TESTED
+        elif made.replayed:
+            outcome, event = "replayed", observe.REPLAYED
+        else:
+            outcome, event = "accepted", observe.RECORDED
+        self._observer.note(outcome=outcome)
+        self._observer.count(event)
         headers = {"Location": f"payments/{made.payment.payment_id}"}
         if made.replayed:
             headers["Idempotent-Replayed"] = "true"
@@ -150,6 +162,13 @@ class Application:
             )
             return _problem(problems.unavailable(), sent, {**state, "checks": {"table": "unreachable"}})
         return _json(200, {"status": "ok", **state, "checks": {"table": "ok"}})
+
+    def _evacuation(self) -> Answer:
+        """The other region's evacuation: 200 only while the flag says so, for health checkers rely on it."""
+        found = self._flag()
+        if found is None:
+            raise problems.not_evacuated()
+        return _json(200, {"evacuated": found.region, "since": found.since})
 
     def _note_bug(self, error: Exception) -> None:
         self._observer.bug(error)

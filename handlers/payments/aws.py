@@ -50,6 +50,8 @@ TABLE = Patience(connect=0.4, read=1.1, attempts=2)
 AUDIT = Patience(connect=0.4, read=1, attempts=1)
 PARAMETER = Patience(connect=0.4, read=1.1, attempts=2)
 HEALTH = Patience(connect=0.2, read=0.6, attempts=1)
+# No retry: a checker of Route 53 waits for 2 s for the status, and then asks again.
+FLAG = Patience(connect=0.4, read=1, attempts=1)
 HEALTH_PROMISE_S = 0.9
 """After how many seconds a health check is answered, whatever the table does. Route 53 allows 2."""
 POST_PROMISE_S = 5.0
@@ -64,6 +66,7 @@ class Clients:
     health: "DynamoDBClient"
     audit: "S3Client"
     parameter: "SSMClient"
+    flag: "SSMClient"
 
 
 def connect(region: str) -> Clients:
@@ -79,4 +82,5 @@ def connect(region: str) -> Clients:
         health=cast("DynamoDBClient", session.create_client("dynamodb", config=HEALTH.config())),
         audit=cast("S3Client", session.create_client("s3", config=AUDIT.config())),
         parameter=cast("SSMClient", session.create_client("ssm", config=PARAMETER.config())),
+        flag=cast("SSMClient", session.create_client("ssm", config=FLAG.config())),
     )

@@ -14,6 +14,8 @@ class Config:
 
     Attributes:
         cursor_secret_parameter: name of the SSM parameter that holds what cursors are signed with.
+        evacuated_parameter: name of the SSM parameter that says whether the other region is evacuated.
+        peer_region: the other region.
         keep_source_ip: whether the addresses that payments come from are kept with them.
         cors_origins: the origins whose pages may call the API; none by default.
     """
@@ -22,6 +24,8 @@ class Config:
     audit_bucket: str
     audit_key_arn: str
     cursor_secret_parameter: str
+    evacuated_parameter: str
+    peer_region: str
     environment: str
     region: str
     service: str = SERVICE
@@ -43,6 +47,8 @@ class Config:
             audit_bucket=environment["AUDIT_BUCKET"],
             audit_key_arn=environment["AUDIT_KEY_ARN"],
             cursor_secret_parameter=environment["CURSOR_SECRET_PARAMETER"],
+            evacuated_parameter=environment["EVACUATED_PARAMETER"],
+            peer_region=environment["PEER_REGION"],
             environment=environment["ENVIRONMENT"],
             region=environment["AWS_REGION"],
             service=environment.get("POWERTOOLS_SERVICE_NAME", SERVICE),

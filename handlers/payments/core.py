@@ -29,6 +29,10 @@ CLAIM_RANGE = "0"
 """The claim's timestamp, as DynamoDB writes numbers; no payment has it."""
 
 PAYMENT_ID = re.compile(r"pay_[0-9a-f]{40}\Z")
+TEST_CUSTOMERS = ("payinfra-canary-", "payinfra-drill-")
+"""How the names of customers begin whose payments are tests: of one minor unit, never settled, in no list by
+status, and with audit objects apart from customers'."""
+TEST_AMOUNT = 1
 LATEST = 253_402_300_799_999
 """The end of the year 9999, as in the schemas: milliseconds since the epoch."""
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
@@ -114,6 +118,11 @@ class Payment:
     conflict: bool = False
     receipt: Receipt | None = None
     change: Change | None = None
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is a canary's or a drill's, and no customer's."""
+        return self.customer_id.startswith(TEST_CUSTOMERS)
 
     def document(self) -> dict[str, object]:
         """The payment as clients see it."""
@@ -321,10 +330,14 @@ def is_fingerprint(text: str) -> bool:
 def audit_key(payment: Payment) -> str:
     """Where the payment's audit object is: the same name each time, by the day of the payment (UTC).
 
-    The fingerprint keeps two bodies that two cut-off regions accepted under one key apart.
+    The fingerprint keeps two bodies that two cut-off regions accepted under one key apart. Those of tests are
+    in a place of their own, by customer and timestamp: whoever may remove them may remove no customer's.
     """
+    name = f"{payment.payment_id}-{payment.fingerprint[:16]}.json"
+    if payment.is_test:
+        return f"test/{payment.customer_id}/{payment.timestamp}/{name}"
     day = datetime.fromtimestamp(payment.timestamp / 1000, UTC)
-    return f"audit/{day:%Y/%m/%d}/{payment.payment_id}-{payment.fingerprint[:16]}.json"
+    return f"audit/{day:%Y/%m/%d}/{name}"
 
 
 def audit_record(payment: Payment) -> bytes:
@@ -413,6 +426,9 @@ def _unstorable(document: Mapping[str, object]) -> Iterator[FieldError]:
     """Fields of a valid document that must not be stored or cannot be."""
     if cast(int, document["amount"]) >= _LIKE_A_CARD and cards.has_card_number(str(document["amount"])):
         yield FieldError("/amount", _NO_CARD)
+    is_test = cast(str, document["customer_id"]).startswith(TEST_CUSTOMERS)
+    if is_test and document["amount"] != TEST_AMOUNT:
+        yield FieldError("/amount", f"must be {TEST_AMOUNT}, because this customer's payments are tests")
     for where, text in _texts(document):
         if _LONE_SURROGATE.search(text):
             yield FieldError(where, "must be Unicode text; it has half of a surrogate pair")

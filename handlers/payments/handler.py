@@ -6,21 +6,21 @@ AWS calls of each route, which the function's role must allow, and no others:
 |---|---|---|
 | `POST /payments` | `dynamodb:Query` | the table |
 | | `dynamodb:PutItem` (also what each put of the transaction is authorized as) | the table |
-| | `s3:PutObject` | the audit bucket's `audit/*` |
+| | `s3:PutObject` | the audit bucket's `audit/*` and `test/*` |
 | | `kms:GenerateDataKey` | the audit key, through S3 |
 | `GET /payments/{payment_id}` | `dynamodb:Query`; `dynamodb:UpdateItem` to mark a conflict | the table |
 | `GET /payments` | `dynamodb:Query` | the table's `index/status-index`, `index/customer-index` |
 | | `ssm:GetParameter`, when there is a next page or a cursor | the cursors' secret |
 | | `kms:Decrypt` | the application key, through SSM |
 | `GET /health` | `dynamodb:Query` | the table |
-
+| `GET /evacuation` | `ssm:GetParameter` | the flag of an evacuation |
 | the table's stream | `dynamodb:DescribeStream`, `dynamodb:GetRecords`, `dynamodb:GetShardIterator`, \
 `dynamodb:ListStreams` by the event source mapping | the stream |
 | | `dynamodb:Query`, `dynamodb:PutItem`, `dynamodb:UpdateItem` | the table |
-| | `s3:PutObject` | the audit bucket's `audit/*` |
+| | `s3:PutObject` | the audit bucket's `audit/*` and `test/*` |
 | | `sns:Publish` by the event source mapping, for records that it gives up | the alarm topic |
 | operations (see `operations`) | `dynamodb:Query`, `dynamodb:PutItem`, `dynamodb:UpdateItem` | the table |
-| | `s3:PutObject` | the audit bucket's `audit/*` |
+| | `s3:PutObject` | the audit bucket's `audit/*` and `test/*` |
 
 DynamoDB asks for `kms:Decrypt` on the table's key through `kms:ViaService` besides.
 """
@@ -35,6 +35,7 @@ from .audit import S3Audit
 from .aws import HEALTH_PROMISE_S, Clients, connect
 from .config import Config
 from .deadline import within
+from .evacuation import ParameterFlag
 from .ledger import DynamoLedger
 from .observe import Observer
 from .operations import is_operation
@@ -75,8 +76,14 @@ def compose(config: Config, clients: Clients, observer: Observer) -> Application
         tally=observer,
     )
     stream = StreamReader(config.region, ledger, audit, now_ms, observer)
+    flag = ParameterFlag(clients.flag, config.evacuated_parameter, config.peer_region, now_ms)
     return Application(
-        config, payments, stream, observer, ping=functools.partial(within, HEALTH_PROMISE_S, payments.ping)
+        config,
+        payments,
+        stream,
+        observer,
+        ping=functools.partial(within, HEALTH_PROMISE_S, payments.ping),
+        flag=flag,
     )
 
 

@@ -11,6 +11,8 @@ from .config import Config
 from .service import CONFLICT
 
 RECORDED = "PaymentsAccepted"
+TESTED = "TestPayments"
+"""Payments of canaries and drills, accepted or replayed: they count as none of the others."""
 REPLAYED = "PaymentsReplayed"
 REFUSED = "PaymentsRefused"
 FAILED = "RequestsFailed"

@@ -142,6 +142,12 @@ def payment_not_found() -> Problem:
     return Problem(404, "payment-not-found", "There is no such payment.", "No payment has this payment_id.")
 
 
+def not_evacuated() -> Problem:
+    return Problem(
+        404, "not-evacuated", "No region is evacuated.", "Health checkers of Route 53 ask for this."
+    )
+
+
 def no_route() -> Problem:
     return Problem(404, "not-found", "There is nothing here.", "No resource has this path.")
 

@@ -13,6 +13,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "/payments": ("GET", "POST"),
     "/payments/{payment_id}": ("GET",),
     "/health": ("GET",),
+    "/evacuation": ("GET",),
 }
 """The routes, each with the methods that it knows."""
 _ONE = re.compile(r"/payments/([^/]+)\Z")

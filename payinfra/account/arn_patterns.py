@@ -15,6 +15,7 @@ from payinfra.core.naming import (
     DRILL_SCHEDULE_GROUP,
     DRILL_SCHEDULER_ROLE,
     STATE_KEY_ALIAS,
+    TEST_PREFIX,
     KeyPurpose,
     Parameter,
     canary_domain,
@@ -30,6 +31,7 @@ class ArnGroup(StrEnum):
     ANY_STREAM_READER = "AnyStreamReader"
     BUCKETS = "Buckets"
     OBJECTS = "Objects"
+    TEST_OBJECTS = "TestObjects"
     KEYS = "Keys"
     NEW_KEYS = "NewKeys"
     KEY_ALIASES = "KeyAliases"
@@ -208,6 +210,7 @@ _LIMITS: Mapping[ArnGroup, Callable[[PermissionScope], ArnLimits]] = {
     ArnGroup.ANY_STREAM_READER: lambda reach: ArnLimits((reach.arn("lambda", "event-source-mapping:*"),)),
     ArnGroup.BUCKETS: _buckets,
     ArnGroup.OBJECTS: lambda reach: _buckets(reach, "/*"),
+    ArnGroup.TEST_OBJECTS: lambda reach: _buckets(reach, f"/{TEST_PREFIX}*"),
     ArnGroup.KEYS: lambda reach: ArnLimits((reach.arn("kms", "key/*"),), reach.tagged("ResourceTag")),
     ArnGroup.NEW_KEYS: lambda reach: ArnLimits(("*",), reach.tagged("RequestTag")),
     ArnGroup.KEY_ALIASES: lambda reach: ArnLimits(

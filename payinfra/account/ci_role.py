@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from payinfra.account.changes import Changes
+from payinfra.account.extension_permissions import NOTHING_ADDED, ExtensionNeeds
 from payinfra.account.permissions import permissions
 from payinfra.account.policies import ManagedPolicy, policies
 from payinfra.account.roles import Roles
@@ -27,14 +28,21 @@ class CiRole:
     policies: tuple[ManagedPolicy, ...]
 
 
-def describe(reach: PermissionScope, trust: Trust) -> CiRole:
-    """The least-privilege role that deploys, verifies, drills and destroys what is in scope."""
+def describe(reach: PermissionScope, trust: Trust, extension: ExtensionNeeds = NOTHING_ADDED) -> CiRole:
+    """The least-privilege role that deploys, verifies, drills and destroys what is in scope.
+
+    Args:
+        extension: what the project adds to the stack.
+
+    Raises:
+        UsageProblem: nobody has said what deploying a resource of the extension takes.
+    """
     name = ci_role(reach.env)
     return CiRole(
         name,
         f"arn:aws:iam::{reach.account}:role/{name}",
         trust.document(reach.account),
-        policies(name, reach, permissions()),
+        policies(name, reach, permissions(), extension.statements(reach)),
     )
 
 

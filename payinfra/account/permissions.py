@@ -376,8 +376,10 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "ListBucket",
             "ListBucketVersions",
         ),
-        ArnGroup.OBJECTS: _of(
-            "s3", "DeleteObject", "DeleteObjectVersion", "GetObject", "GetObjectVersion", "PutObject"
+        ArnGroup.OBJECTS: _of("s3", "GetObject", "GetObjectVersion"),
+        # Nobody who verifies or drills may remove a customer's audit object.
+        ArnGroup.TEST_OBJECTS: _of(
+            "s3", "BypassGovernanceRetention", "DeleteObject", "DeleteObjectVersion", "PutObject"
         ),
         ArnGroup.KEYS: _of(
             "kms",
@@ -387,6 +389,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "GenerateDataKey",
             "GetKeyPolicy",
             "GetKeyRotationStatus",
+            "ListResourceTags",
         ),
         ArnGroup.FUNCTIONS: _of(
             "lambda",
@@ -425,7 +428,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "dynamodb", "DeleteItem", "DescribeTable", "GetItem", "ListTagsOfResource", "Query", "Scan"
         ),
         ArnGroup.BUCKETS: ("s3:ListBucketVersions",),
-        ArnGroup.OBJECTS: ("s3:DeleteObjectVersion",),
+        ArnGroup.TEST_OBJECTS: _of("s3", "BypassGovernanceRetention", "DeleteObjectVersion"),
         ArnGroup.PARAMETERS: ("ssm:GetParameter",),
         ArnGroup.APIS: ("apigateway:GET",),
         ArnGroup.EXPERIMENTS: _of(

@@ -27,25 +27,39 @@ class ManagedPolicy:
     document: str
 
 
-def statements(reach: PermissionScope, needed: Sequence[Permission]) -> tuple[StatementProps, ...]:
-    """A statement for each group of resources, and one that denies other regions."""
+def statements(
+    reach: PermissionScope, needed: Sequence[Permission], further: Sequence[StatementProps] = ()
+) -> tuple[StatementProps, ...]:
+    """A statement for each group of resources, a project's own, and one that denies other regions."""
     allowed = (
         StatementProps(one.target.value, one.actions, found.resources, condition=found.conditions)
         for one in needed
         if (found := limits(one.target, reach)).resources
     )
     elsewhere = {"StringNotEquals": {"aws:RequestedRegion": reach.all_regions}}
-    return (*allowed, StatementProps("OnlyTheseRegions", ("*",), ("*",), condition=elsewhere, effect="Deny"))
+    return (
+        *allowed,
+        *further,
+        StatementProps("OnlyTheseRegions", ("*",), ("*",), condition=elsewhere, effect="Deny"),
+    )
 
 
-def policies(name: str, reach: PermissionScope, needed: Sequence[Permission]) -> tuple[ManagedPolicy, ...]:
+def policies(
+    name: str,
+    reach: PermissionScope,
+    needed: Sequence[Permission],
+    further: Sequence[StatementProps] = (),
+) -> tuple[ManagedPolicy, ...]:
     """Distribute statements over as few policies as possible, named `name`, a hyphen and a number.
+
+    Args:
+        further: statements for the resources that a project adds to the stack.
 
     Raises:
         ValueError: a statement is too long for a policy, or there are too many for one role.
     """
     full: list[list[StatementProps]] = [[]]
-    for statement in statements(reach, needed):
+    for statement in statements(reach, needed, further):
         if size(document(*full[-1], statement)) > FULL:
             full.append([])
         full[-1].append(statement)

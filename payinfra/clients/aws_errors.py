@@ -20,7 +20,7 @@ _DENIED = re.compile(
 )
 # `KMS.NotFoundException` of S3 and `KMSNotFound` of SNS are about the key of a thing that does exist.
 _ABSENT = re.compile(
-    r"^(?!KMS)(?:.*(?:NotFound(?:Exception|Fault|Error)?|NotFoundForVersion)$|NoSuch|.*NonExistent|404$)"
+    r"^(?!KMS)(?:.*(?:NotFound(?:Exception|Fault|Error)?|NotFoundForVersion)$|NoSuch|.*NonExistent|.*DoesNotExist$|404$)"
 )
 
 

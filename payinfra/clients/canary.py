@@ -1,6 +1,6 @@
 """Canary payments and canary DNS records: written to test that writing works, then deleted.
 
-The audit object of a canary payment stays: an audit trail is never edited, and it expires with the others.
+The function keeps the audit objects of canary payments apart from customers' (ADR 6): they are removed too.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ResourceRecordSetTypeDef,
         ResourceRecordSetUnionTypeDef,
     )
+    from mypy_boto3_s3 import S3Client
 
 CANARY = "payinfra-canary"
 RECORD_TTL_S = 60
@@ -59,6 +60,26 @@ def remove(client: "DynamoDBClient", table: str, payment_id: str) -> None:
         client.delete_item(
             TableName=table, Key={"payment_id": item["payment_id"], "timestamp": item["timestamp"]}
         )
+
+
+def remove_versions(client: "S3Client", bucket: str, prefix: str, *, locked: bool) -> None:
+    """Delete every version, and every delete marker, of the audit objects of tests below a prefix.
+
+    Args:
+        locked: whether the bucket locks objects, in governance mode: this takes
+            s3:BypassGovernanceRetention (S3 user guide, "Locking objects with Object Lock").
+
+    Raises:
+        ClientError, BotoCoreError: the bucket cannot be reached, or refuses.
+    """
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+            client.delete_object(
+                Bucket=bucket,
+                Key=one.get("Key", ""),
+                VersionId=one.get("VersionId", ""),
+                BypassGovernanceRetention=locked,
+            )
 
 
 def record(env: str, failover_domain: str, run: str, began_ms: int) -> "ResourceRecordSetTypeDef":

@@ -24,11 +24,20 @@ REPLAYED_HEADER = "Idempotent-Replayed"
 
 OK = 200
 CREATED = 201
+FORBIDDEN = 403
 RECORDED = (OK, CREATED)
 """A payment is recorded: just now (201), or by an earlier request with the same key (200)."""
 
+KEY_KNOWN_WITHIN_S = 120.0
+"""How long an API may refuse a new key, in seconds. AWS does not say; its users saw up to 40 s, and three
+times that is waited for."""
+
 AMOUNT = 1
 """Of every payment that payinfra makes, in the currency's minor unit."""
+
+
+class KeyRefused(NotYet):
+    """The API refused the key (403): it is wrong, or the API has not heard of it yet."""
 
 
 @dataclass(frozen=True)
@@ -133,24 +142,30 @@ class PaymentsApi:
         """Send a payment.
 
         Raises:
+            KeyRefused: the API refused the key.
             NotYet: it was not recorded.
         """
         answer = self.send(payment)
         if answer.status not in RECORDED:
-            raise NotYet(f"{self.name}POST /payments with the key answered {answer.said()}")
+            raise _not_yet(answer.status, f"{self.name}POST /payments with the key answered {answer.said()}")
         return answer
 
     def read(self, payment_id: str) -> "HttpResponse":
         """Read a payment.
 
         Raises:
+            KeyRefused: the API refused the key.
             NotYet: it is not there.
         """
         answer = self.get(payment_id)
         if answer.status != OK:
-            raise NotYet(f"{self.name}GET /payments/{payment_id} answered {answer.said()}")
+            raise _not_yet(answer.status, f"{self.name}GET /payments/{payment_id} answered {answer.said()}")
         return answer
 
     @property
     def _key(self) -> dict[str, str]:
         return {API_KEY_HEADER: self.key} if self.key else {}
+
+
+def _not_yet(status: int, what: str) -> NotYet:
+    return KeyRefused(what) if status == FORBIDDEN else NotYet(what)

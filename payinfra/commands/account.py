@@ -89,14 +89,18 @@ def ci_role(
     """Print or create the least-privilege role that deploys, verifies, drills and destroys environments."""
     from payinfra.account import ci_role as roles
     from payinfra.account.changes import Changes
+    from payinfra.account.extension_permissions import needs_of
     from payinfra.account.scope import PermissionScope
+    from payinfra.deployment import dependencies
     from payinfra.report import account as report
 
     who = _trust(github, gitlab, gitlab_host, trust, tuple(subject or ()))
     bounded = {} if boundary is None else {"permissions_boundary": boundary}
     # A prefix such as `pr*` must be the start of a legal name; it has no settings of its own.
     named = {} if env is None else {"env": env.removesuffix("*").removesuffix("-")}
-    chosen = type(settings).resolve({**_given(settings), "env": settings.env, **named, **bounded})
+    chosen = type(settings).resolve(
+        {**_given(settings), "env": settings.env, **named, **bounded}, folder=settings.project
+    )
     aws = _aws(settings)
     reach = PermissionScope(
         account=aws.account(settings.primary_region),
@@ -109,7 +113,8 @@ def ci_role(
         state_key=chosen.state_key,
         boundary=chosen.permissions_boundary,
     )
-    role = roles.describe(reach, who)
+    added = needs_of(chosen, dependencies.local_addresses(chosen))
+    role = roles.describe(reach, who, added)
     if not deploy:
         report.role(stdout(), role, fmt)
         return

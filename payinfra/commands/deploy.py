@@ -9,11 +9,13 @@ import typer
 from payinfra.checks.verdicts import Severity
 from payinfra.commands import completion
 from payinfra.commands.options import STACK, WHERE, with_settings
+from payinfra.commands.payments import region_of
 from payinfra.commands.session import (
     AllowDestroyOption,
     EagerOption,
     FailOnOption,
     FormatOption,
+    FreshOption,
     SummaryOption,
     YesOption,
     needs_a_person,
@@ -38,12 +40,16 @@ app = typer.Typer()
 @app.command()
 @with_settings(STACK)
 def synth(
-    settings: "Settings", *, fmt: FormatOption = Format.TABLE, eager_bindings: EagerOption = False
+    settings: "Settings",
+    *,
+    fmt: FormatOption = Format.TABLE,
+    fresh: FreshOption = False,
+    eager_bindings: EagerOption = False,
 ) -> None:
     """Build the stack's Terraform, and list its resources by service and region."""
     from payinfra.report import deploy as deploy_module
 
-    with session(settings, eager=eager_bindings) as view:
+    with session(settings, eager=eager_bindings, fresh=fresh) as view:
         synthesized = view.pipeline.synth()
     deploy_module.synthesized(stdout(), synthesized, fmt)
 
@@ -65,13 +71,14 @@ def plan(
     fmt: Annotated[
         PlanFormat, typer.Option("--format", envvar=FORMAT_VARIABLE, help="Format of the plan on stdout.")
     ] = PlanFormat.TABLE,
+    fresh: FreshOption = False,
     eager_bindings: EagerOption = False,
 ) -> None:
     """Show what a deployment would change, by region and service, with each value before and after."""
     from payinfra.report import plan as report
     from payinfra.terraform import guard
 
-    with session(settings, eager=eager_bindings, fail_on=fail_on) as view:
+    with session(settings, eager=eager_bindings, fresh=fresh, fail_on=fail_on) as view:
         planned = view.pipeline.plan(out=out)
     report.planned(stdout(), planned, fmt, full=full)
     guard(planned, allow_destroy)
@@ -99,6 +106,7 @@ def deploy(
     fail_on: FailOnOption = Severity.HIGH,
     summary: SummaryOption = None,
     fmt: FormatOption = Format.TABLE,
+    fresh: FreshOption = False,
     eager_bindings: EagerOption = False,
 ) -> None:
     """Synthesize, check, plan, apply, and send a payment through each region."""
@@ -109,7 +117,7 @@ def deploy(
     needs_a_person(yes, "deploy")
     needs_a_shared_state(settings, "deploy")
     with summary_for(settings.env, summary) as summarize:
-        with session(settings, eager=eager_bindings, fail_on=fail_on) as view:
+        with session(settings, eager=eager_bindings, fresh=fresh, fail_on=fail_on) as view:
             deployed = view.pipeline.deploy(
                 view.confirm(yes, "Apply this plan?"),
                 allow_destroy=allow_destroy,
@@ -137,6 +145,13 @@ def verify(
         typer.Option(
             help="Skip these ids or globs (reported as skipped); may be repeated.",
             autocompletion=completion.probe_ids,
+        ),
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            metavar="primary|secondary|NAME",
+            help="Look at this region only, within 15 s, whatever the other one does.",
         ),
     ] = None,
     deadline: Annotated[
@@ -169,10 +184,11 @@ def verify(
     # Before anything is asked of the environment: a name that is wrong stays wrong.
     chosen_probes(VerifyRequest(tuple(only or ()), tuple(skip or ())))
     pipeline = Pipeline(settings, notices(stderr()), eager_bindings=eager_bindings)
+    regions = (region_of(pipeline.outputs(), region).region,) if region else ()
     before: Outcome | None = None
     while True:
         with report.watching(stderr()) as tell:
-            request = VerifyRequest(tuple(only or ()), tuple(skip or ()), deadline, tell)
+            request = VerifyRequest(tuple(only or ()), tuple(skip or ()), deadline, tell, regions)
             outcome = pipeline.verify(request, drift=drift)
         if before is None or fmt is not FindingsFormat.TABLE:
             rendering.write(stdout(), outcome, fmt, fail_on)
@@ -209,6 +225,7 @@ def destroy(
     ] = False,
     summary: SummaryOption = None,
     fmt: FormatOption = Format.TABLE,
+    fresh: FreshOption = False,
     eager_bindings: EagerOption = False,
 ) -> None:
     """Delete every resource of the environment."""
@@ -223,7 +240,7 @@ def destroy(
             f"To destroy it and its data permanently, add --yes --yes-really {settings.env}.",
         )
     with summary_for(settings.env, summary) as summarize:
-        with session(settings, eager=eager_bindings) as view:
+        with session(settings, eager=eager_bindings, fresh=fresh) as view:
             destroyed = view.pipeline.destroy(
                 view.confirm(yes, f"Destroy {settings.env} and all its data?"), missing_ok=if_exists
             )
@@ -238,6 +255,7 @@ def adopt(
     *,
     yes: YesOption = False,
     fmt: FormatOption = Format.TABLE,
+    fresh: FreshOption = False,
     eager_bindings: EagerOption = False,
 ) -> None:
     """Import an environment whose Terraform state is lost into a new state. Changes nothing on AWS.
@@ -249,7 +267,7 @@ def adopt(
 
     needs_a_person(yes, "adopt")
     needs_a_shared_state(settings, "adopt")
-    with session(settings, eager=eager_bindings) as view:
+    with session(settings, eager=eager_bindings, fresh=fresh) as view:
         adopted = view.pipeline.adopt(view.confirm(yes, f"Take these into the state of {settings.env}?"))
     deploy_module.adopted(stdout(), adopted, settings, fmt)
     raise typer.Exit(adopted.exit_code)

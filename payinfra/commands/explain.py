@@ -47,6 +47,7 @@ def explanations() -> "tuple[Explanation, ...]":
     from payinfra.checks import catalogue
     from payinfra.checks.probes import verify
     from payinfra.checks.probes.drift import DRIFT
+    from payinfra.checks.probes.outage import ANSWERS
     from payinfra.report.findings.rules import Explanation, Subject
 
     known = catalogue.load()
@@ -54,5 +55,6 @@ def explanations() -> "tuple[Explanation, ...]":
         *(Explanation(one.rule, Subject.MANIFEST, types=known.types_of(one.rule.id)) for one in known.policy),
         *(Explanation(one.rule, Subject.SOURCE) for one in known.source),
         *(Explanation(one.rule, Subject.LIVE, within_s=one.within_s) for one in verify.load()),
+        Explanation(ANSWERS, Subject.LIVE),
         Explanation(DRIFT, Subject.LIVE),
     )

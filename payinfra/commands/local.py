@@ -159,6 +159,31 @@ def local_logs(
     typer.echo(lifecycle.log_tail(_folder(work_root), lines))
 
 
+@local_app.command("rules")
+def local_rules(
+    wanted: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="Rules to set.", show_default=False)
+    ] = None,
+    *,
+    reset: Annotated[
+        bool, typer.Option("--reset", envvar="PAYINFRA_LOCAL_RULES_RESET", help="Turn every rule off again.")
+    ] = False,
+    work_root: WorkRootOption = None,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Show or set the rules of AWS's that the embedded AWS keeps only when told to.
+
+    They take time, or differ between accounts. They hold until `--reset` or until the embedded AWS ends.
+    """
+    from payinfra.local.aws_rules import parse_rules
+    from payinfra.report import local as report
+
+    asked, control = parse_rules(wanted or []), _control(work_root)
+    if reset:
+        control.reset_rules()
+    report.rules(stdout(), control.set_rules(asked) if asked else control.rules(), fmt)
+
+
 @fault_app.command("list")
 def fault_list(*, work_root: WorkRootOption = None, fmt: FormatOption = Format.TABLE) -> None:
     """List the active faults."""

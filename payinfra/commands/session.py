@@ -30,6 +30,12 @@ EagerOption = Annotated[
     bool,
     typer.Option("--eager-bindings", help="Import all of cdktf's AWS bindings, as usual and more slowly."),
 ]
+FreshOption = Annotated[
+    bool,
+    typer.Option(
+        "--fresh", help="Synthesize anew, also where nothing that the stack depends on has changed."
+    ),
+]
 FailOnOption = Annotated[
     Severity, typer.Option(help="Lowest severity at which a finding of the policy checks fails the gate.")
 ]
@@ -146,7 +152,7 @@ def summary_for(env: str, file: Path | None) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def session(
-    settings: "Settings", *, eager: bool = False, fail_on: Severity = Severity.HIGH
+    settings: "Settings", *, eager: bool = False, fresh: bool = False, fail_on: Severity = Severity.HIGH
 ) -> "Iterator[Session]":
     """Display a pipeline on stderr; the findings of a failed gate are shown before its error is raised."""
     from payinfra.deployment.pipeline import Pipeline
@@ -156,7 +162,8 @@ def session(
 
     try:
         with watching(stderr()) as watch:
-            yield Session(Pipeline(settings, watch.emit, eager_bindings=eager, fail_on=fail_on), watch)
+            pipeline = Pipeline(settings, watch.emit, eager_bindings=eager, fail_on=fail_on, fresh=fresh)
+            yield Session(pipeline, watch)
     except (ChecksFailed, ProbesFailed) as failed:
         rendering.write(stderr(), failed.outcome, FindingsFormat.TABLE, failed.fail_on)
         raise

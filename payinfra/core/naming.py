@@ -23,6 +23,10 @@ RequestCertificate)."""
 STATUS_INDEX = "status-index"
 CUSTOMER_INDEX = "customer-index"
 INDEXES = (STATUS_INDEX, CUSTOMER_INDEX)
+AUDIT_PREFIX = "audit/"
+"""Where audit objects are in the audit buckets."""
+TEST_PREFIX = "test/"
+"""Where those of tests are, canaries' and drills': they are removed with their payments."""
 
 
 DRILL_FIS_ROLE = "payinfra-drill-fis"
@@ -46,6 +50,14 @@ CI_ROLE = "payinfra-ci"
 # None of the account's own names begins with `payment-`: what may change environments may not change these.
 
 
+def objects_of_tests(customer: str) -> str:
+    """Where the audit objects of a customer are whose payments are tests; the timestamp follows.
+
+    The function names them so: a test holds that.
+    """
+    return f"{TEST_PREFIX}{customer}/"
+
+
 class KeyPurpose(StrEnum):
     """What a customer key of KMS protects."""
 
@@ -62,6 +74,8 @@ class Parameter(StrEnum):
     ENDPOINT = "endpoint"
     API_KEY = "api-key"
     CURSORS = "cursor-secret"
+    DEPLOYMENT = "deployment"
+    EVACUATED = "evacuated"
 
 
 @dataclass(frozen=True)
@@ -176,6 +190,14 @@ class Names:
     def health(self, region: str) -> str:
         """A region's health check and the alarm on it, which are both in one region for all."""
         return self._of(f"health-{region}")
+
+    def evacuation(self, region: str) -> str:
+        """The health check of the page on which the other region says that this one is evacuated."""
+        return self._of(f"evacuated-{region}")
+
+    def serving(self, region: str) -> str:
+        """The calculated health check that a region's records carry."""
+        return self._of(f"serving-{region}")
 
     def dashboard(self, region: str) -> str:
         """A region's dashboard. Dashboards are one namespace for all regions."""

@@ -6,7 +6,7 @@ Terraform's outputs are flat strings. `REGION_OUTPUTS` and `COMMON_OUTPUTS` name
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -199,6 +199,31 @@ class DeclaredDns:
 
 
 @dataclass(frozen=True)
+class DeclaredEvacuation:
+    """How a region is taken out of the names, and kept out, by the other one alone.
+
+    Attributes:
+        page: the path, below a region's own endpoint, that answers 200 while the other region is evacuated.
+        parameter: the name of the parameter that holds a region's flag; the same in both.
+        interval_s, threshold: of the health checks on those pages; `interval_s` in seconds.
+        serving_checks: the ids of the calculated health checks that the primary's and the secondary's records
+            carry, in this order.
+        flag_checks: the ids of the inverted health checks that are in them, on the page of the other region.
+        name_servers: of the zone, joined by commas; empty where the zone is delegated: DNS tells.
+        failback: `automatic` or `manual`: whether the name goes back by itself after a failover.
+    """
+
+    page: str
+    parameter: str
+    interval_s: int
+    threshold: int
+    serving_checks: tuple[str, str]
+    flag_checks: tuple[str, str]
+    name_servers: str
+    failback: str = "automatic"
+
+
+@dataclass(frozen=True)
 class DeclaredRetention:
     """How long things are kept, in days. `object_lock` is None where objects are not locked."""
 
@@ -220,7 +245,11 @@ class DeclaredLimits:
 
 @dataclass(frozen=True)
 class Declared:
-    """Everything else that verify and the drill need; `regions` has the primary first."""
+    """Everything else that verify and the drill need; `regions` has the primary first.
+
+    Attributes:
+        extension: what the project's own extension of the stack declares, by name.
+    """
 
     version: int
     protected: bool
@@ -232,10 +261,16 @@ class Declared:
     limits: DeclaredLimits
     tags: Mapping[str, str]
     alarm_email: str | None
+    evacuation: DeclaredEvacuation | None = None
+    """None where the environment was deployed by a version that could not evacuate."""
+    extension: Mapping[str, object] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The text of the output `declared`."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        content = asdict(self)
+        if not self.extension:  # an environment without one has the same text as ever
+            del content["extension"]
+        return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -301,6 +336,17 @@ class Outputs:
             EnvironmentUnusable: as `Declared.from_json`.
         """
         return Declared.from_json(self.declared_json)
+
+    def records_check(self, region: str) -> str:
+        """The id of the health check that a region's records carry.
+
+        Raises:
+            EnvironmentUnusable: as `Declared.from_json`.
+        """
+        evacuation, regions = self.declared.evacuation, [one.region for one in self.regions]
+        if evacuation is None:
+            return self.regions[regions.index(region)].health_check_id
+        return evacuation.serving_checks[regions.index(region)]
 
     def to_flat(self) -> dict[str, str]:
         """The flat form, as in cfn-outputs/flat-outputs.json."""

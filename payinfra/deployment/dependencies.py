@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from payinfra.deployment.lambda_alias import LambdaAlias
     from payinfra.deployment.smoke_test import SmokeTestResult
     from payinfra.local.control import Control
+    from payinfra.stacks.extension import Extend
     from payinfra.terraform import Engine, Terraform
 
 SERVER_FOLDER = Path("local") / ".server"
@@ -60,6 +61,38 @@ def orphaned_keys(settings: Settings, endpoints: Endpoints | None) -> "OrphanedK
     from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
 
     return OrphanedKeys(aws(settings, endpoints), settings.env, settings.regions)
+
+
+def late_log_groups(
+    settings: Settings, endpoints: Endpoints | None, destroyed: bool, known: "Outputs | None" = None
+) -> tuple[str, ...]:
+    """Delete log groups of the environment that late lines have made again; say which they were.
+
+    Args:
+        destroyed: whether it was destroyed just now, so that its last lines are waited for.
+        known: its outputs before that, for the names that do not follow from its own.
+    """
+    from payinfra.core.naming import Names
+    from payinfra.deployment.recovery.late_log_groups import LateLogGroups
+
+    names = Names(settings.env)
+    found = {region: [names.function_log_group, names.access_log_group] for region in settings.regions}
+    for one in known.declared.regions if known else ():
+        found.setdefault(one.region, []).append(one.log_groups.execution)
+    within_s = _late_lines_s(settings) if destroyed else 0.0
+    return LateLogGroups(aws(settings, endpoints), found).remove(within_s)
+
+
+def _late_lines_s(settings: Settings) -> float:
+    """How long an API's last lines may come after it, in real seconds. The embedded AWS says how long."""
+    from payinfra.deployment.recovery.late_log_groups import COME_WITHIN_S, PAUSE_S
+    from payinfra.local.aws_rules import ACCESS_LOGS
+
+    here = control(settings)
+    if here is None:
+        return COME_WITHIN_S
+    late_s = here.rules()[ACCESS_LOGS.name] / here.status().time_scale
+    return late_s + PAUSE_S if late_s else 0.0
 
 
 def clear_zone(settings: Settings, endpoints: Endpoints | None) -> str:
@@ -151,6 +184,13 @@ def nothing(_settings: Settings, _endpoints: Endpoints | None) -> "tuple[TaggedR
     return ()
 
 
+def no_late_ones(
+    _settings: Settings, _endpoints: Endpoints | None, _destroyed: bool, _known: "Outputs | None"
+) -> tuple[str, ...]:
+    """What has come back in a scripted account."""
+    return ()
+
+
 def check_plan(settings: Settings, folder: Path, shown: JsonValue) -> "Outcome":
     """Judge a plan of the synthesized stack against the policy."""
     from payinfra.checks.api import CheckRequest, ShownPlan, run_checks
@@ -167,13 +207,26 @@ def check_plan(settings: Settings, folder: Path, shown: JsonValue) -> "Outcome":
 
 
 @dataclass(frozen=True)
+class SynthesisMode:
+    """How the stack is synthesized.
+
+    Attributes:
+        eager: import cdktf's bindings the ordinary, slow way; nothing is reused then.
+        fresh: build the stack anew, also where nothing that it depends on has changed.
+    """
+
+    eager: bool = False
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
 class PipelineDependencies:
     """The real thing for each step, or a test's."""
 
     account: Callable[[Settings], str]
     local_up: Callable[[Settings, Emit], Endpoints]
     local_addresses: Callable[[Settings], Endpoints | None]
-    synthesize: Callable[[Settings, Endpoints | None, bool], Path]
+    synthesize: Callable[[Settings, Endpoints | None, SynthesisMode], Path]
     check: Callable[[Settings, Path], "Outcome"]
     terraform: Callable[[Settings, Path, Emit], "Terraform"]
     smoke_test: Callable[["Outputs", Aws], "tuple[SmokeTestResult, ...]"]
@@ -186,6 +239,9 @@ class PipelineDependencies:
     clear_zone: Callable[[Settings, Endpoints | None], str] = clear_zone
     existing: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
     remaining: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
+    late_log_groups: "Callable[[Settings, Endpoints | None, bool, Outputs | None], tuple[str, ...]]" = (
+        no_late_ones
+    )
     check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
     may_exist: Callable[[Settings, Callable[[], Endpoints | None]], bool] = scripted
 
@@ -252,8 +308,14 @@ def local_addresses(settings: Settings) -> Endpoints | None:
     )
 
 
-def synthesize(settings: Settings, endpoints: Endpoints | None, eager: bool) -> Path:
-    """Build the stack into the environment's work folder."""
+def synthesize(
+    settings: Settings, endpoints: Endpoints | None, mode: SynthesisMode, *, extend: "Extend | None" = None
+) -> Path:
+    """Build the stack into the environment's work folder, or find it there as it would be built.
+
+    Args:
+        extend: adds the project's own resources; None for what the settings name.
+    """
     from payinfra import stacks
     from payinfra.stacks import cdktf_bindings
 
@@ -262,7 +324,10 @@ def synthesize(settings: Settings, endpoints: Endpoints | None, eager: bool) -> 
         out=settings.work_dir / "synth",
         endpoints=endpoints,
         handlers=settings.handlers,
-        bindings=lambda: cdktf_bindings.prepare(eager=eager),
+        bindings=lambda: cdktf_bindings.prepare(eager=mode.eager),
+        record=settings.work_dir / "synthesized",
+        fresh=mode.fresh or mode.eager,
+        extend=extend,
     )
     cdktf_bindings.settle()
     return folder
@@ -348,5 +413,6 @@ AWS_DEPENDENCIES = PipelineDependencies(
     verify,
     existing=existing,
     remaining=remaining,
+    late_log_groups=late_log_groups,
     may_exist=may_exist,
 )

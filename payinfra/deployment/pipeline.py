@@ -69,6 +69,7 @@ PROBES_FAIL_ON = Severity.LOW
 """The severity from which a failed probe fails a deployment: from the lowest, for nothing here may fail."""
 
 SWEEPS = 3
+NEW_LOG_GROUP = ("aws_cloudwatch_log_group", ChangeAction.CREATE)
 """How often a destruction looks for what no state knows: of one resource there may be several."""
 
 Confirm = Callable[[Plan], bool]
@@ -164,6 +165,7 @@ class Pipeline:
         fail_on: the severity from which a finding of the policy checks stops a deployment.
         dependencies: what the stages work with; tests pass scripted ones.
         latest_outputs: where a copy of the last outputs is kept, from the project's folder on.
+        fresh: synthesize anew, also where nothing that the stack depends on has changed.
     """
 
     settings: Settings
@@ -172,6 +174,7 @@ class Pipeline:
     fail_on: Severity = Severity.HIGH
     dependencies: dependencies_module.PipelineDependencies = dependencies_module.AWS_DEPENDENCIES
     latest_outputs: Path = LATEST_OUTPUTS
+    fresh: bool = False
 
     # -- the commands --------------------------------------------------------------------------------
 
@@ -249,13 +252,13 @@ class Pipeline:
                 plan = self._check_plan(terraform, synthesized, plan)
                 standing = self._standing(terraform, plan, live)
                 if standing is None:
-                    return plan, self._apply(terraform, plan, confirm)
+                    return plan, self._apply(terraform, plan, confirm, endpoints)
                 in_one = saved_plan is not None or all_at_once
                 steps = plan_rollout(Graph.read(synthesized.folder / "cdk.tf.json"), plan, standing.first)
                 if not allow_single_region:
                     self._spare_the_last_region(standing, steps if in_one else steps[:1])
                 if in_one:
-                    return plan, self._apply(terraform, plan, confirm)
+                    return plan, self._apply(terraform, plan, confirm, endpoints)
                 return plan, self._rolling_update(
                     terraform, plan, steps, standing, live, update, recovery.imports
                 )
@@ -292,6 +295,7 @@ class Pipeline:
             self._guard(endpoints).require_known(terraform)
             recovery = self._recovery(terraform, endpoints)
             orphaned = self.dependencies.orphaned_keys(self.settings, endpoints)
+            known = self._last_outputs()
             plan = self._plan(terraform, self._plan_file, destroy=True)
             if plan.has_changes or recovery.journal.was_cut_off or self._names_orphaned_keys(orphaned):
                 found = True
@@ -310,6 +314,7 @@ class Pipeline:
                     self.emit(Notice(left))
                 if removed := orphaned.remove():
                     self.emit(Notice(f"Removed what a rotation had left: {', '.join(map(str, removed))}."))
+                self._remove_late_log_groups(endpoints, destroyed=True, known=known)
             remaining = self.dependencies.remaining(self.settings, endpoints)
             self._forget_outputs()
             self._guard(endpoints).require_gone(remaining)
@@ -430,12 +435,14 @@ class Pipeline:
         Raises:
             EnvironmentUnusable: it was never deployed from here.
         """
+        from payinfra.deployment.guidance import next_steps
         from payinfra.deployment.status import gather
 
         self._tell_what_goes_on()
         aws = dependencies_module.aws(self.settings, self.dependencies.local_addresses(self.settings))
         target = self.settings.target.value
-        return gather(self.settings.env, target, self.outputs(), aws, self._outputs_file)
+        status = gather(self.settings.env, target, self.outputs(), aws, self._outputs_file)
+        return replace(status, next_steps=next_steps(status, self.settings.command))
 
     def outputs(self) -> Outputs:
         """The environment's outputs, from its own file or, where that is absent, from its state.
@@ -542,7 +549,8 @@ class Pipeline:
 
     def _synth(self, endpoints: Endpoints | None, settings: Settings | None = None) -> Synthesized:
         with self._stage("synth") as stage:
-            folder = self.dependencies.synthesize(settings or self.settings, endpoints, self.eager_bindings)
+            mode = dependencies_module.SynthesisMode(self.eager_bindings, self.fresh)
+            folder = self.dependencies.synthesize(settings or self.settings, endpoints, mode)
             inventory = StackInventory.read(folder / "cdk.tf.json")
             stage.detail = f"{inventory.total} resources"
         return Synthesized(folder, inventory)
@@ -633,7 +641,9 @@ class Pipeline:
             stage.detail = f"{headline(plan)}, from {saved}"
         return self._with_history(terraform, plan)
 
-    def _apply(self, terraform: Terraform, plan: Plan, confirm: Confirm) -> Outputs:
+    def _apply(
+        self, terraform: Terraform, plan: Plan, confirm: Confirm, endpoints: Endpoints | None
+    ) -> Outputs:
         if not plan.has_changes:
             self.emit(StageSkipped("apply", "nothing to change"))
             return self._known_outputs() or self._write_outputs(terraform.outputs())
@@ -641,7 +651,16 @@ class Pipeline:
             raise GateFailed("Nothing was changed: the plan was not confirmed.")
         if self.settings.state_bucket is None and not self._state_file.exists():
             write_private(self._begun, "")
+        if any((one.type, one.action) == NEW_LOG_GROUP for one in plan.changes):
+            self._remove_late_log_groups(endpoints, destroyed=False)
         return self._write_outputs(self._apply_plan(terraform, plan, "apply"))
+
+    def _remove_late_log_groups(
+        self, endpoints: Endpoints | None, *, destroyed: bool, known: Outputs | None = None
+    ) -> None:
+        """Delete log groups that late lines of an API which is gone have made again."""
+        if removed := self.dependencies.late_log_groups(self.settings, endpoints, destroyed, known):
+            self.emit(Notice(f"Removed log groups that late lines had made again: {', '.join(removed)}."))
 
     # -- rolling updates -----------------------------------------------------------------------------
 
@@ -923,6 +942,13 @@ class Pipeline:
         file.replace(aside)
         self.emit(Notice(f"{why} It is read anew from the state, and kept as {aside}."))
         return None
+
+    def _last_outputs(self) -> Outputs | None:
+        """The outputs as they were written last; None where there are none that can be read."""
+        try:
+            return None if self._unusable_outputs() else Outputs.read(self._outputs_file)
+        except EnvironmentUnusable:
+            return None
 
     def _unusable_outputs(self) -> str:
         """Why the file of the outputs is of no use, as a sentence; empty where it is the environment's."""

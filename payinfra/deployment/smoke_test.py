@@ -15,7 +15,15 @@ from payinfra.clients import canary
 from payinfra.clients.aws import Aws
 from payinfra.clients.aws_errors import NotYet
 from payinfra.clients.http import HttpResponse, HttpxHttp, make_client
-from payinfra.clients.payments_api import OK, PaymentRequest, PaymentsApi, health_url, read_api_key
+from payinfra.clients.payments_api import (
+    KEY_KNOWN_WITHIN_S,
+    OK,
+    KeyRefused,
+    PaymentRequest,
+    PaymentsApi,
+    health_url,
+    read_api_key,
+)
 from payinfra.clients.retry import Deadline
 from payinfra.core.errors import GateFailed
 from payinfra.core.outputs import Outputs, RegionOutputs
@@ -23,6 +31,7 @@ from payinfra.core.outputs import Outputs, RegionOutputs
 ANSWERS_WITHIN_S = 10.0
 SEEN_WITHIN_S = 30.0
 """How long a payment may take to reach the other region; DynamoDB replicates within seconds as a rule."""
+KEY_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,7 @@ def cross_region_payments(
     *,
     http: httpx.Client | None = None,
     within_s: float = SEEN_WITHIN_S,
+    key_known_within_s: float = KEY_KNOWN_WITHIN_S,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
 ) -> tuple[SmokeTestResult, SmokeTestResult]:
@@ -49,6 +59,7 @@ def cross_region_payments(
     Raises:
         GateFailed: a region refused the payment, or the other did not show it within `within_s` seconds.
     """
+    waits = _Waits(within_s, key_known_within_s, sleep)
     with http or make_client(ANSWERS_WITHIN_S) as client:
         apis = {region.region: _api(client, aws, region) for region in outputs.regions}
 
@@ -56,10 +67,10 @@ def cross_region_payments(
             payment = _payment(outputs.environment_suffix, now)
             try:
                 with _removed(aws, here, payment) as sent:
-                    paid = _poll(lambda: apis[here.region].pay(payment), within_s, sleep).fields()
+                    paid = _poll(lambda: apis[here.region].pay(payment), waits).fields()
                     written = time.monotonic()
                     sent.payment_id = _id_in(paid)
-                    seen = _poll(lambda: apis[there.region].read(sent.payment_id), within_s, sleep).fields()
+                    seen = _poll(lambda: apis[there.region].read(sent.payment_id), waits).fields()
                     lag_s = time.monotonic() - written
             except (NotYet, httpx.TransportError) as error:
                 raise GateFailed(
@@ -82,6 +93,7 @@ def payment_in_region(
     env: str,
     http: httpx.Client,
     within_s: float,
+    key_known_within_s: float = KEY_KNOWN_WITHIN_S,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
 ) -> str:
@@ -90,12 +102,13 @@ def payment_in_region(
     Raises:
         GateFailed: one of these was not answered as it should be within `within_s` seconds.
     """
+    waits = _Waits(within_s, key_known_within_s, sleep)
     try:
-        _poll(lambda: _healthy(PaymentsApi(HttpxHttp(http), region.api_endpoint)), within_s, sleep)
+        _poll(lambda: _healthy(PaymentsApi(HttpxHttp(http), region.api_endpoint)), waits)
         api, payment = _api(http, aws, region), _payment(env, now)
         with _removed(aws, region, payment) as sent:
-            sent.payment_id = _id_in(_poll(lambda: api.pay(payment), within_s, sleep).fields())
-            _poll(lambda: api.read(sent.payment_id), within_s, sleep)
+            sent.payment_id = _id_in(_poll(lambda: api.pay(payment), waits).fields())
+            _poll(lambda: api.read(sent.payment_id), waits)
     except (NotYet, httpx.TransportError) as error:
         raise GateFailed(
             f"{region.region} does not serve payments: {error}",
@@ -135,8 +148,25 @@ def _payment(env: str, now: Callable[[], float]) -> PaymentRequest:
     return canary.payment(env, str(uuid.uuid4()), int(now() * 1000), {})
 
 
-def _poll(ask: Callable[[], HttpResponse], within_s: float, sleep: Callable[[float], None]) -> HttpResponse:
-    return Deadline.within(within_s, sleep=sleep).poll(ask, first_pause_s=0.1)
+@dataclass(frozen=True)
+class _Waits:
+    """How long an answer is waited for, and how long a key that the API does not know yet, in seconds."""
+
+    within_s: float
+    key_known_within_s: float
+    sleep: Callable[[float], None]
+
+
+def _poll(ask: Callable[[], HttpResponse], waits: _Waits) -> HttpResponse:
+    """Ask until it is answered, for as long as a wait may take from when the API knows the key."""
+    keys = Deadline.within(max(waits.within_s, waits.key_known_within_s), sleep=waits.sleep)
+    while True:
+        try:
+            return Deadline.within(waits.within_s, sleep=waits.sleep).poll(ask, first_pause_s=0.1)
+        except KeyRefused:
+            if keys.left_s <= 0:
+                raise
+            keys.sleep(min(KEY_PAUSE_S, keys.left_s))
 
 
 def _healthy(api: PaymentsApi) -> HttpResponse:

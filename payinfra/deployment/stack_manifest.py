@@ -24,6 +24,7 @@ _SERVICES = (
     ("aws_kms_", "KMS"),
     ("aws_ssm_", "SSM"),
     ("aws_sns_", "SNS"),
+    ("aws_sqs_", "SQS"),
 )
 
 
@@ -57,10 +58,9 @@ class StackFile:
     data: tuple[ManifestBlock, ...]
 
     @property
-    def billable(self) -> Iterator[tuple[str, object]]:
-        """Each resource's type, and of a health check its interval in seconds."""
-        for one in self.resources:
-            yield one.type, parse_json(one.text).get("request_interval")
+    def billable(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+        """Each resource's type and configuration."""
+        return ((one.type, parse_json(one.text)) for one in self.resources)
 
     @property
     def places(self) -> Mapping[str, str]:

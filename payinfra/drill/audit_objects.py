@@ -1,20 +1,19 @@
 """The audit objects of a drill's payments: every acknowledged one has left one, in both regions' buckets.
 
-They are removed with the payments: nobody who reads the audit log is misled by a drill.
+The function keeps them apart from customers' (ADR 6), and they are removed with the payments: nobody
+who reads the audit log is misled by a drill, and whoever drills may remove no customer's audit object.
 """
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from payinfra.clients.retry import FIRST_PAUSE_S, LONGEST_PAUSE_S, Deadline
-from payinfra.drill.load.payments import Payment
+from payinfra.core.naming import objects_of_tests
+from payinfra.drill.load.payments import Payment, customer
 from payinfra.drill.model import AuditObjectCounts
 
 if TYPE_CHECKING:
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from payinfra.core.outputs import RegionOutputs
 
 EXAMPLES = 20
-AT_ONCE = 16
-MOST_PAGES = 5
-"""A day's objects are listed as long as they are few; of a busy day each payment's are asked for."""
 _REMOVED_AT_ONCE = 1000
 """How many objects DeleteObjects takes."""
 
@@ -39,8 +35,16 @@ class AuditObject:
 
     @property
     def payment_id(self) -> str:
-        """The payment that it is about: `audit/2026/01/02/pay_…-….json`."""
+        """The payment that it is about: `test/CUSTOMER/TIMESTAMP/pay_…-….json`."""
         return self.key.rpartition("/")[2].partition("-")[0]
+
+
+@dataclass(frozen=True)
+class LeftOverObjects:
+    """How many audit objects were removed, and the keys of those that could not be."""
+
+    removed: int
+    left: tuple[str, ...]
 
 
 class AuditStore(Protocol):
@@ -57,10 +61,15 @@ class AuditStore(Protocol):
 
 @dataclass(frozen=True)
 class S3AuditStore:
-    """The real thing, with the operator's credentials."""
+    """The real thing, with the operator's credentials.
+
+    Attributes:
+        locked: whether objects are locked, in governance mode.
+    """
 
     aws: "Aws"
     outputs: "RegionOutputs"
+    locked: bool
 
     def pages(self, prefix: str) -> Iterator[Sequence[AuditObject]]:
         """See `AuditStore`. Needs s3:ListBucketVersions."""
@@ -74,7 +83,8 @@ class S3AuditStore:
             )
 
     def remove(self, objects: Sequence[AuditObject]) -> tuple[str, ...]:
-        """See `AuditStore`. Needs s3:DeleteObjectVersion."""
+        """See `AuditStore`. Needs s3:DeleteObjectVersion, and where objects are locked
+        s3:BypassGovernanceRetention (S3 user guide, "Locking objects with Object Lock")."""
         client, left = self.aws.s3(self.outputs.region), list[str]()
         for first in range(0, len(objects), _REMOVED_AT_ONCE):
             some = objects[first : first + _REMOVED_AT_ONCE]
@@ -84,6 +94,7 @@ class S3AuditStore:
                     "Objects": [{"Key": one.key, "VersionId": one.version} for one in some],
                     "Quiet": True,
                 },
+                BypassGovernanceRetention=self.locked,
             )
             left += (error.get("Key", "") for error in answer.get("Errors", []))
         return tuple(left)
@@ -95,7 +106,6 @@ def reconcile_audit(
     buckets: tuple[AuditStore, AuditStore],
     *,
     within_s: float,
-    removes: bool = True,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> AuditObjectCounts:
@@ -104,7 +114,6 @@ def reconcile_audit(
     Args:
         acknowledged: keys of the payments that must have left one.
         within_s: how long an object may take to be in both buckets, in seconds.
-        removes: whether objects are removed: not where they are locked.
 
     Raises:
         ClientError, BotoCoreError: a bucket could not be read.
@@ -120,11 +129,10 @@ def reconcile_audit(
     here, there = (_kept(some) & wanted for some in found)
     missing = sorted(wanted - here - there)
     removed, left = 0, list[str]()
-    if removes:
-        for bucket, some in zip(buckets, found, strict=True):
-            not_removed = deadline.poll(partial(bucket.remove, some)) if some else ()
-            left += not_removed
-            removed += len(some) - len(not_removed)
+    for bucket, some in zip(buckets, found, strict=True):
+        not_removed = deadline.poll(partial(bucket.remove, some)) if some else ()
+        left += not_removed
+        removed += len(some) - len(not_removed)
     return AuditObjectCounts(
         expected=len(wanted),
         in_both=len(here & there),
@@ -141,33 +149,35 @@ def _kept(objects: Iterable[AuditObject]) -> set[str]:
     return {one.payment_id for one in objects if not one.is_marker}
 
 
+def remove_left_over(env: str, buckets: tuple[AuditStore, AuditStore], within_s: float) -> LeftOverObjects:
+    """Remove all audit objects of an environment's drills from both buckets.
+
+    Args:
+        within_s: how long a bucket may take to answer, in seconds.
+
+    Raises:
+        ClientError, BotoCoreError: a bucket could not be read.
+    """
+    deadline, removed, left = Deadline.within(within_s), 0, list[str]()
+    for bucket in buckets:
+        found = deadline.poll(partial(_listed, bucket, objects_of_tests(customer(env))))
+        not_removed = deadline.poll(partial(bucket.remove, found)) if found else ()
+        left += not_removed
+        removed += len(found) - len(not_removed)
+    return LeftOverObjects(removed, tuple(sorted(set(left))))
+
+
 def _found(payments: Sequence[Payment], bucket: AuditStore, deadline: Deadline) -> tuple[AuditObject, ...]:
     """Every version of every object of these payments in a bucket."""
-    days: dict[str, list[str]] = {}
-    for payment in payments:
-        days.setdefault(_day(payment), []).append(payment.payment_id)
-    return tuple(one for day, ids in days.items() for one in _of_day(day, ids, bucket, deadline))
+    wanted = frozenset(one.payment_id for one in payments)
+    prefixes = sorted({objects_of_tests(json.loads(one.body)["customer_id"]) for one in payments})
+    return tuple(
+        one
+        for prefix in prefixes
+        for one in deadline.poll(partial(_listed, bucket, prefix))
+        if one.payment_id in wanted
+    )
 
 
-def _of_day(day: str, ids: Sequence[str], bucket: AuditStore, deadline: Deadline) -> tuple[AuditObject, ...]:
-    wanted = frozenset(ids)
-
-    def first_pages() -> list[Sequence[AuditObject]]:
-        return list(islice(bucket.pages(day), MOST_PAGES + 1))
-
-    pages = deadline.poll(first_pages)
-    if len(pages) <= MOST_PAGES:
-        return tuple(one for page in pages for one in page if one.payment_id in wanted)
-
-    def of_payment(payment_id: str) -> list[AuditObject]:
-        return [one for page in bucket.pages(f"{day}{payment_id}") for one in page]
-
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drill-audit") as pool:
-        asked = pool.map(lambda payment_id: deadline.poll(partial(of_payment, payment_id)), ids)
-        return tuple(one for objects in asked for one in objects)
-
-
-def _day(payment: Payment) -> str:
-    """The prefix of the payment's audit object, which is named after the payment's day (ADR 6)."""
-    sent: Mapping[str, int] = json.loads(payment.body)
-    return f"audit/{datetime.fromtimestamp(sent['timestamp'] / 1000, UTC):%Y/%m/%d}/"
+def _listed(bucket: AuditStore, prefix: str) -> tuple[AuditObject, ...]:
+    return tuple(one for page in bucket.pages(prefix) for one in page)

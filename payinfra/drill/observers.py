@@ -17,6 +17,7 @@ from payinfra.checks.probes.route53_zone import record_type
 from payinfra.clients.aws import Aws
 from payinfra.clients.dns import Dns, DnspythonDns, NameServer
 from payinfra.clients.http import TIMEOUT_S
+from payinfra.core.outputs import Declared
 from payinfra.core.region_geography import client_in
 from payinfra.core.run_id import user_agent
 from payinfra.drill.clock import DrillClock
@@ -237,11 +238,11 @@ def dns_watcher(
         servers=servers,
         name=name,
         kind=record_type(live),
-        region_of=region_of_answer(live, name),
+        region_of=region_of_answer(live.declared, name),
     )
 
 
-def region_of_answer(live: ProbeContext, name: str, ask: Callable[[str], str] | None = None) -> RegionOf:
+def region_of_answer(declared: Declared, name: str, ask: Callable[[str], str] | None = None) -> RegionOf:
     """What tells the region of a record's data.
 
     The names of a zone of its own are CNAMEs of the regions' endpoints. A delegated one has addresses, which
@@ -250,9 +251,9 @@ def region_of_answer(live: ProbeContext, name: str, ask: Callable[[str], str] | 
     Args:
         ask: the region that the health page at an address names.
     """
-    if not live.declared.dns.delegated:
-        return {declared.api.execute_host: declared.region for declared in live.declared.regions}.get
-    return _Addresses(ask or HealthPage(name, live.declared.dns.health_path).region).region
+    if not declared.dns.delegated:
+        return {one.api.execute_host: one.region for one in declared.regions}.get
+    return _Addresses(ask or HealthPage(name, declared.dns.health_path).region).region
 
 
 @dataclass

@@ -13,7 +13,7 @@ from payinfra.clients.retry import Deadline
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable, PayinfraError
 from payinfra.drill import marked_payments, reconciliation, replicas
-from payinfra.drill.audit_objects import S3AuditStore, reconcile_audit
+from payinfra.drill.audit_objects import S3AuditStore, reconcile_audit, remove_left_over
 from payinfra.drill.environment import COMMAND, DrillEnvironment
 from payinfra.drill.faults import leftovers
 from payinfra.drill.faults.actions import ActionDescription, FaultAction, FaultClients
@@ -95,15 +95,8 @@ def reconcile_payments(
     begun = frozenset(entries.removals)
     good = frozenset(one.key for one in entries.attempts if one.result.good)
     judged = frozenset(one.key for one in entries.payments if one.key in good and one.payment_id not in begun)
-    first, second = (S3AuditStore(environment.aws, region) for region in environment.outputs.regions)
     try:
-        audit = reconcile_audit(
-            entries.payments,
-            judged,
-            (first, second),
-            within_s=within_s,
-            removes=environment.outputs.declared.retention.object_lock is None,
-        )
+        audit = reconcile_audit(entries.payments, judged, _audit_stores(environment), within_s=within_s)
     except (ClientError, BotoCoreError) as error:
         return replace(found, audit_problem=verdict_for(error).message)
     return replace(found, audit=audit)
@@ -214,30 +207,37 @@ def _marked_payments(environment: DrillEnvironment, say: Say, within_s: float) -
         return tuple(one for region in regions for one in marked_payments.find(aws, region, environment.env))
 
     deadline = Deadline.within(within_s)
-    first, second = (S3AuditStore(aws, region) for region in regions)
-    removes = environment.outputs.declared.retention.object_lock is None
     replica = [replicas.TableReplica(aws, region) for region in regions]
     try:
         found = marked_payments.remove(look, replica, deadline)
-        if not found.payments:
-            return Restoration((), ())
-        say(f"Found without a payment log: {_payments(len(found.payments))} of drills. Removing.")
-        objects = reconcile_audit(
-            found.payments, frozenset(), (first, second), within_s=within_s, removes=removes
-        )
+        if found.payments:
+            say(f"Found without a payment log: {_payments(len(found.payments))} of drills. Removing.")
+        objects = remove_left_over(environment.env, _audit_stores(environment), within_s)
     except (ClientError, BotoCoreError) as error:
         reason = verdict_for(error).message
         return Restoration((), (f"Whether payments of drills are left cannot be told: {reason}.",))
+    if not (found.payments or objects.removed or objects.left):
+        return Restoration((), ())
     gone = len(found.payments) - len(found.left)
     left = [f"Not removed: payment {one} of a drill." for one in found.left]
-    left += (f"Not removed: audit object {one} of a drill's payment." for one in objects.not_removed)
+    left += (f"Not removed: audit object {one} of a drill's payment." for one in objects.left)
     are = "is" if gone == 1 else "are"
-    said = f"{_payments(gone)} of drills {are} removed, and {objects.removed} audit objects"
+    said = f"{_payments(gone)} of drills {are} removed, and {_counted(objects.removed, 'audit object')}"
     return Restoration((said,), tuple(left))
 
 
+def _audit_stores(environment: DrillEnvironment) -> tuple[S3AuditStore, S3AuditStore]:
+    locked = environment.outputs.declared.retention.object_lock is not None
+    first, second = (S3AuditStore(environment.aws, one, locked) for one in environment.outputs.regions)
+    return first, second
+
+
 def _payments(count: int) -> str:
-    return f"{count} payment{'' if count == 1 else 's'}"
+    return _counted(count, "payment")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _concluded(

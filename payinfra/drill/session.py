@@ -30,7 +30,7 @@ from payinfra.drill import (
 )
 from payinfra.drill.alarm_watch import AlarmWatch, WatchedAlarm, expected_alarms, ringing_in
 from payinfra.drill.clock import RealClock, Stop
-from payinfra.drill.engine import LOOK_S, Drill, DrillDependencies, DrillId, Read
+from payinfra.drill.engine import Drill, DrillDependencies, DrillId, Read
 from payinfra.drill.environment import COMMAND, DrillEnvironment
 from payinfra.drill.evidence import FaultObserver
 from payinfra.drill.faults import scenarios, watchdog, watchdog_process
@@ -66,7 +66,7 @@ from payinfra.drill.timeline import Recorder, replay
 UNREAD = "All was put back at a second attempt, but the payments are still to be read back and removed."
 AWS_HEALTH_EVERY_S = 2.0
 """How often Route 53 is asked about a health check: all of an account's calls share five a second, and
-GetHealthCheckStatus one a second (Route 53 developer guide, "Quotas")."""
+GetHealthCheckStatus one a second (Route 53 developer guide, "Quotas"). In unscaled seconds."""
 AWS_EVIDENCE_EVERY_S = 4.0
 """How often a fault is looked for on AWS: a health check's settings count against the same quota."""
 EVIDENCE_EVERY_S = 1.0
@@ -366,7 +366,7 @@ def _dependencies(
         healthy=observers.HealthCheckWatcher(
             live.aws, other.region, check, live.declared.health.threshold
         ).healthy,
-        health_every_s=AWS_HEALTH_EVERY_S if environment.on_aws else LOOK_S,
+        health_every_s=AWS_HEALTH_EVERY_S / request.time_scale,
         dns=observers.dns_watcher(live, servers, lost.region, reverse=request.reverse).ask,
         observers=_observers(drill, live, lost, other, generator),
         named_clients=_clients(profile, ClientKind.RESOLVES),

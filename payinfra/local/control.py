@@ -42,6 +42,14 @@ def _listed(value: object) -> tuple[ActiveFault, ...]:
     return tuple(_active(entry) for entry in value) if isinstance(value, list) else ()
 
 
+def _numbers(value: object) -> Mapping[str, float]:
+    match value:
+        case dict(found) if all(isinstance(one, int | float) for one in found.values()):
+            return {str(name): float(one) for name, one in found.items()}
+        case _:
+            raise EnvironmentUnusable("The embedded AWS answered something else than its rules.", START_HINT)
+
+
 @dataclass(frozen=True)
 class Sent:
     """One call on its way."""
@@ -122,6 +130,22 @@ class Control:
     def release_time_scale(self, holder: str) -> None:
         """Takes away what `hold_time_scale` asked for. What is not held is no error."""
         self._call("DELETE", "/time-scale/holds", {"holder": holder})
+
+    def rules(self) -> Mapping[str, float]:
+        """What each rule of `payinfra.local.aws_rules` is set to."""
+        return _numbers(self._call("GET", "/rules"))
+
+    def set_rules(self, wanted: Mapping[str, float]) -> Mapping[str, float]:
+        """Sets the rules that are named, until they are reset or the server ends; gives them all.
+
+        Raises:
+            UsageProblem: there is no such rule, or its value is not usable.
+        """
+        return _numbers(self._call("PUT", "/rules", dict(wanted)))
+
+    def reset_rules(self) -> Mapping[str, float]:
+        """Turns every rule off again; gives them all."""
+        return _numbers(self._call("DELETE", "/rules"))
 
     def add_region(self, region: str) -> None:
         """Serves one more region, on a port of its own."""

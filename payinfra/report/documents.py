@@ -254,6 +254,7 @@ SHAPES: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "pid": Optional(int),
             "faults": [MapOf(ANYTHING)],
         },
+        "local-rules": {},
         "fault": {"id": str, "kind": str, "since": str},
         "doctor": {
             "targets": MapOf(bool),
@@ -324,6 +325,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "local up": ("local-1",),
         "local status": ("local-1",),
         "local env": (),
+        "local rules": ("local-rules-1",),
         "local fault list": ("fault-1",),
         "local fault inject": ("fault-1",),
         "local fault clear": ("fault-1",),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from payinfra.local.aws_rules import RULES
 from payinfra.local.faults import describe, to_json
 from payinfra.local.variables import OVERRIDING
 from payinfra.report.documents import document
@@ -45,6 +46,18 @@ def faults(console: Console, found: "Sequence[ActiveFault]", fmt: Format) -> Non
         return
     rows = [(each.fault_id, describe(each.fault), each.since) for each in found]
     write(console, table(("fault", "what", "since"), rows) if rows else Text("No fault is in place."))
+
+
+def rules(console: Console, values: Mapping[str, float], fmt: Format) -> None:
+    """The rules that are kept only when told to, and what each is set to."""
+    if fmt is Format.JSON:
+        write_json(console, document("local-rules", dict(values)))
+        return
+    rows = [
+        (rule.name, f"{values.get(rule.name, rule.off):g} {rule.unit}".rstrip(), rule.on_aws, rule.what)
+        for rule in RULES
+    ]
+    write(console, table(("rule", "here", "on AWS", "what"), rows))
 
 
 def variables(console: Console, values: Mapping[str, str], fmt: VariablesFormat) -> None:

@@ -40,6 +40,21 @@ class UnfoldedLines:
             yield whole
 
 
+class TabbedRows:
+    """A line a row, with tabs between the cells: what a table is in a pipe."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.rows = tuple(tuple(row) for row in rows)
+
+    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
+        for row in self.rows:
+            for place, cell in enumerate(row):
+                if place:
+                    yield Segment("\t")
+                yield Segment(visible(cell))
+            yield Segment.line()
+
+
 class ResultTable(Table):
     """A table whose cells are text, never markup, and whose words are never broken."""
 
@@ -92,12 +107,7 @@ class ResultTable(Table):
         if isinstance(self.title, str):
             yield Segment(visible(self.title))
             yield Segment.line()
-        for row in (self.names, *self.cells):
-            for place, cell in enumerate(row):
-                if place:
-                    yield Segment("\t")
-                yield Segment(visible(cell))
-            yield Segment.line()
+        yield TabbedRows((self.names, *self.cells))
 
     def _as_lines(self) -> Iterable[Text]:
         """A line for each row of two columns; else a line for each cell, with its column's name."""
@@ -139,7 +149,7 @@ def write(console: Console, *parts: RenderableType) -> None:
 def _is_too_wide(console: Console, part: RenderableType) -> bool:
     """Whether the console would have to break something that may be copied."""
     match part:
-        case UnfoldedLines():
+        case UnfoldedLines() | TabbedRows():
             return True
         case ResultTable():
             return not console.is_terminal or part.fitting_widths(console) is None

@@ -13,6 +13,7 @@ from payinfra.report.printable import visible
 from payinfra.report.results import table, write, write_json
 
 if TYPE_CHECKING:
+    from payinfra.deployment.names import NameStatus
     from payinfra.deployment.status import RegionStatus, Status
 
 
@@ -25,7 +26,7 @@ def write_status(console: Console, status: "Status", fmt: Format) -> None:
         (
             f"{each.region} ({each.role})",
             _health(each),
-            ", ".join(each.ringing) or ("unknown" if _is_unknown(each, "alarms") else "none"),
+            _alarms(each),
             each.endpoint,
         )
         for each in status.regions
@@ -35,12 +36,48 @@ def write_status(console: Console, status: "Status", fmt: Format) -> None:
         console,
         Text(f"{status.env} on {status.target}", style="bold"),
         table(("region", "health", "in ALARM", "payments go to"), rows),
-        Text(f"Failover name: {status.failover_domain}"),
+        *(Text(visible(_name(each))) for each in status.names or (status.failover,)),
         Text(f"Last deployed: {deployed}"),
         Text(f"Last drill: {'none' if status.drill is None else visible(summary(status.drill))}"),
         *_unrestored(status),
-        *(Text(f"{each.region}: {why}", style="yellow") for each in status.regions for why in each.unknown),
+        *_gone(status),
+        *(
+            Text(visible(f"{each.region}: {why}"), style="yellow")
+            for each in status.regions
+            for why in each.unknown
+        ),
+        *_next_steps(status),
     )
+
+
+def _gone(status: "Status") -> tuple[Text, ...]:
+    return tuple(
+        Text(f"{each.region} does not answer.", style="bold red")
+        for each in status.regions
+        if not each.answers
+    )
+
+
+def _next_steps(status: "Status") -> tuple[Text, ...]:
+    if not status.next_steps:
+        return ()
+    return (Text("What to do now:", style="bold"), *(Text(visible(f"- {one}")) for one in status.next_steps))
+
+
+def _alarms(region: "RegionStatus") -> str:
+    known = ", ".join(region.ringing)
+    if not region.answers:
+        return known or "unknown: the region does not answer"
+    return known or ("unknown" if _is_unknown(region, "alarms:") else "none")
+
+
+def _name(name: "NameStatus") -> str:
+    """Where a name leads, in a line."""
+    why = f" ({name.unknown})" if name.unknown else ""
+    if not name.leads_to:
+        return f"{name.name} leads to: unknown{why}"
+    said = "name server says" if name.servers == 1 else "name servers say"
+    return f"{name.name} leads to {' or '.join(name.leads_to)}, {name.servers} {said}{why}"
 
 
 def _unrestored(status: "Status") -> tuple[Text, ...]:
@@ -66,13 +103,26 @@ def _as_json(status: "Status") -> dict[str, object]:
         "environment": status.env,
         "target": status.target,
         "failover_domain": status.failover_domain,
+        "names": [
+            {
+                "name": each.name,
+                "leads_to": list(each.leads_to),
+                "answers": list(each.answers),
+                "ttl_s": each.ttl_s,
+                "name_servers": each.servers,
+                "unknown": each.unknown,
+            }
+            for each in status.names
+        ],
         "deployed": None if status.deployed is None else status.deployed.isoformat(),
         "drill": None if status.drill is None else entry(status.drill),
         "unrestored": list(status.unrestored),
+        "next_steps": list(status.next_steps),
         "regions": [
             {
                 "region": each.region,
                 "role": each.role,
+                "answers": each.answers,
                 "endpoint": each.endpoint,
                 "checkers": each.checkers,
                 "healthy": each.healthy,

@@ -1,6 +1,8 @@
 """The stack in CDKTF. Importing this package loads neither cdktf nor its bindings; `synthesize` does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ from payinfra.core.errors import EnvironmentUnusable
 if TYPE_CHECKING:
     from payinfra.clients.aws import Endpoints
     from payinfra.core.settings import Settings
+    from payinfra.stacks.extension import Extend
 
 ZIP_NAME = "payments.zip"
 """Beside the synthesized file, which names it by this relative path."""
@@ -28,8 +31,14 @@ def synthesize(
     endpoints: "Endpoints | None" = None,
     handlers: Path | None = None,
     bindings: Callable[[], object] = lambda: None,
+    record: Path | None = None,
+    fresh: bool = False,
+    files: Sequence[Path] = (),
+    extend: "Extend | str | None" = None,
 ) -> Path:
     """Build the stack into `out`, as cdktf lays it out.
+
+    With a record, what is there already is left as it is while nothing that it was made of has changed.
 
     Without `payinfra.stacks.cdktf_bindings.prepare`, before or as `bindings`, the bindings load the slow way.
 
@@ -39,7 +48,14 @@ def synthesize(
         endpoints: where the embedded AWS answers; needed for, and only for, a local environment. It must
             know each of `naming.regions_used`.
         handlers: the folder of the functions' packages; by default the one that payinfra comes with.
-        bindings: waits until cdktf's bindings are loaded. Called after what needs none of them.
+        bindings: loads cdktf's bindings. Called after what needs none of them, and not where the last output
+            is reused.
+        record: a file outside `out` that says what the output was made of; None to reuse and remember
+            nothing. With an extension nothing is reused: what it depends on is not known.
+        fresh: build anew, whatever the record says.
+        files: what else the stack is made of, such as a user's own modules: a change of one is a change of
+            the stack. A folder stands for all that is in it.
+        extend: what adds the project's own resources, or `MODULE:FUNCTION`; None for the settings' own.
 
     Returns:
         The folder that holds cdk.tf.json and, beside it, the function's zip.
@@ -47,6 +63,7 @@ def synthesize(
     Raises:
         EnvironmentUnusable: a local environment without endpoints.
         ToolFailed: the function's zip cannot be built.
+        UsageProblem: the function that extends the stack is not there, raised, or added what cannot be taken.
     """
     if settings.is_local and endpoints is None:
         raise EnvironmentUnusable(
@@ -55,20 +72,31 @@ def synthesize(
         )
     from payinfra.core.naming import Names
     from payinfra.stacks.lambda_zip import build_zip, handlers_folder
+    from payinfra.stacks.reuse import fingerprint, remember, reusable
 
     folder = stack_folder(out, settings)
     sha256 = build_zip(folder / ZIP_NAME, handlers or handlers_folder())
+    made_of = ""
+    wanted = extend or settings.extend
+    if record is not None and not wanted:
+        made_of = fingerprint(settings, endpoints=endpoints, code_sha256=sha256, files=files)
+        if not fresh and reusable(record, made_of, out):
+            return folder
+    if record is not None:
+        record.unlink(missing_ok=True)
     bindings()
     from cdktf import App
 
+    from payinfra.stacks.extension_loading import ExtensionSource
     from payinfra.stacks.payment_stack import PaymentStack, StackProps
     from payinfra.stacks.payments_function import CodeProps
 
     app = App(outdir=str(out))
-    PaymentStack(
-        app,
-        Names(settings.env).stack,
-        props=StackProps(settings, CodeProps(ZIP_NAME, sha256), endpoints if settings.is_local else None),
-    )
+    props = StackProps(settings, CodeProps(ZIP_NAME, sha256), endpoints if settings.is_local else None)
+    source = ExtensionSource(wanted, settings.project) if wanted else None
+    with source.loaded() if source else nullcontext() as own:
+        PaymentStack(app, Names(settings.env).stack, props=replace(props, extend=own))
     app.synth()
+    if record is not None and made_of:
+        remember(record, made_of, out)
     return folder

@@ -53,7 +53,6 @@ from payinfra.stacks.region_context import RegionContext
 
 GLACIER_AFTER_DAYS = 30
 BROKEN_UPLOADS_DAYS = 7
-AUDIT_PREFIX = "audit/"
 
 
 def expiration_days(retention_days: int) -> int:

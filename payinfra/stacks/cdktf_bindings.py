@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -98,25 +98,6 @@ def prepare(
                 importlib.import_module(bindings.package)
             else:
                 import_on_demand(bindings, submodules)
-
-
-def begin(*, eager: bool = False, bindings: JsiiPackage = AWS) -> threading.Thread:
-    """Prepare in the background, while the caller does what needs no cdktf. Call `prepare` afterwards.
-
-    `prepare` then waits for what is left. A failure is `prepare`'s to report: it tries again, and raises.
-
-    Returns:
-        The thread, for who wants to wait for it.
-    """
-
-    def attempt() -> None:
-        with suppress(Exception):
-            prepare(eager=eager, bindings=bindings)
-
-    # Not a daemon: the interpreter must not end in the middle of an import that starts processes.
-    thread = threading.Thread(target=attempt, name="payinfra-bindings")
-    thread.start()
-    return thread
 
 
 # -- the Python side -------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.ssm_parameter import SsmParameter
 
+from payinfra.core.evacuation import NOT_EVACUATED
 from payinfra.core.naming import Parameter
 from payinfra.stacks.component import Scope, StackComponent
 from payinfra.stacks.region_context import RegionContext
@@ -66,6 +67,23 @@ class CursorSecret(StackComponent):
             lifecycle=TerraformResourceLifecycle(ignore_changes=["value"]) if made_here else None,
         )
         self.value = parameter.value
+
+
+class EvacuationFlagParameter(StackComponent):
+    """Where a region says that the other one is evacuated. Terraform makes it and leaves its value alone: no
+    deployment ends an evacuation."""
+
+    def __init__(self, scope: Scope, id_: str, *, place: RegionContext) -> None:
+        super().__init__(scope, id_)
+        SsmParameter(
+            *self.at("parameter"),
+            provider=place.provider,
+            name=place.names.parameter(Parameter.EVACUATED),
+            description="Says that the other region is evacuated; see payinfra evacuate",
+            type="String",
+            value=NOT_EVACUATED,
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["value"]),
+        )
 
 
 class Parameters(StackComponent):

@@ -1,6 +1,7 @@
 """The one Terraform stack: two regions, and what is global between them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from cdktf import (
@@ -21,7 +22,16 @@ from constructs import Construct
 
 from payinfra.clients.aws import Endpoints
 from payinfra.core.errors import UsageProblem
-from payinfra.core.naming import HEALTH_METRICS_REGION, INDEXES, SESSION_NAME, STAGE, KeyPurpose, Names, tags
+from payinfra.core.naming import (
+    HEALTH_METRICS_REGION,
+    INDEXES,
+    SESSION_NAME,
+    STAGE,
+    KeyPurpose,
+    Names,
+    Parameter,
+    tags,
+)
 from payinfra.core.outputs import (
     COMMON_OUTPUTS,
     DECLARED_VERSION,
@@ -29,6 +39,7 @@ from payinfra.core.outputs import (
     SECONDARY_PREFIX,
     Declared,
     DeclaredDns,
+    DeclaredEvacuation,
     DeclaredHealth,
     DeclaredLimits,
     DeclaredRetention,
@@ -36,19 +47,27 @@ from payinfra.core.outputs import (
     Outputs,
 )
 from payinfra.core.settings import Settings
+from payinfra.stacks import extension
 from payinfra.stacks.alarms import Alarm, AlarmTopic, TopicProps, add_alarm
 from payinfra.stacks.audit_bucket import GLACIER_AFTER_DAYS, expiration_days
+from payinfra.stacks.extension import Extend, RegionExtension, StackExtension
 from payinfra.stacks.kms_keys import CustomerKey, alarm_publishers
 from payinfra.stacks.payments_function import CodeProps
 from payinfra.stacks.payments_table import PaymentsTable, PaymentsTableProps
+from payinfra.stacks.published_deployments import PublishedDeployments, PublishedDeploymentsProps
 from payinfra.stacks.region import Region, RegionProps
 from payinfra.stacks.region_context import RegionContext
 from payinfra.stacks.routing import (
+    EVACUATION_INTERVAL_S,
+    EVACUATION_PATH,
+    EVACUATION_THRESHOLD,
     HEALTH_PATH,
     Certificate,
     CertificateProps,
     CustomDomain,
     CustomDomainProps,
+    EvacuationSwitch,
+    EvacuationSwitchProps,
     OwnZone,
     Records,
     RecordsProps,
@@ -75,10 +94,12 @@ _LOCAL_SERVICES = {
     "route53": "route53",
     "s3": "s3",
     "sns": "sns",
+    "sqs": "sqs",
     "ssm": "ssm",
     "sts": "sts",
 }
-"""The services of the stack: their names in the provider's bindings, and with boto3."""
+"""The services that a stack may use on the embedded AWS: their names in the provider's bindings, and with
+boto3."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +109,13 @@ class StackProps:
     Attributes:
         code: what the function runs.
         endpoints: where the embedded AWS answers; None on AWS.
+        extend: what adds the project's own resources; None for none.
     """
 
     settings: Settings
     code: CodeProps
     endpoints: Endpoints | None
+    extend: Extend | None = None
 
 
 class PaymentStack(TerraformStack):
@@ -134,20 +157,52 @@ class PaymentStack(TerraformStack):
         shown = (primary.shown, secondary.shown)
         for region in (primary, secondary):
             region.show(shown)
-        zone_id, dns = self._names_of(primary, secondary)
+        switches = self._switches(primary, secondary)
+        zone_id, dns, name_servers = self._names_of(primary, secondary, switches)
         health = self._health_alarms(primary, secondary)
-        declared = self._declared(primary, secondary, dns, health)
-        self._outputs(
-            Outputs(
-                primary=primary.outputs,
-                secondary=secondary.outputs,
-                failover_domain=self._names.failover_domain(settings.domain),
-                latency_domain=self._names.latency_domain(settings.domain),
-                hosted_zone_id=zone_id,
-                environment_suffix=settings.env,
-                declared_json=declared.to_json(),
-            )
+        evacuation = DeclaredEvacuation(
+            page=EVACUATION_PATH,
+            parameter=self._names.parameter(Parameter.EVACUATED),
+            interval_s=EVACUATION_INTERVAL_S,
+            threshold=EVACUATION_THRESHOLD,
+            serving_checks=(switches[0].id, switches[1].id),
+            flag_checks=(switches[0].flag_id, switches[1].flag_id),
+            name_servers=name_servers,
         )
+        declared = replace(
+            self._declared(primary, secondary, dns, health, evacuation),
+            extension=self._extended(primary, secondary),
+        )
+        outputs = Outputs(
+            primary=primary.outputs,
+            secondary=secondary.outputs,
+            failover_domain=self._names.failover_domain(settings.domain),
+            latency_domain=self._names.latency_domain(settings.domain),
+            hosted_zone_id=zone_id,
+            environment_suffix=settings.env,
+            declared_json=declared.to_json(),
+        )
+        self._outputs(outputs)
+        PublishedDeployments(
+            self, "published", props=PublishedDeploymentsProps(outputs, (primary.place, secondary.place))
+        )
+
+    def _extended(self, primary: Region, secondary: Region) -> Mapping[str, object]:
+        """What the project's own function adds; gives what that declares."""
+        if self._props.extend is None:
+            return {}
+        settings = self._props.settings
+        regions = (RegionExtension.of("primary", primary), RegionExtension.of("secondary", secondary))
+        stack = StackExtension(self, settings, self._names, self._tags, regions)
+        extension.run(stack, self._props.extend)
+        for region, handle in zip((primary, secondary), regions, strict=True):
+            region.service.extend(handle.variables, handle.granted)
+        return stack.declared
+
+    @property
+    def _tags(self) -> dict[str, str]:
+        settings = self._props.settings
+        return tags(settings.env, owner=settings.owner, cost_center=settings.cost_center)
 
     def _backend(self) -> None:
         settings = self._props.settings
@@ -176,11 +231,7 @@ class PaymentStack(TerraformStack):
 
     def _provider(self, alias: str, region: str) -> AwsProvider:
         settings, endpoints = self._props.settings, self._props.endpoints
-        default_tags = [
-            AwsProviderDefaultTags(
-                tags=tags(settings.env, owner=settings.owner, cost_center=settings.cost_center)
-            )
-        ]
+        default_tags = [AwsProviderDefaultTags(tags=self._tags)]
         assume_role = (
             None
             if settings.role_arn is None
@@ -226,20 +277,34 @@ class PaymentStack(TerraformStack):
             ),
         )
 
-    def _names_of(self, primary: Region, secondary: Region) -> tuple[str, DeclaredDns]:
-        """The records of both names, and the zone they are in."""
+    def _switches(self, primary: Region, secondary: Region) -> tuple[EvacuationSwitch, EvacuationSwitch]:
+        """What takes the primary and the secondary out of their names."""
+
+        def switch(region: Region, peer: Region) -> EvacuationSwitch:
+            props = EvacuationSwitchProps(region.place, peer.place, peer.api, region.health)
+            return EvacuationSwitch(region, "evacuation", props=props)
+
+        return switch(primary, secondary), switch(secondary, primary)
+
+    def _names_of(
+        self, primary: Region, secondary: Region, switches: tuple[EvacuationSwitch, EvacuationSwitch]
+    ) -> tuple[str, DeclaredDns, str]:
+        """The zone's id, the records of both names, and the zone's name servers where nobody delegates it."""
         settings, names = self._props.settings, self._names
+        pairs = tuple(zip((primary, secondary), switches, strict=True))
+        name_servers = ""
         certificates: tuple[str, ...] = ()
         if settings.domain is None or settings.hosted_zone_id is None:
             zone = names.own_zone
-            zone_id = OwnZone(self, "dns", place=primary.place).zone_id
-            serving = [_by_cname(region) for region in (primary, secondary)]
+            own = OwnZone(self, "dns", place=primary.place)
+            zone_id, name_servers = own.zone_id, own.name_servers
+            serving = [_by_cname(region, switch) for region, switch in pairs]
         else:
             zone, zone_id = settings.domain, settings.hosted_zone_id
             certificates = self._certificates(primary, secondary, settings.domain, zone_id)
             serving = [
-                self._by_alias(region, certificate, settings.domain)
-                for region, certificate in zip((primary, secondary), certificates, strict=True)
+                self._by_alias(region, switch, certificate, settings.domain)
+                for (region, switch), certificate in zip(pairs, certificates, strict=True)
             ]
         Records(
             self,
@@ -256,7 +321,7 @@ class PaymentStack(TerraformStack):
         )
         # A custom domain leads to the stage; the endpoint's own name leads to the API.
         prefix = "" if certificates else f"/{STAGE}"
-        return zone_id, DeclaredDns(
+        declared = DeclaredDns(
             zone=zone,
             delegated=bool(certificates),
             ttl_s=settings.dns_ttl,
@@ -265,6 +330,7 @@ class PaymentStack(TerraformStack):
             set_identifiers=(set_identifier(primary.place), set_identifier(secondary.place)),
             certificates=certificates,
         )
+        return zone_id, declared, name_servers
 
     def _certificates(self, primary: Region, secondary: Region, domain: str, zone_id: str) -> tuple[str, ...]:
         domains = (self._names.failover_domain(domain), self._names.latency_domain(domain))
@@ -276,7 +342,9 @@ class PaymentStack(TerraformStack):
         records = ValidationRecords(self, "validation", props=props[0], certificate=made[0].resource)
         return tuple(certificate.validated(records.fqdns) for certificate in made)
 
-    def _by_alias(self, region: Region, certificate_arn: str, domain: str) -> Serving:
+    def _by_alias(
+        self, region: Region, switch: EvacuationSwitch, certificate_arn: str, domain: str
+    ) -> Serving:
         failover, latency = (
             CustomDomain(
                 region,
@@ -288,7 +356,7 @@ class PaymentStack(TerraformStack):
                 ("latency", self._names.latency_domain(domain)),
             )
         )
-        return Serving(region.place, region.health.id, failover, latency)
+        return Serving(region.place, switch.id, failover, latency)
 
     def _health_alarms(self, primary: Region, secondary: Region) -> DeclaredHealth:
         """The alarms on both health checks, where their metrics are."""
@@ -342,7 +410,12 @@ class PaymentStack(TerraformStack):
         return place, topic.arn
 
     def _declared(
-        self, primary: Region, secondary: Region, dns: DeclaredDns, health: DeclaredHealth
+        self,
+        primary: Region,
+        secondary: Region,
+        dns: DeclaredDns,
+        health: DeclaredHealth,
+        evacuation: DeclaredEvacuation,
     ) -> Declared:
         settings = self._props.settings
         return Declared(
@@ -364,8 +437,9 @@ class PaymentStack(TerraformStack):
                 burst=settings.api_burst_limit,
                 daily_quota=settings.daily_quota,
             ),
-            tags=tags(settings.env, owner=settings.owner, cost_center=settings.cost_center),
+            tags=self._tags,
             alarm_email=settings.alarm_email,
+            evacuation=evacuation,
         )
 
     def _outputs(self, outputs: Outputs) -> None:
@@ -390,6 +464,6 @@ def _state_endpoints(endpoints: Endpoints, region: str) -> S3BackendEndpointConf
     return S3BackendEndpointConfig(s3=endpoints.url("s3", region), sts=endpoints.url("sts", region))
 
 
-def _by_cname(region: Region) -> Serving:
+def _by_cname(region: Region, switch: EvacuationSwitch) -> Serving:
     target = RecordTarget(region.declared.api.execute_host)
-    return Serving(region.place, region.health.id, target, target)
+    return Serving(region.place, switch.id, target, target)

@@ -1,7 +1,8 @@
 """The payments function of a region: log group, role, function, a published version behind an alias."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.iam_role import IamRole
@@ -20,8 +21,8 @@ from cdktf_cdktf_provider_aws.lambda_function import (
     LambdaFunctionTracingConfig,
 )
 
-from payinfra.core.naming import FUNCTION_ALIAS, Parameter
-from payinfra.stacks.audit_bucket import AUDIT_PREFIX, AuditBucket
+from payinfra.core.naming import AUDIT_PREFIX, FUNCTION_ALIAS, TEST_PREFIX, Parameter
+from payinfra.stacks.audit_bucket import AuditBucket
 from payinfra.stacks.component import Scope, StackComponent
 from payinfra.stacks.iam_documents import StatementProps, document, service_trust
 from payinfra.stacks.kms_keys import RegionKeySet
@@ -36,6 +37,17 @@ STREAM_RETRIES = -1
 """Until a record is too old: whatever the audit log refuses today it may take in an hour."""
 STREAM_MAX_AGE_S = 22 * 60 * 60
 """Less than DynamoDB keeps a stream's records: Lambda says what it gives up, and the stream would not."""
+
+RESERVED_VARIABLES = frozenset(
+    (
+        *("ENVIRONMENT", "TABLE_NAME", "AUDIT_BUCKET", "AUDIT_KEY_ARN", "CURSOR_SECRET_PARAMETER"),
+        *("LOG_LEVEL", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"),
+        *("CORS_ORIGINS", "KEEP_SOURCE_IP"),
+    )
+)
+"""The function's variables that payinfra sets."""
+FURTHER_SID = "Further"
+"""What the ids of the statements that a project adds begin with."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,7 @@ class PaymentsFunctionProps:
         table_name: the table's.
         stream_arn: of the table's stream in this region.
         topic_arn: where Lambda says which records of the stream it gives up.
+        peer_region: the other region, of which the function says whether it is evacuated.
         keep_source_ip: whether the addresses that payments come from are kept with them.
     """
 
@@ -72,6 +85,7 @@ class PaymentsFunctionProps:
     table_name: str
     stream_arn: str
     topic_arn: str
+    peer_region: str
     memory_mb: int
     timeout_s: int
     reserved_concurrency: int | None
@@ -113,14 +127,15 @@ class PaymentsFunction(StackComponent):
                 "lambda.amazonaws.com", {"StringEquals": {"aws:SourceAccount": place.account}}
             ),
         )
-        policy = IamRolePolicy(
+        self._props, self._group_arn = props, group.arn
+        self._policy = IamRolePolicy(
             *self.at("policy"),
             provider=provider,
             name=names.function_policy,
             role=role.name,
             policy=_permissions(props, group.arn),
         )
-        function = LambdaFunction(
+        self._function = function = LambdaFunction(
             *self.at("function"),
             provider=provider,
             function_name=names.function,
@@ -137,7 +152,7 @@ class PaymentsFunction(StackComponent):
             kms_key_arn=props.keys.application.arn,
             environment=LambdaFunctionEnvironment(variables=_environment(props)),
             tracing_config=LambdaFunctionTracingConfig(mode="Active"),
-            depends_on=[group, policy],
+            depends_on=[group, self._policy],
         )
         self.alias = LambdaAlias(
             *self.at("alias"),
@@ -176,6 +191,13 @@ class PaymentsFunction(StackComponent):
         self.role_arn = role.arn
         self.log_group_name = group.name
 
+    def extend(self, variables: Mapping[str, str], statements: tuple[StatementProps, ...]) -> None:
+        """Give the function further variables, and its role further permissions."""
+        if variables:
+            self._function.put_environment(variables={**_environment(self._props), **variables})
+        if statements:
+            self._policy.policy = _permissions(self._props, self._group_arn, statements)
+
 
 def _records(region: str) -> tuple[dict[str, object], ...]:
     """The records that the function is handed (Lambda developer guide, "Using event filtering with a DynamoDB
@@ -192,6 +214,8 @@ def _environment(props: PaymentsFunctionProps) -> dict[str, str]:
         "AUDIT_BUCKET": props.audit.name,
         "AUDIT_KEY_ARN": props.audit.key_arn,
         "CURSOR_SECRET_PARAMETER": names.parameter(Parameter.CURSORS),
+        "EVACUATED_PARAMETER": names.parameter(Parameter.EVACUATED),
+        "PEER_REGION": props.peer_region,
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": POWERTOOLS_SERVICE,
         "POWERTOOLS_METRICS_NAMESPACE": names.metric_namespace,
@@ -203,11 +227,16 @@ def _environment(props: PaymentsFunctionProps) -> dict[str, str]:
     return variables
 
 
-def _permissions(props: PaymentsFunctionProps, log_group_arn: str) -> str:
+def _permissions(
+    props: PaymentsFunctionProps, log_group_arn: str, further: tuple[StatementProps, ...] = ()
+) -> str:
     """Exactly what the function's code does, and the keys of what it touches."""
     place, keys = props.place, props.keys
     table = table_arn(place, props.table_name)
-    parameter = place.arn("ssm", f"parameter{place.names.parameter(Parameter.CURSORS)}")
+    secret, flag = (
+        place.arn("ssm", f"parameter{place.names.parameter(what)}")
+        for what in (Parameter.CURSORS, Parameter.EVACUATED)
+    )
     return document(
         StatementProps("Table", ("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"), (table,)),
         StatementProps("Indexes", ("dynamodb:Query",), (f"{table}/index/*",)),
@@ -218,11 +247,16 @@ def _permissions(props: PaymentsFunctionProps, log_group_arn: str) -> str:
         ),
         # Neither this one nor X-Ray's name resources (service authorization reference).
         StatementProps("Streams", ("dynamodb:ListStreams",), ("*",)),
-        StatementProps("Audit", ("s3:PutObject",), (f"{props.audit.arn}/{AUDIT_PREFIX}*",)),
+        StatementProps(
+            "Audit",
+            ("s3:PutObject",),
+            (f"{props.audit.arn}/{AUDIT_PREFIX}*", f"{props.audit.arn}/{TEST_PREFIX}*"),
+        ),
         # By Lambda, of records of the stream that it gives up, and with the topic's key.
         StatementProps("GivenUp", ("sns:Publish",), (props.topic_arn,)),
         _with_key("TopicKey", ("kms:Decrypt", "kms:GenerateDataKey"), keys.audit.arn, place, "sns"),
-        StatementProps("CursorSecret", ("ssm:GetParameter",), (parameter,)),
+        StatementProps("CursorSecret", ("ssm:GetParameter",), (secret,)),
+        StatementProps("EvacuationFlag", ("ssm:GetParameter",), (flag,)),
         _with_key("TableKey", ("kms:Decrypt",), keys.data.arn, place, "dynamodb"),
         # Whole objects are written, and never read: only parts and downloads take kms:Decrypt (S3 user guide,
         # "Using server-side encryption with AWS KMS keys", "Multipart upload API and permissions").
@@ -231,6 +265,7 @@ def _permissions(props: PaymentsFunctionProps, log_group_arn: str) -> str:
         _with_key("ApplicationKey", ("kms:Decrypt",), keys.application.arn, place, "ssm", "lambda"),
         StatementProps("Log", ("logs:CreateLogStream", "logs:PutLogEvents"), (f"{log_group_arn}:*",)),
         StatementProps("Trace", ("xray:PutTelemetryRecords", "xray:PutTraceSegments"), ("*",)),
+        *(replace(one, sid=f"{FURTHER_SID}{one.sid}") for one in further),
     )
 
 

@@ -23,7 +23,13 @@ from payinfra.stacks.component import Scope, StackComponent
 from payinfra.stacks.dashboard import Shown, add_dashboard
 from payinfra.stacks.kms_keys import KeysProps, RegionKeySet
 from payinfra.stacks.monitoring import Monitoring, MonitoringProps
-from payinfra.stacks.parameters import CursorSecret, CursorSecretProps, Parameters, ParametersProps
+from payinfra.stacks.parameters import (
+    CursorSecret,
+    CursorSecretProps,
+    EvacuationFlagParameter,
+    Parameters,
+    ParametersProps,
+)
 from payinfra.stacks.payments_function import (
     HANDLER,
     RUNTIME,
@@ -115,7 +121,7 @@ class Region(StackComponent):
             cursor_secret: what cursors are signed with; None where it is made.
         """
         place, settings = self.place, self._props.settings
-        self._table_name = table_name
+        self._table_name, self.stream_arn = table_name, stream_arn
         self.replication = Replication(
             self,
             "replication",
@@ -126,6 +132,7 @@ class Region(StackComponent):
             "cursor-secret",
             props=CursorSecretProps(place, key_id=self.keys.application.arn, value=cursor_secret),
         )
+        EvacuationFlagParameter(self, "evacuated", place=place)
         self.service = PaymentsFunction(
             self,
             "service",
@@ -137,6 +144,7 @@ class Region(StackComponent):
                 table_name=table_name,
                 stream_arn=stream_arn,
                 topic_arn=self.topic.arn,
+                peer_region=peer.place.region,
                 memory_mb=settings.lambda_memory_mb,
                 timeout_s=settings.lambda_timeout_s,
                 reserved_concurrency=settings.reserved_concurrency,
@@ -197,6 +205,11 @@ class Region(StackComponent):
                 table_name=table_name,
             ),
         )
+
+    @property
+    def peer_region(self) -> str:
+        """The other region's name."""
+        return self._props.peer_region
 
     @property
     def shown(self) -> Shown:

@@ -182,6 +182,7 @@ class PaymentsRestApi(StackComponent):
             "/payments": payments,
             "/payments/{payment_id}": self._path("payment", payments.id, "{payment_id}"),
             "/health": self._path("health", self._root, "health"),
+            "/evacuation": self._path("evacuation", self._root, "evacuation"),
         }
         return [
             *(part for route in contract.ROUTES for part in self._route(route, paths[route.path], validator)),
@@ -324,6 +325,21 @@ class PaymentsRestApi(StackComponent):
                 # Bodies hold payments: they are never written to a log.
                 data_trace_enabled=False,
                 metrics_enabled=True,
+                throttling_rate_limit=props.rate_limit,
+                throttling_burst_limit=props.burst_limit,
+            ),
+        )
+        # Only health checkers ask for this page, all the time: each line and metric of it is paid for.
+        ApiGatewayMethodSettings(
+            *self.at("method-settings-evacuation"),
+            provider=self._provider,
+            rest_api_id=self.id,
+            stage_name=stage.stage_name,
+            method_path="evacuation/GET",
+            settings=ApiGatewayMethodSettingsSettings(
+                logging_level="ERROR",
+                data_trace_enabled=False,
+                metrics_enabled=False,
                 throttling_rate_limit=props.rate_limit,
                 throttling_burst_limit=props.burst_limit,
             ),

@@ -49,6 +49,7 @@ ROUTES = (
     ApiRoute("list", "GET", "/payments"),
     ApiRoute("read", "GET", "/payments/{payment_id}"),
     ApiRoute("health", "GET", "/health", needs_key=False),
+    ApiRoute("evacuation", "GET", "/evacuation", needs_key=False),
     # A browser sends no key with its preflight.
     ApiRoute("preflight", "OPTIONS", "/payments", needs_key=False),
     ApiRoute("preflight-one", "OPTIONS", "/payments/{payment_id}", needs_key=False),
@@ -84,6 +85,7 @@ OTHER_METHODS = (
     OtherMethods("other", "/payments"),
     OtherMethods("other-one", "/payments/{payment_id}"),
     OtherMethods("other-health", "/health", needs_key=False),
+    OtherMethods("other-evacuation", "/evacuation", needs_key=False),
 )
 WRONG_METHOD_STATUS = "405"
 WRONG_METHOD_KIND = "method-not-allowed"

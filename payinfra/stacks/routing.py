@@ -27,10 +27,20 @@ from cdktf_cdktf_provider_aws.route53_zone import Route53Zone
 
 from payinfra.core.naming import STAGE, execute_api_host
 from payinfra.stacks.component import Scope, StackComponent
-from payinfra.stacks.region_context import RegionContext
+from payinfra.stacks.region_context import RegionContext, address
 from payinfra.stacks.rest_api import PaymentsRestApi
 
 HEALTH_PATH = f"/{STAGE}/health"
+EVACUATION_PATH = f"/{STAGE}/evacuation"
+"""The page of a region that answers 200 while the other region is evacuated."""
+EVACUATION_INTERVAL_S = 30
+"""How often a checker asks for the page, in seconds: every 10 s would cost three times as many requests."""
+EVACUATION_THRESHOLD = 2
+"""How many answers in a row count: one lost answer neither evacuates a region nor brings it back."""
+_CHECKERS_AT = ("us-west-1", "eu-west-1", "ap-northeast-1", "sa-east-1", "ap-southeast-1")
+"""Where checkers of the page may stand; three are taken, the fewest that Route 53 allows (API reference,
+HealthCheckConfig, `Regions`), none of them in a region of the environment."""
+_CHECKER_REGIONS = 3
 TLS_POLICY = "TLS_1_2"
 
 
@@ -69,6 +79,64 @@ class EndpointHealthCheck(StackComponent):
             depends_on=[props.api.stage],
         )
         self.id = check.id
+
+
+@dataclass(frozen=True)
+class EvacuationSwitchProps:
+    """What takes a region out of its names.
+
+    Attributes:
+        place: the region.
+        peer: the other region, which keeps the flag.
+        peer_api: the API of the other region, which shows it.
+        endpoint: the health check on the region's own API.
+    """
+
+    place: RegionContext
+    peer: RegionContext
+    peer_api: PaymentsRestApi
+    endpoint: EndpointHealthCheck
+
+
+class EvacuationSwitch(StackComponent):
+    """A region serves while its API is healthy and the other region does not say that it is evacuated.
+
+    The page of the other region is watched by an inverted health check: only an answer of 200 is unhealthy.
+    A page that is missing, refused or dark is what it is without an evacuation.
+
+    Attributes:
+        id: of the calculated health check that the region's records carry.
+        flag_id: of the inverted one.
+    """
+
+    def __init__(self, scope: Scope, id_: str, *, props: EvacuationSwitchProps) -> None:
+        super().__init__(scope, id_)
+        place, names = props.place, props.place.names
+        used = (place.region, props.peer.region)
+        flag = Route53HealthCheck(
+            *self.at("flag"),
+            provider=place.provider,
+            type="HTTPS",
+            fqdn=execute_api_host(props.peer_api.id, props.peer.region),
+            port=443,
+            resource_path=EVACUATION_PATH,
+            enable_sni=True,
+            invert_healthcheck=True,
+            request_interval=EVACUATION_INTERVAL_S,
+            failure_threshold=EVACUATION_THRESHOLD,
+            regions=[one for one in _CHECKERS_AT if one not in used][:_CHECKER_REGIONS],
+            tags={"Name": names.evacuation(place.region)},
+            depends_on=[props.peer_api.stage],
+        )
+        serving = Route53HealthCheck(
+            *self.at("serving"),
+            provider=place.provider,
+            type="CALCULATED",
+            child_healthchecks=[props.endpoint.id, flag.id],
+            child_health_threshold=2,
+            tags={"Name": names.serving(place.region)},
+        )
+        self.flag_id, self.id = flag.id, serving.id
 
 
 @dataclass(frozen=True)
@@ -217,6 +285,7 @@ class OwnZone(StackComponent):
 
     Attributes:
         zone_id: the zone's.
+        name_servers: their host names, joined by commas.
     """
 
     def __init__(self, scope: Scope, id_: str, *, place: RegionContext) -> None:
@@ -229,6 +298,7 @@ class OwnZone(StackComponent):
             force_destroy=not place.protected,
         )
         self.zone_id = zone.zone_id
+        self.name_servers = f'${{join(",", {address(zone)}.name_servers)}}'
 
 
 @dataclass(frozen=True)

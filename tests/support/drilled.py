@@ -20,6 +20,7 @@ from payinfra.local.control import Control, Sent
 from payinfra.local.endpoints import LocalEndpoints
 from payinfra.local.faults import FaultRegistry
 from payinfra.local.server.asgi import Request
+from payinfra.local.server.aws_rules import KeptRules
 from payinfra.local.server.control_api import ControlApi
 from payinfra.local.server.time_scale import TimeScale
 
@@ -125,6 +126,7 @@ class World:
             token=TOKEN,
             board=self.board,
             time_scale=self.scale,
+            rules=KeptRules(),
             endpoints=lambda: LocalEndpoints(dict(HERE.regions), HERE.global_url, "127.0.0.1:4553", 7),
             pending=lambda: 0,
             add_region=_no_region,
@@ -167,6 +169,7 @@ class World:
             "fis.GetExperiment": self._get_experiment,
             "fis.ListExperiments": self._list_experiments,
             "DynamoDB.Query": lambda _region, _asked: {"Items": []},
+            "S3.ListObjectVersions": lambda _region, _asked: {},
             "STS.GetCallerIdentity": lambda _region, _asked: {"Account": self.account},
         }
 

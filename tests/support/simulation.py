@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from payinfra.core.errors import EnvironmentUnusable, PayinfraError
+from payinfra.core.naming import objects_of_tests
 from payinfra.core.outputs import DeclaredDns, DeclaredHealth
 from payinfra.drill.alarm_watch import AlarmWatch, expected_alarms
 from payinfra.drill.audit_objects import AuditObject, reconcile_audit
@@ -35,7 +36,7 @@ from payinfra.drill.faults.rollback import restore
 from payinfra.drill.faults.scenarios import sends_to_both
 from payinfra.drill.load.counters import LoadCounters, LoadSnapshot
 from payinfra.drill.load.payment_log import Entries
-from payinfra.drill.load.payments import Maker, Payment
+from payinfra.drill.load.payments import Maker, Payment, customer
 from payinfra.drill.load.targets import client_count
 from payinfra.drill.machine import MachineWatch
 from payinfra.drill.model import (
@@ -467,7 +468,7 @@ class Simulation:
             if damage.replicates and (region == self.lost or damage.replicates_back):
                 self.pending.append((self.at + damage.replication_s, peer, payment.payment_id, item))
         if region != damage.audit_fails_in:
-            key = f"audit/2026/01/02/{payment.payment_id}-abc.json"
+            key = f"{objects_of_tests(customer('demo'))}1/{payment.payment_id}-abc.json"
             self.buckets[region].keys.add(key)
             if damage.audit_replicates:
                 self._later(self.at + 0.5, lambda: self._copy(key, peer))

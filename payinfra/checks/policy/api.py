@@ -140,10 +140,14 @@ def stage_writes_logs(stage: Resource, manifest: Manifest) -> tuple[Verdict, ...
         found.append(Verdict.failed("no aws_api_gateway_method_settings turn its execution log on"))
     for one in settings:
         found += flag_off(one, "settings.data_trace_enabled", f"{one.address} {_TRACES}", stage.address)
-        if one.text("method_path") in _EVERYTHING:
-            found += require_one_of(
-                one, "settings.logging_level", ("INFO", "ERROR"), "its execution log is off", stage.address
-            )
+        # Settings of one method replace those of */* for it.
+        found += require_one_of(
+            one, "settings.logging_level", ("INFO", "ERROR"), "its execution log is off", stage.address
+        )
+        of_what = one.text("method_path")
+        if isinstance(of_what, Unreadable) or not of_what:
+            gap = of_what if isinstance(of_what, Unreadable) else Missing("method_path")
+            found.append(verdict_for_gap(gap, f"{one.address} has no method_path"))
     if settings and not any(one.text("method_path") in _EVERYTHING for one in settings):
         found.append(Verdict.failed("no method settings are for */*"))
     return pass_unless(found)
@@ -373,8 +377,7 @@ def calls_are_throttled(resource: Resource, manifest: Manifest) -> tuple[Verdict
                 *_limit(resource, f"{at}.throttling_burst_limit", "the stage limits no burst"),
             )
         )
-    settings = [one for one in _settings(resource, manifest) if one.text("method_path") in _EVERYTHING]
-    return pass_unless(_stage_limits(settings))
+    return pass_unless(_stage_limits(_settings(resource, manifest)))
 
 
 _NO_LIMIT = 100_000
@@ -389,7 +392,7 @@ def _limit(block: Block, path: str, otherwise: str) -> Iterator[Verdict]:
 
 
 def _stage_limits(settings: list[Resource]) -> Iterator[Verdict]:
-    if not settings:
+    if not any(one.text("method_path") in _EVERYTHING for one in settings):
         yield Verdict.failed("no method settings for */* limit the stage")
     for one in settings:
         yield from _limit(one, "settings.throttling_rate_limit", "the stage limits no rate")

@@ -4,7 +4,10 @@ from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable, Un
 
 API = "aws_api_gateway_rest_api"
 METHOD = "aws_api_gateway_method"
-_OPEN = frozenset({"health", "healthz", "healthcheck", "live", "livez", "ready", "readyz", "ping"})
+_OPEN = frozenset(
+    {"health", "healthz", "healthcheck", "live", "livez", "ready", "readyz", "ping", "evacuation"}
+)
+"""The last parts of paths that health checkers ask for; `evacuation` is the page of an evacuation's flag."""
 _MOST_PARTS = 30
 
 

@@ -8,6 +8,7 @@ from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.failover import (
     alias_watches,
     answers,
+    children,
     is_execute_api,
     is_one_region,
     name_of,
@@ -263,18 +264,37 @@ def health_check_watches_its_region(health_check: Resource, manifest: Manifest) 
         return (Verdict.failed(f"its type is {kind!r}"),)
     found = [
         *flag_off(health_check, "disabled", "it is disabled, and counts as healthy for ever"),
-        *flag_off(health_check, "invert_healthcheck", "it is inverted: what fails counts as healthy"),
+        *_inversion(health_check, manifest),
         *_region_problems(health_check, manifest),
     ]
     if kind in _WITH_PATH:
         found += (*_name_problems(health_check, manifest), *_path_problems(health_check, manifest))
     if kind in ("CALCULATED", "CLOUDWATCH_METRIC"):
-        found += _indirect_problems(health_check)
+        found += _indirect_problems(health_check, manifest)
         if not found:
             return (Verdict.not_applicable(f"{kind} checks request no path"),)
     else:
         found += _protocol_problems(health_check, kind, manifest)
     return pass_unless(found)
+
+
+def _is_plain(health_check: Resource) -> bool:
+    inverted = health_check.flag("invert_healthcheck")
+    return inverted is False or isinstance(inverted, Missing)
+
+
+def _inversion(health_check: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """An inverted check is a switch where it only counts beside one that watches an endpoint as it is."""
+    beside = [
+        other
+        for counting in manifest.all(_CHECK)
+        for counted in (children(counting, manifest),)
+        if health_check in counted
+        for other in counted
+    ]
+    if not _carriers(health_check, manifest) and any(_is_plain(other) for other in beside):
+        return ()
+    return flag_off(health_check, "invert_healthcheck", "it is inverted: what fails counts as healthy")
 
 
 def _protocol_problems(health_check: Resource, kind: str, manifest: Manifest) -> Iterator[Verdict]:
@@ -299,16 +319,41 @@ def _protocol_problems(health_check: Resource, kind: str, manifest: Manifest) ->
             yield Verdict.failed("it sends no SNI, and API Gateway answers nobody without")
 
 
-def _indirect_problems(health_check: Resource) -> Iterator[Verdict]:
+def _indirect_problems(health_check: Resource, manifest: Manifest) -> Iterator[Verdict]:
     """What makes a check of checks, or of an alarm, say that all is well for ever."""
     if health_check.text("type") == "CLOUDWATCH_METRIC":
         if health_check.text("insufficient_data_health_status") == "Healthy":
             yield Verdict.warn("an alarm without data counts as healthy")
         return
-    if health_check.number("child_health_threshold") == 0:
-        yield Verdict.failed("it is healthy with none of its checks: child_health_threshold is 0")
-    elif isinstance(health_check.raw("child_healthchecks"), Missing):
+    if isinstance(health_check.raw("child_healthchecks"), Missing):
         yield Verdict.failed("it counts no health checks")
+        return
+    match health_check.number("child_health_threshold"):
+        case Unreadable() as gap:
+            yield verdict_for_gap(gap, "it does not say how many of its checks must be healthy")
+        case 0:
+            yield Verdict.failed("it is healthy with none of its checks: child_health_threshold is 0")
+        case wanted:
+            yield from _counting_problems(health_check, wanted, manifest)
+
+
+def _counting_problems(health_check: Resource, wanted: float, manifest: Manifest) -> Iterator[Verdict]:
+    """What a check that wants so many healthy ones makes of those that it counts."""
+    counted = health_check.texts("child_healthchecks")
+    if not isinstance(counted, Unreadable) and wanted > len(counted):
+        yield Verdict.failed(f"it is never healthy: it wants {wanted:g} of {len(counted)} checks")
+    found = children(health_check, manifest)
+    switches = [one for one in found if not _is_plain(one)]
+    if switches and not isinstance(counted, Unreadable) and wanted < len(counted):
+        yield Verdict.failed(
+            f"it is healthy with {wanted:g} of {len(counted)} checks, and {switches[0].address}, which is "
+            "inverted, is one while nothing answers there"
+        )
+    led = {one for record in _carriers(health_check, manifest) for one in regions_of_record(record, manifest)}
+    for one in found:
+        watched = regions_of_check(one, manifest)
+        if _is_plain(one) and led and watched and not watched & led:
+            yield Verdict.failed(f"it counts {one.address}, which watches {' and '.join(sorted(watched))}")
 
 
 def _region_problems(health_check: Resource, manifest: Manifest) -> Iterator[Verdict]:

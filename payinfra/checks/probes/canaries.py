@@ -1,12 +1,12 @@
 """What probes write, and how it is removed: every canary carries the environment and the run's id.
 
-A payment's audit object stays: nobody edits an audit trail, and it expires with the others.
+Audit objects of canaries are below a prefix of their own, and named after when their run began.
 """
 
 import contextlib
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Thread
@@ -18,7 +18,7 @@ from payinfra.checks.probes.model import ProbeContext, RegionUnderTest
 from payinfra.clients import canary
 from payinfra.clients.canary import CANARY
 from payinfra.clients.payments_api import PaymentRequest
-from payinfra.core.naming import CUSTOMER_INDEX
+from payinfra.core.naming import CUSTOMER_INDEX, objects_of_tests
 
 if TYPE_CHECKING:
     from mypy_boto3_route53.type_defs import ResourceRecordSetTypeDef
@@ -55,12 +55,15 @@ def remove_payment(live: ProbeContext, site: RegionUnderTest, payment_id: str) -
     canary.remove(live.aws.dynamodb(site.region), site.outputs.dynamodb_table_name, payment_id)
 
 
-def remove_left_over(live: ProbeContext, within_s: float = SWEEP_S) -> None:
+def remove_left_over(live: ProbeContext, within_s: float = SWEEP_S, *, without: Sequence[str] = ()) -> None:
     """Remove what this run has left, and runs that were killed, as far as the regions let it.
 
     What does not answer is not waited for longer than `within_s` seconds.
+
+    Args:
+        without: regions that are left alone: they are known to answer nothing.
     """
-    sweeps = [Thread(target=_sweep, args=(sweep,), daemon=True) for sweep in _sweeps(live)]
+    sweeps = [Thread(target=_sweep, args=(sweep,), daemon=True) for sweep in _sweeps(live, without)]
     for sweep in sweeps:
         sweep.start()
     ends = time.monotonic() + within_s
@@ -68,8 +71,9 @@ def remove_left_over(live: ProbeContext, within_s: float = SWEEP_S) -> None:
         sweep.join(max(0.0, ends - time.monotonic()))
 
 
-def _sweeps(live: ProbeContext) -> tuple[Callable[[], None], ...]:
-    return (*(partial(_remove_left_in, live, site) for site in live.sites), partial(remove_records, live))
+def _sweeps(live: ProbeContext, without: Sequence[str]) -> tuple[Callable[[], None], ...]:
+    sites = (site for site in live.sites if site.region not in without)
+    return (*(partial(_remove_left_in, live, site) for site in sites), partial(remove_records, live))
 
 
 def _sweep(sweep: Callable[[], None]) -> None:
@@ -106,31 +110,47 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def object_prefix(live: ProbeContext) -> str:
-    """Where canary objects of an environment are."""
-    return f"canary/{live.outputs.environment_suffix}/"
+def objects_of_run(live: ProbeContext) -> str:
+    """Where this run's objects are in the audit buckets: those of its payments, as the function names them,
+    and its own."""
+    return f"{objects_of_tests(customer(live))}{milliseconds(live.began)}/"
 
 
 def remove_versions(live: ProbeContext, site: RegionUnderTest, prefix: str) -> None:
     """Delete every version, and every delete marker, below a prefix of a region's audit bucket."""
-    client, bucket = live.aws.s3(site.region), site.outputs.s3_bucket_name
-    found = client.list_object_versions(Bucket=bucket, Prefix=prefix)
-    for one in found.get("Versions", []):
-        client.delete_object(Bucket=bucket, Key=one.get("Key", ""), VersionId=one.get("VersionId", ""))
-    for marker in found.get("DeleteMarkers", []):
-        client.delete_object(Bucket=bucket, Key=marker.get("Key", ""), VersionId=marker.get("VersionId", ""))
+    canary.remove_versions(
+        live.aws.s3(site.region),
+        site.outputs.s3_bucket_name,
+        prefix,
+        locked=live.declared.retention.object_lock is not None,
+    )
 
 
 def remove_left_over_objects(live: ProbeContext, site: RegionUnderTest) -> None:
-    """Delete the canary objects of runs that cannot go on any more, unless objects are locked."""
-    if live.declared.retention.object_lock is not None:
-        return
-    client, bucket = live.aws.s3(site.region), site.outputs.s3_bucket_name
-    before = live.began - LEFT_OVER_AFTER
-    found = client.list_object_versions(Bucket=bucket, Prefix=object_prefix(live))
-    for one in found.get("Versions", []):
-        if one.get("LastModified", live.began) < before:
-            remove_versions(live, site, one.get("Key", ""))
+    """Delete the canary objects of this run, of runs that cannot go on any more, and of payments that are
+    not there any more."""
+    prefix = objects_of_tests(customer(live))
+    pages = live.aws.s3(site.region).get_paginator("list_object_versions")
+    names = {
+        one.get("Key", "")
+        for page in pages.paginate(Bucket=site.outputs.s3_bucket_name, Prefix=prefix)
+        for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+    }
+    for name in sorted(names):
+        written, _, rest = name.removeprefix(prefix).partition("/")
+        if not written.isdigit() or _is_left_over(live, int(written)) or not _is_there(live, site, rest):
+            remove_versions(live, site, name)
+
+
+def _is_there(live: ProbeContext, site: RegionUnderTest, name: str) -> bool:
+    """Whether the payment is in the table that an object is named after."""
+    found = live.aws.dynamodb(site.region).query(
+        TableName=site.outputs.dynamodb_table_name,
+        KeyConditionExpression="payment_id = :id",
+        ExpressionAttributeValues={":id": {"S": name.partition("-")[0]}},
+        ConsistentRead=True,
+    )
+    return bool(found["Items"])
 
 
 def item(live: ProbeContext, site: RegionUnderTest) -> dict[str, dict[str, str]]:

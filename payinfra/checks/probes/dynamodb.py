@@ -129,6 +129,7 @@ def deletion_protection_is_as_declared(live: ProbeContext) -> Verdicts:
     risk="A failover loses payments that were already confirmed.",
     fix="Look at the table's replicas and their ReplicationLatency.",
     within_s=40,
+    needs_peer=True,
 )
 def writes_reach_the_other_region(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """DynamoDB: PutItem here, GetItem there, DeleteItem."""

@@ -1,12 +1,13 @@
 """What the function's role may do and what it must not, by IAM's own judgement."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, regional
 from payinfra.checks.verdicts import Severity, Verdicts
 from payinfra.clients.aws_errors import NoData
-from payinfra.core.naming import INDEXES, Names, Parameter
+from payinfra.core.naming import AUDIT_PREFIX, INDEXES, TEST_PREFIX, Names, Parameter
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,10 @@ def needed(live: ProbeContext, site: RegionUnderTest, stream_arn: str) -> tuple[
         SimulatedCall(
             ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"), stream_arn
         ),
-        SimulatedCall(("s3:PutObject",), f"arn:aws:s3:::{site.outputs.s3_bucket_name}/audit/x"),
+        *(
+            SimulatedCall(("s3:PutObject",), f"arn:aws:s3:::{site.outputs.s3_bucket_name}/{prefix}x")
+            for prefix in (AUDIT_PREFIX, TEST_PREFIX)
+        ),
         SimulatedCall(("ssm:GetParameter",), _parameter_arn(live, site)),
         SimulatedCall(("sns:Publish",), site.outputs.sns_topic_arn),
         SimulatedCall(("kms:Decrypt", "kms:GenerateDataKey"), keys.audit, "sns"),
@@ -62,14 +66,17 @@ def forbidden(site: RegionUnderTest) -> tuple[SimulatedCall, ...]:
     fix="Deploy again: the role was changed outside Terraform.",
 )
 def role_allows_what_is_needed(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
-    """IAM: SimulatePrincipalPolicy; DynamoDB: DescribeTable, for the stream's ARN."""
+    """IAM: SimulatePrincipalPolicy; DynamoDB: DescribeTable, for the stream's ARN; KMS: ListResourceTags."""
     table = live.aws.dynamodb(site.region).describe_table(TableName=site.outputs.dynamodb_table_name)
     asks = needed(live, site, table["Table"].get("LatestStreamArn", ""))
-    return all_of(
-        f"{action} on {ask.resource} is {decision}, needed is allowed"
-        for ask, action, decision in _decisions(live, site, asks)
-        if decision != "allowed"
-    )
+    refused = [one for one in _decisions(live, site, asks) if one.said != "allowed"]
+    for one in refused:
+        if one.said == "implicitDeny" and one.unknown_tags:
+            raise NoData(
+                f"{one.action} on {one.resource} depends on {', '.join(one.unknown_tags)}, "
+                "which SimulatePrincipalPolicy does not look up"
+            )
+    return all_of(f"{one.action} on {one.resource} is {one.said}, needed is allowed" for one in refused)
 
 
 @regional(
@@ -80,40 +87,69 @@ def role_allows_what_is_needed(live: ProbeContext, site: RegionUnderTest) -> Ver
     fix="Deploy again: the role was changed outside Terraform.",
 )
 def role_allows_nothing_else(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
-    """IAM: SimulatePrincipalPolicy."""
+    """IAM: SimulatePrincipalPolicy; KMS: ListResourceTags."""
     return all_of(
-        f"{action} on {ask.resource} is allowed"
-        for ask, action, decision in _decisions(live, site, forbidden(site))
-        if decision == "allowed"
+        f"{one.action} on {one.resource} is allowed"
+        for one in _decisions(live, site, forbidden(site))
+        if one.said == "allowed"
     )
+
+
+@dataclass(frozen=True)
+class SimulatedAnswer:
+    """IAM's answer to one action: `allowed`, `implicitDeny` or `explicitDeny`, and what it was not told."""
+
+    action: str
+    resource: str
+    said: str
+    unknown_tags: tuple[str, ...] = ()
 
 
 def _decisions(
     live: ProbeContext, site: RegionUnderTest, asks: tuple[SimulatedCall, ...]
-) -> Iterator[tuple[SimulatedCall, str, str]]:
+) -> Iterator[SimulatedAnswer]:
     """IAM's answer to each action. A call with several resources would mix each with each.
+
+    The simulator looks no tag up (IAM API reference, SimulatePrincipalPolicy): those of the keys, by which a
+    permissions boundary may allow their use, are read first and passed as context.
 
     Raises:
         NoData: IAM says nothing of an action.
     """
     client = live.aws.iam(site.region)
+    tags = {arn: _tags(live, site, arn) for arn in asdict(site.declared.keys).values()}
     for ask in asks:
-        via = [f"{ask.via}.{site.region}.amazonaws.com"] if ask.via else []
+        context = {**tags.get(ask.resource, {})}
+        if ask.via:
+            context["kms:ViaService"] = f"{ask.via}.{site.region}.amazonaws.com"
         answer = client.simulate_principal_policy(
             PolicySourceArn=site.declared.function.role_arn,
             ActionNames=list(ask.actions),
             ResourceArns=[ask.resource],
             ContextEntries=[
-                {"ContextKeyName": "kms:ViaService", "ContextKeyValues": via, "ContextKeyType": "string"}
-            ]
-            if via
-            else [],
+                {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+                for key, value in context.items()
+            ],
         )
-        said = {one["EvalActionName"]: one["EvalDecision"] for one in answer.get("EvaluationResults", [])}
+        said = {one["EvalActionName"]: one for one in answer.get("EvaluationResults", [])}
         for action in ask.actions:
             if action not in said:
                 raise NoData(f"SimulatePrincipalPolicy says nothing of {action} on {ask.resource}")
-            yield ask, action, said[action]
+            result = said[action]
+            yield SimulatedAnswer(action, ask.resource, result["EvalDecision"], _unknown_tags(result))
+
+
+def _tags(live: ProbeContext, site: RegionUnderTest, key: str) -> Mapping[str, str]:
+    """A key's tags, as the condition keys that policies name them by."""
+    pages = live.aws.kms(site.region).get_paginator("list_resource_tags").paginate(KeyId=key)
+    return {f"aws:ResourceTag/{tag['TagKey']}": tag["TagValue"] for page in pages for tag in page["Tags"]}
+
+
+def _unknown_tags(result: Mapping[str, Any]) -> tuple[str, ...]:
+    missing = list(result.get("MissingContextValues", []))
+    for one in result.get("ResourceSpecificResults", []):
+        missing += one.get("MissingContextValues", [])
+    return tuple(sorted({key for key in missing if key.lower().startswith("aws:resourcetag/")}))
 
 
 def _parameter_arn(live: ProbeContext, site: RegionUnderTest) -> str:

@@ -97,12 +97,14 @@ class RegionProbe:
     Attributes:
         within_s: its deadline, in seconds from its start.
         late: what it comes to where it was NotYet until then.
+        needs_peer: it asks the other region as well, and can judge nothing while that does not answer.
     """
 
     rule: Rule
     within_s: float
     judge: JudgeRegion
     late: Kind = Kind.FAIL
+    needs_peer: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,11 +129,12 @@ def regional(
     fix: str,
     within_s: float = 15.0,
     late: Kind = Kind.FAIL,
+    needs_peer: bool = False,
 ) -> Callable[[JudgeRegion], RegionProbe]:
     """Make a probe of a function that judges one region."""
 
     def make(judge: JudgeRegion) -> RegionProbe:
-        return RegionProbe(Rule(id, title, severity, risk, fix), within_s, judge, late)
+        return RegionProbe(Rule(id, title, severity, risk, fix), within_s, judge, late, needs_peer)
 
     return make
 

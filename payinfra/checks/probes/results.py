@@ -39,12 +39,14 @@ class VerifyRequest:
     Attributes:
         only, skip: ids, or globs of them.
         deadline_s: shortens every probe's own deadline; None leaves them.
+        regions: look at these regions only; none for the whole environment.
     """
 
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     deadline_s: float | None = None
     tell: Tell = tell_nobody
+    regions: tuple[str, ...] = ()
 
 
 def outcome(results: Sequence[ProbeResult], ignored: tuple[str, ...] = ()) -> Outcome:

@@ -59,7 +59,7 @@ def _pair_faults(
         )
         compared = (
             policy,
-            ("health check", record.get("HealthCheckId"), site.outputs.health_check_id),
+            ("health check", record.get("HealthCheckId"), live.outputs.records_check(site.region)),
             *(
                 _alias(live, site, name, record)
                 if live.declared.dns.delegated

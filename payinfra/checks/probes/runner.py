@@ -1,8 +1,9 @@
 """Runs probes: all at once, each with its deadline, so that one slow or denied call hides no other."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 
@@ -11,6 +12,7 @@ from payinfra.checks.probes.model import PairProbe, Probe, ProbeContext, RegionU
 from payinfra.checks.probes.results import ProbeResult, Tell, tell_nobody
 from payinfra.checks.verdicts import Verdict, Verdicts
 from payinfra.clients.aws_errors import NotYet
+from payinfra.clients.payments_api import KEY_KNOWN_WITHIN_S, KeyRefused
 from payinfra.clients.retry import Deadline
 
 _ASKING_SHARE = 0.8
@@ -33,17 +35,36 @@ class Task:
     site: RegionUnderTest | None
     where: str
     within_s: float
+    key_known_within_s: float = KEY_KNOWN_WITHIN_S
 
-    def ask(self, live: ProbeContext, clock: ProbeClock) -> tuple[Verdict, ...]:
-        """The probe's verdicts, whatever happens in it."""
-        patience = Deadline(clock.now() + self.within_s * _ASKING_SHARE, clock.now, clock.sleep)
-        live = replace(live, patience=patience)
-        try:
-            return patience.poll(lambda: _as_tuple(self._call(live))) or (_SAID_NOTHING,)
-        except NotYet as error:
-            return (late(error, self.probe.late, self.within_s * _ASKING_SHARE),)
-        except Exception as error:  # noqa: BLE001 - a probe that crashes is a finding, and hides no other
-            return (verdict_for(error),)
+    def ask(
+        self, live: ProbeContext, clock: ProbeClock, put_off: Callable[[float], None] = lambda _ends: None
+    ) -> tuple[Verdict, ...]:
+        """The probe's verdicts, whatever happens in it.
+
+        Where the API refuses its key the probe begins anew, as long as a new key may take to be known.
+
+        Args:
+            put_off: told of the new deadline then, as the clock's time.
+        """
+        asking_s, began = self.within_s * _ASKING_SHARE, clock.now()
+        keys = Deadline(began + max(asking_s, self.key_known_within_s), clock.now, clock.sleep)
+        while True:
+            patience = Deadline(clock.now() + asking_s, clock.now, clock.sleep)
+            now = replace(live, patience=patience)
+            try:
+                return patience.poll(partial(self._answer, now)) or (_SAID_NOTHING,)
+            except KeyRefused as error:
+                if keys.left_s <= 0:
+                    return (late(error, self.probe.late, clock.now() - began),)
+                put_off(clock.now() + self.within_s)
+            except NotYet as error:
+                return (late(error, self.probe.late, asking_s),)
+            except Exception as error:  # noqa: BLE001 - a probe that crashes is a finding, and hides no other
+                return (verdict_for(error),)
+
+    def _answer(self, live: ProbeContext) -> tuple[Verdict, ...]:
+        return _as_tuple(self._call(live))
 
     def _call(self, live: ProbeContext) -> Verdicts:
         if isinstance(self.probe, PairProbe):
@@ -65,11 +86,17 @@ def tasks(probes: Iterable[Probe], live: ProbeContext, deadline_s: float | None 
     made: list[Task] = []
     for probe in probes:
         within_s = probe.within_s if deadline_s is None else min(probe.within_s, deadline_s)
+        known_s = KEY_KNOWN_WITHIN_S if deadline_s is None else min(KEY_KNOWN_WITHIN_S, within_s)
         if isinstance(probe, PairProbe):
-            made.append(Task(probe, None, ", ".join(site.region for site in live.sites), within_s))
+            made.append(Task(probe, None, ", ".join(site.region for site in live.sites), within_s, known_s))
         else:
-            made += (Task(probe, site, site.region, within_s) for site in live.sites)
+            made += (Task(probe, site, site.region, within_s, known_s) for site in live.sites)
     return tuple(made)
+
+
+def everything(_task: Task) -> bool:
+    """Leaves no task out."""
+    return True
 
 
 def run(
@@ -79,26 +106,31 @@ def run(
     deadline_s: float | None = None,
     tell: Tell = tell_nobody,
     clock: ProbeClock | None = None,
+    takes: Callable[[Task], bool] = everything,
 ) -> tuple[ProbeResult, ...]:
     """Call every probe at once; the results in the probes' order.
 
     A probe that has not answered at its deadline becomes an ERROR. Its thread is left to end by itself: it
     can change nothing any more but to remove its own canary.
+
+    Args:
+        takes: whether a task is to be done.
     """
     clock = clock or ProbeClock()
-    under_way = tasks(probes, live, deadline_s)
+    under_way = tuple(task for task in tasks(probes, live, deadline_s) if takes(task))
     answers: SimpleQueue[tuple[int, ProbeResult]] = SimpleQueue()
     began = clock.now()
+    ends = {position: began + task.within_s for position, task in enumerate(under_way)}
 
     def work(position: int, task: Task) -> None:
         started = clock.now()
-        verdicts = task.ask(live, clock)
+        verdicts = task.ask(live, clock, partial(ends.__setitem__, position))
         answers.put((position, ProbeResult(task.probe.rule, task.where, verdicts, clock.now() - started)))
 
     for position, task in enumerate(under_way):
         Thread(target=work, args=(position, task), name=task.probe.rule.id, daemon=True).start()
     results: dict[int, ProbeResult] = {}
-    for position, result in _collect(answers, under_way, began, clock):
+    for position, result in _collect(answers, under_way, began, ends, clock):
         results[position] = result
         tell(result)
     return tuple(results[position] for position in range(len(under_way)))
@@ -108,20 +140,22 @@ def _collect(
     answers: "SimpleQueue[tuple[int, ProbeResult]]",
     under_way: Sequence[Task],
     began: float,
+    ends: Mapping[int, float],
     clock: ProbeClock,
 ) -> Iterator[tuple[int, ProbeResult]]:
     """Each task's result once: its answer, or that its deadline has passed."""
     waiting = dict(enumerate(under_way))
     while waiting:
-        next_end = began + min(task.within_s for task in waiting.values())
+        next_end = min(ends[position] for position in waiting)
         try:
             position, result = answers.get(timeout=max(0.0, next_end - clock.now()))
         except Empty:
-            elapsed = clock.now() - began
+            now = clock.now()
+            elapsed = now - began
             for position, task in tuple(waiting.items()):
-                if task.within_s <= elapsed:
+                if ends[position] <= now:
                     del waiting[position]
-                    said = Verdict.error(f"no answer within {task.within_s:g} s")
+                    said = Verdict.error(f"no answer within {ends[position] - began:g} s")
                     yield position, ProbeResult(task.probe.rule, task.where, (said,), elapsed)
             continue
         if waiting.pop(position, None) is not None:

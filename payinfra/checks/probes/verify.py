@@ -9,17 +9,22 @@ from payinfra.checks import probes
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes import canaries
 from payinfra.checks.probes.model import PairProbe, Probe, ProbeContext, RegionProbe
-from payinfra.checks.probes.results import VerifyRequest, outcome
-from payinfra.checks.probes.runner import run
+from payinfra.checks.probes.outage import ProbedRegions, concluded
+from payinfra.checks.probes.results import VerifyRequest
+from payinfra.checks.probes.runner import run, tasks
 from payinfra.checks.selection import PROBES, choose
 from payinfra.clients.aws import Aws
 from payinfra.clients.dns import DnspythonDns
 from payinfra.clients.http import HttpxHttp, RealTls, make_client
+from payinfra.clients.reachability import Reachability
 from payinfra.core.outputs import Outputs
 
 CONNECT_S = 3.0
 READ_S = 5.0
 ATTEMPTS = 2
+FIRST_LOOK_S = 3.0
+SECOND_LOOK_S = 6.0
+"""How long a region may take to say anything at all, and how long once more where it said nothing."""
 
 
 def load() -> tuple[Probe, ...]:
@@ -87,13 +92,27 @@ def verify(outputs: Outputs, aws: Aws, request: VerifyRequest) -> Outcome:
     """
     chosen, ignored = chosen_probes(request)
     with around(outputs, aws) as live:
+        scope = _scope(live, request)
         try:
             results = run(
                 chosen,
                 live,
-                deadline_s=request.deadline_s,
+                deadline_s=scope.deadline_s(request.deadline_s),
                 tell=request.tell,
+                takes=lambda task: scope.is_asked_for(task) and scope.is_possible(task),
             )
         finally:  # somebody who interrupts it leaves no canary either
-            canaries.remove_left_over(live)
-    return outcome(results, ignored)
+            canaries.remove_left_over(live, without=scope.silent)
+    return concluded(results, ignored, scope, tasks(chosen, live))
+
+
+def _scope(live: ProbeContext, request: VerifyRequest) -> ProbedRegions:
+    """What can be looked at. A region that seems to be gone is asked once more before that is believed."""
+    regions = tuple(site.region for site in live.sites)
+    wanted = tuple(region for region in regions if region in (request.regions or regions))
+    silent = Reachability(live.aws, FIRST_LOOK_S).silent(regions)
+    doubted = tuple(region for region in silent if region in wanted)
+    if doubted:
+        still = Reachability(live.aws, SECOND_LOOK_S).silent(doubted)
+        silent = tuple(region for region in silent if region not in doubted or region in still)
+    return ProbedRegions(regions, wanted, silent)

@@ -19,6 +19,7 @@ from payinfra.clients.aws import Aws
 from payinfra.clients.aws_errors import is_absent
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.naming import HEALTH_METRICS_REGION, PROJECT, KeyPurpose, Names, Parameter, regions_used
+from payinfra.deployment.recovery.late_log_groups import came_back, groups_called
 from payinfra.terraform.jsonvalue import JsonValue, items, text
 
 AT_ONCE = 16
@@ -194,8 +195,7 @@ def _key(aws: Aws, found: TaggedResource, name: str) -> bool:
 
 
 def _log_group(aws: Aws, found: TaggedResource, name: str) -> bool:
-    groups = aws.logs(found.region).describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    return any(one.get("logGroupName") == name for one in groups)
+    return any(groups_called(aws.logs(found.region), name))
 
 
 def _answers(ask: Callable[[Aws, TaggedResource, str], object]) -> Read:
@@ -236,6 +236,9 @@ READS: Mapping[tuple[str, str], Read] = MappingProxyType(
         ("s3", ""): _answers(lambda aws, found, name: aws.s3(found.region).head_bucket(Bucket=name)),
         ("sns", ""): _answers(
             lambda aws, found, _name: aws.sns(found.region).get_topic_attributes(TopicArn=found.arn)
+        ),
+        ("sqs", ""): _answers(
+            lambda aws, found, name: aws.client("sqs", found.region).get_queue_url(QueueName=name)
         ),
         ("ssm", "parameter"): _answers(
             lambda aws, found, name: aws.ssm(found.region).get_parameter(Name=name, WithDecryption=False)
@@ -278,8 +281,10 @@ def _aliases(aws: Aws, region: str, where: Whereabouts) -> Iterator[TaggedResour
 
 def _log_groups(aws: Aws, region: str, where: Whereabouts) -> Iterator[TaggedResource]:
     for name in (where.names.function_log_group, where.names.access_log_group):
-        for one in aws.logs(region).describe_log_groups(logGroupNamePrefix=name)["logGroups"]:
-            if one.get("logGroupName") == name:
+        client = aws.logs(region)
+        for one in groups_called(client, name):
+            # One that a late line made again is nobody's: see `late_log_groups`.
+            if not came_back(client, one):
                 yield resource(one["arn"].removesuffix(":*"), {}, region)
 
 

@@ -228,6 +228,15 @@ def _topic(creation: Creation, aws: Aws) -> Iterator[Found]:
     yield Found(arn, arn=arn, tags={tag["Key"]: tag["Value"] for tag in tags})
 
 
+def _queue(creation: Creation, aws: Aws) -> Iterator[Found]:
+    """A queue, which a project's own extension adds."""
+    client = aws.client("sqs", creation.region)
+    url = client.get_queue_url(QueueName=creation.value("name"))["QueueUrl"]
+    attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    tags = client.list_queue_tags(QueueUrl=url).get("Tags", {})
+    yield Found(url, arn=attributes["QueueArn"], tags=tags)
+
+
 def _topic_policy(creation: Creation, aws: Aws) -> Iterator[Found]:
     arn = creation.value("arn")
     if arn and "Policy" in aws.sns(creation.region).get_topic_attributes(TopicArn=arn)["Attributes"]:
@@ -289,6 +298,7 @@ EVERY_TYPE: Mapping[str, Lookup] = MappingProxyType(
         "aws_s3_bucket_server_side_encryption_configuration": _of_bucket("get_bucket_encryption"),
         "aws_s3_bucket_versioning": _of_bucket("get_bucket_versioning", "Status"),
         "aws_sns_topic": _topic,
+        "aws_sqs_queue": _queue,
         "aws_sns_topic_policy": _topic_policy,
         "aws_sns_topic_subscription": _subscription,
     }

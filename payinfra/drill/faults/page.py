@@ -15,8 +15,10 @@ EVERY_DRILL = (
     RequiredPermission(("route53:GetHealthCheck", "route53:GetHealthCheckStatus"), "both health checks"),
     RequiredPermission(("ssm:GetParameter",), "the API key's parameter"),
     RequiredPermission(("apigateway:GET",), "the usage plans, for what is left of today's quota"),
+    RequiredPermission(("s3:ListBucketVersions",), "the audit buckets"),
     RequiredPermission(
-        ("s3:ListBucketVersions", "s3:DeleteObjectVersion"), "the audit buckets, for the payments' objects"
+        ("s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"),
+        "their `test/*`, for the payments' objects; the second where objects are locked",
     ),
 )
 """What every drill looks at, and what it takes to read payments back and to remove them."""

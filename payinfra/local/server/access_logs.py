@@ -3,10 +3,12 @@
 import hashlib
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from payinfra.local.aws_rules import ACCESS_LOGS
 from payinfra.local.emulator_environment import ACCOUNT
 from payinfra.local.server.asgi import AsgiResponse, Request
 from payinfra.local.server.ministack import Emulator
@@ -20,8 +22,29 @@ NOTHING = "-"
 
 
 @dataclass(frozen=True)
+class Line:
+    """A line that is on its way to its group.
+
+    Attributes:
+        due: when it arrives, in the emulated world's seconds.
+        at_ms: when the request was, in milliseconds since the epoch.
+    """
+
+    due: float
+    region: str
+    group: str
+    source: str
+    text: str
+    at_ms: int
+
+
+@dataclass(frozen=True)
 class AccessLogs:
     """Writes a line for each request to the log group that its stage names.
+
+    With the rule `access-log-delay` a line comes so much later. A line makes a log group that is not there,
+    without tags, retention or key, as API Gateway's role lets it on AWS (managed policy
+    AmazonAPIGatewayPushToCloudWatchLogs, `logs:CreateLogGroup`).
 
     "Variables for access logging for API Gateway", in API Gateway's developer guide, says what each variable
     is. Those that the embedded AWS does not know of a request are written as AWS writes what has no value.
@@ -32,9 +55,19 @@ class AccessLogs:
 
     emulator: Emulator
     now: Callable[[], float] = time.time
+    _late: deque[Line] = field(default_factory=deque)
+
+    def deliver(self) -> int:
+        """Write the lines that have arrived by now, and say how many. To be called again and again."""
+        now, waiting = self.emulator.rules.now(), len(self._late)
+        while self._late and self._late[0].due <= now:
+            line = self._late.popleft()
+            with self.emulator.scope(ACCOUNT, line.region):
+                self._write(line)
+        return waiting - len(self._late)
 
     def api_answered(self, request: Request, response: AsgiResponse, region: str, seconds: float) -> None:
-        """Write the line of one request, if its stage asks for it and the group exists."""
+        """Write the line of one request, now or later, if its stage asks for it."""
         found = _EXECUTE.fullmatch(request.raw_path)
         if found is None:
             return
@@ -42,8 +75,8 @@ class AccessLogs:
             gateway = self.emulator.service("apigateway_v1")
             stage = gateway._stages_v1.get(found["api"], {}).get(found["stage"]) or {}
             settings = stage.get("accessLogSettings") or {}
-            group = self._group(settings.get("destinationArn") or "")
-            if group is None or not settings.get("format"):
+            named = _GROUP.fullmatch(settings.get("destinationArn") or "")
+            if named is None or not settings.get("format"):
                 return
             values = self._values(gateway, request, response, seconds)
             segments = [one for one in (found["path"] or "").split("/") if one]
@@ -53,7 +86,19 @@ class AccessLogs:
                 "stage": found["stage"],
                 "resourcePath": resource["path"] if resource else NOTHING,
             }
-            self._write(group, f"{found['api']}/{found['stage']}", rendered(settings["format"], values))
+            rules = self.emulator.rules
+            line = Line(
+                rules.now() + rules.value(ACCESS_LOGS),
+                region,
+                named[1],
+                f"{found['api']}/{found['stage']}",
+                rendered(settings["format"], values),
+                int(self.now() * 1000),
+            )
+            if line.due > rules.now():
+                self._late.append(line)
+            else:
+                self._write(line)
 
     def _values(
         self, gateway: Any, request: Request, response: AsgiResponse, seconds: float
@@ -72,14 +117,12 @@ class AccessLogs:
             "responseLatency": str(round(seconds * 1000)),
         }
 
-    def _group(self, arn: str) -> Any:
-        named = _GROUP.fullmatch(arn)
-        return self._logs._log_groups.get(named[1]) if named else None
-
-    def _write(self, group: Any, source: str, line: str) -> None:
-        name = hashlib.sha256(source.encode()).hexdigest()[:32]
+    def _write(self, line: Line) -> None:
+        if line.group not in self._logs._log_groups:
+            self._logs._create_log_group({"logGroupName": line.group})
+        name = hashlib.sha256(line.source.encode()).hexdigest()[:32]
         now_ms = int(self.now() * 1000)
-        stream = group["streams"].setdefault(
+        stream = self._logs._log_groups[line.group]["streams"].setdefault(
             name,
             {
                 "events": [],
@@ -90,7 +133,7 @@ class AccessLogs:
                 "lastIngestionTime": None,
             },
         )
-        event = {"timestamp": now_ms, "message": line, "ingestionTime": now_ms}
+        event = {"timestamp": line.at_ms, "message": line.text, "ingestionTime": now_ms}
         self._logs._append_log_events(stream, [event])
 
     @property

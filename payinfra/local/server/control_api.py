@@ -12,6 +12,7 @@ from payinfra.local.control import PREFIX, active_to_json
 from payinfra.local.endpoints import TOKEN_HEADER, LocalEndpoints, endpoints_to_json
 from payinfra.local.faults import FaultRegistry, RegionBlackout, ServiceDelay, ServiceThrottling, from_json
 from payinfra.local.server.asgi import AsgiResponse, Request, answer
+from payinfra.local.server.aws_rules import KeptRules
 from payinfra.local.server.time_scale import TimeScale
 
 
@@ -28,6 +29,7 @@ class ControlApi:
     token: str
     board: FaultRegistry
     time_scale: TimeScale
+    rules: KeptRules
     endpoints: Callable[[], LocalEndpoints]
     pending: Callable[[], int]
     add_region: Callable[[str], Awaitable[None]]
@@ -66,6 +68,14 @@ class ControlApi:
                 self.time_scale.hold(str(body.get("holder", "")), body.get("scale"))
             case "DELETE", ["time-scale", "holds"]:
                 self.time_scale.release(str(body.get("holder", "")))
+            case "GET", ["rules"]:
+                return dict(self.rules.values())
+            case "PUT", ["rules"]:
+                self.rules.set(body)
+                return dict(self.rules.values())
+            case "DELETE", ["rules"]:
+                self.rules.reset()
+                return dict(self.rules.values())
             case "POST", ["regions"]:
                 await self.add_region(str(body.get("region", "")))
             case "POST", ["shutdown"]:

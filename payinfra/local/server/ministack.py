@@ -14,6 +14,7 @@ from typing import Any
 
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.local.server.asgi import App
+from payinfra.local.server.aws_rules import KeptRules
 
 Untyped = Any
 """A module of ministack's, which has no types."""
@@ -35,6 +36,7 @@ class Emulator:
 
     application: App
     main: Untyped
+    rules: KeptRules = field(default_factory=KeptRules)
     _replaced: list[tuple[Untyped, str, Untyped]] = field(default_factory=list)
 
     def service(self, name: str) -> Untyped:

@@ -44,6 +44,7 @@ from payinfra.local.server import ministack as seam
 from payinfra.local.server.access_logs import AccessLogs
 from payinfra.local.server.asgi import AsgiResponse, Request
 from payinfra.local.server.authentication import Authentication
+from payinfra.local.server.aws_rules import Quota
 from payinfra.local.server.cloudwatch_alarms import TICK_S, Watching
 from payinfra.local.server.control_api import ControlApi
 from payinfra.local.server.host_names import AwsNames
@@ -51,7 +52,7 @@ from payinfra.local.server.listener import Listener
 from payinfra.local.server.patches import registry
 from payinfra.local.server.replication import Replicator, Write
 from payinfra.local.server.route53.clock import SystemClock
-from payinfra.local.server.route53.plane import DataPlane
+from payinfra.local.server.route53.plane import STATUS_QUOTA, DataPlane
 from payinfra.local.server.route53.state import MinistackZones
 from payinfra.local.server.routing import FrontApp, GlobalApp, Handler, RegionApp
 from payinfra.local.server.time_scale import TimeScale
@@ -59,6 +60,7 @@ from payinfra.local.server.time_scale import TimeScale
 LOOK_S = 2.0
 """How often the server looks whether its folder is still there, in seconds."""
 TTL_SWEEP_S = 5.0
+LATE_LINES_S = 1.0
 _LOCK = os.O_RDWR | os.O_APPEND | os.O_CREAT
 WRITES = "payinfra-replication"
 """The file, beside ministack's own, that keeps the replicated writes which are on their way."""
@@ -140,6 +142,8 @@ class Server:
         """Wires the parts; nothing runs yet."""
         folder = self.arguments.folder
         self.time_scale.set(self.arguments.time_scale)
+        began = self.time_scale.now()
+        self.emulator.rules.now = lambda: self.time_scale.age(began, self.time_scale.now())
         self.snapshots = persistence.of_emulator(self.emulator, folder.state)
         self.apply = global_tables.applier(self.emulator)
         self.watching = Watching(self.emulator, self.time_scale)
@@ -171,7 +175,11 @@ class Server:
         seam.let_functions_call_their_own_region(self.emulator, self._urls)
         global_tables.replicate_through(self.emulator, self.replicator.wrote)
         self.plane = DataPlane(
-            MinistackZones.in_process(), AwsNames(self._urls), SystemClock(), self.time_scale
+            MinistackZones.in_process(),
+            AwsNames(self._urls),
+            SystemClock(),
+            self.time_scale,
+            status_quota=Quota(*STATUS_QUOTA, self.emulator.rules.now),
         )
         self.board.on_change(self._faults_changed)
         self._ports = read_json(folder.ports)
@@ -204,6 +212,7 @@ class Server:
             asyncio.create_task(self.time_scale.every(TTL_SWEEP_S, self._expire)),
             asyncio.create_task(self.time_scale.every(TICK_S, self._watch)),
             asyncio.create_task(self._end_without_the_folder(self.arguments.folder.lock)),
+            asyncio.create_task(self.time_scale.every(LATE_LINES_S, self._deliver_late_lines)),
         ]
         if recovered:
             replace_file(self.arguments.folder.recovered, json.dumps(recovered))
@@ -267,6 +276,7 @@ class Server:
             token=self.token,
             board=self.board,
             time_scale=self.time_scale,
+            rules=self.emulator.rules,
             endpoints=self.endpoints,
             pending=lambda: len(self.replicator.pending()),
             add_region=self.add_region,
@@ -351,6 +361,10 @@ class Server:
 
     def _watch(self) -> None:
         self.watching.look(self.plane.observations())
+
+    def _deliver_late_lines(self) -> None:
+        if self.access_logs.deliver():
+            self.snapshots.touch()
 
     def _expire(self) -> None:
         if global_tables.expire_items(self.emulator, time.time()):

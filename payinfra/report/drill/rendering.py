@@ -13,9 +13,6 @@ from payinfra.report.formats import DrillFormat
 if TYPE_CHECKING:
     from rich.console import Console
 
-PAGE = 120
-"""Characters to a line of a table in a file."""
-
 
 def write(console: "Console", report: DrillReport, how: DrillFormat) -> None:
     """Write a report to the console's file: a table drawn, anything else as text that parses."""
@@ -23,7 +20,7 @@ def write(console: "Console", report: DrillReport, how: DrillFormat) -> None:
         from payinfra.report import results
         from payinfra.report.drill import text as table
 
-        results.write(console, table.draw(report))
+        results.write(console, table.draw(report, is_terminal=console.is_terminal))
     else:
         console.file.write(text(report, how))
 
@@ -52,15 +49,16 @@ def text(report: DrillReport, how: DrillFormat) -> str:
 
 
 def write_file(file: Path, report: DrillReport, how: DrillFormat) -> None:
-    """Write a report to a file, readable by its owner only. A table is laid out for a page of text.
+    """Write a report to a file, readable by its owner only. A table is as in a pipe.
 
     Raises:
         UsageProblem: the file cannot be written.
     """
     if how is DrillFormat.TABLE:
+        from payinfra.report import results
         from payinfra.report.console import SafeConsole
 
-        paper = SafeConsole(file=StringIO(), width=PAGE, color_system=None, force_terminal=False)
+        paper = SafeConsole(file=StringIO(), width=results.WIDE, color_system=None, force_terminal=False)
         with paper.capture() as laid_out:
             write(paper, report, how)
         write_private(file, laid_out.get())

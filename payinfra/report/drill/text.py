@@ -1,6 +1,6 @@
-"""A drill's report for a terminal."""
+"""A drill's report for a terminal, and for a pipe, where nothing is folded, cut or padded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -10,7 +10,9 @@ from rich.text import Text
 from payinfra.drill.model import DrillReport, Judgement
 from payinfra.report.drill import content
 from payinfra.report.printable import visible
-from payinfra.report.results import next_commands
+from payinfra.report.results import TabbedRows, UnfoldedLines, next_commands
+
+DrawSection = Callable[[content.Section], Iterator[RenderableType]]
 
 _STYLES = {
     Judgement.PASSED: "bold green",
@@ -20,17 +22,17 @@ _STYLES = {
 _STYLED = {"MISSED": "red", "met": "green", "LEFT": "bold red"}
 
 
-def draw(report: DrillReport) -> RenderableType:
+def draw(report: DrillReport, *, is_terminal: bool) -> RenderableType:
     """The report as something that rich prints: what matters most comes last, where a terminal stands."""
-    return Group(*_parts(report))
+    return Group(*_parts(report, _on_a_terminal if is_terminal else _in_a_pipe))
 
 
-def _parts(report: DrillReport) -> Iterator[RenderableType]:
-    for section in content.sections(report):
-        yield from _section(section)
+def _parts(report: DrillReport, drawn: DrawSection) -> Iterator[RenderableType]:
     asked, happened, *_ = content.overview(report)
-    for section in (asked, happened):
-        yield from _section(section)
+    for section in (*content.sections(report), asked, happened):
+        yield Text(section.title, style="bold")
+        yield from drawn(section)
+        yield Text("")
     yield Text.assemble(
         ("resilience ", "bold"),
         (report.resilience.value, _STYLES[report.resilience]),
@@ -47,8 +49,14 @@ def _parts(report: DrillReport) -> Iterator[RenderableType]:
     yield next_commands((visible(command), purpose) for command, purpose in content.next_steps(report))
 
 
-def _section(section: content.Section) -> Iterator[RenderableType]:
-    yield Text(section.title, style="bold")
+def _in_a_pipe(section: content.Section) -> Iterator[RenderableType]:
+    heading = (section.columns,) if any(section.columns) else ()
+    if section.rows:
+        yield TabbedRows((*heading, *section.rows))
+    yield from (UnfoldedLines([Text(visible(sentence))]) for sentence in section.sentences)
+
+
+def _on_a_terminal(section: content.Section) -> Iterator[RenderableType]:
     rows = Table(
         box=None, show_header=any(section.columns), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim"
     )
@@ -61,4 +69,3 @@ def _section(section: content.Section) -> Iterator[RenderableType]:
         yield Padding(rows, (0, 0, 0, 2), expand=False)
     for sentence in section.sentences:
         yield Padding(Text(visible(sentence)), (0, 0, 0, 2), expand=False)
-    yield Text("")

@@ -29,7 +29,9 @@ def counted(outcome: Outcome) -> tuple[str, ...]:
     lines = [f"{several(summary.checks, 'check')}{over}: {', '.join(numbers)}."]
     if summary.ignored:
         lines.append(f"Ignored on request: {', '.join(summary.ignored)}.")
-    lines += [f"Not run: {one.id} {one.reason}." for one in summary.skipped]
+    for reason in dict.fromkeys(one.reason for one in summary.skipped):
+        which = ", ".join(one.id for one in summary.skipped if one.reason == reason)
+        lines.append(f"Not run: {which} {reason}.")
     lines += [f"Note: {note}." for note in outcome.notes]
     return tuple(lines)
 

@@ -136,7 +136,12 @@ class Stage:
                 KeyConditionExpression="customer_id = :customer",
                 ExpressionAttributeValues={":customer": {"S": f"payinfra-drill-{self.deployment.env}"}},
             )["Items"]
+            objects = self.deployment.client("s3", role).list_object_versions(
+                Bucket=self.deployment.output("s3_bucket_name", role), Prefix="test/"
+            )
             found[role] = {
+                "objects": [one["Key"] for one in objects.get("Versions", [])],
+                "markers": [one["Key"] for one in objects.get("DeleteMarkers", [])],
                 "concurrency": reserved.get("ReservedConcurrentExecutions"),
                 "inverted": check.get("Inverted", False),
                 "disabled": check.get("Disabled", False),
@@ -152,6 +157,8 @@ def stage(deployment: Deployment) -> Iterator[Stage]:
     found = Stage(deployment)
     deployment.calm()
     before = found.situation()
+    for role in ("primary", "secondary"):
+        assert before[role]["objects"] == before[role]["markers"] == before[role]["payments"] == []
     yield found
     assert found.situation() == before
 

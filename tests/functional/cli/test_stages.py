@@ -42,6 +42,17 @@ def test_eager_and_lazy_bindings_synthesize_the_same(synthesized: tuple[Project,
     assert manifest(synthesized).read_bytes() == lazy
 
 
+def test_what_has_not_changed_is_synthesized_once(synthesized: tuple[Project, dict[str, object]]) -> None:
+    project, _ = synthesized
+    before = manifest(synthesized).read_bytes()
+    used = "Nothing that the stack depends on has changed"
+    again = project.run("--verbose", "synth", "--env", "pr7")
+    assert (again.returncode, used in again.stderr) == (0, True), again.stderr
+    anew = project.run("--verbose", "synth", "--env", "pr7", "--fresh")
+    assert (anew.returncode, used in anew.stderr) == (0, False), anew.stderr
+    assert manifest(synthesized).read_bytes() == before
+
+
 def test_the_stack_passes_its_own_policy(synthesized: tuple[Project, dict[str, object]]) -> None:
     project, _ = synthesized
     done = project.run("check", "--env", "pr7", "--fail-on", "low", "--format", "json")

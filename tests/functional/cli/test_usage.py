@@ -13,9 +13,8 @@ from tests.support.terminal import Terminal
 def loaded(modules: tuple[str, ...], *words: str) -> list[str]:
     """Which of the modules a command line has loaded when it ends, with what it began in the background."""
     script = (
-        "import sys, threading\nfrom payinfra.cli import app\nfrom payinfra.core.errors import UsageProblem\n"
+        "import sys\nfrom payinfra.cli import app\nfrom payinfra.core.errors import UsageProblem\n"
         f"try:\n    app({list(words)!r})\nexcept (SystemExit, UsageProblem):\n    pass\n"
-        "for each in threading.enumerate():\n    if each.name == 'payinfra-bindings':\n        each.join()\n"
         f"print(*[name for name in {modules!r} if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -34,12 +33,6 @@ def test_help_loads_neither_cdktf_nor_boto3_nor_pydantic_models() -> None:
     )
     assert loaded(heavy, "--help") == []
     assert loaded(heavy, "synth", "--help") == []
-
-
-def test_what_synthesizes_starts_cdktf_before_its_options_are_read() -> None:
-    assert loaded(("cdktf",), "synth", "--no-such-option") == ["cdktf"]
-    assert loaded(("cdktf",), "synth", "--no-such-option", "--eager-bindings") == []
-    assert loaded(("cdktf",), "outputs", "--no-such-option") == []
 
 
 def test_version(project: Project) -> None:

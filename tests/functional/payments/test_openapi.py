@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import ignored_auth, positive_data_acceptance
 
-from bench.aws_in_process import BUCKET, PARAMETER, TABLE, Region
+from bench.aws_in_process import BUCKET, FLAG, PARAMETER, TABLE, Region
 from handlers import openapi
 from handlers.payments import problems
 from handlers.payments.app import Application
@@ -145,7 +145,9 @@ def _event(environ: WSGIEnvironment) -> Iterator[tuple[str, object]]:
 
 def new_gateway() -> Gateway:
     region = Region()
-    config = Config(TABLE, BUCKET, "key", PARAMETER, "test", region.name, service="payments-openapi")
+    region.flag = '{"region": "us-west-2", "since": "2026-03-01T03:12:45+00:00", "by": "a test"}'
+    settings = (TABLE, BUCKET, "key", PARAMETER, FLAG, "us-west-2", "test", region.name)
+    config = Config(*settings, service="payments-openapi")
     return Gateway(compose(config, region.clients(), Observer(config, io.StringIO())))
 
 
@@ -159,6 +161,7 @@ def new_gateway() -> Gateway:
         ("GET", "/payments/{payment_id}", GenerationMode.POSITIVE, 404),
         ("GET", "/payments/{payment_id}", GenerationMode.NEGATIVE, 404),
         ("GET", "/health", GenerationMode.POSITIVE, 200),
+        ("GET", "/evacuation", GenerationMode.POSITIVE, 200),
     ],
 )
 def test_the_function_keeps_its_promises(method: str, path: str, mode: GenerationMode, seen: int) -> None:

@@ -1,5 +1,6 @@
 """The page about costs counts what the stack really has, and its sums are right."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,11 @@ PRICED = {
     "CloudWatch dashboards": "cloudwatch_dashboard",
     "metric filters' metrics": "cloudwatch_log_metric_filter",
     "Route 53 zone, where you bring no domain": "route53_zone",
-    "Route 53 health checks, HTTPS, every 10 s": "route53_health_check",
+}
+HEALTH_CHECKS = {
+    "Route 53 health checks, HTTPS, every 10 s": "_health_check",
+    "Route 53 health checks on an evacuation's page, HTTPS, every 30 s": "_evacuation_flag",
+    "Route 53 health checks that count others": "_evacuation_serving",
 }
 
 FREE = (
@@ -44,10 +49,20 @@ def test_what_is_priced_is_what_stands(local: Synthesized, what: str, kind: str)
     assert int(row[1]) == len(local.of(kind))
 
 
+@pytest.mark.parametrize(("what", "end"), HEALTH_CHECKS.items())
+def test_health_checks_are_priced_by_their_kind(local: Synthesized, what: str, end: str) -> None:
+    (row,) = (row for row in rows("What stands") if row[0] == what)
+    assert int(row[1]) == sum(name.endswith(end) for name in local.of("route53_health_check"))
+
+
 def test_nothing_stands_that_costs_and_is_not_priced(local: Synthesized) -> None:
     """Each type of resource has been looked at; a new one makes somebody look at the page."""
     types = {type_.removeprefix("aws_") for type_ in local.content["resource"]}
-    assert {type_ for type_ in types if not type_.startswith(FREE)} == set(PRICED.values())
+    assert {type_ for type_ in types if not type_.startswith(FREE)} == {
+        *PRICED.values(),
+        "route53_health_check",
+    }
+    assert all(name.endswith(tuple(HEALTH_CHECKS.values())) for name in local.of("route53_health_check"))
 
 
 UNITS = {"M": 1e6, "k": 1e3, "ms": 1e-3, "": 1.0, "GB": 1.0}
@@ -85,7 +100,11 @@ def test_arithmetic_is_read_as_it_is_written(arithmetic: str, comes_to: float | 
 
 ARITHMETIC = [
     pytest.param(row, id=row[0])
-    for heading in ("What the health checks cause", "What payments cost on top")
+    for heading in (
+        "What the health checks cause",
+        "What being able to evacuate costs",
+        "What payments cost on top",
+    )
     for row in rows(heading)
     if row[1] and row[0] != "KMS"
 ]
@@ -112,14 +131,20 @@ def test_the_requests_of_health_checks_are_computed() -> None:
 def test_what_that_means_follows_from_an_hour() -> None:
     stands = float(next(row for row in rows("What stands") if row[0] == "sum")[-1])
     caused = float(next(row for row in rows("What the health checks cause") if row[0] == "both regions")[-1])
+    evacuable = {row[0]: float(row[-1]) for row in rows("What being able to evacuate costs")}
+    assert evacuable["sum"] == pytest.approx(sum([*evacuable.values()][:-2]))
+    assert evacuable["both regions"] == pytest.approx(2 * evacuable["sum"])
+    assert evacuable["sum"] + 0.50 + 1.00 + 0.50 < 5
     slow = re.search(r"which come to ([\d.]+) \(([^)]*)\)", PAGE)
     assert slow
     assert sum(map(float, re.findall(r"\d+\.\d\d", slow[2]))) == pytest.approx(float(slow[1]))
     about = {row[0]: float(row[3]) for row in rows("What that means")}
-    idle = stands + caused
+    idle = stands + caused + evacuable["both regions"]
     assert about["a pull request's, one working day of 8 hours"] == pytest.approx(idle / 730 * 8, abs=0.01)
     assert about["the same, open for a week"] == round(idle / 730 * 168)
-    assert about["staging"] == round(stands - 2 * 1.00 + 2 * float(slow[1]))
+    assert about["staging"] == round(
+        stands - 2 * 1.00 + 2 * float(slow[1]) + 2 * (evacuable["sum"] - 0.15 + 2.65)
+    )
     assert about["production, before any payment"] == round(idle - 0.50)
 
 
@@ -138,6 +163,9 @@ def test_idle_is_what_stands_and_what_the_checks_cause() -> None:
     caused = float(next(row for row in rows("What the health checks cause") if row[0] == "both regions")[-1])
     found = re.search(r"about (\d+) dollars a month\*\*, (\d+) cents an hour", PAGE)
     assert found
+    caused += next(
+        float(row[-1]) for row in rows("What being able to evacuate costs") if row[0] == "both regions"
+    )
     assert int(found[1]) == round(stands + caused)
     assert int(found[2]) == round((stands + caused) / 730 * 100)
 
@@ -145,20 +173,34 @@ def test_idle_is_what_stands_and_what_the_checks_cause() -> None:
 def priced(content: Mapping[str, Any]) -> float:
     """What a synthesized stack costs, as `plan` computes it."""
     return costs.of_resources(
-        (kind, block.get("request_interval"))
-        for kind, blocks in content["resource"].items()
-        for block in blocks.values()
+        (kind, block) for kind, blocks in content["resource"].items() for block in blocks.values()
     )
 
 
+def figure(heading: str, row: str) -> float:
+    return next(float(one[-1]) for one in rows(heading) if one[0] == row)
+
+
+ROUNDED = 0.15
+"""The page rounds millions of requests and gigabytes."""
+
+
 def test_the_product_computes_what_the_page_says(local: Synthesized) -> None:
-    stands = float(next(row for row in rows("What stands") if row[0] == "sum")[-1])
-    caused = float(next(row for row in rows("What the health checks cause") if row[0] == "both regions")[-1])
+    pages = ("What the health checks cause", "What being able to evacuate costs")
+    idle = figure("What stands", "sum") + sum(figure(page, "both regions") for page in pages)
+    assert priced(local.content) == pytest.approx(idle, abs=ROUNDED)
     slow = re.search(r"which come to ([\d.]+) \(", PAGE)
     assert slow
-    assert costs.TRAFFIC.monthly(costs.FAST_S) * 2 == pytest.approx(caused, abs=0.011)
-    assert costs.TRAFFIC.monthly(costs.SLOW_S) == pytest.approx(float(slow[1]), abs=0.011)
-    assert priced(local.content) == pytest.approx(stands + caused, abs=0.02)
+    assert costs.caused([costs.BilledHealthCheck(30)]) == pytest.approx(float(slow[1]), abs=ROUNDED)
+
+
+def test_staging_costs_what_the_page_says(local: Synthesized) -> None:
+    content = json.loads(json.dumps(local.content))
+    for block in content["resource"]["aws_route53_health_check"].values():
+        if block.get("request_interval") == 10:
+            block["request_interval"] = 30
+    about = {row[0]: float(row[3]) for row in rows("What that means")}
+    assert round(priced(content)) == about["staging"]
 
 
 def test_a_list_of_an_account_comes_to_the_same(local: Synthesized) -> None:
@@ -168,5 +210,5 @@ def test_a_list_of_an_account_comes_to_the_same(local: Synthesized) -> None:
 
 def test_every_price_of_the_page_is_the_products() -> None:
     for what, number, price, _ in rows("What stands"):
-        if what in PRICED and not what.startswith("Route 53 health"):
+        if what in PRICED:
             assert costs.STANDING[f"aws_{PRICED[what]}"] == float(re.findall(r"\d+\.\d\d", price)[0]), number

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from payinfra.account.boundary import boundary
 from payinfra.account.permissions import RESOURCE_TYPES
+from payinfra.deployment.recovery.every_type import EVERY_TYPE, MADE_WITHOUT_AWS
 from tests.synth.stacks.conftest import VARIANTS, Synthesize, Synthesized
 
 
@@ -38,3 +39,8 @@ def test_the_boundary_that_is_offered_allows_what_the_stacks_roles_do(every: Syn
     policies = [json.loads(block["policy"]) for block in every.of("iam_role_policy").values()]
     done = {action for policy in policies for each in policy["Statement"] for action in each["Action"]}
     assert done == bounded
+
+
+def test_every_resource_type_of_the_stack_is_found_again_without_a_state(synthesized: Synthesize) -> None:
+    lost = missing(types(synthesized), set(EVERY_TYPE) | MADE_WITHOUT_AWS)
+    assert not lost, f"payinfra/deployment/recovery/every_type.py says nothing of {lost}"

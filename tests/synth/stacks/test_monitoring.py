@@ -206,6 +206,7 @@ def test_parameters_publish_names_and_keep_the_key_secret(local: "Synthesized", 
         "cursor_secret_parameter": ("SecureString", cursor_secret[place]),
         "table_name": ("String", TABLE),
         "bucket_name": ("String", f"${{aws_s3_bucket.{place}_audit_bucket.bucket}}"),
+        "evacuated_parameter": ("String", "{}"),
         "endpoint": ("String", f"http://127.0.0.1:{port}/_aws/execute-api/{api}/prod/payments"),
         "api_key": ("SecureString", f"${{aws_api_gateway_api_key.{place}_api_key.value}}"),
     }
@@ -216,5 +217,5 @@ def test_parameters_publish_names_and_keep_the_key_secret(local: "Synthesized", 
     }
     assert {one["name"] for one in found.values()} == {
         f"/payment-pr123/{thing}"
-        for thing in ("table-name", "bucket-name", "endpoint", "api-key", "cursor-secret")
+        for thing in ("table-name", "bucket-name", "endpoint", "api-key", "cursor-secret", "evacuated")
     }

@@ -146,6 +146,7 @@ def test_the_api_may_call_the_alias_on_each_route_and_nothing_else(local: "Synth
         "list": f"{arn}/prod/GET/payments",
         "read": f"{arn}/prod/GET/payments/*",
         "health": f"{arn}/prod/GET/health",
+        "evacuation": f"{arn}/prod/GET/evacuation",
         "preflight": f"{arn}/prod/OPTIONS/payments",
         "preflight_one": f"{arn}/prod/OPTIONS/payments/*",
     }

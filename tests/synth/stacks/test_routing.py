@@ -22,13 +22,41 @@ def test_a_health_check_asks_each_regional_endpoint_without_a_key(every: "Synthe
         assert check["tags"] == {"Name": f"payment-{every.settings.env}-health-{region}"}
 
 
+def test_a_region_serves_while_it_is_healthy_and_the_other_does_not_say_it_is_evacuated(
+    every: "Synthesized",
+) -> None:
+    checks, (first, second) = every.of("route53_health_check"), every.settings.regions
+    for place, region, other, there in (
+        ("primary", first, "secondary", second),
+        ("secondary", second, "primary", first),
+    ):
+        flag, serving = checks[f"{place}_evacuation_flag"], checks[f"{place}_evacuation_serving"]
+        api = f"${{aws_api_gateway_rest_api.{other}_api_api.id}}"
+        assert flag["fqdn"] == f"{api}.execute-api.{there}.amazonaws.com"
+        assert (flag["type"], flag["resource_path"]) == ("HTTPS", "/prod/evacuation")
+        assert flag["invert_healthcheck"] is True
+        assert (flag["request_interval"], flag["failure_threshold"]) == (30, 2)
+        assert len(flag["regions"]) == 3
+        assert not {region, there} & set(flag["regions"])
+        assert serving["type"] == "CALCULATED"
+        assert serving["child_healthchecks"] == [
+            f"${{aws_route53_health_check.{place}_health_check.id}}",
+            f"${{aws_route53_health_check.{place}_evacuation_flag.id}}",
+        ]
+        assert serving["child_health_threshold"] == 2
+        parameter = every.of("ssm_parameter")[f"{place}_evacuated_parameter"]
+        assert parameter["name"] == every.declared.evacuation.parameter  # type: ignore[union-attr]
+        assert parameter["lifecycle"] == {"ignore_changes": ["value"]}
+
+
 def test_both_names_have_a_checked_record_in_each_region(every: "Synthesized") -> None:
     records = every.of("route53_record")
     for place, region in zip(PLACES, every.settings.regions, strict=True):
         for kind in ("failover", "latency"):
             record = records[f"records_{kind}_{place}"]
             assert record["set_identifier"] == region
-            assert record["health_check_id"] == f"${{aws_route53_health_check.{place}_health_check.id}}"
+            serving = f"${{aws_route53_health_check.{place}_evacuation_serving.id}}"
+            assert record["health_check_id"] == serving
         assert records[f"records_failover_{place}"]["failover_routing_policy"] == {"type": place.upper()}
         assert records[f"records_latency_{place}"]["latency_routing_policy"] == {"region": region}
 

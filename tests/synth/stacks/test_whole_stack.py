@@ -39,7 +39,7 @@ NAMED_BY = {
     "aws_ssm_parameter": "name",
 }
 # What the other region's half of a pair may differ in: the region, and what follows from it.
-GLOBAL = ("ledger_", "records_", "dns_", "validation_", "health_", "global_")
+GLOBAL = ("ledger_", "records_", "dns_", "validation_", "health_", "global_", "published_")
 
 
 def test_every_resource_has_an_explicit_provider(every: "Synthesized") -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +20,7 @@ from payinfra.core.errors import EnvironmentUnusable, GateFailed, ToolFailed
 from payinfra.core.events import Event, Notice, StageFinished, StageSkipped, StageStarted
 from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings, Target
-from payinfra.deployment.dependencies import PipelineDependencies
+from payinfra.deployment.dependencies import PipelineDependencies, SynthesisMode
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKey, OrphanedKeys
 from payinfra.deployment.pipeline import Pipeline
 from payinfra.deployment.results import ChecksFailed, ProbesFailed
@@ -185,6 +186,8 @@ class World:
     stack: Mapping[str, object] = field(default_factory=lambda: STACK)
     may_exist: bool = True
     plan_outcome: Outcome = CLEAN
+    late: tuple[str, ...] = ()
+    late_asked: list[tuple[bool, bool]] = field(default_factory=list)
     judged: list[tuple[str, str, JsonValue]] = field(default_factory=list)
 
     def pipeline(self) -> Pipeline:
@@ -211,10 +214,17 @@ class World:
             ),
             existing=lambda _settings, _endpoints: self.existing,
             remaining=lambda _settings, _endpoints: self.left,
+            late_log_groups=self.late_log_groups,
             may_exist=lambda _settings, _endpoints: self.may_exist,
         )
         latest = self.folder / "cfn-outputs" / "flat-outputs.json"
         return Pipeline(settings, self.events.append, dependencies=dependencies, latest_outputs=latest)
+
+    def late_log_groups(
+        self, _settings: Settings, _endpoints: Endpoints | None, destroyed: bool, known: Outputs | None
+    ) -> tuple[str, ...]:
+        self.late_asked.append((destroyed, known is not None))
+        return self.late
 
     def check_plan(self, settings: Settings, folder: Path, shown: JsonValue) -> Outcome:
         self.judged.append((settings.env, folder.name, shown))
@@ -225,7 +235,7 @@ class World:
             raise EnvironmentUnusable(self.account_lacks)
         return "all there"
 
-    def synthesize(self, settings: Settings, _endpoints: Endpoints | None, _eager: bool) -> Path:
+    def synthesize(self, settings: Settings, _endpoints: Endpoints | None, _mode: SynthesisMode) -> Path:
         self.protections.append(settings.protected)
         folder = settings.work_dir / "synth"
         folder.mkdir(parents=True, exist_ok=True)
@@ -521,6 +531,30 @@ def test_a_zone_that_cannot_be_cleared_keeps_nothing_from_being_destroyed(world:
     world.pipeline().destroy(yes)
     assert Notice("no demo") in world.events
     assert "apply plan.tfplan" in world.terraform.calls
+
+
+def test_log_groups_that_late_lines_make_again_are_removed_after_a_destruction_and_said(
+    world: World,
+) -> None:
+    world.pipeline().deploy(yes)
+    assert world.late_asked == []  # the plan makes no log group
+    world.late = ("/aws/apigateway/x in us-east-1",)
+    world.terraform.plans = [a_plan]
+    world.pipeline().destroy(yes)
+    assert world.late_asked == [(True, True)]
+    said = [event.message for event in world.events if isinstance(event, Notice)]
+    assert any("late lines had made again: /aws/apigateway/x in us-east-1" in text for text in said)
+
+
+def test_log_groups_that_late_lines_made_again_are_removed_before_theirs_are_made(world: World) -> None:
+    makes = partial(a_plan, type_="aws_cloudwatch_log_group")
+    world.terraform = ScriptedTerraform([makes])
+    with pytest.raises(GateFailed):
+        world.pipeline().deploy(no)
+    assert world.late_asked == []
+    world.terraform = ScriptedTerraform([makes])
+    world.pipeline().deploy(yes)
+    assert world.late_asked == [(False, False)]
 
 
 def test_destroy_leaves_the_latest_outputs_of_another_environment(world: World) -> None:

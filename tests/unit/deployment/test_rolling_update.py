@@ -19,7 +19,7 @@ from payinfra.core.events import Event, Notice, StageFinished
 from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings, Target
 from payinfra.core.stop_signals import STOP_SIGNALS, StopRequested
-from payinfra.deployment.dependencies import PipelineDependencies
+from payinfra.deployment.dependencies import PipelineDependencies, SynthesisMode
 from payinfra.deployment.lambda_alias import LambdaAlias
 from payinfra.deployment.pipeline import Pipeline
 from payinfra.deployment.rollback_journal import AliasChange, RollbackJournal
@@ -637,7 +637,7 @@ class World:
             latest_outputs=self.folder / "latest.json",
         )
 
-    def synthesize(self, settings: Settings, _endpoints: object, _eager: bool) -> Path:
+    def synthesize(self, settings: Settings, _endpoints: object, _mode: SynthesisMode) -> Path:
         folder = settings.work_dir / "synth"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "cdk.tf.json").write_text(json.dumps(stack()))

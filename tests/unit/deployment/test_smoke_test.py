@@ -85,7 +85,12 @@ class World:
 
 
 def prove(
-    world: World, outputs: Outputs, within_s: float = 30.0, aws: FakeAws | None = None
+    world: World,
+    outputs: Outputs,
+    within_s: float = 30.0,
+    aws: FakeAws | None = None,
+    key_known_within_s: float = 0.0,
+    sleep: Callable[[float], None] = lambda _seconds: None,
 ) -> tuple[str, ...]:
     http = httpx.Client(transport=httpx.MockTransport(world.answer))
     proofs = cross_region_payments(
@@ -93,7 +98,8 @@ def prove(
         aws or FakeAws(),
         http=http,
         within_s=within_s,
-        sleep=lambda _seconds: None,
+        key_known_within_s=key_known_within_s,
+        sleep=sleep,
         now=lambda: 1_700_000_000.0,
     )
     return tuple(f"{proof.written_in}>{proof.read_in}:{proof.payment_id}" for proof in proofs)
@@ -178,6 +184,17 @@ def test_a_refused_payment_fails_the_gate_and_names_the_log_group(outputs: Outpu
         prove(World(refuse=True), outputs, within_s=0.0)
     assert "p-lambda_log_group_name" in caught.value.hint
     assert "the-secret-key" not in caught.value.what
+
+
+def test_a_key_that_the_api_has_not_heard_of_yet_is_waited_for(outputs: Outputs) -> None:
+    """Longer than for anything else; what it refuses then is counted from when the key is known."""
+    world = World(refuse=True)
+
+    def sleep(_seconds: float) -> None:
+        world.refuse = len(world.requests) < 5
+
+    assert len(prove(world, outputs, within_s=0.0, key_known_within_s=60.0, sleep=sleep)) == 2
+    assert len([one for one in world.requests if one.method == "POST"]) == 7
 
 
 def test_a_region_that_shows_another_payment_fails_the_gate(outputs: Outputs) -> None:

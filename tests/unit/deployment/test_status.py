@@ -3,15 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from payinfra.clients.aws import Aws
+from payinfra.clients.dns import DnsResponse, NameServer
 from payinfra.deployment.status import gather, region_status, written
 from payinfra.drill.faults.journal import FaultJournal, Header
 from payinfra.drill.report_store import save
-from tests.unit.checks.probes.conftest import EAST, WEST, outputs
+from tests.unit.checks.probes.conftest import EAST, ENDPOINTS, HOSTS, WEST, outputs
 from tests.unit.report.drill.conftest import PERFECT
 
 Reply = Callable[[], Mapping[str, Any]]
@@ -32,8 +34,27 @@ class Answering(Aws):
     def get_health_check_status(self, **_call: object) -> Mapping[str, Any]:
         return self.health()
 
+    def get_hosted_zone(self, **_call: object) -> Mapping[str, Any]:
+        return {"DelegationSet": {"NameServers": ["ns1", "ns2"]}}
+
     def describe_alarms(self, **call: Any) -> Mapping[str, Any]:
         return self.alarms(call["AlarmNames"])
+
+
+@dataclass(frozen=True)
+class Names:
+    """Name servers that lead every name to one host."""
+
+    host: str = HOSTS[EAST]
+
+    def servers(self, names: Sequence[str]) -> tuple[NameServer, ...]:
+        return tuple(NameServer(name) for name in names)
+
+    def ask(self, _server: NameServer, _name: str, _kind: str) -> DnsResponse:
+        return DnsResponse("NOERROR", (self.host,), 60)
+
+    def resolve(self, _name: str, _kind: str) -> DnsResponse:
+        return DnsResponse("NXDOMAIN", (), 0)
 
 
 def denied(_names: Sequence[str]) -> Mapping[str, Any]:
@@ -61,7 +82,7 @@ def test_the_alarm_on_a_health_check_is_asked_for_where_its_metrics_are() -> Non
     aws = Answering(health=observed, alarms=all_ring)
     found = region_status(aws, outputs(), outputs().secondary, "secondary")
     assert found.ringing == ("errors", f"health-{WEST}")
-    assert [region for service, region in aws.asked if service == "cloudwatch"] == [WEST, EAST]
+    assert sorted(region for service, region in aws.asked if service == "cloudwatch") == [EAST, WEST]
 
 
 def test_what_is_denied_is_unknown_and_hides_nothing_else() -> None:
@@ -84,6 +105,65 @@ def test_the_drills_beside_the_outputs_are_looked_at(tmp_path: Path) -> None:
         Header("20990101T000000Z-aaaa", "demo", "local", "0" * 12, ("a", "b"), (), PERFECT.began, "x"),
     )
     aws = Answering(health=observed, alarms=lambda _names: {"MetricAlarms": []})
-    found = gather("demo", "local", outputs(), aws, tmp_path / "outputs.json")
+    found = gather("demo", "local", outputs(), aws, tmp_path / "outputs.json", dns=Names())
     assert found.drill == PERFECT
     assert found.unrestored == ("20990101T000000Z-aaaa",)
+
+
+def nothing_answers(_names: Sequence[str]) -> Mapping[str, Any]:
+    raise ReadTimeoutError(endpoint_url="x")
+
+
+def test_an_alarm_that_watches_payments_is_told_apart() -> None:
+    found = region_status(
+        Answering(health=observed, alarms=all_ring), outputs(), outputs().primary, "primary"
+    )
+    assert found.service_alarms == ("errors",)
+
+
+def test_a_service_that_alone_does_not_answer_is_said_so() -> None:
+    aws = Answering(health=observed, alarms=nothing_answers)
+    found = region_status(aws, outputs(), outputs().secondary, "secondary")
+    assert found.unknown == (
+        f"alarms: {WEST} does not answer",
+        f"alarms on its health: {EAST} does not answer",
+    )
+
+
+def test_regions_that_answer_nothing_are_said_once(tmp_path: Path) -> None:
+    aws = Answering(ENDPOINTS, health=observed, alarms=nothing_answers)
+    found = gather("demo", "local", outputs(), aws, tmp_path / "outputs.json", dns=Names())
+    assert [each.answers for each in found.regions] == [False, False]
+    on_health = f"alarms on its health: they are in {EAST}, which does not answer"
+    assert [each.unknown for each in found.regions] == [(on_health,), (on_health,)]
+
+
+def test_where_the_names_lead_is_asked_of_each_name_server(tmp_path: Path) -> None:
+    aws = Answering(ENDPOINTS, health=observed, alarms=lambda _names: {"MetricAlarms": []})
+    found = gather("demo", "local", outputs(), aws, tmp_path / "outputs.json", dns=Names(HOSTS[WEST]))
+    assert found.failover.leads_to == (WEST,)
+    assert [each.servers for each in found.names] == [2, 2]
+
+
+def test_name_servers_that_are_not_known_are_said(tmp_path: Path) -> None:
+    class NoZone(Answering):
+        def get_hosted_zone(self, **_call: object) -> Mapping[str, Any]:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetHostedZone")
+
+    aws = NoZone(ENDPOINTS, health=observed, alarms=lambda _names: {"MetricAlarms": []})
+    found = gather("demo", "local", outputs(), aws, tmp_path / "outputs.json", dns=Names())
+    assert found.failover.leads_to == ()
+    assert "AccessDenied" in found.failover.unknown
+
+
+def test_what_is_not_answered_in_time_is_unknown(tmp_path: Path) -> None:
+    never = Event()
+
+    def waits() -> Mapping[str, Any]:
+        never.wait()
+        return {}
+
+    aws = Answering(ENDPOINTS, health=waits, alarms=lambda _names: {"MetricAlarms": []})
+    found = gather("demo", "local", outputs(), aws, tmp_path / "outputs.json", dns=Names(), within_s=0.3)
+    never.set()
+    assert "health: Route 53 does not answer" in found.regions[0].unknown

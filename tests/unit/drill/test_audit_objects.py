@@ -8,19 +8,25 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from payinfra.clients.aws import Aws
-from payinfra.drill.audit_objects import MOST_PAGES, AuditObject, S3AuditStore, reconcile_audit
+from payinfra.drill.audit_objects import (
+    AuditObject,
+    LeftOverObjects,
+    S3AuditStore,
+    reconcile_audit,
+    remove_left_over,
+)
 from payinfra.drill.load.payments import Maker, Payment
 from payinfra.drill.model import AuditObjectCounts
 from tests.support.clocks import SetClock
 from tests.unit.checks.probes.conftest import outputs
 
-DAY = "audit/2026/01/02/"
+OF_DRILLS = "test/payinfra-drill-demo/"
 PAYMENTS = tuple(Maker("demo", "x1").make(number, 1_767_322_000_000 + number, 0.0) for number in range(6))
 KEYS = frozenset(payment.key for payment in PAYMENTS[:5])
 
 
 def stored(payment: Payment, version: str = "v1") -> AuditObject:
-    return AuditObject(f"{DAY}{payment.payment_id}-abc.json", version)
+    return AuditObject(f"{OF_DRILLS}1767322000000/{payment.payment_id}-abc.json", version)
 
 
 @dataclass
@@ -29,7 +35,6 @@ class Bucket:
 
     objects: list[AuditObject]
     appear: list[AuditObject] = field(default_factory=list)
-    others: int = 0
     locked: bool = False
     failures: int = 0
     asked: list[str] = field(default_factory=list)
@@ -40,8 +45,6 @@ class Bucket:
             raise EndpointConnectionError(endpoint_url="https://aws")
         first = prefix not in self.asked
         self.asked.append(prefix)
-        if prefix == DAY:
-            yield from ([AuditObject(f"{DAY}pay_other{at}-x.json", "v")] for at in range(self.others))
         yield [one for one in self.objects if one.key.startswith(prefix)]
         if first:
             self.objects += self.appear
@@ -90,18 +93,21 @@ def test_a_marker_of_a_deletion_is_no_object_and_is_removed_as_well() -> None:
     assert (found.missing, found.removed) == (1, 11)
 
 
-def test_of_a_busy_day_each_payments_objects_are_asked_for() -> None:
-    here, there = Bucket(every(), others=MOST_PAGES), Bucket(every(), others=MOST_PAGES - 1)
+def test_another_drills_objects_and_customers_are_left_alone() -> None:
+    another = AuditObject(f"{OF_DRILLS}1767322000000/pay_other-x.json", "v")
+    here, there = Bucket([*every(), another]), Bucket(every())
     assert reconcile(here, there).in_both == 5
-    assert f"{DAY}{PAYMENTS[0].payment_id}" in here.asked
-    assert there.asked == [DAY]
-    assert here.objects == []
+    assert here.objects == [another]
+    assert set(here.asked) == set(there.asked) == {OF_DRILLS}
 
 
-def test_locked_objects_are_counted_and_left_alone() -> None:
-    here, there = Bucket(every()), Bucket(every())
-    assert reconcile(here, there, removes=False).removed == 0
-    assert len(here.objects) == 6
+def test_all_that_drills_have_left_is_removed_and_nothing_of_customers() -> None:
+    customers = AuditObject(f"audit/2026/01/02/{PAYMENTS[0].payment_id}-abc.json", "v")
+    here, there = Bucket([*every(), customers]), Bucket([])
+    assert remove_left_over("demo", (here, there), 1.0) == LeftOverObjects(6, ())
+    assert here.objects == [customers]
+    locked = Bucket(every()[:1], locked=True)
+    assert remove_left_over("demo", (locked, there), 1.0) == LeftOverObjects(0, (every()[0].key,))
 
 
 def test_what_cannot_be_removed_is_named_once() -> None:
@@ -151,8 +157,8 @@ class AwsOf(Aws):
         return self.s3_client
 
 
-def bucket(client: S3) -> S3AuditStore:
-    return S3AuditStore(AwsOf(s3_client=client), outputs().primary)
+def bucket(client: S3, *, locked: bool = False) -> S3AuditStore:
+    return S3AuditStore(AwsOf(s3_client=client), outputs().primary, locked)
 
 
 def test_versions_and_markers_are_read_a_page_at_a_time() -> None:
@@ -177,3 +183,10 @@ def test_a_thousand_are_removed_at_once_and_what_s3_keeps_is_named() -> None:
     assert bucket(client).remove(objects) == ("audit/7", "audit/7")
     assert [len(asked["Delete"]["Objects"]) for asked in client.asked] == [1000, 500]
     assert client.asked[0]["Delete"]["Objects"][0] == {"Key": "audit/0", "VersionId": "v"}
+    assert client.asked[0]["BypassGovernanceRetention"] is False
+
+
+def test_locked_versions_are_removed_past_their_retention() -> None:
+    client = S3([])
+    assert bucket(client, locked=True).remove([AuditObject("test/0", "v")]) == ()
+    assert client.asked[0]["BypassGovernanceRetention"] is True

@@ -251,7 +251,7 @@ def live(*, delegated: bool) -> Any:
 
 
 def test_a_cname_says_by_itself_which_region_it_leads_to() -> None:
-    region_of = region_of_answer(live(delegated=False), "failover.example")
+    region_of = region_of_answer(live(delegated=False).declared, "failover.example")
     assert [region_of(declared_region(region).api.execute_host) for region in (EAST, WEST)] == [EAST, WEST]
     assert region_of("elsewhere.example") is None
 
@@ -263,7 +263,7 @@ def test_an_address_is_asked_once_which_region_it_is_in() -> None:
         asked.append(address)
         return WEST
 
-    region_of = region_of_answer(live(delegated=True), "failover.example", ask)
+    region_of = region_of_answer(live(delegated=True).declared, "failover.example", ask)
     assert [region_of("192.0.2.1"), region_of("192.0.2.1")] == [WEST, WEST]
     assert asked == ["192.0.2.1"]
 

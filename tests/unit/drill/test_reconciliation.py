@@ -251,6 +251,19 @@ def test_at_most_so_many_examples_are_named() -> None:
     assert len(found.examples) == EXAMPLES
 
 
+def test_two_answers_that_it_is_new_are_counted_and_a_replay_is_none() -> None:
+    """A region that acknowledged it before it was lost, and the survivor that did not know of it."""
+    world, twice, replayed, once = World(), payment(1), payment(2), payment(3)
+    for one in (twice, replayed, once):
+        world.put(one)
+    attempts = (
+        *(attempt(one) for one in (twice, replayed, once)),
+        attempt(twice, again=True),
+        attempt(replayed, Result.REPLAYED, again=True),
+    )
+    assert world.reckon(Entries((twice, replayed, once), attempts)).accepted_twice == 1
+
+
 def test_nothing_sent_is_nothing_to_reckon() -> None:
     assert World().reckon(Entries()) == Reconciliation(0, 0, {})
 

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.naming import objects_of_tests
 from payinfra.drill.clock import Stop
 from payinfra.drill.environment import DrillEnvironment
 from payinfra.drill.faults.health_check import InvertHealthCheck
@@ -165,6 +166,7 @@ class MarkedAws(WorldAws):
         return {"Errors": left}
 
 
+OF_DRILLS = objects_of_tests("payinfra-drill-demo")
 ITEM = {
     "payment_id": {"S": "pay_0c"},
     "timestamp": {"N": "1767322000000"},
@@ -187,12 +189,12 @@ def marked_place(folder: Path, stored: list[str] | None, item: Mapping[str, Any]
 
 def test_payments_without_a_log_are_found_and_removed_with_their_audit_objects(tmp_path: Path) -> None:
     said: list[str] = []
-    where = marked_place(tmp_path, ["audit/2026/01/02/pay_0c-1.json", "audit/2026/01/02/pay_0c-2.json"])
+    where = marked_place(tmp_path, [f"{OF_DRILLS}1/pay_0c-1.json", f"{OF_DRILLS}1/pay_0c-2.json"])
     (found,) = restore_all(where, said.append, reconciled_within_s=0.0)
     assert found.drill == NO_JOURNAL
-    assert found.restoration.undone == ("1 payment of drills is removed, and 2 audit objects",)
+    assert found.restoration.undone == ("1 payment of drills is removed, and 1 audit object",)
     assert found.restoration.left == (
-        "Not removed: audit object audit/2026/01/02/pay_0c-2.json of a drill's payment.",
+        f"Not removed: audit object {OF_DRILLS}1/pay_0c-2.json of a drill's payment.",
     )
     assert said == ["Found without a payment log: 1 payment of drills. Removing."]
 
@@ -216,7 +218,7 @@ def logged(folder: Path, journal: FaultJournal) -> dict[str, Any]:
 def test_a_drills_payments_are_read_back_and_removed_with_their_audit_objects(tmp_path: Path) -> None:
     journal, said = begun(tmp_path), list[str]()
     item = logged(tmp_path, journal)
-    where = marked_place(tmp_path, [f"audit/2026/01/02/{item['payment_id']['S']}-1.json"], item)
+    where = marked_place(tmp_path, [f"{OF_DRILLS}1/{item['payment_id']['S']}-1.json"], item)
     (found,) = restore_all(where, said.append, reconciled_within_s=0.0)
     assert found.whole
     assert found.reconciliation is not None
@@ -243,10 +245,11 @@ def test_audit_objects_that_cannot_be_read_are_a_doubt_and_stop_nothing(tmp_path
     journal = begun(tmp_path)
     item = logged(tmp_path, journal)
     where = marked_place(tmp_path, None, item)
-    (found,) = restore_all(where, lambda _said: None, reconciled_within_s=0.0)
+    found, beside = restore_all(where, lambda _said: None, reconciled_within_s=0.0)
     assert found.reconciliation is not None
     assert (found.reconciliation.audit, found.whole) == (None, True)
     assert "AccessDenied" in found.reconciliation.audit_problem
+    assert "cannot be told" in beside.restoration.left[0]
 
 
 def test_payments_that_cannot_be_read_back_keep_the_journal_open(tmp_path: Path) -> None:

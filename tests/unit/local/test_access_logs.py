@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from payinfra.local.aws_rules import ACCESS_LOGS
 from payinfra.local.emulator_environment import ACCOUNT
 from payinfra.local.server.access_logs import AccessLogs, rendered
 from payinfra.local.server.asgi import AsgiResponse, Request
+from tests.unit.local.conftest import Clock
 
 REGION = "us-east-1"
 GROUP = "/aws/apigateway/pay/access"
@@ -53,6 +55,12 @@ def make_group(world: Any) -> None:
         world.emulator.service("cloudwatch_logs")._log_groups[GROUP] = {"arn": "", "streams": {}}
 
 
+def group_of(world: Any) -> Mapping[str, Any] | None:
+    with world.emulator.scope(ACCOUNT, REGION):
+        found: Mapping[str, Any] | None = world.emulator.service("cloudwatch_logs")._log_groups.get(GROUP)
+        return found
+
+
 def logged(world: Any) -> list[Mapping[str, str]]:
     with world.emulator.scope(ACCOUNT, REGION):
         groups = world.emulator.service("cloudwatch_logs")._log_groups
@@ -90,14 +98,35 @@ def test_the_api_key_itself_is_in_no_line(world: Any, api: str) -> None:
     assert "secret" not in json.dumps(logged(world))
 
 
-def test_a_group_that_is_not_there_is_not_made(world: Any, api: str) -> None:
-    answered(world, f"/_aws/execute-api/{api}/prod/payments")
-    assert logged(world) == []
-    make_group(world)
+def test_what_no_stage_asks_for_makes_no_group(world: Any, api: str) -> None:
     answered(world, f"/_aws/execute-api/{api}/other/payments")
     answered(world, "/_aws/execute-api/gone/prod/payments")
     answered(world, "/restapis")
-    assert logged(world) == []
+    assert group_of(world) is None
+
+
+def test_a_late_line_makes_its_group_again_without_tags_retention_or_key(
+    world: Any, api: str, clock: Clock
+) -> None:
+    """After the API and the group are gone."""
+    world.emulator.rules.now = clock
+    world.emulator.rules.set({ACCESS_LOGS.name: 10})
+    make_group(world)
+    logs = AccessLogs(world.emulator, now=lambda: 12.5)
+    logs.api_answered(Request("GET", f"/_aws/execute-api/{api}/prod/payments"), ANSWER, REGION, 0.0254)
+    assert (logs.deliver(), logged(world)) == (0, [])
+    with world.emulator.scope(ACCOUNT, REGION):
+        del world.emulator.service("apigateway_v1")._stages_v1[api]
+        del world.emulator.service("cloudwatch_logs")._log_groups[GROUP]
+    clock.now += 9.9
+    assert logs.deliver() == 0
+    clock.now += 0.1
+    assert logs.deliver() == 1
+    assert [line["resource"] for line in logged(world)] == ["/payments"]
+    made = group_of(world)
+    assert made is not None
+    assert (made["tags"], made["retentionInDays"], made["kmsKeyId"]) == ({}, None, None)
+    assert logs.deliver() == 0
 
 
 def test_a_stage_without_settings_writes_nothing(world: Any, api: str) -> None:

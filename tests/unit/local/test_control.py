@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from payinfra.core.errors import EnvironmentUnusable, UsageProblem
+from payinfra.local.aws_rules import API_KEYS, RULES, parse_rules
 from payinfra.local.control import PREFIX, Control, Sent
 from payinfra.local.endpoints import LocalEndpoints, LocalStatus, StateFolder, write_endpoints
 from payinfra.local.faults import FaultRegistry, RegionBlackout, ReplicationDelay, ReplicationPause
 from payinfra.local.server.asgi import Request
+from payinfra.local.server.aws_rules import KeptRules, Quota
 from payinfra.local.server.control_api import ControlApi
 from payinfra.local.server.time_scale import TimeScale
 
@@ -27,6 +29,7 @@ class Side:
 
     board: FaultRegistry = field(default_factory=FaultRegistry)
     scale: TimeScale = field(default_factory=TimeScale)
+    rules: KeptRules = field(default_factory=KeptRules)
     told: list[str] = field(default_factory=list)
 
     def api(self) -> ControlApi:
@@ -39,6 +42,7 @@ class Side:
             token=TOKEN,
             board=self.board,
             time_scale=self.scale,
+            rules=self.rules,
             endpoints=lambda: ENDPOINTS,
             pending=lambda: 3,
             add_region=add_region,
@@ -202,3 +206,64 @@ def test_the_control_of_a_folder_needs_a_server_that_said_where_it_is(tmp_path: 
         Control.of(tmp_path)
     folder.token.write_text("secret\n")
     assert (Control.of(tmp_path).url, Control.of(tmp_path).token) == (URL, "secret")
+
+
+def test_rules_hold_until_they_are_reset(side: Side) -> None:
+    client = side.client()
+    assert client.rules() == {rule.name: rule.off for rule in RULES}
+    assert client.set_rules({"api-key-delay": 40})["api-key-delay"] == 40.0
+    assert client.set_rules({"account-concurrency": 10})["api-key-delay"] == 40.0
+    assert side.rules.value(API_KEYS) == 40.0
+    assert client.reset_rules() == {rule.name: rule.off for rule in RULES}
+    assert side.rules.value(API_KEYS) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"no-such": 1}, "no rule 'no-such'"),
+        ({"account-concurrency": 0}, "account-concurrency cannot be 0"),
+        ({"api-key-delay": -1}, "api-key-delay cannot be -1"),
+        ({"api-key-delay": float("nan")}, "api-key-delay cannot be"),
+    ],
+)
+def test_a_rule_that_is_none_or_has_no_usable_value_is_a_usage_problem(
+    side: Side, wanted: dict[str, float], said: str
+) -> None:
+    with pytest.raises(UsageProblem, match=said):
+        side.client().set_rules({"key-tag-delay": 5, **wanted})
+    assert side.rules.values() == {rule.name: rule.off for rule in RULES}
+
+
+def test_a_server_that_answers_something_else_than_rules_is_said_so(side: Side) -> None:
+    odd = replace(side.client(), transport=lambda _sent, _timeout: (200, b'{"a": "b"}'))
+    with pytest.raises(EnvironmentUnusable, match="something else than its rules"):
+        odd.rules()
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("api-key-delay", "sets no rule"), ("api-key-delay=soon", "cannot be soon")]
+)
+def test_words_that_set_no_rule_are_a_usage_problem(word: str, said: str) -> None:
+    with pytest.raises(UsageProblem, match=said):
+        parse_rules([word])
+
+
+def test_words_set_rules() -> None:
+    assert parse_rules(["api-key-delay=40", "account-concurrency=10"]) == {
+        "api-key-delay": 40.0,
+        "account-concurrency": 10.0,
+    }
+
+
+def test_a_quota_has_a_burst_and_fills_again() -> None:
+    now = [100.0]
+    quota = Quota(4, 1.0, lambda: now[0])
+    assert [quota.take("a") for _ in range(5)] == [True, True, True, True, False]
+    assert quota.take("b")
+    now[0] += 0.5
+    assert not quota.take("a")
+    now[0] += 0.5
+    assert [quota.take("a") for _ in range(2)] == [True, False]
+    now[0] += 60
+    assert [quota.take("a") for _ in range(5)] == [True, True, True, True, False]

@@ -9,11 +9,12 @@ from typing import cast
 
 import pytest
 
-from bench.aws_in_process import BUCKET, PARAMETER, TABLE, Region, Stamps
+from bench.aws_in_process import BUCKET, FLAG, PARAMETER, TABLE, Region, Stamps
 from handlers.payments.app import Application
 from handlers.payments.audit import S3Audit
 from handlers.payments.aws import Clients
 from handlers.payments.config import Config
+from handlers.payments.evacuation import ParameterFlag
 from handlers.payments.ledger import DynamoLedger
 from handlers.payments.observe import Observer
 from handlers.payments.secret import ParameterSecret
@@ -86,7 +87,12 @@ class Site:
             self.config = replace(self.config, keep_source_ip=keep_source_ip)
         self.payments = self.container(remembered)
         self.app = Application(
-            self.config, self.payments, self.reader(remembered), self.observer, self.payments.ping
+            self.config,
+            self.payments,
+            self.reader(remembered),
+            self.observer,
+            self.payments.ping,
+            ParameterFlag(self.clients.flag, FLAG, self.config.peer_region, self.clock),
         )
 
     @property
@@ -202,6 +208,8 @@ def sites(
             audit_bucket=BUCKET,
             audit_key_arn="arn:aws:kms:us-east-1:000000000000:key/audit",
             cursor_secret_parameter=PARAMETER,
+            evacuated_parameter=FLAG,
+            peer_region="us-west-2" if region.name == "us-east-1" else "us-east-1",
             environment="test",
             region=region.name,
             # Powertools keeps one logger for each name for the life of the process.

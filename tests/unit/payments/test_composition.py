@@ -22,6 +22,8 @@ VARIABLES = {
     "AUDIT_BUCKET": "b",
     "AUDIT_KEY_ARN": "k",
     "CURSOR_SECRET_PARAMETER": "p",
+    "EVACUATED_PARAMETER": "f",
+    "PEER_REGION": "eu-north-1",
     "ENVIRONMENT": "e",
     "AWS_REGION": "eu-west-1",
 }
@@ -36,12 +38,12 @@ def test_the_settings_come_from_the_environment() -> None:
         "KEEP_SOURCE_IP": "true",
     }
     assert Config.read({**VARIABLES, **more}) == Config(
-        *("t", "b", "k", "p", "e", "eu-west-1", "s", "n", "DEBUG"),
+        *("t", "b", "k", "p", "f", "eu-north-1", "e", "eu-west-1", "s", "n", "DEBUG"),
         ("https://a.example", "https://b.example"),
         keep_source_ip=True,
     )
     assert Config.read(VARIABLES) == Config(
-        "t", "b", "k", "p", "e", "eu-west-1", "payments", "Payments", "INFO", ()
+        *("t", "b", "k", "p", "f", "eu-north-1", "e", "eu-west-1", "payments", "Payments", "INFO"), ()
     )
 
 
@@ -55,6 +57,11 @@ def test_the_slowest_payment_fits_in_the_gateways_time() -> None:
     """Look-up, transaction, second look-up, restored payment, third look-up, audit object."""
     assert 5 * aws.TABLE.longest + aws.AUDIT.longest < API_LIMIT_S
     assert 2 * aws.PARAMETER.longest + aws.TABLE.longest < API_LIMIT_S
+
+
+def test_health_checkers_hear_of_an_evacuation_while_they_wait() -> None:
+    """For 2 s, until the status line (Route 53 developer guide, "How Amazon Route 53 determines ...")."""
+    assert aws.FLAG.longest < 1.5
 
 
 def test_health_answers_in_less_than_a_second() -> None:
@@ -92,6 +99,7 @@ def test_the_clients_are_patient_as_said() -> None:
         (clients.health, aws.HEALTH),
         (clients.audit, aws.AUDIT),
         (clients.parameter, aws.PARAMETER),
+        (clients.flag, aws.FLAG),
     ):
         asked = attrgetter("connect_timeout", "read_timeout", "retries")(client.meta.config)
         assert client.meta.region_name == "eu-west-1"

@@ -126,7 +126,15 @@ class Context:
 
 
 def test_the_handler_performs_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TABLE_NAME", "AUDIT_BUCKET", "AUDIT_KEY_ARN", "CURSOR_SECRET_PARAMETER", "ENVIRONMENT"):
+    for name in (
+        "TABLE_NAME",
+        "AUDIT_BUCKET",
+        "AUDIT_KEY_ARN",
+        "CURSOR_SECRET_PARAMETER",
+        "EVACUATED_PARAMETER",
+        "PEER_REGION",
+        "ENVIRONMENT",
+    ):
         monkeypatch.setenv(name, "x")
     for name, value in (
         ("AWS_REGION", "eu-west-1"),

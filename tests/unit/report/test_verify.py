@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.console import Console
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.results import ProbeResult, outcome
 from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict
+from payinfra.deployment.names import NameStatus
 from payinfra.deployment.status import RegionStatus, Status
 from payinfra.report import status as status_report
 from payinfra.report import verify
@@ -110,8 +112,34 @@ def test_a_status_is_one_screen() -> None:
     assert "7 of 8 checkers say healthy" in text
     assert "errors" in text
     assert "us-west-2: alarms: no answer" in text
-    assert text.count("unknown") == 2
+    assert "failover.x leads to: unknown (it was not asked for)" in text
+    assert text.count("unknown") == 3
     assert "Last deployed: 2026-01-02 00:00:00 UTC" in text
+
+
+def test_a_region_that_is_gone_is_said_with_what_to_do() -> None:
+    console = a_console()
+    gone = replace(EAST, answers=False, ringing=())
+    names = (
+        NameStatus("failover.x", ("us-west-2",), ("west.host",), 60, 1),
+        NameStatus("latency.x", ("us-east-1", "us-west-2"), ("west.host",), 60, 2, "ns3 does not answer"),
+    )
+    status = replace(STATUS, regions=(gone, WEST), names=names, next_steps=("Evacuate it.",))
+    status_report.write_status(console, status, Format.TABLE)
+    text = written(console)
+    assert "unknown: the region does not answer" in text
+    assert "us-east-1 does not answer." in text
+    assert "failover.x leads to us-west-2, 1 name server says" in text
+    assert "latency.x leads to us-east-1 or us-west-2, 2 name servers say (ns3 does not answer)" in " ".join(
+        text.split()
+    )
+    assert "What to do now:\n- Evacuate it." in text
+    console = a_console()
+    status_report.write_status(console, status, Format.JSON)
+    read = json.loads(written(console))
+    assert read["regions"][0]["answers"] is False
+    assert read["names"][0]["leads_to"] == ["us-west-2"]
+    assert read["next_steps"] == ["Evacuate it."]
 
 
 def test_a_status_without_a_date_or_an_alarm_says_so() -> None:

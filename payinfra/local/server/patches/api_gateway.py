@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from payinfra.core.json_text import parse_json
+from payinfra.local.aws_rules import API_KEYS
 from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.aws_rules import Quota
 from payinfra.local.server.ministack import Emulator
 
 Shown = Mapping[str, Any]
@@ -63,6 +65,13 @@ def install(emulator: Emulator) -> None:
     emulator.replace(
         gateway, "_untag_v1_resource", later_tags_are_described(gateway, gateway._untag_v1_resource)
     )
+    for call, every_s in ONE_CALL_IN_S.items():
+        quota = Quota(1, every_s, lambda: emulator.rules.now())
+        emulator.replace(gateway, call, one_call_in_a_while(gateway, getattr(gateway, call), quota, emulator))
+    known = UsagePlanChanges(emulator, gateway)
+    emulator.replace(gateway, "_create_usage_plan_key", known.of_a_key(gateway._create_usage_plan_key))
+    emulator.replace(gateway, "_update_usage_plan", known.of_a_stage(gateway._update_usage_plan))
+    emulator.replace(gateway, "_usage_plans_for_key", known.at_the_stage(gateway._usage_plans_for_key))
     emulator.replace(gateway, "_create_api_key", empty_key_value_asks_for_one(gateway._create_api_key))
     emulator.replace(
         gateway, "_create_base_path_mapping", empty_base_path_is_the_root(gateway._create_base_path_mapping)
@@ -78,6 +87,90 @@ def install(emulator: Emulator) -> None:
             gateway.find_api_scope, emulator.main._execute_api_authorization_type
         ),
     )
+
+
+ONE_CALL_IN_S: Mapping[str, float] = {"_update_account": 20.0, "_create_domain_name": 30.0}
+"""How many seconds an account waits between two calls, in each region, by ministack's name of the call (API
+Gateway developer guide, "Quotas for creating, deploying and managing an API": UpdateAccount "1 request every
+20 seconds per account", CreateDomainName "1 request every 30 seconds per account"; none can be raised)."""
+
+
+def one_call_in_a_while(
+    gateway: Any, original: Callable[[Shown], Answer], quota: Quota, emulator: Emulator
+) -> Callable[[Shown], Answer]:
+    """AWS: refuses the call that comes too soon after another one with TooManyRequestsException."""
+    responses = emulator.core("responses")
+
+    def call(wanted: Shown) -> Answer:
+        if quota.take((responses.get_account_id(), responses.get_region())):
+            return original(wanted)
+        refused: Answer = gateway._v1_error("TooManyRequestsException", "Too Many Requests", 429)
+        return refused
+
+    return call
+
+
+class UsagePlanChanges:
+    """AWS: a key that is new in a usage plan, and a stage that is, work only after a while.
+
+    AWS's documentation does not say how long; its users saw a new key refused with 403 for some seconds, and
+    for up to 40 (github.com/moduspwnens/boa-chat, issue 1). Off unless the rule `api-key-delay` is set.
+    """
+
+    def __init__(self, emulator: Emulator, gateway: Any) -> None:
+        self.rules, self.gateway = emulator.rules, gateway
+        self.since: dict[tuple[str, str], float] = {}
+
+    def of_a_key(self, original: Callable[[str, Shown], Answer]) -> Callable[[str, Shown], Answer]:
+        """Notes when a key came into a plan."""
+
+        def create(plan: str, wanted: Shown) -> Answer:
+            self.since[plan, str(wanted.get("keyId", ""))] = self.rules.now()
+            return original(plan, wanted)
+
+        return create
+
+    def of_a_stage(self, original: Callable[[str, Shown], Answer]) -> Callable[[str, Shown], Answer]:
+        """Takes stages in and out, and notes when one came in. ministack keeps the text of such a change."""
+
+        def update(plan: str, wanted: Shown) -> Answer:
+            others = []
+            for change in wanted.get("patchOperations", ()):
+                if change.get("path") == "/apiStages" and plan in self.gateway._usage_plans:
+                    self._change(plan, change)
+                else:
+                    others.append(change)
+            return original(plan, {**wanted, "patchOperations": others})
+
+        return update
+
+    def _change(self, plan: str, change: Shown) -> None:
+        value = str(change.get("value", ""))
+        api, _, stage = value.partition(":")
+        found = self.gateway._usage_plans[plan]
+        kept = [
+            one
+            for one in found.get("apiStages") or []
+            if (one.get("apiId"), one.get("stage")) != (api, stage)
+        ]
+        if change.get("op") != "remove":
+            kept.append({"apiId": api, "stage": stage})
+            self.since[plan, value] = self.rules.now()
+        found["apiStages"] = kept
+
+    def at_the_stage(self, original: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+        """The plans by which a key may call a stage, as far as the stage has heard of them."""
+
+        def plans(key: str, api: str, stage: str) -> list[Any]:
+            heard_of = self.rules.now() - self.rules.value(API_KEYS)
+            return [
+                found
+                for found in original(key, api, stage)
+                if self.since.get((found[0], key), heard_of) <= heard_of
+                and self.since.get((found[0], f"{api}:{stage}"), heard_of) <= heard_of
+            ]
+
+        return plans
 
 
 def unknown_route_is_the_gateways_to_refuse(

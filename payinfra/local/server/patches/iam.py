@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from xml.sax.saxutils import escape
 
 from payinfra.local.server.ministack import Emulator
 
 Parameters = Mapping[str, Any]
-Evaluate = Callable[[Any, Any], Any]
+Evaluate = Callable[..., Any]
+
+NO_KEYS = b"<MissingContextValues></MissingContextValues>"
 
 
 def install(emulator: Emulator) -> None:
@@ -16,7 +19,10 @@ def install(emulator: Emulator) -> None:
     emulator.replace(
         iam,
         "_IAM_HANDLERS",
-        {**iam._IAM_HANDLERS, "SimulatePrincipalPolicy": simulation_has_its_context(simulate, evaluator)},
+        {
+            **iam._IAM_HANDLERS,
+            "SimulatePrincipalPolicy": simulation_has_its_context(simulate, evaluator, iam),
+        },
     )
     emulator.replace(
         evaluator,
@@ -57,26 +63,56 @@ def boundary_may_ask_for_tags(original: Callable[[Any, str], bool], iam: Any) ->
 
 
 def simulation_has_its_context(
-    original: Callable[[Parameters], Any], evaluator: Any
+    original: Callable[[Parameters], Any], evaluator: Any, iam: Any
 ) -> Callable[[Parameters], Any]:
-    """AWS: SimulatePrincipalPolicy judges conditions by the ContextEntries of the call."""
+    """AWS: SimulatePrincipalPolicy judges conditions by the ContextEntries of the call, and by nothing else.
+
+    No tag of the resource is looked up. The permissions boundary counts too, and the answer says which keys
+    the statements on this action and resource ask for and the call did not give (IAM API reference,
+    SimulatePrincipalPolicy, and MissingContextValues of EvaluationResult).
+    """
 
     def simulate(parameters: Parameters) -> Any:
         context = dict(_context(parameters))
         plain: Evaluate = evaluator.evaluate
+        kind, _, name = _first(parameters, "PolicySourceArn").rpartition(":")[2].partition("/")
+        store = iam._roles if kind == "role" else iam._users
+        missing: list[str] = []
 
         def evaluate(asked: Any, policies: Any) -> Any:
             asked.service_context = {**asked.service_context, **context}
-            return plain(asked, policies)
+            limits = evaluator._permissions_boundary(store, name.rpartition("/")[2], asked.principal_account)
+            everything = [one for layer in (policies, *limits) for one in layer]
+            wanted = keys_not_given(evaluator, asked, everything)
+            missing.append("".join(f"<member>{escape(key)}</member>" for key in wanted))
+            return plain(asked, policies, *limits)
 
         # The service imports the evaluator's function at each call, and no call gives way to another.
         evaluator.evaluate = evaluate
         try:
-            return original(parameters)
+            status, headers, body = original(parameters)
         finally:
             evaluator.evaluate = plain
+        first, *members = body.split(NO_KEYS)
+        said = (f"<MissingContextValues>{keys}</MissingContextValues>".encode() for keys in missing)
+        # Where a principal has no policies at all, none was evaluated.
+        return status, headers, first + b"".join(next(said, NO_KEYS) + one for one in members)
 
     return simulate
+
+
+def keys_not_given(evaluator: Any, asked: Any, policies: Any) -> list[str]:
+    """The condition keys of the statements on an action and a resource that the context has no value of."""
+    keys = {
+        key: None
+        for statements in policies
+        for one in statements
+        if evaluator._action_matches(asked.action, one.actions, one.not_actions)
+        and evaluator._resource_matches(asked.resource_arn, one.resources, one.not_resources)
+        for block in one.conditions.values()
+        for key in block
+    }
+    return [key for key in keys if evaluator._resolve_condition_key(key, asked) is None]
 
 
 def _context(parameters: Parameters) -> Iterator[tuple[str, Any]]:

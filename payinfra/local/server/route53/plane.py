@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from payinfra.core.region_geography import ClientLocations, client_networks
+from payinfra.local.server.aws_rules import Quota
 from payinfra.local.server.route53 import api
 from payinfra.local.server.route53.answers import (
     REFUSED,
@@ -31,6 +32,9 @@ _HEALTH_CHECK: Final = re.compile(r"/2013-04-01/healthcheck/([^/]+)/(status|last
 _NAME_SERVER: Final = re.compile(r"ns-\d+\.awsdns-\d+\.(com|net|org|co\.uk)\.")
 _NAME_SERVER_TTL: Final = 172_800  # that of a zone's own NS record
 _API_ROOT: Final = "/2013-04-01"
+STATUS_QUOTA: Final = (4, 1.0)
+"""GetHealthCheckStatus: four calls at once, then one a second, for all of an account's health checks together
+(Route 53 developer guide, "Quotas", "Maximums on API requests")."""
 
 
 class DataPlane:
@@ -45,6 +49,7 @@ class DataPlane:
         locations: where clients are, for latency records; without it each region has a network of its own
             (see `client_networks`), and all others are in us-east-1.
         prober: sends a health check's requests; sockets unless a test brings another.
+        status_quota: how often GetHealthCheckStatus is answered; by default as AWS does, in real time.
         pick: chance for weighted records and more than eight multivalue records: one of 0 … n - 1.
     """
 
@@ -58,7 +63,9 @@ class DataPlane:
         locations: ClientLocations | None = None,
         prober: Prober | None = None,
         pick: Callable[[int], int] = secrets.randbelow,
+        status_quota: Quota | None = None,
     ) -> None:
+        self._status_quota = status_quota or Quota(*STATUS_QUOTA, clock.monotonic)
         self._zones = zones
         self._resolve = resolve
         self._locations = locations or ClientLocations(client_networks())
@@ -155,6 +162,8 @@ class DataPlane:
         if last_failure:
             failures = self._monitor.failures(check_id)
             return api.observations("GetHealthCheckLastFailureReasonResponse", failures)
+        if not self._status_quota.take():
+            return api.error("Throttling", "Rate exceeded", 400)
         return api.observations("GetHealthCheckStatusResponse", self._monitor.reports(check_id))
 
     def _test_dns_answer(self, query: Query) -> Route53Response:

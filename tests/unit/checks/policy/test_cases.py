@@ -50,6 +50,30 @@ def health_alarm(**values: Any) -> dict[str, Any]:
     return {f"{ALARM}.{name}": value for name, value in body.items()}
 
 
+def one_method(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of one method, which replace those of all for it."""
+    return {
+        "rest_api_id": "${aws_api_gateway_rest_api.primary_api.id}",
+        "stage_name": "prod",
+        "method_path": "payments/POST",
+        "settings": settings,
+    }
+
+
+def switched(switch: dict[str, Any]) -> dict[str, Any]:
+    """A check that counts one of its region and a switch, which looks at the other region."""
+    children = ["${aws_route53_health_check.primary_child.id}", "${aws_route53_health_check.switch.id}"]
+    return {
+        **calculated({"child_healthchecks": children, "child_health_threshold": 2}),
+        "aws_route53_health_check.switch": {
+            "type": "HTTPS",
+            "fqdn": "y.execute-api.us-west-2.amazonaws.com",
+            "resource_path": "/prod/health",
+            **switch,
+        },
+    }
+
+
 def calculated(values: dict[str, Any]) -> dict[str, Any]:
     """A check that counts another one of its region."""
     body = {
@@ -1387,15 +1411,14 @@ CASES: Mapping[str, Case] = {
             {f"{SETTINGS}.settings.logging_level": "OFF"},
             {f"{SETTINGS}.settings.logging_level": ...},
             {f"{SETTINGS}.method_path": "payments/POST"},
+            {f"{SETTINGS}.method_path": ...},
+            {"aws_api_gateway_method_settings.primary_one": one_method({"throttling_rate_limit": 5})},
             {f"{SETTINGS}.settings.data_trace_enabled": True},
             {f"{SETTINGS}.settings.data_trace_enabled": "true"},
             {
-                "aws_api_gateway_method_settings.primary_one": {
-                    "rest_api_id": "${aws_api_gateway_rest_api.primary_api.id}",
-                    "stage_name": "prod",
-                    "method_path": "payments/POST",
-                    "settings": {"data_trace_enabled": True},
-                }
+                "aws_api_gateway_method_settings.primary_one": one_method(
+                    {"logging_level": "INFO", "data_trace_enabled": True}
+                )
             },
             {f"{STAGE}.access_log_settings.format": "$context.requestId $context.identity.apiKey"},
             {"aws_apigatewayv2_stage.pay": {"name": "$default"}},
@@ -1508,6 +1531,8 @@ CASES: Mapping[str, Case] = {
             {SETTINGS: ...},
             {f"{SETTINGS}.settings.throttling_rate_limit": -1},
             {f"{SETTINGS}.settings.throttling_burst_limit": ...},
+            {f"{SETTINGS}.method_path": "payments/POST"},
+            {"aws_api_gateway_method_settings.primary_one": one_method({"logging_level": "ERROR"})},
             {"aws_apigatewayv2_stage.pay": {"name": "$default"}},
             {
                 "aws_apigatewayv2_stage.pay": {
@@ -1679,6 +1704,19 @@ CASES: Mapping[str, Case] = {
             calculated({"child_health_threshold": 0}),
             calculated({"child_health_threshold": 1, "child_healthchecks": ...}),
             calculated({"child_healthchecks": ["${aws_route53_health_check.secondary_check.id}"]}),
+            calculated({"child_health_threshold": ...}),
+            calculated({"child_health_threshold": 2}),
+            switched({}),
+            {**switched({"invert_healthcheck": True}), f"{HEALTH}.child_health_threshold": 1},
+            # Nothing beside it watches an endpoint as it is; or a record carries it.
+            {
+                **switched({"invert_healthcheck": True}),
+                f"{HEALTH}.child_healthchecks": ["${aws_route53_health_check.switch.id}"],
+            },
+            {
+                **switched({"invert_healthcheck": True}),
+                f"{RECORD}.health_check_id": "${aws_route53_health_check.switch.id}",
+            },
             {
                 f"{HEALTH}.type": "CLOUDWATCH_METRIC",
                 f"{HEALTH}.cloudwatch_alarm_name": "payment-demo-errors",
@@ -1709,6 +1747,7 @@ CASES: Mapping[str, Case] = {
             },
             {f"{RECORD}.records": ["one.example.com"], f"{HEALTH}.fqdn": "one.example.com"},
             calculated({"child_health_threshold": 1}),
+            switched({"invert_healthcheck": True}),
             {
                 f"{HEALTH}.type": "CLOUDWATCH_METRIC",
                 f"{HEALTH}.cloudwatch_alarm_name": "payment-demo-errors",

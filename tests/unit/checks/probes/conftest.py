@@ -11,6 +11,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from payinfra.checks.probes import canaries
 from payinfra.checks.probes.model import ProbeContext
 from payinfra.checks.probes.results import ProbeResult
 from payinfra.checks.probes.runner import ProbeClock, run
@@ -20,6 +21,7 @@ from payinfra.clients.aws import Aws, Endpoints
 from payinfra.clients.dns import DnsResponse, NameServer
 from payinfra.clients.http import HttpResponse
 from payinfra.clients.retry import Deadline
+from payinfra.core.naming import objects_of_tests
 from payinfra.core.outputs import (
     Declared,
     DeclaredAlarm,
@@ -41,6 +43,7 @@ from payinfra.core.outputs import (
 EAST, WEST = "us-east-1", "us-west-2"
 PEERS = {EAST: WEST, WEST: EAST}
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+OF_CANARIES = objects_of_tests("payinfra-canary-demo")
 FAILOVER, LATENCY = "failover.payment-demo.internal", "latency.payment-demo.internal"
 API_KEY = "the-secret-key"
 HOSTS = {EAST: "api1.execute-api.us-east-1.amazonaws.com", WEST: "api2.execute-api.us-west-2.amazonaws.com"}
@@ -229,6 +232,7 @@ class FakeEnv:
     health_s: float = 0.1
     payment_status: tuple[int, int] = (201, 200)
     first_answer_is_lost: bool = False
+    audits: bool = True
     replay_id: str = ""
     without_key: int = 403
     health: dict[str, Any] = field(default_factory=dict)
@@ -267,6 +271,10 @@ class FakeEnv:
             raise httpx.ReadTimeout("the answer was lost")
         id = f"pay-{key}" if not again or not self.replay_id else self.replay_id
         self.items[id] = {"payment_id": {"S": id}, "timestamp": {"N": "0"}}
+        if self.audits:
+            made = canaries.milliseconds(NOW)
+            for where in (region, PEERS[region]):
+                self.objects[where, f"{OF_CANARIES}{made}/{id}-ffff.json"] = {}
         return HttpResponse(self.payment_status[again], {}, json.dumps({"payment_id": id}), 0.1)
 
     def servers(self, names: Any) -> tuple[NameServer, ...]:
@@ -471,12 +479,14 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
 
     def simulate(_region: str, call: Call) -> Any:
         (resource,) = call["ResourceArns"]
-        via = bool(call["ContextEntries"])
+        told = {one["ContextKeyName"]: one["ContextKeyValues"] for one in call["ContextEntries"]}
+        via = "kms:ViaService" in told
+        bound = told.get("aws:ResourceTag/Project") == ["payments"]
         region = call["PolicySourceArn"].rsplit("function-", 1)[1]
         there = f":{PEERS[region]}:" in resource or bucket(PEERS[region]) in resource
 
         def decision(action: str) -> str:
-            key = action in ("kms:Decrypt", "kms:GenerateDataKey") and via
+            key = action in ("kms:Decrypt", "kms:GenerateDataKey") and via and bound
             return "allowed" if (action in NEEDED or key) and not there else "implicitDeny"
 
         return {
@@ -605,6 +615,9 @@ def healthy_answers(world_of: Callable[[], FakeEnv]) -> dict[tuple[str, str], Re
         ),
         ("iam", "simulate_principal_policy"): simulate,
         ("kms", "describe_key"): fixed(lambda _region: {"KeyMetadata": {"KeyState": "Enabled"}}),
+        ("kms", "list_resource_tags"): fixed(
+            lambda _region: {"Tags": [{"TagKey": "Project", "TagValue": "payments"}]}
+        ),
         ("kms", "get_key_rotation_status"): fixed(lambda _region: {"KeyRotationEnabled": True}),
         ("kms", "encrypt"): lambda _region, call: {"CiphertextBlob": call["Plaintext"][::-1]},
         ("kms", "decrypt"): lambda _region, call: {"Plaintext": call["CiphertextBlob"][::-1]},

@@ -10,7 +10,16 @@ from botocore.exceptions import ClientError
 
 from payinfra.checks.probes import canaries
 from payinfra.clients import canary
-from tests.unit.checks.probes.conftest import EAST, FAILOVER, NOW, WEST, FakeEnv, declared, error
+from tests.unit.checks.probes.conftest import (
+    EAST,
+    FAILOVER,
+    NOW,
+    OF_CANARIES,
+    WEST,
+    FakeEnv,
+    declared,
+    error,
+)
 
 CUSTOMER = {"S": "payinfra-canary-demo"}
 
@@ -50,13 +59,23 @@ def test_what_this_run_and_killed_runs_left_is_removed_and_nothing_else(fake: Fa
     assert set(fake.items) == {"going-on", "real"}
 
 
-def test_old_objects_are_removed_and_new_ones_stay(fake: FakeEnv) -> None:
-    fake.objects = {(EAST, "canary/demo/old"): {}, (EAST, "audit/x"): {}}
+def written(minutes_ago: float, name: str, region: str = EAST) -> tuple[str, str]:
+    """An audit object of a canary, by region and key."""
+    return region, f"{OF_CANARIES}{canaries.milliseconds(NOW - timedelta(minutes=minutes_ago))}/{name}"
+
+
+def test_objects_of_this_run_and_of_killed_runs_and_without_a_payment_are_removed(fake: FakeEnv) -> None:
+    going_on, customers = written(2, "pay_2-ff.json"), (EAST, "audit/2027/01/15/pay_0-ff.json")
+    fake.items = {"pay_2": item("pay_2", 2)}
+    gone = [
+        written(0, "pay_0-ff.json"),
+        written(0, "pay_0-ff.json", WEST),
+        written(11, "pay_1-ff.json"),
+        written(2, "pay_3-ff.json"),
+    ]
+    fake.objects = {one: {} for one in (*gone, going_on, customers)}
     canaries.remove_left_over(fake.live())
-    assert len(fake.objects) == 2
-    later = replace(fake.live(), began=NOW + timedelta(minutes=11))
-    canaries.remove_left_over(later)
-    assert set(fake.objects) == {(EAST, "audit/x")}
+    assert set(fake.objects) == {going_on, customers}
 
 
 def test_delete_markers_are_removed_too(fake: FakeEnv) -> None:
@@ -66,18 +85,21 @@ def test_delete_markers_are_removed_too(fake: FakeEnv) -> None:
         deleted.append(str(call))
         return {}
 
-    fake.say("s3", "list_object_versions", {"DeleteMarkers": [{"Key": "canary/demo/x", "VersionId": "7"}]})
+    fake.say("s3", "list_object_versions", {"DeleteMarkers": [{"Key": "test/x", "VersionId": "7"}]})
     fake.answers["s3", "delete_object"] = delete
-    canaries.remove_versions(fake.live(), fake.live().sites[0], "canary/demo/")
+    canaries.remove_versions(fake.live(), fake.live().sites[0], "test/")
     assert len(deleted) == 1
     assert "'VersionId': '7'" in deleted[0]
 
 
-def test_locked_objects_are_left_to_expire(fake: FakeEnv) -> None:
-    fake.declared = declared(retention=replace(declared().retention, object_lock=1))
-    fake.objects = {(EAST, "canary/demo/old"): {}}
-    canaries.remove_left_over(replace(fake.live(), began=NOW + timedelta(hours=1)))
-    assert fake.objects
+@pytest.mark.parametrize("days", [None, 1])
+def test_locked_objects_are_removed_past_their_retention(fake: FakeEnv, days: int | None) -> None:
+    fake.declared = declared(retention=replace(declared().retention, object_lock=days))
+    fake.objects = {written(11, "pay_1-ff.json"): {}}
+    canaries.remove_left_over(fake.live())
+    (deletion,) = [call for _, operation, call in fake.parameters if operation == "delete_object"]
+    assert deletion["BypassGovernanceRetention"] is (days is not None)
+    assert fake.objects == {}
 
 
 def record(fake: FakeEnv, run: str, minutes_ago: float) -> str:

@@ -123,13 +123,14 @@ def policy(**statement: Any) -> Change:
     return change
 
 
-def decides(decision: str) -> Change:
-    """IAM decides so, whatever it is asked."""
+def decides(decision: str, *missing: str) -> Change:
+    """IAM decides so, whatever it is asked, and says which condition keys it had no value of."""
 
     def change(fake: FakeEnv) -> None:
         fake.answers["iam", "simulate_principal_policy"] = lambda _region, call: {
             "EvaluationResults": [
-                {"EvalActionName": action, "EvalDecision": decision} for action in call["ActionNames"]
+                {"EvalActionName": action, "EvalDecision": decision, "MissingContextValues": list(missing)}
+                for action in call["ActionNames"]
             ]
         }
 
@@ -492,7 +493,8 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         FAIL,
         f"1 audit objects are in neither bucket: {AUDITED}-s",
     ),
-    ("LIVE-S3-008", has_a_payment((EAST, ".json"), (WEST, "-settled.json")), PASS, "1 payments looked at"),
+    ("LIVE-S3-008", has_a_payment((EAST, ".json"), (WEST, "-settled.json")), PASS, "and 1 others looked at"),
+    ("LIVE-S3-008", lambda fake: setattr(fake, "audits", False), FAIL, "just made left no audit object"),
     ("LIVE-S3-008", both(has_a_payment(), copy_says(error("403", "Forbidden", "HeadObject"))), ERROR, "403"),
     ("LIVE-CW-001", alarm(ActionsEnabled=False), FAIL, "errors: actions enabled is False"),
     ("LIVE-CW-001", says("cloudwatch", "describe_alarms", {"MetricAlarms": []}), FAIL, "errors is not there"),
@@ -530,6 +532,19 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         ERROR,
         "SimulatePrincipalPolicy says nothing of dynamodb:PutItem on",
     ),
+    (
+        "LIVE-IAM-001",
+        says("kms", "list_resource_tags", {"Tags": []}),
+        FAIL,
+        "kms:Decrypt on arn:aws:kms:us-east-1:123456789012:key/audit is implicitDeny",
+    ),
+    (
+        "LIVE-IAM-001",
+        decides("implicitDeny", "aws:ResourceTag/Team"),
+        ERROR,
+        "depends on aws:ResourceTag/Team, which SimulatePrincipalPolicy does not look up",
+    ),
+    ("LIVE-IAM-001", decides("explicitDeny", "aws:ResourceTag/Team"), FAIL, "is explicitDeny"),
     ("LIVE-IAM-002", decides("allowed"), FAIL, "dynamodb:DeleteItem on"),
     (
         "LIVE-IAM-002",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from payinfra.checks.probes.drift import DRIFT
+from payinfra.checks.probes.outage import ANSWERS
 from payinfra.checks.probes.verify import load
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "verify.md"
@@ -13,5 +14,6 @@ def test_the_page_has_a_row_for_each_probe() -> None:
     for probe in load():
         asks = (probe.judge.__doc__ or "").strip().splitlines()[0]
         assert f"| {probe.rule.id} | {probe.rule.title} | {asks} | {probe.within_s:g} s |" in page
-    assert f"| {DRIFT.id} | {DRIFT.title} |" in page
-    assert page.count("| LIVE-") == len(load()) + 1
+    for rule in (ANSWERS, DRIFT):
+        assert f"| {rule.id} | {rule.title} |" in page
+    assert page.count("| LIVE-") == len(load()) + 2

@@ -18,6 +18,7 @@ from payinfra.checks.probes.runner import ProbeClock, Task, run
 from payinfra.checks.probes.verify import assemble, load
 from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict, Verdicts
 from payinfra.clients.aws_errors import NotYet, is_transient
+from payinfra.clients.payments_api import KeyRefused
 from payinfra.clients.retry import Deadline
 from tests.unit.checks.probes.conftest import EAST, WEST, FakeEnv, FakeTime, error
 
@@ -91,6 +92,54 @@ def test_the_deadline_of_the_caller_shortens_each(fake: FakeEnv) -> None:
         [a_pair(never, within_s=100)], fake.live(), deadline_s=10, clock=ProbeClock(time_.now, time_.sleep)
     )
     assert result.verdicts[0].message == "0 s left (asked for 8 s)"
+
+
+@pytest.mark.parametrize(("known_s", "kind"), [(100.0, Kind.PASS), (1000.0, Kind.FAIL)])
+def test_a_key_that_is_not_known_yet_is_waited_for_longer_than_the_probe(
+    fake: FakeEnv, known_s: float, kind: Kind
+) -> None:
+    """Two minutes, for a probe that waits ten seconds for anything else."""
+    time_ = FakeTime()
+    began = time_.now()
+
+    def pays(_live: ProbeContext) -> Verdicts:
+        if time_.now() - began < known_s:
+            raise KeyRefused("it answered 403")
+        return Verdict.passed()
+
+    task = Task(a_pair(pays), None, "", 10)
+    put_off: list[float] = []
+    (verdict,) = task.ask(fake.live(), ProbeClock(time_.now, time_.sleep), put_off.append)
+    assert verdict.kind is kind
+    assert verdict.kind is Kind.PASS or verdict.message == "it answered 403 (asked for 120 s)"
+    assert all(end <= began + 130 for end in put_off)
+    assert len(put_off) > 10
+
+
+def test_a_refused_key_puts_off_the_deadline_at_which_a_probe_is_given_up(fake: FakeEnv) -> None:
+    asked: list[float] = []
+
+    def pays(_live: ProbeContext) -> Verdicts:
+        asked.append(time.monotonic())
+        if asked[-1] - asked[0] < 0.6:
+            raise KeyRefused("it answered 403")
+        return Verdict.passed()
+
+    (result,) = run([a_pair(pays, within_s=0.3)], fake.live())
+    assert result.verdicts == (Verdict.passed(),)
+
+
+def test_the_deadline_of_the_caller_holds_for_a_refused_key_too(fake: FakeEnv) -> None:
+    def pays(_live: ProbeContext) -> Verdicts:
+        raise KeyRefused("it answered 403")
+
+    time_ = FakeTime()
+    began = time_.now()
+    (result,) = run(
+        [a_pair(pays, within_s=100)], fake.live(), deadline_s=10, clock=ProbeClock(time_.now, time_.sleep)
+    )
+    assert result.verdicts[0].kind is Kind.FAIL
+    assert time_.now() - began <= 10
 
 
 def test_what_becomes_right_in_time_passes(fake: FakeEnv) -> None:

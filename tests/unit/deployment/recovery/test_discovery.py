@@ -163,7 +163,11 @@ NAMED: Mapping[str, tuple[str, Any]] = {
         "describe_log_groups",
         {
             "logGroups": [
-                {"logGroupName": name, "arn": f"arn:aws:logs:us-east-1:0:log-group:{name}:*"}
+                {
+                    "logGroupName": name,
+                    "arn": f"arn:aws:logs:us-east-1:0:log-group:{name}:*",
+                    "retentionInDays": 7,
+                }
                 for name in ("/aws/lambda/payment-a-payments", "/aws/lambda/payment-a-payments-2")
             ]
         },
@@ -248,6 +252,7 @@ TAGGED: Mapping[str, tuple[str, Any]] = {
     "arn:aws:route53:::hostedzone/Z": ("get_hosted_zone", {}),
     "arn:aws:s3:::bucket": ("head_bucket", {}),
     f"arn:aws:sns:{HERE}:0:topic": ("get_topic_attributes", {}),
+    f"arn:aws:sqs:{HERE}:0:queue": ("get_queue_url", {"QueueUrl": ""}),
     f"arn:aws:ssm:{HERE}:0:parameter/p": ("get_parameter", {}),
 }
 

@@ -27,7 +27,22 @@ def look(creation: Creation, aws: Aws) -> tuple[Found, ...]:
 
 
 def test_every_type_of_the_stack_is_looked_for_or_is_nothing_on_aws() -> None:
-    assert EVERY_TYPE.keys() | MADE_WITHOUT_AWS == RESOURCE_TYPES.keys()
+    of_extensions = {"aws_sqs_queue"}
+    assert (EVERY_TYPE.keys() | MADE_WITHOUT_AWS) - of_extensions == RESOURCE_TYPES.keys()
+
+
+def test_a_queue_that_an_extension_adds(aws: Stubbed, creation: Make) -> None:
+    url, arn = "https://sqs/1/orders", "arn:aws:sqs:us-east-1:000000000000:payment-a-orders"
+    aws.answers("sqs", "get_queue_url", {"QueueUrl": url}, QueueName="payment-a-orders")
+    aws.answers("sqs", "get_queue_attributes", {"Attributes": {"QueueArn": arn}})
+    aws.answers("sqs", "list_queue_tags", {"Tags": TAGS}, QueueUrl=url)
+    found = look(creation("aws_sqs_queue", name="payment-a-orders"), aws)
+    assert found == (Found(url, arn=arn, tags=TAGS),)
+
+
+def test_a_queue_that_is_not_there(aws: Stubbed, creation: Make) -> None:
+    aws.refuses("sqs", "get_queue_url", "AWS.SimpleQueueService.NonExistentQueue")
+    assert look(creation("aws_sqs_queue", name="payment-a-orders"), aws) == ()
 
 
 # -- which of several --------------------------------------------------------------------------------

@@ -14,12 +14,13 @@ import pytest
 from botocore.parsers import create_parser
 
 from payinfra.core.region_geography import ClientLocations
+from payinfra.local.server.aws_rules import Quota
 from payinfra.local.server.route53.answers import ResponseCode
 from payinfra.local.server.route53.api import Route53Response
 from payinfra.local.server.route53.clock import SystemClock
 from payinfra.local.server.route53.dns import Question
 from payinfra.local.server.route53.endpoints import Address
-from payinfra.local.server.route53.plane import DataPlane
+from payinfra.local.server.route53.plane import STATUS_QUOTA, DataPlane
 from payinfra.local.server.route53.probe import CheckerResult, CheckerTimeouts
 from payinfra.local.server.route53.state import (
     AliasTarget,
@@ -210,6 +211,21 @@ def test_an_unknown_health_check_is_no_such_health_check() -> None:
     response = get(plane_of(World()), "/2013-04-01/healthcheck/none/status")
     assert response.status == 404
     assert parsed("GetHealthCheckStatus", response)["Error"]["Code"] == "NoSuchHealthCheck"
+
+
+def test_the_status_is_told_four_times_at_once_and_then_once_a_second() -> None:
+    now = [0.0]
+    quota = Quota(*STATUS_QUOTA, lambda: now[0])
+    plane = DataPlane(
+        World(), World().resolve, SystemClock(), lambda: 1.0, prober=Content(), status_quota=quota
+    )
+    asked = [get(plane, f"/2013-04-01/healthcheck/{check}/status") for check in ("east", "west") * 3]
+    assert [one.status for one in asked] == [200, 200, 200, 200, 400, 400]
+    assert parsed("GetHealthCheckStatus", asked[-1])["Error"]["Code"] == "Throttling"
+    assert get(plane, "/2013-04-01/healthcheck/none/status").status == 404
+    now[0] += 1.0
+    asked = [get(plane, "/2013-04-01/healthcheck/east/status") for _ in range(2)]
+    assert [one.status for one in asked] == [200, 400]
 
 
 def test_a_calculated_check_has_no_status() -> None:

@@ -24,18 +24,22 @@ from payinfra.drill.model import (
     Scenario,
 )
 from payinfra.drill.report_store import FILE, from_json
+from payinfra.report import results
 from payinfra.report.drill import content, rendering
 from payinfra.report.formats import DrillFormat
+from payinfra.report.printable import visible
 
 PICTURES = Path(__file__).parent / "pictures"
 FILES = {DrillFormat.TABLE: "txt", DrillFormat.MARKDOWN: "md", DrillFormat.JUNIT: "xml"}
 EVIL = "a\x1b[31m\n\u202e|<b>`@all $x^2$ \"'&"
 
 
-def written(report: DrillReport, how: DrillFormat, width: int = 100) -> str:
-    """What a console that is no terminal gets."""
+def written(report: DrillReport, how: DrillFormat, width: int = 100, *, is_terminal: bool = True) -> str:
+    """What a console without colours gets."""
     file = io.StringIO()
-    console = Console(file=file, width=width, force_terminal=False, color_system=None, legacy_windows=False)
+    console = Console(
+        file=file, width=width, force_terminal=is_terminal, color_system=None, legacy_windows=False
+    )
     rendering.write(console, report, how)
     return file.getvalue()
 
@@ -106,6 +110,23 @@ class TestTable:
 
     def test_why_it_was_aborted_is_said_once(self, aborted: DrillReport) -> None:
         assert content.why(aborted) == (f"Aborted: {aborted.aborted}", aborted.reasons[1])
+
+    def test_in_a_pipe_a_row_is_a_line_with_tabs_and_nothing_is_folded_cut_or_padded(
+        self, sample: DrillReport
+    ) -> None:
+        lines = written(sample, DrillFormat.TABLE, results.WIDE, is_terminal=False).split("\n")
+        asked, happened, *_ = content.overview(sample)
+        for section in (*content.sections(sample), asked, happened):
+            where = lines.index(section.title) + 1
+            rows = (*((section.columns,) if section.rows and any(section.columns) else ()), *section.rows)
+            expected = [*("\t".join(map(visible, row)) for row in rows), *map(visible, section.sentences)]
+            assert lines[where : where + len(expected)] == expected
+        assert not [line for line in lines if line.endswith(" ")]
+
+    def test_a_file_is_a_pipe(self, sample: DrillReport, tmp_path: Path) -> None:
+        rendering.write_file(tmp_path / "drill.txt", sample, DrillFormat.TABLE)
+        piped = written(sample, DrillFormat.TABLE, results.WIDE, is_terminal=False)
+        assert (tmp_path / "drill.txt").read_text(encoding="utf-8") == piped
 
 
 class TestFigures:

@@ -14,7 +14,6 @@ from payinfra.stacks.cdktf_bindings import (
     LAZY_ARCHIVER,
     LAZY_INDEX,
     JsiiPackage,
-    begin,
     jsii_submodules,
     prepare,
 )
@@ -107,30 +106,3 @@ def test_what_jsii_says_reaches_the_person(make_bindings: MakeBindings) -> None:
 def test_other_errors_stay_what_they_are(make_bindings: MakeBindings) -> None:
     with pytest.raises(ZeroDivisionError):
         prepare(bindings=make_bindings(core="1 / 0"))
-
-
-def test_what_began_in_the_background_is_what_prepare_finds(make_bindings: MakeBindings) -> None:
-    bindings = make_bindings()
-    thread = begin(eager=True, bindings=bindings)
-    prepare(bindings=bindings)
-    thread.join()
-    assert sys.modules[bindings.package].eager is True
-
-
-def test_prepare_waits_for_a_start_that_is_under_way(make_bindings: MakeBindings) -> None:
-    core = "import threading\nstarted = threading.current_thread().name\n"
-    bindings = make_bindings(core=core)
-    thread = begin(bindings=bindings)
-    while thread.is_alive() and bindings.core not in sys.modules:
-        thread.join(0.001)
-    prepare(bindings=bindings)
-    assert sys.modules[bindings.package].__all__ == ["s3_bucket", "sqs_queue"]
-    assert importlib.import_module(bindings.core).started == "payinfra-bindings"
-    thread.join()
-
-
-def test_a_failure_in_the_background_is_reported_by_prepare(make_bindings: MakeBindings) -> None:
-    bindings = make_bindings(core="raise FileNotFoundError('node')")
-    begin(bindings=bindings).join()
-    with pytest.raises(EnvironmentUnusable, match="did not start"):
-        prepare(bindings=bindings)

@@ -1,0 +1,45 @@
+"""The flag of an evacuation: what the surviving region keeps, and its API's page shows to health checkers.
+
+It is the value of one parameter of Parameter Store, `Names.parameter(Parameter.EVACUATED)`, as JSON. The
+payments function of the region reads the same (handlers/payments/evacuation.py). Whatever else stands there
+means that no region is evacuated: an unreadable flag moves nothing.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Self
+
+from payinfra.core.json_text import parse_json
+
+NOT_EVACUATED = "{}"
+"""The value while no region is evacuated; a parameter cannot be empty."""
+
+
+@dataclass(frozen=True)
+class EvacuationFlag:
+    """That a region is evacuated.
+
+    Attributes:
+        region: the region that clients are kept away from; never the one whose parameter this is.
+        since: when it was evacuated, as ISO 8601 in UTC.
+        by: who or what did it.
+    """
+
+    region: str
+    since: str
+    by: str
+
+    def to_json(self) -> str:
+        """The parameter's value."""
+        return json.dumps({"region": self.region, "since": self.since, "by": self.by})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self | None:
+        """Read the parameter's value; None where it says of no region that it is evacuated."""
+        try:
+            found = parse_json(text)
+        except ValueError:
+            return None
+        if not isinstance(found, dict) or not isinstance(region := found.get("region"), str) or not region:
+            return None
+        return cls(region, str(found.get("since", "")), str(found.get("by", "")))

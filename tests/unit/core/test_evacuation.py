@@ -1,0 +1,18 @@
+"""A flag is read as it was written; whatever else stands in its place is none."""
+
+import pytest
+
+from payinfra.core.evacuation import NOT_EVACUATED, EvacuationFlag
+
+FLAG = EvacuationFlag("us-east-1", "2026-03-01T03:12:45+00:00", "alice")
+
+
+def test_a_flag_is_read_as_it_was_written() -> None:
+    assert EvacuationFlag.from_json(FLAG.to_json()) == FLAG
+
+
+@pytest.mark.parametrize(
+    "text", [NOT_EVACUATED, "", "[]", "{", '{"region": ""}', '{"region": 1}', "[" * 9999]
+)
+def test_whatever_else_is_there_is_no_flag(text: str) -> None:
+    assert EvacuationFlag.from_json(text) is None

@@ -1,0 +1,78 @@
+"""What a person is told to do next."""
+
+from dataclasses import replace
+
+from payinfra.deployment.guidance import next_steps
+from payinfra.deployment.names import NameStatus
+from payinfra.deployment.status import RegionStatus, Status
+
+EAST = RegionStatus("us-east-1", "primary", "http://east", 8, 8, (), ())
+WEST = RegionStatus("us-west-2", "secondary", "http://west", 8, 8, (), ())
+NAME = "failover.x"
+
+
+def command(name: str) -> str:
+    return f"payinfra {name} --env demo"
+
+
+def steps(east: RegionStatus = EAST, west: RegionStatus = WEST, leads_to: tuple[str, ...] = ()) -> str:
+    names = (NameStatus(NAME, leads_to),)
+    status = Status("demo", "aws", (east, west), NAME, None, names=names, moves_within_s=107.6)
+    return "\n".join(next_steps(status, command))
+
+
+def test_where_all_is_well_there_is_nothing_to_do() -> None:
+    assert steps(leads_to=("us-east-1",)) == ""
+    assert steps() == ""
+
+
+def test_clients_that_are_still_sent_to_a_region_that_is_gone_are_moved() -> None:
+    said = steps(replace(EAST, answers=False), leads_to=("us-east-1",))
+    assert "Clients are still sent to us-east-1. Route 53 moves the name 108 s after" in said
+    assert "`payinfra evacuate us-east-1 --env demo`" in said
+    assert "`payinfra verify --region us-west-2 --env demo`" in said
+    assert "`payinfra deploy --surviving us-west-2 --env demo`" in said
+    assert "Deploy again" not in said
+
+
+def test_a_name_that_has_moved_goes_back_by_itself_unless_it_is_kept() -> None:
+    said = steps(replace(EAST, answers=False), leads_to=("us-west-2",))
+    assert "us-west-2 has the name. It goes back by itself" in said
+
+
+def test_a_name_that_is_not_known_is_made_sure_of() -> None:
+    assert "Where failover.x leads is not known." in steps(replace(EAST, answers=False))
+
+
+def test_the_standby_can_be_the_one_that_is_gone() -> None:
+    said = steps(west=replace(WEST, answers=False), leads_to=("us-east-1",))
+    assert "`payinfra verify --region us-east-1 --env demo`" in said
+
+
+def test_with_no_region_in_sight_nothing_is_moved() -> None:
+    said = steps(replace(EAST, answers=False), replace(WEST, answers=False))
+    assert said.startswith("No region answers.")
+    assert "evacuate" not in said
+
+
+def test_a_standby_that_has_the_name_points_to_the_primary() -> None:
+    said = steps(replace(EAST, healthy=0), leads_to=("us-west-2",))
+    assert "us-west-2 has the name, and 0 of 8 checkers find us-east-1 healthy" in said
+    said = steps(replace(EAST, checkers=0), leads_to=("us-west-2",))
+    assert "what Route 53's checkers make of us-east-1 is not known" in said
+
+
+def test_a_region_that_is_healthy_and_whose_payments_fail_is_a_persons_to_decide() -> None:
+    said = steps(replace(EAST, service_alarms=("errors",)), leads_to=("us-east-1",))
+    assert said.startswith("A person decides: us-east-1 has the name, and in it alone errors ring.")
+    assert "`payinfra evacuate us-east-1 --env demo` moves clients to us-west-2" in said
+
+
+def test_what_fails_in_both_regions_moves_nothing() -> None:
+    said = steps(
+        replace(EAST, service_alarms=("errors",)),
+        replace(WEST, service_alarms=("errors",)),
+        ("us-east-1",),
+    )
+    assert said.startswith("Alarms ring in both regions")
+    assert "evacuate" not in said

@@ -1,0 +1,46 @@
+"""How often AWS takes a call of one account's, by its quotas."""
+
+from urllib.parse import quote
+
+import pytest
+
+from payinfra.local.server.asgi import AsgiResponse
+from tests.unit.local.conftest import Clock, World
+
+ROLE = {
+    "patchOperations": [{"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::1:role/r"}]
+}
+
+
+@pytest.fixture
+def paced(world: World, clock: Clock) -> World:
+    """With a clock that stands still."""
+    world.emulator.rules.now = clock
+    return world
+
+
+def account(world: World, region: str = "us-east-1") -> AsgiResponse:
+    return world.call("apigateway", "PATCH", "/account", ROLE, region=region)
+
+
+def domain(world: World, name: str) -> AsgiResponse:
+    return world.call("apigateway", "POST", "/domainnames", {"domainName": name})
+
+
+def test_update_account_is_served_once_in_20_seconds_in_each_region(paced: World, clock: Clock) -> None:
+    assert account(paced).status == 200
+    refused = account(paced)
+    assert (refused.status, dict(refused.headers)["x-amzn-errortype"]) == (429, "TooManyRequestsException")
+    assert account(paced, "us-west-2").status == 200
+    clock.now += 19
+    assert account(paced).status == 429
+    clock.now += 1
+    assert account(paced).status == 200
+
+
+def test_create_domain_name_is_served_once_in_30_seconds(paced: World, clock: Clock) -> None:
+    assert domain(paced, "one.example.com").status == 201
+    assert domain(paced, "two.example.com").status == 429
+    assert paced.call("apigateway", "GET", f"/domainnames/{quote('two.example.com')}").status == 404
+    clock.now += 30
+    assert domain(paced, "two.example.com").status == 201

@@ -1,0 +1,50 @@
+"""What health checkers are told of an evacuation: 200 only while this region's flag names the other one."""
+
+import json
+
+import pytest
+
+from tests.unit.payments.conftest import Site
+
+HERE, THERE = "us-east-1", "us-west-2"
+STANDS = json.dumps({"region": THERE, "since": "2026-03-01T03:12:45+00:00", "by": "alice"})
+
+
+def test_the_page_says_so_while_the_flag_names_the_other_region(site: Site) -> None:
+    site.region.flag = STANDS
+    reply = site.request("GET", "/evacuation")
+    assert (reply.status, reply.json()) == (200, {"evacuated": THERE, "since": "2026-03-01T03:12:45+00:00"})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("{}", "", "[]", "null", '"us-west-2"', "{", "[" * 100_000, '{"since": "2026"}'),
+        json.dumps({"region": HERE}),
+        json.dumps({"region": "eu-west-1"}),
+        json.dumps({"region": [THERE]}),
+    ],
+)
+def test_whatever_else_stands_there_evacuates_nothing(site: Site, value: str) -> None:
+    site.region.flag = value
+    reply = site.request("GET", "/evacuation")
+    assert (reply.status, reply.json()["type"]) == (404, "urn:problem:payments:not-evacuated")
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ParameterNotFound", "ThrottlingException"])
+def test_a_flag_that_cannot_be_read_evacuates_nothing(site: Site, code: str) -> None:
+    site.region.flag = STANDS
+    site.region.refuse("GetParameter", code)
+    assert site.request("GET", "/evacuation").status == 503
+
+
+def test_the_flag_is_read_once_in_two_seconds(site: Site) -> None:
+    for _ in range(3):
+        assert site.request("GET", "/evacuation").status == 404
+    assert site.region.calls.count("GetParameter") == 1
+    site.region.flag = STANDS
+    site.clock.now_ms += 2_000
+    assert site.request("GET", "/evacuation").status == 200
+    site.region.flag = "{}"
+    site.clock.now_ms -= 10_000
+    assert site.request("GET", "/evacuation").status == 404, "a clock that went back keeps nothing"
