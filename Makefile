@@ -14,11 +14,16 @@ export COVERAGE_FILE := $(CURDIR)/.coverage
 # Files of tests side by side, in their order: each keeps its own fixtures. Those that take long come first.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
+# How many blows of each kind `make chaos` strikes in all, those of earlier runs included.
+TRUNCATIONS := 200
+RACES := 40
+KILLS := 100
+
 # Bytecode that is kept makes every start of the tool several times faster.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test quick fix lint types imports unit synth functional e2e e2e-ci drill docs docs-check site \
-	tests compat lock bench endurance sbom audit clean
+	tests compat lock bench chaos endurance sbom audit clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -86,7 +91,8 @@ e2e-ci: setup ## A pull request's life under the role that CI has, from bootstra
 drill: setup ## Lose a region of the demonstration in real time, about six minutes, and keep the report in docs/
 	@$(BIN)/payinfra deploy --env demo --local --yes
 	@$(BIN)/payinfra failover-drill --env demo --local --yes --scenario region-outage \
-		--report docs/sample-drill.md --report docs/assets/sample-drill.html
+		--report docs/sample-drill.md --report docs/assets/sample-drill.html \
+		--report docs/assets/sample-drill.json
 
 site: setup ## Build the documentation into site/
 	@$(BIN)/sphinx-build -W --keep-going -q -b html docs site
@@ -98,12 +104,16 @@ docs-check: setup
 	@$(BIN)/python -m scripts.docs --check
 
 bench: setup $(VENV)/compiled ## Measure, and print ratios
-	@failed=0; for name in synth checks payments drill deploy; do \
+	@failed=0; for name in synth checks payments drill growth deploy; do \
 		echo "== $$name"; $(BIN)/python -m bench.$$name || failed=1; \
 	done; exit $$failed
 
 endurance: setup ## An hour at 50 requests a second: the embedded AWS's memory, descriptors and files stay as they are
 	@$(BIN)/python -m bench.endurance $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
+
+chaos: setup ## Strike an environment at random, seeded; goes on where the last run stopped
+	@$(BIN)/python -m scripts.chaos --page --truncations $(TRUNCATIONS) --races $(RACES) --kills $(KILLS)
+	@$(BIN)/python -m scripts.docs
 
 compat: setup ## Synthesize with the newest bindings of the AWS provider, and compare
 	@$(BIN)/python -m scripts.compat

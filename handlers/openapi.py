@@ -260,7 +260,12 @@ def _get() -> Json:
 
 
 def _health() -> Json:
-    example = {"status": "ok", "region": "us-east-1", "version": __version__, "checks": {"table": "ok"}}
+    example = {
+        "status": "ok",
+        "region": "us-east-1",
+        "version": __version__,
+        "checks": {"table": "ok", "write": "ok"},
+    }
     return {
         "operationId": "getHealth",
         "summary": "Say whether this region can take payments; needs no key",

@@ -4,10 +4,21 @@ Scripts import from here: `from payinfra import Settings, deploy, verify`. Each 
 so that importing the package costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+import _signal  # type: ignore[import-not-found]
+import sys
+from posix import _exit
 
-from payinfra.core.version import __version__
+# Python answers a Ctrl-C with a traceback, also while it imports what handles signals: `signal` itself takes
+# milliseconds. Only where payinfra is the program, and nobody else has said what a Ctrl-C does: a script that
+# imports this keeps its own ways.
+_program = sys.argv[0].rpartition("/")[2] if sys.argv else ""
+if _program in ("payinfra", "-m") and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, lambda _number, _frame: _exit(130))
+
+from importlib import import_module  # noqa: E402
+from typing import TYPE_CHECKING  # noqa: E402
+
+from payinfra.core.version import __version__  # noqa: E402
 
 if TYPE_CHECKING:
     from payinfra.api import check as check

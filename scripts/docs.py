@@ -18,7 +18,7 @@ from payinfra.cli import app
 from payinfra.drill import report_store
 from payinfra.drill.faults.page import page as scenarios_page
 from payinfra.report.documents import ELSEWHERE, schemas
-from scripts import cli_page, json_page, payments_api, settings_page
+from scripts import cli_page, json_page, payments_api, reliability, settings_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 SABOTAGE = Path(__file__).parent.parent / "tests" / "support" / "sabotage.json"
@@ -36,6 +36,7 @@ def pages() -> Mapping[str, str]:
         "cli.md": _NOTE + cli_page.page(command),
         "checks.md": page(catalogue.load()),
         "settings.md": _NOTE + settings_page.page(),
+        "reliability.md": _NOTE + reliability.page(),
         "json.md": _NOTE + json_page.page(),
         "scenarios.md": _NOTE + scenarios_page() + sabotage_table(),
         **{name: _NOTE * name.endswith(".md") + text for name, text in rooms.pages().items()},

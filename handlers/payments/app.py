@@ -12,6 +12,7 @@ from .deadline import Overdue
 from .evacuation import Evacuation
 from .observe import Observer
 from .problems import FieldError, Problem, Unavailable
+from .recording import WRITE
 from .request import Request
 from .router import Answer, Asked, Origins
 from .service import Index, Listing, Payments
@@ -142,10 +143,22 @@ class Application:
             outcome, event = "accepted", observe.RECORDED
         self._observer.note(outcome=outcome)
         self._observer.count(event)
+        if event == observe.RECORDED and self._was_moved(sent):
+            self._observer.count(observe.MOVED)
         headers = {"Location": f"payments/{made.payment.payment_id}"}
         if made.replayed:
             headers["Idempotent-Replayed"] = "true"
         return _json(200 if made.replayed else 201, made.payment.document(), headers)
+
+    def _was_moved(self, sent: Request) -> bool:
+        """Whether a client is here because its name leads here, and not to the primary region.
+
+        Where requests do not carry the name, whoever comes to the standby is taken to be moved.
+        """
+        config = self._config
+        if config.primary_region in ("", config.region):
+            return False
+        return not config.failover_domain or config.failover_domain in sent.values("host")
 
     def _list(self, sent: Request) -> Answer:
         listing, limit, cursor = _read_query(sent)
@@ -157,11 +170,11 @@ class Application:
         try:
             self._ping()
         except (Unavailable, Overdue) as failure:
-            self._note_unavailable(
-                failure if isinstance(failure, Unavailable) else Unavailable("table", "Overdue")
-            )
-            return _problem(problems.unavailable(), sent, {**state, "checks": {"table": "unreachable"}})
-        return _json(200, {"status": "ok", **state, "checks": {"table": "ok"}})
+            unavailable = failure if isinstance(failure, Unavailable) else Unavailable("table", "Overdue")
+            self._note_unavailable(unavailable)
+            failed = {WRITE: "refused"} if unavailable.dependency == WRITE else {"table": "unreachable"}
+            return _problem(problems.unavailable(), sent, {**state, "checks": failed})
+        return _json(200, {"status": "ok", **state, "checks": {"table": "ok", WRITE: "ok"}})
 
     def _evacuation(self) -> Answer:
         """The other region's evacuation: 200 only while the flag says so, for health checkers rely on it."""

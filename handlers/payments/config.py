@@ -17,6 +17,8 @@ class Config:
         evacuated_parameter: name of the SSM parameter that says whether the other region is evacuated.
         peer_region: the other region.
         keep_source_ip: whether the addresses that payments come from are kept with them.
+        primary_region: the region that clients are sent to unless they were moved; empty where not known.
+        failover_domain: the name by which they are; empty where requests do not carry it.
         cors_origins: the origins whose pages may call the API; none by default.
     """
 
@@ -33,6 +35,8 @@ class Config:
     log_level: str = LOG_LEVEL
     cors_origins: tuple[str, ...] = ()
     keep_source_ip: bool = False
+    primary_region: str = ""
+    failover_domain: str = ""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Config":
@@ -56,4 +60,6 @@ class Config:
             log_level=environment.get("LOG_LEVEL", LOG_LEVEL),
             cors_origins=tuple(origin for origin in origins if origin),
             keep_source_ip=environment.get("KEEP_SOURCE_IP") == "true",
+            primary_region=environment.get("PRIMARY_REGION", ""),
+            failover_domain=environment.get("FAILOVER_DOMAIN", ""),
         )

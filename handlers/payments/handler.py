@@ -12,7 +12,7 @@ AWS calls of each route, which the function's role must allow, and no others:
 | `GET /payments` | `dynamodb:Query` | the table's `index/status-index`, `index/customer-index` |
 | | `ssm:GetParameter`, when there is a next page or a cursor | the cursors' secret |
 | | `kms:Decrypt` | the application key, through SSM |
-| `GET /health` | `dynamodb:Query` | the table |
+| `GET /health` | `dynamodb:Query`, `dynamodb:PutItem` under a condition that never holds | the table |
 | `GET /evacuation` | `ssm:GetParameter` | the flag of an evacuation |
 | the table's stream | `dynamodb:DescribeStream`, `dynamodb:GetRecords`, `dynamodb:GetShardIterator`, \
 `dynamodb:ListStreams` by the event source mapping | the stream |
@@ -39,6 +39,7 @@ from .evacuation import ParameterFlag
 from .ledger import DynamoLedger
 from .observe import Observer
 from .operations import is_operation
+from .recording import RecordingLook
 from .secret import ParameterSecret
 from .service import Payments
 from .stream import StreamReader, is_stream
@@ -82,7 +83,11 @@ def compose(config: Config, clients: Clients, observer: Observer) -> Application
         payments,
         stream,
         observer,
-        ping=functools.partial(within, HEALTH_PROMISE_S, payments.ping),
+        ping=RecordingLook(
+            functools.partial(within, HEALTH_PROMISE_S, payments.ping),
+            functools.partial(within, HEALTH_PROMISE_S, payments.attempt),
+            now_ms,
+        ),
         flag=flag,
     )
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _ABSENT = "attribute_not_exists(payment_id)"
 _PRESENT = "attribute_exists(payment_id)"
 _INDEXES = {Index.STATUS: "status-index", Index.CUSTOMER: "customer-index"}
+_HEALTH = "health"
+"""The payment_id of the health check, under which nothing is ever recorded: payments' begin with `pay_`."""
 _DISPLACED_DIGITS = 24
 """Of the fingerprint, in the range of a displaced payment: 29 decimal ones, of 38 that a number may have."""
 
@@ -227,9 +229,21 @@ class DynamoLedger:
             self._health.query(
                 TableName=self._table,
                 KeyConditionExpression="payment_id = :id",
-                ExpressionAttributeValues={":id": {"S": "health"}},
+                ExpressionAttributeValues={":id": {"S": _HEALTH}},
                 Limit=1,
             )
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable(error) from error
+
+    def attempt(self) -> None:
+        try:
+            self._health.put_item(
+                TableName=self._table,
+                Item={"payment_id": {"S": _HEALTH}, "timestamp": {"N": CLAIM_RANGE}},
+                ConditionExpression=f"{_PRESENT} AND {_ABSENT}",
+            )
+        except self._health.exceptions.ConditionalCheckFailedException:
+            return
         except (ClientError, BotoCoreError) as error:
             raise _unavailable(error) from error
 

@@ -13,6 +13,8 @@ from .service import CONFLICT
 RECORDED = "PaymentsAccepted"
 TESTED = "TestPayments"
 """Payments of canaries and drills, accepted or replayed: they count as none of the others."""
+MOVED = "MovedPayments"
+"""Payments of customers who were moved here from the primary region: by them this region sees a failover."""
 REPLAYED = "PaymentsReplayed"
 REFUSED = "PaymentsRefused"
 FAILED = "RequestsFailed"

@@ -63,7 +63,7 @@ class Unavailable(Exception):
     """A service that the function depends on does not answer, or answers with an error.
 
     Attributes:
-        dependency: which one: `table`, `audit` or `parameter`.
+        dependency: which one: `table`, `audit` or `parameter`; `write` for a table that takes no writes.
         reason: the error's code or class, for the log only.
     """
 

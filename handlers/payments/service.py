@@ -87,7 +87,10 @@ class Ledger(Protocol):
         """One page of a list."""
 
     def ping(self) -> None:
-        """Return if the table answers in less than a second."""
+        """Return if the table can be read in less than a second."""
+
+    def attempt(self) -> None:
+        """Return if the table takes writes in less than a second. Nothing is recorded."""
 
 
 class Audit(Protocol):
@@ -201,12 +204,20 @@ class Payments:
         return page.payments, seal(signing_key(self._secret()), listing.name(), page.last)
 
     def ping(self) -> None:
-        """Return if the service could record a payment now.
+        """Return if the table can be read now.
 
         Raises:
-            Unavailable: the table does not answer.
+            Unavailable: it does not answer.
         """
         self._ledger.ping()
+
+    def attempt(self) -> None:
+        """Return if the table would take a payment now. Nothing is recorded.
+
+        Raises:
+            Unavailable: it does not answer, or refuses.
+        """
+        self._ledger.attempt()
 
     def move(self, payment_id: str, status: str, reference: str) -> Payment:
         """Give a payment its next status. To ask again with the same reference changes nothing.

@@ -5,7 +5,7 @@ source mappings) are limited by their tags; only what has neither is `*`. Resour
 are those of the service authorization reference.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -14,7 +14,6 @@ from payinfra.core.naming import (
     DRILL_FIS_ROLE,
     DRILL_SCHEDULE_GROUP,
     DRILL_SCHEDULER_ROLE,
-    STATE_KEY_ALIAS,
     TEST_PREFIX,
     KeyPurpose,
     Parameter,
@@ -194,12 +193,18 @@ def _state(reach: PermissionScope) -> ArnLimits:
 def _state_keys(reach: PermissionScope) -> ArnLimits:
     if reach.state_bucket is None:
         return ArnLimits(())
+    through_s3: dict[str, dict[str, str | Sequence[str]]] = {
+        "StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}
+    }
+    named = reach.state_kms_key
+    _, found, alias = named.rpartition("alias/")
+    if not found:
+        return ArnLimits(
+            (named if named.startswith("arn:") else reach.arn("kms", f"key/{named}"),), through_s3
+        )
     return ArnLimits(
         (reach.arn("kms", "key/*"),),
-        {
-            "StringLike": {"kms:ViaService": "s3.*.amazonaws.com"},
-            "ForAnyValue:StringEquals": {"kms:ResourceAliases": STATE_KEY_ALIAS},
-        },
+        {**through_s3, "ForAnyValue:StringEquals": {"kms:ResourceAliases": f"alias/{alias}"}},
     )
 
 

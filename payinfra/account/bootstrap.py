@@ -9,6 +9,7 @@ from payinfra.account.drill_roles import drill_roles
 from payinfra.account.gateway_logs import gateway_logs
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.naming import NAME_PREFIX
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class WantedAccount:
         state_region: of the bucket: one of the two, by default the primary. The replica is in the other.
         boundary: whether to have a permissions boundary for the roles of environments.
         drills: whether to have what failover drills on AWS need.
+        prefix: what the environments' names begin with.
     """
 
     regions: tuple[str, str]
@@ -28,6 +30,7 @@ class WantedAccount:
     state_region: str | None = None
     boundary: bool = False
     drills: bool = False
+    prefix: str = NAME_PREFIX
 
     @property
     def state_regions(self) -> tuple[str, str]:
@@ -50,9 +53,9 @@ def bootstrap(wanted: WantedAccount, aws: Aws, changes: Changes) -> str:
         if wanted.state_bucket is not None:
             state_bucket(wanted.state_bucket, wanted.state_regions, aws, account, changes)
         if wanted.boundary:
-            boundary_policy(wanted.regions[0], aws, account, changes)
+            boundary_policy(wanted.regions[0], aws, account, changes, wanted.prefix)
         if wanted.drills:
-            drill_roles(wanted.regions, aws, account, changes)
+            drill_roles(wanted.regions, aws, account, changes, wanted.prefix)
     except (BotoCoreError, ClientError) as error:
         done = f" Done before that: {'; '.join(changes.said)}." if changes.said else ""
         raise EnvironmentUnusable(

@@ -4,13 +4,13 @@ from payinfra.account.changes import Changes
 from payinfra.account.policies import ManagedPolicy
 from payinfra.account.roles import Roles
 from payinfra.clients.aws import Aws
-from payinfra.core.naming import BOUNDARY_POLICY, PROJECT, Names, Parameter
+from payinfra.core.naming import BOUNDARY_POLICY, NAME_PREFIX, PROJECT, Names, Parameter
 from payinfra.stacks.iam_documents import StatementProps, document
 
 
-def boundary(account: str) -> ManagedPolicy:
+def boundary(account: str, prefix: str = NAME_PREFIX) -> ManagedPolicy:
     """The permissions of the function's and replication roles, on payinfra's resources."""
-    names = Names("*")
+    names = Names("*", prefix)
     table = f"arn:aws:dynamodb:*:{account}:table/{names.table}"
     bucket = f"arn:aws:s3:::{names.audit_bucket('*', account)}"
     return ManagedPolicy(
@@ -71,10 +71,10 @@ def boundary(account: str) -> ManagedPolicy:
     )
 
 
-def boundary_policy(region: str, aws: Aws, account: str, changes: Changes) -> str:
+def boundary_policy(region: str, aws: Aws, account: str, changes: Changes, prefix: str = NAME_PREFIX) -> str:
     """Create or update the boundary and return its ARN.
 
     Raises:
         ClientError: AWS refused something.
     """
-    return Roles(aws.iam(region), account, changes).policy(boundary(account))
+    return Roles(aws.iam(region), account, changes).policy(boundary(account, prefix))

@@ -6,24 +6,32 @@ from payinfra.account.changes import Changes
 from payinfra.account.policies import ManagedPolicy
 from payinfra.account.roles import Roles
 from payinfra.clients.aws import Aws
-from payinfra.core.naming import DRILL_FIS_ROLE, DRILL_SCHEDULE_GROUP, DRILL_SCHEDULER_ROLE, Names
+from payinfra.core.naming import (
+    DRILL_FIS_ROLE,
+    DRILL_SCHEDULE_GROUP,
+    DRILL_SCHEDULER_ROLE,
+    NAME_PREFIX,
+    Names,
+)
 from payinfra.stacks.iam_documents import StatementProps, document, service_trust
 
 
-def drill_roles(regions: tuple[str, ...], aws: Aws, account: str, changes: Changes) -> None:
+def drill_roles(
+    regions: tuple[str, ...], aws: Aws, account: str, changes: Changes, prefix: str = NAME_PREFIX
+) -> None:
     """Create or update the role with which FIS pauses replication, and the role of the schedules that take
     back what a drill has done.
 
     Raises:
         ClientError: AWS refused something.
     """
-    roles = Roles(aws.iam(regions[0]), account, changes)
+    roles, names = Roles(aws.iam(regions[0]), account, changes), Names("*", prefix)
     roles.role(
         DRILL_FIS_ROLE,
         description="FIS pauses the replication of payments tables",
         trust=_trust("fis", account, f"arn:aws:fis:*:{account}:experiment/*"),
     )
-    roles.inline(DRILL_FIS_ROLE, ManagedPolicy(DRILL_FIS_ROLE, _pauses_replication(account)))
+    roles.inline(DRILL_FIS_ROLE, ManagedPolicy(DRILL_FIS_ROLE, _pauses_replication(account, names)))
     roles.role(
         DRILL_SCHEDULER_ROLE,
         description="Schedules lift what a failover drill has done and nobody took back",
@@ -31,7 +39,7 @@ def drill_roles(regions: tuple[str, ...], aws: Aws, account: str, changes: Chang
             "scheduler", account, f"arn:aws:scheduler:*:{account}:schedule-group/{DRILL_SCHEDULE_GROUP}"
         ),
     )
-    roles.inline(DRILL_SCHEDULER_ROLE, ManagedPolicy(DRILL_SCHEDULER_ROLE, _lifts_limits(account)))
+    roles.inline(DRILL_SCHEDULER_ROLE, ManagedPolicy(DRILL_SCHEDULER_ROLE, _lifts_limits(account, names)))
     for region in regions:
         scheduler = aws.scheduler(region)
         try:
@@ -48,9 +56,9 @@ def _trust(service: str, account: str, source: str) -> str:
     )
 
 
-def _pauses_replication(account: str) -> str:
+def _pauses_replication(account: str, names: Names) -> str:
     """The permissions of the action (FIS user guide, "AWS FIS actions reference", DynamoDB)."""
-    table = f"arn:aws:dynamodb:*:{account}:table/{Names('*').table}"
+    table = f"arn:aws:dynamodb:*:{account}:table/{names.table}"
     return document(
         StatementProps(
             "PauseReplication",
@@ -66,12 +74,12 @@ def _pauses_replication(account: str) -> str:
     )
 
 
-def _lifts_limits(account: str) -> str:
+def _lifts_limits(account: str, names: Names) -> str:
     return document(
         StatementProps(
             "LiftLimits",
             ("lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency"),
-            (f"arn:aws:lambda:*:{account}:function:{Names('*').function}",),
+            (f"arn:aws:lambda:*:{account}:function:{names.function}",),
         ),
         # Health checks have no names and no account in their ARNs.
         StatementProps(

@@ -324,9 +324,15 @@ OPERATIONS: Mapping[Operation, Needs] = {
     # A deployment reads the account's settings first. A rolling update points the alias back on failure.
     Operation.DEPLOY: {
         ArnGroup.API_SETTINGS: ("apigateway:GET",),
-        ArnGroup.FUNCTIONS: _of("lambda", "GetAlias", "UpdateAlias"),
+        ArnGroup.FUNCTIONS: _of("lambda", "GetAlias", "GetFunctionConcurrency", "UpdateAlias"),
         ArnGroup.PARAMETERS: ("ssm:GetParameter",),
         ArnGroup.KEYS: ("kms:Decrypt",),
+        # What the account has room for (account/quotas.py).
+        ArnGroup.WITHOUT_RESOURCE: (
+            "iam:GetAccountSummary",
+            "lambda:GetAccountSettings",
+            "route53:GetAccountLimit",
+        ),
     },
     # What exists is looked for after a deployment that was cut off and where a state is lost
     # (recovery/import_ids.py, every_type.py); by tag and name before a first deployment and after a

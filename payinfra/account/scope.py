@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from payinfra.core.naming import PROJECT, Names, regions_used
+from payinfra.core.naming import NAME_PREFIX, PROJECT, STATE_KEY_ALIAS, Names, regions_used
 
 Conditions = dict[str, dict[str, str | Sequence[str]]]
 
@@ -20,7 +20,10 @@ class PermissionScope:
         hosted_zone_id: the zone of `domain`.
         state_bucket: the bucket that holds Terraform's state; None for none.
         state_region: the region of that bucket; None for the primary one.
+        state_kms_key: the key of the state: an ARN, an id or an alias.
         state_key: the state's key; None for the default.
+        prefix: what the environments' names begin with.
+        failover_name, latency_name: the whole names whose records it may write; None for derived ones.
         boundary: ARN of the required permissions boundary of every created role; None for none.
     """
 
@@ -31,13 +34,17 @@ class PermissionScope:
     hosted_zone_id: str | None = None
     state_bucket: str | None = None
     state_region: str | None = None
+    state_kms_key: str = STATE_KEY_ALIAS
     state_key: str | None = None
     boundary: str | None = None
+    prefix: str = NAME_PREFIX
+    failover_name: str | None = None
+    latency_name: str | None = None
 
     @property
     def names(self) -> Names:
         """The names of its environments, with `*` for what may be anything."""
-        return Names(self.env or "*")
+        return Names(self.env or "*", self.prefix, self.failover_name, self.latency_name)
 
     @property
     def all_regions(self) -> tuple[str, ...]:

@@ -40,6 +40,10 @@ _EXECUTE_API = re.compile(r"[a-z0-9]+\.execute-api\.(?P<region>[a-z0-9-]+)\.amaz
 LOCAL_ACCOUNT = "000000000000"
 
 
+class AwsUnreachable(EnvironmentUnusable):
+    """Nothing answers where AWS was asked; it may elsewhere."""
+
+
 @dataclass(frozen=True)
 class Endpoints:
     """The endpoints of the embedded AWS: a URL for each region, and one for global services.
@@ -61,13 +65,14 @@ class Endpoints:
 
 @dataclass
 class _ClientCache:
-    """The session, and the clients made with it, by service, region and limits.
+    """The sessions, and the clients made with them, by service, region and limits.
 
-    The session reads each service's description once, which takes longer than making ten clients. Clients may
-    be shared by threads; the session that makes them may not.
+    A session reads each service's description once, which takes longer than making ten clients. Clients may
+    be shared by threads; the session that makes them may not. There is one session for all regions; but one a
+    region where a role is worked as, whose credentials are that region's STS's: another's may be gone.
     """
 
-    session: "Session | None" = None
+    sessions: "dict[str, Session]" = field(default_factory=dict)
     clients: dict[tuple[str, str, float, float, int], Any] = field(default_factory=dict)
     in_use: Lock = field(default_factory=Lock)
 
@@ -210,9 +215,10 @@ class Aws:
             s3={"addressing_style": "path"} if self.endpoints else {},
             user_agent_extra=user_agent(),
         )
-        if self._cache.session is None:
-            self._cache.session = self._session(region)
-        make: Any = self._cache.session.client
+        of = "" if self.role_arn is None else region
+        if of not in self._cache.sessions:
+            self._cache.sessions[of] = self._session(region)
+        make: Any = self._cache.sessions[of].client
         client = make(
             service,
             region_name=region,
@@ -287,7 +293,7 @@ def _unidentified(error: Exception) -> EnvironmentUnusable:
             )
         case _ if is_transient(error):
             where = f" at {fields['endpoint_url']}" if "endpoint_url" in fields else ""
-            return EnvironmentUnusable(f"AWS cannot be reached{where}.", "Check the network and try again.")
+            return AwsUnreachable(f"AWS cannot be reached{where}.", "Check the network and try again.")
         case ClientError() if (code := code_of(error)) in _REFUSED:
             return EnvironmentUnusable(_REFUSED[code], set_them)
         case ClientError():

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from payinfra.clients.aws_errors import code_of
-from payinfra.clients.payments_api import PaymentRequest, payment_body
+from payinfra.clients.payments_api import PaymentRequest
+from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.naming import canary_domain
 
 if TYPE_CHECKING:
@@ -31,7 +32,13 @@ def customer(env: str) -> str:
     return f"{CANARY}-{env}"
 
 
-def payment(env: str, name: str, timestamp_ms: int, metadata: Mapping[str, str]) -> PaymentRequest:
+def payment(
+    env: str,
+    name: str,
+    timestamp_ms: int,
+    metadata: Mapping[str, str],
+    contract: CanaryContract = PAYMENTS,
+) -> PaymentRequest:
     """A canary payment of an environment.
 
     Args:
@@ -39,9 +46,17 @@ def payment(env: str, name: str, timestamp_ms: int, metadata: Mapping[str, str])
         name: distinguishes it from other canary payments.
         timestamp_ms: when it was made, in milliseconds since 1970.
         metadata: in addition to the environment's name.
+        contract: what a payment of the environment looks like.
     """
-    body = payment_body(customer(env), timestamp_ms, {**metadata, "environment": env})
-    return PaymentRequest(f"{CANARY}-{name}", body)
+    key = f"{CANARY}-{name}"
+    body = contract.body_of(
+        key=key,
+        customer=customer(env),
+        timestamp_ms=timestamp_ms,
+        env=env,
+        metadata={**metadata, "environment": env},
+    )
+    return PaymentRequest(key, body, contract)
 
 
 def remove(client: "DynamoDBClient", table: str, payment_id: str) -> None:

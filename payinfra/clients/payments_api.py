@@ -3,12 +3,12 @@
 docs/openapi.json describes the API. Smoke test, probes, canaries and key rotation make their requests here.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from payinfra.clients.aws_errors import NotYet
+from payinfra.core.canary_contract import AMOUNT, PAYMENTS, CanaryContract
 from payinfra.core.outputs import RegionOutputs
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ KEY_KNOWN_WITHIN_S = 120.0
 """How long an API may refuse a new key, in seconds. AWS does not say; its users saw up to 40 s, and three
 times that is waited for."""
 
-AMOUNT = 1
-"""Of every payment that payinfra makes, in the currency's minor unit."""
-
 
 class KeyRefused(NotYet):
     """The API refused the key (403): it is wrong, or the API has not heard of it yet."""
@@ -47,20 +44,22 @@ class PaymentRequest:
     Attributes:
         key: its Idempotency-Key.
         body: the JSON object that is posted.
+        contract: what its headers, its id and the answers to it are.
     """
 
     key: str
     body: Mapping[str, object]
+    contract: CanaryContract = PAYMENTS
 
     @property
     def payment_id(self) -> str:
         """The id that the API gives the payment."""
-        return payment_id_of(self.key)
+        return self.contract.id_of(self.key)
 
 
 def payment_id_of(key: str) -> str:
     """The id of the payment with this Idempotency-Key, as docs/openapi.json defines it."""
-    return "pay_" + hashlib.sha256(b"payment\x00" + key.encode("ascii")).hexdigest()[:40]
+    return PAYMENTS.id_of(key)
 
 
 def payment_body(
@@ -135,7 +134,7 @@ class PaymentsApi:
 
     def send(self, payment: PaymentRequest) -> "HttpResponse":
         """Send a payment, whatever the answer."""
-        headers = {**payment_headers(self.key, payment.key), **self.headers}
+        headers = {API_KEY_HEADER: self.key, **payment.contract.headers_of(payment.key), **self.headers}
         return self.http.ask("POST", self.url, headers, payment.body)
 
     def pay(self, payment: PaymentRequest) -> "HttpResponse":
@@ -146,7 +145,7 @@ class PaymentsApi:
             NotYet: it was not recorded.
         """
         answer = self.send(payment)
-        if answer.status not in RECORDED:
+        if not payment.contract.is_recorded(answer.status):
             raise _not_yet(answer.status, f"{self.name}POST /payments with the key answered {answer.said()}")
         return answer
 

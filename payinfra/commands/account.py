@@ -44,7 +44,12 @@ def bootstrap(
     from payinfra.report import account as report
 
     wanted = account.WantedAccount(
-        settings.regions, settings.state_bucket, settings.state_region, boundary=with_boundary, drills=drills
+        settings.regions,
+        settings.state_bucket,
+        settings.state_region,
+        boundary=with_boundary,
+        drills=drills,
+        prefix=settings.name_prefix,
     )
     changes = Changes(dry_run)
     number = account.bootstrap(wanted, _aws(settings), changes)
@@ -110,8 +115,12 @@ def ci_role(
         hosted_zone_id=chosen.hosted_zone_id,
         state_bucket=chosen.state_bucket,
         state_region=chosen.state_region,
+        state_kms_key=chosen.state_kms_key,
         state_key=chosen.state_key,
         boundary=chosen.permissions_boundary,
+        prefix=chosen.name_prefix,
+        failover_name=chosen.failover_name,
+        latency_name=chosen.latency_name,
     )
     added = needs_of(chosen, dependencies.local_addresses(chosen))
     role = roles.describe(reach, who, added)

@@ -26,7 +26,7 @@ from payinfra.commands.session import (
     summary_for,
     to_job_summary,
 )
-from payinfra.core.errors import UsageProblem
+from payinfra.core.errors import ExitCode, UsageProblem
 from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format, PlanFormat
 from payinfra.report.printable import visible
 
@@ -101,6 +101,14 @@ def deploy(
         bool,
         typer.Option("--allow-single-region", help="Change a region even while the other does not serve."),
     ] = False,
+    surviving: Annotated[
+        str | None,
+        typer.Option(
+            "--surviving",
+            metavar="REGION",
+            help="Change what stands in this region alone, with no call to the other one.",
+        ),
+    ] = None,
     yes: YesOption = False,
     allow_destroy: AllowDestroyOption = False,
     fail_on: FailOnOption = Severity.HIGH,
@@ -116,14 +124,24 @@ def deploy(
 
     needs_a_person(yes, "deploy")
     needs_a_shared_state(settings, "deploy")
+    if surviving and (saved_plan or all_at_once or allow_single_region):
+        raise UsageProblem(
+            "--surviving makes a plan of its own, for one region.",
+            "Leave out --plan, --all-at-once and --allow-single-region.",
+        )
     with summary_for(settings.env, summary) as summarize:
         with session(settings, eager=eager_bindings, fresh=fresh, fail_on=fail_on) as view:
-            deployed = view.pipeline.deploy(
-                view.confirm(yes, "Apply this plan?"),
-                allow_destroy=allow_destroy,
-                saved_plan=saved_plan,
-                all_at_once=all_at_once,
-                allow_single_region=allow_single_region,
+            confirm = view.confirm(yes, "Apply this plan?")
+            deployed = (
+                view.pipeline.deploy_surviving(surviving, confirm, allow_destroy=allow_destroy)
+                if surviving
+                else view.pipeline.deploy(
+                    confirm,
+                    allow_destroy=allow_destroy,
+                    saved_plan=saved_plan,
+                    all_at_once=all_at_once,
+                    allow_single_region=allow_single_region,
+                )
             )
         summarize(job_summary.deployed(settings.env, deployed, PROBES_FAIL_ON))
     deploy_module.deployed(stdout(), deployed, settings, fmt)
@@ -174,6 +192,7 @@ def verify(
     eager_bindings: EagerOption = False,
 ) -> None:
     """Probe the deployed environment, in both regions and between them."""
+    from payinfra.checks.probes.drill_faults import is_left
     from payinfra.checks.probes.results import VerifyRequest
     from payinfra.checks.probes.verify import chosen_probes
     from payinfra.deployment.pipeline import Pipeline
@@ -196,7 +215,7 @@ def verify(
             report.changed(stdout(), before, outcome)
         to_job_summary(rendering.text(outcome, FindingsFormat.MARKDOWN, fail_on))
         if watch is None:
-            raise typer.Exit(outcome.exit_code(fail_on))
+            raise typer.Exit(ExitCode.NOT_RESTORED if is_left(outcome) else outcome.exit_code(fail_on))
         before = outcome
         time.sleep(watch)
 
@@ -207,8 +226,12 @@ def status(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
     """Show the status of the environment: regions, endpoints, health, alarms, last deployment and drill."""
     from payinfra.deployment.pipeline import Pipeline
     from payinfra.report import status as report
+    from payinfra.report.progress import notices
 
-    report.write_status(stdout(), Pipeline(settings).status(), fmt)
+    found = Pipeline(settings, notices(stderr())).status()
+    report.write_status(stdout(), found, fmt)
+    if found.in_place:
+        raise typer.Exit(ExitCode.NOT_RESTORED)
 
 
 @app.command()

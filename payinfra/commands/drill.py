@@ -1,5 +1,6 @@
 """The failover drill as a command."""
 
+import shlex
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +21,7 @@ from payinfra.commands.session import (
     to_job_summary,
 )
 from payinfra.core.errors import GateFailed, Interrupted, NotRestored, UsageProblem
-from payinfra.drill.model import DrillRequest
+from payinfra.drill.model import DrillRequest, LoadEngine
 from payinfra.report.formats import FORMAT_VARIABLE, DrillFormat
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ app = typer.Typer()
 
 DEFAULTS = DrillRequest()
 MOST_A_SECOND = 500.0
+"""What the embedded generator can send …"""
+MOST_WITH_WORKERS = 100_000.0
+"""… and a bound for a slip of the finger, with workers."""
 SECOND = 1.0
 PERCENT = 100.0
 
@@ -71,7 +75,7 @@ def failover_drill(
         float | None,
         typer.Option(
             min=0.1,
-            max=MOST_A_SECOND,
+            max=MOST_WITH_WORKERS,
             envvar="PAYINFRA_DRILL_RATE",
             help="Payments a second to send. Default: 5, or with --local what the machine can carry.",
             show_default=False,
@@ -158,6 +162,34 @@ def failover_drill(
             help="How many times faster than real the embedded AWS's time runs.",
         ),
     ] = DEFAULTS.time_scale,
+    load: Annotated[
+        LoadEngine,
+        typer.Option(
+            envvar="PAYINFRA_DRILL_LOAD",
+            help="What sends the payments: payinfra's own generator, or Locust's in processes of their own.",
+        ),
+    ] = DEFAULTS.load,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, max=1000, envvar="PAYINFRA_DRILL_WORKERS", help="Processes of Locust that send payments."
+        ),
+    ] = DEFAULTS.workers,
+    listen: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT",
+            envvar="PAYINFRA_DRILL_LISTEN",
+            help="Start none of them here: wait on this loopback address for `payinfra load-worker`.",
+        ),
+    ] = DEFAULTS.listen,
+    locustfile: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PAYINFRA_DRILL_LOCUSTFILE",
+            help="Users of your own for Locust, which subclass payinfra's PaymentUser.",
+        ),
+    ] = DEFAULTS.locustfile,
     yes: YesOption = False,
     yes_really: Annotated[
         str | None, typer.Option(metavar="ENV", help="A protected environment's name, once more.")
@@ -202,7 +234,13 @@ def failover_drill(
         hold_s=hold,
         in_a_row=in_a_row,
         time_scale=time_scale,
+        load=load,
+        workers=workers,
+        listen=listen,
+        locustfile=locustfile,
     )
+    if load is LoadEngine.EMBEDDED:
+        refuse_for_the_embedded_generator(request)
     if restore:
         restore_all(settings, fmt)
         return
@@ -214,6 +252,23 @@ def failover_drill(
         if found is not None:
             _hand_out(found, fmt, files, environment)
             judge(found, stop)
+
+
+def refuse_for_the_embedded_generator(request: DrillRequest) -> None:
+    """Refuse what only workers can do.
+
+    Raises:
+        UsageProblem: the rate is too high, or it is said how there are workers.
+    """
+    if request.payments_a_second > MOST_A_SECOND:
+        raise UsageProblem(
+            f"payinfra's own generator sends {MOST_A_SECOND:g} payments a second at most.",
+            "Add --load locust, and as many --workers as that takes.",
+        )
+    if request.listen or request.locustfile is not None or request.workers != DEFAULTS.workers:
+        raise UsageProblem(
+            "--workers, --listen and --locustfile are for a load of Locust's.", "Add --load locust."
+        )
 
 
 def _drill(
@@ -378,6 +433,12 @@ def command_line(environment: "DrillEnvironment", request: DrillRequest) -> str:
         ("time-scale", request.time_scale, DEFAULTS.time_scale),
     )
     words += (f"--{name} {value:g}" for name, value, default in figures if value != default)
+    if request.load is not DEFAULTS.load:
+        words.append(f"--load {request.load} --workers {request.workers}")
+        if request.listen:
+            words.append(f"--listen {request.listen}")
+        if request.locustfile is not None:
+            words.append(f"--locustfile {shlex.quote(str(request.locustfile))}")
     return " ".join(words)
 
 

@@ -47,6 +47,7 @@ def explanations() -> "tuple[Explanation, ...]":
     from payinfra.checks import catalogue
     from payinfra.checks.probes import verify
     from payinfra.checks.probes.drift import DRIFT
+    from payinfra.checks.probes.drill_faults import DRILL_FAULTS
     from payinfra.checks.probes.outage import ANSWERS
     from payinfra.report.findings.rules import Explanation, Subject
 
@@ -57,4 +58,5 @@ def explanations() -> "tuple[Explanation, ...]":
         *(Explanation(one.rule, Subject.LIVE, within_s=one.within_s) for one in verify.load()),
         Explanation(ANSWERS, Subject.LIVE),
         Explanation(DRIFT, Subject.LIVE),
+        Explanation(DRILL_FAULTS, Subject.LIVE),
     )

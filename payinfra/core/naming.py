@@ -1,6 +1,6 @@
-"""Every physical name and every tag, derived from the environment's name and nothing else.
+"""Every physical name and every tag, derived from the environment's name and the project's prefix.
 
-A name is `payment-{env}-{thing}`; the region joins it where a namespace spans regions, and the account
+A name is `{prefix}-{env}-{thing}`; the region joins it where a namespace spans regions, and the account
 where it spans accounts. No thing ends in another thing of the same namespace, so that the names of
 environments `a` and `a-b` stay apart.
 """
@@ -8,8 +8,11 @@ environments `a` and `a-b` stay apart.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 PROJECT = "payment-infrastructure"
+NAME_PREFIX = "payment"
+"""What names begin with unless the project says otherwise."""
 STAGE = "prod"
 """The API's stage in every environment."""
 FUNCTION_ALIAS = "live"
@@ -20,6 +23,10 @@ checks using CloudWatch")."""
 CERTIFICATE_NAME_MAX = 64
 """Octets of a certificate's first name at most: it is the common name of RFC 5280 (ACM API reference,
 RequestCertificate)."""
+BUCKET_NAME_MAX = 63
+"""Characters of a bucket's name at most (S3 user guide, "General purpose bucket naming rules")."""
+OWN_TAGS_MAX = 40
+"""Tags of a project's own at most: AWS takes 50 on most resources, and some services set a few themselves."""
 STATUS_INDEX = "status-index"
 CUSTOMER_INDEX = "customer-index"
 INDEXES = (STATUS_INDEX, CUSTOMER_INDEX)
@@ -47,7 +54,7 @@ SESSION_NAME = "payinfra"
 """The session name of the role that payinfra works as, which CloudTrail shows."""
 CI_ROLE = "payinfra-ci"
 """The role that CI deploys with; its policies' names begin so too."""
-# None of the account's own names begins with `payment-`: what may change environments may not change these.
+# No environment's names begin with `payinfra`: what may change environments may not change these.
 
 
 def objects_of_tests(customer: str) -> str:
@@ -83,17 +90,22 @@ class Names:
     """The physical names of one environment.
 
     Args:
-        env: the environment's name, at most 20 characters (`Settings` sees to it). With that, the longest
-            region and an account's twelve digits every name here is within AWS's limit; the audit
-            bucket's is the tightest.
+        env: the environment's name, at most 20 characters (`Settings` sees to it). With that, the usual
+            prefix, the longest region and an account's twelve digits every name here is within AWS's limit.
+            The audit bucket's is the tightest; `Settings` checks it where the prefix is another.
+        prefix: what every name begins with.
+        failover_name, latency_name: the whole names that clients use; None for those derived from the domain.
     """
 
     env: str
+    prefix: str = NAME_PREFIX
+    failover_name: str | None = None
+    latency_name: str | None = None
 
     @property
     def stack(self) -> str:
         """The stack, and what every other name begins with."""
-        return f"payment-{self.env}"
+        return f"{self.prefix}-{self.env}"
 
     def _of(self, thing: str) -> str:
         return f"{self.stack}-{thing}"
@@ -220,10 +232,14 @@ class Names:
 
     def failover_domain(self, domain: str | None) -> str:
         """The name that follows the healthy region."""
+        if self.failover_name is not None:
+            return self.failover_name
         return f"failover.{self.own_zone}" if domain is None else f"{self._of('failover')}.{domain}"
 
     def latency_domain(self, domain: str | None) -> str:
         """The name that follows the nearest region."""
+        if self.latency_name is not None:
+            return self.latency_name
         return f"latency.{self.own_zone}" if domain is None else f"{self._of('latency')}.{domain}"
 
     @property
@@ -257,8 +273,18 @@ def ci_role(env: str | None) -> str:
     return CI_ROLE if env is None else f"{CI_ROLE}-{env.replace('*', '.any')}"
 
 
-def tags(env: str, *, owner: str | None = None, cost_center: str | None = None) -> dict[str, str]:
-    """The tags of everything that can be tagged."""
+OWN_TAGS = frozenset(("Environment", "EnvironmentSuffix", "Project", "ManagedBy", "Owner", "CostCenter"))
+"""The tags that payinfra sets itself, or has a setting of its own for."""
+
+
+def tags(
+    env: str,
+    *,
+    owner: str | None = None,
+    cost_center: str | None = None,
+    own: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """The tags of everything that can be tagged; `own` are those that the project adds."""
     found = {
         "Environment": env,
         "EnvironmentSuffix": env,
@@ -267,7 +293,7 @@ def tags(env: str, *, owner: str | None = None, cost_center: str | None = None) 
         "Owner": owner,
         "CostCenter": cost_center,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {**own, **{name: value for name, value in found.items() if value is not None}}
 
 
 def regions_used(regions: Sequence[str]) -> tuple[str, ...]:

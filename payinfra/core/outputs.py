@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
+from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.json_text import parse_json
+from payinfra.core.naming import Names
 
 DECLARED_VERSION = 1
 """Raised when a field of `Declared` is renamed or removed, not when one is added."""
@@ -249,6 +251,7 @@ class Declared:
 
     Attributes:
         extension: what the project's own extension of the stack declares, by name.
+        own_canary: what a payment looks like; None for one of the shipped payments API.
     """
 
     version: int
@@ -264,12 +267,19 @@ class Declared:
     evacuation: DeclaredEvacuation | None = None
     """None where the environment was deployed by a version that could not evacuate."""
     extension: Mapping[str, object] = field(default_factory=dict)
+    own_canary: CanaryContract | None = None
+
+    @property
+    def canary(self) -> CanaryContract:
+        """What a payment looks like."""
+        return self.own_canary or PAYMENTS
 
     def to_json(self) -> str:
         """The text of the output `declared`."""
         content = asdict(self)
-        if not self.extension:  # an environment without one has the same text as ever
-            del content["extension"]
+        for name in ("extension", "own_canary"):
+            if not content[name]:  # an environment without one has the same text as ever
+                del content[name]
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -322,6 +332,20 @@ class Outputs:
     def secondary_region(self) -> str:
         """The region that takes over."""
         return self.secondary.region
+
+    @property
+    def canary(self) -> CanaryContract:
+        """What a payment looks like: as the shipped API's where another version deployed the environment."""
+        try:
+            return self.declared.canary
+        except EnvironmentUnusable:
+            return PAYMENTS
+
+    @property
+    def names(self) -> Names:
+        """The physical names of the environment, with the prefix that it was deployed with."""
+        ending = Names(self.environment_suffix, "").table
+        return Names(self.environment_suffix, self.primary.dynamodb_table_name.removesuffix(ending))
 
     @property
     def regions(self) -> tuple[RegionOutputs, RegionOutputs]:

@@ -4,10 +4,13 @@
 are made from it. It imports little: `payinfra --help` shows all settings and must not wait for a validator.
 """
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from payinfra.core.naming import NAME_PREFIX, STATE_KEY_ALIAS
 
 TOML_NAME = "payinfra.toml"
 
@@ -51,6 +54,7 @@ class SettingKind(StrEnum):
     NUMBER = "number"
     BOOLEAN = "boolean"
     LIST = "list of text"
+    TABLE = "table of text"
     PATH = "path"
 
 
@@ -65,6 +69,7 @@ class SettingGroup(StrEnum):
     RETENTION = "Retention"
     FAILOVER = "Failover and alarms"
     EXTENSION = "What you add"
+    CANARY = "Canary payments"
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,7 @@ class Setting:
         choices: the only values, where there are few kinds.
         example: a value for payinfra.toml, where there is no default to show.
         table: the table of payinfra.toml that holds it; empty where it stands at the top.
+        key: what it is called there, where that is not its name.
     """
 
     name: str
@@ -119,11 +125,24 @@ class Setting:
     choices: tuple[str | int, ...] = ()
     example: Value | None = None
     table: str = ""
+    key: str = ""
 
     @property
     def toml_key(self) -> str:
         """Where payinfra.toml has it: its key, after the table that it is in."""
-        return f"[{self.table}] {self.name}" if self.table else self.name
+        if self.kind is SettingKind.TABLE:
+            return f"[{self.name}]"
+        return f"[{self.table}] {self.toml_name}" if self.table else self.name
+
+    @property
+    def toml_name(self) -> str:
+        """What payinfra.toml calls it, in its table."""
+        return self.key or self.name
+
+    @property
+    def in_table(self) -> bool:
+        """Whether payinfra.toml has it in a table, or as one."""
+        return bool(self.table) or self.kind is SettingKind.TABLE
 
     @property
     def option_names(self) -> tuple[str, ...]:
@@ -187,6 +206,11 @@ def _shape(pattern: str, allowed: str) -> Shape:
 
 
 _TAG = _shape(r"[A-Za-z0-9 _.:/=+@-]{1,128}", "use up to 128 letters, digits, spaces and _ . : / = + @ -")
+_STATUS = _shape(r"[1-5]\d\d(-[1-5]\d\d)?", "use statuses such as 201 or 400-499")
+_DOMAIN = _shape(
+    r"(?=.{4,200}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
+    "use a lowercase domain name such as payments.example.com",
+)
 _RETENTION = f"{RETENTION_PROTECTED_DAYS} when protected, else {RETENTION_EPHEMERAL_DAYS}"
 
 SETTINGS: tuple[Setting, ...] = (
@@ -223,6 +247,18 @@ SETTINGS: tuple[Setting, ...] = (
         SettingGroup.ENVIRONMENT,
         "Region that takes over when the primary is lost",
         default="us-west-2",
+    ),
+    Setting(
+        "name_prefix",
+        SettingKind.TEXT,
+        SettingGroup.ENVIRONMENT,
+        "What every name begins with, before the environment's",
+        default=NAME_PREFIX,
+        shape=_shape(
+            rf"(?=.{{1,{ENV_MAX}}}\Z)(?!payinfra|aws|ssm|xn--|sthree-)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+            f"use 1 to {ENV_MAX} lowercase letters, digits and single inner hyphens; names that begin with "
+            "aws or ssm are AWS's, and with payinfra the account's",
+        ),
     ),
     Setting(
         "work_root",
@@ -272,6 +308,18 @@ SETTINGS: tuple[Setting, ...] = (
         "Region of the state bucket",
         otherwise="the primary region",
         example="us-east-1",
+    ),
+    Setting(
+        "state_kms_key",
+        SettingKind.TEXT,
+        SettingGroup.STATE,
+        "Key that encrypts the state and its lock file: an ARN, or an id or alias in the bucket's region",
+        default=STATE_KEY_ALIAS,
+        shape=_shape(
+            r"arn:aws:kms:[a-z0-9-]+:\d{12}:(key|alias)/[A-Za-z0-9/_-]+"
+            r"|alias/[A-Za-z0-9/_-]+|mrk-[a-f0-9]{32}|[a-f0-9]{8}(-[a-f0-9]{4}){3}-[a-f0-9]{12}",
+            "use a KMS key's ARN or id, or alias/NAME",
+        ),
     ),
     Setting(
         "state_key",
@@ -333,6 +381,20 @@ SETTINGS: tuple[Setting, ...] = (
         otherwise="no tag",
         shape=_TAG,
         example="4711",
+    ),
+    Setting(
+        "tags",
+        SettingKind.TABLE,
+        SettingGroup.TAGS,
+        "Tags of your own for everything that is created, as NAME=VALUE",
+        default=(),
+        otherwise="none",
+        shape=_shape(
+            r"(?!aws:)[A-Za-z0-9 _.:/+@-]{1,128}=[A-Za-z0-9 _.:/=+@-]{0,256}",
+            "use NAME=VALUE: at most 128 and 256 letters, digits, spaces and _ . : / + @ -; "
+            "a name may not begin with aws:",
+        ),
+        example=("Team=payments",),
     ),
     Setting(
         "handlers",
@@ -490,11 +552,26 @@ SETTINGS: tuple[Setting, ...] = (
         SettingGroup.FAILOVER,
         "Domain of the failover and latency names; needs --hosted-zone-id",
         otherwise="a zone of the environment's own, which is not delegated",
-        shape=_shape(
-            r"(?=.{4,200}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
-            "use a lowercase domain name such as payments.example.com",
-        ),
+        shape=_DOMAIN,
         example="payments.example.com",
+    ),
+    Setting(
+        "failover_name",
+        SettingKind.TEXT,
+        SettingGroup.FAILOVER,
+        "Whole name that leads to the healthy region, in --domain",
+        otherwise="PREFIX-ENV-failover below --domain",
+        shape=_DOMAIN,
+        example="api.payments.example.com",
+    ),
+    Setting(
+        "latency_name",
+        SettingKind.TEXT,
+        SettingGroup.FAILOVER,
+        "Whole name that leads to the nearest healthy region, in --domain",
+        otherwise="PREFIX-ENV-latency below --domain",
+        shape=_DOMAIN,
+        example="nearest.payments.example.com",
     ),
     Setting(
         "hosted_zone_id",
@@ -518,9 +595,83 @@ SETTINGS: tuple[Setting, ...] = (
         example="acme.infra:extend",
         table="stack",
     ),
+    Setting(
+        "canary_body",
+        SettingKind.TEXT,
+        SettingGroup.CANARY,
+        "Body of a payment that payinfra makes to test, as JSON with placeholders",
+        otherwise="that of the shipped payments API",
+        example='{"amount": "{amount}", "customer_id": "{customer}", "timestamp": "{time}", "shop": "s"}',
+        table="canary",
+        key="body",
+    ),
+    Setting(
+        "canary_headers",
+        SettingKind.LIST,
+        SettingGroup.CANARY,
+        "Its headers beside the API key's, as NAME=VALUE",
+        default=("Idempotency-Key={key}",),
+        shape=_shape(r"[A-Za-z0-9-]{1,64}=[ -~]{1,512}", "use NAME=VALUE, such as X-Merchant=m-1"),
+        table="canary",
+        key="headers",
+    ),
+    Setting(
+        "canary_payment_id",
+        SettingKind.TEXT,
+        SettingGroup.CANARY,
+        "Id that the table holds it under, with {key} or {hash}",
+        default="pay_{hash}",
+        shape=_shape(r"[A-Za-z0-9_.:{}-]{1,64}", "use letters, digits, _ . : - and {key} or {hash}"),
+        table="canary",
+        key="payment_id",
+    ),
+    Setting(
+        "canary_id_field",
+        SettingKind.TEXT,
+        SettingGroup.CANARY,
+        "Field of an answer that holds that id",
+        default="payment_id",
+        shape=_shape(r"[A-Za-z0-9_.-]{1,64}", "use the name of a field"),
+        table="canary",
+        key="id_field",
+    ),
+    Setting(
+        "canary_accepted",
+        SettingKind.LIST,
+        SettingGroup.CANARY,
+        "Statuses that say that a payment was recorded just now",
+        default=("201",),
+        shape=_STATUS,
+        table="canary",
+        key="accepted",
+    ),
+    Setting(
+        "canary_replayed",
+        SettingKind.LIST,
+        SettingGroup.CANARY,
+        "Statuses that say that an earlier request had recorded it",
+        default=("200",),
+        shape=_STATUS,
+        table="canary",
+        key="replayed",
+    ),
+    Setting(
+        "canary_refused",
+        SettingKind.LIST,
+        SettingGroup.CANARY,
+        "Statuses after which it is not sent again; 408, 425 and 429 never are",
+        default=("400-499",),
+        shape=_STATUS,
+        table="canary",
+        key="refused",
+    ),
 )
 
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+BY_KEY: Mapping[tuple[str, str], Setting] = {
+    (setting.table, setting.toml_name): setting for setting in SETTINGS
+}
+"""By the table of payinfra.toml, which is empty for its top, and the key in it."""
 TABLES = tuple(dict.fromkeys(setting.table for setting in SETTINGS if setting.table))
 """The tables of payinfra.toml that hold settings, besides those of environments."""
 
@@ -544,34 +695,37 @@ _TOML_TAIL = """
 
 def toml_file() -> str:
     """A payinfra.toml that sets nothing and shows everything."""
-    sections = []
-    for group in SettingGroup:
-        lines = [
-            _headline(str(group)),
-            *(_shown(one) for one in SETTINGS if one.group is group and not one.table),
-        ]
-        if len(lines) > 1:
-            sections.append("\n".join(lines))
+    plain = [one for one in SETTINGS if not one.in_table]
+    sections = [
+        _section(group, map(_shown, held))
+        for group in SettingGroup
+        if (held := [one for one in plain if one.group is group])
+    ]
     # In TOML whatever follows a table's name is in the table: they come last.
+    sections += [_section(one.group, (_shown(one),)) for one in SETTINGS if one.kind is SettingKind.TABLE]
     for table in TABLES:
         held = [one for one in SETTINGS if one.table == table]
-        sections.append("\n".join((_headline(held[0].group), f"\n# [{table}]", *map(_shown, held))))
+        sections.append(_section(held[0].group, (f"\n# [{table}]", *map(_shown, held))))
     return "\n".join((_TOML_HEAD, "\n\n".join(sections), _TOML_TAIL))
 
 
-def _headline(text: str) -> str:
-    return f"# -- {text} ".ljust(103, "-")
+def _section(group: SettingGroup, lines: Iterable[str]) -> str:
+    return "\n".join((f"# -- {group} ".ljust(103, "-"), *lines))
 
 
 def _shown(setting: Setting) -> str:
     shown = setting.default if setting.example is None else setting.example
-    return f"\n# {setting.option_help}\n# {setting.name} = {_toml(shown)}"
+    if setting.kind is SettingKind.TABLE and isinstance(shown, tuple):
+        pairs = (text.partition("=") for text in shown)
+        lines = "".join(f"\n# {name} = {_toml(value)}" for name, _, value in pairs)
+        return f"\n# {setting.option_help}\n# [{setting.name}]{lines}"
+    return f"\n# {setting.option_help}\n# {setting.toml_name} = {_toml(shown)}"
 
 
 def _toml(value: Value | None) -> str:
     match value:
         case str():
-            return f'"{value}"'
+            return json.dumps(value, ensure_ascii=False)
         case tuple():
             return f"[{', '.join(map(_toml, value))}]"
         case _:

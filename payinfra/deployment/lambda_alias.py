@@ -52,8 +52,12 @@ class LambdaAlias:
         """
         return tuple(region.region for region in outputs.regions if not self._serves(region, outputs))
 
-    def verify(self, region: RegionOutputs, env: str) -> str:
+    def verify(self, region: RegionOutputs, outputs: Outputs) -> str:
         """Ask the region's health page, and send a canary payment through it; the payment's id.
+
+        Args:
+            region: one of the two.
+            outputs: of the environment: they say what a payment looks like.
 
         Raises:
             GateFailed: it does not serve, or AWS does not let us find out.
@@ -62,7 +66,14 @@ class LambdaAlias:
 
         try:
             with self.http() as http:
-                return payment_in_region(region, self.aws, env=env, http=http, within_s=self.serves_within_s)
+                return payment_in_region(
+                    region,
+                    self.aws,
+                    env=outputs.environment_suffix,
+                    http=http,
+                    within_s=self.serves_within_s,
+                    contract=outputs.canary,
+                )
         except (BotoCoreError, ClientError) as error:
             raise GateFailed(
                 f"Whether {region.region} serves payments cannot be found out: {error}",
@@ -190,7 +201,7 @@ class LambdaAlias:
 
     def _serves(self, region: RegionOutputs, outputs: Outputs) -> bool:
         try:
-            self.verify(region, outputs.environment_suffix)
+            self.verify(region, outputs)
         except GateFailed:
             return False
         return True

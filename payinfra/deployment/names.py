@@ -35,17 +35,19 @@ class NameStatus:
 def name_servers(outputs: Outputs, aws: "Aws", dns: Dns) -> tuple[NameServer, ...]:
     """The zone's own name servers.
 
-    A delegated zone's are asked for in DNS, which needs no control plane. Only Route 53's says which ones a
-    zone has that nobody delegates to.
+    A delegated zone's are asked for in DNS, and those of a zone that nobody delegates to are in the outputs:
+    neither needs a control plane. Route 53's is asked where an earlier version deployed.
 
     Raises:
         DNSException, OSError: DNS does not say.
         BotoCoreError, ClientError: Route 53's control plane does not say.
     """
-    declared = outputs.declared.dns
+    declared, evacuation = outputs.declared.dns, outputs.declared.evacuation
     delegated = declared.delegated and aws.endpoints is None
     if delegated and (found := dns.resolve(declared.zone, "NS").data):
         return dns.servers(found)
+    if evacuation is not None and evacuation.name_servers:
+        return dns.servers(evacuation.name_servers.split(","))
     zone = aws.route53(outputs.primary_region).get_hosted_zone(Id=outputs.hosted_zone_id)
     return dns.servers(zone.get("DelegationSet", {}).get("NameServers", ()))
 

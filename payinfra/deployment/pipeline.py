@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from payinfra.checks.outcome import Outcome
+from payinfra.checks.probes import drill_faults
 from payinfra.checks.probes.drift import Difference, judge
+from payinfra.checks.probes.outage import ANSWERS
 from payinfra.checks.probes.results import VerifyRequest, joined, outcome
 from payinfra.checks.verdicts import Severity
 from payinfra.clients.aws import LOCAL_ACCOUNT, Endpoints
@@ -24,7 +27,7 @@ from payinfra.core.deployed_environments import (
     known_ones,
 )
 from payinfra.core.environment_lock import exclusive, holder
-from payinfra.core.errors import EnvironmentUnusable, GateFailed
+from payinfra.core.errors import EnvironmentUnusable, GateFailed, ToolFailed
 from payinfra.core.events import Emit, Notice, StageFinished, StageSkipped, StageStarted, ignore
 from payinfra.core.json_text import parse_json
 from payinfra.core.outputs import Outputs
@@ -32,7 +35,9 @@ from payinfra.core.private_files import write_private
 from payinfra.core.settings import Settings
 from payinfra.core.stop_signals import DeferredSignals
 from payinfra.deployment import dependencies as dependencies_module
+from payinfra.deployment import guidance, surviving
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
+from payinfra.deployment.left_faults import still_ringing
 from payinfra.deployment.plan_review import with_costs, with_review, within
 from payinfra.deployment.recovery.adopting import Adoption
 from payinfra.deployment.recovery.apply_log import ApplyLog
@@ -53,6 +58,7 @@ from payinfra.deployment.rollback_journal import RollbackJournal
 from payinfra.deployment.rolling_update import Graph, Role, RolloutStep, announced, plan_rollout
 from payinfra.deployment.stack_manifest import StackFile, StackInventory
 from payinfra.deployment.workspace import LockedEnvironment, RunningStage
+from payinfra.drill.environment import COMMAND as DRILL_COMMAND
 from payinfra.drill.environment import FOLDER as DRILLS
 from payinfra.drill.environment import DrillEnvironment
 from payinfra.terraform import ChangeAction, Import, Kept, OutputValue, Plan, Terraform, guard, losses
@@ -192,6 +198,7 @@ class Pipeline:
         with exclusive(self.settings.work_dir, "plan"):
             self._tell_of_a_cut_off_update()
             endpoints = self._endpoints()
+            self._require_regions(endpoints, "plan")
             synthesized = self._checked_synth(endpoints)
             terraform = self._initialised(synthesized)
             self._guard(endpoints).require_known(terraform)
@@ -234,9 +241,10 @@ class Pipeline:
         with exclusive(self.settings.work_dir, "deploy"):
             self._refuse_open_drills()
             endpoints = self._endpoints()
+            self._require_regions(endpoints, "deploy")
             live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
             self._roll_back_cut_off(live)
-            self._preflight()
+            self._preflight(endpoints)
             synthesized = self._checked_synth(endpoints)
             terraform = self._initialised(synthesized)
             self._guard(endpoints).require_known(terraform)
@@ -264,11 +272,76 @@ class Pipeline:
                 )
 
             plan, outputs = change() if saved_plan else recovery.converging(change)
+            self._set_protection(endpoints, wanted=self.settings.protected)
             proofs = self._smoke_test(outputs, endpoints)
             verified = self._verify(outputs, endpoints, VerifyRequest())
             if verified.failing(PROBES_FAIL_ON):
                 raise ProbesFailed(verified, PROBES_FAIL_ON, self.settings.command("verify"))
         return Deployed(plan, outputs, proofs, verified, time.monotonic() - began)
+
+    def deploy_surviving(self, region: str, confirm: Confirm, *, allow_destroy: bool = False) -> Deployed:
+        """Change what stands in one region alone, with no call to the other one, and prove and verify it.
+
+        IAM, Route 53 and the table stay as they are: a whole deployment changes them, with the other region.
+
+        Args:
+            region: the region that is left, by its name or role.
+            confirm: asked with a plan that changes something.
+            allow_destroy: let the plan delete or replace what holds data.
+
+        Raises:
+            UsageProblem: the environment is not in that region.
+            GateFailed: a finding, the plan guard or a person said no, or the region does not serve payments
+                afterwards; the version from before is back then.
+            ProbesFailed: everything is deployed, and a probe of the region failed.
+            EnvironmentUnusable: the environment was never deployed from here, or as for `deploy`.
+            ToolFailed: as for `deploy`.
+        """
+        began = time.monotonic()
+        with exclusive(self.settings.work_dir, "deploy"):
+            role = surviving.role_of(region, self.settings.regions)
+            regions = self.settings.regions
+            survivor, other = regions if role is Role.PRIMARY else regions[::-1]
+            if left := self._open_drills():
+                self.emit(Notice(left))
+            endpoints = self._endpoints(survivor)
+            live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
+            self._roll_back_cut_off(live, survivor)
+            synthesized = self._checked_synth(endpoints)
+            whole = self._initialised(synthesized)
+            outputs = self._known_outputs() or self._recorded_outputs(whole)
+            if outputs is None:
+                raise self._not_deployed()
+            stack = surviving.cut_down(
+                surviving.read(synthesized.folder), f"aws.{role}", whole.known(), outputs, survivor
+            )
+            if stack.left_out:
+                self.emit(Notice(f"Waits for {other} and a whole deployment: {', '.join(stack.left_out)}."))
+            here = role.of(outputs)
+            with surviving.placed(self.settings.work_dir, synthesized.folder, stack) as folder:
+                terraform = self._initialised(Synthesized(folder, synthesized.inventory))
+                plan = self._plan(terraform, self._plan_file, targets=stack.targets, stage=f"plan {survivor}")
+                guard(plan, allow_destroy)
+                surviving.require_own(plan, stack, other)
+                if plan.has_changes:
+                    places = StackFile.read(folder / surviving.STACK_FILE).places
+                    plan = with_review(plan, terraform.shown(plan.file), places)
+                if not plan.has_changes:
+                    self.emit(StageSkipped("apply", "nothing to change"))
+                elif not confirm(plan):
+                    raise GateFailed("Nothing was changed: the plan was not confirmed.")
+                else:
+                    with live.rollback_on_failure(here, self.emit, self._surviving_journal) as moved:
+                        outputs = self._write_outputs(self._apply_plan(terraform, plan, f"apply {survivor}"))
+                        moved()
+                        with self._stage(f"verify {role}") as stage:
+                            payment_id = live.verify(here, outputs)
+                            stage.detail = f"healthy, and took payment {payment_id}"
+            verified = self._verify(outputs, endpoints, VerifyRequest(regions=(survivor,), gone=(other,)))
+            if verified.failing(PROBES_FAIL_ON):
+                command = self.settings.command(f"verify --region {survivor}")
+                raise ProbesFailed(verified, PROBES_FAIL_ON, command)
+        return Deployed(plan, outputs, (), verified, time.monotonic() - began)
 
     def destroy(self, confirm: Confirm, *, missing_ok: bool = False) -> Destroyed:
         """Delete every resource of the environment, and the API keys of a rotation that did not end.
@@ -291,6 +364,7 @@ class Pipeline:
         with exclusive(self.settings.work_dir, "destroy"):
             unprotected = self.settings.model_copy(update={"protected": False})
             endpoints = self._endpoints()
+            self._require_regions(endpoints, "destroy")
             terraform = self._initialised(self._synth(endpoints, unprotected))
             self._guard(endpoints).require_known(terraform)
             recovery = self._recovery(terraform, endpoints)
@@ -303,6 +377,7 @@ class Pipeline:
                     raise GateFailed("Nothing was destroyed: the plan was not confirmed.")
                 if self.settings.protected:
                     self._release(terraform)
+                    self._set_protection(endpoints, wanted=False)
                     plan = self._plan(terraform, self._plan_file, destroy=True)
                 self._apply_plan(terraform, plan, "destroy")
                 for _ in range(SWEEPS):
@@ -336,6 +411,7 @@ class Pipeline:
         began = time.monotonic()
         with exclusive(self.settings.work_dir, "adopt"):
             endpoints = self._endpoints()
+            self._require_regions(endpoints, "adopt")
             synthesized = self._synth(endpoints)
             terraform = self._initialised(synthesized)
 
@@ -405,7 +481,8 @@ class Pipeline:
         self._tell_of_a_cut_off_update()
         self._tell_what_goes_on()
         endpoints = self._endpoints()
-        verified = self._verify(outputs, endpoints, request)
+        probed = self._verify(outputs, endpoints, request)
+        verified = self._with_left_faults(probed, outputs, endpoints, request)
         return joined(verified, self._drift(endpoints, request)) if drift else verified
 
     def drill_environment(self) -> DrillEnvironment:
@@ -435,31 +512,48 @@ class Pipeline:
         Raises:
             EnvironmentUnusable: it was never deployed from here.
         """
-        from payinfra.deployment.guidance import next_steps
         from payinfra.deployment.status import gather
 
         self._tell_what_goes_on()
-        aws = dependencies_module.aws(self.settings, self.dependencies.local_addresses(self.settings))
-        target = self.settings.target.value
-        status = gather(self.settings.env, target, self.outputs(), aws, self._outputs_file)
-        return replace(status, next_steps=next_steps(status, self.settings.command))
+        endpoints = self.dependencies.local_addresses(self.settings)
+        aws = dependencies_module.aws(self.settings, endpoints)
+        target, outputs = self.settings.target.value, self.outputs()
+        with ThreadPoolExecutor(1) as beside:
+            looking = beside.submit(self.dependencies.left_faults, self.settings, outputs, endpoints)
+            status = gather(self.settings.env, target, outputs, aws, self._outputs_file)
+            left = looking.result()
+        found = replace(status, next_steps=guidance.next_steps(status, self.settings.command))
+        if left is None or self._drill_runs:
+            return found
+        silent = [one.region for one in found.regions if not one.answers]
+        return replace(found, in_place=left.in_place, unclear=left.not_of(silent))
 
     def outputs(self) -> Outputs:
-        """The environment's outputs, from its own file or, where that is absent, from its state.
+        """The environment's outputs: from its own file, else from its state, else as it has published them.
 
         Raises:
-            EnvironmentUnusable: it was never deployed from here.
+            EnvironmentUnusable: it was never deployed from here, and has published nothing.
         """
         if known := self._known_outputs():
             return known
         if self.settings.state_bucket is None and not self._state_file.exists():
+            addresses = self.dependencies.local_addresses(self.settings)
+            if published := self.dependencies.published(self.settings, addresses):
+                self.emit(Notice("There is no state here: the outputs are those that it has published."))
+                return published
             raise self._not_deployed()
         with exclusive(self.settings.work_dir, "outputs"):
             addresses = self.dependencies.local_addresses(self.settings)
             terraform = self._initialised(self._synth(addresses))
-            self._guard(addresses).state(terraform)
-            if values := terraform.outputs():
-                return self._write_outputs(values)
+            try:
+                self._guard(addresses).state(terraform)
+                if values := terraform.outputs():
+                    return self._write_outputs(values)
+            except (EnvironmentUnusable, ToolFailed) as error:
+                if published := self.dependencies.published(self.settings, addresses):
+                    self.emit(Notice(f"{error.what} The outputs are those that it has published."))
+                    return published
+                raise
             raise self._not_deployed()
 
     def unlock(self, lock: str) -> bool:
@@ -529,10 +623,29 @@ class Pipeline:
 
     # -- the stages ----------------------------------------------------------------------------------
 
-    def _endpoints(self) -> Endpoints | None:
+    def _require_regions(self, endpoints: Endpoints | None, command: str) -> None:
+        """Refuse what Terraform would wait for, for minutes and hours: a region that answers nothing.
+
+        Raises:
+            EnvironmentUnusable: one does, or all do.
+        """
+        silent = self.dependencies.silent(self.settings, endpoints)
+        if silent:
+            raise guidance.needs_all_regions(silent, self.settings.regions, command, self.settings.command)
+
+    def _endpoints(self, through: str | None = None) -> Endpoints | None:
+        """Where AWS answers.
+
+        Args:
+            through: the only region that may be asked for whose the credentials are.
+        """
         if not self.settings.is_local:
             with self._stage("account") as stage:
-                stage.detail = account = self.dependencies.account(self.settings)
+                stage.detail = account = (
+                    self.dependencies.account(self.settings)
+                    if through is None
+                    else self.dependencies.account_in(self.settings, through)
+                )
             self._guard(None).require_own(account)
             return None
         self._guard(None).require_own(LOCAL_ACCOUNT)
@@ -541,8 +654,16 @@ class Pipeline:
             stage.detail = ", ".join(f"{region} on {url}" for region, url in endpoints.regions.items())
         return endpoints
 
-    def _preflight(self) -> None:
+    def _preflight(self, endpoints: Endpoints | None) -> None:
         """Look for what the account must have. Not before a destruction, which needs none of it."""
+        from payinfra.account.quotas import require_concurrency
+
+        require_concurrency(
+            self.dependencies.aws(self.settings, endpoints),
+            self.settings.env,
+            self.settings.regions,
+            self.settings.reserved_concurrency,
+        )
         if not self.settings.is_local:
             with self._stage("preflight") as stage:
                 stage.detail = self.dependencies.preflight(self.settings)
@@ -582,6 +703,7 @@ class Pipeline:
         return with_costs(with_review(plan, shown, stack.places), stack, shown)
 
     def _initialised(self, synthesized: Synthesized) -> Terraform:
+        surviving.bring_unsaved_state(self.settings.work_dir, synthesized.folder)
         terraform = self.dependencies.terraform(self.settings, synthesized.folder, self.emit)
         with self._stage("init") as stage:
             terraform.init()
@@ -734,7 +856,7 @@ class Pipeline:
                 outputs = self._write_outputs(self._apply_plan(terraform, plan, f"apply {step.role}"))
                 moved()
                 with self._stage(f"verify {step.role}") as stage:
-                    payment_id = live.verify(step.role.of(outputs), outputs.environment_suffix)
+                    payment_id = live.verify(step.role.of(outputs), outputs)
                     stage.detail = f"healthy, and took payment {payment_id}"
         return outputs
 
@@ -747,30 +869,34 @@ class Pipeline:
         """
         other = role.other.of(outputs)
         try:
-            live.verify(other, outputs.environment_suffix)
+            live.verify(other, outputs)
         except GateFailed as error:
             raise _only_region(role.of(outputs).region, other.region, error.what) from None
 
-    def _roll_back_cut_off(self, live: "LambdaAlias") -> None:
+    def _roll_back_cut_off(self, live: "LambdaAlias", region: str | None = None) -> None:
         """Roll back the step of an earlier update that was cut off before its version had proven itself.
+
+        Args:
+            region: roll back in this region only; what is to be done in the other one is left for later.
 
         Raises:
             EnvironmentUnusable: that is not possible, or what is to be rolled back cannot be read.
         """
-        change = self._rollback_journal.read()
-        if change is None:
-            return
-        self.emit(Notice(f"An update was cut off. {change} is rolled back to version {change.before}."))
-        # Its Terraform may still be about to move the alias.
-        self.dependencies.terraform(self.settings, self.settings.work_dir, self.emit).wait_for_orphans()
-        with self._stage("roll back") as stage, DeferredSignals():
-            stage.detail = live.roll_back_cut_off(change)
-            self._rollback_journal.end()
+        for journal in (self._rollback_journal, self._surviving_journal):
+            change = journal.read()
+            if change is None or region not in (None, change.region):
+                continue
+            self.emit(Notice(f"An update was cut off. {change} is rolled back to version {change.before}."))
+            # Its Terraform may still be about to move the alias.
+            self.dependencies.terraform(self.settings, self.settings.work_dir, self.emit).wait_for_orphans()
+            with self._stage("roll back") as stage, DeferredSignals():
+                stage.detail = live.roll_back_cut_off(change)
+                journal.end()
 
     def _tell_of_a_cut_off_update(self) -> None:
         """Tell of a version that an update which was cut off has left unverified."""
         try:
-            change = self._rollback_journal.read()
+            change = self._rollback_journal.read() or self._surviving_journal.read()
         except EnvironmentUnusable as error:
             self.emit(Notice(f"{error.what} {error.hint}"))
             return
@@ -781,6 +907,13 @@ class Pipeline:
                     f"`{self.settings.command('deploy')}`: it rolls back to version {change.before} first."
                 )
             )
+
+    def _set_protection(self, endpoints: Endpoints | None, wanted: bool) -> None:
+        """Set the table's deletion protection where Terraform does not: in the other region."""
+        if changed := self.dependencies.set_protection(self.settings, endpoints, wanted):
+            said = "on" if wanted else "off"
+            where = " and ".join(changed)
+            self.emit(Notice(f"The table's deletion protection is {said} in {where} as well."))
 
     def _release(self, terraform: Terraform) -> None:
         """Take the deletion protection off what is there, so that it can be deleted."""
@@ -825,8 +958,27 @@ class Pipeline:
             stage.detail = f"{verified.summary.checks} probes, {len(verified.findings)} findings"
         return verified
 
+    def _with_left_faults(
+        self, verified: Outcome, outputs: Outputs, endpoints: Endpoints | None, request: VerifyRequest
+    ) -> Outcome:
+        """The outcome, with what drills have left; not while one runs."""
+        if ringing := still_ringing(verified, self.settings.work_dir / DRILLS):
+            self.emit(Notice(ringing))
+        if self._drill_runs:
+            return verified
+        left = self.dependencies.left_faults(self.settings, outputs, endpoints)
+        # Who asks for some probes only is told of a fault all the same: it explains what they say.
+        if left is None or (request.only and not (left.in_place or left.unknown)):
+            return verified
+        silent = [one.address for one in verified.findings if one.id == ANSWERS.id]
+        regions = ", ".join(self.settings.regions)
+        result = drill_faults.judge(regions, left.in_place, left.not_of(silent), left.seconds)
+        request.tell(result)
+        return joined(verified, outcome((result,)))
+
     def _drift(self, endpoints: Endpoints | None, request: VerifyRequest) -> Outcome:
         with exclusive(self.settings.work_dir, "verify"):
+            self._require_regions(endpoints, "verify --drift")
             terraform = self._initialised(self._synth(endpoints))
             self._guard(endpoints).require_known(terraform)
             with self._stage("drift") as stage:
@@ -871,6 +1023,11 @@ class Pipeline:
 
         return restore_command(self.settings.env, self.settings.target.value)
 
+    @property
+    def _drill_runs(self) -> bool:
+        """Whether a drill runs here: what is in place is that one's."""
+        return f"payinfra {DRILL_COMMAND}" in holder(self.settings.work_dir)
+
     def _tell_what_goes_on(self) -> None:
         """Say who works on the environment now, or that a drill which is over may have left something."""
         if working := holder(self.settings.work_dir):
@@ -911,6 +1068,11 @@ class Pipeline:
         return RollbackJournal(self.settings.work_dir / "rolling-update.json")
 
     @property
+    def _surviving_journal(self) -> RollbackJournal:
+        """The same of an update of one region alone: it must not hide what waits for the other region."""
+        return RollbackJournal(self.settings.work_dir / "surviving-update.json")
+
+    @property
     def _state_file(self) -> Path:
         return self.settings.work_dir / "terraform.tfstate"
 
@@ -933,15 +1095,22 @@ class Pipeline:
             return None
         if not (why := self._unusable_outputs()):
             return Outputs.read(file)
-        if self.settings.state_bucket is None and not self._state_file.exists():
+        aside = file.with_name(f"{file.name}.unusable")
+        if self.settings.state_bucket is not None or self._state_file.exists():
+            file.replace(aside)
+            self.emit(Notice(f"{why} It is read anew from the state, and kept as {aside}."))
+            return None
+        published = self.dependencies.published(
+            self.settings, self.dependencies.local_addresses(self.settings)
+        )
+        if published is None:
             raise EnvironmentUnusable(
-                f"{why} There is no state here to read them from.",
+                f"{why} There is no state here to read them from, and no region tells what was published.",
                 f"Move the file away. `{with_place(self.settings, 'adopt')}` takes in what exists.",
             )
-        aside = file.with_name(f"{file.name}.unusable")
         file.replace(aside)
-        self.emit(Notice(f"{why} It is read anew from the state, and kept as {aside}."))
-        return None
+        self.emit(Notice(f"{why} It is read anew from what was published, and kept as {aside}."))
+        return self._keep_outputs(published, published.to_flat())
 
     def _last_outputs(self) -> Outputs | None:
         """The outputs as they were written last; None where there are none that can be read."""
@@ -979,7 +1148,9 @@ class Pipeline:
     def _write_outputs(self, values: Mapping[str, OutputValue]) -> Outputs:
         """Write the outputs that are not sensitive to the environment's file and to the latest copy."""
         flat = _not_sensitive(values)
-        outputs = Outputs.from_flat(flat)
+        return self._keep_outputs(Outputs.from_flat(flat), flat)
+
+    def _keep_outputs(self, outputs: Outputs, flat: Mapping[str, object]) -> Outputs:
         text = json.dumps(flat, indent=2, sort_keys=True) + "\n"
         for file in (self._outputs_file, self._latest_outputs):
             write_private(file, text)
@@ -996,6 +1167,7 @@ class Pipeline:
         self._guard(None).adopting.unlink(missing_ok=True)
         self._journal.forget()
         self._rollback_journal.end()
+        self._surviving_journal.end()
 
     @contextmanager
     def _stage(self, name: str, total: int | None = None) -> Iterator[RunningStage]:

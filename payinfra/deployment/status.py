@@ -13,6 +13,7 @@ from payinfra.clients.dns import Dns, DnspythonDns
 from payinfra.clients.reachability import Reachability
 from payinfra.clients.side_by_side import ask_all
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.evacuation import EvacuationFlag
 from payinfra.core.outputs import Declared, DeclaredAlarm, Outputs, RegionOutputs
 from payinfra.deployment.names import NameStatus, look_up, name_servers
 from payinfra.drill import report_store
@@ -30,10 +31,8 @@ _CHECKER_S = 6.0
 """What a checker allows an endpoint: 4 s to connect and 2 s to answer (Route 53 developer guide, "How Amazon
 Route 53 determines whether a health check is healthy")."""
 SERVICE_NAMESPACES = ("AWS/ApiGateway", "AWS/Lambda", "AWS/DynamoDB")
-SERVICE_METRICS = ("DependencyUnavailable", "RequestsFailed")
+SERVICE_METRICS = ("AuditWriteFailed", "DependencyUnavailable", "RequestsFailed")
 """With those namespaces, the metrics by which a region's own payments are seen to fail."""
-NO_FAILURE = ("Count",)
-"""The metric that tells of traffic, not of failures."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,7 @@ class RegionStatus:
         healthy: how many of them find it healthy.
         ringing: the alarms that are in ALARM, of the region and on its health check.
         service_alarms: those of them that watch what payments stand on.
+        flag: the evacuation of the other region, as this region's own store has it; None where there is none.
         unknown: what could not be found out, and why; empty where all is known. Where the region answers
             nothing, that is said once, and not for each question.
     """
@@ -59,6 +59,7 @@ class RegionStatus:
     unknown: tuple[str, ...]
     answers: bool = True
     service_alarms: tuple[str, ...] = ()
+    flag: EvacuationFlag | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class Status:
         moves_within_s: how long Route 53 takes to move the name from a region that has begun to fail, with
             the time that resolvers keep an answer.
         next_steps: what to do now, in sentences (see `guidance`); empty where there is nothing to do.
+        in_place: what drills have left in place, whether or not a journal says so, each in a sentence.
+        unclear: why that cannot be told of something, each in a sentence.
     """
 
     env: str
@@ -85,6 +88,8 @@ class Status:
     names: tuple[NameStatus, ...] = ()
     moves_within_s: float = 0.0
     next_steps: tuple[str, ...] = ()
+    in_place: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
 
     @property
     def failover(self) -> NameStatus:
@@ -154,6 +159,7 @@ def _region_questions(
         "health": lambda: _health(aws, region),
         "alarms": lambda: _ringing(aws, region.region, _own_alarms(outputs, region)),
         "alarms on its health": lambda: _health_rings(aws, outputs, region),
+        "evacuation flag": lambda: _flag(aws, outputs, region),
     }
 
 
@@ -180,6 +186,7 @@ def _region(
 
     observed, own = known("health", ""), known("alarms", region.region)
     on_health = known("alarms on its health", metrics_region)
+    flag = known("evacuation flag", region.region)
     if metrics_region in silent:
         unknown.append(f"alarms on its health: they are in {metrics_region}, which does not answer")
     watched = _own_alarms(outputs, region) if declared else ()
@@ -194,6 +201,7 @@ def _region(
         tuple(unknown),
         region.region not in silent,
         tuple(name for name in own if name in service),
+        EvacuationFlag.from_json(flag[0]) if flag else None,
     )
 
 
@@ -213,8 +221,6 @@ def _moves_within_s(declared: Declared | None) -> float:
 
 
 def _is_of_payments(alarm: DeclaredAlarm) -> bool:
-    if alarm.metric in NO_FAILURE:
-        return False
     return alarm.namespace in SERVICE_NAMESPACES or alarm.metric in SERVICE_METRICS
 
 
@@ -252,6 +258,15 @@ def _name_statuses(answer: object, outputs: Outputs) -> tuple[NameStatus, ...]:
 def _health(aws: Aws, region: RegionOutputs) -> Sequence[str]:
     answer = aws.route53(region.region).get_health_check_status(HealthCheckId=region.health_check_id)
     return [one.get("StatusReport", {}).get("Status", "") for one in answer["HealthCheckObservations"]]
+
+
+def _flag(aws: Aws, outputs: Outputs, region: RegionOutputs) -> Sequence[str]:
+    """The value of the region's own flag; nothing where an earlier version deployed, which had none."""
+    evacuation = outputs.declared.evacuation
+    if evacuation is None:
+        return ()
+    found = aws.ssm(region.region).get_parameter(Name=evacuation.parameter)
+    return (found["Parameter"].get("Value", ""),)
 
 
 def _own_alarms(outputs: Outputs, region: RegionOutputs) -> Sequence[DeclaredAlarm]:

@@ -127,6 +127,17 @@ def state_bucket(settings: Settings, account: Account) -> Prerequisite:
         return Prerequisite(
             "state bucket", False, f"{bucket}: {error}", "a bucket that can be read", fix, AWS
         )
+    try:
+        account.aws.kms(settings.state_region or settings.primary_region).describe_key(
+            KeyId=settings.state_kms_key
+        )
+    except (BotoCoreError, ClientError) as error:
+        fix = (
+            f"`payinfra bootstrap --aws --state-bucket {bucket}` creates the key; name another one that the "
+            "bucket has with --state-kms-key."
+        )
+        found = f"its key {settings.state_kms_key}: {error}"
+        return Prerequisite("state bucket", False, found, "a key that encrypts the state", fix, AWS)
     return Prerequisite("state bucket", True, bucket, "a bucket that can be read", "", AWS)
 
 
@@ -181,7 +192,11 @@ def _refused(account: Account, settings: Settings, caller: Caller, who: str) -> 
         hosted_zone_id=settings.hosted_zone_id,
         state_bucket=settings.state_bucket,
         state_region=settings.state_region,
+        state_kms_key=settings.state_kms_key,
         boundary=settings.permissions_boundary,
+        prefix=settings.name_prefix,
+        failover_name=settings.failover_name,
+        latency_name=settings.latency_name,
     )
     pages = account.aws.iam(settings.primary_region).get_paginator("simulate_principal_policy")
     for one in account.needed:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from payinfra.core.outputs import Declared, DeclaredAlarm
 from payinfra.drill.evidence import BLIND_S
-from payinfra.drill.faults.model import CUSTOMERS_METRICS, Fault
+from payinfra.drill.faults.model import CUSTOMERS_METRICS, MOVED_METRIC, Fault
 from payinfra.drill.model import AlarmExpectation, AlarmRecord, Doubt
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def expected_alarms(
     # What happens within a minute is judged when that minute is over, at the latest.
     within_s = 2 * PERIOD_S / time_scale + late_s
     must = {metric for fault in faults for metric in fault.alarms.must_ring}
-    excused = {metric for fault in faults for metric in fault.alarms.may_ring_in_survivor}
+    excused = {metric for fault in faults for metric in fault.alarms.may_ring_in_survivor} | {MOVED_METRIC}
     fails = any(fault.health.fails_requests for fault in faults)
     silent = any(fault.silences_region for fault in faults)
     found: list[WatchedAlarm] = []

@@ -115,6 +115,7 @@ class DrillDependencies:
         restore: takes back everything that the journal has.
         caught_up: whether replication has caught up.
         reconcile: reads the payments back and removes them.
+        busy: what says that the machine was too busy before anything was asked of it.
     """
 
     lost: str
@@ -136,6 +137,7 @@ class DrillDependencies:
     restore: Callable[[], Restoration]
     caught_up: Callable[[], bool]
     reconcile: Callable[[], Reconciliation]
+    busy: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -232,9 +234,12 @@ class Drill:
             problems = self.dependencies.steady()
             note.detail, note.failed = _few(problems) or STEADY, bool(problems)
         if problems:
+            busy = self.dependencies.busy
+            what = f"The environment is not in its steady state: {_few(problems)}."
             raise GateFailed(
-                f"The environment is not in its steady state: {_few(problems)}.",
-                "Nothing was done to it. Mend that first: `payinfra verify` says more.",
+                " ".join((what, *(one.what for one in busy))),
+                "Nothing was done to it. Mend that first: `payinfra verify` says more."
+                + (" What did not answer in time may do so once the machine has less to do." if busy else ""),
             )
 
     def _stop_conditions(self) -> StopConditions:
@@ -686,6 +691,9 @@ class Drill:
     ) -> tuple[Doubt, ...]:
         """Why the drill may have proved nothing, beside what ended it."""
         found = list(machine_module.doubts(load))
+        if aborted.next_step and self._injected_s is None and not self.stop.wanted:
+            # What was not as it should be before anything was done may have been the machine's doing.
+            found += machine_module.excuses(load, on_aws=self.dependencies.on_aws)
         if not (aborted.next_step or self.stop.wanted):
             found += evidence_module.doubts(seen, until_s)
             since_s = until_s if self._injected_s is None else self._injected_s

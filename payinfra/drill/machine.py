@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from payinfra.core.errors import PayinfraError
 from payinfra.drill.load.statistics import percentile
 from payinfra.drill.model import Doubt, MachineLoad
 
@@ -71,7 +72,8 @@ class MachineWatch:
         answer_s: float | None = None
         if self.ask is not None:
             began = self.clock()
-            self.ask()
+            with suppress(PayinfraError):  # How long nobody answered is a measure as well.
+                self.ask()
             answer_s = self.clock() - began
         self.samples.append(Sample(self.elapsed(), self.waited(), answer_s))
         return len(self.samples)

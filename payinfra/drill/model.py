@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 
 REPORT_VERSION = 2
 """Raised when a field of `DrillReport` is renamed or removed, not when one is added."""
@@ -29,6 +30,15 @@ class Scenario(StrEnum):
     LAMBDA_THROTTLE = "lambda-throttle"
     REPLICATION_PAUSE = "replication-pause"
     REGION_OUTAGE = "region-outage"
+
+
+class LoadEngine(StrEnum):
+    """What sends a drill's payments."""
+
+    EMBEDDED = "embedded"
+    """payinfra's own generator, in the drill's process."""
+    LOCUST = "locust"
+    """Locust's users, in processes of their own, here or on other machines."""
 
 
 class Phase(StrEnum):
@@ -84,6 +94,10 @@ class DrillRequest:
         hold_s: how long the other region serves before the fault is taken away.
         in_a_row: how many payments in a row count as serving: here before, and there after it.
         time_scale: how many times faster than real time the embedded AWS runs; 1 on AWS.
+        load: what sends the payments.
+        workers: how many processes of Locust send them.
+        listen: `HOST:PORT` for workers that are started on other machines; empty to start all here.
+        locustfile: a company's own users of Locust; None for the drill's.
     """
 
     scenarios: tuple[str, ...] = (Scenario.HEALTH_CHECK.value,)
@@ -99,6 +113,10 @@ class DrillRequest:
     unacknowledged: int = 0
     first_attempt: float = 0.99
     latency_s: float | None = None
+    load: LoadEngine = LoadEngine.EMBEDDED
+    workers: int = 2
+    listen: str = ""
+    locustfile: Path | None = None
 
     @property
     def payments_a_second(self) -> float:

@@ -14,7 +14,7 @@ from payinfra.core.outputs import Declared, DeclaredAlarm, DeclaredRegion, Outpu
 from payinfra.drill.faults.journal import open_journals, restore_command
 from payinfra.drill.faults.model import ROUTE53_REGION
 from payinfra.drill.faults.scenarios import chosen_faults
-from payinfra.drill.model import DrillRequest
+from payinfra.drill.model import Doubt, DrillRequest
 from payinfra.drill.situation import NO_CONCURRENCY, FailedPrecondition, RegionState, Situation
 from payinfra.local import faults
 from payinfra.local.control import Control
@@ -130,7 +130,13 @@ def _table_env(region: RegionOutputs, aws: Aws) -> str:
 
 
 def failed_preconditions(
-    situation: Situation, request: DrillRequest, outputs: Outputs, *, target: str, predicted_s: float
+    situation: Situation,
+    request: DrillRequest,
+    outputs: Outputs,
+    *,
+    target: str,
+    predicted_s: float,
+    busy: Sequence[Doubt] = (),
 ) -> tuple[FailedPrecondition, ...]:
     """What speaks against this drill; empty where nothing does.
 
@@ -140,12 +146,13 @@ def failed_preconditions(
         outputs: of the environment.
         target: `aws` or `local`, for the commands in hints.
         predicted_s: how long the drill should take, in seconds.
+        busy: what says that the machine, on which the embedded AWS runs, is too busy.
     """
     env = outputs.environment_suffix
     return (
         *_open_journals(situation, env, target),
         *_elsewhere(situation, outputs, env),
-        *_unwell(situation, env),
+        *_unwell(situation, env, busy),
         *_of_faults(situation, request),
         *_shared_time(situation, request),
         *_overload(request, outputs.declared, predicted_s, situation.used_today),
@@ -193,12 +200,14 @@ def _elsewhere(situation: Situation, outputs: Outputs, env: str) -> Iterator[Fai
                 )
 
 
-def _unwell(situation: Situation, env: str) -> Iterator[FailedPrecondition]:
-    """Something fails already."""
+def _unwell(situation: Situation, env: str, busy: Sequence[Doubt]) -> Iterator[FailedPrecondition]:
+    """Something fails already. A machine that is busy rings the alarms of the embedded AWS by itself."""
     if situation.ringing:
         yield FailedPrecondition(
-            f"Alarms ring: {', '.join(situation.ringing)}.",
-            "Mend what their descriptions say, and wait until they are OK.",
+            " ".join((f"Alarms ring: {', '.join(situation.ringing)}.", *(one.what for one in busy))),
+            "Let the machine have less to do, and wait until they are OK."
+            if busy
+            else "Mend what their descriptions say, and wait until they are OK.",
         )
     if situation.missing:
         yield FailedPrecondition(

@@ -55,6 +55,7 @@ class Prediction:
         recovers: whether the region really fails, so that its clients have to recover.
         earliest_s: what a health check takes at least to find the fault out.
         request_timeout_s: how long the drill's client waits for an answer.
+        slow_s: how long an answer may take on this machine, whatever is usual; 0 on AWS.
     """
 
     phases: Mapping[Phase, float]
@@ -62,6 +63,7 @@ class Prediction:
     recovers: bool
     request_timeout_s: float
     earliest_s: float = 0.0
+    slow_s: float = 0.0
 
     def waiting_until(self, within_s: float) -> "Prediction":
         """The same, with a wait until so many seconds after the injection before the fault is taken away."""
@@ -91,10 +93,10 @@ def request_timeout_s(time_scale: float, slow_s: float = 0.0) -> float:
     return max(REQUEST_TIMEOUT_S / time_scale, REQUEST_FLOOR_S, slow_s)
 
 
-def kept_s(dns: DeclaredDns, time_scale: float) -> float:
-    """How long a client keeps an answer, in real seconds."""
+def kept_s(dns: DeclaredDns, time_scale: float, slow_s: float = 0.0) -> float:
+    """How long a client keeps an answer, in real seconds: long enough to send within it on this machine."""
     ttl = ALIAS_TTL_S if dns.delegated else dns.ttl_s
-    return max(ttl / time_scale, TTL_FLOOR_S) if ttl else 0.0
+    return max(ttl / time_scale, TTL_FLOOR_S, slow_s) if ttl else 0.0
 
 
 def predict(
@@ -127,12 +129,12 @@ def predict(
         phases[Phase.SWITCHED] = propagation
         phases[Phase.DNS_BACK] = propagation
         # The last client has just asked when the name is switched, and a payment of it has just been sent.
-        phases[Phase.SERVING] = kept_s(dns, scale) + timeout
+        phases[Phase.SERVING] = kept_s(dns, scale, slow_s) + timeout
     if fails:
         phases[Phase.FIRST_FAILURE] = timeout + 1 / request.payments_a_second
     found_out = fails and HealthEffect.SET_UNHEALTHY not in effects
     earliest = (health.threshold - 1) * health.interval_s / scale if found_out else 0.0
-    return Prediction(phases, switches, fails, timeout, earliest)
+    return Prediction(phases, switches, fails, timeout, earliest, slow_s)
 
 
 def _takes_effect_s(request: DrillRequest, timeout_s: float, *, on_aws: bool) -> float:

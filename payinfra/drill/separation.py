@@ -17,6 +17,7 @@ class Separation:
         attempts: the load's, so far.
         tables: each region's, by region.
         elapsed: seconds since the drill began.
+        id_of: the id of the payment with a key.
         settle_s: how long replication may take where nothing keeps it back, in seconds.
     """
 
@@ -24,6 +25,7 @@ class Separation:
     tables: Mapping[str, Replica]
     elapsed: Callable[[], float]
     settle_s: float
+    id_of: Callable[[str], str] = payment_id
 
     def is_separated(self) -> bool:
         """Whether what each region acknowledged last is not in the other.
@@ -46,6 +48,6 @@ class Separation:
                     item.is_payment
                     for peer, table in self.tables.items()
                     if peer != region
-                    for item in table.read(payment_id(attempt.key))
+                    for item in table.read(self.id_of(attempt.key))
                 )
         raise NoData(f"{region} has acknowledged nothing that could tell")

@@ -37,6 +37,7 @@ def read_survivor(
     loss_s: float,
     elapsed: Callable[[], float],
     sleep: Callable[[float], None],
+    id_of: Callable[[str], str] = payment_id,
 ) -> SurvivorReading:
     """Read the survivor's table alone.
 
@@ -47,6 +48,7 @@ def read_survivor(
         loss_s: when the other region was lost.
         elapsed: seconds since the drill began.
         sleep: waits for so many seconds.
+        id_of: the id of the payment with a key.
 
     Raises:
         ClientError, BotoCoreError: it could not be read.
@@ -55,7 +57,7 @@ def read_survivor(
     deadline = Deadline(at_s + WITHIN_S, elapsed, sleep)
 
     def is_there(key: str) -> bool:
-        items = deadline.poll(partial(replica.read, payment_id(key)))
+        items = deadline.poll(partial(replica.read, id_of(key)))
         return any(item.is_payment for item in items)
 
     keys = tuple(acknowledged)
@@ -68,5 +70,5 @@ def read_survivor(
         acknowledged=len(keys),
         missing=len(missing),
         oldest_s=max((loss_s - acknowledged[key] for key in missing), default=0.0),
-        examples=tuple(payment_id(key) for key in missing[:EXAMPLES]),
+        examples=tuple(id_of(key) for key in missing[:EXAMPLES]),
     )

@@ -22,6 +22,7 @@ class RecordedPayment:
         timestamp_ms: the client's time of creation, since the epoch.
         changed: whether its status has been changed, which has an audit object of its own.
         in_conflict: whether another payment stands under its key, and nobody has decided which one counts.
+        resolved: whether somebody has decided which payment its key stands for.
     """
 
     payment_id: str
@@ -30,6 +31,7 @@ class RecordedPayment:
     status: str
     changed: bool
     in_conflict: bool
+    resolved: bool = False
 
     @property
     def audit_objects(self) -> tuple[str, ...]:
@@ -90,6 +92,7 @@ def recorded(item: Mapping[str, Any]) -> RecordedPayment:
         status=item["status"]["S"],
         changed="change" in item,
         in_conflict=item.get("conflict", {}).get("BOOL", False),
+        resolved="resolved" in item,
     )
 
 

@@ -37,6 +37,7 @@ def write_status(console: Console, status: "Status", fmt: Format) -> None:
         Text(f"{status.env} on {status.target}", style="bold"),
         table(("region", "health", "in ALARM", "payments go to"), rows),
         *(Text(visible(_name(each))) for each in status.names or (status.failover,)),
+        *(Text(visible(one), style="bold yellow") for one in _evacuations(status)),
         Text(f"Last deployed: {deployed}"),
         Text(f"Last drill: {'none' if status.drill is None else visible(summary(status.drill))}"),
         *_unrestored(status),
@@ -47,6 +48,14 @@ def write_status(console: Console, status: "Status", fmt: Format) -> None:
             for why in each.unknown
         ),
         *_next_steps(status),
+    )
+
+
+def _evacuations(status: "Status") -> tuple[str, ...]:
+    return tuple(
+        f"{each.flag.region} is evacuated since {each.flag.since}, by {each.flag.by}, says {each.region}."
+        for each in status.regions
+        if each.flag is not None
     )
 
 
@@ -81,11 +90,17 @@ def _name(name: "NameStatus") -> str:
 
 
 def _unrestored(status: "Status") -> tuple[Text, ...]:
-    if not status.unrestored:
-        return ()
-    which = visible(", ".join(status.unrestored))
+    lines = [Text(f"In place: {visible(one)}", style="bold red") for one in status.in_place]
+    lines += [Text(visible(one), style="yellow") for one in status.unclear]
     command = restore_command(status.env, status.target)
-    return (Text(f"Not restored: drill {which}. Put everything back with `{command}`.", style="bold red"),)
+    if status.unrestored:
+        which = visible(", ".join(status.unrestored))
+        lines.append(
+            Text(f"Not restored: drill {which}. Put everything back with `{command}`.", style="bold red")
+        )
+    elif status.in_place:
+        lines.append(Text(f"Put everything back with `{command}`.", style="bold red"))
+    return tuple(lines)
 
 
 def _health(region: "RegionStatus") -> str:
@@ -117,12 +132,17 @@ def _as_json(status: "Status") -> dict[str, object]:
         "deployed": None if status.deployed is None else status.deployed.isoformat(),
         "drill": None if status.drill is None else entry(status.drill),
         "unrestored": list(status.unrestored),
+        "in_place": list(status.in_place),
+        "unclear": list(status.unclear),
         "next_steps": list(status.next_steps),
         "regions": [
             {
                 "region": each.region,
                 "role": each.role,
                 "answers": each.answers,
+                "flag": None
+                if each.flag is None
+                else {"region": each.flag.region, "since": each.flag.since, "by": each.flag.by},
                 "endpoint": each.endpoint,
                 "checkers": each.checkers,
                 "healthy": each.healthy,

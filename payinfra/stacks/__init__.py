@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 
 if TYPE_CHECKING:
     from payinfra.clients.aws import Endpoints
@@ -19,9 +19,7 @@ ZIP_NAME = "payments.zip"
 
 def stack_folder(out: Path, settings: "Settings") -> Path:
     """Where a synthesis into `out` puts the stack's cdk.tf.json and the function's zip."""
-    from payinfra.core.naming import Names
-
-    return out / "stacks" / Names(settings.env).stack
+    return out / "stacks" / settings.names.stack
 
 
 def synthesize(
@@ -63,17 +61,18 @@ def synthesize(
     Raises:
         EnvironmentUnusable: a local environment without endpoints.
         ToolFailed: the function's zip cannot be built.
-        UsageProblem: the function that extends the stack is not there, raised, or added what cannot be taken.
+        UsageProblem: the canary payment does not fit the handler's schema, or the function that extends the
+            stack is not there, raised, or added what cannot be taken.
     """
     if settings.is_local and endpoints is None:
         raise EnvironmentUnusable(
             "The embedded AWS is not running, so its addresses are not known.",
             "Start it with `payinfra local up`.",
         )
-    from payinfra.core.naming import Names
     from payinfra.stacks.lambda_zip import build_zip, handlers_folder
     from payinfra.stacks.reuse import fingerprint, remember, reusable
 
+    _canary_fits(settings, handlers or handlers_folder())
     folder = stack_folder(out, settings)
     sha256 = build_zip(folder / ZIP_NAME, handlers or handlers_folder())
     made_of = ""
@@ -95,8 +94,28 @@ def synthesize(
     props = StackProps(settings, CodeProps(ZIP_NAME, sha256), endpoints if settings.is_local else None)
     source = ExtensionSource(wanted, settings.project) if wanted else None
     with source.loaded() if source else nullcontext() as own:
-        PaymentStack(app, Names(settings.env).stack, props=replace(props, extend=own))
+        PaymentStack(app, settings.names.stack, props=replace(props, extend=own))
     app.synth()
     if record is not None and made_of:
         remember(record, made_of, out)
     return folder
+
+
+def _canary_fits(settings: "Settings", handlers: Path) -> None:
+    """Hold the canary payment against the function's schema, where it has one.
+
+    Raises:
+        UsageProblem: it does not fit.
+    """
+    from payinfra.core.canary_contract import fits
+    from payinfra.core.json_text import parse_json
+    from payinfra.stacks.lambda_zip import HANDLER_PACKAGE
+
+    file = handlers / HANDLER_PACKAGE / "schemas" / "payment.json"
+    if not file.is_file():
+        return
+    try:
+        schema = parse_json(file.read_bytes())
+    except ValueError as error:
+        raise UsageProblem(f"{file} is not JSON: {error}.", "Correct the file.") from None
+    fits(settings.canary, schema, str(file))

@@ -97,6 +97,15 @@ FUNCTION_METRICS = (
         "RequestsFailed",
         "The payments function met what it does not expect, and answered 500: a bug.",
     ),
+    # One payment may come from anywhere. The alarm is in the region that it tells of: it needs no other.
+    FunctionMetric(
+        "moved-payments",
+        "MovedPayments",
+        "Customers of the primary region pay here: its name leads to this region. `payinfra status` says why "
+        "and what to do.",
+        periods=3,
+        to_alarm=2,
+    ),
     # One throttled call is mended by the client's retry.
     FunctionMetric(
         "dependency-unavailable",

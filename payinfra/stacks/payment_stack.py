@@ -28,9 +28,7 @@ from payinfra.core.naming import (
     SESSION_NAME,
     STAGE,
     KeyPurpose,
-    Names,
     Parameter,
-    tags,
 )
 from payinfra.core.outputs import (
     COMMON_OUTPUTS,
@@ -124,7 +122,7 @@ class PaymentStack(TerraformStack):
     def __init__(self, scope: Construct, id_: str, *, props: StackProps) -> None:
         super().__init__(scope, id_)
         settings = props.settings
-        self._props, self._names = props, Names(settings.env)
+        self._props, self._names = props, settings.names
         self._backend()
         self.add_override("terraform.required_version", TERRAFORM_VERSION)
         primary_provider = self._provider("primary", settings.primary_region)
@@ -193,16 +191,11 @@ class PaymentStack(TerraformStack):
             return {}
         settings = self._props.settings
         regions = (RegionExtension.of("primary", primary), RegionExtension.of("secondary", secondary))
-        stack = StackExtension(self, settings, self._names, self._tags, regions)
+        stack = StackExtension(self, settings, self._names, settings.all_tags, regions)
         extension.run(stack, self._props.extend)
         for region, handle in zip((primary, secondary), regions, strict=True):
             region.service.extend(handle.variables, handle.granted)
         return stack.declared
-
-    @property
-    def _tags(self) -> dict[str, str]:
-        settings = self._props.settings
-        return tags(settings.env, owner=settings.owner, cost_center=settings.cost_center)
 
     def _backend(self) -> None:
         settings = self._props.settings
@@ -217,7 +210,9 @@ class PaymentStack(TerraformStack):
             bucket=settings.state_bucket,
             key=settings.state_key or self._names.state_key,
             region=region,
+            # Without a key the backend asks for AES256, which overrides the bucket's own default.
             encrypt=True,
+            kms_key_id=settings.state_kms_key,
             endpoints=None if endpoints is None else _state_endpoints(endpoints, region),
             use_path_style=local or None,
             skip_credentials_validation=local or None,
@@ -231,7 +226,7 @@ class PaymentStack(TerraformStack):
 
     def _provider(self, alias: str, region: str) -> AwsProvider:
         settings, endpoints = self._props.settings, self._props.endpoints
-        default_tags = [AwsProviderDefaultTags(tags=self._tags)]
+        default_tags = [AwsProviderDefaultTags(tags=settings.all_tags)]
         assume_role = (
             None
             if settings.role_arn is None
@@ -437,9 +432,10 @@ class PaymentStack(TerraformStack):
                 burst=settings.api_burst_limit,
                 daily_quota=settings.daily_quota,
             ),
-            tags=self._tags,
+            tags=settings.all_tags,
             alarm_email=settings.alarm_email,
             evacuation=evacuation,
+            own_canary=settings.canary if settings.canary.is_own else None,
         )
 
     def _outputs(self, outputs: Outputs) -> None:

@@ -75,6 +75,8 @@ class PaymentsFunctionProps:
         stream_arn: of the table's stream in this region.
         topic_arn: where Lambda says which records of the stream it gives up.
         peer_region: the other region, of which the function says whether it is evacuated.
+        primary_region: the region that serves unless it is unhealthy.
+        failover_domain: the name that follows the healthy region; None where requests do not carry it.
         keep_source_ip: whether the addresses that payments come from are kept with them.
     """
 
@@ -86,6 +88,8 @@ class PaymentsFunctionProps:
     stream_arn: str
     topic_arn: str
     peer_region: str
+    primary_region: str
+    failover_domain: str | None
     memory_mb: int
     timeout_s: int
     reserved_concurrency: int | None
@@ -216,10 +220,13 @@ def _environment(props: PaymentsFunctionProps) -> dict[str, str]:
         "CURSOR_SECRET_PARAMETER": names.parameter(Parameter.CURSORS),
         "EVACUATED_PARAMETER": names.parameter(Parameter.EVACUATED),
         "PEER_REGION": props.peer_region,
+        "PRIMARY_REGION": props.primary_region,
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": POWERTOOLS_SERVICE,
         "POWERTOOLS_METRICS_NAMESPACE": names.metric_namespace,
     }
+    if props.failover_domain:
+        variables["FAILOVER_DOMAIN"] = props.failover_domain
     if props.cors_origins:
         variables["CORS_ORIGINS"] = ",".join(props.cors_origins)
     if props.keep_source_ip:

@@ -6,7 +6,7 @@ from typing import Self
 from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 
-from payinfra.core.naming import Names, Parameter, execute_api_host, payments_url
+from payinfra.core.naming import Parameter, execute_api_host, payments_url
 from payinfra.core.outputs import (
     DeclaredApi,
     DeclaredFunction,
@@ -68,7 +68,7 @@ class Region(StackComponent):
     def __init__(self, scope: Scope, id_: str, *, props: RegionProps) -> None:
         super().__init__(scope, id_)
         self._props = props
-        settings, names = props.settings, Names(props.settings.env)
+        settings, names = props.settings, props.settings.names
         # Each region asks by itself: one must be able to plan while the other is gone.
         account = DataAwsCallerIdentity(*self.at("account"), provider=props.provider).account_id
         self.place = place = RegionContext(
@@ -145,6 +145,8 @@ class Region(StackComponent):
                 stream_arn=stream_arn,
                 topic_arn=self.topic.arn,
                 peer_region=peer.place.region,
+                primary_region=settings.primary_region,
+                failover_domain=place.names.failover_domain(settings.domain) if settings.domain else None,
                 memory_mb=settings.lambda_memory_mb,
                 timeout_s=settings.lambda_timeout_s,
                 reserved_concurrency=settings.reserved_concurrency,

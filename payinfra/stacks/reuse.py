@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from payinfra.core.json_text import parse_json
 from payinfra.core.private_files import replace_file
 from payinfra.stacks.lambda_zip import handlers_folder
 
@@ -121,12 +122,12 @@ def reusable(record: Path, made_of: str, out: Path) -> bool:
         checksum, _, text = record.read_bytes().partition(b"\n")
         if checksum.decode("ascii") != hashlib.sha256(text).hexdigest():
             return False
-        remembered = json.loads(text)
+        remembered = parse_json(text)
         if remembered["made_of"] != made_of:
             return False
         kept: dict[str, str] = remembered["files"]
         whole = all(_digest(out / name) == digest for name, digest in kept.items())
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
     if whole:
         logger.info("Nothing that the stack depends on has changed: its last synthesis in %s is used.", out)

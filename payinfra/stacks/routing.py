@@ -7,7 +7,7 @@ the regional endpoints, in a zone that nobody delegates.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cdktf import TerraformResourceLifecycle
+from cdktf import TerraformLocal, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.acm_certificate import AcmCertificate
 from cdktf_cdktf_provider_aws.acm_certificate_validation import AcmCertificateValidation
 from cdktf_cdktf_provider_aws.api_gateway_base_path_mapping import ApiGatewayBasePathMapping
@@ -298,7 +298,9 @@ class OwnZone(StackComponent):
             force_destroy=not place.protected,
         )
         self.zone_id = zone.zone_id
-        self.name_servers = f'${{join(",", {address(zone)}.name_servers)}}'
+        servers = TerraformLocal(*self.at("servers"), f'${{join(",", {address(zone)}.name_servers)}}')
+        # Without quotes of its own, for it is put into JSON.
+        self.name_servers = f"${{local.{servers.friendly_unique_id}}}"
 
 
 @dataclass(frozen=True)

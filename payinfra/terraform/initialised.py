@@ -16,6 +16,7 @@ from payinfra.terraform.lockfile import PLACED
 from payinfra.terraform.mirror import CONFIG_VARIABLE
 
 STAMP = "initialised"
+LOCAL = "local"
 BACKEND = "terraform.tfstate"  # in TF_DATA_DIR: not the state, but where it is kept
 
 
@@ -40,13 +41,55 @@ def fingerprint(folder: Path, binary: Binary, environment: Mapping[str, str]) ->
 def is_current(data_dir: Path, mark: str | None) -> bool:
     """Whether the last `init` was for the same fingerprint and all that it made is still there."""
     stamp = data_dir / STAMP
-    return mark is not None and stamp.exists() and stamp.read_text() == _stamp(data_dir, mark)
+    if mark is None or not stamp.exists() or _is_damaged(data_dir / BACKEND):
+        return False
+    return stamp.read_text() == _stamp(data_dir, mark)
+
+
+def forget_stale_note(data_dir: Path, folder: Path) -> None:
+    """Remove Terraform's note of where the state is kept, where `init` would stumble over it without need.
+
+    That is one that is damaged, and one that leads to a file where the stack's state is in a file, too: which
+    file, the work folder says, and not the note. A project that was moved or copied has an old place in it.
+    """
+    note = data_dir / BACKEND
+    if _is_damaged(note) or (_kind_of(_read(note)) == LOCAL == _kind_of(_stack(folder))):
+        note.unlink(missing_ok=True)
 
 
 def remember(data_dir: Path, mark: str | None) -> None:
     """Note that `init` has ended well."""
     if mark is not None:
         replace_file(data_dir / STAMP, _stamp(data_dir, mark))
+
+
+def _read(file: Path) -> JsonValue:
+    """A file's content; None where there is none or it is damaged."""
+    try:
+        return parse(file.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _is_damaged(note: Path) -> bool:
+    return note.exists() and _read(note) is None
+
+
+def _kind_of(backend: JsonValue) -> str:
+    """The kind of backend that a note or a stack names: both have it below `backend`."""
+    match at(backend, "backend"):
+        case {"type": str(kind)}:
+            return kind
+        case {"local": _}:
+            return LOCAL
+        case _:
+            return ""
+
+
+def _stack(folder: Path) -> JsonValue:
+    """The settings for Terraform in a synthesized stack."""
+    found = [at(_read(file), "terraform") for file in sorted(folder.glob("*.tf.json"))]
+    return next((one for one in found if at(one, "backend") is not None), None)
 
 
 def forget(data_dir: Path) -> None:

@@ -35,7 +35,7 @@ from payinfra.terraform.imports import Import, placed
 from payinfra.terraform.jsonvalue import JsonValue, members, parse, parse_object
 from payinfra.terraform.plan import Plan, lost_replicas, shown_plan, updates_a_table
 from payinfra.terraform.planned import PlannedChange, planned_changes
-from payinfra.terraform.state import Kept, kept, with_attributes
+from payinfra.terraform.state import DATA, MANAGED, Kept, kept, with_attributes
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +113,7 @@ class Terraform:
         locked = lockfile.place(self.folder, self.binary.registry)
         if initialised.is_current(self.data_dir, self._fingerprint()):
             return
+        initialised.forget_stale_note(self.data_dir, self.folder)
         with self._cache_to_itself():
             self._run("init", *STREAMED, *locked)
         initialised.remember(self.data_dir, self._fingerprint())
@@ -275,6 +276,11 @@ class Terraform:
         """What the state knows; empty where there is none. Waits for what a killed run left behind."""
         self._settle()
         return kept(self._state())
+
+    def known(self) -> tuple[Kept, ...]:
+        """What the state knows, data sources too. Waits as `resources` does."""
+        self._settle()
+        return kept(self._state(), (MANAGED, DATA))
 
     def creations(self, plan: Path) -> tuple[Creation, ...]:
         """What a saved plan would create, with the values that are known beforehand.

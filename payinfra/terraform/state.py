@@ -1,7 +1,7 @@
 """What a state knows, from what ``terraform state pull`` prints (format 4, Terraform 0.12 and later)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from payinfra.terraform.jsonvalue import JsonValue, at, items, members, number, text
@@ -15,6 +15,7 @@ class Kept:
 
     `provider` is its provider's name and alias, as in `aws.primary`. `tainted` says that its creation was cut
     off or failed half-way: Terraform would make it anew. Attributes may be secret; a repr never shows them.
+    `sensitive` names the attributes that Terraform holds to be secret, as a whole or in part.
     """
 
     address: str
@@ -22,6 +23,7 @@ class Kept:
     provider: str
     tainted: bool
     attributes: Mapping[str, JsonValue] = field(repr=False)
+    sensitive: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str:
@@ -29,8 +31,15 @@ class Kept:
         return text(self.attributes, "id")
 
 
-def kept(state: JsonValue) -> tuple[Kept, ...]:
-    """The managed resources of a state, without those that wait to be deleted after a replacement."""
+MANAGED, DATA = "managed", "data"
+
+
+def kept(state: JsonValue, modes: Collection[str] = (MANAGED,)) -> tuple[Kept, ...]:
+    """The resources of a state, without those that wait to be deleted after a replacement.
+
+    Args:
+        modes: `managed` for resources, `data` for data sources, whose addresses begin with `data.`.
+    """
     return tuple(
         Kept(
             address=_address(resource, instance),
@@ -38,12 +47,19 @@ def kept(state: JsonValue) -> tuple[Kept, ...]:
             provider=_provider(text(resource, "provider")),
             tainted=text(instance, "status") == "tainted",
             attributes=members(instance, "attributes"),
+            sensitive=_sensitive(instance),
         )
         for resource in items(state, "resources")
-        if text(resource, "mode") == "managed"
+        if text(resource, "mode") in modes
         for instance in items(resource, "instances")
         if not text(instance, "deposed")
     )
+
+
+def _sensitive(instance: JsonValue) -> frozenset[str]:
+    """The first step of each path to what is secret."""
+    paths = items(instance, "sensitive_attributes")
+    return frozenset(text(path[0], "value") for path in paths if isinstance(path, list) and path)
 
 
 def _provider(source: str) -> str:
@@ -54,7 +70,8 @@ def _provider(source: str) -> str:
 
 def _address(resource: JsonValue, instance: JsonValue) -> str:
     module = text(resource, "module")
-    name = f"{module}." * bool(module) + f"{text(resource, 'type')}.{text(resource, 'name')}"
+    data = "data." * (text(resource, "mode") == DATA)
+    name = f"{module}." * bool(module) + f"{data}{text(resource, 'type')}.{text(resource, 'name')}"
     key = at(instance, "index_key")
     if key is None:
         return name

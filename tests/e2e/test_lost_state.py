@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from payinfra.core.naming import tags
+from payinfra.core.naming import STATE_KEY_ALIAS, tags
 from tests.e2e.conftest import ENV, Deployment
 
 WHERE = ("--env", ENV, "--local")
@@ -102,6 +102,8 @@ def test_with_the_state_in_a_bucket_an_empty_folder_is_enough(deployment: Deploy
     kept, key = (work_dir / "terraform.tfstate").read_bytes(), f"payinfra/payment-{ENV}/terraform.tfstate"
     where = (*WHERE, "--state-bucket", BUCKET)
     s3.create_bucket(Bucket=BUCKET)
+    kms = deployment.client("kms")
+    kms.create_alias(AliasName=STATE_KEY_ALIAS, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
     try:
         shutil.rmtree(work_dir)
         refused = project.run("destroy", *where, "--yes")

@@ -5,8 +5,10 @@ nothing is asked or answered that AWS's API does not have.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from threading import Lock
 from typing import Any
 
 import boto3
@@ -77,6 +79,7 @@ class World:
     board: FaultRegistry = field(default_factory=FaultRegistry)
     scale: TimeScale = field(default_factory=TimeScale)
     account: str = "123456789012"
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     before: Trouble = no_trouble
     """What happens to a call that then never reaches AWS; Refused is AWS's own answer."""
@@ -98,6 +101,7 @@ class World:
                 for name, check in self.checks.items()
             },
             dict(self.concurrency),
+            {resource: dict(tags) for resource, tags in self.tags.items() if tags},
             sorted(self.schedules),
             sorted(self.templates),
             sorted(name for name, one in self.experiments.items() if one["state"]["status"] not in ended),
@@ -158,6 +162,20 @@ class World:
             "Lambda.GetFunctionConcurrency": self._get_concurrency,
             "Lambda.PutFunctionConcurrency": self._put_concurrency,
             "Lambda.DeleteFunctionConcurrency": self._delete_concurrency,
+            "Route 53.ListTagsForResource": self._check_tags,
+            "Route 53.ChangeTagsForResource": self._change_check_tags,
+            "Lambda.ListTags": lambda _region, asked: {"Tags": self.tags.get(asked["Resource"], {})},
+            "Lambda.TagResource": lambda _region, asked: self._tag(asked["Resource"], asked["Tags"]),
+            "Lambda.UntagResource": lambda _region, asked: self._untag(asked["Resource"], asked["TagKeys"]),
+            "DynamoDB.ListTagsOfResource": lambda _region, asked: {
+                "Tags": _listed(self.tags.get(asked["ResourceArn"], {}))
+            },
+            "DynamoDB.TagResource": lambda _region, asked: self._tag(
+                asked["ResourceArn"], {one["Key"]: one["Value"] for one in asked["Tags"]}
+            ),
+            "DynamoDB.UntagResource": lambda _region, asked: self._untag(
+                asked["ResourceArn"], asked["TagKeys"]
+            ),
             "Scheduler.CreateSchedule": self._create_schedule,
             "Scheduler.GetSchedule": self._get_schedule,
             "Scheduler.DeleteSchedule": self._delete_schedule,
@@ -201,6 +219,26 @@ class World:
         changed = {name: asked[name] for name in ("Inverted", "Disabled") if name in asked}
         check |= {**changed, "version": version + 1}
         return self._check(asked["HealthCheckId"])
+
+    def _check_tags(self, _region: str, asked: Params) -> Any:
+        self._check(asked["ResourceId"])
+        tags = _listed(self.tags.get(asked["ResourceId"], {}))
+        of = {"ResourceType": "healthcheck", "ResourceId": asked["ResourceId"]}
+        return {"ResourceTagSet": {**of, **({"Tags": tags} if tags else {})}}
+
+    def _change_check_tags(self, _region: str, asked: Params) -> Any:
+        self._check(asked["ResourceId"])
+        self._tag(asked["ResourceId"], {one["Key"]: one["Value"] for one in asked.get("AddTags", ())})
+        return self._untag(asked["ResourceId"], asked.get("RemoveTagKeys", ()))
+
+    def _tag(self, resource: str, tags: Mapping[str, str]) -> Any:
+        self.tags.setdefault(resource, {}).update(tags)
+        return {}
+
+    def _untag(self, resource: str, keys: Sequence[str]) -> Any:
+        for key in keys:
+            self.tags.get(resource, {}).pop(key, None)
+        return {}
 
     def _get_concurrency(self, region: str, asked: Params) -> Any:
         found = self.concurrency.get((region, asked["FunctionName"]))
@@ -293,12 +331,26 @@ class World:
         return experiment
 
 
+def _listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
 async def _no_region(_region: str) -> None:
     raise AssertionError("no drill adds a region")
 
 
 def _response(status: int) -> AWSResponse:
     return AWSResponse("", status, HTTPHeaders(), None)
+
+
+_making = Lock()
+"""A session may not be shared by threads that make clients."""
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """One for all worlds: it reads each service's description once, which takes longer than a client."""
+    return boto3.session.Session()
 
 
 class WorldAws(Aws):
@@ -314,12 +366,10 @@ class WorldAws(Aws):
         return aws
 
     def _build(self, service: str, region: str) -> Any:
-        client = boto3.session.Session().client(
-            service,
-            region_name=region,
-            aws_access_key_id="x",
-            aws_secret_access_key="x",
-        )
+        with _making:
+            client = _session().client(
+                service, region_name=region, aws_access_key_id="x", aws_secret_access_key="x"
+            )
         asked: list[Params] = []
 
         def remember(params: Params, **_rest: object) -> None:

@@ -57,7 +57,7 @@ class Terminal:
         ends = time.monotonic() + within_s
         while text not in self.said:
             assert time.monotonic() < ends, self.said
-            assert self._read(1.0), self.said
+            assert self.reads(1.0), self.said
 
     def types(self, text: str) -> None:
         """Type a text."""
@@ -66,11 +66,11 @@ class Terminal:
     def end(self, within_s: float = 240.0) -> int:
         """Read to the end; the exit code."""
         ends = time.monotonic() + within_s
-        while self._read(1.0):
+        while self.reads(1.0):
             assert time.monotonic() < ends, self.said
         return self.process.wait(10)
 
-    def _read(self, seconds: float) -> bool:
+    def reads(self, seconds: float) -> bool:
         """Read what comes within so many seconds; whether there may be more."""
         if not select.select([self._screen], [], [], seconds)[0]:
             return True

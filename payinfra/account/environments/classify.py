@@ -45,13 +45,9 @@ def environment_of(found: TaggedResource) -> str:
 
 def region_of_health_check(found: TaggedResource) -> str:
     """The region that a health check's name contains; empty for any other resource."""
-    prefix = Names(environment_of(found)).health("")
-    name = found.tags.get("Name", "")
-    return (
-        name.removeprefix(prefix)
-        if found.kind is ResourceKind.HEALTH_CHECK and name.startswith(prefix)
-        else ""
-    )
+    # What it begins with is the project's matter: `payment`, or the name_prefix of its settings.
+    before, _, region = found.tags.get("Name", "").rpartition(Names(environment_of(found), "").health(""))
+    return region if found.kind is ResourceKind.HEALTH_CHECK and before else ""
 
 
 def judge(

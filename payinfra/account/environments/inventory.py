@@ -79,7 +79,9 @@ def list_environments(
     facts, unknown = _facts(aws, resources, reader)
     told = [(each, facts.get(each.arn, Facts())) for each in resources]
     there = [each for each, fact in told if not fact.departing and not fact.gone]
-    names = sorted({name for each in there if (name := environment_of(each))})
+    by_name: dict[str, list[TaggedResource]] = {}
+    for each in there:
+        by_name.setdefault(environment_of(each), []).append(each)
     return EnvironmentInventory(
         account=account,
         target=target,
@@ -87,13 +89,14 @@ def list_environments(
         environments=tuple(
             judge(
                 name,
-                mine := [each for each in there if environment_of(each) == name],
+                mine,
                 facts,
                 unknown=[unknown[each.arn] for each in mine if each.arn in unknown],
                 blind=bool(silent),
                 protected_by_settings=protected_by_settings,
             )
-            for name in names
+            for name, mine in sorted(by_name.items())
+            if name
         ),
         departing=sum(fact.departing for _, fact in told),
         unknown=tuple(f"{region}: {why}" for region, why in silent.items()),

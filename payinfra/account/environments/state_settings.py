@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable
-from payinfra.core.naming import Names
 from payinfra.core.settings import Settings
 from payinfra.terraform import Kept
 from payinfra.terraform.jsonvalue import at, parse, text
@@ -59,7 +58,7 @@ class States:
                 raise EnvironmentUnusable(f"{path} cannot be read: {error}.", without(settings.env)) from None
         from botocore.exceptions import BotoCoreError, ClientError
 
-        key = settings.state_key or Names(settings.env).state_key
+        key = settings.state_key or settings.names.state_key
         where = f"s3://{settings.state_bucket}/{key}"
         client = self.aws.s3(settings.state_region or settings.primary_region)
         try:

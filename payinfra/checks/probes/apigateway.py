@@ -10,6 +10,7 @@ from payinfra.checks.verdicts import Severity, Verdict, Verdicts
 from payinfra.clients.aws_errors import NotYet
 from payinfra.clients.http import HttpResponse
 from payinfra.clients.payments_api import PaymentsApi, read_api_key
+from payinfra.core.canary_contract import is_among
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway.type_defs import StageResponseTypeDef
@@ -128,7 +129,7 @@ def pay_twice(
     Raises:
         NotYet: it was refused.
     """
-    canary = canaries.payment(live, where)
+    canary, contract = canaries.payment(live, where), live.declared.canary
     sent: list[str] = []
     payment_id = ""  # what is recorded although its answer was lost is swept up at the end of the run
 
@@ -138,17 +139,25 @@ def pay_twice(
 
     try:
         paid = live.patience.poll(send)
-        payment_id = str(paid.fields().get("payment_id", ""))
+        payment_id = str(paid.fields().get(contract.id_field, ""))
         # Where the first answer was lost on its way, the second is a replay already.
-        first = 201 if len(sent) == 1 else paid.status
+        first = contract.accepted if len(sent) == 1 else (str(paid.status),)
         replay = live.patience.poll(send)
     finally:
         live.patience.poll(lambda: canaries.remove_payment(live, site, payment_id))
     faults = [
-        *differences((("the status", paid.status, first), ("the replay's status", replay.status, 200))),
-        *(["the replay is another payment"] if replay.fields().get("payment_id") != payment_id else []),
+        *_unlike("the status", paid.status, first),
+        *_unlike("the replay's status", replay.status, contract.replayed),
+        *(["the replay is another payment"] if replay.fields().get(contract.id_field) != payment_id else []),
     ]
     return [f"{api.name}{fault}" for fault in faults], paid
+
+
+def _unlike(what: str, status: int, statuses: tuple[str, ...]) -> tuple[str, ...]:
+    if is_among(status, statuses):
+        return ()
+    wanted = ", ".join(statuses)
+    return (f"{what} is {status}, declared is {wanted}",)
 
 
 @regional(

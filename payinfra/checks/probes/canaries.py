@@ -45,6 +45,7 @@ def payment(live: ProbeContext, where: str) -> PaymentRequest:
         f"{live.run}-{where}",
         milliseconds(live.began),
         {"canary": live.run},
+        live.declared.canary,
     )
 
 
@@ -89,14 +90,21 @@ def _remove_left_in(live: ProbeContext, site: RegionUnderTest) -> None:
 
 def left_over_payments(live: ProbeContext, site: RegionUnderTest) -> tuple[str, ...]:
     """The canary payments of this run, and of runs that cannot go on any more."""
-    found = live.aws.dynamodb(site.region).query(
-        TableName=site.outputs.dynamodb_table_name,
-        IndexName=CUSTOMER_INDEX,
-        KeyConditionExpression="customer_id = :customer",
-        ExpressionAttributeValues={":customer": {"S": customer(live)}},
+    pages = (
+        live.aws.dynamodb(site.region)
+        .get_paginator("query")
+        .paginate(
+            TableName=site.outputs.dynamodb_table_name,
+            IndexName=CUSTOMER_INDEX,
+            KeyConditionExpression="customer_id = :customer",
+            ExpressionAttributeValues={":customer": {"S": customer(live)}},
+        )
     )
     return tuple(
-        item["payment_id"]["S"] for item in found["Items"] if _is_left_over(live, int(item["timestamp"]["N"]))
+        item["payment_id"]["S"]
+        for page in pages
+        for item in page["Items"]
+        if _is_left_over(live, int(item["timestamp"]["N"]))
     )
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from payinfra.checks.probes import canaries
-from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, paired, regional
+from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, regional
 from payinfra.checks.verdicts import Severity, Verdict, Verdicts
 from payinfra.clients.aws_errors import NotYet
 
@@ -107,16 +107,16 @@ def indexes_are_active(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     return all_of(differences((f"index {name}", state, "ACTIVE") for name, state in states))
 
 
-@paired(
+@regional(
     "LIVE-DDB-005",
-    title="The table's deletion protection is as declared",
+    title="The deletion protection of the region's replica is as declared",
     severity=Severity.HIGH,
-    risk="One call deletes every payment.",
-    fix=_REDEPLOY,
+    risk="One call deletes every payment of the region.",
+    fix=f"{_REDEPLOY} Terraform sets it in the primary region, and `deploy` after it in the other.",
 )
-def deletion_protection_is_as_declared(live: ProbeContext) -> Verdicts:
-    """DynamoDB: DescribeTable in the primary region; Terraform sets it there only."""
-    found = _table(live, live.sites[0]).get("DeletionProtectionEnabled", False)
+def deletion_protection_is_as_declared(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """DynamoDB: DescribeTable. Each replica has a protection of its own."""
+    found = _table(live, site).get("DeletionProtectionEnabled", False)
     return all_of(
         differences((("deletion protection", found, live.declared.table.deletion_protection),)),
     )

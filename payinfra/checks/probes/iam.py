@@ -7,7 +7,7 @@ from typing import Any
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, regional
 from payinfra.checks.verdicts import Severity, Verdicts
 from payinfra.clients.aws_errors import NoData
-from payinfra.core.naming import AUDIT_PREFIX, INDEXES, TEST_PREFIX, Names, Parameter
+from payinfra.core.naming import AUDIT_PREFIX, INDEXES, TEST_PREFIX, Parameter
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _unknown_tags(result: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _parameter_arn(live: ProbeContext, site: RegionUnderTest) -> str:
     region, account = site.outputs.dynamodb_table_arn.split(":")[3:5]
-    name = Names(live.outputs.environment_suffix).parameter(Parameter.CURSORS)
+    name = live.outputs.names.parameter(Parameter.CURSORS)
     return f"arn:aws:ssm:{region}:{account}:parameter{name}"
 
 

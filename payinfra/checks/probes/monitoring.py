@@ -126,7 +126,8 @@ def log_groups_are_as_declared(live: ProbeContext, site: RegionUnderTest) -> Ver
     client, names = live.aws.logs(site.region), site.declared.log_groups
     faults: list[str] = []
     for name in (names.function, names.access, names.execution):
-        groups = client.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        pages = client.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
+        groups = [one for page in pages for one in page["logGroups"]]
         found = next((group for group in groups if group.get("logGroupName") == name), None)
         if found is None:
             faults.append(f"{name} is not there")
@@ -156,12 +157,14 @@ def payment_is_logged(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     canaries.remove_payment(live, site, payment_id)
 
     def look() -> Verdict:
-        found = live.aws.logs(site.region).filter_log_events(
+        # A page may be empty although the next one is not.
+        pages = live.aws.logs(site.region).get_paginator("filter_log_events")
+        found = pages.paginate(
             logGroupName=site.outputs.lambda_log_group_name,
             startTime=started,
             filterPattern=f'"{payment_id}"',
         )
-        if not found.get("events"):
+        if not any(page.get("events") for page in found):
             raise NotYet(f"payment {payment_id} is not in {site.outputs.lambda_log_group_name}")
         return Verdict.passed()
 
@@ -177,8 +180,10 @@ def payment_is_logged(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
 )
 def metric_filters_are_there(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """CloudWatch Logs: DescribeMetricFilters."""
-    answer = live.aws.logs(site.region).describe_metric_filters(
-        logGroupName=site.outputs.lambda_log_group_name
-    )
-    found = {one.get("filterName") for one in answer["metricFilters"]}
+    pages = live.aws.logs(site.region).get_paginator("describe_metric_filters")
+    found = {
+        one.get("filterName")
+        for page in pages.paginate(logGroupName=site.outputs.lambda_log_group_name)
+        for one in page["metricFilters"]
+    }
     return all_of(f"{name} is not there" for name in site.declared.metric_filters if name not in found)

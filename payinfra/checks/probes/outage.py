@@ -71,7 +71,10 @@ def _needed(task: Task, regions: Sequence[str]) -> set[str]:
 
 
 def concluded(
-    results: Sequence[ProbeResult], ignored: tuple[str, ...], scope: ProbedRegions, all_tasks: Sequence[Task]
+    results: Sequence[ProbeResult],
+    ignored: tuple[str, ...],
+    scope: ProbedRegions,
+    all_tasks: Sequence[Task],
 ) -> Outcome:
     """What a run came to, with what it could not look at.
 

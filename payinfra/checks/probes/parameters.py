@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from payinfra.checks.probes.apigateway import hidden
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, paired, regional
 from payinfra.checks.verdicts import Severity, Verdicts
-from payinfra.core.naming import Names, Parameter
+from payinfra.core.naming import Parameter
 
 _REDEPLOY = "Deploy again: the parameter was changed outside Terraform."
 
@@ -56,7 +56,7 @@ def api_key_is_kept_safe(live: ProbeContext) -> Verdicts:
 )
 def cursor_secret_is_one(live: ProbeContext) -> Verdicts:
     """SSM: GetParameter. Compared by hash."""
-    name = Names(live.outputs.environment_suffix).parameter(Parameter.CURSORS)
+    name = live.outputs.names.parameter(Parameter.CURSORS)
     found = [
         live.aws.ssm(site.region).get_parameter(Name=name, WithDecryption=True)["Parameter"]
         for site in live.sites

@@ -40,6 +40,7 @@ class VerifyRequest:
         only, skip: ids, or globs of them.
         deadline_s: shortens every probe's own deadline; None leaves them.
         regions: look at these regions only; none for the whole environment.
+        gone: regions that are known to answer nothing, and are asked nothing.
     """
 
     only: tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class VerifyRequest:
     deadline_s: float | None = None
     tell: Tell = tell_nobody
     regions: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
 
 def outcome(results: Sequence[ProbeResult], ignored: tuple[str, ...] = ()) -> Outcome:

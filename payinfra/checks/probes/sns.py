@@ -69,8 +69,9 @@ def subscription_is_confirmed(live: ProbeContext, site: RegionUnderTest) -> Verd
     faults: list[str] = []
     pending: list[str] = []
     for topic in _topics(live, site):
-        found = live.aws.sns(topic.region).list_subscriptions_by_topic(TopicArn=topic.arn)
-        mine = [one for one in found["Subscriptions"] if one.get("Endpoint") == email]
+        pages = live.aws.sns(topic.region).get_paginator("list_subscriptions_by_topic")
+        found = [one for page in pages.paginate(TopicArn=topic.arn) for one in page["Subscriptions"]]
+        mine = [one for one in found if one.get("Endpoint") == email]
         if not mine:
             faults.append(f"{email} is not subscribed in {topic.region}")
         elif all(one.get("SubscriptionArn") == _PENDING for one in mine):

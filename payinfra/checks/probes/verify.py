@@ -110,8 +110,9 @@ def _scope(live: ProbeContext, request: VerifyRequest) -> ProbedRegions:
     """What can be looked at. A region that seems to be gone is asked once more before that is believed."""
     regions = tuple(site.region for site in live.sites)
     wanted = tuple(region for region in regions if region in (request.regions or regions))
-    silent = Reachability(live.aws, FIRST_LOOK_S).silent(regions)
-    doubted = tuple(region for region in silent if region in wanted)
+    asked = tuple(region for region in regions if region not in request.gone)
+    silent = (*request.gone, *Reachability(live.aws, FIRST_LOOK_S).silent(asked))
+    doubted = tuple(region for region in silent if region in wanted and region in asked)
     if doubted:
         still = Reachability(live.aws, SECOND_LOOK_S).silent(doubted)
         silent = tuple(region for region in silent if region not in doubted or region in still)

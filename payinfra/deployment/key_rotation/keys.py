@@ -21,7 +21,6 @@ from payinfra.clients.http import HttpResponse, HttpxHttp, make_client
 from payinfra.clients.payments_api import PaymentsApi
 from payinfra.clients.retry import Deadline
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
-from payinfra.core.naming import Names
 from payinfra.core.outputs import DeclaredRegion, Outputs, RegionOutputs
 from payinfra.deployment.key_rotation.model import ClientKey, RegionKeys, Rotation
 
@@ -92,7 +91,7 @@ class ApiKeys:
 
     def hand_over(self) -> None:
         """Give the API key's name to the new key, and the former's to the one that had it."""
-        names = Names(self.outputs.environment_suffix)
+        names = self.outputs.names
         for each in self.look().regions:
             if each.following is None:
                 continue
@@ -118,7 +117,7 @@ class ApiKeys:
         return self.aws.apigateway(region)
 
     def _look(self, region: RegionOutputs) -> RegionKeys:
-        names = Names(self.outputs.environment_suffix)
+        names = self.outputs.names
         found: dict[str, list[ClientKey]] = {}
         for one in api_keys(self._gateway(region.region), names.api_key):
             created = one.get("createdDate")
@@ -153,7 +152,7 @@ class ApiKeys:
             if key is not None and self._value_of(keys.region, key.id) == value:
                 return key.id
         made = self._gateway(keys.region).create_api_key(
-            name=Names(self.outputs.environment_suffix).next_api_key,
+            name=self.outputs.names.next_api_key,
             description=DESCRIPTION,
             enabled=True,
             value=value,

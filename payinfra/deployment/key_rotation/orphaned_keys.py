@@ -32,11 +32,15 @@ class OrphanedKeys:
 
     Known as a rotation knows them, by their names, and besides by the environment's tags. A key that a usage
     plan of the environment joins to an API is none: it may be in use, with a state that is elsewhere.
+
+    Attributes:
+        named: the environment's names, where they are not the usual ones.
     """
 
     aws: Aws
     env: str
     regions: Sequence[str]
+    named: Names | None = None
 
     def look(self) -> tuple[OrphanedKey, ...]:
         """Those of all regions.
@@ -60,7 +64,7 @@ class OrphanedKeys:
         return tuple(key for key in self.look() if self._removed(key))
 
     def _of(self, region: str) -> Iterator[OrphanedKey]:
-        client, names = self.aws.apigateway(region), Names(self.env)
+        client, names = self.aws.apigateway(region), self.named or Names(self.env)
         ours = {names.api_key, names.next_api_key, names.former_api_key}
         found = [one for one in api_keys(client, names.api_key) if one.get("name") in ours]
         if not found:

@@ -37,6 +37,7 @@ class Whereabouts:
     Attributes:
         regions: those that it serves in.
         domain, zone_id: its domain and the hosted zone of that; None for a zone of its own.
+        named: its names, where they are not the usual ones.
     """
 
     env: str
@@ -44,11 +45,12 @@ class Whereabouts:
     regions: tuple[str, ...]
     domain: str | None = None
     zone_id: str | None = None
+    named: Names | None = None
 
     @property
     def names(self) -> Names:
         """The environment's names."""
-        return Names(self.env)
+        return self.named or Names(self.env)
 
 
 def existing(aws: Aws, where: Whereabouts) -> tuple[TaggedResource, ...]:

@@ -26,7 +26,13 @@ KEY_IS_GOING = ("PendingDeletion", "PendingReplicaDeletion")
 
 
 def _names(creation: Creation) -> Names:
-    return Names(creation.tags.get("Environment", ""))
+    """The names of the environment that an API, an API key or a zone is of."""
+    env, name = creation.tags.get("Environment", ""), creation.value("name")
+    plain = Names(env, "")
+    for ending in (plain.api, plain.api_key, plain.own_zone):
+        if name.endswith(ending) and name != ending:
+            return Names(env, name.removesuffix(ending))
+    return Names(env)
 
 
 # -- which of several --------------------------------------------------------------------------------

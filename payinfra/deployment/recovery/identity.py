@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.naming import Names
 from payinfra.core.outputs import Outputs
 from payinfra.terraform import Kept
 from payinfra.terraform.jsonvalue import text
@@ -31,10 +32,11 @@ class Identity:
     @classmethod
     def of_outputs(cls, outputs: Outputs) -> Self:
         """By the table's name and ARN."""
-        named = TABLE.fullmatch(outputs.primary.dynamodb_table_name)
-        return cls(
-            frozenset({named["env"]} if named else ()), _accounts((outputs.primary.dynamodb_table_arn,))
-        )
+        table, env = outputs.primary.dynamodb_table_name, outputs.environment_suffix
+        usual = TABLE.fullmatch(table)
+        # With a prefix of the project's own, the name tells the environment only to who knows it.
+        named = {env} if table.endswith(Names(env, "").table) else {usual["env"]} if usual else set()
+        return cls(frozenset(named), _accounts((outputs.primary.dynamodb_table_arn,)))
 
     def require(self, env: str, account: str, where: str) -> None:
         """Refuse what is another environment's, or another account's.

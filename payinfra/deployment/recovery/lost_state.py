@@ -8,7 +8,6 @@ from typing import Protocol
 from payinfra.account.environments.model import ResourceKind, TaggedResource
 from payinfra.account.environments.state_settings import STATE_FILE
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
-from payinfra.core.naming import Names
 from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings
 from payinfra.deployment.recovery.apply_log import ApplyLog
@@ -62,7 +61,7 @@ class StateGuard:
     def place(self) -> str:
         """Where the state is, for a person."""
         bucket, key = self.settings.state_bucket, self.settings.state_key
-        return f"s3://{bucket}/{key or Names(self.settings.env).state_key}" if bucket else str(self._file)
+        return f"s3://{bucket}/{key or self.settings.names.state_key}" if bucket else str(self._file)
 
     @property
     def adopt(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from payinfra.clients.aws import Endpoints
 from payinfra.core.naming import DRILL_SCHEDULER_ROLE
 from payinfra.drill.faults.actions import ActionDescription, FaultAction, FaultClients, aws_cli
+from payinfra.drill.faults.marks import MarkedKind
 from payinfra.drill.faults.model import (
     ROUTE53_REGION,
     EvidenceSources,
@@ -15,6 +16,7 @@ from payinfra.drill.faults.model import (
     FaultAlarms,
     FaultContext,
     FaultDocumentation,
+    FaultMark,
     FaultSearch,
     FaultSign,
     HealthEffect,
@@ -24,6 +26,7 @@ from payinfra.drill.faults.model import (
 )
 from payinfra.drill.faults.registry import register
 from payinfra.drill.faults.watchdog import RollbackSchedule, schedule_permissions
+from payinfra.drill.situation import RegionState
 
 if TYPE_CHECKING:
     from mypy_boto3_route53.type_defs import HealthCheckTypeDef
@@ -215,6 +218,10 @@ def _watchdogs(context: FaultContext) -> tuple[FaultAction, ...]:
     )
 
 
+def _original(state: RegionState) -> str:
+    return f"{_enabled(state.disabled)}.{_said(state.inverted).replace(' ', '-')}"
+
+
 def _leftovers(search: FaultSearch) -> Iterator[FaultAction]:
     check = _check(search.clients, search.region.health_check_id)
     if _inverted(check) or _disabled(check):  # Neither is ever declared.
@@ -240,6 +247,7 @@ HEALTH_CHECK = register(
         preconditions=no_preconditions,
         actions=_actions,
         watchdogs=_watchdogs,
+        mark=FaultMark(MarkedKind.HEALTH_CHECK, lambda region: region.health_check_id, _original),
         leftovers=_leftovers,
         sign=FaultSign(what="the health check disabled and inverted", is_seen=_is_seen, within_s=60.0),
         # Whether a disabled check still has the metric that the alarm looks at, AWS does not say.

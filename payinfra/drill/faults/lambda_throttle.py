@@ -8,24 +8,28 @@ from typing import ClassVar
 from payinfra.clients.aws import Endpoints
 from payinfra.core.naming import DRILL_SCHEDULER_ROLE
 from payinfra.drill.faults.actions import ActionDescription, FaultAction, FaultClients, aws_cli
+from payinfra.drill.faults.marks import MarkedKind
 from payinfra.drill.faults.model import (
     EvidenceSources,
     Fault,
     FaultAlarms,
     FaultContext,
     FaultDocumentation,
+    FaultMark,
     FaultSearch,
     FaultSign,
     HealthEffect,
     RequiredPermission,
+    function_arn,
     no_preconditions,
     role_arn,
 )
 from payinfra.drill.faults.registry import register
 from payinfra.drill.faults.watchdog import RollbackSchedule, schedule_permissions
-from payinfra.drill.situation import NO_CONCURRENCY
+from payinfra.drill.situation import NO_CONCURRENCY, RegionState
 
 NAME = "lambda-throttle"
+_NONE_RESERVED = "none"
 TOO_MANY_REQUESTS = 429
 """How Lambda refuses; through a REST API this reaches callers as a 500."""
 
@@ -151,9 +155,17 @@ def _watchdogs(context: FaultContext) -> tuple[FaultAction, ...]:
     )
 
 
+def _original(state: RegionState) -> str:
+    return _NONE_RESERVED if state.concurrency is None else str(state.concurrency)
+
+
 def _leftovers(search: FaultSearch) -> Iterator[FaultAction]:
     region, function = search.region.region, search.region.lambda_function_name
     declared = search.declared.function.reserved_concurrency
+    if search.mark and search.mark.original.isdecimal():
+        declared = int(search.mark.original)
+    elif search.mark and search.mark.original == _NONE_RESERVED:
+        declared = None
     client = search.clients.aws.functions(region)
     found = client.get_function_concurrency(FunctionName=function).get("ReservedConcurrentExecutions")
     # Any other figure is somebody's own choice, and no drill's.
@@ -188,6 +200,7 @@ LAMBDA_THROTTLE = register(
         preconditions=no_preconditions,
         actions=_actions,
         watchdogs=_watchdogs,
+        mark=FaultMark(MarkedKind.FUNCTION, function_arn, _original),
         leftovers=_leftovers,
         sign=FaultSign(what="an error from the region's own health page", is_seen=_is_seen, within_s=30.0),
         alarms=FaultAlarms(must_ring=("HealthCheckStatus", "Throttles"), may_ring_in_survivor=()),

@@ -1,7 +1,8 @@
 """Finds what drills have left in place without a journal: what was declared is held against what is there."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -9,9 +10,10 @@ from payinfra.checks.probes.failures import verdict_for
 from payinfra.clients.aws_errors import is_absent
 from payinfra.core.errors import PayinfraError
 from payinfra.core.outputs import Outputs
+from payinfra.drill.faults import marks
 from payinfra.drill.faults.actions import ActionDescription, FaultAction, FaultClients, HoldTimeScale
 from payinfra.drill.faults.executor import FaultExecutor, FaultFailed
-from payinfra.drill.faults.model import ROUTE53_REGION, FaultSearch
+from payinfra.drill.faults.model import ROUTE53_REGION, Fault, FaultSearch
 from payinfra.drill.faults.registry import all_faults
 from payinfra.drill.model import Restoration
 from payinfra.local import faults as emulator_faults
@@ -60,15 +62,12 @@ def find(outputs: Outputs, clients: FaultClients, *, is_shared: bool) -> Leftove
     found: list[FaultAction] = []
     unknown: list[str] = []
     regions = zip(outputs.regions, outputs.declared.regions, strict=True)
-    for search in (FaultSearch(outputs, *each, clients, is_shared) for each in regions):
-        for fault in all_faults():
-            try:
-                found += fault.leftovers(search)
-            except (ClientError, BotoCoreError, PayinfraError) as error:
-                # What was destroyed has taken with it what a drill did to it.
-                if not (isinstance(error, ClientError) and is_absent(error)):
-                    where = f"{fault.name} is in place in {search.region.region}"
-                    unknown.append(f"Whether {where} cannot be told: {_reason(error)}.")
+    searches = [FaultSearch(outputs, *each, clients, is_shared) for each in regions]
+    asked = [(search, fault) for search in searches for fault in all_faults()]
+    with ThreadPoolExecutor(len(asked)) as asking:  # A region that is dark answers each call late.
+        for left in asking.map(lambda each: _left_by(*each), asked):
+            found += left.actions
+            unknown += left.unknown
     if clients.control is not None:
         try:
             found += _held_time(outputs.environment_suffix, clients.control)
@@ -76,6 +75,30 @@ def find(outputs: Outputs, clients: FaultClients, *, is_shared: bool) -> Leftove
         except PayinfraError as error:
             unknown.append(f"How the embedded AWS is set cannot be told: {_reason(error)}.")
     return Leftovers(tuple(dict.fromkeys(found)), tuple(unknown))
+
+
+def _left_by(search: FaultSearch, fault: Fault) -> Leftovers:
+    """What one fault has left in one region: what differs first, then the mark that says what was before."""
+    try:
+        mark = _mark(search, fault)
+        actions = tuple(fault.leftovers(replace(search, mark=mark.mark if mark else None)))
+    except (ClientError, BotoCoreError, PayinfraError) as error:
+        # What was destroyed has taken with it what a drill did to it.
+        if isinstance(error, ClientError) and is_absent(error):
+            return Leftovers((), ())
+        where = f"{fault.name} is in place in {search.region.region}"
+        return Leftovers((), (f"Whether {where} cannot be told: {_reason(error)}.",))
+    return Leftovers((*actions, mark) if mark else actions, ())
+
+
+def _mark(search: FaultSearch, fault: Fault) -> marks.MarkResource | None:
+    """The mark of a fault; none on what is not there any more."""
+    try:
+        return marks.find(search.clients, fault.name, fault.mark.on(search.region))
+    except ClientError as error:
+        if is_absent(error):
+            return None
+        raise
 
 
 def put_back(
@@ -99,6 +122,8 @@ def put_back(
         if not found.actions:
             break
         for action in found.actions:
+            if isinstance(action, marks.MarkResource) and (failed or found.unknown):
+                continue  # it tells whoever comes next what was before
             words = describe(action)
             tell(f"Found without a journal: {words.done}. Restoring: {words.undone}.")
             try:
@@ -106,9 +131,10 @@ def put_back(
             except FaultFailed as error:
                 failed[action] = error.reason
             else:
+                failed.pop(action, None)
                 undone.append(words.undone)
         found = look()
-    left = [_left(describe(action), failed.get(action, "it is there again")) for action in found.actions]
+    left = [_left(describe(action), failed.get(action) or _why(action)) for action in found.actions]
     return Restoration(tuple(dict.fromkeys(undone)), (*left, *found.unknown))
 
 
@@ -124,6 +150,11 @@ def _anybodys_faults(control: Control) -> Iterator[str]:
             f"{emulator_faults.describe(active.fault)}, and a drill of another environment runs on this "
             "embedded AWS: whose fault it is cannot be told. Run the same again once that drill has ended."
         )
+
+
+def _why(action: FaultAction) -> str:
+    mark = isinstance(action, marks.MarkResource)
+    return "it stays until all else is put back" if mark else "it is there again"
 
 
 def _left(words: ActionDescription, reason: str) -> str:

@@ -12,6 +12,7 @@ from enum import Enum, auto
 from payinfra.core.naming import HEALTH_METRICS_REGION
 from payinfra.core.outputs import DeclaredRegion, Outputs, RegionOutputs
 from payinfra.drill.faults.actions import FaultAction, FaultClients
+from payinfra.drill.faults.marks import PERMISSIONS, MarkedKind, MarkedResource, MarkResource, ResourceMark
 from payinfra.drill.situation import FailedPrecondition, RegionState
 from payinfra.local.faults import Fault as EmulatorFault
 
@@ -21,6 +22,9 @@ ROUTE53_REGION = HEALTH_METRICS_REGION
 
 CUSTOMERS_METRICS = frozenset({"5XXError", "Latency", "Errors"})
 """What customers notice: an alarm on one of these stops the drill where nothing was to fail."""
+
+MOVED_METRIC = "MovedPayments"
+"""Customers who were moved to the region. A drill's own payments are tests, and are not counted by it."""
 
 
 class HealthEffect(Enum):
@@ -48,6 +52,7 @@ class FaultContext:
     Attributes:
         drill: its id, of letters, digits and - . _
         on_aws: whether it is AWS, and not the embedded one.
+        began: when it was prepared, in UTC.
         longest_s: what the drill may take at most, in seconds.
         ends_by: when a watchdog may lift the fault: later than the drill can take.
         outputs: of the environment.
@@ -57,6 +62,7 @@ class FaultContext:
 
     drill: str
     on_aws: bool
+    began: datetime
     longest_s: float
     ends_by: datetime
     outputs: Outputs
@@ -75,6 +81,7 @@ class FaultSearch:
         clients: try once.
         is_shared: whether a drill of another environment of the same embedded AWS runs: the faults of the
             embedded AWS itself may be that drill's.
+        mark: what a drill has written on the resource about this fault; None where it bears no mark.
     """
 
     outputs: Outputs
@@ -82,6 +89,7 @@ class FaultSearch:
     declared: DeclaredRegion
     clients: FaultClients
     is_shared: bool = False
+    mark: ResourceMark | None = None
 
     def embedded_faults(self) -> tuple[EmulatorFault, ...]:
         """The faults of the embedded AWS that may be this environment's; none on AWS."""
@@ -167,6 +175,35 @@ class FaultAlarms:
     may_ring_in_survivor: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class FaultMark:
+    """Where a fault leaves its mark, and what that says was there before.
+
+    Attributes:
+        resource: of a region that is lost: what bears the mark.
+        original: what is there in that region before, of letters, digits and `-.:` only.
+    """
+
+    kind: MarkedKind
+    resource: Callable[[RegionOutputs], str]
+    original: Callable[[RegionState], str]
+
+    def on(self, region: RegionOutputs) -> MarkedResource:
+        """What bears the mark in a region."""
+        return MarkedResource(self.kind, region.region, self.resource(region))
+
+    def permission(self) -> RequiredPermission:
+        """What it takes on AWS."""
+        return RequiredPermission(PERMISSIONS[self.kind], _WORDS[self.kind])
+
+
+_WORDS = {
+    MarkedKind.HEALTH_CHECK: "the region's health check, for the mark",
+    MarkedKind.FUNCTION: "the region's function, for the mark",
+    MarkedKind.TABLE: "the region's table, for the mark",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fault:
     """Something that a drill can make fail.
@@ -180,6 +217,7 @@ class Fault:
         preconditions: what speaks against it in the region that is to be lost.
         actions: what is injected, in this order.
         watchdogs: what is armed before on AWS, and lifts the fault should the drill's process be gone.
+        mark: where a tag says that a drill has this fault in place, or may have.
         leftovers: the actions by which what is there differs from what was declared, as this fault makes it
             differ; found without any journal, and rolled back to what was declared.
         sign: what shows that it is in effect.
@@ -195,10 +233,16 @@ class Fault:
     preconditions: Callable[[RegionState], Iterator[FailedPrecondition]]
     actions: Callable[[FaultContext], tuple[FaultAction, ...]]
     watchdogs: Callable[[FaultContext], tuple[FaultAction, ...]]
+    mark: FaultMark
     leftovers: Callable[[FaultSearch], Iterator[FaultAction]]
     sign: FaultSign
     alarms: FaultAlarms
     documentation: FaultDocumentation
+
+    def marking(self, context: FaultContext) -> MarkResource:
+        """The action that marks what it changes."""
+        original = self.mark.original(context.state)
+        return MarkResource(self.name, self.mark.on(context.lost), context.drill, context.began, original)
 
     @property
     def switches_names(self) -> bool:
@@ -236,6 +280,12 @@ def customers_alarms(outputs: Outputs, region: str) -> tuple[str, ...]:
         for alarm in declared.alarms
         if alarm.metric in CUSTOMERS_METRICS
     )
+
+
+def function_arn(region: RegionOutputs) -> str:
+    """The ARN of a region's payments function."""
+    _, partition, _, _, account, _ = region.dynamodb_table_arn.split(":", 5)
+    return f"arn:{partition}:lambda:{region.region}:{account}:function:{region.lambda_function_name}"
 
 
 def role_arn(outputs: Outputs, role: str) -> str:

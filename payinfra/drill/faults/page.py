@@ -28,13 +28,17 @@ _OPENING = """\
 
 `payinfra failover-drill --env ENV --scenario NAME`. Several are injected together and taken back in the
 opposite order. `--reverse` loses the secondary region instead of the primary: payments then go by the latency
-name, as clients near the secondary use it, and to the secondary's own endpoint.
+name, asked for as clients near the secondary ask, and so to the secondary's own endpoint.
 
 Every drill begins and ends with the steady state: every probe of `payinfra verify` passes, no alarm rings,
 and payments get through. What is done is written to the drill's journal before it is done, with what was
 there before. After a kill, `payinfra failover-drill --restore --env ENV` puts it back. It also holds what was
 declared against what is there, and so finds a fault, and payments of drills, whose journal or log is lost. It
 exits with 5 while anything is left, or cannot be looked at.
+
+From before the first fault until the last one is rolled back, what is changed bears a tag
+`payinfra:drill:SCENARIO`: the drill, since when, and what was there before. `--restore`, `verify` and
+`status` find that as well.
 """
 
 _ROLES = """\
@@ -75,8 +79,8 @@ def _section(fault: Fault) -> Iterator[str]:
     yield from (f"  - {signal}" for signal in about.signals)
     yield f"- **Restoration.** {about.restoration}"
     yield ""
-    if fault.permissions:
-        yield from _permissions(fault.permissions)
+    if fault.on_aws:
+        yield from _permissions((*fault.permissions, fault.mark.permission()))
 
 
 def _permissions(permissions: Iterable[RequiredPermission]) -> Iterator[str]:

@@ -6,12 +6,14 @@ from typing import ClassVar
 
 from payinfra.clients.aws import Endpoints
 from payinfra.drill.faults.actions import CLEAR_FAULTS, ActionDescription, EmulatorFaultAction, FaultAction
+from payinfra.drill.faults.marks import MarkedKind
 from payinfra.drill.faults.model import (
     EvidenceSources,
     Fault,
     FaultAlarms,
     FaultContext,
     FaultDocumentation,
+    FaultMark,
     FaultSearch,
     FaultSign,
     HealthEffect,
@@ -69,6 +71,10 @@ REGION_OUTAGE = register(
         preconditions=no_preconditions,
         actions=_actions,
         watchdogs=no_watchdogs,
+        # Route 53 is in no region: it takes the mark away also while the region is dark.
+        mark=FaultMark(
+            MarkedKind.HEALTH_CHECK, lambda region: region.health_check_id, lambda _state: "answers"
+        ),
         leftovers=_leftovers,
         sign=FaultSign(what="silence of the region's own health page", is_seen=_is_seen, within_s=10.0),
         alarms=FaultAlarms(must_ring=("HealthCheckStatus",), may_ring_in_survivor=("ReplicationLatency",)),

@@ -15,12 +15,14 @@ from payinfra.drill.faults.actions import (
     aws_cli,
 )
 from payinfra.drill.faults.fis import DRILL_TAG, LONGEST_EXPERIMENT_MIN, FisExperiment, live_experiments
+from payinfra.drill.faults.marks import MarkedKind
 from payinfra.drill.faults.model import (
     EvidenceSources,
     Fault,
     FaultAlarms,
     FaultContext,
     FaultDocumentation,
+    FaultMark,
     FaultSearch,
     FaultSign,
     HealthEffect,
@@ -204,6 +206,9 @@ REPLICATION_PAUSE = register(
         preconditions=no_preconditions,
         actions=_actions,
         watchdogs=no_watchdogs,
+        mark=FaultMark(
+            MarkedKind.TABLE, lambda region: region.dynamodb_table_arn, lambda _state: "replicates"
+        ),
         # AWS says that replication may go on for up to five minutes after the experiment has begun.
         leftovers=_leftovers,
         sign=FaultSign(

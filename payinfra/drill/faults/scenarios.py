@@ -61,13 +61,14 @@ def lost_region(request: DrillRequest, outputs: Outputs) -> RegionOutputs:
     return outputs.secondary if request.reverse else outputs.primary
 
 
-def preparations(request: DrillRequest, holder: str, *, on_aws: bool) -> tuple[FaultAction, ...]:
-    """What is done before anything is measured, and undone last: the pace of the embedded AWS's time.
+def preparations(request: DrillRequest, holder: str, context: FaultContext) -> tuple[FaultAction, ...]:
+    """What is done before anything is measured, and undone last: the pace of the embedded AWS's time, marks.
 
     Args:
         holder: the drill, as others that drill on the same embedded AWS are told.
     """
-    return () if on_aws else (HoldTimeScale(request.time_scale, holder),)
+    marks = tuple(fault.marking(context) for fault in chosen_faults(request))
+    return marks if context.on_aws else (HoldTimeScale(request.time_scale, holder), *marks)
 
 
 @dataclass(frozen=True)

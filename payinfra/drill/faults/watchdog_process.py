@@ -92,17 +92,30 @@ def start(order: Order) -> str:
     return f"armed: process {process.pid} lifts the fault at {when:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def since_boot() -> float:
+    """Seconds since the machine began, those in which it slept included. Nobody can set this clock."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)  # Linux has it; elsewhere sleep does not count.
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
 def watch(
     order: Order,
     executor: Callable[[], FaultExecutor],
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
+    elapsed: Callable[[], float] = since_boot,
 ) -> bool:
-    """Wait until the journal is closed or the time has come; whether faults had to be lifted."""
+    """Wait until the journal is closed or the time has come; whether faults had to be lifted.
+
+    Args:
+        now: the wall clock, which is looked at once: it may be set while the drill runs.
+        elapsed: a clock that nobody can set, in seconds.
+    """
+    ends_at = elapsed() + max(0.0, order.ends_by - now())
     while True:
         if not _is_open(Path(order.journal)):
             return False
-        if now() >= order.ends_by:
+        if elapsed() >= ends_at:
             restore(FaultJournal.reopen(Path(order.journal)), executor(), _say_nothing)
             return True
         sleep(LOOK_S)

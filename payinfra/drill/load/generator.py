@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
-import httpx
-
+from payinfra.clients.payments_api import REGION_HEADER
+from payinfra.core.canary_contract import CanaryContract
 from payinfra.drill.clock import DrillClock
+from payinfra.drill.load.answers import judge_answer, request_headers
 from payinfra.drill.load.connections import (
     MOST_CONNECTIONS,
     SLOT_CONNECTIONS,
@@ -33,9 +34,6 @@ from payinfra.drill.model import Attempt, Result
 
 __all__ = ["LoadGenerator", "LoadSnapshot", "Pace", "SuccessStreak"]
 
-REGION_HEADER = "Payment-Region"
-"""Where the API says which region served: see docs/openapi.json."""
-REPLAYED_HEADER = "Idempotent-Replayed"
 HEARTBEAT_EVERY_S = 0.5
 MOST_LATE_S = 5.0
 """A process that stood still for longer does not make up for the payments that it has missed."""
@@ -382,49 +380,20 @@ class Sender:
             self._counters.ended(attempt, asked, by_name=sender.kind is ClientKind.RESOLVES)
         return outcome
 
+    @property
+    def _contract(self) -> CanaryContract:
+        return self._plan.maker.contract
+
     async def _send(self, payment: Payment, connections: TargetConnections) -> _Outcome:
         failed = True
         try:
-            response = await connections.post(
-                payment.body,
-                {
-                    "Content-Type": "application/json",
-                    "Idempotency-Key": payment.key,
-                    "x-api-key": self._plan.api_key,
-                },
-            )
+            headers = request_headers(payment, self._plan.api_key, self._contract)
+            response = await connections.post(payment.body, headers)
             failed = False
         finally:
             await self._pool.release(connections, failed=failed)
         region = response.headers.get(REGION_HEADER, connections.target.region)
-        result, pause_s = self._judge(payment, response), _asked_pause(response)
-        return _Outcome(result, region, response.status_code, pause_s)
-
-    def _judge(self, payment: Payment, response: httpx.Response) -> Result:
-        match response.status_code:
-            case 200 | 201:
-                return self._acknowledge(payment, response)
-            case 408 | 429:
-                return Result.FAILED
-            case 409 if "Retry-After" in response.headers:
-                return Result.FAILED
-            case status if 400 <= status < 500:
-                return Result.REFUSED
-            case _:
-                return Result.FAILED
-
-    def _acknowledge(self, payment: Payment, response: httpx.Response) -> Result:
-        """Only what names its payment is the API's acknowledgement."""
-        try:
-            payment_id = str(response.json()["payment_id"])
-        except (ValueError, KeyError, TypeError):
-            return Result.FAILED
-        if payment_id != payment.payment_id:
-            self._plan.log.named(payment, payment_id)
-        return Result.REPLAYED if REPLAYED_HEADER in response.headers else Result.ACKNOWLEDGED
-
-
-def _asked_pause(response: httpx.Response) -> float:
-    """The answer's Retry-After in seconds; 0 where there is none, or a date."""
-    said = response.headers.get("Retry-After", "")
-    return float(said) if said.isdecimal() else 0.0
+        answer = judge_answer(response.status_code, response.headers.get, response.content, self._contract)
+        if answer.payment_id not in ("", payment.payment_id):
+            self._plan.log.named(payment, answer.payment_id)
+        return _Outcome(answer.result, region, response.status_code, answer.pause_s)

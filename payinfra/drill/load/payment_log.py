@@ -19,6 +19,8 @@ from payinfra.drill.load.payments import Payment
 from payinfra.drill.model import Attempt, PaymentOutcome, Result
 
 NAME = "ledger.jsonl"
+_OF_WORKERS = "ledger-*.jsonl"
+"""Beside it: what each load worker was about to send, and what came of it."""
 
 _EXPLANATIONS = ("judged",)
 """Entries that only people read."""
@@ -76,36 +78,19 @@ class PaymentLog:
 
     def payment(self, payment: Payment) -> "Future[None]":
         """Note a payment. It may be sent once the future is done; OSError in it says that it may not."""
-        return self._write_durably(
-            {
-                "entry": "payment",
-                "key": payment.key,
-                "payment_id": payment.payment_id,
-                "body": payment.body,
-                "at_s": payment.at_s,
-            }
-        )
+        return self._write_durably({"entry": "payment", **payment_entry(payment)})
 
     def named(self, payment: Payment, payment_id: str) -> None:
         """Note that the API gives the payment another id than was expected."""
-        self._note({"entry": "named", "key": payment.key, "payment_id": payment_id})
+        self.note_name(payment.key, payment_id)
+
+    def note_name(self, key: str, payment_id: str) -> None:
+        """The same, of the payment with this key."""
+        self._note({"entry": "named", "key": key, "payment_id": payment_id})
 
     def attempt(self, attempt: Attempt) -> None:
         """Note an attempt. It need not be on the disk before anything else happens."""
-        self._note(
-            {
-                "entry": "attempt",
-                "key": attempt.key,
-                "number": attempt.number,
-                "at_s": attempt.at_s,
-                "seconds": attempt.seconds,
-                "region": attempt.region,
-                "status": attempt.status,
-                "result": attempt.result.value,
-                "again": attempt.again,
-                "client": attempt.client,
-            }
-        )
+        self._note({"entry": "attempt", **attempt_entry(attempt)})
 
     def judged(self, payment: Payment, outcome: PaymentOutcome, contents: Sequence[Sequence[str]]) -> None:
         """Note what each region has of a payment that is not as it should be: it is about to be removed."""
@@ -182,27 +167,51 @@ class PaymentLog:
         os.lseek(self._file, size, os.SEEK_SET)
 
 
+def worker_log(folder: Path, number: int) -> Path:
+    """The payment log of a drill's load worker, counted from 1 on."""
+    return folder / _OF_WORKERS.replace("*", f"{number:04d}")
+
+
 def read(path: Path) -> Entries:
-    """Everything that a payment log says. A last line that was cut short is passed over.
+    """Everything that a payment log says, and those of load workers beside it.
+
+    A last line that was cut short is passed over.
 
     Raises:
-        EnvironmentUnusable: it cannot be read, or another line of it makes no sense.
+        EnvironmentUnusable: one cannot be read, or another line of it makes no sense.
     """
-    found = salvage(path)
-    if found.damaged:
-        raise EnvironmentUnusable(
-            f"Line {found.damaged[0]} of the drill's payment log {path} is damaged.",
-            "The other lines are readable: they say which payments were sent.",
+    return _merged(path, whole=True)
+
+
+def salvage(path: Path) -> Entries:
+    """What a payment log, and those of load workers beside it, say in spite of damage.
+
+    Raises:
+        EnvironmentUnusable: one cannot be read.
+    """
+    return _merged(path, whole=False)
+
+
+def _merged(path: Path, *, whole: bool) -> Entries:
+    found = Entries()
+    others = sorted(path.parent.glob(_OF_WORKERS)) if path.name == NAME else []
+    for part in (path, *others):
+        said = _entries_of(part)
+        if whole and said.damaged:
+            raise EnvironmentUnusable(
+                f"Line {said.damaged[0]} of the drill's payment log {part} is damaged.",
+                "The other lines are readable: they say which payments were sent.",
+            )
+        found = Entries(
+            found.payments + said.payments,
+            found.attempts + said.attempts,
+            found.removals + said.removals,
+            found.damaged + said.damaged,
         )
     return found
 
 
-def salvage(path: Path) -> Entries:
-    """What a payment log says in spite of damage.
-
-    Raises:
-        EnvironmentUnusable: it cannot be read.
-    """
+def _entries_of(path: Path) -> Entries:
     try:
         lines = path.read_bytes()[: _whole_lines(path)].splitlines()
     except OSError as error:
@@ -218,12 +227,12 @@ def salvage(path: Path) -> Entries:
             found = json.loads(line)
             match found["entry"]:
                 case "payment":
-                    payments[found["key"]] = _payment(found)
+                    payments[found["key"]] = payment_of(found)
                 case "named":
                     known = payments[found["key"]]
                     payments[known.key] = replace(known, payment_id=str(found["payment_id"]))
                 case "attempt":
-                    attempts.append(_attempt(found))
+                    attempts.append(attempt_of(found))
                 case "removal":
                     removals += map(str, found["payment_ids"])
                 case other:
@@ -240,7 +249,33 @@ def _pending() -> "Future[None]":
     return future
 
 
-def _payment(found: Mapping[str, object]) -> Payment:
+def payment_entry(payment: Payment) -> dict[str, object]:
+    """A payment as it is written."""
+    return {
+        "key": payment.key,
+        "payment_id": payment.payment_id,
+        "body": payment.body,
+        "at_s": payment.at_s,
+    }
+
+
+def attempt_entry(attempt: Attempt) -> dict[str, object]:
+    """An attempt as it is written."""
+    return {
+        "key": attempt.key,
+        "number": attempt.number,
+        "at_s": attempt.at_s,
+        "seconds": attempt.seconds,
+        "region": attempt.region,
+        "status": attempt.status,
+        "result": attempt.result.value,
+        "again": attempt.again,
+        "client": attempt.client,
+    }
+
+
+def payment_of(found: Mapping[str, object]) -> Payment:
+    """A payment that was written. Raises KeyError, TypeError or ValueError where it makes no sense."""
     return Payment(
         key=str(found["key"]),
         payment_id=str(found["payment_id"]),
@@ -249,7 +284,8 @@ def _payment(found: Mapping[str, object]) -> Payment:
     )
 
 
-def _attempt(found: Mapping[str, object]) -> Attempt:
+def attempt_of(found: Mapping[str, object]) -> Attempt:
+    """An attempt that was written. Raises KeyError, TypeError or ValueError where it makes no sense."""
     return Attempt(
         key=str(found["key"]),
         number=int(cast(int, found["number"])),

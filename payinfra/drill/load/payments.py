@@ -1,12 +1,12 @@
 """The payments that a drill makes: marked as its own, the same to the letter however often they are sent."""
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
 
+from payinfra.core.canary_contract import PAYMENTS, CanaryContract
+
 DRILL = "payinfra-drill"
-AMOUNT = 1
 _LIKE_A_CARD = re.compile(r"(?:\d\W*){13}")
 
 
@@ -32,9 +32,9 @@ def customer(env: str) -> str:
     return f"{DRILL}-{env}"
 
 
-def payment_id(key: str) -> str:
-    """The id that the API gives a payment: docs/openapi.json says how it follows from the Idempotency-Key."""
-    return "pay_" + hashlib.sha256(b"payment\x00" + key.encode("ascii")).hexdigest()[:40]
+def payment_id(key: str, contract: CanaryContract = PAYMENTS) -> str:
+    """The id that the API gives the payment with this key."""
+    return contract.id_of(key)
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Maker:
 
     Attributes:
         drill: its id; every payment carries it in its metadata.
+        contract: what a payment of the environment looks like.
 
     Raises:
         ValueError: the API would take the id for a card number, and refuse it.
@@ -50,6 +51,7 @@ class Maker:
 
     env: str
     drill: str
+    contract: CanaryContract = PAYMENTS
 
     def __post_init__(self) -> None:
         if _LIKE_A_CARD.search(self.drill):
@@ -58,12 +60,11 @@ class Maker:
     def make(self, number: int, timestamp_ms: int, at_s: float) -> Payment:
         """The drill's payment with this number, created at `timestamp_ms` since the epoch."""
         key = f"{DRILL}-{self.drill}-{number}"
-        body = {
-            "amount": AMOUNT,
-            "currency": "USD",
-            "customer_id": customer(self.env),
-            "payment_method": "wallet",
-            "timestamp": timestamp_ms,
-            "metadata": {"drill": self.drill},
-        }
-        return Payment(key, payment_id(key), json.dumps(body, separators=(",", ":")), round(at_s, 6))
+        body = self.contract.body_of(
+            key=key,
+            customer=customer(self.env),
+            timestamp_ms=timestamp_ms,
+            env=self.env,
+            metadata={"drill": self.drill},
+        )
+        return Payment(key, self.contract.id_of(key), json.dumps(body, separators=(",", ":")), round(at_s, 6))

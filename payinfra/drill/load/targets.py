@@ -128,6 +128,8 @@ class CachingResolver:
         target_of: makes a target of the records' data, of which there is some.
         age: how old the first answer is already, as a share of its TTL, 0 to 1: a client that others share
             a resolver with gets what that has kept for a while.
+        least_ttl_s: how long an answer with a TTL is kept at least, in seconds: on a machine so slow that
+            nothing could be sent within it.
         clock: seconds, steadily growing.
     """
 
@@ -141,6 +143,7 @@ class CachingResolver:
         *,
         failure_ttl_s: float = FAILURE_TTL_S,
         age: float = 0.0,
+        least_ttl_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._dns = dns
@@ -150,6 +153,7 @@ class CachingResolver:
         self._target_of = target_of
         self._failure_ttl_s = failure_ttl_s
         self._age = age
+        self._least_ttl_s = least_ttl_s
         self._ttl_s = 0.0
         self._clock = clock
         self._asking = threading.Lock()
@@ -201,8 +205,9 @@ class CachingResolver:
                 said = f"{server} does not answer: {type(error).__name__}"
                 continue
             if answer.code == "NOERROR" and answer.data:
-                left = answer.ttl_s * (1.0 - self._age)
-                self._age, self._ttl_s = 0.0, float(answer.ttl_s)
+                self._ttl_s = max(answer.ttl_s, self._least_ttl_s) if answer.ttl_s else 0.0
+                left = self._ttl_s * (1.0 - self._age)
+                self._age = 0.0
                 return began + left, self._target_of(answer.data)
             said = f"{server} says {answer.code} and no {self._kind}"
         return self._clock() + self._failure_ttl_s, said
@@ -252,6 +257,7 @@ def by_name(
     *,
     name: str = "",
     age: float = 0.0,
+    least_ttl_s: float = 0.0,
     failure_ttl_s: float = FAILURE_TTL_S,
 ) -> CachingResolver:
     """The target of ordinary clients: the failover name, as the zone's own name servers give it.
@@ -262,7 +268,7 @@ def by_name(
     Args:
         servers: `dns.servers` of the zone's name servers.
         name: the name; the failover name unless given.
-        age: as in `CachingResolver`.
+        age, least_ttl_s: as in `CachingResolver`.
         failure_ttl_s: real seconds for which a failed query is not repeated.
     """
     name, path = name or outputs.failover_domain, declared.dns.payments_path
@@ -275,7 +281,16 @@ def by_name(
         return LoadTarget(tuple(f"https://{address}{path}" for address in data), name, "")
 
     kind, target_of = ("A", to_addresses) if declared.dns.delegated else ("CNAME", to_host)
-    return CachingResolver(dns, servers, name, kind, target_of, failure_ttl_s=failure_ttl_s, age=age)
+    return CachingResolver(
+        dns,
+        servers,
+        name,
+        kind,
+        target_of,
+        failure_ttl_s=failure_ttl_s,
+        age=age,
+        least_ttl_s=least_ttl_s,
+    )
 
 
 def by_region(aws: "Aws", region: "DeclaredRegion") -> FixedTarget:

@@ -8,7 +8,7 @@ told of writes, and hands back those whose time has come.
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from payinfra.local.faults import FaultRegistry
 
@@ -71,15 +71,16 @@ class Replicator:
     _waiting: dict[ItemKey, int] = field(default_factory=dict)
     _sent: int = 0
     _last_ns: int = 0
+    _seen: float = 0.0
 
     def wrote(self, key: ItemKey, origin: str, targets: Iterable[str], item: Item | None) -> None:
         """A region wrote an item: sends it on its way to the others, and delivers what is due."""
         version = ItemVersion(self._stamp(), origin)
         self._versions[key, origin] = version
-        delay = self.board.delay()
+        delay, now = self.board.delay(), self._looked_at()
         for target in targets:
             seconds = max(0.0, delay.seconds + delay.jitter * self.spread())
-            self._put(Write(key, version, target, item, self.clock() + seconds / self.time_scale()))
+            self._put(Write(key, version, target, item, now + seconds / self.time_scale()))
         self.pump()
         self._forget(key)
         if self._waiting:
@@ -91,7 +92,7 @@ class Replicator:
         Returns:
             seconds until the next write is due, None when nothing can be delivered before a fault changes.
         """
-        now = self.clock()
+        now = self._looked_at()
         waits: list[float] = []
         for link, queue in list(self._links.items()):
             if not self._open(link):
@@ -101,6 +102,18 @@ class Replicator:
             if queue:
                 waits.append(queue[0][0] - now)
         return min(waits, default=None)
+
+    def _looked_at(self) -> float:
+        """The wall clock. Where it was put back, what is on its way is due that much earlier by it."""
+        now = self.clock()
+        if now < self._seen:
+            back = self._seen - now
+            for link, queue in self._links.items():
+                self._links[link] = [
+                    (due - back, sent, replace(write, due=due - back)) for due, sent, write in queue
+                ]
+        self._seen = now
+        return now
 
     def pending(self) -> tuple[Write, ...]:
         """The writes that are on their way, for each link in the order in which they are due."""

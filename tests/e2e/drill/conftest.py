@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from payinfra.core.naming import objects_of_tests
+from payinfra.drill.load.payments import customer
 from tests.e2e.conftest import Deployment, Done
 from tests.support.terminal import Terminal
 
@@ -124,6 +126,7 @@ class Stage:
     def situation(self) -> dict[str, Any]:
         """Everything that a drill may have changed, and the payments that it may have left."""
         found: dict[str, Any] = {}
+        drills = objects_of_tests(customer(self.deployment.env))
         for role in ("primary", "secondary"):
             function = self.deployment.output("lambda_function_name", role)
             reserved = self.deployment.client("lambda", role).get_function_concurrency(FunctionName=function)
@@ -134,10 +137,10 @@ class Stage:
                 TableName=self.deployment.output("dynamodb_table_name", role),
                 IndexName="customer-index",
                 KeyConditionExpression="customer_id = :customer",
-                ExpressionAttributeValues={":customer": {"S": f"payinfra-drill-{self.deployment.env}"}},
+                ExpressionAttributeValues={":customer": {"S": customer(self.deployment.env)}},
             )["Items"]
             objects = self.deployment.client("s3", role).list_object_versions(
-                Bucket=self.deployment.output("s3_bucket_name", role), Prefix="test/"
+                Bucket=self.deployment.output("s3_bucket_name", role), Prefix=drills
             )
             found[role] = {
                 "objects": [one["Key"] for one in objects.get("Versions", [])],

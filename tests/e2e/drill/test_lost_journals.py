@@ -30,7 +30,15 @@ def killed(stage: "Stage", scenario: str) -> "Path":
     "scenario", ["health-check", "lambda-throttle", "replication-pause", "region-outage"]
 )
 def test_a_fault_is_found_and_put_back_without_the_journal(stage: "Stage", scenario: str) -> None:
-    shutil.rmtree(killed(stage, scenario))
+    drill = killed(stage, scenario)
+    shutil.rmtree(drill)
+    where = ("--env", stage.deployment.env, "--local")
+    for command in (("verify", *where, "--only", "LIVE-KMS-001"), ("status", *where)):
+        seen = stage.deployment.project.run(*command)
+        assert seen.returncode == 5, seen.stdout + seen.stderr
+        said = " ".join(seen.stdout.split())
+        assert "failover-drill --restore" in said
+        assert f"mark of drill {drill.name}" in said
     restored = stage.restore()
     assert restored.returncode == 0, restored.stdout + restored.stderr
     assert "without a journal: restored" in restored.stdout

@@ -254,5 +254,6 @@ def test_the_functions_log_holds_what_it_wrote(deployed: Deployed, client_of: An
     deployed.call(EAST, "GET", "/prod/health")
     logs = client_of(deployed.folder, "logs", EAST)
     group = f"/aws/lambda/{deployed.outputs['function']}"
-    lines = logs.filter_log_events(logGroupName=group)["events"]
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+    lines = [event for page in pages for event in page["events"]]
     assert any('"/health"' in line["message"] for line in lines)

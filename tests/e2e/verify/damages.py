@@ -7,6 +7,7 @@ import io
 import json
 import re
 import time
+import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,10 @@ from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.results import Tell, VerifyRequest, tell_nobody
 from payinfra.checks.probes.verify import verify
 from payinfra.checks.verdicts import Kind
+from payinfra.clients import canary
 from payinfra.clients.aws import Aws
+from payinfra.clients.http import HttpxHttp, make_client
+from payinfra.clients.payments_api import PaymentsApi, read_api_key
 from payinfra.core.naming import STATUS_INDEX, Names, Parameter, canary_domain
 from payinfra.core.outputs import DeclaredRegion, Outputs
 from payinfra.local.faults import ReplicationPause
@@ -340,7 +344,7 @@ def recovery_off(at: Broken) -> Iterator[None]:
 
 @damages("LIVE-DDB-005")
 def deletion_protection_on(at: Broken) -> Iterator[None]:
-    client, table = at.deployment.client("dynamodb", "primary"), at.out("dynamodb_table_name")
+    client, table = at.client("dynamodb"), at.out("dynamodb_table_name")
     client.update_table(TableName=table, DeletionProtectionEnabled=True)
     yield
     client.update_table(TableName=table, DeletionProtectionEnabled=False)
@@ -483,11 +487,29 @@ def payment_without_audit_object(at: Broken) -> Iterator[None]:
 
 @damages("LIVE-CW-002")
 def audit_record_not_written(at: Broken) -> Iterator[None]:
-    client = at.client("cloudwatch")
-    declared = next(one for one in at.declared.alarms if one.metric == "AuditWriteFailed")
-    (alarm,) = client.describe_alarms(AlarmNames=[declared.name])["MetricAlarms"]
-    point = {"MetricName": declared.metric, "Dimensions": alarm["Dimensions"], "Value": 5.0}
-    client.put_metric_data(Namespace=declared.namespace, MetricData=[point])
+    """The function is refused by the bucket, counts that in its log, and its own alarm rings."""
+    client, declared = (
+        at.client("cloudwatch"),
+        next(one for one in at.declared.alarms if one.metric == "AuditWriteFailed"),
+    )
+    outputs = next(one for one in at.outputs.regions if one.region == at.declared.region)
+    aws = Aws(endpoints_of(at.deployment.project.server))
+    payment = canary.payment(at.deployment.env, str(uuid.uuid4()), time.time_ns() // 1_000_000, {})
+
+    def rings() -> bool:
+        (alarm,) = client.describe_alarms(AlarmNames=[declared.name])["MetricAlarms"]
+        return bool(alarm["StateValue"] == "ALARM")
+
+    refused = statement("Deny", "s3:PutObject", f"arn:aws:s3:::{at.out('s3_bucket_name')}/*")
+    for _ in extra_policy(at, refused):
+        with make_client(NOTICED_WITHIN_S) as http:
+            PaymentsApi(HttpxHttp(http), outputs.api_endpoint, read_api_key(aws, outputs)).pay(payment)
+        Retrying(
+            retry=retry_if_result(lambda done: not done),
+            stop=stop_after_delay(NOTICED_WITHIN_S),
+            wait=wait_fixed(0.5),
+        )(rings)
+    canary.remove(at.client("dynamodb"), at.out("dynamodb_table_name"), payment.payment_id)
     yield
 
 

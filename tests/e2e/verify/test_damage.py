@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from payinfra.checks.probes.outage import ANSWERS
 from payinfra.checks.probes.results import ProbeResult
 from payinfra.checks.verdicts import Kind
 from payinfra.local.faults import RegionBlackout
@@ -54,20 +55,16 @@ def test_a_region_that_answers_nothing_hides_nothing_of_the_other(at: Broken) ->
     results: list[ProbeResult] = []
     at.deployment.control.inject(RegionBlackout(dark))
     try:
-        at.verify(DARK_S, results.append)
+        outcome = at.verify(DARK_S, results.append)
     finally:
         at.deployment.control.clear()
     assert all(result.seconds < DARK_S + 1 for result in results)
-    wrong = {
-        (result.where, result.rule.id)
-        for result in results
-        if any(verdict.kind not in (Kind.PASS, Kind.NOT_APPLICABLE) for verdict in result.verdicts)
-    }
-    global_ = {"LIVE-R53-001", "LIVE-R53-002", "LIVE-IAM-001", "LIVE-IAM-002"}
-    regional = {result.rule.id for result in results if result.where == dark}
-    quiet = {"LIVE-API-007", "LIVE-API-008", "LIVE-S3-005", "LIVE-SNS-002", "LIVE-TLS-001"}
-    assert regional - global_ - quiet <= {id for where, id in wrong if where == dark}
-    assert {id for where, id in wrong if where == lit} <= {"LIVE-DDB-006", "LIVE-S3-007", *RINGING}
+    assert {result.where for result in results} == {lit}
+    gone = next(one for one in outcome.findings if one.id == ANSWERS.id)
+    assert gone.address == dark
+    assert {one.address for one in gone.stopped} == {dark, lit, f"{lit}, {dark}"}
+    assert {one.id for one in outcome.findings} - {ANSWERS.id} <= set(RINGING)
+    assert not [one for one in outcome.rules if one.verdict is Kind.PASS]
 
 
 def test_a_replica_that_was_removed_is_named_and_made_anew_by_a_deployment(at: Broken) -> None:

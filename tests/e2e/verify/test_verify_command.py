@@ -32,11 +32,23 @@ def test_what_a_deployment_was_proven_with_is_gone(deployment: "Deployment") -> 
                 ExpressionAttributeValues={":id": {"S": payment["payment_id"]}},
             )
             assert left["Items"] == []
+        names = objects(deployment, role)
+        assert not [one for one in names for payment in payments if payment["payment_id"] in one]
+
+
+def objects(deployment: "Deployment", role: str) -> set[str]:
+    """The names of all versions of objects, and of all delete markers, in a region's audit bucket."""
+    pages = deployment.client("s3", role).get_paginator("list_object_versions")
+    found = pages.paginate(Bucket=deployment.output("s3_bucket_name", role))
+    return {
+        one["Key"] for page in found for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+    }
 
 
 def test_it_passes_and_its_json_is_that_of_check(deployment: "Deployment", tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     deployment.project.environ["GITHUB_STEP_SUMMARY"] = str(summary)
+    before = {role: objects(deployment, role) for role in ("primary", "secondary")}
     try:
         done = deployment.project.run("verify", "--env", deployment.env, "--local", "--format", "json")
     finally:
@@ -46,6 +58,8 @@ def test_it_passes_and_its_json_is_that_of_check(deployment: "Deployment", tmp_p
     assert (outcome["schema"], outcome["tool"], outcome["failed"]) == ("payinfra/findings-1", "verify", False)
     assert outcome["findings"] == []
     assert "payinfra verify: passed" in summary.read_text()
+    for role, known in before.items():
+        assert objects(deployment, role) <= known
 
 
 def test_a_failed_probe_is_exit_code_1_and_only_the_chosen_run(deployment: "Deployment") -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -116,3 +117,25 @@ def test_a_reader_of_stderr_that_goes_away_ends_nothing(project: Project) -> Non
     os.close(writer)
     assert done.returncode == 0
     assert done.stdout.rstrip().endswith(b"}")
+
+
+def test_ctrl_c_while_payinfra_is_still_being_imported_says_nothing(project: Project) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", project.program, "--version"],
+        cwd=project.folder,
+        env={name: value for name, value in project.environment().items() if "COVERAGE" not in name},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    # One of the first modules that are imported once payinfra has said what a Ctrl-C does.
+    for line in process.stderr:
+        if line.rstrip().endswith("re._constants"):
+            break
+    for _ in range(3):
+        process.send_signal(signal.SIGINT)
+    code, said = ended(process)
+    assert code == 130
+    assert "Traceback" not in said

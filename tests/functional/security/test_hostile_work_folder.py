@@ -99,10 +99,18 @@ def test_a_user_without_a_name_and_a_home_can_work() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
         project = Project(Path(folder), {"JSII_RUNTIME_PACKAGE_CACHE": "disabled"})
-        become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        done = ended([*(become if os.getuid() == 0 else ()), str(PAYINFRA), *SYNTH], project)
+        # The interpreter may be in a home that only the superuser can read.
+        may_read = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+        become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *may_read]
+        who = become if os.getuid() == 0 else []
+        done = ended([*who, str(PAYINFRA), *SYNTH], project)
         assert done.returncode == 0, done.stderr
         assert "resources in" in done.stdout
+        started = ended([*who, str(PAYINFRA), "local", "up"], project)
+        stopped = ended([*who, str(PAYINFRA), "local", "down"], project)
+        assert (started.returncode, stopped.returncode) == (0, 0), started.stderr + stopped.stderr
+        gone = ended([*who, str(PAYINFRA), "status", "--env", "demo", "--local"], project)
+        assert (gone.returncode, "next:" in gone.stderr) == (4, True), gone.stderr
 
 
 def ended(command: list[str], project: Project) -> Done:

@@ -12,6 +12,7 @@ from payinfra.clients.aws import Aws, Endpoints
 from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 from payinfra.core.events import Event, ResourceStarted
+from payinfra.core.naming import STATE_KEY_ALIAS
 from payinfra.core.settings import Settings
 from payinfra.local import lifecycle
 from payinfra.stacks import synthesize
@@ -32,6 +33,8 @@ def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
         lifecycle.up(folder, ("us-east-1", "us-west-2"), base_port=0)
         found = endpoints_of(folder)
         Aws(found).s3("us-east-1").create_bucket(Bucket=BUCKET)
+        kms = Aws(found).kms("us-east-1")
+        kms.create_alias(AliasName=STATE_KEY_ALIAS, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
         yield found
     finally:
         lifecycle.down(folder)

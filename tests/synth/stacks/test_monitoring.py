@@ -1,11 +1,14 @@
 """Alarms, topics, metric filters, dashboards and parameters, row by row."""
 
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from handlers.payments import observe, service, stream
+from handlers.payments.config import Config
+from payinfra.local.server.patches.log_metrics import embedded
 
 if TYPE_CHECKING:
     from tests.synth.stacks.conftest import Block, Synthesized
@@ -16,6 +19,7 @@ FUNCTION_COUNTS = (
     stream.STATUS_CONFLICT,
     stream.GIVEN_UP,
     observe.FAILED,
+    observe.MOVED,
     observe.UNAVAILABLE,
 )
 """What the function counts that somebody must be told about."""
@@ -219,3 +223,25 @@ def test_parameters_publish_names_and_keep_the_key_secret(local: "Synthesized", 
         f"/payment-pr123/{thing}"
         for thing in ("table-name", "bucket-name", "endpoint", "api-key", "cursor-secret", "evacuated")
     }
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_function_emits_what_its_alarms_ask_for(
+    every: "Synthesized", place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Namespace, dimensions and unit: an alarm on any other never has data, and never rings."""
+    function = every.of("lambda_function")[f"{place}_service_function"]
+    region = every.settings.regions[PLACES.index(place)]
+    variables = {**function["environment"]["variables"], "AWS_REGION": region}
+    observer = observe.Observer(Config.read(variables), io.StringIO())
+    own = {name: one for name, one in alarms(every, place).items() if one["metric_name"] in FUNCTION_COUNTS}
+    assert {one["metric_name"] for one in own.values()} == {*FUNCTION_COUNTS}
+    for one in own.values():
+        observer.begin("r")
+        observer.count(one["metric_name"])
+        observer.flush()
+        (point,) = embedded(capsys.readouterr().out)
+        assert (point.namespace, point.name) == (one["namespace"], one["metric_name"])
+        assert dict(point.dimensions) == one["dimensions"]
+        assert (point.value, point.unit) == (1.0, one.get("unit", "Count"))
+        assert one["threshold"] <= 5

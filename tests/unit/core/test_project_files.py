@@ -14,7 +14,7 @@ from payinfra.checks.waivers import parse
 from payinfra.commands.options import STACK
 from payinfra.core.errors import UsageProblem
 from payinfra.core.project_files import Ci, Deed, template, write
-from payinfra.core.setting_declarations import TABLES
+from payinfra.core.setting_declarations import BY_KEY, TABLES
 from payinfra.core.settings import Settings
 from payinfra.report import scaffold as report
 from payinfra.report.formats import Format
@@ -33,7 +33,10 @@ def settings_in(text: str) -> dict[str, object]:
     """The settings of a payinfra.toml by their names, whichever table they are in."""
     found: dict[str, object] = {}
     for key, value in tomllib.loads(text).items():
-        found |= value if key in TABLES else {key: value}
+        held = value if key in TABLES else {key: value}
+        table = key if key in TABLES else ""
+        for name, one in held.items():
+            found[BY_KEY[table, name].name if name != "environments" else name] = one
     return found
 
 
@@ -137,7 +140,7 @@ def test_the_settings_file_shows_every_setting_and_each_can_be_set(tmp_path: Pat
 def test_what_the_settings_file_calls_a_default_is_one() -> None:
     shown = settings_in(uncommented("payinfra.toml"))
     plain = Settings.resolve({"env": "prod"}, environ={}).model_dump(mode="json")
-    examples = {"reserved_concurrency", "object_lock_days", "protected", "env"}
+    examples = {"reserved_concurrency", "object_lock_days", "protected", "env", "tags", "canary_body"}
     for name, value in shown.items():
         if name not in examples | {"environments"} and plain[name] not in (None, []):
             assert value == plain[name], name

@@ -30,6 +30,7 @@ TYPES: dict[SettingKind, tuple[object, ...]] = {
     SettingKind.NUMBER: (float,),
     SettingKind.BOOLEAN: (bool,),
     SettingKind.LIST: (tuple,),
+    SettingKind.TABLE: (tuple,),
     SettingKind.PATH: (Path,),
 }
 
@@ -73,9 +74,12 @@ def test_a_default_holds_where_nothing_is_set_and_an_example_is_allowed(setting:
     if setting.default is not None:
         assert text_of(setting.default) == _text(getattr(plain, setting.name))
     shown = setting.default if setting.example is None else setting.example
-    needed = {
+    zone = {"domain": "payments.example.com", "hosted_zone_id": "Z0123456789"}
+    needed: dict[str, dict[str, str]] = {
         "domain": {"hosted_zone_id": "Z0123456789"},
         "hosted_zone_id": {"domain": "pay.example.com"},
+        "failover_name": zone,
+        "latency_name": zone,
         "state_region": {"state_bucket": "states"},
         "state_key": {"state_bucket": "states"},
     }
@@ -144,7 +148,8 @@ def test_commands_share_the_declarations() -> None:
 def test_the_settings_file_and_the_reference_name_all() -> None:
     toml, reference = toml_file(), settings_page.page()
     for setting in SETTINGS:
-        assert f"# {setting.name} = " in toml
+        is_table = setting.kind is SettingKind.TABLE
+        assert (f"# [{setting.name}]\n" if is_table else f"# {setting.toml_name} = ") in toml
         assert f"### `{setting.name}`" in reference
         assert f"`{setting.variable}`" in reference
     assert "365" in BY_NAME["log_retention_days"].default_text

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from payinfra.core.evacuation import EvacuationFlag
 from payinfra.deployment.guidance import next_steps
 from payinfra.deployment.names import NameStatus
 from payinfra.deployment.status import RegionStatus, Status
@@ -76,3 +77,18 @@ def test_what_fails_in_both_regions_moves_nothing() -> None:
     )
     assert said.startswith("Alarms ring in both regions")
     assert "evacuate" not in said
+
+
+FLAG = EvacuationFlag("us-east-1", "2026-01-02T03:04:05+00:00", "alice")
+
+
+def test_a_region_that_is_evacuated_already_is_brought_back_once_it_answers() -> None:
+    said = steps(replace(EAST, answers=False), replace(WEST, flag=FLAG), ("us-west-2",))
+    assert said.startswith("us-east-1 is evacuated since 2026-01-02T03:04:05+00:00, by alice")
+    assert "Once us-east-1 answers again, bring it back: `payinfra return us-east-1 --env demo`" in said
+    assert "payinfra evacuate" not in said
+
+
+def test_an_evacuation_stands_until_somebody_returns_the_region() -> None:
+    said = steps(west=replace(WEST, flag=FLAG), leads_to=("us-west-2",))
+    assert "Bring it back when it is well: `payinfra return us-east-1 --env demo`" in said

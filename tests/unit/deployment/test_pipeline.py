@@ -1,7 +1,8 @@
 """The stages in their order, with a scripted Terraform and a scripted world."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +23,7 @@ from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings, Target
 from payinfra.deployment.dependencies import PipelineDependencies, SynthesisMode
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKey, OrphanedKeys
+from payinfra.deployment.left_faults import LeftFaults
 from payinfra.deployment.pipeline import Pipeline
 from payinfra.deployment.results import ChecksFailed, ProbesFailed
 from payinfra.deployment.smoke_test import SmokeTestResult
@@ -187,6 +189,7 @@ class World:
     may_exist: bool = True
     plan_outcome: Outcome = CLEAN
     late: tuple[str, ...] = ()
+    protected_after: list[tuple[str, bool]] = field(default_factory=list)
     late_asked: list[tuple[bool, bool]] = field(default_factory=list)
     judged: list[tuple[str, str, JsonValue]] = field(default_factory=list)
 
@@ -216,6 +219,7 @@ class World:
             remaining=lambda _settings, _endpoints: self.left,
             late_log_groups=self.late_log_groups,
             may_exist=lambda _settings, _endpoints: self.may_exist,
+            set_protection=self.set_protection,
         )
         latest = self.folder / "cfn-outputs" / "flat-outputs.json"
         return Pipeline(settings, self.events.append, dependencies=dependencies, latest_outputs=latest)
@@ -225,6 +229,12 @@ class World:
     ) -> tuple[str, ...]:
         self.late_asked.append((destroyed, known is not None))
         return self.late
+
+    def set_protection(
+        self, _settings: Settings, _endpoints: Endpoints | None, wanted: bool
+    ) -> tuple[str, ...]:
+        self.protected_after.append((self.terraform.calls[-1], wanted))
+        return ("us-west-2",) if wanted else ()
 
     def check_plan(self, settings: Settings, folder: Path, shown: JsonValue) -> Outcome:
         self.judged.append((settings.env, folder.name, shown))
@@ -533,6 +543,26 @@ def test_a_zone_that_cannot_be_cleared_keeps_nothing_from_being_destroyed(world:
     assert "apply plan.tfplan" in world.terraform.calls
 
 
+def test_the_other_region_s_replica_is_protected_after_the_apply_and_freed_before_it_is_deleted(
+    world: World,
+) -> None:
+    world.protected = True
+    world.pipeline().deploy(yes)
+    assert world.protected_after == [("apply plan.tfplan", True)]
+    said = [event.message for event in world.events if isinstance(event, Notice)]
+    assert "The table's deletion protection is on in us-west-2 as well." in said
+    world.terraform.plans = [a_plan, an_update, a_plan]
+    world.pipeline().destroy(yes)
+    assert world.protected_after[1:] == [("apply plan.tfplan", False)]
+    calls = [one for one in world.terraform.calls if one.startswith("apply")]
+    assert len(calls) == 3, "the release is applied before, the destruction after"
+
+
+def test_an_ephemeral_environment_s_replicas_are_not_protected(world: World) -> None:
+    world.pipeline().deploy(yes)
+    assert world.protected_after == [("apply plan.tfplan", False)]
+
+
 def test_log_groups_that_late_lines_make_again_are_removed_after_a_destruction_and_said(
     world: World,
 ) -> None:
@@ -774,6 +804,53 @@ def test_damaged_outputs_without_a_state_say_how_to_go_on(world: World) -> None:
     assert "payinfra adopt --env demo --local" in caught.value.hint
 
 
+class BrokenState(ScriptedTerraform):
+    """Its state cannot be read."""
+
+    def resources(self) -> tuple[Kept, ...]:
+        raise ToolFailed("terraform show failed.")
+
+
+def publishing(world: World) -> tuple[Pipeline, Outputs]:
+    """A pipeline of an environment that has published itself, and what it has published."""
+    pipeline, told = world.pipeline(), Outputs.from_flat(flat_outputs())
+    there = replace(pipeline.dependencies, published=lambda _settings, _endpoints: told)
+    return replace(pipeline, dependencies=there), told
+
+
+FOREIGN = json.dumps(flat_outputs() | {"dynamodb_table_name": "payment-other-payments"})
+
+
+@pytest.mark.parametrize("damaged", ["", "{", FOREIGN])
+def test_outputs_of_no_use_without_a_state_are_read_anew_from_what_was_published(
+    world: World, damaged: str
+) -> None:
+    pipeline, told = publishing(world)
+    file = pipeline.settings.work_dir / "outputs.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(damaged)
+    assert pipeline.outputs() == told
+    assert Outputs.read(file) == told
+    assert "It is read anew from what was published" in notices(world)
+
+
+def test_an_empty_folder_knows_what_was_published(world: World) -> None:
+    pipeline, told = publishing(world)
+    assert pipeline.outputs() == told
+    assert "the outputs are those that it has published" in notices(world)
+    # As before: whether the environment was deployed from here, other commands ask this file.
+    assert not (pipeline.settings.work_dir / "outputs.json").exists()
+
+
+def test_a_state_that_cannot_be_read_hides_no_outputs_that_were_published(world: World) -> None:
+    world.terraform = BrokenState([])
+    pipeline, told = publishing(world)
+    pipeline.settings.work_dir.mkdir(parents=True)
+    (pipeline.settings.work_dir / "terraform.tfstate").write_text("{")
+    assert pipeline.outputs() == told
+    assert "The outputs are those that it has published." in notices(world)
+
+
 def test_a_lock_in_a_folder_ends_with_its_process(world: World) -> None:
     assert not world.pipeline().unlock("4c58")
     assert "force-unlock 4c58" not in world.terraform.calls
@@ -887,10 +964,62 @@ def test_a_drill_that_is_running_is_said_with_who_runs_it_and_is_not_to_be_resto
     pipeline.deploy(yes)
     begin_drill(world)
     world.events.clear()
-    with exclusive(pipeline.settings.work_dir, "failover-drill"):
-        lock = pipeline.settings.work_dir / "lock"
-        lock.write_text(json.dumps({**json.loads(lock.read_text()), "pid": "1", "user": "ada"}))
+    with held_by_another(pipeline.settings.work_dir, "failover-drill"):
         pipeline.verify(VerifyRequest()) if ask == "verify" else pipeline.status()
     (said,) = (event.message for event in world.events if isinstance(event, Notice))
     assert said.startswith("ada runs `payinfra failover-drill` since 20")
     assert "--restore" not in said
+
+
+@contextmanager
+def held_by_another(folder: Path, command: str) -> Iterator[None]:
+    """Another process's lock, as far as can be seen."""
+    with exclusive(folder, command):
+        lock = folder / "lock"
+        lock.write_text(json.dumps({**json.loads(lock.read_text()), "pid": "1", "user": "ada"}))
+        yield
+
+
+# -- what drills have left ---------------------------------------------------------------------------
+
+
+def left(*in_place: str, unknown: tuple[str, ...] = ()) -> Callable[..., LeftFaults]:
+    return lambda *_asked: LeftFaults(in_place, unknown)
+
+
+def looking(world: World, look: Callable[..., LeftFaults | None]) -> Pipeline:
+    pipeline = world.pipeline()
+    return replace(pipeline, dependencies=replace(pipeline.dependencies, left_faults=look))
+
+
+@pytest.mark.parametrize("only", [(), ("LIVE-KMS-001",)])
+def test_verify_names_what_a_drill_left_also_where_few_probes_are_asked_for(
+    world: World, only: tuple[str, ...]
+) -> None:
+    world.pipeline().deploy(yes)
+    outcome = looking(world, left("It is dark.")).verify(VerifyRequest(only=only))
+    assert [(one.id, one.message) for one in outcome.findings] == [("LIVE-DRILL-001", "It is dark.")]
+
+
+def test_verify_says_that_nothing_is_left_only_where_all_is_asked_for(world: World) -> None:
+    world.pipeline().deploy(yes)
+    outcome = looking(world, left()).verify(VerifyRequest())
+    assert [one.rule.id for one in outcome.rules][-1] == "LIVE-DRILL-001"
+    assert looking(world, left()).verify(VerifyRequest(only=("LIVE-KMS-001",))) is world.verified
+
+
+def test_status_has_what_a_drill_left(world: World) -> None:
+    world.pipeline().deploy(yes)
+    found = looking(world, left("It is dark.", unknown=("Nobody knows.",))).status()
+    assert (found.in_place, found.unclear) == (("It is dark.",), ("Nobody knows.",))
+
+
+def test_what_a_drill_that_runs_has_in_place_is_its_own(world: World) -> None:
+    world.pipeline().deploy(yes)
+    found = looking(world, left("It is dark."))
+    folder = found.settings.work_dir
+    with held_by_another(folder, "failover-drill"):
+        assert found.verify(VerifyRequest()).findings == ()
+        assert found.status().in_place == ()
+    with held_by_another(folder, "deploy"):
+        assert found.status().in_place == ("It is dark.",)

@@ -285,17 +285,17 @@ def test_what_cannot_be_found_out_does_not_serve(regions: dict[str, Region]) -> 
     regions["west"].keys_fail = True
     assert live(regions).silent(outputs()) == ("west",)
     with pytest.raises(GateFailed, match=r"Whether west serves payments cannot be found out: .*AccessDenied"):
-        live(regions).verify(outputs().secondary, "demo")
+        live(regions).verify(outputs().secondary, outputs())
 
 
 def test_verifying_asks_for_health_and_sends_a_payment_that_it_deletes(regions: dict[str, Region]) -> None:
-    assert live(regions).verify(outputs().secondary, "demo") == "pay-1"
+    assert live(regions).verify(outputs().secondary, outputs()) == "pay-1"
     assert regions["west"].calls == ["delete_item"]
     regions["west"].bad_versions = ("1",)
     with pytest.raises(
         GateFailed, match=r"west does not serve payments: GET .*/prod/health answered 500"
     ) as no:
-        live(regions).verify(outputs().secondary, "demo")
+        live(regions).verify(outputs().secondary, outputs())
     assert "s-lambda_log_group_name" in no.value.hint
 
 

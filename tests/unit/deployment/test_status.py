@@ -1,7 +1,7 @@
 """An environment's status: what is known is shown, and what is not is said to be unknown."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -10,10 +10,12 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from payinfra.clients.aws import Aws
 from payinfra.clients.dns import DnsResponse, NameServer
+from payinfra.core.evacuation import EvacuationFlag
+from payinfra.core.outputs import DeclaredEvacuation
 from payinfra.deployment.status import gather, region_status, written
 from payinfra.drill.faults.journal import FaultJournal, Header
 from payinfra.drill.report_store import save
-from tests.unit.checks.probes.conftest import EAST, ENDPOINTS, HOSTS, WEST, outputs
+from tests.unit.checks.probes.conftest import EAST, ENDPOINTS, HOSTS, WEST, declared, outputs
 from tests.unit.report.drill.conftest import PERFECT
 
 Reply = Callable[[], Mapping[str, Any]]
@@ -25,6 +27,7 @@ class Answering(Aws):
 
     health: Reply = dict
     alarms: Callable[[Sequence[str]], Mapping[str, Any]] = lambda _names: {}
+    flag: str = "{}"
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def client(self, service: str, region: str) -> Any:
@@ -36,6 +39,9 @@ class Answering(Aws):
 
     def get_hosted_zone(self, **_call: object) -> Mapping[str, Any]:
         return {"DelegationSet": {"NameServers": ["ns1", "ns2"]}}
+
+    def get_parameter(self, **_call: object) -> Mapping[str, Any]:
+        return {"Parameter": {"Value": self.flag}}
 
     def describe_alarms(self, **call: Any) -> Mapping[str, Any]:
         return self.alarms(call["AlarmNames"])
@@ -167,3 +173,20 @@ def test_what_is_not_answered_in_time_is_unknown(tmp_path: Path) -> None:
     found = gather("demo", "local", outputs(), aws, tmp_path / "outputs.json", dns=Names(), within_s=0.3)
     never.set()
     assert "health: Route 53 does not answer" in found.regions[0].unknown
+
+
+EVACUATION = DeclaredEvacuation(
+    "/prod/evacuation", "/payment-demo/evacuated", 30, 2, ("a", "b"), ("c", "d"), "ns1,ns2,ns3"
+)
+
+
+def test_each_regions_own_flag_is_read(tmp_path: Path) -> None:
+    standing = EvacuationFlag(EAST, "2026-01-02T03:04:05+00:00", "alice")
+    aws = Answering(ENDPOINTS, health=observed, alarms=lambda _names: {}, flag=standing.to_json())
+    able = replace(outputs(), declared_json=declared(evacuation=EVACUATION).to_json())
+    found = gather("demo", "local", able, aws, tmp_path / "outputs.json", dns=Names())
+    assert [each.flag for each in found.regions] == [standing, standing]
+    assert {service for service, _region in aws.asked} >= {"ssm"}
+    assert found.failover.servers == 3
+    before = gather("demo", "local", outputs(), aws, tmp_path / "outputs.json", dns=Names())
+    assert [each.flag for each in before.regions] == [None, None]

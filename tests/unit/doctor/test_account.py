@@ -42,6 +42,7 @@ class FakeAccount:
     may_simulate: bool = True
     gateway_role: str = "arn:aws:iam::123456789012:role/logs"
     buckets: frozenset[str] = frozenset({"states"})
+    state_keys: frozenset[str] = frozenset({"alias/payinfra-state"})
     refused: frozenset[str] = frozenset()
     asked: list[Mapping[str, Any]] = field(default_factory=list)
 
@@ -56,6 +57,10 @@ class FakeAccount:
     def head_bucket(self, Bucket: str) -> None:  # noqa: N803 - boto3's
         if Bucket not in self.buckets:
             raise denied("HeadBucket")
+
+    def describe_key(self, KeyId: str) -> None:  # noqa: N803 - boto3's
+        if KeyId not in self.state_keys:
+            raise denied("DescribeKey")
 
     def get_role(self, RoleName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
         assert RoleName == "deploy"
@@ -182,6 +187,13 @@ def test_the_state_is_asked_about_where_there_is_a_bucket(bucket: str | None) ->
     look(fake, state_bucket=bucket)
     asked = [one["ResourceArns"] for one in fake.asked if "s3:GetObject" in one["ActionNames"]]
     assert asked == ([["arn:aws:s3:::states/payinfra/payment-*/terraform.tfstate"]] if bucket else [])
+
+
+def test_a_state_bucket_without_the_key_of_its_state_is_no_state_bucket() -> None:
+    found = look(FakeAccount(state_keys=frozenset()), state_bucket="states")["state bucket"]
+    assert not found.good
+    assert "its key alias/payinfra-state" in found.found
+    assert "--state-kms-key" in found.fix
 
 
 # ---- the embedded AWS ---------------------------------------------------------------------------------

@@ -6,11 +6,18 @@ from typing import Any
 
 import pytest
 
-from payinfra.commands.drill import allow, command_line, format_of, judge, put_back
+from payinfra.commands.drill import (
+    allow,
+    command_line,
+    format_of,
+    judge,
+    put_back,
+    refuse_for_the_embedded_generator,
+)
 from payinfra.core.errors import GateFailed, Interrupted, NotRestored, UsageProblem
 from payinfra.drill.clock import Stop
 from payinfra.drill.environment import DrillEnvironment
-from payinfra.drill.model import Doubt, DrillRequest, Judgement, Restoration, Scenario
+from payinfra.drill.model import Doubt, DrillRequest, Judgement, LoadEngine, Restoration, Scenario
 from payinfra.report.formats import DrillFormat
 from tests.support.drilled import World, WorldAws
 from tests.unit.checks.probes.conftest import outputs
@@ -51,6 +58,31 @@ def test_objectives_are_repeated_too() -> None:
         "payinfra failover-drill --env demo --local --rpo-seconds 2.5 --unacknowledged 3 --first-attempt 95 "
         "--latency 0.8"
     )
+
+
+def test_a_load_of_workers_is_repeated_too() -> None:
+    request = DrillRequest(
+        load=LoadEngine.LOCUST, workers=3, listen="127.0.0.1:5557", locustfile=Path("our users.py")
+    )
+    assert command_line(place(), request) == (
+        "payinfra failover-drill --env demo --local --load locust --workers 3 --listen 127.0.0.1:5557 "
+        "--locustfile 'our users.py'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (DrillRequest(rate=500.1), "500 payments a second at most"),
+        (DrillRequest(workers=3), "are for a load of Locust's"),
+        (DrillRequest(listen="127.0.0.1:1"), "are for a load of Locust's"),
+        (DrillRequest(locustfile=Path("x.py")), "are for a load of Locust's"),
+    ],
+)
+def test_what_only_workers_can_do_is_refused_without_them(request_: DrillRequest, said: str) -> None:
+    with pytest.raises(UsageProblem, match=said):
+        refuse_for_the_embedded_generator(request_)
+    refuse_for_the_embedded_generator(DrillRequest(rate=500.0))
 
 
 @pytest.mark.parametrize(("protected", "named"), [(False, None), (False, "demo"), (True, "demo")])

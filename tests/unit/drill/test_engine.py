@@ -26,6 +26,7 @@ from payinfra.drill.load.counters import LoadSnapshot, SuccessStreak
 from payinfra.drill.machine import MachineWatch
 from payinfra.drill.model import (
     Attempt,
+    Doubt,
     DrillEvent,
     DrillReport,
     DrillRequest,
@@ -312,6 +313,7 @@ def drill(
     prediction: Prediction = MOVING,
     scenario: Scenario = Scenario.REGION_OUTAGE,
     reverse: bool = False,
+    busy: tuple[Doubt, ...] = (),
 ) -> Run:
     world = Scripted(script, moving=prediction.switches)
     header = Header("id", "demo", "local", "1" * 12, (EAST, WEST), (scenario,), datetime.now(UTC), "payinfra")
@@ -333,6 +335,7 @@ def drill(
             dependencies=DrillDependencies(
                 lost=EAST,
                 other=WEST,
+                busy=busy,
                 on_aws=True,
                 actions=ACTIONS,
                 executor=executor,
@@ -450,6 +453,13 @@ def test_an_unsteady_environment_is_refused_and_nothing_is_done(tmp_path: Path) 
     assert run.world.injected is None
     assert run.failed == [Phase.STEADY_BEFORE]
     assert open_journals(tmp_path) == ()
+
+
+def test_a_machine_that_was_busy_is_named_where_the_environment_is_unsteady(tmp_path: Path) -> None:
+    run = drill(Script(unsteady_before=("no answer",)), tmp_path, busy=(Doubt("The machine was busy.", ""),))
+    assert isinstance(run.raised, GateFailed)
+    assert run.raised.what.endswith("no answer. The machine was busy.")
+    assert "once the machine has less to do" in run.raised.hint
 
 
 def test_of_many_faults_a_few_are_named(tmp_path: Path) -> None:

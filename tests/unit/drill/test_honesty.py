@@ -5,9 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from payinfra.drill.faults.actions import FaultAction, FaultClients
+from payinfra.drill.faults.health_check import InvertHealthCheck, SetUnhealthy
 from payinfra.drill.model import DrillReport, DrillRequest, Judgement, PaymentOutcome
+from payinfra.local.server.route53.probe import CheckerResult
+from tests.support.drilled import WorldAws
 from tests.support.sabotage import REQUEST, causes
 from tests.support.simulation import Damage, drill
+from tests.unit.local.route53.test_health import BAD, CHECK, OK
+from tests.unit.local.route53.test_health import World as Route53World
 
 
 def drilled(
@@ -85,6 +91,14 @@ def test_a_busy_machine_never_fails_a_backend(slow: Damage, tmp_path: Path) -> N
     assert any("The machine was busy" in one for one in causes(busy))
 
 
+def test_a_busy_machine_is_named_where_the_region_did_not_lead(tmp_path: Path) -> None:
+    gone = Damage(name_left_at_s=3.0)
+    for folder, damage, names_it in (("quiet", gone, False), ("busy", replace(gone, waiting=0.95), True)):
+        said = causes(drilled(damage, tmp_path / folder))
+        assert said[0].startswith("The name did not lead to us-east-1")
+        assert any("The machine was busy" in one for one in said) is names_it
+
+
 @pytest.mark.parametrize("scenario", ["region-outage", "lambda-throttle"])
 def test_the_recovery_time_does_not_depend_on_the_warm_up(scenario: str, tmp_path: Path) -> None:
     slow = replace(REQUEST, rate=5.0)
@@ -102,3 +116,31 @@ def test_a_switch_under_a_region_that_serves_is_no_recovery(tmp_path: Path) -> N
     assert report.passed
     assert (report.recovery.measured_s, report.recovery.is_recovery) == (None, False)
     assert report.recovery.recovered == report.recovery.clients > 0
+
+
+def found_healthy(action: FaultAction, *, endpoint: CheckerResult) -> bool:
+    """What Route 53 makes of a region's check a minute after an action, while the region answers so."""
+    aws = WorldAws.of()
+    action.inject(FaultClients(aws))
+    is_set = aws.world.checks["hc-east"]
+    check = replace(CHECK, inverted=is_set.get("Inverted", False), disabled=is_set.get("Disabled", False))
+    route53 = Route53World(check)
+    route53.endpoint.result = endpoint
+
+    async def a_minute() -> None:
+        await route53.clock.advance(60)
+
+    route53.run(a_minute)
+    return route53.healthy()
+
+
+@pytest.mark.parametrize("endpoint", [OK, BAD])
+def test_a_real_outage_during_a_drill_or_after_its_kill_leaves_the_name_on_the_healthy_region(
+    endpoint: CheckerResult,
+) -> None:
+    assert not found_healthy(SetUnhealthy("hc-east", False, False), endpoint=endpoint)
+
+
+def test_an_inverted_check_called_what_is_dead_healthy() -> None:
+    """As drills of earlier versions left it: what the test above would say of them."""
+    assert found_healthy(InvertHealthCheck("hc-east", original=False), endpoint=BAD)

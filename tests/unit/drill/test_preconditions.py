@@ -13,7 +13,7 @@ from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.outputs import DeclaredAlarm, DeclaredLimits, Outputs
 from payinfra.drill.faults.journal import FILE, FaultJournal, Header
-from payinfra.drill.model import DrillRequest
+from payinfra.drill.model import Doubt, DrillRequest
 from payinfra.drill.preconditions import failed_preconditions, gather, require
 from payinfra.drill.situation import FailedPrecondition, RegionState, Situation
 from payinfra.local.faults import RegionBlackout
@@ -44,6 +44,7 @@ def against(
         said,
         target=more.get("target", "aws"),
         predicted_s=more.get("predicted_s", 90.0),
+        busy=more.get("busy", ()),
     )
 
 
@@ -108,6 +109,14 @@ def test_what_speaks_against_a_drill_is_said_with_the_next_step(
     (found,) = against(situation)
     assert found.what == says
     assert next_step in found.hint
+
+
+def test_a_busy_machine_is_named_where_alarms_ring_and_nowhere_else() -> None:
+    busy = (Doubt("The machine was busy.", "Wait."),)
+    (found,) = against(replace(WELL, ringing=("latency in us-east-1",)), busy=busy)
+    assert found.what == "Alarms ring: latency in us-east-1. The machine was busy."
+    assert found.hint == "Let the machine have less to do, and wait until they are OK."
+    assert against(WELL, busy=busy) == ()
 
 
 def test_an_open_journal_names_the_command_that_restores() -> None:

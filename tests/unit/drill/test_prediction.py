@@ -113,6 +113,10 @@ def test_a_slow_machine_has_longer_to_answer() -> None:
     found = predict(request(Scenario.REGION_OUTAGE), HEALTH, dns(), on_aws=False, slow_s=12.0)
     assert found.request_timeout_s == 12
     assert found.phases[Phase.SERVING] == 60 + 12
+    quick = request(Scenario.REGION_OUTAGE, time_scale=10.0)
+    assert predict(quick, HEALTH, dns(), on_aws=False).phases[Phase.SERVING] < 10
+    found = predict(quick, HEALTH, dns(), on_aws=False, slow_s=12.0)
+    assert found.phases[Phase.SERVING] == 12 + 12  # an answer is kept long enough to send within it
 
 
 def test_alarms_that_ring_later_than_everything_else_are_waited_for() -> None:

@@ -233,3 +233,20 @@ def test_whatever_happens_the_regions_end_equal_with_each_items_last_write(
         assert regions.at(EAST, key) == regions.at(WEST, key) == value
     assert regions.replicator.pending() == ()
     assert regions.replicator.versions() == ()
+
+
+@pytest.mark.parametrize("set_by_s", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_meanwhile_keeps_no_write_back(regions: Regions, set_by_s: float) -> None:
+    regions.board.inject(ReplicationDelay(5.0))
+    regions.write(EAST, item("a"))
+    regions.now += 1.0 + set_by_s
+    waits = regions.replicator.pump()
+    assert waits is None or waits <= 5.0
+    regions.now += 5.0
+    regions.replicator.pump()
+    assert regions.at(WEST) == item("a")
+    # Younger is what was written later, whatever the clock says.
+    regions.write(WEST, item("b"))
+    regions.now += 5.0
+    regions.replicator.pump()
+    assert (regions.at(EAST), regions.at(WEST)) == (item("b"), item("b"))

@@ -17,6 +17,7 @@ from handlers.payments.config import Config
 from handlers.payments.evacuation import ParameterFlag
 from handlers.payments.ledger import DynamoLedger
 from handlers.payments.observe import Observer
+from handlers.payments.recording import RecordingLook
 from handlers.payments.secret import ParameterSecret
 from handlers.payments.service import Payments
 from handlers.payments.stream import StreamReader
@@ -91,7 +92,7 @@ class Site:
             self.payments,
             self.reader(remembered),
             self.observer,
-            self.payments.ping,
+            RecordingLook(self.payments.ping, self.payments.attempt, self.clock),
             ParameterFlag(self.clients.flag, FLAG, self.config.peer_region, self.clock),
         )
 

@@ -183,9 +183,9 @@ class TestHealth:
             "status": "ok",
             "region": "us-east-1",
             "version": __version__,
-            "checks": {"table": "ok"},
+            "checks": {"table": "ok", "write": "ok"},
         }
-        assert site.region.calls == ["Query"]
+        assert site.region.calls == ["PutItem", "Query"]
 
     def test_a_table_that_never_answers(self, site: Site) -> None:
         """Not even a time-out comes: the name does not resolve, say."""

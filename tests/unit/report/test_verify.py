@@ -10,6 +10,7 @@ from rich.console import Console
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.results import ProbeResult, outcome
 from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict
+from payinfra.core.evacuation import EvacuationFlag
 from payinfra.deployment.names import NameStatus
 from payinfra.deployment.status import RegionStatus, Status
 from payinfra.report import status as status_report
@@ -124,11 +125,16 @@ def test_a_region_that_is_gone_is_said_with_what_to_do() -> None:
         NameStatus("failover.x", ("us-west-2",), ("west.host",), 60, 1),
         NameStatus("latency.x", ("us-east-1", "us-west-2"), ("west.host",), 60, 2, "ns3 does not answer"),
     )
-    status = replace(STATUS, regions=(gone, WEST), names=names, next_steps=("Evacuate it.",))
+    flag = EvacuationFlag("us-east-1", "2026-01-02T00:00:00+00:00", "alice")
+    left = replace(WEST, flag=flag)
+    status = replace(STATUS, regions=(gone, left), names=names, next_steps=("Evacuate it.",))
     status_report.write_status(console, status, Format.TABLE)
     text = written(console)
     assert "unknown: the region does not answer" in text
     assert "us-east-1 does not answer." in text
+    assert "us-east-1 is evacuated since 2026-01-02T00:00:00+00:00, by alice, says us-west-2." in " ".join(
+        text.split()
+    )
     assert "failover.x leads to us-west-2, 1 name server says" in text
     assert "latency.x leads to us-east-1 or us-west-2, 2 name servers say (ns3 does not answer)" in " ".join(
         text.split()
@@ -138,6 +144,8 @@ def test_a_region_that_is_gone_is_said_with_what_to_do() -> None:
     status_report.write_status(console, status, Format.JSON)
     read = json.loads(written(console))
     assert read["regions"][0]["answers"] is False
+    assert read["regions"][0]["flag"] is None
+    assert read["regions"][1]["flag"]["region"] == "us-east-1"
     assert read["names"][0]["leads_to"] == ["us-west-2"]
     assert read["next_steps"] == ["Evacuate it."]
 

@@ -4,7 +4,14 @@ from pathlib import Path
 import pytest
 
 from payinfra.terraform import Binary, Engine, EngineVersion
-from payinfra.terraform.initialised import fingerprint, forget, is_current, remember
+from payinfra.terraform.initialised import (
+    BACKEND,
+    fingerprint,
+    forget,
+    forget_stale_note,
+    is_current,
+    remember,
+)
 
 BINARY = Binary(Engine.TERRAFORM, ("/bin/terraform",), EngineVersion(1, 11, 4, "1.11.4"))
 NEWER = Binary(Engine.TERRAFORM, ("/bin/terraform",), EngineVersion(1, 12, 0, "1.12.0"))
@@ -72,7 +79,7 @@ def test_it_is_current_once_remembered_and_until_forgotten(tmp_path: Path) -> No
 
 
 def test_it_is_not_current_when_terraforms_note_of_the_backend_is_gone(tmp_path: Path) -> None:
-    (tmp_path / "terraform.tfstate").touch()
+    (tmp_path / "terraform.tfstate").write_text("{}")
     remember(tmp_path, "mark")
     assert is_current(tmp_path, "mark")
     (tmp_path / "terraform.tfstate").unlink()
@@ -92,3 +99,40 @@ def test_it_is_not_current_when_a_provider_is_gone(tmp_path: Path) -> None:
     assert not is_current(tmp_path, "mark"), "an empty folder is no provider"
     package.rmdir()
     assert not is_current(tmp_path, "mark"), "nor is a link that dangles"
+
+
+def note(folder: Path, text: str) -> Path:
+    """Terraform's note of where the state is kept."""
+    file = folder / BACKEND
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize("damaged", ["", '{"version": 3, "backe', "\0\0\0"])
+def test_a_damaged_note_is_not_current_and_is_forgotten(tmp_path: Path, damaged: str) -> None:
+    note(tmp_path, LOCAL_NOTE)
+    remember(tmp_path, "mark")
+    assert is_current(tmp_path, "mark")
+    found = note(tmp_path, damaged)
+    assert not is_current(tmp_path, "mark")
+    forget_stale_note(tmp_path, tmp_path)
+    assert not found.exists()
+
+
+LOCAL_NOTE = json.dumps(
+    {"version": 3, "backend": {"type": "local", "config": {"path": "/former/terraform.tfstate"}}}
+)
+S3_NOTE = json.dumps({"version": 3, "backend": {"type": "s3", "config": {"bucket": "states"}}})
+
+
+@pytest.mark.parametrize(
+    ("noted", "stack", "stays"),
+    [(LOCAL_NOTE, "local", False), (LOCAL_NOTE, "s3", True), (S3_NOTE, "local", True), (S3_NOTE, "s3", True)],
+)
+def test_a_project_that_was_moved_has_its_state_in_its_own_folder(
+    tmp_path: Path, noted: str, stack: str, stays: bool
+) -> None:
+    (tmp_path / "cdk.tf.json").write_text(json.dumps({"terraform": {"backend": {stack: {}}}}))
+    found = note(tmp_path, noted)
+    forget_stale_note(tmp_path, tmp_path)
+    assert found.exists() is stays

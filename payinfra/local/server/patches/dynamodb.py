@@ -8,6 +8,11 @@ from payinfra.local.server.ministack import Emulator
 RECOVERY_DAYS = 35
 """What AWS keeps for point-in-time recovery where nothing else was asked for."""
 
+PROTECTED = (
+    "Resource cannot be deleted as it is currently protected against deletion. "
+    "Disable deletion protection first."
+)
+
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -46,9 +51,16 @@ def replica_has_its_own_key(
 def update_replica_key(
     dynamodb: Any, original: Callable[[str, Any, Any], Any], account: Callable[[], str]
 ) -> Callable[[str, Any, Any], Any]:
-    """AWS: a replica takes the key and the table class that were asked for, when made and later."""
+    """AWS: a replica takes the key and the table class that were asked for, when made and later. One that is
+    protected against deletion does not go: the protection is each replica's own (DynamoDB developer guide,
+    "Using deletion protection")."""
 
     def update(name: str, table: Any, updates: list[Mapping[str, Any]]) -> Any:
+        for change in updates:
+            leaving = (change.get("Delete") or {}).get("RegionName", "")
+            replica = dynamodb._tables.get_scoped(account(), leaving, name) or {}
+            if replica.get("DeletionProtectionEnabled"):
+                return dynamodb.error_response_json("ValidationException", PROTECTED, 400)
         refused = original(name, table, updates)
         if refused:
             return refused

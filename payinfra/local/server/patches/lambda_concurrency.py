@@ -1,13 +1,19 @@
 """Cold starts of functions, on a machine that has a handful of processors and not a region's worth."""
 
+import json
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from payinfra.core.json_text import parse_json
+from payinfra.local.aws_rules import CONCURRENCY
 from payinfra.local.server.ministack import Emulator
 
+Answer = tuple[int, dict[str, str], bytes]
+
+UNRESERVED_LEAST = 100
 BUSY_AT_ONCE = 10
 """Environments that work at once: what a new account of AWS's has (Lambda quotas, concurrent executions)."""
 LONGEST_WAIT_S = 20.0
@@ -39,6 +45,63 @@ def install(emulator: Emulator) -> None:
             at_once=os.cpu_count() or 1,
         ),
     )
+    quota = AccountConcurrency(emulator)
+    emulator.replace(functions, "_get_account_settings", quota.told(functions._get_account_settings))
+    emulator.replace(functions, "_put_function_concurrency", quota.kept(functions._put_function_concurrency))
+
+
+class AccountConcurrency:
+    """AWS: an account runs so many functions at once in a region, 10 of them in a new account, and keeps 100
+    of them, or all where it has fewer, unreserved (Lambda developer guide, "Lambda quotas" and "Configuring
+    reserved concurrency for a function"). The rule `account-concurrency` says how many it is."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.rules, self.functions = emulator.rules, emulator.service("lambda_svc")
+
+    @property
+    def total(self) -> int:
+        """How many at once."""
+        return int(self.rules.value(CONCURRENCY))
+
+    def unreserved(self, but: str = "") -> int:
+        """How many of them no function has reserved, but for one."""
+        return self.total - sum(
+            int(function.get("concurrency") or 0)
+            for name, function in self.functions._functions.items()
+            if name != but
+        )
+
+    def told(self, original: Callable[[], Answer]) -> Callable[[], Answer]:
+        """GetAccountSettings says it."""
+
+        def settings() -> Answer:
+            status, headers, body = original()
+            shown = parse_json(body)
+            shown["AccountLimit"] |= {
+                "ConcurrentExecutions": self.total,
+                "UnreservedConcurrentExecutions": max(self.unreserved(), 0),
+            }
+            return status, headers, json.dumps(shown).encode()
+
+        return settings
+
+    def kept(self, original: Callable[[str, Any], Answer]) -> Callable[[str, Any], Answer]:
+        """PutFunctionConcurrency leaves what has to stay unreserved."""
+
+        def put(name: str, wanted: Any) -> Answer:
+            least = min(UNRESERVED_LEAST, self.total)
+            asked = int(wanted.get("ReservedConcurrentExecutions") or 0)
+            if name in self.functions._functions and asked and self.unreserved(name) - asked < least:
+                refused: Answer = self.functions.error_response_json(
+                    "InvalidParameterValueException",
+                    "Specified ReservedConcurrentExecutions for function decreases account's "
+                    f"UnreservedConcurrentExecution below its minimum value of [{least}].",
+                    400,
+                )
+                return refused
+            return original(name, wanted)
+
+        return put
 
 
 def in_turn(

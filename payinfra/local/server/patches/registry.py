@@ -12,10 +12,12 @@ from payinfra.local.server.patches import (
     dynamodb,
     function_environment,
     iam,
+    kms_tags,
     lambda_concurrency,
     lambda_event_sources,
     lambda_execution_role,
     lambda_integration,
+    log_metrics,
     route53,
     s3,
     s3_replication,
@@ -52,6 +54,7 @@ def install(emulator: Emulator) -> None:
         lambda_integration,
         iam,
         cloudwatch_logs,
+        log_metrics,
         route53,
         s3,
         sns,
@@ -61,5 +64,6 @@ def install(emulator: Emulator) -> None:
         tagging,
         xray,
         authorization,
+        kms_tags,
     ):
         service.install(emulator)

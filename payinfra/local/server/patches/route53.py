@@ -26,25 +26,24 @@ def install(emulator: Emulator) -> None:
     """Makes the corrections that reach into the service."""
     route53 = emulator.service("route53")
     emulator.replace(route53, "_build_health_check_el", truth_in_lower_case(route53._build_health_check_el))
-    emulator.replace(
-        route53, "_parse_health_check_config", keep_checker_regions(route53._parse_health_check_config)
-    )
+    emulator.replace(route53, "_parse_health_check_config", keep_lists(route53._parse_health_check_config))
 
 
-def keep_checker_regions(
+def keep_lists(
     original: Callable[[Element], dict[str, Any]],
 ) -> Callable[[Element], dict[str, Any]]:
-    """AWS: a health check keeps the regions that it is to be made from."""
+    """AWS: a health check keeps the regions that it is to be made from, and the checks that it counts."""
 
     def parse(element: Element) -> dict[str, Any]:
         config = original(element)
-        if "Regions" in config:
-            config["Regions"] = [
-                region.text
-                for listing in element
-                if listing.tag.endswith("}Regions") or listing.tag == "Regions"
-                for region in listing
-            ]
+        for name in ("Regions", "ChildHealthChecks"):
+            if name in config:
+                config[name] = [
+                    one.text
+                    for listing in element
+                    if listing.tag.rpartition("}")[2] == name
+                    for one in listing
+                ]
         return config
 
     return parse

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from payinfra.checks.probes.drift import DRIFT
+from payinfra.checks.probes.drill_faults import DRILL_FAULTS
 from payinfra.checks.probes.outage import ANSWERS
 from payinfra.checks.probes.verify import load
 
@@ -14,6 +15,6 @@ def test_the_page_has_a_row_for_each_probe() -> None:
     for probe in load():
         asks = (probe.judge.__doc__ or "").strip().splitlines()[0]
         assert f"| {probe.rule.id} | {probe.rule.title} | {asks} | {probe.within_s:g} s |" in page
-    for rule in (ANSWERS, DRIFT):
+    for rule in (ANSWERS, DRIFT, DRILL_FAULTS):
         assert f"| {rule.id} | {rule.title} |" in page
-    assert page.count("| LIVE-") == len(load()) + 2
+    assert page.count("| LIVE-") == len(load()) + 3

@@ -42,6 +42,7 @@ def context(*, on_aws: bool = False, reverse: bool = False, longest_s: float = 2
     return FaultContext(
         drill="drill-1",
         on_aws=on_aws,
+        began=ENDS_BY,
         longest_s=longest_s,
         ends_by=ENDS_BY,
         outputs=found,

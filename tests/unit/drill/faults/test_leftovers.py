@@ -10,11 +10,13 @@ from botocore.exceptions import EndpointConnectionError
 from payinfra.drill.faults.actions import FaultClients
 from payinfra.drill.faults.executor import AwsFaultExecutor
 from payinfra.drill.faults.leftovers import Leftovers, find, put_back
-from payinfra.drill.faults.registry import all_faults
+from payinfra.drill.faults.marks import KEY, MarkResource
+from payinfra.drill.faults.registry import all_faults, fault_named
 from payinfra.drill.model import Restoration
+from payinfra.drill.situation import RegionState
 from payinfra.local.faults import RegionBlackout, ReplicationDelay
 from tests.support.clocks import SetClock
-from tests.support.drilled import EAST, HERE, WEST, Call, Refused, World, WorldAws
+from tests.support.drilled import EAST, HERE, WEST, Call, Refused, World, WorldAws, no_trouble
 from tests.unit.checks.probes.conftest import declared, outputs
 from tests.unit.drill.faults.cases import CASES, context
 
@@ -67,6 +69,61 @@ def test_every_fault_is_found_and_put_back_without_its_journal(name: str, on_aws
     assert restored.left == ()
     assert restored.undone
     assert site.world.state() == before
+
+
+@pytest.mark.parametrize(("name", "on_aws"), EVERY)
+def test_every_fault_is_found_by_its_mark_alone_with_the_drill_and_put_back(name: str, on_aws: bool) -> None:
+    site = Site(on_aws=on_aws)
+    before = site.world.state()
+    fault = fault_named(name)
+    site.executor.inject(fault.marking(context(on_aws=on_aws)))
+    (found,) = site.found().actions
+    assert isinstance(found, MarkResource)
+    assert (found.fault, found.drill) == (name, "drill-1")
+    assert site.put_back().left == ()
+    assert site.world.state() == before
+
+
+def test_what_the_mark_says_was_there_is_put_back_and_not_what_was_declared() -> None:
+    site = Site()
+    site.world.concurrency[EAST, FUNCTION] = 3  # somebody's own choice, made after the deployment
+    state = RegionState(EAST, False, False, 3, "demo", "demo")
+    fault = fault_named("lambda-throttle")
+    drill = replace(context(), state=state)
+    for action in (fault.marking(drill), *fault.actions(drill)):
+        site.executor.inject(action)
+    assert site.put_back().left == ()
+    assert site.world.concurrency[EAST, FUNCTION] == 3
+    nothing = replace(drill, state=replace(state, concurrency=None))
+    for action in (fault.marking(nothing), *fault.actions(nothing)):
+        site.executor.inject(action)
+    assert site.put_back().left == ()
+    assert (EAST, FUNCTION) not in site.world.concurrency
+
+
+def test_a_mark_stays_until_the_fault_is_gone_that_it_tells_of() -> None:
+    site = Site()
+    fault = fault_named("health-check")
+    for action in (fault.marking(context()), *fault.actions(context())):
+        site.executor.inject(action)
+    site.world.before = denied("UpdateHealthCheck")
+    restored = site.put_back()
+    assert len(restored.left) == 2
+    assert "it stays until all else is put back" in restored.left[1]
+    assert list(site.world.tags["check-us-east-1"]) == [f"{KEY}health-check"]
+    site.world.before = no_trouble
+    assert site.put_back().left == ()
+    assert site.world.tags["check-us-east-1"] == {}
+
+
+def test_a_mark_that_nobody_can_read_is_found_and_removed() -> None:
+    site = Site()
+    site.world.tags["check-us-west-2"] = {f"{KEY}region-outage": "?", "Environment": "demo"}
+    (found,) = site.found().actions
+    assert isinstance(found, MarkResource)
+    assert found.drill == "unknown"
+    assert site.put_back().left == ()
+    assert site.world.tags["check-us-west-2"] == {"Environment": "demo"}
 
 
 @pytest.mark.parametrize("on_aws", [False, True])

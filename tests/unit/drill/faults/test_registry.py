@@ -7,6 +7,7 @@ import pytest
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import UsageProblem
 from payinfra.drill.faults.actions import ACTION_KINDS, EmulatorFaultAction, FaultClients
+from payinfra.drill.faults.fis import FisExperiment
 from payinfra.drill.faults.model import Fault, FaultDocumentation, HealthEffect
 from payinfra.drill.faults.registry import all_faults, fault_named, register, switches_names
 from payinfra.drill.model import Scenario
@@ -36,6 +37,14 @@ def test_what_a_watchdog_lifts_is_what_the_fault_injects(fault: Fault) -> None:
     for watchdog in fault.watchdogs(on_aws):
         assert [action for action in fault.actions(on_aws) if watchdog.guards(action)]
         assert not any(watchdog.guards(action) for action in fault.actions(context(reverse=True)))
+
+
+@every_fault
+def test_every_fault_on_aws_ends_although_its_process_is_killed(fault: Fault) -> None:
+    on_aws = context(on_aws=True)
+    for action in fault.actions(on_aws) if fault.on_aws else ():
+        by_itself = isinstance(action, FisExperiment) and 60 * action.minutes > on_aws.longest_s
+        assert by_itself or any(one.guards(action) for one in fault.watchdogs(on_aws))
 
 
 def test_a_fault_that_leaves_something_out_is_no_fault() -> None:

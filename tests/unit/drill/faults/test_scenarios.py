@@ -11,6 +11,7 @@ from payinfra.core.errors import UsageProblem
 from payinfra.drill.faults.actions import FaultAction, HoldTimeScale
 from payinfra.drill.faults.health_check import SetUnhealthy
 from payinfra.drill.faults.lambda_throttle import SetConcurrency
+from payinfra.drill.faults.marks import MarkResource
 from payinfra.drill.faults.model import FaultContext
 from payinfra.drill.faults.page import EVERY_DRILL, page
 from payinfra.drill.faults.region_outage import Blackout
@@ -93,9 +94,19 @@ def test_watchdogs_are_armed_on_aws_only() -> None:
 
 def test_the_pace_of_time_is_asked_for_first_on_the_embedded_aws() -> None:
     for scale in (1.0, 20.0):  # Also as fast as real: another drill must not make it run faster meanwhile.
-        held = preparations(request(time_scale=scale), "demo/d", on_aws=False)
-        assert held == (HoldTimeScale(scale, "demo/d"),)
-    assert preparations(request(), "demo/d", on_aws=True) == ()
+        held = preparations(request(time_scale=scale), "demo/d", context())
+        assert held[0] == HoldTimeScale(scale, "demo/d")
+    on_aws = preparations(request(), "demo/d", context(on_aws=True))
+    assert not any(isinstance(one, HoldTimeScale) for one in on_aws)
+
+
+@pytest.mark.parametrize("on_aws", [False, True])
+def test_what_is_changed_is_marked_before_with_the_drill_and_what_was_there(on_aws: bool) -> None:
+    *_, mark = preparations(request(L), "demo/d", context(on_aws=on_aws))
+    assert isinstance(mark, MarkResource)
+    assert (mark.fault, mark.drill, mark.original) == (L, "drill-1", "7")
+    assert mark.resource.id.endswith(":function:payment-demo-payments")
+    assert str(mark.mark) == "drill=drill-1 since=2026-01-02T03:04:05Z original=7"
 
 
 @pytest.mark.parametrize(

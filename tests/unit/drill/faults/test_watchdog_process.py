@@ -11,9 +11,10 @@ from payinfra.drill.faults.actions import FaultAction
 from payinfra.drill.faults.executor import AwsFaultExecutor
 from payinfra.drill.faults.journal import FaultJournal, Header
 from payinfra.drill.faults.region_outage import Blackout
-from payinfra.drill.faults.watchdog_process import Order, start, watch
+from payinfra.drill.faults.watchdog_process import Order, since_boot, start, watch
 from tests.support.clocks import SetClock
 from tests.support.drilled import EAST, HERE, World
+from tests.unit.drill.faults.cases import CASES
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HEADER = Header("d", "demo", "local", "000000000000", (EAST, "us-west-2"), ("region-outage",), AT, "payinfra")
@@ -52,11 +53,37 @@ def order(journal: FaultJournal, ends_by_s: float) -> Order:
 def test_what_is_left_when_the_time_has_come_is_lifted(journal: FaultJournal) -> None:
     clock = SetClock()
     executor = RememberingExecutor(clock)
-    assert watch(order(journal, 60.0), lambda: executor, clock.elapsed, clock.wait)
+    assert watch(order(journal, 60.0), lambda: executor, clock.elapsed, clock.wait, clock.elapsed)
     assert executor.rolled_back == [(60.0, DARK)]
     assert journal.read().left == ()
     # The payments are still to be read: `--restore` closes the journal.
     assert journal.read().open
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_whatever_the_fault_it_is_lifted(name: str, tmp_path: Path) -> None:
+    journal, clock = FaultJournal.begin(tmp_path / "d", HEADER), SetClock()
+    for action in CASES[name].embedded:
+        journal.done(journal.announce(action))
+    executor = RememberingExecutor(clock)
+    assert watch(order(journal, 60.0), lambda: executor, clock.elapsed, clock.wait)
+    assert [action for _, action in executor.rolled_back] == list(reversed(CASES[name].embedded))
+
+
+@pytest.mark.parametrize("set_by_s", [3600.0, -3600.0])
+def test_a_clock_that_is_set_meanwhile_changes_nothing(journal: FaultJournal, set_by_s: float) -> None:
+    clock = SetClock()
+    executor = RememberingExecutor(clock)
+
+    def wall() -> float:
+        return clock.at + (set_by_s if clock.at > 10.0 else 0.0)
+
+    assert watch(order(journal, 60.0), lambda: executor, wall, clock.wait, clock.elapsed)
+    assert executor.rolled_back == [(60.0, DARK)]
+
+
+def test_the_clock_that_nobody_can_set_goes_on() -> None:
+    assert since_boot() <= since_boot()
 
 
 def test_a_drill_that_ended_needs_no_watchdog(journal: FaultJournal) -> None:
@@ -69,14 +96,16 @@ def test_a_drill_that_ended_needs_no_watchdog(journal: FaultJournal) -> None:
             journal.undone(1)
             journal.close()
 
-    assert not watch(order(journal, 60.0), lambda: executor, clock.elapsed, sleep)
+    assert not watch(order(journal, 60.0), lambda: executor, clock.elapsed, sleep, clock.elapsed)
     assert (clock.at, executor.rolled_back) == (5.0, [])
 
 
 def test_a_journal_that_is_gone_has_nothing_to_lift(journal: FaultJournal) -> None:
     journal.path.unlink()
     clock = SetClock()
-    assert not watch(order(journal, 0.0), lambda: RememberingExecutor(clock), clock.elapsed, clock.wait)
+    assert not watch(
+        order(journal, 0.0), lambda: RememberingExecutor(clock), clock.elapsed, clock.wait, clock.elapsed
+    )
 
 
 def test_an_order_has_all_that_is_needed_to_reach_the_embedded_aws(journal: FaultJournal) -> None:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from handlers import openapi
 from handlers.payments import app, core
-from payinfra.drill.load.generator import REGION_HEADER
-from payinfra.drill.load.payments import AMOUNT, Maker, customer, payment_id
+from payinfra.clients.payments_api import REGION_HEADER
+from payinfra.core.canary_contract import AMOUNT
+from payinfra.drill.load.payments import Maker, customer, payment_id
 from payinfra.drill.replicas import CLAIM
 
 NOW_MS = 1_800_000_000_000

@@ -72,8 +72,12 @@ def to_target(data: tuple[str, ...]) -> LoadTarget:
     return LoadTarget((f"https://{data[0]}/payments",), data[0], "")
 
 
-def caching(asked: FakeDns, servers: Sequence[NameServer] = (FIRST, SECOND)) -> CachingResolver:
-    return CachingResolver(asked, servers, NAME, "CNAME", to_target, clock=asked.clock)
+def caching(
+    asked: FakeDns, servers: Sequence[NameServer] = (FIRST, SECOND), *, least_ttl_s: float = 0.0
+) -> CachingResolver:
+    return CachingResolver(
+        asked, servers, NAME, "CNAME", to_target, clock=asked.clock, least_ttl_s=least_ttl_s
+    )
 
 
 def test_an_answer_is_kept_for_its_ttl_and_no_longer() -> None:
@@ -96,6 +100,17 @@ def test_the_ttl_runs_from_the_question_on() -> None:
     resolver = caching(asked)
     resolver.find()
     asked.now += 5.9
+    assert resolver.known() is not None
+    asked.now += 0.2
+    assert resolver.known() is None
+
+
+@pytest.mark.parametrize(("least_ttl_s", "kept_s"), [(0.0, 6.0), (4.0, 6.0), (9.0, 9.0)])
+def test_a_slow_machine_keeps_an_answer_long_enough_to_send(least_ttl_s: float, kept_s: float) -> None:
+    asked = FakeDns(answer(EAST_HOST, ttl_s=6))
+    resolver = caching(asked, least_ttl_s=least_ttl_s)
+    resolver.find()
+    asked.now += kept_s - 0.1
     assert resolver.known() is not None
     asked.now += 0.2
     assert resolver.known() is None

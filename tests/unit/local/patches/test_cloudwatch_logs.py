@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from payinfra.local.server.patches.cloudwatch_logs import TRIES
+from tests.unit.local.conftest import World
 
 GROUP = "/aws/lambda/payments"
 
@@ -45,3 +46,27 @@ def test_a_stream_that_is_added_meanwhile_is_counted(world: Any) -> None:
 
 def test_it_is_not_tried_for_ever(world: Any) -> None:
     assert described(world, Written(TRIES)).status == 500
+
+
+def found(world: World, **asked: object) -> tuple[int, dict[str, Any]]:
+    headers = {"x-amz-target": "Logs_20140328.FilterLogEvents", "content-type": "application/x-amz-json-1.1"}
+    answer = world.call("logs", "POST", "/", {"logGroupName": "/g", **asked}, headers)
+    return answer.status, json.loads(answer.body)
+
+
+def test_events_are_found_page_by_page_and_the_first_page_is_empty(world: World) -> None:
+    with world.emulator.scope("000000000000", world.region):
+        logs = world.emulator.service("cloudwatch_logs")
+        logs._create_log_group({"logGroupName": "/g"})
+        events = [{"timestamp": n, "message": f"line {n}", "ingestionTime": n} for n in range(5)]
+        logs._log_groups["/g"]["streams"]["s"] = {"events": events}
+    status, page = found(world, limit=2)
+    assert (status, page["events"]) == (200, [])
+    seen: list[str] = []
+    while token := page.get("nextToken"):
+        status, page = found(world, limit=2, nextToken=token)
+        assert len(page["events"]) <= 2
+        seen += [event["message"] for event in page["events"]]
+    assert seen == [f"line {n}" for n in range(5)]
+    assert found(world, nextToken="another's")[0] == 400
+    assert found(world, logGroupName="/none")[0] == 400

@@ -3,7 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
+from payinfra.local.aws_rules import CONCURRENCY
+from payinfra.local.server.asgi import AsgiResponse
 from payinfra.local.server.patches.lambda_concurrency import BUSY_AT_ONCE, LONGEST_WAIT_S, THROTTLED, in_turn
+from tests.unit.local.conftest import World
 
 
 @dataclass
@@ -81,3 +86,44 @@ def test_who_has_waited_too_long_is_throttled() -> None:
     runtime = Runtime({"two:live": [FakeWorker()]})
     assert runtime.in_turn(at_once=1)("one", {}, b"", qualifier="live") == THROTTLED
     assert runtime.at >= LONGEST_WAIT_S
+
+
+def reserve(world: World, name: str, reserved: int) -> AsgiResponse:
+    return world.call(
+        "lambda",
+        "PUT",
+        f"/2017-10-31/functions/{name}/concurrency",
+        {"ReservedConcurrentExecutions": reserved},
+    )
+
+
+def limits(world: World) -> tuple[int, int]:
+    found = world.json("lambda", "GET", "/2016-08-19/account-settings/")["AccountLimit"]
+    return found["ConcurrentExecutions"], found["UnreservedConcurrentExecutions"]
+
+
+@pytest.fixture
+def functions(world: World) -> World:
+    """Two functions, of which nothing is reserved."""
+    with world.emulator.scope("000000000000", world.region):
+        for name in ("one", "two"):
+            world.emulator.service("lambda_svc")._functions[name] = {"config": {"FunctionName": name}}
+    return world
+
+
+def test_an_account_keeps_a_hundred_executions_unreserved(functions: World) -> None:
+    assert limits(functions) == (1000, 1000)
+    assert reserve(functions, "one", 500).status == 200
+    assert reserve(functions, "two", 401).status == 400
+    assert reserve(functions, "two", 400).status == 200
+    assert limits(functions) == (1000, 100)
+    assert reserve(functions, "one", 400).status == 200, "its own come free first"
+
+
+def test_a_new_account_has_ten_and_reserves_none(functions: World) -> None:
+    functions.emulator.rules.set({CONCURRENCY.name: 10})
+    assert limits(functions) == (10, 10)
+    refused = reserve(functions, "one", 1)
+    assert refused.status == 400
+    assert b"below its minimum value of [10]" in refused.body
+    assert reserve(functions, "one", 0).status == 200, "none at all can always be had: it stops the function"

@@ -314,6 +314,30 @@ def test_a_replica_takes_another_key(world: Any) -> None:
     assert "Replicas" not in world.dynamodb("DescribeTable", TableName="payments")["Table"]
 
 
+def test_a_replica_is_protected_against_deletion_by_itself(world: Any) -> None:
+    world.dynamodb("CreateTable", **TABLE, DeletionProtectionEnabled=True)
+    create = {"Create": {"RegionName": "us-west-2"}}
+    world.dynamodb("UpdateTable", TableName="payments", ReplicaUpdates=[create])
+
+    def protected(region: str) -> bool:
+        found = world.dynamodb("DescribeTable", region=region, TableName="payments")["Table"]
+        return bool(found["DeletionProtectionEnabled"])
+
+    def protect(on: bool) -> None:
+        world.dynamodb("UpdateTable", region="us-west-2", TableName="payments", DeletionProtectionEnabled=on)
+
+    assert (protected("us-east-1"), protected("us-west-2")) == (True, False)
+    protect(True)
+    headers = {"x-amz-target": "DynamoDB_20120810.UpdateTable", "content-type": "application/x-amz-json-1.0"}
+    leave = {"TableName": "payments", "ReplicaUpdates": [{"Delete": {"RegionName": "us-west-2"}}]}
+    refused = world.call("dynamodb", "POST", "/", leave, headers)
+    assert refused.status == 400
+    assert b"protected against deletion" in refused.body
+    assert protected("us-west-2")
+    protect(False)
+    assert world.call("dynamodb", "POST", "/", leave, headers).status == 200
+
+
 def test_a_refused_replica_is_refused_as_before(world: Any) -> None:
     world.dynamodb("CreateTable", **TABLE)
     headers = {"x-amz-target": "DynamoDB_20120810.UpdateTable", "content-type": "application/x-amz-json-1.0"}

@@ -121,6 +121,16 @@ class TestStatus:
             "`payinfra failover-drill --restore --env demo --local`."
         ) in " ".join(printed().split())
 
+    def test_what_is_in_place_without_a_journal_with_the_command(
+        self, console: Console, printed: Callable[[], str]
+    ) -> None:
+        self.status(console, Format.TABLE, unrestored=("\x1b[2Jx",))
+        assert "Not restored: drill \\x1b[2Jx." in " ".join(printed().split())
+        self.status(console, Format.TABLE, in_place=("It is \x1b[31mdark.",), unclear=("Nobody knows.",))
+        said = " ".join(printed().split())
+        assert "In place: It is \\x1b[31mdark. Nobody knows. Put everything back with `payinfra" in said
+        assert "--restore --env demo --local`" in said
+
     def test_for_scripts(self, console: Console, printed: Callable[[], str], failed: DrillReport) -> None:
         self.status(console, Format.JSON, drill=failed, unrestored=("a",))
         document = json.loads(printed())

@@ -1,0 +1,150 @@
+"""What an account has room for, asked before an apply rather than found out in the middle of one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from payinfra.clients.aws import Aws
+from payinfra.clients.aws_errors import code_of, is_absent, is_denied
+from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.naming import Names
+
+UNRESERVED_LEAST = 100
+"""Executions that an account always keeps unreserved, or all that it has where that is less (Lambda developer
+guide, "Configuring reserved concurrency for a function")."""
+CONCURRENCY_CODE = "L-B99A9384"
+"""The code of the quota "Concurrent executions" of Lambda in Service Quotas."""
+
+NEEDED = {"health checks": 2, "hosted zones": 1, "IAM roles": 4}
+"""What one environment takes of what an account has a quota of."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much an account has of something, and how much it may have."""
+
+    what: str
+    used: int
+    limit: int
+
+    @property
+    def lacks(self) -> str:
+        """Why an environment does not fit in, as a phrase; empty where it does."""
+        needed = NEEDED[self.what]
+        if self.used + needed <= self.limit:
+            return ""
+        return f"it has {self.used} of at most {self.limit} {self.what}, and an environment needs {needed}"
+
+
+def require_concurrency(aws: Aws, env: str, regions: tuple[str, ...], reserved: int | None) -> None:
+    """Check in each region that the function can reserve its concurrency; a new account may have 10 in all.
+
+    Raises:
+        EnvironmentUnusable: a region has too little, or Lambda does not say.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if reserved is None:
+        return
+    for region in regions:
+        try:
+            limit = aws.functions(region).get_account_settings()["AccountLimit"]
+            own = _own(aws, env, region)
+        except (BotoCoreError, ClientError) as error:
+            raise EnvironmentUnusable(
+                f"Lambda does not say how many executions {region} has room for: {error}.",
+                "Allow lambda:GetAccountSettings and lambda:GetFunctionConcurrency, or leave "
+                "--reserved-concurrency out.",
+            ) from None
+        total = limit.get("ConcurrentExecutions", 0)
+        left = limit.get("UnreservedConcurrentExecutions", 0) + own - reserved
+        least = min(UNRESERVED_LEAST, total)
+        if left < least:
+            raise EnvironmentUnusable(
+                f"The account runs {total} Lambda functions at once in {region}: reserving {reserved} would "
+                f"leave {left} unreserved, and Lambda keeps {least}.",
+                "Leave --reserved-concurrency out, or ask for more: aws service-quotas "
+                "request-service-quota-increase --service-code lambda --quota-code "
+                f"{CONCURRENCY_CODE} --region {region} --desired-value {max(1000, total + reserved)}",
+            )
+
+
+def _own(aws: Aws, env: str, region: str) -> int:
+    """What the environment's function has reserved already."""
+    from botocore.exceptions import ClientError
+
+    try:
+        found = aws.functions(region).get_function_concurrency(FunctionName=Names(env).function)
+    except ClientError as error:
+        if is_absent(error):
+            return 0
+        raise
+    return found.get("ReservedConcurrentExecutions", 0)
+
+
+def require_room(aws: Aws, env: str, region: str, *, own_zone: bool) -> str:
+    """Check that the account has room for an environment that is new, and return what could not be asked.
+
+    Args:
+        region: whose clients are used; all this is global.
+        own_zone: whether the environment makes a hosted zone.
+
+    Raises:
+        EnvironmentUnusable: it does not fit.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        if not is_new(aws, env, region):
+            return ""
+        lacking = [
+            room.lacks
+            for room in rooms(aws, region)
+            if room.lacks and (own_zone or room.what != "hosted zones")
+        ]
+    except ClientError as error:
+        if is_denied(error):
+            return f"the account's quotas were not asked ({code_of(error)})"
+        raise _silent(error) from None
+    except BotoCoreError as error:
+        raise _silent(error) from None
+    if lacking:
+        raise EnvironmentUnusable(
+            f"The account has no room for a new environment: {'; '.join(lacking)}.",
+            "Destroy what nobody needs (`payinfra environments list` names it), or ask for more in Service "
+            "Quotas.",
+        )
+    return ""
+
+
+def is_new(aws: Aws, env: str, region: str) -> bool:
+    """Whether an environment is still to be made: its table is not there.
+
+    Raises:
+        ClientError: DynamoDB says neither.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        aws.dynamodb(region).describe_table(TableName=Names(env).table)
+    except ClientError as error:
+        if is_absent(error):
+            return True
+        raise
+    return False
+
+
+def rooms(aws: Aws, region: str) -> Iterator[Room]:
+    """What Route 53 and IAM count with quotas (API references: GetAccountLimit, GetAccountSummary)."""
+    route53 = aws.route53(region)
+    checks = route53.get_account_limit(Type="MAX_HEALTH_CHECKS_BY_OWNER")
+    yield Room("health checks", checks["Count"], checks["Limit"]["Value"])
+    zones = route53.get_account_limit(Type="MAX_HOSTED_ZONES_BY_OWNER")
+    yield Room("hosted zones", zones["Count"], zones["Limit"]["Value"])
+    summary = aws.iam(region).get_account_summary()["SummaryMap"]
+    yield Room("IAM roles", summary.get("Roles", 0), summary.get("RolesQuota", 0))
+
+
+def _silent(error: Exception) -> EnvironmentUnusable:
+    return EnvironmentUnusable(
+        f"AWS does not say what the account has room for: {error}.", "Run the same command again."
+    )

@@ -1,0 +1,91 @@
+"""Strikes an environment at random, seeded, and keeps what became of each blow for docs/reliability.md.
+
+python -m scripts.chaos [--kills N] [--truncations N] [--races N] [--page] [--light] [--folder DIR]
+
+Blows that were survived in an earlier run are not repeated; --again strikes them, too.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from xml.etree import ElementTree
+
+from tests.support.chaos.environment import Struck, struck
+from tests.support.chaos.kills import LIGHT_KILLS, kill, struck_by
+from tests.support.chaos.ledger import RECORDED, Ledger, Trial
+from tests.support.chaos.races import PAIRS, race
+from tests.support.chaos.truncations import LIGHT_DAMAGE, damaged_by, described, truncation
+
+ENVS = ("dev-luck", "dev-chance")
+"""Names of environments that `reap` may destroy. Only races need both."""
+PAGE = "tests/functional/pages/test_hostile_page.py"
+Strike = Callable[[Sequence[Struck], int], Trial]
+STRIKES: dict[str, Strike] = {
+    "kill": lambda envs, number: kill(envs[0], number),
+    "truncation": lambda envs, number: truncation(envs[0], number),
+    "race": race,
+}
+
+
+def page() -> Iterator[Trial]:
+    """What the tests of the hostile page say, one trial each."""
+    with TemporaryDirectory() as folder:
+        report = Path(folder) / "page.xml"
+        words = [sys.executable, "-m", "pytest", "-q", "-n0", PAGE, f"--junitxml={report}"]
+        subprocess.run(words, check=False, stdout=subprocess.DEVNULL)
+        # It is pytest's own file, written a moment ago.
+        cases = ElementTree.parse(report).getroot().iter("testcase")  # noqa: S314
+        for number, case in enumerate(cases):
+            failed = tuple(one.get("message", "")[:200] for one in case if one.tag in ("failure", "error"))
+            yield Trial("page", number, "embedded AWS", case.get("name", ""), failed)
+
+
+def is_light(kind: str, number: int) -> bool:
+    """Whether no Terraform runs for a trial."""
+    match kind:
+        case "kill":
+            return struck_by(number) in LIGHT_KILLS
+        case "truncation":
+            return damaged_by(number) in LIGHT_DAMAGE
+        case _:
+            return False
+
+
+def main() -> int:
+    """Strike; 1 where something was not survived."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--truncations", type=int, default=0)
+    parser.add_argument("--races", type=int, default=0)
+    parser.add_argument("--page", action="store_true")
+    parser.add_argument("--light", action="store_true", help="only what no Terraform runs for")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--ledger", type=Path, default=RECORDED)
+    asked = parser.parse_args()
+    ledger = Ledger(asked.ledger)
+    wanted = {"truncation": asked.truncations, "race": asked.races, "kill": asked.kills}
+
+    def note(trial: Trial) -> None:
+        ledger.add(trial)
+        sys.stdout.write(f"{'ok  ' if not trial.problems else 'LOST'} {described(trial)}\n")
+        sys.stdout.flush()
+
+    for trial in page() if asked.page else ():
+        note(trial)
+    if any(wanted.values()):
+        names = ENVS if asked.races > len(PAIRS) else ENVS[:1]
+        with TemporaryDirectory() as temporary, struck(asked.folder or Path(temporary), *names) as envs:
+            for kind, count in wanted.items():
+                for number in range(count) if asked.again else ledger.open(kind, count):
+                    if asked.light and not is_light(kind, number):
+                        continue
+                    note(STRIKES[kind](envs, number))
+    return int(any(trial.problems for trial in ledger.trials.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""docs/reliability.md: what was tried against payinfra, and what it survived, as `make chaos` kept it."""
+
+from tests.support.chaos.ledger import KINDS, RECORDED, SEED, Ledger, table
+
+_PAGE = """\
+# What was survived
+
+`make chaos` strikes an environment on an embedded AWS of its own, at random. The luck is seeded with {seed}:
+the same number of a kind is the same blow each time, but for the moment at which a signal arrives.
+
+- **{kill}.** SIGKILL, SIGINT, SIGTERM or SIGHUP at any moment of a command. Survived: a signal ends it with
+  exit code 130, or it had ended; the same command, or `failover-drill --restore`, then converges; no fault is
+  left, and both regions serve.
+- **{truncation}.** A file that payinfra wrote is cut somewhere, emptied, or overwritten with garbage or
+  zeros; then a command reads it. Survived: it works as before, or ends with an exit code and a message that
+  say what is wrong; no fault of a drill is hidden, and nothing is made twice.
+- **{race}.** Two commands begin within a second of each other, on one environment or on two. Survived: one
+  works, and the other works as well or says who does, with exit code 4; on two environments both work, but
+  for two drills on one embedded AWS.
+- **{page}.** A page of another origin in a real browser, beside the embedded AWS: it reads nothing, changes
+  nothing and runs nothing.
+
+A trial that was not survived is struck again by the next run. `make chaos` goes on where the last run
+stopped: `make chaos KILLS=100 TRUNCATIONS=200 RACES=40`. A few of these trials are part of `make test`.
+
+{table}"""
+
+
+def page() -> str:
+    """The page, without the note that it is generated."""
+    trials = tuple(Ledger(RECORDED).trials.values())
+    words = {kind: f"{name[:1].upper()}{name[1:]}" for kind, name in KINDS.items()}
+    return _PAGE.format(seed=SEED, table=table(trials), **words)

@@ -1,0 +1,162 @@
+"""What an account has room for, before anything is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from payinfra.account.quotas import is_new, require_concurrency, require_room
+from payinfra.clients.aws import Aws
+from payinfra.core.errors import EnvironmentUnusable
+
+EAST, WEST = "us-east-1", "us-west-2"
+
+
+def error(code: str, operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": code}}, operation)
+
+
+@dataclass
+class Client:
+    """Every service in one region."""
+
+    total: int = 1000
+    unreserved: int = 1000
+    own: int | None = None
+    counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    roles: tuple[int, int] = (10, 1000)
+    table: bool = False
+    fails: Mapping[str, Exception] = field(default_factory=dict)
+
+    def _said(self, operation: str, answer: Any) -> Any:
+        if operation in self.fails:
+            raise self.fails[operation]
+        return answer
+
+    def get_account_settings(self) -> Any:
+        limit = {"ConcurrentExecutions": self.total, "UnreservedConcurrentExecutions": self.unreserved}
+        return self._said("GetAccountSettings", {"AccountLimit": limit})
+
+    def get_function_concurrency(self, *, FunctionName: str) -> Any:  # noqa: N803 - AWS's name
+        if self.own is None:
+            raise error("ResourceNotFoundException", FunctionName)
+        return {"ReservedConcurrentExecutions": self.own}
+
+    def get_account_limit(self, *, Type: str) -> Any:  # noqa: N803 - AWS's name
+        used, limit = self.counts.get(Type, (0, 500))
+        return self._said("GetAccountLimit", {"Count": used, "Limit": {"Type": Type, "Value": limit}})
+
+    def get_account_summary(self) -> Any:
+        return {"SummaryMap": {"Roles": self.roles[0], "RolesQuota": self.roles[1]}}
+
+    def describe_table(self, **_table: str) -> None:
+        self._said("DescribeTable", None)
+        if not self.table:
+            raise error("ResourceNotFoundException", "DescribeTable")
+
+
+@dataclass(frozen=True)
+class Account(Aws):
+    """Clients by region."""
+
+    clients: Mapping[str, Client] = field(default_factory=dict)
+
+    def client(self, service: str, region: str) -> Any:
+        return self.clients[region]
+
+
+def account(here: Client, there: Client | None = None) -> Account:
+    return Account(clients={EAST: here, WEST: there or Client()})
+
+
+def concurrency(reserved: int | None, here: Client, there: Client | None = None) -> None:
+    require_concurrency(account(here, there), "pr1", (EAST, WEST), reserved)
+
+
+@pytest.mark.parametrize(
+    ("reserved", "client"),
+    [
+        (None, Client(10, 10)),
+        (900, Client()),
+        (900, Client(unreserved=100, own=900)),
+        (50, Client(unreserved=120, own=40)),
+    ],
+)
+def test_what_the_account_has_room_for_can_be_reserved(reserved: int | None, client: Client) -> None:
+    concurrency(reserved, client)
+
+
+@pytest.mark.parametrize(
+    ("reserved", "client", "said"),
+    [
+        (1, Client(10, 10), "runs 10 Lambda functions at once in us-east-1: reserving 1 would leave 9"),
+        (901, Client(), "would leave 99 unreserved, and Lambda keeps 100"),
+        (50, Client(unreserved=110, own=39), "would leave 99"),
+    ],
+)
+def test_what_it_has_no_room_for_is_refused_with_a_way_to_have_more(
+    reserved: int, client: Client, said: str
+) -> None:
+    with pytest.raises(EnvironmentUnusable, match=said) as caught:
+        concurrency(reserved, client)
+    assert "--quota-code L-B99A9384" in caught.value.hint
+
+
+def test_each_region_has_its_own_concurrency() -> None:
+    with pytest.raises(EnvironmentUnusable, match="us-west-2"):
+        concurrency(5, Client(), Client(10, 10))
+
+
+def test_a_concurrency_that_cannot_be_read_is_not_enough() -> None:
+    refused = Client(fails={"GetAccountSettings": error("AccessDeniedException", "GetAccountSettings")})
+    with pytest.raises(EnvironmentUnusable, match="does not say") as caught:
+        concurrency(5, refused)
+    assert "lambda:GetAccountSettings" in caught.value.hint
+
+
+def room(client: Client, *, own_zone: bool = True) -> str:
+    return require_room(account(client), "pr1", EAST, own_zone=own_zone)
+
+
+def test_a_new_environment_fits_in_where_there_is_room() -> None:
+    assert room(Client()) == ""
+    assert is_new(account(Client()), "pr1", EAST)
+
+
+@pytest.mark.parametrize(
+    ("client", "said"),
+    [
+        (Client(counts={"MAX_HEALTH_CHECKS_BY_OWNER": (199, 200)}), "199 of at most 200 health checks"),
+        (Client(counts={"MAX_HOSTED_ZONES_BY_OWNER": (500, 500)}), "500 of at most 500 hosted zones"),
+        (Client(roles=(997, 1000)), "997 of at most 1000 IAM roles, and an environment needs 4"),
+    ],
+)
+def test_one_that_does_not_fit_in_is_refused(client: Client, said: str) -> None:
+    with pytest.raises(EnvironmentUnusable, match=said) as caught:
+        room(client)
+    assert "Service Quotas" in caught.value.hint
+    client.table = True
+    assert room(client) == "", "one that is there already takes no more"
+
+
+def test_a_zone_of_a_customer_s_own_takes_none_of_the_account_s() -> None:
+    assert room(Client(counts={"MAX_HOSTED_ZONES_BY_OWNER": (500, 500)}), own_zone=False) == ""
+
+
+def test_quotas_that_may_not_be_asked_are_said_and_stop_nobody() -> None:
+    denied = Client(fails={"GetAccountLimit": error("AccessDenied", "GetAccountLimit")})
+    assert room(denied) == "the account's quotas were not asked (AccessDenied)"
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [
+        {"GetAccountLimit": error("InternalError", "GetAccountLimit")},
+        {"DescribeTable": EndpointConnectionError(endpoint_url="https://x")},
+    ],
+)
+def test_an_account_that_does_not_answer_is_said(fails: Mapping[str, Exception]) -> None:
+    with pytest.raises(EnvironmentUnusable, match="does not say what the account has room for"):
+        room(Client(fails=fails))

@@ -1,0 +1,50 @@
+"""What `make chaos` has tried is kept, gone on with, and counted as it was."""
+
+from pathlib import Path
+
+from scripts import reliability
+from tests.support.chaos.environment import problems_of
+from tests.support.chaos.ledger import RECORDED, Ledger, Trial, dice, table
+from tests.support.project import Done
+
+GOOD = Trial("kill", 0, "drill", "SIGKILL after 3.1 s: exit -9")
+LOST = Trial("kill", 1, "drill", "SIGHUP after 1.0 s: exit 70", ("exit 70: it broke",))
+
+
+def test_a_ledger_is_kept_after_each_trial_and_gone_on_with(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.json")
+    ledger.add(LOST)
+    ledger.add(GOOD)
+    again = Ledger(tmp_path / "ledger.json")
+    assert sorted(again.trials.values(), key=lambda one: one.number) == [GOOD, LOST]
+    assert again.open("kill", 4) == [1, 2, 3]  # what was lost is struck again
+    again.add(Trial("kill", 1, "drill", "SIGHUP after 1.0 s: exit 130"))
+    assert again.open("kill", 2) == []
+
+
+def test_what_was_lost_does_not_count_as_survived() -> None:
+    rows = table((GOOD, LOST)).splitlines()
+    assert rows[2:] == [
+        "| kills and signals | drill | 2 | 1 |",
+        "| **kills and signals** | | **2** | **1** |",
+    ]
+
+
+def test_luck_is_the_same_each_time_and_another_for_each_trial() -> None:
+    assert dice("kill", 3).random() == dice("kill", 3).random()
+    assert dice("kill", 3).random() != dice("kill", 4).random()
+
+
+def test_a_bug_a_silence_and_a_traceback_are_never_survived() -> None:
+    assert problems_of(Done(0, "", "", 1.0)) == []
+    assert problems_of(Done(4, "", "error: no\nnext: yes\n", 1.0)) == []
+    assert problems_of(Done(70, "", "error: x", 1.0)) != []
+    assert problems_of(Done(4, "", "", 1.0)) != []
+    assert problems_of(Done(0, "", "Traceback (most recent call last)", 1.0)) != []
+
+
+def test_the_page_counts_what_was_recorded() -> None:
+    page = reliability.page()
+    for kind in {one.kind for one in Ledger(RECORDED).trials.values()}:
+        count = sum(1 for one in Ledger(RECORDED).trials.values() if one.kind == kind)
+        assert f"**{count}** |" in page
