@@ -46,7 +46,8 @@ class IdleTraffic:
     Attributes:
         per_million: dollars for a million requests: API Gateway, Lambda, and half a read of DynamoDB.
         log_kb: kilobytes of logs that one request writes.
-        metrics: dollars a month for the metrics of the method and the function, in a region.
+        fixed: dollars a month in a region, however often it is asked: for metrics of the method and the
+            function, and for the writes that show whether a payment could be recorded.
         lambda_gb_s: gigabyte-seconds of the function for one request.
         lambda_price: dollars for a gigabyte-second.
         log_price: dollars for a gigabyte of logs.
@@ -54,7 +55,7 @@ class IdleTraffic:
 
     per_million: tuple[float, ...]
     log_kb: float
-    metrics: float
+    fixed: float
     lambda_gb_s: float = 0.005 * 0.5
     lambda_price: float = 0.0000166667
     log_price: float = 0.50
@@ -65,11 +66,13 @@ class IdleTraffic:
             millions * sum(self.per_million)
             + millions * 1e6 * self.lambda_gb_s * self.lambda_price
             + millions * self.log_kb * self.log_price
-            + self.metrics
+            + self.fixed
         )
 
 
-HEALTH_PAGE = IdleTraffic((3.50, 0.20, 0.5 * 0.125), 3.5, 5 * 0.30 + 1 * 0.30)
+RECORDED = 2 / FAST_S * 3600 * HOURS / 1e6 * 0.625
+"""Dollars a month for a write that is never stored, every 10 seconds from each of two containers."""
+HEALTH_PAGE = IdleTraffic((3.50, 0.20, 0.5 * 0.125), 3.5, 5 * 0.30 + 1 * 0.30 + RECORDED)
 EVACUATION_PAGE = IdleTraffic((3.50, 0.20), 1.5, 0.0)
 TRACED_A_SECOND, TRACED_SHARE, TRACE_PRICE = 1.0, 0.05, 5.00
 """X-Ray samples one request a second and a share of the rest; dollars for a million traces."""
