@@ -6,9 +6,8 @@ in US dollars, without tax and without free tiers. A test holds the page and thi
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Self
 
 HOURS = 730
 """In a month, as AWS counts."""
@@ -20,23 +19,20 @@ STANDING: Mapping[str, float] = MappingProxyType(
         "aws_cloudwatch_dashboard": 3.00,
         "aws_cloudwatch_log_metric_filter": 0.30,
         "aws_route53_zone": 0.50,
-        "aws_route53_health_check": 0.50,
+        "aws_route53_health_check": 0.50 + 1.00,
     }
 )
-"""Dollars a month for one of each, by Terraform's type. Health checks are of AWS endpoints."""
+"""Dollars a month for one of each, by Terraform's type. Health checks are of AWS endpoints, by HTTPS."""
 
-HTTPS, FAST = 1.00, 1.00
-"""Dollars a month more for a health check that asks by HTTPS, and for one that asks every 10 seconds."""
-FAST_S = 10
-"""How often a fast health check asks, in seconds."""
+FAST_HEALTH_CHECK = 1.00
+"""Dollars a month more for a health check that asks every 10 seconds."""
+FAST_S, SLOW_S = 10, 30
+"""How often a health check may ask, in seconds."""
 
 HEALTH_CHECK = "aws_route53_health_check"
 CALCULATED = "CALCULATED"
-"""The type of a health check that counts others and asks nobody."""
-CHECKERS = 16
-"""How many of Route 53's checkers ask where none are chosen; an estimate."""
-IN_A_REGION = 2
-"""How many of them are in each of the checkers' regions."""
+HTTPS_FEATURE = 1.00
+"""Dollars a month of a health check for HTTPS, which one that only counts others has not."""
 
 
 @dataclass(frozen=True)
@@ -44,113 +40,114 @@ class IdleTraffic:
     """What one request of a health check causes, and what is paid for it.
 
     Attributes:
+        checkers: how many of Route 53's checkers ask; an estimate.
         per_million: dollars for a million requests: API Gateway, Lambda, and half a read of DynamoDB.
-        log_kb: kilobytes of logs that one request writes.
-        fixed: dollars a month in a region, however often it is asked: for metrics of the method and the
-            function, and for the writes that show whether a payment could be recorded.
         lambda_gb_s: gigabyte-seconds of the function for one request.
         lambda_price: dollars for a gigabyte-second.
+        log_kb: kilobytes of logs that one request writes.
         log_price: dollars for a gigabyte of logs.
+        traced_a_second: how many requests a second X-Ray samples in any case, and the share of the rest.
+        trace_price: dollars for a million traces.
+        metrics: dollars a month for the metrics of the method and the function, in a region.
     """
 
-    per_million: tuple[float, ...]
-    log_kb: float
-    fixed: float
+    checkers: int = 16
+    per_million: tuple[float, ...] = (3.50, 0.20, 0.5 * 0.125)
     lambda_gb_s: float = 0.005 * 0.5
     lambda_price: float = 0.0000166667
+    log_kb: float = 3.5
     log_price: float = 0.50
+    traced_a_second: tuple[float, float] = (1.0, 0.05)
+    trace_price: float = 5.00
+    metrics: float = 5 * 0.30 + 1 * 0.30
+    looks: float = 0.53 * 0.625
+    """Dollars a month of the conditional writes, never stored, that two containers make every 10 seconds."""
+    digits: int = 1
+    """Of the millions of requests, after the point: as the page has them."""
 
-    def monthly(self, millions: float) -> float:
-        """Dollars for so many million requests a month, without their traces."""
+    def monthly(self, interval_s: int) -> float:
+        """Dollars a month that one health check with this interval, in seconds, causes in its region."""
+        rate = self.checkers / interval_s
+        millions = round(rate * 3600 * HOURS / 1e6, self.digits)
+        always, share = self.traced_a_second
+        traced = min(rate, always) + share * max(0.0, rate - always)
+        traces = round(traced * 3600 * HOURS / 1e6, self.digits)
         return (
             millions * sum(self.per_million)
             + millions * 1e6 * self.lambda_gb_s * self.lambda_price
             + millions * self.log_kb * self.log_price
-            + self.fixed
+            + traces * self.trace_price
+            + self.metrics
+            + self.looks
         )
 
 
-RECORDED = 2 / FAST_S * 3600 * HOURS / 1e6 * 0.625
-"""Dollars a month for a write that is never stored, every 10 seconds from each of two containers."""
-HEALTH_PAGE = IdleTraffic((3.50, 0.20, 0.5 * 0.125), 3.5, 5 * 0.30 + 1 * 0.30 + RECORDED)
-EVACUATION_PAGE = IdleTraffic((3.50, 0.20), 1.5, 0.0)
-TRACED_A_SECOND, TRACED_SHARE, TRACE_PRICE = 1.0, 0.05, 5.00
-"""X-Ray samples one request a second and a share of the rest; dollars for a million traces."""
+TRAFFIC = IdleTraffic()
+EVACUATION = IdleTraffic(
+    checkers=6,
+    per_million=(3.50, 0.20),
+    log_kb=1.5,
+    traced_a_second=(0.0, 0.05),
+    metrics=0.0,
+    looks=0.0,
+    digits=2,
+)
+"""The same for an evacuation's page, beside a health check that asks every 10 seconds: that has what X-Ray
+samples in any case."""
 
 
 @dataclass(frozen=True)
-class BilledHealthCheck:
-    """A health check, as far as it costs.
+class HealthChecks:
+    """The health checks of an environment.
 
     Attributes:
-        interval_s: how often each checker asks, in seconds; 0 for one that asks nobody.
-        checkers: how many ask.
-        page: what a request causes.
+        intervals_s: of those that watch an API, each in seconds.
+        flags: how many watch an evacuation's page.
+        counting: how many count others.
     """
 
-    interval_s: int = FAST_S
-    checkers: int = CHECKERS
-    page: IdleTraffic = HEALTH_PAGE
+    intervals_s: tuple[int, ...]
+    flags: int = 0
+    counting: int = 0
 
-    @classmethod
-    def of(cls, values: Mapping[str, object]) -> Self:
-        """The health check of a resource's values, as Terraform has them."""
-        interval, regions = values.get("request_interval"), values.get("regions")
-        if values.get("type") == CALCULATED or not isinstance(interval, int):
-            return cls(0, 0)
-        chosen = len(regions) if isinstance(regions, list) else 0
-        is_health = str(values.get("resource_path", "")).endswith("/health")
-        page = HEALTH_PAGE if is_health else EVACUATION_PAGE
-        return cls(interval, chosen * IN_A_REGION or CHECKERS, page)
-
-    @property
-    def rate(self) -> float:
-        """Requests a second."""
-        return self.checkers / self.interval_s if self.interval_s else 0.0
-
-    @property
-    def price(self) -> float:
-        """Dollars a month for the check itself, beside what stands in `STANDING`."""
-        return (HTTPS if self.interval_s else 0.0) + (FAST if self.interval_s == FAST_S else 0.0)
+    def monthly(self, traffic: IdleTraffic) -> float:
+        """Dollars a month more than as many slow ones cost by themselves, and what they cause."""
+        slowest = max(self.intervals_s, default=FAST_S)
+        left = max(0.0, TRAFFIC.traced_a_second[0] - TRAFFIC.checkers / slowest)
+        page = replace(EVACUATION, traced_a_second=(left, EVACUATION.traced_a_second[1]))
+        return (
+            FAST_HEALTH_CHECK * sum(interval == FAST_S for interval in self.intervals_s)
+            - HTTPS_FEATURE * self.counting
+            + sum(map(traffic.monthly, self.intervals_s))
+            + self.flags * page.monthly(SLOW_S)
+        )
 
 
-def monthly(counts: Mapping[str, int], checks: Iterable[BilledHealthCheck] = ()) -> float:
+def monthly(counts: Mapping[str, int], checks: HealthChecks, traffic: IdleTraffic = TRAFFIC) -> float:
     """Dollars a month of what stands, and of what its health checks cause.
 
     Args:
         counts: how many there are of each of Terraform's types; those that cost nothing do not matter.
-        checks: the health checks.
+        checks: what those of Route 53 are.
+        traffic: what the requests of those that watch an API cause.
     """
-    every = tuple(checks)
     stands = sum(price * counts.get(kind, 0) for kind, price in STANDING.items())
-    return stands + sum(one.price for one in every) + caused(every)
+    return stands + checks.monthly(traffic)
 
 
-def caused(checks: Iterable[BilledHealthCheck]) -> float:
-    """Dollars a month that the requests of health checks cause, in all regions.
-
-    The check of the health page takes X-Ray's one request a second; of others there a share is sampled.
-    """
-    every = [one for one in checks if one.rate]
-    taken = any(one.rate >= TRACED_A_SECOND for one in every)
-    total = 0.0
-    for one in every:
-        always = 0.0 if taken and one.page is not HEALTH_PAGE else TRACED_A_SECOND
-        traced = min(one.rate, always) + TRACED_SHARE * max(0.0, one.rate - always)
-        total += one.page.monthly(_millions(one.rate)) + _millions(traced) * TRACE_PRICE
-    return total
-
-
-def _millions(a_second: float) -> float:
-    """Millions a month."""
-    return a_second * 3600 * HOURS / 1e6
-
-
-def of_resources(resources: Iterable[tuple[str, Mapping[str, object]]]) -> float:
-    """Dollars a month of resources, each with its type and its values."""
+def of_resources(
+    resources: Iterable[tuple[str, Mapping[str, object]]], traffic: IdleTraffic = TRAFFIC
+) -> float:
+    """Dollars a month of resources, each with its type and its arguments."""
     found = tuple(resources)
-    checks = [BilledHealthCheck.of(values) for kind, values in found if kind == HEALTH_CHECK]
-    return monthly(Counter(kind for kind, _ in found), checks)
+    checks = [arguments for kind, arguments in found if kind == HEALTH_CHECK]
+    counting = [one for one in checks if one.get("type") == CALCULATED]
+    flags = [one for one in checks if one not in counting and one.get("invert_healthcheck")]
+    asking = [one.get("request_interval") for one in checks if one not in counting and one not in flags]
+    intervals = tuple(interval if isinstance(interval, int) else SLOW_S for interval in asking)
+    return monthly(
+        Counter(kind for kind, _ in found), HealthChecks(intervals, len(flags), len(counting)), traffic
+    )
 
 
 OF_A_REGION: Mapping[str, int] = MappingProxyType(
@@ -172,8 +169,7 @@ LISTED: Mapping[str, str] = MappingProxyType(
 def of_environment(listed: Mapping[str, int], regions: int) -> float:
     """Dollars a month of an environment as an account lists it, at most: its health checks count as fast.
 
-    Of three health checks in a region one asks the health page, one the page of an evacuation, and one asks
-    nobody.
+    Beyond one a region they are taken for those of an evacuation's page, then for such as count others.
 
     Args:
         listed: how many there are of what costs money, by the words of `LISTED`.
@@ -181,8 +177,7 @@ def of_environment(listed: Mapping[str, int], regions: int) -> float:
     """
     counts = {kind: listed.get(what, 0) for what, kind in LISTED.items()}
     counts |= {kind: number * regions for kind, number in OF_A_REGION.items()}
-    asking = (BilledHealthCheck(),) * regions + (_FLAG,) * regions
-    return monthly(counts, asking[: counts[HEALTH_CHECK]])
-
-
-_FLAG = BilledHealthCheck(30, 3 * IN_A_REGION, EVACUATION_PAGE)
+    there = counts[HEALTH_CHECK]
+    watching = min(there, regions)
+    flags = min(there - watching, regions)
+    return monthly(counts, HealthChecks((FAST_S,) * watching, flags, there - watching - flags))

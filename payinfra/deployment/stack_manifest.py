@@ -59,8 +59,9 @@ class StackFile:
 
     @property
     def billable(self) -> Iterator[tuple[str, Mapping[str, object]]]:
-        """Each resource's type and configuration."""
-        return ((one.type, parse_json(one.text)) for one in self.resources)
+        """Each resource's type and its arguments."""
+        for one in self.resources:
+            yield one.type, parse_json(one.text)
 
     @property
     def places(self) -> Mapping[str, str]:
