@@ -5,8 +5,8 @@ SHELL := bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The interpreters that payinfra is tested with, the preferred one first.
-PYTHONS := python3.11 python3.12 python3
+# The interpreters that payinfra allows, the preferred one first.
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14 python3
 
 # Where every process of a measured run, whatever its folder, leaves what it covered.
 export COVERAGE_FILE := $(CURDIR)/.coverage
@@ -76,6 +76,7 @@ lint: setup
 
 types: setup
 	@$(BIN)/mypy
+	@$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
 
 imports: setup
 	@$(BIN)/lint-imports

@@ -11,7 +11,6 @@ import typer
 from typer._click.core import ParameterSource
 from typer._click.exceptions import NoArgsIsHelpError
 from typer._click.exceptions import UsageError as ClickUsageError
-from typer.core import TyperGroup
 
 from payinfra.commands import (
     account,
@@ -30,6 +29,7 @@ from payinfra.commands import (
     payments,
     project,
 )
+from payinfra.commands.help import GroupWithHelp, with_own_help
 from payinfra.commands.session import say, stderr
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, Interrupted, PayinfraError, UsageProblem
 from payinfra.core.project_folder import PROJECT_OPTION, PROJECT_VARIABLE
@@ -39,7 +39,7 @@ from payinfra.report.formats import LOG_FORMAT_VARIABLE, QUIET_VARIABLE, LogForm
 from payinfra.report.printable import terminal_text
 
 
-class Commands(TyperGroup):
+class Commands(GroupWithHelp):
     """All commands."""
 
     def main(
@@ -113,6 +113,7 @@ for commands in (
     account,
 ):
     app.add_typer(commands.app)
+with_own_help(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -5,14 +5,14 @@ set -euo pipefail
 venv=$1
 purpose=${2:-develop}
 
-usable() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; }
+usable() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null; }
 
 python=""
 for candidate in $PYTHONS; do
     if usable "$candidate"; then python=$candidate; break; fi
 done
 if [ -z "$python" ]; then
-    echo "payinfra needs Python 3.11 or 3.12, and none of these is one: $PYTHONS." >&2
+    echo "payinfra needs Python 3.11 to 3.14, and none of these is one: $PYTHONS." >&2
     echo "Install one (Debian and Ubuntu: apt install python3 python3-venv) and run make again." >&2
     exit 4
 fi

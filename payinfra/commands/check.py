@@ -10,7 +10,7 @@ import typer
 
 from payinfra.checks.verdicts import Severity
 from payinfra.commands import completion
-from payinfra.commands.options import settings_from
+from payinfra.commands.options import STACK, settings_from, with_flags
 from payinfra.commands.session import FailOnOption, FormatOption, session, stdout
 from payinfra.core.errors import UsageProblem
 from payinfra.core.project_folder import project_folder
@@ -22,13 +22,15 @@ checks_app = typer.Typer(no_args_is_help=True, help="List and explain policy che
 app.add_typer(checks_app, name="checks")
 
 
+ABOUT_FILES = frozenset(("env", "target", "protected", "ephemeral_patterns", "work_root"))
+"""Settings that say what files are of, which were not made from settings."""
+
+
 @app.command()
+@with_flags(STACK)
 def check(
+    flags: Mapping[str, object],
     *,
-    env: Annotated[
-        str | None,
-        typer.Option(help="Environment to synthesize and check, or to which the manifests belong."),
-    ] = None,
     manifest: Annotated[
         list[Path] | None,
         typer.Option(help="Judge this file or folder of Terraform JSON; may be repeated."),
@@ -50,19 +52,6 @@ def check(
     source: Annotated[
         Path | None,
         typer.Option(help="Judge the Python files below this folder as well, and point findings into it."),
-    ] = None,
-    local: Annotated[bool, typer.Option("--local", help="Judge the stack for the embedded AWS.")] = False,
-    protected: Annotated[
-        bool | None,
-        typer.Option(
-            "--protected/--ephemeral",
-            help="Whether the manifests are of a protected environment.",
-            show_default=False,
-        ),
-    ] = None,
-    ephemeral_patterns: Annotated[
-        str | None,
-        typer.Option(help="Names of throwaway environments, as patterns. Default: the project's setting."),
     ] = None,
     fail_on: FailOnOption = Severity.HIGH,
     select: Annotated[
@@ -90,17 +79,26 @@ def check(
         typer.Option("--format", envvar=FORMAT_VARIABLE, help="Format of the findings on stdout."),
     ] = FindingsFormat.TABLE,
 ) -> None:
-    """Check the synthesized Terraform against the payment policy."""
+    """Check the stack that the flags and settings describe, or Terraform files, against the payment policy.
+
+    With --manifest, --plan or --source the stack is not synthesized. Then --env, --protected and --ephemeral
+    say what the files are of.
+    """
     from payinfra.checks.api import CheckRequest, run_checks
     from payinfra.report.findings import rendering
 
     manifests, plans = tuple(manifest or ()), tuple(plan or ())
-    flags = {"env": env, "protected": protected, "ephemeral_patterns": ephemeral_patterns}
+    env, protected = flags["env"], flags["protected"]
     if not manifests and not plans and source is None:
-        settings = settings_from({**flags, "target": local or None})
+        settings = settings_from(flags)
         with session(settings) as view:
             manifests = (view.pipeline.synth().folder / "cdk.tf.json",)
         env, protected = settings.env, settings.protected
+    elif idle := sorted({name for name in flags if flags[name] is not None} - ABOUT_FILES):
+        raise UsageProblem(
+            f"--{idle[0].replace('_', '-')} is about the stack, and files were given to be judged.",
+            "Leave it out, or leave out --manifest, --plan and --source.",
+        )
     outcome = run_checks(
         CheckRequest(
             manifests=manifests,
@@ -108,8 +106,8 @@ def check(
             variables=_given(variables or ()),
             variable_files=tuple(variable_files or ()),
             source=source,
-            env=env,
-            protected=protected,
+            env=None if env is None else str(env),
+            protected=None if protected is None else bool(protected),
             ephemeral=_throwaway(flags),
             select=tuple(select or ()),
             ignore=tuple(ignore or ()),

@@ -45,9 +45,13 @@ WorkRootOption = Annotated[
         help="Folder of the embedded AWS's state. Default: that of the project.",
     ),
 ]
-PrimaryOption = Annotated[str | None, typer.Option("--primary-region", envvar="PAYINFRA_PRIMARY_REGION")]
+PrimaryOption = Annotated[
+    str | None,
+    typer.Option("--primary-region", envvar="PAYINFRA_PRIMARY_REGION", help="A region to serve."),
+]
 SecondaryOption = Annotated[
-    str | None, typer.Option("--secondary-region", envvar="PAYINFRA_SECONDARY_REGION")
+    str | None,
+    typer.Option("--secondary-region", envvar="PAYINFRA_SECONDARY_REGION", help="Another region to serve."),
 ]
 
 

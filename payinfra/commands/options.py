@@ -30,10 +30,9 @@ ACCOUNT = tuple(setting for setting in WHERE if setting.name not in ("env", "sta
 
 def parameter_of(setting: Setting) -> inspect.Parameter:
     """A setting's option, as Typer reads it from a function's signature."""
-    # Typer's markup would take the bracket for a style.
     option = typer.Option(
         *setting.option_names,
-        help=f"{setting.option_help} \\[{setting.variable}]",
+        help=setting.option_help,
         rich_help_panel=setting.group.value,
         show_default=False,
         # The variable is read with the other sources of settings, and is the same for every command.
@@ -104,6 +103,25 @@ def with_settings(
         options: the settings that are options of the command.
         found: without --env, take what was deployed from here. Not for a command that destroys anything.
     """
+
+    def resolved(flags: dict[str, object]) -> "Settings":
+        flags.setdefault("env", NO_ENVIRONMENT)
+        return found_settings_from(flags) if found else settings_from(flags)
+
+    return _with_options(options, resolved)
+
+
+def with_flags(options: tuple[Setting, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command these options, and pass it as its first argument the value of each, or None.
+
+    For a command that needs no settings in each case.
+    """
+    return _with_options(options, lambda flags: flags)
+
+
+def _with_options(
+    options: tuple[Setting, ...], first: Callable[[dict[str, object]], object]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     fields = tuple(option.name for option in options)
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -112,9 +130,7 @@ def with_settings(
         @functools.wraps(command)
         def run(**arguments: Any) -> None:
             flags = {field: arguments.pop(field) for field in fields}
-            flags.setdefault("env", NO_ENVIRONMENT)
-            settings = found_settings_from(flags) if found else settings_from(flags)
-            command(settings, **arguments)
+            command(first(flags), **arguments)
 
         parameters = [*map(parameter_of, options), *own]
         parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from payinfra.terraform.mirror import Mirror
 
 NODE_MINIMUM = 20
-PYTHONS = ((3, 11), (3, 12))
+PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 
 
 def examine(
@@ -54,8 +54,8 @@ def python(version: tuple[int, int]) -> Prerequisite:
         "Python",
         version in PYTHONS,
         platform.python_version(),
-        "3.11 or 3.12",
-        "Install Python 3.11 or 3.12 and recreate the virtual environment.",
+        "3.11 to 3.14",
+        "Install Python 3.11 to 3.14 and recreate the virtual environment.",
     )
 
 

@@ -57,6 +57,10 @@ _PLAN = {
     "costs": Optional({"currency": str, "monthly_now": float, "monthly_then": float}),
     "outputs": [{"name": str, "action": str, "sensitive": bool}],
 }
+_NAME = {
+    "name": str,
+    "answers": [{"server": str, "region": str, "data": [str], "ttl_s": ANYTHING}],
+}
 _KEY = Optional({"id": str, "created": Optional(str)})
 _DRILL = {
     "id": str,
@@ -186,6 +190,35 @@ SHAPES: Mapping[str, Mapping[str, object]] = MappingProxyType(
                 }
             ]
         },
+        "evacuation": {
+            "environment": str,
+            "evacuated": str,
+            "survivor": str,
+            "since": ANYTHING,
+            "by": str,
+            "moved": bool,
+            "seconds": float,
+            "moves_within_s": float,
+            "forgotten_within_s": float,
+            "page": ANYTHING,
+            "health": ANYTHING,
+            "names": [_NAME],
+            "capacity": [{"what": str, "limit": str, "needed": str, "enough": Optional(bool)}],
+        },
+        "return": {
+            "environment": str,
+            "region": str,
+            "survivor": str,
+            "evacuated_since": ANYTHING,
+            "lifted": bool,
+            "back": bool,
+            "seconds": float,
+            "latency_s": Optional(float),
+            "payments": Optional(int),
+            "open": [{"payment_id": str, "what": str, "next_step": str}],
+            "not_copied": Optional(int),
+            "names": [_NAME],
+        },
         "payment": {
             "environment": str,
             "region": str,
@@ -267,6 +300,7 @@ SHAPES: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "pid": Optional(int),
             "faults": [MapOf(ANYTHING)],
         },
+        "local-rules": {},
         "fault": {"id": str, "kind": str, "since": str},
         "doctor": {
             "targets": MapOf(bool),
@@ -315,6 +349,8 @@ COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "outputs": ("outputs-1",),
         "settings": ("settings-1",),
         "failover-drill": ("drill-2", "restored-1"),
+        "evacuate": ("evacuation-1",),
+        "return": ("return-1",),
         "drills list": ("drills-1",),
         "drills show": ("drill-2",),
         "check": ("findings-1",),
@@ -337,6 +373,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "local up": ("local-1",),
         "local status": ("local-1",),
         "local env": (),
+        "local rules": ("local-rules-1",),
         "local fault list": ("fault-1",),
         "local fault inject": ("fault-1",),
         "local fault clear": ("fault-1",),

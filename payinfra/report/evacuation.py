@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from payinfra.report.documents import document
 from payinfra.report.formats import Format
 from payinfra.report.printable import visible
 from payinfra.report.results import table, write, write_json
@@ -82,8 +83,7 @@ def _name_json(name: "NameLed") -> dict[str, object]:
 
 def _evacuated_json(done: "Evacuated") -> dict[str, object]:
     plan = done.plan
-    return {
-        "schema": "payinfra/evacuation-1",
+    fields: dict[str, object] = {
         "environment": plan.env,
         "evacuated": plan.evacuated,
         "survivor": plan.survivor,
@@ -98,6 +98,7 @@ def _evacuated_json(done: "Evacuated") -> dict[str, object]:
         "names": [_name_json(one) for one in done.names],
         "capacity": [_capacity_json(one) for one in plan.capacity],
     }
+    return document("evacuation", fields)
 
 
 def returned(console: Console, done: "Returned", accept_command: str, fmt: Format) -> None:
@@ -136,8 +137,7 @@ def _returned_said(done: "Returned") -> str:
 
 def _returned_json(done: "Returned") -> dict[str, object]:
     found = done.reconciled
-    return {
-        "schema": "payinfra/return-1",
+    fields: dict[str, object] = {
         "environment": done.env,
         "region": done.region,
         "survivor": done.survivor,
@@ -155,3 +155,4 @@ def _returned_json(done: "Returned") -> dict[str, object]:
         "not_copied": None if found is None else found.not_copied,
         "names": [_name_json(one) for one in done.names],
     }
+    return document("return", fields)

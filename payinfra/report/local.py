@@ -51,7 +51,7 @@ def faults(console: Console, found: "Sequence[ActiveFault]", fmt: Format) -> Non
 def rules(console: Console, values: Mapping[str, float], fmt: Format) -> None:
     """The rules that are kept only when told to, and what each is set to."""
     if fmt is Format.JSON:
-        write_json(console, dict(values))
+        write_json(console, document("local-rules", dict(values)))
         return
     rows = [
         (rule.name, f"{values.get(rule.name, rule.off):g} {rule.unit}".rstrip(), rule.on_aws, rule.what)

@@ -216,8 +216,8 @@ class Server:
             asyncio.create_task(_again_and_again(retention.SWEEP_S, self.retention.sweep)),
             asyncio.create_task(self.time_scale.every(TTL_SWEEP_S, self._expire)),
             asyncio.create_task(self.time_scale.every(TICK_S, self._watch)),
-            asyncio.create_task(self.time_scale.every(LATE_LINES_S, self._deliver_late_lines)),
             asyncio.create_task(self._end_without_the_folder(self.arguments.folder.lock)),
+            asyncio.create_task(self.time_scale.every(LATE_LINES_S, self._deliver_late_lines)),
         ]
         if recovered:
             replace_file(self.arguments.folder.recovered, json.dumps(recovered))

@@ -1,12 +1,15 @@
 """The workflows are well formed, safe by others' judgement and ours, and ask for commands that exist."""
 
+import os
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from scripts import docs
 from tests.functional.ci.conftest import (
@@ -217,3 +220,31 @@ def test_every_command_and_option_exists(words: list[str]) -> None:
 def test_a_command_or_option_that_does_not_exist_is_noticed() -> None:
     assert unknown(["payinfra", "nonsense"]) == {"nonsense"}
     assert unknown(["payinfra", "deploy", "--nonsense"]) == {"--nonsense"}
+
+
+def installation(tmp_path: Path, source: str | None) -> tuple[int, str]:
+    """What the GitLab example's own lines ask pip for, with a pip that only tells."""
+    lines = [line for line in read(GITLAB)[".payinfra"]["before_script"] if "pip install" in line]
+    asked = tmp_path / "asked"
+    (tmp_path / "pip").write_text(f'#!/bin/sh\nfor last; do :; done\nprintf %s "$last" > {asked}\n')
+    (tmp_path / "pip").chmod(0o755)
+    script = re.sub(r"\S*/bin/pip\b", str(tmp_path / "pip"), "\n".join(lines))
+    environ = {"PATH": os.defpath} | ({} if source is None else {"PAYINFRA_SOURCE": source})
+    done = subprocess.run(["sh", "-euc", script], env=environ, check=False, capture_output=True, text=True)
+    return done.returncode, asked.read_text() if asked.exists() else done.stderr
+
+
+def test_gitlab_installs_payinfra_from_its_source_with_an_extra_that_exists(tmp_path: Path) -> None:
+    code, asked = installation(tmp_path, "git+https://gitlab.example.com/platform/payinfra.git@0123abc")
+    wanted = Requirement(asked)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (code, wanted.name) == (0, project["name"])
+    assert wanted.extras == {"terraform"} <= set(project["optional-dependencies"])
+    assert wanted.url == "git+https://gitlab.example.com/platform/payinfra.git@0123abc"
+    assert "slim" not in read(GITLAB)["default"]["image"], "pip needs git for such an address"
+
+
+def test_gitlab_says_what_to_set_where_the_source_is_missing(tmp_path: Path) -> None:
+    code, said = installation(tmp_path, None)
+    assert code != 0
+    assert "PAYINFRA_SOURCE" in said

@@ -195,3 +195,16 @@ def test_no_credentials_are_said_before_terraform_starts(project: Project) -> No
     assert done.returncode == 4
     assert "No AWS credentials found." in done.stderr
     assert "AWS_PROFILE" in done.stderr
+
+
+def test_check_takes_the_target_and_the_flags_of_the_stack(project: Project) -> None:
+    judged = project.run("check", "--env", "prod", "--aws", "--lambda-memory-mb", "1024", "--format", "json")
+    assert judged.returncode == 0, judged.stderr
+    stack = (
+        project.folder / ".payinfra" / "aws" / "prod" / "synth" / "stacks" / "payment-prod" / "cdk.tf.json"
+    )
+    functions = json.loads(stack.read_text())["resource"]["aws_lambda_function"]
+    assert {one["memory_size"] for one in functions.values()} == {1024}
+    mixed = project.run("check", "--manifest", "x", "--lambda-memory-mb", "1024")
+    assert mixed.returncode == 2
+    assert "--lambda-memory-mb is about the stack" in mixed.stderr

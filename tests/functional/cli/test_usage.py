@@ -3,14 +3,9 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
-import typer
-from typer.core import TyperGroup, TyperOption
-from typer.main import get_command
 
-from payinfra.cli import app
 from tests.functional.cli.conftest import Project
 from tests.support.terminal import Terminal
 
@@ -137,23 +132,16 @@ def test_a_ci_job_keeps_no_state_of_its_own(project: Project, command: tuple[str
     assert not list(project.folder.iterdir())
 
 
-def options(context: typer.Context) -> Iterator[tuple[str, str]]:
-    """Each option of a command and of those below it, with what its help says."""
-    for parameter in context.command.params:
-        record = parameter.get_help_record(context)
-        if isinstance(parameter, TyperOption) and record is not None:
-            yield f"{context.command_path} {parameter.opts[0]}", record[1]
-    if isinstance(context.command, TyperGroup):
-        for name, command in context.command.commands.items():
-            yield from options(typer.Context(command, parent=context, info_name=name))
-
-
-def test_every_option_shows_the_variable_that_sets_it() -> None:
-    command = get_command(app)
-    root = typer.Context(command, info_name="payinfra", auto_envvar_prefix="PAYINFRA")
-    shown = dict(options(root))
-    assert len(shown) > 200
-    assert [name for name, text in shown.items() if "PAYINFRA_" not in text] == []
+def test_help_is_short_and_help_all_has_every_variable_whole(project: Project) -> None:
+    project.environ["COLUMNS"] = "60"
+    short, whole = (project.run("deploy", how).stdout for how in ("--help", "--help-all"))
+    assert "--all-at-once" in short
+    assert "--lambda-memory-mb" not in short
+    assert "PAYINFRA_" not in short
+    assert "[PAYINFRA_LAMBDA_MEMORY_MB]" in whole
+    assert "[PAYINFRA_DEPLOY_ALLOW_SINGLE_REGION]" in whole
+    assert "Commands:" in project.run("local", "--help-all").stdout
+    assert "[PAYINFRA_QUIET]" in project.run("--help-all").stdout
 
 
 def test_a_variable_sets_an_option_of_one_command(project: Project) -> None:

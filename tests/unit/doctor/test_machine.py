@@ -25,7 +25,8 @@ def script(folder: Path, prints: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("version", "good"), [((3, 10), False), ((3, 11), True), ((3, 12), True), ((3, 13), False)]
+    ("version", "good"),
+    [((3, 10), False), ((3, 11), True), ((3, 12), True), ((3, 14), True), ((3, 15), False)],
 )
 def test_python(version: tuple[int, int], good: bool) -> None:
     assert machine.python(version).good is good

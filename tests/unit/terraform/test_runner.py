@@ -348,7 +348,7 @@ def test_a_failing_apply_names_the_error_and_the_log(setup: Setup, tmp_path: Pat
     terraform = setup.terraform({"apply": failed("creating S3 Bucket", "AccessDenied")})
     with pytest.raises(TerraformFailed) as caught:
         terraform.apply(tmp_path / "p")
-    assert caught.value.what == "terraform apply failed: creating S3 Bucket: AccessDenied"
+    assert caught.value.what == "terraform apply failed: creating S3 Bucket: AWS denies a permission."
     assert str(setup.log) in caught.value.hint
 
 
