@@ -46,6 +46,7 @@ class IdleTraffic:
         traced_a_second: how many requests a second X-Ray samples in any case, and the share of the rest.
         trace_price: dollars for a million traces.
         metrics: dollars a month for the metrics of the method and the function, in a region.
+        writes: dollars a month for writes that are never stored, one every 10 s from each of two containers.
     """
 
     checkers: int = 16
@@ -57,6 +58,7 @@ class IdleTraffic:
     traced_a_second: tuple[float, float] = (1.0, 0.05)
     trace_price: float = 5.00
     metrics: float = 5 * 0.30 + 1 * 0.30
+    writes: float = 0.53 * 0.625
 
     def monthly(self, interval_s: int) -> float:
         """Dollars a month that one health check with this interval, in seconds, causes in its region."""
@@ -71,6 +73,7 @@ class IdleTraffic:
             + millions * self.log_kb * self.log_price
             + traces * self.trace_price
             + self.metrics
+            + self.writes
         )
 
 

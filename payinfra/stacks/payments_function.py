@@ -220,7 +220,8 @@ def _environment(props: PaymentsFunctionProps) -> dict[str, str]:
         "CURSOR_SECRET_PARAMETER": names.parameter(Parameter.CURSORS),
         "EVACUATED_PARAMETER": names.parameter(Parameter.EVACUATED),
         "PEER_REGION": props.peer_region,
-        "PRIMARY_REGION": props.primary_region,
+        # Not by its name: what differs in nothing but the region says the same in both.
+        "PRIMARY_BY_NAME": "first" if props.primary_region < _other(props) else "last",
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": POWERTOOLS_SERVICE,
         "POWERTOOLS_METRICS_NAMESPACE": names.metric_namespace,
@@ -232,6 +233,12 @@ def _environment(props: PaymentsFunctionProps) -> dict[str, str]:
     if props.keep_source_ip:
         variables["KEEP_SOURCE_IP"] = "true"
     return variables
+
+
+def _other(props: PaymentsFunctionProps) -> str:
+    """The region that is not the primary one."""
+    regions = (props.place.region, props.peer_region)
+    return next(one for one in regions if one != props.primary_region)
 
 
 def _permissions(

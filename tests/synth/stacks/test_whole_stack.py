@@ -125,10 +125,6 @@ def normal(value: Any, place: str, region: str) -> Any:
     return value
 
 
-def of_type(half: Mapping[str, Any], kind: str) -> list[Any]:
-    return [block for address, block in half.items() if address.startswith(f"{kind}.")]
-
-
 def test_the_regions_are_the_same_but_for_the_region(every: "Synthesized") -> None:
     primary, secondary = every.settings.regions
     halves: list[dict[str, Any]] = []
@@ -145,10 +141,6 @@ def test_the_regions_are_the_same_but_for_the_region(every: "Synthesized") -> No
                 assert name.startswith(("primary_", "secondary_", *GLOBAL)), address
         halves.append(half)
     here, there = halves
-    for half, name in zip(halves, ("REGION", "PEER"), strict=True):
-        # Both functions are told which region is the primary one.
-        (variables,) = (one["environment"]["variables"] for one in of_type(half, "aws_lambda_function"))
-        assert variables.pop("PRIMARY_REGION") == name
     # The differences there are: one key value and one secret for both, one table whose replica is the
     # other's, and the embedded AWS's port for the region.
     made, taken = (half.pop("aws_ssm_parameter._cursor_secret_parameter") for half in halves)
