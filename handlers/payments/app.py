@@ -156,7 +156,7 @@ class Application:
         Where requests do not carry the name, whoever comes to the standby is taken to be moved.
         """
         config = self._config
-        if not config.is_standby:
+        if config.primary_region in ("", config.region):
             return False
         return not config.failover_domain or config.failover_domain in sent.values("host")
 

@@ -17,8 +17,7 @@ class Config:
         evacuated_parameter: name of the SSM parameter that says whether the other region is evacuated.
         peer_region: the other region.
         keep_source_ip: whether the addresses that payments come from are kept with them.
-        primary_by_name: which of the two regions, `first` or `last` by name, clients are sent to unless they
-            were moved; empty where not known. So both regions' functions are told the same.
+        primary_region: the region that clients are sent to unless they were moved; empty where not known.
         failover_domain: the name by which they are; empty where requests do not carry it.
         cors_origins: the origins whose pages may call the API; none by default.
     """
@@ -36,14 +35,8 @@ class Config:
     log_level: str = LOG_LEVEL
     cors_origins: tuple[str, ...] = ()
     keep_source_ip: bool = False
-    primary_by_name: str = ""
+    primary_region: str = ""
     failover_domain: str = ""
-
-    @property
-    def is_standby(self) -> bool:
-        """Whether this is the region that clients are moved to; False where it is not known."""
-        own = "first" if self.region < self.peer_region else "last"
-        return self.primary_by_name not in ("", own)
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Config":
@@ -67,6 +60,6 @@ class Config:
             log_level=environment.get("LOG_LEVEL", LOG_LEVEL),
             cors_origins=tuple(origin for origin in origins if origin),
             keep_source_ip=environment.get("KEEP_SOURCE_IP") == "true",
-            primary_by_name=environment.get("PRIMARY_BY_NAME", ""),
+            primary_region=environment.get("PRIMARY_REGION", ""),
             failover_domain=environment.get("FAILOVER_DOMAIN", ""),
         )

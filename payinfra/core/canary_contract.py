@@ -92,6 +92,12 @@ class CanaryContract:
         """Whether it is not that of the shipped payments API."""
         return self != PAYMENTS
 
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The fields of a body that are filled in with more than an amount: payments are found by them."""
+        template = parse_json(self.body)
+        return tuple(name for name, value in template.items() if set(_placeholders(value)) - {"amount"})
+
     def body_of(
         self, *, key: str, customer: str, timestamp_ms: int, env: str, metadata: Mapping[str, str]
     ) -> dict[str, object]:

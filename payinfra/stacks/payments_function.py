@@ -78,6 +78,7 @@ class PaymentsFunctionProps:
         primary_region: the region that serves unless it is unhealthy.
         failover_domain: the name that follows the healthy region; None where requests do not carry it.
         keep_source_ip: whether the addresses that payments come from are kept with them.
+        layers: the ARNs of its layers in this region.
     """
 
     place: RegionContext
@@ -96,6 +97,7 @@ class PaymentsFunctionProps:
     log_retention_days: int
     cors_origins: tuple[str, ...]
     keep_source_ip: bool
+    layers: tuple[str, ...] = ()
 
 
 class PaymentsFunction(StackComponent):
@@ -147,6 +149,7 @@ class PaymentsFunction(StackComponent):
             role=role.arn,
             runtime=RUNTIME,
             handler=HANDLER,
+            layers=list(props.layers) or None,
             filename=props.code.zip_name,
             source_code_hash=props.code.sha256,
             memory_size=props.memory_mb,
@@ -220,8 +223,7 @@ def _environment(props: PaymentsFunctionProps) -> dict[str, str]:
         "CURSOR_SECRET_PARAMETER": names.parameter(Parameter.CURSORS),
         "EVACUATED_PARAMETER": names.parameter(Parameter.EVACUATED),
         "PEER_REGION": props.peer_region,
-        # Not by its name: what differs in nothing but the region says the same in both.
-        "PRIMARY_BY_NAME": "first" if props.primary_region < _other(props) else "last",
+        "PRIMARY_REGION": props.primary_region,
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": POWERTOOLS_SERVICE,
         "POWERTOOLS_METRICS_NAMESPACE": names.metric_namespace,
@@ -233,12 +235,6 @@ def _environment(props: PaymentsFunctionProps) -> dict[str, str]:
     if props.keep_source_ip:
         variables["KEEP_SOURCE_IP"] = "true"
     return variables
-
-
-def _other(props: PaymentsFunctionProps) -> str:
-    """The region that is not the primary one."""
-    regions = (props.place.region, props.peer_region)
-    return next(one for one in regions if one != props.primary_region)
 
 
 def _permissions(

@@ -401,7 +401,8 @@ class PaymentUser(User):
     def payment(self, body: dict[str, Any]) -> dict[str, Any]:
         """What to pay: `body` as the drill makes it, or with other values for a company's own.
 
-        `customer_id`, `timestamp` and the metadata `drill` stay the drill's: it finds its payments by them.
+        What the drill finds its payments by stays the drill's: `customer_id`, `timestamp` and the metadata
+        `drill`, or what `[canary]` has in their place.
         """
         return body
 
@@ -409,8 +410,11 @@ class PaymentUser(User):
         """The JSON text of a payment."""
         before = json.loads(made)
         after = self.payment(json.loads(made))
-        after |= {name: before[name] for name in ("customer_id", "timestamp")}
-        after["metadata"] = {**after.get("metadata", {}), **before["metadata"]}
+        for name in self.session.order.canary.marks:
+            given, kept = after.get(name), before[name]
+            if isinstance(given, dict) and isinstance(kept, dict):
+                kept = {**given, **kept}
+            after[name] = kept
         return json.dumps(after, separators=(",", ":"))
 
 

@@ -50,6 +50,7 @@ from payinfra.local.server.control_api import ControlApi
 from payinfra.local.server.host_names import AwsNames
 from payinfra.local.server.listener import Listener
 from payinfra.local.server.patches import registry
+from payinfra.local.server.recording import Recorder
 from payinfra.local.server.replication import Replicator, Write
 from payinfra.local.server.route53.clock import SystemClock
 from payinfra.local.server.route53.plane import STATUS_QUOTA, DataPlane
@@ -74,6 +75,7 @@ class Arguments:
     regions: tuple[str, ...]
     ports: PortPlan
     time_scale: float
+    record: Path | None = None
 
 
 def parse(argv: Sequence[str]) -> Arguments:
@@ -83,12 +85,14 @@ def parse(argv: Sequence[str]) -> Arguments:
     parser.add_argument("--regions", required=True)
     parser.add_argument("--base-port", type=int, required=True)
     parser.add_argument("--time-scale", type=float, default=1.0)
+    parser.add_argument("--record", type=Path)
     read = parser.parse_args(argv)
     return Arguments(
         StateFolder(read.folder.absolute()),
         tuple(read.regions.split(",")),
         PortPlan(read.base_port),
         read.time_scale,
+        read.record,
     )
 
 
@@ -166,6 +170,7 @@ class Server:
             touched=self.snapshots.touch,
             answered=self._api_answered,
             board=self.board,
+            recorder=Recorder(self.arguments.record) if self.arguments.record else None,
         )
         authentication.install(self.emulator, self.access_key)
         registry.install(self.emulator)

@@ -29,6 +29,7 @@ from payinfra.local.server.asgi import (
 )
 from payinfra.local.server.authentication import Scopes, verified
 from payinfra.local.server.ministack import serving
+from payinfra.local.server.recording import Recorder
 from payinfra.local.server.retries import Retries
 from payinfra.local.server.sigv4 import Claim, SignatureRefused, is_signed
 
@@ -147,6 +148,18 @@ class FrontApp:
     )
     board: FaultRegistry = field(default_factory=FaultRegistry)
     retries: Retries = field(default_factory=Retries)
+    recorder: Recorder | None = None
+
+    def begin(self, request: Request) -> None:
+        """Begin a request, where somebody wants a record."""
+        if self.recorder:
+            self.recorder.begin(request)
+
+    def keep(self, request: Request, response: AsgiResponse, claim: Claim) -> AsgiResponse:
+        """Record a request that was answered, where somebody wants a record; the answer."""
+        if self.recorder:
+            self.recorder.record(request, response, claim.service, claim.region)
+        return response
 
     async def forward(self, request: Request, region: str, scope: Scope, receive: Receive) -> AsgiResponse:
         """Lets ministack answer, once however often an SDK asks, and corrects what it says."""
@@ -231,7 +244,11 @@ class RegionApp:
             verified.set(claim.access_key_id)
             serving.set(claim.region)
             disturbed = await self.front.disturb(request, claim)
-            return disturbed or without_cors(await self.front.forward(request, claim.region, scope, receive))
+            if disturbed:
+                return disturbed
+            self.front.begin(request)
+            said = without_cors(await self.front.forward(request, claim.region, scope, receive))
+            return self.front.keep(request, said, claim)
 
         async def call_api(request: Request) -> AsgiResponse:
             # The API decides who may call it. Only a method with IAM's authorization looks at a signature.
@@ -291,10 +308,12 @@ class GlobalApp:
                     400, "InvalidEndpoint", "This port serves IAM, STS and Route 53; each region has its own."
                 )
             verified.set(claim.access_key_id)
+            self.front.begin(request)
             own = await self.data_plane(request) if claim.service == "route53" else None
             # Asked either way: ministack knows who may, also of calls that it has no other answer to.
             said = await self.front.forward(request, self.region, scope, receive)
-            return without_cors(said if own is None or said.status == REFUSED else own)
+            answered = without_cors(said if own is None or said.status == REFUSED else own)
+            return self.front.keep(request, answered, claim)
 
         def admit(head: Request) -> Serve | AsgiResponse:
             if not is_loopback(head.host):

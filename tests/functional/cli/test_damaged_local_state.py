@@ -34,7 +34,9 @@ def folder(tmp_path: Path) -> Iterator[StateFolder]:
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        time.sleep(2)  # the table is on the disk half a second after its making
+        state = found.state / "dynamodb.json"
+        # The table is on the disk some time after its making.
+        assert lifecycle.WaitClock().until(lambda: state.exists() and TABLE in state.read_text(), 30)
         for number in range(10):
             dynamodb.put_item(TableName=TABLE, Item={"id": {"S": str(number)}})
         kill(found)

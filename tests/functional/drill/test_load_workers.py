@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from payinfra.core.canary_contract import CanaryContract
 from payinfra.core.errors import ExitCode, Interrupted
 from payinfra.core.version import __version__
 from payinfra.drill.clock import RealClock, Stop
@@ -230,6 +231,20 @@ def test_a_companys_own_locustfile_sends_payments_that_are_still_the_drills(
     assert {body["amount"] for body in bodies} == {4200}
     assert {body["customer_id"] for body in bodies} == {"payinfra-drill-dev"}
     assert [body["metadata"] for body in bodies] == [{"shop": "7", "drill": "x1"}] * len(bodies)
+
+
+def test_with_a_canary_of_ones_own_its_marks_stay_the_drills(cloud: Cloud, tmp_path: Path) -> None:
+    file = tmp_path / "shop_users.py"
+    file.write_text(LOCUSTFILE.replace('"amount": 4200, "customer_id": "x"', '"sum": 4200, "buyer": "x"'))
+    canary = CanaryContract(body='{"sum": "{amount}", "buyer": "{customer}", "timestamp": "{time}"}')
+    order = replace(ORDER, clients=at(cloud.east.url), canary=canary)
+    (tmp_path / "drill").mkdir()
+    with running(order, WorkerPlan(1, locustfile=file), tmp_path / "drill") as (load, _said, _log):
+        until(lambda: load.snapshot().begun > 5)
+        load.stop(5.0)
+    (body, *_) = [json.loads(one.body) for one in read(tmp_path / "drill" / NAME).payments]
+    assert (body["sum"], body["buyer"]) == (4200, "payinfra-drill-dev")
+    assert load.snapshot().by_region == {EAST: load.snapshot().begun}
 
 
 @pytest.mark.parametrize(

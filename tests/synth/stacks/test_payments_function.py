@@ -74,7 +74,7 @@ def test_the_environment_holds_names_and_no_secret(local: "Synthesized") -> None
         "CURSOR_SECRET_PARAMETER": "/payment-pr123/cursor-secret",
         "EVACUATED_PARAMETER": "/payment-pr123/evacuated",
         "PEER_REGION": "us-west-2",
-        "PRIMARY_BY_NAME": "first",
+        "PRIMARY_REGION": "us-east-1",
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": "payments",
         "POWERTOOLS_METRICS_NAMESPACE": "payment-pr123",

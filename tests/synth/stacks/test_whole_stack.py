@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from payinfra.account.quotas import NEEDED
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX, Outputs
 from payinfra.core.settings import Settings
@@ -125,6 +126,10 @@ def normal(value: Any, place: str, region: str) -> Any:
     return value
 
 
+def of_type(half: Mapping[str, Any], kind: str) -> list[Any]:
+    return [block for address, block in half.items() if address.startswith(f"{kind}.")]
+
+
 def test_the_regions_are_the_same_but_for_the_region(every: "Synthesized") -> None:
     primary, secondary = every.settings.regions
     halves: list[dict[str, Any]] = []
@@ -141,6 +146,10 @@ def test_the_regions_are_the_same_but_for_the_region(every: "Synthesized") -> No
                 assert name.startswith(("primary_", "secondary_", *GLOBAL)), address
         halves.append(half)
     here, there = halves
+    for half, name in zip(halves, ("REGION", "PEER"), strict=True):
+        # Both functions are told which region is the primary one.
+        (variables,) = (one["environment"]["variables"] for one in of_type(half, "aws_lambda_function"))
+        assert variables.pop("PRIMARY_REGION") == name
     # The differences there are: one key value and one secret for both, one table whose replica is the
     # other's, and the embedded AWS's port for the region.
     made, taken = (half.pop("aws_ssm_parameter._cursor_secret_parameter") for half in halves)
@@ -300,3 +309,14 @@ def test_a_boundary_is_every_roles(backwards: "Synthesized", protected: "Synthes
     bounds = [role["permissions_boundary"] for role in backwards.of("iam_role").values()]
     assert bounds == ["arn:aws:iam::123456789012:policy/our-boundary"] * 4
     assert not [role for role in protected.of("iam_role").values() if "permissions_boundary" in role]
+
+
+def test_an_environment_takes_as_much_of_the_account_as_is_asked_for_before_it_is_made(
+    local: "Synthesized",
+) -> None:
+    counted = {
+        "health checks": len(local.of("route53_health_check")),
+        "hosted zones": len(local.of("route53_zone")),
+        "IAM roles": len(local.of("iam_role")),
+    }
+    assert counted == NEEDED

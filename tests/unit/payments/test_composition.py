@@ -36,14 +36,14 @@ def test_the_settings_come_from_the_environment() -> None:
         "LOG_LEVEL": "DEBUG",
         "CORS_ORIGINS": "https://a.example, https://b.example,",
         "KEEP_SOURCE_IP": "true",
-        "PRIMARY_BY_NAME": "last",
+        "PRIMARY_REGION": "eu-west-1",
         "FAILOVER_DOMAIN": "pay.example",
     }
     assert Config.read({**VARIABLES, **more}) == Config(
         *("t", "b", "k", "p", "f", "eu-north-1", "e", "eu-west-1", "s", "n", "DEBUG"),
         ("https://a.example", "https://b.example"),
         keep_source_ip=True,
-        primary_by_name="last",
+        primary_region="eu-west-1",
         failover_domain="pay.example",
     )
     assert Config.read(VARIABLES) == Config(
