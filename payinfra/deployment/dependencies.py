@@ -338,12 +338,21 @@ def account(settings: Settings) -> str:
         EnvironmentUnusable: they are nobody's, or the shell's variables lead to the embedded AWS, where a
             deployment would show nothing about AWS.
     """
-    first, second = settings.regions
     quick = aws(settings).within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS)
+    return _of_aws(account_through(quick, settings.regions))
+
+
+def account_through(found: Aws, regions: tuple[str, str]) -> str:
+    """Whose credentials these are, asked in the first region, or in the second where that is gone.
+
+    Raises:
+        EnvironmentUnusable: they are nobody's, or neither region answers.
+    """
+    first, second = regions
     try:
-        return _of_aws(quick.account(first))
-    except AwsUnreachable:  # STS is in each region: where one is gone the other tells
-        return _of_aws(quick.account(second))
+        return found.account(first)
+    except AwsUnreachable:  # STS is in each region; a refusal would be the same in both
+        return found.account(second)
 
 
 def account_in(settings: Settings, region: str) -> str:

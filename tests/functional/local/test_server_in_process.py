@@ -123,7 +123,9 @@ def test_a_signal_ends_it_in_an_orderly_way(folder: StateFolder, number: signal.
     assert not folder.endpoints.exists()
 
 
-def test_a_blacked_out_region_answers_nothing_and_closes_nothing(folder: StateFolder) -> None:
+def test_a_blacked_out_region_answers_nothing_and_closes_nothing(
+    folder: StateFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
     def work(endpoints: LocalEndpoints, control: Control) -> None:
         east, west = endpoints.regions["us-east-1"], endpoints.regions["us-west-2"]
         kept = http.client.HTTPConnection(urlsplit(east).netloc, timeout=0.5)
@@ -156,6 +158,9 @@ def test_a_blacked_out_region_answers_nothing_and_closes_nothing(folder: StateFo
         kept.close()
 
     run(folder, work)
+    told = [line for line in capfd.readouterr().err.splitlines() if line.startswith("us-east-1 is dark")]
+    assert "us-east-1 is dark and does not answer GET /_ministack/x of -" in told
+    assert "us-east-1 is dark and does not answer PUT /b/k of -" in told
 
 
 def test_an_answer_that_was_on_its_way_into_a_blackout_is_lost(folder: StateFolder, slow: Any) -> None:

@@ -1,10 +1,56 @@
 """What the stages work with."""
 
 from pathlib import Path
+from typing import ClassVar
 
+import pytest
+
+from payinfra.clients.aws import Aws, AwsUnreachable
+from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.settings import Settings
 from payinfra.deployment import dependencies
 from payinfra.terraform.jsonvalue import JsonValue
+
+
+class Asked(Aws):
+    """An AWS of which some regions do not answer, and others refuse."""
+
+    gone: ClassVar[frozenset[str]] = frozenset()
+    refuses: ClassVar[frozenset[str]] = frozenset()
+
+    def account(self, region: str) -> str:
+        if region in self.gone:
+            raise AwsUnreachable(f"{region} cannot be reached")
+        if region in self.refuses:
+            raise EnvironmentUnusable(f"{region} refuses")
+        return f"of {region}"
+
+
+class FirstGone(Asked):
+    gone = frozenset({"us-east-1"})
+
+
+class BothGone(Asked):
+    gone = frozenset({"us-east-1", "us-west-2"})
+
+
+class FirstRefuses(Asked):
+    refuses = frozenset({"us-east-1"})
+
+
+REGIONS = ("us-east-1", "us-west-2")
+
+
+def test_whose_credentials_these_are_is_asked_where_somebody_answers() -> None:
+    assert dependencies.account_through(Asked(), REGIONS) == "of us-east-1"
+    assert dependencies.account_through(FirstGone(), REGIONS) == "of us-west-2"
+    with pytest.raises(AwsUnreachable, match="us-west-2"):
+        dependencies.account_through(BothGone(), REGIONS)
+
+
+def test_a_refusal_is_asked_about_once() -> None:
+    with pytest.raises(EnvironmentUnusable, match="us-east-1 refuses"):
+        dependencies.account_through(FirstRefuses(), REGIONS)
 
 
 def test_aws_itself_has_no_control(tmp_path: Path) -> None:
