@@ -50,7 +50,7 @@ from payinfra.local.server.control_api import ControlApi
 from payinfra.local.server.host_names import AwsNames
 from payinfra.local.server.listener import Listener
 from payinfra.local.server.patches import registry
-from payinfra.local.server.recording import Recorder
+from payinfra.local.server.recording import RequestRecorder
 from payinfra.local.server.replication import Replicator, Write
 from payinfra.local.server.route53.clock import SystemClock
 from payinfra.local.server.route53.plane import STATUS_QUOTA, DataPlane
@@ -170,7 +170,7 @@ class Server:
             touched=self.snapshots.touch,
             answered=self._api_answered,
             board=self.board,
-            recorder=Recorder(self.arguments.record) if self.arguments.record else None,
+            recorder=RequestRecorder(self.arguments.record) if self.arguments.record else None,
         )
         authentication.install(self.emulator, self.access_key)
         registry.install(self.emulator)

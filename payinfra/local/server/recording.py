@@ -25,7 +25,7 @@ asked: ContextVar[list[dict[str, Any]] | None] = ContextVar("payinfra_asked", de
 
 
 @dataclass(frozen=True)
-class Recorder:
+class RequestRecorder:
     """Appends to a file of its own in a folder, one JSON object a line."""
 
     folder: Path

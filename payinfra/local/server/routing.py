@@ -29,7 +29,7 @@ from payinfra.local.server.asgi import (
 )
 from payinfra.local.server.authentication import Scopes, verified
 from payinfra.local.server.ministack import serving
-from payinfra.local.server.recording import Recorder
+from payinfra.local.server.recording import RequestRecorder
 from payinfra.local.server.retries import Retries
 from payinfra.local.server.sigv4 import Claim, SignatureRefused, is_signed
 
@@ -148,7 +148,7 @@ class FrontApp:
     )
     board: FaultRegistry = field(default_factory=FaultRegistry)
     retries: Retries = field(default_factory=Retries)
-    recorder: Recorder | None = None
+    recorder: RequestRecorder | None = None
 
     def begin(self, request: Request) -> None:
         """Begin a request, where somebody wants a record."""
