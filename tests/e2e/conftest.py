@@ -20,7 +20,10 @@ from tests.support.project import Done, Project
 
 __all__ = ["DEPLOY", "ENV", "Deployment", "Done", "Project"]
 
-LONGEST = ("test_bad_luck.py", "test_wheel_deploys.py", "test_damage.py", "test_destroy.py")
+LONGEST = (
+    *("test_bad_luck.py", "test_wheel_deploys.py", "test_damage.py", "test_destroy.py"),
+    "test_example_project.py",
+)
 """Files that take minutes: none may be left to one worker while the other has nothing to do."""
 DRILLS = "drill"
 """The folder of the tests that drill."""

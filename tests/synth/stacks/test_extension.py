@@ -126,6 +126,13 @@ def test_it_gives_out_and_declares(extended: Extended, local: Synthesized) -> No
     assert "extension" not in local.content["output"]["declared"]["value"]
 
 
+def test_every_variable_of_ours_is_reserved(every: Synthesized) -> None:
+    from payinfra.stacks.payments_function import RESERVED_VARIABLES
+
+    for function in every.of("lambda_function").values():
+        assert set(function["environment"]["variables"]) <= RESERVED_VARIABLES
+
+
 def test_without_one_the_stack_is_as_ever(local: Synthesized) -> None:
     assert "payinfra" not in local.content["//"]
 
