@@ -13,6 +13,8 @@ export COVERAGE_FILE := $(CURDIR)/.coverage
 
 # Files of tests side by side, in their order: each keeps its own fixtures. Those that take long come first.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+# docs/performance.md says why the slowest ones are slow.
+SLOWEST := --durations=20 --durations-min=1
 
 # How many blows of each kind `make chaos` strikes in all, those of earlier runs included.
 TRUNCATIONS := 200
@@ -78,8 +80,8 @@ imports: setup
 
 tests: setup $(VENV)/compiled ## All tests, with coverage of every line and branch
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/synth tests/functional tests/unit
-	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/e2e
+	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(SLOWEST) tests/synth tests/functional tests/unit
+	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(SLOWEST) tests/e2e
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 
