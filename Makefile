@@ -11,6 +11,9 @@ PYTHONS := python3.11 python3.12 python3
 # Where every process of a measured run, whatever its folder, leaves what it covered.
 export COVERAGE_FILE := $(CURDIR)/.coverage
 
+# Where the end-to-end tests leave the requests that Terraform and payinfra made.
+RECORDS := $(CURDIR)/.conformance
+
 # Files of tests side by side, in their order: each keeps its own fixtures. Those that take long come first.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 # docs/performance.md says why the slowest ones are slow.
@@ -19,13 +22,14 @@ SLOWEST := --durations=20 --durations-min=1
 # How many blows of each kind `make chaos` strikes in all, those of earlier runs included.
 TRUNCATIONS := 200
 RACES := 40
+SLEEPS := 12
 KILLS := 100
 
 # Bytecode that is kept makes every start of the tool several times faster.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test quick fix lint types imports unit synth functional e2e e2e-ci drill docs docs-check site \
-	tests compat lock bench chaos endurance sbom audit clean
+	tests conformance compat lock bench chaos endurance sbom audit clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -79,17 +83,22 @@ imports: setup
 	@$(BIN)/lint-imports
 
 tests: setup $(VENV)/compiled ## All tests, with coverage of every line and branch
-	@rm -f .coverage .coverage.*
+	@rm -rf .coverage .coverage.* $(RECORDS) && mkdir -p $(RECORDS)
 	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(SLOWEST) tests/synth tests/functional tests/unit
-	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(SLOWEST) tests/e2e
+	@PAYINFRA_LOCAL_RECORD=$(RECORDS) $(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(SLOWEST) tests/e2e
+	@$(MAKE) --no-print-directory conformance
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
+
+conformance: setup ## Hold the requests that the end-to-end tests recorded against AWS's models, and against the role for CI
+	@$(BIN)/python -m scripts.conformance $(RECORDS)
 
 unit synth functional: setup $(VENV)/compiled ## One tier of the tests
 	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/$@
 
 e2e: setup ## The tests that deploy: each of two workers makes a deployment that its tests share
-	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/e2e
+	@rm -rf $(RECORDS) && mkdir -p $(RECORDS)
+	@PAYINFRA_LOCAL_RECORD=$(RECORDS) $(BIN)/pytest $(SIDE_BY_SIDE) tests/e2e
 
 e2e-ci: setup ## A pull request's life under the role that CI has, from bootstrap to reap
 	@$(BIN)/pytest tests/e2e_ci
@@ -118,7 +127,8 @@ endurance: setup ## An hour at 50 requests a second: the embedded AWS's memory, 
 	@$(BIN)/python -m bench.endurance $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
 
 chaos: setup ## Strike an environment at random, seeded; goes on where the last run stopped
-	@$(BIN)/python -m scripts.chaos --page --truncations $(TRUNCATIONS) --races $(RACES) --kills $(KILLS)
+	@$(BIN)/python -m scripts.chaos --page --truncations $(TRUNCATIONS) --races $(RACES) \
+		--sleeps $(SLEEPS) --kills $(KILLS)
 	@$(BIN)/python -m scripts.docs
 
 compat: setup ## Synthesize with the newest bindings of the AWS provider, and compare

@@ -1,6 +1,6 @@
 """Strikes an environment at random, seeded, and keeps what became of each blow for docs/reliability.md.
 
-python -m scripts.chaos [--kills N] [--truncations N] [--races N] [--page] [--light] [--folder DIR]
+python -m scripts.chaos [--kills N] [--truncations N] [--races N] [--sleeps N] [--page] [--light]
 
 Blows that were survived in an earlier run are not repeated; --again strikes them, too.
 """
@@ -17,6 +17,7 @@ from tests.support.chaos.environment import Struck, struck
 from tests.support.chaos.kills import LIGHT_KILLS, kill, struck_by
 from tests.support.chaos.ledger import RECORDED, Ledger, Trial
 from tests.support.chaos.races import PAIRS, race
+from tests.support.chaos.sleeps import sleep, slept_by
 from tests.support.chaos.truncations import LIGHT_DAMAGE, damaged_by, described, truncation
 
 ENVS = ("dev-luck", "dev-chance")
@@ -27,6 +28,7 @@ STRIKES: dict[str, Strike] = {
     "kill": lambda envs, number: kill(envs[0], number),
     "truncation": lambda envs, number: truncation(envs[0], number),
     "race": race,
+    "sleep": lambda envs, number: sleep(envs[0], number),
 }
 
 
@@ -50,6 +52,10 @@ def is_light(kind: str, number: int) -> bool:
             return struck_by(number) in LIGHT_KILLS
         case "truncation":
             return damaged_by(number) in LIGHT_DAMAGE
+        case "sleep":
+            return slept_by(number) == "drill"
+        case "race":
+            return set(PAIRS[number % len(PAIRS)]) <= {"drill", "restore"}
         case _:
             return False
 
@@ -60,6 +66,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--truncations", type=int, default=0)
     parser.add_argument("--races", type=int, default=0)
+    parser.add_argument("--sleeps", type=int, default=0)
     parser.add_argument("--page", action="store_true")
     parser.add_argument("--light", action="store_true", help="only what no Terraform runs for")
     parser.add_argument("--again", action="store_true")
@@ -67,7 +74,12 @@ def main() -> int:
     parser.add_argument("--ledger", type=Path, default=RECORDED)
     asked = parser.parse_args()
     ledger = Ledger(asked.ledger)
-    wanted = {"truncation": asked.truncations, "race": asked.races, "kill": asked.kills}
+    wanted = {
+        "truncation": asked.truncations,
+        "race": asked.races,
+        "sleep": asked.sleeps,
+        "kill": asked.kills,
+    }
 
     def note(trial: Trial) -> None:
         ledger.add(trial)

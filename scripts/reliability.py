@@ -17,6 +17,9 @@ the same number of a kind is the same blow each time, but for the moment at whic
 - **{race}.** Two commands begin within a second of each other, on one environment or on two. Survived: one
   works, and the other works as well or says who does, with exit code 4; on two environments both work, but
   for two drills on one embedded AWS.
+- **{sleep}.** All processes of a command and of the embedded AWS stop for up to 20 seconds, and go on.
+  Survived: the command ends well, or is a drill that calls itself failed or inconclusive, or did not begin;
+  no fault is left.
 - **{page}.** A page of another origin in a real browser, beside the embedded AWS: it reads nothing, changes
   nothing and runs nothing.
 

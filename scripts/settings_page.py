@@ -40,7 +40,7 @@ def _rows(setting: Setting) -> Iterator[str]:
     yield f"- Flag: {flags}"
     yield f"- Variable: `{setting.variable}`"
     if setting.table:
-        yield f"- In `{TOML_NAME}`: table `[{setting.table}]`"
+        yield f"- In `{TOML_NAME}`: `{setting.toml_name}` in the table `[{setting.table}]`"
     yield f"- Type: {setting.kind}"
     if allowed := setting.shape.allowed.removeprefix("use ") if setting.shape else setting.limits:
         yield f"- Allowed: {allowed}"

@@ -28,6 +28,7 @@ class ArnGroup(StrEnum):
     FUNCTIONS = "Functions"
     STREAM_READERS = "StreamReaders"
     ANY_STREAM_READER = "AnyStreamReader"
+    LAYERS = "Layers"
     BUCKETS = "Buckets"
     OBJECTS = "Objects"
     TEST_OBJECTS = "TestObjects"
@@ -213,6 +214,8 @@ _LIMITS: Mapping[ArnGroup, Callable[[PermissionScope], ArnLimits]] = {
     ArnGroup.FUNCTIONS: _functions,
     ArnGroup.STREAM_READERS: _stream_readers,
     ArnGroup.ANY_STREAM_READER: lambda reach: ArnLimits((reach.arn("lambda", "event-source-mapping:*"),)),
+    # Layers of a project's own, whoever's account they are in: they say who may use them.
+    ArnGroup.LAYERS: lambda reach: ArnLimits(reach.layers),
     ArnGroup.BUCKETS: _buckets,
     ArnGroup.OBJECTS: lambda reach: _buckets(reach, "/*"),
     ArnGroup.TEST_OBJECTS: lambda reach: _buckets(reach, f"/{TEST_PREFIX}*"),

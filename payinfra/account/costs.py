@@ -6,7 +6,7 @@ in US dollars, without tax and without free tiers. A test holds the page and thi
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 HOURS = 730
@@ -30,6 +30,9 @@ FAST_S, SLOW_S = 10, 30
 """How often a health check may ask, in seconds."""
 
 HEALTH_CHECK = "aws_route53_health_check"
+CALCULATED = "CALCULATED"
+HTTPS_FEATURE = 1.00
+"""Dollars a month of a health check for HTTPS, which one that only counts others has not."""
 
 
 @dataclass(frozen=True)
@@ -57,45 +60,94 @@ class IdleTraffic:
     traced_a_second: tuple[float, float] = (1.0, 0.05)
     trace_price: float = 5.00
     metrics: float = 5 * 0.30 + 1 * 0.30
+    looks: float = 0.53 * 0.625
+    """Dollars a month of the conditional writes, never stored, that two containers make every 10 seconds."""
+    digits: int = 1
+    """Of the millions of requests, after the point: as the page has them."""
 
     def monthly(self, interval_s: int) -> float:
         """Dollars a month that one health check with this interval, in seconds, causes in its region."""
         rate = self.checkers / interval_s
-        millions = round(rate * 3600 * HOURS / 1e6, 1)
+        millions = round(rate * 3600 * HOURS / 1e6, self.digits)
         always, share = self.traced_a_second
         traced = min(rate, always) + share * max(0.0, rate - always)
-        traces = round(traced * 3600 * HOURS / 1e6, 1)
+        traces = round(traced * 3600 * HOURS / 1e6, self.digits)
         return (
             millions * sum(self.per_million)
             + millions * 1e6 * self.lambda_gb_s * self.lambda_price
             + millions * self.log_kb * self.log_price
             + traces * self.trace_price
             + self.metrics
+            + self.looks
         )
 
 
 TRAFFIC = IdleTraffic()
+EVACUATION = IdleTraffic(
+    checkers=6,
+    per_million=(3.50, 0.20),
+    log_kb=1.5,
+    traced_a_second=(0.0, 0.05),
+    metrics=0.0,
+    looks=0.0,
+    digits=2,
+)
+"""The same for an evacuation's page, beside a health check that asks every 10 seconds: that has what X-Ray
+samples in any case."""
 
 
-def monthly(counts: Mapping[str, int], intervals_s: Iterable[int], traffic: IdleTraffic = TRAFFIC) -> float:
+@dataclass(frozen=True)
+class HealthChecks:
+    """The health checks of an environment.
+
+    Attributes:
+        intervals_s: of those that watch an API, each in seconds.
+        flags: how many watch an evacuation's page.
+        counting: how many count others.
+    """
+
+    intervals_s: tuple[int, ...]
+    flags: int = 0
+    counting: int = 0
+
+    def monthly(self, traffic: IdleTraffic) -> float:
+        """Dollars a month more than as many slow ones cost by themselves, and what they cause."""
+        slowest = max(self.intervals_s, default=FAST_S)
+        left = max(0.0, TRAFFIC.traced_a_second[0] - TRAFFIC.checkers / slowest)
+        page = replace(EVACUATION, traced_a_second=(left, EVACUATION.traced_a_second[1]))
+        return (
+            FAST_HEALTH_CHECK * sum(interval == FAST_S for interval in self.intervals_s)
+            - HTTPS_FEATURE * self.counting
+            + sum(map(traffic.monthly, self.intervals_s))
+            + self.flags * page.monthly(SLOW_S)
+        )
+
+
+def monthly(counts: Mapping[str, int], checks: HealthChecks, traffic: IdleTraffic = TRAFFIC) -> float:
     """Dollars a month of what stands, and of what its health checks cause.
 
     Args:
         counts: how many there are of each of Terraform's types; those that cost nothing do not matter.
-        intervals_s: the interval of each health check, in seconds.
-        traffic: what their requests cause.
+        checks: what those of Route 53 are.
+        traffic: what the requests of those that watch an API cause.
     """
-    every = tuple(intervals_s)
     stands = sum(price * counts.get(kind, 0) for kind, price in STANDING.items())
-    fast = FAST_HEALTH_CHECK * sum(interval == FAST_S for interval in every)
-    return stands + fast + sum(map(traffic.monthly, every))
+    return stands + checks.monthly(traffic)
 
 
-def of_resources(resources: Iterable[tuple[str, object]], traffic: IdleTraffic = TRAFFIC) -> float:
-    """Dollars a month of resources, each with its type and, for a health check, its interval in seconds."""
+def of_resources(
+    resources: Iterable[tuple[str, Mapping[str, object]]], traffic: IdleTraffic = TRAFFIC
+) -> float:
+    """Dollars a month of resources, each with its type and its arguments."""
     found = tuple(resources)
-    intervals = [value if isinstance(value, int) else SLOW_S for kind, value in found if kind == HEALTH_CHECK]
-    return monthly(Counter(kind for kind, _ in found), intervals, traffic)
+    checks = [arguments for kind, arguments in found if kind == HEALTH_CHECK]
+    counting = [one for one in checks if one.get("type") == CALCULATED]
+    flags = [one for one in checks if one not in counting and one.get("invert_healthcheck")]
+    asking = [one.get("request_interval") for one in checks if one not in counting and one not in flags]
+    intervals = tuple(interval if isinstance(interval, int) else SLOW_S for interval in asking)
+    return monthly(
+        Counter(kind for kind, _ in found), HealthChecks(intervals, len(flags), len(counting)), traffic
+    )
 
 
 OF_A_REGION: Mapping[str, int] = MappingProxyType(
@@ -117,10 +169,15 @@ LISTED: Mapping[str, str] = MappingProxyType(
 def of_environment(listed: Mapping[str, int], regions: int) -> float:
     """Dollars a month of an environment as an account lists it, at most: its health checks count as fast.
 
+    Beyond one a region they are taken for those of an evacuation's page, then for such as count others.
+
     Args:
         listed: how many there are of what costs money, by the words of `LISTED`.
         regions: in how many regions it serves.
     """
     counts = {kind: listed.get(what, 0) for what, kind in LISTED.items()}
     counts |= {kind: number * regions for kind, number in OF_A_REGION.items()}
-    return monthly(counts, (FAST_S,) * counts[HEALTH_CHECK])
+    there = counts[HEALTH_CHECK]
+    watching = min(there, regions)
+    flags = min(there - watching, regions)
+    return monthly(counts, HealthChecks((FAST_S,) * watching, flags, there - watching - flags))

@@ -200,6 +200,7 @@ RESOURCE_TYPES: Mapping[str, Needs] = {
             "UpdateFunctionCode",
             "UpdateFunctionConfiguration",
         ),
+        ArnGroup.LAYERS: ("lambda:GetLayerVersion",),
         ArnGroup.ROLES_FOR_LAMBDA: ("iam:PassRole",),
         ArnGroup.KEYS_IN_USE: ("kms:CreateGrant",),
         ArnGroup.KEYS: _of("kms", "Decrypt", "Encrypt", "GenerateDataKey*"),

@@ -14,7 +14,7 @@ guide, "Configuring reserved concurrency for a function")."""
 CONCURRENCY_CODE = "L-B99A9384"
 """The code of the quota "Concurrent executions" of Lambda in Service Quotas."""
 
-NEEDED = {"health checks": 2, "hosted zones": 1, "IAM roles": 4}
+NEEDED = {"health checks": 6, "hosted zones": 1, "IAM roles": 4}
 """What one environment takes of what an account has a quota of."""
 
 
@@ -35,7 +35,7 @@ class Room:
         return f"it has {self.used} of at most {self.limit} {self.what}, and an environment needs {needed}"
 
 
-def require_concurrency(aws: Aws, env: str, regions: tuple[str, ...], reserved: int | None) -> None:
+def require_concurrency(aws: Aws, names: Names, regions: tuple[str, ...], reserved: int | None) -> None:
     """Check in each region that the function can reserve its concurrency; a new account may have 10 in all.
 
     Raises:
@@ -48,7 +48,7 @@ def require_concurrency(aws: Aws, env: str, regions: tuple[str, ...], reserved: 
     for region in regions:
         try:
             limit = aws.functions(region).get_account_settings()["AccountLimit"]
-            own = _own(aws, env, region)
+            own = _own(aws, names, region)
         except (BotoCoreError, ClientError) as error:
             raise EnvironmentUnusable(
                 f"Lambda does not say how many executions {region} has room for: {error}.",
@@ -68,12 +68,12 @@ def require_concurrency(aws: Aws, env: str, regions: tuple[str, ...], reserved: 
             )
 
 
-def _own(aws: Aws, env: str, region: str) -> int:
+def _own(aws: Aws, names: Names, region: str) -> int:
     """What the environment's function has reserved already."""
     from botocore.exceptions import ClientError
 
     try:
-        found = aws.functions(region).get_function_concurrency(FunctionName=Names(env).function)
+        found = aws.functions(region).get_function_concurrency(FunctionName=names.function)
     except ClientError as error:
         if is_absent(error):
             return 0
@@ -81,7 +81,7 @@ def _own(aws: Aws, env: str, region: str) -> int:
     return found.get("ReservedConcurrentExecutions", 0)
 
 
-def require_room(aws: Aws, env: str, region: str, *, own_zone: bool) -> str:
+def require_room(aws: Aws, names: Names, region: str, *, own_zone: bool) -> str:
     """Check that the account has room for an environment that is new, and return what could not be asked.
 
     Args:
@@ -94,7 +94,7 @@ def require_room(aws: Aws, env: str, region: str, *, own_zone: bool) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        if not is_new(aws, env, region):
+        if not is_new(aws, names, region):
             return ""
         lacking = [
             room.lacks
@@ -110,13 +110,12 @@ def require_room(aws: Aws, env: str, region: str, *, own_zone: bool) -> str:
     if lacking:
         raise EnvironmentUnusable(
             f"The account has no room for a new environment: {'; '.join(lacking)}.",
-            "Destroy what nobody needs (`payinfra environments list` names it), or ask for more in Service "
-            "Quotas.",
+            "Destroy what nobody needs (`payinfra envs` lists it), or ask for more in Service Quotas.",
         )
     return ""
 
 
-def is_new(aws: Aws, env: str, region: str) -> bool:
+def is_new(aws: Aws, names: Names, region: str) -> bool:
     """Whether an environment is still to be made: its table is not there.
 
     Raises:
@@ -125,7 +124,7 @@ def is_new(aws: Aws, env: str, region: str) -> bool:
     from botocore.exceptions import ClientError
 
     try:
-        aws.dynamodb(region).describe_table(TableName=Names(env).table)
+        aws.dynamodb(region).describe_table(TableName=names.table)
     except ClientError as error:
         if is_absent(error):
             return True

@@ -24,6 +24,7 @@ class PermissionScope:
         state_key: the state's key; None for the default.
         prefix: what the environments' names begin with.
         failover_name, latency_name: the whole names whose records it may write; None for derived ones.
+        layers: the ARNs of the function's layers.
         boundary: ARN of the required permissions boundary of every created role; None for none.
     """
 
@@ -40,6 +41,7 @@ class PermissionScope:
     prefix: str = NAME_PREFIX
     failover_name: str | None = None
     latency_name: str | None = None
+    layers: tuple[str, ...] = ()
 
     @property
     def names(self) -> Names:

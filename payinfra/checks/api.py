@@ -93,7 +93,7 @@ def run_checks(request: CheckRequest, *, on: date | None = None, known: Catalogu
         EnvironmentUnusable: nothing to check, an input that cannot be read or has no resources, or an
             unknown id in the selection.
     """
-    checks = known or catalogue.load()
+    checks = known or catalogue.load(request.project)
     selection = choose(checks.ids, request.select, request.ignore)
     if not request.manifests and not request.plans and request.source is None:
         raise EnvironmentUnusable("There is nothing to check.", "Give a plan, a manifest or a source folder.")

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 from payinfra.checks import policy, source
-from payinfra.checks.model import Check, gather
+from payinfra.checks.model import Check, ManifestCheck, ResourceCheck, gather
+from payinfra.checks.plugins import found_in
 from payinfra.checks.source.model import SourceCheck
 from payinfra.checks.verdicts import Rule
 from payinfra.core.errors import UsageProblem, did_you_mean
@@ -47,13 +49,21 @@ class Catalogue:
         return next((getattr(one, "on", ()) for one in self.policy if one.rule.id == id), ())
 
 
-def load() -> Catalogue:
+def load(project: Path | None = None) -> Catalogue:
     """The whole catalogue.
+
+    Args:
+        project: the folder of payinfra.toml, for the checks that a company has added; None for ours only.
 
     Raises:
         ValueError: an id is used twice: a bug.
+        UsageProblem: a check of the company's own cannot be taken.
     """
-    return assemble(policy.MODULES, source.MODULES)
+    ours = assemble(policy.MODULES, source.MODULES)
+    if project is None:
+        return ours
+    own = (one for one in found_in(project) if isinstance(one, ResourceCheck | ManifestCheck))
+    return Catalogue((*ours.policy, *own), ours.source)
 
 
 def assemble(policy_modules: Iterable[str], source_modules: Iterable[str]) -> Catalogue:

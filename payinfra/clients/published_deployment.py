@@ -11,15 +11,18 @@ if TYPE_CHECKING:
     from payinfra.clients.aws import Aws
 
 
-def read(aws: "Aws", env: str, region: str) -> PublishedDeployment:
+def read(aws: "Aws", env: str, region: str, names: Names | None = None) -> PublishedDeployment:
     """The deployment of an environment, as a region tells of it. Asks Parameter Store of that region only.
+
+    Args:
+        names: the environment's, where the project has a prefix of its own.
 
     Raises:
         EnvironmentUnusable: nothing is published there, it cannot be read, or the region does not answer.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    name = Names(env).parameter(Parameter.DEPLOYMENT)
+    name = (names or Names(env)).parameter(Parameter.DEPLOYMENT)
     try:
         found = aws.ssm(region).get_parameter(Name=name)["Parameter"]["Value"]
     except ClientError as error:

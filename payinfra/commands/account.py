@@ -121,6 +121,7 @@ def ci_role(
         prefix=chosen.name_prefix,
         failover_name=chosen.failover_name,
         latency_name=chosen.latency_name,
+        layers=chosen.lambda_layers,
     )
     added = needs_of(chosen, dependencies.local_addresses(chosen))
     role = roles.describe(reach, who, added)

@@ -165,7 +165,7 @@ def checks_list(*, fmt: FormatOption = Format.TABLE) -> None:
     from payinfra.report import results
     from payinfra.report.findings import rules
 
-    known = catalogue.load()
+    known = catalogue.load(project_folder())
     if fmt is Format.JSON:
         typer.echo(rules.render_json([rules.as_json(rule, known.types_of(rule.id)) for rule in known.rules]))
     else:
@@ -182,7 +182,7 @@ def checks_explain(
     from payinfra.checks import catalogue
     from payinfra.report.findings import rules
 
-    known = catalogue.load()
+    known = catalogue.load(project_folder())
     rule = known.rule(check_id)
     types = known.types_of(rule.id)
     typer.echo(

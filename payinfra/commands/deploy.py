@@ -201,7 +201,7 @@ def verify(
     from payinfra.report.progress import notices
 
     # Before anything is asked of the environment: a name that is wrong stays wrong.
-    chosen_probes(VerifyRequest(tuple(only or ()), tuple(skip or ())))
+    chosen_probes(VerifyRequest(tuple(only or ()), tuple(skip or ()), project=settings.project))
     pipeline = Pipeline(settings, notices(stderr()), eager_bindings=eager_bindings)
     regions = (region_of(pipeline.outputs(), region).region,) if region else ()
     before: Outcome | None = None

@@ -24,7 +24,7 @@ REGION = Annotated[str, typer.Argument(metavar="REGION", help="The region, by it
 
 
 @app.command()
-@with_settings(WHERE, found=True)
+@with_settings(WHERE)
 def evacuate(
     settings: "Settings",
     region: REGION,
@@ -83,7 +83,7 @@ def survivor_of(settings: "Settings", region: str, *, both: bool) -> "Iterator[S
     aws = dependencies.aws(settings, endpoints).within(
         connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS
     )
-    published = published_deployment.read(aws, settings.env, other)
+    published = published_deployment.read(aws, settings.env, other, settings.names)
     if published.peer_region != region:
         raise UsageProblem(
             f"{settings.env} is deployed in {published.region} and {published.peer_region}, not in {region}.",
@@ -101,7 +101,7 @@ def _only(endpoints: "Endpoints", region: str) -> "Endpoints":
 
 
 @app.command("return")
-@with_settings(WHERE, found=True)
+@with_settings(WHERE)
 def return_(
     settings: "Settings",
     region: REGION,

@@ -7,6 +7,7 @@ import typer
 from payinfra.commands import completion
 from payinfra.commands.session import FormatOption
 from payinfra.core.errors import UsageProblem, did_you_mean
+from payinfra.core.project_folder import project_folder
 from payinfra.report.formats import Format
 
 if TYPE_CHECKING:
@@ -51,11 +52,12 @@ def explanations() -> "tuple[Explanation, ...]":
     from payinfra.checks.probes.outage import ANSWERS
     from payinfra.report.findings.rules import Explanation, Subject
 
-    known = catalogue.load()
+    project = project_folder()
+    known = catalogue.load(project)
     return (
         *(Explanation(one.rule, Subject.MANIFEST, types=known.types_of(one.rule.id)) for one in known.policy),
         *(Explanation(one.rule, Subject.SOURCE) for one in known.source),
-        *(Explanation(one.rule, Subject.LIVE, within_s=one.within_s) for one in verify.load()),
+        *(Explanation(one.rule, Subject.LIVE, within_s=one.within_s) for one in verify.load(project)),
         Explanation(ANSWERS, Subject.LIVE),
         Explanation(DRIFT, Subject.LIVE),
         Explanation(DRILL_FAULTS, Subject.LIVE),

@@ -31,6 +31,8 @@ class FaultKind(StrEnum):
     PAUSE = "replication-pause"
     THROTTLING = "service-throttling"
     SERVICE_DELAY = "service-delay"
+    DENIAL = "service-denial"
+    ERRORS = "service-errors"
 
 
 T = TypeVar("T")
@@ -193,9 +195,14 @@ def fault_inject(
     kind: Annotated[FaultKind, typer.Argument(help="The fault.")],
     *,
     region: Annotated[str | None, typer.Option(help="Region to disturb.")] = None,
-    service: Annotated[str | None, typer.Option(help="Service to throttle or to slow down.")] = None,
+    service: Annotated[
+        str | None, typer.Option(help="Service to throttle, slow down or deny, or that fails.")
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option(min=0.0, help="Seconds by which replication or a service is delayed.")
+    ] = None,
+    percent: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Of a hundred calls of the service, those that fail.")
     ] = None,
     jitter: Annotated[float, typer.Option(min=0.0, help="Random variation of the delay, in seconds.")] = 0.0,
     work_root: WorkRootOption = None,
@@ -217,6 +224,11 @@ def fault_inject(
         case FaultKind.SERVICE_DELAY:
             late = _given(seconds, "--seconds SECONDS", kind)
             fault = faults.ServiceDelay(*_service(region, service, kind), late)
+        case FaultKind.DENIAL:
+            fault = faults.ServiceDenial(*_service(region, service, kind))
+        case FaultKind.ERRORS:
+            share = _given(percent, "--percent PERCENT", kind)
+            fault = faults.ServiceErrors(*_service(region, service, kind), share)
         case _:
             assert_never(kind)
     report.faults(stdout(), (_control(work_root).inject(fault),), fmt)

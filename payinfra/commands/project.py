@@ -45,6 +45,13 @@ def init(
         list[Ci] | None,
         typer.Option(help="CI system to write workflow files for; may be repeated. Default: github."),
     ] = None,
+    example: Annotated[
+        bool,
+        typer.Option(
+            "--example",
+            help="Write a company's project too: extension, function, canary, check, probe, tests.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Show what would be written, without writing anything."),
@@ -57,10 +64,12 @@ def init(
     """
     from payinfra.core import project_files
     from payinfra.report import scaffold as report
+    from payinfra.stacks.lambda_zip import HANDLER_PACKAGE, handlers_folder
 
     # Not the folder that is found upwards: a project may be begun below another one.
     folder = Path(os.environ.get(PROJECT_VARIABLE) or "")
-    steps = project_files.write(folder, ci or [Ci.GITHUB], dry_run=dry_run)
+    shipped = handlers_folder() / HANDLER_PACKAGE if example else None
+    steps = project_files.write(folder, ci or [Ci.GITHUB], dry_run=dry_run, example=shipped)
     report.written(stdout(), steps, fmt, dry_run=dry_run)
 
 

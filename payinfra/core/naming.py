@@ -30,6 +30,10 @@ OWN_TAGS_MAX = 40
 STATUS_INDEX = "status-index"
 CUSTOMER_INDEX = "customer-index"
 INDEXES = (STATUS_INDEX, CUSTOMER_INDEX)
+TABLE_ATTRIBUTES = MappingProxyType({"payment_id": "S", "timestamp": "N", "status": "S", "customer_id": "S"})
+"""The attributes of the table that are keys, of it or of payinfra's indexes, with their types."""
+OWN_INDEXES_MAX = 18
+"""Indexes of a project's own at most (DynamoDB developer guide, "Quotas": 20 a table, two are payinfra's)."""
 AUDIT_PREFIX = "audit/"
 """Where audit objects are in the audit buckets."""
 TEST_PREFIX = "test/"

@@ -212,7 +212,6 @@ class DeclaredEvacuation:
             carry, in this order.
         flag_checks: the ids of the inverted health checks that are in them, on the page of the other region.
         name_servers: of the zone, joined by commas; empty where the zone is delegated: DNS tells.
-        failback: `automatic` or `manual`: whether the name goes back by itself after a failover.
     """
 
     page: str
@@ -222,7 +221,6 @@ class DeclaredEvacuation:
     serving_checks: tuple[str, str]
     flag_checks: tuple[str, str]
     name_servers: str
-    failback: str = "automatic"
 
 
 @dataclass(frozen=True)

@@ -64,14 +64,27 @@ def template(name: str) -> str:
     )
 
 
-def write(folder: Path, ci: Sequence[Ci], *, dry_run: bool = False) -> tuple[Step, ...]:
+def write(
+    folder: Path, ci: Sequence[Ci], *, dry_run: bool = False, example: Path | None = None
+) -> tuple[Step, ...]:
     """Write the files that do not exist, and add the missing lines to .gitignore.
+
+    Args:
+        folder: the project's.
+        ci: the systems to write workflow files for.
+        dry_run: write nothing.
+        example: the package of the shipped function, to write the example of a company's project as well.
 
     Raises:
         UsageProblem: a file cannot be written, or .gitignore cannot be read.
     """
     wanted = {**_ALWAYS, **{path: name for each in ci for path, name in _WORKFLOWS[each].items()}}
-    steps = [_file(folder / path, template(name), dry_run=dry_run) for path, name in wanted.items()]
+    texts = {path: template(name) for path, name in wanted.items()}
+    if example is not None:
+        from payinfra.core.example_project import FILES, function_files
+
+        texts |= {path: template(name) for path, name in FILES.items()} | dict(function_files(example))
+    steps = [_file(folder / path, text, dry_run=dry_run) for path, text in texts.items()]
     return (*steps, _ignoring(folder / GITIGNORE, dry_run=dry_run))
 
 

@@ -69,6 +69,7 @@ class SettingGroup(StrEnum):
     RETENTION = "Retention"
     FAILOVER = "Failover and alarms"
     EXTENSION = "What you add"
+    TABLE = "Table"
     CANARY = "Canary payments"
 
 
@@ -405,6 +406,22 @@ SETTINGS: tuple[Setting, ...] = (
         example="handlers",
     ),
     Setting(
+        "lambda_layers",
+        SettingKind.LIST,
+        SettingGroup.SERVICE,
+        "ARNs of layers of the function, the same ones in both regions",
+        default=(),
+        otherwise="none",
+        shape=_shape(
+            r"arn:aws:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]{1,140}:[0-9]+",
+            "use ARNs of layers' versions, such as arn:aws:lambda:us-east-1:123456789012:layer:tools:3",
+        ),
+        example=(
+            "arn:aws:lambda:us-east-1:123456789012:layer:tools:3",
+            "arn:aws:lambda:us-west-2:123456789012:layer:tools:3",
+        ),
+    ),
+    Setting(
         "lambda_memory_mb",
         SettingKind.INTEGER,
         SettingGroup.SERVICE,
@@ -594,6 +611,35 @@ SETTINGS: tuple[Setting, ...] = (
         ),
         example="acme.infra:extend",
         table="stack",
+    ),
+    Setting(
+        "table_attributes",
+        SettingKind.LIST,
+        SettingGroup.TABLE,
+        "Types of the attributes that your indexes of the table have as keys, as NAME=S, N or B",
+        default=(),
+        otherwise="none",
+        shape=_shape(
+            r"[A-Za-z][A-Za-z0-9_.-]{0,254}=[SNB]", "use NAME=TYPE with DynamoDB's S, N or B, such as shop=S"
+        ),
+        example=("merchant_id=S",),
+        table="table",
+        key="attributes",
+    ),
+    Setting(
+        "table_indexes",
+        SettingKind.LIST,
+        SettingGroup.TABLE,
+        "Indexes of the table beside payinfra's two, as NAME=PARTITION or NAME=PARTITION:SORT",
+        default=(),
+        otherwise="none",
+        shape=_shape(
+            r"[A-Za-z0-9_.-]{3,255}=[A-Za-z][A-Za-z0-9_.-]{0,254}(:[A-Za-z][A-Za-z0-9_.-]{0,254})?",
+            "use NAME=PARTITION:SORT, such as merchant-index=merchant_id:timestamp",
+        ),
+        example=("merchant-index=merchant_id:timestamp",),
+        table="table",
+        key="indexes",
     ),
     Setting(
         "canary_body",

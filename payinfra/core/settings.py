@@ -26,7 +26,17 @@ from pydantic import (
 from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.errors import UsageProblem, did_you_mean
 from payinfra.core.json_text import DEEPEST
-from payinfra.core.naming import BUCKET_NAME_MAX, CERTIFICATE_NAME_MAX, OWN_TAGS, OWN_TAGS_MAX, Names, tags
+from payinfra.core.naming import (
+    BUCKET_NAME_MAX,
+    CERTIFICATE_NAME_MAX,
+    INDEXES,
+    OWN_INDEXES_MAX,
+    OWN_TAGS,
+    OWN_TAGS_MAX,
+    TABLE_ATTRIBUTES,
+    Names,
+    tags,
+)
 from payinfra.core.setting_declarations import (
     BY_KEY,
     BY_NAME,
@@ -52,6 +62,9 @@ class Target(StrEnum):
     AWS = "aws"
     LOCAL = "local"
 
+
+LAYERS_MAX = 5
+"""Layers of a function at most (Lambda developer guide, "Lambda quotas")."""
 
 _FILLED = frozenset(("env", "protected", "log_retention_days", "audit_retention_days"))
 """Fields without a default of their own: one must be given, and the others follow from it."""
@@ -88,6 +101,7 @@ class Settings(BaseModel):
     cost_center: Text | None = _declared("cost_center")
     ephemeral_patterns: tuple[str, ...] = _declared("ephemeral_patterns")
     protected: bool = _declared("protected")
+    lambda_layers: tuple[str, ...] = _declared("lambda_layers")
     lambda_memory_mb: int = _declared("lambda_memory_mb")
     lambda_timeout_s: int = _declared("lambda_timeout_s")
     reserved_concurrency: int | None = _declared("reserved_concurrency")
@@ -115,6 +129,8 @@ class Settings(BaseModel):
     permissions_boundary: Text | None = _declared("permissions_boundary")
     handlers: Path | None = _declared("handlers")
     extend: Text | None = _declared("extend")
+    table_attributes: tuple[str, ...] = _declared("table_attributes")
+    table_indexes: tuple[str, ...] = _declared("table_indexes")
     canary_body: Text | None = _declared("canary_body")
     canary_headers: tuple[str, ...] = _declared("canary_headers")
     canary_payment_id: Text = _declared("canary_payment_id")
@@ -187,12 +203,12 @@ class Settings(BaseModel):
         """Numbers of payinfra.toml as texts, beside ranges."""
         return _split([str(one) for one in value] if isinstance(value, list) else value)
 
-    @field_validator("canary_headers", mode="before")
+    @field_validator("canary_headers", "table_attributes", "table_indexes", mode="before")
     @classmethod
     def _headers(cls, value: object) -> tuple[str, ...]:
         return cls._pairs(value)
 
-    @field_validator("ephemeral_patterns", "cors_origins", mode="before")
+    @field_validator("ephemeral_patterns", "cors_origins", "lambda_layers", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> tuple[str, ...]:
         return _split(value)
@@ -249,6 +265,8 @@ class Settings(BaseModel):
         if (self.domain is None) != (self.hosted_zone_id is None):
             raise ValueError("domain and hosted-zone-id go together: give both or neither")
         self._check_domains()
+        self._check_layers()
+        self._check_indexes()
         try:
             self.canary.check()
         except ValueError as error:
@@ -268,6 +286,68 @@ class Settings(BaseModel):
         if self.state_bucket is None and (self.state_region or self.state_key):
             raise ValueError("state-region and state-key go with state-bucket: give the bucket too")
         return self
+
+    def _check_indexes(self) -> None:
+        """Refuse indexes that collide or have keys of no type, and attributes that are no index's.
+
+        Raises:
+            ValueError: one does.
+        """
+        names = [text.partition("=")[0] for text in self.table_indexes]
+        for name in names:
+            if name in INDEXES:
+                raise ValueError(f"[table] indexes: {name} is payinfra's own")
+            if names.count(name) > 1:
+                raise ValueError(f"[table] indexes: {name} is there twice")
+        if len(names) > OWN_INDEXES_MAX:
+            raise ValueError(
+                f"[table] indexes: {len(names)} are too many, there is room for {OWN_INDEXES_MAX}"
+            )
+        own = [text.partition("=")[0] for text in self.table_attributes]
+        for name in own:
+            if name in TABLE_ATTRIBUTES:
+                raise ValueError(f"[table] attributes: {name} is payinfra's own, and has its type")
+            if own.count(name) > 1:
+                raise ValueError(f"[table] attributes: {name} is there twice")
+        keys = {key for one in self.own_indexes.values() for key in one if key}
+        if unknown := sorted(keys - {*own, *TABLE_ATTRIBUTES}):
+            raise ValueError(f"[table] indexes: {unknown[0]} has no type; name it in attributes")
+        if unused := sorted({*own} - keys):
+            raise ValueError(f"[table] attributes: {unused[0]} is the key of no index; DynamoDB refuses it")
+
+    @property
+    def own_attributes(self) -> dict[str, str]:
+        """The types of the attributes that the project's own indexes have as keys."""
+        return {name: type_ for name, _, type_ in (text.partition("=") for text in self.table_attributes)}
+
+    @property
+    def own_indexes(self) -> dict[str, tuple[str, str]]:
+        """The project's own indexes: name to partition key and sort key, which may be empty."""
+        split = (text.partition("=") for text in self.table_indexes)
+        return {name: (keys.partition(":")[0], keys.partition(":")[2]) for name, _, keys in split}
+
+    def _check_layers(self) -> None:
+        """Refuse layers that one region lacks, and more than Lambda takes.
+
+        Raises:
+            ValueError: they do.
+        """
+        if self.lambda_layers and self.is_local:
+            raise ValueError(
+                "lambda-layers: the embedded AWS has no layers of other accounts. "
+                "Set them in [environments.NAME] of those on AWS"
+            )
+        here, there = (self.layers_in(region) for region in self.regions)
+        if {arn.split(":", 6)[6] for arn in here} != {arn.split(":", 6)[6] for arn in there}:
+            raise ValueError("lambda-layers: each layer needs an ARN in both regions, with the same version")
+        if elsewhere := [arn for arn in self.lambda_layers if arn not in (*here, *there)]:
+            raise ValueError(f"lambda-layers: {elsewhere[0]} is in neither region")
+        if len(here) > LAYERS_MAX:
+            raise ValueError(f"lambda-layers: {len(here)} a region are too many, Lambda takes {LAYERS_MAX}")
+
+    def layers_in(self, region: str) -> tuple[str, ...]:
+        """The ARNs of the function's layers in a region."""
+        return tuple(arn for arn in self.lambda_layers if arn.split(":")[3] == region)
 
     def _check_domains(self) -> None:
         """Refuse names of clients that cannot be made.

@@ -48,7 +48,7 @@ def preflight(settings: Settings) -> str:
 
     found = aws(settings)
     said = account_settings(found, settings.regions)
-    unasked = require_room(found, settings.env, settings.primary_region, own_zone=settings.domain is None)
+    unasked = require_room(found, settings.names, settings.primary_region, own_zone=settings.domain is None)
     return f"{said}; {unasked}" if unasked else said
 
 
@@ -84,10 +84,9 @@ def late_log_groups(
         destroyed: whether it was destroyed just now, so that its last lines are waited for.
         known: its outputs before that, for the names that do not follow from its own.
     """
-    from payinfra.core.naming import Names
     from payinfra.deployment.recovery.late_log_groups import LateLogGroups
 
-    names = Names(settings.env)
+    names = settings.names
     found = {region: [names.function_log_group, names.access_log_group] for region in settings.regions}
     for one in known.declared.regions if known else ():
         found.setdefault(one.region, []).append(one.log_groups.execution)
@@ -109,11 +108,10 @@ def _late_lines_s(settings: Settings) -> float:
 
 def set_protection(settings: Settings, endpoints: Endpoints | None, wanted: bool) -> tuple[str, ...]:
     """Set the deletion protection of the table in each region; the regions where it was otherwise."""
-    from payinfra.core.naming import Names
     from payinfra.deployment.deletion_protection import DeletionProtection
 
     found = aws(settings, endpoints)
-    return DeletionProtection(found, Names(settings.env).table, settings.regions).set(wanted)
+    return DeletionProtection(found, settings.names.table, settings.regions).set(wanted)
 
 
 def clear_zone(settings: Settings, endpoints: Endpoints | None) -> str:
@@ -181,9 +179,7 @@ def _has_remote_state(settings: Settings, endpoints: Endpoints | None) -> bool:
         return False
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from payinfra.core.naming import Names
-
-    key = settings.state_key or Names(settings.env).state_key
+    key = settings.state_key or settings.names.state_key
     client = aws(settings, endpoints).s3(settings.state_region or settings.primary_region)
     try:
         client.head_object(Bucket=settings.state_bucket, Key=key)
@@ -222,7 +218,7 @@ def published(settings: Settings, endpoints: Endpoints | None) -> "Outputs | Non
     quick = aws(settings, endpoints).within(connect_timeout=PUBLISHED_S, read_timeout=PUBLISHED_S, attempts=1)
     for region in settings.regions:
         try:
-            found = published_deployment.read(quick, settings.env, region)
+            found = published_deployment.read(quick, settings.env, region, settings.names)
         except EnvironmentUnusable:
             continue
         if found.env == settings.env == found.outputs.environment_suffix:

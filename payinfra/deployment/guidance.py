@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 
 from payinfra.core.errors import EnvironmentUnusable
 
+HEALTHY_SHARE = 0.18
+"""A health check is healthy while more than this share of checkers says so (Route 53 developer guide)."""
+
 if TYPE_CHECKING:
     from payinfra.core.evacuation import EvacuationFlag
     from payinfra.deployment.status import RegionStatus, Status
@@ -119,12 +122,17 @@ def _with_both_there(status: "Status", command: Command) -> Iterator[str]:
         return
     other = secondary if serving is primary else primary
     if serving.service_alarms and not other.service_alarms:
+        unwell = (
+            f" Route 53's checkers find {other.region} unhealthy, too: what fails may fail in both."
+            if other.checkers and other.healthy / other.checkers <= HEALTHY_SHARE
+            else ""
+        )
         yield (
             f"A person decides: {serving.region} has the name, and in it alone "
             f"{', '.join(serving.service_alarms)} ring. See whether payments get through: "
             f"`{command(f'verify --region {serving.region}')}`. If they do not, and "
             f"`{command(f'verify --region {other.region}')}` is well, "
-            f"`{command(f'evacuate {serving.region}')}` moves clients to {other.region}."
+            f"`{command(f'evacuate {serving.region}')}` moves clients to {other.region}.{unwell}"
         )
     elif serving.service_alarms:
         yield (

@@ -242,6 +242,7 @@ class Pipeline:
             self._refuse_open_drills()
             endpoints = self._endpoints()
             self._require_regions(endpoints, "deploy")
+            self._refuse_left_faults(endpoints)
             live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
             self._roll_back_cut_off(live)
             self._preflight(endpoints)
@@ -302,8 +303,9 @@ class Pipeline:
             role = surviving.role_of(region, self.settings.regions)
             regions = self.settings.regions
             survivor, other = regions if role is Role.PRIMARY else regions[::-1]
-            if left := self._open_drills():
-                self.emit(Notice(left))
+            for told in (surviving.state_risk(self.settings, survivor, other), self._open_drills()):
+                if told:
+                    self.emit(Notice(told))
             endpoints = self._endpoints(survivor)
             live = self.dependencies.live(dependencies_module.aws(self.settings, endpoints))
             self._roll_back_cut_off(live, survivor)
@@ -502,7 +504,7 @@ class Pipeline:
             aws=aws,
             control=self.dependencies.control(self.settings),
             work_dir=self.settings.work_dir,
-            verify=lambda request: self.dependencies.verify(outputs, aws, request),
+            verify=lambda request: self.dependencies.verify(outputs, aws, self._of_project(request)),
             shared=server / "drill" if endpoints else None,
         )
 
@@ -660,7 +662,7 @@ class Pipeline:
 
         require_concurrency(
             self.dependencies.aws(self.settings, endpoints),
-            self.settings.env,
+            self.settings.names,
             self.settings.regions,
             self.settings.reserved_concurrency,
         )
@@ -950,10 +952,14 @@ class Pipeline:
             self.emit(Notice(f"A rotation left API keys that open nothing: {', '.join(map(str, left))}."))
         return bool(left)
 
+    def _of_project(self, request: VerifyRequest) -> VerifyRequest:
+        """The request, with the project's own probes."""
+        return replace(request, project=self.settings.project)
+
     def _verify(self, outputs: Outputs, endpoints: Endpoints | None, request: VerifyRequest) -> Outcome:
         with self._stage("verify") as stage:
             verified = self.dependencies.verify(
-                outputs, dependencies_module.aws(self.settings, endpoints), request
+                outputs, dependencies_module.aws(self.settings, endpoints), self._of_project(request)
             )
             stage.detail = f"{verified.summary.checks} probes, {len(verified.findings)} findings"
         return verified
@@ -1038,6 +1044,19 @@ class Pipeline:
     def _refuse_open_drills(self) -> None:
         if left := self._open_drills():
             raise GateFailed(left, f"Put everything back first: `{self._restore_command}`.")
+
+    def _refuse_left_faults(self, endpoints: Endpoints | None) -> None:
+        """Refuse where no journal tells of a fault that is in place: a deployment would remove its mark only.
+
+        What cannot be looked at keeps no deployment from mending it.
+        """
+        known = self._last_outputs()
+        left = known and self.dependencies.left_faults(self.settings, known, endpoints)
+        if left and left.in_place:
+            raise GateFailed(
+                f"A drill has left something in place. {' '.join(left.in_place)}",
+                f"Put everything back first: `{self._restore_command}`.",
+            )
 
     # -- files ---------------------------------------------------------------------------------------
 

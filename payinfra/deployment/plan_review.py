@@ -43,9 +43,7 @@ def with_costs(plan: Plan, stack: StackFile, shown: JsonValue = None) -> Plan:
         return replace(plan, costs=PlannedCosts(then, then))
     standing = items(shown, "prior_state", "values", "root_module", "resources")
     now = costs.of_resources(
-        (text(one, "type"), at(one, "values", "request_interval"))
-        for one in standing
-        if text(one, "mode") == "managed"
+        (text(one, "type"), members(one, "values")) for one in standing if text(one, "mode") == "managed"
     )
     return replace(plan, costs=PlannedCosts(now, then))
 

@@ -58,10 +58,10 @@ class StackFile:
     data: tuple[ManifestBlock, ...]
 
     @property
-    def billable(self) -> Iterator[tuple[str, object]]:
-        """Each resource's type, and of a health check its interval in seconds."""
+    def billable(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+        """Each resource's type and its arguments."""
         for one in self.resources:
-            yield one.type, parse_json(one.text).get("request_interval")
+            yield one.type, parse_json(one.text)
 
     @property
     def places(self) -> Mapping[str, str]:

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from payinfra.core.errors import EnvironmentUnusable, GateFailed, UsageProblem
 from payinfra.core.json_text import parse_json
+from payinfra.core.naming import Names, state_replica
 from payinfra.core.outputs import Outputs
 from payinfra.core.private_files import write_private
+from payinfra.core.settings import Settings
 from payinfra.deployment.rolling_update import Role
 from payinfra.terraform import Kept, Plan
 from payinfra.terraform.jsonvalue import JsonValue, members
@@ -112,6 +114,37 @@ def role_of(name: str, regions: Sequence[str]) -> Role:
             return role
     raise UsageProblem(
         f"The environment is not in {name}.", f"Give one of {', '.join(regions)}, primary, secondary."
+    )
+
+
+def state_risk(settings: Settings, survivor: str, other: str) -> str:
+    """What it risks to work on the state that the settings name, in a sentence; empty where it risks nothing.
+
+    S3 copies a bucket's objects one way and later, most within 15 minutes (S3 user guide, "Replicating
+    objects").
+
+    Raises:
+        EnvironmentUnusable: the state is in the region that is to be done without.
+    """
+    bucket, key = settings.state_bucket, settings.state_key or Names(settings.env).state_key
+    if bucket is None:
+        return ""
+    replica = state_replica("")
+    late = "it may lack what was written in the minutes before the outage, a lock that was released too"
+    if (settings.state_region or settings.primary_region) == other:
+        raise EnvironmentUnusable(
+            f"The state is in bucket {bucket} in {other}, the region that this deployment does without.",
+            f"Its replica is in {survivor}: "
+            f"add --state-bucket {state_replica(bucket)} --state-region {survivor}. "
+            f"Know what that risks: {late}, and what is written to it is not copied back by itself.",
+        )
+    if not bucket.endswith(replica):
+        return ""
+    home = bucket.removesuffix(replica)
+    return (
+        f"The state is read from and written to the replica {bucket}: {late}. What is written there is not "
+        f"copied back. Before the next whole deployment: `aws s3 cp s3://{bucket}/{key} s3://{home}/{key} "
+        f"--source-region {survivor} --region {other}`."
     )
 
 

@@ -235,7 +235,7 @@ class Drill:
             note.detail, note.failed = _few(problems) or STEADY, bool(problems)
         if problems:
             busy = self.dependencies.busy
-            what = f"The environment is not in its steady state: {_few(problems)}."
+            what = f"The drill is inconclusive: the environment is not in its steady state: {_few(problems)}."
             raise GateFailed(
                 " ".join((what, *(one.what for one in busy))),
                 "Nothing was done to it. Mend that first: `payinfra verify` says more."

@@ -204,7 +204,12 @@ def _unwell(situation: Situation, env: str, busy: Sequence[Doubt]) -> Iterator[F
     """Something fails already. A machine that is busy rings the alarms of the embedded AWS by itself."""
     if situation.ringing:
         yield FailedPrecondition(
-            " ".join((f"Alarms ring: {', '.join(situation.ringing)}.", *(one.what for one in busy))),
+            " ".join(
+                (
+                    f"It would be inconclusive while alarms ring: {', '.join(situation.ringing)}.",
+                    *(one.what for one in busy),
+                )
+            ),
             "Let the machine have less to do, and wait until they are OK."
             if busy
             else "Mend what their descriptions say, and wait until they are OK.",

@@ -38,6 +38,8 @@ TIMES_LATENCY = 10
 fully replicated, and this is what AWS advises (DynamoDB developer guide, "Global tables")."""
 LOOK_BACK = timedelta(minutes=5)
 PAUSE_S = 2.0
+LEAST_S = 5.0
+"""Each probe is given at least so long, in seconds, however little time is left."""
 PATIENCE = 3.0
 """The names are waited for as many times as long as they should take."""
 _BAD = frozenset({Kind.FAIL, Kind.ERROR, Kind.UNKNOWN})
@@ -80,7 +82,7 @@ def region_failures(survivor: Survivor, deadline: Deadline) -> tuple[str, ...]:
     live = replace(survivor.live, run=canaries.new_run(), began=survivor.live.now())
     clock = ProbeClock(deadline.clock, deadline.sleep)
     tasks = [
-        Task(probe, site, site.region, probe.within_s)
+        Task(probe, site, site.region, min(probe.within_s, max(LEAST_S, deadline.left_s)))
         for probe in load()
         if isinstance(probe, RegionProbe) and probe.rule.id in READY
     ]
@@ -179,16 +181,21 @@ def _wait_for_region(survivor: Survivor, deadline: Deadline, waiting: Waiting) -
         nonlocal failing
         now = waiting.failures(survivor, deadline)
         if now and now != failing:
-            tell(f"{survivor.evacuated} is not ready: {'; '.join(now)}")
+            tell(f"{survivor.evacuated} is not ready: {_in_short(now)}.")
         failing = now
         return not failing
 
     if not deadline.until(ready, pause_s=PAUSE_S):
         raise GateFailed(
-            f"{survivor.evacuated} is not ready: {'; '.join(failing)}.",
+            f"{survivor.evacuated} is not ready: {_in_short(failing)}.",
             "The flag stands. See to the region, and run the command again; --within waits longer.",
         )
     tell(f"{survivor.evacuated} takes payments.")
+
+
+def _in_short(failing: Sequence[str]) -> str:
+    """The first probe that fails, and how many others do."""
+    return f"{failing[0]}{f', and {len(failing) - 1} more' if failing[1:] else ''}"
 
 
 def _wait_for_replication(survivor: Survivor, deadline: Deadline, waiting: Waiting) -> float:

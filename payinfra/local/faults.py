@@ -54,7 +54,35 @@ class ServiceDelay:
     seconds: float
 
 
-Fault = RegionBlackout | ReplicationDelay | ReplicationPause | ServiceThrottling | ServiceDelay
+@dataclass(frozen=True)
+class ServiceDenial:
+    """Every call of one service in a region is refused: nobody may make it."""
+
+    region: str
+    service: str
+
+
+@dataclass(frozen=True)
+class ServiceErrors:
+    """So many of a hundred calls of one service in a region are answered with an error of the service's own.
+
+    Which ones follows from their number alone, evenly spread: of any hundred in a row exactly so many.
+    """
+
+    region: str
+    service: str
+    percent: int
+
+
+Fault = (
+    RegionBlackout
+    | ReplicationDelay
+    | ReplicationPause
+    | ServiceThrottling
+    | ServiceDelay
+    | ServiceDenial
+    | ServiceErrors
+)
 SERVICES = ("dynamodb", "kms", "s3", "sns", "ssm")
 """Those that can be throttled or slowed down, as requests are signed for them."""
 LONGEST_DELAY_S = 60.0
@@ -82,6 +110,10 @@ def kind(fault: Fault) -> str:
             return "service-throttling"
         case ServiceDelay():
             return "service-delay"
+        case ServiceDenial():
+            return "service-denial"
+        case ServiceErrors():
+            return "service-errors"
         case _:
             assert_never(fault)
 
@@ -100,6 +132,10 @@ def describe(fault: Fault) -> str:
             return f"{service} in {region} throttles every call"
         case ServiceDelay(region, service, seconds):
             return f"{service} in {region} answers {seconds:g} s late"
+        case ServiceDenial(region, service):
+            return f"{service} in {region} denies every call"
+        case ServiceErrors(region, service, percent):
+            return f"{service} in {region} fails {percent} of a hundred calls"
         case _:
             assert_never(fault)
 
@@ -113,8 +149,10 @@ def to_json(fault: Fault) -> dict[str, object]:
             return {"kind": kind(fault), "seconds": seconds, "jitter": jitter}
         case ReplicationPause():
             return {"kind": kind(fault)}
-        case ServiceThrottling(region, service):
+        case ServiceThrottling(region, service) | ServiceDenial(region, service):
             return {"kind": kind(fault), "region": region, "service": service}
+        case ServiceErrors(region, service, percent):
+            return {"kind": kind(fault), "region": region, "service": service, "percent": percent}
         case ServiceDelay(region, service, seconds):
             return {"kind": kind(fault), "region": region, "service": service, "seconds": seconds}
         case _:
@@ -139,6 +177,17 @@ def from_json(value: object) -> Fault:
             return ReplicationPause()
         case {"kind": "service-throttling", "region": str(region), "service": str(service)} if region:
             return ServiceThrottling(region, _service(service))
+        case {"kind": "service-denial", "region": str(region), "service": str(service)} if region:
+            return ServiceDenial(region, _service(service))
+        case {
+            "kind": "service-errors",
+            "region": str(region),
+            "service": str(service),
+            "percent": int(percent),
+        } if region:
+            if 1 <= percent <= 100:
+                return ServiceErrors(region, _service(service), percent)
+            raise UsageProblem("A service fails 1 to 100 of a hundred calls.", "Give that as a whole number.")
         case {
             "kind": "service-delay",
             "region": str(region),
@@ -155,7 +204,8 @@ def from_json(value: object) -> Fault:
             raise UsageProblem(
                 "That is no fault of the embedded AWS.",
                 "Known: region-blackout (region), replication-delay (seconds, jitter), replication-pause, "
-                "service-throttling (region, service), service-delay (region, service, seconds).",
+                "service-throttling (region, service), service-delay (region, service, seconds), "
+                "service-denial (region, service), service-errors (region, service, percent).",
             )
 
 
@@ -172,7 +222,12 @@ def _same_place(one: Fault, other: Fault) -> bool:
         match fault:
             case RegionBlackout(region):
                 return (region,)
-            case ServiceThrottling(region, service) | ServiceDelay(region, service):
+            case (
+                ServiceThrottling(region, service)
+                | ServiceDelay(region, service)
+                | ServiceDenial(region, service)
+                | ServiceErrors(region, service)
+            ):
                 return (region, service)
             case ReplicationDelay() | ReplicationPause():
                 return ()
@@ -194,6 +249,7 @@ class FaultRegistry:
     _active: dict[str, ActiveFault] = field(default_factory=dict)
     _listeners: list[Callable[[], None]] = field(default_factory=list)
     _made: int = 0
+    _calls: dict[ServiceErrors, int] = field(default_factory=dict)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Calls `listener` after each change."""
@@ -241,6 +297,19 @@ class FaultRegistry:
     def throttles(self, region: str, service: str) -> bool:
         """Whether a service refuses every call."""
         return ServiceThrottling(region, service) in self._faults()
+
+    def denies(self, region: str, service: str) -> bool:
+        """Whether a service lets nobody call it."""
+        return ServiceDenial(region, service) in self._faults()
+
+    def fails(self, region: str, service: str) -> bool:
+        """Whether this call of a service is one of those that fail. Each call is asked about once."""
+        for fault in self._faults():
+            if isinstance(fault, ServiceErrors) and (fault.region, fault.service) == (region, service):
+                before = self._calls.get(fault, 0)
+                self._calls[fault] = before + 1
+                return (before + 1) * fault.percent // 100 > before * fault.percent // 100
+        return False
 
     def lateness(self, region: str, service: str) -> float:
         """By how many seconds a service answers late."""

@@ -223,7 +223,13 @@ def _free(folder: StateFolder) -> bool:
     return True
 
 
-def command(folder: StateFolder, regions: Sequence[str], base_port: int, time_scale: float) -> list[str]:
+RECORD_VARIABLE = "PAYINFRA_LOCAL_RECORD"
+"""Names a folder where the server records the requests of Terraform and payinfra, for `make conformance`."""
+
+
+def command(
+    folder: StateFolder, regions: Sequence[str], base_port: int, time_scale: float, record: str = ""
+) -> list[str]:
     """The command line of the server's process."""
     return [
         sys.executable,
@@ -231,6 +237,7 @@ def command(folder: StateFolder, regions: Sequence[str], base_port: int, time_sc
         *("--regions", ",".join(regions)),
         *("--base-port", str(base_port)),
         *("--time-scale", str(time_scale)),
+        *(("--record", record) if record else ()),
     ]
 
 
@@ -241,7 +248,7 @@ def _start(
         old.unlink(missing_ok=True)
     with os.fdopen(open_own(folder.log, _APPEND), "ab") as log:
         process = subprocess.Popen(
-            command(folder, regions, base_port, time_scale),
+            command(folder, regions, base_port, time_scale, os.environ.get(RECORD_VARIABLE, "")),
             cwd=folder.root,
             env=_environment(folder, os.environ),
             stdin=subprocess.DEVNULL,

@@ -125,13 +125,26 @@ SHAPES: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "environment": str,
             "target": str,
             "failover_domain": str,
+            "names": [
+                {
+                    "name": str,
+                    "leads_to": [str],
+                    "answers": [str],
+                    "ttl_s": int,
+                    "name_servers": int,
+                    "unknown": str,
+                }
+            ],
             "deployed": Optional(str),
             "drill": Optional(_DRILL),
             "unrestored": [str],
+            "next_steps": [str],
             "regions": [
                 {
                     "region": str,
                     "role": str,
+                    "answers": bool,
+                    "flag": Optional({"region": str, "since": str, "by": str}),
                     "endpoint": str,
                     "checkers": int,
                     "healthy": int,

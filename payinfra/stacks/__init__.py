@@ -61,7 +61,8 @@ def synthesize(
     Raises:
         EnvironmentUnusable: a local environment without endpoints.
         ToolFailed: the function's zip cannot be built.
-        UsageProblem: the canary payment does not fit the handler's schema, or the function that extends the
+        UsageProblem: the function lacks its entry point or its health page, or its requirements have no
+            hashes; the canary payment does not fit the handler's schema, or the function that extends the
             stack is not there, raised, or added what cannot be taken.
     """
     if settings.is_local and endpoints is None:
@@ -69,12 +70,17 @@ def synthesize(
             "The embedded AWS is not running, so its addresses are not known.",
             "Start it with `payinfra local up`.",
         )
-    from payinfra.stacks.lambda_zip import build_zip, handlers_folder
+    from payinfra.stacks.function_requirements import FunctionPlatform, check_handler, installed
+    from payinfra.stacks.lambda_zip import HANDLER_PACKAGE, build_zip, handlers_folder
     from payinfra.stacks.reuse import fingerprint, remember, reusable
 
-    _canary_fits(settings, handlers or handlers_folder())
+    code = handlers or handlers_folder()
+    if handlers is not None and (handlers / HANDLER_PACKAGE).is_dir():
+        check_handler(handlers / HANDLER_PACKAGE)
+    _canary_fits(settings, code)
+    requirements = installed(code, settings.work_root / "cache" / "requirements", FunctionPlatform())
     folder = stack_folder(out, settings)
-    sha256 = build_zip(folder / ZIP_NAME, handlers or handlers_folder())
+    sha256 = build_zip(folder / ZIP_NAME, code, requirements=requirements)
     made_of = ""
     wanted = extend or settings.extend
     if record is not None and not wanted:

@@ -1,25 +1,21 @@
-"""Finds the function that extends the stack, in the project's own Python, and says what goes wrong in it.
+"""Finds the function that extends the stack, in the project's own Python.
 
 Importing this module loads neither cdktf nor the project's code.
 """
 
-import importlib
 import inspect
-import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from payinfra.core.errors import PayinfraError, UsageProblem, did_you_mean
+from payinfra.core.errors import UsageProblem, did_you_mean
+from payinfra.core.project_imports import explained, import_from_project, project_imports, shown_path
 from payinfra.core.setting_declarations import TOML_NAME
 
 if TYPE_CHECKING:
     from payinfra.stacks.extension import Extend
-
-_MOST_SHOWN = 300
 
 
 @dataclass(frozen=True)
@@ -80,102 +76,3 @@ class ExtensionSource:
             ) from None
         function: Extend = found
         return function
-
-
-def import_from_project(name: str, project: Path, wanted_by: str) -> object:
-    """Import a module of the project's. To be called within `project_imports`.
-
-    Args:
-        wanted_by: who names the module, to begin a message with.
-
-    Raises:
-        UsageProblem: there is no such module.
-    """
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        # Another module that is missing is the project's code's matter: the line that imports it is named.
-        if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
-            raise
-        raise UsageProblem(
-            f"{wanted_by}: there is no module {name!r} in {project.resolve()}.",
-            "Modules are imported from the folder of payinfra.toml, then from where payinfra is installed.",
-        ) from None
-
-
-@contextmanager
-def project_imports(project: Path) -> Iterator[None]:
-    """Import from the project's folder first; forget afterwards what came from there."""
-    folder = project.resolve()
-    before = frozenset(sys.modules)
-    sys.path.insert(0, str(folder))
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        if str(folder) in sys.path:
-            sys.path.remove(str(folder))
-        for name in frozenset(sys.modules) - before:
-            if _is_below(getattr(sys.modules[name], "__file__", None), folder):
-                del sys.modules[name]
-
-
-def _is_below(file: str | None, folder: Path) -> bool:
-    # An environment of Python's inside the project holds other people's packages.
-    return file is not None and Path(file).is_relative_to(folder) and "site-packages" not in Path(file).parts
-
-
-@contextmanager
-def explained(project: Path) -> Iterator[None]:
-    """Turn what the project's own code raises into one message that names its line.
-
-    What no line of the project's raised passes through: it is a bug of payinfra's.
-
-    Raises:
-        UsageProblem: the code raised something.
-    """
-    try:
-        yield
-    except PayinfraError as error:
-        line = line_of(error, project)
-        if not line or (isinstance(error, UsageProblem) and error.what.startswith(line)):
-            raise
-        raise UsageProblem(f"{line}: {error.what}", error.hint) from None
-    # What ends a process, too: no file of a project is to end a deployment without a word.
-    except (Exception, SystemExit) as error:
-        if not (line := line_of(error, project)):
-            raise
-        if isinstance(error, ModuleNotFoundError) and error.name:
-            raise UsageProblem(
-                f"{line}: it needs the module {error.name!r}, which is not installed.",
-                "Install it beside payinfra, with the project's other requirements.",
-            ) from error
-        said = str(error).strip().partition("\n")[0]
-        if isinstance(error, SyntaxError):
-            said = error.msg
-        said = said if len(said) <= _MOST_SHOWN else f"{said[:_MOST_SHOWN]}…"
-        raise UsageProblem(
-            f"{line}: {type(error).__name__}{f': {said}' if said else ''}.".replace("..", "."),
-            "Nothing was deployed. Correct that line, and try `payinfra synth`.",
-        ) from error
-
-
-def line_of(error: BaseException, project: Path) -> str:
-    """`acme/infra.py:12`: the innermost line of the project's own that raised; empty where none did."""
-    folder = project.resolve()
-    if isinstance(error, SyntaxError) and _is_below(error.filename, folder):
-        return f"{shown_path(Path(str(error.filename)), project)}:{error.lineno}"
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if _is_below(frame.filename, folder) and not _is_below(frame.filename, _OWN):
-            return f"{shown_path(Path(frame.filename), project)}:{frame.lineno}"
-    return ""
-
-
-_OWN = Path(__file__).resolve().parents[1]
-"""payinfra's own code: it may be below the project's folder, and is never blamed for the project's."""
-
-
-def shown_path(file: Path, project: Path) -> str:
-    """A file of the project as a person names it: from the project's folder on."""
-    folder = project.resolve()
-    return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)

@@ -1,7 +1,8 @@
-"""The function's zip: the same bytes from the same input on any machine, without network.
+"""The function's zip: the same bytes from the same input on any machine.
 
-It holds the payments function and, beside it, the pure Python packages that the function imports, read
-from where they are installed.
+It holds the packages of the handlers' folder and, beside them, the pure Python packages that the payments
+function imports, read from where they are installed: without network. What the folder's requirements.txt
+names is installed for Lambda's platform first, and may be compiled.
 """
 
 import base64
@@ -15,9 +16,14 @@ from pathlib import Path, PurePosixPath
 
 from payinfra.core.errors import ToolFailed
 from payinfra.core.private_files import replace_file
+from payinfra.stacks.function_requirements import files_of
 
 ZIP_LIMIT = 2 * 1024 * 1024
 """Bytes. Larger code starts slower."""
+UPLOAD_LIMIT = 50 * 1024 * 1024
+UNPACKED_LIMIT = 250 * 1024 * 1024
+"""Bytes of a zip with packages of one's own, and of what is in it (Lambda developer guide, "Lambda
+quotas")."""
 
 HANDLER_PACKAGE = "payments"
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
@@ -67,13 +73,17 @@ def handlers_folder() -> Path:
     return installed if installed.is_dir() else here.parent / "handlers"
 
 
-def build_zip(out: Path, handlers: Path, *, libraries: Iterable[Library] = LIBRARIES) -> str:
+def build_zip(
+    out: Path, handlers: Path, *, libraries: Iterable[Library] = LIBRARIES, requirements: Path | None = None
+) -> str:
     """Write the zip to `out`, unless the same input was written there before.
 
     Args:
         out: the zip; a file beside it, with the suffix `.inputs`, remembers its digest and what it was
             made of.
-        handlers: the folder that holds the package `payments`.
+        handlers: the folder that holds the package `payments`; all packages in it are taken.
+        libraries: the installed distributions that go with it.
+        requirements: the folder with the packages of the handlers' requirements.txt; None without one.
 
     Returns:
         The zip's SHA-256 in base64, as Lambda and Terraform's `source_code_hash` have it.
@@ -81,16 +91,25 @@ def build_zip(out: Path, handlers: Path, *, libraries: Iterable[Library] = LIBRA
     Raises:
         ToolFailed: a file is missing or compiled, a library is not installed, or the zip is too large.
     """
-    sources = sorted(_sources(handlers, libraries))
+    sources = sorted(_sources(handlers, libraries, requirements))
     memory = out.with_suffix(".inputs")
     fingerprint = _fingerprint(sources)
     content = _as_remembered(out, memory, fingerprint)
     if content is None:
         content = _zip(sources)
-        if len(content) > ZIP_LIMIT:
+        limit = ZIP_LIMIT if requirements is None else UPLOAD_LIMIT
+        if len(content) > limit:
             raise ToolFailed(
-                f"The function's zip would have {len(content)} bytes; at most {ZIP_LIMIT} are allowed.",
-                f"Look for large files below {handlers}.",
+                f"The function's zip would have {len(content)} bytes; at most {limit} are allowed.",
+                f"Look for large files below {handlers}."
+                if requirements is None
+                else "Take large packages out of requirements.txt, and give them as a layer.",
+            )
+        unpacked = sum(source.path.stat().st_size for source in sources)
+        if unpacked > UNPACKED_LIMIT:
+            raise ToolFailed(
+                f"The function's code would have {unpacked} bytes unpacked; Lambda takes {UNPACKED_LIMIT}.",
+                "Take large packages out of requirements.txt.",
             )
         out.parent.mkdir(parents=True, exist_ok=True)
         replace_file(out, content)
@@ -117,12 +136,34 @@ class _Source:
     path: Path
 
 
-def _sources(handlers: Path, libraries: Iterable[Library]) -> Iterator[_Source]:
-    package = handlers / HANDLER_PACKAGE
-    if not (package / "__init__.py").is_file():
+def _sources(handlers: Path, libraries: Iterable[Library], requirements: Path | None) -> Iterator[_Source]:
+    if not (handlers / HANDLER_PACKAGE / "__init__.py").is_file():
         raise ToolFailed(
-            f"{package} is no Python package.", "Give the folder that holds the function's code."
+            f"{handlers / HANDLER_PACKAGE} is no Python package.",
+            "Give the folder that holds the function's code.",
         )
+    own = {package.name for package in _packages(handlers)}
+    for package in _packages(handlers):
+        yield from _of_package(package, handlers)
+    pinned = [
+        _Source(name, path)
+        for name, path in (() if requirements is None else files_of(requirements))
+        if PurePosixPath(name).parts[0] not in own
+    ]
+    yield from pinned
+    # What requirements.txt pins is taken in the place of what payinfra is installed with.
+    taken = own | {PurePosixPath(source.name).parts[0] for source in pinned}
+    for library in libraries:
+        yield from (one for one in _installed(library) if PurePosixPath(one.name).parts[0] not in taken)
+
+
+def _packages(handlers: Path) -> tuple[Path, ...]:
+    """The Python packages of the folder. Tests stay at home."""
+    found = (path.parent for path in handlers.glob("*/__init__.py"))
+    return tuple(sorted(path for path in found if path.name != "tests"))
+
+
+def _of_package(package: Path, handlers: Path) -> Iterator[_Source]:
     for path in sorted((package, *package.rglob("*"))):
         if path.is_symlink():
             raise ToolFailed(
@@ -131,8 +172,6 @@ def _sources(handlers: Path, libraries: Iterable[Library]) -> Iterator[_Source]:
             )
         if path.is_file() and _belongs(PurePosixPath(path.relative_to(handlers).as_posix())):
             yield _Source(path.relative_to(handlers).as_posix(), path)
-    for library in libraries:
-        yield from _installed(library)
 
 
 def _installed(library: Library) -> Iterator[_Source]:

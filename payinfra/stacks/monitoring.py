@@ -101,8 +101,8 @@ FUNCTION_METRICS = (
     FunctionMetric(
         "moved-payments",
         "MovedPayments",
-        "Customers of the primary region pay here: its name leads to this region. `payinfra status` says why "
-        "and what to do.",
+        "Customers pay here whose name should lead to the other region. `payinfra status` says why, and what "
+        "to do.",
         periods=3,
         to_alarm=2,
     ),

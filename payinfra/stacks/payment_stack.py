@@ -137,6 +137,8 @@ class PaymentStack(TerraformStack):
                 key_arn=primary.keys.data.arn,
                 replica_region=secondary.place.region,
                 replica_key_arn=secondary.keys.data.arn,
+                attributes=settings.own_attributes,
+                indexes=settings.own_indexes,
             ),
         )
         here, there = ledger.stream_arns
@@ -417,7 +419,11 @@ class PaymentStack(TerraformStack):
             version=DECLARED_VERSION,
             protected=settings.protected,
             regions=(primary.declared, secondary.declared),
-            table=DeclaredTable(self._names.table, INDEXES, deletion_protection=settings.protected),
+            table=DeclaredTable(
+                self._names.table,
+                (*INDEXES, *settings.own_indexes),
+                deletion_protection=settings.protected,
+            ),
             health=health,
             dns=dns,
             retention=DeclaredRetention(

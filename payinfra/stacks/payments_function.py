@@ -78,6 +78,7 @@ class PaymentsFunctionProps:
         primary_region: the region that serves unless it is unhealthy.
         failover_domain: the name that follows the healthy region; None where requests do not carry it.
         keep_source_ip: whether the addresses that payments come from are kept with them.
+        layers: the ARNs of its layers in this region.
     """
 
     place: RegionContext
@@ -96,6 +97,7 @@ class PaymentsFunctionProps:
     log_retention_days: int
     cors_origins: tuple[str, ...]
     keep_source_ip: bool
+    layers: tuple[str, ...] = ()
 
 
 class PaymentsFunction(StackComponent):
@@ -147,6 +149,7 @@ class PaymentsFunction(StackComponent):
             role=role.arn,
             runtime=RUNTIME,
             handler=HANDLER,
+            layers=list(props.layers) or None,
             filename=props.code.zip_name,
             source_code_hash=props.code.sha256,
             memory_size=props.memory_mb,

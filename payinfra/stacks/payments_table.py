@@ -1,6 +1,7 @@
 """The ledger of payments: one global table with a replica in the other region."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.dynamodb_table import (
@@ -28,12 +29,16 @@ class PaymentsTableProps:
         key_arn: that region's key.
         replica_region: the other region.
         replica_key_arn: the other region's key.
+        attributes: the types of the attributes that the project's own indexes have as keys.
+        indexes: the project's own indexes: name to partition key and sort key, which may be empty.
     """
 
     place: RegionContext
     key_arn: str
     replica_region: str
     replica_key_arn: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    indexes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 class PaymentsTable(StackComponent):
@@ -58,12 +63,19 @@ class PaymentsTable(StackComponent):
                 DynamodbTableAttribute(name="payment_id", type="S"),
                 DynamodbTableAttribute(name="timestamp", type="N"),
                 *(DynamodbTableAttribute(name=attribute, type="S") for attribute in _INDEXES.values()),
+                *(DynamodbTableAttribute(name=one, type=type_) for one, type_ in props.attributes.items()),
             ],
             global_secondary_index=[
                 DynamodbTableGlobalSecondaryIndex(
                     name=name, hash_key=attribute, range_key="timestamp", projection_type="ALL"
                 )
                 for name, attribute in _INDEXES.items()
+            ]
+            + [
+                DynamodbTableGlobalSecondaryIndex(
+                    name=name, hash_key=partition, range_key=sort or None, projection_type="ALL"
+                )
+                for name, (partition, sort) in props.indexes.items()
             ],
             stream_enabled=True,
             stream_view_type="NEW_AND_OLD_IMAGES",

@@ -153,6 +153,7 @@ class Region(StackComponent):
                 log_retention_days=settings.log_retention_days,
                 cors_origins=settings.cors_origins,
                 keep_source_ip=settings.keep_source_ip,
+                layers=settings.layers_in(place.region),
             ),
         )
         self.api = PaymentsRestApi(

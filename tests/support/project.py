@@ -9,6 +9,7 @@ from pathlib import Path
 
 from payinfra.deployment.dependencies import SERVER_FOLDER
 from payinfra.local.control import Control
+from payinfra.local.lifecycle import RECORD_VARIABLE
 
 PAYINFRA = Path(sys.executable).with_name("payinfra")
 
@@ -44,7 +45,9 @@ class Project:
             if name != "CI" and not name.startswith("PAYINFRA_")
             if self.measured or not name.startswith("COVERAGE_PROCESS_")
         }
-        return mine | {"PAYINFRA_LOCAL_PORT": "0", "COLUMNS": "140", "NO_COLOR": "1"} | self.environ
+        record = {name: os.environ[name] for name in (RECORD_VARIABLE,) if name in os.environ}
+        fixed = {"PAYINFRA_LOCAL_PORT": "0", "COLUMNS": "140", "NO_COLOR": "1"}
+        return mine | record | fixed | self.environ
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start payinfra in a session of its own, so that a signal to it reaches nobody else."""

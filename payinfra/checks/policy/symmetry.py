@@ -18,6 +18,8 @@ from payinfra.checks.policy.verdict_helpers import aws_providers, aws_resources
 
 _TABLES = ("aws_dynamodb_table.", "aws_dynamodb_table_replica.")
 _TABLE_TYPES = frozenset({"aws_dynamodb_table", "aws_dynamodb_table_replica"})
+_TOLD_ALIKE = re.compile(r"(.+[._])?(description|(primary|secondary)_region)", re.IGNORECASE)
+"""What may name a region and be the same in both: prose, and which of the regions is the primary one."""
 _NOT_COMPARED = frozenset({"//", "depends_on", "provider"})
 _BY_NATURE = {
     "aws_api_gateway_api_key": frozenset({"value"}),
@@ -156,11 +158,15 @@ def differences(one: Resource, two: Resource, twins: Twins) -> tuple[str, ...]:
         elif path not in theirs:
             found.append(f"{path}, which only the other has")
         # What is the same in both, and names neither side nor a resource, needs no closer look.
-        elif ours[path] == theirs[path] and twins.sides.is_neutral(ours[path]):
+        elif ours[path] == theirs[path] and _needs_no_look(path, ours[path], twins):
             continue
         elif _leaf(theirs[path], two, twins) != _leaf(ours[path], one, twins):
             found.append(path)
     return tuple(found)
+
+
+def _needs_no_look(path: str, value: Json, twins: Twins) -> bool:
+    return bool(twins.sides.is_neutral(value) or _TOLD_ALIKE.fullmatch(path))
 
 
 @dataclass(frozen=True)

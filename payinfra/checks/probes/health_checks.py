@@ -60,3 +60,42 @@ def checkers_find_it_healthy(live: ProbeContext, site: RegionUnderTest) -> Verdi
     if share <= HEALTHY_SHARE:
         raise NotYet(said)
     return Verdict.passed(said)
+
+
+@regional(
+    "LIVE-R53-008",
+    title="What the region's records hang on counts its health check, and the other region's page inverted",
+    severity=Severity.CRITICAL,
+    risk="The region cannot be evacuated, or its failure moves nobody.",
+    fix="Deploy again: it was changed outside Terraform.",
+)
+def switch_is_as_declared(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
+    """Route 53: GetHealthCheck, of the calculated health check and of the one on an evacuation's page."""
+    wanted = live.declared.evacuation
+    if wanted is None:
+        return Verdict.not_applicable("it was deployed by a version that could not evacuate a region")
+    at = live.outputs.regions.index(site.outputs)
+    route53, flag_id = live.aws.route53(site.region), wanted.flag_checks[at]
+    counting, flag = (
+        route53.get_health_check(HealthCheckId=one)["HealthCheck"]["HealthCheckConfig"]
+        for one in (wanted.serving_checks[at], flag_id)
+    )
+    children = sorted(counting.get("ChildHealthChecks", []))
+    return all_of(
+        differences(
+            (
+                ("type", counting.get("Type"), "CALCULATED"),
+                ("Disabled", counting.get("Disabled", False), False),
+                ("Inverted", counting.get("Inverted", False), False),
+                ("counted health checks", children, sorted((site.outputs.health_check_id, flag_id))),
+                ("wanted of them", counting.get("HealthThreshold"), len(children)),
+                ("page's type", flag.get("Type"), "HTTPS"),
+                ("page's Disabled", flag.get("Disabled", False), False),
+                ("page's Inverted", flag.get("Inverted", False), True),
+                ("page's name", flag.get("FullyQualifiedDomainName"), site.peer_declared.api.execute_host),
+                ("page's path", flag.get("ResourcePath"), wanted.page),
+                ("page's interval in s", flag.get("RequestInterval"), wanted.interval_s),
+                ("page's threshold", flag.get("FailureThreshold"), wanted.threshold),
+            )
+        )
+    )

@@ -117,7 +117,8 @@ def _decisions(
         NoData: IAM says nothing of an action.
     """
     client = live.aws.iam(site.region)
-    tags = {arn: _tags(live, site, arn) for arn in asdict(site.declared.keys).values()}
+    keys = set(asdict(site.declared.keys).values())
+    tags = {arn: _tags(live, site, arn) for arn in keys & {ask.resource for ask in asks}}
     for ask in asks:
         context = {**tags.get(ask.resource, {})}
         if ask.via:

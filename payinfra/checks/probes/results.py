@@ -1,7 +1,8 @@
 """What is asked of the probes, and what they come to: nothing here imports what a probe needs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from payinfra.checks.outcome import Finding, Outcome, RuleResult, summarize, worst_first
 from payinfra.checks.verdicts import Kind, Rule, Verdict
@@ -39,6 +40,7 @@ class VerifyRequest:
     Attributes:
         only, skip: ids, or globs of them.
         deadline_s: shortens every probe's own deadline; None leaves them.
+        project: the folder of payinfra.toml, whose own probes run as well; None for payinfra's only.
         regions: look at these regions only; none for the whole environment.
         gone: regions that are known to answer nothing, and are asked nothing.
     """
@@ -49,6 +51,7 @@ class VerifyRequest:
     tell: Tell = tell_nobody
     regions: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    project: Path | None = field(default=None, compare=False)
 
 
 def outcome(results: Sequence[ProbeResult], ignored: tuple[str, ...] = ()) -> Outcome:

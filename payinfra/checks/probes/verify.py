@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 
 from payinfra.checks import probes
 from payinfra.checks.outcome import Outcome
+from payinfra.checks.plugins import found_in
 from payinfra.checks.probes import canaries
 from payinfra.checks.probes.model import PairProbe, Probe, ProbeContext, RegionProbe
 from payinfra.checks.probes.outage import ProbedRegions, concluded
@@ -27,13 +29,20 @@ SECOND_LOOK_S = 6.0
 """How long a region may take to say anything at all, and how long once more where it said nothing."""
 
 
-def load() -> tuple[Probe, ...]:
-    """Every probe there is, in the order of the documentation.
+def load(project: Path | None = None) -> tuple[Probe, ...]:
+    """Every probe there is, in the order of the documentation, then those that a company has added.
+
+    Args:
+        project: the folder of payinfra.toml, for the company's own; None for payinfra's.
 
     Raises:
         ValueError: an id is used twice: a bug.
+        UsageProblem: a probe of the company's own cannot be taken.
     """
-    return assemble(probes.MODULES)
+    ours = assemble(probes.MODULES)
+    if project is None:
+        return ours
+    return (*ours, *(one for one in found_in(project) if isinstance(one, RegionProbe | PairProbe)))
 
 
 def assemble(modules: Iterable[str]) -> tuple[Probe, ...]:
@@ -78,7 +87,7 @@ def chosen_probes(request: VerifyRequest) -> tuple[tuple[Probe, ...], tuple[str,
         UsageProblem: an id fits no probe.
         EnvironmentUnusable: nothing is left to probe.
     """
-    known = load()
+    known = load(request.project)
     chosen = choose([probe.rule.id for probe in known], request.only, request.skip, of=PROBES)
     return tuple(probe for probe in known if probe.rule.id in chosen.ids), chosen.ignored
 

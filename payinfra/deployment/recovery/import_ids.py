@@ -213,13 +213,20 @@ def _zone(creation: Creation, aws: Aws) -> Iterator[Found]:
 
 
 def _health_check(creation: Creation, aws: Aws) -> Iterator[Found]:
-    client, host = aws.route53(creation.region), creation.value("fqdn")
+    """By what an endpoint is asked for; one that counts others, whose ids may not be known yet, by name."""
+    client, host, path = aws.route53(creation.region), creation.value("fqdn"), creation.value("resource_path")
     for page in client.get_paginator("list_health_checks").paginate():
         for check in page["HealthChecks"]:
-            if host and check["HealthCheckConfig"].get("FullyQualifiedDomainName") == host:
-                made = _of_reference(check["CallerReference"])
-                tags = client.list_tags_for_resource(ResourceType="healthcheck", ResourceId=check["Id"])
-                yield Found(check["Id"], created=made, tags=_of_route53(tags), tagged_later=True)
+            config = check["HealthCheckConfig"]
+            counts = config.get("Type") == creation.value("type") == "CALCULATED"
+            asks = (config.get("FullyQualifiedDomainName"), config.get("ResourcePath", "")) == (host, path)
+            if not counts and not (host and asks):
+                continue
+            made = _of_reference(check["CallerReference"])
+            tags = client.list_tags_for_resource(ResourceType="healthcheck", ResourceId=check["Id"])
+            found = _of_route53(tags)
+            if not counts or found.get("Name") == creation.tags.get("Name"):
+                yield Found(check["Id"], created=made, tags=found, tagged_later=True)
 
 
 # -- parts of something ------------------------------------------------------------------------------

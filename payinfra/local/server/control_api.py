@@ -10,7 +10,7 @@ from payinfra.core.errors import EnvironmentUnusable, PayinfraError, UsageProble
 from payinfra.core.json_text import parse_json
 from payinfra.local.control import PREFIX, active_to_json
 from payinfra.local.endpoints import TOKEN_HEADER, LocalEndpoints, endpoints_to_json
-from payinfra.local.faults import FaultRegistry, RegionBlackout, ServiceDelay, ServiceThrottling, from_json
+from payinfra.local.faults import FaultRegistry, ReplicationDelay, ReplicationPause, from_json
 from payinfra.local.server.asgi import AsgiResponse, Request, answer
 from payinfra.local.server.aws_rules import KeptRules
 from payinfra.local.server.time_scale import TimeScale
@@ -103,10 +103,7 @@ class ControlApi:
     def _inject(self, body: dict[str, object]) -> dict[str, object]:
         fault = from_json(body)
         served = self.endpoints().regions
-        if (
-            isinstance(fault, RegionBlackout | ServiceThrottling | ServiceDelay)
-            and fault.region not in served
-        ):
+        if not isinstance(fault, ReplicationDelay | ReplicationPause) and fault.region not in served:
             raise UsageProblem(
                 f"The embedded AWS does not serve the region {fault.region!r}.",
                 f"It serves {', '.join(sorted(served))}.",

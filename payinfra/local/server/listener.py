@@ -26,9 +26,15 @@ MAX_BODY = 256 * 1024 * 1024
 class _Gate:
     """One connection's side of the silence."""
 
-    def __init__(self, silent: Callable[[], bool], transport: asyncio.WriteTransport) -> None:
+    def __init__(
+        self,
+        silent: Callable[[], bool],
+        transport: asyncio.WriteTransport,
+        swallowed: Callable[[bytes], None],
+    ) -> None:
         self.silent = silent
         self.transport = transport
+        self.swallowed = swallowed
         self.lost = False
 
     def swallows(self) -> bool:
@@ -56,6 +62,7 @@ class _Reader(asyncio.StreamReader):
         while data := await self._inner.read(n):
             if not self._gate.swallows():
                 return data
+            self._gate.swallowed(data)
         return b""
 
 
@@ -92,11 +99,13 @@ class Listener:
     Args:
         silent: while it says so the port takes connections, answers nothing and closes none. The
             connections that lost bytes meanwhile are reset by `wake`.
+        swallowed: told of the bytes that arrive in silence.
     """
 
     app: App
     sock: socket.socket
     silent: Callable[[], bool] = lambda: False
+    swallowed: Callable[[bytes], None] = lambda _data: None
     _gates: set[_Gate] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _server: asyncio.Server | None = None
@@ -145,7 +154,7 @@ class Listener:
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, context: WorkerContext
     ) -> None:
-        gate = _Gate(self.silent, writer.transport)
+        gate = _Gate(self.silent, writer.transport, self.swallowed)
         self._gates.add(gate)
         config = Config()
         config.keep_alive_timeout = KEEP_ALIVE_S

@@ -50,6 +50,7 @@ from payinfra.local.server.control_api import ControlApi
 from payinfra.local.server.host_names import AwsNames
 from payinfra.local.server.listener import Listener
 from payinfra.local.server.patches import registry
+from payinfra.local.server.recording import RequestRecorder
 from payinfra.local.server.replication import Replicator, Write
 from payinfra.local.server.route53.clock import SystemClock
 from payinfra.local.server.route53.plane import STATUS_QUOTA, DataPlane
@@ -74,6 +75,7 @@ class Arguments:
     regions: tuple[str, ...]
     ports: PortPlan
     time_scale: float
+    record: Path | None = None
 
 
 def parse(argv: Sequence[str]) -> Arguments:
@@ -83,12 +85,14 @@ def parse(argv: Sequence[str]) -> Arguments:
     parser.add_argument("--regions", required=True)
     parser.add_argument("--base-port", type=int, required=True)
     parser.add_argument("--time-scale", type=float, default=1.0)
+    parser.add_argument("--record", type=Path)
     read = parser.parse_args(argv)
     return Arguments(
         StateFolder(read.folder.absolute()),
         tuple(read.regions.split(",")),
         PortPlan(read.base_port),
         read.time_scale,
+        read.record,
     )
 
 
@@ -166,6 +170,7 @@ class Server:
             touched=self.snapshots.touch,
             answered=self._api_answered,
             board=self.board,
+            recorder=RequestRecorder(self.arguments.record) if self.arguments.record else None,
         )
         authentication.install(self.emulator, self.access_key)
         registry.install(self.emulator)
@@ -289,7 +294,10 @@ class Server:
         wanted = self._port(region, self.arguments.ports.region(len(self._regions)))
         sock = listen(wanted, f"the region {region}")
         self._regions[region] = Listener(
-            RegionApp(region, self.front, lambda: self._urls), sock, silent=lambda: self.board.dark(region)
+            RegionApp(region, self.front, lambda: self._urls),
+            sock,
+            silent=lambda: self.board.dark(region),
+            swallowed=lambda data: _tell_of_silence(region, data),
         )
         self._urls[region] = f"http://{LOOPBACK}:{self._regions[region].port}"
 
@@ -369,6 +377,16 @@ class Server:
     def _expire(self) -> None:
         if global_tables.expire_items(self.emulator, time.time()):
             self.snapshots.touch()
+
+
+def _tell_of_silence(region: str, data: bytes) -> None:
+    """Write to the log what a region that is dark was asked, and by whom: nothing else ever tells."""
+    head, *headers = data.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+    agents = (line.partition(":")[2].strip() for line in headers if line.lower().startswith("user-agent:"))
+    if " HTTP/" in head:
+        said = f"{region} is dark and does not answer {head.rpartition(' ')[0]} of {next(agents, '-')}"
+        sys.stderr.write(f"{said}\n")
+        sys.stderr.flush()
 
 
 async def _again_and_again(pause_s: float, work: Callable[[], object]) -> None:

@@ -29,6 +29,7 @@ from payinfra.local.server.asgi import (
 )
 from payinfra.local.server.authentication import Scopes, verified
 from payinfra.local.server.ministack import serving
+from payinfra.local.server.recording import RequestRecorder
 from payinfra.local.server.retries import Retries
 from payinfra.local.server.sigv4 import Claim, SignatureRefused, is_signed
 
@@ -147,19 +148,42 @@ class FrontApp:
     )
     board: FaultRegistry = field(default_factory=FaultRegistry)
     retries: Retries = field(default_factory=Retries)
+    recorder: RequestRecorder | None = None
+
+    def begin(self, request: Request) -> None:
+        """Begin a request, where somebody wants a record."""
+        if self.recorder:
+            self.recorder.begin(request)
+
+    def keep(self, request: Request, response: AsgiResponse, claim: Claim) -> AsgiResponse:
+        """Record a request that was answered, where somebody wants a record; the answer."""
+        if self.recorder:
+            self.recorder.record(request, response, claim.service, claim.region)
+        return response
 
     async def forward(self, request: Request, region: str, scope: Scope, receive: Receive) -> AsgiResponse:
         """Lets ministack answer, once however often an SDK asks, and corrects what it says."""
         return await self.retries.once(request, lambda: self._forward(request, region, scope, receive))
 
     async def disturb(self, request: Request, claim: Claim) -> AsgiResponse | None:
-        """Lets a call wait for a slow service; the refusal of one that throttles, else None."""
+        """Lets a call wait for a slow service; the refusal of one that takes none, else None."""
         if self.board.throttles(claim.region, claim.service):
             code = "SlowDown" if claim.service == "s3" else "ThrottlingException"
             refused = self.refuse(request, SignatureRefused(code, "Rate exceeded"))
             return replace(refused, status=503 if claim.service == "s3" else 400)
+        if self.board.denies(claim.region, claim.service):
+            code = "AccessDenied" if claim.service == "s3" else "AccessDeniedException"
+            denied = self.refuse(
+                request, SignatureRefused(code, "The embedded AWS denies it, as it was told to")
+            )
+            return replace(denied, status=403 if claim.service == "s3" else 400)
         if late := self.board.lateness(claim.region, claim.service):
             await asyncio.sleep(late)
+        if self.board.fails(claim.region, claim.service):
+            code = "InternalError" if claim.service == "s3" else "InternalServerError"
+            return replace(
+                self.refuse(request, SignatureRefused(code, "It failed, as it was told to")), status=500
+            )
         return None
 
     async def _forward(self, request: Request, region: str, scope: Scope, receive: Receive) -> AsgiResponse:
@@ -220,7 +244,11 @@ class RegionApp:
             verified.set(claim.access_key_id)
             serving.set(claim.region)
             disturbed = await self.front.disturb(request, claim)
-            return disturbed or without_cors(await self.front.forward(request, claim.region, scope, receive))
+            if disturbed:
+                return disturbed
+            self.front.begin(request)
+            said = without_cors(await self.front.forward(request, claim.region, scope, receive))
+            return self.front.keep(request, said, claim)
 
         async def call_api(request: Request) -> AsgiResponse:
             # The API decides who may call it. Only a method with IAM's authorization looks at a signature.
@@ -280,10 +308,12 @@ class GlobalApp:
                     400, "InvalidEndpoint", "This port serves IAM, STS and Route 53; each region has its own."
                 )
             verified.set(claim.access_key_id)
+            self.front.begin(request)
             own = await self.data_plane(request) if claim.service == "route53" else None
             # Asked either way: ministack knows who may, also of calls that it has no other answer to.
             said = await self.front.forward(request, self.region, scope, receive)
-            return without_cors(said if own is None or said.status == REFUSED else own)
+            answered = without_cors(said if own is None or said.status == REFUSED else own)
+            return self.front.keep(request, answered, claim)
 
         def admit(head: Request) -> Serve | AsgiResponse:
             if not is_loopback(head.host):

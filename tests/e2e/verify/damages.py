@@ -25,7 +25,7 @@ from payinfra.clients.aws import Aws
 from payinfra.clients.http import HttpxHttp, make_client
 from payinfra.clients.payments_api import PaymentsApi, read_api_key
 from payinfra.core.naming import STATUS_INDEX, Names, Parameter, canary_domain
-from payinfra.core.outputs import DeclaredRegion, Outputs
+from payinfra.core.outputs import Declared, DeclaredRegion, Outputs
 from payinfra.local.faults import ReplicationPause
 from tests.support.embedded import endpoints_of
 
@@ -42,6 +42,7 @@ DEADLINE_S = 5.0
 PATIENT_S = 40.0
 """What nothing is the matter with has so long to show it, on a machine that may be busy."""
 NOTICED_WITHIN_S = 30.0
+DOMAINS_HURRY = 100.0
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,8 @@ def a_domain_leads_nowhere(at: Broken) -> Iterator[Broken]:
     gateways = [at.client("apigateway", role) for role in ("primary", ROLE)]
     for client, region in zip(gateways, at.outputs.declared.regions, strict=True):
         for name in names:
+            with at.deployment.in_a_hurry(DOMAINS_HURRY):  # API Gateway makes one in 30 s
+                time.sleep(30 / DOMAINS_HURRY + 0.1)
             client.create_domain_name(domainName=name, endpointConfiguration={"types": ["REGIONAL"]})
             client.create_base_path_mapping(domainName=name, restApiId=region.api.id, stage=region.api.stage)
     assert seen.passes()
@@ -695,6 +698,17 @@ def health_check_inverted(at: Broken) -> Iterator[None]:
     client.update_health_check(HealthCheckId=id, Inverted=True)
     yield
     client.update_health_check(HealthCheckId=id, Inverted=False)
+
+
+@damages("LIVE-R53-008")
+def evacuation_page_is_not_looked_at(at: Broken) -> Iterator[None]:
+    client, declared = at.client("route53"), Declared.from_json(at.deployment.outputs["declared"])
+    assert declared.evacuation is not None
+    for id in declared.evacuation.flag_checks:
+        client.update_health_check(HealthCheckId=id, ResourcePath="/prod/nothing")
+    yield
+    for id in declared.evacuation.flag_checks:
+        client.update_health_check(HealthCheckId=id, ResourcePath=declared.evacuation.page)
 
 
 @damages("LIVE-FN-002", "LIVE-API-002", "LIVE-R53-002", *RINGING, *PAYING)

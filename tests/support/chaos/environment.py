@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import httpx
 
 from payinfra.clients.aws import LOCAL_ACCOUNT, Aws
 from payinfra.core.outputs import Outputs, RegionOutputs
+from payinfra.deployment.left_faults import ALARM_PROBES
 from payinfra.drill.faults.actions import FaultAction, FaultClients
 from payinfra.drill.faults.executor import AwsFaultExecutor
 from payinfra.drill.faults.health_check import SetUnhealthy
@@ -26,10 +28,13 @@ from tests.support import embedded
 from tests.support.chaos.ledger import MEANT
 from tests.support.project import Done, Project
 
+SERVES_WITHIN_S = 30.0
+"""How long a region has to serve again: a function that was idle has to start."""
 NOTHING_TO_RESTORE = "Nothing to restore: every drill ended.\n"
 QUICK = ("--time-scale", "20", "--rate", "3", "--warm-up", "1.5", "--hold", "2", "--in-a-row", "5")
 """A drill that takes half a minute."""
 SCENARIOS = ("health-check", "lambda-throttle", "replication-pause", "region-outage")
+_PROBE = re.compile(r"LIVE-[A-Z0-9]+-\d+")
 BUG = re.compile(r"Traceback|This is a bug in payinfra|Exception ignored")
 
 
@@ -120,12 +125,14 @@ class Struck:
             yield f"concurrency in {region.region}: {reserved['ReservedConcurrentExecutions']}"
 
     def unhealthy(self) -> list[str]:
-        """The regions whose own health page does not say that they serve."""
-        return [
-            f"health page of {one.region} does not answer 200"
-            for one in self.outputs.regions
-            if _status(f"{one.api_endpoint.removesuffix('/payments')}/health") != httpx.codes.OK
-        ]
+        """The regions whose own health page does not say that they serve, within `SERVES_WITHIN_S`."""
+        ends = time.monotonic() + SERVES_WITHIN_S
+        waiting = {
+            one.region: f"{one.api_endpoint.removesuffix('/payments')}/health" for one in self.outputs.regions
+        }
+        while waiting and time.monotonic() < ends:
+            waiting = {region: url for region, url in waiting.items() if _status(url) != httpx.codes.OK}
+        return [f"health page of {region} does not answer 200" for region in waiting]
 
     # -- a drill's fault -------------------------------------------------------------------------------
 
@@ -179,11 +186,19 @@ def _status(url: str) -> int:
         return 0
 
 
+def deployed(done: Done) -> list[str]:
+    """Why a deployment did not end well. That alarms still ring for an earlier blow is no reason."""
+    failed = set(_PROBE.findall(f"{done.stdout} {done.stderr}"))
+    if done.returncode == 1 and failed and failed <= ALARM_PROBES and "is deployed, but" in done.stderr:
+        return []
+    return problems_of(done, meant=frozenset({0}))
+
+
 def problems_of(done: Done, *, meant: frozenset[int] = MEANT) -> list[str]:
     """What a command must never say, or end with."""
     found: list[str] = []
     if done.returncode not in meant:
-        found.append(f"exit {done.returncode}: {_last(done.stderr)}")
+        found.append(f"exit {done.returncode}: {_last(done.stdout)} {_last(done.stderr)}")
     if bug := BUG.search(done.stderr):
         found.append(f"it said {bug[0]}: {_last(done.stderr)}")
     if done.returncode not in (0, 130) and "error:" not in done.stderr and not done.stdout.strip():
@@ -204,7 +219,7 @@ def struck(folder: Path, *envs: str) -> Iterator[Sequence[Struck]]:
         for one in found:
             stands = (one.work / "outputs.json").exists()
             done = project.run("local", "up") if stands else one.deploy()
-            assert done.returncode == 0, done.stderr
+            assert deployed(done) == [], done.stderr
         yield found
     finally:
         project.run("local", "down")

@@ -5,7 +5,14 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping
 
-from tests.support.chaos.environment import NOTHING_TO_RESTORE, QUICK, SCENARIOS, Struck, problems_of
+from tests.support.chaos.environment import (
+    NOTHING_TO_RESTORE,
+    QUICK,
+    SCENARIOS,
+    Struck,
+    deployed,
+    problems_of,
+)
 from tests.support.chaos.ledger import Trial, dice
 from tests.support.project import Done
 
@@ -41,7 +48,7 @@ def _converged(env: Struck, kind: str, *words: str) -> list[str]:
     """The command that has to put all right, and the truth afterwards."""
     done = env.run(*words)
     TAKES_S[kind] = max(2.0, (TAKES_S[kind] + done.seconds) / 2)
-    problems = [f"it did not converge: {one}" for one in problems_of(done, meant=frozenset({0}))]
+    problems = [f"it did not converge: {one}" for one in deployed(done)]
     return problems + env.faults() + env.unhealthy()
 
 

@@ -12,6 +12,7 @@ KINDS: Mapping[str, str] = {
     "kill": "kills and signals",
     "truncation": "damaged files",
     "race": "commands at once",
+    "sleep": "a machine asleep",
     "page": "a hostile web page",
 }
 """Each kind of trial, in words, in the order of the table."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 from payinfra.core.environment_lock import holder
-from tests.support.chaos.environment import QUICK, Struck, problems_of
+from tests.support.chaos.environment import QUICK, Struck, deployed, problems_of
 from tests.support.chaos.ledger import Trial, dice
 from tests.support.project import Done
 from tests.support.terminal import Terminal
@@ -86,7 +86,7 @@ def race(envs: Sequence[Struck], number: int) -> Trial:
         how, problems = _run(pair, luck.uniform(0.0, 1.0), two=two)
         for env in envs:
             if not (env.work / "outputs.json").exists():  # It was reaped.
-                problems += problems_of(env.deploy(), meant=frozenset({0}))
+                problems += deployed(env.deploy())
             problems += env.faults() + env.unhealthy()
             if "rotate-key" in (first, second):
                 problems += problems_of(

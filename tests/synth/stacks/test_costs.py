@@ -172,9 +172,7 @@ def test_idle_is_what_stands_and_what_the_checks_cause() -> None:
 def priced(content: Mapping[str, Any]) -> float:
     """What a synthesized stack costs, as `plan` computes it."""
     return costs.of_resources(
-        (kind, block.get("request_interval"))
-        for kind, blocks in content["resource"].items()
-        for block in blocks.values()
+        (kind, block) for kind, blocks in content["resource"].items() for block in blocks.values()
     )
 
 
@@ -185,7 +183,11 @@ def test_the_product_computes_what_the_page_says(local: Synthesized) -> None:
     assert slow
     assert costs.TRAFFIC.monthly(costs.FAST_S) * 2 == pytest.approx(caused, abs=0.011)
     assert costs.TRAFFIC.monthly(costs.SLOW_S) == pytest.approx(float(slow[1]), abs=0.011)
-    assert priced(local.content) == pytest.approx(stands + caused, abs=0.02)
+    evacuable = next(
+        float(row[-1]) for row in rows("What being able to evacuate costs") if row[0] == "both regions"
+    )
+    assert costs.EVACUATION.monthly(costs.SLOW_S) * 2 == pytest.approx(evacuable, abs=0.025)
+    assert priced(local.content) == pytest.approx(stands + caused + evacuable, abs=0.04)
 
 
 def test_a_list_of_an_account_comes_to_the_same(local: Synthesized) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from payinfra.account.quotas import NEEDED
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX, Outputs
 from payinfra.core.settings import Settings
@@ -308,3 +309,14 @@ def test_a_boundary_is_every_roles(backwards: "Synthesized", protected: "Synthes
     bounds = [role["permissions_boundary"] for role in backwards.of("iam_role").values()]
     assert bounds == ["arn:aws:iam::123456789012:policy/our-boundary"] * 4
     assert not [role for role in protected.of("iam_role").values() if "permissions_boundary" in role]
+
+
+def test_an_environment_takes_as_much_of_the_account_as_is_asked_for_before_it_is_made(
+    local: "Synthesized",
+) -> None:
+    counted = {
+        "health checks": len(local.of("route53_health_check")),
+        "hosted zones": len(local.of("route53_zone")),
+        "IAM roles": len(local.of("iam_role")),
+    }
+    assert counted == NEEDED

@@ -10,8 +10,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from payinfra.account.quotas import is_new, require_concurrency, require_room
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.naming import Names
 
 EAST, WEST = "us-east-1", "us-west-2"
+NAMES = Names("pr1")
 
 
 def error(code: str, operation: str) -> ClientError:
@@ -72,7 +74,7 @@ def account(here: Client, there: Client | None = None) -> Account:
 
 
 def concurrency(reserved: int | None, here: Client, there: Client | None = None) -> None:
-    require_concurrency(account(here, there), "pr1", (EAST, WEST), reserved)
+    require_concurrency(account(here, there), NAMES, (EAST, WEST), reserved)
 
 
 @pytest.mark.parametrize(
@@ -117,18 +119,18 @@ def test_a_concurrency_that_cannot_be_read_is_not_enough() -> None:
 
 
 def room(client: Client, *, own_zone: bool = True) -> str:
-    return require_room(account(client), "pr1", EAST, own_zone=own_zone)
+    return require_room(account(client), NAMES, EAST, own_zone=own_zone)
 
 
 def test_a_new_environment_fits_in_where_there_is_room() -> None:
     assert room(Client()) == ""
-    assert is_new(account(Client()), "pr1", EAST)
+    assert is_new(account(Client()), NAMES, EAST)
 
 
 @pytest.mark.parametrize(
     ("client", "said"),
     [
-        (Client(counts={"MAX_HEALTH_CHECKS_BY_OWNER": (199, 200)}), "199 of at most 200 health checks"),
+        (Client(counts={"MAX_HEALTH_CHECKS_BY_OWNER": (195, 200)}), "195 of at most 200 health checks"),
         (Client(counts={"MAX_HOSTED_ZONES_BY_OWNER": (500, 500)}), "500 of at most 500 hosted zones"),
         (Client(roles=(997, 1000)), "997 of at most 1000 IAM roles, and an environment needs 4"),
     ],

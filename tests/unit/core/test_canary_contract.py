@@ -138,6 +138,7 @@ def test_a_body_that_lacks_a_required_field_is_refused() -> None:
 def test_that_is_said_before_anything_is_synthesized(tmp_path: Path) -> None:
     schemas = tmp_path / "handlers" / "payments" / "schemas"
     schemas.mkdir(parents=True)
+    (schemas.parent / "handler.py").write_text("PATH = '/health'\ndef handle(event, context): ...\n")
     (schemas / "payment.json").write_text(json.dumps(SCHEMA))
     with pytest.raises(UsageProblem, match=r"must contain \['merchant_id'\]") as caught:
         synthesize(settings(tmp_path, ""), out=tmp_path / "out", handlers=tmp_path / "handlers")

@@ -80,6 +80,8 @@ def test_a_default_holds_where_nothing_is_set_and_an_example_is_allowed(setting:
         "hosted_zone_id": {"domain": "pay.example.com"},
         "failover_name": zone,
         "latency_name": zone,
+        "table_attributes": {"table_indexes": "merchant-index=merchant_id:timestamp"},
+        "table_indexes": {"table_attributes": "merchant_id=S"},
         "state_region": {"state_bucket": "states"},
         "state_key": {"state_bucket": "states"},
     }

@@ -92,3 +92,9 @@ def test_a_region_that_is_evacuated_already_is_brought_back_once_it_answers() ->
 def test_an_evacuation_stands_until_somebody_returns_the_region() -> None:
     said = steps(west=replace(WEST, flag=FLAG), leads_to=("us-west-2",))
     assert "Bring it back when it is well: `payinfra return us-east-1 --env demo`" in said
+
+
+def test_a_standby_that_checkers_find_unhealthy_is_no_place_to_go_unseen() -> None:
+    ringing = replace(EAST, service_alarms=("errors",))
+    assert "find us-west-2 unhealthy, too" in steps(ringing, replace(WEST, healthy=1), ("us-east-1",))
+    assert "unhealthy, too" not in steps(ringing, WEST, ("us-east-1",))

@@ -331,7 +331,8 @@ def test_verify_probes_what_stands_as_it_is_asked_to(world: World) -> None:
     world.pipeline().deploy(yes)
     request = VerifyRequest(only=("LIVE-S3-*",))
     assert world.pipeline().verify(request) is world.verified
-    assert world.requests == [VerifyRequest(), request]
+    project = world.pipeline().settings.project
+    assert world.requests == [replace(one, project=project) for one in (VerifyRequest(), request)]
     assert world.terraform.calls[-1] == "apply plan.tfplan"
 
 
@@ -934,7 +935,7 @@ def test_a_drill_takes_place_where_the_environment_stands(world: World) -> None:
     assert place.drills == pipeline.settings.work_dir / "drills"
     request = VerifyRequest(only=("LIVE-S3-*",))
     assert place.verify(request) is world.verified
-    assert world.requests[-1] == request
+    assert world.requests[-1] == replace(request, project=pipeline.settings.project)
 
 
 def test_nothing_is_deployed_while_a_drill_may_have_left_something(world: World) -> None:
@@ -1006,6 +1007,17 @@ def test_verify_says_that_nothing_is_left_only_where_all_is_asked_for(world: Wor
     outcome = looking(world, left()).verify(VerifyRequest())
     assert [one.rule.id for one in outcome.rules][-1] == "LIVE-DRILL-001"
     assert looking(world, left()).verify(VerifyRequest(only=("LIVE-KMS-001",))) is world.verified
+
+
+def test_nothing_is_deployed_over_what_a_drill_left_without_a_journal(world: World) -> None:
+    world.pipeline().deploy(yes)
+    calls = list(world.terraform.calls)
+    with pytest.raises(GateFailed, match=r"left something in place\. It is dark\.") as refused:
+        looking(world, left("It is dark.")).deploy(yes)
+    assert "failover-drill --restore --env demo --local" in refused.value.hint
+    assert world.terraform.calls == calls
+    world.terraform.plans.append(empty)
+    looking(world, left(unknown=("Nobody knows.",))).deploy(yes)
 
 
 def test_status_has_what_a_drill_left(world: World) -> None:

@@ -14,6 +14,7 @@ from payinfra.checks.verdicts import Severity
 from payinfra.core.errors import EnvironmentUnusable, GateFailed, UsageProblem
 from payinfra.core.events import Notice
 from payinfra.core.outputs import Outputs, RegionOutputs
+from payinfra.core.settings import Settings
 from payinfra.deployment import surviving
 from payinfra.deployment.lambda_alias import LambdaAlias
 from payinfra.deployment.pipeline import Pipeline
@@ -220,6 +221,30 @@ def test_a_state_that_could_not_be_saved_is_brought_in_by_the_next_whole_run(tmp
     surviving.bring_unsaved_state(tmp_path, whole)
     assert (whole / ERRORED_STATE).read_text() == "the state"
     surviving.bring_unsaved_state(tmp_path, whole)
+
+
+def state_in(**flags: object) -> Settings:
+    return Settings.resolve({"env": "demo", "target": "aws", **flags}, folder=Path(), environ={})
+
+
+def test_a_state_in_the_region_that_is_gone_is_taken_from_its_replica() -> None:
+    with pytest.raises(EnvironmentUnusable, match=f"bucket states in {EAST}") as caught:
+        surviving.state_risk(state_in(state_bucket="states"), WEST, EAST)
+    assert f"--state-bucket states-replica --state-region {WEST}" in caught.value.hint
+    assert "may lack what was written in the minutes before" in caught.value.hint
+
+
+def test_a_replica_is_used_with_what_it_risks_and_the_way_back() -> None:
+    told = surviving.state_risk(state_in(state_bucket="states-replica", state_region=WEST), WEST, EAST)
+    assert "may lack what was written" in told
+    key = "payinfra/payment-demo/terraform.tfstate"
+    assert f"aws s3 cp s3://states-replica/{key} s3://states/{key} --source-region {WEST}" in told
+
+
+def test_a_state_that_is_nearer_risks_nothing() -> None:
+    assert surviving.state_risk(state_in(), WEST, EAST) == ""
+    assert surviving.state_risk(state_in(state_bucket="states"), EAST, WEST) == ""
+    assert surviving.state_risk(state_in(state_bucket="states", state_region=WEST), WEST, EAST) == ""
 
 
 # -- the pipeline ------------------------------------------------------------------------------------------

@@ -449,6 +449,7 @@ def test_alarms_may_ring_for_a_while_after_it(tmp_path: Path) -> None:
 def test_an_unsteady_environment_is_refused_and_nothing_is_done(tmp_path: Path) -> None:
     run = drill(Script(unsteady_before=("an alarm rings",)), tmp_path)
     assert isinstance(run.raised, GateFailed)
+    assert str(run.raised).startswith("The drill is inconclusive: ")
     assert "an alarm rings" in str(run.raised)
     assert run.world.injected is None
     assert run.failed == [Phase.STEADY_BEFORE]

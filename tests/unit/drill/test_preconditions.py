@@ -69,7 +69,7 @@ def test_nothing_speaks_against_a_drill_where_all_is_well() -> None:
     [
         (
             replace(WELL, ringing=("errors in us-east-1", "health in us-east-1")),
-            "Alarms ring: errors in us-east-1, health in us-east-1.",
+            "It would be inconclusive while alarms ring: errors in us-east-1, health in us-east-1.",
             "wait until they are OK",
         ),
         (
@@ -114,7 +114,10 @@ def test_what_speaks_against_a_drill_is_said_with_the_next_step(
 def test_a_busy_machine_is_named_where_alarms_ring_and_nowhere_else() -> None:
     busy = (Doubt("The machine was busy.", "Wait."),)
     (found,) = against(replace(WELL, ringing=("latency in us-east-1",)), busy=busy)
-    assert found.what == "Alarms ring: latency in us-east-1. The machine was busy."
+    assert (
+        found.what
+        == "It would be inconclusive while alarms ring: latency in us-east-1. The machine was busy."
+    )
     assert found.hint == "Let the machine have less to do, and wait until they are OK."
     assert against(WELL, busy=busy) == ()
 
@@ -180,7 +183,7 @@ def test_everything_that_speaks_against_it_is_said_at_once() -> None:
     with pytest.raises(GateFailed) as refused:
         require(against(bad))
     assert refused.value.what.startswith(
-        "The drill does not begin. Alarms ring: errors in us-east-1. The fun"
+        "The drill does not begin. It would be inconclusive while alarms ring: errors in us-east-1. The fun"
     )
     assert "is inverted already." in refused.value.what
     # The same step once.

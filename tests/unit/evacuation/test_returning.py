@@ -73,10 +73,11 @@ def test_the_secondary_comes_back_to_the_latency_name() -> None:
 
 
 def test_a_region_that_is_not_ready_is_waited_for(regions: TwoRegions) -> None:
-    said = iter([("LIVE-API-002 no answer",), ("LIVE-API-002 no answer",), ()])
+    ill = ("LIVE-API-002 no answer", "LIVE-FN-001 it failed")
+    said = iter([ill, ill, ()])
     told: list[str] = []
     assert run(regions, failures=lambda *_: next(said), told=told).exit_code is ExitCode.DONE
-    assert told.count("us-east-1 is not ready: LIVE-API-002 no answer") == 1
+    assert told.count("us-east-1 is not ready: LIVE-API-002 no answer, and 1 more.") == 1
 
 
 def test_a_region_that_does_not_become_ready_stays_evacuated(regions: TwoRegions) -> None:

@@ -13,6 +13,8 @@ from payinfra.local.faults import (
     ReplicationDelay,
     ReplicationPause,
     ServiceDelay,
+    ServiceDenial,
+    ServiceErrors,
     ServiceThrottling,
     describe,
     from_json,
@@ -33,7 +35,10 @@ def board() -> FaultRegistry:
 THROTTLED, LATE = ServiceThrottling("us-east-1", "s3"), ServiceDelay("us-east-1", "dynamodb", 2.5)
 
 
-@pytest.mark.parametrize("fault", [*EVERY, THROTTLED, LATE])
+DENIED, FAILING = ServiceDenial("us-east-1", "kms"), ServiceErrors("us-east-1", "dynamodb", 30)
+
+
+@pytest.mark.parametrize("fault", [*EVERY, THROTTLED, LATE, DENIED, FAILING])
 def test_a_fault_survives_the_wire(fault: Fault) -> None:
     assert from_json(to_json(fault)) == fault
     assert to_json(fault)["kind"] == kind(fault)
@@ -54,6 +59,10 @@ def test_a_fault_survives_the_wire(fault: Fault) -> None:
         {"kind": "service-throttling", "region": "us-east-1"},
         {"kind": "service-throttling", "region": "", "service": "s3"},
         {"kind": "service-throttling", "region": "us-east-1", "service": "ec2"},
+        {"kind": "service-denial", "region": "us-east-1", "service": "ec2"},
+        {"kind": "service-errors", "region": "us-east-1", "service": "s3"},
+        {"kind": "service-errors", "region": "us-east-1", "service": "s3", "percent": 0},
+        {"kind": "service-errors", "region": "us-east-1", "service": "s3", "percent": 101},
         {"kind": "service-delay", "region": "us-east-1", "service": "s3"},
         {"kind": "service-delay", "region": "us-east-1", "service": "s3", "seconds": 0},
         {"kind": "service-delay", "region": "us-east-1", "service": "s3", "seconds": 61},
@@ -142,3 +151,26 @@ def test_a_service_is_late_by_what_was_said_last(board: FaultRegistry) -> None:
     assert board.inject(THROTTLED) == board.inject(THROTTLED)
     assert board.lateness("us-east-1", "dynamodb") == 4.0
     assert len(board.list()) == 4
+
+
+def test_a_denied_service_is_denied_in_its_region_alone(board: FaultRegistry) -> None:
+    board.inject(DENIED)
+    assert board.denies("us-east-1", "kms")
+    assert not board.denies("us-west-2", "kms")
+    assert not board.denies("us-east-1", "s3")
+    assert describe(DENIED) == "kms in us-east-1 denies every call"
+
+
+@pytest.mark.parametrize("percent", [1, 10, 33, 99, 100])
+def test_of_a_hundred_calls_exactly_so_many_fail(board: FaultRegistry, percent: int) -> None:
+    board.inject(ServiceErrors("us-east-1", "dynamodb", percent))
+    assert [board.fails("us-east-1", "dynamodb") for _ in range(100)].count(True) == percent
+    assert not board.fails("us-west-2", "dynamodb")
+
+
+def test_failures_are_spread_evenly(board: FaultRegistry) -> None:
+    board.inject(FAILING)
+    calls = [board.fails("us-east-1", "dynamodb") for _ in range(20)]
+    assert [calls[first : first + 10].count(True) for first in (0, 10)] == [3, 3]
+    assert not any(calls[at] and calls[at + 1] for at in range(19))
+    assert describe(FAILING) == "dynamodb in us-east-1 fails 30 of a hundred calls"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from payinfra.core.access_key import AccessKey
-from payinfra.local.faults import ServiceDelay, ServiceThrottling
+from payinfra.local.faults import ServiceDelay, ServiceDenial, ServiceErrors, ServiceThrottling
 from payinfra.local.server.asgi import (
     App,
     AsgiResponse,
@@ -199,6 +199,25 @@ def test_a_service_that_throttles_refuses_in_its_region_and_before_anything_is_d
 ) -> None:
     region.front.board.inject(ServiceThrottling("us-east-1", service))
     said = region.signed(service, "us-east-1")
+    assert (said.status, said.body) == (status, f"refused: {code}".encode())
+    assert region.echo.asked == []
+    assert region.signed("dynamodb", "us-west-2").status == region.signed("sns", "us-east-1").status == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "status"),
+    [
+        (ServiceDenial("us-east-1", "s3"), "AccessDenied", 403),
+        (ServiceDenial("us-east-1", "dynamodb"), "AccessDeniedException", 400),
+        (ServiceErrors("us-east-1", "s3", 100), "InternalError", 500),
+        (ServiceErrors("us-east-1", "dynamodb", 100), "InternalServerError", 500),
+    ],
+)
+def test_a_service_that_denies_or_fails_does_nothing(
+    region: Asked, fault: ServiceDenial | ServiceErrors, code: str, status: int
+) -> None:
+    region.front.board.inject(fault)
+    said = region.signed(fault.service, "us-east-1")
     assert (said.status, said.body) == (status, f"refused: {code}".encode())
     assert region.echo.asked == []
     assert region.signed("dynamodb", "us-west-2").status == region.signed("sns", "us-east-1").status == 200

@@ -183,6 +183,24 @@ def valid_body() -> dict[str, object]:
     }
 
 
+def site_in(region: Region, clients: Clients, clock: Clock) -> Site:
+    """The function in one region."""
+    config = Config(
+        table=TABLE,
+        audit_bucket=BUCKET,
+        audit_key_arn="arn:aws:kms:us-east-1:000000000000:key/audit",
+        cursor_secret_parameter=PARAMETER,
+        evacuated_parameter=FLAG,
+        peer_region="us-west-2" if region.name == "us-east-1" else "us-east-1",
+        environment="test",
+        region=region.name,
+        # Powertools keeps one logger for each name for the life of the process.
+        service=f"payments-{next(NUMBERS)}",
+        cors_origins=("https://shop.example", "https://desk.example"),
+    )
+    return Site(region, clients, clock, config)
+
+
 @pytest.fixture(scope="session")
 def regions() -> tuple[tuple[Region, Clients], tuple[Region, Clients]]:
     """Clients are slow to make and keep nothing: made once a run."""
@@ -204,20 +222,7 @@ def sites(
     made = []
     for region, clients in regions:
         region.reset()
-        config = Config(
-            table=TABLE,
-            audit_bucket=BUCKET,
-            audit_key_arn="arn:aws:kms:us-east-1:000000000000:key/audit",
-            cursor_secret_parameter=PARAMETER,
-            evacuated_parameter=FLAG,
-            peer_region="us-west-2" if region.name == "us-east-1" else "us-east-1",
-            environment="test",
-            region=region.name,
-            # Powertools keeps one logger for each name for the life of the process.
-            service=f"payments-{next(NUMBERS)}",
-            cors_origins=("https://shop.example", "https://desk.example"),
-        )
-        made.append(Site(region, clients, clock, config))
+        made.append(site_in(region, clients, clock))
     yield made[0], made[1]
     for region, _clients in regions:
         region.reset()

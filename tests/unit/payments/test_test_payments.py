@@ -61,6 +61,7 @@ def test_it_is_never_settled(site: Site, status: str) -> None:
         operation="move", payment_id=pay_test(site).json()["payment_id"], status=status, reference="batch-1"
     )
     assert cast("dict[str, object]", answer["problem"])["status"] == 422
+    assert "UpdateItem" not in site.region.calls
 
 
 @pytest.mark.parametrize("customer", CUSTOMERS)

@@ -16,6 +16,7 @@ from payinfra.core.json_text import parse_json
 from payinfra.local.server.ministack import Emulator
 from payinfra.local.server.patches.kms_permissions import keys_used
 from payinfra.local.server.patches.permission_checks import Call, PermissionCheck
+from payinfra.local.server.recording import asked
 
 EVERYTHING = "*"
 
@@ -56,7 +57,11 @@ def install(emulator: Emulator) -> None:
     emulator.replace(
         evaluator,
         "enforce",
-        all_that_aws_looks_at(evaluator.enforce, lambda region: emulator.scope(account(), region)),
+        all_that_aws_looks_at(
+            evaluator.enforce,
+            lambda region: emulator.scope(account(), region),
+            lambda arn: tagging.resource_tags(arn),
+        ),
     )
     emulator.replace(
         actions,
@@ -124,10 +129,27 @@ def resource_is_awss_own(
 
 
 def all_that_aws_looks_at(
-    original: Callable[..., Any], in_region: Callable[[str], AbstractContextManager[None]]
+    original: Callable[..., Any],
+    in_region: Callable[[str], AbstractContextManager[None]],
+    tags_of: Callable[[str], dict[str, str] | None],
 ) -> Callable[..., Any]:
     """AWS: a call that hands a role to a service needs iam:PassRole on it; one that touches two resources
     needs its action on both; one whose service uses a customer key needs the use of that key."""
+
+    def note(action: str, region: str, resource: str, context: Mapping[str, Any]) -> None:
+        """For the record, where one is kept."""
+        if (record := asked.get()) is not None:
+            with in_region(region):
+                tags = tags_of(resource) or {}
+            record.append(
+                {
+                    "action": action,
+                    "region": region,
+                    "resource": resource,
+                    "context": dict(context),
+                    "tags": tags,
+                }
+            )
 
     def enforce(
         access_key: str,
@@ -140,9 +162,11 @@ def all_that_aws_looks_at(
         besides = _request_auth.get() or RequestAuthorization()
         context = {**(service_context or {}), **besides.context}
         for resource in (resource_arn, *besides.resources):
+            note(action, region, resource, context)
             if refused := original(access_key, action, service, region, resource, context):
                 return refused
         for ask in besides.asks:
+            note(ask.action, ask.region, ask.resource, ask.context)
             with in_region(ask.region):
                 refused = original(access_key, ask.action, ask.service, ask.region, ask.resource, ask.context)
             if refused:

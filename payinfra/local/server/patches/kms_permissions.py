@@ -74,10 +74,13 @@ class CustomerKeys:
             context: the encryption context that the service uses.
         """
         with self.emulator.scope(account, region):
-            known = None if OF_AWS in key else self.emulator.service("kms")._resolve_key(key)
+            kms = self.emulator.service("kms")
+            known = None if OF_AWS in key else kms._resolve_key(key)
+            named = [arn for arn, target in kms._aliases.items() if known and target == known["KeyId"]]
         if not known:
             return ()
         conditions = {
+            "kms:ResourceAliases": [arn.rpartition(":")[2] for arn in named],
             "kms:ViaService": f"{service}.{region}.amazonaws.com",
             "kms:CallerAccount": account,
             "kms:EncryptionContextKeys": list(context),

@@ -35,6 +35,12 @@ OTHER_KEY = "${aws_kms_key.secondary_data.arn}"
 HTTP = "${aws_apigatewayv2_api.pay.id}"
 
 
+def both_functions(variable: str, value: str) -> dict[str, Any]:
+    """The same variable for the function of each region."""
+    sides = ("primary", "secondary")
+    return {f"aws_lambda_function.{side}_function.environment.variables.{variable}": value for side in sides}
+
+
 def health_alarm(**values: Any) -> dict[str, Any]:
     """An alarm on a health check."""
     body = {
@@ -220,6 +226,7 @@ CASES: Mapping[str, Case] = {
             {"aws_lambda_function.secondary_function.memory_size": 128},
             {"aws_lambda_function.secondary_function.kms_key_arn": "${aws_kms_key.secondary_data.arn}"},
             {"aws_lambda_function.secondary_function.environment.variables.TABLE": ...},
+            both_functions("HOME", "us-east-1"),
             {"aws_kms_key.primary_fourth": {"provider": "aws.primary"}},
             {"aws_cloudwatch_metric_alarm.secondary_errors.dimensions.FunctionName": "other"},
             {"aws_s3_bucket.secondary_audit.bucket": "payment-demo-other"},
@@ -232,6 +239,7 @@ CASES: Mapping[str, Case] = {
         absent={"provider.aws": [{"alias": "primary", "region": "us-east-1"}]},
         unknown=({"aws_sns_topic.secondary_alarms.provider": VAR},),
         passes=(
+            both_functions("PRIMARY_REGION", "us-east-1"),
             {"aws_cloudwatch_dashboard.one": {"provider": "aws.primary"}},
             {"aws_cloudwatch_metric_alarm.health": {"provider": "aws.primary", "namespace": "AWS/Route53"}},
             {"aws_ssm_parameter.primary_key.lifecycle": {"ignore_changes": ["value"]}},

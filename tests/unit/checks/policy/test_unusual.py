@@ -489,6 +489,32 @@ def test_zones_are_their_regions_and_make_twins() -> None:
     assert worst("PI-REG-002", {"aws_subnet": subnets}, provider={"aws": providers}) is Kind.PASS
 
 
+@pytest.mark.parametrize(
+    ("variable", "there", "kind"),
+    [
+        ("PRIMARY_REGION", "eu-west-1", Kind.PASS),
+        ("PRIMARY_REGION", "eu-central-1", Kind.PASS),  # each its own: not compared here, but by its twin
+        ("TABLE_REGION", "eu-west-1", Kind.FAIL),
+    ],
+)
+def test_both_regions_may_be_told_which_is_the_primary_one_and_nothing_else(
+    variable: str, there: str, kind: Kind
+) -> None:
+    providers = [{"alias": "home", "region": "eu-west-1"}, {"alias": "away", "region": "eu-central-1"}]
+
+    def function(alias: str, value: str) -> dict[str, object]:
+        told = "Pays where the home region does not."
+        return {
+            "provider": f"aws.{alias}",
+            "function_name": "pay",
+            "description": told,
+            "environment": [{"variables": {variable: value}}],
+        }
+
+    functions = {"home": function("home", "eu-west-1"), "away": function("away", there)}
+    assert worst("PI-REG-002", {"aws_lambda_function": functions}, provider={"aws": providers}) is kind
+
+
 def test_a_certificate_that_only_cloudfront_uses_stands_once() -> None:
     providers = [{"alias": "home", "region": "eu-west-1"}, {"alias": "edge", "region": "us-east-1"}]
     arn = "${aws_acm_certificate_validation.v.certificate_arn}"

@@ -65,7 +65,8 @@ def written(minutes_ago: float, name: str, region: str = EAST) -> tuple[str, str
 
 
 def test_objects_of_this_run_and_of_killed_runs_and_without_a_payment_are_removed(fake: FakeEnv) -> None:
-    going_on, customers = written(2, "pay_2-ff.json"), (EAST, "audit/2027/01/15/pay_0-ff.json")
+    going_on = {written(2, "pay_2-ff.json"), written(2, "another-run-us-east-1")}
+    customers = (EAST, "audit/2027/01/15/pay_0-ff.json")
     fake.items = {"pay_2": item("pay_2", 2)}
     gone = [
         written(0, "pay_0-ff.json"),
@@ -73,9 +74,9 @@ def test_objects_of_this_run_and_of_killed_runs_and_without_a_payment_are_remove
         written(11, "pay_1-ff.json"),
         written(2, "pay_3-ff.json"),
     ]
-    fake.objects = {one: {} for one in (*gone, going_on, customers)}
+    fake.objects = {one: {} for one in (*gone, *going_on, customers)}
     canaries.remove_left_over(fake.live())
-    assert set(fake.objects) == {going_on, customers}
+    assert set(fake.objects) == {*going_on, customers}
 
 
 def test_delete_markers_are_removed_too(fake: FakeEnv) -> None:

@@ -12,6 +12,7 @@ from payinfra.checks.probes.verify import load
 from payinfra.checks.verdicts import Kind
 from payinfra.clients.dns import DnsResponse
 from payinfra.core.naming import canary_domain
+from payinfra.core.outputs import DeclaredEvacuation
 from tests.unit.checks.probes.conftest import (
     API_KEY,
     EAST,
@@ -84,6 +85,41 @@ def check(**fields: Any) -> Change:
         def reply(region: str, call: Any) -> Any:
             config = before(region, call)["HealthCheck"]["HealthCheckConfig"]
             return {"HealthCheck": {"HealthCheckConfig": {**config, **fields}}}
+
+        fake.answers["route53", "get_health_check"] = reply
+
+    return change
+
+
+def switch(which: str = "", **fields: Any) -> Change:
+    """An environment that can evacuate, with one of its two health checks changed."""
+
+    def change(fake: FakeEnv) -> None:
+        ids = {region: (f"serving-{region}", f"flag-{region}") for region in (EAST, WEST)}
+        fake.declared = declared(
+            evacuation=DeclaredEvacuation(
+                page="/prod/evacuation",
+                parameter="/payment-demo/evacuated",
+                interval_s=30,
+                threshold=2,
+                serving_checks=(ids[EAST][0], ids[WEST][0]),
+                flag_checks=(ids[EAST][1], ids[WEST][1]),
+                name_servers="ns-1.example",
+            )
+        )
+        before = fake.answers["route53", "get_health_check"]
+
+        def reply(region: str, call: Any) -> Any:
+            kind, own = call["HealthCheckId"].partition("-")[0], before(region, call)
+            config: dict[str, Any] = own["HealthCheck"]["HealthCheckConfig"]
+            peer = WEST if region == EAST else EAST
+            if kind == "serving":
+                children = [f"check-{region}", ids[region][1]]
+                config = {"Type": "CALCULATED", "ChildHealthChecks": children, "HealthThreshold": 2}
+            elif kind == "flag":
+                page = {"ResourcePath": "/prod/evacuation", "RequestInterval": 30, "FailureThreshold": 2}
+                config = {**config, **page, "FullyQualifiedDomainName": HOSTS[peer], "Inverted": True}
+            return {"HealthCheck": {"HealthCheckConfig": {**config, **(fields if kind == which else {})}}}
 
         fake.answers["route53", "get_health_check"] = reply
 
@@ -336,6 +372,15 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ("LIVE-R53-001", check(Inverted=True), FAIL, "Inverted is True"),
     ("LIVE-R53-001", check(Disabled=True), FAIL, "Disabled is True"),
     ("LIVE-R53-001", check(RequestInterval=30), FAIL, "interval in s is 30, declared is 10"),
+    ("LIVE-R53-008", switch(), PASS, ""),
+    ("LIVE-R53-008", sets(), NONE, "could not evacuate"),
+    ("LIVE-R53-008", switch("serving", ChildHealthChecks=["check-us-east-1"]), FAIL, "counted health checks"),
+    ("LIVE-R53-008", switch("serving", HealthThreshold=1), FAIL, "wanted of them is 1, declared is 2"),
+    ("LIVE-R53-008", switch("serving", Inverted=True), FAIL, "Inverted is True"),
+    ("LIVE-R53-008", switch("flag", Inverted=False), FAIL, "page's Inverted is False"),
+    ("LIVE-R53-008", switch("flag", Disabled=True), FAIL, "page's Disabled is True"),
+    ("LIVE-R53-008", switch("flag", ResourcePath="/prod/nothing"), FAIL, "page's path"),
+    ("LIVE-R53-008", switch("flag", FullyQualifiedDomainName=HOSTS[EAST]), FAIL, "page's name"),
     (
         "LIVE-R53-002",
         says("route53", "get_health_check_status", {"HealthCheckObservations": []}),

@@ -41,7 +41,7 @@ class Asked:
 
 def looks(enforce: Any) -> Any:
     """The correction around something that stands for ministack's own judgement."""
-    return authorization.all_that_aws_looks_at(enforce, lambda _region: nullcontext())
+    return authorization.all_that_aws_looks_at(enforce, lambda _region: nullcontext(), lambda _arn: None)
 
 
 def here(service: str, resource: str) -> str:

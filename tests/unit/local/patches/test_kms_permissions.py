@@ -356,3 +356,25 @@ def test_whoever_sets_an_environment_takes_its_key(world: Any, role: Any, missin
     changed = f"{FUNCTIONS}/f/configuration"
     assert role.call("lambda", "PUT", changed, {"Environment": {"Variables": {}}}).status == 403
     assert role.call("lambda", "PUT", changed, {"Timeout": 5}).status == 200
+
+
+def test_a_policy_may_know_a_key_by_its_alias(world: Any, role: Any) -> None:
+    """As the role for CI knows the key of Terraform's state."""
+    key = world.kms_key()
+    headers = {"x-amz-target": "TrentService.CreateAlias", "content-type": "application/x-amz-json-1.1"}
+    alias = {"AliasName": "alias/payinfra-state", "TargetKeyId": key}
+    assert world.call("kms", "POST", "/", alias, headers).status == 200
+    assert world.call("s3", "PUT", "/states").status == 200
+    written = {
+        "x-amz-server-side-encryption": "aws:kms",
+        "x-amz-server-side-encryption-aws-kms-key-id": "alias/payinfra-state",
+    }
+
+    def status(known_as: str) -> int:
+        known = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": known_as}}
+        use = {"Action": ["kms:GenerateDataKey"], "Resource": "*", "Condition": known}
+        role.may({"Action": "s3:PutObject"}, use)
+        return int(role.call("s3", "PUT", "/states/one", b"{}", written).status)
+
+    assert status("alias/payinfra-state") == 200
+    assert status("alias/another") == 403

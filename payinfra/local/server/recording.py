@@ -1,0 +1,64 @@
+"""A record of the requests that Terraform and payinfra make, for `make conformance` to judge afterwards.
+
+Off unless the embedded AWS is started with a folder to record into. The record holds bodies: nothing but a
+test run may ask for it.
+"""
+
+import base64
+import json
+import os
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from payinfra.local.server.asgi import AsgiResponse, Request
+
+BODY_MOST = 1 << 18
+"""Octets of a body that are kept; a function's zip is longer, and judged by its length alone."""
+WHO = ("Terraform", "payinfra/")
+"""What the User-Agent of those has whose requests are judged."""
+KEPT_HEADERS = ("content-type", "user-agent", "x-amz-target", "smithy-protocol")
+
+asked: ContextVar[list[dict[str, Any]] | None] = ContextVar("payinfra_asked", default=None)
+"""What IAM was asked about the request in hand: action, resource, context and the resource's tags."""
+
+
+@dataclass(frozen=True)
+class RequestRecorder:
+    """Appends to a file of its own in a folder, one JSON object a line."""
+
+    folder: Path
+
+    def begin(self, request: Request) -> None:
+        """Begin a request: what IAM is asked from now on is this one's."""
+        asked.set([] if self._is_judged(request) else None)
+
+    def record(self, request: Request, response: AsgiResponse, service: str, region: str) -> None:
+        """Write one request with what IAM was asked, if it is one to judge."""
+        if not self._is_judged(request):
+            return
+        line = {
+            "service": service,
+            "region": region,
+            "method": request.method,
+            "path": request.raw_path,
+            "query": request.query_string,
+            "headers": {
+                name: value
+                for name, value in request.headers
+                if name in KEPT_HEADERS or name.startswith("x-amz-")
+                if name not in ("x-amz-security-token", "x-amz-content-sha256", "x-amz-date")
+            },
+            "body": base64.b64encode(request.body[:BODY_MOST]).decode(),
+            "length": len(request.body),
+            "status": response.status,
+            "asked": asked.get() or [],
+        }
+        with (self.folder / f"{os.getpid()}.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, default=str) + "\n")
+
+    @staticmethod
+    def _is_judged(request: Request) -> bool:
+        agent = request.header("user-agent")
+        return any(who in agent for who in WHO)

@@ -1,0 +1,125 @@
+"""Judges whether the role that `payinfra ci-role` prints would have been allowed what was recorded.
+
+The end-to-end tests work as the account's root, which may do everything. Every action that IAM was asked
+about, with its resource, its context and the tags that the resource had then, is put to the role's own
+policies here, by the evaluator that the embedded AWS enforces policies with.
+"""
+
+import importlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from payinfra.account.permissions import permissions
+from payinfra.account.policies import policies
+from payinfra.account.scope import PermissionScope
+from payinfra.core.naming import regions_used
+from payinfra.local.emulator_environment import ACCOUNT
+from scripts.conformance.requests import RecordedRequest
+
+ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
+"""What AWS asks no policy about (STS API reference, GetCallerIdentity)."""
+_ZONE = re.compile(r"arn:aws:route53:::hostedzone/([^/]+)")
+_DOMAIN = re.compile(r"arn:aws:apigateway:[^:]*::/domainnames/([^/]+)")
+_BUCKET = re.compile(r"arn:aws:s3:::([^/]+)/payinfra/payment-")
+
+
+def refused(requests: Iterable[RecordedRequest]) -> tuple[int, list[str]]:
+    """How many distinct questions were judged, and those that the role would have been refused."""
+    questions = {_question(asked): asked for request in requests for asked in _of(request)}
+    judge = Judge(tuple(questions.values()))
+    return len(questions), sorted(
+        {
+            f"{asked['action']} on {asked['resource']}"
+            for asked in questions.values()
+            if not judge.allows(asked)
+        }
+    )
+
+
+def _of(request: RecordedRequest) -> Iterator[Mapping[str, Any]]:
+    """What was asked about a request that was served."""
+    if request.status < 400:
+        yield from (one for one in request.asked if one["action"] not in ALWAYS_ALLOWED)
+
+
+def _question(asked: Mapping[str, Any]) -> str:
+    return repr((asked["action"], asked["resource"], asked["region"], asked["context"], asked["tags"]))
+
+
+class Judge:
+    """The policies of the role, for every place that the record shows a deployment of.
+
+    A region pair, a domain with its zone, and a bucket of states are a place each: they are what the role is
+    printed for, and are read from the record.
+    """
+
+    def __init__(self, questions: tuple[Mapping[str, Any], ...]) -> None:
+        self.evaluator: Any = importlib.import_module("ministack.core.iam_evaluator")
+        named = [str(one["resource"]) for one in questions]
+        regions = sorted({str(one["region"]) for one in questions if one["region"]})
+        domains = {None, *_found(_DOMAIN, named)}
+        zones = _found(_ZONE, named)
+        buckets = {None, *_found(_BUCKET, named)}
+        self.layers = [
+            self._layer(PermissionScope(ACCOUNT, pair, None, domain, zone, bucket))
+            for pair in _pairs(regions)
+            for domain in domains
+            for zone in (zones if domain else (None,))
+            for bucket in buckets
+        ]
+
+    def _layer(self, reach: PermissionScope) -> list[Any]:
+        reach = _with_parent(reach)
+        documents = (one.document for one in policies("judged", reach, permissions()))
+        return [self.evaluator.parse_policy_document(one) for one in documents]
+
+    def allows(self, asked: Mapping[str, Any]) -> bool:
+        """Whether the role of any of the places may do it."""
+        context = {key.lower(): value for key, value in asked["context"].items()}
+        context.setdefault("aws:tagkeys", None)
+        for name, value in asked["tags"].items():
+            context.setdefault(f"aws:resourcetag/{name}".lower(), value)
+        question = self.evaluator.EvalContext(
+            principal_arn=f"arn:aws:iam::{ACCOUNT}:role/judged",
+            principal_type="AssumedRole",
+            principal_account=ACCOUNT,
+            action=asked["action"],
+            resource_arn=asked["resource"],
+            region=asked["region"],
+            source_ip="127.0.0.1",
+            secure_transport=True,
+            service_context=context,
+        )
+        return any(self.evaluator.evaluate(question, layer).decision == "Allow" for layer in self.layers)
+
+
+def _with_parent(reach: PermissionScope) -> PermissionScope:
+    """The domain of a custom name: the names are `failover.…` and `latency.…` below it."""
+    if reach.domain is None:
+        return reach
+    labels = reach.domain.split(".")
+    parent = ".".join(labels[1:])
+    return PermissionScope(
+        reach.account, reach.regions, None, parent, reach.hosted_zone_id, reach.state_bucket
+    )
+
+
+def _found(pattern: "re.Pattern[str]", named: Iterable[str]) -> set[str]:
+    return {found[1] for one in named if (found := pattern.match(one))}
+
+
+def _pairs(regions: list[str]) -> list[tuple[str, str]]:
+    """Pairs that together hold every region of the record."""
+    if len(regions) < 2:
+        return (
+            [(regions[0], next(one for one in ("us-west-2", "us-east-1") if one != regions[0]))]
+            if regions
+            else []
+        )
+    return [
+        (one, other)
+        for one in regions
+        for other in regions
+        if one < other and one in regions_used((one, other))
+    ]

@@ -1,0 +1,319 @@
+"""The gate of conformance: it reads requests back, and each of its judges can fail."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.config import Config
+
+from payinfra.account.permissions import RESOURCE_TYPES
+from payinfra.local.emulator_environment import ACCOUNT
+from scripts.conformance.__main__ import main
+from scripts.conformance.permissions import refused
+from scripts.conformance.requests import RecordedRequest, read
+from scripts.conformance.shapes import faults
+from scripts.conformance.stacks import ELSEWHERE, TYPES, Judged, judge, schema_of
+
+REGION = "us-east-1"
+THREE = ["us-east-1", "us-west-1", "eu-west-1"]
+PATHS = Config(
+    s3={"addressing_style": "path"},
+    retries={"total_max_attempts": 1},
+    request_checksum_calculation="when_required",
+)
+
+
+def sent(service: str, operation: str, **parameters: Any) -> RecordedRequest:
+    """What boto3 sends for a call, as the embedded AWS records it."""
+    client = boto3.client(
+        service, region_name=REGION, aws_access_key_id="a", aws_secret_access_key="b", config=PATHS
+    )
+    kept: list[Any] = []
+
+    def answer(request: Any, **_more: Any) -> AWSResponse:
+        kept.append(request)
+        return AWSResponse(request.url, 500, HTTPHeaders(), None)
+
+    client.meta.events.register("before-send", answer)
+    try:
+        getattr(client, operation)(**parameters)
+    except Exception:  # noqa: BLE001 - the answer is of no interest
+        assert kept
+    request = kept[0]
+    path, _, query = request.url.partition("//")[2].partition("?")
+    body = request.body or b""
+    headers = {
+        name.lower(): value.decode() if isinstance(value, bytes) else str(value)
+        for name, value in request.headers.items()
+    }
+    signed = {"cloudwatch": "monitoring", "resourcegroupstaggingapi": "tagging"}
+    return RecordedRequest(
+        signed.get(service, service),
+        REGION,
+        request.method,
+        "/" + path.partition("/")[2],
+        query,
+        headers,
+        body if isinstance(body, bytes) else body.read() if hasattr(body, "read") else body.encode(),
+        200,
+    )
+
+
+CALLS: list[tuple[str, str, dict[str, Any]]] = [
+    ("dynamodb", "put_item", {"TableName": "payments", "Item": {"payment_id": {"S": "pay_1"}}}),
+    ("kms", "create_key", {"Description": "d", "Tags": [{"TagKey": "a", "TagValue": "b"}]}),
+    (
+        "iam",
+        "create_role",
+        {"RoleName": "r", "AssumeRolePolicyDocument": "{}", "Tags": [{"Key": "k", "Value": "v"}]},
+    ),
+    (
+        "sns",
+        "create_topic",
+        {"Name": "t", "Attributes": {"DisplayName": "x"}, "Tags": [{"Key": "k", "Value": "v"}]},
+    ),
+    (
+        "apigateway",
+        "create_rest_api",
+        {"name": "a", "endpointConfiguration": {"types": ["REGIONAL"]}, "tags": {"k": "v"}},
+    ),
+    (
+        "apigateway",
+        "update_stage",
+        {
+            "restApiId": "a1",
+            "stageName": "prod",
+            "patchOperations": [{"op": "replace", "path": "/x", "value": "y"}],
+        },
+    ),
+    ("apigateway", "get_api_keys", {"nameQuery": "n", "includeValues": True, "limit": 5}),
+    ("lambda", "get_function", {"FunctionName": "f", "Qualifier": "live"}),
+    ("lambda", "create_alias", {"FunctionName": "f", "Name": "live", "FunctionVersion": "1"}),
+    ("logs", "filter_log_events", {"logGroupName": "/g", "startTime": 1, "filterPattern": "x"}),
+    ("ssm", "get_parameter", {"Name": "/p", "WithDecryption": True}),
+    ("acm", "request_certificate", {"DomainName": "a.example.com", "ValidationMethod": "DNS"}),
+    ("resourcegroupstaggingapi", "get_resources", {"TagFilters": [{"Key": "a", "Values": ["b"]}]}),
+    (
+        "cloudwatch",
+        "put_metric_alarm",
+        {
+            "AlarmName": "a",
+            "MetricName": "m",
+            "Namespace": "n",
+            "Period": 60,
+            "Threshold": 1.0,
+            "EvaluationPeriods": 1,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "Dimensions": [{"Name": "d", "Value": "v"}],
+        },
+    ),
+    (
+        "route53",
+        "create_health_check",
+        {
+            "CallerReference": "c",
+            "HealthCheckConfig": {
+                "Type": "HTTPS",
+                "Port": 443,
+                "Regions": THREE,
+            },
+        },
+    ),
+    (
+        "route53",
+        "change_resource_record_sets",
+        {
+            "HostedZoneId": "Z1",
+            "ChangeBatch": {
+                "Changes": [
+                    {
+                        "Action": "UPSERT",
+                        "ResourceRecordSet": {
+                            "Name": "a.example.com",
+                            "Type": "CNAME",
+                            "TTL": 60,
+                            "ResourceRecords": [{"Value": "b.example.com"}],
+                        },
+                    }
+                ]
+            },
+        },
+    ),
+    ("s3", "put_object", {"Bucket": "states", "Key": "a/b", "Body": b"x", "ServerSideEncryption": "AES256"}),
+    ("s3", "list_object_versions", {"Bucket": "states", "Prefix": "a/"}),
+    (
+        "s3",
+        "put_bucket_versioning",
+        {"Bucket": "states", "VersioningConfiguration": {"Status": "Enabled"}},
+    ),
+    ("s3", "head_bucket", {"Bucket": "states"}),
+    ("s3", "get_bucket_lifecycle_configuration", {"Bucket": "states"}),
+    ("s3", "get_bucket_notification_configuration", {"Bucket": "states"}),
+]
+
+
+@pytest.mark.parametrize(("service", "operation", "parameters"), CALLS, ids=lambda one: str(one)[:30])
+def test_a_request_is_read_back_as_the_call_that_it_was(
+    service: str, operation: str, parameters: Mapping[str, Any]
+) -> None:
+    call = read(sent(service, operation, **parameters))
+    assert (
+        boto3.client(service, region_name=REGION).meta.method_to_api_mapping[operation] == call.operation.name
+    )
+    given = {name: call.parameters.get(name) for name in parameters}
+    assert given == parameters
+    assert list(faults(call.operation.input_shape, call.parameters)) == []
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters", "said"),
+    [
+        (
+            "lambda",
+            "create_alias",
+            {"FunctionName": "f", "Name": "7", "FunctionVersion": "1"},
+            "does not match",
+        ),
+        ("kms", "create_key", {"Description": "d" * 8193}, "the most is 8192"),
+        (
+            "acm",
+            "request_certificate",
+            {"DomainName": "a.example.com", "ValidationMethod": "FAX"},
+            "is none of",
+        ),
+        ("logs", "filter_log_events", {"logGroupName": "/g", "limit": 20_000}, "20000, the most is 10000"),
+        ("iam", "create_role", {"RoleName": "r!", "AssumeRolePolicyDocument": "{}"}, "does not match"),
+    ],
+)
+def test_a_request_that_breaks_the_model_is_named(
+    service: str, operation: str, parameters: dict[str, Any], said: str
+) -> None:
+    call = read(sent(service, operation, **parameters))
+    found = list(faults(call.operation.input_shape, call.parameters))
+    assert [one for one in found if said in one], found
+
+
+def test_a_member_that_is_missing_and_one_that_there_is_not_are_named() -> None:
+    shape = read(sent("ssm", "get_parameter", Name="/p")).operation.input_shape
+    assert list(faults(shape, {})) == [".Name: is required"]
+    assert list(faults(shape, {"Name": 7})) == [".Name: 7 is no text"]
+
+
+def line(**changes: Any) -> str:
+    request = {
+        "service": "ssm",
+        "region": REGION,
+        "method": "POST",
+        "path": "/",
+        "query": "",
+        "headers": {"x-amz-target": "AmazonSSM.GetParameter"},
+        "body": "eyJOYW1lIjogIi9wIn0=",
+        "length": 14,
+        "status": 200,
+        "asked": [],
+    }
+    return json.dumps(request | changes)
+
+
+def asked(action: str, resource: str, **more: Any) -> dict[str, Any]:
+    return {"action": action, "region": REGION, "resource": resource, "context": {}, "tags": {}, **more}
+
+
+PARAMETER = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/payment-pr1/api-key"
+
+
+@pytest.mark.parametrize(
+    ("question", "faulty"),
+    [
+        (asked("ssm:GetParameter", PARAMETER), False),
+        (asked("ssm:GetParameter", PARAMETER.replace("payment-pr1", "others")), True),
+        (asked("ec2:RunInstances", "*"), True),
+        (
+            asked(
+                "kms:DescribeKey",
+                f"arn:aws:kms:{REGION}:{ACCOUNT}:key/k",
+                tags={"Project": "payment-infrastructure"},
+            ),
+            False,
+        ),
+        (asked("kms:ScheduleKeyDeletion", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/k"), True),
+        (asked("sts:GetCallerIdentity", "*"), False),
+    ],
+)
+def test_what_the_role_for_ci_may_not_is_named(question: dict[str, Any], faulty: bool) -> None:
+    _, found = refused([RecordedRequest.of_line(line(asked=[question]))])
+    assert bool(found) is faulty
+    _, unserved = refused([RecordedRequest.of_line(line(asked=[question], status=403))])
+    assert unserved == [], "AWS refused it, too"
+
+
+@pytest.mark.parametrize(
+    ("written", "status", "said"),
+    [
+        (
+            line(asked=[asked("ssm:GetParameter", PARAMETER)]),
+            0,
+            "1 requests of 1 operations of 1 services, 0 faults",
+        ),
+        (line(body="e30="), 1, "ssm:GetParameter.Name: is required"),
+        (line(headers={"x-amz-target": "AmazonSSM.NoSuch"}), 1, "ssm has no operation 'NoSuch'"),
+        (line(asked=[asked("ec2:RunInstances", "*")]), 1, "ec2:RunInstances on *: the role may not"),
+        ("", 1, "nothing was judged"),
+    ],
+)
+def test_the_gate_says_what_it_judged_and_fails_for_any_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], written: str, status: int, said: str
+) -> None:
+    (tmp_path / "1.jsonl").write_text(written + "\n")
+    assert main([str(tmp_path), "--without-stacks"]) == status
+    told = capsys.readouterr()
+    assert said in told.out + told.err
+
+
+def stack(type_: str, **block: Any) -> dict[str, Any]:
+    return {"resource": {type_: {"x": {"provider": "aws", "tags": {"a": "b"}, **block}}}}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (stack("aws_lambda_function", memory_size=64), "MemorySize: 64 is less than the minimum of 128"),
+        (stack("aws_lambda_function", runtime="${var.x}", role="${aws_iam_role.x.arn}"), ""),
+        (
+            stack("aws_lambda_function", environment=[{"variables": {"AB": "c"}}], timeout=0),
+            "Timeout: 0",
+        ),
+        (stack("aws_cloudwatch_log_group", name="g" * 513), "LogGroupName: "),
+        (stack("aws_cloudwatch_log_group", retention_in_days=8), "RetentionInDays: 8 is not one of"),
+        (stack("aws_kms_key", deletion_window_in_days=6), "PendingWindowInDays: 6"),
+        (stack("aws_cloudwatch_metric_alarm", dimensions={"A": "b", "C": "${x}"}, threshold=1), ""),
+        (stack("aws_dynamodb_table", attribute=[{"name": "a", "type": "X"}]), "'X' is not one of"),
+        (
+            stack(
+                "aws_cloudwatch_log_metric_filter",
+                metric_transformation={"name": "n", "default_value": "many"},
+            ),
+            "DefaultValue: 'many' is not of type 'number'",
+        ),
+        (stack("aws_route53_health_check", failure_threshold=11), "FailureThreshold: 11"),
+        (stack("aws_route53_record", ttl=60, records=["a"], type="A"), ""),
+        (stack("aws_ssm_parameter", value="x"), ""),
+        (stack("aws_no_such_thing"), "nobody said which type of CloudFormation's aws_no_such_thing is"),
+    ],
+)
+def test_what_cloudformations_schema_forbids_is_named(content: Mapping[str, Any], said: str) -> None:
+    judged = Judged()
+    judge(content, "s", judged)
+    assert bool(judged.faults) is bool(said), judged.faults
+    assert not said or said in judged.faults[0]
+
+
+def test_every_type_of_the_stack_has_a_type_of_cloudformations_or_a_reason_why_not() -> None:
+    assert not TYPES.keys() & ELSEWHERE.keys()
+    assert all(schema_of(called)["typeName"] == called for called, _ in TYPES.values())
+    assert {*RESOURCE_TYPES} <= {*TYPES, *ELSEWHERE}
