@@ -55,7 +55,7 @@ from payinfra.drill.reconciliation import reconcile
 from payinfra.drill.replicas import StoredItem
 from payinfra.drill.separation import Separation
 from payinfra.drill.survivor import read_survivor
-from payinfra.drill.timeline import RequestRecorder
+from payinfra.drill.timeline import Recorder
 from tests.unit.checks.probes.conftest import declared
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -760,7 +760,7 @@ def drill(
         journal=journal,
         clock=simulation,
         stop=simulation.stop,
-        recorder=RequestRecorder(simulation, tell),
+        recorder=Recorder(simulation, tell),
         poller=PolledByTime,
     ).run()
     return report, simulation
