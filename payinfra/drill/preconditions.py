@@ -8,6 +8,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payinfra.checks.probes.failures import verdict_for
+from payinfra.clients import evacuation_flag
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.outputs import Declared, DeclaredAlarm, DeclaredRegion, Outputs, RegionOutputs
@@ -64,7 +65,17 @@ def gather(outputs: Outputs, aws: Aws, control: Control | None, drills: Path) ->
         () if status is None else tuple(faults.describe(one.fault) for one in status.faults),
         {} if status is None else status.time_scale_holds,
         used_today,
+        _evacuated(outputs, aws),
     )
+
+
+def _evacuated(outputs: Outputs, aws: Aws) -> tuple[str, ...]:
+    """The regions that a flag of the other one names."""
+    declared = outputs.declared.evacuation
+    if declared is None:
+        return ()
+    flags = (evacuation_flag.read(aws, one.region, declared.parameter) for one in outputs.regions)
+    return tuple(flag.region for flag in flags if flag is not None)
 
 
 def _alarms(declared: Declared, aws: Aws) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -152,6 +163,7 @@ def failed_preconditions(
     return (
         *_open_journals(situation, env, target),
         *_elsewhere(situation, outputs, env),
+        *_kept_away(situation, env, target),
         *_unwell(situation, env, busy),
         *_of_faults(situation, request),
         *_shared_time(situation, request),
@@ -178,6 +190,16 @@ def _open_journals(situation: Situation, env: str, target: str) -> Iterator[Fail
         yield FailedPrecondition(
             f"A drill before may have left something in place: {names}.",
             f"Run `{restore_command(env, target)}`.",
+        )
+
+
+def _kept_away(situation: Situation, env: str, target: str) -> Iterator[FailedPrecondition]:
+    """A region is evacuated: its names are moved already."""
+    where = " --local" if target == "local" else ""
+    for region in situation.evacuated:
+        yield FailedPrecondition(
+            f"{region} is evacuated: its names lead elsewhere whatever the drill does.",
+            f"Return first: `payinfra return {region} --env {env}{where}`.",
         )
 
 

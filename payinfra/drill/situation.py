@@ -39,6 +39,7 @@ class Situation:
         faults: what fails in the embedded AWS, each in a phrase; none on AWS.
         time_scale_holds: which drills ask for a time scale of the embedded AWS, and for which; none on AWS.
         used_today: requests that the API's keys have made today.
+        evacuated: the regions that are evacuated, whose names lead elsewhere whatever a drill does.
     """
 
     account: str
@@ -49,6 +50,7 @@ class Situation:
     faults: tuple[str, ...] = ()
     time_scale_holds: Mapping[str, float] = field(default_factory=dict)
     used_today: int = 0
+    evacuated: tuple[str, ...] = ()
 
     def lost_region(self, *, reverse: bool) -> RegionState:
         """The region that is to be lost, as it is now."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -163,6 +164,7 @@ class Struck:
         )
         resource = fault_named(scenario).mark.on(self.outputs.primary)
         mark = MarkResource(scenario, resource, drill, header.began, "")
+        shutil.rmtree(self.work / "drills" / drill, ignore_errors=True)  # of the same trial, earlier
         journal = FaultJournal.begin(self.work / "drills" / drill, header)
         executor = AwsFaultExecutor(self.aws, self.project.control, account=LOCAL_ACCOUNT)
         for action in (mark, self.action(scenario)):

@@ -174,9 +174,9 @@ def saved_plan(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     """A plan that was kept and is damaged is refused."""
     kept = env.project.folder / "kept.tfplan"
     if not kept.exists():
-        env.run("plan", "--out", str(kept))
+        env.run("plan", "--out", kept.name)
     damaged = damage(kept, luck)
-    return _asked(env, damaged, "deploy", "--yes", "--plan", str(kept))
+    return _asked(env, damaged, "deploy", "--yes", "--plan", kept.name)
 
 
 def server(env: Struck, luck: random.Random) -> tuple[str, list[str]]:

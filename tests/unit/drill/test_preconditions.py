@@ -11,7 +11,8 @@ from botocore.exceptions import NoCredentialsError
 
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
-from payinfra.core.outputs import DeclaredAlarm, DeclaredLimits, Outputs
+from payinfra.core.evacuation import EvacuationFlag
+from payinfra.core.outputs import DeclaredAlarm, DeclaredEvacuation, DeclaredLimits, Outputs
 from payinfra.drill.faults.journal import FILE, FaultJournal, Header
 from payinfra.drill.model import Doubt, DrillRequest
 from payinfra.drill.preconditions import failed_preconditions, gather, require
@@ -86,6 +87,11 @@ def test_nothing_speaks_against_a_drill_where_all_is_well() -> None:
             west(concurrency=0),
             "The function in us-west-2 may not run: its reserved concurrency is 0.",
             "Deploy environment demo again",
+        ),
+        (
+            replace(WELL, evacuated=(EAST,)),
+            "us-east-1 is evacuated: its names lead elsewhere whatever the drill does.",
+            "`payinfra return us-east-1 --env demo`",
         ),
         (west(inverted=True), "The health check of us-west-2 is inverted already.", "Deploy"),
         (west(disabled=True), "The health check of us-west-2 is disabled already.", "Deploy"),
@@ -211,6 +217,7 @@ class Account:
     fails: dict[str, Exception] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    flags: dict[str, str] = field(default_factory=dict)
 
     def describe_alarms(self, region: str, **call: Any) -> Any:
         assert len(call["AlarmNames"]) <= call["MaxRecords"] == 100
@@ -241,6 +248,10 @@ class Account:
         return (
             {"items": {"key-1": [[self.used[region], 9]], "key-2": [[1, 9]]}} if region in self.used else {}
         )
+
+    def get_parameter(self, region: str, **call: Any) -> Any:
+        assert call == {"Name": "/payment-demo/evacuated"}
+        return {"Parameter": {"Value": self.flags.get(region, "{}")}}
 
     def get_caller_identity(self, _region: str) -> Any:
         return {"Account": ACCOUNT}
@@ -288,6 +299,23 @@ def test_an_environment_where_all_is_well_is_seen_so(tmp_path: Path) -> None:
 def test_what_the_keys_used_today_is_that_of_the_busier_region(tmp_path: Path) -> None:
     found = gather(outputs(), AccountAws(of=Account(used={EAST: 40, WEST: 70})), None, tmp_path / "drills")
     assert found.used_today == 71
+
+
+def test_an_evacuated_region_is_seen(tmp_path: Path) -> None:
+    evacuation = DeclaredEvacuation(
+        page="/prod/evacuation",
+        parameter="/payment-demo/evacuated",
+        interval_s=30,
+        threshold=2,
+        serving_checks=("a", "b"),
+        flag_checks=("c", "d"),
+        name_servers="ns-1.example",
+    )
+    declared = replace(outputs().declared, evacuation=evacuation)
+    flag = EvacuationFlag(EAST, "2026-03-01T03:12:45+00:00", "alice")
+    account = AccountAws(of=Account(flags={WEST: flag.to_json()}))
+    found = gather(replace(outputs(), declared_json=declared.to_json()), account, None, tmp_path / "drills")
+    assert found.evacuated == (EAST,)
 
 
 def test_what_is_wrong_is_seen(tmp_path: Path) -> None:
