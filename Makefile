@@ -16,6 +16,8 @@ RECORDS := $(CURDIR)/.conformance
 
 # Files of tests side by side, in their order: each keeps its own fixtures. Those that take long come first.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+# docs/performance.md says why the slowest ones are slow.
+SLOWEST := --durations=20 --durations-min=1
 
 # How many blows of each kind `make chaos` strikes in all, those of earlier runs included.
 TRUNCATIONS := 200
@@ -86,6 +88,9 @@ tests: setup $(VENV)/compiled ## All tests, with coverage of every line and bran
 	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/synth tests/functional tests/unit
 	@PAYINFRA_LOCAL_RECORD=$(RECORDS) $(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/e2e
 	@$(BIN)/python -m scripts.conformance
+	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(SLOWEST) tests/synth tests/functional tests/unit
+	@PAYINFRA_LOCAL_RECORD=$(RECORDS) $(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(SLOWEST) tests/e2e
+	@$(MAKE) --no-print-directory conformance
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 

@@ -44,14 +44,15 @@ def test_reading_it_loads_nothing_from_elsewhere(site: Path) -> None:
         assert "url(http" not in style.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("link", ["[x](nowhere.md)", "[x](verify.md#nowhere)", "![x](assets/nowhere.svg)"])
+@pytest.mark.parametrize("link", ["[x](nowhere.md)", "[x](page.md#nowhere)", "![x](assets/nowhere.svg)"])
 def test_a_broken_link_fails_the_build(tmp_path: Path, link: str) -> None:
     source = tmp_path / "docs"
     source.mkdir()
-    for name in ("conf.py", "verify.md", "openapi.json"):
+    for name in ("conf.py", "openapi.json"):
         shutil.copy(DOCS / name, source / name)
+    (source / "page.md").write_text("# page\n\n## One screen\n\nx\n")
     (source / "assets").mkdir()
-    (source / "index.md").write_text("# x\n\n```{toctree}\nverify\n```\n\n[good](verify.md#one-screen)\n")
+    (source / "index.md").write_text("# x\n\n```{toctree}\npage\n```\n\n[good](page.md#one-screen)\n")
     assert build(source, tmp_path / "good").returncode == 0
-    (source / "index.md").write_text(f"# x\n\n```{{toctree}}\nverify\n```\n\n{link}\n")
+    (source / "index.md").write_text(f"# x\n\n```{{toctree}}\npage\n```\n\n{link}\n")
     assert build(source, tmp_path / "bad").returncode != 0

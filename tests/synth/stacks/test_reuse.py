@@ -78,7 +78,19 @@ OTHERWISE: Mapping[str, object] = {
     "canary_accepted": "202",
     "canary_replayed": "208",
     "canary_refused": "422",
+    # Where the embedded AWS has none, and where one is of no use without the other.
+    "lambda_layers": tuple(
+        f"arn:aws:lambda:{region}:123456789012:layer:tools:3" for region in ("us-east-1", "us-west-2")
+    ),
+    "table_attributes": ("merchant_id=S",),
+    "table_indexes": ("merchant-index=merchant_id:timestamp",),
 }
+TOGETHER: Mapping[str, Mapping[str, object]] = {
+    "lambda_layers": {"target": "aws"},
+    "table_attributes": {"table_indexes": ("merchant-index=merchant_id:timestamp",)},
+    "table_indexes": {"table_attributes": ("merchant_id=S",)},
+}
+"""What else has to be so where a setting is not allowed alone."""
 ANOTHER = {setting.name: OTHERWISE.get(setting.name, setting.example) for setting in SETTINGS}
 """Another value for each setting that is declared: an example where the declaration has one."""
 
@@ -179,7 +191,8 @@ def test_each_setting_has_another_value_here() -> None:
 
 @pytest.mark.parametrize("name", sorted(ANOTHER))
 def test_another_setting_is_another_synthesis(name: str, project: Path) -> None:
-    assert not is_reused(project, settings_of(project, **{name: ANOTHER[name]}))
+    given = {**TOGETHER.get(name, {}), name: ANOTHER[name]}
+    assert not is_reused(project, settings_of(project, **given))
 
 
 @pytest.mark.parametrize(
