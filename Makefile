@@ -85,12 +85,9 @@ imports: setup
 
 tests: setup $(VENV)/compiled ## All tests, with coverage of every line and branch
 	@rm -rf .coverage .coverage.* $(RECORDS) && mkdir -p $(RECORDS)
-	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/synth tests/functional tests/unit
-	@PAYINFRA_LOCAL_RECORD=$(RECORDS) $(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) tests/e2e
-	@$(BIN)/python -m scripts.conformance
 	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(SLOWEST) tests/synth tests/functional tests/unit
 	@PAYINFRA_LOCAL_RECORD=$(RECORDS) $(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(SLOWEST) tests/e2e
-	@$(MAKE) --no-print-directory conformance
+	@$(BIN)/python -m scripts.conformance
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 
