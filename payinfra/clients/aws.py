@@ -287,9 +287,9 @@ def _unidentified(error: Exception) -> EnvironmentUnusable:
             lacks = fields.get("cred_var", "a part")
             return EnvironmentUnusable(f"No AWS credentials found: {lacks} is missing.", set_them)
         case ProfileNotFound():
-            profile = fields.get("profile", "")
+            profile = fields.get("profile") or "'' (AWS_PROFILE is set and empty)"
             return EnvironmentUnusable(
-                f"No AWS credentials found: no AWS configuration file has the profile {profile}.", set_them
+                f"No AWS credentials found. No AWS configuration file has the profile {profile}.", set_them
             )
         case _ if is_transient(error):
             where = f" at {fields['endpoint_url']}" if "endpoint_url" in fields else ""

@@ -26,7 +26,7 @@ def deployed(project: Project) -> Project:
 @pytest.mark.parametrize(
     ("command", "line"),
     [
-        (("outputs",), f"kms_key_id\t{ARN}"),
+        (("outputs", "--all"), f"kms_key_id\t{ARN}"),
         (("settings", "--env", "demo", "--owner", "x" * 100), f"owner\t{'x' * 100}\tflag"),
         (("checks", "list"), "PI-S3-001\tcritical\tBuckets have all four public access blocks"),
         (("init", "--ci", "none"), "payinfra.toml\twritten\tit did not exist"),
@@ -55,7 +55,7 @@ def test_errors_and_notices_are_whole(deployed: Project) -> None:
 
 
 def test_on_a_narrow_terminal_an_arn_is_whole(deployed: Project) -> None:
-    with Terminal(deployed, "outputs", all_streams=True) as terminal:
+    with Terminal(deployed, "outputs", "--all", all_streams=True) as terminal:
         # The terminal itself folds what is too long; payinfra puts no line end into it.
         assert terminal.end() == 0
         assert ARN in terminal.said

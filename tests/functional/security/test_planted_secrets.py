@@ -94,6 +94,7 @@ def run(folder: Path, fmt: str) -> Run:
             "AWS_ACCESS_KEY_ID": "AKIAPLANTED",
             "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{server.server_port}",
             "AWS_ENDPOINT_URL_API_GATEWAY": f"http://127.0.0.1:{server.server_port}",
+            "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{server.server_port}",
             "AWS_REGION": "us-east-1",
             "PAYINFRA_RUN_ID": "build-7",
             "GITHUB_STEP_SUMMARY": str(project / "job.md"),

@@ -95,7 +95,7 @@ def test_an_aws_that_does_not_answer_is_an_unusable_environment() -> None:
         ),
         (
             ProfileNotFound(profile="x"),
-            "No AWS credentials found: no AWS configuration file has the profile x.",
+            "No AWS credentials found. No AWS configuration file has the profile x.",
         ),
         (
             PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
