@@ -49,15 +49,19 @@ class ShownCall:
 
 def in_markdown(text: str) -> Iterator[ShownCall]:
     """Every call in a page: in a block of code, whether fenced or indented, or in a span of it."""
-    fence = ""
-    for line in text.replace("\\\n", " ").splitlines():
+    fence, prose = "", ""
+    for line in (*text.replace("\\\n", " ").splitlines(), ""):
         found = re.match(r"\s*(```+|~~~+)", line)
         if found and fence in ("", found[1]):
             fence = "" if fence else found[1]
         elif fence or line.startswith("    "):
             yield from (ShownCall(call, is_code=True) for call in IN_CODE.findall(line.strip()))
-        else:
-            yield from (ShownCall(call, is_code=False) for call in re.findall(r"`payinfra ([^`]+)`", line))
+        elif line:
+            # A span may go on in the next line of its paragraph, and no span in the next row of a table.
+            prose += f"{chr(10) if line.startswith('|') else ' '}{line.strip()}"
+            continue
+        yield from (ShownCall(call, is_code=False) for call in re.findall(r"`payinfra ([^`\n]+)`", prose))
+        prose = ""
 
 
 def refusal(call: ShownCall) -> str:

@@ -57,6 +57,8 @@ def test_the_command_line_takes_every_command_that_is_shown(page: Path, call: Sh
         ("    API_KEY=$(payinfra key --hide) curl\n", "--hide"),
         ("Run `payinfra unlock --environment x`.\n", "No such option"),
         ("Run `payinfra evacuate --env prod`.\n", "Missing argument"),
+        ("Then `payinfra drills\nshow --everything`, and no more.\n\nEnd.\n", "No such option"),
+        ("| x | run `payinfra status --everything` |\n", "No such option"),
     ],
 )
 def test_what_the_command_line_refuses_is_noticed(page: str, said: str) -> None:
