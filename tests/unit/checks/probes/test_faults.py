@@ -209,6 +209,12 @@ def declares(**fields: Any) -> Change:
 
 
 DELEGATED = declares(dns=replace(declared().dns, delegated=True, payments_path="/payments"))
+ON_ARM = declares(
+    regions=tuple(
+        replace(region, function=replace(region.function, architecture="arm64"))
+        for region in declared().regions
+    )
+)
 EMAIL = declares(alarm_email="ops@example.com")
 
 
@@ -325,6 +331,19 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ("LIVE-API-007", DELEGATED, PASS, ""),
     ("LIVE-API-008", both(on_aws, says("apigateway", "get_account", {})), WARN, "no CloudWatch role"),
     ("LIVE-FN-001", has("lambda", "get_function_configuration", MemorySize=128), FAIL, "memory in MB is 128"),
+    ("LIVE-FN-001", has("lambda", "get_function_configuration", Runtime="python3.12"), FAIL, "runtime is"),
+    (
+        "LIVE-FN-001",
+        both(ON_ARM, has("lambda", "get_function_configuration", Architectures=["x86_64"])),
+        FAIL,
+        "architecture is",
+    ),
+    (
+        "LIVE-FN-001",
+        both(ON_ARM, has("lambda", "get_function_configuration", Architectures=["arm64"])),
+        PASS,
+        "",
+    ),
     ("LIVE-FN-001", has("lambda", "get_function_configuration", State="Pending"), FAIL, "is Pending"),
     (
         "LIVE-FN-001",
