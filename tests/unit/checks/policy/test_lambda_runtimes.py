@@ -11,6 +11,7 @@ from payinfra.checks.manifest import Json, Manifest
 from payinfra.checks.policy.awslambda import runtime_is_supported
 from payinfra.checks.verdicts import Kind, Verdict
 from payinfra.core.setting_declarations import BY_NAME
+from tests.unit.checks.engine.test_plan import change, config, document
 
 
 def judged(runtime: Json, day: date) -> Verdict:
@@ -51,10 +52,10 @@ def test_the_day_of_a_check_is_the_day_of_its_manifests(planned: bool, tmp_path:
     function = {"runtime": "python3.11", "handler": "app.handle"}
     file = tmp_path / "plan.json"
     if planned:
-        change = {"actions": ["create"], "before": None, "after": function, "after_unknown": {}}
-        address = {"type": "aws_lambda_function", "name": "f", "address": "aws_lambda_function.f"}
-        entry = {**address, "mode": "managed", "change": change}
-        file.write_text(json.dumps({"format_version": "1.2", "resource_changes": [entry]}))
+        function_body = {"runtime": {"constant_value": "python3.11"}}
+        root = {"resources": [config("aws_lambda_function", "f", function_body)]}
+        shown = document([change("aws_lambda_function.f", function)], root)
+        file.write_text(json.dumps(shown))
         request = CheckRequest(plans=(file,), select=("PI-LAM-005",))
     else:
         file = tmp_path / "cdk.tf.json"
