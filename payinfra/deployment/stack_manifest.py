@@ -6,7 +6,7 @@ Anybody's file, with all that may be wrong in one, is read by `payinfra.checks.m
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -51,11 +51,13 @@ class StackFile:
 
     Attributes:
         regions: each provider's region, by its address.
+        local_values: the text of each local value, by its address.
     """
 
     regions: Mapping[str, str]
     resources: tuple[ManifestBlock, ...]
     data: tuple[ManifestBlock, ...]
+    local_values: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def billable(self) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -83,7 +85,10 @@ class StackFile:
 
         providers = content["provider"]["aws"]
         regions = {f"aws.{provider['alias']}": provider["region"] for provider in providers}
-        return cls(regions, blocks("resource"), blocks("data", "data."))
+        local_values = {
+            f"local.{name}": json.dumps(value) for name, value in content.get("locals", {}).items()
+        }
+        return cls(regions, blocks("resource"), blocks("data", "data."), local_values)
 
 
 @dataclass(frozen=True)
