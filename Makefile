@@ -19,6 +19,10 @@ SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 # docs/performance.md says why the slowest ones are slow.
 SLOWEST := --durations=20 --durations-min=1
 
+# The first whose model of S3 has IfNoneMatch in PutObject: what the function writes its audit objects with.
+OLDEST_BOTO3 := 1.35.2
+OLDEST := $(CURDIR)/.oldest-boto3
+
 # How many blows of each kind `make chaos` strikes in all, those of earlier runs included.
 TRUNCATIONS := 200
 RACES := 40
@@ -29,7 +33,7 @@ KILLS := 100
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test quick fix lint types imports unit synth functional e2e e2e-ci drill docs docs-check site \
-	tests conformance compat lock bench chaos endurance sbom audit clean
+	tests conformance oldest compat lock bench chaos endurance sbom audit clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -132,6 +136,13 @@ chaos: setup ## Strike an environment at random, seeded; goes on where the last 
 		--sleeps $(SLEEPS) --kills $(KILLS)
 	@$(BIN)/python -m scripts.docs
 
+oldest: setup ## The function's own tests with the oldest boto3 that it supports
+	@rm -rf $(OLDEST) && $(BIN)/python -m pip install -q --disable-pip-version-check --target $(OLDEST) \
+		boto3==$(OLDEST_BOTO3) botocore==$(OLDEST_BOTO3) 2>/dev/null
+	@export PYTHONPATH=$(OLDEST); $(BIN)/python -c 'import boto3, botocore; \
+		assert {boto3.__version__, botocore.__version__} == {"$(OLDEST_BOTO3)"}'; \
+		$(BIN)/python -m pytest -q -n 0 tests/unit/payments
+
 compat: setup ## Synthesize with the newest bindings of the AWS provider, and compare
 	@$(BIN)/python -m scripts.compat
 
@@ -146,4 +157,4 @@ lock: setup ## Resolve the dependencies anew
 
 clean: ## Stop the embedded AWS and remove what was built; environments' state stays
 	@if [ -x $(BIN)/payinfra ]; then $(BIN)/payinfra local down; fi
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* dist
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* $(OLDEST) dist

@@ -10,6 +10,7 @@ from payinfra.core.naming import PROJECT
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_iam.type_defs import PolicyVersionTypeDef
 
 VERSIONS_KEPT = 5
 """Versions of a managed policy that IAM keeps (IAM user guide, "IAM and AWS STS quotas")."""
@@ -134,7 +135,7 @@ class Roles:
         return tuple(each["PolicyArn"] for page in pages for each in page["AttachedPolicies"])
 
     def _new_version(self, arn: str, document: str) -> None:
-        versions = self._iam.list_policy_versions(PolicyArn=arn)["Versions"]
+        versions = self._versions(arn)
         if len(versions) >= VERSIONS_KEPT:
             oldest = min(
                 (one for one in versions if not one["IsDefaultVersion"]), key=lambda one: one["CreateDate"]
@@ -142,9 +143,13 @@ class Roles:
             self._iam.delete_policy_version(PolicyArn=arn, VersionId=oldest["VersionId"])
         self._iam.create_policy_version(PolicyArn=arn, PolicyDocument=document, SetAsDefault=True)
 
+    def _versions(self, arn: str) -> "list[PolicyVersionTypeDef]":
+        pages = self._iam.get_paginator("list_policy_versions").paginate(PolicyArn=arn)
+        return [version for page in pages for version in page["Versions"]]
+
     def _delete(self, role: str, arn: str) -> None:
         self._iam.detach_role_policy(RoleName=role, PolicyArn=arn)
-        for version in self._iam.list_policy_versions(PolicyArn=arn)["Versions"]:
+        for version in self._versions(arn):
             if not version["IsDefaultVersion"]:
                 self._iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
         self._iam.delete_policy(PolicyArn=arn)

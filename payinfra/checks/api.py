@@ -68,7 +68,7 @@ class CheckRequest:
 
 
 def today() -> date:
-    """The day by which waivers run out, in UTC."""
+    """The day by which waivers run out and runtimes end, in UTC."""
     return datetime.now(UTC).date()
 
 
@@ -86,7 +86,7 @@ def run_checks(request: CheckRequest, *, on: date | None = None, known: Catalogu
 
     Args:
         request: what to check.
-        on: the day by which waivers run out; None for today in UTC.
+        on: the day by which waivers run out and runtimes end; None for today in UTC.
         known: the checks that there are; None for all of them.
 
     Raises:
@@ -101,7 +101,7 @@ def run_checks(request: CheckRequest, *, on: date | None = None, known: Catalogu
     entries = _waivers(request.waivers, request.project, checks, day)
     collected = _Collected()
     if request.manifests or request.plans:
-        _check_manifests(request, checks, selection.ids, collected)
+        _check_manifests(request, checks, selection.ids, collected, day)
     if request.source is not None:
         _check_source(request.source, checks, selection.ids, collected)
     if not collected.judged:
@@ -135,11 +135,11 @@ def run_checks(request: CheckRequest, *, on: date | None = None, known: Catalogu
 
 
 def _check_manifests(
-    request: CheckRequest, checks: Catalogue, ids: frozenset[str], collected: _Collected
+    request: CheckRequest, checks: Catalogue, ids: frozenset[str], collected: _Collected, day: date
 ) -> None:
     able, skipped = without_missing(one for one in checks.policy if one.rule.id in ids)
     collected.skipped += skipped
-    collected.judged += run(able, _manifests(request, collected), _locator(request.source))
+    collected.judged += run(able, _manifests(request, collected, day), _locator(request.source))
     if request.checkov is not None:
         # Only who asks for it waits for the import of subprocess.
         from payinfra.checks import checkov
@@ -147,7 +147,7 @@ def _check_manifests(
         collected.judged.append(checkov.advise(request.checkov, collected.files))
 
 
-def _manifests(request: CheckRequest, collected: _Collected) -> Iterator[Manifest]:
+def _manifests(request: CheckRequest, collected: _Collected, day: date) -> Iterator[Manifest]:
     """Each module and each plan, read when its turn comes."""
     for shown, paths in _modules(request.manifests).items():
         values = folders.values_in(paths[0].parent)
@@ -160,6 +160,7 @@ def _manifests(request: CheckRequest, collected: _Collected) -> Iterator[Manifes
             ephemeral=request.ephemeral,
             given=Given(values, request.variables),
             shown=shown,
+            day=day,
         )
         collected.resources += len(manifest.resources)
         collected.files += manifest.files
@@ -174,6 +175,7 @@ def _manifests(request: CheckRequest, collected: _Collected) -> Iterator[Manifes
             env=request.env,
             protected=request.protected,
             ephemeral=request.ephemeral,
+            day=day,
         )
         if tree is not None and not manifest.has_source and request.configuration is not None:
             collected.notes.append(f"{tree.root.folder} is not what {manifest.file} was made from: not used")

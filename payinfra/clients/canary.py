@@ -138,6 +138,7 @@ def remove_records(
     """
     # Route 53 orders names by their labels from the right: names below this one follow it directly.
     below = canary_domain(failover_domain, "").removeprefix(".")
+    # One page has 300. What is left over beyond them is removed by the next run.
     listed = client.list_resource_record_sets(HostedZoneId=zone_id, StartRecordName=below)
     for found in listed["ResourceRecordSets"]:
         if not found["Name"].rstrip(".").endswith(below):

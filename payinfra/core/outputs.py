@@ -79,7 +79,12 @@ class DeclaredAlarm:
 
 @dataclass(frozen=True)
 class DeclaredFunction:
-    """The payments function as declared. `reserved_concurrency` is None where none is reserved."""
+    """The payments function as declared.
+
+    Attributes:
+        reserved_concurrency: None where none is reserved.
+        architecture: None where none is declared.
+    """
 
     name: str
     alias: str
@@ -91,6 +96,7 @@ class DeclaredFunction:
     reserved_concurrency: int | None
     role_name: str
     role_arn: str
+    architecture: str | None = None
 
 
 @dataclass(frozen=True)
@@ -278,6 +284,9 @@ class Declared:
         for name in ("extension", "own_canary"):
             if not content[name]:  # an environment without one has the same text as ever
                 del content[name]
+        for region in content["regions"]:
+            if region["function"]["architecture"] is None:  # likewise
+                del region["function"]["architecture"]
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @classmethod

@@ -422,6 +422,23 @@ SETTINGS: tuple[Setting, ...] = (
         ),
     ),
     Setting(
+        "lambda_runtime",
+        SettingKind.TEXT,
+        SettingGroup.SERVICE,
+        "Runtime of the function",
+        default="python3.11",
+        choices=("python3.11", "python3.12", "python3.13"),
+    ),
+    Setting(
+        "lambda_architecture",
+        SettingKind.TEXT,
+        SettingGroup.SERVICE,
+        "Instruction set of the function; name x86_64 to leave arm64 again",
+        otherwise="not declared, which is x86_64 for a new function",
+        choices=("x86_64", "arm64"),
+        example="arm64",
+    ),
+    Setting(
         "lambda_memory_mb",
         SettingKind.INTEGER,
         SettingGroup.SERVICE,

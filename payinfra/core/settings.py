@@ -102,6 +102,8 @@ class Settings(BaseModel):
     ephemeral_patterns: tuple[str, ...] = _declared("ephemeral_patterns")
     protected: bool = _declared("protected")
     lambda_layers: tuple[str, ...] = _declared("lambda_layers")
+    lambda_runtime: Literal["python3.11", "python3.12", "python3.13"] = _declared("lambda_runtime")
+    lambda_architecture: Literal["x86_64", "arm64"] | None = _declared("lambda_architecture")
     lambda_memory_mb: int = _declared("lambda_memory_mb")
     lambda_timeout_s: int = _declared("lambda_timeout_s")
     reserved_concurrency: int | None = _declared("reserved_concurrency")

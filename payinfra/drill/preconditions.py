@@ -106,11 +106,10 @@ def _states(region: str, alarms: Sequence[DeclaredAlarm], aws: Aws) -> dict[str,
 def _used_today(region: DeclaredRegion, aws: Aws) -> int:
     """How many requests the environment's API keys have made today, in UTC."""
     today = datetime.now(UTC).strftime("%Y-%m-%d")
-    usage = aws.apigateway(region.region).get_usage(
-        usagePlanId=region.api.usage_plan_id, startDate=today, endDate=today
-    )
+    pages = aws.apigateway(region.region).get_paginator("get_usage")
+    usage = pages.paginate(usagePlanId=region.api.usage_plan_id, startDate=today, endDate=today)
     # For each key a list of days, each with what was used and what remains.
-    return sum(used for days in usage.get("items", {}).values() for used, *_ in days)
+    return sum(used for page in usage for days in page.get("items", {}).values() for used, *_ in days)
 
 
 def _region(region: RegionOutputs, aws: Aws) -> RegionState:

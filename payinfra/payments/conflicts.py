@@ -58,13 +58,15 @@ def conflict(aws: "Aws", outputs: "RegionOutputs", payment_id: str) -> Conflict:
     Raises:
         ClientError, BotoCoreError: the table cannot be read.
     """
-    answer = aws.dynamodb(outputs.region).query(
+    pages = aws.dynamodb(outputs.region).get_paginator("query")
+    asked = pages.paginate(
         TableName=outputs.dynamodb_table_name,
         KeyConditionExpression="payment_id = :id",
         ExpressionAttributeValues={":id": {"S": payment_id}},
         ConsistentRead=True,
     )
-    found = sorted(_payments(answer["Items"]), key=lambda one: one.fingerprint)
+    items = [one for page in asked for one in page["Items"]]
+    found = sorted(_payments(items), key=lambda one: one.fingerprint)
     return Conflict(payment_id, tuple(found))
 
 

@@ -78,7 +78,9 @@ def synthesize(
     if handlers is not None and (handlers / HANDLER_PACKAGE).is_dir():
         check_handler(handlers / HANDLER_PACKAGE)
     _canary_fits(settings, code)
-    requirements = installed(code, settings.work_root / "cache" / "requirements", FunctionPlatform())
+    requirements = installed(
+        code, settings.work_root / "cache" / "requirements", FunctionPlatform.of(settings)
+    )
     folder = stack_folder(out, settings)
     sha256 = build_zip(folder / ZIP_NAME, code, requirements=requirements)
     made_of = ""

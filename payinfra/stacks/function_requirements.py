@@ -13,8 +13,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from payinfra.core.errors import ToolFailed, UsageProblem
+from payinfra.core.settings import Settings
 
 REQUIREMENTS = "requirements.txt"
 """In the folder of the handlers."""
@@ -36,10 +38,26 @@ class FunctionPlatform:
     python: str = "3.11"
     architecture: str = "x86_64"
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """What an environment's function runs on."""
+        python = settings.lambda_runtime.removeprefix("python")
+        return cls(python, settings.lambda_architecture or cls.architecture)
+
     @property
     def machine(self) -> str:
         """The architecture as wheels name it."""
         return "aarch64" if self.architecture == "arm64" else self.architecture
+
+    @property
+    def wheels(self) -> tuple[str, ...]:
+        """The kinds of wheels that run there, without the machine, the newest first.
+
+        Up to Python 3.11 it is Amazon Linux 2 with glibc 2.26, from 3.12 on Amazon Linux 2023 with glibc 2.34
+        (Lambda developer guide, "Lambda runtimes"; Amazon Linux user guides).
+        """
+        old = ("manylinux_2_17", "manylinux2014")
+        return old if self.python == "3.11" else ("manylinux_2_28", *old)
 
 
 Run = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
@@ -84,7 +102,7 @@ def installed(
             f"{file} has no hashes: the zip would not be the same everywhere.",
             "Write it with `uv pip compile --generate-hashes` or `pip-compile --generate-hashes`.",
         )
-    said = f"{platform.python} {platform.architecture}\0".encode()
+    said = f"{platform.python} {platform.architecture} {platform.wheels}\0".encode()
     folder = cache / hashlib.sha256(said + text).hexdigest()[:32]
     if (folder / _DONE).is_file():
         return folder
@@ -113,11 +131,9 @@ def _command(file: Path, target: Path, platform: FunctionPlatform, uv: str | Non
         return [
             *(uv, "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:"),
             *("--python-version", platform.python, "--target", str(target), "--requirement", str(file)),
-            *("--python-platform", f"{platform.machine}-manylinux2014"),
+            *("--python-platform", f"{platform.machine}-{platform.wheels[0]}"),
         ]
-    platforms = (
-        f"{kind}_{platform.machine}" for kind in ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
-    )
+    platforms = (f"{kind}_{platform.machine}" for kind in platform.wheels)
     return [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
         *("--require-hashes", "--no-deps", "--only-binary", ":all:", "--no-compile"),

@@ -29,7 +29,6 @@ from payinfra.stacks.kms_keys import RegionKeySet
 from payinfra.stacks.payments_table import table_arn
 from payinfra.stacks.region_context import RegionContext
 
-RUNTIME = "python3.11"
 HANDLER = "payments.handler.handle"
 POWERTOOLS_SERVICE = "payments"
 STREAM_BATCH = 100
@@ -69,6 +68,9 @@ class PaymentsFunctionProps:
     """The payments function.
 
     Attributes:
+        runtime: as Lambda names it, such as `python3.11`.
+        architecture: `x86_64` or `arm64`; None to declare none, which Lambda takes for `x86_64` where the
+            function is new (Lambda API reference, CreateFunction).
         memory_mb, timeout_s: its size and how long one call may take, in seconds.
         reserved_concurrency: how many calls at once are kept for it; None for the account's common pool.
         cors_origins: the origins whose pages may call the API; none for same origin only.
@@ -92,6 +94,8 @@ class PaymentsFunctionProps:
     peer_region: str
     primary_region: str
     failover_domain: str | None
+    runtime: str
+    architecture: str | None
     memory_mb: int
     timeout_s: int
     reserved_concurrency: int | None
@@ -148,7 +152,9 @@ class PaymentsFunction(StackComponent):
             function_name=names.function,
             description="Records payments, each once",
             role=role.arn,
-            runtime=RUNTIME,
+            runtime=props.runtime,
+            # Without the argument, the provider leaves a function's architecture as it is.
+            architectures=[props.architecture] if props.architecture else None,
             handler=HANDLER,
             layers=list(props.layers) or None,
             filename=props.code.zip_name,

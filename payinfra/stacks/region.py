@@ -32,7 +32,6 @@ from payinfra.stacks.parameters import (
 )
 from payinfra.stacks.payments_function import (
     HANDLER,
-    RUNTIME,
     CodeProps,
     PaymentsFunction,
     PaymentsFunctionProps,
@@ -147,6 +146,8 @@ class Region(StackComponent):
                 peer_region=peer.place.region,
                 primary_region=settings.primary_region,
                 failover_domain=place.names.failover_domain(settings.domain) if settings.domain else None,
+                runtime=settings.lambda_runtime,
+                architecture=settings.lambda_architecture,
                 memory_mb=settings.lambda_memory_mb,
                 timeout_s=settings.lambda_timeout_s,
                 reserved_concurrency=settings.reserved_concurrency,
@@ -260,13 +261,14 @@ class Region(StackComponent):
                 name=self.service.function_name,
                 alias=self.service.alias.name,
                 code_sha256=self._props.code.sha256,
-                runtime=RUNTIME,
+                runtime=settings.lambda_runtime,
                 handler=HANDLER,
                 memory_mb=settings.lambda_memory_mb,
                 timeout_s=settings.lambda_timeout_s,
                 reserved_concurrency=settings.reserved_concurrency,
                 role_name=self.service.role_name,
                 role_arn=self.service.role_arn,
+                architecture=settings.lambda_architecture,
             ),
             api=DeclaredApi(
                 id=self.api.id,

@@ -3,6 +3,7 @@
 import fnmatch
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -257,6 +258,7 @@ class Manifest(Context):
         planned: whether it is a plan, whose values Terraform has evaluated.
         has_source: whether the configuration that a plan was made from is known as well.
         environment: from the flag, else from the tags, else Unresolved.
+        day: the day that the stack is judged on; today in UTC unless another is given.
         protected: from the flag, else from the tag `Protected`, else from the environment's name
             (see EPHEMERAL), else Unresolved.
     """
@@ -268,8 +270,10 @@ class Manifest(Context):
         env: str | None = None,
         protected: bool | None = None,
         ephemeral: tuple[str, ...] = EPHEMERAL,
+        day: date | None = None,
     ) -> None:
         self._content = content
+        self.day = day or datetime.now(UTC).date()
         self._options = (env, protected, ephemeral)
         self.file = content.file
         self.files = content.files
@@ -311,12 +315,13 @@ class Manifest(Context):
         ephemeral: tuple[str, ...] = EPHEMERAL,
         given: Given = NOTHING_GIVEN,
         shown: str = "",
+        day: date | None = None,
     ) -> "Manifest":
         """Read the files of one module.
 
         Args:
             paths: its files, at least one.
-            env, protected, ephemeral: see the attributes.
+            env, protected, ephemeral, day: see the attributes.
             given: the values of variables.
             shown: what a person calls it; the first file by default.
 
@@ -325,7 +330,7 @@ class Manifest(Context):
         """
         sources = [folders.source_of(path) for path in paths]
         content = configuration.read(sources, paths[0].parent, given, shown)
-        return cls(content, env=env, protected=protected, ephemeral=ephemeral)
+        return cls(content, env=env, protected=protected, ephemeral=ephemeral, day=day)
 
     @classmethod
     def of_plan(
@@ -338,6 +343,7 @@ class Manifest(Context):
         env: str | None = None,
         protected: bool | None = None,
         ephemeral: tuple[str, ...] = EPHEMERAL,
+        day: date | None = None,
     ) -> "Manifest":
         """Take a plan, as `terraform show -json` prints it.
 
@@ -346,13 +352,13 @@ class Manifest(Context):
             name: what a person calls it: the file.
             folder: where relative paths in the configuration start from.
             source: the configuration that it was made from, where that is known.
-            env, protected, ephemeral: as for `load`.
+            env, protected, ephemeral, day: as for `load`.
 
         Raises:
             EnvironmentUnusable: it is no plan, or a part of it has another form.
         """
         content = plan.read(shown, name, folder, source)
-        return cls(content, env=env, protected=protected, ephemeral=ephemeral)
+        return cls(content, env=env, protected=protected, ephemeral=ephemeral, day=day)
 
     @classmethod
     def parse(
@@ -378,10 +384,11 @@ class Manifest(Context):
         env: str | None = None,
         protected: bool | None = None,
         given: Given = NOTHING_GIVEN,
+        day: date | None = None,
     ) -> "Manifest":
         """Take a decoded file, which must not be changed afterwards. Raises as `load` does."""
         content = configuration.read([ConfigurationFile("cdk.tf.json", root)], folder, given)
-        return cls(content, env=env, protected=protected)
+        return cls(content, env=env, protected=protected, day=day)
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -393,7 +400,7 @@ class Manifest(Context):
         kept = tuple(one for one in self._content.entries if one.conditional not in conditions)
         env, protected, ephemeral = self._options
         content = replace(self._content, entries=kept)
-        return Manifest(content, env=env, protected=protected, ephemeral=ephemeral)
+        return Manifest(content, env=env, protected=protected, ephemeral=ephemeral, day=self.day)
 
     @property
     def folder(self) -> Path:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date
 
 from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable, is_literal
 from payinfra.checks.model import Severity, Verdict, check
@@ -21,14 +22,32 @@ from payinfra.checks.secret_recognition import is_pointer, look_of, names_secret
 
 _FUNCTION = "aws_lambda_function"
 
-# AWS Lambda developer guide, "Lambda runtimes": deprecated, or with a deprecation date before December 2026.
+# AWS Lambda developer guide, "Lambda runtimes": those that are deprecated already.
 _DEPRECATED = re.compile(
     r"nodejs(?:\d+\.\d+(?:-edge)?)?|nodejs(?:10|12|14|16|18|20)\.x|python(?:2\.7|3\.(?:6|7|8|9|10))|java8"
     r"|dotnetcore\d\.\d|dotnet(?:5\.0|6|7|8|9)|go1\.x|ruby(?:2\.5|2\.7|3\.2)|provided(?:\.al2)?"
 )
-_SUPPORTED = re.compile(
-    r"nodejs(?:22|24)\.x|python3\.1[1-4]|java(?:8\.al2|11|17|21|25)|dotnet10|ruby3\.[34]|provided\.al2023"
-)
+_ENDS = {
+    "dotnet10": date(2028, 11, 14),
+    "java11": date(2027, 6, 30),
+    "java17": date(2027, 6, 30),
+    "java21": date(2029, 6, 30),
+    "java25": date(2029, 6, 30),
+    "java8.al2": date(2027, 6, 30),
+    "nodejs22.x": date(2027, 4, 30),
+    "nodejs24.x": date(2028, 4, 30),
+    "provided.al2023": date(2029, 6, 30),
+    "python3.11": date(2027, 6, 30),
+    "python3.12": date(2028, 10, 31),
+    "python3.13": date(2029, 6, 30),
+    "python3.14": date(2029, 6, 30),
+    "ruby3.3": date(2027, 3, 31),
+    "ruby3.4": date(2028, 3, 31),
+}
+"""When AWS deprecates the others: the same page, "Supported runtimes", https://docs.aws.amazon.com/lambda/
+latest/dg/lambda-runtimes.html as of autumn 2026. These are AWS's plans: it moves some of them."""
+_WARNED_DAYS = 180
+"""How long before a runtime's end a person is told."""
 _HARMLESS_ATTRIBUTES = frozenset({"arn", "id", "name", "key_id", "key_arn", "function_name", "alias"})
 
 
@@ -162,19 +181,29 @@ def _secret(name: str, value: Json, manifest: Manifest) -> Iterator[Verdict]:
     risk="AWS stops patching the runtime, then refuses to create and to update the function.",
     fix="Move to a runtime that AWS supports.",
 )
-def runtime_is_supported(function: Resource, _manifest: Manifest) -> Verdict:
-    """By the list that AWS published; a runtime that is in no list is unknown."""
+def runtime_is_supported(function: Resource, manifest: Manifest) -> Verdict:
+    """By the dates that AWS published; a runtime that has none is unknown."""
     if is_image(function):
         return Verdict.not_applicable("its code is a container image")
     match function.text("runtime"):
         case Unreadable() as gap:
             return verdict_for_gap(gap, "it names no runtime")
-        case runtime if _SUPPORTED.fullmatch(runtime):
-            return Verdict.passed()
         case runtime if _DEPRECATED.fullmatch(runtime):
             return Verdict.failed(f"{runtime} is deprecated")
+        case runtime if runtime in _ENDS:
+            return _until(runtime, _ENDS[runtime], manifest.day)
         case runtime:
             return Verdict.unknown(f"{runtime!r} is not among the runtimes known here")
+
+
+def _until(runtime: str, end: date, day: date) -> Verdict:
+    if day >= end:
+        return Verdict.failed(f"{runtime} is deprecated since {end.isoformat()}")
+    left = (end - day).days
+    if left <= _WARNED_DAYS:
+        days = "1 day" if left == 1 else f"{left} days"
+        return Verdict.warn(f"AWS deprecates {runtime} on {end.isoformat()}, in {days}")
+    return Verdict.passed()
 
 
 @check(

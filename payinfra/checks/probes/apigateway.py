@@ -171,7 +171,10 @@ def key_is_in_the_plan(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """API Gateway: GetUsagePlan, GetUsagePlanKeys."""
     client, api, limits = live.aws.apigateway(site.region), site.declared.api, live.declared.limits
     plan = client.get_usage_plan(usagePlanId=api.usage_plan_id)
-    keys = client.get_usage_plan_keys(usagePlanId=api.usage_plan_id, limit=500).get("items", [])
+    pages = client.get_paginator("get_usage_plan_keys").paginate(
+        usagePlanId=api.usage_plan_id, PaginationConfig={"PageSize": 500}
+    )
+    keys = [one for page in pages for one in page.get("items", [])]
     throttle, quota = plan.get("throttle", {}), plan.get("quota", {})
     faults = [
         *differences(
@@ -239,8 +242,12 @@ def domains_lead_to_the_stage(live: ProbeContext, site: RegionUnderTest) -> Verd
             raise NotYet(f"{name} is UPDATING")
         if status != "AVAILABLE":
             faults.append(f"{name} is {status}")
-        mappings = client.get_base_path_mappings(domainName=name).get("items", [])
-        found = [(one.get("basePath"), one.get("restApiId"), one.get("stage")) for one in mappings]
+        pages = client.get_paginator("get_base_path_mappings").paginate(domainName=name)
+        found = [
+            (one.get("basePath"), one.get("restApiId"), one.get("stage"))
+            for page in pages
+            for one in page.get("items", [])
+        ]
         if ("(none)", api.id, api.stage) not in found:
             faults.append(f"{name} does not lead to stage {api.stage} of {api.id}")
     return all_of(faults)

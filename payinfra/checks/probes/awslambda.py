@@ -30,6 +30,11 @@ def function_is_as_declared(live: ProbeContext, site: RegionUnderTest) -> Verdic
                 ("state", state, "Active"),
                 ("last update", update, "Successful"),
                 ("runtime", found.get("Runtime"), declared.runtime),
+                *(
+                    (("architecture", found.get("Architectures"), [declared.architecture]),)
+                    if declared.architecture
+                    else ()
+                ),
                 ("handler", found.get("Handler"), declared.handler),
                 ("memory in MB", found.get("MemorySize"), declared.memory_mb),
                 ("time-out in s", found.get("Timeout"), declared.timeout_s),

@@ -2,7 +2,14 @@
 
 from datetime import timedelta
 
-from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, regional
+from payinfra.checks.probes.model import (
+    FIRST_REPORTS_S,
+    ProbeContext,
+    RegionUnderTest,
+    all_of,
+    differences,
+    regional,
+)
 from payinfra.checks.verdicts import Severity, Verdict, Verdicts
 from payinfra.clients.aws_errors import NoData, NotYet
 
@@ -45,6 +52,7 @@ def health_check_is_as_declared(live: ProbeContext, site: RegionUnderTest) -> Ve
     risk="Route 53 answers with the other region, or does not notice when this one fails.",
     fix="Ask the health page of the region; see what GetHealthCheckLastFailureReason says.",
     within_s=60,
+    on_aws_s=FIRST_REPORTS_S,
 )
 def checkers_find_it_healthy(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """Route 53: GetHealthCheckStatus."""

@@ -116,14 +116,14 @@ def _decisions(
     Raises:
         NoData: IAM says nothing of an action.
     """
-    client = live.aws.iam(site.region)
+    simulations = live.aws.iam(site.region).get_paginator("simulate_principal_policy")
     keys = set(asdict(site.declared.keys).values())
     tags = {arn: _tags(live, site, arn) for arn in keys & {ask.resource for ask in asks}}
     for ask in asks:
         context = {**tags.get(ask.resource, {})}
         if ask.via:
             context["kms:ViaService"] = f"{ask.via}.{site.region}.amazonaws.com"
-        answer = client.simulate_principal_policy(
+        pages = simulations.paginate(
             PolicySourceArn=site.declared.function.role_arn,
             ActionNames=list(ask.actions),
             ResourceArns=[ask.resource],
@@ -132,7 +132,7 @@ def _decisions(
                 for key, value in context.items()
             ],
         )
-        said = {one["EvalActionName"]: one for one in answer.get("EvaluationResults", [])}
+        said = {one["EvalActionName"]: one for page in pages for one in page.get("EvaluationResults", [])}
         for action in ask.actions:
             if action not in said:
                 raise NoData(f"SimulatePrincipalPolicy says nothing of {action} on {ask.resource}")

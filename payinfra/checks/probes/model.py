@@ -96,6 +96,7 @@ class RegionProbe:
 
     Attributes:
         within_s: its deadline, in seconds from its start.
+        on_aws_s: its deadline on AWS, where that takes longer than the embedded one; None for the same.
         late: what it comes to where it was NotYet until then.
         needs_peer: it asks the other region as well, and can judge nothing while that does not answer.
     """
@@ -105,6 +106,7 @@ class RegionProbe:
     judge: JudgeRegion
     late: Kind = Kind.FAIL
     needs_peer: bool = False
+    on_aws_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,19 @@ class PairProbe:
     within_s: float
     judge: JudgePair
     late: Kind = Kind.FAIL
+    on_aws_s: float | None = None
 
 
 Probe = RegionProbe | PairProbe
+
+FIRST_REPORTS_S = 390.0
+"""How long health checkers and first metrics are waited for on AWS, in seconds: asked for 312 of them.
+
+A check of 30 s with a threshold of 10 has its status after five minutes; metrics come once a minute, and
+"several minutes might elapse" until an alarm follows them (Route 53 developer guide, "How Amazon Route 53
+determines whether a health check is healthy" and "Monitoring health checks using CloudWatch"; the pages on
+metrics of Lambda's and API Gateway's developer guides).
+"""
 
 
 def regional(
@@ -130,11 +142,12 @@ def regional(
     within_s: float = 15.0,
     late: Kind = Kind.FAIL,
     needs_peer: bool = False,
+    on_aws_s: float | None = None,
 ) -> Callable[[JudgeRegion], RegionProbe]:
     """Make a probe of a function that judges one region."""
 
     def make(judge: JudgeRegion) -> RegionProbe:
-        return RegionProbe(Rule(id, title, severity, risk, fix), within_s, judge, late, needs_peer)
+        return RegionProbe(Rule(id, title, severity, risk, fix), within_s, judge, late, needs_peer, on_aws_s)
 
     return make
 
@@ -148,11 +161,12 @@ def paired(
     fix: str,
     within_s: float = 15.0,
     late: Kind = Kind.FAIL,
+    on_aws_s: float | None = None,
 ) -> Callable[[JudgePair], PairProbe]:
     """Make a probe of a function that judges both regions."""
 
     def make(judge: JudgePair) -> PairProbe:
-        return PairProbe(Rule(id, title, severity, risk, fix), within_s, judge, late)
+        return PairProbe(Rule(id, title, severity, risk, fix), within_s, judge, late, on_aws_s)
 
     return make
 

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 
 from payinfra.checks.probes import canaries
 from payinfra.checks.probes.apigateway import keyed_api
-from payinfra.checks.probes.model import ProbeContext, RegionUnderTest, all_of, differences, paired, regional
+from payinfra.checks.probes.model import (
+    FIRST_REPORTS_S,
+    ProbeContext,
+    RegionUnderTest,
+    all_of,
+    differences,
+    paired,
+    regional,
+)
 from payinfra.checks.verdicts import Severity, Verdict, Verdicts
 from payinfra.clients.aws_errors import NotYet
 from payinfra.core.outputs import DeclaredAlarm
@@ -77,6 +85,7 @@ def alarms_exist(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     risk="Something in this region already fails.",
     fix="See what the alarm's description says.",
     within_s=60,
+    on_aws_s=FIRST_REPORTS_S,
 )
 def no_alarm_rings(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """CloudWatch: DescribeAlarms."""
@@ -92,6 +101,7 @@ def no_alarm_rings(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     fix=_REDEPLOY,
     # An alarm of a new health check rings until the first minute of its metric is there.
     within_s=150,
+    on_aws_s=FIRST_REPORTS_S,
 )
 def health_alarms_exist(live: ProbeContext) -> Verdicts:
     """CloudWatch: DescribeAlarms, where Route 53's metrics are."""

@@ -85,7 +85,8 @@ def tasks(probes: Iterable[Probe], live: ProbeContext, deadline_s: float | None 
     """The calls to make. `deadline_s` shortens every probe's own deadline to that many seconds."""
     made: list[Task] = []
     for probe in probes:
-        within_s = probe.within_s if deadline_s is None else min(probe.within_s, deadline_s)
+        own_s = (probe.on_aws_s if live.is_aws else None) or probe.within_s
+        within_s = own_s if deadline_s is None else min(own_s, deadline_s)
         known_s = KEY_KNOWN_WITHIN_S if deadline_s is None else min(KEY_KNOWN_WITHIN_S, within_s)
         if isinstance(probe, PairProbe):
             made.append(Task(probe, None, ", ".join(site.region for site in live.sites), within_s, known_s))

@@ -190,8 +190,10 @@ class ApiKeys:
         name = region.api_key_parameter
         if client.get_parameter(Name=name, WithDecryption=True)["Parameter"].get("Value") == value:
             return
-        shown = client.describe_parameters(ParameterFilters=[{"Key": "Name", "Values": [name]}])
-        description = next((one.get("Description", "") for one in shown["Parameters"]), "")
+        pages = client.get_paginator("describe_parameters")
+        shown = pages.paginate(ParameterFilters=[{"Key": "Name", "Values": [name]}])
+        listed = (one for page in shown for one in page["Parameters"])
+        description = next((one.get("Description", "") for one in listed), "")
         client.put_parameter(
             Name=name,
             Description=description,

@@ -334,7 +334,8 @@ def _dashboard(aws: Aws, region: str, where: Whereabouts) -> Iterator[TaggedReso
 
 def _buckets(aws: Aws, region: str, where: Whereabouts) -> Iterator[TaggedResource]:
     wanted = {where.names.audit_bucket(each, where.account): each for each in where.regions}
-    for one in aws.s3(region).list_buckets()["Buckets"]:
+    pages = aws.s3(region).get_paginator("list_buckets").paginate()
+    for one in (one for page in pages for one in page["Buckets"]):
         name = one.get("Name", "")
         if name in wanted:
             yield resource(f"arn:aws:s3:::{name}", {}, wanted[name])

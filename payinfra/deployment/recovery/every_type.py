@@ -166,7 +166,8 @@ def _method_settings(creation: Creation, aws: Aws) -> Iterator[Found]:
 def _validator(creation: Creation, aws: Aws) -> Iterator[Found]:
     api = creation.value("rest_api_id")
     if api:
-        for one in aws.apigateway(creation.region).get_request_validators(restApiId=api)["items"]:
+        pages = aws.apigateway(creation.region).get_paginator("get_request_validators")
+        for one in (one for page in pages.paginate(restApiId=api) for one in page["items"]):
             if one.get("name") == creation.value("name"):
                 id_ = one.get("id", "")
                 yield Found(f"{api}/{id_}", parent=api, attributes={"id": id_})
@@ -189,7 +190,8 @@ def _domain_name(creation: Creation, aws: Aws) -> Iterator[Found]:
 
 def _base_path(creation: Creation, aws: Aws) -> Iterator[Found]:
     name, api = creation.value("domain_name"), creation.value("api_id")
-    for one in aws.apigateway(creation.region).get_base_path_mappings(domainName=name).get("items", ()):
+    pages = aws.apigateway(creation.region).get_paginator("get_base_path_mappings")
+    for one in (one for page in pages.paginate(domainName=name) for one in page.get("items", ())):
         if one.get("restApiId") == api:
             path = one.get("basePath", "")
             yield Found(f"{name}/{'' if path == '(none)' else path}", parent=name)
@@ -215,7 +217,9 @@ def _alarm(creation: Creation, aws: Aws) -> Iterator[Found]:
 def _metric_filter(creation: Creation, aws: Aws) -> Iterator[Found]:
     group, name = creation.value("log_group_name"), creation.value("name")
     client = aws.logs(creation.region)
-    for one in client.describe_metric_filters(logGroupName=group, filterNamePrefix=name)["metricFilters"]:
+    pages = client.get_paginator("describe_metric_filters")
+    filters = pages.paginate(logGroupName=group, filterNamePrefix=name)
+    for one in (one for page in filters for one in page["metricFilters"]):
         if one.get("filterName") == name:
             yield Found(f"{group}:{name}", parent=group)
 

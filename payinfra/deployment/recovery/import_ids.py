@@ -61,12 +61,12 @@ def find(creation: Creation, aws: Aws, lookups: "Mapping[str, Lookup] | None" = 
 def _table(creation: Creation, aws: Aws) -> Iterator[Found]:
     client, name = aws.dynamodb(creation.region), creation.value("name")
     table = client.describe_table(TableName=name)["Table"]
-    tags = client.list_tags_of_resource(ResourceArn=table["TableArn"]).get("Tags", [])
+    pages = client.get_paginator("list_tags_of_resource").paginate(ResourceArn=table["TableArn"])
     yield Found(
         name,
         arn=table["TableArn"],
         created=utc(table["CreationDateTime"]),
-        tags={tag["Key"]: tag["Value"] for tag in tags},
+        tags={tag["Key"]: tag["Value"] for page in pages for tag in page.get("Tags", [])},
         attributes={"stream_arn": table.get("LatestStreamArn", "")},
     )
 
@@ -76,7 +76,8 @@ def _bucket(creation: Creation, aws: Aws) -> Iterator[Found]:
 
     client, name = aws.s3(creation.region), creation.value("bucket")
     # Only the account's own buckets are listed: a name that is taken by somebody else is not among them.
-    for bucket in client.list_buckets()["Buckets"]:
+    pages = client.get_paginator("list_buckets").paginate()
+    for bucket in (one for page in pages for one in page["Buckets"]):
         if bucket.get("Name") != name:
             continue
         try:
@@ -114,12 +115,12 @@ def _key(creation: Creation, aws: Aws) -> Iterator[Found]:
 
 def customer_key(client: "KMSClient", key: "KeyMetadataTypeDef") -> Found:
     """A customer key as KMS describes it, with its tags."""
-    tags = client.list_resource_tags(KeyId=key["KeyId"])["Tags"]
+    pages = client.get_paginator("list_resource_tags").paginate(KeyId=key["KeyId"])
     return Found(
         key["KeyId"],
         arn=key.get("Arn", ""),
         created=utc(key["CreationDate"]),
-        tags={tag["TagKey"]: tag["TagValue"] for tag in tags},
+        tags={tag["TagKey"]: tag["TagValue"] for page in pages for tag in page["Tags"]},
         attributes={"key_id": key["KeyId"]},
     )
 
@@ -141,7 +142,10 @@ def _role(creation: Creation, aws: Aws) -> Iterator[Found]:
 
 def _log_group(creation: Creation, aws: Aws) -> Iterator[Found]:
     client, name = aws.logs(creation.region), creation.value("name")
-    for group in client.describe_log_groups(logGroupNamePrefix=name)["logGroups"] if name else ():
+    if not name:
+        return
+    pages = client.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
+    for group in (one for page in pages for one in page["logGroups"]):
         if group.get("logGroupName") == name:
             arn = group["arn"].removesuffix(":*")
             yield Found(
@@ -198,6 +202,7 @@ def _api_key(creation: Creation, aws: Aws) -> Iterator[Found]:
 
 def _zone(creation: Creation, aws: Aws) -> Iterator[Found]:
     client, name = aws.route53(creation.region), f"{creation.value('name').rstrip('.')}."
+    # The list begins with the zones of that name: the first 100 are all that can be meant.
     for zone in client.list_hosted_zones_by_name(DNSName=name)["HostedZones"]:
         if zone["Name"] == name:
             id_ = zone["Id"].removeprefix("/hostedzone/")
@@ -264,12 +269,13 @@ def _stream(creation: Creation, aws: Aws) -> Iterator[Found]:
     client = aws.functions(creation.region)
     # The function's name may be an alias's ARN; AWS then lists what that alias reads. The stream of a replica
     # that an adopted table still waits for is not known: the stack has one stream a function.
-    found = (
-        client.list_event_source_mappings(FunctionName=function, EventSourceArn=source)
+    mappings = client.get_paginator("list_event_source_mappings")
+    pages = (
+        mappings.paginate(FunctionName=function, EventSourceArn=source)
         if source
-        else client.list_event_source_mappings(FunctionName=function)
+        else mappings.paginate(FunctionName=function)
     )
-    for one in found["EventSourceMappings"]:
+    for one in (one for page in pages for one in page["EventSourceMappings"]):
         yield Found(one["UUID"], parent=":".join(one["FunctionArn"].split(":")[:7]))
 
 

@@ -37,8 +37,8 @@ def _replicas_bear_tags(change: PlannedChange, aws: Aws) -> bool:
 
     def tags(replica: JsonValue) -> Mapping[str, str]:
         client = aws.dynamodb(text(replica, "region_name"))
-        listed = client.list_tags_of_resource(ResourceArn=text(replica, "arn")).get("Tags", [])
-        return {tag["Key"]: tag["Value"] for tag in listed}
+        pages = client.get_paginator("list_tags_of_resource").paginate(ResourceArn=text(replica, "arn"))
+        return {tag["Key"]: tag["Value"] for page in pages for tag in page.get("Tags", [])}
 
     return all(wanted.items() <= tags(replica).items() for replica in items(change.before, "replica"))
 

@@ -41,6 +41,8 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
         "alarm_email": "oncall@example.com",
         "object_lock_days": 30,
         "reserved_concurrency": 50,
+        "lambda_runtime": "python3.13",
+        "lambda_architecture": "arm64",
         "lambda_memory_mb": 1024,
         "lambda_timeout_s": 20,
         "log_retention_days": 731,

@@ -23,6 +23,7 @@ def test_the_function_is_as_the_table_says(local: "Synthesized", place: str) -> 
     function = local.of("lambda_function")[f"{place}_service_function"]
     assert function["function_name"] == "payment-pr123-payments"
     assert (function["runtime"], function["handler"]) == ("python3.11", "payments.handler.handle")
+    assert "architectures" not in function
     assert (function["memory_size"], function["timeout"]) == (512, 60)
     assert function["kms_key_arn"] == f"${{aws_kms_key.{place}_keys_application_key.arn}}"
     assert function["tracing_config"] == {"mode": "Active"}
@@ -32,9 +33,19 @@ def test_the_function_is_as_the_table_says(local: "Synthesized", place: str) -> 
 
 def test_the_function_follows_the_switches(protected: "Synthesized") -> None:
     for function in protected.pair("lambda_function", "service_function"):
+        assert (function["runtime"], function["architectures"]) == ("python3.13", ["arm64"])
         assert (function["memory_size"], function["timeout"]) == (1024, 20)
         assert function["reserved_concurrent_executions"] == 50
         assert function["environment"]["variables"]["CORS_ORIGINS"] == "https://shop.example.com"
+
+
+def test_verify_is_told_the_runtime_and_the_architecture(
+    local: "Synthesized", protected: "Synthesized"
+) -> None:
+    for stack, wanted in ((local, ("python3.11", None)), (protected, ("python3.13", "arm64"))):
+        for region in stack.declared.regions:
+            assert (region.function.runtime, region.function.architecture) == wanted
+    assert "architecture" not in local.content["output"]["declared"]["value"]
 
 
 def test_the_zip_is_beside_the_file_and_told_by_its_hash(every: "Synthesized") -> None:

@@ -48,6 +48,7 @@ OTHERWISE: Mapping[str, object] = {
     "owner": "others",
     "cost_center": "7",
     "handlers": str(handlers_folder()),
+    "lambda_runtime": "python3.12",
     "lambda_memory_mb": 2048,
     "lambda_timeout_s": 17,
     "reserved_concurrency": 7,

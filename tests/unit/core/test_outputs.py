@@ -174,3 +174,11 @@ def test_a_declaration_is_one_line_of_ordered_json() -> None:
     text = DECLARED.to_json()
     assert "\n" not in text
     assert list(json.loads(text)) == sorted(json.loads(text))
+
+
+def test_an_architecture_is_in_the_text_only_where_one_is_declared() -> None:
+    assert "architecture" not in DECLARED.to_json()
+    primary, secondary = DECLARED.regions
+    armed = replace(primary, function=replace(primary.function, architecture="arm64"))
+    declared = replace(DECLARED, regions=(armed, secondary))
+    assert replace(OUTPUTS, declared_json=declared.to_json()).declared == declared

@@ -245,9 +245,9 @@ class Account:
 
     def get_usage(self, region: str, **call: Any) -> Any:
         assert call["startDate"] == call["endDate"]
-        return (
-            {"items": {"key-1": [[self.used[region], 9]], "key-2": [[1, 9]]}} if region in self.used else {}
-        )
+        if region not in self.used:
+            return [{}]
+        return [{"items": {"key-1": [[self.used[region], 9]]}}, {"items": {"key-2": [[1, 9]]}}]
 
     def get_parameter(self, region: str, **call: Any) -> Any:
         assert call == {"Name": "/payment-demo/evacuated"}

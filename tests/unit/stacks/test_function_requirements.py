@@ -75,13 +75,43 @@ def test_they_are_installed_once_for_the_platform(handlers: Path, tmp_path: Path
     assert folder == installed(handlers, tmp_path / "cache", X86, run=run)
     (command,) = run.calls
     assert command[:3] == ["/bin/uv", "pip", "install"]
-    assert {"--require-hashes", "--no-deps", "x86_64-manylinux2014", "3.11"} <= set(command)
+    assert {"--require-hashes", "--no-deps", "x86_64-manylinux_2_17", "3.11"} <= set(command)
     arm = installed(
         handlers, tmp_path / "cache", FunctionPlatform("3.12", "arm64"), run=run, which=lambda _: None
     )
     assert arm != folder
     assert run.calls[1][:4] == [sys.executable, "-m", "pip", "install"]
     assert {"--require-hashes", "manylinux2014_aarch64", "3.12"} <= set(run.calls[1])
+
+
+def test_wheels_are_no_newer_than_the_runtimes_glibc(handlers: Path, tmp_path: Path) -> None:
+    (handlers / "requirements.txt").write_text(HASHED)
+    run = Installer()
+    new = FunctionPlatform("3.12", "arm64")
+    for which in (lambda _name: "/bin/uv", lambda _name: None):
+        for platform in (X86, new):
+            cache = tmp_path / f"{len(run.calls)}"
+            installed(handlers, cache, platform, run=run, which=which)
+    said = [{word for word in command if "manylinux" in word} for command in run.calls]
+    assert said == [
+        {"x86_64-manylinux_2_17"},
+        {"aarch64-manylinux_2_28"},
+        {"manylinux_2_17_x86_64", "manylinux2014_x86_64"},
+        {"manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "python", "machine"),
+    [
+        ({}, "3.11", "x86_64"),
+        ({"lambda_runtime": "python3.13"}, "3.13", "x86_64"),
+        ({"lambda_runtime": "python3.12", "lambda_architecture": "arm64"}, "3.12", "aarch64"),
+    ],
+)
+def test_the_platform_is_the_settings(given: dict[str, object], python: str, machine: str) -> None:
+    platform = FunctionPlatform.of(Settings.resolve({"env": "pr7", **given}, environ={}))
+    assert (platform.python, platform.machine) == (python, machine)
 
 
 def test_what_cannot_be_installed_is_said_and_not_kept(handlers: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from payinfra.checks.model import Check, ResourceCheck, gather
 from payinfra.checks.verdicts import Kind, Verdict
 
 Stack = dict[str, Any]
+DAY = date(2026, 11, 29)
 HANDLER = """
 import json
 import os
@@ -568,9 +570,11 @@ class World:
         env: str | None = "demo",
         protected: bool | None = True,
         folder: Path | None = None,
+        day: date = DAY,
     ) -> Manifest:
-        """The stack as the checks see it."""
-        return Manifest.from_json(stack, folder=folder or self.folder, env=env, protected=protected)
+        """The stack as the checks see it, on a day on which no runtime that is used here ends soon."""
+        folder = folder or self.folder
+        return Manifest.from_json(stack, folder=folder, env=env, protected=protected, day=day)
 
     def ask(self, check_id: str, manifest: Manifest) -> list[Verdict]:
         """Every verdict of one check, with addresses; NOT_APPLICABLE where it is never called."""

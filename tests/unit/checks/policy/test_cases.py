@@ -224,6 +224,8 @@ CASES: Mapping[str, Case] = {
         fails=(
             {"aws_lambda_function.secondary_function": ...},
             {"aws_lambda_function.secondary_function.memory_size": 128},
+            {"aws_lambda_function.secondary_function.runtime": "python3.12"},
+            {"aws_lambda_function.secondary_function.architectures": ["arm64"]},
             {"aws_lambda_function.secondary_function.kms_key_arn": "${aws_kms_key.secondary_data.arn}"},
             {"aws_lambda_function.secondary_function.environment.variables.TABLE": ...},
             both_functions("HOME", "us-east-1"),

@@ -207,13 +207,15 @@ class FakeClient:
 
 @dataclass(frozen=True)
 class FakePaginator:
-    """A paginator of one page."""
+    """A paginator of one page, or of those that the answer is a list of."""
 
     client: FakeClient
     operation: str
 
     def paginate(self, **call: Any) -> list[Any]:
-        return [getattr(self.client, self.operation)(**call)]
+        call.pop("PaginationConfig", None)
+        answer = getattr(self.client, self.operation)(**call)
+        return answer if isinstance(answer, list) else [answer]
 
 
 @dataclass

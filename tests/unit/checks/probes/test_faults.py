@@ -173,6 +173,16 @@ def decides(decision: str, *missing: str) -> Change:
     return change
 
 
+def on_the_second_page(service: str, operation: str, name: str) -> Change:
+    """What is listed under a name is on the second page; the first one is empty."""
+
+    def change(fake: FakeEnv) -> None:
+        before = fake.answers[service, operation]
+        fake.answers[service, operation] = lambda region, call: [{name: []}, before(region, call)]
+
+    return change
+
+
 def records(*extra: dict[str, Any]) -> Change:
     def change(fake: FakeEnv) -> None:
         before = fake.answers["route53", "list_resource_record_sets"]
@@ -209,6 +219,12 @@ def declares(**fields: Any) -> Change:
 
 
 DELEGATED = declares(dns=replace(declared().dns, delegated=True, payments_path="/payments"))
+ON_ARM = declares(
+    regions=tuple(
+        replace(region, function=replace(region.function, architecture="arm64"))
+        for region in declared().regions
+    )
+)
 EMAIL = declares(alarm_email="ops@example.com")
 
 
@@ -305,6 +321,7 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ("LIVE-API-004", sets(first_answer_is_lost=True), PASS, "200 in"),
     ("LIVE-API-004", sets(replay_id="pay-other"), FAIL, "the replay is another payment"),
     ("LIVE-API-005", says("apigateway", "get_usage_plan_keys", {"items": []}), FAIL, "is not in the plan"),
+    ("LIVE-API-005", on_the_second_page("apigateway", "get_usage_plan_keys", "items"), PASS, ""),
     ("LIVE-API-005", has("apigateway", "get_usage_plan", quota={}), FAIL, "quota is None"),
     ("LIVE-API-005", has("apigateway", "get_usage_plan", apiStages=[]), FAIL, "does not cover stage prod"),
     (
@@ -323,8 +340,27 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         "does not lead to stage prod",
     ),
     ("LIVE-API-007", DELEGATED, PASS, ""),
+    (
+        "LIVE-API-007",
+        both(DELEGATED, on_the_second_page("apigateway", "get_base_path_mappings", "items")),
+        PASS,
+        "",
+    ),
     ("LIVE-API-008", both(on_aws, says("apigateway", "get_account", {})), WARN, "no CloudWatch role"),
     ("LIVE-FN-001", has("lambda", "get_function_configuration", MemorySize=128), FAIL, "memory in MB is 128"),
+    ("LIVE-FN-001", has("lambda", "get_function_configuration", Runtime="python3.12"), FAIL, "runtime is"),
+    (
+        "LIVE-FN-001",
+        both(ON_ARM, has("lambda", "get_function_configuration", Architectures=["x86_64"])),
+        FAIL,
+        "architecture is",
+    ),
+    (
+        "LIVE-FN-001",
+        both(ON_ARM, has("lambda", "get_function_configuration", Architectures=["arm64"])),
+        PASS,
+        "",
+    ),
     ("LIVE-FN-001", has("lambda", "get_function_configuration", State="Pending"), FAIL, "is Pending"),
     (
         "LIVE-FN-001",
@@ -568,6 +604,7 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
         FAIL,
         "accepted is not there",
     ),
+    ("LIVE-IAM-001", on_the_second_page("iam", "simulate_principal_policy", "EvaluationResults"), PASS, ""),
     ("LIVE-IAM-001", decides("explicitDeny"), FAIL, "dynamodb:Query on arn:aws:dynamodb:us-east-1"),
     ("LIVE-IAM-001", decides("explicitDeny"), FAIL, "/stream/2026 is explicitDeny, needed is allowed"),
     ("LIVE-IAM-001", decides("implicitDeny"), FAIL, "/index/customer-index is implicitDeny"),

@@ -14,7 +14,8 @@ def test_the_page_has_a_row_for_each_probe() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for probe in load():
         asks = (probe.judge.__doc__ or "").strip().splitlines()[0]
-        assert f"| {probe.rule.id} | {probe.rule.title} | {asks} | {probe.within_s:g} s |" in page
+        on_aws = f", on AWS {probe.on_aws_s:g} s" if probe.on_aws_s else ""
+        assert f"| {probe.rule.id} | {probe.rule.title} | {asks} | {probe.within_s:g} s{on_aws} |" in page
     for rule in (ANSWERS, DRIFT, DRILL_FAULTS):
         assert f"| {rule.id} | {rule.title} |" in page
     assert page.count("| LIVE-") == len(load()) + 3

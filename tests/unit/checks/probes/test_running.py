@@ -12,14 +12,22 @@ from dns.exception import DNSException
 
 from payinfra.checks.probes.drift import Difference, judge
 from payinfra.checks.probes.failures import verdict_for
-from payinfra.checks.probes.model import PairProbe, Probe, ProbeContext, RegionProbe, RegionUnderTest
+from payinfra.checks.probes.model import (
+    FIRST_REPORTS_S,
+    PairProbe,
+    Probe,
+    ProbeContext,
+    RegionProbe,
+    RegionUnderTest,
+)
 from payinfra.checks.probes.results import ProbeResult, joined, outcome
-from payinfra.checks.probes.runner import ProbeClock, Task, run
+from payinfra.checks.probes.runner import _ASKING_SHARE, ProbeClock, Task, run
 from payinfra.checks.probes.verify import assemble, load
 from payinfra.checks.verdicts import Kind, Rule, Severity, Verdict, Verdicts
 from payinfra.clients.aws_errors import NotYet, is_transient
 from payinfra.clients.payments_api import KeyRefused
 from payinfra.clients.retry import Deadline
+from payinfra.core.setting_declarations import BY_NAME
 from tests.unit.checks.probes.conftest import EAST, WEST, FakeEnv, FakeTime, error
 
 
@@ -92,6 +100,33 @@ def test_the_deadline_of_the_caller_shortens_each(fake: FakeEnv) -> None:
         [a_pair(never, within_s=100)], fake.live(), deadline_s=10, clock=ProbeClock(time_.now, time_.sleep)
     )
     assert result.verdicts[0].message == "0 s left (asked for 8 s)"
+
+
+@pytest.mark.parametrize(
+    ("on_aws", "deadline_s", "asked_s"), [(False, None, 40), (True, None, 240), (True, 10, 8)]
+)
+def test_a_probe_may_wait_longer_on_aws_than_on_the_embedded_one(
+    fake: FakeEnv, on_aws: bool, deadline_s: float | None, asked_s: int
+) -> None:
+    def never(_live: ProbeContext) -> Verdicts:
+        raise NotYet("not yet")
+
+    if on_aws:
+        fake.endpoints = None
+    time_ = FakeTime()
+    probe = PairProbe(a_rule(), 50, never, on_aws_s=300)
+    (result,) = run([probe], fake.live(), deadline_s=deadline_s, clock=ProbeClock(time_.now, time_.sleep))
+    assert result.verdicts[0].message == f"not yet (asked for {asked_s} s)"
+
+
+def test_checkers_metrics_and_alarms_are_waited_for_as_long_as_aws_may_take() -> None:
+    longer = {probe.rule.id for probe in load() if probe.on_aws_s}
+    assert longer == {"LIVE-CW-002", "LIVE-CW-003", "LIVE-R53-002"}
+    # A checker's status follows after its threshold of intervals, each at its largest.
+    interval, threshold = BY_NAME["health_check_interval"], BY_NAME["health_check_threshold"]
+    assert threshold.most is not None
+    slowest_s = max(int(one) for one in interval.choices) * threshold.most
+    assert slowest_s <= FIRST_REPORTS_S * _ASKING_SHARE
 
 
 @pytest.mark.parametrize(("known_s", "kind"), [(100.0, Kind.PASS), (1000.0, Kind.FAIL)])

@@ -207,9 +207,15 @@ class Parameters:
         assert (Name, WithDecryption) == ("/payment-demo/api-key", True)
         return {"Parameter": {"Value": self.kept["Value"]}}
 
-    def describe_parameters(self, ParameterFilters: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's
+    def get_paginator(self, operation: str) -> "Parameters":
+        assert operation == "describe_parameters"
+        return self
+
+    def paginate(self, ParameterFilters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:  # noqa: N803 - boto3's
         assert ParameterFilters == [{"Key": "Name", "Values": ["/payment-demo/api-key"]}]
-        return {"Parameters": [{"Description": self.kept["Description"]}]}
+        # A page of Parameter Store may be empty although the next one is not.
+        yield {"Parameters": []}
+        yield {"Parameters": [{"Description": self.kept["Description"]}]}
 
     def put_parameter(self, **wanted: Any) -> None:
         assert wanted.pop("Overwrite")
