@@ -12,6 +12,9 @@ from typing import Self
 
 from payinfra.core.json_text import parse_json
 
+OF_EXTENSION = "payinfra"
+"""Where the comment of the file says what the project's extension has added."""
+
 _SERVICES = (
     ("aws_api_gateway_", "API Gateway"),
     ("aws_acm_", "ACM"),
@@ -51,11 +54,13 @@ class StackFile:
 
     Attributes:
         regions: each provider's region, by its address.
+        added: the types of resources that the project's extension has added.
     """
 
     regions: Mapping[str, str]
     resources: tuple[ManifestBlock, ...]
     data: tuple[ManifestBlock, ...]
+    added: tuple[str, ...] = ()
 
     @property
     def billable(self) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -83,7 +88,8 @@ class StackFile:
 
         providers = content["provider"]["aws"]
         regions = {f"aws.{provider['alias']}": provider["region"] for provider in providers}
-        return cls(regions, blocks("resource"), blocks("data", "data."))
+        noted = content.get("//", {}).get(OF_EXTENSION, {})
+        return cls(regions, blocks("resource"), blocks("data", "data."), tuple(noted.get("types", ())))
 
 
 @dataclass(frozen=True)
