@@ -195,10 +195,11 @@ HEAD = (
     "from cdktf_cdktf_provider_aws.data_aws_region import DataAwsRegion\n"
     "from cdktf_cdktf_provider_aws.provider import AwsProvider\n"
     "from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret\n"
+    "from cdktf_cdktf_provider_aws.sns_topic import SnsTopic\n"
     "from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue\n"
     "def extend(stack, primary, secondary):\n    "
 )
-LINE = "acme/infra.py:7: "
+LINE = "acme/infra.py:8: "
 
 
 @pytest.mark.parametrize(
@@ -212,6 +213,14 @@ LINE = "acme/infra.py:7: "
         (
             'SqsQueue(*primary.at("audit-bucket"), provider=primary.provider)',
             f"{LINE}RuntimeError: There is already",
+        ),
+        (
+            '[SnsTopic(*r.at("mine"), provider=r.provider, name=r.name("alarms")) for r in stack.regions]',
+            "aws_sns_topic.primary_mine under the name 'payment-pr123-alarms', which aws_sns_topic.primary_",
+        ),
+        (
+            '[SqsQueue(*primary.at(x), provider=primary.provider, name=primary.name("q")) for x in "ab"]',
+            "aws_sqs_queue.primary_b under the name 'payment-pr123-q', which aws_sqs_queue.primary_a has",
         ),
         ('SqsQueue(*primary.at("q"), provider=primary.provider, nme="x")', f"{LINE}TypeError: SqsQueue"),
         ('SqsQueue(*primary.at("q"), name="x")', "aws_sqs_queue.primary_q without a region's provider"),
