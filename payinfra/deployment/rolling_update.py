@@ -55,7 +55,8 @@ class Graph:
 
     Attributes:
         providers: each address's provider, such as `aws.secondary`.
-        needs: the addresses that each address's block names.
+        needs: the addresses that each address's block names, those of local values among them: Terraform
+            plans what a target refers to through one as well.
     """
 
     providers: Mapping[str, str]
@@ -65,13 +66,11 @@ class Graph:
     def read(cls, file: Path) -> Self:
         """Read one of our own cdk.tf.json files."""
         stack = StackFile.read(file)
-        blocks = {one.address: one for one in (*stack.data, *stack.resources)}
+        blocks = (*stack.data, *stack.resources)
+        texts = {**{one.address: one.text for one in blocks}, **stack.local_values}
         return cls(
-            {address: one.provider for address, one in blocks.items()},
-            {
-                address: frozenset(_ADDRESS.findall(one.text)) & blocks.keys()
-                for address, one in blocks.items()
-            },
+            {one.address: one.provider for one in blocks},
+            {address: frozenset(_ADDRESS.findall(text)) & texts.keys() for address, text in texts.items()},
         )
 
     def closure(self, addresses: Iterable[str]) -> frozenset[str]:

@@ -6,7 +6,7 @@ Anybody's file, with all that may be wrong in one, is read by `payinfra.checks.m
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -54,12 +54,14 @@ class StackFile:
 
     Attributes:
         regions: each provider's region, by its address.
+        local_values: the text of each local value, by its address.
         added: the types of resources that the project's extension has added.
     """
 
     regions: Mapping[str, str]
     resources: tuple[ManifestBlock, ...]
     data: tuple[ManifestBlock, ...]
+    local_values: Mapping[str, str] = field(default_factory=dict)
     added: tuple[str, ...] = ()
 
     @property
@@ -88,8 +90,17 @@ class StackFile:
 
         providers = content["provider"]["aws"]
         regions = {f"aws.{provider['alias']}": provider["region"] for provider in providers}
+        local_values = {
+            f"local.{name}": json.dumps(value) for name, value in content.get("locals", {}).items()
+        }
         noted = content.get("//", {}).get(OF_EXTENSION, {})
-        return cls(regions, blocks("resource"), blocks("data", "data."), tuple(noted.get("types", ())))
+        return cls(
+            regions,
+            blocks("resource"),
+            blocks("data", "data."),
+            local_values,
+            tuple(noted.get("types", ())),
+        )
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from tests.support.embedded import endpoints_of
 if TYPE_CHECKING:
     from tests.e2e.conftest import Deployment
 
-PAYING = ("LIVE-API-004", "LIVE-LOG-002")
+PAYING = ("LIVE-API-004", "LIVE-LOG-002", "LIVE-S3-008")
 """What needs a payment that gets through in the region."""
 RINGING = ("LIVE-CW-002", "LIVE-CW-003")
 """An alarm that other tests rang is quiet again only after its period: it is allowed for everywhere."""
@@ -193,7 +193,7 @@ def uncalled(at: Broken, path: str) -> Iterator[None]:
     )
 
 
-@damages("LIVE-API-004", "LIVE-LOG-002")
+@damages(*PAYING)
 def payments_reach_no_function(at: Broken) -> Iterator[None]:
     return uncalled(at, "/POST/payments")
 

@@ -35,6 +35,22 @@ def test_a_release_reaches_one_region_whole_before_any_of_it_reaches_the_other(
 
 
 @pytest.mark.parametrize("first", list(Role))
+def test_what_is_published_of_both_regions_waits_for_both(synthesized: "Synthesize", first: Role) -> None:
+    """Its value goes through a local value, and Terraform follows that from a target, too."""
+    graph = Graph.read(synthesized("local").folder / "cdk.tf.json")
+    released = [address for address in graph.providers if address.partition(".")[0] in RELEASED]
+    published = [f"aws_ssm_parameter.published_{role}" for role in Role]
+    assert set(published) <= set(graph.providers)
+    changes = tuple(
+        Change(address, address.partition(".")[0], ChangeAction.UPDATE)
+        for address in sorted((*released, *published))
+    )
+    leading, rest = plan_rollout(graph, Plan(Path("plan"), 0, len(changes), 0, changes), first)
+    assert set(leading.targets) == {one for one in released if graph.belongs_to(first, one)}
+    assert rest.targets == ()
+
+
+@pytest.mark.parametrize("first", list(Role))
 def test_a_change_of_everything_leaves_the_other_regions_function_for_later(
     synthesized: "Synthesize", first: Role
 ) -> None:

@@ -80,6 +80,14 @@ def stack() -> dict[str, object]:
                 "secondary_dashboard": {"provider": "aws.secondary", "dashboard_body": shown}
             },
             "aws_sns_topic": {"global_topic": {"provider": "aws.global"}},
+            "aws_ssm_parameter": {
+                f"{role}_published": {"provider": f"aws.{role}", "value": "${jsonencode(local.outer)}"}
+                for role in Role
+            },
+        },
+        "locals": {
+            "outer": {"all": "${local.inner}"},
+            "inner": [f"${{aws_lambda_alias.{role}_alias.arn}}" for role in Role],
         },
     }
 
@@ -112,6 +120,14 @@ def test_new_code_reaches_the_secondary_first(graph: Graph) -> None:
 def test_what_shows_the_primary_waits_for_the_primary(graph: Graph) -> None:
     first, _second = plan_rollout(graph, updates(*CODE, DASHBOARD))
     assert DASHBOARD not in first.targets
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_what_refers_to_both_regions_through_a_local_value_waits(graph: Graph, role: Role) -> None:
+    published = [f"aws_ssm_parameter.{each}_published" for each in Role]
+    first, second = plan_rollout(graph, updates(*CODE, *published), role)
+    assert set(first.targets) == {FUNCTIONS[role], ALIASES[role]}
+    assert second.targets == ()
 
 
 def test_what_shows_the_primary_does_not_wait_where_the_primary_stays_as_it_is(graph: Graph) -> None:
