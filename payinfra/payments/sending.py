@@ -44,7 +44,9 @@ class PaymentAnswer:
         replayed: whether it is the answer of an earlier request with the same key.
         fields: the JSON object in its body; empty for any other body.
         text: its body.
-        contract: what its status means.
+        is_recorded: whether it says that the payment is recorded.
+        is_refused: whether it says that sending the payment again is of no use.
+        id_field: what a contract of one's own calls the payment's id; empty for the shipped API's.
     """
 
     status: int
@@ -53,7 +55,9 @@ class PaymentAnswer:
     replayed: bool
     fields: Mapping[str, object]
     text: str
-    contract: CanaryContract = PAYMENTS
+    is_recorded: bool
+    is_refused: bool
+    id_field: str = ""
 
     @classmethod
     def of(cls, answer: "HttpResponse", contract: CanaryContract = PAYMENTS) -> "PaymentAnswer":
@@ -70,23 +74,15 @@ class PaymentAnswer:
             headers.get(REPLAYED_HEADER, "") == "true" or by_status,
             answer.fields(),
             answer.text,
-            contract,
+            contract.is_recorded(status),
+            contract.is_refused(status),
+            contract.id_field if contract.is_own else "",
         )
 
     @property
-    def is_recorded(self) -> bool:
-        """Whether it says that the payment is recorded."""
-        return self.contract.is_recorded(self.status)
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether it says that sending the payment again is of no use."""
-        return self.contract.is_refused(self.status)
-
-    @property
     def payment_id(self) -> str:
-        """The id of the payment, by the contract's own name for it; empty where the answer has none."""
-        found = self.fields.get(self.contract.id_field)
+        """The id of the payment, by a contract's own name for it; empty where the answer has none."""
+        found = self.fields.get(self.id_field)
         return "" if found is None else str(found)
 
     @property
