@@ -21,7 +21,7 @@ def page(command: Any) -> str:
     context = typer.Context(command, info_name="payinfra", auto_envvar_prefix="PAYINFRA")
     stack = {one.name: one for one in _settings_of(command.commands["deploy"])}
     about = Path(__file__).with_name("cli.md").read_text(encoding="utf-8")
-    pieces = [about, "## Options of all commands", _table(lines_of(command, "PAYINFRA"))]
+    pieces = [about, "## Global options", _table(lines_of(command, "PAYINFRA"))]
     pieces += ["## Options that say where", "Which environment, on which target, and where its state is."]
     pieces.append(_table(_lines(stack[one.name] for one in WHERE)))
     pieces += ["## Options of the stack", "Those that say where, and these:"]

@@ -16,8 +16,9 @@ Each setting comes from the first of these that has it:
 5. its default.
 
 `payinfra settings --env NAME` prints every setting with its value and its source. `payinfra init` writes a
-`{TOML_NAME}` that shows them all. The file is read from the folder in which payinfra runs. A value that is
-not allowed is a usage error (exit code 2) that says what is allowed and where the value came from.
+`{TOML_NAME}` that shows them all. payinfra looks for the file in the current folder and those above it;
+`--project DIR` names its folder. A value that is not allowed is a usage error (exit code 2) that says what is
+allowed and where the value came from.
 
 In a flag or a variable a list is one text with commas; in `{TOML_NAME}` it may be a list.
 """

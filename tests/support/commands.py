@@ -3,7 +3,11 @@
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
+import typer
+from typer._click.exceptions import BadOptionUsage, MissingParameter, NoArgsIsHelpError, UsageError
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
@@ -11,6 +15,12 @@ from payinfra.cli import app
 
 FORMATS = frozenset({"json", "text"})
 """Values of the options that come before a command."""
+
+IN_CODE = re.compile(
+    r"""(?:^|[;&|(/"] *|\b(?:then|exec|in_order|run:) +|\$ )payinfra +"""
+    r"""((?:(?!\ \d>)[^|;>&)"]|"[^"]*"|\$\{\{[^}]*\}\})+)"""
+)
+"""A call in a line of shell, or of a workflow: up to a pipe, a redirection or the next command."""
 
 
 def in_shell(text: str) -> Iterator[list[str]]:
@@ -20,13 +30,71 @@ def in_shell(text: str) -> Iterator[list[str]]:
             yield ["payinfra", *shlex.split(found[1], comments=True)]
 
 
-def in_markdown(text: str) -> Iterator[list[str]]:
-    """Every call in a page: in a line of code, or a span of it."""
-    for line in text.replace("\\\n", " ").splitlines():
-        if line.startswith("    payinfra "):
-            yield from in_shell(line)
-        for span in re.findall(r"`(payinfra [^`]+)`", line):
-            yield from in_shell(span)
+@dataclass(frozen=True)
+class ShownCall:
+    """A call of payinfra in a page.
+
+    Attributes:
+        text: as it is printed, without `payinfra`.
+        is_code: whether it stands in a block of code, to be copied, and not within a sentence.
+    """
+
+    text: str
+    is_code: bool
+
+    def words(self) -> list[str]:
+        """What a shell makes of it, with a value for each expression of a workflow."""
+        return shlex.split(re.sub(r"\$\{\{[^}]*\}\}", "7", self.text), comments=True)
+
+
+def in_markdown(text: str) -> Iterator[ShownCall]:
+    """Every call in a page: in a block of code, whether fenced or indented, or in a span of it."""
+    fence, prose = "", ""
+    for line in (*text.replace("\\\n", " ").splitlines(), ""):
+        found = re.match(r"\s*(```+|~~~+)", line)
+        if found and fence in ("", found[1]):
+            fence = "" if fence else found[1]
+        elif fence or line.startswith("    "):
+            yield from (ShownCall(call, is_code=True) for call in IN_CODE.findall(line.strip()))
+        elif line:
+            # A span may go on in the next line of its paragraph, and no span in the next row of a table.
+            prose += f"{chr(10) if line.startswith('|') else ' '}{line.strip()}"
+            continue
+        yield from (ShownCall(call, is_code=False) for call in re.findall(r"`payinfra ([^`\n]+)`", prose))
+        prose = ""
+
+
+def refusal(call: ShownCall) -> str:
+    """Parse a call as the command line does, without running it.
+
+    Returns:
+        What the command line says against it; nothing where it takes the call. A sentence may name a command
+        without its arguments, or an option without its value; `…` stands for what follows.
+    """
+    command: Any = get_command(app)
+    words, parent = call.words(), None
+    if not call.is_code and "…" in words:
+        words = words[: words.index("…")]
+    name: str | None = "payinfra"
+    names = 0
+    arguments = words
+    try:
+        while True:
+            context = command.make_context(name, [*arguments], parent=parent)
+            if not isinstance(command, TyperGroup):
+                return ""
+            name, command, arguments = command.resolve_command(
+                context, [*context._protected_args, *context.args]
+            )
+            parent, names = context, names + 1
+    except typer.Exit:
+        return ""
+    except (MissingParameter, NoArgsIsHelpError) as error:
+        return "" if not call.is_code and names == len(words) else error.format_message()
+    except BadOptionUsage as error:
+        return "" if not call.is_code and words[-1:] == [error.option_name] else error.format_message()
+    except UsageError as error:
+        return error.format_message()
 
 
 def unknown(words: list[str]) -> set[str]:

@@ -44,6 +44,13 @@ def test_reading_it_loads_nothing_from_elsewhere(site: Path) -> None:
         assert "url(http" not in style.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_every_link_of_a_page_beside_the_site_leads_to_a_file(name: str) -> None:
+    root = DOCS.parent
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", (root / name).read_text(encoding="utf-8"))
+    assert {link for link in links if "://" not in link and not (root / link).exists()} == set()
+
+
 @pytest.mark.parametrize("link", ["[x](nowhere.md)", "[x](page.md#nowhere)", "![x](assets/nowhere.svg)"])
 def test_a_broken_link_fails_the_build(tmp_path: Path, link: str) -> None:
     source = tmp_path / "docs"
