@@ -49,6 +49,7 @@ def pages() -> Mapping[str, str]:
         **{f"schemas/{name}.json": (SCHEMAS / file).read_text() for name, file in ELSEWHERE.items()},
         # What `payinfra init` writes is the example.
         "examples/github/payinfra.yml": (TEMPLATES / "github" / "payinfra.yml").read_text(encoding="utf-8"),
+        "examples/image/Dockerfile": (TEMPLATES / "image" / "Dockerfile").read_text(encoding="utf-8"),
         "examples/gitlab/.gitlab-ci.yml": (TEMPLATES / "gitlab" / "gitlab-ci.yml").read_text(
             encoding="utf-8"
         ),

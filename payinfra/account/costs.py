@@ -35,6 +35,55 @@ HTTPS_FEATURE = 1.00
 """Dollars a month of a health check for HTTPS, which one that only counts others has not."""
 
 
+WITHOUT_STANDING_PRICE = (
+    *("aws_acm_certificate", "aws_api_gateway_", "aws_cloudwatch_event_", "aws_cloudwatch_log_group"),
+    *("aws_cloudwatch_log_resource_policy", "aws_cloudwatch_log_stream", "aws_dynamodb_", "aws_iam_"),
+    *("aws_kms_alias", "aws_kms_grant", "aws_kms_key_policy", "aws_lambda_alias", "aws_lambda_event_source_"),
+    *("aws_lambda_function", "aws_lambda_layer_version", "aws_lambda_permission", "aws_route53_record"),
+    *("aws_s3_bucket", "aws_s3_object", "aws_scheduler_schedule", "aws_sns_topic", "aws_sqs_queue"),
+    "aws_ssm_parameter",
+)
+"""What Terraform's types begin with of which one costs nothing while nothing happens but what it stores."""
+
+OF_NO_PRICE_LISTED = frozenset(
+    {
+        *(
+            "acm",
+            "apigateway",
+            "cloudwatch",
+            "dynamodb",
+            "events",
+            "fis",
+            "iam",
+            "kms",
+            "lambda",
+            "logs",
+            "route53",
+        ),
+        *("s3", "scheduler", "sns", "sqs", "ssm"),
+    }
+)
+"""Services, as ARNs name them, of which nothing but what `LISTED` has costs money while nothing happens."""
+
+
+def not_priced(kinds: Iterable[str], added: Iterable[str]) -> dict[str, int]:
+    """How many there are of each type that was added to the stack and whose price is not known here.
+
+    Args:
+        kinds: Terraform's type of each resource of the environment.
+        added: the types that the project's extension adds.
+    """
+    counts = Counter(kinds)
+    return {
+        kind: counts[kind]
+        for kind in sorted(set(added))
+        if counts[kind]
+        and kind not in STANDING
+        and kind != HEALTH_CHECK
+        and not kind.startswith(WITHOUT_STANDING_PRICE)
+    }
+
+
 @dataclass(frozen=True)
 class IdleTraffic:
     """What one request of a health check causes, and what is paid for it.

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer._click.core import ParameterSource
+from typer._click.globals import get_current_context
 
 from payinfra.commands.options import WHERE, with_settings
 from payinfra.commands.payments import RegionOption, deployed, region_of
@@ -55,33 +57,53 @@ def pay(
     ] = False,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """Send a payment through a region, and show the request and the answer."""
+    """Send a payment through a region, and show the request and the answer.
+
+    Where the environment has a [canary] of its own, the payment is as that says.
+    """
     from payinfra.clients.http import HttpxHttp, make_client
     from payinfra.clients.payments_api import PaymentRequest, read_api_key
     from payinfra.payments import sending
     from payinfra.report import pay as report
 
-    request = PaymentRequest(
-        _header(key or str(uuid.uuid4())),
-        sending.body(
-            amount=amount,
-            currency=currency,
-            customer=customer,
-            method=method,
-            timestamp_ms=int(time.time() * 1000) if timestamp is None else timestamp,
-            description=description,
-            metadata=_pairs(metadata or ()),
-        ),
-    )
+    once, made_ms = _header(key or str(uuid.uuid4())), timestamp
+    if made_ms is None:
+        made_ms = int(time.time() * 1000)
+    pairs, given = _pairs(metadata or ()), _given(sending.OF_A_PLACEHOLDER)
     with deployed(settings) as (outputs, aws):
-        through = region_of(outputs, region)
+        through, contract = region_of(outputs, region), outputs.canary
+        body = (
+            sending.own_body(
+                contract,
+                key=once,
+                env=settings.env,
+                amount=amount,
+                customer=customer,
+                timestamp_ms=made_ms,
+                metadata=pairs,
+                given=given,
+            )
+            if contract.is_own
+            else sending.body(
+                amount=amount,
+                currency=currency,
+                customer=customer,
+                method=method,
+                timestamp_ms=made_ms,
+                description=description,
+                metadata=pairs,
+            )
+        )
+        request = PaymentRequest(once, body, contract)
         if curl:
             command = f"{settings.command('key')} --region {through.region}"
             sys.stdout.write(sending.curl(through.api_endpoint, request, command, times))
             return
         api_key = read_api_key(aws, through)
         with make_client(ANSWERS_WITHIN_S) as client:
-            sent = sending.send(settings.env, through, request, HttpxHttp(client), api_key, times)
+            sent = sending.send(
+                settings.env, through, request, HttpxHttp(client), api_key, times, timestamp_ms=made_ms
+            )
     report.sent(stdout(), sent, fmt)
     if not all(answer.is_recorded for answer in sent.answers):
         raise _not_recorded(settings, sent)
@@ -127,9 +149,21 @@ def _not_recorded(settings: "Settings", sent: "SentPayment") -> GateFailed:
         )
     if any(answer.says_what_is_wrong for answer in sent.answers):
         return GateFailed(what, "Change what the answer names, and send it again.")
+    if sent.contract.is_own and any(answer.is_refused for answer in sent.answers):
+        return GateFailed(
+            what,
+            "Compare the answer with what [canary] of payinfra.toml said when the environment was deployed: "
+            "body, headers, and which statuses are accepted, replayed and refused.",
+        )
     return GateFailed(
         what, f"See what the function says: `{settings.command('logs')} --region {sent.region}`."
     )
+
+
+def _given(options: Iterable[str]) -> tuple[str, ...]:
+    """Those of a command's options that somebody has given, on the command line or by a variable."""
+    context, somebody = get_current_context(), (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    return tuple(name for name in options if context.get_parameter_source(name) in somebody)
 
 
 def _header(key: str) -> str:

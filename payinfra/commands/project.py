@@ -52,6 +52,10 @@ def init(
             help="Write a company's project too: extension, function, canary, check, probe, tests.",
         ),
     ] = False,
+    image: Annotated[
+        bool,
+        typer.Option("--image", help="Write a Dockerfile too: an image for CI that needs no set-up."),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Show what would be written, without writing anything."),
@@ -69,7 +73,7 @@ def init(
     # Not the folder that is found upwards: a project may be begun below another one.
     folder = Path(os.environ.get(PROJECT_VARIABLE) or "")
     shipped = handlers_folder() / HANDLER_PACKAGE if example else None
-    steps = project_files.write(folder, ci or [Ci.GITHUB], dry_run=dry_run, example=shipped)
+    steps = project_files.write(folder, ci or [Ci.GITHUB], dry_run=dry_run, example=shipped, image=image)
     report.written(stdout(), steps, fmt, dry_run=dry_run)
 
 

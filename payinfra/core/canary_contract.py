@@ -98,8 +98,20 @@ class CanaryContract:
         template = parse_json(self.body)
         return tuple(name for name, value in template.items() if set(_placeholders(value)) - {"amount"})
 
+    @property
+    def placeholders(self) -> frozenset[str]:
+        """What is filled in in the body, by the names of `PLACEHOLDERS`."""
+        return frozenset(_placeholders(parse_json(self.body)))
+
     def body_of(
-        self, *, key: str, customer: str, timestamp_ms: int, env: str, metadata: Mapping[str, str]
+        self,
+        *,
+        key: str,
+        customer: str,
+        timestamp_ms: int,
+        env: str,
+        metadata: Mapping[str, str],
+        amount: int = AMOUNT,
     ) -> dict[str, object]:
         """The body of one payment.
 
@@ -109,9 +121,10 @@ class CanaryContract:
             timestamp_ms: when it was made, in milliseconds since 1970.
             env: the environment's name.
             metadata: what tells it from others.
+            amount: in the currency's minor unit.
         """
         values: dict[str, object] = {
-            "amount": AMOUNT,
+            "amount": amount,
             "customer": customer,
             "env": env,
             "hash": hash_of(key),

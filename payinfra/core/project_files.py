@@ -15,6 +15,8 @@ IGNORED = (".payinfra/", "cfn-outputs/")
 """What git must ignore: state holds secrets, and outputs are those of the last deployment only."""
 
 GITIGNORE = ".gitignore"
+IMAGE = "Dockerfile"
+"""The recipe of an image for CI, in the project and, below `image`, among the templates."""
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
@@ -65,7 +67,12 @@ def template(name: str) -> str:
 
 
 def write(
-    folder: Path, ci: Sequence[Ci], *, dry_run: bool = False, example: Path | None = None
+    folder: Path,
+    ci: Sequence[Ci],
+    *,
+    dry_run: bool = False,
+    example: Path | None = None,
+    image: bool = False,
 ) -> tuple[Step, ...]:
     """Write the files that do not exist, and add the missing lines to .gitignore.
 
@@ -74,11 +81,14 @@ def write(
         ci: the systems to write workflow files for.
         dry_run: write nothing.
         example: the package of the shipped function, to write the example of a company's project as well.
+        image: write the recipe of an image for CI as well.
 
     Raises:
         UsageProblem: a file cannot be written, or .gitignore cannot be read.
     """
     wanted = {**_ALWAYS, **{path: name for each in ci for path, name in _WORKFLOWS[each].items()}}
+    if image:
+        wanted[IMAGE] = f"image/{IMAGE}"
     texts = {path: template(name) for path, name in wanted.items()}
     if example is not None:
         from payinfra.core.example_project import FILES, function_files

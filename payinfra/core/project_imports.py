@@ -79,7 +79,7 @@ def explained(project: Path) -> Iterator[None]:
         if isinstance(error, ModuleNotFoundError) and error.name:
             raise UsageProblem(
                 f"{line}: it needs the module {error.name!r}, which is not installed.",
-                "Install it beside payinfra, with the project's other requirements.",
+                "Install it beside payinfra, and name it in requirements.txt beside payinfra.toml for CI.",
             ) from error
         said = str(error).strip().partition("\n")[0]
         if isinstance(error, SyntaxError):

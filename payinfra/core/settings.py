@@ -311,6 +311,11 @@ class Settings(BaseModel):
                 raise ValueError(f"[table] attributes: {name} is payinfra's own, and has its type")
             if own.count(name) > 1:
                 raise ValueError(f"[table] attributes: {name} is there twice")
+        for name, (partition, sort) in self.own_indexes.items():
+            if partition == sort:
+                raise ValueError(
+                    f"[table] indexes: {name} has {sort} as both of its keys; leave the second out"
+                )
         keys = {key for one in self.own_indexes.values() for key in one if key}
         if unknown := sorted(keys - {*own, *TABLE_ATTRIBUTES}):
             raise ValueError(f"[table] indexes: {unknown[0]} has no type; name it in attributes")

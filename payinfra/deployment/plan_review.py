@@ -39,13 +39,14 @@ def with_costs(plan: Plan, stack: StackFile, shown: JsonValue = None) -> Plan:
         shown: the plan from ``terraform show -json PLAN``; not needed where nothing changes.
     """
     then = costs.of_resources(stack.billable)
+    besides = costs.not_priced((one.type for one in stack.resources), stack.added)
     if not plan.has_changes:
-        return replace(plan, costs=PlannedCosts(then, then))
+        return replace(plan, costs=PlannedCosts(then, then, besides))
     standing = items(shown, "prior_state", "values", "root_module", "resources")
     now = costs.of_resources(
         (text(one, "type"), members(one, "values")) for one in standing if text(one, "mode") == "managed"
     )
-    return replace(plan, costs=PlannedCosts(now, then))
+    return replace(plan, costs=PlannedCosts(now, then, besides))
 
 
 def within(plan: Plan, whole: Plan) -> Plan:

@@ -12,6 +12,9 @@ from typing import Self
 
 from payinfra.core.json_text import parse_json
 
+OF_EXTENSION = "payinfra"
+"""Where the comment of the file says what the project's extension has added."""
+
 _SERVICES = (
     ("aws_api_gateway_", "API Gateway"),
     ("aws_acm_", "ACM"),
@@ -52,12 +55,14 @@ class StackFile:
     Attributes:
         regions: each provider's region, by its address.
         local_values: the text of each local value, by its address.
+        added: the types of resources that the project's extension has added.
     """
 
     regions: Mapping[str, str]
     resources: tuple[ManifestBlock, ...]
     data: tuple[ManifestBlock, ...]
     local_values: Mapping[str, str] = field(default_factory=dict)
+    added: tuple[str, ...] = ()
 
     @property
     def billable(self) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -88,7 +93,14 @@ class StackFile:
         local_values = {
             f"local.{name}": json.dumps(value) for name, value in content.get("locals", {}).items()
         }
-        return cls(regions, blocks("resource"), blocks("data", "data."), local_values)
+        noted = content.get("//", {}).get(OF_EXTENSION, {})
+        return cls(
+            regions,
+            blocks("resource"),
+            blocks("data", "data."),
+            local_values,
+            tuple(noted.get("types", ())),
+        )
 
 
 @dataclass(frozen=True)

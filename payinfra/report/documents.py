@@ -29,6 +29,13 @@ class Optional:
     shape: object
 
 
+@dataclass(frozen=True)
+class Occasional:
+    """A field with this shape, which is left out where there is nothing to say."""
+
+    shape: object
+
+
 ANYTHING = object
 """Whatever it is: a value of Terraform's, or what a function answered."""
 
@@ -54,7 +61,9 @@ _PLAN = {
     "has_changes": bool,
     "first": bool,
     "changes": [_CHANGE],
-    "costs": Optional({"currency": str, "monthly_now": float, "monthly_then": float}),
+    "costs": Optional(
+        {"currency": str, "monthly_now": float, "monthly_then": float, "not_priced": Occasional(MapOf(int))}
+    ),
     "outputs": [{"name": str, "action": str, "sensitive": bool}],
 }
 _NAME = {
@@ -268,6 +277,7 @@ SHAPES: Mapping[str, Mapping[str, object]] = MappingProxyType(
                     "resources": int,
                     "costs": MapOf(int),
                     "monthly_usd": float,
+                    "not_priced": Occasional(MapOf(int)),
                     "unknown": [str],
                 }
             ],
@@ -423,6 +433,8 @@ def _schema(shape: object) -> dict[str, object]:
     match shape:
         case Optional(inner):
             return {"anyOf": [_schema(inner), {"type": "null"}]}
+        case Occasional(inner):
+            return _schema(inner)
         case MapOf(values):
             return {"type": "object", "additionalProperties": _schema(values)}
         case [element]:
@@ -430,7 +442,7 @@ def _schema(shape: object) -> dict[str, object]:
         case Mapping():
             return {
                 "type": "object",
-                "required": list(shape),
+                "required": [name for name, one in shape.items() if not isinstance(one, Occasional)],
                 "properties": {name: _schema(one) for name, one in shape.items()},
             }
         case type() if shape in _PLAIN:

@@ -12,7 +12,7 @@ from payinfra.account.environments.classify import age_s
 from payinfra.report.documents import document
 from payinfra.report.formats import Format
 from payinfra.report.printable import visible
-from payinfra.report.results import age, table, write, write_json
+from payinfra.report.results import age, in_numbers, table, write, write_json
 
 if TYPE_CHECKING:
     from payinfra.account.environments.model import Environment, EnvironmentInventory
@@ -42,7 +42,7 @@ def inventory(console: Console, found: "EnvironmentInventory", now: datetime, fm
         *(
             Text(
                 f"{visible(each.name)} costs {'' if found.target == 'aws' else 'on AWS '}at most about "
-                f"{_monthly(each):.0f} dollars a month while idle: {_costs(each)}."
+                f"{_monthly(each):.0f} dollars a month while idle: {_costs(each)}{_unpriced(each)}."
             )
             for each in found.environments
             if each.costs
@@ -124,6 +124,11 @@ def _costs(each: "Environment") -> str:
     )
 
 
+def _unpriced(each: "Environment") -> str:
+    besides = in_numbers({cost.what: cost.count for cost in each.not_priced})
+    return f"; not priced: {besides}" if besides else ""
+
+
 def _unknown(found: "EnvironmentInventory") -> tuple[str, ...]:
     return (*found.unknown, *(why for each in found.environments for why in each.unknown))
 
@@ -146,6 +151,11 @@ def _inventory_json(found: "EnvironmentInventory", now: datetime) -> dict[str, o
                 "resources": each.resources,
                 "costs": {cost.what: cost.count for cost in each.costs},
                 "monthly_usd": round(_monthly(each), 2),
+                **(
+                    {"not_priced": {cost.what: cost.count for cost in each.not_priced}}
+                    if each.not_priced
+                    else {}
+                ),
                 "unknown": list(each.unknown),
             }
             for each in found.environments

@@ -24,7 +24,7 @@ def sent(console: Console, payment: "SentPayment", fmt: Format) -> None:
         return
     lines = [
         Text(f"POST {payment.url}", style="bold"),
-        *(Text(f"{name}: {value}") for name, value in payment.headers.items()),
+        *(Text(f"{visible(name)}: {visible(value)}") for name, value in payment.headers.items()),
         Text(json.dumps(payment.body, indent=2)),
     ]
     for answer in payment.answers:
@@ -36,6 +36,8 @@ def sent(console: Console, payment: "SentPayment", fmt: Format) -> None:
 def _answer(answer: "PaymentAnswer") -> list[Text]:
     by = f" by {visible(answer.region)}" if answer.region else ""
     again = ", recorded by an earlier request" if answer.replayed else ""
+    # The shipped API's answer shows its id by the usual name: there is nothing to add.
+    own = [_id_of(answer)] if answer.id_field and answer.is_recorded else []
     return [
         Text.assemble(
             (_status(answer.status), "bold green" if answer.is_recorded else "bold red"),
@@ -43,7 +45,15 @@ def _answer(answer: "PaymentAnswer") -> list[Text]:
         ),
         # Fields are in ASCII, so that nothing in them can move a terminal.
         Text(json.dumps(answer.fields, indent=2) if answer.fields else visible_lines(answer.text)),
+        *own,
     ]
+
+
+def _id_of(answer: "PaymentAnswer") -> Text:
+    name = visible(answer.id_field)
+    if answer.payment_id:
+        return Text(f"The payment's id ({name}): {visible(answer.payment_id)}")
+    return Text(f"The answer has no {name}, which [canary] calls the payment's id.", style="yellow")
 
 
 def _status(status: int) -> str:

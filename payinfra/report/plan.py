@@ -18,7 +18,7 @@ from payinfra.report.documents import document
 from payinfra.report.findings.markdown import plain
 from payinfra.report.formats import PlanFormat
 from payinfra.report.printable import visible
-from payinfra.report.results import UnfoldedLines, table, write, write_json
+from payinfra.report.results import UnfoldedLines, in_numbers, table, write, write_json
 from payinfra.terraform import AttributeChange, ChangeAction, Plan, ReviewedChange, losses
 
 LONGEST = 160
@@ -156,7 +156,9 @@ def _costs(plan: Plan) -> Iterator[str]:
     more = (
         f", {abs(difference)} {'more' if difference > 0 else 'less'} than now" if difference else ", as now"
     )
-    yield f"Idle costs on AWS: about {plan.costs.then:.0f} dollars a month{'' if plan.first else more}."
+    besides = f"; not priced: {in_numbers(plan.costs.not_priced)}" if plan.costs.not_priced else ""
+    then = f"{plan.costs.then:.0f} dollars a month{'' if plan.first else more}"
+    yield f"Idle costs on AWS: about {then}{besides}."
 
 
 def by_service(plan: Plan) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -233,6 +235,7 @@ def plan_document(plan: Plan) -> dict[str, object]:
             "currency": "USD",
             "monthly_now": round(plan.costs.now, 2),
             "monthly_then": round(plan.costs.then, 2),
+            **({"not_priced": dict(plan.costs.not_priced)} if plan.costs.not_priced else {}),
         },
         "outputs": [
             {"name": one.name, "action": one.action, "sensitive": one.sensitive} for one in plan.outputs

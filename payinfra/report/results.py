@@ -180,6 +180,11 @@ def next_commands(commands: Iterable[tuple[str, str]]) -> UnfoldedLines:
     )
 
 
+def in_numbers(counts: Mapping[str, int]) -> str:
+    """What there is how many of, on a line: `aws_sfn_state_machine x 2`; empty for nothing."""
+    return ", ".join(f"{visible(what)} x {number}" for what, number in counts.items())
+
+
 def age(seconds: float | None) -> str:
     """The largest unit that a span has at least one of; `unknown` for None."""
     if seconds is None:

@@ -14,6 +14,7 @@ The function is called once a synthesis, after everything of payinfra's own is t
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from cdktf import (
     ITerraformDependable,
@@ -44,6 +45,25 @@ EMULATED = (
 )
 NOT_EMULATED = ("aws_cloudwatch_event_",)
 """What the types of resources that the embedded AWS has begin with, and those of them that it has not."""
+
+_NAMED_BY: Mapping[str, str] = MappingProxyType(
+    {
+        "aws_cloudwatch_dashboard": "dashboard_name",
+        "aws_cloudwatch_log_group": "name",
+        "aws_cloudwatch_metric_alarm": "alarm_name",
+        "aws_dynamodb_table": "name",
+        "aws_iam_policy": "name",
+        "aws_iam_role": "name",
+        "aws_kms_alias": "name",
+        "aws_lambda_function": "function_name",
+        "aws_s3_bucket": "bucket",
+        "aws_sns_topic": "name",
+        "aws_sqs_queue": "name",
+        "aws_ssm_parameter": "name",
+    }
+)
+"""The argument that names a resource, of which a region has one only. AWS refuses a second one, gives out the
+first (a topic, a queue) or writes over it (an alarm), as its API references say."""
 
 _SID = re.compile(r"[A-Za-z0-9]{1,100}")
 _ACTION = re.compile(r"[a-z0-9-]+:[A-Za-z0-9*?]+")
@@ -356,6 +376,7 @@ def run(stack: StackExtension, extend: Extend) -> None:
         if isinstance(element, TerraformElement)
     ]
     types = sorted({kind for one in added if (kind := _accepted(one, stack))})
+    _refuse_taken_names(stack.scope.node.children[:before], added)
     data = sorted(kind for kind in types if kind.startswith("data."))
     stack.scope.add_override(
         f"//.{METADATA}",
@@ -366,6 +387,32 @@ def run(stack: StackExtension, extend: Extend) -> None:
             "stack": stack.names.stack,
         },
     )
+
+
+def _refuse_taken_names(ours: Iterable[object], added: Sequence[TerraformElement]) -> None:
+    """Refuse a resource that has the name of another one of its type and region, of payinfra's or its own.
+
+    Raises:
+        UsageProblem: there is one; the message names both addresses.
+    """
+    resources = [one for one in added if isinstance(one, TerraformResource)]
+    types = {one.terraform_resource_type for one in resources} & set(_NAMED_BY)
+    if not types:
+        return
+    there: dict[tuple[str, str, str], str] = {}
+    standing = (one for one in ours if isinstance(one, TerraformResource))
+    for one in (*standing, *resources):
+        type_ = one.terraform_resource_type
+        name = getattr(one, f"{_NAMED_BY[type_]}_input") if type_ in types else None
+        if not name or one.provider is None:
+            continue
+        address = f"{type_}.{one.friendly_unique_id}"
+        taken = there.setdefault((type_, one.provider.fqn, name), address)
+        if taken != address:
+            raise UsageProblem(
+                f"The extension adds {address} under the name {name!r}, which {taken} has.",
+                "Give it another one: `region.name(…)` with a word of its own.",
+            )
 
 
 def _accepted(element: TerraformElement, stack: StackExtension) -> str:

@@ -182,12 +182,19 @@ def check_handler(package: Path) -> None:
                 f"{file}:{node.lineno}: handle takes other arguments than an event and a context.",
                 "Write `def handle(event, context):`.",
             )
-    constants = (node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    if not any(isinstance(node.value, str) and "/health" in node.value for node in constants):
+    if not any("/health" in text for tree in trees.values() for text in _texts(tree)):
         raise UsageProblem(
             f"Nothing in {package} answers GET /health, so that no region would ever count as healthy.",
             'Answer it with 200 and a JSON object: {"status": "ok", "region": AWS_REGION, "version": …}.',
         )
+
+
+def _texts(tree: ast.Module) -> Iterator[str]:
+    """The texts that a module works with: not its docstrings, which answer nothing."""
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node.value
 
 
 def _parsed(file: Path) -> ast.Module:

@@ -102,10 +102,16 @@ class ReviewedChange:
 
 @dataclass(frozen=True)
 class PlannedCosts:
-    """What the environment costs on AWS while idle, in dollars a month: now, and after the plan."""
+    """What the environment costs on AWS while idle, in dollars a month: now, and after the plan.
+
+    Attributes:
+        not_priced: what will stand besides, in numbers by type: an extension has added it, and its price is
+            not known.
+    """
 
     now: float
     then: float
+    not_priced: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

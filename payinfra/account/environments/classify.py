@@ -1,9 +1,11 @@
 """Classifies an environment by its resources: regions, state, age, protection and idle costs."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
+from payinfra.account.costs import OF_NO_PRICE_LISTED
 from payinfra.account.environments.model import (
     Cost,
     Environment,
@@ -83,6 +85,7 @@ def judge(
         resources=len(resources),
         costs=tuple(_costs(resources, known)),
         unknown=tuple(unknown),
+        not_priced=tuple(_not_priced(resources)),
     )
 
 
@@ -132,3 +135,18 @@ def _costs(resources: Iterable[TaggedResource], facts: Iterable[Facts]) -> Itera
     recoverable = sum(1 for each in facts if each.recoverable)
     if recoverable:
         yield Cost("tables with point-in-time recovery", recoverable)
+
+
+def _not_priced(resources: Iterable[TaggedResource]) -> Iterable[Cost]:
+    """What a project's extension has added of services that payinfra does not know the prices of."""
+    found = Counter(what for each in resources if (what := _unknown_to_costs(each.arn)))
+    return (Cost(what, number) for what, number in sorted(found.items()))
+
+
+def _unknown_to_costs(arn: str) -> str:
+    """Service and type of an ARN, such as `states stateMachine`; empty where that costs nothing by itself."""
+    _, _, service, _, _, path = (arn.split(":", 5) + [""] * 6)[:6]
+    if service in OF_NO_PRICE_LISTED:
+        return ""
+    type_, *name = re.split("[:/]", path.removeprefix("/"), maxsplit=1)
+    return f"{service} {type_}" if name else service

@@ -95,6 +95,7 @@ class Environment:
         resources: how many AWS lists by tag, which leaves out roles, aliases and records.
         costs: those that cost money while idle.
         unknown: what could not be read, and why.
+        not_priced: those besides whose price is not known, as ARNs name service and type.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Environment:
     resources: int
     costs: tuple[Cost, ...]
     unknown: tuple[str, ...]
+    not_priced: tuple[Cost, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[3]
 TOOLS = Path(sys.executable).parent
 TEMPLATE = ROOT / "payinfra" / "core" / "templates" / "github" / "payinfra.yml"
 GITLAB = ROOT / "payinfra" / "core" / "templates" / "gitlab" / "gitlab-ci.yml"
+IMAGE = ROOT / "payinfra" / "core" / "templates" / "image" / "Dockerfile"
 ACTION = ROOT / ".github" / "actions" / "payinfra"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 

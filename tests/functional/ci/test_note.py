@@ -80,10 +80,13 @@ def note(id: int, author: int, body: str) -> dict[str, object]:
 def write(folder: Path, port: int, environ: dict[str, str] | None = None) -> None:
     """Run the job's `after_script` as GitLab does."""
     (folder / "payinfra-summary.md").write_text(f"{marker('pr7')}\n\nIt stands.\n")
-    (script,) = read(GITLAB)["deploy"]["after_script"]
-    installed = next(word for word in script.split() if word.endswith("/bin/python"))
+    script = "\n".join(read(GITLAB)["deploy"]["after_script"])
+    assert 'payinfra/bin:$PATH"' in script
     subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script.replace(installed, sys.executable)],
+        [
+            *("bash", "-euo", "pipefail", "-c"),
+            script.replace("/tmp/payinfra/bin", str(Path(sys.executable).parent)),  # noqa: S108 - a job's own
+        ],
         cwd=folder,
         env={
             "PATH": os.environ["PATH"],

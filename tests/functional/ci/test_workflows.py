@@ -15,6 +15,7 @@ from scripts import docs
 from tests.functional.ci.conftest import (
     ACTION,
     GITLAB,
+    IMAGE,
     ROOT,
     TEMPLATE,
     TOOLS,
@@ -192,6 +193,7 @@ def test_the_examples_are_the_templates() -> None:
     for example, template in (
         ("examples/github/payinfra.yml", TEMPLATE),
         ("examples/gitlab/.gitlab-ci.yml", GITLAB),
+        ("examples/image/Dockerfile", IMAGE),
     ):
         assert pages[example] == template.read_text()
         assert (docs.DOCS / example).read_text() == template.read_text()
@@ -222,29 +224,159 @@ def test_a_command_or_option_that_does_not_exist_is_noticed() -> None:
     assert unknown(["payinfra", "deploy", "--nonsense"]) == {"--nonsense"}
 
 
-def installation(tmp_path: Path, source: str | None) -> tuple[int, str]:
-    """What the GitLab example's own lines ask pip for, with a pip that only tells."""
-    lines = [line for line in read(GITLAB)[".payinfra"]["before_script"] if "pip install" in line]
-    asked = tmp_path / "asked"
-    (tmp_path / "pip").write_text(f'#!/bin/sh\nfor last; do :; done\nprintf %s "$last" > {asked}\n')
-    (tmp_path / "pip").chmod(0o755)
-    script = re.sub(r"\S*/bin/pip\b", str(tmp_path / "pip"), "\n".join(lines))
-    environ = {"PATH": os.defpath} | ({} if source is None else {"PAYINFRA_SOURCE": source})
-    done = subprocess.run(["sh", "-euc", script], env=environ, check=False, capture_output=True, text=True)
-    return done.returncode, asked.read_text() if asked.exists() else done.stderr
+def installation(
+    tmp_path: Path, source: str | None, *, there: bool = False, own: bool = False
+) -> tuple[int, list[str]]:
+    """What the GitLab example's own lines ask pip for, with a pip that only tells; else what they say.
+
+    Args:
+        source: the variable PAYINFRA_SOURCE.
+        there: whether the job's image has payinfra.
+        own: whether the project has packages of its own.
+    """
+    (block,) = (line for line in read(GITLAB)[".payinfra"]["before_script"] if "pip=" in line)
+    venv, asked = tmp_path / "venv", tmp_path / "asked"
+    (venv / "bin").mkdir(parents=True)
+    programs = {venv / "bin" / "pip": f'echo "$*" >> {asked}', tmp_path / "python": ":"}
+    if there:
+        programs[tmp_path / "payinfra"] = ":"
+    if own:
+        (tmp_path / "requirements.txt").write_text("acme-tags==1\n")
+    for program, script in programs.items():
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:{os.defpath}"} | ({} if source is None else {"PAYINFRA_SOURCE": source})
+    done = subprocess.run(
+        ["sh", "-euc", block.replace("/tmp/payinfra", str(venv))],  # noqa: S108 - a job's own
+        cwd=tmp_path,
+        env=environ,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, (asked.read_text() if asked.exists() else done.stderr).splitlines()
+
+
+SOURCE = "git+https://gitlab.example.com/platform/payinfra.git@0123abc"
 
 
 def test_gitlab_installs_payinfra_from_its_source_with_an_extra_that_exists(tmp_path: Path) -> None:
-    code, asked = installation(tmp_path, "git+https://gitlab.example.com/platform/payinfra.git@0123abc")
-    wanted = Requirement(asked)
+    code, (asked,) = installation(tmp_path, SOURCE)
+    wanted = Requirement(asked.removeprefix("install --quiet "))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert (code, wanted.name) == (0, project["name"])
     assert wanted.extras == {"terraform"} <= set(project["optional-dependencies"])
-    assert wanted.url == "git+https://gitlab.example.com/platform/payinfra.git@0123abc"
-    assert "slim" not in read(GITLAB)["default"]["image"], "pip needs git for such an address"
+    assert wanted.url == SOURCE
+    assert read(GITLAB)["default"]["image"] == "$PAYINFRA_IMAGE"
+    assert "slim" not in read(GITLAB)["variables"]["PAYINFRA_IMAGE"], "pip needs git for such an address"
+
+
+def test_gitlab_installs_what_the_project_names_and_keeps_payinfras_versions(tmp_path: Path) -> None:
+    code, asked = installation(tmp_path, SOURCE, own=True)
+    assert (code, asked[1]) == (0, "freeze --exclude payinfra")
+    assert asked[2].startswith("install --quiet --constraint ")
+    assert asked[2].endswith(" --requirement requirements.txt")
+    job = read(GITLAB)[".payinfra"]
+    assert job["cache"]["key"]["files"] == ["requirements.txt"]
+    assert read(GITLAB)["variables"]["PIP_CACHE_DIR"] == f"$CI_PROJECT_DIR/{job['cache']['paths'][0]}"
+
+
+def test_in_an_image_that_has_payinfra_gitlab_installs_nothing(tmp_path: Path) -> None:
+    assert installation(tmp_path, None, there=True, own=True) == (0, [])
 
 
 def test_gitlab_says_what_to_set_where_the_source_is_missing(tmp_path: Path) -> None:
     code, said = installation(tmp_path, None)
     assert code != 0
-    assert "PAYINFRA_SOURCE" in said
+    assert "PAYINFRA_SOURCE" in said[0]
+
+
+def setup(tmp_path: Path, own: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """Run the action's install.sh with programs that only tell, and a pip that fails for `cannot`."""
+    log, venv = tmp_path / "asked", tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    programs = {
+        venv / "bin" / "pip": f'echo "$*" >> {log}; case "$*" in *cannot*) exit 1;; esac',
+        venv / "bin" / "payinfra": ":",
+        tmp_path / "python": ":",
+    }
+    for program, script in programs.items():
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    done = subprocess.run(
+        ["bash", ACTION / "install.sh", venv, own],
+        cwd=tmp_path,
+        env={
+            "PATH": f"{tmp_path}:{os.defpath}",
+            **dict.fromkeys(("GITHUB_PATH", "GITHUB_OUTPUT"), os.devnull),
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return done, log.read_text().splitlines()
+
+
+@pytest.mark.parametrize("own", ["", "./requirements.txt"])
+def test_the_action_needs_no_packages_of_the_projects_own(tmp_path: Path, own: str) -> None:
+    done, asked = setup(tmp_path, own)
+    assert (done.returncode, len(asked)) == (0, 2), done.stderr
+    assert "requirements-use.lock" in asked[0]
+
+
+def test_the_action_installs_them_beside_what_payinfra_is_locked_to(tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text("acme-tags==1\n")
+    done, asked = setup(tmp_path, "own.txt")
+    assert (done.returncode, asked[2].split()[-2:]) == (0, ["-r", "own.txt"]), done.stderr
+    constraints = (tmp_path / "venv" / "constraints.txt").read_text().splitlines()
+    assert f"--constraint {tmp_path / 'venv' / 'constraints.txt'}" in asked[2]
+    lock = (ROOT / "requirements-use.lock").read_text()
+    assert constraints
+    assert all(f"{one} " in lock for one in constraints)
+
+
+def test_packages_that_do_not_go_with_payinfra_are_one_message(tmp_path: Path) -> None:
+    (tmp_path / "cannot.txt").write_text("boto3==1.0\n")
+    done, _ = setup(tmp_path, "cannot.txt")
+    assert done.returncode == 4
+    assert "error: cannot.txt cannot be installed beside payinfra" in done.stderr
+    assert "next: " in done.stderr
+
+
+def test_every_job_installs_the_projects_packages() -> None:
+    used = [
+        one
+        for job in jobs().values()
+        for one in job["steps"]
+        if one.get("uses", "").endswith("/.github/actions/payinfra")
+    ]
+    assert len(used) == len(jobs())
+    assert {one["with"]["requirements"] for one in used} == {
+        "${{ inputs.folder }}/${{ inputs.requirements }}"
+    }
+    assert read(REUSABLE)["on"]["workflow_call"]["inputs"]["requirements"]["default"] == "requirements.txt"
+
+
+def test_what_pip_downloads_is_kept_under_a_name_of_what_is_installed(tmp_path: Path) -> None:
+    steps = {one.get("id", one.get("name")): one for one in read(ACTION / "action.yml")["runs"]["steps"]}
+    kept = steps["Keep what pip downloads from run to run"]["with"]
+    assert kept["path"] == steps["install"]["env"]["PIP_CACHE_DIR"]
+    assert kept["key"] == "${{ steps.packages.outputs.key }}"
+    names = []
+    for text in ("", "acme-tags==1\n", "acme-tags==2\n"):
+        (tmp_path / "own.txt").write_text(text)
+        output = tmp_path / "output"
+        output.unlink(missing_ok=True)
+        environ = {
+            "PATH": os.defpath,
+            "GITHUB_ACTION_PATH": str(ACTION),
+            "GITHUB_OUTPUT": str(output),
+            "RUNNER_OS": "Linux",
+            "RUNNER_ARCH": "X64",
+            "REQUIREMENTS": "own.txt" if text else "nowhere.txt",
+        }
+        script = ["bash", "-euo", "pipefail", "-c", steps["packages"]["run"]]
+        subprocess.run(script, cwd=tmp_path, env=environ, check=True)
+        names.append(output.read_text())
+    assert len({*names}) == 3
+    assert all(re.fullmatch(r"key=payinfra-Linux-X64-[0-9a-f]{64}\n", name) for name in names)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from payinfra import stacks
+from payinfra.account import costs
 from payinfra.account.extension_permissions import ExtensionNeeds
 from payinfra.checks.api import CheckRequest, run_checks
 from payinfra.checks.verdicts import Severity
@@ -15,6 +16,7 @@ from payinfra.core.errors import UsageProblem
 from payinfra.core.outputs import Declared
 from payinfra.core.settings import Settings
 from payinfra.deployment.rolling_update import Graph, Role
+from payinfra.deployment.stack_manifest import StackFile
 from payinfra.stacks import cdktf_bindings
 from tests.synth.stacks.conftest import ENDPOINTS, Synthesized
 
@@ -145,6 +147,21 @@ def test_it_passes_the_policy_and_goes_in_waves(extended: Extended, tmp_path: Pa
     assert "aws_sqs_queue.secondary_orders" in graph.closure(["aws_lambda_alias.secondary_service_alias"])
 
 
+def test_its_queues_have_no_standing_price_and_what_is_not_known_is_counted(
+    extended: Extended, tmp_path: Path
+) -> None:
+    extended(ORDERS)
+    stack = StackFile.read(file(tmp_path))
+    assert set(stack.added) == {"aws_sns_topic_subscription", "aws_sqs_queue"}
+    kinds = [one.type for one in stack.resources]
+    assert costs.not_priced(kinds, stack.added) == {}
+    assert costs.not_priced([*kinds, "aws_mq_broker"], [*stack.added, "aws_mq_broker"]) == {
+        "aws_mq_broker": 1
+    }
+    # Whatever payinfra itself makes would not be counted either.
+    assert costs.not_priced(kinds, kinds) == {}
+
+
 def test_what_ci_needs_is_in_the_file(extended: Extended, tmp_path: Path) -> None:
     extended(ORDERS)
     needs = ExtensionNeeds.read(file(tmp_path))
@@ -178,10 +195,11 @@ HEAD = (
     "from cdktf_cdktf_provider_aws.data_aws_region import DataAwsRegion\n"
     "from cdktf_cdktf_provider_aws.provider import AwsProvider\n"
     "from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret\n"
+    "from cdktf_cdktf_provider_aws.sns_topic import SnsTopic\n"
     "from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue\n"
     "def extend(stack, primary, secondary):\n    "
 )
-LINE = "acme/infra.py:7: "
+LINE = "acme/infra.py:8: "
 
 
 @pytest.mark.parametrize(
@@ -195,6 +213,14 @@ LINE = "acme/infra.py:7: "
         (
             'SqsQueue(*primary.at("audit-bucket"), provider=primary.provider)',
             f"{LINE}RuntimeError: There is already",
+        ),
+        (
+            '[SnsTopic(*r.at("mine"), provider=r.provider, name=r.name("alarms")) for r in stack.regions]',
+            "aws_sns_topic.primary_mine under the name 'payment-pr123-alarms', which aws_sns_topic.primary_",
+        ),
+        (
+            '[SqsQueue(*primary.at(x), provider=primary.provider, name=primary.name("q")) for x in "ab"]',
+            "aws_sqs_queue.primary_b under the name 'payment-pr123-q', which aws_sqs_queue.primary_a has",
         ),
         ('SqsQueue(*primary.at("q"), provider=primary.provider, nme="x")', f"{LINE}TypeError: SqsQueue"),
         ('SqsQueue(*primary.at("q"), name="x")', "aws_sqs_queue.primary_q without a region's provider"),

@@ -55,6 +55,7 @@ def test_they_are_in_the_table_and_declared(tmp_path: Path) -> None:
         ('attributes = ["status=S"]', "status is payinfra's own"),
         ('attributes = ["a=S", "a=N"]', "a is there twice"),
         ('attributes = ["shop=TEXT"]', "use NAME=TYPE"),
+        ('indexes = ["a-index=status:status"]', "a-index has status as both of its keys"),
         ('indexes = ["x"]', "use NAME=PARTITION:SORT"),
         (f"indexes = {json.dumps([f'index-{n}=status' for n in range(19)])}", "19 are too many"),
     ],

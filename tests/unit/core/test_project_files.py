@@ -101,6 +101,20 @@ def test_workflows_are_for_the_ci_that_was_asked_for(
     assert set(contents(tmp_path)) == {*files, ".gitignore"}
 
 
+def test_the_recipe_of_an_image_is_written_where_it_is_asked_for_and_never_over_another(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, ())
+    assert not (tmp_path / "Dockerfile").exists()
+    steps = {step.path.name: step.deed for step in write(tmp_path, (), image=True)}
+    assert steps["Dockerfile"] is Deed.WRITTEN
+    assert (tmp_path / "Dockerfile").read_text() == template("image/Dockerfile")
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    steps = {step.path.name: step.deed for step in write(tmp_path, (), image=True)}
+    assert steps["Dockerfile"] is Deed.LEFT
+    assert (tmp_path / "Dockerfile").read_text() == "FROM scratch\n"
+
+
 def test_a_dry_run_says_the_same_and_writes_nothing(tmp_path: Path) -> None:
     said = write(tmp_path, ALL, dry_run=True)
     assert contents(tmp_path) == {}

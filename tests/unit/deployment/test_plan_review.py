@@ -156,3 +156,23 @@ def test_costs_are_those_of_what_stands_and_of_what_would(tmp_path: Path) -> Non
     assert faster.then == same.then
     assert faster.now == pytest.approx(41.5, abs=0.1)
     assert faster.then == pytest.approx(18.4, abs=0.1)
+
+
+def test_what_an_extension_adds_and_has_no_known_price_is_counted(tmp_path: Path) -> None:
+    block = {"provider": "aws.primary"}
+    both = {"primary_x": block, "secondary_x": block}
+    kinds = ("aws_sqs_queue", "aws_kms_key", "aws_sfn_state_machine", "aws_backup_plan")
+    document = {
+        "//": {"payinfra": {"types": [*kinds[:3], "aws_sns_topic_subscription"]}},
+        "provider": {"aws": [{"alias": "primary", "region": "us-east-1"}]},
+        "resource": dict.fromkeys(kinds, both),
+    }
+    (tmp_path / "cdk.tf.json").write_text(json.dumps(document))
+    found = with_costs(PLAN, StackFile.read(tmp_path / "cdk.tf.json")).costs
+    assert found is not None
+    assert found.not_priced == {"aws_sfn_state_machine": 2}
+    assert found.then == 2.0, "its keys are priced as all keys are"
+    changing = Plan(Path("plan"), 0, 1, 0, (Change("a", "t", ChangeAction.UPDATE),))
+    changed = with_costs(changing, StackFile.read(tmp_path / "cdk.tf.json"), {}).costs
+    assert changed is not None
+    assert changed.not_priced == found.not_priced

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from payinfra.clients.http import HttpxHttp
 from payinfra.clients.payments_api import PaymentRequest
-from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.canary_contract import CanaryContract
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 from payinfra.core.outputs import Outputs
 from payinfra.payments import sending
 from payinfra.report import pay as report
@@ -40,12 +41,12 @@ def recorded(request: httpx.Request) -> httpx.Response:
     return httpx.Response(201, json={"payment_id": "pay_1"}, headers={"Payment-Region": "us-east-1"})
 
 
-def sent(answer: Answer, times: int = 1) -> sending.SentPayment:
+def sent(answer: Answer, times: int = 1, request: PaymentRequest = REQUEST) -> sending.SentPayment:
     client = httpx.Client(transport=httpx.MockTransport(answer))
     region = OUTPUTS.primary.__class__(
         **{**vars(REGION), "api_endpoint": "https://api.example/prod/payments"}
     )
-    return sending.send("demo", region, REQUEST, HttpxHttp(client), SECRET, times)
+    return sending.send("demo", region, request, HttpxHttp(client), SECRET, times, timestamp_ms=5)
 
 
 def shown(payment: sending.SentPayment, fmt: Format = Format.TABLE) -> str:
@@ -166,3 +167,91 @@ def test_curl_sends_the_same_request_with_the_key_from_a_variable() -> None:
     assert "Idempotency-Key: order-17" in words
     assert json.loads(words[words.index("--data") + 1]) == BODY
     assert shlex.split(calls[0])[-1] == json.dumps(BODY)
+
+
+OWN = CanaryContract(
+    body='{"shop": "s-1", "of": "{customer}", "cents": "{amount}", '
+    '"when": {"at": "{time_iso}"}, "ms": "{time}"}',
+    headers={"X-Request": "{key}", "X-Env": "shop"},
+    id_field="id",
+    accepted=("202",),
+    replayed=("208",),
+    refused=("422",),
+)
+
+
+def own(given: tuple[str, ...] = ()) -> PaymentRequest:
+    body = sending.own_body(
+        OWN,
+        key="order-17",
+        env="shop",
+        amount=1250,
+        customer="cust-1",
+        timestamp_ms=5,
+        metadata={},
+        given=given,
+    )
+    return PaymentRequest("order-17", body, OWN)
+
+
+def test_a_body_of_ones_own_goes_out_with_its_headers() -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(202, json={"id": "p-1"})
+
+    found = sent(answer, request=own())
+    when = {"at": "1970-01-01T00:00:00.005+00:00"}
+    assert json.loads(asked[0].content) == {
+        "shop": "s-1", "of": "cust-1", "cents": 1250, "when": when, "ms": 5
+    }  # fmt: skip
+    assert (asked[0].headers["X-Request"], asked[0].headers["X-Env"]) == ("order-17", "shop")
+    assert "Idempotency-Key" not in asked[0].headers
+    text = shown(found)
+    assert "X-Request: order-17\n" in text
+    assert "Idempotency-Key" not in text
+    assert "The payment's id (id): p-1" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "recorded", "replayed", "refused"),
+    [
+        (202, True, False, False),
+        (208, True, True, False),
+        (201, False, False, False),
+        (422, False, False, True),
+    ],
+)
+def test_what_an_answer_means_is_the_contracts_to_say(
+    status: int, recorded: bool, replayed: bool, refused: bool
+) -> None:
+    found = sent(lambda _request: httpx.Response(status, json={}), request=own()).answers[0]
+    assert (found.is_recorded, found.replayed, found.is_refused) == (recorded, replayed, refused)
+
+
+def test_an_answer_without_the_id_that_the_contract_names_is_said() -> None:
+    text = shown(sent(lambda _request: httpx.Response(202, json={"payment_id": "p-1"}), request=own()))
+    assert "The answer has no id, which [canary] calls the payment's id." in text
+    assert "[canary]" not in shown(sent(lambda _request: httpx.Response(201, json={})))
+
+
+def test_an_option_that_the_body_has_no_place_for_is_refused() -> None:
+    with pytest.raises(UsageProblem, match=r"no place for --metadata, --currency\.") as caught:
+        own(("amount", "metadata", "currency"))
+    assert caught.value.hint.endswith("It takes --amount, --customer, --timestamp.")
+
+
+def test_curl_has_the_headers_of_the_contract() -> None:
+    text = sending.curl("https://api.example/payments", own(), "echo key", 1)
+    assert "--header 'X-Request: order-17' --header 'X-Env: shop'" in text
+    assert "Idempotency-Key" not in text
+
+
+def test_a_silent_region_says_the_time_of_a_payment_that_calls_it_otherwise() -> None:
+    def silent(_request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    with pytest.raises(EnvironmentUnusable) as caught:
+        sent(silent, request=own())
+    assert "--key order-17 --timestamp 5" in caught.value.hint

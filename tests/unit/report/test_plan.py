@@ -190,3 +190,13 @@ def test_a_plan_says_what_it_costs(
     assert said in report.markdown(of)[0]
     assert report.plan_document(of)["costs"] == {"currency": "USD", "monthly_now": now, "monthly_then": then}
     assert "than now" not in table(console, printed, replace(of, first=True))[-1]
+
+
+def test_a_plan_says_what_stands_besides_and_has_no_known_price(console: Console, printed: Printed) -> None:
+    besides = {"aws_sfn_state_machine": 2, "aws_kinesis_stream": 1}
+    of = replace(plan(*TWINS), costs=PlannedCosts(9, 9, besides))
+    said = ", as now; not priced: aws_sfn_state_machine x 2, aws_kinesis_stream x 1."
+    assert table(console, printed, of)[-1].endswith(said)
+    assert said in report.markdown(of)[0]
+    costs = report.plan_document(of)["costs"]
+    assert costs == {"currency": "USD", "monthly_now": 9, "monthly_then": 9, "not_priced": besides}

@@ -187,6 +187,7 @@ def test_the_shipped_function_meets_its_own_contract() -> None:
         ("def handle(a, b, c): ...\n", "takes other arguments"),
         ("def handle(a, b, *, c): ...\n", "takes other arguments"),
         ("def handle(event, context): ...\n", "answers GET /health"),
+        ('def handle(event, context):\n    """Answers /health."""\n', "answers GET /health"),
         ("def handle(:\n", "handler.py:1: invalid syntax"),
     ],
 )

@@ -59,6 +59,19 @@ def test_a_whole_environment(account: Account, aws: FakeAws) -> None:
     assert (found.asked, found.departing, found.is_whole) == (REGIONS, 0, True)
 
 
+def test_what_an_extension_adds_and_has_no_known_price_is_counted(account: Account, aws: FakeAws) -> None:
+    account.deploy("pr1")
+    assert only(count(aws)).not_priced == ()
+    for region in REGIONS:
+        for service, path in (
+            ("sqs", "payment-pr1-orders"),
+            ("states", "stateMachine:payment-pr1-settle"),
+            ("kinesis", "stream/payment-pr1-events"),
+        ):
+            account.add(region, f"arn:aws:{service}:{region}:{ACCOUNT}:{path}", tags("pr1"))
+    assert only(count(aws)).not_priced == (Cost("kinesis stream", 2), Cost("states stateMachine", 2))
+
+
 def test_environments_are_apart_and_in_order(account: Account, aws: FakeAws) -> None:
     account.deploy("pr2")
     account.deploy("a", owner="x")

@@ -107,3 +107,16 @@ def test_nobody_to_reap_draws_no_table() -> None:
 )
 def test_ages_are_said_in_their_largest_unit(span: float | None, said: str) -> None:
     assert age(span) == said
+
+
+def test_what_has_no_known_price_is_said_in_numbers() -> None:
+    besides = (Cost("kinesis stream", 1), Cost("states stateMachine", 2))
+    found = inventory_of(replace(environment(), not_priced=besides))
+    out, text = console()
+    report.inventory(out, found, NOW, Format.TABLE)
+    assert "while idle: 6 keys; not priced: kinesis stream x 1, states stateMachine x 2." in text.getvalue()
+    out, text = console()
+    report.inventory(out, found, NOW, Format.JSON)
+    said = json.loads(text.getvalue())["environments"][0]
+    assert said["not_priced"] == {"kinesis stream": 1, "states stateMachine": 2}
+    assert said["monthly_usd"] == 13.2
