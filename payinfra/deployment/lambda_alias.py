@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 SERVES_WITHIN_S = 15.0
 """How long a new version may take to serve. Short: while it does not, the region's clients get its errors."""
+RECOVERS_WITHIN_S = 45.0
+"""The same where the region did not serve before: its health page believes in three good looks, 10 s apart
+(`handlers/payments/recording.py`), and nobody is sent there meanwhile."""
 
 
 def _client_of_the_apis() -> httpx.Client:
@@ -39,11 +42,13 @@ class LambdaAlias:
         aws: where they are.
         http: makes a client of the APIs, which is closed after use.
         serves_within_s: how long `verify` waits.
+        recovers_within_s: the same for a region that did not serve before.
     """
 
     aws: Aws
     http: Callable[[], httpx.Client] = _client_of_the_apis
     serves_within_s: float = SERVES_WITHIN_S
+    recovers_within_s: float = RECOVERS_WITHIN_S
 
     def silent(self, outputs: Outputs) -> tuple[str, ...]:
         """The regions that do not serve payments, by the same proof that a new version has to give.
@@ -52,12 +57,13 @@ class LambdaAlias:
         """
         return tuple(region.region for region in outputs.regions if not self._serves(region, outputs))
 
-    def verify(self, region: RegionOutputs, outputs: Outputs) -> str:
+    def verify(self, region: RegionOutputs, outputs: Outputs, *, recovers: bool = False) -> str:
         """Ask the region's health page, and send a canary payment through it; the payment's id.
 
         Args:
             region: one of the two.
             outputs: of the environment: they say what a payment looks like.
+            recovers: the region did not serve before.
 
         Raises:
             GateFailed: it does not serve, or AWS does not let us find out.
@@ -71,7 +77,7 @@ class LambdaAlias:
                     self.aws,
                     env=outputs.environment_suffix,
                     http=http,
-                    within_s=self.serves_within_s,
+                    within_s=self.recovers_within_s if recovers else self.serves_within_s,
                     contract=outputs.canary,
                 )
         except (BotoCoreError, ClientError) as error:

@@ -859,7 +859,7 @@ class Pipeline:
                 outputs = self._write_outputs(self._apply_plan(terraform, plan, f"apply {step.role}"))
                 moved()
                 with self._stage(f"verify {step.role}") as stage:
-                    payment_id = live.verify(step.role.of(outputs), outputs)
+                    payment_id = live.verify(step.role.of(outputs), outputs, recovers=not serves)
                     stage.detail = f"healthy, and took payment {payment_id}"
         return outputs
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from handlers.payments.recording import LOOK_EVERY_MS, LOOKS_TO_RECOVER
 from payinfra.checks.probes.results import VerifyRequest
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable, GateFailed, Interrupted, PayinfraError, ToolFailed
@@ -20,7 +21,7 @@ from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings, Target
 from payinfra.core.stop_signals import STOP_SIGNALS, StopRequested
 from payinfra.deployment.dependencies import PipelineDependencies, SynthesisMode
-from payinfra.deployment.lambda_alias import LambdaAlias
+from payinfra.deployment.lambda_alias import RECOVERS_WITHIN_S, LambdaAlias
 from payinfra.deployment.pipeline import Pipeline
 from payinfra.deployment.rollback_journal import AliasChange, RollbackJournal
 from payinfra.deployment.rolling_update import Graph, Role, RolloutStep, announced, plan_rollout
@@ -269,6 +270,7 @@ def live(regions: Mapping[str, Region]) -> LambdaAlias:
         TwoRegions(scripted=regions),
         http=lambda: httpx.Client(transport=httpx.MockTransport(answer)),
         serves_within_s=0.0,
+        recovers_within_s=0.0,
     )
 
 
@@ -976,3 +978,7 @@ def test_an_alias_that_cannot_be_read_stops_before_anything_changes(world: World
     with pytest.raises(EnvironmentUnusable, match="no way back"):
         world.serving().deploy(world.confirm)
     assert "apply" not in world.terraform.calls
+
+
+def test_a_region_that_recovers_is_given_the_time_that_its_health_page_takes() -> None:
+    assert LOOKS_TO_RECOVER * LOOK_EVERY_MS / 1000 < RECOVERS_WITHIN_S
