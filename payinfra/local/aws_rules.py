@@ -55,7 +55,14 @@ CONCURRENCY = AwsRule(
     least=1,
     most=100_000,
 )
-RULES = (API_KEYS, KEY_TAGS, ACCESS_LOGS, CONCURRENCY)
+DOMAIN_NAMES = AwsRule(
+    "domain-name-interval",
+    "API Gateway makes one custom domain name in so much time, in a region",
+    "s",
+    0,
+    "30 s; Terraform's provider tries again for longer than that",
+)
+RULES = (API_KEYS, KEY_TAGS, ACCESS_LOGS, CONCURRENCY, DOMAIN_NAMES)
 
 
 def checked(wanted: Mapping[str, object]) -> dict[str, float]:

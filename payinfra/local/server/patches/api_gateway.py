@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from payinfra.core.json_text import parse_json
-from payinfra.local.aws_rules import API_KEYS
+from payinfra.local.aws_rules import API_KEYS, DOMAIN_NAMES
 from payinfra.local.server.asgi import AsgiResponse, Request
-from payinfra.local.server.aws_rules import Quota
 from payinfra.local.server.ministack import Emulator
 
 Shown = Mapping[str, Any]
@@ -65,9 +64,13 @@ def install(emulator: Emulator) -> None:
     emulator.replace(
         gateway, "_untag_v1_resource", later_tags_are_described(gateway, gateway._untag_v1_resource)
     )
-    for call, every_s in ONE_CALL_IN_S.items():
-        quota = Quota(1, every_s, lambda: emulator.rules.now())
-        emulator.replace(gateway, call, one_call_in_a_while(gateway, getattr(gateway, call), quota, emulator))
+    for call, every_s in {
+        "_update_account": lambda: UPDATE_ACCOUNT_S,
+        "_create_domain_name": lambda: emulator.rules.value(DOMAIN_NAMES),
+    }.items():
+        emulator.replace(
+            gateway, call, one_call_in_a_while(gateway, getattr(gateway, call), every_s, emulator)
+        )
     known = UsagePlanChanges(emulator, gateway)
     emulator.replace(gateway, "_create_usage_plan_key", known.of_a_key(gateway._create_usage_plan_key))
     emulator.replace(gateway, "_update_usage_plan", known.of_a_stage(gateway._update_usage_plan))
@@ -89,23 +92,30 @@ def install(emulator: Emulator) -> None:
     )
 
 
-ONE_CALL_IN_S: Mapping[str, float] = {"_update_account": 20.0, "_create_domain_name": 30.0}
-"""How many seconds an account waits between two calls, in each region, by ministack's name of the call (API
-Gateway developer guide, "Quotas for creating, deploying and managing an API": UpdateAccount "1 request every
-20 seconds per account", CreateDomainName "1 request every 30 seconds per account"; none can be raised)."""
+UPDATE_ACCOUNT_S = 20.0
+"""How many seconds an account waits between two calls of UpdateAccount, in each region (API Gateway developer
+guide, "Quotas for creating, deploying and managing an API": "1 request every 20 seconds per account", and for
+CreateDomainName every 30 seconds; neither can be raised)."""
 
 
 def one_call_in_a_while(
-    gateway: Any, original: Callable[[Shown], Answer], quota: Quota, emulator: Emulator
+    gateway: Any, original: Callable[[Shown], Answer], every_s: Callable[[], float], emulator: Emulator
 ) -> Callable[[Shown], Answer]:
-    """AWS: refuses the call that comes too soon after another one with TooManyRequestsException."""
+    """AWS: refuses the call that comes too soon after another one with TooManyRequestsException.
+
+    Args:
+        every_s: seconds between two calls; 0 for none.
+    """
     responses = emulator.core("responses")
+    served: dict[tuple[str, str], float] = {}
 
     def call(wanted: Shown) -> Answer:
-        if quota.take((responses.get_account_id(), responses.get_region())):
-            return original(wanted)
-        refused: Answer = gateway._v1_error("TooManyRequestsException", "Too Many Requests", 429)
-        return refused
+        owner, now = (responses.get_account_id(), responses.get_region()), emulator.rules.now()
+        if owner in served and now - served[owner] < every_s():
+            refused: Answer = gateway._v1_error("TooManyRequestsException", "Too Many Requests", 429)
+            return refused
+        served[owner] = now
+        return original(wanted)
 
     return call
 

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
+from payinfra.local.aws_rules import DOMAIN_NAMES
 from payinfra.local.server.asgi import AsgiResponse
 from tests.unit.local.conftest import Clock, World
 
@@ -38,7 +39,12 @@ def test_update_account_is_served_once_in_20_seconds_in_each_region(paced: World
     assert account(paced).status == 200
 
 
-def test_create_domain_name_is_served_once_in_30_seconds(paced: World, clock: Clock) -> None:
+def test_create_domain_name_is_served_once_in_30_seconds_where_the_rule_is_on(
+    paced: World, clock: Clock
+) -> None:
+    assert {domain(paced, f"{name}.example.org").status for name in "ab"} == {201}
+    paced.emulator.rules.set({DOMAIN_NAMES.name: 30})
+    clock.now += 30
     assert domain(paced, "one.example.com").status == 201
     assert domain(paced, "two.example.com").status == 429
     assert paced.call("apigateway", "GET", f"/domainnames/{quote('two.example.com')}").status == 404
