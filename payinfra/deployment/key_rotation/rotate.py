@@ -6,9 +6,9 @@ from payinfra.core.errors import GateFailed
 from payinfra.core.outputs import SECONDARY_PREFIX, Outputs
 from payinfra.deployment.key_rotation.keys import ApiKeys
 from payinfra.deployment.key_rotation.model import RemovedKeys, Rotation
-from payinfra.deployment.key_rotation.state_import import StateImport
+from payinfra.deployment.key_rotation.state_import import StateImport, published_addresses
 from payinfra.deployment.workspace import LockedEnvironment
-from payinfra.terraform import OutputValue
+from payinfra.terraform import ChangeAction, OutputValue
 
 
 def begin(environment: LockedEnvironment, keys: ApiKeys) -> Rotation:
@@ -40,7 +40,25 @@ def begin(environment: LockedEnvironment, keys: ApiKeys) -> Rotation:
                 environment.terraform.apply(plan.file)
             # Not those of the state: an import evaluates them all, by a configuration that may be ahead.
             environment.keep(outputs)
+        _publish(environment)
     return keys.look()
+
+
+def _publish(environment: LockedEnvironment) -> None:
+    """Let what the deployment has published of itself name the new keys.
+
+    Not where the configuration is ahead: a rotation changes nothing else, and the next deployment publishes.
+    """
+    published = published_addresses(environment.manifest)
+    if not published:
+        return
+    with environment.stage("publish") as stage:
+        plan = environment.terraform.plan(environment.plan_file, targets=published)
+        changed = {change.address for change in plan.changes if change.action is not ChangeAction.READ}
+        if changed <= set(published):
+            environment.terraform.apply(plan.file)
+        else:
+            stage.detail = "by the next deployment, which has other changes as well"
 
 
 def finish(outputs: Outputs, keys: ApiKeys) -> RemovedKeys:

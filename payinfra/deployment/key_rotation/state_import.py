@@ -10,6 +10,8 @@ from payinfra.core.outputs import Outputs
 from payinfra.terraform import Import
 
 KEY, JOINED = "aws_api_gateway_api_key", "aws_api_gateway_usage_plan_key"
+PUBLISHED = "published_"
+"""What the names of `PublishedDeployments`' parameters begin with in the stack."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,12 @@ def addresses(manifest: Path) -> Mapping[str, Addresses]:
         )
 
     return {alias: Addresses(of(KEY, alias), of(JOINED, alias)) for alias in ("primary", "secondary")}
+
+
+def published_addresses(manifest: Path) -> tuple[str, ...]:
+    """Where the documents are in a synthesized stack that the deployment publishes of itself."""
+    parameters = parse_json(manifest.read_bytes())["resource"].get("aws_ssm_parameter", {})
+    return tuple(f"aws_ssm_parameter.{name}" for name in parameters if name.startswith(PUBLISHED))
 
 
 @dataclass(frozen=True)
