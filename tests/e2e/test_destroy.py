@@ -6,8 +6,9 @@ import re
 import shutil
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +16,8 @@ import httpx
 import pytest
 
 from payinfra.clients import canary
-from payinfra.core.outputs import Declared
+from payinfra.clients.retry import Deadline
+from payinfra.core.outputs import Declared, Outputs
 from payinfra.core.private_files import write_private
 from payinfra.stacks.lambda_zip import handlers_folder
 from tests.e2e.conftest import Deployment, Project
@@ -208,8 +210,8 @@ def test_aliases_lead_to_both_regions_and_proofs_of_ownership_are_written_once(v
         assert record["Type"] == "A"
         assert record["AliasTarget"]["DNSName"].rstrip(".") == domain["regionalDomainName"]
         assert record["AliasTarget"]["HostedZoneId"] == domain["regionalHostedZoneId"]
-        key = "health_check_id" if role == "primary" else "secondary_health_check_id"
-        assert record["HealthCheckId"] == outputs[key]
+        expected = Outputs.from_flat(outputs).records_check(visitor.deployment.region(role))
+        assert record["HealthCheckId"] == expected
         if name == outputs["failover_domain"]:
             assert record["Failover"] == role.upper()
         else:
@@ -232,9 +234,16 @@ def test_what_is_protected_says_so_where_it_counts(visitor: Visitor) -> None:
         TableName=visitor.outputs["dynamodb_table_name"]
     )
     assert table["Table"]["DeletionProtectionEnabled"] is True
+    paid = visitor.project.run("pay", "--env", OTHER, "--local")
+    assert paid.returncode == 0, paid.stderr
     for role, name in zip(ROLES, ("s3_bucket_name", "secondary_s3_bucket_name"), strict=True):
-        versions = visitor.client("s3", role).list_object_versions(Bucket=visitor.outputs[name])
-        assert versions["Versions"], "payments left audit objects: the buckets are not empty"
+        listing = partial(visitor.client("s3", role).list_object_versions, Bucket=visitor.outputs[name])
+        audited = Deadline.within(60).until(partial(holds_something, listing), pause_s=0.5)
+        assert audited, "a payment leaves audit objects: the buckets are not empty"
+
+
+def holds_something(listing: Callable[[], Mapping[str, object]]) -> bool:
+    return bool(listing().get("Versions"))
 
 
 def test_what_is_lost_is_not_destroyed_before_it_is_adopted(visitor: Visitor) -> None:
