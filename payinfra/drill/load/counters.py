@@ -183,3 +183,25 @@ class LoadCounters:
         with self._lock:
             good = [good for ended_s, where, good in self._recent if where == region and ended_s >= earliest]
         return good.count(False) / len(good) if good else None
+
+
+class CountedLoad:
+    """A load whose attempts are counted, whatever sends them: what it is asked while it runs, and after."""
+
+    _counters: LoadCounters
+
+    def snapshot(self) -> LoadSnapshot:
+        """How it stands."""
+        return self._counters.snapshot()
+
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every attempt that has ended, in the order in which the ends were heard of."""
+        return self._counters.attempts()
+
+    def lags(self) -> tuple[tuple[float, float], ...]:
+        """When each payment was begun, and how late that was."""
+        return self._counters.lags()
+
+    def error_share(self, region: str, window_s: float) -> float | None:
+        """The share of errors among what a region was asked in the last seconds: see `LoadCounters`."""
+        return self._counters.error_share(region, window_s)

@@ -27,7 +27,7 @@ from payinfra.drill.load.connections import (
     TargetConnections,
     dialer,
 )
-from payinfra.drill.load.counters import LoadCounters, LoadSnapshot, SuccessStreak
+from payinfra.drill.load.counters import CountedLoad, LoadCounters, LoadSnapshot, SuccessStreak
 from payinfra.drill.load.payments import Maker, Payment
 from payinfra.drill.load.targets import CachingResolver, ClientKind, LoadClient, LoadTarget, NameUnresolved
 from payinfra.drill.model import Attempt, Result
@@ -111,7 +111,7 @@ class LoadProfile:
     jitter: Callable[[float, float], float] = random.uniform
 
 
-class LoadGenerator:
+class LoadGenerator(CountedLoad):
     """The load, in a thread of its own.
 
     Args:
@@ -134,22 +134,6 @@ class LoadGenerator:
         """Begin. Once only."""
         self._counters.heartbeat()
         self._thread.start()
-
-    def snapshot(self) -> LoadSnapshot:
-        """How it stands."""
-        return self._counters.snapshot()
-
-    def attempts(self) -> tuple[Attempt, ...]:
-        """Every attempt that has ended, in the order of their ends."""
-        return self._counters.attempts()
-
-    def lags(self) -> tuple[tuple[float, float], ...]:
-        """When each payment was begun, and how late that was."""
-        return self._counters.lags()
-
-    def error_share(self, region: str, window_s: float) -> float | None:
-        """The share of errors among what a region was asked in the last seconds: see `Tally.error_share`."""
-        return self._counters.error_share(region, window_s)
 
     def stop(self, grace_s: float) -> None:
         """Begin no new payment; until the grace ends, resend what is due for it, and what has no answer.

@@ -30,11 +30,11 @@ from payinfra.core.errors import EnvironmentUnusable, Interrupted, UsageProblem
 from payinfra.core.json_text import parse_json
 from payinfra.core.version import __version__
 from payinfra.drill.clock import DrillClock, Stop
-from payinfra.drill.load.counters import LoadCounters, LoadSnapshot
+from payinfra.drill.load.counters import CountedLoad, LoadCounters
 from payinfra.drill.load.generator import LEAVE_S
 from payinfra.drill.load.payment_log import PaymentLog, attempt_of, payment_of, worker_log
 from payinfra.drill.load.worker_order import TOKEN_VARIABLE, LoadOrder
-from payinfra.drill.model import Attempt, DrillRequest
+from payinfra.drill.model import DrillRequest
 
 HELLO_S = 10.0
 """How long a connection may take to say who it is, in seconds."""
@@ -179,7 +179,7 @@ class ConnectedWorker:
             self.connection.sendall(json.dumps(message, separators=(",", ":")).encode() + b"\n")
 
 
-class WorkerLoad:
+class WorkerLoad(CountedLoad):
     """The load of a drill, made by workers. See `payinfra.drill.engine.Generator` for its methods.
 
     Args:
@@ -232,22 +232,6 @@ class WorkerLoad:
         begin = {"begin": self._clock.elapsed()}
         for worker in self._workers.values():
             worker.tell(begin)
-
-    def snapshot(self) -> LoadSnapshot:
-        """How it stands."""
-        return self._counters.snapshot()
-
-    def attempts(self) -> tuple[Attempt, ...]:
-        """Every attempt that has ended, in the order in which the ends were heard of."""
-        return self._counters.attempts()
-
-    def lags(self) -> tuple[tuple[float, float], ...]:
-        """When each payment was begun, and how late that was."""
-        return self._counters.lags()
-
-    def error_share(self, region: str, window_s: float) -> float | None:
-        """The share of errors among what a region was asked in the last seconds."""
-        return self._counters.error_share(region, window_s)
 
     def stop(self, grace_s: float) -> None:
         """Begin no new payment; until the grace ends, resend what is due for it, and what has no answer.
