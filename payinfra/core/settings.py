@@ -34,6 +34,8 @@ from payinfra.core.naming import (
     OWN_TAGS,
     OWN_TAGS_MAX,
     TABLE_ATTRIBUTES,
+    TAG_NAME_MAX,
+    TAG_VALUE_MAX,
     Names,
     tags,
 )
@@ -169,8 +171,16 @@ class Settings(BaseModel):
         if isinstance(value, dict):
             if wrong := [name for name, one in value.items() if not isinstance(one, str)]:
                 raise ValueError(f"{wrong[0]} must be text")
-            return tuple(f"{name}={one}" for name, one in value.items())
-        return _split(value)
+            found = tuple(f"{name}={one}" for name, one in value.items())
+        else:
+            found = _split(value)
+        for name, _, one in (each.partition("=") for each in found):
+            for what, text, most in (("name", name, TAG_NAME_MAX), ("value", one, TAG_VALUE_MAX)):
+                if len(text) > most:
+                    raise ValueError(
+                        f"the {what} of the tag {name[:40]!r} has {len(text)} characters; AWS takes {most}"
+                    )
+        return found
 
     @field_validator("tags")
     @classmethod

@@ -222,6 +222,10 @@ LINE = "acme/infra.py:8: "
             '[SqsQueue(*primary.at(x), provider=primary.provider, name=primary.name("q")) for x in "ab"]',
             "aws_sqs_queue.primary_b under the name 'payment-pr123-q', which aws_sqs_queue.primary_a has",
         ),
+        (
+            'SqsQueue(*primary.at("q"), provider=primary.provider, name=primary.name("q" * 70))',
+            "aws_sqs_queue.primary_q under a name of 84 characters, 'payment-pr123-qq",
+        ),
         ('SqsQueue(*primary.at("q"), provider=primary.provider, nme="x")', f"{LINE}TypeError: SqsQueue"),
         ('SqsQueue(*primary.at("q"), name="x")', "aws_sqs_queue.primary_q without a region's provider"),
         ('DataAwsRegion(*primary.at("here"))', "data.aws_region.primary_here without a region's provider"),
