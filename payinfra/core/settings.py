@@ -135,6 +135,7 @@ class Settings(BaseModel):
     extend: Text | None = _declared("extend")
     table_attributes: tuple[str, ...] = _declared("table_attributes")
     table_indexes: tuple[str, ...] = _declared("table_indexes")
+    canary_function: Text | None = _declared("canary_function")
     canary_body: Text | None = _declared("canary_body")
     canary_headers: tuple[str, ...] = _declared("canary_headers")
     canary_payment_id: Text = _declared("canary_payment_id")
