@@ -106,10 +106,14 @@ def test_a_company_adopts_it_without_a_fork(company: Company) -> None:
     assert (report["resilience"], report["restored"]) == ("PASS", "PASS")
 
     infra = project.folder / "acme" / "infra.py"
-    infra.write_text(infra.read_text().replace('"maxReceiveCount": 5', '"maxReceiveCount": 7'))
+    named = 'name=region.name("accepted-failed"),'
+    infra.write_text(infra.read_text().replace(named, f"{named} delay_seconds=1,"))
     changed = company.as_ci("deploy", "--yes", "--format", "json")
     assert changed.returncode == 0, changed.stderr
-    assert json.loads(changed.stdout)["plan"]["summary"]["change"] == 2
+    changes = json.loads(changed.stdout)["plan"]["changes"]
+    assert {one["address"] for one in changes} == {
+        f"aws_sqs_queue.{role}_accepted_failed" for role in ("primary", "secondary")
+    }
     assert "Wave" in changed.stderr
 
     infra.write_text(infra.read_text().replace("KEPT_S = 14 * 24 * 60 * 60", "KEPT_S = 60"))
