@@ -195,15 +195,17 @@ def test_a_deployment_shows_what_is_where_and_what_to_try(
     assert "payinfra verify --env demo --local" in text
     assert "payinfra outputs --env demo --local" in text
     assert "payinfra local status" in text
+    assert "Without --domain the names serve rehearsals, not clients" in text
 
 
 def test_a_deployment_without_changes_says_so(
     console: Console, printed: Printed, some_outputs: Outputs
 ) -> None:
-    aws = LOCAL.model_copy(update={"target": Target.AWS})
+    aws = LOCAL.model_copy(update={"target": Target.AWS, "domain": "pay.test"})
     deploy.deployed(console, Deployed(NOTHING, some_outputs, (), VERIFIED, 5.0), aws, Format.TABLE)
     assert "nothing to change, in 5 s" in printed()
     assert "local status" not in printed()
+    assert "rehearsals" not in printed()
 
 
 def test_a_deployment_as_json(console: Console, printed: Printed, some_outputs: Outputs) -> None:

@@ -493,6 +493,8 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ),
     ("LIVE-R53-006", sets(payment_status=(201, 201)), FAIL, f"{LATENCY}: the replay's status is 201"),
     ("LIVE-R53-006", on_aws, PASS, "with the name itself as Host it answers 403"),
+    ("LIVE-R53-006", on_aws, PASS, f"{FAILOVER} by us-east-1, asked with Host {HOSTS[EAST]}"),
+    ("LIVE-R53-006", on_aws, PASS, "without --domain the names serve rehearsals, not clients"),
     ("LIVE-R53-006", sets(health={"region": WEST}), FAIL, f"{FAILOVER} is served by us-west-2"),
     (
         "LIVE-R53-006",
