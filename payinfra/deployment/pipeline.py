@@ -654,7 +654,16 @@ class Pipeline:
         self._guard(None).require_own(LOCAL_ACCOUNT)
         with self._stage("local") as stage:
             endpoints = self.dependencies.local_up(self.settings, self.emit)
-            stage.detail = ", ".join(f"{region} on {url}" for region, url in endpoints.regions.items())
+            stage.detail = ", ".join(
+                [
+                    *(f"{region} on {url}" for region, url in endpoints.regions.items()),
+                    *(
+                        f"names in {region} on https://{where.listens}"
+                        for region, where in endpoints.https.items()
+                        if self.settings.domain is not None
+                    ),
+                ]
+            )
         return endpoints
 
     def _preflight(self, endpoints: Endpoints | None) -> None:

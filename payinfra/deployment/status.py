@@ -248,7 +248,8 @@ def _names(outputs: Outputs, aws: Aws, dns: Dns) -> tuple[NameStatus, ...]:
     kind = "A" if outputs.declared.dns.delegated else "CNAME"
     names = (outputs.failover_domain, outputs.latency_domain)
     return tuple(
-        look_up(name, kind, servers, dns, region_of_answer(outputs.declared, name)) for name in names
+        look_up(name, kind, servers, dns, region_of_answer(outputs.declared, name, endpoints=aws.endpoints))
+        for name in names
     )
 
 

@@ -24,10 +24,6 @@ CERTIFICATE_DAYS = 30
 )
 def payments_through_the_names(live: ProbeContext) -> Verdicts:
     """DNS and HTTP: GET /health and POST /payments as a client of the name."""
-    if live.declared.dns.delegated and not live.is_aws:
-        return Verdict.not_applicable(
-            "the embedded AWS has one address for all regions: ports tell them apart"
-        )
     key = read_api_key(live.aws, live.sites[0].outputs)
     servers = live.dns.servers(name_servers(live))
     failover, latency = (
@@ -112,8 +108,8 @@ def _target(live: ProbeContext, name: str, servers: Sequence[NameServer]) -> str
 )
 def certificate_is_valid(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """TLS: a handshake with the regional endpoint, and with both names of one's own."""
-    if not live.is_aws:
-        return Verdict.not_applicable("the embedded AWS speaks plain HTTP")
+    if live.aws.endpoints is not None and not live.declared.dns.delegated:
+        return Verdict.not_applicable("the embedded AWS speaks TLS for a domain of one's own only")
     faults: list[str] = []
     names = (live.outputs.failover_domain, live.outputs.latency_domain) if live.declared.dns.delegated else ()
     for host in (site.declared.api.execute_host, *names):
