@@ -39,8 +39,11 @@ def custom_domains(aws: Aws, regions: Sequence[str]) -> tuple[tuple[str, str], .
         ClientError, BotoCoreError: API Gateway refuses, or does not answer.
     """
     return tuple(
-        (region, domain["domainName"])
+        (region, name)
         for region in regions
-        for page in aws.apigateway(region).get_paginator("get_domain_names").paginate()
-        for domain in page.get("items", [])
+        for name in sorted(
+            domain["domainName"]
+            for page in aws.apigateway(region).get_paginator("get_domain_names").paginate()
+            for domain in page.get("items", [])
+        )
     )

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from payinfra.clients.aws import Aws
+from payinfra.clients.dns import DnspythonDns
 from payinfra.clients.http import HttpxHttp, RealTls, embedded_certificate_end, make_client
 from payinfra.core.https_address import HttpsAddress
 from payinfra.deployment.local_domains import custom_domains, hosted_zone
@@ -83,6 +84,7 @@ class Domain:
             "EvaluateTargetHealth": False,
         }
         self.record(Name=NAME, Type="A", SetIdentifier=region, Failover=role, AliasTarget=alias)
+        self.record(Name=f"{region}.{DOMAIN}", Type="A", AliasTarget=alias)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +137,12 @@ def curl(domain: Domain, region: str, name: str, *more: str) -> subprocess.Compl
     )
 
 
+def connection(domain: Domain, region: str, timeout: float = 5.0) -> socket.socket:
+    """A connection to a region's port, without TLS so far."""
+    host, _, port = domain.https[region].listens.rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=timeout)
+
+
 def test_a_certificate_is_issued_when_its_record_answers_in_dns(served: Domain) -> None:
     region, name = "us-west-2", f"new.{DOMAIN}"
     arn = served.request(region, name)
@@ -153,8 +161,11 @@ def test_a_certificate_is_issued_when_its_record_answers_in_dns(served: Domain) 
 
 
 def test_each_region_has_an_address_to_which_its_alias_leads(served: Domain, client: httpx.Client) -> None:
-    addresses = [served.https[region].address for region in REGIONS]
-    assert addresses == ["127.0.0.1", "127.0.0.2"]
+    dns = DnspythonDns(embedded.endpoints_of(served.local.folder).dns)
+    (server,) = dns.servers(())
+    answers = [dns.ask(server, f"{region}.{DOMAIN}", "A").data for region in REGIONS]
+    assert answers == [("127.0.0.1",), ("127.0.0.2",)]
+    assert dns.ask(server, NAME, "A").data == ("127.0.0.1",)
     assert client.get(f"https://{NAME}/").json() == {"region": "us-east-1"}
     for region in REGIONS:
         done = curl(served, region, NAME)
@@ -175,13 +186,8 @@ def test_the_certificate_is_the_custom_domains_and_the_host_decides(served: Doma
 
 
 def test_nobody_trusts_the_certificate_without_the_authority(served: Domain) -> None:
-    host, _, port = served.https["us-east-1"].listens.rpartition(":")
-    context = ssl.create_default_context()
-    with (
-        socket.create_connection((host, int(port)), timeout=5) as plain,
-        pytest.raises(ssl.SSLCertVerificationError),
-    ):
-        context.wrap_socket(plain, server_hostname=NAME)
+    with connection(served, "us-east-1") as plain, pytest.raises(ssl.SSLCertVerificationError):
+        ssl.create_default_context().wrap_socket(plain, server_hostname=NAME)
 
 
 def test_a_region_that_is_dark_answers_no_handshake_and_no_open_connection(
@@ -193,6 +199,8 @@ def test_a_region_that_is_dark_answers_no_handshake_and_no_open_connection(
     with pytest.raises(httpx.TransportError):
         client.get(f"https://{NAME}/", timeout=0.5)
     assert curl(served, "us-east-1", NAME, "--max-time", "1").returncode == 28
+    with pytest.raises(TimeoutError), connection(served, "us-east-1", timeout=0.5) as plain:
+        ssl.create_default_context().wrap_socket(plain, server_hostname=NAME)
     assert curl(served, "us-west-2", NAME).returncode == 0
     served.local.control.clear(fault.fault_id)
     assert asked.ask("GET", f"https://{NAME}/").status == 200
@@ -206,10 +214,9 @@ def test_a_restart_serves_the_domain_under_the_same_authority(served: Domain) ->
     assert (after.https, after.authority) == (before.https, before.authority)
     assert "us-west-2" in curl(Domain(again, served.zone_id), "us-west-2", NAME).stdout
     arn = again.client("apigateway").get_domain_name(domainName=NAME)["regionalCertificateArn"]
-    host, _, port = after.https["us-east-1"].listens.rpartition(":")
     context = ssl.create_default_context(cafile=after.authority)
     with (
-        socket.create_connection((host, int(port)), timeout=5) as plain,
+        connection(Domain(again, served.zone_id), "us-east-1") as plain,
         context.wrap_socket(plain, server_hostname=NAME) as secured,
     ):
         presented = ssl.DER_cert_to_PEM_cert(secured.getpeercert(binary_form=True) or b"")
