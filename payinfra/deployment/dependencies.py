@@ -1,4 +1,4 @@
-"""What the pipeline works with: slow or outside things, behind one seam that tests fill with their own."""
+"""What the pipeline and the commands call of AWS, the embedded AWS, Terraform, the stack and the checks."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -192,21 +192,6 @@ def _has_remote_state(settings: Settings, endpoints: Endpoints | None) -> bool:
     return True
 
 
-def scripted(_settings: Settings, _endpoints: Callable[[], Endpoints | None]) -> bool:
-    """Every environment may exist in a scripted account."""
-    return True
-
-
-def nothing(_settings: Settings, _endpoints: Endpoints | None) -> "tuple[TaggedResource, ...]":
-    """What exists in a scripted account that says nothing of it."""
-    return ()
-
-
-def not_published(_settings: Settings, _endpoints: Endpoints | None) -> "Outputs | None":
-    """A scripted account in which nothing has published itself."""
-    return None
-
-
 def published(settings: Settings, endpoints: Endpoints | None) -> "Outputs | None":
     """What the environment's deployment has published of itself, in the first region that tells.
 
@@ -228,13 +213,6 @@ def published(settings: Settings, endpoints: Endpoints | None) -> "Outputs | Non
     return None
 
 
-def no_left_faults(
-    _settings: Settings, _outputs: "Outputs", _endpoints: Endpoints | None
-) -> "LeftFaults | None":
-    """Nobody looks in a scripted account."""
-    return None
-
-
 def left_faults(settings: Settings, outputs: "Outputs", endpoints: Endpoints | None) -> "LeftFaults | None":
     """What drills have left in place, found without a journal; None while the embedded AWS does not run."""
     from payinfra.core.environment_lock import holder
@@ -246,11 +224,6 @@ def left_faults(settings: Settings, outputs: "Outputs", endpoints: Endpoints | N
     return look(outputs, aws(settings, endpoints), control(settings), is_shared=shared)
 
 
-def nobody_silent(_settings: Settings, _endpoints: Endpoints | None) -> tuple[str, ...]:
-    """The regions of a scripted account that answer nothing: none."""
-    return ()
-
-
 def silent(settings: Settings, endpoints: Endpoints | None) -> tuple[str, ...]:
     """The regions that a whole stack needs and that answer nothing, asked twice."""
     from payinfra.clients.reachability import Reachability
@@ -259,18 +232,6 @@ def silent(settings: Settings, endpoints: Endpoints | None) -> tuple[str, ...]:
     found = aws(settings, endpoints)
     once = Reachability(found, FIRST_LOOK_S).silent(regions_used(settings.regions))
     return Reachability(found, SECOND_LOOK_S).silent(once) if once else ()
-
-
-def no_late_ones(
-    _settings: Settings, _endpoints: Endpoints | None, _destroyed: bool, _known: "Outputs | None"
-) -> tuple[str, ...]:
-    """What has come back in a scripted account."""
-    return ()
-
-
-def no_protection(_settings: Settings, _endpoints: Endpoints | None, _wanted: bool) -> tuple[str, ...]:
-    """Where a scripted account's tables were protected otherwise."""
-    return ()
 
 
 def check_plan(settings: Settings, folder: Path, shown: JsonValue) -> "Outcome":
@@ -295,42 +256,12 @@ class SynthesisMode:
     Attributes:
         eager: import cdktf's bindings the ordinary, slow way; nothing is reused then.
         fresh: build the stack anew, also where nothing that it depends on has changed.
+        extend: adds the project's own resources; None for what the settings name.
     """
 
     eager: bool = False
     fresh: bool = False
-
-
-@dataclass(frozen=True)
-class PipelineDependencies:
-    """The real thing for each step, or a test's."""
-
-    account: Callable[[Settings], str]
-    local_up: Callable[[Settings, Emit], Endpoints]
-    local_addresses: Callable[[Settings], Endpoints | None]
-    synthesize: Callable[[Settings, Endpoints | None, SynthesisMode], Path]
-    check: Callable[[Settings, Path], "Outcome"]
-    terraform: Callable[[Settings, Path, Emit], "Terraform"]
-    smoke_test: Callable[["Outputs", Aws], "tuple[SmokeTestResult, ...]"]
-    verify: Callable[["Outputs", Aws, "VerifyRequest"], "Outcome"]
-    live: Callable[[Aws], "LambdaAlias"] = live
-    preflight: Callable[[Settings], str] = preflight
-    aws: Callable[[Settings, Endpoints | None], Aws] = aws
-    control: Callable[[Settings], "Control | None"] = control
-    orphaned_keys: Callable[[Settings, Endpoints | None], "OrphanedKeys"] = orphaned_keys
-    clear_zone: Callable[[Settings, Endpoints | None], str] = clear_zone
-    existing: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
-    remaining: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
-    late_log_groups: "Callable[[Settings, Endpoints | None, bool, Outputs | None], tuple[str, ...]]" = (
-        no_late_ones
-    )
-    set_protection: Callable[[Settings, Endpoints | None, bool], tuple[str, ...]] = no_protection
-    check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
-    published: "Callable[[Settings, Endpoints | None], Outputs | None]" = not_published
-    left_faults: "Callable[[Settings, Outputs, Endpoints | None], LeftFaults | None]" = no_left_faults
-    silent: Callable[[Settings, Endpoints | None], tuple[str, ...]] = nobody_silent
-    account_in: Callable[[Settings, str], str] = lambda settings, region: account_in(settings, region)
-    may_exist: Callable[[Settings, Callable[[], Endpoints | None]], bool] = scripted
+    extend: "Extend | None" = None
 
 
 def account(settings: Settings) -> str:
@@ -439,14 +370,8 @@ def local_addresses(settings: Settings) -> Endpoints | None:
     )
 
 
-def synthesize(
-    settings: Settings, endpoints: Endpoints | None, mode: SynthesisMode, *, extend: "Extend | None" = None
-) -> Path:
-    """Build the stack into the environment's work folder, or find it there as it would be built.
-
-    Args:
-        extend: adds the project's own resources; None for what the settings name.
-    """
+def synthesize(settings: Settings, endpoints: Endpoints | None, mode: SynthesisMode) -> Path:
+    """Build the stack into the environment's work folder, or find it there as it would be built."""
     from payinfra import stacks
     from payinfra.stacks import cdktf_bindings
 
@@ -458,7 +383,7 @@ def synthesize(
         bindings=lambda: cdktf_bindings.prepare(eager=mode.eager),
         record=settings.work_dir / "synthesized",
         fresh=mode.fresh or mode.eager,
-        extend=extend,
+        extend=mode.extend,
     )
     cdktf_bindings.settle()
     return folder
@@ -531,23 +456,3 @@ def verify(outputs: "Outputs", aws: Aws, request: "VerifyRequest") -> "Outcome":
     from payinfra.checks.probes import verify as probes
 
     return probes.verify(outputs, aws, request)
-
-
-AWS_DEPENDENCIES = PipelineDependencies(
-    account,
-    local_up,
-    local_addresses,
-    synthesize,
-    check,
-    terraform,
-    smoke_test,
-    verify,
-    existing=existing,
-    remaining=remaining,
-    published=published,
-    left_faults=left_faults,
-    silent=silent,
-    late_log_groups=late_log_groups,
-    may_exist=may_exist,
-    set_protection=set_protection,
-)
