@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from payinfra.clients.aws import LOCAL_ACCOUNT, Aws, AwsUnreachable, Endpoints
+from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit
 from payinfra.core.settings import Settings
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from payinfra.deployment.left_faults import LeftFaults
     from payinfra.deployment.smoke_test import SmokeTestResult
     from payinfra.local.control import Control
+    from payinfra.local.endpoints import LocalEndpoints
     from payinfra.stacks.extension import Extend
     from payinfra.terraform import Engine, Terraform
 
@@ -315,8 +317,19 @@ def local_up(settings: Settings, emit: Emit) -> Endpoints:
     from payinfra.local.endpoints import base_port
 
     folder = server_folder(settings)
-    started = lifecycle.up(folder, settings.regions, base_port=base_port(os.environ), emit=emit)
-    return Endpoints(started.regions, started.global_url, started.dns, lifecycle.access_key(folder))
+    started = lifecycle.up(
+        folder,
+        settings.regions,
+        base_port=base_port(os.environ),
+        emit=emit,
+        https=settings.domain is not None,
+    )
+    return endpoints_of(started, lifecycle.access_key(folder))
+
+
+def endpoints_of(here: "LocalEndpoints", key: AccessKey) -> Endpoints:
+    """What clients need to know of an embedded AWS that runs."""
+    return Endpoints(here.regions, here.global_url, here.dns, key, here.https, here.authority)
 
 
 def running(settings: Settings) -> Endpoints | None:
@@ -327,8 +340,7 @@ def running(settings: Settings) -> Endpoints | None:
     found = lifecycle.status(folder)
     if found is None:
         return None
-    here = found.endpoints
-    return Endpoints(here.regions, here.global_url, here.dns, lifecycle.access_key(folder))
+    return endpoints_of(found.endpoints, lifecycle.access_key(folder))
 
 
 def time_scale(settings: Settings) -> float:

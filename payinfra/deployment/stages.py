@@ -92,7 +92,13 @@ class Stages:
         self.guard(None).require_own(LOCAL_ACCOUNT)
         with self.stage("local") as stage:
             endpoints = self.dependencies.local_up(self.settings, self.emit)
-            stage.detail = ", ".join(f"{region} on {url}" for region, url in endpoints.regions.items())
+            named = endpoints.https if self.settings.domain is not None else {}
+            stage.detail = ", ".join(
+                [
+                    *(f"{region} on {url}" for region, url in endpoints.regions.items()),
+                    *(f"names in {region} on https://{where.listens}" for region, where in named.items()),
+                ]
+            )
         return endpoints
 
     def require_regions(self, endpoints: Endpoints | None, command: str) -> None:
