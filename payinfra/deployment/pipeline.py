@@ -661,6 +661,8 @@ class Pipeline:
         """Look for what the account must have. Not before a destruction, which needs none of it."""
         from payinfra.account.quotas import require_concurrency
 
+        if promised := guidance.beyond_the_index(self.settings.api_rate_limit):
+            self.emit(Notice(promised))
         require_concurrency(
             self.dependencies.aws(self.settings, endpoints),
             self.settings.names,
