@@ -3,6 +3,7 @@
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -204,6 +205,28 @@ def test_a_region_that_is_dark_answers_no_handshake_and_no_open_connection(
     assert curl(served, "us-west-2", NAME).returncode == 0
     served.local.control.clear(fault.fault_id)
     assert asked.ask("GET", f"https://{NAME}/").status == 200
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_load_worker_trusts_the_authority_that_it_is_told_of(served: Domain, trusted: bool) -> None:
+    """In a process of its own, which importing Locust changes."""
+    url = f"https://{served.https['us-west-2'].listens}/"
+    authority = served.local.control.status().endpoints.authority if trusted else ""
+    asked = subprocess.run(
+        [sys.executable, "-c", WORKER, url, NAME, authority], capture_output=True, text=True, check=False
+    )
+    assert ("us-west-2" in asked.stdout) is trusted, asked.stderr
+    assert ("CERTIFICATE_VERIFY_FAILED" in asked.stderr) is not trusted
+
+
+WORKER = """
+import sys
+from payinfra.drill.load.locust_users import TargetConnectionPool
+from payinfra.drill.load.targets import LoadTarget
+url, host, authority = sys.argv[1:]
+client, path = TargetConnectionPool(1, authority).take(LoadTarget((url,), host, ""))
+print(client.get(path).read().decode())
+"""
 
 
 def test_a_restart_serves_the_domain_under_the_same_authority(served: Domain) -> None:
