@@ -97,7 +97,9 @@ class DnspythonDns:
         return _answer(said, kind)
 
     def resolve(self, name: str, kind: str) -> DnsResponse:
-        """See `Dns`."""
+        """See `Dns`. Of the embedded AWS's zones no resolver knows, so that its own server is asked."""
+        if self.embedded:
+            return self.ask(self.servers(())[0], name, kind)
         return _answer(self.resolver(name, kind), kind)
 
 
