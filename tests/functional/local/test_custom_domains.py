@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 from payinfra.clients.aws import Aws
 from payinfra.clients.dns import DnspythonDns
 from payinfra.clients.http import HttpxHttp, RealTls, embedded_certificate_end, make_client
+from payinfra.clients.retry import Deadline
 from payinfra.core.https_address import HttpsAddress
 from payinfra.deployment.local_domains import custom_domains, hosted_zone
 from payinfra.local import lifecycle
@@ -144,6 +146,11 @@ def connection(domain: Domain, region: str, timeout: float = 5.0) -> socket.sock
     return socket.create_connection((host, int(port)), timeout=timeout)
 
 
+def open_files(domain: Domain) -> int:
+    """How many the server has open."""
+    return len(list(Path(f"/proc/{domain.local.control.status().endpoints.pid}/fd").iterdir()))
+
+
 def test_a_certificate_is_issued_when_its_record_answers_in_dns(served: Domain) -> None:
     region, name = "us-west-2", f"new.{DOMAIN}"
     arn = served.request(region, name)
@@ -203,6 +210,11 @@ def test_a_region_that_is_dark_answers_no_handshake_and_no_open_connection(
     with pytest.raises(TimeoutError), connection(served, "us-east-1", timeout=0.5) as plain:
         ssl.create_default_context().wrap_socket(plain, server_hostname=NAME)
     assert curl(served, "us-west-2", NAME).returncode == 0
+    before = open_files(served)
+    for _ in range(30):
+        connection(served, "us-east-1").close()
+    given_up = Deadline.within(10).until(lambda: open_files(served) < before + 10, pause_s=0.1)
+    assert given_up, "a client that hangs up leaves nothing open"
     served.local.control.clear(fault.fault_id)
     assert asked.ask("GET", f"https://{NAME}/").status == 200
 
