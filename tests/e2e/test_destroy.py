@@ -262,7 +262,7 @@ def test_the_loss_of_a_region_is_drilled_through_the_name(visitor: Visitor) -> N
         # A machine that is too busy for the probes of the steady state leaves no report.
         report = report_of(done) if done.stdout else None
         verdicts = {report["resilience"], report["restored"]} if report else {"INCONCLUSIVE"}
-        busy = "INCONCLUSIVE" in verdicts and any(reason in done.stderr for reason in BUSY)
+        busy = "INCONCLUSIVE" in verdicts and any(reason in done.stdout + done.stderr for reason in BUSY)
         if not busy:
             break
         visitor.deployment.calm()
