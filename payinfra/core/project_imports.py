@@ -86,7 +86,7 @@ def project_imports(project: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # First the modules: a package without `__init__.py` tells where it is from only while the path has it.
+        # The modules first: what a package without `__init__.py` is made of is known while the path has it.
         for name in frozenset(sys.modules) - before:
             if any(_is_below(Path(place), folder) for place in list(_places(sys.modules[name]))):
                 del sys.modules[name]
@@ -145,7 +145,7 @@ def explained(project: Path) -> Iterator[None]:
 def line_of(error: BaseException, project: Path) -> str:
     """`acme/infra.py:12`: the innermost line of the project's own that raised; empty where none did."""
     folder = project.resolve()
-    if isinstance(error, SyntaxError) and _is_below(error.filename, folder):
+    if isinstance(error, SyntaxError) and error.filename and _is_below(Path(error.filename), folder):
         return f"{shown_path(Path(str(error.filename)), project)}:{error.lineno}"
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if _is_below(Path(frame.filename), folder) and not _is_below(Path(frame.filename), _OWN):
