@@ -213,6 +213,10 @@ class Aws:
         client: SNSClient = self.client("sns", region)
         return client
 
+    def xray(self, region: str) -> Any:
+        """X-Ray in a region."""
+        return self.client("xray", region)
+
     def ssm(self, region: str) -> "SSMClient":
         """Systems Manager in a region."""
         client: SSMClient = self.client("ssm", region)

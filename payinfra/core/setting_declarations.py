@@ -347,6 +347,16 @@ SETTINGS: tuple[Setting, ...] = (
         example=True,
     ),
     Setting(
+        "footprint",
+        SettingKind.TEXT,
+        SettingGroup.PROTECTION,
+        "What stands beside what serves: lean has one key a region instead of three, half the alarms and one "
+        "dashboard",
+        otherwise="lean in ephemeral environments on AWS, else full",
+        choices=("full", "lean"),
+        example="full",
+    ),
+    Setting(
         "ephemeral_patterns",
         SettingKind.LIST,
         SettingGroup.PROTECTION,
@@ -554,7 +564,8 @@ SETTINGS: tuple[Setting, ...] = (
         SettingKind.INTEGER,
         SettingGroup.FAILOVER,
         "Seconds between health checks",
-        default=10,
+        otherwise="30 where the footprint is lean, else 10",
+        example=10,
         choices=(10, 30),
     ),
     Setting(

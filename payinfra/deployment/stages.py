@@ -119,6 +119,8 @@ class Stages:
         """
         from payinfra.account.quotas import require_concurrency
 
+        if promised := guidance.beyond_the_index(self.settings.api_rate_limit):
+            self.emit(Notice(promised))
         require_concurrency(
             self.aws(endpoints),
             self.settings.names,

@@ -158,8 +158,11 @@ class PaymentStack(TerraformStack):
             cursor_secret=primary.cursor_secret.value,
         )
         shown = (primary.shown, secondary.shown)
-        for region in (primary, secondary):
-            region.show(shown)
+        dashboard = primary.show(shown)
+        if secondary.place.lean:
+            secondary.show_on(dashboard)
+        else:
+            secondary.show(shown)
         switches = self._switches(primary, secondary)
         zone_id, dns, name_servers = self._names_of(primary, secondary, switches)
         health = self._health_alarms(primary, secondary)

@@ -43,6 +43,7 @@ OTHERWISE: Mapping[str, object] = {
     "state_region": "eu-west-1",
     "state_key": "other.tfstate",
     "protected": False,
+    "footprint": "lean",
     "ephemeral_patterns": "test-*",
     "permissions_boundary": "arn:aws:iam::123456789012:policy/other",
     "owner": "others",

@@ -177,6 +177,7 @@ class World:
     events: list[Event] = field(default_factory=list)
     target: Target = Target.LOCAL
     protected: bool = False
+    rate: float = 100.0
     proven_with: list[Endpoints | None] = field(default_factory=list)
     outcome: Outcome = CLEAN
     account_lacks: str = ""
@@ -196,7 +197,12 @@ class World:
 
     def pipeline(self) -> Pipeline:
         settings = Settings.resolve(
-            {"env": "demo", "target": self.target, "protected": self.protected},
+            {
+                "env": "demo",
+                "target": self.target,
+                "protected": self.protected,
+                "api_rate_limit": self.rate,
+            },
             folder=self.folder,
             environ={},
         )
@@ -483,6 +489,16 @@ def test_on_aws_nothing_local_is_started(world: World) -> None:
     assert world.stages[0] == "account"
     assert "local" not in world.stages
     assert world.proven_with == [None]
+
+
+@pytest.mark.parametrize(("rate", "warned"), [(1_000.0, False), (1_001.0, True), (10_000.0, True)])
+def test_a_limit_that_the_status_index_cannot_keep_is_warned_of(
+    world: World, rate: float, warned: bool
+) -> None:
+    world.rate = rate
+    world.pipeline().deploy(yes)
+    said = [event.message for event in world.events if isinstance(event, Notice)]
+    assert any("status-index takes about 1,000 new payments a second" in one for one in said) is warned
 
 
 def test_on_aws_what_the_account_lacks_stops_a_deployment_but_no_destruction(world: World) -> None:

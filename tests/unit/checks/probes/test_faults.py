@@ -726,6 +726,15 @@ def test_a_fault_is_named(fake: FakeEnv, id: str, change: Change, kind: Kind, sa
     assert (verdict.kind, said in verdict.message) == (kind, True), verdict
 
 
+def test_one_dashboard_may_show_both_regions(fake: FakeEnv) -> None:
+    """It is looked for in the region that made it, and the other region's probe does not ask."""
+    regions = tuple(replace(one, dashboard=f"overview-{EAST}") for one in fake.declared.regions)
+    declares(regions=regions)(fake)
+    assert [fake.result("LIVE-CW-004", region).verdicts[0].kind for region in (EAST, WEST)] == [PASS, NONE]
+    says("cloudwatch", "get_dashboard", {})(fake)
+    assert fake.result("LIVE-CW-004", EAST).verdicts[0].kind is FAIL
+
+
 def test_every_probe_has_a_fault() -> None:
     assert {probe.rule.id for probe in load()} == {case[0] for case in CASES}
 
