@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from payinfra.core.json_text import parse_json
 from payinfra.local.server.ministack import Emulator
 
 GET = "GetQueueAttributes"
@@ -35,7 +36,7 @@ def redrive_policies_are_compact(original: Action) -> Action:
         attributes = dict(answer["Attributes"])
         for name in REDRIVE:
             if name in attributes:
-                attributes[name] = json.dumps(json.loads(attributes[name]), separators=(",", ":"))
+                attributes[name] = json.dumps(parse_json(attributes[name]), separators=(",", ":"))
         return {**answer, "Attributes": attributes}
 
     return get
