@@ -14,6 +14,7 @@ from tests.support.project import Project
 from tests.support.terminal import Terminal
 
 ASKS = re.compile(r"\[y/N\]: $")
+COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 VERDICTS = re.compile(r"resilience (PASS|INCONCLUSIVE)\W+restoration (PASS|INCONCLUSIVE)\b")
 """What a drill ends with that found nothing wrong; INCONCLUSIVE, where the machine is too busy to measure."""
 FOLLOWS = "--follow"
@@ -53,7 +54,7 @@ class PageShell:
                 terminal.types("\x03")
             code = self._to_the_end(terminal)
         wanted = 130 if FOLLOWS in typed else ENDS_WITH.get(line, 0)
-        verdicts = VERDICTS.search(terminal.said)
+        verdicts = VERDICTS.search(COLOUR.sub("", terminal.said))
         if "failover-drill" in typed and verdicts and "INCONCLUSIVE" in verdicts[0]:
             wanted = 1
         assert code == wanted, f"{line.page}: {typed}\nexit code {code}\n{terminal.said}"
