@@ -1,8 +1,8 @@
 """What the pages tell a person to type into a shell, and what tests do with each line.
 
 Every line belongs to one of three: a test types it in a folder with nothing but an embedded AWS, it needs a
-deployment, or it is in `NOT_RUN` with the reason. The last two are parsed, and not typed. docs/cli.md is left out: it shows how
-commands are called, and is written from the commands.
+deployment, or it is in `NOT_RUN` with the reason. The last two are parsed, and not typed. docs/cli.md is left
+out: it shows how commands are called, and is written from the commands.
 """
 
 import re
