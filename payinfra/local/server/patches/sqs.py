@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from payinfra.core.json_text import parse_json
 from payinfra.local.server.ministack import Emulator
 
 GET = "GetQueueAttributes"
@@ -35,7 +36,7 @@ def redrive_policies_are_compact(original: Action) -> Action:
         attributes = dict(answer["Attributes"])
         for name in REDRIVE:
             if name in attributes:
-                policy = json.loads(attributes[name])
+                policy = parse_json(attributes[name])
                 attributes[name] = json.dumps(policy, separators=(",", ":"), sort_keys=True)
         return {**answer, "Attributes": attributes}
 
