@@ -206,6 +206,10 @@ def _shape(pattern: str, allowed: str) -> Shape:
     return Shape(re.compile(pattern), allowed)
 
 
+_FUNCTION = _shape(
+    r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*",
+    "use a module and a function in it, such as acme.infra:extend",
+)
 _TAG = _shape(r"[A-Za-z0-9 _.:/=+@-]{1,128}", "use up to 128 letters, digits, spaces and _ . : / = + @ -")
 _STATUS = _shape(r"[1-5]\d\d(-[1-5]\d\d)?", "use statuses such as 201 or 400-499")
 _DOMAIN = _shape(
@@ -633,10 +637,7 @@ SETTINGS: tuple[Setting, ...] = (
         SettingGroup.EXTENSION,
         "Function that adds resources of your own to the stack, as MODULE:FUNCTION",
         otherwise="nothing is added",
-        shape=_shape(
-            r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*",
-            "use a module and a function in it, such as acme.infra:extend",
-        ),
+        shape=_FUNCTION,
         example="acme.infra:extend",
         table="stack",
     ),
@@ -668,6 +669,17 @@ SETTINGS: tuple[Setting, ...] = (
         example=("merchant-index=merchant_id:timestamp",),
         table="table",
         key="indexes",
+    ),
+    Setting(
+        "canary_function",
+        SettingKind.TEXT,
+        SettingGroup.CANARY,
+        "Function that says what a payment looks like, as MODULE:FUNCTION",
+        otherwise="the other settings of this table say it",
+        shape=_FUNCTION,
+        example="acme.canary:contract",
+        table="canary",
+        key="function",
     ),
     Setting(
         "canary_body",

@@ -34,6 +34,8 @@ from payinfra.core.naming import (
     OWN_TAGS,
     OWN_TAGS_MAX,
     TABLE_ATTRIBUTES,
+    TAG_NAME_MAX,
+    TAG_VALUE_MAX,
     Names,
     tags,
 )
@@ -136,6 +138,7 @@ class Settings(BaseModel):
     extend: Text | None = _declared("extend")
     table_attributes: tuple[str, ...] = _declared("table_attributes")
     table_indexes: tuple[str, ...] = _declared("table_indexes")
+    canary_function: Text | None = _declared("canary_function")
     canary_body: Text | None = _declared("canary_body")
     canary_headers: tuple[str, ...] = _declared("canary_headers")
     canary_payment_id: Text = _declared("canary_payment_id")
@@ -175,8 +178,16 @@ class Settings(BaseModel):
         if isinstance(value, dict):
             if wrong := [name for name, one in value.items() if not isinstance(one, str)]:
                 raise ValueError(f"{wrong[0]} must be text")
-            return tuple(f"{name}={one}" for name, one in value.items())
-        return _split(value)
+            found = tuple(f"{name}={one}" for name, one in value.items())
+        else:
+            found = _split(value)
+        for name, _, one in (each.partition("=") for each in found):
+            for what, text, most in (("name", name, TAG_NAME_MAX), ("value", one, TAG_VALUE_MAX)):
+                if len(text) > most:
+                    raise ValueError(
+                        f"the {what} of the tag {name[:40]!r} has {len(text)} characters; AWS takes {most}"
+                    )
+        return found
 
     @field_validator("tags")
     @classmethod

@@ -138,7 +138,7 @@ def provider(
     return Prerequisite("AWS provider", True, f"{registry}", needed, "")
 
 
-def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11")) -> Prerequisite:
+def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11", "trustme")) -> Prerequisite:
     """Check the packages of the extra `local`."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     return Prerequisite(

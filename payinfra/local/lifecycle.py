@@ -36,7 +36,7 @@ READY_S = 30.0
 END_S = 20.0
 """Seconds that an orderly end may take before the process is killed."""
 
-PACKAGES = ("ministack", "hypercorn", "h11")
+PACKAGES = ("ministack", "hypercorn", "h11", "trustme")
 """What the server's process imports of the extra `local`."""
 
 FULL = 1 << 20
@@ -74,6 +74,8 @@ def up(
     time_scale: float = 1.0,
     emit: Emit = ignore,
     watch: WaitClock = WATCH,
+    *,
+    https: bool = False,
 ) -> LocalEndpoints:
     """Makes sure that the embedded AWS runs and serves these regions, and us-east-1 in any case.
 
@@ -84,6 +86,7 @@ def up(
         state_folder: where it keeps everything; one folder is one embedded AWS.
         base_port: the first of its ports; 0 lets the system choose them.
         time_scale: how many times faster than the real one its time runs; for a new start only.
+        https: serve custom domains through TLS, which it does by itself once it has one.
 
     Raises:
         EnvironmentUnusable: a port is taken, the folder cannot be written, ministack is missing or is
@@ -109,6 +112,8 @@ def up(
             for region in wanted:
                 if region not in running.endpoints.regions:
                     control.add_region(region)
+        if https and not Control.of(folder.root).status().endpoints.https:
+            Control.of(folder.root).serve_https()
         return Control.of(folder.root).status().endpoints
 
 

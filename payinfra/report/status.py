@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from payinfra.core.outputs import FOR_REHEARSALS
 from payinfra.drill.faults.journal import restore_command
 from payinfra.report.documents import document
 from payinfra.report.drill.history import entry, summary
@@ -37,6 +38,7 @@ def write_status(console: Console, status: "Status", fmt: Format) -> None:
         Text(f"{status.env} on {status.target}", style="bold"),
         table(("region", "health", "in ALARM", "payments go to"), rows),
         *(Text(visible(_name(each))) for each in status.names or (status.failover,)),
+        *((Text(FOR_REHEARSALS, style="dim"),) if status.for_rehearsals else ()),
         *(Text(visible(one), style="bold yellow") for one in _evacuations(status)),
         Text(f"Last deployed: {deployed}"),
         Text(f"Last drill: {'none' if status.drill is None else visible(summary(status.drill))}"),

@@ -15,6 +15,7 @@ from typing import Any
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.local.server.asgi import App
 from payinfra.local.server.aws_rules import KeptRules
+from payinfra.local.server.certificates import CertificateIssuer
 
 Untyped = Any
 """A module of ministack's, which has no types."""
@@ -37,6 +38,7 @@ class Emulator:
     application: App
     main: Untyped
     rules: KeptRules = field(default_factory=KeptRules)
+    certificates: CertificateIssuer = field(default_factory=CertificateIssuer)
     _replaced: list[tuple[Untyped, str, Untyped]] = field(default_factory=list)
 
     def service(self, name: str) -> Untyped:

@@ -112,6 +112,8 @@ def made(synthesized: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(handlers_folder(), folder / "handlers")
     (folder / "modules").mkdir()
     (folder / "modules" / "queue.py").write_text("SIZE = 1\n")
+    (folder / "acme").mkdir()
+    (folder / "acme" / "canary.py").write_text("def contract(settings):\n    return settings.canary\n")
     synthesize(folder)
     return folder
 

@@ -21,7 +21,7 @@ from payinfra.core.errors import EnvironmentUnusable, GateFailed, ToolFailed
 from payinfra.core.events import Event, Notice, StageFinished, StageSkipped, StageStarted
 from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings, Target
-from payinfra.deployment.dependencies import PipelineDependencies, SynthesisMode
+from payinfra.deployment.dependencies import SynthesisMode
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKey, OrphanedKeys
 from payinfra.deployment.left_faults import LeftFaults
 from payinfra.deployment.pipeline import Pipeline
@@ -45,6 +45,7 @@ from payinfra.terraform import Engine as TerraformKind
 from payinfra.terraform.jsonvalue import JsonValue
 from payinfra.terraform.plan import OutputChange
 from tests.support.outputs import flat_outputs
+from tests.support.scripted_dependencies import ScriptedDependencies, with_dependencies
 
 ENDPOINTS = Endpoints(
     {"us-east-1": "http://127.0.0.1:1", "us-west-2": "http://127.0.0.1:2"}, "http://127.0.0.1:3"
@@ -205,7 +206,7 @@ class World:
             folder=self.folder,
             environ={},
         )
-        dependencies = PipelineDependencies(
+        dependencies = ScriptedDependencies(
             account=lambda _settings: "123456789012",
             preflight=self.preflight,
             local_up=lambda _settings, _emit: ENDPOINTS,
@@ -831,8 +832,7 @@ class BrokenState(ScriptedTerraform):
 def publishing(world: World) -> tuple[Pipeline, Outputs]:
     """A pipeline of an environment that has published itself, and what it has published."""
     pipeline, told = world.pipeline(), Outputs.from_flat(flat_outputs())
-    there = replace(pipeline.dependencies, published=lambda _settings, _endpoints: told)
-    return replace(pipeline, dependencies=there), told
+    return with_dependencies(pipeline, published=lambda _settings, _endpoints: told), told
 
 
 FOREIGN = json.dumps(flat_outputs() | {"dynamodb_table_name": "payment-other-payments"})
@@ -1005,8 +1005,7 @@ def left(*in_place: str, unknown: tuple[str, ...] = ()) -> Callable[..., LeftFau
 
 
 def looking(world: World, look: Callable[..., LeftFaults | None]) -> Pipeline:
-    pipeline = world.pipeline()
-    return replace(pipeline, dependencies=replace(pipeline.dependencies, left_faults=look))
+    return with_dependencies(world.pipeline(), left_faults=look)
 
 
 @pytest.mark.parametrize("only", [(), ("LIVE-KMS-001",)])

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
 from rich.console import Console
 
 from payinfra.checks.outcome import Outcome
@@ -116,6 +117,14 @@ def test_a_status_is_one_screen() -> None:
     assert "failover.x leads to: unknown (it was not asked for)" in text
     assert text.count("unknown") == 3
     assert "Last deployed: 2026-01-02 00:00:00 UTC" in text
+
+
+@pytest.mark.parametrize("for_rehearsals", [True, False])
+def test_a_status_says_that_names_without_a_domain_serve_rehearsals(for_rehearsals: bool) -> None:
+    console = a_console()
+    status_report.write_status(console, replace(STATUS, for_rehearsals=for_rehearsals), Format.TABLE)
+    said = " ".join(written(console).split())
+    assert ("Without --domain the names serve rehearsals, not clients" in said) is for_rehearsals
 
 
 def test_a_region_that_is_gone_is_said_with_what_to_do() -> None:
