@@ -282,7 +282,9 @@ class Settings(BaseModel):
                 f"primary_region and secondary_region are both {self.primary_region}; they must differ"
             )
         if (self.domain is None) != (self.hosted_zone_id is None):
-            raise ValueError("domain and hosted-zone-id go together: give both or neither")
+            here = self.is_local and self.domain is not None
+            zone = f"; `payinfra local zone {self.domain}` prints the id of its zone" if here else ""
+            raise ValueError(f"domain and hosted-zone-id go together: give both or neither{zone}")
         self._check_domains()
         self._check_layers()
         self._check_indexes()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from payinfra.core.errors import PayinfraError
+from payinfra.core.extras import Extra, install_command
 from payinfra.core.settings import Settings, Target
 from payinfra.core.user import home_folder
 from payinfra.deployment import dependencies
@@ -146,7 +147,7 @@ def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11", "
         not missing,
         f"missing: {', '.join(missing)}" if missing else f"ministack {metadata.version('ministack')}",
         "extra `local`",
-        "pip install 'payinfra[local]'",
+        install_command(Extra.LOCAL),
         (Target.LOCAL,),
     )
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit, Notice, ignore
+from payinfra.core.extras import Extra, install_command
 from payinfra.core.private_files import file_problem, open_own, require_own_content
 from payinfra.local.control import Control
 from payinfra.local.credentials import known_access_key, read_access_key
@@ -134,7 +135,7 @@ def need(packages: Sequence[str]) -> None:
     if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
         raise EnvironmentUnusable(
             f"The embedded AWS needs what is not installed: {', '.join(missing)}.",
-            "Run: pip install 'payinfra[local]'",
+            f"Run: {install_command(Extra.LOCAL)}",
         )
 
 

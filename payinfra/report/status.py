@@ -87,8 +87,8 @@ def _name(name: "NameStatus") -> str:
     why = f" ({name.unknown})" if name.unknown else ""
     if not name.leads_to:
         return f"{name.name} leads to: unknown{why}"
-    said = "name server says" if name.servers == 1 else "name servers say"
-    return f"{name.name} leads to {' or '.join(name.leads_to)}, {name.servers} {said}{why}"
+    asked = "1 name server" if name.servers == 1 else f"{name.servers} name servers"
+    return f"{name.name} leads to {' or '.join(name.leads_to)} according to {asked}{why}"
 
 
 def _unrestored(status: "Status") -> tuple[Text, ...]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.extras import Extra, install_command
 from payinfra.local.server.asgi import App
 from payinfra.local.server.aws_rules import KeptRules
 from payinfra.local.server.certificates import CertificateIssuer
@@ -72,7 +73,7 @@ def check_version(installed: Callable[[str], str] = importlib.metadata.version) 
     Raises:
         EnvironmentUnusable: it is another one, or none.
     """
-    hint = 'Install the right one: pip install "payinfra[local]".'
+    hint = f"Install the right one: {install_command(Extra.LOCAL)}"
     try:
         found = installed("ministack")
     except importlib.metadata.PackageNotFoundError as error:

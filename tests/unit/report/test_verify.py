@@ -144,9 +144,10 @@ def test_a_region_that_is_gone_is_said_with_what_to_do() -> None:
     assert "us-east-1 is evacuated since 2026-01-02T00:00:00+00:00, by alice, says us-west-2." in " ".join(
         text.split()
     )
-    assert "failover.x leads to us-west-2, 1 name server says" in text
-    assert "latency.x leads to us-east-1 or us-west-2, 2 name servers say (ns3 does not answer)" in " ".join(
-        text.split()
+    assert "failover.x leads to us-west-2 according to 1 name server" in text
+    assert (
+        "latency.x leads to us-east-1 or us-west-2 according to 2 name servers (ns3 does not answer)"
+        in " ".join(text.split())
     )
     assert "What to do now:\n- Evacuate it." in text
     console = a_console()

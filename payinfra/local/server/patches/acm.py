@@ -1,11 +1,11 @@
 """Certificate Manager, as AWS answers it."""
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from payinfra.core.json_text import parse_json
 from payinfra.local.emulator_environment import ACCOUNT
 from payinfra.local.server.certificates import CertificateIssuer
 from payinfra.local.server.ministack import Emulator
@@ -69,7 +69,8 @@ def validation_is_pending(acm: Any, original: Call) -> Call:
 
     def request(wanted: Wanted) -> Answer:
         answer = original(wanted)
-        arn = json.loads(answer[2]).get("CertificateArn")
+        made = parse_json(answer[2])
+        arn = made.get("CertificateArn") if isinstance(made, dict) else None
         if arn:
             record = acm._certificates[arn]
             record["Status"] = PENDING
