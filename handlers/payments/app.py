@@ -186,6 +186,7 @@ class Application:
         if self._held_back is not None and (since := self._held_back()):
             self._observer.note(outcome="held back", since=since)
             return _problem(problems.held_back(), sent, {**state, "checks": checks, "evacuated": since})
+        self._observer.leave_out()
         return _json(200, {"status": "ok", **state, "checks": checks})
 
     def _evacuation(self) -> Answer:
@@ -194,6 +195,7 @@ class Application:
         if found is None and self._fail_back is not None and (found := self._fail_back()) is not None:
             self._observer.tell("evacuated by the fail-back rule", evacuated=found.region, since=found.since)
         if found is None:
+            self._observer.leave_out()
             raise problems.not_evacuated()
         return _json(200, {"evacuated": found.region, "since": found.since})
 

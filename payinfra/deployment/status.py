@@ -76,6 +76,7 @@ class Status:
         next_steps: what to do now, in sentences (see `guidance`); empty where there is nothing to do.
         in_place: what drills have left in place, whether or not a journal says so, each in a sentence.
         unclear: why that cannot be told of something, each in a sentence.
+        for_rehearsals: whether the names are no domain of one's own, so that clients cannot use them.
         delegation: who the parent of a domain of one's own delegates it to; None where nobody is to, or where
             that took too long to find out.
         failback: "manual" where the failover name stays where it has moved to, else "automatic".
@@ -93,6 +94,7 @@ class Status:
     next_steps: tuple[str, ...] = ()
     in_place: tuple[str, ...] = ()
     unclear: tuple[str, ...] = ()
+    for_rehearsals: bool = False
     failback: str = "automatic"
     delegation: Delegation | None = None
 
@@ -136,6 +138,7 @@ def gather(
     roles = zip(outputs.regions, ("primary", "secondary"), strict=True)
     regions = tuple(_region(found, outputs, region, role, silent) for region, role in roles)
     drills = outputs_file.parent / FOLDER
+    declared = _declared(outputs)
     return Status(
         env,
         target,
@@ -145,8 +148,9 @@ def gather(
         report_store.latest(drills),
         tuple(journal.parent.name for journal in open_journals(drills)),
         _name_statuses(found[("names", "")], outputs),
-        _moves_within_s(_declared(outputs)),
-        failback=_failback(_declared(outputs)),
+        _moves_within_s(declared),
+        for_rehearsals=declared is not None and not declared.dns.delegated,
+        failback=_failback(declared),
         delegation=asked if isinstance(asked := found[("delegation", "")], Delegation) else None,
     )
 
@@ -258,7 +262,8 @@ def _names(outputs: Outputs, aws: Aws, dns: Dns) -> tuple[NameStatus, ...]:
     kind = "A" if outputs.declared.dns.delegated else "CNAME"
     names = (outputs.failover_domain, outputs.latency_domain)
     return tuple(
-        look_up(name, kind, servers, dns, region_of_answer(outputs.declared, name)) for name in names
+        look_up(name, kind, servers, dns, region_of_answer(outputs.declared, name, endpoints=aws.endpoints))
+        for name in names
     )
 
 
