@@ -436,7 +436,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
         ),
         ArnGroup.BUCKETS: ("s3:ListBucketVersions",),
         ArnGroup.TEST_OBJECTS: _of("s3", "BypassGovernanceRetention", "DeleteObjectVersion"),
-        ArnGroup.PARAMETERS: ("ssm:GetParameter",),
+        ArnGroup.PARAMETERS: _of("ssm", "GetParameter", "PutParameter"),
         ArnGroup.APIS: ("apigateway:GET",),
         ArnGroup.EXPERIMENTS: _of(
             "fis",
