@@ -436,7 +436,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
         ),
         ArnGroup.BUCKETS: ("s3:ListBucketVersions",),
         ArnGroup.TEST_OBJECTS: _of("s3", "BypassGovernanceRetention", "DeleteObjectVersion"),
-        ArnGroup.PARAMETERS: ("ssm:GetParameter",),
+        ArnGroup.PARAMETERS: _of("ssm", "GetParameter", "PutParameter"),
         ArnGroup.APIS: ("apigateway:GET",),
         ArnGroup.EXPERIMENTS: _of(
             "fis",
@@ -452,7 +452,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
         ArnGroup.SERVICE_LINKED: ("iam:CreateServiceLinkedRole",),
         ArnGroup.ROLES_FOR_SCHEDULER: ("iam:PassRole",),
         ArnGroup.WITHOUT_RESOURCE: (
-            "cloudwatch:DescribeAlarms",
+            *_of("cloudwatch", "DescribeAlarms", "GetMetricStatistics"),
             *_of("fis", "ListExperiments", "ListExperimentTemplates"),
             "lambda:GetAccountSettings",
         ),

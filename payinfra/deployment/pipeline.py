@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -494,6 +495,8 @@ class Pipeline:
         Raises:
             EnvironmentUnusable: it was never deployed from here, or cannot be reached.
         """
+        from payinfra.evacuation.rehearsal import after_drill
+
         outputs = self.outputs()
         self._tell_of_a_cut_off_update()
         endpoints = self._endpoints()
@@ -507,6 +510,7 @@ class Pipeline:
             work_dir=self.settings.work_dir,
             verify=lambda request: self.dependencies.verify(outputs, aws, self._of_project(request)),
             shared=server / "drill" if endpoints else None,
+            bring_back=partial(after_drill, aws, self.settings.names, outputs),
         )
 
     def status(self) -> "Status":
