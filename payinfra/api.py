@@ -9,8 +9,6 @@ without one, what `[stack] extend` of payinfra.toml names is taken. The handles 
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,23 +19,17 @@ from payinfra.core.errors import UsageProblem
 from payinfra.core.events import Emit, Notice, ignore
 from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings
-from payinfra.deployment.dependencies import AWS_DEPENDENCIES, PipelineDependencies, synthesize
 from payinfra.deployment.dependencies import check as check_stack
-from payinfra.deployment.pipeline import Confirm, Pipeline
+from payinfra.deployment.pipeline import Pipeline
+from payinfra.deployment.pipeline_dependencies import AWS_DEPENDENCIES, PipelineDependencies
 from payinfra.deployment.results import Deployed, Destroyed, Synthesized
+from payinfra.deployment.workspace import Confirm
 from payinfra.drill.clock import Stop
 from payinfra.drill.model import DrillReport, DrillRequest, Restored, Tell, tell_nobody
 from payinfra.terraform import Plan
 
 if TYPE_CHECKING:
     from payinfra.stacks.extension import Extend
-
-
-def _with(dependencies: PipelineDependencies, extend: "Extend | None") -> PipelineDependencies:
-    """The dependencies, with a synthesis that adds what the function adds."""
-    if extend is None:
-        return dependencies
-    return replace(dependencies, synthesize=partial(synthesize, extend=extend))
 
 
 def agreed(_plan: Plan) -> bool:
@@ -67,7 +59,7 @@ def synth(
         ToolFailed: synthesis failed.
         EnvironmentUnusable: another command works on the environment.
     """
-    return Pipeline(settings, emit, dependencies=_with(dependencies, extend), fresh=fresh).synth()
+    return Pipeline(settings, emit, dependencies=dependencies, extend=extend, fresh=fresh).synth()
 
 
 def check(
@@ -122,7 +114,7 @@ def plan(
         GateFailed: a finding of the policy checks.
         ToolFailed, EnvironmentUnusable: as for `deploy`.
     """
-    return Pipeline(settings, emit, fail_on=fail_on, dependencies=_with(dependencies, extend)).plan(out=out)
+    return Pipeline(settings, emit, fail_on=fail_on, dependencies=dependencies, extend=extend).plan(out=out)
 
 
 def deploy(
@@ -156,7 +148,7 @@ def deploy(
         ToolFailed: synthesis or Terraform failed.
         EnvironmentUnusable: credentials, registry, embedded AWS or lock.
     """
-    return Pipeline(settings, emit, fail_on=fail_on, dependencies=_with(dependencies, extend)).deploy(
+    return Pipeline(settings, emit, fail_on=fail_on, dependencies=dependencies, extend=extend).deploy(
         confirm,
         allow_destroy=allow_destroy,
         all_at_once=all_at_once,
@@ -192,7 +184,7 @@ def verify(
         ToolFailed: Terraform failed.
     """
     request = VerifyRequest(tuple(only), tuple(skip), deadline_s)
-    return Pipeline(settings, emit, dependencies=_with(dependencies, extend)).verify(request, drift=drift)
+    return Pipeline(settings, emit, dependencies=dependencies, extend=extend).verify(request, drift=drift)
 
 
 def read_outputs(settings: Settings, *, dependencies: PipelineDependencies = AWS_DEPENDENCIES) -> Outputs:
@@ -233,7 +225,7 @@ def destroy(
             f"Environment {settings.env} is protected.",
             f"To destroy it and its data permanently, pass really={settings.env!r}.",
         )
-    return Pipeline(settings, emit, dependencies=_with(dependencies, extend)).destroy(
+    return Pipeline(settings, emit, dependencies=dependencies, extend=extend).destroy(
         agreed, missing_ok=missing_ok
     )
 

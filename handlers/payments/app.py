@@ -174,12 +174,14 @@ class Application:
             self._note_unavailable(unavailable)
             failed = {WRITE: "refused"} if unavailable.dependency == WRITE else {"table": "unreachable"}
             return _problem(problems.unavailable(), sent, {**state, "checks": failed})
+        self._observer.leave_out()
         return _json(200, {"status": "ok", **state, "checks": {"table": "ok", WRITE: "ok"}})
 
     def _evacuation(self) -> Answer:
         """The other region's evacuation: 200 only while the flag says so, for health checkers rely on it."""
         found = self._flag()
         if found is None:
+            self._observer.leave_out()
             raise problems.not_evacuated()
         return _json(200, {"evacuated": found.region, "since": found.since})
 

@@ -37,17 +37,26 @@ class Observer:
         self._metrics = EphemeralMetrics(namespace=config.metrics_namespace, service=config.service)
         self._metrics.set_default_dimensions(environment=config.environment, region=config.region)
         self._fields: dict[str, object] = {}
+        self._left_out = False
         self._started = time.perf_counter()
 
     def begin(self, correlation_id: str) -> None:
         """Forget the request before; start the watch."""
         self._fields = {"correlation_id": correlation_id}
+        self._left_out = False
         self._metrics.clear_metrics()
         self._started = time.perf_counter()
 
     def note(self, **fields: object) -> None:
         """Add to the request's log line."""
         self._fields.update(fields)
+
+    def leave_out(self) -> None:
+        """Say nothing at this request's end: a health checker asked, and was told what it always is.
+
+        Checkers ask all the time, and each line and metric is paid for.
+        """
+        self._left_out = True
 
     def count(self, event: str) -> None:
         """Add one to a metric, and name the event in the log line."""
@@ -76,7 +85,9 @@ class Observer:
             self._metrics.flush_metrics()
 
     def end(self, status: int) -> None:
-        """Write the log line and the metrics."""
+        """Write the log line and the metrics, unless the request is left out."""
+        if self._left_out:
+            return
         elapsed_ms = (time.perf_counter() - self._started) * 1000
         self._metrics.add_metric(name=LATENCY, unit=MetricUnit.Milliseconds, value=elapsed_ms)
         line = {**self._fields, "status": status, "duration_ms": round(elapsed_ms, 3)}

@@ -7,6 +7,7 @@ from payinfra.account.buckets import state_bucket
 from payinfra.account.changes import Changes
 from payinfra.account.drill_roles import drill_roles
 from payinfra.account.gateway_logs import gateway_logs
+from payinfra.account.trace_sampling import trace_sampling
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.naming import NAME_PREFIX
@@ -50,6 +51,7 @@ def bootstrap(wanted: WantedAccount, aws: Aws, changes: Changes) -> str:
     account = aws.account(wanted.regions[0])
     try:
         gateway_logs(wanted.regions, aws, account, changes)
+        trace_sampling(wanted.regions, aws, changes, wanted.prefix)
         if wanted.state_bucket is not None:
             state_bucket(wanted.state_bucket, wanted.state_regions, aws, account, changes)
         if wanted.boundary:

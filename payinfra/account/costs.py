@@ -6,7 +6,7 @@ in US dollars, without tax and without free tiers. A test holds the page and thi
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 HOURS = 730
@@ -17,7 +17,8 @@ STANDING: Mapping[str, float] = MappingProxyType(
         "aws_kms_key": 1.00,
         "aws_cloudwatch_metric_alarm": 0.10,
         "aws_cloudwatch_dashboard": 3.00,
-        "aws_cloudwatch_log_metric_filter": 0.30,
+        # A metric is paid for in a month in which it has data (0.30), and an idle environment's have none.
+        "aws_cloudwatch_log_metric_filter": 0.00,
         "aws_route53_zone": 0.50,
         "aws_route53_health_check": 0.50 + 1.00,
     }
@@ -95,54 +96,33 @@ class IdleTraffic:
         lambda_price: dollars for a gigabyte-second.
         log_kb: kilobytes of logs that one request writes.
         log_price: dollars for a gigabyte of logs.
-        traced_a_second: how many requests a second X-Ray samples in any case, and the share of the rest.
-        trace_price: dollars for a million traces.
-        metrics: dollars a month for the metrics of the method and the function, in a region.
+        looks: dollars a month of the conditional writes, never stored, that a container makes every 10 s.
     """
 
-    checkers: int = 16
+    checkers: int = 6
     per_million: tuple[float, ...] = (3.50, 0.20, 0.5 * 0.125)
     lambda_gb_s: float = 0.005 * 0.5
     lambda_price: float = 0.0000166667
-    log_kb: float = 3.5
+    log_kb: float = 0.7
     log_price: float = 0.50
-    traced_a_second: tuple[float, float] = (1.0, 0.05)
-    trace_price: float = 5.00
-    metrics: float = 5 * 0.30 + 1 * 0.30
-    looks: float = 0.53 * 0.625
-    """Dollars a month of the conditional writes, never stored, that two containers make every 10 seconds."""
-    digits: int = 1
-    """Of the millions of requests, after the point: as the page has them."""
+    looks: float = 0.26 * 0.625
 
     def monthly(self, interval_s: int) -> float:
         """Dollars a month that one health check with this interval, in seconds, causes in its region."""
         rate = self.checkers / interval_s
-        millions = round(rate * 3600 * HOURS / 1e6, self.digits)
-        always, share = self.traced_a_second
-        traced = min(rate, always) + share * max(0.0, rate - always)
-        traces = round(traced * 3600 * HOURS / 1e6, self.digits)
+        # Rounded as the page has them.
+        millions = round(rate * 3600 * HOURS / 1e6, 2)
         return (
             millions * sum(self.per_million)
             + millions * 1e6 * self.lambda_gb_s * self.lambda_price
             + millions * self.log_kb * self.log_price
-            + traces * self.trace_price
-            + self.metrics
             + self.looks
         )
 
 
 TRAFFIC = IdleTraffic()
-EVACUATION = IdleTraffic(
-    checkers=6,
-    per_million=(3.50, 0.20),
-    log_kb=1.5,
-    traced_a_second=(0.0, 0.05),
-    metrics=0.0,
-    looks=0.0,
-    digits=2,
-)
-"""The same for an evacuation's page, beside a health check that asks every 10 seconds: that has what X-Ray
-samples in any case."""
+EVACUATION = IdleTraffic(per_million=(3.50, 0.20), looks=0.0)
+"""The same for an evacuation's page."""
 
 
 @dataclass(frozen=True)
@@ -161,14 +141,11 @@ class HealthChecks:
 
     def monthly(self, traffic: IdleTraffic) -> float:
         """Dollars a month more than as many slow ones cost by themselves, and what they cause."""
-        slowest = max(self.intervals_s, default=FAST_S)
-        left = max(0.0, TRAFFIC.traced_a_second[0] - TRAFFIC.checkers / slowest)
-        page = replace(EVACUATION, traced_a_second=(left, EVACUATION.traced_a_second[1]))
         return (
             FAST_HEALTH_CHECK * sum(interval == FAST_S for interval in self.intervals_s)
             - HTTPS_FEATURE * self.counting
             + sum(map(traffic.monthly, self.intervals_s))
-            + self.flags * page.monthly(SLOW_S)
+            + self.flags * EVACUATION.monthly(SLOW_S)
         )
 
 
@@ -226,6 +203,9 @@ def of_environment(listed: Mapping[str, int], regions: int) -> float:
     """
     counts = {kind: listed.get(what, 0) for what, kind in LISTED.items()}
     counts |= {kind: number * regions for kind, number in OF_A_REGION.items()}
+    if counts["aws_kms_key"] <= regions:
+        # A lean environment: one key a region, and one dashboard in all.
+        counts["aws_cloudwatch_dashboard"] = min(1, regions)
     there = counts[HEALTH_CHECK]
     watching = min(there, regions)
     flags = min(there - watching, regions)

@@ -62,6 +62,14 @@ def found_in(project: Path | None, installed: Iterable[EntryPoint] | None = None
     return tuple(found.values())
 
 
+def defined_at(one: Plugin, project: Path) -> str:
+    """Where a company's own check or probe is defined, such as `checks/queues.py:9`; empty for ours."""
+    code = getattr(getattr(one, "judge", None), "__code__", None)
+    if code is None or one.rule.id.startswith(OURS):
+        return ""
+    return f"{shown_path(Path(code.co_filename).resolve(), project)}:{code.co_firstlineno}"
+
+
 def _defined_in(module: ModuleType) -> Iterator[Plugin]:
     """The checks and probes of a module, without those that it imports."""
     for value in vars(module).values():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from payinfra.clients.aws_errors import code_of, is_transient
 from payinfra.core.access_key import NO_ACCESS_KEY, AccessKey
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.https_address import HttpsAddress
 from payinfra.core.run_id import user_agent
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ _EXECUTE_API = re.compile(r"[a-z0-9]+\.execute-api\.(?P<region>[a-z0-9-]+)\.amaz
 LOCAL_ACCOUNT = "000000000000"
 
 
+def execute_api_region(host: str) -> str | None:
+    """The region whose own endpoint of an API a host name is; None for any other name."""
+    found = _EXECUTE_API.fullmatch(host.rstrip("."))
+    return found["region"] if found else None
+
+
 class AwsUnreachable(EnvironmentUnusable):
     """Nothing answers where AWS was asked; it may elsewhere."""
 
@@ -51,16 +58,33 @@ class Endpoints:
     Attributes:
         dns: `address:port` of the server that answers for its hosted zones; empty where there is none.
         access_key: what calls to it are signed with.
+        https: region to where the custom domains in it are served; empty where there are none.
+        authority: the file with the certificate, in PEM, of the authority that issues theirs; empty where
+            there are none.
     """
 
     regions: Mapping[str, str]
     global_url: str
     dns: str = ""
     access_key: AccessKey = NO_ACCESS_KEY
+    https: Mapping[str, HttpsAddress] = field(default_factory=dict)
+    authority: str = ""
 
     def url(self, service: str, region: str) -> str:
         """The endpoint of a service in a region."""
         return self.global_url if service in GLOBAL_SERVICES else self.regions[region]
+
+    def region_at(self, address: str) -> str | None:
+        """The region to which an address leads, as the DNS server gives it; None for no such address."""
+        return next((region for region, where in self.https.items() if where.address == address), None)
+
+    def listens(self, address: str) -> str:
+        """The `address:port` to connect to for an address, as the DNS server gives it.
+
+        Raises:
+            KeyError: no region has the address.
+        """
+        return {where.address: where.listens for where in self.https.values()}[address]
 
 
 @dataclass
@@ -111,10 +135,18 @@ class Aws:
 
     def url(self, host: str) -> str:
         """The URL for a host name of AWS; on the embedded AWS, that of the region's port."""
-        api = _EXECUTE_API.fullmatch(host.rstrip("."))
-        if self.endpoints is None or api is None:
+        region = execute_api_region(host)
+        if self.endpoints is None or region is None:
             return f"https://{host.rstrip('.')}"
-        return self.endpoints.regions[api["region"]]
+        return self.endpoints.regions[region]
+
+    def address_url(self, address: str) -> str:
+        """The URL for an address to which a custom domain leads; on the embedded AWS, that of its port.
+
+        Raises:
+            KeyError: on the embedded AWS, no region has the address.
+        """
+        return f"https://{address if self.endpoints is None else self.endpoints.listens(address)}"
 
     def apigateway(self, region: str) -> "APIGatewayClient":
         """API Gateway's control plane in a region."""
@@ -180,6 +212,10 @@ class Aws:
         """The notification service."""
         client: SNSClient = self.client("sns", region)
         return client
+
+    def xray(self, region: str) -> Any:
+        """X-Ray in a region."""
+        return self.client("xray", region)
 
     def ssm(self, region: str) -> "SSMClient":
         """Systems Manager in a region."""

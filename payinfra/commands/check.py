@@ -15,7 +15,7 @@ from payinfra.commands.session import FailOnOption, FormatOption, session, stdou
 from payinfra.core.errors import UsageProblem
 from payinfra.core.project_folder import project_folder
 from payinfra.core.setting_declarations import TOML_NAME, variable
-from payinfra.report.formats import FORMAT_VARIABLE, FindingsFormat, Format
+from payinfra.report.formats import FORMAT_VARIABLE, CatalogueFormat, FindingsFormat, Format
 
 app = typer.Typer()
 checks_app = typer.Typer(no_args_is_help=True, help="List and explain policy checks.")
@@ -157,17 +157,38 @@ def _throwaway(flags: Mapping[str, object]) -> tuple[str, ...]:
 
 
 @checks_app.command("list")
-def checks_list(*, fmt: FormatOption = Format.TABLE) -> None:
-    """List all checks."""
-    from payinfra.checks import catalogue
+def checks_list(
+    *,
+    own: Annotated[
+        bool,
+        typer.Option(
+            "--own", help="Only those of the project and of installed packages, their probes included."
+        ),
+    ] = False,
+    fmt: Annotated[
+        CatalogueFormat,
+        typer.Option("--format", envvar=FORMAT_VARIABLE, help="Format of the result on stdout."),
+    ] = CatalogueFormat.TABLE,
+) -> None:
+    """List all checks, or with --own the checks and probes that were added to payinfra's."""
+    from payinfra.checks import catalogue, docs, plugins
     from payinfra.report import results
     from payinfra.report.findings import rules
 
-    known = catalogue.load(project_folder())
-    if fmt is Format.JSON:
-        typer.echo(rules.render_json([rules.as_json(rule, known.types_of(rule.id)) for rule in known.rules]))
+    project = project_folder()
+    if own:
+        added = plugins.found_in(project)
+        listed = [(one.rule, getattr(one, "on", ())) for one in added]
     else:
-        results.write(stdout(), rules.listed(known.rules))
+        known = catalogue.load(project)
+        listed = [(rule, known.types_of(rule.id)) for rule in known.rules]
+    match fmt:
+        case CatalogueFormat.JSON:
+            typer.echo(rules.render_json([rules.as_json(rule, types) for rule, types in listed]))
+        case CatalogueFormat.MARKDOWN:
+            typer.echo(docs.own_page(added, project) if own else docs.page(known), nl=False)
+        case CatalogueFormat.TABLE:
+            results.write(stdout(), rules.listed([rule for rule, _ in listed]))
 
 
 @checks_app.command("explain")

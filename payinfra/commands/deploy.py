@@ -118,7 +118,7 @@ def deploy(
     eager_bindings: EagerOption = False,
 ) -> None:
     """Synthesize, check, plan, apply, and send a payment through each region."""
-    from payinfra.deployment.pipeline import PROBES_FAIL_ON
+    from payinfra.deployment.results import PROBES_FAIL_ON
     from payinfra.report import deploy as deploy_module
     from payinfra.report import job_summary
 

@@ -37,7 +37,8 @@ def explain(
     if wanted not in found:
         raise UsageProblem(
             f"There is no check or probe {id!r}{did_you_mean(wanted, found) or '.'}",
-            "`payinfra checks list` lists the checks; docs/verify.md lists the probes.",
+            "`payinfra checks list` lists the checks, with --own those that were added, and their probes; "
+            "docs/verify.md lists payinfra's probes.",
         )
     one = found[wanted]
     typer.echo(rules.render_explanation(one) if fmt is Format.JSON else rules.explanation(one))
@@ -45,7 +46,7 @@ def explain(
 
 def explanations() -> "tuple[Explanation, ...]":
     """All checks, then all probes."""
-    from payinfra.checks import catalogue
+    from payinfra.checks import catalogue, plugins
     from payinfra.checks.probes import verify
     from payinfra.checks.probes.drift import DRIFT
     from payinfra.checks.probes.drill_faults import DRILL_FAULTS
@@ -55,9 +56,25 @@ def explanations() -> "tuple[Explanation, ...]":
     project = project_folder()
     known = catalogue.load(project)
     return (
-        *(Explanation(one.rule, Subject.MANIFEST, types=known.types_of(one.rule.id)) for one in known.policy),
+        *(
+            Explanation(
+                one.rule,
+                Subject.MANIFEST,
+                types=known.types_of(one.rule.id),
+                defined_at=plugins.defined_at(one, project),
+            )
+            for one in known.policy
+        ),
         *(Explanation(one.rule, Subject.SOURCE) for one in known.source),
-        *(Explanation(one.rule, Subject.LIVE, within_s=one.within_s) for one in verify.load(project)),
+        *(
+            Explanation(
+                one.rule,
+                Subject.LIVE,
+                within_s=one.within_s,
+                defined_at=plugins.defined_at(one, project),
+            )
+            for one in verify.load(project)
+        ),
         Explanation(ANSWERS, Subject.LIVE),
         Explanation(DRIFT, Subject.LIVE),
         Explanation(DRILL_FAULTS, Subject.LIVE),

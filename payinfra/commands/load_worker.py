@@ -31,6 +31,7 @@ def load_worker(
     """
     import importlib.util
 
+    from payinfra.core.extras import Extra, install_command
     from payinfra.drill.load import worker_master
     from payinfra.drill.load.worker_order import TOKEN_VARIABLE
 
@@ -44,7 +45,7 @@ def load_worker(
     if locustfile is not None and not locustfile.is_file():
         raise UsageProblem(f"{locustfile} is no file.", "Give the path of a locustfile.")
     if importlib.util.find_spec("locust") is None:
-        raise EnvironmentUnusable("Locust is not installed.", "Run `pip install 'payinfra[locust]'`.")
+        raise EnvironmentUnusable("Locust is not installed.", f"Run `{install_command(Extra.LOCUST)}`.")
     why = worker_master.work(address, token, locustfile)
     if why:
         raise EnvironmentUnusable(why, "Start the worker again once the drill waits for it.")

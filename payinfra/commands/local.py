@@ -149,6 +149,47 @@ def local_env(
     report.variables(stdout(), variables(found.endpoints, key, where), fmt)
 
 
+@local_app.command("zone")
+def local_zone(
+    domain: Annotated[str, typer.Argument(help="The domain, such as pay.test.", show_default=False)],
+    *,
+    work_root: WorkRootOption = None,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Print the id of a domain's hosted zone in the embedded AWS, which is made where there is none.
+
+    `deploy --local --domain pay.test --hosted-zone-id ID` takes it, as on AWS the zone of your domain.
+    """
+    from payinfra.deployment import dependencies
+    from payinfra.deployment.local_domains import hosted_zone
+    from payinfra.report import local as report
+    from payinfra.report.progress import watching
+
+    settings = _settings(work_root, target="local")
+    with watching(stderr()) as watch:
+        endpoints = dependencies.local_up(settings, watch.emit)
+    report.zone(stdout(), hosted_zone(dependencies.aws(settings, endpoints), domain), fmt)
+
+
+@local_app.command("trust")
+def local_trust(*, work_root: WorkRootOption = None, fmt: FormatOption = Format.TABLE) -> None:
+    """Print how to trust and reach the custom domains of the embedded AWS."""
+    from payinfra.deployment import dependencies
+    from payinfra.deployment.local_domains import custom_domains
+    from payinfra.local import lifecycle
+    from payinfra.local.control import Control
+    from payinfra.report import local as report
+
+    settings = _settings(work_root, target="local")
+    folder = dependencies.server_folder(settings)
+    control = Control.of(folder.absolute())
+    if not control.status().endpoints.https:
+        control.serve_https()
+    here = control.status().endpoints
+    aws = dependencies.aws(settings, dependencies.endpoints_of(here, lifecycle.access_key(folder)))
+    report.trust(stdout(), here, custom_domains(aws, tuple(here.regions)), fmt)
+
+
 @local_app.command("logs")
 def local_logs(
     *,

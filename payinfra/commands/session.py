@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from payinfra.core.settings import Settings
-    from payinfra.deployment.pipeline import Confirm, Pipeline
+    from payinfra.deployment.pipeline import Pipeline
+    from payinfra.deployment.workspace import Confirm
     from payinfra.report.progress import ProgressWatch
     from payinfra.terraform import Plan
 

@@ -25,6 +25,8 @@ CERTIFICATE_NAME_MAX = 64
 RequestCertificate)."""
 BUCKET_NAME_MAX = 63
 """Characters of a bucket's name at most (S3 user guide, "General purpose bucket naming rules")."""
+TAG_NAME_MAX, TAG_VALUE_MAX = 128, 256
+"""Characters of a tag at most (Tagging AWS resources user guide, "Tag naming limits and requirements")."""
 OWN_TAGS_MAX = 40
 """Tags of a project's own at most: AWS takes 50 on most resources, and some services set a few themselves."""
 STATUS_INDEX = "status-index"

@@ -182,6 +182,15 @@ class DeclaredHealth:
     alarms: tuple[DeclaredAlarm, ...]
 
 
+FOR_REHEARSALS = (
+    "Without --domain the names serve rehearsals, not clients: "
+    "API Gateway answers 403 to whoever sends one as Host."
+)
+"""What whoever reads a name should know where there is no domain of one's own. API Gateway finds an API by
+the Host header, and knows only regional endpoints and custom domain names (API Gateway developer guide,
+"Custom domain names for public REST APIs")."""
+
+
 @dataclass(frozen=True)
 class DeclaredDns:
     """The names and how a client uses them.

@@ -1,14 +1,17 @@
 """Imports a project's own Python, from the folder of payinfra.toml, and says what goes wrong in it."""
 
 import importlib
+import inspect
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
-from payinfra.core.errors import PayinfraError, UsageProblem
+from payinfra.core.errors import PayinfraError, UsageProblem, did_you_mean
+from payinfra.core.setting_declarations import TOML_NAME
 
 _MOST_SHOWN = 300
 
@@ -32,6 +35,45 @@ def import_from_project(name: str, project: Path, wanted_by: str) -> ModuleType:
             f"{wanted_by}: there is no module {name!r} in {project.resolve()}.",
             "Modules are imported from the folder of payinfra.toml, then from where payinfra is installed.",
         ) from None
+
+
+def function_from_project(reference: str, project: Path, setting: str, shape: str) -> Callable[..., object]:
+    """A function of the project's that a setting names. To be called within `project_imports`.
+
+    Args:
+        reference: the function, as `MODULE:FUNCTION`.
+        setting: the setting's table and name, such as `[stack] extend`.
+        shape: how it is to be written, such as `extend(stack, primary, secondary)`.
+
+    Raises:
+        UsageProblem: there is no such module or function, or it cannot be called so.
+    """
+    module_name, _, name = reference.partition(":")
+    module = import_from_project(module_name, project, f"{TOML_NAME}: {setting}")
+    where = shown_path(Path(getattr(module, "__file__", None) or module_name), project)
+    found = getattr(module, name, None)
+    if found is None:
+        functions = [key for key, value in vars(module).items() if callable(value)]
+        raise UsageProblem(
+            f"{where} has no function {name!r}{did_you_mean(name, functions)}.",
+            f"Name one in {setting}, as MODULE:FUNCTION.",
+        )
+    return callable_as(found, shape, f"{name} in {where}")
+
+
+def callable_as(found: object, shape: str, what: str) -> Callable[..., object]:
+    """The same function, if it can be called as it is to be written.
+
+    Raises:
+        UsageProblem: it cannot.
+    """
+    arguments = shape.count(",") + 1
+    try:
+        inspect.signature(found).bind(*(None,) * arguments)  # type: ignore[arg-type]  # raises for no function
+    except TypeError:
+        number = ("one argument", "two arguments", "three arguments")[arguments - 1]
+        raise UsageProblem(f"{what} cannot be called with {number}.", f"Write `def {shape}:`.") from None
+    return cast(Callable[..., object], found)
 
 
 @contextmanager

@@ -206,6 +206,10 @@ def _shape(pattern: str, allowed: str) -> Shape:
     return Shape(re.compile(pattern), allowed)
 
 
+_FUNCTION = _shape(
+    r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*",
+    "use a module and a function in it, such as acme.infra:extend",
+)
 _TAG = _shape(r"[A-Za-z0-9 _.:/=+@-]{1,128}", "use up to 128 letters, digits, spaces and _ . : / = + @ -")
 _STATUS = _shape(r"[1-5]\d\d(-[1-5]\d\d)?", "use statuses such as 201 or 400-499")
 _DOMAIN = _shape(
@@ -341,6 +345,16 @@ SETTINGS: tuple[Setting, ...] = (
         otherwise="ephemeral on the embedded AWS and for names that match --ephemeral-patterns",
         flags=("--protected/--ephemeral",),
         example=True,
+    ),
+    Setting(
+        "footprint",
+        SettingKind.TEXT,
+        SettingGroup.PROTECTION,
+        "What stands beside what serves: lean has one key a region instead of three, half the alarms and one "
+        "dashboard",
+        otherwise="lean in ephemeral environments on AWS, else full",
+        choices=("full", "lean"),
+        example="full",
     ),
     Setting(
         "ephemeral_patterns",
@@ -550,7 +564,8 @@ SETTINGS: tuple[Setting, ...] = (
         SettingKind.INTEGER,
         SettingGroup.FAILOVER,
         "Seconds between health checks",
-        default=10,
+        otherwise="30 where the footprint is lean, else 10",
+        example=10,
         choices=(10, 30),
     ),
     Setting(
@@ -622,10 +637,7 @@ SETTINGS: tuple[Setting, ...] = (
         SettingGroup.EXTENSION,
         "Function that adds resources of your own to the stack, as MODULE:FUNCTION",
         otherwise="nothing is added",
-        shape=_shape(
-            r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*",
-            "use a module and a function in it, such as acme.infra:extend",
-        ),
+        shape=_FUNCTION,
         example="acme.infra:extend",
         table="stack",
     ),
@@ -657,6 +669,17 @@ SETTINGS: tuple[Setting, ...] = (
         example=("merchant-index=merchant_id:timestamp",),
         table="table",
         key="indexes",
+    ),
+    Setting(
+        "canary_function",
+        SettingKind.TEXT,
+        SettingGroup.CANARY,
+        "Function that says what a payment looks like, as MODULE:FUNCTION",
+        otherwise="the other settings of this table say it",
+        shape=_FUNCTION,
+        example="acme.canary:contract",
+        table="canary",
+        key="function",
     ),
     Setting(
         "canary_body",

@@ -34,6 +34,8 @@ from payinfra.core.naming import (
     OWN_TAGS,
     OWN_TAGS_MAX,
     TABLE_ATTRIBUTES,
+    TAG_NAME_MAX,
+    TAG_VALUE_MAX,
     Names,
     tags,
 )
@@ -66,7 +68,9 @@ class Target(StrEnum):
 LAYERS_MAX = 5
 """Layers of a function at most (Lambda developer guide, "Lambda quotas")."""
 
-_FILLED = frozenset(("env", "protected", "log_retention_days", "audit_retention_days"))
+_FILLED = frozenset(
+    ("env", "protected", "footprint", "log_retention_days", "audit_retention_days", "health_check_interval")
+)
 """Fields without a default of their own: one must be given, and the others follow from it."""
 
 
@@ -101,6 +105,7 @@ class Settings(BaseModel):
     cost_center: Text | None = _declared("cost_center")
     ephemeral_patterns: tuple[str, ...] = _declared("ephemeral_patterns")
     protected: bool = _declared("protected")
+    footprint: Literal["full", "lean"] = _declared("footprint")
     lambda_layers: tuple[str, ...] = _declared("lambda_layers")
     lambda_runtime: Literal["python3.11", "python3.12", "python3.13"] = _declared("lambda_runtime")
     lambda_architecture: Literal["x86_64", "arm64"] | None = _declared("lambda_architecture")
@@ -133,6 +138,7 @@ class Settings(BaseModel):
     extend: Text | None = _declared("extend")
     table_attributes: tuple[str, ...] = _declared("table_attributes")
     table_indexes: tuple[str, ...] = _declared("table_indexes")
+    canary_function: Text | None = _declared("canary_function")
     canary_body: Text | None = _declared("canary_body")
     canary_headers: tuple[str, ...] = _declared("canary_headers")
     canary_payment_id: Text = _declared("canary_payment_id")
@@ -149,17 +155,20 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _fill_what_follows(cls, values: dict[str, object]) -> dict[str, object]:
-        """Derive protection from the environment's name, and retention from protection."""
+        """Derive protection from the environment's name; retention and footprint from protection.
+
+        Nobody pays for the embedded AWS: there, everything is shown.
+        """
         env = str(values.get("env", ""))
+        local = values.get("target") in (Target.LOCAL, Target.LOCAL.value)
         if "protected" not in values:
             patterns = _split(values.get("ephemeral_patterns", BY_NAME["ephemeral_patterns"].default))
-            throwaway = values.get("target") in (Target.LOCAL, Target.LOCAL.value) or any(
-                fnmatchcase(env, pattern) for pattern in patterns
-            )
-            values["protected"] = not throwaway
+            values["protected"] = not (local or any(fnmatchcase(env, pattern) for pattern in patterns))
         kept = RETENTION_PROTECTED_DAYS if _truthy(values["protected"]) else RETENTION_EPHEMERAL_DAYS
         values.setdefault("log_retention_days", kept)
         values.setdefault("audit_retention_days", kept)
+        values.setdefault("footprint", "full" if local or _truthy(values["protected"]) else "lean")
+        values.setdefault("health_check_interval", 30 if values["footprint"] == "lean" else 10)
         return values
 
     @field_validator("tags", mode="before")
@@ -169,8 +178,16 @@ class Settings(BaseModel):
         if isinstance(value, dict):
             if wrong := [name for name, one in value.items() if not isinstance(one, str)]:
                 raise ValueError(f"{wrong[0]} must be text")
-            return tuple(f"{name}={one}" for name, one in value.items())
-        return _split(value)
+            found = tuple(f"{name}={one}" for name, one in value.items())
+        else:
+            found = _split(value)
+        for name, _, one in (each.partition("=") for each in found):
+            for what, text, most in (("name", name, TAG_NAME_MAX), ("value", one, TAG_VALUE_MAX)):
+                if len(text) > most:
+                    raise ValueError(
+                        f"the {what} of the tag {name[:40]!r} has {len(text)} characters; AWS takes {most}"
+                    )
+        return found
 
     @field_validator("tags")
     @classmethod
@@ -265,7 +282,9 @@ class Settings(BaseModel):
                 f"primary_region and secondary_region are both {self.primary_region}; they must differ"
             )
         if (self.domain is None) != (self.hosted_zone_id is None):
-            raise ValueError("domain and hosted-zone-id go together: give both or neither")
+            here = self.is_local and self.domain is not None
+            zone = f"; `payinfra local zone {self.domain}` prints the id of its zone" if here else ""
+            raise ValueError(f"domain and hosted-zone-id go together: give both or neither{zone}")
         self._check_domains()
         self._check_layers()
         self._check_indexes()

@@ -1,4 +1,4 @@
-"""What the pipeline works with: slow or outside things, behind one seam that tests fill with their own."""
+"""What the pipeline and the commands call of AWS, the embedded AWS, Terraform, the stack and the checks."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from payinfra.clients.aws import LOCAL_ACCOUNT, Aws, AwsUnreachable, Endpoints
+from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit
 from payinfra.core.settings import Settings
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from payinfra.deployment.left_faults import LeftFaults
     from payinfra.deployment.smoke_test import SmokeTestResult
     from payinfra.local.control import Control
+    from payinfra.local.endpoints import LocalEndpoints
     from payinfra.stacks.extension import Extend
     from payinfra.terraform import Engine, Terraform
 
@@ -190,21 +192,6 @@ def _has_remote_state(settings: Settings, endpoints: Endpoints | None) -> bool:
     return True
 
 
-def scripted(_settings: Settings, _endpoints: Callable[[], Endpoints | None]) -> bool:
-    """Every environment may exist in a scripted account."""
-    return True
-
-
-def nothing(_settings: Settings, _endpoints: Endpoints | None) -> "tuple[TaggedResource, ...]":
-    """What exists in a scripted account that says nothing of it."""
-    return ()
-
-
-def not_published(_settings: Settings, _endpoints: Endpoints | None) -> "Outputs | None":
-    """A scripted account in which nothing has published itself."""
-    return None
-
-
 def published(settings: Settings, endpoints: Endpoints | None) -> "Outputs | None":
     """What the environment's deployment has published of itself, in the first region that tells.
 
@@ -226,13 +213,6 @@ def published(settings: Settings, endpoints: Endpoints | None) -> "Outputs | Non
     return None
 
 
-def no_left_faults(
-    _settings: Settings, _outputs: "Outputs", _endpoints: Endpoints | None
-) -> "LeftFaults | None":
-    """Nobody looks in a scripted account."""
-    return None
-
-
 def left_faults(settings: Settings, outputs: "Outputs", endpoints: Endpoints | None) -> "LeftFaults | None":
     """What drills have left in place, found without a journal; None while the embedded AWS does not run."""
     from payinfra.core.environment_lock import holder
@@ -244,11 +224,6 @@ def left_faults(settings: Settings, outputs: "Outputs", endpoints: Endpoints | N
     return look(outputs, aws(settings, endpoints), control(settings), is_shared=shared)
 
 
-def nobody_silent(_settings: Settings, _endpoints: Endpoints | None) -> tuple[str, ...]:
-    """The regions of a scripted account that answer nothing: none."""
-    return ()
-
-
 def silent(settings: Settings, endpoints: Endpoints | None) -> tuple[str, ...]:
     """The regions that a whole stack needs and that answer nothing, asked twice."""
     from payinfra.clients.reachability import Reachability
@@ -257,18 +232,6 @@ def silent(settings: Settings, endpoints: Endpoints | None) -> tuple[str, ...]:
     found = aws(settings, endpoints)
     once = Reachability(found, FIRST_LOOK_S).silent(regions_used(settings.regions))
     return Reachability(found, SECOND_LOOK_S).silent(once) if once else ()
-
-
-def no_late_ones(
-    _settings: Settings, _endpoints: Endpoints | None, _destroyed: bool, _known: "Outputs | None"
-) -> tuple[str, ...]:
-    """What has come back in a scripted account."""
-    return ()
-
-
-def no_protection(_settings: Settings, _endpoints: Endpoints | None, _wanted: bool) -> tuple[str, ...]:
-    """Where a scripted account's tables were protected otherwise."""
-    return ()
 
 
 def check_plan(settings: Settings, folder: Path, shown: JsonValue) -> "Outcome":
@@ -293,42 +256,12 @@ class SynthesisMode:
     Attributes:
         eager: import cdktf's bindings the ordinary, slow way; nothing is reused then.
         fresh: build the stack anew, also where nothing that it depends on has changed.
+        extend: adds the project's own resources; None for what the settings name.
     """
 
     eager: bool = False
     fresh: bool = False
-
-
-@dataclass(frozen=True)
-class PipelineDependencies:
-    """The real thing for each step, or a test's."""
-
-    account: Callable[[Settings], str]
-    local_up: Callable[[Settings, Emit], Endpoints]
-    local_addresses: Callable[[Settings], Endpoints | None]
-    synthesize: Callable[[Settings, Endpoints | None, SynthesisMode], Path]
-    check: Callable[[Settings, Path], "Outcome"]
-    terraform: Callable[[Settings, Path, Emit], "Terraform"]
-    smoke_test: Callable[["Outputs", Aws], "tuple[SmokeTestResult, ...]"]
-    verify: Callable[["Outputs", Aws, "VerifyRequest"], "Outcome"]
-    live: Callable[[Aws], "LambdaAlias"] = live
-    preflight: Callable[[Settings], str] = preflight
-    aws: Callable[[Settings, Endpoints | None], Aws] = aws
-    control: Callable[[Settings], "Control | None"] = control
-    orphaned_keys: Callable[[Settings, Endpoints | None], "OrphanedKeys"] = orphaned_keys
-    clear_zone: Callable[[Settings, Endpoints | None], str] = clear_zone
-    existing: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
-    remaining: "Callable[[Settings, Endpoints | None], tuple[TaggedResource, ...]]" = nothing
-    late_log_groups: "Callable[[Settings, Endpoints | None, bool, Outputs | None], tuple[str, ...]]" = (
-        no_late_ones
-    )
-    set_protection: Callable[[Settings, Endpoints | None, bool], tuple[str, ...]] = no_protection
-    check_plan: Callable[[Settings, Path, JsonValue], "Outcome"] = check_plan
-    published: "Callable[[Settings, Endpoints | None], Outputs | None]" = not_published
-    left_faults: "Callable[[Settings, Outputs, Endpoints | None], LeftFaults | None]" = no_left_faults
-    silent: Callable[[Settings, Endpoints | None], tuple[str, ...]] = nobody_silent
-    account_in: Callable[[Settings, str], str] = lambda settings, region: account_in(settings, region)
-    may_exist: Callable[[Settings, Callable[[], Endpoints | None]], bool] = scripted
+    extend: "Extend | None" = None
 
 
 def account(settings: Settings) -> str:
@@ -384,8 +317,19 @@ def local_up(settings: Settings, emit: Emit) -> Endpoints:
     from payinfra.local.endpoints import base_port
 
     folder = server_folder(settings)
-    started = lifecycle.up(folder, settings.regions, base_port=base_port(os.environ), emit=emit)
-    return Endpoints(started.regions, started.global_url, started.dns, lifecycle.access_key(folder))
+    started = lifecycle.up(
+        folder,
+        settings.regions,
+        base_port=base_port(os.environ),
+        emit=emit,
+        https=settings.domain is not None,
+    )
+    return endpoints_of(started, lifecycle.access_key(folder))
+
+
+def endpoints_of(here: "LocalEndpoints", key: AccessKey) -> Endpoints:
+    """What clients need to know of an embedded AWS that runs."""
+    return Endpoints(here.regions, here.global_url, here.dns, key, here.https, here.authority)
 
 
 def running(settings: Settings) -> Endpoints | None:
@@ -396,8 +340,7 @@ def running(settings: Settings) -> Endpoints | None:
     found = lifecycle.status(folder)
     if found is None:
         return None
-    here = found.endpoints
-    return Endpoints(here.regions, here.global_url, here.dns, lifecycle.access_key(folder))
+    return endpoints_of(found.endpoints, lifecycle.access_key(folder))
 
 
 def time_scale(settings: Settings) -> float:
@@ -427,14 +370,8 @@ def local_addresses(settings: Settings) -> Endpoints | None:
     )
 
 
-def synthesize(
-    settings: Settings, endpoints: Endpoints | None, mode: SynthesisMode, *, extend: "Extend | None" = None
-) -> Path:
-    """Build the stack into the environment's work folder, or find it there as it would be built.
-
-    Args:
-        extend: adds the project's own resources; None for what the settings name.
-    """
+def synthesize(settings: Settings, endpoints: Endpoints | None, mode: SynthesisMode) -> Path:
+    """Build the stack into the environment's work folder, or find it there as it would be built."""
     from payinfra import stacks
     from payinfra.stacks import cdktf_bindings
 
@@ -446,7 +383,7 @@ def synthesize(
         bindings=lambda: cdktf_bindings.prepare(eager=mode.eager),
         record=settings.work_dir / "synthesized",
         fresh=mode.fresh or mode.eager,
-        extend=extend,
+        extend=mode.extend,
     )
     cdktf_bindings.settle()
     return folder
@@ -519,23 +456,3 @@ def verify(outputs: "Outputs", aws: Aws, request: "VerifyRequest") -> "Outcome":
     from payinfra.checks.probes import verify as probes
 
     return probes.verify(outputs, aws, request)
-
-
-AWS_DEPENDENCIES = PipelineDependencies(
-    account,
-    local_up,
-    local_addresses,
-    synthesize,
-    check,
-    terraform,
-    smoke_test,
-    verify,
-    existing=existing,
-    remaining=remaining,
-    published=published,
-    left_faults=left_faults,
-    silent=silent,
-    late_log_groups=late_log_groups,
-    may_exist=may_exist,
-    set_protection=set_protection,
-)

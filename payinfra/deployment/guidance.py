@@ -8,12 +8,35 @@ from payinfra.core.errors import EnvironmentUnusable
 HEALTHY_SHARE = 0.18
 """A health check is healthy while more than this share of checkers says so (Route 53 developer guide)."""
 
+INDEX_WRITES_A_SECOND = 1_000
+"""Write units that the items of one partition key take in a second at most (DynamoDB developer guide, "Best
+practices for designing and using partition keys effectively")."""
+
 if TYPE_CHECKING:
     from payinfra.core.evacuation import EvacuationFlag
     from payinfra.deployment.status import RegionStatus, Status
 
 Command = Callable[[str], str]
 """A command line for the environment, from the command's name."""
+
+
+def beyond_the_index(rate: float) -> str:
+    """What an API's limit promises and the table's status index does not keep; empty where it keeps it.
+
+    New payments all have one status, which is one partition key of that index. An index that throttles makes
+    the table throttle (DynamoDB developer guide, "Using write sharding for global secondary indexes").
+
+    Args:
+        rate: requests a second that the API accepts.
+    """
+    if rate <= INDEX_WRITES_A_SECOND:
+        return ""
+    return (
+        f"The API accepts {rate:g} requests a second, and the table's status-index takes about "
+        f"{INDEX_WRITES_A_SECOND:,} new payments a second, of up to 1 kB: more are throttled, and their "
+        "callers are told to come back. Reads do not count. Set api_rate_limit to "
+        f"{INDEX_WRITES_A_SECOND} to refuse more at the gateway."
+    )
 
 
 def needs_all_regions(

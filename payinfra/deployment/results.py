@@ -16,6 +16,9 @@ from payinfra.terraform.plan import Plan
 if TYPE_CHECKING:
     from payinfra.deployment.smoke_test import SmokeTestResult
 
+PROBES_FAIL_ON = Severity.LOW
+"""The severity from which a failed probe fails a deployment: from the lowest, for nothing here may fail."""
+
 
 @dataclass(frozen=True)
 class Deployed:

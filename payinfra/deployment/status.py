@@ -76,6 +76,7 @@ class Status:
         next_steps: what to do now, in sentences (see `guidance`); empty where there is nothing to do.
         in_place: what drills have left in place, whether or not a journal says so, each in a sentence.
         unclear: why that cannot be told of something, each in a sentence.
+        for_rehearsals: whether the names are no domain of one's own, so that clients cannot use them.
     """
 
     env: str
@@ -90,6 +91,7 @@ class Status:
     next_steps: tuple[str, ...] = ()
     in_place: tuple[str, ...] = ()
     unclear: tuple[str, ...] = ()
+    for_rehearsals: bool = False
 
     @property
     def failover(self) -> NameStatus:
@@ -130,6 +132,7 @@ def gather(
     roles = zip(outputs.regions, ("primary", "secondary"), strict=True)
     regions = tuple(_region(found, outputs, region, role, silent) for region, role in roles)
     drills = outputs_file.parent / FOLDER
+    declared = _declared(outputs)
     return Status(
         env,
         target,
@@ -139,7 +142,8 @@ def gather(
         report_store.latest(drills),
         tuple(journal.parent.name for journal in open_journals(drills)),
         _name_statuses(found[("names", "")], outputs),
-        _moves_within_s(_declared(outputs)),
+        _moves_within_s(declared),
+        for_rehearsals=declared is not None and not declared.dns.delegated,
     )
 
 
@@ -244,7 +248,8 @@ def _names(outputs: Outputs, aws: Aws, dns: Dns) -> tuple[NameStatus, ...]:
     kind = "A" if outputs.declared.dns.delegated else "CNAME"
     names = (outputs.failover_domain, outputs.latency_domain)
     return tuple(
-        look_up(name, kind, servers, dns, region_of_answer(outputs.declared, name)) for name in names
+        look_up(name, kind, servers, dns, region_of_answer(outputs.declared, name, endpoints=aws.endpoints))
+        for name in names
     )
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from payinfra.clients.aws import Aws
 from payinfra.core.outputs import Outputs
-from payinfra.terraform import OutputValue, Terraform
+from payinfra.terraform import OutputValue, Plan, Terraform
+
+Confirm = Callable[[Plan], bool]
+"""Asked with a plan that changes something; False stops the command before anything is changed."""
 
 
 @dataclass

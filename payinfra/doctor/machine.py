@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from payinfra.core.errors import PayinfraError
+from payinfra.core.extras import Extra, install_command
 from payinfra.core.settings import Settings, Target
 from payinfra.core.user import home_folder
 from payinfra.deployment import dependencies
@@ -138,7 +139,7 @@ def provider(
     return Prerequisite("AWS provider", True, f"{registry}", needed, "")
 
 
-def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11")) -> Prerequisite:
+def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11", "trustme")) -> Prerequisite:
     """Check the packages of the extra `local`."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     return Prerequisite(
@@ -146,7 +147,7 @@ def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11")) 
         not missing,
         f"missing: {', '.join(missing)}" if missing else f"ministack {metadata.version('ministack')}",
         "extra `local`",
-        "pip install 'payinfra[local]'",
+        install_command(Extra.LOCAL),
         (Target.LOCAL,),
     )
 

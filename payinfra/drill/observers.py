@@ -14,7 +14,7 @@ import httpx
 from payinfra.checks.probes.health_checks import HEALTHY_SHARE
 from payinfra.checks.probes.model import ProbeContext
 from payinfra.checks.probes.route53_zone import record_type
-from payinfra.clients.aws import Aws
+from payinfra.clients.aws import Aws, Endpoints
 from payinfra.clients.dns import Dns, DnspythonDns, NameServer
 from payinfra.clients.http import TIMEOUT_S
 from payinfra.core.outputs import Declared
@@ -242,21 +242,30 @@ def dns_watcher(
         servers=servers,
         name=name,
         kind=record_type(live),
-        region_of=region_of_answer(live.declared, name),
+        region_of=region_of_answer(live.declared, name, endpoints=live.aws.endpoints),
     )
 
 
-def region_of_answer(declared: Declared, name: str, ask: Callable[[str], str] | None = None) -> RegionOf:
+def region_of_answer(
+    declared: Declared,
+    name: str,
+    ask: Callable[[str], str] | None = None,
+    *,
+    endpoints: Endpoints | None = None,
+) -> RegionOf:
     """What tells the region of a record's data.
 
     The names of a zone of its own are CNAMEs of the regions' endpoints. A delegated one has addresses, which
-    only whoever answers there can tell apart.
+    only whoever answers there can tell apart; the embedded AWS has one address for each region.
 
     Args:
         ask: the region that the health page at an address names.
+        endpoints: of the embedded AWS; None for AWS.
     """
     if not declared.dns.delegated:
         return {one.api.execute_host: one.region for one in declared.regions}.get
+    if endpoints is not None:
+        return endpoints.region_at
     return _Addresses(ask or HealthPage(name, declared.dns.health_path).region).region
 
 

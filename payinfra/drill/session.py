@@ -22,7 +22,7 @@ from payinfra.checks.verdicts import Severity
 from payinfra.clients.dns import DnspythonDns, NameServer
 from payinfra.clients.payments_api import read_api_key
 from payinfra.core.environment_lock import exclusive
-from payinfra.core.errors import EnvironmentUnusable, GateFailed, Interrupted, UsageProblem
+from payinfra.core.errors import EnvironmentUnusable, GateFailed, Interrupted
 from payinfra.drill import (
     machine_speed,
     observers,
@@ -44,6 +44,7 @@ from payinfra.drill.faults.journal import (
 )
 from payinfra.drill.faults.model import EvidenceSources, FaultContext, HealthEffect
 from payinfra.drill.load import payment_log, targets
+from payinfra.drill.load.connections import dialer
 from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
 from payinfra.drill.load.payments import Maker
 from payinfra.drill.load.targets import ClientKind, TargetResolver
@@ -164,11 +165,12 @@ def prepared(
     if request.load is LoadEngine.LOCUST:
         plan_of(request, os.environ)
     declared = environment.outputs.declared
-    if declared.dns.delegated and not environment.on_aws:
-        raise UsageProblem(
-            "On the embedded AWS a name of a domain of one's own has one address for both regions, so that "
-            "nobody can see which one it leads to.",
-            "Drill an environment without --domain there, or this one on AWS.",
+    endpoints = environment.aws.endpoints
+    served = environment.on_aws or (endpoints is not None and endpoints.https)
+    if declared.dns.delegated and not served:
+        raise EnvironmentUnusable(
+            "This embedded AWS serves no names of a domain of one's own: an earlier version started it.",
+            "Start it anew: `payinfra local down`, then `payinfra local up`. What it holds is kept.",
         )
     evacuation = declared_in(environment.outputs) if scenarios.evacuates(request) else None
     clock = RealClock(stop)
@@ -590,11 +592,11 @@ def _generator(
 ) -> LoadGenerator | WorkerLoad:
     """What sends the payments: the embedded generator, or workers with clients of the same kinds."""
     environment, request, pace = drill.environment, drill.request, profile.pace
+    endpoints = environment.aws.endpoints
     if request.load is LoadEngine.EMBEDDED:
-        return LoadGenerator(profile)
+        return LoadGenerator(profile, dialer(endpoints.authority if endpoints else ""))
     lost, other = live.sites[::-1] if request.reverse else live.sites
     name, dns = observers.drilled_name(live, lost.region, reverse=request.reverse)
-    endpoints = environment.aws.endpoints
     clients = ClientsByName(
         outputs=live.outputs.to_flat(),
         regions=None if endpoints is None else endpoints.regions,
@@ -605,6 +607,8 @@ def _generator(
         name=name,
         pinned=other.region if scenarios.sends_to_both(request) else "",
         count=len(_clients(profile, ClientKind.RESOLVES)),
+        https={} if endpoints is None else endpoints.https,
+        authority="" if endpoints is None else endpoints.authority,
     )
     order = LoadOrder(
         drill=drill.header.drill,

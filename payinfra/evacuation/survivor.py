@@ -130,7 +130,11 @@ class Survivor:
             near = outputs.latency_domain, self.live.dns
         return tuple(
             FailoverDnsWatcher(
-                dns, servers, name, record_type(self.live), region_of_answer(self.live.declared, name)
+                dns,
+                servers,
+                name,
+                record_type(self.live),
+                region_of_answer(self.live.declared, name, endpoints=self.live.aws.endpoints),
             )
             for name, dns in ((outputs.failover_domain, self.live.dns), near)
         )

@@ -151,6 +151,10 @@ class Control:
         """Serves one more region, on a port of its own."""
         self._call("POST", "/regions", {"region": region})
 
+    def serve_https(self) -> None:
+        """Serves custom domains through TLS in each region, if the server does not do so yet."""
+        self._call("POST", "/https")
+
     def status(self) -> LocalStatus:
         """What the server is doing now."""
         match self._call("GET", "/status"):

@@ -3,11 +3,12 @@
 import errno
 import json
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from payinfra.core.errors import EnvironmentUnusable, UsageProblem
+from payinfra.core.https_address import HttpsAddress
 from payinfra.core.json_text import parse_json
 from payinfra.core.private_files import replace_file
 from payinfra.local.faults import ActiveFault
@@ -21,6 +22,7 @@ GLOBAL_REGION = "us-east-1"
 """Where AWS keeps what is global: the home of health check metrics, so always one of the regions served."""
 
 _FIRST_REGION = 6
+_HTTPS = 3
 _DNS = -7
 
 
@@ -33,12 +35,17 @@ class LocalEndpoints:
         global_url: IAM, STS, Route 53 and the control of faults; no region's blackout touches it.
         dns: `address:port` of the DNS server, UDP and TCP.
         pid: the server's process.
+        https: region to where the custom domains in it are served; empty where there are none.
+        authority: the file with the certificate, in PEM, of the authority that issues theirs; empty where
+            there are none.
     """
 
     regions: Mapping[str, str]
     global_url: str
     dns: str
     pid: int
+    https: Mapping[str, HttpsAddress] = field(default_factory=dict)
+    authority: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,11 @@ class PortPlan:
         """The port of the region in this place, counted from 0."""
         return self.base and self.base + _FIRST_REGION + position
 
+    @property
+    def https(self) -> int:
+        """The port of custom domains: the same in each region, on an address of its own."""
+        return self.base and self.base + _HTTPS
+
 
 def base_port(environ: Mapping[str, str]) -> int:
     """The base of the ports: PAYINFRA_LOCAL_PORT, or 4560.
@@ -98,7 +110,27 @@ def base_port(environ: Mapping[str, str]) -> int:
     )
 
 
-def listen(port: int, purpose: str) -> socket.socket:
+def https_address(position: int) -> str:
+    """The loopback address that the names of the region in this place lead to, counted from 0."""
+    return f"127.0.0.{1 + position}"
+
+
+def has_address(address: str) -> bool:
+    """Whether this machine has the address. Linux has all of 127.0.0.0/8, macOS only 127.0.0.1 by default."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        try:
+            sock.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def listening_address(address: str, has: Callable[[str], bool] = has_address) -> str:
+    """Where a region listens whose names lead to this address: there, or else at 127.0.0.1."""
+    return address if has(address) else LOOPBACK
+
+
+def listen(port: int, purpose: str, address: str = LOOPBACK) -> socket.socket:
     """A TCP socket that listens on loopback. Port 0 takes any free one.
 
     Raises:
@@ -108,23 +140,23 @@ def listen(port: int, purpose: str) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
-        sock.bind((LOOPBACK, port))
+        sock.bind((address, port))
         sock.listen(256)
     except OSError as error:
         sock.close()
-        raise _port_problem(port, purpose, error) from error
+        raise _port_problem(port, purpose, address, error) from error
     sock.setblocking(False)
     return sock
 
 
-def _port_problem(port: int, purpose: str, error: OSError) -> EnvironmentUnusable:
+def _port_problem(port: int, purpose: str, address: str, error: OSError) -> EnvironmentUnusable:
     """Why a port cannot be had, and whose it is."""
     owner = owner_of(port) if error.errno == errno.EADDRINUSE else None
     taken = f"{owner or 'another process'} uses it"
     why = {errno.EADDRINUSE: taken, errno.EACCES: "this user may not"}.get(error.errno or 0, error.strerror)
     stop = owner.how_to_stop if owner else "Stop what uses it"
     return EnvironmentUnusable(
-        f"Port {port} on {LOOPBACK}, meant for {purpose}, cannot be used: {why}.",
+        f"Port {port} on {address}, meant for {purpose}, cannot be used: {why}.",
         f"{stop}, or set {BASE_PORT_VARIABLE} to another first port (or to 0 for any).",
     )
 
@@ -159,6 +191,16 @@ class StateFolder:
     def credentials(self) -> Path:
         """The account's access key; only its owner can read it."""
         return self.root / "credentials.json"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate, in PEM, of the authority that issues those of custom domains."""
+        return self.root / "authority.pem"
+
+    @property
+    def authority_key(self) -> Path:
+        """The authority's private key; only its owner can read it."""
+        return self.root / "authority-key.pem"
 
     @property
     def lock(self) -> Path:
@@ -224,16 +266,35 @@ def endpoints_to_json(endpoints: LocalEndpoints) -> dict[str, object]:
         "global_url": endpoints.global_url,
         "dns": endpoints.dns,
         "pid": endpoints.pid,
+        "https": {region: asdict(where) for region, where in endpoints.https.items()},
+        "authority": endpoints.authority,
     }
 
 
 def endpoints_from_json(value: object) -> LocalEndpoints | None:
     """Reads what `endpoints_to_json` wrote; None where it is something else."""
     match value:
-        case {"regions": dict(regions), "global_url": str(url), "dns": str(dns), "pid": int(pid)}:
-            return LocalEndpoints({str(key): str(port) for key, port in regions.items()}, url, dns, pid)
+        case {"regions": dict(regions), "global_url": str(url), "dns": str(dns), "pid": int(pid), **more}:
+            return LocalEndpoints(
+                {str(key): str(port) for key, port in regions.items()},
+                url,
+                dns,
+                pid,
+                _https_from_json(more.get("https")),
+                str(more.get("authority", "")),
+            )
         case _:
             return None
+
+
+def _https_from_json(value: object) -> Mapping[str, HttpsAddress]:
+    """Reads the addresses; none where an earlier version wrote the file, which had none."""
+    found: dict[str, HttpsAddress] = {}
+    for region, where in (value if isinstance(value, dict) else {}).items():
+        match where:
+            case {"address": str(address), "listens": str(listens)}:
+                found[str(region)] = HttpsAddress(address, listens)
+    return found
 
 
 def read_json(path: Path) -> object:

@@ -16,6 +16,7 @@ from pathlib import Path
 from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit, Notice, ignore
+from payinfra.core.extras import Extra, install_command
 from payinfra.core.private_files import file_problem, open_own, require_own_content
 from payinfra.local.control import Control
 from payinfra.local.credentials import known_access_key, read_access_key
@@ -36,7 +37,7 @@ READY_S = 30.0
 END_S = 20.0
 """Seconds that an orderly end may take before the process is killed."""
 
-PACKAGES = ("ministack", "hypercorn", "h11")
+PACKAGES = ("ministack", "hypercorn", "h11", "trustme")
 """What the server's process imports of the extra `local`."""
 
 FULL = 1 << 20
@@ -74,6 +75,8 @@ def up(
     time_scale: float = 1.0,
     emit: Emit = ignore,
     watch: WaitClock = WATCH,
+    *,
+    https: bool = False,
 ) -> LocalEndpoints:
     """Makes sure that the embedded AWS runs and serves these regions, and us-east-1 in any case.
 
@@ -84,6 +87,7 @@ def up(
         state_folder: where it keeps everything; one folder is one embedded AWS.
         base_port: the first of its ports; 0 lets the system choose them.
         time_scale: how many times faster than the real one its time runs; for a new start only.
+        https: serve custom domains through TLS, which it does by itself once it has one.
 
     Raises:
         EnvironmentUnusable: a port is taken, the folder cannot be written, ministack is missing or is
@@ -109,6 +113,8 @@ def up(
             for region in wanted:
                 if region not in running.endpoints.regions:
                     control.add_region(region)
+        if https and not Control.of(folder.root).status().endpoints.https:
+            Control.of(folder.root).serve_https()
         return Control.of(folder.root).status().endpoints
 
 
@@ -129,7 +135,7 @@ def need(packages: Sequence[str]) -> None:
     if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
         raise EnvironmentUnusable(
             f"The embedded AWS needs what is not installed: {', '.join(missing)}.",
-            "Run: pip install 'payinfra[local]'",
+            f"Run: {install_command(Extra.LOCAL)}",
         )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from payinfra.core.outputs import FOR_REHEARSALS
 from payinfra.deployment.results import Adopted, Deployed, Destroyed, Synthesized, headline
 from payinfra.deployment.stack_manifest import service_of
 from payinfra.report.documents import document
@@ -91,7 +92,9 @@ def deployed(console: Console, result: Deployed, settings: "Settings", fmt: Form
             _where(region, role)
             for region, role in zip(outputs.regions, ("primary", "secondary"), strict=True)
         ),
-        Text(f"Failover name: {outputs.failover_domain}\n"),
+        Text(f"Failover name: {outputs.failover_domain}"),
+        *(() if settings.domain else (Text(FOR_REHEARSALS),)),
+        Text(""),
         *(Text(line) for line in paid),
         *(Text(line) for line in counted(result.verified)),
         Text(f"Environment {settings.env}: {changed}, in {result.seconds:.0f} s."),

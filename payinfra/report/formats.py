@@ -18,6 +18,14 @@ class PlanFormat(StrEnum):
     MARKDOWN = "markdown"
 
 
+class CatalogueFormat(StrEnum):
+    """How checks and probes are listed on stdout; Markdown is a page of documentation."""
+
+    TABLE = "table"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
 class VariablesFormat(StrEnum):
     """How variables are written to stdout."""
 

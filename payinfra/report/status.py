@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from payinfra.core.outputs import FOR_REHEARSALS
 from payinfra.drill.faults.journal import restore_command
 from payinfra.report.documents import document
 from payinfra.report.drill.history import entry, summary
@@ -37,6 +38,7 @@ def write_status(console: Console, status: "Status", fmt: Format) -> None:
         Text(f"{status.env} on {status.target}", style="bold"),
         table(("region", "health", "in ALARM", "payments go to"), rows),
         *(Text(visible(_name(each))) for each in status.names or (status.failover,)),
+        *((Text(FOR_REHEARSALS, style="dim"),) if status.for_rehearsals else ()),
         *(Text(visible(one), style="bold yellow") for one in _evacuations(status)),
         Text(f"Last deployed: {deployed}"),
         Text(f"Last drill: {'none' if status.drill is None else visible(summary(status.drill))}"),
@@ -85,8 +87,8 @@ def _name(name: "NameStatus") -> str:
     why = f" ({name.unknown})" if name.unknown else ""
     if not name.leads_to:
         return f"{name.name} leads to: unknown{why}"
-    said = "name server says" if name.servers == 1 else "name servers say"
-    return f"{name.name} leads to {' or '.join(name.leads_to)}, {name.servers} {said}{why}"
+    asked = "1 name server" if name.servers == 1 else f"{name.servers} name servers"
+    return f"{name.name} leads to {' or '.join(name.leads_to)} according to {asked}{why}"
 
 
 def _unrestored(status: "Status") -> tuple[Text, ...]:

@@ -10,6 +10,7 @@ from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 
 if TYPE_CHECKING:
     from payinfra.clients.aws import Endpoints
+    from payinfra.core.canary_contract import CanaryContract
     from payinfra.core.settings import Settings
     from payinfra.stacks.extension import Extend
 
@@ -49,7 +50,7 @@ def synthesize(
         bindings: loads cdktf's bindings. Called after what needs none of them, and not where the last output
             is reused.
         record: a file outside `out` that says what the output was made of; None to reuse and remember
-            nothing. With an extension nothing is reused: what it depends on is not known.
+            nothing. With code of the project's nothing is reused: what it depends on is not known.
         fresh: build anew, whatever the record says.
         files: what else the stack is made of, such as a user's own modules: a change of one is a change of
             the stack. A folder stands for all that is in it.
@@ -62,14 +63,15 @@ def synthesize(
         EnvironmentUnusable: a local environment without endpoints.
         ToolFailed: the function's zip cannot be built.
         UsageProblem: the function lacks its entry point or its health page, or its requirements have no
-            hashes; the canary payment does not fit the handler's schema, or the function that extends the
-            stack is not there, raised, or added what cannot be taken.
+            hashes; the canary payment does not fit the handler's schema, or the function that makes it, or
+            the one that extends the stack, is not there, raised, or made what cannot be taken.
     """
     if settings.is_local and endpoints is None:
         raise EnvironmentUnusable(
             "The embedded AWS is not running, so its addresses are not known.",
             "Start it with `payinfra local up`.",
         )
+    from payinfra.stacks.canary_loading import canary_of
     from payinfra.stacks.function_requirements import FunctionPlatform, check_handler, installed
     from payinfra.stacks.lambda_zip import HANDLER_PACKAGE, build_zip, handlers_folder
     from payinfra.stacks.reuse import fingerprint, remember, reusable
@@ -77,7 +79,8 @@ def synthesize(
     code = handlers or handlers_folder()
     if handlers is not None and (handlers / HANDLER_PACKAGE).is_dir():
         check_handler(handlers / HANDLER_PACKAGE)
-    _canary_fits(settings, code)
+    canary = canary_of(settings)
+    _canary_fits(canary, code)
     requirements = installed(
         code, settings.work_root / "cache" / "requirements", FunctionPlatform.of(settings)
     )
@@ -85,7 +88,7 @@ def synthesize(
     sha256 = build_zip(folder / ZIP_NAME, code, requirements=requirements)
     made_of = ""
     wanted = extend or settings.extend
-    if record is not None and not wanted:
+    if record is not None and not wanted and settings.canary_function is None:
         made_of = fingerprint(settings, endpoints=endpoints, code_sha256=sha256, files=files)
         if not fresh and reusable(record, made_of, out):
             return folder
@@ -99,7 +102,8 @@ def synthesize(
     from payinfra.stacks.payments_function import CodeProps
 
     app = App(outdir=str(out))
-    props = StackProps(settings, CodeProps(ZIP_NAME, sha256), endpoints if settings.is_local else None)
+    local = endpoints if settings.is_local else None
+    props = StackProps(settings, CodeProps(ZIP_NAME, sha256), local, canary)
     source = ExtensionSource(wanted, settings.project) if wanted else None
     with source.loaded() if source else nullcontext() as own:
         PaymentStack(app, settings.names.stack, props=replace(props, extend=own))
@@ -109,7 +113,7 @@ def synthesize(
     return folder
 
 
-def _canary_fits(settings: "Settings", handlers: Path) -> None:
+def _canary_fits(canary: "CanaryContract", handlers: Path) -> None:
     """Hold the canary payment against the function's schema, where it has one.
 
     Raises:
@@ -126,4 +130,4 @@ def _canary_fits(settings: "Settings", handlers: Path) -> None:
         schema = parse_json(file.read_bytes())
     except ValueError as error:
         raise UsageProblem(f"{file} is not JSON: {error}.", "Correct the file.") from None
-    fits(settings.canary, schema, str(file))
+    fits(canary, schema, str(file))

@@ -25,6 +25,7 @@ from cdktf import (
     TerraformProvider,
     TerraformResource,
     TerraformStack,
+    Token,
 )
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 
@@ -46,24 +47,35 @@ EMULATED = (
 NOT_EMULATED = ("aws_cloudwatch_event_",)
 """What the types of resources that the embedded AWS has begin with, and those of them that it has not."""
 
-_NAMED_BY: Mapping[str, str] = MappingProxyType(
+
+@dataclass(frozen=True)
+class NamingArgument:
+    """The argument that names a resource, of which a region has one only, and how long the name may be.
+
+    AWS refuses a second one, gives out the first (a topic, a queue) or writes over it (an alarm), as its API
+    references say; they have the lengths, too.
+    """
+
+    name: str
+    longest: int
+
+
+_NAMED_BY: Mapping[str, NamingArgument] = MappingProxyType(
     {
-        "aws_cloudwatch_dashboard": "dashboard_name",
-        "aws_cloudwatch_log_group": "name",
-        "aws_cloudwatch_metric_alarm": "alarm_name",
-        "aws_dynamodb_table": "name",
-        "aws_iam_policy": "name",
-        "aws_iam_role": "name",
-        "aws_kms_alias": "name",
-        "aws_lambda_function": "function_name",
-        "aws_s3_bucket": "bucket",
-        "aws_sns_topic": "name",
-        "aws_sqs_queue": "name",
-        "aws_ssm_parameter": "name",
+        "aws_cloudwatch_dashboard": NamingArgument("dashboard_name", 255),
+        "aws_cloudwatch_log_group": NamingArgument("name", 512),
+        "aws_cloudwatch_metric_alarm": NamingArgument("alarm_name", 255),
+        "aws_dynamodb_table": NamingArgument("name", 255),
+        "aws_iam_policy": NamingArgument("name", 128),
+        "aws_iam_role": NamingArgument("name", 64),
+        "aws_kms_alias": NamingArgument("name", 256),
+        "aws_lambda_function": NamingArgument("function_name", 64),
+        "aws_s3_bucket": NamingArgument("bucket", 63),
+        "aws_sns_topic": NamingArgument("name", 256),
+        "aws_sqs_queue": NamingArgument("name", 80),
+        "aws_ssm_parameter": NamingArgument("name", 1011),
     }
 )
-"""The argument that names a resource, of which a region has one only. AWS refuses a second one, gives out the
-first (a topic, a queue) or writes over it (an alarm), as its API references say."""
 
 _SID = re.compile(r"[A-Za-z0-9]{1,100}")
 _ACTION = re.compile(r"[a-z0-9-]+:[A-Za-z0-9*?]+")
@@ -376,7 +388,7 @@ def run(stack: StackExtension, extend: Extend) -> None:
         if isinstance(element, TerraformElement)
     ]
     types = sorted({kind for one in added if (kind := _accepted(one, stack))})
-    _refuse_taken_names(stack.scope.node.children[:before], added)
+    _refuse_names(stack.scope.node.children[:before], added)
     data = sorted(kind for kind in types if kind.startswith("data."))
     stack.scope.add_override(
         f"//.{METADATA}",
@@ -389,11 +401,11 @@ def run(stack: StackExtension, extend: Extend) -> None:
     )
 
 
-def _refuse_taken_names(ours: Iterable[object], added: Sequence[TerraformElement]) -> None:
-    """Refuse a resource that has the name of another one of its type and region, of payinfra's or its own.
+def _refuse_names(ours: Iterable[object], added: Sequence[TerraformElement]) -> None:
+    """Refuse a name that another resource of its type and region has, payinfra's or its own, and a long one.
 
     Raises:
-        UsageProblem: there is one; the message names both addresses.
+        UsageProblem: there is one; the message names the address, or both.
     """
     resources = [one for one in added if isinstance(one, TerraformResource)]
     types = {one.terraform_resource_type for one in resources} & set(_NAMED_BY)
@@ -403,10 +415,17 @@ def _refuse_taken_names(ours: Iterable[object], added: Sequence[TerraformElement
     standing = (one for one in ours if isinstance(one, TerraformResource))
     for one in (*standing, *resources):
         type_ = one.terraform_resource_type
-        name = getattr(one, f"{_NAMED_BY[type_]}_input") if type_ in types else None
+        name = getattr(one, f"{_NAMED_BY[type_].name}_input") if type_ in types else None
         if not name or one.provider is None:
             continue
         address = f"{type_}.{one.friendly_unique_id}"
+        # What is known only after a deployment cannot be measured: the provider does so.
+        if not Token.is_unresolved(name) and len(name) > _NAMED_BY[type_].longest:
+            raise UsageProblem(
+                f"The extension adds {address} under a name of {len(name)} characters, {name!r}; AWS takes "
+                f"{_NAMED_BY[type_].longest}.",
+                "Give it a shorter one, or choose a shorter name_prefix or env.",
+            )
         taken = there.setdefault((type_, one.provider.fqn, name), address)
         if taken != address:
             raise UsageProblem(

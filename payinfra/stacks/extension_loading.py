@@ -3,19 +3,18 @@
 Importing this module loads neither cdktf nor the project's code.
 """
 
-import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from payinfra.core.errors import UsageProblem, did_you_mean
-from payinfra.core.project_imports import explained, import_from_project, project_imports, shown_path
-from payinfra.core.setting_declarations import TOML_NAME
+from payinfra.core.project_imports import callable_as, explained, function_from_project, project_imports
 
 if TYPE_CHECKING:
     from payinfra.stacks.extension import Extend
+
+_SHAPE = "extend(stack, primary, secondary)"
 
 
 @dataclass(frozen=True)
@@ -51,28 +50,6 @@ class ExtensionSource:
         return Path(code.co_filename).parent if code else self.project
 
     def _function(self) -> "Extend":
-        found: Any
         if isinstance(self.extend, str):
-            module_name, _, name = self.extend.partition(":")
-            module = import_from_project(module_name, self.project, f"{TOML_NAME}: [stack] extend")
-            found = getattr(module, name, None)
-            where = getattr(module, "__file__", None) or module_name
-            if found is None:
-                functions = [key for key, value in vars(module).items() if callable(value)]
-                raise UsageProblem(
-                    f"{shown_path(Path(where), self.project)} has no function {name!r}"
-                    f"{did_you_mean(name, functions)}.",
-                    "Name one in [stack] extend, as MODULE:FUNCTION.",
-                )
-        else:
-            found, where, name = self.extend, "", getattr(self.extend, "__name__", "extend")
-        try:
-            inspect.signature(found).bind(None, None, None)
-        except TypeError:
-            place = f" in {shown_path(Path(where), self.project)}" if where else ""
-            raise UsageProblem(
-                f"{name}{place} cannot be called with three arguments.",
-                "Write `def extend(stack, primary, secondary):`.",
-            ) from None
-        function: Extend = found
-        return function
+            return function_from_project(self.extend, self.project, "[stack] extend", _SHAPE)
+        return callable_as(self.extend, _SHAPE, getattr(self.extend, "__name__", "extend"))

@@ -23,6 +23,8 @@ REQUIREMENTS = "requirements.txt"
 _DONE = ".payinfra-complete"
 _INSTALLERS = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", ".lock"))
 """What an installer notes of itself in a package's metadata, which differs from machine to machine."""
+_WITHOUT_PIP = "No module named pip"
+"""What Python says where it was installed without pip, as uv does."""
 _MOST_SHOWN = 600
 
 
@@ -111,6 +113,11 @@ def installed(
         target = Path(made) / "site"
         done = run(_command(file, target, platform, which("uv")))
         if done.returncode:
+            if _WITHOUT_PIP in done.stderr:
+                raise ToolFailed(
+                    f"{file} cannot be installed for Lambda: neither uv nor pip is there.",
+                    "Install uv, or pip into the environment that payinfra runs in.",
+                )
             lines = [line for line in (done.stderr or done.stdout).strip().splitlines() if line.strip()]
             said_last = " ".join(lines[-6:])[-_MOST_SHOWN:]
             raise ToolFailed(

@@ -76,11 +76,16 @@ class KeysProps:
 
 
 class RegionKeySet(StackComponent):
-    """The three keys of a region."""
+    """The three keys of a region; where it is lean, one that does for all purposes."""
 
     def __init__(self, scope: Scope, id_: str, *, props: KeysProps) -> None:
         super().__init__(scope, id_)
         place = props.place
+        if place.lean:
+            users = (*_data(props), *_audit(props), *_application(props))
+            one = CustomerKey(self, "data", place=place, purpose=KeyPurpose.DATA, users=users)
+            self.data = self.audit = self.application = one
+            return
         self.data = CustomerKey(self, "data", place=place, purpose=KeyPurpose.DATA, users=_data(props))
         self.audit = CustomerKey(self, "audit", place=place, purpose=KeyPurpose.AUDIT, users=_audit(props))
         self.application = CustomerKey(

@@ -118,6 +118,18 @@ FUNCTION_METRICS = (
 )
 
 
+LEAN_ALARMS = frozenset(
+    (
+        *("function-errors", "function-duration", "function-throttles", "api-server-errors"),
+        *("table-read-throttles", "table-write-throttles", "replication-latency"),
+        *("audit-failures", "payment-conflicts", "stream-records-given-up", "requests-failed"),
+        "dependency-unavailable",
+    )
+)
+"""The alarms of a lean region: on what loses or refuses payments. The others tell of the same later, more
+precisely, or of what a throwaway environment is not held to."""
+
+
 @dataclass(frozen=True)
 class MonitoringProps:
     """What to watch, and whom to tell.
@@ -158,11 +170,11 @@ class Monitoring(StackComponent):
                 metric_transformation=CloudwatchLogMetricFilterMetricTransformation(
                     name=counted.metric,
                     namespace=place.names.metric_namespace,
+                    # No default: a metric that has no data costs nothing, and checkers make log lines too.
                     value="1",
-                    default_value="0",
                 ),
             )
-        alarms = tuple(_alarms(props))
+        alarms = tuple(one for one in _alarms(props) if not place.lean or one.id in LEAN_ALARMS)
         for alarm in alarms:
             add_alarm(self, alarm, place=place, topic_arn=props.topic_arn)
         self.alarms: tuple[DeclaredAlarm, ...] = tuple(alarm.declared for alarm in alarms)

@@ -21,6 +21,7 @@ from cdktf_cdktf_provider_aws.provider import (
 from constructs import Construct
 
 from payinfra.clients.aws import Endpoints
+from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.errors import UsageProblem
 from payinfra.core.naming import (
     HEALTH_METRICS_REGION,
@@ -107,12 +108,14 @@ class StackProps:
     Attributes:
         code: what the function runs.
         endpoints: where the embedded AWS answers; None on AWS.
+        canary: what a payment looks like.
         extend: what adds the project's own resources; None for none.
     """
 
     settings: Settings
     code: CodeProps
     endpoints: Endpoints | None
+    canary: CanaryContract = PAYMENTS
     extend: Extend | None = None
 
 
@@ -155,8 +158,11 @@ class PaymentStack(TerraformStack):
             cursor_secret=primary.cursor_secret.value,
         )
         shown = (primary.shown, secondary.shown)
-        for region in (primary, secondary):
-            region.show(shown)
+        dashboard = primary.show(shown)
+        if secondary.place.lean:
+            secondary.show_on(dashboard)
+        else:
+            secondary.show(shown)
         switches = self._switches(primary, secondary)
         zone_id, dns, name_servers = self._names_of(primary, secondary, switches)
         health = self._health_alarms(primary, secondary)
@@ -441,7 +447,7 @@ class PaymentStack(TerraformStack):
             tags=settings.all_tags,
             alarm_email=settings.alarm_email,
             evacuation=evacuation,
-            own_canary=settings.canary if settings.canary.is_own else None,
+            own_canary=self._props.canary if self._props.canary.is_own else None,
         )
 
     def _outputs(self, outputs: Outputs) -> None:

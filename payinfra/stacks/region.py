@@ -71,7 +71,13 @@ class Region(StackComponent):
         # Each region asks by itself: one must be able to plan while the other is gone.
         account = DataAwsCallerIdentity(*self.at("account"), provider=props.provider).account_id
         self.place = place = RegionContext(
-            props.region, props.provider, account, names, settings.protected, settings.permissions_boundary
+            props.region,
+            props.provider,
+            account,
+            names,
+            settings.protected,
+            settings.permissions_boundary,
+            lean=settings.footprint == "lean",
         )
         self.keys = RegionKeySet(
             self,
@@ -190,6 +196,7 @@ class Region(StackComponent):
             "health",
             props=EndpointHealthCheckProps(
                 place,
+                peer_region=peer.place.region,
                 api=self.api,
                 interval_s=settings.health_check_interval,
                 threshold=settings.health_check_threshold,
@@ -228,9 +235,14 @@ class Region(StackComponent):
             health_check_id=self.health.id,
         )
 
-    def show(self, regions: tuple[Shown, Shown]) -> None:
-        """Build the dashboard of both regions."""
+    def show(self, regions: tuple[Shown, Shown]) -> str:
+        """Build the dashboard of both regions, and return its name."""
         self._dashboard = add_dashboard(self, place=self.place, regions=regions)
+        return self._dashboard
+
+    def show_on(self, dashboard: str) -> None:
+        """Leave it to the other region's dashboard to show both."""
+        self._dashboard = dashboard
 
     @property
     def outputs(self) -> RegionOutputs:

@@ -19,6 +19,7 @@ class RegionContext:
         names: the environment's names.
         protected: whether what holds data may not be lost.
         permissions_boundary: ARN of the policy that bounds the roles; None for none.
+        lean: whether only what a throwaway environment needs stands beside what serves.
     """
 
     region: str
@@ -27,6 +28,7 @@ class RegionContext:
     names: Names
     protected: bool
     permissions_boundary: str | None = None
+    lean: bool = False
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of something in this region and account."""

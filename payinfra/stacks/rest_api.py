@@ -329,21 +329,22 @@ class PaymentsRestApi(StackComponent):
                 throttling_burst_limit=props.burst_limit,
             ),
         )
-        # Only health checkers ask for this page, all the time: each line and metric of it is paid for.
-        ApiGatewayMethodSettings(
-            *self.at("method-settings-evacuation"),
-            provider=self._provider,
-            rest_api_id=self.id,
-            stage_name=stage.stage_name,
-            method_path="evacuation/GET",
-            settings=ApiGatewayMethodSettingsSettings(
-                logging_level="ERROR",
-                data_trace_enabled=False,
-                metrics_enabled=False,
-                throttling_rate_limit=props.rate_limit,
-                throttling_burst_limit=props.burst_limit,
-            ),
-        )
+        # Only health checkers ask for these pages, all the time: each line and metric of them is paid for.
+        for page in ("health", "evacuation"):
+            ApiGatewayMethodSettings(
+                *self.at(f"method-settings-{page}"),
+                provider=self._provider,
+                rest_api_id=self.id,
+                stage_name=stage.stage_name,
+                method_path=f"{page}/GET",
+                settings=ApiGatewayMethodSettingsSettings(
+                    logging_level="ERROR",
+                    data_trace_enabled=False,
+                    metrics_enabled=False,
+                    throttling_rate_limit=props.rate_limit,
+                    throttling_burst_limit=props.burst_limit,
+                ),
+            )
         return stage
 
     def _log_group(self, id_: str, name: str) -> CloudwatchLogGroup:

@@ -38,17 +38,29 @@ EVACUATION_INTERVAL_S = 30
 EVACUATION_THRESHOLD = 2
 """How many answers in a row count: one lost answer neither evacuates a region nor brings it back."""
 _CHECKERS_AT = ("us-west-1", "eu-west-1", "ap-northeast-1", "sa-east-1", "ap-southeast-1")
-"""Where checkers of the page may stand; three are taken, the fewest that Route 53 allows (API reference,
-HealthCheckConfig, `Regions`), none of them in a region of the environment."""
+"""Where checkers may stand; three are taken, the fewest that Route 53 allows (API reference,
+HealthCheckConfig, `Regions`), none of them in a region of the environment. From all eight regions, which is
+the default, they would ask almost three times as often. How soon a failure is found out depends on each
+checker's interval only."""
 _CHECKER_REGIONS = 3
 TLS_POLICY = "TLS_1_2"
 
 
+def checker_regions(*used: str) -> list[str]:
+    """Where the checkers of an environment stand whose regions are `used`."""
+    return [one for one in _CHECKERS_AT if one not in used][:_CHECKER_REGIONS]
+
+
 @dataclass(frozen=True)
 class EndpointHealthCheckProps:
-    """How a region's API is checked: `interval_s` between requests, `threshold` of them in a row."""
+    """How a region's API is checked: `interval_s` between requests, `threshold` of them in a row.
+
+    Attributes:
+        peer_region: the environment's other region.
+    """
 
     place: RegionContext
+    peer_region: str
     api: PaymentsRestApi
     interval_s: int
     threshold: int
@@ -74,6 +86,7 @@ class EndpointHealthCheck(StackComponent):
             enable_sni=True,
             request_interval=props.interval_s,
             failure_threshold=props.threshold,
+            regions=checker_regions(place.region, props.peer_region),
             tags={"Name": place.names.health(place.region)},
             # A new check counts as healthy. Asking before there is a stage would make it unhealthy.
             depends_on=[props.api.stage],
@@ -112,7 +125,6 @@ class EvacuationSwitch(StackComponent):
     def __init__(self, scope: Scope, id_: str, *, props: EvacuationSwitchProps) -> None:
         super().__init__(scope, id_)
         place, names = props.place, props.place.names
-        used = (place.region, props.peer.region)
         flag = Route53HealthCheck(
             *self.at("flag"),
             provider=place.provider,
@@ -124,7 +136,7 @@ class EvacuationSwitch(StackComponent):
             invert_healthcheck=True,
             request_interval=EVACUATION_INTERVAL_S,
             failure_threshold=EVACUATION_THRESHOLD,
-            regions=[one for one in _CHECKERS_AT if one not in used][:_CHECKER_REGIONS],
+            regions=checker_regions(place.region, props.peer.region),
             tags={"Name": names.evacuation(place.region)},
             depends_on=[props.peer_api.stage],
         )

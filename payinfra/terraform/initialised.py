@@ -92,6 +92,12 @@ def _stack(folder: Path) -> JsonValue:
     return next((one for one in found if at(one, "backend") is not None), None)
 
 
+def local_state(folder: Path) -> Path | None:
+    """The file that holds the state of a stack's folder; None where the state is elsewhere."""
+    path = at(_stack(folder), "backend", LOCAL, "path")
+    return folder / path if isinstance(path, str) else None
+
+
 def forget(data_dir: Path) -> None:
     """Let the next `init` run in any case."""
     (data_dir / STAMP).unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from payinfra.core.private_files import open_own
 from payinfra.core.stop_signals import STOP_SIGNALS
+from payinfra.terraform.disk_reserve import keep_room
 
 PARENT_DEATH_SIGNAL = Path(__file__).with_name("parent_death_signal.py")
 PRIVATE = 0o077
@@ -109,7 +110,8 @@ class Child:
     """What to run, where, and what to tell about it.
 
     `said` gets each line of output, `asked` the number of each request to stop, `started` the process id;
-    `forced` is called before force is used.
+    `forced` is called before force is used, and `watch` again and again until the child ends.
+    So many bytes as `room` says are kept on the disk for the output.
     """
 
     argv: Sequence[str]
@@ -120,6 +122,8 @@ class Child:
     asked: Callable[[int], None]
     forced: Callable[[], None]
     started: Callable[[int], None]
+    watch: Callable[[], None] = lambda: None
+    room: int = 0
 
 
 def run(
@@ -138,6 +142,8 @@ def run(
     """
     waits = patience or StopTimeouts()
     sink = open_own(child.output, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY)
+    if child.room:
+        keep_room(sink, child.room)
     with child.output.open("rb") as followed, interrupts.from_signals():
         try:
             process = subprocess.Popen(
@@ -157,6 +163,7 @@ def run(
             child.started(process.pid)
             follower = Follower(followed)
             while not _ended(process):
+                child.watch()
                 for line in follower.lines():
                     child.said(line)
                 stopping.attend(interrupts.count)

@@ -22,11 +22,13 @@ from payinfra.terraform import environment as surroundings
 from payinfra.terraform import initialised, leftover_process, lockfile, mirror, process
 from payinfra.terraform.binary import Binary
 from payinfra.terraform.creations import Creation, creations
+from payinfra.terraform.disk_reserve import SIZE, DiskReserve
 from payinfra.terraform.events import (
     Collected,
     Diagnostic,
     EventReader,
     OutputValue,
+    dumped_state,
     output_values,
     validation,
 )
@@ -41,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 ERRORED_STATE = "errored.tfstate"
 NO_COLOUR = "-no-color"
+CHANGING = frozenset(("apply", "import"))
 STREAMED = ("-json", "-input=false", NO_COLOUR)
 
 
@@ -384,7 +387,8 @@ class Terraform:
         """Wait for what a killed run left behind, and bring in a state that it could not save."""
         self.wait_for_orphans()
         errored = self.folder / ERRORED_STATE
-        if errored.exists():
+        if _has_content(errored):
+            self._set_a_part_of_the_state_aside()
             done = self._question("state", "push", str(errored))
             if done.returncode != 0:
                 raise EnvironmentUnusable(
@@ -394,6 +398,15 @@ class Terraform:
                 )
             errored.rename(errored.with_name(f"{ERRORED_STATE}.pushed"))
             self._emit(Notice("The state that an earlier run could not save was brought in."))
+
+    def _set_a_part_of_the_state_aside(self) -> None:
+        """A full disk leaves a part of a state in place of the state. Terraform would not write over it."""
+        state = initialised.local_state(self.folder)
+        if state is not None and state.exists():
+            try:
+                parse(state.read_bytes())
+            except ValueError:
+                state.rename(state.with_name(f"{state.name}.damaged"))
 
     @property
     def _records(self) -> Path:
@@ -410,13 +423,24 @@ class Terraform:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         reader = EventReader(self._emit)
         output = self.log.with_name(f"{self.log.name}.{command}.{os.getpid()}.{threading.get_ident()}")
+        reserve = DiskReserve(
+            self.data_dir / "reserve",
+            lambda: self._emit(Notice("The disk is full. Space that was kept for the state is used now.")),
+        )
         with ExitStack() as until_the_end:
-            log = until_the_end.enter_context(os.fdopen(open_own(self.log, _APPEND), "a"))
+            log = until_the_end.enter_context(os.fdopen(open_own(self.log, _APPEND), "ab", buffering=0))
+            if command in CHANGING:
+                until_the_end.enter_context(reserve.held())
 
             def said(line: str) -> None:
+                if dump := dumped_state(line):
+                    reserve.become(self.folder / ERRORED_STATE, dump)
+                    return
                 line = self._hidden(line)
-                log.write(line + "\n")
-                log.flush()
+                if command in CHANGING:
+                    reserve.write(lambda: log.write(f"{line}\n".encode()))
+                else:
+                    log.write(f"{line}\n".encode())
                 reader.feed(line)
 
             def asked(times: int) -> None:
@@ -431,7 +455,8 @@ class Terraform:
                 )
                 until_the_end.enter_context(leftover_process.recorded(self._records, record))
 
-            log.write(f"# {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, run {run_id()}: terraform {command}\n")
+            heading = f"# {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, run {run_id()}: terraform {command}\n"
+            log.write(heading.encode())
             logger.debug("%s %s in %s, log %s", self.binary.kind, command, self.folder, self.log)
             until_the_end.callback(output.unlink, missing_ok=True)
             child = process.Child(
@@ -443,6 +468,8 @@ class Terraform:
                 asked=asked,
                 forced=forced,
                 started=started,
+                watch=reserve.watch,
+                room=SIZE if command in CHANGING else 0,
             )
             ending = process.run(child, self._interrupts, patience=self._patience)
             logger.debug("%s %s ended with %d", self.binary.kind, command, ending.code)
@@ -457,7 +484,8 @@ class Terraform:
                 reader.collected,
                 self.log,
                 unlock=self._unlock,
-                unsaved=errored if errored.exists() else None,
+                unsaved=errored if _has_content(errored) else None,
+                full_disk=reserve.was_needed,
             )
         return reader.collected
 
@@ -536,6 +564,11 @@ def _while_stopping(times: int, in_progress: tuple[str, ...]) -> str:
     return (
         f"Terraform has been told and is ending; stopping it by force could lose track of resources.{working}"
     )
+
+
+def _has_content(file: Path) -> bool:
+    """Whether a file is there and not empty, as Terraform leaves one on a full disk."""
+    return file.exists() and file.stat().st_size > 0
 
 
 def _interrupted(command: str, ending: process.Ending, log: Path) -> Interrupted:

@@ -4,8 +4,8 @@ the midst of a key's rotation, and leaves nothing behind. The tests are one stor
 import json
 import re
 import shutil
+import subprocess
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from payinfra.core.outputs import Declared, Outputs
 from payinfra.core.private_files import write_private
 from payinfra.stacks.lambda_zip import handlers_folder
 from tests.e2e.conftest import Deployment, Project
+from tests.e2e.drill.conftest import ATTEMPTS, held, machine_was_busy, report_of
 
 OTHER = "gone"
 DOMAIN = "pay.example.com"
@@ -148,8 +149,7 @@ def stands(project: Project) -> bool:
 @pytest.fixture(scope="module")
 def visitor(deployment: Deployment) -> Iterator[Visitor]:
     project, route53 = deployment.project, deployment.client("route53")
-    zone = route53.create_hosted_zone(Name=DOMAIN, CallerReference=str(uuid.uuid4()))["HostedZone"]
-    zone_id = zone["Id"].rpartition("/")[2]
+    zone_id = project.run("local", "zone", DOMAIN).stdout.strip()
     before = everything(deployment)
     latest = project.folder / "cfn-outputs" / "flat-outputs.json"
     others = latest.read_text(encoding="utf-8")
@@ -227,6 +227,45 @@ def test_a_payment_gets_through_a_name_of_ones_own(visitor: Visitor, role: str) 
     for name in (visitor.outputs["failover_domain"], visitor.outputs["latency_domain"]):
         answer = httpx.get(f"{url}/health", headers={"Host": name}, timeout=30)
         assert (answer.status_code, answer.json()["region"]) == (200, region)
+
+
+def test_curl_reaches_both_regions_as_it_is_shown(visitor: Visitor) -> None:
+    """`payinfra local trust` prints commands that work as printed: the name, its address, the authority."""
+    shown = visitor.project.run("local", "trust")
+    assert shown.returncode == 0, shown.stderr
+    name = visitor.outputs["failover_domain"]
+    commands = [line for line in shown.stdout.splitlines() if line.startswith("curl ") and name in line]
+    answers = [
+        subprocess.run(
+            ["bash", "-c", f"{command} -sS --max-time 30"], capture_output=True, text=True, check=False
+        )
+        for command in commands
+    ]
+    regions = [json.loads(answer.stdout)["region"] for answer in answers if answer.returncode == 0]
+    assert regions == [visitor.deployment.region(role) for role in ROLES], answers
+
+
+def test_the_names_are_verified_over_tls(visitor: Visitor) -> None:
+    only = ("--only", "LIVE-TLS-001", "--only", "LIVE-R53-006")
+    verified = visitor.project.run("verify", "--env", OTHER, "--local", *only)
+    assert verified.returncode == 0, verified.stderr + verified.stdout
+    assert "2 checks: 3 passed" in verified.stdout, verified.stdout
+
+
+def test_the_loss_of_a_region_is_drilled_through_the_name(visitor: Visitor) -> None:
+    drill = ("failover-drill", "--env", OTHER, "--local", "--yes", "--yes-really", OTHER)
+    quick = ("--rate", "3", "--warm-up", "1.5", "--hold", "2", "--in-a-row", "5", "--time-scale", "10")
+    for _ in range(ATTEMPTS):
+        done = visitor.project.run(
+            *drill, *quick, "--scenario", "region-outage", "--format", "json", timeout=300
+        )
+        report = report_of(done)
+        if not machine_was_busy(report):
+            break
+        visitor.deployment.calm()
+    assert held(report), done.stderr
+    assert "127.0.0.2 (us-west-2" in done.stdout, "the name led to the other region's address"
+    visitor.deployment.calm()
 
 
 def test_what_is_protected_says_so_where_it_counts(visitor: Visitor) -> None:

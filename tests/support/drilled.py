@@ -136,6 +136,7 @@ class World:
             endpoints=lambda: LocalEndpoints(dict(HERE.regions), HERE.global_url, "127.0.0.1:4553", 7),
             pending=lambda: 0,
             add_region=_no_region,
+            serve_https=_no_https,
             shut_down=lambda: None,
             started="2026-01-02T03:04:05+00:00",
         )
@@ -350,6 +351,10 @@ def _listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 async def _no_region(_region: str) -> None:
     raise AssertionError("no drill adds a region")
+
+
+async def _no_https() -> None:
+    raise AssertionError("no drill asks for TLS")
 
 
 def _response(status: int) -> AWSResponse:

@@ -12,6 +12,7 @@ from botocore.credentials import Credentials
 
 from payinfra.clients.aws import Endpoints
 from payinfra.core.access_key import AccessKey
+from payinfra.deployment import dependencies
 from payinfra.local import lifecycle
 from payinfra.local.endpoints import StateFolder, read_endpoints
 
@@ -20,7 +21,7 @@ def endpoints_of(folder: Path) -> Endpoints:
     """Where the embedded AWS of this folder answers, and with what it is called."""
     found = read_endpoints(StateFolder(folder))
     assert found is not None, f"no embedded AWS runs in {folder}"
-    return Endpoints(found.regions, found.global_url, found.dns, lifecycle.access_key(folder))
+    return dependencies.endpoints_of(found, lifecycle.access_key(folder))
 
 
 def client(folder: Path, service: str, region: str = "us-east-1", config: Config | None = None) -> Any:

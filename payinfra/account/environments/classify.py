@@ -25,7 +25,7 @@ WHOLE: Mapping[ResourceKind, int] = {
     ResourceKind.TOPIC: 1,
     ResourceKind.KEY: len(KeyPurpose),
 }
-"""The minimum number of each in a region."""
+"""The minimum number of each in a region; one that is lean has one key for all purposes."""
 
 _SERVING = (ResourceKind.TABLE, ResourceKind.FUNCTION, ResourceKind.API, ResourceKind.BUCKET)
 """Kinds that only a serving region has; the region of health metrics may have a topic and a key."""
@@ -99,7 +99,8 @@ def _lacking(resources: Iterable[TaggedResource], regions: Sequence[str], checke
     for region in regions:
         for kind, number in WHOLE.items():
             missing = number - there[kind, region]
-            if missing > 0:
+            one_key = kind is ResourceKind.KEY and there[kind, region] == 1
+            if missing > 0 and not one_key:
                 yield f"{kind} in {region}" if number == 1 else f"{missing} of {number} {kind}s in {region}"
         if region not in checked:
             yield f"{ResourceKind.HEALTH_CHECK} of {region}"

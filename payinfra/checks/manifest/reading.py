@@ -40,9 +40,12 @@ def read_text(path: Path) -> str:
         return content.decode("utf-16" if utf_16 else "utf-8-sig")
     except UnicodeDecodeError:
         raise EnvironmentUnusable(f"{path} is not UTF-8 text.", _HINT) from None
-    except (OSError, ValueError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
         raise EnvironmentUnusable(f"{path} cannot be read: {reason}.", _HINT) from None
+    except ValueError:  # which each release of Python words otherwise
+        shown = str(path).replace("\0", "\\0")
+        raise EnvironmentUnusable(f"{shown} cannot be read: a path has no null character.", _HINT) from None
 
 
 def read_plan(path: Path) -> dict[str, Json]:

@@ -24,10 +24,6 @@ CERTIFICATE_DAYS = 30
 )
 def payments_through_the_names(live: ProbeContext) -> Verdicts:
     """DNS and HTTP: GET /health and POST /payments as a client of the name."""
-    if live.declared.dns.delegated and not live.is_aws:
-        return Verdict.not_applicable(
-            "the embedded AWS has one address for all regions: ports tell them apart"
-        )
     key = read_api_key(live.aws, live.sites[0].outputs)
     servers = live.dns.servers(name_servers(live))
     failover, latency = (
@@ -38,7 +34,7 @@ def payments_through_the_names(live: ProbeContext) -> Verdicts:
         raise NotYet(f"{failover.name} is served by {failover.region}")
     return all_of(
         (*failover.faults, *latency.faults),
-        f"{failover.name} by {failover.region}, {latency.name} by {latency.region}{_as_host(failover)}",
+        f"{failover}, {latency}{_as_host(failover)}",
     )
 
 
@@ -46,7 +42,10 @@ def _as_host(served: "Served") -> str:
     """What a client must know that takes the name for the host, where the zone is not delegated."""
     if served.as_host is None:
         return ""
-    return f", asked as the endpoints they lead to: with the name itself as Host it answers {served.as_host}"
+    return (
+        f"; with the name itself as Host it answers {served.as_host}: without --domain the names serve "
+        "rehearsals, not clients"
+    )
 
 
 @dataclass(frozen=True)
@@ -54,15 +53,21 @@ class Served:
     """What became of a payment through a name.
 
     Attributes:
+        host: what was sent as Host: the name, or the endpoint that it leads to.
         region: the region that served.
         faults: what is wrong.
         as_host: the status for a client that sends the name itself as Host; None where all clients do.
     """
 
     name: str
+    host: str
     region: str
     faults: tuple[str, ...]
     as_host: int | None
+
+    def __str__(self) -> str:
+        """What was asked for, and who served it."""
+        return f"{self.name} by {self.region}, asked with Host {self.host}"
 
 
 def _pay_through(live: ProbeContext, name: str, servers: Sequence[NameServer], key: str) -> Served:
@@ -83,7 +88,7 @@ def _pay_through(live: ProbeContext, name: str, servers: Sequence[NameServer], k
     faults, _ = pay_twice(live, site, api, name)
     # API Gateway knows the name only as a custom domain, which one without a domain of one's own has not.
     as_host = None if dns.delegated else live.http.ask("GET", base + dns.health_path, {"Host": name}).status
-    return Served(name, region, tuple(faults), as_host)
+    return Served(name, host, region, tuple(faults), as_host)
 
 
 def _target(live: ProbeContext, name: str, servers: Sequence[NameServer]) -> str:
@@ -103,8 +108,8 @@ def _target(live: ProbeContext, name: str, servers: Sequence[NameServer]) -> str
 )
 def certificate_is_valid(live: ProbeContext, site: RegionUnderTest) -> Verdicts:
     """TLS: a handshake with the regional endpoint, and with both names of one's own."""
-    if not live.is_aws:
-        return Verdict.not_applicable("the embedded AWS speaks plain HTTP")
+    if live.aws.endpoints is not None and not live.declared.dns.delegated:
+        return Verdict.not_applicable("the embedded AWS speaks TLS for a domain of one's own only")
     faults: list[str] = []
     names = (live.outputs.failover_domain, live.outputs.latency_domain) if live.declared.dns.delegated else ()
     for host in (site.declared.api.execute_host, *names):

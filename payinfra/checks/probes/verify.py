@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from payinfra.checks.probes.runner import run, tasks
 from payinfra.checks.selection import PROBES, choose
 from payinfra.clients.aws import Aws
 from payinfra.clients.dns import DnspythonDns
-from payinfra.clients.http import HttpxHttp, RealTls, make_client
+from payinfra.clients.http import HttpxHttp, RealTls, embedded_certificate_end, make_client
 from payinfra.clients.reachability import Reachability
 from payinfra.core.outputs import Outputs
 
@@ -67,14 +68,15 @@ def around(outputs: Outputs, aws: Aws) -> Iterator[ProbeContext]:
     Raises:
         EnvironmentUnusable: the outputs are of another version.
     """
-    with make_client() as client:
+    here = aws.endpoints
+    with make_client(endpoints=here) as client:
         yield ProbeContext(
             aws=aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=ATTEMPTS),
             outputs=outputs,
             declared=outputs.declared,
             http=HttpxHttp(client),
-            dns=DnspythonDns(aws.endpoints.dns if aws.endpoints else ""),
-            tls=RealTls(),
+            dns=DnspythonDns(here.dns if here else ""),
+            tls=RealTls() if here is None else RealTls(handshake=partial(embedded_certificate_end, here)),
             run=canaries.new_run(),
             began=datetime.now(UTC),
         )

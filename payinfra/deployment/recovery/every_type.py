@@ -244,7 +244,21 @@ def _queue(creation: Creation, aws: Aws) -> Iterator[Found]:
     url = client.get_queue_url(QueueName=creation.value("name"))["QueueUrl"]
     attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     tags = client.list_queue_tags(QueueUrl=url).get("Tags", {})
-    yield Found(url, arn=attributes["QueueArn"], tags=tags)
+    yield Found(url, arn=attributes["QueueArn"], tags=tags, attributes={"url": url})
+
+
+def _of_queue(attribute: str) -> Lookup:
+    """A setting of a queue that is a resource of its own."""
+
+    def look(creation: Creation, aws: Aws) -> Iterator[Found]:
+        url = creation.value("queue_url")
+        if url:
+            client = aws.client("sqs", creation.region)
+            answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=[attribute])
+            if attribute in answer.get("Attributes", {}):
+                yield Found(url, parent=url)
+
+    return look
 
 
 def _topic_policy(creation: Creation, aws: Aws) -> Iterator[Found]:
@@ -309,8 +323,11 @@ EVERY_TYPE: Mapping[str, Lookup] = MappingProxyType(
         "aws_s3_bucket_versioning": _of_bucket("get_bucket_versioning", "Status"),
         "aws_sns_topic": _topic,
         "aws_sqs_queue": _queue,
+        "aws_sqs_queue_policy": _of_queue("Policy"),
+        "aws_sqs_queue_redrive_allow_policy": _of_queue("RedriveAllowPolicy"),
+        "aws_sqs_queue_redrive_policy": _of_queue("RedrivePolicy"),
         "aws_sns_topic_policy": _topic_policy,
         "aws_sns_topic_subscription": _subscription,
     }
 )
-"""All types of the stack but `MADE_WITHOUT_AWS`."""
+"""All types of the stack but `MADE_WITHOUT_AWS`, and queues, which extensions often add."""

@@ -7,10 +7,11 @@ all: it is looked for on AWS and, where it is this environment's (see `evidence`
 """
 
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -32,6 +33,17 @@ COLLISION = re.compile(
 """What AWS's services say when something of that name is there (the error codes of their service models)."""
 BIRTHDAYS = ("create_date", "created_date")
 """Attributes of roles, APIs and API keys in a state, as ISO 8601."""
+
+KEY_REFUSED = re.compile(
+    r"not authorized to perform: kms:\w+ on resource: (arn:[\w-]+:kms:([\w-]+):\d+:key/[\w-]+)",
+    re.IGNORECASE,
+)
+"""What AWS says when policies do not let somebody use a key (IAM user guide, "Troubleshoot access denied
+error messages"); the key and its region."""
+KEY_TAGS_WITHIN_S = 330.0
+"""How long policies may not see a new key's tags or alias, and a margin: "it might take up to five minutes
+for tag and alias changes to affect KMS key authorization" (KMS developer guide, "ABAC for AWS KMS")."""
+KEY_TAGS_PAUSE_S = 30.0
 
 Result = TypeVar("Result")
 Identity = tuple[str, str, str]
@@ -55,6 +67,13 @@ class StateTool(Protocol):
         """What a saved plan would create."""
 
 
+def refusing_keys(failure: TerraformFailed) -> frozenset[tuple[str, str]]:
+    """The ARNs and regions of the keys that policies did not let somebody use."""
+    # Terraform breaks lines where it likes.
+    said = (" ".join(f"{one.summary} {one.detail}".split()) for one in failure.diagnostics if one.is_error)
+    return frozenset((found[1], found[2]) for one in said for found in KEY_REFUSED.finditer(one))
+
+
 def collisions(failure: TerraformFailed) -> frozenset[str]:
     """The addresses of resources that could not be created because there is one already."""
     return frozenset(
@@ -74,6 +93,7 @@ class Recovery:
         journal: what is known of earlier applies.
         emit: told of everything that is kept or adopted.
         shared_state: others may have applied as well, of which the journal here knows nothing.
+        sleep: waits for so many seconds.
 
     Attributes:
         imports: what the plan that `complete` returned last adopts.
@@ -84,6 +104,7 @@ class Recovery:
     journal: ApplyLog
     emit: Emit
     shared_state: bool = False
+    sleep: Callable[[float], None] = time.sleep
     imports: tuple[Import, ...] = field(default=(), init=False)
     _collided: frozenset[str] = field(default=frozenset(), init=False)
     _adopted: set[Identity] = field(default_factory=set, init=False)
@@ -92,21 +113,49 @@ class Recovery:
     # -- deploying -----------------------------------------------------------------------------------
 
     def converging(self, attempt: Callable[[], Result]) -> Result:
-        """Run `attempt`, and again for as long as it fails because of things that exist already.
+        """Run `attempt`, and again for as long as it fails because of things that exist already, or because
+        policies do not see the tags of keys yet that it has made.
 
         Raises:
-            TerraformFailed: it failed for another reason, or because of the same things twice.
+            TerraformFailed: it failed for another reason, or because of the same things twice, or keys refuse
+                somebody for longer than their tags can be the reason.
         """
-        for _ in range(ROUNDS):
+        waited = 0.0
+        collided_rounds = 0
+        while collided_rounds < ROUNDS:
             try:
                 return attempt()
             except TerraformFailed as failure:
+                if waited < KEY_TAGS_WITHIN_S and self._has_new_key(refusing_keys(failure)):
+                    self._say(
+                        "AWS does not let this role use new KMS keys yet: policies may see a key's tags "
+                        f"up to five minutes late. Trying again for {KEY_TAGS_WITHIN_S - waited:.0f} s."
+                    )
+                    self.sleep(KEY_TAGS_PAUSE_S)
+                    waited += KEY_TAGS_PAUSE_S
+                    continue
+                collided_rounds += 1
                 collided = collisions(failure)
                 if collided <= self._collided:
                     raise
                 self._collided |= collided
                 self._say(f"Exists already, looking whether it is ours: {', '.join(sorted(collided))}.")
         return attempt()
+
+    def _has_new_key(self, keys: Iterable[tuple[str, str]]) -> bool:
+        """Whether policies may not see the tags of one of these keys yet. Not, where that cannot be asked."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        youngest = datetime.now(UTC) - timedelta(seconds=KEY_TAGS_WITHIN_S)
+        for arn, region in keys:
+            try:
+                found = self.aws.kms(region).describe_key(KeyId=arn)["KeyMetadata"]
+            except (BotoCoreError, ClientError):
+                continue
+            created = found.get("CreationDate")
+            if created is not None and created > youngest:
+                return True
+        return False
 
     def keep_begun(self) -> bool:
         """Keep what a cut-off apply had begun, to be finished rather than made anew.

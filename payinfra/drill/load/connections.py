@@ -1,13 +1,13 @@
 """Connections of the drill's clients: to the current target, made anew when that changes or one fails."""
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import httpx
 
+from payinfra.clients.http import trusting
 from payinfra.core.run_id import user_agent
 from payinfra.drill.load.targets import LoadTarget, TargetResolver
 
@@ -25,9 +25,13 @@ SLOT_KEPT_OPEN = 4
 """Of these, how many stay open while nobody needs them."""
 
 
-def dialer() -> Dial:
-    """Connections that verify certificates, follow no redirect and take no proxy from the environment."""
-    context = ssl.create_default_context()
+def dialer(authority: str = "") -> Dial:
+    """Connections that verify certificates, follow no redirect and take no proxy from the environment.
+
+    Args:
+        authority: the file of an authority that is trusted beside the machine's own; empty for none.
+    """
+    context = trusting(authority)
     limits = httpx.Limits(max_connections=SLOT_CONNECTIONS, max_keepalive_connections=SLOT_KEPT_OPEN)
 
     def dial(_target: LoadTarget) -> httpx.AsyncClient:

@@ -9,12 +9,12 @@ import math
 import os
 import random
 import socket
-import ssl
 import sys
 import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -29,6 +29,7 @@ from locust.env import Environment
 from locust.exception import StopUser
 from locust.util.load_locustfile import load_locustfile
 
+from payinfra.clients.http import trusting
 from payinfra.clients.payments_api import REGION_HEADER
 from payinfra.core.run_id import user_agent
 from payinfra.core.version import __version__
@@ -133,8 +134,9 @@ class MasterConnection:
 class TargetConnectionPool:
     """The connections of one client of the load, made anew when its target changes or one fails."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, authority: str = "") -> None:
         self._most = most
+        self._authority = authority
         self._made = 0
         self._current: tuple[LoadTarget, str, HTTPClient] | None = None
 
@@ -150,7 +152,7 @@ class TargetConnectionPool:
                 url.port or (443 if over_tls else 80),
                 ssl=over_tls,
                 ssl_options={"server_hostname": target.host} if over_tls else None,
-                ssl_context_factory=ssl.create_default_context if over_tls else None,
+                ssl_context_factory=partial(trusting, self._authority) if over_tls else None,
                 headers={"Host": target.host, "User-Agent": user_agent()},
                 concurrency=self._most,
                 connection_timeout=LONGEST_S,
@@ -182,7 +184,7 @@ class WorkerSession:
         self._taken = 0
         self._skipped_s = 0.0
         most = max(SLOT_CONNECTIONS, MOST_CONNECTIONS // len(self.clients))
-        self._connections = [TargetConnectionPool(most) for _ in self.clients]
+        self._connections = [TargetConnectionPool(most, order.clients.authority) for _ in self.clients]
         self._sent_to: dict[int, LoadTarget] = {}
         self._moved: deque[int] = deque()
         self._acknowledged = 0

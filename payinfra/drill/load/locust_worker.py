@@ -12,7 +12,9 @@ def main() -> int:
     try:
         import locust  # noqa: F401 - its import makes the process cooperative
     except ModuleNotFoundError:
-        sys.stderr.write("Locust is not installed: pip install 'payinfra[locust]'.\n")
+        from payinfra.core.extras import Extra, install_command
+
+        sys.stderr.write(f"Locust is not installed: {install_command(Extra.LOCUST)}\n")
         return 4
     import json
 

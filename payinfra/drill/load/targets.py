@@ -278,7 +278,7 @@ def by_name(
         return LoadTarget((aws.url(data[0]) + path,), data[0], regions.get(data[0], ""))
 
     def to_addresses(data: tuple[str, ...]) -> LoadTarget:
-        return LoadTarget(tuple(f"https://{address}{path}" for address in data), name, "")
+        return LoadTarget(tuple(aws.address_url(address) + path for address in data), name, "")
 
     kind, target_of = ("A", to_addresses) if declared.dns.delegated else ("CNAME", to_host)
     return CachingResolver(

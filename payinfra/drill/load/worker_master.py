@@ -27,6 +27,7 @@ from typing import Any, Protocol
 
 from payinfra.clients.retry import Deadline
 from payinfra.core.errors import EnvironmentUnusable, Interrupted, UsageProblem
+from payinfra.core.extras import Extra, install_command
 from payinfra.core.json_text import parse_json
 from payinfra.core.version import __version__
 from payinfra.drill.clock import DrillClock, Stop
@@ -453,7 +454,7 @@ def plan_of(request: DrillRequest, environ: Mapping[str, str]) -> WorkerPlan:
             )
         return WorkerPlan(request.workers, request.listen, token=token)
     if importlib.util.find_spec("locust") is None:
-        raise LoadNotBegun("Locust is not installed.", "Run `pip install 'payinfra[locust]'`.")
+        raise LoadNotBegun("Locust is not installed.", f"Run `{install_command(Extra.LOCUST)}`.")
     return WorkerPlan(request.workers, locustfile=request.locustfile)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 from payinfra.clients.aws import Aws, Endpoints
 from payinfra.clients.dns import DnspythonDns, NameServer
 from payinfra.core.canary_contract import PAYMENTS, CanaryContract
+from payinfra.core.https_address import HttpsAddress
 from payinfra.core.outputs import Outputs
 from payinfra.drill.load import targets
 from payinfra.drill.load.targets import FixedTarget, LoadClient, LoadTarget, TargetResolver
@@ -20,7 +21,8 @@ class ClientsByName:
 
     Attributes:
         outputs: the environment's, as `Outputs.to_flat` has them.
-        regions, global_url: where the embedded AWS answers; None on AWS.
+        regions, global_url, https, authority: where the embedded AWS answers, as of `Endpoints`; on AWS
+            `regions` is None.
         embedded_dns, on_behalf_of: as of `DnspythonDns`.
         servers: address and port of the zone's name servers.
         name: the name that clients ask for.
@@ -37,12 +39,19 @@ class ClientsByName:
     name: str
     pinned: str
     count: int
+    https: Mapping[str, HttpsAddress] = field(default_factory=dict)
+    authority: str = ""
 
     def clients(self) -> tuple[LoadClient, ...]:
         """The clients, each with what it knows so far: nothing."""
         outputs = Outputs.from_flat(self.outputs)
         declared = outputs.declared
-        aws = Aws(None if self.regions is None else Endpoints(self.regions, self.global_url))
+        here = (
+            None
+            if self.regions is None
+            else Endpoints(self.regions, self.global_url, https=self.https, authority=self.authority)
+        )
+        aws = Aws(here)
         dns = DnspythonDns(self.embedded_dns, self.on_behalf_of)
         servers = tuple(NameServer(address, port) for address, port in self.servers)
 
@@ -66,6 +75,11 @@ class ClientsOfOneTarget:
     def clients(self) -> tuple[LoadClient, ...]:
         """The one client."""
         return (LoadClient(FixedTarget(LoadTarget(tuple(self.urls), self.host, self.region))),)
+
+    @property
+    def authority(self) -> str:
+        """No other authority than the machine's is trusted."""
+        return ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +124,7 @@ class LoadOrder:
         given = dict(values.pop("clients"))
         if how is ClientsByName:
             given["servers"] = tuple((str(address), int(port)) for address, port in given["servers"])
+            given["https"] = {region: HttpsAddress(**where) for region, where in given["https"].items()}
         else:
             given["urls"] = tuple(given["urls"])
         canary: dict[str, Any] = {

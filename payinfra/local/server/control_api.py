@@ -23,6 +23,7 @@ class ControlApi:
     Args:
         pending: how many replicated writes are on their way.
         add_region: serves one more region.
+        serve_https: serves custom domains through TLS.
         shut_down: begins the orderly end.
     """
 
@@ -33,6 +34,7 @@ class ControlApi:
     endpoints: Callable[[], LocalEndpoints]
     pending: Callable[[], int]
     add_region: Callable[[str], Awaitable[None]]
+    serve_https: Callable[[], Awaitable[None]]
     shut_down: Callable[[], None]
     started: str
 
@@ -78,6 +80,8 @@ class ControlApi:
                 return dict(self.rules.values())
             case "POST", ["regions"]:
                 await self.add_region(str(body.get("region", "")))
+            case "POST", ["https"]:
+                await self.serve_https()
             case "POST", ["shutdown"]:
                 self.shut_down()
             case _:

@@ -1,7 +1,10 @@
 """A loopback port that serves an ASGI application and can fall silent, connections and all."""
 
 import asyncio
+import contextlib
 import socket
+import ssl
+import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +24,10 @@ it. A server that closes first may cut off a request that it has just been sent;
 what was done already, and AddPermission, for one, does not bear that."""
 
 MAX_BODY = 256 * 1024 * 1024
+ACCEPT_AGAIN_S = 0.1
+"""How long a port that could not take a connection waits, in seconds, before it tries again."""
+
+_Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
 
 
 class _Gate:
@@ -45,6 +52,19 @@ class _Gate:
     def drop(self) -> None:
         """Resets the connection."""
         self.transport.abort()
+
+
+class _HeldGate(_Gate):
+    """The gate of a connection that lost its first bytes: nobody has answered its handshake."""
+
+    def __init__(self, silent: Callable[[], bool], reset: asyncio.Event) -> None:
+        self.silent = silent
+        self.lost = True
+        self._reset = reset
+
+    def drop(self) -> None:
+        """Resets the connection."""
+        self._reset.set()
 
 
 class _Reader(asyncio.StreamReader):
@@ -100,14 +120,17 @@ class Listener:
         silent: while it says so the port takes connections, answers nothing and closes none. The
             connections that lost bytes meanwhile are reset by `wake`.
         swallowed: told of the bytes that arrive in silence.
+        tls: what connections are secured with; None for plain ones. In silence no handshake is answered.
     """
 
     app: App
     sock: socket.socket
     silent: Callable[[], bool] = lambda: False
     swallowed: Callable[[bytes], None] = lambda _data: None
+    tls: ssl.SSLContext | None = None
     _gates: set[_Gate] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _accepting: asyncio.Task[None] | None = None
     _server: asyncio.Server | None = None
     _context: WorkerContext | None = None
 
@@ -127,7 +150,10 @@ class Listener:
             task.add_done_callback(self._tasks.discard)
 
         self._context = context
-        self._server = await asyncio.start_server(accept, sock=self.sock, backlog=256)
+        if self.tls is None:
+            self._server = await asyncio.start_server(accept, sock=self.sock, backlog=256)
+        else:
+            self._accepting = asyncio.create_task(self._accept_secured(self.tls, accept))
 
     def wake(self) -> None:
         """The silence may be over: resets the connections that it swallowed something of."""
@@ -138,9 +164,14 @@ class Listener:
 
     async def stop(self, grace: float = 1.0) -> None:
         """Takes no more connections, gives those in hand `grace` seconds, then drops them."""
-        if self._server is None or self._context is None:
+        if self._context is None or (self._server is None and self._accepting is None):
             return
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.gather(self._accepting, return_exceptions=True)
+            self.sock.close()
         await self._context.terminated.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
@@ -149,7 +180,46 @@ class Listener:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._server = None
+        self._server = self._accepting = None
+
+    async def _accept_secured(self, tls: ssl.SSLContext, accept: _Accept) -> None:
+        """Takes connections, and shakes hands with each in a task of its own."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(self.sock)
+            except OSError:  # The client is gone already, or this process has too many open files for now.
+                await asyncio.sleep(ACCEPT_AGAIN_S)
+                continue
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            task = asyncio.create_task(self._secure(connection, tls, accept))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _secure(self, connection: socket.socket, tls: ssl.SSLContext, accept: _Accept) -> None:
+        if self.silent():
+            await self._hold(connection)
+            return
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        # A client that refuses the certificate, or speaks no TLS, is none of the server's concern.
+        with contextlib.suppress(OSError):
+            await loop.connect_accepted_socket(
+                lambda: asyncio.StreamReaderProtocol(reader, accept), connection, ssl=tls
+            )
+
+    async def _hold(self, connection: socket.socket) -> None:
+        """Keeps a connection that came in silence, unanswered, until it is reset."""
+        reset = asyncio.Event()
+        gate = _HeldGate(self.silent, reset)
+        self._gates.add(gate)
+        try:
+            await reset.wait()
+        finally:
+            self._gates.discard(gate)
+            # Closed with the time to linger at 0, a connection is reset (socket(7), SO_LINGER).
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, context: WorkerContext

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.extras import Extra, install_command
 from payinfra.local.server.asgi import App
 from payinfra.local.server.aws_rules import KeptRules
+from payinfra.local.server.certificates import CertificateIssuer
 
 Untyped = Any
 """A module of ministack's, which has no types."""
@@ -37,6 +39,7 @@ class Emulator:
     application: App
     main: Untyped
     rules: KeptRules = field(default_factory=KeptRules)
+    certificates: CertificateIssuer = field(default_factory=CertificateIssuer)
     _replaced: list[tuple[Untyped, str, Untyped]] = field(default_factory=list)
 
     def service(self, name: str) -> Untyped:
@@ -70,7 +73,7 @@ def check_version(installed: Callable[[str], str] = importlib.metadata.version) 
     Raises:
         EnvironmentUnusable: it is another one, or none.
     """
-    hint = 'Install the right one: pip install "payinfra[local]".'
+    hint = f"Install the right one: {install_command(Extra.LOCAL)}"
     try:
         found = installed("ministack")
     except importlib.metadata.PackageNotFoundError as error:

@@ -24,6 +24,7 @@ from urllib.parse import parse_qs
 
 from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, PayinfraError
+from payinfra.core.https_address import HttpsAddress
 from payinfra.core.private_files import open_own, replace_file
 from payinfra.core.stop_signals import STOP_SIGNALS
 from payinfra.local.credentials import keep_access_key
@@ -34,7 +35,9 @@ from payinfra.local.endpoints import (
     LocalEndpoints,
     PortPlan,
     StateFolder,
+    https_address,
     listen,
+    listening_address,
     read_json,
     write_endpoints,
 )
@@ -47,16 +50,18 @@ from payinfra.local.server.authentication import Authentication
 from payinfra.local.server.aws_rules import Quota
 from payinfra.local.server.cloudwatch_alarms import TICK_S, Watching
 from payinfra.local.server.control_api import ControlApi
-from payinfra.local.server.host_names import AwsNames
+from payinfra.local.server.domain_certificates import DomainCertificates
+from payinfra.local.server.host_names import AliasAddresses, AwsNames
 from payinfra.local.server.listener import Listener
 from payinfra.local.server.patches import registry
 from payinfra.local.server.patches.lambda_integration import disturb_invocations
 from payinfra.local.server.recording import RequestRecorder
 from payinfra.local.server.replication import Replicator, Write
 from payinfra.local.server.route53.clock import SystemClock
+from payinfra.local.server.route53.dns import Question
 from payinfra.local.server.route53.plane import STATUS_QUOTA, DataPlane
-from payinfra.local.server.route53.state import MinistackZones
-from payinfra.local.server.routing import FrontApp, GlobalApp, Handler, RegionApp
+from payinfra.local.server.route53.state import MinistackZones, normal_name
+from payinfra.local.server.routing import DomainApp, FrontApp, GlobalApp, Handler, RegionApp
 from payinfra.local.server.time_scale import TimeScale
 
 LOOK_S = 2.0
@@ -138,6 +143,8 @@ class Server:
     time_scale: TimeScale = field(default_factory=TimeScale)
     _regions: dict[str, Listener] = field(default_factory=dict)
     _urls: dict[str, str] = field(default_factory=dict)
+    _secured: dict[str, Listener] = field(default_factory=dict)
+    _https: dict[str, HttpsAddress] = field(default_factory=dict)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _folder_lost: bool = False
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -186,8 +193,11 @@ class Server:
             AwsNames(self._urls),
             SystemClock(),
             self.time_scale,
+            aliased=AliasAddresses(self._https),
             status_quota=Quota(*STATUS_QUOTA, self.emulator.rules.now),
         )
+        self.emulator.certificates.folder = folder
+        self.emulator.certificates.cname = self._cname
         self.board.on_change(self._faults_changed)
         self._ports = read_json(folder.ports)
 
@@ -223,13 +233,20 @@ class Server:
         ]
         if recovered:
             replace_file(self.arguments.folder.recovered, json.dumps(recovered))
+        if self._has_domains():
+            await self._secure_regions()
         self._announce()
         return self.endpoints()
 
     def endpoints(self) -> LocalEndpoints:
         """Where this process answers."""
         return LocalEndpoints(
-            dict(self._urls), f"http://{LOOPBACK}:{self._control.port}", self._dns, os.getpid()
+            dict(self._urls),
+            f"http://{LOOPBACK}:{self._control.port}",
+            self._dns,
+            os.getpid(),
+            dict(self._https),
+            str(self.arguments.folder.authority) if self._https else "",
         )
 
     async def add_region(self, region: str) -> None:
@@ -237,7 +254,18 @@ class Server:
         if region not in self._regions:
             self._take_region(region)
             await self._regions[region].start()
+            if self._https:
+                await self._secure_regions()
             self._announce()
+
+    async def serve_https(self) -> None:
+        """Serves custom domains through TLS in each region, if that is not done yet.
+
+        Raises:
+            EnvironmentUnusable: a port is taken.
+        """
+        await self._secure_regions()
+        self._announce()
 
     def shut_down(self) -> None:
         """Begins the orderly end."""
@@ -253,7 +281,7 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.plane.stop()
-        for listener in (*self._regions.values(), self._control):
+        for listener in (*self._secured.values(), *self._regions.values(), self._control):
             await listener.stop()
         await asyncio.to_thread(seam.end_functions, self.emulator)
         if not self._folder_lost:
@@ -287,6 +315,7 @@ class Server:
             endpoints=self.endpoints,
             pending=lambda: len(self.replicator.pending()),
             add_region=self.add_region,
+            serve_https=self.serve_https,
             shut_down=self.shut_down,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
         )
@@ -303,12 +332,50 @@ class Server:
         )
         self._urls[region] = f"http://{LOOPBACK}:{self._regions[region].port}"
 
-    def _port(self, purpose: str, planned: int) -> int:
+    async def _secure_regions(self) -> None:
+        for position, region in enumerate(self._regions):
+            if region not in self._secured:
+                self._secure_region(region, position)
+                await self._secured[region].start()
+
+    def _secure_region(self, region: str, position: int) -> None:
+        """Takes the port to which custom domains in a region lead: the same one on an address of its own.
+
+        A machine that lacks the address gets another port of the first one instead. DNS answers with the
+        region's address all the same: it is what tells the regions apart.
+        """
+        address, purpose = https_address(position), f"{region} https"
+        at = listening_address(address)
+        planned = self.arguments.ports.https if at == address else 0
+        sock = listen(self._port(purpose, planned, at), f"the custom domains in {region}", at)
+        self._secured[region] = Listener(
+            DomainApp(RegionApp(region, self.front, lambda: self._urls)),
+            sock,
+            silent=lambda: self.board.dark(region),
+            swallowed=lambda data: _tell_of_silence(region, data),
+            tls=DomainCertificates(self.emulator, region).context(),
+        )
+        self._https[region] = HttpsAddress(address, f"{at}:{self._secured[region].port}")
+
+    def _has_domains(self) -> bool:
+        gateway = self.emulator.service("apigateway_v1")
+        for region in self._regions:
+            with self.emulator.scope(ACCOUNT, region):
+                if list(gateway._domain_names):
+                    return True
+        return False
+
+    def _cname(self, name: str) -> tuple[str, ...]:
+        """The CNAME records at a name, as a resolver of Certificate Manager's gets them."""
+        answer = self.plane.answer(Question(normal_name(name), "CNAME"))
+        return tuple(record.value for record in answer.records if record.type == "CNAME")
+
+    def _port(self, purpose: str, planned: int, address: str = LOOPBACK) -> int:
         """The planned port; where the system may choose, the one of the last run if it is still free."""
         match self._ports:
             case dict(ports) if planned == 0 and isinstance(ports.get(purpose), int):
                 with contextlib.suppress(EnvironmentUnusable):
-                    listen(ports[purpose], purpose).close()
+                    listen(ports[purpose], purpose, address).close()
                     return int(ports[purpose])
         return planned
 
@@ -316,6 +383,7 @@ class Server:
         folder = self.arguments.folder
         ports = {region: listener.port for region, listener in self._regions.items()}
         ports |= {"control": self._control.port, "dns": int(self._dns.rpartition(":")[2])}
+        ports |= {f"{region} https": listener.port for region, listener in self._secured.items()}
         replace_file(folder.ports, json.dumps(ports))
         write_endpoints(folder, self.endpoints())
 
@@ -330,7 +398,7 @@ class Server:
 
     def _faults_changed(self) -> None:
         self._changed.set()
-        for listener in self._regions.values():
+        for listener in (*self._regions.values(), *self._secured.values()):
             listener.wake()
 
     async def _replicate(self) -> None:

@@ -116,6 +116,12 @@ def to_its_api(request: Request, region: str, mapped: Mapped) -> Request | None:
     return replace(request, raw_path="/".join(("/_aws/execute-api", api, *filter(None, (stage,)))) + rest)
 
 
+def forbidden() -> AsgiResponse:
+    """What API Gateway answers to a Host that none of its APIs has."""
+    refused = answer(REFUSED, b'{"message":"Forbidden"}')
+    return replace(refused, headers=(*refused.headers, ("x-amzn-errortype", "ForbiddenException")))
+
+
 def over_tls(request: Request) -> Request:
     """AWS is called through TLS. Loopback stands for it here, so that a TLS-only policy lets callers in."""
     kept = tuple((key, value) for key, value in request.headers if key != "x-forwarded-proto")
@@ -251,17 +257,12 @@ class RegionApp:
             return self.front.keep(request, said, claim)
 
         async def call_api(request: Request) -> AsgiResponse:
-            # The API decides who may call it. Only a method with IAM's authorization looks at a signature.
-            if is_signed(request):
-                with contextlib.suppress(SignatureRefused):
-                    verified.set(self.front.authenticate(request, self._serves).access_key_id)
-            meant = to_its_api(request, self.region, self.front.mapped) or request
-            return await self.front.forward(meant, self.region, scope, receive)
+            return await self.call_api(request, scope, receive)
 
         def admit(head: Request) -> Serve | AsgiResponse:
             meant = to_its_api(head, self.region, self.front.mapped)
             if meant is None:
-                return answer(REFUSED, b'{"message":"Forbidden"}')
+                return forbidden()
             if _API.fullmatch(meant.path):
                 return call_api
             if head.path.startswith(_ADMIN):
@@ -270,6 +271,15 @@ class RegionApp:
 
         await _answer(scope, receive, send, admit)
 
+    async def call_api(self, request: Request, scope: Scope, receive: Receive) -> AsgiResponse:
+        """Lets a deployed API answer."""
+        # The API decides who may call it. Only a method with IAM's authorization looks at a signature.
+        if is_signed(request):
+            with contextlib.suppress(SignatureRefused):
+                verified.set(self.front.authenticate(request, self._serves).access_key_id)
+        meant = to_its_api(request, self.region, self.front.mapped) or request
+        return await self.front.forward(meant, self.region, scope, receive)
+
     def _serves(self, claim: Claim) -> bool:
         """Whether the port takes what is signed for this region: its own, with one exception.
 
@@ -277,6 +287,32 @@ class RegionApp:
         signed for the replica's region. On AWS each would go to its own region's endpoint.
         """
         return claim.region == self.region or (claim.service == "dynamodb" and claim.region in self.served())
+
+
+@dataclass
+class DomainApp:
+    """A region's port with TLS, to which the names of custom domains lead: its APIs answer there, by the Host
+    that is asked for, and nothing else does."""
+
+    regional: RegionApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        region = self.regional.region
+        serving.set(region)
+
+        async def call_api(request: Request) -> AsgiResponse:
+            return await self.regional.call_api(request, scope, receive)
+
+        def admit(head: Request) -> Serve | AsgiResponse:
+            own = _EXECUTE_API_HOST.fullmatch(head.host)
+            if own is None and (is_loopback(head.host) or head.host.endswith(_NAMES_OF_SERVICES)):
+                return forbidden()
+            if own is not None and own.group(2) != region:
+                return forbidden()
+            return call_api if to_its_api(head, region, self.regional.front.mapped) else forbidden()
+
+        await _answer(scope, receive, send, admit)
 
 
 @dataclass

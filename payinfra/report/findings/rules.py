@@ -35,16 +35,20 @@ class Explanation:
     Attributes:
         types: the resource types that a check is asked about; none for a whole manifest and all else.
         within_s: a probe's deadline in seconds.
+        defined_at: the file and line of a company's own; empty for payinfra's.
     """
 
     rule: Rule
     subject: Subject
     types: tuple[str, ...] = ()
     within_s: float | None = None
+    defined_at: str = ""
 
     @property
     def page(self) -> str:
-        """Where the documentation has it."""
+        """Where the documentation has it; for a company's own, where it is defined."""
+        if self.defined_at:
+            return self.defined_at
         anchor = "the-probes" if self.subject is Subject.LIVE else self.rule.id.lower()
         return f"{self.subject.page}#{anchor}"
 

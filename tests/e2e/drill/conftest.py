@@ -58,7 +58,7 @@ class Stage:
         """A drill that passes, drilled again while it says that the machine was busy."""
         for _ in range(ATTEMPTS):
             done = self.drill(*arguments)
-            if not any(f"inconclusive: {reason}" in done.stderr for reason in BUSY):
+            if not was_busy(done):
                 break
             self.deployment.calm()
         assert done.returncode == 0, done.stderr
@@ -187,6 +187,12 @@ def report_of(done: Done) -> dict[str, Any]:
 def phases(report: dict[str, Any]) -> Sequence[str]:
     """The phases that a drill went through."""
     return [phase["phase"] for phase in report["phases"]]
+
+
+def was_busy(done: Done) -> bool:
+    """Whether a drill was inconclusive, or did not begin, because of a busy machine."""
+    said = [line for line in done.stderr.splitlines() if "inconclusive: " in line]
+    return any(reason in line for line in said for reason in BUSY)
 
 
 def machine_was_busy(report: dict[str, Any]) -> bool:

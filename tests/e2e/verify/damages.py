@@ -120,7 +120,7 @@ CANNOT = {
     "LIVE-API-008": "the embedded AWS writes no execution logs, so that nothing need let it",
     "LIVE-R53-005": "nobody delegates a zone to the embedded AWS",
     "LIVE-S3-005": "the embedded AWS speaks plain HTTP only",
-    "LIVE-TLS-001": "the embedded AWS speaks plain HTTP only",
+    "LIVE-TLS-001": "without a domain of its own, the deployment is reached over plain HTTP",
 }
 """Probes that cannot be broken here, and why; their faults are in tests/unit/checks/probes/test_faults.py."""
 ELSEWHERE = {"LIVE-DDB-001": "test_a_replica_that_was_removed_is_named_and_made_anew_by_a_deployment"}

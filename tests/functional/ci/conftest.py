@@ -1,5 +1,7 @@
 """The workflow files as text and as YAML, and the tools that judge them without network."""
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -73,8 +75,15 @@ def filled(tmp_path: Path) -> Path:
     return path
 
 
+def tool_path(name: str) -> Path:
+    """One of the virtual environment's tools, else the one on PATH: not all have wheels for every machine."""
+    found = shutil.which(name, path=f"{TOOLS}:{os.environ['PATH']}")
+    assert found, f"{name} is neither in {TOOLS} nor on PATH"
+    return Path(found)
+
+
 def tool(name: str, *arguments: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
-    """Run one of the virtual environment's tools."""
+    """Run one of the tools."""
     return subprocess.run(
-        [TOOLS / name, *arguments], input=text, capture_output=True, text=True, check=False, timeout=60
+        [tool_path(name), *arguments], input=text, capture_output=True, text=True, check=False, timeout=60
     )

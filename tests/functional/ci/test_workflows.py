@@ -18,12 +18,12 @@ from tests.functional.ci.conftest import (
     IMAGE,
     ROOT,
     TEMPLATE,
-    TOOLS,
     WORKFLOWS,
     Script,
     read,
     scripts,
     tool,
+    tool_path,
 )
 from tests.support.commands import in_shell, unknown
 
@@ -55,7 +55,7 @@ MISTAKES = {
 
 
 def actionlint(*files: Path) -> subprocess.CompletedProcess[str]:
-    return tool("actionlint", "-no-color", "-oneline", f"-shellcheck={TOOLS / 'shellcheck'}", *files)
+    return tool("actionlint", "-no-color", "-oneline", f"-shellcheck={tool_path('shellcheck')}", *files)
 
 
 def test_actionlint_finds_nothing(filled: Path) -> None:

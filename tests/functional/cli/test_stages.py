@@ -146,6 +146,20 @@ def test_checks_are_listed_and_explained(project: Project) -> None:
     assert "did you mean" in unknown.stderr
 
 
+def test_a_companys_own_checks_and_probes_are_listed_documented_and_explained(project: Project) -> None:
+    project.run("init", "--example")
+    assert "ACME-SQS-001" in project.run("checks", "list").stdout
+    own = project.run("checks", "list", "--own", "--format", "json")
+    assert [one["id"] for one in json.loads(own.stdout)["checks"]] == ["ACME-SQS-001", "ACME-SQS-101"]
+    page = project.run("checks", "list", "--own", "--format", "markdown").stdout
+    assert "### ACME-SQS-101\n" in page
+    assert "PI-S3-001" not in page
+    whole = project.run("checks", "list", "--format", "markdown").stdout
+    assert "### PI-S3-001\n" in whole
+    assert "### ACME-SQS-001\n" in whole
+    assert "checks/queues.py:" in project.run("explain", "ACME-SQS-101").stdout
+
+
 def test_the_doctor_says_what_there_is_for_each_target(project: Project) -> None:
     project.environ |= {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": ""}  # no way to AWS
     done = project.run("doctor")

@@ -29,6 +29,8 @@ ENDPOINTS = Endpoints(
 VARIANTS: Mapping[str, Mapping[str, object]] = {
     # What a pull request gets on one laptop.
     "local": {"env": "pr123", "target": "local"},
+    # The same on AWS.
+    "lean": {"env": "pr124"},
     # All switches, a domain, and neither region us-east-1.
     "protected": {
         "env": "prod",
@@ -140,6 +142,12 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
 def local(synthesized: Synthesize) -> Synthesized:
     """The stack of a pull request."""
     return synthesized("local")
+
+
+@pytest.fixture(scope="session")
+def lean(synthesized: Synthesize) -> Synthesized:
+    """The stack of a pull request on AWS."""
+    return synthesized("lean")
 
 
 @pytest.fixture(scope="session")

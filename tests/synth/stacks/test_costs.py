@@ -114,17 +114,18 @@ def test_the_figure_is_what_the_arithmetic_comes_to(row: list[str]) -> None:
     assert float(row[2]) == pytest.approx(value(row[1]), abs=0.0051)
 
 
-def test_what_stands_costs_its_number_times_its_price() -> None:
-    for what, number, price, figure in rows("What stands"):
+@pytest.mark.parametrize("heading", ["What stands", "What a lean environment costs"])
+def test_what_stands_costs_its_number_times_its_price(heading: str) -> None:
+    for what, number, price, figure in rows(heading):
         if what != "sum" and number:
             parts = re.findall(r"\d+\.\d\d", re.sub(r"\([^)]*\d[^)]*\)", "", price))
             assert float(figure) == pytest.approx(int(number) * sum(map(float, parts))), what
 
 
 def test_the_requests_of_health_checks_are_computed() -> None:
-    found = re.search(r"\*\*([\d.]+) million a month and\nregion\*\* \(16 / 10 s x 3,600 s x 730 h\)", PAGE)
+    found = re.search(r"\*\*([\d.]+) million a month and\nregion\*\* \(6 / 10 s x 3,600 s x 730 h\)", PAGE)
     assert found
-    assert float(found[1]) == pytest.approx(16 / 10 * 3600 * 730 / 1e6, abs=0.05)
+    assert float(found[1]) == pytest.approx(6 / 10 * 3600 * 730 / 1e6, abs=0.005)
 
 
 def test_what_that_means_follows_from_an_hour() -> None:
@@ -139,16 +140,21 @@ def test_what_that_means_follows_from_an_hour() -> None:
     assert sum(map(float, re.findall(r"\d+\.\d\d", slow[2]))) == pytest.approx(float(slow[1]))
     about = {row[0]: float(row[3]) for row in rows("What that means")}
     idle = stands + caused + evacuable["both regions"]
-    assert about["a pull request's, one working day of 8 hours"] == pytest.approx(idle / 730 * 8, abs=0.01)
-    assert about["the same, open for a week"] == round(idle / 730 * 168)
-    assert about["staging"] == round(
-        stands - 2 * 1.00 + 2 * float(slow[1]) + 2 * (evacuable["sum"] - 0.15 + 2.65)
-    )
+    lean = float(rows("What a lean environment costs")[-1][-1])
+    assert about["a pull request's, one working day of 8 hours"] == pytest.approx(lean / 730 * 8, abs=0.01)
+    assert about["the same, open for a week"] == round(lean / 730 * 168)
+    assert about["staging"] == round(stands - 2 * 1.00 + 2 * float(slow[1]) + evacuable["both regions"])
     assert about["production, before any payment"] == round(idle - 0.50)
 
 
 @pytest.mark.parametrize(
-    "heading", ["What stands", "What the health checks cause", "What payments cost on top"]
+    "heading",
+    [
+        "What stands",
+        "What the health checks cause",
+        "What a lean environment costs",
+        "What payments cost on top",
+    ],
 )
 def test_the_sum_is_the_sum(heading: str) -> None:
     table = rows(heading)
@@ -188,6 +194,27 @@ def test_the_product_computes_what_the_page_says(local: Synthesized) -> None:
     )
     assert costs.EVACUATION.monthly(costs.SLOW_S) * 2 == pytest.approx(evacuable, abs=0.025)
     assert priced(local.content) == pytest.approx(stands + caused + evacuable, abs=0.04)
+
+
+def test_an_idle_environment_stays_within_what_is_promised(local: Synthesized, lean: Synthesized) -> None:
+    """What a month may cost: 45 dollars with everything, 25 for an environment that is thrown away."""
+    assert priced(local.content) < 45
+    assert priced(lean.content) < 25
+
+
+def test_a_lean_environment_costs_what_the_page_says(lean: Synthesized) -> None:
+    table = rows("What a lean environment costs")
+    for what, number, *_ in table[:-1]:
+        if kind := PRICED.get(what):
+            assert int(number) == len(lean.of(kind)), what
+    assert {row[0] for row in table} >= {what for what, kind in PRICED.items() if "metric" not in what}
+    assert priced(lean.content) == pytest.approx(float(table[-1][-1]), abs=0.04)
+    listed = {what: len(lean.of(kind.removeprefix("aws_"))) for what, kind in costs.LISTED.items()}
+    # A list does not say how often a health check asks: at most every 10 seconds.
+    faster = (
+        costs.FAST_HEALTH_CHECK + costs.TRAFFIC.monthly(costs.FAST_S) - costs.TRAFFIC.monthly(costs.SLOW_S)
+    )
+    assert costs.of_environment(listed, 2) == pytest.approx(priced(lean.content) + 2 * faster)
 
 
 def test_a_list_of_an_account_comes_to_the_same(local: Synthesized) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from payinfra.account import costs
 from payinfra.account.extension_permissions import ExtensionNeeds
 from payinfra.checks.api import CheckRequest, run_checks
 from payinfra.checks.verdicts import Severity
+from payinfra.core.canary_contract import PAYMENTS
 from payinfra.core.errors import UsageProblem
 from payinfra.core.outputs import Declared
 from payinfra.core.settings import Settings
@@ -128,6 +130,19 @@ def test_it_gives_out_and_declares(extended: Extended, local: Synthesized) -> No
     assert "extension" not in local.content["output"]["declared"]["value"]
 
 
+def test_a_payment_that_python_describes_goes_with_the_outputs(extended: Extended, tmp_path: Path) -> None:
+    (tmp_path / "acme" / "canary.py").write_text(
+        "from dataclasses import replace\n\ndef contract(settings):\n"
+        "    body = settings.canary.body.replace('USD', 'EUR')\n"
+        "    return replace(settings.canary, body=body)\n"
+    )
+    with (tmp_path / "payinfra.toml").open("a") as toml:
+        toml.write('[canary]\nfunction = "acme.canary:contract"\n')
+    content = extended(ORDERS)
+    declared = Declared.from_json(content["output"]["declared"]["value"])
+    assert declared.canary == replace(PAYMENTS, body=PAYMENTS.body.replace("USD", "EUR"))
+
+
 def test_every_variable_of_ours_is_reserved(every: Synthesized) -> None:
     from payinfra.stacks.payments_function import RESERVED_VARIABLES
 
@@ -221,6 +236,10 @@ LINE = "acme/infra.py:8: "
         (
             '[SqsQueue(*primary.at(x), provider=primary.provider, name=primary.name("q")) for x in "ab"]',
             "aws_sqs_queue.primary_b under the name 'payment-pr123-q', which aws_sqs_queue.primary_a has",
+        ),
+        (
+            'SqsQueue(*primary.at("q"), provider=primary.provider, name=primary.name("q" * 70))',
+            "aws_sqs_queue.primary_q under a name of 84 characters, 'payment-pr123-qq",
         ),
         ('SqsQueue(*primary.at("q"), provider=primary.provider, nme="x")', f"{LINE}TypeError: SqsQueue"),
         ('SqsQueue(*primary.at("q"), name="x")', "aws_sqs_queue.primary_q without a region's provider"),

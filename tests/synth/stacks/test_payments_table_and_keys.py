@@ -70,14 +70,31 @@ def test_a_protected_environment_cannot_lose_what_holds_data(
 
 def test_keys_rotate_can_be_rescued_and_have_an_alias(every: "Synthesized") -> None:
     keys = every.of("kms_key")
+    purposes = ("data",) if every.settings.footprint == "lean" else ("data", "audit", "application")
     for place in ("primary", "secondary"):
-        for purpose in ("data", "audit", "application"):
+        assert sum(name.startswith(place) for name in keys) == len(purposes)
+        for purpose in purposes:
             key = keys[f"{place}_keys_{purpose}_key"]
             assert (key["enable_key_rotation"], key["rotation_period_in_days"]) == (True, 365)
             assert key["deletion_window_in_days"] == (30 if every.settings.protected else 7)
             alias = every.of("kms_alias")[f"{place}_keys_{purpose}_alias"]
             assert alias["name"] == f"alias/payment-{every.settings.env}-{purpose}"
             assert alias["target_key_id"] == f"${{aws_kms_key.{place}_keys_{purpose}_key.key_id}}"
+
+
+def test_the_key_of_a_lean_region_lets_in_whom_the_three_would(
+    lean: "Synthesized", local: "Synthesized"
+) -> None:
+    for place in ("primary", "secondary"):
+        one = statements(lean.of("kms_key")[f"{place}_keys_data_key"])
+        three = [
+            statements(local.of("kms_key")[f"{place}_keys_{purpose}_key"])
+            for purpose in ("data", "audit", "application")
+        ]
+        assert len(one) == len({sid for key in three for sid in key})
+        for sid in {sid for key in three for sid in key}:
+            (wanted,) = {json.dumps(key[sid], sort_keys=True) for key in three if sid in key}
+            assert json.dumps(one[sid], sort_keys=True) == wanted.replace("pr123", "pr124"), sid
 
 
 def test_no_key_admits_everyone(every: "Synthesized") -> None:

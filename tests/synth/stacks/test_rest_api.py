@@ -187,6 +187,20 @@ def test_the_stage_logs_traces_and_throttles(protected: "Synthesized", place: st
     }
 
 
+@pytest.mark.parametrize("page", ["health", "evacuation"])
+def test_what_checkers_ask_for_leaves_no_execution_log_and_no_metrics(
+    every: "Synthesized", page: str
+) -> None:
+    for place in PLACES:
+        settings = every.of("api_gateway_method_settings")[f"{place}_api_method_settings_{page}"]
+        assert settings["method_path"] == f"{page}/GET"
+        wanted = {"logging_level": "ERROR", "data_trace_enabled": False, "metrics_enabled": False}
+        assert wanted.items() <= settings["settings"].items()
+        limits = every.settings.api_rate_limit, every.settings.api_burst_limit
+        throttling = settings["settings"]
+        assert (throttling["throttling_rate_limit"], throttling["throttling_burst_limit"]) == limits
+
+
 def test_access_lines_name_no_customer(local: "Synthesized") -> None:
     stage, _ = local.pair("api_gateway_stage", "api_stage")
     line = json.loads(stage["access_log_settings"]["format"])

@@ -43,6 +43,7 @@ OTHERWISE: Mapping[str, object] = {
     "state_region": "eu-west-1",
     "state_key": "other.tfstate",
     "protected": False,
+    "footprint": "lean",
     "ephemeral_patterns": "test-*",
     "permissions_boundary": "arn:aws:iam::123456789012:policy/other",
     "owner": "others",
@@ -111,6 +112,8 @@ def made(synthesized: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(handlers_folder(), folder / "handlers")
     (folder / "modules").mkdir()
     (folder / "modules" / "queue.py").write_text("SIZE = 1\n")
+    (folder / "acme").mkdir()
+    (folder / "acme" / "canary.py").write_text("def contract(settings):\n    return settings.canary\n")
     synthesize(folder)
     return folder
 

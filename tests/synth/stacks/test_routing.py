@@ -20,6 +20,9 @@ def test_a_health_check_asks_each_regional_endpoint_without_a_key(every: "Synthe
         assert check["request_interval"] == every.settings.health_check_interval
         assert check["failure_threshold"] == every.settings.health_check_threshold
         assert check["tags"] == {"Name": f"payment-{every.settings.env}-health-{region}"}
+        # The fewest that Route 53 allows, and each of them sees the region from outside.
+        assert len(check["regions"]) == 3
+        assert not {*every.settings.regions} & {*check["regions"]}
 
 
 def test_a_region_serves_while_it_is_healthy_and_the_other_does_not_say_it_is_evacuated(

@@ -206,7 +206,6 @@ def test_a_drill_wants_a_protected_name_once_more(world: World) -> None:
     pipeline = world.pipeline()
     outputs = replace(OUTPUTS, declared_json=replace(DECLARED, protected=True).to_json())
     write_private(pipeline.settings.work_dir / "outputs.json", json.dumps(outputs.to_flat()))
-    dependencies = replace(pipeline.dependencies, control=lambda _settings: None)
     for really in (None, "another"):
         with pytest.raises(UsageProblem, match="protected"):
-            payinfra.run_drill(pipeline.settings, really=really, dependencies=dependencies)
+            payinfra.run_drill(pipeline.settings, really=really, dependencies=pipeline.dependencies)

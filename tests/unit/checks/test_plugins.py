@@ -9,7 +9,8 @@ import pytest
 
 from payinfra.checks import catalogue
 from payinfra.checks.api import CheckRequest, run_checks
-from payinfra.checks.plugins import CHECKS_GROUP, PROBES_GROUP, found_in
+from payinfra.checks.docs import own_page
+from payinfra.checks.plugins import CHECKS_GROUP, PROBES_GROUP, defined_at, found_in
 from payinfra.checks.probes import verify
 from payinfra.checks.probes.results import VerifyRequest
 from payinfra.checks.verdicts import Kind
@@ -65,6 +66,49 @@ def test_they_are_in_the_catalogue_and_among_the_probes(tmp_path: Path) -> None:
     assert "ACME-SQS-001" not in catalogue.load().ids
     chosen, _ = verify.chosen_probes(VerifyRequest(("ACME-*",), project=here))
     assert [one.rule.id for one in chosen] == ["ACME-LIVE-001"]
+
+
+def test_they_have_a_page_and_say_where_they_are_defined(tmp_path: Path) -> None:
+    here = project(tmp_path, queues=CHECK, live=PROBE)
+    assert own_page(found_in(here, ()), here).split("-->")[1] == (
+        """
+
+# Our own checks and probes
+
+They run beside payinfra's own. A title states what a pass means.
+
+## Checks, of the stack
+
+### ACME-SQS-001
+
+**Queues are named by us** (high)
+
+- Risk: Nobody finds them.
+- Fix: Name them.
+- Looks at: `aws_sqs_queue`
+- Defined in: `checks/queues.py:5`
+
+### ACME-ALL-001
+
+**It raises** (low)
+
+- Risk: None.
+- Fix: None.
+- Defined in: `checks/queues.py:11`
+
+## Probes, of what is deployed
+
+### ACME-LIVE-001
+
+**The queue is there** (high)
+
+- Risk: None.
+- Fix: None.
+- Is asked for at most 15 s
+- Defined in: `checks/live.py:4`
+"""
+    )
+    assert {defined_at(one, here) for one in catalogue.load().policy} == {""}
 
 
 def test_they_run_are_waived_and_an_exception_is_an_error(tmp_path: Path) -> None:

@@ -103,7 +103,10 @@ def test_what_is_not_set_is_said_in_words_where_no_default_says_it() -> None:
     [
         ("lambda_memory_mb", "Memory of the function in MB: 128 to 10240. Default: 512."),
         ("api_rate_limit", "Requests a second that the API accepts: up to 10000. Default: 100."),
-        ("health_check_interval", "Seconds between health checks: 10 or 30. Default: 10."),
+        (
+            "health_check_interval",
+            "Seconds between health checks: 10 or 30. Default: 30 where the footprint is lean, else 10.",
+        ),
         ("target", "Use the embedded AWS on this machine, or AWS. Default: aws."),
         ("env", "Name of the environment: lowercase letters, digits and inner hyphens."),
         (

@@ -21,7 +21,7 @@ from payinfra.core.errors import EnvironmentUnusable, GateFailed, ToolFailed
 from payinfra.core.events import Event, Notice, StageFinished, StageSkipped, StageStarted
 from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings, Target
-from payinfra.deployment.dependencies import PipelineDependencies, SynthesisMode
+from payinfra.deployment.dependencies import SynthesisMode
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKey, OrphanedKeys
 from payinfra.deployment.left_faults import LeftFaults
 from payinfra.deployment.pipeline import Pipeline
@@ -45,6 +45,7 @@ from payinfra.terraform import Engine as TerraformKind
 from payinfra.terraform.jsonvalue import JsonValue
 from payinfra.terraform.plan import OutputChange
 from tests.support.outputs import flat_outputs
+from tests.support.scripted_dependencies import ScriptedDependencies, with_dependencies
 
 ENDPOINTS = Endpoints(
     {"us-east-1": "http://127.0.0.1:1", "us-west-2": "http://127.0.0.1:2"}, "http://127.0.0.1:3"
@@ -176,6 +177,7 @@ class World:
     events: list[Event] = field(default_factory=list)
     target: Target = Target.LOCAL
     protected: bool = False
+    rate: float = 100.0
     proven_with: list[Endpoints | None] = field(default_factory=list)
     outcome: Outcome = CLEAN
     account_lacks: str = ""
@@ -195,11 +197,16 @@ class World:
 
     def pipeline(self) -> Pipeline:
         settings = Settings.resolve(
-            {"env": "demo", "target": self.target, "protected": self.protected},
+            {
+                "env": "demo",
+                "target": self.target,
+                "protected": self.protected,
+                "api_rate_limit": self.rate,
+            },
             folder=self.folder,
             environ={},
         )
-        dependencies = PipelineDependencies(
+        dependencies = ScriptedDependencies(
             account=lambda _settings: "123456789012",
             preflight=self.preflight,
             local_up=lambda _settings, _emit: ENDPOINTS,
@@ -482,6 +489,16 @@ def test_on_aws_nothing_local_is_started(world: World) -> None:
     assert world.stages[0] == "account"
     assert "local" not in world.stages
     assert world.proven_with == [None]
+
+
+@pytest.mark.parametrize(("rate", "warned"), [(1_000.0, False), (1_001.0, True), (10_000.0, True)])
+def test_a_limit_that_the_status_index_cannot_keep_is_warned_of(
+    world: World, rate: float, warned: bool
+) -> None:
+    world.rate = rate
+    world.pipeline().deploy(yes)
+    said = [event.message for event in world.events if isinstance(event, Notice)]
+    assert any("status-index takes about 1,000 new payments a second" in one for one in said) is warned
 
 
 def test_on_aws_what_the_account_lacks_stops_a_deployment_but_no_destruction(world: World) -> None:
@@ -815,8 +832,7 @@ class BrokenState(ScriptedTerraform):
 def publishing(world: World) -> tuple[Pipeline, Outputs]:
     """A pipeline of an environment that has published itself, and what it has published."""
     pipeline, told = world.pipeline(), Outputs.from_flat(flat_outputs())
-    there = replace(pipeline.dependencies, published=lambda _settings, _endpoints: told)
-    return replace(pipeline, dependencies=there), told
+    return with_dependencies(pipeline, published=lambda _settings, _endpoints: told), told
 
 
 FOREIGN = json.dumps(flat_outputs() | {"dynamodb_table_name": "payment-other-payments"})
@@ -989,8 +1005,7 @@ def left(*in_place: str, unknown: tuple[str, ...] = ()) -> Callable[..., LeftFau
 
 
 def looking(world: World, look: Callable[..., LeftFaults | None]) -> Pipeline:
-    pipeline = world.pipeline()
-    return replace(pipeline, dependencies=replace(pipeline.dependencies, left_faults=look))
+    return with_dependencies(world.pipeline(), left_faults=look)
 
 
 @pytest.mark.parametrize("only", [(), ("LIVE-KMS-001",)])

@@ -20,9 +20,10 @@ from payinfra.core.events import Event, Notice, StageFinished
 from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings, Target
 from payinfra.core.stop_signals import STOP_SIGNALS, StopRequested
-from payinfra.deployment.dependencies import PipelineDependencies, SynthesisMode
+from payinfra.deployment.dependencies import SynthesisMode
 from payinfra.deployment.lambda_alias import RECOVERS_WITHIN_S, LambdaAlias
 from payinfra.deployment.pipeline import Pipeline
+from payinfra.deployment.pipeline_dependencies import AWS_DEPENDENCIES
 from payinfra.deployment.rollback_journal import AliasChange, RollbackJournal
 from payinfra.deployment.rolling_update import Graph, Role, RolloutStep, announced, plan_rollout
 from payinfra.terraform import (
@@ -36,6 +37,7 @@ from payinfra.terraform import (
     Terraform,
 )
 from payinfra.terraform.jsonvalue import JsonValue
+from tests.support.scripted_dependencies import ScriptedDependencies
 from tests.support.signals import heard, send
 from tests.unit.deployment.test_pipeline import BINARY, CLEAN, ENDPOINTS, values
 
@@ -322,10 +324,8 @@ def test_a_region_is_asked_by_clients_that_give_up_in_time() -> None:
         assert client.timeout == httpx.Timeout(10.0)
 
 
-def test_the_toolbox_looks_at_what_the_endpoints_lead_to() -> None:
-    from payinfra.deployment import dependencies as dependencies_module
-
-    assert dependencies_module.AWS_DEPENDENCIES.live(Aws(ENDPOINTS)).aws.endpoints is ENDPOINTS
+def test_the_alias_is_looked_at_where_the_endpoints_lead_to() -> None:
+    assert AWS_DEPENDENCIES.live(Aws(ENDPOINTS)).aws.endpoints is ENDPOINTS
 
 
 # -- rolling back --------------------------------------------------------------------------------------------
@@ -635,7 +635,7 @@ class World:
         settings = Settings.resolve(
             {"env": "demo", "target": Target.LOCAL, **flags}, folder=self.folder, environ={}
         )
-        dependencies = PipelineDependencies(
+        dependencies = ScriptedDependencies(
             account=lambda _settings: "123456789012",
             local_up=lambda _settings, _emit: ENDPOINTS,
             local_addresses=lambda _settings: ENDPOINTS,

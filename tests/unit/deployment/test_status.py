@@ -112,6 +112,7 @@ def test_the_drills_beside_the_outputs_are_looked_at(tmp_path: Path) -> None:
     )
     aws = Answering(health=observed, alarms=lambda _names: {"MetricAlarms": []})
     found = gather("demo", "local", outputs(), aws, tmp_path / "outputs.json", dns=Names())
+    assert found.for_rehearsals, "the environment has no domain of its own"
     assert found.drill == PERFECT
     assert found.unrestored == ("20990101T000000Z-aaaa",)
 

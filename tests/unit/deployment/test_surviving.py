@@ -25,6 +25,7 @@ from payinfra.terraform import Change, ChangeAction, Kept, Plan
 from payinfra.terraform.jsonvalue import JsonValue, at
 from payinfra.terraform.runner import ERRORED_STATE
 from tests.support.outputs import flat_outputs
+from tests.support.scripted_dependencies import with_dependencies
 from tests.unit.checks.probes.conftest import outputs
 from tests.unit.deployment.test_pipeline import ScriptedTerraform, World, found, no, values, yes
 
@@ -290,14 +291,12 @@ class Surroundings(World):
     silent: tuple[str, ...] = ()
 
     def pipeline(self) -> Pipeline:
-        made = super().pipeline()
-        dependencies = replace(
-            made.dependencies,
+        return with_dependencies(
+            super().pipeline(),
             live=lambda _aws: cast(LambdaAlias, self.live),
             silent=lambda _settings, _endpoints: self.silent,
             account_in=lambda _settings, region: f"of {region}",
         )
-        return replace(made, dependencies=dependencies)
 
     def deploy(self, confirm: Callable[[Plan], bool] = yes, region: str = WEST) -> Any:
         return self.pipeline().deploy_surviving(region, confirm)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.extras import Extra, install_command
 from payinfra.core.settings import Settings, Target
 from payinfra.doctor import findings, machine
 from payinfra.terraform import Binary, Engine, EngineVersion
@@ -173,7 +174,7 @@ def test_the_embedded_aws_is_there() -> None:
 def test_what_the_embedded_aws_lacks_is_named() -> None:
     found = machine.embedded_aws(("ministack", "no_such_package"))
     assert (found.good, found.found) == (False, "missing: no_such_package")
-    assert "payinfra[local]" in found.fix
+    assert found.fix == install_command(Extra.LOCAL)
 
 
 def test_a_work_folder_that_can_be_made_is_good(tmp_path: Path) -> None:

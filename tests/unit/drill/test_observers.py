@@ -7,7 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from payinfra.clients.aws import Endpoints
 from payinfra.clients.dns import DnsResponse, NameServer
+from payinfra.core.https_address import HttpsAddress
 from payinfra.core.outputs import DeclaredDns
 from payinfra.core.region_geography import client_in
 from payinfra.drill.observers import (
@@ -279,6 +281,14 @@ def test_an_address_is_asked_once_which_region_it_is_in() -> None:
     region_of = region_of_answer(live(delegated=True).declared, "failover.example", ask)
     assert [region_of("192.0.2.1"), region_of("192.0.2.1")] == [WEST, WEST]
     assert asked == ["192.0.2.1"]
+
+
+def test_the_embedded_aws_has_an_address_for_each_region() -> None:
+    https = {EAST: HttpsAddress("127.0.0.1", "127.0.0.1:1"), WEST: HttpsAddress("127.0.0.2", "127.0.0.2:1")}
+    region_of = region_of_answer(
+        live(delegated=True).declared, "failover.example", endpoints=Endpoints({}, "", https=https)
+    )
+    assert [region_of("127.0.0.1"), region_of("127.0.0.2"), region_of("127.0.0.3")] == [EAST, WEST, None]
 
 
 def test_the_health_page_at_an_address_names_its_region() -> None:

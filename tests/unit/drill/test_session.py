@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from payinfra.core.errors import UsageProblem
+from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 from payinfra.core.outputs import DeclaredDns
 from payinfra.drill.clock import Stop
 from payinfra.drill.faults.actions import FaultClients
@@ -24,10 +24,10 @@ from tests.unit.report.drill.conftest import PERFECT
 DELEGATED = DeclaredDns("pay.example", True, 60, "/payments", "/health", ("p", "s"), ())
 
 
-def test_a_name_with_one_address_for_both_regions_is_not_drilled(tmp_path: Path) -> None:
+def test_a_domain_of_ones_own_is_not_drilled_where_nothing_serves_it(tmp_path: Path) -> None:
     found = replace(outputs(), declared_json=declared(dns=DELEGATED).to_json())
     with (
-        pytest.raises(UsageProblem, match="one address for both regions"),
+        pytest.raises(EnvironmentUnusable, match="an earlier version started it"),
         prepared(place(tmp_path, found=found), DrillRequest(), Stop(), "payinfra"),
     ):
         raise AssertionError("it was prepared")

@@ -38,6 +38,9 @@ class Side:
                 raise EnvironmentUnusable("The port is taken.", "Free it.")
             self.told.append(region)
 
+        async def serve_https() -> None:
+            self.told.append("https")
+
         return ControlApi(
             token=TOKEN,
             board=self.board,
@@ -46,6 +49,7 @@ class Side:
             endpoints=lambda: ENDPOINTS,
             pending=lambda: 3,
             add_region=add_region,
+            serve_https=serve_https,
             shut_down=lambda: self.told.append("shutdown"),
             started="2026-01-02T03:04:05+00:00",
         )
@@ -139,8 +143,9 @@ def test_a_time_scale_is_a_number(scale: object) -> None:
 
 def test_a_region_is_added_and_the_end_is_asked_for(side: Side) -> None:
     side.client().add_region("eu-west-1")
+    side.client().serve_https()
     side.client().shut_down()
-    assert side.told == ["eu-west-1", "shutdown"]
+    assert side.told == ["eu-west-1", "https", "shutdown"]
 
 
 def test_a_refusal_that_is_no_misuse_says_what_to_do(side: Side) -> None:

@@ -1,11 +1,13 @@
 """Ports, the state folder's files, and what is read back from them."""
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from payinfra.core.errors import EnvironmentUnusable, UsageProblem
+from payinfra.core.https_address import HttpsAddress
 from payinfra.local.endpoints import (
     LocalEndpoints,
     PortPlan,
@@ -13,7 +15,10 @@ from payinfra.local.endpoints import (
     base_port,
     endpoints_from_json,
     endpoints_to_json,
+    has_address,
+    https_address,
     listen,
+    listening_address,
     read_endpoints,
     read_json,
     served_regions,
@@ -73,6 +78,15 @@ def test_a_free_port_listens_on_loopback_only() -> None:
     sock.close()
 
 
+def test_each_region_has_an_address_for_its_names_where_the_machine_has_it() -> None:
+    assert (https_address(0), https_address(1)) == ("127.0.0.1", "127.0.0.2")
+    assert (PortPlan().https, PortPlan(0).https) == (4563, 0)
+    assert listening_address("127.0.0.2", lambda _address: True) == "127.0.0.2"
+    assert listening_address("127.0.0.2", lambda _address: False) == "127.0.0.1"
+    assert has_address("127.0.0.1")
+    assert not has_address("192.0.2.1"), "an address of the documentation's (RFC 5737)"
+
+
 def test_the_state_folder_is_its_owners(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path / "a" / ".server")
     folder.prepare()
@@ -99,7 +113,12 @@ def test_endpoints_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     assert read_endpoints(folder) is None
     write_endpoints(folder, ENDPOINTS)
     assert read_endpoints(folder) == ENDPOINTS
-    assert endpoints_from_json(endpoints_to_json(ENDPOINTS)) == ENDPOINTS
+    secured = replace(
+        ENDPOINTS, https={"us-west-2": HttpsAddress("127.0.0.2", "127.0.0.1:4569")}, authority="/a.pem"
+    )
+    assert endpoints_from_json(endpoints_to_json(secured)) == secured
+    earlier = {name: value for name, value in endpoints_to_json(ENDPOINTS).items() if name != "https"}
+    assert endpoints_from_json(earlier) == ENDPOINTS
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"regions": 1}', "[]"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.extras import Extra, install_command
 from payinfra.local.emulator_environment import environment
 from payinfra.local.endpoints import StateFolder
 from payinfra.local.server import ministack as seam
@@ -24,7 +25,7 @@ def test_the_installed_ministack_is_the_one_the_corrections_were_written_for() -
 def test_another_ministack_is_refused() -> None:
     with pytest.raises(EnvironmentUnusable, match=r"installed is 2\.0\.0") as told:
         seam.check_version(lambda _name: "2.0.0")
-    assert "payinfra[local]" in told.value.hint
+    assert install_command(Extra.LOCAL) in told.value.hint
 
 
 def test_a_missing_ministack_is_said_so() -> None:

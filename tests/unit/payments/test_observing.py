@@ -37,8 +37,19 @@ def test_one_line_for_a_request(site: Site) -> None:
 
 def test_nothing_of_one_request_is_in_the_line_of_the_next(site: Site) -> None:
     site.pay()
-    site.request("GET", "/health")
+    site.request("GET", "/payments", query={"status": "accepted"})
     assert set(site.lines()[1]).isdisjoint({"payment_id", "outcome", "events"})
+
+
+@pytest.mark.parametrize(("page", "status"), [("/health", 200), ("/evacuation", 404)])
+def test_checkers_leave_no_line_and_no_metrics_where_they_are_told_what_they_always_are(
+    site: Site, capsys: pytest.CaptureFixture[str], page: str, status: int
+) -> None:
+    assert site.request("GET", page).status == status
+    assert site.lines() == []
+    assert emitted(capsys.readouterr().out) == []
+    site.pay()
+    assert [line["route"] for line in site.lines()] == ["POST /payments"]
 
 
 def test_a_refusal_names_its_kind(site: Site) -> None:
@@ -48,7 +59,7 @@ def test_a_refusal_names_its_kind(site: Site) -> None:
 
 @pytest.mark.parametrize("request_context", [None, {}, {"requestId": 7}, "text"])
 def test_a_request_without_an_id(site: Site, request_context: object) -> None:
-    site.send({"httpMethod": "GET", "path": "/health", "requestContext": request_context})
+    site.send({"httpMethod": "GET", "path": "/nowhere", "requestContext": request_context})
     assert site.lines()[0]["correlation_id"] == "unknown"
 
 

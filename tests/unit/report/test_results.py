@@ -12,8 +12,10 @@ from rich.text import Text
 
 from payinfra.checks.outcome import Outcome, summarize
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
+from payinfra.core.https_address import HttpsAddress
 from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings, Target
+from payinfra.deployment.local_domains import HostedZone
 from payinfra.deployment.results import Adopted, Deployed, Destroyed, Synthesized, headline
 from payinfra.deployment.smoke_test import SmokeTestResult
 from payinfra.deployment.stack_manifest import StackInventory
@@ -195,15 +197,17 @@ def test_a_deployment_shows_what_is_where_and_what_to_try(
     assert "payinfra verify --env demo --local" in text
     assert "payinfra outputs --env demo --local" in text
     assert "payinfra local status" in text
+    assert "Without --domain the names serve rehearsals, not clients" in text
 
 
 def test_a_deployment_without_changes_says_so(
     console: Console, printed: Printed, some_outputs: Outputs
 ) -> None:
-    aws = LOCAL.model_copy(update={"target": Target.AWS})
+    aws = LOCAL.model_copy(update={"target": Target.AWS, "domain": "pay.test"})
     deploy.deployed(console, Deployed(NOTHING, some_outputs, (), VERIFIED, 5.0), aws, Format.TABLE)
     assert "nothing to change, in 5 s" in printed()
     assert "local status" not in printed()
+    assert "rehearsals" not in printed()
 
 
 def test_a_deployment_as_json(console: Console, printed: Printed, some_outputs: Outputs) -> None:
@@ -339,3 +343,50 @@ def test_an_adoption_as_json(console: Console, printed: Printed, some_outputs: O
     assert said["plan"]["summary"] == {"add": 0, "change": 0, "destroy": 0}
     assert said["outputs"]["api_endpoint"] == "p-api_endpoint"
     assert (found.exit_code, Adopted((), {}, (), PLAN, None, 1.0).exit_code) == (0, 1)
+
+
+SECURED = LocalEndpoints(
+    {},
+    "http://127.0.0.1:2",
+    "127.0.0.1:3",
+    42,
+    {"us-west-2": HttpsAddress("127.0.0.2", "127.0.0.1:4570")},
+    "/a b/authority.pem",
+)
+
+
+def test_how_to_trust_the_domains_of_the_embedded_aws(console: Console, printed: Printed) -> None:
+    local.trust(console, SECURED, [("us-west-2", "pay.test")], Format.TABLE)
+    assert "dig +short @127.0.0.1 -p 3 pay.test A\n" in printed()
+    assert (
+        "curl --cacert '/a b/authority.pem' --connect-to pay.test:443:127.0.0.1:4570 "
+        "https://pay.test/health\n"
+    ) in printed()
+    assert "There is no custom domain yet" not in printed()
+
+
+def test_without_a_domain_there_is_nothing_to_reach(console: Console, printed: Printed) -> None:
+    local.trust(console, SECURED, [], Format.TABLE)
+    assert "There is no custom domain yet" in printed()
+
+
+def test_what_is_to_be_trusted_as_json(console: Console, printed: Printed) -> None:
+    local.trust(console, SECURED, [("us-west-2", "pay.test")], Format.JSON)
+    assert json.loads(printed())["domains"] == [
+        {"name": "pay.test", "region": "us-west-2", "address": "127.0.0.2", "listens": "127.0.0.1:4570"}
+    ]
+
+
+def test_a_status_shows_where_domains_are_served(console: Console, printed: Printed) -> None:
+    local.status(console, replace(STATUS, endpoints=SECURED), Format.TABLE)
+    assert "https://127.0.0.1:4570, in DNS 127.0.0.2" in printed()
+    assert "/a b/authority.pem" in printed()
+
+
+@pytest.mark.parametrize("fmt", Format)
+def test_a_hosted_zone_is_printed_as_a_shell_takes_it(
+    console: Console, printed: Printed, fmt: Format
+) -> None:
+    local.zone(console, HostedZone("Z123", "pay.test", made=True), fmt)
+    assert (printed() == "Z123\n") is (fmt is Format.TABLE)
+    assert fmt is Format.TABLE or json.loads(printed())["id"] == "Z123"

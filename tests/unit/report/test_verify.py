@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
 from rich.console import Console
 
 from payinfra.checks.outcome import Outcome
@@ -118,6 +119,14 @@ def test_a_status_is_one_screen() -> None:
     assert "Last deployed: 2026-01-02 00:00:00 UTC" in text
 
 
+@pytest.mark.parametrize("for_rehearsals", [True, False])
+def test_a_status_says_that_names_without_a_domain_serve_rehearsals(for_rehearsals: bool) -> None:
+    console = a_console()
+    status_report.write_status(console, replace(STATUS, for_rehearsals=for_rehearsals), Format.TABLE)
+    said = " ".join(written(console).split())
+    assert ("Without --domain the names serve rehearsals, not clients" in said) is for_rehearsals
+
+
 def test_a_region_that_is_gone_is_said_with_what_to_do() -> None:
     console = a_console()
     gone = replace(EAST, answers=False, ringing=())
@@ -135,9 +144,10 @@ def test_a_region_that_is_gone_is_said_with_what_to_do() -> None:
     assert "us-east-1 is evacuated since 2026-01-02T00:00:00+00:00, by alice, says us-west-2." in " ".join(
         text.split()
     )
-    assert "failover.x leads to us-west-2, 1 name server says" in text
-    assert "latency.x leads to us-east-1 or us-west-2, 2 name servers say (ns3 does not answer)" in " ".join(
-        text.split()
+    assert "failover.x leads to us-west-2 according to 1 name server" in text
+    assert (
+        "latency.x leads to us-east-1 or us-west-2 according to 2 name servers (ns3 does not answer)"
+        in " ".join(text.split())
     )
     assert "What to do now:\n- Evacuate it." in text
     console = a_console()

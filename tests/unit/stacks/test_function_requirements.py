@@ -124,6 +124,14 @@ def test_what_cannot_be_installed_is_said_and_not_kept(handlers: Path, tmp_path:
     assert not list((tmp_path / "cache").iterdir())
 
 
+def test_without_an_installer_it_says_what_to_install(handlers: Path, tmp_path: Path) -> None:
+    (handlers / "requirements.txt").write_text(HASHED)
+    run = Installer("/opt/payinfra/bin/python: No module named pip")
+    with pytest.raises(ToolFailed, match="neither uv nor pip is there") as caught:
+        installed(handlers, tmp_path / "cache", X86, run=run, which=lambda _name: None)
+    assert "Install uv" in caught.value.hint
+
+
 def test_without_hashes_they_are_refused(handlers: Path, tmp_path: Path) -> None:
     (handlers / "requirements.txt").write_text("six==1.17.0\n")
     with pytest.raises(UsageProblem, match="has no hashes") as caught:

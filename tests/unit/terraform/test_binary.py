@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from payinfra.core.errors import EnvironmentUnusable, ExitCode
+from payinfra.core.extras import Extra, install_command
 from payinfra.terraform.binary import Binary, Engine, VersionOutput, ask_version, find_binary, parse_version
 
 
@@ -95,7 +96,7 @@ def failing(
 def test_none_of_any_kind_says_what_to_install(tmp_path: Path) -> None:
     problem = failing(tmp_path, says("1.11.4"))
     assert "neither terraform nor tofu is on PATH" in problem.what
-    assert "payinfra[terraform]" in problem.hint
+    assert install_command(Extra.TERRAFORM) in problem.hint
 
 
 @pytest.mark.parametrize("version", ["1.9.8", "0.15.0", "1.5.7"])

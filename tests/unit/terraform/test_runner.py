@@ -445,6 +445,43 @@ def test_a_state_that_could_not_be_saved_is_brought_in_first(
     assert setup.notices() == ["The state that an earlier run could not save was brought in."]
 
 
+def test_a_part_of_a_state_gives_way_to_the_whole_one(setup: Setup, tmp_path: Path) -> None:
+    backend = {"backend": {"local": {"path": "terraform.tfstate"}}}
+    (setup.folder / "cdk.tf.json").write_text(json.dumps({"terraform": backend}))
+    state = setup.folder / "terraform.tfstate"
+    state.write_text('{"version": 4, "resour')
+    (setup.folder / "errored.tfstate").write_text("{}")
+    setup.terraform({}).plan(tmp_path / "p")
+    assert not state.exists()
+    assert state.with_name("terraform.tfstate.damaged").exists(), "nothing is thrown away"
+
+
+def test_a_whole_state_stays_where_it_is(setup: Setup, tmp_path: Path) -> None:
+    backend = {"backend": {"local": {"path": "terraform.tfstate"}}}
+    (setup.folder / "cdk.tf.json").write_text(json.dumps({"terraform": backend}))
+    (setup.folder / "terraform.tfstate").write_text("{}")
+    (setup.folder / "errored.tfstate").write_text("{}")
+    setup.terraform({}).plan(tmp_path / "p")
+    assert (setup.folder / "terraform.tfstate").exists()
+
+
+def test_a_state_that_terraform_could_only_print_is_kept_and_not_logged(setup: Setup, tmp_path: Path) -> None:
+    dump = {"@message": "Emergency state dump", "state": {"version": 4, "lineage": "a-lineage"}}
+    said: list[list[str | int]] = [["out", json.dumps(dump)], ["exit", 1]]
+    terraform = setup.terraform({"apply": said})
+    with pytest.raises(TerraformFailed, match="terraform apply failed") as told:
+        terraform.apply(tmp_path / "p")
+    assert json.loads((setup.folder / "errored.tfstate").read_text()) == dump["state"]
+    assert "errored.tfstate" in told.value.hint
+    assert "a-lineage" not in terraform.log.read_text()
+
+
+def test_an_empty_last_resort_is_brought_in_nowhere(setup: Setup, calls: Calls, tmp_path: Path) -> None:
+    (setup.folder / "errored.tfstate").touch()
+    setup.terraform({}).plan(tmp_path / "p")
+    assert "push" not in str(calls())
+
+
 def test_a_state_that_cannot_be_brought_in_stops_everything(
     setup: Setup, calls: Calls, tmp_path: Path
 ) -> None:

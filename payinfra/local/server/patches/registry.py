@@ -9,6 +9,7 @@ from payinfra.local.server.patches import (
     authorization,
     cloudwatch_logs,
     cloudwatch_metrics,
+    custom_domains,
     dynamodb,
     function_environment,
     iam,
@@ -42,6 +43,7 @@ def install(emulator: Emulator) -> None:
     """Makes those that reach into a service."""
     for service in (
         acm,
+        custom_domains,
         api_gateway_deployments,
         api_gateway,
         api_gateway_mock,

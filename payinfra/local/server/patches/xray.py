@@ -2,6 +2,7 @@
 
 ministack has no X-Ray. Here each call of a function with active tracing leaves a trace of two segments, which
 can be asked for by time and by id; the youngest are kept, in memory. AWS samples; nothing is left out here.
+Sampling rules can be made, changed and read, in memory too, and have no effect.
 """
 
 import json
@@ -25,6 +26,17 @@ KEPT = 1000
 """Traces in each region."""
 SENDING = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
 SERVICE = "xray"
+MOST_RULES = 25
+"""Sampling rules of a region beside X-Ray's own (AWS General Reference, "AWS X-Ray endpoints and quotas")."""
+OWN_RULE: Mapping[str, Any] = {
+    **dict.fromkeys(("ResourceARN", "ServiceName", "ServiceType", "Host", "HTTPMethod", "URLPath"), "*"),
+    "RuleName": "Default",
+    "Priority": 10_000,
+    "FixedRate": 0.05,
+    "ReservoirSize": 1,
+    "Version": 1,
+}
+"""What applies where no other rule does (X-Ray developer guide, "Configuring sampling rules")."""
 
 _header: ContextVar[str] = ContextVar("payinfra_trace_header", default="")
 
@@ -103,6 +115,7 @@ class Traces:
     def __init__(self, refusal: Refusal, region_now: Callable[[], str]) -> None:
         self.refusal, self.region_now = refusal, region_now
         self.kept: dict[str, deque[Trace]] = {}
+        self.rules: dict[str, dict[str, dict[str, Any]]] = {}
 
     def sent_after(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """AWS: the daemon beside a function sends its segments, and telemetry of its own, as the function's
@@ -135,7 +148,8 @@ class Traces:
     async def handle(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]
     ) -> Answer:
-        """GetTraceSummaries and BatchGetTraces (X-Ray API reference); all answers are one page."""
+        """GetTraceSummaries, BatchGetTraces and sampling rules (X-Ray API reference); all answers are one
+        page."""
         del method, headers, query
         asked = parse_json(body or b"{}")
         known = tuple(self.kept.get(self.region_now(), ()))
@@ -149,10 +163,49 @@ class Traces:
                 wanted = [whole(one) for one in known if one["id"] in ids]
                 there = {one["Id"] for one in wanted}
                 shown = {"Traces": wanted, "UnprocessedTraceIds": [one for one in ids if one not in there]}
+            case "/GetSamplingRules":
+                shown = {"SamplingRuleRecords": list(self._rules().values())}
+            case "/CreateSamplingRule" | "/UpdateSamplingRule":
+                written = self._written(path, asked)
+                if isinstance(written, str):
+                    return _refused(written)
+                shown = {"SamplingRuleRecord": written}
             case _:
-                unknown = {"message": f"The embedded AWS's X-Ray does not know {path}."}
-                return 400, {"x-amzn-errortype": "InvalidRequestException"}, json.dumps(unknown).encode()
+                return _refused(f"The embedded AWS's X-Ray does not know {path}.")
         return 200, {"Content-Type": "application/json"}, json.dumps(shown).encode()
+
+    def _rules(self) -> dict[str, dict[str, Any]]:
+        """The records of this region's sampling rules, by their names. X-Ray's own is always there."""
+        return self.rules.setdefault(self.region_now(), {OWN_RULE["RuleName"]: _record(OWN_RULE)})
+
+    def _written(self, path: str, asked: Mapping[str, Any]) -> dict[str, Any] | str:
+        """The record of a rule that was made or changed, or why it was not."""
+        rules = self._rules()
+        if path == "/CreateSamplingRule":
+            rule = asked["SamplingRule"]
+            name = rule.get("RuleName")
+            if name in rules:
+                return f"Sampling rule {name} already exists."
+            if len(rules) > MOST_RULES:
+                return "The maximum number of sampling rules has been reached."
+            rules[name] = _record({"Attributes": {}, **rule})
+        else:
+            update = asked["SamplingRuleUpdate"]
+            name = update.get("RuleName")
+            if name not in rules:
+                return f"Sampling rule {name} does not exist."
+            rules[name] = {**rules[name], **_record({**rules[name]["SamplingRule"], **update})}
+        return rules[name]
+
+
+def _record(rule: Mapping[str, Any]) -> dict[str, Any]:
+    now = time.time()
+    return {"SamplingRule": dict(rule), "CreatedAt": now, "ModifiedAt": now}
+
+
+def _refused(message: str) -> Answer:
+    shown = json.dumps({"message": message}).encode()
+    return 400, {"x-amzn-errortype": "InvalidRequestException"}, shown
 
 
 def trace_of(config: Config, fields: Mapping[str, str], began: float, ended: float, failed: bool) -> Trace:

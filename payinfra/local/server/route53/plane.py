@@ -43,7 +43,8 @@ class DataPlane:
     Args:
         zones: reads the emulator's Route 53.
         resolve: knows where the emulator serves an AWS name; health checks connect there, and an alias
-            to an AWS resource is answered with that address.
+            to an AWS resource is answered with that address, unless `aliased` has another.
+        aliased: the address that an alias to an AWS resource is answered with; None where it has none.
         clock: time.
         time_scale: by how much intervals, limits and TTLs are divided (1 is real time).
         locations: where clients are, for latency records; without it each region has a network of its own
@@ -64,10 +65,12 @@ class DataPlane:
         prober: Prober | None = None,
         pick: Callable[[int], int] = secrets.randbelow,
         status_quota: Quota | None = None,
+        aliased: Callable[[str], str | None] = lambda _name: None,
     ) -> None:
         self._status_quota = status_quota or Quota(*STATUS_QUOTA, clock.monotonic)
         self._zones = zones
         self._resolve = resolve
+        self._aliased = aliased
         self._locations = locations or ClientLocations(client_networks())
         self._pick = pick
         self._monitor = HealthMonitor(zones, prober or SocketProber(resolve), clock, time_scale)
@@ -118,6 +121,8 @@ class DataPlane:
         return answer(zone, question.name, question.type, around)
 
     def _resource_addresses(self, name: str) -> tuple[str, ...]:
+        if own := self._aliased(name):
+            return (own,)
         address = self._resolve(name.rstrip("."), 443, "https")
         local = loopback(address.host if address else name)
         return (local,) if local else ()

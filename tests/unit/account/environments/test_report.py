@@ -29,7 +29,7 @@ def test_the_inventory_as_a_table() -> None:
     report.inventory(out, replace(found, departing=3), NOW, Format.TABLE)
     said = text.getvalue()
     assert "2 environments in account 123456789012 (aws), asked in us-east-1, us-west-2." in said
-    assert "pr1 costs at most about 13 dollars a month while idle: 6 keys." in said
+    assert "pr1 costs at most about 12 dollars a month while idle: 6 keys." in said
     assert "dev lacks: table in us-west-2." in said
     assert "3 keys wait to be deleted" in said
     assert "Unknown: eu-west-1: refused" in said
@@ -66,7 +66,7 @@ def test_the_inventory_as_json() -> None:
         "age_s": 432000,
         "resources": 75,
         "costs": {"keys": 6},
-        "monthly_usd": 13.2,
+        "monthly_usd": 12.0,
         "unknown": ["a: b"],
     }
     assert (said["environments"][1]["created"], said["environments"][1]["age_s"]) == (None, None)
@@ -119,4 +119,4 @@ def test_what_has_no_known_price_is_said_in_numbers() -> None:
     report.inventory(out, found, NOW, Format.JSON)
     said = json.loads(text.getvalue())["environments"][0]
     assert said["not_priced"] == {"kinesis stream": 1, "states stateMachine": 2}
-    assert said["monthly_usd"] == 13.2
+    assert said["monthly_usd"] == 12.0

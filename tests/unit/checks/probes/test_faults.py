@@ -493,6 +493,8 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ),
     ("LIVE-R53-006", sets(payment_status=(201, 201)), FAIL, f"{LATENCY}: the replay's status is 201"),
     ("LIVE-R53-006", on_aws, PASS, "with the name itself as Host it answers 403"),
+    ("LIVE-R53-006", on_aws, PASS, f"{FAILOVER} by us-east-1, asked with Host {HOSTS[EAST]}"),
+    ("LIVE-R53-006", on_aws, PASS, "without --domain the names serve rehearsals, not clients"),
     ("LIVE-R53-006", sets(health={"region": WEST}), FAIL, f"{FAILOVER} is served by us-west-2"),
     (
         "LIVE-R53-006",
@@ -515,10 +517,12 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ),
     ("LIVE-R53-007", both(DELEGATED, on_aws), PASS, "and known to 1 name servers"),
     ("LIVE-R53-005", DELEGATED, NONE, "nobody delegates a zone to the embedded AWS"),
-    ("LIVE-R53-006", DELEGATED, NONE, "ports tell them apart"),
+    ("LIVE-R53-006", DELEGATED, PASS, f"{FAILOVER} by us-east-1, asked with Host {FAILOVER}"),
     ("LIVE-R53-006", both(DELEGATED, on_aws), PASS, f"{FAILOVER} by us-east-1"),
     ("LIVE-TLS-001", both(on_aws, sets(days_left=30)), FAIL, f"the certificate of {HOSTS[EAST]} has 30 days"),
     ("LIVE-TLS-001", both(on_aws, DELEGATED), PASS, ""),
+    ("LIVE-TLS-001", sets(days_left=30), NONE, "for a domain of one's own only"),
+    ("LIVE-TLS-001", both(DELEGATED, sets(days_left=30)), FAIL, f"the certificate of {FAILOVER} has 30 days"),
     ("LIVE-S3-001", says("s3", "get_bucket_versioning", {}), FAIL, "versioning is None"),
     (
         "LIVE-S3-002",
@@ -720,6 +724,15 @@ def test_a_fault_is_named(fake: FakeEnv, id: str, change: Change, kind: Kind, sa
     change(fake)
     (verdict,) = fake.result(id).verdicts
     assert (verdict.kind, said in verdict.message) == (kind, True), verdict
+
+
+def test_one_dashboard_may_show_both_regions(fake: FakeEnv) -> None:
+    """It is looked for in the region that made it, and the other region's probe does not ask."""
+    regions = tuple(replace(one, dashboard=f"overview-{EAST}") for one in fake.declared.regions)
+    declares(regions=regions)(fake)
+    assert [fake.result("LIVE-CW-004", region).verdicts[0].kind for region in (EAST, WEST)] == [PASS, NONE]
+    says("cloudwatch", "get_dashboard", {})(fake)
+    assert fake.result("LIVE-CW-004", EAST).verdicts[0].kind is FAIL
 
 
 def test_every_probe_has_a_fault() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from payinfra.account.extension_permissions import SERVICES
 from payinfra.account.permissions import RESOURCE_TYPES
 from payinfra.clients.aws import Aws
 from payinfra.deployment.recovery.every_type import EVERY_TYPE, MADE_WITHOUT_AWS
@@ -27,7 +28,7 @@ def look(creation: Creation, aws: Aws) -> tuple[Found, ...]:
 
 
 def test_every_type_of_the_stack_is_looked_for_or_is_nothing_on_aws() -> None:
-    of_extensions = {"aws_sqs_queue"}
+    of_extensions = set(SERVICES[0].actions)
     assert (EVERY_TYPE.keys() | MADE_WITHOUT_AWS) - of_extensions == RESOURCE_TYPES.keys()
 
 
@@ -38,6 +39,26 @@ def test_a_queue_that_an_extension_adds(aws: Stubbed, creation: Make) -> None:
     aws.answers("sqs", "list_queue_tags", {"Tags": TAGS}, QueueUrl=url)
     found = look(creation("aws_sqs_queue", name="payment-a-orders"), aws)
     assert found == (Found(url, arn=arn, tags=TAGS),)
+    assert found[0].known["url"] == url
+
+
+@pytest.mark.parametrize(
+    ("type_", "attribute"),
+    [
+        ("aws_sqs_queue_policy", "Policy"),
+        ("aws_sqs_queue_redrive_policy", "RedrivePolicy"),
+        ("aws_sqs_queue_redrive_allow_policy", "RedriveAllowPolicy"),
+    ],
+)
+def test_a_setting_of_a_queue_goes_with_it(aws: Stubbed, creation: Make, type_: str, attribute: str) -> None:
+    url = "https://sqs/1/orders"
+    asked = {"QueueUrl": url, "AttributeNames": [attribute]}
+    aws.answers("sqs", "get_queue_attributes", {"Attributes": {attribute: "{}"}}, **asked)
+    aws.answers("sqs", "get_queue_attributes", {}, **asked)
+    wanted = creation(type_, queue_url=url)
+    assert look(wanted, aws) == (Found(url, parent=url),)
+    assert look(wanted, aws) == ()
+    assert look(creation(type_), aws) == ()
 
 
 def test_a_queue_that_is_not_there(aws: Stubbed, creation: Make) -> None:

@@ -1,7 +1,7 @@
 """The commands, after an apply that did not end well."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from payinfra.terraform import (
     Plan,
     TerraformFailed,
 )
+from tests.support.scripted_dependencies import with_dependencies
 from tests.unit.deployment.recovery.conftest import TAGS, Stubbed
 from tests.unit.deployment.test_pipeline import STACK, ScriptedTerraform, World, a_plan, empty, no, yes
 
@@ -68,8 +69,7 @@ def unlucky(tmp_path: Path, *troubles: Exception, plans: Sequence[object]) -> tu
 
 
 def pipeline(world: World, aws: Stubbed) -> Pipeline:
-    made = world.pipeline()
-    return replace(made, dependencies=replace(made.dependencies, aws=lambda _settings, _endpoints: aws))
+    return with_dependencies(world.pipeline(), aws=lambda _settings, _endpoints: aws)
 
 
 def the_role(aws: Stubbed, *, created: datetime | None = None) -> None:
@@ -226,7 +226,7 @@ def test_an_adoption_imports_and_ends_with_an_empty_plan(tmp_path: Path, aws: St
     assert found.outputs is not None
     assert world.stages == ["local", "synth", "init", "plan", "look", "import", "adopt", "plan"]
     assert pipeline(world, aws).outputs() == found.outputs
-    assert not pipeline(world, aws)._guard(None).adopting.exists()
+    assert not pipeline(world, aws).stages.guard(None).adopting.exists()
 
 
 def test_what_is_not_of_the_stack_is_told_of_before_anybody_is_asked(tmp_path: Path, aws: Stubbed) -> None:

@@ -11,7 +11,13 @@ import pytest
 from payinfra.core.errors import EnvironmentUnusable, ToolFailed
 from payinfra.core.events import Event, Notice
 from payinfra.deployment.recovery.apply_log import ApplyLog
-from payinfra.deployment.recovery.recovery import ROUNDS, Recovery, collisions
+from payinfra.deployment.recovery.recovery import (
+    KEY_TAGS_PAUSE_S,
+    KEY_TAGS_WITHIN_S,
+    ROUNDS,
+    Recovery,
+    collisions,
+)
 from payinfra.terraform import (
     Change,
     ChangeAction,
@@ -358,6 +364,64 @@ def test_an_attempt_that_would_gain_nothing_is_not_made(bench: Bench, problems: 
     with pytest.raises(TerraformFailed):
         bench.recovery.converging(attempt)
     assert left == []
+
+
+KEY = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d"
+DENIED = (
+    "creating KMS Alias: operation error KMS: CreateAlias, AccessDeniedException: User: "
+    "arn:aws:sts::123456789012:assumed-role/payinfra-ci/s is not authorized to perform: kms:CreateAlias on\n"
+    f"resource: {KEY} because no identity-based policy allows the kms:CreateAlias action"
+)
+
+
+def made_ago(aws: Stubbed, seconds: float, times: int = 1) -> None:
+    """KMS says when the key was made."""
+    created = datetime.now(UTC) - timedelta(seconds=seconds)
+    for _ in range(times):
+        aws.answers(
+            "kms", "describe_key", {"KeyMetadata": {"KeyId": KEY, "CreationDate": created}}, KeyId=KEY
+        )
+
+
+def refused_by_a_key(bench: Bench, times: int) -> tuple[int, list[float]]:
+    """How often an attempt was made that a key refuses so many times, and the pauses between."""
+    made, pauses = [0], list[float]()
+    bench.recovery.sleep = pauses.append
+
+    def attempt() -> int:
+        made[0] += 1
+        if made[0] <= times:
+            raise failed(("aws_kms_alias.a", DENIED))
+        return made[0]
+
+    return bench.recovery.converging(attempt), pauses
+
+
+def test_policies_that_do_not_see_a_new_key_s_tags_yet_are_waited_for(bench: Bench, aws: Stubbed) -> None:
+    made_ago(aws, 5, times=3)
+    assert refused_by_a_key(bench, 3) == (4, [KEY_TAGS_PAUSE_S] * 3)
+    assert "policies may see a key's tags up to five minutes late" in bench.said[0]
+
+
+def test_an_old_key_that_refuses_is_not_waited_for(bench: Bench, aws: Stubbed) -> None:
+    made_ago(aws, KEY_TAGS_WITHIN_S + 5)
+    with pytest.raises(TerraformFailed):
+        refused_by_a_key(bench, 1)
+    assert bench.said == []
+
+
+def test_a_key_that_cannot_be_asked_for_is_not_waited_for(bench: Bench, aws: Stubbed) -> None:
+    aws.refuses("kms", "describe_key", "AccessDeniedException")
+    with pytest.raises(TerraformFailed):
+        refused_by_a_key(bench, 1)
+
+
+def test_a_key_s_tags_are_not_waited_for_longer_than_aws_documents(bench: Bench, aws: Stubbed) -> None:
+    rounds = int(KEY_TAGS_WITHIN_S / KEY_TAGS_PAUSE_S)
+    made_ago(aws, 0, times=rounds)
+    with pytest.raises(TerraformFailed):
+        refused_by_a_key(bench, 99)
+    assert len(bench.said) == rounds
 
 
 def test_attempts_are_bounded(bench: Bench) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import cast
 
@@ -11,6 +11,7 @@ import pytest
 
 from payinfra.clients.aws import Aws, Endpoints
 from payinfra.clients.dns import DnsResponse, NameServer
+from payinfra.core.https_address import HttpsAddress
 from payinfra.core.outputs import Declared, DeclaredRegion, Outputs
 from payinfra.drill.load.targets import (
     CachingResolver,
@@ -29,7 +30,10 @@ WEST_HOST = "bbb.execute-api.us-west-2.amazonaws.com"
 NAME = "pay.demo.internal"
 FIRST, SECOND = NameServer("192.0.2.1"), NameServer("192.0.2.2")
 AWS = Aws()
-EMBEDDED = Aws(Endpoints({"us-east-1": "http://127.0.0.1:1", "us-west-2": "http://127.0.0.1:2"}, "http://g"))
+EMBEDDED_ENDPOINTS = Endpoints(
+    {"us-east-1": "http://127.0.0.1:1", "us-west-2": "http://127.0.0.1:2"}, "http://g"
+)
+EMBEDDED = Aws(EMBEDDED_ENDPOINTS)
 
 
 @dataclass
@@ -215,6 +219,14 @@ def test_a_delegated_name_is_asked_for_by_itself_at_its_addresses() -> None:
     urls = ("https://192.0.2.8/payments", "https://192.0.2.9/payments")
     assert resolver.find() == LoadTarget(urls, NAME, "")
     assert asked.asked == [(FIRST, NAME, "A")]
+
+
+def test_on_the_embedded_aws_a_delegated_name_leads_to_the_port_of_its_address() -> None:
+    https = {"us-west-2": HttpsAddress("127.0.0.2", "127.0.0.1:4569")}
+    here = Aws(replace(EMBEDDED_ENDPOINTS, https=https))
+    resolver = by_name(here, OUTPUTS, declared(delegated=True), FakeDns(answer("127.0.0.2")), (FIRST,))
+    found = resolver.find()
+    assert (found.urls, found.host) == (("https://127.0.0.1:4569/payments",), OUTPUTS.failover_domain)
 
 
 def test_a_regions_own_endpoint_needs_no_name() -> None:

@@ -1,11 +1,13 @@
 """Who the workers of a load are, and how an order travels to them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from payinfra.core.errors import UsageProblem
+from payinfra.core.https_address import HttpsAddress
 from payinfra.drill.load.answers import judge_answer
 from payinfra.drill.load.payment_log import NAME, read, worker_log
 from payinfra.drill.load.worker_master import address_of, plan_of
@@ -57,6 +59,9 @@ def test_a_locustfile_must_be_there(tmp_path: Path) -> None:
 
 def test_an_order_by_name_arrives_as_it_was_sent() -> None:
     clients = ClientsByName({"a": "b"}, None, "", "", "10.0.0.0", (("192.0.2.1", 53),), "pay", "", 7)
+    clients = replace(
+        clients, https={"us-east-1": HttpsAddress("127.0.0.1", "127.0.0.1:1")}, authority="/a.pem"
+    )
     order = LoadOrder("x1", "dev", 50.0, 5.0, 0.2, 2.0, 2.0, 10, 60.0, "s3cret", clients, 1, 3)
     assert LoadOrder.from_json(json.loads(json.dumps(order.to_json()))) == order
     assert "s3cret" not in repr(order).replace("api_key", "")

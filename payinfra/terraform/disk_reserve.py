@@ -1,0 +1,135 @@
+"""Space that is kept on the disk while Terraform changes something, and given up when the disk is full.
+
+Terraform writes its state over the one before, after each resource and at the end (Terraform 1.11,
+`internal/states/statemgr/filesystem.go`). On a full disk that leaves a part of the state, and the file
+`errored.tfstate`, its last resort, is empty: nobody knows any more what was made.
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from payinfra.core.private_files import open_own, replace_file
+
+SIZE = 16 << 20
+"""Bytes: a state of this stack has 0.7 MB, and a log of an apply about as much."""
+
+LOW = 1 << 20
+"""Bytes. With less on the disk, the reserve is given up: one of the next writings might fail."""
+
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
+_ONE_MB = bytes(1 << 20)
+_KEEP_SIZE = 1
+
+
+def free_bytes(folder: Path) -> int:
+    """How many bytes whoever runs this may still write to the disk that a folder is on."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
+def keep_room(descriptor: int, size: int) -> None:
+    """Keep space behind the end of a file that is written bit by bit, where the system can: on Linux.
+
+    Its size stays what it is (fallocate(2), FALLOC_FL_KEEP_SIZE). Where it cannot be kept, nothing happens.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).fallocate(descriptor, _KEEP_SIZE, ctypes.c_longlong(0), ctypes.c_longlong(size))
+
+
+class DiskReserve:
+    """A file that takes space.
+
+    Attributes:
+        was_needed: the disk became full while the space was kept.
+    """
+
+    def __init__(
+        self, path: Path, told: Callable[[], None], free: Callable[[Path], int] = free_bytes
+    ) -> None:
+        """Take nothing yet.
+
+        Args:
+            path: the file.
+            told: called once, when the space is given up.
+            free: how many bytes may still be written to the disk that a folder is on.
+        """
+        self.was_needed = False
+        self._held = False
+        self._path = path
+        self._told = told
+        self._free = free
+
+    @contextmanager
+    def held(self, size: int = SIZE) -> Iterator[None]:
+        """Keep the space while inside.
+
+        Args:
+            size: how much, in bytes.
+
+        Raises:
+            OSError: the disk has not so much left.
+        """
+        try:
+            with os.fdopen(open_own(self._path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY), "wb") as file:
+                if sys.platform == "linux":
+                    os.posix_fallocate(file.fileno(), 0, size)
+                else:
+                    for _ in range(0, size, len(_ONE_MB)):
+                        file.write(_ONE_MB)
+            self._held = True
+            yield
+        finally:
+            self._held = False
+            self._path.unlink(missing_ok=True)
+
+    def become(self, path: Path, content: str) -> None:
+        """Write a file that is needed, into the space that was kept for it.
+
+        Raises:
+            OSError: the space is given up, and the disk is full again.
+        """
+        if not self._held:
+            replace_file(path, content)
+            return
+        is_full = self._free(self._path.parent) < LOW
+        with self._path.open("r+b") as file:
+            file.write(content.encode())
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+        self._path.replace(path)
+        self._held = False
+        if is_full:
+            self._give_up()
+
+    def watch(self) -> None:
+        """Give the space up if the disk has hardly any left."""
+        if self._held and self._free(self._path.parent) < LOW:
+            self._give_up()
+
+    def write(self, action: Callable[[], object]) -> None:
+        """Write something that may be lost, unlike the state: what a full disk does not take is left out.
+
+        Raises:
+            OSError: it fails for another reason than a full disk.
+        """
+        try:
+            action()
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            if self._held:
+                self._give_up()
+
+    def _give_up(self) -> None:
+        self.was_needed = True
+        self._held = False
+        self._path.unlink(missing_ok=True)
+        self._told()
