@@ -143,7 +143,8 @@ def _leftovers(search: FaultSearch) -> Iterator[FaultAction]:
     if evacuation is None:
         return
     survivor = _survivor(search.outputs, lost)
-    found = evacuation_flag.look(search.clients.aws, survivor, evacuation.parameter)
+    # Where that region is silent, the error names it: whoever knows that it is does not say so twice.
+    found = evacuation_flag.read(search.clients.aws, survivor, evacuation.parameter)
     if found is None or found.region != lost or not found.drill:
         return  # A flag that names no drill is a real evacuation's.
     yield EvacuateRegion(

@@ -125,7 +125,14 @@ def test_a_flag_that_cannot_be_looked_at_may_be_in_place(here: Here) -> None:
 
     here.world.before = refuse
     unknown = find(evacuable(), here.clients, is_shared=False).unknown
-    assert [one for one in unknown if "evacuation is in place in us-east-1" in one]
+    (said,) = (one for one in unknown if "evacuation is in place in us-east-1" in one)
+    assert f"{FLAG} in us-west-2" in said, "the region that was asked is named"
+
+
+def test_on_aws_a_look_for_leftovers_asks_route_53_hardly_more_than_its_rate(here: Here) -> None:
+    """Five calls a second are an account's (Route 53 developer guide, "Quotas")."""
+    find(evacuable(), here.clients, is_shared=False)
+    assert len([one for one in here.world.calls if one.name.startswith("Route 53")]) <= 6
 
 
 @pytest.mark.parametrize(
