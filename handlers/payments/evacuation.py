@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -61,4 +62,15 @@ class ParameterFlag:
             return None
         if not isinstance(found, dict) or found.get("region") != self._peer:
             return None
+        if "until" in found and self._is_over(str(found["until"])):
+            return None
         return Evacuation(self._peer, str(found.get("since", "")))
+
+    def _is_over(self, until: str) -> bool:
+        """Whether a flag that ends by itself, as a failover drill sets it, has ended. One without a good end
+        has."""
+        try:
+            end = datetime.fromisoformat(until)
+        except ValueError:
+            return True
+        return end.tzinfo is None or self._clock() >= end.timestamp() * 1000

@@ -452,7 +452,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
         ArnGroup.SERVICE_LINKED: ("iam:CreateServiceLinkedRole",),
         ArnGroup.ROLES_FOR_SCHEDULER: ("iam:PassRole",),
         ArnGroup.WITHOUT_RESOURCE: (
-            "cloudwatch:DescribeAlarms",
+            *_of("cloudwatch", "DescribeAlarms", "GetMetricStatistics"),
             *_of("fis", "ListExperiments", "ListExperimentTemplates"),
             "lambda:GetAccountSettings",
         ),

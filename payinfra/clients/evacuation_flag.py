@@ -20,18 +20,24 @@ def read(aws: "Aws", region: str, parameter: str) -> EvacuationFlag | None:
     Raises:
         EnvironmentUnusable: the region does not answer, or refuses.
     """
+    return _asked("read", region, parameter, lambda: look(aws, region, parameter))
+
+
+def look(aws: "Aws", region: str, parameter: str) -> EvacuationFlag | None:
+    """As `read`, for callers that try again by themselves.
+
+    Raises:
+        ClientError, BotoCoreError: the region does not answer, or refuses.
+    """
     from botocore.exceptions import ClientError
 
-    def ask() -> EvacuationFlag | None:
-        try:
-            value = aws.ssm(region).get_parameter(Name=parameter)["Parameter"]["Value"]
-        except ClientError as error:
-            if is_absent(error):
-                return None
-            raise
-        return EvacuationFlag.from_json(value)
-
-    return _asked("read", region, parameter, ask)
+    try:
+        value = aws.ssm(region).get_parameter(Name=parameter)["Parameter"]["Value"]
+    except ClientError as error:
+        if is_absent(error):
+            return None
+        raise
+    return EvacuationFlag.from_json(value)
 
 
 def write(aws: "Aws", region: str, parameter: str, flag: EvacuationFlag) -> None:
@@ -53,10 +59,16 @@ def lift(aws: "Aws", region: str, parameter: str) -> None:
 
 
 def _put(aws: "Aws", region: str, parameter: str, value: str, done: str) -> None:
-    def put() -> None:
-        aws.ssm(region).put_parameter(Name=parameter, Value=value, Type="String", Overwrite=True)
+    _asked(done, region, parameter, lambda: put(aws, region, parameter, value))
 
-    _asked(done, region, parameter, put)
+
+def put(aws: "Aws", region: str, parameter: str, value: str) -> None:
+    """Write the parameter, for callers that try again by themselves.
+
+    Raises:
+        ClientError, BotoCoreError: the region does not answer, or refuses.
+    """
+    aws.ssm(region).put_parameter(Name=parameter, Value=value, Type="String", Overwrite=True)
 
 
 def _asked(done: str, region: str, parameter: str, ask: "Callable[[], Answer]") -> Answer:

@@ -44,8 +44,8 @@ def evacuate(
     with survivor_of(settings, region, both=False) as survivor:
         planned = evacuation.plan(survivor)
         report.planned(stderr(), planned)
-        # What stands already was decided: to wait for it takes nobody's consent.
-        if planned.flag is None and not yes:
+        # What stands already was decided: to wait for it takes nobody's consent. A drill's flag does not.
+        if (planned.flag is None or planned.flag.drill) and not yes:
             typer.confirm(f"Evacuate {region}?", abort=True, err=True)
         done = evacuation.evacuate(survivor, planned, user_name(), say, force=force)
     report.evacuated(stdout(), done, settings.command(f"return {region}"), fmt)

@@ -26,15 +26,23 @@ class EvacuationFlag:
         region: the region that clients are kept away from; never the one whose parameter this is.
         since: when it was evacuated, as ISO 8601 in UTC.
         by: who or what did it.
+        drill: the id of the failover drill whose flag it is; empty for a real evacuation, which no drill and
+            no restoration lifts.
+        until: when a drill's flag ends by itself, as ISO 8601 in UTC; empty for one that stands until it is
+            lifted.
     """
 
     region: str
     since: str
     by: str
+    drill: str = ""
+    until: str = ""
 
     def to_json(self) -> str:
         """The parameter's value."""
-        return json.dumps({"region": self.region, "since": self.since, "by": self.by})
+        said = {"region": self.region, "since": self.since, "by": self.by}
+        drilled = {"drill": self.drill, "until": self.until}
+        return json.dumps(said | {name: value for name, value in drilled.items() if value})
 
     @classmethod
     def from_json(cls, text: str) -> Self | None:
@@ -45,4 +53,7 @@ class EvacuationFlag:
             return None
         if not isinstance(found, dict) or not isinstance(region := found.get("region"), str) or not region:
             return None
-        return cls(region, str(found.get("since", "")), str(found.get("by", "")))
+        return cls(
+            region,
+            *(str(found.get(name, "")) for name in ("since", "by", "drill", "until")),
+        )

@@ -84,7 +84,8 @@ def next_steps(status: "Status", command: Command) -> tuple[str, ...]:
 def _with_a_region_gone(status: "Status", gone: "RegionStatus", command: Command) -> Iterator[str]:
     survivor = next(each for each in status.regions if each is not gone)
     if survivor.flag is not None:
-        yield _evacuated(survivor.flag)
+        yield _evacuated(survivor.flag, command)
+    if survivor.flag is not None and not survivor.flag.drill:
         yield f"Once {gone.region} answers again, bring it back: `{command(f'return {gone.region}')}`."
     else:
         yield _move(status, gone, survivor, command)
@@ -95,7 +96,12 @@ def _with_a_region_gone(status: "Status", gone: "RegionStatus", command: Command
     )
 
 
-def _evacuated(flag: "EvacuationFlag") -> str:
+def _evacuated(flag: "EvacuationFlag", command: Command) -> str:
+    if flag.drill:
+        return (
+            f"{flag.region} is evacuated by failover drill {flag.drill}, until {flag.until} at the latest. "
+            f"If that drill does not run any more: `{command('failover-drill --restore')}`."
+        )
     if flag.by == BY_RULE:
         return (
             f"{flag.region} is evacuated since {flag.since}: the failover name had moved away from it, and "
@@ -139,7 +145,9 @@ def _with_both_there(status: "Status", command: Command) -> Iterator[str]:
     evacuated = [each.flag for each in status.regions if each.flag is not None]
     if evacuated:
         for flag in evacuated:
-            yield _evacuated(flag)
+            yield _evacuated(flag, command)
+            if flag.drill:
+                continue
             yield f"Bring it back when it is well: `{command(f'return {flag.region}')}`."
         return
     serving = next((each for each in status.regions if each.region in status.failover.leads_to), None)

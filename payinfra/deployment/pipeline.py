@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -315,6 +315,8 @@ class Pipeline:
         Raises:
             EnvironmentUnusable: it was never deployed from here, or cannot be reached.
         """
+        from payinfra.evacuation.rehearsal import after_drill
+
         outputs = self.outputs()
         tell_of_a_cut_off_update(self.stages)
         endpoints = self.stages.endpoints()
@@ -328,6 +330,7 @@ class Pipeline:
             work_dir=self.settings.work_dir,
             verify=lambda request: self.dependencies.verify(outputs, aws, self.stages.of_project(request)),
             shared=server / "drill" if endpoints else None,
+            bring_back=partial(after_drill, aws, self.settings.names, outputs),
         )
 
     def status(self) -> "Status":

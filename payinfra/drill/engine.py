@@ -116,6 +116,8 @@ class DrillDependencies:
         caught_up: whether replication has caught up.
         reconcile: reads the payments back and removes them.
         busy: what says that the machine was too busy before anything was asked of it.
+        bring_back: returns to a region that was evacuated; what kept it from that, each in a sentence. None
+            where none is.
     """
 
     lost: str
@@ -138,6 +140,7 @@ class DrillDependencies:
     caught_up: Callable[[], bool]
     reconcile: Callable[[], Reconciliation]
     busy: tuple[Doubt, ...] = ()
+    bring_back: Callable[[], tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True)
@@ -214,6 +217,8 @@ class Drill:
             self._restoring_s = self.clock.elapsed()
             for _, watched in self._watched:
                 watched.stop()
+            if not str(aborted):
+                self._return()
             restoration = self._restore()
             if not restoration.left:
                 self._come_back(health, dns)
@@ -291,6 +296,18 @@ class Drill:
         if not self.prediction.switches:
             self._begin_reading(self.clock.elapsed())
         self._await_alarms(conditions, injected)
+        if self.prediction.evacuates:
+            self._require_staying(dns, injected)
+
+    def _require_staying(self, dns: Poller[tuple[DnsAnswer, ...]], injected_s: float) -> None:
+        """See that the name has stayed with the survivor since it was switched, though the region is healthy.
+
+        Raises:
+            DrillAborted: it has not.
+        """
+        other = self.dependencies.other
+        if dns.since(injected_s, all_lead_to(other)) != self._switched_s:
+            raise DrillAborted(f"The name did not stay with {other} while {self.dependencies.lost} was out.")
 
     def _warm_up(self, conditions: StopConditions) -> None:
         """Payments until they get through as steadily as is asked of the other region later.
@@ -419,6 +436,20 @@ class Drill:
             note.detail = ", ".join(f"{one.name} did not ring" for one in due())
 
     # -- and back ----------------------------------------------------------------------------------------
+
+    def _return(self) -> None:
+        """Return to a region that was evacuated; what keeps it from that is remembered."""
+        bring_back = self.dependencies.bring_back
+        if bring_back is None:
+            return
+        with self.recorder.phase(Phase.RETURN, self.prediction.phases.get(Phase.RETURN)) as note:
+            try:
+                problems = bring_back()
+            except Exception as error:  # noqa: BLE001 - whatever broke, the flag must be lifted next
+                problems = (f"The return itself broke: {error!r}.",)
+            note.detail = _few(problems) or f"{self.dependencies.lost} has its clients back"
+            note.failed = bool(problems)
+        self._unsteady += (f"The return did not end well: {one}." for one in problems)
 
     def _restore(self) -> Restoration:
         with self.recorder.phase(Phase.RESTORE) as note:

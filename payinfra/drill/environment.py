@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from payinfra.core.outputs import Outputs
     from payinfra.local.control import Control
 
+Return = Callable[[str, float, float, Callable[[str], None]], tuple[str, ...]]
+"""Returns to an evacuated region as `payinfra return` does, given the region, for how many seconds it may
+wait, the time scale, and whom it tells; what kept it from that, each in a sentence."""
+
 COMMAND = "failover-drill"
 FOLDER = "drills"
 """The folder, in an environment's work folder, that has a folder for each drill."""
@@ -27,6 +31,7 @@ class DrillEnvironment:
         work_dir: the environment's.
         verify: probes it.
         shared: a folder that all environments of one embedded AWS have in common; None on AWS.
+        bring_back: returns to a region that the drill has evacuated; None only lifts the flag.
     """
 
     target: str
@@ -36,6 +41,7 @@ class DrillEnvironment:
     work_dir: Path
     verify: "Callable[[VerifyRequest], Outcome]"
     shared: Path | None = None
+    bring_back: Return | None = None
 
     @property
     def env(self) -> str:

@@ -30,6 +30,7 @@ class Scenario(StrEnum):
     LAMBDA_THROTTLE = "lambda-throttle"
     REPLICATION_PAUSE = "replication-pause"
     REGION_OUTAGE = "region-outage"
+    EVACUATION = "evacuation"
 
 
 class LoadEngine(StrEnum):
@@ -56,6 +57,7 @@ class Phase(StrEnum):
     SERVING = "other region serving"
     HOLD = "hold"
     ALARMS = "alarms ring"
+    RETURN = "return"
     RESTORE = "restore"
     HEALTHY = "health check healthy"
     DNS_BACK = "DNS back"

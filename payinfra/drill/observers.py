@@ -125,17 +125,19 @@ class HealthCheckWatcher:
 
     The reports are each checker's latest result; what follows from several in a row is nowhere to be read, so
     they are followed here by Route 53's own rule. A disabled check counts as healthy, and an inverted one as
-    the contrary of what it would be. Whoever begins to poll begins in the steady state: all are content.
+    the contrary of what it would be. Whoever begins to poll begins in the steady state.
 
     Args:
         through: the region whose client is used; Route 53 itself is global.
         threshold: results in a row that change a checker.
+        begins_content: what checkers find in the steady state: of a page that is not there, that it is not.
     """
 
     aws: Aws
     through: str
     health_check_id: str
     threshold: int
+    begins_content: bool = True
     _states: dict[tuple[str, str], CheckerState] = field(default_factory=dict)
 
     def healthy(self) -> bool:
@@ -151,11 +153,13 @@ class HealthCheckWatcher:
         for one in found["HealthCheckObservations"]:
             report = one.get("StatusReport", {})
             checker = (one.get("Region", ""), one.get("IPAddress", ""))
-            state = self._states.setdefault(checker, CheckerState())
+            state = self._states.setdefault(checker, CheckerState(self.begins_content))
             good = report.get("Status", "").startswith("Success")
             state.take(report.get("CheckedTime"), good, self.threshold)
         states = self._states.values()
-        content = not states or sum(one.healthy for one in states) / len(states) > HEALTHY_SHARE
+        content = self.begins_content
+        if states:
+            content = sum(one.healthy for one in states) / len(states) > HEALTHY_SHARE
         return (config.get("Disabled", False) or content) != config.get("Inverted", False)
 
 

@@ -12,9 +12,15 @@ AWS says without a number: `PROPAGATION_S` is an allowance, not a promise.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from payinfra.core.outputs import DeclaredDns, DeclaredHealth
+from payinfra.core.outputs import DeclaredDns, DeclaredEvacuation, DeclaredHealth
 from payinfra.drill.faults.model import HealthEffect
-from payinfra.drill.faults.scenarios import chosen_faults, fails_requests, sends_to_both, switches_names
+from payinfra.drill.faults.scenarios import (
+    chosen_faults,
+    evacuates,
+    fails_requests,
+    sends_to_both,
+    switches_names,
+)
 from payinfra.drill.model import DrillRequest, Phase
 
 PROPAGATION_S = 10.0
@@ -42,6 +48,15 @@ EMBEDDED_ALARMS_S = 5.0
 ALIAS_TTL_S = 60
 """TTL of alias records on a regional API (Developer Guide, choosing between alias and non-alias records)."""
 
+FLAG_KEPT_S = 2.0
+"""How long the function keeps what it read of an evacuation's flag (handlers/payments/evacuation.py), in real
+time."""
+PAGE_ANSWER_S = 1.0
+"""Allowance for the answer of an evacuation's page to a checker."""
+RETURN_S = 60.0
+"""Allowance for a return: probes, marks that cross both ways, ten times the latency of replication, and the
+payments of both regions compared."""
+
 _COMING_BACK = frozenset({Phase.HEALTHY, Phase.DNS_BACK, Phase.CAUGHT_UP, Phase.STEADY_AFTER})
 
 
@@ -52,10 +67,11 @@ class Prediction:
     Attributes:
         phases: seconds by phase, in real time; a phase that is not waited for is absent.
         switches: whether the health check becomes unhealthy.
-        recovers: whether the region really fails, so that its clients have to recover.
+        recovers: whether the region really fails, or is evacuated, so that its clients have to recover.
         earliest_s: what a health check takes at least to find the fault out.
         request_timeout_s: how long the drill's client waits for an answer.
         slow_s: how long an answer may take on this machine, whatever is usual; 0 on AWS.
+        evacuates: whether the name has to stay where it is although the region is healthy.
     """
 
     phases: Mapping[Phase, float]
@@ -64,6 +80,7 @@ class Prediction:
     request_timeout_s: float
     earliest_s: float = 0.0
     slow_s: float = 0.0
+    evacuates: bool = False
 
     def waiting_until(self, within_s: float) -> "Prediction":
         """The same, with a wait until so many seconds after the injection before the fault is taken away."""
@@ -99,12 +116,25 @@ def kept_s(dns: DeclaredDns, time_scale: float, slow_s: float = 0.0) -> float:
     return max(ttl / time_scale, TTL_FLOOR_S, slow_s) if ttl else 0.0
 
 
+def flag_found_out_s(evacuation: DeclaredEvacuation, time_scale: float) -> float:
+    """How long Route 53's checkers take to see an evacuation's flag, or that it is lifted, in real seconds:
+    threshold x interval of the health check on the page, and the function's own memory of the flag."""
+    return FLAG_KEPT_S + evacuation.threshold * (evacuation.interval_s / time_scale + PAGE_ANSWER_S)
+
+
 def predict(
-    request: DrillRequest, health: DeclaredHealth, dns: DeclaredDns, *, on_aws: bool, slow_s: float = 0.0
+    request: DrillRequest,
+    health: DeclaredHealth,
+    dns: DeclaredDns,
+    *,
+    on_aws: bool,
+    slow_s: float = 0.0,
+    evacuation: DeclaredEvacuation | None = None,
 ) -> Prediction:
     """What this drill should take in an environment with these health checks and names.
 
     Args:
+        evacuation: how the environment is evacuated; None where it cannot be, nor is in this drill.
         slow_s: how long an answer may take on this machine, whatever is usual.
     """
     scale = request.time_scale
@@ -113,7 +143,10 @@ def predict(
     fails = fails_requests(request)
     timeout = request_timeout_s(scale, slow_s)
     propagation = PROPAGATION_S if on_aws else EMBEDDED_PROPAGATION_S
-    settled = health.threshold * health.interval_s / scale
+    moved_by_flag = evacuation if evacuates(request) else None
+    settled = health.threshold * health.interval_s / scale if fails else 0.0
+    if moved_by_flag is not None:
+        settled = max(settled, flag_found_out_s(moved_by_flag, scale))
     by_name = request.payments_a_second / (2 if sends_to_both(request) else 1)
     phases = {
         Phase.TAKES_EFFECT: _takes_effect_s(request, timeout, on_aws=on_aws),
@@ -123,18 +156,29 @@ def predict(
         Phase.STEADY_AFTER: (ALARMS_LOOK_BACK_S + (0.0 if on_aws else EMBEDDED_ALARMS_S)) / scale,
     }
     if switches:
-        phases[Phase.UNHEALTHY] = propagation + _time_to_find_out(effects, health, scale)
+        phases[Phase.UNHEALTHY] = propagation + _time_to_find_out(effects, health, scale, moved_by_flag)
         # A health check that was only told so is healthy as soon as it is told no more.
-        phases[Phase.HEALTHY] = propagation + (settled if fails else 0.0)
+        phases[Phase.HEALTHY] = propagation + settled
         phases[Phase.SWITCHED] = propagation
         phases[Phase.DNS_BACK] = propagation
         # The last client has just asked when the name is switched, and a payment of it has just been sent.
         phases[Phase.SERVING] = kept_s(dns, scale, slow_s) + timeout
     if fails:
         phases[Phase.FIRST_FAILURE] = timeout + 1 / request.payments_a_second
-    found_out = fails and HealthEffect.SET_UNHEALTHY not in effects
-    earliest = (health.threshold - 1) * health.interval_s / scale if found_out else 0.0
-    return Prediction(phases, switches, fails, timeout, earliest, slow_s)
+    if moved_by_flag is not None:
+        phases[Phase.RETURN] = RETURN_S
+    earliest = [(health.threshold - 1) * health.interval_s / scale] if fails else []
+    if moved_by_flag is not None:
+        earliest.append((moved_by_flag.threshold - 1) * moved_by_flag.interval_s / scale)
+    return Prediction(
+        phases,
+        switches,
+        fails or moved_by_flag is not None,
+        timeout,
+        0.0 if HealthEffect.SET_UNHEALTHY in effects else min(earliest, default=0.0),
+        slow_s,
+        moved_by_flag is not None,
+    )
 
 
 def _takes_effect_s(request: DrillRequest, timeout_s: float, *, on_aws: bool) -> float:
@@ -144,11 +188,25 @@ def _takes_effect_s(request: DrillRequest, timeout_s: float, *, on_aws: bool) ->
     return EMBEDDED_EFFECT_S + timeout_s
 
 
-def _time_to_find_out(effects: frozenset[HealthEffect], health: DeclaredHealth, scale: float) -> float:
-    """Until enough checkers have changed their minds. A check that is told needs none of them to."""
+def _time_to_find_out(
+    effects: frozenset[HealthEffect],
+    health: DeclaredHealth,
+    scale: float,
+    evacuation: DeclaredEvacuation | None,
+) -> float:
+    """Until enough checkers have changed their minds. A check that is told needs none of them to.
+
+    Args:
+        evacuation: how the region is evacuated; None where it is not.
+    """
     if HealthEffect.SET_UNHEALTHY in effects:
         return 0.0
-    to_fail = 0.0
-    if HealthEffect.ANSWERS_NOTHING in effects:
-        to_fail = max(CHECKER_ANSWER_S / scale, CHECKER_FLOOR_S)
-    return health.threshold * (health.interval_s / scale + to_fail)
+    found: list[float] = []
+    if evacuation is not None:
+        found.append(flag_found_out_s(evacuation, scale))
+    if any(effect.fails_requests for effect in effects):
+        to_fail = 0.0
+        if effects & {HealthEffect.ANSWERS_NOTHING, HealthEffect.ANSWERS_LATE}:
+            to_fail = max(CHECKER_ANSWER_S / scale, CHECKER_FLOOR_S)
+        found.append(health.threshold * (health.interval_s / scale + to_fail))
+    return min(found)

@@ -36,13 +36,14 @@ from payinfra.drill.environment import COMMAND, DrillEnvironment
 from payinfra.drill.evidence import FaultObserver
 from payinfra.drill.faults import scenarios, watchdog, watchdog_process
 from payinfra.drill.faults.actions import FaultAction, FaultClients, HoldTimeScale
+from payinfra.drill.faults.evacuation import declared_in
 from payinfra.drill.faults.executor import FaultExecutor
 from payinfra.drill.faults.fail_back import HoldFailBack
 from payinfra.drill.faults.journal import (
     FaultJournal,
     Header,
 )
-from payinfra.drill.faults.model import EvidenceSources, FaultContext
+from payinfra.drill.faults.model import EvidenceSources, FaultContext, HealthEffect
 from payinfra.drill.load import payment_log, targets
 from payinfra.drill.load.connections import dialer
 from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
@@ -172,6 +173,7 @@ def prepared(
             "This embedded AWS serves no names of a domain of one's own: an earlier version started it.",
             "Start it anew: `payinfra local down`, then `payinfra local up`. What it holds is kept.",
         )
+    evacuation = declared_in(environment.outputs) if scenarios.evacuates(request) else None
     clock = RealClock(stop)
     recorder = Recorder(clock, tell)
     with ExitStack() as held:
@@ -183,7 +185,12 @@ def prepared(
         with recorder.phase(Phase.RECORD) as note:
             request, slow_s = _fit_to_machine(environment, request)
             prediction = predict(
-                request, declared.health, declared.dns, on_aws=environment.on_aws, slow_s=slow_s
+                request,
+                declared.health,
+                declared.dns,
+                on_aws=environment.on_aws,
+                slow_s=slow_s,
+                evacuation=evacuation,
             )
             alarms = expected_alarms(
                 declared,
@@ -371,7 +378,6 @@ def _dependencies(
     environment, request, clock = drill.environment, drill.request, drill.clock
     lost, other = live.sites[::-1] if request.reverse else live.sites
     executor = executor_of(environment, drill.header.account)
-    check = lost.outputs.health_check_id
 
     def stays_to_the_end(action: FaultAction) -> bool:
         """What the name's return is measured under: the pace of time, and that nothing keeps it away."""
@@ -391,10 +397,9 @@ def _dependencies(
         executor=executor,
         generator=generator,
         steady=lambda: _unsteady(environment.verify(VerifyRequest())),
-        healthy=observers.HealthCheckWatcher(
-            live.aws, other.region, check, live.declared.health.threshold
-        ).healthy,
-        health_every_s=poll_intervals(request.time_scale, on_aws=environment.on_aws).health_s,
+        healthy=_health(live, lost, other.region, evacuates=scenarios.evacuates(request)),
+        health_every_s=poll_intervals(request.time_scale, on_aws=environment.on_aws).health_s
+        * (2 if scenarios.evacuates(request) else 1),
         dns=observers.dns_watcher(live, servers, lost.region, reverse=request.reverse).ask,
         observers=_observers(drill, live, lost, other, generator),
         named_clients=_clients(profile, ClientKind.RESOLVES),
@@ -408,7 +413,59 @@ def _dependencies(
         caught_up=lambda: replicas.have_caught_up(live, CROSSED_WITHIN_S),
         reconcile=lambda: reconcile_payments(environment, drill.folder, log),
         busy=drill.busy,
+        bring_back=_bring_back(drill, journal, executor, armed) if scenarios.evacuates(request) else None,
     )
+
+
+def _health(
+    live: ProbeContext, lost: RegionUnderTest, through: str, *, evacuates: bool
+) -> Callable[[], bool]:
+    """What Route 53 makes of the lost region: of its own check, and where it is evacuated of the flag's."""
+    declared = live.declared
+    own = observers.HealthCheckWatcher(
+        live.aws, through, lost.outputs.health_check_id, declared.health.threshold
+    )
+    if not evacuates or declared.evacuation is None:
+        return own.healthy
+    flag = observers.HealthCheckWatcher(
+        live.aws,
+        through,
+        declared.evacuation.flag_checks[live.outputs.regions.index(lost.outputs)],
+        declared.evacuation.threshold,
+        begins_content=False,
+    )
+    # Both are asked each time: checkers are followed from result to result.
+    return lambda: all([own.healthy(), flag.healthy()])
+
+
+def _bring_back(
+    drill: Prepared, journal: FaultJournal, executor: FaultExecutor, armed: str
+) -> Callable[[], tuple[str, ...]]:
+    """Returns to the region once whatever else was injected into it is rolled back."""
+    environment = drill.environment
+    beside = {
+        action
+        for one in drill.injections
+        if one.fault.health is not HealthEffect.EVACUATED
+        for action in one.actions
+    }
+
+    def keep(action: FaultAction) -> bool:
+        return action not in beside
+
+    def bring_back() -> tuple[str, ...]:
+        if beside:
+            say = drill.recorder.mark
+            restored = roll_back(environment, journal, executor, say, armed=armed, keep=keep)
+            if restored.left:
+                return restored.left
+        if environment.bring_back is None:
+            return ()
+        lost = scenarios.lost_region(drill.request, environment.outputs).region
+        within_s = at_most(drill.prediction.phases.get(Phase.RETURN, 0.0))
+        return environment.bring_back(lost, within_s, drill.request.time_scale, drill.recorder.mark)
+
+    return bring_back
 
 
 def poll_intervals(time_scale: float, *, on_aws: bool) -> PollIntervals:
@@ -439,17 +496,21 @@ def _observers(
         drill.environment.control,
     )
 
-    def health_page() -> int:
+    def status(of: str, at: str) -> int:
         try:
-            return live.http.ask("GET", url, {"Host": host}).status
+            return live.http.ask("GET", of, {"Host": at}).status
         except httpx.TransportError:
             return 0
+
+    evacuation, there = live.declared.evacuation, other.declared.api.execute_host
+    page = live.aws.url(there) + (evacuation.page if evacuation else "")
 
     tables = {site.region: replicas.TableReplica(live.aws, site.outputs) for site in (lost, other)}
     on_aws = drill.environment.on_aws
     settle_s = AWS_SETTLED_S if on_aws else SETTLED_S
     sources = EvidenceSources(
-        health_page=health_page,
+        health_page=lambda: status(url, host),
+        evacuation_page=lambda: status(page, there),
         is_active=lambda action: action.is_active(clients),
         is_separated=Separation(
             generator.attempts,

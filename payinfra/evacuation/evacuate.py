@@ -131,7 +131,7 @@ def evacuate(
         EnvironmentUnusable: the survivor cannot be asked, or refuses.
     """
     flag = planned.flag
-    if flag is None:
+    if flag is None or flag.drill:  # A drill's flag ends with the drill; a person's stands.
         if planned.health != HEALTHY and not force:
             raise GateFailed(
                 f"The survivor's health page answers {planned.health}: {planned.survivor} cannot take over.",

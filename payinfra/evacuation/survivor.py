@@ -22,12 +22,8 @@ from payinfra.core.evacuation import EvacuationFlag
 from payinfra.core.outputs import DeclaredEvacuation, RegionOutputs
 from payinfra.core.published import PublishedDeployment
 from payinfra.drill.observers import DnsAnswer, FailoverDnsWatcher, drilled_name, region_of_answer
-from payinfra.drill.prediction import EMBEDDED_PROPAGATION_S, PROPAGATION_S, kept_s
+from payinfra.drill.prediction import EMBEDDED_PROPAGATION_S, PROPAGATION_S, flag_found_out_s, kept_s
 
-FLAG_KEPT_S = 2.0
-"""How long the function keeps what it read of the flag (handlers/payments/evacuation.py), in real time."""
-ANSWER_S = 1.0
-"""Allowance for the page's answer to a checker."""
 NO_ANSWER = (DNSException, OSError, httpx.HTTPError, KeyError, ValueError)
 
 
@@ -111,10 +107,8 @@ class Survivor:
     def moves_within_s(self) -> float:
         """From the flag to the name servers' answers, in seconds: threshold x interval of the health check on
         the survivor's page, the function's own memory of the flag, and what Route 53 takes."""
-        found = self.declared
         propagation = PROPAGATION_S if self.live.is_aws else EMBEDDED_PROPAGATION_S
-        asked = found.threshold * (found.interval_s / self.time_scale + ANSWER_S)
-        return FLAG_KEPT_S + asked + propagation
+        return flag_found_out_s(self.declared, self.time_scale) + propagation
 
     @property
     def forgotten_within_s(self) -> float:

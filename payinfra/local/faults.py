@@ -83,8 +83,8 @@ Fault = (
     | ServiceDenial
     | ServiceErrors
 )
-SERVICES = ("dynamodb", "kms", "s3", "sns", "ssm")
-"""Those that can be throttled or slowed down, as requests are signed for them."""
+SERVICES = ("dynamodb", "kms", "lambda", "s3", "sns", "ssm")
+"""Those that can be disturbed, as requests are signed for them; of Lambda also what API Gateway invokes."""
 LONGEST_DELAY_S = 60.0
 
 

@@ -39,6 +39,8 @@ def planned(console: Console, plan: "EvacuationPlan") -> None:
 def _standing(plan: "EvacuationPlan") -> tuple[Text, ...]:
     if plan.flag is None:
         return ()
+    if plan.flag.drill:
+        return (Text(visible(f"The flag of failover drill {plan.flag.drill} stands: it is taken over.")),)
     return (Text(visible(f"It is evacuated already, since {plan.flag.since}, by {plan.flag.by}.")),)
 
 

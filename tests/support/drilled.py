@@ -80,6 +80,7 @@ class World:
     scale: TimeScale = field(default_factory=TimeScale)
     account: str = "123456789012"
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    parameters: dict[tuple[str, str], str] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     before: Trouble = no_trouble
     """What happens to a call that then never reaches AWS; Refused is AWS's own answer."""
@@ -106,6 +107,7 @@ class World:
             sorted(self.templates),
             sorted(name for name, one in self.experiments.items() if one["state"]["status"] not in ended),
             tuple(active.fault for active in self.board.list()),
+            {where: value for where, value in self.parameters.items() if value != "{}"},
             self.scale(),
         )
 
@@ -188,6 +190,8 @@ class World:
             "fis.GetExperiment": self._get_experiment,
             "fis.ListExperiments": self._list_experiments,
             "DynamoDB.Query": lambda _region, _asked: {"Items": []},
+            "SSM.GetParameter": self._get_parameter,
+            "SSM.PutParameter": self._put_parameter,
             "S3.ListObjectVersions": lambda _region, _asked: {},
             "STS.GetCallerIdentity": lambda _region, _asked: {"Account": self.account},
         }
@@ -252,6 +256,15 @@ class World:
     def _delete_concurrency(self, region: str, asked: Params) -> Any:
         self.concurrency.pop((region, asked["FunctionName"]), None)
         return {}
+
+    def _get_parameter(self, region: str, asked: Params) -> Any:
+        if (region, asked["Name"]) not in self.parameters:
+            raise Refused("ParameterNotFound")
+        return {"Parameter": {"Name": asked["Name"], "Value": self.parameters[region, asked["Name"]]}}
+
+    def _put_parameter(self, region: str, asked: Params) -> Any:
+        self.parameters[region, asked["Name"]] = asked["Value"]
+        return {"Version": 2}
 
     def _create_schedule(self, region: str, asked: Params) -> Any:
         if (region, asked["Name"]) in self.schedules:

@@ -716,6 +716,7 @@ def drill(
     action = ACTIONS[scenario]
     sources = EvidenceSources(
         health_page=simulation.health_page,
+        evacuation_page=lambda: 404,
         is_active=simulation.looks_active,
         is_separated=Separation(
             simulation.attempts, dict(simulation.tables), simulation.elapsed, 1.0

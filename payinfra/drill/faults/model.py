@@ -34,15 +34,23 @@ class HealthEffect(Enum):
     """It stays healthy."""
     SET_UNHEALTHY = auto()
     """It is told to be unhealthy; no checker has to find anything out."""
+    EVACUATED = auto()
+    """It stays healthy; the other region's page tells checkers that clients are kept away."""
     ANSWERS_ERRORS = auto()
     """Its checkers get errors at once."""
+    ANSWERS_LATE = auto()
+    """Its checkers wait for their time-out, though the region answers in the end."""
     ANSWERS_NOTHING = auto()
     """Its checkers wait for their time-out."""
 
     @property
     def fails_requests(self) -> bool:
         """Whether the region's clients notice as well."""
-        return self in (HealthEffect.ANSWERS_ERRORS, HealthEffect.ANSWERS_NOTHING)
+        return self in (
+            HealthEffect.ANSWERS_ERRORS,
+            HealthEffect.ANSWERS_LATE,
+            HealthEffect.ANSWERS_NOTHING,
+        )
 
 
 @dataclass(frozen=True)
@@ -138,11 +146,13 @@ class EvidenceSources:
 
     Attributes:
         health_page: the status with which the lost region's own health page answers; 0 where nothing answers.
+        evacuation_page: the status with which the survivor's page on an evacuation answers; 0 likewise.
         is_active: whether an action's change is in place.
         is_separated: whether what is written in one region stays away from the other.
     """
 
     health_page: Callable[[], int]
+    evacuation_page: Callable[[], int]
     is_active: Callable[[FaultAction], bool]
     is_separated: Callable[[], bool]
 

@@ -52,6 +52,11 @@ def switches_names(request: DrillRequest) -> bool:
     return any(fault.switches_names for fault in chosen_faults(request))
 
 
+def evacuates(request: DrillRequest) -> bool:
+    """Whether the lost region is evacuated, so that a return ends the drill."""
+    return any(fault.health is HealthEffect.EVACUATED for fault in chosen_faults(request))
+
+
 def fails_requests(request: DrillRequest) -> bool:
     """Whether the lost region's clients are to notice, so that they have to recover."""
     return any(fault.health.fails_requests for fault in chosen_faults(request))
@@ -99,10 +104,10 @@ def observable_sign(fault: Fault, together: tuple[Fault, ...]) -> FaultSign:
     """What shows that a fault is in effect beside others.
 
     Nobody can look into a region that answers nothing: its silence stands for whatever else is done to it.
-    What Route 53 was told can be asked all the same.
+    What Route 53 was told can be asked all the same, and so can the survivor's flag.
     """
     silencing = next((one for one in together if one.silences_region), None)
-    if silencing is None or fault.health is HealthEffect.SET_UNHEALTHY:
+    if silencing is None or fault.health in (HealthEffect.SET_UNHEALTHY, HealthEffect.EVACUATED):
         return fault.sign
     return silencing.sign
 

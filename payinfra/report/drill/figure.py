@@ -33,7 +33,10 @@ _STAGES = {
             Phase.ALARMS,
         ),
     ),
-    Ink.RESTORING: ("restoring", (Phase.RESTORE, Phase.HEALTHY, Phase.DNS_BACK, Phase.CAUGHT_UP)),
+    Ink.RESTORING: (
+        "restoring",
+        (Phase.RETURN, Phase.RESTORE, Phase.HEALTHY, Phase.DNS_BACK, Phase.CAUGHT_UP),
+    ),
     Ink.AFTER: ("after", (Phase.STEADY_AFTER, Phase.RECONCILE)),
 }
 _INK_OF = {phase: ink for ink, (_, phases) in _STAGES.items() for phase in phases}

@@ -142,7 +142,11 @@ class Stage:
             objects = self.deployment.client("s3", role).list_object_versions(
                 Bucket=self.deployment.output("s3_bucket_name", role), Prefix=drills
             )
+            flag = self.deployment.client("ssm", role).get_parameter(
+                Name=f"/payment-{self.deployment.env}/evacuated"
+            )
             found[role] = {
+                "flag": flag["Parameter"]["Value"],
                 "objects": [one["Key"] for one in objects.get("Versions", [])],
                 "markers": [one["Key"] for one in objects.get("DeleteMarkers", [])],
                 "concurrency": reserved.get("ReservedConcurrentExecutions"),
@@ -180,6 +184,7 @@ def until(process: "subprocess.Popen[str]", phase: str, *, failed: bool = False)
 
 def report_of(done: Done) -> dict[str, Any]:
     """The report that a drill wrote to stdout as JSON."""
+    assert done.stdout, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 

@@ -1,10 +1,11 @@
 """A drill that is killed at any phase is restored from its journal; the stage holds it to that."""
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.drill.conftest import HARMFUL, HARMFUL_PHASES, PHASES
+from tests.e2e.drill.conftest import HARMFUL, HARMFUL_PHASES, PHASES, until
 
 if TYPE_CHECKING:
     from tests.e2e.drill.conftest import Stage
@@ -19,3 +20,24 @@ def test_a_killed_drill_is_restored_from_its_journal(stage: "Stage", phase: str)
 @pytest.mark.parametrize("scenario", HARMFUL)
 def test_what_does_harm_is_put_back_too(stage: "Stage", scenario: str, phase: str) -> None:
     stage.kill(phase, "--scenario", scenario)
+
+
+def test_a_real_evacuation_outlives_a_killed_drill_and_its_restoration(stage: "Stage") -> None:
+    """The region is lost while it is drilled: a person evacuates it, and no restoration brings it back."""
+    project, region = stage.deployment.project, stage.deployment.region("primary")
+    where = (region, "--env", stage.deployment.env, "--local", "--yes", "--format", "json")
+    process = stage.start("--scenario", "evacuation")
+    try:
+        until(process, "hold")
+    finally:
+        process.kill()
+        process.communicate()
+    evacuated = project.run("evacuate", *where)
+    assert evacuated.returncode == 0, evacuated.stderr
+    restored = stage.restore()
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    flag = json.loads(stage.situation()["secondary"]["flag"])
+    assert flag["region"] == region
+    assert not {"drill", "until"} & flag.keys()
+    assert project.run("return", *where).returncode == 0
+    stage.verify()

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from payinfra.clients.aws import LOCAL_ACCOUNT
+from payinfra.core.evacuation import EvacuationFlag
 from payinfra.drill.faults.actions import HoldTimeScale
+from payinfra.drill.faults.evacuation import EvacuateRegion
 from payinfra.drill.faults.health_check import SetUnhealthy
 from payinfra.drill.faults.journal import FaultJournal, Header
 from payinfra.drill.faults.region_outage import Blackout
@@ -69,3 +71,30 @@ def test_what_a_killed_drill_has_left_is_lifted_by_a_second_process(server: Path
     assert (config["Inverted"], config["Disabled"]) == (False, False)
     status = control.status()
     assert (status.faults, status.time_scale, dict(status.time_scale_holds)) == ((), 1.0, {})
+
+
+@pytest.mark.parametrize("by_a_person", [False, True])
+def test_a_killed_drills_flag_is_lifted_and_a_persons_is_not(
+    server: Path, tmp_path: Path, by_a_person: bool
+) -> None:
+    control, ssm = Control.of(server), embedded.client(server, "ssm", WEST)
+    now, name = datetime.now(UTC), "/payment-demo/evacuated"
+    drills = EvacuateRegion(EAST, WEST, name, "d", now, now + timedelta(seconds=60))
+    person = EvacuationFlag(EAST, now.isoformat(), "alice")
+    stands = person if by_a_person else drills.flag
+    ssm.put_parameter(Name=name, Value=stands.to_json(), Type="String", Overwrite=True)
+    journal = FaultJournal.begin(
+        tmp_path / "d",
+        Header("d", "demo", "local", LOCAL_ACCOUNT, (EAST, WEST), ("evacuation",), now, "payinfra"),
+    )
+    journal.done(journal.announce(drills))
+    order = Order.of(
+        journal.path, now + timedelta(seconds=1), control, embedded.endpoints_of(server), LOCAL_ACCOUNT
+    )
+    assert start(order).startswith("armed: process ")
+    ends = time.monotonic() + WITHIN_S
+    while journal.read().left and time.monotonic() < ends:
+        time.sleep(0.2)
+    assert journal.read().left == ()
+    left = EvacuationFlag.from_json(ssm.get_parameter(Name=name)["Parameter"]["Value"])
+    assert left == (person if by_a_person else None)

@@ -1,5 +1,8 @@
 """A flag is read as it was written; whatever else stands in its place is none."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from payinfra.core.evacuation import NOT_EVACUATED, EvacuationFlag
@@ -9,6 +12,12 @@ FLAG = EvacuationFlag("us-east-1", "2026-03-01T03:12:45+00:00", "alice")
 
 def test_a_flag_is_read_as_it_was_written() -> None:
     assert EvacuationFlag.from_json(FLAG.to_json()) == FLAG
+    drilled = replace(FLAG, drill="drill-1", until="2026-03-01T03:30:00+00:00")
+    assert EvacuationFlag.from_json(drilled.to_json()) == drilled
+
+
+def test_a_real_evacuation_names_no_drill_and_has_no_end() -> None:
+    assert json.loads(FLAG.to_json()).keys() == {"region", "since", "by"}
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,17 @@ def test_a_region_that_is_evacuated_already_is_brought_back_once_it_answers() ->
     assert "payinfra evacuate" not in said
 
 
+def test_a_drills_evacuation_is_told_from_a_real_one() -> None:
+    drilled = replace(FLAG, by="failover-drill", drill="d1", until="2026-01-02T03:10:00+00:00")
+    said = steps(west=replace(WEST, flag=drilled), leads_to=("us-west-2",))
+    assert said.startswith("us-east-1 is evacuated by failover drill d1, until 2026-01-02T03:10:00+00:00")
+    assert "`payinfra failover-drill --restore --env demo`" in said
+    assert "payinfra return" not in said
+    # It ends by itself: a region that is really gone is evacuated by a person.
+    said = steps(replace(EAST, answers=False), replace(WEST, flag=drilled), ("us-west-2",))
+    assert "payinfra evacuate us-east-1" in said
+
+
 def test_an_evacuation_stands_until_somebody_returns_the_region() -> None:
     said = steps(west=replace(WEST, flag=FLAG), leads_to=("us-west-2",))
     assert "Bring it back when it is well: `payinfra return us-east-1 --env demo`" in said

@@ -104,6 +104,7 @@ class Script:
     leads_to: str = EAST
     effect_after: float = 0.0
     missing: int = 0
+    name_back_after: float = float("inf")
     survivor_unreadable: bool = False
     read: dict[str, float] = field(default_factory=dict)
 
@@ -168,6 +169,8 @@ class Scripted:
 
     def dns(self) -> tuple[DnsAnswer, ...]:
         region = WEST if self._lost_for(self.script.switched_after) else self.script.leads_to
+        if self.injected is not None and self.at >= self.injected + self.script.name_back_after:
+            region = EAST
         return (DnsAnswer("ns-1", region, (region,), 60), DnsAnswer("ns-2", region, (region,), 60))
 
     def steady(self) -> tuple[str, ...]:
@@ -314,6 +317,7 @@ def drill(
     scenario: Scenario = Scenario.REGION_OUTAGE,
     reverse: bool = False,
     busy: tuple[Doubt, ...] = (),
+    bring_back: Callable[[], tuple[str, ...]] | None = None,
 ) -> Run:
     world = Scripted(script, moving=prediction.switches)
     header = Header("id", "demo", "local", "1" * 12, (EAST, WEST), (scenario,), datetime.now(UTC), "payinfra")
@@ -353,6 +357,7 @@ def drill(
                 restore=put_back,
                 caught_up=world.caught_up,
                 reconcile=world.reconcile,
+                bring_back=bring_back,
             ),
             journal=journal,
             clock=world,
@@ -743,3 +748,59 @@ def test_whatever_happens_all_is_as_it_was_or_the_journal_brings_it_back(script:
         assert run.world.in_place == []
         assert open_journals(Path(folder)) == ()
         assert run.world.stopped
+
+
+# -- a region that is evacuated ----------------------------------------------------------------------------
+
+EVACUATED = replace(
+    MOVING,
+    phases={**MOVING.phases, Phase.RETURN: 5.0},
+    evacuates=True,
+)
+
+
+def test_a_drill_returns_to_the_region_before_anything_is_rolled_back(tmp_path: Path) -> None:
+    returned: list[str] = []
+
+    def bring_back() -> tuple[str, ...]:
+        returned.append("once")
+        return ()
+
+    run = drill(Script(), tmp_path, prediction=EVACUATED, bring_back=bring_back)
+    assert reported(run).passed
+    assert run.phases.index(Phase.RETURN) == run.phases.index(Phase.RESTORE) - 1
+    assert len(returned) == 1
+
+
+def test_a_return_that_is_refused_fails_the_restoration_and_all_is_put_back(tmp_path: Path) -> None:
+    refuses = drill(
+        Script(), tmp_path / "a", prediction=EVACUATED, bring_back=lambda: ("replication is behind",)
+    )
+    report = reported(refuses)
+    assert (report.resilience, report.restored) == (Judgement.PASSED, Judgement.FAILED)
+    assert "The return did not end well: replication is behind." in report.reasons
+    assert (refuses.world.in_place, refuses.failed) == ([], [Phase.RETURN])
+
+    def breaks() -> tuple[str, ...]:
+        raise ZeroDivisionError("a bug")
+
+    broken = drill(Script(), tmp_path / "b", prediction=EVACUATED, bring_back=breaks)
+    assert reported(broken).restored is Judgement.FAILED
+    assert broken.world.in_place == []
+
+
+def test_a_name_that_comes_back_while_the_region_is_evacuated_fails_the_drill(tmp_path: Path) -> None:
+    calls: list[str] = []
+
+    def bring_back() -> tuple[str, ...]:
+        calls.append("return")
+        return ()
+
+    run = drill(Script(name_back_after=10.5), tmp_path, prediction=EVACUATED, bring_back=bring_back)
+    report = reported(run)
+    assert report.resilience is Judgement.FAILED
+    assert report.aborted == "The name did not stay with us-west-2 while us-east-1 was out."
+    assert run.world.in_place == []
+    assert calls == [], "a drill that is broken off only lifts its flag"
+    # Without an evacuation nothing keeps a name where it is.
+    assert reported(drill(Script(name_back_after=10.5), tmp_path / "b")).aborted == ""

@@ -186,6 +186,19 @@ def test_route_53_concludes_from_its_checkers_and_the_checks_switches(
     assert concluded(FakeRoute53(config, statuses), 3)[-1] is healthy
 
 
+def test_a_page_that_is_not_there_is_the_steady_state_of_an_inverted_check() -> None:
+    route53 = FakeRoute53({"Inverted": True}, [BAD] * 8)
+    aws: Any = FakeAws(route53)
+    conclusion = HealthCheckWatcher(aws, WEST, "check", threshold=2, begins_content=False)
+    found = []
+    for route53.asked in range(6):
+        route53.statuses = [GOOD if route53.asked in (1, 2) else BAD] * 8
+        found.append(conclusion.healthy())
+    assert found == [True, True, False, False, True, True]
+    route53.statuses = []
+    assert HealthCheckWatcher(aws, WEST, "check", 2, begins_content=False).healthy()
+
+
 # -- the name servers --------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import pytest
 from payinfra.core.outputs import DeclaredDns, DeclaredHealth
 from payinfra.drill.model import DrillRequest, Phase, Scenario
 from payinfra.drill.prediction import predict, request_timeout_s
+from tests.unit.drill.faults.cases import EVACUATION
 
 HEALTH = DeclaredHealth("/prod/health", 10, 3, "us-east-1", "topic", ())
 
@@ -130,3 +131,25 @@ def test_alarms_may_ring_for_as_long_as_they_look_back() -> None:
     for on_aws, scale, seconds in ((True, 1.0, 300.0), (False, 1.0, 305.0), (False, 10.0, 30.5)):
         found = predict(request(Scenario.HEALTH_CHECK, time_scale=scale), HEALTH, dns(), on_aws=on_aws)
         assert found.phases[Phase.STEADY_AFTER] == seconds
+
+
+def test_an_evacuated_region_is_found_out_by_the_page_of_the_other_one() -> None:
+    found = predict(request(Scenario.EVACUATION), HEALTH, dns(), on_aws=True, evacuation=EVACUATION)
+    # The function's memory of the flag, 2 x (30 s + 1 s for the answer), and Route 53's propagation.
+    assert found.phases[Phase.UNHEALTHY] == found.phases[Phase.HEALTHY] == 10 + 2 + 62
+    assert (found.switches, found.recovers, found.evacuates) == (True, True, True)
+    assert found.earliest_s == 30
+    assert Phase.FIRST_FAILURE not in found.phases
+    assert found.recovery_s == 74 + 10 + 65
+    # The drill's flag, which ends by itself, has to outlast the return.
+    assert found.losing_s > found.recovery_s + found.phases[Phase.RETURN]
+
+
+def test_a_region_that_is_dark_and_evacuated_is_found_out_by_whichever_is_first() -> None:
+    both = request(Scenario.EVACUATION, Scenario.REGION_OUTAGE)
+    found = predict(both, HEALTH, dns(), on_aws=False, evacuation=EVACUATION)
+    assert found.phases[Phase.UNHEALTHY] == 1 + 3 * (10 + 2)
+    assert found.phases[Phase.HEALTHY] == 1 + 2 + 62
+    assert (found.earliest_s, found.recovers) == (20, True)
+    told = request(Scenario.EVACUATION, Scenario.HEALTH_CHECK)
+    assert predict(told, HEALTH, dns(), on_aws=False, evacuation=EVACUATION).earliest_s == 0

@@ -48,6 +48,7 @@ def test_polls_of_route_53_leave_half_of_the_accounts_rate_to_others() -> None:
     HealthCheckWatcher(live.aws, live.sites[1].region, "check", 3).healthy()
     sources = EvidenceSources(
         health_page=lambda: 0,
+        evacuation_page=lambda: 404,
         is_active=lambda action: action.is_active(FaultClients(evidence.live().aws)),
         is_separated=lambda: True,
     )

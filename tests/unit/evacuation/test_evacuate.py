@@ -116,3 +116,13 @@ def test_a_zone_without_name_servers(regions: TwoRegions) -> None:
     regions.servers_known = False
     with pytest.raises(EnvironmentUnusable, match="has no name servers"):
         run(regions)
+
+
+def test_a_drills_flag_is_taken_over_by_a_person_and_stands_from_then_on(regions: TwoRegions) -> None:
+    drilled = EvacuationFlag(
+        EAST, "2026-03-01T03:00:00+00:00", "failover-drill", "d1", "2026-03-01T04:00:00Z"
+    )
+    regions.flags[WEST] = drilled.to_json()
+    done = run(regions)
+    assert (done.flag.by, done.flag.drill, done.flag.until) == ("alice", "", "")
+    assert EvacuationFlag.from_json(regions.flags[WEST]) == done.flag

@@ -1,6 +1,7 @@
 """What health checkers are told of an evacuation: 200 only while this region's flag names the other one."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -48,3 +49,20 @@ def test_the_flag_is_read_once_in_two_seconds(site: Site) -> None:
     site.region.flag = "{}"
     site.clock.now_ms -= 10_000
     assert site.request("GET", "/evacuation").status == 404, "a clock that went back keeps nothing"
+
+
+def test_a_drills_flag_evacuates_until_it_ends_by_itself(site: Site) -> None:
+    end = datetime.fromtimestamp(site.clock.now_ms / 1000, UTC) + timedelta(seconds=30)
+    drilled = {**json.loads(STANDS), "drill": "drill-1", "until": end.isoformat()}
+    site.region.flag = json.dumps(drilled)
+    assert site.request("GET", "/evacuation").status == 200
+    site.clock.now_ms += 29_000
+    assert site.request("GET", "/evacuation").status == 200
+    site.clock.now_ms += 2_000
+    assert site.request("GET", "/evacuation").status == 404
+
+
+@pytest.mark.parametrize("until", ["", "soon", 7, "2999-01-01T00:00:00"])
+def test_an_end_that_says_no_moment_is_over(site: Site, until: object) -> None:
+    site.region.flag = json.dumps({**json.loads(STANDS), "until": until})
+    assert site.request("GET", "/evacuation").status == 404

@@ -75,6 +75,10 @@ def test_what_stands_already_is_said() -> None:
 
     said = shown(lambda console: report.planned(console, replace(PLAN, flag=FLAG)))
     assert "It is evacuated already, since 2026-03-01T03:12:45+00:00, by alice." in said
+    drilled = replace(FLAG, drill="drill-1")
+    said = shown(lambda console: report.planned(console, replace(PLAN, flag=drilled)))
+    assert "The flag of failover drill drill-1 stands: it is taken over." in said
+    assert "evacuated already" not in said
 
 
 def test_the_end_says_whether_the_names_moved_and_how_to_return() -> None:

@@ -1,15 +1,17 @@
 """How API Gateway calls a Lambda function and what it answers when that fails, as on AWS."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
+from payinfra.local.faults import FaultRegistry
 from payinfra.local.server.ministack import Emulator
 from payinfra.local.server.routing import is_loopback
 
 INTERNAL = "Internal server error"
 TIMED_OUT = "Endpoint request timed out"
 INTEGRATION_LIMIT_MS = 29_000
+LAMBDA = "lambda"
 
 Invoke = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -147,6 +149,33 @@ def only_with_permission(original: Invoke, allowed: Callable[[str, Mapping[str, 
     async def call(function: str, event: Mapping[str, Any], **scope: Any) -> Any:
         if not allowed(function, event):
             raise Refused("API_CONFIGURATION_ERROR", INTERNAL, 500)
+        return await original(function, event, **scope)
+
+    return call
+
+
+def disturb_invocations(emulator: Emulator, board: FaultRegistry) -> None:
+    """Lets faults of Lambda reach what API Gateway invokes."""
+    gateway = emulator.service("apigateway_v1")
+    emulator.replace(gateway, "_call_lambda_raw", disturbed(gateway._call_lambda_raw, board))
+
+
+def disturbed(
+    original: Invoke, board: FaultRegistry, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> Invoke:
+    """AWS: callers of a REST API get a 500 for a function that Lambda throttles, or that the API may not
+    call, and a 502 for one that fails (API Gateway developer guide, "Lambda proxy integrations")."""
+
+    async def call(function: str, event: Mapping[str, Any], **scope: Any) -> Any:
+        region = function.split(":")[3]
+        if board.throttles(region, LAMBDA):
+            raise Refused("DEFAULT_5XX", INTERNAL, 500)
+        if board.denies(region, LAMBDA):
+            raise Refused("API_CONFIGURATION_ERROR", INTERNAL, 500)
+        if late := board.lateness(region, LAMBDA):
+            await sleep(late)
+        if board.fails(region, LAMBDA):
+            raise Refused("DEFAULT_5XX", INTERNAL, 502)
         return await original(function, event, **scope)
 
     return call

@@ -1,16 +1,20 @@
 """A case for each fault: what it injects on each target. A test fails where a fault has none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
+from payinfra.core.outputs import DeclaredEvacuation, Outputs
 from payinfra.drill.faults.actions import FaultAction
+from payinfra.drill.faults.dependency import DelayService, DenyService, FailService, ThrottleService
+from payinfra.drill.faults.evacuation import EvacuateRegion
 from payinfra.drill.faults.health_check import ScheduleHealthCheck, SetUnhealthy
 from payinfra.drill.faults.lambda_throttle import ArmWatchdog, SetConcurrency
 from payinfra.drill.faults.model import FaultContext
 from payinfra.drill.faults.region_outage import Blackout
 from payinfra.drill.faults.replication_pause import PauseReplication, RunPauseExperiment
 from payinfra.drill.situation import RegionState
-from tests.unit.checks.probes.conftest import outputs
+from tests.unit.checks.probes.conftest import declared, outputs
 
 EAST, WEST = "us-east-1", "us-west-2"
 FUNCTION = "payment-demo-payments"
@@ -18,6 +22,16 @@ TABLE = "arn:aws:dynamodb:{}:123456789012:table/payment-demo-payments"
 ROLE = "arn:aws:iam::123456789012:role/payinfra-drill-{}"
 ERRORS_ALARM = "arn:aws:cloudwatch:{}:123456789012:alarm:errors"
 ENDS_BY = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+FLAG = "/payment-demo/evacuated"
+EVACUATION = DeclaredEvacuation(
+    "/prod/evacuation", FLAG, 30, 2, ("serving-e", "serving-w"), ("flag-e", "flag-w"), "ns-1.example"
+)
+
+
+def evacuable(**changes: Any) -> Outputs:
+    """The environment of `outputs`, of a version that can evacuate a region."""
+    whole = declared(evacuation=EVACUATION, **changes)
+    return replace(outputs(), declared_json=whole.to_json())
 
 
 @dataclass(frozen=True)
@@ -37,7 +51,7 @@ class FaultCase:
 
 def context(*, on_aws: bool = False, reverse: bool = False, longest_s: float = 200.0) -> FaultContext:
     """A drill of the environment of `outputs`."""
-    found = outputs()
+    found = evacuable()
     lost = found.secondary if reverse else found.primary
     return FaultContext(
         drill="drill-1",
@@ -57,7 +71,18 @@ _PUT_BACK = ScheduleHealthCheck(
 )
 _LIMITED = (SetConcurrency(EAST, FUNCTION, 7),)
 _WATCHDOG = ArmWatchdog(EAST, "drill-1-us-east-1", FUNCTION, 7, ENDS_BY, ROLE.format("scheduler"))
+_DISTURBED: dict[str, FaultAction] = {
+    "dynamodb-denial": DenyService(EAST, "dynamodb"),
+    "dynamodb-throttling": ThrottleService(EAST, "dynamodb"),
+    "dynamodb-delay": DelayService(EAST, "dynamodb", 10.0),
+    "dynamodb-errors": FailService(EAST, "dynamodb", 90),
+    "lambda-errors": FailService(EAST, "lambda", 100),
+    "survivor-capacity": FailService(WEST, "lambda", 90),
+}
+_EVACUATED = (EvacuateRegion(EAST, WEST, FLAG, "drill-1", ENDS_BY, ENDS_BY),)
 CASES = {
+    **{name: FaultCase((action,), None) for name, action in _DISTURBED.items()},
+    "evacuation": FaultCase(_EVACUATED, _EVACUATED),
     "health-check": FaultCase(_UNHEALTHY, _UNHEALTHY, (_PUT_BACK,)),
     "lambda-throttle": FaultCase(_LIMITED, _LIMITED, (_WATCHDOG,)),
     "region-outage": FaultCase((Blackout(EAST),), None),

@@ -18,7 +18,7 @@ from payinfra.local.faults import RegionBlackout, ReplicationDelay
 from tests.support.clocks import SetClock
 from tests.support.drilled import EAST, HERE, WEST, Call, Refused, World, WorldAws, no_trouble
 from tests.unit.checks.probes.conftest import declared, outputs
-from tests.unit.drill.faults.cases import CASES, context
+from tests.unit.drill.faults.cases import CASES, context, evacuable
 
 FUNCTION = "payment-demo-payments"
 EVERY = [(name, on_aws) for name, case in CASES.items() for on_aws in (False, True) if case.aws or not on_aws]
@@ -44,7 +44,7 @@ class Site:
         regions = tuple(
             replace(one, function=replace(one.function, reserved_concurrency=7)) for one in declared().regions
         )
-        self.outputs = replace(outputs(), declared_json=declared(regions=regions).to_json())
+        self.outputs = evacuable(regions=regions)
         clock = SetClock()
         self.executor = AwsFaultExecutor(
             self.aws, self.control, account=self.world.account, clock=clock.elapsed, sleep=clock.wait

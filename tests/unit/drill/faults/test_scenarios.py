@@ -15,7 +15,7 @@ from payinfra.drill.faults.marks import MarkResource
 from payinfra.drill.faults.model import FaultContext
 from payinfra.drill.faults.page import EVERY_DRILL, page
 from payinfra.drill.faults.region_outage import Blackout
-from payinfra.drill.faults.registry import all_faults
+from payinfra.drill.faults.registry import all_faults, fault_named
 from payinfra.drill.faults.replication_pause import PauseReplication, RunPauseExperiment
 from payinfra.drill.faults.scenarios import (
     check,
@@ -41,6 +41,8 @@ BEFORE = Situation(
     ),
 )
 H, L, P, O = "health-check", "lambda-throttle", "replication-pause", "region-outage"  # noqa: E741 - short
+E, S = "evacuation", "survivor-capacity"
+DISTURBED = ("dynamodb-delay", "dynamodb-denial", "dynamodb-errors", "dynamodb-throttling", "lambda-errors")
 
 
 def actions(asked: DrillRequest, within: FaultContext) -> tuple[FaultAction, ...]:
@@ -146,23 +148,30 @@ def test_what_can_be_drilled_on_aws_is_let_through(asked: DrillRequest) -> None:
 
 
 def test_names_switch_where_a_health_check_becomes_unhealthy() -> None:
-    assert [switches_names(request(one)) for one in (H, L, P, O)] == [True, True, False, True]
+    assert [switches_names(request(one)) for one in (H, L, P, O, E)] == [True, True, False, True, True]
     assert switches_names(request(P, O))
 
 
 def test_clients_have_to_recover_where_the_region_really_fails() -> None:
-    assert [fails_requests(request(one)) for one in (H, L, P, O)] == [False, True, False, True]
+    assert [fails_requests(request(one)) for one in (H, L, P, O, E)] == [False, True, False, True, False]
     assert fails_requests(request(H, L))
 
 
+def test_a_dependency_that_fails_moves_the_name_and_a_weak_survivor_does_not() -> None:
+    assert [switches_names(request(one)) and fails_requests(request(one)) for one in DISTURBED] == [True] * 5
+    assert not switches_names(request(S))
+    assert switches_names(request(S, O))
+
+
 def test_the_silence_of_a_region_stands_for_whatever_else_is_done_to_it() -> None:
-    health, throttle, outage, pause = all_faults()
+    evacuation, health, throttle, outage, pause = (fault_named(one) for one in (E, H, L, O, P))
     assert observable_sign(pause, (pause, throttle)) is pause.sign
     assert observable_sign(pause, (pause, outage)) is outage.sign
     assert observable_sign(throttle, (throttle, outage)) is outage.sign
     assert observable_sign(outage, (pause, outage)) is outage.sign
-    # What Route 53 was told can be asked all the same.
+    # What Route 53 was told can be asked all the same, and so can the survivor.
     assert observable_sign(health, (health, outage)) is health.sign
+    assert observable_sign(evacuation, (evacuation, outage)) is evacuation.sign
 
 
 def test_payments_go_to_both_regions_where_they_are_cut_off_from_each_other() -> None:
