@@ -79,6 +79,7 @@ class Region:
     objects: dict[str, bytes] = field(default_factory=dict)
     sealing: str = "sealed-by-the-tests"
     flag: str = "{}"
+    flag_written_ms: int = 0
     outbox: list[Write] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     puts: list[Mapping[str, str]] = field(default_factory=list)
@@ -113,6 +114,7 @@ class Region:
             "before",
             "sealing",
             "flag",
+            "flag_written_ms",
         ):
             setattr(self, part, getattr(fresh, part))
 
@@ -197,6 +199,7 @@ class Region:
             "UpdateItem": self._update_item,
             "GetItem": self._get_item,
             "GetParameter": self._get_parameter,
+            "PutParameter": self._put_parameter,
         }
         return perform[operation](asked)
 
@@ -270,7 +273,12 @@ class Region:
 
     def _get_parameter(self, asked: Json) -> Json:
         value = self.flag if asked["Name"] == FLAG else self.sealing
-        return {"Parameter": {"Name": asked["Name"], "Type": "SecureString", "Value": value}}
+        written = {"LastModifiedDate": self.flag_written_ms / 1000}
+        return {"Parameter": {"Name": asked["Name"], "Type": "SecureString", "Value": value, **written}}
+
+    def _put_parameter(self, asked: Json) -> Json:
+        self.flag, self.flag_written_ms = str(asked["Value"]), self.now_ms
+        return {"Version": 2}
 
     def _put_object(self, request: AWSPreparedRequest) -> AWSResponse:
         self.calls.append("PutObject")

@@ -9,6 +9,7 @@ html_theme = "furo"
 html_title = "payinfra"
 html_extra_path = ["openapi.json"]
 html_static_path = ["assets"]
+html_css_files = ["site.css"]
 # Links to headings are written as GitHub makes them.
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]

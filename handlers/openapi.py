@@ -51,6 +51,12 @@ KINDS: Mapping[str, Kind] = {
     ),
     "not-found": Kind((404,), "No resource has this path.", _GIVE_UP),
     "not-evacuated": Kind((404,), "The other region is not evacuated.", "Health checkers ask again."),
+    "held-back": Kind(
+        (503,),
+        "The region works, and its health page fails for two minutes: the failover name has just moved to "
+        "the other region and stays there. No payment is answered so.",
+        "Health checkers ask again.",
+    ),
     "method-not-allowed": Kind(
         (405,), "The resource does not know this method; Allow lists those it knows.", _GIVE_UP
     ),

@@ -35,6 +35,10 @@ class Application:
         ping: returns if the service could record a payment now, or raises Unavailable or Overdue; in less
             than a second, whatever the table does.
         flag: says whether the other region is evacuated, or raises Unavailable or Overdue.
+        fail_back: evacuates the other region where the name has moved here and is to stay; None where it is
+            not to stay.
+        held_back: says since when the other region has kept the name, while that is new; None where it does
+            not.
     """
 
     def __init__(
@@ -45,6 +49,8 @@ class Application:
         observer: Observer,
         ping: Callable[[], None],
         flag: Callable[[], Evacuation | None],
+        fail_back: Callable[[], Evacuation | None] | None = None,
+        held_back: Callable[[], str] | None = None,
     ) -> None:
         self._config = config
         self._payments = payments
@@ -52,6 +58,8 @@ class Application:
         self._observer = observer
         self._ping = ping
         self._flag = flag
+        self._fail_back = fail_back
+        self._held_back = held_back
         self._origins = Origins(config.cors_origins, _EXPOSED, _ACCEPTED)
 
     def answer(self, event: Mapping[str, object]) -> dict[str, object]:
@@ -174,12 +182,18 @@ class Application:
             self._note_unavailable(unavailable)
             failed = {WRITE: "refused"} if unavailable.dependency == WRITE else {"table": "unreachable"}
             return _problem(problems.unavailable(), sent, {**state, "checks": failed})
+        checks = {"table": "ok", WRITE: "ok"}
+        if self._held_back is not None and (since := self._held_back()):
+            self._observer.note(outcome="held back", since=since)
+            return _problem(problems.held_back(), sent, {**state, "checks": checks, "evacuated": since})
         self._observer.leave_out()
-        return _json(200, {"status": "ok", **state, "checks": {"table": "ok", WRITE: "ok"}})
+        return _json(200, {"status": "ok", **state, "checks": checks})
 
     def _evacuation(self) -> Answer:
         """The other region's evacuation: 200 only while the flag says so, for health checkers rely on it."""
         found = self._flag()
+        if found is None and self._fail_back is not None and (found := self._fail_back()) is not None:
+            self._observer.tell("evacuated by the fail-back rule", evacuated=found.region, since=found.since)
         if found is None:
             self._observer.leave_out()
             raise problems.not_evacuated()

@@ -52,6 +52,8 @@ PARAMETER = Patience(connect=0.4, read=1.1, attempts=2)
 HEALTH = Patience(connect=0.2, read=0.6, attempts=1)
 # No retry: a checker of Route 53 waits for 2 s for the status, and then asks again.
 FLAG = Patience(connect=0.4, read=1, attempts=1)
+# No retry: what cannot be read is not waited for, and a health checker is waiting.
+PEER_FLAG = Patience(connect=0.3, read=0.4, attempts=1)
 HEALTH_PROMISE_S = 0.9
 """After how many seconds a health check is answered, whatever the table does. Route 53 allows 2."""
 POST_PROMISE_S = 5.0
@@ -67,10 +69,15 @@ class Clients:
     audit: "S3Client"
     parameter: "SSMClient"
     flag: "SSMClient"
+    peer_flag: "SSMClient | None" = None
 
 
-def connect(region: str) -> Clients:
+def connect(region: str, peer_region: str = "", peer_endpoint: str = "") -> Clients:
     """Clients for one region; keys and endpoints come from the Lambda runtime's environment.
+
+    Args:
+        peer_region: the other region, where its flag is to be read; empty where it is not.
+        peer_endpoint: where that region answers; empty for AWS's own endpoint.
 
     Made by botocore, which boto3 would ask as well: importing boto3 brings S3's transfer manager and takes
     as long again as botocore itself.
@@ -83,4 +90,15 @@ def connect(region: str) -> Clients:
         audit=cast("S3Client", session.create_client("s3", config=AUDIT.config())),
         parameter=cast("SSMClient", session.create_client("ssm", config=PARAMETER.config())),
         flag=cast("SSMClient", session.create_client("ssm", config=FLAG.config())),
+        peer_flag=cast(
+            "SSMClient",
+            session.create_client(
+                "ssm",
+                region_name=peer_region,
+                endpoint_url=peer_endpoint or None,
+                config=PEER_FLAG.config(),
+            ),
+        )
+        if peer_region
+        else None,
     )

@@ -19,6 +19,11 @@ class Config:
         keep_source_ip: whether the addresses that payments come from are kept with them.
         primary_region: the region that clients are sent to unless they were moved; empty where not known.
         failover_domain: the name by which they are; empty where requests do not carry it.
+        fail_back: "manual" where the name is to stay where it has moved to; else it comes back by itself.
+        failover_name: the name that is watched for that.
+        failover_zone: the name's zone, where its parent delegates it; else empty.
+        name_servers: of the zone, where nobody delegates it.
+        peer_endpoint: where the other region's Parameter Store answers; empty for AWS's own endpoint.
         cors_origins: the origins whose pages may call the API; none by default.
     """
 
@@ -37,6 +42,11 @@ class Config:
     keep_source_ip: bool = False
     primary_region: str = ""
     failover_domain: str = ""
+    fail_back: str = ""
+    failover_name: str = ""
+    failover_zone: str = ""
+    name_servers: tuple[str, ...] = ()
+    peer_endpoint: str = ""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Config":
@@ -45,6 +55,8 @@ class Config:
         Raises:
             KeyError: a variable without default is missing; its name is the key.
         """
+        primary, _, secondary = environment.get("REGION_ENDPOINTS", "").partition(",")
+        primary_region = environment.get("PRIMARY_REGION", "")
         origins = (origin.strip() for origin in environment.get("CORS_ORIGINS", "").split(","))
         return cls(
             table=environment["TABLE_NAME"],
@@ -60,6 +72,11 @@ class Config:
             log_level=environment.get("LOG_LEVEL", LOG_LEVEL),
             cors_origins=tuple(origin for origin in origins if origin),
             keep_source_ip=environment.get("KEEP_SOURCE_IP") == "true",
-            primary_region=environment.get("PRIMARY_REGION", ""),
+            primary_region=primary_region,
             failover_domain=environment.get("FAILOVER_DOMAIN", ""),
+            fail_back=environment.get("FAIL_BACK", ""),
+            failover_name=environment.get("FAILOVER_NAME", ""),
+            failover_zone=environment.get("FAILOVER_ZONE", ""),
+            name_servers=tuple(one for one in environment.get("NAME_SERVERS", "").split(",") if one),
+            peer_endpoint=secondary if environment["AWS_REGION"] == primary_region else primary,
         )

@@ -13,7 +13,9 @@ AWS calls of each route, which the function's role must allow, and no others:
 | | `ssm:GetParameter`, when there is a next page or a cursor | the cursors' secret |
 | | `kms:Decrypt` | the application key, through SSM |
 | `GET /health` | `dynamodb:Query`, `dynamodb:PutItem` under a condition that never holds | the table |
+| | `ssm:GetParameter`, in the primary region where fail-back is manual | the flag of the other region |
 | `GET /evacuation` | `ssm:GetParameter` | the flag of an evacuation |
+| | `ssm:PutParameter`, in the secondary region where fail-back is manual; and what health takes | that flag |
 | the table's stream | `dynamodb:DescribeStream`, `dynamodb:GetRecords`, `dynamodb:GetShardIterator`, \
 `dynamodb:ListStreams` by the event source mapping | the stream |
 | | `dynamodb:Query`, `dynamodb:PutItem`, `dynamodb:UpdateItem` | the table |
@@ -36,7 +38,9 @@ from .aws import HEALTH_PROMISE_S, Clients, connect
 from .config import Config
 from .deadline import within
 from .evacuation import ParameterFlag
+from .fail_back import MANUAL, FailBackRule, HoldingBack
 from .ledger import DynamoLedger
+from .names import FailoverName
 from .observe import Observer
 from .operations import is_operation
 from .recording import RecordingLook
@@ -61,7 +65,13 @@ def handle(event: dict[str, object], context: "LambdaContext") -> dict[str, obje
 def application() -> Application:
     """The application of this container, put together when the first request comes."""
     config = Config.read(os.environ)
-    return compose(config, connect(config.region), Observer(config))
+    peer = config.peer_region if _holds_back(config) else ""
+    return compose(config, connect(config.region, peer, config.peer_endpoint), Observer(config))
+
+
+def _holds_back(config: Config) -> bool:
+    """Whether this is the region that a name is to be kept away from once it has moved."""
+    return config.fail_back == MANUAL and config.region == config.primary_region
 
 
 def compose(config: Config, clients: Clients, observer: Observer) -> Application:
@@ -78,17 +88,21 @@ def compose(config: Config, clients: Clients, observer: Observer) -> Application
     )
     stream = StreamReader(config.region, ledger, audit, now_ms, observer)
     flag = ParameterFlag(clients.flag, config.evacuated_parameter, config.peer_region, now_ms)
+    ping = RecordingLook(
+        functools.partial(within, HEALTH_PROMISE_S, payments.ping),
+        functools.partial(within, HEALTH_PROMISE_S, payments.attempt),
+        now_ms,
+    )
+    rule = held = None
+    if config.fail_back == MANUAL and not _holds_back(config):
+        name = FailoverName(config.failover_name, config.region, config.name_servers, config.failover_zone)
+        rule = FailBackRule(
+            clients.flag, config.evacuated_parameter, config.peer_region, name.leads_here, ping, now_ms
+        )
+    if clients.peer_flag is not None:
+        held = HoldingBack(clients.peer_flag, config.evacuated_parameter, config.region, now_ms)
     return Application(
-        config,
-        payments,
-        stream,
-        observer,
-        ping=RecordingLook(
-            functools.partial(within, HEALTH_PROMISE_S, payments.ping),
-            functools.partial(within, HEALTH_PROMISE_S, payments.attempt),
-            now_ms,
-        ),
-        flag=flag,
+        config, payments, stream, observer, ping=ping, flag=flag, fail_back=rule, held_back=held
     )
 
 

@@ -197,6 +197,15 @@ def unavailable() -> Problem:
     )
 
 
+def held_back() -> Problem:
+    return Problem(
+        503,
+        "held-back",
+        "The region works, and is kept out of its names.",
+        "The failover name has just moved to the other region, and stays there until an operator returns it.",
+    )
+
+
 def unexpected() -> Problem:
     return Problem(
         500,

@@ -47,7 +47,15 @@ def boundary(account: str, prefix: str = NAME_PREFIX) -> ManagedPolicy:
             StatementProps(
                 "Parameters",
                 ("ssm:GetParameter",),
-                (f"arn:aws:ssm:*:{account}:parameter{names.parameter(Parameter.CURSORS)}",),
+                tuple(
+                    f"arn:aws:ssm:*:{account}:parameter{names.parameter(what)}"
+                    for what in (Parameter.CURSORS, Parameter.EVACUATED)
+                ),
+            ),
+            StatementProps(
+                "EvacuationFlag",
+                ("ssm:PutParameter",),
+                (f"arn:aws:ssm:*:{account}:parameter{names.parameter(Parameter.EVACUATED)}",),
             ),
             StatementProps("Topics", ("sns:Publish",), (f"arn:aws:sns:*:{account}:{names.topic}",)),
             StatementProps(

@@ -5,8 +5,9 @@ in US dollars, without tax and without free tiers. A test holds the page and thi
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass
+from itertools import repeat
 from types import MappingProxyType
 
 HOURS = 730
@@ -107,9 +108,13 @@ class IdleTraffic:
     log_price: float = 0.50
     looks: float = 0.26 * 0.625
 
-    def monthly(self, interval_s: int) -> float:
-        """Dollars a month that one health check with this interval, in seconds, causes in its region."""
-        rate = self.checkers / interval_s
+    def monthly(self, interval_s: int, checkers: int | None = None) -> float:
+        """Dollars a month that one health check with this interval, in seconds, causes in its region.
+
+        Args:
+            checkers: how many ask; None for as many as ask from the stack's own choice of regions.
+        """
+        rate = (self.checkers if checkers is None else checkers) / interval_s
         # Rounded as the page has them.
         millions = round(rate * 3600 * HOURS / 1e6, 2)
         return (
@@ -120,6 +125,10 @@ class IdleTraffic:
         )
 
 
+CHECKERS_IN_A_REGION = 2
+"""Of Route 53, in each of the regions that a health check is made from; an estimate."""
+CHECKER_REGIONS = 8
+"""From where it is checked unless it names regions (Route 53 API reference, HealthCheckConfig)."""
 TRAFFIC = IdleTraffic()
 EVACUATION = IdleTraffic(per_million=(3.50, 0.20), looks=0.0)
 """The same for an evacuation's page."""
@@ -133,18 +142,20 @@ class HealthChecks:
         intervals_s: of those that watch an API, each in seconds.
         flags: how many watch an evacuation's page.
         counting: how many count others.
+        checkers: how many checkers ask for each of those that watch an API; empty where the stack's own.
     """
 
     intervals_s: tuple[int, ...]
     flags: int = 0
     counting: int = 0
+    checkers: tuple[int | None, ...] = ()
 
     def monthly(self, traffic: IdleTraffic) -> float:
         """Dollars a month more than as many slow ones cost by themselves, and what they cause."""
         return (
             FAST_HEALTH_CHECK * sum(interval == FAST_S for interval in self.intervals_s)
             - HTTPS_FEATURE * self.counting
-            + sum(map(traffic.monthly, self.intervals_s))
+            + sum(map(traffic.monthly, self.intervals_s, self.checkers or repeat(None)))
             + self.flags * EVACUATION.monthly(SLOW_S)
         )
 
@@ -169,10 +180,18 @@ def of_resources(
     checks = [arguments for kind, arguments in found if kind == HEALTH_CHECK]
     counting = [one for one in checks if one.get("type") == CALCULATED]
     flags = [one for one in checks if one not in counting and one.get("invert_healthcheck")]
-    asking = [one.get("request_interval") for one in checks if one not in counting and one not in flags]
+    watching = [one for one in checks if one not in counting and one not in flags]
+    asking = [one.get("request_interval") for one in watching]
     intervals = tuple(interval if isinstance(interval, int) else SLOW_S for interval in asking)
+    named = [one.get("regions") for one in watching]
+    checkers = tuple(
+        CHECKERS_IN_A_REGION * (len(one) if isinstance(one, Sized) and len(one) else CHECKER_REGIONS)
+        for one in named
+    )
     return monthly(
-        Counter(kind for kind, _ in found), HealthChecks(intervals, len(flags), len(counting)), traffic
+        Counter(kind for kind, _ in found),
+        HealthChecks(intervals, len(flags), len(counting), checkers),
+        traffic,
     )
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import dns.edns
+import dns.exception
 import dns.message
+import dns.name
 import dns.query
 import dns.rcode
 import dns.rdatatype
@@ -43,7 +45,11 @@ class Dns(Protocol):
         """The name servers with these host names."""
 
     def ask(self, server: NameServer, name: str, kind: str) -> DnsResponse:
-        """The records of a name, from one server."""
+        """The records of a name, from one server.
+
+        A parent's server that is asked for the NS records of a zone answers with a referral; its records are
+        given then (RFC 1034, 4.3.2).
+        """
 
     def resolve(self, name: str, kind: str) -> DnsResponse:
         """The records of a name, from the machine's resolver."""
@@ -94,10 +100,13 @@ class DnspythonDns:
         if self.on_behalf_of:
             options.append(dns.edns.ECSOption(self.on_behalf_of))
         said = self.exchange(dns.message.make_query(name, kind, options=options), server)
-        return _answer(said, kind)
+        answer = _answer(said, kind)
+        return _referral(said, name, answer) if kind == "NS" and not answer.data else answer
 
     def resolve(self, name: str, kind: str) -> DnsResponse:
-        """See `Dns`."""
+        """See `Dns`. Of the embedded AWS's zones no resolver knows, so that its own server is asked."""
+        if self.embedded:
+            return self.ask(self.servers(())[0], name, kind)
         return _answer(self.resolver(name, kind), kind)
 
 
@@ -107,3 +116,45 @@ def _answer(message: dns.message.Message, kind: str) -> DnsResponse:
     data = tuple(sorted(str(record).rstrip(".") for each in sets for record in each))
     ttl = min((each.ttl for each in sets), default=0)
     return DnsResponse(dns.rcode.to_text(message.rcode()), data, ttl)
+
+
+def _referral(message: dns.message.Message, zone: str, answer: DnsResponse) -> DnsResponse:
+    """The name servers that a zone is referred to; `answer` where it is not."""
+    owner = dns.name.from_text(zone)
+    for each in message.authority:
+        if each.rdtype == dns.rdatatype.NS and each.name == owner:
+            return DnsResponse(
+                answer.code, tuple(sorted(str(record).rstrip(".") for record in each)), each.ttl
+            )
+    return answer
+
+
+def delegated_to(zone: str, dns_: Dns) -> tuple[str, ...]:
+    """The name servers' names that a zone's parent delegates it to; none where it does not.
+
+    A resolver gives the names that the zone's own servers give, if it reaches any; clients are led by the
+    parent's.
+
+    Raises:
+        DNSException, OSError: none of the parent's name servers answers, or nobody knows them.
+    """
+    failure: Exception = OSError(f"nobody knows the name servers of the parent of {zone}")
+    for host in _parents_servers(zone, dns_):
+        try:
+            return dns_.ask(dns_.servers((host,))[0], zone, "NS").data
+        except (dns.exception.DNSException, OSError, IndexError) as error:
+            failure = error if isinstance(error, OSError | dns.exception.DNSException) else failure
+    raise failure
+
+
+def _parents_servers(zone: str, dns_: Dns) -> tuple[str, ...]:
+    """The name servers' names of the nearest zone above: a name in between may be none."""
+    labels = zone.rstrip(".").split(".")
+    for start in range(1, len(labels)):
+        try:
+            found = dns_.resolve(".".join(labels[start:]), "NS").data
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoNameservers):
+            continue
+        if found:
+            return found
+    return ()

@@ -227,6 +227,8 @@ class DeclaredEvacuation:
             carry, in this order.
         flag_checks: the ids of the inverted health checks that are in them, on the page of the other region.
         name_servers: of the zone, joined by commas; empty where the zone is delegated: DNS tells.
+        failback: "manual" where the failover name stays where it has moved to until somebody returns it;
+            "automatic" where it comes back by itself, as it did with earlier versions.
     """
 
     page: str
@@ -236,6 +238,7 @@ class DeclaredEvacuation:
     serving_checks: tuple[str, str]
     flag_checks: tuple[str, str]
     name_servers: str
+    failback: str = "automatic"
 
 
 @dataclass(frozen=True)

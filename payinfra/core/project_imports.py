@@ -86,16 +86,25 @@ def project_imports(project: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        # The modules first: what a package without `__init__.py` is made of is known while the path has it.
+        for name in frozenset(sys.modules) - before:
+            if any(_is_below(Path(place), folder) for place in list(_places(sys.modules[name]))):
+                del sys.modules[name]
         if str(folder) in sys.path:
             sys.path.remove(str(folder))
-        for name in frozenset(sys.modules) - before:
-            if _is_below(getattr(sys.modules[name], "__file__", None), folder):
-                del sys.modules[name]
 
 
-def _is_below(file: str | None, folder: Path) -> bool:
+def _places(module: ModuleType) -> Iterator[str]:
+    """Where a module is from: its file, and a package's folders. One without `__init__.py` has no file."""
+    file: str | None = getattr(module, "__file__", None)
+    if file is not None:
+        yield file
+    yield from getattr(module, "__path__", ())
+
+
+def _is_below(place: Path, folder: Path) -> bool:
     # An environment of Python's inside the project holds other people's packages.
-    return file is not None and Path(file).is_relative_to(folder) and "site-packages" not in Path(file).parts
+    return place.is_relative_to(folder) and "site-packages" not in place.parts
 
 
 @contextmanager
@@ -136,10 +145,10 @@ def explained(project: Path) -> Iterator[None]:
 def line_of(error: BaseException, project: Path) -> str:
     """`acme/infra.py:12`: the innermost line of the project's own that raised; empty where none did."""
     folder = project.resolve()
-    if isinstance(error, SyntaxError) and _is_below(error.filename, folder):
+    if isinstance(error, SyntaxError) and error.filename and _is_below(Path(error.filename), folder):
         return f"{shown_path(Path(str(error.filename)), project)}:{error.lineno}"
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if _is_below(frame.filename, folder) and not _is_below(frame.filename, _OWN):
+        if _is_below(Path(frame.filename), folder) and not _is_below(Path(frame.filename), _OWN):
             return f"{shown_path(Path(frame.filename), project)}:{frame.lineno}"
     return ""
 

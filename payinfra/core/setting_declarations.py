@@ -587,6 +587,15 @@ SETTINGS: tuple[Setting, ...] = (
         most=60,
     ),
     Setting(
+        "failback",
+        SettingKind.TEXT,
+        SettingGroup.FAILOVER,
+        "Whether clients come back by themselves when the primary region recovers",
+        otherwise="manual when protected, else automatic",
+        choices=("automatic", "manual"),
+        example="manual",
+    ),
+    Setting(
         "alarm_email",
         SettingKind.TEXT,
         SettingGroup.FAILOVER,

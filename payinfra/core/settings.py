@@ -69,7 +69,10 @@ LAYERS_MAX = 5
 """Layers of a function at most (Lambda developer guide, "Lambda quotas")."""
 
 _FILLED = frozenset(
-    ("env", "protected", "footprint", "log_retention_days", "audit_retention_days", "health_check_interval")
+    (
+        *("env", "protected", "footprint", "log_retention_days", "audit_retention_days"),
+        *("health_check_interval", "failback"),
+    )
 )
 """Fields without a default of their own: one must be given, and the others follow from it."""
 
@@ -121,6 +124,7 @@ class Settings(BaseModel):
     health_check_interval: Literal[10, 30] = _declared("health_check_interval")
     health_check_threshold: int = _declared("health_check_threshold")
     dns_ttl: int = _declared("dns_ttl")
+    failback: Literal["automatic", "manual"] = _declared("failback")
     alarm_email: Text | None = _declared("alarm_email")
     cors_origins: tuple[str, ...] = _declared("cors_origins")
     keep_source_ip: bool = _declared("keep_source_ip")
@@ -167,6 +171,7 @@ class Settings(BaseModel):
         kept = RETENTION_PROTECTED_DAYS if _truthy(values["protected"]) else RETENTION_EPHEMERAL_DAYS
         values.setdefault("log_retention_days", kept)
         values.setdefault("audit_retention_days", kept)
+        values.setdefault("failback", "manual" if _truthy(values["protected"]) else "automatic")
         values.setdefault("footprint", "full" if local or _truthy(values["protected"]) else "lean")
         values.setdefault("health_check_interval", 30 if values["footprint"] == "lean" else 10)
         return values

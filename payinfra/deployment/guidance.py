@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.evacuation import BY_RULE
 
 HEALTHY_SHARE = 0.18
 """A health check is healthy while more than this share of checkers says so (Route 53 developer guide)."""
@@ -75,9 +76,9 @@ def next_steps(status: "Status", command: Command) -> tuple[str, ...]:
             "No region answers. Check this machine's network and credentials first: what cannot be seen from "
             "here may serve. Nothing can be moved while neither region answers.",
         )
-    if silent:
-        return tuple(_with_a_region_gone(status, silent[0], command))
-    return tuple(_with_both_there(status, command))
+    found = _with_a_region_gone(status, silent[0], command) if silent else _with_both_there(status, command)
+    mended = status.delegation.next_step if status.delegation else ""
+    return (*found, *((mended,) if mended else ()))
 
 
 def _with_a_region_gone(status: "Status", gone: "RegionStatus", command: Command) -> Iterator[str]:
@@ -101,6 +102,12 @@ def _evacuated(flag: "EvacuationFlag", command: Command) -> str:
             f"{flag.region} is evacuated by failover drill {flag.drill}, until {flag.until} at the latest. "
             f"If that drill does not run any more: `{command('failover-drill --restore')}`."
         )
+    if flag.by == BY_RULE:
+        return (
+            f"{flag.region} is evacuated since {flag.since}: the failover name had moved away from it, and "
+            "the fail-back rule keeps it away (failback is manual). Nobody decided that, and nobody need "
+            "hurry: no name leads there until somebody returns it."
+        )
     return (
         f"{flag.region} is evacuated since {flag.since}, by {flag.by}: "
         "no name leads there until somebody returns it."
@@ -115,6 +122,12 @@ def _move(status: "Status", gone: "RegionStatus", survivor: "RegionStatus", comm
         return (
             f"Clients are still sent to {gone.region}. Route 53 moves the name {status.moves_within_s:.0f} s "
             f"after the region has begun to fail. To move it now, and keep it moved: {evacuate}."
+        )
+    if survivor.region in leads_to and status.failback == "manual":
+        return (
+            f"{survivor.region} has the name. Fail-back is manual: {survivor.region} sets the flag that "
+            "keeps the name there by itself, as long as it can record payments. If this is said for more "
+            f"than two minutes, set it: {evacuate}."
         )
     if survivor.region in leads_to:
         return (

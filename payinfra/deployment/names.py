@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from payinfra.clients.dns import Dns, NameServer
+from payinfra.clients.dns import Dns, NameServer, delegated_to
 from payinfra.core.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -32,11 +32,76 @@ class NameStatus:
     unknown: str = ""
 
 
-def name_servers(outputs: Outputs, aws: "Aws", dns: Dns) -> tuple[NameServer, ...]:
-    """The zone's own name servers.
+@dataclass(frozen=True)
+class Delegation:
+    """Who a domain's parent says knows it.
 
-    A delegated zone's are asked for in DNS, and those of a zone that nobody delegates to are in the outputs:
-    neither needs a control plane. Route 53's is asked where an earlier version deployed.
+    Attributes:
+        zone: the domain's zone.
+        servers: the name servers' names that the parent delegates it to; none where it does not.
+        own: those of the hosted zone; none where Route 53's control plane does not say.
+        unknown: why it cannot be told; empty where it can.
+    """
+
+    zone: str
+    servers: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    unknown: str = ""
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in a sentence; empty where nothing is, or nothing is known to be."""
+        if self.unknown:
+            return f"Whether {self.zone} is delegated to its name servers is not known: {self.unknown}."
+        if not self.servers:
+            return (
+                f"{self.zone} is not delegated: its parent has no NS records for it, so no client finds it."
+            )
+        strange = sorted(set(self.servers) - set(self.own)) if self.own else ()
+        if strange:
+            return f"{self.zone} is delegated to {', '.join(strange)}, where its hosted zone is not."
+        return ""
+
+    @property
+    def next_step(self) -> str:
+        """What mends it, in a sentence; empty where nothing is to be mended."""
+        if self.unknown or not self.problem:
+            return ""
+        own = ", ".join(self.own) or "that its hosted zone names (Route 53 console, or GetHostedZone)"
+        return f"In the zone above {self.zone}, let the NS records of {self.zone} be exactly {own}."
+
+
+def delegation(outputs: Outputs, aws: "Aws", dns: Dns) -> Delegation | None:
+    """Who the parent of a domain of one's own delegates it to; None where nobody is to delegate the zone."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from dns.exception import DNSException
+
+    declared = outputs.declared.dns
+    if not declared.delegated or aws.endpoints is not None:
+        return None
+    try:
+        servers = delegated_to(declared.zone, dns)
+    except (DNSException, OSError) as error:
+        return Delegation(declared.zone, unknown=str(error) or type(error).__name__)
+    try:
+        own = _hosted(outputs, aws)
+    except (BotoCoreError, ClientError):
+        own = ()
+    return Delegation(declared.zone, servers, tuple(sorted(one.rstrip(".").lower() for one in own)))
+
+
+def _hosted(outputs: Outputs, aws: "Aws") -> Sequence[str]:
+    """The hosted zone's name servers, of Route 53's control plane. Raises BotoCoreError, ClientError."""
+    zone = aws.route53(outputs.primary_region).get_hosted_zone(Id=outputs.hosted_zone_id)
+    return zone.get("DelegationSet", {}).get("NameServers", ())
+
+
+def name_servers(outputs: Outputs, aws: "Aws", dns: Dns) -> tuple[NameServer, ...]:
+    """The name servers that clients are led to.
+
+    A delegated zone's are those that its parent names, else those that a resolver finds; those of a zone that
+    nobody delegates are in the outputs: none of it needs a control plane. Route 53's is asked where an
+    earlier version deployed, and of a zone that is to be delegated and is not.
 
     Raises:
         DNSException, OSError: DNS does not say.
@@ -44,12 +109,21 @@ def name_servers(outputs: Outputs, aws: "Aws", dns: Dns) -> tuple[NameServer, ..
     """
     declared, evacuation = outputs.declared.dns, outputs.declared.evacuation
     delegated = declared.delegated and aws.endpoints is None
-    if delegated and (found := dns.resolve(declared.zone, "NS").data):
+    if delegated and (found := _delegated(declared.zone, dns)):
         return dns.servers(found)
     if evacuation is not None and evacuation.name_servers:
         return dns.servers(evacuation.name_servers.split(","))
-    zone = aws.route53(outputs.primary_region).get_hosted_zone(Id=outputs.hosted_zone_id)
-    return dns.servers(zone.get("DelegationSet", {}).get("NameServers", ()))
+    return dns.servers(_hosted(outputs, aws))
+
+
+def _delegated(zone: str, dns: Dns) -> tuple[str, ...]:
+    """Raises DNSException, OSError where neither the parent nor a resolver says."""
+    from dns.exception import DNSException
+
+    try:
+        return delegated_to(zone, dns)
+    except (DNSException, OSError):
+        return dns.resolve(zone, "NS").data
 
 
 def look_up(

@@ -17,6 +17,7 @@ from payinfra.checks.verdicts import Severity
 from payinfra.clients.aws import LOCAL_ACCOUNT, Aws, Endpoints
 from payinfra.core.errors import GateFailed
 from payinfra.core.events import Emit, Notice, StageFinished, StageSkipped, StageStarted
+from payinfra.core.naming import regions_used
 from payinfra.core.outputs import Outputs
 from payinfra.core.private_files import write_private
 from payinfra.core.settings import Settings
@@ -219,6 +220,7 @@ class Stages:
             self.files.apply_log,
             self.emit,
             shared_state=self.settings.state_bucket is not None,
+            regions=regions_used(self.settings.regions),
         )
 
     def known_to_terraform(self, synthesized: Synthesized, endpoints: Endpoints | None) -> Terraform:

@@ -15,7 +15,7 @@ from payinfra.clients.side_by_side import ask_all
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.evacuation import EvacuationFlag
 from payinfra.core.outputs import Declared, DeclaredAlarm, Outputs, RegionOutputs
-from payinfra.deployment.names import NameStatus, look_up, name_servers
+from payinfra.deployment.names import Delegation, NameStatus, delegation, look_up, name_servers
 from payinfra.drill import report_store
 from payinfra.drill.environment import FOLDER
 from payinfra.drill.faults.journal import open_journals
@@ -77,6 +77,9 @@ class Status:
         in_place: what drills have left in place, whether or not a journal says so, each in a sentence.
         unclear: why that cannot be told of something, each in a sentence.
         for_rehearsals: whether the names are no domain of one's own, so that clients cannot use them.
+        delegation: who the parent of a domain of one's own delegates it to; None where nobody is to, or where
+            that took too long to find out.
+        failback: "manual" where the failover name stays where it has moved to, else "automatic".
     """
 
     env: str
@@ -92,6 +95,8 @@ class Status:
     in_place: tuple[str, ...] = ()
     unclear: tuple[str, ...] = ()
     for_rehearsals: bool = False
+    failback: str = "automatic"
+    delegation: Delegation | None = None
 
     @property
     def failover(self) -> NameStatus:
@@ -123,6 +128,7 @@ def gather(
     questions: dict[tuple[str, str], Callable[[], object]] = {
         ("silent", ""): lambda: Reachability(quick).silent(names),
         ("names", ""): lambda: _names(outputs, quick, asked_dns),
+        ("delegation", ""): lambda: delegation(outputs, quick, asked_dns),
     }
     for region in outputs.regions:
         for what, ask in _region_questions(quick, outputs, region).items():
@@ -144,6 +150,8 @@ def gather(
         _name_statuses(found[("names", "")], outputs),
         _moves_within_s(declared),
         for_rehearsals=declared is not None and not declared.dns.delegated,
+        failback=_failback(declared),
+        delegation=asked if isinstance(asked := found[("delegation", "")], Delegation) else None,
     )
 
 
@@ -222,6 +230,12 @@ def _moves_within_s(declared: Declared | None) -> float:
         return 0.0
     health = declared.health
     return health.threshold * (health.interval_s + _CHECKER_S) + declared.dns.ttl_s
+
+
+def _failback(declared: Declared | None) -> str:
+    if declared is None or declared.evacuation is None:
+        return "automatic"
+    return declared.evacuation.failback
 
 
 def _is_of_payments(alarm: DeclaredAlarm) -> bool:

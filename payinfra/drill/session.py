@@ -38,6 +38,7 @@ from payinfra.drill.faults import scenarios, watchdog, watchdog_process
 from payinfra.drill.faults.actions import FaultAction, FaultClients, HoldTimeScale
 from payinfra.drill.faults.evacuation import declared_in
 from payinfra.drill.faults.executor import FaultExecutor
+from payinfra.drill.faults.fail_back import HoldFailBack
 from payinfra.drill.faults.journal import (
     FaultJournal,
     Header,
@@ -378,8 +379,9 @@ def _dependencies(
     lost, other = live.sites[::-1] if request.reverse else live.sites
     executor = executor_of(environment, drill.header.account)
 
-    def holds_time_scale(action: FaultAction) -> bool:
-        return isinstance(action, HoldTimeScale)
+    def stays_to_the_end(action: FaultAction) -> bool:
+        """What the name's return is measured under: the pace of time, and that nothing keeps it away."""
+        return isinstance(action, HoldTimeScale | HoldFailBack)
 
     # One attempt, so that a region that answers nothing delays the look at the other as little as possible.
     brief = live.aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=1)
@@ -406,7 +408,7 @@ def _dependencies(
         alarms=AlarmWatch(drill.alarms, ringing_in(brief), clock.elapsed),
         machine=MachineWatch(clock.elapsed, None if control is None else control.list),
         restore=lambda: roll_back(
-            environment, journal, executor, drill.recorder.mark, armed=armed, keep=holds_time_scale
+            environment, journal, executor, drill.recorder.mark, armed=armed, keep=stays_to_the_end
         ),
         caught_up=lambda: replicas.have_caught_up(live, CROSSED_WITHIN_S),
         reconcile=lambda: reconcile_payments(environment, drill.folder, log),

@@ -148,6 +148,15 @@ SHAPES: Mapping[str, Mapping[str, object]] = MappingProxyType(
                     "unknown": str,
                 }
             ],
+            "failback": str,
+            "delegation": Optional(
+                {
+                    "zone": str,
+                    "name_servers": [str],
+                    "hosted_zone_name_servers": [str],
+                    "problem": str,
+                }
+            ),
             "deployed": Optional(str),
             "drill": Optional(_DRILL),
             "unrestored": [str],

@@ -38,6 +38,7 @@ def write_status(console: Console, status: "Status", fmt: Format) -> None:
         Text(f"{status.env} on {status.target}", style="bold"),
         table(("region", "health", "in ALARM", "payments go to"), rows),
         *(Text(visible(_name(each))) for each in status.names or (status.failover,)),
+        *_delegation(status),
         *((Text(FOR_REHEARSALS, style="dim"),) if status.for_rehearsals else ()),
         *(Text(visible(one), style="bold yellow") for one in _evacuations(status)),
         Text(f"Last deployed: {deployed}"),
@@ -59,6 +60,13 @@ def _evacuations(status: "Status") -> tuple[str, ...]:
         for each in status.regions
         if each.flag is not None
     )
+
+
+def _delegation(status: "Status") -> tuple[Text, ...]:
+    found = status.delegation
+    if found is None or not found.problem:
+        return ()
+    return (Text(visible(found.problem), style="yellow" if found.unknown else "bold red"),)
 
 
 def _gone(status: "Status") -> tuple[Text, ...]:
@@ -131,6 +139,15 @@ def _as_json(status: "Status") -> dict[str, object]:
             }
             for each in status.names
         ],
+        "failback": status.failback,
+        "delegation": None
+        if status.delegation is None
+        else {
+            "zone": status.delegation.zone,
+            "name_servers": list(status.delegation.servers),
+            "hosted_zone_name_servers": list(status.delegation.own),
+            "problem": status.delegation.problem,
+        },
         "deployed": None if status.deployed is None else status.deployed.isoformat(),
         "drill": None if status.drill is None else entry(status.drill),
         "unrestored": list(status.unrestored),

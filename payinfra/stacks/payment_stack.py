@@ -51,7 +51,7 @@ from payinfra.stacks.alarms import Alarm, AlarmTopic, TopicProps, add_alarm
 from payinfra.stacks.audit_bucket import GLACIER_AFTER_DAYS, expiration_days
 from payinfra.stacks.extension import Extend, RegionExtension, StackExtension
 from payinfra.stacks.kms_keys import CustomerKey, alarm_publishers
-from payinfra.stacks.payments_function import CodeProps
+from payinfra.stacks.payments_function import CodeProps, ManualFailBackProps
 from payinfra.stacks.payments_table import PaymentsTable, PaymentsTableProps
 from payinfra.stacks.published_deployments import PublishedDeployments, PublishedDeploymentsProps
 from payinfra.stacks.region import Region, RegionProps
@@ -144,9 +144,15 @@ class PaymentStack(TerraformStack):
                 indexes=settings.own_indexes,
             ),
         )
+        own_zone = OwnZone(self, "dns", place=primary.place) if self._own_zone else None
         here, there = ledger.stream_arns
         primary.serve(
-            table_name=ledger.name, stream_arn=here, peer=secondary, key_value=None, cursor_secret=None
+            table_name=ledger.name,
+            stream_arn=here,
+            peer=secondary,
+            key_value=None,
+            cursor_secret=None,
+            fail_back=self._fail_back(own_zone),
         )
         # One key for both regions, and one secret: a client that fails over brings the key and the cursor
         # that it has.
@@ -156,6 +162,7 @@ class PaymentStack(TerraformStack):
             peer=primary,
             key_value=primary.api.key_value,
             cursor_secret=primary.cursor_secret.value,
+            fail_back=self._fail_back(own_zone),
         )
         shown = (primary.shown, secondary.shown)
         dashboard = primary.show(shown)
@@ -164,7 +171,7 @@ class PaymentStack(TerraformStack):
         else:
             secondary.show(shown)
         switches = self._switches(primary, secondary)
-        zone_id, dns, name_servers = self._names_of(primary, secondary, switches)
+        zone_id, dns, name_servers = self._names_of(primary, secondary, switches, own_zone)
         health = self._health_alarms(primary, secondary)
         evacuation = DeclaredEvacuation(
             page=EVACUATION_PATH,
@@ -174,6 +181,7 @@ class PaymentStack(TerraformStack):
             serving_checks=(switches[0].id, switches[1].id),
             flag_checks=(switches[0].flag_id, switches[1].flag_id),
             name_servers=name_servers,
+            failback=settings.failback,
         )
         declared = replace(
             self._declared(primary, secondary, dns, health, evacuation),
@@ -289,24 +297,47 @@ class PaymentStack(TerraformStack):
 
         return switch(primary, secondary), switch(secondary, primary)
 
+    @property
+    def _own_zone(self) -> bool:
+        """Whether the names are in a zone of the environment's own, which nobody delegates."""
+        return self._props.settings.domain is None or self._props.settings.hosted_zone_id is None
+
+    def _fail_back(self, own_zone: OwnZone | None) -> ManualFailBackProps | None:
+        """How the failover name is kept where it has moved to, as the settings say."""
+        settings, endpoints = self._props.settings, self._props.endpoints
+        if settings.failback != "manual":
+            return None
+        servers = own_zone.name_servers if own_zone else ""
+        return ManualFailBackProps(
+            name=self._names.failover_domain(settings.domain),
+            zone="" if own_zone else settings.domain or "",
+            name_servers=servers if endpoints is None else endpoints.dns,
+            endpoints=""
+            if endpoints is None
+            else ",".join(endpoints.regions[region] for region in settings.regions),
+        )
+
     def _names_of(
-        self, primary: Region, secondary: Region, switches: tuple[EvacuationSwitch, EvacuationSwitch]
+        self,
+        primary: Region,
+        secondary: Region,
+        switches: tuple[EvacuationSwitch, EvacuationSwitch],
+        own: OwnZone | None,
     ) -> tuple[str, DeclaredDns, str]:
         """The zone's id, the records of both names, and the zone's name servers where nobody delegates it."""
         settings, names = self._props.settings, self._names
         pairs = tuple(zip((primary, secondary), switches, strict=True))
         name_servers = ""
         certificates: tuple[str, ...] = ()
-        if settings.domain is None or settings.hosted_zone_id is None:
+        if own is not None:
             zone = names.own_zone
-            own = OwnZone(self, "dns", place=primary.place)
             zone_id, name_servers = own.zone_id, own.name_servers
             serving = [_by_cname(region, switch) for region, switch in pairs]
         else:
-            zone, zone_id = settings.domain, settings.hosted_zone_id
-            certificates = self._certificates(primary, secondary, settings.domain, zone_id)
+            zone, zone_id = settings.domain or "", settings.hosted_zone_id or ""
+            certificates = self._certificates(primary, secondary, zone, zone_id)
             serving = [
-                self._by_alias(region, switch, certificate, settings.domain)
+                self._by_alias(region, switch, certificate, zone)
                 for (region, switch), certificate in zip(pairs, certificates, strict=True)
             ]
         Records(

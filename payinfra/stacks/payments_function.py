@@ -42,7 +42,8 @@ RESERVED_VARIABLES = frozenset(
         *("ENVIRONMENT", "TABLE_NAME", "AUDIT_BUCKET", "AUDIT_KEY_ARN", "CURSOR_SECRET_PARAMETER"),
         *("LOG_LEVEL", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"),
         *("CORS_ORIGINS", "KEEP_SOURCE_IP", "EVACUATED_PARAMETER", "PEER_REGION", "PRIMARY_REGION"),
-        "FAILOVER_DOMAIN",
+        *("FAILOVER_DOMAIN", "FAIL_BACK", "FAILOVER_NAME", "FAILOVER_ZONE", "NAME_SERVERS"),
+        "REGION_ENDPOINTS",
     )
 )
 """The function's variables that payinfra sets."""
@@ -64,6 +65,24 @@ class CodeProps:
 
 
 @dataclass(frozen=True)
+class ManualFailBackProps:
+    """How the failover name is kept where it has moved to.
+
+    Attributes:
+        name: the failover name.
+        zone: the name's zone, where its parent delegates it; else empty.
+        name_servers: of the zone, joined by commas; empty where it is delegated: DNS tells.
+        endpoints: where the primary and the secondary region of the embedded AWS answer, joined by a comma;
+            empty on AWS.
+    """
+
+    name: str
+    zone: str
+    name_servers: str
+    endpoints: str
+
+
+@dataclass(frozen=True)
 class PaymentsFunctionProps:
     """The payments function.
 
@@ -82,6 +101,7 @@ class PaymentsFunctionProps:
         failover_domain: the name that follows the healthy region; None where requests do not carry it.
         keep_source_ip: whether the addresses that payments come from are kept with them.
         layers: the ARNs of its layers in this region.
+        fail_back: how the failover name is kept where it has moved to; None where it comes back by itself.
     """
 
     place: RegionContext
@@ -103,6 +123,7 @@ class PaymentsFunctionProps:
     cors_origins: tuple[str, ...]
     keep_source_ip: bool
     layers: tuple[str, ...] = ()
+    fail_back: ManualFailBackProps | None = None
 
 
 class PaymentsFunction(StackComponent):
@@ -237,11 +258,37 @@ def _environment(props: PaymentsFunctionProps) -> dict[str, str]:
     }
     if props.failover_domain:
         variables["FAILOVER_DOMAIN"] = props.failover_domain
+    if props.fail_back:
+        variables |= _fail_back(props.fail_back)
     if props.cors_origins:
         variables["CORS_ORIGINS"] = ",".join(props.cors_origins)
     if props.keep_source_ip:
         variables["KEEP_SOURCE_IP"] = "true"
     return variables
+
+
+def _fail_back(manual: ManualFailBackProps) -> dict[str, str]:
+    """In both regions the same: which one is the primary tells the function what to do."""
+    more = {
+        "FAILOVER_ZONE": manual.zone,
+        "NAME_SERVERS": manual.name_servers,
+        "REGION_ENDPOINTS": manual.endpoints,
+    }
+    said = {"FAIL_BACK": "manual", "FAILOVER_NAME": manual.name}
+    return said | {name: value for name, value in more.items() if value}
+
+
+def _flag_statements(props: PaymentsFunctionProps, flag: str) -> tuple[StatementProps, ...]:
+    """Reading the region's own flag; where fail-back is manual, also setting it, and reading the other's."""
+    read, own = ("ssm:GetParameter",), "EvacuationFlag"
+    if props.fail_back is None:
+        return (StatementProps(own, read, (flag,)),)
+    name = props.place.names.parameter(Parameter.EVACUATED)
+    peer = f"arn:aws:ssm:{props.peer_region}:{props.place.account}:parameter{name}"
+    return (
+        StatementProps(own, (*read, "ssm:PutParameter"), (flag,)),
+        StatementProps("PeerFlag", read, (peer,)),
+    )
 
 
 def _permissions(
@@ -273,7 +320,7 @@ def _permissions(
         StatementProps("GivenUp", ("sns:Publish",), (props.topic_arn,)),
         _with_key("TopicKey", ("kms:Decrypt", "kms:GenerateDataKey"), keys.audit.arn, place, "sns"),
         StatementProps("CursorSecret", ("ssm:GetParameter",), (secret,)),
-        StatementProps("EvacuationFlag", ("ssm:GetParameter",), (flag,)),
+        *_flag_statements(props, flag),
         _with_key("TableKey", ("kms:Decrypt",), keys.data.arn, place, "dynamodb"),
         # Whole objects are written, and never read: only parts and downloads take kms:Decrypt (S3 user guide,
         # "Using server-side encryption with AWS KMS keys", "Multipart upload API and permissions").

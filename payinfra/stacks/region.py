@@ -33,6 +33,7 @@ from payinfra.stacks.parameters import (
 from payinfra.stacks.payments_function import (
     HANDLER,
     CodeProps,
+    ManualFailBackProps,
     PaymentsFunction,
     PaymentsFunctionProps,
 )
@@ -115,6 +116,7 @@ class Region(StackComponent):
         peer: Self,
         key_value: str | None,
         cursor_secret: str | None,
+        fail_back: ManualFailBackProps | None = None,
     ) -> None:
         """Build what answers requests.
 
@@ -124,6 +126,8 @@ class Region(StackComponent):
             peer: the other region.
             key_value: the API key's value; None where API Gateway makes one.
             cursor_secret: what cursors are signed with; None where it is made.
+            fail_back: how the failover name is kept where it has moved to; None where it comes back by
+                itself.
         """
         place, settings = self.place, self._props.settings
         self._table_name, self.stream_arn = table_name, stream_arn
@@ -161,6 +165,7 @@ class Region(StackComponent):
                 cors_origins=settings.cors_origins,
                 keep_source_ip=settings.keep_source_ip,
                 layers=settings.layers_in(place.region),
+                fail_back=fail_back,
             ),
         )
         self.api = PaymentsRestApi(

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Any
 
 import boto3
@@ -388,15 +388,15 @@ class WorldAws(Aws):
             client = _session().client(
                 service, region_name=region, aws_access_key_id="x", aws_secret_access_key="x"
             )
-        asked: list[Params] = []
+        asked: dict[int, Params] = {}  # by thread: several share a client, and a call is made in one
 
         def remember(params: Params, **_rest: object) -> None:
-            asked.append(dict(params))
+            asked[get_ident()] = dict(params)
 
         def answer(model: OperationModel, **_rest: object) -> tuple[AWSResponse, Any]:
             name = f"{model.service_model.service_id}.{model.name}"
             try:
-                said = self.world.carry_out(Call(name, region, asked.pop()))
+                said = self.world.carry_out(Call(name, region, asked.pop(get_ident())))
             except Refused as refused:
                 error = {"Code": refused.code, "Message": refused.message}
                 parsed = {"Error": error, "ResponseMetadata": {"HTTPStatusCode": refused.status}}

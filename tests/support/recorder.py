@@ -2,6 +2,7 @@
 
 RECORDER_FILE: where to; a line of JSON for each first piece that a connection or datagram carries.
 RECORDER_REFUSES: ports, joined by commas, to which nothing connects.
+RECORDER_CONTROLS: ports, joined by commas, that carry nothing but requests to the embedded AWS's control.
 RECORDER_KILLS_AT: the number of the line before which the process is killed, as by `kill -9`.
 """
 
@@ -13,6 +14,8 @@ from typing import Any
 
 FILE = os.environ.get("RECORDER_FILE", "")
 REFUSED = {int(port) for port in os.environ.get("RECORDER_REFUSES", "").split(",") if port}
+CONTROLS = {int(port) for port in os.environ.get("RECORDER_CONTROLS", "").split(",") if port}
+CONTROL = b"GET /_payinfra/"
 KILLS_AT = int(os.environ.get("RECORDER_KILLS_AT", "-1"))
 _lines = 0
 _connect, _sendall, _send, _sendto = (
@@ -49,13 +52,21 @@ def _peer(self: socket.socket) -> Any:
         return None
 
 
+def _refuse(address: Any, data: Any) -> None:
+    said = bytes(data[:20])
+    if isinstance(address, tuple) and address[1] in CONTROLS and said and not said.startswith(CONTROL):
+        raise ConnectionResetError(104, "refused")
+
+
 def sendall(self: socket.socket, data: Any, *flags: Any) -> None:
     _write(_peer(self), data)
+    _refuse(_peer(self), data)
     _sendall(self, data, *flags)
 
 
 def send(self: socket.socket, data: Any, *flags: Any) -> int:
     _write(_peer(self), data)
+    _refuse(_peer(self), data)
     return _send(self, data, *flags)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -34,12 +35,11 @@ COLLISION = re.compile(
 BIRTHDAYS = ("create_date", "created_date")
 """Attributes of roles, APIs and API keys in a state, as ISO 8601."""
 
-KEY_REFUSED = re.compile(
-    r"not authorized to perform: kms:\w+ on resource: (arn:[\w-]+:kms:([\w-]+):\d+:key/[\w-]+)",
-    re.IGNORECASE,
-)
+KEY_REFUSED = re.compile(r"not authorized to perform: kms:\w+", re.IGNORECASE)
 """What AWS says when policies do not let somebody use a key (IAM user guide, "Troubleshoot access denied
-error messages"); the key and its region."""
+error messages")."""
+KEY_ID = re.compile(r"\b(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\b")
+"""A key's id, as ARNs end with it and as Terraform names the key; a request's id may look the same."""
 KEY_TAGS_WITHIN_S = 330.0
 """How long policies may not see a new key's tags or alias, and a margin: "it might take up to five minutes
 for tag and alias changes to affect KMS key authorization" (KMS developer guide, "ABAC for AWS KMS")."""
@@ -67,11 +67,12 @@ class StateTool(Protocol):
         """What a saved plan would create."""
 
 
-def refusing_keys(failure: TerraformFailed) -> frozenset[tuple[str, str]]:
-    """The ARNs and regions of the keys that policies did not let somebody use."""
+def refusing_keys(failure: TerraformFailed) -> frozenset[str]:
+    """What may be the ids of the keys that policies did not let somebody use."""
+    said = (f"{one.summary} {one.detail}" for one in failure.diagnostics if one.is_error)
     # Terraform breaks lines where it likes.
-    said = (" ".join(f"{one.summary} {one.detail}".split()) for one in failure.diagnostics if one.is_error)
-    return frozenset((found[1], found[2]) for one in said for found in KEY_REFUSED.finditer(one))
+    refusals = (one for one in said if KEY_REFUSED.search(" ".join(one.split())))
+    return frozenset(found for one in refusals for found in KEY_ID.findall(one))
 
 
 def collisions(failure: TerraformFailed) -> frozenset[str]:
@@ -93,6 +94,7 @@ class Recovery:
         journal: what is known of earlier applies.
         emit: told of everything that is kept or adopted.
         shared_state: others may have applied as well, of which the journal here knows nothing.
+        regions: where the environment's keys are.
         sleep: waits for so many seconds.
 
     Attributes:
@@ -104,6 +106,7 @@ class Recovery:
     journal: ApplyLog
     emit: Emit
     shared_state: bool = False
+    regions: tuple[str, ...] = ()
     sleep: Callable[[float], None] = time.sleep
     imports: tuple[Import, ...] = field(default=(), init=False)
     _collided: frozenset[str] = field(default=frozenset(), init=False)
@@ -142,15 +145,15 @@ class Recovery:
                 self._say(f"Exists already, looking whether it is ours: {', '.join(sorted(collided))}.")
         return attempt()
 
-    def _has_new_key(self, keys: Iterable[tuple[str, str]]) -> bool:
+    def _has_new_key(self, ids: Iterable[str]) -> bool:
         """Whether policies may not see the tags of one of these keys yet. Not, where that cannot be asked."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         youngest = datetime.now(UTC) - timedelta(seconds=KEY_TAGS_WITHIN_S)
-        for arn, region in keys:
+        for id_, region in product(sorted(ids), self.regions):
             try:
-                found = self.aws.kms(region).describe_key(KeyId=arn)["KeyMetadata"]
-            except (BotoCoreError, ClientError):
+                found = self.aws.kms(region).describe_key(KeyId=id_)["KeyMetadata"]
+            except (BotoCoreError, ClientError):  # of the other region, or a request's id
                 continue
             created = found.get("CreationDate")
             if created is not None and created > youngest:

@@ -14,6 +14,10 @@ EVERY_DRILL = (
     RequiredPermission(("lambda:ListTags", "lambda:GetFunctionConcurrency"), "the function, in both regions"),
     RequiredPermission(("route53:GetHealthCheck", "route53:GetHealthCheckStatus"), "both health checks"),
     RequiredPermission(("ssm:GetParameter",), "the API key's parameter"),
+    RequiredPermission(
+        ("ssm:GetParameter", "ssm:PutParameter"),
+        "the flag's parameter in the survivor, where fail-back is manual: the drill holds its rule off",
+    ),
     RequiredPermission(("apigateway:GET",), "the usage plans, for what is left of today's quota"),
     RequiredPermission(("s3:ListBucketVersions",), "the audit buckets"),
     RequiredPermission(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from payinfra.core.errors import UsageProblem
 from payinfra.core.outputs import Outputs, RegionOutputs
 from payinfra.drill.faults.actions import FaultAction, HoldTimeScale
+from payinfra.drill.faults.fail_back import hold_fail_back
 from payinfra.drill.faults.model import Fault, FaultContext, FaultSign, HealthEffect
 from payinfra.drill.faults.registry import all_faults, fault_named
 from payinfra.drill.model import DrillRequest
@@ -67,13 +68,15 @@ def lost_region(request: DrillRequest, outputs: Outputs) -> RegionOutputs:
 
 
 def preparations(request: DrillRequest, holder: str, context: FaultContext) -> tuple[FaultAction, ...]:
-    """What is done before anything is measured, and undone last: the pace of the embedded AWS's time, marks.
+    """What is done before anything is measured, and undone last: the pace of the embedded AWS's time, what
+    holds the fail-back rule off, marks.
 
     Args:
         holder: the drill, as others that drill on the same embedded AWS are told.
     """
     marks = tuple(fault.marking(context) for fault in chosen_faults(request))
-    return marks if context.on_aws else (HoldTimeScale(request.time_scale, holder), *marks)
+    held = hold_fail_back(context) if switches_names(request) else ()
+    return (*held, *marks) if context.on_aws else (HoldTimeScale(request.time_scale, holder), *held, *marks)
 
 
 @dataclass(frozen=True)

@@ -209,13 +209,17 @@ class Listener:
             )
 
     async def _hold(self, connection: socket.socket) -> None:
-        """Keeps a connection that came in silence, unanswered, until it is reset."""
+        """Keeps a connection that came in silence, unanswered, until it is reset or the client hangs up."""
         reset = asyncio.Event()
         gate = _HeldGate(self.silent, reset)
         self._gates.add(gate)
+        ends = [asyncio.create_task(reset.wait()), asyncio.create_task(_hung_up(connection))]
         try:
-            await reset.wait()
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
             self._gates.discard(gate)
             # Closed with the time to linger at 0, a connection is reset (socket(7), SO_LINGER).
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -244,3 +248,10 @@ class Listener:
             )
         finally:
             self._gates.discard(gate)
+
+
+async def _hung_up(connection: socket.socket) -> None:
+    """Returns when the client has ended the connection; what it sends until then is lost."""
+    with contextlib.suppress(OSError):
+        while await asyncio.get_running_loop().sock_recv(connection, 65536):
+            pass

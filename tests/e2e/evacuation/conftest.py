@@ -61,12 +61,20 @@ class Day:
 
     # -- the commands -----------------------------------------------------------------------------
 
-    def command(self, *words: str, refuses: tuple[int, ...] = (), kills_at: int = -1) -> Done:
-        """Run payinfra on the bare machine, with everything that it sends written down."""
+    def command(
+        self, *words: str, refuses: tuple[int, ...] = (), controls: tuple[int, ...] = (), kills_at: int = -1
+    ) -> Done:
+        """Run payinfra on the bare machine, with everything that it sends written down.
+
+        Args:
+            refuses: ports that take no connection.
+            controls: ports that serve no AWS service, and only tell where the embedded AWS is.
+        """
         self.records.write_text("")
         self.machine.environ |= {
             "RECORDER_FILE": str(self.records),
             "RECORDER_REFUSES": ",".join(map(str, refuses)),
+            "RECORDER_CONTROLS": ",".join(map(str, controls)),
             "RECORDER_KILLS_AT": str(kills_at),
         }
         return self.machine.run(*words, "--env", self.deployment.env, "--local", "--yes", "--format", "json")

@@ -3,9 +3,11 @@
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +17,7 @@ from botocore.exceptions import ClientError
 from payinfra.clients.aws import Aws
 from payinfra.clients.dns import DnspythonDns
 from payinfra.clients.http import HttpxHttp, RealTls, embedded_certificate_end, make_client
+from payinfra.clients.retry import Deadline
 from payinfra.core.https_address import HttpsAddress
 from payinfra.deployment.local_domains import custom_domains, hosted_zone
 from payinfra.local import lifecycle
@@ -143,6 +146,11 @@ def connection(domain: Domain, region: str, timeout: float = 5.0) -> socket.sock
     return socket.create_connection((host, int(port)), timeout=timeout)
 
 
+def open_files(domain: Domain) -> int:
+    """How many the server has open."""
+    return len(list(Path(f"/proc/{domain.local.control.status().endpoints.pid}/fd").iterdir()))
+
+
 def test_a_certificate_is_issued_when_its_record_answers_in_dns(served: Domain) -> None:
     region, name = "us-west-2", f"new.{DOMAIN}"
     arn = served.request(region, name)
@@ -202,8 +210,35 @@ def test_a_region_that_is_dark_answers_no_handshake_and_no_open_connection(
     with pytest.raises(TimeoutError), connection(served, "us-east-1", timeout=0.5) as plain:
         ssl.create_default_context().wrap_socket(plain, server_hostname=NAME)
     assert curl(served, "us-west-2", NAME).returncode == 0
+    before = open_files(served)
+    for _ in range(30):
+        connection(served, "us-east-1").close()
+    given_up = Deadline.within(10).until(lambda: open_files(served) < before + 10, pause_s=0.1)
+    assert given_up, "a client that hangs up leaves nothing open"
     served.local.control.clear(fault.fault_id)
     assert asked.ask("GET", f"https://{NAME}/").status == 200
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_load_worker_trusts_the_authority_that_it_is_told_of(served: Domain, trusted: bool) -> None:
+    """In a process of its own, which importing Locust changes."""
+    url = f"https://{served.https['us-west-2'].listens}/"
+    authority = served.local.control.status().endpoints.authority if trusted else ""
+    asked = subprocess.run(
+        [sys.executable, "-c", WORKER, url, NAME, authority], capture_output=True, text=True, check=False
+    )
+    assert ("us-west-2" in asked.stdout) is trusted, asked.stderr
+    assert ("CERTIFICATE_VERIFY_FAILED" in asked.stderr) is not trusted
+
+
+WORKER = """
+import sys
+from payinfra.drill.load.locust_users import TargetConnectionPool
+from payinfra.drill.load.targets import LoadTarget
+url, host, authority = sys.argv[1:]
+client, path = TargetConnectionPool(1, authority).take(LoadTarget((url,), host, ""))
+print(client.get(path).read().decode())
+"""
 
 
 def test_a_restart_serves_the_domain_under_the_same_authority(served: Domain) -> None:

@@ -79,7 +79,7 @@ def test_a_fresh_clone_reads_what_another_one_deployed(
     assert not fresh.plan(tmp_path / "p").has_changes
     keys = Aws(endpoints).s3("us-east-1").list_objects_v2(Bucket=BUCKET)["Contents"]
     assert [key["Key"] for key in keys] == ["payinfra/payment-shared/terraform.tfstate"], "no lock is left"
-    assert list(tmp_path.rglob("*.tfstate")) == [
+    assert sorted(tmp_path.rglob("*.tfstate")) == [
         tmp_path / "one/data/terraform.tfstate",
         tmp_path / "two/data/terraform.tfstate",
     ]

@@ -70,6 +70,7 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
         "state_bucket": "our-states",
         "state_region": "eu-west-1",
         "state_key": "team/x.tfstate",
+        "failback": "manual",
     },
 }
 

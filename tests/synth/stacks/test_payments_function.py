@@ -92,6 +92,58 @@ def test_the_environment_holds_names_and_no_secret(local: "Synthesized") -> None
     }
 
 
+FAIL_BACK = ("FAIL_BACK", "FAILOVER_NAME", "FAILOVER_ZONE", "NAME_SERVERS", "REGION_ENDPOINTS")
+
+
+def fail_back_of(stack: "Synthesized") -> list[dict[str, str]]:
+    """What each region's function is told of fail-back."""
+    return [
+        {name: value for name, value in function["environment"]["variables"].items() if name in FAIL_BACK}
+        for function in stack.pair("lambda_function", "service_function")
+    ]
+
+
+def test_functions_watch_the_name_where_fail_back_is_manual(
+    local: "Synthesized", protected: "Synthesized", backwards: "Synthesized"
+) -> None:
+    assert [stack.settings.failback for stack in (local, protected, backwards)] == [
+        "automatic",
+        "manual",
+        "manual",
+    ]
+    assert fail_back_of(local) == [{}, {}]
+    delegated = {
+        "FAIL_BACK": "manual",
+        "FAILOVER_NAME": "payment-prod-failover.pay.example.com",
+        "FAILOVER_ZONE": "pay.example.com",
+    }
+    assert fail_back_of(protected) == [delegated, delegated]
+    for said in fail_back_of(backwards):
+        servers = said.pop("NAME_SERVERS")
+        assert said == {"FAIL_BACK": "manual", "FAILOVER_NAME": "failover.payment-dev-x.internal"}
+        name = servers.removeprefix("${local.").removesuffix("}")
+        assert backwards.content["locals"][name] == '${join(",", aws_route53_zone.dns_zone.name_servers)}'
+
+
+def test_a_role_sets_its_flag_and_reads_the_others_only_where_fail_back_is_manual(
+    every: "Synthesized",
+) -> None:
+    primary, secondary = (allowed(every, place) for place in PLACES)
+    if every.settings.failback == "automatic":
+        assert [one["EvacuationFlag"]["Action"] for one in (primary, secondary)] == [["ssm:GetParameter"]] * 2
+        assert "PeerFlag" not in {*primary, *secondary}
+        return
+    for here, there, account in (
+        (primary, secondary, "secondary_account"),
+        (secondary, primary, "primary_account"),
+    ):
+        assert here["EvacuationFlag"]["Action"] == ["ssm:GetParameter", "ssm:PutParameter"]
+        assert here["PeerFlag"]["Action"] == ["ssm:GetParameter"]
+        (flag,), (peer,) = there["EvacuationFlag"]["Resource"], here["PeerFlag"]["Resource"]
+        own_account = "primary_account" if account == "secondary_account" else "secondary_account"
+        assert peer == flag.replace(account, own_account)
+
+
 def test_the_role_is_for_functions_of_this_account_alone(local: "Synthesized") -> None:
     _, role = local.pair("iam_role", "service_role")
     assert role["name"] == "payment-pr123-function-us-west-2"

@@ -64,6 +64,7 @@ OTHERWISE: Mapping[str, object] = {
     "health_check_interval": 30,
     "health_check_threshold": 7,
     "dns_ttl": 7,
+    "failback": "automatic",
     "alarm_email": "other@example.com",
     "domain": "other.example.com",
     "hosted_zone_id": "Z0123456789XYZ",

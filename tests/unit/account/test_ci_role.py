@@ -15,6 +15,7 @@ from payinfra.account.roles import VERSIONS_KEPT, Roles
 from payinfra.account.scope import PermissionScope
 from payinfra.account.trust import Trust, github, principal
 from payinfra.clients.aws import Aws
+from payinfra.local.aws_rules import KEY_TAGS
 from payinfra.stacks.iam_documents import StatementProps, document
 from tests.unit.account.conftest import ACCOUNT, ENDPOINTS, REGIONS, InProcess
 
@@ -170,6 +171,20 @@ def test_a_key_is_its_own_by_its_tag(enforced: InProcess, pipeline: InProcess) -
     kms.create_alias(AliasName="alias/payment-pr1-data", TargetKeyId=mine)
     with pytest.raises(ClientError, match="CreateKey"):
         key(pipeline, "other")
+
+
+def test_how_old_a_key_is_can_be_asked_before_policies_see_its_tags(
+    enforced: InProcess, pipeline: InProcess
+) -> None:
+    """A deployment tells by it whether it is worth to wait for the tags."""
+    rules = enforced.worlds[-1].emulator.rules
+    rules.set({KEY_TAGS.name: 300})
+    mine = key(pipeline, "payment-infrastructure")
+    kms = pipeline.kms(EAST)
+    refused(kms.enable_key_rotation, KeyId=mine)
+    assert kms.describe_key(KeyId=mine)["KeyMetadata"]["CreationDate"]
+    rules.reset()
+    kms.enable_key_rotation(KeyId=mine)
 
 
 def api(aws: Aws, project: str) -> str:

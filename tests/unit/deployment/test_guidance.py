@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from payinfra.core.evacuation import EvacuationFlag
+from payinfra.core.evacuation import BY_RULE, EvacuationFlag
 from payinfra.deployment.guidance import next_steps
-from payinfra.deployment.names import NameStatus
+from payinfra.deployment.names import Delegation, NameStatus
 from payinfra.deployment.status import RegionStatus, Status
 
 EAST = RegionStatus("us-east-1", "primary", "http://east", 8, 8, (), ())
@@ -109,3 +109,43 @@ def test_a_standby_that_checkers_find_unhealthy_is_no_place_to_go_unseen() -> No
     ringing = replace(EAST, service_alarms=("errors",))
     assert "find us-west-2 unhealthy, too" in steps(ringing, replace(WEST, healthy=1), ("us-east-1",))
     assert "unhealthy, too" not in steps(ringing, WEST, ("us-east-1",))
+
+
+# -- what keeps a name, and who knows it -------------------------------------------------------------------
+
+
+def kept(leads_to: tuple[str, ...], east: RegionStatus = EAST, west: RegionStatus = WEST) -> str:
+    """What is said where fail-back is manual."""
+    names = (NameStatus(NAME, leads_to),)
+    status = Status("demo", "aws", (east, west), NAME, None, names=names, failback="manual")
+    return "\n".join(next_steps(status, command))
+
+
+def test_a_flag_of_the_rule_is_nobodys_decision_and_is_returned_all_the_same() -> None:
+    flag = replace(FLAG, by=BY_RULE)
+    for east in (EAST, replace(EAST, answers=False)):
+        said = kept(("us-west-2",), east, replace(WEST, flag=flag))
+        assert said.startswith(
+            "us-east-1 is evacuated since 2026-01-02T03:04:05+00:00: the failover name had"
+        )
+        assert "the fail-back rule keeps it away (failback is manual)" in said
+        assert "`payinfra return us-east-1 --env demo`" in said
+
+
+def test_a_name_that_has_just_moved_is_kept_by_the_rule_unless_that_fails() -> None:
+    said = kept(("us-west-2",), replace(EAST, answers=False))
+    assert said.startswith("us-west-2 has the name. Fail-back is manual: us-west-2 sets the flag")
+    assert "more than two minutes, set it: `payinfra evacuate us-east-1 --env demo`" in said
+    assert "goes back by itself" not in said
+
+
+def test_a_domain_that_nobody_delegates_is_mended_last() -> None:
+    names = (NameStatus(NAME, ("us-east-1",)),)
+    status = Status("demo", "aws", (EAST, WEST), NAME, None, names=names)
+    missing = replace(status, delegation=Delegation("x.example", own=("ns-1",)))
+    assert next_steps(missing, command)[-1] == (
+        "In the zone above x.example, let the NS records of x.example be exactly ns-1."
+    )
+    gone = replace(missing, regions=(replace(EAST, answers=False), WEST))
+    assert next_steps(gone, command)[-1].startswith("In the zone above x.example")
+    assert next_steps(replace(status, delegation=Delegation("x.example", ("a",))), command) == ()

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import pytest
 
+from payinfra.account import costs
 from payinfra.deployment.plan_review import with_costs, with_review, within
 from payinfra.deployment.stack_manifest import StackFile
 from payinfra.terraform import AttributeChange, Change, ChangeAction, Plan, ReviewedChange
@@ -154,8 +155,21 @@ def test_costs_are_those_of_what_stands_and_of_what_would(tmp_path: Path) -> Non
     faster = with_costs(changing, stack, shown_).costs
     assert faster is not None
     assert faster.then == same.then
-    assert faster.now == pytest.approx(41.5, abs=0.1)
-    assert faster.then == pytest.approx(18.4, abs=0.1)
+    # Checked from all of Route 53's eight regions.
+    assert faster.now == pytest.approx(20.1, abs=0.1)
+    assert faster.then == pytest.approx(7.4, abs=0.1)
+
+
+def test_fewer_regions_to_check_from_cost_less() -> None:
+    """Six checkers cause 6.73 a month where sixteen cause 17.61, beside 2.50 for the health check."""
+    check = {"type": "HTTPS", "resource_path": "/prod/health", "request_interval": 10}
+    three = check | {"regions": ["us-west-1", "eu-west-1", "sa-east-1"]}
+    dearer, cheaper, empty = (
+        costs.of_resources([("aws_route53_health_check", one)])
+        for one in (check, three, check | {"regions": []})
+    )
+    assert cheaper == pytest.approx(2.50 + 6.73, abs=0.011)
+    assert dearer == empty == pytest.approx(2.50 + 17.61, abs=0.011)
 
 
 def test_what_an_extension_adds_and_has_no_known_price_is_counted(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import io
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -14,7 +14,7 @@ from handlers.payments.app import Application
 from handlers.payments.audit import S3Audit
 from handlers.payments.aws import Clients
 from handlers.payments.config import Config
-from handlers.payments.evacuation import ParameterFlag
+from handlers.payments.evacuation import Evacuation, ParameterFlag
 from handlers.payments.ledger import DynamoLedger
 from handlers.payments.observe import Observer
 from handlers.payments.recording import RecordingLook
@@ -59,6 +59,8 @@ class Site:
     clock: Clock
     config: Config
     log: io.StringIO = field(default_factory=io.StringIO)
+    fail_back: Callable[[], Evacuation | None] | None = None
+    held_back: Callable[[], str] | None = None
 
     def __post_init__(self) -> None:
         self.observer = Observer(self.config, self.log)
@@ -94,6 +96,8 @@ class Site:
             self.observer,
             RecordingLook(self.payments.ping, self.payments.attempt, self.clock),
             ParameterFlag(self.clients.flag, FLAG, self.config.peer_region, self.clock),
+            self.fail_back,
+            self.held_back,
         )
 
     @property

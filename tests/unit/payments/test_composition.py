@@ -38,6 +38,11 @@ def test_the_settings_come_from_the_environment() -> None:
         "KEEP_SOURCE_IP": "true",
         "PRIMARY_REGION": "eu-west-1",
         "FAILOVER_DOMAIN": "pay.example",
+        "FAIL_BACK": "manual",
+        "FAILOVER_NAME": "failover.example",
+        "FAILOVER_ZONE": "example",
+        "NAME_SERVERS": "ns-1.example,ns-2.example,",
+        "REGION_ENDPOINTS": "http://127.0.0.1:1,http://127.0.0.1:2",
     }
     assert Config.read({**VARIABLES, **more}) == Config(
         *("t", "b", "k", "p", "f", "eu-north-1", "e", "eu-west-1", "s", "n", "DEBUG"),
@@ -45,6 +50,11 @@ def test_the_settings_come_from_the_environment() -> None:
         keep_source_ip=True,
         primary_region="eu-west-1",
         failover_domain="pay.example",
+        fail_back="manual",
+        failover_name="failover.example",
+        failover_zone="example",
+        name_servers=("ns-1.example", "ns-2.example"),
+        peer_endpoint="http://127.0.0.1:2",
     )
     assert Config.read(VARIABLES) == Config(
         *("t", "b", "k", "p", "f", "eu-north-1", "e", "eu-west-1", "payments", "Payments", "INFO"), ()
@@ -123,6 +133,27 @@ def test_nothing_found_is_no_conflict_and_no_payment() -> None:
 
 def test_now_is_in_milliseconds() -> None:
     assert 1_700_000_000_000 < handler.now_ms() < 10_000_000_000_000
+
+
+@pytest.mark.parametrize("primary", ["eu-west-1", "eu-north-1"])
+def test_manual_fail_back_is_put_together(primary: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The primary reads the other region's flag there; the secondary watches the name."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    more = {"FAIL_BACK": "manual", "FAILOVER_NAME": "f.example", "PRIMARY_REGION": primary}
+    for name, value in {**VARIABLES, **more}.items():
+        monkeypatch.setenv(name, value)
+    handler.application.cache_clear()
+    app = handler.application()
+    handler.application.cache_clear()
+    is_primary = primary == "eu-west-1"
+    assert ((app._held_back is not None), (app._fail_back is not None)) == (is_primary, not is_primary)
+    clients = aws.connect("eu-west-1", "eu-north-1", "http://127.0.0.1:2")
+    assert clients.peer_flag is not None
+    assert (clients.peer_flag.meta.region_name, clients.peer_flag.meta.endpoint_url) == (
+        "eu-north-1",
+        "http://127.0.0.1:2",
+    )
 
 
 def test_the_parts_meet(site: Site) -> None:

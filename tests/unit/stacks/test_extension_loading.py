@@ -39,11 +39,14 @@ def test_it_is_imported_from_the_projects_folder_with_what_it_imports(tmp_path: 
     assert not [name for name in sys.modules if name == "acme" or name.startswith("acme.")]
 
 
-def test_each_project_gets_its_own_modules_and_the_file_as_it_is_now(tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_init", [True, False])
+def test_each_project_gets_its_own_modules_and_the_file_as_it_is_now(tmp_path: Path, with_init: bool) -> None:
     said = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         project(tmp_path / name, infra=f"def extend(a, b, c):\n    return {name!r}\n")
+        if not with_init:
+            (tmp_path / name / "acme" / "__init__.py").unlink()
         said.append(call(tmp_path / name))
     (tmp_path / "one" / "acme" / "infra.py").write_text("def extend(a, b, c):\n    return 'something else'\n")
     assert [*said, call(tmp_path / "one")] == ["one", "two", "something else"]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from payinfra.core.json_text import parse_json
 from payinfra.local.server.ministack import Emulator
 
 GET = "GetQueueAttributes"
@@ -24,7 +25,7 @@ def install(emulator: Emulator) -> None:
 
 
 def redrive_policies_are_compact(original: Action) -> Action:
-    """AWS: answers them as JSON without white space, however they were set.
+    """AWS: answers them as JSON without white space, in one order, however they were set.
 
     Terraform's provider compares them as texts: one that comes back as it was written looks changed. Source:
     AWS CLI command reference, "sqs get-queue-attributes", the example's output.
@@ -35,7 +36,8 @@ def redrive_policies_are_compact(original: Action) -> Action:
         attributes = dict(answer["Attributes"])
         for name in REDRIVE:
             if name in attributes:
-                attributes[name] = json.dumps(json.loads(attributes[name]), separators=(",", ":"))
+                policy = parse_json(attributes[name])
+                attributes[name] = json.dumps(policy, separators=(",", ":"), sort_keys=True)
         return {**answer, "Attributes": attributes}
 
     return get

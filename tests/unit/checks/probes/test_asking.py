@@ -186,3 +186,11 @@ def test_a_resolver_is_asked_over_the_network(name_server: NameServer) -> None:
     resolver.nameservers, resolver.port = [name_server.address], name_server.port
     said = DnspythonDns(resolver=lambda name, kind: resolve(name, kind, resolver))
     assert said.resolve("failover.example", "CNAME").data == ("api.example",)
+
+
+def test_a_name_of_the_embedded_aws_is_resolved_by_its_own_server(name_server: NameServer) -> None:
+    def nobody(name: str, kind: str) -> dns.message.Message:
+        raise AssertionError(f"the machine's resolver was asked for {name} {kind}")
+
+    said = DnspythonDns(f"{name_server.address}:{name_server.port}", resolver=nobody)
+    assert said.resolve("failover.example", "CNAME").data == ("api.example",)

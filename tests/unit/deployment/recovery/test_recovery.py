@@ -17,6 +17,7 @@ from payinfra.deployment.recovery.recovery import (
     ROUNDS,
     Recovery,
     collisions,
+    refusing_keys,
 )
 from payinfra.terraform import (
     Change,
@@ -366,27 +367,27 @@ def test_an_attempt_that_would_gain_nothing_is_not_made(bench: Bench, problems: 
     assert left == []
 
 
-KEY = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d"
+REFUSING = "0f812ac6-68fd-4708-ad81-dc779ba45a4a"
 DENIED = (
-    "creating KMS Alias: operation error KMS: CreateAlias, AccessDeniedException: User: "
-    "arn:aws:sts::123456789012:assumed-role/payinfra-ci/s is not authorized to perform: kms:CreateAlias on\n"
-    f"resource: {KEY} because no identity-based policy allows the kms:CreateAlias action"
+    f"enabling KMS Key ({REFUSING}) rotation: operation error KMS: EnableKeyRotation, AccessDeniedException: "
+    "User: arn:aws:sts::123456789012:assumed-role/payinfra-ci/s is not authorized to perform:\n"
+    "kms:EnableKeyRotation because no identity-based policy allows the kms:EnableKeyRotation action"
 )
 
 
 def made_ago(aws: Stubbed, seconds: float, times: int = 1) -> None:
     """KMS says when the key was made."""
     created = datetime.now(UTC) - timedelta(seconds=seconds)
+    found = {"KeyMetadata": {"KeyId": REFUSING, "CreationDate": created}}
     for _ in range(times):
-        aws.answers(
-            "kms", "describe_key", {"KeyMetadata": {"KeyId": KEY, "CreationDate": created}}, KeyId=KEY
-        )
+        aws.answers("kms", "describe_key", found, KeyId=REFUSING)
 
 
 def refused_by_a_key(bench: Bench, times: int) -> tuple[int, list[float]]:
     """How often an attempt was made that a key refuses so many times, and the pauses between."""
     made, pauses = [0], list[float]()
     bench.recovery.sleep = pauses.append
+    bench.recovery.regions = ("us-east-1",)
 
     def attempt() -> int:
         made[0] += 1
@@ -408,6 +409,23 @@ def test_an_old_key_that_refuses_is_not_waited_for(bench: Bench, aws: Stubbed) -
     with pytest.raises(TerraformFailed):
         refused_by_a_key(bench, 1)
     assert bench.said == []
+
+
+@pytest.mark.parametrize(
+    ("said", "keys"),
+    [
+        (DENIED, {REFUSING}),
+        (
+            f"creating KMS Alias: RequestID: {REFUSING[:-1]}b, is not authorized to perform: kms:CreateAlias "
+            f"on resource: arn:aws:kms:us-east-1:123456789012:key/{REFUSING}",
+            {REFUSING, f"{REFUSING[:-1]}b"},
+        ),
+        (f"KMS Key ({REFUSING}): is not authorized to perform: iam:GetRole", set()),
+        (f"KMS Key ({REFUSING}): already exists", set()),
+    ],
+)
+def test_the_keys_that_refuse_are_told_by_what_aws_says(said: str, keys: set[str]) -> None:
+    assert refusing_keys(failed(("a.b", said))) == keys
 
 
 def test_a_key_that_cannot_be_asked_for_is_not_waited_for(bench: Bench, aws: Stubbed) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from payinfra.clients.aws import Endpoints
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.drill.faults.actions import FaultAction, HoldTimeScale, SetTimeScale
+from payinfra.drill.faults.fail_back import HoldFailBack
 from payinfra.drill.faults.health_check import InvertHealthCheck, SetUnhealthy
 from payinfra.drill.faults.lambda_throttle import ArmWatchdog, SetConcurrency
 from payinfra.drill.faults.model import role_arn
@@ -32,6 +33,7 @@ any_action = st.one_of(
     st.builds(Blackout, text),
     st.builds(SetTimeScale, scales, scales),
     st.builds(HoldTimeScale, scales, text),
+    st.builds(HoldFailBack, text, text, text, st.datetimes(timezones=st.just(UTC))),
     st.builds(ArmWatchdog, text, text, text, originals, st.datetimes(timezones=st.just(UTC)), text),
 )
 

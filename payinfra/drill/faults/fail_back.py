@@ -1,0 +1,104 @@
+"""Holds the fail-back rule off while a drill runs.
+
+Where fail-back is manual, the standby keeps a name that has moved to it. A drill gives the region back by
+itself and waits for the name to return, so the rule must not keep it. What holds it off ends by itself: a
+drill that is killed leaves nothing that stays.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+from payinfra.clients.aws import Endpoints
+from payinfra.core.errors import EnvironmentUnusable
+from payinfra.core.evacuation import NOT_EVACUATED, EvacuationFlag
+from payinfra.core.json_text import parse_json
+from payinfra.drill.faults.actions import ActionDescription, FaultAction, FaultClients, aws_cli
+from payinfra.drill.faults.model import FaultContext
+
+COMES_BACK = timedelta(minutes=10)
+"""How long after the last fault is lifted the name may need to return: ten health checks of 30 s, twice."""
+
+
+@dataclass(frozen=True)
+class HoldFailBack(FaultAction):
+    """Write into the survivor's flag that the fail-back rule is to set none for a while.
+
+    Attributes:
+        survivor: the region whose rule is held off.
+        parameter: the flag's, in Parameter Store.
+        drill: who holds it off.
+        until: when that ends by itself, in UTC.
+    """
+
+    survivor: str
+    parameter: str
+    drill: str
+    until: datetime
+    kind: ClassVar[str] = "hold-fail-back"
+
+    @property
+    def value(self) -> str:
+        """What is written."""
+        until = self.until.astimezone(UTC).isoformat(timespec="seconds")
+        return json.dumps({"held_until": until, "drill": self.drill})
+
+    def inject(self, clients: FaultClients) -> None:
+        """Hold it off.
+
+        Raises:
+            EnvironmentUnusable: a region is evacuated.
+        """
+        found = EvacuationFlag.from_json(self._read(clients))
+        if found is not None:
+            raise EnvironmentUnusable(
+                f"{found.region} is evacuated since {found.since}, by {found.by}: its names have moved.",
+                "Drill once somebody has returned it.",
+            )
+        self._write(clients, self.value)
+
+    def rollback(self, clients: FaultClients) -> None:
+        """Hold it off no more, unless somebody has written anything else meanwhile."""
+        if self.is_active(clients):
+            self._write(clients, NOT_EVACUATED)
+
+    def is_active(self, clients: FaultClients) -> bool:
+        """Whether this drill holds it off."""
+        try:
+            found = parse_json(self._read(clients))
+        except ValueError:
+            return False
+        return isinstance(found, dict) and "held_until" in found and found.get("drill") == self.drill
+
+    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:
+        """See `FaultAction`."""
+        put = f"ssm put-parameter --name {self.parameter} --type String --overwrite --value '{NOT_EVACUATED}'"
+        until = f"{self.until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return ActionDescription(
+            f"drill {self.drill} holds the fail-back rule in {self.survivor} off, "
+            f"until {until} at the latest",
+            f"drill {self.drill} does not hold the fail-back rule in {self.survivor} off",
+            aws_cli(endpoints, "ssm", self.survivor, put),
+            (f"ssm:PutParameter {self.parameter} in {self.survivor}: held off until {until}",),
+        )
+
+    def _read(self, clients: FaultClients) -> str:
+        return clients.aws.ssm(self.survivor).get_parameter(Name=self.parameter)["Parameter"]["Value"]
+
+    def _write(self, clients: FaultClients, value: str) -> None:
+        clients.aws.ssm(self.survivor).put_parameter(
+            Name=self.parameter, Value=value, Type="String", Overwrite=True
+        )
+
+
+def hold_fail_back(context: FaultContext) -> tuple[HoldFailBack, ...]:
+    """What holds the rule off while the primary region is lost; none where names come back by themselves."""
+    evacuation, outputs = context.outputs.declared.evacuation, context.outputs
+    if evacuation is None or evacuation.failback != "manual" or context.lost != outputs.primary:
+        return ()
+    return (
+        HoldFailBack(
+            outputs.secondary_region, evacuation.parameter, context.drill, context.ends_by + COMES_BACK
+        ),
+    )
