@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from payinfra.clients.aws import Aws, Endpoints
+    from payinfra.clients.aws import Aws
     from payinfra.core.outputs import Outputs
 
 FILE_VARIABLE = "PAYINFRA_OUTPUTS"
@@ -47,7 +47,7 @@ def load(file: Path, work_root: Path = Path()) -> PayinfraOutputs:
     Raises:
         EnvironmentUnusable: the file cannot be read, or the embedded AWS of its deployment is not running.
     """
-    from payinfra.clients.aws import Aws
+    from payinfra.clients.aws import Aws, Endpoints
     from payinfra.core.errors import EnvironmentUnusable
     from payinfra.core.outputs import Outputs
 
