@@ -44,7 +44,7 @@ def test_up_status_faults_logs_down(project: Project) -> None:
         "local", "fault", "inject", "service-throttling", "--region", "us-west-2", "--service", "x"
     )
     assert unknown.returncode == 2, unknown.stderr
-    assert "Known: dynamodb, kms, s3, sns, ssm" in unknown.stderr
+    assert "Known: dynamodb, kms, lambda, s3, sns, ssm" in unknown.stderr
     assert len(json.loads(project.run("local", "fault", "list", "--format", "json").stdout)) == 4
     project.run("local", "fault", "clear", "fault-4")
     project.run("local", "fault", "clear", fault["id"])

@@ -66,7 +66,7 @@ def test_whatever_the_fault_it_is_lifted(name: str, tmp_path: Path) -> None:
     for action in CASES[name].embedded:
         journal.done(journal.announce(action))
     executor = RememberingExecutor(clock)
-    assert watch(order(journal, 60.0), lambda: executor, clock.elapsed, clock.wait)
+    assert watch(order(journal, 60.0), lambda: executor, clock.elapsed, clock.wait, clock.elapsed)
     assert [action for _, action in executor.rolled_back] == list(reversed(CASES[name].embedded))
 
 
