@@ -86,10 +86,15 @@ def project_imports(project: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # The modules first: what a package without `__init__.py` is made of is known while the path has it.
-        for name in frozenset(sys.modules) - before:
-            if any(_is_below(Path(place), folder) for place in list(_places(sys.modules[name]))):
-                del sys.modules[name]
+        # A package without `__init__.py` finds its folders through `sys.path` and the package around it, so
+        # that all are looked at before one is forgotten.
+        own = [
+            name
+            for name in frozenset(sys.modules) - before
+            if any(_is_below(Path(place), folder) for place in list(_places(sys.modules[name])))
+        ]
+        for name in own:
+            del sys.modules[name]
         if str(folder) in sys.path:
             sys.path.remove(str(folder))
 
