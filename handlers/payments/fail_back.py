@@ -141,12 +141,15 @@ class HoldingBack:
 
 
 def _may_be_set(value: str, now: int) -> bool:
-    """Whether nobody has evacuated a region, and no drill holds the rule off. Both may end by themselves."""
+    """Whether nobody has evacuated a region, and no drill holds the rule off. Both may end by themselves.
+
+    When the flag of a drill has ended, the name leads here for a while, as it does after a return.
+    """
     found = _document(value)
     held, until = (_moment(found.get(name)) for name in ("held_until", "until"))
     if held is not None and now < held.timestamp() * 1000:
         return False
-    return not found.get("region") or (until is not None and until.timestamp() * 1000 <= now)
+    return not found.get("region") or (until is not None and until.timestamp() * 1000 + SETTLED_MS <= now)
 
 
 def _document(value: str) -> dict[str, object]:
