@@ -2,8 +2,8 @@
 
 Route 53 has no memory: it sends clients back as soon as the primary region's health page passes, whether or
 not all data is there. So the standby sets the flag of an evacuation by itself when the name leads to it. It
-looks when a health checker requests its page `/evacuation`, which is every few seconds, and calls nothing
-outside its own region but name servers.
+looks when a health checker requests its page `/evacuation`, which is every few seconds. Outside its own
+region it calls only name servers and, for a domain of one's own, the health page that the name leads to.
 
 Route 53 needs more than a minute to notice the flag. Until then the primary region's health page fails:
 otherwise a region that recovers at once would get the name back, and lose it again.
