@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
+from payinfra.clients import evacuation_flag
 from payinfra.clients.aws import Endpoints
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.evacuation import NOT_EVACUATED, EvacuationFlag
@@ -87,9 +88,7 @@ class HoldFailBack(FaultAction):
         return clients.aws.ssm(self.survivor).get_parameter(Name=self.parameter)["Parameter"]["Value"]
 
     def _write(self, clients: FaultClients, value: str) -> None:
-        clients.aws.ssm(self.survivor).put_parameter(
-            Name=self.parameter, Value=value, Type="String", Overwrite=True
-        )
+        evacuation_flag.put(clients.aws, self.survivor, self.parameter, value)
 
 
 def hold_fail_back(context: FaultContext) -> tuple[HoldFailBack, ...]:
