@@ -54,7 +54,7 @@ KINDS: Mapping[str, Kind] = {
     "held-back": Kind(
         (503,),
         "The region works, and its health page fails for two minutes: the failover name has just moved to "
-        "the other region and stays there. No payment is answered so.",
+        "the other region and stays there. Payments never get this answer.",
         "Health checkers ask again.",
     ),
     "method-not-allowed": Kind(

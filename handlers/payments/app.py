@@ -35,10 +35,9 @@ class Application:
         ping: returns if the service could record a payment now, or raises Unavailable or Overdue; in less
             than a second, whatever the table does.
         flag: says whether the other region is evacuated, or raises Unavailable or Overdue.
-        fail_back: evacuates the other region where the name has moved here and is to stay; None where it is
-            not to stay.
-        held_back: says since when the other region has kept the name, while that is new; None where it does
-            not.
+        fail_back: evacuates the other region if the name has moved here; None if names return by themselves.
+        held_back: says since when the other region has kept the name, for the first two minutes, else
+            nothing; None if names return by themselves.
     """
 
     def __init__(

@@ -19,10 +19,11 @@ class Config:
         keep_source_ip: whether the addresses that payments come from are kept with them.
         primary_region: the region that clients are sent to unless they were moved; empty where not known.
         failover_domain: the name by which they are; empty where requests do not carry it.
-        fail_back: "manual" where the name is to stay where it has moved to; else it comes back by itself.
-        failover_name: the name that is watched for that.
-        failover_zone: the name's zone, where its parent delegates it; else empty.
-        name_servers: of the zone, where nobody delegates it.
+        fail_back: "manual" if the failover name has to stay in the region that it has moved to; otherwise it
+            returns by itself.
+        failover_name: the failover name, which the fail-back rule watches.
+        failover_zone: the name's zone, if its parent delegates it; else empty.
+        name_servers: those of the zone, if nobody delegates it.
         peer_endpoint: where the other region's Parameter Store answers; empty for AWS's own endpoint.
         cors_origins: the origins whose pages may call the API; none by default.
     """

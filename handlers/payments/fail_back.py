@@ -1,12 +1,12 @@
 """Manual fail-back: once the failover name has moved here, it stays here until a person returns it.
 
-Route 53 remembers nothing: it sends clients back as soon as the primary region's health page passes, whether
-or not all data is there. So the standby sets the flag of an evacuation by itself when it sees that the name
-leads to it. It looks whenever a health checker asks for its page `/evacuation`, which is every few seconds,
-and calls nothing outside of its own region but name servers.
+Route 53 has no memory: it sends clients back as soon as the primary region's health page passes, whether or
+not all data is there. So the standby sets the flag of an evacuation by itself when the name leads to it. It
+looks when a health checker requests its page `/evacuation`, which is every few seconds. Outside its own
+region it calls only name servers and, for a domain of one's own, the health page that the name leads to.
 
-Until Route 53 has noticed the flag, which takes it more than a minute, the primary region's health page fails
-because of it: a region that comes back at once would have the name again, and lose it once more.
+Route 53 needs more than a minute to notice the flag. Until then the primary region's health page fails:
+otherwise a region that recovers at once would get the name back, and lose it again.
 """
 
 import json
@@ -30,10 +30,11 @@ BY = "the fail-back rule"
 LOOK_EVERY_MS = 5_000
 """How often one container asks name servers at most."""
 SETTLED_MS = 120_000
-"""For so long after the parameter was written nothing is set: after a return the name leads here until Route
-53 has noticed, which takes it two rounds of 30 s and some seconds. A new environment has that time, too."""
+"""How long after the parameter was written the rule sets no flag. After a return the name still leads here
+until Route 53 has noticed, which takes two rounds of 30 s and a few seconds. A new environment has the same
+time."""
 NOTICED_MS = 120_000
-"""For so long after the rule has set the flag the primary region holds itself back."""
+"""How long after the rule has set the flag the primary region's health page fails."""
 SKEW_MS = 10_000
 """By how much the regions' clocks may differ."""
 KEPT_FOR_MS = 5_000
@@ -84,7 +85,7 @@ class FailBackRule:
         try:
             self._serves()
         except (Unavailable, Overdue):
-            # A region that is ill keeps nobody away from the other one.
+            # An unhealthy region must not keep clients away from the other one.
             return None
         return self._set(now)
 
@@ -119,8 +120,8 @@ class HoldingBack:
         self._keep_until: int | None = None
 
     def __call__(self) -> str:
-        """Since when the other region has kept the name, as ISO 8601, while that is new; else nothing. What
-        cannot be read holds nothing back."""
+        """Since when the other region has kept the name, as ISO 8601, for the first two minutes; else
+        nothing. A flag that cannot be read counts as none."""
         now = self._clock()
         if self._keep_until is None or not 0 < self._keep_until - now <= KEPT_UNREAD_MS:
             try:
@@ -141,12 +142,15 @@ class HoldingBack:
 
 
 def _may_be_set(value: str, now: int) -> bool:
-    """Whether nobody has evacuated a region, and no drill holds the rule off. Both may end by themselves."""
+    """Whether nobody has evacuated a region, and no drill holds the rule off. Both may end by themselves.
+
+    When the flag of a drill has ended, the name leads here for a while, as it does after a return.
+    """
     found = _document(value)
     held, until = (_moment(found.get(name)) for name in ("held_until", "until"))
     if held is not None and now < held.timestamp() * 1000:
         return False
-    return not found.get("region") or (until is not None and until.timestamp() * 1000 <= now)
+    return not found.get("region") or (until is not None and until.timestamp() * 1000 + SETTLED_MS <= now)
 
 
 def _document(value: str) -> dict[str, object]:

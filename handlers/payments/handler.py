@@ -15,7 +15,7 @@ AWS calls of each route, which the function's role must allow, and no others:
 | `GET /health` | `dynamodb:Query`, `dynamodb:PutItem` under a condition that never holds | the table |
 | | `ssm:GetParameter`, in the primary region where fail-back is manual | the flag of the other region |
 | `GET /evacuation` | `ssm:GetParameter` | the flag of an evacuation |
-| | `ssm:PutParameter`, in the secondary region where fail-back is manual; and what health takes | that flag |
+| | `ssm:PutParameter`, in the secondary region where fail-back is manual; with health's calls | that flag |
 | the table's stream | `dynamodb:DescribeStream`, `dynamodb:GetRecords`, `dynamodb:GetShardIterator`, \
 `dynamodb:ListStreams` by the event source mapping | the stream |
 | | `dynamodb:Query`, `dynamodb:PutItem`, `dynamodb:UpdateItem` | the table |
@@ -70,7 +70,7 @@ def application() -> Application:
 
 
 def _holds_back(config: Config) -> bool:
-    """Whether this is the region that a name is to be kept away from once it has moved."""
+    """Whether this is the region that the name must not return to by itself."""
     return config.fail_back == MANUAL and config.region == config.primary_region
 
 

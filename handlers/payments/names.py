@@ -1,7 +1,7 @@
-"""Where the failover name leads now, as the zone's own name servers say: in DNS, which is a data plane.
+"""Where the failover name leads now, according to the zone's own name servers. DNS is a data plane.
 
-A resolver's answer may be as old as the record's TTL: it would say that the name still leads here after a
-return. The zone's name servers keep nothing. Only as much of DNS as this takes is here (RFC 1035).
+A resolver's answer may be as old as the record's TTL, and would say after a return that the name still leads
+here. The zone's name servers cache nothing. This module has only the part of DNS that it needs (RFC 1035).
 """
 
 import ipaddress
@@ -17,10 +17,11 @@ from pathlib import Path
 A, NS, CNAME = 1, 2, 5
 """The types of records that are asked for (RFC 1035, 3.2.2)."""
 TIMEOUT_S = 0.4
-"""How long one name server, or the region at one address, is waited for."""
+"""How long the function waits for one name server, or for the region at one address, in seconds."""
 ENOUGH_SERVERS = 2
-"""So many name servers must say the same, where the zone has so many; none may say otherwise."""
+"""At least this many name servers, or all if the zone has fewer, must name this region, and none another."""
 ADDRESSES_KEPT = 64
+"""How many addresses, with their regions, a container remembers at most."""
 _PORT = 53
 _UDP_MAX = 512
 _JUMPS_MAX = 16
@@ -36,8 +37,8 @@ class FailoverName:
     Args:
         name: the name that follows the healthy region.
         region: this region.
-        servers: the name servers' names, or `address:port`; none for a zone that its parent delegates: who
-            they are is then asked of the machine's resolver.
+        servers: the name servers' names, or `address:port`; none for a zone that its parent delegates: the
+            machine's resolver is asked for them.
         zone: the delegated zone; empty for the environment's own, where the name is a CNAME of an endpoint.
         region_at: which region answers for the name at an address; raises OSError where none does.
     """

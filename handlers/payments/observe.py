@@ -52,9 +52,9 @@ class Observer:
         self._fields.update(fields)
 
     def leave_out(self) -> None:
-        """Say nothing at this request's end: a health checker asked, and was told what it always is.
+        """Write no log line and no metrics for this request: a health checker got its usual answer.
 
-        Checkers ask all the time, and each line and metric is paid for.
+        Checkers ask all the time, and each line and metric costs money.
         """
         self._left_out = True
 

@@ -201,7 +201,7 @@ def held_back() -> Problem:
     return Problem(
         503,
         "held-back",
-        "The region works, and is kept out of its names.",
+        "The region works, and the failover name is kept away from it.",
         "The failover name has just moved to the other region, and stays there until an operator returns it.",
     )
 

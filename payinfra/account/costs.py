@@ -142,7 +142,7 @@ class HealthChecks:
         intervals_s: of those that watch an API, each in seconds.
         flags: how many watch an evacuation's page.
         counting: how many count others.
-        checkers: how many checkers ask for each of those that watch an API; empty where the stack's own.
+        checkers: how many checkers request each of those that watch an API; empty for the stack's own number.
     """
 
     intervals_s: tuple[int, ...]

@@ -1,9 +1,9 @@
-"""X-Ray's sampling rules of an account and region: what health checkers ask for leaves no trace.
+"""X-Ray's sampling rules of an account and region: requests of health checkers leave no trace.
 
-Tracing is turned on for a stage as a whole, and a sampling rule is what can leave out one of its paths (API
-Gateway developer guide, "Configure AWS X-Ray sampling rules for API Gateway APIs"). An account may have 25
-rules in a region (AWS General Reference, "AWS X-Ray endpoints and quotas"): so they are the account's, for
-all environments with one prefix, and not each environment's.
+Tracing is turned on for a whole stage, and only a sampling rule can exclude one of its paths (API Gateway
+developer guide, "Configure AWS X-Ray sampling rules for API Gateway APIs"). An account may have 25 rules in a
+region (AWS General Reference, "AWS X-Ray endpoints and quotas"), so there are two for all environments with
+one prefix, and not two for each.
 """
 
 from collections.abc import Mapping

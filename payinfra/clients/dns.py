@@ -47,8 +47,8 @@ class Dns(Protocol):
     def ask(self, server: NameServer, name: str, kind: str) -> DnsResponse:
         """The records of a name, from one server.
 
-        A parent's server that is asked for the NS records of a zone answers with a referral; its records are
-        given then (RFC 1034, 4.3.2).
+        A server of the parent zone answers a query for the NS records of a zone with a referral: the result
+        then has the referral's records (RFC 1034, 4.3.2).
         """
 
     def resolve(self, name: str, kind: str) -> DnsResponse:
@@ -104,7 +104,7 @@ class DnspythonDns:
         return _referral(said, name, answer) if kind == "NS" and not answer.data else answer
 
     def resolve(self, name: str, kind: str) -> DnsResponse:
-        """See `Dns`. Of the embedded AWS's zones no resolver knows, so that its own server is asked."""
+        """See `Dns`. No resolver knows the embedded AWS's zones, so this asks its own server."""
         if self.embedded:
             return self.ask(self.servers(())[0], name, kind)
         return _answer(self.resolver(name, kind), kind)
@@ -119,7 +119,7 @@ def _answer(message: dns.message.Message, kind: str) -> DnsResponse:
 
 
 def _referral(message: dns.message.Message, zone: str, answer: DnsResponse) -> DnsResponse:
-    """The name servers that a zone is referred to; `answer` where it is not."""
+    """The name servers in a referral for the zone; `answer` if the message is no such referral."""
     owner = dns.name.from_text(zone)
     for each in message.authority:
         if each.rdtype == dns.rdatatype.NS and each.name == owner:
@@ -130,15 +130,14 @@ def _referral(message: dns.message.Message, zone: str, answer: DnsResponse) -> D
 
 
 def delegated_to(zone: str, dns_: Dns) -> tuple[str, ...]:
-    """The name servers' names that a zone's parent delegates it to; none where it does not.
+    """The names of the name servers that a zone's parent delegates it to; none if it does not.
 
-    A resolver gives the names that the zone's own servers give, if it reaches any; clients are led by the
-    parent's.
+    A resolver's answer would come from the zone's own servers. Clients follow the records of the parent.
 
     Raises:
-        DNSException, OSError: none of the parent's name servers answers, or nobody knows them.
+        DNSException, OSError: none of the parent's name servers answers, or they are not known.
     """
-    failure: Exception = OSError(f"nobody knows the name servers of the parent of {zone}")
+    failure: Exception = OSError(f"the name servers of the parent of {zone} are not known")
     for host in _parents_servers(zone, dns_):
         try:
             return dns_.ask(dns_.servers((host,))[0], zone, "NS").data
@@ -148,7 +147,7 @@ def delegated_to(zone: str, dns_: Dns) -> tuple[str, ...]:
 
 
 def _parents_servers(zone: str, dns_: Dns) -> tuple[str, ...]:
-    """The name servers' names of the nearest zone above: a name in between may be none."""
+    """The names of the nearest parent zone's name servers. Names in between need not be zones."""
     labels = zone.rstrip(".").split(".")
     for start in range(1, len(labels)):
         try:

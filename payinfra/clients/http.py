@@ -70,7 +70,7 @@ class HttpxHttp:
 
 
 def trusting(authority: str = "") -> ssl.SSLContext:
-    """What verifies certificates: with the machine's authorities, and with that of a file if one is given."""
+    """A context that verifies certificates with the machine's authorities and that of a file, if given."""
     context = ssl.create_default_context()
     if authority:
         context.load_verify_locations(authority)
@@ -79,12 +79,12 @@ def trusting(authority: str = "") -> ssl.SSLContext:
 
 @dataclass(frozen=True)
 class EmbeddedNames(httpx.BaseTransport):
-    """Requests to names that only the embedded AWS's DNS server knows: resolved there, and sent through TLS.
+    """Sends requests over TLS to names that only the embedded AWS's DNS server knows.
 
-    The name stays in Host and SNI, and the certificate must be for it.
+    The name stays in Host and SNI, and a new connection needs a certificate for it.
 
     Attributes:
-        endpoints: know the DNS server, and the ports of the addresses that it gives.
+        endpoints: where the DNS server is, and the ports for the addresses that it gives.
         transport: carries the requests.
     """
 
@@ -118,10 +118,10 @@ class EmbeddedNames(httpx.BaseTransport):
 
 
 def embedded_address(endpoints: "Endpoints", name: str) -> tuple[str, int] | None:
-    """Where the embedded AWS serves a name through TLS: a region's own endpoint, or what its DNS says.
+    """Where the embedded AWS serves a name through TLS: a region's own endpoint, or an address from its DNS.
 
     Returns:
-        Address and port; None where it does not.
+        Address and port; None if it does not serve the name.
     """
     from dns.exception import DNSException
 
@@ -185,7 +185,7 @@ def certificate_end(host: str, port: int, context: ssl.SSLContext | None = None,
 
 
 def embedded_certificate_end(endpoints: "Endpoints", name: str, _port: int) -> str:
-    """When the certificate expires that the embedded AWS presents for a name, as `certificate_end` says it.
+    """When the embedded AWS's certificate for a name expires, in the format of `certificate_end`.
 
     Raises:
         OSError: it does not serve the name through TLS, or the certificate is not valid for it.

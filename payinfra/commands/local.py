@@ -158,7 +158,7 @@ def local_zone(
 ) -> None:
     """Print the id of a domain's hosted zone in the embedded AWS, which is made where there is none.
 
-    `deploy --local --domain pay.test --hosted-zone-id ID` takes it, as on AWS the zone of your domain.
+    Pass it to `deploy --local --domain pay.test --hosted-zone-id ID`, as you pass the id of your zone on AWS.
     """
     from payinfra.deployment import dependencies
     from payinfra.deployment.local_domains import hosted_zone

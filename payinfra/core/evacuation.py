@@ -12,8 +12,8 @@ from typing import Self
 from payinfra.core.json_text import parse_json
 
 BY_RULE = "the fail-back rule"
-"""Who has set a flag that nobody has: the payments function of the standby, where fail-back is manual and the
-failover name had moved there (handlers/payments/fail_back.py)."""
+"""Who has set a flag that no person has set: the payments function of the standby, if fail-back is manual and
+the failover name had moved there (handlers/payments/fail_back.py)."""
 NOT_EVACUATED = "{}"
 """The value while no region is evacuated; a parameter cannot be empty."""
 

@@ -1,7 +1,7 @@
 """How to install what an optional part of payinfra needs.
 
-payinfra is on no package index, so that `pip install 'payinfra[local]'` finds nothing. What an extra brings
-is on one: the requirements that the installed payinfra declares for the extra are named, one by one.
+payinfra is on no package index, so `pip install 'payinfra[local]'` finds nothing. The packages of an extra
+are on one: the command names the requirements that the installed payinfra declares for the extra.
 """
 
 import importlib.metadata

@@ -9,7 +9,7 @@ class HttpsAddress:
 
     Attributes:
         address: the IPv4 address to which the names of its custom domains lead in the embedded DNS.
-        listens: `address:port` to connect to. It is another address where this machine lacks the first.
+        listens: `address:port` to connect to; another address if this machine does not have the first one.
     """
 
     address: str

@@ -186,7 +186,7 @@ FOR_REHEARSALS = (
     "Without --domain the names serve rehearsals, not clients: "
     "API Gateway answers 403 to whoever sends one as Host."
 )
-"""What whoever reads a name should know where there is no domain of one's own. API Gateway finds an API by
+"""What a reader of the names must know if there is no domain of one's own. API Gateway finds an API by
 the Host header, and knows only regional endpoints and custom domain names (API Gateway developer guide,
 "Custom domain names for public REST APIs")."""
 
@@ -227,8 +227,8 @@ class DeclaredEvacuation:
             carry, in this order.
         flag_checks: the ids of the inverted health checks that are in them, on the page of the other region.
         name_servers: of the zone, joined by commas; empty where the zone is delegated: DNS tells.
-        failback: "manual" where the failover name stays where it has moved to until somebody returns it;
-            "automatic" where it comes back by itself, as it did with earlier versions.
+        failback: "manual" if the failover name stays in the region that it has moved to until somebody
+            returns it; "automatic" if it returns by itself, as with earlier versions.
     """
 
     page: str

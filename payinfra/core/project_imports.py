@@ -38,15 +38,15 @@ def import_from_project(name: str, project: Path, wanted_by: str) -> ModuleType:
 
 
 def function_from_project(reference: str, project: Path, setting: str, shape: str) -> Callable[..., object]:
-    """A function of the project's that a setting names. To be called within `project_imports`.
+    """The function of the project that a setting names. Call this within `project_imports`.
 
     Args:
         reference: the function, as `MODULE:FUNCTION`.
         setting: the setting's table and name, such as `[stack] extend`.
-        shape: how it is to be written, such as `extend(stack, primary, secondary)`.
+        shape: its name and arguments, such as `extend(stack, primary, secondary)`.
 
     Raises:
-        UsageProblem: there is no such module or function, or it cannot be called so.
+        UsageProblem: there is no such module or function, or it takes other arguments.
     """
     module_name, _, name = reference.partition(":")
     module = import_from_project(module_name, project, f"{TOML_NAME}: {setting}")
@@ -62,7 +62,7 @@ def function_from_project(reference: str, project: Path, setting: str, shape: st
 
 
 def callable_as(found: object, shape: str, what: str) -> Callable[..., object]:
-    """The same function, if it can be called as it is to be written.
+    """The function, after a check that it takes as many arguments as `shape` has.
 
     Raises:
         UsageProblem: it cannot.
@@ -86,10 +86,15 @@ def project_imports(project: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # The modules first: what a package without `__init__.py` is made of is known while the path has it.
-        for name in frozenset(sys.modules) - before:
-            if any(_is_below(Path(place), folder) for place in list(_places(sys.modules[name]))):
-                del sys.modules[name]
+        # A package without `__init__.py` finds its folders through `sys.path` and the package around it, so
+        # that all are looked at before one is forgotten.
+        own = [
+            name
+            for name in frozenset(sys.modules) - before
+            if any(_is_below(Path(place), folder) for place in list(_places(sys.modules[name])))
+        ]
+        for name in own:
+            del sys.modules[name]
         if str(folder) in sys.path:
             sys.path.remove(str(folder))
 

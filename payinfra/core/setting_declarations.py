@@ -350,8 +350,8 @@ SETTINGS: tuple[Setting, ...] = (
         "footprint",
         SettingKind.TEXT,
         SettingGroup.PROTECTION,
-        "What stands beside what serves: lean has one key a region instead of three, half the alarms and one "
-        "dashboard",
+        "How much an environment has besides what serves payments: lean has one key a region instead of "
+        "three, half the alarms and one dashboard",
         otherwise="lean in ephemeral environments on AWS, else full",
         choices=("full", "lean"),
         example="full",
@@ -590,7 +590,7 @@ SETTINGS: tuple[Setting, ...] = (
         "failback",
         SettingKind.TEXT,
         SettingGroup.FAILOVER,
-        "Whether clients come back by themselves when the primary region recovers",
+        "Whether clients return by themselves when the primary region recovers, or by an operator's command",
         otherwise="manual when protected, else automatic",
         choices=("automatic", "manual"),
         example="manual",
@@ -683,7 +683,7 @@ SETTINGS: tuple[Setting, ...] = (
         "canary_function",
         SettingKind.TEXT,
         SettingGroup.CANARY,
-        "Function that says what a payment looks like, as MODULE:FUNCTION",
+        "Function that returns what a payment looks like, as MODULE:FUNCTION",
         otherwise="the other settings of this table say it",
         shape=_FUNCTION,
         example="acme.canary:contract",

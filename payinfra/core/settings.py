@@ -161,7 +161,7 @@ class Settings(BaseModel):
     def _fill_what_follows(cls, values: dict[str, object]) -> dict[str, object]:
         """Derive protection from the environment's name; retention and footprint from protection.
 
-        Nobody pays for the embedded AWS: there, everything is shown.
+        On the embedded AWS, which costs nothing, the footprint is full.
         """
         env = str(values.get("env", ""))
         local = values.get("target") in (Target.LOCAL, Target.LOCAL.value)

@@ -22,7 +22,7 @@ Command = Callable[[str], str]
 
 
 def beyond_the_index(rate: float) -> str:
-    """What an API's limit promises and the table's status index does not keep; empty where it keeps it.
+    """A warning that an API's limit is above what the table's status index takes; empty where it is not.
 
     New payments all have one status, which is one partition key of that index. An index that throttles makes
     the table throttle (DynamoDB developer guide, "Using write sharding for global secondary indexes").
@@ -35,7 +35,7 @@ def beyond_the_index(rate: float) -> str:
     return (
         f"The API accepts {rate:g} requests a second, and the table's status-index takes about "
         f"{INDEX_WRITES_A_SECOND:,} new payments a second, of up to 1 kB: more are throttled, and their "
-        "callers are told to come back. Reads do not count. Set api_rate_limit to "
+        "callers are asked to send them again. Reads do not count. Set api_rate_limit to "
         f"{INDEX_WRITES_A_SECOND} to refuse more at the gateway."
     )
 
@@ -105,7 +105,7 @@ def _evacuated(flag: "EvacuationFlag", command: Command) -> str:
     if flag.by == BY_RULE:
         return (
             f"{flag.region} is evacuated since {flag.since}: the failover name had moved away from it, and "
-            "the fail-back rule keeps it away (failback is manual). Nobody decided that, and nobody need "
+            "the fail-back rule keeps it away (failback is manual). No person has decided that. There is no "
             "hurry: no name leads there until somebody returns it."
         )
     return (
@@ -122,6 +122,12 @@ def _move(status: "Status", gone: "RegionStatus", survivor: "RegionStatus", comm
         return (
             f"Clients are still sent to {gone.region}. Route 53 moves the name {status.moves_within_s:.0f} s "
             f"after the region has begun to fail. To move it now, and keep it moved: {evacuate}."
+        )
+    if survivor.region in leads_to and gone.role == "secondary":
+        return (
+            f"{survivor.region} has the name and keeps it: {gone.region} is the standby. The latency name "
+            f"goes back to {gone.region} once it answers. To keep clients away from it until somebody "
+            f"returns it: {evacuate}."
         )
     if survivor.region in leads_to and status.failback == "manual":
         return (

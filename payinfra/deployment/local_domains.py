@@ -9,7 +9,7 @@ from payinfra.clients.aws import Aws
 
 @dataclass(frozen=True)
 class HostedZone:
-    """A domain's hosted zone. `made`: there was none before."""
+    """A domain's hosted zone; `made` says whether it is new."""
 
     id: str
     domain: str

@@ -34,13 +34,13 @@ class NameStatus:
 
 @dataclass(frozen=True)
 class Delegation:
-    """Who a domain's parent says knows it.
+    """The name servers that a domain's parent delegates it to.
 
     Attributes:
         zone: the domain's zone.
-        servers: the name servers' names that the parent delegates it to; none where it does not.
-        own: those of the hosted zone; none where Route 53's control plane does not say.
-        unknown: why it cannot be told; empty where it can.
+        servers: the names of those name servers; none where the parent does not delegate it.
+        own: the names of the hosted zone's name servers; none where Route 53's control plane does not say.
+        unknown: why the delegation is not known; empty where it is.
     """
 
     zone: str
@@ -59,20 +59,20 @@ class Delegation:
             )
         strange = sorted(set(self.servers) - set(self.own)) if self.own else ()
         if strange:
-            return f"{self.zone} is delegated to {', '.join(strange)}, where its hosted zone is not."
+            return f"{self.zone} is delegated to {', '.join(strange)}, which do not serve its hosted zone."
         return ""
 
     @property
     def next_step(self) -> str:
-        """What mends it, in a sentence; empty where nothing is to be mended."""
+        """What corrects it, in a sentence; empty where nothing has to be corrected."""
         if self.unknown or not self.problem:
             return ""
         own = ", ".join(self.own) or "that its hosted zone names (Route 53 console, or GetHostedZone)"
-        return f"In the zone above {self.zone}, let the NS records of {self.zone} be exactly {own}."
+        return f"In the zone above {self.zone}, set the NS records of {self.zone} to exactly {own}."
 
 
 def delegation(outputs: Outputs, aws: "Aws", dns: Dns) -> Delegation | None:
-    """Who the parent of a domain of one's own delegates it to; None where nobody is to delegate the zone."""
+    """The delegation of a domain of one's own; None for a zone that nobody has to delegate."""
     from botocore.exceptions import BotoCoreError, ClientError
     from dns.exception import DNSException
 
@@ -91,17 +91,17 @@ def delegation(outputs: Outputs, aws: "Aws", dns: Dns) -> Delegation | None:
 
 
 def _hosted(outputs: Outputs, aws: "Aws") -> Sequence[str]:
-    """The hosted zone's name servers, of Route 53's control plane. Raises BotoCoreError, ClientError."""
+    """The hosted zone's name servers, from Route 53's control plane. Raises BotoCoreError, ClientError."""
     zone = aws.route53(outputs.primary_region).get_hosted_zone(Id=outputs.hosted_zone_id)
     return zone.get("DelegationSet", {}).get("NameServers", ())
 
 
 def name_servers(outputs: Outputs, aws: "Aws", dns: Dns) -> tuple[NameServer, ...]:
-    """The name servers that clients are led to.
+    """The name servers that clients use.
 
-    A delegated zone's are those that its parent names, else those that a resolver finds; those of a zone that
-    nobody delegates are in the outputs: none of it needs a control plane. Route 53's is asked where an
-    earlier version deployed, and of a zone that is to be delegated and is not.
+    For a delegated zone they are those that its parent names, else those that a resolver finds. Those of a
+    zone that nobody delegates are in the outputs. None of this needs a control plane. Route 53's is asked if
+    an earlier version deployed the environment, or if the zone should be delegated and is not.
 
     Raises:
         DNSException, OSError: DNS does not say.

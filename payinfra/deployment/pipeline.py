@@ -227,11 +227,11 @@ class Pipeline:
     def destroy(self, confirm: Confirm, *, missing_ok: bool = False) -> Destroyed:
         """Delete every resource of the environment, and the API keys of a rotation that did not end.
 
-        It ends well only if nothing is found under the environment's name and tags after that.
+        It succeeds only if nothing is found under the environment's name and tags afterwards.
 
         Args:
             confirm: asked with a plan that deletes something.
-            missing_ok: end well, too, where there is no such environment.
+            missing_ok: succeed also if there is no such environment.
 
         Raises:
             GateFailed: the person said no, or something is left that no state knows.
@@ -275,7 +275,7 @@ class Pipeline:
             return StateAdoption(self.stages, endpoints).run(self.stages.synth(endpoints), confirm)
 
     def reap(self) -> int:
-        """Destroy the environment as one of many, about which nobody is asked; how many resources it had.
+        """Destroy the environment without asking, and return how many resources it had.
 
         Raises:
             ToolFailed, EnvironmentUnusable: as for `deploy`.
@@ -428,6 +428,6 @@ class Pipeline:
             )
 
     def _may_exist(self) -> bool:
-        """Whether anything tells of an environment that was not deployed from here. That needs no plan."""
+        """Whether there is any sign of the environment, here or on AWS. That needs no plan."""
         here = self.files.state.exists() or self.files.apply_log.is_open
         return here or self.dependencies.may_exist(self.settings, self.stages.endpoints)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from payinfra.deployment.smoke_test import SmokeTestResult
 
 PROBES_FAIL_ON = Severity.LOW
-"""The severity from which a failed probe fails a deployment: from the lowest, for nothing here may fail."""
+"""The severity from which a failed probe fails a deployment: the lowest, because no probe may fail."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Updates what serves one region after the other, and rolls back a version that does not prove itself."""
+"""Updates an environment that serves region by region, and rolls back a version that fails verification."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -150,7 +150,7 @@ class Rollout:
         steps: tuple[RolloutStep, ...],
         imports: tuple[Import, ...],
     ) -> Outputs:
-        """Take the steps. Each has a plan of its own, and is verified before the next one is planned.
+        """Take the steps. Each one has its own plan, and is verified before the next one is planned.
 
         Raises:
             GateFailed: a person or the plan guard said no, or a region does not serve payments afterwards;

@@ -1,6 +1,6 @@
-"""The single stages: synth, check, plan, apply, verify. Each is told of from its start to its end.
+"""The single stages: synth, check, plan, apply, verify. Each one emits its start and its end.
 
-Each command says in which order they run, and what happens between them.
+The commands decide in which order they run, and what happens between them.
 """
 
 import time
@@ -63,7 +63,7 @@ class Stages:
 
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Iterator[RunningStage]:
-        """Tell of a stage from its start to its end; of one that fails, nobody is told that it ended."""
+        """Emit the start and the end of a stage; a stage that fails has no end."""
         running = RunningStage()
         began = time.monotonic()
         self.emit(StageStarted(name, total))
@@ -76,10 +76,10 @@ class Stages:
         """Where AWS answers. The embedded AWS is started.
 
         Args:
-            through: the only region that may be asked for whose the credentials are.
+            through: the only region that may be asked which account the credentials belong to.
 
         Raises:
-            EnvironmentUnusable: nobody answers, or the environment is of another account.
+            EnvironmentUnusable: AWS does not answer, or the environment belongs to another account.
         """
         if not self.settings.is_local:
             with self.stage("account") as stage:
@@ -103,17 +103,17 @@ class Stages:
         return endpoints
 
     def require_regions(self, endpoints: Endpoints | None, command: str) -> None:
-        """Refuse what Terraform would wait for, for minutes and hours: a region that answers nothing.
+        """Refuse to go on while a region does not answer: Terraform would wait for it for minutes or hours.
 
         Raises:
-            EnvironmentUnusable: one does, or all do.
+            EnvironmentUnusable: a region does not answer, or none does.
         """
         silent = self.dependencies.silent(self.settings, endpoints)
         if silent:
             raise guidance.needs_all_regions(silent, self.settings.regions, command, self.settings.command)
 
     def preflight(self, endpoints: Endpoints | None) -> None:
-        """Look for what the account must have. Not before a destruction, which needs none of it.
+        """Check what a deployment needs of the account. A destruction needs none of it.
 
         Raises:
             EnvironmentUnusable: something is missing.
@@ -133,7 +133,7 @@ class Stages:
                 stage.detail = self.dependencies.preflight(self.settings)
 
     def aws(self, endpoints: Endpoints | None) -> Aws:
-        """What the environment is looked at and changed with."""
+        """The clients for the environment."""
         return self.dependencies.aws(self.settings, endpoints)
 
     def live(self, endpoints: Endpoints | None) -> "LambdaAlias":
@@ -201,7 +201,7 @@ class Stages:
         write_private(told, "")
 
     def guard(self, endpoints: Endpoints | None) -> StateGuard:
-        """What keeps a state that was lost from being taken for an environment that does not exist."""
+        """The guard that tells a lost state from an environment that does not exist."""
         return StateGuard(
             self.settings,
             self.files.apply_log,

@@ -77,8 +77,8 @@ class Status:
         in_place: what drills have left in place, whether or not a journal says so, each in a sentence.
         unclear: why that cannot be told of something, each in a sentence.
         for_rehearsals: whether the names are no domain of one's own, so that clients cannot use them.
-        delegation: who the parent of a domain of one's own delegates it to; None where nobody is to, or where
-            that took too long to find out.
+        delegation: the name servers that the parent of a domain of one's own delegates it to; None where the
+            zone needs no delegation, or where no answer came in time.
         failback: "manual" where the failover name stays where it has moved to, else "automatic".
     """
 

@@ -116,8 +116,8 @@ class DrillDependencies:
         caught_up: whether replication has caught up.
         reconcile: reads the payments back and removes them.
         busy: what says that the machine was too busy before anything was asked of it.
-        bring_back: returns to a region that was evacuated; what kept it from that, each in a sentence. None
-            where none is.
+        bring_back: returns to the region that the drill has evacuated, and gives the problems, each in a
+            sentence; None if the drill evacuates none.
     """
 
     lost: str
@@ -438,7 +438,7 @@ class Drill:
     # -- and back ----------------------------------------------------------------------------------------
 
     def _return(self) -> None:
-        """Return to a region that was evacuated; what keeps it from that is remembered."""
+        """Return to a region that the drill has evacuated, and remember the problems."""
         bring_back = self.dependencies.bring_back
         if bring_back is None:
             return

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from payinfra.local.control import Control
 
 Return = Callable[[str, float, float, Callable[[str], None]], tuple[str, ...]]
-"""Returns to an evacuated region as `payinfra return` does, given the region, for how many seconds it may
-wait, the time scale, and whom it tells; what kept it from that, each in a sentence."""
+"""Returns to an evacuated region as `payinfra return` does, and gives the problems, each in a sentence. Its
+arguments: the region, for how many seconds it may wait, the time scale, and what is told of each step."""
 
 COMMAND = "failover-drill"
 FOLDER = "drills"

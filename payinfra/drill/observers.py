@@ -130,7 +130,7 @@ class HealthCheckWatcher:
     Args:
         through: the region whose client is used; Route 53 itself is global.
         threshold: results in a row that change a checker.
-        begins_content: what checkers find in the steady state: of a page that is not there, that it is not.
+        begins_content: whether checkers succeed in the steady state; those of an evacuation's page fail then.
     """
 
     aws: Aws

@@ -170,8 +170,8 @@ def prepared(
     served = environment.on_aws or (endpoints is not None and endpoints.https)
     if declared.dns.delegated and not served:
         raise EnvironmentUnusable(
-            "This embedded AWS serves no names of a domain of one's own: an earlier version started it.",
-            "Start it anew: `payinfra local down`, then `payinfra local up`. What it holds is kept.",
+            "This embedded AWS does not serve names of your own domain: an earlier version started it.",
+            "Restart it: `payinfra local down`, then `payinfra local up`. It keeps its content.",
         )
     evacuation = declared_in(environment.outputs) if scenarios.evacuates(request) else None
     clock = RealClock(stop)

@@ -1,4 +1,4 @@
-"""The return at the end of a drill that has evacuated a region: the command's own, told in sentences."""
+"""The return at the end of a drill that has evacuated a region, with its problems as sentences."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -23,7 +23,9 @@ def after_drill(
     time_scale: float,
     tell: Callable[[str], None],
 ) -> tuple[str, ...]:
-    """Return to a region as `payinfra return` does; what kept it from that, each in a sentence.
+    """Return to a region as `payinfra return` does, and give the problems, each in a sentence.
+
+    A flag that a person has set during the drill stays.
 
     Args:
         outputs: of the environment, for its name and its regions: the rest is read from what is published at
@@ -36,7 +38,7 @@ def after_drill(
     try:
         published = published_deployment.read(aws, outputs.environment_suffix, survivor, names)
         with surviving(aws, published, time_scale) as there:
-            done = bring_back(there, Waiting(within_s, tell))
+            done = bring_back(there, Waiting(within_s, tell), of_drill=True)
     except PayinfraError as error:
         return (error.what.rstrip("."),)
     return problems(done)

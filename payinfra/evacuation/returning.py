@@ -117,21 +117,27 @@ class Waiting:
     clear_up: Callable[[ProbeContext], None] = canaries.remove_left_over
 
 
-def bring_back(survivor: Survivor, waiting: Waiting, *, accept: bool = False) -> Returned:
+def bring_back(
+    survivor: Survivor, waiting: Waiting, *, accept: bool = False, of_drill: bool = False
+) -> Returned:
     """Return to the evacuated region. To do it again goes on with what was begun.
 
     Args:
         survivor: asked with clients that reach both regions.
         accept: lift the flag even if payments are open.
+        of_drill: lift the flag only if it is a drill's. A person may have replaced that with a real one.
 
     Raises:
-        GateFailed: the region or replication is not ready in time. The flag stands.
+        GateFailed: the region or replication is not ready in time, or somebody has set another flag
+            meanwhile. The flag stands.
         EnvironmentUnusable: a region cannot be asked, or refuses.
     """
     flag = survivor.flag()
     if flag is None:
         waiting.tell(f"No flag says that {survivor.evacuated} is evacuated.")
         return _wait_for_names(survivor, waiting, None, None, None)
+    if of_drill and not flag.drill:
+        raise _replaced(flag)
     live = survivor.live
     deadline = Deadline.within(waiting.within_s, clock=waiting.clock, sleep=waiting.sleep)
     try:
@@ -158,9 +164,19 @@ def bring_back(survivor: Survivor, waiting: Waiting, *, accept: bool = False) ->
             0.0,
             False,
         )
+    standing = survivor.flag()
+    if standing is not None and standing != flag:
+        raise _replaced(standing)
     survivor.lift_flag()
     waiting.tell(f"The flag in {survivor.region} is lifted.")
     return _wait_for_names(survivor, waiting, flag, found, latency_s)
+
+
+def _replaced(flag: EvacuationFlag) -> GateFailed:
+    return GateFailed(
+        f"{flag.region} was evacuated by {flag.by} meanwhile, at {flag.since}. That flag stands.",
+        "Run `payinfra return` once clients may go back to the region.",
+    )
 
 
 def _since(flag: EvacuationFlag, now: datetime) -> datetime:

@@ -118,7 +118,7 @@ def trust(
         UnfoldedLines((Text(f"  {endpoints.authority}"),)),
         Text(
             "Give that file to the client that is to trust it, as below. Do not add it to the system's "
-            "authorities: whoever reads the key beside it could then stand for any site."
+            "authorities: anyone who reads the key beside it could then impersonate any site."
         ),
         UnfoldedLines(
             tuple(

@@ -1,6 +1,6 @@
-"""What a payment of the backend looks like: as the settings say, or as a function of the project's says.
+"""What a payment of the backend looks like: from the settings, or from a function of the project.
 
-Importing this module loads no code of the project's.
+Importing this module loads no code of the project.
 """
 
 from payinfra.core.canary_contract import CanaryContract
@@ -14,8 +14,8 @@ _SETTING = "[canary] function"
 def canary_of(settings: Settings) -> CanaryContract:
     """The contract that an environment is deployed with.
 
-    A function `contract(settings)` of the project's may make it, from `settings.canary` or anew. It is called
-    once for each synthesis: who verifies and drills later reads the contract from the environment.
+    A function `contract(settings)` of the project may make it, from `settings.canary` or as a new one. It is
+    called once in each synthesis: later, probes and drills read the contract from the environment.
 
     Raises:
         UsageProblem: there is no such function, it raised (the message names the line), or what it returned

@@ -76,7 +76,7 @@ class KeysProps:
 
 
 class RegionKeySet(StackComponent):
-    """The three keys of a region; where it is lean, one that does for all purposes."""
+    """The three keys of a region, or one key for all purposes if the footprint is lean."""
 
     def __init__(self, scope: Scope, id_: str, *, props: KeysProps) -> None:
         super().__init__(scope, id_)

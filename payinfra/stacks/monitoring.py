@@ -126,8 +126,8 @@ LEAN_ALARMS = frozenset(
         "dependency-unavailable",
     )
 )
-"""The alarms of a lean region: on what loses or refuses payments. The others tell of the same later, more
-precisely, or of what a throwaway environment is not held to."""
+"""The alarms of a lean region: on what loses or refuses payments. The others report the same later or in more
+detail, or watch objectives that an ephemeral environment does not have."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class Monitoring(StackComponent):
                 metric_transformation=CloudwatchLogMetricFilterMetricTransformation(
                     name=counted.metric,
                     namespace=place.names.metric_namespace,
-                    # No default: a metric that has no data costs nothing, and checkers make log lines too.
+                    # No default: a metric without data costs nothing, and health checks write log lines too.
                     value="1",
                 ),
             )

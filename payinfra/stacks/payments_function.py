@@ -66,12 +66,12 @@ class CodeProps:
 
 @dataclass(frozen=True)
 class ManualFailBackProps:
-    """How the failover name is kept where it has moved to.
+    """How the failover name is kept in the region that it has moved to.
 
     Attributes:
         name: the failover name.
-        zone: the name's zone, where its parent delegates it; else empty.
-        name_servers: of the zone, joined by commas; empty where it is delegated: DNS tells.
+        zone: the name's zone, if its parent delegates it; else empty.
+        name_servers: those of the zone, joined by commas; empty if it is delegated, because DNS has them.
         endpoints: where the primary and the secondary region of the embedded AWS answer, joined by a comma;
             empty on AWS.
     """
@@ -101,7 +101,8 @@ class PaymentsFunctionProps:
         failover_domain: the name that follows the healthy region; None where requests do not carry it.
         keep_source_ip: whether the addresses that payments come from are kept with them.
         layers: the ARNs of its layers in this region.
-        fail_back: how the failover name is kept where it has moved to; None where it comes back by itself.
+        fail_back: how the failover name is kept in the region that it has moved to; None if it returns by
+            itself.
     """
 
     place: RegionContext
@@ -268,7 +269,7 @@ def _environment(props: PaymentsFunctionProps) -> dict[str, str]:
 
 
 def _fail_back(manual: ManualFailBackProps) -> dict[str, str]:
-    """In both regions the same: which one is the primary tells the function what to do."""
+    """The variables, the same in both regions. By PRIMARY_REGION the function knows its part."""
     more = {
         "FAILOVER_ZONE": manual.zone,
         "NAME_SERVERS": manual.name_servers,

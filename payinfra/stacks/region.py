@@ -126,8 +126,8 @@ class Region(StackComponent):
             peer: the other region.
             key_value: the API key's value; None where API Gateway makes one.
             cursor_secret: what cursors are signed with; None where it is made.
-            fail_back: how the failover name is kept where it has moved to; None where it comes back by
-                itself.
+            fail_back: how the failover name is kept in the region that it has moved to; None if it returns
+                by itself.
         """
         place, settings = self.place, self._props.settings
         self._table_name, self.stream_arn = table_name, stream_arn
@@ -246,7 +246,7 @@ class Region(StackComponent):
         return self._dashboard
 
     def show_on(self, dashboard: str) -> None:
-        """Leave it to the other region's dashboard to show both."""
+        """Make no dashboard: that of the other region shows both."""
         self._dashboard = dashboard
 
     @property

@@ -19,7 +19,7 @@ class RegionContext:
         names: the environment's names.
         protected: whether what holds data may not be lost.
         permissions_boundary: ARN of the policy that bounds the roles; None for none.
-        lean: whether only what a throwaway environment needs stands beside what serves.
+        lean: whether the environment has the lean footprint: one key, and half the alarms.
     """
 
     region: str

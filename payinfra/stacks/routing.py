@@ -38,16 +38,16 @@ EVACUATION_INTERVAL_S = 30
 EVACUATION_THRESHOLD = 2
 """How many answers in a row count: one lost answer neither evacuates a region nor brings it back."""
 _CHECKERS_AT = ("us-west-1", "eu-west-1", "ap-northeast-1", "sa-east-1", "ap-southeast-1")
-"""Where checkers may stand; three are taken, the fewest that Route 53 allows (API reference,
-HealthCheckConfig, `Regions`), none of them in a region of the environment. From all eight regions, which is
-the default, they would ask almost three times as often. How soon a failure is found out depends on each
-checker's interval only."""
+"""Where checkers may be; three regions are used, the fewest that Route 53 allows (API reference,
+HealthCheckConfig, `Regions`), and none of the environment. From all eight regions, the default, there would
+be almost three times as many requests. The time to detect a failure depends only on each checker's
+interval."""
 _CHECKER_REGIONS = 3
 TLS_POLICY = "TLS_1_2"
 
 
 def checker_regions(*used: str) -> list[str]:
-    """Where the checkers of an environment stand whose regions are `used`."""
+    """The regions of the checkers for an environment whose own regions are `used`."""
     return [one for one in _CHECKERS_AT if one not in used][:_CHECKER_REGIONS]
 
 

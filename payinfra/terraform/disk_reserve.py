@@ -1,8 +1,8 @@
-"""Space that is kept on the disk while Terraform changes something, and given up when the disk is full.
+"""Space that is reserved on the disk while Terraform changes something, and released when the disk is full.
 
-Terraform writes its state over the one before, after each resource and at the end (Terraform 1.11,
-`internal/states/statemgr/filesystem.go`). On a full disk that leaves a part of the state, and the file
-`errored.tfstate`, its last resort, is empty: nobody knows any more what was made.
+Terraform overwrites its state after each resource and at the end (Terraform 1.11,
+`internal/states/statemgr/filesystem.go`). On a full disk only a part of the state is written, and the file
+`errored.tfstate`, in which Terraform saves it otherwise, is empty: what was made is then known nowhere.
 """
 
 import contextlib
@@ -17,10 +17,10 @@ from pathlib import Path
 from payinfra.core.private_files import open_own, replace_file
 
 SIZE = 16 << 20
-"""Bytes: a state of this stack has 0.7 MB, and a log of an apply about as much."""
+"""Bytes: a state of this stack takes 0.7 MB, and the log of an apply about the same."""
 
 LOW = 1 << 20
-"""Bytes. With less on the disk, the reserve is given up: one of the next writings might fail."""
+"""Bytes. With less free space, the reserve is released, because one of the next writes may fail."""
 
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 _ONE_MB = bytes(1 << 20)
@@ -28,15 +28,16 @@ _KEEP_SIZE = 1
 
 
 def free_bytes(folder: Path) -> int:
-    """How many bytes whoever runs this may still write to the disk that a folder is on."""
+    """How many bytes this user may still write to the disk of a folder."""
     disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize
 
 
 def keep_room(descriptor: int, size: int) -> None:
-    """Keep space behind the end of a file that is written bit by bit, where the system can: on Linux.
+    """Reserve space after the end of a file that grows, on Linux.
 
-    Its size stays what it is (fallocate(2), FALLOC_FL_KEEP_SIZE). Where it cannot be kept, nothing happens.
+    The file's size does not change (fallocate(2), FALLOC_FL_KEEP_SIZE). If the space cannot be reserved,
+    nothing happens.
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
@@ -90,10 +91,10 @@ class DiskReserve:
             self._path.unlink(missing_ok=True)
 
     def become(self, path: Path, content: str) -> None:
-        """Write a file that is needed, into the space that was kept for it.
+        """Write a file that is needed into the space that was reserved for it.
 
         Raises:
-            OSError: the space is given up, and the disk is full again.
+            OSError: the space was released before, and the disk is full again.
         """
         if not self._held:
             replace_file(path, content)
@@ -110,12 +111,12 @@ class DiskReserve:
             self._give_up()
 
     def watch(self) -> None:
-        """Give the space up if the disk has hardly any left."""
+        """Release the space if the disk is almost full."""
         if self._held and self._free(self._path.parent) < LOW:
             self._give_up()
 
     def write(self, action: Callable[[], object]) -> None:
-        """Write something that may be lost, unlike the state: what a full disk does not take is left out.
+        """Write something that may be lost, unlike the state: on a full disk it is dropped.
 
         Raises:
             OSError: it fails for another reason than a full disk.

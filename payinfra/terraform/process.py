@@ -110,8 +110,8 @@ class Child:
     """What to run, where, and what to tell about it.
 
     `said` gets each line of output, `asked` the number of each request to stop, `started` the process id;
-    `forced` is called before force is used, and `watch` again and again until the child ends.
-    So many bytes as `room` says are kept on the disk for the output.
+    `forced` is called before force is used, and `watch` repeatedly until the child ends.
+    `room` bytes are reserved on the disk for the output.
     """
 
     argv: Sequence[str]

@@ -400,7 +400,7 @@ class Terraform:
             self._emit(Notice("The state that an earlier run could not save was brought in."))
 
     def _set_a_part_of_the_state_aside(self) -> None:
-        """A full disk leaves a part of a state in place of the state. Terraform would not write over it."""
+        """Rename a local state that a full disk has cut off. Terraform would not overwrite it."""
         state = initialised.local_state(self.folder)
         if state is not None and state.exists():
             try:
@@ -425,7 +425,9 @@ class Terraform:
         output = self.log.with_name(f"{self.log.name}.{command}.{os.getpid()}.{threading.get_ident()}")
         reserve = DiskReserve(
             self.data_dir / "reserve",
-            lambda: self._emit(Notice("The disk is full. Space that was kept for the state is used now.")),
+            lambda: self._emit(
+                Notice("The disk is full. The space that was reserved for the state is used now.")
+            ),
         )
         with ExitStack() as until_the_end:
             log = until_the_end.enter_context(os.fdopen(open_own(self.log, _APPEND), "ab", buffering=0))

@@ -25,7 +25,7 @@ WHOLE: Mapping[ResourceKind, int] = {
     ResourceKind.TOPIC: 1,
     ResourceKind.KEY: len(KeyPurpose),
 }
-"""The minimum number of each in a region; one that is lean has one key for all purposes."""
+"""The minimum number of each in a region; with the lean footprint, one key is enough."""
 
 _SERVING = (ResourceKind.TABLE, ResourceKind.FUNCTION, ResourceKind.API, ResourceKind.BUCKET)
 """Kinds that only a serving region has; the region of health metrics may have a topic and a key."""

@@ -68,7 +68,7 @@ class StateTool(Protocol):
 
 
 def refusing_keys(failure: TerraformFailed) -> frozenset[str]:
-    """What may be the ids of the keys that policies did not let somebody use."""
+    """Possible ids of the keys whose use was denied."""
     said = (f"{one.summary} {one.detail}" for one in failure.diagnostics if one.is_error)
     # Terraform breaks lines where it likes.
     refusals = (one for one in said if KEY_REFUSED.search(" ".join(one.split())))
@@ -116,8 +116,8 @@ class Recovery:
     # -- deploying -----------------------------------------------------------------------------------
 
     def converging(self, attempt: Callable[[], Result]) -> Result:
-        """Run `attempt`, and again for as long as it fails because of things that exist already, or because
-        policies do not see the tags of keys yet that it has made.
+        """Run `attempt`, and again while it fails because resources exist already, or because policies do not
+        see the tags of its new keys yet.
 
         Raises:
             TerraformFailed: it failed for another reason, or because of the same things twice, or keys refuse
@@ -146,7 +146,7 @@ class Recovery:
         return attempt()
 
     def _has_new_key(self, ids: Iterable[str]) -> bool:
-        """Whether policies may not see the tags of one of these keys yet. Not, where that cannot be asked."""
+        """Whether one of these keys is so new that policies may not see its tags yet. Errors count as no."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         youngest = datetime.now(UTC) - timedelta(seconds=KEY_TAGS_WITHIN_S)

@@ -1,7 +1,7 @@
-"""Faults of what the region's function needs: DynamoDB denies, throttles, is late or fails; Lambda does.
+"""Faults of what the region's function needs: DynamoDB denies, throttles, is late or fails; Lambda fails.
 
-They are the embedded AWS's own, one scenario for each. What no payment needs, S3, SSM and KMS for other keys,
-moves no name: `payinfra local fault inject` disturbs these, and docs/scenarios.md says what comes of it.
+They exist on the embedded AWS only, one scenario for each. A fault of what no payment needs (S3, SSM, KMS for
+other keys) moves no name: `payinfra local fault inject` makes these, and docs/scenarios.md says what follows.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ FAILS = 400
 LATE_S = 10.0
 """Longer than the function waits for DynamoDB, however fast the embedded AWS's time runs."""
 FAILING = 90
-"""Of a hundred calls. The AWS SDK tries again: of a few failures nobody hears."""
+"""Of a hundred calls. The AWS SDK retries, so that a few failures go unnoticed."""
 WITHIN_S = 30.0
 ServiceFault = ServiceDenial | ServiceDelay | ServiceErrors | ServiceThrottling
 
@@ -75,7 +75,7 @@ class ThrottleService(EmulatorFaultAction):
 
 @dataclass(frozen=True)
 class DelayService(EmulatorFaultAction):
-    """Let a service of the embedded AWS answer late in a region, by so many seconds. It was quick before."""
+    """Let a service of the embedded AWS answer `seconds` late in a region. It was not late before."""
 
     region: str
     service: str
@@ -94,7 +94,7 @@ class DelayService(EmulatorFaultAction):
 
 @dataclass(frozen=True)
 class FailService(EmulatorFaultAction):
-    """Let a service of the embedded AWS fail so many of a hundred calls in a region. None failed before."""
+    """Let a service of the embedded AWS fail `percent` of its calls in a region. None failed before."""
 
     region: str
     service: str
@@ -200,7 +200,7 @@ DYNAMODB_DELAY = register(
     _fault(
         "dynamodb-delay",
         "Let DynamoDB answer too late in the region.",
-        f"`service-delay` of DynamoDB by {LATE_S:g} s, for which the function does not wait,",
+        f"`service-delay` of DynamoDB by {LATE_S:g} s, longer than the function waits,",
         lambda region: DelayService(region, "dynamodb", LATE_S),
         _UNAVAILABLE,
         HealthEffect.ANSWERS_LATE,

@@ -1,7 +1,7 @@
 """The fault `evacuation`: a region that serves is evacuated, as `payinfra evacuate` does, and returned to.
 
-The flag is a drill's own: it names the drill, and ends by itself. A flag that a person has set names no
-drill; no drill takes it over, and neither its rollback nor a restoration lifts it.
+The flag names the drill and expires. A flag that a person has set names no drill: no drill replaces it, and
+neither a rollback nor a restoration removes it.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ from payinfra.drill.faults.registry import register
 
 NAME = "evacuation"
 BY = "failover-drill"
-"""Who has set a drill's flag, for whoever asks."""
+"""Who has set a drill's flag, as `status` shows it."""
 SHOWN = 200
 """What the page answers while the other region is evacuated."""
 
@@ -75,7 +75,7 @@ class EvacuateRegion(FaultAction):
         if found is not None and found.drill != self.drill:
             raise EnvironmentUnusable(
                 f"{self.region} is evacuated since {found.since}, by {found.by}: a drill takes nothing over.",
-                "Drill once somebody has returned it.",
+                "Run `payinfra return` first, then drill.",
             )
         evacuation_flag.put(clients.aws, self.survivor, self.parameter, self.flag.to_json())
 
@@ -143,7 +143,7 @@ def _leftovers(search: FaultSearch) -> Iterator[FaultAction]:
     if evacuation is None:
         return
     survivor = _survivor(search.outputs, lost)
-    # Where that region is silent, the error names it: whoever knows that it is does not say so twice.
+    # If that region is silent, the error names it, so that callers who know that can leave it out.
     found = evacuation_flag.read(search.clients.aws, survivor, evacuation.parameter)
     if found is None or found.region != lost or not found.drill:
         return  # A flag that names no drill is a real evacuation's.
@@ -184,7 +184,7 @@ EVACUATION = register(
         ),
         preconditions=no_preconditions,
         actions=_actions,
-        # The flag ends by itself. Whatever lifted it later could lift one that a person has set meanwhile.
+        # The flag expires. A watchdog could remove a flag that a person has set meanwhile.
         watchdogs=no_watchdogs,
         mark=FaultMark(
             MarkedKind.HEALTH_CHECK, lambda region: region.health_check_id, lambda _state: "serves"
@@ -207,16 +207,16 @@ EVACUATION = register(
                 "The survivor's page `/evacuation` answers 200, and Route 53's checkers see it.",
                 "Both names lead to the survivor within threshold x interval of that check, and stay there "
                 "although the region's own health check is healthy.",
-                "No payment fails: clients with an old answer are still served.",
+                "No payment fails: clients that hold the old DNS answer are still served.",
                 "The time from the flag until the survivor served the last client is the RTO.",
             ),
             restoration=(
                 "As `payinfra return`: the region's probes pass, marks cross both ways, ten times the "
                 "greatest recent latency of replication passes, the payments of both regions agree; then "
-                "the flag is lifted. A return that refuses fails the drill, and the flag is lifted all the "
-                "same, since it was the drill's. After a kill `--restore` lifts it, and only where it still "
-                "names that drill: a person who evacuates the region during a drill takes the flag over, and "
-                "only `payinfra return` lifts it then. A flag that nobody lifts ends by itself."
+                "the flag is lifted. If the return refuses, the drill fails, and its flag is lifted all the "
+                "same. After a kill `--restore` lifts the flag if it still names that drill. If a person "
+                "evacuates the region during a drill, that flag replaces the drill's, and only `payinfra "
+                "return` lifts it. A drill's flag that nobody lifts expires."
             ),
         ),
     )

@@ -1,8 +1,8 @@
-"""Holds the fail-back rule off while a drill runs.
+"""Switches the fail-back rule off while a drill runs.
 
-Where fail-back is manual, the standby keeps a name that has moved to it. A drill gives the region back by
-itself and waits for the name to return, so the rule must not keep it. What holds it off ends by itself: a
-drill that is killed leaves nothing that stays.
+Where fail-back is manual, the standby keeps a name that has moved to it. A drill restores the region and
+waits for the name to return, so the rule must not keep it. The note that switches it off expires, also if the
+drill is killed.
 """
 
 import json
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
+from payinfra.clients import evacuation_flag
 from payinfra.clients.aws import Endpoints
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.evacuation import NOT_EVACUATED, EvacuationFlag
@@ -18,7 +19,7 @@ from payinfra.drill.faults.actions import ActionDescription, FaultAction, FaultC
 from payinfra.drill.faults.model import FaultContext
 
 COMES_BACK = timedelta(minutes=10)
-"""How long after the last fault is lifted the name may need to return: ten health checks of 30 s, twice."""
+"""How long the name may take to return after the last fault is lifted: twice ten health checks of 30 s."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,12 @@ class HoldFailBack(FaultAction):
         if found is not None:
             raise EnvironmentUnusable(
                 f"{found.region} is evacuated since {found.since}, by {found.by}: its names have moved.",
-                "Drill once somebody has returned it.",
+                "Run `payinfra return` first, then drill.",
             )
         self._write(clients, self.value)
 
     def rollback(self, clients: FaultClients) -> None:
-        """Hold it off no more, unless somebody has written anything else meanwhile."""
+        """Remove the note, unless something else has been written meanwhile."""
         if self.is_active(clients):
             self._write(clients, NOT_EVACUATED)
 
@@ -87,13 +88,11 @@ class HoldFailBack(FaultAction):
         return clients.aws.ssm(self.survivor).get_parameter(Name=self.parameter)["Parameter"]["Value"]
 
     def _write(self, clients: FaultClients, value: str) -> None:
-        clients.aws.ssm(self.survivor).put_parameter(
-            Name=self.parameter, Value=value, Type="String", Overwrite=True
-        )
+        evacuation_flag.put(clients.aws, self.survivor, self.parameter, value)
 
 
 def hold_fail_back(context: FaultContext) -> tuple[HoldFailBack, ...]:
-    """What holds the rule off while the primary region is lost; none where names come back by themselves."""
+    """The action for a drill that loses the primary region; none if names return by themselves."""
     evacuation, outputs = context.outputs.declared.evacuation, context.outputs
     if evacuation is None or evacuation.failback != "manual" or context.lost != outputs.primary:
         return ()

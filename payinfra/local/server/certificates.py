@@ -1,7 +1,7 @@
 """The authority of the embedded AWS, and the certificates that it issues for custom domains.
 
-The authority's key is on disk, for its owner only; those of certificates are in this process alone. What was
-issued before a restart is issued anew, as ACM renews a certificate under its ARN.
+The authority's key is on disk, readable by its owner only; the keys of certificates are in this process only.
+Certificates from before a restart are issued again under the same ARN, as ACM renews them.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ class CertificateIssuer:
         return self._authority
 
     def issue(self, key: str, names: Sequence[str]) -> "LeafCert":
-        """The certificate for some names: the one of before, where it was issued under this key already.
+        """The certificate for some names; the same one again for a key under which it was issued before.
 
         Args:
             key: the certificate's ARN, or what else tells it from others.

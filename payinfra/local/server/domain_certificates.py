@@ -1,4 +1,4 @@
-"""Which certificate a connection to a region's port with TLS is presented with."""
+"""Chooses the certificate for a connection to a region's port with TLS."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class DomainCertificates:
     """Chooses a connection's certificate by the name in its handshake, as API Gateway does in a region.
 
-    A custom domain is presented with its own certificate. Whoever names something else, or nothing, gets that
-    of the region's own endpoints, and refuses it.
+    A client that names a custom domain gets its certificate. A client that names something else, or nothing,
+    gets that of the region's own endpoints, and rejects it.
     """
 
     emulator: Emulator

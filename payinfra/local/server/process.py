@@ -333,7 +333,7 @@ class Server:
         self._urls[region] = f"http://{LOOPBACK}:{self._regions[region].port}"
 
     async def _secure_regions(self) -> None:
-        for position, region in enumerate(self._regions):
+        for position, region in enumerate(tuple(self._regions)):
             if region not in self._secured:
                 self._secure_region(region, position)
                 await self._secured[region].start()

@@ -46,8 +46,11 @@ def test_a_name_that_is_not_known_is_made_sure_of() -> None:
 
 
 def test_the_standby_can_be_the_one_that_is_gone() -> None:
-    said = steps(west=replace(WEST, answers=False), leads_to=("us-east-1",))
-    assert "`payinfra verify --region us-east-1 --env demo`" in said
+    gone = replace(WEST, answers=False)
+    for said in (steps(west=gone, leads_to=("us-east-1",)), kept(("us-east-1",), west=gone)):
+        assert "`payinfra verify --region us-east-1 --env demo`" in said
+        assert "us-east-1 has the name and keeps it" in said
+        assert "`payinfra evacuate us-west-2 --env demo`" in said
 
 
 def test_with_no_region_in_sight_nothing_is_moved() -> None:
@@ -144,7 +147,7 @@ def test_a_domain_that_nobody_delegates_is_mended_last() -> None:
     status = Status("demo", "aws", (EAST, WEST), NAME, None, names=names)
     missing = replace(status, delegation=Delegation("x.example", own=("ns-1",)))
     assert next_steps(missing, command)[-1] == (
-        "In the zone above x.example, let the NS records of x.example be exactly ns-1."
+        "In the zone above x.example, set the NS records of x.example to exactly ns-1."
     )
     gone = replace(missing, regions=(replace(EAST, answers=False), WEST))
     assert next_steps(gone, command)[-1].startswith("In the zone above x.example")

@@ -140,7 +140,7 @@ def test_a_zone_that_nobody_delegates_is_said_to_be_missing_with_what_to_add() -
         f"{ZONE} is not delegated: its parent has no NS records for it, so no client finds it."
     )
     assert missing.next_step == (
-        f"In the zone above {ZONE}, let the NS records of {ZONE} be exactly of-route53."
+        f"In the zone above {ZONE}, set the NS records of {ZONE} to exactly of-route53."
     )
     # Where it would lead is said all the same.
     tree = Tree({"p1": ()}, {PARENT: ("p1",), ZONE: ()})
@@ -150,8 +150,8 @@ def test_a_zone_that_nobody_delegates_is_said_to_be_missing_with_what_to_add() -
 def test_a_zone_that_is_delegated_to_another_ones_servers_is_said_to_be() -> None:
     strange = found({"p1": ("of-route53", "old")})
     assert strange is not None
-    assert strange.problem == f"{ZONE} is delegated to old, where its hosted zone is not."
-    assert strange.next_step.endswith("be exactly of-route53.")
+    assert strange.problem == f"{ZONE} is delegated to old, which do not serve its hosted zone."
+    assert strange.next_step.endswith("to exactly of-route53.")
 
 
 class Silent(Aws):

@@ -1,6 +1,7 @@
 """A return: the region's probes, replication, the payments of both; only then the flag, and the names."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,11 +40,12 @@ def run(
     crossings: Callable[..., tuple[Crossing, ...]] = lambda *_: CROSSED,
     told: list[str] | None = None,
     survivor: str = WEST,
+    of_drill: bool = False,
 ) -> Returned:
     tell = [] if told is None else told
     ways = (regions.now, regions.sleep, failures, crossings, lambda _: None)
     waiting = Waiting(within_s, tell.append, *ways)
-    return bring_back(regions.survivor(survivor), waiting, accept=accept)
+    return bring_back(regions.survivor(survivor), waiting, accept=accept, of_drill=of_drill)
 
 
 def test_the_flag_is_lifted_and_the_names_come_back(regions: TwoRegions) -> None:
@@ -171,6 +173,33 @@ def test_killed_before_any_step_it_ends_well_when_run_again() -> None:
         assert run(regions).exit_code is ExitCode.DONE
         assert regions.flags[WEST] == "{}"
         assert len(regions.changed) == 1
+
+
+DRILLED = replace(flag_of(EAST), by="failover-drill", drill="drill-1", until="2026-03-01T04:00:00+00:00")
+
+
+def test_a_drill_returns_from_its_own_evacuation_and_from_no_persons(regions: TwoRegions) -> None:
+    with pytest.raises(GateFailed, match=f"evacuated by {flag_of(EAST).by} meanwhile"):
+        run(regions, of_drill=True)
+    assert not regions.changed
+    regions.flags[WEST] = DRILLED.to_json()
+    assert run(regions, of_drill=True).lifted
+    assert regions.flags[WEST] == "{}"
+
+
+@pytest.mark.parametrize("of_drill", [True, False])
+def test_a_flag_that_somebody_sets_while_a_return_waits_stands(regions: TwoRegions, of_drill: bool) -> None:
+    regions.flags[WEST] = DRILLED.to_json()
+    persons = flag_of(EAST).to_json()
+
+    def evacuates(*_: object) -> tuple[Crossing, ...]:
+        regions.flags[WEST] = persons
+        return CROSSED
+
+    with pytest.raises(GateFailed, match="That flag stands"):
+        run(regions, crossings=evacuates, of_drill=of_drill)
+    assert regions.flags[WEST] == persons
+    assert not regions.changed
 
 
 def test_where_nothing_is_evacuated_there_is_nothing_to_do() -> None:

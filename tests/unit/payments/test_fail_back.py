@@ -126,8 +126,8 @@ def test_a_drill_holds_the_rule_off_until_it_is_over(
     assert asked(site) == status
 
 
-@pytest.mark.parametrize(("minutes", "status"), [(1, 404), (-1, 200)])
-def test_a_drills_own_flag_counts_until_it_ends(
+@pytest.mark.parametrize(("minutes", "status"), [(1, 404), (-1, 404), (-2, 200)])
+def test_a_drills_own_flag_counts_until_it_ends_and_the_name_has_had_time_to_return(
     sites: tuple[Site, Site], name: Name, minutes: int, status: int
 ) -> None:
     site = watching(sites, name)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from payinfra.core.errors import GateFailed, UsageProblem
+from payinfra.core.project_imports import import_from_project, project_imports
 from payinfra.stacks.extension_loading import ExtensionSource
 
 NOBODY: list[object] = [None, None, None]
@@ -37,6 +38,15 @@ def test_it_is_imported_from_the_projects_folder_with_what_it_imports(tmp_path: 
     assert call(folder) == 42
     assert sys.path == before
     assert not [name for name in sys.modules if name == "acme" or name.startswith("acme.")]
+
+
+def test_packages_without_init_in_one_another_are_forgotten(tmp_path: Path) -> None:
+    folder = tmp_path / "acme" / "aws" / "queues"
+    folder.mkdir(parents=True)
+    (folder / "infra.py").write_text("def extend(a, b, c):\n    return 'there'\n")
+    with project_imports(tmp_path):
+        import_from_project("acme.aws.queues.infra", tmp_path, "a test")
+    assert not [name for name in sys.modules if name.partition(".")[0] == "acme"]
 
 
 @pytest.mark.parametrize("with_init", [True, False])
