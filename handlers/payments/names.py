@@ -39,7 +39,8 @@ class FailoverName:
         region: this region.
         servers: the name servers' names, or `address:port`; none for a zone that its parent delegates: the
             machine's resolver is asked for them.
-        zone: the delegated zone; empty for the environment's own, where the name is a CNAME of an endpoint.
+        zone: the domain, at the top of a delegated zone or below it; empty for a zone of the environment, where
+            the name is a CNAME of an endpoint.
         region_at: which region answers for the name at an address; raises OSError where none does.
     """
 
@@ -86,11 +87,22 @@ class FailoverName:
             return self._servers
         for resolver in self._resolvers():
             try:
-                self._servers = self._ask((resolver, _PORT), self._zone, NS, recursive=True)
+                self._servers = self._of_zone((resolver, _PORT))
             except (OSError, ValueError):
                 continue
             break
         return self._servers
+
+    def _of_zone(self, resolver: tuple[str, int]) -> tuple[str, ...]:
+        """The name servers of the zone that the domain is in: the domain may lie below it.
+
+        Raises OSError where no answer comes, and ValueError where it is none.
+        """
+        labels = self._zone.rstrip(".").split(".")
+        for start in range(len(labels)):
+            if found := self._ask(resolver, ".".join(labels[start:]), NS, recursive=True):
+                return found
+        return ()
 
     def _address(self, server: str) -> tuple[str, int]:
         """Raises OSError where the server's name has no address."""

@@ -146,10 +146,17 @@ def delegated_to(zone: str, dns_: Dns) -> tuple[str, ...]:
     raise failure
 
 
-def _parents_servers(zone: str, dns_: Dns) -> tuple[str, ...]:
-    """The names of the nearest parent zone's name servers. Names in between need not be zones."""
-    labels = zone.rstrip(".").split(".")
-    for start in range(1, len(labels)):
+def servers_of_zone(name: str, dns_: Dns) -> tuple[str, ...]:
+    """The names of the name servers of the zone that a name is in; none where DNS knows none.
+
+    A domain may lie below its zone, such as `pay.example.com` in the zone `example.com`: only zones have NS
+    records.
+
+    Raises:
+        DNSException, OSError: the resolver does not answer.
+    """
+    labels = name.rstrip(".").split(".")
+    for start in range(len(labels)):
         try:
             found = dns_.resolve(".".join(labels[start:]), "NS").data
         except (dns.resolver.NXDOMAIN, dns.resolver.NoNameservers):
@@ -157,3 +164,9 @@ def _parents_servers(zone: str, dns_: Dns) -> tuple[str, ...]:
         if found:
             return found
     return ()
+
+
+def _parents_servers(zone: str, dns_: Dns) -> tuple[str, ...]:
+    """The names of the nearest parent zone's name servers."""
+    _label, _, parent = zone.rstrip(".").partition(".")
+    return servers_of_zone(parent, dns_) if parent else ()

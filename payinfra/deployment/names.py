@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from payinfra.clients.dns import Dns, NameServer, delegated_to
+from payinfra.clients.dns import Dns, NameServer, delegated_to, servers_of_zone
 from payinfra.core.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -80,20 +80,32 @@ def delegation(outputs: Outputs, aws: "Aws", dns: Dns) -> Delegation | None:
     if not declared.delegated or aws.endpoints is not None:
         return None
     try:
-        servers = delegated_to(declared.zone, dns)
-    except (DNSException, OSError) as error:
-        return Delegation(declared.zone, unknown=str(error) or type(error).__name__)
-    try:
-        own = _hosted(outputs, aws)
+        hosted = _hosted(outputs, aws)
     except (BotoCoreError, ClientError):
-        own = ()
-    return Delegation(declared.zone, servers, tuple(sorted(one.rstrip(".").lower() for one in own)))
+        hosted = HostedZone(declared.zone)
+    # A domain may lie below its zone: the zone is what has to be delegated.
+    zone = hosted.name or declared.zone
+    try:
+        servers = delegated_to(zone, dns)
+    except (DNSException, OSError) as error:
+        return Delegation(zone, unknown=str(error) or type(error).__name__)
+    return Delegation(zone, servers, tuple(sorted(hosted.servers)))
 
 
-def _hosted(outputs: Outputs, aws: "Aws") -> Sequence[str]:
-    """The hosted zone's name servers, from Route 53's control plane. Raises BotoCoreError, ClientError."""
-    zone = aws.route53(outputs.primary_region).get_hosted_zone(Id=outputs.hosted_zone_id)
-    return zone.get("DelegationSet", {}).get("NameServers", ())
+@dataclass(frozen=True)
+class HostedZone:
+    """A hosted zone as Route 53's control plane describes it; names without their last dot."""
+
+    name: str
+    servers: tuple[str, ...] = ()
+
+
+def _hosted(outputs: Outputs, aws: "Aws") -> HostedZone:
+    """Raises BotoCoreError, ClientError where Route 53's control plane does not say."""
+    found = aws.route53(outputs.primary_region).get_hosted_zone(Id=outputs.hosted_zone_id)
+    servers = found.get("DelegationSet", {}).get("NameServers", ())
+    name = found.get("HostedZone", {}).get("Name", "")
+    return HostedZone(name.rstrip(".").lower(), tuple(one.rstrip(".").lower() for one in servers))
 
 
 def name_servers(outputs: Outputs, aws: "Aws", dns: Dns) -> tuple[NameServer, ...]:
@@ -101,19 +113,27 @@ def name_servers(outputs: Outputs, aws: "Aws", dns: Dns) -> tuple[NameServer, ..
 
     For a delegated zone they are those that its parent names, else those that a resolver finds. Those of a
     zone that nobody delegates are in the outputs. None of this needs a control plane. Route 53's is asked if
-    an earlier version deployed the environment, or if the zone should be delegated and is not.
+    an earlier version deployed the environment, or if the domain is delegated to nobody: it may lie below its
+    zone. Where that control plane does not say, the zone that the domain is in is taken.
 
     Raises:
         DNSException, OSError: DNS does not say.
         BotoCoreError, ClientError: Route 53's control plane does not say.
     """
+    from botocore.exceptions import BotoCoreError, ClientError
+
     declared, evacuation = outputs.declared.dns, outputs.declared.evacuation
     delegated = declared.delegated and aws.endpoints is None
     if delegated and (found := _delegated(declared.zone, dns)):
         return dns.servers(found)
     if evacuation is not None and evacuation.name_servers:
         return dns.servers(evacuation.name_servers.split(","))
-    return dns.servers(_hosted(outputs, aws))
+    try:
+        return dns.servers(_hosted(outputs, aws).servers)
+    except (BotoCoreError, ClientError):
+        if delegated and (found := servers_of_zone(declared.zone, dns)):
+            return dns.servers(found)
+        raise
 
 
 def _delegated(zone: str, dns: Dns) -> tuple[str, ...]:
@@ -123,7 +143,7 @@ def _delegated(zone: str, dns: Dns) -> tuple[str, ...]:
     try:
         return delegated_to(zone, dns)
     except (DNSException, OSError):
-        return dns.resolve(zone, "NS").data
+        return servers_of_zone(zone, dns)
 
 
 def look_up(

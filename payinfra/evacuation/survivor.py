@@ -16,7 +16,7 @@ from payinfra.checks.probes.route53_zone import record_type
 from payinfra.checks.probes.verify import around
 from payinfra.clients import evacuation_flag
 from payinfra.clients.aws import Aws
-from payinfra.clients.dns import NameServer
+from payinfra.clients.dns import NameServer, servers_of_zone
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.evacuation import EvacuationFlag
 from payinfra.core.outputs import DeclaredEvacuation, RegionOutputs
@@ -143,7 +143,7 @@ class Survivor:
         hosts = tuple(one for one in self.declared.name_servers.split(",") if one)
         try:
             if not hosts:
-                hosts = self.live.dns.resolve(self.live.declared.dns.zone, "NS").data
+                hosts = servers_of_zone(self.live.declared.dns.zone, self.live.dns)
             servers = self.live.dns.servers(hosts)
         except (DNSException, OSError, IndexError) as error:
             raise EnvironmentUnusable(

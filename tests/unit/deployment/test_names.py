@@ -77,10 +77,12 @@ ZONE, PARENT, ABOVE = "pay.shop.example", "shop.example", "example"
 
 
 class WithZone(Aws):
-    """Route 53, which names a zone's servers."""
+    """Route 53, which names a zone and its servers."""
+
+    zone = "pay.shop.example."
 
     def client(self, service: str, region: str) -> Any:
-        answer = {"DelegationSet": {"NameServers": ["of-route53"]}}
+        answer = {"HostedZone": {"Name": self.zone}, "DelegationSet": {"NameServers": ["of-route53."]}}
         return SimpleNamespace(get_hosted_zone=lambda **_call: answer)
 
 
@@ -125,6 +127,26 @@ def test_a_zone_whose_parent_names_its_servers_is_well() -> None:
     well = found({"p1": ("of-route53",)})
     assert well == Delegation(ZONE, ("of-route53",), ("of-route53",))
     assert (well.problem, well.next_step) == ("", "")
+
+
+class WithParentZone(WithZone):
+    zone = "shop.example."
+
+
+def test_of_a_domain_below_its_zone_the_zone_has_to_be_delegated() -> None:
+    tree = Tree({"p1": ("of-route53",)}, {ABOVE: ("p1",)})
+    assert delegation(delegated(True), WithParentZone(), tree) == Delegation(
+        PARENT, ("of-route53",), ("of-route53",)
+    )
+
+
+def test_of_a_domain_below_its_zone_the_zones_servers_are_asked_without_a_control_plane() -> None:
+    class Gone(Aws):
+        def client(self, service: str, region: str) -> Any:
+            raise EndpointConnectionError(endpoint_url="https://route53.amazonaws.com")
+
+    tree = Tree({"s1": ()}, {PARENT: ("s1",)})
+    assert name_servers(delegated(True), Gone(), tree) == (NameServer("s1"),)
 
 
 def test_the_next_of_the_parents_servers_is_asked_where_one_is_silent() -> None:

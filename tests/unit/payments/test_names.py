@@ -146,6 +146,28 @@ def test_addresses_are_forgotten_before_they_are_too_many() -> None:
     assert delegated(Zone({"9": ("1.",), "1": many}, kind="A"), lambda *_: HERE, ("9",)).leads_here()
 
 
+def test_a_domain_below_its_zone_is_asked_for_at_the_zones_servers() -> None:
+    parent = ZONE.partition(".")[2]
+
+    def exchange(message: bytes, _address: tuple[str, int]) -> bytes:
+        question = dns.message.from_wire(message).question[0]
+        if question.rdtype != NS:
+            return answered(message, "192.0.2.7", kind="A")
+        return answered(message, *(("1.",) if question.name.to_text() == f"{parent}." else ()), kind="NS")
+
+    name = FailoverName(
+        NAME,
+        HERE,
+        (),
+        ZONE,
+        exchange=exchange,
+        address_of=str,
+        region_at=lambda *_: HERE,
+        resolvers=lambda: "9",
+    )
+    assert name.leads_here()
+
+
 def test_a_zone_that_nobody_knows_leads_nowhere() -> None:
     assert not delegated(Zone({"9": None, "8": None}), lambda *_: HERE).leads_here()
     assert not delegated(Zone({}), lambda *_: HERE, ()).leads_here()
