@@ -39,8 +39,8 @@ class FailoverName:
         region: this region.
         servers: the name servers' names, or `address:port`; none for a zone that its parent delegates: the
             machine's resolver is asked for them.
-        zone: the domain, at the top of a delegated zone or below it; empty for a zone of the environment, where
-            the name is a CNAME of an endpoint.
+        zone: the domain, at the top of a delegated zone or below it; empty for the environment's own zone, in
+            which the name is a CNAME of an endpoint.
         region_at: which region answers for the name at an address; raises OSError where none does.
     """
 

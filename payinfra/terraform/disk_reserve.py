@@ -44,6 +44,23 @@ def keep_room(descriptor: int, size: int) -> None:
             ctypes.CDLL(None).fallocate(descriptor, _KEEP_SIZE, ctypes.c_longlong(0), ctypes.c_longlong(size))
 
 
+def _allocated(descriptor: int, size: int) -> bool:
+    """Whether the space could be reserved without writing it; not every system and file system can.
+
+    Raises:
+        OSError: the disk has not so much left.
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
+        return False
+    return True
+
+
 class DiskReserve:
     """A file that takes space.
 
@@ -79,9 +96,7 @@ class DiskReserve:
         """
         try:
             with os.fdopen(open_own(self._path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY), "wb") as file:
-                if sys.platform == "linux":
-                    os.posix_fallocate(file.fileno(), 0, size)
-                else:
+                if not _allocated(file.fileno(), size):
                     for _ in range(0, size, len(_ONE_MB)):
                         file.write(_ONE_MB)
             self._held = True

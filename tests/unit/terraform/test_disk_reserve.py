@@ -38,6 +38,26 @@ def test_it_takes_the_space_while_something_changes(tmp_path: Path) -> None:
     assert (disk.path.exists(), disk.told) == (False, 0)
 
 
+def test_where_space_cannot_be_reserved_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(*_asked: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "no")
+
+    monkeypatch.setattr("os.posix_fallocate", unsupported)
+    disk = Disk(tmp_path)
+    with disk.reserve.held(2 << 20):
+        assert disk.path.stat().st_blocks * 512 >= 2 << 20
+
+
+def test_a_disk_that_is_full_already_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.posix_fallocate", lambda *_asked: failing(errno.ENOSPC)())
+    disk = Disk(tmp_path)
+    with pytest.raises(OSError, match="no"), disk.reserve.held(2 << 20):
+        raise AssertionError("nothing may be changed")
+    assert not disk.path.exists()
+
+
 def test_it_gives_the_space_up_once_when_the_disk_is_nearly_full(tmp_path: Path) -> None:
     disk = Disk(tmp_path, free=LOW - 1)
     with disk.reserve.held(1 << 20):
