@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from payinfra.clients import evacuation_flag
 from payinfra.clients.aws import Endpoints
+from payinfra.clients.aws_errors import NotYet
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.evacuation import NOT_EVACUATED, EvacuationFlag
 from payinfra.core.outputs import DeclaredEvacuation, Outputs
@@ -37,6 +38,8 @@ BY = "failover-drill"
 """Who has set a drill's flag, as `status` shows it."""
 SHOWN = 200
 """What the page answers while the other region is evacuated."""
+NOT_SHOWN = 404
+"""What it answers while the other region is not."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,15 @@ def _moment(text: str) -> datetime:
 
 
 def _is_seen(sources: EvidenceSources, actions: tuple[FaultAction, ...]) -> bool:
-    return sources.evacuation_page() == SHOWN and all(sources.is_active(action) for action in actions)
+    """A page that is late, or cannot read the flag now, does not say that the region is not evacuated.
+
+    Raises:
+        NotYet: the page says neither.
+    """
+    status = sources.evacuation_page()
+    if status not in (SHOWN, NOT_SHOWN):
+        raise NotYet(f"the survivor's page answers {status or 'nothing'}")
+    return status == SHOWN and all(sources.is_active(action) for action in actions)
 
 
 EVACUATION = register(

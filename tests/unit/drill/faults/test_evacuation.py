@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from payinfra.clients.aws_errors import NotYet
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.evacuation import EvacuationFlag
 from payinfra.drill.faults.actions import FaultClients
@@ -136,11 +137,18 @@ def test_on_aws_a_look_for_leftovers_asks_route_53_hardly_more_than_its_rate(her
 
 
 @pytest.mark.parametrize(
-    ("page", "stands", "seen"), [(200, True, True), (404, True, False), (200, False, False), (0, True, False)]
+    ("page", "stands", "seen"), [(200, True, True), (404, True, False), (200, False, False)]
 )
 def test_it_is_seen_by_the_page_and_by_the_flag(page: int, stands: bool, seen: bool) -> None:
     sources = EvidenceSources(lambda: 200, lambda: page, lambda _action: stands, lambda: False)
     assert EVACUATION.sign.is_seen(sources, (ACTION,)) is seen
+
+
+@pytest.mark.parametrize("page", [0, 429, 503])
+def test_a_page_that_does_not_say_is_no_sign_that_it_was_lifted(page: int) -> None:
+    sources = EvidenceSources(lambda: 200, lambda: page, lambda _action: True, lambda: False)
+    with pytest.raises(NotYet):
+        EVACUATION.sign.is_seen(sources, (ACTION,))
 
 
 def test_the_journal_keeps_it_and_says_how_to_lift_it_by_hand() -> None:
