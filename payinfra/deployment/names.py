@@ -82,7 +82,7 @@ def delegation(outputs: Outputs, aws: "Aws", dns: Dns) -> Delegation | None:
     try:
         hosted = _hosted(outputs, aws)
     except (BotoCoreError, ClientError):
-        hosted = HostedZone(declared.zone)
+        hosted = ZoneInRoute53(declared.zone)
     # A domain may lie below its zone: the zone is what has to be delegated.
     zone = hosted.name or declared.zone
     try:
@@ -93,19 +93,19 @@ def delegation(outputs: Outputs, aws: "Aws", dns: Dns) -> Delegation | None:
 
 
 @dataclass(frozen=True)
-class HostedZone:
+class ZoneInRoute53:
     """A hosted zone as Route 53's control plane describes it; names without their last dot."""
 
     name: str
     servers: tuple[str, ...] = ()
 
 
-def _hosted(outputs: Outputs, aws: "Aws") -> HostedZone:
+def _hosted(outputs: Outputs, aws: "Aws") -> ZoneInRoute53:
     """Raises BotoCoreError, ClientError where Route 53's control plane does not say."""
     found = aws.route53(outputs.primary_region).get_hosted_zone(Id=outputs.hosted_zone_id)
     servers = found.get("DelegationSet", {}).get("NameServers", ())
     name = found.get("HostedZone", {}).get("Name", "")
-    return HostedZone(name.rstrip(".").lower(), tuple(one.rstrip(".").lower() for one in servers))
+    return ZoneInRoute53(name.rstrip(".").lower(), tuple(one.rstrip(".").lower() for one in servers))
 
 
 def name_servers(outputs: Outputs, aws: "Aws", dns: Dns) -> tuple[NameServer, ...]:
