@@ -243,7 +243,7 @@ print(client.get(path).read().decode())
 
 def test_a_restart_serves_the_domain_under_the_same_authority(served: Domain) -> None:
     before = served.local.control.status().endpoints
-    served.local.control.shut_down()
+    assert lifecycle.down(served.local.folder)
     again = served.local.again()
     after = again.control.status().endpoints
     assert (after.https, after.authority) == (before.https, before.authority)
