@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
 from botocore.config import Config
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
@@ -30,6 +31,10 @@ DRILLS = "drill"
 HURRY = 20.0
 """By how much time runs faster where a health check or an alarm must change its mind."""
 CALM_WITHIN_S = 60.0
+SERVES_WITHIN_S = 60.0
+FEW, SURE = 5, 30
+"""So many good answers of a health page in a row are enough; and so many, once one was bad: they are not from
+one lucky container."""
 FORGOTTEN_S = 1.1 * ALARMS_LOOK_BACK_S / FASTEST
 """In real time, at the fastest: after it no alarm looks back on what was before."""
 ENV = "e2e"
@@ -88,8 +93,28 @@ class Deployment:
             for alarm in self.client("cloudwatch", role).describe_alarms(StateValue="ALARM")["MetricAlarms"]
         ]
 
+    def serving(self, role: str) -> bool:
+        """Wait until a region's health page answers 200, and goes on to; whether it does.
+
+        A container that could not write for a while needs three good writes, ten seconds apart, to say that
+        it can again (`handlers.payments.recording`). Until then the page's 503 ring the API's alarm.
+        """
+        url = self.output("api_endpoint", role).removesuffix("/payments") + "/health"
+        end, good, wanted = time.monotonic() + SERVES_WITHIN_S, 0, FEW
+        while good < wanted and time.monotonic() < end:
+            try:
+                answers = httpx.get(url, timeout=10).status_code == httpx.codes.OK
+            except httpx.TransportError:
+                answers = False
+            good, wanted = (good + 1, wanted) if answers else (0, SURE)
+            if wanted == SURE:
+                time.sleep(0.1)
+        return good >= wanted
+
     def calm(self) -> None:
         """Wait until no alarm rings, or can begin to ring, for what was done before."""
+        for role in ("primary", "secondary"):
+            self.serving(role)
         with self.in_a_hurry(FASTEST):
             time.sleep(FORGOTTEN_S)
         # A health check may have to change its mind first, and its alarm needs a metric each minute.

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 60.0
 INSISTENCE_S = 240.0
-SURE = 30
-"""As many good answers of the health page in a row are not from one lucky container."""
 # In flight; throttled; a dependency, or the function itself, too slow when 50 start at once on two cores.
 MAY_BE_SENT_AGAIN = (409, 429, 503, 504)
 Seen = TypeVar("Seen")
@@ -111,19 +109,6 @@ class Shop:
         while not good(seen := look()) and time.monotonic() < end:
             time.sleep(0.1)
         return seen
-
-    def serving(self, role: str) -> None:
-        """Wait until a region's health page has answered 200 often enough that all its containers do.
-
-        A container that could not write for a while needs three good writes, ten seconds apart, to say that
-        it can again (`handlers.payments.recording`).
-        """
-        api, answers = self.apis[role], [0] * SURE
-        end = time.monotonic() + INSISTENCE_S
-        while set(answers) != {200} and time.monotonic() < end:
-            answers = [*answers[1:], api.bare("GET", api.health_url).status_code]
-            time.sleep(0.1)
-        assert set(answers) == {200}, answers
 
     def run(self, *arguments: str) -> Done:
         """One of payinfra's commands about the deployment."""

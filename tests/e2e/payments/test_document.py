@@ -60,7 +60,7 @@ def test_the_deployment_keeps_the_promises_of_the_document(
         case.validate_response(answer, excluded_checks=NOT_PROMISED)
 
     if path == "/health":
-        shop.serving("primary")
+        assert shop.deployment.serving("primary")
     hold()
     assert statuses.total() >= CASES[method, path, mode]
     assert not statuses.keys() & {500, 502, 504}, statuses
