@@ -92,7 +92,7 @@ def check(
     if not manifests and not plans and source is None:
         settings = settings_from(flags)
         with session(settings) as view:
-            manifests = (view.pipeline.synth().folder / "cdk.tf.json",)
+            manifests = (view.pipeline.synth().manifest,)
         env, protected = settings.env, settings.protected
     elif idle := sorted({name for name in flags if flags[name] is not None} - ABOUT_FILES):
         raise UsageProblem(

@@ -421,7 +421,7 @@ class Pipeline:
                 outputs=outputs,
                 aws=self.stages.aws(endpoints),
                 terraform=terraform,
-                manifest=synthesized.folder / "cdk.tf.json",
+                manifest=synthesized.manifest,
                 plan_file=self.files.plan.resolve(),
                 keep=self.files.write_outputs,
                 stage=self.stages.stage,

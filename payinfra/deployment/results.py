@@ -71,6 +71,11 @@ class Synthesized:
     folder: Path
     inventory: StackInventory
 
+    @property
+    def manifest(self) -> Path:
+        """The stack as Terraform reads it."""
+        return self.folder / "cdk.tf.json"
+
 
 def headline(plan: Plan) -> str:
     """The plan in one phrase."""

@@ -104,7 +104,7 @@ class Rollout:
         standing = self._standing(terraform, plan)
         if standing is None:
             return None
-        steps = plan_rollout(Graph.read(synthesized.folder / "cdk.tf.json"), plan, standing.first)
+        steps = plan_rollout(Graph.read(synthesized.manifest), plan, standing.first)
         if not self.consent.allow_single_region:
             self._spare_the_last_region(standing, steps if in_one else steps[:1])
         return None if in_one else (standing, steps)

@@ -289,7 +289,7 @@ class Stages:
         Raises:
             ChecksFailed: a finding is as severe as `fail_on`.
         """
-        stack = StackFile.read(synthesized.folder / "cdk.tf.json")
+        stack = StackFile.read(synthesized.manifest)
         if not plan.has_changes:
             return with_costs(plan, stack)
         shown = terraform.shown(plan.file)

@@ -52,8 +52,7 @@ class StateAdoption:
             return stages.plan(terraform, stage=stage, **more)
 
         guard = stages.guard(self.endpoints)
-        manifest = synthesized.folder / "cdk.tf.json"
-        adoption = Adoption(terraform, stages.aws(self.endpoints), manifest, planner)
+        adoption = Adoption(terraform, stages.aws(self.endpoints), synthesized.manifest, planner)
         known = _identifiers(guard.state(terraform))
         plan = planner("plan")
         with stages.stage("look") as stage:
