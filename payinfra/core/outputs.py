@@ -371,6 +371,10 @@ class Outputs:
         """The primary, then the secondary."""
         return self.primary, self.secondary
 
+    def other_than(self, region: str) -> RegionOutputs:
+        """The region that is left when the one of this name is lost."""
+        return self.secondary if region == self.primary_region else self.primary
+
     @property
     def declared(self) -> Declared:
         """The output `declared`, parsed at each call.

@@ -34,7 +34,7 @@ def after_drill(
         time_scale: of the embedded AWS; 1 on AWS.
         tell: told of each step.
     """
-    survivor = next(one.region for one in outputs.regions if one.region != region)
+    survivor = outputs.other_than(region).region
     try:
         published = published_deployment.read(aws, outputs.environment_suffix, survivor, names)
         with surviving(aws, published, time_scale) as there:

@@ -4,6 +4,7 @@ They exist on the embedded AWS only, one scenario for each. A fault of what no p
 other keys) moves no name: `payinfra local fault inject` makes these, and docs/scenarios.md says what follows.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -37,8 +38,27 @@ WITHIN_S = 30.0
 ServiceFault = ServiceDenial | ServiceDelay | ServiceErrors | ServiceThrottling
 
 
+class DisturbService(EmulatorFaultAction):
+    """A fault of one service of the embedded AWS, in one region."""
+
+    @property
+    @abstractmethod
+    def fault(self) -> ServiceFault:
+        """What the embedded AWS is told."""
+
+    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:  # noqa: ARG002 - no AWS call
+        """See `FaultAction`."""
+        fault = self.fault
+        return ActionDescription(
+            emulator_faults.describe(fault),
+            f"{fault.service} in {fault.region} answers as before",
+            CLEAR_FAULTS,
+            (f"fault {emulator_faults.kind(fault)} of the embedded AWS: {fault.service} in {fault.region}",),
+        )
+
+
 @dataclass(frozen=True)
-class DenyService(EmulatorFaultAction):
+class DenyService(DisturbService):
     """Let a service of the embedded AWS deny every call in a region. It denied none before."""
 
     region: str
@@ -50,13 +70,9 @@ class DenyService(EmulatorFaultAction):
         """See `EmulatorFaultAction`."""
         return ServiceDenial(self.region, self.service)
 
-    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:  # noqa: ARG002 - no AWS call
-        """See `FaultAction`."""
-        return _described(self.fault)
-
 
 @dataclass(frozen=True)
-class ThrottleService(EmulatorFaultAction):
+class ThrottleService(DisturbService):
     """Let a service of the embedded AWS throttle every call in a region. It throttled none before."""
 
     region: str
@@ -68,13 +84,9 @@ class ThrottleService(EmulatorFaultAction):
         """See `EmulatorFaultAction`."""
         return ServiceThrottling(self.region, self.service)
 
-    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:  # noqa: ARG002 - no AWS call
-        """See `FaultAction`."""
-        return _described(self.fault)
-
 
 @dataclass(frozen=True)
-class DelayService(EmulatorFaultAction):
+class DelayService(DisturbService):
     """Let a service of the embedded AWS answer `seconds` late in a region. It was not late before."""
 
     region: str
@@ -87,13 +99,9 @@ class DelayService(EmulatorFaultAction):
         """See `EmulatorFaultAction`."""
         return ServiceDelay(self.region, self.service, self.seconds)
 
-    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:  # noqa: ARG002 - no AWS call
-        """See `FaultAction`."""
-        return _described(self.fault)
-
 
 @dataclass(frozen=True)
-class FailService(EmulatorFaultAction):
+class FailService(DisturbService):
     """Let a service of the embedded AWS fail `percent` of its calls in a region. None failed before."""
 
     region: str
@@ -106,22 +114,14 @@ class FailService(EmulatorFaultAction):
         """See `EmulatorFaultAction`."""
         return ServiceErrors(self.region, self.service, self.percent)
 
-    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:  # noqa: ARG002 - no AWS call
-        """See `FaultAction`."""
-        return _described(self.fault)
 
-
-Disturbance = Callable[[str], EmulatorFaultAction]
+Disturbance = Callable[[str], DisturbService]
 """The action for a region."""
 
 
-def _described(fault: ServiceFault) -> ActionDescription:
-    return ActionDescription(
-        emulator_faults.describe(fault),
-        f"{fault.service} in {fault.region} answers as before",
-        CLEAR_FAULTS,
-        (f"fault {emulator_faults.kind(fault)} of the embedded AWS: {fault.service} in {fault.region}",),
-    )
+def _in_place(action: DisturbService, search: FaultSearch) -> Iterator[FaultAction]:
+    if action.fault in search.embedded_faults():
+        yield action
 
 
 def _is_seen(sources: EvidenceSources, actions: tuple[FaultAction, ...]) -> bool:  # noqa: ARG001 - a client
@@ -141,9 +141,7 @@ def _fault(
         return (disturbance(context.lost.region),)
 
     def leftovers(search: FaultSearch) -> Iterator[FaultAction]:
-        action = disturbance(search.region.region)
-        if action.fault in search.embedded_faults():
-            yield action
+        return _in_place(disturbance(search.region.region), search)
 
     return Fault(
         name=name,
@@ -230,14 +228,12 @@ LAMBDA_ERRORS = register(
 
 
 def _weaken_survivor(context: FaultContext) -> tuple[FaultAction, ...]:
-    survivor = next(one.region for one in context.outputs.regions if one.region != context.lost.region)
+    survivor = context.outputs.other_than(context.lost.region).region
     return (FailService(survivor, "lambda", FAILING),)
 
 
 def _weakened(search: FaultSearch) -> Iterator[FaultAction]:
-    action = FailService(search.region.region, "lambda", FAILING)
-    if action.fault in search.embedded_faults():
-        yield action
+    return _in_place(FailService(search.region.region, "lambda", FAILING), search)
 
 
 def _is_weak(sources: EvidenceSources, actions: tuple[FaultAction, ...]) -> bool:

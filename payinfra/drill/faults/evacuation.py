@@ -123,16 +123,12 @@ def declared_in(outputs: Outputs) -> DeclaredEvacuation:
     return found
 
 
-def _survivor(outputs: Outputs, lost: str) -> str:
-    return next(one.region for one in outputs.regions if one.region != lost)
-
-
 def _actions(context: FaultContext) -> tuple[FaultAction, ...]:
     lost = context.lost.region
     return (
         EvacuateRegion(
             lost,
-            _survivor(context.outputs, lost),
+            context.outputs.other_than(lost).region,
             declared_in(context.outputs).parameter,
             context.drill,
             context.began,
@@ -145,7 +141,7 @@ def _leftovers(search: FaultSearch) -> Iterator[FaultAction]:
     evacuation, lost = search.outputs.declared.evacuation, search.region.region
     if evacuation is None:
         return
-    survivor = _survivor(search.outputs, lost)
+    survivor = search.outputs.other_than(lost).region
     # If that region is silent, the error names it, so that callers who know that can leave it out.
     found = evacuation_flag.read(search.clients.aws, survivor, evacuation.parameter)
     if found is None or found.region != lost or not found.drill:
