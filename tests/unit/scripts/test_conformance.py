@@ -243,6 +243,12 @@ PARAMETER = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/payment-pr1/api-key"
         ),
         (asked("kms:ScheduleKeyDeletion", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/k"), True),
         (asked("sts:GetCallerIdentity", "*"), False),
+        # What is done once for an account, and the same where it is not the account's own.
+        (asked("iam:CreateRole", f"arn:aws:iam::{ACCOUNT}:role/payinfra-ci"), False),
+        (asked("iam:CreateRole", f"arn:aws:iam::{ACCOUNT}:role/others"), True),
+        (asked("apigateway:PATCH", f"arn:aws:apigateway:{REGION}::/account"), False),
+        (asked("apigateway:PATCH", f"arn:aws:apigateway:{REGION}::/restapis/x"), True),
+        (asked("xray:CreateSamplingRule", "*"), False),
     ],
 )
 def test_what_the_role_for_ci_may_not_is_named(question: dict[str, Any], faulty: bool) -> None:
