@@ -1,13 +1,15 @@
-"""Judges whether the role that `payinfra ci-role` prints would have been allowed what was recorded.
+"""Judges whether the role that makes a call on AWS would have been allowed what was recorded.
 
-The end-to-end tests work as the account's root, which may do everything. Every action that IAM was asked
-about, with its resource, its context and the tags that the resource had then, is put to the role's own
-policies here, by the evaluator that the embedded AWS enforces policies with.
+Most end-to-end tests work as the account's root, which may do everything. Every action that IAM was asked
+about then, with its resource, its context and the tags that the resource had, is put to the policies of the
+role that `payinfra ci-role` prints, by the evaluator that the embedded AWS enforces policies with. What was
+done under another role, with `--assume-role`, that evaluator has allowed already when it was done.
 """
 
 import importlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from payinfra.account.permissions import permissions
@@ -32,35 +34,49 @@ _DOMAIN = re.compile(r"arn:aws:apigateway:[^:]*::/domainnames/([^/]+)")
 _BUCKET = re.compile(r"arn:aws:s3:::([^/]+)/payinfra/payment-")
 
 
-def refused(requests: Iterable[RecordedRequest]) -> tuple[int, list[str]]:
-    """How many distinct questions were judged, and those that the role would have been refused."""
-    questions = {_question(asked): asked for request in requests for asked in _of(request)}
-    judge = Judge(tuple(questions.values()))
-    return len(questions), sorted(
-        {
-            f"{asked['action']} on {asked['resource']}"
-            for asked in questions.values()
-            if not judge.allows(asked)
-        }
-    )
+@dataclass
+class PermissionQuestions:
+    """What IAM was asked about the requests that were served, each distinct question once.
 
+    Attributes:
+        of_root: the questions about the account's root, which the role for CI is to be allowed.
+        of_roles: how many more there were about roles, which were held to their policies when they asked.
+    """
 
-def _of(request: RecordedRequest) -> Iterator[Mapping[str, Any]]:
-    """What was asked about a request that was served."""
-    if request.status < 400:
-        yield from (
-            one
-            for one in request.asked
-            if one["action"] not in ALWAYS_ALLOWED | ASKED_IN_VAIN
-            and not PREPARES.match(f"{one['action']} on {one['resource']}")
+    of_root: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _of_roles: set[str] = field(default_factory=set)
+
+    @property
+    def of_roles(self) -> int:
+        return len(self._of_roles)
+
+    def take(self, request: RecordedRequest) -> None:
+        """Add what was asked about a request. AWS would have refused what the embedded AWS refused, too."""
+        if request.status >= 400:
+            return
+        for asked in request.asked:
+            named = f"{asked['action']} on {asked['resource']}"
+            if asked["action"] in ALWAYS_ALLOWED | ASKED_IN_VAIN or PREPARES.match(named):
+                continue
+            question = repr((named, asked["region"], asked["context"], asked["tags"]))
+            if asked["caller"].endswith(":root"):
+                self.of_root[question] = asked
+            else:
+                self._of_roles.add(question)
+
+    def refused(self) -> list[str]:
+        """Those about the root that the role for CI would have been refused."""
+        judge = RoleForCi(tuple(self.of_root.values()))
+        return sorted(
+            {
+                f"{asked['action']} on {asked['resource']}"
+                for asked in self.of_root.values()
+                if not judge.allows(asked)
+            }
         )
 
 
-def _question(asked: Mapping[str, Any]) -> str:
-    return repr((asked["action"], asked["resource"], asked["region"], asked["context"], asked["tags"]))
-
-
-class Judge:
+class RoleForCi:
     """The policies of the role, for every place that the record shows a deployment of.
 
     A region pair, a domain with its zone, and a bucket of states are a place each: they are what the role is
