@@ -15,6 +15,7 @@ from typing import Any
 from payinfra.account.permissions import permissions
 from payinfra.account.policies import policies
 from payinfra.account.scope import PermissionScope
+from payinfra.clients.aws import PREPARES_ACCOUNT
 from payinfra.core.naming import regions_used
 from payinfra.local.emulator_environment import ACCOUNT
 from scripts.conformance.requests import RecordedRequest
@@ -23,12 +24,6 @@ ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 """What AWS asks no policy about (STS API reference, GetCallerIdentity)."""
 ASKED_IN_VAIN = frozenset({"iam:GetUser"})
 """What Terraform's provider asks to find the account out, and does without where it is refused."""
-PREPARES = re.compile(
-    r"iam:\w+ on arn:aws:iam::\d+:(role|policy|oidc-provider)/(payinfra-|token\.)"
-    r"|apigateway:PATCH on .*::/account|xray:\w*SamplingRules? on .*"
-)
-"""What `payinfra bootstrap` and `payinfra ci-role` do once for an account, as somebody who may do more. No
-environment's names begin with `payinfra`."""
 _ZONE = re.compile(r"arn:aws:route53:::hostedzone/([^/]+)")
 _DOMAIN = re.compile(r"arn:aws:apigateway:[^:]*::/domainnames/([^/]+)")
 _BUCKET = re.compile(r"arn:aws:s3:::([^/]+)/payinfra/payment-")
@@ -51,12 +46,16 @@ class PermissionQuestions:
         return len(self._of_roles)
 
     def take(self, request: RecordedRequest) -> None:
-        """Add what was asked about a request. AWS would have refused what the embedded AWS refused, too."""
-        if request.status >= 400:
+        """Add what was asked about a request.
+
+        Left out is what the embedded AWS refused, as AWS would have, and what `bootstrap` and `ci-role` do
+        once for an account, as somebody who may do more (docs/account.md).
+        """
+        if request.status >= 400 or PREPARES_ACCOUNT in request.headers.get("user-agent", ""):
             return
         for asked in request.asked:
             named = f"{asked['action']} on {asked['resource']}"
-            if asked["action"] in ALWAYS_ALLOWED | ASKED_IN_VAIN or PREPARES.match(named):
+            if asked["action"] in ALWAYS_ALLOWED | ASKED_IN_VAIN:
                 continue
             question = repr((named, asked["region"], asked["context"], asked["tags"]))
             if asked["caller"].endswith(":root"):
