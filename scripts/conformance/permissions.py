@@ -86,9 +86,10 @@ class RoleForCi:
         self.evaluator: Any = importlib.import_module("ministack.core.iam_evaluator")
         named = [str(one["resource"]) for one in questions]
         regions = sorted({str(one["region"]) for one in questions if one["region"]})
-        domains = {None, *_found(_DOMAIN, named)}
-        zones = _found(_ZONE, named)
-        buckets = {None, *_found(_BUCKET, named)}
+        # The widest come first, which allow most of it.
+        domains = (None, *sorted(_found(_DOMAIN, named)))
+        zones = sorted(_found(_ZONE, named))
+        buckets = (None, *sorted(_found(_BUCKET, named)))
         self.layers = [
             self._layer(PermissionScope(ACCOUNT, pair, None, domain, zone, bucket))
             for pair in _pairs(regions)
