@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -124,6 +125,7 @@ def deployed(settings: "Settings") -> "Iterator[tuple[Outputs, Aws]]":
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from payinfra.clients.aws import FOR_PAYMENTS
     from payinfra.deployment import dependencies
 
     with session(settings) as view:
@@ -132,7 +134,8 @@ def deployed(settings: "Settings") -> "Iterator[tuple[Outputs, Aws]]":
         raise EnvironmentUnusable("The embedded AWS is not running.", "Run `payinfra local up`.")
     # Outside the session: as long as that draws on a terminal, it takes what is written to stdout.
     try:
-        yield outputs, dependencies.aws(settings, dependencies.local_addresses(settings))
+        aws = dependencies.aws(settings, dependencies.local_addresses(settings))
+        yield outputs, replace(aws, purpose=FOR_PAYMENTS)
     except (ClientError, BotoCoreError) as error:
         raise EnvironmentUnusable(
             f"AWS refused, or did not answer: {error}",
