@@ -25,7 +25,7 @@ OLDEST := $(CURDIR)/.oldest-boto3
 
 # How many blows of each kind `make chaos` strikes in all, those of earlier runs included.
 TRUNCATIONS := 200
-RACES := 40
+RACES := 56
 SLEEPS := 12
 KILLS := 100
 

@@ -1,13 +1,17 @@
 """Strikes an environment at random, seeded, and keeps what became of each blow for docs/reliability.md.
 
-python -m scripts.chaos [--kills N] [--truncations N] [--races N] [--sleeps N] [--page] [--light]
+python -m scripts.chaos [--kills N] [--truncations N] [--races N] [--sleeps N] [--page]
+                        [--light | --heavy] [--minutes N] [--again]
 
-Blows that were survived in an earlier run are not repeated; --again strikes them, too.
+Blows that were survived in an earlier run are not repeated; --again strikes them, too. After --minutes no
+other blow begins; the next run goes on from there.
 """
 
 import argparse
+import math
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +20,7 @@ from xml.etree import ElementTree
 from tests.support.chaos.environment import Struck, struck
 from tests.support.chaos.kills import LIGHT_KILLS, kill, struck_by
 from tests.support.chaos.ledger import RECORDED, Ledger, Trial
-from tests.support.chaos.races import PAIRS, race
+from tests.support.chaos.races import LIGHT, PAIRS, race
 from tests.support.chaos.sleeps import sleep, slept_by
 from tests.support.chaos.truncations import LIGHT_DAMAGE, damaged_by, described, truncation
 
@@ -55,7 +59,7 @@ def is_light(kind: str, number: int) -> bool:
         case "sleep":
             return slept_by(number) == "drill"
         case "race":
-            return set(PAIRS[number % len(PAIRS)]) <= {"drill", "restore"}
+            return set(PAIRS[number % len(PAIRS)]) <= LIGHT
         case _:
             return False
 
@@ -68,12 +72,16 @@ def main() -> int:
     parser.add_argument("--races", type=int, default=0)
     parser.add_argument("--sleeps", type=int, default=0)
     parser.add_argument("--page", action="store_true")
-    parser.add_argument("--light", action="store_true", help="only what no Terraform runs for")
+    weight = parser.add_mutually_exclusive_group()
+    weight.add_argument("--light", action="store_true", help="only what no Terraform runs for")
+    weight.add_argument("--heavy", action="store_true", help="only what Terraform runs for")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no blow later than that")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--ledger", type=Path, default=RECORDED)
     asked = parser.parse_args()
     ledger = Ledger(asked.ledger)
+    ends = time.monotonic() + asked.minutes * 60
     wanted = {
         "truncation": asked.truncations,
         "race": asked.races,
@@ -93,7 +101,8 @@ def main() -> int:
         with TemporaryDirectory() as temporary, struck(asked.folder or Path(temporary), *names) as envs:
             for kind, count in wanted.items():
                 for number in range(count) if asked.again else ledger.open(kind, count):
-                    if asked.light and not is_light(kind, number):
+                    light = is_light(kind, number)
+                    if (asked.light and not light) or (asked.heavy and light) or time.monotonic() > ends:
                         continue
                     note(STRIKES[kind](envs, number))
     return int(any(trial.problems for trial in ledger.trials.values()))
