@@ -9,6 +9,7 @@ other blow begins; the next run goes on from there.
 
 import argparse
 import math
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from xml.etree import ElementTree
 
+from payinfra.core.stop_signals import STOP_SIGNALS
 from tests.support.chaos.environment import Struck, struck
 from tests.support.chaos.kills import LIGHT_KILLS, kill, struck_by
 from tests.support.chaos.ledger import RECORDED, Ledger, Trial
@@ -49,6 +51,18 @@ def page() -> Iterator[Trial]:
         for number, case in enumerate(cases):
             failed = tuple(one.get("message", "")[:200] for one in case if one.tag in ("failure", "error"))
             yield Trial("page", number, "embedded AWS", case.get("name", ""), failed)
+
+
+def heed_signals() -> None:
+    """Take the signals that a run in the background ignores: what it starts would ignore them as well."""
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, interrupted)
+
+
+def interrupted(_number: int, _frame: object) -> None:
+    """Stop in order: the embedded AWS is stopped, too."""
+    raise KeyboardInterrupt
 
 
 def is_light(kind: str, number: int) -> bool:
@@ -85,6 +99,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--ledger", type=Path, default=RECORDED)
     asked = parser.parse_args()
+    heed_signals()
     ledger = Ledger(asked.ledger)
     ends = time.monotonic() + asked.minutes * 60
     wanted = {
