@@ -194,7 +194,7 @@ def server(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
         found = luck.choice(sorted((folder / "state").glob("*.json")))
     before = env.resources()
     _kill_server(env)
-    keep = folder.with_name("kept")
+    keep, damaged_one = folder.with_name("kept"), folder.with_name("damaged")
     shutil.copytree(folder, keep)
     damaged = damage(found, luck)
     done = env.project.run("local", "up")
@@ -209,8 +209,10 @@ def server(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     except Exception as error:  # noqa: BLE001 - whatever this is, it was not survived
         problems.append(f"{type(error).__name__}: {error}")
     _kill_server(env)
-    shutil.rmtree(folder)
+    # Functions of the server that was killed may write there for a moment.
+    folder.rename(damaged_one)
     keep.rename(folder)
+    shutil.rmtree(damaged_one, ignore_errors=True)
     again = env.project.run("local", "up")
     if again.returncode:
         problems.append(f"with its files put back it does not start: {again.stderr}")
