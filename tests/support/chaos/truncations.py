@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -194,8 +195,8 @@ def server(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
         found = luck.choice(sorted((folder / "state").glob("*.json")))
     before = env.resources()
     _kill_server(env)
-    keep, damaged_one = folder.with_name("kept"), folder.with_name("damaged")
-    shutil.copytree(folder, keep)
+    aside = Path(tempfile.mkdtemp(dir=env.project.folder))
+    shutil.copytree(folder, aside / "kept")
     damaged = damage(found, luck)
     done = env.project.run("local", "up")
     problems = problems_of(done)
@@ -210,9 +211,9 @@ def server(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
         problems.append(f"{type(error).__name__}: {error}")
     _kill_server(env)
     # Functions of the server that was killed may write there for a moment.
-    folder.rename(damaged_one)
-    keep.rename(folder)
-    shutil.rmtree(damaged_one, ignore_errors=True)
+    folder.rename(aside / "damaged")
+    (aside / "kept").rename(folder)
+    shutil.rmtree(aside, ignore_errors=True)
     again = env.project.run("local", "up")
     if again.returncode:
         problems.append(f"with its files put back it does not start: {again.stderr}")
