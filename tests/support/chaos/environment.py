@@ -200,15 +200,16 @@ def problems_of(done: Done, *, meant: frozenset[int] = MEANT) -> list[str]:
     """What a command must never say, or end with."""
     found: list[str] = []
     if done.returncode not in meant:
-        found.append(f"exit {done.returncode}: {_last(done.stdout)} {_last(done.stderr)}")
+        found.append(f"exit {done.returncode}: {last_words(done.stdout)} {last_words(done.stderr)}")
     if bug := BUG.search(done.stderr):
-        found.append(f"it said {bug[0]}: {_last(done.stderr)}")
+        found.append(f"it said {bug[0]}: {last_words(done.stderr)}")
     if done.returncode not in (0, 130) and "error:" not in done.stderr and not done.stdout.strip():
-        found.append(f"exit {done.returncode} without a word: {_last(done.stderr)}")
+        found.append(f"exit {done.returncode} without a word: {last_words(done.stderr)}")
     return found
 
 
-def _last(text: str) -> str:
+def last_words(text: str) -> str:
+    """The last three lines of an output, shortened."""
     return " / ".join(text.strip().splitlines()[-3:])[:300]
 
 

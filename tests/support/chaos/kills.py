@@ -6,12 +6,14 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from payinfra.core.errors import Interrupted
 from tests.support.chaos.environment import (
     NOTHING_TO_RESTORE,
     QUICK,
     SCENARIOS,
     Struck,
     deployed,
+    last_words,
     problems_of,
 )
 from tests.support.chaos.ledger import Trial, dice
@@ -54,7 +56,10 @@ def _strike(env: Struck, luck: random.Random, kind: str, *words: str) -> tuple[s
     # 4: what it needed did not answer in time, as on a machine that is busy; it failed by itself.
     meant = frozenset({0, 1, 4, 130} | ({-signal.SIGKILL} if number is signal.SIGKILL else set()))
     problems = [] if done.returncode == -signal.SIGKILL == -number else problems_of(done, meant=meant)
-    return f"{number.name} {struck}: exit {done.returncode}", problems
+    how = f"{number.name} {struck}: exit {done.returncode}"
+    if done.returncode not in (0, Interrupted.exit_code, -signal.SIGKILL):
+        how += f": {last_words(done.stderr)}"
+    return how, problems
 
 
 def _converged(env: Struck, kind: str, *words: str) -> list[str]:
