@@ -25,10 +25,14 @@ from payinfra.drill.faults.marks import KEY, MarkResource, tags_of
 from payinfra.drill.faults.region_outage import Blackout
 from payinfra.drill.faults.registry import all_faults, fault_named
 from payinfra.drill.faults.replication_pause import PauseReplication
+from payinfra.drill.prediction import ALARMS_LOOK_BACK_S
+from payinfra.local.server.time_scale import FASTEST
 from tests.support import embedded
 from tests.support.chaos.ledger import MEANT
 from tests.support.project import PAYINFRA, Done, Project
 
+CALM_WITHIN_S, HURRY = 30.0, 20.0
+"""How long alarms are waited for, in seconds, and how much faster time runs meanwhile."""
 SERVES_WITHIN_S = 30.0
 """How long a region has to serve again: a function that was idle has to start."""
 NOTHING_TO_RESTORE = "Nothing to restore: every drill ended.\n"
@@ -134,6 +138,25 @@ class Struck:
         while waiting and time.monotonic() < ends:
             waiting = {region: url for region, url in waiting.items() if _status(url) != httpx.codes.OK}
         return [f"health page of {region} does not answer 200" for region in waiting]
+
+    def calm(self) -> None:
+        """Let the alarms forget what was done before, if they do in time: no drill begins while one rings."""
+        control = self.project.control
+        try:
+            control.set_time_scale(FASTEST)
+            time.sleep(1.1 * ALARMS_LOOK_BACK_S / FASTEST)
+            control.set_time_scale(HURRY)
+            ends = time.monotonic() + CALM_WITHIN_S
+            while self._ringing() and time.monotonic() < ends:
+                time.sleep(0.5)
+        finally:
+            control.set_time_scale(1.0)
+
+    def _ringing(self) -> bool:
+        return any(
+            self.aws.client("cloudwatch", one.region).describe_alarms(StateValue="ALARM")["MetricAlarms"]
+            for one in self.outputs.regions
+        )
 
     # -- a drill's fault -------------------------------------------------------------------------------
 

@@ -73,6 +73,7 @@ def _converged(env: Struck, kind: str, *words: str) -> list[str]:
 def drill(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     """A drill that is cut off is put back by itself, or by `--restore`, once and for all."""
     scenario = luck.choice(SCENARIOS)
+    env.calm()
     words = ("failover-drill", "--yes", *QUICK, "--scenario", scenario)
     how, problems = _strike(env, luck, "drill", *words)
     problems += _converged(env, "restore", "failover-drill", "--restore")

@@ -24,6 +24,7 @@ def set_clock(env: Struck, number: int, clock: SettableClock) -> Trial:
     luck, what = dice("clock", number), set_during(number)
     by_s, scenario = luck.choice((HOUR_S, -HOUR_S)), luck.choice(SCENARIOS)
     try:
+        env.calm()
         if what == "drill":
             words = env.words("failover-drill", "--yes", *QUICK, "--scenario", scenario)
             how, done = _set(env, luck, what, by_s, clock, words)
