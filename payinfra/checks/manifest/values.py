@@ -1,5 +1,6 @@
 """What reading one property of a manifest can give besides its value: three reasons for having none."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from payinfra.checks.manifest.json_value import Json
@@ -31,7 +32,7 @@ class Linked(str):
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class Unreadable(ABC):
     """No value, and why. Every accessor gives its value or one of the three subclasses, and never raises.
 
     Attributes:
@@ -41,9 +42,9 @@ class Unreadable:
     path: str
 
     @property
+    @abstractmethod
     def why(self) -> str:
         """A phrase for a message: "replica is not set"."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
