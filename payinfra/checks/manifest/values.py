@@ -10,7 +10,7 @@ from payinfra.checks.manifest.syntax import shown
 class Linked(str):
     """A text whose value a plan knows, together with the expression that it came from.
 
-    A plan knows that a policy speaks of `arn:aws:kms:eu-west-1:1:key/5a`; that it is a key of *this* stack,
+    A plan knows that a policy names `arn:aws:kms:eu-west-1:1:key/5a`; that it is a key of *this* stack,
     only the expression says. The text itself is the expression where there is one: so checks see the same in
     a plan of what stands as in one of what is new.
 

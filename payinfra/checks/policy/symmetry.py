@@ -104,7 +104,7 @@ class Twins:
 
 
 def find_twins(manifest: Manifest, here: str, there: str, once: frozenset[str]) -> Twins:
-    """Pair what lives in two regions; what stands once is neither counted nor compared."""
+    """Pair what is in two regions; what exists once is neither counted nor compared."""
     sides = _Sides.of(manifest, here, there)
     by_type: dict[str, tuple[list[Resource], list[Resource]]] = {}
     for resource in (*aws_resources(manifest), *manifest.data):

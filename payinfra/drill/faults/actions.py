@@ -81,7 +81,7 @@ class FaultAction(ABC):
     aws_only_service: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
-        """Make the action known to whoever reads a journal.
+        """Make the action known to readers of a journal.
 
         Raises:
             ValueError: another action has its name: a bug.
@@ -114,7 +114,7 @@ class FaultAction(ABC):
         """
 
     def guards(self, _other: "FaultAction", /) -> bool:
-        """Whether it rolls the other action back should nobody else do so, and must outlive it."""
+        """Whether it rolls the other action back if nobody else does, and must outlive it."""
         return False
 
 

@@ -21,7 +21,7 @@ WHO = ("Terraform", "payinfra/")
 KEPT_HEADERS = ("content-type", "user-agent", "x-amz-target", "smithy-protocol")
 
 asked: ContextVar[list[dict[str, Any]] | None] = ContextVar("payinfra_asked", default=None)
-"""What IAM was asked about the request in hand: action, resource, context and the resource's tags."""
+"""What IAM was asked about the current request: action, resource, context and the resource's tags."""
 
 
 @dataclass(frozen=True)
