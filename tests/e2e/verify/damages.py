@@ -85,9 +85,10 @@ class Broken:
 
     def until_checkers_are(self, *, healthy: bool) -> None:
         """Wait, in a hurry, until all of Route 53's checkers find the region healthy, or none does."""
-        client, check = self.client("route53"), self.out("health_check_id")
+        client, check = self.deployment.patient_client("route53"), self.out("health_check_id")
 
         def all_are() -> bool:
+            # One call a second is answered, of verify's and the drill's too (Route 53, "Quotas").
             found = client.get_health_check_status(HealthCheckId=check)["HealthCheckObservations"]
             said = [one["StatusReport"]["Status"].startswith("Success") for one in found]
             return bool(said) and all(each is healthy for each in said)
@@ -98,7 +99,7 @@ class Broken:
             Retrying(
                 retry=retry_if_result(lambda done: not done),
                 stop=stop_after_delay(NOTICED_WITHIN_S),
-                wait=wait_fixed(0.2),
+                wait=wait_fixed(1),
             )(all_are)
 
     def passes(self) -> bool:
