@@ -15,6 +15,9 @@ from payinfra.core.json_text import parse_json
 BY_RULE = "the fail-back rule"
 """Who has set a flag that no person has set: the payments function of the standby, if fail-back is manual and
 the failover name had moved there (handlers/payments/fail_back.py)."""
+FAILOVER_METRIC = "FailoverSeen"
+"""The metric whose alarm says that clients are led to its region, not that anything fails there
+(handlers/payments/observe.py)."""
 NOT_EVACUATED = "{}"
 """The value while no region is evacuated; a parameter cannot be empty."""
 

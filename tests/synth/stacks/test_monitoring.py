@@ -21,7 +21,7 @@ FUNCTION_COUNTS = (
     stream.STATUS_CONFLICT,
     stream.GIVEN_UP,
     observe.FAILED,
-    observe.MOVED,
+    observe.FAILOVER,
     observe.UNAVAILABLE,
 )
 """What the function counts that somebody must be told about."""
