@@ -25,6 +25,7 @@ def policy(page: str, after: str, env: str, account: str) -> dict[str, Any]:
     shown = re.search(r"^( +)\{\n(?:\1.*\n)+?\1\}\n", rest, re.MULTILINE)
     if shown is None:
         raise LookupError(f"docs/{page} shows no policy after {after!r}")
-    made = textwrap.dedent(shown[0]).replace("payment-prod", f"payment-{env}").replace("ACCOUNT", account)
+    made = textwrap.dedent(shown[0]).replace("ACCOUNT", account)
+    made = made.replace("payment-prod", f"payment-{env}").replace('"prod"', f'"{env}"')
     read: dict[str, Any] = json.loads(made)
     return read
