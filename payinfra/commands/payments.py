@@ -62,7 +62,7 @@ def reconcile(
     from payinfra.report import payments as report
 
     from_ms, to_ms = _span(earliest, latest)
-    with deployed(settings) as (outputs, aws):
+    with _deciding(settings) as (outputs, aws):
         outcome = audit.reconcile(outputs, aws, from_ms, to_ms, write=not dry_run)
     report.reconciled(stdout(), outcome, fmt)
     raise typer.Exit(outcome.exit_code)
@@ -83,7 +83,7 @@ def conflicts_list(
     from payinfra.report import payments as report
 
     from_ms, to_ms = _span(earliest, latest)
-    with deployed(settings) as (outputs, aws):
+    with _deciding(settings) as (outputs, aws):
         found = conflicts.conflicts(aws, region_of(outputs, region), from_ms, to_ms)
     report.conflicts(stdout(), found, settings.command("conflicts resolve"), fmt)
 
@@ -111,7 +111,7 @@ def conflicts_resolve(
     needs_a_person(yes, "conflicts resolve")
     with session(settings) as view:
         view.agree(yes, f"Let the key of {payment_id} stand for the payment with fingerprint {keep}?")
-    with deployed(settings) as (outputs, aws):
+    with _deciding(settings) as (outputs, aws):
         kept = conflicts.resolve(aws, region_of(outputs, region), payment_id, keep)
     report.resolved(stdout(), payment_id, kept, fmt)
 
@@ -125,7 +125,6 @@ def deployed(settings: "Settings") -> "Iterator[tuple[Outputs, Aws]]":
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from payinfra.clients.aws import FOR_PAYMENTS
     from payinfra.deployment import dependencies
 
     with session(settings) as view:
@@ -134,13 +133,21 @@ def deployed(settings: "Settings") -> "Iterator[tuple[Outputs, Aws]]":
         raise EnvironmentUnusable("The embedded AWS is not running.", "Run `payinfra local up`.")
     # Outside the session: as long as that draws on a terminal, it takes what is written to stdout.
     try:
-        aws = dependencies.aws(settings, dependencies.local_addresses(settings))
-        yield outputs, replace(aws, purpose=FOR_PAYMENTS)
+        yield outputs, dependencies.aws(settings, dependencies.local_addresses(settings))
     except (ClientError, BotoCoreError) as error:
         raise EnvironmentUnusable(
             f"AWS refused, or did not answer: {error}",
             f"See what stands: `{settings.command('status')}`.",
         ) from error
+
+
+@contextmanager
+def _deciding(settings: "Settings") -> "Iterator[tuple[Outputs, Aws]]":
+    """The same, with clients that say that a person decides about payments."""
+    from payinfra.clients.aws import FOR_PAYMENTS
+
+    with deployed(settings) as (outputs, aws):
+        yield outputs, replace(aws, purpose=FOR_PAYMENTS)
 
 
 def region_of(outputs: "Outputs", name: str | None) -> "RegionOutputs":
