@@ -14,8 +14,9 @@ from botocore.config import Config
 from payinfra.account.permissions import RESOURCE_TYPES
 from payinfra.clients.aws import FOR_PAYMENTS, PREPARES_ACCOUNT
 from payinfra.local.emulator_environment import ACCOUNT
+from scripts.conformance import documented
 from scripts.conformance.__main__ import main
-from scripts.conformance.permissions import PermissionQuestions
+from scripts.conformance.permissions import JudgedRole, PermissionQuestions
 from scripts.conformance.requests import Record, RecordedRequest, read
 from scripts.conformance.shapes import faults
 from scripts.conformance.stacks import ELSEWHERE, TYPES, Judged, judge, schema_of
@@ -271,6 +272,26 @@ def test_who_decides_about_payments_may_do_that_and_nothing_else() -> None:
     assert found == [
         f"lambda:InvokeFunction on {function}:2: an operator's role may not, as docs/account.md has it"
     ]
+
+
+def test_who_evacuates_may_read_what_the_survivor_carries() -> None:
+    """As docs/break-glass.md has it: the table is encrypted with a customer key."""
+    shown = documented.policy("break-glass.md", "needs these permissions", "pr1", ACCOUNT)
+    role = JudgedRole([[json.dumps(shown)]])
+    index = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/payment-pr1-payments/index/status-index"
+    through = {
+        "context": {"kms:ViaService": f"dynamodb.{REGION}.amazonaws.com"},
+        "tags": {"EnvironmentSuffix": "pr1"},
+    }
+    assert role.allows(asked("dynamodb:Query", index))
+    assert role.allows(asked("kms:Decrypt", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/k", **through))
+    assert not role.allows(asked("kms:Decrypt", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/k"))
+    assert not role.allows(asked("dynamodb:PutItem", index))
+
+
+def test_a_policy_that_no_page_shows_is_none() -> None:
+    with pytest.raises(LookupError, match="shows no policy after 'never said'"):
+        documented.policy("account.md", "never said", "pr1", ACCOUNT)
 
 
 def test_what_is_done_once_for_an_account_is_not_for_the_role() -> None:
