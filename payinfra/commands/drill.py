@@ -355,10 +355,11 @@ def judge(found: "DrillReport", stop: "Stop") -> None:
         GateFailed: a verdict is FAIL or INCONCLUSIVE.
     """
     from payinfra.drill.faults.journal import restore_command
+    from payinfra.drill.session import what_is_left
 
-    if found.restoration.left:
+    if left := what_is_left(found):
         raise NotRestored(
-            f"Not everything is as it was: {' '.join(found.restoration.left)}",
+            f"Not everything is as it was: {' '.join(left)}",
             f"Put it back with `{restore_command(found.env, found.target)}`.",
         )
     if stop.wanted:
