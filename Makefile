@@ -92,7 +92,7 @@ tests: setup $(VENV)/compiled ## All tests, with coverage of every line and bran
 	@rm -rf .coverage .coverage.* $(RECORDS) && mkdir -p $(RECORDS)
 	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(SLOWEST) tests/synth tests/functional tests/unit
 	@PAYINFRA_LOCAL_RECORD=$(RECORDS) $(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(SLOWEST) tests/e2e
-	@$(BIN)/python -m scripts.conformance
+	@$(BIN)/python -m scripts.conformance $(RECORDS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 
