@@ -33,7 +33,7 @@ KILLS := 100
 # Bytecode that is kept makes every start of the tool several times faster.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test quick fix lint types imports unit synth functional e2e e2e-ci drill docs docs-check site \
+.PHONY: help setup demo test quick fix lint types imports unit synth functional e2e e2e-ci fault-matrix drill docs docs-check site \
 	tests conformance oldest compat lock bench chaos endurance sbom audit clean
 
 help: ## List the targets
@@ -105,6 +105,10 @@ unit synth functional: setup $(VENV)/compiled ## One tier of the tests
 e2e: setup ## The tests that deploy: each of two workers makes a deployment that its tests share
 	@rm -rf $(RECORDS) && mkdir -p $(RECORDS)
 	@PAYINFRA_LOCAL_RECORD=$(RECORDS) $(BIN)/pytest $(SIDE_BY_SIDE) tests/e2e
+
+fault-matrix: setup ## Measure every fault of docs/scenarios.md on a deployment, and kill evacuation drills; about 15 minutes
+	@FAULT_MATRIX=1 $(BIN)/pytest -n 0 tests/e2e/evacuation/test_fault_matrix.py tests/e2e/drill/test_kills.py -k "expected or evacuated"
+	@$(BIN)/python -m scripts.docs
 
 e2e-ci: setup ## A pull request's life under the role that CI has, from bootstrap to reap
 	@$(BIN)/pytest tests/e2e_ci

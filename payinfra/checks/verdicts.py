@@ -1,4 +1,4 @@
-"""Verdicts and the rules they speak for: shared by policy checks, source checks and live probes."""
+"""Verdicts and the rules they judge: shared by policy checks, source checks and live probes."""
 
 import re
 from collections.abc import Iterable
@@ -85,7 +85,7 @@ class Verdict:
 
     @classmethod
     def not_applicable(cls, message: str = "", address: str = "") -> "Verdict":
-        """There is nothing here that the title speaks about."""
+        """There is nothing here that the title is about."""
         return cls(Kind.NOT_APPLICABLE, message, address)
 
     @classmethod

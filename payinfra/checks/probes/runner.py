@@ -96,7 +96,7 @@ def tasks(probes: Iterable[Probe], live: ProbeContext, deadline_s: float | None 
 
 
 def everything(_task: Task) -> bool:
-    """Leaves no task out."""
+    """Leave no task out."""
     return True
 
 

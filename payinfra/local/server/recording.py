@@ -21,7 +21,7 @@ WHO = ("Terraform", "payinfra/")
 KEPT_HEADERS = ("content-type", "user-agent", "x-amz-target", "smithy-protocol")
 
 asked: ContextVar[list[dict[str, Any]] | None] = ContextVar("payinfra_asked", default=None)
-"""What IAM was asked about the request in hand: action, resource with its tags, context, caller."""
+"""What IAM was asked about the current request: action, resource with its tags, context, caller."""
 
 
 class RequestRecorder:

@@ -35,7 +35,7 @@ _refused: ContextVar[PermissionCheck | None] = ContextVar("payinfra_refused", de
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections."""
+    """Apply the patches."""
     actions, evaluator = emulator.core("iam_actions"), emulator.core("iam_evaluator")
     tagging, iam, functions = (emulator.service(name) for name in ("tagging", "iam", "lambda_svc"))
     routes = {**actions._BOTOCORE_SERVICE_MAP, "lambda": ["lambda"]}
