@@ -27,8 +27,8 @@ the same number of a kind is the same blow each time, but for the moment at whic
   changes nothing and runs nothing.
 
 A trial that was not survived is struck again by the next run, and counts as it ended last. `make chaos`
-goes on where the last run stopped: `make chaos KILLS=100 TRUNCATIONS=200 RACES=56`. A few of these trials
-are part of `make test`.
+goes on where the last run stopped: `make chaos KILLS=100 TRUNCATIONS=200 RACES=56 MINUTES=30` begins no blow
+after half an hour. A few of these trials are part of `make test`.
 
 {table}"""
 
