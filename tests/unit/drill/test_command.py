@@ -12,6 +12,7 @@ from payinfra.commands.drill import (
     format_of,
     judge,
     put_back,
+    refusals_of,
     refuse_for_the_embedded_generator,
 )
 from payinfra.core.errors import GateFailed, Interrupted, NotRestored, UsageProblem
@@ -162,6 +163,13 @@ def test_what_is_left_comes_before_everything_else() -> None:
     with pytest.raises(NotRestored, match=r"The check is inverted\.") as caught:
         judge(left, asked())
     assert "payinfra failover-drill --restore --env" in caught.value.hint
+
+
+def test_a_drill_that_is_refused_after_a_signal_was_interrupted() -> None:
+    with pytest.raises(GateFailed, match="not steady"), refusals_of(Stop()):
+        raise GateFailed("It is not steady.")
+    with pytest.raises(Interrupted, match="before it began"), refusals_of(asked()):
+        raise GateFailed("It is not steady.")
 
 
 LEFT_OVER = {
