@@ -131,6 +131,8 @@ def destroy(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
 def evacuate(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     """An evacuation that is cut off goes on with the same command, and can be returned from."""
     region = luck.choice((env.outputs.primary, env.outputs.secondary)).region
+    # An evacuation is refused where the survivor does not serve yet after an earlier blow.
+    env.unhealthy()
     with in_a_hurry(env):
         how, problems = _strike(env, luck, "evacuate", "evacuate", region, "--yes")
         moved = env.run("evacuate", region, "--yes")
@@ -141,6 +143,7 @@ def evacuate(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
 def bring_back(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     """A return that is cut off goes on with the same command."""
     region = luck.choice((env.outputs.primary, env.outputs.secondary)).region
+    env.unhealthy()
     with in_a_hurry(env):
         problems = problems_of(env.run("evacuate", region, "--yes"), meant=frozenset({0}))
         how, more = _strike(env, luck, "return", "return", region, "--yes")
