@@ -73,8 +73,9 @@ class Deployment:
         return self._client(service, role, attempts=10)
 
     def _client(self, service: str, role: str, attempts: int) -> Any:
-        retries = {"total_max_attempts": attempts, "mode": "standard"}
-        config = Config(s3={"addressing_style": "path"}, retries=retries)
+        config = Config(
+            s3={"addressing_style": "path"}, retries={"total_max_attempts": attempts, "mode": "standard"}
+        )
         return embedded.client(self.project.server, service, self.region(role), config)
 
     def api_key(self, role: str) -> str:
