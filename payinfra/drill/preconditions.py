@@ -70,12 +70,13 @@ def gather(outputs: Outputs, aws: Aws, control: Control | None, drills: Path) ->
 
 
 def _evacuated(outputs: Outputs, aws: Aws) -> tuple[str, ...]:
-    """The regions that a flag of the other one names."""
+    """The regions that a flag of the other one names, if it has not ended by itself."""
     declared = outputs.declared.evacuation
     if declared is None:
         return ()
     flags = (evacuation_flag.read(aws, one.region, declared.parameter) for one in outputs.regions)
-    return tuple(flag.region for flag in flags if flag is not None)
+    now = datetime.now(UTC)
+    return tuple(flag.region for flag in flags if flag is not None and flag.stands(now))
 
 
 def _alarms(declared: Declared, aws: Aws) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -42,7 +42,7 @@ from payinfra.local.endpoints import (
     write_endpoints,
 )
 from payinfra.local.faults import FaultRegistry
-from payinfra.local.server import authentication, global_tables, item_log, persistence, retention
+from payinfra.local.server import authentication, clock_steps, global_tables, item_log, persistence, retention
 from payinfra.local.server import ministack as seam
 from payinfra.local.server.access_logs import AccessLogs
 from payinfra.local.server.asgi import AsgiResponse, Request
@@ -66,6 +66,8 @@ from payinfra.local.server.time_scale import TimeScale
 
 LOOK_S = 2.0
 """How often the server looks whether its folder is still there, in seconds."""
+CLOCK_LOOK_S = 0.5
+"""How often the server looks whether the machine's clock was set, in seconds."""
 TTL_SWEEP_S = 5.0
 LATE_LINES_S = 1.0
 _LOCK = os.O_RDWR | os.O_APPEND | os.O_CREAT
@@ -224,6 +226,7 @@ class Server:
         self._tasks += [
             asyncio.create_task(self._replicate()),
             asyncio.create_task(self._save()),
+            asyncio.create_task(_again_and_again(CLOCK_LOOK_S, clock_steps.of_emulator(self.emulator).look)),
             asyncio.create_task(_again_and_again(retention.RETIRE_S, self.retention.workers.retire)),
             asyncio.create_task(_again_and_again(retention.SWEEP_S, self.retention.sweep)),
             asyncio.create_task(self.time_scale.every(TTL_SWEEP_S, self._expire)),

@@ -1,6 +1,7 @@
 """How fast emulated time runs, and how long something is ago in it."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ class TimeScale:
     _holds: dict[str, float] = field(default_factory=dict)
     _changes: list[tuple[float, float]] = field(default_factory=list)
     _another: asyncio.Event = field(default_factory=asyncio.Event)
+    _seen: float = -math.inf
 
     def __call__(self) -> float:
         """The scale now."""
@@ -67,13 +69,24 @@ class TimeScale:
 
     def _take_over(self) -> None:
         value = next(iter(self._holds.values()), self._base)
+        now = self._looked_at()
         if value != self():
-            self._changes.append((self.now(), value))
+            self._changes.append((now, value))
             self._another.set()
             self._another = asyncio.Event()
 
+    def _looked_at(self) -> float:
+        """The wall clock. Where it was put back, the changes so far were that much earlier by it."""
+        now = self.now()
+        if now < self._seen:
+            back = self._seen - now
+            self._changes = [(since - back, value) for since, value in self._changes]
+        self._seen = now
+        return now
+
     def age(self, moment: float, now: float) -> float:
         """Seconds of emulated time from a moment until now; before the first change time was real."""
+        self._looked_at()
         age, end = 0.0, now
         for since, scale in reversed(self._changes):
             if since <= moment:

@@ -24,7 +24,7 @@ from payinfra.clients import canary
 from payinfra.clients.aws import Aws
 from payinfra.clients.http import HttpxHttp, make_client
 from payinfra.clients.payments_api import PaymentsApi, read_api_key
-from payinfra.core.naming import STATUS_INDEX, Names, Parameter, canary_domain
+from payinfra.core.naming import STATUS_INDEX, Names, Parameter, canary_domain, tags
 from payinfra.core.outputs import Declared, DeclaredRegion, Outputs
 from payinfra.local.faults import ReplicationPause
 from tests.support.embedded import endpoints_of
@@ -210,7 +210,9 @@ def a_domain_leads_nowhere(at: Broken) -> Iterator[Broken]:
         for name in names:
             with at.deployment.in_a_hurry(DOMAINS_HURRY):  # API Gateway makes one in 30 s
                 time.sleep(30 / DOMAINS_HURRY + 0.1)
-            client.create_domain_name(domainName=name, endpointConfiguration={"types": ["REGIONAL"]})
+            client.create_domain_name(
+                domainName=name, endpointConfiguration={"types": ["REGIONAL"]}, tags=tags(at.deployment.env)
+            )
             client.create_base_path_mapping(domainName=name, restApiId=region.api.id, stage=region.api.stage)
     assert seen.passes()
     gateways[1].delete_base_path_mapping(domainName=names[1], basePath="(none)")

@@ -105,6 +105,21 @@ def test_adopting_is_asked_for(tmp_path: Path, aws: Stubbed) -> None:
     assert terraform.calls.count("apply plan.tfplan") == 1
 
 
+def test_what_was_agreed_to_is_not_asked_again_when_it_is_tried_again(tmp_path: Path, aws: Stubbed) -> None:
+    both = (Change(ROLE.address, ROLE.type, ChangeAction.CREATE), *a_plan(tmp_path).changes)
+    world, terraform = unlucky(tmp_path, COLLISION, plans=[lambda file: Plan(file, 2, 0, 0, both), a_plan])
+    terraform.wanted = ()
+    asked: list[Plan] = []
+
+    def agree(plan: Plan) -> bool:
+        asked.append(plan)
+        return True
+
+    pipeline(world, aws).deploy(agree)
+    assert terraform.calls.count("apply plan.tfplan") == 2
+    assert [plan.add for plan in asked] == [2]
+
+
 def test_what_is_somebody_elses_stops_it_with_the_reason(tmp_path: Path, aws: Stubbed) -> None:
     world, terraform = unlucky(tmp_path, COLLISION, plans=[a_role, a_role])
     the_role(aws, created=datetime(2020, 1, 1, tzinfo=UTC))

@@ -79,6 +79,16 @@ def test_an_evacuation_is_not_written_over() -> None:
         HOLD.inject(clients(store))
 
 
+def test_a_drills_flag_that_has_ended_by_itself_is_written_over() -> None:
+    ended = EvacuationFlag(EAST, "2026-01-02", "failover-drill", "drill-2", "2026-01-02T03:10:00+00:00")
+    store = Store(ended.to_json())
+    HOLD.inject(clients(store))
+    assert store.value == HOLD.value
+    store.value = replace(ended, until="2999-01-01T00:00:00+00:00").to_json()
+    with pytest.raises(EnvironmentUnusable):
+        HOLD.inject(clients(store))
+
+
 def test_a_person_reads_what_is_held_off_and_for_how_long() -> None:
     words = HOLD.describe()
     assert words.done == (
