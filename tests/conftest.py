@@ -7,8 +7,8 @@ import signal
 def pytest_configure() -> None:
     """Hear an interrupt, also where a shell runs the tests in the background and has them ignore it.
 
-    Tests press Ctrl-C, on themselves and on processes that inherit what is ignored. No client of theirs asks
-    a machine of EC2 for credentials: where there is none, that takes seconds.
+    Tests press Ctrl-C, on themselves and on processes that inherit what is ignored. Their clients ask no
+    metadata service of EC2 for credentials: where there is none, that takes seconds.
     """
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
