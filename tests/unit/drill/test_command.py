@@ -28,16 +28,16 @@ from payinfra.drill.model import (
     Scenario,
 )
 from payinfra.report.formats import DrillFormat
-from tests.support.drilled import World, WorldAws
+from tests.support.drilled import FakeCloud, FakeCloudAws
 from tests.unit.checks.probes.conftest import outputs
 from tests.unit.report.drill.conftest import PERFECT
 
 
 def place(*, local: bool = True) -> DrillEnvironment:
     nobody: Any = None
-    there = World()
+    there = FakeCloud()
 
-    class Here(WorldAws):
+    class Here(FakeCloudAws):
         """Also with other time-outs it is this world's."""
 
         world = there
