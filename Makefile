@@ -25,8 +25,9 @@ OLDEST := $(CURDIR)/.oldest-boto3
 
 # How many blows of each kind `make chaos` strikes in all, those of earlier runs included.
 TRUNCATIONS := 200
-RACES := 40
+RACES := 56
 SLEEPS := 12
+CLOCKS := 12
 KILLS := 100
 
 # Bytecode that is kept makes every start of the tool several times faster.
@@ -91,7 +92,7 @@ tests: setup $(VENV)/compiled ## All tests, with coverage of every line and bran
 	@rm -rf .coverage .coverage.* $(RECORDS) && mkdir -p $(RECORDS)
 	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(SLOWEST) tests/synth tests/functional tests/unit
 	@PAYINFRA_LOCAL_RECORD=$(RECORDS) $(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(SLOWEST) tests/e2e
-	@$(BIN)/python -m scripts.conformance
+	@$(BIN)/python -m scripts.conformance $(RECORDS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 
@@ -137,7 +138,7 @@ endurance: setup ## An hour at 50 requests a second: the embedded AWS's memory, 
 
 chaos: setup ## Strike an environment at random, seeded; goes on where the last run stopped
 	@$(BIN)/python -m scripts.chaos --page --truncations $(TRUNCATIONS) --races $(RACES) \
-		--sleeps $(SLEEPS) --kills $(KILLS)
+		--sleeps $(SLEEPS) --clocks $(CLOCKS) --kills $(KILLS)
 	@$(BIN)/python -m scripts.docs
 
 oldest: setup ## The function's own tests with the oldest boto3 that it supports

@@ -174,7 +174,7 @@ class AlarmWatch:
 
 
 def ringing_in(aws: "Aws") -> Callable[[str, Sequence[str]], tuple[str, ...]]:
-    """Asks CloudWatch which alarms ring."""
+    """Ask CloudWatch which alarms ring."""
 
     def ask(region: str, names: Sequence[str]) -> tuple[str, ...]:
         rings: list[str] = []

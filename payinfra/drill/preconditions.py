@@ -1,4 +1,4 @@
-"""Whether a drill may begin: what is looked at before, and what speaks against it."""
+"""Whether a drill may begin: what is looked at before, and what prevents it."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -149,7 +149,7 @@ def failed_preconditions(
     predicted_s: float,
     busy: Sequence[Doubt] = (),
 ) -> tuple[FailedPrecondition, ...]:
-    """What speaks against this drill; empty where nothing does.
+    """Why this drill may not begin; empty if it may.
 
     Args:
         situation: as `gather` found it.
@@ -172,7 +172,7 @@ def failed_preconditions(
 
 
 def require(found: Sequence[FailedPrecondition]) -> None:
-    """Refuse a drill if anything speaks against it.
+    """Refuse a drill that may not begin.
 
     Raises:
         GateFailed: something does; the message has all of it.

@@ -64,7 +64,7 @@ STRAY = resource("arn:aws:kms:us-east-1:000000000000:key/stray", {"Environment":
 
 
 def unlucky(tmp_path: Path, *troubles: Exception, plans: Sequence[object]) -> tuple[World, Unlucky]:
-    terraform = Unlucky(list(plans), troubles=list(troubles), wanted=(ROLE,))  # type: ignore[arg-type]
+    terraform = Unlucky(list(plans), troubles=list(troubles), wanted=(ROLE,))  # type: ignore[arg-type]  # of any kind
     return World(tmp_path, terraform), terraform
 
 

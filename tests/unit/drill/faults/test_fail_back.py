@@ -34,7 +34,7 @@ class Store:
         assert region == WEST
         return self
 
-    def get_parameter(self, *, Name: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+    def get_parameter(self, *, Name: str) -> dict[str, Any]:
         assert Name == PARAMETER
         return {"Parameter": {"Value": self.value}}
 
