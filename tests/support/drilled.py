@@ -315,6 +315,7 @@ class FakeCloud:
             "token": asked["clientToken"],
             "tags": asked["tags"],
             "targets": self.templates[asked["experimentTemplateId"]]["asked"]["targets"],
+            "actions": self.templates[asked["experimentTemplateId"]]["asked"]["actions"],
             "looks": 0,
             "state": {"status": "initiating", "reason": "It begins."},
         }
@@ -328,7 +329,9 @@ class FakeCloud:
 
     def _get_experiment(self, region: str, asked: Params) -> Any:
         experiment = self._look(self.experiments[asked["id"]])
-        return {"experiment": {name: experiment[name] for name in ("id", "state", "tags", "targets")}}
+        return {
+            "experiment": {name: experiment[name] for name in ("id", "state", "tags", "targets", "actions")}
+        }
 
     def _list_experiments(self, region: str, _asked: Params) -> Any:
         found = [self._look(one) for one in self.experiments.values()]

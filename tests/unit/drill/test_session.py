@@ -51,6 +51,7 @@ def test_polls_of_route_53_leave_half_of_the_accounts_rate_to_others() -> None:
         evacuation_page=lambda: 404,
         is_active=lambda action: action.is_active(FaultClients(evidence.live().aws)),
         is_separated=lambda: True,
+        copies_wait=lambda: True,
     )
     for fault in all_faults():
         case = CASES[fault.name]

@@ -150,13 +150,13 @@ def test_on_aws_a_look_for_leftovers_asks_route_53_hardly_more_than_its_rate(her
     ("page", "stands", "seen"), [(200, True, True), (404, True, False), (200, False, False)]
 )
 def test_it_is_seen_by_the_page_and_by_the_flag(page: int, stands: bool, seen: bool) -> None:
-    sources = EvidenceSources(lambda: 200, lambda: page, lambda _action: stands, lambda: False)
+    sources = EvidenceSources(lambda: 200, lambda: page, lambda _action: stands, lambda: False, lambda: False)
     assert EVACUATION.sign.is_seen(sources, (ACTION,)) is seen
 
 
 @pytest.mark.parametrize("page", [0, 429, 503])
 def test_a_page_that_does_not_say_is_no_sign_that_it_was_lifted(page: int) -> None:
-    sources = EvidenceSources(lambda: 200, lambda: page, lambda _action: True, lambda: False)
+    sources = EvidenceSources(lambda: 200, lambda: page, lambda _action: True, lambda: False, lambda: False)
     with pytest.raises(NotYet):
         EVACUATION.sign.is_seen(sources, (ACTION,))
 
