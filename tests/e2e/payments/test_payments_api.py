@@ -79,7 +79,7 @@ def test_different_bodies_in_cut_off_regions_are_noticed(
     (conflict,) = (each for each in listed if each["payment_id"] == payment_id)
     assert {each["amount"] for each in conflict["payments"]} == {4200, 1}
     (mine,) = (each for each in conflict["payments"] if each["amount"] == 4200)
-    done = run("resolve", payment_id, "--keep", mine["fingerprint"][:12], "--yes")
+    done = run("resolve", payment_id, "--keep", mine["fingerprint"][:12], "--yes", "--format", "json")
     assert done.returncode == 0, done.stderr
     for role in ROLES:
         decided = shop.until(
