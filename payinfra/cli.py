@@ -216,7 +216,7 @@ def _exit_code(run: Callable[[], object], signals: DeferredSignals) -> int:
         _tell(Interrupted("Interrupted."), in_short=True)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read stdout has seen enough.
+        # The reader of stdout has seen enough.
         silence(sys.stdout)
         return ExitCode.DONE
     except (OSError, RecursionError) as error:

@@ -211,7 +211,7 @@ def watching(console: Console) -> AbstractContextManager[ProgressWatch]:
 
 
 def notices(console: Console) -> Emit:
-    """Tells what is worth knowing, and nothing of stages: for commands that have a view of their own."""
+    """Report notices, and nothing of stages: for commands that have a view of their own."""
     if log.is_quiet():
         return ignore
 

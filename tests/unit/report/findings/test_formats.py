@@ -79,8 +79,11 @@ class TestTable:
         text = written(outcome, FindingsFormat.TABLE)
 
         kinds = ("FAIL", "WARN", "8 checks", "Not judged", "ERROR", "UNKNOWN", "Failed")
-        order = [next(kind for kind in kinds if line.startswith(kind)) for line in text.splitlines()
-                 if line.startswith(kinds)]  # fmt: skip
+        order = [
+            next(kind for kind in kinds if line.startswith(kind))
+            for line in text.splitlines()
+            if line.startswith(kinds)
+        ]
         assert order == ["FAIL"] * 4 + ["WARN", "8 checks", "Not judged", "ERROR", "UNKNOWN", "Failed"]
         assert text.count("fix PI-S3-001: Fix of PI-S3-001.") == 1
         assert "a b.py:7" in text
