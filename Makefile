@@ -25,14 +25,15 @@ OLDEST := $(CURDIR)/.oldest-boto3
 
 # How many blows of each kind `make chaos` strikes in all, those of earlier runs included.
 TRUNCATIONS := 200
-RACES := 40
+RACES := 56
 SLEEPS := 12
+CLOCKS := 12
 KILLS := 100
 
 # Bytecode that is kept makes every start of the tool several times faster.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test quick fix lint types imports unit synth functional e2e e2e-ci drill docs docs-check site \
+.PHONY: help setup demo test quick fix lint types imports unit synth functional e2e e2e-ci fault-matrix drill docs docs-check site \
 	tests conformance oldest compat lock bench chaos endurance sbom audit clean
 
 help: ## List the targets
@@ -91,7 +92,7 @@ tests: setup $(VENV)/compiled ## All tests, with coverage of every line and bran
 	@rm -rf .coverage .coverage.* $(RECORDS) && mkdir -p $(RECORDS)
 	@$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(SLOWEST) tests/synth tests/functional tests/unit
 	@PAYINFRA_LOCAL_RECORD=$(RECORDS) $(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) $(SLOWEST) tests/e2e
-	@$(BIN)/python -m scripts.conformance
+	@$(BIN)/python -m scripts.conformance $(RECORDS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 
@@ -104,6 +105,10 @@ unit synth functional: setup $(VENV)/compiled ## One tier of the tests
 e2e: setup ## The tests that deploy: each of two workers makes a deployment that its tests share
 	@rm -rf $(RECORDS) && mkdir -p $(RECORDS)
 	@PAYINFRA_LOCAL_RECORD=$(RECORDS) $(BIN)/pytest $(SIDE_BY_SIDE) tests/e2e
+
+fault-matrix: setup ## Measure every fault of docs/scenarios.md on a deployment, and kill evacuation drills; about 15 minutes
+	@FAULT_MATRIX=1 $(BIN)/pytest -n 0 tests/e2e/evacuation/test_fault_matrix.py tests/e2e/drill/test_kills.py -k "expected or evacuated"
+	@$(BIN)/python -m scripts.docs
 
 e2e-ci: setup ## A pull request's life under the role that CI has, from bootstrap to reap
 	@$(BIN)/pytest tests/e2e_ci
@@ -133,7 +138,7 @@ endurance: setup ## An hour at 50 requests a second: the embedded AWS's memory, 
 
 chaos: setup ## Strike an environment at random, seeded; goes on where the last run stopped
 	@$(BIN)/python -m scripts.chaos --page --truncations $(TRUNCATIONS) --races $(RACES) \
-		--sleeps $(SLEEPS) --kills $(KILLS)
+		--sleeps $(SLEEPS) --clocks $(CLOCKS) --kills $(KILLS)
 	@$(BIN)/python -m scripts.docs
 
 oldest: setup ## The function's own tests with the oldest boto3 that it supports

@@ -97,8 +97,10 @@ def in_process(manifest: Path, folder: Path) -> tuple[Goal, ...]:
 
     one = CheckRequest((manifest,), env=ENVIRONMENT)
     first = run_checks(one)
-    say(f"start-up and first run: {(time.perf_counter() - began) * 1000:.0f} ms,"
-        f" {first.summary.checks} checks over {first.summary.resources} resources")  # fmt: skip
+    say(
+        f"start-up and first run: {(time.perf_counter() - began) * 1000:.0f} ms,"
+        f" {first.summary.checks} checks over {first.summary.resources} resources"
+    )
     copies = []
     for number in range(STACKS):
         copy = folder / f"stack{number}"

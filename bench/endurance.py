@@ -106,8 +106,14 @@ def requests(sites: Sequence[Site]) -> Iterator[tuple[Site, str, str, bytes | No
             yield site, "POST", site.path, body, headers
 
 
-def send(site: Site, connections: dict[str, http.client.HTTPConnection], method: str, path: str,
-         body: bytes | None, headers: dict[str, str]) -> str:  # fmt: skip
+def send(
+    site: Site,
+    connections: dict[str, http.client.HTTPConnection],
+    method: str,
+    path: str,
+    body: bytes | None,
+    headers: dict[str, str],
+) -> str:
     """Send one request over a connection that is kept, and give the status or what went wrong."""
     connection = connections.setdefault(
         site.netloc, http.client.HTTPConnection(site.netloc, timeout=SLOWEST_S)

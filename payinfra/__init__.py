@@ -4,7 +4,7 @@ Scripts import from here: `from payinfra import Settings, deploy, verify`. Each 
 so that importing the package costs nothing.
 """
 
-import _signal  # type: ignore[import-not-found]
+import _signal  # type: ignore[import-not-found]  # typeshed does not list it
 import sys
 from posix import _exit
 
@@ -15,10 +15,10 @@ _program = sys.argv[0].rpartition("/")[2] if sys.argv else ""
 if _program in ("payinfra", "-m") and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     _signal.signal(_signal.SIGINT, lambda _number, _frame: _exit(130))
 
-from importlib import import_module  # noqa: E402
-from typing import TYPE_CHECKING  # noqa: E402
+from importlib import import_module  # noqa: E402 - after the handler above
+from typing import TYPE_CHECKING  # noqa: E402 - after the handler above
 
-from payinfra.core.version import __version__  # noqa: E402
+from payinfra.core.version import __version__  # noqa: E402 - after the handler above
 
 if TYPE_CHECKING:
     from payinfra.api import check as check

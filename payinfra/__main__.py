@@ -27,5 +27,5 @@ def main() -> None:
         raise
 
 
-if __name__ == "__main__":  # pragma: no cover
+if __name__ == "__main__":
     main()

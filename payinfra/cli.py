@@ -42,6 +42,14 @@ from payinfra.report.printable import terminal_text
 class Commands(GroupWithHelp):
     """All commands."""
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The global options. No variable stands for one that does something by itself, such as --version."""
+        params: list[Any] = super().get_params(ctx)
+        for one in params:
+            if not one.expose_value or one.is_eager:
+                one.allow_from_autoenv = False
+        return params
+
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -208,7 +216,7 @@ def _exit_code(run: Callable[[], object], signals: DeferredSignals) -> int:
         _tell(Interrupted("Interrupted."), in_short=True)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read stdout has seen enough.
+        # The reader of stdout has seen enough.
         silence(sys.stdout)
         return ExitCode.DONE
     except (OSError, RecursionError) as error:

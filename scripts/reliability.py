@@ -20,11 +20,14 @@ the same number of a kind is the same blow each time, but for the moment at whic
 - **{sleep}.** All processes of a command and of the embedded AWS stop for up to 20 seconds, and go on.
   Survived: the command ends well, or is a drill that calls itself failed or inconclusive, or did not
   begin; no fault is left.
+- **{clock}.** The wall clock of payinfra, of the embedded AWS and of its functions is set back or forward
+  by an hour while a command works, and put right after it. Survived: as above, with the clock wrong and
+  right.
 - **{page}.** A page of another origin in a real browser, beside the embedded AWS: it reads nothing,
   changes nothing and runs nothing.
 
 A trial that was not survived is struck again by the next run, and counts as it ended last. `make chaos`
-goes on where the last run stopped: `make chaos KILLS=100 TRUNCATIONS=200 RACES=40`. A few of these trials
+goes on where the last run stopped: `make chaos KILLS=100 TRUNCATIONS=200 RACES=56`. A few of these trials
 are part of `make test`.
 
 {table}"""

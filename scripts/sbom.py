@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -41,14 +43,16 @@ def needed(name: str, extras: Iterable[str]) -> frozenset[str]:
 def environment() -> dict[str, Any]:
     """The whole environment of this Python as CycloneDX, without times and serial numbers.
 
+    It is not validated: that takes many times as long as the rest, and most of it is left out afterwards.
+
     Raises:
         CalledProcessError: CycloneDX's tool failed.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "environment.json"
         tool = [sys.executable, "-m", "cyclonedx_py", "environment", sys.executable]
-        how = ["--pyproject", str(ROOT / "pyproject.toml"), "--output-reproducible", "--of", "JSON"]
-        subprocess.run([*tool, *how, "-o", str(file)], check=True)
+        how = ["--pyproject", str(ROOT / "pyproject.toml"), "--output-reproducible", "--no-validate"]
+        subprocess.run([*tool, *how, "--of", "JSON", "-o", str(file)], check=True)
         made: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return made
 
@@ -70,15 +74,26 @@ def without_licence(bom: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(one["name"] for one in bom["components"] if not one.get("licenses"))
 
 
+def invalid(text: str) -> str:
+    """Why a document is not valid CycloneDX, by the schema of its own version; empty if it is."""
+    version = SchemaVersion.from_version(json.loads(text)["specVersion"])
+    problem = JsonStrictValidator(version).validate_str(text)
+    return "" if problem is None else str(problem)
+
+
 def main(argv: Sequence[str]) -> int:
-    """Write the file; say which component tells of no licence."""
+    """Write the file and name the components without a licence; 1, and no file, if it would not be valid."""
     file = Path(argv[0])
     bom = restricted(environment(), needed(NAME, FOR_USERS))
+    text = json.dumps(bom, indent=2, sort_keys=True) + "\n"
+    if problem := invalid(text):
+        sys.stderr.write(f"{file} was not written, because it would not be valid CycloneDX: {problem}\n")
+        return 1
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(bom, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
     sys.stdout.write(f"{len(bom['components'])} components in {file}\n")
     if silent := without_licence(bom):
-        sys.stdout.write(f"No licence is told by: {', '.join(silent)}\n")
+        sys.stdout.write(f"Without a licence: {', '.join(silent)}\n")
     return 0
 
 

@@ -151,7 +151,7 @@ class Application:
         self._observer.note(outcome=outcome)
         self._observer.count(event)
         if event == observe.RECORDED and self._was_moved(sent):
-            self._observer.count(observe.MOVED)
+            self._observer.count(observe.FAILOVER)
         headers = {"Location": f"payments/{made.payment.payment_id}"}
         if made.replayed:
             headers["Idempotent-Replayed"] = "true"
@@ -196,6 +196,8 @@ class Application:
         if found is None:
             self._observer.leave_out()
             raise problems.not_evacuated()
+        if not found.is_drill:
+            self._observer.count(observe.FAILOVER)
         return _json(200, {"evacuated": found.region, "since": found.since})
 
     def _note_bug(self, error: Exception) -> None:

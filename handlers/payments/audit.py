@@ -34,6 +34,11 @@ class S3Audit:
         self._written: dict[str, None] = {}
 
     def record(self, payment: Payment) -> bool:
+        """Write the object of a new payment; whether it was written now, and not before.
+
+        Raises:
+            Unavailable: the bucket does not answer, or refuses.
+        """
         receipt = payment.receipt
         metadata = (
             {}
@@ -43,6 +48,11 @@ class S3Audit:
         return self._once(core.audit_key(payment), core.audit_record(payment), metadata)
 
     def record_change(self, payment: Payment, change: Change) -> bool:
+        """Write the object of a payment's new status; whether it was written now, and not before.
+
+        Raises:
+            Unavailable: the bucket does not answer, or refuses.
+        """
         return self._once(
             core.change_key(payment),
             core.change_record(payment, change),

@@ -20,10 +20,11 @@ KEPT_FOR_MS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Evacuation:
-    """The other region, and since when it is evacuated, as ISO 8601."""
+    """The other region, and since when it is evacuated, as ISO 8601; `is_drill`: by a failover drill."""
 
     region: str
     since: str
+    is_drill: bool = False
 
 
 class ParameterFlag:
@@ -64,7 +65,7 @@ class ParameterFlag:
             return None
         if "until" in found and self._is_over(str(found["until"])):
             return None
-        return Evacuation(self._peer, str(found.get("since", "")))
+        return Evacuation(self._peer, str(found.get("since", "")), bool(found.get("drill")))
 
     def _is_over(self, until: str) -> bool:
         """Whether a flag that ends by itself, as a failover drill sets it, has ended. One without a good end

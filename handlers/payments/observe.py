@@ -13,8 +13,10 @@ from .service import CONFLICT
 RECORDED = "PaymentsAccepted"
 TESTED = "TestPayments"
 """Payments of canaries and drills, accepted or replayed: they count as none of the others."""
-MOVED = "MovedPayments"
-"""Payments of customers who were moved here from the primary region: by them this region sees a failover."""
+FAILOVER = "FailoverSeen"
+"""Signs by which this region sees that clients are led here from the other one: payments of customers who
+were moved here from the primary region; and, also while no customer pays, each time that a health checker is
+told that the other region is evacuated, and not for a drill."""
 REPLAYED = "PaymentsReplayed"
 REFUSED = "PaymentsRefused"
 FAILED = "RequestsFailed"

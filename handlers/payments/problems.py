@@ -72,10 +72,12 @@ class Unavailable(Exception):
 
 
 def malformed(detail: str) -> Problem:
+    """400: the body cannot be read; `detail` says why."""
     return Problem(400, "malformed-body", "The body is not usable JSON.", detail)
 
 
 def bad_key(detail: str) -> Problem:
+    """400: the Idempotency-Key is missing or not valid; `detail` says what it has to be."""
     where = FieldError("Idempotency-Key", detail)
     return Problem(400, "idempotency-key", "The request needs an Idempotency-Key.", detail, (where,))
 
@@ -107,6 +109,7 @@ def key_reused(payment_id: str, *, only_timestamp: bool) -> Problem:
 
 
 def in_flight() -> Problem:
+    """409: another request makes the same payment now. The client waits a second and repeats it."""
     return Problem(
         409,
         "in-flight",
@@ -117,6 +120,7 @@ def in_flight() -> Problem:
 
 
 def conflicting(payment_id: str, fingerprints: tuple[str, ...]) -> Problem:
+    """409: two regions recorded two bodies under one key; `fingerprints` is the SHA-256 of each body."""
     return Problem(
         409,
         "conflicting-records",
@@ -130,6 +134,7 @@ def conflicting(payment_id: str, fingerprints: tuple[str, ...]) -> Problem:
 
 
 def no_transition(status: str, wanted: str) -> Problem:
+    """422: a payment of this status cannot become `wanted`."""
     return Problem(
         422,
         "no-transition",
@@ -139,20 +144,24 @@ def no_transition(status: str, wanted: str) -> Problem:
 
 
 def payment_not_found() -> Problem:
+    """404: there is no payment of this id."""
     return Problem(404, "payment-not-found", "There is no such payment.", "No payment has this payment_id.")
 
 
 def not_evacuated() -> Problem:
+    """404: the flag that Route 53's health checkers ask for is not set."""
     return Problem(
         404, "not-evacuated", "No region is evacuated.", "Health checkers of Route 53 ask for this."
     )
 
 
 def no_route() -> Problem:
+    """404: no resource has the path."""
     return Problem(404, "not-found", "There is nothing here.", "No resource has this path.")
 
 
 def wrong_method(allowed: tuple[str, ...]) -> Problem:
+    """405: the resource has other methods, which `Allow` lists (RFC 9110, section 15.5.6)."""
     listed = ", ".join(allowed)
     return Problem(
         405,
@@ -164,6 +173,7 @@ def wrong_method(allowed: tuple[str, ...]) -> Problem:
 
 
 def wrong_encoding() -> Problem:
+    """415: the body is encoded. `Accept-Encoding` says what is accepted (RFC 9110, section 15.5.16)."""
     return Problem(
         415,
         "unsupported-content-encoding",
@@ -174,10 +184,12 @@ def wrong_encoding() -> Problem:
 
 
 def too_large(limit: int) -> Problem:
+    """413: the body has more than `limit` bytes."""
     return Problem(413, "too-large", "The body is too large.", f"A body has at most {limit} bytes.")
 
 
 def wrong_type() -> Problem:
+    """415: the body is not declared as JSON."""
     return Problem(
         415,
         "unsupported-media-type",
@@ -188,6 +200,7 @@ def wrong_type() -> Problem:
 
 
 def unavailable() -> Problem:
+    """503: a service that the function needs does not answer. The client waits two seconds."""
     return Problem(
         503,
         "unavailable",
@@ -198,6 +211,7 @@ def unavailable() -> Problem:
 
 
 def held_back() -> Problem:
+    """503 of the health page, which keeps the failover name away from a region that works."""
     return Problem(
         503,
         "held-back",
@@ -207,6 +221,7 @@ def held_back() -> Problem:
 
 
 def unexpected() -> Problem:
+    """500: a bug, which is logged."""
     return Problem(
         500,
         "unexpected",

@@ -22,6 +22,9 @@ AT_ONCE_MS = 200
 """A write that comes back within this time leaves time for a read, within what a checker allows."""
 LOOKS_TO_RECOVER = 3
 """After so many good ones in a row it is said to record again."""
+REMEMBERED_MS = 3 * LOOK_EVERY_MS
+"""A failure that was seen longer ago is worth one look: a container that nobody asked for a while may have
+slept through the end of it, and would answer 503 to one checker after another in a region that is well."""
 WRITE = "write"
 """What is out of reach, in the log and in the page's `checks`."""
 
@@ -54,11 +57,17 @@ class RecordingLook:
         """
         now = self._clock()
         if self._looked is None or not 0 <= now - self._looked < LOOK_EVERY_MS:
+            self._forget(now)
             self._looked = now
             self._look(now)
         self._read()
         if self._fails:
             raise Unavailable(WRITE, self._reason)
+
+    def _forget(self, now: int) -> None:
+        """Take a failure that was seen too long ago for as good as over: the next look decides alone."""
+        if self._fails and self._looked is not None and not 0 <= now - self._looked < REMEMBERED_MS:
+            self._fails, self._contrary = False, FAILS_TO_FAIL - 1
 
     def _look(self, began: int) -> None:
         """Attempt a write.

@@ -63,6 +63,10 @@ class Request:
 
 
 def read(event: Mapping[str, object]) -> Request:
+    """The request in an event of an API Gateway proxy integration; what is missing there is empty.
+
+    Source: API Gateway developer guide, "Input format of a Lambda function for proxy integration".
+    """
     context = event.get("requestContext")
     identity = context.get("identity") if isinstance(context, Mapping) else None
     body = event.get("body")

@@ -50,13 +50,9 @@ def state_bucket(name: str, regions: tuple[str, str], aws: Aws, account: str, ch
     role = roles.role(
         STATE_REPLICATION_ROLE,
         description=f"Copies Terraform's state from {regions[0]} to {regions[1]}",
-        trust=service_trust(
-            "s3.amazonaws.com",
-            {
-                "StringEquals": {"aws:SourceAccount": account},
-                "ArnLike": {"aws:SourceArn": source.bucket_arn},
-            },
-        ),
+        # The bucket is not asked for: that S3 names it when it replicates is not documented (S3 user guide,
+        # "Setting up permissions for live replication").
+        trust=service_trust("s3.amazonaws.com", {"StringEquals": {"aws:SourceAccount": account}}),
     )
     roles.inline(
         STATE_REPLICATION_ROLE, ManagedPolicy(STATE_REPLICATION_ROLE, replication(source, destination))

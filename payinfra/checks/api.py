@@ -185,7 +185,7 @@ def _manifests(request: CheckRequest, collected: _Collected, day: date) -> Itera
 
 
 def _locator(source: Path | None) -> Locator:
-    """Looks through the Python of a source folder, if there is any."""
+    """Look through the Python of a source folder, if there is any."""
     if source is None or not source.is_dir() or not has_python(source):
         return Locator()
     return Locator(read_tree(source).files)

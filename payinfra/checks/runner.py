@@ -22,6 +22,7 @@ from payinfra.core.errors import EnvironmentUnusable
 
 _QUIET = frozenset({Kind.PASS, Kind.NOT_APPLICABLE})
 _MOST_ERROR = 240
+_MEND_THE_CHECK = "Mend the check where it is your own; where it is payinfra's, report it with this message."
 _MOST_WORLDS = 4
 
 
@@ -104,7 +105,7 @@ class VerdictRecorder:
                 title=self.rule.title,
                 address=address,
                 message=message,
-                fix=(cause.remedy if cause else "") or self.rule.fix,
+                fix=(cause.remedy if cause else "") or verdict.remedy or self.rule.fix,
                 risk=self.rule.risk,
                 controls=self.rule.controls,
                 construct=site.construct_of(address),
@@ -141,8 +142,9 @@ def said_by(judge: Callable[[], Verdicts]) -> Said:
             for one in ((said,) if isinstance(said, Verdict) else said)
         )
     if crash.story:
-        verdicts.append(Verdict.error(f"the check raised {crash.story}"))
-    return Said(tuple(verdicts) or (Verdict.error("the check gave no verdict"),), bool(crash.story))
+        verdicts.append(Verdict.error(f"the check raised {crash.story}", remedy=_MEND_THE_CHECK))
+    silence = Verdict.error("the check gave no verdict", remedy=_MEND_THE_CHECK)
+    return Said(tuple(verdicts) or (silence,), bool(crash.story))
 
 
 def run(
@@ -297,7 +299,8 @@ def _source_file(site: JudgedAt, verdict: Verdict) -> Location:
 
 
 def _no_verdict(given: object) -> Verdict:
-    return Verdict.error(f"the check gave a {type(given).__name__} where a verdict is due")
+    said = f"the check gave a {type(given).__name__} where a verdict is due"
+    return Verdict.error(said, remedy=_MEND_THE_CHECK)
 
 
 class _Crash:

@@ -1,4 +1,4 @@
-"""Verdicts and the rules they speak for: shared by policy checks, source checks and live probes."""
+"""Verdicts and the rules they judge: shared by policy checks, source checks and live probes."""
 
 import re
 from collections.abc import Iterable
@@ -53,6 +53,7 @@ class Verdict:
             the check was called with, or for the whole manifest.
         file: the file of a source check, as a person would write it; empty in a policy check.
         line: the line in `file`, from 1; 0 where there is none.
+        remedy: what to do about this verdict, in one sentence; empty where the rule's `fix` says it.
     """
 
     kind: Kind
@@ -60,6 +61,7 @@ class Verdict:
     address: str = ""
     file: str = ""
     line: int = 0
+    remedy: str = ""
 
     @classmethod
     def passed(cls, message: str = "", address: str = "") -> "Verdict":
@@ -83,13 +85,13 @@ class Verdict:
 
     @classmethod
     def not_applicable(cls, message: str = "", address: str = "") -> "Verdict":
-        """There is nothing here that the title speaks about."""
+        """There is nothing here that the title is about."""
         return cls(Kind.NOT_APPLICABLE, message, address)
 
     @classmethod
-    def error(cls, message: str, address: str = "") -> "Verdict":
-        """Judging went wrong: a crash, no data, no access."""
-        return cls(Kind.ERROR, message, address)
+    def error(cls, message: str, address: str = "", *, remedy: str = "") -> "Verdict":
+        """Judging went wrong: a crash, no data, no access. The rule's `fix` seldom mends that."""
+        return cls(Kind.ERROR, message, address, remedy=remedy)
 
 
 Verdicts = Verdict | Iterable[Verdict]

@@ -51,7 +51,7 @@ class Waiver:
         return f"waiver {self.number} ({self.id or 'no id'}, {self.address or 'no address'})"
 
     def fits(self, finding: Finding) -> bool:
-        """Whether it speaks of the finding; an entry without address speaks of every one of its id."""
+        """Whether it covers the finding; an entry without address covers every one of its id."""
         return self.id == finding.id and (not self.address or fnmatchcase(finding.address, self.address))
 
 

@@ -40,6 +40,10 @@ _EXECUTE_API = re.compile(r"[a-z0-9]+\.execute-api\.(?P<region>[a-z0-9-]+)\.amaz
 
 LOCAL_ACCOUNT = "000000000000"
 
+PREPARES_ACCOUNT = "for/account"
+"""The purpose of what is done once for an account, by somebody who may do more than the role for CI.
+CloudTrail has it in a call's `userAgent`."""
+
 
 def execute_api_region(host: str) -> str | None:
     """The region whose own endpoint of an API a host name is; None for any other name."""
@@ -97,7 +101,7 @@ class _ClientCache:
     """
 
     sessions: "dict[str, Session]" = field(default_factory=dict)
-    clients: dict[tuple[str, str, float, float, int], Any] = field(default_factory=dict)
+    clients: dict[tuple[str, str, float, float, int, str], Any] = field(default_factory=dict)
     in_use: Lock = field(default_factory=Lock)
 
 
@@ -112,6 +116,8 @@ class Aws:
         attempts: how often a call is tried in all.
         role_arn: the role to work as; None for the caller's own credentials. Its session is renewed as long
             as clients are used.
+        purpose: what calls add to their User-Agent header after the run's id, as PRODUCT/VERSION; empty for
+            nothing.
     """
 
     endpoints: Endpoints | None = None
@@ -119,6 +125,7 @@ class Aws:
     read_timeout: float = 20.0
     attempts: int = 4
     role_arn: str | None = None
+    purpose: str = ""
     _cache: _ClientCache = field(default_factory=_ClientCache, repr=False, compare=False)
 
     def within(self, *, connect_timeout: float, read_timeout: float, attempts: int) -> "Aws":
@@ -127,7 +134,7 @@ class Aws:
 
     def client(self, service: str, region: str) -> Any:
         """A client of `service` in `region`, cached by limits and safe to use from any thread."""
-        which = (service, region, self.connect_timeout, self.read_timeout, self.attempts)
+        which = (service, region, self.connect_timeout, self.read_timeout, self.attempts, self.purpose)
         with self._cache.in_use:
             if which not in self._cache.clients:
                 self._cache.clients[which] = self._build(service, region)
@@ -249,7 +256,7 @@ class Aws:
             retries={"total_max_attempts": self.attempts, "mode": "standard"},
             max_pool_connections=32,
             s3={"addressing_style": "path"} if self.endpoints else {},
-            user_agent_extra=user_agent(),
+            user_agent_extra=" ".join(filter(None, (user_agent(), self.purpose))),
         )
         of = "" if self.role_arn is None else region
         if of not in self._cache.sessions:

@@ -1,5 +1,6 @@
 """Commands for what an account has once: its bootstrap, and the role for CI."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -158,10 +159,12 @@ def _given(settings: "Settings") -> dict[str, object]:
 
 def _aws(settings: "Settings") -> "Aws":
     """Clients of AWS or of the embedded AWS, which is started if it is not running."""
+    from payinfra.clients.aws import PREPARES_ACCOUNT
     from payinfra.deployment import dependencies
     from payinfra.report.progress import watching
 
-    if not settings.is_local:
-        return dependencies.aws(settings)
-    with watching(stderr()) as watch:
-        return dependencies.aws(settings, dependencies.local_up(settings, watch.emit))
+    endpoints = None
+    if settings.is_local:
+        with watching(stderr()) as watch:
+            endpoints = dependencies.local_up(settings, watch.emit)
+    return replace(dependencies.aws(settings, endpoints), purpose=PREPARES_ACCOUNT)

@@ -204,8 +204,7 @@ def checks_explain(
     known = catalogue.load(project_folder())
     rule = known.rule(check_id)
     types = known.types_of(rule.id)
-    typer.echo(
-        rules.render_json([rules.as_json(rule, types)])
-        if fmt is Format.JSON
-        else rules.explained(rule, types)
-    )
+    if fmt is Format.JSON:
+        typer.echo(rules.render_json([rules.as_json(rule, types)]))
+    else:
+        rules.write_lines(stdout(), rules.explained(rule, types))

@@ -26,12 +26,15 @@ app.add_typer(drills_app, name="drills")
 @with_settings(WHERE, found=True)
 def drills_list(settings: "Settings", *, fmt: FormatOption = Format.TABLE) -> None:
     """List the environment's drills and the trend of its recovery time."""
+    from rich.text import Text
+
     from payinfra.drill import report_store
     from payinfra.report.drill.history import write_history
+    from payinfra.report.results import write
 
     found = report_store.past(settings.work_dir / FOLDER)
     if not found.drills and not found.skipped and fmt is Format.TABLE:
-        stdout().print(_none_yet(settings), soft_wrap=True)
+        write(stdout(), Text(_none_yet(settings)))
         return
     write_history(stdout(), found, fmt)
 
@@ -86,4 +89,4 @@ def _found(settings: "Settings", drill: str) -> "DrillReport":
 
 
 def _none_yet(settings: "Settings") -> str:
-    return f"No drill of {settings.env} yet. Run one: {settings.command('failover-drill')}"
+    return f"No drill of {settings.env} yet. Run one: `{settings.command('failover-drill')}`"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from payinfra.commands import completion
-from payinfra.commands.session import FormatOption
+from payinfra.commands.session import FormatOption, stdout
 from payinfra.core.errors import UsageProblem, did_you_mean
 from payinfra.core.project_folder import project_folder
 from payinfra.report.formats import Format
@@ -41,7 +41,10 @@ def explain(
             "docs/verify.md lists payinfra's probes.",
         )
     one = found[wanted]
-    typer.echo(rules.render_explanation(one) if fmt is Format.JSON else rules.explanation(one))
+    if fmt is Format.JSON:
+        typer.echo(rules.render_explanation(one))
+    else:
+        rules.write_lines(stdout(), rules.explanation(one))
 
 
 def explanations() -> "tuple[Explanation, ...]":

@@ -68,7 +68,8 @@ def _line(one: Any, prefix: str) -> HelpLine:
         default = one.default.value if isinstance(one.default, Enum) else one.default
         shown = f"{default:g}" if isinstance(default, float) else default
         text = f"{text} Default: {shown}."
-    own = f"{prefix}_{str(one.name).upper()}" if one.allow_from_autoenv and not one.is_eager else ""
+    acts = one.is_eager or not one.expose_value  # as --version does: it is no setting
+    own = f"{prefix}_{str(one.name).upper()}" if one.allow_from_autoenv and not acts else ""
     variable = one.envvar if isinstance(one.envvar, str) else own
     return HelpLine(names, text, "", variable, one.name not in INTERNAL)
 
@@ -116,7 +117,7 @@ def help_text(command: Any, ctx: typer.Context, *, everything: bool, width: int)
     shown = [one for one in lines if everything or one.is_often]
     pieces = [f"Usage: {ctx.command_path} {' '.join(command.collect_usage_pieces(ctx))}".rstrip(), ""]
     for paragraph in (command.help or "").split("\n\n"):
-        pieces += [*textwrap.wrap(" ".join(paragraph.split()), width), ""]
+        pieces += [*_wrapped(paragraph, width), ""]
     if isinstance(command, TyperGroup):
         pieces += [*_commands(command, ctx, width), ""]
     # The command's own options come first.
@@ -132,7 +133,7 @@ def help_text(command: Any, ctx: typer.Context, *, everything: bool, width: int)
     ends = ["-h, --help shows this."]
     if not everything and (more or lines):
         ends.append(f"{EVERYTHING} shows {f'{more} more options and ' if more else ''}the variables.")
-    return "\n".join([*pieces, " ".join(ends)]) + "\n"
+    return "\n".join([*pieces, *_wrapped(" ".join(ends), width)]) + "\n"
 
 
 def _commands(group: Any, ctx: typer.Context, width: int) -> Iterator[str]:
@@ -147,13 +148,18 @@ def _commands(group: Any, ctx: typer.Context, width: int) -> Iterator[str]:
 def _two_columns(left: str, right: str, width: int) -> Sequence[str]:
     """Two columns; a word is never broken, whatever the width."""
     space = " " * _COLUMN
-    wrapped = textwrap.wrap(right, max(20, width - _COLUMN), break_long_words=False, break_on_hyphens=False)
+    wrapped = _wrapped(right, max(20, width - _COLUMN))
     head = f"  {left}".rstrip()
     if not right:
         return [head]
     if len(head) + 2 > _COLUMN:
         return [head, *(space + line for line in wrapped)]
     return [f"{head:<{_COLUMN}}{wrapped[0]}".rstrip(), *(space + line for line in wrapped[1:])]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """A paragraph's lines; a word is never broken, an option's name included."""
+    return textwrap.wrap(" ".join(text.split()), width, break_long_words=False, break_on_hyphens=False)
 
 
 def _width() -> int:

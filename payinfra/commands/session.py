@@ -83,7 +83,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def even_if_nobody_reads() -> Iterator[None]:
-    """Write to stdout where the exit code must be told all the same, also if the reader has gone."""
+    """Write to stdout where the exit code must be told even if the reader has gone."""
     try:
         yield
     except BrokenPipeError:

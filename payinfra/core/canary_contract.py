@@ -65,7 +65,7 @@ class CanaryContract:
         except ValueError as error:
             raise ValueError(f"body is not JSON: {error}") from None
         if not isinstance(template, dict):
-            raise ValueError("body must be a JSON object")  # noqa: TRY004 - a setting is not valid
+            raise ValueError("body must be a JSON object")  # noqa: TRY004 - callers report ValueError as a setting
         for name, text in (("body", self.body), ("payment_id", self.payment_id), *self.headers.items()):
             for found in _PLACEHOLDER.findall(text) if name != "body" else _placeholders(template):
                 if found not in PLACEHOLDERS:

@@ -78,7 +78,7 @@ def work_root_of(folder: Path) -> Path:
 def known_ones(
     wrong: str, target: str, deployed: Iterable[DeployedEnvironment], configured: Iterable[str]
 ) -> str:
-    """A hint for whoever named an environment that was not deployed: which ones there are.
+    """A hint for a user who named an environment that was not deployed: which ones there are.
 
     Args:
         wrong: the name.

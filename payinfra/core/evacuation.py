@@ -7,6 +7,7 @@ means that no region is evacuated: an unreadable flag moves nothing.
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from payinfra.core.json_text import parse_json
@@ -14,6 +15,9 @@ from payinfra.core.json_text import parse_json
 BY_RULE = "the fail-back rule"
 """Who has set a flag that no person has set: the payments function of the standby, if fail-back is manual and
 the failover name had moved there (handlers/payments/fail_back.py)."""
+FAILOVER_METRIC = "FailoverSeen"
+"""The metric whose alarm says that clients are led to its region, not that anything fails there
+(handlers/payments/observe.py)."""
 NOT_EVACUATED = "{}"
 """The value while no region is evacuated; a parameter cannot be empty."""
 
@@ -43,6 +47,21 @@ class EvacuationFlag:
         said = {"region": self.region, "since": self.since, "by": self.by}
         drilled = {"drill": self.drill, "until": self.until}
         return json.dumps(said | {name: value for name, value in drilled.items() if value})
+
+    def stands(self, now: datetime) -> bool:
+        """Whether the flag evacuates its region at a moment, as the payments function judges it: a drill's
+        ends by itself, and one whose end says no moment with a zone has ended.
+
+        Args:
+            now: with its zone.
+        """
+        if not self.until:
+            return True
+        try:
+            end = datetime.fromisoformat(self.until)
+        except ValueError:
+            return False
+        return end.tzinfo is not None and now < end
 
     @classmethod
     def from_json(cls, text: str) -> Self | None:

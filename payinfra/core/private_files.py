@@ -39,7 +39,7 @@ def open_own(path: Path, flags: int, user: Callable[[], int] = os.geteuid) -> in
         user: whose it has to be; the superuser may open those of others.
 
     Returns:
-        The descriptor, which whoever called closes.
+        The descriptor, which the caller closes.
 
     Raises:
         OSError: it cannot be opened; is a symbolic link (ELOOP), a folder (EISDIR), no regular file or one

@@ -67,13 +67,15 @@ def callable_as(found: object, shape: str, what: str) -> Callable[..., object]:
     Raises:
         UsageProblem: it cannot.
     """
+    # `signature` raises TypeError for what is no function.
+    function = cast(Callable[..., object], found)
     arguments = shape.count(",") + 1
     try:
-        inspect.signature(found).bind(*(None,) * arguments)  # type: ignore[arg-type]  # raises for no function
+        inspect.signature(function).bind(*(None,) * arguments)
     except TypeError:
         number = ("one argument", "two arguments", "three arguments")[arguments - 1]
         raise UsageProblem(f"{what} cannot be called with {number}.", f"Write `def {shape}:`.") from None
-    return cast(Callable[..., object], found)
+    return function
 
 
 @contextmanager

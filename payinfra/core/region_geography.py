@@ -7,6 +7,7 @@ it. The coordinates are those of the cities that AWS names its regions after, ro
 import ipaddress
 import math
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Final
 
 # Route 53 answers TestDNSAnswer as for a resolver in us-east-1 unless told otherwise (API reference).
@@ -62,6 +63,8 @@ def client_networks() -> dict[str, str]:
     }
 
 
+# Whoever watches the latency name asks for it with every question to a name server.
+@cache
 def client_in(region: str) -> str:
     """The address of a client in a region; it means that to the embedded AWS alone.
 

@@ -60,7 +60,7 @@ class NoEnvironmentNamed(UsageProblem):
 
 
 class Target(StrEnum):
-    """Where an environment lives."""
+    """Where an environment is."""
 
     AWS = "aws"
     LOCAL = "local"
@@ -446,7 +446,7 @@ class Settings(BaseModel):
 
     @property
     def is_local(self) -> bool:
-        """Whether the environment lives on the embedded AWS."""
+        """Whether the environment is on the embedded AWS."""
         return self.target is Target.LOCAL
 
     def command(self, name: str) -> str:

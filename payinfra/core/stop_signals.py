@@ -21,7 +21,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SOON_S = 0.01
 """Seconds from a signal that came during an import to the next look whether that is over."""
 LONGEST_IMPORT_S = 10.0
-"""Seconds after which an import is interrupted all the same."""
+"""Seconds after which an import is interrupted anyway."""
 _IMPORT_SYSTEM = "<frozen importlib"
 Told = Callable[[signal.Signals], None]
 _Handler = Callable[[int, FrameType | None], object]

@@ -22,12 +22,12 @@ class Clean(Protocol):
 
 
 def any_error(_error: OSError) -> bool:
-    """Tolerates all: for the conversation on stderr."""
+    """Tolerate all errors: for the conversation on stderr."""
     return True
 
 
 def closed_terminal(error: OSError) -> bool:
-    """Tolerates a closed terminal: for stdout, where a pipe without a reader is the reader's wish."""
+    """Tolerate a closed terminal: for stdout, where a pipe without a reader is the reader's wish."""
     return error.errno == errno.EIO
 
 

@@ -79,7 +79,7 @@ class DrillLeftovers:
         if self.drill_runs:
             return verified
         left = self.dependencies.left_faults(self.settings, outputs, endpoints)
-        # Who asks for some probes only is told of a fault all the same: it explains what they say.
+        # Who asks for some probes only is told of a fault too: it explains what the probes report.
         if left is None or (request.only and not (left.in_place or left.unknown)):
             return verified
         silent = [one.address for one in verified.findings if one.id == ANSWERS.id]

@@ -55,7 +55,7 @@ class EnvironmentFiles:
 
     @property
     def begun(self) -> Path:
-        """Stands from the first apply of an environment until an apply has ended well."""
+        """A file that exists from the first apply of an environment until an apply has ended well."""
         return self.settings.work_dir / BEGUN_FILE
 
     @property
@@ -198,6 +198,6 @@ class EnvironmentFiles:
         if so:
             return EnvironmentUnusable(what, "Nothing was deployed from this folder.")
         return EnvironmentUnusable(
-            f"{what} If it exists all the same, `{settings.command('adopt')}` takes it in.",
+            f"{what} If it does exist, `{settings.command('adopt')}` takes it in.",
             f"Run `{settings.command('deploy')}`.",
         )

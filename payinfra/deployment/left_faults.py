@@ -9,10 +9,11 @@ from pathlib import Path
 from payinfra.checks.outcome import Outcome
 from payinfra.clients.aws import Aws
 from payinfra.core.outputs import Outputs
-from payinfra.drill.faults import leftovers
+from payinfra.drill.faults import leftovers, region_outage
 from payinfra.drill.faults.actions import FaultAction, FaultClients
 from payinfra.drill.faults.journal import FILE
 from payinfra.drill.faults.marks import MarkResource
+from payinfra.drill.faults.region_outage import Blackout
 from payinfra.drill.prediction import ALARMS_LOOK_BACK_S
 from payinfra.local.control import Control
 
@@ -53,6 +54,11 @@ def look(outputs: Outputs, aws: Aws, control: Control | None, *, is_shared: bool
     found = leftovers.find(outputs, FaultClients(quick, control), is_shared=is_shared)
     marks = [one for one in found.actions if isinstance(one, MarkResource)]
     changes = [one for one in found.actions if not isinstance(one, MarkResource)]
+    # Marks of Route 53's are read whether or not a region answers: one that is dark without any was lost as
+    # on the day, and that it does not answer is said elsewhere.
+    drilled = {mark.resource.id for mark in marks if mark.fault == region_outage.NAME}
+    checks = {region.region: region.health_check_id for region in outputs.regions}
+    changes = [one for one in changes if not isinstance(one, Blackout) or checks.get(one.region) in drilled]
     words = (*map(_in_words, changes), *map(_marked, marks))
     return LeftFaults(words, found.unknown, time.monotonic() - began)
 

@@ -24,8 +24,8 @@ def hosted_zone(aws: Aws, domain: str) -> HostedZone:
     """
     route53 = aws.route53("us-east-1")
     name = domain.rstrip(".").lower()
-    pages = route53.get_paginator("list_hosted_zones").paginate()
-    for zone in (one for page in pages for one in page["HostedZones"]):
+    # From this name on, in the order of names.
+    for zone in route53.list_hosted_zones_by_name(DNSName=name)["HostedZones"]:
         if zone["Name"].rstrip(".").lower() == name:
             return HostedZone(zone["Id"].rpartition("/")[2], name, made=False)
     made = route53.create_hosted_zone(Name=name, CallerReference=str(uuid.uuid4()))["HostedZone"]

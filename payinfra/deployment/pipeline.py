@@ -20,6 +20,7 @@ from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings
 from payinfra.deployment import dependencies as dependencies_module
 from payinfra.deployment import guidance, surviving
+from payinfra.deployment.agreed_changes import AgreedChanges
 from payinfra.deployment.destruction import Destruction
 from payinfra.deployment.drift import drift as judge_drift
 from payinfra.deployment.drill_leftovers import DrillLeftovers
@@ -136,7 +137,8 @@ class Pipeline:
         What an update that was cut off has left unverified is rolled back first.
 
         Args:
-            confirm: asked once a region, with a plan that changes something.
+            confirm: asked once a region, with a plan that changes something; if a plan has to be made anew,
+                only about what it has besides.
             allow_destroy: let the plan delete or replace what holds data.
             saved_plan: apply this plan, made by `plan`, instead of a new one: as it was reviewed, in one.
             all_at_once: update both regions together.
@@ -150,7 +152,7 @@ class Pipeline:
             EnvironmentUnusable: another deployment is under way, something needed cannot be reached, or the
                 environment exists and its state is lost.
         """
-        began, stages = time.monotonic(), self.stages
+        began, stages, confirm = time.monotonic(), self.stages, AgreedChanges(confirm)
         with exclusive(self.settings.work_dir, "deploy"):
             self.leftovers.refuse_open_drills()
             endpoints = stages.endpoints()

@@ -23,7 +23,7 @@ def _only_region(serving: str, silent: str, why: str = "") -> GateFailed:
         f"{silent} does not serve payments, and this would change {serving}, the only region that does."
         + (f" {why}" if why else ""),
         f"Let {silent} serve again first: a change that it is part of reaches it first. "
-        f"To change {serving} all the same: --allow-single-region.",
+        f"To change {serving} anyway: --allow-single-region.",
     )
 
 

@@ -45,7 +45,8 @@ class RegionStatus:
         healthy: how many of them find it healthy.
         ringing: the alarms that are in ALARM, of the region and on its health check.
         service_alarms: those of them that watch what payments stand on.
-        flag: the evacuation of the other region, as this region's own store has it; None where there is none.
+        flag: the evacuation of the other region, as this region's own store has it; None where there is none,
+            or where a drill's has ended by itself.
         unknown: what could not be found out, and why; empty where all is known. Where the region answers
             nothing, that is said once, and not for each question.
     """
@@ -213,8 +214,14 @@ def _region(
         tuple(unknown),
         region.region not in silent,
         tuple(name for name in own if name in service),
-        EvacuationFlag.from_json(flag[0]) if flag else None,
+        _standing(flag[0]) if flag else None,
     )
+
+
+def _standing(value: str) -> EvacuationFlag | None:
+    """The flag of a parameter's value; None where it evacuates nothing now."""
+    found = EvacuationFlag.from_json(value)
+    return found if found is not None and found.stands(datetime.now(UTC)) else None
 
 
 def _declared(outputs: Outputs) -> Declared | None:

@@ -189,7 +189,7 @@ class Drill:
 
         Raises:
             GateFailed: the steady state is none: nothing was sent and nothing done.
-            Exception: a bug; what was done has been taken back all the same.
+            Exception: a bug; what was done has been rolled back first.
         """
         self._require_steady_state()
         of = self.dependencies

@@ -111,6 +111,13 @@ class CheckerState:
     last: object = None
 
     def take(self, checked: object, ok: bool, threshold: int) -> None:
+        """Count one result of the checker.
+
+        Args:
+            checked: when the checker looked; a result that was counted before is not counted again.
+            ok: whether it found the endpoint healthy.
+            threshold: how many results in a row change its mind.
+        """
         if checked == self.last:
             return
         self.last = checked
@@ -235,7 +242,7 @@ def drilled_name(live: ProbeContext, lost: str, *, reverse: bool) -> tuple[str, 
 def dns_watcher(
     live: ProbeContext, servers: tuple[NameServer, ...], lost: str, *, reverse: bool
 ) -> FailoverDnsWatcher:
-    """Watches the name that a drill's clients use."""
+    """Watch the name that a drill's clients use."""
     name, dns = drilled_name(live, lost, reverse=reverse)
     return FailoverDnsWatcher(
         dns=dns,

@@ -1,4 +1,4 @@
-"""Whether a drill may begin: what is looked at before, and what speaks against it."""
+"""Whether a drill may begin: what is looked at before, and what prevents it."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -70,12 +70,13 @@ def gather(outputs: Outputs, aws: Aws, control: Control | None, drills: Path) ->
 
 
 def _evacuated(outputs: Outputs, aws: Aws) -> tuple[str, ...]:
-    """The regions that a flag of the other one names."""
+    """The regions that a flag of the other one names, if it has not ended by itself."""
     declared = outputs.declared.evacuation
     if declared is None:
         return ()
     flags = (evacuation_flag.read(aws, one.region, declared.parameter) for one in outputs.regions)
-    return tuple(flag.region for flag in flags if flag is not None)
+    now = datetime.now(UTC)
+    return tuple(flag.region for flag in flags if flag is not None and flag.stands(now))
 
 
 def _alarms(declared: Declared, aws: Aws) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -148,7 +149,7 @@ def failed_preconditions(
     predicted_s: float,
     busy: Sequence[Doubt] = (),
 ) -> tuple[FailedPrecondition, ...]:
-    """What speaks against this drill; empty where nothing does.
+    """Why this drill may not begin; empty if it may.
 
     Args:
         situation: as `gather` found it.
@@ -171,7 +172,7 @@ def failed_preconditions(
 
 
 def require(found: Sequence[FailedPrecondition]) -> None:
-    """Refuse a drill if anything speaks against it.
+    """Refuse a drill that may not begin.
 
     Raises:
         GateFailed: something does; the message has all of it.

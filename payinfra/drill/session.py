@@ -159,7 +159,7 @@ def prepared(
 
     Raises:
         UsageProblem: the request makes no sense here.
-        GateFailed: something speaks against it.
+        GateFailed: it may not begin.
         EnvironmentUnusable: another command holds the lock, or something cannot be told.
     """
     scenarios.check(request, on_aws=environment.on_aws)
@@ -441,7 +441,7 @@ def _health(
 def _bring_back(
     drill: Prepared, journal: FaultJournal, executor: FaultExecutor, armed: str
 ) -> Callable[[], tuple[str, ...]]:
-    """Returns to the region once whatever else was injected into it is rolled back."""
+    """Return to the region once whatever else was injected into it is rolled back."""
     environment = drill.environment
     beside = {
         action
@@ -536,7 +536,7 @@ def _observers(
 
 
 def _survivor_reader(drill: Prepared, other: RegionUnderTest) -> Callable[[Mapping[str, float], float], Read]:
-    """Reads the survivor in a thread of its own: the drill goes on meanwhile."""
+    """Read the survivor in a thread of its own: the drill goes on meanwhile."""
     replica = replicas.TableReplica(drill.environment.aws, other.outputs)
 
     def begin(acknowledged: Mapping[str, float], loss_s: float) -> Read:

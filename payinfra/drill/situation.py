@@ -1,4 +1,4 @@
-"""What an environment is like before a drill, and what may speak against one."""
+"""What an environment is like before a drill, and what may prevent one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -59,7 +59,7 @@ class Situation:
 
 @dataclass(frozen=True)
 class FailedPrecondition:
-    """What speaks against a drill, in a sentence, and the next step."""
+    """Why a drill may not begin, in a sentence, and the next step."""
 
     what: str
     hint: str

@@ -74,7 +74,7 @@ class DrillVerdict:
 
 @dataclass
 class _Findings:
-    """What speaks against a verdict of PASS.
+    """Why a verdict is not PASS.
 
     Attributes:
         certain: true however slow the machine was.

@@ -66,7 +66,7 @@ Transport = Callable[[Sent, float], tuple[int, bytes]]
 
 @dataclass(frozen=True)
 class Control:
-    """Talks to one server's control port.
+    """Calls one server's control port. Each method raises EnvironmentUnusable if the server is silent.
 
     Args:
         url: the server's global URL.
@@ -97,7 +97,7 @@ class Control:
         return _listed(self._call("GET", "/faults"))
 
     def inject(self, fault: Fault) -> ActiveFault:
-        """Puts a fault in place, at once.
+        """Inject a fault, at once.
 
         Raises:
             UsageProblem: the server does not serve that region, or the numbers are not usable.
@@ -105,11 +105,11 @@ class Control:
         return _active(self._call("POST", "/faults", to_json(fault)))
 
     def clear(self, fault_id: str | None = None) -> tuple[ActiveFault, ...]:
-        """Clears one fault, or all; gives those that were in place. What is not there is no error."""
+        """Clear one fault, or all; return those that were in place. One that is not there is no error."""
         return _listed(self._call("DELETE", f"/faults/{fault_id}" if fault_id else "/faults"))
 
     def set_time_scale(self, scale: float) -> None:
-        """Makes the emulated world's time run `scale` times as fast: intervals, TTL and waits shrink.
+        """Run the embedded AWS's time `scale` times as fast: intervals, TTL and waits shrink.
 
         Raises:
             UsageProblem: the scale is not above 0.
@@ -117,7 +117,7 @@ class Control:
         self._call("PUT", "/time-scale", {"scale": scale})
 
     def hold_time_scale(self, holder: str, scale: float) -> None:
-        """Runs the emulated world's time at this scale until the holder releases it, or the server ends.
+        """Run the embedded AWS's time at this scale until the holder releases it, or the server ends.
 
         Args:
             holder: who asks; more than one may, for the same scale.
@@ -128,7 +128,7 @@ class Control:
         self._call("PUT", "/time-scale/holds", {"holder": holder, "scale": scale})
 
     def release_time_scale(self, holder: str) -> None:
-        """Takes away what `hold_time_scale` asked for. What is not held is no error."""
+        """Release what `hold_time_scale` asked for. A scale that is not held is no error."""
         self._call("DELETE", "/time-scale/holds", {"holder": holder})
 
     def rules(self) -> Mapping[str, float]:
@@ -136,7 +136,7 @@ class Control:
         return _numbers(self._call("GET", "/rules"))
 
     def set_rules(self, wanted: Mapping[str, float]) -> Mapping[str, float]:
-        """Sets the rules that are named, until they are reset or the server ends; gives them all.
+        """Set the rules that are named, until they are reset or the server ends; return all rules.
 
         Raises:
             UsageProblem: there is no such rule, or its value is not usable.
@@ -144,19 +144,23 @@ class Control:
         return _numbers(self._call("PUT", "/rules", dict(wanted)))
 
     def reset_rules(self) -> Mapping[str, float]:
-        """Turns every rule off again; gives them all."""
+        """Turn every rule off again; return all rules."""
         return _numbers(self._call("DELETE", "/rules"))
 
     def add_region(self, region: str) -> None:
-        """Serves one more region, on a port of its own."""
+        """Serve one more region, on a port of its own."""
         self._call("POST", "/regions", {"region": region})
 
     def serve_https(self) -> None:
-        """Serves custom domains through TLS in each region, if the server does not do so yet."""
+        """Serve custom domains through TLS in each region, if the server does not do so yet."""
         self._call("POST", "/https")
 
     def status(self) -> LocalStatus:
-        """What the server is doing now."""
+        """What the server is doing now.
+
+        Raises:
+            EnvironmentUnusable: the server does not answer, or answers something else.
+        """
         match self._call("GET", "/status"):
             case {
                 "endpoints": endpoints,
@@ -181,7 +185,7 @@ class Control:
                 )
 
     def shut_down(self) -> None:
-        """Asks the server to save its state and end."""
+        """Ask the server to save its state and end."""
         self._call("POST", "/shutdown")
 
     def _call(self, method: str, path: str, body: dict[str, object] | None = None) -> object:
@@ -204,7 +208,7 @@ class Control:
 
 
 def over_http(sent: Sent, timeout: float) -> tuple[int, bytes]:
-    """Sends a call, through no proxy.
+    """Send a call, through no proxy.
 
     Raises:
         OSError: nobody answers in time.

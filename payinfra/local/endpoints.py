@@ -54,7 +54,7 @@ class LocalStatus:
 
     Args:
         pending_writes: writes to global tables that have not reached their replica yet.
-        time_scale: how many times faster than the real one the emulated world's time runs.
+        time_scale: how many times faster than real time emulated time runs.
         started: ISO 8601 time in UTC.
         time_scale_holds: who asks for a time scale of their own, and for which.
     """
@@ -204,12 +204,12 @@ class StateFolder:
 
     @property
     def lock(self) -> Path:
-        """Locked by the server's process for as long as it lives."""
+        """Locked by the server's process while that runs."""
         return self.root / "server.lock"
 
     @property
     def starting(self) -> Path:
-        """Locked by whoever starts or stops the server."""
+        """Locked by a process that starts or stops the server."""
         return self.root / "starting.lock"
 
     @property
@@ -243,7 +243,7 @@ class StateFolder:
         return self.root / "tmp"
 
     def prepare(self) -> None:
-        """Makes the folders, readable by their owner only.
+        """Make the folders, readable by their owner only.
 
         Raises:
             EnvironmentUnusable: the folder cannot be written.
@@ -272,7 +272,7 @@ def endpoints_to_json(endpoints: LocalEndpoints) -> dict[str, object]:
 
 
 def endpoints_from_json(value: object) -> LocalEndpoints | None:
-    """Reads what `endpoints_to_json` wrote; None where it is something else."""
+    """Read what `endpoints_to_json` wrote; None where it is something else."""
     match value:
         case {"regions": dict(regions), "global_url": str(url), "dns": str(dns), "pid": int(pid), **more}:
             return LocalEndpoints(
@@ -288,7 +288,7 @@ def endpoints_from_json(value: object) -> LocalEndpoints | None:
 
 
 def _https_from_json(value: object) -> Mapping[str, HttpsAddress]:
-    """Reads the addresses; none where an earlier version wrote the file, which had none."""
+    """Read the addresses; none where an earlier version wrote the file, which had none."""
     found: dict[str, HttpsAddress] = {}
     for region, where in (value if isinstance(value, dict) else {}).items():
         match where:
@@ -312,5 +312,5 @@ def read_endpoints(folder: StateFolder) -> LocalEndpoints | None:
 
 
 def write_endpoints(folder: StateFolder, endpoints: LocalEndpoints) -> None:
-    """Says that the server is ready."""
+    """Announce that the server is ready."""
     replace_file(folder.endpoints, json.dumps(endpoints_to_json(endpoints), indent=2) + "\n")

@@ -25,7 +25,7 @@ class RegionBlackout:
 class ReplicationDelay:
     """Writes to a global table reach the other regions `seconds` later, give or take `jitter` seconds.
 
-    Both are seconds of the emulated world: the server divides them by its time scale.
+    Both are seconds of emulated time: the server divides them by its time scale.
     """
 
     seconds: float
@@ -160,7 +160,7 @@ def to_json(fault: Fault) -> dict[str, object]:
 
 
 def from_json(value: object) -> Fault:
-    """Reads what `to_json` wrote.
+    """Read what `to_json` wrote.
 
     Raises:
         UsageProblem: the value is no fault, or its numbers are not usable.
@@ -252,7 +252,7 @@ class FaultRegistry:
     _calls: dict[ServiceErrors, int] = field(default_factory=dict)
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Calls `listener` after each change."""
+        """Call `listener` after each change."""
         self._listeners.append(listener)
 
     def list(self) -> tuple[ActiveFault, ...]:
@@ -260,7 +260,7 @@ class FaultRegistry:
         return tuple(self._active.values())
 
     def inject(self, fault: Fault) -> ActiveFault:
-        """Puts a fault in place. The same again is the one already there; a new delay replaces the old."""
+        """Inject a fault. The same fault again is the one already there; a new delay replaces the old."""
         for active in self.list():
             if active.fault == fault:
                 return active
@@ -274,7 +274,7 @@ class FaultRegistry:
         return made
 
     def clear(self, fault_id: str | None = None) -> tuple[ActiveFault, ...]:
-        """Takes away one fault, or all; gives what was taken away."""
+        """Remove one fault, or all, and return what was removed."""
         gone = [active for active in self.list() if fault_id in (None, active.fault_id)]
         for active in gone:
             del self._active[active.fault_id]

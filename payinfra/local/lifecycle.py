@@ -56,7 +56,7 @@ class WaitClock:
     sleep: Callable[[float], None] = time.sleep
 
     def until(self, met: Callable[[], bool], seconds: float) -> bool:
-        """Asks again and again until it is so, or the time is over; says whether it is so."""
+        """Ask again and again until it is so, or the time is over; return whether it is so."""
         deadline = self.clock() + seconds
         while not met():
             if self.clock() >= deadline:
@@ -78,7 +78,7 @@ def up(
     *,
     https: bool = False,
 ) -> LocalEndpoints:
-    """Makes sure that the embedded AWS runs and serves these regions, and us-east-1 in any case.
+    """Make sure that the embedded AWS runs and serves these regions, and us-east-1 in any case.
 
     One that runs already is used as it is, with a port added for a region that it does not serve yet. One
     that was killed is started again and finds its state. Two that start at once are one.
@@ -140,7 +140,7 @@ def need(packages: Sequence[str]) -> None:
 
 
 def down(state_folder: Path, emit: Emit = ignore, watch: WaitClock = WATCH) -> bool:
-    """Stops the embedded AWS and all that it runs; its state stays. One that hangs is killed.
+    """Stop the embedded AWS and all that it runs; kill it if it hangs. Its state stays.
 
     Returns:
         False where none was running.
@@ -208,7 +208,7 @@ def log_tail(state_folder: Path, lines: int = 50) -> str:
 
 @contextlib.contextmanager
 def _one_at_a_time(folder: StateFolder) -> Iterator[None]:
-    """Whoever starts or stops the server waits here for whoever does so now."""
+    """A process that starts or stops the server waits here while another one does so."""
     try:
         require_own_content(folder.root)
         descriptor = open_own(folder.starting, _LOCK)

@@ -13,6 +13,7 @@ them.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import cast
 
 
 @dataclass(frozen=True)
@@ -429,8 +430,7 @@ def _published(name: str, shape: Mapping[str, object]) -> dict[str, object]:
     version = VERSIONS.get(name, 1)
     marks = {"schema": {"const": f"payinfra/{name}-{version}"}, "version": {"const": version}}
     fields = _schema(shape)
-    own = fields["properties"]
-    assert isinstance(own, dict)  # noqa: S101 - a mapping's schema is an object's
+    own = cast(dict[str, object], fields["properties"])
     writers = [
         f"`payinfra {command}`" for command, written in COMMANDS.items() if f"{name}-{version}" in written
     ]

@@ -5,13 +5,16 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from payinfra.report.documents import document
+from payinfra.report.folding import FoldedText
 from payinfra.report.formats import Format
 from payinfra.report.printable import visible, visible_lines
-from payinfra.report.results import write_json
+from payinfra.report.results import UnfoldedLines, write, write_json
+
+_INDENT = 2
 
 if TYPE_CHECKING:
     from payinfra.payments.sending import PaymentAnswer, SentPayment
@@ -22,18 +25,25 @@ def sent(console: Console, payment: "SentPayment", fmt: Format) -> None:
     if fmt is Format.JSON:
         write_json(console, _sent_json(payment))
         return
-    lines = [
+    parts: list[RenderableType] = [
         Text(f"POST {payment.url}", style="bold"),
-        *(Text(f"{visible(name)}: {visible(value)}") for name, value in payment.headers.items()),
-        Text(json.dumps(payment.body, indent=2)),
+        *(
+            FoldedText(Text(f"{visible(name)}: {visible(value)}"), _INDENT)
+            for name, value in payment.headers.items()
+        ),
+        _as_it_is(json.dumps(payment.body, indent=2)),
     ]
     for answer in payment.answers:
-        lines += [Text(""), *_answer(answer)]
-    # A line is never folded: what is shown can be copied.
-    console.print(*lines, sep="\n", soft_wrap=True)
+        parts += [Text(""), *_answer(answer)]
+    write(console, *parts)
 
 
-def _answer(answer: "PaymentAnswer") -> list[Text]:
+def _as_it_is(text: str) -> UnfoldedLines:
+    """Text that is copied: no line of it is folded."""
+    return UnfoldedLines(Text(text).split("\n"))
+
+
+def _answer(answer: "PaymentAnswer") -> list[RenderableType]:
     by = f" by {visible(answer.region)}" if answer.region else ""
     again = ", recorded by an earlier request" if answer.replayed else ""
     # The shipped API's answer shows its id by the usual name: there is nothing to add.
@@ -44,7 +54,7 @@ def _answer(answer: "PaymentAnswer") -> list[Text]:
             f" after {answer.seconds * 1000:.0f} ms, answered{by}{again}",
         ),
         # Fields are in ASCII, so that nothing in them can move a terminal.
-        Text(json.dumps(answer.fields, indent=2) if answer.fields else visible_lines(answer.text)),
+        _as_it_is(json.dumps(answer.fields, indent=2) if answer.fields else visible_lines(answer.text)),
         *own,
     ]
 

@@ -16,9 +16,10 @@ from payinfra.deployment.results import headline
 from payinfra.deployment.stack_manifest import service_of
 from payinfra.report.documents import document
 from payinfra.report.findings.markdown import plain
+from payinfra.report.folding import FoldedText
 from payinfra.report.formats import PlanFormat
 from payinfra.report.printable import visible
-from payinfra.report.results import UnfoldedLines, in_numbers, table, write, write_json
+from payinfra.report.results import in_numbers, table, write, write_json
 from payinfra.terraform import AttributeChange, ChangeAction, Plan, ReviewedChange, losses
 
 LONGEST = 160
@@ -143,7 +144,7 @@ def planned(console: Console, plan: Plan, fmt: PlanFormat, *, full: bool = False
                 write(console, table(("service", *regions), rows))
                 write(console, *(Text(f"Lost: {visible(lost)}.", style="red") for lost in losses(plan)))
             else:
-                write(console, UnfoldedLines(_lines(plan, full=full)))
+                write(console, *(FoldedText(line, _deeper(line)) for line in _lines(plan, full=full)))
             write(console, Text(f"Plan: {headline(plan)}."))
             write(console, *(Text(line) for line in _costs(plan)))
 
@@ -184,6 +185,11 @@ def _lines(plan: Plan, *, full: bool) -> Iterator[Text]:
     if plan.outputs:
         yield Text("Outputs", style="bold")
         yield from (Text(f"    {one.action}  {visible(one.name)}") for one in plan.outputs)
+
+
+def _deeper(line: Text) -> int:
+    """How far the rest of a line that a terminal folds is moved in."""
+    return len(line.plain) - len(line.plain.lstrip()) + 2
 
 
 def _attributes(one: FoldedChange, *, full: bool) -> Iterator[str]:

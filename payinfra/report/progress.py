@@ -28,11 +28,14 @@ from payinfra.core.events import (
 )
 from payinfra.core.project_folder import with_project
 from payinfra.report import log
+from payinfra.report.folding import FoldedText
 from payinfra.report.formats import LogFormat
 from payinfra.report.printable import visible_lines
 
 SHOWN_IN_PROGRESS = 8
 """How many resources in progress the live view lists; the rest are counted."""
+
+_MARK = len("· ")
 
 _DOING = {
     Action.CREATE: "creating",
@@ -184,7 +187,7 @@ def live(console: Console) -> Iterator[ProgressWatch]:
         def emit(event: Event) -> None:
             progress.take(event)
             if (line := line_for(event)) is not None:
-                display.console.print(line, soft_wrap=True)
+                display.console.print(FoldedText(line, _MARK), soft_wrap=True)
 
         @contextmanager
         def paused() -> Iterator[None]:
@@ -208,7 +211,7 @@ def watching(console: Console) -> AbstractContextManager[ProgressWatch]:
 
 
 def notices(console: Console) -> Emit:
-    """Tells what is worth knowing, and nothing of stages: for commands that have a view of their own."""
+    """Report notices, and nothing of stages: for commands that have a view of their own."""
     if log.is_quiet():
         return ignore
 
@@ -217,7 +220,7 @@ def notices(console: Console) -> Emit:
             return
         if log.log_format() is LogFormat.JSON:
             log.JsonLines().event(event)
-        else:
-            console.print(line_for(event), soft_wrap=True)
+        elif (line := line_for(event)) is not None:
+            console.print(FoldedText(line, _MARK), soft_wrap=True)
 
     return emit

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from payinfra.core.errors import PayinfraError
 from payinfra.core.project_folder import to_type, with_project
+from payinfra.report.folding import FoldedText
 from payinfra.report.printable import json_text, visible, visible_lines
 
 Row = Sequence[str]
@@ -24,6 +25,7 @@ Row = Sequence[str]
 WIDE = 100_000
 """Columns of what is no terminal: wide enough that nothing is ever folded to fit."""
 
+_HEADED = len("error: ")
 _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 
 
@@ -75,7 +77,7 @@ class ResultTable(Table):
             return
         widths = self.fitting_widths(console)
         if widths is None:
-            yield UnfoldedLines(self._as_lines())
+            yield from self._as_lines()
             return
         for column, width in zip(self.columns, widths, strict=True):
             column.width = width
@@ -109,22 +111,23 @@ class ResultTable(Table):
             yield Segment.line()
         yield TabbedRows((self.names, *self.cells))
 
-    def _as_lines(self) -> Iterable[Text]:
+    def _as_lines(self) -> Iterable[FoldedText]:
         """A line for each row of two columns; else a line for each cell, with its column's name."""
         if isinstance(self.title, str):
-            yield Text(visible(self.title), style="bold")
+            yield FoldedText(Text(visible(self.title), style="bold"))
         if len(self.names) <= 2:
             indent = max(cell_len(visible(row[0])) for row in self.cells)
             for first, *rest in self.cells:
                 gap = " " * (indent - cell_len(visible(first)) + 2)
-                yield Text(gap.join(map(visible, (first, *rest))))
+                yield FoldedText(Text(gap.join(map(visible, (first, *rest)))), indent + 2)
             return
         indent = max(map(cell_len, self.names))
         for row in self.cells:
             for name, cell in zip(self.names, row, strict=True):
                 if cell:
-                    yield Text.assemble((f"{name:<{indent}}  ", "bold"), visible(cell))
-            yield Text("")
+                    named = Text.assemble((f"{name:<{indent}}  ", "bold"), visible(cell))
+                    yield FoldedText(named, indent + 2)
+            yield FoldedText(Text(""))
 
 
 def table(columns: Sequence[str], rows: Iterable[Row], *, title: str | None = None) -> ResultTable:
@@ -142,6 +145,8 @@ def write(console: Console, *parts: RenderableType) -> None:
     for part in parts:
         if isinstance(part, Group):
             write(console, *part.renderables)
+        elif isinstance(part, Text):
+            console.print(FoldedText(part), soft_wrap=True)
         else:
             console.print(part, soft_wrap=_is_too_wide(console, part))
 
@@ -149,12 +154,10 @@ def write(console: Console, *parts: RenderableType) -> None:
 def _is_too_wide(console: Console, part: RenderableType) -> bool:
     """Whether the console would have to break something that may be copied."""
     match part:
-        case UnfoldedLines() | TabbedRows():
+        case UnfoldedLines() | FoldedText() | TabbedRows():
             return True
         case ResultTable():
             return not console.is_terminal or part.fitting_widths(console) is None
-        case Text():
-            return any(cell_len(word) > console.width for word in part.plain.split())
         case _:
             return False
 
@@ -166,9 +169,9 @@ def _lines(cell: str) -> list[str]:
 def problem(console: Console, error: PayinfraError) -> None:
     """An error on stderr: what went wrong, then the next step."""
     what, hint = (visible_lines(with_project(text)) for text in (error.what, error.hint))
-    console.print(Text.assemble(("error: ", "bold red"), what), soft_wrap=True)
+    console.print(FoldedText(Text.assemble(("error: ", "bold red"), what), _HEADED), soft_wrap=True)
     if hint:
-        console.print(Text.assemble(("next:  ", "bold"), hint), soft_wrap=True)
+        console.print(FoldedText(Text.assemble(("next:  ", "bold"), hint), _HEADED), soft_wrap=True)
 
 
 def next_commands(commands: Iterable[tuple[str, str]]) -> UnfoldedLines:

@@ -12,7 +12,9 @@ from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.results import ProbeResult, Tell, tell_nobody
 from payinfra.checks.verdicts import Kind
 from payinfra.report import log
+from payinfra.report.folding import FoldedText
 from payinfra.report.formats import LogFormat
+from payinfra.report.results import write
 
 _STYLES = {
     Kind.PASS: "green",
@@ -126,7 +128,7 @@ def _plain(console: Console, result: ProbeResult) -> None:
 def changed(console: Console, before: Outcome, after: Outcome) -> None:
     """Write what is new, gone or different; a single line where nothing is."""
     lines = changes(before, after) or [Text("nothing changed", style="dim")]
-    console.print(*lines, sep="\n", soft_wrap=True)
+    write(console, *(FoldedText(line, 4) for line in lines))
 
 
 def changes(before: Outcome, after: Outcome) -> Sequence[Text]:

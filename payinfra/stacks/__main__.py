@@ -31,5 +31,5 @@ def main(environ: Mapping[str, str] = os.environ, folder: Path = Path()) -> int:
     return 0
 
 
-if __name__ == "__main__":  # pragma: no cover
+if __name__ == "__main__":
     sys.exit(main())

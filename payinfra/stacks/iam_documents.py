@@ -51,7 +51,7 @@ def service_trust(service: str, condition: Condition) -> str:
 
 
 def tls_only(bucket_arn: str) -> str:
-    """A bucket's policy that refuses whoever comes without TLS."""
+    """A bucket's policy that refuses requests without TLS."""
     return document(
         StatementProps(
             "TlsOnly",

@@ -145,7 +145,7 @@ def _data(props: KeysProps) -> tuple[StatementProps, ...]:
             principal={"Service": "dynamodb.amazonaws.com"},
             condition={"StringEquals": {"aws:SourceAccount": place.account}},
         ),
-        # Whoever makes or uses the table, replication included, comes through DynamoDB.
+        # All who make or use the table, replication included, go through DynamoDB.
         StatementProps(
             "Table",
             (*_USE, "kms:CreateGrant"),

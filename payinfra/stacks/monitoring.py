@@ -97,12 +97,13 @@ FUNCTION_METRICS = (
         "RequestsFailed",
         "The payments function met what it does not expect, and answered 500: a bug.",
     ),
-    # One payment may come from anywhere. The alarm is in the region that it tells of: it needs no other.
+    # One payment may come from anywhere; health checkers ask for the page every few seconds, also while
+    # nobody pays. The alarm is in the region that it tells of: it needs no other.
     FunctionMetric(
-        "moved-payments",
-        "MovedPayments",
-        "Customers pay here whose name should lead to the other region. `payinfra status` says why, and what "
-        "to do.",
+        "failover-seen",
+        "FailoverSeen",
+        "Clients are led here whose names should lead to the other region: customers pay here who were "
+        "moved, or that region is evacuated. `payinfra status` says why, and what to do.",
         periods=3,
         to_alarm=2,
     ),
@@ -110,7 +111,8 @@ FUNCTION_METRICS = (
     FunctionMetric(
         "dependency-unavailable",
         "DependencyUnavailable",
-        "The table or the cursors' secret cannot be reached, or throttles: callers are told to come back.",
+        "The table, or the parameters with the cursors' secret and the flag of an evacuation, cannot be "
+        "reached, or throttle: callers are told to come back.",
         a_minute=5,
         periods=3,
         to_alarm=2,

@@ -73,5 +73,5 @@ def main(
     return enter(run, arguments)
 
 
-if __name__ == "__main__":  # pragma: no cover
+if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

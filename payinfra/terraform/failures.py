@@ -162,7 +162,7 @@ def failure(
                 "Plan again, and apply the new plan.",
                 collected.errors,
             )
-    # `import` does not speak JSON.
+    # `import` has no JSON output.
     locked = locked_out("\n".join(collected.other_lines), unlock)
     return locked or _failed(command, code, collected, log, unsaved, full_disk)
 

@@ -232,7 +232,7 @@ class Terraform:
         return had
 
     def force_unlock(self, lock: str) -> None:
-        """Release the state's lock, whoever holds it: a run that still goes on is then not alone.
+        """Release the state's lock, also one of another user: a run that still goes on is then not alone.
 
         Raises:
             TerraformFailed: there is no lock, or it has another id.
@@ -263,11 +263,19 @@ class Terraform:
     # -- questions -----------------------------------------------------------------------------------
 
     def outputs(self) -> Mapping[str, OutputValue]:
-        """The outputs in the state, sensitive ones with their value. They are not written to the log."""
+        """The outputs in the state, sensitive ones with their value. They are not written to the log.
+
+        Raises:
+            TerraformFailed: the state cannot be read.
+        """
         return output_values(members(self._ask("output", "-json")))
 
     def state_list(self) -> tuple[str, ...]:
-        """The addresses of all resources in the state."""
+        """The addresses of all resources in the state; none if there is no state.
+
+        Raises:
+            TerraformFailed: the state cannot be read.
+        """
         done = self._question("state", "list")
         if done.returncode != 0:
             if "No state file was found" in done.stderr:
@@ -310,11 +318,19 @@ class Terraform:
         return self._show(plan.absolute())
 
     def providers_schema(self) -> Mapping[str, JsonValue]:
-        """The schema of every provider that the stack uses, as Terraform prints it (megabytes)."""
+        """The schema of every provider that the stack uses, as Terraform prints it (megabytes).
+
+        Raises:
+            TerraformFailed: a provider cannot be started, or the folder is not initialised.
+        """
         return members(self._ask("providers", "schema", "-json"))
 
     def validate(self) -> tuple[Diagnostic, ...]:
-        """What Terraform finds wrong with the configuration by itself; empty when nothing."""
+        """What Terraform finds wrong with the configuration by itself; empty when nothing.
+
+        Raises:
+            TerraformFailed: Terraform answers nothing that can be read.
+        """
         done = self._question("validate", "-json")
         answer = parse_object(done.stdout.strip())
         if answer is None:

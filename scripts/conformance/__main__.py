@@ -4,13 +4,13 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scripts.conformance.permissions import refused
-from scripts.conformance.requests import RecordedRequest, UnreadableRequest, lines, read
+from payinfra.local.server.recording import WHO
+from scripts.conformance.permissions import PermissionQuestions
+from scripts.conformance.requests import Record, RecordedRequest, UnreadableLine, UnreadableRequest, read
 from scripts.conformance.shapes import faults
 from scripts.conformance.stacks import Judged, judge
 from scripts.conformance.variants import stacks
@@ -18,32 +18,82 @@ from scripts.conformance.variants import stacks
 SHOWN = 20
 
 
-def judge_requests(requests: list[RecordedRequest]) -> tuple[str, list[str]]:
-    """Hold each request against botocore's model of its operation."""
-    found: Counter[str] = Counter()
-    operations: set[str] = set()
-    services: set[str] = set()
-    for request in requests:
-        services.add(request.service)
+@dataclass
+class RequestFaults:
+    """Holds each request against botocore's model of its operation.
+
+    Attributes:
+        count: how many there were.
+        agents: those of `WHO` that had made one.
+    """
+
+    count: int = 0
+    agents: set[str] = field(default_factory=set)
+    _found: Counter[str] = field(default_factory=Counter)
+    _operations: set[str] = field(default_factory=set)
+    _services: set[str] = field(default_factory=set)
+
+    def take(self, request: RecordedRequest) -> None:
+        """Judge one more."""
+        self.count += 1
+        agent = request.headers.get("user-agent", "")
+        self.agents |= {who for who in WHO if who in agent}
+        self._services.add(request.service)
         try:
             call = read(request)
         except UnreadableRequest as error:
-            found[str(error)] += 1
-            continue
+            self._found[str(error)] += 1
+            return
         name = f"{request.service}:{call.operation.name}"
-        operations.add(name)
+        self._operations.add(name)
         for fault in faults(call.operation.input_shape, call.parameters):
-            found[f"{name}{fault}"] += 1
-    said = f"{len(requests)} requests of {len(operations)} operations of {len(services)} services"
-    return said, [
-        f"{fault} ({times} times)" if times > 1 else fault for fault, times in sorted(found.items())
-    ]
+            self._found[f"{name}{fault}"] += 1
+
+    def unreadable(self, error: UnreadableLine) -> None:
+        """Note a line that is no request."""
+        self._found[str(error)] += 1
+
+    @property
+    def said(self) -> str:
+        """What was judged."""
+        kinds = f"{len(self._operations)} operations of {len(self._services)} services"
+        return f"{self.count} requests of {kinds}"
+
+    @property
+    def faults(self) -> list[str]:
+        """What broke a model, in the order of the operations."""
+        return [
+            f"{fault} ({times} times)" if times > 1 else fault for fault, times in sorted(self._found.items())
+        ]
 
 
-def judge_permissions(requests: list[RecordedRequest]) -> tuple[str, list[str]]:
-    """Put what IAM was asked to the policies of the role for CI."""
-    judged, found = refused(requests)
-    return f"{judged} actions on resources, as the role for CI", [f"{one}: the role may not" for one in found]
+def judge_record(folder: Path) -> bool:
+    """Judge a record and say what came of it; whether nothing was wrong.
+
+    A record is read once, and a line at a time: that of all end-to-end tests is long.
+    """
+    began = time.monotonic()
+    record, shapes, questions = Record(folder), RequestFaults(), PermissionQuestions()
+    for line in record:
+        try:
+            request = RecordedRequest.of_line(line)
+        except UnreadableLine as error:
+            shapes.unreadable(error)
+            continue
+        shapes.take(request)
+        questions.take(request)
+    if not shapes.count:
+        _say(f"{folder} holds no request: nothing was recorded, and nothing could be judged.")
+        _say("Run `make e2e`, which records what the end-to-end tests ask AWS for.")
+        return False
+    cut = f" ({record.cut} more were cut off with their server)" if record.cut else ""
+    silent = [f"{folder} holds no request of {who.rstrip('/')}'s" for who in WHO if who not in shapes.agents]
+    good = _tell("requests", f"{shapes.said}{cut}", [*silent, *shapes.faults], began)
+    began = time.monotonic()
+    refused = [f"{one}: the role may not" for one in questions.refused()]
+    said = f"{len(questions.of_root)} actions on resources, as the role for CI"
+    own = f" (and {questions.of_roles} that were done as other roles)" if questions.of_roles else ""
+    return _tell("permissions", said + own, refused, began) and good
 
 
 def judge_stacks() -> tuple[str, list[str]]:
@@ -61,34 +111,28 @@ def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def _tell(title: str, said: str, found: list[str], began: float) -> bool:
+    """Say what a judge has judged and found; whether it found nothing."""
+    _say(f"{title}: {said}, {len(found)} faults, {time.monotonic() - began:.1f} s")
+    for fault in found[:SHOWN]:
+        _say(f"  {fault}")
+    if len(found) > SHOWN:
+        _say(f"  and {len(found) - SHOWN} more")
+    return not found
+
+
 def main(arguments: list[str]) -> int:
-    """Judge the records of a folder."""
+    """Judge the record of a folder, and the stacks."""
     parser = argparse.ArgumentParser(prog="python -m scripts.conformance", description=__doc__)
     parser.add_argument("records", type=Path, nargs="?", help="folder of the embedded AWS's records")
     parser.add_argument("--without-stacks", action="store_true", help="judge the records only")
-    read = parser.parse_args(arguments)
-    folder = read.records
-    judges: dict[str, Callable[[], tuple[str, list[str]]]] = {}
-    if folder is not None:
-        requests = [RecordedRequest.of_line(line) for line in lines(folder)]
-        if not requests:
-            _say(f"{folder} holds no request: nothing was judged.")
-            return 1
-        judges["requests"] = partial(judge_requests, requests)
-        judges["permissions"] = partial(judge_permissions, requests)
-    if not read.without_stacks:
-        judges["stacks"] = judge_stacks
-    failed = False
-    for title, made in judges.items():
+    given = parser.parse_args(arguments)
+    good = given.records is None or judge_record(given.records)
+    if not given.without_stacks:
         began = time.monotonic()
-        said, found = made()
-        _say(f"{title}: {said}, {len(found)} faults, {time.monotonic() - began:.1f} s")
-        for fault in found[:SHOWN]:
-            _say(f"  {fault}")
-        if len(found) > SHOWN:
-            _say(f"  and {len(found) - SHOWN} more")
-        failed |= bool(found)
-    return int(failed)
+        said, found = judge_stacks()
+        good = _tell("stacks", said, found, began) and good
+    return int(not good)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,21 @@
-"""Judges whether the role that `payinfra ci-role` prints would have been allowed what was recorded.
+"""Judges whether the role that makes a call on AWS would have been allowed what was recorded.
 
-The end-to-end tests work as the account's root, which may do everything. Every action that IAM was asked
-about, with its resource, its context and the tags that the resource had then, is put to the role's own
-policies here, by the evaluator that the embedded AWS enforces policies with.
+Most end-to-end tests work as the account's root, which may do everything. Every action that IAM was asked
+about then, with its resource, its context and the tags that the resource had, is put to the policies of the
+role that `payinfra ci-role` prints, by the evaluator that the embedded AWS enforces policies with. What was
+done under another role, with `--assume-role`, that evaluator has allowed already when it was done.
 """
 
 import importlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from payinfra.account.permissions import permissions
 from payinfra.account.policies import policies
 from payinfra.account.scope import PermissionScope
+from payinfra.clients.aws import PREPARES_ACCOUNT
 from payinfra.core.naming import regions_used
 from payinfra.local.emulator_environment import ACCOUNT
 from scripts.conformance.requests import RecordedRequest
@@ -26,30 +29,53 @@ _DOMAIN = re.compile(r"arn:aws:apigateway:[^:]*::/domainnames/([^/]+)")
 _BUCKET = re.compile(r"arn:aws:s3:::([^/]+)/payinfra/payment-")
 
 
-def refused(requests: Iterable[RecordedRequest]) -> tuple[int, list[str]]:
-    """How many distinct questions were judged, and those that the role would have been refused."""
-    questions = {_question(asked): asked for request in requests for asked in _of(request)}
-    judge = Judge(tuple(questions.values()))
-    return len(questions), sorted(
-        {
-            f"{asked['action']} on {asked['resource']}"
-            for asked in questions.values()
-            if not judge.allows(asked)
-        }
-    )
+@dataclass
+class PermissionQuestions:
+    """What IAM was asked about the requests that were served, each distinct question once.
+
+    Attributes:
+        of_root: the questions about the account's root, which the role for CI is to be allowed.
+        of_roles: how many more there were about roles, which were held to their policies when they asked.
+    """
+
+    of_root: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _of_roles: set[str] = field(default_factory=set)
+
+    @property
+    def of_roles(self) -> int:
+        return len(self._of_roles)
+
+    def take(self, request: RecordedRequest) -> None:
+        """Add what was asked about a request.
+
+        Left out is what the embedded AWS refused, as AWS would have, and what `bootstrap` and `ci-role` do
+        once for an account, as somebody who may do more (docs/account.md).
+        """
+        if request.status >= 400 or PREPARES_ACCOUNT in request.headers.get("user-agent", ""):
+            return
+        for asked in request.asked:
+            named = f"{asked['action']} on {asked['resource']}"
+            if asked["action"] in ALWAYS_ALLOWED | ASKED_IN_VAIN:
+                continue
+            question = repr((named, asked["region"], asked["context"], asked["tags"]))
+            if asked["caller"].endswith(":root"):
+                self.of_root[question] = asked
+            else:
+                self._of_roles.add(question)
+
+    def refused(self) -> list[str]:
+        """Those about the root that the role for CI would have been refused."""
+        judge = RoleForCi(tuple(self.of_root.values()))
+        return sorted(
+            {
+                f"{asked['action']} on {asked['resource']}"
+                for asked in self.of_root.values()
+                if not judge.allows(asked)
+            }
+        )
 
 
-def _of(request: RecordedRequest) -> Iterator[Mapping[str, Any]]:
-    """What was asked about a request that was served."""
-    if request.status < 400:
-        yield from (one for one in request.asked if one["action"] not in ALWAYS_ALLOWED | ASKED_IN_VAIN)
-
-
-def _question(asked: Mapping[str, Any]) -> str:
-    return repr((asked["action"], asked["resource"], asked["region"], asked["context"], asked["tags"]))
-
-
-class Judge:
+class RoleForCi:
     """The policies of the role, for every place that the record shows a deployment of.
 
     A region pair, a domain with its zone, and a bucket of states are a place each: they are what the role is
@@ -60,9 +86,10 @@ class Judge:
         self.evaluator: Any = importlib.import_module("ministack.core.iam_evaluator")
         named = [str(one["resource"]) for one in questions]
         regions = sorted({str(one["region"]) for one in questions if one["region"]})
-        domains = {None, *_found(_DOMAIN, named)}
-        zones = _found(_ZONE, named)
-        buckets = {None, *_found(_BUCKET, named)}
+        # The widest come first, which allow most of it.
+        domains = (None, *sorted(_found(_DOMAIN, named)))
+        zones = sorted(_found(_ZONE, named))
+        buckets = (None, *sorted(_found(_BUCKET, named)))
         self.layers = [
             self._layer(PermissionScope(ACCOUNT, pair, None, domain, zone, bucket))
             for pair in _pairs(regions)

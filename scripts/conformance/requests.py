@@ -10,10 +10,12 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
-from xml.etree.ElementTree import Element, fromstring
+from xml.etree.ElementTree import Element, ParseError, fromstring
 
+from botocore.exceptions import BotoCoreError
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 from botocore.parsers import RpcV2CBORParser
@@ -24,6 +26,10 @@ MODELS = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
 """The names of services in botocore's data where they differ from those that requests are signed for."""
 UNKNOWN = "(unknown) "
 """Before the name of what a request holds and its operation does not know."""
+
+
+class UnreadableLine(Exception):
+    """A line of a record is no request."""
 
 
 class UnreadableRequest(Exception):
@@ -47,20 +53,27 @@ class RecordedRequest:
 
     @classmethod
     def of_line(cls, line: str) -> "RecordedRequest":
-        """Read a line."""
-        read: dict[str, Any] = parse_json(line)
-        return cls(
-            read["service"],
-            read["region"],
-            read["method"],
-            read["path"],
-            read["query"],
-            read["headers"],
-            base64.b64decode(read["body"]),
-            read["status"],
-            tuple(read["asked"]),
-            read["length"] > len(read["body"]) * 3 // 4,
-        )
+        """Read a line.
+
+        Raises:
+            UnreadableLine: it is none.
+        """
+        try:
+            read: dict[str, Any] = parse_json(line)
+            return cls(
+                read["service"],
+                read["region"],
+                read["method"],
+                read["path"],
+                read["query"],
+                read["headers"],
+                base64.b64decode(read["body"]),
+                read["status"],
+                tuple(read["asked"]),
+                read["length"] > len(read["body"]) * 3 // 4,
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            raise UnreadableLine(f"{line.strip()[:80]!r} is no request: {error!r}") from error
 
 
 @dataclass(frozen=True)
@@ -73,9 +86,17 @@ class ReadRequest:
 
 @functools.cache
 def model_of(service: str) -> ServiceModel:
-    """A service's model, by the name that requests are signed for."""
+    """A service's model, by the name that requests are signed for.
+
+    Raises:
+        UnreadableRequest: botocore knows no such service.
+    """
     name = MODELS.get(service, service)
-    return ServiceModel(Loader().load_service_model(name, "service-2"), name)
+    try:
+        model = Loader().load_service_model(name, "service-2")
+    except BotoCoreError as error:
+        raise UnreadableRequest(f"{service!r} is no service that botocore knows") from error
+    return ServiceModel(model, name)
 
 
 def read(request: RecordedRequest) -> ReadRequest:
@@ -87,6 +108,15 @@ def read(request: RecordedRequest) -> ReadRequest:
     model = model_of(request.service)
     if request.is_cut:
         raise UnreadableRequest(f"{request.method} {request.path} has more in it than the record keeps")
+    try:
+        return _read(model, request)
+    except (ValueError, ParseError) as error:
+        raise UnreadableRequest(
+            f"{request.method} {request.path} of {request.service} is not in its protocol: {error}"
+        ) from error
+
+
+def _read(model: ServiceModel, request: RecordedRequest) -> ReadRequest:
     if "smithy-protocol" in request.headers or "/operation/" in request.path:
         return _cbor(model, request)
     if "x-amz-target" in request.headers:
@@ -363,8 +393,25 @@ def typed(shape: Shape, text: str) -> Any:
     return text
 
 
-def lines(folder: Any) -> Iterator[str]:
-    """Every line of the records in a folder."""
-    for file in sorted(folder.glob("*.jsonl")):
-        with file.open(encoding="utf-8") as content:
-            yield from (line for line in content if line.strip())
+@dataclass
+class Record:
+    """The record of a test run: a file for each server that ran, read one line at a time.
+
+    Attributes:
+        folder: where the files are.
+        cut: how many files ended within a line, which a server that is killed leaves, once they were read.
+    """
+
+    folder: Path
+    cut: int = 0
+
+    def __iter__(self) -> Iterator[str]:
+        """Every whole line."""
+        self.cut = 0
+        for file in sorted(self.folder.glob("*.jsonl")):
+            with file.open(encoding="utf-8", errors="replace", newline="\n") as content:
+                for line in content:
+                    if not line.endswith("\n"):
+                        self.cut += 1
+                    elif line.strip():
+                        yield line

@@ -66,7 +66,16 @@ class Deployment:
 
     def client(self, service: str, role: str = "primary") -> Any:
         """A boto3 client in one of the two regions."""
-        config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 3})
+        return self._client(service, role, attempts=3)
+
+    def patient_client(self, service: str, role: str = "primary") -> Any:
+        """The same for operations of which few a second are answered."""
+        return self._client(service, role, attempts=10)
+
+    def _client(self, service: str, role: str, attempts: int) -> Any:
+        config = Config(
+            s3={"addressing_style": "path"}, retries={"total_max_attempts": attempts, "mode": "standard"}
+        )
         return embedded.client(self.project.server, service, self.region(role), config)
 
     def api_key(self, role: str) -> str:
@@ -114,7 +123,7 @@ class Deployment:
     def calm(self) -> None:
         """Wait until no alarm rings, or can begin to ring, for what was done before."""
         for role in ("primary", "secondary"):
-            self.serving(role)
+            assert self.serving(role), f"the health page of the {role} region keeps answering 503"
         with self.in_a_hurry(FASTEST):
             time.sleep(FORGOTTEN_S)
         # A health check may have to change its mind first, and its alarm needs a metric each minute.

@@ -8,15 +8,14 @@ from tests.e2e.conftest import Deployment
 from tests.support.chaos.environment import Struck
 from tests.support.chaos.kills import kill, struck_by
 from tests.support.chaos.ledger import Trial
-from tests.support.chaos.races import race
+from tests.support.chaos.races import PAIRS, race
 from tests.support.chaos.truncations import damaged_by, truncation
 
 ALONE = "files of the embedded AWS"
 """Blows that stop the embedded AWS, which other tests use: only `make chaos` strikes them."""
 TRUNCATIONS = [number for number in range(40) if damaged_by(number) != ALONE][:8]
 KILLS = [number for number in range(40) if struck_by(number) in ("restoration", "deployment")][:3]
-RACES = (3, 15)
-"""A deployment and a restoration; two restorations."""
+RACES = [PAIRS.index(pair) for pair in (("deploy", "restore"), ("restore", "restore"))]
 
 
 @pytest.fixture(scope="module")

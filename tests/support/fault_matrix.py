@@ -29,6 +29,8 @@ EAST, WEST = "us-east-1", "us-west-2"
 HERE, BOTH, SURVIVOR = (EAST,), (EAST, WEST), (WEST,)
 NAME, APEX = "failover.example.", "example."
 CHECKERS, INTERVAL_S, THRESHOLD = 8, 10, 3
+PAGE_INTERVAL_S = 30
+"""Between two looks of one checker at the page on an evacuation (`payinfra.stacks.routing`)."""
 BEFORE_S, HELD_S = 30, 210
 TABLE = ("Query", "PutItem", "TransactWriteItems", "UpdateItem")
 WRITES = ("PutItem", "TransactWriteItems", "UpdateItem")
@@ -89,7 +91,7 @@ CASES = (
     FaultCase(S3, "denies every call in the primary", PERSON, (Injected(HERE, AUDIT, "AccessDenied"),)),
     FaultCase(S3, "answers no call in the primary in time", PERSON, (Injected(HERE, AUDIT),)),
     FaultCase(S3, "throttles every call in both", PERSON, (Injected(BOTH, AUDIT, "SlowDown"),)),
-    FaultCase("SSM", "denies every call in the primary", STAYS, (Injected(HERE, SSM, DENIED),)),
+    FaultCase("SSM", "denies every call in the primary", PERSON, (Injected(HERE, SSM, DENIED),)),
     FaultCase(FUNCTION, "throttles every call in the primary", MOVES, (Injected(HERE, LAMBDA),)),
     FaultCase(FUNCTION, "throttles every call in both", PERSON, (Injected(BOTH, LAMBDA),)),
     FaultCase(FUNCTION, "has 10 % of its capacity in the secondary", STAYS, (SMALL,)),
@@ -167,8 +169,10 @@ class _Region:
         return not any(hit)
 
     def check(self, second: int) -> None:
-        """Whichever checkers are due ask the health page."""
+        """Whichever checkers are due ask the health page, and whether the other region is evacuated."""
         for number, checker in enumerate(self.checkers):
+            if second % PAGE_INTERVAL_S == number and self.runs():
+                self.site.request("GET", "/evacuation")
             if second % INTERVAL_S == number:
                 ok = self.runs() and self.site.request("GET", "/health").status == 200
                 checker.take(second, ok, THRESHOLD)

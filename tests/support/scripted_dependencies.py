@@ -65,4 +65,4 @@ class ScriptedDependencies:
 def with_dependencies(pipeline: Pipeline, **other: object) -> Pipeline:
     """The scripted pipeline, with other dependencies of these names."""
     scripted = cast(ScriptedDependencies, pipeline.dependencies)
-    return replace(pipeline, dependencies=replace(scripted, **other))  # type: ignore[arg-type]
+    return replace(pipeline, dependencies=replace(scripted, **other))  # type: ignore[arg-type]  # by name

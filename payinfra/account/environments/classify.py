@@ -27,6 +27,9 @@ WHOLE: Mapping[ResourceKind, int] = {
 }
 """The minimum number of each in a region; with the lean footprint, one key is enough."""
 
+NOT_LEAN = "api-latency"
+"""The id of an alarm that a region has only if its footprint is full (`payinfra.stacks.monitoring`)."""
+
 _SERVING = (ResourceKind.TABLE, ResourceKind.FUNCTION, ResourceKind.API, ResourceKind.BUCKET)
 """Kinds that only a serving region has; the region of health metrics may have a topic and a key."""
 
@@ -94,14 +97,18 @@ def age_s(environment: Environment, now: datetime) -> int | None:
     return None if environment.born is None else max(0, int((now - environment.born).total_seconds()))
 
 
-def _lacking(resources: Iterable[TaggedResource], regions: Sequence[str], checked: set[str]) -> Iterable[str]:
+def _lacking(resources: Sequence[TaggedResource], regions: Sequence[str], checked: set[str]) -> Iterable[str]:
     there = Counter((each.kind, each.region) for each in resources)
+    # A full footprint that has lost keys must not pass for a lean one: its alarms, or other keys, tell.
+    lean = all(there[ResourceKind.KEY, region] <= 1 for region in regions) and not any(
+        each.kind is ResourceKind.ALARM and each.name.endswith(f"-{NOT_LEAN}") for each in resources
+    )
     for region in regions:
         for kind, number in WHOLE.items():
-            missing = number - there[kind, region]
-            one_key = kind is ResourceKind.KEY and there[kind, region] == 1
-            if missing > 0 and not one_key:
-                yield f"{kind} in {region}" if number == 1 else f"{missing} of {number} {kind}s in {region}"
+            wanted = 1 if lean and kind is ResourceKind.KEY else number
+            missing = wanted - there[kind, region]
+            if missing > 0:
+                yield f"{kind} in {region}" if wanted == 1 else f"{missing} of {wanted} {kind}s in {region}"
         if region not in checked:
             yield f"{ResourceKind.HEALTH_CHECK} of {region}"
     if len(regions) < 2:

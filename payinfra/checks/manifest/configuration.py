@@ -184,7 +184,11 @@ class Module:
     # -- sections ------------------------------------------------------------------------------------
 
     def named(self, section: str) -> dict[str, Json]:
-        """The blocks, or the locals, of a section with one label, without comments."""
+        """The blocks, or the locals, of a section with one label, by that label, without comments.
+
+        Raises:
+            EnvironmentUnusable: two files have one of the same label, and neither is an override file.
+        """
         found: dict[str, Json] = {}
         where: dict[str, str] = {}
         for source in self._sources:

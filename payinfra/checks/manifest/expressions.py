@@ -85,15 +85,27 @@ class KnownNames:
         self._variables = variables or {}
 
     def local(self, name: str) -> Json:
-        """The value of a local."""
+        """The value of a local.
+
+        Raises:
+            Unknown: there is no such local.
+        """
         return _found(self._locals, name)
 
     def variable(self, name: str) -> Json:
-        """The value of a variable."""
+        """The value of a variable.
+
+        Raises:
+            Unknown: there is no such variable, or it has no value.
+        """
         return _found(self._variables, name)
 
     def attribute(self, address: str, attribute: str) -> Json:
-        """Nothing is known of resources."""
+        """Nothing is known of resources.
+
+        Raises:
+            Unknown: always.
+        """
         raise Unknown(address, attribute)
 
 

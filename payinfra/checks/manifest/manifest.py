@@ -109,7 +109,7 @@ class Resource(Block):
 
     @property
     def region(self) -> str | Unresolved:
-        """The region it lives in: its own `region`, else its provider's."""
+        """The region it is in: its own `region`, else its provider's."""
         if self._region is None:
             self._region = self._find_region()
         return self._region

@@ -1,4 +1,4 @@
-"""Writes the expressions of a plan's source anew, so that they speak of the whole stack.
+"""Writes the expressions of a plan's source anew, so that they refer to the whole stack.
 
 `var.key_arn` in a module becomes what the caller passes, `local.key` what it stands for, `each.key` the key,
 `module.keys["data"].arn` what that output is: until all that is left are constants, and resources by their

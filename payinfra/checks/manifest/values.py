@@ -1,5 +1,6 @@
 """What reading one property of a manifest can give besides its value: three reasons for having none."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from payinfra.checks.manifest.json_value import Json
@@ -9,7 +10,7 @@ from payinfra.checks.manifest.syntax import shown
 class Linked(str):
     """A text whose value a plan knows, together with the expression that it came from.
 
-    A plan knows that a policy speaks of `arn:aws:kms:eu-west-1:1:key/5a`; that it is a key of *this* stack,
+    A plan knows that a policy names `arn:aws:kms:eu-west-1:1:key/5a`; that it is a key of *this* stack,
     only the expression says. The text itself is the expression where there is one: so checks see the same in
     a plan of what stands as in one of what is new.
 
@@ -31,7 +32,7 @@ class Linked(str):
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class Unreadable(ABC):
     """No value, and why. Every accessor gives its value or one of the three subclasses, and never raises.
 
     Attributes:
@@ -41,9 +42,9 @@ class Unreadable:
     path: str
 
     @property
+    @abstractmethod
     def why(self) -> str:
         """A phrase for a message: "replica is not set"."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

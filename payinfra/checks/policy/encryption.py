@@ -1,4 +1,4 @@
-"""Which KMS key a property names, whose it is and where it lives."""
+"""Which KMS key a property names, whose it is and where it is."""
 
 import re
 from dataclasses import dataclass

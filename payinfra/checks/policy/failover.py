@@ -43,7 +43,7 @@ def answers(record: Resource, manifest: Manifest) -> tuple[str, ...]:
 
 
 def regions_of_record(record: Resource, manifest: Manifest) -> frozenset[str]:
-    """The regions that a record's answer lives in; none where that is not known."""
+    """The regions that a record's answer is in; none where that is not known."""
     return frozenset(_led(record, manifest, ()))
 
 
@@ -140,7 +140,7 @@ def is_execute_api(check: Resource, manifest: Manifest) -> bool:
 
 
 def is_one_region(name: str) -> bool:
-    """Whether a host name is of a service that lives in one region."""
+    """Whether a host name is of a regional service."""
     return _ONE_REGION.search(name) is not None
 
 

@@ -83,7 +83,7 @@ def decide(statements: Iterable[Statement], request: AccessRequest) -> Decision:
 
 
 def applies(statement: Statement, request: AccessRequest) -> Truth:
-    """Whether a statement speaks of a request: principal, action, resource and all conditions."""
+    """Whether a statement covers a request: principal, action, resource and all conditions."""
     truths = [
         _principal(statement, request),
         _action(statement, request.action),
@@ -125,7 +125,7 @@ def _principal(statement: Statement, request: AccessRequest) -> Truth:
     if statement.not_principals:
         return _not(some(_is_principal(one, request) for one in statement.not_principals))
     if not statement.principals:
-        # The policy of an identity has none: it speaks of whoever holds it.
+        # The policy of an identity has none: its principal is the identity.
         return True
     return some(_is_principal(one, request) for one in statement.principals)
 
@@ -162,7 +162,7 @@ def _resource(statement: Statement, resource: str) -> Truth:
     if statement.not_resources:
         return _not(some(matches(one, resource) for one in statement.not_resources))
     if not statement.resources:
-        # A trust policy names no resource: it speaks of its role.
+        # A trust policy names no resource: it covers its role.
         return True
     return some(matches(one, resource) for one in statement.resources)
 

@@ -104,7 +104,7 @@ _KEYS: Mapping[str, CallerKey] = {
 and the like are missing: a stranger chooses what is in them."""
 
 SOURCE_KEYS = frozenset(key for key in _KEYS if key.startswith("aws:source"))
-"""The keys that speak of the resource for which a service calls, or of the network."""
+"""The keys that name the resource for which a service calls, or of the network."""
 
 
 def exposed(

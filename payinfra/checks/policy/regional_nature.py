@@ -1,4 +1,4 @@
-"""What lives in one region, what stands once for all, and what leads to another region by nature.
+"""What is in one region, what exists once for all, and what leads to another region by nature.
 
 Sources: the AWS general reference, "Global services"; the pages of VPC peering, transit gateway peering,
 EventBridge ("Sending events between Regions"), RDS and Aurora ("Cross-Region read replicas", "Global
@@ -142,7 +142,7 @@ _BUS = "aws_cloudwatch_event_bus"
 
 
 def is_regional(resource: Resource) -> bool:
-    """Whether it lives in one region: no IAM, no Route 53; of data sources those that name such a thing."""
+    """Whether it is in one region: no IAM, no Route 53; of data sources those that name such a thing."""
     if resource.kind.startswith("data."):
         return resource.type in _REGIONAL_DATA
     if resource.type.startswith(_REGIONAL_IN_SPITE):
@@ -233,7 +233,7 @@ def _follows(resource: Resource, once: set[str], manifest: Manifest) -> bool:
 
 
 def _masters(resource: Resource, manifest: Manifest) -> Iterator[Resource]:
-    """Those who refer to a resource, without what belongs to it and what only speaks of it."""
+    """Those who refer to a resource, without what belongs to it and what only names it."""
     for one in manifest.referrers(resource):
         if one.kind.startswith("data.") or one.type.startswith(("aws_iam_", "aws_route53_")):
             continue

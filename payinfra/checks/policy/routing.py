@@ -236,7 +236,7 @@ def _without_check(record: Resource, manifest: Manifest) -> Verdict:
             return Verdict.warn("evaluate_target_health says nothing of the function behind API Gateway")
         return Verdict.passed("it follows its target's health")
     if record.text("failover_routing_policy.type") == "SECONDARY":
-        return Verdict.warn("it has no health_check_id; as the last resort it is answered all the same")
+        return Verdict.warn("it has no health_check_id; it is still answered as the last resort")
     return Verdict.failed("it has no health_check_id")
 
 

@@ -133,7 +133,7 @@ def provider_region(provider: Provider) -> str | Unreadable:
 
 
 def region_of(resource: Resource) -> str | Unreadable:
-    """The region a resource lives in, as far as it looks like one."""
+    """The region a resource is in, as far as it looks like one."""
     return checked_region(resource.region, "provider")
 
 

@@ -96,6 +96,6 @@ def _finding(result: ProbeResult, verdict: Verdict) -> Finding:
         title=rule.title,
         address=verdict.address or result.where,
         message=verdict.message,
-        fix=rule.fix,
+        fix=verdict.remedy or rule.fix,
         risk=rule.risk,
     )

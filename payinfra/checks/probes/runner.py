@@ -7,7 +7,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from payinfra.checks.probes.failures import late, verdict_for
+from payinfra.checks.probes.failures import AGAIN, RAISED, late, verdict_for
 from payinfra.checks.probes.model import PairProbe, Probe, ProbeContext, RegionUnderTest
 from payinfra.checks.probes.results import ProbeResult, Tell, tell_nobody
 from payinfra.checks.verdicts import Verdict, Verdicts
@@ -74,7 +74,7 @@ class Task:
         return self.probe.judge(live, self.site)
 
 
-_SAID_NOTHING = Verdict.error("the probe gave no verdict")
+_SAID_NOTHING = Verdict.error("the probe gave no verdict", remedy=RAISED)
 
 
 def _as_tuple(said: Verdicts) -> tuple[Verdict, ...]:
@@ -96,7 +96,7 @@ def tasks(probes: Iterable[Probe], live: ProbeContext, deadline_s: float | None 
 
 
 def everything(_task: Task) -> bool:
-    """Leaves no task out."""
+    """Leave no task out."""
     return True
 
 
@@ -156,7 +156,8 @@ def _collect(
             for position, task in tuple(waiting.items()):
                 if ends[position] <= now:
                     del waiting[position]
-                    said = Verdict.error(f"no answer within {ends[position] - began:g} s")
+                    waited = f"no answer within {ends[position] - began:g} s"
+                    said = Verdict.error(waited, remedy=AGAIN)
                     yield position, ProbeResult(task.probe.rule, task.where, (said,), elapsed)
             continue
         if waiting.pop(position, None) is not None:

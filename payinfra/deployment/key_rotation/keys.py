@@ -75,7 +75,7 @@ class ApiKeys:
         """Have a new key in both regions, accepted by their APIs and published; region to id.
 
         Raises:
-            GateFailed: an API did not accept the new key in time. The old one is valid all the same.
+            GateFailed: an API did not accept the new key in time. The old one stays valid.
         """
         found = self.look()
         value = self._value_in_use(found) or self.value()

@@ -113,7 +113,7 @@ class Adoption:
         """A plan that imports what was found and changes nothing.
 
         Raises:
-            ToolFailed: it would change something all the same, which is a bug; nothing was changed.
+            ToolFailed: it would still change something, which is a bug; nothing was changed.
         """
         types = {one.address: one.type for one in wanted}
         there = {one.address for one in matched.imports}

@@ -177,7 +177,7 @@ def _in_gateway(operation: str, key: str) -> Read:
     def read(aws: Aws, found: TaggedResource, name: str) -> bool:
         client = aws.apigateway(found.region)
         top, _, stage = name.partition("/stages/")
-        pages = client.get_paginator(operation).paginate()  # type: ignore[call-overload]
+        pages = client.get_paginator(operation).paginate()  # type: ignore[call-overload]  # any of them
         if not any(one.get(key) == top for page in pages for one in page.get("items", ())):
             return False
         if stage:

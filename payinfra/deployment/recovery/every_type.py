@@ -141,7 +141,7 @@ def _gateway_response(creation: Creation, aws: Aws) -> Iterator[Found]:
     api, kind = creation.value("rest_api_id"), creation.value("response_type")
     if api:
         client = aws.apigateway(creation.region)
-        found = client.get_gateway_response(restApiId=api, responseType=kind)  # type: ignore[arg-type]
+        found = client.get_gateway_response(restApiId=api, responseType=kind)  # type: ignore[arg-type]  # Terraform's
         if not found.get("defaultResponse"):
             yield Found(f"{api}/{kind}", parent=api)
 

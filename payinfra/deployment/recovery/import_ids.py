@@ -299,7 +299,7 @@ def _method(creation: Creation, aws: Aws) -> Iterator[Found]:
 
 
 def response_of(operation: str) -> Lookup:
-    """Looks for the response that a method, or its integration, has for a status.
+    """Find the response that a method, or its integration, has for a status.
 
     Args:
         operation: of API Gateway's client, `get_method_response` or `get_integration_response`.

@@ -70,7 +70,7 @@ class StateGuard:
 
     @property
     def adopting(self) -> Path:
-        """Stands from the first import of an adoption until it has ended."""
+        """A file that exists from the first import of an adoption until it has ended."""
         return self.settings.work_dir / "adopting"
 
     @property

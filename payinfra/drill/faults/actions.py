@@ -81,7 +81,7 @@ class FaultAction(ABC):
     aws_only_service: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
-        """Make the action known to whoever reads a journal.
+        """Make the action known to readers of a journal.
 
         Raises:
             ValueError: another action has its name: a bug.
@@ -106,15 +106,15 @@ class FaultAction(ABC):
         """Whether anything else is there than before."""
 
     @abstractmethod
-    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:
+    def describe(self, endpoints: Endpoints | None = None, /) -> ActionDescription:
         """Put it into words.
 
         Args:
             endpoints: where the embedded AWS answers, for the commands; None for AWS itself.
         """
 
-    def guards(self, other: "FaultAction") -> bool:  # noqa: ARG002 - only watchdogs look at the other
-        """Whether it rolls the other action back should nobody else do so, and must outlive it."""
+    def guards(self, _other: "FaultAction", /) -> bool:
+        """Whether it rolls the other action back if nobody else does, and must outlive it."""
         return False
 
 
@@ -170,7 +170,7 @@ class HoldTimeScale(FaultAction):
         """Whether this drill asks for a scale."""
         return self.holder in clients.embedded.status().time_scale_holds
 
-    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:  # noqa: ARG002 - no AWS call
+    def describe(self, _endpoints: Endpoints | None = None, /) -> ActionDescription:
         """See `FaultAction`."""
         return ActionDescription(
             f"the embedded AWS's time runs {_pace(self.scale)} for the drill {self.holder}",
@@ -204,7 +204,7 @@ class SetTimeScale(FaultAction):
         """Whether time runs at another scale than before."""
         return clients.embedded.status().time_scale != self.original
 
-    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:  # noqa: ARG002 - no AWS call
+    def describe(self, _endpoints: Endpoints | None = None, /) -> ActionDescription:
         """See `FaultAction`."""
         return ActionDescription(
             f"the embedded AWS's time runs {_pace(self.scale)}",

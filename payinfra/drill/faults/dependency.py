@@ -46,7 +46,7 @@ class DisturbService(EmulatorFaultAction):
     def fault(self) -> ServiceFault:
         """What the embedded AWS is told."""
 
-    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:  # noqa: ARG002 - no AWS call
+    def describe(self, _endpoints: Endpoints | None = None, /) -> ActionDescription:
         """See `FaultAction`."""
         fault = self.fault
         return ActionDescription(
@@ -124,7 +124,7 @@ def _in_place(action: DisturbService, search: FaultSearch) -> Iterator[FaultActi
         yield action
 
 
-def _is_seen(sources: EvidenceSources, actions: tuple[FaultAction, ...]) -> bool:  # noqa: ARG001 - a client
+def _is_seen(sources: EvidenceSources, _actions: tuple[FaultAction, ...]) -> bool:
     status = sources.health_page()
     return status == 0 or status >= FAILS
 

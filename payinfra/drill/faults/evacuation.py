@@ -69,13 +69,13 @@ class EvacuateRegion(FaultAction):
         return EvacuationFlag(self.region, since, BY, self.drill, until)
 
     def inject(self, clients: FaultClients) -> None:
-        """Set the flag.
+        """Set the flag. One that has ended by itself, of a drill that was killed, is written over.
 
         Raises:
             EnvironmentUnusable: the region is evacuated already, by a person or by another drill.
         """
         found = self._standing(clients)
-        if found is not None and found.drill != self.drill:
+        if found is not None and found.drill != self.drill and found.stands(datetime.now(UTC)):
             raise EnvironmentUnusable(
                 f"{self.region} is evacuated since {found.since}, by {found.by}: a drill takes nothing over.",
                 "Run `payinfra return` first, then drill.",

@@ -46,13 +46,13 @@ class HoldFailBack(FaultAction):
         return json.dumps({"held_until": until, "drill": self.drill})
 
     def inject(self, clients: FaultClients) -> None:
-        """Hold it off.
+        """Hold it off. A flag that has ended by itself, of a drill that was killed, is written over.
 
         Raises:
             EnvironmentUnusable: a region is evacuated.
         """
         found = EvacuationFlag.from_json(self._read(clients))
-        if found is not None:
+        if found is not None and found.stands(datetime.now(UTC)):
             raise EnvironmentUnusable(
                 f"{found.region} is evacuated since {found.since}, by {found.by}: its names have moved.",
                 "Run `payinfra return` first, then drill.",

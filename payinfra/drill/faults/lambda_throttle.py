@@ -173,7 +173,7 @@ def _leftovers(search: FaultSearch) -> Iterator[FaultAction]:
         yield SetConcurrency(region, function, declared)
 
 
-def _is_seen(sources: EvidenceSources, actions: tuple[FaultAction, ...]) -> bool:  # noqa: ARG001 - a client
+def _is_seen(sources: EvidenceSources, _actions: tuple[FaultAction, ...]) -> bool:
     return sources.health_page() >= TOO_MANY_REQUESTS
 
 

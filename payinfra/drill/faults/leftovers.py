@@ -125,7 +125,7 @@ def put_back(
             break
         for action in found.actions:
             if isinstance(action, marks.MarkResource) and (failed or found.unknown):
-                continue  # it tells whoever comes next what was before
+                continue  # it tells the next drill what was before
             words = describe(action)
             tell(f"Found without a journal: {words.done}. Restoring: {words.undone}.")
             try:

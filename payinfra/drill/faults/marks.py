@@ -146,7 +146,7 @@ PERMISSIONS: "Mapping[MarkedKind, tuple[str, ...]]" = {
 def find(clients: FaultClients, fault: str, resource: MarkedResource) -> MarkResource | None:
     """The mark of a fault that a resource bears; None where it bears none.
 
-    A tag of that key that says nothing is one all the same: its drill is unknown, and so is what was before.
+    A tag of that key that says nothing is still a mark: its drill is unknown, and so is what was before.
 
     Raises:
         ClientError, BotoCoreError: the tags cannot be read.

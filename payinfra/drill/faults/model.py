@@ -23,9 +23,6 @@ ROUTE53_REGION = HEALTH_METRICS_REGION
 CUSTOMERS_METRICS = frozenset({"5XXError", "Latency", "Errors"})
 """What customers notice: an alarm on one of these stops the drill where nothing was to fail."""
 
-MOVED_METRIC = "MovedPayments"
-"""Customers who were moved to the region. A drill's own payments are tests, and are not counted by it."""
-
 
 class HealthEffect(Enum):
     """What a fault does to the health check of the region that is lost."""

@@ -38,7 +38,7 @@ class Blackout(EmulatorFaultAction):
         """See `EmulatorFaultAction`."""
         return RegionBlackout(self.region)
 
-    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:  # noqa: ARG002 - no AWS call
+    def describe(self, _endpoints: Endpoints | None = None, /) -> ActionDescription:
         """See `FaultAction`."""
         return ActionDescription(
             f"{self.region} answers nothing",
@@ -57,7 +57,7 @@ def _leftovers(search: FaultSearch) -> Iterator[FaultAction]:
         yield Blackout(search.region.region)
 
 
-def _is_seen(sources: EvidenceSources, actions: tuple[FaultAction, ...]) -> bool:  # noqa: ARG001 - a client
+def _is_seen(sources: EvidenceSources, _actions: tuple[FaultAction, ...]) -> bool:
     return sources.health_page() == 0
 
 

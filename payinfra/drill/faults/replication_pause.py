@@ -58,7 +58,7 @@ class PauseReplication(EmulatorFaultAction):
         """See `EmulatorFaultAction`."""
         return ReplicationPause()
 
-    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:  # noqa: ARG002 - no AWS call
+    def describe(self, _endpoints: Endpoints | None = None, /) -> ActionDescription:
         """See `FaultAction`."""
         return ActionDescription(
             "replication of global tables is paused",
@@ -163,7 +163,7 @@ def _leftovers(search: FaultSearch) -> Iterator[FaultAction]:
         yield RunPauseExperiment(region, table, role, LONGEST_EXPERIMENT_MIN, drill)
 
 
-def _is_seen(sources: EvidenceSources, actions: tuple[FaultAction, ...]) -> bool:  # noqa: ARG001 - the data
+def _is_seen(sources: EvidenceSources, _actions: tuple[FaultAction, ...]) -> bool:
     return sources.is_separated()
 
 

@@ -104,7 +104,7 @@ def observable_sign(fault: Fault, together: tuple[Fault, ...]) -> FaultSign:
     """What shows that a fault is in effect beside others.
 
     Nobody can look into a region that answers nothing: its silence stands for whatever else is done to it.
-    What Route 53 was told can be asked all the same, and so can the survivor's flag.
+    Route 53 and the survivor's flag can be asked in any case.
     """
     silencing = next((one for one in together if one.silences_region), None)
     if silencing is None or fault.health in (HealthEffect.SET_UNHEALTHY, HealthEffect.EVACUATED):

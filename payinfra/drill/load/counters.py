@@ -86,7 +86,7 @@ class LoadCounters:
     _recent: deque[tuple[float, str, bool]] = field(default_factory=deque)
 
     def heartbeat(self) -> None:
-        """The load lives."""
+        """The load goes on."""
         self._heartbeat_s = self.elapsed()
 
     def broke(self, why: str) -> None:

@@ -72,7 +72,7 @@ class FixedTarget:
         return self.target
 
     def failed(self) -> None:
-        """See `TargetResolver`. Where else should it lead?"""
+        """See `TargetResolver`. It leads nowhere else."""
 
 
 @dataclass

@@ -422,7 +422,7 @@ class WorkerLoad(CountedLoad):
 
 
 def _acknowledge(worker: ConnectedWorker, number: object) -> "Callable[[Future[None]], None]":
-    """Tells a worker that a payment is on the disk, or ends its connection: what is not may not be sent."""
+    """Tell a worker that a payment is on the disk, or end its connection: one that is not may not be sent."""
 
     def done(written: "Future[None]") -> None:
         if written.exception() is None:

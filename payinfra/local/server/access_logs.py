@@ -26,7 +26,7 @@ class Line:
     """A line that is on its way to its group.
 
     Attributes:
-        due: when it arrives, in the emulated world's seconds.
+        due: when it arrives, in seconds of emulated time.
         at_ms: when the request was, in milliseconds since the epoch.
     """
 

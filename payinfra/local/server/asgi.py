@@ -87,7 +87,7 @@ def request_head(scope: Scope) -> Request:
 
 
 async def read_body(receive: Receive) -> bytes:
-    """Reads the whole body of a request.
+    """Read the whole body of a request.
 
     Raises:
         ClientGone: the connection ended first.
@@ -104,7 +104,7 @@ async def read_body(receive: Receive) -> bytes:
 
 
 async def read_request(scope: Scope, receive: Receive) -> Request:
-    """Reads the whole request.
+    """Read the whole request.
 
     Raises:
         ClientGone: the connection ended first.
@@ -120,7 +120,7 @@ class _Collected:
 
 
 async def ask(app: App, scope: Scope, receive: Receive, request: Request) -> AsgiResponse:
-    """Gives an application a request that was already read, and collects the whole answer.
+    """Give an application a request that was already read, and collects the whole answer.
 
     `scope` supplies what `request` does not hold (client, scheme); `receive` is asked only once the body
     has been taken, which is how the application learns that the client hung up.
@@ -156,7 +156,7 @@ async def ask(app: App, scope: Scope, receive: Receive, request: Request) -> Asg
 
 
 async def send_response(send: Send, response: AsgiResponse) -> None:
-    """Sends a whole answer."""
+    """Send a whole answer."""
     headers = [(key.encode("latin-1"), value.encode("latin-1")) for key, value in response.headers]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body, "more_body": False})

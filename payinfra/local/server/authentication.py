@@ -28,7 +28,7 @@ Scopes = Callable[[Claim], bool]
 """Whether a port takes what is signed for this region and service."""
 
 verified: ContextVar[str] = ContextVar("payinfra_verified_key", default="")
-"""The access key that the request in hand was signed with, once that was checked; else empty."""
+"""The access key that the current request was signed with, once that was checked; else empty."""
 
 
 def _now() -> datetime:
@@ -92,7 +92,7 @@ def refusals(emulator: Emulator) -> Callable[[Request, SignatureRefused], AsgiRe
 
 
 def install(emulator: Emulator, root: AccessKey) -> None:
-    """Makes `root` the only key of the account's root, and `verified` what ministack goes by."""
+    """Make `root` the only key of the account's root, and `verified` what ministack goes by."""
     evaluator = emulator.core("iam_evaluator")
     resolve: Callable[..., Any] = evaluator.resolve_credential
 

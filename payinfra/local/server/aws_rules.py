@@ -9,10 +9,10 @@ from payinfra.local.aws_rules import RULES, AwsRule, checked
 
 @dataclass
 class KeptRules:
-    """What each rule's value is now, and the emulated world's time, which quotas and delays are counted in.
+    """What each rule's value is now, and emulated time, which quotas and delays are counted in.
 
     Args:
-        now: seconds of the emulated world, which never go back.
+        now: seconds of emulated time, which never go back.
     """
 
     now: Callable[[], float] = time.monotonic
@@ -23,7 +23,7 @@ class KeptRules:
         return self._values.get(rule.name, rule.off)
 
     def set(self, wanted: Mapping[str, object]) -> None:
-        """Changes the rules that are named.
+        """Change the rules that are named.
 
         Raises:
             UsageProblem: there is no such rule, or its value is not usable.
@@ -45,7 +45,7 @@ class Quota:
 
     Args:
         burst: calls that are served at once.
-        every_s: seconds of the emulated world until one more is served.
+        every_s: seconds of emulated time until one more is served.
         now: those seconds.
     """
 

@@ -32,11 +32,19 @@ class Observation(Protocol):
     """A health check as Route 53 sees it: `route53.health.HealthObservation`."""
 
     @property
-    def health_check_id(self) -> str: ...
+    def health_check_id(self) -> str:
+        """Route 53's id of it."""
+        ...
+
     @property
-    def healthy(self) -> bool: ...
+    def healthy(self) -> bool:
+        """What Route 53 concludes."""
+        ...
+
     @property
-    def percentage_healthy(self) -> float | None: ...
+    def percentage_healthy(self) -> float | None:
+        """How many of 100 checkers find it healthy; None if it is not probed."""
+        ...
 
 
 def judge(
@@ -50,7 +58,7 @@ def judge(
 
     Args:
         points: those of the alarm's own metric and dimensions.
-        age: how long a moment, in seconds since the epoch, is ago in the emulated world.
+        age: how long a moment, in seconds since the epoch, is ago in emulated time.
     """
     period = alarm["Period"]
     count = alarm["EvaluationPeriods"]
@@ -95,7 +103,7 @@ class Watching:
     """Publishes the metrics and judges the alarms. Used on the server's event loop only.
 
     Args:
-        time_scale: how fast the emulated world's time runs; alarms look back over its periods.
+        time_scale: how fast emulated time runs; alarms look back over its periods.
         now: the wall clock, in seconds.
     """
 
@@ -108,7 +116,7 @@ class Watching:
         self.emulator.replace(self._cloudwatch, "_evaluate_alarm", self.evaluate)
 
     def look(self, observations: Iterable[Observation]) -> None:
-        """Publishes the health of each health check, then judges every alarm of every region."""
+        """Publish the health of each health check, then judge every alarm of every region."""
         with self.emulator.scope(ACCOUNT, GLOBAL_REGION):
             for seen in observations:
                 check = {"HealthCheckId": seen.health_check_id}
@@ -122,7 +130,7 @@ class Watching:
                 self.evaluate(alarm)
 
     def evaluate(self, alarm: Alarm) -> None:
-        """Judges one alarm of the region in hand, and does what its new state asks for."""
+        """Judge one alarm of the current region, and do what its new state asks for."""
         metric, service = alarm.get("MetricName"), self._cloudwatch
         if not metric or alarm.get("Metrics"):
             return

@@ -18,7 +18,7 @@ from payinfra.local.server.time_scale import TimeScale
 
 @dataclass
 class ControlApi:
-    """Answers the control's paths, to whoever carries the token.
+    """Answers the control's paths, to callers with the token.
 
     Args:
         pending: how many replicated writes are on their way.
@@ -39,7 +39,7 @@ class ControlApi:
     started: str
 
     async def __call__(self, request: Request) -> AsgiResponse:
-        """Answers one call."""
+        """Answer one call."""
         if not secrets.compare_digest(request.header(TOKEN_HEADER).encode(), self.token.encode()):
             return _json(
                 HTTPStatus.FORBIDDEN, {"what": "The control's token is missing or wrong.", "hint": ""}

@@ -55,7 +55,7 @@ class ItemJournal:
     _writing: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def append(self, line: Line) -> None:
-        """Adds one write."""
+        """Add one write."""
         with self._writing:
             if self._log is None:
                 self._log = self._open()
@@ -96,13 +96,13 @@ class ItemJournal:
         return not self._clean or bool(self.damaged or self.torn)
 
     def keep_copy(self) -> None:
-        """Keeps the file as it was found, beside it."""
+        """Keep the file as it was found, beside it."""
         self.copy = self.path.with_name(f"{self.path.name}.damaged")
         self.copy.unlink(missing_ok=True)
         shutil.copyfile(self.path, self.copy)
 
     def rewrite(self, lines: Iterator[Line]) -> None:
-        """Begins anew with these, in one step. What is written meanwhile waits, and comes after them."""
+        """Start over with these, in one step. What is written meanwhile waits, and comes after them."""
         counted = 0
 
         def counting() -> Iterator[Line]:
@@ -119,7 +119,7 @@ class ItemJournal:
             self.lines = counted
 
     def close(self) -> None:
-        """Closes the file; the next write opens it again."""
+        """Close the file; the next write opens it again."""
         with self._writing:
             if self._log is not None:
                 self._log.close()
@@ -206,7 +206,7 @@ class StoredItems:
             self.emulator.replace(self.dynamodb, name, value)
 
     def restore(self) -> str:
-        """Puts the items back into the tables that ministack has restored, by the tables' ids.
+        """Put the items back into the tables that ministack has restored, by the tables' ids.
 
         Returns:
             What a person has to know of it; empty where the file was as it should be.
@@ -244,12 +244,12 @@ class StoredItems:
         )
 
     def tidy(self) -> None:
-        """Rewrites the file when most of its lines are history."""
+        """Rewrite the file when most of its lines are history."""
         if self.journal.lines > max(FEW, ROOM * sum(1 for _ in self._live())):
             self.rewrite()
 
     def rewrite(self) -> None:
-        """Rewrites the file with what the tables hold."""
+        """Rewrite the file with what the tables hold."""
         self.journal.rewrite(self._live())
 
     def _live(self) -> Iterator[Line]:

@@ -50,7 +50,7 @@ class _Gate:
         return self.lost
 
     def drop(self) -> None:
-        """Resets the connection."""
+        """Reset the connection."""
         self.transport.abort()
 
 
@@ -63,7 +63,7 @@ class _HeldGate(_Gate):
         self._reset = reset
 
     def drop(self) -> None:
-        """Resets the connection."""
+        """Reset the connection."""
         self._reset.set()
 
 
@@ -141,7 +141,7 @@ class Listener:
         return number
 
     async def start(self) -> None:
-        """Begins to serve."""
+        """Begin to serve."""
         context = WorkerContext(None)
 
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -163,7 +163,7 @@ class Listener:
                     gate.drop()
 
     async def stop(self, grace: float = 1.0) -> None:
-        """Takes no more connections, gives those in hand `grace` seconds, then drops them."""
+        """Accept no more connections, give open ones `grace` seconds, then drop them."""
         if self._context is None or (self._server is None and self._accepting is None):
             return
         if self._server is not None:
@@ -183,7 +183,7 @@ class Listener:
         self._server = self._accepting = None
 
     async def _accept_secured(self, tls: ssl.SSLContext, accept: _Accept) -> None:
-        """Takes connections, and shakes hands with each in a task of its own."""
+        """Accept connections, and do each TLS handshake in a task of its own."""
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -209,7 +209,7 @@ class Listener:
             )
 
     async def _hold(self, connection: socket.socket) -> None:
-        """Keeps a connection that came in silence, unanswered, until it is reset or the client hangs up."""
+        """Keep a connection of a silent region unanswered until it is reset or the client closes it."""
         reset = asyncio.Event()
         gate = _HeldGate(self.silent, reset)
         self._gates.add(gate)
@@ -251,7 +251,7 @@ class Listener:
 
 
 async def _hung_up(connection: socket.socket) -> None:
-    """Returns when the client has ended the connection; what it sends until then is lost."""
+    """Return when the client has ended the connection; what it sends until then is lost."""
     with contextlib.suppress(OSError):
         while await asyncio.get_running_loop().sock_recv(connection, 65536):
             pass

@@ -29,7 +29,7 @@ SERVICES = (
 """The services that a payments stack uses, loaded at the start so that each one's state is restored."""
 
 serving: ContextVar[str | None] = ContextVar("payinfra_serving_region", default=None)
-"""The region whose port the request in hand came in at."""
+"""The region whose port the current request came in at."""
 
 
 @dataclass(frozen=True)
@@ -51,24 +51,24 @@ class Emulator:
         return importlib.import_module(f"ministack.core.{name}")
 
     def replace(self, module: Untyped, name: str, value: object) -> None:
-        """Puts something of payinfra's in the place of something of ministack's."""
+        """Replace something of ministack's by something of payinfra's."""
         self._replaced.append((module, name, getattr(module, name)))
         setattr(module, name, value)
 
     def restore(self) -> None:
-        """Puts back all that `replace` replaced."""
+        """Undo all that `replace` did."""
         while self._replaced:
             setattr(*self._replaced.pop())
 
     @contextmanager
     def scope(self, account: str, region: str) -> Iterator[None]:
-        """Works in an account and a region, outside any request."""
+        """Work in an account and a region, outside any request."""
         with self.core("responses").request_scope(account, region):
             yield
 
 
 def check_version(installed: Callable[[str], str] = importlib.metadata.version) -> None:
-    """Holds the installed ministack against the one that the corrections were written for.
+    """Compare the installed ministack with the version that the patches were written for.
 
     Raises:
         EnvironmentUnusable: it is another one, or none.
@@ -87,7 +87,7 @@ def check_version(installed: Callable[[str], str] = importlib.metadata.version) 
 
 
 def load() -> Emulator:
-    """Imports ministack with the services of a payments stack. Its environment must have been set before."""
+    """Import ministack with the services of a payments stack. Its environment must have been set before."""
     check_version()
     main = importlib.import_module("ministack.app")
     importlib.import_module("ministack.core.hypercorn_compat").install()
@@ -132,5 +132,5 @@ def let_functions_call_their_own_region(emulator: Emulator, urls: Mapping[str, s
 
 
 def end_functions(emulator: Emulator) -> None:
-    """Ends every function process."""
+    """End every function process."""
     emulator.core("lambda_runtime").reset()

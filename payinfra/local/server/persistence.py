@@ -46,7 +46,7 @@ class Snapshots:
     _touched: bool = False
 
     def touch(self) -> None:
-        """Says that something may have changed."""
+        """Report that something may have changed."""
         self._touched = True
 
     @property
@@ -55,7 +55,7 @@ class Snapshots:
         return self._touched
 
     def save(self, whole: Mapping[str, State] | None = None) -> tuple[str, ...]:
-        """Writes what differs from what was written last; gives the names of those services.
+        """Write what differs from what was written last; return the names of those services.
 
         Args:
             whole: takes the place of `services` for some of them.
@@ -234,7 +234,7 @@ def writes_to_json(replicator: Replicator) -> dict[str, object]:
 
 
 def restore_writes(replicator: Replicator, value: object) -> None:
-    """Takes up what `writes_to_json` wrote; nothing where it is something else."""
+    """Read what `writes_to_json` wrote; nothing if it is something else."""
     match value:
         case {"pending": list(pending), "versions": list(versions)}:
             replicator.restore(

@@ -42,7 +42,7 @@ from payinfra.local.endpoints import (
     write_endpoints,
 )
 from payinfra.local.faults import FaultRegistry
-from payinfra.local.server import authentication, global_tables, item_log, persistence, retention
+from payinfra.local.server import authentication, clock_steps, global_tables, item_log, persistence, retention
 from payinfra.local.server import ministack as seam
 from payinfra.local.server.access_logs import AccessLogs
 from payinfra.local.server.asgi import AsgiResponse, Request
@@ -66,6 +66,8 @@ from payinfra.local.server.time_scale import TimeScale
 
 LOOK_S = 2.0
 """How often the server looks whether its folder is still there, in seconds."""
+CLOCK_LOOK_S = 0.5
+"""How often the server looks whether the machine's clock was set, in seconds."""
 TTL_SWEEP_S = 5.0
 LATE_LINES_S = 1.0
 _LOCK = os.O_RDWR | os.O_APPEND | os.O_CREAT
@@ -85,7 +87,7 @@ class Arguments:
 
 
 def parse(argv: Sequence[str]) -> Arguments:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(prog="payinfra.local.server.process")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--regions", required=True)
@@ -104,7 +106,7 @@ def parse(argv: Sequence[str]) -> Arguments:
 
 @contextlib.contextmanager
 def sole_owner(folder: StateFolder) -> Iterator[None]:
-    """Holds the state folder for as long as this process lives; the system lets go of it at a kill.
+    """Hold the state folder's lock while this process runs; the system releases it at a kill.
 
     While the lock is held the number in its file is this process's, whatever else becomes of numbers.
 
@@ -151,7 +153,7 @@ class Server:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        """Wires the parts; nothing runs yet."""
+        """Connect the parts; nothing runs yet."""
         folder = self.arguments.folder
         self.time_scale.set(self.arguments.time_scale)
         began = self.time_scale.now()
@@ -202,7 +204,7 @@ class Server:
         self._ports = read_json(folder.ports)
 
     async def start(self) -> LocalEndpoints:
-        """Takes the ports, then begins to serve.
+        """Bind the ports, then begin to serve.
 
         Raises:
             EnvironmentUnusable: a port is taken.
@@ -224,6 +226,7 @@ class Server:
         self._tasks += [
             asyncio.create_task(self._replicate()),
             asyncio.create_task(self._save()),
+            asyncio.create_task(_again_and_again(CLOCK_LOOK_S, clock_steps.of_emulator(self.emulator).look)),
             asyncio.create_task(_again_and_again(retention.RETIRE_S, self.retention.workers.retire)),
             asyncio.create_task(_again_and_again(retention.SWEEP_S, self.retention.sweep)),
             asyncio.create_task(self.time_scale.every(TTL_SWEEP_S, self._expire)),
@@ -250,7 +253,7 @@ class Server:
         )
 
     async def add_region(self, region: str) -> None:
-        """Serves one more region, if it is not served yet."""
+        """Serve one more region, if it is not served yet."""
         if region not in self._regions:
             self._take_region(region)
             await self._regions[region].start()
@@ -259,7 +262,7 @@ class Server:
             self._announce()
 
     async def serve_https(self) -> None:
-        """Serves custom domains through TLS in each region, if that is not done yet.
+        """Serve custom domains through TLS in each region, if that is not done yet.
 
         Raises:
             EnvironmentUnusable: a port is taken.
@@ -268,15 +271,15 @@ class Server:
         self._announce()
 
     def shut_down(self) -> None:
-        """Begins the orderly end."""
+        """Begin an orderly shutdown."""
         self._ended.set()
 
     async def wait(self) -> None:
-        """Returns when the end was asked for."""
+        """Return when a shutdown was requested."""
         await self._ended.wait()
 
     async def stop(self) -> None:
-        """Stops serving, ends the functions, saves the state, and takes back what was announced."""
+        """Stop serving, end the functions, save the state, and withdraw what was announced."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -339,7 +342,7 @@ class Server:
                 await self._secured[region].start()
 
     def _secure_region(self, region: str, position: int) -> None:
-        """Takes the port to which custom domains in a region lead: the same one on an address of its own.
+        """Bind the port to which custom domains in a region lead: the same one on an address of its own.
 
         A machine that lacks the address gets another port of the first one instead. DNS answers with the
         region's address all the same: it is what tells the regions apart.
@@ -388,7 +391,7 @@ class Server:
         write_endpoints(folder, self.endpoints())
 
     async def _run_ministack(self) -> None:
-        """Lets ministack restore its state and begin its background work, as a server would."""
+        """Let ministack restore its state and begin its background work, as a server would."""
         asked: asyncio.Queue[dict[str, str]] = asyncio.Queue()
         told: asyncio.Queue[object] = asyncio.Queue()
         asked.put_nowait({"type": "lifespan.startup"})
@@ -486,7 +489,7 @@ def data_plane_handler(plane: DataPlane) -> Handler:
 
 
 async def serve(arguments: Arguments) -> None:
-    """Runs the server until it is told to stop."""
+    """Run the server until it is told to stop."""
     folder = arguments.folder
     token = secrets.token_hex(16)
     replace_file(folder.token, token + "\n")
@@ -500,7 +503,7 @@ async def serve(arguments: Arguments) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the process; what keeps it from starting is left in the state folder for `server.up`."""
+    """Run the process; a reason why it cannot start is left in the state folder for `server.up`."""
     arguments = parse(argv)
     folder = arguments.folder
     folder.prepare()

@@ -7,8 +7,8 @@ test run may ask for it.
 import base64
 import json
 import os
+import uuid
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,25 @@ WHO = ("Terraform", "payinfra/")
 KEPT_HEADERS = ("content-type", "user-agent", "x-amz-target", "smithy-protocol")
 
 asked: ContextVar[list[dict[str, Any]] | None] = ContextVar("payinfra_asked", default=None)
-"""What IAM was asked about the request in hand: action, resource, context and the resource's tags."""
+"""What IAM was asked about the current request: action, resource with its tags, context, caller."""
 
 
-@dataclass(frozen=True)
 class RequestRecorder:
-    """Appends to a file of its own in a folder, one JSON object a line."""
+    """Writes to a file of its own in a folder, one JSON object a line.
 
-    folder: Path
+    The file is opened once. A server that is left of an earlier test run goes on with its own file, also when
+    that was removed, and so adds nothing to the record of a later run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Make the file, and the folder where there is none.
+
+        Raises:
+            OSError: neither can be made.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"{os.getpid()}-{uuid.uuid4().hex}.jsonl"
+        self._file = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
 
     def begin(self, request: Request) -> None:
         """Begin a request: what IAM is asked from now on is this one's."""
@@ -55,8 +66,9 @@ class RequestRecorder:
             "status": response.status,
             "asked": asked.get() or [],
         }
-        with (self.folder / f"{os.getpid()}.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, default=str) + "\n")
+        left = memoryview(f"{json.dumps(line, default=str)}\n".encode())
+        while left:
+            left = left[os.write(self._file, left) :]
 
     @staticmethod
     def _is_judged(request: Request) -> bool:

@@ -87,7 +87,7 @@ class Replicator:
             self.wake()
 
     def pump(self) -> float | None:
-        """Delivers all that is due on links that are open.
+        """Deliver all that is due on links that are open.
 
         Returns:
             seconds until the next write is due, None when nothing can be delivered before a fault changes.
@@ -124,7 +124,7 @@ class Replicator:
         return tuple((key, region, version) for (key, region), version in self._versions.items())
 
     def restore(self, pending: Iterable[Write], versions: Iterable[tuple[ItemKey, str, ItemVersion]]) -> None:
-        """Takes up what an earlier server had on its way."""
+        """Continue with what an earlier server had not delivered yet."""
         for key, region, version in versions:
             self._versions[key, region] = version
         for write in pending:
@@ -154,7 +154,7 @@ class Replicator:
         self._forget(write.key)
 
     def _forget(self, key: ItemKey) -> None:
-        """Drops versions that no write on its way can be compared with: whatever comes is younger."""
+        """Drop versions that no pending write can be older than."""
         if self._waiting.get(key):
             return
         self._waiting.pop(key, None)

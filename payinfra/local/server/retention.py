@@ -66,7 +66,7 @@ class Workers:
     clock: Callable[[], float] = time.time
 
     def retire(self) -> int:
-        """Ends those that have been idle too long; says how many."""
+        """End those that have been idle too long; return how many."""
         now = self.clock()
         with self.lock:
             last = self._last_of_each_function()
@@ -82,7 +82,7 @@ class Workers:
         return len(doomed)
 
     def make_room(self, key: str) -> None:
-        """Ends the one that has been idle longest, if one more for this pool would be too many."""
+        """End the one that has been idle longest, if one more for this pool would be too many."""
         with self.lock:
             everyone = [worker for pool in self.pools().values() for worker in pool]
             if len(everyone) < MOST_WORKERS or any(not one.in_use for one in self.pools().get(key, ())):
@@ -261,7 +261,7 @@ def while_held(lock: threading.RLock, original: Callable[..., Any]) -> Callable[
 def with_room(
     original: Callable[..., Any], workers: Workers, key_of: Callable[[str, Any, str], str]
 ) -> Callable[..., Any]:
-    """Starts no process of a function before there is room for it."""
+    """Start no process of a function before there is room for it."""
 
     def acquire(name: str, config: Any, code: bytes, qualifier: str = "$LATEST", **more: Any) -> Any:
         workers.make_room(key_of(name, config, qualifier))

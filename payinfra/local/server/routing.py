@@ -168,11 +168,11 @@ class FrontApp:
         return response
 
     async def forward(self, request: Request, region: str, scope: Scope, receive: Receive) -> AsgiResponse:
-        """Lets ministack answer, once however often an SDK asks, and corrects what it says."""
+        """Let ministack answer, once however often an SDK asks, and correct what it answers."""
         return await self.retries.once(request, lambda: self._forward(request, region, scope, receive))
 
     async def disturb(self, request: Request, claim: Claim) -> AsgiResponse | None:
-        """Lets a call wait for a slow service; the refusal of one that takes none, else None."""
+        """Let a call wait for a slow service; return the refusal of one that takes none, else None."""
         if self.board.throttles(claim.region, claim.service):
             code = "SlowDown" if claim.service == "s3" else "ThrottlingException"
             refused = self.refuse(request, SignatureRefused(code, "Rate exceeded"))
@@ -206,7 +206,7 @@ class FrontApp:
 async def _answer(
     scope: Scope, receive: Receive, send: Send, admit: Callable[[Request], Serve | AsgiResponse]
 ) -> None:
-    """Serves one request.
+    """Serve one request.
 
     Args:
         admit: looks at the request before its body is read, and says what serves it, or refuses it.
@@ -239,7 +239,7 @@ class RegionApp:
     served: Callable[[], Collection[str]]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request."""
+        """Serve one request."""
         serving.set(self.region)
 
         async def call_service(request: Request) -> AsgiResponse:
@@ -272,7 +272,7 @@ class RegionApp:
         await _answer(scope, receive, send, admit)
 
     async def call_api(self, request: Request, scope: Scope, receive: Receive) -> AsgiResponse:
-        """Lets a deployed API answer."""
+        """Let a deployed API answer."""
         # The API decides who may call it. Only a method with IAM's authorization looks at a signature.
         if is_signed(request):
             with contextlib.suppress(SignatureRefused):
@@ -297,7 +297,7 @@ class DomainApp:
     regional: RegionApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request."""
+        """Serve one request."""
         region = self.regional.region
         serving.set(region)
 
@@ -331,7 +331,7 @@ class GlobalApp:
     region: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request."""
+        """Serve one request."""
         serving.set(self.region)
 
         async def call_service(request: Request) -> AsgiResponse:

@@ -1,6 +1,7 @@
-"""How fast the emulated world's time runs, and how long something is ago in it."""
+"""How fast emulated time runs, and how long something is ago in it."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ LEAST_PAUSE_S = 0.05
 
 @dataclass
 class TimeScale:
-    """How many times faster than the real one the emulated world's time runs, now and since when.
+    """How many times faster than real time emulated time runs, now and since when.
 
     Args:
         now: the wall clock, in seconds. Moments are its seconds.
@@ -25,13 +26,14 @@ class TimeScale:
     _holds: dict[str, float] = field(default_factory=dict)
     _changes: list[tuple[float, float]] = field(default_factory=list)
     _another: asyncio.Event = field(default_factory=asyncio.Event)
+    _seen: float = -math.inf
 
     def __call__(self) -> float:
         """The scale now."""
         return self._changes[-1][1] if self._changes else 1.0
 
     def set(self, value: object) -> None:
-        """Changes the scale that holds while nobody asks for another one.
+        """Change the scale that holds while nobody asks for another one.
 
         Raises:
             UsageProblem: it is not a number above 0 and at most 1000.
@@ -45,7 +47,7 @@ class TimeScale:
         return dict(self._holds)
 
     def hold(self, holder: str, value: object) -> None:
-        """Runs time at this scale until the holder releases it. More than one may ask for the same.
+        """Run time at this scale until the holder releases it. More than one may ask for the same.
 
         Raises:
             UsageProblem: it is not a number above 0 and at most 1000, or somebody else holds another one.
@@ -61,19 +63,30 @@ class TimeScale:
         self._take_over()
 
     def release(self, holder: str) -> None:
-        """Takes a hold away; the last one gives time its own scale back. Harmless where there is none."""
+        """Release a hold; the last release restores time's own scale. No error if there is none."""
         self._holds.pop(holder, None)
         self._take_over()
 
     def _take_over(self) -> None:
         value = next(iter(self._holds.values()), self._base)
+        now = self._looked_at()
         if value != self():
-            self._changes.append((self.now(), value))
+            self._changes.append((now, value))
             self._another.set()
             self._another = asyncio.Event()
 
+    def _looked_at(self) -> float:
+        """The wall clock. Where it was put back, the changes so far were that much earlier by it."""
+        now = self.now()
+        if now < self._seen:
+            back = self._seen - now
+            self._changes = [(since - back, value) for since, value in self._changes]
+        self._seen = now
+        return now
+
     def age(self, moment: float, now: float) -> float:
-        """Seconds of the emulated world from a moment until now; before the first change time was real."""
+        """Seconds of emulated time from a moment until now; before the first change time was real."""
+        self._looked_at()
         age, end = 0.0, now
         for since, scale in reversed(self._changes):
             if since <= moment:
@@ -83,7 +96,7 @@ class TimeScale:
         return age + (end - moment)
 
     async def every(self, seconds: float, work: Callable[[], object]) -> None:
-        """Does some work again and again, for ever, whenever so many seconds of the emulated world passed."""
+        """Repeat some work for ever, each time that so many seconds of emulated time have passed."""
         last = self.now()
         while True:
             left = min(seconds - self.age(last, self.now()), seconds)  # The wall clock may be put back.

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from payinfra.drill.model import DrillReport, Judgement
 from payinfra.report.drill import content
+from payinfra.report.folding import FoldedText
 from payinfra.report.printable import visible
-from payinfra.report.results import TabbedRows, UnfoldedLines, next_commands
+from payinfra.report.results import TabbedRows, next_commands
 
 DrawSection = Callable[[content.Section], Iterator[RenderableType]]
 
@@ -53,7 +54,7 @@ def _in_a_pipe(section: content.Section) -> Iterator[RenderableType]:
     heading = (section.columns,) if any(section.columns) else ()
     if section.rows:
         yield TabbedRows((*heading, *section.rows))
-    yield from (UnfoldedLines([Text(visible(sentence))]) for sentence in section.sentences)
+    yield from (FoldedText(Text(visible(sentence))) for sentence in section.sentences)
 
 
 def _on_a_terminal(section: content.Section) -> Iterator[RenderableType]:

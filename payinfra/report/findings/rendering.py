@@ -17,7 +17,7 @@ def write(console: "Console", outcome: Outcome, how: FindingsFormat, fail_on: Se
     if how is FindingsFormat.TABLE:
         from payinfra.report.findings import table
 
-        # A line is never folded, nor cut: the terminal may do what it likes with it.
+        # The table folds between words by itself, and only on a terminal.
         console.print(table.draw(outcome, fail_on), soft_wrap=True)
     else:
         write_text(console.file, outcome, how, fail_on)

@@ -11,8 +11,10 @@ from payinfra.report.documents import document
 from payinfra.report.findings.document import Json
 from payinfra.report.printable import no_command
 
+_INDENT = len("severity   ")
+
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 
 class Subject(StrEnum):
@@ -66,7 +68,17 @@ def explanation(one: Explanation) -> str:
         *([("controls", ", ".join(rule.controls))] if rule.controls else []),
         ("docs", one.page),
     ]
-    return "\n".join([f"{rule.id}  {rule.title}", "", *(f"{name:<10} {text}" for name, text in rows)])
+    return "\n".join([f"{rule.id}  {rule.title}", "", *(f"{name:<9}  {text}" for name, text in rows)])
+
+
+def write_lines(console: "Console", lines: str) -> None:
+    """Write what `explanation` or `explained` says; a terminal shows it folded between words."""
+    from rich.text import Text
+
+    from payinfra.report.folding import FoldedText
+    from payinfra.report.results import write
+
+    write(console, FoldedText(Text(lines.rstrip()), _INDENT))
 
 
 def render_explanation(one: Explanation) -> str:
@@ -89,12 +101,12 @@ def explained(rule: Rule, types: Sequence[str] = ()) -> str:
         rule: the rule.
         types: the resource types that it is asked about; none for a whole manifest, or for source files.
     """
-    lines = [f"{rule.id}  {rule.title}", "", f"severity  {rule.severity}"]
+    lines = [f"{rule.id}  {rule.title}", "", f"severity   {rule.severity}"]
     if types:
-        lines.append(f"looks at  {', '.join(types)}")
+        lines.append(f"looks at   {', '.join(types)}")
     if rule.controls:
-        lines.append(f"controls  {', '.join(rule.controls)}")
-    return "\n".join([*lines, f"risk      {rule.risk}", f"fix       {rule.fix}"]) + "\n"
+        lines.append(f"controls   {', '.join(rule.controls)}")
+    return "\n".join([*lines, f"risk       {rule.risk}", f"fix        {rule.fix}"]) + "\n"
 
 
 def as_json(rule: Rule, types: Sequence[str] = ()) -> dict[str, Json]:

@@ -1,7 +1,7 @@
 """Findings for a terminal: failures first, then warnings, then the counts, then what could not be judged.
 
-A finding is one line, with its address whole: a line that is too long for a terminal is the terminal's to
-fold. Here it is never cut into pieces that nobody can copy or search for.
+A finding is one line, with its address whole. Where that is too long for a terminal it is folded between
+words, and never cut into pieces that nobody can copy or search for.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,6 +13,7 @@ from rich.text import Text
 from payinfra.checks.outcome import GATING, Finding, Outcome
 from payinfra.checks.verdicts import Kind, Severity
 from payinfra.report.findings.counts import counted, several
+from payinfra.report.folding import FoldedText
 from payinfra.report.printable import visible
 
 _STYLES = {
@@ -23,6 +24,7 @@ _STYLES = {
 }
 _VERDICT = 7
 _SEVERITY = 8
+_INDENT = 4
 
 
 def draw(outcome: Outcome, fail_on: Severity) -> RenderableType:
@@ -49,7 +51,7 @@ def _parts(outcome: Outcome, fail_on: Severity) -> Iterator[RenderableType]:
     yield _verdict(outcome, fail_on)
 
 
-def _section(findings: list[Finding], several_files: bool) -> Iterator[Text]:
+def _section(findings: list[Finding], several_files: bool) -> Iterator[FoldedText]:
     """One line a finding, and below them how to mend each kind."""
     for finding in findings:
         where = visible(_where(finding, several_files))
@@ -73,9 +75,9 @@ def _section(findings: list[Finding], several_files: bool) -> Iterator[Text]:
         yield _line("")
 
 
-def _line(*parts: str | tuple[str, str]) -> Text:
-    """One line, however long it is."""
-    return Text.assemble(*parts, no_wrap=True, overflow="ignore", end="\n")
+def _line(*parts: str | tuple[str, str]) -> FoldedText:
+    """One line, with what a terminal must fold moved in."""
+    return FoldedText(Text.assemble(*parts), _INDENT)
 
 
 def _where(finding: Finding, several_files: bool) -> str:
@@ -92,7 +94,7 @@ def _style(finding: Finding) -> str:
     return "dim" if finding.verdict is Kind.WARN else _STYLES[finding.severity]
 
 
-def _verdict(outcome: Outcome, fail_on: Severity) -> Text:
+def _verdict(outcome: Outcome, fail_on: Severity) -> FoldedText:
     failing = outcome.failing(fail_on)
     if not failing:
         return _line((f"Passed: no failure of severity {fail_on} or above.", "bold green"))

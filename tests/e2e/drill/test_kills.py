@@ -1,6 +1,7 @@
 """A drill that is killed at any phase is restored from its journal; the stage holds it to that."""
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,9 @@ from tests.e2e.drill.conftest import HARMFUL, HARMFUL_PHASES, PHASES, until
 
 if TYPE_CHECKING:
     from tests.e2e.drill.conftest import Stage
+
+EVACUATED = ("inject", "DNS switched", "hold", "restore")
+"""The further phases of an evacuation at which `make fault-matrix` kills a drill."""
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -20,6 +24,13 @@ def test_a_killed_drill_is_restored_from_its_journal(stage: "Stage", phase: str)
 @pytest.mark.parametrize("scenario", HARMFUL)
 def test_what_does_harm_is_put_back_too(stage: "Stage", scenario: str, phase: str) -> None:
     stage.kill(phase, "--scenario", scenario)
+
+
+@pytest.mark.parametrize("phase", ["return", *(EVACUATED if os.environ.get("FAULT_MATRIX") else ())])
+def test_a_drill_that_is_killed_while_a_region_is_evacuated_leaves_no_flag(
+    stage: "Stage", phase: str
+) -> None:
+    stage.kill(phase, "--scenario", "evacuation")
 
 
 def test_a_real_evacuation_outlives_a_killed_drill_and_its_restoration(stage: "Stage") -> None:

@@ -102,7 +102,7 @@ class Day:
         role = "primary" if region == self.primary else "secondary"
         return self.deployment.output("api_endpoint", role)
 
-    def pay(self, region: str) -> httpx.Response:
+    def pay(self, region: str, timeout: float = 30) -> httpx.Response:
         """A payment to the region that a client was led to."""
         key = f"evacuation-{uuid.uuid4()}"
         body = {
@@ -113,7 +113,7 @@ class Day:
             "timestamp": int(time.time() * 1000),
         }
         headers = {"x-api-key": self.key, "Idempotency-Key": key}
-        answer = httpx.post(self.endpoint(region), json=body, headers=headers, timeout=30)
+        answer = httpx.post(self.endpoint(region), json=body, headers=headers, timeout=timeout)
         if answer.status_code == 201:
             self.paid.append(str(answer.json()["payment_id"]))
         return answer

@@ -82,6 +82,8 @@ def test_the_name_moves_once_however_the_region_flaps_and_is_returned(manual: li
     flag = day.flag("secondary")
     assert flag is not None
     assert (flag.region, flag.by, day.flag("primary")) == (day.primary, BY_RULE, None)
+    # The survivor's own pager rings, although nobody has paid there.
+    day.waits_for(lambda: f"payment-{ENV}-failover-seen" in day.deployment.ringing())
     said = json.loads(
         day.deployment.project.run("status", "--env", ENV, "--local", "--format", "json").stdout
     )

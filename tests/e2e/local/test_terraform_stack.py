@@ -17,6 +17,7 @@ from payinfra.local import lifecycle
 from payinfra.local.control import Control
 from payinfra.local.endpoints import LocalEndpoints
 from payinfra.local.faults import RegionBlackout, ReplicationDelay, ReplicationPause
+from payinfra.local.lifecycle import RECORD_VARIABLE
 from payinfra.terraform.binary import find_binary
 from payinfra.terraform.environment import with_access_key
 from payinfra.terraform.runner import Terraform
@@ -78,7 +79,13 @@ def variables(endpoints: LocalEndpoints) -> str:
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    folder = tmp_path_factory.mktemp("local") / ".server"
+    # `make conformance` puts what is recorded to the role for CI, which is printed for payinfra's own stack.
+    with pytest.MonkeyPatch.context() as here:
+        here.setenv(RECORD_VARIABLE, "")
+        yield from _applied(tmp_path_factory.mktemp("local") / ".server")
+
+
+def _applied(folder: Path) -> Iterator[Deployed]:
     work = folder.parent / "stack"
     shutil.copytree(STACK, work)
     with zipfile.ZipFile(work / "code.zip", "w") as code:

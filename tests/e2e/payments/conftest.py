@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import httpx
 import pytest
 
+from tests.support import documented
 from tests.support.project import Done
 
 if TYPE_CHECKING:
@@ -110,9 +111,26 @@ class Shop:
             time.sleep(0.1)
         return seen
 
-    def run(self, *arguments: str) -> Done:
-        """One of payinfra's commands about the deployment."""
-        return self.deployment.project.run(*arguments, "--env", self.deployment.env, "--local")
+    def run(self, *arguments: str, assume: str = "") -> Done:
+        """One of payinfra's commands about the deployment, as the account's root or as a role."""
+        role = ("--assume-role", assume) if assume else ()
+        return self.deployment.project.run(*arguments, "--env", self.deployment.env, "--local", *role)
+
+    @contextmanager
+    def as_operator(self) -> Iterator[str]:
+        """A role that may do what docs/account.md says that those who decide about payments need; its ARN."""
+        iam, name = self.deployment.client("iam"), f"operator-{uuid.uuid4().hex[:8]}"
+        account = self.deployment.client("sts").get_caller_identity()["Account"]
+        trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": account}}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        may = documented.policy("account.md", "`conflicts resolve`", self.deployment.env, account)
+        arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+        iam.put_role_policy(RoleName=name, PolicyName="documented", PolicyDocument=json.dumps(may))
+        try:
+            yield arn
+        finally:
+            iam.delete_role_policy(RoleName=name, PolicyName="documented")
+            iam.delete_role(RoleName=name)
 
     @contextmanager
     def denied(self, role: str, *actions: str) -> Iterator[None]:

@@ -71,7 +71,19 @@ def test_different_bodies_in_cut_off_regions_are_noticed(
         return [line for role in ROLES for line in shop.logged(role, payment_id) if '"conflict"' in line]
 
     assert shop.until(told, bool)
-    run = functools.partial(shop.run, "conflicts")
+    with shop.as_operator() as role:
+        decided_by(role, shop, payment_id)
+    for each in ROLES:
+        decided = shop.until(
+            functools.partial(shop.apis[each].get, f"/{payment_id}"),
+            lambda answer: answer.status_code == 200,
+        )
+        assert decided.json() == one.json()
+
+
+def decided_by(role: str, shop: Shop, payment_id: str) -> None:
+    """An operator finds the conflict, and lets the key stand for the payment of 4200."""
+    run = functools.partial(shop.run, "conflicts", assume=role)
     listed = shop.until(
         lambda: json.loads(run("list", "--format", "json").stdout)["conflicts"],
         lambda found: any(each["payment_id"] == payment_id for each in found),
@@ -81,12 +93,9 @@ def test_different_bodies_in_cut_off_regions_are_noticed(
     (mine,) = (each for each in conflict["payments"] if each["amount"] == 4200)
     done = run("resolve", payment_id, "--keep", mine["fingerprint"][:12], "--yes")
     assert done.returncode == 0, done.stderr
-    for role in ROLES:
-        decided = shop.until(
-            lambda: shop.apis[role].get(f"/{payment_id}"),  # noqa: B023 - it is called before the next one
-            lambda answer: answer.status_code == 200,
-        )
-        assert decided.json() == one.json()
+    compared = shop.run("audit", "reconcile", "--dry-run", "--format", "json", assume=role)
+    # What other tests have left may lack its object; what the role may not do would end with 4.
+    assert compared.returncode in (0, 1), compared.stderr
 
 
 def test_what_was_acknowledged_is_audited_though_the_bucket_refused(

@@ -24,7 +24,7 @@ from payinfra.clients import canary
 from payinfra.clients.aws import Aws
 from payinfra.clients.http import HttpxHttp, make_client
 from payinfra.clients.payments_api import PaymentsApi, read_api_key
-from payinfra.core.naming import STATUS_INDEX, Names, Parameter, canary_domain
+from payinfra.core.naming import STATUS_INDEX, Names, Parameter, canary_domain, tags
 from payinfra.core.outputs import Declared, DeclaredRegion, Outputs
 from payinfra.local.faults import ReplicationPause
 from tests.support.embedded import endpoints_of
@@ -85,9 +85,10 @@ class Broken:
 
     def until_checkers_are(self, *, healthy: bool) -> None:
         """Wait, in a hurry, until all of Route 53's checkers find the region healthy, or none does."""
-        client, check = self.client("route53"), self.out("health_check_id")
+        client, check = self.deployment.patient_client("route53"), self.out("health_check_id")
 
         def all_are() -> bool:
+            # One call a second is answered, of verify's and the drill's too (Route 53, "Quotas").
             found = client.get_health_check_status(HealthCheckId=check)["HealthCheckObservations"]
             said = [one["StatusReport"]["Status"].startswith("Success") for one in found]
             return bool(said) and all(each is healthy for each in said)
@@ -98,7 +99,7 @@ class Broken:
             Retrying(
                 retry=retry_if_result(lambda done: not done),
                 stop=stop_after_delay(NOTICED_WITHIN_S),
-                wait=wait_fixed(0.2),
+                wait=wait_fixed(1),
             )(all_are)
 
     def passes(self) -> bool:
@@ -209,7 +210,9 @@ def a_domain_leads_nowhere(at: Broken) -> Iterator[Broken]:
         for name in names:
             with at.deployment.in_a_hurry(DOMAINS_HURRY):  # API Gateway makes one in 30 s
                 time.sleep(30 / DOMAINS_HURRY + 0.1)
-            client.create_domain_name(domainName=name, endpointConfiguration={"types": ["REGIONAL"]})
+            client.create_domain_name(
+                domainName=name, endpointConfiguration={"types": ["REGIONAL"]}, tags=tags(at.deployment.env)
+            )
             client.create_base_path_mapping(domainName=name, restApiId=region.api.id, stage=region.api.stage)
     assert seen.passes()
     gateways[1].delete_base_path_mapping(domainName=names[1], basePath="(none)")

@@ -1,9 +1,14 @@
 """The account's commands as a process: what they print, what they change, and whom they refuse."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from payinfra.clients.aws import PREPARES_ACCOUNT
+from payinfra.local.lifecycle import RECORD_VARIABLE
+from scripts.conformance.permissions import PermissionQuestions
+from scripts.conformance.requests import Record, RecordedRequest
 from tests.functional.cli.conftest import Project
 
 ME = "arn:aws:iam::000000000000:root"
@@ -37,6 +42,23 @@ def test_a_deploy_role_is_printed_and_then_made(project: Project) -> None:
     made = project.run(*command, "--deploy")
     assert "Did: create role payinfra-ci\n" in made.stdout
     assert "role_arn: arn:aws:iam::000000000000:role/payinfra-ci\n" in made.stdout
+
+
+def test_each_of_these_calls_says_that_it_prepares_the_account(project: Project, tmp_path: Path) -> None:
+    """`make conformance` does not ask the role for CI for what it is not to do."""
+    project.environ[RECORD_VARIABLE] = str(tmp_path / "record")
+    assert project.run("bootstrap", "--local", "--state-bucket", "our-states").returncode == 0
+    assert project.run("ci-role", "--local", "--trust", ME, "--deploy").returncode == 0
+    made = [RecordedRequest.of_line(line) for line in Record(tmp_path / "record")]
+    assert {one.service for one in made} >= {"iam", "s3", "kms", "apigateway", "xray"}
+    assert [one for one in made if PREPARES_ACCOUNT not in one.headers["user-agent"]] == []
+    # The zone of a rehearsal is found and made by calls that the role may make.
+    assert project.run("local", "zone", "pay.test").returncode == 0
+    questions = PermissionQuestions()
+    for line in Record(tmp_path / "record"):
+        questions.take(RecordedRequest.of_line(line))
+    assert {one["action"] for one in questions.of_root.values()} >= {"route53:CreateHostedZone"}
+    assert questions.refused() == []
 
 
 def test_a_role_for_one_environment_or_one_kind_is_called_by_it(project: Project) -> None:

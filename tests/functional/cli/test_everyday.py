@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -22,7 +23,8 @@ GROUP = "/aws/lambda/payments"
 class Api(BaseHTTPRequestHandler):
     """Records each payment once, and refuses whoever has not the key."""
 
-    seen: dict[str, dict[str, object]] = {}  # noqa: RUF012 - one for the whole module, as a table is
+    # One for all requests of the module, as a table is.
+    seen: ClassVar[dict[str, dict[str, object]]] = {}
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -1,6 +1,7 @@
 """In a pipe nothing is folded, cut or padded, whatever COLUMNS says; on a terminal nothing is broken."""
 
 import json
+import re
 
 import pytest
 
@@ -8,6 +9,7 @@ from tests.functional.cli.conftest import Project
 from tests.support.outputs import flat_outputs
 from tests.support.terminal import Terminal
 
+COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 ARN = "arn:aws:kms:us-east-1:000000000000:key/" + "0123456789" * 12
 
 
@@ -59,3 +61,38 @@ def test_on_a_narrow_terminal_an_arn_is_whole(deployed: Project) -> None:
         # The terminal itself folds what is too long; payinfra puts no line end into it.
         assert terminal.end() == 0
         assert ARN in terminal.said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", "--manifest", "cdk.tf.json"),
+        ("check", "--manifest", "no-such-folder/cdk.tf.json"),
+        ("explain", "PI-DDB-001"),
+        ("checks", "explain", "PI-S3-001"),
+        ("checks", "list"),
+        ("settings", "--env", "demo", "--owner", "payments-team@example.com"),
+        ("init", "--dry-run"),
+        ("outputs", "--env", "demos"),
+        ("outputs", "--all"),
+        ("drills", "list"),
+        ("local", "status"),
+        ("deploi",),
+        ("deploy", "--help-all"),
+    ],
+)
+def test_on_a_narrow_terminal_only_what_cannot_be_folded_is_wider(
+    deployed: Project, command: tuple[str, ...]
+) -> None:
+    manifest = {"resource": {"aws_s3_bucket": {"audit": {"bucket": "x"}}}}
+    (deployed.folder / "cdk.tf.json").write_text(json.dumps(manifest))
+    deployed.environ["COLUMNS"] = "60"
+    with Terminal(deployed, *command, all_streams=True) as terminal:
+        assert terminal.end() in (0, 1, 2, 4)
+    lines = COLOUR.sub("", terminal.said).splitlines()
+    assert lines
+    wide = [line.strip() for line in lines if len(line.rstrip()) > 60]
+    # A name and its value stand on one line, also where the value alone is wider than the terminal.
+    assert [
+        line for line in wide if len(line.split()) > 2 or not any(len(w) > 30 for w in line.split())
+    ] == []

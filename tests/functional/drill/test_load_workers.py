@@ -322,7 +322,7 @@ def test_what_a_worker_may_send_is_on_this_disk_before_it_hears_so(tmp_path: Pat
         assert TOKEN not in said[0]
         worker = FakeWorker(port)
         order = worker.hear()["order"]
-        assert LoadOrder.from_json(order) == ORDER  # type: ignore[arg-type]
+        assert LoadOrder.from_json(order) == ORDER  # type: ignore[arg-type]  # it was JSON
         worker.tell(ready=1)
         assert "begin" in worker.hear()
         payment = {"key": "k1", "payment_id": "pay_1", "body": "{}", "at_s": 1.0}

@@ -25,10 +25,14 @@ from payinfra.drill.faults.marks import KEY, MarkResource, tags_of
 from payinfra.drill.faults.region_outage import Blackout
 from payinfra.drill.faults.registry import all_faults, fault_named
 from payinfra.drill.faults.replication_pause import PauseReplication
+from payinfra.drill.prediction import ALARMS_LOOK_BACK_S
+from payinfra.local.server.time_scale import FASTEST
 from tests.support import embedded
 from tests.support.chaos.ledger import MEANT
-from tests.support.project import Done, Project
+from tests.support.project import PAYINFRA, Done, Project
 
+CALM_WITHIN_S, HURRY = 30.0, 20.0
+"""How long alarms are waited for, in seconds, and how much faster time runs meanwhile."""
 SERVES_WITHIN_S = 30.0
 """How long a region has to serve again: a function that was idle has to start."""
 NOTHING_TO_RESTORE = "Nothing to restore: every drill ended.\n"
@@ -135,6 +139,25 @@ class Struck:
             waiting = {region: url for region, url in waiting.items() if _status(url) != httpx.codes.OK}
         return [f"health page of {region} does not answer 200" for region in waiting]
 
+    def calm(self) -> None:
+        """Let the alarms forget what was done before, if they do in time: no drill begins while one rings."""
+        control = self.project.control
+        try:
+            control.set_time_scale(FASTEST)
+            time.sleep(1.1 * ALARMS_LOOK_BACK_S / FASTEST)
+            control.set_time_scale(HURRY)
+            ends = time.monotonic() + CALM_WITHIN_S
+            while self._ringing() and time.monotonic() < ends:
+                time.sleep(0.5)
+        finally:
+            control.set_time_scale(1.0)
+
+    def _ringing(self) -> bool:
+        return any(
+            self.aws.client("cloudwatch", one.region).describe_alarms(StateValue="ALARM")["MetricAlarms"]
+            for one in self.outputs.regions
+        )
+
     # -- a drill's fault -------------------------------------------------------------------------------
 
     def action(self, scenario: str) -> FaultAction:
@@ -200,22 +223,23 @@ def problems_of(done: Done, *, meant: frozenset[int] = MEANT) -> list[str]:
     """What a command must never say, or end with."""
     found: list[str] = []
     if done.returncode not in meant:
-        found.append(f"exit {done.returncode}: {_last(done.stdout)} {_last(done.stderr)}")
+        found.append(f"exit {done.returncode}: {last_words(done.stdout)} {last_words(done.stderr)}")
     if bug := BUG.search(done.stderr):
-        found.append(f"it said {bug[0]}: {_last(done.stderr)}")
+        found.append(f"it said {bug[0]}: {last_words(done.stderr)}")
     if done.returncode not in (0, 130) and "error:" not in done.stderr and not done.stdout.strip():
-        found.append(f"exit {done.returncode} without a word: {_last(done.stderr)}")
+        found.append(f"exit {done.returncode} without a word: {last_words(done.stderr)}")
     return found
 
 
-def _last(text: str) -> str:
+def last_words(text: str) -> str:
+    """The last three lines of an output, shortened."""
     return " / ".join(text.strip().splitlines()[-3:])[:300]
 
 
 @contextmanager
-def struck(folder: Path, *envs: str) -> Iterator[Sequence[Struck]]:
+def struck(folder: Path, *envs: str, program: Path = PAYINFRA) -> Iterator[Sequence[Struck]]:
     """Environments on one embedded AWS, deployed where they are not yet. It is stopped in the end."""
-    project = Project(folder, measured=False)
+    project = Project(folder, program=program, measured=False)
     found = [Struck(project, env) for env in envs]
     try:
         for one in found:

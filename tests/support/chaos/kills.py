@@ -3,22 +3,36 @@
 import random
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
+from payinfra.core.errors import Interrupted
 from tests.support.chaos.environment import (
     NOTHING_TO_RESTORE,
     QUICK,
     SCENARIOS,
     Struck,
     deployed,
+    last_words,
     problems_of,
 )
 from tests.support.chaos.ledger import Trial, dice
 from tests.support.project import Done
 
 SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-TAKES_S = {"deploy": 15.0, "update": 30.0, "destroy": 30.0, "drill": 35.0, "restore": 4.0, "rotate-key": 12.0}
+TAKES_S = {
+    "deploy": 15.0,
+    "update": 30.0,
+    "destroy": 30.0,
+    "drill": 35.0,
+    "restore": 4.0,
+    "rotate-key": 12.0,
+    "evacuate": 10.0,
+    "return": 10.0,
+}
 """About how long each command takes; what it took last time counts more."""
+SCALE = 10.0
+"""By how much time runs faster while a region is evacuated: health checks have to change their minds."""
 MEMORY = ("512", "640", "768")
 Kill = Callable[[Struck, random.Random], tuple[str, list[str]]]
 
@@ -39,9 +53,13 @@ def _strike(env: Struck, luck: random.Random, kind: str, *words: str) -> tuple[s
     finally:
         process.kill()
     done = Done(process.returncode, stdout, stderr, at_s)
-    meant = frozenset({0, 1, 130} | ({-signal.SIGKILL} if number is signal.SIGKILL else set()))
+    # 4: what it needed did not answer in time, as on a machine that is busy; it failed by itself.
+    meant = frozenset({0, 1, 4, 130} | ({-signal.SIGKILL} if number is signal.SIGKILL else set()))
     problems = [] if done.returncode == -signal.SIGKILL == -number else problems_of(done, meant=meant)
-    return f"{number.name} {struck}: exit {done.returncode}", problems
+    how = f"{number.name} {struck}: exit {done.returncode}"
+    if done.returncode not in (0, Interrupted.exit_code, -signal.SIGKILL):
+        how += f": {last_words(done.stderr)}"
+    return how, problems
 
 
 def _converged(env: Struck, kind: str, *words: str) -> list[str]:
@@ -55,6 +73,7 @@ def _converged(env: Struck, kind: str, *words: str) -> list[str]:
 def drill(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     """A drill that is cut off is put back by itself, or by `--restore`, once and for all."""
     scenario = luck.choice(SCENARIOS)
+    env.calm()
     words = ("failover-drill", "--yes", *QUICK, "--scenario", scenario)
     how, problems = _strike(env, luck, "drill", *words)
     problems += _converged(env, "restore", "failover-drill", "--restore")
@@ -106,33 +125,60 @@ def destroy(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     return how, problems + _converged(env, "update", "deploy", "--yes")
 
 
+def evacuate(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
+    """An evacuation that is cut off goes on with the same command, and can be returned from."""
+    region = luck.choice((env.outputs.primary, env.outputs.secondary)).region
+    with in_a_hurry(env):
+        how, problems = _strike(env, luck, "evacuate", "evacuate", region, "--yes")
+        moved = env.run("evacuate", region, "--yes")
+        problems += problems_of(moved, meant=frozenset({0}))
+        return f"{region}, {how}", problems + _converged(env, "return", "return", region, "--yes")
+
+
+def bring_back(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
+    """A return that is cut off goes on with the same command."""
+    region = luck.choice((env.outputs.primary, env.outputs.secondary)).region
+    with in_a_hurry(env):
+        problems = problems_of(env.run("evacuate", region, "--yes"), meant=frozenset({0}))
+        how, more = _strike(env, luck, "return", "return", region, "--yes")
+        return f"{region}, {how}", problems + more + _converged(env, "return", "return", region, "--yes")
+
+
+@contextmanager
+def in_a_hurry(env: Struck) -> Iterator[None]:
+    """Time runs so fast that an evacuation takes seconds, and as real afterwards."""
+    env.project.control.set_time_scale(SCALE)
+    try:
+        yield
+    finally:
+        env.project.control.set_time_scale(1.0)
+
+
 KILLS: Mapping[str, tuple[Kill, int]] = {
-    "drill": (drill, 32),
-    "restoration": (restore, 24),
-    "rotation of the API key": (rotate_key, 14),
-    "rolling update": (update, 16),
+    "drill": (drill, 26),
+    "restoration": (restore, 22),
+    "rotation of the API key": (rotate_key, 12),
+    "rolling update": (update, 12),
     "deployment": (deploy, 10),
-    "destruction": (destroy, 4),
+    "evacuation": (evacuate, 8),
+    "return to a region": (bring_back, 7),
+    "destruction": (destroy, 3),
 }
 """What is struck, by its line in the table, and how often of a hundred times."""
-LIGHT_KILLS = frozenset({"drill", "restoration"})
+_DECK = [what for what, (_, often) in KILLS.items() for _ in range(often)]
+dice("kill", -1).shuffle(_DECK)
+LIGHT_KILLS = frozenset({"drill", "restoration", "evacuation", "return to a region"})
 """Those for which no Terraform runs."""
 
 
 def struck_by(number: int) -> str:
     """What the trial of this number strikes."""
-    return _drawn(dice("kill", number))
-
-
-def _drawn(luck: random.Random) -> str:
-    (what,) = luck.choices(list(KILLS), [often for _, often in KILLS.values()])
-    return what
+    return _DECK[number % len(_DECK)]
 
 
 def kill(env: Struck, number: int) -> Trial:
     """The trial of this number."""
-    luck = dice("kill", number)
-    what = _drawn(luck)
+    luck, what = dice("kill", number), struck_by(number)
     try:
         how, problems = KILLS[what][0](env, luck)
     except Exception as error:  # noqa: BLE001 - a trial that breaks was not survived

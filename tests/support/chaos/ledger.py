@@ -13,6 +13,7 @@ KINDS: Mapping[str, str] = {
     "truncation": "damaged files",
     "race": "commands at once",
     "sleep": "a machine asleep",
+    "clock": "a clock that is set",
     "page": "a hostile web page",
 }
 """Each kind of trial, in words, in the order of the table."""

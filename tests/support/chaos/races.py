@@ -12,8 +12,12 @@ from tests.support.chaos.ledger import Trial, dice
 from tests.support.project import Done
 from tests.support.terminal import Terminal
 
-COMMANDS = ("deploy", "destroy", "drill", "restore", "rotate-key", "reap")
+COMMANDS = ("deploy", "destroy", "drill", "restore", "rotate-key", "reap", "evacuate")
 PAIRS = tuple(combinations_with_replacement(COMMANDS, 2))
+LIGHT = frozenset({"drill", "restore", "evacuate"})
+"""Those for which no Terraform runs."""
+SCALE = 10.0
+"""By how much time runs faster in a race with an evacuation."""
 IN_USE = re.compile(r"in use: \S+ runs `payinfra")
 UNUSABLE = 4
 WITHIN_S = 300.0
@@ -49,6 +53,8 @@ class Racer:
                 age = "52w" if self.harmless else "0m"
                 which = ("--older-than", age, "--pattern", self.env.env)
                 return ("reap", "--local", "--yes", *which, "--format", "json")
+            case "evacuate":
+                return self.env.words("evacuate", self.env.outputs.primary.region, "--yes")
             case command:
                 return self.env.words(command, "--yes")
 
@@ -82,9 +88,18 @@ def race(envs: Sequence[Struck], number: int) -> Trial:
     two = (number // len(PAIRS)) % 2 == 1
     what = f"{'two environments' if two else 'one environment'}: {first} and {second}"
     pair = (Racer(envs[0], first, two), Racer(envs[-1 if two else 0], second, two))
+    hurried = "evacuate" in (first, second)
     try:
+        if hurried:
+            envs[0].project.control.set_time_scale(SCALE)
         how, problems = _run(pair, luck.uniform(0.0, 1.0), two=two)
-        for env in envs:
+        for one in pair:
+            if one.command == "evacuate" and (one.env.work / "outputs.json").exists():
+                returned = one.env.run("return", one.env.outputs.primary.region, "--yes")
+                problems += problems_of(returned, meant=frozenset({0}))
+        if hurried:
+            envs[0].project.control.set_time_scale(1.0)
+        for env in envs[: 2 if two else 1]:
             if not (env.work / "outputs.json").exists():  # It was reaped.
                 problems += deployed(env.deploy())
             problems += env.faults() + env.unhealthy()
@@ -118,7 +133,8 @@ def _run(pair: tuple[Racer, Racer], later_s: float, *, two: bool) -> tuple[str, 
     if two and any(refused) and not (first.command == second.command == "drill"):
         problems.append("one was refused although the other works elsewhere")
     for one, each in zip(pair, done, strict=True):
-        if each.returncode == UNUSABLE and not _refused(each):
+        gone = one.command == "evacuate" and {"reap", "destroy"} & {first.command, second.command}
+        if each.returncode == UNUSABLE and not _refused(each) and not gone:
             problems.append(f"{one.command} does not say who works: {each.stderr[-200:]}")
     codes = " and ".join(
         f"{one.command} exit {each.returncode}" for one, each in zip(pair, done, strict=True)

@@ -39,6 +39,7 @@ def sleep(env: Struck, number: int) -> Trial:
     else:
         words = env.words("deploy", "--yes", "--lambda-memory-mb", memory)
     try:
+        env.calm()
         how, done = _slept(env, luck, what, words)
         # A drill that was asleep may call itself inconclusive, find that it took too long, or not begin.
         problems = problems_of(done, meant=frozenset({0, 1, 4})) if what == "drill" else deployed(done)

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -194,8 +195,8 @@ def server(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
         found = luck.choice(sorted((folder / "state").glob("*.json")))
     before = env.resources()
     _kill_server(env)
-    keep = folder.with_name("kept")
-    shutil.copytree(folder, keep)
+    aside = Path(tempfile.mkdtemp(dir=env.project.folder))
+    shutil.copytree(folder, aside / "kept")
     damaged = damage(found, luck)
     done = env.project.run("local", "up")
     problems = problems_of(done)
@@ -209,8 +210,10 @@ def server(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     except Exception as error:  # noqa: BLE001 - whatever this is, it was not survived
         problems.append(f"{type(error).__name__}: {error}")
     _kill_server(env)
-    shutil.rmtree(folder)
-    keep.rename(folder)
+    # Functions of the server that was killed may write there for a moment.
+    folder.rename(aside / "damaged")
+    (aside / "kept").rename(folder)
+    shutil.rmtree(aside, ignore_errors=True)
     again = env.project.run("local", "up")
     if again.returncode:
         problems.append(f"with its files put back it does not start: {again.stderr}")
@@ -235,18 +238,12 @@ BLOWS: Mapping[str, Blow] = {
     "payment log of a drill": payment_log,
     "journal of a rolling update": rollback_journal,
     "journal of applies": anything("applied.json", ("plan",), ("deploy", "--yes"), ("status",)),
-    "zip of the function": anything(
-        "synth/stacks/*/payments.zip", ("plan",), ("deploy", "--yes"), meant=frozenset({0})
-    ),
-    "synthesized stack": anything("synth/stacks/*/cdk.tf.json", ("synth",), ("plan",), meant=frozenset({0})),
-    "lock file": anything(
-        "lock", ("plan",), ("status",), ("failover-drill", "--restore"), meant=frozenset({0})
-    ),
+    "zip of the function": anything("synth/stacks/*/payments.zip", ("synth",), meant=frozenset({0})),
+    "synthesized stack": anything("synth/stacks/*/cdk.tf.json", ("synth",), meant=frozenset({0})),
+    "lock file": anything("lock", ("status",), ("failover-drill", "--restore"), meant=frozenset({0})),
     "plan that was kept": saved_plan,
     "Terraform's own files": anything("terraform/terraform.tfstate", ("plan",), ("verify", "--drift")),
-    "copy of the last outputs": anything(
-        "cfn-outputs/flat-outputs.json", ("status",), ("outputs",), ("plan",)
-    ),
+    "copy of the last outputs": anything("cfn-outputs/flat-outputs.json", ("status",), ("outputs",)),
     "files of the embedded AWS": server,
 }
 """What is damaged, by its line in the table."""
@@ -260,6 +257,10 @@ LIGHT_DAMAGE = frozenset(
         "journal of a drill, its fault in place",
         "payment log of a drill",
         "files of the embedded AWS",
+        "zip of the function",
+        "synthesized stack",
+        "lock file",
+        "copy of the last outputs",
     }
 )
 """Those for which no Terraform runs, but to read the outputs."""

@@ -8,6 +8,7 @@ import pytest
 
 from handlers.payments import observe, service, stream
 from handlers.payments.config import Config
+from payinfra.account.environments.classify import NOT_LEAN
 from payinfra.local.server.patches.log_metrics import embedded
 from payinfra.stacks.monitoring import LEAN_ALARMS
 
@@ -20,7 +21,7 @@ FUNCTION_COUNTS = (
     stream.STATUS_CONFLICT,
     stream.GIVEN_UP,
     observe.FAILED,
-    observe.MOVED,
+    observe.FAILOVER,
     observe.UNAVAILABLE,
 )
 """What the function counts that somebody must be told about."""
@@ -211,6 +212,8 @@ def test_a_lean_region_has_half_the_alarms(lean: "Synthesized", local: "Synthesi
     for place, region in zip(PLACES, lean.declared.regions, strict=True):
         kept = alarms(lean, place)
         assert {name.replace("_", "-") for name in kept} == LEAN_ALARMS
+        # `payinfra environments` tells by it that an environment with one key left is no lean one.
+        assert NOT_LEAN in {name.replace("_", "-") for name in alarms(local, place)} - LEAN_ALARMS
         assert len(kept) == len(alarms(local, place)) / 2
         assert {one.name for one in region.alarms} == {one["alarm_name"] for one in kept.values()}
 

@@ -48,7 +48,7 @@ def test_a_region_serves_while_it_is_healthy_and_the_other_does_not_say_it_is_ev
         ]
         assert serving["child_health_threshold"] == 2
         parameter = every.of("ssm_parameter")[f"{place}_evacuated_parameter"]
-        assert parameter["name"] == every.declared.evacuation.parameter  # type: ignore[union-attr]
+        assert parameter["name"] == every.declared.evacuation.parameter  # type: ignore[union-attr]  # it is on
         assert parameter["lifecycle"] == {"ignore_changes": ["value"]}
 
 

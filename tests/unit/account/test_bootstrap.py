@@ -9,7 +9,13 @@ import pytest
 from payinfra.account.bootstrap import WantedAccount, bootstrap
 from payinfra.account.changes import Changes
 from payinfra.account.gateway_logs import ROLE_POLICY
-from payinfra.core.naming import API_LOGS_ROLE, DRILL_FIS_ROLE, DRILL_SCHEDULE_GROUP, DRILL_SCHEDULER_ROLE
+from payinfra.core.naming import (
+    API_LOGS_ROLE,
+    DRILL_FIS_ROLE,
+    DRILL_SCHEDULE_GROUP,
+    DRILL_SCHEDULER_ROLE,
+    STATE_REPLICATION_ROLE,
+)
 from payinfra.stacks.iam_documents import StatementProps, document, service_trust
 from tests.unit.account.conftest import ACCOUNT, REGIONS, InProcess
 
@@ -139,6 +145,15 @@ def test_what_was_changed_by_hand_is_mended_and_nothing_else(aws: InProcess, cha
 
 def test_without_drills_there_are_no_roles_for_them(aws: InProcess) -> None:
     assert not [what for what in made(aws, WantedAccount(REGIONS, "our-states")) if "drill" in what]
+
+
+def test_s3_copies_states_on_behalf_of_this_account_only(aws: InProcess) -> None:
+    """It may not name the bucket when it takes the role on: AWS documents that for other calls of S3's."""
+    made(aws)
+    role: Any = aws.iam(EAST).get_role(RoleName=STATE_REPLICATION_ROLE)["Role"]
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
 
 
 def test_the_drills_roles_are_for_their_services_on_behalf_of_this_account_only(aws: InProcess) -> None:

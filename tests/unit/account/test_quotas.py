@@ -41,12 +41,12 @@ class Client:
         limit = {"ConcurrentExecutions": self.total, "UnreservedConcurrentExecutions": self.unreserved}
         return self._said("GetAccountSettings", {"AccountLimit": limit})
 
-    def get_function_concurrency(self, *, FunctionName: str) -> Any:  # noqa: N803 - AWS's name
+    def get_function_concurrency(self, *, FunctionName: str) -> Any:
         if self.own is None:
             raise error("ResourceNotFoundException", FunctionName)
         return {"ReservedConcurrentExecutions": self.own}
 
-    def get_account_limit(self, *, Type: str) -> Any:  # noqa: N803 - AWS's name
+    def get_account_limit(self, *, Type: str) -> Any:
         used, limit = self.counts.get(Type, (0, 500))
         return self._said("GetAccountLimit", {"Count": used, "Limit": {"Type": Type, "Value": limit}})
 

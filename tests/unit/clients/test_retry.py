@@ -79,7 +79,7 @@ def test_waiting_in_vain_ends_at_the_deadline() -> None:
 
 def test_an_error_while_waiting_is_not_swallowed() -> None:
     with pytest.raises(KeyError):
-        Time().deadline(1).until(failing(1, KeyError("x")), pause_s=1)  # type: ignore[arg-type]
+        Time().deadline(1).until(failing(1, KeyError("x")), pause_s=1)  # type: ignore[arg-type]  # gives no bool
 
 
 def test_seconds_left_are_never_negative() -> None:

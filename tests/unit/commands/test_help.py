@@ -61,3 +61,20 @@ def test_the_commands_own_options_come_first() -> None:
     assert said.index("\nOptions:") < said.index("\nEnvironment:")
     assert "--lambda-memory-mb" not in said
     assert "--help-all shows" in said
+
+
+def test_no_variable_does_what_an_option_does_by_itself() -> None:
+    acting = [
+        line for line in lines_of(ROOT, "PAYINFRA") if "completion" in line.names or "version" in line.names
+    ]
+    assert len(acting) == 3
+    assert {line.variable for line in acting} == {""}
+    params: list[Any] = ROOT.get_params(typer.Context(ROOT, info_name="payinfra"))
+    by_variable = {one.name for one in params if one.allow_from_autoenv}
+    assert by_variable == {"verbose", "quiet", "project", "log_format"}
+
+
+@pytest.mark.parametrize("words", ALL)
+def test_no_line_of_the_help_is_wider_than_a_narrow_terminal(words: str) -> None:
+    wide = [line for line in text(words, width=60).splitlines() if len(line) > 60]
+    assert [line for line in wide if len(line.split()) > 1] == []

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import ClassVar
 
 import pytest
 
@@ -23,7 +24,7 @@ CHANGED = """<ChangeResourceRecordSetsResponse><ChangeInfo><Id>/change/C1</Id><S
 class Route53(BaseHTTPRequestHandler):
     """A zone with one canary in it; or one that refuses."""
 
-    asked: list[str]
+    asked: ClassVar[list[str]]
     status = 200
 
     def do_GET(self) -> None:
@@ -47,7 +48,7 @@ class Route53(BaseHTTPRequestHandler):
 @pytest.fixture
 def route53() -> Iterator[tuple[Endpoints, type[Route53]]]:
     class Zone(Route53):
-        asked: list[str] = []  # noqa: RUF012 - of this test's class alone
+        asked: ClassVar[list[str]] = []
 
     server = HTTPServer(("127.0.0.1", 0), Zone)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

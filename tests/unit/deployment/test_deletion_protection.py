@@ -31,7 +31,7 @@ class Table:
         status = "UPDATING" if busy else "ACTIVE"
         return {"Table": {"DeletionProtectionEnabled": self.protected, "TableStatus": status}}
 
-    def update_table(self, *, TableName: str, DeletionProtectionEnabled: bool) -> None:  # noqa: N803 - AWS's
+    def update_table(self, *, TableName: str, DeletionProtectionEnabled: bool) -> None:
         assert TableName == "payments"
         assert self.updating < 0, "AWS refuses a change of a table that is not active"
         self.changes.append(DeletionProtectionEnabled)

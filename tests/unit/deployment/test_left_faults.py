@@ -36,6 +36,20 @@ def test_every_fault_is_named_with_its_drill_and_nothing_is_changed(name: str) -
     assert site.world.state() == there
 
 
+def test_a_region_that_is_dark_without_a_drills_mark_is_not_a_drills() -> None:
+    site = Site()
+    fault = fault_named("region-outage")
+    for action in fault.actions(context()):
+        site.executor.inject(action)
+    assert look(site.outputs, site.aws, site.control, is_shared=False).in_place == ()
+    site.executor.inject(fault_named("health-check").marking(context()))
+    (said,) = look(site.outputs, site.aws, site.control, is_shared=False).in_place
+    assert "answers nothing" not in said, "another scenario's mark says nothing of the darkness"
+    site.executor.inject(fault.marking(context()))
+    found = look(site.outputs, site.aws, site.control, is_shared=False)
+    assert any("us-east-1 answers nothing, as a drill makes it" in one.lower() for one in found.in_place)
+
+
 def test_where_nothing_is_left_nothing_is_named() -> None:
     site = Site()
     found = look(site.outputs, site.aws, site.control, is_shared=False)

@@ -209,14 +209,14 @@ class Region:
     error: str = "ResourceNotFoundException"
     meanwhile: Callable[[], None] = lambda: None
 
-    def get_alias(self, *, FunctionName: str, Name: str) -> dict[str, str]:  # noqa: N803 - boto3's names
+    def get_alias(self, *, FunctionName: str, Name: str) -> dict[str, str]:
         assert Name == "live"
         self.calls.append("get_alias")
         if self.fails_at == self.calls.count("get_alias"):
             raise ClientError({"Error": {"Code": self.error, "Message": "gone"}}, "GetAlias")
         return {"FunctionVersion": self.version}
 
-    def update_alias(self, *, FunctionName: str, Name: str, FunctionVersion: str) -> None:  # noqa: N803
+    def update_alias(self, *, FunctionName: str, Name: str, FunctionVersion: str) -> None:
         assert (FunctionName, Name) in {
             ("p-lambda_function_name", "live"),
             ("s-lambda_function_name", "live"),

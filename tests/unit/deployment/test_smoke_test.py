@@ -28,13 +28,13 @@ class Region:
     def get_parameter(self, **_request: object) -> dict[str, dict[str, str]]:
         return {"Parameter": {"Value": "the-secret-key"}}
 
-    def query(self, *, ExpressionAttributeValues: dict[str, object], **_more: object) -> dict[str, object]:  # noqa: N803 - boto3's name
+    def query(self, *, ExpressionAttributeValues: dict[str, object], **_more: object) -> dict[str, object]:
         if self.refuses:
             raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "Query")
         id_ = ExpressionAttributeValues[":id"]
         return {"Items": [{"payment_id": id_, "timestamp": {"N": when}} for when in ("0", "17")]}
 
-    def delete_item(self, *, Key: dict[str, dict[str, str]], **_more: object) -> None:  # noqa: N803 - boto3's name
+    def delete_item(self, *, Key: dict[str, dict[str, str]], **_more: object) -> None:
         self.forgotten.append(f"{Key['payment_id']['S']} {Key['timestamp']['N']}")
 
 

@@ -189,5 +189,9 @@ def test_each_regions_own_flag_is_read(tmp_path: Path) -> None:
     assert [each.flag for each in found.regions] == [standing, standing]
     assert {service for service, _region in aws.asked} >= {"ssm"}
     assert found.failover.servers == 3
+    ended = replace(standing, drill="drill-1", until="2026-01-02T03:10:00+00:00")
+    aws = Answering(ENDPOINTS, health=observed, alarms=lambda _names: {}, flag=ended.to_json())
+    found = gather("demo", "local", able, aws, tmp_path / "outputs.json", dns=Names())
+    assert [each.flag for each in found.regions] == [None, None], "a drill's has ended by itself"
     before = gather("demo", "local", outputs(), aws, tmp_path / "outputs.json", dns=Names())
     assert [each.flag for each in before.regions] == [None, None]

@@ -27,7 +27,7 @@ def test_it_has_the_outputs_the_manifest_and_an_initialised_terraform(world: Wor
     with pipeline.locked("rotate-key") as environment:
         assert environment.outputs == pipeline.outputs()
         assert environment.manifest.is_file()
-        assert environment.terraform is world.terraform  # type: ignore[comparison-overlap]
+        assert environment.terraform is world.terraform  # type: ignore[comparison-overlap]  # a script of it
         assert environment.plan_file.is_absolute()
     assert world.terraform.calls == ["init"]
 

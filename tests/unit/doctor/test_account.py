@@ -54,15 +54,15 @@ class FakeAccount:
     def get_account(self) -> dict[str, str]:
         return {"cloudwatchRoleArn": self.gateway_role} if self.gateway_role else {}
 
-    def head_bucket(self, Bucket: str) -> None:  # noqa: N803 - boto3's
+    def head_bucket(self, Bucket: str) -> None:
         if Bucket not in self.buckets:
             raise denied("HeadBucket")
 
-    def describe_key(self, KeyId: str) -> None:  # noqa: N803 - boto3's
+    def describe_key(self, KeyId: str) -> None:
         if KeyId not in self.state_keys:
             raise denied("DescribeKey")
 
-    def get_role(self, RoleName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
+    def get_role(self, RoleName: str) -> dict[str, Any]:
         assert RoleName == "deploy"
         return {"Role": {"Arn": ROLE}}
 

@@ -1,12 +1,14 @@
 """Alarms that have to ring, may, and must not; and when each was seen to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from payinfra.clients.aws import Aws
+from payinfra.core.evacuation import FAILOVER_METRIC
+from payinfra.core.outputs import DeclaredAlarm
 from payinfra.drill.alarm_watch import AlarmWatch, WatchedAlarm, expected_alarms, ringing_in
 from payinfra.drill.faults.registry import fault_named
 from payinfra.drill.model import AlarmExpectation, AlarmRecord
@@ -148,3 +150,19 @@ def test_cloudwatch_is_asked_for_a_hundred_at_once() -> None:
 @pytest.mark.parametrize("expectation", list(AlarmExpectation))
 def test_what_an_alarm_has_to_do_is_said_in_words(expectation: AlarmExpectation) -> None:
     assert expectation.value == expectation.name.lower().replace("_", " ")
+
+
+def test_the_survivors_alarm_on_a_failover_may_ring_because_of_customers() -> None:
+    whole = simulated_declared()
+    told = DeclaredAlarm("told", "Payments", FAILOVER_METRIC, 1)
+    regions = tuple(replace(one, alarms=(*one.alarms, told)) for one in whole.regions)
+    found = expected_alarms(
+        replace(whole, regions=regions),
+        [fault_named("evacuation")],
+        lost=EAST,
+        found_out_s=40.0,
+        time_scale=1.0,
+        on_aws=True,
+    )
+    assert WatchedAlarm(WEST, "told", MAY) in found
+    assert WatchedAlarm(WEST, "5xx", NOT, stops=True) in found

@@ -316,6 +316,10 @@ def test_an_evacuated_region_is_seen(tmp_path: Path) -> None:
     account = AccountAws(of=Account(flags={WEST: flag.to_json()}))
     found = gather(replace(outputs(), declared_json=declared.to_json()), account, None, tmp_path / "drills")
     assert found.evacuated == (EAST,)
+    ended = replace(flag, drill="drill-1", until="2026-03-01T03:20:00+00:00")
+    account = AccountAws(of=Account(flags={WEST: ended.to_json()}))
+    found = gather(replace(outputs(), declared_json=declared.to_json()), account, None, tmp_path / "drills")
+    assert found.evacuated == (), "a drill's flag has ended by itself"
 
 
 def test_what_is_wrong_is_seen(tmp_path: Path) -> None:

@@ -98,14 +98,14 @@ class Client:
     table: Table
     region: str
 
-    def put_item(self, TableName: str, Item: dict[str, Any]) -> None:  # noqa: N803 - boto3's names
+    def put_item(self, TableName: str, Item: dict[str, Any]) -> None:
         self.table.marks.append(Item["payment_id"]["S"])
         self.table.write(self.region, (Item["payment_id"]["S"], Item["timestamp"]["N"]), Item)
 
-    def delete_item(self, TableName: str, Key: dict[str, Any]) -> None:  # noqa: N803
+    def delete_item(self, TableName: str, Key: dict[str, Any]) -> None:
         self.table.write(self.region, (Key["payment_id"]["S"], Key["timestamp"]["N"]), None)
 
-    def get_item(self, TableName: str, Key: dict[str, Any], ConsistentRead: bool) -> dict[str, Any]:  # noqa: N803
+    def get_item(self, TableName: str, Key: dict[str, Any], ConsistentRead: bool) -> dict[str, Any]:
         found = self.table.items.get((self.region, Key["payment_id"]["S"], Key["timestamp"]["N"]))
         return {} if found is None else {"Item": found}
 

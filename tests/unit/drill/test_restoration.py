@@ -113,7 +113,7 @@ def test_a_journal_that_is_gone_hides_no_fault(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("changed", [{"env": "prod"}, {"target": "aws"}, {"account": "999999999999"}])
 def test_another_environments_journal_is_not_this_ones(tmp_path: Path, changed: dict[str, str]) -> None:
-    header = replace(begun(tmp_path / "elsewhere").read().header, **changed)  # type: ignore[arg-type]
+    header = replace(begun(tmp_path / "elsewhere").read().header, **changed)  # type: ignore[arg-type]  # texts
     journal = FaultJournal.begin(tmp_path / "drills" / "d", header)
     journal.announce(InvertHealthCheck("hc-east", original=False))
     world = World()

@@ -200,7 +200,7 @@ class NearTheOther(Survivor):
 
     def names(self) -> Any:
         return tuple(
-            replace(one, dns=replace(self.live.dns, near=self.evacuated))  # type: ignore[type-var]
+            replace(one, dns=replace(self.live.dns, near=self.evacuated))  # type: ignore[type-var]  # FakeDns
             for one in super().names()
         )
 

@@ -72,6 +72,7 @@ def test_what_may_not_be_read_is_unknown_and_stops_nobody(regions: TwoRegions) -
     assert found["API's requests a second"].needed == "unknown requests here, unknown payments there"
     survivor = regions.survivor()
     planned = evacuation.plan(survivor)
-    ways = {"clock": regions.now, "sleep": regions.sleep}
-    done = evacuation.evacuate(survivor, planned, "alice", lambda _said: None, **ways)  # type: ignore[arg-type]
+    done = evacuation.evacuate(
+        survivor, planned, "alice", lambda _said: None, clock=regions.now, sleep=regions.sleep
+    )
     assert done.exit_code is ExitCode.DONE

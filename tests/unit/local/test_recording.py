@@ -1,6 +1,7 @@
 """The record of requests: what Terraform and payinfra asked, and what IAM was asked about it."""
 
 import json
+import shutil
 from pathlib import Path
 
 from payinfra.local.endpoints import StateFolder
@@ -65,6 +66,19 @@ def test_what_iam_is_asked_is_kept_with_the_resource_s_tags(world: World, role: 
     assert isinstance(kept["asked"], list)
     one = next(one for one in kept["asked"] if one["action"] == "ssm:GetParameter")
     assert (one["resource"].endswith(":parameter/it"), one["tags"]) == (True, {"Project": "p"})
+    assert f":assumed-role/{role.name}/" in one["caller"]
+
+
+def test_a_server_of_an_earlier_run_adds_nothing_to_the_next_record(tmp_path: Path) -> None:
+    folder = tmp_path / "record"
+    earlier = RequestRecorder(folder)
+    earlier.record(request(AGENT), ANSWER, "kms", "us-east-1")
+    assert len(recorded(folder)) == 1
+    shutil.rmtree(folder)
+    now = RequestRecorder(folder)
+    for recorder in (earlier, now):
+        recorder.record(request(AGENT), ANSWER, "ssm", "us-east-1")
+    assert len(recorded(folder)) == 1
 
 
 def test_a_server_records_only_where_it_is_told_to(tmp_path: Path) -> None:

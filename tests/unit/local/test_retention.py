@@ -219,7 +219,7 @@ def test_log_records_are_swept(
 def test_no_process_starts_before_there_is_room() -> None:
     steps: list[str] = []
     workers = Pools().workers()
-    workers.make_room = lambda key: steps.append(f"room for {key}")  # type: ignore[method-assign]
+    workers.make_room = lambda key: steps.append(f"room for {key}")  # type: ignore[method-assign]  # seen here
 
     def original(name: str, _config: Any, _code: bytes, *, qualifier: str) -> str:
         steps.append("started")

@@ -48,6 +48,19 @@ def test_what_is_past_does_not_get_younger_when_time_slows_down() -> None:
     assert changing.scale.age(-5.0, 0.0) == 5.0
 
 
+def test_time_runs_as_fast_as_before_once_the_clock_was_put_back() -> None:
+    changing = Changing()
+    changing.to(20.0, at=5000.0)
+    changing.now = 5010.0
+    assert changing.scale.age(5000.0, 5010.0) == 10.0 * 20
+    changing.now -= 3600.0
+    assert changing.scale.age(1410.0, 1410.0) == 0.0
+    changing.now += 10.0
+    assert changing.scale.age(1410.0, 1420.0) == 10.0 * 20
+    changing.to(1.0, at=1430.0)
+    assert changing.scale.age(1420.0, 1440.0) == 10.0 * 20 + 10.0
+
+
 def test_a_hold_counts_for_more_than_the_own_scale_and_ends_with_its_last_holder() -> None:
     scale = TimeScale()
     scale.set(2)

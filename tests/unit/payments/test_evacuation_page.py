@@ -17,6 +17,23 @@ def test_the_page_says_so_while_the_flag_names_the_other_region(site: Site) -> N
     assert (reply.status, reply.json()) == (200, {"evacuated": THERE, "since": "2026-03-01T03:12:45+00:00"})
 
 
+def counted(site: Site) -> object:
+    """What the function counts of a look at the page, which says that the other region is evacuated."""
+    assert site.request("GET", "/evacuation").status == 200
+    return site.lines()[-1].get("events", [])
+
+
+def test_the_region_that_has_the_names_tells_its_own_pager_without_any_payment(site: Site) -> None:
+    site.region.flag = STANDS
+    assert counted(site) == ["FailoverSeen"]
+
+
+def test_a_drill_wakes_nobody(site: Site) -> None:
+    end = datetime.fromtimestamp(site.clock.now_ms / 1000, UTC) + timedelta(seconds=30)
+    site.region.flag = json.dumps({**json.loads(STANDS), "drill": "drill-1", "until": end.isoformat()})
+    assert counted(site) == []
+
+
 @pytest.mark.parametrize(
     "value",
     [

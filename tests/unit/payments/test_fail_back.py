@@ -62,6 +62,7 @@ def test_the_name_that_has_moved_here_is_kept(sites: tuple[Site, Site], name: Na
     flag = EvacuationFlag.from_json(site.region.flag)
     assert flag == EvacuationFlag(PRIMARY, NOW.isoformat(timespec="seconds"), BY_RULE)
     assert any(line["message"] == "evacuated by the fail-back rule" for line in site.lines())
+    assert site.lines()[-1]["events"] == ["FailoverSeen"], "its alarm rings at once"
     name.here = False
     assert [asked(site), asked(site)] == [200, 200], "the flag stands, wherever the name leads"
     assert site.region.calls.count("PutParameter") == 1

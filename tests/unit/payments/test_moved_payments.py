@@ -18,7 +18,7 @@ def moved(site: Site, key: str = "order-1", host: str = "", **changes: object) -
     assert site.request("POST", "/payments", headers=headers, body=json.dumps(body)).status in (200, 201)
     events = site.lines()[-1]["events"]
     assert isinstance(events, list)
-    return "MovedPayments" in events
+    return "FailoverSeen" in events
 
 
 def standby(sites: tuple[Site, Site], name: str = "") -> Site:

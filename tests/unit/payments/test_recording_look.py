@@ -9,6 +9,7 @@ from handlers.payments.recording import (
     FAILS_TO_FAIL,
     LOOK_EVERY_MS,
     LOOKS_TO_RECOVER,
+    REMEMBERED_MS,
     RecordingLook,
 )
 from tests.unit.payments.conftest import Clock, Site
@@ -59,6 +60,25 @@ def test_a_flapping_table_stays_failed(site: Site) -> None:
         site.region.allow()
         assert looks(site, LOOKS_TO_RECOVER - 1) == [503] * (LOOKS_TO_RECOVER - 1)
         site.region.refuse("PutItem", "AccessDeniedException")
+        assert looks(site, 1) == [503]
+
+
+@pytest.mark.parametrize("slept_ms", [REMEMBERED_MS, 3_600_000, -3_600_000])
+def test_a_container_that_slept_through_the_end_of_a_failure_is_well_at_once(
+    site: Site, slept_ms: int
+) -> None:
+    site.region.refuse("PutItem", "AccessDeniedException")
+    looks(site, FAILS_TO_FAIL)
+    site.region.allow()
+    site.clock.now_ms += slept_ms
+    assert looks(site, 2) == [200, 200]
+
+
+def test_a_container_that_slept_in_mid_failure_still_fails(site: Site) -> None:
+    site.region.refuse("PutItem", "AccessDeniedException")
+    looks(site, FAILS_TO_FAIL)
+    for _ in range(3):
+        site.clock.now_ms += REMEMBERED_MS
         assert looks(site, 1) == [503]
 
 

@@ -204,8 +204,12 @@ def test_a_body_of_ones_own_goes_out_with_its_headers() -> None:
     found = sent(answer, request=own())
     when = {"at": "1970-01-01T00:00:00.005+00:00"}
     assert json.loads(asked[0].content) == {
-        "shop": "s-1", "of": "cust-1", "cents": 1250, "when": when, "ms": 5
-    }  # fmt: skip
+        "shop": "s-1",
+        "of": "cust-1",
+        "cents": 1250,
+        "when": when,
+        "ms": 5,
+    }
     assert (asked[0].headers["X-Request"], asked[0].headers["X-Env"]) == ("order-17", "shop")
     assert "Idempotency-Key" not in asked[0].headers
     text = shown(found)

@@ -58,7 +58,7 @@ def returned(**changes: object) -> Returned:
         "seconds": 61.0,
         "is_back": True,
     }
-    return Returned(**{**fields, **changes})  # type: ignore[arg-type]
+    return Returned(**{**fields, **changes})  # type: ignore[arg-type]  # fields by their names
 
 
 def test_a_person_sees_what_will_be_done_and_what_is_not_enough() -> None:

@@ -158,7 +158,7 @@ def _plain(kind: Any) -> Any:
     if issubclass(kind, BaseModel):
         fields = {name: one.annotation for name, one in kind.model_fields.items()}
         return kind.model_construct(**{name: hostile(of) for name, of in fields.items()})
-    raise NotImplementedError(f"no value of {kind}")
+    raise TypeError(f"no hostile value of {kind} is known here; add one")
 
 
 # ---- where it is written --------------------------------------------------------------------------------

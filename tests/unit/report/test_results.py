@@ -126,8 +126,8 @@ def test_a_table_that_does_not_fit_is_a_line_for_each_cell_or_for_each_row_of_tw
     assert lines == ["All", f"url     {URL}", "longer  x"]
 
 
-def test_a_sentence_with_a_long_word_is_not_folded_and_another_is() -> None:
-    assert at_a_terminal(40, Text(f"Look at {URL} now.")) == [f"Look at {URL} now."]
+def test_a_sentence_is_folded_and_a_long_word_in_it_is_not() -> None:
+    assert at_a_terminal(40, Text(f"Look at {URL} now.")) == ["Look at", URL, "now."]
     assert at_a_terminal(20, Text("Look at what there is now.")) == ["Look at what there", "is now."]
 
 

@@ -12,10 +12,11 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 
 from payinfra.account.permissions import RESOURCE_TYPES
+from payinfra.clients.aws import PREPARES_ACCOUNT
 from payinfra.local.emulator_environment import ACCOUNT
 from scripts.conformance.__main__ import main
-from scripts.conformance.permissions import refused
-from scripts.conformance.requests import RecordedRequest, read
+from scripts.conformance.permissions import PermissionQuestions
+from scripts.conformance.requests import Record, RecordedRequest, read
 from scripts.conformance.shapes import faults
 from scripts.conformance.stacks import ELSEWHERE, TYPES, Judged, judge, schema_of
 
@@ -211,7 +212,7 @@ def line(**changes: Any) -> str:
         "method": "POST",
         "path": "/",
         "query": "",
-        "headers": {"x-amz-target": "AmazonSSM.GetParameter"},
+        "headers": {"x-amz-target": "AmazonSSM.GetParameter", "user-agent": "Terraform/1.11 payinfra/1"},
         "body": "eyJOYW1lIjogIi9wIn0=",
         "length": 14,
         "status": 200,
@@ -221,7 +222,16 @@ def line(**changes: Any) -> str:
 
 
 def asked(action: str, resource: str, **more: Any) -> dict[str, Any]:
-    return {"action": action, "region": REGION, "resource": resource, "context": {}, "tags": {}, **more}
+    made = {"action": action, "region": REGION, "resource": resource, "context": {}, "tags": {}}
+    return {**made, "caller": f"arn:aws:iam::{ACCOUNT}:root", **more}
+
+
+def refused(*lines: str) -> tuple[PermissionQuestions, list[str]]:
+    """The questions of some lines, and those that the role for CI would have been refused."""
+    questions = PermissionQuestions()
+    for one in lines:
+        questions.take(RecordedRequest.of_line(one))
+    return questions, questions.refused()
 
 
 PARAMETER = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/payment-pr1/api-key"
@@ -246,10 +256,32 @@ PARAMETER = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/payment-pr1/api-key"
     ],
 )
 def test_what_the_role_for_ci_may_not_is_named(question: dict[str, Any], faulty: bool) -> None:
-    _, found = refused([RecordedRequest.of_line(line(asked=[question]))])
+    _, found = refused(line(asked=[question]))
     assert bool(found) is faulty
-    _, unserved = refused([RecordedRequest.of_line(line(asked=[question], status=403))])
+    _, unserved = refused(line(asked=[question], status=403))
     assert unserved == [], "AWS refused it, too"
+
+
+def test_what_is_done_once_for_an_account_is_not_for_the_role() -> None:
+    made = asked("iam:CreateRole", f"arn:aws:iam::{ACCOUNT}:role/payinfra-ci")
+    for purpose, found in (
+        ("", ["iam:CreateRole on arn:aws:iam::000000000000:role/payinfra-ci"]),
+        (PREPARES_ACCOUNT, []),
+    ):
+        agent = {"user-agent": f"Boto3/1.43 payinfra/0.1.0 run/x {purpose}"}
+        assert refused(line(asked=[made], headers=agent))[1] == found
+
+
+def test_what_another_role_did_was_held_to_its_own_policies() -> None:
+    """Deciding about payments is for people; docs/account.md has what their role needs."""
+    decide = asked(
+        "lambda:InvokeFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:payment-pr1-payments:live"
+    )
+    _, found = refused(line(asked=[decide]))
+    assert found == [f"lambda:InvokeFunction on {decide['resource']}"]
+    operator = {**decide, "caller": f"arn:aws:sts::{ACCOUNT}:assumed-role/operator/payinfra"}
+    questions, found = refused(line(asked=[operator]), line(asked=[operator]))
+    assert (found, len(questions.of_root), questions.of_roles) == ([], 0, 1)
 
 
 @pytest.mark.parametrize(
@@ -262,9 +294,14 @@ def test_what_the_role_for_ci_may_not_is_named(question: dict[str, Any], faulty:
         ),
         (line(body="e30=", length=2), 1, "ssm:GetParameter.Name: is required"),
         (line(headers={"x-amz-target": "AmazonSSM.NoSuch"}), 1, "ssm has no operation 'NoSuch'"),
+        (line(service="nosuch"), 1, "'nosuch' is no service that botocore knows"),
+        (line(body="e3t7", length=3), 1, "POST / of ssm is not in its protocol"),
+        (line(headers={}), 1, "holds no request of Terraform's"),
+        (line() + "\n{}", 1, "'{}' is no request: KeyError"),
+        ("{}", 1, "nothing was recorded"),
         (line(asked=[asked("ec2:RunInstances", "*")]), 1, "ec2:RunInstances on *: the role may not"),
         (line(length=1 << 25), 1, "has more in it than the record keeps"),
-        ("", 1, "nothing was judged"),
+        ("", 1, "nothing was recorded"),
     ],
 )
 def test_the_gate_says_what_it_judged_and_fails_for_any_fault(
@@ -274,6 +311,25 @@ def test_the_gate_says_what_it_judged_and_fails_for_any_fault(
     assert main([str(tmp_path), "--without-stacks"]) == status
     told = capsys.readouterr()
     assert said in told.out + told.err
+
+
+def test_a_folder_that_is_not_there_fails_the_gate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path / "none"), "--without-stacks"]) == 1
+    assert "nothing was recorded" in capsys.readouterr().out
+
+
+def test_a_line_that_was_cut_off_with_its_server_is_ordinary(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("1", "2"):
+        (tmp_path / f"{name}.jsonl").write_bytes(line().encode() + b"\n" + line().encode()[:70] + b"\xc3")
+    assert main([str(tmp_path), "--without-stacks"]) == 0
+    assert "2 requests of 1 operations of 1 services (2 more were cut off" in capsys.readouterr().out
+    record = Record(tmp_path)
+    assert [*record] == [*record] == [line() + "\n"] * 2
+    assert record.cut == 2
 
 
 def stack(type_: str, **block: Any) -> dict[str, Any]:

@@ -11,9 +11,15 @@ from scripts import sbom
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The list, written once for all tests: that takes seconds."""
     file = tmp_path_factory.mktemp("sbom") / "dist" / "payinfra.cdx.json"
     assert sbom.main([str(file)]) == 0
+    return file
+
+
+@pytest.fixture(scope="module")
+def made(file: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(file.read_text())
     return found
 
@@ -55,6 +61,16 @@ def test_what_is_needed_is_followed_through_extras(monkeypatch: pytest.MonkeyPat
     assert sbom.needed("a", ["more"]) == {"a", "b", "c", "e-e"}
 
 
-def test_nothing_is_written_beside_the_file(tmp_path: Path) -> None:
-    sbom.main([str(tmp_path / "one.json")])
-    assert [one.name for one in tmp_path.iterdir()] == ["one.json"]
+def test_nothing_is_written_beside_the_file(file: Path) -> None:
+    assert list(file.parent.parent.rglob("*")) == [file.parent, file]
+
+
+def test_what_is_not_valid_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nameless = {"component": {"bom-ref": "payinfra"}}
+    wrong = {"specVersion": "1.6", "metadata": nameless, "components": [], "dependencies": []}
+    monkeypatch.setattr(sbom, "environment", lambda: wrong)
+    assert sbom.main([str(tmp_path / "one.json")]) == 1
+    assert not list(tmp_path.iterdir())
+    assert "would not be valid CycloneDX" in capsys.readouterr().err

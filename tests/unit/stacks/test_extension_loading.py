@@ -25,7 +25,7 @@ def project(folder: Path, **files: str) -> Path:
 
 def call(folder: Path, extend: str = "acme.infra:extend") -> object:
     with ExtensionSource(extend, folder).loaded() as function:
-        return function(*NOBODY)  # type: ignore[arg-type]
+        return function(*NOBODY)  # type: ignore[arg-type]  # it looks at none of them
 
 
 def test_it_is_imported_from_the_projects_folder_with_what_it_imports(tmp_path: Path) -> None:
@@ -132,8 +132,8 @@ def test_a_function_of_a_script_is_taken_as_it_is(tmp_path: Path) -> None:
 
     wrong = pytest.raises(UsageProblem, match=r"test_extension_loading\.py:\d+: ValueError: mine")
     with wrong, ExtensionSource(extend, tmp_path).loaded() as function:
-        function(*NOBODY)  # type: ignore[arg-type]
-    few: Any = lambda: None  # noqa: E731
+        function(*NOBODY)  # type: ignore[arg-type]  # it looks at none of them
+    few: Any = lambda: None  # noqa: E731 - shorter than a function
     with (
         pytest.raises(UsageProblem, match="cannot be called with three arguments"),
         ExtensionSource(few, tmp_path).loaded(),

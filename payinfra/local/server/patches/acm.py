@@ -21,7 +21,7 @@ NOT_YET_KNOWN = frozenset({"IssuedAt", "NotBefore", "NotAfter"})
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections."""
+    """Apply the patches."""
     acm = emulator.service("acm")
     request = validation_is_pending(acm, acm._request_certificate)
     emulator.replace(acm, "_request_certificate", first_name_is_short(acm, request))

@@ -56,7 +56,7 @@ def domain_is_available(request: Request, response: AsgiResponse, region: str) -
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections that reach into the service."""
+    """Apply the patches that reach into the service."""
     gateway = emulator.service("apigateway_v1")
     for update, types in TYPES.items():
         emulator.replace(gateway, update, patches_keep_types(getattr(gateway, update), types))
@@ -132,7 +132,7 @@ class UsagePlanChanges:
         self.since: dict[tuple[str, str], float] = {}
 
     def of_a_key(self, original: Callable[[str, Shown], Answer]) -> Callable[[str, Shown], Answer]:
-        """Notes when a key came into a plan."""
+        """Note when a key was added to a plan."""
 
         def create(plan: str, wanted: Shown) -> Answer:
             self.since[plan, str(wanted.get("keyId", ""))] = self.rules.now()
@@ -141,7 +141,7 @@ class UsagePlanChanges:
         return create
 
     def of_a_stage(self, original: Callable[[str, Shown], Answer]) -> Callable[[str, Shown], Answer]:
-        """Takes stages in and out, and notes when one came in. ministack keeps the text of such a change."""
+        """Add and remove stages, and note when one was added. ministack keeps the text of such a change."""
 
         def update(plan: str, wanted: Shown) -> Answer:
             others = []

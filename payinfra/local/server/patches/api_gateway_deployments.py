@@ -14,11 +14,11 @@ Answer = tuple[int, dict[str, str], bytes]
 _STORES = ("_resources", "_models", "_request_validators")
 """What ministack keeps by the API's id; resources hold their methods and these their integrations."""
 _answering: ContextVar[tuple[str, str]] = ContextVar("payinfra_api_deployment", default=("", ""))
-"""The API whose request is in hand, and the name under which the parts of its deployment are kept."""
+"""The API whose request is current, and the name under which the parts of its deployment are kept."""
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the correction."""
+    """Apply the patch."""
     gateway = emulator.service("apigateway_v1")
 
     def put(name: str, wrap: Callable[[Any, Any], Any]) -> None:
@@ -121,7 +121,7 @@ def is_authorized_as_deployed(gateway: Any, original: Callable[..., object]) -> 
 
 
 def of_the_deployment(gateway: Any, original: Callable[..., object]) -> Callable[..., object]:
-    """Looks at the parts of the deployment that answers, where one does."""
+    """Look at the parts of the deployment that answers, if one does."""
     del gateway
 
     def look(api_id: str, *more: Any) -> object:
@@ -131,7 +131,7 @@ def of_the_deployment(gateway: Any, original: Callable[..., object]) -> Callable
 
 
 def validated_as_deployed(gateway: Any, original: Callable[..., object]) -> Callable[..., object]:
-    """Validates with the models and the validator of the deployment that answers."""
+    """Validate with the models and the validator of the deployment that answers."""
     del gateway
 
     def check(method: Any, api_id: str, *more: Any) -> object:

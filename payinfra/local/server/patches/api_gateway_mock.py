@@ -36,14 +36,14 @@ in_hand: ContextVar[RequestInHand] = ContextVar("payinfra_mocked_request")
 
 
 def install(emulator: Emulator) -> None:
-    """Lets mocks read the request in hand."""
+    """Let mocks read the current request."""
     gateway = emulator.service("apigateway_v1")
     emulator.replace(gateway, "_execute_in_scope", with_the_request(gateway._execute_in_scope))
     emulator.replace(gateway, "_invoke_mock_v1", mocks_read_the_request(gateway))
 
 
 def with_the_request(original: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
-    """Remembers what `mocks_read_the_request` needs to know, while a request is worked on."""
+    """Remember what `mocks_read_the_request` needs to know, while a request is worked on."""
 
     async def execute(
         request: Described,

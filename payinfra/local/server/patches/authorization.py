@@ -35,7 +35,7 @@ _refused: ContextVar[PermissionCheck | None] = ContextVar("payinfra_refused", de
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections."""
+    """Apply the patches."""
     actions, evaluator = emulator.core("iam_actions"), emulator.core("iam_evaluator")
     tagging, iam, functions = (emulator.service(name) for name in ("tagging", "iam", "lambda_svc"))
     routes = {**actions._BOTOCORE_SERVICE_MAP, "lambda": ["lambda"]}
@@ -62,6 +62,7 @@ def install(emulator: Emulator) -> None:
             lambda region: emulator.scope(account(), region),
             # As they are, also while policies do not see them yet.
             below_an_api_its_tags_count(tagging.resource_tags),
+            evaluator.caller_arn,
         ),
     )
     emulator.replace(
@@ -117,14 +118,15 @@ def resource_is_awss_own(
         account: str,
     ) -> str:
         action = actions.extract_iam_action(service, method, path, headers, body, query) or ""
-        # What an object holds is nobody's parameter.
-        parameters = query if service == "s3" else _parameters(body, query)
+        # What an object holds, or a function is told, is nobody's parameter.
+        opaque = service == "s3" or action == "lambda:InvokeFunction"
+        parameters = query if opaque else _parameters(body, query)
         call = Call(service, action, method, path, headers, parameters, body, region, account)
         _refused.set(None)
         asks = (*_passed(call), *_tagged(call), *keys(call))
         _request_auth.set(RequestAuthorization(_other_resources(call), asks, _context(call, iam, functions)))
         found = original(service, method, path, headers, body, query, region, account)
-        return found if found != EVERYTHING else _resource(call)
+        return _qualified(call, found) if found != EVERYTHING else _resource(call)
 
     return resource_of
 
@@ -133,6 +135,7 @@ def all_that_aws_looks_at(
     original: Callable[..., Any],
     in_region: Callable[[str], AbstractContextManager[None]],
     tags_of: Callable[[str], dict[str, str] | None],
+    caller: Callable[[], str],
 ) -> Callable[..., Any]:
     """AWS: a call that hands a role to a service needs iam:PassRole on it; one that touches two resources
     needs its action on both; one whose service uses a customer key needs the use of that key."""
@@ -149,6 +152,7 @@ def all_that_aws_looks_at(
                     "resource": resource,
                     "context": dict(context),
                     "tags": tags,
+                    "caller": caller(),
                 }
             )
 
@@ -221,6 +225,15 @@ def _parameters(body: bytes, query: Mapping[str, Any]) -> Mapping[str, Any]:
     except ValueError:
         decoded = {}
     return {**query, **decoded} if isinstance(decoded, dict) else query
+
+
+def _qualified(call: Call, function: str) -> str:
+    """Who invokes a version or an alias needs permission on that, and not on the function (Lambda developer
+    guide, "Using version and alias ARNs in policies": a policy that references an unqualified ARN denies
+    requests that reference a qualified one)."""
+    invokes = call.service == "lambda" and call.action == "lambda:InvokeFunction"
+    qualifier = call.text("Qualifier") if invokes else ""
+    return f"{function}:{qualifier}" if qualifier and function.count(":") == 6 else function
 
 
 def _resource(call: Call) -> str:

@@ -15,7 +15,7 @@ TRIES = 5
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the correction."""
+    """Apply the patch."""
     logs = emulator.service("cloudwatch_logs")
     emulator.replace(logs, "_describe_log_groups", while_streams_are_added(logs._describe_log_groups))
     emulator.replace(

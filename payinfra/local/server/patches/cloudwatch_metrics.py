@@ -17,7 +17,7 @@ _MEMBER = re.compile(r"(.+?)\.member\.(\d+)(?:\.(.+))?")
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections that reach into the service."""
+    """Apply the patches that reach into the service."""
     cloudwatch = emulator.service("cloudwatch")
     emulator.replace(cloudwatch, "_describe_alarms", describe_alarms_in_full(cloudwatch._describe_alarms))
     emulator.replace(

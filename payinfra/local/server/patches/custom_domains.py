@@ -10,7 +10,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections."""
+    """Apply the patches."""
     gateway, acm = emulator.service("apigateway_v1"), emulator.service("acm")
     emulator.replace(
         gateway, "_create_domain_name", certificate_covers_the_name(gateway, acm, gateway._create_domain_name)

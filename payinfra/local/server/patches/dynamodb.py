@@ -17,7 +17,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections that reach into the service."""
+    """Apply the patches that reach into the service."""
     dynamodb = emulator.service("dynamodb")
     account = emulator.core("responses").get_account_id
     emulator.replace(

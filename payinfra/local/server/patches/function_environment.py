@@ -21,7 +21,7 @@ Environ = dict[str, str]
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections."""
+    """Apply the patches."""
     runtime = emulator.core("lambda_runtime")
     given = base(os.environ, site.getuserbase() if site.ENABLE_USER_SITE else None)
     for module in (runtime, emulator.service("lambda_svc")):

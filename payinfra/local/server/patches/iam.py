@@ -13,7 +13,7 @@ NO_KEYS = b"<MissingContextValues></MissingContextValues>"
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections that reach into the service."""
+    """Apply the patches that reach into the service."""
     iam, evaluator = emulator.service("iam"), emulator.core("iam_evaluator")
     simulate = iam._IAM_HANDLERS["SimulatePrincipalPolicy"]
     emulator.replace(

@@ -14,7 +14,7 @@ Tags = dict[str, str] | None
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections. After `tagging`, which says what a resource's tags are."""
+    """Apply the patches. Run after `tagging`, which says what a resource's tags are."""
     kms, tagging = emulator.service("kms"), emulator.service("tagging")
     late = LateTags(emulator, kms)
     emulator.replace(kms, "_create_key", late.of_a_new_key(kms._create_key))
@@ -34,7 +34,7 @@ class LateTags:
     before: dict[str, tuple[float, Tags]] = field(default_factory=dict)
 
     def of_a_new_key(self, original: Operation) -> Operation:
-        """Notes when a key was made, before which it had no tags."""
+        """Note when a key was made, before which it had no tags."""
 
         def create(wanted: Mapping[str, Any]) -> Answer:
             answer = original(wanted)
@@ -46,7 +46,7 @@ class LateTags:
         return create
 
     def of_a_change(self, original: Operation) -> Operation:
-        """Notes what a key's tags were before a change."""
+        """Note what a key's tags were before a change."""
 
         def change(wanted: Mapping[str, Any]) -> Answer:
             found = self.kms._resolve_key(wanted.get("KeyId", "")) or {}

@@ -17,7 +17,7 @@ UNRESERVED_LEAST = 100
 BUSY_AT_ONCE = 10
 """Environments that work at once: what a new account of AWS's has (Lambda quotas, concurrent executions)."""
 LONGEST_WAIT_S = 20.0
-"""Whoever has waited so long for a free environment is throttled."""
+"""A call that has waited so long for a free environment is throttled."""
 THROTTLED = (None, "func_cap")
 """What ministack makes a throttled call of."""
 FIRST_LOOK_S = 0.02
@@ -33,7 +33,7 @@ class Worker(Protocol):
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the correction."""
+    """Apply the patch."""
     functions, runtime = emulator.service("lambda_svc"), emulator.core("lambda_runtime")
     emulator.replace(
         functions,

@@ -18,7 +18,7 @@ FOR_EVER = float("inf")
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections."""
+    """Apply the patches."""
     functions = emulator.service("lambda_svc")
     may_read = Readers(functions, CustomerKeys(emulator), asks_the_role(emulator))
     emulator.replace(functions, "_create_esm", may_read.before_it_is_mapped(functions._create_esm))
@@ -132,7 +132,7 @@ class Readers:
         return poll
 
     def look_at(self, mapping: dict[str, Any], waits: MutableMapping[str, float]) -> None:
-        """Lets a mapping wait for as long as its stream may not be read."""
+        """Let a mapping wait while its stream may not be read."""
         stream = str(mapping.get("EventSourceArn", ""))
         if self.denied(stream, mapping["FunctionName"], mapping.get("Qualifier")):
             waits[mapping["UUID"]] = FOR_EVER

@@ -25,7 +25,7 @@ class KMSAccessDeniedException(Exception):
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections."""
+    """Apply the patches."""
     functions, runtime = emulator.service("lambda_svc"), emulator.core("lambda_runtime")
     refusal = asks_the_role(emulator)
     environments = Environments(emulator, refusal)
@@ -97,7 +97,7 @@ class Environments:
         self.emulator = emulator
 
     def grants(self, original: Operation) -> Operation:
-        """Makes the grant when the function was made or changed."""
+        """Make the grant when the function was made or changed."""
 
         def change(*arguments: Any) -> Answer:
             status, headers, body = original(*arguments)

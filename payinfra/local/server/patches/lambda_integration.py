@@ -32,7 +32,7 @@ class Refused(Exception):
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections that reach into the services."""
+    """Apply the patches that reach into the services."""
     gateway = emulator.service("apigateway_v1")
     functions = emulator.service("lambda_svc")
     evaluator = emulator.core("iam_evaluator")
@@ -127,7 +127,7 @@ def _error(gateway: Any, refused: Refused) -> Any:
 
 
 def _seen(call: asyncio.Future[Any]) -> None:
-    """Takes note of how a call ended that nobody waits for any more."""
+    """Note how a call ended that nobody waits for any more."""
     if not call.cancelled():
         call.exception()
 
@@ -155,7 +155,7 @@ def only_with_permission(original: Invoke, allowed: Callable[[str, Mapping[str, 
 
 
 def disturb_invocations(emulator: Emulator, board: FaultRegistry) -> None:
-    """Lets faults of Lambda reach what API Gateway invokes."""
+    """Apply faults of Lambda to what API Gateway invokes."""
     gateway = emulator.service("apigateway_v1")
     emulator.replace(gateway, "_call_lambda_raw", disturbed(gateway._call_lambda_raw, board))
 
@@ -182,7 +182,7 @@ def disturbed(
 
 
 def may_invoke(functions: Any, evaluator: Any) -> Callable[[str, Mapping[str, Any]], bool]:
-    """Judges by the function's resource policy, that of the alias or version where the API names one."""
+    """Judge by the function's resource policy, that of the alias or version where the API names one."""
 
     def allowed(function: str, event: Mapping[str, Any]) -> bool:
         context = event["requestContext"]

@@ -48,7 +48,7 @@ class DataPoint:
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections."""
+    """Apply the patches."""
     logs = emulator.service("cloudwatch_logs")
     emulator.replace(
         logs,

@@ -103,5 +103,5 @@ def asks_the_role(emulator: Emulator) -> Refusal:
                 return words
         return ""
 
-    # Not in the context of whatever request is in hand: that one's caller is somebody else.
+    # Not in the context of whatever request is current: that one's caller is somebody else.
     return lambda role, session, asks: Context().run(refusal, role, session, asks)

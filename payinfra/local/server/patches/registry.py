@@ -1,4 +1,4 @@
-"""All corrections, in the order in which they are made."""
+"""All patches, in the order in which they are applied."""
 
 from payinfra.local.server.ministack import Emulator
 from payinfra.local.server.patches import (
@@ -40,7 +40,7 @@ ANSWERS: tuple[ResponsePatch, ...] = (
 
 
 def install(emulator: Emulator) -> None:
-    """Makes those that reach into a service."""
+    """Apply those that reach into a service."""
     for service in (
         acm,
         custom_domains,

@@ -23,7 +23,7 @@ def no_zone_is_signed(request: Request, response: AsgiResponse, region: str) -> 
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections that reach into the service."""
+    """Apply the patches that reach into the service."""
     route53 = emulator.service("route53")
     emulator.replace(route53, "_build_health_check_el", truth_in_lower_case(route53._build_health_check_el))
     emulator.replace(route53, "_parse_health_check_config", keep_lists(route53._parse_health_check_config))

@@ -13,7 +13,7 @@ SMALLEST = "x-amz-transition-default-minimum-object-size"
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections that reach into the service."""
+    """Apply the patches that reach into the service."""
     s3 = emulator.service("s3")
     emulator.replace(
         s3, "_resolve_sse_write_headers", key_must_be_there(emulator, s3, s3._resolve_sse_write_headers)

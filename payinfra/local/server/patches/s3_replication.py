@@ -13,7 +13,7 @@ FROM_OBJECT = ("s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", "s
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections."""
+    """Apply the patches."""
     s3 = emulator.service("s3")
     copies = Copies(s3, CustomerKeys(emulator), asks_the_role(emulator), emulator.core("responses"))
     emulator.replace(s3, "_maybe_replicate", copies.of_objects(s3._maybe_replicate))
@@ -38,7 +38,7 @@ class Copies:
         self.s3, self.keys, self.refusal, self.responses = s3, keys, refusal, responses
 
     def of_objects(self, original: Callable[..., None]) -> Callable[..., None]:
-        """Copies an object if the role may, with the copy's own key."""
+        """Copy an object if the role may, with the copy's own key."""
 
         def copy(bucket: str, name: str, record: dict[str, Any], data: Any, tags: Any = None) -> None:
             rule, role = self.s3._replication_rule_for(bucket, name, tags)
@@ -79,7 +79,7 @@ class Copies:
             yield from self.keys.through("s3", key, (action,), region=where, account=account, context=context)
 
     def of_delete_markers(self, original: Callable[[str, str], None]) -> Callable[[str, str], None]:
-        """Copies a delete marker if the role may."""
+        """Copy a delete marker if the role may."""
 
         def copy(bucket: str, name: str) -> None:
             found = self.s3._bucket_replication.get(bucket) or {}

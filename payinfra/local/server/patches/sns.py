@@ -15,7 +15,7 @@ LOG = logging.getLogger(__name__)
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections."""
+    """Apply the patches."""
     sns = emulator.service("sns")
     emulator.replace(sns, "_subscribe", mail_waits_for_its_owner(sns, sns._subscribe))
     for operation in ("_list_subscriptions", "_list_subscriptions_by_topic"):

@@ -13,7 +13,7 @@ Action = Callable[[dict[str, Any], str], dict[str, Any]]
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections."""
+    """Apply the patches."""
     sqs = emulator.service("sqs")
     # AWS: a queue's URL names the endpoint of its region (SQS developer guide, "Queue and message
     # identifiers"). ministack would name one host and port for all regions; without it, it names the endpoint

@@ -7,7 +7,7 @@ from payinfra.local.server.ministack import Emulator
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the correction."""
+    """Apply the patch."""
     functions, dynamodb = emulator.service("lambda_svc"), emulator.service("dynamodb")
     emulator.replace(
         dynamodb,
@@ -29,7 +29,7 @@ def readers_begin_with_the_stream(
 
     def position(table: str, **scope: Any) -> int:
         first, last = start(table, **scope), end(table, **scope)
-        # Without the lock of the positions: whoever asks may hold it, and each step here is one of its own.
+        # Without the lock of the positions: the caller may hold it, and each step here is atomic.
         for mapping in tuple(functions._esms.values()):
             source, reader = str(mapping.get("EventSourceArn", "")), mapping["UUID"]
             read = functions._dynamodb_stream_positions.get(reader)

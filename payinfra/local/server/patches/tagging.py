@@ -13,7 +13,7 @@ HOME_OF_GLOBAL = "us-east-1"
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections that reach into the service."""
+    """Apply the patches that reach into the service."""
     tagging = emulator.service("tagging")
     collectors = more_services(emulator, emulator.core("responses").get_region)
     emulator.replace(tagging, "_COLLECTORS", {**tagging._COLLECTORS, **collectors})

@@ -42,7 +42,7 @@ _header: ContextVar[str] = ContextVar("payinfra_trace_header", default="")
 
 
 def install(emulator: Emulator) -> None:
-    """Makes the corrections."""
+    """Apply the patches."""
     functions, actions, main = emulator.service("lambda_svc"), emulator.core("iam_actions"), emulator.main
     refusal = asks_the_role(emulator)
     traces = Traces(refusal, emulator.core("responses").get_region)
@@ -99,7 +99,7 @@ def tracing_takes_permission(
 
 
 def noted(original: Callable[..., str | None]) -> Callable[..., str | None]:
-    """Keeps the trace header that a call's function is given."""
+    """Keep the trace header that a call's function is given."""
 
     def header(*arguments: Any, **more: Any) -> str | None:
         made = original(*arguments, **more)
@@ -142,7 +142,7 @@ class Traces:
         return run
 
     def keep(self, region: str, trace: Trace) -> None:
-        """Adds a trace, and forgets the oldest where there are too many."""
+        """Add a trace, and forget the oldest if there are too many."""
         self.kept.setdefault(region, deque(maxlen=KEPT)).append(trace)
 
     async def handle(

@@ -167,7 +167,7 @@ class HealthMonitor:
         now = self._clock.monotonic()
         scale = self._time_scale()
         checks = {check.id: check for check in self._reader.health_checks() if check.probed}
-        # A deleted or disabled check loses its panel: should it come back, it starts as a new one.
+        # A deleted or disabled check loses its panel: if it comes back, it starts as a new one.
         for gone in set(self._panels) - set(checks):
             del self._panels[gone]
         wait = TICK_SECONDS

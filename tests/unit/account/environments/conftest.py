@@ -56,7 +56,7 @@ class Client:
         assert operation == "get_resources"
         return self
 
-    def paginate(self, TagFilters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:  # noqa: N803 - boto3's
+    def paginate(self, TagFilters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         assert TagFilters == [{"Key": "Project", "Values": ["payment-infrastructure"]}]
         if self.region in self.account.silent:
             raise refused()
@@ -70,22 +70,22 @@ class Client:
         if name in self.account.refusing:
             raise refused("Describe")
 
-    def describe_key(self, KeyId: str) -> dict[str, Any]:  # noqa: N803 - boto3's
+    def describe_key(self, KeyId: str) -> dict[str, Any]:
         self._may_ask(KeyId)
         state = "PendingDeletion" if KeyId in self.account.departing else "Enabled"
         return {"KeyMetadata": {"CreationDate": self.account.born, "KeyState": state}}
 
-    def describe_table(self, TableName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
+    def describe_table(self, TableName: str) -> dict[str, Any]:
         self._may_ask(TableName)
         made = self.account.born + timedelta(minutes=1)
         kept = TableName in self.account.protected
         return {"Table": {"CreationDateTime": made, "DeletionProtectionEnabled": kept}}
 
-    def describe_continuous_backups(self, TableName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
+    def describe_continuous_backups(self, TableName: str) -> dict[str, Any]:
         status = {"PointInTimeRecoveryStatus": "ENABLED"}
         return {"ContinuousBackupsDescription": {"PointInTimeRecoveryDescription": status}}
 
-    def get_rest_api(self, restApiId: str) -> dict[str, Any]:  # noqa: N803 - boto3's
+    def get_rest_api(self, restApiId: str) -> dict[str, Any]:
         return {"id": restApiId}
 
 

@@ -122,6 +122,31 @@ def test_what_is_missing_is_named(
     assert only(count(aws)).state is State.PARTIAL
 
 
+def leave_one_key(account: Account, *regions: str) -> None:
+    for region in regions:
+        for number in (1, 2):
+            account.remove(region, f"key/pr1-{region}-{number}")
+
+
+def test_one_key_in_each_region_is_the_lean_footprint(account: Account, aws: FakeAws) -> None:
+    account.deploy("pr1")
+    leave_one_key(account, *REGIONS)
+    assert only(count(aws)).state is State.COMPLETE
+
+
+def test_a_full_footprint_that_has_one_key_left_is_partial(account: Account, aws: FakeAws) -> None:
+    account.deploy("pr1")
+    leave_one_key(account, "us-west-2")
+    assert only(count(aws)).lacks == ("2 of 3 keys in us-west-2",), "the other region has three"
+    leave_one_key(account, "us-east-1")
+    account.add(
+        "us-east-1",
+        "arn:aws:cloudwatch:us-east-1:123456789012:alarm:payment-pr1-api-latency",
+        tags("pr1"),
+    )
+    assert only(count(aws)).lacks == ("2 of 3 keys in us-east-1", "2 of 3 keys in us-west-2")
+
+
 def test_one_region_only_is_partial(account: Account, aws: FakeAws) -> None:
     account.deploy("pr1", ("us-east-1",))
     found = only(count(aws))

@@ -318,11 +318,6 @@ def test_a_long_expression_is_cut_in_the_middle() -> None:
     assert len(why) < 200
 
 
-def test_a_gap_as_such_has_nothing_to_say() -> None:
-    with pytest.raises(NotImplementedError):
-        _ = Unreadable("a").why
-
-
 @pytest.mark.parametrize("path", ["a..b", "[x]", "a[", "a]"])
 def test_a_malformed_path_is_a_bug(path: str) -> None:
     with pytest.raises(ValueError, match="not a property path"):

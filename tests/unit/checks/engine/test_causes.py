@@ -79,7 +79,7 @@ def manifest() -> Manifest:
             Cause(("there is no file build/x.zip",), "Build it before the check."),
         ),
     ],
-)  # fmt: skip
+)
 def test_a_cause_is_where_it_begins(message: str, cause: Cause | None, manifest: Manifest) -> None:
     assert cause_in(message, manifest) == cause
 

@@ -158,7 +158,7 @@ def test_a_body_that_is_validated_passes_wherever_its_schema_stands() -> None:
         (operation({"$ref": "#/definitions/Any"}), VALIDATORS | {"definitions": {"Any": {}}}, "takes every"),
         (operation(PAYMENT, **{VALIDATOR: "no"}), VALIDATORS, "no request validator"),
     ],
-)  # fmt: skip
+)
 def test_a_body_that_nothing_looks_at_fails(of: dict[str, Any], more: dict[str, Any], why: str) -> None:
     ((kind, message),) = said(BODIES, {REST: {"api": {"body": document(of, **more)}}})
     assert kind is Kind.FAIL

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from payinfra.checks.probes import monitoring
 from payinfra.checks.probes.verify import load
 from payinfra.checks.verdicts import Kind
+from payinfra.clients.aws_errors import NotYet
 from payinfra.clients.dns import DnsResponse
+from payinfra.core.evacuation import FAILOVER_METRIC
 from payinfra.core.naming import canary_domain
-from payinfra.core.outputs import DeclaredEvacuation
+from payinfra.core.outputs import DeclaredAlarm, DeclaredEvacuation
 from tests.unit.checks.probes.conftest import (
     API_KEY,
     EAST,
@@ -519,7 +522,8 @@ CASES: tuple[tuple[str, Change, Kind, str], ...] = (
     ("LIVE-R53-005", DELEGATED, NONE, "nobody delegates a zone to the embedded AWS"),
     ("LIVE-R53-006", DELEGATED, PASS, f"{FAILOVER} by us-east-1, asked with Host {FAILOVER}"),
     ("LIVE-R53-006", both(DELEGATED, on_aws), PASS, f"{FAILOVER} by us-east-1"),
-    ("LIVE-TLS-001", both(on_aws, sets(days_left=30)), FAIL, f"the certificate of {HOSTS[EAST]} has 30 days"),
+    ("LIVE-TLS-001", both(on_aws, sets(days_left=30)), WARN, f"the certificate of {HOSTS[EAST]} has 30 days"),
+    ("LIVE-TLS-001", both(on_aws, sets(days_left=0)), FAIL, f"the certificate of {HOSTS[EAST]} has 0 days"),
     ("LIVE-TLS-001", both(on_aws, DELEGATED), PASS, ""),
     ("LIVE-TLS-001", sets(days_left=30), NONE, "for a domain of one's own only"),
     ("LIVE-TLS-001", both(DELEGATED, sets(days_left=30)), FAIL, f"the certificate of {FAILOVER} has 30 days"),
@@ -744,6 +748,19 @@ def test_no_message_holds_the_api_key(fake: FakeEnv) -> None:
     for id in ("LIVE-API-006", "LIVE-SSM-002"):
         for verdict in fake.result(id).verdicts:
             assert "secret" not in verdict.message
+
+
+def test_an_alarm_that_tells_of_a_failover_says_so_and_is_no_failure() -> None:
+    told, fails = (
+        DeclaredAlarm("told", "Payments", FAILOVER_METRIC, 1),
+        DeclaredAlarm("fails", "Payments", "Errors", 1),
+    )
+    found: Any = {"told": {"StateValue": "ALARM"}, "fails": {"StateValue": "OK"}}
+    verdict = monitoring._not_in_alarm(found, (told, fails))
+    assert (verdict.kind, verdict.message) == (PASS, "2 alarms; told rings: see where the names lead")
+    found["fails"]["StateValue"] = "ALARM"
+    with pytest.raises(NotYet, match=r"in ALARM: fails$"):
+        monitoring._not_in_alarm(found, (told, fails))
 
 
 def test_a_canary_is_removed_even_where_the_probe_fails(fake: FakeEnv) -> None:

@@ -11,7 +11,7 @@ from botocore.exceptions import ConnectTimeoutError, NoCredentialsError
 from dns.exception import DNSException
 
 from payinfra.checks.probes.drift import Difference, judge
-from payinfra.checks.probes.failures import verdict_for
+from payinfra.checks.probes.failures import AGAIN, RAISED, verdict_for
 from payinfra.checks.probes.model import (
     FIRST_REPORTS_S,
     PairProbe,
@@ -68,7 +68,7 @@ def test_a_probe_that_never_answers_hides_no_other(fake: FakeEnv) -> None:
     slow, quick = run([a_pair(hangs, within_s=0.2), a_pair(passes)], fake.live(), tell=told.append)
     held.set()
     assert time.monotonic() - began < 5
-    assert slow.verdicts == (Verdict.error("no answer within 0.2 s"),)
+    assert slow.verdicts == (Verdict.error("no answer within 0.2 s", remedy=AGAIN),)
     assert quick.verdicts == (Verdict.passed(),)
     assert [one.verdicts[0].kind for one in told] == [Kind.PASS, Kind.ERROR]
 
@@ -209,8 +209,8 @@ def test_a_probe_that_says_nothing_or_crashes_is_an_error(fake: FakeEnv) -> None
         raise KeyError("Replicas")
 
     silent, crashed = run([a_pair(lambda _live: ()), a_pair(crashes)], fake.live())
-    assert silent.verdicts == (Verdict.error("the probe gave no verdict"),)
-    assert crashed.verdicts == (Verdict.error("the probe raised KeyError: 'Replicas'"),)
+    assert silent.verdicts == (Verdict.error("the probe gave no verdict", remedy=RAISED),)
+    assert crashed.verdicts == (Verdict.error("the probe raised KeyError: 'Replicas'", remedy=RAISED),)
 
 
 def test_a_regional_probe_without_a_region_is_a_bug(fake: FakeEnv) -> None:
@@ -253,6 +253,14 @@ def test_a_failed_call_says_what_is_wrong_and_is_never_green(
     verdict = verdict_for(problem)
     assert verdict.kind is kind
     assert said in verdict.message
+    assert bool(verdict.remedy) is (kind is Kind.ERROR), "the rule's advice mends no call that failed"
+
+
+def test_the_advice_of_what_was_not_judged_is_not_the_rules() -> None:
+    refused, expired = verdict_for(DENIED), verdict_for(error("ExpiredToken", "x", "GetRole"))
+    (finding,) = outcome([ProbeResult(a_rule(), EAST, (refused,), 0.1)]).findings
+    assert finding.fix.startswith("Allow the caller this action")
+    assert expired.remedy.startswith("Give credentials")
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ class Gateway:
     def get_paginator(self, operation: str) -> "Pages":
         return Pages(self, operation)
 
-    def get_api_key(self, apiKey: str, includeValue: bool) -> dict[str, Any]:  # noqa: N803 - boto3's
+    def get_api_key(self, apiKey: str, includeValue: bool) -> dict[str, Any]:
         assert includeValue
         return {"id": apiKey, **self.here.keys[apiKey]}
 
@@ -140,25 +140,25 @@ class Gateway:
             self.here.keys[made] = {**wanted, "createdDate": MADE}
         return {"id": made}
 
-    def create_usage_plan_key(self, usagePlanId: str, keyId: str, keyType: str) -> None:  # noqa: N803 - boto3's
+    def create_usage_plan_key(self, usagePlanId: str, keyId: str, keyType: str) -> None:
         assert (usagePlanId, keyType) == (f"plan-{self.region}", "API_KEY")
         assert keyId not in self.here.plan
         with self.cloud.change():
             self.here.plan.add(keyId)
 
-    def delete_usage_plan_key(self, usagePlanId: str, keyId: str) -> None:  # noqa: N803 - boto3's
+    def delete_usage_plan_key(self, usagePlanId: str, keyId: str) -> None:
         assert usagePlanId == f"plan-{self.region}"
         with self.cloud.change():
             self.here.plan.remove(keyId)
 
-    def delete_api_key(self, apiKey: str) -> None:  # noqa: N803 - boto3's
+    def delete_api_key(self, apiKey: str) -> None:
         assert apiKey not in self.here.plan or not self.here.stages
         if apiKey not in self.here.keys:
             raise ClientError({"Error": {"Code": "NotFoundException"}}, "DeleteApiKey")
         with self.cloud.change():
             del self.here.keys[apiKey]
 
-    def update_api_key(self, apiKey: str, patchOperations: list[dict[str, str]]) -> None:  # noqa: N803 - boto3's
+    def update_api_key(self, apiKey: str, patchOperations: list[dict[str, str]]) -> None:
         (operation,) = patchOperations
         assert (operation["op"], operation["path"]) == ("replace", "/name")
         with self.cloud.change():
@@ -203,7 +203,7 @@ class Parameters:
     def kept(self) -> dict[str, Any]:
         return self.cloud.regions[self.region].parameter
 
-    def get_parameter(self, Name: str, WithDecryption: bool) -> dict[str, Any]:  # noqa: N803 - boto3's
+    def get_parameter(self, Name: str, WithDecryption: bool) -> dict[str, Any]:
         assert (Name, WithDecryption) == ("/payment-demo/api-key", True)
         return {"Parameter": {"Value": self.kept["Value"]}}
 
@@ -211,7 +211,7 @@ class Parameters:
         assert operation == "describe_parameters"
         return self
 
-    def paginate(self, ParameterFilters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:  # noqa: N803 - boto3's
+    def paginate(self, ParameterFilters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         assert ParameterFilters == [{"Key": "Name", "Values": ["/payment-demo/api-key"]}]
         # A page of Parameter Store may be empty although the next one is not.
         yield {"Parameters": []}

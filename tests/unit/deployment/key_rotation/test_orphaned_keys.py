@@ -116,7 +116,7 @@ def test_a_key_that_is_listed_and_gone_already_was_not_removed(cloud: Cloud) -> 
     class Late(Gateway):
         """Lists what was deleted a moment ago."""
 
-        def delete_api_key(self, apiKey: str) -> None:  # noqa: N803 - boto3's
+        def delete_api_key(self, apiKey: str) -> None:
             self.here.keys.pop(apiKey)
             super().delete_api_key(apiKey)
 
@@ -150,7 +150,7 @@ class Refusing(Aws):
             raise self.error
         yield {"items": [{"id": "k", "name": f"{NAME}-former", "tags": tags("demo")}] if asked else []}
 
-    def delete_api_key(self, apiKey: str) -> None:  # noqa: N803 - boto3's
+    def delete_api_key(self, apiKey: str) -> None:
         raise self.error
 
 

@@ -112,7 +112,7 @@ def test_where_there_is_nothing_nothing_is_found(account: Account) -> None:
 def test_the_tagging_api_is_asked_for_the_environment_only(account: Account) -> None:
     asked: list[Any] = []
 
-    def get_resources(TagFilters: Any) -> Any:  # noqa: N803 - boto3's
+    def get_resources(TagFilters: Any) -> Any:
         asked.append(TagFilters)
         return EMPTY["get_resources"]
 
@@ -192,7 +192,7 @@ NAMED: Mapping[str, tuple[str, Any]] = {
     ),
     "arn:aws:iam::0:role/payment-a-function-us-east-1": (
         "get_role",
-        lambda RoleName: (  # noqa: N803 - boto3's
+        lambda RoleName: (
             {"Role": {"Arn": f"arn:aws:iam::0:role/{RoleName}"}}
             if RoleName == "payment-a-function-us-east-1"
             else error("NoSuchEntity")

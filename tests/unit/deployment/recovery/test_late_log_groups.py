@@ -33,18 +33,18 @@ class Logs:
         assert operation == "describe_log_groups"
         return self
 
-    def paginate(self, *, logGroupNamePrefix: str) -> Iterator[Mapping[str, Any]]:  # noqa: N803 - AWS's name
+    def paginate(self, *, logGroupNamePrefix: str) -> Iterator[Mapping[str, Any]]:
         if self.refuses == "list":
             raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "DescribeLogGroups")
         for one in tuple(self.groups):  # a page each
             if one["logGroupName"].startswith(logGroupNamePrefix):
                 yield {"logGroups": [one]}
 
-    def list_tags_for_resource(self, *, resourceArn: str) -> Mapping[str, Any]:  # noqa: N803 - AWS's name
+    def list_tags_for_resource(self, *, resourceArn: str) -> Mapping[str, Any]:
         assert not resourceArn.endswith("*")
         return {"tags": self.tags.get(resourceArn.rpartition(":")[2], {})}
 
-    def delete_log_group(self, *, logGroupName: str) -> None:  # noqa: N803 - AWS's name
+    def delete_log_group(self, *, logGroupName: str) -> None:
         self.deleted.append(logGroupName)
         self.groups = [one for one in self.groups if one["logGroupName"] != logGroupName]
         if self.refuses:

@@ -64,7 +64,7 @@ STRAY = resource("arn:aws:kms:us-east-1:000000000000:key/stray", {"Environment":
 
 
 def unlucky(tmp_path: Path, *troubles: Exception, plans: Sequence[object]) -> tuple[World, Unlucky]:
-    terraform = Unlucky(list(plans), troubles=list(troubles), wanted=(ROLE,))  # type: ignore[arg-type]
+    terraform = Unlucky(list(plans), troubles=list(troubles), wanted=(ROLE,))  # type: ignore[arg-type]  # of any kind
     return World(tmp_path, terraform), terraform
 
 
@@ -103,6 +103,21 @@ def test_adopting_is_asked_for(tmp_path: Path, aws: Stubbed) -> None:
     with pytest.raises(GateFailed, match="not confirmed"):
         pipeline(world, aws).deploy(lambda plan: not plan.adopts)
     assert terraform.calls.count("apply plan.tfplan") == 1
+
+
+def test_what_was_agreed_to_is_not_asked_again_when_it_is_tried_again(tmp_path: Path, aws: Stubbed) -> None:
+    both = (Change(ROLE.address, ROLE.type, ChangeAction.CREATE), *a_plan(tmp_path).changes)
+    world, terraform = unlucky(tmp_path, COLLISION, plans=[lambda file: Plan(file, 2, 0, 0, both), a_plan])
+    terraform.wanted = ()
+    asked: list[Plan] = []
+
+    def agree(plan: Plan) -> bool:
+        asked.append(plan)
+        return True
+
+    pipeline(world, aws).deploy(agree)
+    assert terraform.calls.count("apply plan.tfplan") == 2
+    assert [plan.add for plan in asked] == [2]
 
 
 def test_what_is_somebody_elses_stops_it_with_the_reason(tmp_path: Path, aws: Stubbed) -> None:

@@ -85,6 +85,16 @@ def test_what_a_person_or_another_drill_has_evacuated_is_not_taken_over(
     assert here.flag == standing
 
 
+def test_a_flag_that_has_ended_by_itself_is_in_nobodys_way(here: Here) -> None:
+    ended = replace(PERSONS, by="failover-drill", drill="drill-2", until="2026-01-02T03:10:00+00:00")
+    here.stands(ended)
+    here.executor.inject(ACTION)
+    assert here.executor.is_active(ACTION)
+    here.stands(replace(ended, until="2999-01-01T00:00:00+00:00"))
+    with pytest.raises(FaultFailed):
+        here.executor.inject(ACTION)
+
+
 def test_an_evacuation_that_a_person_decides_during_the_drill_is_not_lifted(here: Here) -> None:
     here.executor.inject(ACTION)
     here.stands(PERSONS)

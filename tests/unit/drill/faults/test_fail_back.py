@@ -34,7 +34,7 @@ class Store:
         assert region == WEST
         return self
 
-    def get_parameter(self, *, Name: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+    def get_parameter(self, *, Name: str) -> dict[str, Any]:
         assert Name == PARAMETER
         return {"Parameter": {"Value": self.value}}
 
@@ -76,6 +76,16 @@ def test_what_somebody_else_has_written_is_left_alone(value: str) -> None:
 def test_an_evacuation_is_not_written_over() -> None:
     store = Store(EvacuationFlag(EAST, "2026-01-02", "alice").to_json())
     with pytest.raises(EnvironmentUnusable, match="us-east-1 is evacuated since 2026-01-02, by alice"):
+        HOLD.inject(clients(store))
+
+
+def test_a_drills_flag_that_has_ended_by_itself_is_written_over() -> None:
+    ended = EvacuationFlag(EAST, "2026-01-02", "failover-drill", "drill-2", "2026-01-02T03:10:00+00:00")
+    store = Store(ended.to_json())
+    HOLD.inject(clients(store))
+    assert store.value == HOLD.value
+    store.value = replace(ended, until="2999-01-01T00:00:00+00:00").to_json()
+    with pytest.raises(EnvironmentUnusable):
         HOLD.inject(clients(store))
 
 

@@ -41,7 +41,9 @@ class Asked:
 
 def looks(enforce: Any) -> Any:
     """The correction around something that stands for ministack's own judgement."""
-    return authorization.all_that_aws_looks_at(enforce, lambda _region: nullcontext(), lambda _arn: None)
+    return authorization.all_that_aws_looks_at(
+        enforce, lambda _region: nullcontext(), lambda _arn: None, lambda: ""
+    )
 
 
 def here(service: str, resource: str) -> str:
@@ -53,6 +55,14 @@ TOPIC = here("sns", "payment-a-alarms")
 RESOURCES: tuple[tuple[Asked, str], ...] = (
     (Asked("lambda", "", path=FUNCTIONS, body={"FunctionName": "f"}), here("lambda", "function:f")),
     (Asked("lambda", "", method="GET", path=FUNCTIONS), "*"),
+    (
+        Asked("lambda", "", path=f"{FUNCTIONS}/f/invocations", body={"Qualifier": "told"}),
+        here("lambda", "function:f"),
+    ),
+    (
+        Asked("lambda", "", path=f"{FUNCTIONS}/f/invocations", query={"Qualifier": "live"}),
+        here("lambda", "function:f:live"),
+    ),
     (Asked("monitoring", "DeleteAlarms", body={"AlarmNames": ["a", "b"]}), here("cloudwatch", "alarm:a")),
     (Asked("monitoring", "DeleteAlarms", query={"AlarmNames.member.1": "a"}), here("cloudwatch", "alarm:a")),
     (Asked("monitoring", "DescribeAlarms", body={}), "*"),

@@ -100,7 +100,7 @@ class TestStatus:
     """What an environment's status says of drills."""
 
     def status(self, console: Console, fmt: Format, **more: object) -> None:
-        status = replace(Status("demo", "local", (), "failover.x", None), **more)  # type: ignore[arg-type]
+        status = replace(Status("demo", "local", (), "failover.x", None), **more)  # type: ignore[arg-type]  # by name
         status_report.write_status(console, status, fmt)
 
     def test_never_drilled(self, console: Console, printed: Callable[[], str]) -> None:

@@ -79,8 +79,11 @@ class TestTable:
         text = written(outcome, FindingsFormat.TABLE)
 
         kinds = ("FAIL", "WARN", "8 checks", "Not judged", "ERROR", "UNKNOWN", "Failed")
-        order = [next(kind for kind in kinds if line.startswith(kind)) for line in text.splitlines()
-                 if line.startswith(kinds)]  # fmt: skip
+        order = [
+            next(kind for kind in kinds if line.startswith(kind))
+            for line in text.splitlines()
+            if line.startswith(kinds)
+        ]
         assert order == ["FAIL"] * 4 + ["WARN", "8 checks", "Not judged", "ERROR", "UNKNOWN", "Failed"]
         assert text.count("fix PI-S3-001: Fix of PI-S3-001.") == 1
         assert "a b.py:7" in text
@@ -89,20 +92,27 @@ class TestTable:
             "Failed: 2 failures of severity high or above and 2 findings not judged."
         )
 
-    def test_a_finding_is_one_line_however_narrow_the_terminal_is(self, outcome: Outcome) -> None:
+    def test_a_finding_is_one_line_in_a_pipe_and_its_address_whole_on_a_terminal(
+        self, outcome: Outcome
+    ) -> None:
         address = (
             'module.payments["eu"].module.storage.aws_s3_bucket_server_side_encryption_configuration.audit'
         )
         long = replace(outcome.findings[0], address=address, message="word " * 40 + "end")
         one = replace(outcome, findings=(long,))
 
-        for terminal in (False, True):
-            file = io.StringIO()
-            console = Console(file=file, width=40, force_terminal=terminal, color_system=None)
+        def lines(*, terminal: bool) -> list[str]:
+            console = Console(file=io.StringIO(), width=40, force_terminal=terminal, color_system=None)
             rendering.write(console, one, FindingsFormat.TABLE, Severity.HIGH)
-            (line,) = [line for line in file.getvalue().splitlines() if line.startswith("FAIL")]
-            assert address in line
-            assert line.endswith("end")
+            assert isinstance(console.file, io.StringIO)
+            return console.file.getvalue().splitlines()
+
+        (line,) = [line for line in lines(terminal=False) if line.startswith("FAIL")]
+        assert address in line
+        assert line.endswith("end")
+        folded = lines(terminal=True)
+        assert f"    {address}" in folded
+        assert {line for line in folded if len(line) > 40} == {f"    {address}"}
 
     def test_what_is_zero_is_not_counted(self, nothing: Outcome) -> None:
         assert "1 check: 1 passed.\n" in written(nothing, FindingsFormat.TABLE)

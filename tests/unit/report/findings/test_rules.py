@@ -25,13 +25,13 @@ def test_the_list_has_a_row_a_rule() -> None:
 def test_an_explanation_has_everything() -> None:
     assert rules.explained(RULE, ("aws_s3_bucket",)) == (
         "PI-S3-001  Title\n\n"
-        "severity  high\n"
-        "looks at  aws_s3_bucket\n"
-        "controls  AWS FSBP S3.8\n"
-        "risk      Risk.\n"
-        "fix       Fix.\n"
+        "severity   high\n"
+        "looks at   aws_s3_bucket\n"
+        "controls   AWS FSBP S3.8\n"
+        "risk       Risk.\n"
+        "fix        Fix.\n"
     )
-    assert rules.explained(BARE) == "PI-OUT-001  Title\n\nseverity  low\nrisk      Risk.\nfix       Fix.\n"
+    assert rules.explained(BARE) == "PI-OUT-001  Title\n\nseverity   low\nrisk       Risk.\nfix        Fix.\n"
 
 
 def test_rules_are_written_for_scripts() -> None:
