@@ -33,8 +33,8 @@ TAKES_S = {
 }
 """About how long each command takes; what it took last time counts more."""
 REFUSED, SERVES_WITHIN_S = "The survivor's health page answers", 60.0
-"""What an evacuation is refused with for a while, and for how long that is waited, in seconds: a container that
-could not write needs three good writes, ten seconds apart, to say that it can again."""
+"""What an evacuation is refused with for a while, and for how long that is waited, in seconds: a container
+that could not write needs three good writes, ten seconds apart, to say that it can again."""
 SCALE = 10.0
 """By how much time runs faster while a region is evacuated: health checks have to change their minds."""
 MEMORY = ("512", "640", "768")
