@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from payinfra.clients.aws import LOCAL_ACCOUNT, Aws, AwsUnreachable, Endpoints
+from payinfra.clients.aws_errors import is_absent
 from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit
@@ -186,7 +187,7 @@ def _has_remote_state(settings: Settings, endpoints: Endpoints | None) -> bool:
     try:
         client.head_object(Bucket=settings.state_bucket, Key=key)
     except ClientError as error:
-        return error.response["Error"]["Code"] not in ("404", "NoSuchKey")
+        return not is_absent(error)
     except BotoCoreError:
         return True
     return True

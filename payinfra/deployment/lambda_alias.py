@@ -11,11 +11,11 @@ import httpx
 
 from payinfra.clients.aws import Aws
 from payinfra.clients.aws_errors import is_absent
+from payinfra.clients.http import make_client
 from payinfra.core.errors import EnvironmentUnusable, GateFailed, Interrupted
 from payinfra.core.events import Emit, Notice
 from payinfra.core.naming import FUNCTION_ALIAS
 from payinfra.core.outputs import Outputs, RegionOutputs
-from payinfra.core.run_id import user_agent
 from payinfra.core.stop_signals import DeferredSignals, StopRequested
 from payinfra.deployment.rollback_journal import AliasChange, RollbackJournal, now
 from payinfra.deployment.smoke_test import payment_in_region
@@ -31,7 +31,7 @@ RECOVERS_WITHIN_S = 45.0
 
 
 def _client_of_the_apis() -> httpx.Client:
-    return httpx.Client(timeout=10.0, headers={"User-Agent": user_agent()})
+    return make_client(10.0)
 
 
 @dataclass(frozen=True)

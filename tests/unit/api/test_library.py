@@ -19,7 +19,7 @@ from payinfra.core.events import Event, StageFinished
 from payinfra.core.private_files import write_private
 from payinfra.deployment.results import ChecksFailed
 from tests.unit.core.test_outputs import DECLARED, OUTPUTS
-from tests.unit.deployment.test_pipeline import ScriptedTerraform, World, a_plan, found
+from tests.unit.deployment.test_pipeline import ScriptedEnvironment, ScriptedTerraform, a_plan, found
 
 SURFACE = Path(__file__).with_name("surface.json")
 
@@ -88,12 +88,12 @@ def test_the_import_costs_nothing() -> None:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedEnvironment:
     monkeypatch.chdir(tmp_path)
-    return World(tmp_path, ScriptedTerraform([a_plan]))
+    return ScriptedEnvironment(tmp_path, ScriptedTerraform([a_plan]))
 
 
-def test_synth_is_the_stage(world: World) -> None:
+def test_synth_is_the_stage(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     heard: list[Event] = []
     result = payinfra.synth(pipeline.settings, emit=heard.append, dependencies=pipeline.dependencies)
@@ -101,14 +101,14 @@ def test_synth_is_the_stage(world: World) -> None:
     assert [event.stage for event in heard if isinstance(event, StageFinished)] == ["synth"]
 
 
-def test_check_judges_what_it_synthesizes(world: World) -> None:
+def test_check_judges_what_it_synthesizes(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     outcome = payinfra.check(pipeline.settings, select=("PI-KMS-*",), dependencies=pipeline.dependencies)
     assert outcome.failing(Severity.LOW)
     assert {finding.id[:6] for finding in outcome.findings} == {"PI-KMS"}
 
 
-def test_check_leaves_out_what_it_is_asked_to(world: World) -> None:
+def test_check_leaves_out_what_it_is_asked_to(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     outcome = payinfra.check(
         pipeline.settings, select=("PI-KMS-*",), skip=("PI-KMS-001",), dependencies=pipeline.dependencies
@@ -116,7 +116,7 @@ def test_check_leaves_out_what_it_is_asked_to(world: World) -> None:
     assert "PI-KMS-001" in outcome.summary.ignored
 
 
-def test_check_reads_the_waivers(world: World) -> None:
+def test_check_reads_the_waivers(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     waivers = world.folder / "mine.toml"
     waivers.write_text("nonsense = 1\n")
@@ -124,14 +124,14 @@ def test_check_reads_the_waivers(world: World) -> None:
         payinfra.check(pipeline.settings, waivers=waivers, dependencies=pipeline.dependencies)
 
 
-def test_plan_keeps_the_plan_to_its_owner(world: World) -> None:
+def test_plan_keeps_the_plan_to_its_owner(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     out = world.folder / "kept.tfplan"
     assert payinfra.plan(pipeline.settings, out=out, dependencies=pipeline.dependencies).add == 1
     assert out.stat().st_mode & 0o777 == 0o600
 
 
-def test_deploy_asks_and_gives_everything_back(world: World) -> None:
+def test_deploy_asks_and_gives_everything_back(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     asked: list[int] = []
 
@@ -144,7 +144,7 @@ def test_deploy_asks_and_gives_everything_back(world: World) -> None:
     assert result.outputs == payinfra.read_outputs(pipeline.settings, dependencies=pipeline.dependencies)
 
 
-def test_deploy_stops_at_the_gate_that_is_asked_for(world: World) -> None:
+def test_deploy_stops_at_the_gate_that_is_asked_for(world: ScriptedEnvironment) -> None:
     world.outcome = found(Severity.LOW)
     pipeline = world.pipeline()
     with pytest.raises(ChecksFailed):
@@ -152,7 +152,7 @@ def test_deploy_stops_at_the_gate_that_is_asked_for(world: World) -> None:
     assert payinfra.deploy(pipeline.settings, dependencies=pipeline.dependencies).plan.add == 1
 
 
-def test_verify_passes_the_request_on(world: World) -> None:
+def test_verify_passes_the_request_on(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     payinfra.deploy(pipeline.settings, dependencies=pipeline.dependencies)
     payinfra.verify(
@@ -165,7 +165,7 @@ def test_verify_passes_the_request_on(world: World) -> None:
     assert (world.requests[-1].only, world.requests[-1].skip) == (("LIVE-S3-*",), ("LIVE-S3-001",))
 
 
-def test_destroy_wants_a_protected_name_once_more(world: World) -> None:
+def test_destroy_wants_a_protected_name_once_more(world: ScriptedEnvironment) -> None:
     world.protected = True
     pipeline = world.pipeline()
     with pytest.raises(UsageProblem, match="protected"):
@@ -173,7 +173,7 @@ def test_destroy_wants_a_protected_name_once_more(world: World) -> None:
     assert world.terraform.calls == []
 
 
-def test_destroy_deletes(world: World) -> None:
+def test_destroy_deletes(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     payinfra.destroy(pipeline.settings, really="demo", dependencies=pipeline.dependencies)
     assert "plan -destroy" in world.terraform.calls
@@ -201,7 +201,7 @@ def test_every_function_is_on_the_page() -> None:
         assert f"| `{name}(" in page
 
 
-def test_a_drill_wants_a_protected_name_once_more(world: World) -> None:
+def test_a_drill_wants_a_protected_name_once_more(world: ScriptedEnvironment) -> None:
     """What was deployed says whether it is protected, not what the settings say now."""
     pipeline = world.pipeline()
     outputs = replace(OUTPUTS, declared_json=replace(DECLARED, protected=True).to_json())

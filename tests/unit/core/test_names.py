@@ -57,7 +57,7 @@ def test_no_two_public_classes_share_a_name(folder: str) -> None:
     assert shared(ROOT / folder) == {}
 
 
-@pytest.mark.parametrize("folder", ["bench", "handlers", "payinfra", "scripts"])
+@pytest.mark.parametrize("folder", ["bench", "handlers", "payinfra", "scripts", "tests"])
 def test_no_module_class_or_function_bears_a_retired_name(folder: str) -> None:
     assert retired(ROOT / folder) == []
 

@@ -171,7 +171,7 @@ class LeftKeys:
 
 
 @dataclass
-class World:
+class ScriptedEnvironment:
     """One environment with scripted surroundings."""
 
     folder: Path
@@ -278,8 +278,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path, ScriptedTerraform([a_plan]))
+def world(tmp_path: Path) -> ScriptedEnvironment:
+    return ScriptedEnvironment(tmp_path, ScriptedTerraform([a_plan]))
 
 
 def yes(_plan: Plan) -> bool:
@@ -307,7 +307,7 @@ def empty(file: Path) -> Plan:
     return Plan(file, 0, 0, 0)
 
 
-def test_deploy_goes_through_the_stages_in_order(world: World) -> None:
+def test_deploy_goes_through_the_stages_in_order(world: ScriptedEnvironment) -> None:
     deployed = world.pipeline().deploy(yes)
     assert world.stages == [
         *("local", "synth", "check", "init", "plan", "check plan", "apply", "prove", "verify")
@@ -318,7 +318,7 @@ def test_deploy_goes_through_the_stages_in_order(world: World) -> None:
     assert world.proven_with == [ENDPOINTS]
 
 
-def test_each_stage_says_in_a_phrase_what_it_came_to(world: World) -> None:
+def test_each_stage_says_in_a_phrase_what_it_came_to(world: ScriptedEnvironment) -> None:
     world.pipeline().deploy(yes)
     details = {event.stage: event.detail for event in world.events if isinstance(event, StageFinished)}
     assert details["local"].startswith("us-east-1 on http://127.0.0.1:1")
@@ -330,7 +330,7 @@ def test_each_stage_says_in_a_phrase_what_it_came_to(world: World) -> None:
     assert totals["apply"] == 1
 
 
-def test_a_failed_probe_fails_a_deployment_that_stands(world: World) -> None:
+def test_a_failed_probe_fails_a_deployment_that_stands(world: ScriptedEnvironment) -> None:
     world.verified = replace(found(Severity.LOW), tool="verify")
     with pytest.raises(ProbesFailed, match="is deployed, but 1 finding") as caught:
         world.pipeline().deploy(yes)
@@ -339,7 +339,7 @@ def test_a_failed_probe_fails_a_deployment_that_stands(world: World) -> None:
     assert (world.pipeline().settings.work_dir / "outputs.json").exists()
 
 
-def test_verify_probes_what_stands_as_it_is_asked_to(world: World) -> None:
+def test_verify_probes_what_stands_as_it_is_asked_to(world: ScriptedEnvironment) -> None:
     world.pipeline().deploy(yes)
     request = VerifyRequest(only=("LIVE-S3-*",))
     assert world.pipeline().verify(request) is world.verified
@@ -348,7 +348,7 @@ def test_verify_probes_what_stands_as_it_is_asked_to(world: World) -> None:
     assert world.terraform.calls[-1] == "apply plan.tfplan"
 
 
-def test_drift_is_a_finding_for_each_resource_that_was_changed(world: World) -> None:
+def test_drift_is_a_finding_for_each_resource_that_was_changed(world: ScriptedEnvironment) -> None:
     world.terraform.plans.append(drifted)
     world.pipeline().deploy(yes)
     told: list[ProbeResult] = []
@@ -362,21 +362,21 @@ def test_drift_is_a_finding_for_each_resource_that_was_changed(world: World) -> 
     assert [result.rule.id for result in told] == ["LIVE-DRIFT-001"]
 
 
-def test_without_drift_the_probe_of_it_passes(world: World) -> None:
+def test_without_drift_the_probe_of_it_passes(world: ScriptedEnvironment) -> None:
     world.terraform.plans.append(empty)
     world.pipeline().deploy(yes)
     outcome = world.pipeline().verify(VerifyRequest(), drift=True)
     assert (outcome.findings, outcome.summary.counts[Kind.PASS]) == ((), 1)
 
 
-def test_outputs_alone_are_drift_too(world: World) -> None:
+def test_outputs_alone_are_drift_too(world: ScriptedEnvironment) -> None:
     world.terraform.plans.append(other_outputs)
     world.pipeline().deploy(yes)
     outcome = world.pipeline().verify(VerifyRequest(), drift=True)
     assert [one.address for one in outcome.findings] == ["output api_endpoint"]
 
 
-def test_status_is_of_what_was_deployed(world: World) -> None:
+def test_status_is_of_what_was_deployed(world: ScriptedEnvironment) -> None:
     with pytest.raises(EnvironmentUnusable, match="not deployed from this folder"):
         world.pipeline().status()
     world.pipeline().deploy(yes)
@@ -385,7 +385,7 @@ def test_status_is_of_what_was_deployed(world: World) -> None:
     assert status.deployed is not None
 
 
-def test_a_finding_at_the_threshold_stops_before_terraform(world: World) -> None:
+def test_a_finding_at_the_threshold_stops_before_terraform(world: ScriptedEnvironment) -> None:
     world.outcome = found(Severity.HIGH)
     with pytest.raises(ChecksFailed, match="1 finding at or above high") as caught:
         world.pipeline().deploy(yes)
@@ -394,7 +394,9 @@ def test_a_finding_at_the_threshold_stops_before_terraform(world: World) -> None
 
 
 @pytest.mark.parametrize("command", ["deploy", "plan"])
-def test_a_finding_of_the_plan_stops_before_anything_is_applied(world: World, command: str) -> None:
+def test_a_finding_of_the_plan_stops_before_anything_is_applied(
+    world: ScriptedEnvironment, command: str
+) -> None:
     world.plan_outcome = found(Severity.HIGH)
     pipeline = world.pipeline()
     with pytest.raises(ChecksFailed, match="1 finding at or above high") as caught:
@@ -403,7 +405,7 @@ def test_a_finding_of_the_plan_stops_before_anything_is_applied(world: World, co
     assert not [call for call in world.terraform.calls if call.startswith("apply")]
 
 
-def test_a_plan_of_nothing_is_not_judged_again(world: World) -> None:
+def test_a_plan_of_nothing_is_not_judged_again(world: ScriptedEnvironment) -> None:
     world.terraform.plans = [lambda file: Plan(file, 0, 0, 0)]
     world.terraform.state = values()
     world.pipeline().deploy(yes)
@@ -411,19 +413,19 @@ def test_a_plan_of_nothing_is_not_judged_again(world: World) -> None:
     assert "check plan" not in world.stages
 
 
-def test_a_finding_below_the_threshold_is_counted_and_passes(world: World) -> None:
+def test_a_finding_below_the_threshold_is_counted_and_passes(world: ScriptedEnvironment) -> None:
     world.outcome = found(Severity.MEDIUM)
     world.pipeline().deploy(yes)
     assert "apply plan.tfplan" in world.terraform.calls
 
 
-def test_what_could_not_be_judged_stops_whatever_the_threshold(world: World) -> None:
+def test_what_could_not_be_judged_stops_whatever_the_threshold(world: ScriptedEnvironment) -> None:
     world.outcome = found(Severity.LOW, Kind.UNKNOWN)
     with pytest.raises(ChecksFailed):
         world.pipeline().plan()
 
 
-def test_outputs_are_kept_private_twice_and_hold_no_secret(world: World) -> None:
+def test_outputs_are_kept_private_twice_and_hold_no_secret(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     pipeline.deploy(yes)
     own, latest = pipeline.settings.work_dir / "outputs.json", pipeline.latest_outputs
@@ -433,7 +435,7 @@ def test_outputs_are_kept_private_twice_and_hold_no_secret(world: World) -> None
     assert json.loads(own.read_text())["api_endpoint"] == "p-api_endpoint"
 
 
-def test_a_deployment_that_changes_nothing_asks_nobody_and_says_so(world: World) -> None:
+def test_a_deployment_that_changes_nothing_asks_nobody_and_says_so(world: ScriptedEnvironment) -> None:
     world.terraform.plans = [a_plan, empty]
     world.pipeline().deploy(yes)
     world.events.clear()
@@ -443,32 +445,34 @@ def test_a_deployment_that_changes_nothing_asks_nobody_and_says_so(world: World)
     assert "apply" not in world.stages
 
 
-def test_where_the_outputs_file_is_gone_the_state_has_them(world: World) -> None:
+def test_where_the_outputs_file_is_gone_the_state_has_them(world: ScriptedEnvironment) -> None:
     world.terraform.plans = [empty]
     assert world.pipeline().deploy(no).outputs.failover_domain == "p-failover_domain"
     assert "output" in world.terraform.calls
 
 
-def test_a_plan_that_nobody_confirms_changes_nothing(world: World) -> None:
+def test_a_plan_that_nobody_confirms_changes_nothing(world: ScriptedEnvironment) -> None:
     with pytest.raises(GateFailed, match="Nothing was changed"):
         world.pipeline().deploy(no)
     assert "apply plan.tfplan" not in world.terraform.calls
 
 
 @pytest.mark.parametrize("kind", ["aws_dynamodb_table", "aws_s3_bucket", "aws_kms_key", "aws_route53_zone"])
-def test_the_guard_stops_a_plan_that_loses_data_before_anybody_is_asked(world: World, kind: str) -> None:
+def test_the_guard_stops_a_plan_that_loses_data_before_anybody_is_asked(
+    world: ScriptedEnvironment, kind: str
+) -> None:
     world.terraform.plans = [lambda file: a_plan(file, type_=kind, action=ChangeAction.DELETE)]
     with pytest.raises(GateFailed, match=f"{kind}.x"):
         world.pipeline().deploy(lambda _plan: pytest.fail("asked"))
 
 
-def test_allow_destroy_lets_it_pass(world: World) -> None:
+def test_allow_destroy_lets_it_pass(world: ScriptedEnvironment) -> None:
     world.terraform.plans = [lambda file: a_plan(file, type_="aws_s3_bucket", action=ChangeAction.DELETE)]
     world.pipeline().deploy(yes, allow_destroy=True)
     assert "apply plan.tfplan" in world.terraform.calls
 
 
-def test_a_saved_plan_is_applied_as_it_is(world: World, tmp_path: Path) -> None:
+def test_a_saved_plan_is_applied_as_it_is(world: ScriptedEnvironment, tmp_path: Path) -> None:
     kept = tmp_path / "kept.tfplan"
     world.terraform.plans = [a_plan, a_plan]
     world.pipeline().plan(out=kept)
@@ -478,17 +482,17 @@ def test_a_saved_plan_is_applied_as_it_is(world: World, tmp_path: Path) -> None:
     assert world.terraform.calls == [*("init", "show kept.tfplan", "shown kept.tfplan", "apply kept.tfplan")]
 
 
-def test_plan_applies_nothing(world: World) -> None:
+def test_plan_applies_nothing(world: ScriptedEnvironment) -> None:
     assert world.pipeline().plan().add == 1
     assert world.terraform.calls == ["init", "plan", "shown plan.tfplan"]
 
 
-def test_synth_needs_no_terraform(world: World) -> None:
+def test_synth_needs_no_terraform(world: ScriptedEnvironment) -> None:
     assert world.pipeline().synth().inventory.total == 1
     assert world.terraform.calls == []
 
 
-def test_on_aws_nothing_local_is_started(world: World) -> None:
+def test_on_aws_nothing_local_is_started(world: ScriptedEnvironment) -> None:
     world.target = Target.AWS
     world.pipeline().deploy(yes)
     assert world.stages[0] == "account"
@@ -501,7 +505,7 @@ def test_on_aws_nothing_local_is_started(world: World) -> None:
     [(False, 1_000.0, False), (False, 1_001.0, True), (True, 1_001.0, False), (True, 10_000.0, False)],
 )
 def test_a_limit_that_the_status_index_cannot_keep_is_warned_of(
-    world: World, spread: bool, rate: float, warned: bool
+    world: ScriptedEnvironment, spread: bool, rate: float, warned: bool
 ) -> None:
     world.rate, world.spread = rate, spread
     world.pipeline().deploy(yes)
@@ -522,7 +526,9 @@ def test_no_api_may_accept_more_than_the_shards_take() -> None:
     assert beyond_the_index(most, STATUS_SHARDS) == ""
 
 
-def test_on_aws_what_the_account_lacks_stops_a_deployment_but_no_destruction(world: World) -> None:
+def test_on_aws_what_the_account_lacks_stops_a_deployment_but_no_destruction(
+    world: ScriptedEnvironment,
+) -> None:
     world.target, world.account_lacks = Target.AWS, "there is no role"
     with pytest.raises(EnvironmentUnusable, match="there is no role"):
         world.pipeline().deploy(yes)
@@ -535,14 +541,14 @@ def test_on_aws_what_the_account_lacks_stops_a_deployment_but_no_destruction(wor
     assert world.stages.count("preflight") == 1
 
 
-def test_nothing_is_asked_of_an_account_that_is_embedded(world: World) -> None:
+def test_nothing_is_asked_of_an_account_that_is_embedded(world: ScriptedEnvironment) -> None:
     world.account_lacks = "there is no role"
     world.pipeline().deploy(yes)
     assert "preflight" not in world.stages
 
 
 @pytest.mark.parametrize("command", ["synth", "plan", "deploy", "destroy"])
-def test_a_second_command_on_the_environment_is_refused(world: World, command: str) -> None:
+def test_a_second_command_on_the_environment_is_refused(world: ScriptedEnvironment, command: str) -> None:
     pipeline = world.pipeline()
     run: dict[str, Callable[[], object]] = {
         "synth": pipeline.synth,
@@ -554,7 +560,7 @@ def test_a_second_command_on_the_environment_is_refused(world: World, command: s
         run[command]()
 
 
-def test_destroy_deletes_everything_and_forgets_the_outputs(world: World) -> None:
+def test_destroy_deletes_everything_and_forgets_the_outputs(world: ScriptedEnvironment) -> None:
     world.terraform.plans = [
         a_plan,
         lambda file: Plan(file, 0, 0, 1, (Change("a", "b", ChangeAction.DELETE),)),
@@ -567,14 +573,14 @@ def test_destroy_deletes_everything_and_forgets_the_outputs(world: World) -> Non
     assert not pipeline.latest_outputs.exists()
 
 
-def test_one_of_many_is_destroyed_without_a_question_and_named(world: World) -> None:
+def test_one_of_many_is_destroyed_without_a_question_and_named(world: ScriptedEnvironment) -> None:
     world.pipeline().deploy(yes)
     world.terraform.plans = [lambda file: Plan(file, 0, 0, 3)]
     assert world.pipeline().reap() == 3
     assert Notice("Destroying demo.") in world.events
 
 
-def test_a_zone_that_cannot_be_cleared_keeps_nothing_from_being_destroyed(world: World) -> None:
+def test_a_zone_that_cannot_be_cleared_keeps_nothing_from_being_destroyed(world: ScriptedEnvironment) -> None:
     world.zone_refuses = "no"
     world.terraform.plans = [a_plan]
     world.pipeline().destroy(yes)
@@ -583,7 +589,7 @@ def test_a_zone_that_cannot_be_cleared_keeps_nothing_from_being_destroyed(world:
 
 
 def test_the_other_region_s_replica_is_protected_after_the_apply_and_freed_before_it_is_deleted(
-    world: World,
+    world: ScriptedEnvironment,
 ) -> None:
     world.protected = True
     world.pipeline().deploy(yes)
@@ -597,13 +603,13 @@ def test_the_other_region_s_replica_is_protected_after_the_apply_and_freed_befor
     assert len(calls) == 3, "the release is applied before, the destruction after"
 
 
-def test_an_ephemeral_environment_s_replicas_are_not_protected(world: World) -> None:
+def test_an_ephemeral_environment_s_replicas_are_not_protected(world: ScriptedEnvironment) -> None:
     world.pipeline().deploy(yes)
     assert world.protected_after == [("apply plan.tfplan", False)]
 
 
 def test_log_groups_that_late_lines_make_again_are_removed_after_a_destruction_and_said(
-    world: World,
+    world: ScriptedEnvironment,
 ) -> None:
     world.pipeline().deploy(yes)
     assert world.late_asked == []  # the plan makes no log group
@@ -615,7 +621,9 @@ def test_log_groups_that_late_lines_make_again_are_removed_after_a_destruction_a
     assert any("late lines had made again: /aws/apigateway/x in us-east-1" in text for text in said)
 
 
-def test_log_groups_that_late_lines_made_again_are_removed_before_theirs_are_made(world: World) -> None:
+def test_log_groups_that_late_lines_made_again_are_removed_before_theirs_are_made(
+    world: ScriptedEnvironment,
+) -> None:
     makes = partial(a_plan, type_="aws_cloudwatch_log_group")
     world.terraform = ScriptedTerraform([makes])
     with pytest.raises(GateFailed):
@@ -626,7 +634,7 @@ def test_log_groups_that_late_lines_made_again_are_removed_before_theirs_are_mad
     assert world.late_asked == [(False, False)]
 
 
-def test_destroy_leaves_the_latest_outputs_of_another_environment(world: World) -> None:
+def test_destroy_leaves_the_latest_outputs_of_another_environment(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     pipeline.deploy(yes)
     pipeline.latest_outputs.write_text("{}")
@@ -635,7 +643,7 @@ def test_destroy_leaves_the_latest_outputs_of_another_environment(world: World) 
     assert pipeline.latest_outputs.exists()
 
 
-def test_destroying_what_is_not_there_asks_nobody_and_is_no_success(world: World) -> None:
+def test_destroying_what_is_not_there_asks_nobody_and_is_no_success(world: ScriptedEnvironment) -> None:
     world.terraform.plans = [empty]
     with pytest.raises(EnvironmentUnusable, match="There is nothing to destroy") as caught:
         world.pipeline().destroy(lambda _plan: pytest.fail("asked"))
@@ -643,7 +651,9 @@ def test_destroying_what_is_not_there_asks_nobody_and_is_no_success(world: World
     assert world.terraform.calls == ["init", "plan -destroy"]
 
 
-def test_a_mistyped_destruction_is_answered_before_anything_is_synthesized(world: World) -> None:
+def test_a_mistyped_destruction_is_answered_before_anything_is_synthesized(
+    world: ScriptedEnvironment,
+) -> None:
     world.may_exist = False
     neighbour(world, "local", "demos")
     pipeline = world.pipeline()
@@ -655,25 +665,25 @@ def test_a_mistyped_destruction_is_answered_before_anything_is_synthesized(world
     assert not pipeline.settings.work_dir.exists()
 
 
-def test_what_may_be_missing_may_be_missing(world: World) -> None:
+def test_what_may_be_missing_may_be_missing(world: ScriptedEnvironment) -> None:
     world.terraform.plans = [empty]
     destroyed = world.pipeline().destroy(lambda _plan: pytest.fail("asked"), missing_ok=True)
     assert destroyed.plan.destroy == 0
 
 
-def test_what_was_deployed_from_here_and_is_gone_already_is_destroyed(world: World) -> None:
+def test_what_was_deployed_from_here_and_is_gone_already_is_destroyed(world: ScriptedEnvironment) -> None:
     world.pipeline().deploy(yes)
     world.terraform.plans = [empty]
     assert world.pipeline().destroy(lambda _plan: pytest.fail("asked")).plan.destroy == 0
 
 
-def neighbour(world: World, target: str, env: str) -> None:
+def neighbour(world: ScriptedEnvironment, target: str, env: str) -> None:
     file = world.folder / ".payinfra" / target / env / "outputs.json"
     file.parent.mkdir(parents=True)
     file.touch()
 
 
-def test_a_mistyped_environment_is_answered_with_the_known_ones(world: World) -> None:
+def test_a_mistyped_environment_is_answered_with_the_known_ones(world: ScriptedEnvironment) -> None:
     neighbour(world, "local", "demos")
     neighbour(world, "aws", "prod")
     (world.folder / "payinfra.toml").write_text("[environments.staging]\n")
@@ -688,14 +698,14 @@ def test_a_mistyped_environment_is_answered_with_the_known_ones(world: World) ->
     assert "deploy" not in caught.value.hint
 
 
-def test_an_environment_that_is_on_the_other_target_says_which(world: World) -> None:
+def test_an_environment_that_is_on_the_other_target_says_which(world: ScriptedEnvironment) -> None:
     neighbour(world, "aws", "demo")
     with pytest.raises(EnvironmentUnusable) as caught:
         world.pipeline().outputs()
     assert caught.value.hint == "It was deployed from here on AWS: add --aws."
 
 
-def test_a_shared_state_that_is_empty_is_no_environment(world: World) -> None:
+def test_a_shared_state_that_is_empty_is_no_environment(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     pipeline.settings.work_dir.mkdir(parents=True)
     (pipeline.settings.work_dir / "terraform.tfstate").write_text("{}")
@@ -707,7 +717,9 @@ def test_a_shared_state_that_is_empty_is_no_environment(world: World) -> None:
 FORMER = OrphanedKey("us-east-1", "k1", "payment-demo-client-former")
 
 
-def test_destroy_removes_the_keys_of_a_rotation_that_was_under_way_and_names_them(world: World) -> None:
+def test_destroy_removes_the_keys_of_a_rotation_that_was_under_way_and_names_them(
+    world: ScriptedEnvironment,
+) -> None:
     world.orphaned_keys.keys = (FORMER,)
     world.terraform.plans = [a_plan]
     world.pipeline().destroy(yes)
@@ -716,7 +728,7 @@ def test_destroy_removes_the_keys_of_a_rotation_that_was_under_way_and_names_the
     assert said == ["Removed what a rotation had left: payment-demo-client-former (k1) in us-east-1."]
 
 
-def test_destroying_again_removes_what_an_earlier_destruction_left(world: World) -> None:
+def test_destroying_again_removes_what_an_earlier_destruction_left(world: ScriptedEnvironment) -> None:
     world.orphaned_keys.keys = (FORMER,)
     world.terraform.plans = [empty]
 
@@ -732,7 +744,7 @@ def test_destroying_again_removes_what_an_earlier_destruction_left(world: World)
 
 
 @pytest.mark.parametrize("plan", ["a_plan", "empty"])
-def test_no_key_is_removed_that_nobody_confirmed(world: World, plan: str) -> None:
+def test_no_key_is_removed_that_nobody_confirmed(world: ScriptedEnvironment, plan: str) -> None:
     world.orphaned_keys.keys = (FORMER,)
     world.terraform.plans = [{"a_plan": a_plan, "empty": empty}[plan]]
     with pytest.raises(GateFailed, match="Nothing was destroyed"):
@@ -740,13 +752,13 @@ def test_no_key_is_removed_that_nobody_confirmed(world: World, plan: str) -> Non
     assert world.orphaned_keys.removed == []
 
 
-def test_a_destruction_that_nobody_confirms_destroys_nothing(world: World) -> None:
+def test_a_destruction_that_nobody_confirms_destroys_nothing(world: ScriptedEnvironment) -> None:
     with pytest.raises(GateFailed, match="Nothing was destroyed"):
         world.pipeline().destroy(no)
     assert world.terraform.calls == ["init", "plan -destroy"]
 
 
-def test_a_protected_environment_is_released_before_it_is_destroyed(world: World) -> None:
+def test_a_protected_environment_is_released_before_it_is_destroyed(world: ScriptedEnvironment) -> None:
     world.protected = True
     world.terraform.plans = [a_plan, an_update, a_plan]
     world.pipeline().destroy(yes)
@@ -755,14 +767,14 @@ def test_a_protected_environment_is_released_before_it_is_destroyed(world: World
     assert world.protections == [False]
 
 
-def test_what_is_released_already_is_not_released_again(world: World) -> None:
+def test_what_is_released_already_is_not_released_again(world: ScriptedEnvironment) -> None:
     world.protected = True
     world.terraform.plans = [a_plan, empty, a_plan]
     world.pipeline().destroy(yes)
     assert world.terraform.calls == ["init", "plan -destroy", "plan", "plan -destroy", "apply plan.tfplan"]
 
 
-def test_releasing_what_was_deployed_half_way_makes_nothing(world: World) -> None:
+def test_releasing_what_was_deployed_half_way_makes_nothing(world: ScriptedEnvironment) -> None:
     world.protected = True
     half = Change("aws_kms_key.there", "aws_kms_key", ChangeAction.UPDATE)
     missing = Change("aws_sns_topic.missing", "aws_sns_topic", ChangeAction.CREATE)
@@ -776,28 +788,28 @@ def test_releasing_what_was_deployed_half_way_makes_nothing(world: World) -> Non
     assert world.terraform.calls[2:5] == ["plan", "plan aws_kms_key.there", "apply plan.tfplan"]
 
 
-def test_where_nothing_that_is_there_is_protected_nothing_is_released(world: World) -> None:
+def test_where_nothing_that_is_there_is_protected_nothing_is_released(world: ScriptedEnvironment) -> None:
     world.protected = True
     world.terraform.plans = [a_plan, a_plan, a_plan]
     world.pipeline().destroy(yes)
     assert world.terraform.calls == ["init", "plan -destroy", "plan", "plan -destroy", "apply plan.tfplan"]
 
 
-def test_nobody_confirming_keeps_a_protected_environment_protected(world: World) -> None:
+def test_nobody_confirming_keeps_a_protected_environment_protected(world: ScriptedEnvironment) -> None:
     world.protected = True
     with pytest.raises(GateFailed, match="Nothing was destroyed"):
         world.pipeline().destroy(no)
     assert not any(call.startswith("apply") for call in world.terraform.calls)
 
 
-def test_outputs_come_from_the_file(world: World) -> None:
+def test_outputs_come_from_the_file(world: ScriptedEnvironment) -> None:
     world.pipeline().deploy(yes)
     world.terraform.calls.clear()
     assert world.pipeline().outputs().failover_domain == "p-failover_domain"
     assert world.terraform.calls == []
 
 
-def test_outputs_come_from_the_state_where_the_file_is_gone(world: World) -> None:
+def test_outputs_come_from_the_state_where_the_file_is_gone(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     pipeline.settings.work_dir.mkdir(parents=True)
     (pipeline.settings.work_dir / "terraform.tfstate").write_text("{}")
@@ -805,12 +817,14 @@ def test_outputs_come_from_the_state_where_the_file_is_gone(world: World) -> Non
     assert (pipeline.settings.work_dir / "outputs.json").exists()
 
 
-def notices(world: World) -> str:
+def notices(world: ScriptedEnvironment) -> str:
     return " ".join(event.message for event in world.events if isinstance(event, Notice))
 
 
 @pytest.mark.parametrize("damaged", ["", '{"primary', "\0", "[" * 100_000, "[]"])
-def test_damaged_outputs_are_read_anew_from_the_state_and_that_is_said(world: World, damaged: str) -> None:
+def test_damaged_outputs_are_read_anew_from_the_state_and_that_is_said(
+    world: ScriptedEnvironment, damaged: str
+) -> None:
     pipeline = world.pipeline()
     pipeline.deploy(yes)
     file = pipeline.settings.work_dir / "outputs.json"
@@ -823,7 +837,7 @@ def test_damaged_outputs_are_read_anew_from_the_state_and_that_is_said(world: Wo
     assert "is damaged" in notices(world)
 
 
-def test_another_environments_outputs_are_read_anew_from_the_state(world: World) -> None:
+def test_another_environments_outputs_are_read_anew_from_the_state(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     pipeline.deploy(yes)
     file = pipeline.settings.work_dir / "outputs.json"
@@ -834,7 +848,7 @@ def test_another_environments_outputs_are_read_anew_from_the_state(world: World)
     assert "is not of environment demo but of other" in notices(world)
 
 
-def test_damaged_outputs_without_a_state_say_how_to_go_on(world: World) -> None:
+def test_damaged_outputs_without_a_state_say_how_to_go_on(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     pipeline.settings.work_dir.mkdir(parents=True)
     (pipeline.settings.work_dir / "outputs.json").write_text("{")
@@ -850,7 +864,7 @@ class BrokenState(ScriptedTerraform):
         raise ToolFailed("terraform show failed.")
 
 
-def publishing(world: World) -> tuple[Pipeline, Outputs]:
+def publishing(world: ScriptedEnvironment) -> tuple[Pipeline, Outputs]:
     """A pipeline of an environment that has published itself, and what it has published."""
     pipeline, told = world.pipeline(), Outputs.from_flat(flat_outputs())
     return with_dependencies(pipeline, published=lambda _settings, _endpoints: told), told
@@ -861,7 +875,7 @@ FOREIGN = json.dumps(flat_outputs() | {"dynamodb_table_name": "payment-other-pay
 
 @pytest.mark.parametrize("damaged", ["", "{", FOREIGN])
 def test_outputs_of_no_use_without_a_state_are_read_anew_from_what_was_published(
-    world: World, damaged: str
+    world: ScriptedEnvironment, damaged: str
 ) -> None:
     pipeline, told = publishing(world)
     file = pipeline.settings.work_dir / "outputs.json"
@@ -872,7 +886,7 @@ def test_outputs_of_no_use_without_a_state_are_read_anew_from_what_was_published
     assert "It is read anew from what was published" in notices(world)
 
 
-def test_an_empty_folder_knows_what_was_published(world: World) -> None:
+def test_an_empty_folder_knows_what_was_published(world: ScriptedEnvironment) -> None:
     pipeline, told = publishing(world)
     assert pipeline.outputs() == told
     assert "the outputs are those that it has published" in notices(world)
@@ -880,7 +894,7 @@ def test_an_empty_folder_knows_what_was_published(world: World) -> None:
     assert not (pipeline.settings.work_dir / "outputs.json").exists()
 
 
-def test_a_state_that_cannot_be_read_hides_no_outputs_that_were_published(world: World) -> None:
+def test_a_state_that_cannot_be_read_hides_no_outputs_that_were_published(world: ScriptedEnvironment) -> None:
     world.terraform = BrokenState([])
     pipeline, told = publishing(world)
     pipeline.settings.work_dir.mkdir(parents=True)
@@ -889,19 +903,19 @@ def test_a_state_that_cannot_be_read_hides_no_outputs_that_were_published(world:
     assert "The outputs are those that it has published." in notices(world)
 
 
-def test_a_lock_in_a_folder_ends_with_its_process(world: World) -> None:
+def test_a_lock_in_a_folder_ends_with_its_process(world: ScriptedEnvironment) -> None:
     assert not world.pipeline().unlock("4c58")
     assert "force-unlock 4c58" not in world.terraform.calls
 
 
-def test_a_lock_in_a_bucket_is_released(world: World) -> None:
+def test_a_lock_in_a_bucket_is_released(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     shared = pipeline.settings.model_copy(update={"state_bucket": "our-states"})
     assert replace(pipeline, settings=shared).unlock("4c58")
     assert world.terraform.calls[-1] == "force-unlock 4c58"
 
 
-def test_the_licence_of_the_embedded_terraform_is_told_once(world: World) -> None:
+def test_the_licence_of_the_embedded_terraform_is_told_once(world: ScriptedEnvironment) -> None:
     world.terraform.binary = replace(BINARY, kind=TerraformKind.EMBEDDED)
     world.pipeline().plan()
     assert notices(world).count("Business Source License") == 1
@@ -910,7 +924,7 @@ def test_the_licence_of_the_embedded_terraform_is_told_once(world: World) -> Non
     assert notices(world).count("Business Source License") == 1
 
 
-def test_outputs_of_what_was_never_deployed_say_how_to_deploy(world: World) -> None:
+def test_outputs_of_what_was_never_deployed_say_how_to_deploy(world: ScriptedEnvironment) -> None:
     with pytest.raises(EnvironmentUnusable, match="not deployed from this folder") as caught:
         world.pipeline().outputs()
     assert caught.value.hint == "Run `payinfra deploy --env demo --local`."
@@ -920,20 +934,20 @@ def half_made(file: Path) -> Plan:
     return Plan(file, 1, 0, 1, (Change("aws_kms_key.x", "aws_kms_key", ChangeAction.REPLACE, "tainted"),))
 
 
-def test_what_a_first_deployment_left_half_made_is_made_anew(world: World) -> None:
+def test_what_a_first_deployment_left_half_made_is_made_anew(world: ScriptedEnvironment) -> None:
     world.terraform.plans = [half_made]
     world.terraform.state = {"api_endpoint": OutputValue("p", False, "string")}
     world.pipeline().deploy(yes)
     assert "apply plan.tfplan" in world.terraform.calls
 
 
-def test_what_is_tainted_in_an_environment_that_serves_is_guarded(world: World) -> None:
+def test_what_is_tainted_in_an_environment_that_serves_is_guarded(world: ScriptedEnvironment) -> None:
     world.terraform.plans = [half_made]
     with pytest.raises(GateFailed, match=r"aws_kms_key\.x would be deleted"):
         world.pipeline().deploy(yes)
 
 
-def test_an_environment_with_outputs_of_its_own_is_not_asked_again(world: World) -> None:
+def test_an_environment_with_outputs_of_its_own_is_not_asked_again(world: ScriptedEnvironment) -> None:
     world.terraform.plans = [a_plan, half_made]
     world.pipeline().deploy(yes)
     with pytest.raises(GateFailed, match=r"aws_kms_key\.x would be deleted"):
@@ -941,7 +955,9 @@ def test_an_environment_with_outputs_of_its_own_is_not_asked_again(world: World)
     assert "output" not in world.terraform.calls
 
 
-def test_a_first_deployment_that_was_cut_off_is_remembered_until_one_ends_well(world: World) -> None:
+def test_a_first_deployment_that_was_cut_off_is_remembered_until_one_ends_well(
+    world: ScriptedEnvironment,
+) -> None:
     world.terraform.plans = [a_plan, half_made]
     world.terraform.breaks = True
     with pytest.raises(ToolFailed):
@@ -956,7 +972,7 @@ def test_a_first_deployment_that_was_cut_off_is_remembered_until_one_ends_well(w
 # -- drills ------------------------------------------------------------------------------------------------
 
 
-def begin_drill(world: World) -> FaultJournal:
+def begin_drill(world: ScriptedEnvironment) -> FaultJournal:
     folder = world.pipeline().settings.work_dir / "drills" / "20260102T030405Z-abcd"
     regions = ("us-east-1", "us-west-2")
     return FaultJournal.begin(
@@ -964,7 +980,7 @@ def begin_drill(world: World) -> FaultJournal:
     )
 
 
-def test_a_drill_takes_place_where_the_environment_stands(world: World) -> None:
+def test_a_drill_takes_place_where_the_environment_stands(world: ScriptedEnvironment) -> None:
     pipeline = world.pipeline()
     pipeline.deploy(yes)
     place = pipeline.drill_environment()
@@ -975,7 +991,7 @@ def test_a_drill_takes_place_where_the_environment_stands(world: World) -> None:
     assert world.requests[-1] == replace(request, project=pipeline.settings.project)
 
 
-def test_nothing_is_deployed_while_a_drill_may_have_left_something(world: World) -> None:
+def test_nothing_is_deployed_while_a_drill_may_have_left_something(world: ScriptedEnvironment) -> None:
     journal = begin_drill(world)
     with pytest.raises(GateFailed, match="20260102T030405Z-abcd") as caught:
         world.pipeline().deploy(yes)
@@ -985,7 +1001,7 @@ def test_nothing_is_deployed_while_a_drill_may_have_left_something(world: World)
     world.pipeline().deploy(yes)
 
 
-def test_verify_says_that_a_drill_may_have_left_something(world: World) -> None:
+def test_verify_says_that_a_drill_may_have_left_something(world: ScriptedEnvironment) -> None:
     world.pipeline().deploy(yes)
     begin_drill(world)
     world.pipeline().verify(VerifyRequest())
@@ -996,7 +1012,7 @@ def test_verify_says_that_a_drill_may_have_left_something(world: World) -> None:
 
 @pytest.mark.parametrize("ask", ["verify", "status"])
 def test_a_drill_that_is_running_is_said_with_who_runs_it_and_is_not_to_be_restored(
-    world: World, ask: str
+    world: ScriptedEnvironment, ask: str
 ) -> None:
     pipeline = world.pipeline()
     pipeline.deploy(yes)
@@ -1025,27 +1041,27 @@ def left(*in_place: str, unknown: tuple[str, ...] = ()) -> Callable[..., LeftFau
     return lambda *_asked: LeftFaults(in_place, unknown)
 
 
-def looking(world: World, look: Callable[..., LeftFaults | None]) -> Pipeline:
+def looking(world: ScriptedEnvironment, look: Callable[..., LeftFaults | None]) -> Pipeline:
     return with_dependencies(world.pipeline(), left_faults=look)
 
 
 @pytest.mark.parametrize("only", [(), ("LIVE-KMS-001",)])
 def test_verify_names_what_a_drill_left_also_where_few_probes_are_asked_for(
-    world: World, only: tuple[str, ...]
+    world: ScriptedEnvironment, only: tuple[str, ...]
 ) -> None:
     world.pipeline().deploy(yes)
     outcome = looking(world, left("It is dark.")).verify(VerifyRequest(only=only))
     assert [(one.id, one.message) for one in outcome.findings] == [("LIVE-DRILL-001", "It is dark.")]
 
 
-def test_verify_says_that_nothing_is_left_only_where_all_is_asked_for(world: World) -> None:
+def test_verify_says_that_nothing_is_left_only_where_all_is_asked_for(world: ScriptedEnvironment) -> None:
     world.pipeline().deploy(yes)
     outcome = looking(world, left()).verify(VerifyRequest())
     assert [one.rule.id for one in outcome.rules][-1] == "LIVE-DRILL-001"
     assert looking(world, left()).verify(VerifyRequest(only=("LIVE-KMS-001",))) is world.verified
 
 
-def test_nothing_is_deployed_over_what_a_drill_left_without_a_journal(world: World) -> None:
+def test_nothing_is_deployed_over_what_a_drill_left_without_a_journal(world: ScriptedEnvironment) -> None:
     world.pipeline().deploy(yes)
     calls = list(world.terraform.calls)
     with pytest.raises(GateFailed, match=r"left something in place\. It is dark\.") as refused:
@@ -1056,13 +1072,13 @@ def test_nothing_is_deployed_over_what_a_drill_left_without_a_journal(world: Wor
     looking(world, left(unknown=("Nobody knows.",))).deploy(yes)
 
 
-def test_status_has_what_a_drill_left(world: World) -> None:
+def test_status_has_what_a_drill_left(world: ScriptedEnvironment) -> None:
     world.pipeline().deploy(yes)
     found = looking(world, left("It is dark.", unknown=("Nobody knows.",))).status()
     assert (found.in_place, found.unclear) == (("It is dark.",), ("Nobody knows.",))
 
 
-def test_what_a_drill_that_runs_has_in_place_is_its_own(world: World) -> None:
+def test_what_a_drill_that_runs_has_in_place_is_its_own(world: ScriptedEnvironment) -> None:
     world.pipeline().deploy(yes)
     found = looking(world, left("It is dark."))
     folder = found.settings.work_dir

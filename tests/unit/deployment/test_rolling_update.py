@@ -622,7 +622,7 @@ class ShippingTerraform:
 
 
 @dataclass
-class World:
+class UpdatedEnvironment:
     """An environment that serves, and what an update of it would change."""
 
     folder: Path
@@ -683,15 +683,15 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, regions: dict[str, Region]) -> World:
+def world(tmp_path: Path, regions: dict[str, Region]) -> UpdatedEnvironment:
     plan = updates(FUNCTIONS[Role.PRIMARY], ALIASES[Role.PRIMARY], *SECONDARY_CODE)
-    return World(tmp_path, regions, ShippingTerraform(regions, plan))
+    return UpdatedEnvironment(tmp_path, regions, ShippingTerraform(regions, plan))
 
 
 SECONDARY_FIRST = f"plan {' '.join(sorted(SECONDARY_CODE))}"
 
 
-def test_an_update_of_what_serves_comes_in_two_plans_each_shown(world: World) -> None:
+def test_an_update_of_what_serves_comes_in_two_plans_each_shown(world: UpdatedEnvironment) -> None:
     deployed = world.serving().deploy(world.confirm)
     assert world.terraform.calls == ["plan", SECONDARY_FIRST, "apply", "plan", "apply"]
     assert len(world.shown) == 2
@@ -701,7 +701,7 @@ def test_an_update_of_what_serves_comes_in_two_plans_each_shown(world: World) ->
     assert world.notices[1].startswith("Wave 2 of 2, primary: update aws_lambda_function.primary_function")
 
 
-def test_a_bad_first_wave_goes_back_and_the_primary_never_hears_of_it(world: World) -> None:
+def test_a_bad_first_wave_goes_back_and_the_primary_never_hears_of_it(world: UpdatedEnvironment) -> None:
     world.regions["west"].bad_versions = ("2",)
     with pytest.raises(GateFailed, match="west does not serve payments"):
         world.serving().deploy(world.confirm)
@@ -711,21 +711,21 @@ def test_a_bad_first_wave_goes_back_and_the_primary_never_hears_of_it(world: Wor
     assert not world.rollback_journal.file.exists()
 
 
-def test_a_bad_second_wave_goes_back_in_the_primary_alone(world: World) -> None:
+def test_a_bad_second_wave_goes_back_in_the_primary_alone(world: UpdatedEnvironment) -> None:
     world.regions["east"].bad_versions = ("2",)
     with pytest.raises(GateFailed, match="east does not serve payments"):
         world.serving().deploy(world.confirm)
     assert (world.regions["east"].version, world.regions["west"].version) == ("1", "2")
 
 
-def test_an_apply_that_fails_half_way_goes_back_too(world: World) -> None:
+def test_an_apply_that_fails_half_way_goes_back_too(world: UpdatedEnvironment) -> None:
     world.terraform.crash = True
     with pytest.raises(ToolFailed):
         world.serving().deploy(world.confirm)
     assert world.regions["west"].version == "1"
 
 
-def test_a_change_of_one_region_needs_no_second_plan_and_has_a_way_back(world: World) -> None:
+def test_a_change_of_one_region_needs_no_second_plan_and_has_a_way_back(world: UpdatedEnvironment) -> None:
     world.terraform.first = updates(*SECONDARY_CODE)
     world.regions["west"].bad_versions = ("2",)
     with pytest.raises(GateFailed):
@@ -734,13 +734,13 @@ def test_a_change_of_one_region_needs_no_second_plan_and_has_a_way_back(world: W
     assert world.regions["west"].version == "1"
 
 
-def test_a_wave_that_nobody_confirms_changes_nothing(world: World) -> None:
+def test_a_wave_that_nobody_confirms_changes_nothing(world: UpdatedEnvironment) -> None:
     with pytest.raises(GateFailed, match="Nothing was changed in the secondary"):
         world.serving().deploy(lambda _plan: False)
     assert "apply" not in world.terraform.calls
 
 
-def test_the_guard_looks_at_each_regions_plan(world: World) -> None:
+def test_the_guard_looks_at_each_regions_plan(world: UpdatedEnvironment) -> None:
     lost = updates("aws_s3_bucket.secondary_audit", action=ChangeAction.REPLACE)
     world.terraform.later[tuple(sorted(SECONDARY_CODE))] = lost
     with pytest.raises(GateFailed, match="lose data"):
@@ -753,7 +753,7 @@ def test_the_guard_looks_at_each_regions_plan(world: World) -> None:
 
 @pytest.mark.parametrize("how", [{"all_at_once": True}, {"saved_plan": Path("kept.tfplan")}])
 def test_all_at_once_and_a_reviewed_plan_are_one_wave(
-    world: World, how: Mapping[str, object], tmp_path: Path
+    world: UpdatedEnvironment, how: Mapping[str, object], tmp_path: Path
 ) -> None:
     deploy: Callable[..., object] = world.serving().deploy
     deploy(world.confirm, **how)
@@ -762,19 +762,19 @@ def test_all_at_once_and_a_reviewed_plan_are_one_wave(
     assert len(world.shown) == 1
 
 
-def test_a_first_deployment_is_one_wave(world: World) -> None:
+def test_a_first_deployment_is_one_wave(world: UpdatedEnvironment) -> None:
     world.pipeline().deploy(world.confirm)
     assert world.terraform.calls == ["plan", "apply"]
     assert world.notices == []
 
 
-def test_what_another_machine_deployed_is_updated_region_by_region_too(world: World) -> None:
+def test_what_another_machine_deployed_is_updated_region_by_region_too(world: UpdatedEnvironment) -> None:
     world.terraform.state = flat()
     world.pipeline(state_bucket="states").deploy(world.confirm)
     assert world.terraform.calls == ["plan", "output", SECONDARY_FIRST, "apply", "plan", "apply"]
 
 
-def test_where_the_outputs_file_is_gone_the_state_tells_what_serves(world: World) -> None:
+def test_where_the_outputs_file_is_gone_the_state_tells_what_serves(world: UpdatedEnvironment) -> None:
     world.terraform.state = flat()
     pipeline = world.pipeline()
     pipeline.settings.work_dir.mkdir(parents=True)
@@ -783,12 +783,12 @@ def test_where_the_outputs_file_is_gone_the_state_tells_what_serves(world: World
     assert SECONDARY_FIRST in world.terraform.calls
 
 
-def test_an_empty_remote_state_is_a_first_deployment(world: World) -> None:
+def test_an_empty_remote_state_is_a_first_deployment(world: UpdatedEnvironment) -> None:
     world.pipeline(state_bucket="states").deploy(world.confirm)
     assert world.terraform.calls == ["plan", "output", "apply"]
 
 
-def test_outputs_of_another_version_are_no_reason_to_stop(world: World) -> None:
+def test_outputs_of_another_version_are_no_reason_to_stop(world: UpdatedEnvironment) -> None:
     pipeline = world.serving()
     (pipeline.settings.work_dir / "outputs.json").write_text("{}")
     pipeline.deploy(world.confirm)
@@ -800,14 +800,18 @@ PRIMARY_FIRST = f"plan {ALIASES[Role.PRIMARY]} {FUNCTIONS[Role.PRIMARY]}"
 PRIMARY_ALONE = (FUNCTIONS[Role.PRIMARY], ALIASES[Role.PRIMARY])
 
 
-def test_a_secondary_that_does_not_serve_goes_first_and_is_proven_before_the_primary(world: World) -> None:
+def test_a_secondary_that_does_not_serve_goes_first_and_is_proven_before_the_primary(
+    world: UpdatedEnvironment,
+) -> None:
     world.regions["west"].bad_versions = ("1",)
     world.serving().deploy(world.confirm)
     assert world.terraform.calls == ["plan", SECONDARY_FIRST, "apply", "plan", "apply"]
     assert world.notices[0] == "west does not serve. It is updated first, and east once it serves again."
 
 
-def test_a_primary_that_does_not_serve_goes_first_and_is_proven_before_the_secondary(world: World) -> None:
+def test_a_primary_that_does_not_serve_goes_first_and_is_proven_before_the_secondary(
+    world: UpdatedEnvironment,
+) -> None:
     world.regions["east"].bad_versions = ("1",)
     world.terraform.then = SECONDARY_CODE
     world.serving().deploy(world.confirm)
@@ -817,7 +821,7 @@ def test_a_primary_that_does_not_serve_goes_first_and_is_proven_before_the_secon
 
 @pytest.mark.parametrize(("silent", "other"), [("west", "east"), ("east", "west")])
 def test_a_release_that_brings_no_region_back_reaches_only_that_one(
-    world: World, silent: str, other: str
+    world: UpdatedEnvironment, silent: str, other: str
 ) -> None:
     world.regions[silent].bad_versions = ("1", "2")
     with pytest.raises(GateFailed, match=f"{silent} does not serve payments"):
@@ -825,7 +829,9 @@ def test_a_release_that_brings_no_region_back_reaches_only_that_one(
     assert (world.regions[silent].version, world.regions[other].version) == ("1", "1")
 
 
-def test_where_neither_region_serves_one_is_mended_and_proven_before_the_other(world: World) -> None:
+def test_where_neither_region_serves_one_is_mended_and_proven_before_the_other(
+    world: UpdatedEnvironment,
+) -> None:
     for region in world.regions.values():
         region.bad_versions = ("1",)
     world.serving().deploy(world.confirm)
@@ -836,7 +842,7 @@ def test_where_neither_region_serves_one_is_mended_and_proven_before_the_other(w
     ("silent", "serving", "changes"), [("west", "east", PRIMARY_ALONE), ("east", "west", SECONDARY_CODE)]
 )
 def test_the_only_region_that_serves_is_not_changed(
-    world: World, silent: str, serving: str, changes: tuple[str, ...]
+    world: UpdatedEnvironment, silent: str, serving: str, changes: tuple[str, ...]
 ) -> None:
     world.regions[silent].bad_versions = ("1",)
     world.terraform.first = updates(*changes)
@@ -850,7 +856,7 @@ def test_the_only_region_that_serves_is_not_changed(
     assert "apply" not in world.terraform.calls
 
 
-def test_the_only_region_that_serves_is_changed_where_that_is_allowed(world: World) -> None:
+def test_the_only_region_that_serves_is_changed_where_that_is_allowed(world: UpdatedEnvironment) -> None:
     world.regions["west"].bad_versions = ("1",)
     world.terraform.first = updates(*PRIMARY_ALONE)
     world.serving().deploy(world.confirm, allow_single_region=True)
@@ -859,7 +865,7 @@ def test_the_only_region_that_serves_is_changed_where_that_is_allowed(world: Wor
 
 @pytest.mark.parametrize("how", [{"all_at_once": True}, {"saved_plan": Path("kept.tfplan")}])
 def test_all_at_once_and_a_reviewed_plan_spare_the_only_region_too(
-    world: World, how: Mapping[str, object]
+    world: UpdatedEnvironment, how: Mapping[str, object]
 ) -> None:
     deploy: Callable[..., object] = world.serving().deploy
     world.regions["west"].bad_versions = ("1",)
@@ -870,14 +876,14 @@ def test_all_at_once_and_a_reviewed_plan_spare_the_only_region_too(
     assert "apply" in world.terraform.calls
 
 
-def test_all_at_once_may_change_the_region_that_does_not_serve(world: World) -> None:
+def test_all_at_once_may_change_the_region_that_does_not_serve(world: UpdatedEnvironment) -> None:
     world.regions["west"].bad_versions = ("1",)
     world.terraform.first = updates(*SECONDARY_CODE)
     world.serving().deploy(world.confirm, all_at_once=True)
     assert world.regions["west"].version == "2"
 
 
-def test_where_neither_region_serves_all_at_once_is_as_good_as_any(world: World) -> None:
+def test_where_neither_region_serves_all_at_once_is_as_good_as_any(world: UpdatedEnvironment) -> None:
     for region in world.regions.values():
         region.bad_versions = ("1",)
     world.serving().deploy(world.confirm, all_at_once=True)
@@ -885,7 +891,9 @@ def test_where_neither_region_serves_all_at_once_is_as_good_as_any(world: World)
     assert "neither region" in details
 
 
-def test_a_region_that_falls_silent_meanwhile_keeps_the_other_from_its_wave(world: World) -> None:
+def test_a_region_that_falls_silent_meanwhile_keeps_the_other_from_its_wave(
+    world: UpdatedEnvironment,
+) -> None:
     def confirm(_plan: Plan) -> bool:
         world.regions["west"].bad_versions = ("2",) if world.regions["west"].version == "2" else ()
         return True
@@ -895,7 +903,9 @@ def test_a_region_that_falls_silent_meanwhile_keeps_the_other_from_its_wave(worl
     assert (world.regions["east"].version, world.regions["west"].version) == ("1", "2")
 
 
-def test_what_an_update_that_was_cut_off_has_left_is_rolled_back_before_anything_else(world: World) -> None:
+def test_what_an_update_that_was_cut_off_has_left_is_rolled_back_before_anything_else(
+    world: UpdatedEnvironment,
+) -> None:
     pipeline = world.serving()
     world.rollback_journal.begin(cut_off())
     world.regions["west"].version = "2"
@@ -911,7 +921,7 @@ def test_what_an_update_that_was_cut_off_has_left_is_rolled_back_before_anything
     assert world.rollback_journal.read() is None
 
 
-def test_a_rollback_that_fails_stops_the_deployment_and_is_tried_again(world: World) -> None:
+def test_a_rollback_that_fails_stops_the_deployment_and_is_tried_again(world: UpdatedEnvironment) -> None:
     pipeline = world.serving()
     world.rollback_journal.begin(cut_off())
     world.regions["west"] = Unreachable()
@@ -921,7 +931,7 @@ def test_a_rollback_that_fails_stops_the_deployment_and_is_tried_again(world: Wo
     assert world.rollback_journal.read() == cut_off()
 
 
-def test_what_was_cut_off_is_told_by_plan_verify_and_a_drill(world: World) -> None:
+def test_what_was_cut_off_is_told_by_plan_verify_and_a_drill(world: UpdatedEnvironment) -> None:
     pipeline = world.serving()
     world.rollback_journal.begin(cut_off())
     for command in (
@@ -940,14 +950,14 @@ def test_what_was_cut_off_is_told_by_plan_verify_and_a_drill(world: World) -> No
     assert "cannot be read" in world.notices[0]
 
 
-def test_a_function_that_was_deleted_is_made_anew(world: World) -> None:
+def test_a_function_that_was_deleted_is_made_anew(world: UpdatedEnvironment) -> None:
     world.regions["west"].bad_versions = ("1",)
     world.regions["west"].fails_at = 1
     world.serving().deploy(world.confirm)
     assert (world.regions["east"].version, world.regions["west"].version) == ("2", "2")
 
 
-def test_a_first_deployment_that_never_ended_well_is_no_update(world: World) -> None:
+def test_a_first_deployment_that_never_ended_well_is_no_update(world: UpdatedEnvironment) -> None:
     world.terraform.state = flat()
     pipeline = world.pipeline()
     pipeline.settings.work_dir.mkdir(parents=True)
@@ -957,7 +967,7 @@ def test_a_first_deployment_that_never_ended_well_is_no_update(world: World) -> 
     assert world.terraform.calls == ["plan", "apply"]
 
 
-def test_nothing_to_change_asks_no_region(world: World) -> None:
+def test_nothing_to_change_asks_no_region(world: UpdatedEnvironment) -> None:
     world.terraform.first = Plan(Path("plan"), 0, 0, 0)
     world.regions.clear()
     world.serving().deploy(world.confirm)
@@ -965,7 +975,7 @@ def test_nothing_to_change_asks_no_region(world: World) -> None:
     assert world.notices == []
 
 
-def test_outputs_alone_are_one_wave(world: World) -> None:
+def test_outputs_alone_are_one_wave(world: UpdatedEnvironment) -> None:
     world.terraform.first = Plan(
         Path("plan"), 0, 0, 0, outputs=(OutputChange("declared", ChangeAction.UPDATE, False),)
     )
@@ -973,7 +983,7 @@ def test_outputs_alone_are_one_wave(world: World) -> None:
     assert world.terraform.calls == ["plan", "apply"]
 
 
-def test_an_alias_that_cannot_be_read_stops_before_anything_changes(world: World) -> None:
+def test_an_alias_that_cannot_be_read_stops_before_anything_changes(world: UpdatedEnvironment) -> None:
     world.regions["west"].fails_at = 1
     with pytest.raises(EnvironmentUnusable, match="no way back"):
         world.serving().deploy(world.confirm)

@@ -27,7 +27,7 @@ from payinfra.terraform.runner import ERRORED_STATE
 from tests.support.outputs import flat_outputs
 from tests.support.scripted_dependencies import with_dependencies
 from tests.unit.checks.probes.conftest import outputs
-from tests.unit.deployment.test_pipeline import ScriptedTerraform, World, found, no, values, yes
+from tests.unit.deployment.test_pipeline import ScriptedEnvironment, ScriptedTerraform, found, no, values, yes
 
 EAST, WEST = "us-east-1", "us-west-2"
 FUNCTION, ALARM = "aws_lambda_function.secondary_f", "aws_cloudwatch_metric_alarm.secondary_a"
@@ -284,7 +284,7 @@ class Live:
 
 
 @dataclass
-class Surroundings(World):
+class Surroundings(ScriptedEnvironment):
     """An environment that stands, of which one region is left."""
 
     live: Live = field(default_factory=Live)

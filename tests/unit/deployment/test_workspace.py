@@ -7,22 +7,22 @@ import pytest
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import StageFinished
-from tests.unit.deployment.test_pipeline import ScriptedTerraform, World, a_plan, values
+from tests.unit.deployment.test_pipeline import ScriptedEnvironment, ScriptedTerraform, a_plan, values
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path, ScriptedTerraform([a_plan]))
+def world(tmp_path: Path) -> ScriptedEnvironment:
+    return ScriptedEnvironment(tmp_path, ScriptedTerraform([a_plan]))
 
 
-def deployed(world: World) -> World:
+def deployed(world: ScriptedEnvironment) -> ScriptedEnvironment:
     world.pipeline().deploy(lambda _plan: True)
     world.events.clear()
     world.terraform.calls.clear()
     return world
 
 
-def test_it_has_the_outputs_the_manifest_and_an_initialised_terraform(world: World) -> None:
+def test_it_has_the_outputs_the_manifest_and_an_initialised_terraform(world: ScriptedEnvironment) -> None:
     pipeline = deployed(world).pipeline()
     with pipeline.locked("rotate-key") as environment:
         assert environment.outputs == pipeline.outputs()
@@ -32,7 +32,7 @@ def test_it_has_the_outputs_the_manifest_and_an_initialised_terraform(world: Wor
     assert world.terraform.calls == ["init"]
 
 
-def test_nobody_else_works_on_the_environment_meanwhile(world: World) -> None:
+def test_nobody_else_works_on_the_environment_meanwhile(world: ScriptedEnvironment) -> None:
     pipeline = deployed(world).pipeline()
     with (
         pipeline.locked("rotate-key"),
@@ -42,7 +42,7 @@ def test_nobody_else_works_on_the_environment_meanwhile(world: World) -> None:
         raise AssertionError("the lock was free")
 
 
-def test_what_it_keeps_is_the_environment_s_and_its_stages_are_told(world: World) -> None:
+def test_what_it_keeps_is_the_environment_s_and_its_stages_are_told(world: ScriptedEnvironment) -> None:
     pipeline = deployed(world).pipeline()
     with pipeline.locked("rotate-key") as environment:
         with environment.stage("state") as stage:
@@ -54,7 +54,7 @@ def test_what_it_keeps_is_the_environment_s_and_its_stages_are_told(world: World
     assert (told.stage, told.detail) == ("state", "followed")
 
 
-def test_what_was_never_deployed_has_none(world: World) -> None:
+def test_what_was_never_deployed_has_none(world: ScriptedEnvironment) -> None:
     with (
         pytest.raises(EnvironmentUnusable, match="not deployed from this folder"),
         world.pipeline().locked("x"),

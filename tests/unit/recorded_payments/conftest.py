@@ -41,7 +41,7 @@ def key(number: int, end: str = "", fingerprint: str = "f" * 64) -> str:
 
 
 @dataclass
-class Place:
+class RecordedRegion:
     """One region.
 
     Attributes:
@@ -59,7 +59,7 @@ class Place:
 class Client:
     """DynamoDB, S3 and Lambda of one region."""
 
-    place: Place
+    place: RecordedRegion
 
     def query(self, **call: Any) -> dict[str, Any]:
         values = call["ExpressionAttributeValues"]
@@ -104,7 +104,7 @@ class Pages:
 
 @dataclass(frozen=True)
 class FakeAws:
-    places: Mapping[str, Place]
+    places: Mapping[str, RecordedRegion]
 
     def dynamodb(self, region: str) -> Client:
         return Client(self.places[region])
@@ -113,10 +113,10 @@ class FakeAws:
 
 
 @dataclass
-class World:
+class RecordedRegions:
     """Both regions and what was deployed to them."""
 
-    places: dict[str, Place]
+    places: dict[str, RecordedRegion]
     outputs: Outputs
 
     @property
@@ -125,6 +125,8 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
+def world() -> RecordedRegions:
     regions = {"primary_region": EAST, "secondary_region": WEST, "environment_suffix": "demo"}
-    return World({EAST: Place(), WEST: Place()}, Outputs.from_flat(flat_outputs(**regions)))
+    return RecordedRegions(
+        {EAST: RecordedRegion(), WEST: RecordedRegion()}, Outputs.from_flat(flat_outputs(**regions))
+    )

@@ -22,16 +22,16 @@ from payinfra.report.formats import Format
 from tests.unit.recorded_payments.conftest import AT_MS, EAST, WEST, item, key, payment_id
 
 if TYPE_CHECKING:
-    from tests.unit.recorded_payments.conftest import World
+    from tests.unit.recorded_payments.conftest import RecordedRegions
 
 CHANGED: dict[str, Any] = {"status": {"S": "settled"}, "change": {"M": {}}}
 
 
-def reconciled(world: World, *, write: bool = True) -> AuditReconciliation:
+def reconciled(world: RecordedRegions, *, write: bool = True) -> AuditReconciliation:
     return reconcile(world.outputs, world.aws, AT_MS, AT_MS + 1000, write=write)
 
 
-def test_where_nothing_is_missing_nothing_is_asked(world: World) -> None:
+def test_where_nothing_is_missing_nothing_is_asked(world: RecordedRegions) -> None:
     world.places[EAST].items = [item(1), item(2, **CHANGED)]
     world.places[EAST].objects = [key(1), key(2), key(2, "-settled")]
     outcome = reconciled(world)
@@ -39,7 +39,7 @@ def test_where_nothing_is_missing_nothing_is_asked(world: World) -> None:
     assert world.places[EAST].asked == world.places[WEST].asked == []
 
 
-def test_what_is_in_neither_bucket_is_written(world: World) -> None:
+def test_what_is_in_neither_bucket_is_written(world: RecordedRegions) -> None:
     world.places[EAST].items = [item(1), item(2), item(3, **CHANGED)]
     world.places[WEST].items = [item(1), item(4)]
     world.places[EAST].objects = [key(1), key(3)]
@@ -50,7 +50,7 @@ def test_what_is_in_neither_bucket_is_written(world: World) -> None:
     assert outcome.exit_code is ExitCode.DONE
 
 
-def test_a_look_writes_nothing_and_fails_the_gate(world: World) -> None:
+def test_a_look_writes_nothing_and_fails_the_gate(world: RecordedRegions) -> None:
     world.places[WEST].items = [item(1)]
     outcome = reconciled(world, write=False)
     assert (outcome.missing, outcome.written) == ((payment_id(1),), ())
@@ -58,7 +58,7 @@ def test_a_look_writes_nothing_and_fails_the_gate(world: World) -> None:
     assert world.places[EAST].asked == []
 
 
-def test_what_could_not_be_written_fails_the_gate(world: World) -> None:
+def test_what_could_not_be_written_fails_the_gate(world: RecordedRegions) -> None:
     world.places[EAST].items = [item(1), item(2), item(3)]
     world.places[EAST].answers = [
         {"written": [payment_id(1)], "present": [payment_id(2)], "failed": [payment_id(3)]}
@@ -68,13 +68,13 @@ def test_what_could_not_be_written_fails_the_gate(world: World) -> None:
     assert outcome.exit_code is ExitCode.GATE_FAILED
 
 
-def test_only_so_many_are_asked_for_at_once(world: World) -> None:
+def test_only_so_many_are_asked_for_at_once(world: RecordedRegions) -> None:
     world.places[EAST].items = [item(number) for number in range(AT_ONCE + 1)]
     assert len(reconciled(world).written) == AT_ONCE + 1
     assert [len(one["payment_ids"]) for one in world.places[EAST].asked] == [AT_ONCE, 1]
 
 
-def test_what_is_not_copied_is_told_and_left_to_s3(world: World) -> None:
+def test_what_is_not_copied_is_told_and_left_to_s3(world: RecordedRegions) -> None:
     world.places[EAST].items = [item(1), item(2)]
     world.places[EAST].objects, world.places[WEST].objects = [key(1)], [key(1), key(2)]
     outcome = reconciled(world)
@@ -82,13 +82,13 @@ def test_what_is_not_copied_is_told_and_left_to_s3(world: World) -> None:
     assert outcome.exit_code is ExitCode.DONE
 
 
-def test_two_bodies_under_one_key_have_an_object_each(world: World) -> None:
+def test_two_bodies_under_one_key_have_an_object_each(world: RecordedRegions) -> None:
     world.places[EAST].items = [item(1), item(1, "e" * 64)]
     world.places[EAST].objects = [key(1)]
     assert reconciled(world).missing == (payment_id(1),)
 
 
-def test_the_span_is_of_days_too(world: World) -> None:
+def test_the_span_is_of_days_too(world: RecordedRegions) -> None:
     day = 24 * 60 * 60 * 1000
     assert list(records.prefixes(AT_MS, AT_MS + 2 * day)) == [
         "audit/2027/01/15/",
@@ -98,13 +98,13 @@ def test_the_span_is_of_days_too(world: World) -> None:
     assert list(records.prefixes(AT_MS, AT_MS)) == ["audit/2027/01/15/"]
 
 
-def test_the_newest_of_each_status(world: World) -> None:
+def test_the_newest_of_each_status(world: RecordedRegions) -> None:
     world.places[EAST].items = [item(1), item(2, **CHANGED)]
     found = records.newest_payments(world.aws.dynamodb(EAST), "t", AT_MS, AT_MS + 9, count=5)
     assert [one.status for one in found] == ["accepted", "settled"]
 
 
-def test_payments_are_found_in_every_shard_and_where_there_is_none(world: World) -> None:
+def test_payments_are_found_in_every_shard_and_where_there_is_none(world: RecordedRegions) -> None:
     world.places[EAST].items = [
         item(number, status={"S": partition})
         for number, partition in enumerate(status_partitions("accepted"))
@@ -139,7 +139,7 @@ def test_statuses_are_read_as_the_function_writes_them(spread: bool) -> None:
 
 
 class TestFunction:
-    def test_a_failure_names_its_log(self, world: World) -> None:
+    def test_a_failure_names_its_log(self, world: RecordedRegions) -> None:
         world.places[EAST].answers = [{"FunctionError": "Unhandled"}]
         with pytest.raises(EnvironmentUnusable) as failed:
             FunctionOperations(world.aws, world.outputs.primary).ask("audit")
@@ -147,7 +147,7 @@ class TestFunction:
         assert "p-lambda_log_group_name" in failed.value.hint
 
     @pytest.mark.parametrize(("status", "error"), [(503, EnvironmentUnusable), (409, GateFailed)])
-    def test_a_refusal_is_said(self, world: World, status: int, error: type[Exception]) -> None:
+    def test_a_refusal_is_said(self, world: RecordedRegions, status: int, error: type[Exception]) -> None:
         world.places[EAST].answers = [{"problem": {"status": status, "title": "No.", "detail": "Because."}}]
         with pytest.raises(error, match="No"):
             FunctionOperations(world.aws, world.outputs.primary).ask("resolve")
@@ -159,7 +159,7 @@ def shown(outcome: AuditReconciliation, fmt: Format) -> str:
     return str(console.file.getvalue())  # type: ignore[attr-defined]  # it is the StringIO above
 
 
-def test_the_report(world: World) -> None:
+def test_the_report(world: RecordedRegions) -> None:
     world.places[EAST].items = [item(number) for number in range(25)]
     world.places[WEST].objects = [key(0)]
     outcome = reconciled(world, write=False)
@@ -176,7 +176,7 @@ def test_the_report(world: World) -> None:
     assert said["not_copied"] == {EAST: [key(0)], WEST: []}
 
 
-def test_the_report_where_all_is_well(world: World) -> None:
+def test_the_report_where_all_is_well(world: RecordedRegions) -> None:
     text = shown(reconciled(world), Format.TABLE)
     assert "0 payments" in text
     assert "Missing" not in text

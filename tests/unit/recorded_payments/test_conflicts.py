@@ -16,7 +16,7 @@ from payinfra.report.formats import Format
 from tests.unit.recorded_payments.conftest import AT_MS, EAST, item, payment_id
 
 if TYPE_CHECKING:
-    from tests.unit.recorded_payments.conftest import World
+    from tests.unit.recorded_payments.conftest import RecordedRegions
 
 ONE, OTHER = "a" * 64, "ab" * 32
 MARK = {"conflict": {"BOOL": True}}
@@ -42,7 +42,7 @@ def displaced(number: int, fingerprint: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def torn(world: World) -> World:
+def torn(world: RecordedRegions) -> RecordedRegions:
     """One key in conflict, and one payment that is not."""
     world.places[EAST].items = [
         item(1),
@@ -53,11 +53,11 @@ def torn(world: World) -> World:
     return world
 
 
-def found(world: World) -> tuple[Conflict, ...]:
+def found(world: RecordedRegions) -> tuple[Conflict, ...]:
     return conflicts(world.aws, world.outputs.primary, AT_MS, AT_MS + 1000)
 
 
-def test_it_is_listed_with_both_payments(torn: World) -> None:
+def test_it_is_listed_with_both_payments(torn: RecordedRegions) -> None:
     (one,) = found(torn)
     assert one.payment_id == payment_id(2)
     assert [(each.fingerprint, each.holds_key, each.region) for each in one.payments] == [
@@ -66,14 +66,14 @@ def test_it_is_listed_with_both_payments(torn: World) -> None:
     ]
 
 
-def test_what_was_decided_is_in_its_place_and_aside_and_is_one_payment(world: World) -> None:
+def test_what_was_decided_is_in_its_place_and_aside_and_is_one_payment(world: RecordedRegions) -> None:
     world.places[EAST].items = [claim(2, ONE), displaced(2, ONE), item(2, ONE)]
     assert [
         each.holds_key for each in conflict(world.aws, world.outputs.primary, payment_id(2)).payments
     ] == [True]
 
 
-def test_it_is_decided_by_how_a_fingerprint_begins(torn: World) -> None:
+def test_it_is_decided_by_how_a_fingerprint_begins(torn: RecordedRegions) -> None:
     assert resolve(torn.aws, torn.outputs.primary, payment_id(2), "abab") == OTHER
     assert torn.places[EAST].asked == [
         {"operation": "resolve", "payment_id": payment_id(2), "fingerprint": OTHER}
@@ -84,7 +84,7 @@ def test_it_is_decided_by_how_a_fingerprint_begins(torn: World) -> None:
     ("number", "beginning", "says"),
     [(2, "a", "2 payments"), (2, "b", "0 payments"), (3, "a", "0 payments")],
 )
-def test_but_not_by_a_guess(torn: World, number: int, beginning: str, says: str) -> None:
+def test_but_not_by_a_guess(torn: RecordedRegions, number: int, beginning: str, says: str) -> None:
     with pytest.raises(UsageProblem) as refused:
         resolve(torn.aws, torn.outputs.primary, payment_id(number), beginning)
     assert refused.value.what.startswith(says)
@@ -98,7 +98,7 @@ def shown(found: tuple[Conflict, ...], fmt: Format) -> str:
     return file.getvalue()
 
 
-def test_the_report(torn: World) -> None:
+def test_the_report(torn: RecordedRegions) -> None:
     text = shown(found(torn), Format.TABLE)
     assert "1250 EUR" in text
     assert ONE[:16] in text

@@ -24,7 +24,15 @@ from payinfra.terraform import (
 )
 from tests.support.scripted_dependencies import with_dependencies
 from tests.unit.deployment.recovery.conftest import TAGS, Stubbed
-from tests.unit.deployment.test_pipeline import STACK, ScriptedTerraform, World, a_plan, empty, no, yes
+from tests.unit.deployment.test_pipeline import (
+    STACK,
+    ScriptedEnvironment,
+    ScriptedTerraform,
+    a_plan,
+    empty,
+    no,
+    yes,
+)
 
 ROLE = Creation("aws_iam_role.x", "aws_iam_role", "aws.primary", "us-east-1", {"name": "r", "tags_all": TAGS})
 COLLISION = TerraformFailed(
@@ -63,12 +71,14 @@ TABLE = resource("arn:aws:dynamodb:us-east-1:000000000000:table/payment-demo-pay
 STRAY = resource("arn:aws:kms:us-east-1:000000000000:key/stray", {"Environment": "demo"}, "us-east-1")
 
 
-def unlucky(tmp_path: Path, *troubles: Exception, plans: Sequence[object]) -> tuple[World, Unlucky]:
+def unlucky(
+    tmp_path: Path, *troubles: Exception, plans: Sequence[object]
+) -> tuple[ScriptedEnvironment, Unlucky]:
     terraform = Unlucky(list(plans), troubles=list(troubles), wanted=(ROLE,))  # type: ignore[arg-type]  # of any kind
-    return World(tmp_path, terraform), terraform
+    return ScriptedEnvironment(tmp_path, terraform), terraform
 
 
-def pipeline(world: World, aws: Stubbed) -> Pipeline:
+def pipeline(world: ScriptedEnvironment, aws: Stubbed) -> Pipeline:
     return with_dependencies(world.pipeline(), aws=lambda _settings, _endpoints: aws)
 
 
@@ -197,7 +207,7 @@ def test_sweeping_is_bounded(tmp_path: Path, aws: Stubbed) -> None:
 # -- a state that is lost ----------------------------------------------------------------------------
 
 
-def lost(tmp_path: Path, *plans: object) -> tuple[World, Unlucky]:
+def lost(tmp_path: Path, *plans: object) -> tuple[ScriptedEnvironment, Unlucky]:
     """An environment that exists, and of which no state knows."""
     world, terraform = unlucky(tmp_path, plans=plans)
     world.existing = (TABLE,)
