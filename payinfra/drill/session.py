@@ -72,8 +72,10 @@ from payinfra.drill.stop_conditions import at_most
 from payinfra.drill.survivor import WITHIN_S as SURVIVOR_WITHIN_S
 from payinfra.drill.survivor import read_survivor
 from payinfra.drill.timeline import Recorder, replay
+from payinfra.drill.verdict import not_removed
 
 UNREAD = "All was put back at a second attempt, but the payments are still to be read back and removed."
+PAYMENTS_UNREAD = "The drill's payments could not be read back, and are still to be removed."
 AWS_SETTLED_S, SETTLED_S = 10.0, 1.0
 AWS_COPIED_S = 60.0
 """How long a payment takes to the other region where nothing keeps it back: on AWS, on the embedded one."""
@@ -300,8 +302,8 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
                 stop=drill.stop,
                 recorder=drill.recorder,
             ).run()
-        # Where something was in place when payments were to be read, `--restore` has yet to read them.
-        clean = not report.restoration.left
+        # What was in place when payments were to be read, and what could not be removed, is for `--restore`.
+        clean = not what_is_left(report)
     except (GateFailed, LoadNotBegun, Interrupted):  # Nothing was sent.
         clean = True
         raise
@@ -326,6 +328,15 @@ def _inject(actions: tuple[FaultAction, ...], journal: FaultJournal, executor: F
         number = journal.announce(action)
         executor.inject(action)
         journal.done(number)
+
+
+def what_is_left(report: DrillReport) -> tuple[str, ...]:
+    """What a drill has left behind that `--restore` can put back or remove, a sentence each."""
+    if report.restoration.left:
+        return report.restoration.left
+    if report.reconciliation is None:
+        return (PAYMENTS_UNREAD,)
+    return tuple(not_removed(report.reconciliation))
 
 
 def with_left(report: DrillReport, last: Restoration) -> DrillReport:

@@ -68,7 +68,7 @@ def no_trouble(_call: Call) -> None:
 
 
 @dataclass
-class World:
+class FakeCloud:
     """What is there, and every call that was made."""
 
     checks: dict[str, dict[str, Any]] = field(default_factory=lambda: {"hc-east": {}, "hc-west": {}})
@@ -374,16 +374,16 @@ def _session() -> boto3.session.Session:
     return boto3.session.Session()
 
 
-class WorldAws(Aws):
+class FakeCloudAws(Aws):
     """Real clients of the world that `world` is at the moment."""
 
-    world: World
+    world: FakeCloud
 
     @classmethod
-    def of(cls, endpoints: Endpoints | None = None) -> "WorldAws":
+    def of(cls, endpoints: Endpoints | None = None) -> "FakeCloudAws":
         """Clients of an AWS, or with `endpoints` of an embedded one."""
         aws = cls(endpoints)
-        object.__setattr__(aws, "world", World())
+        object.__setattr__(aws, "world", FakeCloud())
         return aws
 
     def _build(self, service: str, region: str) -> Any:

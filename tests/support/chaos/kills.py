@@ -3,6 +3,7 @@
 import random
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -16,7 +17,7 @@ from tests.support.chaos.environment import (
     last_words,
     problems_of,
 )
-from tests.support.chaos.ledger import Trial, dice
+from tests.support.chaos.ledger import ENDED_BEFORE, Trial, dice
 from tests.support.project import Done
 
 SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -31,6 +32,9 @@ TAKES_S = {
     "return": 10.0,
 }
 """About how long each command takes; what it took last time counts more."""
+REFUSED, SERVES_WITHIN_S = "The survivor's health page answers", 60.0
+"""What an evacuation is refused with for a while, and for how long that is waited, in seconds: a container
+that could not write needs three good writes, ten seconds apart, to say that it can again."""
 SCALE = 10.0
 """By how much time runs faster while a region is evacuated: health checks have to change their minds."""
 MEMORY = ("512", "640", "768")
@@ -41,11 +45,13 @@ def _strike(env: Struck, luck: random.Random, kind: str, *words: str) -> tuple[s
     """Start a command, and send it a signal at a random moment; what was done, and what did not hold."""
     number = luck.choice(SIGNALS)
     at_s = luck.uniform(0.0, TAKES_S[kind])
+    began = time.monotonic()
     process = env.project.start(*env.words(*words))
     try:
         try:
             stdout, stderr = process.communicate(timeout=at_s)
-            struck = "ended before"
+            struck = ENDED_BEFORE
+            TAKES_S[kind] = max(1.0, time.monotonic() - began)
         except subprocess.TimeoutExpired:
             process.send_signal(number)
             stdout, stderr = process.communicate(timeout=400)
@@ -130,8 +136,7 @@ def evacuate(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     region = luck.choice((env.outputs.primary, env.outputs.secondary)).region
     with in_a_hurry(env):
         how, problems = _strike(env, luck, "evacuate", "evacuate", region, "--yes")
-        moved = env.run("evacuate", region, "--yes")
-        problems += problems_of(moved, meant=frozenset({0}))
+        problems += problems_of(_evacuated(env, region), meant=frozenset({0}))
         return f"{region}, {how}", problems + _converged(env, "return", "return", region, "--yes")
 
 
@@ -139,9 +144,18 @@ def bring_back(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     """A return that is cut off goes on with the same command."""
     region = luck.choice((env.outputs.primary, env.outputs.secondary)).region
     with in_a_hurry(env):
-        problems = problems_of(env.run("evacuate", region, "--yes"), meant=frozenset({0}))
+        problems = problems_of(_evacuated(env, region), meant=frozenset({0}))
         how, more = _strike(env, luck, "return", "return", region, "--yes")
         return f"{region}, {how}", problems + more + _converged(env, "return", "return", region, "--yes")
+
+
+def _evacuated(env: Struck, region: str) -> Done:
+    """Evacuate a region. That is refused while the survivor does not serve again after an earlier blow."""
+    ends = time.monotonic() + SERVES_WITHIN_S
+    while True:
+        done = env.run("evacuate", region, "--yes")
+        if REFUSED not in done.stderr or time.monotonic() > ends:
+            return done
 
 
 @contextmanager

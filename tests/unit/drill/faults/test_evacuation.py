@@ -15,7 +15,7 @@ from payinfra.drill.faults.leftovers import find
 from payinfra.drill.faults.model import EvidenceSources, FaultSearch
 from payinfra.drill.faults.registry import action_from_json, action_to_json
 from tests.support.clocks import SetClock
-from tests.support.drilled import EAST, WEST, Call, Refused, World, WorldAws
+from tests.support.drilled import EAST, WEST, Call, FakeCloud, FakeCloudAws, Refused
 from tests.unit.checks.probes.conftest import outputs
 from tests.unit.drill.faults.cases import ENDS_BY, FLAG, context, evacuable
 
@@ -27,10 +27,10 @@ class Here:
     """The two regions' parameters, and what works with them."""
 
     def __init__(self) -> None:
-        self.world = World(checks={"check-us-east-1": {}, "check-us-west-2": {}})
+        self.world = FakeCloud(checks={"check-us-east-1": {}, "check-us-west-2": {}})
         there = self.world
 
-        class Ours(WorldAws):
+        class Ours(FakeCloudAws):
             """Also with other time-outs it is this world's."""
 
             world = there
