@@ -84,12 +84,14 @@ class HeldObjects:
             NoData: the region has written nothing that could tell.
             ClientError, BotoCoreError: a bucket cannot be read.
         """
-        latest = self.elapsed() - self.settle_s
+        latest, attempts = self.elapsed() - self.settle_s, self.attempts()
         written = self._payments(self.source)
-        for attempt in reversed(self.attempts()):
+        # What was sent to both regions may be in both without having been copied.
+        elsewhere = {one.key for one in attempts if one.region not in ("", self.region)}
+        for attempt in reversed(attempts):
             found = self.id_of(attempt.key)
             ended_s = attempt.at_s + attempt.seconds
-            if attempt.region in ("", self.region) and attempt.result.good and ended_s <= latest:
+            if attempt.key not in elsewhere and attempt.result.good and ended_s <= latest:
                 if found not in written:
                     continue  # The other region took it, or the table's stream is still to write it.
                 return found not in self._payments(self.target)

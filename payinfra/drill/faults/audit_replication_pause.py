@@ -205,7 +205,7 @@ AUDIT_REPLICATION_PAUSE = register(
         name=NAME,
         unavailable_on_aws="",
         health=HealthEffect.NONE,
-        separates_regions=False,
+        separates_regions=True,
         permissions=(
             RequiredPermission(
                 FIS_PERMISSIONS, f"`action/{PAUSE_ACTION}`, `experiment-template/*` and `experiment/*`"

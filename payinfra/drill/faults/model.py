@@ -221,7 +221,8 @@ class Fault:
         name: as people type it, and as reports name it, for ever.
         unavailable_on_aws: why AWS does not have it, as a sentence; empty where it does.
         health: what it does to the lost region's health check, and with it to the names.
-        separates_regions: whether the regions stop seeing each other's payments while both serve.
+        separates_regions: whether the regions stop seeing each other's payments, or audit objects, while both
+            serve.
         permissions: what it takes on AWS, beside what every drill takes.
         preconditions: what speaks against it in the region that is to be lost.
         actions: what is injected, in this order.

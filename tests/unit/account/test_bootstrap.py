@@ -179,3 +179,16 @@ def test_a_boundary_is_made_where_it_is_asked_for(aws: InProcess) -> None:
     assert "create policy payinfra-boundary" not in made(aws, WantedAccount(REGIONS))
     assert made(aws, WantedAccount(REGIONS, boundary=True)) == ["create policy payinfra-boundary"]
     assert aws.iam(EAST).get_policy(PolicyArn=arn)["Policy"]["PolicyName"] == "payinfra-boundary"
+
+
+def test_fis_changes_replication_rules_of_audit_buckets_only_to_pause_them(aws: InProcess) -> None:
+    """FIS user guide, "Use condition keys for aws:s3:bucket-pause-replication"."""
+    made(aws)
+    found: Any = aws.iam(EAST).get_role_policy(RoleName=DRILL_FIS_ROLE, PolicyName=DRILL_FIS_ROLE)
+    statements = {one["Sid"]: one for one in found["PolicyDocument"]["Statement"]}
+    rules = statements["PauseRules"]
+    assert set(rules["Action"]) == {"s3:GetReplicationConfiguration", "s3:PutReplicationConfiguration"}
+    assert rules["Condition"] == {"BoolIfExists": {"s3:isReplicationPauseRequest": "true"}}
+    for sid in ("PauseRules", "PauseCopies"):
+        assert f"arn:aws:s3:::payment-*-audit-*-{ACCOUNT}" in json.dumps(statements[sid]["Resource"])
+        assert json.dumps(statements[sid]["Resource"]).count("arn:") == 1

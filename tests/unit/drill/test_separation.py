@@ -84,6 +84,8 @@ def test_an_audit_object_that_should_have_been_copied_shows_that_copies_wait() -
     both = Bucket("old-east", "east", "late-east")
     assert held(both, Bucket("old-east")).wait()
     assert not held(both, Bucket("east")).wait()
+    sent_to_both = Bucket("old-east", "both", "east")
+    assert held(sent_to_both, Bucket("both")).wait(), "the other region wrote that one itself"
     assert held(Bucket("old-east"), Bucket("east")).wait(), "the newer one is not written yet"
 
 

@@ -170,6 +170,22 @@ def test_experiments_that_are_somebody_elses_are_left_alone() -> None:
     assert site.found() == Leftovers((), ())
 
 
+def test_two_pauses_of_one_drill_are_two_experiments_and_each_is_put_back_by_itself() -> None:
+    site = Site(on_aws=True)
+    table, bucket = (
+        fault_named(name).actions(context(on_aws=True))[0]
+        for name in ("replication-pause", "audit-replication-pause")
+    )
+    site.executor.inject(table)
+    site.executor.inject(bucket)
+    assert len(site.world.experiments) == 2
+    assert {one.kind for one in site.found().actions} == {table.kind, bucket.kind}
+    site.executor.rollback(bucket)
+    assert (site.executor.is_active(table), site.executor.is_active(bucket)) == (True, False)
+    assert site.put_back().left == ()
+    assert not site.executor.is_active(table)
+
+
 def denied(name: str) -> Callable[[Call], BaseException | None]:
     return lambda call: Refused("AccessDenied", 403) if name in call.name else None
 
