@@ -5,6 +5,7 @@ is modelled is what the function relies on: conditional puts and transactions gu
 travel to the other region when they are delivered, and there the last write of each item wins.
 """
 
+import hashlib
 import io
 import json
 import re
@@ -70,6 +71,7 @@ class Region:
         before: called with each operation's name before it is answered; may raise what a client would see.
         changes: the records of the stream: of what was written here, and of what replication brought.
         metadata: the user's metadata of each object.
+        fits: how many items fit in the megabyte of a query's answer.
     """
 
     name: str = "us-east-1"
@@ -87,6 +89,7 @@ class Region:
     metadata: dict[str, Mapping[str, str]] = field(default_factory=dict)
     before: Callable[[str], None] = lambda _operation: None
     now_ms: int = 1_800_000_000_000
+    fits: int = 1000
 
     def clients(self) -> Clients:
         """Clients of this region, with no retry: a fault shows at once."""
@@ -115,6 +118,7 @@ class Region:
             "sealing",
             "flag",
             "flag_written_ms",
+            "fits",
         ):
             setattr(self, part, getattr(fresh, part))
 
@@ -222,7 +226,7 @@ class Region:
         start = cast(Item | None, asked.get("ExclusiveStartKey"))
         if start is not None:
             rows = [row for row in rows if _order(row) > _order(start)]
-        limit = cast(int, asked.get("Limit", 1000))
+        limit = min(self.fits, cast(int, asked.get("Limit", self.fits)))
         answer: Json = {"Items": rows[:limit]}
         if len(rows) >= limit:
             names = ["payment_id", "timestamp", *([_INDEXED[index]] if index else [])]
@@ -378,8 +382,9 @@ def _key(item: Item) -> Key:
     return item["payment_id"]["S"], int(item["timestamp"]["N"])
 
 
-def _order(item: Item) -> tuple[int, str]:
-    return int(item["timestamp"]["N"]), item["payment_id"]["S"]
+def _order(item: Item) -> tuple[int, bytes]:
+    """By the timestamp. Of one timestamp DynamoDB has an order of its own, which it says nothing about."""
+    return int(item["timestamp"]["N"]), hashlib.sha256(item["payment_id"]["S"].encode()).digest()
 
 
 def _as_text(value: object) -> str:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, cast
 import botocore.session
 from botocore.config import Config
 
+from .core import STATUS_SHARDS
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
@@ -23,11 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for a service, in seconds, and how many attempts to make in all."""
+    """How long to wait for a service, in seconds, and how many attempts to make in all.
+
+    Attributes:
+        connections: how many are kept open for calls side by side.
+    """
 
     connect: float
     read: float
     attempts: int
+    connections: int = 10
 
     @property
     def longest(self) -> float:
@@ -41,11 +48,12 @@ class Patience:
             connect_timeout=self.connect,
             read_timeout=self.read,
             retries={"total_max_attempts": self.attempts, "mode": "standard"},
+            max_pool_connections=self.connections,
             tcp_keepalive=True,
         )
 
 
-TABLE = Patience(connect=0.4, read=1.1, attempts=2)
+TABLE = Patience(connect=0.4, read=1.1, attempts=2, connections=STATUS_SHARDS + 1)
 # No retry: the table's stream writes the object that a request could not.
 AUDIT = Patience(connect=0.4, read=1, attempts=1)
 PARAMETER = Patience(connect=0.4, read=1.1, attempts=2)

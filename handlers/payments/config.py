@@ -17,6 +17,8 @@ class Config:
         evacuated_parameter: name of the SSM parameter that says whether the other region is evacuated.
         peer_region: the other region.
         keep_source_ip: whether the addresses that payments come from are kept with them.
+        spread_statuses: whether payments are recorded in the shards of their status, or all in one partition
+            of the index as earlier versions did. Both are read in any case.
         primary_region: the region that clients are sent to unless they were moved; empty where not known.
         failover_domain: the name by which they are; empty where requests do not carry it.
         fail_back: "manual" if the failover name has to stay in the region that it has moved to; otherwise it
@@ -41,6 +43,7 @@ class Config:
     log_level: str = LOG_LEVEL
     cors_origins: tuple[str, ...] = ()
     keep_source_ip: bool = False
+    spread_statuses: bool = True
     primary_region: str = ""
     failover_domain: str = ""
     fail_back: str = ""
@@ -73,6 +76,7 @@ class Config:
             log_level=environment.get("LOG_LEVEL", LOG_LEVEL),
             cors_origins=tuple(origin for origin in origins if origin),
             keep_source_ip=environment.get("KEEP_SOURCE_IP") == "true",
+            spread_statuses=environment.get("SPREAD_STATUSES") != "false",
             primary_region=primary_region,
             failover_domain=environment.get("FAILOVER_DOMAIN", ""),
             fail_back=environment.get("FAIL_BACK", ""),

@@ -28,6 +28,10 @@ TRANSITIONS: Mapping[str, tuple[str, ...]] = {ACCEPTED: (SETTLED, FAILED), SETTL
 CLAIM_RANGE = "0"
 """The claim's timestamp, as DynamoDB writes numbers; no payment has it."""
 
+STATUS_SHARDS = 10
+"""Over how many partitions of the index the payments of one status are spread. A partition takes about 1,000
+writes a second, and an API at most 10,000 requests a second. It must never become less: lists would miss
+payments of the shards that are no more."""
 PAYMENT_ID = re.compile(r"pay_[0-9a-f]{40}\Z")
 TEST_CUSTOMERS = ("payinfra-canary-", "payinfra-drill-")
 """How the names of customers begin whose payments are tests: of one minor unit, never settled, in no list by

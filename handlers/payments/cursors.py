@@ -9,21 +9,36 @@ import binascii
 import hashlib
 import hmac
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from .core import LATEST, PAYMENT_ID
+from .core import LATEST, PAYMENT_ID, STATUS_SHARDS
 
 _SALT = b"payments"
 _INFO = b"list cursor, version 1"
 _MAC_BYTES = 16
 
+UNSHARDED = ""
+"""What the partition is called that is no shard: of a list that has one partition, or of the payments that an
+earlier version recorded."""
+PARTITIONS = frozenset((UNSHARDED, *map(str, range(STATUS_SHARDS))))
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The last payment of a page, after which the next one begins."""
+    """How far a list has been read.
 
-    payment_id: str
+    Of payments with the same timestamp only their partition of the index knows the order, so each partition
+    goes on after its own last one. A partition that is not in `passed` has shown none of this timestamp.
+
+    Attributes:
+        timestamp: of the last payment of a page.
+        passed: the last payment of that timestamp that each partition has shown: the shard's number, or
+            `UNSHARDED`, and the payment_id, in order of the partitions.
+    """
+
     timestamp: int
+    passed: tuple[tuple[str, str], ...]
 
 
 def signing_key(secret: str) -> bytes:
@@ -34,7 +49,11 @@ def signing_key(secret: str) -> bytes:
 
 def seal(key: bytes, listing: str, position: Position) -> str:
     """The cursor for `position` in the list that `listing` names."""
-    payload = json.dumps([position.timestamp, position.payment_id], separators=(",", ":")).encode()
+    passed: object = dict(position.passed)
+    if position.passed[0][0] == UNSHARDED and len(position.passed) == 1:
+        # So earlier versions wrote every cursor: they go on, here and there.
+        passed = position.passed[0][1]
+    payload = json.dumps([position.timestamp, passed], separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(_mac(key, listing, payload) + payload).rstrip(b"=").decode()
 
 
@@ -62,9 +81,20 @@ def _position(payload: bytes) -> Position | None:
         case [bool(), _]:
             return None
         case [int(timestamp), str(payment_id)] if 0 < timestamp <= LATEST and PAYMENT_ID.match(payment_id):
-            return Position(payment_id=payment_id, timestamp=timestamp)
+            return Position(timestamp, ((UNSHARDED, payment_id),))
+        case [int(timestamp), {**ids}] if 0 < timestamp <= LATEST and ids:
+            passed = tuple(_passed(ids))
+            return Position(timestamp, passed) if len(passed) == len(ids) else None
         case _:
             return None
+
+
+def _passed(ids: Mapping[object, object]) -> Iterator[tuple[str, str]]:
+    """The partitions and payments that make sense, in order of the partitions."""
+    for partition in sorted(PARTITIONS):
+        match ids.get(partition):
+            case str(payment_id) if PAYMENT_ID.match(payment_id):
+                yield partition, payment_id
 
 
 def _mac(key: bytes, listing: str, payload: bytes) -> bytes:

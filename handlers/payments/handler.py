@@ -76,7 +76,7 @@ def _holds_back(config: Config) -> bool:
 
 def compose(config: Config, clients: Clients, observer: Observer) -> Application:
     """The one place where the parts meet."""
-    ledger = DynamoLedger(clients.table, clients.health, config.table)
+    ledger = DynamoLedger(clients.table, clients.health, config.table, config.spread_statuses)
     audit = S3Audit(clients.audit, config.audit_bucket, config.audit_key_arn)
     payments = Payments(
         region=config.region,

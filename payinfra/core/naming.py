@@ -32,6 +32,9 @@ OWN_TAGS_MAX = 40
 STATUS_INDEX = "status-index"
 CUSTOMER_INDEX = "customer-index"
 INDEXES = (STATUS_INDEX, CUSTOMER_INDEX)
+STATUS_SHARDS = 10
+"""Over how many partitions of the status index the function spreads the payments of one status. A test holds
+it to the function's."""
 TABLE_ATTRIBUTES = MappingProxyType({"payment_id": "S", "timestamp": "N", "status": "S", "customer_id": "S"})
 """The attributes of the table that are keys, of it or of payinfra's indexes, with their types."""
 OWN_INDEXES_MAX = 18
@@ -43,7 +46,7 @@ TEST_PREFIX = "test/"
 
 
 DRILL_FIS_ROLE = "payinfra-drill-fis"
-"""The account's role with which AWS FIS pauses the replication of environments' tables."""
+"""The account's role with which AWS FIS pauses the replication of environments' tables and audit buckets."""
 DRILL_SCHEDULER_ROLE = "payinfra-drill-scheduler"
 """The account's role with which an EventBridge schedule lifts a drill's limit of concurrency."""
 DRILL_SCHEDULE_GROUP = "payinfra-drill"
@@ -61,6 +64,17 @@ SESSION_NAME = "payinfra"
 CI_ROLE = "payinfra-ci"
 """The role that CI deploys with; its policies' names begin so too."""
 # No environment's names begin with `payinfra`: what may change environments may not change these.
+
+
+def status_partitions(status: str) -> tuple[str, ...]:
+    """The values of the attribute `status` of all payments in a status: the bare one, which functions of
+    earlier versions, of other projects and of `spread_statuses = false` write, and those of its shards."""
+    return (status, *(f"{status}#{shard}" for shard in range(STATUS_SHARDS)))
+
+
+def status_of(partition: str) -> str:
+    """The status that a value of the attribute `status` says."""
+    return partition.partition("#")[0]
 
 
 def objects_of_tests(customer: str) -> str:

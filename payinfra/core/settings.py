@@ -33,6 +33,7 @@ from payinfra.core.naming import (
     OWN_INDEXES_MAX,
     OWN_TAGS,
     OWN_TAGS_MAX,
+    STATUS_SHARDS,
     TABLE_ATTRIBUTES,
     TAG_NAME_MAX,
     TAG_VALUE_MAX,
@@ -128,6 +129,7 @@ class Settings(BaseModel):
     alarm_email: Text | None = _declared("alarm_email")
     cors_origins: tuple[str, ...] = _declared("cors_origins")
     keep_source_ip: bool = _declared("keep_source_ip")
+    spread_statuses: bool = _declared("spread_statuses")
     domain: Text | None = _declared("domain")
     failover_name: Text | None = _declared("failover_name")
     latency_name: Text | None = _declared("latency_name")
@@ -356,6 +358,11 @@ class Settings(BaseModel):
         """The project's own indexes: name to partition key and sort key, which may be empty."""
         split = (text.partition("=") for text in self.table_indexes)
         return {name: (keys.partition(":")[0], keys.partition(":")[2]) for name, _, keys in split}
+
+    @property
+    def status_shards(self) -> int:
+        """Over how many partitions of the status index new payments of one status are spread."""
+        return STATUS_SHARDS if self.spread_statuses else 1
 
     def _check_layers(self) -> None:
         """Refuse layers that one region lacks, and more than Lambda takes.

@@ -21,22 +21,26 @@ Command = Callable[[str], str]
 """A command line for the environment, from the command's name."""
 
 
-def beyond_the_index(rate: float) -> str:
+def beyond_the_index(rate: float, shards: int) -> str:
     """A warning that an API's limit is above what the table's status index takes; empty where it is not.
 
-    New payments all have one status, which is one partition key of that index. An index that throttles makes
-    the table throttle (DynamoDB developer guide, "Using write sharding for global secondary indexes").
+    New payments all have one status, which is as many partition keys of that index as it has shards. An index
+    that throttles makes the table throttle (DynamoDB developer guide, "Using write sharding for global
+    secondary indexes").
 
     Args:
         rate: requests a second that the API accepts.
+        shards: over how many partition keys a status is spread; 1 where it is not.
     """
-    if rate <= INDEX_WRITES_A_SECOND:
+    taken = shards * INDEX_WRITES_A_SECOND
+    if rate <= taken:
         return ""
+    spread = "Leave out spread_statuses = false, or set" if shards == 1 else "Set"
     return (
         f"The API accepts {rate:g} requests a second, and the table's status-index takes about "
-        f"{INDEX_WRITES_A_SECOND:,} new payments a second, of up to 1 kB: more are throttled, and their "
-        "callers are asked to send them again. Reads do not count. Set api_rate_limit to "
-        f"{INDEX_WRITES_A_SECOND} to refuse more at the gateway."
+        f"{taken:,} new payments a second, of up to 1 kB: more are throttled, and their "
+        f"callers are asked to send them again. Reads do not count. {spread} api_rate_limit to "
+        f"{taken}, to refuse more at the gateway."
     )
 
 

@@ -120,7 +120,7 @@ class Stages:
         """
         from payinfra.account.quotas import require_concurrency
 
-        if promised := guidance.beyond_the_index(self.settings.api_rate_limit):
+        if promised := guidance.beyond_the_index(self.settings.api_rate_limit, self.settings.status_shards):
             self.emit(Notice(promised))
         require_concurrency(
             self.aws(endpoints),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from payinfra.core.naming import STATUS_INDEX
+from payinfra.core.naming import STATUS_INDEX, status_partitions
 from payinfra.evacuation.survivor import Survivor
 from payinfra.payments.records import STATUSES
 
@@ -24,8 +24,8 @@ LOOK_BACK = timedelta(hours=3)
 MINUTE_S = 60
 RECENT = timedelta(minutes=15)
 """How far back refusals are counted."""
-MOST_PAGES = 5
-"""Of a megabyte each, that the survivor's table is read of each state of payments, newest first."""
+MOST_PAGES = 2
+"""Of a megabyte each, that the survivor's table is read of each shard of a state, newest payments first."""
 NEARLY = 0.8
 """From this share of a limit on it is said to be near."""
 
@@ -159,14 +159,14 @@ def _payments_of(survivor: Survivor, region: str, now: datetime) -> float | None
         one.dynamodb_table_name for one in survivor.live.outputs.regions if one.region == survivor.region
     )
     pages = survivor.live.aws.dynamodb(survivor.region).get_paginator("query")
-    for status in STATUSES:
+    for partition in (value for status in STATUSES for value in status_partitions(status)):
         read = pages.paginate(
             TableName=table,
             IndexName=STATUS_INDEX,
             KeyConditionExpression="#status = :status AND #at >= :from",
             ExpressionAttributeNames={"#status": "status", "#at": "timestamp", "#receipt": "receipt"},
             ExpressionAttributeValues={
-                ":status": {"S": status},
+                ":status": {"S": partition},
                 ":from": {"N": str(int((now - LOOK_BACK).timestamp() * 1000))},
             },
             ProjectionExpression="#at, #receipt",

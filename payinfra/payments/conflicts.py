@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from payinfra.core.errors import UsageProblem
+from payinfra.core.naming import status_of
 from payinfra.payments.function import FunctionOperations
 from payinfra.payments.records import payments
 
@@ -104,7 +105,7 @@ def _payments(items: "list[Any]") -> "Iterator[ConflictingPayment]":
                 amount=int(payment["amount"]["N"]),
                 currency=payment["currency"]["S"],
                 customer_id=payment["customer_id"]["S"],
-                status=payment["status"]["S"],
+                status=status_of(payment["status"]["S"]),
                 region=payment["receipt"]["M"]["region"]["S"] if "receipt" in payment else "unknown",
                 holds_key=payment["fingerprint"]["S"] == claim,
             )

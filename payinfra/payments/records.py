@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from payinfra.core.naming import STATUS_INDEX
+from payinfra.core.naming import STATUS_INDEX, status_of, status_partitions
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -48,7 +48,7 @@ def payments(client: "DynamoDBClient", table: str, from_ms: int, to_ms: int) -> 
     Raises:
         ClientError, BotoCoreError: the table cannot be read.
     """
-    for asked in _queries(table, from_ms, to_ms):
+    for asked in (query for status in STATUSES for query in _queries(table, status, from_ms, to_ms)):
         for page in client.get_paginator("query").paginate(**asked):
             yield from (recorded(item) for item in page["Items"])
 
@@ -61,22 +61,26 @@ def newest_payments(
     Raises:
         ClientError, BotoCoreError: the table cannot be read.
     """
-    found = [
-        client.query(**asked, ScanIndexForward=False, Limit=count)["Items"]
-        for asked in _queries(table, from_ms, to_ms)
-    ]
-    return tuple(recorded(item) for items in found for item in items)
-
-
-def _queries(table: str, from_ms: int, to_ms: int) -> Iterator[dict[str, Any]]:
+    newest: list[RecordedPayment] = []
     for status in STATUSES:
+        found = [
+            recorded(item)
+            for asked in _queries(table, status, from_ms, to_ms)
+            for item in client.query(**asked, ScanIndexForward=False, Limit=count)["Items"]
+        ]
+        newest += sorted(found, key=lambda payment: payment.timestamp_ms, reverse=True)[:count]
+    return tuple(newest)
+
+
+def _queries(table: str, status: str, from_ms: int, to_ms: int) -> Iterator[dict[str, Any]]:
+    for partition in status_partitions(status):
         yield {
             "TableName": table,
             "IndexName": STATUS_INDEX,
             "KeyConditionExpression": "#status = :status AND #at BETWEEN :from AND :to",
             "ExpressionAttributeNames": {"#status": "status", "#at": "timestamp"},
             "ExpressionAttributeValues": {
-                ":status": {"S": status},
+                ":status": {"S": partition},
                 ":from": {"N": str(from_ms)},
                 ":to": {"N": str(to_ms)},
             },
@@ -89,7 +93,7 @@ def recorded(item: Mapping[str, Any]) -> RecordedPayment:
         payment_id=item["payment_id"]["S"],
         timestamp_ms=int(item["timestamp"]["N"]),
         fingerprint=item["fingerprint"]["S"],
-        status=item["status"]["S"],
+        status=status_of(item["status"]["S"]),
         changed="change" in item,
         in_conflict=item.get("conflict", {}).get("BOOL", False),
         resolved="resolved" in item,

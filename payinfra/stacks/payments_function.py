@@ -42,6 +42,7 @@ RESERVED_VARIABLES = frozenset(
         *("ENVIRONMENT", "TABLE_NAME", "AUDIT_BUCKET", "AUDIT_KEY_ARN", "CURSOR_SECRET_PARAMETER"),
         *("LOG_LEVEL", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"),
         *("CORS_ORIGINS", "KEEP_SOURCE_IP", "EVACUATED_PARAMETER", "PEER_REGION", "PRIMARY_REGION"),
+        "SPREAD_STATUSES",
         *("FAILOVER_DOMAIN", "FAIL_BACK", "FAILOVER_NAME", "FAILOVER_ZONE", "NAME_SERVERS"),
         "REGION_ENDPOINTS",
     )
@@ -100,6 +101,7 @@ class PaymentsFunctionProps:
         primary_region: the region that serves unless it is unhealthy.
         failover_domain: the name that follows the healthy region; None where requests do not carry it.
         keep_source_ip: whether the addresses that payments come from are kept with them.
+        spread_statuses: whether the payments of a status are spread over several partitions of its index.
         layers: the ARNs of its layers in this region.
         fail_back: how the failover name is kept in the region that it has moved to; None if it returns by
             itself.
@@ -123,6 +125,7 @@ class PaymentsFunctionProps:
     log_retention_days: int
     cors_origins: tuple[str, ...]
     keep_source_ip: bool
+    spread_statuses: bool = True
     layers: tuple[str, ...] = ()
     fail_back: ManualFailBackProps | None = None
 
@@ -265,6 +268,8 @@ def _environment(props: PaymentsFunctionProps) -> dict[str, str]:
         variables["CORS_ORIGINS"] = ",".join(props.cors_origins)
     if props.keep_source_ip:
         variables["KEEP_SOURCE_IP"] = "true"
+    if not props.spread_statuses:
+        variables["SPREAD_STATUSES"] = "false"
     return variables
 
 

@@ -164,6 +164,7 @@ class Region(StackComponent):
                 log_retention_days=settings.log_retention_days,
                 cors_origins=settings.cors_origins,
                 keep_source_ip=settings.keep_source_ip,
+                spread_statuses=settings.spread_statuses,
                 layers=settings.layers_in(place.region),
                 fail_back=fail_back,
             ),

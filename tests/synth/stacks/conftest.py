@@ -57,6 +57,7 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
         "dns_ttl": 30,
         "cors_origins": "https://shop.example.com",
         "keep_source_ip": True,
+        "spread_statuses": False,
         "state_bucket": "our-states",
     },
     # us-east-1 second: its topic is the one that hears of health. Deployed as a role.

@@ -229,3 +229,11 @@ def test_addresses_are_kept_only_where_settings_say_so(
     for stack, kept in ((local, None), (protected, "true")):
         for function in stack.pair("lambda_function", "service_function"):
             assert function["environment"]["variables"].get("KEEP_SOURCE_IP") == kept
+
+
+def test_the_function_is_told_only_where_statuses_are_not_spread(
+    local: "Synthesized", protected: "Synthesized"
+) -> None:
+    for stack, spread in ((local, None), (protected, "false")):
+        for function in stack.pair("lambda_function", "service_function"):
+            assert function["environment"]["variables"].get("SPREAD_STATUSES") == spread

@@ -58,6 +58,7 @@ OTHERWISE: Mapping[str, object] = {
     "daily_quota": 777,
     "cors_origins": "https://other.example.com",
     "keep_source_ip": True,
+    "spread_statuses": False,
     "log_retention_days": 3,
     "audit_retention_days": 77,
     "object_lock_days": 7,

@@ -19,9 +19,12 @@ from payinfra.clients.aws import Aws, Endpoints
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable, GateFailed, ToolFailed
 from payinfra.core.events import Event, Notice, StageFinished, StageSkipped, StageStarted
+from payinfra.core.naming import STATUS_SHARDS
 from payinfra.core.outputs import Outputs
+from payinfra.core.setting_declarations import BY_NAME
 from payinfra.core.settings import Settings, Target
 from payinfra.deployment.dependencies import SynthesisMode
+from payinfra.deployment.guidance import beyond_the_index
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKey, OrphanedKeys
 from payinfra.deployment.left_faults import LeftFaults
 from payinfra.deployment.pipeline import Pipeline
@@ -153,7 +156,7 @@ class ScriptedTerraform:
 
 
 @dataclass
-class Strays:
+class LeftKeys:
     """API keys that a rotation left, and how many of them there were when they were removed."""
 
     keys: tuple[OrphanedKey, ...] = ()
@@ -178,12 +181,13 @@ class World:
     target: Target = Target.LOCAL
     protected: bool = False
     rate: float = 100.0
+    spread: bool = True
     proven_with: list[Endpoints | None] = field(default_factory=list)
     outcome: Outcome = CLEAN
     account_lacks: str = ""
     verified: Outcome = VERIFIED
     requests: list[VerifyRequest] = field(default_factory=list)
-    orphaned_keys: Strays = field(default_factory=Strays)
+    orphaned_keys: LeftKeys = field(default_factory=LeftKeys)
     zone_refuses: str = ""
     existing: tuple[TaggedResource, ...] = ()
     left: tuple[TaggedResource, ...] = ()
@@ -202,6 +206,7 @@ class World:
                 "target": self.target,
                 "protected": self.protected,
                 "api_rate_limit": self.rate,
+                "spread_statuses": self.spread,
             },
             folder=self.folder,
             environ={},
@@ -491,14 +496,30 @@ def test_on_aws_nothing_local_is_started(world: World) -> None:
     assert world.proven_with == [None]
 
 
-@pytest.mark.parametrize(("rate", "warned"), [(1_000.0, False), (1_001.0, True), (10_000.0, True)])
+@pytest.mark.parametrize(
+    ("spread", "rate", "warned"),
+    [(False, 1_000.0, False), (False, 1_001.0, True), (True, 1_001.0, False), (True, 10_000.0, False)],
+)
 def test_a_limit_that_the_status_index_cannot_keep_is_warned_of(
-    world: World, rate: float, warned: bool
+    world: World, spread: bool, rate: float, warned: bool
 ) -> None:
-    world.rate = rate
+    world.rate, world.spread = rate, spread
     world.pipeline().deploy(yes)
     said = [event.message for event in world.events if isinstance(event, Notice)]
     assert any("status-index takes about 1,000 new payments a second" in one for one in said) is warned
+
+
+def test_the_warning_follows_from_the_shards() -> None:
+    assert beyond_the_index(3_000, shards=3) == ""
+    assert "takes about 3,000 new payments a second" in beyond_the_index(3_001, shards=3)
+    assert "Set api_rate_limit to 3000" in beyond_the_index(3_001, shards=3)
+    assert "Leave out spread_statuses = false" in beyond_the_index(1_001, shards=1)
+
+
+def test_no_api_may_accept_more_than_the_shards_take() -> None:
+    most = BY_NAME["api_rate_limit"].most
+    assert most is not None
+    assert beyond_the_index(most, STATUS_SHARDS) == ""
 
 
 def test_on_aws_what_the_account_lacks_stops_a_deployment_but_no_destruction(world: World) -> None:

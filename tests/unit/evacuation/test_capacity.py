@@ -1,10 +1,12 @@
 """What the survivor carries is shown beside what was needed; what cannot be read stops nobody."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
 
 from payinfra.core.errors import ExitCode
+from payinfra.core.naming import status_partitions
 from payinfra.evacuation import evacuate as evacuation
 from payinfra.evacuation.capacity import CapacityLine, capacity
 from payinfra.evacuation.survivor import Survivor
@@ -26,7 +28,10 @@ def reserving(regions: TwoRegions, concurrency: int) -> Survivor:
 
 def test_the_peaks_of_both_regions_are_held_against_the_limit_of_requests(regions: TwoRegions) -> None:
     regions.metrics["Count"] = [60.0, 120.0]
-    regions.tables[WEST] = [payment(f"pay_{number}", region=EAST) for number in range(90)]
+    partitions = itertools.cycle(status_partitions("accepted"))
+    regions.tables[WEST] = [
+        payment(f"pay_{number}", region=EAST, status={"S": next(partitions)}) for number in range(90)
+    ]
     regions.tables[WEST] += [payment(f"pay_own_{number}", region=WEST) for number in range(500)]
     found = lines(regions.survivor())["API's requests a second"]
     assert (found.limit, found.needed, found.enough) == ("100", "2 requests here, 1.5 payments there", True)

@@ -82,12 +82,15 @@ class Site:
         remembered: int = 4096,
         cors_origins: tuple[str, ...] | None = None,
         keep_source_ip: bool | None = None,
+        spread_statuses: bool | None = None,
     ) -> None:
         """A new container takes over, perhaps with other settings."""
         if cors_origins is not None:
             self.config = replace(self.config, cors_origins=cors_origins)
         if keep_source_ip is not None:
             self.config = replace(self.config, keep_source_ip=keep_source_ip)
+        if spread_statuses is not None:
+            self.config = replace(self.config, spread_statuses=spread_statuses)
         self.payments = self.container(remembered)
         self.app = Application(
             self.config,
@@ -102,7 +105,7 @@ class Site:
 
     @property
     def ledger(self) -> DynamoLedger:
-        return DynamoLedger(self.clients.table, self.clients.health, TABLE)
+        return DynamoLedger(self.clients.table, self.clients.health, TABLE, self.config.spread_statuses)
 
     def audit_log(self, remembered: int = 4096) -> S3Audit:
         """The audit log of a container that has just started."""

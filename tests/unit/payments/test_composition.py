@@ -36,6 +36,7 @@ def test_the_settings_come_from_the_environment() -> None:
         "LOG_LEVEL": "DEBUG",
         "CORS_ORIGINS": "https://a.example, https://b.example,",
         "KEEP_SOURCE_IP": "true",
+        "SPREAD_STATUSES": "false",
         "PRIMARY_REGION": "eu-west-1",
         "FAILOVER_DOMAIN": "pay.example",
         "FAIL_BACK": "manual",
@@ -48,6 +49,7 @@ def test_the_settings_come_from_the_environment() -> None:
         *("t", "b", "k", "p", "f", "eu-north-1", "e", "eu-west-1", "s", "n", "DEBUG"),
         ("https://a.example", "https://b.example"),
         keep_source_ip=True,
+        spread_statuses=False,
         primary_region="eu-west-1",
         failover_domain="pay.example",
         fail_back="manual",
@@ -68,9 +70,10 @@ def test_a_missing_variable_is_named(name: str) -> None:
 
 
 def test_the_slowest_payment_fits_in_the_gateways_time() -> None:
-    """Look-up, transaction, second look-up, restored payment, third look-up, audit object."""
+    """Look-up, transaction, second look-up, restored payment, third look-up, audit object. A list asks the
+    partitions of an index side by side, twice at most."""
     assert 5 * aws.TABLE.longest + aws.AUDIT.longest < API_LIMIT_S
-    assert 2 * aws.PARAMETER.longest + aws.TABLE.longest < API_LIMIT_S
+    assert 2 * aws.PARAMETER.longest + 2 * aws.TABLE.longest < API_LIMIT_S
 
 
 def test_health_checkers_hear_of_an_evacuation_while_they_wait() -> None:

@@ -7,14 +7,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.payments.cursors import Position, seal, signing_key, unseal
+from handlers.payments.cursors import PARTITIONS, Position, seal, signing_key, unseal
 
 KEY = signing_key("an api key")
-AT = Position("pay_" + "0123456789" * 4, 17)
+ID = "pay_" + "0123456789" * 4
+AT = Position(17, (("", ID),))
 
 
 def test_a_cursor_leads_back_to_its_position() -> None:
     assert unseal(KEY, "list", seal(KEY, "list", AT)) == AT
+
+
+@given(st.dictionaries(st.sampled_from(sorted(PARTITIONS)), st.just(ID), min_size=1))
+def test_a_cursor_leads_back_to_the_position_in_every_partition(passed: dict[str, str]) -> None:
+    position = Position(17, tuple(sorted(passed.items())))
+    assert unseal(KEY, "list", seal(KEY, "list", position)) == position
+
+
+def test_cursors_of_earlier_versions_are_taken() -> None:
+    """As the version before the shards has sealed it."""
+    former = "oy13sG-zcf3xIMwQKHiWJFsxNywicGF5XzAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkiXQ"
+    assert unseal(KEY, "list", former) == AT
+    assert seal(KEY, "list", AT) == former
 
 
 def test_a_cursor_is_safe_in_a_query() -> None:
@@ -41,7 +55,7 @@ def test_anything_else_is_no_cursor(text: str) -> None:
 
 
 def test_spare_bits_cannot_be_changed() -> None:
-    positions = [Position(AT.payment_id, 10**n) for n in range(3)]
+    positions = [Position(10**n, AT.passed) for n in range(3)]
     sealed = [seal(KEY, "list", position) for position in positions]
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     twins = [cursor[:-1] + letter for cursor in sealed for letter in alphabet if letter != cursor[-1]]
@@ -56,15 +70,24 @@ def test_spare_bits_cannot_be_changed() -> None:
         "17",
         "{}",
         "[17]",
-        f'[17, "{AT.payment_id}", 1]',
-        f'["17", "{AT.payment_id}"]',
-        f'[true, "{AT.payment_id}"]',
-        f'[1.5, "{AT.payment_id}"]',
-        f'[0, "{AT.payment_id}"]',
-        f'[-17, "{AT.payment_id}"]',
-        f'[{"9" * 30}, "{AT.payment_id}"]',
+        f'[17, "{ID}", 1]',
+        f'["17", "{ID}"]',
+        f'[true, "{ID}"]',
+        f'[1.5, "{ID}"]',
+        f'[0, "{ID}"]',
+        f'[-17, "{ID}"]',
+        f'[{"9" * 30}, "{ID}"]',
         '[17, "pay_1"]',
         "[17, null]",
+        "[17, {}]",
+        '[17,{"0":"pay_1"}]',
+        '[17,{"0":null}]',
+        f'[17,{{"":"{ID}"}}]',
+        f'[17,{{"10":"{ID}"}}]',
+        f'[17,{{"1":"{ID}","0":"{ID}"}}]',
+        f'[17,{{"0":"{ID}","#0":"{ID}"}}]',
+        f'[true,{{"0":"{ID}"}}]',
+        f'[0,{{"0":"{ID}"}}]',
         "[" * 100_000,
         "\xff",
     ],

@@ -78,7 +78,7 @@ class TestList:
 
     def test_never_scans_and_needs_no_secret_for_one_page(self, site: Site) -> None:
         site.request("GET", "/payments", query={"status": "accepted"})
-        assert site.region.calls == ["Query"]
+        assert set(site.region.calls) == {"Query"}
 
     def test_pages_go_on_where_the_last_one_ended_in_either_region(self, sites: tuple[Site, Site]) -> None:
         primary, secondary = sites

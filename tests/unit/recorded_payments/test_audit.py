@@ -11,7 +11,9 @@ from rich.console import Console
 
 from handlers.payments import core
 from handlers.payments.core import Change, Payment
+from handlers.payments.ledger import payment_item
 from payinfra.core.errors import EnvironmentUnusable, ExitCode, GateFailed
+from payinfra.core.naming import STATUS_SHARDS, status_of, status_partitions
 from payinfra.payments import records
 from payinfra.payments.audit import AT_ONCE, AuditReconciliation, reconcile
 from payinfra.payments.function import FunctionOperations
@@ -102,6 +104,19 @@ def test_the_newest_of_each_status(world: World) -> None:
     assert [one.status for one in found] == ["accepted", "settled"]
 
 
+def test_payments_are_found_in_every_shard_and_where_there_is_none(world: World) -> None:
+    world.places[EAST].items = [
+        item(number, status={"S": partition})
+        for number, partition in enumerate(status_partitions("accepted"))
+    ]
+    client = world.aws.dynamodb(EAST)
+    found = list(records.payments(client, "t", AT_MS, AT_MS + 99))
+    assert {one.payment_id for one in found} == {payment_id(number) for number in range(STATUS_SHARDS + 1)}
+    assert {one.status for one in found} == {"accepted"}
+    newest = records.newest_payments(client, "t", AT_MS, AT_MS + 99, count=3)
+    assert [one.timestamp_ms - AT_MS for one in newest] == [10, 9, 8]
+
+
 def test_objects_are_named_as_the_function_names_them() -> None:
     payment = Payment("pay_1", AT_MS, 1, "EUR", "c", "card", "0123456789abcdef" * 4, status="settled")
     known = records.RecordedPayment("pay_1", AT_MS, payment.fingerprint, "settled", True, False)
@@ -111,6 +126,16 @@ def test_objects_are_named_as_the_function_names_them() -> None:
 
 def test_payments_are_listed_by_every_status_that_the_function_knows() -> None:
     assert set(records.STATUSES) == set(core.TRANSITIONS)
+
+
+@pytest.mark.parametrize("spread", [True, False])
+def test_statuses_are_read_as_the_function_writes_them(spread: bool) -> None:
+    for number in range(100):
+        payment = Payment(payment_id(number), AT_MS, 1, "EUR", "c", "card", "f" * 64, status="settled")
+        written = payment_item(payment, spread=spread)["status"]["S"]
+        assert written in status_partitions("settled")
+        assert status_of(written) == "settled"
+    assert core.STATUS_SHARDS == STATUS_SHARDS
 
 
 class TestFunction:
