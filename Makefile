@@ -33,7 +33,7 @@ KILLS := 100
 # Bytecode that is kept makes every start of the tool several times faster.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test quick fix lint types imports unit synth functional e2e e2e-ci fault-matrix drill docs docs-check site \
+.PHONY: help setup demo test quick fix lint types imports unit synth functional e2e e2e-ci e2e-pages fault-matrix drill docs docs-check site \
 	tests conformance oldest compat lock bench chaos endurance sbom audit clean
 
 help: ## List the targets
@@ -112,6 +112,9 @@ fault-matrix: setup ## Measure every fault of docs/scenarios.md on a deployment,
 
 e2e-ci: setup ## A pull request's life under the role that CI has, from bootstrap to reap
 	@$(BIN)/pytest tests/e2e_ci
+
+e2e-pages: setup ## The lines of shell in the pages that need a deployment, typed on one
+	@$(BIN)/pytest tests/e2e_pages
 
 drill: setup ## Lose a region of the demonstration in real time, about six minutes, and keep the report in docs/
 	@$(BIN)/payinfra deploy --env demo --local --yes

@@ -269,7 +269,7 @@ class Settings(BaseModel):
     def _region(cls, value: str | None) -> str | None:
         if value is not None and value not in REGIONS:
             raise ValueError(
-                f"no such region{did_you_mean(value, REGIONS)}; known are {', '.join(sorted(REGIONS))}"
+                f"no such region{did_you_mean(value, REGIONS) or '.'} Known are {', '.join(sorted(REGIONS))}"
             )
         return value
 
@@ -623,7 +623,7 @@ def _setting(path: Path, where: str, key: str, table: str) -> Setting:
         )
     known = [name for held, name in BY_KEY if held == table]
     raise UsageProblem(
-        f"{shown}: unknown key {key!r}{did_you_mean(key, known)}.",
+        f"{shown}: unknown key {key!r}{did_you_mean(key, known) or '.'}",
         "`payinfra settings --help` lists what can be set.",
     )
 

@@ -67,6 +67,9 @@ class TolerantStream:
             self._drop(error)
 
     def _drop(self, error: OSError) -> None:
+        if isinstance(error, BrokenPipeError) and not self._tolerates(error):
+            # Without its number: for EPIPE, Typer ends the process with 1 before anybody else is asked.
+            raise BrokenPipeError from error
         if not self._tolerates(error):
             raise error
         silence(self._stream)

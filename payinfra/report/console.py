@@ -1,6 +1,7 @@
 """The console that payinfra draws with: whatever a renderer hands it, no text moves the terminal."""
 
 from collections.abc import Iterable
+from typing import NoReturn
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -24,3 +25,11 @@ class SafeConsole(Console):
                 yield segment
             else:
                 yield Segment(visible_lines(segment.text), segment.style)
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Let the command decide what it means that nobody reads any more; rich would exit with 1.
+
+        Raises:
+            BrokenPipeError: always.
+        """
+        raise BrokenPipeError

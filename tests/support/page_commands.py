@@ -1,8 +1,8 @@
 """What the pages tell a person to type into a shell, and what tests do with each line.
 
-Every line belongs to one of three: a test types it in a folder with nothing but an embedded AWS, it needs a
-deployment, or it is in `NOT_RUN` with the reason. The last two are parsed, and not typed. docs/cli.md is left
-out: it shows how commands are called, and is written from the commands.
+Every line belongs to one of three: a test types it in a folder with nothing but an embedded AWS, one of
+tests/e2e_pages types it where an environment is deployed, or it is in `NOT_RUN` with the reason, and parsed
+only. docs/cli.md is left out: it shows how commands are called, and is written from the commands.
 """
 
 import re
@@ -206,6 +206,20 @@ NOT_RUN = (
     ),
     NotRun(
         _in(
+            "docs/adopt.md",
+            "payinfra deploy --env shop --local --assume-role"
+            " arn:aws:iam::000000000000:role/payinfra-ci-shop",
+        ),
+        "the shared deployment's account has no such role; that test makes one and deploys as it",
+        "tests/e2e/adopt/test_example_project.py",
+    ),
+    NotRun(
+        _in("docs/tutorial.md", "payinfra deploy --env demo --local --lambda-memory-mb 1024"),
+        "it and the way back are two rolling updates; that test makes such updates",
+        "tests/e2e/test_destroy.py",
+    ),
+    NotRun(
+        _in(
             "docs/environments.md",
             "payinfra adopt --env prod",
             "payinfra adopt --env prod --yes --format json",
@@ -349,8 +363,6 @@ NOT_RUN = (
 ENDS_WITH = {
     # The tests' plan there has nothing that payinfra knows: the checks are a gate, and it fails.
     PageLine("docs/check.md", "payinfra check --plan plan.json"): 1,
-    # A region is dark, as the page says.
-    PageLine("docs/tutorial.md", "payinfra status --env demo --local"): 5,
 }
 """The exit codes of the lines that do not end with 0."""
 

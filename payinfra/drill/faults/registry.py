@@ -49,7 +49,7 @@ def fault_named(name: str) -> Fault:
     _import_package()
     if name not in _FAULTS:
         raise UsageProblem(
-            f"There is no scenario {name!r}{did_you_mean(name, _FAULTS)}.",
+            f"There is no scenario {name!r}{did_you_mean(name, _FAULTS) or '.'}",
             f"Known: {', '.join(sorted(_FAULTS))}.",
         )
     return _FAULTS[name]

@@ -1,7 +1,9 @@
 """In a pipe nothing is folded, cut or padded, whatever COLUMNS says; on a terminal nothing is broken."""
 
 import json
+import os
 import re
+import subprocess
 
 import pytest
 
@@ -96,3 +98,26 @@ def test_on_a_narrow_terminal_only_what_cannot_be_folded_is_wider(
     assert [
         line for line in wide if len(line.split()) > 2 or not any(len(w) > 30 for w in line.split())
     ] == []
+
+
+@pytest.mark.parametrize("command", [("outputs",), ("checks", "list"), ("version", "--format", "json")])
+def test_a_reader_of_stdout_who_has_seen_enough_makes_no_failure(
+    deployed: Project, command: tuple[str, ...]
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [deployed.program, *command],
+            cwd=deployed.folder,
+            env=deployed.environment(),
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert done.returncode == 0, done.stderr
+    assert "error" not in done.stderr

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import page_commands
+from tests.support import page_commands, page_shell
 from tests.support.page_commands import ENDS_WITH, NOT_RUN, ROOT, PageLine, in_page, runnable
 from tests.support.page_shell import PageShell
 
@@ -101,6 +101,26 @@ def test_what_needs_a_deployment_is_told_apart(text: str, needs: bool) -> None:
 def test_a_line_that_fails_fails_its_page(shell: PageShell) -> None:
     with pytest.raises(AssertionError, match="exit code 2"):
         shell.type(PageLine("x.md", "payinfra deploi --env demo"), "demo")
+
+
+NO_ANSWER = "ERROR   high     LIVE-IAM-001  us-east-1, us-west-2  no answer within 15 s\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "excused"),
+    [
+        (NO_ANSWER, True),
+        (f"{NO_ANSWER}{NO_ANSWER}Failed: 2 findings not judged.\r\n", True),
+        (f"{NO_ANSWER}FAIL    high     LIVE-CW-002  us-west-2  in ALARM: payment-x-errors\r\n", False),
+        ("ERROR   high     LIVE-IAM-001  us-east-1  AccessDenied: no answer\r\n", False),
+        ("Failed: 1 failure of severity high or above.\r\n", False),
+        ("resilience INCONCLUSIVE   restoration PASS", True),
+        ("resilience FAIL   restoration PASS", False),
+        ("resilience INCONCLUSIVE   restoration FAIL", False),
+    ],
+)
+def test_a_line_may_fail_on_a_busy_machine_only_where_nothing_was_judged(said: str, excused: bool) -> None:
+    assert page_shell.was_not_judged(said) is excused
 
 
 def test_an_environments_name_and_what_is_left_open_are_put_in() -> None:

@@ -102,7 +102,7 @@ def test_illegal_environment_names_are_told_what_is_allowed(tmp_path: Path, name
     [
         ({"primary_region": "us-west-2"}, "both us-west-2"),
         ({"primary_region": "us-east-11"}, "did you mean 'us-east-1'"),
-        ({"secondary_region": "moon"}, "known are af-south-1"),
+        ({"secondary_region": "moon"}, "Known are af-south-1"),
         ({"domain": "pay.example.com"}, "go together"),
         ({"domain": "pay.test", "target": Target.LOCAL}, "`payinfra local zone pay.test` prints the id"),
         ({"domain": f"{'a' * 39}.com", "hosted_zone_id": "Z0123456789"}, "1 character too long"),
