@@ -137,9 +137,9 @@ endurance: setup ## An hour at 50 requests a second: the embedded AWS's memory, 
 	@$(BIN)/python -m bench.endurance $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
 
 chaos: setup ## Strike an environment at random, seeded; goes on where the last run stopped
-	@$(BIN)/python -m scripts.chaos --page --truncations $(TRUNCATIONS) --races $(RACES) \
-		--sleeps $(SLEEPS) --clocks $(CLOCKS) --kills $(KILLS)
-	@$(BIN)/python -m scripts.docs
+	@failed=0; $(BIN)/python -m scripts.chaos --page --truncations $(TRUNCATIONS) --races $(RACES) \
+		--sleeps $(SLEEPS) --clocks $(CLOCKS) --kills $(KILLS) $(if $(MINUTES),--minutes $(MINUTES)) || failed=1; \
+	$(BIN)/python -m scripts.docs; exit $$failed
 
 oldest: setup ## The function's own tests with the oldest boto3 that it supports
 	@rm -rf $(OLDEST) && $(BIN)/python -m pip install -q --disable-pip-version-check --target $(OLDEST) \

@@ -32,7 +32,7 @@ def terraform_environment(folder: Path) -> dict[str, str]:
     return {} if configuration is None else {"TF_CLI_CONFIG_FILE": str(configuration)}
 
 
-def bench(folder: Path, *, runs: int, with_stock: bool) -> list[Goal]:
+def goals_of(folder: Path, *, runs: int, with_stock: bool) -> list[Goal]:
     """Measure everything in one folder; say each time as it is known."""
     stock.write_project(folder)
     environ = environment(**ANY_PORT)
@@ -66,7 +66,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="payinfra-bench-") as name:
         folder = Path(name)
         try:
-            goals = bench(folder, runs=options.runs, with_stock=not options.no_stock)
+            goals = goals_of(folder, runs=options.runs, with_stock=not options.no_stock)
             run(DESTROY, folder, environment(**ANY_PORT))
         except CommandFailed as error:
             say(str(error))

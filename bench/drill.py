@@ -72,7 +72,7 @@ async def serve() -> None:
 
 
 @dataclass(frozen=True)
-class Cost:
+class LoadCost:
     """What a load cost.
 
     Attributes:
@@ -93,7 +93,7 @@ class Cost:
     payments: int
 
 
-def load(url: str, folder: Path, rate: float, seconds: float) -> Cost:
+def load(url: str, folder: Path, rate: float, seconds: float) -> LoadCost:
     """Run a load for so many seconds, looked at as often as a drill looks at it."""
     path, clock = folder / NAME, RealClock(Stop())
     pace = Pace(rate, resend_after_s=5.0)
@@ -116,7 +116,7 @@ def load(url: str, folder: Path, rate: float, seconds: float) -> Cost:
     figures = summarize(attempts, injected_s=0.0, restored_s=0.0, ended_s=took)
     first = payments[0].at_s
     late = sorted(payment.at_s - first - number / rate for number, payment in enumerate(payments))
-    return Cost(
+    return LoadCost(
         rate=figures.rate,
         late_s=percentile(late, 0.99),
         cpu=used / took,

@@ -63,7 +63,7 @@ class Sample:
 
 
 @dataclass
-class Tally:
+class Counts:
     """What became of the requests."""
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -129,7 +129,7 @@ def send(
     return str(answer.status)
 
 
-def load(sites: Sequence[Site], rate: float, ends: float, tally: Tally) -> None:
+def load(sites: Sequence[Site], rate: float, ends: float, tally: Counts) -> None:
     """Send at a steady rate, until a moment of the monotonic clock."""
     asked, taking, began = requests(sites), threading.Lock(), time.monotonic()
     numbers = itertools.count()
@@ -226,7 +226,7 @@ def measure(folder: Path, env: str, minutes: float, rate: float) -> list[Goal]:
     endpoints = Endpoints(running.regions, running.global_url, running.dns, lifecycle.access_key(state))
     outputs = Outputs.read(folder / ".payinfra" / "local" / env / "outputs.json")
     sites = [site_of(Aws(endpoints), region) for region in outputs.regions]
-    tally, ends = Tally(), time.monotonic() + 60 * minutes
+    tally, ends = Counts(), time.monotonic() + 60 * minutes
     sending = threading.Thread(target=load, args=(sites, rate, ends, tally))
     sending.start()
     samples = watch(running.pid, state, ends)

@@ -26,14 +26,14 @@ MOST_MIB = 64.0
 """How much more an hour may keep than a short drill: payments and attempts, for the figures and the page."""
 
 
-class _Reckoning(BaseModel):
+class _Reconciliation(BaseModel):
     sent: int
 
 
 class _Report(BaseModel):
     """What is read of a drill's report."""
 
-    reconciliation: _Reckoning
+    reconciliation: _Reconciliation
 
 
 @dataclass(frozen=True)

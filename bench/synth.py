@@ -46,7 +46,7 @@ def cold(command: Command, folder: Path, runs: int) -> Timing:
     return timing
 
 
-def bench(folder: Path, *, runs: int, slow_runs: int) -> list[Goal]:
+def goals_of(folder: Path, *, runs: int, slow_runs: int) -> list[Goal]:
     """Measure everything in one folder; say each time as it is known."""
     stock.write_project(folder)
     found: dict[str, dict[str, str]] = {}
@@ -99,7 +99,7 @@ def main() -> int:
     say("Median wall time of whole processes, and each run:")
     with tempfile.TemporaryDirectory(prefix="payinfra-bench-") as folder:
         try:
-            goals = bench(Path(folder), runs=options.runs, slow_runs=options.slow_runs)
+            goals = goals_of(Path(folder), runs=options.runs, slow_runs=options.slow_runs)
         except CommandFailed as error:
             say(str(error))
             return 2

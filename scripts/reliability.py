@@ -26,9 +26,10 @@ the same number of a kind is the same blow each time, but for the moment at whic
 - **{page}.** A page of another origin in a real browser, beside the embedded AWS: it reads nothing,
   changes nothing and runs nothing.
 
-A trial that was not survived is struck again by the next run, and counts as it ended last. `make chaos`
-goes on where the last run stopped: `make chaos KILLS=100 TRUNCATIONS=200 RACES=56`. A few of these trials
-are part of `make test`.
+A blow is in time where the command still works when it is struck. A trial that came too late or was not
+survived is struck again by the next run, and counts as it ended last. `make chaos` goes on where the last
+run stopped: `make chaos KILLS=100 TRUNCATIONS=200 RACES=56 MINUTES=30` begins no blow after half an hour.
+A few of these trials are part of `make test`.
 
 {table}"""
 

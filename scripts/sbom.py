@@ -20,8 +20,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "payinfra"
-FOR_USERS = ("local", "iam", "terraform")
-"""The extras that users install. `dev` is for those who work on payinfra."""
+FOR_DEVELOPERS = frozenset(("build", "dev"))
+"""The extras for those who work on payinfra. Users may install any of the others."""
 
 
 def needed(name: str, extras: Iterable[str]) -> frozenset[str]:
@@ -38,6 +38,12 @@ def needed(name: str, extras: Iterable[str]) -> frozenset[str]:
             if asked.marker is None or asked.marker.evaluate({"extra": extra}):
                 ahead += [(canonicalize_name(asked.name), more) for more in ("", *asked.extras)]
     return frozenset(one for one, _ in found)
+
+
+def for_users(name: str) -> tuple[str, ...]:
+    """The extras of an installed distribution that its users may want."""
+    extras = importlib.metadata.metadata(name).get_all("Provides-Extra") or ()
+    return tuple(extra for extra in extras if extra not in FOR_DEVELOPERS)
 
 
 def environment() -> dict[str, Any]:
@@ -84,7 +90,7 @@ def invalid(text: str) -> str:
 def main(argv: Sequence[str]) -> int:
     """Write the file and name the components without a licence; 1, and no file, if it would not be valid."""
     file = Path(argv[0])
-    bom = restricted(environment(), needed(NAME, FOR_USERS))
+    bom = restricted(environment(), needed(NAME, for_users(NAME)))
     text = json.dumps(bom, indent=2, sort_keys=True) + "\n"
     if problem := invalid(text):
         sys.stderr.write(f"{file} was not written, because it would not be valid CycloneDX: {problem}\n")

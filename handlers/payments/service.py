@@ -49,7 +49,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class MadePayment:
     """A payment, and whether it was recorded before this request."""
 
     payment: Payment
@@ -103,7 +103,7 @@ class Audit(Protocol):
         """Make sure that the audit object of the payment's present status is there."""
 
 
-class Tally(Protocol):
+class EventCounter(Protocol):
     """Counts what operators are told about."""
 
     def count(self, event: str) -> None:
@@ -135,7 +135,7 @@ class Payments:
         audit: Audit,
         secret: Callable[[], str],
         clock: Callable[[], int],
-        tally: Tally,
+        tally: EventCounter,
     ) -> None:
         self._region = region
         self._ledger = ledger
@@ -144,7 +144,7 @@ class Payments:
         self._clock = clock
         self._tally = tally
 
-    def make(self, key: str, body: bytes, caller: Caller = UNKNOWN_CALLER) -> Answer:
+    def make(self, key: str, body: bytes, caller: Caller = UNKNOWN_CALLER) -> MadePayment:
         """Record the payment once, however often this is asked for.
 
         The look-up comes first: a replay costs one read, and is answered even when its timestamp has grown
@@ -286,7 +286,7 @@ class Payments:
                     self._ledger.mark_payment(payment)
         return found
 
-    def _recorded(self, payment: Payment) -> Answer | None:
+    def _recorded(self, payment: Payment) -> MadePayment | None:
         """The answer when something is recorded under this id; None when nothing is."""
         found = self._look_up(payment.payment_id)
         verdict = core.judge(found, payment)
@@ -294,7 +294,7 @@ class Payments:
             case Verdict.NEW:
                 return None
             case Verdict.REPLAY:
-                return Answer(found.payment() or payment, replayed=True)
+                return MadePayment(found.payment() or payment, replayed=True)
             case Verdict.KEY_REUSED:
                 recorded = found.payment()
                 raise problems.key_reused(
@@ -308,21 +308,21 @@ class Payments:
             case _:
                 assert_never(verdict)
 
-    def _restore(self, payment: Payment) -> Answer:
+    def _restore(self, payment: Payment) -> MadePayment:
         """Write a claimed payment that is missing here, and nothing over what has arrived meanwhile."""
         if self._ledger.restore(payment):
-            return Answer(payment, replayed=True)
+            return MadePayment(payment, replayed=True)
         found = self._look_up(payment.payment_id)
         verdict = core.judge(found, payment)
         if verdict is Verdict.CONFLICT:
             raise problems.conflicting(payment.payment_id, found.fingerprints)
         if verdict is Verdict.REPLAY:
-            return Answer(found.payment() or payment, replayed=True)
+            return MadePayment(found.payment() or payment, replayed=True)
         raise problems.in_flight()
 
-    def _add(self, payment: Payment) -> Answer:
+    def _add(self, payment: Payment) -> MadePayment:
         if self._ledger.add(payment) is Added.RECORDED:
-            return Answer(payment, replayed=False)
+            return MadePayment(payment, replayed=False)
         # Another attempt won, or is about to: what it recorded decides.
         answer = self._recorded(payment)
         if answer is None:

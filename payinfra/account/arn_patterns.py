@@ -268,6 +268,7 @@ _LIMITS: Mapping[ArnGroup, Callable[[PermissionScope], ArnLimits]] = {
         (
             *(reach.arn("fis", f"{kind}/*") for kind in ("experiment-template", "experiment")),
             "arn:aws:fis:*::action/aws:dynamodb:global-table-pause-replication",
+            "arn:aws:fis:*::action/aws:s3:bucket-pause-replication",
         )
     ),
     ArnGroup.SCHEDULES: lambda reach: ArnLimits(

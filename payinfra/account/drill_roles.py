@@ -28,7 +28,7 @@ def drill_roles(
     roles, names = Roles(aws.iam(regions[0]), account, changes), Names("*", prefix)
     roles.role(
         DRILL_FIS_ROLE,
-        description="FIS pauses the replication of payments tables",
+        description="FIS pauses the replication of payments tables and audit buckets",
         trust=_trust("fis", account, f"arn:aws:fis:*:{account}:experiment/*"),
     )
     roles.inline(DRILL_FIS_ROLE, ManagedPolicy(DRILL_FIS_ROLE, _pauses_replication(account, names)))
@@ -57,7 +57,8 @@ def _trust(service: str, account: str, source: str) -> str:
 
 
 def _pauses_replication(account: str, names: Names) -> str:
-    """The permissions of the action (FIS user guide, "AWS FIS actions reference", DynamoDB)."""
+    """The permissions of the actions (FIS user guide, "AWS FIS actions reference", DynamoDB and S3)."""
+    buckets = (f"arn:aws:s3:::{names.audit_bucket('*', account)}",)
     table = f"arn:aws:dynamodb:*:{account}:table/{names.table}"
     return document(
         StatementProps(
@@ -70,7 +71,15 @@ def _pauses_replication(account: str, names: Names) -> str:
             ),
             (table, f"{table}/stream/*"),
         ),
-        StatementProps("FindTables", ("tag:GetResources",), ("*",)),
+        StatementProps("FindTargets", ("s3:ListAllMyBuckets", "tag:GetResources"), ("*",)),
+        StatementProps("PauseCopies", ("s3:PauseReplication",), buckets),
+        # FIS user guide, "Use condition keys for aws:s3:bucket-pause-replication".
+        StatementProps(
+            "PauseRules",
+            ("s3:GetReplicationConfiguration", "s3:PutReplicationConfiguration"),
+            buckets,
+            condition={"BoolIfExists": {"s3:isReplicationPauseRequest": "true"}},
+        ),
     )
 
 

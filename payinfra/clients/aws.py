@@ -43,6 +43,8 @@ LOCAL_ACCOUNT = "000000000000"
 PREPARES_ACCOUNT = "for/account"
 """The purpose of what is done once for an account, by somebody who may do more than the role for CI.
 CloudTrail has it in a call's `userAgent`."""
+FOR_PAYMENTS = "for/payments"
+"""The purpose of what those do who decide about payments, which is not for the role for CI either."""
 
 
 def execute_api_region(host: str) -> str | None:

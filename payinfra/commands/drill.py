@@ -1,7 +1,8 @@
 """The failover drill as a command."""
 
 import shlex
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -248,10 +249,29 @@ def failover_drill(
         environment = view.pipeline.drill_environment()
     stop = Stop()
     with heeded(stop, say) as signals:
-        found = _drill(environment, request, stop, signals, dry_run=dry_run, yes=yes, yes_really=yes_really)
+        with refusals_of(stop):
+            found = _drill(
+                environment, request, stop, signals, dry_run=dry_run, yes=yes, yes_really=yes_really
+            )
         if found is not None:
             _hand_out(found, fmt, files, environment)
             judge(found, stop)
+
+
+@contextmanager
+def refusals_of(stop: "Stop") -> Iterator[None]:
+    """Let a drill that does not begin end as interrupted where a signal had asked for its end meanwhile.
+
+    Raises:
+        Interrupted: a signal came before the drill was refused.
+        GateFailed: the drill was refused.
+    """
+    try:
+        yield
+    except GateFailed as refused:
+        if not stop.wanted:
+            raise
+        raise Interrupted("The drill was interrupted before it began.") from refused
 
 
 def refuse_for_the_embedded_generator(request: DrillRequest) -> None:
@@ -355,10 +375,11 @@ def judge(found: "DrillReport", stop: "Stop") -> None:
         GateFailed: a verdict is FAIL or INCONCLUSIVE.
     """
     from payinfra.drill.faults.journal import restore_command
+    from payinfra.drill.session import what_is_left
 
-    if found.restoration.left:
+    if left := what_is_left(found):
         raise NotRestored(
-            f"Not everything is as it was: {' '.join(found.restoration.left)}",
+            f"Not everything is as it was: {' '.join(left)}",
             f"Put it back with `{restore_command(found.env, found.target)}`.",
         )
     if stop.wanted:

@@ -29,6 +29,7 @@ class FaultKind(StrEnum):
     BLACKOUT = "region-blackout"
     DELAY = "replication-delay"
     PAUSE = "replication-pause"
+    OBJECT_PAUSE = "object-replication-pause"
     THROTTLING = "service-throttling"
     SERVICE_DELAY = "service-delay"
     DENIAL = "service-denial"
@@ -264,6 +265,8 @@ def fault_inject(
             fault = faults.ReplicationDelay(_given(seconds, "--seconds SECONDS", kind), jitter)
         case FaultKind.PAUSE:
             fault = faults.ReplicationPause()
+        case FaultKind.OBJECT_PAUSE:
+            fault = faults.ObjectReplicationPause(_given(region, "--region REGION", kind))
         case FaultKind.THROTTLING:
             fault = faults.ServiceThrottling(*_service(region, service, kind))
         case FaultKind.SERVICE_DELAY:

@@ -102,7 +102,13 @@ def pay(
         api_key = read_api_key(aws, through)
         with make_client(ANSWERS_WITHIN_S) as client:
             sent = sending.send(
-                settings.env, through, request, HttpxHttp(client), api_key, times, timestamp_ms=made_ms
+                settings.env,
+                through,
+                request,
+                HttpxHttp(client),
+                api_key=api_key,
+                times=times,
+                timestamp_ms=made_ms,
             )
     report.sent(stdout(), sent, fmt)
     if not all(answer.is_recorded for answer in sent.answers):

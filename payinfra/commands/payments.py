@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,7 +62,7 @@ def reconcile(
     from payinfra.report import payments as report
 
     from_ms, to_ms = _span(earliest, latest)
-    with deployed(settings) as (outputs, aws):
+    with _deciding(settings) as (outputs, aws):
         outcome = audit.reconcile(outputs, aws, from_ms, to_ms, write=not dry_run)
     report.reconciled(stdout(), outcome, fmt)
     raise typer.Exit(outcome.exit_code)
@@ -82,7 +83,7 @@ def conflicts_list(
     from payinfra.report import payments as report
 
     from_ms, to_ms = _span(earliest, latest)
-    with deployed(settings) as (outputs, aws):
+    with _deciding(settings) as (outputs, aws):
         found = conflicts.conflicts(aws, region_of(outputs, region), from_ms, to_ms)
     report.conflicts(stdout(), found, settings.command("conflicts resolve"), fmt)
 
@@ -110,7 +111,7 @@ def conflicts_resolve(
     needs_a_person(yes, "conflicts resolve")
     with session(settings) as view:
         view.agree(yes, f"Let the key of {payment_id} stand for the payment with fingerprint {keep}?")
-    with deployed(settings) as (outputs, aws):
+    with _deciding(settings) as (outputs, aws):
         kept = conflicts.resolve(aws, region_of(outputs, region), payment_id, keep)
     report.resolved(stdout(), payment_id, kept, fmt)
 
@@ -138,6 +139,15 @@ def deployed(settings: "Settings") -> "Iterator[tuple[Outputs, Aws]]":
             f"AWS refused, or did not answer: {error}",
             f"See what stands: `{settings.command('status')}`.",
         ) from error
+
+
+@contextmanager
+def _deciding(settings: "Settings") -> "Iterator[tuple[Outputs, Aws]]":
+    """The same, with clients that say that a person decides about payments."""
+    from payinfra.clients.aws import FOR_PAYMENTS
+
+    with deployed(settings) as (outputs, aws):
+        yield outputs, replace(aws, purpose=FOR_PAYMENTS)
 
 
 def region_of(outputs: "Outputs", name: str | None) -> "RegionOutputs":

@@ -46,7 +46,7 @@ TEST_PREFIX = "test/"
 
 
 DRILL_FIS_ROLE = "payinfra-drill-fis"
-"""The account's role with which AWS FIS pauses the replication of environments' tables."""
+"""The account's role with which AWS FIS pauses the replication of environments' tables and audit buckets."""
 DRILL_SCHEDULER_ROLE = "payinfra-drill-scheduler"
 """The account's role with which an EventBridge schedule lifts a drill's limit of concurrency."""
 DRILL_SCHEDULE_GROUP = "payinfra-drill"

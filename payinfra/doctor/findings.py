@@ -1,5 +1,8 @@
 """What the doctor finds: a value for each prerequisite, and all of them for the targets asked for."""
 
+import socket
+import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
@@ -45,10 +48,30 @@ class Diagnosis:
         return any(self.usable(target) for target in self.targets)
 
 
-def why_silent(url: str) -> str:
+def why_silent(url: str, get: Callable[..., object] = httpx.get) -> str:
     """Why a URL does not answer within a few seconds; empty where it answers, whatever the status."""
     try:
-        httpx.get(url, timeout=ANSWERS_WITHIN_S)
+        get(url, timeout=ANSWERS_WITHIN_S)
+    except httpx.TimeoutException:
+        return f"no answer within {ANSWERS_WITHIN_S:g} s"
     except httpx.HTTPError as error:
-        return str(error) or type(error).__name__
+        return _why(error)
     return ""
+
+
+def _why(error: BaseException) -> str:
+    """The innermost cause of a failed request, in a phrase."""
+    cause: BaseException | None = error
+    while cause is not None:
+        match cause:
+            case socket.gaierror():
+                return "its name is not known here"
+            case ConnectionRefusedError():
+                return "it refuses the connection"
+            case ssl.SSLCertVerificationError():
+                return f"its certificate is not trusted ({cause.verify_message})"
+            case OSError(strerror=str(why)) if why:
+                return why[0].lower() + why[1:]
+            case _:
+                error, cause = cause, cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__

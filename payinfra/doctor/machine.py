@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from payinfra.doctor.findings import Diagnosis, Prerequisite, why_silent
 from payinfra.terraform.binary import LICENCES
 
 if TYPE_CHECKING:
+    from payinfra.local.endpoints import PortPlan
     from payinfra.terraform import Binary, Engine
     from payinfra.terraform.mirror import Mirror
 
@@ -155,7 +156,10 @@ def embedded_aws(packages: tuple[str, ...] = ("ministack", "hypercorn", "h11", "
 def ports(
     settings: Settings, environ: Mapping[str, str], running: Callable[[Path], object] | None = None
 ) -> Prerequisite:
-    """Check that the ports of the embedded AWS are free, or that it is running."""
+    """Check that the ports of the embedded AWS are free, or that it is running.
+
+    That of custom domains is needed by who deploys with a domain only.
+    """
     from payinfra.deployment.dependencies import server_folder
     from payinfra.local import lifecycle
     from payinfra.local.endpoints import BASE_PORT_VARIABLE, PortPlan, base_port, listen, served_regions
@@ -165,13 +169,32 @@ def ports(
         return Prerequisite("ports", True, "the embedded AWS is running", needed, "", (Target.LOCAL,))
     try:
         plan = PortPlan(base_port(environ))
-        wanted = [plan.control, plan.dns, *map(plan.region, range(len(served_regions(settings.regions))))]
+        regions = range(len(served_regions(settings.regions)))
+        wanted = [plan.control, plan.dns, *map(plan.region, regions)]
         for port in wanted:
             listen(port, "the embedded AWS").close()
+        taken = _taken_for_domains(plan, regions)
+        if taken is not None and settings.domain is not None:
+            raise taken
     except PayinfraError as error:
         return Prerequisite("ports", False, error.what, needed, error.hint, (Target.LOCAL,))
     found = "chosen by the system" if not plan.base else f"{min(wanted)} to {max(wanted)} are free"
-    return Prerequisite("ports", True, found, needed, "", (Target.LOCAL,))
+    but = f", but one that --domain needs: {taken.what}" if taken is not None else ""
+    return Prerequisite("ports", True, f"{found}{but}", needed, "", (Target.LOCAL,))
+
+
+def _taken_for_domains(plan: "PortPlan", regions: Iterable[int]) -> PayinfraError | None:
+    """Why the port of custom domains cannot be had in a region; None where it can."""
+    from payinfra.local.endpoints import has_address, https_address, listen
+
+    for address in map(https_address, regions):
+        if not has_address(address):
+            continue  # any other port of 127.0.0.1 takes its place
+        try:
+            listen(plan.https, "custom domains", address).close()
+        except PayinfraError as error:
+            return error
+    return None
 
 
 def work_folder(root: Path) -> Prerequisite:

@@ -1,9 +1,10 @@
-"""Whether the regions are cut off: a payment that one has acknowledged stays away from the other."""
+"""Whether the regions are cut off: a payment, or its audit object, stays in the region that wrote it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from payinfra.clients.aws_errors import NoData
+from payinfra.drill.audit_objects import AuditStore
 from payinfra.drill.load.payments import payment_id
 from payinfra.drill.model import Attempt
 from payinfra.drill.replicas import Replica
@@ -51,3 +52,48 @@ class Separation:
                     for item in table.read(self.id_of(attempt.key))
                 )
         raise NoData(f"{region} has acknowledged nothing that could tell")
+
+
+@dataclass(frozen=True)
+class HeldObjects:
+    """Looks for the audit object of the load's latest payment in the bucket that it is to be copied to.
+
+    Args:
+        attempts: the load's, so far.
+        region: the region that it is copied from.
+        source, target: the audit buckets.
+        prefix: where the objects of the drill's payments are.
+        elapsed: seconds since the drill began.
+        settle_s: how long a copy may take where nothing keeps it back, in seconds.
+        id_of: the id of the payment with a key.
+    """
+
+    attempts: Callable[[], tuple[Attempt, ...]]
+    region: str
+    source: AuditStore
+    target: AuditStore
+    prefix: str
+    elapsed: Callable[[], float]
+    settle_s: float
+    id_of: Callable[[str], str] = payment_id
+
+    def wait(self) -> bool:
+        """Whether the latest object that should have been copied was not.
+
+        Raises:
+            NoData: the region has written nothing that could tell.
+            ClientError, BotoCoreError: a bucket cannot be read.
+        """
+        latest = self.elapsed() - self.settle_s
+        written = self._payments(self.source)
+        for attempt in reversed(self.attempts()):
+            found = self.id_of(attempt.key)
+            ended_s = attempt.at_s + attempt.seconds
+            if attempt.region in ("", self.region) and attempt.result.good and ended_s <= latest:
+                if found not in written:
+                    continue  # The other region took it, or the table's stream is still to write it.
+                return found not in self._payments(self.target)
+        raise NoData(f"{self.region} has written no audit object that could tell")
+
+    def _payments(self, store: AuditStore) -> frozenset[str]:
+        return frozenset(one.payment_id for page in store.pages(self.prefix) for one in page)

@@ -23,6 +23,7 @@ from payinfra.clients.dns import DnspythonDns, NameServer
 from payinfra.clients.payments_api import read_api_key
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable, GateFailed, Interrupted
+from payinfra.core.naming import objects_of_tests
 from payinfra.drill import (
     machine_speed,
     observers,
@@ -30,6 +31,7 @@ from payinfra.drill import (
     replicas,
 )
 from payinfra.drill.alarm_watch import AlarmWatch, WatchedAlarm, expected_alarms, ringing_in
+from payinfra.drill.audit_objects import S3AuditStore
 from payinfra.drill.clock import RealClock, Stop
 from payinfra.drill.engine import Drill, DrillDependencies, DrillId, Generator, Read
 from payinfra.drill.environment import COMMAND, DrillEnvironment
@@ -47,7 +49,7 @@ from payinfra.drill.faults.model import EvidenceSources, FaultContext, HealthEff
 from payinfra.drill.load import payment_log, targets
 from payinfra.drill.load.connections import dialer
 from payinfra.drill.load.generator import LoadGenerator, LoadProfile, Pace
-from payinfra.drill.load.payments import Maker
+from payinfra.drill.load.payments import Maker, customer
 from payinfra.drill.load.targets import ClientKind, TargetResolver
 from payinfra.drill.load.worker_master import LoadNotBegun, WorkerLoad, plan_of
 from payinfra.drill.load.worker_order import ClientsByName, LoadOrder
@@ -65,14 +67,17 @@ from payinfra.drill.model import (
 )
 from payinfra.drill.prediction import Prediction, kept_s, predict
 from payinfra.drill.restoration import executor_of, reconcile_payments, roll_back
-from payinfra.drill.separation import Separation
+from payinfra.drill.separation import HeldObjects, Separation
 from payinfra.drill.stop_conditions import at_most
 from payinfra.drill.survivor import WITHIN_S as SURVIVOR_WITHIN_S
 from payinfra.drill.survivor import read_survivor
 from payinfra.drill.timeline import Recorder, replay
+from payinfra.drill.verdict import not_removed
 
 UNREAD = "All was put back at a second attempt, but the payments are still to be read back and removed."
+PAYMENTS_UNREAD = "The drill's payments could not be read back, and are still to be removed."
 AWS_SETTLED_S, SETTLED_S = 10.0, 1.0
+AWS_COPIED_S = 60.0
 """How long a payment takes to the other region where nothing keeps it back: on AWS, on the embedded one."""
 CROSSED_WITHIN_S = 2.0
 """How long one mark is waited for that shows whether replication has caught up, in seconds."""
@@ -297,8 +302,8 @@ def run(drill: Prepared, tell: Tell) -> DrillReport:
                 stop=drill.stop,
                 recorder=drill.recorder,
             ).run()
-        # Where something was in place when payments were to be read, `--restore` has yet to read them.
-        clean = not report.restoration.left
+        # What was in place when payments were to be read, and what could not be removed, is for `--restore`.
+        clean = not what_is_left(report)
     except (GateFailed, LoadNotBegun, Interrupted):  # Nothing was sent.
         clean = True
         raise
@@ -323,6 +328,15 @@ def _inject(actions: tuple[FaultAction, ...], journal: FaultJournal, executor: F
         number = journal.announce(action)
         executor.inject(action)
         journal.done(number)
+
+
+def what_is_left(report: DrillReport) -> tuple[str, ...]:
+    """What a drill has left behind that `--restore` can put back or remove, a sentence each."""
+    if report.restoration.left:
+        return report.restoration.left
+    if report.reconciliation is None:
+        return (PAYMENTS_UNREAD,)
+    return tuple(not_removed(report.reconciliation))
 
 
 def with_left(report: DrillReport, last: Restoration) -> DrillReport:
@@ -519,6 +533,16 @@ def _observers(
             settle_s,
             drill.environment.outputs.canary.id_of,
         ).is_separated,
+        copies_wait=HeldObjects(
+            generator.attempts,
+            lost.region,
+            S3AuditStore(live.aws, lost.outputs, locked=False),
+            S3AuditStore(live.aws, other.outputs, locked=False),
+            objects_of_tests(customer(drill.environment.outputs.environment_suffix)),
+            drill.clock.elapsed,
+            AWS_COPIED_S if on_aws else SETTLED_S,
+            drill.environment.outputs.canary.id_of,
+        ).wait,
     )
     together = tuple(one.fault for one in drill.injections)
     found = []

@@ -96,7 +96,7 @@ def judge(evidence: DrillEvidence) -> DrillVerdict:
     """The verdicts."""
     weak = _weaknesses(evidence)
     left = _Findings(
-        [*evidence.restoration.left, *_not_removed(evidence.reconciliation)], list(evidence.unsteady)
+        [*evidence.restoration.left, *not_removed(evidence.reconciliation)], list(evidence.unsteady)
     )
     doubts, excuses = evidence.doubts, evidence.excuses
     if evidence.reconciliation is None:
@@ -176,8 +176,8 @@ def _losses(reconciliation: Reconciliation) -> Iterator[str]:
         yield "No payment was acknowledged at all."
 
 
-def _not_removed(reconciliation: Reconciliation | None) -> Iterator[str]:
-    """What the drill has left behind of itself."""
+def not_removed(reconciliation: Reconciliation | None) -> Iterator[str]:
+    """What is left in the tables and the buckets of the drill's payments, a sentence each."""
     if reconciliation is None:
         return
     left = reconciliation.not_removed

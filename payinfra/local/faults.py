@@ -38,6 +38,13 @@ class ReplicationPause:
 
 
 @dataclass(frozen=True)
+class ObjectReplicationPause:
+    """What S3 would copy from the buckets of a region waits until the pause is cleared."""
+
+    region: str
+
+
+@dataclass(frozen=True)
 class ServiceThrottling:
     """Every call of one service in a region is refused as one too many; callers retry as they do on AWS."""
 
@@ -78,6 +85,7 @@ Fault = (
     RegionBlackout
     | ReplicationDelay
     | ReplicationPause
+    | ObjectReplicationPause
     | ServiceThrottling
     | ServiceDelay
     | ServiceDenial
@@ -106,6 +114,8 @@ def kind(fault: Fault) -> str:
             return "replication-delay"
         case ReplicationPause():
             return "replication-pause"
+        case ObjectReplicationPause():
+            return "object-replication-pause"
         case ServiceThrottling():
             return "service-throttling"
         case ServiceDelay():
@@ -128,6 +138,8 @@ def describe(fault: Fault) -> str:
             return f"replication takes {seconds:g} s{spread}"
         case ReplicationPause():
             return "replication is paused"
+        case ObjectReplicationPause(region):
+            return f"S3 copies no object from {region}"
         case ServiceThrottling(region, service):
             return f"{service} in {region} throttles every call"
         case ServiceDelay(region, service, seconds):
@@ -143,7 +155,7 @@ def describe(fault: Fault) -> str:
 def to_json(fault: Fault) -> dict[str, object]:
     """The fault as the control port carries it."""
     match fault:
-        case RegionBlackout(region):
+        case RegionBlackout(region) | ObjectReplicationPause(region):
             return {"kind": kind(fault), "region": region}
         case ReplicationDelay(seconds, jitter):
             return {"kind": kind(fault), "seconds": seconds, "jitter": jitter}
@@ -175,6 +187,8 @@ def from_json(value: object) -> Fault:
             raise UsageProblem("A replication delay needs 0 <= jitter <= seconds.", "Give both in seconds.")
         case {"kind": "replication-pause"}:
             return ReplicationPause()
+        case {"kind": "object-replication-pause", "region": str(region)} if region:
+            return ObjectReplicationPause(region)
         case {"kind": "service-throttling", "region": str(region), "service": str(service)} if region:
             return ServiceThrottling(region, _service(service))
         case {"kind": "service-denial", "region": str(region), "service": str(service)} if region:
@@ -204,7 +218,8 @@ def from_json(value: object) -> Fault:
             raise UsageProblem(
                 "That is no fault of the embedded AWS.",
                 "Known: region-blackout (region), replication-delay (seconds, jitter), replication-pause, "
-                "service-throttling (region, service), service-delay (region, service, seconds), "
+                "object-replication-pause (region), service-throttling (region, service), "
+                "service-delay (region, service, seconds), "
                 "service-denial (region, service), service-errors (region, service, percent).",
             )
 
@@ -220,7 +235,7 @@ def _same_place(one: Fault, other: Fault) -> bool:
 
     def disturbed(fault: Fault) -> tuple[object, ...]:
         match fault:
-            case RegionBlackout(region):
+            case RegionBlackout(region) | ObjectReplicationPause(region):
                 return (region,)
             case (
                 ServiceThrottling(region, service)
@@ -289,6 +304,10 @@ class FaultRegistry:
     def paused(self) -> bool:
         """Whether replication of global tables is paused."""
         return ReplicationPause() in self._faults()
+
+    def holds_copies(self, region: str) -> bool:
+        """Whether what S3 would copy from a region's buckets waits."""
+        return ObjectReplicationPause(region) in self._faults()
 
     def delay(self) -> ReplicationDelay:
         """The replication delay in place; none is a delay of zero seconds."""

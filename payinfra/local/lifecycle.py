@@ -71,11 +71,11 @@ WATCH = WaitClock()
 def up(
     state_folder: Path,
     regions: Sequence[str],
+    *,
     base_port: int = DEFAULT_BASE_PORT,
     time_scale: float = 1.0,
     emit: Emit = ignore,
     watch: WaitClock = WATCH,
-    *,
     https: bool = False,
 ) -> LocalEndpoints:
     """Make sure that the embedded AWS runs and serves these regions, and us-east-1 in any case.

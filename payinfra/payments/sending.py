@@ -200,14 +200,20 @@ def send(
     region: RegionOutputs,
     request: PaymentRequest,
     http: "Http",
+    *,
     api_key: str,
     times: int,
-    *,
     timestamp_ms: int,
 ) -> SentPayment:
     """Send the same payment so many times, one after the other.
 
     Args:
+        env: the environment's name, which the result carries.
+        region: where to send it.
+        request: what is sent.
+        http: makes the requests.
+        api_key: the value of the region's API key.
+        times: how often it is sent, 1 or more.
         timestamp_ms: when the payment was made, in milliseconds since 1970; part of the request's body.
 
     Raises:

@@ -164,7 +164,7 @@ def failure(
             )
     # `import` has no JSON output.
     locked = locked_out("\n".join(collected.other_lines), unlock)
-    return locked or _failed(command, code, collected, log, unsaved, full_disk)
+    return locked or _failed(command, code, collected, log, unsaved=unsaved, full_disk=full_disk)
 
 
 def locked_out(said: str, unlock: str = UNLOCK) -> PayinfraError | None:
@@ -206,7 +206,7 @@ def _moved(found: Diagnostic, log: Path) -> PayinfraError:
 
 
 def _failed(
-    command: str, code: int, collected: Collected, log: Path, unsaved: Path | None, full_disk: bool
+    command: str, code: int, collected: Collected, log: Path, *, unsaved: Path | None, full_disk: bool
 ) -> PayinfraError:
     errors = collected.errors
     known = _translation([*(one.sentence for one in errors), *collected.other_lines])

@@ -90,8 +90,9 @@ def judge_record(folder: Path) -> bool:
     silent = [f"{folder} holds no request of {who.rstrip('/')}'s" for who in WHO if who not in shapes.agents]
     good = _tell("requests", f"{shapes.said}{cut}", [*silent, *shapes.faults], began)
     began = time.monotonic()
-    refused = [f"{one}: the role may not" for one in questions.refused()]
+    refused = questions.refused()
     said = f"{len(questions.of_root)} actions on resources, as the role for CI"
+    said += f", {len(questions.of_operators)} as an operator's" if questions.of_operators else ""
     own = f" (and {questions.of_roles} that were done as other roles)" if questions.of_roles else ""
     return _tell("permissions", said + own, refused, began) and good
 

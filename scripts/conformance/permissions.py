@@ -7,6 +7,7 @@ done under another role, with `--assume-role`, that evaluator has allowed alread
 """
 
 import importlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,9 +16,10 @@ from typing import Any
 from payinfra.account.permissions import permissions
 from payinfra.account.policies import policies
 from payinfra.account.scope import PermissionScope
-from payinfra.clients.aws import PREPARES_ACCOUNT
+from payinfra.clients.aws import FOR_PAYMENTS, PREPARES_ACCOUNT
 from payinfra.core.naming import regions_used
 from payinfra.local.emulator_environment import ACCOUNT
+from scripts.conformance import documented
 from scripts.conformance.requests import RecordedRequest
 
 ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
@@ -35,10 +37,12 @@ class PermissionQuestions:
 
     Attributes:
         of_root: the questions about the account's root, which the role for CI is to be allowed.
+        of_operators: those about the root when it decided about payments; docs/account.md has what they need.
         of_roles: how many more there were about roles, which were held to their policies when they asked.
     """
 
     of_root: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    of_operators: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _of_roles: set[str] = field(default_factory=set)
 
     @property
@@ -51,60 +55,45 @@ class PermissionQuestions:
         Left out is what the embedded AWS refused, as AWS would have, and what `bootstrap` and `ci-role` do
         once for an account, as somebody who may do more (docs/account.md).
         """
-        if request.status >= 400 or PREPARES_ACCOUNT in request.headers.get("user-agent", ""):
+        agent = request.headers.get("user-agent", "")
+        if request.status >= 400 or PREPARES_ACCOUNT in agent:
             return
+        of_root = self.of_operators if FOR_PAYMENTS in agent else self.of_root
         for asked in request.asked:
             named = f"{asked['action']} on {asked['resource']}"
             if asked["action"] in ALWAYS_ALLOWED | ASKED_IN_VAIN:
                 continue
             question = repr((named, asked["region"], asked["context"], asked["tags"]))
             if asked["caller"].endswith(":root"):
-                self.of_root[question] = asked
+                of_root[question] = asked
             else:
                 self._of_roles.add(question)
 
     def refused(self) -> list[str]:
-        """Those about the root that the role for CI would have been refused."""
-        judge = RoleForCi(tuple(self.of_root.values()))
+        """What was done as the root that the role for CI, or an operator's, would have been refused."""
+        judged = (
+            (self.of_root, RoleForCi(tuple(self.of_root.values())), "the role for CI may not"),
+            (self.of_operators, RoleOfOperators(), "an operator's role may not, as docs/account.md has it"),
+        )
         return sorted(
             {
-                f"{asked['action']} on {asked['resource']}"
-                for asked in self.of_root.values()
-                if not judge.allows(asked)
+                f"{asked['action']} on {asked['resource']}: {said}"
+                for questions, role, said in judged
+                for asked in questions.values()
+                if not role.allows(asked)
             }
         )
 
 
-class RoleForCi:
-    """The policies of the role, for every place that the record shows a deployment of.
+class JudgedRole:
+    """A role with policies in layers: it may do what all the policies of one layer together allow."""
 
-    A region pair, a domain with its zone, and a bucket of states are a place each: they are what the role is
-    printed for, and are read from the record.
-    """
-
-    def __init__(self, questions: tuple[Mapping[str, Any], ...]) -> None:
+    def __init__(self, layers: Iterable[Iterable[str]]) -> None:
         self.evaluator: Any = importlib.import_module("ministack.core.iam_evaluator")
-        named = [str(one["resource"]) for one in questions]
-        regions = sorted({str(one["region"]) for one in questions if one["region"]})
-        # The widest come first, which allow most of it.
-        domains = (None, *sorted(_found(_DOMAIN, named)))
-        zones = sorted(_found(_ZONE, named))
-        buckets = (None, *sorted(_found(_BUCKET, named)))
-        self.layers = [
-            self._layer(PermissionScope(ACCOUNT, pair, None, domain, zone, bucket))
-            for pair in _pairs(regions)
-            for domain in domains
-            for zone in (zones if domain else (None,))
-            for bucket in buckets
-        ]
-
-    def _layer(self, reach: PermissionScope) -> list[Any]:
-        reach = _with_parent(reach)
-        documents = (one.document for one in policies("judged", reach, permissions()))
-        return [self.evaluator.parse_policy_document(one) for one in documents]
+        self.layers = [[self.evaluator.parse_policy_document(one) for one in layer] for layer in layers]
 
     def allows(self, asked: Mapping[str, Any]) -> bool:
-        """Whether the role of any of the places may do it."""
+        """Whether it may."""
         context = {key.lower(): value for key, value in asked["context"].items()}
         context.setdefault("aws:tagkeys", None)
         for name, value in asked["tags"].items():
@@ -121,6 +110,40 @@ class RoleForCi:
             service_context=context,
         )
         return any(self.evaluator.evaluate(question, layer).decision == "Allow" for layer in self.layers)
+
+
+class RoleOfOperators(JudgedRole):
+    """Who decides about payments in any environment."""
+
+    def __init__(self) -> None:
+        super().__init__([[json.dumps(documented.of_operators("*", ACCOUNT))]])
+
+
+class RoleForCi(JudgedRole):
+    """The policies of the role, for every place that the record shows a deployment of.
+
+    A region pair, a domain with its zone, and a bucket of states are a place each: they are what the role is
+    printed for, and are read from the record.
+    """
+
+    def __init__(self, questions: tuple[Mapping[str, Any], ...]) -> None:
+        named = [str(one["resource"]) for one in questions]
+        regions = sorted({str(one["region"]) for one in questions if one["region"]})
+        # The widest come first, which allow most of it.
+        domains = (None, *sorted(_found(_DOMAIN, named)))
+        zones = sorted(_found(_ZONE, named))
+        buckets = (None, *sorted(_found(_BUCKET, named)))
+        super().__init__(
+            _documents(PermissionScope(ACCOUNT, pair, None, domain, zone, bucket))
+            for pair in _pairs(regions)
+            for domain in domains
+            for zone in (zones if domain else (None,))
+            for bucket in buckets
+        )
+
+
+def _documents(reach: PermissionScope) -> list[str]:
+    return [one.document for one in policies("judged", _with_parent(reach), permissions())]
 
 
 def _with_parent(reach: PermissionScope) -> PermissionScope:

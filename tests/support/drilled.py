@@ -68,7 +68,7 @@ def no_trouble(_call: Call) -> None:
 
 
 @dataclass
-class World:
+class FakeCloud:
     """What is there, and every call that was made."""
 
     checks: dict[str, dict[str, Any]] = field(default_factory=lambda: {"hc-east": {}, "hc-west": {}})
@@ -315,6 +315,7 @@ class World:
             "token": asked["clientToken"],
             "tags": asked["tags"],
             "targets": self.templates[asked["experimentTemplateId"]]["asked"]["targets"],
+            "actions": self.templates[asked["experimentTemplateId"]]["asked"]["actions"],
             "looks": 0,
             "state": {"status": "initiating", "reason": "It begins."},
         }
@@ -328,7 +329,9 @@ class World:
 
     def _get_experiment(self, region: str, asked: Params) -> Any:
         experiment = self._look(self.experiments[asked["id"]])
-        return {"experiment": {name: experiment[name] for name in ("id", "state", "tags", "targets")}}
+        return {
+            "experiment": {name: experiment[name] for name in ("id", "state", "tags", "targets", "actions")}
+        }
 
     def _list_experiments(self, region: str, _asked: Params) -> Any:
         found = [self._look(one) for one in self.experiments.values()]
@@ -371,16 +374,16 @@ def _session() -> boto3.session.Session:
     return boto3.session.Session()
 
 
-class WorldAws(Aws):
+class FakeCloudAws(Aws):
     """Real clients of the world that `world` is at the moment."""
 
-    world: World
+    world: FakeCloud
 
     @classmethod
-    def of(cls, endpoints: Endpoints | None = None) -> "WorldAws":
+    def of(cls, endpoints: Endpoints | None = None) -> "FakeCloudAws":
         """Clients of an AWS, or with `endpoints` of an embedded one."""
         aws = cls(endpoints)
-        object.__setattr__(aws, "world", World())
+        object.__setattr__(aws, "world", FakeCloud())
         return aws
 
     def _build(self, service: str, region: str) -> Any:

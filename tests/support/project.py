@@ -10,6 +10,7 @@ from pathlib import Path
 from payinfra.deployment.dependencies import SERVER_FOLDER
 from payinfra.local.control import Control
 from payinfra.local.lifecycle import RECORD_VARIABLE
+from tests.support import published_schemas
 
 PAYINFRA = Path(sys.executable).with_name("payinfra")
 
@@ -63,13 +64,14 @@ class Project:
         )
 
     def run(self, *arguments: str, timeout: float = 600) -> Done:
-        """Run payinfra to its end, with no terminal."""
+        """Run payinfra to its end, with no terminal. What it writes as JSON is what its schema says."""
         began = time.monotonic()
         process = self.start(*arguments)
         try:
             stdout, stderr = process.communicate(timeout=timeout)
         finally:
             process.kill()
+        published_schemas.hold(arguments, stdout)
         return Done(process.returncode, stdout, stderr, time.monotonic() - began)
 
     @property

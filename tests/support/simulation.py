@@ -721,6 +721,7 @@ def drill(
         is_separated=Separation(
             simulation.attempts, dict(simulation.tables), simulation.elapsed, 1.0
         ).is_separated,
+        copies_wait=lambda: False,
     )
     waited = [0.0]
 

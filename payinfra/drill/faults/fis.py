@@ -4,15 +4,17 @@ An experiment and the template it is made of are found again by their tag, so th
 leaves one behind.
 """
 
+import math
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from botocore.exceptions import ClientError
 
+from payinfra.clients.aws import Endpoints
 from payinfra.clients.aws_errors import NotYet, is_absent
 from payinfra.core.errors import EnvironmentUnusable
-from payinfra.drill.faults.actions import FaultAction, FaultClients
+from payinfra.drill.faults.actions import FaultAction, FaultClients, aws_cli
 
 if TYPE_CHECKING:
     from mypy_boto3_fis import FISClient
@@ -20,17 +22,33 @@ if TYPE_CHECKING:
         CreateExperimentTemplateActionInputTypeDef,
         CreateExperimentTemplateTargetInputTypeDef,
         ExperimentSummaryTypeDef,
+        ExperimentTypeDef,
     )
 
 DRILL_TAG = "PayinfraDrill"
-"""The tag, with a drill's id as its value, by which an experiment and its template are found again."""
+"""The tag, whose value begins with a drill's id, by which an experiment and its template are found again."""
 LONGEST_EXPERIMENT_MIN = 720
 """No FIS action lasts longer than twelve hours (FIS user guide); a replica that has been cut off for twenty
 leaves its global table (DynamoDB developer guide)."""
+FIS_PERMISSIONS = (
+    "fis:CreateExperimentTemplate",
+    "fis:DeleteExperimentTemplate",
+    "fis:StartExperiment",
+    "fis:StopExperiment",
+    "fis:GetExperiment",
+    "fis:TagResource",
+)
+"""On the action, and on templates and experiments."""
 _COMING = frozenset({"pending", "initiating"})
 _RUNNING = "running"
 _ENDING = "stopping"
 _LIVE = _COMING | {_RUNNING, _ENDING}
+
+
+def minutes_for(longest_s: float) -> int:
+    """How long an experiment lasts whose drill takes so many seconds at most: one minute more. Its own end
+    is for when nobody else ends it."""
+    return min(math.ceil(longest_s / 60) + 1, LONGEST_EXPERIMENT_MIN)
 
 
 class FisExperiment(FaultAction):
@@ -39,7 +57,7 @@ class FisExperiment(FaultAction):
     Attributes:
         role_arn: what FIS works as.
         minutes: after which FIS ends it, 1 to 720.
-        drill: the drill's id; the experiment and its template carry it in `DRILL_TAG`.
+        drill: the drill's id; the experiment and its template carry their `label` in `DRILL_TAG`.
         stop_alarms: ARNs of alarms in the same region; FIS stops the experiment when one of them rings.
     """
 
@@ -51,6 +69,11 @@ class FisExperiment(FaultAction):
     one_call: ClassVar[bool] = False
     takes_minutes: ClassVar[bool] = True
     aws_only_service: ClassVar[str] = "fault injection service"
+
+    @property
+    def label(self) -> str:
+        """The tag's value, by which it is told from the drill's other experiments in the region."""
+        return self.drill
 
     @property
     @abstractmethod
@@ -79,7 +102,7 @@ class FisExperiment(FaultAction):
         if running is None:
             template = next(self._templates(client), None) or self._create_template(client)
             started = client.start_experiment(
-                clientToken=f"{self.drill}-run",
+                clientToken=f"{self.label}-run",
                 experimentTemplateId=template,
                 tags=self._tags,
             )
@@ -120,14 +143,25 @@ class FisExperiment(FaultAction):
         client = clients.aws.fis(self.region)
         return self._runs(client) or next(self._templates(client), None) is not None
 
+    def by_hand(self, endpoints: Endpoints | None) -> str:
+        """The commands that stop it and delete its template."""
+        ours = f"[?tags.{DRILL_TAG}=='{self.label}'].id"
+        commands = (
+            f'fis list-experiments --query "experiments{ours}"',
+            "fis stop-experiment --id EXPERIMENT",
+            f'fis list-experiment-templates --query "experimentTemplates{ours}"',
+            "fis delete-experiment-template --id TEMPLATE",
+        )
+        return "; ".join(aws_cli(endpoints, "fis", self.region, command) for command in commands)
+
     @property
     def _tags(self) -> dict[str, str]:
-        return {DRILL_TAG: self.drill}
+        return {DRILL_TAG: self.label}
 
     def _create_template(self, client: "FISClient") -> str:
         answer = client.create_experiment_template(
             # With the same token FIS answers what it answered before, and makes no second one.
-            clientToken=f"{self.drill}-template",
+            clientToken=f"{self.label}-template",
             description=self.summary,
             stopConditions=[{"source": "aws:cloudwatch:alarm", "value": arn} for arn in self.stop_alarms]
             or [{"source": "none"}],
@@ -141,29 +175,39 @@ class FisExperiment(FaultAction):
     def _experiments(self, client: "FISClient") -> Iterator["ExperimentSummaryTypeDef"]:
         for page in client.get_paginator("list_experiments").paginate():
             for one in page["experiments"]:
-                if one.get("tags", {}).get(DRILL_TAG) == self.drill:
+                if one.get("tags", {}).get(DRILL_TAG) == self.label:
                     yield one
 
     def _templates(self, client: "FISClient") -> Iterator[str]:
         for page in client.get_paginator("list_experiment_templates").paginate():
             for one in page["experimentTemplates"]:
-                if one.get("tags", {}).get(DRILL_TAG) == self.drill:
+                if one.get("tags", {}).get(DRILL_TAG) == self.label:
                     yield one.get("id", "")
 
     def _runs(self, client: "FISClient") -> bool:
         return any(_status(experiment) in _LIVE for experiment in self._experiments(client))
 
 
-def live_experiments(client: "FISClient", resource_arn: str) -> Iterator[str]:
-    """The ids of the drills whose experiments are in effect on a resource, or about to be."""
+def live_experiments(client: "FISClient", concerns: "Callable[[ExperimentTypeDef], bool]") -> Iterator[str]:
+    """The labels of drills' experiments that are in effect, or about to be.
+
+    Args:
+        concerns: whether an experiment is one of those that are looked for.
+    """
     for page in client.get_paginator("list_experiments").paginate():
         for one in page["experiments"]:
-            drill = one.get("tags", {}).get(DRILL_TAG)
-            if not drill or _status(one) not in _LIVE:
+            label = one.get("tags", {}).get(DRILL_TAG)
+            if not label or _status(one) not in _LIVE:
                 continue
-            found = client.get_experiment(id=one.get("id", ""))["experiment"]
-            if any(resource_arn in target.get("resourceArns", ()) for target in found["targets"].values()):
-                yield drill
+            if concerns(client.get_experiment(id=one.get("id", ""))["experiment"]):
+                yield label
+
+
+def targets_resource(arn: str) -> "Callable[[ExperimentTypeDef], bool]":
+    """Whether an experiment names a resource as its target."""
+    return lambda found: any(
+        arn in target.get("resourceArns", ()) for target in found.get("targets", {}).values()
+    )
 
 
 def _status(experiment: "ExperimentSummaryTypeDef") -> str:

@@ -146,12 +146,14 @@ class EvidenceSources:
         evacuation_page: the status with which the survivor's page on an evacuation answers; 0 likewise.
         is_active: whether an action's change is in place.
         is_separated: whether what is written in one region stays away from the other.
+        copies_wait: whether audit objects that are written in the lost region stay there.
     """
 
     health_page: Callable[[], int]
     evacuation_page: Callable[[], int]
     is_active: Callable[[FaultAction], bool]
     is_separated: Callable[[], bool]
+    copies_wait: Callable[[], bool]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,5 @@
 """The fault `replication-pause`: the regions stop seeing each other's payments, and both keep serving."""
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -12,9 +11,15 @@ from payinfra.drill.faults.actions import (
     ActionDescription,
     EmulatorFaultAction,
     FaultAction,
-    aws_cli,
 )
-from payinfra.drill.faults.fis import DRILL_TAG, LONGEST_EXPERIMENT_MIN, FisExperiment, live_experiments
+from payinfra.drill.faults.fis import (
+    FIS_PERMISSIONS,
+    LONGEST_EXPERIMENT_MIN,
+    FisExperiment,
+    live_experiments,
+    minutes_for,
+    targets_resource,
+)
 from payinfra.drill.faults.marks import MarkedKind
 from payinfra.drill.faults.model import (
     EvidenceSources,
@@ -115,17 +120,10 @@ class RunPauseExperiment(FisExperiment):
 
     def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:
         """See `FaultAction`."""
-        ours = f"[?tags.{DRILL_TAG}=='{self.drill}'].id"
-        commands = (
-            f'fis list-experiments --query "experiments{ours}"',
-            "fis stop-experiment --id EXPERIMENT",
-            f'fis list-experiment-templates --query "experimentTemplates{ours}"',
-            "fis delete-experiment-template --id TEMPLATE",
-        )
         return ActionDescription(
             f"an FIS experiment pauses replication of {self.table_arn}, for {self.minutes} minutes at most",
             f"no FIS experiment pauses replication of {self.table_arn}, and its template is gone",
-            "; ".join(aws_cli(endpoints, "fis", self.region, command) for command in commands),
+            self.by_hand(endpoints),
             (
                 f"fis:CreateExperimentTemplate in {self.region}: {PAUSE_ACTION} of {self.table_arn}",
                 f"fis:StartExperiment in {self.region}: {self.minutes} minutes",
@@ -136,8 +134,7 @@ class RunPauseExperiment(FisExperiment):
 def _actions(context: FaultContext) -> tuple[FaultAction, ...]:
     if not context.on_aws:
         return (PauseReplication(),)
-    # One minute more than the drill can take: its own end is for when nobody else ends it.
-    minutes = min(math.ceil(context.longest_s / 60) + 1, LONGEST_EXPERIMENT_MIN)
+    minutes = minutes_for(context.longest_s)
     role = role_arn(context.outputs, DRILL_FIS_ROLE)
     lost = context.lost
     return (
@@ -159,7 +156,7 @@ def _leftovers(search: FaultSearch) -> Iterator[FaultAction]:
         return
     region, table = search.region.region, search.region.dynamodb_table_arn
     role = role_arn(search.outputs, DRILL_FIS_ROLE)
-    for drill in live_experiments(search.clients.aws.fis(region), table):
+    for drill in live_experiments(search.clients.aws.fis(region), targets_resource(table)):
         yield RunPauseExperiment(region, table, role, LONGEST_EXPERIMENT_MIN, drill)
 
 
@@ -175,14 +172,7 @@ REPLICATION_PAUSE = register(
         separates_regions=True,
         permissions=(
             RequiredPermission(
-                (
-                    "fis:CreateExperimentTemplate",
-                    "fis:DeleteExperimentTemplate",
-                    "fis:StartExperiment",
-                    "fis:StopExperiment",
-                    "fis:GetExperiment",
-                    "fis:TagResource",
-                ),
+                FIS_PERMISSIONS,
                 f"`action/{PAUSE_ACTION}`, `experiment-template/*` and `experiment/*`",
             ),
             RequiredPermission(("fis:ListExperiments", "fis:ListExperimentTemplates"), "`*`"),

@@ -55,6 +55,7 @@ from payinfra.local.server.host_names import AliasAddresses, AwsNames
 from payinfra.local.server.listener import Listener
 from payinfra.local.server.patches import registry
 from payinfra.local.server.patches.lambda_integration import disturb_invocations
+from payinfra.local.server.patches.s3_replication import hold_copies
 from payinfra.local.server.recording import RequestRecorder
 from payinfra.local.server.replication import Replicator, Write
 from payinfra.local.server.route53.clock import SystemClock
@@ -185,6 +186,7 @@ class Server:
         authentication.install(self.emulator, self.access_key)
         registry.install(self.emulator)
         disturb_invocations(self.emulator, self.board)
+        hold_copies(self.emulator, self.board)
         self.watching.install()
         self.retention = retention.of_emulator(self.emulator)
         seam.let_the_port_decide_the_region(self.emulator)

@@ -20,7 +20,7 @@ def write(console: "Console", report: DrillReport, how: DrillFormat) -> None:
         from payinfra.report import results
         from payinfra.report.drill import text as table
 
-        results.write(console, table.draw(report, is_terminal=console.is_terminal))
+        results.write(console, table.draw(report, console.width if console.is_terminal else None))
     else:
         console.file.write(text(report, how))
 

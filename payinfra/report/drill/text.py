@@ -1,7 +1,9 @@
 """A drill's report for a terminal, and for a pipe, where nothing is folded, cut or padded."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -23,9 +25,14 @@ _STYLES = {
 _STYLED = {"MISSED": "red", "met": "green", "LEFT": "bold red"}
 
 
-def draw(report: DrillReport, *, is_terminal: bool) -> RenderableType:
-    """The report as something that rich prints: what matters most comes last, where a terminal stands."""
-    return Group(*_parts(report, _on_a_terminal if is_terminal else _in_a_pipe))
+def draw(report: DrillReport, width: int | None) -> RenderableType:
+    """The report as something that rich prints: what matters most comes last, where a terminal stands.
+
+    Args:
+        report: the report.
+        width: columns of the terminal; None for a pipe.
+    """
+    return Group(*_parts(report, _in_a_pipe if width is None else partial(_on_a_terminal, width)))
 
 
 def _parts(report: DrillReport, drawn: DrawSection) -> Iterator[RenderableType]:
@@ -57,16 +64,37 @@ def _in_a_pipe(section: content.Section) -> Iterator[RenderableType]:
     yield from (FoldedText(Text(visible(sentence))) for sentence in section.sentences)
 
 
-def _on_a_terminal(section: content.Section) -> Iterator[RenderableType]:
+def _on_a_terminal(width: int, section: content.Section) -> Iterator[RenderableType]:
+    """The table; its last column is listed below it where words would have to be broken."""
+    last = len(section.columns) - 1
+    below = last > 1 and last not in section.figures and _least_width(section) > width
+    shown = section.columns[:last] if below else section.columns
     rows = Table(
         box=None, show_header=any(section.columns), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim"
     )
-    for number, column in enumerate(section.columns):
+    for number, column in enumerate(shown):
         right = number in section.figures
         rows.add_column(column, justify="right" if right else "left", no_wrap=right, overflow="fold")
     for row in section.rows:
-        rows.add_row(*(Text(visible(cell), style=_STYLED.get(cell, "")) for cell in row))
+        cells = row[: len(shown)] if shown else row
+        rows.add_row(*(Text(visible(cell), style=_STYLED.get(cell, "")) for cell in cells))
     if section.rows:
         yield Padding(rows, (0, 0, 0, 2), expand=False)
+    for row in section.rows if below else ():
+        if row[last]:
+            yield FoldedText(Text(f"  {visible(row[0])}: {visible(row[last])}"), 4)
     for sentence in section.sentences:
         yield Padding(Text(visible(sentence)), (0, 0, 0, 2), expand=False)
+
+
+def _least_width(section: content.Section) -> int:
+    """The columns of a terminal that the table takes where no word of it is broken."""
+    cells = (section.columns, *section.rows)
+    widths = [
+        max(
+            (cell_len(one) for row in cells for one in (row[at : at + 1] if right else row[at].split())),
+            default=0,
+        )
+        for at, right in ((at, at in section.figures) for at in range(len(section.columns)))
+    ]
+    return 2 * len(widths) + sum(widths)

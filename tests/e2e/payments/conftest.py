@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import httpx
 import pytest
 
-from tests.support import documented
+from scripts.conformance import documented
 from tests.support.project import Done
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Shop:
         account = self.deployment.client("sts").get_caller_identity()["Account"]
         trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": account}}
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-        may = documented.policy("account.md", "`conflicts resolve`", self.deployment.env, account)
+        may = documented.of_operators(self.deployment.env, account)
         arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
         iam.put_role_policy(RoleName=name, PolicyName="documented", PolicyDocument=json.dumps(may))
         try:

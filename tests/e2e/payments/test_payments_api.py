@@ -91,7 +91,7 @@ def decided_by(role: str, shop: Shop, payment_id: str) -> None:
     (conflict,) = (each for each in listed if each["payment_id"] == payment_id)
     assert {each["amount"] for each in conflict["payments"]} == {4200, 1}
     (mine,) = (each for each in conflict["payments"] if each["amount"] == 4200)
-    done = run("resolve", payment_id, "--keep", mine["fingerprint"][:12], "--yes")
+    done = run("resolve", payment_id, "--keep", mine["fingerprint"][:12], "--yes", "--format", "json")
     assert done.returncode == 0, done.stderr
     compared = shop.run("audit", "reconcile", "--dry-run", "--format", "json", assume=role)
     # What other tests have left may lack its object; what the role may not do would end with 4.

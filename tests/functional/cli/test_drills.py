@@ -61,7 +61,7 @@ def test_where_nothing_was_drilled_the_next_step_is_named(project: Project) -> N
     done = project.run("drills", "list", *WHERE)
     assert (done.returncode, done.stdout) == (
         0,
-        "No drill of demo yet. Run one: payinfra failover-drill --env demo --local\n",
+        "No drill of demo yet. Run one: `payinfra failover-drill --env demo --local`\n",
     )
     assert json.loads(project.run("drills", "list", *WHERE, "--format", "json").stdout)["drills"] == []
     missing = project.run("drills", "show", *WHERE)

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from payinfra.clients.aws import FOR_PAYMENTS
+from payinfra.local.lifecycle import RECORD_VARIABLE
+from scripts.conformance.requests import Record, RecordedRequest
 from tests.functional.cli.conftest import Project
 from tests.support import embedded
 from tests.support.outputs import flat_outputs
@@ -18,6 +21,7 @@ ENV = ("--env", "pr1", "--local")
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project = Project(tmp_path_factory.mktemp("payments"))
+    project.environ[RECORD_VARIABLE] = str(project.folder / "record")
     up = project.run("local", "up", "--format", "json")
     assert up.returncode == 0, up.stderr
     make_region(project, EAST)
@@ -128,3 +132,12 @@ def test_what_cannot_be_done_says_why(
     assert done.returncode == code, done.stderr
     assert says in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_each_of_their_calls_says_that_a_person_decides(served: Project) -> None:
+    """`make conformance` puts them to the role that docs/account.md describes, and not to the one for CI."""
+    served.run("audit", "reconcile", *ENV, *SPAN)
+    served.run("conflicts", "list", *ENV, *SPAN)
+    made = [RecordedRequest.of_line(line) for line in Record(served.folder / "record")]
+    assert {one.service for one in made} >= {"dynamodb", "s3", "lambda"}
+    assert [one for one in made if FOR_PAYMENTS not in one.headers["user-agent"]] == []

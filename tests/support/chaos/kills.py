@@ -3,6 +3,7 @@
 import random
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -16,7 +17,7 @@ from tests.support.chaos.environment import (
     last_words,
     problems_of,
 )
-from tests.support.chaos.ledger import Trial, dice
+from tests.support.chaos.ledger import ENDED_BEFORE, Trial, dice
 from tests.support.project import Done
 
 SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -41,11 +42,13 @@ def _strike(env: Struck, luck: random.Random, kind: str, *words: str) -> tuple[s
     """Start a command, and send it a signal at a random moment; what was done, and what did not hold."""
     number = luck.choice(SIGNALS)
     at_s = luck.uniform(0.0, TAKES_S[kind])
+    began = time.monotonic()
     process = env.project.start(*env.words(*words))
     try:
         try:
             stdout, stderr = process.communicate(timeout=at_s)
-            struck = "ended before"
+            struck = ENDED_BEFORE
+            TAKES_S[kind] = max(1.0, time.monotonic() - began)
         except subprocess.TimeoutExpired:
             process.send_signal(number)
             stdout, stderr = process.communicate(timeout=400)
@@ -128,6 +131,8 @@ def destroy(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
 def evacuate(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     """An evacuation that is cut off goes on with the same command, and can be returned from."""
     region = luck.choice((env.outputs.primary, env.outputs.secondary)).region
+    # An evacuation is refused where the survivor does not serve yet after an earlier blow.
+    env.unhealthy()
     with in_a_hurry(env):
         how, problems = _strike(env, luck, "evacuate", "evacuate", region, "--yes")
         moved = env.run("evacuate", region, "--yes")
@@ -138,6 +143,7 @@ def evacuate(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
 def bring_back(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     """A return that is cut off goes on with the same command."""
     region = luck.choice((env.outputs.primary, env.outputs.secondary)).region
+    env.unhealthy()
     with in_a_hurry(env):
         problems = problems_of(env.run("evacuate", region, "--yes"), meant=frozenset({0}))
         how, more = _strike(env, luck, "return", "return", region, "--yes")

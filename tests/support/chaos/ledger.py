@@ -17,6 +17,8 @@ KINDS: Mapping[str, str] = {
     "page": "a hostile web page",
 }
 """Each kind of trial, in words, in the order of the table."""
+ENDED_BEFORE = "ended before"
+"""In the words of a trial whose command had ended when it was to be struck."""
 MEANT = frozenset({0, 1, 2, 3, 4, 5, 130})
 """Exit codes that payinfra means; 70 is a bug."""
 
@@ -38,6 +40,11 @@ class Trial:
     what: str
     how: str
     problems: tuple[str, ...] = ()
+
+    @property
+    def in_time(self) -> bool:
+        """Whether the command was struck while it worked."""
+        return ENDED_BEFORE not in self.how
 
 
 def dice(kind: str, number: int, seed: int = SEED) -> random.Random:
@@ -69,26 +76,27 @@ class Ledger:
         self.file.write_text(f'{{"seed": {SEED}, "trials": [\n{lines}\n]}}\n', encoding="utf-8")
 
     def open(self, kind: str, count: int) -> Sequence[int]:
-        """The numbers below `count` that were not tried yet, or not survived."""
+        """The numbers below `count` that were not tried yet, came too late, or were not survived."""
         found = ((number, self.trials.get((kind, number))) for number in range(count))
-        return [number for number, trial in found if trial is None or trial.problems]
+        return [number for number, trial in found if trial is None or trial.problems or not trial.in_time]
 
 
 def table(trials: Sequence[Trial]) -> str:
     """What was tried and survived, in Markdown: a line for each thing that was struck."""
-    rows = ["| blow | struck | tried | survived |", "|---|---|---:|---:|"]
+    rows = ["| blow | struck | tried | in time | survived |", "|---|---|---:|---:|---:|"]
     for kind, words in KINDS.items():
         of_kind = [one for one in trials if one.kind == kind]
         for what in sorted({one.what for one in of_kind}):
             struck = [one for one in of_kind if one.what == what]
-            rows.append(f"| {words} | {what} | {len(struck)} | {_survived(struck)} |")
+            rows.append(f"| {words} | {what} | {' | '.join(_counts(struck))} |")
         if of_kind:
-            rows.append(f"| **{words}** | | **{len(of_kind)}** | **{_survived(of_kind)}** |")
+            rows.append(f"| **{words}** | | {' | '.join(f'**{one}**' for one in _counts(of_kind))} |")
     return "\n".join(rows) + "\n"
 
 
-def _survived(trials: Sequence[Trial]) -> int:
-    return sum(1 for one in trials if not one.problems)
+def _counts(trials: Sequence[Trial]) -> tuple[str, str, str]:
+    in_time = sum(1 for one in trials if one.in_time)
+    return str(len(trials)), str(in_time), str(sum(1 for one in trials if not one.problems))
 
 
 Make = Callable[[int], Trial]

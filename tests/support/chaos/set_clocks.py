@@ -5,7 +5,7 @@ import subprocess
 
 from tests.support.chaos.environment import NOTHING_TO_RESTORE, QUICK, SCENARIOS, Struck, problems_of
 from tests.support.chaos.kills import in_a_hurry
-from tests.support.chaos.ledger import Trial, dice
+from tests.support.chaos.ledger import ENDED_BEFORE, Trial, dice
 from tests.support.project import Done
 from tests.support.settable_clock import SettableClock
 
@@ -60,7 +60,7 @@ def _set(
         try:
             stdout, stderr = process.communicate(timeout=after)
             clock.set(by_s)
-            how = "it had ended before the clock was set"
+            how = f"it had {ENDED_BEFORE} the clock was set"
         except subprocess.TimeoutExpired:
             clock.set(by_s)
             stdout, stderr = process.communicate(timeout=400)

@@ -16,7 +16,7 @@ from tests.support.chaos.environment import (
     deployed,
     problems_of,
 )
-from tests.support.chaos.ledger import Trial, dice
+from tests.support.chaos.ledger import ENDED_BEFORE, Trial, dice
 from tests.support.project import Done
 
 ASLEEP_S = (5.0, 20.0)
@@ -58,7 +58,7 @@ def _slept(env: Struck, luck: random.Random, what: str, words: tuple[str, ...]) 
     try:
         try:
             stdout, stderr = process.communicate(timeout=after)
-            how = "it had ended before"
+            how = f"it had {ENDED_BEFORE}"
         except subprocess.TimeoutExpired:
             stopped = [*_tree(process.pid), *_tree(server)]
             _tell(stopped, signal.SIGSTOP)

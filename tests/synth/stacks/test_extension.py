@@ -154,7 +154,7 @@ def test_without_one_the_stack_is_as_ever(local: Synthesized) -> None:
     assert "payinfra" not in local.content["//"]
 
 
-def test_it_passes_the_policy_and_goes_in_waves(extended: Extended, tmp_path: Path) -> None:
+def test_it_passes_the_policy_and_is_updated_region_by_region(extended: Extended, tmp_path: Path) -> None:
     extended(ORDERS)
     assert failures(tmp_path) == {}
     graph = Graph.read(file(tmp_path))

@@ -13,7 +13,7 @@ from botocore.compat import HTTPHeaders
 
 from payinfra.clients.aws import Aws, Endpoints
 from payinfra.core.access_key import AccessKey
-from tests.unit.local.conftest import World, world
+from tests.unit.local.conftest import Ministack, world
 
 __all__ = ["world"]
 
@@ -40,7 +40,7 @@ class InProcess(Aws):
         worlds: the last of them answers. Clients take long to make, so one set of them serves all tests.
     """
 
-    worlds: list[World] = field(default_factory=list)
+    worlds: list[Ministack] = field(default_factory=list)
 
     def client(self, service: str, region: str) -> Any:
         """A client that is answered by the world, for the region that it is for."""
@@ -92,7 +92,7 @@ def clients() -> InProcess:
 
 
 @pytest.fixture
-def aws(clients: InProcess, world: World) -> Iterator[InProcess]:
+def aws(clients: InProcess, world: Ministack) -> Iterator[InProcess]:
     """The account's own credentials; nothing is enforced."""
     clients.worlds.append(world)
     yield clients
@@ -100,7 +100,7 @@ def aws(clients: InProcess, world: World) -> Iterator[InProcess]:
 
 
 @pytest.fixture
-def enforced(aws: InProcess, world: World) -> InProcess:
+def enforced(aws: InProcess, world: Ministack) -> InProcess:
     """The same with IAM enforced, as the server has it."""
     world.emulator.replace(world.emulator.main, "AUTH", True)
     return aws

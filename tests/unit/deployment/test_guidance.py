@@ -53,7 +53,7 @@ def test_the_standby_can_be_the_one_that_is_gone() -> None:
         assert "`payinfra evacuate us-west-2 --env demo`" in said
 
 
-def test_with_no_region_in_sight_nothing_is_moved() -> None:
+def test_where_no_region_is_known_nothing_is_moved() -> None:
     said = steps(replace(EAST, answers=False), replace(WEST, answers=False))
     assert said.startswith("No region answers.")
     assert "evacuate" not in said

@@ -156,7 +156,7 @@ class ScriptedTerraform:
 
 
 @dataclass
-class Strays:
+class LeftKeys:
     """API keys that a rotation left, and how many of them there were when they were removed."""
 
     keys: tuple[OrphanedKey, ...] = ()
@@ -187,7 +187,7 @@ class World:
     account_lacks: str = ""
     verified: Outcome = VERIFIED
     requests: list[VerifyRequest] = field(default_factory=list)
-    orphaned_keys: Strays = field(default_factory=Strays)
+    orphaned_keys: LeftKeys = field(default_factory=LeftKeys)
     zone_refuses: str = ""
     existing: tuple[TaggedResource, ...] = ()
     left: tuple[TaggedResource, ...] = ()

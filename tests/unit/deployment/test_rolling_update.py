@@ -691,7 +691,7 @@ def world(tmp_path: Path, regions: dict[str, Region]) -> World:
 SECONDARY_FIRST = f"plan {' '.join(sorted(SECONDARY_CODE))}"
 
 
-def test_an_update_of_what_serves_comes_in_two_waves_each_shown(world: World) -> None:
+def test_an_update_of_what_serves_comes_in_two_plans_each_shown(world: World) -> None:
     deployed = world.serving().deploy(world.confirm)
     assert world.terraform.calls == ["plan", SECONDARY_FIRST, "apply", "plan", "apply"]
     assert len(world.shown) == 2
@@ -740,7 +740,7 @@ def test_a_wave_that_nobody_confirms_changes_nothing(world: World) -> None:
     assert "apply" not in world.terraform.calls
 
 
-def test_the_guard_looks_at_each_waves_plan(world: World) -> None:
+def test_the_guard_looks_at_each_regions_plan(world: World) -> None:
     lost = updates("aws_s3_bucket.secondary_audit", action=ChangeAction.REPLACE)
     world.terraform.later[tuple(sorted(SECONDARY_CODE))] = lost
     with pytest.raises(GateFailed, match="lose data"):
@@ -768,7 +768,7 @@ def test_a_first_deployment_is_one_wave(world: World) -> None:
     assert world.notices == []
 
 
-def test_what_another_machine_deployed_is_updated_in_waves_too(world: World) -> None:
+def test_what_another_machine_deployed_is_updated_region_by_region_too(world: World) -> None:
     world.terraform.state = flat()
     world.pipeline(state_bucket="states").deploy(world.confirm)
     assert world.terraform.calls == ["plan", "output", SECONDARY_FIRST, "apply", "plan", "apply"]

@@ -60,7 +60,7 @@ def outputs() -> Outputs:
 
 
 @dataclass
-class World:
+class PayingRegions:
     """Two regions that share what was paid, once `late` reads have been refused."""
 
     late: int = 0
@@ -85,7 +85,7 @@ class World:
 
 
 def prove(
-    world: World,
+    world: PayingRegions,
     outputs: Outputs,
     within_s: float = 30.0,
     aws: FakeAws | None = None,
@@ -106,7 +106,7 @@ def prove(
 
 
 def test_each_region_writes_and_the_other_reads(outputs: Outputs) -> None:
-    world = World(late=3)
+    world = PayingRegions(late=3)
     assert prove(world, outputs) == ("us-east-1>us-west-2:pay-0", "us-west-2>us-east-1:pay-1")
     assert [request.url.host for request in world.requests] == [
         "east",
@@ -124,7 +124,7 @@ def test_each_region_writes_and_the_other_reads(outputs: Outputs) -> None:
 
 
 def test_what_was_sent_is_deleted_with_its_claim_where_it_was_sent(outputs: Outputs) -> None:
-    aws, world = FakeAws(), World()
+    aws, world = FakeAws(), PayingRegions()
     prove(world, outputs, aws=aws)
     assert aws.regions["us-east-1"].forgotten == ["pay-0 0", "pay-0 17"]
     assert aws.regions["us-west-2"].forgotten == ["pay-1 0", "pay-1 17"]
@@ -134,7 +134,7 @@ def test_what_was_sent_is_deleted_with_its_claim_where_it_was_sent(outputs: Outp
 def test_it_is_deleted_where_it_proved_nothing_too(outputs: Outputs) -> None:
     aws = FakeAws()
     with pytest.raises(GateFailed):
-        prove(World(late=1_000), outputs, within_s=0.0, aws=aws)
+        prove(PayingRegions(late=1_000), outputs, within_s=0.0, aws=aws)
     assert aws.regions["us-east-1"].forgotten == ["pay-0 0", "pay-0 17"]
 
 
@@ -170,7 +170,7 @@ def test_what_may_not_be_deleted_proves_nothing_less(outputs: Outputs) -> None:
     assert (
         len(
             prove(
-                World(),
+                PayingRegions(),
                 outputs,
                 aws=FakeAws(regions={"us-east-1": Region(refuses=True), "us-west-2": Region(refuses=True)}),
             )
@@ -181,14 +181,14 @@ def test_what_may_not_be_deleted_proves_nothing_less(outputs: Outputs) -> None:
 
 def test_a_refused_payment_fails_the_gate_and_names_the_log_group(outputs: Outputs) -> None:
     with pytest.raises(GateFailed, match="answered 403") as caught:
-        prove(World(refuse=True), outputs, within_s=0.0)
+        prove(PayingRegions(refuse=True), outputs, within_s=0.0)
     assert "p-lambda_log_group_name" in caught.value.hint
     assert "the-secret-key" not in caught.value.what
 
 
 def test_a_key_that_the_api_has_not_heard_of_yet_is_waited_for(outputs: Outputs) -> None:
     """Longer than for anything else; what it refuses then is counted from when the key is known."""
-    world = World(refuse=True)
+    world = PayingRegions(refuse=True)
 
     def sleep(_seconds: float) -> None:
         world.refuse = len(world.requests) < 5
@@ -199,7 +199,7 @@ def test_a_key_that_the_api_has_not_heard_of_yet_is_waited_for(outputs: Outputs)
 
 def test_a_region_that_shows_another_payment_fails_the_gate(outputs: Outputs) -> None:
     with pytest.raises(GateFailed, match="differs between us-east-1 and us-west-2"):
-        prove(World(forge=True), outputs)
+        prove(PayingRegions(forge=True), outputs)
 
 
 def test_a_region_that_does_not_answer_fails_the_gate(outputs: Outputs) -> None:

@@ -6,6 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
 from payinfra.core.errors import EnvironmentUnusable
@@ -128,7 +129,29 @@ def test_a_url_that_answers_is_not_silent_and_one_that_does_not_says_why() -> No
         thread.start()
         assert findings.why_silent(url) == ""
         thread.join()
-    assert "refused" in findings.why_silent(url)
+    assert findings.why_silent(url) == "it refuses the connection"
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "why"),
+    [
+        (httpx.ReadTimeout("x"), None, "no answer within 5 s"),
+        (
+            httpx.ConnectError("x"),
+            socket.gaierror(-2, "Name or service not known"),
+            "its name is not known here",
+        ),
+        (httpx.ConnectError("x"), OSError(101, "Network is unreachable"), "network is unreachable"),
+        (httpx.RemoteProtocolError(""), None, "RemoteProtocolError"),
+    ],
+)
+def test_why_a_url_is_silent_is_said_in_our_words(
+    error: httpx.HTTPError, cause: OSError | None, why: str
+) -> None:
+    def get(_url: str, **_options: object) -> None:
+        raise error from cause
+
+    assert findings.why_silent("https://aws.example/", get) == why
 
 
 def settings(folder: Path, **flags: object) -> Settings:
@@ -153,11 +176,29 @@ def test_a_port_in_use_and_one_that_is_none_are_named(tmp_path: Path) -> None:
 
 
 def test_free_ports_are_named(tmp_path: Path) -> None:
-    with socket.socket() as found_free:
-        found_free.bind(("127.0.0.1", 0))
-        base = found_free.getsockname()[1]
-    found = machine.ports(settings(tmp_path), {"PAYINFRA_LOCAL_PORT": str(base)})
-    assert (found.good, found.found) == (True, f"{base - 7} to {base + 7} are free")
+    said = []
+    for base in range(20_000, 32_000, 400):  # others may have some of these ports at any moment
+        found = machine.ports(settings(tmp_path), {"PAYINFRA_LOCAL_PORT": str(base)})
+        said.append(found.found)
+        if (found.good, found.found) == (True, f"{base - 7} to {base + 7} are free"):
+            return
+    pytest.fail("\n".join(said))
+
+
+def test_the_port_of_custom_domains_counts_for_who_has_one(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        here = {"PAYINFRA_LOCAL_PORT": str(port - 3)}
+        without = machine.ports(settings(tmp_path), here)
+        named = settings(tmp_path).model_copy(update={"domain": "pay.test"})
+        found = machine.ports(named, here)
+    assert without.good
+    assert f"but one that --domain needs: Port {port} on 127.0.0.1" in without.found
+    assert not found.good
+    assert f"Port {port} on 127.0.0.1, meant for custom domains" in found.found
+    assert "PAYINFRA_LOCAL_PORT" in found.fix
 
 
 def test_a_server_that_runs_has_its_ports(tmp_path: Path) -> None:

@@ -5,15 +5,15 @@ from typing import Any
 
 from payinfra.core.outputs import Outputs
 from payinfra.drill.environment import DrillEnvironment
-from tests.support.drilled import World, WorldAws
+from tests.support.drilled import FakeCloud, FakeCloudAws
 from tests.unit.checks.probes.conftest import outputs
 
 
-def place(folder: Path, world: World | None = None, found: Outputs | None = None) -> DrillEnvironment:
+def place(folder: Path, world: FakeCloud | None = None, found: Outputs | None = None) -> DrillEnvironment:
     nobody: Any = None
-    there = world or World()
+    there = world or FakeCloud()
 
-    class Here(WorldAws):
+    class Here(FakeCloudAws):
         """Also with other time-outs it is this world's."""
 
         world = there

@@ -12,23 +12,32 @@ from payinfra.commands.drill import (
     format_of,
     judge,
     put_back,
+    refusals_of,
     refuse_for_the_embedded_generator,
 )
 from payinfra.core.errors import GateFailed, Interrupted, NotRestored, UsageProblem
 from payinfra.drill.clock import Stop
 from payinfra.drill.environment import DrillEnvironment
-from payinfra.drill.model import Doubt, DrillRequest, Judgement, LoadEngine, Restoration, Scenario
+from payinfra.drill.model import (
+    Doubt,
+    DrillRequest,
+    Judgement,
+    LoadEngine,
+    Reconciliation,
+    Restoration,
+    Scenario,
+)
 from payinfra.report.formats import DrillFormat
-from tests.support.drilled import World, WorldAws
+from tests.support.drilled import FakeCloud, FakeCloudAws
 from tests.unit.checks.probes.conftest import outputs
 from tests.unit.report.drill.conftest import PERFECT
 
 
 def place(*, local: bool = True) -> DrillEnvironment:
     nobody: Any = None
-    there = World()
+    there = FakeCloud()
 
-    class Here(WorldAws):
+    class Here(FakeCloudAws):
         """Also with other time-outs it is this world's."""
 
         world = there
@@ -153,6 +162,32 @@ def test_what_is_left_comes_before_everything_else() -> None:
     left = replace(PERFECT, restoration=Restoration((), ("The check is inverted.",)))
     with pytest.raises(NotRestored, match=r"The check is inverted\.") as caught:
         judge(left, asked())
+    assert "payinfra failover-drill --restore --env" in caught.value.hint
+
+
+def test_a_drill_that_is_refused_after_a_signal_was_interrupted() -> None:
+    with pytest.raises(GateFailed, match="not steady"), refusals_of(Stop()):
+        raise GateFailed("It is not steady.")
+    with pytest.raises(Interrupted, match="before it began"), refusals_of(asked()):
+        raise GateFailed("It is not steady.")
+
+
+LEFT_OVER = {
+    "a payment": (
+        Reconciliation(2, 2, {}, removed=1, not_removed=("pay_1",)),
+        r"1 payment of the drill .* pay_1",
+    ),
+    "unread": (None, "could not be read back"),
+}
+
+
+@pytest.mark.parametrize("stop", [Stop(), asked()], ids=["to its end", "interrupted"])
+@pytest.mark.parametrize(("found", "says"), LEFT_OVER.values(), ids=LEFT_OVER)
+def test_a_drill_whose_payments_are_left_does_not_say_that_all_is_as_it_was(
+    found: Reconciliation | None, says: str, stop: Stop
+) -> None:
+    with pytest.raises(NotRestored, match=says) as caught:
+        judge(replace(PERFECT, reconciliation=found), stop)
     assert "payinfra failover-drill --restore --env" in caught.value.hint
 
 

@@ -9,11 +9,10 @@ from payinfra.drill.faults.actions import FaultAction, FaultClients
 from payinfra.drill.faults.health_check import InvertHealthCheck, SetUnhealthy
 from payinfra.drill.model import DrillReport, DrillRequest, Judgement, PaymentOutcome
 from payinfra.local.server.route53.probe import CheckerResult
-from tests.support.drilled import WorldAws
+from tests.support.drilled import FakeCloudAws
 from tests.support.sabotage import REQUEST, causes
 from tests.support.simulation import Damage, drill
-from tests.unit.local.route53.test_health import BAD, CHECK, OK
-from tests.unit.local.route53.test_health import World as Route53World
+from tests.unit.local.route53.test_health import BAD, CHECK, OK, CheckedEndpoints
 
 
 def drilled(
@@ -120,11 +119,11 @@ def test_a_switch_under_a_region_that_serves_is_no_recovery(tmp_path: Path) -> N
 
 def found_healthy(action: FaultAction, *, endpoint: CheckerResult) -> bool:
     """What Route 53 makes of a region's check a minute after an action, while the region answers so."""
-    aws = WorldAws.of()
+    aws = FakeCloudAws.of()
     action.inject(FaultClients(aws))
     is_set = aws.world.checks["hc-east"]
     check = replace(CHECK, inverted=is_set.get("Inverted", False), disabled=is_set.get("Disabled", False))
-    route53 = Route53World(check)
+    route53 = CheckedEndpoints(check)
     route53.endpoint.result = endpoint
 
     async def a_minute() -> None:

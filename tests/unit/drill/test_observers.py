@@ -66,7 +66,7 @@ def test_what_is_seen_became_so_when_it_last_changed() -> None:
     assert poller.since(0.0, bool) is None
 
 
-def test_one_wanted_sight_after_another_keeps_the_moment_of_the_first() -> None:
+def test_one_wanted_sample_after_another_keeps_the_moment_of_the_first() -> None:
     poller, _ = look(0, 1, 2, 3)
     assert poller.since(0.0, bool) == 1.0
 

@@ -18,7 +18,7 @@ from payinfra.drill.model import Doubt, DrillRequest
 from payinfra.drill.preconditions import failed_preconditions, gather, require
 from payinfra.drill.situation import FailedPrecondition, RegionState, Situation
 from payinfra.local.faults import RegionBlackout
-from tests.support.drilled import World
+from tests.support.drilled import FakeCloud
 from tests.unit.checks.probes.conftest import declared, error, outputs
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -325,7 +325,7 @@ def test_an_evacuated_region_is_seen(tmp_path: Path) -> None:
 def test_what_is_wrong_is_seen(tmp_path: Path) -> None:
     header = Header("d1", "demo", "local", ACCOUNT, (EAST, WEST), ("region-outage",), AT, "payinfra")
     journal = FaultJournal.begin(tmp_path / "d1", header)
-    world = World()
+    world = FakeCloud()
     world.board.inject(RegionBlackout(WEST))
     world.scale.hold("other/d", 20)
     account = Account(

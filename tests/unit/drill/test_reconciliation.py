@@ -108,7 +108,7 @@ def test_the_outcome_of_one_that_was_not(
 class Table:
     """A region's table: what is there from when on, and until when."""
 
-    world: "World"
+    world: "ReconciledRegions"
     arrivals: dict[str, list[tuple[float, StoredItem]]] = field(default_factory=dict)
     gone: dict[tuple[str, str], float] = field(default_factory=dict)
     peer: "Table | None" = None
@@ -137,7 +137,7 @@ class Table:
 
 
 @dataclass
-class World:
+class ReconciledRegions:
     """Two regions, a clock that moves when somebody sleeps, and the log."""
 
     lag_s: float = 1.0
@@ -194,7 +194,7 @@ def entries(*payments: Payment, silent: frozenset[str] = frozenset()) -> Entries
 
 
 def test_all_is_well_and_all_is_removed() -> None:
-    world, payments = World(), [payment(number) for number in range(50)]
+    world, payments = ReconciledRegions(), [payment(number) for number in range(50)]
     for one in payments:
         world.put(one)
     found = world.reckon(entries(*payments))
@@ -205,21 +205,21 @@ def test_all_is_well_and_all_is_removed() -> None:
 
 
 def test_claims_and_payments_are_removed_in_one_region_and_replication_does_the_rest() -> None:
-    world = World()
+    world = ReconciledRegions()
     world.put(P)
     world.reckon(entries(P))
     assert (len(world.here.removals), world.there.removals) == (2, [])
 
 
 def test_what_only_the_other_region_has_is_removed_there() -> None:
-    world = World(lag_s=NEVER)
+    world = ReconciledRegions(lag_s=NEVER)
     world.put(P, here_s=None)
     found = world.reckon(entries(P, silent=frozenset((P.key,))))
     assert (found.removed, world.here.removals, len(world.there.removals)) == (1, [], 2)
 
 
 def test_a_payment_that_arrives_late_is_delayed_and_one_that_never_does_diverged() -> None:
-    world, (late, never) = World(), (payment(1), payment(2))
+    world, (late, never) = ReconciledRegions(), (payment(1), payment(2))
     world.put(late, there_s=110.0)
     world.put(never, there_s=None)
     found = world.reckon(entries(late, never))
@@ -229,7 +229,7 @@ def test_a_payment_that_arrives_late_is_delayed_and_one_that_never_does_diverged
 
 
 def test_nobody_waits_for_what_was_not_acknowledged() -> None:
-    world = World()
+    world = ReconciledRegions()
     world.put(P, there_s=None)
     found = world.reckon(entries(P, silent=frozenset((P.key,))))
     assert (found.counts, found.acknowledged, found.sent) == ({PaymentOutcome.UNACKNOWLEDGED: 1}, 0, 1)
@@ -237,7 +237,7 @@ def test_nobody_waits_for_what_was_not_acknowledged() -> None:
 
 
 def test_a_replay_acknowledges_as_well_and_the_resent_are_counted() -> None:
-    world = World()
+    world = ReconciledRegions()
     world.put(P)
     attempts = (attempt(P, Result.SILENT), attempt(P, Result.REPLAYED), attempt(P, again=True))
     found = world.reckon(Entries((P,), (*attempts, attempt(P, Result.SILENT, again=True))))
@@ -246,14 +246,14 @@ def test_a_replay_acknowledges_as_well_and_the_resent_are_counted() -> None:
 
 def test_at_most_so_many_examples_are_named() -> None:
     payments = [payment(number) for number in range(EXAMPLES + 5)]
-    found = World().reckon(entries(*payments))
+    found = ReconciledRegions().reckon(entries(*payments))
     assert found.counts == {PaymentOutcome.LOST: EXAMPLES + 5}
     assert len(found.examples) == EXAMPLES
 
 
 def test_two_answers_that_it_is_new_are_counted_and_a_replay_is_none() -> None:
     """A region that acknowledged it before it was lost, and the survivor that did not know of it."""
-    world, twice, replayed, once = World(), payment(1), payment(2), payment(3)
+    world, twice, replayed, once = ReconciledRegions(), payment(1), payment(2), payment(3)
     for one in (twice, replayed, once):
         world.put(one)
     attempts = (
@@ -265,11 +265,11 @@ def test_two_answers_that_it_is_new_are_counted_and_a_replay_is_none() -> None:
 
 
 def test_nothing_sent_is_nothing_to_reckon() -> None:
-    assert World().reckon(Entries()) == Reconciliation(0, 0, {})
+    assert ReconciledRegions().reckon(Entries()) == Reconciliation(0, 0, {})
 
 
 def test_what_is_not_the_drills_is_not_removed_and_named() -> None:
-    world = World()
+    world = ReconciledRegions()
     world.put(P)
     foreign = StoredItem("7", stored(P, customer_id={"S": "somebody"}).content)
     world.here.arrivals[P.payment_id].append((0.0, foreign))
@@ -279,7 +279,7 @@ def test_what_is_not_the_drills_is_not_removed_and_named() -> None:
 
 
 def test_what_replication_does_not_remove_is_named() -> None:
-    world = World(lag_s=NEVER)
+    world = ReconciledRegions(lag_s=NEVER)
     world.put(P)
     found = world.reckon(entries(P))
     assert (found.removed, found.not_removed) == (0, (P.payment_id,))
@@ -309,7 +309,7 @@ PASSING = (
 
 
 def test_failures_that_pass_are_waited_for() -> None:
-    world = World()
+    world = ReconciledRegions()
     world.put(P)
     world.here.read_fails = [*PASSING]
     world.there.read_fails = [*PASSING]
@@ -322,7 +322,7 @@ def test_failures_that_pass_are_waited_for() -> None:
     "error", [refusal("AccessDeniedException"), EndpointConnectionError(endpoint_url="x")]
 )
 def test_a_region_that_cannot_be_read_is_no_reconciliation_and_nothing_is_removed(error: Exception) -> None:
-    world = World()
+    world = ReconciledRegions()
     world.put(P)
     world.there.read_fails = [error] * 10_000
     with pytest.raises(GateFailed, match="cannot be read"):
@@ -331,7 +331,7 @@ def test_a_region_that_cannot_be_read_is_no_reconciliation_and_nothing_is_remove
 
 
 def test_a_removal_that_is_refused_leaves_the_payment_and_takes_the_others() -> None:
-    world, payments = World(), [payment(number) for number in range(4)]
+    world, payments = ReconciledRegions(), [payment(number) for number in range(4)]
     for one in payments:
         world.put(one)
     world.here.remove_fails = [refusal("AccessDeniedException")]
@@ -340,7 +340,7 @@ def test_a_removal_that_is_refused_leaves_the_payment_and_takes_the_others() -> 
 
 
 def test_what_cannot_be_read_after_the_removal_counts_as_left() -> None:
-    world = World()
+    world = ReconciledRegions()
     world.put(P)
     remove = world.here.remove
 
@@ -374,7 +374,7 @@ class _Instead:
 
 
 def test_after_a_kill_what_was_judged_is_removed_and_not_judged_again() -> None:
-    world, (gone, left, new) = World(), (payment(1), payment(2), payment(3))
+    world, (gone, left, new) = ReconciledRegions(), (payment(1), payment(2), payment(3))
     for one in (left, new):
         world.put(one)
     known = entries(gone, left, new)
@@ -435,7 +435,7 @@ LIVES = st.lists(
 @settings(max_examples=50, deadline=None)
 @given(LIVES)
 def test_every_payment_has_the_outcome_that_the_world_gave_it(lives: list[Life]) -> None:
-    world = World()
+    world = ReconciledRegions()
     payments = [payment(number) for number in range(len(lives))]
     attempts = []
     for one, life in zip(payments, lives, strict=True):

@@ -24,7 +24,7 @@ from payinfra.drill.model import Attempt, DrillRequest, Result
 from payinfra.drill.restoration import NO_JOURNAL, SETTLED_WITHOUT_IT, restore_all
 from payinfra.drill.session import prepared
 from payinfra.local.faults import RegionBlackout
-from tests.support.drilled import Refused, World, WorldAws
+from tests.support.drilled import FakeCloud, FakeCloudAws, Refused
 from tests.unit.drill.environments import place
 
 
@@ -36,13 +36,13 @@ def begun(folder: Path, drill: str = "20260102T030405Z-abcd") -> FaultJournal:
 
 
 def test_nothing_to_restore_is_nothing_done(tmp_path: Path) -> None:
-    world = World()
+    world = FakeCloud()
     assert restore_all(place(tmp_path, world), lambda _said: None) == ()
     assert world.changes == []
 
 
 def test_a_drill_that_sent_nothing_yet_is_restored_and_closed(tmp_path: Path) -> None:
-    world, journal, said = World(), begun(tmp_path), list[str]()
+    world, journal, said = FakeCloud(), begun(tmp_path), list[str]()
     world.checks["hc-east"]["Inverted"] = True
     journal.announce(InvertHealthCheck("hc-east", original=False))
     (found,) = restore_all(place(tmp_path, world), said.append)
@@ -64,7 +64,7 @@ def test_a_damaged_journal_is_not_needed_where_nothing_differs_from_what_was_dec
     journal = begun(tmp_path)
     journal.announce(InvertHealthCheck("check-us-east-1", original=False))
     journal.path.write_text("nonsense\n{}\n")
-    world = World(checks={"check-us-east-1": {"Inverted": True}, "check-us-west-2": {}})
+    world = FakeCloud(checks={"check-us-east-1": {"Inverted": True}, "check-us-west-2": {}})
     damaged, beside = restore_all(place(tmp_path, world), lambda _said: None)
     assert damaged.whole
     assert damaged.restoration.undone == (SETTLED_WITHOUT_IT,)
@@ -87,7 +87,7 @@ def test_a_damaged_journal_that_cannot_be_set_aside_stays(tmp_path: Path) -> Non
 
 
 def test_without_credentials_nothing_is_restored(tmp_path: Path) -> None:
-    world, journal = World(), begun(tmp_path)
+    world, journal = FakeCloud(), begun(tmp_path)
     world.before = lambda call: Refused("InvalidClientTokenId", 403) if "STS" in call.name else None
     journal.announce(InvertHealthCheck("hc-east", original=False))
     found, *_ = restore_all(place(tmp_path, world), lambda _said: None, reconciled_within_s=0.0)
@@ -98,14 +98,14 @@ def test_without_credentials_nothing_is_restored(tmp_path: Path) -> None:
 def test_a_damaged_journal_stays_while_something_may_be_in_place(tmp_path: Path) -> None:
     journal = begun(tmp_path)
     journal.path.write_text("nonsense\n{}\n")
-    world = World(before=lambda call: Refused("AccessDenied") if "HealthCheck" in call.name else None)
+    world = FakeCloud(before=lambda call: Refused("AccessDenied") if "HealthCheck" in call.name else None)
     damaged, beside = restore_all(place(tmp_path, world), lambda _said: None)
     assert (damaged.whole, beside.whole) == (False, False)
     assert open_journals(tmp_path / "drills") == (journal.path,)
 
 
 def test_a_journal_that_is_gone_hides_no_fault(tmp_path: Path) -> None:
-    world = World(checks={"check-us-east-1": {"Inverted": True, "Disabled": True}, "check-us-west-2": {}})
+    world = FakeCloud(checks={"check-us-east-1": {"Inverted": True, "Disabled": True}, "check-us-west-2": {}})
     (found,) = restore_all(place(tmp_path, world), lambda _said: None)
     assert (found.drill, found.whole) == (NO_JOURNAL, True)
     assert restore_all(place(tmp_path, world), lambda _said: None) == ()
@@ -116,7 +116,7 @@ def test_another_environments_journal_is_not_this_ones(tmp_path: Path, changed: 
     header = replace(begun(tmp_path / "elsewhere").read().header, **changed)  # type: ignore[arg-type]  # texts
     journal = FaultJournal.begin(tmp_path / "drills" / "d", header)
     journal.announce(InvertHealthCheck("hc-east", original=False))
-    world = World()
+    world = FakeCloud()
     world.checks["hc-east"]["Inverted"] = True
     (found,) = restore_all(place(tmp_path, world), lambda _said: None)
     assert not found.whole
@@ -125,7 +125,7 @@ def test_another_environments_journal_is_not_this_ones(tmp_path: Path, changed: 
 
 
 def test_what_cannot_be_written_down_is_put_back_all_the_same(tmp_path: Path) -> None:
-    world, journal = World(), begun(tmp_path)
+    world, journal = FakeCloud(), begun(tmp_path)
     world.checks["hc-east"]["Inverted"] = True
     journal.announce(InvertHealthCheck("hc-east", original=False))
     journal.path.chmod(0o400)
@@ -135,7 +135,7 @@ def test_what_cannot_be_written_down_is_put_back_all_the_same(tmp_path: Path) ->
     assert found.restoration.undone
 
 
-class MarkedAws(WorldAws):
+class MarkedAws(FakeCloudAws):
     """A world whose table has a payment of a drill, until it is removed."""
 
     items: ClassVar[list[dict[str, Any]]]
@@ -177,7 +177,7 @@ ITEM = {
 
 
 def marked_place(folder: Path, stored: list[str] | None, item: Mapping[str, Any] = ITEM) -> DrillEnvironment:
-    there = World()
+    there = FakeCloud()
 
     class Here(MarkedAws):
         """Also with other time-outs it is this world's."""
@@ -257,20 +257,20 @@ def test_audit_objects_that_cannot_be_read_are_a_doubt_and_stop_nothing(tmp_path
 def test_payments_that_cannot_be_read_back_keep_the_journal_open(tmp_path: Path) -> None:
     journal = begun(tmp_path)
     logged(tmp_path, journal)
-    world = World(before=lambda call: Refused("AccessDenied", 403) if "Query" in call.name else None)
+    world = FakeCloud(before=lambda call: Refused("AccessDenied", 403) if "Query" in call.name else None)
     (found,) = restore_all(place(tmp_path, world), lambda _said: None, reconciled_within_s=0.0)
     assert "cannot be read in both regions" in found.problem
     assert open_journals(tmp_path / "drills") == (journal.path,)
 
 
 def test_payments_that_cannot_be_looked_for_are_not_restored(tmp_path: Path) -> None:
-    world = World(before=lambda call: Refused("AccessDenied", 403) if "Query" in call.name else None)
+    world = FakeCloud(before=lambda call: Refused("AccessDenied", 403) if "Query" in call.name else None)
     (found,) = restore_all(place(tmp_path, world), lambda _said: None, reconciled_within_s=0.0)
     assert found.restoration.left[0].startswith("Whether payments of drills are left cannot be told: ")
 
 
 def test_while_another_drill_uses_the_embedded_aws_none_begins_and_its_faults_stay(tmp_path: Path) -> None:
-    world = World()
+    world = FakeCloud()
     world.board.inject(RegionBlackout("us-east-1"))
     shared = tmp_path / "server" / "drill"
     where = replace(place(tmp_path / "demo", world), shared=shared)
@@ -288,7 +288,7 @@ def test_while_another_drill_uses_the_embedded_aws_none_begins_and_its_faults_st
 
 
 def test_payments_that_cannot_be_read_keep_the_journal_open(tmp_path: Path) -> None:
-    world, journal = World(), begun(tmp_path)
+    world, journal = FakeCloud(), begun(tmp_path)
     world.before = lambda _call: EndpointConnectionError(endpoint_url="https://nowhere")
     with PaymentLog(journal.path.parent / NAME) as log:
         log.payment(Maker("demo", "20260102T030405Z-abcd").make(1, 1_767_322_000_000, 1.0)).result()

@@ -1,12 +1,15 @@
 """Whether the regions are cut off from each other, as the load's own payments show."""
 
+from collections.abc import Iterator, Sequence
+
 import pytest
 
 from payinfra.clients.aws_errors import NoData
+from payinfra.drill.audit_objects import AuditObject
 from payinfra.drill.load.payments import payment_id
 from payinfra.drill.model import Attempt, Result
 from payinfra.drill.replicas import CLAIM, StoredItem
-from payinfra.drill.separation import Separation
+from payinfra.drill.separation import HeldObjects, Separation
 
 EAST, WEST = "us-east-1", "us-west-2"
 
@@ -56,3 +59,34 @@ def test_one_that_arrived_shows_that_replication_works(east: tuple[str, ...], we
 def test_without_a_payment_that_could_tell_nothing_is_said() -> None:
     with pytest.raises(NoData, match="us-west-2 has acknowledged nothing that could tell"):
         separation(Table(), Table(), ATTEMPTS[:2]).is_separated()
+
+
+class Bucket:
+    """An audit bucket that has the objects of some payments."""
+
+    def __init__(self, *keys: str) -> None:
+        self.keys = keys
+
+    def pages(self, prefix: str) -> Iterator[Sequence[AuditObject]]:
+        assert prefix == "test/c/"
+        yield ()
+        yield tuple(AuditObject(f"{prefix}1/{payment_id(key)}-1.json", "v") for key in self.keys)
+
+    def remove(self, objects: Sequence[AuditObject]) -> tuple[str, ...]:
+        raise AssertionError("looking removes nothing")
+
+
+def held(east: Bucket, west: Bucket) -> HeldObjects:
+    return HeldObjects(lambda: ATTEMPTS, EAST, east, west, "test/c/", lambda: 10.0, settle_s=1.0)
+
+
+def test_an_audit_object_that_should_have_been_copied_shows_that_copies_wait() -> None:
+    both = Bucket("old-east", "east", "late-east")
+    assert held(both, Bucket("old-east")).wait()
+    assert not held(both, Bucket("east")).wait()
+    assert held(Bucket("old-east"), Bucket("east")).wait(), "the newer one is not written yet"
+
+
+def test_without_an_audit_object_that_could_tell_nothing_is_said() -> None:
+    with pytest.raises(NoData, match="us-east-1 has written no audit object that could tell"):
+        held(Bucket("late-east"), Bucket()).wait()

@@ -15,7 +15,7 @@ from payinfra.drill.faults.registry import all_faults
 from payinfra.drill.model import DrillRequest, Judgement, Restoration, Scenario
 from payinfra.drill.observers import HealthCheckWatcher
 from payinfra.drill.session import UNREAD, poll_intervals, prepared, with_left
-from tests.support.drilled import World
+from tests.support.drilled import FakeCloud
 from tests.unit.checks.probes.conftest import declared, healthy, outputs
 from tests.unit.drill.environments import place
 from tests.unit.drill.faults.cases import CASES
@@ -35,7 +35,7 @@ def test_a_domain_of_ones_own_is_not_drilled_where_nothing_serves_it(tmp_path: P
 
 def test_what_makes_no_sense_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
     twice = DrillRequest((Scenario.REGION_OUTAGE, Scenario.REGION_OUTAGE))
-    world = World()
+    world = FakeCloud()
     with pytest.raises(UsageProblem), prepared(place(tmp_path, world), twice, Stop(), "payinfra"):
         raise AssertionError("it was prepared")
     assert world.calls == []
@@ -51,6 +51,7 @@ def test_polls_of_route_53_leave_half_of_the_accounts_rate_to_others() -> None:
         evacuation_page=lambda: 404,
         is_active=lambda action: action.is_active(FaultClients(evidence.live().aws)),
         is_separated=lambda: True,
+        copies_wait=lambda: True,
     )
     for fault in all_faults():
         case = CASES[fault.name]

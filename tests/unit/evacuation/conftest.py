@@ -1,7 +1,7 @@
 """Two regions, their parameters, tables, pages and names, in time that only passes when somebody waits."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,13 +11,14 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from payinfra.checks.probes.model import ProbeContext
-from payinfra.clients.aws import Aws, Endpoints
+from payinfra.clients.aws import Endpoints
 from payinfra.clients.dns import DnsResponse, NameServer
 from payinfra.clients.http import HttpResponse
 from payinfra.core.evacuation import EvacuationFlag
 from payinfra.core.outputs import Declared, DeclaredEvacuation, Outputs
 from payinfra.core.published import PublishedDeployment
 from payinfra.evacuation.survivor import Survivor
+from tests.support.answering_clients import AnsweringAws
 from tests.unit.checks.probes.conftest import (
     EAST,
     FAILOVER,
@@ -100,7 +101,7 @@ class TwoRegions:
 
     # -- AWS --------------------------------------------------------------------------------------
 
-    def call(self, service: str, operation: str, region: str, asked: Mapping[str, Any]) -> Any:
+    def answer(self, service: str, operation: str, region: str, asked: Mapping[str, Any]) -> Any:
         self.step(f"{service} {operation} {region}")
         if region in self.dark:
             raise EndpointConnectionError(endpoint_url=f"https://{service}.{region}.amazonaws.com")
@@ -181,7 +182,9 @@ class TwoRegions:
     def survivor(self, region: str = WEST) -> Survivor:
         """The region that survives when the other one is evacuated."""
         context = ProbeContext(
-            aws=FakeAws(Endpoints({EAST: "http://127.0.0.1:1", WEST: "http://127.0.0.1:2"}, ""), fake=self),
+            aws=AnsweringAws(
+                Endpoints({EAST: "http://127.0.0.1:1", WEST: "http://127.0.0.1:2"}, ""), fake=self
+            ),
             outputs=self.outputs(),
             declared=self.declared(),
             http=self,
@@ -203,39 +206,6 @@ class NearTheOther(Survivor):
             replace(one, dns=replace(self.live.dns, near=self.evacuated))  # type: ignore[type-var]  # FakeDns
             for one in super().names()
         )
-
-
-@dataclass(frozen=True)
-class FakeAws(Aws):
-    fake: Any = None
-
-    def client(self, service: str, region: str) -> Any:
-        return FakeClient(self.fake, service, region)
-
-    def within(self, **_limits: Any) -> "FakeAws":
-        return self
-
-
-@dataclass(frozen=True)
-class FakeClient:
-    fake: TwoRegions
-    service: str
-    region: str
-
-    def __getattr__(self, operation: str) -> Callable[..., Any]:
-        return lambda **asked: self.fake.call(self.service, operation, self.region, asked)
-
-    def get_paginator(self, operation: str) -> Any:
-        return FakePaginator(self, operation)
-
-
-@dataclass(frozen=True)
-class FakePaginator:
-    client: FakeClient
-    operation: str
-
-    def paginate(self, **asked: Any) -> list[Any]:
-        return [getattr(self.client, self.operation)(**asked)]
 
 
 @dataclass(frozen=True)

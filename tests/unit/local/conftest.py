@@ -22,7 +22,7 @@ ANYBODY = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:As
 
 
 @dataclass
-class World:
+class Ministack:
     """ministack in this process, asked as over the wire, in a region of one's choice."""
 
     emulator: seam.Emulator
@@ -108,7 +108,7 @@ class World:
 class Role:
     """A role where IAM is enforced. It may do what it was last allowed, and no more."""
 
-    world: World
+    world: Ministack
     name: str = "r"
 
     @property
@@ -183,11 +183,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world() -> Iterator[Ministack]:
     loaded = seam.load()
     registry.install(loaded)
     seam.let_the_port_decide_the_region(loaded)
-    yield World(loaded)
+    yield Ministack(loaded)
     loaded.restore()
     for name in seam.SERVICES:
         module = loaded.service(name)
@@ -196,7 +196,7 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture
-def role(world: World) -> Role:
+def role(world: Ministack) -> Role:
     """A role that may do nothing yet, where IAM is enforced."""
     world.emulator.replace(world.emulator.main, "AUTH", True)
     return Role(world).make()

@@ -6,7 +6,7 @@ import pytest
 
 from payinfra.local.server import clock_steps
 from payinfra.local.server.clock_steps import ClockSteps
-from tests.unit.local.conftest import World
+from tests.unit.local.conftest import Ministack
 
 
 @dataclass
@@ -49,7 +49,7 @@ def test_time_that_passes_and_small_corrections_change_nothing() -> None:
     assert clocks.kept == {"slot": 1.0}
 
 
-def test_an_api_that_had_throttled_answers_once_the_clock_was_put_back(world: World) -> None:
+def test_an_api_that_had_throttled_answers_once_the_clock_was_put_back(world: Ministack) -> None:
     gateway = world.emulator.service("apigateway_v1")
     limits = {"rateLimit": 1.0, "burstLimit": 1.0}
     steps = clock_steps.of_emulator(world.emulator)

@@ -175,7 +175,7 @@ def test_an_unknown_call_is_refused(side: Side) -> None:
     assert json.loads(got.body)["hint"]
 
 
-def saying(status: int, body: bytes) -> Callable[[Sent, float], tuple[int, bytes]]:
+def answering(status: int, body: bytes) -> Callable[[Sent, float], tuple[int, bytes]]:
     return lambda _sent, _timeout: (status, body)
 
 
@@ -185,12 +185,12 @@ def saying(status: int, body: bytes) -> Callable[[Sent, float], tuple[int, bytes
 )
 def test_an_answer_from_something_else_is_no_status(status: int, body: bytes) -> None:
     with pytest.raises(EnvironmentUnusable):
-        Control(URL, "t", transport=saying(status, body)).status()
+        Control(URL, "t", transport=answering(status, body)).status()
 
 
 def test_an_answer_from_something_else_is_no_fault() -> None:
     with pytest.raises(EnvironmentUnusable, match="something else"):
-        Control(URL, "t", transport=saying(200, b"{}")).inject(ReplicationPause())
+        Control(URL, "t", transport=answering(200, b"{}")).inject(ReplicationPause())
 
 
 def test_nobody_at_the_port_is_said_so() -> None:

@@ -9,6 +9,7 @@ from payinfra.local.faults import (
     ActiveFault,
     Fault,
     FaultRegistry,
+    ObjectReplicationPause,
     RegionBlackout,
     ReplicationDelay,
     ReplicationPause,
@@ -38,7 +39,9 @@ THROTTLED, LATE = ServiceThrottling("us-east-1", "s3"), ServiceDelay("us-east-1"
 DENIED, FAILING = ServiceDenial("us-east-1", "kms"), ServiceErrors("us-east-1", "dynamodb", 30)
 
 
-@pytest.mark.parametrize("fault", [*EVERY, THROTTLED, LATE, DENIED, FAILING])
+@pytest.mark.parametrize(
+    "fault", [*EVERY, THROTTLED, LATE, DENIED, FAILING, ObjectReplicationPause("us-west-2")]
+)
 def test_a_fault_survives_the_wire(fault: Fault) -> None:
     assert from_json(to_json(fault)) == fault
     assert to_json(fault)["kind"] == kind(fault)
@@ -84,6 +87,7 @@ def test_each_fault_is_told_in_a_phrase() -> None:
     assert describe(ReplicationDelay(2.0)) == "replication takes 2 s"
     assert describe(ReplicationDelay(2.0, 0.5)) == "replication takes 2 s, give or take 0.5 s"
     assert describe(ReplicationPause()) == "replication is paused"
+    assert describe(ObjectReplicationPause("us-west-2")) == "S3 copies no object from us-west-2"
     assert describe(THROTTLED) == "s3 in us-east-1 throttles every call"
     assert describe(LATE) == "dynamodb in us-east-1 answers 2.5 s late"
 

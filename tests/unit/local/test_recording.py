@@ -9,7 +9,7 @@ from payinfra.local.lifecycle import command
 from payinfra.local.server.asgi import AsgiResponse, Request
 from payinfra.local.server.process import parse
 from payinfra.local.server.recording import BODY_MOST, RequestRecorder
-from tests.unit.local.conftest import Role, World
+from tests.unit.local.conftest import Ministack, Role
 
 AGENT = ("user-agent", "APN/1.0 HashiCorp/1.0 Terraform/1.11.4")
 ANSWER = AsgiResponse(200, (), b"{}")
@@ -53,7 +53,9 @@ def test_a_long_body_is_cut_and_its_length_kept(tmp_path: Path) -> None:
     assert len(str(kept["body"])) < 2 * BODY_MOST
 
 
-def test_what_iam_is_asked_is_kept_with_the_resource_s_tags(world: World, role: Role, tmp_path: Path) -> None:
+def test_what_iam_is_asked_is_kept_with_the_resource_s_tags(
+    world: Ministack, role: Role, tmp_path: Path
+) -> None:
     parameter = {"Name": "/it", "Value": "v", "Type": "String", "Tags": [{"Key": "Project", "Value": "p"}]}
     headers = {"x-amz-target": "AmazonSSM.PutParameter", "content-type": "application/x-amz-json-1.1"}
     assert world.call("ssm", "POST", "/", parameter, headers).status == 200

@@ -46,7 +46,9 @@ def sent(answer: Answer, times: int = 1, request: PaymentRequest = REQUEST) -> s
     region = OUTPUTS.primary.__class__(
         **{**vars(REGION), "api_endpoint": "https://api.example/prod/payments"}
     )
-    return sending.send("demo", region, request, HttpxHttp(client), SECRET, times, timestamp_ms=5)
+    return sending.send(
+        "demo", region, request, HttpxHttp(client), api_key=SECRET, times=times, timestamp_ms=5
+    )
 
 
 def shown(payment: sending.SentPayment, fmt: Format = Format.TABLE) -> str:

@@ -192,7 +192,7 @@ def test_a_plan_says_what_it_costs(
     assert "than now" not in table(console, printed, replace(of, first=True))[-1]
 
 
-def test_a_plan_says_what_stands_besides_and_has_no_known_price(console: Console, printed: Printed) -> None:
+def test_a_plan_says_what_else_stands_and_has_no_known_price(console: Console, printed: Printed) -> None:
     besides = {"aws_sfn_state_machine": 2, "aws_kinesis_stream": 1}
     of = replace(plan(*TWINS), costs=PlannedCosts(9, 9, besides))
     said = ", as now; not priced: aws_sfn_state_machine x 2, aws_kinesis_stream x 1."

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from scripts import reliability
 from tests.support.chaos.environment import problems_of
-from tests.support.chaos.ledger import RECORDED, Ledger, Trial, dice, table
+from tests.support.chaos.ledger import ENDED_BEFORE, RECORDED, Ledger, Trial, dice, table
 from tests.support.project import Done
 
 GOOD = Trial("kill", 0, "drill", "SIGKILL after 3.1 s: exit -9")
@@ -18,15 +18,18 @@ def test_a_ledger_is_kept_after_each_trial_and_gone_on_with(tmp_path: Path) -> N
     again = Ledger(tmp_path / "ledger.json")
     assert sorted(again.trials.values(), key=lambda one: one.number) == [GOOD, LOST]
     assert again.open("kill", 4) == [1, 2, 3]  # what was lost is struck again
+    again.add(Trial("kill", 1, "drill", f"SIGHUP {ENDED_BEFORE}: exit 0"))
+    assert again.open("kill", 2) == [1]  # and so is what came too late
     again.add(Trial("kill", 1, "drill", "SIGHUP after 1.0 s: exit 130"))
     assert again.open("kill", 2) == []
 
 
-def test_what_was_lost_does_not_count_as_survived() -> None:
-    rows = table((GOOD, LOST)).splitlines()
+def test_what_was_lost_does_not_count_as_survived_and_what_came_too_late_not_as_in_time() -> None:
+    late = Trial("kill", 2, "drill", f"SIGINT {ENDED_BEFORE}: exit 0")
+    rows = table((GOOD, LOST, late)).splitlines()
     assert rows[2:] == [
-        "| kills and signals | drill | 2 | 1 |",
-        "| **kills and signals** | | **2** | **1** |",
+        "| kills and signals | drill | 3 | 2 | 2 |",
+        "| **kills and signals** | | **3** | **2** | **2** |",
     ]
 
 
@@ -47,4 +50,4 @@ def test_the_page_counts_what_was_recorded() -> None:
     page = reliability.page()
     for kind in {one.kind for one in Ledger(RECORDED).trials.values()}:
         count = sum(1 for one in Ledger(RECORDED).trials.values() if one.kind == kind)
-        assert f"**{count}** |" in page
+        assert f"| **{count}** |" in page

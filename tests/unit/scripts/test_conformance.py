@@ -12,7 +12,7 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 
 from payinfra.account.permissions import RESOURCE_TYPES
-from payinfra.clients.aws import PREPARES_ACCOUNT
+from payinfra.clients.aws import FOR_PAYMENTS, PREPARES_ACCOUNT
 from payinfra.local.emulator_environment import ACCOUNT
 from scripts.conformance.__main__ import main
 from scripts.conformance.permissions import PermissionQuestions
@@ -262,10 +262,21 @@ def test_what_the_role_for_ci_may_not_is_named(question: dict[str, Any], faulty:
     assert unserved == [], "AWS refused it, too"
 
 
+def test_who_decides_about_payments_may_do_that_and_nothing_else() -> None:
+    agent = {"user-agent": f"Boto3/1.43 payinfra/0.1.0 run/x {FOR_PAYMENTS}"}
+    function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:payment-pr1-payments"
+    decide, other = (asked("lambda:InvokeFunction", f"{function}:{alias}") for alias in ("live", "2"))
+    questions, found = refused(line(asked=[decide, other], headers=agent))
+    assert (len(questions.of_root), len(questions.of_operators)) == (0, 2)
+    assert found == [
+        f"lambda:InvokeFunction on {function}:2: an operator's role may not, as docs/account.md has it"
+    ]
+
+
 def test_what_is_done_once_for_an_account_is_not_for_the_role() -> None:
     made = asked("iam:CreateRole", f"arn:aws:iam::{ACCOUNT}:role/payinfra-ci")
     for purpose, found in (
-        ("", ["iam:CreateRole on arn:aws:iam::000000000000:role/payinfra-ci"]),
+        ("", [f"iam:CreateRole on {made['resource']}: the role for CI may not"]),
         (PREPARES_ACCOUNT, []),
     ):
         agent = {"user-agent": f"Boto3/1.43 payinfra/0.1.0 run/x {purpose}"}
@@ -278,7 +289,7 @@ def test_what_another_role_did_was_held_to_its_own_policies() -> None:
         "lambda:InvokeFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:payment-pr1-payments:live"
     )
     _, found = refused(line(asked=[decide]))
-    assert found == [f"lambda:InvokeFunction on {decide['resource']}"]
+    assert found == [f"lambda:InvokeFunction on {decide['resource']}: the role for CI may not"]
     operator = {**decide, "caller": f"arn:aws:sts::{ACCOUNT}:assumed-role/operator/payinfra"}
     questions, found = refused(line(asked=[operator]), line(asked=[operator]))
     assert (found, len(questions.of_root), questions.of_roles) == ([], 0, 1)
@@ -299,7 +310,7 @@ def test_what_another_role_did_was_held_to_its_own_policies() -> None:
         (line(headers={}), 1, "holds no request of Terraform's"),
         (line() + "\n{}", 1, "'{}' is no request: KeyError"),
         ("{}", 1, "nothing was recorded"),
-        (line(asked=[asked("ec2:RunInstances", "*")]), 1, "ec2:RunInstances on *: the role may not"),
+        (line(asked=[asked("ec2:RunInstances", "*")]), 1, "ec2:RunInstances on *: the role for CI may not"),
         (line(length=1 << 25), 1, "has more in it than the record keeps"),
         ("", 1, "nothing was recorded"),
     ],

@@ -1,8 +1,10 @@
 """How S3 copies objects to another bucket in the name of a replication role, as on AWS."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from payinfra.local.faults import FaultRegistry
 from payinfra.local.server.ministack import Emulator
 from payinfra.local.server.patches.kms_permissions import SSE_KEY, CustomerKeys
 from payinfra.local.server.patches.permission_checks import PermissionCheck, Refusal, asks_the_role
@@ -96,6 +98,67 @@ class Copies:
         """A bucket's region."""
         found = self.s3._buckets.get(bucket) or {}
         return str(found.get("region") or self.responses.get_region())
+
+
+def hold_copies(emulator: Emulator, board: FaultRegistry) -> None:
+    """Lets a pause of S3's replication hold copies back."""
+    s3 = emulator.service("s3")
+    responses = emulator.core("responses")
+    held = HeldCopies(s3, responses.get_account_id, board, s3._maybe_replicate)
+    emulator.replace(s3, "_maybe_replicate", held.copy)
+    board.on_change(held.release)
+
+
+@dataclass
+class HeldCopies:
+    """Copies that wait while S3's replication out of their region is paused.
+
+    AWS: an object whose copy is still to come is PENDING, and what was written meanwhile is copied once the
+    pause is over (S3 user guide, "Getting replication status information", "Pausing or stopping
+    replication"). What waits is kept in memory: a restart of the server ends the pause and copies nothing.
+
+    Args:
+        account: that of the request at hand.
+        original: copies an object at once.
+    """
+
+    s3: Any
+    account: Callable[[], str]
+    board: FaultRegistry
+    original: Callable[..., None]
+    _waiting: list[tuple[str, str, str, dict[str, Any], Any, Any]] = field(default_factory=list)
+
+    def copy(self, bucket: str, name: str, record: dict[str, Any], data: Any, tags: Any = None) -> None:
+        """Copies an object, now or once the pause is over."""
+        rule, _ = self.s3._replication_rule_for(bucket, name, tags)
+        if rule is None or not self.board.holds_copies(self._region(bucket)):
+            self.original(bucket, name, record, data, tags)
+            return
+        record["replication_status"] = "PENDING"
+        self._waiting.append((self.account(), bucket, name, record, data, tags))
+
+    def release(self) -> None:
+        """Copies what no pause holds back any more, oldest first."""
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            account, bucket, name, record, data, tags = one
+            with self.s3._in_account(account):
+                if self.board.holds_copies(self._region(bucket)):
+                    self._waiting.append(one)
+                    continue
+                versions = [
+                    each
+                    for each in self.s3._object_versions.get((bucket, name)) or ()
+                    if each["version_id"] == record.get("version_id")
+                ]
+                if not versions:  # It was removed meanwhile: there is nothing to copy.
+                    continue
+                self.original(bucket, name, record, data, tags)
+                for each in versions:
+                    each["replication_status"] = record["replication_status"]
+
+    def _region(self, bucket: str) -> str:
+        return str((self.s3._buckets.get(bucket) or {}).get("region", ""))
 
 
 def key_of_copies(rule: Mapping[str, Any]) -> str:

@@ -540,7 +540,7 @@ def build() -> Stack:
     }
 
 
-class World:
+class GoodStack:
     """The good stack, and what the catalogue says to a spoiled copy of it."""
 
     def __init__(self, folder: Path) -> None:
@@ -640,11 +640,11 @@ def write_zip(file: Path, sources: dict[str, str]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(tmp_path_factory: pytest.TempPathFactory) -> GoodStack:
     """The good stack with its zip."""
     folder = tmp_path_factory.mktemp("stack")
     write_zip(folder / "payments.zip", {"payments/__init__.py": "", "payments/handler.py": HANDLER})
-    return World(folder)
+    return GoodStack(folder)
 
 
 @pytest.fixture(scope="session")

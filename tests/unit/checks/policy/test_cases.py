@@ -15,7 +15,7 @@ from tests.unit.checks.policy.case import VAR, Case, Changes, added, gone, state
 from tests.unit.checks.policy.further_cases import FURTHER
 
 if TYPE_CHECKING:
-    from tests.unit.checks.policy.conftest import World
+    from tests.unit.checks.policy.conftest import GoodStack
 
 TABLE = "aws_dynamodb_table.ledger"
 REPLICA = f"{TABLE}.replica.0"
@@ -2223,7 +2223,7 @@ def test_every_check_has_its_cases() -> None:
         assert (case.absent is None) == (id_ in NEVER_ABSENT), id_
 
 
-def kinds_of(world: "World", id_: str, changes: Changes, **more: Any) -> Counter[Kind]:
+def kinds_of(world: "GoodStack", id_: str, changes: Changes, **more: Any) -> Counter[Kind]:
     """What a check says of a spoiled copy of the good stack, with what it judges added to it."""
     return world.kinds(id_, CASES[id_].present, changes, **more)
 
@@ -2238,20 +2238,20 @@ def each(which: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("id_", sorted(set(CASES) - NEVER_PASSED))
-def test_the_good_stack_passes(world: "World", id_: str) -> None:
+def test_the_good_stack_passes(world: "GoodStack", id_: str) -> None:
     kinds = kinds_of(world, id_, {})
     assert kinds[Kind.PASS]
     assert set(kinds) <= {Kind.PASS, Kind.NOT_APPLICABLE}
 
 
 @pytest.mark.parametrize(("id_", "changes"), each("fails"))
-def test_a_fault_fails(world: "World", careless: None, id_: str, changes: Changes) -> None:
+def test_a_fault_fails(world: "GoodStack", careless: None, id_: str, changes: Changes) -> None:
     kinds = kinds_of(world, id_, changes)
     assert kinds[Kind.FAIL], kinds
 
 
 @pytest.mark.parametrize("id_", sorted(set(CASES) - NEVER_ABSENT))
-def test_what_is_absent_is_not_judged(world: "World", id_: str) -> None:
+def test_what_is_absent_is_not_judged(world: "GoodStack", id_: str) -> None:
     absent = CASES[id_].absent
     assert absent is not None
     kinds = kinds_of(world, id_, absent, **CASES[id_].absent_manifest)
@@ -2259,19 +2259,19 @@ def test_what_is_absent_is_not_judged(world: "World", id_: str) -> None:
 
 
 @pytest.mark.parametrize(("id_", "changes"), each("unknown"))
-def test_what_is_not_known_does_not_pass(world: "World", id_: str, changes: Changes) -> None:
+def test_what_is_not_known_does_not_pass(world: "GoodStack", id_: str, changes: Changes) -> None:
     kinds = kinds_of(world, id_, changes, **CASES[id_].unknown_manifest)
     assert kinds[Kind.UNKNOWN], kinds
 
 
 @pytest.mark.parametrize(("id_", "changes"), each("passes"))
-def test_another_way_to_write_it_passes(world: "World", id_: str, changes: Changes) -> None:
+def test_another_way_to_write_it_passes(world: "GoodStack", id_: str, changes: Changes) -> None:
     kinds = kinds_of(world, id_, changes)
     assert set(kinds) <= {Kind.PASS, Kind.NOT_APPLICABLE}, kinds
 
 
 @pytest.mark.parametrize(("id_", "changes"), each("warns"))
-def test_what_a_person_should_know_is_a_warning(world: "World", id_: str, changes: Changes) -> None:
+def test_what_a_person_should_know_is_a_warning(world: "GoodStack", id_: str, changes: Changes) -> None:
     kinds = kinds_of(world, id_, changes)
     assert kinds[Kind.WARN]
     assert not kinds[Kind.FAIL]
@@ -2279,14 +2279,14 @@ def test_what_a_person_should_know_is_a_warning(world: "World", id_: str, change
 
 
 @pytest.mark.parametrize("id_", sorted(CASES))
-def test_nothing_at_all_is_not_applicable_or_a_failure(world: "World", id_: str) -> None:
+def test_nothing_at_all_is_not_applicable_or_a_failure(world: "GoodStack", id_: str) -> None:
     kinds = world.kinds(id_, gone("provider", "output", "data") | {"resource": {}})
     assert set(kinds) <= {Kind.NOT_APPLICABLE, Kind.FAIL}
     assert (Kind.FAIL in kinds) == (id_ in NEVER_ABSENT)
 
 
 @pytest.fixture(scope="module")
-def careless(world: "World", zip_of: Callable[..., Any]) -> None:
+def careless(world: "GoodStack", zip_of: Callable[..., Any]) -> None:
     """A handler that catches nothing and refuses nothing."""
     zip_of(
         world.folder / "careless.zip",

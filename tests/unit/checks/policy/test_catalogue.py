@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.unit.checks.policy.conftest import World
+    from tests.unit.checks.policy.conftest import GoodStack
 
 SEVERITIES = {
     "critical": "NET-001 ENG-001 REG-001 DDB-001 DDB-002 IAM-001 S3-001 DNS-001 DNS-002 DNS-003 LAM-001",
@@ -39,23 +39,23 @@ CONTROLS = {
 }
 
 
-def test_every_id_has_its_severity(world: "World") -> None:
+def test_every_id_has_its_severity(world: "GoodStack") -> None:
     wanted = {f"PI-{one}": severity for severity, ids in SEVERITIES.items() for one in ids.split()}
     assert {id_: one.rule.severity.value for id_, one in world.checks.items()} == wanted
 
 
-def test_only_confirmed_controls_are_named(world: "World") -> None:
+def test_only_confirmed_controls_are_named(world: "GoodStack") -> None:
     named = {id_: one.rule.controls for id_, one in world.checks.items() if one.rule.controls}
     assert named == {id_: (f"AWS FSBP {control}",) for id_, control in CONTROLS.items()}
 
 
-def test_only_the_check_of_actions_needs_an_extra_package(world: "World") -> None:
+def test_only_the_check_of_actions_needs_an_extra_package(world: "GoodStack") -> None:
     assert {id_: one.needs for id_, one in world.checks.items() if one.needs} == {
         "PI-IAM-005": "policy_sentry"
     }
 
 
-def test_texts_are_sentences_without_a_stop_where_they_are_titles(world: "World") -> None:
+def test_texts_are_sentences_without_a_stop_where_they_are_titles(world: "GoodStack") -> None:
     for id_, one in world.checks.items():
         assert not one.rule.title.endswith("."), id_
         assert one.rule.risk.endswith("."), id_

@@ -9,7 +9,7 @@ import pytest
 from payinfra.checks.verdicts import Kind, Verdict
 
 if TYPE_CHECKING:
-    from tests.unit.checks.policy.conftest import World
+    from tests.unit.checks.policy.conftest import GoodStack
 
 Zip = Callable[[Path, dict[str, str]], Path]
 CAREFUL = (
@@ -18,7 +18,7 @@ CAREFUL = (
 
 
 @pytest.fixture
-def judge(world: "World", zip_of: Zip, tmp_path: Path) -> Callable[..., Verdict]:
+def judge(world: "GoodStack", zip_of: Zip, tmp_path: Path) -> Callable[..., Verdict]:
     """The verdict on a function with this code."""
 
     def ask(check: str, sources: dict[str, str], handler: str = "app.handle") -> Verdict:
@@ -79,7 +79,7 @@ def test_a_handler_in_a_package_is_found(judge: Callable[..., Verdict], handler:
     )
 
 
-def test_what_is_no_zip_is_a_failure(world: "World", tmp_path: Path) -> None:
+def test_what_is_no_zip_is_a_failure(world: "GoodStack", tmp_path: Path) -> None:
     (tmp_path / "payments.zip").write_bytes(b"PK\x03\x04 and so on")
     verdict = world.ask("PI-LAM-001", world.manifest(world.good, folder=tmp_path))[0]
     assert verdict.kind is Kind.FAIL

@@ -14,7 +14,7 @@ from payinfra.checks.policy.permissions import like
 from payinfra.checks.verdicts import Kind
 
 if TYPE_CHECKING:
-    from tests.unit.checks.policy.conftest import World
+    from tests.unit.checks.policy.conftest import GoodStack
 
 TABLE = "aws_dynamodb_table.ledger"
 ROLE = "aws_iam_role_policy.primary_function.policy"
@@ -28,7 +28,7 @@ def statement(number: int, **values: Any) -> Any:
     return lambda statements: statements[number].update(values)
 
 
-def test_whether_an_environment_is_protected_may_be_unknown(world: "World") -> None:
+def test_whether_an_environment_is_protected_may_be_unknown(world: "GoodStack") -> None:
     changes: dict[str, Any] = {f"{TABLE}.deletion_protection_enabled": False}
     for number in (0, 1):
         changes[f"provider.aws.{number}.default_tags"] = ...
@@ -37,7 +37,7 @@ def test_whether_an_environment_is_protected_may_be_unknown(world: "World") -> N
     assert world.kinds("PI-DDB-004", changes, env=None, protected=None) == {Kind.PASS: 1}
 
 
-def test_without_an_environment_no_name_can_be_judged(world: "World") -> None:
+def test_without_an_environment_no_name_can_be_judged(world: "GoodStack") -> None:
     changes = {f"provider.aws.{number}.default_tags": ... for number in (0, 1)}
     kinds = world.kinds("PI-NAM-001", changes, env=None, protected=None)
     assert set(kinds) == {Kind.UNKNOWN}
@@ -55,7 +55,7 @@ def third_region(**more: Any) -> dict[str, Any]:
     }
 
 
-def test_a_region_for_what_is_global_serves_nothing(world: "World") -> None:
+def test_a_region_for_what_is_global_serves_nothing(world: "GoodStack") -> None:
     topic = {"aws_sns_topic.health": {"provider": "aws.global", "name": "payment-demo-health"}}
     assert world.kinds("PI-DDB-001", third_region(**topic)) == {Kind.PASS: 1}
     assert set(world.kinds("PI-REG-002", third_region(**topic))) == {Kind.PASS}
@@ -64,12 +64,12 @@ def test_a_region_for_what_is_global_serves_nothing(world: "World") -> None:
     assert world.kinds("PI-REG-002", third_region(**bucket))[Kind.FAIL]
 
 
-def test_three_regions_of_which_none_serves_are_all_looked_at(world: "World") -> None:
+def test_three_regions_of_which_none_serves_are_all_looked_at(world: "GoodStack") -> None:
     changes = third_region(resource={"aws_dynamodb_table": {"t": {"provider": "aws.primary"}}})
     assert world.kinds("PI-DDB-001", changes) == {Kind.FAIL: 1}
 
 
-def test_a_key_may_be_named_through_what_is_no_key(world: "World") -> None:
+def test_a_key_may_be_named_through_what_is_no_key(world: "GoodStack") -> None:
     path = f"{TABLE}.server_side_encryption.kms_key_arn"
     assert world.kinds("PI-DDB-005", {path: "${aws_ssm_parameter.primary_table.value}"}) == {Kind.UNKNOWN: 1}
     alias = {"provider": "aws.primary", "target_key_id": "${aws_ssm_parameter.primary_table.value}"}
@@ -78,7 +78,7 @@ def test_a_key_may_be_named_through_what_is_no_key(world: "World") -> None:
     }
 
 
-def test_a_log_group_may_be_named_through_something_else(world: "World") -> None:
+def test_a_log_group_may_be_named_through_something_else(world: "GoodStack") -> None:
     changes = {
         "aws_lambda_function.primary_function.logging_config": {
             "log_group": "/aws/lambda/payment-demo-api",
@@ -88,7 +88,7 @@ def test_a_log_group_may_be_named_through_something_else(world: "World") -> None
     assert world.kinds("PI-LOG-002", changes) == {Kind.PASS: 2}
 
 
-def test_replicas_of_their_own_need_their_keys_too(world: "World") -> None:
+def test_replicas_of_their_own_need_their_keys_too(world: "GoodStack") -> None:
     replica = {
         "provider": "aws.secondary",
         "global_table_arn": "${aws_dynamodb_table.ledger.arn}",
@@ -101,7 +101,7 @@ def test_replicas_of_their_own_need_their_keys_too(world: "World") -> None:
     assert any("aws_kms_key.secondary_data" in one.message for one in found)
 
 
-def test_replication_of_a_bucket_that_is_made_elsewhere_needs_no_key_of_it(world: "World") -> None:
+def test_replication_of_a_bucket_that_is_made_elsewhere_needs_no_key_of_it(world: "GoodStack") -> None:
     changes = {
         "aws_s3_bucket_replication_configuration.primary_audit.bucket": ELSEWHERE,
         "aws_s3_bucket_replication_configuration.primary_audit.rule": VAR,
@@ -113,7 +113,7 @@ def test_replication_of_a_bucket_that_is_made_elsewhere_needs_no_key_of_it(world
     ]
 
 
-def test_a_destination_may_be_named_through_something_else(world: "World") -> None:
+def test_a_destination_may_be_named_through_something_else(world: "GoodStack") -> None:
     path = "aws_s3_bucket_replication_configuration.primary_audit.rule.0.destination.bucket"
     assert world.kinds("PI-S3-003", {path: "${aws_ssm_parameter.primary_table.value}"})[Kind.UNKNOWN]
 
@@ -131,13 +131,13 @@ def test_a_destination_may_be_named_through_something_else(world: "World") -> No
           "aws_iam_policy.own": {"policy": '{"Statement": []}'}}, Kind.PASS),
     ],
 )  # fmt: skip
-def test_policies_reach_a_role_in_many_ways(world: "World", changes: dict[str, Any], kind: Kind) -> None:
+def test_policies_reach_a_role_in_many_ways(world: "GoodStack", changes: dict[str, Any], kind: Kind) -> None:
     spoiled = world.spoiled({ROLE: lambda statements: statements.pop(1), **changes})
     found = world.ask("PI-IAM-003", world.manifest(spoiled))
     assert (found[0].kind is Kind.UNKNOWN) == (kind is Kind.UNKNOWN)
 
 
-def test_what_aws_wrote_is_not_taken_for_a_policy_of_the_indexes(world: "World") -> None:
+def test_what_aws_wrote_is_not_taken_for_a_policy_of_the_indexes(world: "GoodStack") -> None:
     changes = {
         ROLE: lambda statements: statements.pop(1),
         MANAGED: ["arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"],
@@ -145,19 +145,19 @@ def test_what_aws_wrote_is_not_taken_for_a_policy_of_the_indexes(world: "World")
     assert world.kinds("PI-IAM-003", changes)[Kind.FAIL] == 1
 
 
-def test_a_policy_that_may_be_the_roles_is_not_ignored(world: "World") -> None:
+def test_a_policy_that_may_be_the_roles_is_not_ignored(world: "GoodStack") -> None:
     other = {"role": VAR, "policy": '{"Statement": []}'}
     changes = {ROLE: lambda statements: statements.pop(1), "aws_iam_role_policy.other": other}
     assert world.kinds("PI-IAM-003", changes)[Kind.UNKNOWN]
 
 
-def test_an_allow_of_all_but_a_few_actions_grants_the_rest(world: "World") -> None:
+def test_an_allow_of_all_but_a_few_actions_grants_the_rest(world: "GoodStack") -> None:
     rest = {"Effect": "Allow", "NotAction": ["iam:*"], "Resource": "*"}
     changes = {ROLE: lambda statements: (statements.pop(4), statements.append(rest))}
     assert Kind.FAIL not in world.kinds("PI-IAM-004", changes)
 
 
-def test_a_key_policy_that_denies_the_role_does_not_let_it_in(world: "World") -> None:
+def test_a_key_policy_that_denies_the_role_does_not_let_it_in(world: "GoodStack") -> None:
     deny = {"Effect": "Deny", "Action": "kms:*", "Principal": {"AWS": "${aws_iam_role.primary_function.arn}"}}
     changes = {
         ROLE: lambda statements: statements.pop(4),
@@ -166,7 +166,7 @@ def test_a_key_policy_that_denies_the_role_does_not_let_it_in(world: "World") ->
     assert world.kinds("PI-IAM-004", changes)[Kind.FAIL]
 
 
-def test_permissions_name_functions_through_aliases_and_what_is_lost(world: "World") -> None:
+def test_permissions_name_functions_through_aliases_and_what_is_lost(world: "GoodStack") -> None:
     path = "aws_lambda_permission.primary_api.function_name"
     assert set(world.kinds("PI-API-004", {path: "${aws_lambda_alias.primary_live.function_name}"})) <= {
         Kind.PASS,
@@ -175,7 +175,7 @@ def test_permissions_name_functions_through_aliases_and_what_is_lost(world: "Wor
     assert world.kinds("PI-API-004", {path: "${aws_lambda_function.lost.function_name}"})[Kind.FAIL]
 
 
-def test_a_key_value_may_come_from_something_else_in_the_file(world: "World") -> None:
+def test_a_key_value_may_come_from_something_else_in_the_file(world: "GoodStack") -> None:
     changes: dict[str, Any] = {
         f"aws_api_gateway_api_key.{side}_key.value": "${random_password.key.result}"
         for side in ("primary", "secondary")
@@ -184,7 +184,7 @@ def test_a_key_value_may_come_from_something_else_in_the_file(world: "World") ->
     assert world.kinds("PI-API-007", changes) == {Kind.PASS: 1}
 
 
-def test_data_sources_of_other_regions_do_not_count_as_crossing(world: "World") -> None:
+def test_data_sources_of_other_regions_do_not_count_as_crossing(world: "GoodStack") -> None:
     changes = {
         "data.aws_region.west": {"provider": "aws.secondary"},
         "aws_lambda_function.primary_function.description": "${data.aws_region.west.name}",
@@ -193,7 +193,7 @@ def test_data_sources_of_other_regions_do_not_count_as_crossing(world: "World") 
     assert Kind.FAIL not in world.kinds("PI-REG-003", changes)
 
 
-def test_twins_without_a_common_name_are_paired_by_likeness(world: "World") -> None:
+def test_twins_without_a_common_name_are_paired_by_likeness(world: "GoodStack") -> None:
     keys = {
         "aws_kms_key.ours": {"provider": "aws.primary", "description": "a", "multi_region": True},
         "aws_kms_key.theirs": {"provider": "aws.secondary", "description": "a", "multi_region": True},
@@ -207,7 +207,7 @@ def test_twins_without_a_common_name_are_paired_by_likeness(world: "World") -> N
     assert found[0].message == "differs from aws_kms_key.ours in multi_region"
 
 
-def test_each_region_names_the_one_table_in_its_own_way(world: "World") -> None:
+def test_each_region_names_the_one_table_in_its_own_way(world: "GoodStack") -> None:
     changes = {
         "aws_lambda_event_source_mapping.primary_stream": {
             "provider": "aws.primary",
@@ -243,7 +243,7 @@ def test_a_reference_of_another_layout_is_not_guessed_at(tmp_path: Path) -> None
         read_service(file, "s3")
 
 
-def test_an_unknown_action_gets_the_nearest_name(world: "World") -> None:
+def test_an_unknown_action_gets_the_nearest_name(world: "GoodStack") -> None:
     found = list(misfits(Statement(actions=("dynamodb:PutItm",)), world.manifest(world.good)))
     assert found == ["there is no action dynamodb:PutItm; did you mean 'dynamodb:PutItem'?"]
 

@@ -9,7 +9,7 @@ import pytest
 from payinfra.checks.verdicts import Kind
 
 if TYPE_CHECKING:
-    from tests.unit.checks.policy.conftest import World
+    from tests.unit.checks.policy.conftest import GoodStack
 
 Statements = list[dict[str, Any]]
 TABLE = "aws_dynamodb_table.ledger"
@@ -143,7 +143,7 @@ def test_there_are_at_least_thirty() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_known_fault_is_found_by_its_check(world: "World", fault: str) -> None:
+def test_a_known_fault_is_found_by_its_check(world: "GoodStack", fault: str) -> None:
     changes, id_ = FAULTS[fault]
     stack = world.spoiled(changes)
     assert json.dumps(stack) != json.dumps(world.good)
@@ -152,7 +152,7 @@ def test_a_known_fault_is_found_by_its_check(world: "World", fault: str) -> None
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_message_shows_no_secret(world: "World", fault: str) -> None:
+def test_a_message_shows_no_secret(world: "GoodStack", fault: str) -> None:
     changes, id_ = FAULTS[fault]
     messages = " ".join(one.message for one in world.ask(id_, world.manifest(world.spoiled(changes))))
     assert "abcdef0123456789" not in messages

@@ -14,13 +14,13 @@ from payinfra.core.errors import EnvironmentUnusable
 from tests.support.guards import GUARDS, ONLY_WARNED, Way, at, places
 
 if TYPE_CHECKING:
-    from tests.unit.checks.policy.conftest import World
+    from tests.unit.checks.policy.conftest import GoodStack
 
 BLANKS: tuple[Any, ...] = (..., None, "", {}, [[]])
 
 
 @pytest.mark.parametrize("id_", sorted(GUARDS))
-def test_what_a_check_guards_cannot_be_taken_away(world: "World", id_: str) -> None:
+def test_what_a_check_guards_cannot_be_taken_away(world: "GoodStack", id_: str) -> None:
     seen = 0
     missed = []
     stack = copy.deepcopy(world.good)
@@ -73,7 +73,7 @@ def ways(value: Any, way: Way = ()) -> Iterator[Way]:
 
 @given(chance=st.randoms(use_true_random=False))
 @settings(max_examples=20, deadline=None, derandomize=True, database=None)
-def test_wrong_types_anywhere_never_raise(world: "World", chance: random.Random) -> None:
+def test_wrong_types_anywhere_never_raise(world: "GoodStack", chance: random.Random) -> None:
     stack = copy.deepcopy(world.good)
     everywhere = list(ways(stack))
     for way in chance.sample(everywhere, 60):
@@ -92,7 +92,7 @@ def test_wrong_types_anywhere_never_raise(world: "World", chance: random.Random)
 
 
 @pytest.mark.parametrize("wrong", [7, "x", [], {}, "${var.x}", [[]], [7]], ids=repr)
-def test_a_wrong_type_in_every_place_at_once_does_not_pass(world: "World", wrong: Any) -> None:
+def test_a_wrong_type_in_every_place_at_once_does_not_pass(world: "GoodStack", wrong: Any) -> None:
     stack = copy.deepcopy(world.good)
     for bodies in stack["resource"].values():
         for body in bodies.values():

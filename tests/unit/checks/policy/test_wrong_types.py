@@ -13,7 +13,7 @@ from payinfra.checks.runner import run
 from payinfra.core.errors import EnvironmentUnusable
 
 if TYPE_CHECKING:
-    from tests.unit.checks.policy.conftest import World
+    from tests.unit.checks.policy.conftest import GoodStack
 
 WRONG: tuple[Json, ...] = (
     None,
@@ -64,14 +64,16 @@ def replaced(value: Json, way: Steps, wrong: Json) -> Json:
 
 
 @pytest.fixture(scope="module")
-def ways(world: "World") -> list[Steps]:
+def ways(world: "GoodStack") -> list[Steps]:
     """Every place of the good stack."""
     return list(places(world.good))
 
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_no_wrong_type_makes_a_check_crash(data: st.DataObject, world: "World", ways: list[Steps]) -> None:
+def test_no_wrong_type_makes_a_check_crash(
+    data: st.DataObject, world: "GoodStack", ways: list[Steps]
+) -> None:
     way = data.draw(st.sampled_from(ways))
     spoiled = replaced(world.good, way, data.draw(st.sampled_from(WRONG)))
     assert isinstance(spoiled, dict)
@@ -85,7 +87,7 @@ def test_no_wrong_type_makes_a_check_crash(data: st.DataObject, world: "World", 
 
 
 @pytest.mark.parametrize("region", [0, "text", "-", "", True, "us-east-1-x"])
-def test_no_form_of_a_region_makes_a_check_crash(region: Json, world: "World") -> None:
+def test_no_form_of_a_region_makes_a_check_crash(region: Json, world: "GoodStack") -> None:
     spoiled = replaced(world.good, ("provider", "aws", 0, "region"), region)
     assert isinstance(spoiled, dict)
 

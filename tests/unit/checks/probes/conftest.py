@@ -17,7 +17,7 @@ from payinfra.checks.probes.results import ProbeResult
 from payinfra.checks.probes.runner import ProbeClock, run
 from payinfra.checks.probes.verify import load
 from payinfra.checks.verdicts import Kind
-from payinfra.clients.aws import Aws, Endpoints
+from payinfra.clients.aws import Endpoints
 from payinfra.clients.dns import DnsResponse, NameServer
 from payinfra.clients.http import HttpResponse
 from payinfra.clients.retry import Deadline
@@ -39,6 +39,7 @@ from payinfra.core.outputs import (
     Outputs,
     RegionOutputs,
 )
+from tests.support.answering_clients import AnsweringAws
 
 EAST, WEST = "us-east-1", "us-west-2"
 PEERS = {EAST: WEST, WEST: EAST}
@@ -177,47 +178,6 @@ class FakeTime(local):
         self.at += max(seconds, 0.01)
 
 
-@dataclass(frozen=True)
-class FakeAws(Aws):
-    """Clients that give a fake's answers."""
-
-    fake: Any = None
-
-    def client(self, service: str, region: str) -> Any:
-        return FakeClient(self.fake, service, region)
-
-    def s3_without_tls(self, region: str) -> Any:
-        return FakeClient(self.fake, "s3-plain", region)
-
-
-@dataclass(frozen=True)
-class FakeClient:
-    """One client: every operation is a question to the fake."""
-
-    fake: "FakeEnv"
-    service: str
-    region: str
-
-    def __getattr__(self, operation: str) -> Callable[..., Any]:
-        return lambda **call: self.fake.answer(self.service, operation, self.region, call)
-
-    def get_paginator(self, operation: str) -> Any:
-        return FakePaginator(self, operation)
-
-
-@dataclass(frozen=True)
-class FakePaginator:
-    """A paginator of one page, or of those that the answer is a list of."""
-
-    client: FakeClient
-    operation: str
-
-    def paginate(self, **call: Any) -> list[Any]:
-        call.pop("PaginationConfig", None)
-        answer = getattr(self.client, self.operation)(**call)
-        return answer if isinstance(answer, list) else [answer]
-
-
 @dataclass
 class FakeEnv:
     """The environment's answers, by service and operation. Tests put others in their place."""
@@ -293,7 +253,7 @@ class FakeEnv:
 
     def live(self) -> ProbeContext:
         return ProbeContext(
-            aws=FakeAws(self.endpoints, fake=self),
+            aws=AnsweringAws(self.endpoints, fake=self),
             outputs=outputs(),
             declared=self.declared,
             http=self,

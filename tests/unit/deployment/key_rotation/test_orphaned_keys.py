@@ -26,7 +26,7 @@ from tests.unit.deployment.key_rotation.conftest import (
 CHANGES_OF_A_ROTATION = 15
 
 
-def strays(cloud: Cloud, env: str = "demo") -> OrphanedKeys:
+def orphaned(cloud: Cloud, env: str = "demo") -> OrphanedKeys:
     return OrphanedKeys(FakeAws(cloud=cloud), env, REGIONS)
 
 
@@ -45,10 +45,10 @@ def test_in_the_midst_of_a_rotation_the_former_keys_are_left_and_removed(
     begin(environment, cloud.keys())
     destroy(cloud)
     left = tuple(OrphanedKey(region, f"key-{region}", f"{NAME}-former") for region in REGIONS)
-    assert strays(cloud).look() == left
-    assert strays(cloud).remove() == left
+    assert orphaned(cloud).look() == left
+    assert orphaned(cloud).remove() == left
     assert [cloud.regions[region].keys for region in REGIONS] == [{}, {}]
-    assert strays(cloud).remove() == ()
+    assert orphaned(cloud).remove() == ()
     assert str(left[0]) == "payment-demo-client-former (key-us-east-1) in us-east-1"
 
 
@@ -62,7 +62,7 @@ def test_wherever_a_rotation_was_killed_nothing_is_left(
         begin(environment, cloud.keys())
     cloud.kill_at = None
     destroy(cloud)
-    strays(cloud).remove()
+    orphaned(cloud).remove()
     assert [cloud.regions[region].keys for region in REGIONS] == [{}, {}]
 
 
@@ -71,16 +71,16 @@ def test_after_the_end_of_a_rotation_there_is_nothing_to_remove(workshop: Worksh
     begin(environment, cloud.keys())
     finish(cloud.outputs, cloud.keys())
     destroy(cloud)
-    assert strays(cloud).look() == ()
+    assert orphaned(cloud).look() == ()
 
 
 def test_a_key_that_opens_an_api_is_none(workshop: Workshop, cloud: Cloud) -> None:
     """Its state may be elsewhere: a destruction that knows of nothing must not lock its clients out."""
     environment, _ = workshop.environment()
     begin(environment, cloud.keys())
-    assert strays(cloud).look() == ()
+    assert orphaned(cloud).look() == ()
     cloud.regions["us-west-2"].stages = []
-    assert {key.region for key in strays(cloud).look()} == {"us-west-2"}
+    assert {key.region for key in orphaned(cloud).look()} == {"us-west-2"}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_bears_another_name_or_other_tags_is_nobody_s_to_remove(
 ) -> None:
     destroy(cloud)
     cloud.regions["us-east-1"].keys["theirs"] = {"name": name, "value": "x" * 20, "tags": worn}
-    assert strays(cloud).remove() == ()
+    assert orphaned(cloud).remove() == ()
     assert "theirs" in cloud.regions["us-east-1"].keys
 
 
@@ -106,7 +106,7 @@ def test_an_environment_whose_name_begins_alike_keeps_its_keys(cloud: Cloud) -> 
     destroy(cloud)
     key = {"name": "payment-demo-2-client", "value": "x" * 20, "createdDate": MADE, "tags": tags("demo-2")}
     cloud.regions["us-east-1"].keys["theirs"] = key
-    assert strays(cloud).remove() == ()
+    assert orphaned(cloud).remove() == ()
 
 
 def test_a_key_that_is_listed_and_gone_already_was_not_removed(cloud: Cloud) -> None:

@@ -71,7 +71,7 @@ class State:
 
 
 @dataclass
-class Bench:
+class RecoveryCase:
     recovery: Recovery
     state: State
     events: list[Event]
@@ -82,11 +82,11 @@ class Bench:
 
 
 @pytest.fixture
-def bench(aws: Stubbed, tmp_path: Path) -> Bench:
+def cut_off(aws: Stubbed, tmp_path: Path) -> RecoveryCase:
     state, events = State(), list[Event]()
     journal = ApplyLog(tmp_path / "applied.json")
     journal.begin(BEGAN)
-    return Bench(Recovery(state, aws, journal, events.append), state, events)
+    return RecoveryCase(Recovery(state, aws, journal, events.append), state, events)
 
 
 def kept(address: str, *, tainted: bool = False, **attributes: str) -> Kept:
@@ -114,89 +114,93 @@ def no_table(aws: Stubbed) -> None:
 # -- what was begun ----------------------------------------------------------------------------------
 
 
-def test_what_was_begun_is_finished_and_not_made_anew(bench: Bench) -> None:
-    bench.state.kept = (kept(TABLE, tainted=True), kept("aws_kms_key.whole"))
-    assert bench.recovery.keep_begun()
-    assert bench.state.calls == [f"untaint {TABLE}"]
-    assert bench.said == [f"Was begun by an earlier deployment and is finished now: {TABLE}."]
+def test_what_was_begun_is_finished_and_not_made_anew(cut_off: RecoveryCase) -> None:
+    cut_off.state.kept = (kept(TABLE, tainted=True), kept("aws_kms_key.whole"))
+    assert cut_off.recovery.keep_begun()
+    assert cut_off.state.calls == [f"untaint {TABLE}"]
+    assert cut_off.said == [f"Was begun by an earlier deployment and is finished now: {TABLE}."]
 
 
-def test_where_the_last_apply_ended_well_nobody_asks_the_state(bench: Bench) -> None:
-    bench.recovery.journal.end()
-    bench.state.kept = (kept(TABLE, tainted=True),)
-    assert not bench.recovery.keep_begun()
-    assert bench.state.calls == []
+def test_where_the_last_apply_ended_well_nobody_asks_the_state(cut_off: RecoveryCase) -> None:
+    cut_off.recovery.journal.end()
+    cut_off.state.kept = (kept(TABLE, tainted=True),)
+    assert not cut_off.recovery.keep_begun()
+    assert cut_off.state.calls == []
 
 
-def test_a_shared_state_may_have_been_left_by_another_machine(bench: Bench) -> None:
-    bench.recovery.journal.forget()
-    bench.recovery.shared_state = True
-    assert not bench.recovery.keep_begun()
-    bench.state.kept = (kept(TABLE, tainted=True),)
-    assert bench.recovery.keep_begun()
+def test_a_shared_state_may_have_been_left_by_another_machine(cut_off: RecoveryCase) -> None:
+    cut_off.recovery.journal.forget()
+    cut_off.recovery.shared_state = True
+    assert not cut_off.recovery.keep_begun()
+    cut_off.state.kept = (kept(TABLE, tainted=True),)
+    assert cut_off.recovery.keep_begun()
 
 
-def test_a_cut_off_apply_that_left_nothing_begun_is_looked_after(bench: Bench) -> None:
-    assert bench.recovery.keep_begun()
-    assert bench.said == []
+def test_a_cut_off_apply_that_left_nothing_begun_is_looked_after(cut_off: RecoveryCase) -> None:
+    assert cut_off.recovery.keep_begun()
+    assert cut_off.said == []
 
 
 # -- what no state knows -----------------------------------------------------------------------------
 
 
 def test_what_exists_and_is_ours_is_adopted_by_the_next_plan(
-    bench: Bench, aws: Stubbed, creation: Make
+    cut_off: RecoveryCase, aws: Stubbed, creation: Make
 ) -> None:
-    bench.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
+    cut_off.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
     a_table(aws)
-    plan = bench.recovery.complete(bench.state.plan(), bench.state.plan)
-    assert bench.state.calls == ["plan", "show p", "plan payment-a"]
+    plan = cut_off.recovery.complete(cut_off.state.plan(), cut_off.state.plan)
+    assert cut_off.state.calls == ["plan", "show p", "plan payment-a"]
     assert plan.changes == ()
-    assert bench.said == [f"Adopting {TABLE}: payment-a was made by a deployment that was cut off."]
+    assert cut_off.said == [f"Adopting {TABLE}: payment-a was made by a deployment that was cut off."]
 
 
-def test_what_does_not_exist_leaves_the_plan_alone(bench: Bench, aws: Stubbed, creation: Make) -> None:
-    bench.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
+def test_what_does_not_exist_leaves_the_plan_alone(
+    cut_off: RecoveryCase, aws: Stubbed, creation: Make
+) -> None:
+    cut_off.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
     no_table(aws)
-    plan = bench.state.plan()
-    assert bench.recovery.complete(plan, bench.state.plan) is plan
-    assert bench.state.calls == ["plan", "show p"]
+    plan = cut_off.state.plan()
+    assert cut_off.recovery.complete(plan, cut_off.state.plan) is plan
+    assert cut_off.state.calls == ["plan", "show p"]
 
 
-def test_a_plan_that_creates_nothing_asks_nothing(bench: Bench) -> None:
-    assert bench.recovery.complete(bench.state.plan(), bench.state.plan).changes == ()
-    assert bench.state.calls == ["plan"]
+def test_a_plan_that_creates_nothing_asks_nothing(cut_off: RecoveryCase) -> None:
+    assert cut_off.recovery.complete(cut_off.state.plan(), cut_off.state.plan).changes == ()
+    assert cut_off.state.calls == ["plan"]
 
 
 @pytest.mark.parametrize(
     "foreign", [{"tags": TAGS | {"Environment": "b"}}, {"tags": {}}, {"created": BEGAN - timedelta(hours=1)}]
 )
-def test_what_is_not_ours_is_never_adopted(bench: Bench, aws: Stubbed, creation: Make, foreign: Any) -> None:
-    bench.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
+def test_what_is_not_ours_is_never_adopted(
+    cut_off: RecoveryCase, aws: Stubbed, creation: Make, foreign: Any
+) -> None:
+    cut_off.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
     a_table(aws, **foreign)
-    plan = bench.state.plan()
-    assert bench.recovery.complete(plan, bench.state.plan) is plan
-    assert bench.said == []
+    plan = cut_off.state.plan()
+    assert cut_off.recovery.complete(plan, cut_off.state.plan) is plan
+    assert cut_off.said == []
 
 
 def test_without_a_journal_the_state_tells_the_environments_age(
-    bench: Bench, aws: Stubbed, creation: Make
+    cut_off: RecoveryCase, aws: Stubbed, creation: Make
 ) -> None:
-    bench.recovery.journal.forget()
-    bench.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
+    cut_off.recovery.journal.forget()
+    cut_off.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
     a_table(aws)
-    assert bench.recovery.complete(bench.state.plan(), bench.state.plan).changes
-    bench.state.kept = (kept("aws_iam_role.r", create_date="2026-01-02T03:04:05Z"), kept("a.b"))
+    assert cut_off.recovery.complete(cut_off.state.plan(), cut_off.state.plan).changes
+    cut_off.state.kept = (kept("aws_iam_role.r", create_date="2026-01-02T03:04:05Z"), kept("a.b"))
     a_table(aws)
-    assert not bench.recovery.complete(bench.state.plan(), bench.state.plan).changes
+    assert not cut_off.recovery.complete(cut_off.state.plan(), cut_off.state.plan).changes
 
 
 def test_a_part_is_adopted_together_with_what_it_is_a_part_of(
-    bench: Bench, aws: Stubbed, creation: Make
+    cut_off: RecoveryCase, aws: Stubbed, creation: Make
 ) -> None:
     alias = creation("aws_lambda_alias", function_name="payment-a", name="live")
-    bench.state.wanted = (alias, creation("aws_lambda_function", function_name="payment-a"))
-    bench.recovery = Recovery(bench.state, aws, bench.recovery.journal, bench.events.append)
+    cut_off.state.wanted = (alias, creation("aws_lambda_function", function_name="payment-a"))
+    cut_off.recovery = Recovery(cut_off.state, aws, cut_off.recovery.journal, cut_off.events.append)
     stub = aws.stub("lambda")
     configuration = {"FunctionArn": FUNCTION, "LastModified": LATER.isoformat()}
 
@@ -211,30 +215,30 @@ def test_a_part_is_adopted_together_with_what_it_is_a_part_of(
     stub.deactivate()
     stub.client.meta.events.register("before-call.lambda", both)
     try:
-        plan = bench.recovery.complete(bench.state.plan(), bench.state.plan)
+        plan = cut_off.recovery.complete(cut_off.state.plan(), cut_off.state.plan)
     finally:
         stub.client.meta.events.unregister("before-call.lambda", both)
         stub.activate()
-    assert bench.state.calls == ["plan", "show p", "plan payment-a payment-a/live"]
+    assert cut_off.state.calls == ["plan", "show p", "plan payment-a payment-a/live"]
     assert plan.changes == ()
 
 
 def test_a_part_that_is_known_only_then_is_adopted_by_the_plan_after(
-    bench: Bench, aws: Stubbed, creation: Make
+    cut_off: RecoveryCase, aws: Stubbed, creation: Make
 ) -> None:
     model = creation("aws_api_gateway_model", rest_api_id="api", name="Request")
-    bench.state.wanted = (creation("aws_api_gateway_rest_api", name="a"),)
+    cut_off.state.wanted = (creation("aws_api_gateway_rest_api", name="a"),)
     api = {"id": "api", "name": "a", "createdDate": LATER, "tags": TAGS}
     aws.answers("apigateway", "get_rest_apis", {"items": [api]})
     aws.answers("apigateway", "get_model", {}, restApiId="api", modelName="Request")
 
     def again(imports: tuple[Import, ...]) -> Plan:
         if len(imports) == 1:
-            bench.state.wanted = (model,)
-        return bench.state.plan(imports)
+            cut_off.state.wanted = (model,)
+        return cut_off.state.plan(imports)
 
-    assert bench.recovery.complete(bench.state.plan(), again).changes == ()
-    assert bench.state.calls == ["plan", "show p", "plan api", "show p", "plan api api/Request"]
+    assert cut_off.recovery.complete(cut_off.state.plan(), again).changes == ()
+    assert cut_off.state.calls == ["plan", "show p", "plan api", "show p", "plan api api/Request"]
 
 
 def two_keys(aws: Stubbed) -> None:
@@ -247,70 +251,70 @@ def two_keys(aws: Stubbed) -> None:
 
 
 def test_of_several_the_youngest_is_adopted_and_the_others_are_told_of(
-    bench: Bench, aws: Stubbed, creation: Make
+    cut_off: RecoveryCase, aws: Stubbed, creation: Make
 ) -> None:
-    bench.state.wanted = (creation("aws_kms_key", description="a: data"),)
+    cut_off.state.wanted = (creation("aws_kms_key", description="a: data"),)
     two_keys(aws)
-    bench.recovery.complete(bench.state.plan(), bench.state.plan)
-    assert bench.state.calls[-1] == "plan young"
-    assert bench.said[1:] == ["A second aws_kms_key.it is left over in us-east-1: old."]
+    cut_off.recovery.complete(cut_off.state.plan(), cut_off.state.plan)
+    assert cut_off.state.calls[-1] == "plan young"
+    assert cut_off.said[1:] == ["A second aws_kms_key.it is left over in us-east-1: old."]
 
 
 def test_what_the_state_knows_already_is_not_adopted_elsewhere(
-    bench: Bench, aws: Stubbed, creation: Make
+    cut_off: RecoveryCase, aws: Stubbed, creation: Make
 ) -> None:
-    bench.state.wanted = (creation("aws_kms_key", description="a: data"),)
-    bench.state.kept = (kept("aws_kms_key.other", id="young"), kept("aws_kms_key.third", arn=f"{KEY}old"))
+    cut_off.state.wanted = (creation("aws_kms_key", description="a: data"),)
+    cut_off.state.kept = (kept("aws_kms_key.other", id="young"), kept("aws_kms_key.third", arn=f"{KEY}old"))
     two_keys(aws)
-    plan = bench.state.plan()
-    assert bench.recovery.complete(plan, bench.state.plan) is plan
+    plan = cut_off.state.plan()
+    assert cut_off.recovery.complete(plan, cut_off.state.plan) is plan
 
 
-def test_what_has_the_same_name_is_not_the_same(bench: Bench, aws: Stubbed, creation: Make) -> None:
+def test_what_has_the_same_name_is_not_the_same(cut_off: RecoveryCase, aws: Stubbed, creation: Make) -> None:
     """A bucket's settings have the bucket's id, and the other region's table is called as this one's."""
-    bench.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
+    cut_off.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
     there = kept("aws_dynamodb_table.there", id="payment-a")
-    bench.state.kept = (kept("aws_lambda_function.f", id="payment-a"), replace(there, provider="aws.west"))
+    cut_off.state.kept = (kept("aws_lambda_function.f", id="payment-a"), replace(there, provider="aws.west"))
     a_table(aws)
-    assert bench.recovery.complete(bench.state.plan(), bench.state.plan).changes == ()
+    assert cut_off.recovery.complete(cut_off.state.plan(), cut_off.state.plan).changes == ()
 
 
 def test_what_was_adopted_by_a_plan_that_failed_is_adopted_again(
-    bench: Bench, aws: Stubbed, creation: Make
+    cut_off: RecoveryCase, aws: Stubbed, creation: Make
 ) -> None:
     table = creation("aws_dynamodb_table", name="payment-a")
     for _ in range(2):
-        bench.state.wanted = (table,)
+        cut_off.state.wanted = (table,)
         a_table(aws)
-        assert bench.recovery.complete(bench.state.plan(), bench.state.plan).changes == ()
+        assert cut_off.recovery.complete(cut_off.state.plan(), cut_off.state.plan).changes == ()
 
 
-def test_looking_is_bounded(bench: Bench, aws: Stubbed, creation: Make) -> None:
-    bench.state.wanted = (creation("aws_kms_key", description="a: data"),)
+def test_looking_is_bounded(cut_off: RecoveryCase, aws: Stubbed, creation: Make) -> None:
+    cut_off.state.wanted = (creation("aws_kms_key", description="a: data"),)
     tags = [{"TagKey": name, "TagValue": value} for name, value in TAGS.items()]
     for number in range(ROUNDS):
         key = {"KeyId": f"k-{number}", "Description": "a: data", "KeyState": "Enabled", "CreationDate": LATER}
         aws.answers("kms", "list_keys", {"Keys": [{"KeyId": key["KeyId"]}]})
         aws.answers("kms", "describe_key", {"KeyMetadata": key})
         aws.answers("kms", "list_resource_tags", {"Tags": tags})
-    first = bench.state.plan()
+    first = cut_off.state.plan()
     asked: list[int] = []
 
     def never_content(imports: tuple[Import, ...]) -> Plan:
         asked.append(len(imports))
         return first
 
-    bench.recovery.complete(first, never_content)
+    cut_off.recovery.complete(first, never_content)
     assert asked == list(range(1, ROUNDS + 1))
 
 
 def test_what_cannot_be_asked_stops_before_anything_changes(
-    bench: Bench, aws: Stubbed, creation: Make
+    cut_off: RecoveryCase, aws: Stubbed, creation: Make
 ) -> None:
-    bench.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
+    cut_off.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
     aws.refuses("dynamodb", "describe_table", "AccessDeniedException")
     with pytest.raises(EnvironmentUnusable, match="AccessDenied") as caught:
-        bench.recovery.complete(bench.state.plan(), bench.state.plan)
+        cut_off.recovery.complete(cut_off.state.plan(), cut_off.state.plan)
     assert "Nothing was changed" in caught.value.hint
 
 
@@ -340,7 +344,7 @@ def test_other_failures_are_no_collisions() -> None:
     assert collisions(TerraformFailed("", "", (warning,))) == frozenset()
 
 
-def test_an_attempt_that_collides_is_made_again(bench: Bench) -> None:
+def test_an_attempt_that_collides_is_made_again(cut_off: RecoveryCase) -> None:
     attempts = iter([failed((TABLE, "already exists")), failed(("a.b", "already exists")), None])
 
     def attempt() -> str:
@@ -348,22 +352,22 @@ def test_an_attempt_that_collides_is_made_again(bench: Bench) -> None:
             raise problem
         return "done"
 
-    assert bench.recovery.converging(attempt) == "done"
-    assert bench.said == [
+    assert cut_off.recovery.converging(attempt) == "done"
+    assert cut_off.said == [
         f"Exists already, looking whether it is ours: {TABLE}.",
         "Exists already, looking whether it is ours: a.b.",
     ]
 
 
 @pytest.mark.parametrize("problems", [["AccessDenied"], ["already exists", "already exists"]])
-def test_an_attempt_that_would_gain_nothing_is_not_made(bench: Bench, problems: list[str]) -> None:
+def test_an_attempt_that_would_gain_nothing_is_not_made(cut_off: RecoveryCase, problems: list[str]) -> None:
     left = list(problems)
 
     def attempt() -> None:
         raise failed((TABLE, left.pop(0)))
 
     with pytest.raises(TerraformFailed):
-        bench.recovery.converging(attempt)
+        cut_off.recovery.converging(attempt)
     assert left == []
 
 
@@ -383,11 +387,11 @@ def made_ago(aws: Stubbed, seconds: float, times: int = 1) -> None:
         aws.answers("kms", "describe_key", found, KeyId=REFUSING)
 
 
-def refused_by_a_key(bench: Bench, times: int) -> tuple[int, list[float]]:
+def refused_by_a_key(cut_off: RecoveryCase, times: int) -> tuple[int, list[float]]:
     """How often an attempt was made that a key refuses so many times, and the pauses between."""
     made, pauses = [0], list[float]()
-    bench.recovery.sleep = pauses.append
-    bench.recovery.regions = ("us-east-1",)
+    cut_off.recovery.sleep = pauses.append
+    cut_off.recovery.regions = ("us-east-1",)
 
     def attempt() -> int:
         made[0] += 1
@@ -395,20 +399,22 @@ def refused_by_a_key(bench: Bench, times: int) -> tuple[int, list[float]]:
             raise failed(("aws_kms_alias.a", DENIED))
         return made[0]
 
-    return bench.recovery.converging(attempt), pauses
+    return cut_off.recovery.converging(attempt), pauses
 
 
-def test_policies_that_do_not_see_a_new_key_s_tags_yet_are_waited_for(bench: Bench, aws: Stubbed) -> None:
+def test_policies_that_do_not_see_a_new_key_s_tags_yet_are_waited_for(
+    cut_off: RecoveryCase, aws: Stubbed
+) -> None:
     made_ago(aws, 5, times=3)
-    assert refused_by_a_key(bench, 3) == (4, [KEY_TAGS_PAUSE_S] * 3)
-    assert "policies may see a key's tags up to five minutes late" in bench.said[0]
+    assert refused_by_a_key(cut_off, 3) == (4, [KEY_TAGS_PAUSE_S] * 3)
+    assert "policies may see a key's tags up to five minutes late" in cut_off.said[0]
 
 
-def test_an_old_key_that_refuses_is_not_waited_for(bench: Bench, aws: Stubbed) -> None:
+def test_an_old_key_that_refuses_is_not_waited_for(cut_off: RecoveryCase, aws: Stubbed) -> None:
     made_ago(aws, KEY_TAGS_WITHIN_S + 5)
     with pytest.raises(TerraformFailed):
-        refused_by_a_key(bench, 1)
-    assert bench.said == []
+        refused_by_a_key(cut_off, 1)
+    assert cut_off.said == []
 
 
 @pytest.mark.parametrize(
@@ -428,21 +434,23 @@ def test_the_keys_that_refuse_are_told_by_what_aws_says(said: str, keys: set[str
     assert refusing_keys(failed(("a.b", said))) == keys
 
 
-def test_a_key_that_cannot_be_asked_for_is_not_waited_for(bench: Bench, aws: Stubbed) -> None:
+def test_a_key_that_cannot_be_asked_for_is_not_waited_for(cut_off: RecoveryCase, aws: Stubbed) -> None:
     aws.refuses("kms", "describe_key", "AccessDeniedException")
     with pytest.raises(TerraformFailed):
-        refused_by_a_key(bench, 1)
+        refused_by_a_key(cut_off, 1)
 
 
-def test_a_key_s_tags_are_not_waited_for_longer_than_aws_documents(bench: Bench, aws: Stubbed) -> None:
+def test_a_key_s_tags_are_not_waited_for_longer_than_aws_documents(
+    cut_off: RecoveryCase, aws: Stubbed
+) -> None:
     rounds = int(KEY_TAGS_WITHIN_S / KEY_TAGS_PAUSE_S)
     made_ago(aws, 0, times=rounds)
     with pytest.raises(TerraformFailed):
-        refused_by_a_key(bench, 99)
-    assert len(bench.said) == rounds
+        refused_by_a_key(cut_off, 99)
+    assert len(cut_off.said) == rounds
 
 
-def test_attempts_are_bounded(bench: Bench) -> None:
+def test_attempts_are_bounded(cut_off: RecoveryCase) -> None:
     made: list[str] = []
 
     def attempt() -> None:
@@ -450,59 +458,61 @@ def test_attempts_are_bounded(bench: Bench) -> None:
         raise failed((made[-1], "already exists"))
 
     with pytest.raises(TerraformFailed):
-        bench.recovery.converging(attempt)
+        cut_off.recovery.converging(attempt)
     assert len(made) == ROUNDS + 1
 
 
-def colliding(bench: Bench, address: str) -> Plan:
+def colliding(cut_off: RecoveryCase, address: str) -> Plan:
     """The plan after an attempt that collided at an address."""
     plans: list[Plan] = []
 
     def attempt() -> Plan:
         if not plans:
-            plans.append(bench.state.plan())
+            plans.append(cut_off.state.plan())
             raise failed((address, "already exists"))
-        return bench.recovery.complete(bench.state.plan(), bench.state.plan)
+        return cut_off.recovery.complete(cut_off.state.plan(), cut_off.state.plan)
 
-    return bench.recovery.converging(attempt)
+    return cut_off.recovery.converging(attempt)
 
 
 def test_what_is_in_the_way_and_not_ours_is_named_with_the_reason(
-    bench: Bench, aws: Stubbed, creation: Make
+    cut_off: RecoveryCase, aws: Stubbed, creation: Make
 ) -> None:
-    bench.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
+    cut_off.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
     a_table(aws, tags={"Environment": "b"})
     with pytest.raises(ToolFailed) as caught:
-        colliding(bench, TABLE)
+        colliding(cut_off, TABLE)
     assert f"{TABLE}: it does not bear this environment's tags" in caught.value.what
     assert "another --env" in caught.value.hint
 
 
-def test_what_is_in_the_way_and_not_looked_for_is_named(bench: Bench, creation: Make) -> None:
-    bench.state.wanted = (creation("aws_acm_certificate"),)
+def test_what_is_in_the_way_and_not_looked_for_is_named(cut_off: RecoveryCase, creation: Make) -> None:
+    cut_off.state.wanted = (creation("aws_acm_certificate"),)
     with pytest.raises(ToolFailed, match="payinfra does not know how to look for it"):
-        colliding(bench, "aws_acm_certificate.it")
+        colliding(cut_off, "aws_acm_certificate.it")
 
 
-def test_what_is_in_the_way_and_ours_is_adopted(bench: Bench, aws: Stubbed, creation: Make) -> None:
-    bench.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
+def test_what_is_in_the_way_and_ours_is_adopted(cut_off: RecoveryCase, aws: Stubbed, creation: Make) -> None:
+    cut_off.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
     a_table(aws)
-    assert colliding(bench, TABLE).changes == ()
+    assert colliding(cut_off, TABLE).changes == ()
 
 
 # -- destroying --------------------------------------------------------------------------------------
 
 
-def test_a_destruction_takes_in_what_no_state_knows(bench: Bench, aws: Stubbed, creation: Make) -> None:
-    bench.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
+def test_a_destruction_takes_in_what_no_state_knows(
+    cut_off: RecoveryCase, aws: Stubbed, creation: Make
+) -> None:
+    cut_off.state.wanted = (creation("aws_dynamodb_table", name="payment-a"),)
     a_table(aws)
-    assert bench.recovery.sweep(bench.state.plan)
-    assert bench.state.calls[-1] == f"import {TABLE} payment-a"
+    assert cut_off.recovery.sweep(cut_off.state.plan)
+    assert cut_off.state.calls[-1] == f"import {TABLE} payment-a"
     no_table(aws)
-    assert not bench.recovery.sweep(bench.state.plan)
+    assert not cut_off.recovery.sweep(cut_off.state.plan)
 
 
-def test_what_was_never_cut_off_is_not_swept(bench: Bench) -> None:
-    bench.recovery.journal.end()
-    assert not bench.recovery.sweep(bench.state.plan)
-    assert bench.state.calls == []
+def test_what_was_never_cut_off_is_not_swept(cut_off: RecoveryCase) -> None:
+    cut_off.recovery.journal.end()
+    assert not cut_off.recovery.sweep(cut_off.state.plan)
+    assert cut_off.state.calls == []

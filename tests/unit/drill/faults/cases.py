@@ -6,6 +6,7 @@ from typing import Any
 
 from payinfra.core.outputs import DeclaredEvacuation, Outputs
 from payinfra.drill.faults.actions import FaultAction
+from payinfra.drill.faults.audit_replication_pause import PauseCopies, RunBucketExperiment
 from payinfra.drill.faults.dependency import DelayService, DenyService, FailService, ThrottleService
 from payinfra.drill.faults.evacuation import EvacuateRegion
 from payinfra.drill.faults.health_check import ScheduleHealthCheck, SetUnhealthy
@@ -80,7 +81,18 @@ _DISTURBED: dict[str, FaultAction] = {
     "survivor-capacity": FailService(WEST, "lambda", 90),
 }
 _EVACUATED = (EvacuateRegion(EAST, WEST, FLAG, "drill-1", ENDS_BY, ENDS_BY),)
+_COPIES = RunBucketExperiment(
+    EAST,
+    "demo",
+    WEST,
+    outputs().secondary.s3_bucket_name,
+    ROLE.format("fis"),
+    5,
+    "drill-1",
+    (ERRORS_ALARM.format(EAST),),
+)
 CASES = {
+    "audit-replication-pause": FaultCase((PauseCopies(EAST),), (_COPIES,)),
     **{name: FaultCase((action,), None) for name, action in _DISTURBED.items()},
     "evacuation": FaultCase(_EVACUATED, _EVACUATED),
     "health-check": FaultCase(_UNHEALTHY, _UNHEALTHY, (_PUT_BACK,)),

@@ -15,7 +15,7 @@ from payinfra.drill.faults.leftovers import find
 from payinfra.drill.faults.model import EvidenceSources, FaultSearch
 from payinfra.drill.faults.registry import action_from_json, action_to_json
 from tests.support.clocks import SetClock
-from tests.support.drilled import EAST, WEST, Call, Refused, World, WorldAws
+from tests.support.drilled import EAST, WEST, Call, FakeCloud, FakeCloudAws, Refused
 from tests.unit.checks.probes.conftest import outputs
 from tests.unit.drill.faults.cases import ENDS_BY, FLAG, context, evacuable
 
@@ -27,10 +27,10 @@ class Here:
     """The two regions' parameters, and what works with them."""
 
     def __init__(self) -> None:
-        self.world = World(checks={"check-us-east-1": {}, "check-us-west-2": {}})
+        self.world = FakeCloud(checks={"check-us-east-1": {}, "check-us-west-2": {}})
         there = self.world
 
-        class Ours(WorldAws):
+        class Ours(FakeCloudAws):
             """Also with other time-outs it is this world's."""
 
             world = there
@@ -150,13 +150,13 @@ def test_on_aws_a_look_for_leftovers_asks_route_53_hardly_more_than_its_rate(her
     ("page", "stands", "seen"), [(200, True, True), (404, True, False), (200, False, False)]
 )
 def test_it_is_seen_by_the_page_and_by_the_flag(page: int, stands: bool, seen: bool) -> None:
-    sources = EvidenceSources(lambda: 200, lambda: page, lambda _action: stands, lambda: False)
+    sources = EvidenceSources(lambda: 200, lambda: page, lambda _action: stands, lambda: False, lambda: False)
     assert EVACUATION.sign.is_seen(sources, (ACTION,)) is seen
 
 
 @pytest.mark.parametrize("page", [0, 429, 503])
 def test_a_page_that_does_not_say_is_no_sign_that_it_was_lifted(page: int) -> None:
-    sources = EvidenceSources(lambda: 200, lambda: page, lambda _action: True, lambda: False)
+    sources = EvidenceSources(lambda: 200, lambda: page, lambda _action: True, lambda: False, lambda: False)
     with pytest.raises(NotYet):
         EVACUATION.sign.is_seen(sources, (ACTION,))
 

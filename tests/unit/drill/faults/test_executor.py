@@ -15,7 +15,7 @@ from payinfra.drill.faults.region_outage import Blackout
 from payinfra.drill.faults.replication_pause import PauseReplication, RunPauseExperiment
 from payinfra.drill.faults.watchdog import RollbackSchedule
 from payinfra.local.faults import RegionBlackout, ReplicationDelay, ReplicationPause
-from tests.support.drilled import EAST, HERE, WEST, Call, Refused, Trouble, World, WorldAws
+from tests.support.drilled import EAST, HERE, WEST, Call, FakeCloud, FakeCloudAws, Refused, Trouble
 
 TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/payment-demo-payments"
 ROLE = "arn:aws:iam::123456789012:role/payinfra-drill-fis"
@@ -54,13 +54,13 @@ class Time:
 
 
 @pytest.fixture(scope="module")
-def on_aws() -> WorldAws:
-    return WorldAws.of()
+def on_aws() -> FakeCloudAws:
+    return FakeCloudAws.of()
 
 
 @pytest.fixture(scope="module")
-def embedded() -> WorldAws:
-    return WorldAws.of(HERE)
+def embedded() -> FakeCloudAws:
+    return FakeCloudAws.of(HERE)
 
 
 @pytest.fixture
@@ -68,15 +68,15 @@ def time() -> Time:
     return Time()
 
 
-Lay = Callable[[FaultAction], tuple[World, AwsFaultExecutor]]
+Lay = Callable[[FaultAction], tuple[FakeCloud, AwsFaultExecutor]]
 
 
 @pytest.fixture
-def set_up(on_aws: WorldAws, embedded: WorldAws, time: Time) -> Lay:
+def set_up(on_aws: FakeCloudAws, embedded: FakeCloudAws, time: Time) -> Lay:
     """A new world, and an executor on it, where the action can be injected."""
 
-    def make(action: FaultAction) -> tuple[World, AwsFaultExecutor]:
-        world = World()
+    def make(action: FaultAction) -> tuple[FakeCloud, AwsFaultExecutor]:
+        world = FakeCloud()
         if action == LIMIT_OF_7:
             world.concurrency[EAST, "pay"] = 7
         aws = embedded if action in EMBEDDED else on_aws
@@ -565,8 +565,8 @@ def test_without_knowing_whose_credentials_these_are_nothing_is_called_gone(set_
 
 
 @pytest.mark.parametrize("action", ON_AWS, ids=lambda one: one.kind)
-def test_the_embedded_aws_says_what_it_lacks(action: FaultAction, embedded: WorldAws) -> None:
-    embedded.world = World()
+def test_the_embedded_aws_says_what_it_lacks(action: FaultAction, embedded: FakeCloudAws) -> None:
+    embedded.world = FakeCloud()
     executor = AwsFaultExecutor(embedded, embedded.world.control())
     for attempt in (executor.inject, executor.rollback, executor.is_active):
         with pytest.raises(FaultFailed, match="the embedded AWS has no ") as failed:
@@ -576,7 +576,7 @@ def test_the_embedded_aws_says_what_it_lacks(action: FaultAction, embedded: Worl
 
 
 @pytest.mark.parametrize("action", EMBEDDED, ids=lambda one: one.kind)
-def test_aws_has_no_faults_of_the_embedded_one(action: FaultAction, on_aws: WorldAws) -> None:
+def test_aws_has_no_faults_of_the_embedded_one(action: FaultAction, on_aws: FakeCloudAws) -> None:
     with pytest.raises(FaultFailed, match="only the embedded AWS has such a fault"):
         AwsFaultExecutor(on_aws).inject(action)
 

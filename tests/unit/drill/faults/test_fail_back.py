@@ -13,6 +13,7 @@ from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.evacuation import NOT_EVACUATED, EvacuationFlag
 from payinfra.core.outputs import DeclaredEvacuation
 from payinfra.drill.faults.actions import FaultClients, HoldTimeScale
+from payinfra.drill.faults.evacuation import EvacuateRegion
 from payinfra.drill.faults.fail_back import COMES_BACK, HoldFailBack
 from payinfra.drill.faults.model import FaultContext
 from payinfra.drill.faults.scenarios import preparations
@@ -21,6 +22,7 @@ from tests.unit.checks.probes.conftest import declared
 from tests.unit.drill.faults.cases import EAST, ENDS_BY, WEST, context
 
 PARAMETER = "/payment-demo/evacuated"
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HOLD = HoldFailBack(WEST, PARAMETER, "drill-1", ENDS_BY)
 
 
@@ -145,3 +147,71 @@ def test_a_drill_that_keeps_the_name_where_it_is_holds_nothing_off() -> None:
 
 def test_the_hold_ends_in_a_moment_of_its_own_zone() -> None:
     assert json.loads(HOLD.value)["held_until"] == ENDS_BY.astimezone(UTC).isoformat(timespec="seconds")
+
+
+# -- beside the scenario `evacuation`, whose flag is the same parameter -------------------------------------
+
+
+@dataclass
+class TimedStore(Store):
+    """A store that knows when its parameter was written, in time that passes when the test says so."""
+
+    now: datetime = NOW
+    written: datetime = NOW - timedelta(hours=1)
+
+    def get_parameter(self, *, Name: str) -> dict[str, Any]:
+        found = super().get_parameter(Name=Name)["Parameter"]
+        return {"Parameter": {**found, "LastModifiedDate": self.written}}
+
+    def put_parameter(self, **given: Any) -> None:
+        super().put_parameter(**given)
+        self.written = self.now
+
+
+def sets_a_flag(store: TimedStore) -> bool:
+    """Whether the standby's rule, to which the name leads, sets a flag of its own."""
+    before = store.value
+    made = rule.FailBackRule(
+        cast(Any, store),
+        PARAMETER,
+        EAST,
+        leads_here=lambda: True,
+        serves=lambda: None,
+        clock=lambda: int(store.now.timestamp() * 1000),
+    )()
+    assert (made is None) == (store.value == before)
+    return made is not None
+
+
+def test_the_rule_is_still_before_within_and_after_an_evacuation_drill() -> None:
+    store = TimedStore()
+    hold = replace(HOLD, until=NOW + timedelta(minutes=20))
+    evacuate = EvacuateRegion(EAST, WEST, PARAMETER, "drill-1", NOW, NOW + timedelta(minutes=10))
+    with_store = clients(store)
+    hold.inject(with_store)
+    store.now += timedelta(minutes=3)
+    assert not sets_a_flag(store), "the drill holds it off"
+    evacuate.inject(with_store)
+    assert evacuate.is_active(with_store)
+    store.now += timedelta(minutes=3)
+    assert not sets_a_flag(store), "the drill's flag stands"
+    evacuate.rollback(with_store)
+    assert store.value == NOT_EVACUATED
+    # Route 53 leads back within 73 s, and until then here.
+    store.now += timedelta(seconds=75)
+    assert not sets_a_flag(store), "as after every return"
+    hold.rollback(with_store)
+    assert store.value == NOT_EVACUATED
+    # Whatever leads the name here later is none of the drill's.
+    store.now += timedelta(minutes=3)
+    assert sets_a_flag(store)
+
+
+def test_a_drill_that_was_killed_while_its_flag_stood_leaves_the_rule_to_work_again() -> None:
+    store = TimedStore()
+    evacuate = EvacuateRegion(EAST, WEST, PARAMETER, "drill-1", NOW, NOW + timedelta(minutes=10))
+    evacuate.inject(clients(store))
+    store.now += timedelta(minutes=11)
+    assert not sets_a_flag(store), "the name leads back for two minutes after the flag has ended"
+    store.now += timedelta(minutes=2)
+    assert sets_a_flag(store)

@@ -16,7 +16,7 @@ from payinfra.drill.model import Restoration
 from payinfra.drill.situation import RegionState
 from payinfra.local.faults import RegionBlackout, ReplicationDelay
 from tests.support.clocks import SetClock
-from tests.support.drilled import EAST, HERE, WEST, Call, Refused, World, WorldAws, no_trouble
+from tests.support.drilled import EAST, HERE, WEST, Call, FakeCloud, FakeCloudAws, Refused, no_trouble
 from tests.unit.checks.probes.conftest import declared, outputs
 from tests.unit.drill.faults.cases import CASES, context, evacuable
 
@@ -28,12 +28,12 @@ class Site:
     """An environment of `outputs` on one target."""
 
     def __init__(self, *, on_aws: bool = False) -> None:
-        self.world = World(checks={"check-us-east-1": {}, "check-us-west-2": {}})
+        self.world = FakeCloud(checks={"check-us-east-1": {}, "check-us-west-2": {}})
         # The function of cases.py has a limit of 7, and so it is declared.
         self.world.concurrency = {(region, FUNCTION): 7 for region in (EAST, WEST)}
         there = self.world
 
-        class Here(WorldAws):
+        class Here(FakeCloudAws):
             """Also with other time-outs it is this world's."""
 
             world = there

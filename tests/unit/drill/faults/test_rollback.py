@@ -22,7 +22,7 @@ from payinfra.drill.faults.region_outage import Blackout
 from payinfra.drill.faults.replication_pause import PauseReplication, RunPauseExperiment
 from payinfra.drill.faults.rollback import restore
 from payinfra.drill.model import Restoration
-from tests.support.drilled import EAST, HERE, Killed, Refused, World, WorldAws
+from tests.support.drilled import EAST, HERE, FakeCloud, FakeCloudAws, Killed, Refused
 
 ROLE = "arn:aws:iam::123456789012:role/payinfra-drill-fis"
 TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/payment-demo-payments"
@@ -267,7 +267,7 @@ def in_turn(of: Sequence[BaseException | None]) -> Callable[[object], BaseExcept
     return lambda _call: next(left, None)
 
 
-def hands_on(aws: Aws, world: World, *, on_aws: bool) -> AwsFaultExecutor:
+def executor_on(aws: Aws, world: FakeCloud, *, on_aws: bool) -> AwsFaultExecutor:
     """Hands whose time runs only while they wait."""
     at = [0.0]
 
@@ -299,17 +299,17 @@ def drill(
 
 
 @pytest.fixture(scope="module")
-def clients() -> dict[bool, WorldAws]:
+def clients() -> dict[bool, FakeCloudAws]:
     """By whether it is AWS."""
-    return {True: WorldAws.of(), False: WorldAws.of(HERE)}
+    return {True: FakeCloudAws.of(), False: FakeCloudAws.of(HERE)}
 
 
 @settings(max_examples=100, deadline=None)
 @given(story=stories())
 def test_whatever_fails_or_kills_all_is_restored_or_in_a_journal_that_restores(
-    story: Story, clients: dict[bool, WorldAws], tmp_path_factory: pytest.TempPathFactory
+    story: Story, clients: dict[bool, FakeCloudAws], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    world = World(concurrency={("us-west-2", "pay"): 7})
+    world = FakeCloud(concurrency={("us-west-2", "pay"): 7})
     aws = clients[story.on_aws]
     aws.world = world
     as_before = world.state()
@@ -327,7 +327,7 @@ def test_whatever_fails_or_kills_all_is_restored_or_in_a_journal_that_restores(
             raise trouble
 
     world.before, world.after = in_turn(story.before), in_turn(story.after)
-    executor = hands_on(aws, world, on_aws=story.on_aws)
+    executor = executor_on(aws, world, on_aws=story.on_aws)
     found = drill(FaultJournal(path, sync=sync), executor, story.actions)
     world.before = world.after = lambda _call: None
     if killed_in_line and found is None:
@@ -363,13 +363,13 @@ def test_what_cannot_be_undone_is_left_and_everything_else_is_not(
     on_aws: bool,
     chosen: list[int],
     broken: set[int],
-    clients: dict[bool, WorldAws],
+    clients: dict[bool, FakeCloudAws],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    world = World(concurrency={("us-west-2", "pay"): 7})
+    world = FakeCloud(concurrency={("us-west-2", "pay"): 7})
     aws = clients[on_aws]
     aws.world = world
-    executor = hands_on(aws, world, on_aws=on_aws)
+    executor = executor_on(aws, world, on_aws=on_aws)
     actions = [(ON_AWS if on_aws else EMBEDDED)[each] for each in chosen]
     journal = FaultJournal.begin(tmp_path_factory.mktemp("drills") / "d", HEADER, sync=unsynced)
     for action in actions:

@@ -11,7 +11,7 @@ from payinfra.drill.faults.executor import AwsFaultExecutor
 from payinfra.drill.faults.journal import FaultJournal, Header
 from payinfra.drill.faults.lambda_throttle import ArmWatchdog
 from payinfra.drill.faults.watchdog import NOT_NEEDED, arm
-from tests.support.drilled import EAST, WEST, Call, Refused, World, WorldAws
+from tests.support.drilled import EAST, WEST, Call, FakeCloud, FakeCloudAws, Refused
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ROLE = f"arn:aws:iam::123456789012:role/{DRILL_SCHEDULER_ROLE}"
@@ -20,8 +20,8 @@ WATCHDOG = ArmWatchdog(EAST, f"{DRILL}-{EAST}", "pay", 7, AT, ROLE)
 
 
 @pytest.fixture(scope="module")
-def aws() -> WorldAws:
-    return WorldAws.of()
+def aws() -> FakeCloudAws:
+    return FakeCloudAws.of()
 
 
 @pytest.fixture
@@ -30,12 +30,12 @@ def journal(tmp_path: Path) -> FaultJournal:
     return FaultJournal.begin(tmp_path / DRILL, header)
 
 
-def executor(aws: WorldAws) -> tuple[World, AwsFaultExecutor]:
-    aws.world = World()
+def executor(aws: FakeCloudAws) -> tuple[FakeCloud, AwsFaultExecutor]:
+    aws.world = FakeCloud()
     return aws.world, AwsFaultExecutor(aws, within_s=0.0)
 
 
-def test_it_is_armed_and_in_the_journal(aws: WorldAws, journal: FaultJournal) -> None:
+def test_it_is_armed_and_in_the_journal(aws: FakeCloudAws, journal: FaultJournal) -> None:
     world, ours = executor(aws)
     assert arm([WATCHDOG], journal, ours) == (
         f"armed: schedule {DRILL}-us-east-1 in us-east-1 gives function pay a reserved concurrency of 7 at "
@@ -46,7 +46,7 @@ def test_it_is_armed_and_in_the_journal(aws: WorldAws, journal: FaultJournal) ->
     assert (entry.action, entry.done, entry.undone) == (WATCHDOG, True, False)
 
 
-def test_it_is_in_the_journal_before_it_is_made(aws: WorldAws, journal: FaultJournal) -> None:
+def test_it_is_in_the_journal_before_it_is_made(aws: FakeCloudAws, journal: FaultJournal) -> None:
     world, ours = executor(aws)
     known: list[int] = []
     world.before = lambda _call: known.append(len(journal.read().left))
@@ -67,7 +67,7 @@ def test_it_is_in_the_journal_before_it_is_made(aws: WorldAws, journal: FaultJou
     ids=["permission", "role", "group"],
 )
 def test_without_permission_role_or_group_the_drill_goes_on_and_says_why(
-    refusal: Refused, why: str, aws: WorldAws, journal: FaultJournal
+    refusal: Refused, why: str, aws: FakeCloudAws, journal: FaultJournal
 ) -> None:
     world, ours = executor(aws)
     world.before = lambda call: refusal if call.name == "Scheduler.CreateSchedule" else None
@@ -79,7 +79,7 @@ def test_without_permission_role_or_group_the_drill_goes_on_and_says_why(
     assert journal.read().left == ()
 
 
-def test_one_of_which_nobody_knows_stays_in_the_journal(aws: WorldAws, journal: FaultJournal) -> None:
+def test_one_of_which_nobody_knows_stays_in_the_journal(aws: FakeCloudAws, journal: FaultJournal) -> None:
     world, ours = executor(aws)
 
     def lost(call: Call) -> BaseException | None:
@@ -91,7 +91,7 @@ def test_one_of_which_nobody_knows_stays_in_the_journal(aws: WorldAws, journal: 
     assert (left.action, left.done) == (WATCHDOG, False)
 
 
-def test_none_is_needed_where_nothing_is_taken_away(aws: WorldAws, journal: FaultJournal) -> None:
+def test_none_is_needed_where_nothing_is_taken_away(aws: FakeCloudAws, journal: FaultJournal) -> None:
     _, ours = executor(aws)
     assert arm([], journal, ours) == NOT_NEEDED
     assert journal.read().entries == ()

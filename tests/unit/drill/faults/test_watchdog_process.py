@@ -13,7 +13,7 @@ from payinfra.drill.faults.journal import FaultJournal, Header
 from payinfra.drill.faults.region_outage import Blackout
 from payinfra.drill.faults.watchdog_process import Order, since_boot, start, watch
 from tests.support.clocks import SetClock
-from tests.support.drilled import EAST, HERE, World
+from tests.support.drilled import EAST, HERE, FakeCloud
 from tests.unit.drill.faults.cases import CASES
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -46,7 +46,7 @@ def journal(tmp_path: Path) -> FaultJournal:
 
 
 def order(journal: FaultJournal, ends_by_s: float) -> Order:
-    made = Order.of(journal.path, AT, World().control(), HERE, "000000000000")
+    made = Order.of(journal.path, AT, FakeCloud().control(), HERE, "000000000000")
     return replace(made, ends_by=ends_by_s)
 
 
@@ -110,13 +110,16 @@ def test_a_journal_that_is_gone_has_nothing_to_lift(journal: FaultJournal) -> No
 
 def test_an_order_has_all_that_is_needed_to_reach_the_embedded_aws(journal: FaultJournal) -> None:
     signed = replace(HERE, access_key=AccessKey("AKIAROOT", "hidden"))
-    made = Order.of(journal.path, AT, World().control(), signed, "000000000000")
+    made = Order.of(journal.path, AT, FakeCloud().control(), signed, "000000000000")
     assert Order(**asdict(made)) == made
     executor = made.executor()
     assert isinstance(executor, AwsFaultExecutor)
     assert executor.aws.endpoints == replace(signed, dns="")
     assert executor.control is not None
-    assert (executor.control.url, executor.control.token) == (World().control().url, World().control().token)
+    assert (executor.control.url, executor.control.token) == (
+        FakeCloud().control().url,
+        FakeCloud().control().token,
+    )
     assert "hidden" not in repr(made)
 
 
@@ -132,7 +135,7 @@ def test_where_no_process_can_be_started_that_is_said(
 def test_what_it_says_has_the_time(journal: FaultJournal) -> None:
     journal.undone(1)
     journal.close()
-    later = Order.of(journal.path, AT + timedelta(days=1), World().control(), HERE, "000000000000")
+    later = Order.of(journal.path, AT + timedelta(days=1), FakeCloud().control(), HERE, "000000000000")
     said = start(later)
     assert said.startswith("armed: process ")
     assert said.endswith(" lifts the fault at 2026-01-03 03:04:05 UTC")

@@ -8,7 +8,7 @@ from payinfra.drill.model import Attempt, Result
 EAST, WEST = "us-east-1", "us-west-2"
 
 
-class World:
+class CountedAttempts:
     """A counters, and the attempts that it is told of."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class World:
 
 
 def test_payments_are_counted_from_begin_to_end() -> None:
-    world = World()
+    world = CountedAttempts()
     world.counters.began()
     world.counters.began()
     world.counters.sent()
@@ -52,7 +52,7 @@ def test_payments_are_counted_from_begin_to_end() -> None:
 
 
 def test_what_a_region_acknowledged_counts_once_and_every_failure() -> None:
-    world = World()
+    world = CountedAttempts()
     world.end(EAST, 0.0)
     world.end(EAST, 1.0, result=Result.REPLAYED)
     world.end(EAST, 2.0, result=Result.REPLAYED, again=True)
@@ -64,7 +64,7 @@ def test_what_a_region_acknowledged_counts_once_and_every_failure() -> None:
 
 
 def test_signs_of_life_and_the_end_by_itself() -> None:
-    world = World()
+    world = CountedAttempts()
     world.now = 7.0
     world.counters.heartbeat()
     assert (world.counters.snapshot().heartbeat_s, world.counters.snapshot().broken) == (7.0, "")
@@ -74,13 +74,13 @@ def test_signs_of_life_and_the_end_by_itself() -> None:
 
 class TestRows:
     def test_a_row_says_when_it_began_and_how_long_it_is(self) -> None:
-        world = World()
+        world = CountedAttempts()
         for at_s in (1.0, 2.0, 3.0):
             world.end(WEST, at_s)
         assert world.row(WEST) == SuccessStreak(3, 1.1, 3.1)
 
     def test_a_failure_ends_it(self) -> None:
-        world = World()
+        world = CountedAttempts()
         world.end(WEST, 1.0)
         world.end("", 2.0, result=Result.SILENT, asked=WEST, status=0)
         assert world.row(WEST) is None
@@ -88,27 +88,27 @@ class TestRows:
         assert world.row(WEST) == SuccessStreak(1, 3.1, 3.1)
 
     def test_the_other_regions_answer_ends_it(self) -> None:
-        world = World()
+        world = CountedAttempts()
         world.end(EAST, 1.0)
         world.end(WEST, 2.0)
         assert (world.length(EAST), world.length(WEST)) == (0, 1)
 
     def test_what_was_sent_before_it_does_not_however_late_it_fails(self) -> None:
-        world = World()
+        world = CountedAttempts()
         world.end(WEST, 2.0)
         world.end("", 0.0, seconds=5.0, result=Result.SILENT, asked=EAST, status=0)
         world.end(EAST, 1.0, seconds=5.0)
         assert world.length(WEST) == 1
 
     def test_what_goes_past_the_name_is_in_no_row(self) -> None:
-        world = World()
+        world = CountedAttempts()
         world.end(WEST, 1.0)
         world.end(EAST, 2.0, by_name=False)
         world.end("", 3.0, result=Result.SILENT, status=0, by_name=False)
         assert (world.length(EAST), world.length(WEST)) == (0, 1)
 
     def test_a_payment_still_under_resolver_says_nothing(self) -> None:
-        world = World()
+        world = CountedAttempts()
         world.end(WEST, 1.0)
         world.end(WEST, 2.0, result=Result.FAILED, status=409)
         assert world.length(WEST) == 1
@@ -117,7 +117,7 @@ class TestRows:
 
 class TestErrorShare:
     def test_refusals_failures_and_silence_are_errors_of_who_was_asked(self) -> None:
-        world = World()
+        world = CountedAttempts()
         for at_s in range(6):
             world.end(WEST, float(at_s))
         world.end(WEST, 6.0, result=Result.REFUSED, status=403)
@@ -127,7 +127,7 @@ class TestErrorShare:
         assert world.counters.error_share(EAST, 100.0) == 1.0
 
     def test_only_the_window_counts_and_nothing_is_no_share(self) -> None:
-        world = World()
+        world = CountedAttempts()
         world.end(WEST, 0.0, result=Result.FAILED, status=500)
         world.end(WEST, 10.0)
         assert world.counters.error_share(WEST, 5.0) == 0.0
@@ -136,7 +136,7 @@ class TestErrorShare:
         assert world.counters.error_share(WEST, 5.0) is None
 
     def test_what_is_long_past_is_forgotten(self) -> None:
-        world = World()
+        world = CountedAttempts()
         world.end(WEST, 0.0, result=Result.FAILED, status=500)
         world.end(WEST, REMEMBERED_S + 1.0)
         assert world.counters.error_share(WEST, 10 * REMEMBERED_S) == 0.0

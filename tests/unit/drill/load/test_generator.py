@@ -110,7 +110,7 @@ def target(region: str) -> LoadTarget:
 
 
 @dataclass
-class World:
+class LoadRun:
     """A load, what it is sent to, and what was seen of it."""
 
     loop: Loop = field(default_factory=Loop)
@@ -217,8 +217,8 @@ class Then:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> LoadRun:
+    return LoadRun()
 
 
 FIRST = "payinfra-drill-x1-0"
@@ -230,21 +230,21 @@ FIRST = "payinfra-drill-x1-0"
 @pytest.mark.parametrize("rate", [0.3, 5.0, 40.0])
 @pytest.mark.parametrize("latency_s", [0.0, 0.02, 4.0])
 def test_payments_are_begun_at_the_rate_however_long_answers_take(rate: float, latency_s: float) -> None:
-    world = World(pace=Pace(rate, resend_every=0), latency_s=latency_s)
+    world = LoadRun(pace=Pace(rate, resend_every=0), latency_s=latency_s)
     world.run(4.0)
     begun = [at_s for at_s, *_rest in world.seen]
     assert len(begun) == pytest.approx(4 * rate, abs=1)
     assert all(later - earlier == pytest.approx(1 / rate, rel=0.01) for earlier, later in pairwise(begun))
 
 
-def test_silence_does_not_slow_it_down(world: World) -> None:
+def test_silence_does_not_slow_it_down(world: LoadRun) -> None:
     world.answering = always(httpx.ConnectError("refused"))
     world.run(8.0)
     firsts = [attempt for attempt in world.log.attempts if attempt.number == 1]
     assert len(firsts) == pytest.approx(80, abs=1)
 
 
-def test_a_process_that_stood_still_does_not_send_everything_at_once(world: World) -> None:
+def test_a_process_that_stood_still_does_not_send_everything_at_once(world: LoadRun) -> None:
     def stand_still() -> None:
         world.loop.ahead.skipped += 100.0
 
@@ -253,7 +253,7 @@ def test_a_process_that_stood_still_does_not_send_everything_at_once(world: Worl
     assert len(world.seen) == pytest.approx(200, abs=2)
 
 
-def test_a_short_stand_still_is_made_up_for(world: World) -> None:
+def test_a_short_stand_still_is_made_up_for(world: LoadRun) -> None:
     def stand_still() -> None:
         world.loop.ahead.skipped += MOST_LATE_S - 1.0
 
@@ -263,14 +263,14 @@ def test_a_short_stand_still_is_made_up_for(world: World) -> None:
 
 
 def test_it_gives_signs_of_life_between_rare_payments() -> None:
-    world = World(pace=Pace(0.05))
+    world = LoadRun(pace=Pace(0.05))
     assert world.run(15.0).snapshot().heartbeat_s > 14.0
 
 
 # -- what is sent ------------------------------------------------------------------------------------------
 
 
-def test_a_payment_is_noted_before_it_is_sent(world: World) -> None:
+def test_a_payment_is_noted_before_it_is_sent(world: LoadRun) -> None:
     # The API of this world looks for each payment in the log.
     world.log.takes_s = 0.7
     counters = world.run(5.0, grace_s=5.0)
@@ -279,13 +279,13 @@ def test_a_payment_is_noted_before_it_is_sent(world: World) -> None:
 
 
 def test_a_payment_log_that_fails_ends_the_load_and_nothing_is_sent() -> None:
-    world = World(log=FakeLog(failure=OSError("no space left")))
+    world = LoadRun(log=FakeLog(failure=OSError("no space left")))
     with pytest.raises(ExceptionGroup, match="unhandled"):
         world.run(5.0)
     assert world.seen == []
 
 
-def test_what_a_request_carries(world: World) -> None:
+def test_what_a_request_carries(world: LoadRun) -> None:
     world.run(0.05)
     (request,) = world.requests
     assert (str(request.url), request.method) == (f"http://{EAST}/payments", "POST")
@@ -295,14 +295,14 @@ def test_what_a_request_carries(world: World) -> None:
 
 
 def test_a_plan_does_not_show_the_key() -> None:
-    world = World()
+    world = LoadRun()
     plan = LoadProfile(world.pace, Maker("dev", "x1"), world.log, (LoadClient(world.resolver),), KEY, world)
     assert KEY not in repr(plan)
     assert plan.wall_ms() > 1_700_000_000_000
 
 
 def test_requests_take_the_ways_in_turn() -> None:
-    world = World(pace=Pace(10.0, resend_every=0), others=(FixedTarget(target(WEST)),))
+    world = LoadRun(pace=Pace(10.0, resend_every=0), others=(FixedTarget(target(WEST)),))
     counters = world.run(9.95, grace_s=1.0)
     assert Counter(region for _at, region, *_rest in world.seen) == {EAST: 50, WEST: 50}
     assert counters.snapshot().by_region == {EAST: 50, WEST: 50}
@@ -311,7 +311,7 @@ def test_requests_take_the_ways_in_turn() -> None:
     assert counters.snapshot().streaks[EAST].length == 50
 
 
-def test_requests_follow_the_name(world: World) -> None:
+def test_requests_follow_the_name(world: LoadRun) -> None:
     def switch() -> None:
         world.resolver.region = WEST
 
@@ -343,7 +343,7 @@ def test_requests_follow_the_name(world: World) -> None:
         (httpx.Response(204), Result.FAILED),
     ],
 )
-def test_an_answer_that_acknowledges_nothing(world: World, answer: httpx.Response, result: Result) -> None:
+def test_an_answer_that_acknowledges_nothing(world: LoadRun, answer: httpx.Response, result: Result) -> None:
     world.answering = Then((answer, None))
     counters = world.run(1.0, grace_s=10.0)
     first, *rest = (attempt for attempt in world.log.attempts if attempt.key == FIRST and not attempt.again)
@@ -353,7 +353,7 @@ def test_an_answer_that_acknowledges_nothing(world: World, answer: httpx.Respons
 
 
 @pytest.mark.parametrize(("status", "header"), [(201, False), (200, False), (200, True)])
-def test_an_acknowledgement(world: World, status: int, header: bool) -> None:
+def test_an_acknowledgement(world: LoadRun, status: int, header: bool) -> None:
     async def answer(request: httpx.Request) -> httpx.Response:
         more = {"Idempotent-Replayed": "true"} if header else {}
         return good(request, WEST, status, **more)
@@ -368,7 +368,7 @@ def test_an_acknowledgement(world: World, status: int, header: bool) -> None:
     assert world.log.names == {}
 
 
-def test_another_id_than_expected_is_noted(world: World) -> None:
+def test_another_id_than_expected_is_noted(world: LoadRun) -> None:
     world.answering = always(httpx.Response(201, json={"payment_id": "pay_other"}))
     world.run(0.05)
     assert world.log.names == {FIRST: "pay_other"}
@@ -391,7 +391,7 @@ def test_another_id_than_expected_is_noted(world: World) -> None:
         ValueError("odd"),
     ],
 )
-def test_whatever_goes_wrong_is_silence_and_is_tried_again(world: World, error: Exception) -> None:
+def test_whatever_goes_wrong_is_silence_and_is_tried_again(world: LoadRun, error: Exception) -> None:
     world.answering = Then((error, error, None))
     counters = world.run(1.0, grace_s=10.0)
     tries = [attempt for attempt in world.log.attempts if attempt.key == FIRST and not attempt.again]
@@ -401,7 +401,7 @@ def test_whatever_goes_wrong_is_silence_and_is_tried_again(world: World, error: 
     assert counters.error_share(EAST, 100.0) == pytest.approx(2 / 3, abs=0.05)
 
 
-def test_an_answer_that_takes_too_long_is_silence(world: World) -> None:
+def test_an_answer_that_takes_too_long_is_silence(world: LoadRun) -> None:
     world.latency_s = 60.0
     world.pace = replace(world.pace, time_out_s=3.0)
     world.run(10.0)
@@ -410,7 +410,7 @@ def test_an_answer_that_takes_too_long_is_silence(world: World) -> None:
     assert {(one.result, round(one.seconds, 3)) for one in silent} == {(Result.SILENT, 3.0)}
 
 
-def test_a_name_that_leads_nowhere_is_silence(world: World) -> None:
+def test_a_name_that_leads_nowhere_is_silence(world: LoadRun) -> None:
     world.resolver.lost = True
     counters = world.run(2.0)
     assert world.seen == []
@@ -420,7 +420,7 @@ def test_a_name_that_leads_nowhere_is_silence(world: World) -> None:
 # -- trying again ------------------------------------------------------------------------------------------
 
 
-def test_every_attempt_at_a_payment_is_the_same_request(world: World) -> None:
+def test_every_attempt_at_a_payment_is_the_same_request(world: LoadRun) -> None:
     world.answering = Then((httpx.ConnectError("no"), httpx.Response(503), httpx.ReadError("no"), None))
     world.run(2.0, grace_s=60.0)
     bodies = {key: {body for *_rest, one, body in world.seen if one == key} for *_r, key, _b in world.seen}
@@ -430,7 +430,7 @@ def test_every_attempt_at_a_payment_is_the_same_request(world: World) -> None:
 
 
 def test_pauses_grow_up_to_the_longest() -> None:
-    world = World(pace=Pace(0.1, first_pause_s=0.1, longest_pause_s=1.0, retries=1000.0))
+    world = LoadRun(pace=Pace(0.1, first_pause_s=0.1, longest_pause_s=1.0, retries=1000.0))
     world.answering = always(httpx.ConnectError("no"))
     world.run(9.0)
     tries = [at_s for at_s, *_rest in world.tries(FIRST)]
@@ -446,7 +446,7 @@ def test_pauses_are_random_from_nothing_on() -> None:
         return least
 
     pace = Pace(0.1, first_pause_s=0.1, longest_pause_s=0.3, retries=1000.0)
-    world = World(pace=pace, jitter=draw)
+    world = LoadRun(pace=pace, jitter=draw)
     world.answering = Then((*[httpx.ConnectError("no")] * 4, None))
     world.run(5.0)
     assert asked == [(0.0, 0.1), (0.0, 0.2), (0.0, 0.3), (0.0, 0.3)]
@@ -457,14 +457,14 @@ def test_pauses_are_random_from_nothing_on() -> None:
     ("said", "pause"), [("1", 1.0), ("30", 2.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.2), ("-1", 0.2)]
 )
 def test_the_pause_that_an_answer_asks_for_is_kept_within_the_longest(said: str, pause: float) -> None:
-    world = World(pace=Pace(0.1, retries=1000.0))
+    world = LoadRun(pace=Pace(0.1, retries=1000.0))
     world.answering = Then((httpx.Response(503, headers={"Retry-After": said}), None))
     world.run(5.0)
     first, second = (at_s for at_s, *_rest in world.tries(FIRST))
     assert second - first == pytest.approx(pause, abs=0.01)
 
 
-def test_all_retries_together_keep_to_their_share_of_the_rate(world: World) -> None:
+def test_all_retries_together_keep_to_their_share_of_the_rate(world: LoadRun) -> None:
     world.pace = Pace(10.0, retries=2.0)
     world.answering = always(httpx.ConnectError("no"))
     world.run(10.0)
@@ -474,7 +474,7 @@ def test_all_retries_together_keep_to_their_share_of_the_rate(world: World) -> N
 
 
 def test_a_region_that_is_silent_is_not_asked_by_ever_more_retries_at_once() -> None:
-    world = World(pace=Pace(40.0, time_out_s=4.0, retries=4.0), latency_s=60.0)
+    world = LoadRun(pace=Pace(40.0, time_out_s=4.0, retries=4.0), latency_s=60.0)
     counters = world.run(12.0)
     firsts = 40.0 * 4.0
     assert counters.snapshot().in_flight == 0
@@ -487,7 +487,7 @@ def test_a_region_that_is_silent_is_not_asked_by_ever_more_retries_at_once() -> 
 # -- once more ---------------------------------------------------------------------------------------------
 
 
-def test_each_so_manieth_acknowledged_payment_is_sent_once_more(world: World) -> None:
+def test_each_so_manieth_acknowledged_payment_is_sent_once_more(world: LoadRun) -> None:
     world.pace = Pace(10.0, resend_every=5, resend_after_s=3.0)
     counters = world.run(10.0, grace_s=5.0)
     again = [attempt for attempt in counters.attempts() if attempt.again]
@@ -501,7 +501,7 @@ def test_each_so_manieth_acknowledged_payment_is_sent_once_more(world: World) ->
     assert sum(counters.snapshot().by_region.values()) == counters.snapshot().begun
 
 
-def test_it_is_sent_where_the_name_leads_by_then_as_soon_as_that_is_elsewhere(world: World) -> None:
+def test_it_is_sent_where_the_name_leads_by_then_as_soon_as_that_is_elsewhere(world: LoadRun) -> None:
     world.pace = Pace(10.0, resend_every=5, resend_after_s=1000.0)
     world.run(10.0, grace_s=5.0, meanwhile=lambda: setattr(world.resolver, "region", WEST))
     again = [attempt for attempt in world.log.attempts if attempt.again]
@@ -513,15 +513,17 @@ def test_it_is_sent_where_the_name_leads_by_then_as_soon_as_that_is_elsewhere(wo
         assert second[0] > 5.0
 
 
-def test_by_several_ways_it_is_sent_by_the_next(world: World) -> None:
-    world = World(pace=Pace(10.0, resend_every=1, resend_after_s=1000.0), others=(FixedTarget(target(WEST)),))
+def test_by_several_ways_it_is_sent_by_the_next(world: LoadRun) -> None:
+    world = LoadRun(
+        pace=Pace(10.0, resend_every=1, resend_after_s=1000.0), others=(FixedTarget(target(WEST)),)
+    )
     world.run(4.0, grace_s=10.0)
     early = [key for at_s, _region, key, _body in world.seen if at_s < 3.5]
     target_resolvers = {tuple(region for _at, region, *_rest in world.tries(key)) for key in early}
     assert target_resolvers == {(EAST, WEST), (WEST, EAST)}
 
 
-def test_one_that_fails_is_tried_again_too(world: World) -> None:
+def test_one_that_fails_is_tried_again_too(world: LoadRun) -> None:
     world.pace = Pace(10.0, resend_every=10, resend_after_s=1.0)
     world.answering = Then((None, httpx.ConnectError("no"), None))
     counters = world.run(5.0, grace_s=5.0)
@@ -530,7 +532,7 @@ def test_one_that_fails_is_tried_again_too(world: World) -> None:
     assert counters.snapshot().waiting == 0
 
 
-def test_what_was_refused_is_not_sent_again(world: World) -> None:
+def test_what_was_refused_is_not_sent_again(world: LoadRun) -> None:
     world.pace = replace(world.pace, resend_every=1)
     world.answering = always(httpx.Response(422))
     assert not [one for one in world.run(5.0, grace_s=5.0).attempts() if one.again]
@@ -540,7 +542,7 @@ def test_what_was_refused_is_not_sent_again(world: World) -> None:
 
 
 def test_after_the_stop_nothing_new_begins_and_what_is_open_is_tried_until_the_grace_ends(
-    world: World,
+    world: LoadRun,
 ) -> None:
     world.answering = always(httpx.ConnectError("no"))
     counters = world.run(5.0, grace_s=7.0)
@@ -551,14 +553,14 @@ def test_after_the_stop_nothing_new_begins_and_what_is_open_is_tried_until_the_g
     assert (counters.snapshot().waiting, counters.snapshot().in_flight) == (counters.snapshot().begun, 0)
 
 
-def test_it_ends_as_soon_as_nothing_is_open(world: World) -> None:
+def test_it_ends_as_soon_as_nothing_is_open(world: LoadRun) -> None:
     counters = world.run(5.0, grace_s=1000.0)
     assert world.loop.time() < 10.0
     assert counters.snapshot().waiting == 0
     assert [attempt for attempt in counters.attempts() if attempt.again]
 
 
-def test_what_is_cut_off_by_the_end_is_noted_as_silence(world: World) -> None:
+def test_what_is_cut_off_by_the_end_is_noted_as_silence(world: LoadRun) -> None:
     world.latency_s = 4.0
     counters = world.run(2.0)
     assert len(world.seen) == len(counters.attempts()) == len(world.log.attempts)
@@ -600,7 +602,7 @@ class Broken(Quick):
 
 
 def generator(log: Quick, **more: Any) -> LoadGenerator:
-    world = World(latency_s=0.0)
+    world = LoadRun(latency_s=0.0)
     world.log.durable = {Maker("dev", "x1").make(number, 1, 0.0).key for number in range(1000)}
     plan = LoadProfile(Pace(200.0), Maker("dev", "x1"), log, (LoadClient(world.resolver),), KEY, world)
     return LoadGenerator(plan, world.dial, lambda: world.loop, **more)
@@ -636,7 +638,7 @@ def test_a_loop_that_cannot_be_made_is_told() -> None:
     def no_loop() -> asyncio.AbstractEventLoop:
         raise OSError("too many open files")
 
-    world = World()
+    world = LoadRun()
     plan = LoadProfile(world.pace, Maker("dev", "x1"), Quick(), (LoadClient(world.resolver),), KEY, world)
     with LoadGenerator(plan, loop=no_loop) as load:
         assert "too many open files" in until(load, lambda now: bool(now.broken)).broken

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from tests.unit.local.conftest import World
+from tests.unit.local.conftest import Ministack
 
 NAME, OTHER = "pay.example.com", "*.pay.example.com"
 
 
-def call(world: World, operation: str, wanted: object, region: str = "us-east-1") -> tuple[int, Any]:
+def call(world: Ministack, operation: str, wanted: object, region: str = "us-east-1") -> tuple[int, Any]:
     headers = {
         "x-amz-target": f"CertificateManager.{operation}",
         "content-type": "application/x-amz-json-1.1",
@@ -20,17 +20,17 @@ def call(world: World, operation: str, wanted: object, region: str = "us-east-1"
     return answer.status, json.loads(answer.body or b"{}")
 
 
-def request(world: World, region: str = "us-east-1", method: str = "DNS") -> str:
+def request(world: Ministack, region: str = "us-east-1", method: str = "DNS") -> str:
     wanted = {"DomainName": NAME, "SubjectAlternativeNames": [OTHER], "ValidationMethod": method}
     return str(call(world, "RequestCertificate", wanted, region)[1]["CertificateArn"])
 
 
-def described(world: World, arn: str, region: str = "us-east-1") -> Any:
+def described(world: Ministack, arn: str, region: str = "us-east-1") -> Any:
     return call(world, "DescribeCertificate", {"CertificateArn": arn}, region)[1]["Certificate"]
 
 
 @pytest.mark.parametrize(("length", "status"), [(64, 200), (65, 400)])
-def test_a_certificates_first_name_is_short(world: World, length: int, status: int) -> None:
+def test_a_certificates_first_name_is_short(world: Ministack, length: int, status: int) -> None:
     name = "a" * (length - len(".example.com")) + ".example.com"
     wanted = {"DomainName": name, "SubjectAlternativeNames": ["b" * 63 + "." + "c" * 63 + ".example.com"]}
     answered, said = call(world, "RequestCertificate", wanted)
@@ -38,7 +38,7 @@ def test_a_certificates_first_name_is_short(world: World, length: int, status: i
     assert ("CertificateArn" in said) is (status == 200)
 
 
-def test_one_record_proves_a_name_its_wildcard_and_every_region(world: World) -> None:
+def test_one_record_proves_a_name_its_wildcard_and_every_region(world: Ministack) -> None:
     asked = [
         option["ResourceRecord"]
         for region in ("us-east-1", "us-west-2")
@@ -50,7 +50,7 @@ def test_one_record_proves_a_name_its_wildcard_and_every_region(world: World) ->
     assert asked[0]["Value"].endswith(".acm-validations.aws.")
 
 
-def test_a_certificate_is_pending_until_dns_answers_with_its_record(world: World) -> None:
+def test_a_certificate_is_pending_until_dns_answers_with_its_record(world: Ministack) -> None:
     arn, answers = request(world), dict[str, tuple[str, ...]]()
     world.emulator.certificates.cname = lambda name: answers.get(name, ())
     pending = described(world, arn)
@@ -75,6 +75,6 @@ def test_a_certificate_is_pending_until_dns_answers_with_its_record(world: World
     assert leaf.not_valid_after_utc.timestamp() == issued["NotAfter"]
 
 
-def test_a_certificate_by_mail_waits_for_somebody_to_agree(world: World) -> None:
+def test_a_certificate_by_mail_waits_for_somebody_to_agree(world: Ministack) -> None:
     world.emulator.certificates.cname = lambda _name: ("anything.",)
     assert described(world, request(world, method="EMAIL"))["Status"] == "PENDING_VALIDATION"

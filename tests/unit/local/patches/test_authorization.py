@@ -148,7 +148,7 @@ ACCOUNT_ROLE = {"op": "replace", "path": "/cloudwatchRoleArn", "value": ROLE}
         ("apigateway", "PATCH", "/account", b"{", None),
     ],
 )
-def test_whoever_hands_a_role_to_a_service_must_be_allowed_to(
+def test_a_caller_that_passes_a_role_to_a_service_must_be_allowed_to(
     world: Any, service: str, method: str, path: str, body: object, passed: str | None
 ) -> None:
     """With a policy that allows everything but to pass roles."""
@@ -270,7 +270,7 @@ def test_a_role_is_known_by_its_boundary(world: Any) -> None:
     assert known == {"iam:PermissionsBoundary": "arn:known"}
 
 
-def test_before_any_call_nothing_is_looked_at_besides() -> None:
+def test_before_any_call_nothing_else_is_looked_at() -> None:
     asked: list[Any] = []
     enforce = looks(lambda *arguments: asked.append(arguments))
     Context().run(enforce, "k", "a:B", "s", EAST)
@@ -285,7 +285,7 @@ def test_who_may_not_make_the_call_is_not_asked_for_the_role(world: Any) -> None
     assert allow("k", "lambda:CreateFunction", "lambda", EAST) is None
 
 
-def test_what_is_asked_besides_is_asked_once_for_a_call(world: Any) -> None:
+def test_further_permissions_are_asked_once_for_a_call(world: Any) -> None:
     """On however many resources the call itself is judged."""
     Asked("lambda", "", path=FUNCTIONS, body={"FunctionName": "f", "Role": ROLE}).resource(world)
     asked: list[str] = []

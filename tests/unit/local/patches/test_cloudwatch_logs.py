@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from payinfra.local.server.patches.cloudwatch_logs import TRIES
-from tests.unit.local.conftest import World
+from tests.unit.local.conftest import Ministack
 
 GROUP = "/aws/lambda/payments"
 
@@ -48,13 +48,13 @@ def test_it_is_not_tried_for_ever(world: Any) -> None:
     assert described(world, Written(TRIES)).status == 500
 
 
-def found(world: World, **asked: object) -> tuple[int, dict[str, Any]]:
+def found(world: Ministack, **asked: object) -> tuple[int, dict[str, Any]]:
     headers = {"x-amz-target": "Logs_20140328.FilterLogEvents", "content-type": "application/x-amz-json-1.1"}
     answer = world.call("logs", "POST", "/", {"logGroupName": "/g", **asked}, headers)
     return answer.status, json.loads(answer.body)
 
 
-def test_events_are_found_page_by_page_and_the_first_page_is_empty(world: World) -> None:
+def test_events_are_found_page_by_page_and_the_first_page_is_empty(world: Ministack) -> None:
     with world.emulator.scope("000000000000", world.region):
         logs = world.emulator.service("cloudwatch_logs")
         logs._create_log_group({"logGroupName": "/g"})

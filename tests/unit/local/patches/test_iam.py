@@ -6,14 +6,14 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.unit.local.conftest import KEY, Role, World
+from tests.unit.local.conftest import KEY, Ministack, Role
 
 BOUNDARY = f"arn:aws:iam::{KEY}:policy/boundary"
 
 
 @pytest.mark.parametrize(("worn", "status"), [("payments", 200), ("another", 400)])
 def test_a_boundary_s_condition_looks_at_the_tags_of_a_resource(
-    world: World, role: Role, worn: str, status: int
+    world: Ministack, role: Role, worn: str, status: int
 ) -> None:
     """Though the role's own policy does not."""
     of_ours = {"StringEquals": {"aws:ResourceTag/Project": "payments"}}
@@ -30,7 +30,7 @@ def test_a_boundary_s_condition_looks_at_the_tags_of_a_resource(
     assert role.operation("AmazonSSM.GetParameter", {"Name": "/it"}).status == status
 
 
-def simulated(world: World, role: Role, *tags: tuple[str, str]) -> str:
+def simulated(world: Ministack, role: Role, *tags: tuple[str, str]) -> str:
     """IAM's answer whether the role may use a key that wears the project's tag."""
     key = world.kms_key()
     tag = {"KeyId": key, "Tags": [{"TagKey": "Project", "TagValue": "payments"}]}
@@ -51,7 +51,7 @@ def simulated(world: World, role: Role, *tags: tuple[str, str]) -> str:
 
 
 def test_a_simulation_knows_no_tags_but_those_of_the_call_and_minds_the_boundary(
-    world: World, role: Role
+    world: Ministack, role: Role
 ) -> None:
     of_ours = {"StringEquals": {"aws:ResourceTag/Project": "payments"}}
     allowed = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*", "Condition": of_ours}
@@ -74,7 +74,7 @@ def test_a_simulation_knows_no_tags_but_those_of_the_call_and_minds_the_boundary
     assert judged(("Project", "another")) == [("kms:Decrypt", "implicitDeny", ""), encrypt]
 
 
-def test_a_simulation_for_a_principal_without_policies_names_no_keys(world: World, role: Role) -> None:
+def test_a_simulation_for_a_principal_without_policies_names_no_keys(world: Ministack, role: Role) -> None:
     answer = simulated(world, role)
     assert answer.count("<EvalDecision>implicitDeny</EvalDecision>") == 2
     assert "<member>aws:" not in answer

@@ -4,7 +4,7 @@ import pytest
 
 from payinfra.local.aws_rules import KEY_TAGS
 from payinfra.local.server.asgi import AsgiResponse
-from tests.unit.local.conftest import Clock, Role, World
+from tests.unit.local.conftest import Clock, Ministack, Role
 
 PROJECT = {"TagKey": "Project", "TagValue": "payments"}
 ONLY_OURS = {
@@ -13,7 +13,7 @@ ONLY_OURS = {
 }
 
 
-def kms(world: World, operation: str, **body: object) -> AsgiResponse:
+def kms(world: Ministack, operation: str, **body: object) -> AsgiResponse:
     headers = {"x-amz-target": f"TrentService.{operation}", "content-type": "application/x-amz-json-1.1"}
     answer = world.call("kms", "POST", "/", body, headers)
     assert answer.status == 200, answer
@@ -26,7 +26,7 @@ def may(role: Role, key: str) -> bool:
 
 
 @pytest.fixture
-def late(world: World, clock: Clock, role: Role) -> Role:
+def late(world: Ministack, clock: Clock, role: Role) -> Role:
     """A role that may look at the project's keys, where tags take five minutes."""
     world.emulator.rules.now = clock
     world.emulator.rules.set({KEY_TAGS.name: 300})
@@ -34,7 +34,7 @@ def late(world: World, clock: Clock, role: Role) -> Role:
     return role
 
 
-def test_the_tags_of_a_new_key_are_known_after_a_while(world: World, clock: Clock, late: Role) -> None:
+def test_the_tags_of_a_new_key_are_known_after_a_while(world: Ministack, clock: Clock, late: Role) -> None:
     key = world.kms_key()
     kms(world, "TagResource", KeyId=key, Tags=[PROJECT])
     assert not may(late, key)
@@ -44,7 +44,7 @@ def test_the_tags_of_a_new_key_are_known_after_a_while(world: World, clock: Cloc
     assert may(late, key)
 
 
-def test_so_is_a_tag_that_was_taken_away(world: World, clock: Clock, late: Role) -> None:
+def test_so_is_a_tag_that_was_taken_away(world: Ministack, clock: Clock, late: Role) -> None:
     key = world.kms_key()
     kms(world, "TagResource", KeyId=key, Tags=[PROJECT])
     clock.now += 300
@@ -54,7 +54,7 @@ def test_so_is_a_tag_that_was_taken_away(world: World, clock: Clock, late: Role)
     assert not may(late, key)
 
 
-def test_unless_it_is_told_so_tags_are_known_at_once(world: World, late: Role) -> None:
+def test_unless_it_is_told_so_tags_are_known_at_once(world: Ministack, late: Role) -> None:
     world.emulator.rules.reset()
     key = world.kms_key()
     kms(world, "TagResource", KeyId=key, Tags=[PROJECT])

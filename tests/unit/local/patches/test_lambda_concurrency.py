@@ -8,7 +8,7 @@ import pytest
 from payinfra.local.aws_rules import CONCURRENCY
 from payinfra.local.server.asgi import AsgiResponse
 from payinfra.local.server.patches.lambda_concurrency import BUSY_AT_ONCE, LONGEST_WAIT_S, THROTTLED, in_turn
-from tests.unit.local.conftest import World
+from tests.unit.local.conftest import Ministack
 
 
 @dataclass
@@ -88,7 +88,7 @@ def test_who_has_waited_too_long_is_throttled() -> None:
     assert runtime.at >= LONGEST_WAIT_S
 
 
-def reserve(world: World, name: str, reserved: int) -> AsgiResponse:
+def reserve(world: Ministack, name: str, reserved: int) -> AsgiResponse:
     return world.call(
         "lambda",
         "PUT",
@@ -97,13 +97,13 @@ def reserve(world: World, name: str, reserved: int) -> AsgiResponse:
     )
 
 
-def limits(world: World) -> tuple[int, int]:
+def limits(world: Ministack) -> tuple[int, int]:
     found = world.json("lambda", "GET", "/2016-08-19/account-settings/")["AccountLimit"]
     return found["ConcurrentExecutions"], found["UnreservedConcurrentExecutions"]
 
 
 @pytest.fixture
-def functions(world: World) -> World:
+def functions(world: Ministack) -> Ministack:
     """Two functions, of which nothing is reserved."""
     with world.emulator.scope("000000000000", world.region):
         for name in ("one", "two"):
@@ -111,7 +111,7 @@ def functions(world: World) -> World:
     return world
 
 
-def test_an_account_keeps_a_hundred_executions_unreserved(functions: World) -> None:
+def test_an_account_keeps_a_hundred_executions_unreserved(functions: Ministack) -> None:
     assert limits(functions) == (1000, 1000)
     assert reserve(functions, "one", 500).status == 200
     assert reserve(functions, "two", 401).status == 400
@@ -120,7 +120,7 @@ def test_an_account_keeps_a_hundred_executions_unreserved(functions: World) -> N
     assert reserve(functions, "one", 400).status == 200, "its own come free first"
 
 
-def test_a_new_account_has_ten_and_reserves_none(functions: World) -> None:
+def test_a_new_account_has_ten_and_reserves_none(functions: Ministack) -> None:
     functions.emulator.rules.set({CONCURRENCY.name: 10})
     assert limits(functions) == (10, 10)
     refused = reserve(functions, "one", 1)

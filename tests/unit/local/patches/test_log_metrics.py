@@ -8,7 +8,7 @@ import pytest
 from payinfra.local.server.cloudwatch_alarms import Watching
 from payinfra.local.server.patches.log_metrics import DataPoint, embedded
 from payinfra.local.server.time_scale import TimeScale
-from tests.unit.local.conftest import KEY, World
+from tests.unit.local.conftest import KEY, Ministack
 
 GROUP = "/aws/lambda/payments"
 WHERE = {"region": "us-east-1", "service": "payments"}
@@ -49,7 +49,7 @@ def test_any_other_line_has_none(text: str) -> None:
 
 
 @pytest.fixture
-def logs(world: World) -> World:
+def logs(world: Ministack) -> Ministack:
     """A log group with a stream and a metric filter, and an alarm on what lines say."""
     headers = {"content-type": "application/x-amz-json-1.1"}
 
@@ -73,7 +73,7 @@ def logs(world: World) -> World:
     return world
 
 
-def write(world: World, *lines: str) -> None:
+def write(world: Ministack, *lines: str) -> None:
     headers = {"x-amz-target": "Logs_20140328.PutLogEvents", "content-type": "application/x-amz-json-1.1"}
     now = int(world.emulator.service("cloudwatch").time.time() * 1000)
     events = [{"timestamp": now, "message": one} for one in lines]
@@ -81,18 +81,18 @@ def write(world: World, *lines: str) -> None:
     assert world.call("logs", "POST", "/", body, headers).status == 200
 
 
-def metrics(world: World) -> dict[str, list[float]]:
+def metrics(world: Ministack) -> dict[str, list[float]]:
     with world.emulator.scope(KEY, world.region):
         kept = world.emulator.service("cloudwatch")._metrics
         return {key[1]: [one["Value"] for one in points] for key, points in kept.items()}
 
 
-def test_what_lines_say_is_there_to_be_asked_for(logs: World) -> None:
+def test_what_lines_say_is_there_to_be_asked_for(logs: Ministack) -> None:
     write(logs, line(), '{"outcome": "accepted", "ms": 12}', '{"outcome": "refused"}', "text")
     assert metrics(logs) == {"AuditWriteFailed": [1.0], "Logged": [1.0], "Took": [12.0]}
 
 
-def test_the_functions_own_alarm_rings(logs: World) -> None:
+def test_the_functions_own_alarm_rings(logs: Ministack) -> None:
     dimensions = [{"Name": name, "Value": value} for name, value in WHERE.items()]
     with logs.emulator.scope(KEY, logs.region):
         cloudwatch = logs.emulator.service("cloudwatch")
@@ -143,7 +143,7 @@ def test_the_functions_own_alarm_rings(logs: World) -> None:
         ("accepted", True),
     ],
 )
-def test_a_pattern_matches_by_the_fields_of_a_line(logs: World, pattern: str, matched: bool) -> None:
+def test_a_pattern_matches_by_the_fields_of_a_line(logs: Ministack, pattern: str, matched: bool) -> None:
     matches = logs.emulator.service("cloudwatch_logs")._compile_filter_pattern(pattern)
     assert matches('{"outcome": "accepted", "ms": 12, "at": {"region": "us-east-1"}}') is matched
     assert matches("no JSON, and accepted") is (pattern == "accepted")

@@ -6,7 +6,7 @@ import pytest
 
 from payinfra.local.aws_rules import DOMAIN_NAMES
 from payinfra.local.server.asgi import AsgiResponse
-from tests.unit.local.conftest import Clock, World
+from tests.unit.local.conftest import Clock, Ministack
 
 ROLE = {
     "patchOperations": [{"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::1:role/r"}]
@@ -14,21 +14,21 @@ ROLE = {
 
 
 @pytest.fixture
-def paced(world: World, clock: Clock) -> World:
+def paced(world: Ministack, clock: Clock) -> Ministack:
     """With a clock that stands still."""
     world.emulator.rules.now = clock
     return world
 
 
-def account(world: World, region: str = "us-east-1") -> AsgiResponse:
+def account(world: Ministack, region: str = "us-east-1") -> AsgiResponse:
     return world.call("apigateway", "PATCH", "/account", ROLE, region=region)
 
 
-def domain(world: World, name: str) -> AsgiResponse:
+def domain(world: Ministack, name: str) -> AsgiResponse:
     return world.call("apigateway", "POST", "/domainnames", {"domainName": name})
 
 
-def test_update_account_is_served_once_in_20_seconds_in_each_region(paced: World, clock: Clock) -> None:
+def test_update_account_is_served_once_in_20_seconds_in_each_region(paced: Ministack, clock: Clock) -> None:
     assert account(paced).status == 200
     refused = account(paced)
     assert (refused.status, dict(refused.headers)["x-amzn-errortype"]) == (429, "TooManyRequestsException")
@@ -40,7 +40,7 @@ def test_update_account_is_served_once_in_20_seconds_in_each_region(paced: World
 
 
 def test_create_domain_name_is_served_once_in_30_seconds_where_the_rule_is_on(
-    paced: World, clock: Clock
+    paced: Ministack, clock: Clock
 ) -> None:
     assert {domain(paced, f"{name}.example.org").status for name in "ab"} == {201}
     paced.emulator.rules.set({DOMAIN_NAMES.name: 30})

@@ -8,7 +8,7 @@ import pytest
 from payinfra.local.server.asgi import AsgiResponse
 from payinfra.local.server.patches.kms_permissions import SSE, SSE_KEY
 from payinfra.local.server.patches.s3 import SMALLEST, Dispatch, keep_smallest_size_to_transition
-from tests.unit.local.conftest import World
+from tests.unit.local.conftest import Ministack
 
 
 def service(rules: dict[str, list[dict[str, Any]]], status: int = 200) -> Dispatch:
@@ -48,18 +48,18 @@ def test_nothing_else_is_touched() -> None:
     assert refusing("GET", "audit", "", {}, b"", {"lifecycle": ""})[0] == 404
 
 
-def put(world: World, **headers: str) -> AsgiResponse:
+def put(world: Ministack, **headers: str) -> AsgiResponse:
     return world.call("s3", "PUT", "/states/one", b"{}", headers)
 
 
-def encryption(world: World) -> tuple[str | None, str | None]:
+def encryption(world: Ministack) -> tuple[str | None, str | None]:
     """The object's algorithm and key."""
     found = dict(world.call("s3", "HEAD", "/states/one").headers)
     return found.get(SSE), found.get(SSE_KEY)
 
 
 @pytest.fixture
-def states(world: World) -> str:
+def states(world: Ministack) -> str:
     """A bucket whose default is a customer key, and that key's ARN."""
     key = world.kms_key()
     assert world.call("s3", "PUT", "/states").status == 200
@@ -73,7 +73,7 @@ def states(world: World) -> str:
 
 
 def test_an_algorithm_that_a_request_names_overrides_the_buckets_default_key(
-    world: World, states: str
+    world: Ministack, states: str
 ) -> None:
     assert put(world).status == 200
     assert encryption(world) == ("aws:kms", states)
@@ -81,7 +81,7 @@ def test_an_algorithm_that_a_request_names_overrides_the_buckets_default_key(
     assert encryption(world) == ("AES256", None)
 
 
-def test_an_object_is_written_only_under_a_key_that_exists(world: World, states: str) -> None:
+def test_an_object_is_written_only_under_a_key_that_exists(world: Ministack, states: str) -> None:
     refused = put(world, **{SSE: "aws:kms", SSE_KEY: "alias/no-such"})
     assert (refused.status, b"KMS.NotFoundException" in refused.body) == (400, True)
     assert put(world, **{SSE: "aws:kms", SSE_KEY: states}).status == 200

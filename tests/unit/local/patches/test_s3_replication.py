@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from payinfra.local.faults import FaultRegistry, ObjectReplicationPause
+from payinfra.local.server.patches.s3_replication import hold_copies
 from tests.unit.local.patches.test_kms_permissions import bucket
 
 ACCOUNT = "000000000000"
@@ -106,3 +108,23 @@ def test_what_no_rule_names_is_not_copied(world: Any, role: Any) -> None:
     assert "x-amz-replication-status" not in dict(world.call("s3", "HEAD", f"{SOURCE}/a").headers)
     assert world.call("s3", "DELETE", f"{SOURCE}/a").status == 204
     assert role.arn == f"arn:aws:iam::{ACCOUNT}:role/r"
+
+
+def test_while_replication_is_paused_copies_wait_and_come_when_it_ends(world: Any, role: Any) -> None:
+    replicating(world, role)
+    role.may(*allowed())
+    board = FaultRegistry()
+    hold_copies(world.emulator, board)
+    pause = board.inject(ObjectReplicationPause("us-east-1"))
+    assert status(world) == "PENDING"
+    assert world.call("s3", "PUT", f"{SOURCE}/gone", b"y").status == 200
+    version = dict(world.call("s3", "HEAD", f"{SOURCE}/gone").headers)["x-amz-version-id"]
+    assert world.call("s3", "DELETE", f"{SOURCE}/gone?versionId={version}").status == 204
+    board.inject(ObjectReplicationPause("us-west-2"))
+    assert world.call("s3", "GET", f"{TARGET}/a", region="us-west-2").status == 404
+    board.clear(pause.fault_id)
+    assert dict(world.call("s3", "HEAD", f"{SOURCE}/a").headers)["x-amz-replication-status"] == "COMPLETED"
+    assert world.call("s3", "GET", f"{TARGET}/a", region="us-west-2").status == 200
+    assert world.call("s3", "GET", f"{TARGET}/gone", region="us-west-2").status == 404
+    board.clear()
+    assert status(world) == "COMPLETED"

@@ -97,7 +97,7 @@ class Endpoint:
         return self.pick(number) if self.pick else self.result
 
 
-class World:
+class CheckedEndpoints:
     def __init__(self, *checks: HealthCheckConfig, scale: float = 1.0) -> None:
         self.clock = FakeClock()
         self.checks = Checks(*checks)
@@ -121,7 +121,7 @@ class World:
 
 
 def test_a_new_check_starts_healthy_and_is_probed_at_once() -> None:
-    world = World()
+    world = CheckedEndpoints()
 
     async def scenario() -> None:
         await world.clock.advance(1)
@@ -136,7 +136,7 @@ def test_a_new_check_starts_healthy_and_is_probed_at_once() -> None:
 
 
 def test_each_checker_probes_once_an_interval_spread_over_it() -> None:
-    world = World(CHECK)
+    world = CheckedEndpoints(CHECK)
 
     async def scenario() -> None:
         await world.clock.advance(29.9)
@@ -146,7 +146,7 @@ def test_each_checker_probes_once_an_interval_spread_over_it() -> None:
 
 
 def test_the_interval_runs_from_the_answer_to_the_next_request() -> None:
-    world = World(replace(CHECK, regions=("us-east-1",)))
+    world = CheckedEndpoints(replace(CHECK, regions=("us-east-1",)))
     world.endpoint.seconds = 2
 
     async def scenario() -> None:
@@ -169,7 +169,7 @@ def test_the_interval_runs_from_the_answer_to_the_next_request() -> None:
 def test_an_outage_is_found_out_after_threshold_times_interval_and_time_to_fail(
     interval: int, threshold: int, seconds_to_fail: float, scale: float, earliest: float, latest: float
 ) -> None:
-    world = World(replace(CHECK, interval=interval, threshold=threshold), scale=scale)
+    world = CheckedEndpoints(replace(CHECK, interval=interval, threshold=threshold), scale=scale)
     found: list[float] = []
 
     async def scenario() -> None:
@@ -185,7 +185,7 @@ def test_an_outage_is_found_out_after_threshold_times_interval_and_time_to_fail(
 
 
 def test_recovery_takes_as_many_good_results() -> None:
-    world = World(CHECK)
+    world = CheckedEndpoints(CHECK)
     world.endpoint.result = BAD
 
     async def scenario() -> None:
@@ -201,7 +201,7 @@ def test_recovery_takes_as_many_good_results() -> None:
 
 
 def test_results_that_are_not_consecutive_change_nothing() -> None:
-    world = World(replace(CHECK, regions=("us-east-1",)))
+    world = CheckedEndpoints(replace(CHECK, regions=("us-east-1",)))
     world.endpoint.pick = lambda number: OK if number % 3 == 2 else BAD
 
     async def scenario() -> None:
@@ -213,7 +213,7 @@ def test_results_that_are_not_consecutive_change_nothing() -> None:
 
 
 def test_a_change_of_mind_starts_the_count_anew() -> None:
-    world = World(replace(CHECK, regions=("us-east-1",)))
+    world = CheckedEndpoints(replace(CHECK, regions=("us-east-1",)))
     world.endpoint.pick = lambda number: BAD if number < 3 else OK
     seen: list[bool] = []
 
@@ -239,7 +239,7 @@ def test_exactly_18_percent_is_not_enough() -> None:
 
 
 def test_inverted_takes_effect_at_once_and_back() -> None:
-    world = World(CHECK)
+    world = CheckedEndpoints(CHECK)
 
     async def scenario() -> None:
         await world.clock.advance(20)
@@ -253,7 +253,7 @@ def test_inverted_takes_effect_at_once_and_back() -> None:
 
 
 def test_a_disabled_check_is_healthy_and_no_longer_probed() -> None:
-    world = World(CHECK)
+    world = CheckedEndpoints(CHECK)
     world.endpoint.result = BAD
 
     async def scenario() -> None:
@@ -278,7 +278,7 @@ def test_a_disabled_check_can_be_inverted_to_take_an_endpoint_out() -> None:
 
 
 def test_a_deleted_check_is_no_longer_probed() -> None:
-    world = World(CHECK)
+    world = CheckedEndpoints(CHECK)
     world.endpoint.seconds = 3
 
     async def scenario() -> None:
@@ -295,7 +295,7 @@ def test_a_deleted_check_is_no_longer_probed() -> None:
 
 
 def test_a_change_of_time_scale_counts_from_the_next_step() -> None:
-    world = World(replace(CHECK, interval=30, regions=("us-east-1",)))
+    world = CheckedEndpoints(replace(CHECK, interval=30, regions=("us-east-1",)))
 
     async def scenario() -> None:
         await world.clock.advance(1)
@@ -310,7 +310,7 @@ def test_a_change_of_time_scale_counts_from_the_next_step() -> None:
 
 
 def test_reports_say_what_each_checker_saw_and_when() -> None:
-    world = World(CHECK)
+    world = CheckedEndpoints(CHECK)
     world.endpoint.pick = lambda number: BAD if number == 0 else OK
 
     async def scenario() -> None:
@@ -329,7 +329,7 @@ def test_reports_say_what_each_checker_saw_and_when() -> None:
 
 def test_observations_are_what_cloudwatch_shows() -> None:
     calculated = HealthCheckConfig("sum", HealthCheckType.CALCULATED, children=("one",), health_threshold=1)
-    world = World(replace(CHECK, inverted=True), calculated)
+    world = CheckedEndpoints(replace(CHECK, inverted=True), calculated)
 
     async def scenario() -> None:
         await world.clock.advance(15)
@@ -342,7 +342,7 @@ def test_observations_are_what_cloudwatch_shows() -> None:
 
 
 def test_a_prober_that_breaks_shows_as_a_failure() -> None:
-    world = World(CHECK)
+    world = CheckedEndpoints(CHECK)
 
     def break_down(number: int) -> CheckerResult:
         raise RuntimeError("no such luck")
@@ -358,7 +358,7 @@ def test_a_prober_that_breaks_shows_as_a_failure() -> None:
 
 
 def test_a_moment_when_the_state_cannot_be_read_ends_nothing() -> None:
-    world = World(CHECK)
+    world = CheckedEndpoints(CHECK)
     world.checks.broken = 3
 
     async def scenario() -> None:
@@ -369,7 +369,7 @@ def test_a_moment_when_the_state_cannot_be_read_ends_nothing() -> None:
 
 
 def test_the_end_leaves_no_request_in_flight() -> None:
-    world = World(CHECK)
+    world = CheckedEndpoints(CHECK)
     world.endpoint.seconds = 100
 
     async def scenario() -> None:
@@ -394,7 +394,7 @@ def test_a_check_is_probed_from_its_own_regions() -> None:
 
 
 def test_checkers_that_a_faster_time_cannot_afford_leave() -> None:
-    world = World(CHECK)
+    world = CheckedEndpoints(CHECK)
 
     async def scenario() -> None:
         await world.clock.advance(15)

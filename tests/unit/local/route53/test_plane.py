@@ -71,7 +71,7 @@ ZONE = Zone(
 )
 
 
-class World:
+class ServedZone:
     """What the emulator holds and serves."""
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ class Content:
         )
 
 
-def plane_of(world: World, locations: ClientLocations | None = None) -> DataPlane:
+def plane_of(world: ServedZone, locations: ClientLocations | None = None) -> DataPlane:
     return DataPlane(
         world,
         world.resolve,
@@ -177,7 +177,7 @@ async def _has_reports(plane: DataPlane) -> bool:
 
 def test_the_status_is_read_by_boto3_with_region_address_and_time() -> None:
     async def scenario() -> tuple[Route53Response | None, ...]:
-        plane = plane_of(World())
+        plane = plane_of(ServedZone())
         try:
             await probed_once(plane)
             return tuple(
@@ -208,7 +208,7 @@ def test_the_status_is_read_by_boto3_with_region_address_and_time() -> None:
 
 
 def test_an_unknown_health_check_is_no_such_health_check() -> None:
-    response = get(plane_of(World()), "/2013-04-01/healthcheck/none/status")
+    response = get(plane_of(ServedZone()), "/2013-04-01/healthcheck/none/status")
     assert response.status == 404
     assert parsed("GetHealthCheckStatus", response)["Error"]["Code"] == "NoSuchHealthCheck"
 
@@ -217,7 +217,7 @@ def test_the_status_is_told_four_times_at_once_and_then_once_a_second() -> None:
     now = [0.0]
     quota = Quota(*STATUS_QUOTA, lambda: now[0])
     plane = DataPlane(
-        World(), World().resolve, SystemClock(), lambda: 1.0, prober=Content(), status_quota=quota
+        ServedZone(), ServedZone().resolve, SystemClock(), lambda: 1.0, prober=Content(), status_quota=quota
     )
     asked = [get(plane, f"/2013-04-01/healthcheck/{check}/status") for check in ("east", "west") * 3]
     assert [one.status for one in asked] == [200, 200, 200, 200, 400, 400]
@@ -229,7 +229,7 @@ def test_the_status_is_told_four_times_at_once_and_then_once_a_second() -> None:
 
 
 def test_a_calculated_check_has_no_status() -> None:
-    world = World()
+    world = ServedZone()
     world.checks = (HealthCheckConfig("sum", HealthCheckType.CALCULATED),)
     response = get(plane_of(world), "/2013-04-01/healthcheck/sum/status")
     assert response.status == 400
@@ -237,7 +237,7 @@ def test_a_calculated_check_has_no_status() -> None:
 
 
 def test_the_checkers_come_from_this_machine() -> None:
-    response = get(plane_of(World()), "/2013-04-01/checkeripranges")
+    response = get(plane_of(ServedZone()), "/2013-04-01/checkeripranges")
     assert parsed("GetCheckerIpRanges", response)["CheckerIpRanges"] == ["127.0.0.1/32"]
 
 
@@ -246,7 +246,9 @@ def dns_answer(plane: DataPlane, **query: str) -> Route53Response:
 
 
 def test_a_test_answer_is_what_dns_answers() -> None:
-    response = dns_answer(plane_of(World()), hostedzoneid="Z1", recordname="API.pay.example", recordtype="A")
+    response = dns_answer(
+        plane_of(ServedZone()), hostedzoneid="Z1", recordname="API.pay.example", recordtype="A"
+    )
     answer = parsed("TestDNSAnswer", response)
     assert (answer["Nameserver"], answer["RecordName"]) == ("ns-1.awsdns-1.com", "api.pay.example")
     assert (answer["RecordType"], answer["RecordData"]) == ("A", ["east.example"])
@@ -254,7 +256,7 @@ def test_a_test_answer_is_what_dns_answers() -> None:
 
 
 def test_a_test_answer_follows_an_inverted_health_check_at_once() -> None:
-    world = World()
+    world = ServedZone()
     plane = plane_of(world)
     world.checks = (replace(EAST, inverted=True), WEST)
     response = dns_answer(plane, hostedzoneid="Z1", recordname="api.pay.example", recordtype="CNAME")
@@ -263,7 +265,7 @@ def test_a_test_answer_follows_an_inverted_health_check_at_once() -> None:
 
 def test_a_test_answer_of_nothing_is_nxdomain() -> None:
     response = dns_answer(
-        plane_of(World()), hostedzoneid="/hostedzone/Z1", recordname="no.pay.example", recordtype="A"
+        plane_of(ServedZone()), hostedzoneid="/hostedzone/Z1", recordname="no.pay.example", recordtype="A"
     )
     assert parsed("TestDNSAnswer", response)["ResponseCode"] == "NXDOMAIN"
 
@@ -278,7 +280,7 @@ def test_a_test_answer_of_nothing_is_nxdomain() -> None:
     ],
 )
 def test_a_test_answer_depends_on_where_the_client_is(client: dict[str, str], expected: str) -> None:
-    plane = plane_of(World(), ClientLocations({"198.51.100.0/24": "us-west-2"}))
+    plane = plane_of(ServedZone(), ClientLocations({"198.51.100.0/24": "us-west-2"}))
     response = dns_answer(
         plane, hostedzoneid="Z1", recordname="fast.pay.example", recordtype="CNAME", **client
     )
@@ -301,19 +303,19 @@ def test_a_test_answer_depends_on_where_the_client_is(client: dict[str, str], ex
     ],
 )
 def test_bad_questions_get_route_53s_errors(query: dict[str, str], status: int, code: str) -> None:
-    response = dns_answer(plane_of(World()), **query)
+    response = dns_answer(plane_of(ServedZone()), **query)
     assert (response.status, parsed("TestDNSAnswer", response)["Error"]["Code"]) == (status, code)
 
 
 def test_a_query_of_plain_texts_is_understood() -> None:
-    plane = plane_of(World())
+    plane = plane_of(ServedZone())
     query = {"hostedzoneid": "Z1", "recordname": "api.pay.example", "recordtype": "CNAME"}
     response = get(plane, "/2013-04-01/testdnsanswer", query)
     assert parsed("TestDNSAnswer", response)["RecordData"] == ["east.example"]
 
 
 def test_a_zone_without_name_servers_names_this_machine() -> None:
-    response = dns_answer(plane_of(World()), hostedzoneid="ZE", recordname="bare", recordtype="A")
+    response = dns_answer(plane_of(ServedZone()), hostedzoneid="ZE", recordname="bare", recordtype="A")
     assert parsed("TestDNSAnswer", response)["Nameserver"] == "127.0.0.1"
 
 
@@ -328,21 +330,21 @@ def test_a_zone_without_name_servers_names_this_machine() -> None:
     ],
 )
 def test_every_other_call_is_the_emulators(method: str, path: str) -> None:
-    assert asyncio.run(plane_of(World()).handle(method, path, {}, {}, b"")) is None
+    assert asyncio.run(plane_of(ServedZone()).handle(method, path, {}, {}, b"")) is None
 
 
 # --- answers -----------------------------------------------------------------------------------
 
 
 def test_aliases_answer_the_address_at_which_the_emulator_serves_the_resource() -> None:
-    plane = plane_of(World())
+    plane = plane_of(ServedZone())
     for name, expected in (("own.", ["127.0.0.1"]), ("lost.", []), ("here.", ["127.0.0.1"])):
         given = plane.answer(Question(name + APEX, "A"))
         assert [record.value for record in given.records] == expected
 
 
 def test_a_resource_outside_this_machine_has_no_address() -> None:
-    world = World()
+    world = ServedZone()
     plane = DataPlane(
         world, lambda host, port, scheme: Address("203.0.113.1", 443), SystemClock(), lambda: 1.0
     )
@@ -351,13 +353,13 @@ def test_a_resource_outside_this_machine_has_no_address() -> None:
 
 @pytest.mark.parametrize("name", ["ns-1.awsdns-1.com.", "ns-4.awsdns-4.co.uk.", "ns-1912.awsdns-47.net."])
 def test_the_name_servers_of_delegation_sets_are_here(name: str) -> None:
-    plane = plane_of(World())
+    plane = plane_of(ServedZone())
     assert [record.value for record in plane.answer(Question(name, "A")).records] == ["127.0.0.1"]
     assert plane.answer(Question(name, "AAAA")).records == ()
 
 
 def test_names_of_no_zone_are_refused() -> None:
-    assert plane_of(World()).answer(Question("east.example.", "A")).code is ResponseCode.REFUSED
+    assert plane_of(ServedZone()).answer(Question("east.example.", "A")).code is ResponseCode.REFUSED
 
 
 # --- over real sockets -------------------------------------------------------------------------
@@ -388,7 +390,7 @@ async def until_dns_says(port: int, expected: str) -> int:
 
 
 def test_dns_follows_the_real_health_of_real_endpoints() -> None:
-    world = World()
+    world = ServedZone()
 
     async def scenario() -> None:
         east, west = Api(), Api()
@@ -424,7 +426,7 @@ def test_dns_follows_the_real_health_of_real_endpoints() -> None:
 
 def test_boto3_itself_reads_the_calls_over_http() -> None:
     async def scenario() -> None:
-        plane = plane_of(World())
+        plane = plane_of(ServedZone())
         await probed_once(plane)
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -466,7 +468,7 @@ def test_stopping_ends_the_probes() -> None:
             await asyncio.sleep(0)
 
     async def scenario() -> None:
-        world = World()
+        world = ServedZone()
         plane = DataPlane(world, world.resolve, Counting(), lambda: 1.0, prober=Content())
         await plane.start(0)
         while not counted:
@@ -481,4 +483,4 @@ def test_stopping_ends_the_probes() -> None:
 
 
 def test_stopping_what_was_never_started_is_harmless() -> None:
-    asyncio.run(plane_of(World()).stop())
+    asyncio.run(plane_of(ServedZone()).stop())

@@ -95,6 +95,16 @@ class TestTable:
         # A command is whole, however wide: it is copied.
         assert max(len(line) for line in lines if not line.startswith("  payinfra ")) <= width
 
+    @pytest.mark.parametrize("width", [60, 80])
+    def test_no_word_is_broken_on_a_narrow_terminal(self, width: int, perfect: DrillReport) -> None:
+        phases = next(one for one in content.sections(perfect) if one.title == "Phases")
+        text = written(perfect, DrillFormat.TABLE, width)
+        known = set(written(perfect, DrillFormat.TABLE, 400).replace(":", " ").split())
+        assert set(text.replace(":", " ").split()) - known == set()
+        for name, *_, detail in phases.rows:
+            if detail and width == 60:
+                assert f"  {name}: {detail.split()[0]}" in text
+
     def test_the_verdicts_and_why_come_last_with_the_next_step(self, failed: DrillReport) -> None:
         text = written(failed, DrillFormat.TABLE)
         end = text[text.index("resilience FAIL   restoration FAIL") :]
