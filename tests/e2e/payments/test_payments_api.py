@@ -209,38 +209,3 @@ def test_fifty_clients_retry_one_key_in_both_regions(shop: Shop, key: str, body:
     assert len(primary) == 2
     names = {name for role in ROLES for name in shop.objects(role, payment_id)}
     assert len(names) == 1
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_a_list_by_status_has_all_shards_and_what_an_earlier_version_recorded(
-    shop: Shop, key: str, body: dict[str, object], role: str
-) -> None:
-    """Page by page, in order of the timestamps, of which each stands for two payments."""
-    start = int(str(body["timestamp"])) - 12 * 60 * 60 * 1000
-    made = [
-        shop.apis["primary"].post(f"{key}-{n}", {**body, "timestamp": start + n // 2}).json()
-        for n in range(8)
-    ]
-    written = shop.settled("primary", made[3]["payment_id"])[1]
-    assert str(written["status"]["S"]).startswith("accepted#")
-    table = shop.deployment.client("dynamodb", "primary")
-    table.put_item(
-        TableName=shop.deployment.output("dynamodb_table_name", "primary"),
-        Item={**written, "status": {"S": "accepted"}},
-    )
-    span = {"status": "accepted", "from": str(start), "to": str(start + 3), "limit": "3"}
-
-    def listed() -> list[dict[str, object]]:
-        read, query = [], dict(span)
-        while True:
-            answer = shop.apis[role].get(query=query)
-            assert answer.status_code == 200, answer.text
-            read += answer.json()["payments"]
-            if "next_cursor" not in answer.json():
-                return read
-            query["cursor"] = answer.json()["next_cursor"]
-
-    read = shop.until(listed, lambda found: len(found) == len(made))
-    assert sorted(str(one["payment_id"]) for one in read) == sorted(one["payment_id"] for one in made)
-    assert [one["timestamp"] for one in read] == [start + n // 2 for n in range(8)]
-    assert {one["status"] for one in read} == {"accepted"}
