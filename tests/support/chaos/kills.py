@@ -32,6 +32,9 @@ TAKES_S = {
     "return": 10.0,
 }
 """About how long each command takes; what it took last time counts more."""
+REFUSED, SERVES_WITHIN_S = "The survivor's health page answers", 60.0
+"""What an evacuation is refused with for a while, and for how long that is waited, in seconds: a container
+that could not write needs three good writes, ten seconds apart, to say that it can again."""
 SCALE = 10.0
 """By how much time runs faster while a region is evacuated: health checks have to change their minds."""
 MEMORY = ("512", "640", "768")
@@ -131,23 +134,28 @@ def destroy(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
 def evacuate(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     """An evacuation that is cut off goes on with the same command, and can be returned from."""
     region = luck.choice((env.outputs.primary, env.outputs.secondary)).region
-    # An evacuation is refused where the survivor does not serve yet after an earlier blow.
-    env.unhealthy()
     with in_a_hurry(env):
         how, problems = _strike(env, luck, "evacuate", "evacuate", region, "--yes")
-        moved = env.run("evacuate", region, "--yes")
-        problems += problems_of(moved, meant=frozenset({0}))
+        problems += problems_of(_evacuated(env, region), meant=frozenset({0}))
         return f"{region}, {how}", problems + _converged(env, "return", "return", region, "--yes")
 
 
 def bring_back(env: Struck, luck: random.Random) -> tuple[str, list[str]]:
     """A return that is cut off goes on with the same command."""
     region = luck.choice((env.outputs.primary, env.outputs.secondary)).region
-    env.unhealthy()
     with in_a_hurry(env):
-        problems = problems_of(env.run("evacuate", region, "--yes"), meant=frozenset({0}))
+        problems = problems_of(_evacuated(env, region), meant=frozenset({0}))
         how, more = _strike(env, luck, "return", "return", region, "--yes")
         return f"{region}, {how}", problems + more + _converged(env, "return", "return", region, "--yes")
+
+
+def _evacuated(env: Struck, region: str) -> Done:
+    """Evacuate a region. That is refused while the survivor does not serve again after an earlier blow."""
+    ends = time.monotonic() + SERVES_WITHIN_S
+    while True:
+        done = env.run("evacuate", region, "--yes")
+        if REFUSED not in done.stderr or time.monotonic() > ends:
+            return done
 
 
 @contextmanager
