@@ -537,6 +537,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Spread payments of one status over 10 partitions of status-index, for more than 1,000 a second; off "
         "only for the update of an environment whose functions do not know it yet",
         default=True,
+        otherwise="spread",
         flags=("--spread-statuses/--no-spread-statuses",),
     ),
     Setting(
