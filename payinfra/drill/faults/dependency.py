@@ -265,7 +265,8 @@ SURVIVOR_CAPACITY = register(
                 "too small."
             ),
             signals=(
-                "No name moves by itself, and payments get through, as long as the other region serves.",
+                "No name moves, and payments get through, as long as the other region serves. The drill "
+                "fails all the same: the survivor's health page fails with the rest, and its alarm rings.",
                 "With `--scenario region-outage` beside it, most payments fail at the survivor, and the "
                 "drill does: the survivor does not carry the load.",
             ),
