@@ -4,8 +4,9 @@ python -m scripts.docs [--check]
 """
 
 import json
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,21 +65,16 @@ def dependencies_table() -> str:
         f"| {one['refused']} | {', '.join(one['alarms'][one['leads_to']]) or 'none'} |"
         for one in json.loads(MATRIX.read_text(encoding="utf-8"))
     )
-    return "\n".join(
+    return _section(
+        "What a failing dependency does to the name",
         (
-            "",
-            "## What a failing dependency does to the name",
-            "",
             "The health page tells whether its region could record a payment, and Route 53 moves the",
             "name by it. What no payment needs moves nobody: alarms ring, and `payinfra status` says that a",
             "person decides, and what to look at. Where both regions fail, Route 53 answers with the",
             "primary. Measured by the tests in simulated time, with checks every 10 s and a threshold of 3.",
-            "",
-            "| fault | expected | measured | the name moved | of 100 payments then refused | alarms there |",
-            "|---|---|---|---|---|---|",
-            *rows,
-            "",
-        )
+        ),
+        "| fault | expected | measured | the name moved | of 100 payments then refused | alarms there |",
+        rows,
     )
 
 
@@ -89,11 +85,9 @@ def measured_table() -> str:
         f"| {'no' if one['moved_s'] is None else 'after {} s'.format(one['moved_s'])} | {one['refused']} |"
         for one in json.loads(MEASURED.read_text(encoding="utf-8"))
     )
-    return "\n".join(
+    return _section(
+        "The same, measured end to end",
         (
-            "",
-            "## The same, measured end to end",
-            "",
             "Measured by `make fault-matrix` on the embedded AWS: a deployed environment, the checkers",
             "and answers of its Route 53, and what `payinfra status` says. Times are in seconds of the",
             "embedded AWS's clock, with checks every 10 s and a threshold of 3; a busy machine makes",
@@ -102,13 +96,16 @@ def measured_table() -> str:
             "get through, but the region cannot read the flag of an evacuation, and continues no list",
             "of payments: its alarms ring, so that a person knows before the other region has to be",
             "evacuated.",
-            "",
-            "| fault | expected | measured | the name moved | of 100 payments then refused |",
-            "|---|---|---|---|---|",
-            *rows,
-            "",
-        )
+        ),
+        "| fault | expected | measured | the name moved | of 100 payments then refused |",
+        rows,
     )
+
+
+def _section(title: str, words: Iterable[str], heads: str, rows: Iterable[str]) -> str:
+    """A part of a page: its title, a paragraph of these lines, and a table."""
+    line = re.sub("[^|]+", "---", heads)
+    return "\n".join(("", f"## {title}", "", *words, "", heads, line, *rows, ""))
 
 
 def _moved(one: Mapping[str, Any]) -> str:
@@ -126,19 +123,14 @@ def sabotage_table() -> str:
         f"| {one['restoration']} | {_cell(one['cause'])} |"
         for one in json.loads(SABOTAGE.read_text(encoding="utf-8"))
     )
-    return "\n".join(
+    return _section(
+        "What a drill says of a damaged deployment",
         (
-            "",
-            "## What a drill says of a damaged deployment",
-            "",
             "Each of these deployments is damaged on purpose and drilled by the tests, in simulated time.",
             "The table is what the drill said: the two verdicts, and the first cause that it named.",
-            "",
-            "| part | damage | scenario | resilience | restoration | cause |",
-            "|---|---|---|---|---|---|",
-            *rows,
-            "",
-        )
+        ),
+        "| part | damage | scenario | resilience | restoration | cause |",
+        rows,
     )
 
 

@@ -1,6 +1,6 @@
 """Whether the regions are cut off: a payment, or its audit object, stays in the region that wrote it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from payinfra.clients.aws_errors import NoData
@@ -39,19 +39,15 @@ class Separation:
         return all(self._stays_in(region, attempts) for region in self.tables)
 
     def _stays_in(self, region: str, attempts: tuple[Attempt, ...]) -> bool:
-        # What was sent to both regions is in both without having been replicated.
-        elsewhere = {one.key for one in attempts if one.region not in ("", region)}
-        latest = self.elapsed() - self.settle_s
-        for attempt in reversed(attempts):
-            ended_s = attempt.at_s + attempt.seconds
-            if attempt.result.good and attempt.key not in elsewhere and ended_s <= latest:
-                return not any(
-                    item.is_payment
-                    for peer, table in self.tables.items()
-                    if peer != region
-                    for item in table.read(self.id_of(attempt.key))
-                )
-        raise NoData(f"{region} has acknowledged nothing that could tell")
+        key = next(_settled_in(region, attempts, self.elapsed() - self.settle_s), None)
+        if key is None:
+            raise NoData(f"{region} has acknowledged nothing that could tell")
+        return not any(
+            item.is_payment
+            for peer, table in self.tables.items()
+            if peer != region
+            for item in table.read(self.id_of(key))
+        )
 
 
 @dataclass(frozen=True)
@@ -84,18 +80,29 @@ class HeldObjects:
             NoData: the region has written nothing that could tell.
             ClientError, BotoCoreError: a bucket cannot be read.
         """
-        latest, attempts = self.elapsed() - self.settle_s, self.attempts()
+        latest_s, attempts = self.elapsed() - self.settle_s, self.attempts()
         written = self._payments(self.source)
-        # What was sent to both regions may be in both without having been copied.
-        elsewhere = {one.key for one in attempts if one.region not in ("", self.region)}
-        for attempt in reversed(attempts):
-            found = self.id_of(attempt.key)
-            ended_s = attempt.at_s + attempt.seconds
-            if attempt.key not in elsewhere and attempt.result.good and ended_s <= latest:
-                if found not in written:
-                    continue  # The other region took it, or the table's stream is still to write it.
+        for key in _settled_in(self.region, attempts, latest_s):
+            found = self.id_of(key)
+            # Else the other region took it, or the table's stream is still to write it.
+            if found in written:
                 return found not in self._payments(self.target)
         raise NoData(f"{self.region} has written no audit object that could tell")
 
     def _payments(self, store: AuditStore) -> frozenset[str]:
         return frozenset(one.payment_id for page in store.pages(self.prefix) for one in page)
+
+
+def _settled_in(region: str, attempts: Sequence[Attempt], latest_s: float) -> Iterator[str]:
+    """The keys of the payments that only this region was sent, and acknowledged by then; the last one first.
+
+    What was sent to both regions may be in both without having been replicated or copied.
+    """
+    elsewhere = {one.key for one in attempts if one.region not in ("", region)}
+    for attempt in reversed(attempts):
+        if (
+            attempt.result.good
+            and attempt.key not in elsewhere
+            and attempt.at_s + attempt.seconds <= latest_s
+        ):
+            yield attempt.key

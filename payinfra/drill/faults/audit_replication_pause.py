@@ -13,11 +13,12 @@ from payinfra.drill.faults.actions import (
     FaultAction,
 )
 from payinfra.drill.faults.fis import (
-    FIS_PERMISSIONS,
     LONGEST_EXPERIMENT_MIN,
+    RESTORATION,
     FisExperiment,
     live_experiments,
     minutes_for,
+    permissions,
 )
 from payinfra.drill.faults.marks import MarkedKind
 from payinfra.drill.faults.model import (
@@ -112,6 +113,16 @@ class RunBucketExperiment(FisExperiment):
         return "A failover drill pauses the replication of audit objects"
 
     @property
+    def paused(self) -> str:
+        """See `FisExperiment`."""
+        return f"S3's copies from {self.region} to {self.destination}"
+
+    @property
+    def call(self) -> str:
+        """See `FisExperiment`."""
+        return f"{PAUSE_ACTION} to {self.destination}"
+
+    @property
     def targets(self) -> "Mapping[str, CreateExperimentTemplateTargetInputTypeDef]":
         """See `FisExperiment`."""
         return {
@@ -136,19 +147,6 @@ class RunBucketExperiment(FisExperiment):
                 "targets": {"Buckets": "bucket"},
             }
         }
-
-    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:
-        """See `FaultAction`."""
-        what = f"copies from {self.region} to {self.destination}"
-        return ActionDescription(
-            f"an FIS experiment pauses S3's {what}, for {self.minutes} minutes at most",
-            f"no FIS experiment pauses S3's {what}, and its template is gone",
-            self.by_hand(endpoints),
-            (
-                f"fis:CreateExperimentTemplate in {self.region}: {PAUSE_ACTION} to {self.destination}",
-                f"fis:StartExperiment in {self.region}: {self.minutes} minutes",
-            ),
-        )
 
 
 def _actions(context: FaultContext) -> tuple[FaultAction, ...]:
@@ -207,11 +205,7 @@ AUDIT_REPLICATION_PAUSE = register(
         health=HealthEffect.NONE,
         separates_regions=True,
         permissions=(
-            RequiredPermission(
-                FIS_PERMISSIONS, f"`action/{PAUSE_ACTION}`, `experiment-template/*` and `experiment/*`"
-            ),
-            RequiredPermission(("fis:ListExperiments", "fis:ListExperimentTemplates"), "`*`"),
-            RequiredPermission(("iam:PassRole",), f"`role/{DRILL_FIS_ROLE}` to `fis.amazonaws.com`"),
+            *permissions(PAUSE_ACTION),
             RequiredPermission(
                 (
                     "s3:PauseReplication",
@@ -255,10 +249,7 @@ AUDIT_REPLICATION_PAUSE = register(
                 "Audit objects that are written in the region stay there.",
                 "When it ends they are copied. Each payment has its object in both buckets in the end.",
             ),
-            restoration=(
-                "`StopExperiment`, and `DeleteExperimentTemplate` once FIS says that it has stopped. Both "
-                "are found by their tag `PayinfraDrill`. On the embedded AWS the fault is cleared."
-            ),
+            restoration=RESTORATION,
         ),
     )
 )

@@ -14,7 +14,9 @@ from botocore.exceptions import ClientError
 from payinfra.clients.aws import Endpoints
 from payinfra.clients.aws_errors import NotYet, is_absent
 from payinfra.core.errors import EnvironmentUnusable
-from payinfra.drill.faults.actions import FaultAction, FaultClients, aws_cli
+from payinfra.core.naming import DRILL_FIS_ROLE
+from payinfra.drill.faults.actions import ActionDescription, FaultAction, FaultClients, aws_cli
+from payinfra.drill.faults.model import RequiredPermission
 
 if TYPE_CHECKING:
     from mypy_boto3_fis import FISClient
@@ -39,6 +41,11 @@ FIS_PERMISSIONS = (
     "fis:TagResource",
 )
 """On the action, and on templates and experiments."""
+RESTORATION = (
+    "`StopExperiment`, and `DeleteExperimentTemplate` once FIS says that it has stopped. Both are found by "
+    "their tag `PayinfraDrill`. On the embedded AWS the fault is cleared."
+)
+"""How an experiment is ended, for a fault's page."""
 _COMING = frozenset({"pending", "initiating"})
 _RUNNING = "running"
 _ENDING = "stopping"
@@ -49,6 +56,23 @@ def minutes_for(longest_s: float) -> int:
     """How long an experiment lasts whose drill takes so many seconds at most: one minute more. Its own end
     is for when nobody else ends it."""
     return min(math.ceil(longest_s / 60) + 1, LONGEST_EXPERIMENT_MIN)
+
+
+def permissions(action: str) -> tuple[RequiredPermission, ...]:
+    """What it takes to run an experiment.
+
+    Args:
+        action: FIS's action, such as `aws:s3:bucket-pause-replication`.
+    """
+    return (
+        RequiredPermission(FIS_PERMISSIONS, f"`action/{action}`, `experiment-template/*` and `experiment/*`"),
+        RequiredPermission(("fis:ListExperiments", "fis:ListExperimentTemplates"), "`*`"),
+        RequiredPermission(("iam:PassRole",), f"`role/{DRILL_FIS_ROLE}` to `fis.amazonaws.com`"),
+        RequiredPermission(
+            ("iam:CreateServiceLinkedRole",),
+            "`role/aws-service-role/fis.amazonaws.com/*`, for the first experiment of an account",
+        ),
+    )
 
 
 class FisExperiment(FaultAction):
@@ -79,6 +103,16 @@ class FisExperiment(FaultAction):
     @abstractmethod
     def summary(self) -> str:
         """What it does, for the template's description."""
+
+    @property
+    @abstractmethod
+    def paused(self) -> str:
+        """What it keeps from going on, as a phrase."""
+
+    @property
+    @abstractmethod
+    def call(self) -> str:
+        """FIS's action and what it is done to, as a phrase."""
 
     @property
     @abstractmethod
@@ -142,6 +176,18 @@ class FisExperiment(FaultAction):
         """Whether the experiment runs, or its template is there."""
         client = clients.aws.fis(self.region)
         return self._runs(client) or next(self._templates(client), None) is not None
+
+    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:
+        """See `FaultAction`."""
+        return ActionDescription(
+            f"an FIS experiment pauses {self.paused}, for {self.minutes} minutes at most",
+            f"no FIS experiment pauses {self.paused}, and its template is gone",
+            self.by_hand(endpoints),
+            (
+                f"fis:CreateExperimentTemplate in {self.region}: {self.call}",
+                f"fis:StartExperiment in {self.region}: {self.minutes} minutes",
+            ),
+        )
 
     def by_hand(self, endpoints: Endpoints | None) -> str:
         """The commands that stop it and delete its template."""

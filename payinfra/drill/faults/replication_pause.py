@@ -13,11 +13,12 @@ from payinfra.drill.faults.actions import (
     FaultAction,
 )
 from payinfra.drill.faults.fis import (
-    FIS_PERMISSIONS,
     LONGEST_EXPERIMENT_MIN,
+    RESTORATION,
     FisExperiment,
     live_experiments,
     minutes_for,
+    permissions,
     targets_resource,
 )
 from payinfra.drill.faults.marks import MarkedKind
@@ -97,6 +98,16 @@ class RunPauseExperiment(FisExperiment):
         return "A failover drill pauses replication"
 
     @property
+    def paused(self) -> str:
+        """See `FisExperiment`."""
+        return f"replication of {self.table_arn}"
+
+    @property
+    def call(self) -> str:
+        """See `FisExperiment`."""
+        return f"{PAUSE_ACTION} of {self.table_arn}"
+
+    @property
     def targets(self) -> "Mapping[str, CreateExperimentTemplateTargetInputTypeDef]":
         """See `FisExperiment`."""
         return {
@@ -117,18 +128,6 @@ class RunPauseExperiment(FisExperiment):
                 "targets": {"Tables": "table"},
             }
         }
-
-    def describe(self, endpoints: Endpoints | None = None) -> ActionDescription:
-        """See `FaultAction`."""
-        return ActionDescription(
-            f"an FIS experiment pauses replication of {self.table_arn}, for {self.minutes} minutes at most",
-            f"no FIS experiment pauses replication of {self.table_arn}, and its template is gone",
-            self.by_hand(endpoints),
-            (
-                f"fis:CreateExperimentTemplate in {self.region}: {PAUSE_ACTION} of {self.table_arn}",
-                f"fis:StartExperiment in {self.region}: {self.minutes} minutes",
-            ),
-        )
 
 
 def _actions(context: FaultContext) -> tuple[FaultAction, ...]:
@@ -171,16 +170,7 @@ REPLICATION_PAUSE = register(
         health=HealthEffect.NONE,
         separates_regions=True,
         permissions=(
-            RequiredPermission(
-                FIS_PERMISSIONS,
-                f"`action/{PAUSE_ACTION}`, `experiment-template/*` and `experiment/*`",
-            ),
-            RequiredPermission(("fis:ListExperiments", "fis:ListExperimentTemplates"), "`*`"),
-            RequiredPermission(("iam:PassRole",), f"`role/{DRILL_FIS_ROLE}` to `fis.amazonaws.com`"),
-            RequiredPermission(
-                ("iam:CreateServiceLinkedRole",),
-                "`role/aws-service-role/fis.amazonaws.com/*`, for the first experiment of an account",
-            ),
+            *permissions(PAUSE_ACTION),
             RequiredPermission(
                 (
                     "dynamodb:DescribeTable",
@@ -220,10 +210,7 @@ REPLICATION_PAUSE = register(
                 "What is written in one region stays there.",
                 "When it ends, the backlog drains; of two writes to one item the last one wins.",
             ),
-            restoration=(
-                "`StopExperiment`, and `DeleteExperimentTemplate` once FIS says that it has stopped. Both "
-                "are found by their tag `PayinfraDrill`. On the embedded AWS the fault is cleared."
-            ),
+            restoration=RESTORATION,
         ),
     )
 )
