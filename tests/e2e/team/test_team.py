@@ -70,7 +70,7 @@ def test_another_api_key_without_an_outage(deployment: Deployment) -> None:
             assert (answers(deployment, role, old), answers(deployment, role, new)) == (403, 404)
     finally:
         # The others that share the deployment read the key's id from here.
-        deployment.outputs.update(json.loads(deployment.project.run("outputs", *here).stdout))
+        deployment.read_outputs()
 
     plan = deployment.project.run("plan", *here)
     assert not json.loads(plan.stdout)["has_changes"], plan.stdout
