@@ -12,6 +12,7 @@ from typing import cast
 
 from handlers.payments import __version__, core, validation
 from handlers.payments.app import REGION_HEADER
+from handlers.payments.audit import AuditState
 from handlers.payments.problems import MEDIA_TYPE, TYPE
 from handlers.payments.request import MAX_BODY_BYTES
 
@@ -270,7 +271,7 @@ def _health() -> Json:
         "status": "ok",
         "region": "us-east-1",
         "version": __version__,
-        "checks": {"table": "ok", "write": "ok"},
+        "checks": {"table": "ok", "write": "ok", "audit": "ok"},
     }
     return {
         "operationId": "getHealth",
@@ -409,7 +410,14 @@ def _health_schema() -> Json:
             "status": {"const": "ok"},
             "region": {"type": "string"},
             "version": {"type": "string"},
-            "checks": {"type": "object", "additionalProperties": {"const": "ok"}},
+            "checks": {
+                "description": "What was looked at. `audit` says how the latest write of an audit object "
+                "ended in the container that answers: payments are taken without it, and audited later.",
+                "type": "object",
+                "required": ["table", "write", "audit"],
+                "properties": {"audit": {"enum": [state.value for state in AuditState]}},
+                "additionalProperties": {"const": "ok"},
+            },
         },
     }
 

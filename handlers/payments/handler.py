@@ -102,7 +102,15 @@ def compose(config: Config, clients: Clients, observer: Observer) -> Application
     if clients.peer_flag is not None:
         held = HoldingBack(clients.peer_flag, config.evacuated_parameter, config.region, now_ms)
     return Application(
-        config, payments, stream, observer, ping=ping, flag=flag, fail_back=rule, held_back=held
+        config,
+        payments,
+        stream,
+        observer,
+        audit=lambda: audit.state,
+        ping=ping,
+        flag=flag,
+        fail_back=rule,
+        held_back=held,
     )
 
 

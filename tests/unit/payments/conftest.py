@@ -66,12 +66,12 @@ class Site:
         self.observer = Observer(self.config, self.log)
         self.restart()
 
-    def container(self, remembered: int = 4096) -> Payments:
+    def container(self, remembered: int = 4096, audit: S3Audit | None = None) -> Payments:
         """The service of a container that has just started."""
         return Payments(
             region=self.region.name,
             ledger=self.ledger,
-            audit=self.audit_log(remembered),
+            audit=audit or self.audit_log(remembered),
             secret=ParameterSecret(self.clients.parameter, PARAMETER, self.clock),
             clock=self.clock,
             tally=self.observer,
@@ -91,12 +91,14 @@ class Site:
             self.config = replace(self.config, keep_source_ip=keep_source_ip)
         if spread_statuses is not None:
             self.config = replace(self.config, spread_statuses=spread_statuses)
-        self.payments = self.container(remembered)
+        audit = self.audit_log(remembered)
+        self.payments = self.container(remembered, audit)
         self.app = Application(
             self.config,
             self.payments,
             self.reader(remembered),
             self.observer,
+            lambda: audit.state,
             RecordingLook(self.payments.ping, self.payments.attempt, self.clock),
             ParameterFlag(self.clients.flag, FLAG, self.config.peer_region, self.clock),
             self.fail_back,

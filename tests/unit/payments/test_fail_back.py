@@ -180,7 +180,7 @@ def test_a_region_that_comes_back_at_once_is_not_found_healthy(sites: tuple[Site
     assert reply.status == 503
     assert reply.json()["type"] == "urn:problem:payments:held-back"
     assert (reply.json()["checks"], reply.json()["evacuated"]) == (
-        {"table": "ok", "write": "ok"},
+        {"table": "ok", "write": "ok", "audit": "unseen"},
         NOW.isoformat(timespec="seconds"),
     )
     assert site.pay().status == 201, "payments are not refused"
