@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from payinfra.clients.retry import FIRST_PAUSE_S, LONGEST_PAUSE_S, Deadline
+from payinfra.clients.retry import Deadline
 from payinfra.core.naming import objects_of_tests
 from payinfra.drill.load.payments import Payment, customer
 from payinfra.drill.model import AuditObjectCounts
@@ -121,10 +121,8 @@ def reconcile_audit(
     deadline = Deadline(clock() + within_s, clock, sleep)
     wanted = {one.payment_id for one in payments if one.key in acknowledged}
     found = [_found(payments, bucket, deadline) for bucket in buckets]
-    pause = FIRST_PAUSE_S
-    while deadline.left_s > 0 and not all(_kept(some) >= wanted for some in found):
-        deadline.sleep(min(pause, deadline.left_s))
-        pause = min(2 * pause, LONGEST_PAUSE_S)
+    pauses = deadline.pauses()
+    while not all(_kept(some) >= wanted for some in found) and pauses.wait():
         found = [_found(payments, bucket, deadline) for bucket in buckets]
     here, there = (_kept(some) & wanted for some in found)
     missing = sorted(wanted - here - there)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from payinfra.clients.retry import FIRST_PAUSE_S, LONGEST_PAUSE_S, Deadline
+from payinfra.clients.retry import Deadline
 from payinfra.core.naming import CUSTOMER_INDEX
 from payinfra.drill.load.payments import Payment, customer
 from payinfra.drill.replicas import Replica
@@ -65,7 +65,7 @@ def remove(
         ClientError, BotoCoreError: a table cannot be read or written.
     """
     found: dict[str, Payment] = {}
-    pause = FIRST_PAUSE_S
+    pauses = deadline.pauses()
     left = _by_id(deadline.poll(look))
     while left:
         found |= left
@@ -74,10 +74,8 @@ def remove(
                 for item in deadline.poll(partial(replica.read, payment_id)):
                     deadline.poll(partial(replica.remove, payment_id, item))
         left = _by_id(deadline.poll(look))
-        if not left or deadline.left_s <= 0:
+        if not left or not pauses.wait():
             break
-        deadline.sleep(min(pause, deadline.left_s))
-        pause = min(2 * pause, LONGEST_PAUSE_S)
     return MarkedPayments(tuple(found.values()), tuple(left))
 
 

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from payinfra.clients.retry import FIRST_PAUSE_S, LONGEST_PAUSE_S, Deadline
+from payinfra.clients.retry import Deadline
 from payinfra.core.errors import GateFailed
 from payinfra.drill.load.payment_log import Entries
 from payinfra.drill.load.payments import Payment
@@ -130,10 +130,8 @@ def _judge(
     def judged(some: Iterable[Payment]) -> dict[Payment, PaymentOutcome]:
         return {one: outcome_of(one, one.key in acknowledged, found[one]) for one in some}
 
-    outcomes, pause = judged(payments), FIRST_PAUSE_S
-    while (late := _not_there(outcomes)) and deadline.left_s > 0:
-        deadline.sleep(min(pause, deadline.left_s))
-        pause = min(2 * pause, LONGEST_PAUSE_S)
+    outcomes, pauses = judged(payments), deadline.pauses()
+    while (late := _not_there(outcomes)) and pauses.wait():
         found |= _read_copies(late, replicas, deadline)
         again = judged(late)
         outcomes |= {
@@ -211,15 +209,13 @@ def _left(
         found = _read_copies(among, replicas, deadline)
         return tuple(payment for payment in among if not found[payment].is_empty)
 
-    pause, left = FIRST_PAUSE_S, payments
+    pauses, left = deadline.pauses(), payments
     # What cannot be read counts as it was seen last.
     with contextlib.suppress(GateFailed):
         left = not_gone(payments)
         if not left:
             return ()
-        while left and deadline.left_s > 0:
-            deadline.sleep(min(pause, deadline.left_s))
-            pause = min(2 * pause, LONGEST_PAUSE_S)
+        while left and pauses.wait():
             left = not_gone(left)
         # While some were waited for, replication may have brought back what was gone at the first look.
         left = not_gone(payments)
