@@ -109,6 +109,7 @@ def requests(sites: Sequence[Site]) -> Iterator[tuple[Site, str, str, bytes | No
 def send(
     site: Site,
     connections: dict[str, http.client.HTTPConnection],
+    *,
     method: str,
     path: str,
     body: bytes | None,
@@ -144,7 +145,10 @@ def load(sites: Sequence[Site], rate: float, ends: float, tally: Counts) -> None
                 break
             time.sleep(max(0.0, due - time.monotonic()))
             at = time.monotonic()
-            tally.add(send(site, connections, method, path, body, headers), time.monotonic() - at)
+            tally.add(
+                send(site, connections, method=method, path=path, body=body, headers=headers),
+                time.monotonic() - at,
+            )
         for connection in connections.values():
             connection.close()
 

@@ -48,6 +48,7 @@ class Application:
         payments: Payments,
         stream: StreamReader,
         observer: Observer,
+        *,
         audit: Callable[[], AuditState],
         ping: Callable[[], None],
         flag: Callable[[], Evacuation | None],

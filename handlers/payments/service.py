@@ -130,6 +130,7 @@ class Payments:
 
     def __init__(
         self,
+        *,
         region: str,
         ledger: Ledger,
         audit: Audit,

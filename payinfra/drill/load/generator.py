@@ -108,7 +108,7 @@ class LoadProfile:
     api_key: str = field(repr=False)
     clock: DrillClock
     wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
-    jitter: Callable[[float, float], float] = random.uniform
+    jitter: Callable[[float, float], float] = random.uniform  # noqa: S311 - it spreads retries
 
 
 class LoadGenerator(CountedLoad):

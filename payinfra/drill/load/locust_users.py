@@ -240,19 +240,20 @@ class WorkerSession:
             raise StopUser from None
         answer, region = self._attempt(user, payment, client, 1, again=False)
         if _is_settled(answer):
-            self._settle(user, payment, client, 1, answer, region)
+            self._settle(user, payment, client, number=1, answer=answer, region=region)
         else:
             self.work.spawn(self._retry, user, payment, client, answer)
 
     def _retry(self, user: "PaymentUser", payment: Payment, client: int, answer: JudgedAnswer) -> None:
         number, answer, region = self._send_until_settled(user, payment, client, 1, answer, again=False)
-        self._settle(user, payment, client, number, answer, region)
+        self._settle(user, payment, client, number=number, answer=answer, region=region)
 
     def _settle(
         self,
         user: "PaymentUser",
         payment: Payment,
         client: int,
+        *,
         number: int,
         answer: JudgedAnswer,
         region: str,

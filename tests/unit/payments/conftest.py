@@ -98,11 +98,11 @@ class Site:
             self.payments,
             self.reader(remembered),
             self.observer,
-            lambda: audit.state,
-            RecordingLook(self.payments.ping, self.payments.attempt, self.clock),
-            ParameterFlag(self.clients.flag, FLAG, self.config.peer_region, self.clock),
-            self.fail_back,
-            self.held_back,
+            audit=lambda: audit.state,
+            ping=RecordingLook(self.payments.ping, self.payments.attempt, self.clock),
+            flag=ParameterFlag(self.clients.flag, FLAG, self.config.peer_region, self.clock),
+            fail_back=self.fail_back,
+            held_back=self.held_back,
         )
 
     @property

@@ -44,7 +44,9 @@ def watching(sites: tuple[Site, Site], name: Name, serves: Callable[[], None] = 
     """The standby, with the rule; its parameter was written long ago."""
     site = sites[1]
     site.region.now_ms = NOW_MS
-    site.fail_back = FailBackRule(site.clients.flag, FLAG, PRIMARY, name, serves, site.clock)
+    site.fail_back = FailBackRule(
+        site.clients.flag, FLAG, PRIMARY, leads_here=name, serves=serves, clock=site.clock
+    )
     site.restart()
     return site
 
