@@ -13,6 +13,7 @@ from tests.functional.cli.conftest import Project
 from tests.support import embedded
 from tests.support.outputs import flat_outputs
 from tests.support.terminal import Terminal
+from tests.unit.checks.probes.conftest import declared
 
 EAST, WEST = "us-east-1", "us-west-2"
 ENV = ("--env", "pr1", "--local")
@@ -61,10 +62,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         logs.create_log_stream(logGroupName=GROUP, logStreamName="s")
         event = {"timestamp": int(time.time() * 1000), "message": f"said in {region}\x1b[2J\n"}
         logs.put_log_events(logGroupName=GROUP, logStreamName="s", logEvents=[event])
+    account = embedded.client(project.server, "sts").get_caller_identity()["Account"]
     outputs = flat_outputs(
         primary_region=EAST,
         secondary_region=WEST,
         environment_suffix="pr1",
+        dynamodb_table_arn=f"arn:aws:dynamodb:{EAST}:{account}:table/payments",
+        secondary_dynamodb_table_arn=f"arn:aws:dynamodb:{WEST}:{account}:table/payments",
+        declared=declared().to_json(),
         api_endpoint=url,
         secondary_api_endpoint=url,
         api_key_parameter="/pr1/api-key",
@@ -165,6 +170,35 @@ def test_logs_of_both_regions_or_of_one_as_data(served: Project) -> None:
     (event,) = map(json.loads, one.stdout.splitlines())
     assert (event["region"], event["group"]) == (WEST, GROUP)
     assert event["message"].startswith(f"said in {WEST}\x1b[2J")
+
+
+@pytest.fixture
+def left(served: Project) -> Iterator[str]:
+    """The drill of this environment that has left the embedded AWS's time running faster."""
+    holder = "pr1/d\x1b[2J\u202e\n::error::owned"
+    served.control.hold_time_scale(holder, 20)
+    yield holder
+    served.control.release_time_scale(holder)
+
+
+@pytest.mark.parametrize(
+    "command", [("status",), ("verify", "--only", "LIVE-TLS-001")], ids=lambda one: one[0]
+)
+def test_what_a_drill_has_left_is_exit_5_and_its_name_moves_no_terminal(
+    served: Project, left: str, command: tuple[str, ...]
+) -> None:
+    done = served.run(*command, *ENV)
+    assert done.returncode == 5, done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    assert "pr1/d\\x1b[2J\\u202e\\n::error::owned" in "".join(said.split("\n"))
+    assert not {one for one in said if not one.isprintable()} - set("\n\t")
+    assert not [line for line in said.splitlines() if line.lstrip().startswith("::")]
+    with Terminal(served, *command, *ENV, all_streams=True) as terminal:
+        assert terminal.end() == 5
+        assert "\x1b[2J" not in terminal.said
+        assert "\u202e" not in terminal.said
+    served.control.release_time_scale(left)
+    assert served.run(*command, *ENV).returncode != 5
 
 
 def test_logs_are_followed_until_interrupted(served: Project) -> None:

@@ -163,6 +163,7 @@ def test_what_is_left_comes_before_everything_else() -> None:
     with pytest.raises(NotRestored, match=r"The check is inverted\.") as caught:
         judge(left, asked())
     assert "payinfra failover-drill --restore --env" in caught.value.hint
+    assert caught.value.exit_code == 5
 
 
 def test_a_drill_that_is_refused_after_a_signal_was_interrupted() -> None:
@@ -195,8 +196,9 @@ def test_what_a_restoration_leaves_is_not_a_success(tmp_path: Path) -> None:
     begun = tmp_path / "drills" / "20260102T030405Z-aaaa" / "journal.jsonl"
     begun.parent.mkdir(parents=True)
     begun.write_text('{"line":"header","version":99}\n')
-    with pytest.raises(NotRestored, match="Not everything is as it was"):
+    with pytest.raises(NotRestored, match="Not everything is as it was") as caught:
         put_back(replace(place(), work_dir=tmp_path), DrillFormat.JSON, Stop())
+    assert caught.value.exit_code == 5
 
 
 def test_an_interrupted_restoration_goes_on_to_its_end_and_says_so(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def fill(journal: FaultJournal) -> bytes:
     return journal.path.read_bytes()
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(cut=st.integers(0, 600))
 @example(cut=1)  # the last line is whole, but for its end
 def test_a_last_line_cut_short_anywhere_is_passed_over_and_the_journal_goes_on(
