@@ -275,16 +275,16 @@ def payments(url: str, folder: Path, seconds: float) -> list[Goal]:
         except RuntimeError as late:
             goals.append(Goal(f"embedded generator: {rate:g} a second are acknowledged", str(late), False))
             continue
-        _row("embedded", rate, cost.rate, cost.late_s, cost.cpu, cost.late_mib)
+        _row("embedded", rate, cost.rate, cost.late_s, cpu=cost.cpu, mib=cost.late_mib)
         goals.append(_kept("embedded generator", rate, cost.rate))
     for rate in RATES[1:]:
         begun, late_s, cpu, mib = with_workers(url, folder / f"locust{rate:g}", rate, seconds)
-        _row("Locust, 2 workers", rate, begun, late_s, cpu, mib)
+        _row("Locust, 2 workers", rate, begun, late_s, cpu=cpu, mib=mib)
         goals.append(_kept("two workers of Locust", rate, begun))
     return goals
 
 
-def _row(name: str, rate: float, begun: float, late_s: float, cpu: float, mib: float) -> None:
+def _row(name: str, rate: float, begun: float, late_s: float, *, cpu: float, mib: float) -> None:
     say(
         f"  {name:<20} {rate:>6g} a second   begun {begun:7.2f}   "
         f"99 of 100 late by {late_s * 1000:6.1f} ms at most   {cpu:5.2f} cores   {mib:5.0f} MiB"
@@ -316,7 +316,7 @@ def with_workers(url: str, folder: Path, rate: float, seconds: float) -> tuple[f
     children = os.times()
     own = time.process_time()
     with PaymentLog(folder / NAME):
-        load = WorkerLoad(order, WorkerPlan(2), folder, RealClock(stop), say, stop)
+        load = WorkerLoad(order, WorkerPlan(2), folder, RealClock(stop), tell=say, stop=stop)
         load.start()
         time.sleep(seconds)
         load.stop(5.0)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 REMEMBERED = 4096
+
+
+class AuditState(StrEnum):
+    """How this container's latest write of an audit object ended."""
+
+    OK = "ok"
+    FAILING = "failing"
+    UNSEEN = "unseen"
+    """It has written none yet."""
 
 
 class S3Audit:
@@ -32,6 +42,12 @@ class S3Audit:
         self._key_arn = key_arn
         self._remembered = remembered
         self._written: dict[str, None] = {}
+        self._state = AuditState.UNSEEN
+
+    @property
+    def state(self) -> AuditState:
+        """What the latest write says of the bucket and its key. It costs no call."""
+        return self._state
 
     def record(self, payment: Payment) -> bool:
         """Write the object of a new payment; whether it was written now, and not before.
@@ -91,6 +107,9 @@ class S3Audit:
                 # Another request is writing the same object at this moment, and answers for it.
                 return None
             if reason != "PreconditionFailed":
+                self._state = AuditState.FAILING
                 raise Unavailable("audit", reason) from error
+            # S3 may compare names before it asks for the key: this says nothing of later writes.
             return False
+        self._state = AuditState.OK
         return True

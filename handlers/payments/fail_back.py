@@ -58,6 +58,7 @@ class FailBackRule:
         client: "SSMClient",
         parameter: str,
         peer: str,
+        *,
         leads_here: Callable[[], bool],
         serves: Callable[[], None],
         clock: Callable[[], int],

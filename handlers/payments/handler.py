@@ -97,12 +97,25 @@ def compose(config: Config, clients: Clients, observer: Observer) -> Application
     if config.fail_back == MANUAL and not _holds_back(config):
         name = FailoverName(config.failover_name, config.region, config.name_servers, config.failover_zone)
         rule = FailBackRule(
-            clients.flag, config.evacuated_parameter, config.peer_region, name.leads_here, ping, now_ms
+            clients.flag,
+            config.evacuated_parameter,
+            config.peer_region,
+            leads_here=name.leads_here,
+            serves=ping,
+            clock=now_ms,
         )
     if clients.peer_flag is not None:
         held = HoldingBack(clients.peer_flag, config.evacuated_parameter, config.region, now_ms)
     return Application(
-        config, payments, stream, observer, ping=ping, flag=flag, fail_back=rule, held_back=held
+        config,
+        payments,
+        stream,
+        observer,
+        audit=lambda: audit.state,
+        ping=ping,
+        flag=flag,
+        fail_back=rule,
+        held_back=held,
     )
 
 

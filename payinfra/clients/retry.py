@@ -89,3 +89,33 @@ class Deadline:
                 return False
             self.sleep(min(pause_s, left_s))
         return True
+
+    def pauses(
+        self, first_pause_s: float = FIRST_PAUSE_S, longest_pause_s: float = LONGEST_PAUSE_S
+    ) -> "Pauses":
+        """Pauses that double, from the first to the longest one, both in seconds."""
+        return Pauses(self, first_pause_s, longest_pause_s)
+
+
+@dataclass
+class Pauses:
+    """Pauses between looks whose results are told apart by more than an exception.
+
+    Attributes:
+        deadline: no pause goes beyond it.
+        next_s: the next pause, in seconds.
+        longest_s: the longest pause, in seconds.
+    """
+
+    deadline: Deadline
+    next_s: float
+    longest_s: float
+
+    def wait(self) -> bool:
+        """Sleep for the next pause; False at once where the deadline has come."""
+        left_s = self.deadline.left_s
+        if left_s <= 0:
+            return False
+        self.deadline.sleep(min(self.next_s, left_s))
+        self.next_s = min(2 * self.next_s, self.longest_s)
+        return True

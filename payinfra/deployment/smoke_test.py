@@ -184,13 +184,16 @@ class _Waits:
 def _poll(ask: Callable[[], HttpResponse], waits: _Waits) -> HttpResponse:
     """Ask until it is answered, for as long as a wait may take from when the API knows the key."""
     keys = Deadline.within(max(waits.within_s, waits.key_known_within_s), sleep=waits.sleep)
-    while True:
-        try:
-            return Deadline.within(waits.within_s, sleep=waits.sleep).poll(ask, first_pause_s=0.1)
-        except KeyRefused:
-            if keys.left_s <= 0:
-                raise
-            keys.sleep(min(KEY_PAUSE_S, keys.left_s))
+
+    def asked() -> HttpResponse:
+        return Deadline.within(waits.within_s, sleep=waits.sleep).poll(ask, first_pause_s=0.1)
+
+    return keys.poll(
+        asked,
+        retry_if=lambda failure: isinstance(failure, KeyRefused),
+        first_pause_s=KEY_PAUSE_S,
+        longest_pause_s=KEY_PAUSE_S,
+    )
 
 
 def _healthy(api: PaymentsApi) -> HttpResponse:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from payinfra.clients.retry import FIRST_PAUSE_S, LONGEST_PAUSE_S, Deadline
+from payinfra.clients.retry import Deadline
 from payinfra.core.naming import objects_of_tests
-from payinfra.drill.load.payments import Payment, customer
+from payinfra.drill.load.payments import DrillPayment, customer
 from payinfra.drill.model import AuditObjectCounts
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class S3AuditStore:
 
 
 def reconcile_audit(
-    payments: Sequence[Payment],
+    payments: Sequence[DrillPayment],
     acknowledged: frozenset[str],
     buckets: tuple[AuditStore, AuditStore],
     *,
@@ -121,10 +121,8 @@ def reconcile_audit(
     deadline = Deadline(clock() + within_s, clock, sleep)
     wanted = {one.payment_id for one in payments if one.key in acknowledged}
     found = [_found(payments, bucket, deadline) for bucket in buckets]
-    pause = FIRST_PAUSE_S
-    while deadline.left_s > 0 and not all(_kept(some) >= wanted for some in found):
-        deadline.sleep(min(pause, deadline.left_s))
-        pause = min(2 * pause, LONGEST_PAUSE_S)
+    pauses = deadline.pauses()
+    while not all(_kept(some) >= wanted for some in found) and pauses.wait():
         found = [_found(payments, bucket, deadline) for bucket in buckets]
     here, there = (_kept(some) & wanted for some in found)
     missing = sorted(wanted - here - there)
@@ -167,7 +165,9 @@ def remove_left_over(env: str, buckets: tuple[AuditStore, AuditStore], within_s:
     return LeftOverObjects(removed, tuple(sorted(set(left))))
 
 
-def _found(payments: Sequence[Payment], bucket: AuditStore, deadline: Deadline) -> tuple[AuditObject, ...]:
+def _found(
+    payments: Sequence[DrillPayment], bucket: AuditStore, deadline: Deadline
+) -> tuple[AuditObject, ...]:
     """Every version of every object of these payments in a bucket."""
     wanted = frozenset(one.payment_id for one in payments)
     prefixes = sorted({objects_of_tests(json.loads(one.body)["customer_id"]) for one in payments})

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from payinfra.checks.outcome import Outcome
@@ -12,13 +12,24 @@ if TYPE_CHECKING:
     from payinfra.core.outputs import Outputs
     from payinfra.local.control import Control
 
-Return = Callable[[str, float, float, Callable[[str], None]], tuple[str, ...]]
-"""Returns to an evacuated region as `payinfra return` does, and gives the problems, each in a sentence. Its
-arguments: the region, for how many seconds it may wait, the time scale, and what is told of each step."""
-
 COMMAND = "failover-drill"
 FOLDER = "drills"
 """The folder, in an environment's work folder, that has a folder for each drill."""
+
+
+class Return(Protocol):
+    """Returns to an evacuated region as `payinfra return` does."""
+
+    def __call__(
+        self, region: str, within_s: float, *, time_scale: float, tell: Callable[[str], None]
+    ) -> tuple[str, ...]:
+        """Return, and give the problems, each in a sentence.
+
+        Args:
+            within_s: how long it may wait, in seconds.
+            time_scale: of the embedded AWS; 1 on AWS.
+            tell: told of each step.
+        """
 
 
 @dataclass(frozen=True)

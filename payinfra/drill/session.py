@@ -477,7 +477,9 @@ def _bring_back(
             return ()
         lost = scenarios.lost_region(drill.request, environment.outputs).region
         within_s = at_most(drill.prediction.phases.get(Phase.RETURN, 0.0))
-        return environment.bring_back(lost, within_s, drill.request.time_scale, drill.recorder.mark)
+        return environment.bring_back(
+            lost, within_s, time_scale=drill.request.time_scale, tell=drill.recorder.mark
+        )
 
     return bring_back
 
@@ -651,7 +653,7 @@ def _generator(
         canary=environment.outputs.canary,
     )
     plan = plan_of(request, os.environ)
-    return WorkerLoad(order, plan, drill.folder, drill.clock, drill.recorder.mark, drill.stop)
+    return WorkerLoad(order, plan, drill.folder, drill.clock, tell=drill.recorder.mark, stop=drill.stop)
 
 
 def _unsteady(outcome: Outcome) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ is said to be unknown, and stops nobody.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -54,17 +54,26 @@ def capacity(survivor: Survivor) -> tuple[CapacityLine, ...]:
     limits = survivor.live.declared.limits
     here = {"ApiName": declared.api.name, "Stage": declared.api.stage}
     own = _known(
-        lambda: _most(survivor, "AWS/ApiGateway", "Count", here, "Sum", now - LOOK_BACK, now), per_s=MINUTE_S
+        lambda: _most(survivor, _Metric("AWS/ApiGateway", "Count", here), "Sum", now - LOOK_BACK, now),
+        per_s=MINUTE_S,
     )
     other = _known(lambda: _payments_of(survivor, survivor.evacuated, now), per_s=MINUTE_S)
     function = {"FunctionName": declared.function.name}
     at_once = _known(
         lambda: _most(
-            survivor, "AWS/Lambda", "ConcurrentExecutions", function, "Maximum", now - LOOK_BACK, now
+            survivor,
+            _Metric("AWS/Lambda", "ConcurrentExecutions", function),
+            "Maximum",
+            now - LOOK_BACK,
+            now,
         )
     )
-    throttles = _known(lambda: _all(survivor, "AWS/Lambda", "Throttles", function, now - RECENT, now))
-    failures = _known(lambda: _all(survivor, "AWS/ApiGateway", "5XXError", here, now - RECENT, now))
+    throttled, failed = (
+        _Metric("AWS/Lambda", "Throttles", function),
+        _Metric("AWS/ApiGateway", "5XXError", here),
+    )
+    throttles = _known(lambda: _all(survivor, throttled, now - RECENT, now))
+    failures = _known(lambda: _all(survivor, failed, now - RECENT, now))
     reserved = declared.function.reserved_concurrency
     return (
         _rate(limits.rate, own, other),
@@ -105,19 +114,22 @@ def _known(ask: Callable[[], float | None], per_s: float = 1.0) -> float | None:
     return None if found is None else found / per_s
 
 
+@dataclass(frozen=True)
+class _Metric:
+    """A metric of CloudWatch, as AWS names it."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str]
+
+
 def _points(
-    survivor: Survivor,
-    namespace: str,
-    metric: str,
-    dimensions: dict[str, str],
-    statistic: "StatisticType",
-    begin: datetime,
-    end: datetime,
+    survivor: Survivor, metric: _Metric, statistic: "StatisticType", begin: datetime, end: datetime
 ) -> list[float]:
     answer = survivor.live.aws.cloudwatch(survivor.region).get_metric_statistics(
-        Namespace=namespace,
-        MetricName=metric,
-        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        Namespace=metric.namespace,
+        MetricName=metric.name,
+        Dimensions=[{"Name": name, "Value": value} for name, value in metric.dimensions.items()],
         StartTime=begin,
         EndTime=end,
         Period=MINUTE_S,
@@ -128,27 +140,14 @@ def _points(
 
 
 def _most(
-    survivor: Survivor,
-    namespace: str,
-    metric: str,
-    dimensions: dict[str, str],
-    statistic: "StatisticType",
-    begin: datetime,
-    end: datetime,
+    survivor: Survivor, metric: _Metric, statistic: "StatisticType", begin: datetime, end: datetime
 ) -> float | None:
-    return max(_points(survivor, namespace, metric, dimensions, statistic, begin, end), default=None)
+    return max(_points(survivor, metric, statistic, begin, end), default=None)
 
 
-def _all(
-    survivor: Survivor,
-    namespace: str,
-    metric: str,
-    dimensions: dict[str, str],
-    begin: datetime,
-    end: datetime,
-) -> float:
+def _all(survivor: Survivor, metric: _Metric, begin: datetime, end: datetime) -> float:
     """Of counts that are only written when there is something to count."""
-    return sum(_points(survivor, namespace, metric, dimensions, "Sum", begin, end))
+    return sum(_points(survivor, metric, "Sum", begin, end))
 
 
 def _payments_of(survivor: Survivor, region: str, now: datetime) -> float | None:

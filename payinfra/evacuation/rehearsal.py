@@ -20,6 +20,7 @@ def after_drill(
     outputs: "Outputs",
     region: str,
     within_s: float,
+    *,
     time_scale: float,
     tell: Callable[[str], None],
 ) -> tuple[str, ...]:

@@ -218,6 +218,7 @@ def _wait_for_replication(survivor: Survivor, deadline: Deadline, waiting: Waiti
     """Wait until marks cross both ways in time, and ten times the greatest latency since; that latency, in
     seconds."""
     behind, tell = False, waiting.tell
+    pauses = deadline.pauses(PAUSE_S, PAUSE_S)
     while True:
         try:
             crossings = waiting.crossings(survivor.live, MARK_WITHIN_S)
@@ -226,12 +227,11 @@ def _wait_for_replication(survivor: Survivor, deadline: Deadline, waiting: Waiti
             if not behind:
                 tell(f"Replication is behind: {late}.")
             behind = True
-        if deadline.left_s <= 0:
+        if not pauses.wait():
             raise GateFailed(
                 f"Replication is behind: a mark takes more than {MARK_WITHIN_S:g} s to the other region.",
                 "The flag stands. Run the command again; --within waits longer.",
             )
-        deadline.sleep(min(PAUSE_S, deadline.left_s))
     latency_s = max((*(one.seconds for one in crossings), *_latencies_s(survivor)))
     wait_s = TIMES_LATENCY * latency_s
     tell(f"Marks crossed both ways. Waiting {wait_s:.1f} s, ten times the greatest recent latency.")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from payinfra.clients.retry import Deadline
 from payinfra.core.access_key import AccessKey
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.events import Emit, Notice, ignore
@@ -57,12 +58,7 @@ class WaitClock:
 
     def until(self, met: Callable[[], bool], seconds: float) -> bool:
         """Ask again and again until it is so, or the time is over; return whether it is so."""
-        deadline = self.clock() + seconds
-        while not met():
-            if self.clock() >= deadline:
-                return False
-            self.sleep(_TURN_S)
-        return True
+        return Deadline.within(seconds, clock=self.clock, sleep=self.sleep).until(met, pause_s=_TURN_S)
 
 
 WATCH = WaitClock()

@@ -368,7 +368,7 @@ class _Follow:
         """Where references lead: to attributes of resources, in order, and to names that the plan lacks."""
         found: dict[str, None] = {}
         lost: set[str] = set()
-        self._collect(listed, self._instance, self._key, self._config, found, lost, ())
+        self._collect(listed, self._instance, self._key, self._config, found=found, lost=lost, seen=())
         return found, lost
 
     def written(self, expression: Json) -> Json:
@@ -412,6 +412,7 @@ class _Follow:
         instance: _Instance,
         key: Json,
         config: Body,
+        *,
         found: dict[str, None],
         lost: set[str],
         seen: tuple[tuple[str, str], ...],
@@ -430,14 +431,20 @@ class _Follow:
                         continue
                     expression = _fields(instance.call.get("expressions")).get(name)
                     self._collect(
-                        _listed(expression), instance.parent, instance.key, instance.call, found, lost, on
+                        _listed(expression),
+                        instance.parent,
+                        instance.key,
+                        instance.call,
+                        found=found,
+                        lost=lost,
+                        seen=on,
                     )
                 case "module":
-                    self._module(rest, instance, key, found, lost, on)
+                    self._module(rest, instance, key, found=found, lost=lost, seen=on)
                 case "each" if rest.startswith("value"):
                     each = _listed(config.get("for_each_expression"))
                     inner: dict[str, None] = {}
-                    self._collect(each, instance, key, config, inner, lost, on)
+                    self._collect(each, instance, key, config, found=inner, lost=lost, seen=on)
                     tail = rest.removeprefix("value")
                     found |= {f"{one}{tail}" if "." not in _attribute(one) else one: None for one in inner}
                 case "each" | "count" | "path" | "self" | "terraform":
@@ -452,6 +459,7 @@ class _Follow:
         rest: str,
         instance: _Instance,
         key: Json,
+        *,
         found: dict[str, None],
         lost: set[str],
         seen: tuple[tuple[str, str], ...],
@@ -466,7 +474,8 @@ class _Follow:
         same = [one for one in children if one.path == f"{prefix}module.{match['name']}{wanted}"]
         for child in same or children:
             output = _fields(_fields(child.config.get("outputs")).get(match["output"]))
-            self._collect(_listed(output.get("expression")), child, None, {}, found, lost, seen)
+            listed = _listed(output.get("expression"))
+            self._collect(listed, child, None, {}, found=found, lost=lost, seen=seen)
 
     def _resource(self, text: str, instance: _Instance, key: Json) -> str:
         """The full address; of several instances the one with the referrer's own key."""

@@ -17,6 +17,7 @@ from payinfra.account.environments.model import ResourceKind, TaggedResource
 from payinfra.account.environments.tagged_resources import resource
 from payinfra.clients.aws import Aws
 from payinfra.clients.aws_errors import is_absent
+from payinfra.clients.retry import Deadline
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.naming import HEALTH_METRICS_REGION, PROJECT, KeyPurpose, Names, Parameter, regions_used
 from payinfra.deployment.recovery.late_log_groups import came_back, groups_called
@@ -114,11 +115,9 @@ def remaining(
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[TaggedResource, ...]:
     """What is left after a destruction. Looks again until nothing is, for `within_s` seconds at most."""
-    deadline, pause = clock() + within_s, FIRST_PAUSE_S
+    pauses = Deadline.within(within_s, clock=clock, sleep=sleep).pauses(FIRST_PAUSE_S, LONGEST_PAUSE_S)
     left = look()
-    while left and clock() + pause <= deadline:
-        sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE_S)
+    while left and pauses.wait():
         left = look()
     return left
 

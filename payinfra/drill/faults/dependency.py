@@ -135,6 +135,7 @@ def _fault(
     does: str,
     disturbance: Disturbance,
     signals: tuple[str, ...],
+    *,
     health: HealthEffect = HealthEffect.ANSWERS_ERRORS,
 ) -> Fault:
     def actions(context: FaultContext) -> tuple[FaultAction, ...]:
@@ -201,7 +202,7 @@ DYNAMODB_DELAY = register(
         f"`service-delay` of DynamoDB by {LATE_S:g} s, longer than the function waits,",
         lambda region: DelayService(region, "dynamodb", LATE_S),
         _UNAVAILABLE,
-        HealthEffect.ANSWERS_LATE,
+        health=HealthEffect.ANSWERS_LATE,
     )
 )
 DYNAMODB_ERRORS = register(

@@ -198,6 +198,7 @@ class WorkerLoad(CountedLoad):
         plan: WorkerPlan,
         folder: Path,
         clock: DrillClock,
+        *,
         tell: Callable[[str], None],
         stop: Stop,
         start_worker: Launch = launch,

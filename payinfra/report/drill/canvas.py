@@ -151,7 +151,7 @@ class Axes:
         return self.top_px + (self.top - value) / (self.top - self.bottom) * self.height_px
 
     def box(
-        self, x: float, y: float, wide: float, high: float, style: Style, name: str = "", level: int = 2
+        self, x: float, y: float, wide: float, high: float, style: Style, *, name: str = "", level: int = 2
     ) -> None:
         """A rectangle from `x` and `y` on."""
         left, right = self.x(x), self.x(x + wide)
@@ -185,7 +185,7 @@ class Axes:
 
     def shade(self, begin: float, end: float, style: Style, name: str) -> None:
         """A ground over the whole height."""
-        self.box(begin, self.bottom, end - begin, self.top - self.bottom, style, name, 0)
+        self.box(begin, self.bottom, end - begin, self.top - self.bottom, style, name=name, level=0)
 
     def scale_time(self, count: int) -> None:
         """Seconds below the plot."""

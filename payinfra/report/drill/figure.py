@@ -138,7 +138,7 @@ def _phases(canvas: Canvas, axes: Axes, timings: Sequence[PhaseTiming], row: int
             end = timing.began_s + max(timing.predicted_s, LEAST_PX * pixel)
             _outline(axes, (timing.began_s, end), (top - 2, top + bar + 2), f"predicted-{number}")
         long = max(timing.seconds, LEAST_PX * pixel)
-        axes.box(timing.began_s, top, long, bar, Style(fill=_INK_OF[timing.phase]), f"phase-{number}")
+        axes.box(timing.began_s, top, long, bar, Style(fill=_INK_OF[timing.phase]), name=f"phase-{number}")
         told = f"{timing.seconds:.1f}"
         if timing.predicted_s is not None:
             told += f" / {timing.predicted_s:.1f}"
@@ -351,7 +351,7 @@ def _strip(canvas: Canvas, axes: Axes, kind: str, placed: Sequence[Badge], repor
         axes.line(((stem, 0), (stem, middle)), Style(line=Ink.MUTED, width=0.8), level=1)
         frame = Style(fill=Ink.RAISED, line=_ink_of(mark, report), width=1.4)
         left = (badge.middle_px - badge.width_px / 2) * axes.pixel
-        axes.box(left, middle - 8, badge.width_px * axes.pixel, 16, frame, name)
+        axes.box(left, middle - 8, badge.width_px * axes.pixel, 16, frame, name=name)
         canvas.text(axes.x(badge.middle_px * axes.pixel), axes.y(middle), badge.label)
 
 
@@ -416,10 +416,10 @@ def _bar(canvas: Canvas, axes: Axes, row: _Row, top: float, pixel: float) -> Non
     else:
         canvas.text(6, axes.y(top - 10), f"{row.name}: {whole}", anchor="start")
     if row.whole_s is not None:
-        axes.box(0, top, row.whole_s, 22, Style(fill=Ink.FAINT), f"whole-{row.name}", 1)
+        axes.box(0, top, row.whole_s, 22, Style(fill=Ink.FAINT), name=f"whole-{row.name}", level=1)
     for number, (phase, begin, seconds) in enumerate(row.parts):
         long = max(seconds, LEAST_PX * pixel)
-        axes.box(begin, top, long, 22, Style(fill=_RECOVERING[phase]), f"part-{row.name}-{number}")
+        axes.box(begin, top, long, 22, Style(fill=_RECOVERING[phase]), name=f"part-{row.name}-{number}")
         told = content.seconds(seconds)
         if width_of(told) + 8 < long / pixel:
             canvas.text(axes.x(begin + long / 2), middle, told, ink=Ink.ON_FILL)

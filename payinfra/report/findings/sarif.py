@@ -13,7 +13,7 @@ from pathlib import PurePath
 from urllib.parse import quote
 
 from payinfra.checks.outcome import GATING, Finding, Outcome, Waived
-from payinfra.checks.verdicts import Kind, Severity
+from payinfra.checks.verdicts import Kind, Rule, Severity
 from payinfra.core.version import __version__
 from payinfra.report.findings.document import Json
 from payinfra.report.findings.places import in_repository
@@ -75,28 +75,23 @@ def render(outcome: Outcome, fail_on: Severity) -> str:
 
 def _rules(outcome: Outcome) -> dict[str, Json]:
     """Every rule that ran, and after them those of another tool that findings name, by id."""
-    rules = {
-        rule.id: _descriptor(rule.id, rule.title, rule.severity, rule.risk, rule.fix, rule.controls)
-        for rule in (result.rule for result in outcome.rules)
-    }
+    rules = {rule.id: _descriptor(rule) for rule in (result.rule for result in outcome.rules)}
     for one in (*outcome.findings, *(one.finding for one in outcome.waived)):
         if one.id not in rules:
-            rules[one.id] = _descriptor(one.id, one.title, one.severity, one.risk, one.fix, one.controls)
+            rules[one.id] = _descriptor(one)
     return rules
 
 
-def _descriptor(
-    id: str, title: str, severity: Severity, risk: str, fix: str, controls: tuple[str, ...]
-) -> Json:
-    tags: list[Json] = ["security", *map(visible, controls)]
+def _descriptor(of: Rule | Finding) -> Json:
+    tags: list[Json] = ["security", *map(visible, of.controls)]
     return {
-        "id": visible(id),
-        "name": visible(id),
-        "shortDescription": {"text": visible(title)},
-        "fullDescription": {"text": visible(risk)},
-        "help": {"text": visible(fix)},
-        "defaultConfiguration": {"level": _LEVELS[severity]},
-        "properties": {"security-severity": _SCORES[severity], "tags": tags},
+        "id": visible(of.id),
+        "name": visible(of.id),
+        "shortDescription": {"text": visible(of.title)},
+        "fullDescription": {"text": visible(of.risk)},
+        "help": {"text": visible(of.fix)},
+        "defaultConfiguration": {"level": _LEVELS[of.severity]},
+        "properties": {"security-severity": _SCORES[of.severity], "tags": tags},
     }
 
 

@@ -189,7 +189,9 @@ def test_health_needs_no_key(shop: Shop, role: str) -> None:
     answer = api.bare("GET", api.health_url)
     assert answer.status_code == 200
     assert answer.json()["region"] == shop.deployment.region(role)
-    assert answer.json()["checks"] == {"table": "ok", "write": "ok"}
+    checks = answer.json()["checks"]
+    assert checks.pop("audit") in {"ok", "unseen"}, "a container that has written nothing has seen nothing"
+    assert checks == {"table": "ok", "write": "ok"}
 
 
 def test_fifty_clients_retry_one_key_in_both_regions(shop: Shop, key: str, body: dict[str, object]) -> None:

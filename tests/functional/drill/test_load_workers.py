@@ -92,7 +92,7 @@ def running(
     said: list[str] = []
     asked = stop or Stop()
     with PaymentLog(folder / NAME) as log:
-        load = WorkerLoad(order, plan, folder, RealClock(asked), said.append, asked)
+        load = WorkerLoad(order, plan, folder, RealClock(asked), tell=said.append, stop=asked)
         try:
             load.start()
             yield load, said, log
@@ -297,7 +297,7 @@ def waiting(
     port, said = free_port(), list[str]()
     asked = stop or Stop()
     plan = WorkerPlan(count, f"127.0.0.1:{port}", token=TOKEN)
-    load = WorkerLoad(ORDER, plan, folder, RealClock(asked), said.append, asked)
+    load = WorkerLoad(ORDER, plan, folder, RealClock(asked), tell=said.append, stop=asked)
 
     def begin() -> None:
         try:
@@ -370,7 +370,7 @@ def test_the_command_of_another_machine_works_for_the_drill(cloud: Cloud, tmp_pa
     port, said, stop = free_port(), list[str](), Stop()
     plan = WorkerPlan(1, f"127.0.0.1:{port}", token=TOKEN)
     order = replace(ORDER, clients=at(cloud.east.url))
-    load = WorkerLoad(order, plan, tmp_path, RealClock(stop), said.append, stop)
+    load = WorkerLoad(order, plan, tmp_path, RealClock(stop), tell=said.append, stop=stop)
     done: list[subprocess.CompletedProcess[str]] = []
     thread = threading.Thread(target=lambda: done.append(load_worker("--master", f"127.0.0.1:{port}")))
 

@@ -1,6 +1,7 @@
 """The function's fail-back rule with the embedded AWS's own name server and Parameter Store."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from handlers.payments import fail_back
@@ -42,9 +43,15 @@ def test_the_rule_follows_the_name_server_and_its_flag_holds_the_primary_back(lo
         assert time.monotonic() < end, "the name server does not lead to the standby"
         time.sleep(0.1)
     now = time.time_ns() // 1_000_000
-    new = FailBackRule(ssm, PARAMETER, PRIMARY, name.leads_here, lambda: None, lambda: now)
+
+    def rule_at(clock: Callable[[], int]) -> FailBackRule:
+        return FailBackRule(
+            ssm, PARAMETER, PRIMARY, leads_here=name.leads_here, serves=lambda: None, clock=clock
+        )
+
+    new = rule_at(lambda: now)
     assert new() is None, "the parameter has only just been written"
-    rule = FailBackRule(ssm, PARAMETER, PRIMARY, name.leads_here, lambda: None, later_ms)
+    rule = rule_at(later_ms)
     found = rule()
     assert found is not None
     flag = EvacuationFlag.from_json(ssm.get_parameter(Name=PARAMETER)["Parameter"]["Value"])

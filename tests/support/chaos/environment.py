@@ -238,7 +238,12 @@ def last_words(text: str) -> str:
 
 @contextmanager
 def struck(folder: Path, *envs: str, program: Path = PAYINFRA) -> Iterator[Sequence[Struck]]:
-    """Environments on one embedded AWS, deployed where they are not yet. It is stopped in the end."""
+    """Environments on one embedded AWS, deployed where they are not yet. It is stopped in the end.
+
+    Args:
+        folder: the project's; made where it is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     project = Project(folder, program=program, measured=False)
     found = [Struck(project, env) for env in envs]
     try:

@@ -82,5 +82,15 @@ def test_an_error_while_waiting_is_not_swallowed() -> None:
         Time().deadline(1).until(failing(1, KeyError("x")), pause_s=1)  # type: ignore[arg-type]  # gives no bool
 
 
+def test_pauses_between_looks_double_up_to_the_longest_and_end_with_the_deadline() -> None:
+    time = Time()
+    pauses = time.deadline(1).pauses(0.1, 0.4)
+    while pauses.wait():
+        pass
+    assert time.pauses == pytest.approx([0.1, 0.2, 0.4, 0.3])
+    assert not pauses.wait()
+    assert time.at == pytest.approx(101)
+
+
 def test_seconds_left_are_never_negative() -> None:
     assert Deadline(ends=5, clock=lambda: 9).left_s == 0

@@ -32,6 +32,8 @@ def test_what_keeps_clients_out_is_said(done: Returned, said: tuple[str, ...]) -
 def test_a_survivor_that_cannot_be_asked_ends_no_drill_with_an_error(regions: TwoRegions) -> None:
     regions.dark = {WEST}
     aws = AnsweringAws(Endpoints({EAST: "http://127.0.0.1:1", WEST: "http://127.0.0.1:2"}, ""), fake=regions)
-    (said,) = after_drill(aws, Names("demo"), regions.outputs(), EAST, 1.0, 1.0, lambda _said: None)
+    (said,) = after_drill(
+        aws, Names("demo"), regions.outputs(), EAST, 1.0, time_scale=1.0, tell=lambda _said: None
+    )
     assert said.startswith("Parameter Store in us-west-2 cannot be asked")
     assert {call.rpartition(" ")[2] for call in regions.calls} == {WEST}

@@ -44,7 +44,9 @@ def watching(sites: tuple[Site, Site], name: Name, serves: Callable[[], None] = 
     """The standby, with the rule; its parameter was written long ago."""
     site = sites[1]
     site.region.now_ms = NOW_MS
-    site.fail_back = FailBackRule(site.clients.flag, FLAG, PRIMARY, name, serves, site.clock)
+    site.fail_back = FailBackRule(
+        site.clients.flag, FLAG, PRIMARY, leads_here=name, serves=serves, clock=site.clock
+    )
     site.restart()
     return site
 
@@ -180,7 +182,7 @@ def test_a_region_that_comes_back_at_once_is_not_found_healthy(sites: tuple[Site
     assert reply.status == 503
     assert reply.json()["type"] == "urn:problem:payments:held-back"
     assert (reply.json()["checks"], reply.json()["evacuated"]) == (
-        {"table": "ok", "write": "ok"},
+        {"table": "ok", "write": "ok", "audit": "unseen"},
         NOW.isoformat(timespec="seconds"),
     )
     assert site.pay().status == 201, "payments are not refused"

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -264,6 +264,21 @@ class TestAudit:
         site.region.allow()
         assert site.pay().text == first.text
         assert len(site.region.objects) == 1
+
+    def test_the_health_page_tells_of_it_and_moves_nobody(self, site: Site) -> None:
+        def said() -> tuple[int, object]:
+            reply = site.request("GET", "/health")
+            return reply.status, cast("dict[str, object]", reply.json()["checks"])["audit"]
+
+        assert said() == (200, "unseen")
+        site.pay()
+        assert said() == (200, "ok")
+        site.region.refuse("PutObject", "AccessDenied", status=403)
+        site.pay(key="another-key-of-this-test")
+        assert said() == (200, "failing")
+        site.region.allow()
+        site.pay(key="a-third-key-of-this-test")
+        assert said() == (200, "ok")
 
     def test_a_new_container_writes_no_second_version(self, site: Site) -> None:
         site.pay()

@@ -183,7 +183,7 @@ class TestHealth:
             "status": "ok",
             "region": "us-east-1",
             "version": __version__,
-            "checks": {"table": "ok", "write": "ok"},
+            "checks": {"table": "ok", "write": "ok", "audit": "unseen"},
         }
         assert site.region.calls == ["PutItem", "Query"]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from scripts import reliability
-from tests.support.chaos.environment import problems_of
+from tests.support.chaos.environment import problems_of, struck
 from tests.support.chaos.ledger import ENDED_BEFORE, RECORDED, Ledger, Trial, dice, table
 from tests.support.project import Done
 
@@ -22,6 +22,15 @@ def test_a_ledger_is_kept_after_each_trial_and_gone_on_with(tmp_path: Path) -> N
     assert again.open("kill", 2) == [1]  # and so is what came too late
     again.add(Trial("kill", 1, "drill", "SIGHUP after 1.0 s: exit 130"))
     assert again.open("kill", 2) == []
+
+
+def test_the_folder_that_is_struck_is_made(tmp_path: Path) -> None:
+    program = tmp_path / "payinfra"
+    program.write_text("#!/bin/sh\npwd\n")
+    program.chmod(0o700)
+    folder = tmp_path / "new" / "project"
+    with struck(folder, "dev-luck", program=program) as (one,):
+        assert one.deploy().stdout.strip() == str(folder.resolve())
 
 
 def test_what_was_lost_does_not_count_as_survived_and_what_came_too_late_not_as_in_time() -> None:

@@ -45,7 +45,7 @@ def install(emulator: Emulator) -> None:
 def with_the_request(original: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
     """Remember what `mocks_read_the_request` needs to know, while a request is worked on."""
 
-    async def execute(
+    async def execute(  # noqa: PLR0917 - as it is called by the one it stands for
         request: Described,
         api: str,
         stage: str,

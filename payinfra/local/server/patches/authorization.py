@@ -107,7 +107,7 @@ def resource_is_awss_own(
 ) -> Callable[..., str]:
     """AWS: what a call is about is known by the call, under each of its names."""
 
-    def resource_of(
+    def resource_of(  # noqa: PLR0917 - as it is called by the one it stands for
         service: str,
         method: str,
         path: str,
@@ -156,7 +156,7 @@ def all_that_aws_looks_at(
                 }
             )
 
-    def enforce(
+    def enforce(  # noqa: PLR0917 - as it is called by the one it stands for
         access_key: str,
         action: str,
         service: str,

@@ -52,7 +52,7 @@ def keep_smallest_size_to_transition(
     It is kept in the bucket's first rule, so that it is saved and deleted with the rules.
     """
 
-    def dispatch(
+    def dispatch(  # noqa: PLR0917 - as it is called by the one it stands for
         method: str,
         bucket: str,
         key: str,
