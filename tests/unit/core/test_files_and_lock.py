@@ -235,6 +235,16 @@ def test_a_write_that_fails_names_the_file(tmp_path: Path) -> None:
     assert "outputs.json cannot be used: the disk is full" in file_problem(caught.value).what
 
 
+def test_a_write_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"one"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace_file(tmp_path / "outputs.json", parts())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_full_disk_is_said_with_the_file_and_a_next_step(tmp_path: Path) -> None:
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
