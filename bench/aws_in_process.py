@@ -31,7 +31,7 @@ FLAG = "/payments/evacuated"
 _INDEXED = {"status-index": "status", "customer-index": "customer_id"}
 
 
-class Refused(Exception):
+class RefusedCall(Exception):
     """An error that the service answers with."""
 
     def __init__(self, code: str, status: int = 400, more: Json | None = None) -> None:
@@ -42,7 +42,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Write:
+class WriteInProcess:
     """One item as written, and when: the larger stamp wins."""
 
     key: Key
@@ -62,7 +62,7 @@ class Stamps:
 
 
 @dataclass
-class Region:
+class RegionInProcess:
     """One region's table, bucket and parameter.
 
     Attributes:
@@ -76,13 +76,13 @@ class Region:
 
     name: str = "us-east-1"
     stamps: Stamps = field(default_factory=Stamps)
-    table: dict[Key, Write] = field(default_factory=dict)
+    table: dict[Key, WriteInProcess] = field(default_factory=dict)
     _keys: dict[str, dict[Key, None]] = field(default_factory=dict, init=False)
     objects: dict[str, bytes] = field(default_factory=dict)
     sealing: str = "sealed-by-the-tests"
     flag: str = "{}"
     flag_written_ms: int = 0
-    outbox: list[Write] = field(default_factory=list)
+    outbox: list[WriteInProcess] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     puts: list[Mapping[str, str]] = field(default_factory=list)
     changes: list[Json] = field(default_factory=list)
@@ -104,7 +104,7 @@ class Region:
 
     def reset(self) -> None:
         """Empty, as new; clients that were made before go on working."""
-        fresh = Region()
+        fresh = RegionInProcess()
         for part in (
             "table",
             "_keys",
@@ -128,7 +128,7 @@ class Region:
 
         def before(asked: str) -> None:
             if asked == operation:
-                raise Refused(code, status, more)
+                raise RefusedCall(code, status, more)
 
         self.before = before
 
@@ -147,7 +147,7 @@ class Region:
             self.before(operation)
             asked = cast(Json, json.loads(cast(bytes, request.body)))
             return _answer(request, 200, json.dumps(self._perform(operation, asked)).encode())
-        except Refused as refused:
+        except RefusedCall as refused:
             body = {
                 "__type": f"com.amazonaws.dynamodb.v20120810#{refused.code}",
                 "message": "no",
@@ -155,14 +155,14 @@ class Region:
             }
             return _answer(request, refused.status, json.dumps(body).encode())
 
-    def deliver(self, other: "Region", *, count: int | None = None) -> None:
+    def deliver(self, other: "RegionInProcess", *, count: int | None = None) -> None:
         """Replicate the oldest `count` undelivered writes, or all of them, to the other region."""
         sent = self.outbox[:count]
         del self.outbox[: len(sent)]
         for write in sent:
             other.receive(write)
 
-    def receive(self, write: Write) -> None:
+    def receive(self, write: WriteInProcess) -> None:
         """A write of the other region arrives: it stands if it is the later one."""
         there = self.table.get(write.key)
         if there is not None and there.stamp >= write.stamp:
@@ -174,7 +174,7 @@ class Region:
         records, self.changes = self.changes, []
         return {"Records": records}
 
-    def _write_outputs(self, write: Write) -> None:
+    def _write_outputs(self, write: WriteInProcess) -> None:
         """Put an item into the table. DynamoDB streams no record where nothing changes."""
         there = self.table.get(write.key)
         self.table[write.key] = write
@@ -237,7 +237,7 @@ class Region:
         puts = [cast(Json, entry["Put"]) for entry in cast(list[Json], asked["TransactItems"])]
         reasons = [{"Code": "None" if self._allows(put) else "ConditionalCheckFailed"} for put in puts]
         if any(reason["Code"] != "None" for reason in reasons):
-            raise Refused("TransactionCanceledException", more={"CancellationReasons": reasons})
+            raise RefusedCall("TransactionCanceledException", more={"CancellationReasons": reasons})
         for put in puts:
             self._write(cast(Item, put["Item"]))
         return {}
@@ -251,7 +251,7 @@ class Region:
         if not self._allows(asked):
             wanted = asked.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
             more: Json | None = {"Item": self.table[_key(key)].item} if wanted else None
-            raise Refused("ConditionalCheckFailedException", more=more)
+            raise RefusedCall("ConditionalCheckFailedException", more=more)
 
     def _update_item(self, asked: Json) -> Json:
         """`SET #a = :a, b = :b` or `ADD c :c`, a set, in as much of DynamoDB's language as is used here."""
@@ -289,7 +289,7 @@ class Region:
         try:
             self.before("PutObject")
             self._store(request)
-        except Refused as refused:
+        except RefusedCall as refused:
             body = f"<Error><Code>{refused.code}</Code><Message>no</Message></Error>"
             return _answer(request, refused.status, body.encode())
         return _answer(request, 200, b"")
@@ -298,7 +298,7 @@ class Region:
         name = request.url.partition("?")[0].partition(".amazonaws.com/")[2]
         headers = {key.lower(): _as_text(value) for key, value in request.headers.items()}
         if headers.get("if-none-match") == "*" and name in self.objects:
-            raise Refused("PreconditionFailed", 412)
+            raise RefusedCall("PreconditionFailed", 412)
         sent = request.body
         self.metadata[name] = {
             key.removeprefix("x-amz-meta-"): value
@@ -315,7 +315,7 @@ class Region:
         return condition is None or _holds(condition, {} if there is None else there.item, asked)
 
     def _write(self, item: Item) -> None:
-        write = Write(_key(item), item, self.stamps.next())
+        write = WriteInProcess(_key(item), item, self.stamps.next())
         self._write_outputs(write)
         self.outbox.append(write)
 
@@ -335,7 +335,7 @@ _RESERVED = re.compile(
 
 def _refuse_reserved(expression: str) -> None:
     if _RESERVED.search(expression):
-        raise Refused("ValidationException")
+        raise RefusedCall("ValidationException")
 
 
 def _holds(condition: str, item: Item, asked: Json) -> bool:

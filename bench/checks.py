@@ -33,7 +33,7 @@ SCRIPT = str(Path(sys.executable).with_name("payinfra"))
 
 
 @dataclass(frozen=True)
-class Process:
+class MeasuredProcess:
     """One run of a command: wall time in seconds, peak resident memory in bytes."""
 
     seconds: float
@@ -60,7 +60,7 @@ def synthesized(folder: Path) -> Path:
     return found[0]
 
 
-def process(arguments: Sequence[str], folder: Path) -> Process:
+def process(arguments: Sequence[str], folder: Path) -> MeasuredProcess:
     """Run payinfra once; its findings may fail the gate, but it has to judge."""
     began = time.perf_counter()
     child = subprocess.Popen(
@@ -76,7 +76,7 @@ def process(arguments: Sequence[str], folder: Path) -> Process:
     if child.returncode not in (0, 1):
         raise CommandFailed(f"payinfra {' '.join(arguments)} ended with {child.returncode}")
     # Linux counts in KiB, macOS in bytes.
-    return Process(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+    return MeasuredProcess(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
 
 
 def median_seconds(action: Callable[[], object], runs: int = RUNS) -> float:
@@ -126,7 +126,7 @@ def as_process(manifest: Path, folder: Path) -> tuple[Goal, ...]:
 
 def large(folder: Path, checkov: Path | None) -> tuple[Goal, ...]:
     """The command over stacks of other teams' size; beside it, if there is one, checkov."""
-    runs: dict[int, Process] = {}
+    runs: dict[int, MeasuredProcess] = {}
     for resources in (LARGE, 2 * LARGE):
         file = folder / f"wide{resources}" / "cdk.tf.json"
         file.parent.mkdir()
@@ -165,7 +165,7 @@ def huge(folder: Path) -> tuple[Goal, ...]:
     )
 
 
-def _beside(checkov: Path, file: Path, ours: Process) -> None:
+def _beside(checkov: Path, file: Path, ours: MeasuredProcess) -> None:
     """What checkov takes for the same file, and how much it finds."""
     command = [str(checkov), "--file", str(file), "--framework", "terraform_json", "--compact", "--quiet"]
     began = time.perf_counter()

@@ -46,7 +46,7 @@ MOST_MIB = 1200.0
 
 
 @dataclass(frozen=True)
-class Sample:
+class ProcessSample:
     """What the server and its functions have at one moment.
 
     Attributes:
@@ -63,7 +63,7 @@ class Sample:
 
 
 @dataclass
-class Counts:
+class RequestCounts:
     """What became of the requests."""
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -130,7 +130,7 @@ def send(
     return str(answer.status)
 
 
-def load(sites: Sequence[Site], rate: float, ends: float, tally: Counts) -> None:
+def load(sites: Sequence[Site], rate: float, ends: float, tally: RequestCounts) -> None:
     """Send at a steady rate, until a moment of the monotonic clock."""
     asked, taking, began = requests(sites), threading.Lock(), time.monotonic()
     numbers = itertools.count()
@@ -159,7 +159,7 @@ def load(sites: Sequence[Site], rate: float, ends: float, tally: Counts) -> None
         thread.join()
 
 
-def sample(pid: int, folder: Path, began: float) -> Sample:
+def sample(pid: int, folder: Path, began: float) -> ProcessSample:
     """Count what the server has, from /proc (proc(5))."""
     parents = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
@@ -169,7 +169,7 @@ def sample(pid: int, folder: Path, began: float) -> Sample:
     while more := {child for child, parent in parents.items() if parent in below} - below:
         below |= more
     resident = {one: _resident_mib(one) for one in below}
-    return Sample(
+    return ProcessSample(
         time.monotonic() - began,
         resident[pid],
         sum(mib for one, mib in resident.items() if one != pid),
@@ -188,9 +188,9 @@ def _resident_mib(pid: int) -> float:
     return 0.0
 
 
-def watch(pid: int, folder: Path, ends: float) -> list[Sample]:
+def watch(pid: int, folder: Path, ends: float) -> list[ProcessSample]:
     """A sample every ten seconds, said as it is taken."""
-    began, samples = time.monotonic(), list[Sample]()
+    began, samples = time.monotonic(), list[ProcessSample]()
     while time.monotonic() < ends:
         found = sample(pid, folder, began)
         samples.append(found)
@@ -203,7 +203,7 @@ def watch(pid: int, folder: Path, ends: float) -> list[Sample]:
     return samples
 
 
-def flat(what: str, samples: Sequence[Sample], most: float, *, part: bool = False) -> Goal:
+def flat(what: str, samples: Sequence[ProcessSample], most: float, *, part: bool = False) -> Goal:
     """Whether a number is, in the second half of a run, what it was before, give or take a little.
 
     Args:
@@ -230,7 +230,7 @@ def measure(folder: Path, env: str, minutes: float, rate: float) -> list[Goal]:
     endpoints = Endpoints(running.regions, running.global_url, running.dns, lifecycle.access_key(state))
     outputs = Outputs.read(folder / ".payinfra" / "local" / env / "outputs.json")
     sites = [site_of(Aws(endpoints), region) for region in outputs.regions]
-    tally, ends = Counts(), time.monotonic() + 60 * minutes
+    tally, ends = RequestCounts(), time.monotonic() + 60 * minutes
     sending = threading.Thread(target=load, args=(sites, rate, ends, tally))
     sending.start()
     samples = watch(running.pid, state, ends)

@@ -37,14 +37,14 @@ class _Report(BaseModel):
 
 
 @dataclass(frozen=True)
-class Kept:
+class DrillMemory:
     """The most memory that a drill's process had, and how many payments it sent."""
 
     mib: float
     payments: int
 
 
-def drill(folder: Path, environ: Mapping[str, str], hold_s: float) -> Kept:
+def drill(folder: Path, environ: Mapping[str, str], hold_s: float) -> DrillMemory:
     """Run one drill in a process of its own.
 
     Raises:
@@ -63,7 +63,7 @@ def drill(folder: Path, environ: Mapping[str, str], hold_s: float) -> Kept:
         if process.returncode != 0:
             raise CommandFailed(f"{command.name} ended with {process.returncode}:\n{told.read()[-4000:]}")
         report = _Report.model_validate_json(said.read())
-    return Kept(used.ru_maxrss * KIB / 2**20, report.reconciliation.sent)
+    return DrillMemory(used.ru_maxrss * KIB / 2**20, report.reconciliation.sent)
 
 
 def goals(folder: Path, environ: Mapping[str, str]) -> list[Goal]:

@@ -27,7 +27,7 @@ from aws_lambda_powertools.utilities.idempotency import (
     idempotent_function,
 )
 
-from bench.aws_in_process import BUCKET, FLAG, PARAMETER, TABLE, Region
+from bench.aws_in_process import BUCKET, FLAG, PARAMETER, TABLE, RegionInProcess
 from bench.hostile_bodies import BODIES
 from bench.timing import environment
 from handlers.payments import core
@@ -52,7 +52,7 @@ BODY_GOAL_S = 0.1
 
 
 @dataclass(frozen=True)
-class Cost:
+class CallCost:
     """What one request costs.
 
     Attributes:
@@ -73,11 +73,11 @@ class Contender:
     """
 
     name: str
-    first: Cost
-    replay: Cost
+    first: CallCost
+    replay: CallCost
 
 
-class Context:
+class InvocationContext:
     """The part of Lambda's context that Powertools' idempotency asks for."""
 
     function_name = "payments"
@@ -123,14 +123,14 @@ def event(number: int) -> dict[str, object]:
     }
 
 
-def ours(region: Region) -> Handler:
+def ours(region: RegionInProcess) -> Handler:
     """The function as it is deployed."""
     config = Config(TABLE, BUCKET, KEY_ARN, PARAMETER, FLAG, "elsewhere", "bench", region.name)
     app = compose(config, region.clients(), Observer(config, io.StringIO()))
     return app.answer
 
 
-def decorated(region: Region) -> Handler:
+def decorated(region: RegionInProcess) -> Handler:
     """The same payment, validated, recorded and audited under Powertools' idempotency decorator.
 
     Each request is validated, as ours validates each; it logs and measures nothing, which ours does.
@@ -138,7 +138,7 @@ def decorated(region: Region) -> Handler:
     clients = region.clients()
     store = DynamoDBPersistenceLayer(table_name="idempotency", boto3_client=clients.table)
     settings = IdempotencyConfig(event_key_jmespath="key", payload_validation_jmespath="body")
-    settings.register_lambda_context(cast("LambdaContext", Context()))
+    settings.register_lambda_context(cast("LambdaContext", InvocationContext()))
     resolver = APIGatewayRestResolver()
 
     read: dict[str, core.Payment] = {}
@@ -175,12 +175,12 @@ def decorated(region: Region) -> Handler:
         read[asked["key"]] = core.read_payment(asked["key"], asked["body"].encode())
         return Response(201, "application/json", json.dumps(make(asked=asked)))
 
-    return lambda sent: resolver.resolve(sent, cast("LambdaContext", Context()))
+    return lambda sent: resolver.resolve(sent, cast("LambdaContext", InvocationContext()))
 
 
-def contend(name: str, start: Callable[[Region], Handler], rounds: int) -> Contender:
+def contend(name: str, start: Callable[[RegionInProcess], Handler], rounds: int) -> Contender:
     """Measure new payments, and each of them once more."""
-    region = Region()
+    region = RegionInProcess()
     handler = start(region)
     sent = [event(number) for number in range(rounds + 1)]
     with contextlib.redirect_stdout(io.StringIO()):  # the metrics
@@ -191,7 +191,9 @@ def contend(name: str, start: Callable[[Region], Handler], rounds: int) -> Conte
     return Contender(name, first, replay)
 
 
-def _cost(region: Region, handler: Handler, sent: list[dict[str, object]], status: int | None) -> Cost:
+def _cost(
+    region: RegionInProcess, handler: Handler, sent: list[dict[str, object]], status: int | None
+) -> CallCost:
     seconds: list[float] = []
     calls: tuple[str, ...] = ()
     for one in sent:
@@ -202,7 +204,7 @@ def _cost(region: Region, handler: Handler, sent: list[dict[str, object]], statu
         calls = tuple(region.calls)
         if answer["statusCode"] not in ((status,) if status else (200, 201)):
             raise RuntimeError(f"The answer was {answer['statusCode']}: {answer['body']}")
-    return Cost(statistics.median(seconds), calls)
+    return CallCost(statistics.median(seconds), calls)
 
 
 def cold_start(folder: Path, runs: int) -> float:
@@ -230,7 +232,7 @@ def _import_time(module: str, first_on_path: Path, runs: int, *, bytecode: bool 
 
 def worst_body() -> tuple[str, float]:
     """The hostile body that costs most, and its seconds of CPU time: the least of three."""
-    handler = ours(Region())
+    handler = ours(RegionInProcess())
 
     def cost(body: str) -> float:
         sent = {**event(1), "body": body}

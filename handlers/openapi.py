@@ -24,7 +24,7 @@ PAGE = "payments-api.md"
 
 
 @dataclass(frozen=True)
-class Kind:
+class ProblemKind:
     """A kind of problem.
 
     Attributes:
@@ -40,68 +40,74 @@ class Kind:
 
 _SAFE = "Send the same request again, with the same Idempotency-Key: a payment is recorded once."
 _GIVE_UP = "Do not send it again as it is."
-KINDS: Mapping[str, Kind] = {
-    "malformed-body": Kind(
+KINDS: Mapping[str, ProblemKind] = {
+    "malformed-body": ProblemKind(
         (400,), "The body is not a JSON object in UTF-8, or says something twice.", _GIVE_UP
     ),
-    "idempotency-key": Kind(
+    "idempotency-key": ProblemKind(
         (400,), "The Idempotency-Key is missing, repeated, malformed or looks like a card number.", _GIVE_UP
     ),
-    "payment-not-found": Kind(
+    "payment-not-found": ProblemKind(
         (404,), "No payment has this payment_id in this region, yet or at all.", _GIVE_UP
     ),
-    "not-found": Kind((404,), "No resource has this path.", _GIVE_UP),
-    "not-evacuated": Kind((404,), "The other region is not evacuated.", "Health checkers ask again."),
-    "held-back": Kind(
+    "not-found": ProblemKind((404,), "No resource has this path.", _GIVE_UP),
+    "not-evacuated": ProblemKind((404,), "The other region is not evacuated.", "Health checkers ask again."),
+    "held-back": ProblemKind(
         (503,),
         "The region works, and its health page fails for two minutes: the failover name has just moved to "
         "the other region and stays there. Payments never get this answer.",
         "Health checkers ask again.",
     ),
-    "method-not-allowed": Kind(
+    "method-not-allowed": ProblemKind(
         (405,), "The resource does not know this method; Allow lists those it knows.", _GIVE_UP
     ),
-    "in-flight": Kind((409,), "Another request with this key has not finished.", _SAFE),
-    "conflicting-records": Kind(
+    "in-flight": ProblemKind((409,), "Another request with this key has not finished.", _SAFE),
+    "conflicting-records": ProblemKind(
         (409,),
         "Two regions accepted the key with different bodies while they could not reach each other. "
         "`payment_id` names the payment, `fingerprints` the bodies.",
         "Neither send it again nor use a new key. Operators decide, with `payinfra conflicts`; "
         "`GET payments/{payment_id}` shows what they decided.",
     ),
-    "too-large": Kind((413,), f"The body has more than {MAX_BODY_BYTES} bytes.", _GIVE_UP),
-    "unsupported-media-type": Kind((415,), "The body is not declared as JSON in UTF-8.", _GIVE_UP),
-    "unsupported-content-encoding": Kind((415,), "The body is compressed or otherwise encoded.", _GIVE_UP),
-    "validation": Kind(
+    "too-large": ProblemKind((413,), f"The body has more than {MAX_BODY_BYTES} bytes.", _GIVE_UP),
+    "unsupported-media-type": ProblemKind((415,), "The body is not declared as JSON in UTF-8.", _GIVE_UP),
+    "unsupported-content-encoding": ProblemKind(
+        (415,), "The body is compressed or otherwise encoded.", _GIVE_UP
+    ),
+    "validation": ProblemKind(
         (422,),
         f"Fields or parameters are not valid; `errors` names {validation.MOST_ERRORS} of them at most. "
         "It never repeats what was sent: what the document does not name is told by its place.",
         _GIVE_UP,
     ),
-    "idempotency-key-reused": Kind(
+    "idempotency-key-reused": ProblemKind(
         (422,),
         "The key belongs to a payment with another body, which `payment_id` names. The detail says so when "
         "only the timestamp differs: a retry has to send the first one again.",
         "Look at `GET payments/{payment_id}`. A new key makes a second payment.",
     ),
-    "unexpected": Kind((500,), "The function met what it does not expect. It has been logged.", _SAFE),
-    "unavailable": Kind((503,), "A service behind the API does not answer.", _SAFE),
-    "gateway-bad-request-body": Kind((400,), "The body is not a JSON object.", _GIVE_UP),
-    "gateway-bad-request-parameters": Kind((400,), "The gateway misses a parameter.", _GIVE_UP),
-    "gateway-invalid-api-key": Kind((403,), "The API key is missing or wrong.", "Send the key in x-api-key."),
-    "gateway-access-denied": Kind((403,), "The request is not allowed.", _GIVE_UP),
-    "gateway-missing-authentication-token": Kind((404,), "No resource has this path.", _GIVE_UP),
-    "gateway-resource-not-found": Kind((404,), "No resource has this path.", _GIVE_UP),
-    "gateway-request-too-large": Kind((413,), "The request is too large for the gateway.", _GIVE_UP),
-    "gateway-unsupported-media-type": Kind((415,), "The gateway does not take this type.", _GIVE_UP),
-    "gateway-throttled": Kind((429,), "Too many requests a second.", "Wait as Retry-After says."),
-    "gateway-quota-exceeded": Kind(
+    "unexpected": ProblemKind((500,), "The function met what it does not expect. It has been logged.", _SAFE),
+    "unavailable": ProblemKind((503,), "A service behind the API does not answer.", _SAFE),
+    "gateway-bad-request-body": ProblemKind((400,), "The body is not a JSON object.", _GIVE_UP),
+    "gateway-bad-request-parameters": ProblemKind((400,), "The gateway misses a parameter.", _GIVE_UP),
+    "gateway-invalid-api-key": ProblemKind(
+        (403,), "The API key is missing or wrong.", "Send the key in x-api-key."
+    ),
+    "gateway-access-denied": ProblemKind((403,), "The request is not allowed.", _GIVE_UP),
+    "gateway-missing-authentication-token": ProblemKind((404,), "No resource has this path.", _GIVE_UP),
+    "gateway-resource-not-found": ProblemKind((404,), "No resource has this path.", _GIVE_UP),
+    "gateway-request-too-large": ProblemKind((413,), "The request is too large for the gateway.", _GIVE_UP),
+    "gateway-unsupported-media-type": ProblemKind((415,), "The gateway does not take this type.", _GIVE_UP),
+    "gateway-throttled": ProblemKind((429,), "Too many requests a second.", "Wait as Retry-After says."),
+    "gateway-quota-exceeded": ProblemKind(
         (429,), "The API key's quota of the day is used up.", "Wait for the next day."
     ),
-    "gateway-integration-failure": Kind((504,), "The function did not answer.", _SAFE),
-    "gateway-integration-timeout": Kind((504,), "The function did not answer in time.", _SAFE),
-    "gateway-default-4xx": Kind((400, 403), "The gateway refuses the request for another reason.", _GIVE_UP),
-    "gateway-default-5xx": Kind(
+    "gateway-integration-failure": ProblemKind((504,), "The function did not answer.", _SAFE),
+    "gateway-integration-timeout": ProblemKind((504,), "The function did not answer in time.", _SAFE),
+    "gateway-default-4xx": ProblemKind(
+        (400, 403), "The gateway refuses the request for another reason.", _GIVE_UP
+    ),
+    "gateway-default-5xx": ProblemKind(
         (500, 502, 503), "The gateway could not get an answer of the function.", _SAFE
     ),
 }

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.aws_in_process import Region, Stamps
+from bench.aws_in_process import RegionInProcess, Stamps
 from tests.support.fault_matrix import CASES, keep, measure
 from tests.unit.payments.conftest import Clock, Site, site_in
 
@@ -16,7 +16,7 @@ from tests.unit.payments.conftest import Clock, Site, site_in
 def two_regions() -> Iterator[tuple[Site, Site]]:
     """The function in two empty regions."""
     stamps, clock = Stamps(), Clock()
-    primary, secondary = Region("us-east-1", stamps), Region("us-west-2", stamps)
+    primary, secondary = RegionInProcess("us-east-1", stamps), RegionInProcess("us-west-2", stamps)
     yield site_in(primary, primary.clients(), clock), site_in(secondary, secondary.clients(), clock)
 
 

@@ -19,7 +19,7 @@ BOX_WIDTH, BOX_HEIGHT, GAP, FLOOR_HEIGHT, MARGIN = 130, 40, 24, 92, 24
 
 
 @dataclass(frozen=True)
-class Room:
+class CodeRoom:
     """One room.
 
     Attributes:
@@ -47,7 +47,7 @@ def floors(config: Path = ROOT / ".importlinter") -> tuple[tuple[str, ...], ...]
     )
 
 
-def read() -> tuple[Room, ...]:
+def read() -> tuple[CodeRoom, ...]:
     """Every room with what it imports, in the order of the floors, then `handlers`."""
     graph = grimp.build_graph(*PACKAGES, include_external_packages=False, exclude_type_checking_imports=True)
     names = [name for floor in floors() for name in floor]
@@ -63,12 +63,12 @@ def _room(module: str) -> str:
     return package if package != "payinfra" else rest.partition(".")[0]
 
 
-def _read(name: str, modules: Sequence[str], graph: grimp.ImportGraph) -> Room:
+def _read(name: str, modules: Sequence[str], graph: grimp.ImportGraph) -> CodeRoom:
     files = [file for module in modules if (file := _file(module)).exists()]
     imported = {
         _room(other) for module in modules for other in graph.find_modules_directly_imported_by(module)
     }
-    return Room(
+    return CodeRoom(
         name,
         _first_sentence(min(files, key=lambda file: (file.name != "__init__.py", len(file.parts)))),
         tuple(sorted(imported - {name, ""})),
@@ -85,7 +85,7 @@ def _first_sentence(file: Path) -> str:
     return docstring.split("\n\n")[0].replace("\n", " ")
 
 
-def reduced(rooms: Iterable[Room]) -> tuple[tuple[str, str], ...]:
+def reduced(rooms: Iterable[CodeRoom]) -> tuple[tuple[str, str], ...]:
     """The imports that follow from no others: an arrow is left out where a longer way leads there too."""
     direct = {room.name: set(room.imports) for room in rooms}
 
@@ -103,7 +103,7 @@ def reduced(rooms: Iterable[Room]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def drawing(rooms: Sequence[Room], layers: Sequence[Sequence[str]]) -> str:
+def drawing(rooms: Sequence[CodeRoom], layers: Sequence[Sequence[str]]) -> str:
     """The rooms on their floors as an SVG, each arrow from the room that imports to the one imported."""
     widest = max(len(layer) for layer in layers)
     width = 2 * MARGIN + widest * BOX_WIDTH + (widest - 1) * GAP
@@ -156,7 +156,7 @@ def _box(name: str, x: float, y: float) -> str:
     )
 
 
-def page(rooms: Sequence[Room], layers: Sequence[Sequence[str]]) -> str:
+def page(rooms: Sequence[CodeRoom], layers: Sequence[Sequence[str]]) -> str:
     """docs/rooms.md: the drawing, and what each room owns, may import and does import."""
     floor_of = {name: row for row, layer in enumerate(layers) for name in layer}
     edges = sum(len(room.imports) for room in rooms)

@@ -218,7 +218,7 @@ class Found:
         return self.claim is not None and payment.fingerprint == self.claim.fingerprint
 
 
-class Verdict(Enum):
+class KeyVerdict(Enum):
     """What a request is beside what is recorded under its key."""
 
     NEW = auto()
@@ -228,20 +228,20 @@ class Verdict(Enum):
     CONFLICT = auto()  # two bodies were accepted under this key
 
 
-def judge(found: Found, payment: Payment) -> Verdict:
+def judge(found: Found, payment: Payment) -> KeyVerdict:
     """What to do with a request for `payment`; every answer is the same in both regions.
 
     Only fingerprints are compared: what is recorded may have moved on since, to another status for one.
     """
     if found.in_conflict:
-        return Verdict.CONFLICT
+        return KeyVerdict.CONFLICT
     first = found.payment()
     claimed = found.claim.fingerprint if found.claim is not None else first and first.fingerprint
     if claimed is None:
-        return Verdict.NEW
+        return KeyVerdict.NEW
     if claimed != payment.fingerprint:
-        return Verdict.KEY_REUSED
-    return Verdict.INCOMPLETE if first is None or first.fingerprint != claimed else Verdict.REPLAY
+        return KeyVerdict.KEY_REUSED
+    return KeyVerdict.INCOMPLETE if first is None or first.fingerprint != claimed else KeyVerdict.REPLAY
 
 
 def may_become(status: str, next_status: str) -> bool:

@@ -6,7 +6,7 @@ from enum import Enum, auto
 from typing import Protocol, assert_never
 
 from . import core, problems
-from .core import Caller, Change, Found, Payment, Receipt, Verdict
+from .core import Caller, Change, Found, KeyVerdict, Payment, Receipt
 from .cursors import Position, seal, signing_key, unseal
 from .problems import FieldError, Unavailable
 
@@ -292,19 +292,19 @@ class Payments:
         found = self._look_up(payment.payment_id)
         verdict = core.judge(found, payment)
         match verdict:
-            case Verdict.NEW:
+            case KeyVerdict.NEW:
                 return None
-            case Verdict.REPLAY:
+            case KeyVerdict.REPLAY:
                 return MadePayment(found.payment() or payment, replayed=True)
-            case Verdict.KEY_REUSED:
+            case KeyVerdict.KEY_REUSED:
                 recorded = found.payment()
                 raise problems.key_reused(
                     payment.payment_id,
                     only_timestamp=recorded is not None and recorded.differs_in_timestamp_only(payment),
                 )
-            case Verdict.INCOMPLETE:
+            case KeyVerdict.INCOMPLETE:
                 return self._restore(payment)
-            case Verdict.CONFLICT:
+            case KeyVerdict.CONFLICT:
                 raise problems.conflicting(payment.payment_id, found.fingerprints)
             case _:
                 assert_never(verdict)
@@ -315,9 +315,9 @@ class Payments:
             return MadePayment(payment, replayed=True)
         found = self._look_up(payment.payment_id)
         verdict = core.judge(found, payment)
-        if verdict is Verdict.CONFLICT:
+        if verdict is KeyVerdict.CONFLICT:
             raise problems.conflicting(payment.payment_id, found.fingerprints)
-        if verdict is Verdict.REPLAY:
+        if verdict is KeyVerdict.REPLAY:
             return MadePayment(found.payment() or payment, replayed=True)
         raise problems.in_flight()
 

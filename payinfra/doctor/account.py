@@ -85,14 +85,14 @@ def network(settings: Settings, account: Account) -> Prerequisite:
 
 
 @dataclass(frozen=True)
-class Caller:
+class CallerIdentity:
     """The caller of AWS."""
 
     account: str
     arn: str
 
 
-def credentials(settings: Settings, account: Account) -> tuple[Prerequisite, Caller | None]:
+def credentials(settings: Settings, account: Account) -> tuple[Prerequisite, CallerIdentity | None]:
     """Check the credentials, and return the caller; None where there are none that AWS accepts."""
     needed = "credentials that AWS accepts"
     try:
@@ -100,7 +100,7 @@ def credentials(settings: Settings, account: Account) -> tuple[Prerequisite, Cal
         arn = account.aws.sts(settings.primary_region).get_caller_identity()["Arn"]
     except PayinfraError as error:
         return Prerequisite("credentials", False, error.what, needed, error.hint, AWS), None
-    return Prerequisite("credentials", True, arn, needed, "", AWS), Caller(number, arn)
+    return Prerequisite("credentials", True, arn, needed, "", AWS), CallerIdentity(number, arn)
 
 
 def gateway_logs(settings: Settings, account: Account) -> Prerequisite:
@@ -141,7 +141,7 @@ def state_bucket(settings: Settings, account: Account) -> Prerequisite:
     return Prerequisite("state bucket", True, bucket, "a bucket that can be read", "", AWS)
 
 
-def may_deploy(settings: Settings, account: Account, caller: Caller) -> Prerequisite:
+def may_deploy(settings: Settings, account: Account, caller: CallerIdentity) -> Prerequisite:
     """Check with IAM's simulator that the caller has the permissions of `payinfra ci-role`.
 
     The simulator sees identity policies and boundaries, not the policies of an organisation (IAM user guide,
@@ -184,7 +184,7 @@ def principal(aws: Aws, region: str, arn: str) -> str:
     return aws.iam(region).get_role(RoleName=rest.partition("/")[0])["Role"]["Arn"]
 
 
-def _refused(account: Account, settings: Settings, caller: Caller, who: str) -> Iterable[str]:
+def _refused(account: Account, settings: Settings, caller: CallerIdentity, who: str) -> Iterable[str]:
     reach = PermissionScope(
         caller.account,
         settings.regions,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from payinfra.clients.retry import Deadline
 from payinfra.core.naming import objects_of_tests
-from payinfra.drill.load.payments import Payment, customer
+from payinfra.drill.load.payments import DrillPayment, customer
 from payinfra.drill.model import AuditObjectCounts
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class S3AuditStore:
 
 
 def reconcile_audit(
-    payments: Sequence[Payment],
+    payments: Sequence[DrillPayment],
     acknowledged: frozenset[str],
     buckets: tuple[AuditStore, AuditStore],
     *,
@@ -165,7 +165,9 @@ def remove_left_over(env: str, buckets: tuple[AuditStore, AuditStore], within_s:
     return LeftOverObjects(removed, tuple(sorted(set(left))))
 
 
-def _found(payments: Sequence[Payment], bucket: AuditStore, deadline: Deadline) -> tuple[AuditObject, ...]:
+def _found(
+    payments: Sequence[DrillPayment], bucket: AuditStore, deadline: Deadline
+) -> tuple[AuditObject, ...]:
     """Every version of every object of these payments in a bucket."""
     wanted = frozenset(one.payment_id for one in payments)
     prefixes = sorted({objects_of_tests(json.loads(one.body)["customer_id"]) for one in payments})

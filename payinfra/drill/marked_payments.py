@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from payinfra.clients.retry import Deadline
 from payinfra.core.naming import CUSTOMER_INDEX
-from payinfra.drill.load.payments import Payment, customer
+from payinfra.drill.load.payments import DrillPayment, customer
 from payinfra.drill.replicas import Replica
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ class MarkedPayments:
         left: ids of those that could not be removed.
     """
 
-    payments: tuple[Payment, ...]
+    payments: tuple[DrillPayment, ...]
     left: tuple[str, ...]
 
 
-def find(aws: "Aws", region: "RegionOutputs", env: str) -> Iterator[Payment]:
+def find(aws: "Aws", region: "RegionOutputs", env: str) -> Iterator[DrillPayment]:
     """The payments of an environment's drills in one region's table. Needs dynamodb:Query on its indexes.
 
     Raises:
@@ -48,11 +48,11 @@ def find(aws: "Aws", region: "RegionOutputs", env: str) -> Iterator[Payment]:
     for page in pages:
         for item in page["Items"]:
             made = json.dumps({"timestamp": int(item["timestamp"]["N"])})
-            yield Payment("", item["payment_id"]["S"], made, 0.0)
+            yield DrillPayment("", item["payment_id"]["S"], made, 0.0)
 
 
 def remove(
-    look: Callable[[], Sequence[Payment]], replicas: Sequence[Replica], deadline: Deadline
+    look: Callable[[], Sequence[DrillPayment]], replicas: Sequence[Replica], deadline: Deadline
 ) -> MarkedPayments:
     """Remove payments and their claims from both regions, and look again whether they are gone.
 
@@ -64,7 +64,7 @@ def remove(
     Raises:
         ClientError, BotoCoreError: a table cannot be read or written.
     """
-    found: dict[str, Payment] = {}
+    found: dict[str, DrillPayment] = {}
     pauses = deadline.pauses()
     left = _by_id(deadline.poll(look))
     while left:
@@ -79,5 +79,5 @@ def remove(
     return MarkedPayments(tuple(found.values()), tuple(left))
 
 
-def _by_id(payments: Sequence[Payment]) -> dict[str, Payment]:
+def _by_id(payments: Sequence[DrillPayment]) -> dict[str, DrillPayment]:
     return {one.payment_id: one for one in payments}

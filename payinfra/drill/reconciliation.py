@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from payinfra.clients.retry import Deadline
 from payinfra.core.errors import GateFailed
 from payinfra.drill.load.payment_log import Entries
-from payinfra.drill.load.payments import Payment
+from payinfra.drill.load.payments import DrillPayment
 from payinfra.drill.model import PaymentOutcome, Reconciliation, Result
 from payinfra.drill.replicas import Replica, StoredItem
 
@@ -29,7 +29,9 @@ Made = TypeVar("Made")
 class ReconciliationLog(Protocol):
     """The part of the payment log that a reconciliation writes."""
 
-    def judged(self, payment: Payment, outcome: PaymentOutcome, contents: Sequence[Sequence[str]]) -> None:
+    def judged(
+        self, payment: DrillPayment, outcome: PaymentOutcome, contents: Sequence[Sequence[str]]
+    ) -> None:
         """Note what the regions have of a payment that is not as it should be."""
         ...
 
@@ -59,7 +61,7 @@ class RemovedPayments:
     left: tuple[str, ...]
 
 
-def outcome_of(payment: Payment, acknowledged: bool, copies: RegionalCopies) -> PaymentOutcome:
+def outcome_of(payment: DrillPayment, acknowledged: bool, copies: RegionalCopies) -> PaymentOutcome:
     """A payment's outcome, as far as one reading tells it: RECORDED stands for DELAYED as well."""
     here, there = _payments(copies.here), _payments(copies.there)
     if len(here) > 1 or len(there) > 1:
@@ -119,15 +121,15 @@ def reconcile(
 
 
 def _judge(
-    payments: Sequence[Payment],
+    payments: Sequence[DrillPayment],
     acknowledged: frozenset[str],
     replicas: tuple[Replica, Replica],
     deadline: Deadline,
-) -> tuple[dict[Payment, PaymentOutcome], dict[Payment, RegionalCopies]]:
+) -> tuple[dict[DrillPayment, PaymentOutcome], dict[DrillPayment, RegionalCopies]]:
     """Each payment's outcome, and its copies as they were read last."""
     found = _read_copies(payments, replicas, deadline)
 
-    def judged(some: Iterable[Payment]) -> dict[Payment, PaymentOutcome]:
+    def judged(some: Iterable[DrillPayment]) -> dict[DrillPayment, PaymentOutcome]:
         return {one: outcome_of(one, one.key in acknowledged, found[one]) for one in some}
 
     outcomes, pauses = judged(payments), deadline.pauses()
@@ -141,7 +143,7 @@ def _judge(
     return outcomes, found
 
 
-def _not_there(outcomes: Mapping[Payment, PaymentOutcome]) -> tuple[Payment, ...]:
+def _not_there(outcomes: Mapping[DrillPayment, PaymentOutcome]) -> tuple[DrillPayment, ...]:
     """Those that replication may still bring in order."""
     return tuple(
         payment
@@ -151,8 +153,8 @@ def _not_there(outcomes: Mapping[Payment, PaymentOutcome]) -> tuple[Payment, ...
 
 
 def _read_copies(
-    payments: Sequence[Payment], replicas: tuple[Replica, Replica], deadline: Deadline
-) -> dict[Payment, RegionalCopies]:
+    payments: Sequence[DrillPayment], replicas: tuple[Replica, Replica], deadline: Deadline
+) -> dict[DrillPayment, RegionalCopies]:
     """Read payments in both regions.
 
     Raises:
@@ -160,7 +162,7 @@ def _read_copies(
     """
     here, there = replicas
 
-    def read(payment: Payment) -> RegionalCopies:
+    def read(payment: DrillPayment) -> RegionalCopies:
         name = payment.payment_id
         return RegionalCopies(
             deadline.poll(partial(here.read, name)), deadline.poll(partial(there.read, name))
@@ -176,7 +178,7 @@ def _read_copies(
 
 
 def _remove(
-    found: Mapping[Payment, RegionalCopies],
+    found: Mapping[DrillPayment, RegionalCopies],
     replicas: tuple[Replica, Replica],
     log: ReconciliationLog,
     deadline: Deadline,
@@ -187,7 +189,7 @@ def _remove(
         return RemovedPayments(0, ())
     log.removals(tuple(payment.payment_id for payment in there)).result()
 
-    def take(payment: Payment) -> None:
+    def take(payment: DrillPayment) -> None:
         copies = there[payment]
         only_there = tuple(record for record in copies.there if record not in copies.here)
         for replica, records in zip(replicas, (copies.here, only_there), strict=True):
@@ -201,11 +203,11 @@ def _remove(
 
 
 def _left(
-    payments: tuple[Payment, ...], replicas: tuple[Replica, Replica], deadline: Deadline
+    payments: tuple[DrillPayment, ...], replicas: tuple[Replica, Replica], deadline: Deadline
 ) -> tuple[str, ...]:
     """The ids of those that some region still has once nothing more goes away, or that cannot be read."""
 
-    def not_gone(among: tuple[Payment, ...]) -> tuple[Payment, ...]:
+    def not_gone(among: tuple[DrillPayment, ...]) -> tuple[DrillPayment, ...]:
         found = _read_copies(among, replicas, deadline)
         return tuple(payment for payment in among if not found[payment].is_empty)
 

@@ -13,7 +13,7 @@ from payinfra.checks.probes.dynamodb import writes_reach_the_other_region
 from payinfra.checks.probes.model import ProbeContext, RegionUnderTest
 from payinfra.clients.aws_errors import NotYet
 from payinfra.clients.retry import Deadline
-from payinfra.drill.load.payments import Payment
+from payinfra.drill.load.payments import DrillPayment
 
 if TYPE_CHECKING:
     from payinfra.clients.aws import Aws
@@ -40,7 +40,7 @@ class StoredItem:
         """Whether it is a payment, and not a claim."""
         return self.timestamp != CLAIM
 
-    def says(self, payment: Payment) -> bool:
+    def says(self, payment: DrillPayment) -> bool:
         """Whether it is what the drill sent; more may be in it."""
         item, sent = json.loads(self.content), json.loads(payment.body)
         return all(item.get(name) == _as_stored(value) for name, value in sent.items())

@@ -21,7 +21,7 @@ from payinfra.drill.faults.executor import WITHIN_S, AwsFaultExecutor, FaultExec
 from payinfra.drill.faults.journal import DamagedJournal, FaultJournal, open_journals, restore_command
 from payinfra.drill.faults.rollback import Keep, keep_nothing, restore
 from payinfra.drill.load import payment_log
-from payinfra.drill.load.payments import Payment
+from payinfra.drill.load.payments import DrillPayment
 from payinfra.drill.model import Reconciliation, Restoration, Restored
 
 NO_JOURNAL = "without a journal"
@@ -203,7 +203,7 @@ def _marked_payments(environment: DrillEnvironment, say: Say, within_s: float) -
     """Remove the payments of drills that no payment log has, with their audit objects."""
     aws, regions = environment.aws, environment.outputs.regions
 
-    def look() -> tuple[Payment, ...]:
+    def look() -> tuple[DrillPayment, ...]:
         return tuple(one for region in regions for one in marked_payments.find(aws, region, environment.env))
 
     deadline = Deadline.within(within_s)

@@ -7,12 +7,12 @@ from payinfra.terraform.failures import TerraformFailed
 from payinfra.terraform.imports import Import
 from payinfra.terraform.plan import (
     AttributeChange,
-    Change,
     ChangeAction,
     LostReplica,
     OutputChange,
     Plan,
     PlannedCosts,
+    ResourceChange,
     ReviewedChange,
     guard,
     losses,
@@ -25,7 +25,6 @@ from payinfra.terraform.state import Kept
 __all__ = [
     "AttributeChange",
     "Binary",
-    "Change",
     "ChangeAction",
     "Creation",
     "Diagnostic",
@@ -39,6 +38,7 @@ __all__ = [
     "Plan",
     "PlannedChange",
     "PlannedCosts",
+    "ResourceChange",
     "ReviewedChange",
     "StopTimeouts",
     "Terraform",

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from payinfra.core.events import Action, Emit, ResourceFailed, ResourceFinished, ResourceStarted
 from payinfra.terraform.jsonvalue import JsonValue, at, items, members, number, parse_object, text
-from payinfra.terraform.plan import Change, ChangeAction, OutputChange
+from payinfra.terraform.plan import ChangeAction, OutputChange, ResourceChange
 
 KEPT_LINES = 20
 STATE_DUMP = "Emergency state dump"
@@ -67,8 +67,8 @@ class Collected:
     """What one command's stream said, gathered line by line."""
 
     counts: Counts = field(default_factory=Counts)
-    changes: list[Change] = field(default_factory=list)
-    drift: list[Change] = field(default_factory=list)
+    changes: list[ResourceChange] = field(default_factory=list)
+    drift: list[ResourceChange] = field(default_factory=list)
     output_changes: list[OutputChange] = field(default_factory=list)
     outputs: dict[str, OutputValue] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
@@ -166,11 +166,11 @@ class EventReader:
             return max(0.0, (end - start).total_seconds())
         return float(number(message, "hook", "elapsed_seconds"))
 
-    def _change(self, message: Message, into: list[Change]) -> None:
+    def _change(self, message: Message, into: list[ResourceChange]) -> None:
         action = ChangeAction.of(text(message, "change", "action"))
         if action is not ChangeAction.NOOP:
             into.append(
-                Change(
+                ResourceChange(
                     address=text(message, "change", "resource", "addr"),
                     type=text(message, "change", "resource", "resource_type"),
                     action=action,

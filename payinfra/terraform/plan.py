@@ -31,7 +31,7 @@ class ChangeAction(StrEnum):
 
 
 @dataclass(frozen=True)
-class Change:
+class ResourceChange:
     """One resource that the plan touches.
 
     `reason` is Terraform's own word for why, often empty. `import_id` is the provider's id of one that exists
@@ -129,9 +129,9 @@ class Plan:
     add: int
     change: int
     destroy: int
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ResourceChange, ...] = ()
     outputs: tuple[OutputChange, ...] = ()
-    drift: tuple[Change, ...] = ()
+    drift: tuple[ResourceChange, ...] = ()
     lost_replicas: tuple[LostReplica, ...] = ()
     refresh_only: bool = False
     unfinished: bool = False
@@ -202,7 +202,7 @@ def guard(plan: Plan, allow_destroy: bool = False) -> None:
         )
 
 
-def updates_a_table(changes: Sequence[Change]) -> bool:
+def updates_a_table(changes: Sequence[ResourceChange]) -> bool:
     """Whether a table changes in place: only then can it lose a replica that no event tells of."""
     return any(change.type == TABLE and change.action is ChangeAction.UPDATE for change in changes)
 
@@ -257,9 +257,9 @@ def shown_action(one: JsonValue) -> ChangeAction:
     return _action(items(one, "change", "actions"), text(one, "change", "importing", "id"))
 
 
-def _shown_change(one: JsonValue) -> Change:
+def _shown_change(one: JsonValue) -> ResourceChange:
     import_id = text(one, "change", "importing", "id")
-    return Change(
+    return ResourceChange(
         address=text(one, "address"),
         type=text(one, "type"),
         action=_action(items(one, "change", "actions"), import_id),

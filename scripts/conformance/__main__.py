@@ -10,9 +10,15 @@ from tempfile import TemporaryDirectory
 
 from payinfra.local.server.recording import WHO
 from scripts.conformance.permissions import PermissionQuestions
-from scripts.conformance.requests import Record, RecordedRequest, UnreadableLine, UnreadableRequest, read
+from scripts.conformance.requests import (
+    RecordedRequest,
+    RequestRecord,
+    UnreadableLine,
+    UnreadableRequest,
+    read,
+)
 from scripts.conformance.shapes import faults
-from scripts.conformance.stacks import Judged, judge
+from scripts.conformance.stacks import JudgedStacks, judge
 from scripts.conformance.variants import stacks
 
 SHOWN = 20
@@ -73,7 +79,7 @@ def judge_record(folder: Path) -> bool:
     A record is read once, and a line at a time: that of all end-to-end tests is long.
     """
     began = time.monotonic()
-    record, shapes, questions = Record(folder), RequestFaults(), PermissionQuestions()
+    record, shapes, questions = RequestRecord(folder), RequestFaults(), PermissionQuestions()
     for line in record:
         try:
             request = RecordedRequest.of_line(line)
@@ -99,7 +105,7 @@ def judge_record(folder: Path) -> bool:
 
 def judge_stacks() -> tuple[str, list[str]]:
     """Hold five variants of the stack against CloudFormation's schemas."""
-    judged = Judged()
+    judged = JudgedStacks()
     with TemporaryDirectory() as folder:
         made = stacks(Path(folder))
     for name, stack in made.items():

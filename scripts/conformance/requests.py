@@ -394,7 +394,7 @@ def typed(shape: Shape, text: str) -> Any:
 
 
 @dataclass
-class Record:
+class RequestRecord:
     """The record of a test run: a file for each server that ran, read one line at a time.
 
     Attributes:

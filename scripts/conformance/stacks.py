@@ -115,7 +115,7 @@ _TEXTS = {"integer": int, "number": float}
 
 
 @dataclass
-class Judged:
+class JudgedStacks:
     """What was judged, and what was wrong."""
 
     resources: int = 0
@@ -134,7 +134,7 @@ def schema_of(type_: str) -> Mapping[str, Any]:
     return found
 
 
-def judge(stack: Mapping[str, Any], name: str, judged: Judged) -> None:
+def judge(stack: Mapping[str, Any], name: str, judged: JudgedStacks) -> None:
     """Hold every resource of a synthesized stack against the schema of its type."""
     for type_, resources in stack["resource"].items():
         if type_ in ELSEWHERE:
@@ -173,7 +173,7 @@ def _object(
     shape: Mapping[str, Any],
     block: Mapping[str, Any],
     renames: Renames,
-    judged: Judged,
+    judged: JudgedStacks,
 ) -> dict[str, Any]:
     known = {_plain(name): name for name in shape.get("properties", {})}
     found: dict[str, Any] = {}
@@ -206,7 +206,7 @@ def _resolved(root: Mapping[str, Any], shape: Mapping[str, Any]) -> Mapping[str,
 
 
 def _value(
-    root: Mapping[str, Any], shape: Mapping[str, Any], value: Any, renames: Renames, judged: Judged
+    root: Mapping[str, Any], shape: Mapping[str, Any], value: Any, renames: Renames, judged: JudgedStacks
 ) -> Any:
     kinds = shape.get("type", ())
     kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)

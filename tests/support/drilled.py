@@ -21,7 +21,7 @@ from payinfra.clients.aws import Aws, Endpoints
 from payinfra.local.control import Control, Sent
 from payinfra.local.endpoints import LocalEndpoints
 from payinfra.local.faults import FaultRegistry
-from payinfra.local.server.asgi import Request
+from payinfra.local.server.asgi import HttpRequest
 from payinfra.local.server.aws_rules import KeptRules
 from payinfra.local.server.control_api import ControlApi
 from payinfra.local.server.time_scale import TimeScale
@@ -149,7 +149,7 @@ class FakeCloud:
             if trouble := self.before(call):
                 raise trouble
             headers = tuple((key.lower(), value) for key, value in sent.headers.items())
-            got = asyncio.run(api(Request(sent.method, path, "", headers, sent.body or b"")))
+            got = asyncio.run(api(HttpRequest(sent.method, path, "", headers, sent.body or b"")))
             if trouble := self.after(call):
                 raise trouble
             return got.status, got.body

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from botocore.exceptions import ReadTimeoutError
 
-from bench.aws_in_process import Refused
+from bench.aws_in_process import RefusedCall
 from payinfra.checks.probes.health_checks import HEALTHY_SHARE
 from payinfra.deployment.guidance import next_steps
 from payinfra.deployment.names import NameStatus
@@ -141,7 +141,7 @@ class _Failing:
             return
         if self._injected.code:
             status = 500 if self._injected.code == FAILED else 400
-            raise Refused(self._injected.code, status)
+            raise RefusedCall(self._injected.code, status)
         raise ReadTimeoutError(endpoint_url="https://example")
 
 

@@ -36,7 +36,7 @@ from payinfra.drill.faults.rollback import restore
 from payinfra.drill.faults.scenarios import sends_to_both
 from payinfra.drill.load.counters import LoadCounters, LoadSnapshot
 from payinfra.drill.load.payment_log import Entries
-from payinfra.drill.load.payments import Maker, Payment, customer
+from payinfra.drill.load.payments import DrillPayment, Maker, customer
 from payinfra.drill.load.targets import client_count
 from payinfra.drill.machine import MachineWatch
 from payinfra.drill.model import (
@@ -212,7 +212,9 @@ class Bucket:
 class _NoLog:
     """A payment log that keeps nothing."""
 
-    def judged(self, payment: Payment, outcome: PaymentOutcome, contents: Sequence[Sequence[str]]) -> None:
+    def judged(
+        self, payment: DrillPayment, outcome: PaymentOutcome, contents: Sequence[Sequence[str]]
+    ) -> None:
         """Nothing."""
 
     def removals(self, payment_ids: tuple[str, ...]) -> "Future[None]":
@@ -247,7 +249,7 @@ class Simulation:
     injected: float | None = None
     restored: float | None = None
     stopped: float | None = None
-    payments: list[Payment] = field(default_factory=list)
+    payments: list[DrillPayment] = field(default_factory=list)
     tables: dict[str, Table] = field(default_factory=lambda: {EAST: Table(), WEST: Table()})
     buckets: dict[str, Bucket] = field(default_factory=lambda: {EAST: Bucket(), WEST: Bucket()})
     pending: list[tuple[float, str, str, StoredItem]] = field(default_factory=list)
@@ -416,7 +418,7 @@ class Simulation:
         self._attempt(payment, number, client, 1)
         self._later(due + 1 / self.rate + late, lambda: self._begin(number + 1, due + 1 / self.rate + late))
 
-    def _attempt(self, payment: Payment, number: int, client: int, tries: int) -> None:
+    def _attempt(self, payment: DrillPayment, number: int, client: int, tries: int) -> None:
         region, began = self._target(self.clients[client]), self.at
         self.counters.sent()
         result, status, seconds = self._answer(payment, number, region)
@@ -435,7 +437,7 @@ class Simulation:
 
         self._later(began + seconds, end)
 
-    def _answer(self, payment: Payment, number: int, region: str) -> tuple[Result, int, float]:
+    def _answer(self, payment: DrillPayment, number: int, region: str) -> tuple[Result, int, float]:
         damage = self.damage
         survivor = region == self.other
         if self.dark(region):
@@ -453,7 +455,7 @@ class Simulation:
             return Result.SILENT, 0, 3.0
         return Result.ACKNOWLEDGED, 201, damage.survivor_latency_s if survivor else 0.06
 
-    def _store(self, payment: Payment, number: int, region: str) -> None:
+    def _store(self, payment: DrillPayment, number: int, region: str) -> None:
         damage, sent = self.damage, json.loads(payment.body)
         peer = self.other if region == self.lost else self.lost
         if damage.forgets and number % damage.forgets == 1:
@@ -602,7 +604,7 @@ def _share(number: int, share: float) -> bool:
     return int((number + 1) * share) > int(number * share)
 
 
-def _item(payment: Payment, sent: Mapping[str, Any]) -> StoredItem:
+def _item(payment: DrillPayment, sent: Mapping[str, Any]) -> StoredItem:
     content = {
         "payment_id": {"S": payment.payment_id},
         **{name: _stored(value) for name, value in sent.items()},

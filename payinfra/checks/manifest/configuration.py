@@ -22,7 +22,7 @@ from payinfra.checks.manifest.functions import as_number
 from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.syntax import (
     Conditional,
-    Index,
+    IndexStep,
     Literal,
     Node,
     ObjectOf,
@@ -349,7 +349,7 @@ class Module:
             key = each_object.pairs[0][1]
             if not isinstance(key, Literal) or not isinstance(key.value, str):
                 return None
-            entries.append((key.value, Traversal(name.root, (*name.steps, Index(key)))))
+            entries.append((key.value, Traversal(name.root, (*name.steps, IndexStep(key)))))
         return entries
 
     def _switch(self, value: Json) -> str:

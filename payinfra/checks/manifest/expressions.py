@@ -17,7 +17,7 @@ from payinfra.checks.manifest.syntax import (
     Conditional,
     For,
     FunctionCall,
-    Index,
+    IndexStep,
     Into,
     ListOf,
     Literal,
@@ -327,7 +327,8 @@ class Resolver:
         if not self._through_resources:
             raise Unknown
         located = tuple(
-            Index(Literal(self._index(step, depth))) if isinstance(step, Index) else step for step in steps
+            IndexStep(Literal(self._index(step, depth))) if isinstance(step, IndexStep) else step
+            for step in steps
         )
         found = resource_of(Traversal(root, located))
         if found is None:
@@ -340,7 +341,7 @@ class Resolver:
             case _:
                 raise Unknown
 
-    def _index(self, step: Index, depth: int) -> str | int:
+    def _index(self, step: IndexStep, depth: int) -> str | int:
         key = known(self._value(step.key, depth + 1))
         if isinstance(key, bool) or not isinstance(key, str | int):
             raise Unknown
@@ -353,7 +354,7 @@ class Resolver:
                 return [self._into(item, steps[number + 1 :], depth) for item in items]
             if isinstance(value, str) and "${" in value:
                 return _onward(value, steps[number:])
-            value = _step(value, self._index(step, depth) if isinstance(step, Index) else step)
+            value = _step(value, self._index(step, depth) if isinstance(step, IndexStep) else step)
         return value
 
     def _name(self, key: str, read: Callable[[], Json], depth: int) -> Json:

@@ -21,7 +21,7 @@ from payinfra.checks.manifest.expressions import KnownNames, Resolver, bound
 from payinfra.checks.manifest.json_value import Json
 from payinfra.checks.manifest.syntax import (
     FunctionCall,
-    Index,
+    IndexStep,
     ListOf,
     Literal,
     Node,
@@ -83,7 +83,7 @@ class ModuleInstance:
             return ()
         own: tuple[Step, ...] = ("module", self.name)
         if isinstance(self.key, str | int):
-            own = (*own, Index(Literal(self.key)))
+            own = (*own, IndexStep(Literal(self.key)))
         return (*self.caller.steps, *own)
 
 
@@ -208,7 +208,7 @@ class Rewriter:
         value: Node = Literal(key)
         if each is not None:
             # Of a set the value is the key: a step into a list by a text is the item that is that text.
-            value = into(each, (Index(Literal(key)),))
+            value = into(each, (IndexStep(Literal(key)),))
         return {"each": ObjectOf(((Literal("key"), Literal(key)), (Literal("value"), value)))}
 
     def _value(self, value: Json, instance: ModuleInstance, own: Mapping[str, Node]) -> Json:
@@ -324,7 +324,7 @@ class Rewriter:
     def _output_of(self, instance: ModuleInstance, call: str, steps: tuple[Step, ...]) -> Node | None:
         instances = self._modules.get((instance.path, call), [])
         match steps:
-            case (Index(Literal(key)), (str(output) | Index(Literal(str(output)))), *rest):
+            case (IndexStep(Literal(key)), (str(output) | IndexStep(Literal(str(output)))), *rest):
                 chosen = [one for one in instances if one.key == key]
             case (Splat(), str(output), *rest):
                 parts = [self._remembered(one, "output", output) for one in instances]
@@ -332,7 +332,7 @@ class Rewriter:
                 return ListOf(known) if len(known) == len(parts) else None
             case (str(output), *rest):
                 chosen = [one for one in instances if one.key is None]
-            case () | (Index(Literal()),):
+            case () | (IndexStep(Literal()),):
                 return into(self._whole(instances), steps)
             case _:
                 return None
@@ -366,9 +366,9 @@ class Rewriter:
         base = f"{instance.path}.{_plain(own[len(instance.steps) :])}".removeprefix(".")
         keys = [key for key in self._keys.get(base, ()) if isinstance(key, str | int)]
         if rest[:1] == (Splat(),):
-            return ListOf(tuple(_traversal((*own, Index(Literal(key)), *rest[1:])) for key in keys))
+            return ListOf(tuple(_traversal((*own, IndexStep(Literal(key)), *rest[1:])) for key in keys))
         if not rest and keys:
-            ones = [(key, _traversal((*own, Index(Literal(key))))) for key in keys]
+            ones = [(key, _traversal((*own, IndexStep(Literal(key))))) for key in keys]
             if all(isinstance(key, int) for key in keys):
                 return ListOf(tuple(one for _, one in ones))
             return ObjectOf(tuple((Literal(key), one) for key, one in ones))

@@ -69,7 +69,7 @@ class ObjectOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Index:
+class IndexStep:
     """`[key]` behind a value."""
 
     key: "Node"
@@ -80,7 +80,7 @@ class Splat:
     """`[*]` or `.*` behind a value."""
 
 
-Step = str | Index | Splat
+Step = str | IndexStep | Splat
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +364,7 @@ class _Parser:
                 if self._take("*"):
                     steps.append(Splat())
                 else:
-                    steps.append(Index(self._expression(depth + 1)))
+                    steps.append(IndexStep(self._expression(depth + 1)))
                 self._expect("]")
             else:
                 break
@@ -379,7 +379,7 @@ class _Parser:
             return piece
         if kind == "number" and piece.isdigit():
             self._advance()
-            return Index(Literal(int(piece)))
+            return IndexStep(Literal(int(piece)))
         raise Unparsable(f"{piece!r} is no name")
 
     def _quoted(self, depth: int) -> Node:
@@ -567,7 +567,7 @@ def _as_steps(steps: tuple[Step, ...]) -> str:
         "[*]"
         if isinstance(step, Splat)
         else f"[{as_expression(step.key)}]"
-        if isinstance(step, Index)
+        if isinstance(step, IndexStep)
         else f".{step}"
         for step in steps
     )
@@ -650,14 +650,14 @@ def _replaced_for(node: For, replace: Replace, called: Called | None) -> For:
 
 
 def _replaced_steps(steps: tuple[Step, ...], again: Callable[[Node], Node]) -> tuple[Step, ...]:
-    return tuple(Index(again(step.key)) if isinstance(step, Index) else step for step in steps)
+    return tuple(IndexStep(again(step.key)) if isinstance(step, IndexStep) else step for step in steps)
 
 
 def into(value: Node, steps: tuple[Step, ...]) -> Node:
     """The tree of a way into a value; a literal object or list is stepped into at once."""
     while steps:
         step = steps[0]
-        key = step.key if isinstance(step, Index) else Literal(step) if isinstance(step, str) else None
+        key = step.key if isinstance(step, IndexStep) else Literal(step) if isinstance(step, str) else None
         inner = None
         if isinstance(value, ObjectOf) and key is not None:
             inner = next((item for name, item in value.pairs if name == key), None)
@@ -729,9 +729,9 @@ def instance_key(key: "Json") -> str:
 
 def _instance(steps: tuple[Step, ...]) -> tuple[str, tuple[Step, ...]]:
     match steps:
-        case (Index(Literal(str(key) | int(key))), *_):
+        case (IndexStep(Literal(str(key) | int(key))), *_):
             return instance_key(key), steps[1:]
-        case (Index() | Splat(), *_):
+        case (IndexStep() | Splat(), *_):
             return "", steps[1:]
         case _:
             return "", steps

@@ -19,7 +19,6 @@ from payinfra.deployment.recovery.unreadable import filled
 from payinfra.deployment.rolling_update import Graph
 from payinfra.deployment.stack_manifest import StackFile
 from payinfra.terraform import (
-    Change,
     ChangeAction,
     Creation,
     Import,
@@ -27,6 +26,7 @@ from payinfra.terraform import (
     OutputValue,
     Plan,
     PlannedChange,
+    ResourceChange,
 )
 from payinfra.terraform.jsonvalue import JsonValue
 
@@ -122,7 +122,8 @@ class Adoption:
         one_by_one = tuple(one for one in matched.imports if graph.closure((one.address,)) & missing)
         together = tuple(one for one in matched.imports if one not in one_by_one)
         alone = tuple(
-            Change(one.address, types[one.address], ChangeAction.IMPORT, "", one.id) for one in one_by_one
+            ResourceChange(one.address, types[one.address], ChangeAction.IMPORT, "", one.id)
+            for one in one_by_one
         )
         if not together:
             return ImportPlan(Plan(Path(), 0, 0, 0, changes=alone), frozenset(), one_by_one)
@@ -182,7 +183,7 @@ class Adoption:
         return plan
 
 
-def _is_pure(change: Change) -> bool:
+def _is_pure(change: ResourceChange) -> bool:
     """Whether a change leaves AWS as it is."""
     if change.action is ChangeAction.CREATE:
         return change.type in MADE_WITHOUT_AWS

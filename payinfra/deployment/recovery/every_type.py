@@ -17,7 +17,7 @@ from payinfra.clients.aws import Aws
 from payinfra.clients.aws_errors import is_absent
 from payinfra.core.naming import STAGE, Names, Parameter
 from payinfra.deployment.recovery.import_ids import LOOKUPS, Lookup, customer_key, response_of, utc
-from payinfra.deployment.recovery.ownership import Found
+from payinfra.deployment.recovery.ownership import FoundResource
 from payinfra.terraform import Creation
 
 MADE_WITHOUT_AWS = frozenset({"aws_acm_certificate_validation"})
@@ -38,7 +38,7 @@ def _names(creation: Creation) -> Names:
 # -- which of several --------------------------------------------------------------------------------
 
 
-def _key(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _key(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     """The key that the environment's alias leads to, else those that look like it."""
     from botocore.exceptions import ClientError
 
@@ -56,7 +56,7 @@ def _key(creation: Creation, aws: Aws) -> Iterator[Found]:
     yield from LOOKUPS[creation.type](creation, aws)
 
 
-def _api(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _api(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     """The APIs of the name; in use is the one that the environment publishes."""
     endpoint = _published(creation, aws, Parameter.ENDPOINT)
     for found in LOOKUPS[creation.type](creation, aws):
@@ -65,7 +65,7 @@ def _api(creation: Creation, aws: Aws) -> Iterator[Found]:
         yield replace(found, in_use=ours or local)
 
 
-def _api_key(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _api_key(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     """The API keys of the name; in use is the one whose value the environment publishes. It goes nowhere."""
     found = tuple(LOOKUPS[creation.type](creation, aws))
     if len(found) < 2:
@@ -78,7 +78,7 @@ def _api_key(creation: Creation, aws: Aws) -> Iterator[Found]:
         yield replace(one, in_use=bool(value) and has == value)
 
 
-def _zone(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _zone(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     """The zones of the name; in use is one that holds records of the environment's."""
     client, name = aws.route53(creation.region), f"{_names(creation).failover_domain(None)}."
     for found in LOOKUPS[creation.type](creation, aws):
@@ -100,7 +100,7 @@ def _published(creation: Creation, aws: Aws, what: Parameter) -> str:
     return parameter.get("Value", "")
 
 
-def _certificate(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _certificate(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     """The certificates of the domain; in use is one that a custom domain presents."""
     client = aws.client("acm", creation.region)
     for page in client.get_paginator("list_certificates").paginate():
@@ -116,7 +116,7 @@ def _certificate(creation: Creation, aws: Aws) -> Iterator[Found]:
                 for name, field in PROOF.items()
             }
             tags = client.list_tags_for_certificate(CertificateArn=arn)["Tags"]
-            yield Found(
+            yield FoundResource(
                 arn,
                 arn=arn,
                 created=utc(one["CreatedAt"]),
@@ -137,137 +137,137 @@ PROOF = {
 # -- API Gateway -------------------------------------------------------------------------------------
 
 
-def _gateway_response(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _gateway_response(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     api, kind = creation.value("rest_api_id"), creation.value("response_type")
     if api:
         client = aws.apigateway(creation.region)
         found = client.get_gateway_response(restApiId=api, responseType=kind)  # type: ignore[arg-type]  # Terraform's
         if not found.get("defaultResponse"):
-            yield Found(f"{api}/{kind}", parent=api)
+            yield FoundResource(f"{api}/{kind}", parent=api)
 
 
-def _integration(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _integration(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     api, path = creation.value("rest_api_id"), creation.value("resource_id")
     verb = creation.value("http_method")
     if api and path:
         aws.apigateway(creation.region).get_integration(restApiId=api, resourceId=path, httpMethod=verb)
-        yield Found(f"{api}/{path}/{verb}", parent=api)
+        yield FoundResource(f"{api}/{path}/{verb}", parent=api)
 
 
-def _method_settings(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _method_settings(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     api, stage = creation.value("rest_api_id"), creation.value("stage_name")
     which = creation.value("method_path")
     if api:
         found = aws.apigateway(creation.region).get_stage(restApiId=api, stageName=stage)
         if which in found.get("methodSettings", {}):
-            yield Found(f"{api}/{stage}/{which}", parent=api)
+            yield FoundResource(f"{api}/{stage}/{which}", parent=api)
 
 
-def _validator(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _validator(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     api = creation.value("rest_api_id")
     if api:
         pages = aws.apigateway(creation.region).get_paginator("get_request_validators")
         for one in (one for page in pages.paginate(restApiId=api) for one in page["items"]):
             if one.get("name") == creation.value("name"):
                 id_ = one.get("id", "")
-                yield Found(f"{api}/{id_}", parent=api, attributes={"id": id_})
+                yield FoundResource(f"{api}/{id_}", parent=api, attributes={"id": id_})
 
 
-def _deployment(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _deployment(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     """The deployment that the stage serves."""
     api = creation.value("rest_api_id")
     if api:
         found = aws.apigateway(creation.region).get_stage(restApiId=api, stageName=STAGE)
         if id_ := found.get("deploymentId", ""):
-            yield Found(f"{api}/{id_}", parent=api, attributes={"id": id_})
+            yield FoundResource(f"{api}/{id_}", parent=api, attributes={"id": id_})
 
 
-def _domain_name(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _domain_name(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     name = creation.value("domain_name")
     found = aws.apigateway(creation.region).get_domain_name(domainName=name)
-    yield Found(name, tags=found.get("tags", {}))
+    yield FoundResource(name, tags=found.get("tags", {}))
 
 
-def _base_path(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _base_path(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     name, api = creation.value("domain_name"), creation.value("api_id")
     pages = aws.apigateway(creation.region).get_paginator("get_base_path_mappings")
     for one in (one for page in pages.paginate(domainName=name) for one in page.get("items", ())):
         if one.get("restApiId") == api:
             path = one.get("basePath", "")
-            yield Found(f"{name}/{'' if path == '(none)' else path}", parent=name)
+            yield FoundResource(f"{name}/{'' if path == '(none)' else path}", parent=name)
 
 
 # -- the rest ----------------------------------------------------------------------------------------
 
 
-def _dashboard(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _dashboard(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     name = creation.value("dashboard_name")
     aws.cloudwatch(creation.region).get_dashboard(DashboardName=name)
-    yield Found(name)
+    yield FoundResource(name)
 
 
-def _alarm(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _alarm(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     client, name = aws.cloudwatch(creation.region), creation.value("alarm_name")
     for one in client.describe_alarms(AlarmNames=[name])["MetricAlarms"]:
         arn = one.get("AlarmArn", "")
         tags = client.list_tags_for_resource(ResourceARN=arn).get("Tags", [])
-        yield Found(name, arn=arn, tags={tag["Key"]: tag["Value"] for tag in tags})
+        yield FoundResource(name, arn=arn, tags={tag["Key"]: tag["Value"] for tag in tags})
 
 
-def _metric_filter(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _metric_filter(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     group, name = creation.value("log_group_name"), creation.value("name")
     client = aws.logs(creation.region)
     pages = client.get_paginator("describe_metric_filters")
     filters = pages.paginate(logGroupName=group, filterNamePrefix=name)
     for one in (one for page in filters for one in page["metricFilters"]):
         if one.get("filterName") == name:
-            yield Found(f"{group}:{name}", parent=group)
+            yield FoundResource(f"{group}:{name}", parent=group)
 
 
-def _role_policy(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _role_policy(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     role, name = creation.value("role"), creation.value("name")
     aws.iam(creation.region).get_role_policy(RoleName=role, PolicyName=name)
-    yield Found(f"{role}:{name}", parent=role)
+    yield FoundResource(f"{role}:{name}", parent=role)
 
 
-def _topic(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _topic(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     account, name = aws.account(creation.region), creation.value("name")
     client, arn = aws.sns(creation.region), f"arn:aws:sns:{creation.region}:{account}:{name}"
     client.get_topic_attributes(TopicArn=arn)
     tags = client.list_tags_for_resource(ResourceArn=arn).get("Tags", [])
-    yield Found(arn, arn=arn, tags={tag["Key"]: tag["Value"] for tag in tags})
+    yield FoundResource(arn, arn=arn, tags={tag["Key"]: tag["Value"] for tag in tags})
 
 
-def _queue(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _queue(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     """A queue, which a project's own extension adds."""
     client = aws.client("sqs", creation.region)
     url = client.get_queue_url(QueueName=creation.value("name"))["QueueUrl"]
     attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     tags = client.list_queue_tags(QueueUrl=url).get("Tags", {})
-    yield Found(url, arn=attributes["QueueArn"], tags=tags, attributes={"url": url})
+    yield FoundResource(url, arn=attributes["QueueArn"], tags=tags, attributes={"url": url})
 
 
 def _of_queue(attribute: str) -> Lookup:
     """A setting of a queue that is a resource of its own."""
 
-    def look(creation: Creation, aws: Aws) -> Iterator[Found]:
+    def look(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
         url = creation.value("queue_url")
         if url:
             client = aws.client("sqs", creation.region)
             answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=[attribute])
             if attribute in answer.get("Attributes", {}):
-                yield Found(url, parent=url)
+                yield FoundResource(url, parent=url)
 
     return look
 
 
-def _topic_policy(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _topic_policy(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     arn = creation.value("arn")
     if arn and "Policy" in aws.sns(creation.region).get_topic_attributes(TopicArn=arn)["Attributes"]:
-        yield Found(arn, parent=arn)
+        yield FoundResource(arn, parent=arn)
 
 
-def _subscription(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _subscription(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     """The subscription, once its address has confirmed it: until then it has no ARN."""
     topic, wanted = creation.value("topic_arn"), (creation.value("protocol"), creation.value("endpoint"))
     if not topic:
@@ -277,18 +277,18 @@ def _subscription(creation: Creation, aws: Aws) -> Iterator[Found]:
         for one in page["Subscriptions"]:
             arn = one.get("SubscriptionArn", "")
             if (one.get("Protocol"), one.get("Endpoint")) == wanted and arn.startswith("arn:"):
-                yield Found(arn, parent=topic)
+                yield FoundResource(arn, parent=topic)
 
 
 def _of_bucket(operation: str, holds: str = "") -> Lookup:
     """A setting of a bucket: S3 says that it is absent, or answers without what it `holds`."""
 
-    def look(creation: Creation, aws: Aws) -> Iterator[Found]:
+    def look(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
         bucket = creation.value("bucket")
         if bucket:
             answer = getattr(aws.client("s3", creation.region), operation)(Bucket=bucket)
             if not holds or holds in answer:
-                yield Found(bucket, parent=bucket)
+                yield FoundResource(bucket, parent=bucket)
 
     return look
 

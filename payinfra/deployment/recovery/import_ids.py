@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from payinfra.clients.aws import Aws
 from payinfra.clients.aws_errors import code_of, is_absent
 from payinfra.core.json_text import parse_json
-from payinfra.deployment.recovery.ownership import Found
+from payinfra.deployment.recovery.ownership import FoundResource
 from payinfra.terraform import Creation
 from payinfra.terraform.jsonvalue import items, text
 
@@ -27,13 +27,15 @@ if TYPE_CHECKING:
         ResourceRecordSetOutputTypeDef,
     )
 
-Lookup = Callable[[Creation, Aws], Iterator[Found]]
+Lookup = Callable[[Creation, Aws], Iterator[FoundResource]]
 
 REFERENCE = re.compile(r"terraform-(\d{14})")
 """The provider names its Route 53 requests after the time (terraform-plugin-sdk, `id.UniqueId`)."""
 
 
-def find(creation: Creation, aws: Aws, lookups: "Mapping[str, Lookup] | None" = None) -> tuple[Found, ...]:
+def find(
+    creation: Creation, aws: Aws, lookups: "Mapping[str, Lookup] | None" = None
+) -> tuple[FoundResource, ...]:
     """What exists already of a resource that would be created; empty for a type that is not looked for.
 
     Args:
@@ -58,11 +60,11 @@ def find(creation: Creation, aws: Aws, lookups: "Mapping[str, Lookup] | None" = 
 # -- what stands by itself ---------------------------------------------------------------------------
 
 
-def _table(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _table(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     client, name = aws.dynamodb(creation.region), creation.value("name")
     table = client.describe_table(TableName=name)["Table"]
     pages = client.get_paginator("list_tags_of_resource").paginate(ResourceArn=table["TableArn"])
-    yield Found(
+    yield FoundResource(
         name,
         arn=table["TableArn"],
         created=utc(table["CreationDateTime"]),
@@ -71,7 +73,7 @@ def _table(creation: Creation, aws: Aws) -> Iterator[Found]:
     )
 
 
-def _bucket(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _bucket(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     from botocore.exceptions import ClientError
 
     client, name = aws.s3(creation.region), creation.value("bucket")
@@ -86,7 +88,7 @@ def _bucket(creation: Creation, aws: Aws) -> Iterator[Found]:
             if not is_absent(error):
                 raise
             tags = {}
-        yield Found(
+        yield FoundResource(
             name,
             created=utc(bucket["CreationDate"]),
             tags=tags,
@@ -95,7 +97,7 @@ def _bucket(creation: Creation, aws: Aws) -> Iterator[Found]:
         )
 
 
-def _key(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _key(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     from botocore.exceptions import ClientError
 
     client = aws.kms(creation.region)
@@ -113,10 +115,10 @@ def _key(creation: Creation, aws: Aws) -> Iterator[Found]:
             yield customer_key(client, key)
 
 
-def customer_key(client: "KMSClient", key: "KeyMetadataTypeDef") -> Found:
+def customer_key(client: "KMSClient", key: "KeyMetadataTypeDef") -> FoundResource:
     """A customer key as KMS describes it, with its tags."""
     pages = client.get_paginator("list_resource_tags").paginate(KeyId=key["KeyId"])
-    return Found(
+    return FoundResource(
         key["KeyId"],
         arn=key.get("Arn", ""),
         created=utc(key["CreationDate"]),
@@ -125,22 +127,22 @@ def customer_key(client: "KMSClient", key: "KeyMetadataTypeDef") -> Found:
     )
 
 
-def _key_alias(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _key_alias(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     name = creation.value("name")
     for page in aws.kms(creation.region).get_paginator("list_aliases").paginate():
         for alias in page["Aliases"]:
             if alias.get("AliasName") == name:
-                yield Found(name, created=utc(alias["CreationDate"]))
+                yield FoundResource(name, created=utc(alias["CreationDate"]))
 
 
-def _role(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _role(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     name = creation.value("name")
     role = aws.iam(creation.region).get_role(RoleName=name)["Role"]
     tags = {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])}
-    yield Found(name, arn=role["Arn"], created=utc(role["CreateDate"]), tags=tags)
+    yield FoundResource(name, arn=role["Arn"], created=utc(role["CreateDate"]), tags=tags)
 
 
-def _log_group(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _log_group(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     client, name = aws.logs(creation.region), creation.value("name")
     if not name:
         return
@@ -148,7 +150,7 @@ def _log_group(creation: Creation, aws: Aws) -> Iterator[Found]:
     for group in (one for page in pages for one in page["logGroups"]):
         if group.get("logGroupName") == name:
             arn = group["arn"].removesuffix(":*")
-            yield Found(
+            yield FoundResource(
                 name,
                 arn=arn,
                 created=datetime.fromtimestamp(group["creationTime"] / 1000, UTC),
@@ -156,11 +158,11 @@ def _log_group(creation: Creation, aws: Aws) -> Iterator[Found]:
             )
 
 
-def _function(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _function(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     name = creation.value("function_name")
     function = aws.functions(creation.region).get_function(FunctionName=name)
     configuration = function["Configuration"]
-    yield Found(
+    yield FoundResource(
         name,
         arn=configuration["FunctionArn"],
         created=utc(datetime.fromisoformat(configuration["LastModified"])),
@@ -168,11 +170,11 @@ def _function(creation: Creation, aws: Aws) -> Iterator[Found]:
     )
 
 
-def _parameter(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _parameter(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     client, name = aws.ssm(creation.region), creation.value("name")
     parameter = client.get_parameter(Name=name)["Parameter"]
     tags = client.list_tags_for_resource(ResourceType="Parameter", ResourceId=name).get("TagList", [])
-    yield Found(
+    yield FoundResource(
         name,
         arn=parameter.get("ARN", ""),
         created=utc(parameter["LastModifiedDate"]),
@@ -180,11 +182,11 @@ def _parameter(creation: Creation, aws: Aws) -> Iterator[Found]:
     )
 
 
-def _api(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _api(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     for page in aws.apigateway(creation.region).get_paginator("get_rest_apis").paginate():
         for api in page["items"]:
             if api.get("name") == creation.value("name"):
-                yield Found(
+                yield FoundResource(
                     api["id"],
                     created=utc(api["createdDate"]),
                     tags=api.get("tags", {}),
@@ -192,15 +194,15 @@ def _api(creation: Creation, aws: Aws) -> Iterator[Found]:
                 )
 
 
-def _api_key(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _api_key(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     client, name = aws.apigateway(creation.region), creation.value("name")
     for page in client.get_paginator("get_api_keys").paginate(nameQuery=name):
         for key in page["items"]:
             if key.get("name") == name:
-                yield Found(key["id"], created=utc(key["createdDate"]), tags=key.get("tags", {}))
+                yield FoundResource(key["id"], created=utc(key["createdDate"]), tags=key.get("tags", {}))
 
 
-def _zone(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _zone(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     client, name = aws.route53(creation.region), f"{creation.value('name').rstrip('.')}."
     # The list begins with the zones of that name: the first 100 are all that can be meant.
     for zone in client.list_hosted_zones_by_name(DNSName=name)["HostedZones"]:
@@ -208,7 +210,7 @@ def _zone(creation: Creation, aws: Aws) -> Iterator[Found]:
             id_ = zone["Id"].removeprefix("/hostedzone/")
             made = _of_reference(zone["CallerReference"])
             tags = client.list_tags_for_resource(ResourceType="hostedzone", ResourceId=id_)
-            yield Found(
+            yield FoundResource(
                 id_,
                 created=made,
                 tags=_of_route53(tags),
@@ -217,7 +219,7 @@ def _zone(creation: Creation, aws: Aws) -> Iterator[Found]:
             )
 
 
-def _health_check(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _health_check(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     """By what an endpoint is asked for; one that counts others, whose ids may not be known yet, by name."""
     client, host, path = aws.route53(creation.region), creation.value("fqdn"), creation.value("resource_path")
     for page in client.get_paginator("list_health_checks").paginate():
@@ -231,23 +233,23 @@ def _health_check(creation: Creation, aws: Aws) -> Iterator[Found]:
             tags = client.list_tags_for_resource(ResourceType="healthcheck", ResourceId=check["Id"])
             found = _of_route53(tags)
             if not counts or found.get("Name") == creation.tags.get("Name"):
-                yield Found(check["Id"], created=made, tags=found, tagged_later=True)
+                yield FoundResource(check["Id"], created=made, tags=found, tagged_later=True)
 
 
 # -- parts of something ------------------------------------------------------------------------------
 
 
-def _function_alias(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _function_alias(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     function, name = creation.value("function_name"), creation.value("name")
     alias = aws.functions(creation.region).get_alias(FunctionName=function, Name=name)
-    yield Found(
+    yield FoundResource(
         f"{function}/{name}",
         parent=alias["AliasArn"].removesuffix(f":{name}"),
         attributes={"arn": alias["AliasArn"]},
     )
 
 
-def _permission(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _permission(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     function, qualifier = creation.value("function_name"), creation.value("qualifier")
     client, statement = aws.functions(creation.region), creation.value("statement_id")
     policy = (
@@ -259,10 +261,10 @@ def _permission(creation: Creation, aws: Aws) -> Iterator[Found]:
         if text(one, "Sid") == statement:
             arn = text(one, "Resource")
             place = f"{function}:{qualifier}" if qualifier else function
-            yield Found(f"{place}/{statement}", parent=":".join(arn.split(":")[:7]))
+            yield FoundResource(f"{place}/{statement}", parent=":".join(arn.split(":")[:7]))
 
 
-def _stream(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _stream(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     function, source = creation.value("function_name"), creation.value("event_source_arn")
     if not function:
         return
@@ -276,10 +278,10 @@ def _stream(creation: Creation, aws: Aws) -> Iterator[Found]:
         else mappings.paginate(FunctionName=function)
     )
     for one in (one for page in pages for one in page["EventSourceMappings"]):
-        yield Found(one["UUID"], parent=":".join(one["FunctionArn"].split(":")[:7]))
+        yield FoundResource(one["UUID"], parent=":".join(one["FunctionArn"].split(":")[:7]))
 
 
-def _api_resource(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _api_resource(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     api = creation.value("rest_api_id")
     wanted = (creation.value("parent_id"), creation.value("path_part"))
     if not all((api, *wanted)):
@@ -287,15 +289,15 @@ def _api_resource(creation: Creation, aws: Aws) -> Iterator[Found]:
     for page in aws.apigateway(creation.region).get_paginator("get_resources").paginate(restApiId=api):
         for one in page["items"]:
             if (one.get("parentId"), one.get("pathPart")) == wanted:
-                yield Found(f"{api}/{one['id']}", parent=api, attributes={"id": one["id"]})
+                yield FoundResource(f"{api}/{one['id']}", parent=api, attributes={"id": one["id"]})
 
 
-def _method(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _method(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     api, resource = creation.value("rest_api_id"), creation.value("resource_id")
     verb = creation.value("http_method")
     if api and resource:
         aws.apigateway(creation.region).get_method(restApiId=api, resourceId=resource, httpMethod=verb)
-        yield Found(f"{api}/{resource}/{verb}", parent=api)
+        yield FoundResource(f"{api}/{resource}/{verb}", parent=api)
 
 
 def response_of(operation: str) -> Lookup:
@@ -305,48 +307,48 @@ def response_of(operation: str) -> Lookup:
         operation: of API Gateway's client, `get_method_response` or `get_integration_response`.
     """
 
-    def look(creation: Creation, aws: Aws) -> Iterator[Found]:
+    def look(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
         api, resource = creation.value("rest_api_id"), creation.value("resource_id")
         verb, status = creation.value("http_method"), creation.value("status_code")
         if api and resource:
             get = getattr(aws.apigateway(creation.region), operation)
             get(restApiId=api, resourceId=resource, httpMethod=verb, statusCode=status)
-            yield Found(f"{api}/{resource}/{verb}/{status}", parent=api)
+            yield FoundResource(f"{api}/{resource}/{verb}/{status}", parent=api)
 
     return look
 
 
-def _model(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _model(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     api, name = creation.value("rest_api_id"), creation.value("name")
     if api:
         aws.apigateway(creation.region).get_model(restApiId=api, modelName=name)
-        yield Found(f"{api}/{name}", parent=api)
+        yield FoundResource(f"{api}/{name}", parent=api)
 
 
-def _stage(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _stage(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     api, name = creation.value("rest_api_id"), creation.value("stage_name")
     if api:
         aws.apigateway(creation.region).get_stage(restApiId=api, stageName=name)
-        yield Found(f"{api}/{name}", parent=api)
+        yield FoundResource(f"{api}/{name}", parent=api)
 
 
-def _usage_plan(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _usage_plan(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     wanted = {text(stage, "api_id") for stage in items(creation.values, "api_stages")} - {""}
     for page in aws.apigateway(creation.region).get_paginator("get_usage_plans").paginate():
         for plan in page["items"]:
             served = {stage["apiId"] for stage in plan.get("apiStages", [])}
             if wanted and served == wanted and plan.get("name") == creation.value("name"):
-                yield Found(plan["id"], parent=min(served))
+                yield FoundResource(plan["id"], parent=min(served))
 
 
-def _usage_plan_key(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _usage_plan_key(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     plan, key = creation.value("usage_plan_id"), creation.value("key_id")
     if plan and key:
         aws.apigateway(creation.region).get_usage_plan_key(usagePlanId=plan, keyId=key)
-        yield Found(f"{plan}/{key}", parent=plan)
+        yield FoundResource(f"{plan}/{key}", parent=plan)
 
 
-def _record(creation: Creation, aws: Aws) -> Iterator[Found]:
+def _record(creation: Creation, aws: Aws) -> Iterator[FoundResource]:
     zone, kind = creation.value("zone_id"), creation.value("type")
     name, identifier = creation.value("name").rstrip("."), creation.value("set_identifier")
     if not zone:
@@ -357,7 +359,9 @@ def _record(creation: Creation, aws: Aws) -> Iterator[Found]:
             there = (one["Name"].rstrip("."), one["Type"], one.get("SetIdentifier", ""))
             if there == (name, kind, identifier):
                 id_ = "_".join(part for part in (zone, name, kind, identifier) if part)
-                yield Found(id_, parent="" if _says(one, creation) else one.get("HealthCheckId", zone))
+                yield FoundResource(
+                    id_, parent="" if _says(one, creation) else one.get("HealthCheckId", zone)
+                )
 
 
 def _says(record: "ResourceRecordSetOutputTypeDef", creation: Creation) -> bool:

@@ -18,7 +18,7 @@ from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.json_text import parse_json
 from payinfra.deployment.recovery.every_type import EVERY_TYPE
 from payinfra.deployment.recovery.import_ids import find
-from payinfra.deployment.recovery.ownership import Found, bears
+from payinfra.deployment.recovery.ownership import FoundResource, bears
 from payinfra.deployment.stack_manifest import StackFile
 from payinfra.terraform import Creation, Import, Kept
 from payinfra.terraform.jsonvalue import JsonValue, members, text
@@ -32,10 +32,10 @@ PROOF = re.compile(
 """The one expression of the stack that is more than a reference: what proves to a certificate's issuer."""
 
 
-Find = Callable[[Creation, Aws], tuple[Found, ...]]
+Find = Callable[[Creation, Aws], tuple[FoundResource, ...]]
 
 
-def look(creation: Creation, aws: Aws) -> tuple[Found, ...]:
+def look(creation: Creation, aws: Aws) -> tuple[FoundResource, ...]:
     """What exists of a resource, of whichever type of the stack."""
     return find(creation, aws, EVERY_TYPE)
 
@@ -70,7 +70,7 @@ class Matching:
     find: Find = look
     _known: dict[str, Mapping[str, str]] = field(default_factory=dict, init=False)
     _owned: set[str] = field(default_factory=set, init=False)
-    _candidates: dict[str, tuple[Found, ...]] = field(default_factory=dict, init=False)
+    _candidates: dict[str, tuple[FoundResource, ...]] = field(default_factory=dict, init=False)
     _asked: dict[str, Creation] = field(default_factory=dict, init=False)
 
     def match(self, wanted: Iterable[Creation]) -> Matched:
@@ -83,11 +83,11 @@ class Matching:
         pending = {one.address: one for one in wanted if one.type in EVERY_TYPE}
         self._known = {address: _texts(one.values) for address, one in pending.items()}
         self._owned = {name for one in self.kept for name in (one.id, text(one.attributes, "arn")) if name}
-        chosen: dict[str, Found] = {}
+        chosen: dict[str, FoundResource] = {}
         refused: dict[str, str] = {}
         while pending:
             self._look([self._completed(one, blocks[one.address]) for one in pending.values()])
-            found: dict[str, Found] = {}
+            found: dict[str, FoundResource] = {}
             # Whole things come first: what is part of one follows in the same round.
             for address in sorted(pending, key=self._is_part):
                 one, refusal = self._choose(pending[address])
@@ -125,7 +125,7 @@ class Matching:
     def _is_part(self, address: str) -> bool:
         return any(one.parent for one in self._candidates[address])
 
-    def _choose(self, creation: Creation) -> tuple[Found | None, str]:
+    def _choose(self, creation: Creation) -> tuple[FoundResource | None, str]:
         """The one in use, else the oldest: those of a bad run are younger. Or why there is none."""
         judged = [(one, self._objection(one, creation)) for one in self._candidates[creation.address]]
         ours = [one for one, objection in judged if not objection]
@@ -133,7 +133,7 @@ class Matching:
             return min(ours, key=lambda one: (not one.in_use, one.created or _NOW)), ""
         return None, judged[0][1] if judged else ""
 
-    def _objection(self, found: Found, creation: Creation) -> str:
+    def _objection(self, found: FoundResource, creation: Creation) -> str:
         if found.parent:
             part = f"it is part of {found.parent}, which is not the environment's"
             return "" if found.parent in self._owned else part

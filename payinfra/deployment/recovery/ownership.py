@@ -12,7 +12,7 @@ CLOCKS_APART = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundResource:
     """Something that exists under the name, or in the place, of a resource that a plan would create.
 
     Attributes:
@@ -60,7 +60,7 @@ class OwnershipEvidence:
     since: datetime | None
     known: frozenset[str]
 
-    def against(self, found: Found, tags: Mapping[str, str]) -> str:
+    def against(self, found: FoundResource, tags: Mapping[str, str]) -> str:
         """Why it must not be adopted as a resource with these planned `tags`; empty where it may be.
 
         A part goes with what it is a part of. What stands by itself must bear the environment's tags and be
@@ -81,7 +81,7 @@ class OwnershipEvidence:
         return ""
 
 
-def bears(found: Found, wanted: Mapping[str, str]) -> bool:
+def bears(found: FoundResource, wanted: Mapping[str, str]) -> bool:
     """Whether it bears the environment's tags, which are among the `wanted`, or never got any."""
     tags = found.tags or {}
     if found.tagged_later and not tags:

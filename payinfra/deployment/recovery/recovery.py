@@ -21,7 +21,7 @@ from payinfra.core.errors import EnvironmentUnusable, ToolFailed
 from payinfra.core.events import Emit, Notice
 from payinfra.deployment.recovery.apply_log import ApplyLog
 from payinfra.deployment.recovery.import_ids import find
-from payinfra.deployment.recovery.ownership import Found, OwnershipEvidence
+from payinfra.deployment.recovery.ownership import FoundResource, OwnershipEvidence
 from payinfra.terraform import ChangeAction, Creation, Import, Kept, Plan, TerraformFailed
 from payinfra.terraform.jsonvalue import text
 
@@ -237,10 +237,10 @@ class Recovery:
                 adopted.append(Import(creation.address, one.import_id))
         return tuple(adopted)
 
-    def _look(self, wanted: Iterable[Creation]) -> tuple[tuple[Creation, tuple[Found, ...]], ...]:
+    def _look(self, wanted: Iterable[Creation]) -> tuple[tuple[Creation, tuple[FoundResource, ...]], ...]:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        def look(creation: Creation) -> tuple[Creation, tuple[Found, ...]]:
+        def look(creation: Creation) -> tuple[Creation, tuple[FoundResource, ...]]:
             return creation, find(creation, self.aws)
 
         try:
@@ -253,8 +253,8 @@ class Recovery:
             ) from None
 
     def _chosen(
-        self, creation: Creation, strangers: Sequence[Found], evidence: OwnershipEvidence
-    ) -> Found | None:
+        self, creation: Creation, strangers: Sequence[FoundResource], evidence: OwnershipEvidence
+    ) -> FoundResource | None:
         """The youngest that may be adopted; the others are told of."""
         judged = [(one, evidence.against(one, creation.tags)) for one in strangers]
         ours = sorted((one for one, objection in judged if not objection), key=_age)
@@ -292,7 +292,7 @@ def _names(one: Kept) -> frozenset[str]:
     return frozenset({one.id, text(one.attributes, "arn")} - {""})
 
 
-def _identities(creation: Creation, found: Found) -> frozenset[Identity]:
+def _identities(creation: Creation, found: FoundResource) -> frozenset[Identity]:
     """What tells it from everything else: both regions have a function of one name, and so has the table."""
     return frozenset((creation.type, creation.provider, name) for name in found.names)
 
@@ -304,5 +304,5 @@ def _since(journal: ApplyLog, kept: Iterable[Kept]) -> datetime | None:
     return min([*ages, *([journal.first] if journal.first else [])], default=None)
 
 
-def _age(one: Found) -> datetime:
+def _age(one: FoundResource) -> datetime:
     return one.created or datetime.min.replace(tzinfo=UTC)

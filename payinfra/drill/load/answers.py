@@ -7,7 +7,7 @@ from payinfra.clients.payments_api import REPLAYED_HEADER
 from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.json_text import parse_json
 from payinfra.drill.load.counters import STILL_UNDER_WAY
-from payinfra.drill.load.payments import Payment
+from payinfra.drill.load.payments import DrillPayment
 from payinfra.drill.model import Result
 
 
@@ -56,6 +56,8 @@ def _payment_id(body: bytes, contract: CanaryContract) -> str:
         return ""
 
 
-def request_headers(payment: Payment, api_key: str, contract: CanaryContract = PAYMENTS) -> dict[str, str]:
+def request_headers(
+    payment: DrillPayment, api_key: str, contract: CanaryContract = PAYMENTS
+) -> dict[str, str]:
     """The headers that every attempt at a payment has."""
     return {"Content-Type": "application/json", "x-api-key": api_key, **contract.headers_of(payment.key)}

@@ -28,7 +28,7 @@ from payinfra.drill.load.connections import (
     dialer,
 )
 from payinfra.drill.load.counters import CountedLoad, LoadCounters, LoadSnapshot, SuccessStreak
-from payinfra.drill.load.payments import Maker, Payment
+from payinfra.drill.load.payments import DrillPayment, Maker
 from payinfra.drill.load.targets import CachingResolver, ClientKind, LoadClient, LoadTarget, NameUnresolved
 from payinfra.drill.model import Attempt, Result
 
@@ -77,11 +77,11 @@ class Pace:
 class LoadLog(Protocol):
     """The part of the payment log that the load writes."""
 
-    def payment(self, payment: Payment) -> "Future[None]":
+    def payment(self, payment: DrillPayment) -> "Future[None]":
         """Note a payment; it may be sent once that is done."""
         ...
 
-    def named(self, payment: Payment, payment_id: str) -> None:
+    def named(self, payment: DrillPayment, payment_id: str) -> None:
         """Note that the API gives the payment another id than was expected."""
         ...
 
@@ -182,7 +182,7 @@ _SILENCE = _Outcome(Result.SILENT)
 class _Resend:
     """An acknowledged payment that will be sent again."""
 
-    payment: Payment
+    payment: DrillPayment
     client: int
     number: int
     region: str
@@ -313,7 +313,7 @@ class Sender:
         return elsewhere or self._stopping.is_set() or self._elapsed() >= resend.until_s
 
     async def _send_until_settled(
-        self, payment: Payment, client: int, number: int, *, again: bool
+        self, payment: DrillPayment, client: int, number: int, *, again: bool
     ) -> tuple[int, _Outcome]:
         """Attempts from this number on, until one is acknowledged or refused: its number and outcome."""
         longest = self._pace.first_pause_s
@@ -335,7 +335,7 @@ class Sender:
         self._next_retry_s = mine + 1 / (self._pace.rate * self._pace.retries)
         await asyncio.sleep(mine - now)
 
-    async def _attempt(self, payment: Payment, client: int, number: int, *, again: bool) -> _Outcome:
+    async def _attempt(self, payment: DrillPayment, client: int, number: int, *, again: bool) -> _Outcome:
         """One request, noted however it ends."""
         began, outcome, asked = self._elapsed(), _SILENCE, ""
         sender = self._plan.clients[client]
@@ -368,7 +368,7 @@ class Sender:
     def _contract(self) -> CanaryContract:
         return self._plan.maker.contract
 
-    async def _send(self, payment: Payment, connections: TargetConnections) -> _Outcome:
+    async def _send(self, payment: DrillPayment, connections: TargetConnections) -> _Outcome:
         failed = True
         try:
             headers = request_headers(payment, self._plan.api_key, self._contract)

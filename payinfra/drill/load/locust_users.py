@@ -37,7 +37,7 @@ from payinfra.drill.load.answers import JudgedAnswer, judge_answer, request_head
 from payinfra.drill.load.connections import LONGEST_S, MOST_CONNECTIONS, SLOT_CONNECTIONS
 from payinfra.drill.load.generator import HEARTBEAT_EVERY_S, MOST_LATE_S, RETRIES_AT_ONCE
 from payinfra.drill.load.payment_log import attempt_entry, payment_entry
-from payinfra.drill.load.payments import Maker, Payment
+from payinfra.drill.load.payments import DrillPayment, Maker
 from payinfra.drill.load.targets import CachingResolver, ClientKind, LoadTarget, NameUnresolved
 from payinfra.drill.load.worker_order import LoadOrder
 from payinfra.drill.model import Attempt, Result
@@ -70,7 +70,7 @@ class MasterConnection:
         self._due.append(json.dumps(message, separators=(",", ":")).encode() + b"\n")
         self._wanted.set()
 
-    def write_ahead(self, payment: Payment, late_s: float) -> None:
+    def write_ahead(self, payment: DrillPayment, late_s: float) -> None:
         """Return once the payment is on the drill's disk.
 
         Raises:
@@ -233,7 +233,7 @@ class WorkerSession:
         number, late_s = self.next_number()
         client = self._moved.popleft() if self._moved else number % len(self.clients)
         made = self.maker.make(number, time.time_ns() // 1_000_000, self.elapsed())
-        payment = Payment(made.key, made.payment_id, user.body_of(made.body), made.at_s)
+        payment = DrillPayment(made.key, made.payment_id, user.body_of(made.body), made.at_s)
         try:
             self.master.write_ahead(payment, late_s)
         except MasterGone:
@@ -244,14 +244,14 @@ class WorkerSession:
         else:
             self.work.spawn(self._retry, user, payment, client, answer)
 
-    def _retry(self, user: "PaymentUser", payment: Payment, client: int, answer: JudgedAnswer) -> None:
+    def _retry(self, user: "PaymentUser", payment: DrillPayment, client: int, answer: JudgedAnswer) -> None:
         number, answer, region = self._send_until_settled(user, payment, client, 1, answer, again=False)
         self._settle(user, payment, client, number=number, answer=answer, region=region)
 
     def _settle(
         self,
         user: "PaymentUser",
-        payment: Payment,
+        payment: DrillPayment,
         client: int,
         *,
         number: int,
@@ -266,7 +266,9 @@ class WorkerSession:
             other = (client + 1) % len(self.clients)
             self.work.spawn(self._resend, user, payment, other, number + 1, region)
 
-    def _resend(self, user: "PaymentUser", payment: Payment, client: int, number: int, region: str) -> None:
+    def _resend(
+        self, user: "PaymentUser", payment: DrillPayment, client: int, number: int, region: str
+    ) -> None:
         until = self.elapsed() + self.order.resend_after_s
         while self.elapsed() < until and not self.stopping.wait(HEARTBEAT_EVERY_S / 2):
             target = self.clients[client].resolver.known()
@@ -280,7 +282,7 @@ class WorkerSession:
     def _send_until_settled(
         self,
         user: "PaymentUser",
-        payment: Payment,
+        payment: DrillPayment,
         client: int,
         number: int,
         answer: JudgedAnswer,
@@ -307,7 +309,7 @@ class WorkerSession:
         gevent.sleep(mine - now)
 
     def _attempt(
-        self, user: "PaymentUser", payment: Payment, client: int, number: int, *, again: bool
+        self, user: "PaymentUser", payment: DrillPayment, client: int, number: int, *, again: bool
     ) -> tuple[JudgedAnswer, str]:
         """One request, told of however it ends: what it came to, and the region that served it."""
         sender = self.clients[client]

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self, cast
 
 from payinfra.core.errors import EnvironmentUnusable
-from payinfra.drill.load.payments import Payment
+from payinfra.drill.load.payments import DrillPayment
 from payinfra.drill.model import Attempt, PaymentOutcome, Result
 
 NAME = "ledger.jsonl"
@@ -37,7 +37,7 @@ class Entries:
         damaged: the numbers of lines that make no sense, from 1 on.
     """
 
-    payments: tuple[Payment, ...] = ()
+    payments: tuple[DrillPayment, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     removals: tuple[str, ...] = ()
     damaged: tuple[int, ...] = ()
@@ -76,11 +76,11 @@ class PaymentLog:
         self._writer = threading.Thread(target=self._write, name="drill-payment-log", daemon=True)
         self._writer.start()
 
-    def payment(self, payment: Payment) -> "Future[None]":
+    def payment(self, payment: DrillPayment) -> "Future[None]":
         """Note a payment. It may be sent once the future is done; OSError in it says that it may not."""
         return self._write_durably({"entry": "payment", **payment_entry(payment)})
 
-    def named(self, payment: Payment, payment_id: str) -> None:
+    def named(self, payment: DrillPayment, payment_id: str) -> None:
         """Note that the API gives the payment another id than was expected."""
         self.note_name(payment.key, payment_id)
 
@@ -92,7 +92,9 @@ class PaymentLog:
         """Note an attempt. It need not be on the disk before anything else happens."""
         self._note({"entry": "attempt", **attempt_entry(attempt)})
 
-    def judged(self, payment: Payment, outcome: PaymentOutcome, contents: Sequence[Sequence[str]]) -> None:
+    def judged(
+        self, payment: DrillPayment, outcome: PaymentOutcome, contents: Sequence[Sequence[str]]
+    ) -> None:
         """Note what each region has of a payment that is not as it should be: it is about to be removed."""
         self._note({"entry": "judged", "key": payment.key, "fate": outcome.value, "contents": contents})
 
@@ -218,7 +220,7 @@ def _entries_of(path: Path) -> Entries:
         raise EnvironmentUnusable(
             f"The drill's payment log {path} cannot be read: {error.strerror}."
         ) from None
-    payments: dict[str, Payment] = {}
+    payments: dict[str, DrillPayment] = {}
     attempts: list[Attempt] = []
     removals: list[str] = []
     damaged: list[int] = []
@@ -249,7 +251,7 @@ def _pending() -> "Future[None]":
     return future
 
 
-def payment_entry(payment: Payment) -> dict[str, object]:
+def payment_entry(payment: DrillPayment) -> dict[str, object]:
     """A payment as it is written."""
     return {
         "key": payment.key,
@@ -274,9 +276,9 @@ def attempt_entry(attempt: Attempt) -> dict[str, object]:
     }
 
 
-def payment_of(found: Mapping[str, object]) -> Payment:
+def payment_of(found: Mapping[str, object]) -> DrillPayment:
     """A payment that was written. Raises KeyError, TypeError or ValueError where it makes no sense."""
-    return Payment(
+    return DrillPayment(
         key=str(found["key"]),
         payment_id=str(found["payment_id"]),
         body=str(found["body"]),

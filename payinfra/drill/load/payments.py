@@ -11,7 +11,7 @@ _LIKE_A_CARD = re.compile(r"(?:\d\W*){13}")
 
 
 @dataclass(frozen=True)
-class Payment:
+class DrillPayment:
     """A payment as its client makes it.
 
     Attributes:
@@ -57,7 +57,7 @@ class Maker:
         if _LIKE_A_CARD.search(self.drill):
             raise ValueError(f"{self.drill} has 13 digits in a row, as card numbers have")
 
-    def make(self, number: int, timestamp_ms: int, at_s: float) -> Payment:
+    def make(self, number: int, timestamp_ms: int, at_s: float) -> DrillPayment:
         """The drill's payment with this number, created at `timestamp_ms` since the epoch."""
         key = f"{DRILL}-{self.drill}-{number}"
         body = self.contract.body_of(
@@ -67,4 +67,6 @@ class Maker:
             env=self.env,
             metadata={"drill": self.drill},
         )
-        return Payment(key, self.contract.id_of(key), json.dumps(body, separators=(",", ":")), round(at_s, 6))
+        return DrillPayment(
+            key, self.contract.id_of(key), json.dumps(body, separators=(",", ":")), round(at_s, 6)
+        )

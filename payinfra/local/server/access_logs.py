@@ -10,7 +10,7 @@ from typing import Any
 
 from payinfra.local.aws_rules import ACCESS_LOGS
 from payinfra.local.emulator_environment import ACCOUNT
-from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest
 from payinfra.local.server.ministack import Emulator
 
 _EXECUTE = re.compile(r"/_aws/execute-api/(?P<api>[^/]+)/(?P<stage>[^/]+)(?P<path>/.*)?", re.DOTALL)
@@ -66,7 +66,7 @@ class AccessLogs:
                 self._write(line)
         return waiting - len(self._late)
 
-    def api_answered(self, request: Request, response: AsgiResponse, region: str, seconds: float) -> None:
+    def api_answered(self, request: HttpRequest, response: AsgiResponse, region: str, seconds: float) -> None:
         """Write the line of one request, now or later, if its stage asks for it."""
         found = _EXECUTE.fullmatch(request.raw_path)
         if found is None:
@@ -101,7 +101,7 @@ class AccessLogs:
                 self._write(line)
 
     def _values(
-        self, gateway: Any, request: Request, response: AsgiResponse, seconds: float
+        self, gateway: Any, request: HttpRequest, response: AsgiResponse, seconds: float
     ) -> dict[str, str]:
         key = gateway._resolve_api_key(request.header("x-api-key"))
         answered = dict(response.headers)

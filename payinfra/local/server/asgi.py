@@ -14,7 +14,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Request:
+class HttpRequest:
     """A request as it came. `raw_path` is still percent-encoded; header names are lower case."""
 
     method: str
@@ -75,10 +75,10 @@ class ClientGone(Exception):
     """The client hung up before its request was complete."""
 
 
-def request_head(scope: Scope) -> Request:
+def request_head(scope: Scope) -> HttpRequest:
     """The request as far as it is known before its body is read."""
     raw_path = scope.get("raw_path") or scope["path"].encode()
-    return Request(
+    return HttpRequest(
         method=scope["method"],
         raw_path=raw_path.decode("latin-1"),
         query_string=scope.get("query_string", b"").decode("latin-1"),
@@ -103,7 +103,7 @@ async def read_body(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
-async def read_request(scope: Scope, receive: Receive) -> Request:
+async def read_request(scope: Scope, receive: Receive) -> HttpRequest:
     """Read the whole request.
 
     Raises:
@@ -119,7 +119,7 @@ class _Collected:
     body: list[bytes] = field(default_factory=list)
 
 
-async def ask(app: App, scope: Scope, receive: Receive, request: Request) -> AsgiResponse:
+async def ask(app: App, scope: Scope, receive: Receive, request: HttpRequest) -> AsgiResponse:
     """Give an application a request that was already read, and collects the whole answer.
 
     `scope` supplies what `request` does not hold (client, scheme); `receive` is asked only once the body

@@ -14,9 +14,9 @@ from uuid import uuid4
 from payinfra.core.access_key import AccessKey
 from payinfra.local.emulator_environment import ACCOUNT
 from payinfra.local.server import sigv4
-from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest
 from payinfra.local.server.ministack import Emulator
-from payinfra.local.server.sigv4 import Claim, SignatureRefused
+from payinfra.local.server.sigv4 import SignatureClaim, SignatureRefused
 
 Secrets = Callable[[str, str], str]
 """Takes an access key's id and a session token, and gives the secret that belongs to them.
@@ -24,7 +24,7 @@ Secrets = Callable[[str, str], str]
 Raises SignatureRefused where they are not known, or not valid any more.
 """
 
-Scopes = Callable[[Claim], bool]
+Scopes = Callable[[SignatureClaim], bool]
 """Whether a port takes what is signed for this region and service."""
 
 verified: ContextVar[str] = ContextVar("payinfra_verified_key", default="")
@@ -41,7 +41,7 @@ class Authentication:
     def __init__(self, secrets: Secrets, now: Callable[[], datetime] = _now) -> None:
         self._secrets, self._now = secrets, now
 
-    def __call__(self, request: Request, valid: Scopes) -> Claim:
+    def __call__(self, request: HttpRequest, valid: Scopes) -> SignatureClaim:
         """Who signed the request.
 
         Raises:
@@ -76,11 +76,11 @@ def known_secrets(emulator: Emulator, root: AccessKey) -> Secrets:
     return secret_of
 
 
-def refusals(emulator: Emulator) -> Callable[[Request, SignatureRefused], AsgiResponse]:
+def refusals(emulator: Emulator) -> Callable[[HttpRequest, SignatureRefused], AsgiResponse]:
     """Answers that each service's SDKs read, with the service's own code and status."""
     main, evaluator = emulator.main, emulator.core("iam_evaluator")
 
-    def refuse(request: Request, refused: SignatureRefused) -> AsgiResponse:
+    def refuse(request: HttpRequest, refused: SignatureRefused) -> AsgiResponse:
         headers = dict(request.headers)
         service = main.detect_service(request.method, request.path, headers, parse_qs(request.query_string))
         failure = evaluator.AuthError(refused.code, refused.message)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from payinfra.local.emulator_environment import ACCOUNT
 from payinfra.local.endpoints import GLOBAL_REGION
-from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest
 from payinfra.local.server.ministack import Emulator
 from payinfra.local.server.replication import Write
 from payinfra.local.server.time_scale import TimeScale
@@ -147,7 +147,7 @@ class Watching:
         service._dispatch_alarm_actions(alarm, before, after, reason)
         service._evaluate_parent_alarms(alarm)
 
-    def api_answered(self, request: Request, response: AsgiResponse, region: str, seconds: float) -> None:
+    def api_answered(self, request: HttpRequest, response: AsgiResponse, region: str, seconds: float) -> None:
         """AWS: API Gateway publishes each request's outcome, by API and by API and stage."""
         found = _EXECUTE.match(request.raw_path)
         if found is None:

@@ -11,7 +11,7 @@ from payinfra.core.json_text import parse_json
 from payinfra.local.control import PREFIX, active_to_json
 from payinfra.local.endpoints import TOKEN_HEADER, LocalEndpoints, endpoints_to_json
 from payinfra.local.faults import FaultRegistry, ReplicationDelay, ReplicationPause, from_json
-from payinfra.local.server.asgi import AsgiResponse, Request, answer
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest, answer
 from payinfra.local.server.aws_rules import KeptRules
 from payinfra.local.server.time_scale import TimeScale
 
@@ -38,7 +38,7 @@ class ControlApi:
     shut_down: Callable[[], None]
     started: str
 
-    async def __call__(self, request: Request) -> AsgiResponse:
+    async def __call__(self, request: HttpRequest) -> AsgiResponse:
         """Answer one call."""
         if not secrets.compare_digest(request.header(TOKEN_HEADER).encode(), self.token.encode()):
             return _json(
@@ -115,7 +115,7 @@ class ControlApi:
         return active_to_json(self.board.inject(fault))
 
 
-def _body(request: Request) -> dict[str, object]:
+def _body(request: HttpRequest) -> dict[str, object]:
     try:
         value: object = parse_json(request.body or b"{}")
     except ValueError:

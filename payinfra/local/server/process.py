@@ -45,7 +45,7 @@ from payinfra.local.faults import FaultRegistry
 from payinfra.local.server import authentication, clock_steps, global_tables, item_log, persistence, retention
 from payinfra.local.server import ministack as seam
 from payinfra.local.server.access_logs import AccessLogs
-from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest
 from payinfra.local.server.authentication import Authentication
 from payinfra.local.server.aws_rules import Quota
 from payinfra.local.server.cloudwatch_alarms import TICK_S, Watching
@@ -296,7 +296,9 @@ class Server:
         if not self._folder_lost:
             self.arguments.folder.endpoints.unlink(missing_ok=True)
 
-    def _api_answered(self, request: Request, response: AsgiResponse, region: str, seconds: float) -> None:
+    def _api_answered(
+        self, request: HttpRequest, response: AsgiResponse, region: str, seconds: float
+    ) -> None:
         """What API Gateway does with each answer, beside giving it."""
         self.watching.api_answered(request, response, region, seconds)
         self.access_logs.api_answered(request, response, region, seconds)
@@ -478,7 +480,7 @@ async def _to_task(work: Awaitable[None]) -> None:
 def data_plane_handler(plane: DataPlane) -> Handler:
     """The Route 53 calls that ministack lacks, as a handler of the global port."""
 
-    async def handle(request: Request) -> AsgiResponse | None:
+    async def handle(request: HttpRequest) -> AsgiResponse | None:
         given = await plane.handle(
             request.method, request.path, parse_qs(request.query_string), dict(request.headers), request.body
         )

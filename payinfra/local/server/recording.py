@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest
 
 BODY_MOST = 1 << 24
 """Octets of a body that are kept, which a function's zip has as well; a longer one cannot be judged."""
@@ -41,11 +41,11 @@ class RequestRecorder:
         name = f"{os.getpid()}-{uuid.uuid4().hex}.jsonl"
         self._file = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
 
-    def begin(self, request: Request) -> None:
+    def begin(self, request: HttpRequest) -> None:
         """Begin a request: what IAM is asked from now on is this one's."""
         asked.set([] if self._is_judged(request) else None)
 
-    def record(self, request: Request, response: AsgiResponse, service: str, region: str) -> None:
+    def record(self, request: HttpRequest, response: AsgiResponse, service: str, region: str) -> None:
         """Write one request with what IAM was asked, if it is one to judge."""
         if not self._is_judged(request):
             return
@@ -71,6 +71,6 @@ class RequestRecorder:
             left = left[os.write(self._file, left) :]
 
     @staticmethod
-    def _is_judged(request: Request) -> bool:
+    def _is_judged(request: HttpRequest) -> bool:
         agent = request.header("user-agent")
         return any(who in agent for who in WHO)

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest
 
 KEPT = 1024
 """How many calls are remembered. An SDK gives up long before so many others are made."""
@@ -28,7 +28,7 @@ class Retries:
 
     _calls: OrderedDict[tuple[str, str], asyncio.Task[AsgiResponse]] = field(default_factory=OrderedDict)
 
-    async def once(self, request: Request, work: Callable[[], Awaitable[AsgiResponse]]) -> AsgiResponse:
+    async def once(self, request: HttpRequest, work: Callable[[], Awaitable[AsgiResponse]]) -> AsgiResponse:
         """The answer of the first attempt where that was not an error, else what `work` answers now."""
         call = _caller(request), request.header(_CALL)
         if (
@@ -54,12 +54,12 @@ class Retries:
         return await asyncio.shield(task)
 
 
-def _caller(request: Request) -> str:
+def _caller(request: HttpRequest) -> str:
     """Whose call it is: nobody may be given the answer to somebody else's, whatever number the call has."""
     found = _CREDENTIAL.search(request.header("authorization"))
     return found[1] if found else ""
 
 
-def _is_retry(request: Request) -> bool:
+def _is_retry(request: HttpRequest) -> bool:
     found = _ATTEMPT.search(request.header("amz-sdk-request"))
     return found is not None and int(found[1]) > 1

@@ -17,8 +17,8 @@ from payinfra.local.server.asgi import (
     App,
     AsgiResponse,
     ClientGone,
+    HttpRequest,
     Receive,
-    Request,
     Scope,
     Send,
     answer,
@@ -31,7 +31,7 @@ from payinfra.local.server.authentication import Scopes, verified
 from payinfra.local.server.ministack import serving
 from payinfra.local.server.recording import RequestRecorder
 from payinfra.local.server.retries import Retries
-from payinfra.local.server.sigv4 import Claim, SignatureRefused, is_signed
+from payinfra.local.server.sigv4 import SignatureClaim, SignatureRefused, is_signed
 
 GLOBAL_SERVICES = frozenset({"iam", "sts", "route53"})
 REFUSED = 403
@@ -50,17 +50,17 @@ _CORS = "access-control-"
 class ResponsePatch(Protocol):
     """Makes an answer of ministack's into what AWS answers; gives it back as it is where it has no say."""
 
-    def __call__(self, request: Request, response: AsgiResponse, region: str) -> AsgiResponse: ...
+    def __call__(self, request: HttpRequest, response: AsgiResponse, region: str) -> AsgiResponse: ...
 
 
 Mapped = Callable[[str, str, str], tuple[str, str, str] | None]
 """Region, domain and path to API, stage, which may be empty, and the rest of the path; None for no API."""
 
-Handler = Callable[[Request], Awaitable[AsgiResponse | None]]
+Handler = Callable[[HttpRequest], Awaitable[AsgiResponse | None]]
 
-Serve = Callable[[Request], Awaitable[AsgiResponse]]
+Serve = Callable[[HttpRequest], Awaitable[AsgiResponse]]
 
-Authenticate = Callable[[Request, Scopes], Claim]
+Authenticate = Callable[[HttpRequest, Scopes], SignatureClaim]
 """Who signed a request; raises SignatureRefused."""
 
 
@@ -76,7 +76,7 @@ def is_loopback(host: str) -> bool:
     return host in _LOOPBACK_HOSTS
 
 
-def foreign_page(request: Request) -> AsgiResponse | None:
+def foreign_page(request: HttpRequest) -> AsgiResponse | None:
     """The refusal of what a web page of another origin sent; None for anything else.
 
     Browsers name the page's origin, or how it relates to the request's (W3C, "Fetch Metadata Request
@@ -96,7 +96,7 @@ def without_cors(response: AsgiResponse) -> AsgiResponse:
     return replace(response, headers=kept)
 
 
-def to_its_api(request: Request, region: str, mapped: Mapped) -> Request | None:
+def to_its_api(request: HttpRequest, region: str, mapped: Mapped) -> HttpRequest | None:
     """AWS: a REST API answers at `{api}.execute-api.{region}.amazonaws.com` and at its custom domains.
 
     ministack knows an API by a path of its own; the Host header stays, as the function sees it on AWS.
@@ -122,7 +122,7 @@ def forbidden() -> AsgiResponse:
     return replace(refused, headers=(*refused.headers, ("x-amzn-errortype", "ForbiddenException")))
 
 
-def over_tls(request: Request) -> Request:
+def over_tls(request: HttpRequest) -> HttpRequest:
     """AWS is called through TLS. Loopback stands for it here, so that a TLS-only policy lets callers in."""
     kept = tuple((key, value) for key, value in request.headers if key != "x-forwarded-proto")
     return replace(request, headers=(*kept, ("x-forwarded-proto", "https")))
@@ -146,32 +146,34 @@ class FrontApp:
     emulator: App
     mapped: Mapped
     authenticate: Authenticate
-    refuse: Callable[[Request, SignatureRefused], AsgiResponse]
+    refuse: Callable[[HttpRequest, SignatureRefused], AsgiResponse]
     answers: Sequence[ResponsePatch]
     touched: Callable[[], None]
-    answered: Callable[[Request, AsgiResponse, str, float], None] = (
+    answered: Callable[[HttpRequest, AsgiResponse, str, float], None] = (
         lambda _request, _response, _region, _seconds: None
     )
     board: FaultRegistry = field(default_factory=FaultRegistry)
     retries: Retries = field(default_factory=Retries)
     recorder: RequestRecorder | None = None
 
-    def begin(self, request: Request) -> None:
+    def begin(self, request: HttpRequest) -> None:
         """Begin a request, where somebody wants a record."""
         if self.recorder:
             self.recorder.begin(request)
 
-    def keep(self, request: Request, response: AsgiResponse, claim: Claim) -> AsgiResponse:
+    def keep(self, request: HttpRequest, response: AsgiResponse, claim: SignatureClaim) -> AsgiResponse:
         """Record a request that was answered, where somebody wants a record; the answer."""
         if self.recorder:
             self.recorder.record(request, response, claim.service, claim.region)
         return response
 
-    async def forward(self, request: Request, region: str, scope: Scope, receive: Receive) -> AsgiResponse:
+    async def forward(
+        self, request: HttpRequest, region: str, scope: Scope, receive: Receive
+    ) -> AsgiResponse:
         """Let ministack answer, once however often an SDK asks, and correct what it answers."""
         return await self.retries.once(request, lambda: self._forward(request, region, scope, receive))
 
-    async def disturb(self, request: Request, claim: Claim) -> AsgiResponse | None:
+    async def disturb(self, request: HttpRequest, claim: SignatureClaim) -> AsgiResponse | None:
         """Let a call wait for a slow service; return the refusal of one that takes none, else None."""
         if self.board.throttles(claim.region, claim.service):
             code = "SlowDown" if claim.service == "s3" else "ThrottlingException"
@@ -192,7 +194,9 @@ class FrontApp:
             )
         return None
 
-    async def _forward(self, request: Request, region: str, scope: Scope, receive: Receive) -> AsgiResponse:
+    async def _forward(
+        self, request: HttpRequest, region: str, scope: Scope, receive: Receive
+    ) -> AsgiResponse:
         began = time.monotonic()
         response = await ask(self.emulator, scope, receive, over_tls(request))
         self.answered(request, response, region, time.monotonic() - began)
@@ -204,7 +208,7 @@ class FrontApp:
 
 
 async def _answer(
-    scope: Scope, receive: Receive, send: Send, admit: Callable[[Request], Serve | AsgiResponse]
+    scope: Scope, receive: Receive, send: Send, admit: Callable[[HttpRequest], Serve | AsgiResponse]
 ) -> None:
     """Serve one request.
 
@@ -242,7 +246,7 @@ class RegionApp:
         """Serve one request."""
         serving.set(self.region)
 
-        async def call_service(request: Request) -> AsgiResponse:
+        async def call_service(request: HttpRequest) -> AsgiResponse:
             try:
                 claim = self.front.authenticate(request, self._serves)
             except SignatureRefused as refused:
@@ -256,10 +260,10 @@ class RegionApp:
             said = without_cors(await self.front.forward(request, claim.region, scope, receive))
             return self.front.keep(request, said, claim)
 
-        async def call_api(request: Request) -> AsgiResponse:
+        async def call_api(request: HttpRequest) -> AsgiResponse:
             return await self.call_api(request, scope, receive)
 
-        def admit(head: Request) -> Serve | AsgiResponse:
+        def admit(head: HttpRequest) -> Serve | AsgiResponse:
             meant = to_its_api(head, self.region, self.front.mapped)
             if meant is None:
                 return forbidden()
@@ -271,7 +275,7 @@ class RegionApp:
 
         await _answer(scope, receive, send, admit)
 
-    async def call_api(self, request: Request, scope: Scope, receive: Receive) -> AsgiResponse:
+    async def call_api(self, request: HttpRequest, scope: Scope, receive: Receive) -> AsgiResponse:
         """Let a deployed API answer."""
         # The API decides who may call it. Only a method with IAM's authorization looks at a signature.
         if is_signed(request):
@@ -280,7 +284,7 @@ class RegionApp:
         meant = to_its_api(request, self.region, self.front.mapped) or request
         return await self.front.forward(meant, self.region, scope, receive)
 
-    def _serves(self, claim: Claim) -> bool:
+    def _serves(self, claim: SignatureClaim) -> bool:
         """Whether the port takes what is signed for this region: its own, with one exception.
 
         Terraform's provider knows one DynamoDB endpoint, and sends it the calls for a table's replicas too,
@@ -301,10 +305,10 @@ class DomainApp:
         region = self.regional.region
         serving.set(region)
 
-        async def call_api(request: Request) -> AsgiResponse:
+        async def call_api(request: HttpRequest) -> AsgiResponse:
             return await self.regional.call_api(request, scope, receive)
 
-        def admit(head: Request) -> Serve | AsgiResponse:
+        def admit(head: HttpRequest) -> Serve | AsgiResponse:
             own = _EXECUTE_API_HOST.fullmatch(head.host)
             if own is None and (is_loopback(head.host) or head.host.endswith(_NAMES_OF_SERVICES)):
                 return forbidden()
@@ -334,7 +338,7 @@ class GlobalApp:
         """Serve one request."""
         serving.set(self.region)
 
-        async def call_service(request: Request) -> AsgiResponse:
+        async def call_service(request: HttpRequest) -> AsgiResponse:
             try:
                 claim = self.front.authenticate(request, _anywhere)
             except SignatureRefused as refused:
@@ -351,7 +355,7 @@ class GlobalApp:
             answered = without_cors(said if own is None or said.status == REFUSED else own)
             return self.front.keep(request, answered, claim)
 
-        def admit(head: Request) -> Serve | AsgiResponse:
+        def admit(head: HttpRequest) -> Serve | AsgiResponse:
             if not is_loopback(head.host):
                 return aws_error(REFUSED, "AccessDenied", "This port answers to a loopback name only.")
             if page := foreign_page(head):
@@ -361,7 +365,7 @@ class GlobalApp:
         await _answer(scope, receive, send, admit)
 
 
-def _anywhere(claim: Claim) -> bool:
+def _anywhere(claim: SignatureClaim) -> bool:
     """A global service is one for all regions, and STS answers at each region's endpoint on AWS."""
     del claim
     return True

@@ -19,7 +19,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials
 
-from payinfra.local.server.asgi import Request
+from payinfra.local.server.asgi import HttpRequest
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 SKEW_S: Final = 5 * 60
@@ -67,7 +67,7 @@ class SignatureRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Claim:
+class SignatureClaim:
     """What a request says about who signed it. Nothing of it is true before `check`.
 
     Attributes:
@@ -90,14 +90,14 @@ class Claim:
     presigned: bool
 
 
-def is_signed(request: Request) -> bool:
+def is_signed(request: HttpRequest) -> bool:
     """Whether a request carries any AWS credentials, in a header or in its query."""
     return bool(request.header("authorization")) or any(
         name.lower() in _OF_SIGNATURES for name in request.query
     )
 
 
-def claim_of(request: Request) -> Claim:
+def claim_of(request: HttpRequest) -> SignatureClaim:
     """What the request says about who signed it.
 
     Raises:
@@ -118,7 +118,7 @@ def claim_of(request: Request) -> Claim:
     return _in_query(given)
 
 
-def _in_header(request: Request, authorization: str) -> Claim:
+def _in_header(request: HttpRequest, authorization: str) -> SignatureClaim:
     algorithm, _, rest = authorization.partition(" ")
     if algorithm == "AWS":
         raise _outdated()
@@ -143,7 +143,7 @@ def _in_header(request: Request, authorization: str) -> Claim:
     )
 
 
-def _in_query(given: dict[str, str]) -> Claim:
+def _in_query(given: dict[str, str]) -> SignatureClaim:
     if "AWSAccessKeyId" in given:
         raise _outdated()
     if missing := [name for name in _QUERY if not given.get(name)]:
@@ -173,7 +173,7 @@ def _claim(
     token: str,
     expires_s: int | None,
     presigned: bool,
-) -> Claim:
+) -> SignatureClaim:
     scope = credential.split("/")
     if len(scope) != 5 or scope[4] != "aws4_request" or not all(scope):
         raise _incomplete("the credential is not key/date/region/service/aws4_request")
@@ -182,7 +182,9 @@ def _claim(
     if day != timestamp[:8]:
         raise SignatureRefused("CredentialDateMismatch", "The credential's date is not that of the request.")
     names = tuple(signed_headers.split(";"))
-    return Claim(access_key_id, region, service, names, signature, at, timestamp, token, expires_s, presigned)
+    return SignatureClaim(
+        access_key_id, region, service, names, signature, at, timestamp, token, expires_s, presigned
+    )
 
 
 def _time(timestamp: str) -> datetime:
@@ -192,7 +194,7 @@ def _time(timestamp: str) -> datetime:
     raise _incomplete("X-Amz-Date is not a time such as 20260131T235959Z")
 
 
-def check(request: Request, claim: Claim, secret: str, now: datetime) -> None:
+def check(request: HttpRequest, claim: SignatureClaim, secret: str, now: datetime) -> None:
     """Hold a request against the signature that it carries.
 
     Args:
@@ -227,7 +229,7 @@ def check(request: Request, claim: Claim, secret: str, now: datetime) -> None:
         _check_chunks(request.body, claim, signer.key, trailer=payload == _CHUNKS_AND_TRAILER)
 
 
-def _check_time(claim: Claim, now: datetime) -> None:
+def _check_time(claim: SignatureClaim, now: datetime) -> None:
     age = (now - claim.at).total_seconds()
     skew = LONG_SKEW_S if claim.service in LONG_SKEW else SKEW_S
     if -skew <= age <= (skew if claim.expires_s is None else claim.expires_s):
@@ -238,7 +240,7 @@ def _check_time(claim: Claim, now: datetime) -> None:
     )
 
 
-def _check_headers(request: Request, claim: Claim) -> None:
+def _check_headers(request: HttpRequest, claim: SignatureClaim) -> None:
     present = {name for name, _ in request.headers}
     needed = {name for name in present if name.startswith("x-amz-")} | {"host"}
     unsigned, absent = needed - set(claim.signed_headers), set(claim.signed_headers) - present
@@ -250,7 +252,7 @@ def _check_headers(request: Request, claim: Claim) -> None:
         )
 
 
-def _payload_hash(request: Request, claim: Claim) -> str:
+def _payload_hash(request: HttpRequest, claim: SignatureClaim) -> str:
     """What stands for the body in the signature. Only S3 lets it be something else than the body's hash."""
     said = request.header("x-amz-content-sha256")
     if claim.service == "s3":
@@ -267,7 +269,7 @@ def _payload_hash(request: Request, claim: Claim) -> str:
     return actual
 
 
-def _signed(request: Request, claim: Claim) -> HTTPHeaders:
+def _signed(request: HttpRequest, claim: SignatureClaim) -> HTTPHeaders:
     headers = HTTPHeaders()
     for name, value in request.headers:
         if name in claim.signed_headers:
@@ -314,7 +316,7 @@ class _S3Checker(_Checker, S3SigV4Auth):
     """The same for S3, which signs a path as it is."""
 
 
-def _signer(claim: Claim, secret: str, payload_hash: str) -> Any:
+def _signer(claim: SignatureClaim, secret: str, payload_hash: str) -> Any:
     kind = _S3Checker if claim.service == "s3" else _Checker
     made = kind(Credentials(claim.access_key_id, secret), claim.service, claim.region)
     made.payload_hash = payload_hash
@@ -322,7 +324,7 @@ def _signer(claim: Claim, secret: str, payload_hash: str) -> Any:
     return made
 
 
-def _check_chunks(body: bytes, claim: Claim, key: bytes, *, trailer: bool) -> None:
+def _check_chunks(body: bytes, claim: SignatureClaim, key: bytes, *, trailer: bool) -> None:
     """Each chunk of an aws-chunked body is signed, beginning from the request's own signature.
 
     Amazon S3 API reference, "Transferring Payload in Multiple Chunks (Chunked Upload)".

@@ -8,7 +8,7 @@ import pytest
 from payinfra.clients.aws import PREPARES_ACCOUNT
 from payinfra.local.lifecycle import RECORD_VARIABLE
 from scripts.conformance.permissions import PermissionQuestions
-from scripts.conformance.requests import Record, RecordedRequest
+from scripts.conformance.requests import RecordedRequest, RequestRecord
 from tests.functional.cli.conftest import Project
 
 ME = "arn:aws:iam::000000000000:root"
@@ -49,13 +49,13 @@ def test_each_of_these_calls_says_that_it_prepares_the_account(project: Project,
     project.environ[RECORD_VARIABLE] = str(tmp_path / "record")
     assert project.run("bootstrap", "--local", "--state-bucket", "our-states").returncode == 0
     assert project.run("ci-role", "--local", "--trust", ME, "--deploy").returncode == 0
-    made = [RecordedRequest.of_line(line) for line in Record(tmp_path / "record")]
+    made = [RecordedRequest.of_line(line) for line in RequestRecord(tmp_path / "record")]
     assert {one.service for one in made} >= {"iam", "s3", "kms", "apigateway", "xray"}
     assert [one for one in made if PREPARES_ACCOUNT not in one.headers["user-agent"]] == []
     # The zone of a rehearsal is found and made by calls that the role may make.
     assert project.run("local", "zone", "pay.test").returncode == 0
     questions = PermissionQuestions()
-    for line in Record(tmp_path / "record"):
+    for line in RequestRecord(tmp_path / "record"):
         questions.take(RecordedRequest.of_line(line))
     assert {one["action"] for one in questions.of_root.values()} >= {"route53:CreateHostedZone"}
     assert questions.refused() == []

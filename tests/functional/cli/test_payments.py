@@ -8,7 +8,7 @@ import pytest
 
 from payinfra.clients.aws import FOR_PAYMENTS
 from payinfra.local.lifecycle import RECORD_VARIABLE
-from scripts.conformance.requests import Record, RecordedRequest
+from scripts.conformance.requests import RecordedRequest, RequestRecord
 from tests.functional.cli.conftest import Project
 from tests.support import embedded
 from tests.support.outputs import flat_outputs
@@ -138,6 +138,6 @@ def test_each_of_their_calls_says_that_a_person_decides(served: Project) -> None
     """`make conformance` puts them to the role that docs/account.md describes, and not to the one for CI."""
     served.run("audit", "reconcile", *ENV, *SPAN)
     served.run("conflicts", "list", *ENV, *SPAN)
-    made = [RecordedRequest.of_line(line) for line in Record(served.folder / "record")]
+    made = [RecordedRequest.of_line(line) for line in RequestRecord(served.folder / "record")]
     assert {one.service for one in made} >= {"dynamodb", "s3", "lambda"}
     assert [one for one in made if FOR_PAYMENTS not in one.headers["user-agent"]] == []

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import ignored_auth, positive_data_acceptance
 
-from bench.aws_in_process import BUCKET, FLAG, PARAMETER, TABLE, Region
+from bench.aws_in_process import BUCKET, FLAG, PARAMETER, TABLE, RegionInProcess
 from handlers import openapi
 from handlers.payments import problems
 from handlers.payments.app import Application
@@ -144,7 +144,7 @@ def _event(environ: WSGIEnvironment) -> Iterator[tuple[str, object]]:
 
 
 def new_gateway() -> Gateway:
-    region = Region()
+    region = RegionInProcess()
     region.flag = '{"region": "us-west-2", "since": "2026-03-01T03:12:45+00:00", "by": "a test"}'
     settings = (TABLE, BUCKET, "key", PARAMETER, FLAG, "us-west-2", "test", region.name)
     config = Config(*settings, service="payments-openapi")

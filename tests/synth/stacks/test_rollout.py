@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from payinfra.deployment.rolling_update import Graph, Role, plan_rollout
-from payinfra.terraform import Change, ChangeAction, Plan
+from payinfra.terraform import ChangeAction, Plan, ResourceChange
 
 if TYPE_CHECKING:
     from tests.synth.stacks.conftest import Synthesize
@@ -26,7 +26,8 @@ def test_a_release_reaches_one_region_whole_before_any_of_it_reaches_the_other(
     assert len(mine) == 2
     assert len(released) == 4
     changes = tuple(
-        Change(address, address.partition(".")[0], ChangeAction.UPDATE) for address in sorted(released)
+        ResourceChange(address, address.partition(".")[0], ChangeAction.UPDATE)
+        for address in sorted(released)
     )
     leading, rest = plan_rollout(graph, Plan(Path("plan"), 0, len(changes), 0, changes), first)
     assert (leading.role, set(leading.targets)) == (first, mine)
@@ -42,7 +43,7 @@ def test_what_is_published_of_both_regions_waits_for_both(synthesized: "Synthesi
     published = [f"aws_ssm_parameter.published_{role}" for role in Role]
     assert set(published) <= set(graph.providers)
     changes = tuple(
-        Change(address, address.partition(".")[0], ChangeAction.UPDATE)
+        ResourceChange(address, address.partition(".")[0], ChangeAction.UPDATE)
         for address in sorted((*released, *published))
     )
     leading, rest = plan_rollout(graph, Plan(Path("plan"), 0, len(changes), 0, changes), first)
@@ -56,7 +57,7 @@ def test_a_change_of_everything_leaves_the_other_regions_function_for_later(
 ) -> None:
     graph = Graph.read(synthesized("local").folder / "cdk.tf.json")
     every = tuple(
-        Change(address, address.partition(".")[0], ChangeAction.UPDATE)
+        ResourceChange(address, address.partition(".")[0], ChangeAction.UPDATE)
         for address in sorted(graph.providers)
         if not address.startswith("data.")
     )

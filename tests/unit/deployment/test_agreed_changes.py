@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from payinfra.deployment.agreed_changes import AgreedChanges
-from payinfra.terraform import Change, ChangeAction, Plan
+from payinfra.terraform import ChangeAction, Plan, ResourceChange
 
 KEY, ALIAS = "aws_kms_key.x", "aws_kms_alias.x"
 CREATE, UPDATE, DELETE, READ = (
@@ -22,7 +22,7 @@ def plan(*changes: tuple[str, ChangeAction]) -> Plan:
         0,
         0,
         0,
-        tuple(Change(address, address.partition(".")[0], action) for address, action in changes),
+        tuple(ResourceChange(address, address.partition(".")[0], action) for address, action in changes),
     )
 
 

@@ -33,7 +33,6 @@ from payinfra.deployment.smoke_test import SmokeTestResult
 from payinfra.drill.faults.journal import FaultJournal, Header
 from payinfra.terraform import (
     Binary,
-    Change,
     ChangeAction,
     Creation,
     EngineVersion,
@@ -42,6 +41,7 @@ from payinfra.terraform import (
     OutputValue,
     Plan,
     PlannedChange,
+    ResourceChange,
     Terraform,
 )
 from payinfra.terraform import Engine as TerraformKind
@@ -67,11 +67,11 @@ def values() -> dict[str, OutputValue]:
 
 
 def a_plan(file: Path, *, type_: str = "aws_kms_alias", action: ChangeAction = ChangeAction.CREATE) -> Plan:
-    return Plan(file, 1, 0, 0, (Change(f"{type_}.x", type_, action),))
+    return Plan(file, 1, 0, 0, (ResourceChange(f"{type_}.x", type_, action),))
 
 
 def an_update(file: Path) -> Plan:
-    return Plan(file, 0, 1, 0, (Change("aws_kms_key.x", "aws_kms_key", ChangeAction.UPDATE),))
+    return Plan(file, 0, 1, 0, (ResourceChange("aws_kms_key.x", "aws_kms_key", ChangeAction.UPDATE),))
 
 
 CLEAN = Outcome("check", (), (), (), summarize(()))
@@ -291,10 +291,10 @@ def no(_plan: Plan) -> bool:
 
 
 def drifted(file: Path) -> Plan:
-    key = Change("aws_kms_key.x", "aws_kms_key", ChangeAction.UPDATE)
+    key = ResourceChange("aws_kms_key.x", "aws_kms_key", ChangeAction.UPDATE)
     others = (
-        Change("aws_sns_topic.y", "aws_sns_topic", ChangeAction.UPDATE),
-        Change("data.z", "z", ChangeAction.READ),
+        ResourceChange("aws_sns_topic.y", "aws_sns_topic", ChangeAction.UPDATE),
+        ResourceChange("data.z", "z", ChangeAction.READ),
     )
     return Plan(file, 0, 2, 0, (key, *others))
 
@@ -563,7 +563,7 @@ def test_a_second_command_on_the_environment_is_refused(world: ScriptedEnvironme
 def test_destroy_deletes_everything_and_forgets_the_outputs(world: ScriptedEnvironment) -> None:
     world.terraform.plans = [
         a_plan,
-        lambda file: Plan(file, 0, 0, 1, (Change("a", "b", ChangeAction.DELETE),)),
+        lambda file: Plan(file, 0, 0, 1, (ResourceChange("a", "b", ChangeAction.DELETE),)),
     ]
     world.pipeline().deploy(yes)
     pipeline = world.pipeline()
@@ -776,8 +776,8 @@ def test_what_is_released_already_is_not_released_again(world: ScriptedEnvironme
 
 def test_releasing_what_was_deployed_half_way_makes_nothing(world: ScriptedEnvironment) -> None:
     world.protected = True
-    half = Change("aws_kms_key.there", "aws_kms_key", ChangeAction.UPDATE)
-    missing = Change("aws_sns_topic.missing", "aws_sns_topic", ChangeAction.CREATE)
+    half = ResourceChange("aws_kms_key.there", "aws_kms_key", ChangeAction.UPDATE)
+    missing = ResourceChange("aws_sns_topic.missing", "aws_sns_topic", ChangeAction.CREATE)
     world.terraform.plans = [
         a_plan,
         lambda file: Plan(file, 1, 1, 0, (half, missing)),
@@ -931,7 +931,9 @@ def test_outputs_of_what_was_never_deployed_say_how_to_deploy(world: ScriptedEnv
 
 
 def half_made(file: Path) -> Plan:
-    return Plan(file, 1, 0, 1, (Change("aws_kms_key.x", "aws_kms_key", ChangeAction.REPLACE, "tainted"),))
+    return Plan(
+        file, 1, 0, 1, (ResourceChange("aws_kms_key.x", "aws_kms_key", ChangeAction.REPLACE, "tainted"),)
+    )
 
 
 def test_what_a_first_deployment_left_half_made_is_made_anew(world: ScriptedEnvironment) -> None:

@@ -10,7 +10,7 @@ import pytest
 from payinfra.account import costs
 from payinfra.deployment.plan_review import with_costs, with_review, within
 from payinfra.deployment.stack_manifest import StackFile
-from payinfra.terraform import AttributeChange, Change, ChangeAction, Plan, ReviewedChange
+from payinfra.terraform import AttributeChange, ChangeAction, Plan, ResourceChange, ReviewedChange
 from payinfra.terraform.jsonvalue import JsonValue
 
 PLAN = Plan(Path("plan"), 0, 1, 0)
@@ -123,7 +123,7 @@ def test_the_first_plan_is_known_by_what_stands() -> None:
 def test_a_part_has_the_review_of_its_part() -> None:
     one, other = (ReviewedChange(name, "t", ChangeAction.UPDATE, "here") for name in "ab")
     whole = Plan(Path("plan"), 0, 2, 0, reviewed=(one, other))
-    part = Plan(Path("plan"), 0, 1, 0, (Change("b", "t", ChangeAction.UPDATE),))
+    part = Plan(Path("plan"), 0, 1, 0, (ResourceChange("b", "t", ChangeAction.UPDATE),))
     assert within(part, whole).reviewed == (other,)
     assert within(part, part) is part
 
@@ -151,7 +151,7 @@ def test_costs_are_those_of_what_stands_and_of_what_would(tmp_path: Path) -> Non
     assert same.now == same.then
     resources: JsonValue = [resource(10), {"mode": "data", "type": "aws_kms_key"}]
     shown_: JsonValue = {"prior_state": {"values": {"root_module": {"resources": resources}}}}
-    changing = Plan(Path("plan"), 0, 1, 0, (Change("a", "t", ChangeAction.UPDATE),))
+    changing = Plan(Path("plan"), 0, 1, 0, (ResourceChange("a", "t", ChangeAction.UPDATE),))
     faster = with_costs(changing, stack, shown_).costs
     assert faster is not None
     assert faster.then == same.then
@@ -186,7 +186,7 @@ def test_what_an_extension_adds_and_has_no_known_price_is_counted(tmp_path: Path
     assert found is not None
     assert found.not_priced == {"aws_sfn_state_machine": 2}
     assert found.then == 2.0, "its keys are priced as all keys are"
-    changing = Plan(Path("plan"), 0, 1, 0, (Change("a", "t", ChangeAction.UPDATE),))
+    changing = Plan(Path("plan"), 0, 1, 0, (ResourceChange("a", "t", ChangeAction.UPDATE),))
     changed = with_costs(changing, StackFile.read(tmp_path / "cdk.tf.json"), {}).costs
     assert changed is not None
     assert changed.not_priced == found.not_priced

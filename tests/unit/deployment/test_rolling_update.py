@@ -27,13 +27,13 @@ from payinfra.deployment.pipeline_dependencies import AWS_DEPENDENCIES
 from payinfra.deployment.rollback_journal import AliasChange, RollbackJournal
 from payinfra.deployment.rolling_update import Graph, Role, RolloutStep, announced, plan_rollout
 from payinfra.terraform import (
-    Change,
     ChangeAction,
     Import,
     Kept,
     OutputChange,
     OutputValue,
     Plan,
+    ResourceChange,
     Terraform,
 )
 from payinfra.terraform.jsonvalue import JsonValue
@@ -96,7 +96,7 @@ def stack() -> dict[str, object]:
 
 
 def updates(*addresses: str, action: ChangeAction = ChangeAction.UPDATE) -> Plan:
-    changes = tuple(Change(address, address.partition(".")[0], action) for address in addresses)
+    changes = tuple(ResourceChange(address, address.partition(".")[0], action) for address in addresses)
     return Plan(Path("plan"), 0, len(changes), 0, changes)
 
 

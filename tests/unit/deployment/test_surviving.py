@@ -21,7 +21,7 @@ from payinfra.deployment.pipeline import Pipeline
 from payinfra.deployment.results import ProbesFailed
 from payinfra.deployment.rollback_journal import AliasChange, RollbackJournal
 from payinfra.deployment.rolling_update import Role
-from payinfra.terraform import Change, ChangeAction, Kept, Plan
+from payinfra.terraform import ChangeAction, Kept, Plan, ResourceChange
 from payinfra.terraform.jsonvalue import JsonValue, at
 from payinfra.terraform.runner import ERRORED_STATE
 from tests.support.outputs import flat_outputs
@@ -193,7 +193,7 @@ def test_a_region_is_named_by_its_role_or_its_name() -> None:
 
 def test_a_plan_that_reaches_further_is_refused() -> None:
     def plan(address: str) -> Plan:
-        change = Change(address, address.partition(".")[0], ChangeAction.UPDATE)
+        change = ResourceChange(address, address.partition(".")[0], ChangeAction.UPDATE)
         return Plan(Path("plan"), 0, 1, 0, (change,))
 
     surviving.require_own(plan(FUNCTION), cut(), EAST)
@@ -307,7 +307,7 @@ class Surroundings(ScriptedEnvironment):
 
 
 def of_the_region(file: Path) -> Plan:
-    return Plan(file, 0, 1, 0, (Change(FUNCTION, "aws_lambda_function", ChangeAction.UPDATE),))
+    return Plan(file, 0, 1, 0, (ResourceChange(FUNCTION, "aws_lambda_function", ChangeAction.UPDATE),))
 
 
 def nothing(file: Path) -> Plan:
@@ -315,7 +315,7 @@ def nothing(file: Path) -> Plan:
 
 
 def elsewhere(file: Path) -> Plan:
-    return Plan(file, 0, 1, 0, (Change(TABLE, "aws_dynamodb_table", ChangeAction.UPDATE),))
+    return Plan(file, 0, 1, 0, (ResourceChange(TABLE, "aws_dynamodb_table", ChangeAction.UPDATE),))
 
 
 @pytest.fixture

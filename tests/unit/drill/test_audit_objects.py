@@ -15,7 +15,7 @@ from payinfra.drill.audit_objects import (
     reconcile_audit,
     remove_left_over,
 )
-from payinfra.drill.load.payments import Maker, Payment
+from payinfra.drill.load.payments import DrillPayment, Maker
 from payinfra.drill.model import AuditObjectCounts
 from tests.support.clocks import SetClock
 from tests.unit.checks.probes.conftest import outputs
@@ -25,7 +25,7 @@ PAYMENTS = tuple(Maker("demo", "x1").make(number, 1_767_322_000_000 + number, 0.
 KEYS = frozenset(payment.key for payment in PAYMENTS[:5])
 
 
-def stored(payment: Payment, version: str = "v1") -> AuditObject:
+def stored(payment: DrillPayment, version: str = "v1") -> AuditObject:
     return AuditObject(f"{OF_DRILLS}1767322000000/{payment.payment_id}-abc.json", version)
 
 

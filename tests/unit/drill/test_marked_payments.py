@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 
 from payinfra.clients.aws import Aws
 from payinfra.clients.retry import Deadline
-from payinfra.drill.load.payments import Payment
+from payinfra.drill.load.payments import DrillPayment
 from payinfra.drill.marked_payments import find, remove
 from payinfra.drill.replicas import CLAIM, StoredItem
 from tests.support.clocks import SetClock
@@ -34,11 +34,11 @@ class Table:
         if not self.keeps:
             self.items[payment_id].remove(record)
 
-    def found(self) -> Iterator[Payment]:
+    def found(self) -> Iterator[DrillPayment]:
         for payment_id, items in self.items.items():
             for item in items:
                 if item.is_payment:
-                    yield Payment("", payment_id, json.dumps({"timestamp": int(item.timestamp)}), 0.0)
+                    yield DrillPayment("", payment_id, json.dumps({"timestamp": int(item.timestamp)}), 0.0)
 
 
 def table(*ids: str, keeps: bool = False) -> Table:
@@ -75,7 +75,7 @@ def test_what_cannot_be_removed_is_named_when_the_time_is_over() -> None:
 def test_a_table_that_does_not_answer_for_a_moment_is_asked_again() -> None:
     here, failures = table("pay_1"), [EndpointConnectionError(endpoint_url="https://aws")]
 
-    def look() -> tuple[Payment, ...]:
+    def look() -> tuple[DrillPayment, ...]:
         if failures:
             raise failures.pop()
         return tuple(here.found())

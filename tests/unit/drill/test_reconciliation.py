@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from payinfra.core.errors import GateFailed
 from payinfra.drill.load.payment_log import Entries
-from payinfra.drill.load.payments import Maker, Payment
+from payinfra.drill.load.payments import DrillPayment, Maker
 from payinfra.drill.model import Attempt, PaymentOutcome, Reconciliation, Result
 from payinfra.drill.reconciliation import EXAMPLES, RegionalCopies, outcome_of, reconcile
 from payinfra.drill.replicas import CLAIM, StoredItem
@@ -23,15 +23,15 @@ DEADLINE_S = 30.0
 NEVER = 1e9
 
 
-def payment(number: int = 0) -> Payment:
+def payment(number: int = 0) -> DrillPayment:
     return MAKER.make(number, 1_800_000_000_000 + number, float(number))
 
 
-def attempt(of: Payment, result: Result = Result.ACKNOWLEDGED, *, again: bool = False) -> Attempt:
+def attempt(of: DrillPayment, result: Result = Result.ACKNOWLEDGED, *, again: bool = False) -> Attempt:
     return Attempt(of.key, 2 if again else 1, of.at_s, 0.1, "us-east-1", 201, result, again)
 
 
-def stored(of: Payment, **changes: object) -> StoredItem:
+def stored(of: DrillPayment, **changes: object) -> StoredItem:
     """A payment as the function writes it; `changes` of attributes are in DynamoDB's form."""
     sent = json.loads(of.body)
     item = {
@@ -49,12 +49,12 @@ def stored(of: Payment, **changes: object) -> StoredItem:
     return StoredItem(str(sent["timestamp"]), json.dumps(item, sort_keys=True))
 
 
-def second(of: Payment) -> StoredItem:
+def second(of: DrillPayment) -> StoredItem:
     """The same payment once more, under another timestamp."""
     return StoredItem("1", stored(of).content)
 
 
-def claim(of: Payment) -> StoredItem:
+def claim(of: DrillPayment) -> StoredItem:
     return StoredItem(CLAIM, json.dumps({"payment_id": {"S": of.payment_id}, "timestamp": {"N": CLAIM}}))
 
 
@@ -156,7 +156,9 @@ class ReconciledRegions:
         assert seconds > 0
         self.now += seconds
 
-    def judged(self, payment: Payment, outcome: PaymentOutcome, contents: Sequence[Sequence[str]]) -> None:
+    def judged(
+        self, payment: DrillPayment, outcome: PaymentOutcome, contents: Sequence[Sequence[str]]
+    ) -> None:
         assert len(contents) == 2
         self.judged_as[payment.payment_id] = outcome
 
@@ -166,7 +168,7 @@ class ReconciledRegions:
         done.set_result(None)
         return done
 
-    def put(self, of: Payment, here_s: float | None = 0.0, there_s: float | None = 0.0) -> None:
+    def put(self, of: DrillPayment, here_s: float | None = 0.0, there_s: float | None = 0.0) -> None:
         """A payment and its claim are in each region from these moments on, of which 100 is now."""
         for table, at_s in ((self.here, here_s), (self.there, there_s)):
             if at_s is not None:
@@ -182,11 +184,11 @@ class ReconciledRegions:
             sleep=self.sleep,
         )
 
-    def is_empty(self, of: Payment) -> bool:
+    def is_empty(self, of: DrillPayment) -> bool:
         return not self.here.read(of.payment_id) and not self.there.read(of.payment_id)
 
 
-def entries(*payments: Payment, silent: frozenset[str] = frozenset()) -> Entries:
+def entries(*payments: DrillPayment, silent: frozenset[str] = frozenset()) -> Entries:
     attempts = tuple(
         attempt(one, Result.SILENT if one.key in silent else Result.ACKNOWLEDGED) for one in payments
     )

@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from payinfra.local.server import ministack as seam
-from payinfra.local.server.asgi import AsgiResponse, Message, Request, Scope, ask
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest, Message, Scope, ask
 from payinfra.local.server.patches import registry
 
 KEY = "000000000000"
@@ -48,7 +48,7 @@ class Ministack:
             "content-length": str(len(raw)),
             **(headers or {}),
         }
-        request = Request(method, raw_path, query, tuple(sent.items()), raw)
+        request = HttpRequest(method, raw_path, query, tuple(sent.items()), raw)
 
         async def receive() -> Message:
             return {"type": "http.disconnect"}

@@ -9,7 +9,7 @@ import pytest
 from payinfra.local.aws_rules import ACCESS_LOGS
 from payinfra.local.emulator_environment import ACCOUNT
 from payinfra.local.server.access_logs import AccessLogs, rendered
-from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest
 from tests.unit.local.conftest import Clock
 
 REGION = "us-east-1"
@@ -70,7 +70,7 @@ def logged(world: Any) -> list[Mapping[str, str]]:
 
 def answered(world: Any, path: str, *headers: tuple[str, str]) -> None:
     AccessLogs(world.emulator, now=lambda: 12.5).api_answered(
-        Request("POST", path, headers=headers), ANSWER, REGION, 0.0254
+        HttpRequest("POST", path, headers=headers), ANSWER, REGION, 0.0254
     )
 
 
@@ -113,7 +113,7 @@ def test_a_late_line_makes_its_group_again_without_tags_retention_or_key(
     world.emulator.rules.set({ACCESS_LOGS.name: 10})
     make_group(world)
     logs = AccessLogs(world.emulator, now=lambda: 12.5)
-    logs.api_answered(Request("GET", f"/_aws/execute-api/{api}/prod/payments"), ANSWER, REGION, 0.0254)
+    logs.api_answered(HttpRequest("GET", f"/_aws/execute-api/{api}/prod/payments"), ANSWER, REGION, 0.0254)
     assert (logs.deliver(), logged(world)) == (0, [])
     with world.emulator.scope(ACCOUNT, REGION):
         del world.emulator.service("apigateway_v1")._stages_v1[api]

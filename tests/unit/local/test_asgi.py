@@ -7,9 +7,9 @@ import pytest
 from payinfra.local.server.asgi import (
     AsgiResponse,
     ClientGone,
+    HttpRequest,
     Message,
     Receive,
-    Request,
     Scope,
     Send,
     answer,
@@ -43,7 +43,7 @@ def test_a_request_is_read_whole() -> None:
         {"type": "http.request", "body": b"ab", "more_body": True}, {"type": "http.request", "body": b"c"}
     )
     request = asyncio.run(read_request(SCOPE, receive))
-    assert request == Request(
+    assert request == HttpRequest(
         "POST", "/a%20b", "x=1&y=&x=2", (("host", "Example.COM:80"), ("x-one", "1")), b"abc"
     )
     assert request.path == "/a b"
@@ -75,7 +75,7 @@ def test_an_application_sees_the_request_and_then_the_clients_end() -> None:
         await send({"type": "http.response.body", "body": b"k"})
         await send({"type": "http.response.trailers"})
 
-    request = Request("PUT", "/c%2Fd", "q=1", (("h", "v"),), b"body")
+    request = HttpRequest("PUT", "/c%2Fd", "q=1", (("h", "v"),), b"body")
     got = asyncio.run(ask(app, SCOPE, receiving({"type": "http.disconnect"}), request))
     assert seen == ["PUT", "/c/d", b"/c%2Fd", b"q=1", [(b"h", b"v")], b"body", "http.disconnect"]
     assert got == AsgiResponse(201, (("x-a", "1"),), b"ok")

@@ -11,7 +11,7 @@ import pytest
 from payinfra.core.access_key import AccessKey
 from payinfra.local.credentials import new_access_key
 from payinfra.local.server import authentication
-from payinfra.local.server.asgi import Request
+from payinfra.local.server.asgi import HttpRequest
 from payinfra.local.server.authentication import Authentication, verified
 from payinfra.local.server.sigv4 import SignatureRefused
 from tests.support.embedded import signed
@@ -53,26 +53,26 @@ def found(answer: Any, *names: str) -> list[str]:
     return [value for name in names for value in re.findall(f"<{name}>(.+?)</{name}>", text)[:1]]
 
 
-def request(key: AccessKey, token: str = "", service: str = "sts", secret: str = "") -> Request:
+def request(key: AccessKey, token: str = "", service: str = "sts", secret: str = "") -> HttpRequest:
     headers = {"x_amz_security_token": token} if token else {}
     sender = AccessKey(key.access_key_id, secret or key.secret_access_key)
     lines = signed(sender, service, HERE, "http://127.0.0.1/", "POST", b"", **headers)
     pairs = tuple((name.lower(), value) for name, value in lines.items())
-    return Request("POST", "/", "", (("host", "127.0.0.1"), *pairs))
+    return HttpRequest("POST", "/", "", (("host", "127.0.0.1"), *pairs))
 
 
 def anywhere(_claim: object) -> bool:
     return True
 
 
-def refused(world: Any, sent: Request) -> str:
+def refused(world: Any, sent: HttpRequest) -> str:
     known = Authentication(authentication.known_secrets(world.emulator, ROOT))
     with pytest.raises(SignatureRefused) as told:
         known(sent, anywhere)
     return told.value.code
 
 
-def known(world: Any, sent: Request) -> str:
+def known(world: Any, sent: HttpRequest) -> str:
     check = Authentication(authentication.known_secrets(world.emulator, ROOT))
     return check(sent, anywhere).access_key_id
 
@@ -193,7 +193,7 @@ def test_each_service_refuses_in_its_own_words(
     lines = signed(ROOT, service, HERE, "http://127.0.0.1/", "POST", b"", **headers)
     pairs = tuple((name.lower(), value) for name, value in lines.items())
     path = "/2015-03-31/functions" if service == "lambda" else "/"
-    sent = Request("POST", path, "", (("host", "127.0.0.1"), *pairs))
+    sent = HttpRequest("POST", path, "", (("host", "127.0.0.1"), *pairs))
     answer = authentication.refusals(guarded.emulator)(sent, SignatureRefused(code, "why"))
     text = answer.body + dict(answer.headers).get("x-amzn-errortype", "").encode()
     assert (answer.status, said in text) == (status, True), answer

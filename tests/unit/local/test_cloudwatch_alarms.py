@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest
 from payinfra.local.server.cloudwatch_alarms import Point, Watching, judge
 from payinfra.local.server.replication import ItemKey, ItemVersion, Write
 from payinfra.local.server.time_scale import TimeScale
@@ -213,12 +213,12 @@ def test_metric_math_is_left_alone(world: Any, watching: Watching, of: dict[str,
 def test_an_api_publishes_what_it_answered(world: Any, watching: Watching) -> None:
     api = world.json("apigateway", "POST", "/restapis", {"name": "pay"})["id"]
     for status in (200, 404, 502):
-        request = Request("GET", f"/_aws/execute-api/{api}/prod/health")
+        request = HttpRequest("GET", f"/_aws/execute-api/{api}/prod/health")
         watching.api_answered(request, AsgiResponse(status), "us-east-1", 0.25)
     watching.api_answered(
-        Request("GET", "/_aws/execute-api/gone/prod/health"), AsgiResponse(200), "us-east-1", 1
+        HttpRequest("GET", "/_aws/execute-api/gone/prod/health"), AsgiResponse(200), "us-east-1", 1
     )
-    watching.api_answered(Request("GET", "/restapis"), AsgiResponse(200), "us-east-1", 1)
+    watching.api_answered(HttpRequest("GET", "/restapis"), AsgiResponse(200), "us-east-1", 1)
     name, stage = "ApiName=pay", "ApiName=pay,Stage=prod"
     assert points(world, "AWS/ApiGateway", "Count") == [(name, 1.0)] * 3 + [(stage, 1.0)] * 3
     assert points(world, "AWS/ApiGateway", "4XXError")[:3] == [(name, 0.0), (name, 1.0), (name, 0.0)]

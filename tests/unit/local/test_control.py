@@ -13,7 +13,7 @@ from payinfra.local.aws_rules import API_KEYS, RULES, parse_rules
 from payinfra.local.control import PREFIX, Control, Sent
 from payinfra.local.endpoints import LocalEndpoints, LocalStatus, StateFolder, write_endpoints
 from payinfra.local.faults import FaultRegistry, RegionBlackout, ReplicationDelay, ReplicationPause
-from payinfra.local.server.asgi import Request
+from payinfra.local.server.asgi import HttpRequest
 from payinfra.local.server.aws_rules import KeptRules, Quota
 from payinfra.local.server.control_api import ControlApi
 from payinfra.local.server.time_scale import TimeScale
@@ -62,7 +62,7 @@ class Side:
             assert sent.url.startswith(URL + PREFIX)
             path = sent.url.removeprefix(URL)
             headers = tuple((key.lower(), value) for key, value in sent.headers.items())
-            got = asyncio.run(api(Request(sent.method, path, "", headers, sent.body or b"")))
+            got = asyncio.run(api(HttpRequest(sent.method, path, "", headers, sent.body or b"")))
             return got.status, got.body
 
         return Control(URL, token, transport=carry)
@@ -164,13 +164,13 @@ def test_without_the_token_nothing_is_done(side: Side, token: str) -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"[]"])
 def test_what_is_no_fault_is_refused(side: Side, body: bytes) -> None:
     headers = (("x-payinfra-token", "secret"),)
-    got = asyncio.run(side.api()(Request("POST", "/_payinfra/faults", "", headers, body)))
+    got = asyncio.run(side.api()(HttpRequest("POST", "/_payinfra/faults", "", headers, body)))
     assert got.status == 400
 
 
 def test_an_unknown_call_is_refused(side: Side) -> None:
     headers = (("x-payinfra-token", "secret"),)
-    got = asyncio.run(side.api()(Request("GET", "/_payinfra/dance", "", headers)))
+    got = asyncio.run(side.api()(HttpRequest("GET", "/_payinfra/dance", "", headers)))
     assert got.status == 409
     assert json.loads(got.body)["hint"]
 

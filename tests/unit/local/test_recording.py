@@ -6,7 +6,7 @@ from pathlib import Path
 
 from payinfra.local.endpoints import StateFolder
 from payinfra.local.lifecycle import command
-from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest
 from payinfra.local.server.process import parse
 from payinfra.local.server.recording import BODY_MOST, RequestRecorder
 from tests.unit.local.conftest import Ministack, Role
@@ -15,8 +15,8 @@ AGENT = ("user-agent", "APN/1.0 HashiCorp/1.0 Terraform/1.11.4")
 ANSWER = AsgiResponse(200, (), b"{}")
 
 
-def request(*headers: tuple[str, str], body: bytes = b"{}") -> Request:
-    return Request("POST", "/a/b%2Fc", "x=1", headers, body)
+def request(*headers: tuple[str, str], body: bytes = b"{}") -> HttpRequest:
+    return HttpRequest("POST", "/a/b%2Fc", "x=1", headers, body)
 
 
 def recorded(folder: Path) -> list[dict[str, object]]:

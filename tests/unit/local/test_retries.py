@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from payinfra.local.server import retries
-from payinfra.local.server.asgi import AsgiResponse, Request, answer
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest, answer
 from payinfra.local.server.retries import Retries
 
 TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.11.4 aws-sdk-go-v2/1.36"
@@ -14,14 +14,14 @@ TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.11.4 aws-sdk-go-v2/1.36"
 
 def call(
     name: str, attempt: int, *, agent: str = TERRAFORM, method: str = "POST", key: str = "AKIA1"
-) -> Request:
+) -> HttpRequest:
     headers = (
         ("authorization", f"AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/iam/aws4_request, Sig=x"),
         ("user-agent", agent),
         ("amz-sdk-invocation-id", name),
         ("amz-sdk-request", f"attempt={attempt}; max=25"),
     )
-    return Request(method, "/", headers=headers)
+    return HttpRequest(method, "/", headers=headers)
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Service:
         return answer(201, b"made") if self.made == 1 or self.fails_first else answer(409, b"exists already")
 
 
-def both(service: Service, first: Request, second: Request) -> list[int]:
+def both(service: Service, first: HttpRequest, second: HttpRequest) -> list[int]:
     async def run() -> list[int]:
         seen = Retries()
         return [(await seen.once(request, service.make)).status for request in (first, second)]
@@ -77,7 +77,7 @@ def test_nobody_else_is_helped(others: dict[str, str]) -> None:
 
 
 def test_a_call_without_a_name_is_just_made() -> None:
-    nameless = Request("POST", "/", headers=(("user-agent", TERRAFORM),))
+    nameless = HttpRequest("POST", "/", headers=(("user-agent", TERRAFORM),))
     assert both(Service(), nameless, nameless) == [201, 409]
 
 

@@ -13,9 +13,9 @@ from payinfra.local.faults import ServiceDelay, ServiceDenial, ServiceErrors, Se
 from payinfra.local.server.asgi import (
     App,
     AsgiResponse,
+    HttpRequest,
     Message,
     Receive,
-    Request,
     Scope,
     Send,
     answer,
@@ -49,7 +49,7 @@ def secret_of(access_key_id: str, _token: str) -> str:
     return KEY.secret_access_key
 
 
-def refuse(_request: Request, refused: SignatureRefused) -> AsgiResponse:
+def refuse(_request: HttpRequest, refused: SignatureRefused) -> AsgiResponse:
     return answer(400, f"refused: {refused.code}".encode())
 
 
@@ -61,7 +61,7 @@ class Echo:
         status: 403 where it refuses the caller, 400 where it does not know the call.
     """
 
-    asked: list[Request] = field(default_factory=list)
+    asked: list[HttpRequest] = field(default_factory=list)
     status: int = 200
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +74,7 @@ class Echo:
         await send({"type": "http.response.body", "body": said})
 
 
-def shout(request: Request, response: AsgiResponse, region: str) -> AsgiResponse:
+def shout(request: HttpRequest, response: AsgiResponse, region: str) -> AsgiResponse:
     """A correction that leaves its mark."""
     return replace(response, headers=(*response.headers, ("x-corrected", f"{region} {request.method}")))
 
@@ -160,10 +160,10 @@ def everywhere() -> Asked:
     echo, touches = Echo(), list[int]()
     front = made(echo, touches)
 
-    async def control(request: Request) -> AsgiResponse:
+    async def control(request: HttpRequest) -> AsgiResponse:
         return answer(200, b"control " + request.path.encode())
 
-    async def data_plane(request: Request) -> AsgiResponse | None:
+    async def data_plane(request: HttpRequest) -> AsgiResponse | None:
         return answer(200, b"plane") if request.path.endswith("/status") else None
 
     return Asked(GlobalApp(front, control, data_plane, "us-east-1"), echo, touches)
@@ -436,5 +436,5 @@ def test_the_global_port_answers_to_loopback_names(everywhere: Asked, host: str)
 
 
 def test_loopback_stands_for_tls() -> None:
-    request = Request("GET", "/", headers=(("x-forwarded-proto", "http"), ("a", "b")))
+    request = HttpRequest("GET", "/", headers=(("x-forwarded-proto", "http"), ("a", "b")))
     assert over_tls(request).headers == (("a", "b"), ("x-forwarded-proto", "https"))

@@ -11,20 +11,20 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from payinfra.local.server import sigv4
-from payinfra.local.server.asgi import Request
+from payinfra.local.server.asgi import HttpRequest
 from payinfra.local.server.sigv4 import SignatureRefused
 
 KEY, SECRET, TOKEN = "AKIAEXAMPLE", "secret", "token/of+a=session"
 HOST = "127.0.0.1:4566"
-Changed = Callable[[Request], Request]
+Changed = Callable[[HttpRequest], HttpRequest]
 
 
-def request_of(sent: AWSRequest) -> Request:
+def request_of(sent: AWSRequest) -> HttpRequest:
     """What arrives of a request that was signed."""
     url = urlsplit(sent.prepare().url)
     headers = (("host", HOST), *((name.lower(), value) for name, value in sent.headers.items()))
     body = sent.body.encode() if isinstance(sent.body, str) else bytes(sent.body or b"")
-    return Request(str(sent.method), url.path, url.query, headers, body)
+    return HttpRequest(str(sent.method), url.path, url.query, headers, body)
 
 
 def signed(
@@ -37,7 +37,7 @@ def signed(
     token: str | None = None,
     secret: str = SECRET,
     **headers: str,
-) -> Request:
+) -> HttpRequest:
     lines = {name.replace("_", "-"): value for name, value in headers.items()}
     sent = AWSRequest(method, f"http://{HOST}{path}", lines, body)
     kinds = (S3SigV4QueryAuth, S3SigV4Auth) if service == "s3" else (SigV4QueryAuth, SigV4Auth)
@@ -45,14 +45,14 @@ def signed(
     return request_of(sent)
 
 
-def check(request: Request, after_s: float = 0.0) -> sigv4.Claim:
+def check(request: HttpRequest, after_s: float = 0.0) -> sigv4.SignatureClaim:
     """Checks the request, so many seconds after it was signed."""
     claim = sigv4.claim_of(request)
     sigv4.check(request, claim, SECRET, claim.at + timedelta(seconds=after_s))
     return claim
 
 
-def refused(request: Request, after_s: float = 0.0) -> str:
+def refused(request: HttpRequest, after_s: float = 0.0) -> str:
     with pytest.raises(SignatureRefused) as told:
         check(request, after_s)
     assert told.value.message
@@ -62,7 +62,7 @@ def refused(request: Request, after_s: float = 0.0) -> str:
 def header(name: str, value: str) -> Changed:
     """The request with another value of a header, or with one more header."""
 
-    def change(request: Request) -> Request:
+    def change(request: HttpRequest) -> HttpRequest:
         kept = tuple((key, old) for key, old in request.headers if key != name)
         return replace(request, headers=(*kept, (name, value)))
 
@@ -147,7 +147,7 @@ def test_s3_says_that_the_body_is_another_one() -> None:
     assert refused(replace(request, body=b"two")) == "XAmzContentSHA256Mismatch"
 
 
-def unsigned_body(service: str, body: bytes) -> Request:
+def unsigned_body(service: str, body: bytes) -> HttpRequest:
     """As S3's clients send a body over TLS, which is not signed."""
     sent = AWSRequest("PUT", f"http://{HOST}/b/k", {}, body)
     sent.context["payload_signing_enabled"] = False
@@ -214,9 +214,9 @@ QUERY = (
 )
 
 
-def bare(authorization: str = "", query: str = "", date: str = "20260131T000000Z") -> Request:
+def bare(authorization: str = "", query: str = "", date: str = "20260131T000000Z") -> HttpRequest:
     headers = (("host", HOST), ("x-amz-date", date))
-    return Request(
+    return HttpRequest(
         "GET", "/", query, (*headers, *((("authorization", authorization),) if authorization else ()))
     )
 
@@ -258,7 +258,7 @@ def test_what_carries_no_credentials_is_said_so() -> None:
     ],
 )
 def test_a_signature_that_is_incomplete_or_there_twice_or_of_another_kind_is_refused(
-    request_: Request,
+    request_: HttpRequest,
 ) -> None:
     assert refused(request_) == "IncompleteSignature"
 
@@ -291,7 +291,7 @@ CHUNKS = (
 )
 
 
-def example(request: Request) -> None:
+def example(request: HttpRequest) -> None:
     sigv4.check(request, sigv4.claim_of(request), EXAMPLE_SECRET, THEN)
 
 
@@ -305,13 +305,13 @@ def test_the_example_of_getting_an_object() -> None:
         "authorization": f"{SCOPE},SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,"
         "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
     }
-    request = Request("GET", "/test.txt", "", tuple(lines.items()))
+    request = HttpRequest("GET", "/test.txt", "", tuple(lines.items()))
     example(request)
     with pytest.raises(SignatureRefused):
         example(header("range", "bytes=0-10")(request))
 
 
-def chunked(body: bytes, payload: str, signature: str, **more: str) -> Request:
+def chunked(body: bytes, payload: str, signature: str, **more: str) -> HttpRequest:
     lines = {
         "host": "s3.amazonaws.com",
         "x-amz-date": "20130524T000000Z",
@@ -324,7 +324,7 @@ def chunked(body: bytes, payload: str, signature: str, **more: str) -> Request:
     names = ";".join(sorted(lines))
     authorization = f"{SCOPE},SignedHeaders={names},Signature={signature}"
     headers = (*lines.items(), ("authorization", authorization))
-    return Request("PUT", "/examplebucket/chunkObject.txt", "", headers, body)
+    return HttpRequest("PUT", "/examplebucket/chunkObject.txt", "", headers, body)
 
 
 IN_CHUNKS = CHUNKS % (
@@ -344,12 +344,12 @@ WITH_TRAILER = (
 )
 
 
-def in_chunks(body: bytes = IN_CHUNKS) -> Request:
+def in_chunks(body: bytes = IN_CHUNKS) -> HttpRequest:
     signature = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9"
     return chunked(body + b"\r\n", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", signature, content_length="66824")
 
 
-def with_trailer(body: bytes = WITH_TRAILER) -> Request:
+def with_trailer(body: bytes = WITH_TRAILER) -> HttpRequest:
     signature = "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e"
     payload = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
     return chunked(body, payload, signature, x_amz_trailer="x-amz-checksum-crc32c")
@@ -373,6 +373,6 @@ def test_the_example_of_an_upload_in_chunks() -> None:
         with_trailer(WITH_TRAILER[: WITH_TRAILER.index(b"x-amz-trailer-signature")]),
     ],
 )
-def test_a_chunk_or_trailer_that_was_changed_or_left_out_is_refused(request_: Request) -> None:
+def test_a_chunk_or_trailer_that_was_changed_or_left_out_is_refused(request_: HttpRequest) -> None:
     with pytest.raises(SignatureRefused, match="not that of this request"):
         example(request_)

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from bench.aws_in_process import BUCKET, FLAG, PARAMETER, TABLE, Region, Stamps
+from bench.aws_in_process import BUCKET, FLAG, PARAMETER, TABLE, RegionInProcess, Stamps
 from handlers.payments.app import Application
 from handlers.payments.audit import S3Audit
 from handlers.payments.aws import Clients
@@ -54,7 +54,7 @@ class Reply:
 class Site:
     """The function in one region: several containers can be made of it; `app` is the first."""
 
-    region: Region
+    region: RegionInProcess
     clients: Clients
     clock: Clock
     config: Config
@@ -192,7 +192,7 @@ def valid_body() -> dict[str, object]:
     }
 
 
-def site_in(region: Region, clients: Clients, clock: Clock) -> Site:
+def site_in(region: RegionInProcess, clients: Clients, clock: Clock) -> Site:
     """The function in one region."""
     config = Config(
         table=TABLE,
@@ -211,10 +211,10 @@ def site_in(region: Region, clients: Clients, clock: Clock) -> Site:
 
 
 @pytest.fixture(scope="session")
-def regions() -> tuple[tuple[Region, Clients], tuple[Region, Clients]]:
+def regions() -> tuple[tuple[RegionInProcess, Clients], tuple[RegionInProcess, Clients]]:
     """Clients are slow to make and keep nothing: made once a run."""
     stamps = Stamps()
-    primary, secondary = Region("us-east-1", stamps), Region("us-west-2", stamps)
+    primary, secondary = RegionInProcess("us-east-1", stamps), RegionInProcess("us-west-2", stamps)
     return (primary, primary.clients()), (secondary, secondary.clients())
 
 
@@ -225,7 +225,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def sites(
-    regions: tuple[tuple[Region, Clients], tuple[Region, Clients]], clock: Clock
+    regions: tuple[tuple[RegionInProcess, Clients], tuple[RegionInProcess, Clients]], clock: Clock
 ) -> Iterator[tuple[Site, Site]]:
     """The primary and the secondary region, both empty."""
     made = []

@@ -10,9 +10,9 @@ from payinfra.core.outputs import Outputs
 from payinfra.deployment.results import ChecksFailed, Deployed, Destroyed
 from payinfra.deployment.smoke_test import SmokeTestResult
 from payinfra.report import job_summary
-from payinfra.terraform import Change, ChangeAction, Plan
+from payinfra.terraform import ChangeAction, Plan, ResourceChange
 
-CHANGE = Change("aws_kms_key.data", "aws_kms_key", ChangeAction.CREATE)
+CHANGE = ResourceChange("aws_kms_key.data", "aws_kms_key", ChangeAction.CREATE)
 PLAN = Plan(Path("plan"), 1, 0, 0, (CHANGE,))
 VERIFIED = Outcome("verify", (), (), (), summarize(()))
 PROOF = SmokeTestResult("us-east-1", "us-west-2", "pay-1", 0.1234)

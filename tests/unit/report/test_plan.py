@@ -10,7 +10,14 @@ from rich.console import Console
 
 from payinfra.report import plan as report
 from payinfra.report.formats import PlanFormat
-from payinfra.terraform import AttributeChange, Change, ChangeAction, Plan, PlannedCosts, ReviewedChange
+from payinfra.terraform import (
+    AttributeChange,
+    ChangeAction,
+    Plan,
+    PlannedCosts,
+    ResourceChange,
+    ReviewedChange,
+)
 from payinfra.terraform.plan import OutputChange
 
 Printed = Callable[[], str]
@@ -28,7 +35,7 @@ def change(
 
 
 def plan(*changes: ReviewedChange, first: bool = False) -> Plan:
-    plain = tuple(Change(one.address, one.type, one.action) for one in changes)
+    plain = tuple(ResourceChange(one.address, one.type, one.action) for one in changes)
     made = sum(one.action is ChangeAction.CREATE for one in changes)
     return Plan(Path("plan"), made, len(changes) - made, 0, plain, reviewed=changes, first=first)
 
@@ -119,7 +126,7 @@ def test_a_first_deployment_is_a_summary_by_service(console: Console, printed: P
 
 
 def test_a_destruction_is_a_summary_that_names_lost_data(console: Console, printed: Printed) -> None:
-    table_ = Change("aws_dynamodb_table.t", "aws_dynamodb_table", ChangeAction.DELETE)
+    table_ = ResourceChange("aws_dynamodb_table.t", "aws_dynamodb_table", ChangeAction.DELETE)
     lines = table(console, printed, Plan(Path("plan"), 0, 0, 1, (table_,)))
     assert "DynamoDB\t1" in lines
     assert "Lost: table aws_dynamodb_table.t would be deleted." in lines
@@ -127,7 +134,7 @@ def test_a_destruction_is_a_summary_that_names_lost_data(console: Console, print
 
 def test_a_change_that_was_not_reviewed_is_never_hidden(console: Console, printed: Printed) -> None:
     reviewed = plan(*TWINS)
-    extra = Change("aws_kms_key.k", "aws_kms_key", ChangeAction.UPDATE)
+    extra = ResourceChange("aws_kms_key.k", "aws_kms_key", ChangeAction.UPDATE)
     text = "".join(table(console, printed, replace(reviewed, changes=(*reviewed.changes, extra))))
     assert "update  aws_kms_key.k" in text
 

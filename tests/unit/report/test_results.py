@@ -24,12 +24,16 @@ from payinfra.local.endpoints import LocalEndpoints, LocalStatus
 from payinfra.local.faults import ActiveFault, RegionBlackout
 from payinfra.report import deploy, doctor, local, plan, results
 from payinfra.report.formats import Format, PlanFormat
-from payinfra.terraform import Change, ChangeAction, Import, Plan
+from payinfra.terraform import ChangeAction, Import, Plan, ResourceChange
 
 Printed = Callable[[], str]
 
 PLAN = Plan(
-    Path("plan"), 2, 1, 0, (Change("aws_kms_key.data", "aws_kms_key", ChangeAction.CREATE, "cannot_update"),)
+    Path("plan"),
+    2,
+    1,
+    0,
+    (ResourceChange("aws_kms_key.data", "aws_kms_key", ChangeAction.CREATE, "cannot_update"),),
 )
 NOTHING = Plan(Path("plan"), 0, 0, 0)
 INVENTORY = StackInventory(

@@ -17,9 +17,9 @@ from payinfra.local.emulator_environment import ACCOUNT
 from scripts.conformance import documented
 from scripts.conformance.__main__ import main
 from scripts.conformance.permissions import JudgedRole, PermissionQuestions
-from scripts.conformance.requests import Record, RecordedRequest, read
+from scripts.conformance.requests import RecordedRequest, RequestRecord, read
 from scripts.conformance.shapes import faults
-from scripts.conformance.stacks import ELSEWHERE, TYPES, Judged, judge, schema_of
+from scripts.conformance.stacks import ELSEWHERE, TYPES, JudgedStacks, judge, schema_of
 
 REGION = "us-east-1"
 THREE = ["us-east-1", "us-west-1", "eu-west-1"]
@@ -359,7 +359,7 @@ def test_a_line_that_was_cut_off_with_its_server_is_ordinary(
         (tmp_path / f"{name}.jsonl").write_bytes(line().encode() + b"\n" + line().encode()[:70] + b"\xc3")
     assert main([str(tmp_path), "--without-stacks"]) == 0
     assert "2 requests of 1 operations of 1 services (2 more were cut off" in capsys.readouterr().out
-    record = Record(tmp_path)
+    record = RequestRecord(tmp_path)
     assert [*record] == [*record] == [line() + "\n"] * 2
     assert record.cut == 2
 
@@ -396,7 +396,7 @@ def stack(type_: str, **block: Any) -> dict[str, Any]:
     ],
 )
 def test_what_cloudformations_schema_forbids_is_named(content: Mapping[str, Any], said: str) -> None:
-    judged = Judged()
+    judged = JudgedStacks()
     judge(content, "s", judged)
     assert bool(judged.faults) is bool(said), judged.faults
     assert not said or said in judged.faults[0]

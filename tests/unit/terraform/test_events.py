@@ -12,7 +12,7 @@ from payinfra.terraform.events import (
     output_values,
     validation,
 )
-from payinfra.terraform.plan import Change, ChangeAction, OutputChange
+from payinfra.terraform.plan import ChangeAction, OutputChange, ResourceChange
 
 TABLE = "aws_dynamodb_table.payments"
 
@@ -81,7 +81,7 @@ def planned(action: str, kind: str = "planned_change", **more: str) -> str:
 @pytest.mark.parametrize("action", [one for one in ChangeAction if one is not ChangeAction.NOOP])
 def test_planned_changes_are_kept(action: ChangeAction) -> None:
     _, collected = read(planned(action.value, reason="cannot_update"))
-    assert collected.changes == [Change(TABLE, "aws_dynamodb_table", action, "cannot_update")]
+    assert collected.changes == [ResourceChange(TABLE, "aws_dynamodb_table", action, "cannot_update")]
 
 
 def test_an_action_of_a_later_terraform_is_unknown_rather_than_lost() -> None:
@@ -95,7 +95,7 @@ def test_a_noop_is_no_change() -> None:
 def test_drift_is_kept_apart_from_changes() -> None:
     _, collected = read(planned("update", "resource_drift"))
     assert collected.changes == []
-    assert collected.drift == [Change(TABLE, "aws_dynamodb_table", ChangeAction.UPDATE)]
+    assert collected.drift == [ResourceChange(TABLE, "aws_dynamodb_table", ChangeAction.UPDATE)]
 
 
 def test_the_last_summary_counts() -> None:

@@ -6,11 +6,11 @@ from payinfra.core.errors import ExitCode, GateFailed
 from payinfra.terraform.jsonvalue import JsonValue
 from payinfra.terraform.plan import (
     GUARDED,
-    Change,
     ChangeAction,
     LostReplica,
     OutputChange,
     Plan,
+    ResourceChange,
     guard,
     lost_replicas,
     shown_plan,
@@ -20,12 +20,12 @@ from payinfra.terraform.plan import (
 FILE = Path("saved.tfplan")
 
 
-def plan(*changes: Change, lost: tuple[LostReplica, ...] = ()) -> Plan:
+def plan(*changes: ResourceChange, lost: tuple[LostReplica, ...] = ()) -> Plan:
     return Plan(FILE, 0, 0, 0, changes=changes, lost_replicas=lost)
 
 
-def change(kind: str, action: ChangeAction) -> Change:
-    return Change(f"{kind}.it", kind, action)
+def change(kind: str, action: ChangeAction) -> ResourceChange:
+    return ResourceChange(f"{kind}.it", kind, action)
 
 
 @pytest.mark.parametrize("kind", sorted(GUARDED))
@@ -65,7 +65,7 @@ def test_the_guard_lets_pass_what_was_allowed() -> None:
         change("aws_route53_zone", ChangeAction.MOVE),
     ],
 )
-def test_the_guard_lets_pass_what_loses_nothing(harmless: Change) -> None:
+def test_the_guard_lets_pass_what_loses_nothing(harmless: ResourceChange) -> None:
     guard(plan(harmless))
 
 
@@ -155,7 +155,7 @@ def test_a_saved_plan_is_read_as_the_events_would_have_told_it() -> None:
         "remove",
         "unknown",
     ]
-    assert read.changes[0] == Change(
+    assert read.changes[0] == ResourceChange(
         "aws_s3_bucket.audit", "aws_s3_bucket", ChangeAction.CREATE, "replace_because_tainted"
     )
     assert [one.action for one in read.drift] == [ChangeAction.UPDATE]

@@ -7,7 +7,7 @@ from typing import Any
 
 from payinfra.core.json_text import parse_json
 from payinfra.local.aws_rules import API_KEYS, DOMAIN_NAMES
-from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest
 from payinfra.local.server.ministack import Emulator
 
 Shown = Mapping[str, Any]
@@ -23,14 +23,16 @@ _DOMAIN = re.compile(r"/domainnames(/[^/]+)?")
 _MOCK_SERVICE = re.compile(r"/restapis/[^/]+/resources/[^/]+/methods/[^/]+/integration")
 
 
-def what_was_not_set_is_not_described(request: Request, response: AsgiResponse, region: str) -> AsgiResponse:
+def what_was_not_set_is_not_described(
+    request: HttpRequest, response: AsgiResponse, region: str
+) -> AsgiResponse:
     """AWS: leaves out a stage's log settings, a plan's quota, a domain's mutual TLS where there are none."""
     del region
     absent = {member for path, member in _OPTIONAL if path.fullmatch(request.path)}
     return _edit(response, lambda shown: _without_empty(shown, absent)) if absent else response
 
 
-def mock_integration_has_no_method(request: Request, response: AsgiResponse, region: str) -> AsgiResponse:
+def mock_integration_has_no_method(request: HttpRequest, response: AsgiResponse, region: str) -> AsgiResponse:
     """AWS: describes no HTTP method for an integration that calls nothing."""
     del region
     if not _MOCK_SERVICE.fullmatch(request.path):
@@ -43,7 +45,7 @@ def mock_integration_has_no_method(request: Request, response: AsgiResponse, reg
     return _edit(response, edit)
 
 
-def domain_is_available(request: Request, response: AsgiResponse, region: str) -> AsgiResponse:
+def domain_is_available(request: HttpRequest, response: AsgiResponse, region: str) -> AsgiResponse:
     """AWS: says of a custom domain whether it can be used; here it can as soon as it is there."""
     del region
     if not _DOMAIN.fullmatch(request.path):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from payinfra.local.server.asgi import AsgiResponse, Request, answer
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest, answer
 from payinfra.local.server.ministack import Emulator
 
 _DNSSEC = re.compile(r"/2013-04-01/hostedzone/[^/]+/dnssec")
@@ -15,7 +15,7 @@ _NOT_SIGNING = (
 )
 
 
-def no_zone_is_signed(request: Request, response: AsgiResponse, region: str) -> AsgiResponse:
+def no_zone_is_signed(request: HttpRequest, response: AsgiResponse, region: str) -> AsgiResponse:
     """AWS: says of a zone without DNSSEC that it is not signed. Terraform asks before it empties a zone."""
     del region
     asked = request.method == "GET" and _DNSSEC.fullmatch(request.path)

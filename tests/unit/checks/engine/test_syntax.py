@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payinfra.checks.manifest.syntax import (
-    Index,
+    IndexStep,
     ListOf,
     Literal,
     ObjectOf,
@@ -117,8 +117,8 @@ def test_a_way_into_a_literal_is_taken_at_once() -> None:
     tree = of_expression('{a = [1, {b = var.c}], "d" = 2}')
 
     assert into(tree, ("d",)) == Literal(2)
-    assert into(tree, ("a", Index(Literal(1)), "b", "e")) == Traversal("var", ("c", "e"))
-    assert as_expression(into(tree, ("a", Index(Literal(7))))) == "([1, {b = var.c}])[7]"
+    assert into(tree, ("a", IndexStep(Literal(1)), "b", "e")) == Traversal("var", ("c", "e"))
+    assert as_expression(into(tree, ("a", IndexStep(Literal(7))))) == "([1, {b = var.c}])[7]"
     assert as_expression(into(into(tree, ("none",)), ("more",))).endswith(").none.more")
 
 

@@ -17,7 +17,7 @@ from payinfra.core.naming import tags
 from payinfra.core.outputs import Outputs
 from payinfra.deployment.key_rotation.keys import ApiKeys
 from payinfra.deployment.workspace import LockedEnvironment
-from payinfra.terraform import Change, ChangeAction, Import, OutputValue, Plan, Terraform
+from payinfra.terraform import ChangeAction, Import, OutputValue, Plan, ResourceChange, Terraform
 from tests.unit.checks.probes.conftest import outputs as probed_outputs
 
 OLD = "the-old-value-of-twenty-and-more"
@@ -238,7 +238,7 @@ class ScriptedTerraform:
     cloud: Cloud
     calls: list[str] = field(default_factory=list)
     leaves_outputs: bool = False
-    pending: tuple[Change, ...] = ()
+    pending: tuple[ResourceChange, ...] = ()
 
     def forget(self, addresses: Sequence[str]) -> tuple[str, ...]:
         with self.cloud.change():
@@ -258,7 +258,7 @@ class ScriptedTerraform:
         self.calls.append(f"{'refresh' if refresh_only else 'plan'} {named}")
         if refresh_only:
             return Plan(out, 0, 0, 0)
-        changes = tuple(Change(each, each.partition(".")[0], ChangeAction.UPDATE) for each in targets)
+        changes = tuple(ResourceChange(each, each.partition(".")[0], ChangeAction.UPDATE) for each in targets)
         return Plan(out, 0, len(changes), 0, (*changes, *self.pending))
 
     def apply(self, plan: Path) -> Mapping[str, OutputValue]:

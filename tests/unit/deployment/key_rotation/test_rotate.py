@@ -15,7 +15,7 @@ from payinfra.deployment.key_rotation.model import RegionKeys, RemovedKeys, Rota
 from payinfra.deployment.key_rotation.rotate import begin, finish
 from payinfra.report import rotation as report
 from payinfra.report.formats import Format
-from payinfra.terraform import Change, ChangeAction
+from payinfra.terraform import ChangeAction, ResourceChange
 from tests.unit.deployment.key_rotation.conftest import MADE, NAME, OLD, REGIONS, Cloud, Killed, Workshop
 
 NEW = "the-new-value-of-twenty-and-more"
@@ -137,12 +137,12 @@ def test_the_state_follows_and_nothing_that_is_pending_is_taken_for_deployed(wor
 
 
 PUBLISHED: dict[str, object] = {"published_primary": {}, "published_secondary": {}, "bucket": {}}
-FUNCTION = Change("aws_lambda_function.f", "aws_lambda_function", ChangeAction.UPDATE)
+FUNCTION = ResourceChange("aws_lambda_function.f", "aws_lambda_function", ChangeAction.UPDATE)
 
 
 @pytest.mark.parametrize(("pending", "applied"), [((), ["apply"]), ((FUNCTION,), [])])
 def test_what_is_published_follows_unless_something_else_would_change_too(
-    workshop: Workshop, pending: tuple[Change, ...], applied: list[str]
+    workshop: Workshop, pending: tuple[ResourceChange, ...], applied: list[str]
 ) -> None:
     stack = json.loads(workshop.manifest.read_text())
     stack["resource"]["aws_ssm_parameter"] = PUBLISHED

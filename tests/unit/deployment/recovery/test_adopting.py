@@ -14,7 +14,6 @@ from payinfra.core.errors import EnvironmentUnusable, ToolFailed
 from payinfra.deployment.recovery.adopting import ROUNDS, Adoption
 from payinfra.deployment.recovery.matching import Matched
 from payinfra.terraform import (
-    Change,
     ChangeAction,
     Creation,
     Import,
@@ -22,6 +21,7 @@ from payinfra.terraform import (
     OutputValue,
     Plan,
     PlannedChange,
+    ResourceChange,
 )
 from payinfra.terraform.jsonvalue import JsonValue
 from payinfra.terraform.plan import OutputChange
@@ -40,11 +40,11 @@ STACK = {
 }
 
 
-def change(address: str, action: ChangeAction, import_id: str = "") -> Change:
-    return Change(address, address.partition(".")[0], action, "", import_id)
+def change(address: str, action: ChangeAction, import_id: str = "") -> ResourceChange:
+    return ResourceChange(address, address.partition(".")[0], action, "", import_id)
 
 
-def plan(*changes: Change, outputs: bool = False) -> Plan:
+def plan(*changes: ResourceChange, outputs: bool = False) -> Plan:
     more = (OutputChange("o", ChangeAction.UPDATE, sensitive=False),) if outputs else ()
     return Plan(Path("p"), 0, 0, 0, changes=changes, outputs=more)
 
@@ -165,7 +165,7 @@ def test_where_all_needs_something_that_does_not_exist_nothing_is_planned(
     ],
 )
 def test_an_import_that_would_change_anything_is_not_applied(
-    adoption: Adoption, terraform: Terraform, impure: Change
+    adoption: Adoption, terraform: Terraform, impure: ResourceChange
 ) -> None:
     terraform.plans = [plan(impure)]
     with pytest.raises(ToolFailed, match=rf"would change {impure.address}"):

@@ -12,7 +12,7 @@ from payinfra.account.permissions import RESOURCE_TYPES
 from payinfra.clients.aws import Aws
 from payinfra.deployment.recovery.every_type import EVERY_TYPE, MADE_WITHOUT_AWS
 from payinfra.deployment.recovery.import_ids import find
-from payinfra.deployment.recovery.ownership import Found
+from payinfra.deployment.recovery.ownership import FoundResource
 from payinfra.terraform import Creation
 from tests.unit.deployment.recovery.conftest import PAIRS, TAGS, Stubbed
 
@@ -23,7 +23,7 @@ KEY = "arn:aws:kms:us-east-1:000000000000:key/"
 KEY_TAGS = [{"TagKey": name, "TagValue": value} for name, value in TAGS.items()]
 
 
-def look(creation: Creation, aws: Aws) -> tuple[Found, ...]:
+def look(creation: Creation, aws: Aws) -> tuple[FoundResource, ...]:
     return find(creation, aws, EVERY_TYPE)
 
 
@@ -38,7 +38,7 @@ def test_a_queue_that_an_extension_adds(aws: Stubbed, creation: Make) -> None:
     aws.answers("sqs", "get_queue_attributes", {"Attributes": {"QueueArn": arn}})
     aws.answers("sqs", "list_queue_tags", {"Tags": TAGS}, QueueUrl=url)
     found = look(creation("aws_sqs_queue", name="payment-a-orders"), aws)
-    assert found == (Found(url, arn=arn, tags=TAGS),)
+    assert found == (FoundResource(url, arn=arn, tags=TAGS),)
     assert found[0].known["url"] == url
 
 
@@ -56,7 +56,7 @@ def test_a_setting_of_a_queue_goes_with_it(aws: Stubbed, creation: Make, type_: 
     aws.answers("sqs", "get_queue_attributes", {"Attributes": {attribute: "{}"}}, **asked)
     aws.answers("sqs", "get_queue_attributes", {}, **asked)
     wanted = creation(type_, queue_url=url)
-    assert look(wanted, aws) == (Found(url, parent=url),)
+    assert look(wanted, aws) == (FoundResource(url, parent=url),)
     assert look(wanted, aws) == ()
     assert look(creation(type_), aws) == ()
 
@@ -194,7 +194,7 @@ def test_a_gateways_own_answer_unless_it_is_the_default(aws: Stubbed, creation: 
     aws.answers(
         "apigateway", "get_gateway_response", {"statusCode": "429"}, restApiId="r", responseType="THROTTLED"
     )
-    assert look(wanted, aws) == (Found("r/THROTTLED", parent="r"),)
+    assert look(wanted, aws) == (FoundResource("r/THROTTLED", parent="r"),)
     aws.answers("apigateway", "get_gateway_response", {"defaultResponse": True})
     assert look(wanted, aws) == ()
 
@@ -202,7 +202,7 @@ def test_a_gateways_own_answer_unless_it_is_the_default(aws: Stubbed, creation: 
 def test_an_integration(aws: Stubbed, creation: Make) -> None:
     wanted = creation("aws_api_gateway_integration", rest_api_id="r", resource_id="p", http_method="POST")
     aws.answers("apigateway", "get_integration", {}, restApiId="r", resourceId="p", httpMethod="POST")
-    assert look(wanted, aws) == (Found("r/p/POST", parent="r"),)
+    assert look(wanted, aws) == (FoundResource("r/p/POST", parent="r"),)
     aws.refuses("apigateway", "get_integration", "NotFoundException")
     assert look(wanted, aws) == ()
 
@@ -217,7 +217,7 @@ def test_an_integrations_response(aws: Stubbed, creation: Make) -> None:
         statusCode="405",
     )
     found = look(creation("aws_api_gateway_integration_response", **wanted), aws)
-    assert found == (Found("r/p/ANY/405", parent="r"),)
+    assert found == (FoundResource("r/p/ANY/405", parent="r"),)
     assert look(creation("aws_api_gateway_integration_response", **{**wanted, "resource_id": ""}), aws) == ()
 
 
@@ -227,7 +227,7 @@ def test_the_settings_of_a_stages_methods(aws: Stubbed, creation: Make) -> None:
     )
     stage = {"methodSettings": {"*/*": {"metricsEnabled": True}}}
     aws.answers("apigateway", "get_stage", stage, restApiId="r", stageName="prod")
-    assert look(wanted, aws) == (Found("r/prod/*/*", parent="r"),)
+    assert look(wanted, aws) == (FoundResource("r/prod/*/*", parent="r"),)
     aws.answers("apigateway", "get_stage", {})
     assert look(wanted, aws) == ()
 
@@ -261,7 +261,7 @@ def test_what_is_part_of_an_api_is_not_asked_for_before_that_is_known(
 def test_a_custom_domain(aws: Stubbed, creation: Make) -> None:
     aws.answers("apigateway", "get_domain_name", {"tags": TAGS}, domainName="d.example.com")
     found = look(creation("aws_api_gateway_domain_name", domain_name="d.example.com"), aws)
-    assert found == (Found("d.example.com", tags=TAGS),)
+    assert found == (FoundResource("d.example.com", tags=TAGS),)
 
 
 @pytest.mark.parametrize(("path", "end"), [("(none)", ""), ("v1", "v1")])
@@ -269,7 +269,7 @@ def test_a_mapping_of_a_domain(aws: Stubbed, creation: Make, path: str, end: str
     items = [{"basePath": path, "restApiId": "r", "stage": "prod"}, {"basePath": "x", "restApiId": "q"}]
     aws.answers("apigateway", "get_base_path_mappings", {"items": items}, domainName="d")
     wanted = creation("aws_api_gateway_base_path_mapping", domain_name="d", api_id="r")
-    assert look(wanted, aws) == (Found(f"d/{end}", parent="d"),)
+    assert look(wanted, aws) == (FoundResource(f"d/{end}", parent="d"),)
 
 
 # -- the rest ----------------------------------------------------------------------------------------
@@ -277,14 +277,14 @@ def test_a_mapping_of_a_domain(aws: Stubbed, creation: Make, path: str, end: str
 
 def test_a_dashboard(aws: Stubbed, creation: Make) -> None:
     aws.answers("cloudwatch", "get_dashboard", {"DashboardBody": "{}"}, DashboardName="n")
-    assert look(creation("aws_cloudwatch_dashboard", dashboard_name="n"), aws) == (Found("n"),)
+    assert look(creation("aws_cloudwatch_dashboard", dashboard_name="n"), aws) == (FoundResource("n"),)
 
 
 def test_an_alarm(aws: Stubbed, creation: Make) -> None:
     wanted = creation("aws_cloudwatch_metric_alarm", alarm_name="n")
     aws.answers("cloudwatch", "describe_alarms", {"MetricAlarms": [{"AlarmArn": "arn:n"}]}, AlarmNames=["n"])
     aws.answers("cloudwatch", "list_tags_for_resource", {"Tags": PAIRS}, ResourceARN="arn:n")
-    assert look(wanted, aws) == (Found("n", arn="arn:n", tags=TAGS),)
+    assert look(wanted, aws) == (FoundResource("n", arn="arn:n", tags=TAGS),)
     aws.answers("cloudwatch", "describe_alarms", {"MetricAlarms": []})
     assert look(wanted, aws) == ()
 
@@ -295,14 +295,14 @@ def test_a_metric_filter_and_none_whose_name_only_begins_so(aws: Stubbed, creati
         "logs", "describe_metric_filters", {"metricFilters": filters}, logGroupName="/g", filterNamePrefix="n"
     )
     wanted = creation("aws_cloudwatch_log_metric_filter", log_group_name="/g", name="n")
-    assert look(wanted, aws) == (Found("/g:n", parent="/g"),)
+    assert look(wanted, aws) == (FoundResource("/g:n", parent="/g"),)
 
 
 def test_a_roles_policy(aws: Stubbed, creation: Make) -> None:
     policy = {"RoleName": "r", "PolicyName": "p", "PolicyDocument": "{}"}
     aws.answers("iam", "get_role_policy", policy, RoleName="r", PolicyName="p")
     found = look(creation("aws_iam_role_policy", role="r", name="p"), aws)
-    assert found == (Found("r:p", parent="r"),)
+    assert found == (FoundResource("r:p", parent="r"),)
 
 
 def test_a_topic_and_its_policy(aws: Stubbed, creation: Make) -> None:
@@ -310,10 +310,10 @@ def test_a_topic_and_its_policy(aws: Stubbed, creation: Make) -> None:
     aws.answers("sns", "get_topic_attributes", {"Attributes": {}}, TopicArn=TOPIC)
     aws.answers("sns", "list_tags_for_resource", {"Tags": PAIRS}, ResourceArn=TOPIC)
     found = look(creation("aws_sns_topic", name="payment-a-alarms"), aws)
-    assert found == (Found(TOPIC, arn=TOPIC, tags=TAGS),)
+    assert found == (FoundResource(TOPIC, arn=TOPIC, tags=TAGS),)
     policy = creation("aws_sns_topic_policy", arn=TOPIC)
     aws.answers("sns", "get_topic_attributes", {"Attributes": {"Policy": "{}"}}, TopicArn=TOPIC)
-    assert look(policy, aws) == (Found(TOPIC, parent=TOPIC),)
+    assert look(policy, aws) == (FoundResource(TOPIC, parent=TOPIC),)
     aws.answers("sns", "get_topic_attributes", {"Attributes": {}}, TopicArn=TOPIC)
     assert look(policy, aws) == ()
     assert look(creation("aws_sns_topic_policy"), aws) == ()
@@ -327,7 +327,7 @@ def test_a_subscription_once_it_is_confirmed(aws: Stubbed, creation: Make) -> No
     assert look(wanted, aws) == ()
     mine["SubscriptionArn"] = "arn:aws:sns:s"
     aws.answers("sns", "list_subscriptions_by_topic", {"Subscriptions": [other, mine]}, TopicArn=TOPIC)
-    assert look(wanted, aws) == (Found("arn:aws:sns:s", parent=TOPIC),)
+    assert look(wanted, aws) == (FoundResource("arn:aws:sns:s", parent=TOPIC),)
     assert look(creation("aws_sns_topic_subscription"), aws) == ()
 
 
@@ -354,7 +354,7 @@ def test_a_subscription_once_it_is_confirmed(aws: Stubbed, creation: Make) -> No
 def test_a_setting_of_a_bucket(aws: Stubbed, creation: Make, type_: str, operation: str, absent: str) -> None:
     wanted = creation(f"aws_s3_bucket_{type_}", bucket="b")
     aws.answers("s3", operation, {}, Bucket="b")
-    assert look(wanted, aws) == (Found("b", parent="b"),)
+    assert look(wanted, aws) == (FoundResource("b", parent="b"),)
     aws.refuses("s3", operation, absent)
     assert look(wanted, aws) == ()
     assert look(creation(f"aws_s3_bucket_{type_}"), aws) == ()
@@ -365,4 +365,4 @@ def test_versioning_is_there_once_it_was_set(aws: Stubbed, creation: Make) -> No
     aws.answers("s3", "get_bucket_versioning", {}, Bucket="b")
     assert look(wanted, aws) == ()
     aws.answers("s3", "get_bucket_versioning", {"Status": "Enabled"}, Bucket="b")
-    assert look(wanted, aws) == (Found("b", parent="b"),)
+    assert look(wanted, aws) == (FoundResource("b", parent="b"),)

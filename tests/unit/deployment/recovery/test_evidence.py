@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from payinfra.deployment.recovery.ownership import CLOCKS_APART, IDENTITY, Found, OwnershipEvidence
+from payinfra.deployment.recovery.ownership import CLOCKS_APART, IDENTITY, FoundResource, OwnershipEvidence
 from tests.unit.deployment.recovery.conftest import TAGS
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-OURS = Found("payment-a-payments", created=BEGAN + timedelta(seconds=1), tags=TAGS)
+OURS = FoundResource("payment-a-payments", created=BEGAN + timedelta(seconds=1), tags=TAGS)
 EVIDENCE = OwnershipEvidence(BEGAN, frozenset({"api-1"}))
 
 
@@ -58,15 +58,15 @@ def test_what_is_older_than_the_environment_is_somebody_elses() -> None:
     ("found", "since"),
     [(replace(OURS, created=None), BEGAN), (OURS, None), (replace(OURS, created=None), None)],
 )
-def test_without_a_time_nothing_is_shown(found: Found, since: datetime | None) -> None:
+def test_without_a_time_nothing_is_shown(found: FoundResource, since: datetime | None) -> None:
     assert "nothing shows" in OwnershipEvidence(since, frozenset()).against(found, TAGS)
 
 
 def test_a_part_goes_with_what_it_is_a_part_of() -> None:
-    assert EVIDENCE.against(Found("api-1/GET", parent="api-1"), TAGS) == ""
-    assert "part of api-2" in EVIDENCE.against(Found("api-2/GET", parent="api-2"), TAGS)
+    assert EVIDENCE.against(FoundResource("api-1/GET", parent="api-1"), TAGS) == ""
+    assert "part of api-2" in EVIDENCE.against(FoundResource("api-2/GET", parent="api-2"), TAGS)
 
 
 def test_names_are_the_id_and_the_arn() -> None:
-    assert Found("k-1", arn="arn:k-1").names == {"k-1", "arn:k-1"}
-    assert Found("k-1").names == {"k-1"}
+    assert FoundResource("k-1", arn="arn:k-1").names == {"k-1", "arn:k-1"}
+    assert FoundResource("k-1").names == {"k-1"}

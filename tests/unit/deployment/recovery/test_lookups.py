@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from payinfra.deployment.recovery.import_ids import LOOKUPS, find
-from payinfra.deployment.recovery.ownership import Found
+from payinfra.deployment.recovery.ownership import FoundResource
 from payinfra.terraform import Creation
 from tests.unit.deployment.recovery.conftest import PAIRS, TAGS, Stubbed
 
@@ -27,7 +27,7 @@ def test_a_table(aws: Stubbed, creation: Make) -> None:
     aws.answers("dynamodb", "describe_table", {"Table": table}, TableName=name)
     aws.answers("dynamodb", "list_tags_of_resource", {"Tags": PAIRS}, ResourceArn=TABLE_ARN)
     found = find(creation("aws_dynamodb_table", name=name), aws)
-    assert found == (Found(name, arn=TABLE_ARN, created=MADE, tags=TAGS),)
+    assert found == (FoundResource(name, arn=TABLE_ARN, created=MADE, tags=TAGS),)
 
 
 def test_a_bucket_among_the_accounts_own(aws: Stubbed, creation: Make) -> None:
@@ -35,7 +35,7 @@ def test_a_bucket_among_the_accounts_own(aws: Stubbed, creation: Make) -> None:
     aws.answers("s3", "list_buckets", {"Buckets": buckets})
     aws.answers("s3", "get_bucket_tagging", {"TagSet": PAIRS}, Bucket="payment-a-audit")
     found = find(creation("aws_s3_bucket", bucket="payment-a-audit"), aws)
-    assert found == (Found("payment-a-audit", created=MADE, tags=TAGS, tagged_later=True),)
+    assert found == (FoundResource("payment-a-audit", created=MADE, tags=TAGS, tagged_later=True),)
 
 
 def test_a_bucket_that_was_never_tagged(aws: Stubbed, creation: Make) -> None:
@@ -65,7 +65,7 @@ def test_a_key_by_its_description_unless_it_goes_already(aws: Stubbed, creation:
             tags = [{"TagKey": name, "TagValue": value} for name, value in TAGS.items()]
             aws.answers("kms", "list_resource_tags", {"Tags": tags}, KeyId=id_)
     found = find(creation("aws_kms_key", description="a: data"), aws)
-    assert found == (Found("k-1", arn=KEY_ARN, created=MADE, tags=TAGS),)
+    assert found == (FoundResource("k-1", arn=KEY_ARN, created=MADE, tags=TAGS),)
 
 
 def test_a_key_that_lets_nobody_in_is_somebody_elses(aws: Stubbed, creation: Make) -> None:
@@ -85,14 +85,16 @@ def test_a_keys_alias(aws: Stubbed, creation: Make) -> None:
     aliases = [{"AliasName": name, "CreationDate": MADE} for name in ("alias/b", "alias/payment-a-data")]
     aws.answers("kms", "list_aliases", {"Aliases": aliases})
     found = find(creation("aws_kms_alias", name="alias/payment-a-data"), aws)
-    assert found == (Found("alias/payment-a-data", created=MADE),)
+    assert found == (FoundResource("alias/payment-a-data", created=MADE),)
 
 
 def test_a_role(aws: Stubbed, creation: Make) -> None:
     arn = "arn:aws:iam::000000000000:role/r"
     role = {"Path": "/", "RoleName": "r", "RoleId": "AROA000000000000", "Arn": arn, "CreateDate": MADE}
     aws.answers("iam", "get_role", {"Role": role | {"Tags": PAIRS}}, RoleName="r")
-    assert find(creation("aws_iam_role", name="r"), aws) == (Found("r", arn=arn, created=MADE, tags=TAGS),)
+    assert find(creation("aws_iam_role", name="r"), aws) == (
+        FoundResource("r", arn=arn, created=MADE, tags=TAGS),
+    )
 
 
 def test_a_log_group_and_none_whose_name_only_begins_so(aws: Stubbed, creation: Make) -> None:
@@ -104,7 +106,7 @@ def test_a_log_group_and_none_whose_name_only_begins_so(aws: Stubbed, creation: 
     aws.answers("logs", "describe_log_groups", {"logGroups": groups}, logGroupNamePrefix="/aws/lambda/f")
     aws.answers("logs", "list_tags_for_resource", {"tags": TAGS}, resourceArn=arn)
     found = find(creation("aws_cloudwatch_log_group", name="/aws/lambda/f"), aws)
-    assert found == (Found("/aws/lambda/f", arn=arn, created=MADE, tags=TAGS),)
+    assert found == (FoundResource("/aws/lambda/f", arn=arn, created=MADE, tags=TAGS),)
 
 
 def test_a_function(aws: Stubbed, creation: Make) -> None:
@@ -113,7 +115,7 @@ def test_a_function(aws: Stubbed, creation: Make) -> None:
         "lambda", "get_function", {"Configuration": configuration, "Tags": TAGS}, FunctionName=FUNCTION
     )
     found = find(creation("aws_lambda_function", function_name=FUNCTION), aws)
-    assert found == (Found(FUNCTION, arn=FUNCTION_ARN, created=MADE, tags=TAGS),)
+    assert found == (FoundResource(FUNCTION, arn=FUNCTION_ARN, created=MADE, tags=TAGS),)
 
 
 def test_a_parameter(aws: Stubbed, creation: Make) -> None:
@@ -123,7 +125,7 @@ def test_a_parameter(aws: Stubbed, creation: Make) -> None:
         "ssm", "list_tags_for_resource", {"TagList": PAIRS}, ResourceType="Parameter", ResourceId="/a/b"
     )
     found = find(creation("aws_ssm_parameter", name="/a/b"), aws)
-    assert found == (Found("/a/b", arn=arn, created=MADE, tags=TAGS),)
+    assert found == (FoundResource("/a/b", arn=arn, created=MADE, tags=TAGS),)
 
 
 def test_an_api(aws: Stubbed, creation: Make) -> None:
@@ -131,7 +133,9 @@ def test_an_api(aws: Stubbed, creation: Make) -> None:
         {"id": id_, "name": name, "createdDate": MADE, "tags": TAGS} for id_, name in (("1", "b"), ("2", "a"))
     ]
     aws.answers("apigateway", "get_rest_apis", {"items": apis})
-    assert find(creation("aws_api_gateway_rest_api", name="a"), aws) == (Found("2", created=MADE, tags=TAGS),)
+    assert find(creation("aws_api_gateway_rest_api", name="a"), aws) == (
+        FoundResource("2", created=MADE, tags=TAGS),
+    )
 
 
 def test_an_api_key(aws: Stubbed, creation: Make) -> None:
@@ -140,7 +144,9 @@ def test_an_api_key(aws: Stubbed, creation: Make) -> None:
         for id_, name in (("1", "ab"), ("2", "a"))
     ]
     aws.answers("apigateway", "get_api_keys", {"items": keys}, nameQuery="a")
-    assert find(creation("aws_api_gateway_api_key", name="a"), aws) == (Found("2", created=MADE, tags=TAGS),)
+    assert find(creation("aws_api_gateway_api_key", name="a"), aws) == (
+        FoundResource("2", created=MADE, tags=TAGS),
+    )
 
 
 def zone(name: str, reference: str) -> dict[str, Any]:
@@ -164,7 +170,7 @@ def test_a_zone(aws: Stubbed, creation: Make, reference: str, created: datetime 
     asked = {"ResourceType": "hostedzone", "ResourceId": "ZA1"}
     aws.answers("route53", "list_tags_for_resource", tagged("hostedzone", "ZA1"), **asked)
     found = find(creation("aws_route53_zone", name="a.internal"), aws)
-    assert found == (Found("ZA1", created=created, tags=TAGS, tagged_later=True),)
+    assert found == (FoundResource("ZA1", created=created, tags=TAGS, tagged_later=True),)
 
 
 def test_a_health_check(aws: Stubbed, creation: Make) -> None:
@@ -182,7 +188,7 @@ def test_a_health_check(aws: Stubbed, creation: Make) -> None:
     asked = {"ResourceType": "healthcheck", "ResourceId": "check-a.example"}
     aws.answers("route53", "list_tags_for_resource", tagged("healthcheck", "check-a.example"), **asked)
     found = find(creation("aws_route53_health_check", fqdn="a.example"), aws)
-    assert found == (Found("check-a.example", created=MADE, tags=TAGS, tagged_later=True),)
+    assert found == (FoundResource("check-a.example", created=MADE, tags=TAGS, tagged_later=True),)
 
 
 # -- parts of something ------------------------------------------------------------------------------
@@ -192,7 +198,7 @@ def test_a_functions_alias(aws: Stubbed, creation: Make) -> None:
     asked = {"FunctionName": FUNCTION, "Name": "live"}
     aws.answers("lambda", "get_alias", {"AliasArn": f"{FUNCTION_ARN}:live"}, **asked)
     found = find(creation("aws_lambda_alias", function_name=FUNCTION, name="live"), aws)
-    assert found == (Found(f"{FUNCTION}/live", parent=FUNCTION_ARN),)
+    assert found == (FoundResource(f"{FUNCTION}/live", parent=FUNCTION_ARN),)
 
 
 @pytest.mark.parametrize(("qualifier", "place"), [("live", f"{FUNCTION}:live"), ("", FUNCTION)])
@@ -204,7 +210,7 @@ def test_a_permission(aws: Stubbed, creation: Make, qualifier: str, place: str) 
     wanted = creation(
         "aws_lambda_permission", function_name=FUNCTION, qualifier=qualifier, statement_id="api-read"
     )
-    assert find(wanted, aws) == (Found(f"{place}/api-read", parent=FUNCTION_ARN),)
+    assert find(wanted, aws) == (FoundResource(f"{place}/api-read", parent=FUNCTION_ARN),)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -215,7 +221,7 @@ def test_a_stream_that_a_function_reads(aws: Stubbed, creation: Make, known: boo
     aws.answers("lambda", "list_event_source_mappings", {"EventSourceMappings": [mapping]}, **asked)
     wanted = {"function_name": f"{FUNCTION_ARN}:live"} | ({"event_source_arn": source} if known else {})
     found = find(creation("aws_lambda_event_source_mapping", **wanted), aws)
-    assert found == (Found(uuid, parent=FUNCTION_ARN),)
+    assert found == (FoundResource(uuid, parent=FUNCTION_ARN),)
 
 
 def test_an_apis_path(aws: Stubbed, creation: Make) -> None:
@@ -226,13 +232,15 @@ def test_an_apis_path(aws: Stubbed, creation: Make) -> None:
     aws.answers("apigateway", "get_resources", {"items": paths}, restApiId="api")
     wanted = {"rest_api_id": "api", "parent_id": "root", "path_part": "payments"}
     found = find(creation("aws_api_gateway_resource", **wanted), aws)
-    assert found == (Found("api/p1", parent="api"),)
+    assert found == (FoundResource("api/p1", parent="api"),)
 
 
 def test_an_apis_method(aws: Stubbed, creation: Make) -> None:
     aws.answers("apigateway", "get_method", {}, restApiId="api", resourceId="p1", httpMethod="GET")
     wanted = {"rest_api_id": "api", "resource_id": "p1", "http_method": "GET"}
-    assert find(creation("aws_api_gateway_method", **wanted), aws) == (Found("api/p1/GET", parent="api"),)
+    assert find(creation("aws_api_gateway_method", **wanted), aws) == (
+        FoundResource("api/p1/GET", parent="api"),
+    )
 
 
 def test_a_methods_response(aws: Stubbed, creation: Make) -> None:
@@ -245,20 +253,20 @@ def test_a_methods_response(aws: Stubbed, creation: Make) -> None:
     )
     wanted = {"rest_api_id": "api", "resource_id": "p1", "http_method": "ANY", "status_code": "405"}
     found = find(creation("aws_api_gateway_method_response", **wanted), aws)
-    assert found == (Found("api/p1/ANY/405", parent="api"),)
+    assert found == (FoundResource("api/p1/ANY/405", parent="api"),)
     assert find(creation("aws_api_gateway_method_response", **{**wanted, "rest_api_id": ""}), aws) == ()
 
 
 def test_an_apis_model(aws: Stubbed, creation: Make) -> None:
     aws.answers("apigateway", "get_model", {}, restApiId="api", modelName="Request")
     wanted = creation("aws_api_gateway_model", rest_api_id="api", name="Request")
-    assert find(wanted, aws) == (Found("api/Request", parent="api"),)
+    assert find(wanted, aws) == (FoundResource("api/Request", parent="api"),)
 
 
 def test_an_apis_stage(aws: Stubbed, creation: Make) -> None:
     aws.answers("apigateway", "get_stage", {}, restApiId="api", stageName="prod")
     wanted = creation("aws_api_gateway_stage", rest_api_id="api", stage_name="prod")
-    assert find(wanted, aws) == (Found("api/prod", parent="api"),)
+    assert find(wanted, aws) == (FoundResource("api/prod", parent="api"),)
 
 
 def test_a_usage_plan_by_the_api_that_it_is_for(aws: Stubbed, creation: Make) -> None:
@@ -269,13 +277,13 @@ def test_a_usage_plan_by_the_api_that_it_is_for(aws: Stubbed, creation: Make) ->
     ]
     aws.answers("apigateway", "get_usage_plans", {"items": plans})
     wanted = creation("aws_api_gateway_usage_plan", name="plan", api_stages=[{"api_id": "api"}])
-    assert find(wanted, aws) == (Found("2", parent="api"),)
+    assert find(wanted, aws) == (FoundResource("2", parent="api"),)
 
 
 def test_a_usage_plans_key(aws: Stubbed, creation: Make) -> None:
     aws.answers("apigateway", "get_usage_plan_key", {}, usagePlanId="plan", keyId="key")
     wanted = creation("aws_api_gateway_usage_plan_key", usage_plan_id="plan", key_id="key")
-    assert find(wanted, aws) == (Found("plan/key", parent="plan"),)
+    assert find(wanted, aws) == (FoundResource("plan/key", parent="plan"),)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +300,7 @@ def test_a_record(aws: Stubbed, creation: Make, identifier: str, import_id: str)
     answer = {"ResourceRecordSets": records, "IsTruncated": False, "MaxItems": "100"}
     aws.answers("route53", "list_resource_record_sets", answer, HostedZoneId="Z1")
     wanted = {"zone_id": "Z1", "name": "failover.a.internal", "type": "CNAME", "set_identifier": identifier}
-    assert find(creation("aws_route53_record", **wanted), aws) == (Found(import_id, parent="Z1"),)
+    assert find(creation("aws_route53_record", **wanted), aws) == (FoundResource(import_id, parent="Z1"),)
 
 
 def test_a_record_in_a_customers_zone_goes_with_its_health_check(aws: Stubbed, creation: Make) -> None:
@@ -301,7 +309,7 @@ def test_a_record_in_a_customers_zone_goes_with_its_health_check(aws: Stubbed, c
     aws.answers("route53", "list_resource_record_sets", answer, HostedZoneId="Z1")
     wanted = {"zone_id": "Z1", "name": "pay.example.com", "type": "A", "set_identifier": "east"}
     found = find(creation("aws_route53_record", **wanted), aws)
-    assert found == (Found("Z1_pay.example.com_A_east", parent="h1"),)
+    assert found == (FoundResource("Z1_pay.example.com_A_east", parent="h1"),)
 
 
 @pytest.mark.parametrize(("said", "parent"), [("_y.acm.", ""), ("_other.acm.", "Z1")])
@@ -313,7 +321,7 @@ def test_a_record_with_the_very_values_is_as_good_as_ours(
     aws.answers("route53", "list_resource_record_sets", answer, HostedZoneId="Z1")
     wanted = {"zone_id": "Z1", "name": "_x.pay.example.com", "type": "CNAME", "records": ["_y.acm."]}
     found = find(creation("aws_route53_record", **wanted), aws)
-    assert found == (Found("Z1__x.pay.example.com_CNAME", parent=parent),)
+    assert found == (FoundResource("Z1__x.pay.example.com_CNAME", parent=parent),)
 
 
 # -- what is not there -------------------------------------------------------------------------------

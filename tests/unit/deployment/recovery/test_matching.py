@@ -14,7 +14,7 @@ from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.deployment.recovery import matching
 from payinfra.deployment.recovery.matching import Matching
-from payinfra.deployment.recovery.ownership import Found
+from payinfra.deployment.recovery.ownership import FoundResource
 from payinfra.terraform import Creation, Import, Kept
 from tests.unit.deployment.recovery.conftest import PROVIDER, REGION, TAGS
 
@@ -29,10 +29,10 @@ class MatchingCase:
     file: Path
     blocks: dict[str, Block] = field(default_factory=dict)
     creations: list[Creation] = field(default_factory=list)
-    finds: dict[str, Callable[[Creation], list[Found]]] = field(default_factory=dict)
+    finds: dict[str, Callable[[Creation], list[FoundResource]]] = field(default_factory=dict)
     asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
 
-    def has(self, address: str, find: Callable[[Creation], list[Found]], **values: Any) -> None:
+    def has(self, address: str, find: Callable[[Creation], list[FoundResource]], **values: Any) -> None:
         """Add a resource: what is no reference is known to the plan."""
         type_ = address.partition(".")[0]
         self.blocks[address] = values
@@ -49,7 +49,7 @@ class MatchingCase:
         self.file.write_text(json.dumps({"provider": {"aws": [provider]}, "resource": resources}))
         return Matching(Aws(), self.file, kept, self.find)
 
-    def find(self, creation: Creation, _aws: Aws) -> tuple[Found, ...]:
+    def find(self, creation: Creation, _aws: Aws) -> tuple[FoundResource, ...]:
         self.asked.append((creation.address, creation.values))
         return tuple(self.finds[creation.address](creation))
 
@@ -64,7 +64,7 @@ def imports(recovered: MatchingCase, *kept: Kept) -> dict[str, str]:
 
 
 def test_what_exists_is_imported_under_its_id(recovered: MatchingCase) -> None:
-    recovered.has("aws_iam_role.r", lambda _one: [Found("role", tags=TAGS)], name="role")
+    recovered.has("aws_iam_role.r", lambda _one: [FoundResource("role", tags=TAGS)], name="role")
     recovered.has("aws_sns_topic.t", lambda _one: [], name="topic")
     assert imports(recovered) == {"aws_iam_role.r": "role"}
 
@@ -74,7 +74,7 @@ def test_nothing_is_wanted_of_nothing(recovered: MatchingCase) -> None:
 
 
 def test_a_type_that_is_nothing_on_aws_is_not_looked_for(recovered: MatchingCase) -> None:
-    recovered.has("aws_acm_certificate_validation.v", lambda _one: [Found("x")])
+    recovered.has("aws_acm_certificate_validation.v", lambda _one: [FoundResource("x")])
     assert imports(recovered) == {}
     assert recovered.asked == []
 
@@ -82,15 +82,15 @@ def test_a_type_that_is_nothing_on_aws_is_not_looked_for(recovered: MatchingCase
 def test_values_follow_from_what_was_found(recovered: MatchingCase) -> None:
     """An API's id is in the name of its log group, and in what its usage plan serves."""
     api = "${aws_api_gateway_rest_api.a.id}"
-    recovered.has("aws_api_gateway_rest_api.a", lambda _one: [Found("r1", tags=TAGS)], name="api")
+    recovered.has("aws_api_gateway_rest_api.a", lambda _one: [FoundResource("r1", tags=TAGS)], name="api")
     recovered.has(
         "aws_cloudwatch_log_group.g",
-        lambda one: [Found(one.value("name"), tags=TAGS)] if one.value("name") else [],
+        lambda one: [FoundResource(one.value("name"), tags=TAGS)] if one.value("name") else [],
         name=f"Logs_{api}/prod",
     )
     recovered.has(
         "aws_api_gateway_usage_plan.p",
-        lambda one: [Found("p1", parent="r1")] if one.values.get("api_stages") == served else [],
+        lambda one: [FoundResource("p1", parent="r1")] if one.values.get("api_stages") == served else [],
         api_stages=[{"api_id": api, "stage": "prod", "burst": 5}],
         name="${aws_api_gateway_rest_api.a.name}",
     )
@@ -114,10 +114,12 @@ def test_what_proves_a_domain_follows_from_its_certificate(recovered: MatchingCa
     options = "aws_acm_certificate.c.domain_validation_options"
     asked = f'${{one([for option in {options} : option.NAME if option.domain_name == "d.example.com"])}}'
     attributes = {"d.example.com.resource_record_name": "_x", "d.example.com.resource_record_type": "CNAME"}
-    recovered.has("aws_acm_certificate.c", lambda _one: [Found("arn:c", tags=TAGS, attributes=attributes)])
+    recovered.has(
+        "aws_acm_certificate.c", lambda _one: [FoundResource("arn:c", tags=TAGS, attributes=attributes)]
+    )
     recovered.has(
         "aws_route53_record.r",
-        lambda one: [Found(f"{one.value('name')} {one.value('type')}")] if one.value("name") else [],
+        lambda one: [FoundResource(f"{one.value('name')} {one.value('type')}")] if one.value("name") else [],
         name=asked.replace("NAME", "resource_record_name"),
         type=asked.replace("NAME", "resource_record_type"),
     )
@@ -125,27 +127,27 @@ def test_what_proves_a_domain_follows_from_its_certificate(recovered: MatchingCa
 
 
 def test_nobody_is_asked_twice_for_the_same(recovered: MatchingCase) -> None:
-    recovered.has("aws_iam_role.r", lambda _one: [Found("role", tags=TAGS)], name="role")
+    recovered.has("aws_iam_role.r", lambda _one: [FoundResource("role", tags=TAGS)], name="role")
     recovered.has("aws_sns_topic.t", lambda _one: [], name="topic")
     imports(recovered)
     assert sorted(address for address, _ in recovered.asked) == ["aws_iam_role.r", "aws_sns_topic.t"]
 
 
 def test_a_part_goes_with_what_it_is_part_of(recovered: MatchingCase) -> None:
-    recovered.has("aws_iam_role_policy.p", lambda _one: [Found("role:p", parent="role")])
-    recovered.has("aws_iam_role.r", lambda _one: [Found("role", tags=TAGS)], name="role")
+    recovered.has("aws_iam_role_policy.p", lambda _one: [FoundResource("role:p", parent="role")])
+    recovered.has("aws_iam_role.r", lambda _one: [FoundResource("role", tags=TAGS)], name="role")
     assert imports(recovered) == {"aws_iam_role_policy.p": "role:p", "aws_iam_role.r": "role"}
 
 
 def test_a_part_of_what_the_state_knows_is_ones_own(recovered: MatchingCase) -> None:
-    recovered.has("aws_iam_role_policy.p", lambda _one: [Found("role:p", parent="role")])
+    recovered.has("aws_iam_role_policy.p", lambda _one: [FoundResource("role:p", parent="role")])
     known = Kept("aws_iam_role.r", "aws_iam_role", PROVIDER, tainted=False, attributes={"id": "role"})
     assert imports(recovered, known) == {"aws_iam_role_policy.p": "role:p"}
 
 
 def test_nothing_of_anybody_elses_is_adopted_and_the_reason_is_told(recovered: MatchingCase) -> None:
-    recovered.has("aws_iam_role.r", lambda _one: [Found("role", tags=TAGS | {"Environment": "b"})])
-    recovered.has("aws_iam_role_policy.p", lambda _one: [Found("role:p", parent="role")])
+    recovered.has("aws_iam_role.r", lambda _one: [FoundResource("role", tags=TAGS | {"Environment": "b"})])
+    recovered.has("aws_iam_role_policy.p", lambda _one: [FoundResource("role:p", parent="role")])
     matched = recovered.matching().match(recovered.creations)
     assert matched.imports == ()
     assert matched.refused == {
@@ -155,13 +157,13 @@ def test_nothing_of_anybody_elses_is_adopted_and_the_reason_is_told(recovered: M
 
 
 def test_what_has_no_tags_and_is_part_of_nothing_is_known_by_its_name(recovered: MatchingCase) -> None:
-    recovered.has("aws_cloudwatch_dashboard.d", lambda _one: [Found("payment-a-overview")])
+    recovered.has("aws_cloudwatch_dashboard.d", lambda _one: [FoundResource("payment-a-overview")])
     assert imports(recovered) == {"aws_cloudwatch_dashboard.d": "payment-a-overview"}
 
 
 def test_of_several_the_one_in_use_is_adopted(recovered: MatchingCase) -> None:
-    young = Found("young", tags=TAGS, created=YOUNG)
-    candidates = [Found("old", tags=TAGS, created=OLD), replace(young, in_use=True)]
+    young = FoundResource("young", tags=TAGS, created=YOUNG)
+    candidates = [FoundResource("old", tags=TAGS, created=OLD), replace(young, in_use=True)]
     recovered.has("aws_kms_key.k", lambda _one: candidates)
     matched = recovered.matching().match(recovered.creations)
     assert matched.imports == (Import("aws_kms_key.k", "young"),)
@@ -169,17 +171,17 @@ def test_of_several_the_one_in_use_is_adopted(recovered: MatchingCase) -> None:
 
 def test_of_several_unused_the_oldest_is_adopted(recovered: MatchingCase) -> None:
     candidates = [
-        Found("timeless", tags=TAGS),
-        Found("young", tags=TAGS, created=YOUNG),
-        Found("old", tags=TAGS, created=OLD),
-        Found("theirs", tags={}, created=OLD, in_use=True),
+        FoundResource("timeless", tags=TAGS),
+        FoundResource("young", tags=TAGS, created=YOUNG),
+        FoundResource("old", tags=TAGS, created=OLD),
+        FoundResource("theirs", tags={}, created=OLD, in_use=True),
     ]
     recovered.has("aws_kms_key.k", lambda _one: candidates)
     assert imports(recovered) == {"aws_kms_key.k": "old"}
 
 
 def test_what_cannot_be_asked_stops_before_anything_changes(recovered: MatchingCase) -> None:
-    def refuse(_one: Creation) -> list[Found]:
+    def refuse(_one: Creation) -> list[FoundResource]:
         raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetRole")
 
     recovered.has("aws_iam_role.r", refuse)

@@ -13,13 +13,13 @@ from payinfra.core.errors import EnvironmentUnusable, ExitCode, GateFailed, Inte
 from payinfra.core.events import Notice, StageFinished
 from payinfra.deployment.pipeline import Pipeline
 from payinfra.terraform import (
-    Change,
     ChangeAction,
     Creation,
     Diagnostic,
     Kept,
     OutputValue,
     Plan,
+    ResourceChange,
     TerraformFailed,
 )
 from tests.support.scripted_dependencies import with_dependencies
@@ -60,11 +60,11 @@ class Unlucky(ScriptedTerraform):
 
 
 def a_role(file: Path) -> Plan:
-    return Plan(file, 1, 0, 0, (Change(ROLE.address, ROLE.type, ChangeAction.CREATE),))
+    return Plan(file, 1, 0, 0, (ResourceChange(ROLE.address, ROLE.type, ChangeAction.CREATE),))
 
 
 def adopting(file: Path) -> Plan:
-    return Plan(file, 0, 0, 0, (Change(ROLE.address, ROLE.type, ChangeAction.IMPORT, import_id="r"),))
+    return Plan(file, 0, 0, 0, (ResourceChange(ROLE.address, ROLE.type, ChangeAction.IMPORT, import_id="r"),))
 
 
 TABLE = resource("arn:aws:dynamodb:us-east-1:000000000000:table/payment-demo-payments", {}, "us-east-1")
@@ -116,7 +116,7 @@ def test_adopting_is_asked_for(tmp_path: Path, aws: Stubbed) -> None:
 
 
 def test_what_was_agreed_to_is_not_asked_again_when_it_is_tried_again(tmp_path: Path, aws: Stubbed) -> None:
-    both = (Change(ROLE.address, ROLE.type, ChangeAction.CREATE), *a_plan(tmp_path).changes)
+    both = (ResourceChange(ROLE.address, ROLE.type, ChangeAction.CREATE), *a_plan(tmp_path).changes)
     world, terraform = unlucky(tmp_path, COLLISION, plans=[lambda file: Plan(file, 2, 0, 0, both), a_plan])
     terraform.wanted = ()
     asked: list[Plan] = []

@@ -20,13 +20,13 @@ from payinfra.deployment.recovery.recovery import (
     refusing_keys,
 )
 from payinfra.terraform import (
-    Change,
     ChangeAction,
     Creation,
     Diagnostic,
     Import,
     Kept,
     Plan,
+    ResourceChange,
     TerraformFailed,
 )
 from tests.unit.deployment.recovery.conftest import PROVIDER, TAGS, Stubbed
@@ -66,7 +66,7 @@ class State:
         self.calls.append(" ".join(["plan", *(one.id for one in imports)]))
         taken = {one.address for one in imports}
         self.wanted = tuple(one for one in self.wanted if one.address not in taken)
-        creates = tuple(Change(one.address, one.type, ChangeAction.CREATE) for one in self.wanted)
+        creates = tuple(ResourceChange(one.address, one.type, ChangeAction.CREATE) for one in self.wanted)
         return Plan(Path("p"), len(creates), 0, 0, changes=creates)
 
 

@@ -26,7 +26,7 @@ from payinfra.drill.load.generator import (
     Pace,
     Sender,
 )
-from payinfra.drill.load.payments import Maker, Payment, payment_id
+from payinfra.drill.load.payments import DrillPayment, Maker, payment_id
 from payinfra.drill.load.targets import ClientKind, FixedTarget, LoadClient, LoadTarget, NameUnresolved
 from payinfra.drill.model import Attempt, Result
 
@@ -67,7 +67,7 @@ class FakeLog:
     names: dict[str, str] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
 
-    def payment(self, payment: Payment) -> "Future[None]":
+    def payment(self, payment: DrillPayment) -> "Future[None]":
         noted: Future[None] = Future()
         noted.set_running_or_notify_cancel()
 
@@ -81,7 +81,7 @@ class FakeLog:
         asyncio.get_running_loop().call_later(self.takes_s, write)
         return noted
 
-    def named(self, payment: Payment, payment_id: str) -> None:
+    def named(self, payment: DrillPayment, payment_id: str) -> None:
         self.names[payment.key] = payment_id
 
     def attempt(self, attempt: Attempt) -> None:
@@ -573,12 +573,12 @@ def test_what_is_cut_off_by_the_end_is_noted_as_silence(world: LoadRun) -> None:
 class Quick:
     """A log that has everything at once."""
 
-    def payment(self, _payment: Payment) -> "Future[None]":
+    def payment(self, _payment: DrillPayment) -> "Future[None]":
         noted: Future[None] = Future()
         noted.set_result(None)
         return noted
 
-    def named(self, _payment: Payment, _payment_id: str) -> None:
+    def named(self, _payment: DrillPayment, _payment_id: str) -> None:
         raise AssertionError
 
     def attempt(self, _attempt: Attempt) -> None:
@@ -588,7 +588,7 @@ class Quick:
 class Full(Quick):
     """A log without space."""
 
-    def payment(self, _payment: Payment) -> "Future[None]":
+    def payment(self, _payment: DrillPayment) -> "Future[None]":
         noted: Future[None] = Future()
         noted.set_exception(OSError("no space left"))
         return noted

@@ -13,12 +13,12 @@ import pytest
 
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.drill.load.payment_log import NAME, PaymentLog, read
-from payinfra.drill.load.payments import Payment
+from payinfra.drill.load.payments import DrillPayment
 from payinfra.drill.model import Attempt, PaymentOutcome, Result
 
 
-def payment(number: int = 1) -> Payment:
-    return Payment(f"key-{number}", f"pay_{number}", '{"amount":1}', 0.25)
+def payment(number: int = 1) -> DrillPayment:
+    return DrillPayment(f"key-{number}", f"pay_{number}", '{"amount":1}', 0.25)
 
 
 def attempt(number: int = 1) -> Attempt:
@@ -48,7 +48,7 @@ def test_another_id_than_expected_is_the_payments_from_then_on(path: Path) -> No
         log.payment(payment())
         log.named(payment(), "pay_other")
         log.flush()
-        assert read(path).payments == (Payment("key-1", "pay_other", '{"amount":1}', 0.25),)
+        assert read(path).payments == (DrillPayment("key-1", "pay_other", '{"amount":1}', 0.25),)
 
 
 def test_what_people_are_told_is_passed_over(path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest
 from payinfra.local.server.patches.api_gateway import domain_is_available
 
 DOMAIN = json.dumps({"domainName": "pay.example.com"}).encode()
@@ -14,7 +14,7 @@ DOMAIN = json.dumps({"domainName": "pay.example.com"}).encode()
     ("method", "path"), [("GET", "/domainnames/pay.example.com"), ("POST", "/domainnames")]
 )
 def test_a_domain_is_available_once_it_is_there(method: str, path: str) -> None:
-    answer = domain_is_available(Request(method, path), AsgiResponse(200, (), DOMAIN), "us-east-1")
+    answer = domain_is_available(HttpRequest(method, path), AsgiResponse(200, (), DOMAIN), "us-east-1")
     assert json.loads(answer.body) == {"domainName": "pay.example.com", "domainNameStatus": "AVAILABLE"}
 
 
@@ -28,4 +28,4 @@ def test_a_domain_is_available_once_it_is_there(method: str, path: str) -> None:
 )
 def test_nothing_else_is_touched(path: str, body: bytes) -> None:
     given = AsgiResponse(200, (), body)
-    assert domain_is_available(Request("GET", path), given, "us-east-1") is given
+    assert domain_is_available(HttpRequest("GET", path), given, "us-east-1") is given

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from payinfra.local.server.asgi import AsgiResponse, Request
+from payinfra.local.server.asgi import AsgiResponse, HttpRequest
 from payinfra.local.server.patches import api_gateway, cloudwatch_metrics, lambda_integration
 from payinfra.local.server.patches.lambda_integration import Refused
 
@@ -133,7 +133,7 @@ def test_an_integration_that_calls_nothing_is_described_without_a_method(world: 
 def test_what_needs_no_correction_is_left_as_it_is(body: bytes) -> None:
     given = AsgiResponse(200, (), body)
     for path in ("/usageplans", "/restapis/a/resources/b/methods/GET/integration", "/restapis"):
-        request = Request("GET", path)
+        request = HttpRequest("GET", path)
         assert api_gateway.what_was_not_set_is_not_described(request, given, "r") is given
         assert api_gateway.mock_integration_has_no_method(request, given, "r") is given
 
