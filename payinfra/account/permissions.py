@@ -325,6 +325,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
     # A deployment reads the account's settings first. A rolling update points the alias back on failure.
     Operation.DEPLOY: {
         ArnGroup.API_SETTINGS: ("apigateway:GET",),
+        ArnGroup.API_LISTS: ("apigateway:GET",),
         ArnGroup.FUNCTIONS: _of("lambda", "GetAlias", "GetFunctionConcurrency", "UpdateAlias"),
         ArnGroup.PARAMETERS: ("ssm:GetParameter",),
         ArnGroup.KEYS: ("kms:Decrypt",),
@@ -333,6 +334,7 @@ OPERATIONS: Mapping[Operation, Needs] = {
             "iam:GetAccountSummary",
             "lambda:GetAccountSettings",
             "route53:GetAccountLimit",
+            *_of("servicequotas", "GetAWSDefaultServiceQuota", "GetServiceQuota"),
         ),
     },
     # What exists is looked for after a deployment that was cut off and where a state is lost

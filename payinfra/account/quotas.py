@@ -14,17 +14,30 @@ guide, "Configuring reserved concurrency for a function")."""
 CONCURRENCY_CODE = "L-B99A9384"
 """The code of the quota "Concurrent executions" of Lambda in Service Quotas."""
 
-NEEDED = {"health checks": 6, "hosted zones": 1, "IAM roles": 4}
-"""What one environment takes of what an account has a quota of."""
+API_QUOTA = "L-AA0FF27B"
+"""The code of the quota "Regional APIs" of API Gateway in Service Quotas: 600 in each region."""
+DOMAIN_QUOTA = "L-A93447B8"
+"""The code of the quota "Custom Domain Names" of API Gateway in Service Quotas: 120 in each region (AWS
+General Reference, "Amazon API Gateway endpoints and quotas"). Private names have a quota of their own."""
+
+NEEDED = {
+    "health checks": 6,
+    "hosted zones": 1,
+    "IAM roles": 4,
+    "Regional APIs": 1,
+    "custom domain names": 2,
+}
+"""What one environment takes of what an account has a quota of; of the last two, in each region."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """How much an account has of something, and how much it may have."""
+    """How much an account has of something, and how much it may have; of all regions where none is named."""
 
     what: str
     used: int
     limit: int
+    region: str = ""
 
     @property
     def lacks(self) -> str:
@@ -32,7 +45,9 @@ class Room:
         needed = NEEDED[self.what]
         if self.used + needed <= self.limit:
             return ""
-        return f"it has {self.used} of at most {self.limit} {self.what}, and an environment needs {needed}"
+        where = f" in {self.region}" if self.region else ""
+        most = f"{self.limit} {self.what}{where}"
+        return f"it has {self.used} of at most {most}, and an environment needs {needed}"
 
 
 def require_concurrency(aws: Aws, names: Names, regions: tuple[str, ...], reserved: int | None) -> None:
@@ -81,12 +96,12 @@ def _own(aws: Aws, names: Names, region: str) -> int:
     return found.get("ReservedConcurrentExecutions", 0)
 
 
-def require_room(aws: Aws, names: Names, region: str, *, own_zone: bool) -> str:
+def require_room(aws: Aws, names: Names, regions: tuple[str, ...], *, own_zone: bool) -> str:
     """Check that the account has room for an environment that is new, and return what could not be asked.
 
     Args:
-        region: whose clients are used; all this is global.
-        own_zone: whether the environment makes a hosted zone.
+        regions: where the environment is to be. The clients of the first are used for what is global.
+        own_zone: whether the environment makes a hosted zone; if not, it has custom domain names.
 
     Raises:
         EnvironmentUnusable: it does not fit.
@@ -94,11 +109,11 @@ def require_room(aws: Aws, names: Names, region: str, *, own_zone: bool) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        if not is_new(aws, names, region):
+        if not is_new(aws, names, regions[0]):
             return ""
         lacking = [
             room.lacks
-            for room in rooms(aws, region)
+            for room in rooms(aws, regions[0])
             if room.lacks and (own_zone or room.what != "hosted zones")
         ]
     except ClientError as error:
@@ -107,12 +122,22 @@ def require_room(aws: Aws, names: Names, region: str, *, own_zone: bool) -> str:
         raise _silent(error) from None
     except BotoCoreError as error:
         raise _silent(error) from None
+    unasked: set[str] = set()
+    for region in regions:
+        try:
+            lacking += [room.lacks for room in gateway_rooms(aws, region, domains=not own_zone) if room.lacks]
+        except ClientError as error:
+            if not is_denied(error):
+                raise _silent(error) from None
+            unasked.add(f"API Gateway's quotas are not known ({code_of(error)})")
+        except BotoCoreError as error:
+            raise _silent(error) from None
     if lacking:
         raise EnvironmentUnusable(
             f"The account has no room for a new environment: {'; '.join(lacking)}.",
             "Destroy what nobody needs (`payinfra envs` lists it), or ask for more in Service Quotas.",
         )
-    return ""
+    return "; ".join(sorted(unasked))
 
 
 def is_new(aws: Aws, names: Names, region: str) -> bool:
@@ -141,6 +166,48 @@ def rooms(aws: Aws, region: str) -> Iterator[Room]:
     yield Room("hosted zones", zones["Count"], zones["Limit"]["Value"])
     summary = aws.iam(region).get_account_summary()["SummaryMap"]
     yield Room("IAM roles", summary.get("Roles", 0), summary.get("RolesQuota", 0))
+
+
+def gateway_rooms(aws: Aws, region: str, *, domains: bool) -> Iterator[Room]:
+    """What API Gateway has in a region, by Service Quotas (API reference: GetServiceQuota).
+
+    Args:
+        domains: whether to count custom domain names as well.
+
+    Raises:
+        ClientError: Service Quotas or API Gateway refused.
+    """
+    gateway = aws.apigateway(region)
+    apis = [
+        api
+        for page in gateway.get_paginator("get_rest_apis").paginate()
+        for api in page.get("items", ())
+        if "REGIONAL" in api.get("endpointConfiguration", {}).get("types", ())
+    ]
+    yield Room("Regional APIs", len(apis), _quota(aws, region, API_QUOTA), region)
+    if domains:
+        public = [
+            name
+            for page in gateway.get_paginator("get_domain_names").paginate()
+            for name in page.get("items", ())
+            if "PRIVATE" not in name.get("endpointConfiguration", {}).get("types", ())
+        ]
+        yield Room("custom domain names", len(public), _quota(aws, region, DOMAIN_QUOTA), region)
+
+
+def _quota(aws: Aws, region: str, code: str) -> int:
+    """The applied value of a quota of API Gateway."""
+    from botocore.exceptions import ClientError
+
+    client = aws.client("service-quotas", region)
+    try:
+        found = client.get_service_quota(ServiceCode="apigateway", QuotaCode=code)
+    except ClientError as error:
+        if not is_absent(error):
+            raise
+        # An account that has no value of its own has AWS's (API reference, GetAWSDefaultServiceQuota).
+        found = client.get_aws_default_service_quota(ServiceCode="apigateway", QuotaCode=code)
+    return int(found["Quota"]["Value"])
 
 
 def _silent(error: Exception) -> EnvironmentUnusable:

@@ -75,6 +75,24 @@ def work_root_of(folder: Path) -> Path:
     return folder / (named if isinstance(named, str) else str(BY_NAME["work_root"].default))
 
 
+def deployed_above(folder: Path, env: str, target: str) -> Path | None:
+    """The nearest folder above a project's that an environment was deployed from; None if there is none.
+
+    Args:
+        folder: the project's.
+        env: the environment's name.
+        target: where it was deployed to.
+    """
+    return next(
+        (
+            parent
+            for parent in folder.resolve().parents
+            if (work_root_of(parent) / target / env / OUTPUTS_FILE).is_file()
+        ),
+        None,
+    )
+
+
 def known_ones(
     wrong: str, target: str, deployed: Iterable[DeployedEnvironment], configured: Iterable[str]
 ) -> str:

@@ -130,8 +130,9 @@ def file_problem(error: OSError) -> PayinfraError:
     if error.errno in _FULL:
         return EnvironmentUnusable(
             f"{where}: the disk is full.",
-            "Free some space on it, then run the same command again. What was deployed is still there, "
-            "and so is what is known of it: a file of the work folder is replaced as a whole, or not at all.",
+            "Free some space on that disk, then run the same command again. What was deployed is still "
+            "there, and so is what is known of it: a file of the work folder is replaced as a whole, "
+            "or not at all.",
         )
     if error.errno not in OF_THE_MACHINE and error.errno != errno.EINVAL:
         raise error
@@ -167,7 +168,9 @@ def replace_file(
                 file.flush()
                 sync(file.fileno())
         Path(beside).replace(path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # A write that fails names no file.
         with contextlib.suppress(OSError):
             Path(beside).unlink(missing_ok=True)
         raise

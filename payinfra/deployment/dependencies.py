@@ -51,7 +51,7 @@ def preflight(settings: Settings) -> str:
 
     found = aws(settings)
     said = account_settings(found, settings.regions)
-    unasked = require_room(found, settings.names, settings.primary_region, own_zone=settings.domain is None)
+    unasked = require_room(found, settings.names, settings.regions, own_zone=settings.domain is None)
     return f"{said}; {unasked}" if unasked else said
 
 

@@ -1,6 +1,7 @@
 """The files of one environment in its work folder: what is known of it between two commands."""
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from payinfra.core.deployed_environments import (
     BEGUN_FILE,
     OUTPUTS_FILE,
     configured_in,
+    deployed_above,
     deployed_from,
     in_words,
     known_ones,
@@ -195,6 +197,9 @@ class EnvironmentFiles:
         deployed, configured = deployed_from(settings.work_root), configured_in(settings.project)
         if hint := known_ones(settings.env, settings.target, deployed, configured):
             return EnvironmentUnusable(what, hint)
+        if above := deployed_above(settings.project, settings.env, settings.target):
+            there = f"Run the same command there, or with `--project {shlex.quote(str(above))}`."
+            return EnvironmentUnusable(what, f"It was deployed from {above}. {there}")
         if so:
             return EnvironmentUnusable(what, "Nothing was deployed from this folder.")
         return EnvironmentUnusable(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.private_files import open_own, replace_file
 
 SIZE = 16 << 20
@@ -92,18 +93,31 @@ class DiskReserve:
             size: how much, in bytes.
 
         Raises:
-            OSError: the disk has not so much left.
+            EnvironmentUnusable: the disk has not so much left.
         """
         try:
-            with os.fdopen(open_own(self._path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY), "wb") as file:
-                if not _allocated(file.fileno(), size):
-                    for _ in range(0, size, len(_ONE_MB)):
-                        file.write(_ONE_MB)
+            self._take(size)
             self._held = True
             yield
         finally:
             self._held = False
             self._path.unlink(missing_ok=True)
+
+    def _take(self, size: int) -> None:
+        try:
+            with os.fdopen(open_own(self._path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY), "wb") as file:
+                if not _allocated(file.fileno(), size):
+                    for _ in range(0, size, len(_ONE_MB)):
+                        file.write(_ONE_MB)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise EnvironmentUnusable(
+                f"The disk of {self._path.parent} is full: "
+                f"{size >> 20} MB must be free for Terraform's state.",
+                "Free some space on that disk, then run the same command again. "
+                "Terraform has changed nothing.",
+            ) from None
 
     def become(self, path: Path, content: str) -> None:
         """Write a file that is needed into the space that was reserved for it.

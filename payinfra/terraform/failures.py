@@ -125,6 +125,8 @@ def lock_holder(detail: str) -> LockHolder | None:
 
 
 UNLOCK = "payinfra unlock"
+_LOCK_REASON = re.compile(r"Error message:\s*(.*?)\s*(?:\w+ acquires a state lock|\Z)", re.DOTALL)
+"""The reason between Terraform's introduction and its advice, which payinfra does not give: not to lock."""
 
 
 def failure(
@@ -177,7 +179,15 @@ def locked_out(said: str, unlock: str = UNLOCK) -> PayinfraError | None:
 def _locked(found: Diagnostic, unlock: str) -> PayinfraError:
     holder = lock_holder(found.detail)
     if holder is None:
-        return EnvironmentUnusable(f"The state cannot be locked: {_shortened(found.detail)}", "")
+        known = _translation((found.detail,))
+        reason = _LOCK_REASON.search(found.detail)
+        why = (
+            f"{FULL_DISK.means}." if known is FULL_DISK else _shortened(reason[1] if reason else found.detail)
+        )
+        return EnvironmentUnusable(
+            f"The state cannot be locked: {why}",
+            known.next if known else "Make its place writable, then run the same command again.",
+        )
     operation = f", for {holder.operation}" if holder.operation else ""
     return EnvironmentUnusable(
         f"Another run holds the state's lock: {holder.who or 'somebody'} since "

@@ -21,6 +21,7 @@ MOVED = {"health check unhealthy", "DNS switched", "other region serving", "DNS 
         (("--scenario", "lambda-throttle"), MOVED | {"first failure seen"}),
         (("--scenario", "region-outage"), MOVED | {"first failure seen"}),
         (("--scenario", "replication-pause"), {"hold", "replication caught up"}),
+        (("--scenario", "audit-replication-pause"), {"hold", "replication caught up"}),
         (("--scenario", "region-outage", "--reverse"), MOVED | {"first failure seen"}),
         (("--scenario", "evacuation"), MOVED | {"return"}),
         (("--scenario", "replication-pause", "--scenario", "region-outage"), MOVED),

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from payinfra.core.events import Event, ResourceStarted
 from payinfra.core.naming import STATE_KEY_ALIAS
 from payinfra.core.settings import Settings
 from payinfra.local import lifecycle
+from payinfra.local.server.patches.kms_permissions import SSE, SSE_KEY
 from payinfra.stacks import synthesize
 from payinfra.terraform import find_binary
 from payinfra.terraform.environment import with_access_key
@@ -139,3 +141,67 @@ def test_a_lock_whose_run_is_gone_is_released_by_the_id_in_the_message(
 def test_a_region_that_is_not_served_cannot_have_the_state(tmp_path: Path, endpoints: Endpoints) -> None:
     with pytest.raises(UsageProblem, match="does not serve eu-west-3"):
         synthesize(settings(tmp_path, state_region="eu-west-3"), out=tmp_path, endpoints=endpoints)
+
+
+@pytest.fixture
+def strict(endpoints: Endpoints) -> Iterator[tuple[AccessKey, str]]:
+    """A user whom the bucket's policy lets write nothing but under one key; the user's access key, the key.
+
+    The policy is AWS's own example (S3 user guide, "Using server-side encryption with AWS KMS keys").
+    """
+    aws = Aws(endpoints)
+    iam, s3 = aws.iam("us-east-1"), aws.s3("us-east-1")
+    key = aws.kms("us-east-1").describe_key(KeyId=STATE_KEY_ALIAS)["KeyMetadata"]["Arn"]
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.create_user(UserName="ci")
+    iam.put_user_policy(UserName="ci", PolicyName="all", PolicyDocument=json.dumps(everything))
+    made = iam.create_access_key(UserName="ci")["AccessKey"]
+    refused = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::{BUCKET}/*",
+    }
+    conditions = ({f"s3:{SSE}": "aws:kms"}, {f"s3:{SSE_KEY}": key})
+    statements = [{**refused, "Condition": {"StringNotEquals": one}} for one in conditions]
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
+    try:
+        yield AccessKey(made["AccessKeyId"], made["SecretAccessKey"]), key
+    finally:
+        s3.delete_bucket_policy(Bucket=BUCKET)
+        iam.delete_access_key(UserName="ci", AccessKeyId=made["AccessKeyId"])
+        iam.delete_user_policy(UserName="ci", PolicyName="all")
+        iam.delete_user(UserName="ci")
+
+
+def backend_of(folder: Path, endpoints: Endpoints, **more: str) -> Any:
+    made = synthesize(settings(folder, env="strict", **more), out=folder, endpoints=endpoints)
+    return json.loads((made / "cdk.tf.json").read_text())["terraform"]["backend"]
+
+
+def test_a_bucket_whose_policy_demands_the_key_takes_the_state_and_its_lock(
+    tmp_path: Path, endpoints: Endpoints, strict: tuple[AccessKey, str]
+) -> None:
+    user, key = strict
+    backend = backend_of(tmp_path / "synth", endpoints, state_kms_key=key)
+    Clone(tmp_path / "one", backend, user).deploy()
+    found = (
+        Aws(endpoints)
+        .s3("us-east-1")
+        .head_object(Bucket=BUCKET, Key="payinfra/payment-strict/terraform.tfstate")
+    )
+    assert (found["ServerSideEncryption"], found["SSEKMSKeyId"]) == ("aws:kms", key)
+
+
+@pytest.mark.parametrize("named", ["AES256", "another key"])
+def test_a_bucket_whose_policy_demands_the_key_refuses_a_lock_under_anything_else(
+    tmp_path: Path, endpoints: Endpoints, strict: tuple[AccessKey, str], named: str
+) -> None:
+    user, _ = strict
+    another = Aws(endpoints).kms("us-east-1").create_key()["KeyMetadata"]["Arn"]
+    backend = backend_of(tmp_path / "synth", endpoints, state_kms_key=another)
+    if named == "AES256":
+        del backend["s3"]["kms_key_id"]
+    with pytest.raises((EnvironmentUnusable, TerraformFailed), match="AccessDenied"):
+        Clone(tmp_path / "one", backend, user).deploy()

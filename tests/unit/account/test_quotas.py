@@ -30,6 +30,9 @@ class Client:
     counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     roles: tuple[int, int] = (10, 1000)
     table: bool = False
+    apis: Mapping[str, int] = field(default_factory=dict)
+    domains: Mapping[str, int] = field(default_factory=dict)
+    quotas: Mapping[str, float] = field(default_factory=lambda: {"L-AA0FF27B": 600.0, "L-A93447B8": 120.0})
     fails: Mapping[str, Exception] = field(default_factory=dict)
 
     def _said(self, operation: str, answer: Any) -> Any:
@@ -53,10 +56,34 @@ class Client:
     def get_account_summary(self) -> Any:
         return {"SummaryMap": {"Roles": self.roles[0], "RolesQuota": self.roles[1]}}
 
+    def get_paginator(self, operation: str) -> "Pages":
+        kinds = self.apis if operation == "get_rest_apis" else self.domains
+        found = [{"endpointConfiguration": {"types": [kind]}} for kind, n in kinds.items() for _ in range(n)]
+        # In two pages, as AWS answers more than 25.
+        return Pages([{"items": found[:25]}, {"items": found[25:]}])
+
+    def get_service_quota(self, *, ServiceCode: str, QuotaCode: str) -> Any:
+        if QuotaCode not in self.quotas:
+            raise error("NoSuchResourceException", "GetServiceQuota")
+        return self._said("GetServiceQuota", {"Quota": {"Value": self.quotas[QuotaCode]}})
+
+    def get_aws_default_service_quota(self, *, ServiceCode: str, QuotaCode: str) -> Any:
+        return {"Quota": {"Value": {"L-AA0FF27B": 600.0, "L-A93447B8": 120.0}[QuotaCode]}}
+
     def describe_table(self, **_table: str) -> None:
         self._said("DescribeTable", None)
         if not self.table:
             raise error("ResourceNotFoundException", "DescribeTable")
+
+
+@dataclass(frozen=True)
+class Pages:
+    """A list, page by page."""
+
+    pages: list[Any]
+
+    def paginate(self) -> list[Any]:
+        return self.pages
 
 
 @dataclass(frozen=True)
@@ -119,7 +146,7 @@ def test_a_concurrency_that_cannot_be_read_is_not_enough() -> None:
 
 
 def room(client: Client, *, own_zone: bool = True) -> str:
-    return require_room(account(client), NAMES, EAST, own_zone=own_zone)
+    return require_room(account(client), NAMES, (EAST, WEST), own_zone=own_zone)
 
 
 def test_a_new_environment_fits_in_where_there_is_room() -> None:
@@ -147,6 +174,42 @@ def test_a_zone_of_a_customer_s_own_takes_none_of_the_account_s() -> None:
     assert room(Client(counts={"MAX_HOSTED_ZONES_BY_OWNER": (500, 500)}), own_zone=False) == ""
 
 
+@pytest.mark.parametrize(
+    ("client", "said"),
+    [
+        (Client(apis={"REGIONAL": 600}), "600 of at most 600 Regional APIs in us-west-2, and .* needs 1"),
+        (Client(domains={"REGIONAL": 60, "EDGE": 59}), "119 of at most 120 custom domain names in us-west-2"),
+        (Client(domains={"EDGE": 119}, quotas={}), "119 of at most 120 custom domain names in us-west-2"),
+        (Client(domains={"EDGE": 4}, quotas={"L-AA0FF27B": 1, "L-A93447B8": 5}), "4 of at most 5 custom"),
+    ],
+)
+def test_api_gateway_has_quotas_in_each_region(client: Client, said: str) -> None:
+    with pytest.raises(EnvironmentUnusable, match=said):
+        require_room(account(Client(), client), NAMES, (EAST, WEST), own_zone=False)
+
+
+@pytest.mark.parametrize(
+    ("client", "own_zone"),
+    [
+        (Client(apis={"REGIONAL": 599, "PRIVATE": 30, "EDGE": 30}), False),
+        (Client(domains={"REGIONAL": 118, "PRIVATE": 40}), False),
+        (Client(domains={"REGIONAL": 120}), True),
+    ],
+)
+def test_what_counts_for_another_quota_takes_none_of_these(client: Client, own_zone: bool) -> None:
+    assert room(client, own_zone=own_zone) == ""
+
+
+def test_quotas_of_api_gateway_that_may_not_be_asked_are_said_once_and_stop_nobody() -> None:
+    denied = Client(fails={"GetServiceQuota": error("AccessDeniedException", "GetServiceQuota")})
+    both = account(denied, denied)
+    said = "API Gateway's quotas are not known (AccessDeniedException)"
+    assert require_room(both, NAMES, (EAST, WEST), own_zone=False) == said
+    denied.roles = (997, 1000)
+    with pytest.raises(EnvironmentUnusable, match="997 of at most 1000 IAM roles"):
+        require_room(both, NAMES, (EAST, WEST), own_zone=False)
+
+
 def test_quotas_that_may_not_be_asked_are_said_and_stop_nobody() -> None:
     denied = Client(fails={"GetAccountLimit": error("AccessDenied", "GetAccountLimit")})
     assert room(denied) == "the account's quotas were not asked (AccessDenied)"
@@ -156,6 +219,7 @@ def test_quotas_that_may_not_be_asked_are_said_and_stop_nobody() -> None:
     "fails",
     [
         {"GetAccountLimit": error("InternalError", "GetAccountLimit")},
+        {"GetServiceQuota": error("ServiceException", "GetServiceQuota")},
         {"DescribeTable": EndpointConnectionError(endpoint_url="https://x")},
     ],
 )

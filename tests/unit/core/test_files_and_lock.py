@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -222,6 +222,27 @@ def test_a_user_without_a_home_has_one_that_does_not_exist() -> None:
         raise RuntimeError("Could not determine home directory.")
 
     assert home_folder(homeless) == NO_HOME
+
+
+def test_a_write_that_fails_names_the_file(tmp_path: Path) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"one"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        replace_file(tmp_path / "outputs.json", parts())
+    assert caught.value.filename == str(tmp_path / "outputs.json")
+    assert "outputs.json cannot be used: the disk is full" in file_problem(caught.value).what
+
+
+def test_a_write_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"one"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace_file(tmp_path / "outputs.json", parts())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_said_with_the_file_and_a_next_step(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The stages in their order, with a scripted Terraform and a scripted world."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -681,6 +682,26 @@ def neighbour(world: ScriptedEnvironment, target: str, env: str) -> None:
     file = world.folder / ".payinfra" / target / env / "outputs.json"
     file.parent.mkdir(parents=True)
     file.touch()
+
+
+def test_an_environment_that_was_deployed_from_a_folder_above_is_answered_with_that_folder(
+    world: ScriptedEnvironment,
+) -> None:
+    env = world.pipeline().settings.env
+    above = world.folder.parent
+    file = above / ".payinfra" / "local" / env / "outputs.json"
+    with pytest.raises(EnvironmentUnusable) as before:
+        world.pipeline().outputs()
+    file.parent.mkdir(parents=True)
+    file.touch()
+    with pytest.raises(EnvironmentUnusable) as after:
+        world.pipeline().outputs()
+    shutil.rmtree(above / ".payinfra")
+    assert "deploy" in before.value.hint
+    assert after.value.hint == (
+        f"It was deployed from {above.resolve()}. "
+        f"Run the same command there, or with `--project {above.resolve()}`."
+    )
 
 
 def test_a_mistyped_environment_is_answered_with_the_known_ones(world: ScriptedEnvironment) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from payinfra.core.errors import EnvironmentUnusable
 from payinfra.terraform.disk_reserve import LOW, DiskReserve, free_bytes, keep_room
 
 
@@ -53,9 +54,16 @@ def test_where_space_cannot_be_reserved_it_is_written(
 def test_a_disk_that_is_full_already_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.posix_fallocate", lambda *_asked: failing(errno.ENOSPC)())
     disk = Disk(tmp_path)
-    with pytest.raises(OSError, match="no"), disk.reserve.held(2 << 20):
+    with pytest.raises(EnvironmentUnusable) as caught, disk.reserve.held(2 << 20):
         raise AssertionError("nothing may be changed")
+    assert caught.value.what == f"The disk of {tmp_path} is full: 2 MB must be free for Terraform's state."
+    assert caught.value.hint.startswith("Free some space on that disk")
     assert not disk.path.exists()
+
+
+def test_another_reason_why_the_space_cannot_be_taken_is_raised(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), Disk(tmp_path / "gone").reserve.held(1 << 20):
+        raise AssertionError("nothing may be changed")
 
 
 def test_it_gives_the_space_up_once_when_the_disk_is_nearly_full(tmp_path: Path) -> None:

@@ -60,6 +60,34 @@ def test_a_lock_without_a_holder_gives_the_reason() -> None:
     assert "somebody since an unknown time UTC." in anonymous.what
 
 
+LOCK_ADVICE = (
+    "\n\nTerraform acquires a state lock to protect the state from being written\nby multiple users at the "
+    'same time. For most commands, you can disable\nlocking with the "-lock=false" flag.'
+)
+
+
+@pytest.mark.parametrize(
+    ("reason", "what", "hint"),
+    [
+        ("write .lock.info: no space left on device", "the disk is full.", "Free some space, "),
+        (
+            "open .lock.info: permission denied",
+            "open .lock.info: permission denied",
+            "Make its place writable",
+        ),
+        ("AccessDenied: no", "AccessDenied: no", "Give it to whoever deploys"),
+    ],
+)
+def test_a_state_that_cannot_be_locked_says_why_and_what_to_do_without_the_advice_not_to_lock(
+    reason: str, what: str, hint: str
+) -> None:
+    found = error("Error acquiring the state lock", f"Error message: {reason}{LOCK_ADVICE}")
+    problem = failure("apply", 1, collected(found), LOG)
+    assert isinstance(problem, EnvironmentUnusable)
+    assert problem.what == f"The state cannot be locked: {what}"
+    assert problem.hint.startswith(hint)
+
+
 def test_no_registry_and_no_mirror_says_both_and_what_to_do() -> None:
     detail = "could not connect to registry.terraform.io: no such host"
     problem = failure("init", 1, collected(error("Failed to query available provider packages", detail)), LOG)

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from payinfra.core.json_text import parse_json
 from payinfra.local.server.ministack import Emulator
-from payinfra.local.server.patches.kms_permissions import keys_used
+from payinfra.local.server.patches.kms_permissions import SSE_KEY, keys_used
 from payinfra.local.server.patches.permission_checks import Call, PermissionCheck
 from payinfra.local.server.recording import asked
 
@@ -316,7 +316,14 @@ def _roles_handed_on(call: Call) -> Iterator[tuple[str, str]]:
 
 
 def _context(call: Call, iam: Any, functions: Any) -> Mapping[str, Any]:
-    """The condition keys of IAM's and Lambda's own."""
+    """The condition keys of IAM's, Lambda's and S3's own.
+
+    S3's are what a write's own request names (service authorization reference, "Condition keys for Amazon
+    S3"). The key's id is passed as it was given: AWS does not document that it resolves an alias first.
+    """
+    if call.action == "s3:PutObject":
+        named = {name.lower(): value for name, value in call.headers.items()}.get(SSE_KEY)
+        return {f"s3:{SSE_KEY}": named} if named else {}
     if call.service == "iam" and (name := call.text("RoleName")):
         boundary = call.text("PermissionsBoundary") or (iam._roles.get(name) or {}).get("PermissionsBoundary")
         return {"iam:PermissionsBoundary": boundary} if boundary else {}
