@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from payinfra.core.outputs import Declared, DeclaredKeys
 from payinfra.local import lifecycle
 from tests.support.embedded import endpoints_of
 from tests.unit.checks.probes.conftest import EAST, Call, FakeEnv, declared, healthy
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms.type_defs import TagTypeDef
 
 ACCOUNT = "000000000000"
 ROLE = "bounded"
@@ -49,10 +52,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
 def of_the_role(aws: Aws, project: str) -> Declared:
     """What is declared, with the bounded role and keys that wear a tag `Project`."""
-    tags = [{"TagKey": "Project", "TagValue": project}]
-    keys = DeclaredKeys(
-        *(aws.kms(EAST).create_key(Tags=tags)["KeyMetadata"]["Arn"] for _ in range(3))  # type: ignore[arg-type]
-    )
+    tags: "list[TagTypeDef]" = [{"TagKey": "Project", "TagValue": project}]
+    keys = DeclaredKeys(*(aws.kms(EAST).create_key(Tags=tags)["KeyMetadata"]["Arn"] for _ in range(3)))
     whole = declared()
     here = whole.regions[0]
     function = replace(here.function, role_arn=f"arn:aws:iam::{ACCOUNT}:role/{ROLE}")
