@@ -52,7 +52,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
 def of_the_role(aws: Aws, project: str) -> Declared:
     """What is declared, with the bounded role and keys that wear a tag `Project`."""
-    tags: "list[TagTypeDef]" = [{"TagKey": "Project", "TagValue": project}]
+    tags: list[TagTypeDef] = [{"TagKey": "Project", "TagValue": project}]
     keys = DeclaredKeys(*(aws.kms(EAST).create_key(Tags=tags)["KeyMetadata"]["Arn"] for _ in range(3)))
     whole = declared()
     here = whole.regions[0]
