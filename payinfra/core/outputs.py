@@ -66,6 +66,31 @@ class RegionOutputs:
     sns_topic_arn: str
     health_check_id: str
 
+    @property
+    def partition(self) -> str:
+        """AWS's partition, such as `aws`.
+
+        Raises:
+            EnvironmentUnusable: the table's ARN is none.
+        """
+        return self._table_arn()[1]
+
+    @property
+    def account(self) -> str:
+        """The account, as twelve digits.
+
+        Raises:
+            EnvironmentUnusable: the table's ARN is none.
+        """
+        return self._table_arn()[4]
+
+    def _table_arn(self) -> list[str]:
+        parts = self.dynamodb_table_arn.split(":", 5)
+        if len(parts) != ARN_PARTS:
+            said = f"The output `dynamodb_table_arn` of {self.region} is no ARN: {self.dynamodb_table_arn}."
+            raise EnvironmentUnusable(said, _REDEPLOY)
+        return parts
+
 
 @dataclass(frozen=True)
 class DeclaredAlarm:
@@ -327,6 +352,7 @@ class Declared:
             raise EnvironmentUnusable(f"The output `declared` has no valid {where}.", _REDEPLOY) from None
 
 
+ARN_PARTS = 6
 _REDEPLOY = "Deploy the environment with this version of payinfra."
 
 

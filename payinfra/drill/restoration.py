@@ -190,7 +190,7 @@ def _without_journal(environment: DrillEnvironment, say: Say, *, is_shared: bool
     """Put back what differs from what was declared as faults make it differ."""
     brief = environment.aws.within(connect_timeout=CONNECT_S, read_timeout=READ_S, attempts=1)
     clients = FaultClients(brief, environment.control)
-    account = environment.outputs.primary.dynamodb_table_arn.split(":")[4]
+    account = environment.outputs.primary.account
     return leftovers.put_back(
         lambda: leftovers.find(environment.outputs, clients, is_shared=is_shared),
         executor_of(environment, account),

@@ -154,11 +154,14 @@ def _unknown_tags(result: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _parameter_arn(live: ProbeContext, site: RegionUnderTest) -> str:
-    region, account = site.outputs.dynamodb_table_arn.split(":")[3:5]
+    here = site.outputs
     name = live.outputs.names.parameter(Parameter.CURSORS)
-    return f"arn:aws:ssm:{region}:{account}:parameter{name}"
+    return f"arn:{here.partition}:ssm:{here.region}:{here.account}:parameter{name}"
 
 
 def _log_stream_arn(site: RegionUnderTest) -> str:
-    region, account = site.outputs.dynamodb_table_arn.split(":")[3:5]
-    return f"arn:aws:logs:{region}:{account}:log-group:{site.outputs.lambda_log_group_name}:log-stream:x"
+    here = site.outputs
+    return (
+        f"arn:{here.partition}:logs:{here.region}:{here.account}"
+        f":log-group:{here.lambda_log_group_name}:log-stream:x"
+    )

@@ -46,7 +46,7 @@ def find(outputs: Outputs, clients: FaultClients, *, is_shared: bool) -> Leftove
         clients: try once.
         is_shared: whether a drill of another environment of the same embedded AWS runs.
     """
-    _, _, _, _, account, _ = outputs.primary.dynamodb_table_arn.split(":", 5)
+    account = outputs.primary.account
     try:
         present = clients.aws.account(ROUTE53_REGION)
     except PayinfraError as error:

@@ -282,7 +282,7 @@ def no_watchdogs(_context: FaultContext) -> tuple[FaultAction, ...]:
 
 def customers_alarms(outputs: Outputs, region: str) -> tuple[str, ...]:
     """The ARNs of a region's alarms on what customers notice: errors and latency."""
-    _, partition, _, _, account, _ = outputs.primary.dynamodb_table_arn.split(":", 5)
+    partition, account = outputs.primary.partition, outputs.primary.account
     return tuple(
         f"arn:{partition}:cloudwatch:{region}:{account}:alarm:{alarm.name}"
         for declared in outputs.declared.regions
@@ -294,11 +294,11 @@ def customers_alarms(outputs: Outputs, region: str) -> tuple[str, ...]:
 
 def function_arn(region: RegionOutputs) -> str:
     """The ARN of a region's payments function."""
-    _, partition, _, _, account, _ = region.dynamodb_table_arn.split(":", 5)
+    partition, account = region.partition, region.account
     return f"arn:{partition}:lambda:{region.region}:{account}:function:{region.lambda_function_name}"
 
 
 def role_arn(outputs: Outputs, role: str) -> str:
     """The ARN of a role in the environment's account."""
-    _, partition, _, _, account, _ = outputs.primary.dynamodb_table_arn.split(":", 5)
+    partition, account = outputs.primary.partition, outputs.primary.account
     return f"arn:{partition}:iam::{account}:role/{role}"

@@ -201,6 +201,19 @@ def test_what_a_drill_has_left_is_exit_5_and_its_name_moves_no_terminal(
     assert served.run(*command, *ENV).returncode != 5
 
 
+@pytest.mark.parametrize("command", [("status",), ("verify",), ("failover-drill", "--restore")])
+def test_an_output_that_is_no_arn_is_one_message(served: Project, command: tuple[str, ...]) -> None:
+    file = served.folder / ".payinfra" / "local" / "pr1" / "outputs.json"
+    kept = file.read_text()
+    file.write_text(json.dumps(json.loads(kept) | {"dynamodb_table_arn": "payments"}))
+    try:
+        done = served.run(*command, *ENV)
+    finally:
+        file.write_text(kept)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "The output `dynamodb_table_arn` of us-east-1 is no ARN: payments." in done.stderr
+
+
 def test_logs_are_followed_until_interrupted(served: Project) -> None:
     with Terminal(served, "logs", *ENV, "--region", WEST, "--follow", all_streams=True) as terminal:
         terminal.until(f"said in {WEST}")
