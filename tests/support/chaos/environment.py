@@ -223,7 +223,9 @@ def problems_of(done: Done, *, meant: frozenset[int] = MEANT) -> list[str]:
     """What a command must never say, or end with."""
     found: list[str] = []
     if done.returncode not in meant:
-        found.append(f"exit {done.returncode}: {last_words(done.stdout)} {last_words(done.stderr)}")
+        probes = "".join(f" {one}" for one in sorted(set(_PROBE.findall(f"{done.stdout} {done.stderr}"))))
+        words = f"{last_words(done.stdout)} {last_words(done.stderr)}"
+        found.append(f"exit {done.returncode}:{probes} {words}")
     if bug := BUG.search(done.stderr):
         found.append(f"it said {bug[0]}: {last_words(done.stderr)}")
     if done.returncode not in (0, 130) and "error:" not in done.stderr and not done.stdout.strip():

@@ -52,6 +52,9 @@ def test_a_bug_a_silence_and_a_traceback_are_never_survived() -> None:
     assert problems_of(Done(4, "", "error: no\nnext: yes\n", 1.0)) == []
     assert problems_of(Done(70, "", "error: x", 1.0)) != []
     assert problems_of(Done(4, "", "", 1.0)) != []
+    failed = Done(1, "FAIL LIVE-IAM-001 in us-east-1\n1\n2\n3\n", "error: it does not work", 1.0)
+    (said,) = problems_of(failed, meant=frozenset({0}))
+    assert said.startswith("exit 1: LIVE-IAM-001 ")
     assert problems_of(Done(0, "", "Traceback (most recent call last)", 1.0)) != []
 
 
