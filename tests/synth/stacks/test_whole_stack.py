@@ -315,11 +315,14 @@ def test_a_boundary_is_every_roles(backwards: "Synthesized", protected: "Synthes
 
 
 def test_an_environment_takes_as_much_of_the_account_as_is_asked_for_before_it_is_made(
-    local: "Synthesized",
+    local: "Synthesized", protected: "Synthesized"
 ) -> None:
     counted = {
         "health checks": len(local.of("route53_health_check")),
         "hosted zones": len(local.of("route53_zone")),
         "IAM roles": len(local.of("iam_role")),
+        # In each of the two regions.
+        "Regional APIs": len(local.of("api_gateway_rest_api")) // 2,
+        "custom domain names": len(protected.of("api_gateway_domain_name")) // 2,
     }
     assert counted == NEEDED
