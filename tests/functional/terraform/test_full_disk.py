@@ -126,7 +126,7 @@ def test_without_room_for_the_reserve_nothing_is_made(disk: Path) -> None:
     (disk / "fill-it").unlink(missing_ok=True)
     if left < 3 * SIZE:
         (disk / "filler").write_bytes(bytes(left - SIZE // 2))
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(EnvironmentUnusable, match="16 MB must be free"):
             deploy(disk, events)
         assert made(events) == set()
         (disk / "filler").unlink()
