@@ -27,6 +27,8 @@ CLAIM_RANGE = "0"
 TOLD_WITHIN_S = 10.0
 READ_AGAIN_S = 2.5
 """By then a stream's reader, which looks at its role each second, says what it finds now."""
+TRIES = 3
+"""On a busy machine it may say it later."""
 STOPPED = "PROBLEM: Lambda cannot access the stream"
 Policy = dict[str, Any]
 
@@ -281,7 +283,8 @@ def test_an_action_that_is_taken_away_is_missed(backend: Backend, sid: str, acti
     for works in MISSED[sid, action]:
         with backend.without(sid, action):
             assert not works(backend), f"{works.__name__} does not need {action}"
-        assert works(backend), f"{works.__name__} needs more than the policy gives"
+        # What reads the stream may not have looked again since it was refused.
+        assert any(works(backend) for _ in range(TRIES)), f"{works.__name__} needs more than the policy gives"
 
 
 def test_nothing_but_the_policy_lets_the_function_in(backend: Backend) -> None:
