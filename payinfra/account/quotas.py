@@ -108,6 +108,7 @@ def require_room(aws: Aws, names: Names, regions: tuple[str, ...], *, own_zone: 
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
+    unasked: set[str] = set()
     try:
         if not is_new(aws, names, regions[0]):
             return ""
@@ -116,22 +117,21 @@ def require_room(aws: Aws, names: Names, regions: tuple[str, ...], *, own_zone: 
             for room in rooms(aws, regions[0])
             if room.lacks and (own_zone or room.what != "hosted zones")
         ]
+        for region in regions:
+            try:
+                there = tuple(gateway_rooms(aws, region, domains=not own_zone))
+            except ClientError as error:
+                if not is_denied(error):
+                    raise
+                unasked.add(f"API Gateway's quotas are not known ({code_of(error)})")
+            else:
+                lacking += [room.lacks for room in there if room.lacks]
     except ClientError as error:
         if is_denied(error):
             return f"the account's quotas were not asked ({code_of(error)})"
         raise _silent(error) from None
     except BotoCoreError as error:
         raise _silent(error) from None
-    unasked: set[str] = set()
-    for region in regions:
-        try:
-            lacking += [room.lacks for room in gateway_rooms(aws, region, domains=not own_zone) if room.lacks]
-        except ClientError as error:
-            if not is_denied(error):
-                raise _silent(error) from None
-            unasked.add(f"API Gateway's quotas are not known ({code_of(error)})")
-        except BotoCoreError as error:
-            raise _silent(error) from None
     if lacking:
         raise EnvironmentUnusable(
             f"The account has no room for a new environment: {'; '.join(lacking)}.",

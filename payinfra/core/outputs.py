@@ -84,6 +84,14 @@ class RegionOutputs:
         """
         return self._table_arn()[4]
 
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of one of the environment's resources in this region.
+
+        Raises:
+            EnvironmentUnusable: the table's ARN is none.
+        """
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
     def _table_arn(self) -> list[str]:
         parts = self.dynamodb_table_arn.split(":", 5)
         if len(parts) != ARN_PARTS:

@@ -68,10 +68,8 @@ def capacity(survivor: Survivor) -> tuple[CapacityLine, ...]:
             now,
         )
     )
-    throttled, failed = (
-        _Metric("AWS/Lambda", "Throttles", function),
-        _Metric("AWS/ApiGateway", "5XXError", here),
-    )
+    throttled = _Metric("AWS/Lambda", "Throttles", function)
+    failed = _Metric("AWS/ApiGateway", "5XXError", here)
     throttles = _known(lambda: _all(survivor, throttled, now - RECENT, now))
     failures = _known(lambda: _all(survivor, failed, now - RECENT, now))
     reserved = declared.function.reserved_concurrency

@@ -154,14 +154,8 @@ def _unknown_tags(result: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _parameter_arn(live: ProbeContext, site: RegionUnderTest) -> str:
-    here = site.outputs
-    name = live.outputs.names.parameter(Parameter.CURSORS)
-    return f"arn:{here.partition}:ssm:{here.region}:{here.account}:parameter{name}"
+    return site.outputs.arn("ssm", f"parameter{live.outputs.names.parameter(Parameter.CURSORS)}")
 
 
 def _log_stream_arn(site: RegionUnderTest) -> str:
-    here = site.outputs
-    return (
-        f"arn:{here.partition}:logs:{here.region}:{here.account}"
-        f":log-group:{here.lambda_log_group_name}:log-stream:x"
-    )
+    return site.outputs.arn("logs", f"log-group:{site.outputs.lambda_log_group_name}:log-stream:x")

@@ -294,8 +294,7 @@ def customers_alarms(outputs: Outputs, region: str) -> tuple[str, ...]:
 
 def function_arn(region: RegionOutputs) -> str:
     """The ARN of a region's payments function."""
-    partition, account = region.partition, region.account
-    return f"arn:{partition}:lambda:{region.region}:{account}:function:{region.lambda_function_name}"
+    return region.arn("lambda", f"function:{region.lambda_function_name}")
 
 
 def role_arn(outputs: Outputs, role: str) -> str:
