@@ -1,7 +1,7 @@
-"""Rules of AWS's that take time or differ between accounts: the embedded AWS keeps them when told to.
+"""Rules of AWS's that take time or differ between accounts, whose values can be set.
 
-Everything else that AWS refuses is refused here always. These would make every deployment on one machine as
-slow as its slowest on AWS, so that they are off until somebody rehearses them.
+Everything else that AWS refuses is refused here always. Most of these would make every deployment on one
+machine as slow as its slowest on AWS, so they are 0 until somebody rehearses them.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ class AwsRule:
         name: as `payinfra local rules` has it.
         what: what it makes the embedded AWS do.
         unit: of its value.
-        off: the value that it has unless it was set.
+        usual: the value that it has unless it was set.
         on_aws: what AWS does, in words.
         least: the smallest value.
         most: the greatest value.
@@ -27,7 +27,7 @@ class AwsRule:
     name: str
     what: str
     unit: str
-    off: float
+    usual: float
     on_aws: str
     least: float = 0.0
     most: float = 3600.0
@@ -59,7 +59,7 @@ DOMAIN_NAMES = AwsRule(
     "domain-name-interval",
     "API Gateway makes one custom domain name in so much time, in a region",
     "s",
-    0,
+    30,
     "30 s; Terraform's provider tries again for longer than that",
 )
 RULES = (API_KEYS, KEY_TAGS, ACCESS_LOGS, CONCURRENCY, DOMAIN_NAMES)

@@ -60,12 +60,12 @@ def faults(console: Console, found: "Sequence[ActiveFault]", fmt: Format) -> Non
 
 
 def rules(console: Console, values: Mapping[str, float], fmt: Format) -> None:
-    """The rules that are kept only when told to, and what each is set to."""
+    """The rules that can be set, and what each is set to."""
     if fmt is Format.JSON:
         write_json(console, document("local-rules", dict(values)))
         return
     rows = [
-        (rule.name, f"{values.get(rule.name, rule.off):g} {rule.unit}".rstrip(), rule.on_aws, rule.what)
+        (rule.name, f"{values.get(rule.name, rule.usual):g} {rule.unit}".rstrip(), rule.on_aws, rule.what)
         for rule in RULES
     ]
     write(console, table(("rule", "here", "on AWS", "what"), rows))

@@ -20,7 +20,7 @@ class KeptRules:
 
     def value(self, rule: AwsRule) -> float:
         """A rule's value."""
-        return self._values.get(rule.name, rule.off)
+        return self._values.get(rule.name, rule.usual)
 
     def set(self, wanted: Mapping[str, object]) -> None:
         """Change the rules that are named.
@@ -31,7 +31,7 @@ class KeptRules:
         self._values |= checked(wanted)
 
     def reset(self) -> None:
-        """Each rule is off, or as in an ordinary account, again."""
+        """Each rule has its usual value again."""
         self._values.clear()
 
     def values(self) -> Mapping[str, float]:

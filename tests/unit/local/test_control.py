@@ -215,11 +215,11 @@ def test_the_control_of_a_folder_needs_a_server_that_said_where_it_is(tmp_path: 
 
 def test_rules_hold_until_they_are_reset(side: Side) -> None:
     client = side.client()
-    assert client.rules() == {rule.name: rule.off for rule in RULES}
+    assert client.rules() == {rule.name: rule.usual for rule in RULES}
     assert client.set_rules({"api-key-delay": 40})["api-key-delay"] == 40.0
     assert client.set_rules({"account-concurrency": 10})["api-key-delay"] == 40.0
     assert side.rules.value(API_KEYS) == 40.0
-    assert client.reset_rules() == {rule.name: rule.off for rule in RULES}
+    assert client.reset_rules() == {rule.name: rule.usual for rule in RULES}
     assert side.rules.value(API_KEYS) == 0.0
 
 
@@ -237,7 +237,7 @@ def test_a_rule_that_is_none_or_has_no_usable_value_is_a_usage_problem(
 ) -> None:
     with pytest.raises(UsageProblem, match=said):
         side.client().set_rules({"key-tag-delay": 5, **wanted})
-    assert side.rules.values() == {rule.name: rule.off for rule in RULES}
+    assert side.rules.values() == {rule.name: rule.usual for rule in RULES}
 
 
 def test_a_server_that_answers_something_else_than_rules_is_said_so(side: Side) -> None:
