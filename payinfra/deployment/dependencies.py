@@ -46,10 +46,18 @@ def aws(settings: Settings, endpoints: Endpoints | None = None) -> Aws:
 
 def preflight(settings: Settings) -> str:
     """Look for what the account must have, in both regions."""
+    return account_is_ready(aws(settings), settings)
+
+
+def account_is_ready(found: Aws, settings: Settings) -> str:
+    """What the account has of all that a deployment to it needs, in a phrase.
+
+    Raises:
+        EnvironmentUnusable: it lacks something, or does not say.
+    """
     from payinfra.account.gateway_logs import account_settings
     from payinfra.account.quotas import require_room
 
-    found = aws(settings)
     said = account_settings(found, settings.regions)
     unasked = require_room(found, settings.names, settings.regions, own_zone=settings.domain is None)
     return f"{said}; {unasked}" if unasked else said
