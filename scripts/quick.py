@@ -37,8 +37,9 @@ EVERYWHERE = (
     "pyproject.toml",
     "requirements.lock",
     "tests/conftest.py",
-    "payinfra/__init__.py",
-    "payinfra/pytest_plugin.py",
+    # What pytest loads with payinfra's own plug-in.
+    *("payinfra/__init__.py", "payinfra/pytest_plugin.py"),
+    *("payinfra/core/__init__.py", "payinfra/core/version.py"),
     RULES,
 )
 WALKS = frozenset({"glob", "rglob", "iterdir", "walk", "listdir", "scandir"})

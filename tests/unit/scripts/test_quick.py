@@ -92,8 +92,6 @@ ALL = {
         ("payinfra/report/pages.py", {"test_pages"}),
         # An import within a function.
         ("payinfra/core/clock.py", {"test_pages", "test_process"}),
-        # The package above each module runs with it, and what that imports.
-        ("payinfra/core/version.py", ALL - {"test_own", "test_damaged", "test_stack"}),
         # An import for types only says nothing about what runs.
         ("payinfra/drill/engine.py", {"test_process", "test_program"}),
         ("payinfra/drill/__main__.py", {"test_program"}),
