@@ -13,7 +13,6 @@ from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX, Outputs
 from payinfra.core.settings import Settings
 from payinfra.stacks import stack_folder, synthesize
-
 from tests.synth.stacks.conftest import ENDPOINTS
 
 if TYPE_CHECKING:
