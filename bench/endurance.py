@@ -233,7 +233,8 @@ def measure(folder: Path, env: str, minutes: float, rate: float) -> list[Goal]:
     outputs = Outputs.read(folder / ".payinfra" / "local" / env / "outputs.json")
     sites = [site_of(Aws(endpoints), region) for region in outputs.regions]
     tally, ends = RequestCounts(), time.monotonic() + 60 * minutes
-    sending = threading.Thread(target=load, args=(sites, rate, ends, tally))
+    # A daemon: when counting fails, the command ends and does not send on for an hour.
+    sending = threading.Thread(target=load, args=(sites, rate, ends, tally), daemon=True)
     sending.start()
     samples = watch(running.pid, state, ends)
     sending.join()
