@@ -91,3 +91,16 @@ def test_every_module_that_is_run_by_name_exists() -> None:
         for code in CODE.findall(page.read_text(encoding="utf-8")):
             for name in re.findall(r"python -m ([\w.]+)", code):
                 assert importlib.util.find_spec(name), (page, name)
+
+
+def test_every_page_that_the_code_names_exists() -> None:
+    code = [
+        file for room in ("payinfra", "handlers", "scripts", "bench") for file in (ROOT / room).rglob("*.py")
+    ]
+    named = {
+        (page, file)
+        for file in code
+        for page in re.findall(r"docs/[\w/.-]+\.md", file.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 20
+    assert {(page, file) for page, file in named if not (ROOT / page).is_file()} == set()

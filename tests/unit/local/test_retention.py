@@ -87,25 +87,34 @@ def points(count: int, begin: float, step: float = 0.1, value: float = 1.0) -> l
     ]
 
 
-def per_minute(kept: list[dict[str, Any]]) -> dict[float, Any]:
-    sums: dict[float, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
+def sums(kept: list[dict[str, Any]], every_s: float = 60.0) -> dict[float, Any]:
+    found: dict[float, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
     for one in kept:
-        count, total = sums[one["Timestamp"] // 60]
+        count, total = found[one["Timestamp"] // every_s]
         more = one.get("Count", 1.0)
-        sums[one["Timestamp"] // 60] = count + more, total + more * one["Value"]
-    return {minute: (count, pytest.approx(total)) for minute, (count, total) in sums.items()}
+        found[one["Timestamp"] // every_s] = count + more, total + more * one["Value"]
+    return {begin: (count, pytest.approx(total)) for begin, (count, total) in found.items()}
 
 
-def test_old_points_become_few_and_every_minutes_sum_stays() -> None:
+def test_old_points_become_few_and_every_minutes_sum_stays_for_half_an_hour() -> None:
     now = 100_000.0
-    given = points(30_000, now - 3000.0)
+    given = points(17_000, now - 1700.0)
     kept = condensed(given, now)
     assert len(kept) < 1200
-    assert per_minute(kept) == per_minute(given)
+    assert sums(kept) == sums(given)
     assert kept[-600:] == given[-600:]
-    again = condensed(kept, now + 600.0)
-    assert per_minute(again) == per_minute(given)
+    again = condensed(kept, now + 90.0)
+    assert sums(again) == sums(given)
     assert len(again) < len(kept)
+
+
+def test_after_half_an_hour_the_sum_of_every_five_minutes_stays() -> None:
+    now = 100_000.0
+    given = points(60_000, now - 6000.0)
+    kept = condensed(condensed(given, now - 2000.0), now)
+    assert sums(kept, 300.0) == sums(given, 300.0)
+    older = [one for one in kept if one["Timestamp"] < now - 1800.0]
+    assert len(older) <= 3 * 6000 / 300
 
 
 def test_points_that_are_too_old_go() -> None:
