@@ -156,11 +156,12 @@ def test_a_refused_key_puts_off_the_deadline_at_which_a_probe_is_given_up(fake: 
 
     def pays(_live: ProbeContext) -> Verdicts:
         asked.append(time.monotonic())
-        if asked[-1] - asked[0] < 0.6:
+        if asked[-1] - asked[0] < 2.0:
             raise KeyRefused("it answered 403")
         return Verdict.passed()
 
-    (result,) = run([a_pair(pays, within_s=0.3)], fake.live())
+    # Real seconds: the first refusal must come before they are over, on a busy machine as well.
+    (result,) = run([a_pair(pays, within_s=1.5)], fake.live())
     assert result.verdicts == (Verdict.passed(),)
 
 
