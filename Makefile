@@ -67,9 +67,9 @@ test: setup ## Everything that CI runs; with T=FILE, the tests of that file only
 	@$(MAKE) --no-print-directory tests
 endif
 
-quick: setup ## What to run before each commit: lint, types, imports, unit and synth tests
+quick: setup ## Lint, types, imports, and the unit and synth tests that a change can reach; with ALL=1, all of these
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types imports
-	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/synth tests/unit
+	@$(BIN)/python -m scripts.quick $(if $(ALL),--all)
 
 fix: setup ## Format the code, fix what ruff can fix, and write the generated pages again
 	@$(BIN)/ruff check --fix --quiet . || true

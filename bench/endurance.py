@@ -13,6 +13,7 @@ import contextlib
 import http.client
 import itertools
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -175,7 +176,8 @@ def sample(pid: int, folder: Path, began: float) -> ProcessSample:
         sum(mib for one, mib in resident.items() if one != pid),
         len(below),
         len(list(Path(f"/proc/{pid}/fd").iterdir())),
-        sum(1 for _ in folder.rglob("*")),
+        # A function's folder may go while it is counted; `walk` passes over what is gone.
+        sum(len(folders) + len(files) for _, folders, files in os.walk(folder)),
     )
 
 
@@ -231,7 +233,8 @@ def measure(folder: Path, env: str, minutes: float, rate: float) -> list[Goal]:
     outputs = Outputs.read(folder / ".payinfra" / "local" / env / "outputs.json")
     sites = [site_of(Aws(endpoints), region) for region in outputs.regions]
     tally, ends = RequestCounts(), time.monotonic() + 60 * minutes
-    sending = threading.Thread(target=load, args=(sites, rate, ends, tally))
+    # A daemon: when counting fails, the command ends and does not send on for an hour.
+    sending = threading.Thread(target=load, args=(sites, rate, ends, tally), daemon=True)
     sending.start()
     samples = watch(running.pid, state, ends)
     sending.join()

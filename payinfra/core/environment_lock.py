@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +14,10 @@ from payinfra.core.errors import EnvironmentUnusable, UsageProblem
 from payinfra.core.json_text import parse_json
 from payinfra.core.private_files import file_problem, not_own, open_own, require_own_content
 from payinfra.core.user import user_name
+
+LOOKS = 50
+PAUSE_S = 0.02
+"""How often, and how much later each time, a lock is looked at whose holder has not written its name yet."""
 
 
 def _may_write(folder: Path) -> bool:
@@ -61,13 +66,10 @@ def exclusive(folder: Path, command: str, what: str = "The environment") -> Iter
     except OSError as error:
         raise not_own(path, error.strerror or str(error)) from None
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if who := _taken(descriptor, fcntl.LOCK_EX, path):
             raise EnvironmentUnusable(
-                f"{what} is in use: {_holder(path)}.",
-                "Wait until it is done. The lock ends with its process.",
-            ) from None
+                f"{what} is in use: {who}.", "Wait until it is done. The lock ends with its process."
+            )
         try:
             require_own_content(folder)
             os.ftruncate(descriptor, 0)
@@ -90,14 +92,28 @@ def holder(folder: Path) -> str:
     except (OSError, EnvironmentUnusable):
         return ""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        who = _holder(path)
+        who = _taken(descriptor, fcntl.LOCK_SH, path)
         return "" if f"(process {os.getpid()} on {socket.gethostname()})" in who else who
-    else:
-        return ""
     finally:
         os.close(descriptor)
+
+
+def _taken(descriptor: int, mode: int, path: Path) -> str:
+    """Take the lock; who has it, if another process has.
+
+    A process that has just taken it has not written its name yet: what is there may be an earlier holder's.
+    And one that only looks who holds it has it for a moment.
+    """
+    for _ in range(LOOKS):
+        try:
+            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if who := _holder(path):
+                return who
+            time.sleep(PAUSE_S)
+        else:
+            return ""
+    return f"another process holds {path}"
 
 
 def _self(command: str) -> dict[str, str]:
@@ -111,9 +127,22 @@ def _self(command: str) -> dict[str, str]:
 
 
 def _holder(path: Path) -> str:
+    """Who wrote its name into the lock and lives, as a clause; empty for nobody."""
     try:
         who = parse_json(path.read_text(encoding="utf-8"))
+        if who["host"] == socket.gethostname() and _is_gone(int(who["pid"])):
+            return ""
         process = f"process {who['pid']} on {who['host']}"
         return f"{who['user']} runs `{who['command']}` since {who['since']} ({process})"
     except (OSError, ValueError, KeyError, TypeError):
-        return f"another process holds {path}"
+        return ""
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # another user's
+        return False
+    return False

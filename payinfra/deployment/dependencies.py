@@ -46,10 +46,18 @@ def aws(settings: Settings, endpoints: Endpoints | None = None) -> Aws:
 
 def preflight(settings: Settings) -> str:
     """Look for what the account must have, in both regions."""
+    return account_is_ready(aws(settings), settings)
+
+
+def account_is_ready(found: Aws, settings: Settings) -> str:
+    """What the account has of all that a deployment to it needs, in a phrase.
+
+    Raises:
+        EnvironmentUnusable: it lacks something, or does not say.
+    """
     from payinfra.account.gateway_logs import account_settings
     from payinfra.account.quotas import require_room
 
-    found = aws(settings)
     said = account_settings(found, settings.regions)
     unasked = require_room(found, settings.names, settings.regions, own_zone=settings.domain is None)
     return f"{said}; {unasked}" if unasked else said
@@ -93,11 +101,11 @@ def late_log_groups(
     found = {region: [names.function_log_group, names.access_log_group] for region in settings.regions}
     for one in known.declared.regions if known else ():
         found.setdefault(one.region, []).append(one.log_groups.execution)
-    within_s = _late_lines_s(settings) if destroyed else 0.0
+    within_s = late_lines_s(settings) if destroyed else 0.0
     return LateLogGroups(aws(settings, endpoints), found).remove(within_s)
 
 
-def _late_lines_s(settings: Settings) -> float:
+def late_lines_s(settings: Settings) -> float:
     """How long an API's last lines may come after it, in real seconds. The embedded AWS says how long."""
     from payinfra.deployment.recovery.late_log_groups import COME_WITHIN_S, PAUSE_S
     from payinfra.local.aws_rules import ACCESS_LOGS

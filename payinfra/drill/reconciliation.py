@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -183,45 +183,64 @@ def _remove(
     log: ReconciliationLog,
     deadline: Deadline,
 ) -> RemovedPayments:
-    """Remove what was seen: in the first region, and in the other what only that has."""
-    there = {payment: copies for payment, copies in found.items() if not copies.is_empty}
-    if not there:
-        return RemovedPayments(0, ())
-    log.removals(tuple(payment.payment_id for payment in there)).result()
+    """Remove what was seen: in the first region, and in the other what only that has.
 
-    def take(payment: DrillPayment) -> None:
-        copies = there[payment]
-        only_there = tuple(record for record in copies.there if record not in copies.here)
-        for replica, records in zip(replicas, (copies.here, only_there), strict=True):
-            # What does not say what was sent belongs to somebody else, whatever its id.
-            for record in (one for one in records if not one.is_payment or one.says(payment)):
-                deadline.poll(partial(replica.remove, payment.payment_id, record))
-
-    _side_by_side(lambda payment: _tried(partial(take, payment)), tuple(there))
-    left = _left(tuple(there), replicas, deadline)
-    return RemovedPayments(len(there) - len(left), left)
-
-
-def _left(
-    payments: tuple[DrillPayment, ...], replicas: tuple[Replica, Replica], deadline: Deadline
-) -> tuple[str, ...]:
-    """The ids of those that some region still has once nothing more goes away, or that cannot be read."""
-
-    def not_gone(among: tuple[DrillPayment, ...]) -> tuple[DrillPayment, ...]:
-        found = _read_copies(among, replicas, deadline)
-        return tuple(payment for payment in among if not found[payment].is_empty)
-
-    pauses, left = deadline.pauses(), payments
+    What a function that was still at work has written since is removed as well, while something is waited
+    for. What was removed in one region is not removed in the other: replication must do that.
+    """
+    removal = _Removal(replicas, log, deadline)
+    pauses, left = deadline.pauses(), removal.begin(found)
     # What cannot be read counts as it was seen last.
     with contextlib.suppress(GateFailed):
-        left = not_gone(payments)
-        if not left:
-            return ()
+        # A function may write, and replication bring back, what was not there at the look before.
+        left = left and removal.go_on(tuple(found))
         while left and pauses.wait():
-            left = not_gone(left)
-        # While some were waited for, replication may have brought back what was gone at the first look.
-        left = not_gone(payments)
-    return tuple(payment.payment_id for payment in left)
+            left = removal.go_on(left) or removal.go_on(tuple(found))
+    return RemovedPayments(len(removal.seen) - len(left), tuple(payment.payment_id for payment in left))
+
+
+@dataclass(frozen=True)
+class _Removal:
+    """A removal under way.
+
+    Attributes:
+        replicas: the table's.
+        log: told of each payment before it is removed.
+        deadline: until when a region is tried again.
+        seen: what was removed of each payment, or could not be.
+    """
+
+    replicas: tuple[Replica, Replica]
+    log: ReconciliationLog
+    deadline: Deadline
+    seen: dict[DrillPayment, set[StoredItem]] = field(default_factory=dict)
+
+    def go_on(self, among: Sequence[DrillPayment]) -> tuple[DrillPayment, ...]:
+        """Read payments, and remove what is new of them; those that are there.
+
+        Raises:
+            GateFailed: one could not be read.
+        """
+        return self.begin(_read_copies(among, self.replicas, self.deadline))
+
+    def begin(self, found: Mapping[DrillPayment, RegionalCopies]) -> tuple[DrillPayment, ...]:
+        """Remove what is new of payments that were read; those that are there."""
+        there = tuple(payment for payment, copies in found.items() if not copies.is_empty)
+        if new := tuple(one.payment_id for one in there if one not in self.seen):
+            self.log.removals(new).result()
+        self.seen.update((one, set()) for one in there if one not in self.seen)
+        _side_by_side(lambda one: _tried(partial(self._take, one, found[one])), there)
+        return there
+
+    def _take(self, payment: DrillPayment, copies: RegionalCopies) -> None:
+        seen = self.seen[payment]
+        here = tuple(record for record in copies.here if record not in seen)
+        only_there = tuple(record for record in copies.there if record not in seen.union(copies.here))
+        seen.update(here, only_there)
+        for replica, records in zip(self.replicas, (here, only_there), strict=True):
+            # What does not say what was sent belongs to somebody else, whatever its id.
+            for record in (one for one in records if not one.is_payment or one.says(payment)):
+                self.deadline.poll(partial(replica.remove, payment.payment_id, record))
 
 
 def _tried(do: Callable[[], None]) -> None:

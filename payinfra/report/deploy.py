@@ -11,6 +11,7 @@ from payinfra.deployment.results import Adopted, Deployed, Destroyed, Synthesize
 from payinfra.deployment.stack_manifest import service_of
 from payinfra.report.documents import document
 from payinfra.report.findings.counts import counted
+from payinfra.report.findings.table import listed
 from payinfra.report.formats import Format, PlanFormat
 from payinfra.report.plan import plan_document, planned
 from payinfra.report.results import UnfoldedLines, next_commands, table, write, write_json
@@ -96,6 +97,8 @@ def deployed(console: Console, result: Deployed, settings: "Settings", fmt: Form
         *(() if settings.domain else (Text(FOR_REHEARSALS),)),
         Text(""),
         *(Text(line) for line in paid),
+        # What is no reason to fail, such as an address that nobody has confirmed yet, is still to be done.
+        *listed(result.verified.findings),
         *(Text(line) for line in counted(result.verified)),
         Text(f"Environment {settings.env}: {changed}, in {result.seconds:.0f} s."),
         Text("\nNext:"),

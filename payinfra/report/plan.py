@@ -52,11 +52,13 @@ class FoldedChange:
         change: the change; of twins, that of the first.
         address: the address; of twins `type.{primary,secondary}_name`, as a shell expands it.
         regions: where it is.
+        twin: the same change of the other twin, if it is of both.
     """
 
     change: ReviewedChange
     address: str
     regions: tuple[str, ...]
+    twin: ReviewedChange | None = None
 
     @property
     def section(self) -> str:
@@ -104,7 +106,8 @@ def _twins(found: Iterable[FoldedChange]) -> Iterator[FoldedChange]:
         addresses = sorted(one.address for one in group)
         # Without a region, that one is the primary's and one the secondary's says that they are twins.
         if len(group) == 2 and len(regions) in (0, 2) and addresses[0] != addresses[1]:
-            yield FoldedChange(group[0].change, _both(*addresses), regions)
+            first, second = (each.change for each in sorted(group, key=lambda each: each.address))
+            yield FoldedChange(first, _both(*addresses), regions, second)
         else:
             yield from group
 
@@ -196,9 +199,28 @@ def _attributes(one: FoldedChange, *, full: bool) -> Iterator[str]:
     """Each attribute on a line. Of what is made, all are new, and shown only where all was asked for."""
     if one.change.action is ChangeAction.CREATE and not full:
         return
-    for attribute in one.change.attributes:
+    twins = one.change if one.twin is None else one.twin
+    for attribute, other in zip(one.change.attributes, twins.attributes, strict=True):
         why = ", which makes it anew" if attribute.replaces else ""
-        yield visible(f"{attribute.path}: {_change(attribute, full=full)}{why}")
+        mine, its = (f"{each.path}: {_change(each, full=full)}{why}" for each in (attribute, other))
+        yield from map(visible, _of_twins((one.change.region, mine), (twins.region, its)))
+
+
+def _of_twins(one: tuple[str, str], other: tuple[str, str]) -> tuple[str, ...]:
+    """What is the same of both but for the region, in one line as a shell expands it; else a line for each.
+
+    Args:
+        one: the region, and what is said of the twin there.
+        other: the same of the other twin.
+    """
+    (here, mine), (there, its) = one, other
+    both = mine
+    for a, b in ((here, there), ("primary", "secondary")):
+        if mine != its and a:
+            mine, both = mine.replace(a, b), both.replace(a, f"{{{a},{b}}}")
+    if mine == its:
+        return (both,)
+    return tuple(f"in {region}, {text}" if region else text for region, text in (one, other))
 
 
 def _change(one: AttributeChange, *, full: bool) -> str:

@@ -78,6 +78,12 @@ from payinfra.stacks.routing import (
 
 T = TypeVar("T")
 
+RETRIES = 4
+"""How often Terraform asks the embedded AWS again: some seconds in all."""
+RETRIES_OF_DOMAINS = 10
+"""The same with a domain. API Gateway makes one name in 30 s; ten random pauses of up to 1, 2, 4 … s are
+longer than that in all but one case of a thousand."""
+
 TERRAFORM_VERSION = ">= 1.10.0"
 """The first with S3's own lock file."""
 
@@ -269,7 +275,7 @@ class PaymentStack(TerraformStack):
             skip_metadata_api_check=embedded("true"),
             s3_use_path_style=embedded(True),
             # An embedded AWS that is gone does not come back by itself; the default, 25, takes minutes.
-            max_retries=embedded(4),
+            max_retries=embedded(RETRIES if settings.domain is None else RETRIES_OF_DOMAINS),
             endpoints=embedded([AwsProviderEndpoints(**urls)]),
         )
 

@@ -45,10 +45,12 @@ def test_a_concurrency_that_a_new_account_has_no_room_for_is_refused_before_anyt
 
 
 def test_it_is_deployed_and_destroyed_all_the_same(slow: Project) -> None:
+    """Also while nobody has confirmed the address that alarms go to, which is said."""
     client(slow.server, "logs", REGION).create_log_group(logGroupName=Names(ENV).access_log_group)
-    done = slow.run("deploy", *WHERE, "--yes")
+    done = slow.run("deploy", *WHERE, "--yes", "--alarm-email", "oncall@example.com")
     assert done.returncode == 0, done.stderr
     assert "Removed log groups that late lines had made again" in done.stderr
+    assert f"oncall@example.com has not confirmed yet in {REGION}: no alarm reaches it" in done.stdout
     (kept,) = (
         one
         for one in client(slow.server, "logs", REGION).describe_log_groups()["logGroups"]

@@ -4,7 +4,7 @@ A finding is one line, with its address whole. Where that is too long for a term
 words, and never cut into pieces that nobody can copy or search for.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from rich.console import Group, RenderableType
@@ -37,8 +37,8 @@ def _parts(outcome: Outcome, fail_on: Severity) -> Iterator[RenderableType]:
     warned = [one for one in outcome.findings if one.verdict is Kind.WARN]
     opened = [one for one in outcome.findings if one.verdict in GATING]
     files = len(outcome.files) > 1
-    yield from _section(failed, files)
-    yield from _section(warned, files)
+    yield from listed(failed, files)
+    yield from listed(warned, files)
     for waived in outcome.waived:
         who = f"{waived.reason} ({waived.owner}, until {waived.expires})"
         yield _line(("waived ", "dim"), visible(f"{waived.finding.id} {waived.finding.address}: {who}"))
@@ -47,11 +47,11 @@ def _parts(outcome: Outcome, fail_on: Severity) -> Iterator[RenderableType]:
     if opened:
         yield _line("")
         yield _line(("Not judged:", "bold"))
-        yield from _section(opened, files)
+        yield from listed(opened, files)
     yield _verdict(outcome, fail_on)
 
 
-def _section(findings: list[Finding], several_files: bool) -> Iterator[FoldedText]:
+def listed(findings: Sequence[Finding], several_files: bool = False) -> Iterator[FoldedText]:
     """One line a finding, and below them how to mend each kind."""
     for finding in findings:
         where = visible(_where(finding, several_files))

@@ -13,6 +13,7 @@ from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.outputs import COMMON_OUTPUTS, REGION_OUTPUTS, SECONDARY_PREFIX, Outputs
 from payinfra.core.settings import Settings
 from payinfra.stacks import stack_folder, synthesize
+from tests.synth.stacks.conftest import ENDPOINTS
 
 if TYPE_CHECKING:
     from tests.synth.stacks.conftest import Synthesized
@@ -235,9 +236,16 @@ def test_local_providers_reach_loopback_only(local: "Synthesized", protected: "S
         logs = {"cloudwatch"} & used
         assert {spelled.get(one, one) for one in used} | ({"logs"} if logs else set()) <= set(endpoints)
         assert provider["s3_use_path_style"] is True
-        assert provider["max_retries"] == 4
+        assert provider["max_retries"] == 4, "one that is gone is said within seconds"
     for provider in protected.content["provider"]["aws"]:
         assert set(provider) == {"alias", "region", "default_tags"}
+
+
+def test_with_a_domain_terraform_waits_for_the_embedded_aws_to_make_the_next_name(tmp_path: Path) -> None:
+    of_its_own = {"env": "pr1", "target": "local", "domain": "pay.test", "hosted_zone_id": "Z0123456789ABC"}
+    settings = Settings.resolve({**of_its_own, "work_root": tmp_path}, folder=tmp_path, environ={})
+    made = json.loads((synthesize(settings, out=tmp_path, endpoints=ENDPOINTS) / "cdk.tf.json").read_text())
+    assert [provider["max_retries"] for provider in made["provider"]["aws"]] == [10, 10]
 
 
 def test_no_credentials_are_in_what_is_synthesized(local: "Synthesized") -> None:

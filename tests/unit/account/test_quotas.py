@@ -11,6 +11,8 @@ from payinfra.account.quotas import is_new, require_concurrency, require_room
 from payinfra.clients.aws import Aws
 from payinfra.core.errors import EnvironmentUnusable
 from payinfra.core.naming import Names
+from payinfra.core.settings import Settings, Target
+from payinfra.deployment.dependencies import account_is_ready
 
 EAST, WEST = "us-east-1", "us-west-2"
 NAMES = Names("pr1")
@@ -48,6 +50,9 @@ class Client:
         if self.own is None:
             raise error("ResourceNotFoundException", FunctionName)
         return {"ReservedConcurrentExecutions": self.own}
+
+    def get_account(self) -> Any:
+        return {"cloudwatchRoleArn": "arn:aws:iam::123456789012:role/logs"}
 
     def get_account_limit(self, *, Type: str) -> Any:
         used, limit = self.counts.get(Type, (0, 500))
@@ -168,6 +173,20 @@ def test_one_that_does_not_fit_in_is_refused(client: Client, said: str) -> None:
     assert "Service Quotas" in caught.value.hint
     client.table = True
     assert room(client) == "", "one that is there already takes no more"
+
+
+@pytest.mark.parametrize(
+    ("client", "said"),
+    [
+        (Client(roles=(997, 1000)), "997 of at most 1000 IAM roles"),
+        (Client(apis={"REGIONAL": 600}), "600 of at most 600 Regional APIs in us-east-1"),
+    ],
+)
+def test_a_deployment_to_aws_asks_for_room_before_anything_is_made(client: Client, said: str) -> None:
+    settings = Settings(env="pr1", target=Target.AWS)
+    assert account_is_ready(account(Client()), settings) == "API Gateway may write logs"
+    with pytest.raises(EnvironmentUnusable, match=said):
+        account_is_ready(account(client), settings)
 
 
 def test_a_zone_of_a_customer_s_own_takes_none_of_the_account_s() -> None:

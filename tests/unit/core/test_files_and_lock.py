@@ -1,9 +1,13 @@
 """Private files, and one command at a time on an environment."""
 
 import errno
+import fcntl
 import json
 import os
 import stat
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -111,6 +115,44 @@ def test_a_holder_that_wrote_nothing_yet_is_still_a_holder(tmp_path: Path) -> No
         (tmp_path / "lock").write_text("")
         with pytest.raises(EnvironmentUnusable, match="another process holds"), exclusive(tmp_path, "plan"):
             pass
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> dict[str, str]:
+    """What a process that is gone wrote into the lock."""
+    with exclusive(tmp_path, "drill"):
+        pass
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    return {**json.loads((tmp_path / "lock").read_text()), "pid": gone.stdout.decode().strip()}
+
+
+def test_an_earlier_holder_is_not_named_for_one_that_has_not_written_its_name_yet(
+    tmp_path: Path, earlier: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written_meanwhile(_seconds: float) -> None:
+        (tmp_path / "lock").write_text(json.dumps({**earlier, "command": "payinfra deploy", "pid": "1"}))
+
+    monkeypatch.setattr(time, "sleep", written_meanwhile)
+    with exclusive(tmp_path, "deploy"):
+        (tmp_path / "lock").write_text(json.dumps(earlier))
+        with pytest.raises(EnvironmentUnusable) as caught, exclusive(tmp_path, "plan"):
+            pass
+        (tmp_path / "lock").write_text(json.dumps(earlier))
+        assert "runs `payinfra deploy`" in holder(tmp_path)
+    assert "runs `payinfra deploy`" in caught.value.what
+
+
+def test_a_look_at_who_holds_the_lock_keeps_no_command_from_it(
+    tmp_path: Path, earlier: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lock").write_text(json.dumps(earlier))
+    look = os.open(tmp_path / "lock", os.O_RDWR)
+    fcntl.flock(look, fcntl.LOCK_SH)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: os.close(look))
+    with exclusive(tmp_path, "plan"):
+        assert json.loads((tmp_path / "lock").read_text())["command"] == "payinfra plan"
 
 
 def test_two_environments_do_not_disturb_each_other(tmp_path: Path) -> None:

@@ -53,6 +53,12 @@ def test_a_refusal_is_asked_about_once() -> None:
         dependencies.account_through(FirstRefuses(), REGIONS)
 
 
+def test_the_last_lines_of_an_api_are_waited_for_on_aws(tmp_path: Path) -> None:
+    """API Gateway writes them within seconds as a rule, and each may make its log group again."""
+    settings = Settings.resolve({"env": "demo", "target": "aws"}, folder=tmp_path, environ={})
+    assert dependencies.late_lines_s(settings) >= 10
+
+
 def test_aws_itself_has_no_control(tmp_path: Path) -> None:
     settings = Settings.resolve({"env": "demo", "target": "aws"}, folder=tmp_path, environ={})
     assert dependencies.control(settings) is None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -183,6 +183,7 @@ class ScriptedEnvironment:
     protected: bool = False
     rate: float = 100.0
     spread: bool = True
+    reserved: int | None = None
     proven_with: list[Endpoints | None] = field(default_factory=list)
     outcome: Outcome = CLEAN
     account_lacks: str = ""
@@ -208,6 +209,7 @@ class ScriptedEnvironment:
                 "protected": self.protected,
                 "api_rate_limit": self.rate,
                 "spread_statuses": self.spread,
+                "reserved_concurrency": self.reserved,
             },
             folder=self.folder,
             environ={},
@@ -525,6 +527,35 @@ def test_no_api_may_accept_more_than_the_shards_take() -> None:
     most = BY_NAME["api_rate_limit"].most
     assert most is not None
     assert beyond_the_index(most, STATUS_SHARDS) == ""
+
+
+class NewAccount(Aws):
+    """An account whose functions run ten times at once, in all, and that has none yet."""
+
+    def client(self, service: str, region: str) -> Any:
+        assert service == "lambda", region
+        return self
+
+    def get_account_settings(self) -> Mapping[str, object]:
+        return {"AccountLimit": {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}}
+
+    def get_function_concurrency(self, *, FunctionName: str) -> Mapping[str, object]:
+        assert FunctionName
+        return {}
+
+
+@pytest.mark.parametrize("target", Target)
+def test_a_concurrency_for_which_there_is_no_room_is_refused_before_anything_is_made(
+    world: ScriptedEnvironment, target: Target
+) -> None:
+    """On the embedded AWS too, which has such an account where it is told to."""
+    world.target, world.reserved = target, 5
+    pipeline = with_dependencies(world.pipeline(), aws=lambda _settings, _endpoints: NewAccount())
+    with pytest.raises(
+        EnvironmentUnusable, match="reserving 5 would leave 5 unreserved, and Lambda keeps 10"
+    ):
+        pipeline.deploy(yes)
+    assert (world.terraform.calls, world.protections) == ([], []), "nothing was even synthesized"
 
 
 def test_on_aws_what_the_account_lacks_stops_a_deployment_but_no_destruction(

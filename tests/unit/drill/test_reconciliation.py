@@ -287,6 +287,17 @@ def test_what_replication_does_not_remove_is_named() -> None:
     assert (found.removed, found.not_removed) == (0, (P.payment_id,))
 
 
+def test_what_a_function_writes_while_the_removal_is_waited_for_is_removed_too() -> None:
+    """Its client is gone, killed with the drill; the function is not."""
+    world, (first, late, unseen) = ReconciledRegions(lag_s=10.0), (payment(number) for number in range(3))
+    world.put(first)
+    world.here.arrivals[late.payment_id] = [(0.0, claim(late)), (105.0, stored(late))]
+    world.put(unseen, here_s=None, there_s=108.0)
+    found = world.reckon(entries(first, late, unseen, silent=frozenset({late.key, unseen.key})))
+    assert (found.removed, found.not_removed) == (3, ())
+    assert all(world.is_empty(one) for one in (first, late, unseen))
+
+
 def refusal(code: str, status: int = 400) -> ClientError:
     return ClientError(
         {

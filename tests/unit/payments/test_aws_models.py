@@ -5,6 +5,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 
 import botocore.session
 import pytest
@@ -15,6 +16,7 @@ SERVICES = ("dynamodb", "s3", "ssm")
 """Of which the function makes clients."""
 
 
+@cache
 def operations() -> dict[str, tuple[str, frozenset[str]]]:
     """The service and the parameters of each operation, by the name of the client's method."""
     session = botocore.session.get_session()

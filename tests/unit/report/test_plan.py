@@ -67,8 +67,21 @@ def test_twins_whose_values_name_their_region_are_twins(console: Console, printe
         for role, region in (("primary", EAST), ("secondary", WEST))
     ]
     lines = table(console, printed, plan(*named))
-    assert lines[3] == '      arn: "arn:us-east-1:primary" → (known after the apply)'
+    both = "arn:{us-east-1,us-west-2}:{primary,secondary}"
+    assert lines[3] == f'      arn: "{both}" → (known after the apply)'
     assert len(lines) == 5
+
+
+def test_twins_whose_values_are_not_one_text_have_a_line_each(console: Console, printed: Printed) -> None:
+    named = [
+        change(f"{role}_f", region, AttributeChange("peers", f"primary {role}", f"{region}"))
+        for role, region in (("primary", EAST), ("secondary", WEST))
+    ]
+    lines = table(console, printed, plan(*named))
+    assert lines[3:5] == [
+        '      in us-east-1, peers: "primary primary" → "us-east-1"',
+        '      in us-west-2, peers: "primary secondary" → "us-west-2"',
+    ]
 
 
 def test_full_shows_each_by_itself_and_what_is_read(console: Console, printed: Printed) -> None:

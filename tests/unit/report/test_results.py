@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from payinfra.checks.outcome import Outcome, summarize
+from payinfra.checks.outcome import Finding, Outcome, summarize
+from payinfra.checks.verdicts import Kind, Severity
 from payinfra.core.errors import EnvironmentUnusable, GateFailed
 from payinfra.core.https_address import HttpsAddress
 from payinfra.core.outputs import Outputs
@@ -202,6 +203,25 @@ def test_a_deployment_shows_what_is_where_and_what_to_try(
     assert "payinfra outputs --env demo --local" in text
     assert "payinfra local status" in text
     assert "Without --domain the names serve rehearsals, not clients" in text
+
+
+def test_a_deployment_names_what_its_probes_warn_of_and_what_to_do(
+    console: Console, printed: Printed, some_outputs: Outputs
+) -> None:
+    finding = Finding(
+        "LIVE-SNS-002",
+        Kind.WARN,
+        Severity.HIGH,
+        "The address has confirmed its subscription",
+        "us-east-1",
+        "ops@example.com has not confirmed yet in us-east-1: no alarm reaches it",
+        "Open the confirmation that AWS sent to the address.",
+        "Payments fail and nobody is told.",
+    )
+    verified = replace(VERIFIED, findings=(finding,))
+    deploy.deployed(console, Deployed(PLAN, some_outputs, (PROOF,), verified, 61.2), LOCAL, Format.TABLE)
+    assert "LIVE-SNS-002  us-east-1  ops@example.com has not confirmed yet in us-east-1" in printed()
+    assert "fix LIVE-SNS-002: Open the confirmation that AWS sent to the address." in printed()
 
 
 def test_a_deployment_without_changes_says_so(

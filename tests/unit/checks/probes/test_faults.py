@@ -730,6 +730,15 @@ def test_a_fault_is_named(fake: FakeEnv, id: str, change: Change, kind: Kind, sa
     assert (verdict.kind, said in verdict.message) == (kind, True), verdict
 
 
+def test_the_deletion_protection_of_each_replica_is_looked_at(fake: FakeEnv) -> None:
+    """It is each replica's own: that of one region says nothing of the other's."""
+    before = fake.answers["dynamodb", "describe_table"]
+    fake.answers["dynamodb", "describe_table"] = lambda region, call: {
+        "Table": {**before(region, call)["Table"], "DeletionProtectionEnabled": region == WEST}
+    }
+    assert [fake.result("LIVE-DDB-005", region).verdicts[0].kind for region in (EAST, WEST)] == [PASS, FAIL]
+
+
 def test_one_dashboard_may_show_both_regions(fake: FakeEnv) -> None:
     """It is looked for in the region that made it, and the other region's probe does not ask."""
     regions = tuple(replace(one, dashboard=f"overview-{EAST}") for one in fake.declared.regions)

@@ -217,6 +217,20 @@ def test_what_has_a_derived_name_is_found_without_tags(account: Account, arn: st
     assert arns(existing(account, WHERE)) == [arn]
 
 
+@pytest.mark.parametrize("worn", [{}, {"Owner": "us"}])
+def test_a_log_group_that_a_late_line_made_again_is_nobody_s(
+    account: Account, worn: Mapping[str, str]
+) -> None:
+    """It has no tags, no retention and no key: nothing by which it would be the environment's."""
+    arn = "arn:aws:logs:us-east-1:0:log-group:/aws/apigateway/payment-a-payments"
+    name = WHERE.names.access_log_group
+    account.answers["us-east-1", "describe_log_groups"] = {
+        "logGroups": [{"logGroupName": name, "arn": f"{arn}:*"}]
+    }
+    account.answers["us-east-1", "list_tags_for_resource"] = {"tags": worn}
+    assert arns(existing(account, WHERE)) == ([arn] if worn else [])
+
+
 def test_records_in_the_zone_of_a_domain_are_found_by_name(account: Account) -> None:
     names = ("payment-a-failover.pay.example.com.", "www.pay.example.com.")
     records = [{"Name": name, "Type": "A", "SetIdentifier": "us-east-1"} for name in names]
