@@ -220,14 +220,13 @@ def destroy(
         EnvironmentUnusable: there is no such environment, or as for `deploy`.
         ToolFailed: as for `deploy`.
     """
-    if settings.protected and really != settings.env:
+    pipeline = Pipeline(settings, emit, dependencies=dependencies, extend=extend)
+    if pipeline.is_protected and really != settings.env:
         raise UsageProblem(
             f"Environment {settings.env} is protected.",
             f"To destroy it and its data permanently, pass really={settings.env!r}.",
         )
-    return Pipeline(settings, emit, dependencies=dependencies, extend=extend).destroy(
-        agreed, missing_ok=missing_ok
-    )
+    return pipeline.destroy(agreed, missing_ok=missing_ok)
 
 
 def run_drill(

@@ -257,18 +257,24 @@ def destroy(
 
     needs_a_person(yes, "destroy")
     needs_a_shared_state(settings, "destroy")
-    if settings.protected and (not yes or yes_really != settings.env):
-        raise UsageProblem(
-            f"Environment {settings.env} is protected.",
-            f"To destroy it and its data permanently, add --yes --yes-really {settings.env}.",
-        )
+    is_named = yes and yes_really == settings.env
+    _needs_its_name(settings.env, settings.protected and not is_named)
     with summary_for(settings.env, summary) as summarize:
         with session(settings, eager=eager_bindings, fresh=fresh) as view:
+            _needs_its_name(settings.env, view.pipeline.is_protected and not is_named)
             destroyed = view.pipeline.destroy(
                 view.confirm(yes, f"Destroy {settings.env} and all its data?"), missing_ok=if_exists
             )
         summarize(job_summary.destroyed(settings.env, destroyed))
     deploy_module.destroyed(stdout(), destroyed, settings, fmt)
+
+
+def _needs_its_name(env: str, is_refused: bool) -> None:
+    if is_refused:
+        raise UsageProblem(
+            f"Environment {env} is protected.",
+            f"To destroy it and its data permanently, add --yes --yes-really {env}.",
+        )
 
 
 @app.command()

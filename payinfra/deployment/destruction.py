@@ -43,13 +43,14 @@ class Destruction:
         """
         stages, settings = self.stages, self.stages.settings
         orphaned = stages.dependencies.orphaned_keys(settings, self.endpoints)
-        known = stages.files.last_outputs()
+        known, is_protected = stages.files.last_outputs(), stages.files.says_protected
         plan = stages.plan(self.terraform, destroy=True)
         if not (plan.has_changes or self.recovery.journal.was_cut_off or self._names(orphaned)):
             return plan, False
         if not confirm(plan):
             raise GateFailed("Nothing was destroyed: the plan was not confirmed.")
-        if settings.protected:
+        # What was deployed as protected is, whatever this command was told.
+        if settings.protected or is_protected:
             self._release()
             stages.set_protection(self.endpoints, wanted=False)
             plan = stages.plan(self.terraform, destroy=True)

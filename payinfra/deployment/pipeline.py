@@ -226,6 +226,11 @@ class Pipeline:
 
     # -- the end, and a state that was lost ----------------------------------------------------------
 
+    @property
+    def is_protected(self) -> bool:
+        """Whether the settings say so, or the environment was deployed so from here."""
+        return self.settings.protected or self.files.says_protected
+
     def destroy(self, confirm: Confirm, *, missing_ok: bool = False) -> Destroyed:
         """Delete every resource of the environment, and the API keys of a rotation that did not end.
 

@@ -25,6 +25,7 @@ from payinfra.core.outputs import Outputs
 from payinfra.core.setting_declarations import BY_NAME
 from payinfra.core.settings import Settings, Target
 from payinfra.deployment.dependencies import SynthesisMode
+from payinfra.deployment.environment_files import EnvironmentFiles
 from payinfra.deployment.guidance import beyond_the_index
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKey, OrphanedKeys
 from payinfra.deployment.left_faults import LeftFaults
@@ -50,6 +51,7 @@ from payinfra.terraform.jsonvalue import JsonValue
 from payinfra.terraform.plan import OutputChange
 from tests.support.outputs import flat_outputs
 from tests.support.scripted_dependencies import ScriptedDependencies, with_dependencies
+from tests.unit.checks.probes.conftest import declared
 
 ENDPOINTS = Endpoints(
     {"us-east-1": "http://127.0.0.1:1", "us-west-2": "http://127.0.0.1:2"}, "http://127.0.0.1:3"
@@ -817,6 +819,30 @@ def test_a_protected_environment_is_released_before_it_is_destroyed(world: Scrip
     asked = ["plan -destroy", "plan", "apply plan.tfplan", "plan -destroy", "apply plan.tfplan"]
     assert world.terraform.calls == ["init", *asked]
     assert world.protections == [False]
+
+
+def test_what_was_deployed_as_protected_is_released_whatever_the_settings_say(
+    world: ScriptedEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EnvironmentFiles, "says_protected", True)
+    assert world.pipeline().is_protected
+    world.terraform.plans = [a_plan, an_update, a_plan]
+    world.pipeline().destroy(yes)
+    asked = ["plan -destroy", "plan", "apply plan.tfplan", "plan -destroy", "apply plan.tfplan"]
+    assert world.terraform.calls == ["init", *asked]
+
+
+@pytest.mark.parametrize("protected", [True, False])
+def test_the_outputs_tell_whether_an_environment_was_deployed_as_protected(
+    world: ScriptedEnvironment, protected: bool
+) -> None:
+    files = world.pipeline().files
+    assert not files.says_protected, "nothing was deployed"
+    world.pipeline().deploy(yes)
+    assert not files.says_protected, "these outputs do not tell"
+    said = replace(declared(), protected=protected).to_json()
+    files.outputs.write_text(json.dumps({**json.loads(files.outputs.read_text()), "declared": said}))
+    assert files.says_protected is protected
 
 
 def test_what_is_released_already_is_not_released_again(world: ScriptedEnvironment) -> None:
