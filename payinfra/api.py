@@ -220,13 +220,18 @@ def destroy(
         EnvironmentUnusable: there is no such environment, or as for `deploy`.
         ToolFailed: as for `deploy`.
     """
+
+    def named(is_protected: bool) -> bool:
+        if is_protected and really != settings.env:
+            raise UsageProblem(
+                f"Environment {settings.env} is protected.",
+                f"To destroy it and its data permanently, pass really={settings.env!r}.",
+            )
+        return True
+
+    named(settings.protected)
     pipeline = Pipeline(settings, emit, dependencies=dependencies, extend=extend)
-    if pipeline.is_protected and really != settings.env:
-        raise UsageProblem(
-            f"Environment {settings.env} is protected.",
-            f"To destroy it and its data permanently, pass really={settings.env!r}.",
-        )
-    return pipeline.destroy(agreed, missing_ok=missing_ok)
+    return pipeline.destroy(lambda plan: named(bool(plan.protected)), missing_ok=missing_ok)
 
 
 def run_drill(

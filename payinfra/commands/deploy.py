@@ -33,6 +33,7 @@ from payinfra.report.printable import visible
 if TYPE_CHECKING:
     from payinfra.checks.outcome import Outcome
     from payinfra.core.settings import Settings
+    from payinfra.terraform import Plan
 
 app = typer.Typer()
 
@@ -261,10 +262,13 @@ def destroy(
     _needs_its_name(settings.env, settings.protected and not is_named)
     with summary_for(settings.env, summary) as summarize:
         with session(settings, eager=eager_bindings, fresh=fresh) as view:
-            _needs_its_name(settings.env, view.pipeline.is_protected and not is_named)
-            destroyed = view.pipeline.destroy(
-                view.confirm(yes, f"Destroy {settings.env} and all its data?"), missing_ok=if_exists
-            )
+            ask = view.confirm(yes, f"Destroy {settings.env} and all its data?")
+
+            def confirm(plan: "Plan") -> bool:
+                _needs_its_name(settings.env, bool(plan.protected) and not is_named)
+                return ask(plan)
+
+            destroyed = view.pipeline.destroy(confirm, missing_ok=if_exists)
         summarize(job_summary.destroyed(settings.env, destroyed))
     deploy_module.destroyed(stdout(), destroyed, settings, fmt)
 

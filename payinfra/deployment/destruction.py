@@ -1,6 +1,6 @@
 """Deletes every resource of an environment, also those that no state knows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from payinfra.clients.aws import Endpoints
 from payinfra.core.errors import GateFailed
@@ -9,7 +9,7 @@ from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKeys
 from payinfra.deployment.recovery.recovery import Recovery
 from payinfra.deployment.stages import Stages
 from payinfra.deployment.workspace import Confirm
-from payinfra.terraform import ChangeAction, Plan, Terraform, guard
+from payinfra.terraform import ChangeAction, Plan, Terraform, guard, protected_against_deletion
 
 SWEEPS = 3
 """How often a destruction looks for what no state knows: of one resource there may be several."""
@@ -35,7 +35,7 @@ class Destruction:
         """Delete it; the plan, and whether there was anything to delete.
 
         Args:
-            confirm: asked with a plan that deletes something.
+            confirm: asked with a plan that deletes something; its `protected` names what AWS protects.
 
         Raises:
             GateFailed: the person said no.
@@ -43,14 +43,16 @@ class Destruction:
         """
         stages, settings = self.stages, self.stages.settings
         orphaned = stages.dependencies.orphaned_keys(settings, self.endpoints)
-        known, is_protected = stages.files.last_outputs(), stages.files.says_protected
+        known = stages.files.last_outputs()
         plan = stages.plan(self.terraform, destroy=True)
+        if plan.destroy:
+            plan = replace(plan, protected=protected_against_deletion(self.terraform.shown(plan.file)))
         if not (plan.has_changes or self.recovery.journal.was_cut_off or self._names(orphaned)):
             return plan, False
         if not confirm(plan):
             raise GateFailed("Nothing was destroyed: the plan was not confirmed.")
-        # What was deployed as protected is, whatever this command was told.
-        if settings.protected or is_protected:
+        # What was deployed as protected is, whatever this command was told and wherever it was deployed from.
+        if settings.protected or plan.protected:
             self._release()
             stages.set_protection(self.endpoints, wanted=False)
             plan = stages.plan(self.terraform, destroy=True)

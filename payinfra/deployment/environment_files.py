@@ -3,7 +3,6 @@
 import json
 import shlex
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,14 +124,6 @@ class EnvironmentFiles:
             return None if self._unusable() else Outputs.read(self.outputs)
         except EnvironmentUnusable:
             return None
-
-    @property
-    def says_protected(self) -> bool:
-        """Whether the environment was deployed as protected; False where its outputs do not tell."""
-        known = self.last_outputs()
-        with suppress(EnvironmentUnusable):
-            return known is not None and known.declared.protected
-        return False
 
     def recorded_outputs(self, terraform: Terraform) -> Outputs | None:
         """The outputs in the state, which another folder or machine may have deployed; None without a state.

@@ -14,7 +14,7 @@ from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.results import VerifyRequest, joined
 from payinfra.checks.verdicts import Severity
 from payinfra.core.environment_lock import exclusive
-from payinfra.core.errors import EnvironmentUnusable, ToolFailed
+from payinfra.core.errors import EnvironmentUnusable, GateFailed, ToolFailed
 from payinfra.core.events import Emit, Notice, ignore
 from payinfra.core.outputs import Outputs
 from payinfra.core.settings import Settings
@@ -226,11 +226,6 @@ class Pipeline:
 
     # -- the end, and a state that was lost ----------------------------------------------------------
 
-    @property
-    def is_protected(self) -> bool:
-        """Whether the settings say so, or the environment was deployed so from here."""
-        return self.settings.protected or self.files.says_protected
-
     def destroy(self, confirm: Confirm, *, missing_ok: bool = False) -> Destroyed:
         """Delete every resource of the environment, and the API keys of a rotation that did not end.
 
@@ -285,10 +280,21 @@ class Pipeline:
         """Destroy the environment without asking, and return how many resources it had.
 
         Raises:
+            GateFailed: AWS protects it against deletion.
             ToolFailed, EnvironmentUnusable: as for `deploy`.
         """
-        self.emit(Notice(f"Destroying {self.settings.env}."))
-        return self.destroy(lambda _plan: True, missing_ok=True).plan.destroy
+        env = self.settings.env
+
+        def confirm(plan: Plan) -> bool:
+            if plan.protected:
+                raise GateFailed(
+                    f"Environment {env} was deployed as protected.",
+                    f"To destroy it: `{self.settings.command('destroy')} --yes --yes-really {env}`.",
+                )
+            return True
+
+        self.emit(Notice(f"Destroying {env}."))
+        return self.destroy(confirm, missing_ok=True).plan.destroy
 
     # -- what was deployed ---------------------------------------------------------------------------
 

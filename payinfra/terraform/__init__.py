@@ -16,6 +16,7 @@ from payinfra.terraform.plan import (
     ReviewedChange,
     guard,
     losses,
+    protected_against_deletion,
 )
 from payinfra.terraform.planned import PlannedChange
 from payinfra.terraform.process import StopTimeouts
@@ -46,4 +47,5 @@ __all__ = [
     "find_binary",
     "guard",
     "losses",
+    "protected_against_deletion",
 ]

@@ -122,7 +122,8 @@ class Plan:
     destroy. `drift` is what was found changed outside Terraform. `unfinished` says that the first deployment
     was cut off: it never served, so what it left half made holds no data. `reviewed` has the changes with
     regions and attributes, where the saved plan was read again; `first` says that nothing stands yet.
-    `costs` are those of the whole stack, where they were computed.
+    `costs` are those of the whole stack, where they were computed. `protected` are the addresses of what it
+    deletes and AWS protects against that; only a destruction looks for them.
     """
 
     file: Path
@@ -138,6 +139,7 @@ class Plan:
     reviewed: tuple[ReviewedChange, ...] = ()
     first: bool = False
     costs: PlannedCosts | None = None
+    protected: tuple[str, ...] = ()
 
     @property
     def has_changes(self) -> bool:
@@ -168,6 +170,8 @@ GUARDED: Mapping[str, str] = MappingProxyType(
 )
 
 TABLE = "aws_dynamodb_table"
+DELETION_PROTECTION = "deletion_protection_enabled"
+"""The argument of `aws_dynamodb_table` that is on as long as AWS refuses to delete the table."""
 LOSSES = {
     ChangeAction.DELETE: "would be deleted",
     ChangeAction.REPLACE: "would be deleted and made anew, empty",
@@ -277,6 +281,19 @@ def lost_replicas(shown: JsonValue) -> tuple[LostReplica, ...]:
         for region in sorted(
             _regions(at(change, "change", "before")) - _regions(at(change, "change", "after"))
         )
+    )
+
+
+def protected_against_deletion(shown: JsonValue) -> tuple[str, ...]:
+    """What a plan deletes although its deletion protection is on, from ``terraform show -json PLAN``.
+
+    The values before the plan are AWS's own: Terraform has read them just now.
+    """
+    return tuple(
+        text(change, "address")
+        for change in items(shown, "resource_changes")
+        if "delete" in items(change, "change", "actions")
+        and at(change, "change", "before", DELETION_PROTECTION) is True
     )
 
 

@@ -338,6 +338,19 @@ def test_a_protected_environment_is_not_destroyed_by_yes_alone(visitor: Visitor)
     assert everything(visitor.deployment) != visitor.before
 
 
+def test_what_was_deployed_as_protected_is_not_destroyed_by_yes_alone_whoever_asks(visitor: Visitor) -> None:
+    untold = [flag for flag in visitor.flags if flag != "--protected"]
+    outputs = visitor.project.folder / ".payinfra" / "local" / OTHER / "outputs.json"
+    aside = outputs.rename(outputs.with_name("aside.json"))
+    try:
+        refused = visitor.project.run("destroy", *untold, "--yes")
+    finally:
+        aside.rename(outputs)
+    assert refused.returncode == 2, refused.stderr
+    assert f"--yes-really {OTHER}" in refused.stderr
+    assert everything(visitor.deployment) != visitor.before
+
+
 def test_an_api_key_is_beside_the_one_that_no_state_knows_any_more(visitor: Visitor) -> None:
     begun = visitor.project.run("rotate-key", *visitor.flags, "--yes", "--format", "json")
     assert begun.returncode == 0, begun.stderr

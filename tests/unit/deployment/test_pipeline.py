@@ -25,7 +25,6 @@ from payinfra.core.outputs import Outputs
 from payinfra.core.setting_declarations import BY_NAME
 from payinfra.core.settings import Settings, Target
 from payinfra.deployment.dependencies import SynthesisMode
-from payinfra.deployment.environment_files import EnvironmentFiles
 from payinfra.deployment.guidance import beyond_the_index
 from payinfra.deployment.key_rotation.orphaned_keys import OrphanedKey, OrphanedKeys
 from payinfra.deployment.left_faults import LeftFaults
@@ -51,7 +50,6 @@ from payinfra.terraform.jsonvalue import JsonValue
 from payinfra.terraform.plan import OutputChange
 from tests.support.outputs import flat_outputs
 from tests.support.scripted_dependencies import ScriptedDependencies, with_dependencies
-from tests.unit.checks.probes.conftest import declared
 
 ENDPOINTS = Endpoints(
     {"us-east-1": "http://127.0.0.1:1", "us-west-2": "http://127.0.0.1:2"}, "http://127.0.0.1:3"
@@ -77,6 +75,11 @@ def an_update(file: Path) -> Plan:
     return Plan(file, 0, 1, 0, (ResourceChange("aws_kms_key.x", "aws_kms_key", ChangeAction.UPDATE),))
 
 
+def a_deletion(file: Path) -> Plan:
+    table = ResourceChange("aws_dynamodb_table.kept", "aws_dynamodb_table", ChangeAction.DELETE)
+    return Plan(file, 0, 0, 1, (table,))
+
+
 CLEAN = Outcome("check", (), (), (), summarize(()))
 VERIFIED = replace(CLEAN, tool="verify")
 
@@ -99,6 +102,8 @@ class ScriptedTerraform:
     kept: tuple[Kept, ...] = ()
     unchanged: tuple[str, ...] = ()
     binary: Binary = BINARY
+    before: JsonValue = None
+    """What AWS says of the one table that a plan deletes."""
 
     def init(self) -> None:
         self.calls.append("init")
@@ -120,7 +125,9 @@ class ScriptedTerraform:
 
     def shown(self, plan: Path) -> JsonValue:
         self.calls.append(f"shown {plan.name}")
-        return {"planned": plan.name}
+        change: JsonValue = {"actions": ["delete"], "before": self.before}
+        table: JsonValue = {"address": "aws_dynamodb_table.kept", "change": change}
+        return {"planned": plan.name, **({"resource_changes": [table]} if self.before else {})}
 
     def show(self, file: Path) -> Plan:
         self.calls.append(f"show {file.name}")
@@ -595,14 +602,12 @@ def test_a_second_command_on_the_environment_is_refused(world: ScriptedEnvironme
 
 
 def test_destroy_deletes_everything_and_forgets_the_outputs(world: ScriptedEnvironment) -> None:
-    world.terraform.plans = [
-        a_plan,
-        lambda file: Plan(file, 0, 0, 1, (ResourceChange("a", "b", ChangeAction.DELETE),)),
-    ]
+    world.terraform.plans = [a_plan, a_deletion]
     world.pipeline().deploy(yes)
     pipeline = world.pipeline()
     assert pipeline.destroy(yes).plan.destroy == 1
-    assert world.terraform.calls[-3:] == ["init", "plan -destroy", "apply plan.tfplan"]
+    asked = ["init", "plan -destroy", "shown plan.tfplan", "apply plan.tfplan"]
+    assert world.terraform.calls[-4:] == asked
     assert not (pipeline.settings.work_dir / "outputs.json").exists()
     assert not pipeline.latest_outputs.exists()
 
@@ -821,28 +826,42 @@ def test_a_protected_environment_is_released_before_it_is_destroyed(world: Scrip
     assert world.protections == [False]
 
 
-def test_what_was_deployed_as_protected_is_released_whatever_the_settings_say(
-    world: ScriptedEnvironment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(EnvironmentFiles, "says_protected", True)
-    assert world.pipeline().is_protected
-    world.terraform.plans = [a_plan, an_update, a_plan]
-    world.pipeline().destroy(yes)
-    asked = ["plan -destroy", "plan", "apply plan.tfplan", "plan -destroy", "apply plan.tfplan"]
-    assert world.terraform.calls == ["init", *asked]
+def asked_of(terraform: ScriptedTerraform) -> list[str]:
+    """What Terraform was asked, but for what it has put out."""
+    return [call for call in terraform.calls if call != "output"]
 
 
-@pytest.mark.parametrize("protected", [True, False])
-def test_the_outputs_tell_whether_an_environment_was_deployed_as_protected(
-    world: ScriptedEnvironment, protected: bool
+def test_what_aws_protects_is_released_whatever_the_settings_say(world: ScriptedEnvironment) -> None:
+    world.terraform.before = {"deletion_protection_enabled": True}
+    world.terraform.plans = [a_deletion, an_update, a_deletion]
+    asked: list[Plan] = []
+
+    def remember(plan: Plan) -> bool:
+        asked.append(plan)
+        return True
+
+    world.pipeline().destroy(remember)
+    assert [plan.protected for plan in asked] == [("aws_dynamodb_table.kept",)]
+    calls = ["plan -destroy", "shown plan.tfplan", "plan", "apply plan.tfplan", "plan -destroy"]
+    assert asked_of(world.terraform) == ["init", *calls, "apply plan.tfplan"]
+
+
+@pytest.mark.parametrize("before", [{}, {"deletion_protection_enabled": False}, None])
+def test_what_aws_does_not_protect_is_deleted_at_once(
+    world: ScriptedEnvironment, before: dict[str, JsonValue] | None
 ) -> None:
-    files = world.pipeline().files
-    assert not files.says_protected, "nothing was deployed"
-    world.pipeline().deploy(yes)
-    assert not files.says_protected, "these outputs do not tell"
-    said = replace(declared(), protected=protected).to_json()
-    files.outputs.write_text(json.dumps({**json.loads(files.outputs.read_text()), "declared": said}))
-    assert files.says_protected is protected
+    world.terraform.before = before
+    world.terraform.plans = [a_deletion]
+    world.pipeline().destroy(lambda plan: not plan.protected)
+    assert asked_of(world.terraform) == ["init", "plan -destroy", "shown plan.tfplan", "apply plan.tfplan"]
+
+
+def test_what_aws_protects_is_not_reaped(world: ScriptedEnvironment) -> None:
+    world.terraform.before = {"deletion_protection_enabled": True}
+    world.terraform.plans = [a_deletion]
+    with pytest.raises(GateFailed, match="deployed as protected"):
+        world.pipeline().reap()
+    assert asked_of(world.terraform) == ["init", "plan -destroy", "shown plan.tfplan"]
 
 
 def test_what_is_released_already_is_not_released_again(world: ScriptedEnvironment) -> None:
