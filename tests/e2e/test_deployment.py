@@ -26,8 +26,8 @@ def test_a_second_deployment_at_once_is_refused_with_who_holds_the_lock(deployme
         if "synth" in line:
             break
     second = deployment.project.run(*DEPLOY)
-    first.communicate()
-    assert first.returncode == 0
+    _output, said = first.communicate()
+    assert first.returncode == 0, said
     assert second.returncode == 4
     assert "payinfra deploy" in second.stderr
     assert f"process {first.pid} on" in second.stderr

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import secrets
+import threading
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -56,24 +57,30 @@ class Sessions:
 
     def __init__(self, sts: Any) -> None:
         self.sts = sts
+        self._making = threading.Lock()
 
     def of_function(self, config: Config) -> dict[str, str]:
-        """The session's credentials, the same for each of the function's processes."""
+        """The session's credentials, the same for each of the function's processes.
+
+        Several of these may start at one moment: a process whose session another one has replaced would be
+        refused by every service as long as it lives.
+        """
         _region, account = place_of(config)
         role, name = who(config)
         key = "ASIA" + hashlib.sha256(f"{config['FunctionArn']} {role}".encode()).hexdigest()[:16].upper()
-        if key not in self.sts._sessions:
-            title = role.rpartition("/")[2]
-            self.sts.register_session(
-                key,
-                {
-                    "Arn": f"arn:aws:sts::{account}:assumed-role/{title}/{name[:64]}",
-                    "UserId": f"{title}:{name[:64]}",
-                    "SecretAccessKey": secrets.token_urlsafe(30),
-                    "SessionToken": secrets.token_urlsafe(64),
-                },
-            )
-        session = self.sts._sessions[key]
+        with self._making:
+            if key not in self.sts._sessions:
+                title = role.rpartition("/")[2]
+                self.sts.register_session(
+                    key,
+                    {
+                        "Arn": f"arn:aws:sts::{account}:assumed-role/{title}/{name[:64]}",
+                        "UserId": f"{title}:{name[:64]}",
+                        "SecretAccessKey": secrets.token_urlsafe(30),
+                        "SessionToken": secrets.token_urlsafe(64),
+                    },
+                )
+            session = self.sts._sessions[key]
         return {
             "AWS_ACCESS_KEY_ID": key,
             "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],

@@ -2,13 +2,15 @@
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from threading import Barrier
 from typing import Any
 from zipfile import ZipFile
 
 import pytest
 
-from payinfra.local.server.patches.lambda_execution_role import KMSAccessDeniedException
+from payinfra.local.server.patches.lambda_execution_role import KMSAccessDeniedException, Sessions
 
 HERE, ACCOUNT = "us-east-1", "000000000000"
 FUNCTIONS = "/2015-03-31/functions"
@@ -205,3 +207,32 @@ def test_a_function_goes_on_without_its_log(world: Any, role: Any) -> None:
         world.emulator.core("lambda_runtime").reset()
     assert (answer.status, json.loads(answer.body)) == (200, {"a": 1})
     assert lines(world) == []
+
+
+def test_processes_that_start_at_one_moment_have_the_same_credentials() -> None:
+    at_once = 6
+    for number in range(20):
+        config = {
+            "FunctionArn": f"{ARN}{number}",
+            "FunctionName": "f",
+            "Role": f"arn:aws:iam::{ACCOUNT}:role/r",
+        }
+        sessions, start = Sessions(KnownSessions()), Barrier(at_once)
+
+        def process(sessions: Sessions = sessions, start: Barrier = start, config: Any = config) -> str:
+            start.wait()
+            return sessions.of_function(config)["AWS_SECRET_ACCESS_KEY"]
+
+        with ThreadPoolExecutor(at_once) as pool:
+            secrets = [pool.submit(process) for _ in range(at_once)]
+            assert len({secret.result() for secret in secrets}) == 1
+
+
+class KnownSessions:
+    """The sessions that STS knows."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, dict[str, str]] = {}
+
+    def register_session(self, key: str, session: dict[str, str]) -> None:
+        self._sessions[key] = session
