@@ -176,12 +176,14 @@ class Retention:
         workers: the functions' processes.
         clock: the time, in seconds since the epoch.
         streams: held while a stream is read or trimmed: a position counts what was trimmed.
+        metrics: held while a data point is added to a metric, or a metric gets another list of points.
     """
 
     emulator: Emulator
     workers: Workers
     clock: Callable[[], float] = time.time
     streams: threading.RLock = field(default_factory=threading.RLock)
+    metrics: threading.RLock = field(default_factory=threading.RLock)
 
     def sweep(self) -> None:
         """One look at everything that is kept."""
@@ -204,11 +206,15 @@ class Retention:
             kept = condensed(points[:seen], now)
             if len(kept) == seen:
                 continue
-            # A list of its own: who looks through the one before goes on with that. Others may append to it.
-            kept += points[seen:]
-            cloudwatch._metrics.set_scoped(account, region, key, kept)
-            if not kept:
-                cloudwatch._metrics.pop_scoped(account, region, key, None)
+            with self.metrics:
+                if cloudwatch._metrics.get_scoped(account, region, key) is not points:
+                    continue  # Somebody else has put another list there: the next sweep sees to that.
+                # A list of its own: who looks through the one before goes on with that.
+                kept += points[seen:]
+                if kept:
+                    cloudwatch._metrics.set_scoped(account, region, key, kept)
+                else:
+                    cloudwatch._metrics.pop_scoped(account, region, key, None)
         for entries in cloudwatch._alarm_history.all_values():
             del entries[:-HISTORY]
 
@@ -246,7 +252,53 @@ def of_emulator(emulator: Emulator) -> Retention:
     kept, dynamodb = Retention(emulator, workers), emulator.service("dynamodb")
     for name in STREAM_READERS:
         emulator.replace(dynamodb, name, while_held(kept.streams, getattr(dynamodb, name)))
+    cloudwatch = emulator.service("cloudwatch")
+    bucket = cloudwatch._metric_bucket
+    emulator.replace(cloudwatch, "_metric_bucket", lambda key: MetricPoints(key, bucket, kept.metrics))
+    emulator.replace(cloudwatch, "_evict_old_metrics", without_the_oldest(cloudwatch, kept))
     return kept
+
+
+@dataclass(frozen=True)
+class MetricPoints:
+    """Where a metric's data points are added.
+
+    ministack hands out the list of them, which somebody else may have replaced by the time a point is added:
+    the point would be lost. Functions add theirs in threads of their own.
+
+    Args:
+        key: the metric, in the account and region of whoever adds.
+        bucket: finds or makes the list.
+        lock: what guards the lists.
+    """
+
+    key: tuple[object, ...]
+    bucket: Callable[[tuple[object, ...]], list[Point]]
+    lock: threading.RLock
+
+    def append(self, point: Point) -> None:
+        """Add one."""
+        with self.lock:
+            self.bucket(self.key).append(point)
+
+
+def without_the_oldest(cloudwatch: Any, kept: Retention) -> Callable[[], None]:
+    """Leave out what is older than two weeks, in the current account and region; lists without it stay.
+
+    ministack does that at each call of CloudWatch, and replaces every list as it does.
+    """
+
+    def evict() -> None:
+        oldest = kept.clock() - cloudwatch.TWO_WEEKS_SECONDS
+        with kept.metrics:
+            for key, points in cloudwatch._metrics.items():
+                young = [point for point in points if point["Timestamp"] >= oldest]
+                if not young:
+                    cloudwatch._metrics.pop(key, None)
+                elif len(young) != len(points):
+                    cloudwatch._metrics[key] = young
+
+    return evict
 
 
 def while_held(lock: threading.RLock, original: Callable[..., Any]) -> Callable[..., Any]:

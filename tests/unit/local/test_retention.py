@@ -1,5 +1,6 @@
 """What the embedded AWS keeps of what grows with every request, and how many processes of functions."""
 
+import sys
 import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -212,6 +213,58 @@ def test_metrics_and_history_are_swept(world: Any, kept: retention.Retention) ->
     assert not cloudwatch._metrics.contains_scoped("000000000000", "us-east-1", ("n", "gone", ()))
     left = cloudwatch._alarm_history.get_scoped("000000000000", "us-east-1", "entries")
     assert (len(left), left[0]["AlarmName"]) == (retention.HISTORY, "7")
+
+
+@pytest.mark.parametrize("meanwhile", ["asked", "swept", "emptied"])
+def test_a_point_that_is_added_while_others_go_stays(
+    world: Any, kept: retention.Retention, meanwhile: str
+) -> None:
+    """A function's thread has looked up the metric, and comes to add its point only after that."""
+    cloudwatch = world.emulator.service("cloudwatch")
+    now = kept.clock()
+    old = {"asked": [], "swept": points(1000, now - 500.0), "emptied": points(10, 0.0)}[meanwhile]
+    with world.emulator.scope("000000000000", "us-east-1"):
+        cloudwatch._metrics[("n", "m", ())] = old
+        place = cloudwatch._metric_bucket(("n", "m", ()))
+        if meanwhile == "swept":
+            kept.sweep()
+        else:
+            cloudwatch._evict_old_metrics()
+        place.append({"Timestamp": now, "Value": 7.0, "Unit": "None", "Dimensions": {}})
+        found = cloudwatch._metrics[("n", "m", ())]
+    assert [point for point in found if point["Value"] == 7.0 and point["Timestamp"] == now]
+    assert len(found) < 200
+
+
+def test_points_of_many_functions_at_once_are_all_counted(world: Any, kept: retention.Retention) -> None:
+    cloudwatch, each, switching = world.emulator.service("cloudwatch"), 300, sys.getswitchinterval()
+    done = threading.Event()
+
+    def function(number: int) -> None:
+        with world.emulator.scope("000000000000", "us-east-1"):
+            for value in range(each):
+                cloudwatch.record_metric("n", "m", value, "None", {"of": str(value % 3)})
+                cloudwatch.record_metric("n", str(value), number)
+
+    def call() -> None:
+        with world.emulator.scope("000000000000", "us-east-1"):
+            while not done.is_set():
+                cloudwatch._evict_old_metrics()
+                kept.sweep()
+
+    functions = [threading.Thread(target=function, args=(number,)) for number in range(4)]
+    caller = threading.Thread(target=call)
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in (caller, *functions):
+            thread.start()
+        for thread in functions:
+            thread.join()
+        done.set()
+        caller.join()
+    finally:
+        sys.setswitchinterval(switching)
+    assert sum(len(points) for points in cloudwatch._metrics.all_values()) == 4 * each * 2
 
 
 def test_log_records_are_swept(
