@@ -71,8 +71,7 @@ def applier(emulator: Emulator) -> Callable[[Write], None]:
 def expire_items(emulator: Emulator, now: float) -> int:
     """AWS: an item whose time to live is over is deleted in one region, and that delete replicates.
 
-    ministack's own sweep, once a minute, deletes in each region by itself and leaves no stream record. This
-    one runs more often, so that the other finds nothing.
+    ministack's own reaper, which does neither, is kept from it (see `patches.dynamodb`).
 
     Args:
         now: seconds since the epoch.

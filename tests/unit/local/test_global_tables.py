@@ -1,6 +1,9 @@
 """ministack's global tables with the replication between them, and the items' journal."""
 
+import contextlib
+import threading
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 from payinfra.local.faults import FaultRegistry, ReplicationPause
 from payinfra.local.server import global_tables, item_log, persistence
 from payinfra.local.server.item_log import ItemJournal, Line, StoredItems
+from payinfra.local.server.patches.dynamodb import REAPER
 from payinfra.local.server.replication import ItemKey, Replicator
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -135,6 +139,38 @@ def test_an_expired_item_is_deleted_in_both_regions(world: Any, replicator: Repl
     assert held(world, EAST) == held(world, WEST) == ["p2", "p3", "p4"]
     assert events(world, WEST)[-1] == "REMOVE"
     assert global_tables.expire_items(world.emulator, now) == 0
+
+
+def test_no_item_expires_without_a_record_in_the_stream(world: Any, replicator: Replicator) -> None:
+    """ministack's own thread, which deletes once a minute, may look at any moment."""
+    specification = {"Enabled": True, "AttributeName": "expires"}
+    world.dynamodb("UpdateTimeToLive", TableName="payments", TimeToLiveSpecification=specification)
+    world.dynamodb("PutItem", TableName="payments", Item=payment("1", expires={"N": "1000000000"}))
+    looks: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        if threading.current_thread() is not mine:
+            time.sleep(seconds)
+            return
+        looks.append(seconds)
+        if len(looks) == 2:
+            raise SystemExit
+
+    def reap() -> None:
+        with contextlib.suppress(SystemExit):
+            service._ttl_reaper()
+
+    service, hurried = world.emulator.service("dynamodb"), types.ModuleType("time")
+    hurried.__dict__.update(time.__dict__, sleep=sleep)
+    assert REAPER in {thread.name for thread in threading.enumerate()}
+    world.emulator.replace(service, "time", hurried)
+    mine = threading.Thread(target=reap, name=REAPER)
+    mine.start()
+    mine.join()
+    assert looks == [60, 60]
+    assert held(world, EAST) == held(world, WEST) == ["p1"]
+    assert global_tables.expire_items(world.emulator, 1_000_000_000.0) == 1
+    assert events(world, EAST)[-1] == events(world, WEST)[-1] == "REMOVE"
 
 
 def test_nothing_expires_where_no_time_to_live_is_set(world: Any, replicator: Replicator) -> None:
