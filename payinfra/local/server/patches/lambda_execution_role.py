@@ -32,7 +32,9 @@ def install(emulator: Emulator) -> None:
     environments = Environments(emulator, refusal)
     for operation in ("_create_function", "_update_config"):
         emulator.replace(functions, operation, environments.grants(getattr(functions, operation)))
-    sessions = Sessions(emulator.service("sts"))
+    sts = emulator.service("sts")
+    emulator.replace(sts, "_evict_expired_sessions", expired_sessions_are_forgotten(sts))
+    sessions = Sessions(sts)
     emulator.replace(runtime, "execution_credentials", environments.decrypted_first(sessions.of_function))
     emulator.replace(functions, "_invoke", denial_is_lambdas_own(functions._invoke))
     emulator.replace(
@@ -40,6 +42,21 @@ def install(emulator: Emulator) -> None:
         "_emit_lambda_logs",
         role_writes_the_log(functions._emit_lambda_logs, emulator.service("cloudwatch_logs"), refusal),
     )
+
+
+def expired_sessions_are_forgotten(sts: Any) -> Callable[[], None]:
+    """AWS: whoever gets a session gets it, whatever other sessions there are.
+
+    Each new one is an occasion to forget the expired ones. ministack looks through them while functions that
+    start, and services that work in a role's name, add theirs in other threads, which Python refuses.
+    """
+
+    def forget() -> None:
+        for key, session in tuple(sts._sessions.items()):
+            if sts._session_expired(session):
+                sts._sessions.pop(key, None)
+
+    return forget
 
 
 def place_of(config: Config) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from threading import Barrier
@@ -226,6 +227,22 @@ def test_processes_that_start_at_one_moment_have_the_same_credentials() -> None:
         with ThreadPoolExecutor(at_once) as pool:
             secrets = [pool.submit(process) for _ in range(at_once)]
             assert len({secret.result() for secret in secrets}) == 1
+
+
+def test_a_session_is_given_while_others_come_and_expired_ones_go(world: Any) -> None:
+    """A session that comes while the expired ones are looked for, as from another thread."""
+    sts = world.emulator.service("sts")
+
+    class Coming(dict[str, Any]):
+        def get(self, name: str, default: Any = None) -> Any:
+            sts._sessions[f"another {len(sts._sessions)}"] = {}
+            return super().get(name, default)
+
+    sts._sessions["expired"] = Coming(Expiration=1.0)
+    sts._sessions["lasting"] = Coming(Expiration=time.time() + 3600)
+    sts.register_session("new", {"Arn": "a"})
+    assert "expired" not in sts._sessions
+    assert {"lasting", "new", "another 2"} <= sts._sessions.keys()
 
 
 class KnownSessions:
