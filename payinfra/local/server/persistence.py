@@ -10,6 +10,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ QUIET_S = 0.5
 
 SHARE = 10
 """Writing may take this part of the server's time: after a long write comes a pause of ten times that."""
+
+TRIES = 50
+"""So often a service's state is looked through, at the most, until nothing is added to it meanwhile."""
 
 State = Callable[[], object]
 
@@ -63,16 +67,30 @@ class Snapshots:
         self._touched = False
         changed: list[str] = []
         for name, state_of in {**self.services(), **(whole or {})}.items():
-            state = state_of()
-            if state is None:
+            text = self._text(name, state_of)
+            if text is None:
                 continue
-            text = self.encode(name, state)
             digest = hashlib.sha256(text.encode()).hexdigest()
             if self._written.get(name) != digest:
                 keep(self.folder / f"{name}.json", text)
                 self._written[name] = digest
                 changed.append(name)
         return tuple(changed)
+
+    def _text(self, name: str, state_of: State) -> str | None:
+        """The text of one service's state; None where it has none to write.
+
+        Functions, and what reads streams, change some of it in threads of their own, and Python gives up
+        looking through a dictionary that another thread adds to.
+        """
+        for _ in range(TRIES - 1):
+            with suppress(RuntimeError):
+                return self._text_now(name, state_of)
+        return self._text_now(name, state_of)
+
+    def _text_now(self, name: str, state_of: State) -> str | None:
+        state = state_of()
+        return None if state is None else self.encode(name, state)
 
 
 def keep(path: Path, text: str) -> None:

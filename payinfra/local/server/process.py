@@ -16,7 +16,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +48,7 @@ from payinfra.local.server.access_logs import AccessLogs
 from payinfra.local.server.asgi import AsgiResponse, HttpRequest
 from payinfra.local.server.authentication import Authentication
 from payinfra.local.server.aws_rules import Quota
+from payinfra.local.server.background import again_and_again, attempted
 from payinfra.local.server.cloudwatch_alarms import TICK_S, Watching
 from payinfra.local.server.control_api import ControlApi
 from payinfra.local.server.domain_certificates import DomainCertificates
@@ -70,6 +71,8 @@ LOOK_S = 2.0
 CLOCK_LOOK_S = 0.5
 """How often the server looks whether the machine's clock was set, in seconds."""
 TTL_SWEEP_S = 5.0
+REPLICATE_AGAIN_S = 1.0
+"""How soon the server tries again to deliver writes where that failed, in seconds."""
 LATE_LINES_S = 1.0
 _LOCK = os.O_RDWR | os.O_APPEND | os.O_CREAT
 WRITES = "payinfra-replication"
@@ -228,9 +231,9 @@ class Server:
         self._tasks += [
             asyncio.create_task(self._replicate()),
             asyncio.create_task(self._save()),
-            asyncio.create_task(_again_and_again(CLOCK_LOOK_S, clock_steps.of_emulator(self.emulator).look)),
-            asyncio.create_task(_again_and_again(retention.RETIRE_S, self.retention.workers.retire)),
-            asyncio.create_task(_again_and_again(retention.SWEEP_S, self.retention.sweep)),
+            asyncio.create_task(again_and_again(CLOCK_LOOK_S, clock_steps.of_emulator(self.emulator).look)),
+            asyncio.create_task(again_and_again(retention.RETIRE_S, self.retention.workers.retire)),
+            asyncio.create_task(again_and_again(retention.SWEEP_S, self.retention.sweep)),
             asyncio.create_task(self.time_scale.every(TTL_SWEEP_S, self._expire)),
             asyncio.create_task(self.time_scale.every(TICK_S, self._watch)),
             asyncio.create_task(self._end_without_the_folder(self.arguments.folder.lock)),
@@ -409,8 +412,15 @@ class Server:
             listener.wake()
 
     async def _replicate(self) -> None:
-        while True:
+        pause: float | None = None
+
+        def pump() -> None:
+            nonlocal pause
             pause = self.replicator.pump()
+
+        while True:
+            if not attempted(pump):
+                pause = REPLICATE_AGAIN_S
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), pause)
             self._changed.clear()
@@ -431,8 +441,8 @@ class Server:
         while True:
             await asyncio.sleep(pause)
             began = time.monotonic()
-            if self.snapshots.touched:
-                self._write_state()
+            if self.snapshots.touched and not attempted(self._write_state):
+                self.snapshots.touch()
             pause = max(persistence.QUIET_S, persistence.SHARE * (time.monotonic() - began))
 
     def _write_state(self, whole: Mapping[str, persistence.State] | None = None) -> None:
@@ -464,13 +474,6 @@ def _tell_of_silence(region: str, data: bytes) -> None:
         said = f"{region} is dark and does not answer {head.rpartition(' ')[0]} of {next(agents, '-')}"
         sys.stderr.write(f"{said}\n")
         sys.stderr.flush()
-
-
-async def _again_and_again(pause_s: float, work: Callable[[], object]) -> None:
-    """Do something in a thread of its own, with so many real seconds between two times."""
-    while True:
-        await asyncio.sleep(pause_s)
-        await asyncio.to_thread(work)
 
 
 async def _to_task(work: Awaitable[None]) -> None:

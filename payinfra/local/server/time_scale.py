@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from payinfra.core.errors import UsageProblem
+from payinfra.local.server.background import attempted
 
 FASTEST = 1000.0
 LEAST_PAUSE_S = 0.05
@@ -96,7 +97,10 @@ class TimeScale:
         return age + (end - moment)
 
     async def every(self, seconds: float, work: Callable[[], object]) -> None:
-        """Repeat some work for ever, each time that so many seconds of emulated time have passed."""
+        """Repeat some work for ever, each time that so many seconds of emulated time have passed.
+
+        It is repeated although it fails: see `background`.
+        """
         last = self.now()
         while True:
             left = min(seconds - self.age(last, self.now()), seconds)  # The wall clock may be put back.
@@ -104,7 +108,7 @@ class TimeScale:
                 await asyncio.wait_for(self._another.wait(), max(left / self(), LEAST_PAUSE_S))
             except TimeoutError:
                 last = self.now()
-                work()
+                attempted(work)
 
 
 def _usable(value: object) -> float:

@@ -53,6 +53,28 @@ def test_saving_takes_care_of_what_was_touched(tmp_path: Path) -> None:
     assert not kept.touched
 
 
+def test_a_state_that_others_add_to_is_written_all_the_same(world: Any, tmp_path: Path) -> None:
+    """Functions still write to their logs when the server ends."""
+    logs = world.emulator.service("cloudwatch_logs")
+    groups, added = logs._log_groups, 0
+
+    class Message(str):
+        """A line; while it is copied another function begins a stream, so many times."""
+
+        def __deepcopy__(self, _memo: object) -> str:
+            nonlocal added
+            if added < persistence.TRIES - 1:
+                added += 1
+                groups.get_scoped("a", "r", "g")["streams"][f"another {added}"] = {"events": []}
+            return str(self)
+
+    stream = {"events": [{"message": Message("said")}]}
+    groups.set_scoped("a", "r", "g", {"streams": {"first": stream, "second": stream}})
+    kept = persistence.of_emulator(world.emulator, tmp_path)
+    assert "cloudwatch_logs" in kept.save(persistence.at_an_orderly_end(world.emulator))
+    assert "said" in (tmp_path / "cloudwatch_logs.json").read_text()
+
+
 STATE = persistence.sealed(1, '{"functions": [1, 2]}')
 
 
