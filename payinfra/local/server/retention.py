@@ -119,7 +119,10 @@ def trim_group(streams: dict[str, dict[str, Any]], most: int = LOG_EVENTS, empty
         most: events to keep.
         empty: streams without events to keep.
     """
-    oldest_first = sorted(streams.items(), key=lambda one: one[1].get("lastEventTimestamp") or 0)
+    # One that has no event yet was just made: whoever made it is about to write, and must find it.
+    oldest_first = sorted(
+        streams.items(), key=lambda one: one[1].get("lastEventTimestamp") or one[1].get("creationTime") or 0
+    )
     surplus = sum(len(stream["events"]) for _, stream in oldest_first) - most
     for _, stream in oldest_first:
         if surplus <= 0:

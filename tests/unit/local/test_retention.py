@@ -148,6 +148,15 @@ def test_a_groups_newest_events_are_kept() -> None:
     assert streams["new"]["events"] == [{"at": 4}]
 
 
+def test_a_stream_that_somebody_is_about_to_write_to_stays() -> None:
+    streams: dict[str, dict[str, Any]] = {
+        f"old {at}": {"events": [], "lastEventTimestamp": at, "creationTime": at} for at in range(5)
+    }
+    streams["new"] = {"events": [], "lastEventTimestamp": None, "creationTime": 9}
+    trim_group(streams, most=3, empty=2)
+    assert list(streams) == ["old 4", "new"]
+
+
 @pytest.fixture
 def kept(world: Any) -> retention.Retention:
     return retention.of_emulator(world.emulator)
