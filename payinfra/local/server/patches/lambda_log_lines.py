@@ -26,7 +26,7 @@ def install(emulator: Emulator) -> None:
     """Apply the patch."""
     runtime, mark = emulator.core("lambda_runtime"), f"payinfra:complete:{secrets.token_hex(16)}"
     worker = runtime.Worker
-    emulator.replace(runtime, "_PYTHON_WORKER_SCRIPT", saying_the_end(runtime._PYTHON_WORKER_SCRIPT, mark))
+    emulator.replace(runtime, "_PYTHON_WORKER_SCRIPT", with_end_mark(runtime._PYTHON_WORKER_SCRIPT, mark))
     emulator.replace(worker, "_read_stderr", read_lines)
     emulator.replace(
         worker, "_drain_stderr_bounded", up_to_the_end(worker._drain_stderr_bounded, mark, LONGEST_WAIT_S)
@@ -34,7 +34,7 @@ def install(emulator: Emulator) -> None:
     emulator.replace(worker, "_drain_stderr", of_a_killed_process(worker._drain_stderr, mark))
 
 
-def saying_the_end(script: str, mark: str) -> str:
+def with_end_mark(script: str, mark: str) -> str:
     """The process's script, which now writes a line of its own behind the lines of each call.
 
     Raises:

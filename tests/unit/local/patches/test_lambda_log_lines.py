@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from payinfra.local.server.patches.lambda_log_lines import saying_the_end, without_the_end
+from payinfra.local.server.patches.lambda_log_lines import with_end_mark, without_the_end
 from tests.unit.local.patches.test_lambda_execution_role import (
     ACCOUNT,
     FUNCTIONS,
@@ -85,4 +85,4 @@ def test_an_empty_line_of_the_functions_own_stays() -> None:
 
 def test_another_script_than_the_known_one_is_refused() -> None:
     with pytest.raises(ValueError, match="does not end as expected"):
-        saying_the_end("run()\n", "mark")
+        with_end_mark("run()\n", "mark")
