@@ -55,6 +55,7 @@ from payinfra.local.server.domain_certificates import DomainCertificates
 from payinfra.local.server.host_names import AliasAddresses, AwsNames
 from payinfra.local.server.listener import Listener
 from payinfra.local.server.patches import registry
+from payinfra.local.server.patches.lambda_event_sources import read_side_by_side
 from payinfra.local.server.patches.lambda_integration import disturb_invocations
 from payinfra.local.server.patches.s3_replication import hold_copies
 from payinfra.local.server.recording import RequestRecorder
@@ -190,6 +191,7 @@ class Server:
         registry.install(self.emulator)
         disturb_invocations(self.emulator, self.board)
         hold_copies(self.emulator, self.board)
+        read_side_by_side(self.emulator)
         self.watching.install()
         self.retention = retention.of_emulator(self.emulator)
         seam.let_the_port_decide_the_region(self.emulator)

@@ -1,6 +1,9 @@
 """How Lambda reads a table's stream in the name of a function's role, as on AWS."""
 
+import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextvars import ContextVar
 from typing import Any
 
 from payinfra.local.server.ministack import Emulator
@@ -140,3 +143,78 @@ class Readers:
         elif mapping.get("LastProcessingResult") == PROBLEM:
             waits.pop(mapping["UUID"], None)
             mapping["LastProcessingResult"] = NOTHING_YET
+
+
+def read_side_by_side(emulator: Emulator) -> None:
+    """AWS: each mapping is read by itself, whatever becomes of another one's function (Lambda developer
+    guide, "Process DynamoDB records with Lambda", "Polling and batching streams").
+
+    ministack reads all of them in one thread, and waits for each function in turn: while the one of a region
+    that is dark waits for its services, nobody reads the other region's stream.
+    """
+    functions = emulator.service("lambda_svc")
+    readers = SeparateReaders(
+        functions._iter_all_esms, functions._poll_dynamodb_streams, emulator.core("concurrency").esm_wake.set
+    )
+    emulator.replace(functions, "_iter_all_esms", readers.mappings)
+    emulator.replace(functions, "_poll_dynamodb_streams", readers.read)
+
+
+MappedPlace = tuple[str, str, dict[str, Any]]
+"""The account and the region of a mapping, and the mapping."""
+
+
+class SeparateReaders:
+    """Reads the stream of each mapping in a thread of its own, one batch at a time.
+
+    Args:
+        every: all mappings.
+        read_each: reads one batch of each, and says whether there was any.
+        wake: lets them be read again at once.
+    """
+
+    def __init__(
+        self,
+        every: Callable[[], Iterator[MappedPlace]],
+        read_each: Callable[[], bool],
+        wake: Callable[[], None],
+    ) -> None:
+        self.every, self.read_each, self.wake = every, read_each, wake
+        self._only: ContextVar[MappedPlace | None] = ContextVar("payinfra_only_mapping", default=None)
+        self._in_work: set[str] = set()
+        self._asked_again: set[str] = set()
+        self._lock = threading.Lock()
+
+    def mappings(self) -> Iterator[MappedPlace]:
+        """All mappings; in a thread that reads for one of them, that one."""
+        only = self._only.get()
+        return self.every() if only is None else iter((only,))
+
+    def read(self) -> bool:
+        """Begin to read for each mapping that nobody reads for; there is nothing to wait for."""
+        for one in self.every():
+            name = str(one[2]["UUID"])
+            if ":dynamodb:" not in str(one[2].get("EventSourceArn", "")):
+                continue
+            with self._lock:
+                if name in self._in_work:
+                    self._asked_again.add(name)
+                    continue
+                self._in_work.add(name)
+            threading.Thread(target=self._read_for, args=(one,), name="stream-reader", daemon=True).start()
+        return False
+
+    def _read_for(self, one: MappedPlace) -> None:
+        self._only.set(one)
+        name, found = str(one[2]["UUID"]), False
+        try:
+            found = self.read_each()
+        except Exception:  # noqa: BLE001 - whatever it is, the stream is read again
+            traceback.print_exc()
+        with self._lock:
+            # A record may have come after this one had looked.
+            found |= name in self._asked_again
+            self._asked_again.discard(name)
+            self._in_work.discard(name)
+        if found:
+            self.wake()

@@ -1,10 +1,17 @@
 """Who reads a table's stream: a function whose role may, and no other."""
 
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from payinfra.local.server.patches.lambda_event_sources import retried_if_reported
+from payinfra.local.server.patches.lambda_event_sources import (
+    SeparateReaders,
+    read_side_by_side,
+    retried_if_reported,
+)
 from tests.unit.local.patches.test_kms_permissions import table
 from tests.unit.local.patches.test_lambda_execution_role import function
 
@@ -164,3 +171,97 @@ def test_only_tables_streams_are_looked_at_and_only_for_functions(world: Any, ro
     assert world.call("lambda", "POST", f"{MAPPINGS}/", body, headers).status == 202
     table(world, None)
     mapped(world, 404, FunctionName="none")
+
+
+def mapping(name: str) -> tuple[str, str, dict[str, Any]]:
+    return ACCOUNT, HERE, {"UUID": name, "EventSourceArn": f"{TABLE}/stream/{name}"}
+
+
+class Streams:
+    """Two streams; the function of one of them does not answer until it is let go."""
+
+    def __init__(self) -> None:
+        self.go, self.woken, self.fails = threading.Event(), threading.Semaphore(0), False
+        self.read = {"stuck": threading.Semaphore(0), "other": threading.Semaphore(0)}
+        self.begun = {"stuck": 0, "other": 0}
+        queue = (ACCOUNT, HERE, {"UUID": "queue", "EventSourceArn": "arn:aws:sqs:r:a:q"})
+        every = [mapping("stuck"), mapping("other"), queue]
+        self.readers = SeparateReaders(lambda: iter(every), self.read_each, self.woken.release)
+
+    def read_each(self) -> bool:
+        for _account, _region, one in self.readers.mappings():
+            self.begun[one["UUID"]] += 1
+            if one["UUID"] == "stuck":
+                assert self.go.wait(60)
+            if self.fails:
+                raise RuntimeError("not this time")
+            self.read[one["UUID"]].release()
+        return True
+
+    def await_read(self, name: str) -> None:
+        assert self.read[name].acquire(timeout=60)
+        assert self.woken.acquire(timeout=60)
+
+
+def test_a_function_that_does_not_answer_holds_up_no_other_stream() -> None:
+    streams = Streams()
+    for _ in range(3):
+        assert not streams.readers.read()
+        streams.await_read("other")
+    streams.go.set()
+    streams.await_read("stuck")
+    assert streams.begun["stuck"] == 1
+    assert list(streams.readers.mappings()) == list(streams.readers.every())
+
+
+def test_a_stream_that_could_not_be_read_once_is_read_again(capsys: pytest.CaptureFixture[str]) -> None:
+    streams = Streams()
+    streams.go.set()
+    streams.fails = True
+    streams.readers.read()
+    wait_for_no_reader()
+    assert "RuntimeError: not this time" in capsys.readouterr().err
+    streams.fails = False
+    streams.readers.read()
+    streams.await_read("other")
+    streams.await_read("stuck")
+
+
+def test_a_record_that_comes_while_a_reader_finds_none_is_not_left() -> None:
+    """Whoever wrote it asked for a look, which nobody could give just then."""
+    looking, go, woken = threading.Event(), threading.Event(), threading.Event()
+
+    def finds_nothing() -> bool:
+        looking.set()
+        return not go.wait(60)
+
+    readers = SeparateReaders(lambda: iter([mapping("one")]), finds_nothing, woken.set)
+    readers.read()
+    assert looking.wait(60)
+    readers.read()
+    go.set()
+    assert woken.wait(60)
+    woken.clear()
+    readers.read()
+    wait_for_no_reader()
+    assert not woken.is_set()
+
+
+def wait_for_no_reader() -> None:
+    ends = time.monotonic() + 60
+    while any(thread.name == "stream-reader" for thread in threading.enumerate()):
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
+def test_records_reach_a_function_in_a_thread_of_its_own(world: Any, role: Any, polled: list[str]) -> None:
+    read_side_by_side(world.emulator)
+    table(world, None)
+    function(world, role)
+    role.may(reading())
+    mapped(world)
+    world.dynamodb("PutItem", TableName="payments", Item={"id": {"S": "1"}})
+    poll: Callable[[], bool] = world.emulator.service("lambda_svc")._poll_dynamodb_streams
+    poll()
+    wait_for_no_reader()
+    assert (polled, result(world)) == (["INSERT"], "OK - 1 records")
