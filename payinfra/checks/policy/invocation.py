@@ -15,6 +15,7 @@ from payinfra.checks.model import Verdict
 from payinfra.checks.policy.entrances import HTTP_API, ROUTE
 from payinfra.checks.policy.permissions import names
 from payinfra.checks.policy.policy_conditions import matches
+from payinfra.checks.policy.policy_exposure import fits_any_account
 from payinfra.checks.policy.routes import api_of, path_of
 
 _REST = "aws_api_gateway_integration"
@@ -25,6 +26,7 @@ _STAGES = {
     "aws_api_gateway_deployment": "stage_name",
     "aws_apigatewayv2_stage": "name",
 }
+_SPAN = re.compile(r"\$\{[^{}]*\}")
 _PARAMETER = re.compile(r"\{[^{}]*\}")
 
 
@@ -292,7 +294,7 @@ def open_permissions(permission: Resource) -> Iterator[Verdict]:
     bound = [
         path
         for path in ("source_arn", "source_account", "principal_org_id", "event_source_token")
-        if permission.has(path) and permission.template(path) not in ("", "*")
+        if permission.has(path) and _binds(path, permission.template(path))
     ]
     if principal == "*":
         if "principal_org_id" not in bound and "source_account" not in bound and "source_arn" not in bound:
@@ -301,3 +303,12 @@ def open_permissions(permission: Resource) -> Iterator[Verdict]:
             yield Verdict.failed(f"it lets {what} call the function")
     elif principal.endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazon.com")) and not bound:
         yield Verdict.failed(f"it lets {principal} call the function for any account: it names no source")
+
+
+def _binds(path: str, value: str | Unreadable) -> bool:
+    """Whether a value names a caller: an ARN with a wildcard for its account fits everybody's."""
+    if value in ("", "*"):
+        return False
+    if path != "source_arn" or isinstance(value, Unreadable):
+        return True
+    return value.startswith("${") or not fits_any_account(_SPAN.sub("known", value))
