@@ -362,9 +362,16 @@ def alarm_can_fire(alarm: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     if isinstance(metrics, Unreadable):
         return (Verdict.unknown(metrics.why),)
     found = [verdict for metric in metrics for verdict in _dimension_problems(alarm, metric, manifest)]
-    if not alarm.has("metric_query") and metrics:
-        found += firing_problems(alarm, metrics[0].namespace, metrics[0].name, manifest)
+    if len(metrics) == 1 and not _is_computed(alarm):
+        (metric,) = metrics
+        found += firing_problems(alarm, metric.block, metric.namespace, metric.name, manifest)
     return pass_unless(found)
+
+
+def _is_computed(alarm: Resource) -> bool:
+    """Whether an alarm compares what an expression makes of metrics, not a metric as it is."""
+    queries = nested(alarm, "metric_query")
+    return isinstance(queries, Unreadable) or any(query.has("expression") for query in queries)
 
 
 def _dimension_problems(alarm: Resource, metric: _Metric, manifest: Manifest) -> Iterator[Verdict]:

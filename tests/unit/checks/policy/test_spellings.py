@@ -39,3 +39,35 @@ from tests.unit.checks.policy.test_unusual import ME, worst
 def test_a_source_arn_of_any_account_names_no_caller(fields: dict[str, Any], kind: Kind) -> None:
     permission = {"function_name": "f", "action": "lambda:InvokeFunction", **fields}
     assert worst("PI-LAM-006", {"aws_lambda_permission": {"p": permission}}) is kind
+
+
+@pytest.mark.parametrize(
+    ("query", "alarm", "kind"),
+    [
+        ({}, {"comparison_operator": "LessThanThreshold", "threshold": 0}, Kind.FAIL),
+        ({"stat": "SampleCount", "metric_name": "Duration"}, {}, Kind.FAIL),
+        ({"stat": "Average"}, {"threshold": 2}, Kind.FAIL),
+        ({"period": 86_400}, {}, Kind.FAIL),
+        ({}, {}, Kind.PASS),
+    ],
+)
+def test_an_alarm_whose_only_metric_is_a_query_is_weighed_as_any_other(
+    query: dict[str, Any], alarm: dict[str, Any], kind: Kind
+) -> None:
+    metric = {"namespace": "AWS/Lambda", "metric_name": "Errors", "stat": "Sum", "period": 60, **query}
+    metric["dimensions"] = {"FunctionName": "pay"}
+    whole = {
+        "comparison_operator": "GreaterThanOrEqualToThreshold",
+        "threshold": 1,
+        "evaluation_periods": 1,
+        "metric_query": [{"id": "m", "return_data": True, "metric": [metric]}],
+        **alarm,
+    }
+    assert worst("PI-CW-002", {"aws_cloudwatch_metric_alarm": {"a": whole}}) is kind
+    computed = [{"id": "e", "expression": "m * 100", "return_data": True}, {"id": "m", "metric": [metric]}]
+    assert worst(
+        "PI-CW-002", {"aws_cloudwatch_metric_alarm": {"a": {**whole, "metric_query": computed}}}
+    ) in (
+        Kind.PASS,
+        Kind.NOT_APPLICABLE,
+    )
