@@ -81,18 +81,17 @@ def alarms_watch_both_regions(manifest: Manifest) -> tuple[Verdict, ...]:
 
 
 _TOPIC = "aws_sns_topic"
-_NO_LISTENERS = frozenset(
+_LISTENERS = frozenset(
     {
-        _ALARM,
-        _COMPOSITE,
-        "aws_cloudwatch_dashboard",
-        "aws_iam_policy",
-        "aws_iam_policy_document",
-        "aws_iam_role_policy",
-        "aws_sns_topic_data_protection_policy",
-        "aws_sns_topic_policy",
+        "aws_chatbot_slack_channel_configuration",
+        "aws_chatbot_teams_channel_configuration",
+        "aws_cloudformation_stack",
+        "aws_cloudformation_stack_set",
+        "aws_sns_topic_subscription",
+        "aws_ssm_parameter",
     }
 )
+"""What subscribes to a topic, or tells its ARN to those who do. Everything else of AWS's publishes to it."""
 
 
 def _without_listener(manifest: Manifest) -> Iterator[Verdict]:
@@ -105,8 +104,20 @@ def _without_listener(manifest: Manifest) -> Iterator[Verdict]:
         referrers = manifest.referrers(topic)
         if topic.address in given or not any(one.type in (_ALARM, _COMPOSITE) for one in referrers):
             continue
-        if all(one.type in _NO_LISTENERS for one in referrers):
+        if not (any(map(_may_listen, referrers)) or _is_subscribed_by_name(topic, manifest)):
             yield Verdict.warn("alarms publish to it, and nothing in this file subscribes", topic.address)
+
+
+def _may_listen(resource: Resource) -> bool:
+    """Whether what refers to a topic may subscribe to it: of other providers' resources nobody knows."""
+    return resource.type in _LISTENERS or not resource.type.startswith("aws_")
+
+
+def _is_subscribed_by_name(topic: Resource, manifest: Manifest) -> bool:
+    """Whether a subscription names the topic by an ARN that is written out."""
+    name = topic.text("name")
+    arns = (one.template("topic_arn") for one in manifest.all("aws_sns_topic_subscription"))
+    return isinstance(name, str) and any(isinstance(arn, str) and arn.endswith(f":{name}") for arn in arns)
 
 
 def _unwatched(

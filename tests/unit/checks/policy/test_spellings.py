@@ -71,3 +71,53 @@ def test_an_alarm_whose_only_metric_is_a_query_is_weighed_as_any_other(
         Kind.PASS,
         Kind.NOT_APPLICABLE,
     )
+
+
+TOPIC = "${aws_sns_topic.t.arn}"
+SUBSCRIPTION = {"protocol": "email", "endpoint": "on-call@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("others", "kind"),
+    [
+        ({}, Kind.WARN),
+        ({"aws_sns_topic_subscription": {"s": {**SUBSCRIPTION, "topic_arn": TOPIC}}}, Kind.PASS),
+        (
+            {
+                "aws_sns_topic_subscription": {
+                    "s": {**SUBSCRIPTION, "topic_arn": f"arn:aws:sns:eu-west-1:{ME}:t"}
+                }
+            },
+            Kind.PASS,
+        ),
+        ({"aws_sns_topic_subscription": {"s": {**SUBSCRIPTION, "topic_arn": TOPIC, "count": 0}}}, Kind.WARN),
+        ({"aws_chatbot_slack_channel_configuration": {"c": {"sns_topic_arns": [TOPIC]}}}, Kind.PASS),
+        ({"aws_ssm_parameter": {"p": {"type": "String", "value": TOPIC}}}, Kind.PASS),
+        ({"pagerduty_service_integration": {"p": {"topic": TOPIC}}}, Kind.PASS),
+        ({"aws_cloudwatch_event_target": {"t": {"rule": "r", "arn": TOPIC}}}, Kind.WARN),
+        ({"aws_lambda_permission": {"p": {"function_name": "f", "source_arn": TOPIC}}}, Kind.WARN),
+        ({"aws_sqs_queue_policy": {"p": {"queue_url": "q", "policy": TOPIC}}}, Kind.WARN),
+    ],
+)
+def test_who_only_publishes_to_a_topic_or_lets_it_in_does_not_listen(
+    others: dict[str, Any], kind: Kind
+) -> None:
+    watched = {
+        name: {
+            "alarm_name": name,
+            "namespace": "AWS/Lambda",
+            "metric_name": metric,
+            "dimensions": {"FunctionName": "${aws_lambda_function.f.function_name}"},
+            "alarm_actions": [TOPIC],
+            "treat_missing_data": "notBreaching",
+        }
+        for name, metric in (("errors", "Errors"), ("duration", "Duration"))
+    }
+    resources = {
+        "aws_lambda_function": {"f": {"function_name": "f"}},
+        "aws_sns_topic": {"t": {"name": "t"}},
+        "aws_cloudwatch_metric_alarm": watched,
+        **others,
+    }
+    home = {"aws": {"region": "eu-west-1"}}
+    assert worst("PI-CW-001", resources, provider=home) is kind
