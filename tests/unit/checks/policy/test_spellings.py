@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from payinfra.checks.verdicts import Kind
-from tests.unit.checks.policy.test_unusual import ME, worst
+from tests.unit.checks.policy.test_unusual import ME, statement, text, worst
 
 
 @pytest.mark.parametrize(
@@ -121,3 +121,25 @@ def test_who_only_publishes_to_a_topic_or_lets_it_in_does_not_listen(
     }
     home = {"aws": {"region": "eu-west-1"}}
     assert worst("PI-CW-001", resources, provider=home) is kind
+
+
+@pytest.mark.parametrize(
+    "type_", ["aws_kms_key", "aws_kms_replica_key", "aws_kms_external_key", "aws_kms_replica_external_key"]
+)
+def test_every_kind_of_key_has_a_policy_that_may_let_everybody_in(type_: str) -> None:
+    anybody = text(statement(Principal="*", Action="kms:*", Resource="*"))
+    own = text(statement(Principal={"AWS": f"arn:aws:iam::{ME}:root"}, Action="kms:*", Resource="*"))
+    assert worst("PI-KMS-002", {type_: {"k": {"policy": anybody}}}) is Kind.FAIL
+    assert worst("PI-KMS-002", {type_: {"k": {"policy": own}}}) is Kind.PASS
+    assert worst("PI-KMS-002", {type_: {"k": {"policy": own, "deletion_window_in_days": 3}}}) is Kind.FAIL
+
+
+@pytest.mark.parametrize("name", ["arn", "name", "target_key_arn"])
+def test_a_disabled_key_that_is_used_by_its_alias_is_used(name: str) -> None:
+    resources: dict[str, Any] = {
+        "aws_kms_key": {"k": {"is_enabled": False}},
+        "aws_kms_alias": {"a": {"name": "alias/pay", "target_key_id": "${aws_kms_key.k.key_id}"}},
+    }
+    assert worst("PI-KMS-003", resources) is Kind.NOT_APPLICABLE
+    resources["aws_sqs_queue"] = {"q": {"kms_master_key_id": f"${{aws_kms_alias.a.{name}}}"}}
+    assert worst("PI-KMS-003", resources) is Kind.FAIL
