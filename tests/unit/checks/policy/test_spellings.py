@@ -143,3 +143,56 @@ def test_a_disabled_key_that_is_used_by_its_alias_is_used(name: str) -> None:
     assert worst("PI-KMS-003", resources) is Kind.NOT_APPLICABLE
     resources["aws_sqs_queue"] = {"q": {"kms_master_key_id": f"${{aws_kms_alias.a.{name}}}"}}
     assert worst("PI-KMS-003", resources) is Kind.FAIL
+
+
+@pytest.mark.parametrize(
+    ("protocol", "authorization", "kind"),
+    [
+        ("REST", "CUSTOM", Kind.PASS),
+        ("REST", "COGNITO_USER_POOLS", Kind.PASS),
+        ("REST", "JWT", Kind.UNKNOWN),
+        ("HTTP", "JWT", Kind.PASS),
+        ("HTTP", "CUSTOM", Kind.PASS),
+        ("HTTP", "COGNITO_USER_POOLS", Kind.UNKNOWN),
+        ("WEBSOCKET", "CUSTOM", Kind.PASS),
+        ("WEBSOCKET", "JWT", Kind.UNKNOWN),
+    ],
+)
+def test_each_type_of_api_has_kinds_of_authorization_of_its_own(
+    protocol: str, authorization: str, kind: Kind
+) -> None:
+    resources: dict[str, Any]
+    if protocol == "REST":
+        resources = {
+            "aws_api_gateway_rest_api": {"a": {"name": "a"}},
+            "aws_api_gateway_resource": {
+                "r": {
+                    "rest_api_id": "${aws_api_gateway_rest_api.a.id}",
+                    "parent_id": "${aws_api_gateway_rest_api.a.root_resource_id}",
+                    "path_part": "payments",
+                }
+            },
+            "aws_api_gateway_method": {
+                "m": {
+                    "rest_api_id": "${aws_api_gateway_rest_api.a.id}",
+                    "resource_id": "${aws_api_gateway_resource.r.id}",
+                    "http_method": "POST",
+                    "authorization": authorization,
+                    "authorizer_id": "abc123",
+                }
+            },
+        }
+    else:
+        route = "$connect" if protocol == "WEBSOCKET" else "POST /payments"
+        resources = {
+            "aws_apigatewayv2_api": {"a": {"protocol_type": protocol}},
+            "aws_apigatewayv2_route": {
+                "r": {
+                    "api_id": "${aws_apigatewayv2_api.a.id}",
+                    "route_key": route,
+                    "authorization_type": authorization,
+                    "authorizer_id": "abc123",
+                }
+            },
+        }
+    assert worst("PI-API-003", resources) is kind
