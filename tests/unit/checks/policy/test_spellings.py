@@ -196,3 +196,71 @@ def test_each_type_of_api_has_kinds_of_authorization_of_its_own(
             },
         }
     assert worst("PI-API-003", resources) is kind
+
+
+def called(permission: dict[str, Any], uri: str = "invoke_arn") -> dict[str, Any]:
+    """An API in eu-west-1 that calls a function for POST /payments on the stage v1, and who may call it."""
+    of = {"rest_api_id": "${aws_api_gateway_rest_api.a.id}"}
+    root = "${aws_api_gateway_rest_api.a.root_resource_id}"
+    there = {**of, "resource_id": "${aws_api_gateway_resource.payments.id}", "http_method": "POST"}
+    return {
+        "aws_lambda_function": {"f": {"function_name": "f"}},
+        "aws_api_gateway_rest_api": {"a": {"name": "a"}},
+        "aws_api_gateway_resource": {
+            "payments": {**of, "parent_id": root, "path_part": "payments"},
+            "refunds": {**of, "parent_id": root, "path_part": "refunds"},
+        },
+        "aws_api_gateway_method": {"m": {**there, "authorization": "AWS_IAM"}},
+        "aws_api_gateway_integration": {
+            "i": {**there, "type": "AWS_PROXY", "uri": f"${{aws_lambda_function.f.{uri}}}"}
+        },
+        "aws_api_gateway_stage": {
+            "v1": {**of, "stage_name": "v1"},
+            "other": {"rest_api_id": "elsewhere1", "stage_name": "v2"},
+        },
+        "aws_lambda_permission": {
+            "p": {
+                "function_name": "${aws_lambda_function.f.function_name}",
+                "action": "lambda:InvokeFunction",
+                "principal": "apigateway.amazonaws.com",
+                "source_arn": f"{EXECUTION}/*/*",
+                **permission,
+            }
+        },
+    }
+
+
+EXECUTION = "${aws_api_gateway_rest_api.a.execution_arn}"
+ID = "${aws_api_gateway_rest_api.a.id}"
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        (f"{EXECUTION}/*/POST${{aws_api_gateway_resource.payments.path}}", Kind.PASS),
+        (f"{EXECUTION}/*/POST${{aws_api_gateway_resource.refunds.path}}", Kind.FAIL),
+        (f"{EXECUTION}/${{aws_api_gateway_stage.v1.stage_name}}/POST/payments", Kind.PASS),
+        (f"{EXECUTION}/${{aws_api_gateway_stage.other.stage_name}}/POST/payments", Kind.FAIL),
+        (f"{EXECUTION}/*/${{aws_api_gateway_method.m.http_method}}/payments", Kind.PASS),
+        (f"arn:aws:execute-api:eu-west-1:{ME}:{ID}/*/POST/payments", Kind.PASS),
+        (f"arn:aws:execute-api:*:{ME}:{ID}/*/POST/payments", Kind.PASS),
+        (f"arn:aws:execute-api:${{data.aws_region.r.name}}:{ME}:{ID}/*/POST/payments", Kind.PASS),
+        (f"arn:aws:execute-api:eu-central-1:{ME}:{ID}/*/POST/payments", Kind.FAIL),
+        (f"arn:aws:apigateway:eu-west-1:{ME}:{ID}/*/POST/payments", Kind.FAIL),
+    ],
+)
+def test_what_a_permissions_source_names_is_written_out(source: str, kind: Kind) -> None:
+    home = {"aws": {"region": "eu-west-1"}}
+    assert worst("PI-API-004", called({"source_arn": source}), provider=home) is kind
+
+
+@pytest.mark.parametrize(
+    ("permission", "kind"),
+    [
+        ({}, Kind.FAIL),
+        ({"qualifier": "${aws_lambda_function.f.version}"}, Kind.PASS),
+        ({"function_name": "${aws_lambda_function.f.qualified_arn}"}, Kind.PASS),
+    ],
+)
+def test_a_version_is_called_with_a_permission_of_its_own(permission: dict[str, Any], kind: Kind) -> None:
+    assert worst("PI-API-004", called(permission, "qualified_invoke_arn")) is kind
