@@ -264,3 +264,10 @@ def test_what_a_permissions_source_names_is_written_out(source: str, kind: Kind)
 )
 def test_a_version_is_called_with_a_permission_of_its_own(permission: dict[str, Any], kind: Kind) -> None:
     assert worst("PI-API-004", called(permission, "qualified_invoke_arn")) is kind
+
+
+def test_a_resource_that_format_spells_is_the_one_it_names() -> None:
+    source = '${format("%s/*/*", aws_api_gateway_rest_api.a.execution_arn)}'
+    assert worst("PI-API-004", called({"source_arn": source})) is Kind.PASS
+    source = '${format("%s/*/GET/%s", aws_api_gateway_rest_api.a.execution_arn, "payments")}'
+    assert worst("PI-API-004", called({"source_arn": source})) is Kind.FAIL
