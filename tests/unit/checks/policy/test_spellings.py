@@ -271,3 +271,18 @@ def test_a_resource_that_format_spells_is_the_one_it_names() -> None:
     assert worst("PI-API-004", called({"source_arn": source})) is Kind.PASS
     source = '${format("%s/*/GET/%s", aws_api_gateway_rest_api.a.execution_arn, "payments")}'
     assert worst("PI-API-004", called({"source_arn": source})) is Kind.FAIL
+
+
+@pytest.mark.parametrize(
+    ("property_", "kind"),
+    [("source_json", Kind.FAIL), ("override_json", Kind.FAIL), ("policy_id", Kind.PASS)],
+)
+def test_documents_are_taken_from_the_deprecated_properties_too(property_: str, kind: Kind) -> None:
+    narrow = {"actions": ["dynamodb:GetItem"], "resources": ["arn:aws:dynamodb:eu-west-1:1:table/pay"]}
+    documents = {
+        "wide": {"statement": [{"actions": ["*"], "resources": ["*"]}]},
+        "whole": {"statement": [narrow], property_: "${data.aws_iam_policy_document.wide.json}"},
+    }
+    policy = {"p": {"policy": "${data.aws_iam_policy_document.whole.json}"}}
+    data = {"aws_iam_policy_document": documents}
+    assert worst("PI-IAM-001", {"aws_iam_policy": policy}, data=data) is kind
