@@ -286,3 +286,42 @@ def test_documents_are_taken_from_the_deprecated_properties_too(property_: str, 
     policy = {"p": {"policy": "${data.aws_iam_policy_document.whole.json}"}}
     data = {"aws_iam_policy_document": documents}
     assert worst("PI-IAM-001", {"aws_iam_policy": policy}, data=data) is kind
+
+
+@pytest.mark.parametrize(
+    ("resource", "kind"),
+    [
+        ("arn:aws:dynamodb:*", Kind.FAIL),
+        ("arn:aws:dynamodb:eu-west-1:*", Kind.FAIL),
+        ("arn:aws:*", Kind.FAIL),
+        ("arn:*", Kind.FAIL),
+        ("arn:aws:dynamodb:eu-west-1", Kind.PASS),  # which IAM refuses
+        ("${aws_dynamodb_table.t.arn}*", Kind.PASS),
+    ],
+)
+def test_a_star_at_the_end_reaches_beyond_the_colons_of_an_arn(resource: str, kind: Kind) -> None:
+    policy = text(statement(Action="dynamodb:GetItem", Resource=resource))
+    assert worst("PI-IAM-002", {"aws_iam_policy": {"p": {"policy": policy}}}) is kind
+
+
+@pytest.mark.parametrize(
+    ("action", "condition", "kind"),
+    [
+        ("ec2:StopInstances", {"StringEquals": {"ec2:ResourceTag/Team": "pay"}}, Kind.PASS),
+        (
+            "secretsmanager:GetSecretValue",
+            {"StringEquals": {"secretsmanager:ResourceTag/Team": "pay"}},
+            Kind.PASS,
+        ),
+        ("ec2:StopInstances", {"StringLike": {"ec2:ResourceTag/Team": "*"}}, Kind.FAIL),
+        ("ec2:StopInstances", {"StringNotEquals": {"ec2:ResourceTag/Team": "pay"}}, Kind.FAIL),
+        ("kms:Decrypt", {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/pay"}}, Kind.PASS),
+        ("kms:Decrypt", {"ForAllValues:StringEquals": {"kms:ResourceAliases": "alias/pay"}}, Kind.FAIL),
+        ("kms:Decrypt", {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}, Kind.FAIL),
+    ],
+)
+def test_tags_and_aliases_narrow_every_resource_down(
+    action: str, condition: dict[str, Any], kind: Kind
+) -> None:
+    policy = text(statement(Action=action, Resource="*", Condition=condition))
+    assert worst("PI-IAM-002", {"aws_iam_policy": {"p": {"policy": policy}}}) is kind
