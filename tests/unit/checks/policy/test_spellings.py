@@ -325,3 +325,62 @@ def test_tags_and_aliases_narrow_every_resource_down(
 ) -> None:
     policy = text(statement(Action=action, Resource="*", Condition=condition))
     assert worst("PI-IAM-002", {"aws_iam_policy": {"p": {"policy": policy}}}) is kind
+
+
+def answer(kind: str, region: str, **fields: Any) -> dict[str, Any]:
+    """One of two answers for pay.shop.example."""
+    return {
+        "zone_id": "${aws_route53_zone.z.zone_id}",
+        "name": "pay.shop.example",
+        "type": "CNAME",
+        "set_identifier": kind,
+        "failover_routing_policy": {"type": kind},
+        "records": [f"abc.execute-api.{region}.amazonaws.com"],
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(
+    ("other", "kind"),
+    [
+        ({}, Kind.PASS),
+        ({"zone_id": "${aws_route53_zone.z.id}"}, Kind.PASS),
+        ({"zone_id": "${aws_route53_zone.other.id}"}, Kind.FAIL),
+        ({"name": "Pay.Shop.Example."}, Kind.PASS),
+        ({"name": "pay"}, Kind.PASS),
+        ({"name": "pay.${aws_route53_zone.z.name}"}, Kind.PASS),
+        ({"name": "pay2"}, Kind.FAIL),
+    ],
+)
+def test_two_answers_are_for_one_name_however_it_is_written(other: dict[str, Any], kind: Kind) -> None:
+    zones = {"z": {"name": "shop.example"}, "other": {"name": "other.example"}}
+    answers = {"a": answer("PRIMARY", "eu-west-1"), "b": answer("SECONDARY", "eu-central-1", **other)}
+    assert worst("PI-DNS-001", {"aws_route53_zone": zones, "aws_route53_record": answers}) is kind
+
+
+@pytest.mark.parametrize(
+    "name", ["pay.shop.example", "PAY.shop.example.", "${aws_route53_record.a.fqdn}", "pay.${local.zone}"]
+)
+def test_a_check_of_the_name_that_fails_over_is_seen_however_it_is_written(name: str) -> None:
+    check = {"type": "HTTPS", "fqdn": name, "port": 443, "resource_path": "/health"}
+    resources = {
+        "aws_route53_zone": {"z": {"name": "shop.example"}},
+        "aws_route53_record": {"a": answer("PRIMARY", "eu-west-1", name="pay")},
+        "aws_route53_health_check": {"h": check},
+    }
+    assert worst("PI-DNS-004", resources, locals={"zone": "shop.example"}) is Kind.FAIL
+
+
+@pytest.mark.parametrize(("region", "kind"), [("eu-west-1", Kind.FAIL), ("eu-central-1", Kind.PASS)])
+def test_a_check_looks_for_an_alarm_where_it_is(region: str, kind: Kind) -> None:
+    check = {
+        "type": "CLOUDWATCH_METRIC",
+        "cloudwatch_alarm_name": "${aws_cloudwatch_metric_alarm.a.alarm_name}",
+        "cloudwatch_alarm_region": region,
+    }
+    resources = {
+        "aws_cloudwatch_metric_alarm": {"a": {"alarm_name": "errors"}},
+        "aws_route53_health_check": {"h": check},
+    }
+    found = worst("PI-DNS-004", resources, provider={"aws": {"region": "eu-central-1"}})
+    assert found is kind or (kind is Kind.PASS and found is Kind.NOT_APPLICABLE)
