@@ -7,6 +7,7 @@ Sources of the looks: the issuers' own pages on their keys' formats, as GitHub's
 ("Supported secret scanning patterns"), RFC 7519 and RFC 7468. Of the attributes: the provider's schema.
 """
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -23,7 +24,9 @@ _SECRET_WORDS = frozenset(
         *("privatekey", "pwd", "secret", "secretkey", "secrets", "token"),
     }
 )
-_SECRET_LAST = frozenset({"dsn", "pass", "pepper", "pw", "salt"})
+_SECRET_ENDS = ("passphrase", "passwd", "password", "secret", "token")
+"""How words end that are written in one: `PGPASSWORD`, `clientsecret`."""
+_SECRET_LAST = frozenset({"creds", "dbpass", "dsn", "pass", "pepper", "pgpass", "pw", "salt"})
 _SECRET_PAIRS = frozenset(
     {
         *(("access", "key"), ("account", "key"), ("api", "key"), ("auth", "key"), ("connection", "string")),
@@ -77,14 +80,29 @@ def names_secret(name: str) -> bool:
 
     What only tells where a secret is, or how long it lives, is none: `API_KEY_PARAMETER`, `TOKEN_TTL`.
     """
-    words = [word.lower() for word in _WORD.findall(name.rpartition("/")[2])]
+    folder, _, last = name.rpartition("/")
+    words = _words(last)
+    if words and (words[-1] in _ABOUT or not _PUBLIC.isdisjoint(words)):
+        return False
+    # `/pay/db/password/current` is one of the password's values, as `/pay/passwords/db` is.
+    return _are_secret(words) or _are_secret(_words(folder.rpartition("/")[2]))
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name in lower case, without the number of a version at the end."""
+    words = [word.lower() for word in _WORD.findall(name)]
     while words and (words[-1].isdigit() or words[-1] in ("v", "wo")):
         words.pop()
+    return words
+
+
+def _are_secret(words: list[str]) -> bool:
     if not words or words[-1] in _ABOUT or not _PUBLIC.isdisjoint(words):
         return False
     return (
         words[-1] in _SECRET_LAST
         or not _SECRET_WORDS.isdisjoint(words)
+        or any(word.endswith(_SECRET_ENDS) for word in words)
         or not _SECRET_PAIRS.isdisjoint(pairwise(words))
     )
 
@@ -189,7 +207,46 @@ def look_of(text: str) -> str:
         return "a password inside a URL"
     if "=" in text and any(_is_value(found["secret"]) for found in _CONNECTION.finditer(text)):
         return "a password in a connection string"
+    return "a header with credentials" if _is_authorization(text) else ""
+
+
+def _is_authorization(text: str) -> bool:
+    """Whether a whole text is the value of an Authorization header (RFC 6750; RFC 7617)."""
+    scheme, _, value = text.partition(" ")
+    if scheme.lower() == "bearer":
+        return re.fullmatch(r"(?=.*\d)[\w+/.~=-]{20,}", value) is not None
+    if scheme.lower() == "basic":
+        try:
+            return b":" in base64.b64decode(value, validate=True)
+        except ValueError:
+            return False
+    return False
+
+
+def secret_in_json(text: str) -> str:
+    """The first name in a JSON text under which a secret is written out; empty where there is none."""
+    if text[:1] not in ("{", "["):
+        return ""
+    try:
+        todo: list[object] = [json.loads(text)]
+    except (ValueError, RecursionError):
+        return ""
+    while todo:
+        match todo.pop():
+            case dict(fields):
+                for name, value in fields.items():
+                    if isinstance(value, str) and _is_written_secret(str(name), value):
+                        return str(name)
+                todo += fields.values()
+            case list(items):
+                todo += items
+            case _:
+                pass
     return ""
+
+
+def _is_written_secret(name: str, value: str) -> bool:
+    return names_secret(name) and "${" not in value and not is_pointer(value) and _is_value(value)
 
 
 def secrets_within(text: str) -> Iterator[str]:

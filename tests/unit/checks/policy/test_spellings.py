@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from payinfra.checks.secret_recognition import names_secret
 from payinfra.checks.verdicts import Kind
 from tests.unit.checks.policy.test_unusual import ME, statement, text, worst
 
@@ -384,3 +385,64 @@ def test_a_check_looks_for_an_alarm_where_it_is(region: str, kind: Kind) -> None
     }
     found = worst("PI-DNS-004", resources, provider={"aws": {"region": "eu-central-1"}})
     assert found is kind or (kind is Kind.PASS and found is Kind.NOT_APPLICABLE)
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("PGPASSWORD", True),
+        ("DBPASS", True),
+        ("clientsecret", True),
+        ("DB_CREDS", True),
+        ("/pay/db/password/current", True),
+        ("/pay/passwords/ledger", True),
+        ("/pay/password/max-length", False),
+        ("/pay/secrets-manager/ledger", False),
+        ("/pay/token/ttl", False),
+        ("/pay/public-key/current", False),
+        ("PARTITION_KEY", False),
+        ("MAX_TOKENS", False),
+    ],
+)
+def test_a_name_is_a_secrets_however_it_is_put_together(name: str, secret: bool) -> None:
+    assert names_secret(name) is secret
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ('{"user": "pay", "password": "hunter22"}', Kind.FAIL),
+        ('${jsonencode({user = "pay", db = [{password = "hunter22"}]})}', Kind.FAIL),
+        ('{"password_arn": "arn:aws:secretsmanager:eu-west-1:1:secret:x"}', Kind.NOT_APPLICABLE),
+        ('{"password": "{{resolve:ssm:/pay/db}}"}', Kind.NOT_APPLICABLE),
+        ('{"user": "pay"', Kind.NOT_APPLICABLE),
+        ("Bearer 0123456789abcdef0123456789abcdef", Kind.FAIL),
+        ("Basic cGF5Omh1bnRlcjIy", Kind.FAIL),
+        ("Basic authentication-v2", Kind.NOT_APPLICABLE),
+        ("Bearer tokens are refused", Kind.NOT_APPLICABLE),
+        ("${aws_cognito_user_pool_client.c.client_secret}", Kind.FAIL),
+        ("${aws_cognito_user_pool_client.c.id}", Kind.NOT_APPLICABLE),
+    ],
+)
+def test_a_plain_parameter_may_hold_a_secret_among_others(value: str, kind: Kind) -> None:
+    parameter = {"p": {"name": "/pay/x", "type": "String", "value": value}}
+    assert worst("PI-SSM-001", {"aws_ssm_parameter": parameter}) is kind
+
+
+def test_a_parameter_is_named_by_what_is_known_of_its_name() -> None:
+    def plain(name: str) -> Kind:
+        parameter = {"p": {"name": name, "type": "String", "value": "hunter22"}}
+        return worst("PI-SSM-001", {"aws_ssm_parameter": parameter}, variable={"env": {}, "secret": {}})
+
+    assert plain("/pay/${var.env}/db-password") is Kind.FAIL
+    assert plain("/pay/${var.secret}") is Kind.NOT_APPLICABLE
+
+
+def test_a_functions_variable_may_hold_a_secret_among_others() -> None:
+    variables: dict[str, str] = {}
+    function = {"kms_key_arn": "${aws_kms_key.k.arn}", "environment": [{"variables": variables}]}
+    resources = {"aws_kms_key": {"k": {}}, "aws_lambda_function": {"f": function}}
+    home = {"aws": {"region": "eu-west-1"}}
+    for value, kind in (('{"password": "hunter22"}', Kind.FAIL), ('{"host": "db"}', Kind.PASS)):
+        variables["DB"] = value
+        assert worst("PI-LAM-004", resources, provider=home) is kind
