@@ -6,6 +6,7 @@ import pytest
 
 from payinfra.checks.secret_recognition import names_secret
 from payinfra.checks.verdicts import Kind
+from tests.unit.checks.policy.test_rare import BOTH
 from tests.unit.checks.policy.test_unusual import ME, statement, text, worst
 
 
@@ -446,3 +447,93 @@ def test_a_functions_variable_may_hold_a_secret_among_others() -> None:
     for value, kind in (('{"password": "hunter22"}', Kind.FAIL), ('{"host": "db"}', Kind.PASS)):
         variables["DB"] = value
         assert worst("PI-LAM-004", resources, provider=home) is kind
+
+
+@pytest.mark.parametrize(
+    ("resources", "kind"),
+    [
+        ({"aws_s3_account_public_access_block": {"a": {}}}, Kind.PASS),
+        ({"aws_wafv2_ip_set": {"a": {"scope": "CLOUDFRONT"}}}, Kind.PASS),
+        ({"aws_wafv2_ip_set": {"a": {"scope": "REGIONAL"}}}, Kind.FAIL),
+        ({"aws_route53recoverycontrolconfig_cluster": {"c": {"name": "c"}}}, Kind.PASS),
+        ({"aws_backup_global_settings": {"g": {}}}, Kind.PASS),
+        ({"aws_vpc_ipam": {"i": {"operating_regions": [{"region_name": "eu-west-1"}]}}}, Kind.PASS),
+        (
+            {
+                "aws_dynamodb_table": {"t": {"name": "t"}},
+                "aws_dynamodb_table_item": {"i": {"table_name": "${aws_dynamodb_table.t.name}"}},
+            },
+            Kind.PASS,
+        ),
+        (
+            {
+                "aws_cloudwatch_log_group": {"g": {"name": "/aws/route53/shop.example"}},
+                "aws_route53_query_log": {
+                    "q": {"zone_id": "z", "cloudwatch_log_group_arn": "${aws_cloudwatch_log_group.g.arn}"}
+                },
+            },
+            Kind.PASS,
+        ),
+        (
+            {
+                "aws_kms_key": {"k": {"customer_master_key_spec": "ECC_NIST_P256"}},
+                "aws_route53_key_signing_key": {"k": {"key_management_service_arn": "${aws_kms_key.k.arn}"}},
+            },
+            Kind.PASS,
+        ),
+        ({"aws_cloudwatch_log_group": {"g": {"name": "/pay"}}}, Kind.FAIL),
+    ],
+)
+def test_what_serves_the_whole_account_or_the_zone_stands_once(resources: dict[str, Any], kind: Kind) -> None:
+    placed = {
+        type_: {name: {"provider": "aws.home", **body} for name, body in bodies.items()}
+        for type_, bodies in resources.items()
+    }
+    found = worst("PI-REG-002", placed, **BOTH)
+    assert found is kind or (kind is Kind.PASS and found is Kind.NOT_APPLICABLE)
+
+
+@pytest.mark.parametrize(
+    ("resources", "kind"),
+    [
+        (
+            {
+                "aws_cloudwatch_event_bus": {"b": {}},
+                "aws_cloudwatch_event_endpoint": {
+                    "e": {"event_bus": [{"event_bus_arn": "${aws_cloudwatch_event_bus.b.arn}"}]}
+                },
+            },
+            Kind.PASS,
+        ),
+        (
+            {
+                "aws_dsql_cluster": {"c": {}},
+                "aws_dsql_cluster_peering": {"p": {"clusters": ["${aws_dsql_cluster.c.arn}"]}},
+            },
+            Kind.PASS,
+        ),
+        (
+            {
+                "aws_vpc_endpoint_service": {"s": {}},
+                "aws_vpc_endpoint": {"e": {"service_name": "${aws_vpc_endpoint_service.s.service_name}"}},
+            },
+            Kind.PASS,
+        ),
+        (
+            {
+                "aws_cloudwatch_event_bus": {"b": {}},
+                "aws_cloudwatch_event_archive": {
+                    "a": {"event_source_arn": "${aws_cloudwatch_event_bus.b.arn}"}
+                },
+            },
+            Kind.FAIL,
+        ),
+    ],
+)
+def test_what_pairs_two_regions_by_nature_may_name_the_other(resources: dict[str, Any], kind: Kind) -> None:
+    first, second = resources
+    placed = {
+        first: {name: {"provider": "aws.away", **body} for name, body in resources[first].items()},
+        second: {name: {"provider": "aws.home", **body} for name, body in resources[second].items()},
+    }
+    assert worst("PI-REG-003", placed, **BOTH) is kind
