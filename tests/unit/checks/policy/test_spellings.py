@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from payinfra.checks.policy.json_schemas import schema_refuses
 from payinfra.checks.secret_recognition import names_secret
 from payinfra.checks.verdicts import Kind
 from tests.unit.checks.policy.test_rare import BOTH
-from tests.unit.checks.policy.test_unusual import ME, statement, text, worst
+from tests.unit.checks.policy.test_unusual import COGNITO, ME, statement, text, web, worst
 
 
 @pytest.mark.parametrize(
@@ -537,3 +538,46 @@ def test_what_pairs_two_regions_by_nature_may_name_the_other(resources: dict[str
         second: {name: {"provider": "aws.home", **body} for name, body in resources[second].items()},
     }
     assert worst("PI-REG-003", placed, **BOTH) is kind
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "eu-central-1"])
+def test_an_arn_inside_a_nested_block_is_of_the_own_region(region: str) -> None:
+    key = f"arn:aws:kms:{region}:{ME}:key/11111111-2222-3333-4444-555555555555"
+    default = {"apply_server_side_encryption_by_default": [{"kms_master_key_id": key}]}
+    encryption = {"provider": "aws.home", "bucket": "b", "rule": [default]}
+    resources = {"aws_s3_bucket_server_side_encryption_configuration": {"e": encryption}}
+    assert worst("PI-REG-003", resources, **BOTH) is (Kind.PASS if region == "eu-west-1" else Kind.FAIL)
+    replica = {"region": "eu-central-1", "kms_key_id": key}
+    secret = {"provider": "aws.home", "name": "s", "replica": [replica]}
+    assert worst("PI-REG-003", {"aws_secretsmanager_secret": {"s": secret}}, **BOTH) is Kind.PASS
+
+
+@pytest.mark.parametrize(
+    ("schema", "refuses"),
+    [
+        ('{"nullable": true, "example": {"amount": 1}, "xml": {"name": "payment"}}', False),
+        ('{"readOnly": true, "writeOnly": false, "deprecated": true, "externalDocs": {}}', False),
+        ('{"uniqueItems": false}', False),
+        ('{"uniqueItems": true}', True),
+        ('{"nullable": true, "type": "object"}', True),
+    ],
+)
+def test_what_only_describes_a_body_refuses_none(schema: str, refuses: bool) -> None:
+    assert schema_refuses(schema) is refuses
+
+
+@pytest.mark.parametrize(
+    ("test", "value", "kind"),
+    [
+        ("ForAnyValue:StringLike", "authenticated", Kind.PASS),
+        ("StringNotEquals", "unauthenticated", Kind.PASS),
+        ("ForAnyValue:StringLike", "unauthenticated", Kind.WARN),
+        ("ForAnyValue:StringLike", "*authenticated", Kind.WARN),
+        ("ForAllValues:StringLike", "authenticated", Kind.WARN),
+        ("ForAnyValue:StringLikeIfExists", "authenticated", Kind.WARN),
+    ],
+)
+def test_guests_of_an_identity_pool_are_kept_out_by_what_amr_says(test: str, value: str, kind: Kind) -> None:
+    pool = {"StringEquals": {f"{COGNITO}:aud": "eu-west-1:11111111-2222-3333-4444-555555555555"}}
+    asked: dict[str, Any] = {test: {f"{COGNITO}:amr": value}}
+    assert worst("PI-IAM-006", web(COGNITO, {**pool, **asked})) is kind
