@@ -25,6 +25,7 @@ REPLAYED_HEADER = "Idempotent-Replayed"
 OK = 200
 CREATED = 201
 FORBIDDEN = 403
+UNAVAILABLE = 503
 RECORDED = (OK, CREATED)
 """A payment is recorded: just now (201), or by an earlier request with the same key (200)."""
 
@@ -35,6 +36,10 @@ times that is waited for."""
 
 class KeyRefused(NotYet):
     """The API refused the key (403): it is wrong, or the API has not heard of it yet."""
+
+
+class AskedToRetry(NotYet):
+    """The API cannot answer now, and asks for the same request again (503)."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,7 @@ class PaymentsApi:
 
         Raises:
             KeyRefused: the API refused the key.
+            AskedToRetry: it cannot answer now.
             NotYet: it was not recorded.
         """
         answer = self.send(payment)
@@ -154,6 +160,7 @@ class PaymentsApi:
 
         Raises:
             KeyRefused: the API refused the key.
+            AskedToRetry: it cannot answer now.
             NotYet: it is not there.
         """
         answer = self.get(payment_id)
@@ -167,4 +174,5 @@ class PaymentsApi:
 
 
 def _not_yet(status: int, what: str) -> NotYet:
-    return KeyRefused(what) if status == FORBIDDEN else NotYet(what)
+    kinds = {FORBIDDEN: KeyRefused, UNAVAILABLE: AskedToRetry}
+    return kinds.get(status, NotYet)(what)

@@ -6,6 +6,7 @@ They are canaries, and are deleted as soon as they have been read.
 import contextlib
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from payinfra.clients.http import HttpResponse, HttpxHttp, make_client
 from payinfra.clients.payments_api import (
     KEY_KNOWN_WITHIN_S,
     OK,
+    AskedToRetry,
     KeyRefused,
     PaymentRequest,
     PaymentsApi,
@@ -27,12 +29,20 @@ from payinfra.clients.payments_api import (
 from payinfra.clients.retry import Deadline
 from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.errors import GateFailed
+from payinfra.core.json_text import parse_json
 from payinfra.core.outputs import Outputs, RegionOutputs
+from payinfra.payments.log_events import LogSource
 
 ANSWERS_WITHIN_S = 10.0
+REASONS = 3
+"""How many of the reasons in the function's log are told."""
 SEEN_WITHIN_S = 30.0
 """How long a payment may take to reach the other region; DynamoDB replicates within seconds as a rule."""
 KEY_PAUSE_S = 1.0
+RETRIED_FOR_S = 120.0
+"""How long a region may answer 503, and so ask for the same payment again, right after a deployment. On AWS
+that ends in seconds. On one machine all of the functions' processes start at once, and share its processors
+with the table that they ask."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +62,18 @@ def cross_region_payments(
     http: httpx.Client | None = None,
     within_s: float = SEEN_WITHIN_S,
     key_known_within_s: float = KEY_KNOWN_WITHIN_S,
+    retried_for_s: float = RETRIED_FOR_S,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
 ) -> tuple[SmokeTestResult, SmokeTestResult]:
     """Send a payment through each region and read it in the other.
 
     Raises:
-        GateFailed: a region refused the payment, or the other did not show it within `within_s` seconds.
+        GateFailed: a region refused the payment, answered 503 for `retried_for_s` seconds, or the other did
+            not show it within `within_s` seconds.
     """
-    waits = _Waits(within_s, key_known_within_s, sleep)
+    waits = _Waits(within_s, key_known_within_s, sleep, retried_for_s)
+    began_ms = int(now() * 1000)
     with http or make_client(ANSWERS_WITHIN_S) as client:
         apis = {region.region: _api(client, aws, region) for region in outputs.regions}
 
@@ -78,7 +91,7 @@ def cross_region_payments(
             except (NotYet, httpx.TransportError) as error:
                 raise GateFailed(
                     f"A payment sent through {here.region} was not read back in {there.region}: {error}",
-                    f"Look at the function's log group {here.lambda_log_group_name} in {here.region}.",
+                    _where_to_look(aws, here, began_ms),
                 ) from None
             if not _agree(paid, seen, contract):
                 raise GateFailed(
@@ -174,26 +187,62 @@ def _agree(paid: Mapping[str, object], seen: Mapping[str, object], contract: Can
 
 @dataclass(frozen=True)
 class _Waits:
-    """How long an answer is waited for, and how long a key that the API does not know yet, in seconds."""
+    """How long an answer is waited for, a key to be known to the API, and an end of 503; in seconds."""
 
     within_s: float
     key_known_within_s: float
     sleep: Callable[[float], None]
+    retried_for_s: float = 0.0
 
 
 def _poll(ask: Callable[[], HttpResponse], waits: _Waits) -> HttpResponse:
     """Ask until it is answered, for as long as a wait may take from when the API knows the key."""
-    keys = Deadline.within(max(waits.within_s, waits.key_known_within_s), sleep=waits.sleep)
+    patience: dict[type[NotYet], Deadline] = {
+        KeyRefused: Deadline.within(max(waits.within_s, waits.key_known_within_s), sleep=waits.sleep),
+        AskedToRetry: Deadline.within(max(waits.within_s, waits.retried_for_s), sleep=waits.sleep),
+    }
 
     def asked() -> HttpResponse:
         return Deadline.within(waits.within_s, sleep=waits.sleep).poll(ask, first_pause_s=0.1)
 
-    return keys.poll(
+    return max(patience.values(), key=lambda one: one.ends).poll(
         asked,
-        retry_if=lambda failure: isinstance(failure, KeyRefused),
+        retry_if=lambda failure: (
+            isinstance(failure, NotYet) and type(failure) in patience and patience[type(failure)].left_s > 0
+        ),
         first_pause_s=KEY_PAUSE_S,
         longest_pause_s=KEY_PAUSE_S,
     )
+
+
+def _where_to_look(aws: Aws, region: RegionOutputs, since_ms: int) -> str:
+    """The function's log group, and what the function logged there as the reason of its refusals."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    where = f"Look at the function's log group {region.lambda_log_group_name} in {region.region}."
+    reasons: Counter[str] = Counter()
+    try:
+        source = LogSource(region.region, region.lambda_log_group_name, aws.logs(region.region))
+        for event in source.events(since_ms):
+            if reason := _reason_in(event.message):
+                reasons[reason] += 1
+    except (BotoCoreError, ClientError):
+        return where
+    said = ", ".join(f"{reason} ({times} times)" for reason, times in reasons.most_common(REASONS))
+    return f"{where} It says: {said}." if said else where
+
+
+def _reason_in(message: str) -> str:
+    """Which service the function could not use, and the error's code, if a line of its log tells of that."""
+    try:
+        line = parse_json(message)
+    except ValueError:
+        return ""
+    match line:
+        case {"dependency": str(dependency), "reason": str(reason)}:
+            return f"{dependency} {reason}"
+        case _:
+            return ""
 
 
 def _healthy(api: PaymentsApi) -> HttpResponse:

@@ -65,6 +65,12 @@ TRANSLATIONS = (
         outside=True,
     ),
     Translation(
+        ("the referenced s3 bucket must have been previously created",),
+        "the bucket of the state does not exist",
+        "Create it: `payinfra bootstrap --state-bucket NAME`. Then run the same command again.",
+        outside=True,
+    ),
+    Translation(
         ("accessdenied", "unauthorizedoperation", "not authorized to perform", "statuscode: 403"),
         "AWS denies a permission",
         "Give it to whoever deploys: `payinfra ci-role` prints all that a deployment needs.",

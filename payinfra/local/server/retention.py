@@ -5,6 +5,7 @@ after a while that it does not tell. Here it has to fit into the memory of one p
 runs: `docs/limits.md` says what is kept.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -33,11 +34,12 @@ FINE_S = 60.0
 """Age in seconds up to which each data point of a metric is kept as it is."""
 METRIC_S = 3 * 3600.0
 """Age in seconds up to which data points are kept at all, as AWS keeps those of one second's resolution."""
-COARSE = ((FINE_S, 10.0), (900.0, 60.0), (1800.0, 300.0))
-"""From these ages on, in seconds, equal values of so many seconds are one point. Under load most of what is
-kept are latencies, which differ. With 60 s to the end, an hour takes a third more than half an hour."""
-DIGITS = 2
-"""Significant digits in which values then count as equal."""
+COARSE = ((FINE_S, 10.0), (300.0, 60.0), (1800.0, 300.0))
+"""From these ages on, in seconds, values of so many seconds that are alike are one point, with their mean.
+No alarm of the stack looks back further than five minutes."""
+ALIKE = 1.1
+"""By which factor values that are alike differ at most. Under load most of what is kept are latencies, of
+which no two are equal: this leaves 25 of each power of ten."""
 HISTORY = 1_000
 """Entries of the alarms' history kept in each region."""
 STREAM_RECORDS = 2_000
@@ -133,9 +135,9 @@ def trim_group(streams: dict[str, dict[str, Any]], most: int = LOG_EVENTS, empty
 
 
 def condensed(points: Sequence[Point], now: float) -> list[Point]:
-    """A metric's data points without those that are too old, and with one in the place of old and equal ones.
+    """A metric's data points without those that are too old, and with one in the place of old ones alike.
 
-    Sums and counts stay as they are but for the rounding, and so do percentiles.
+    Counts and sums stay as they are; percentiles differ by less than `ALIKE`.
 
     Args:
         points: ministack's, oldest first.
@@ -159,12 +161,22 @@ def condensed(points: Sequence[Point], now: float) -> list[Point]:
     return [*merged.values(), *points[old:]]
 
 
+def share_dimensions(points: Sequence[Point]) -> None:
+    """Give all data points of a metric the one object of their dimensions, which are half of their memory."""
+    shared = next((point["Dimensions"] for point in points if point.get("Dimensions")), None)
+    for point in points:
+        if shared and point.get("Dimensions") == shared:
+            point["Dimensions"] = shared
+
+
 def _alike(point: Point, width: float) -> tuple[object, ...] | None:
     """What points that can be one have in common; None for one that cannot: a set of statistics."""
     if "_stat" in point:
         return None
-    value = float(f"{point['Value']:.{DIGITS}g}")
-    return point["Timestamp"] // width, value, point.get("Unit"), point.get("StorageResolution")
+    value = float(point["Value"])
+    step = math.floor(math.log(abs(value), ALIKE)) if value else None
+    alike = value > 0, step, point.get("Unit"), point.get("StorageResolution")
+    return point["Timestamp"] // width, *alike
 
 
 @dataclass
@@ -201,6 +213,7 @@ class Retention:
         now = self.clock()
         for (account, region, key), points in cloudwatch._metrics.all_items():
             seen = len(points)
+            share_dimensions(points[:seen])
             kept = condensed(points[:seen], now)
             if len(kept) == seen:
                 continue

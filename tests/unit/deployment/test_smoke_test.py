@@ -20,10 +20,18 @@ Answer = Callable[[httpx.Request], httpx.Response]
 
 @dataclass
 class Region:
-    """An SSM that holds one secret, and a table that forgets what it is told to, or refuses."""
+    """An SSM that holds one secret, a table that forgets what it is told to, or refuses, and a log."""
 
     forgotten: list[str] = field(default_factory=list)
     refuses: bool = False
+    logged: tuple[str, ...] = ()
+
+    def filter_log_events(self, **_request: object) -> dict[str, object]:
+        if self.refuses:
+            raise ClientError(
+                {"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "FilterLogEvents"
+            )
+        return {"events": [{"message": message} for message in self.logged]}
 
     def get_parameter(self, **_request: object) -> dict[str, dict[str, str]]:
         return {"Parameter": {"Value": "the-secret-key"}}
@@ -43,7 +51,7 @@ class FakeAws(Aws):
     regions: dict[str, Region] = field(default_factory=lambda: {"us-east-1": Region(), "us-west-2": Region()})
 
     def client(self, service: str, region: str) -> Region:
-        assert service in ("ssm", "dynamodb")
+        assert service in ("ssm", "dynamodb", "logs")
         return self.regions[region]
 
 
@@ -66,6 +74,7 @@ class PayingRegions:
     late: int = 0
     refuse: bool = False
     forge: bool = False
+    busy: int = 0
     paid: dict[str, dict[str, object]] = field(default_factory=dict)
     requests: list[httpx.Request] = field(default_factory=list)
 
@@ -73,6 +82,9 @@ class PayingRegions:
         self.requests.append(request)
         if self.refuse:
             return httpx.Response(403, json={"title": "Forbidden"})
+        if self.busy:
+            self.busy -= 1
+            return httpx.Response(503, json={"title": "The service cannot answer right now."})
         if request.method == "POST":
             payment_id = f"pay-{len(self.paid)}"
             self.paid[payment_id] = json.loads(request.content) | {"payment_id": payment_id}
@@ -195,6 +207,32 @@ def test_a_key_that_the_api_has_not_heard_of_yet_is_waited_for(outputs: Outputs)
 
     assert len(prove(world, outputs, within_s=0.0, key_known_within_s=60.0, sleep=sleep)) == 2
     assert len([one for one in world.requests if one.method == "POST"]) == 7
+
+
+def test_a_region_that_asks_for_the_same_payment_again_gets_it_for_longer(outputs: Outputs) -> None:
+    world = PayingRegions(busy=5)
+    http = httpx.Client(transport=httpx.MockTransport(world.answer))
+    cross_region_payments(
+        outputs, FakeAws(), http=http, within_s=0.0, retried_for_s=60.0, sleep=lambda _seconds: None
+    )
+    sent = [one.headers["Idempotency-Key"] for one in world.requests if one.method == "POST"]
+    assert [sent.count(key) for key in dict.fromkeys(sent)] == [6, 1]
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_one_that_does_so_all_the_time_fails_the_gate_with_what_the_function_logged(
+    outputs: Outputs, refuses: bool
+) -> None:
+    line = json.dumps({"outcome": "unavailable", "dependency": "table", "reason": "ReadTimeoutError"})
+    east = Region(refuses=refuses, logged=("START", line, "{}", line, "[1]"))
+    aws = FakeAws(regions={"us-east-1": east, "us-west-2": Region()})
+    http = httpx.Client(transport=httpx.MockTransport(PayingRegions(busy=1_000).answer))
+    with pytest.raises(GateFailed, match="answered 503") as caught:
+        cross_region_payments(
+            outputs, aws, http=http, within_s=0.0, retried_for_s=0.0, sleep=lambda _seconds: None
+        )
+    assert ("It says: table ReadTimeoutError (2 times)." in caught.value.hint) is not refuses
+    assert "p-lambda_log_group_name" in caught.value.hint
 
 
 def test_a_region_that_shows_another_payment_fails_the_gate(outputs: Outputs) -> None:

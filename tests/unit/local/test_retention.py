@@ -3,6 +3,8 @@
 import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
+from math import exp
+from statistics import NormalDist
 from typing import Any
 
 import pytest
@@ -115,6 +117,46 @@ def test_after_half_an_hour_the_sum_of_every_five_minutes_stays() -> None:
     assert sums(kept, 300.0) == sums(given, 300.0)
     older = [one for one in kept if one["Timestamp"] < now - 1800.0]
     assert len(older) <= 3 * 6000 / 300
+
+
+def test_latencies_of_which_no_two_are_equal_become_few_and_their_percentiles_stay() -> None:
+    now, spread = 100_000.0, NormalDist(3.0, 0.6)
+    # A sequence that fills (0, 1) evenly, and so every second has a distribution as latencies have it.
+    shares = (0.001 + 0.998 * (number * 0.618034 % 1.0) for number in range(25 * 1500))
+    given = [
+        {"Timestamp": now - 1500.0 + number / 25, "Value": exp(spread.inv_cdf(share))}
+        for number, share in enumerate(shares)
+    ]
+    kept = condensed(condensed(given, now - 200.0), now)
+    old = [one for one in kept if one["Timestamp"] < now - retention.FINE_S]
+    assert len(old) < 2_000
+    assert sums(kept) == sums(given)
+    for share in (0.5, 0.95, 0.99):
+        assert percentile(kept, share) == pytest.approx(percentile(given, share), rel=retention.ALIKE - 1)
+
+
+def percentile(points: list[dict[str, Any]], share: float) -> float:
+    """The value that so large a part of the points lies below."""
+    values = sorted((one["Value"], one.get("Count", 1.0)) for one in points)
+    wanted, so_far = share * sum(count for _value, count in values), 0.0
+    for value, count in values:
+        so_far += count
+        if so_far >= wanted:
+            return float(value)
+    raise AssertionError("no points")
+
+
+def test_values_below_one_and_below_nothing_are_alike_only_with_their_like() -> None:
+    given = [{"Timestamp": 0.0, "Value": value, "Unit": "Count"} for value in (0.9, 1.2, -0.9, -1.2, 0.0)]
+    assert condensed(given, 500.0) == given
+
+
+def test_a_metric_s_points_share_their_dimensions() -> None:
+    given = [{"Timestamp": 0.0, "Value": 1.0, "Dimensions": {"region": "us-east-1"}} for _ in range(3)]
+    other = {"Timestamp": 0.0, "Value": 1.0, "Dimensions": {"region": "us-west-2"}}
+    retention.share_dimensions([*given, other, {"Timestamp": 0.0, "Value": 1.0}])
+    assert len({id(one["Dimensions"]) for one in given}) == 1
+    assert other["Dimensions"] == {"region": "us-west-2"}
 
 
 def test_points_that_are_too_old_go() -> None:

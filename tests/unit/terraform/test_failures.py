@@ -192,6 +192,11 @@ def test_the_lock_is_released_by_the_environments_own_command() -> None:
         ),
         ("No valid credential sources found", "no AWS credentials were found", ExitCode.UNUSABLE_ENVIRONMENT),
         (
+            'S3 bucket "states" does not exist. The referenced S3 bucket must have been previously created.',
+            "the bucket of the state does not exist",
+            ExitCode.UNUSABLE_ENVIRONMENT,
+        ),
+        (
             "dial tcp 10.0.0.1:443: connect: connection refused",
             "AWS cannot be reached",
             ExitCode.TERRAFORM_FAILED,
