@@ -14,6 +14,7 @@ from payinfra.checks.manifest import (
     Unreadable,
 )
 from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.encryption import KEYS
 from payinfra.checks.policy.iam_tables import AwsManagedPolicy, managed_policies
 from payinfra.checks.policy.permissions import (
     ATTACHMENTS,
@@ -56,6 +57,8 @@ _LISTED = (
 )
 _IDENTITIES = (*_OWN, _ROLE, *_ATTACHED, *_LISTED)
 _FULL = re.compile(r".*Full_?Access(?:_v\d+)?")
+_SPAN = re.compile(r"\$\{[^{}]*\}")
+_KEY_OF_AN_ACCOUNT = re.compile(r"(arn:[^:]*:kms:[^:]*:)\d{12}:")
 _SELF = "arn:aws:iam::self:role/self"
 _OTHER = "arn:aws:iam::other:role/other"
 
@@ -375,9 +378,13 @@ def _about_key(statement: Statement, key: Resource, arn: str, manifest: Manifest
     """An identity's statement in which the key, and whatever other resources it names, are literal ARNs."""
 
     def literal(text: str) -> str:
-        if not manifest.references(text):
-            return text
-        return arn if names(text, key, manifest) == "" else "arn:aws:other:::other"
+        named = [manifest.target(reference) for reference in manifest.references(text)]
+        if named and names(text, key, manifest) == "":
+            return arn
+        if named and (not text.startswith("arn:") or any(one and one.type in KEYS for one in named)):
+            return "arn:aws:other:::other"
+        # Of `arn:aws:kms:${region}:${account}:key/*` only the account and region stand elsewhere.
+        return _KEY_OF_AN_ACCOUNT.sub(r"\g<1>*:", _SPAN.sub("*", text) if named else text)
 
     return replace(
         statement,

@@ -8,7 +8,7 @@ from payinfra.checks.policy.json_schemas import schema_refuses
 from payinfra.checks.secret_recognition import names_secret
 from payinfra.checks.verdicts import Kind
 from tests.unit.checks.policy.test_rare import BOTH
-from tests.unit.checks.policy.test_unusual import COGNITO, ME, statement, text, web, worst
+from tests.unit.checks.policy.test_unusual import COGNITO, ME, reader, statement, text, web, worst
 
 
 @pytest.mark.parametrize(
@@ -581,3 +581,24 @@ def test_guests_of_an_identity_pool_are_kept_out_by_what_amr_says(test: str, val
     pool = {"StringEquals": {f"{COGNITO}:aud": "eu-west-1:11111111-2222-3333-4444-555555555555"}}
     asked: dict[str, Any] = {test: {f"{COGNITO}:amr": value}}
     assert worst("PI-IAM-006", web(COGNITO, {**pool, **asked})) is kind
+
+
+@pytest.mark.parametrize(
+    ("resource", "kind"),
+    [
+        (f"arn:aws:kms:eu-west-1:{ME}:key/*", Kind.PASS),
+        (f"arn:aws:kms:*:{ME}:key/*", Kind.PASS),
+        ("arn:aws:kms:${data.aws_region.r.name}:${data.aws_caller_identity.me.account_id}:key/*", Kind.PASS),
+        (f"arn:aws:kms:eu-west-1:{ME}:key/${{aws_kms_key.k.key_id}}", Kind.PASS),
+        (f"arn:aws:kms:eu-west-1:{ME}:key/${{aws_kms_key.other.key_id}}", Kind.FAIL),
+        (f"arn:aws:kms:eu-central-1:{ME}:key/*", Kind.FAIL),
+        (f"arn:aws:kms:eu-west-1:{ME}:alias/pay", Kind.FAIL),
+        ("${aws_kms_key.other.arn}", Kind.FAIL),
+        ("${aws_s3_bucket.b.arn}", Kind.FAIL),
+    ],
+)
+def test_a_role_may_use_a_key_by_any_arn_that_fits_it(resource: str, kind: Kind) -> None:
+    allow = statement(Action=["kms:Decrypt", "kms:GenerateDataKey"], Resource=resource)
+    keys: dict[str, Any] = {"k": {}, "other": {}}
+    home = {"aws": {"region": "eu-west-1"}}
+    assert worst("PI-IAM-004", reader(allow, aws_kms_key=keys), provider=home) is kind
