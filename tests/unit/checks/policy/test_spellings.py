@@ -602,3 +602,23 @@ def test_a_role_may_use_a_key_by_any_arn_that_fits_it(resource: str, kind: Kind)
     keys: dict[str, Any] = {"k": {}, "other": {}}
     home = {"aws": {"region": "eu-west-1"}}
     assert worst("PI-IAM-004", reader(allow, aws_kms_key=keys), provider=home) is kind
+
+
+@pytest.mark.parametrize(
+    ("tables", "joined", "kind"),
+    [
+        (("home", "away"), ("eu-west-1", "eu-central-1"), Kind.PASS),
+        (("home", "away"), ("eu-west-1",), Kind.FAIL),
+        (("home", "away"), (), Kind.FAIL),
+        (("home",), ("eu-west-1", "eu-central-1"), Kind.FAIL),  # AWS joins tables that are there
+    ],
+)
+def test_two_tables_of_one_name_may_be_joined(
+    tables: tuple[str, ...], joined: tuple[str, ...], kind: Kind
+) -> None:
+    replicas = [{"region_name": region} for region in joined]
+    resources = {
+        "aws_dynamodb_table": {side: {"provider": f"aws.{side}", "name": "pay"} for side in tables},
+        "aws_dynamodb_global_table": {"g": {"provider": "aws.home", "name": "pay", "replica": replicas}},
+    }
+    assert worst("PI-DDB-001", resources, **BOTH) is kind
