@@ -622,3 +622,34 @@ def test_two_tables_of_one_name_may_be_joined(
         "aws_dynamodb_global_table": {"g": {"provider": "aws.home", "name": "pay", "replica": replicas}},
     }
     assert worst("PI-DDB-001", resources, **BOTH) is kind
+
+
+ALL = "http://acs.amazonaws.com/groups/global/AllUsers"
+OWNER = "${data.aws_canonical_user_id.me.id}"
+
+
+@pytest.mark.parametrize(
+    ("grantee", "kind"),
+    [
+        ({"type": "Group", "uri": ALL}, Kind.FAIL),
+        ({"type": "CanonicalUser", "id": OWNER}, Kind.PASS),
+        (
+            {
+                "type": "CanonicalUser",
+                "id": "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be",
+            },
+            Kind.FAIL,
+        ),
+        ({"type": "AmazonCustomerByEmail", "email_address": "other@example.com"}, Kind.FAIL),
+        ({"type": "${var.type}"}, Kind.UNKNOWN),
+    ],
+)
+def test_an_acl_that_is_written_as_grants_is_one(grantee: dict[str, Any], kind: Kind) -> None:
+    policy = {"owner": [{"id": OWNER}], "grant": [{"permission": "READ", "grantee": [grantee]}]}
+    acl = {"a": {"bucket": "${aws_s3_bucket.b.id}", "access_control_policy": [policy]}}
+    assert worst("PI-S3-007", {"aws_s3_bucket": {"b": {"bucket": "b"}}, "aws_s3_bucket_acl": acl}) is kind
+
+
+def test_grants_of_a_bucket_itself_are_its_acl() -> None:
+    grant = {"type": "Group", "permissions": ["READ"], "uri": ALL}
+    assert worst("PI-S3-007", {"aws_s3_bucket": {"b": {"bucket": "b", "grant": [grant]}}}) is Kind.FAIL
