@@ -24,6 +24,7 @@ from payinfra.checks.policy.permissions import (
     attached_policy,
     fits,
     granted,
+    grants,
     inline_policies,
     listed_policies,
     names,
@@ -216,6 +217,7 @@ def _is_unknown(text: str, manifest: Manifest) -> bool:
 
 
 _FUNCTION = "aws_lambda_function"
+_OF_INDEXES = ("dynamodb:Query", "dynamodb:Scan", "dynamodb:PartiQLSelect")
 
 
 @check(
@@ -251,6 +253,8 @@ def function_may_use_the_indexes(function: Resource, manifest: Manifest) -> tupl
             if any(action.lower().startswith("dynamodb:") or action == "*" for action in statement.actions)
             for text in statement.resources
             if (rest := names(text, table, manifest, "name")) is not None
+            # An index is only ever read: who may but write on its ARN may nothing with it.
+            and (not rest.startswith("/index") or any(grants(statement, one) for one in _OF_INDEXES))
         ]
         named = table in manifest.referents(function, "environment") or _is_named(function, table, manifest)
         if not texts and not named:

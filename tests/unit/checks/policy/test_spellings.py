@@ -653,3 +653,44 @@ def test_an_acl_that_is_written_as_grants_is_one(grantee: dict[str, Any], kind: 
 def test_grants_of_a_bucket_itself_are_its_acl() -> None:
     grant = {"type": "Group", "permissions": ["READ"], "uri": ALL}
     assert worst("PI-S3-007", {"aws_s3_bucket": {"b": {"bucket": "b", "grant": [grant]}}}) is Kind.FAIL
+
+
+@pytest.mark.parametrize(("api", "kind"), [("a", Kind.PASS), ("other", Kind.FAIL)])
+def test_a_plan_names_a_stage_of_the_api_that_it_names(api: str, kind: Kind) -> None:
+    stage = {
+        "api_id": f"${{aws_api_gateway_rest_api.{api}.id}}",
+        "stage": "${aws_api_gateway_stage.v.stage_name}",
+    }
+    resources = {
+        "aws_api_gateway_rest_api": {"a": {"name": "a"}, "other": {"name": "other"}},
+        "aws_api_gateway_stage": {
+            "v": {"rest_api_id": "${aws_api_gateway_rest_api.a.id}", "stage_name": "v1"}
+        },
+        "aws_api_gateway_usage_plan": {"p": {"api_stages": [stage]}},
+    }
+    assert worst("PI-API-002", resources) is kind
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [
+        ("dynamodb:Query", Kind.PASS),
+        ("dynamodb:Scan", Kind.PASS),
+        ("dynamodb:*", Kind.PASS),
+        ("dynamodb:PutItem", Kind.FAIL),
+        ("dynamodb:GetItem", Kind.FAIL),
+    ],
+)
+def test_an_index_is_used_by_reading_it(action: str, kind: Kind) -> None:
+    table = "${aws_dynamodb_table.t.arn}"
+    rights = text(
+        statement(Action="dynamodb:PutItem", Resource=table),
+        statement(Action=action, Resource=f"{table}/index/*"),
+    )
+    resources = {
+        "aws_dynamodb_table": {"t": {"name": "t", "global_secondary_index": [{"name": "by-status"}]}},
+        "aws_iam_role": {"r": {"name": "r", "assume_role_policy": "{}"}},
+        "aws_iam_role_policy": {"p": {"role": "${aws_iam_role.r.id}", "policy": rights}},
+        "aws_lambda_function": {"f": {"function_name": "f", "role": "${aws_iam_role.r.arn}"}},
+    }
+    assert worst("PI-IAM-003", resources) is kind
