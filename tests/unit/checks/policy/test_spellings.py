@@ -694,3 +694,48 @@ def test_an_index_is_used_by_reading_it(action: str, kind: Kind) -> None:
         "aws_lambda_function": {"f": {"function_name": "f", "role": "${aws_iam_role.r.arn}"}},
     }
     assert worst("PI-IAM-003", resources) is kind
+
+
+@pytest.mark.parametrize(
+    ("type_", "path", "action", "uses", "kind"),
+    [
+        ("aws_secretsmanager_secret", "kms_key_id", "secretsmanager:GetSecretValue", [], Kind.FAIL),
+        (
+            "aws_secretsmanager_secret",
+            "kms_key_id",
+            "secretsmanager:GetSecretValue",
+            ["kms:Decrypt"],
+            Kind.PASS,
+        ),
+        ("aws_secretsmanager_secret", "kms_key_id", "secretsmanager:DescribeSecret", [], Kind.NOT_APPLICABLE),
+        (
+            "aws_secretsmanager_secret",
+            "description",
+            "secretsmanager:GetSecretValue",
+            [],
+            Kind.NOT_APPLICABLE,
+        ),
+        ("aws_sqs_queue", "kms_master_key_id", "sqs:ReceiveMessage", [], Kind.FAIL),
+        ("aws_sqs_queue", "kms_master_key_id", "sqs:ReceiveMessage", ["kms:Decrypt"], Kind.PASS),
+        ("aws_sqs_queue", "kms_master_key_id", "sqs:SendMessage", ["kms:Decrypt"], Kind.FAIL),
+        (
+            "aws_sqs_queue",
+            "kms_master_key_id",
+            "sqs:SendMessage",
+            ["kms:Decrypt", "kms:GenerateDataKey*"],
+            Kind.PASS,
+        ),
+    ],
+)
+def test_queues_and_secrets_under_a_key_need_it_too(
+    type_: str, path: str, action: str, uses: list[str], kind: Kind
+) -> None:
+    statements = [statement(Action=action, Resource=f"${{{type_}.x.arn}}")]
+    statements += [statement(Action=uses, Resource="${aws_kms_key.k.arn}")] if uses else []
+    resources = {
+        "aws_kms_key": {"k": {}},
+        type_: {"x": {"name": "x", path: "${aws_kms_key.k.arn}"}},
+        "aws_iam_role": {"r": {"name": "r", "assume_role_policy": "{}"}},
+        "aws_iam_role_policy": {"p": {"role": "${aws_iam_role.r.id}", "policy": text(*statements)}},
+    }
+    assert worst("PI-IAM-004", resources, provider={"aws": {"region": "eu-west-1"}}) is kind
