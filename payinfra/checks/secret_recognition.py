@@ -15,6 +15,8 @@ from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
 
+from payinfra.checks.manifest.templates import spans
+
 _TABLE = "sensitive_attributes.json"
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
@@ -123,7 +125,7 @@ def secret_attributes(kind: str) -> tuple[str, ...]:
     return tuple(
         path
         for path in sensitive_attributes().get(kind, ())
-        if kind == "aws_ssm_parameter" or names_secret(f"{kind}_{path.rpartition('.')[2]}")
+        if kind == "aws_ssm_parameter" or names_secret(f"{kind}_{'_'.join(path.split('.')[-2:])}")
     )
 
 
@@ -205,9 +207,24 @@ def look_of(text: str) -> str:
                 return what
     if "://" in text and any(_is_value(found["secret"]) for found in _IN_URL.finditer(text)):
         return "a password inside a URL"
-    if "=" in text and any(_is_value(found["secret"]) for found in _CONNECTION.finditer(text)):
+    if "=" in text and any(
+        _is_value(found["secret"]) and not _is_argument(text, found.start("secret"))
+        for found in _CONNECTION.finditer(text)
+    ):
         return "a password in a connection string"
     return "a header with credentials" if _is_authorization(text) else ""
+
+
+def _is_argument(text: str, position: int) -> bool:
+    """Whether a place is inside an expression, and in none of its texts.
+
+    `${jsonencode({user = "pay", password = random_password.x.result})}` connects to nothing.
+    """
+    for span in spans(text):
+        if span.start < position < span.end:
+            before = re.sub(r"\\.", "", text[span.start : position])
+            return before.count('"') % 2 == 0
+    return False
 
 
 def _is_authorization(text: str) -> bool:

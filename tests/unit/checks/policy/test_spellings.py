@@ -739,3 +739,27 @@ def test_queues_and_secrets_under_a_key_need_it_too(
         "aws_iam_role_policy": {"p": {"role": "${aws_iam_role.r.id}", "policy": text(*statements)}},
     }
     assert worst("PI-IAM-004", resources, provider={"aws": {"region": "eu-west-1"}}) is kind
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ('${jsonencode({user = "pay", password = random_password.x.result})}', Kind.PASS),
+        ('${jsonencode({user="pay",password=random_password.x.result})}', Kind.PASS),
+        ("${var.driver};Server=db;Password=hunter22", Kind.FAIL),
+        ('${format("Server=%s;Password=hunter22", aws_db_instance.d.address)}', Kind.FAIL),
+        ("Server=db;Password=${random_password.x.result}", Kind.FAIL),
+    ],
+)
+def test_what_an_expression_gives_a_name_is_no_connection_string(value: str, kind: Kind) -> None:
+    version = {"secret_id": "s", "secret_string": value}
+    assert worst("PI-SEC-003", {"aws_secretsmanager_secret_version": {"v": version}}) is kind
+
+
+def test_the_key_of_a_connection_is_a_secret() -> None:
+    def connection(value: str) -> dict[str, Any]:
+        by_key = [{"api_key": [{"key": "x-api-key", "value": value}]}]
+        return {"aws_cloudwatch_event_connection": {"c": {"auth_parameters": by_key}}}
+
+    assert worst("PI-SEC-003", connection("hunter22hunter22")) is Kind.FAIL
+    assert worst("PI-SEC-003", connection("${random_password.x.result}")) is Kind.PASS
