@@ -33,17 +33,21 @@ def _separate(table: Resource, manifest: Manifest) -> Attached:
 
 def _joined(table: Resource, manifest: Manifest) -> Iterator[str | Unreadable]:
     """The regions whose tables of the same name a global table of the version of 2017 joins with this one."""
-    name = table.text("name")
-    if not isinstance(name, str):
+    joins = manifest.all("aws_dynamodb_global_table")
+    name = table.text("name") if joins else ""
+    if not (name and isinstance(name, str)):
         return
-    made = {one.region for one in manifest.all("aws_dynamodb_table") if one.text("name") == name}
-    for one in manifest.all("aws_dynamodb_global_table"):
-        if one.text("name") != name:
-            continue
-        for replica in _replicas(one):
-            region = replica.text("region_name")
-            if isinstance(region, Unreadable) or region in made:
-                yield region
+    for one in joins:
+        if one.text("name") == name:
+            for replica in _replicas(one):
+                region = replica.text("region_name")
+                if isinstance(region, Unreadable) or (name, region) in manifest.once(_made):
+                    yield region
+
+
+def _made(manifest: Manifest) -> frozenset[tuple[object, object]]:
+    """The tables of the file by name and region."""
+    return frozenset((one.text("name"), one.region) for one in manifest.all("aws_dynamodb_table"))
 
 
 def regions_of_table(table: Resource, manifest: Manifest) -> tuple[str, ...]:
