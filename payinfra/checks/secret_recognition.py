@@ -138,14 +138,18 @@ _LOOKS = tuple(
         ("an AWS access key", r"(?<![A-Z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Z0-9])"),
         (
             "a private key",
-            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z0-9 ]*PRIVATE KEY-----|[\s\S]*)",
+            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
+            r"(?:[\s\S]*?-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|[\s\S]*)",
         ),
-        (_PAYMENT, _B + r"(?:sk|rk)_(?:live|test)_\w{8,}"),  # Stripe
+        (_PAYMENT, _B + r"(?:sk|rk)_(?:live|test|sbox)_\w{8,}"),  # Stripe, Checkout.com
         ("a webhook's signing secret", _B + r"whsec_[\w+/=-]{8,}"),  # Stripe, Svix
         (_PAYMENT, _B + r"sq0(?:csp|atp|idp)-[\w-]{16,}"),  # Square
         (_PAYMENT, _B + r"EAAA[\w-]{50,}"),  # Square
         (_PAYMENT, r"access_token\$(?:production|sandbox)\$\w+"),  # Braintree
         (_PAYMENT, _B + r"AQE[a-z]h[\w+/=]{20,}"),  # Adyen
+        (_PAYMENT, _B + r"(?:live|test)_[A-Za-z0-9]{30,}(?!\w)"),  # Mollie
+        (_PAYMENT, _B + r"FLWSECK(?:_TEST)?-[\w-]{12,}"),  # Flutterwave
+        (_PAYMENT, _B + r"access-(?:sandbox|development|production)-[0-9a-f]{8}-[0-9a-f-]{27}"),  # Plaid
         ("a GitHub token", _B + r"(?:gh[opsur]_\w{20,}|github_pat_\w{20,})"),
         ("a GitLab token", _B + r"gl(?:pat|rt|dt)-[\w-]{16,}"),
         ("a Slack token", _B + r"xox[abeoprs]-[\w-]{10,}"),
@@ -162,6 +166,9 @@ _LOOKS = tuple(
         ("a Twilio key", _B + r"SK[0-9a-f]{32}(?![0-9a-f])"),
         ("a Vault token", _B + r"hv[sb]\.[\w-]{16,}"),
         (_KEY, _B + r"sk-(?:ant-|proj-)?[\w-]{20,}"),
+        (_KEY, _B + r"(?:key-[0-9a-f]{32}(?!\w)|NRAK-[A-Z0-9]{24,}|PMAK-[0-9a-f]{24}-[0-9a-f]{34})"),
+        (_TOKEN, _B + r"(?:hf_[A-Za-z]{30,}|ATATT3[\w=-]{20,}|dapi[0-9a-f]{32}|lin_api_\w{20,})"),
+        ("a password inside a URL", r"jdbc:oracle:\w+:\w+/[^\s/@${}<>]+@"),
         (_KEY, _B + r"AGE-SECRET-KEY-1[0-9A-Z]{20,}"),
         ("a signed token", _B + r"eyJ[\w-]{8,}\.[\w-]{10,}\.[\w-]*"),
     )
@@ -171,7 +178,7 @@ _AUTHORIZATION = re.compile(r"(?i:\b(?:bearer|basic)\s+)[\w+/.~=-]{12,}")
 
 _HINT = re.compile(
     r"AKIA|ASIA|-----BEGIN|[sr]k_|whsec_|sq0|EAAA|access_token\$|AQE|gh[opsur]_|github_pat|gl(?:pat|rt|dt)-|xox|"
-    r"hooks\.slack|api/webhooks|AIza|ya29|SG\.|npm_|pypi-|dckr_|dop_v1|shp|SK[0-9a-f]|hv[sb]\.|sk-|AGE-S|eyJ"
+    r"hooks\.slack|api/webhooks|AIza|ya29|SG\.|npm_|pypi-|dckr_|live_|test_|FLWSECK|access-|key-[0-9a-f]|NRAK|PMAK|hf_|ATATT3|dapi|lin_api|jdbc:o|dop_v1|shp|SK[0-9a-f]|hv[sb]\.|sk-|AGE-S|eyJ"
 )
 """A part of every look: most texts have none, and need no closer one."""
 _IN_URL = re.compile(

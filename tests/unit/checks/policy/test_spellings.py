@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from payinfra.checks.policy.json_schemas import schema_refuses
-from payinfra.checks.secret_recognition import names_secret
+from payinfra.checks.redaction import HIDDEN
+from payinfra.checks.secret_recognition import look_of, names_secret, without_looks
 from payinfra.checks.verdicts import Kind
 from tests.unit.checks.policy.test_rare import BOTH
 from tests.unit.checks.policy.test_unusual import COGNITO, ME, reader, statement, text, web, worst
@@ -763,3 +764,39 @@ def test_the_key_of_a_connection_is_a_secret() -> None:
 
     assert worst("PI-SEC-003", connection("hunter22hunter22")) is Kind.FAIL
     assert worst("PI-SEC-003", connection("${random_password.x.result}")) is Kind.PASS
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk_sbox_" + "a2b3" * 7,
+        "live_" + "aB3d" * 8,
+        "FLWSECK_TEST-" + "a1b2c3d4" * 4 + "-X",
+        "access-production-11111111-2222-3333-4444-555555555555",
+        "key-" + "0123456789abcdef" * 2,
+        "NRAK-" + "A1B2C3D4E" * 3,
+        "hf_" + "aBcDeF" * 6,
+        "dapi" + "0123456789abcdef" * 2,
+        "jdbc:oracle:thin:pay/hunter22@db.internal:1521/pay",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----",
+    ],
+)
+def test_the_keys_of_many_services_are_known_by_their_look(secret: str) -> None:
+    assert look_of(secret)
+    assert HIDDEN in without_looks(f"x {secret} y", HIDDEN)
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "test_the_health_of_every_region_is_seen_by_its_check",
+        "access-control-allow-origin",
+        "key-value",
+        "pk_live_9fK2mQ7xT4vB8nL1cR5y",
+        "jdbc:oracle:thin:@db.internal:1521/pay",
+        "jdbc:oracle:thin:pay/${var.password}@db",
+        "-----BEGIN PGP PUBLIC KEY BLOCK-----",
+    ],
+)
+def test_what_only_resembles_a_key_is_none(harmless: str) -> None:
+    assert look_of(harmless) == ""
