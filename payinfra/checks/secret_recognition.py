@@ -38,6 +38,9 @@ _SECRET_PAIRS = frozenset(
         ("webhook", "signature"),
     }
 )
+_SECRETS = frozenset({"passwords", "secrets"})
+_VALUES = frozenset({"active", "current", "latest", "live", "next", "previous", "value"})
+"""What stands below a secret's name where it has several values."""
 _ABOUT = frozenset(
     {
         *("action", "age", "algorithm", "alias", "arn", "arns", "attempts", "audience", "authorizer"),
@@ -86,8 +89,11 @@ def names_secret(name: str) -> bool:
     words = _words(last)
     if words and (words[-1] in _ABOUT or not _PUBLIC.isdisjoint(words)):
         return False
-    # `/pay/db/password/current` is one of the password's values, as `/pay/passwords/db` is.
-    return _are_secret(words) or _are_secret(_words(folder.rpartition("/")[2]))
+    if _are_secret(words):
+        return True
+    above = _words(folder.rpartition("/")[2])
+    # `/pay/db/password/current` is one of the password's values, as `/pay/passwords/db` is one of them.
+    return _are_secret(above) and (above[-1] in _SECRETS or last.lower() in _VALUES)
 
 
 def _words(name: str) -> list[str]:

@@ -402,6 +402,8 @@ def test_a_check_looks_for_an_alarm_where_it_is(region: str, kind: Kind) -> None
         ("/pay/password/max-length", False),
         ("/pay/secrets-manager/ledger", False),
         ("/pay/token/ttl", False),
+        ("/pay/db-credentials/port", False),
+        ("/pay/password/hint", False),
         ("/pay/public-key/current", False),
         ("PARTITION_KEY", False),
         ("MAX_TOKENS", False),
