@@ -26,6 +26,7 @@ from payinfra.checks.policy.permissions import (
     granted,
     grants,
     inline_policies,
+    like,
     listed_policies,
     names,
     policy_beside,
@@ -260,7 +261,20 @@ def function_may_use_the_indexes(function: Resource, manifest: Manifest) -> tupl
         if not texts and not named:
             continue
         reached = True
-        missing = [index for index in indexes if not any(fits(text, f"/index/{index}") for text in texts)]
+        denied = [
+            "*" if text == "*" else rest
+            for statement in role.denying
+            if not (statement.conditions or statement.unclear)
+            and any(like(action, "dynamodb:Query") for action in statement.actions)
+            for text in statement.resources
+            if (rest := names(text, table, manifest, "name")) is not None or text == "*"
+        ]
+        missing = [
+            index
+            for index in indexes
+            if not any(fits(text, f"/index/{index}") for text in texts)
+            or any(fits(text or "", f"/index/{index}") for text in denied)
+        ]
         if missing and role.unclear:
             found.append(Verdict.unknown(f"its policies are not all known: {role.unclear[0]}"))
         elif missing:

@@ -802,3 +802,27 @@ def test_the_keys_of_many_services_are_known_by_their_look(secret: str) -> None:
 )
 def test_what_only_resembles_a_key_is_none(harmless: str) -> None:
     assert look_of(harmless) == ""
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "kind"),
+    [
+        ("dynamodb:Query", "${aws_dynamodb_table.t.arn}/index/*", Kind.FAIL),
+        ("dynamodb:*", "*", Kind.FAIL),
+        ("dynamodb:Query", "${aws_dynamodb_table.t.arn}/index/other", Kind.PASS),
+        ("dynamodb:DeleteItem", "*", Kind.PASS),
+    ],
+)
+def test_an_index_that_a_deny_forbids_is_not_allowed(action: str, resource: str, kind: Kind) -> None:
+    table = "${aws_dynamodb_table.t.arn}"
+    rights = text(
+        statement(Action="dynamodb:Query", Resource=[table, f"{table}/index/*"]),
+        statement("Deny", Action=action, Resource=resource),
+    )
+    resources = {
+        "aws_dynamodb_table": {"t": {"name": "t", "global_secondary_index": [{"name": "by-status"}]}},
+        "aws_iam_role": {"r": {"name": "r", "assume_role_policy": "{}"}},
+        "aws_iam_role_policy": {"p": {"role": "${aws_iam_role.r.id}", "policy": rights}},
+        "aws_lambda_function": {"f": {"function_name": "f", "role": "${aws_iam_role.r.arn}"}},
+    }
+    assert worst("PI-IAM-003", resources) is kind
