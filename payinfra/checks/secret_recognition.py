@@ -7,12 +7,15 @@ Sources of the looks: the issuers' own pages on their keys' formats, as GitHub's
 ("Supported secret scanning patterns"), RFC 7519 and RFC 7468. Of the attributes: the provider's schema.
 """
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
+
+from payinfra.checks.manifest.templates import spans
 
 _TABLE = "sensitive_attributes.json"
 
@@ -23,7 +26,9 @@ _SECRET_WORDS = frozenset(
         *("privatekey", "pwd", "secret", "secretkey", "secrets", "token"),
     }
 )
-_SECRET_LAST = frozenset({"dsn", "pass", "pepper", "pw", "salt"})
+_SECRET_ENDS = ("passphrase", "passwd", "password", "secret", "token")
+"""How words end that are written in one: `PGPASSWORD`, `clientsecret`."""
+_SECRET_LAST = frozenset({"creds", "dbpass", "dsn", "pass", "pepper", "pgpass", "pw", "salt"})
 _SECRET_PAIRS = frozenset(
     {
         *(("access", "key"), ("account", "key"), ("api", "key"), ("auth", "key"), ("connection", "string")),
@@ -33,6 +38,9 @@ _SECRET_PAIRS = frozenset(
         ("webhook", "signature"),
     }
 )
+_SECRETS = frozenset({"passwords", "secrets"})
+_VALUES = frozenset({"active", "current", "latest", "live", "next", "previous", "value"})
+"""What stands below a secret's name where it has several values."""
 _ABOUT = frozenset(
     {
         *("action", "age", "algorithm", "alias", "arn", "arns", "attempts", "audience", "authorizer"),
@@ -77,14 +85,32 @@ def names_secret(name: str) -> bool:
 
     What only tells where a secret is, or how long it lives, is none: `API_KEY_PARAMETER`, `TOKEN_TTL`.
     """
-    words = [word.lower() for word in _WORD.findall(name.rpartition("/")[2])]
+    folder, _, last = name.rpartition("/")
+    words = _words(last)
+    if words and (words[-1] in _ABOUT or not _PUBLIC.isdisjoint(words)):
+        return False
+    if _are_secret(words):
+        return True
+    above = _words(folder.rpartition("/")[2])
+    # `/pay/db/password/current` is one of the password's values, as `/pay/passwords/db` is one of them.
+    return _are_secret(above) and (above[-1] in _SECRETS or last.lower() in _VALUES)
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name in lower case, without the number of a version at the end."""
+    words = [word.lower() for word in _WORD.findall(name)]
     while words and (words[-1].isdigit() or words[-1] in ("v", "wo")):
         words.pop()
+    return words
+
+
+def _are_secret(words: list[str]) -> bool:
     if not words or words[-1] in _ABOUT or not _PUBLIC.isdisjoint(words):
         return False
     return (
         words[-1] in _SECRET_LAST
         or not _SECRET_WORDS.isdisjoint(words)
+        or any(word.endswith(_SECRET_ENDS) for word in words)
         or not _SECRET_PAIRS.isdisjoint(pairwise(words))
     )
 
@@ -105,7 +131,7 @@ def secret_attributes(kind: str) -> tuple[str, ...]:
     return tuple(
         path
         for path in sensitive_attributes().get(kind, ())
-        if kind == "aws_ssm_parameter" or names_secret(f"{kind}_{path.rpartition('.')[2]}")
+        if kind == "aws_ssm_parameter" or names_secret(f"{kind}_{'_'.join(path.split('.')[-2:])}")
     )
 
 
@@ -118,14 +144,18 @@ _LOOKS = tuple(
         ("an AWS access key", r"(?<![A-Z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Z0-9])"),
         (
             "a private key",
-            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z0-9 ]*PRIVATE KEY-----|[\s\S]*)",
+            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
+            r"(?:[\s\S]*?-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|[\s\S]*)",
         ),
-        (_PAYMENT, _B + r"(?:sk|rk)_(?:live|test)_\w{8,}"),  # Stripe
+        (_PAYMENT, _B + r"(?:sk|rk)_(?:live|test|sbox)_\w{8,}"),  # Stripe, Checkout.com
         ("a webhook's signing secret", _B + r"whsec_[\w+/=-]{8,}"),  # Stripe, Svix
         (_PAYMENT, _B + r"sq0(?:csp|atp|idp)-[\w-]{16,}"),  # Square
         (_PAYMENT, _B + r"EAAA[\w-]{50,}"),  # Square
         (_PAYMENT, r"access_token\$(?:production|sandbox)\$\w+"),  # Braintree
         (_PAYMENT, _B + r"AQE[a-z]h[\w+/=]{20,}"),  # Adyen
+        (_PAYMENT, _B + r"(?:live|test)_[A-Za-z0-9]{30,}(?!\w)"),  # Mollie
+        (_PAYMENT, _B + r"FLWSECK(?:_TEST)?-[\w-]{12,}"),  # Flutterwave
+        (_PAYMENT, _B + r"access-(?:sandbox|development|production)-[0-9a-f]{8}-[0-9a-f-]{27}"),  # Plaid
         ("a GitHub token", _B + r"(?:gh[opsur]_\w{20,}|github_pat_\w{20,})"),
         ("a GitLab token", _B + r"gl(?:pat|rt|dt)-[\w-]{16,}"),
         ("a Slack token", _B + r"xox[abeoprs]-[\w-]{10,}"),
@@ -142,6 +172,9 @@ _LOOKS = tuple(
         ("a Twilio key", _B + r"SK[0-9a-f]{32}(?![0-9a-f])"),
         ("a Vault token", _B + r"hv[sb]\.[\w-]{16,}"),
         (_KEY, _B + r"sk-(?:ant-|proj-)?[\w-]{20,}"),
+        (_KEY, _B + r"(?:key-[0-9a-f]{32}(?!\w)|NRAK-[A-Z0-9]{24,}|PMAK-[0-9a-f]{24}-[0-9a-f]{34})"),
+        (_TOKEN, _B + r"(?:hf_[A-Za-z]{30,}|ATATT3[\w=-]{20,}|dapi[0-9a-f]{32}|lin_api_\w{20,})"),
+        ("a password inside a URL", r"jdbc:oracle:\w+:\w+/[^\s/@${}<>]+@"),
         (_KEY, _B + r"AGE-SECRET-KEY-1[0-9A-Z]{20,}"),
         ("a signed token", _B + r"eyJ[\w-]{8,}\.[\w-]{10,}\.[\w-]*"),
     )
@@ -151,7 +184,7 @@ _AUTHORIZATION = re.compile(r"(?i:\b(?:bearer|basic)\s+)[\w+/.~=-]{12,}")
 
 _HINT = re.compile(
     r"AKIA|ASIA|-----BEGIN|[sr]k_|whsec_|sq0|EAAA|access_token\$|AQE|gh[opsur]_|github_pat|gl(?:pat|rt|dt)-|xox|"
-    r"hooks\.slack|api/webhooks|AIza|ya29|SG\.|npm_|pypi-|dckr_|dop_v1|shp|SK[0-9a-f]|hv[sb]\.|sk-|AGE-S|eyJ"
+    r"hooks\.slack|api/webhooks|AIza|ya29|SG\.|npm_|pypi-|dckr_|live_|test_|FLWSECK|access-|key-[0-9a-f]|NRAK|PMAK|hf_|ATATT3|dapi|lin_api|jdbc:o|dop_v1|shp|SK[0-9a-f]|hv[sb]\.|sk-|AGE-S|eyJ"
 )
 """A part of every look: most texts have none, and need no closer one."""
 _IN_URL = re.compile(
@@ -187,9 +220,63 @@ def look_of(text: str) -> str:
                 return what
     if "://" in text and any(_is_value(found["secret"]) for found in _IN_URL.finditer(text)):
         return "a password inside a URL"
-    if "=" in text and any(_is_value(found["secret"]) for found in _CONNECTION.finditer(text)):
+    if "=" in text and any(
+        _is_value(found["secret"]) and not _is_argument(text, found.start("secret"))
+        for found in _CONNECTION.finditer(text)
+    ):
         return "a password in a connection string"
+    return "a header with credentials" if _is_authorization(text) else ""
+
+
+def _is_argument(text: str, position: int) -> bool:
+    """Whether a place is inside an expression, and in none of its texts.
+
+    `${jsonencode({user = "pay", password = random_password.x.result})}` connects to nothing.
+    """
+    for span in spans(text):
+        if span.start < position < span.end:
+            before = re.sub(r"\\.", "", text[span.start : position])
+            return before.count('"') % 2 == 0
+    return False
+
+
+def _is_authorization(text: str) -> bool:
+    """Whether a whole text is the value of an Authorization header (RFC 6750; RFC 7617)."""
+    scheme, _, value = text.partition(" ")
+    if scheme.lower() == "bearer":
+        return re.fullmatch(r"(?=.*\d)[\w+/.~=-]{20,}", value) is not None
+    if scheme.lower() == "basic":
+        try:
+            return b":" in base64.b64decode(value, validate=True)
+        except ValueError:
+            return False
+    return False
+
+
+def secret_in_json(text: str) -> str:
+    """The first name in a JSON text under which a secret is written out; empty where there is none."""
+    if text[:1] not in ("{", "["):
+        return ""
+    try:
+        todo: list[object] = [json.loads(text)]
+    except (ValueError, RecursionError):
+        return ""
+    while todo:
+        match todo.pop():
+            case dict(fields):
+                for name, value in fields.items():
+                    if isinstance(value, str) and _is_written_secret(str(name), value):
+                        return str(name)
+                todo += fields.values()
+            case list(items):
+                todo += items
+            case _:
+                pass
     return ""
+
+
+def _is_written_secret(name: str, value: str) -> bool:
+    return names_secret(name) and "${" not in value and not is_pointer(value) and _is_value(value)
 
 
 def secrets_within(text: str) -> Iterator[str]:

@@ -51,6 +51,12 @@ def from_json(
     return PolicyDocument(tuple(_JsonStatement(entry, restore).read() for entry in entries))
 
 
+_BEFORE = ("source_json", "source_policy_documents")
+_AFTER = ("override_policy_documents", "override_json")
+"""Where the data source takes other documents from, before and after its own statements. Those that end with
+`_json` hold one document and are deprecated; version 5 of the provider still has them."""
+
+
 def from_data(block: Block, read: ReadDocument) -> PolicyDocument | Unreadable:
     """A policy from an `aws_iam_policy_document`: sources, then its own statements, then overrides.
 
@@ -60,7 +66,7 @@ def from_data(block: Block, read: ReadDocument) -> PolicyDocument | Unreadable:
     if isinstance(own, Unreadable) and not isinstance(own, Missing):
         return own
     statements: list[Statement] = []
-    for group in ("source_policy_documents", "", "override_policy_documents"):
+    for group in (*_BEFORE, "", *_AFTER):
         if group:
             more = _documents(block, group, read)
             if isinstance(more, Unreadable):
@@ -72,7 +78,7 @@ def from_data(block: Block, read: ReadDocument) -> PolicyDocument | Unreadable:
 
 
 def _documents(block: Block, group: str, read: ReadDocument) -> list[Statement] | Unreadable:
-    listed = block.texts(group)
+    listed = _one(block, group) if group.endswith("_json") else block.texts(group)
     if isinstance(listed, Missing):
         return []
     if isinstance(listed, Unreadable):
@@ -84,6 +90,12 @@ def _documents(block: Block, group: str, read: ReadDocument) -> list[Statement] 
             return policy
         statements += policy.statements
     return statements
+
+
+def _one(block: Block, path: str) -> tuple[str, ...] | Unreadable:
+    """The document at a property that holds one; an empty text is none."""
+    found = block.template(path)
+    return found if isinstance(found, Unreadable) else ((found,) if found else ())
 
 
 def _overlay(statements: list[Statement], more: Iterable[Statement]) -> None:

@@ -264,7 +264,9 @@ class Resolver:
     def _call(self, node: FunctionCall, depth: int) -> Json:
         if node.name not in functions.FUNCTIONS:
             raise Unknown
-        arguments = [self._value(one, depth + 1) for one in node.arguments]
+        # What `format` puts into a text stays as it is written where it is not known, as in a template.
+        read = self._item if node.name == "format" else self._value
+        arguments = [read(one, depth + 1) for one in node.arguments]
         if node.spread:
             arguments[-1:] = functions.as_list(arguments[-1])
         return functions.call(node.name, arguments)

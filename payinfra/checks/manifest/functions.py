@@ -138,6 +138,8 @@ def _join(separator: Json, *lists: Json) -> Json:
 
 
 def _format(pattern: Json, *values: Json) -> Json:
+    if "%v" in _literal(pattern):  # which writes lists too
+        known(list(values))
     pieces = _literal(pattern).replace("%v", "%s").split("%s")
     if len(pieces) != len(values) + 1 or any("%" in piece.replace("%%", "") for piece in pieces):
         raise Unknown

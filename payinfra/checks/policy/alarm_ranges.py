@@ -8,7 +8,7 @@ call.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable
+from payinfra.checks.manifest import Block, Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Verdict
 
 _ONE_OR_NONE = frozenset(
@@ -89,12 +89,19 @@ def _longest_call_ms(manifest: Manifest) -> float:
     return max(timeouts, default=900.0) * 1000
 
 
-def firing_problems(alarm: Resource, namespace: str, name: str, manifest: Manifest) -> Iterator[Verdict]:
-    """Why an alarm on one metric never fires, or does not say what it seems to."""
-    statistic = alarm.text("statistic")
-    if isinstance(statistic, Unreadable):
-        percentile = alarm.text("extended_statistic")
-        statistic = percentile if isinstance(percentile, str) else ""
+def firing_problems(
+    alarm: Resource, metric: Block, namespace: str, name: str, manifest: Manifest
+) -> Iterator[Verdict]:
+    """Why an alarm on one metric never fires, or does not say what it seems to.
+
+    Args:
+        alarm: what compares the metric with its threshold.
+        metric: what names statistic and period: the alarm itself, or the metric of its only query.
+        namespace: the metric's.
+        name: the metric's.
+        manifest: where it stands.
+    """
+    statistic = _statistic(metric)
     comparison, threshold = alarm.text("comparison_operator"), alarm.number("threshold")
     if statistic == "SampleCount" and namespace.startswith("AWS/") and name != "Invocations":
         yield Verdict.failed(f"SampleCount counts the samples of {name}, whatever their values")
@@ -107,7 +114,16 @@ def firing_problems(alarm: Resource, namespace: str, name: str, manifest: Manife
         yield from _never(comparison, threshold, range_of(namespace, name, statistic, manifest), name)
         if (namespace, name) == _HEALTH:
             yield from _health(alarm, comparison, threshold)
-    yield from _enough_periods(alarm)
+    yield from _enough_periods(alarm, metric)
+
+
+def _statistic(metric: Block) -> str:
+    """The statistic, or the percentile in its place; empty where it is not known."""
+    for path in ("statistic", "extended_statistic", "stat"):
+        found = metric.text(path)
+        if isinstance(found, str):
+            return found
+    return ""
 
 
 def _never(comparison: str, threshold: float, values: Range, name: str) -> Iterator[Verdict]:
@@ -144,11 +160,11 @@ def _health(alarm: Resource, comparison: str, threshold: float) -> Iterator[Verd
         yield Verdict.failed("without data it stays green: treat_missing_data is not breaching")
 
 
-def _enough_periods(alarm: Resource) -> Iterator[Verdict]:
+def _enough_periods(alarm: Resource, metric: Block) -> Iterator[Verdict]:
     wanted, periods = alarm.number("datapoints_to_alarm"), alarm.number("evaluation_periods")
     if isinstance(periods, Unreadable):
         return
-    period = alarm.number("period")
+    period = metric.number("period")
     if isinstance(period, int | float) and period * periods > _LONGEST_S:
         yield Verdict.failed(f"it rings after {period * periods / 3600:g} hours at the earliest")
     if isinstance(wanted, int | float) and wanted > periods:

@@ -73,6 +73,11 @@ def plan_has_a_stage(plan: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
         return (verdict_for_gap(stages, "it has no api_stages"),)
     found: list[Verdict] = []
     for stage in stages:
+        apis = [one for one in manifest.referents(stage, "api_id") if one.type == _API]
+        for named in manifest.referents(stage, "stage"):
+            of = api_of(named, manifest)
+            if apis and of is not None and of not in apis:
+                found.append(Verdict.failed(f"{stage.path}: {named.address} is a stage of {of.address}"))
         for path, types in (
             ("api_id", (_API,)),
             ("stage", ("aws_api_gateway_stage", "aws_api_gateway_deployment")),

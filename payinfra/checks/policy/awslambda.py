@@ -18,7 +18,7 @@ from payinfra.checks.policy.verdict_helpers import (
     require_one_of,
     verdict_for_gap,
 )
-from payinfra.checks.secret_recognition import is_pointer, look_of, names_secret
+from payinfra.checks.secret_recognition import is_pointer, look_of, names_secret, secret_in_json
 
 _FUNCTION = "aws_lambda_function"
 
@@ -163,6 +163,10 @@ def _secret(name: str, value: Json, manifest: Manifest) -> Iterator[Verdict]:
     look = look_of(value)
     if look:
         yield Verdict.failed(f"the value of {name} looks like a secret: {look}")
+        return
+    inside = secret_in_json(value)
+    if inside:
+        yield Verdict.failed(f"the value of {name} has a secret under {inside!r}")
         return
     if not names_secret(name):
         return

@@ -31,12 +31,32 @@ def _separate(table: Resource, manifest: Manifest) -> Attached:
     return manifest.attached(table, _REPLICA, by="global_table_arn")
 
 
+def _joined(table: Resource, manifest: Manifest) -> Iterator[str | Unreadable]:
+    """The regions whose tables of the same name a global table of the version of 2017 joins with this one."""
+    joins = manifest.all("aws_dynamodb_global_table")
+    name = table.text("name") if joins else ""
+    if not (name and isinstance(name, str)):
+        return
+    for one in joins:
+        if one.text("name") == name:
+            for replica in _replicas(one):
+                region = replica.text("region_name")
+                if isinstance(region, Unreadable) or (name, region) in manifest.once(_made):
+                    yield region
+
+
+def _made(manifest: Manifest) -> frozenset[tuple[object, object]]:
+    """The tables of the file by name and region."""
+    return frozenset((one.text("name"), one.region) for one in manifest.all("aws_dynamodb_table"))
+
+
 def regions_of_table(table: Resource, manifest: Manifest) -> tuple[str, ...]:
     """The regions that a table is in: its own and its replicas'; all that serve where that is not known."""
     regions = (
         region_of(table),
         *(replica.text("region_name") for replica in _replicas(table)),
         *(region_of(replica) for replica in _separate(table, manifest).resources),
+        *_joined(table, manifest),
     )
     known = tuple(dict.fromkeys(region for region in regions if isinstance(region, str)))
     unclear = len(known) < len(set(regions)) or any(_unread(table, manifest))
@@ -61,7 +81,7 @@ def _unread(table: Resource, manifest: Manifest) -> Iterator[Verdict]:
     fix="Add a replica block for each of the other regions.",
 )
 def table_is_in_every_region(table: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
-    """A replica is a block of the table, or an `aws_dynamodb_table_replica`."""
+    """A replica is a block of the table, an `aws_dynamodb_table_replica`, or a table joined with it."""
     return pass_unless(_missing_replicas(table, manifest))
 
 
@@ -75,6 +95,7 @@ def _missing_replicas(table: Resource, manifest: Manifest) -> Iterator[Verdict]:
     for region in (
         *(replica.text("region_name") for replica in _replicas(table)),
         *(region_of(replica) for replica in _separate(table, manifest).resources),
+        *_joined(table, manifest),
     ):
         if isinstance(region, str):
             there.add(region)

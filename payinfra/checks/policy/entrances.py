@@ -14,7 +14,13 @@ from payinfra.checks.policy.verdict_helpers import nested, pass_unless, verdict_
 HTTP_API = "aws_apigatewayv2_api"
 ROUTE = "aws_apigatewayv2_route"
 FUNCTION_URL = "aws_lambda_function_url"
-_WITH_AUTHORIZER = ("COGNITO_USER_POOLS", "CUSTOM", "JWT")
+_METHOD = "aws_api_gateway_method"
+_OF_METHODS = ("COGNITO_USER_POOLS", "CUSTOM")
+_OF_ROUTES = ("CUSTOM", "JWT")
+_OF_WEB_SOCKETS = ("CUSTOM",)
+"""The kinds of authorization that name an authorizer, by what the API's type takes (API Gateway's API
+references, `authorizationType`)."""
+
 _CONNECT = "$connect"
 _MAPPINGS = (
     ("aws_api_gateway_base_path_mapping", "api_id", "domain_name"),
@@ -31,12 +37,14 @@ class Entrance:
         shown: what a caller asks for, `POST /payments`.
         api: the API that it belongs to; None where that cannot be seen, or where there is none.
         knows_keys: whether AWS checks API keys there.
+        authorizers: the kinds of authorization there that name an authorizer.
     """
 
     resource: Resource
     shown: str
     api: Resource | None
     knows_keys: bool
+    authorizers: tuple[str, ...] = ()
 
 
 def judge(resource: Resource, manifest: Manifest) -> Verdict | tuple[Verdict, ...]:
@@ -91,14 +99,14 @@ def _method(method: Resource, manifest: Manifest) -> Entrance | Verdict:
     path = path_of(method, manifest)
     if isinstance(path, str) and is_open_path(path):
         return Verdict.not_applicable("health checks carry no key")
-    allowed = _by_key(method) or _by_authorizer(method, "authorization")
+    allowed = _by_key(method) or _by_authorizer(method, "authorization", _OF_METHODS)
     if not isinstance(allowed, Verdict) or allowed.kind.value != "PASS":
         if isinstance(path, Unreadable):
             return Verdict.unknown(f"no key is required, and its path is not known: {path.why}")
         if isinstance(verb, Unresolved):
             return Verdict.unknown(verb.why)
     shown = f"{verb if isinstance(verb, str) else 'the method'} {path if isinstance(path, str) else ''}"
-    return Entrance(method, shown.strip(), api_of(method, manifest), True)
+    return Entrance(method, shown.strip(), api_of(method, manifest), True, _OF_METHODS)
 
 
 def _route(route: Resource, manifest: Manifest) -> Entrance | Verdict:
@@ -116,7 +124,8 @@ def _route(route: Resource, manifest: Manifest) -> Entrance | Verdict:
         return Verdict.not_applicable("a WebSocket is authorized when it connects")
     if web_socket and key != _CONNECT:
         return Verdict.not_applicable("a WebSocket is authorized when it connects")
-    return Entrance(route, key, api, web_socket or key == _CONNECT)
+    by_socket = web_socket or key == _CONNECT
+    return Entrance(route, key, api, by_socket, _OF_WEB_SOCKETS if by_socket else _OF_ROUTES)
 
 
 def _authorized(entrance: Entrance, manifest: Manifest) -> Verdict:
@@ -125,8 +134,8 @@ def _authorized(entrance: Entrance, manifest: Manifest) -> Verdict:
         by_key = _by_key(resource)
         if by_key is not None:
             return by_key
-    path = "authorization" if resource.type == "aws_api_gateway_method" else "authorization_type"
-    by_authorizer = _by_authorizer(resource, path)
+    path = "authorization" if resource.type == _METHOD else "authorization_type"
+    by_authorizer = _by_authorizer(resource, path, entrance.authorizers)
     if by_authorizer is not None:
         return by_authorizer
     if entrance.api is not None:
@@ -148,7 +157,7 @@ def _by_key(resource: Resource) -> Verdict | None:
             return Verdict.unknown(gap.why)
 
 
-def _by_authorizer(resource: Resource, path: str) -> Verdict | None:
+def _by_authorizer(resource: Resource, path: str, kinds: tuple[str, ...]) -> Verdict | None:
     """What the kind of authorization says; None where nobody is asked who they are."""
     match resource.text(path):
         case Missing() | "NONE" | "":
@@ -157,12 +166,12 @@ def _by_authorizer(resource: Resource, path: str) -> Verdict | None:
             return Verdict.unknown(gap.why)
         case "AWS_IAM":
             return Verdict.passed("AWS signatures authorize")
-        case kind if kind in _WITH_AUTHORIZER:
+        case kind if kind in kinds:
             if not resource.has("authorizer_id") or resource.text("authorizer_id") == "":
                 return Verdict.failed(f"its authorization is {kind}, and it names no authorizer_id")
             return Verdict.passed(f"an authorizer of the kind {kind} authorizes")
         case kind:
-            return Verdict.unknown(f"{path} is {kind!r}, which is no kind of authorization")
+            return Verdict.unknown(f"{path} is {kind!r}, which is no kind of authorization here")
 
 
 def _closed(api: Resource, manifest: Manifest) -> Verdict | None:

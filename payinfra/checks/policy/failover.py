@@ -14,6 +14,7 @@ from payinfra.checks.policy.verdict_helpers import is_region, nested
 
 RECORD = "aws_route53_record"
 CHECK = "aws_route53_health_check"
+ZONE = "aws_route53_zone"
 CALCULATED = "CALCULATED"
 BY_ALARM = "CLOUDWATCH_METRIC"
 _HOST = re.compile(
@@ -34,7 +35,7 @@ def hosts(block: Block, path: str, manifest: Manifest) -> tuple[str, ...]:
         one = block.template(path)
         found = (one,) if isinstance(one, str) else ()
     resolved = (manifest.resolve(text) for text in found)
-    return tuple(text.rstrip(".") for text in resolved if isinstance(text, str))
+    return tuple(plain_name(text) for text in resolved if isinstance(text, str))
 
 
 def answers(record: Resource, manifest: Manifest) -> tuple[str, ...]:
@@ -84,7 +85,38 @@ def name_of(record: Resource, manifest: Manifest) -> str | None:
     """The name that a record answers for; None where it is not known."""
     name = record.body.get("name")
     resolved = manifest.resolve(name) if isinstance(name, str) else None
-    return resolved.rstrip(".") if isinstance(resolved, str) else None
+    if not isinstance(resolved, str):
+        return None
+    own, zone = plain_name(resolved), _zone_name(record, manifest)
+    if not zone or "${" in own or own == zone or own.endswith(f".{zone}"):
+        return own
+    return f"{own}.{zone}" if own else zone
+
+
+def plain_name(text: str) -> str:
+    """A host name as DNS compares it: in lower case, without the dot of the root."""
+    return (text if "${" in text else text.lower()).rstrip(".")
+
+
+def _zone_name(record: Resource, manifest: Manifest) -> str:
+    """The name of a record's zone, which the provider appends to names without it; empty if not known."""
+    for zone in manifest.referents(record, "zone_id"):
+        name = zone.text("name")
+        if zone.type == ZONE and isinstance(name, str):
+            return plain_name(name)
+    return ""
+
+
+def zone_of(record: Resource, manifest: Manifest) -> str | Unreadable:
+    """What tells a record's zone from others: its address where it is in the file, or its id."""
+    text = record.template("zone_id")
+    if isinstance(text, Unreadable):
+        return text
+    for zone in manifest.referents(record, "zone_id"):
+        if zone.type == ZONE and text.strip() in (f"${{{zone.address}.{one}}}" for one in ("id", "zone_id")):
+            return zone.address
+    resolved = manifest.resolve(text)
+    return resolved if isinstance(resolved, str) else text
 
 
 def _home(resource: Resource) -> Iterator[str]:

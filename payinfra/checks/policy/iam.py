@@ -14,6 +14,7 @@ from payinfra.checks.manifest import (
     Unreadable,
 )
 from payinfra.checks.model import Severity, Verdict, check
+from payinfra.checks.policy.encryption import KEYS
 from payinfra.checks.policy.iam_tables import AwsManagedPolicy, managed_policies
 from payinfra.checks.policy.permissions import (
     ATTACHMENTS,
@@ -23,7 +24,9 @@ from payinfra.checks.policy.permissions import (
     attached_policy,
     fits,
     granted,
+    grants,
     inline_policies,
+    like,
     listed_policies,
     names,
     policy_beside,
@@ -56,6 +59,8 @@ _LISTED = (
 )
 _IDENTITIES = (*_OWN, _ROLE, *_ATTACHED, *_LISTED)
 _FULL = re.compile(r".*Full_?Access(?:_v\d+)?")
+_SPAN = re.compile(r"\$\{[^{}]*\}")
+_KEY_OF_AN_ACCOUNT = re.compile(r"(arn:[^:]*:kms:[^:]*:)\d{12}:")
 _SELF = "arn:aws:iam::self:role/self"
 _OTHER = "arn:aws:iam::other:role/other"
 
@@ -213,6 +218,7 @@ def _is_unknown(text: str, manifest: Manifest) -> bool:
 
 
 _FUNCTION = "aws_lambda_function"
+_OF_INDEXES = ("dynamodb:Query", "dynamodb:Scan", "dynamodb:PartiQLSelect")
 
 
 @check(
@@ -248,12 +254,27 @@ def function_may_use_the_indexes(function: Resource, manifest: Manifest) -> tupl
             if any(action.lower().startswith("dynamodb:") or action == "*" for action in statement.actions)
             for text in statement.resources
             if (rest := names(text, table, manifest, "name")) is not None
+            # An index is only ever read: who may but write on its ARN may nothing with it.
+            and (not rest.startswith("/index") or any(grants(statement, one) for one in _OF_INDEXES))
         ]
         named = table in manifest.referents(function, "environment") or _is_named(function, table, manifest)
         if not texts and not named:
             continue
         reached = True
-        missing = [index for index in indexes if not any(fits(text, f"/index/{index}") for text in texts)]
+        denied = [
+            "*" if text == "*" else rest
+            for statement in role.denying
+            if not (statement.conditions or statement.unclear)
+            and any(like(action, "dynamodb:Query") for action in statement.actions)
+            for text in statement.resources
+            if (rest := names(text, table, manifest, "name")) is not None or text == "*"
+        ]
+        missing = [
+            index
+            for index in indexes
+            if not any(fits(text, f"/index/{index}") for text in texts)
+            or any(fits(text or "", f"/index/{index}") for text in denied)
+        ]
         if missing and role.unclear:
             found.append(Verdict.unknown(f"its policies are not all known: {role.unclear[0]}"))
         elif missing:
@@ -375,9 +396,13 @@ def _about_key(statement: Statement, key: Resource, arn: str, manifest: Manifest
     """An identity's statement in which the key, and whatever other resources it names, are literal ARNs."""
 
     def literal(text: str) -> str:
-        if not manifest.references(text):
-            return text
-        return arn if names(text, key, manifest) == "" else "arn:aws:other:::other"
+        named = [manifest.target(reference) for reference in manifest.references(text)]
+        if named and names(text, key, manifest) == "":
+            return arn
+        if named and (not text.startswith("arn:") or any(one and one.type in KEYS for one in named)):
+            return "arn:aws:other:::other"
+        # Of `arn:aws:kms:${region}:${account}:key/*` only the account and region stand elsewhere.
+        return _KEY_OF_AN_ACCOUNT.sub(r"\g<1>*:", _SPAN.sub("*", text) if named else text)
 
     return replace(
         statement,

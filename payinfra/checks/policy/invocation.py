@@ -15,7 +15,8 @@ from payinfra.checks.model import Verdict
 from payinfra.checks.policy.entrances import HTTP_API, ROUTE
 from payinfra.checks.policy.permissions import names
 from payinfra.checks.policy.policy_conditions import matches
-from payinfra.checks.policy.routes import api_of, path_of
+from payinfra.checks.policy.policy_exposure import fits_any_account
+from payinfra.checks.policy.routes import api_of, path_at, path_of
 
 _REST = "aws_api_gateway_integration"
 _HTTP_INTEGRATION = "aws_apigatewayv2_integration"
@@ -25,6 +26,8 @@ _STAGES = {
     "aws_api_gateway_deployment": "stage_name",
     "aws_apigatewayv2_stage": "name",
 }
+_SPAN = re.compile(r"\$\{[^{}]*\}")
+_OF_A_VERSION = ("qualified_arn", "qualified_invoke_arn")
 _PARAMETER = re.compile(r"\{[^{}]*\}")
 
 
@@ -52,11 +55,14 @@ def judge(integration: Resource, manifest: Manifest) -> Verdict:
         if one.kind in ("aws_lambda_function", "aws_lambda_alias")
     ]
     called = called or [one for one in manifest.all("aws_lambda_function") if _named_in(uri, one)]
+    versioned = any(
+        one.attribute in _OF_A_VERSION and manifest.target(one) in called for one in manifest.references(uri)
+    )
     if not called:
         if kind == "AWS" and ":lambda:" not in uri and "aws_lambda" not in uri:
             return Verdict.not_applicable("it calls another service than Lambda")
         return Verdict.unknown("which function it calls is not known")
-    return _permitted(integration, called[0], manifest)
+    return _permitted(integration, called[0], manifest, versioned=versioned)
 
 
 def _gap(gap: Unreadable, missing: str) -> Verdict:
@@ -68,13 +74,13 @@ def _named_in(uri: str, function: Resource) -> bool:
     return isinstance(name, str) and f":function:{name}/" in f"{uri}/"
 
 
-def _permitted(integration: Resource, called: Resource, manifest: Manifest) -> Verdict:
+def _permitted(integration: Resource, called: Resource, manifest: Manifest, *, versioned: bool) -> Verdict:
     misfits: list[str] = []
     unknown = ""
     covered: set[Execution] = set()
     wanted = _executions(integration, manifest)
     for permission in _candidates(called, manifest):
-        misfit = _misfit(permission, called, manifest)
+        misfit = _misfit(permission, called, manifest, versioned=versioned)
         if misfit == "":
             continue
         if misfit is None and isinstance(wanted, Unreadable):
@@ -117,7 +123,9 @@ def _literal_permissions(manifest: Manifest) -> tuple[Resource, ...]:
     return tuple(one for one in manifest.all("aws_lambda_permission") if not one.references("function_name"))
 
 
-def _misfit(permission: Resource, called: Resource, manifest: Manifest) -> str | Unreadable | None:
+def _misfit(
+    permission: Resource, called: Resource, manifest: Manifest, *, versioned: bool
+) -> str | Unreadable | None:
     """Why a permission is not for API Gateway and this function; empty where it is another function's."""
     alias = called if called.type == "aws_lambda_alias" else None
     functions = [called] if alias is None else list(manifest.referents(alias, "function_name"))
@@ -137,7 +145,10 @@ def _misfit(permission: Resource, called: Resource, manifest: Manifest) -> str |
     ):
         return ""
     qualifier = permission.text("qualifier")
-    if alias is None and not isinstance(qualifier, Missing):
+    if versioned and isinstance(qualifier, Missing):
+        if not any(one.attribute in _OF_A_VERSION for one in permission.references("function_name")):
+            return "is for the function itself, the integration calls a version of it"
+    elif alias is None and not isinstance(qualifier, Missing) and not versioned:
         return "is for a version or alias, the integration calls the function itself"
     if alias is not None and not through_alias:
         meant = alias in manifest.referents(permission, "qualifier")
@@ -268,19 +279,50 @@ def _tail(source: str, integration: Resource, manifest: Manifest) -> str | None:
         return None
     rest = names(source, api, manifest)
     if rest is not None:
-        return rest
+        return _spelled(rest, manifest) if _is_execution(source, api) else None
     for reference in manifest.references(source):
         stage = manifest.target(reference)
         if stage is not None and stage.type in _STAGES and _api(stage, manifest) is api:
             name = stage.text(_STAGES[stage.type])
             after = names(source, stage, manifest)
             if isinstance(name, str) and after is not None:
-                return f"/{name}{after}"
+                return f"/{name}{_spelled(after, manifest)}"
     # An API whose id the file cannot know, in an ARN that is written out for any API of the account.
     parts = source.split(":", 5)
     if len(parts) == 6 and parts[2] == "execute-api" and parts[5].startswith("*"):
         return parts[5][1:] or "/*"
     return None
+
+
+def _is_execution(source: str, api: Resource) -> bool:
+    """Whether an ARN in which an API's id stands is of a call through it, in its own region."""
+    if not source.startswith("arn:"):
+        return True
+    parts = _SPAN.sub("", source).split(":", 5)
+    return (
+        len(parts) == 6
+        and matches(parts[2], "execute-api") is True
+        and (not parts[3] or not isinstance(api.region, str) or matches(parts[3], api.region) is not False)
+    )
+
+
+def _spelled(tail: str, manifest: Manifest) -> str:
+    """What follows the API in a source, with the paths, stages and methods of this file written out."""
+
+    def path(span: re.Match[str]) -> str:
+        for reference in manifest.references(span[0]):
+            place = manifest.target(reference)
+            if (
+                place is not None
+                and place.type == "aws_api_gateway_resource"
+                and reference.attribute == "path"
+            ):
+                found = path_at(place, manifest)
+                return found if isinstance(found, str) else span[0]
+        return span[0]
+
+    resolved = manifest.resolve(_SPAN.sub(path, tail))
+    return resolved if isinstance(resolved, str) else tail
 
 
 def open_permissions(permission: Resource) -> Iterator[Verdict]:
@@ -292,7 +334,7 @@ def open_permissions(permission: Resource) -> Iterator[Verdict]:
     bound = [
         path
         for path in ("source_arn", "source_account", "principal_org_id", "event_source_token")
-        if permission.has(path) and permission.template(path) not in ("", "*")
+        if permission.has(path) and _binds(path, permission.template(path))
     ]
     if principal == "*":
         if "principal_org_id" not in bound and "source_account" not in bound and "source_arn" not in bound:
@@ -301,3 +343,12 @@ def open_permissions(permission: Resource) -> Iterator[Verdict]:
             yield Verdict.failed(f"it lets {what} call the function")
     elif principal.endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazon.com")) and not bound:
         yield Verdict.failed(f"it lets {principal} call the function for any account: it names no source")
+
+
+def _binds(path: str, value: str | Unreadable) -> bool:
+    """Whether a value names a caller: an ARN with a wildcard for its account fits everybody's."""
+    if value in ("", "*"):
+        return False
+    if path != "source_arn" or isinstance(value, Unreadable):
+        return True
+    return value.startswith("${") or not fits_any_account(_SPAN.sub("known", value))

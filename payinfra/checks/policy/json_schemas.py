@@ -14,10 +14,18 @@ _ANNOTATIONS = frozenset(
         "default",
         "definitions",
         "description",
+        "deprecated",
+        "discriminator",
+        "example",
         "examples",
+        "externalDocs",
         "format",
         "id",
+        "nullable",
+        "readOnly",
         "title",
+        "writeOnly",
+        "xml",
     }
 )
 _TYPES = frozenset({"array", "boolean", "null", "number", "object", "string"})
@@ -57,4 +65,4 @@ def _keyword_refuses(name: str, value: Json) -> bool:
         return _refuses(value)
     if name in _EMPTY_LISTS and value == []:
         return False
-    return not (name in _ZEROES and value == 0)
+    return not (name in _ZEROES and value == 0) and not (name == "uniqueItems" and value is False)

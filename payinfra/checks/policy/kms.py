@@ -15,7 +15,7 @@ from payinfra.checks.manifest import (
     Unreadable,
 )
 from payinfra.checks.model import Severity, Verdict, check
-from payinfra.checks.policy.encryption import Key, key_at
+from payinfra.checks.policy.encryption import KEYS, Key, key_at
 from payinfra.checks.policy.iam_tables import actions_of
 from payinfra.checks.policy.permissions import is_everybody, policy_beside
 from payinfra.checks.policy.policy_conditions import AccessRequest, Decision, Values, decide
@@ -62,7 +62,7 @@ def key_rotates(key: Resource, _manifest: Manifest) -> tuple[Verdict, ...]:
     id="PI-KMS-002",
     title="A key's policy names its principals, and its deletion waits at least 7 days",
     severity=Severity.HIGH,
-    on="aws_kms_key",
+    on=KEYS,
     risk="Anyone in any account may use the key; or it is gone, with all under it, before anyone notices.",
     fix="Name roles, services or the account root instead of *; set deletion_window_in_days to 7 or more.",
 )
@@ -149,12 +149,20 @@ _ENABLED = {
     "aws_kms_external_key": "enabled",
     "aws_kms_replica_external_key": "enabled",
 }
-_NO_USE = ("aws_kms_alias", "aws_kms_key_policy", "aws_kms_grant")
+_ALIAS = "aws_kms_alias"
+_NO_USE = (
+    _ALIAS,
+    "aws_kms_key_policy",
+    "aws_kms_grant",
+    "aws_kms_replica_key",
+    "aws_kms_replica_external_key",
+)
 
 
 def _disabled(manifest: Manifest) -> Iterator[Verdict]:
     for key in manifest.all(*_ENABLED):
-        users = [one for one in manifest.referrers(key) if one.type not in _NO_USE]
+        names = (key, *(one for one in manifest.referrers(key) if one.type == _ALIAS))
+        users = [user for name in names for user in manifest.referrers(name) if user.type not in _NO_USE]
         enabled = key.flag(_ENABLED[key.type])
         if users and enabled is False:
             yield Verdict.failed(f"it is disabled, and {users[0].address} uses it", key.address)

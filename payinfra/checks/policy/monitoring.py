@@ -81,18 +81,17 @@ def alarms_watch_both_regions(manifest: Manifest) -> tuple[Verdict, ...]:
 
 
 _TOPIC = "aws_sns_topic"
-_NO_LISTENERS = frozenset(
+_LISTENERS = frozenset(
     {
-        _ALARM,
-        _COMPOSITE,
-        "aws_cloudwatch_dashboard",
-        "aws_iam_policy",
-        "aws_iam_policy_document",
-        "aws_iam_role_policy",
-        "aws_sns_topic_data_protection_policy",
-        "aws_sns_topic_policy",
+        "aws_chatbot_slack_channel_configuration",
+        "aws_chatbot_teams_channel_configuration",
+        "aws_cloudformation_stack",
+        "aws_cloudformation_stack_set",
+        "aws_sns_topic_subscription",
+        "aws_ssm_parameter",
     }
 )
+"""What subscribes to a topic, or tells its ARN to those who do. Everything else of AWS's publishes to it."""
 
 
 def _without_listener(manifest: Manifest) -> Iterator[Verdict]:
@@ -105,8 +104,20 @@ def _without_listener(manifest: Manifest) -> Iterator[Verdict]:
         referrers = manifest.referrers(topic)
         if topic.address in given or not any(one.type in (_ALARM, _COMPOSITE) for one in referrers):
             continue
-        if all(one.type in _NO_LISTENERS for one in referrers):
+        if not (any(map(_may_listen, referrers)) or _is_subscribed_by_name(topic, manifest)):
             yield Verdict.warn("alarms publish to it, and nothing in this file subscribes", topic.address)
+
+
+def _may_listen(resource: Resource) -> bool:
+    """Whether what refers to a topic may subscribe to it: of other providers' resources nobody knows."""
+    return resource.type in _LISTENERS or not resource.type.startswith("aws_")
+
+
+def _is_subscribed_by_name(topic: Resource, manifest: Manifest) -> bool:
+    """Whether a subscription names the topic by an ARN that is written out."""
+    name = topic.text("name")
+    arns = (one.template("topic_arn") for one in manifest.all("aws_sns_topic_subscription"))
+    return isinstance(name, str) and any(isinstance(arn, str) and arn.endswith(f":{name}") for arn in arns)
 
 
 def _unwatched(
@@ -362,9 +373,16 @@ def alarm_can_fire(alarm: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     if isinstance(metrics, Unreadable):
         return (Verdict.unknown(metrics.why),)
     found = [verdict for metric in metrics for verdict in _dimension_problems(alarm, metric, manifest)]
-    if not alarm.has("metric_query") and metrics:
-        found += firing_problems(alarm, metrics[0].namespace, metrics[0].name, manifest)
+    if len(metrics) == 1 and not _is_computed(alarm):
+        (metric,) = metrics
+        found += firing_problems(alarm, metric.block, metric.namespace, metric.name, manifest)
     return pass_unless(found)
+
+
+def _is_computed(alarm: Resource) -> bool:
+    """Whether an alarm compares what an expression makes of metrics, not a metric as it is."""
+    queries = nested(alarm, "metric_query")
+    return isinstance(queries, Unreadable) or any(query.has("expression") for query in queries)
 
 
 def _dimension_problems(alarm: Resource, metric: _Metric, manifest: Manifest) -> Iterator[Verdict]:

@@ -1,13 +1,15 @@
 """Checks of SSM parameters: that what is secret is kept as such."""
 
+import re
 from collections.abc import Iterator
 
 from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
 from payinfra.checks.policy.verdict_helpers import pass_unless, region_of, secrets_in, verdict_for_gap
-from payinfra.checks.secret_recognition import is_pointer, look_of, names_secret
+from payinfra.checks.secret_recognition import is_pointer, look_of, names_secret, secret_in_json
 
+_SPAN = re.compile(r"\$\{[^{}]*\}")
 _TYPES = ("String", "StringList", "SecureString")
 
 
@@ -36,12 +38,19 @@ def secret_parameter_is_secure(parameter: Resource, manifest: Manifest) -> tuple
     )
     if secrets:
         return (Verdict.failed(f"it is a {kind} and holds {secrets[0]}"),)
-    name, texts = parameter.text("name"), list(_values(parameter))
+    name, texts = parameter.template("name"), list(_values(parameter))
     for path, text in texts:
         look = look_of(text)
         if look:
             return (Verdict.failed(f"it is a {kind} and its {path} looks like a secret: {look}"),)
-    if isinstance(name, str) and names_secret(name) and not all(_points(text) for _, text in texts):
+        inside = secret_in_json(text)
+        if inside:
+            return (Verdict.failed(f"it is a {kind} and its {path} has a secret under {inside!r}"),)
+    if (
+        isinstance(name, str)
+        and names_secret(_SPAN.sub("", name))
+        and not all(_points(text) for _, text in texts)
+    ):
         return (Verdict.failed(f"it is a {kind} and is named {name!r}"),)
     value = parameter.text("value")
     if isinstance(value, Unreadable) and not isinstance(value, Missing) and not parameter.references("value"):

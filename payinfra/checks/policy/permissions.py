@@ -170,10 +170,12 @@ class Granted:
     Attributes:
         statements: its Allow statements, each with the address of its policy.
         unclear: why there may be more, in words.
+        denying: its Deny statements.
     """
 
     statements: tuple[tuple[str, Statement], ...]
     unclear: tuple[str, ...]
+    denying: tuple[Statement, ...] = ()
 
 
 def granted(function: Resource, manifest: Manifest) -> Granted | Unreadable:
@@ -183,14 +185,16 @@ def granted(function: Resource, manifest: Manifest) -> Granted | Unreadable:
         return role
     statements: list[tuple[str, Statement]] = []
     unclear: list[str] = []
+    denying: list[Statement] = []
     for source in role_policies(role, manifest):
         if isinstance(source.policy, Unreadable):
             if not source.by_aws:
                 unclear.append(f"{source.address}: {source.policy.why}")
             continue
         statements += [(source.address, one) for one in source.policy.statements if one.allows]
+        denying += [one for one in source.policy.statements if not one.allows]
         unclear += [f"{source.address}: {reason}" for reason in source.policy.unclear]
-    return Granted(tuple(statements), tuple(unclear))
+    return Granted(tuple(statements), tuple(unclear), tuple(denying))
 
 
 def names(text: str, resource: Resource, manifest: Manifest, *paths: str) -> str | None:

@@ -1,5 +1,6 @@
 """How wide a statement is: whole services, and every resource where an action knows a narrower form."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,7 +10,17 @@ from payinfra.checks.policy.iam_tables import actions_of, arn_forms
 from payinfra.checks.policy.policy_conditions import matches, operator_of
 
 _ANY_NAME = "zq7-any-name"
-_NARROWING_KEYS = ("aws:resourcetag/", "aws:resourceaccount", "aws:requesttag/", "ecs:cluster", "ec2:vpc")
+_NARROWING_KEYS = (
+    "aws:resourcetag/",
+    "aws:resourceaccount",
+    "aws:requesttag/",
+    "ecs:cluster",
+    "ec2:vpc",
+    "kms:resourcealiases",
+    "s3:resourceaccount",
+)
+_TAG_OF_A_SERVICE = re.compile(r"[a-z0-9-]+:resourcetag/")
+"""Services' own names for tags: `ec2:ResourceTag/Team`, `secretsmanager:ResourceTag/Team`."""
 _MOSTLY = 0.9
 
 
@@ -63,8 +74,10 @@ def is_wide(text: str) -> bool:
     if not text.strip("*?"):
         return bool(text)
     parts = text.split(":", 5)
-    if len(parts) < 6 or parts[0] != "arn":
+    if parts[0] != "arn" or (len(parts) < 6 and not text.endswith("*")):
         return False
+    # A `*` at the end reaches beyond colons: `arn:aws:dynamodb:*` is every ARN of the service.
+    parts += ["*"] * (6 - len(parts))
     service, region, account, rest = parts[2], parts[3], parts[4], parts[5]
     if not rest.strip("*?/:"):
         return True
@@ -99,10 +112,14 @@ def narrowing(statement: Statement) -> Condition | None:
         operator = operator_of(condition.test)
         if (
             operator is not None
-            and not (operator.negated or operator.if_exists or operator.quantifier)
-            and condition.variable.lower().startswith(_NARROWING_KEYS)
+            and not (operator.negated or operator.if_exists or operator.quantifier == "forallvalues")
+            and _names_resources(condition.variable.lower())
             and condition.values
             and all(value.strip("*?") for value in condition.values)
         ):
             return condition
     return None
+
+
+def _names_resources(key: str) -> bool:
+    return key.startswith(_NARROWING_KEYS) or _TAG_OF_A_SERVICE.match(key) is not None

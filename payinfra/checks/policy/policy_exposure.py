@@ -55,7 +55,7 @@ def _wild_host(pattern: str) -> bool:
     return not host or has_wildcard(host)
 
 
-def _wild_arn(pattern: str) -> bool:
+def fits_any_account(pattern: str) -> bool:
     """Whether an ARN's pattern fits one of another account; buckets have no account in theirs."""
     parts = pattern.split(":", _ARN_PARTS - 1)
     if len(parts) < _ARN_PARTS:
@@ -81,13 +81,13 @@ _ORGANIZATION = CallerKey((("o-stranger",), None))
 _ORGANIZATION_PATH = CallerKey((("o-stranger/r-stranger/",), None), _wild_owner)
 _KEYS: Mapping[str, CallerKey] = {
     "aws:principalaccount": _ACCOUNT,
-    "aws:principalarn": CallerKey(((_PERSON,), None), _wild_arn),
+    "aws:principalarn": CallerKey(((_PERSON,), None), fits_any_account),
     "aws:principalorgid": _ORGANIZATION,
     "aws:principalorgpaths": _ORGANIZATION_PATH,
     "aws:userid": CallerKey((("AROASTRANGERSTRANGER:me",), None), _leading_wildcard),
     "kms:calleraccount": CallerKey(((STRANGER,),)),
     "aws:sourceaccount": _ACCOUNT,
-    "aws:sourcearn": CallerKey(((f"arn:aws:sns:us-east-1:{STRANGER}:stranger",), None), _wild_arn),
+    "aws:sourcearn": CallerKey(((f"arn:aws:sns:us-east-1:{STRANGER}:stranger",), None), fits_any_account),
     "aws:sourceowner": _ACCOUNT,
     "aws:sourceorgid": _ORGANIZATION,
     "aws:sourceorgpaths": _ORGANIZATION_PATH,

@@ -1,6 +1,8 @@
 """What is in one region, what exists once for all, and what leads to another region by nature.
 
-Sources: the AWS general reference, "Global services"; the pages of VPC peering, transit gateway peering,
+Sources: the AWS general reference, "Global services"; Route 53, "Public DNS query logging" and "Working with
+customer managed keys for DNSSEC"; EventBridge's global endpoints; Aurora DSQL's multi-Region clusters;
+PrivateLink's cross-Region endpoint services; the pages of VPC peering, transit gateway peering,
 EventBridge ("Sending events between Regions"), RDS and Aurora ("Cross-Region read replicas", "Global
 databases"), ElastiCache global datastores, multi-Region keys, cross-Region copies of AWS Backup, ECR
 replication.
@@ -13,11 +15,15 @@ from payinfra.checks.policy.verdict_helpers import aws_resources
 
 _GLOBAL_PREFIXES = (
     "aws_account_",
+    "aws_arcregionswitch_",
     "aws_bcmdataexports_",
+    "aws_billing_",
     "aws_budgets_",
     "aws_ce_",
     "aws_chatbot_",
     "aws_cloudfront_",
+    "aws_cloudfrontkeyvaluestore_",
+    "aws_costoptimizationhub_",
     "aws_cur_",
     "aws_ecrpublic_",
     "aws_globalaccelerator_",
@@ -27,6 +33,8 @@ _GLOBAL_PREFIXES = (
     "aws_organizations_",
     "aws_route53_",
     "aws_route53domains_",
+    "aws_route53recoverycontrolconfig_",
+    "aws_route53recoveryreadiness_",
     "aws_savingsplans_",
     "aws_shield_",
     "aws_ssoadmin_",
@@ -35,12 +43,17 @@ _GLOBAL_PREFIXES = (
 _REGIONAL_IN_SPITE = ("aws_route53_resolver_", "aws_globalaccelerator_endpoint_group")
 _GLOBAL_TYPES = frozenset(
     {
+        "aws_backup_global_settings",
+        "aws_cloudtrail_organization_delegated_admin_account",
         "aws_cloudwatch_dashboard",
         "aws_docdb_global_cluster",
         "aws_dynamodb_global_table",
         "aws_elasticache_global_replication_group",
+        "aws_fms_admin_account",
+        "aws_lightsail_domain",
         "aws_neptune_global_cluster",
         "aws_rds_global_cluster",
+        "aws_s3_account_public_access_block",
         "aws_s3control_multi_region_access_point",
         "aws_s3control_multi_region_access_point_policy",
     }
@@ -54,6 +67,9 @@ _ONCE = frozenset(
         "aws_ec2_transit_gateway_peering_attachment",
         "aws_ec2_transit_gateway_peering_attachment_accepter",
         "aws_ecr_replication_configuration",
+        "aws_s3control_storage_lens_configuration",
+        "aws_securityhub_finding_aggregator",
+        "aws_vpc_ipam",
         "aws_vpc_peering_connection",
         "aws_vpc_peering_connection_accepter",
         "aws_vpc_peering_connection_options",
@@ -75,6 +91,7 @@ _TWIN_TYPES = {
 
 _COMPANIONS = {
     "aws_acm_certificate_validation": "certificate_arn",
+    "aws_dynamodb_table_item": "table_name",
     "aws_kms_alias": "target_key_id",
     "aws_kms_key_policy": "key_id",
     "aws_route": "vpc_peering_connection_id",
@@ -101,15 +118,23 @@ _SERVANTS = frozenset(
 )
 """What has no purpose but those who refer to it."""
 
+_OF_A_ZONE = frozenset({"aws_route53_key_signing_key", "aws_route53_query_log"})
+"""What Route 53 has of a zone, and what it refers to must be in us-east-1: a key, a log group."""
+
 _CROSSES = frozenset(
     {
+        ("aws_ami_copy", "source_ami_id"),
         ("aws_backup_plan", "rule"),
         ("aws_cloudtrail", "s3_bucket_name"),
+        ("aws_cloudwatch_event_endpoint", "event_bus"),
         ("aws_config_configuration_aggregator", "account_aggregation_source"),
         ("aws_config_delivery_channel", "s3_bucket_name"),
         ("aws_db_instance", "replicate_source_db"),
         ("aws_db_instance_automated_backups_replication", "source_db_instance_arn"),
+        ("aws_db_snapshot_copy", "source_db_snapshot_identifier"),
         ("aws_docdb_cluster", "global_cluster_identifier"),
+        ("aws_dsql_cluster_peering", "clusters"),
+        ("aws_ebs_snapshot_copy", "source_snapshot_id"),
         ("aws_ec2_transit_gateway_peering_attachment", "peer_transit_gateway_id"),
         ("aws_ec2_transit_gateway_peering_attachment_accepter", "transit_gateway_attachment_id"),
         ("aws_ec2_transit_gateway_route", "transit_gateway_attachment_id"),
@@ -123,6 +148,7 @@ _CROSSES = frozenset(
         ("aws_lambda_permission", "source_arn"),
         ("aws_rds_cluster", "global_cluster_identifier"),
         ("aws_rds_cluster", "replication_source_identifier"),
+        ("aws_rds_cluster_snapshot_copy", "source_db_cluster_snapshot_identifier"),
         ("aws_route", "destination_cidr_block"),
         ("aws_route", "vpc_peering_connection_id"),
         ("aws_s3_bucket_replication_configuration", "rule"),
@@ -131,6 +157,7 @@ _CROSSES = frozenset(
         ("aws_security_group", "ingress"),
         ("aws_security_group_rule", "cidr_blocks"),
         ("aws_sns_topic_subscription", "endpoint"),
+        ("aws_vpc_endpoint", "service_name"),
         ("aws_vpc_peering_connection", "peer_vpc_id"),
         ("aws_vpc_peering_connection_accepter", "vpc_peering_connection_id"),
         ("aws_vpc_peering_connection_options", "vpc_peering_connection_id"),
@@ -151,7 +178,7 @@ def is_regional(resource: Resource) -> bool:
         resource.type.startswith("aws_")
         and not resource.type.startswith(_GLOBAL_PREFIXES)
         and resource.type not in _GLOBAL_TYPES
-        and not (resource.type == "aws_wafv2_web_acl" and resource.text("scope") == "CLOUDFRONT")
+        and not (resource.type.startswith("aws_wafv2_") and resource.text("scope") == "CLOUDFRONT")
     )
 
 
@@ -235,7 +262,9 @@ def _follows(resource: Resource, once: set[str], manifest: Manifest) -> bool:
 def _masters(resource: Resource, manifest: Manifest) -> Iterator[Resource]:
     """Those who refer to a resource, without what belongs to it and what only names it."""
     for one in manifest.referrers(resource):
-        if one.kind.startswith("data.") or one.type.startswith(("aws_iam_", "aws_route53_")):
+        if one.kind.startswith("data."):
+            continue
+        if one.type.startswith(("aws_iam_", "aws_route53_")) and one.type not in _OF_A_ZONE:
             continue
         owner = _COMPANIONS.get(one.type)
         if owner is None or resource not in manifest.referents(one, owner):

@@ -187,11 +187,17 @@ def _why(gap: str | Unreadable) -> str:
 
 
 def _regions_named(value: Json) -> set[str]:
-    """The regions of the ARNs in a property that is a text or a list of them, not in nested blocks."""
-    texts = value if isinstance(value, list) else (value,)
-    return {
-        region
-        for text in texts
-        if isinstance(text, str) and "arn:" in text
-        for region in _REGIONAL_ARN.findall(text)
-    }
+    """The regions of the ARNs in a property, in its nested blocks too."""
+    found: set[str] = set()
+    todo: list[Json] = [value]
+    while todo:
+        match todo.pop():
+            case str(text) if "arn:" in text:
+                found |= set(_REGIONAL_ARN.findall(text))
+            case list(items):
+                todo += items
+            case dict(fields):
+                todo += fields.values()
+            case _:
+                pass
+    return found

@@ -59,6 +59,17 @@ def needs_of(role: Resource, statements: list[Statement], manifest: Manifest) ->
         if touched.any_of(("sns:Publish",), topic, "name"):
             key = key_at(topic, "kms_master_key_id", manifest)
             yield from _need(key, topic, "sns", ("kms:Decrypt", "kms:GenerateDataKey"))
+    for queue in manifest.all("aws_sqs_queue"):
+        key = key_at(queue, "kms_master_key_id", manifest)
+        if touched.any_of(("sqs:ReceiveMessage",), queue, "name"):
+            yield from _need(key, queue, "sqs", ("kms:Decrypt",))
+        if touched.any_of(("sqs:SendMessage",), queue, "name"):
+            yield from _need(key, queue, "sqs", ("kms:Decrypt", "kms:GenerateDataKey"))
+    for secret in manifest.all("aws_secretsmanager_secret"):
+        if touched.any_of(("secretsmanager:GetSecretValue",), secret, "name"):
+            yield from _need(
+                key_at(secret, "kms_key_id", manifest), secret, "secretsmanager", ("kms:Decrypt",)
+            )
     for _, user in users:
         if user.type == "aws_s3_bucket_replication_configuration":
             yield from _replication(user, manifest)

@@ -16,10 +16,16 @@ def api_of(resource: Resource, manifest: Manifest) -> Resource | None:
     return next((one for one in manifest.referents(resource, "rest_api_id") if one.type == API), None)
 
 
-def path_of(resource: Resource, manifest: Manifest) -> str | Unreadable:
-    """The path of a method or integration, `/payments/{payment_id}`; `/` for the API's root."""
+def path_of(resource: Resource, manifest: Manifest, by: str = "resource_id") -> str | Unreadable:
+    """The path of a method or integration, `/payments/{payment_id}`; `/` for the API's root.
+
+    Args:
+        resource: the method or integration.
+        manifest: where it stands.
+        by: the property that names what lies above it.
+    """
     parts: list[str] = []
-    at, by = resource, "resource_id"
+    at = resource
     for _ in range(_MOST_PARTS):
         above = next(
             (one for one in manifest.referents(at, by) if one.type in (API, "aws_api_gateway_resource")), None
@@ -35,6 +41,14 @@ def path_of(resource: Resource, manifest: Manifest) -> str | Unreadable:
         parts.append(part)
         at, by = above, "parent_id"
     return Unresolved("parent_id", "resources in a circle")
+
+
+def path_at(place: Resource, manifest: Manifest) -> str | Unreadable:
+    """The path of an `aws_api_gateway_resource`, as its attribute `path` has it."""
+    own, above = place.text("path_part"), path_of(place, manifest, "parent_id")
+    if isinstance(own, Unreadable):
+        return own
+    return above if isinstance(above, Unreadable) else f"{above.rstrip('/')}/{own}"
 
 
 def is_open_path(path: str) -> bool:

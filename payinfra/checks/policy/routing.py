@@ -12,8 +12,10 @@ from payinfra.checks.policy.failover import (
     is_execute_api,
     is_one_region,
     name_of,
+    plain_name,
     regions_of_check,
     regions_of_record,
+    zone_of,
 )
 from payinfra.checks.policy.openapi import Definition, definition_of
 from payinfra.checks.policy.routes import API, METHOD, api_of, is_open_path, path_of
@@ -84,14 +86,11 @@ def _shared_names(manifest: Manifest) -> frozenset[str | None]:
 
 def _key(record: Resource, manifest: Manifest) -> tuple[str, ...] | Unreadable:
     """What makes records answers for the same question: zone, name and type."""
-    found: list[str] = []
-    for path in ("zone_id", "name", "type"):
-        text = record.template(path)
-        if isinstance(text, Unreadable):
-            return text
-        resolved = manifest.resolve(text)
-        found.append((resolved if isinstance(resolved, str) else text).rstrip("."))
-    return tuple(found)
+    zone, name, kind = zone_of(record, manifest), record.template("name"), record.template("type")
+    for one in (zone, name, kind):
+        if isinstance(one, Unreadable):
+            return one
+    return (str(zone), name_of(record, manifest) or str(name), str(kind))
 
 
 def _target(record: Resource) -> str:
@@ -324,6 +323,10 @@ def _indirect_problems(health_check: Resource, manifest: Manifest) -> Iterator[V
     if health_check.text("type") == "CLOUDWATCH_METRIC":
         if health_check.text("insufficient_data_health_status") == "Healthy":
             yield Verdict.warn("an alarm without data counts as healthy")
+        asked = health_check.text("cloudwatch_alarm_region")
+        for alarm in manifest.referents(health_check, "cloudwatch_alarm_name"):
+            if isinstance(asked, str) and isinstance(alarm.region, str) and alarm.region != asked:
+                yield Verdict.failed(f"it looks for {alarm.address} in {asked}, which is in {alarm.region}")
         return
     if isinstance(health_check.raw("child_healthchecks"), Missing):
         yield Verdict.failed("it counts no health checks")
@@ -373,7 +376,7 @@ def _name_problems(health_check: Resource, manifest: Manifest) -> Iterator[Verdi
         yield verdict_for_gap(name, "it names no fqdn")
         return
     resolved = manifest.resolve(name)
-    shown = (resolved if isinstance(resolved, str) else name).rstrip(".")
+    shown = plain_name(resolved if isinstance(resolved, str) else name)
     shared = manifest.once(_shared_names)
     fails_over = any(
         one.type == _RECORD and _is_routed(one) for one in manifest.referents(health_check, "fqdn")

@@ -451,4 +451,24 @@ def bucket_has_no_acl(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ..
             found.append(Verdict.failed(f"its ACL is {acl!r}", one.address))
         elif isinstance(acl, Unreadable) and not isinstance(acl, Missing):
             found.append(Verdict.unknown(acl.why, one.address))
+        found += _grants(one)
     return pass_unless(found)
+
+
+def _grants(holder: Resource) -> Iterator[Verdict]:
+    """Grants that are written out: those to a group, to an address, or to another account than the owner."""
+    legacy = holder.type == "aws_s3_bucket"
+    grants = nested(holder, "grant" if legacy else "access_control_policy.grant")
+    if isinstance(grants, Unreadable):
+        yield Verdict.unknown(grants.why, holder.address)
+        return
+    owner = holder.template("access_control_policy.owner.id")
+    for grant in grants:
+        grantee = "" if legacy else "grantee."
+        kind, who = grant.text(f"{grantee}type"), grant.template(f"{grantee}id")
+        if kind in ("Group", "AmazonCustomerByEmail"):
+            yield Verdict.failed(f"its ACL grants something to a {kind}", holder.address)
+        elif isinstance(kind, Unreadable):
+            yield verdict_for_gap(kind, f"{grant.path} says not to whom", holder.address)
+        elif not legacy and isinstance(who, str) and who != owner:
+            yield Verdict.failed("its ACL grants something to another than its owner", holder.address)

@@ -7,7 +7,7 @@ GitHub's "Configuring OpenID Connect in Amazon Web Services"; Amazon Cognito's "
 import re
 from collections.abc import Iterator, Sequence
 
-from payinfra.checks.manifest import Manifest, PolicyDocument, Principal, Resource, Statement
+from payinfra.checks.manifest import Condition, Manifest, PolicyDocument, Principal, Resource, Statement
 from payinfra.checks.model import Verdict
 from payinfra.checks.policy.permissions import role_services
 from payinfra.checks.policy.policy_conditions import AccessRequest, decide, matches, operator_of
@@ -166,10 +166,21 @@ def _tokens(
                 f"{_shown(statement)} fits no token: {never[0].test} knows no wildcard ({never[0].variable})"
             )
     if principal.id == _COGNITO:
-        if not any(one.rpartition(":")[2] == "amr" for one in variables):
+        if not any(_keeps_guests_out(one) for one in conditions):
             yield Verdict.warn("it trusts guests of the identity pool too: no condition on amr")
     elif principal.id not in _APPLICATIONS and not any(_binds_audience(one) for one in statements):
         yield Verdict.warn(f"no condition binds the audience of {principal.id}'s tokens")
+
+
+def _keeps_guests_out(condition: Condition) -> bool:
+    """Whether a condition wants people who have signed in (Cognito's `amr`)."""
+    operator = operator_of(condition.test)
+    return (
+        condition.variable.lower().rpartition(":")[2] == "amr"
+        and operator is not None
+        and not (operator.if_exists or operator.quantifier == "forallvalues")
+        and all(operator.matches(value, "unauthenticated") is operator.negated for value in condition.values)
+    )
 
 
 def _claims_of(principal: Principal) -> frozenset[str]:

@@ -16,6 +16,7 @@ from payinfra.checks.manifest import (
 )
 from payinfra.checks.manifest.templates import kind_of_address
 from payinfra.checks.model import Verdict
+from payinfra.checks.secret_recognition import secret_attributes
 
 SERVING = (
     "aws_api_gateway_rest_api",
@@ -187,7 +188,9 @@ def secrets_in(manifest: Manifest, block: Block, path: str) -> tuple[str, ...]:
 def holds_secret(manifest: Manifest, address: str, attribute: str) -> bool:
     """Whether an attribute holds a secret value; a plain String parameter's does not."""
     kind = kind_of_address(address)
-    if attribute.partition("[")[0].partition(".")[0] not in _SECRET_ATTRIBUTES.get(kind, ()):
+    own = attribute.partition("[")[0].partition(".")[0]
+    known = _SECRET_ATTRIBUTES.get(kind)
+    if own not in (secret_attributes(kind) if known is None else known):
         return False
     target = manifest.resource(address)
     if kind == "aws_ssm_parameter" and target is not None and target.text("type") in ("String", "StringList"):
