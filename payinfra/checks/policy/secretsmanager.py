@@ -5,11 +5,20 @@ from collections.abc import Iterator
 from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
+from payinfra.checks.policy.open_policies import open_policy
 from payinfra.checks.policy.terraform import is_written_out
 from payinfra.checks.policy.verdict_helpers import nested, pass_unless, region_of
 from payinfra.checks.secret_recognition import is_pointer, look_of, secret_attributes
 
 _SECRET = "aws_secretsmanager_secret"  # noqa: S105 - a type of resource
+_ACTIONS = (
+    "secretsmanager:DeleteSecret",
+    "secretsmanager:GetSecretValue",
+    "secretsmanager:PutResourcePolicy",
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:ReplicateSecretToRegions",
+    "secretsmanager:UpdateSecret",
+)
 
 
 @check(
@@ -66,6 +75,19 @@ def secret_rotates(secret: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
         elif isinstance(days, Missing) and not one.has("rotation_rules.schedule_expression"):
             found.append(Verdict.failed(f"{one.address} does not say how often"))
     return pass_unless(found)
+
+
+@check(
+    id="PI-SEC-004",
+    title="A secret's policy lets only named callers in",
+    severity=Severity.HIGH,
+    on=(_SECRET, "aws_secretsmanager_secret_policy"),
+    risk="Anyone with an AWS account may read the acquirer's credentials, or replace them.",
+    fix="Name the readers as principals. Another account's role also needs the secret's key.",
+)
+def secret_is_closed(secret: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
+    """Conditions are evaluated: one that a stranger can meet binds nobody."""
+    return open_policy(secret, manifest, ("aws_secretsmanager_secret_policy", "secret_arn"), _ACTIONS)
 
 
 _ELSEWHERE = frozenset({"aws_lambda_function"})

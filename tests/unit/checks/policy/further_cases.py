@@ -81,6 +81,14 @@ def closed_and_open(action: str) -> tuple[list[str], list[str]]:
 
 SNS_CLOSED, SNS_OPEN = closed_and_open("sns:Publish")
 SQS_CLOSED, SQS_OPEN = closed_and_open("sqs:SendMessage")
+SECRET_CLOSED, SECRET_OPEN = closed_and_open("secretsmanager:GetSecretValue")
+
+
+def secret_policy(text: str) -> dict[str, Any]:
+    """A policy on the secret."""
+    named = "${aws_secretsmanager_secret.acquirer.arn}"
+    return {"aws_secretsmanager_secret_policy.acquirer": {"secret_arn": named, "policy": text}}
+
 
 OWNERSHIP = "aws_s3_bucket_ownership_controls.primary_audit"
 
@@ -324,6 +332,13 @@ FURTHER: Mapping[str, Case] = {
             {f"{ROTATION}.rotation_rules.automatically_after_days": VAR},
         ),
         passes=({f"{ROTATION}.rotation_rules": {"schedule_expression": "rate(10 days)"}},),
+    ),
+    "PI-SEC-004": Case(
+        present={SECRET: {"provider": "aws.primary"}, **secret_policy(SECRET_CLOSED[0])},
+        fails=(*map(secret_policy, SECRET_OPEN), {f"{SECRET}.policy": SECRET_OPEN[0]}),
+        absent={"aws_secretsmanager_secret_policy": ...},
+        unknown=tuple(map(secret_policy, (VAR, policy(7, "secretsmanager:GetSecretValue")))),
+        passes=tuple(map(secret_policy, SECRET_CLOSED)),
     ),
     "PI-SEC-003": Case(
         fails=(
