@@ -184,7 +184,8 @@ _AUTHORIZATION = re.compile(r"(?i:\b(?:bearer|basic)\s+)[\w+/.~=-]{12,}")
 
 _HINT = re.compile(
     r"AKIA|ASIA|-----BEGIN|[sr]k_|whsec_|sq0|EAAA|access_token\$|AQE|gh[opsur]_|github_pat|gl(?:pat|rt|dt)-|xox|"
-    r"hooks\.slack|api/webhooks|AIza|ya29|SG\.|npm_|pypi-|dckr_|live_|test_|FLWSECK|access-|key-[0-9a-f]|NRAK|PMAK|hf_|ATATT3|dapi|lin_api|jdbc:o|dop_v1|shp|SK[0-9a-f]|hv[sb]\.|sk-|AGE-S|eyJ"
+    r"hooks\.slack|api/webhooks|AIza|ya29|SG\.|npm_|pypi-|dckr_|live_|test_|FLWSECK|access-|key-[0-9a-f]|NRAK|"
+    r"PMAK|hf_|ATATT3|dapi|lin_api|jdbc:o|dop_v1|shp|SK[0-9a-f]|hv[sb]\.|sk-|AGE-S|eyJ"
 )
 """A part of every look: most texts have none, and need no closer one."""
 _IN_URL = re.compile(

@@ -11,14 +11,15 @@ A Gap (Absent, Unresolved, WrongType) is what an accessor gives instead of a val
 
 from payinfra.checks.manifest.blocks import Block
 from payinfra.checks.manifest.configuration import Given
-from payinfra.checks.manifest.json_value import Json
+from payinfra.checks.manifest.json_value import Json, texts_in
 from payinfra.checks.manifest.manifest import EPHEMERAL, Attached, Manifest, Output, Provider, Resource
 from payinfra.checks.manifest.policies import Condition, PolicyDocument, Principal, Statement
-from payinfra.checks.manifest.templates import Reference, is_literal, references_in
+from payinfra.checks.manifest.templates import SPAN, Reference, is_literal, references_in
 from payinfra.checks.manifest.values import Missing, Unreadable, Unresolved, WrongType
 
 __all__ = [
     "EPHEMERAL",
+    "SPAN",
     "Attached",
     "Block",
     "Condition",
@@ -38,4 +39,5 @@ __all__ = [
     "WrongType",
     "is_literal",
     "references_in",
+    "texts_in",
 ]

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 
-from payinfra.checks.manifest.json_value import Json
+from payinfra.checks.manifest.json_value import Json, texts_in
 from payinfra.checks.manifest.templates import is_literal, spans
 
 _MOST_ITEMS = 10_000
@@ -31,17 +31,8 @@ def known(value: Json) -> Json:
     Raises:
         Unknown: something is.
     """
-    todo: list[Json] = [value]
-    while todo:
-        match todo.pop():
-            case str(text) if not is_literal(text):
-                raise Unknown
-            case list(items):
-                todo += items
-            case dict(fields):
-                todo += fields.values()
-            case _:
-                pass
+    if not all(map(is_literal, texts_in(value))):
+        raise Unknown
     return value
 
 

@@ -19,6 +19,10 @@ _REFERENCE = re.compile(
 )
 _LITERAL_KEY = re.compile(r"\[\s*(?:\d+|\"(?:[^\"\\$%]|\\.|[$%](?!\{))*\")\s*\]")
 
+SPAN = re.compile(r"\$\{[^{}]*\}")
+"""A `${…}` that holds no other and no braces, as those of references are: enough where texts are compared.
+`spans` reads all others."""
+
 AFTER_APPLY = "known_after_apply"
 """Stands, as a function, for a value of a plan of which only the origin is known: it may mean anything."""
 

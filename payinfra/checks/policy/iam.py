@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from payinfra.checks.manifest import (
+    SPAN,
     Manifest,
     Missing,
     PolicyDocument,
@@ -59,7 +60,6 @@ _LISTED = (
 )
 _IDENTITIES = (*_OWN, _ROLE, *_ATTACHED, *_LISTED)
 _FULL = re.compile(r".*Full_?Access(?:_v\d+)?")
-_SPAN = re.compile(r"\$\{[^{}]*\}")
 _KEY_OF_AN_ACCOUNT = re.compile(r"(arn:[^:]*:kms:[^:]*:)\d{12}:")
 _SELF = "arn:aws:iam::self:role/self"
 _OTHER = "arn:aws:iam::other:role/other"
@@ -402,7 +402,7 @@ def _about_key(statement: Statement, key: Resource, arn: str, manifest: Manifest
         if named and (not text.startswith("arn:") or any(one and one.type in KEYS for one in named)):
             return "arn:aws:other:::other"
         # Of `arn:aws:kms:${region}:${account}:key/*` only the account and region stand elsewhere.
-        return _KEY_OF_AN_ACCOUNT.sub(r"\g<1>*:", _SPAN.sub("*", text) if named else text)
+        return _KEY_OF_AN_ACCOUNT.sub(r"\g<1>*:", SPAN.sub("*", text) if named else text)
 
     return replace(
         statement,

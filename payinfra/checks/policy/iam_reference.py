@@ -14,9 +14,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
-from payinfra.checks.manifest import Manifest, Statement, references_in
+from payinfra.checks.manifest import SPAN, Manifest, Statement, references_in
 
-_SPAN = re.compile(r"\$\{[^{}]*\}")
 _ARNS: Mapping[tuple[str, str], str] = {
     ("aws_api_gateway_rest_api", "execution_arn"): "arn:aws:execute-api:0:0:0",
     ("aws_cloudwatch_log_group", "arn"): "arn:aws:logs:0:0:log-group:0",
@@ -67,10 +66,10 @@ def _arn(text: str) -> str | None:
     for reference in references_in(text):
         known = _ARNS.get((reference.kind, reference.attribute))
         if known is not None and text.startswith("${"):
-            text = _SPAN.sub(known, text, count=1)
+            text = SPAN.sub(known, text, count=1)
     if text.startswith("${"):
         return None
-    return _SPAN.sub("0", text)
+    return SPAN.sub("0", text)
 
 
 def _fits(arn: str, forms: tuple[str, ...]) -> bool:
@@ -92,7 +91,7 @@ def _fits_form(arn: str, form: str) -> bool:
 def _form(form: str) -> re.Pattern[str]:
     parts: list[str] = []
     position = 0
-    for span in _SPAN.finditer(form):
+    for span in SPAN.finditer(form):
         parts.append(re.escape(form[position : span.start()]))
         parts.append("[^/]+" if span[0][2:-1] in _ONE_STEP else ".*")
         position = span.end()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable, Unresolved
+from payinfra.checks.manifest import SPAN, Manifest, Missing, Resource, Unreadable, Unresolved
 from payinfra.checks.model import Verdict
 from payinfra.checks.policy.entrances import HTTP_API, ROUTE
 from payinfra.checks.policy.permissions import names
@@ -26,7 +26,6 @@ _STAGES = {
     "aws_api_gateway_deployment": "stage_name",
     "aws_apigatewayv2_stage": "name",
 }
-_SPAN = re.compile(r"\$\{[^{}]*\}")
 _OF_A_VERSION = ("qualified_arn", "qualified_invoke_arn")
 _PARAMETER = re.compile(r"\{[^{}]*\}")
 
@@ -298,7 +297,7 @@ def _is_execution(source: str, api: Resource) -> bool:
     """Whether an ARN in which an API's id stands is of a call through it, in its own region."""
     if not source.startswith("arn:"):
         return True
-    parts = _SPAN.sub("", source).split(":", 5)
+    parts = SPAN.sub("", source).split(":", 5)
     return (
         len(parts) == 6
         and matches(parts[2], "execute-api") is True
@@ -321,7 +320,7 @@ def _spelled(tail: str, manifest: Manifest) -> str:
                 return found if isinstance(found, str) else span[0]
         return span[0]
 
-    resolved = manifest.resolve(_SPAN.sub(path, tail))
+    resolved = manifest.resolve(SPAN.sub(path, tail))
     return resolved if isinstance(resolved, str) else tail
 
 
@@ -351,4 +350,4 @@ def _binds(path: str, value: str | Unreadable) -> bool:
         return False
     if path != "source_arn" or isinstance(value, Unreadable):
         return True
-    return value.startswith("${") or not fits_any_account(_SPAN.sub("known", value))
+    return value.startswith("${") or not fits_any_account(SPAN.sub("known", value))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from payinfra.checks.manifest import (
+    SPAN,
     Block,
     Manifest,
     Missing,
@@ -22,7 +23,6 @@ from payinfra.checks.policy.policy_conditions import AccessRequest, Decision, Va
 from payinfra.checks.policy.policy_exposure import exposed
 from payinfra.checks.policy.verdict_helpers import flag_on, nested, pass_unless, region_of
 
-_SPAN = re.compile(r"\$\{[^{}]*\}")
 _MOST_ACCOUNTS = 4
 _SYMMETRIC = ("SYMMETRIC_DEFAULT",)
 _IDENTITY = re.compile(r"\*|arn:|\d{12}$|\$\{(?:data\.)?[a-z0-9]+_[a-z0-9_]+\.|AROA|AIDA")
@@ -408,7 +408,7 @@ def _texts(statement: Statement) -> Iterator[str]:
 
 
 def _spell(value: str, address: str, literal: str) -> str:
-    return _SPAN.sub(lambda span: literal if address in span[0] else span[0], value)
+    return SPAN.sub(lambda span: literal if address in span[0] else span[0], value)
 
 
 def _group_arn(group: Resource, account: str, manifest: Manifest) -> str:

@@ -1,15 +1,13 @@
 """Checks of SSM parameters: that what is secret is kept as such."""
 
-import re
 from collections.abc import Iterator
 
-from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable
+from payinfra.checks.manifest import SPAN, Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
 from payinfra.checks.policy.verdict_helpers import pass_unless, region_of, secrets_in, verdict_for_gap
 from payinfra.checks.secret_recognition import is_pointer, look_of, names_secret, secret_in_json
 
-_SPAN = re.compile(r"\$\{[^{}]*\}")
 _TYPES = ("String", "StringList", "SecureString")
 
 
@@ -48,7 +46,7 @@ def secret_parameter_is_secure(parameter: Resource, manifest: Manifest) -> tuple
             return (Verdict.failed(f"it is a {kind} and its {path} has a secret under {inside!r}"),)
     if (
         isinstance(name, str)
-        and names_secret(_SPAN.sub("", name))
+        and names_secret(SPAN.sub("", name))
         and not all(_points(text) for _, text in texts)
     ):
         return (Verdict.failed(f"it is a {kind} and is named {name!r}"),)

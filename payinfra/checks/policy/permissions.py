@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from payinfra.checks.manifest import (
+    SPAN,
     Manifest,
     PolicyDocument,
     Principal,
@@ -18,7 +19,6 @@ from payinfra.checks.policy.iam_tables import managed_policies
 from payinfra.checks.policy.policy_conditions import matches
 from payinfra.checks.policy.verdict_helpers import nested
 
-_SPAN = re.compile(r"\$\{[^{}]*\}")
 _AWS_POLICY = re.compile(r"arn:[\w-]+:iam::aws:policy/(?:[\w-]+/)*(?P<name>[\w+=,.@-]+)")
 
 
@@ -42,7 +42,7 @@ def fits(pattern: str, text: str) -> bool:
 
     What is not known of the pattern may be anything, and of the text is one word.
     """
-    return matches(_SPAN.sub("*", pattern), _SPAN.sub("0", text)) is True
+    return matches(SPAN.sub("*", pattern), SPAN.sub("0", text)) is True
 
 
 def grants(statement: Statement, action: str) -> bool:
@@ -119,7 +119,7 @@ def _managed(block: Resource, path: str, arn: str, manifest: Manifest) -> Source
 
 
 def _by_arn(block: Resource, path: str, arn: str) -> Source:
-    by_aws = _AWS_POLICY.fullmatch(_SPAN.sub("aws", arn))
+    by_aws = _AWS_POLICY.fullmatch(SPAN.sub("aws", arn))
     return Source(block.address, Unresolved(path, arn), by_aws["name"] if by_aws else "")
 
 
@@ -220,7 +220,7 @@ def names(text: str, resource: Resource, manifest: Manifest, *paths: str) -> str
 
 def _tail(text: str, address: str) -> str:
     """What follows the span that names the address."""
-    last = [span for span in _SPAN.finditer(text) if address in span[0]]
+    last = [span for span in SPAN.finditer(text) if address in span[0]]
     return text[last[-1].end() :] if last else ""
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable
+from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable, texts_in
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import key_at
 from payinfra.checks.policy.regional_nature import is_regional, may_cross, standing_once
@@ -188,16 +188,4 @@ def _why(gap: str | Unreadable) -> str:
 
 def _regions_named(value: Json) -> set[str]:
     """The regions of the ARNs in a property, in its nested blocks too."""
-    found: set[str] = set()
-    todo: list[Json] = [value]
-    while todo:
-        match todo.pop():
-            case str(text) if "arn:" in text:
-                found |= set(_REGIONAL_ARN.findall(text))
-            case list(items):
-                todo += items
-            case dict(fields):
-                todo += fields.values()
-            case _:
-                pass
-    return found
+    return {region for text in texts_in(value) if "arn:" in text for region in _REGIONAL_ARN.findall(text)}

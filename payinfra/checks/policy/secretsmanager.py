@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable
+from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable, texts_in
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
 from payinfra.checks.policy.open_policies import open_policy
@@ -139,16 +139,4 @@ def _looks(resource: Resource) -> Iterator[Verdict]:
 
 def _in(value: Json) -> Iterator[str]:
     """What the texts in a value look like, each kind once."""
-    seen: set[str] = set()
-    todo: list[object] = [value]
-    while todo:
-        one = todo.pop()
-        if isinstance(one, str):
-            what = look_of(one)
-            if what and what not in seen:
-                seen.add(what)
-                yield what
-        elif isinstance(one, dict):
-            todo += one.values()
-        elif isinstance(one, list):
-            todo += one
+    yield from dict.fromkeys(what for text in texts_in(value) if (what := look_of(text)))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from payinfra.checks.manifest import Json, Manifest, Resource, Unresolved, references_in
+from payinfra.checks.manifest import SPAN, Json, Manifest, Resource, Unresolved, references_in
 from payinfra.checks.manifest.templates import with_addresses
 from payinfra.checks.policy.regional_nature import is_half, twin_type
 from payinfra.checks.policy.verdict_helpers import aws_providers, aws_resources
@@ -64,7 +64,6 @@ _REPLICA_MARKS = (
 )
 _ALWAYS_BY_NATURE = ("aws_api_gateway_api_key", "aws_ssm_parameter")
 
-_SPAN = re.compile(r"\$\{[^{}]*\}")
 _HASH = re.compile(r"_[0-9A-F]{8}$")
 _SEPARATORS = re.compile(r"[-_./ ]+")
 
@@ -365,7 +364,7 @@ def _leaf(value: Json, resource: Resource, twins: Twins) -> str:
     text = _plain(value)
     if "${" in text:
         if any(kind in text for kind in _TABLES):
-            text = _SPAN.sub(lambda span: _side_of_a_table(span[0], twins), text)
+            text = SPAN.sub(lambda span: _side_of_a_table(span[0], twins), text)
         tokens = {one.address: twins.token(one.address, resource.region) for one in references_in(text)}
         text = with_addresses(text, lambda address: tokens.get(address, address))
     return twins.sides.relative(text, resource.region)
