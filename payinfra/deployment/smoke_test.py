@@ -196,8 +196,8 @@ class _Waits:
 
 
 def _poll(ask: Callable[[], HttpResponse], waits: _Waits) -> HttpResponse:
-    """Ask until it is answered, for as long as a wait may take from when the API knows the key."""
-    patience: dict[type[NotYet], Deadline] = {
+    """Ask until it is answered, for as long as a wait may take once the API knows the key and can serve."""
+    patience: dict[type[BaseException], Deadline] = {
         KeyRefused: Deadline.within(max(waits.within_s, waits.key_known_within_s), sleep=waits.sleep),
         AskedToRetry: Deadline.within(max(waits.within_s, waits.retried_for_s), sleep=waits.sleep),
     }
@@ -207,9 +207,7 @@ def _poll(ask: Callable[[], HttpResponse], waits: _Waits) -> HttpResponse:
 
     return max(patience.values(), key=lambda one: one.ends).poll(
         asked,
-        retry_if=lambda failure: (
-            isinstance(failure, NotYet) and type(failure) in patience and patience[type(failure)].left_s > 0
-        ),
+        retry_if=lambda failure: type(failure) in patience and patience[type(failure)].left_s > 0,
         first_pause_s=KEY_PAUSE_S,
         longest_pause_s=KEY_PAUSE_S,
     )
