@@ -6,7 +6,7 @@ environment lifecycle"). ministack ends all processes of a function when it is c
 when one of them cannot be started; who is being served by one of them gets an error.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -104,12 +104,8 @@ class Leases:
 
     def _end(self, worker: Any) -> None:
         with self.runtime._lock:
-            self._drop(worker, self.runtime._workers.values())
+            for pool in self.runtime._workers.values():
+                if worker in pool:
+                    pool.remove(worker)
             self._last.discard(worker)
         self.runtime.kill_workers([worker])
-
-    @staticmethod
-    def _drop(worker: Any, pools: Iterable[list[Any]]) -> None:
-        for pool in pools:
-            if worker in pool:
-                pool.remove(worker)
