@@ -72,6 +72,7 @@ def synthesize(
             "Start it with `payinfra local up`.",
         )
     from payinfra.stacks.canary_loading import canary_of
+    from payinfra.stacks.embedded_endpoints import write_config_files
     from payinfra.stacks.function_requirements import FunctionPlatform, check_handler, installed
     from payinfra.stacks.lambda_zip import HANDLER_PACKAGE, build_zip, handlers_folder
     from payinfra.stacks.reuse import fingerprint, remember, reusable
@@ -86,6 +87,9 @@ def synthesize(
     )
     folder = stack_folder(out, settings)
     sha256 = build_zip(folder / ZIP_NAME, code, requirements=requirements)
+    local = endpoints if settings.is_local else None
+    if local is not None:
+        write_config_files(folder, local, settings.regions)
     made_of = ""
     wanted = extend or settings.extend
     if record is not None and not wanted and settings.canary_function is None:
@@ -102,7 +106,6 @@ def synthesize(
     from payinfra.stacks.payments_function import CodeProps
 
     app = App(outdir=str(out))
-    local = endpoints if settings.is_local else None
     props = StackProps(settings, CodeProps(ZIP_NAME, sha256), local, canary)
     source = ExtensionSource(wanted, settings.project) if wanted else None
     with source.loaded() if source else nullcontext() as own:

@@ -16,11 +16,10 @@ from cdktf_cdktf_provider_aws.provider import (
     AwsProvider,
     AwsProviderAssumeRole,
     AwsProviderDefaultTags,
-    AwsProviderEndpoints,
 )
 from constructs import Construct
 
-from payinfra.clients.aws import Endpoints
+from payinfra.clients.aws import LOCAL_ACCOUNT, Endpoints
 from payinfra.core.canary_contract import PAYMENTS, CanaryContract
 from payinfra.core.errors import UsageProblem
 from payinfra.core.naming import (
@@ -49,6 +48,7 @@ from payinfra.core.settings import Settings
 from payinfra.stacks import extension
 from payinfra.stacks.alarms import Alarm, AlarmTopic, TopicProps, add_alarm
 from payinfra.stacks.audit_bucket import GLACIER_AFTER_DAYS, expiration_days
+from payinfra.stacks.embedded_endpoints import config_file
 from payinfra.stacks.extension import Extend, RegionExtension, StackExtension
 from payinfra.stacks.kms_keys import CustomerKey, alarm_publishers
 from payinfra.stacks.payments_function import CodeProps, ManualFailBackProps
@@ -86,25 +86,6 @@ longer than that in all but one case of a thousand."""
 
 TERRAFORM_VERSION = ">= 1.10.0"
 """The first with S3's own lock file."""
-
-_LOCAL_SERVICES = {
-    "acm": "acm",
-    "apigateway": "apigateway",
-    "cloudwatch": "cloudwatch",
-    "dynamodb": "dynamodb",
-    "iam": "iam",
-    "kms": "kms",
-    "lambda_": "lambda",
-    "logs": "logs",
-    "route53": "route53",
-    "s3": "s3",
-    "sns": "sns",
-    "sqs": "sqs",
-    "ssm": "ssm",
-    "sts": "sts",
-}
-"""The services that a stack may use on the embedded AWS: their names in the provider's bindings, and with
-boto3."""
 
 
 @dataclass(frozen=True)
@@ -259,11 +240,6 @@ class PaymentStack(TerraformStack):
             """What only the embedded AWS wants: None is left to the provider, and not synthesized."""
             return None if endpoints is None else value
 
-        urls = (
-            {}
-            if endpoints is None
-            else {binding: endpoints.url(service, region) for binding, service in _LOCAL_SERVICES.items()}
-        )
         return AwsProvider(
             self,
             f"aws-{alias}",
@@ -271,12 +247,13 @@ class PaymentStack(TerraformStack):
             region=region,
             default_tags=default_tags,
             assume_role=assume_role,
-            skip_credentials_validation=embedded(True),
+            # Without the file calls would go to AWS, where no account has the embedded one's number.
+            allowed_account_ids=embedded([LOCAL_ACCOUNT]),
+            shared_config_files=embedded([f"${{path.module}}/{config_file(region)}"]),
             skip_metadata_api_check=embedded("true"),
             s3_use_path_style=embedded(True),
             # An embedded AWS that is gone does not come back by itself; the default, 25, takes minutes.
             max_retries=embedded(RETRIES if settings.domain is None else RETRIES_OF_DOMAINS),
-            endpoints=embedded([AwsProviderEndpoints(**urls)]),
         )
 
     def _region(self, id_: str, provider: AwsProvider, regions: tuple[str, ...]) -> Region:

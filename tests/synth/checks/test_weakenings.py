@@ -110,7 +110,7 @@ def open_origins(body: Body) -> None:
 def foreign_key_service(body: Body) -> None:
     """One service of the embedded AWS is somebody else's."""
     for one in body["provider"]["aws"]:
-        one["endpoints"][0]["kms"] = "http://10.1.2.3:80"
+        one["endpoints"] = [{"kms": "http://10.1.2.3:80"}]
 
 
 def tagged_away(body: Body) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
 import pytest
 
 from payinfra.account.quotas import NEEDED
@@ -225,16 +226,23 @@ def test_the_printed_endpoint_is_the_one_that_answers(local: "Synthesized", prot
     )
 
 
+def endpoints_in(config: Path) -> dict[str, str]:
+    """The endpoints in an AWS config file as botocore reads it; under no name, that of all other services."""
+    session = botocore.session.Session()
+    session.set_config_variable("config_file", str(config))
+    default = session.full_config["profiles"]["default"]
+    of_services = session.full_config["services"][default["services"]]
+    named = {service: settings["endpoint_url"] for service, settings in of_services.items()}
+    return {"": default["endpoint_url"], **named}
+
+
 def test_local_providers_reach_loopback_only(local: "Synthesized", protected: "Synthesized") -> None:
     for provider, port in zip(local.content["provider"]["aws"], (4566, 4567), strict=True):
-        (endpoints,) = provider["endpoints"]
-        for service, url in endpoints.items():
-            expected = 4560 if service in ("iam", "route53", "sts") else port
-            assert url == f"http://127.0.0.1:{expected}", service
-        used = {re.sub(r"^aws_", "", type_).split("_")[0] for type_ in local.content["resource"]}
-        spelled = {"api": "apigateway"}
-        logs = {"cloudwatch"} & used
-        assert {spelled.get(one, one) for one in used} | ({"logs"} if logs else set()) <= set(endpoints)
+        (file,) = provider["shared_config_files"]
+        endpoints = endpoints_in(local.folder / file.removeprefix("${path.module}/"))
+        assert endpoints.pop("") == f"http://127.0.0.1:{port}", "every service but these"
+        assert endpoints == dict.fromkeys(("iam", "route_53", "sts"), "http://127.0.0.1:4560")
+        assert provider["allowed_account_ids"] == ["000000000000"], "without the file it asks AWS"
         assert provider["s3_use_path_style"] is True
         assert provider["max_retries"] == 4, "one that is gone is said within seconds"
     for provider in protected.content["provider"]["aws"]:
