@@ -34,6 +34,8 @@ EAGER = payinfra("payinfra synth --eager-bindings", "synth", *TARGET, "--eager-b
 STOCK_APP = (sys.executable, "-m", "bench.stock_app")
 """What cdktf.json names as the app."""
 ORDINARY = Command("the same stack, ordinary imports", STOCK_APP, Path("cdktf.out"))
+PLAN = payinfra("payinfra plan, nothing to change", "plan", *TARGET)
+TERRAFORM_PLAN = Command("terraform plan alone", ("terraform", "plan", "-input=false", "-out=alone.tfplan"))
 DEPLOY = payinfra("payinfra deploy", "deploy", *TARGET, "--yes")
 DESTROY = payinfra("payinfra destroy", "destroy", *TARGET, "--yes")
 LOCAL_UP = payinfra("payinfra local up", "local", "up")

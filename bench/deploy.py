@@ -1,25 +1,44 @@
 """First deploy, re-deploy with nothing to change, and the provider's own waiting: `python -m bench.deploy`.
 
-Everything happens on the embedded AWS, in a folder that is removed afterwards. `verify` is measured there
-too, and what a drill of an hour keeps in memory. cdktf's own CLI then re-deploys the same stack from the same
-state. It ends with 1 if a goal is missed, and with 2 if a command failed.
+Everything happens on the embedded AWS, in a folder that is removed afterwards. `plan` is compared with
+Terraform alone in the folder that payinfra synthesized. `verify` is measured too, and what a drill of an hour
+keeps in memory. cdktf's own CLI then re-deploys the same stack from the same state. It ends with 1 if a goal
+is missed, and with 2 if a command failed.
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench import hour, stock, verify
-from bench.commands import DEPLOY, DESTROY, ENVIRONMENT, LOCAL_DOWN, LOCAL_UP, Command, stock_deploy
+from bench.commands import (
+    DEPLOY,
+    DESTROY,
+    ENVIRONMENT,
+    LOCAL_DOWN,
+    LOCAL_UP,
+    PLAN,
+    SYNTHESIZED,
+    TERRAFORM_PLAN,
+    Command,
+    stock_deploy,
+)
 from bench.goals import Goal, at_least, at_most, say, show, verdict
 from bench.timing import CommandFailed, environment, measure, run
 from bench.waiting import seconds_in_flight
+from payinfra.deployment.dependencies import SERVER_FOLDER
+from payinfra.local import lifecycle
+from payinfra.terraform.environment import with_access_key
 
 ANY_PORT = {"PAYINFRA_LOCAL_PORT": "0"}
 """An embedded AWS of its own, beside the one that a person may have running."""
 
 WORK = Path(".payinfra", "local", ENVIRONMENT)
+MOST_OF_PLAN = 1.5
+"""How many times as long as Terraform alone: `payinfra plan` synthesizes first, and reads the plan after."""
 
 
 def named(command: Command, name: str) -> Command:
@@ -32,6 +51,24 @@ def terraform_environment(folder: Path) -> dict[str, str]:
     return {} if configuration is None else {"TF_CLI_CONFIG_FILE": str(configuration)}
 
 
+def planned(folder: Path, environ: Mapping[str, str], runs: int) -> list[Goal]:
+    """`payinfra plan`, and `terraform plan` with the same stack, state, provider and credentials."""
+    ours = show(measure(PLAN, folder, runs=runs, environ=environ))
+    if shutil.which("terraform") is None:
+        say("  without terraform plan alone: terraform is not on PATH")
+        return []
+    key = lifecycle.access_key(folder / ".payinfra" / SERVER_FOLDER)
+    alone = {
+        **with_access_key(environ, key.access_key_id, key.secret_access_key),
+        **terraform_environment(folder),
+        "TF_DATA_DIR": str(folder / WORK / "terraform"),
+    }
+    (stack,) = (folder / SYNTHESIZED).glob("stacks/*")
+    theirs = show(measure(TERRAFORM_PLAN, stack, runs=runs, environ=alone))
+    ratio = ours.median / theirs.median
+    return [Goal("plan: at most 1.5 times terraform plan alone", f"{ratio:.2f} times", ratio <= MOST_OF_PLAN)]
+
+
 def goals_of(folder: Path, *, runs: int, with_stock: bool) -> list[Goal]:
     """Measure everything in one folder; say each time as it is known."""
     stock.write_project(folder)
@@ -41,7 +78,8 @@ def goals_of(folder: Path, *, runs: int, with_stock: bool) -> list[Goal]:
     waiting = seconds_in_flight(folder / WORK / "logs" / "terraform.log")
     say(f"  {'of it, the provider at work':<44} {waiting:7.2f} s   ({waiting / first.median:.0%})")
     again = show(measure(named(DEPLOY, "re-deploy, nothing to change"), folder, runs=runs, environ=environ))
-    goals = [at_most("re-deploy with nothing to change", again, 12), *verify.goals(folder)]
+    goals = [at_most("re-deploy with nothing to change", again, 12), *planned(folder, environ, runs)]
+    goals += verify.goals(folder)
     goals += hour.goals(folder, environ)
     if with_stock:
         try:

@@ -12,13 +12,15 @@ What is measured:
   resources that have tags. Its API answers at once: what is left is the work of payinfra, and how many calls
   it makes;
 - payments: the drill's load at so many payments a second, embedded and with two workers of Locust, with its
-  own lag and memory, against a server that acknowledges at once.
+  own lag and memory, against a server that acknowledges at once; beside it Locust alone, which neither writes
+  a payment down before it is sent nor sends it once more.
 """
 
 import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -32,7 +34,7 @@ from bench import drill
 from bench.checks import process as check_process
 from bench.commands import Command
 from bench.goals import Goal, say, verdict
-from bench.timing import environment
+from bench.timing import CommandFailed, environment
 from bench.wide_stack import wide_stack
 from payinfra.account.environments.inventory import AccountReader, list_environments
 from payinfra.account.environments.model import EnvironmentInventory, Facts, ResourceKind, TaggedResource
@@ -53,6 +55,24 @@ RUNS = 3
 REGIONS = ("us-east-1", "us-west-2")
 LINEAR = 1.3
 """How many times what one more costs at the smallest size it may cost at the largest: it should be once."""
+
+LOCUSTFILE = """
+import os
+from uuid import uuid4
+
+from locust import FastHttpUser, constant_pacing, task
+
+
+class Client(FastHttpUser):
+    wait_time = constant_pacing(1)
+
+    @task
+    def pay(self):
+        key = str(uuid4())
+        body = {"customer_id": "bench", "amount": 100, "currency": "USD"}
+        self.client.post(os.environ["PAYMENTS_PATH"], json=body, headers={"Idempotency-Key": key})
+"""
+"""What a user of Locust writes for one payment a second of each user."""
 
 STACK = """
 import sys, time
@@ -264,7 +284,7 @@ def processor_seconds(what: Callable[[], object]) -> float:
     return statistics.median(seconds)
 
 
-def payments(url: str, folder: Path, seconds: float) -> list[Goal]:
+def payments(url: str, folder: Path, seconds: float, *, peers: bool) -> list[Goal]:
     """The drill's load at three rates, by both engines."""
     goals = []
     for rate in RATES:
@@ -281,6 +301,9 @@ def payments(url: str, folder: Path, seconds: float) -> list[Goal]:
         begun, late_s, cpu, mib = with_workers(url, folder / f"locust{rate:g}", rate, seconds)
         _row("Locust, 2 workers", rate, begun, late_s, cpu=cpu, mib=mib)
         goals.append(_kept("two workers of Locust", rate, begun))
+    for rate in RATES[1:] if peers else ():
+        begun, cpu = locust_alone(url, folder, rate, seconds)
+        say(f"  {'Locust alone':<20} {rate:>6g} a second   begun {begun:7.2f}   {cpu:5.2f} cores")
     return goals
 
 
@@ -328,6 +351,30 @@ def with_workers(url: str, folder: Path, rate: float, seconds: float) -> tuple[f
     return begun, late, used / seconds, drill.peak_mib()
 
 
+def locust_alone(url: str, folder: Path, rate: float, seconds: float) -> tuple[float, float]:
+    """Payments a second and cores of Locust's own command: two workers, a user for each payment a second."""
+    file = folder / "locustfile.py"
+    file.write_text(LOCUSTFILE)
+    host, _, path = url.rpartition("/prod/")
+    command = [sys.executable, "-m", "locust", "--headless", "--locustfile", str(file), "--host", host]
+    users = ["--users", f"{rate:g}", "--spawn-rate", f"{rate:g}", "--processes", "2"]
+    until = ["--run-time", f"{seconds:g}s", "--json-file", "counted", "--exit-code-on-error", "0"]
+    before = os.times()
+    done = subprocess.run(
+        [*command, *users, *until],
+        cwd=folder,
+        env=environment(PAYMENTS_PATH=f"/prod/{path}"),
+        capture_output=True,
+        text=True,
+    )
+    after = os.times()
+    if done.returncode != 0:
+        raise CommandFailed(f"locust ended with {done.returncode}:\n{done.stderr[-4000:]}")
+    (counted,) = json.loads((folder / "counted.json").read_text())
+    took = counted["last_request_timestamp"] - counted["start_time"]
+    return counted["num_requests"] / took, (sum(after[2:4]) - sum(before[2:4])) / took
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench.growth", description=__doc__.splitlines()[0] if __doc__ else ""
@@ -350,7 +397,7 @@ def main() -> int:
         if "payments" in chosen:
 
             def measured(url: str) -> int:
-                goals.extend(payments(url, folder, given.seconds))
+                goals.extend(payments(url, folder, given.seconds, peers=not given.no_peers))
                 return 0
 
             drill.with_server(measured)
