@@ -2,17 +2,18 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from payinfra.checks.outcome import Outcome
 from payinfra.checks.probes.results import VerifyRequest, joined
 from payinfra.checks.verdicts import Severity
+from payinfra.clients.aws import Endpoints
 from payinfra.core.environment_lock import exclusive
 from payinfra.core.errors import EnvironmentUnusable, GateFailed, ToolFailed
 from payinfra.core.events import Emit, Notice, ignore
@@ -241,12 +242,13 @@ class Pipeline:
             ToolFailed: as for `deploy`.
         """
         began, stages = time.monotonic(), self.stages
+        where = cache(stages.endpoints)
         found = missing_ok or self.files.outputs.exists() or self.files.begun.exists()
-        if not (found or self._may_exist()):
+        if not (found or self._may_exist(where)):
             raise self.files.not_deployed("There is nothing to destroy.")
         with exclusive(self.settings.work_dir, "destroy"):
             unprotected = self.settings.model_copy(update={"protected": False})
-            endpoints = stages.endpoints()
+            endpoints = where()
             stages.require_regions(endpoints, "destroy")
             terraform = stages.known_to_terraform(stages.synth(endpoints, unprotected), endpoints)
             recovery = stages.recovery(terraform, endpoints)
@@ -440,7 +442,7 @@ class Pipeline:
                 stage=self.stages.stage,
             )
 
-    def _may_exist(self) -> bool:
+    def _may_exist(self, endpoints: Callable[[], Endpoints | None]) -> bool:
         """Whether there is any sign of the environment, here or on AWS. That needs no plan."""
         here = self.files.state.exists() or self.files.apply_log.is_open
-        return here or self.dependencies.may_exist(self.settings, self.stages.endpoints)
+        return here or self.dependencies.may_exist(self.settings, endpoints)

@@ -704,6 +704,19 @@ def test_a_mistyped_destruction_is_answered_before_anything_is_synthesized(
     assert not pipeline.settings.work_dir.exists()
 
 
+def test_what_may_exist_elsewhere_is_looked_for_and_destroyed_at_one_start(
+    world: ScriptedEnvironment,
+) -> None:
+    world.target = Target.LOCAL
+    world.terraform.plans = [empty]
+    pipeline = with_dependencies(
+        world.pipeline(), may_exist=lambda _settings, endpoints: endpoints() == ENDPOINTS
+    )
+    with pytest.raises(EnvironmentUnusable, match="There is nothing to destroy"):
+        pipeline.destroy(lambda _plan: pytest.fail("asked"))
+    assert world.stages.count("local") == 1
+
+
 def test_what_may_be_missing_may_be_missing(world: ScriptedEnvironment) -> None:
     world.terraform.plans = [empty]
     destroyed = world.pipeline().destroy(lambda _plan: pytest.fail("asked"), missing_ok=True)
