@@ -707,7 +707,6 @@ def test_a_mistyped_destruction_is_answered_before_anything_is_synthesized(
 def test_what_may_exist_elsewhere_is_looked_for_and_destroyed_at_one_start(
     world: ScriptedEnvironment,
 ) -> None:
-    world.target = Target.LOCAL
     world.terraform.plans = [empty]
     pipeline = with_dependencies(
         world.pipeline(), may_exist=lambda _settings, endpoints: endpoints() == ENDPOINTS
