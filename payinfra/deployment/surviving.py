@@ -21,11 +21,14 @@ from payinfra.core.outputs import Outputs
 from payinfra.core.private_files import write_private
 from payinfra.core.settings import Settings
 from payinfra.deployment.rolling_update import Role
+from payinfra.stacks.embedded_endpoints import CONFIG_SUFFIX
 from payinfra.terraform import Kept, Plan
 from payinfra.terraform.jsonvalue import JsonValue, members
 from payinfra.terraform.runner import ERRORED_STATE
 
 STACK_FILE = "cdk.tf.json"
+BESIDE = ("*.zip", f"*{CONFIG_SUFFIX}")
+"""What a stack names by its path: the functions' code, and where the embedded AWS answers."""
 FOLDER = "surviving"
 """In the environment's work folder. While a deployment runs it holds secrets of the state."""
 GLOBAL_TYPES = ("aws_iam_", "aws_route53_")
@@ -179,8 +182,9 @@ def placed(work_dir: Path, whole: Path, stack: SurvivingStack) -> Iterator[Path]
     folder = work_dir / FOLDER
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        for file in whole.glob("*.zip"):
-            shutil.copyfile(file, folder / file.name)
+        for pattern in BESIDE:
+            for file in whole.glob(pattern):
+                shutil.copyfile(file, folder / file.name)
         write_private(folder / STACK_FILE, json.dumps(stack.document))
         yield folder
     finally:

@@ -11,6 +11,7 @@ from pathlib import Path
 from payinfra.clients.aws import Endpoints
 from payinfra.core.private_files import replace_file
 
+CONFIG_SUFFIX = ".aws-config"
 _SECTION = "embedded-aws"
 _GLOBAL_SERVICES = ("iam", "route_53", "sts")
 """`payinfra.clients.aws.GLOBAL_SERVICES`, as AWS's config files name them."""
@@ -18,7 +19,7 @@ _GLOBAL_SERVICES = ("iam", "route_53", "sts")
 
 def config_file(region: str) -> str:
     """The name of a region's file."""
-    return f"{region}.aws-config"
+    return f"{region}{CONFIG_SUFFIX}"
 
 
 def write_config_files(folder: Path, endpoints: Endpoints, regions: Iterable[str]) -> None:

@@ -21,6 +21,7 @@ from payinfra.deployment.pipeline import Pipeline
 from payinfra.deployment.results import ProbesFailed
 from payinfra.deployment.rollback_journal import AliasChange, RollbackJournal
 from payinfra.deployment.rolling_update import Role
+from payinfra.stacks.embedded_endpoints import config_file
 from payinfra.terraform import ChangeAction, Kept, Plan, ResourceChange
 from payinfra.terraform.jsonvalue import JsonValue, at
 from payinfra.terraform.runner import ERRORED_STATE
@@ -206,8 +207,12 @@ def test_the_folder_is_the_owners_and_is_gone_afterwards(tmp_path: Path) -> None
     whole = tmp_path / "whole"
     whole.mkdir()
     (whole / "payments.zip").write_bytes(b"zip")
+    (whole / config_file(EAST)).write_text("[default]")
     with surviving.placed(tmp_path, whole, cut()) as folder:
         assert surviving.read(folder) == cut().document
+        assert (folder / config_file(EAST)).read_text() == "[default]", (
+            "without it the provider would ask AWS"
+        )
         assert (folder / surviving.STACK_FILE).stat().st_mode & 0o077 == 0
         assert (folder / "payments.zip").read_bytes() == b"zip"
     assert not folder.exists()
