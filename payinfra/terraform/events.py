@@ -5,6 +5,7 @@ apart by `type`. Other lines (a warning about the CLI configuration, a crash) ar
 """
 
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from payinfra.terraform.plan import ChangeAction, OutputChange, ResourceChange
 
 KEPT_LINES = 20
 STATE_DUMP = "Emergency state dump"
+SNIPPET = "snippet"
+"""The key of what a diagnostic quotes."""
+_QUOTED_STACK = re.compile(r"^([\s│|]*\d+: )\{.*")
 Message = Mapping[str, JsonValue]
 
 
@@ -97,6 +101,18 @@ def output_values(value: Mapping[str, JsonValue]) -> dict[str, OutputValue]:
         name: OutputValue(at(one, "value"), at(one, "sensitive") is True, at(one, "type"))
         for name, one in value.items()
     }
+
+
+def without_quotes(line: str) -> str:
+    """A line of Terraform's output without what it quotes of the configuration.
+
+    A stack is one line of JSON, so that a quote is all of it. That of one region alone holds values of the
+    state, such as the API key.
+    """
+    if SNIPPET in line and (message := parse_object(line)) is not None:
+        told = {name: value for name, value in members(message, "diagnostic").items() if name != SNIPPET}
+        return json.dumps({**message, "diagnostic": told}, ensure_ascii=False)
+    return _QUOTED_STACK.sub(r"\1", line)
 
 
 def dumped_state(line: str) -> str:

@@ -31,6 +31,7 @@ from payinfra.terraform.events import (
     dumped_state,
     output_values,
     validation,
+    without_quotes,
 )
 from payinfra.terraform.failures import BOX, UNLOCK, TerraformFailed, failure, locked_out
 from payinfra.terraform.imports import Import, placed
@@ -454,7 +455,7 @@ class Terraform:
                 if dump := dumped_state(line):
                     reserve.become(self.folder / ERRORED_STATE, dump)
                     return
-                line = self._hidden(line)
+                line = self._hidden(without_quotes(line))
                 if command in CHANGING:
                     reserve.write(lambda: log.write(f"{line}\n".encode()))
                 else:
@@ -564,8 +565,9 @@ _APPEND = os.O_CREAT | os.O_APPEND | os.O_WRONLY
 
 
 def plain(said: str) -> str:
-    """An error message on one line, without the box that Terraform draws around it."""
-    return " ".join(said.translate(BOX).split())
+    """An error message on one line, without the box that Terraform draws around it, and without quotes."""
+    lines = (without_quotes(line) for line in said.splitlines())
+    return " ".join(" ".join(lines).translate(BOX).split())
 
 
 def _with_option(arguments: Sequence[str], option: str) -> list[str]:

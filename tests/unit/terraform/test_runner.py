@@ -372,6 +372,32 @@ def test_credentials_reach_neither_log_nor_error(setup: Setup, tmp_path: Path) -
     assert "abcdefgh" not in setup.log.read_text()
 
 
+QUOTED = '{"resource": {"aws_ssm_parameter": {"api_key": {"value": "the-key-in-the-state"}}}}'
+
+
+def test_what_is_quoted_of_the_stack_reaches_neither_log_nor_error(setup: Setup, tmp_path: Path) -> None:
+    snippet = {"context": 'provider "aws"', "code": QUOTED, "start_line": 1, "values": []}
+    diagnostic = {"severity": "error", "summary": "no account", "detail": "asked STS", "snippet": snippet}
+    in_a_box = ["err", f"│    1: {QUOTED}"]
+    terraform = setup.terraform(
+        {"apply": [[*message("diagnostic", diagnostic=diagnostic)], in_a_box, ["exit", 1]]}
+    )
+    with pytest.raises(TerraformFailed) as caught:
+        terraform.apply(tmp_path / "p")
+    said = setup.log.read_text()
+    assert caught.value.what == "terraform apply failed: no account: asked STS"
+    assert "no account" in said
+    assert "the-key-in-the-state" not in said + caught.value.hint
+
+
+def test_an_answer_that_quotes_the_stack_is_told_without_it(setup: Setup) -> None:
+    terraform = setup.terraform({"output": [["err", f"Error: no backend\n\n   1: {QUOTED}"], ["exit", 1]]})
+    with pytest.raises(TerraformFailed) as caught:
+        terraform.outputs()
+    assert "no backend" in caught.value.what
+    assert "the-key-in-the-state" not in caught.value.what
+
+
 # -- interrupts ------------------------------------------------------------------------------------
 
 
