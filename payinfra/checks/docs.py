@@ -40,6 +40,7 @@ _AREAS = {
     "SSM": "Parameters",
     "SEC": "Secrets",
     "BAK": "Backups",
+    "NET": "Networks and machines",
     "TLS": "TLS and origins",
     "NAM": "Names",
     "TAG": "Tags",

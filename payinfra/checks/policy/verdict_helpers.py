@@ -1,12 +1,13 @@
 """What several checks share: how a missing or unreadable value becomes a verdict, and which regions serve."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
 from payinfra.checks.manifest import (
     Attached,
     Block,
+    Json,
     Manifest,
     Missing,
     Provider,
@@ -154,6 +155,17 @@ def is_region(text: str) -> bool:
 def aws_providers(manifest: Manifest) -> tuple[Provider, ...]:
     """The configurations of the AWS provider."""
     return tuple(provider for provider in manifest.providers if provider.name == "aws")
+
+
+def tags_of(resource: Resource, manifest: Manifest) -> Mapping[str, Json]:
+    """A resource's tags, with its provider's default ones, as far as they can be read."""
+    found: dict[str, Json] = {}
+    defaults = (one.block for one in aws_providers(manifest) if one.address == resource.provider)
+    for block, path in (*((one, "default_tags.tags") for one in defaults), (resource, "tags")):
+        tags = block.mapping(path)
+        if not isinstance(tags, Unreadable):
+            found |= tags
+    return found
 
 
 def aws_resources(manifest: Manifest) -> tuple[Resource, ...]:

@@ -537,7 +537,12 @@ FURTHER: Mapping[str, Case] = {
         absent={"aws_api_gateway_domain_name": ...},
         unknown=({"aws_api_gateway_domain_name.pay.security_policy": VAR},),
         passes=(
-            {"aws_lb_listener.web": {"protocol": "HTTP", "default_action": [{"type": "redirect"}]}},
+            {
+                "aws_lb_listener.web": {
+                    "protocol": "HTTP",
+                    "default_action": [{"type": "redirect", "redirect": {"protocol": "HTTPS"}}],
+                }
+            },
             {"aws_lb_listener.web": {"protocol": "TCP"}},
             {"aws_lb_listener.web": {"protocol": "TLS", "ssl_policy": "ELBSecurityPolicy-TLS13-1-2-2021-06"}},
             {
