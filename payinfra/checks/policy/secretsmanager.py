@@ -6,8 +6,9 @@ from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadab
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
 from payinfra.checks.policy.open_policies import open_policy
+from payinfra.checks.policy.schedules import longest_days_between
 from payinfra.checks.policy.terraform import is_written_out
-from payinfra.checks.policy.verdict_helpers import nested, pass_unless, region_of
+from payinfra.checks.policy.verdict_helpers import nested, pass_unless, region_of, verdict_for_gap
 from payinfra.checks.secret_recognition import is_pointer, look_of, secret_attributes
 
 _SECRET = "aws_secretsmanager_secret"  # noqa: S105 - a type of resource
@@ -65,16 +66,21 @@ def secret_rotates(secret: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
         if beside.unclear:
             return (Verdict.unknown(f"{beside.unclear[0].address} may rotate it: its secret is unknown"),)
         return (Verdict.failed("nothing rotates it"),)
-    found: list[Verdict] = []
-    for one in beside.resources:
-        days = one.number("rotation_rules.automatically_after_days")
-        if isinstance(days, int | float) and days > _MOST_DAYS:
-            found.append(Verdict.failed(f"{one.address} rotates it every {days:g} days"))
-        elif isinstance(days, Unreadable) and not isinstance(days, Missing):
-            found.append(Verdict.unknown(days.why))
-        elif isinstance(days, Missing) and not one.has("rotation_rules.schedule_expression"):
-            found.append(Verdict.failed(f"{one.address} does not say how often"))
-    return pass_unless(found)
+    return pass_unless(verdict for one in beside.resources for verdict in _how_often(one))
+
+
+def _how_often(rotation: Resource) -> Iterator[Verdict]:
+    days = rotation.number("rotation_rules.automatically_after_days")
+    if isinstance(days, Missing):
+        schedule = rotation.text("rotation_rules.schedule_expression")
+        if isinstance(schedule, Unreadable):
+            yield verdict_for_gap(schedule, f"{rotation.address} does not say how often")
+            return
+        days = longest_days_between(schedule)
+    if isinstance(days, Unreadable):
+        yield Verdict.unknown(days.why)
+    elif days > _MOST_DAYS:
+        yield Verdict.failed(f"{rotation.address} rotates it every {days:g} days")
 
 
 @check(

@@ -1,5 +1,6 @@
 """What several checks share: how a missing or unreadable value becomes a verdict, and which regions serve."""
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
@@ -150,6 +151,15 @@ def checked_region(region: str | Unreadable, path: str) -> str | Unreadable:
 def is_region(text: str) -> bool:
     """Whether a text has the form of a region's name."""
     return _REGION_NAME.fullmatch(text) is not None
+
+
+def field_of(text: str, name: str) -> Json:
+    """A field of an object in JSON; None where there is none."""
+    try:
+        document: Json = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return document.get(name) if isinstance(document, dict) else None
 
 
 def aws_providers(manifest: Manifest) -> tuple[Provider, ...]:

@@ -12,6 +12,8 @@ ACCOUNT = "${data.aws_caller_identity.me.account_id}"
 TABLE = "aws_dynamodb_table.ledger"
 FUNCTION = "aws_lambda_function.primary_function"
 PERMISSION = "aws_lambda_permission.primary_api"
+STREAM = "aws_lambda_event_source_mapping.stream"
+LETTERS = "arn:aws:sqs:us-east-1:111122223333:payment-demo-letters"
 QUEUE = "aws_sqs_queue.work"
 SECRET = "aws_secretsmanager_secret.acquirer"
 ROTATION = "aws_secretsmanager_secret_rotation.acquirer"
@@ -217,27 +219,33 @@ FURTHER: Mapping[str, Case] = {
             "aws_lambda_event_source_mapping.stream": {
                 "event_source_arn": "${aws_dynamodb_table.ledger.stream_arn}",
                 "maximum_retry_attempts": 3,
+                "destination_config": {"on_failure": {"destination_arn": LETTERS}},
             }
         },
         fails=(
-            {"aws_lambda_event_source_mapping.stream.maximum_retry_attempts": ...},
-            {"aws_lambda_event_source_mapping.stream.maximum_retry_attempts": -1},
+            {f"{STREAM}.destination_config": ...},
+            {f"{STREAM}.destination_config": {"on_failure": {}}},
+            {f"{STREAM}.destination_config": ..., f"{STREAM}.maximum_retry_attempts": ...},
+            {f"{STREAM}.destination_config": [], f"{STREAM}.maximum_retry_attempts": -1},
             {f"{PERMISSION}.principal": "sns.amazonaws.com"},
         ),
         absent={"aws_lambda_event_source_mapping": ...},
-        unknown=({"aws_lambda_event_source_mapping.stream.maximum_retry_attempts": VAR},),
+        unknown=(
+            {f"{STREAM}.destination_config.on_failure.destination_arn": VAR},
+            {f"{PERMISSION}.principal": "s3.amazonaws.com", f"{FUNCTION}.dead_letter_config": VAR},
+        ),
         passes=(
-            {
-                "aws_lambda_event_source_mapping.stream.maximum_retry_attempts": ...,
-                "aws_lambda_event_source_mapping.stream.destination_config": {"on_failure": {}},
-            },
+            {f"{STREAM}.maximum_retry_attempts": ...},
             {"aws_lambda_event_source_mapping.queue": {"event_source_arn": "arn:aws:sqs:us-east-1:1:q"}},
-            {f"{PERMISSION}.principal": "events.amazonaws.com", f"{FUNCTION}.dead_letter_config": {}},
+            {
+                f"{PERMISSION}.principal": "events.amazonaws.com",
+                f"{FUNCTION}.dead_letter_config": {"target_arn": LETTERS},
+            },
             {
                 f"{PERMISSION}.principal": "s3.amazonaws.com",
                 "aws_lambda_function_event_invoke_config.all": {
                     "function_name": "${aws_lambda_function.primary_function.function_name}",
-                    "destination_config": {},
+                    "destination_config": {"on_failure": {"destination": "${aws_sqs_queue.work.arn}"}},
                 },
             },
         ),
@@ -292,7 +300,10 @@ FURTHER: Mapping[str, Case] = {
             },
             {
                 f"{QUEUE}.redrive_policy": ...,
-                "aws_sqs_queue_redrive_policy.x": {"queue_url": "${aws_sqs_queue.work.id}"},
+                "aws_sqs_queue_redrive_policy.x": {
+                    "queue_url": "${aws_sqs_queue.work.id}",
+                    "redrive_policy": '{"deadLetterTargetArn": "x", "maxReceiveCount": 5}',
+                },
             },
             {
                 f"{QUEUE}.redrive_policy": ...,
