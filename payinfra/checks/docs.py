@@ -39,6 +39,7 @@ _AREAS = {
     "SQS": "SQS",
     "SSM": "Parameters",
     "SEC": "Secrets",
+    "POL": "Resource policies",
     "BAK": "Backups",
     "NET": "Networks and machines",
     "TLS": "TLS and origins",

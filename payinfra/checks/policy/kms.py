@@ -45,7 +45,9 @@ _TABLE_ACTIONS = ("kms:Decrypt",)
     controls=("AWS FSBP KMS.4",),
 )
 def key_rotates(key: Resource, _manifest: Manifest) -> tuple[Verdict, ...]:
-    """AWS rotates symmetric keys only."""
+    """AWS rotates symmetric keys only, and none whose material is in a key store of one's own."""
+    if key.has("custom_key_store_id") and key.text("custom_key_store_id") != "":
+        return (Verdict.not_applicable("AWS rotates no key of a custom key store"),)
     spec = key.text("customer_master_key_spec")
     if isinstance(spec, str) and spec not in _SYMMETRIC:
         return (Verdict.not_applicable("an asymmetric or HMAC key does not rotate by itself"),)

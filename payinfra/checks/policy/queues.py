@@ -9,16 +9,6 @@ from payinfra.checks.policy.open_policies import open_policy
 from payinfra.checks.policy.verdict_helpers import field_of, region_of, verdict_for_gap
 
 _QUEUE = "aws_sqs_queue"
-_ACTIONS = (
-    "sqs:ChangeMessageVisibility",
-    "sqs:DeleteMessage",
-    "sqs:DeleteQueue",
-    "sqs:GetQueueAttributes",
-    "sqs:PurgeQueue",
-    "sqs:ReceiveMessage",
-    "sqs:SendMessage",
-    "sqs:SetQueueAttributes",
-)
 
 
 @check(
@@ -61,7 +51,7 @@ def queue_is_encrypted(queue: Resource, manifest: Manifest) -> tuple[Verdict, ..
 )
 def queue_is_closed(queue: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """Conditions are evaluated: one that a stranger can meet binds nobody."""
-    return open_policy(queue, manifest, ("aws_sqs_queue_policy", "queue_url"), _ACTIONS)
+    return open_policy(queue, manifest)
 
 
 @check(

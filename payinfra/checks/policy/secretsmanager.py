@@ -12,14 +12,6 @@ from payinfra.checks.policy.verdict_helpers import nested, pass_unless, region_o
 from payinfra.checks.secret_recognition import is_pointer, look_of, secret_attributes
 
 _SECRET = "aws_secretsmanager_secret"  # noqa: S105 - a type of resource
-_ACTIONS = (
-    "secretsmanager:DeleteSecret",
-    "secretsmanager:GetSecretValue",
-    "secretsmanager:PutResourcePolicy",
-    "secretsmanager:PutSecretValue",
-    "secretsmanager:ReplicateSecretToRegions",
-    "secretsmanager:UpdateSecret",
-)
 
 
 @check(
@@ -93,7 +85,7 @@ def _how_often(rotation: Resource) -> Iterator[Verdict]:
 )
 def secret_is_closed(secret: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """Conditions are evaluated: one that a stranger can meet binds nobody."""
-    return open_policy(secret, manifest, ("aws_secretsmanager_secret_policy", "secret_arn"), _ACTIONS)
+    return open_policy(secret, manifest)
 
 
 _ELSEWHERE = frozenset({"aws_lambda_function"})

@@ -92,6 +92,15 @@ def secret_policy(text: str) -> dict[str, Any]:
     return {"aws_secretsmanager_secret_policy.acquirer": {"secret_arn": named, "policy": text}}
 
 
+TABLE_CLOSED, TABLE_OPEN = closed_and_open("dynamodb:GetItem")
+
+
+def table_policy(text: str) -> dict[str, Any]:
+    """A policy on the table."""
+    named = f"${{{TABLE}.arn}}"
+    return {"aws_dynamodb_resource_policy.ledger": {"resource_arn": named, "policy": text}}
+
+
 OWNERSHIP = "aws_s3_bucket_ownership_controls.primary_audit"
 
 
@@ -249,6 +258,13 @@ FURTHER: Mapping[str, Case] = {
                 },
             },
         ),
+    ),
+    "PI-POL-001": Case(
+        present=table_policy(TABLE_CLOSED[0]),
+        fails=tuple(map(table_policy, TABLE_OPEN)),
+        absent={"aws_dynamodb_resource_policy": ...},
+        unknown=tuple(map(table_policy, (VAR, policy(7, "dynamodb:GetItem")))),
+        passes=tuple(map(table_policy, TABLE_CLOSED)),
     ),
     "PI-SNS-002": Case(
         present=topic_policy(SNS_CLOSED[0]),

@@ -9,7 +9,7 @@ from payinfra.checks.redaction import HIDDEN
 from payinfra.checks.secret_recognition import look_of, names_secret, without_looks
 from payinfra.checks.verdicts import Kind
 from tests.unit.checks.policy.test_rare import BOTH
-from tests.unit.checks.policy.test_unusual import COGNITO, ME, reader, statement, text, web, worst
+from tests.unit.checks.policy.test_unusual import COGNITO, ME, OWN, reader, statement, text, web, worst
 
 
 @pytest.mark.parametrize(
@@ -826,3 +826,106 @@ def test_an_index_that_a_deny_forbids_is_not_allowed(action: str, resource: str,
         "aws_lambda_function": {"f": {"function_name": "f", "role": "${aws_iam_role.r.arn}"}},
     }
     assert worst("PI-IAM-003", resources) is kind
+
+
+BUCKET = {"aws_s3_bucket": {"b": {"bucket": "pay"}}}
+BLOCKS = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
+CLOSED = dict.fromkeys(BLOCKS, True)
+
+
+@pytest.mark.parametrize(
+    ("others", "kind"),
+    [
+        ({"aws_s3_account_public_access_block": {"a": CLOSED}}, Kind.WARN),
+        ({"aws_s3_account_public_access_block": {"a": CLOSED | {"block_public_acls": False}}}, Kind.FAIL),
+        (
+            {
+                "aws_s3_account_public_access_block": {"a": CLOSED},
+                "aws_s3_bucket_public_access_block": {"b": {"bucket": "pay", "block_public_acls": True}},
+            },
+            Kind.WARN,
+        ),
+    ],
+)
+def test_the_accounts_public_access_block_holds_for_every_bucket(others: dict[str, Any], kind: Kind) -> None:
+    assert worst("PI-S3-001", {**BUCKET, **others}) is kind
+
+
+WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"Action": "s3:*", "Condition": {"bool": {"AWS:SecureTransport": ["False"]}}}, Kind.PASS),
+        ({"Action": "s3:*", "Condition": {"StringNotEquals": {"aws:SecureTransport": "true"}}}, Kind.PASS),
+        ({"Action": "s3:*", "Condition": {"Null": {"aws:SecureTransport": "true"}}}, Kind.FAIL),
+        ({"Action": "s3:*", "Condition": {"Bool": {"aws:SecureTransport": "true"}}}, Kind.FAIL),
+        ({"NotAction": "s3:ListAllMyBuckets", "Condition": WITHOUT_TLS}, Kind.PASS),
+        ({"Action": "s3:Get*", "Condition": WITHOUT_TLS}, Kind.FAIL),
+        ({"Action": "s3:*", "Condition": WITHOUT_TLS | OWN}, Kind.FAIL),
+        ({"Action": "s3:*"}, Kind.FAIL),
+        (
+            {"Action": "s3:*", "Condition": WITHOUT_TLS, "Resource": None, "NotResource": "arn:aws:s3:::x"},
+            Kind.PASS,
+        ),
+        (
+            {
+                "Action": "s3:*",
+                "Condition": WITHOUT_TLS,
+                "Resource": None,
+                "NotResource": "arn:aws:s3:::pay/*",
+            },
+            Kind.FAIL,
+        ),
+    ],
+)
+def test_a_deny_of_requests_without_tls_is_evaluated(fields: dict[str, Any], kind: Kind) -> None:
+    deny = statement(
+        "Deny", **{"Principal": "*", "Resource": ["arn:aws:s3:::pay", "arn:aws:s3:::pay/*"], **fields}
+    )
+    policy = {"aws_s3_bucket_policy": {"p": {"bucket": "pay", "policy": text(deny)}}}
+    assert worst("PI-S3-002", {**BUCKET, **policy}) is kind
+
+
+@pytest.mark.parametrize(("store", "kind"), [("cks-1234567890abcdef0", Kind.NOT_APPLICABLE), ("", Kind.FAIL)])
+def test_a_key_of_a_custom_key_store_does_not_rotate(store: str, kind: Kind) -> None:
+    assert worst("PI-KMS-001", {"aws_kms_key": {"k": {"custom_key_store_id": store}}}) is kind
+
+
+def test_a_log_group_for_delivery_keeps_lines_for_two_days() -> None:
+    assert (
+        worst("PI-LOG-001", {"aws_cloudwatch_log_group": {"g": {"log_group_class": "DELIVERY"}}}) is Kind.WARN
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "dimensions", "alarm", "kind"),
+    [
+        ("5xx", ("ApiId",), {}, Kind.PASS),
+        ("5xx", ("ApiId", "Stage"), {}, Kind.PASS),
+        ("5xx", ("ApiName",), {}, Kind.FAIL),
+        ("5xx", ("ApiId",), {"statistic": "Average", "threshold": 5}, Kind.FAIL),
+        ("5XXError", ("ApiId",), {}, Kind.FAIL),
+        ("Count", ("ApiId",), {}, Kind.PASS),
+        ("Latency", ("ApiId", "Stage"), {"statistic": "Average"}, Kind.PASS),
+        ("IntegrationLatency", ("ApiId", "Stage", "Method", "Resource"), {"statistic": "p99"}, Kind.PASS),
+        ("ExecutionError", ("ApiId", "Stage", "Route"), {}, Kind.PASS),
+        ("ExecutionError", ("ApiName",), {}, Kind.FAIL),
+    ],
+)
+def test_each_kind_of_api_has_metrics_by_dimensions_of_its_own(
+    metric: str, dimensions: tuple[str, ...], alarm: dict[str, Any], kind: Kind
+) -> None:
+    whole = {
+        "namespace": "AWS/ApiGateway",
+        "metric_name": metric,
+        "dimensions": dict.fromkeys(dimensions, "x"),
+        "statistic": "Sum",
+        "comparison_operator": "GreaterThanThreshold",
+        "threshold": 1,
+        "evaluation_periods": 1,
+        "period": 60,
+        **alarm,
+    }
+    assert worst("PI-CW-002", {"aws_cloudwatch_metric_alarm": {"a": whole}}) is kind
