@@ -929,3 +929,26 @@ def test_each_kind_of_api_has_metrics_by_dimensions_of_its_own(
         **alarm,
     }
     assert worst("PI-CW-002", {"aws_cloudwatch_metric_alarm": {"a": whole}}) is kind
+
+
+@pytest.mark.parametrize(
+    ("type_", "kind"),
+    [
+        ("aws_db_instance", Kind.FAIL),
+        ("aws_ecr_repository", Kind.FAIL),
+        ("aws_lb", Kind.FAIL),
+        ("aws_sfn_state_machine", Kind.FAIL),
+        ("aws_route", Kind.NOT_APPLICABLE),
+        ("aws_autoscaling_group", Kind.NOT_APPLICABLE),
+    ],
+)
+def test_whatever_takes_tags_by_the_providers_schema_has_them(type_: str, kind: Kind) -> None:
+    assert worst("PI-TAG-001", {type_: {"x": {"name": "x"}}}) is kind
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/live/health?deep=1", Kind.PASS), ("/live/payments?health", Kind.UNKNOWN)]
+)
+def test_what_a_check_asks_for_ends_at_the_question_mark(path: str, kind: Kind) -> None:
+    check = {"type": "HTTPS", "fqdn": "a1b2c3.execute-api.eu-west-1.amazonaws.com", "resource_path": path}
+    assert worst("PI-DNS-004", {"aws_route53_health_check": {"c": check}}) is kind
