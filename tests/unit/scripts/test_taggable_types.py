@@ -5,7 +5,7 @@ from scripts.taggable_types import taggable
 
 def test_a_type_takes_tags_where_the_provider_merges_its_default_ones() -> None:
     def schema(*attributes: str) -> dict[str, object]:
-        return {"block": {"attributes": dict.fromkeys(attributes, {})}}
+        return {"block": {"attributes": {name: {} for name in attributes}}}
 
     types = {
         "aws_vpc": schema("tags", "tags_all"),
