@@ -153,12 +153,18 @@ def is_region(text: str) -> bool:
     return _REGION_NAME.fullmatch(text) is not None
 
 
-def field_of(text: str, name: str) -> Json:
-    """A field of an object in JSON; None where there is none."""
+def parsed(text: str) -> Json:
+    """What a text of JSON holds; None where it is none."""
     try:
         document: Json = json.loads(text)
     except (ValueError, RecursionError):
         return None
+    return document
+
+
+def field_of(text: str, name: str) -> Json:
+    """A field of an object in JSON; None where there is none."""
+    document = parsed(text)
     return document.get(name) if isinstance(document, dict) else None
 
 

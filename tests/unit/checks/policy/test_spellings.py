@@ -1,5 +1,6 @@
 """Other spellings of the same thing, good and bad, with the verdicts that AWS's behaviour wants."""
 
+import json
 from typing import Any
 
 import pytest
@@ -952,3 +953,57 @@ def test_whatever_takes_tags_by_the_providers_schema_has_them(type_: str, kind: 
 def test_what_a_check_asks_for_ends_at_the_question_mark(path: str, kind: Kind) -> None:
     check = {"type": "HTTPS", "fqdn": "a1b2c3.execute-api.eu-west-1.amazonaws.com", "resource_path": path}
     assert worst("PI-DNS-004", {"aws_route53_health_check": {"c": check}}) is kind
+
+
+def task(*variables: dict[str, str], key: str = "environment") -> dict[str, Any]:
+    """A task of ECS with these variables."""
+    return {"aws_ecs_task_definition": {"t": {"container_definitions": json.dumps([{key: list(variables)}])}}}
+
+
+def build(**variable: str) -> dict[str, Any]:
+    """A project of CodeBuild with one variable."""
+    return {"aws_codebuild_project": {"p": {"environment": [{"environment_variable": [variable]}]}}}
+
+
+def service(variables: dict[str, str]) -> dict[str, Any]:
+    """A service of App Runner with these variables."""
+    image = {"image_configuration": {"runtime_environment_variables": variables}}
+    return {"aws_apprunner_service": {"s": {"source_configuration": {"image_repository": image}}}}
+
+
+@pytest.mark.parametrize(
+    ("resources", "kind"),
+    [
+        (task({"name": "DB_PASSWORD", "value": "hunter2222"}), Kind.FAIL),
+        (task({"name": "DB_HOST", "value": "hunter2222"}), Kind.PASS),
+        (task({"name": "DB_PASSWORD", "valueFrom": "arn:aws:secretsmanager:x"}, key="secrets"), Kind.PASS),
+        (build(name="DB_PASSWORD", value="hunter2222"), Kind.FAIL),
+        (build(name="DB_PASSWORD", value="hunter2222", type="PLAINTEXT"), Kind.FAIL),
+        (build(name="DB_PASSWORD", value="db-password", type="PARAMETER_STORE"), Kind.PASS),
+        (build(name="DB_PASSWORD", value="${aws_secretsmanager_secret.s.arn}"), Kind.PASS),
+        (service({"DB_PASSWORD": "hunter2222"}), Kind.FAIL),
+        (service({"DB_PASSWORD_PARAMETER": "hunter2222"}), Kind.PASS),
+        ({"aws_ecs_task_definition": {"t": {"container_definitions": "no JSON"}}}, Kind.PASS),
+        (
+            {
+                "aws_ecs_task_definition": {
+                    "t": {
+                        "container_definitions": '${jsonencode([{environment = [{name = "DB_PASSWORD", '
+                        'value = "hunter2222"}]}])}'
+                    }
+                }
+            },
+            Kind.FAIL,
+        ),
+        (
+            {
+                "aws_db_parameter_group": {
+                    "g": {"parameter": [{"name": "password_encryption", "value": "md5"}]}
+                }
+            },
+            Kind.PASS,
+        ),
+    ],
+)
+def test_a_programs_variables_hold_no_secret(resources: dict[str, Any], kind: Kind) -> None:
+    assert worst("PI-SEC-003", resources) is kind
