@@ -1007,3 +1007,120 @@ def service(variables: dict[str, str]) -> dict[str, Any]:
 )
 def test_a_programs_variables_hold_no_secret(resources: dict[str, Any], kind: Kind) -> None:
     assert worst("PI-SEC-003", resources) is kind
+
+
+BOX = "${aws_sqs_queue.q.arn}"
+INDEXED = {
+    "aws_dynamodb_table": {"t": {"name": "ledger", "global_secondary_index": [{"name": "by-day"}]}},
+    "aws_iam_role": {"r": {"name": "r"}},
+    "aws_lambda_function": {
+        "f": {"role": "${aws_iam_role.r.arn}", "environment": {"variables": {"TABLE": "ledger"}}}
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("resource", "kind"),
+    [
+        ("*", Kind.PASS),
+        ("arn:aws:dynamodb:*", Kind.PASS),
+        ("arn:aws:dynamodb:eu-west-1:111122223333:table/*", Kind.PASS),
+        ("arn:aws:dynamodb:*:*:table/led*", Kind.PASS),
+        ("arn:aws:dynamodb:*:*:table/*/index/by-*", Kind.PASS),
+        ("arn:aws:dynamodb:*:*:table/*/index/by-week", Kind.FAIL),
+        ("arn:aws:dynamodb:*:*:table/ledge?", Kind.FAIL),
+        ("arn:aws:dynamodb:*:*:table/other*", Kind.FAIL),
+        ("arn:aws:s3:::*", Kind.FAIL),
+    ],
+)
+def test_a_pattern_that_fits_a_table_may_fit_its_indexes(resource: str, kind: Kind) -> None:
+    policy = text(statement(Action="dynamodb:Query", Resource=resource))
+    granted = {"aws_iam_role_policy": {"p": {"role": "${aws_iam_role.r.id}", "policy": policy}}}
+    assert worst("PI-IAM-003", {**INDEXED, **granted}) is kind
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("AmazonDynamoDBFullAccess", Kind.PASS),
+        ("AmazonDynamoDBReadOnlyAccess", Kind.UNKNOWN),
+        ("NoSuchPolicy", Kind.UNKNOWN),
+        ("service-role/AWSLambdaBasicExecutionRole", Kind.FAIL),
+    ],
+)
+def test_a_policy_of_aws_may_allow_the_indexes(name: str, kind: Kind) -> None:
+    arn = f"arn:aws:iam::aws:policy/{name}"
+    attached = {
+        "aws_iam_role_policy_attachment": {"a": {"role": "${aws_iam_role.r.name}", "policy_arn": arn}}
+    }
+    assert worst("PI-IAM-003", {**INDEXED, **attached}) is kind
+
+
+@pytest.mark.parametrize(("attribute", "kind"), [("target_key_arn", Kind.PASS), ("arn", Kind.FAIL)])
+def test_a_role_may_use_a_key_by_its_alias_as_far_as_that_is_the_keys_arn(attribute: str, kind: Kind) -> None:
+    policy = text(
+        statement(Action="dynamodb:GetItem", Resource="${aws_dynamodb_table.t.arn}"),
+        statement(Action="kms:Decrypt", Resource=f"${{aws_kms_alias.a.{attribute}}}"),
+    )
+    encryption = {"enabled": True, "kms_key_arn": "${aws_kms_key.k.arn}"}
+    resources = {
+        "aws_kms_key": {"k": {}},
+        "aws_kms_alias": {"a": {"name": "alias/pay", "target_key_id": "${aws_kms_key.k.id}"}},
+        "aws_dynamodb_table": {"t": {"name": "ledger", "server_side_encryption": encryption}},
+        "aws_iam_role": {"r": {"name": "r"}},
+        "aws_iam_role_policy": {"p": {"role": "${aws_iam_role.r.id}", "policy": policy}},
+    }
+    assert worst("PI-IAM-004", resources) is kind
+
+
+@pytest.mark.parametrize(("stage", "kind"), [("live", Kind.PASS), ("prod", Kind.FAIL)])
+@pytest.mark.parametrize("type_", ["aws_api_gateway_stage", "aws_api_gateway_deployment"])
+def test_a_plan_names_a_stage_that_its_api_has(type_: str, stage: str, kind: Kind) -> None:
+    api = "${aws_api_gateway_rest_api.a.id}"
+    resources = {
+        "aws_api_gateway_rest_api": {"a": {"name": "a"}},
+        type_: {"s": {"rest_api_id": api, "stage_name": "live"}},
+        "aws_api_gateway_usage_plan": {"p": {"api_stages": [{"api_id": api, "stage": stage}]}},
+    }
+    assert worst("PI-API-002", resources) is kind
+    unknown = resources | {type_: {"s": {"rest_api_id": api, "stage_name": "${var.stage}"}}}
+    assert worst("PI-API-002", unknown) is Kind.PASS
+
+
+@pytest.mark.parametrize(("other", "kind"), [("x" * 30, Kind.PASS), ("y" * 30, Kind.FAIL)])
+def test_two_literals_are_one_value_where_they_are_equal(other: str, kind: Kind) -> None:
+    regions = {"aws": [{"alias": "a", "region": "eu-west-1"}, {"alias": "b", "region": "us-east-1"}]}
+    keys = {"a": {"provider": "aws.a", "value": "x" * 30}, "b": {"provider": "aws.b", "value": other}}
+    assert worst("PI-API-007", {"aws_api_gateway_api_key": keys}, provider=regions) is kind
+
+
+@pytest.mark.parametrize(
+    ("sender", "service"),
+    [
+        (
+            {"aws_cloudwatch_event_target": {"t": {"arn": "x", "dead_letter_config": {"arn": BOX}}}},
+            "events.amazonaws.com",
+        ),
+        (
+            {
+                "aws_sns_topic_subscription": {
+                    "s": {"endpoint": "x", "redrive_policy": f'{{"deadLetterTargetArn": "{BOX}"}}'}
+                }
+            },
+            "sns.amazonaws.com",
+        ),
+    ],
+)
+def test_who_sends_dead_letters_may_use_the_key_of_their_queue(sender: dict[str, Any], service: str) -> None:
+    own = statement(Principal={"AWS": f"arn:aws:iam::{ME}:root"}, Action="kms:*", Resource="*")
+    send = statement(
+        Principal={"Service": service}, Action=["kms:Decrypt", "kms:GenerateDataKey*"], Resource="*"
+    )
+    for statements, kind in (((own,), Kind.FAIL), ((own, send), Kind.PASS)):
+        resources = {
+            "aws_kms_key": {"k": {"policy": text(*statements)}},
+            "aws_sqs_queue": {"q": {"name": "q", "kms_master_key_id": "${aws_kms_key.k.id}"}},
+            **sender,
+        }
+        home = {"aws": {"region": "eu-west-1"}}
+        assert worst("PI-KMS-003", resources, provider=home) is kind
