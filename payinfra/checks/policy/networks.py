@@ -144,21 +144,14 @@ def _rule(rule: Block, protocol: str, manifest: Manifest) -> Iterator[Verdict]:
 
 
 def _ranges(rule: Block, manifest: Manifest) -> tuple[list[str], list[Unreadable]]:
-    """The address ranges that a rule lets in, and those of which it is not known which they are.
-
-    A range that a resource has, such as a VPC's or an address's, is not all of the internet.
-    """
+    """The address ranges that a rule lets in, and those of which it is not known which they are."""
     found: list[str] = []
     gaps: list[Unreadable] = []
     for path in ("cidr_blocks", "ipv6_cidr_blocks"):
         texts = rule.texts(path)
         if not isinstance(texts, Unreadable):
             found += texts
-            gaps += [
-                Unresolved(path, text)
-                for text in texts
-                if not is_literal(text) and not manifest.references(text)
-            ]
+            gaps += [Unresolved(path, text) for text in texts if _may_be_broad(text, manifest)]
         elif not isinstance(texts, Missing):
             gaps.append(texts)
     for path in ("cidr_ipv4", "cidr_ipv6"):
@@ -168,6 +161,17 @@ def _ranges(rule: Block, manifest: Manifest) -> tuple[list[str], list[Unreadable
         elif not isinstance(text, Missing):
             gaps.append(text)
     return found, gaps
+
+
+def _may_be_broad(text: str, manifest: Manifest) -> bool:
+    """Whether a range that is not known may be a large part of the internet.
+
+    What a resource has is not, such as a VPC's range, nor is one whose size is known: `${var.office}/32`.
+    """
+    if is_literal(text) or manifest.references(text):
+        return False
+    size = text.rpartition("}/")[2]
+    return not (size.isdigit() and int(size) > _BROAD_V6)
 
 
 def _is_broad(text: str) -> bool:

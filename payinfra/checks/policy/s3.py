@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import date
 
 from payinfra.checks.manifest import Block, Manifest, Missing, Resource, Statement, Unreadable, Unresolved
 from payinfra.checks.model import Severity, Verdict, check
@@ -415,6 +416,7 @@ def _expiries(bucket: Resource, manifest: Manifest) -> Iterator[Verdict]:
         for rule in () if isinstance(rules, Unreadable) else rules:
             if rule.text("status") == "Disabled" or rule.flag("enabled") is False:
                 continue
+            yield from _last_day(rule, manifest)
             for block, days in (
                 ("expiration", "days"),
                 ("noncurrent_version_expiration", "noncurrent_days"),
@@ -425,15 +427,33 @@ def _expiries(bucket: Resource, manifest: Manifest) -> Iterator[Verdict]:
                     yield from _expiry(one, days)
 
 
+def _last_day(rule: Block, manifest: Manifest) -> Iterator[Verdict]:
+    """A date takes whatever is there on it, and from it on whatever comes, at once."""
+    text = rule.text("expiration.date")
+    if isinstance(text, Missing) or text == "":
+        return
+    try:
+        last = date.fromisoformat(str(text)[:10])
+    except ValueError:
+        yield Verdict.unknown(f"{rule.path}.expiration.date is not known")
+    else:
+        yield from _too_soon(f"{rule.path}.expiration", max((last - manifest.day).days, 1))
+
+
 def _expiry(block: Block, path: str) -> Iterator[Verdict]:
     match block.number(path):
         case Unreadable() as gap:
             if not isinstance(gap, Missing):
                 yield Verdict.unknown(gap.why)
-        case days if 0 < days < _QUARTER:
-            yield Verdict.failed(f"{block.path} takes objects after {days:g} days")
-        case days if 0 < days < _YEAR:
-            yield Verdict.warn(f"{block.path} takes objects after {days:g} days, less than a year")
+        case days:
+            yield from _too_soon(block.path, days)
+
+
+def _too_soon(path: str, days: float) -> Iterator[Verdict]:
+    if 0 < days < _QUARTER:
+        yield Verdict.failed(f"{path} takes objects after {days:g} days")
+    elif 0 < days < _YEAR:
+        yield Verdict.warn(f"{path} takes objects after {days:g} days, less than a year")
 
 
 @check(

@@ -116,6 +116,11 @@ def test_every_origin_of_a_scheme_is_every_origin(type_: str, body: Any, origin:
             {"from_port": 22, "to_port": 22, "protocol": "tcp", "cidr_blocks": ["${aws_vpc.v.cidr_block}"]},
             Kind.PASS,
         ),
+        ({"from_port": 22, "to_port": 22, "protocol": "tcp", "cidr_blocks": ["${var.office}/32"]}, Kind.PASS),
+        (
+            {"from_port": 22, "to_port": 22, "protocol": "tcp", "cidr_blocks": ["${var.office}/0"]},
+            Kind.UNKNOWN,
+        ),
     ],
 )
 def test_a_rule_is_read_by_its_ports_and_its_addresses(rule: dict[str, Any], kind: Kind) -> None:

@@ -1124,3 +1124,34 @@ def test_who_sends_dead_letters_may_use_the_key_of_their_queue(sender: dict[str,
         }
         home = {"aws": {"region": "eu-west-1"}}
         assert worst("PI-KMS-003", resources, provider=home) is kind
+
+
+@pytest.mark.parametrize(
+    ("day", "kind"),
+    [
+        ("2020-01-01T00:00:00Z", Kind.FAIL),
+        ("2040-01-01", Kind.PASS),
+        ("some day", Kind.UNKNOWN),
+        ("${var.day}", Kind.UNKNOWN),
+        ("", Kind.PASS),
+    ],
+)
+def test_audit_objects_that_go_on_a_day_go_whatever_their_age(day: str, kind: Kind) -> None:
+    rule = {"status": "Enabled", "expiration": [{"date": day}]}
+    resources = {
+        "aws_s3_bucket": {"audit": {"bucket": "audit"}},
+        "aws_s3_bucket_lifecycle_configuration": {"l": {"bucket": "audit", "rule": [rule]}},
+    }
+    assert worst("PI-S3-006", resources) is kind
+
+
+@pytest.mark.parametrize(("place", "kind"), [("header", Kind.PASS), ("query", Kind.FAIL)])
+def test_a_documents_key_is_asked_for_in_the_header(place: str, kind: Kind) -> None:
+    scheme = {"type": "apiKey", "name": "x-api-key", "in": place}
+    document = {
+        "openapi": "3.0.1",
+        "paths": {"/payments": {"post": {"security": [{"key": []}]}}},
+        "components": {"securitySchemes": {"key": scheme}},
+    }
+    resources = {"aws_api_gateway_rest_api": {"a": {"name": "a", "body": json.dumps(document)}}}
+    assert worst("PI-API-003", resources) is kind
