@@ -5,7 +5,7 @@ from math import inf
 
 from payinfra.checks.manifest import Block, Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
-from payinfra.checks.policy.policy_conditions import matches
+from payinfra.checks.policy.policy_conditions import Truth, matches, some
 from payinfra.checks.policy.verdict_helpers import flag_off, nested, pass_unless, tags_of
 
 _LEAST_DAYS = 7
@@ -14,24 +14,33 @@ _PLAN, _SELECTION = "aws_backup_plan", "aws_backup_selection"
 _OF_CLUSTER = ("cluster_identifier", "replicate_source_db", "replication_source_identifier")
 
 
-def is_selected(resource: Resource, manifest: Manifest) -> bool:
-    """Whether a plan of AWS Backup takes a resource and keeps what it takes for a week.
+def is_selected(resource: Resource, manifest: Manifest) -> Truth:
+    """Whether a plan of AWS Backup takes a resource and keeps what it takes for a week; None if not known.
 
     By its ARN or a pattern of ARNs, by a tag, or everything; what a selection leaves out, it does not take.
     """
-    return any(
-        _takes(one, resource, manifest) and _is_kept(one, manifest) for one in manifest.all(_SELECTION)
+    return some(
+        _takes(one, resource, manifest) for one in manifest.all(_SELECTION) if _is_kept(one, manifest)
     )
 
 
-def _takes(selection: Resource, resource: Resource, manifest: Manifest) -> bool:
-    if _is_named(resource, selection, "not_resources", manifest):
+def _takes(selection: Resource, resource: Resource, manifest: Manifest) -> Truth:
+    left_out = _is_named(resource, selection, "not_resources", manifest)
+    if left_out is True:
         return False
-    if _is_named(resource, selection, "resources", manifest):
-        return True
+    taken = some(
+        (
+            _is_named(resource, selection, "resources", manifest),
+            _is_tagged(resource, selection, manifest),
+        )
+    )
+    return None if taken and left_out is None else taken
+
+
+def _is_tagged(resource: Resource, selection: Resource, manifest: Manifest) -> Truth:
     tags, wanted = tags_of(resource, manifest), nested(selection, "selection_tag")
     if isinstance(wanted, Unreadable):
-        return False
+        return None
     for one in wanted:  # any of them is enough
         key, value = one.text("key"), one.text("value")
         if isinstance(key, str) and isinstance(value, str) and tags.get(key) == value:
@@ -51,26 +60,29 @@ _FORMS = {
 _NAMES = {"aws_db_instance": "identifier", "aws_dynamodb_table": "name"}
 
 
-def _is_named(resource: Resource, selection: Resource, path: str, manifest: Manifest) -> bool:
+def _is_named(resource: Resource, selection: Resource, path: str, manifest: Manifest) -> Truth:
     """Whether a list of ARNs and patterns has a resource in it."""
     if resource in manifest.referents(selection, path):
         return True
     patterns = selection.texts(path)
     if isinstance(patterns, Unreadable):
-        return False
+        return False if isinstance(patterns, Missing) else None
     name = resource.text(_NAMES.get(resource.type, "cluster_identifier"))
     arn = "arn:aws:" + _FORMS[resource.type].format(
         region=resource.region if isinstance(resource.region, str) else "region",
         account="account",
         name=name if isinstance(name, str) else "name",
     )
-    return any(matches(_of_any_account(one), arn) is True for one in patterns)
+    return some(_fits(one, arn, manifest) for one in patterns)
 
 
-def _of_any_account(pattern: str) -> str:
-    """A pattern in which a partition, region or account that stands elsewhere may be any."""
+def _fits(pattern: str, arn: str, manifest: Manifest) -> Truth:
+    """Whether a pattern fits an ARN; a partition, region or account that stands elsewhere may be any."""
     *before, rest = pattern.split(":", 5)
-    return ":".join((*("*" if "${" in part else part for part in before), rest))
+    if "${" in rest:
+        # What refers to a resource names that one.
+        return False if manifest.references(rest) else None
+    return matches(":".join((*("*" if "${" in part else part for part in before), rest)), arn)
 
 
 def _is_kept(selection: Resource, manifest: Manifest) -> bool:
@@ -107,9 +119,14 @@ def database_is_backed_up(database: Resource, manifest: Manifest) -> tuple[Verdi
 
 
 def _retention(database: Resource, manifest: Manifest) -> Iterator[Verdict]:
-    if is_selected(database, manifest):
+    selected = is_selected(database, manifest)
+    if selected:
         return
-    match database.number("backup_retention_period"):
+    days = database.number("backup_retention_period")
+    if selected is None and not (isinstance(days, int | float) and days >= _LEAST_DAYS):
+        yield Verdict.unknown("whether a plan of AWS Backup takes it is not known")
+        return
+    match days:
         case Missing():
             if database.type == "aws_db_instance":
                 yield Verdict.failed("it has no backup_retention_period: nothing is backed up")
@@ -117,7 +134,7 @@ def _retention(database: Resource, manifest: Manifest) -> Iterator[Verdict]:
                 yield Verdict.failed("it has no backup_retention_period: a backup is kept for one day")
         case Unreadable() as gap:
             yield Verdict.unknown(gap.why)
-        case days if days < _LEAST_DAYS:
+        case _ if days < _LEAST_DAYS:
             yield Verdict.failed(f"its backups are kept for {days:g} days")
 
 

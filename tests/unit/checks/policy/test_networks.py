@@ -185,6 +185,11 @@ def selected(rule: dict[str, Any] | None = None, **selection: Any) -> dict[str, 
             Kind.PASS,
         ),
         (selected(resources=["arn:aws:rds:*:*:cluster:*"]), Kind.FAIL),
+        (selected(resources=["${aws_db_instance.d.arn}"]), Kind.PASS),
+        (selected(resources=["${aws_db_instance.other.arn}"]), Kind.FAIL),
+        (selected(resources=["${var.database}"]), Kind.UNKNOWN),
+        (selected(resources="${var.databases}"), Kind.UNKNOWN),
+        (selected(resources=["*"], not_resources="${var.databases}"), Kind.UNKNOWN),
         (selected(resources=["arn:aws:rds:us-east-1:*:db:*"]), Kind.FAIL),
         (selected(resources=["*"], not_resources=["${aws_db_instance.d.arn}"]), Kind.FAIL),
         (selected({"lifecycle": {"delete_after": 1}}, resources=["*"]), Kind.FAIL),
@@ -199,3 +204,5 @@ def test_a_selection_takes_what_its_patterns_and_tags_fit_and_its_plan_keeps(
     database = {"identifier": "pay", "skip_final_snapshot": False}
     home = {"aws": {"region": "eu-west-1", "default_tags": {"tags": {"Backup": "daily"}}}}
     assert worst("PI-BAK-001", {"aws_db_instance": {"d": database}, **backup}, provider=home) is kind
+    by_itself = {"aws_db_instance": {"d": database | {"backup_retention_period": 7}}}
+    assert worst("PI-BAK-001", {**by_itself, **backup}, provider=home) is Kind.PASS
