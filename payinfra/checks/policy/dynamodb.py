@@ -27,8 +27,17 @@ def _replicas(table: Resource) -> tuple[Block, ...]:
 
 
 def _separate(table: Resource, manifest: Manifest) -> Attached:
-    """The replicas that are resources of their own."""
-    return manifest.attached(table, _REPLICA, by="global_table_arn")
+    """The replicas that are resources of their own, by reference or by an ARN that is written out."""
+    referring = manifest.attached(table, _REPLICA, by="global_table_arn")
+    tail = f":table/{table.text('name')}"
+    named = (
+        one
+        for one in manifest.all(_REPLICA)
+        if isinstance(arn := one.text("global_table_arn"), str)
+        and arn.endswith(tail)
+        and f":dynamodb:{table.region}:" in arn
+    )
+    return Attached((*referring.resources, *named), referring.unclear)
 
 
 def _joined(table: Resource, manifest: Manifest) -> Iterator[str | Unreadable]:

@@ -1155,3 +1155,22 @@ def test_a_documents_key_is_asked_for_in_the_header(place: str, kind: Kind) -> N
     }
     resources = {"aws_api_gateway_rest_api": {"a": {"name": "a", "body": json.dumps(document)}}}
     assert worst("PI-API-003", resources) is kind
+
+
+@pytest.mark.parametrize(
+    ("arn", "kind"),
+    [
+        ("${aws_dynamodb_table.t.arn}", Kind.PASS),
+        (f"arn:aws:dynamodb:eu-west-1:{ME}:table/ledger", Kind.PASS),
+        (f"arn:aws:dynamodb:ap-south-1:{ME}:table/ledger", Kind.FAIL),
+        (f"arn:aws:dynamodb:eu-west-1:{ME}:table/other-ledger", Kind.FAIL),
+        ("${var.table}", Kind.UNKNOWN),
+    ],
+)
+def test_a_replica_of_its_own_names_its_table_by_any_arn(arn: str, kind: Kind) -> None:
+    regions = {"aws": [{"alias": "a", "region": "eu-west-1"}, {"alias": "b", "region": "us-east-1"}]}
+    resources = {
+        "aws_dynamodb_table": {"t": {"provider": "aws.a", "name": "ledger"}},
+        "aws_dynamodb_table_replica": {"r": {"provider": "aws.b", "global_table_arn": arn}},
+    }
+    assert worst("PI-DDB-001", resources, provider=regions) is kind
