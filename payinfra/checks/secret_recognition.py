@@ -266,7 +266,7 @@ def secret_in_json(text: str) -> str:
         match todo.pop():
             case dict(fields):
                 for name, value in fields.items():
-                    if isinstance(value, str) and _is_written_secret(str(name), value):
+                    if isinstance(value, str) and is_written_secret(str(name), value):
                         return str(name)
                 todo += fields.values()
             case list(items):
@@ -276,7 +276,8 @@ def secret_in_json(text: str) -> str:
     return ""
 
 
-def _is_written_secret(name: str, value: str) -> bool:
+def is_written_secret(name: str, value: str) -> bool:
+    """Whether a literal goes by a secret's name, and is neither a placeholder nor where the secret is."""
     return names_secret(name) and "${" not in value and not is_pointer(value) and _is_value(value)
 
 

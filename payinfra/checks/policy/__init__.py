@@ -15,6 +15,7 @@ MODULES = (
     "queues",
     "parameters",
     "secretsmanager",
+    "open_policies",
     "backups",
     "networks",
     "tls",

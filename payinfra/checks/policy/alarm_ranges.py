@@ -17,6 +17,8 @@ _ONE_OR_NONE = frozenset(
         ("AWS/Lambda", "Throttles"),
         ("AWS/ApiGateway", "4XXError"),
         ("AWS/ApiGateway", "5XXError"),
+        ("AWS/ApiGateway", "4xx"),
+        ("AWS/ApiGateway", "5xx"),
         ("AWS/Route53", "HealthCheckStatus"),
     }
 )

@@ -28,6 +28,7 @@ _METHOD = "aws_api_gateway_method"
 _API = "aws_api_gateway_rest_api"
 _MODEL = "aws_api_gateway_model"
 _STAGE = "aws_api_gateway_stage"
+_STAGES = (_STAGE, "aws_api_gateway_deployment")
 _HTTP_STAGE = "aws_apigatewayv2_stage"
 _WITH_BODY = ("POST", "PUT", "PATCH", "ANY")
 _EVERYTHING = ("*/*",)
@@ -80,7 +81,7 @@ def plan_has_a_stage(plan: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
                 found.append(Verdict.failed(f"{stage.path}: {named.address} is a stage of {of.address}"))
         for path, types in (
             ("api_id", (_API,)),
-            ("stage", ("aws_api_gateway_stage", "aws_api_gateway_deployment")),
+            ("stage", _STAGES),
         ):
             if any(one.type in types for one in manifest.referents(stage, path)):
                 continue
@@ -89,9 +90,22 @@ def plan_has_a_stage(plan: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
                     found.append(verdict_for_gap(gap, f"{stage.path} has no {path}"))
                 case "":
                     found.append(Verdict.failed(f"{stage.path} has an empty {path}"))
+                case text if path == "stage" and (made := _stage_names(apis, manifest)) and text not in made:
+                    found.append(Verdict.failed(f"{stage.path}: no stage of its API is named {text!r}"))
                 case text if path == "api_id" and not re.fullmatch(r"[a-z0-9]{6,}", text):
                     found.append(Verdict.unknown(f"{stage.path}.{path} is {text!r}, which is no API's id"))
     return pass_unless(found)
+
+
+def _stage_names(apis: list[Resource], manifest: Manifest) -> frozenset[str]:
+    """The names of the stages that the file makes of an API; none where one of them is not known."""
+    names = [
+        one.text("stage_name")
+        for one in manifest.all(*_STAGES)
+        if api_of(one, manifest) in apis and one.has("stage_name")
+    ]
+    known = [name for name in names if isinstance(name, str)]
+    return frozenset(known if len(known) == len(names) else ())
 
 
 @check(
@@ -351,7 +365,9 @@ def _root(key: Resource, manifest: Manifest, seen: tuple[str, ...]) -> str | Unr
             return _root(one, manifest, (*seen, key.address))
     if secrets_in(manifest, key, "value") or "${" in value:
         return value
-    return "a literal" if len(value) >= 20 else Unresolved("value", "a value shorter than API Gateway takes")
+    if len(value) < 20:
+        return Unresolved("value", "a value shorter than API Gateway takes")
+    return next(one.address for one in manifest.all(key.type) if one.template("value") == value)
 
 
 @check(

@@ -7,9 +7,9 @@ from datetime import date
 from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable, is_literal
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
-from payinfra.checks.policy.invocation import open_permissions
+from payinfra.checks.policy.invocation import is_function, open_permissions
 from payinfra.checks.policy.lambda_source import UnreadableSource, catches, handler_of, is_image, refusal
-from payinfra.checks.policy.queues import unprocessed_problems
+from payinfra.checks.policy.queues import is_kept_at, unprocessed_problems
 from payinfra.checks.policy.verdict_helpers import (
     holds_secret,
     nested,
@@ -244,10 +244,14 @@ def calls_are_traced(resource: Resource, _manifest: Manifest) -> tuple[Verdict, 
     return pass_unless(require_one_of(resource, path, (wanted,), "it is not traced"))
 
 
-_STREAM = re.compile(
-    r":(?:dynamodb|kinesis|kafka|rabbitmq|mq):|stream_arn|aws_(?:kinesis_stream|msk_cluster|mq_broker)"
+_STREAM = re.compile(r":(?:dynamodb|kinesis|kafka):|stream_arn|aws_(?:kinesis_stream|msk_cluster)")
+"""What has failure destinations. Brokers of Amazon MQ and clusters of DocumentDB have none."""
+
+_EVENTS = re.compile(
+    r"(?:codecommit|config|events|iot|logs(?:\.[a-z0-9-]+)?|s3|scheduler|ses|sns)\.amazonaws\.com"
 )
-_EVENTS = ("events.amazonaws.com", "s3.amazonaws.com", "scheduler.amazonaws.com", "sns.amazonaws.com")
+"""Services that call a function without waiting for its answer. Source: AWS Lambda developer guide, "Invoking
+Lambda with events from other AWS services"."""
 
 
 @check(
@@ -262,19 +266,38 @@ def failures_are_kept(resource: Resource, manifest: Manifest) -> tuple[Verdict, 
     """Functions that events call without waiting, and mappings of streams; a queue has its own rule."""
     if resource.type != _FUNCTION:
         source = resource.template("event_source_arn")
-        if not isinstance(source, str) or not _STREAM.search(source):
+        reads = isinstance(source, str) and _STREAM.search(source) is not None
+        if not reads and not resource.has("self_managed_event_source"):
             return (Verdict.not_applicable("it reads no stream"),)
         return pass_unless(unprocessed_problems(resource))
     senders = [
-        one
-        for one in manifest.users(resource, "aws_lambda_permission", "function_name")
-        if one.text("principal") in _EVENTS
+        principal
+        for one in _about(resource, "aws_lambda_permission", manifest)
+        if isinstance(principal := one.text("principal"), str) and _EVENTS.fullmatch(principal)
     ]
     if not senders:
         return (Verdict.not_applicable("no event calls it without waiting"),)
-    if resource.has("dead_letter_config") or any(
-        one.has("destination_config")
-        for one in manifest.users(resource, "aws_lambda_function_event_invoke_config", "function_name")
-    ):
+    kept = [
+        is_kept_at(resource, "dead_letter_config", "target_arn"),
+        *(
+            is_kept_at(one, "destination_config.on_failure", "destination")
+            for one in _about(resource, "aws_lambda_function_event_invoke_config", manifest)
+        ),
+    ]
+    if True in kept:
         return (Verdict.passed(),)
-    return (Verdict.failed(f"{senders[0].text('principal')} calls it, and it has no dead_letter_config"),)
+    gap = next((one for one in kept if isinstance(one, Unreadable)), None)
+    if gap is not None:
+        return (Verdict.unknown(gap.why),)
+    return (Verdict.failed(f"{senders[0]} calls it, and it has no dead_letter_config"),)
+
+
+def _about(function: Resource, kind: str, manifest: Manifest) -> Iterator[Resource]:
+    """The resources of a kind that name a function: it or its alias by reference, its name, or its ARN."""
+    aliases = manifest.users(function, "aws_lambda_alias", "function_name")
+    for named in (function, *aliases):
+        yield from manifest.users(named, kind, "function_name")
+    for one in manifest.all(kind):
+        who = one.text("function_name")
+        if not one.references("function_name") and isinstance(who, str) and is_function(who, function):
+            yield one

@@ -27,8 +27,17 @@ def _replicas(table: Resource) -> tuple[Block, ...]:
 
 
 def _separate(table: Resource, manifest: Manifest) -> Attached:
-    """The replicas that are resources of their own."""
-    return manifest.attached(table, _REPLICA, by="global_table_arn")
+    """The replicas that are resources of their own, by reference or by an ARN that is written out."""
+    referring = manifest.attached(table, _REPLICA, by="global_table_arn")
+    tail = f":table/{table.text('name')}"
+    named = (
+        one
+        for one in manifest.all(_REPLICA)
+        if isinstance(arn := one.text("global_table_arn"), str)
+        and arn.endswith(tail)
+        and f":dynamodb:{table.region}:" in arn
+    )
+    return Attached((*referring.resources, *named), referring.unclear)
 
 
 def _joined(table: Resource, manifest: Manifest) -> Iterator[str | Unreadable]:
@@ -144,7 +153,8 @@ def table_streams_both_images(table: Resource, _manifest: Manifest) -> tuple[Ver
 def table_is_recoverable(table: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """Recovery is each replica's own. AWS Backup keeps single days, which is less."""
     home = flag_on(table, "point_in_time_recovery.enabled", "the table has no point-in-time recovery")
-    if home and is_selected(table, manifest):
+    selected = is_selected(table, manifest) if home else False
+    if selected:
         home = (Verdict.warn("AWS Backup keeps copies of it, and no point in time between them"),)
     return pass_unless(
         (

@@ -39,10 +39,12 @@ class Key:
 
 
 def key_at(block: Block, path: str, manifest: Manifest) -> Key | Unreadable:
-    """The key that a property names, by reference, ARN, id or alias."""
+    """The key that a property names, by reference, ARN, id or alias. A plan writes "" for what is not set."""
     text = block.template(path)
     if isinstance(text, Unreadable):
         return text
+    if text == "":
+        return Missing(path)
     for found in manifest.referents(block, path):
         key = _key_of(found, manifest)
         if key is not None:
@@ -57,8 +59,6 @@ def customer_key(
 ) -> tuple[Verdict, ...]:
     """No verdict where a customer key of the given region is named; else a failure or an unknown."""
     key = key_at(block, path, manifest)
-    if block.text(path) == "":  # how a plan writes what is not set
-        key = Missing(path)
     if isinstance(key, Unreadable):
         return (verdict_for_gap(key, f"{what} names no customer key: {key.why}", address),)
     if key.by_aws:

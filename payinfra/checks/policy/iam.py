@@ -253,7 +253,7 @@ def function_may_use_the_indexes(function: Resource, manifest: Manifest) -> tupl
             for _, statement in role.statements
             if any(action.lower().startswith("dynamodb:") or action == "*" for action in statement.actions)
             for text in statement.resources
-            if (rest := names(text, table, manifest, "name")) is not None
+            if (rest := _after_table(text, table, manifest)) is not None
             # An index is only ever read: who may but write on its ARN may nothing with it.
             and (not rest.startswith("/index") or any(grants(statement, one) for one in _OF_INDEXES))
         ]
@@ -262,18 +262,18 @@ def function_may_use_the_indexes(function: Resource, manifest: Manifest) -> tupl
             continue
         reached = True
         denied = [
-            "*" if text == "*" else rest
+            rest
             for statement in role.denying
             if not (statement.conditions or statement.unclear)
             and any(like(action, "dynamodb:Query") for action in statement.actions)
             for text in statement.resources
-            if (rest := names(text, table, manifest, "name")) is not None or text == "*"
+            if (rest := _after_table(text, table, manifest)) is not None
         ]
         missing = [
             index
             for index in indexes
             if not any(fits(text, f"/index/{index}") for text in texts)
-            or any(fits(text or "", f"/index/{index}") for text in denied)
+            or any(fits(text, f"/index/{index}") for text in denied)
         ]
         if missing and role.unclear:
             found.append(Verdict.unknown(f"its policies are not all known: {role.unclear[0]}"))
@@ -282,6 +282,24 @@ def function_may_use_the_indexes(function: Resource, manifest: Manifest) -> tupl
     if not reached:
         return (_no_reach(role, "it reaches no table with indexes"),)
     return pass_unless(found)
+
+
+def _after_table(text: str, table: Resource, manifest: Manifest) -> str | None:
+    """What follows a table's name in a resource, as a pattern; None where it is about something else."""
+    rest = names(text, table, manifest, "name")
+    name = table.text("name")
+    if rest is not None or not isinstance(name, str):
+        return rest
+    *before, last = text.split(":", 5)
+    if text != "*" and not (before[2:3] and matches(before[2], "dynamodb") is True):
+        return None
+    head, index, tail = last.partition("/index/")
+    if matches(head, f"table/{name}") is not True:
+        return None
+    if index:
+        return f"/index/{tail}"
+    # A `*` that fits the name fits what follows it too.
+    return "*" if matches(last, f"table/{name}/index/any") is True else ""
 
 
 def _no_reach(role: Granted, reason: str) -> Verdict:
@@ -396,8 +414,13 @@ def _about_key(statement: Statement, key: Resource, arn: str, manifest: Manifest
     """An identity's statement in which the key, and whatever other resources it names, are literal ARNs."""
 
     def literal(text: str) -> str:
-        named = [manifest.target(reference) for reference in manifest.references(text)]
+        references = manifest.references(text)
+        named = [manifest.target(reference) for reference in references]
         if named and names(text, key, manifest) == "":
+            return arn
+        if any(one.attribute == "target_key_arn" for one in references) and any(
+            one is not None and key in manifest.referents(one, "target_key_id") for one in named
+        ):
             return arn
         if named and (not text.startswith("arn:") or any(one and one.type in KEYS for one in named)):
             return "arn:aws:other:::other"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from payinfra.checks.manifest import SPAN, Manifest, Missing, Resource, Unreadable, Unresolved
+from payinfra.checks.manifest import SPAN, Manifest, Missing, Resource, Unreadable, Unresolved, is_literal
 from payinfra.checks.model import Verdict
 from payinfra.checks.policy.entrances import HTTP_API, ROUTE
 from payinfra.checks.policy.permissions import names
@@ -140,7 +140,7 @@ def _misfit(
             named.append(target)
     through_alias = alias is not None and alias in named
     if not through_alias and not any(
-        one in named or (isinstance(who, str) and _is_function(who, one)) for one in functions
+        one in named or (isinstance(who, str) and is_function(who, one)) for one in functions
     ):
         return ""
     qualifier = permission.text("qualifier")
@@ -164,7 +164,7 @@ def _misfit(
     return None
 
 
-def _is_function(who: str, function: Resource) -> bool:
+def is_function(who: str, function: Resource) -> bool:
     """Whether a name or an ARN is a function's."""
     name = function.text("function_name")
     return isinstance(name, str) and (who == name or who.endswith(f":function:{name}"))
@@ -335,7 +335,9 @@ def open_permissions(permission: Resource) -> Iterator[Verdict]:
         for path in ("source_arn", "source_account", "principal_org_id", "event_source_token")
         if permission.has(path) and _binds(path, permission.template(path))
     ]
-    if principal == "*":
+    if not (is_literal(principal) or permission.references("principal")):
+        yield Verdict.unknown(f"whom it lets call the function is not known: {principal}")
+    elif principal == "*":
         if "principal_org_id" not in bound and "source_account" not in bound and "source_arn" not in bound:
             kind = permission.text("function_url_auth_type")
             what = "anybody on the internet" if kind == "NONE" else "every AWS account"

@@ -1,7 +1,7 @@
 """Checks of KMS keys: that they rotate, that not everybody may use them, and that those may who must."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from payinfra.checks.manifest import (
@@ -45,7 +45,9 @@ _TABLE_ACTIONS = ("kms:Decrypt",)
     controls=("AWS FSBP KMS.4",),
 )
 def key_rotates(key: Resource, _manifest: Manifest) -> tuple[Verdict, ...]:
-    """AWS rotates symmetric keys only."""
+    """AWS rotates symmetric keys only, and none whose material is in a key store of one's own."""
+    if key.has("custom_key_store_id") and key.text("custom_key_store_id") != "":
+        return (Verdict.not_applicable("AWS rotates no key of a custom key store"),)
     spec = key.text("customer_master_key_spec")
     if isinstance(spec, str) and spec not in _SYMMETRIC:
         return (Verdict.not_applicable("an asymmetric or HMAC key does not rotate by itself"),)
@@ -210,13 +212,17 @@ def _uses(manifest: Manifest) -> dict[Resource, _Users]:
 
 def _sender(sender: Resource, box: Resource, manifest: Manifest) -> str:
     """The service that puts messages into a queue or topic for a resource; empty where none does."""
-    if sender.type == "aws_sns_topic_subscription":
-        return "sns.amazonaws.com" if box in manifest.referents(sender, "endpoint") else ""
-    if sender.type == "aws_cloudwatch_event_target":
-        return "events.amazonaws.com" if box in manifest.referents(sender, "arn") else ""
     if sender.type == "aws_s3_bucket_notification":
         return "s3.amazonaws.com"
-    return ""
+    service, paths = _SENDERS.get(sender.type, ("", ()))
+    return service if any(box in manifest.referents(sender, path) for path in paths) else ""
+
+
+_SENDERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "aws_cloudwatch_event_target": ("events.amazonaws.com", ("arn", "dead_letter_config")),
+    "aws_sns_topic_subscription": ("sns.amazonaws.com", ("endpoint", "redrive_policy")),
+}
+"""Who sends as the service itself, to what, and what it cannot deliver to where."""
 
 
 def _admission(key: Resource, users: _Users, manifest: Manifest) -> tuple[Verdict, ...]:

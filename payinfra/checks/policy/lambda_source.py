@@ -6,9 +6,10 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from http import HTTPStatus
 from pathlib import Path
 
 from payinfra.checks.manifest import Missing, Resource, Unreadable
@@ -25,11 +26,13 @@ class UnreadableSource:
         why: in words.
         broken: whether it is surely wrong, not only unknown here.
         planned: whether the zip is only made while Terraform plans.
+        in_zip: whether it is about a module that the zip has.
     """
 
     why: str
     broken: bool
     planned: bool = False
+    in_zip: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,12 @@ def is_image(function: Resource) -> bool:
     return function.text("package_type") == "Image" or function.has("image_uri")
 
 
+def has_layers(function: Resource) -> bool:
+    """Whether a function's code has parts beside its zip."""
+    layers = function.texts("layers")
+    return not isinstance(layers, Missing) and layers != ()
+
+
 def _is_archived(function: Resource) -> bool:
     """Whether the archive provider makes the function's zip."""
     return any(one.kind in _ARCHIVES for one in function.references("filename"))
@@ -111,7 +120,10 @@ def handler_of(function: Resource) -> Handler | UnreadableSource:
             return UnreadableSource(gap.why, broken=isinstance(gap, Missing))
     if not str(runtime).startswith("python"):
         return UnreadableSource(f"only Python is read, the runtime is {runtime}", broken=False)
-    return _find(package, str(handler))
+    found = _find(package, str(handler))
+    if isinstance(found, UnreadableSource) and not found.in_zip and has_layers(function):
+        return UnreadableSource(f"{found.why}: one of its layers may have it", broken=False)
+    return found
 
 
 def _find(package: Package, handler: str) -> Handler | UnreadableSource:
@@ -123,12 +135,12 @@ def _find(package: Package, handler: str) -> Handler | UnreadableSource:
         if file in package.sources:
             break
     else:
-        return UnreadableSource(f"the zip has no module {module}", broken=True)
+        return UnreadableSource(f"the zip has no module {module}", broken=True, in_zip=False)
     try:
         tree = _parse(package.sources[file])
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return UnreadableSource(f"{file} is not Python: {error}", broken=True)
-    names = set(_names(tree.body))
+    names = set(_names(tree))
     if function in names:
         return Handler(file, function, package)
     if "*" in names:
@@ -138,24 +150,24 @@ def _find(package: Package, handler: str) -> Handler | UnreadableSource:
     return UnreadableSource(f"{file} has no function {function}", broken=True)
 
 
-def _names(body: list[ast.stmt]) -> Iterator[str]:
+_SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
     """The names that a module defines at its top level."""
-    for node in body:
-        match node:
+    todo: list[ast.AST] = [*tree.body]
+    while todo:
+        match todo.pop():
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                yield name
-            case ast.Assign(targets=targets):
-                yield from (target.id for target in targets if isinstance(target, ast.Name))
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr()):
                 yield name
             case ast.Import(names=names) | ast.ImportFrom(names=names):
                 yield from (alias.asname or alias.name for alias in names)
-            case ast.If(body=inner, orelse=other):
-                yield from _names([*inner, *other])
-            case ast.Try(body=inner, handlers=handlers, orelse=other):
-                yield from _names([*inner, *other, *(one for each in handlers for one in each.body)])
-            case _:
+            case ast.Name(id=name, ctx=ast.Store()):
+                yield name
+            case ast.AnnAssign(value=None):
                 pass
+            case node if not isinstance(node, _SCOPES):
+                todo += ast.iter_child_nodes(node)
 
 
 def _open(file: Path) -> Package | UnreadableSource:
@@ -226,8 +238,10 @@ def _parse(source: str) -> ast.Module:
 
 
 _BROAD = frozenset({"Exception", "BaseException"})
-_AWS = frozenset({"ClientError", "BotoCoreError"})
-_VALUES = frozenset({"ValueError", "JSONDecodeError", "TypeError", "KeyError", "ValidationError"})
+_AWS = frozenset({"ClientError"})
+"""What AWS answers with. `BotoCoreError` is what botocore raises by itself, and is no parent of it."""
+_VALUES = frozenset({"ValueError", "JSONDecodeError"})
+_MODELS = _VALUES | {"ValidationError"}
 _CLIENT_ERRORS = frozenset(
     {
         "BadRequestError",
@@ -245,12 +259,13 @@ class Catches:
 
     Attributes:
         caught: the names of the exceptions with a handler that does something.
-        calls_aws, reads_json: what can fail.
+        calls_aws, reads_json, reads_models: what can fail.
     """
 
     caught: frozenset[str]
     calls_aws: bool
     reads_json: bool
+    reads_models: bool
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -260,7 +275,9 @@ class Catches:
         missing = []
         if self.calls_aws and not self.caught & _AWS:
             missing.append("errors of AWS calls (ClientError)")
-        if self.reads_json and not self.caught & _VALUES:
+        if (self.reads_json and not self.caught & _VALUES) or (
+            self.reads_models and not self.caught & _MODELS
+        ):
             missing.append("malformed input (ValueError)")
         if not self.caught:
             missing.append("any exception")
@@ -274,30 +291,67 @@ def catches(handler: Handler) -> Catches:
     A handler that only puts parts together leaves it to them: the modules of its own that it imports count.
     """
     caught: set[str] = set()
-    calls_aws = reads_json = False
+    calls_aws = reads_json = reads_models = False
     for file in dict.fromkeys((handler.file, *_imports(handler.tree, handler.file, handler.package))):
         source = handler.package.sources[file]
         calls_aws |= _AWS_IMPORT.search(source) is not None
-        reads_json |= "json.loads(" in source
+        reads_json |= _READS_JSON.search(source) is not None
+        reads_models |= _READS_MODELS.search(source) is not None
         tree = _parsed(source) if "except" in source else None
         if tree is not None:
             caught |= set(_caught(tree))
-    return Catches(frozenset(caught), calls_aws, reads_json)
+    return Catches(frozenset(caught), calls_aws, reads_json, reads_models)
 
 
 def _caught(tree: ast.Module) -> Iterator[str]:
+    meant = _other_names(tree)
     for node in ast.walk(tree):
         match node:
-            case ast.ExceptHandler(body=body) if all(isinstance(one, ast.Pass) for one in body):
+            case ast.ExceptHandler() if _does_nothing(node):
                 pass
             case ast.ExceptHandler(type=None):
                 yield "BaseException"
             case ast.ExceptHandler(type=ast.expr() as kind):
-                yield from _last_names(kind)
+                yield from _last_names(kind, meant)
             case ast.Call(func=ast.Attribute(attr="exception_handler"), args=[kind, *_]):
-                yield from _last_names(kind)
+                yield from _last_names(kind, meant)
             case _:
                 pass
+
+
+def _other_names(tree: ast.Module) -> Mapping[str, tuple[str, ...]]:
+    """What the module's own names for exceptions mean: those of imports, and of tuples."""
+    found: dict[str, tuple[str, ...]] = {}
+    for node in tree.body:
+        match node:
+            case ast.ImportFrom(names=names):
+                found |= {alias.asname: (alias.name,) for alias in names if alias.asname}
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found[name] = tuple(_last_names(value, found)) or (name,)
+            case _:
+                pass
+    return found
+
+
+_SIMPLE = (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Pass)
+
+
+def _does_nothing(handler: ast.ExceptHandler) -> bool:
+    """Whether an `except` only passes, or raises what it caught again, whatever it notes before."""
+    *before, last = handler.body
+    match last:
+        case ast.Raise(exc=None):
+            again = True
+        case ast.Raise(exc=ast.Name(id=name)):
+            again = name == handler.name
+        case _:
+            again = False
+    if again:
+        return all(isinstance(one, _SIMPLE) for one in before)
+    return all(
+        isinstance(one, ast.Pass) or (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+        for one in handler.body
+    )
 
 
 def _parsed(source: str) -> ast.Module | None:
@@ -308,17 +362,25 @@ def _parsed(source: str) -> ast.Module | None:
         return None
 
 
-_AWS_IMPORT = re.compile(r"^\s*(?:import boto3|from (?:boto3|botocore)\b)", re.MULTILINE)
+_AWS_IMPORT = re.compile(
+    r"^\s*(?:import\s+(?:[\w. ]+,\s*)*|from\s+)(?:aio)?(?:boto3|botocore)\b", re.MULTILINE
+)
+_READS_JSON = re.compile(r"\bloads\(|\.json_body\b")
+_READS_MODELS = re.compile(r"\.(?:model_validate_json|parse_raw)\(")
 
 
-def _last_names(node: ast.expr) -> Iterator[str]:
+def _last_names(node: ast.expr, meant: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     """`ClientError` of `botocore.exceptions.ClientError`; each of a tuple or list."""
     match node:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
+        case ast.Name(id=name):
+            yield from meant.get(name, (name,))
+        case ast.Attribute(attr=name):
             yield name
         case ast.Tuple(elts=items) | ast.List(elts=items):
             for item in items:
-                yield from _last_names(item)
+                yield from _last_names(item, meant)
+        case ast.Starred(value=value):
+            yield from _last_names(value, meant)
         case _:
             pass
 
@@ -346,7 +408,7 @@ def refusal(handler: Handler) -> ClientErrorAnswer | None:
         tree = _parsed(source)
         if tree is None:
             continue
-        for node in ast.walk(tree) if _MAYBE_REFUSES.search(source) else ():
+        for node in _answers(tree) if _MAYBE_REFUSES.search(source) else ():
             status = _client_error(node)
             if status:
                 return ClientErrorAnswer(file, getattr(node, "lineno", 0), status)
@@ -354,14 +416,81 @@ def refusal(handler: Handler) -> ClientErrorAnswer | None:
     return None
 
 
-_MAYBE_REFUSES = re.compile(r"\b4\d\d\b|HTTPStatus|(?:Request|Forbidden|Found|TooLarge|Unauthorized)\w*Error")
+_MAYBE_REFUSES = re.compile(
+    r"\b4\d\d\b|HTTPStatus|HTTP_4\d\d_|(?:Request|Forbidden|Found|TooLarge|Unauthorized)\w*Error"
+)
+_NO_ANSWER = (ast.Compare, ast.BinOp, ast.Slice, ast.MatchValue)
+"""What a number in it is compared or computed with."""
+
+_WAITS = frozenset({"randint", "range", "sleep", "uniform", "wait"})
+_AMOUNTS = frozenset(
+    {
+        *("age", "amount", "attempts", "batch", "bytes", "chunk", "count", "days", "delay", "depth"),
+        *("height", "hours", "interval", "length", "limit", "max", "min", "minutes", "ms", "page", "port"),
+        *("retries", "seconds", "size", "timeout", "ttl", "weight", "width"),
+    }
+)
+"""Words in the names of numbers that are no status."""
+
+_TOO_MANY = 429
+
+
+def _answers(tree: ast.Module) -> Iterator[ast.AST]:
+    """The nodes that may be a status that is answered with, in the order of the code."""
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        yield node
+        left_out: set[int] = set()
+        match node:
+            case ast.Dict(keys=keys, values=values):
+                named = zip(map(_text_of, keys), values, strict=True)
+                left_out = {id(value) for name, value in named if _is_amount(name, value)}
+            case ast.Assign(targets=[ast.Name(id=name), *_], value=value) if _is_amount(name, value):
+                left_out = {id(value)}
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if _is_amount(
+                name, value
+            ):
+                left_out = {id(value)}
+            case ast.keyword(arg=str(name), value=value) if _is_amount(name, value):
+                left_out = {id(value)}
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _WAITS:
+                continue
+            case _:
+                pass
+        inner = [*ast.iter_child_nodes(node)]
+        todo += [
+            one for one in reversed(inner) if not isinstance(one, _NO_ANSWER) and id(one) not in left_out
+        ]
+
+
+def _is_amount(name: str, value: ast.expr) -> bool:
+    """Whether a number is an amount by its name. What goes beyond a limit may be answered with 429."""
+    return (
+        isinstance(value, ast.Constant)
+        and value.value != _TOO_MANY
+        and any(word.lower() in _AMOUNTS for word in _NAME_PARTS.findall(name))
+    )
+
+
+_NAME_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def _text_of(node: ast.expr | None) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def _client_error(node: ast.AST) -> str:
     match node:
         case ast.Constant(value=int(status)) if 400 <= status <= 499:
             return str(status)
-        case ast.Attribute(value=ast.Name(id="HTTPStatus"), attr=name) if name in _CLIENT_STATUSES:
+        case ast.Constant(value=str(status)) if _STATUS.fullmatch(status):
+            return status
+        case ast.Attribute(value=ast.Name(id="HTTPStatus") | ast.Attribute(attr="HTTPStatus"), attr=name) if (
+            name in _CLIENT_STATUSES
+        ):
+            return name
+        case ast.Attribute(attr=name) | ast.Name(id=name) if _NAMED_STATUS.match(name):
             return name
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _CLIENT_ERRORS:
             return name
@@ -369,18 +498,13 @@ def _client_error(node: ast.AST) -> str:
             return ""
 
 
+_STATUS = re.compile(r"4\d\d")
+_NAMED_STATUS = re.compile(r"HTTP_4\d\d_")
 _CLIENT_STATUSES = frozenset(
     {
-        "BAD_REQUEST",
-        "CONFLICT",
-        "FORBIDDEN",
-        "METHOD_NOT_ALLOWED",
-        "NOT_FOUND",
-        "REQUEST_ENTITY_TOO_LARGE",
-        "TOO_MANY_REQUESTS",
-        "UNAUTHORIZED",
-        "UNPROCESSABLE_ENTITY",
-        "UNSUPPORTED_MEDIA_TYPE",
+        *(name for name, status in HTTPStatus.__members__.items() if 400 <= status <= 499),
+        # The names of Python 3.13 and of the versions before it.
+        *("CONTENT_TOO_LARGE", "REQUEST_ENTITY_TOO_LARGE", "UNPROCESSABLE_CONTENT", "UNPROCESSABLE_ENTITY"),
     }
 )
 

@@ -229,9 +229,12 @@ _LAMBDA = _sets(
 _TABLE = _sets("TableName", "TableName GlobalSecondaryIndexName")
 _OPERATION = _sets("TableName Operation")
 _API = _sets("ApiName", "ApiName Stage", "ApiName Stage Method Resource")
+_HTTP_API = _sets("ApiId", "ApiId Stage", "ApiId Stage Method Resource")
+_WEB_SOCKET = _sets("ApiId", "ApiId Stage", "ApiId Stage Route")
 _REPLICATION = _sets("SourceBucket DestinationBucket RuleId")
 
 # The metrics pages of the Lambda, DynamoDB, API Gateway, Route 53, S3, SNS, SQS and Step Functions guides.
+# API Gateway has one for each kind of API.
 _KNOWN: Mapping[tuple[str, str], frozenset[frozenset[str]]] = {
     **{
         ("AWS/Lambda", name): _LAMBDA
@@ -258,17 +261,15 @@ _KNOWN: Mapping[tuple[str, str], frozenset[frozenset[str]]] = {
     ("AWS/DynamoDB", "ReplicationLatency"): _sets("TableName ReceivingRegion"),
     ("AWS/DynamoDB", "PendingReplicationCount"): _sets("TableName ReceivingRegion"),
     **{
-        ("AWS/ApiGateway", name): _API
-        for name in (
-            "4XXError",
-            "5XXError",
-            "Latency",
-            "IntegrationLatency",
-            "Count",
-            "CacheHitCount",
-            "CacheMissCount",
-        )
+        ("AWS/ApiGateway", name): _API for name in ("4XXError", "5XXError", "CacheHitCount", "CacheMissCount")
     },
+    **{("AWS/ApiGateway", name): _API | _HTTP_API for name in ("Count", "Latency")},
+    **{("AWS/ApiGateway", name): _HTTP_API for name in ("4xx", "5xx", "DataProcessed")},
+    **{
+        ("AWS/ApiGateway", name): _WEB_SOCKET
+        for name in ("ClientError", "ConnectCount", "ExecutionError", "IntegrationError", "MessageCount")
+    },
+    ("AWS/ApiGateway", "IntegrationLatency"): _API | _HTTP_API | _WEB_SOCKET,
     **{
         ("AWS/Route53", name): _sets("HealthCheckId")
         for name in ("HealthCheckStatus", "HealthCheckPercentageHealthy", "ChildHealthCheckHealthyCount")
@@ -492,17 +493,6 @@ def topic_is_encrypted(topic: Resource, manifest: Manifest) -> tuple[Verdict, ..
     )
 
 
-_TOPIC_ACTIONS = (
-    "sns:AddPermission",
-    "sns:DeleteTopic",
-    "sns:GetTopicAttributes",
-    "sns:Publish",
-    "sns:RemovePermission",
-    "sns:SetTopicAttributes",
-    "sns:Subscribe",
-)
-
-
 @check(
     id="PI-SNS-002",
     title="A topic's policy lets only named callers in",
@@ -513,4 +503,4 @@ _TOPIC_ACTIONS = (
 )
 def topic_is_closed(topic: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """Conditions are evaluated: one that a stranger can meet binds nobody."""
-    return open_policy(topic, manifest, ("aws_sns_topic_policy", "arn"), _TOPIC_ACTIONS)
+    return open_policy(topic, manifest)

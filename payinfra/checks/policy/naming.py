@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
 
 from payinfra.checks.manifest import (
     Json,
@@ -50,39 +52,14 @@ _DICTATED = (re.compile(r"API-Gateway-Execution-Logs_.*", re.DOTALL),)
 _REQUIRED = ("Environment", "EnvironmentSuffix", "Project", "ManagedBy")
 _OPTIONAL = ("Owner", "CostCenter")
 
-# The AWS provider's own schema: the types of the services here that take tags.
-_TAGGABLE = frozenset(
-    {
-        "aws_acm_certificate",
-        "aws_api_gateway_api_key",
-        "aws_api_gateway_client_certificate",
-        "aws_api_gateway_domain_name",
-        "aws_api_gateway_rest_api",
-        "aws_api_gateway_stage",
-        "aws_api_gateway_usage_plan",
-        "aws_api_gateway_vpc_link",
-        "aws_cloudwatch_composite_alarm",
-        "aws_cloudwatch_event_rule",
-        "aws_cloudwatch_log_group",
-        "aws_cloudwatch_metric_alarm",
-        "aws_dynamodb_table",
-        "aws_dynamodb_table_replica",
-        "aws_iam_policy",
-        "aws_iam_role",
-        "aws_iam_user",
-        "aws_kms_key",
-        "aws_kms_replica_key",
-        "aws_lambda_event_source_mapping",
-        "aws_lambda_function",
-        "aws_route53_health_check",
-        "aws_route53_zone",
-        "aws_s3_bucket",
-        "aws_secretsmanager_secret",
-        "aws_sns_topic",
-        "aws_sqs_queue",
-        "aws_ssm_parameter",
-    }
-)
+TAGGABLE = Path(__file__).with_name("data") / "taggable_types.txt"
+
+
+@lru_cache(maxsize=1)
+def taggable_types() -> frozenset[str]:
+    """The types that take tags, by the provider's schema. `python -m scripts.taggable_types` writes them."""
+    lines = TAGGABLE.read_text(encoding="utf-8").splitlines()
+    return frozenset(line for line in lines if not line.startswith("#"))
 
 
 @check(
@@ -130,7 +107,7 @@ def _name_verdict(resource: Resource, path: str, manifest: Manifest) -> Verdict:
 )
 def everything_is_tagged(manifest: Manifest) -> tuple[Verdict, ...]:
     """From the provider's default_tags or the resource's own; Owner and CostCenter once anything has them."""
-    taggable = [resource for resource in manifest.resources if resource.type in _TAGGABLE]
+    taggable = [resource for resource in manifest.resources if resource.type in taggable_types()]
     if not taggable:
         return (Verdict.not_applicable(),)
     return pass_unless(_untagged(taggable, manifest))
@@ -208,7 +185,9 @@ def tags_are_spelled_alike(manifest: Manifest) -> tuple[Verdict, ...]:
         (provider.address, _tags(provider)) for provider in aws_providers(manifest)
     ]
     holders += [
-        (resource.address, _tags(resource)) for resource in manifest.resources if resource.type in _TAGGABLE
+        (resource.address, _tags(resource))
+        for resource in manifest.resources
+        if resource.type in taggable_types()
     ]
     if not any(isinstance(tags, Unreadable) or tags for _, tags in holders):
         return (Verdict.not_applicable("nothing is tagged"),)

@@ -118,7 +118,8 @@ class Definition:
         if isinstance(kind, str) and kind.lower() == "awssigv4":
             return "AWS signatures authorize"
         name = one.get("name")
-        is_key = one.get("type") == "apiKey" and isinstance(name, str) and name.lower() == _KEY_HEADER
+        is_header = one.get("type") == "apiKey" and one.get("in") == "header"
+        is_key = is_header and isinstance(name, str) and name.lower() == _KEY_HEADER
         return "it requires the API key" if is_key and self.knows_keys else ""
 
     def followed(self, schema: Json) -> Json:

@@ -15,7 +15,7 @@ from payinfra.checks.manifest import (
     Unreadable,
     Unresolved,
 )
-from payinfra.checks.policy.iam_tables import managed_policies
+from payinfra.checks.policy.iam_tables import AwsManagedPolicy, managed_policies
 from payinfra.checks.policy.policy_conditions import matches
 from payinfra.checks.policy.verdict_helpers import nested
 
@@ -187,9 +187,16 @@ def granted(function: Resource, manifest: Manifest) -> Granted | Unreadable:
     unclear: list[str] = []
     denying: list[Statement] = []
     for source in role_policies(role, manifest):
+        if source.by_aws:
+            known = managed_policies().get(source.by_aws, AwsManagedPolicy(every_resource="?"))
+            if known.whole_service:
+                whole = Statement(actions=(known.whole_service,), resources=("*",))
+                statements.append((source.address, whole))
+            elif known.every_resource:
+                unclear.append(f"what AWS's own policy {source.by_aws} allows is not compared")
+            continue
         if isinstance(source.policy, Unreadable):
-            if not source.by_aws:
-                unclear.append(f"{source.address}: {source.policy.why}")
+            unclear.append(f"{source.address}: {source.policy.why}")
             continue
         statements += [(source.address, one) for one in source.policy.statements if one.allows]
         denying += [one for one in source.policy.statements if not one.allows]

@@ -6,19 +6,9 @@ from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable, is
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import key_at
 from payinfra.checks.policy.open_policies import open_policy
-from payinfra.checks.policy.verdict_helpers import region_of, verdict_for_gap
+from payinfra.checks.policy.verdict_helpers import field_of, region_of, verdict_for_gap
 
 _QUEUE = "aws_sqs_queue"
-_ACTIONS = (
-    "sqs:ChangeMessageVisibility",
-    "sqs:DeleteMessage",
-    "sqs:DeleteQueue",
-    "sqs:GetQueueAttributes",
-    "sqs:PurgeQueue",
-    "sqs:ReceiveMessage",
-    "sqs:SendMessage",
-    "sqs:SetQueueAttributes",
-)
 
 
 @check(
@@ -61,7 +51,7 @@ def queue_is_encrypted(queue: Resource, manifest: Manifest) -> tuple[Verdict, ..
 )
 def queue_is_closed(queue: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """Conditions are evaluated: one that a stranger can meet binds nobody."""
-    return open_policy(queue, manifest, ("aws_sqs_queue_policy", "queue_url"), _ACTIONS)
+    return open_policy(queue, manifest)
 
 
 @check(
@@ -74,32 +64,42 @@ def queue_is_closed(queue: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
 )
 def queue_has_a_dead_letter_queue(queue: Resource, manifest: Manifest) -> Verdict:
     """A queue that takes dead letters itself needs none."""
-    if any(_takes_dead_letters(queue, one, manifest) for one in manifest.referrers(queue)):
+    if _is_named_by_a_queue(queue, manifest) or any(
+        _takes_dead_letters(queue, one, manifest) for one in manifest.referrers(queue)
+    ):
         return Verdict.not_applicable("it takes dead letters itself")
     beside = manifest.attached(queue, "aws_sqs_queue_redrive_policy", by="queue_url")
-    if beside.resources:
-        return Verdict.passed()
-    text = queue.template("redrive_policy")
+    for holder in (*beside.resources, queue):
+        found = _redrive(holder)
+        if found is not None:
+            return found
+    if beside.unclear:
+        return Verdict.unknown(f"{beside.unclear[0].address} may be its redrive policy")
+    return Verdict.failed("it has no redrive_policy")
+
+
+def _redrive(holder: Resource) -> Verdict | None:
+    """What a redrive policy says; None where there is none."""
+    text = holder.template("redrive_policy")
     if isinstance(text, Missing) or text in ("", "{}"):
-        if beside.unclear:
-            return Verdict.unknown(f"{beside.unclear[0].address} may be its redrive policy")
-        return Verdict.failed("it has no redrive_policy")
+        return None
     if isinstance(text, Unreadable):
         return Verdict.unknown(text.why)
-    if not is_literal(text) and not queue.references("redrive_policy"):
+    if holder.references("redrive_policy"):
+        return Verdict.passed()
+    if not is_literal(text):
         return Verdict.unknown("its redrive_policy is not known")
-    if "deadLetterTargetArn" not in text and not queue.references("redrive_policy"):
-        return Verdict.failed("its redrive_policy names no deadLetterTargetArn")
-    return Verdict.passed()
+    target = field_of(text, "deadLetterTargetArn")
+    return Verdict.passed() if target else Verdict.failed("its redrive_policy names no deadLetterTargetArn")
 
 
 _LETTER_BOXES = {
     "aws_cloudwatch_event_target": "dead_letter_config",
-    "aws_lambda_event_source_mapping": "destination_config",
+    "aws_lambda_event_source_mapping": "destination_config.on_failure",
     "aws_lambda_function": "dead_letter_config",
-    "aws_lambda_function_event_invoke_config": "destination_config",
+    "aws_lambda_function_event_invoke_config": "destination_config.on_failure",
     "aws_pipes_pipe": "source_parameters",
-    "aws_scheduler_schedule": "target",
+    "aws_scheduler_schedule": "target.dead_letter_config",
     "aws_sns_topic_subscription": "redrive_policy",
     "aws_sqs_queue": "redrive_policy",
     "aws_sqs_queue_redrive_allow_policy": "queue_url",
@@ -109,15 +109,44 @@ _LETTER_BOXES = {
 
 def _takes_dead_letters(queue: Resource, sender: Resource, manifest: Manifest) -> bool:
     path = _LETTER_BOXES.get(sender.type)
-    return path is not None and queue in manifest.referents(sender, path)
+    if path is None or queue not in manifest.referents(sender, path):
+        return False
+    allowed = sender.template("redrive_allow_policy") if path == "queue_url" else ""
+    return not isinstance(allowed, str) or field_of(allowed, "redrivePermission") != "denyAll"
+
+
+def _is_named_by_a_queue(queue: Resource, manifest: Manifest) -> bool:
+    """Whether another queue sends its dead letters to the queue's ARN, as it is written out."""
+    name = queue.text("name")
+    arns = (
+        field_of(text, "deadLetterTargetArn")
+        for one in manifest.all("aws_sqs_queue", "aws_sqs_queue_redrive_policy")
+        if isinstance(text := one.template("redrive_policy"), str) and is_literal(text)
+    )
+    return isinstance(name, str) and any(isinstance(arn, str) and arn.endswith(f":{name}") for arn in arns)
 
 
 def unprocessed_problems(mapping: Resource) -> Iterator[Verdict]:
     """What becomes of records that a function cannot process, by the mapping that feeds it."""
-    if mapping.has("destination_config"):
-        return
-    retries = mapping.number("maximum_retry_attempts")
-    if isinstance(retries, Missing) or retries == -1:
-        yield Verdict.failed("it tries a bad record until it expires, and holds up all behind it")
-    elif isinstance(retries, Unreadable):
-        yield Verdict.unknown(retries.why)
+    kept = is_kept_at(mapping, "destination_config.on_failure", "destination_arn")
+    if isinstance(kept, Unreadable):
+        yield Verdict.unknown(kept.why)
+    elif not kept:
+        retries = mapping.number("maximum_retry_attempts")
+        if isinstance(retries, Missing) or retries == -1:
+            yield Verdict.failed("it tries a bad record until it expires, and holds up all behind it")
+        else:
+            yield Verdict.failed("it drops a bad record after its retries: it has no on_failure destination")
+
+
+def is_kept_at(holder: Resource, path: str, target: str) -> bool | Unreadable:
+    """Whether a block sends what failed to a target; Unreadable where that is not known."""
+    if holder.references(path):
+        return True
+    match holder.text(f"{path}.{target}"):
+        case Missing() | "":
+            return False
+        case Unreadable() as gap:
+            return gap
+        case _:
+            return True

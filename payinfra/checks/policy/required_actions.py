@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from payinfra.checks.manifest import Block, Manifest, Missing, Resource, Statement, Unreadable, Unresolved
 from payinfra.checks.model import Verdict
 from payinfra.checks.policy.encryption import Key, key_at
-from payinfra.checks.policy.lambda_source import Handler, UnreadableSource, handler_of, mentions
+from payinfra.checks.policy.lambda_source import (
+    Handler,
+    UnreadableSource,
+    handler_of,
+    has_layers,
+    mentions,
+)
 from payinfra.checks.policy.permissions import grants, names, role_services, role_uses
 from payinfra.checks.policy.verdict_helpers import nested
 
@@ -199,26 +205,66 @@ _STREAMS = frozenset(
         "dynamodb:getrecords",
         "dynamodb:getsharditerator",
         "dynamodb:liststreams",
+        "kafka-cluster:altergroup",
+        "kafka-cluster:connect",
+        "kafka-cluster:describeclusterdynamicconfiguration",
+        "kafka-cluster:describegroup",
+        "kafka-cluster:describetopic",
+        "kafka-cluster:readdata",
+        "kafka:describecluster",
+        "kafka:describeclusterv2",
+        "kafka:describevpcconnection",
+        "kafka:getbootstrapbrokers",
+        "kafka:listscramsecrets",
         "kinesis:describestream",
+        "kinesis:describestreamconsumer",
+        "kinesis:describestreamsummary",
         "kinesis:getrecords",
         "kinesis:getsharditerator",
+        "kinesis:listshards",
         "kinesis:liststreams",
+        "kinesis:subscribetoshard",
+        "mq:describebroker",
         "sqs:changemessagevisibility",
         "sqs:deletemessage",
         "sqs:getqueueattributes",
         "sqs:receivemessage",
     }
 )
+"""AWS Lambda developer guide, the permissions of each kind of event source mapping."""
+
 _NETWORK = frozenset(
     {
         "ec2:assignprivateipaddresses",
         "ec2:createnetworkinterface",
         "ec2:deletenetworkinterface",
         "ec2:describenetworkinterfaces",
+        "ec2:describesecuritygroups",
         "ec2:describesubnets",
+        "ec2:describevpcs",
         "ec2:unassignprivateipaddresses",
     }
 )
+_FILE_SYSTEM = frozenset(
+    {
+        "elasticfilesystem:clientmount",
+        "elasticfilesystem:clientrootaccess",
+        "elasticfilesystem:clientwrite",
+        "elasticfilesystem:describemounttargets",
+    }
+)
+_DESTINATIONS = frozenset(
+    {
+        "events:putevents",
+        "lambda:invokefunction",
+        "s3:listbucket",
+        "s3:putobject",
+        "sns:publish",
+        "sqs:sendmessage",
+    }
+)
+"""What Lambda does on a function's behalf with the results of its calls."""
+
 _TRACING = frozenset(
     {
         "xray:getsamplingrules",
@@ -229,22 +275,72 @@ _TRACING = frozenset(
     }
 )
 _LOGGING = frozenset({"logs:createlogstream", "logs:putlogevents"})
+_IDEMPOTENCY = "DynamoDBPersistenceLayer"
+_PARTIQL = ("batch_execute_statement", "execute_statement", "execute_transaction")
 _MORE_METHODS: Mapping[str, tuple[str, ...]] = {
+    "appconfig:getlatestconfiguration": ("AppConfigProvider", "AppConfigStore", "get_app_config"),
+    "appconfig:startconfigurationsession": ("AppConfigProvider", "AppConfigStore", "get_app_config"),
+    "bedrock:invokemodel": ("converse",),
+    "bedrock:invokemodelwithresponsestream": ("converse_stream",),
+    "dsql:dbconnect": ("generate_db_connect_auth_token",),
+    "dsql:dbconnectadmin": ("generate_db_connect_admin_auth_token",),
     "dynamodb:batchwriteitem": ("batch_writer",),
     "dynamodb:conditioncheckitem": ("transact_write_items", "ConditionCheck"),
-    "dynamodb:deleteitem": ("transact_write_items", "batch_writer"),
-    "dynamodb:getitem": ("transact_get_items",),
-    "dynamodb:putitem": ("transact_write_items", "batch_writer"),
-    "dynamodb:updateitem": ("transact_write_items",),
-    "lambda:invokefunction": ("invoke",),
+    "dynamodb:deleteitem": ("transact_write_items", "batch_writer", _IDEMPOTENCY),
+    "dynamodb:getitem": ("transact_get_items", _IDEMPOTENCY),
+    "dynamodb:partiqldelete": _PARTIQL,
+    "dynamodb:partiqlinsert": _PARTIQL,
+    "dynamodb:partiqlselect": _PARTIQL,
+    "dynamodb:partiqlupdate": _PARTIQL,
+    "dynamodb:putitem": ("transact_write_items", "batch_writer", _IDEMPOTENCY),
+    "dynamodb:updateitem": ("transact_write_items", _IDEMPOTENCY),
+    "execute-api:manageconnections": ("delete_connection", "get_connection", "post_to_connection"),
+    "lambda:invokefunction": ("invoke", "invoke_with_response_stream"),
+    "rds-db:connect": ("generate_db_auth_token",),
     "s3:abortmultipartupload": ("upload_file", "upload_fileobj"),
-    "s3:getobject": ("head_object", "download_file", "download_fileobj", "get_object_attributes"),
+    "s3:deleteobject": ("delete_objects",),
+    "s3:deleteobjectversion": ("VersionId",),
+    "s3:getencryptionconfiguration": ("get_bucket_encryption",),
+    "s3:getlifecycleconfiguration": ("get_bucket_lifecycle_configuration",),
+    "s3:getobject": (
+        *(
+            "head_object",
+            "download_file",
+            "download_fileobj",
+            "get_object_attributes",
+            "select_object_content",
+        ),
+        *("copy", "copy_object", "upload_part_copy"),
+    ),
+    "s3:getobjectversion": ("VersionId",),
+    "s3:getreplicationconfiguration": ("get_bucket_replication",),
+    "s3:listallmybuckets": ("list_buckets",),
     "s3:listbucket": ("list_objects", "list_objects_v2", "head_bucket", "get_object", "head_object"),
-    "s3:putobject": ("upload_file", "upload_fileobj", "create_multipart_upload"),
+    "s3:listbucketmultipartuploads": ("list_multipart_uploads",),
+    "s3:listbucketversions": ("list_object_versions",),
+    "s3:listmultipartuploadparts": ("list_parts",),
+    "s3:putobject": (
+        *("upload_file", "upload_fileobj", "create_multipart_upload"),
+        *("copy", "copy_object", "generate_presigned_post"),
+    ),
+    "s3:putobjectacl": ("ACL",),
+    "s3:putobjectlegalhold": ("ObjectLockLegalHoldStatus",),
+    "s3:putobjectretention": ("ObjectLockMode", "ObjectLockRetainUntilDate"),
+    "s3:putobjecttagging": ("Tagging",),
+    "secretsmanager:getsecretvalue": ("SecretsProvider", "batch_get_secret_value", "get_secret"),
+    "sns:publish": ("publish_batch",),
+    "sqs:changemessagevisibility": ("change_message_visibility_batch",),
+    "sqs:deletemessage": ("delete_message_batch", "delete_messages"),
+    "sqs:sendmessage": ("send_message_batch", "send_messages"),
     "ssm:getparameter": ("SSMProvider", "get_parameters_by_name"),
     "ssm:getparameters": ("SSMProvider", "get_parameters_by_name"),
+    "ssm:getparametersbypath": ("SSMProvider", "get_multiple"),
 }
-_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+"""By action, what in code makes AWS ask for it, besides the method of its own name: boto3's methods, their
+arguments, and Powertools' utilities. Source: the Service Authorization Reference and Powertools' pages."""
+
+_BEFORE_A_WORD = re.compile(r"(.)([A-Z][a-z]+)")
+_AFTER_A_WORD = re.compile(r"([a-z0-9])([A-Z])")
 
 
 def unneeded(statement: Statement, role: Resource, manifest: Manifest) -> Iterator[Verdict]:
@@ -306,21 +402,41 @@ def _by_function(action: str, function: Resource, manifest: Manifest) -> str | N
         if isinstance(mode, Unreadable) and not isinstance(mode, Missing):
             return f"?{mode.why}"
         return None if mode == "Active" else "tracing is not active"
-    if small in _NETWORK:
-        return None if function.has("vpc_config") else "the function is in no VPC"
-    if small in _STREAMS:
-        return None if _is_fed(function, manifest) else "no event source mapping reads for the function"
-    if small in ("sqs:sendmessage", "sns:publish") and _sends_failures(function, manifest):
+    reason = _by_configuration(small, function, manifest)
+    if reason is None:
         return None
     handler = handler_of(function)
     if isinstance(handler, UnreadableSource):
         return f"?{handler.why}"
-    return None if _calls(handler, action) else "the function's code makes no such call"
+    if _calls(handler, action):
+        return None
+    if has_layers(function):
+        return "?the function's own code makes no such call, and its layers are not read"
+    return reason
+
+
+def _by_configuration(small: str, function: Resource, manifest: Manifest) -> str | None:
+    """None where Lambda itself needs an action for how a function is configured; else why it does not."""
+    if small in _NETWORK:
+        needed = function.has("vpc_config") or _is_fed(function, manifest)
+        return None if needed else "the function is in no VPC"
+    if small in _FILE_SYSTEM:
+        return None if function.has("file_system_config") else "the function mounts no file system"
+    if small in _STREAMS:
+        return None if _is_fed(function, manifest) else "no event source mapping reads for the function"
+    if small in _DESTINATIONS and _sends_failures(function, manifest):
+        return None
+    return "the function's code makes no such call"
 
 
 def _calls(handler: Handler, action: str) -> bool:
-    method = _WORD.sub("_", action.partition(":")[2]).lower()
-    return mentions(handler, (method, *_MORE_METHODS.get(action.lower(), ())))
+    return mentions(handler, (method_of(action.partition(":")[2]), *_MORE_METHODS.get(action.lower(), ())))
+
+
+def method_of(action: str) -> str:
+    """The method of boto3 for an action, as botocore names it: `create_db_snapshot` for CreateDBSnapshot."""
+    apart = _AFTER_A_WORD.sub(r"\1_\2", _BEFORE_A_WORD.sub(r"\1_\2", action))
+    return apart.lower()
 
 
 def _encrypts(manifest: Manifest) -> bool:

@@ -417,6 +417,7 @@ def _path_problems(health_check: Resource, manifest: Manifest) -> Iterator[Verdi
             yield Verdict.unknown(path.why)
             return
         path = known
+    path = path.partition("?")[0]
     apis = [one for one in _apis(health_check, "fqdn", manifest) if one.type == API]
     wanted = "/" + path.lstrip("/").partition("/")[2]
     routes = [

@@ -1,13 +1,16 @@
 """Checks of S3 buckets: closed, encrypted in transit and at rest, kept in two regions, and not for ever."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date
 
 from payinfra.checks.manifest import Block, Manifest, Missing, Resource, Statement, Unreadable, Unresolved
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
-from payinfra.checks.policy.permissions import is_everybody, like, names, policy_beside
-from payinfra.checks.policy.policy_conditions import matches
+from payinfra.checks.policy.permissions import names, policy_beside
+from payinfra.checks.policy.policy_conditions import AccessRequest, Values, applies
+from payinfra.checks.policy.policy_exposure import ANYBODY, STRANGER
 from payinfra.checks.policy.verdict_helpers import (
     attached_blocks,
     flag_on,
@@ -19,7 +22,7 @@ from payinfra.checks.policy.verdict_helpers import (
 )
 
 _BLOCKS = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
-_NO_HTTP = frozenset({("Bool", "false"), ("BoolIfExists", "false"), ("Null", "true")})
+_ACCOUNT = "aws_s3_account_public_access_block"
 
 
 @check(
@@ -32,22 +35,19 @@ _NO_HTTP = frozenset({("Bool", "false"), ("BoolIfExists", "false"), ("Null", "tr
     controls=("AWS FSBP S3.8",),
 )
 def bucket_blocks_public_access(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
-    """All four, in every block that belongs to the bucket."""
+    """All four, in every block that belongs to the bucket. The account's own block holds for all buckets."""
     blocks, problems = attached_blocks(
         manifest.attached(bucket, "aws_s3_bucket_public_access_block", by="bucket"),
         "it has no public access block",
     )
-    return pass_unless(
-        (
-            *problems,
-            *(
-                verdict
-                for block in blocks
-                for setting in _BLOCKS
-                for verdict in flag_on(block, setting, f"{setting} is off")
-            ),
-        )
-    )
+    found = (*problems, *(verdict for block in blocks for verdict in _open_settings(block)))
+    if found and any(not _open_settings(one) for one in manifest.all(_ACCOUNT)):
+        return (Verdict.warn("only the account's public access block keeps it closed"),)
+    return pass_unless(found)
+
+
+def _open_settings(block: Block) -> tuple[Verdict, ...]:
+    return tuple(verdict for setting in _BLOCKS for verdict in flag_on(block, setting, f"{setting} is off"))
 
 
 @check(
@@ -60,7 +60,7 @@ def bucket_blocks_public_access(bucket: Resource, manifest: Manifest) -> tuple[V
     controls=("AWS FSBP S3.5",),
 )
 def bucket_wants_tls(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
-    """The Deny must hold for the bucket and for what is in it."""
+    """The Deny must hold for everybody, and for the bucket and for what is in it."""
     policies = policy_beside(bucket, manifest, "aws_s3_bucket_policy", "bucket")
     covered: set[str] = set()
     unclear: list[str] = []
@@ -70,8 +70,7 @@ def bucket_wants_tls(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ...
             continue
         unclear += policy.unclear
         for statement in policy.statements:
-            if _denies_http(statement):
-                covered |= _covered(statement, bucket, manifest)
+            covered |= _covered(statement, bucket, manifest)
     missing = [part for part in ("bucket", "objects") if part not in covered]
     if not missing:
         return (Verdict.passed(),)
@@ -81,34 +80,41 @@ def bucket_wants_tls(bucket: Resource, manifest: Manifest) -> tuple[Verdict, ...
     return (Verdict.failed(f"{what}requests without TLS are not denied on: {', '.join(missing)}"),)
 
 
-def _denies_http(statement: Statement) -> bool:
-    return (
-        not statement.allows
-        and not statement.unclear
-        and any(map(is_everybody, statement.principals))
-        and any(like(action, "s3:*") for action in statement.actions)
-        and len(statement.conditions) == 1
-        and statement.conditions[0].variable.lower() == "aws:securetransport"
-        and any(
-            (statement.conditions[0].test, value.lower()) in _NO_HTTP
-            for value in statement.conditions[0].values
-        )
-    )
+_OVER_HTTP: Mapping[str, Values] = {"aws:securetransport": ("false",)}
+"""What every request carries that comes without TLS. IAM user guide: the key is always there."""
+
+_PROBES = {
+    "bucket": ("", ("s3:DeleteBucket", "s3:GetBucketPolicy", "s3:ListBucket", "s3:PutBucketPolicy")),
+    "objects": ("/any/object", ("s3:DeleteObject", "s3:GetObject", "s3:PutObject", "s3:RestoreObject")),
+}
+"""What a Deny of everything denies, by what it is done to: what follows a bucket's ARN, and actions."""
 
 
 def _covered(statement: Statement, bucket: Resource, manifest: Manifest) -> set[str]:
-    """What of a bucket a statement is about: the bucket itself, all objects in it."""
+    """Of what a statement denies everybody all without TLS: the bucket itself, all objects in it."""
+    if statement.allows or statement.unclear or not statement.conditions:
+        # Without a condition it denies the bucket to everybody, which no stack means.
+        return set()
     name = bucket.text("bucket")
     arn = f"arn:aws:s3:::{name}" if isinstance(name, str) else "arn:aws:s3:::"
-    found: set[str] = set()
-    for text in statement.resources:
+
+    def literal(text: str) -> str:
         rest = names(text, bucket, manifest) if "${" in text else None
-        whole = arn + rest if rest is not None else text
-        if matches(whole, arn) is True:
-            found.add("bucket")
-        if matches(whole, f"{arn}/any/object") is True:
-            found.add("objects")
-    return found
+        return arn + rest if rest is not None else text
+
+    whole = replace(
+        statement,
+        resources=tuple(map(literal, statement.resources)),
+        not_resources=tuple(map(literal, statement.not_resources)),
+    )
+    return {
+        part
+        for part, (rest, actions) in _PROBES.items()
+        if all(
+            applies(whole, AccessRequest(ANYBODY, action, arn + rest, _OVER_HTTP, account=STRANGER)) is True
+            for action in actions
+        )
+    }
 
 
 @check(
@@ -410,6 +416,7 @@ def _expiries(bucket: Resource, manifest: Manifest) -> Iterator[Verdict]:
         for rule in () if isinstance(rules, Unreadable) else rules:
             if rule.text("status") == "Disabled" or rule.flag("enabled") is False:
                 continue
+            yield from _last_day(rule, manifest)
             for block, days in (
                 ("expiration", "days"),
                 ("noncurrent_version_expiration", "noncurrent_days"),
@@ -420,15 +427,33 @@ def _expiries(bucket: Resource, manifest: Manifest) -> Iterator[Verdict]:
                     yield from _expiry(one, days)
 
 
+def _last_day(rule: Block, manifest: Manifest) -> Iterator[Verdict]:
+    """A date takes whatever is there on it, and from it on whatever comes, at once."""
+    text = rule.text("expiration.date")
+    if isinstance(text, Missing) or text == "":
+        return
+    try:
+        last = date.fromisoformat(str(text)[:10])
+    except ValueError:
+        yield Verdict.unknown(f"{rule.path}.expiration.date is not known")
+    else:
+        yield from _too_soon(f"{rule.path}.expiration", max((last - manifest.day).days, 1))
+
+
 def _expiry(block: Block, path: str) -> Iterator[Verdict]:
     match block.number(path):
         case Unreadable() as gap:
             if not isinstance(gap, Missing):
                 yield Verdict.unknown(gap.why)
-        case days if 0 < days < _QUARTER:
-            yield Verdict.failed(f"{block.path} takes objects after {days:g} days")
-        case days if 0 < days < _YEAR:
-            yield Verdict.warn(f"{block.path} takes objects after {days:g} days, less than a year")
+        case days:
+            yield from _too_soon(block.path, days)
+
+
+def _too_soon(path: str, days: float) -> Iterator[Verdict]:
+    if 0 < days < _QUARTER:
+        yield Verdict.failed(f"{path} takes objects after {days:g} days")
+    elif 0 < days < _YEAR:
+        yield Verdict.warn(f"{path} takes objects after {days:g} days, less than a year")
 
 
 @check(

@@ -6,19 +6,12 @@ from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadab
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
 from payinfra.checks.policy.open_policies import open_policy
+from payinfra.checks.policy.schedules import longest_days_between
 from payinfra.checks.policy.terraform import is_written_out
-from payinfra.checks.policy.verdict_helpers import nested, pass_unless, region_of
-from payinfra.checks.secret_recognition import is_pointer, look_of, secret_attributes
+from payinfra.checks.policy.verdict_helpers import nested, parsed, pass_unless, region_of, verdict_for_gap
+from payinfra.checks.secret_recognition import is_pointer, is_written_secret, look_of, secret_attributes
 
 _SECRET = "aws_secretsmanager_secret"  # noqa: S105 - a type of resource
-_ACTIONS = (
-    "secretsmanager:DeleteSecret",
-    "secretsmanager:GetSecretValue",
-    "secretsmanager:PutResourcePolicy",
-    "secretsmanager:PutSecretValue",
-    "secretsmanager:ReplicateSecretToRegions",
-    "secretsmanager:UpdateSecret",
-)
 
 
 @check(
@@ -65,16 +58,21 @@ def secret_rotates(secret: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
         if beside.unclear:
             return (Verdict.unknown(f"{beside.unclear[0].address} may rotate it: its secret is unknown"),)
         return (Verdict.failed("nothing rotates it"),)
-    found: list[Verdict] = []
-    for one in beside.resources:
-        days = one.number("rotation_rules.automatically_after_days")
-        if isinstance(days, int | float) and days > _MOST_DAYS:
-            found.append(Verdict.failed(f"{one.address} rotates it every {days:g} days"))
-        elif isinstance(days, Unreadable) and not isinstance(days, Missing):
-            found.append(Verdict.unknown(days.why))
-        elif isinstance(days, Missing) and not one.has("rotation_rules.schedule_expression"):
-            found.append(Verdict.failed(f"{one.address} does not say how often"))
-    return pass_unless(found)
+    return pass_unless(verdict for one in beside.resources for verdict in _how_often(one))
+
+
+def _how_often(rotation: Resource) -> Iterator[Verdict]:
+    days = rotation.number("rotation_rules.automatically_after_days")
+    if isinstance(days, Missing):
+        schedule = rotation.text("rotation_rules.schedule_expression")
+        if isinstance(schedule, Unreadable):
+            yield verdict_for_gap(schedule, f"{rotation.address} does not say how often")
+            return
+        days = longest_days_between(schedule)
+    if isinstance(days, Unreadable):
+        yield Verdict.unknown(days.why)
+    elif days > _MOST_DAYS:
+        yield Verdict.failed(f"{rotation.address} rotates it every {days:g} days")
 
 
 @check(
@@ -87,7 +85,7 @@ def secret_rotates(secret: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
 )
 def secret_is_closed(secret: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """Conditions are evaluated: one that a stranger can meet binds nobody."""
-    return open_policy(secret, manifest, ("aws_secretsmanager_secret_policy", "secret_arn"), _ACTIONS)
+    return open_policy(secret, manifest)
 
 
 _ELSEWHERE = frozenset({"aws_lambda_function"})
@@ -130,11 +128,43 @@ def _is_literal_secret(resource: Resource, path: str) -> bool:
 
 
 def _looks(resource: Resource) -> Iterator[Verdict]:
+    for variable, text in _variables(resource):
+        if is_written_secret(variable, text):
+            yield Verdict.failed(
+                f"its environment variable {variable} is named as a secret and holds a literal",
+                resource.address,
+            )
     for name, value in resource.body.items():
         if name == "//" or (resource.kind == "aws_ssm_parameter" and name in ("value", "insecure_value")):
             continue
         for what in _in(value):
             yield Verdict.failed(f"its {name} holds what looks like a secret: {what}", resource.address)
+
+
+_ENVIRONMENTS = ("environment", "environment_variable")
+_VARIABLES = ("environment_variables", "runtime_environment_variables")
+"""What holds a program's variables: as blocks with name and value, and as a map. Of ECS's tasks they are in a
+text of JSON, of CodeBuild's projects they may be looked up in another place (`type`)."""
+
+
+def _variables(resource: Resource) -> Iterator[tuple[str, str]]:
+    """The environment variables that are texts in a resource, with their names."""
+    containers = resource.template("container_definitions")
+    todo: list[tuple[str, Json]] = [("", {**resource.body})]
+    todo += [("", parsed(containers))] if isinstance(containers, str) else []
+    while todo:
+        match todo.pop():
+            case (key, list(items)):
+                todo += [(key, one) for one in items]
+            case (key, {"name": str(name), "value": str(value), **rest}) if key in _ENVIRONMENTS:
+                if rest.get("type", "PLAINTEXT") == "PLAINTEXT":
+                    yield name, value
+            case (key, dict(fields)) if key in _VARIABLES:
+                yield from ((name, value) for name, value in fields.items() if isinstance(value, str))
+            case (_, dict(fields)):
+                todo += fields.items()
+            case _:
+                pass
 
 
 def _in(value: Json) -> Iterator[str]:

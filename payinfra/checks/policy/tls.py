@@ -3,18 +3,26 @@
 import re
 from collections.abc import Iterator
 
-from payinfra.checks.manifest import Block, Manifest, Missing, Resource, Unreadable
+from payinfra.checks.manifest import Manifest, Missing, Resource, Unreadable
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.verdict_helpers import nested, pass_unless, verdict_for_gap
 
 _OLD = re.compile(
-    r"TLS_1_[01]|TLSv1(?:_2016|\.1_2016)?|SSLv3|ELBSecurityPolicy-(?:2016-08|2015-05|TLS-1-[01]-\S+|FS-2018-06)"
+    r"TLS_1_[01]|TLSv1(?:_2016|\.1_2016)?|SSLv3"
+    r"|ELBSecurityPolicy-(?:2016-08|2015-05|FS-2018-06|(?:TLS|TLS13|FS)-1-[01]-\S+)"
 )
+"""API Gateway's, CloudFront's and load balancers' names for what takes less than TLS 1.2. A load balancer's
+policy names the oldest version that it takes: `ELBSecurityPolicy-TLS13-1-0-2021-06` takes TLS 1.0."""
+
+_DISTRIBUTION = "aws_cloudfront_distribution"
+_LISTENERS = ("aws_alb_listener", "aws_lb_listener")
+"""One type by two names."""
+
 _POLICY = {
     "aws_api_gateway_domain_name": "security_policy",
     "aws_apigatewayv2_domain_name": "domain_name_configuration.security_policy",
-    "aws_cloudfront_distribution": "viewer_certificate.minimum_protocol_version",
-    "aws_lb_listener": "ssl_policy",
+    _DISTRIBUTION: "viewer_certificate.minimum_protocol_version",
+    **dict.fromkeys(_LISTENERS, "ssl_policy"),
 }
 _ENCRYPTED = ("HTTPS", "TLS")
 
@@ -28,43 +36,90 @@ _ENCRYPTED = ("HTTPS", "TLS")
     fix="Set security_policy to TLS_1_2, ssl_policy to ELBSecurityPolicy-TLS13-1-2-2021-06, and redirect "
     "HTTP.",
 )
-def clients_get_tls(resource: Resource, _manifest: Manifest) -> Verdict:
+def clients_get_tls(resource: Resource, _manifest: Manifest) -> tuple[Verdict, ...]:
     """What AWS takes where nothing is set counts too."""
-    path = _POLICY[resource.type]
-    if resource.type == "aws_lb_listener":
+    if resource.type in _LISTENERS:
         protocol = resource.text("protocol")
         if protocol == "HTTP":
-            kind = resource.text("default_action.type")
-            if kind == "redirect":
-                return Verdict.passed("it redirects to HTTPS")
-            return Verdict.failed("it answers over plain HTTP")
+            return pass_unless(_plain_http(resource), "it redirects to HTTPS")
         if protocol not in _ENCRYPTED:
-            return Verdict.not_applicable("it is not spoken to by browsers or clients of HTTP")
+            return (Verdict.not_applicable("it is not spoken to by browsers or clients of HTTP"),)
+    if resource.type == _DISTRIBUTION:
+        return pass_unless((*_behaviours(resource), *_oldest_version(resource)))
+    return pass_unless(_oldest_version(resource))
+
+
+def _plain_http(listener: Resource) -> Iterator[Verdict]:
+    """A redirect keeps the protocol of the request unless it names another."""
+    if listener.text("default_action.type") != "redirect":
+        yield Verdict.failed("it answers over plain HTTP")
+        return
+    match listener.text("default_action.redirect.protocol"):
+        case Unreadable() as gap:
+            yield verdict_for_gap(gap, "its redirect names no protocol, and leads to plain HTTP")
+        case "HTTP" | "#{protocol}":
+            yield Verdict.failed("it redirects to plain HTTP")
+        case _:
+            pass
+
+
+def _behaviours(distribution: Resource) -> Iterator[Verdict]:
+    """Those of a distribution's cache behaviours that answer over plain HTTP as well."""
+    for path in ("default_cache_behavior", "ordered_cache_behavior"):
+        blocks = nested(distribution, path)
+        if isinstance(blocks, Unreadable):
+            yield Verdict.unknown(blocks.why)
+            continue
+        for block in blocks:
+            match block.text("viewer_protocol_policy"):
+                case "allow-all":
+                    yield Verdict.failed(f"{block.path} answers over plain HTTP (viewer_protocol_policy)")
+                case Unreadable() as gap if not isinstance(gap, Missing):
+                    yield Verdict.unknown(gap.why)
+                case _:
+                    pass
+
+
+def _oldest_version(resource: Resource) -> Iterator[Verdict]:
+    path = _POLICY[resource.type]
+    if resource.flag("viewer_certificate.cloudfront_default_certificate") is True:
+        # CloudFront takes TLS 1.0 under its own certificate, whatever else is said.
+        yield Verdict.failed("under CloudFront's own certificate it takes TLS 1.0")
+        return
     match resource.text(path):
         case Missing() if resource.type == "aws_api_gateway_domain_name":
-            return Verdict.warn("it does not say which TLS it asks for (security_policy)")
+            yield Verdict.warn("it does not say which TLS it asks for (security_policy)")
         case Missing():
-            return Verdict.failed(f"it has no {path}, and AWS's default takes TLS 1.0")
+            yield Verdict.failed(f"it has no {path}, and AWS's default takes TLS 1.0")
         case Unreadable() as gap:
-            return Verdict.unknown(gap.why)
+            yield Verdict.unknown(gap.why)
         case "":
-            return Verdict.failed(f"its {path} is empty")
+            yield Verdict.failed(f"its {path} is empty")
         case text if _OLD.fullmatch(text):
-            return Verdict.failed(f"its {path} is {text}")
+            yield Verdict.failed(f"its {path} is {text}")
         case _:
-            return Verdict.passed()
+            pass
 
 
 _HEADER = re.compile(r"(?:^|\.)access-control-allow-origin$", re.IGNORECASE)
 _ORIGINS = re.compile(r"(?i)(?:^|_)(?:cors|allowed?)_?(?:allow_?)?origins?$")
-_ANY = frozenset({"*", "'*'", '"*"'})
+_ANY = re.compile(r"[\"']?(?:https?(?:://)?)?\*[\"']?")
+"""Every origin, or every origin of a scheme: `https://*`."""
+
+_CORS = {
+    "aws_apigatewayv2_api": ("cors_configuration", "allow_origins"),
+    "aws_cloudfront_response_headers_policy": ("cors_config", "access_control_allow_origins.items"),
+    "aws_lambda_function_url": ("cors", "allow_origins"),
+    "aws_s3_bucket": ("cors_rule", "allowed_origins"),
+    "aws_s3_bucket_cors_configuration": ("cors_rule", "allowed_origins"),
+}
+"""The blocks that name origins, and the property of each."""
+
 _CORS_TYPES = (
     "aws_api_gateway_gateway_response",
     "aws_api_gateway_integration_response",
-    "aws_apigatewayv2_api",
     "aws_lambda_function",
-    "aws_lambda_function_url",
-    "aws_s3_bucket_cors_configuration",
+    *_CORS,
 )
 
 
@@ -83,9 +138,9 @@ def origins_are_named(resource: Resource, _manifest: Manifest) -> tuple[Verdict,
     if not origins:
         return (Verdict.not_applicable("it says nothing of other origins"),)
     return pass_unless(
-        verdict if isinstance(verdict, Verdict) else Verdict.failed(f"{path} is *")
+        verdict if isinstance(verdict, Verdict) else Verdict.failed(f"{path} is {verdict}")
         for path, verdict in origins
-        if isinstance(verdict, Verdict) or any(part.strip() in _ANY for part in verdict.split(","))
+        if isinstance(verdict, Verdict) or any(_ANY.fullmatch(part.strip()) for part in verdict.split(","))
     )
 
 
@@ -107,9 +162,10 @@ def _origins(resource: Resource) -> Iterator[tuple[str, str | Verdict]]:
             if _ORIGINS.search(name) and isinstance(value, str):
                 yield name, value
         return
-    blocks, path = _cors(resource)
+    holder, path = _CORS[resource.type]
+    blocks = nested(resource, holder)
     if isinstance(blocks, Unreadable):
-        yield "cors", Verdict.unknown(blocks.why)
+        yield holder, Verdict.unknown(blocks.why)
         return
     for block in blocks:
         texts = block.texts(path)
@@ -117,11 +173,3 @@ def _origins(resource: Resource) -> Iterator[tuple[str, str | Verdict]]:
             yield path, verdict_for_gap(texts, f"it names no {path}")
             continue
         yield from ((path, text) for text in texts)
-
-
-def _cors(resource: Resource) -> tuple[tuple[Block, ...] | Unreadable, str]:
-    if resource.type == "aws_apigatewayv2_api":
-        return nested(resource, "cors_configuration"), "allow_origins"
-    if resource.type == "aws_lambda_function_url":
-        return nested(resource, "cors"), "allow_origins"
-    return nested(resource, "cors_rule"), "allowed_origins"

@@ -1,12 +1,14 @@
 """What several checks share: how a missing or unreadable value becomes a verdict, and which regions serve."""
 
+import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
 from payinfra.checks.manifest import (
     Attached,
     Block,
+    Json,
     Manifest,
     Missing,
     Provider,
@@ -151,9 +153,35 @@ def is_region(text: str) -> bool:
     return _REGION_NAME.fullmatch(text) is not None
 
 
+def parsed(text: str) -> Json:
+    """What a text of JSON holds; None where it is none."""
+    try:
+        document: Json = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return document
+
+
+def field_of(text: str, name: str) -> Json:
+    """A field of an object in JSON; None where there is none."""
+    document = parsed(text)
+    return document.get(name) if isinstance(document, dict) else None
+
+
 def aws_providers(manifest: Manifest) -> tuple[Provider, ...]:
     """The configurations of the AWS provider."""
     return tuple(provider for provider in manifest.providers if provider.name == "aws")
+
+
+def tags_of(resource: Resource, manifest: Manifest) -> Mapping[str, Json]:
+    """A resource's tags, with its provider's default ones, as far as they can be read."""
+    found: dict[str, Json] = {}
+    defaults = (one.block for one in aws_providers(manifest) if one.address == resource.provider)
+    for block, path in (*((one, "default_tags.tags") for one in defaults), (resource, "tags")):
+        tags = block.mapping(path)
+        if not isinstance(tags, Unreadable):
+            found |= tags
+    return found
 
 
 def aws_resources(manifest: Manifest) -> tuple[Resource, ...]:

@@ -12,6 +12,8 @@ ACCOUNT = "${data.aws_caller_identity.me.account_id}"
 TABLE = "aws_dynamodb_table.ledger"
 FUNCTION = "aws_lambda_function.primary_function"
 PERMISSION = "aws_lambda_permission.primary_api"
+STREAM = "aws_lambda_event_source_mapping.stream"
+LETTERS = "arn:aws:sqs:us-east-1:111122223333:payment-demo-letters"
 QUEUE = "aws_sqs_queue.work"
 SECRET = "aws_secretsmanager_secret.acquirer"
 ROTATION = "aws_secretsmanager_secret_rotation.acquirer"
@@ -88,6 +90,15 @@ def secret_policy(text: str) -> dict[str, Any]:
     """A policy on the secret."""
     named = "${aws_secretsmanager_secret.acquirer.arn}"
     return {"aws_secretsmanager_secret_policy.acquirer": {"secret_arn": named, "policy": text}}
+
+
+TABLE_CLOSED, TABLE_OPEN = closed_and_open("dynamodb:GetItem")
+
+
+def table_policy(text: str) -> dict[str, Any]:
+    """A policy on the table."""
+    named = f"${{{TABLE}.arn}}"
+    return {"aws_dynamodb_resource_policy.ledger": {"resource_arn": named, "policy": text}}
 
 
 OWNERSHIP = "aws_s3_bucket_ownership_controls.primary_audit"
@@ -217,30 +228,43 @@ FURTHER: Mapping[str, Case] = {
             "aws_lambda_event_source_mapping.stream": {
                 "event_source_arn": "${aws_dynamodb_table.ledger.stream_arn}",
                 "maximum_retry_attempts": 3,
+                "destination_config": {"on_failure": {"destination_arn": LETTERS}},
             }
         },
         fails=(
-            {"aws_lambda_event_source_mapping.stream.maximum_retry_attempts": ...},
-            {"aws_lambda_event_source_mapping.stream.maximum_retry_attempts": -1},
+            {f"{STREAM}.destination_config": ...},
+            {f"{STREAM}.destination_config": {"on_failure": {}}},
+            {f"{STREAM}.destination_config": ..., f"{STREAM}.maximum_retry_attempts": ...},
+            {f"{STREAM}.destination_config": [], f"{STREAM}.maximum_retry_attempts": -1},
             {f"{PERMISSION}.principal": "sns.amazonaws.com"},
         ),
         absent={"aws_lambda_event_source_mapping": ...},
-        unknown=({"aws_lambda_event_source_mapping.stream.maximum_retry_attempts": VAR},),
+        unknown=(
+            {f"{STREAM}.destination_config.on_failure.destination_arn": VAR},
+            {f"{PERMISSION}.principal": "s3.amazonaws.com", f"{FUNCTION}.dead_letter_config": VAR},
+        ),
         passes=(
-            {
-                "aws_lambda_event_source_mapping.stream.maximum_retry_attempts": ...,
-                "aws_lambda_event_source_mapping.stream.destination_config": {"on_failure": {}},
-            },
+            {f"{STREAM}.maximum_retry_attempts": ...},
             {"aws_lambda_event_source_mapping.queue": {"event_source_arn": "arn:aws:sqs:us-east-1:1:q"}},
-            {f"{PERMISSION}.principal": "events.amazonaws.com", f"{FUNCTION}.dead_letter_config": {}},
+            {
+                f"{PERMISSION}.principal": "events.amazonaws.com",
+                f"{FUNCTION}.dead_letter_config": {"target_arn": LETTERS},
+            },
             {
                 f"{PERMISSION}.principal": "s3.amazonaws.com",
                 "aws_lambda_function_event_invoke_config.all": {
                     "function_name": "${aws_lambda_function.primary_function.function_name}",
-                    "destination_config": {},
+                    "destination_config": {"on_failure": {"destination": "${aws_sqs_queue.work.arn}"}},
                 },
             },
         ),
+    ),
+    "PI-POL-001": Case(
+        present=table_policy(TABLE_CLOSED[0]),
+        fails=tuple(map(table_policy, TABLE_OPEN)),
+        absent={"aws_dynamodb_resource_policy": ...},
+        unknown=tuple(map(table_policy, (VAR, policy(7, "dynamodb:GetItem")))),
+        passes=tuple(map(table_policy, TABLE_CLOSED)),
     ),
     "PI-SNS-002": Case(
         present=topic_policy(SNS_CLOSED[0]),
@@ -292,7 +316,10 @@ FURTHER: Mapping[str, Case] = {
             },
             {
                 f"{QUEUE}.redrive_policy": ...,
-                "aws_sqs_queue_redrive_policy.x": {"queue_url": "${aws_sqs_queue.work.id}"},
+                "aws_sqs_queue_redrive_policy.x": {
+                    "queue_url": "${aws_sqs_queue.work.id}",
+                    "redrive_policy": '{"deadLetterTargetArn": "x", "maxReceiveCount": 5}',
+                },
             },
             {
                 f"{QUEUE}.redrive_policy": ...,
@@ -537,7 +564,12 @@ FURTHER: Mapping[str, Case] = {
         absent={"aws_api_gateway_domain_name": ...},
         unknown=({"aws_api_gateway_domain_name.pay.security_policy": VAR},),
         passes=(
-            {"aws_lb_listener.web": {"protocol": "HTTP", "default_action": [{"type": "redirect"}]}},
+            {
+                "aws_lb_listener.web": {
+                    "protocol": "HTTP",
+                    "default_action": [{"type": "redirect", "redirect": {"protocol": "HTTPS"}}],
+                }
+            },
             {"aws_lb_listener.web": {"protocol": "TCP"}},
             {"aws_lb_listener.web": {"protocol": "TLS", "ssl_policy": "ELBSecurityPolicy-TLS13-1-2-2021-06"}},
             {

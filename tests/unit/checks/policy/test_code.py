@@ -11,6 +11,7 @@ from payinfra.checks.verdicts import Kind, Verdict
 if TYPE_CHECKING:
     from tests.unit.checks.policy.conftest import GoodStack
 
+MALFORMED = "malformed input (ValueError)"
 Zip = Callable[[Path, dict[str, str]], Path]
 CAREFUL = (
     "def handle(event, context):\n    try:\n        return 1\n    except Exception:\n        return 400\n"
@@ -47,6 +48,12 @@ def judge(world: "GoodStack", zip_of: Zip, tmp_path: Path) -> Callable[..., Verd
         "if True:\n    handle = print\nelse:\n    pass",
         "try:\n    from a import handle\nexcept ImportError:\n    handle = None",
         "try:\n    import a\nexcept ImportError:\n    from b import handle",
+        "try:\n    import a\nfinally:\n    handle = print",
+        "handle, other = print, 1",
+        "with open('x') as handle:\n    pass",
+        "match 1:\n    case 1:\n        handle = print",
+        "for handle in (print,):\n    pass",
+        "(handle := print)",
         "r'\\d'\nx = '\\d'\nhandle = print",
     ],
 )
@@ -61,6 +68,8 @@ def test_a_handler_may_be_defined_in_many_ways(judge: Callable[..., Verdict], so
         ("def other(): ...", Kind.FAIL),
         ("handle: object", Kind.FAIL),
         ("a.handle = 1\nprint()", Kind.FAIL),
+        ("x = [1 for handle in y]", Kind.FAIL),
+        ("class Other:\n    def handle(self): ...", Kind.FAIL),
         ("def handle(:", Kind.FAIL),
         ("\x00", Kind.FAIL),
     ],
@@ -99,6 +108,16 @@ def test_a_module_that_is_too_large_is_not_read(judge: Callable[..., Verdict]) -
         ("try:\n    pass\nexcept (a.ClientError, ValueError):\n    print()", "ClientError, ValueError"),
         ("@app.exception_handler(Exception)\ndef f(): ...  # except", "Exception"),
         ("@app.exception_handler([KeyError, f()])\ndef f(): ...  # except", "KeyError"),
+        ("from a import ClientError as E\ntry:\n    pass\nexcept E:\n    print()", "ClientError"),
+        (
+            "ERRORS = (a.ClientError, OSError)\ntry:\n    pass\nexcept (*ERRORS, KeyError):\n    print()",
+            "ClientError, KeyError, OSError",
+        ),
+        (
+            "N = 1\ntry:\n    pass\nexcept KeyError as e:\n    if e.x:\n        return 1\n    raise",
+            "KeyError",
+        ),
+        ("try:\n    pass\nexcept KeyError as e:\n    raise Other from e", "KeyError"),
     ],
 )
 def test_what_is_caught_is_shown(judge: Callable[..., Verdict], source: str, caught: str) -> None:
@@ -112,6 +131,19 @@ def test_what_is_caught_is_shown(judge: Callable[..., Verdict], source: str, cau
         ("import boto3\ntry:\n    pass\nexcept KeyError:\n    print()", "errors of AWS calls (ClientError)"),
         ("json.loads('')\ntry:\n    pass\nexcept ClientError:\n    print()", "malformed input (ValueError)"),
         ("try:\n    pass\nexcept KeyError:\n    pass", "any exception"),
+        ("try:\n    pass\nexcept Exception:\n    ...", "any exception"),
+        ("try:\n    pass\nexcept Exception:\n    'nothing'", "any exception"),
+        ("try:\n    pass\nexcept Exception:\n    raise", "any exception"),
+        ("try:\n    pass\nexcept Exception as e:\n    log(e)\n    raise e", "any exception"),
+        (
+            "import json, boto3\ntry:\n    pass\nexcept BotoCoreError:\n    print()",
+            "errors of AWS calls (ClientError)",
+        ),
+        ("json.loads('')\ntry:\n    pass\nexcept (KeyError, TypeError):\n    print()", MALFORMED),
+        ("from json import loads\nloads('')\ntry:\n    pass\nexcept KeyError:\n    print()", MALFORMED),
+        ("event.json_body\ntry:\n    pass\nexcept KeyError:\n    print()", MALFORMED),
+        ("M.model_validate_json('')\ntry:\n    pass\nexcept KeyError:\n    print()", MALFORMED),
+        ("loads('')\ntry:\n    pass\nexcept ValidationError:\n    print()", MALFORMED),
         ("x = 1", "any exception"),
     ],
 )
@@ -152,6 +184,13 @@ def test_installed_packages_are_not_the_functions_own(judge: Callable[..., Verdi
         ("x = HTTPStatus.CONFLICT", "CONFLICT"),
         ("raise BadRequestError('x')", "BadRequestError"),
         ("raise errors.NotFoundError('x')", "NotFoundError"),
+        ("x = {'statusCode': '404'}", "404"),
+        ("x = http.HTTPStatus.GONE", "GONE"),
+        ("x = HTTPStatus.NOT_FOUND.value", "NOT_FOUND"),
+        ("raise HTTPException(status.HTTP_400_BAD_REQUEST)", "HTTP_400_BAD_REQUEST"),
+        ("x = answer(409)", "409"),
+        ("RATE_LIMIT = 429", "429"),
+        ("rate_limit = {'statusCode': 429}", "429"),
     ],
 )
 def test_a_client_error_has_many_forms(judge: Callable[..., Verdict], source: str, status: str) -> None:
@@ -167,3 +206,50 @@ def test_modules_that_import_each_other_or_are_broken_are_no_trouble(judge: Call
     }
     assert judge("PI-LAM-003", sources).kind is Kind.FAIL
     assert judge("PI-LAM-002", sources).kind is Kind.FAIL
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "if answer.status >= 400: raise RuntimeError",
+        "if answer.status in (400, 404): return None",
+        "time.sleep(400)",
+        "f(timeout=450)",
+        "x = {'maxItems': 450}",
+        "LIMIT = 499",
+        "LIMIT: int = 499",
+        "x = y[:450]",
+        "x = 4 * 400",
+        "for x in range(400): pass",
+    ],
+)
+def test_a_number_that_is_no_status_refuses_nobody(judge: Callable[..., Verdict], source: str) -> None:
+    assert judge("PI-LAM-003", {"app.py": f"def handle():\n    {source}"}).kind is Kind.FAIL
+
+
+def test_a_pattern_of_a_match_refuses_nobody(judge: Callable[..., Verdict]) -> None:
+    source = "def handle():\n    match answer.status:\n        case 404:\n            return None"
+    assert judge("PI-LAM-003", {"app.py": source}).kind is Kind.FAIL
+
+
+@pytest.mark.parametrize(
+    ("layers", "handler", "kind"),
+    [
+        (["arn:aws:lambda:us-east-1:1:layer:wrapper:1"], "wrapper.handle", Kind.UNKNOWN),
+        ("${var.layers}", "wrapper.handle", Kind.UNKNOWN),
+        ([], "wrapper.handle", Kind.FAIL),
+        (["arn:aws:lambda:us-east-1:1:layer:wrapper:1"], "app.gone", Kind.FAIL),
+    ],
+)
+def test_a_module_may_be_in_a_layer(
+    world: "GoodStack", zip_of: Zip, tmp_path: Path, layers: object, handler: str, kind: Kind
+) -> None:
+    zip_of(tmp_path / "code.zip", {"app.py": CAREFUL})
+    function = "aws_lambda_function.primary_function"
+    changes = {
+        f"{function}.filename": "code.zip",
+        f"{function}.handler": handler,
+        f"{function}.layers": layers,
+    }
+    manifest = world.manifest(world.spoiled(changes), folder=tmp_path)
+    assert world.ask("PI-LAM-001", manifest)[0].kind is kind

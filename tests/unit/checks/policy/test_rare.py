@@ -174,6 +174,8 @@ def test_any_tag_of_a_selection_is_enough_and_any_selection() -> None:
     resources = {"aws_db_instance": database, "aws_backup_selection": selections}
     assert worst("PI-BAK-001", resources) is Kind.PASS
     del selections["own"]
+    assert worst("PI-BAK-001", resources) is Kind.UNKNOWN
+    del selections["odd"]
     assert worst("PI-BAK-001", resources) is Kind.FAIL
 
 

@@ -1,5 +1,6 @@
 """Other spellings of the same thing, good and bad, with the verdicts that AWS's behaviour wants."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from payinfra.checks.redaction import HIDDEN
 from payinfra.checks.secret_recognition import look_of, names_secret, without_looks
 from payinfra.checks.verdicts import Kind
 from tests.unit.checks.policy.test_rare import BOTH
-from tests.unit.checks.policy.test_unusual import COGNITO, ME, reader, statement, text, web, worst
+from tests.unit.checks.policy.test_unusual import COGNITO, ME, OWN, reader, statement, text, web, worst
 
 
 @pytest.mark.parametrize(
@@ -826,3 +827,350 @@ def test_an_index_that_a_deny_forbids_is_not_allowed(action: str, resource: str,
         "aws_lambda_function": {"f": {"function_name": "f", "role": "${aws_iam_role.r.arn}"}},
     }
     assert worst("PI-IAM-003", resources) is kind
+
+
+BUCKET = {"aws_s3_bucket": {"b": {"bucket": "pay"}}}
+BLOCKS = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
+CLOSED = dict.fromkeys(BLOCKS, True)
+
+
+@pytest.mark.parametrize(
+    ("others", "kind"),
+    [
+        ({"aws_s3_account_public_access_block": {"a": CLOSED}}, Kind.WARN),
+        ({"aws_s3_account_public_access_block": {"a": CLOSED | {"block_public_acls": False}}}, Kind.FAIL),
+        (
+            {
+                "aws_s3_account_public_access_block": {"a": CLOSED},
+                "aws_s3_bucket_public_access_block": {"b": {"bucket": "pay", "block_public_acls": True}},
+            },
+            Kind.WARN,
+        ),
+    ],
+)
+def test_the_accounts_public_access_block_holds_for_every_bucket(others: dict[str, Any], kind: Kind) -> None:
+    assert worst("PI-S3-001", {**BUCKET, **others}) is kind
+
+
+WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"Action": "s3:*", "Condition": {"bool": {"AWS:SecureTransport": ["False"]}}}, Kind.PASS),
+        ({"Action": "s3:*", "Condition": {"StringNotEquals": {"aws:SecureTransport": "true"}}}, Kind.PASS),
+        ({"Action": "s3:*", "Condition": {"Null": {"aws:SecureTransport": "true"}}}, Kind.FAIL),
+        ({"Action": "s3:*", "Condition": {"Bool": {"aws:SecureTransport": "true"}}}, Kind.FAIL),
+        ({"NotAction": "s3:ListAllMyBuckets", "Condition": WITHOUT_TLS}, Kind.PASS),
+        ({"Action": "s3:Get*", "Condition": WITHOUT_TLS}, Kind.FAIL),
+        ({"Action": "s3:*", "Condition": WITHOUT_TLS | OWN}, Kind.FAIL),
+        ({"Action": "s3:*"}, Kind.FAIL),
+        (
+            {"Action": "s3:*", "Condition": WITHOUT_TLS, "Resource": None, "NotResource": "arn:aws:s3:::x"},
+            Kind.PASS,
+        ),
+        (
+            {
+                "Action": "s3:*",
+                "Condition": WITHOUT_TLS,
+                "Resource": None,
+                "NotResource": "arn:aws:s3:::pay/*",
+            },
+            Kind.FAIL,
+        ),
+    ],
+)
+def test_a_deny_of_requests_without_tls_is_evaluated(fields: dict[str, Any], kind: Kind) -> None:
+    deny = statement(
+        "Deny", **{"Principal": "*", "Resource": ["arn:aws:s3:::pay", "arn:aws:s3:::pay/*"], **fields}
+    )
+    policy = {"aws_s3_bucket_policy": {"p": {"bucket": "pay", "policy": text(deny)}}}
+    assert worst("PI-S3-002", {**BUCKET, **policy}) is kind
+
+
+@pytest.mark.parametrize(("store", "kind"), [("cks-1234567890abcdef0", Kind.NOT_APPLICABLE), ("", Kind.FAIL)])
+def test_a_key_of_a_custom_key_store_does_not_rotate(store: str, kind: Kind) -> None:
+    assert worst("PI-KMS-001", {"aws_kms_key": {"k": {"custom_key_store_id": store}}}) is kind
+
+
+def test_a_log_group_for_delivery_keeps_lines_for_two_days() -> None:
+    assert (
+        worst("PI-LOG-001", {"aws_cloudwatch_log_group": {"g": {"log_group_class": "DELIVERY"}}}) is Kind.WARN
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "dimensions", "alarm", "kind"),
+    [
+        ("5xx", ("ApiId",), {}, Kind.PASS),
+        ("5xx", ("ApiId", "Stage"), {}, Kind.PASS),
+        ("5xx", ("ApiName",), {}, Kind.FAIL),
+        ("5xx", ("ApiId",), {"statistic": "Average", "threshold": 5}, Kind.FAIL),
+        ("5XXError", ("ApiId",), {}, Kind.FAIL),
+        ("Count", ("ApiId",), {}, Kind.PASS),
+        ("Latency", ("ApiId", "Stage"), {"statistic": "Average"}, Kind.PASS),
+        ("IntegrationLatency", ("ApiId", "Stage", "Method", "Resource"), {"statistic": "p99"}, Kind.PASS),
+        ("ExecutionError", ("ApiId", "Stage", "Route"), {}, Kind.PASS),
+        ("ExecutionError", ("ApiName",), {}, Kind.FAIL),
+    ],
+)
+def test_each_kind_of_api_has_metrics_by_dimensions_of_its_own(
+    metric: str, dimensions: tuple[str, ...], alarm: dict[str, Any], kind: Kind
+) -> None:
+    whole = {
+        "namespace": "AWS/ApiGateway",
+        "metric_name": metric,
+        "dimensions": dict.fromkeys(dimensions, "x"),
+        "statistic": "Sum",
+        "comparison_operator": "GreaterThanThreshold",
+        "threshold": 1,
+        "evaluation_periods": 1,
+        "period": 60,
+        **alarm,
+    }
+    assert worst("PI-CW-002", {"aws_cloudwatch_metric_alarm": {"a": whole}}) is kind
+
+
+@pytest.mark.parametrize(
+    ("type_", "kind"),
+    [
+        ("aws_db_instance", Kind.FAIL),
+        ("aws_ecr_repository", Kind.FAIL),
+        ("aws_lb", Kind.FAIL),
+        ("aws_sfn_state_machine", Kind.FAIL),
+        ("aws_route", Kind.NOT_APPLICABLE),
+        ("aws_autoscaling_group", Kind.NOT_APPLICABLE),
+    ],
+)
+def test_whatever_takes_tags_by_the_providers_schema_has_them(type_: str, kind: Kind) -> None:
+    assert worst("PI-TAG-001", {type_: {"x": {"name": "x"}}}) is kind
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/live/health?deep=1", Kind.PASS), ("/live/payments?health", Kind.UNKNOWN)]
+)
+def test_what_a_check_asks_for_ends_at_the_question_mark(path: str, kind: Kind) -> None:
+    check = {"type": "HTTPS", "fqdn": "a1b2c3.execute-api.eu-west-1.amazonaws.com", "resource_path": path}
+    assert worst("PI-DNS-004", {"aws_route53_health_check": {"c": check}}) is kind
+
+
+def task(*variables: dict[str, str], key: str = "environment") -> dict[str, Any]:
+    """A task of ECS with these variables."""
+    return {"aws_ecs_task_definition": {"t": {"container_definitions": json.dumps([{key: list(variables)}])}}}
+
+
+def build(**variable: str) -> dict[str, Any]:
+    """A project of CodeBuild with one variable."""
+    return {"aws_codebuild_project": {"p": {"environment": [{"environment_variable": [variable]}]}}}
+
+
+def service(variables: dict[str, str]) -> dict[str, Any]:
+    """A service of App Runner with these variables."""
+    image = {"image_configuration": {"runtime_environment_variables": variables}}
+    return {"aws_apprunner_service": {"s": {"source_configuration": {"image_repository": image}}}}
+
+
+@pytest.mark.parametrize(
+    ("resources", "kind"),
+    [
+        (task({"name": "DB_PASSWORD", "value": "hunter2222"}), Kind.FAIL),
+        (task({"name": "DB_HOST", "value": "hunter2222"}), Kind.PASS),
+        (task({"name": "DB_PASSWORD", "valueFrom": "arn:aws:secretsmanager:x"}, key="secrets"), Kind.PASS),
+        (build(name="DB_PASSWORD", value="hunter2222"), Kind.FAIL),
+        (build(name="DB_PASSWORD", value="hunter2222", type="PLAINTEXT"), Kind.FAIL),
+        (build(name="DB_PASSWORD", value="db-password", type="PARAMETER_STORE"), Kind.PASS),
+        (build(name="DB_PASSWORD", value="${aws_secretsmanager_secret.s.arn}"), Kind.PASS),
+        (service({"DB_PASSWORD": "hunter2222"}), Kind.FAIL),
+        (service({"DB_PASSWORD_PARAMETER": "hunter2222"}), Kind.PASS),
+        ({"aws_ecs_task_definition": {"t": {"container_definitions": "no JSON"}}}, Kind.PASS),
+        (
+            {
+                "aws_ecs_task_definition": {
+                    "t": {
+                        "container_definitions": '${jsonencode([{environment = [{name = "DB_PASSWORD", '
+                        'value = "hunter2222"}]}])}'
+                    }
+                }
+            },
+            Kind.FAIL,
+        ),
+        (
+            {
+                "aws_db_parameter_group": {
+                    "g": {"parameter": [{"name": "password_encryption", "value": "md5"}]}
+                }
+            },
+            Kind.PASS,
+        ),
+    ],
+)
+def test_a_programs_variables_hold_no_secret(resources: dict[str, Any], kind: Kind) -> None:
+    assert worst("PI-SEC-003", resources) is kind
+
+
+BOX = "${aws_sqs_queue.q.arn}"
+INDEXED = {
+    "aws_dynamodb_table": {"t": {"name": "ledger", "global_secondary_index": [{"name": "by-day"}]}},
+    "aws_iam_role": {"r": {"name": "r"}},
+    "aws_lambda_function": {
+        "f": {"role": "${aws_iam_role.r.arn}", "environment": {"variables": {"TABLE": "ledger"}}}
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("resource", "kind"),
+    [
+        ("*", Kind.PASS),
+        ("arn:aws:dynamodb:*", Kind.PASS),
+        ("arn:aws:dynamodb:eu-west-1:111122223333:table/*", Kind.PASS),
+        ("arn:aws:dynamodb:*:*:table/led*", Kind.PASS),
+        ("arn:aws:dynamodb:*:*:table/*/index/by-*", Kind.PASS),
+        ("arn:aws:dynamodb:*:*:table/*/index/by-week", Kind.FAIL),
+        ("arn:aws:dynamodb:*:*:table/ledge?", Kind.FAIL),
+        ("arn:aws:dynamodb:*:*:table/other*", Kind.FAIL),
+        ("arn:aws:s3:::*", Kind.FAIL),
+    ],
+)
+def test_a_pattern_that_fits_a_table_may_fit_its_indexes(resource: str, kind: Kind) -> None:
+    policy = text(statement(Action="dynamodb:Query", Resource=resource))
+    granted = {"aws_iam_role_policy": {"p": {"role": "${aws_iam_role.r.id}", "policy": policy}}}
+    assert worst("PI-IAM-003", {**INDEXED, **granted}) is kind
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("AmazonDynamoDBFullAccess", Kind.PASS),
+        ("AmazonDynamoDBReadOnlyAccess", Kind.UNKNOWN),
+        ("NoSuchPolicy", Kind.UNKNOWN),
+        ("service-role/AWSLambdaBasicExecutionRole", Kind.FAIL),
+    ],
+)
+def test_a_policy_of_aws_may_allow_the_indexes(name: str, kind: Kind) -> None:
+    arn = f"arn:aws:iam::aws:policy/{name}"
+    attached = {
+        "aws_iam_role_policy_attachment": {"a": {"role": "${aws_iam_role.r.name}", "policy_arn": arn}}
+    }
+    assert worst("PI-IAM-003", {**INDEXED, **attached}) is kind
+
+
+@pytest.mark.parametrize(("attribute", "kind"), [("target_key_arn", Kind.PASS), ("arn", Kind.FAIL)])
+def test_a_role_may_use_a_key_by_its_alias_as_far_as_that_is_the_keys_arn(attribute: str, kind: Kind) -> None:
+    policy = text(
+        statement(Action="dynamodb:GetItem", Resource="${aws_dynamodb_table.t.arn}"),
+        statement(Action="kms:Decrypt", Resource=f"${{aws_kms_alias.a.{attribute}}}"),
+    )
+    encryption = {"enabled": True, "kms_key_arn": "${aws_kms_key.k.arn}"}
+    resources = {
+        "aws_kms_key": {"k": {}},
+        "aws_kms_alias": {"a": {"name": "alias/pay", "target_key_id": "${aws_kms_key.k.id}"}},
+        "aws_dynamodb_table": {"t": {"name": "ledger", "server_side_encryption": encryption}},
+        "aws_iam_role": {"r": {"name": "r"}},
+        "aws_iam_role_policy": {"p": {"role": "${aws_iam_role.r.id}", "policy": policy}},
+    }
+    assert worst("PI-IAM-004", resources) is kind
+
+
+@pytest.mark.parametrize(("stage", "kind"), [("live", Kind.PASS), ("prod", Kind.FAIL)])
+@pytest.mark.parametrize("type_", ["aws_api_gateway_stage", "aws_api_gateway_deployment"])
+def test_a_plan_names_a_stage_that_its_api_has(type_: str, stage: str, kind: Kind) -> None:
+    api = "${aws_api_gateway_rest_api.a.id}"
+    resources = {
+        "aws_api_gateway_rest_api": {"a": {"name": "a"}},
+        type_: {"s": {"rest_api_id": api, "stage_name": "live"}},
+        "aws_api_gateway_usage_plan": {"p": {"api_stages": [{"api_id": api, "stage": stage}]}},
+    }
+    assert worst("PI-API-002", resources) is kind
+    unknown = resources | {type_: {"s": {"rest_api_id": api, "stage_name": "${var.stage}"}}}
+    assert worst("PI-API-002", unknown) is Kind.PASS
+
+
+@pytest.mark.parametrize(("other", "kind"), [("x" * 30, Kind.PASS), ("y" * 30, Kind.FAIL)])
+def test_two_literals_are_one_value_where_they_are_equal(other: str, kind: Kind) -> None:
+    regions = {"aws": [{"alias": "a", "region": "eu-west-1"}, {"alias": "b", "region": "us-east-1"}]}
+    keys = {"a": {"provider": "aws.a", "value": "x" * 30}, "b": {"provider": "aws.b", "value": other}}
+    assert worst("PI-API-007", {"aws_api_gateway_api_key": keys}, provider=regions) is kind
+
+
+@pytest.mark.parametrize(
+    ("sender", "service"),
+    [
+        (
+            {"aws_cloudwatch_event_target": {"t": {"arn": "x", "dead_letter_config": {"arn": BOX}}}},
+            "events.amazonaws.com",
+        ),
+        (
+            {
+                "aws_sns_topic_subscription": {
+                    "s": {"endpoint": "x", "redrive_policy": f'{{"deadLetterTargetArn": "{BOX}"}}'}
+                }
+            },
+            "sns.amazonaws.com",
+        ),
+    ],
+)
+def test_who_sends_dead_letters_may_use_the_key_of_their_queue(sender: dict[str, Any], service: str) -> None:
+    own = statement(Principal={"AWS": f"arn:aws:iam::{ME}:root"}, Action="kms:*", Resource="*")
+    send = statement(
+        Principal={"Service": service}, Action=["kms:Decrypt", "kms:GenerateDataKey*"], Resource="*"
+    )
+    for statements, kind in (((own,), Kind.FAIL), ((own, send), Kind.PASS)):
+        resources = {
+            "aws_kms_key": {"k": {"policy": text(*statements)}},
+            "aws_sqs_queue": {"q": {"name": "q", "kms_master_key_id": "${aws_kms_key.k.id}"}},
+            **sender,
+        }
+        home = {"aws": {"region": "eu-west-1"}}
+        assert worst("PI-KMS-003", resources, provider=home) is kind
+
+
+@pytest.mark.parametrize(
+    ("day", "kind"),
+    [
+        ("2020-01-01T00:00:00Z", Kind.FAIL),
+        ("2040-01-01", Kind.PASS),
+        ("some day", Kind.UNKNOWN),
+        ("${var.day}", Kind.UNKNOWN),
+        ("", Kind.PASS),
+    ],
+)
+def test_audit_objects_that_go_on_a_day_go_whatever_their_age(day: str, kind: Kind) -> None:
+    rule = {"status": "Enabled", "expiration": [{"date": day}]}
+    resources = {
+        "aws_s3_bucket": {"audit": {"bucket": "audit"}},
+        "aws_s3_bucket_lifecycle_configuration": {"l": {"bucket": "audit", "rule": [rule]}},
+    }
+    assert worst("PI-S3-006", resources) is kind
+
+
+@pytest.mark.parametrize(("place", "kind"), [("header", Kind.PASS), ("query", Kind.FAIL)])
+def test_a_documents_key_is_asked_for_in_the_header(place: str, kind: Kind) -> None:
+    scheme = {"type": "apiKey", "name": "x-api-key", "in": place}
+    document = {
+        "openapi": "3.0.1",
+        "paths": {"/payments": {"post": {"security": [{"key": []}]}}},
+        "components": {"securitySchemes": {"key": scheme}},
+    }
+    resources = {"aws_api_gateway_rest_api": {"a": {"name": "a", "body": json.dumps(document)}}}
+    assert worst("PI-API-003", resources) is kind
+
+
+@pytest.mark.parametrize(
+    ("arn", "kind"),
+    [
+        ("${aws_dynamodb_table.t.arn}", Kind.PASS),
+        (f"arn:aws:dynamodb:eu-west-1:{ME}:table/ledger", Kind.PASS),
+        (f"arn:aws:dynamodb:ap-south-1:{ME}:table/ledger", Kind.FAIL),
+        (f"arn:aws:dynamodb:eu-west-1:{ME}:table/other-ledger", Kind.FAIL),
+        ("${var.table}", Kind.UNKNOWN),
+    ],
+)
+def test_a_replica_of_its_own_names_its_table_by_any_arn(arn: str, kind: Kind) -> None:
+    regions = {"aws": [{"alias": "a", "region": "eu-west-1"}, {"alias": "b", "region": "us-east-1"}]}
+    resources = {
+        "aws_dynamodb_table": {"t": {"provider": "aws.a", "name": "ledger"}},
+        "aws_dynamodb_table_replica": {"r": {"provider": "aws.b", "global_table_arn": arn}},
+    }
+    assert worst("PI-DDB-001", resources, provider=regions) is kind
