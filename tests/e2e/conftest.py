@@ -23,9 +23,9 @@ __all__ = ["DEPLOY", "ENV", "Deployment", "Done", "Project"]
 
 LONGEST = (
     *("test_bad_luck.py", "test_wheel_deploys.py", "test_damage.py", "test_destroy.py"),
-    "test_example_project.py",
+    *("test_example_project.py", "test_fail_back.py", "test_slow_rules.py", "test_lost_state.py"),
 )
-"""Files that take minutes: none may be left to one worker while the other has nothing to do."""
+"""Files that take minutes: none may be left to one worker while the others have nothing to do."""
 DRILLS = "drill"
 """The folder of the tests that drill."""
 HURRY = 20.0
