@@ -455,6 +455,25 @@ def test_a_functions_variable_may_hold_a_secret_among_others() -> None:
 
 
 @pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("postgres://pay@db.internal:5432/pay", Kind.PASS),
+        ("postgresql://db-1:5432,db-2:5432/pay", Kind.PASS),
+        ("rediss://sessions.internal:6379/0", Kind.PASS),
+        ("postgres://pay:hunter22x@db.internal:5432/pay", Kind.FAIL),
+        ("postgres://db.internal/pay?user=pay&pass=hunter22x", Kind.FAIL),
+    ],
+)
+def test_an_address_without_a_password_is_no_secret_whatever_its_name(address: str, kind: Kind) -> None:
+    function = {
+        "kms_key_arn": "${aws_kms_key.k.arn}",
+        "environment": [{"variables": {"DATABASE_DSN": address}}],
+    }
+    resources = {"aws_kms_key": {"k": {}}, "aws_lambda_function": {"f": function}}
+    assert worst("PI-LAM-004", resources, provider={"aws": {"region": "eu-west-1"}}) is kind
+
+
+@pytest.mark.parametrize(
     ("resources", "kind"),
     [
         ({"aws_s3_account_public_access_block": {"a": {}}}, Kind.PASS),
@@ -514,6 +533,31 @@ def test_what_serves_the_whole_account_or_the_zone_stands_once(resources: dict[s
             {
                 "aws_dsql_cluster": {"c": {}},
                 "aws_dsql_cluster_peering": {"p": {"clusters": ["${aws_dsql_cluster.c.arn}"]}},
+            },
+            Kind.PASS,
+        ),
+        (
+            {
+                "aws_kms_key": {"k": {}},
+                "aws_efs_replication_configuration": {
+                    "r": {"destination": [{"region": "eu-central-1", "kms_key_id": "${aws_kms_key.k.arn}"}]}
+                },
+            },
+            Kind.PASS,
+        ),
+        (
+            {
+                "aws_cognito_user_pool": {"u": {}},
+                "aws_api_gateway_authorizer": {"a": {"provider_arns": ["${aws_cognito_user_pool.u.arn}"]}},
+            },
+            Kind.PASS,
+        ),
+        (
+            {
+                "aws_cognito_user_pool": {"u": {}},
+                "aws_apigatewayv2_authorizer": {
+                    "a": {"jwt_configuration": [{"issuer": "https://${aws_cognito_user_pool.u.endpoint}"}]}
+                },
             },
             Kind.PASS,
         ),
@@ -933,6 +977,26 @@ def test_each_kind_of_api_has_metrics_by_dimensions_of_its_own(
 
 
 @pytest.mark.parametrize(
+    "metric", ["AsyncEventAge", "AsyncEventsDropped", "DeadLetterErrors", "DestinationDeliveryFailures"]
+)
+@pytest.mark.parametrize(("dimension", "kind"), [("FunctionName", Kind.PASS), ("Function", Kind.FAIL)])
+def test_what_becomes_of_asynchronous_calls_is_a_metric_of_the_function(
+    metric: str, dimension: str, kind: Kind
+) -> None:
+    alarm = {
+        "namespace": "AWS/Lambda",
+        "metric_name": metric,
+        "dimensions": {dimension: "pay"},
+        "statistic": "Maximum",
+        "comparison_operator": "GreaterThanThreshold",
+        "threshold": 0,
+        "evaluation_periods": 1,
+        "period": 60,
+    }
+    assert worst("PI-CW-002", {"aws_cloudwatch_metric_alarm": {"a": alarm}}) is kind
+
+
+@pytest.mark.parametrize(
     ("type_", "kind"),
     [
         ("aws_db_instance", Kind.FAIL),
@@ -1124,6 +1188,80 @@ def test_who_sends_dead_letters_may_use_the_key_of_their_queue(sender: dict[str,
         }
         home = {"aws": {"region": "eu-west-1"}}
         assert worst("PI-KMS-003", resources, provider=home) is kind
+
+
+@pytest.mark.parametrize(
+    ("test", "source", "kind"),
+    [
+        ("ArnEquals", "${aws_sns_topic.t.arn}", Kind.PASS),
+        ("ArnEquals", f"arn:aws:sns:eu-west-1:{ME}:orders", Kind.PASS),
+        ("ArnLike", f"arn:aws:sns:*:{ME}:*", Kind.PASS),
+        ("ArnEquals", "${aws_sns_topic.other.arn}", Kind.FAIL),
+        ("ArnLike", f"arn:aws:sqs:eu-west-1:{ME}:*", Kind.FAIL),
+    ],
+)
+def test_a_key_may_admit_a_service_for_one_sender_only(test: str, source: str, kind: Kind) -> None:
+    own = statement(Principal={"AWS": f"arn:aws:iam::{ME}:root"}, Action="kms:*", Resource="*")
+    send = statement(
+        Principal={"Service": "sns.amazonaws.com"},
+        Action=["kms:Decrypt", "kms:GenerateDataKey"],
+        Resource="*",
+        Condition={test: {"aws:SourceArn": source}},
+    )
+    outsiders = {
+        "StringNotEqualsIfExists": {"aws:PrincipalAccount": ME},
+        "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+    }
+    perimeter = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "kms:*",
+        "Resource": "*",
+        "Condition": outsiders,
+    }
+    resources = {
+        "aws_kms_key": {"k": {"policy": text(own, send, perimeter)}},
+        "aws_sqs_queue": {"q": {"name": "q", "kms_master_key_id": "${aws_kms_key.k.id}"}},
+        "aws_sns_topic": {"t": {"name": "orders"}, "other": {"name": "refunds"}},
+        "aws_sns_topic_subscription": {
+            "s": {
+                "topic_arn": "${aws_sns_topic.t.arn}",
+                "protocol": "sqs",
+                "endpoint": "${aws_sqs_queue.q.arn}",
+            }
+        },
+    }
+    assert worst("PI-KMS-003", resources, provider={"aws": {"region": "eu-west-1"}}) is kind
+
+
+@pytest.mark.parametrize(
+    ("rule", "source", "kind"),
+    [
+        ({}, f"arn:aws:events:eu-west-1:{ME}:rule/placed", Kind.PASS),
+        ({"event_bus_name": "orders"}, f"arn:aws:events:eu-west-1:{ME}:rule/orders/placed", Kind.PASS),
+        ({"event_bus_name": "orders"}, f"arn:aws:events:eu-west-1:{ME}:rule/placed", Kind.FAIL),
+        ({"event_bus_name": "orders"}, "${aws_cloudwatch_event_rule.r.arn}", Kind.PASS),
+        ({"name": "${var.what}"}, f"arn:aws:events:eu-west-1:{ME}:rule/placed", Kind.UNKNOWN),
+    ],
+)
+def test_a_rule_sends_under_its_own_arn(rule: dict[str, Any], source: str, kind: Kind) -> None:
+    own = statement(Principal={"AWS": f"arn:aws:iam::{ME}:root"}, Action="kms:*", Resource="*")
+    send = statement(
+        Principal={"Service": "events.amazonaws.com"},
+        Action=["kms:Decrypt", "kms:GenerateDataKey"],
+        Resource="*",
+        Condition={"ArnEquals": {"aws:SourceArn": source}},
+    )
+    resources = {
+        "aws_kms_key": {"k": {"policy": text(own, send)}},
+        "aws_sns_topic": {"t": {"name": "t", "kms_master_key_id": "${aws_kms_key.k.id}"}},
+        "aws_cloudwatch_event_rule": {"r": {"name": "placed", **rule}},
+        "aws_cloudwatch_event_target": {
+            "t": {"rule": "${aws_cloudwatch_event_rule.r.name}", "arn": "${aws_sns_topic.t.arn}"}
+        },
+    }
+    home = {"aws": {"region": "eu-west-1"}}
+    assert worst("PI-KMS-003", resources, provider=home, variable={"what": {}}) is kind
 
 
 @pytest.mark.parametrize(
