@@ -1312,3 +1312,25 @@ def test_a_replica_of_its_own_names_its_table_by_any_arn(arn: str, kind: Kind) -
         "aws_dynamodb_table_replica": {"r": {"provider": "aws.b", "global_table_arn": arn}},
     }
     assert worst("PI-DDB-001", resources, provider=regions) is kind
+
+
+@pytest.mark.parametrize("replica", ["s", "copy_of_the_vault"])
+@pytest.mark.parametrize(
+    ("far", "kind"), [("${aws_kms_replica_key.%s.arn}", Kind.PASS), ("${%s}", Kind.FAIL)]
+)
+def test_each_regions_half_of_a_key_is_its_own(replica: str, far: str, kind: Kind) -> None:
+    key, third = "${aws_kms_key.p.arn}", "aws_kms_key.unrelated.arn"
+    other = {"provider": "aws.away", "kms_master_key_id": far % (replica if kind is Kind.PASS else third)}
+    resources = {
+        "aws_kms_key": {
+            "p": {"provider": "aws.home", "multi_region": True, "enable_key_rotation": True},
+            "unrelated": {"provider": "aws.away"},
+            "opposite": {"provider": "aws.home"},
+        },
+        "aws_kms_replica_key": {replica: {"provider": "aws.away", "primary_key_arn": key}},
+        "aws_sqs_queue": {
+            "near": {"provider": "aws.home", "name": "q", "kms_master_key_id": key},
+            "far": {"name": "q", **other},
+        },
+    }
+    assert worst("PI-REG-002", resources, **BOTH) is kind
