@@ -101,6 +101,9 @@ _COMPANIONS = {
     "aws_s3_bucket_public_access_block": "bucket",
     "aws_s3_bucket_server_side_encryption_configuration": "bucket",
     "aws_s3_bucket_versioning": "bucket",
+    "aws_secretsmanager_secret_policy": "secret_arn",
+    "aws_secretsmanager_secret_rotation": "secret_id",
+    "aws_secretsmanager_secret_version": "secret_id",
     "aws_sns_topic_policy": "arn",
     "aws_sns_topic_subscription": "topic_arn",
 }

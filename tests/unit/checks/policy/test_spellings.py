@@ -1334,3 +1334,22 @@ def test_each_regions_half_of_a_key_is_its_own(replica: str, far: str, kind: Kin
         },
     }
     assert worst("PI-REG-002", resources, **BOTH) is kind
+
+
+@pytest.mark.parametrize(
+    ("replica", "kind"), [({"replica": [{"region": "eu-central-1"}]}, Kind.PASS), ({}, Kind.FAIL)]
+)
+def test_what_belongs_to_a_replicated_secret_is_replicated_with_it(
+    replica: dict[str, Any], kind: Kind
+) -> None:
+    own = {"provider": "aws.home", "secret_id": "${aws_secretsmanager_secret.s.id}"}
+    policy = {"provider": "aws.home", "secret_arn": "${aws_secretsmanager_secret.s.arn}", "policy": "{}"}
+    queues = {"near": {"provider": "aws.home", "name": "q"}, "far": {"provider": "aws.away", "name": "q"}}
+    resources = {
+        "aws_secretsmanager_secret": {"s": {"provider": "aws.home", "name": "s", **replica}},
+        "aws_secretsmanager_secret_version": {"v": {**own, "secret_string": "${random_password.p.result}"}},
+        "aws_secretsmanager_secret_rotation": {"r": {**own, "rotation_rules": [{}]}},
+        "aws_secretsmanager_secret_policy": {"p": policy},
+        "aws_sqs_queue": queues,
+    }
+    assert worst("PI-REG-002", resources, **BOTH) is kind
