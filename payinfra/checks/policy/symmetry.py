@@ -117,8 +117,8 @@ def find_twins(manifest: Manifest, here: str, there: str, once: frozenset[str]) 
     for kind, (ones, twos) in by_type.items():
         halves = tuple(_halves(ones, twos, manifest))
         taken = {one.address for pair in halves for one in pair}
-        rest = ([one for one in side if one.address not in taken] for side in (ones, twos))
-        matched = (*halves, *_match(*rest, sides))
+        here_left, there_left = ([one for one in side if one.address not in taken] for side in (ones, twos))
+        matched = (*halves, *_match(here_left, there_left, sides))
         for one, two in matched:
             numbers[one.address] = numbers[two.address] = len(numbers)
         here_there = [[one for one in side if _is_counted(one, once)] for side in (ones, twos)]
