@@ -208,6 +208,10 @@ _PLACEHOLDER = re.compile(
 _POINTER = re.compile(
     r"/|arn:|https?://|(?:ssm|secretsmanager|vault|sops|op|awssm|awsps|kms)[:/]|\{\{resolve:", re.IGNORECASE
 )
+_BARE_URL = re.compile(
+    r"[a-z][a-z0-9+.-]*://(?:[^\s:/?#@]+@)?[\w.\[\]-]+(?::\d+)?(?:,[\w.-]+(?::\d+)?)*(?:/[\w./-]*)?"
+)
+"""An address without a password, and without parameters that may be one: `postgres://pay@db:5432/pay`."""
 _NO_VALUE = frozenset({"", "-", "0", "1", "false", "no", "none", "null", "off", "on", "true", "yes"})
 _SCHEMES = ("bearer ", "basic ")
 _KEYWORDS = ("passw", "passphrase", "pwd", "secret", "token", "key")
@@ -313,7 +317,7 @@ def without_looks(text: str, hidden: str) -> str:
 
 def is_pointer(value: str) -> bool:
     """Whether a value only tells where a secret is, or is none at all: a path, an ARN, a switch."""
-    if value.lower() in _NO_VALUE or _POINTER.match(value):
+    if value.lower() in _NO_VALUE or _POINTER.match(value) or _BARE_URL.fullmatch(value):
         return True
     return "/" in value and names_secret(value)
 

@@ -254,6 +254,12 @@ class _Plan:
                 region = _only_region(entry for entry in entries if entry.provider == provider_address(key))
                 if region:
                     body["region"] = region
+            if "default_tags" in body and not isinstance(_inside(body["default_tags"], "tags"), dict):
+                made = zip(self._changes, entries, strict=True)
+                of_it = (change for change, entry in made if entry.provider == provider_address(key))
+                tags = _shared_tags(change for change in of_it if change.mode != "data")
+                if tags is not None:
+                    body["default_tags"] = [{"tags": tags}]
             if alias:
                 body["alias"] = alias
             yield name, body
@@ -748,6 +754,20 @@ def _only_region(entries: Iterable[Entry]) -> str:
             name = entry.computed.get("name") or entry.body.get("name")
             found |= {name} if isinstance(name, str) else set()
     return next(iter(found)) if len(found) == 1 else ""
+
+
+def _shared_tags(changes: Iterable["_Change"]) -> Body | None:
+    """The tags that a provider's resources have alike, its default ones among them; None where none says."""
+    shared: Body | None = None
+    takes_tags = False
+    for change in changes:
+        unknown = _fields(change.unknown).get("tags_all")
+        tags = change.values.get("tags_all")
+        takes_tags = takes_tags or isinstance(tags, dict) or bool(unknown)
+        if isinstance(tags, dict) and not unknown:
+            known = _fields(escaped(tags))
+            shared = known if shared is None else {k: v for k, v in shared.items() if known.get(k) == v}
+    return shared if takes_tags else {}
 
 
 def provider_address(key: Json) -> str:

@@ -179,7 +179,8 @@ class _Users:
     groups: list[Resource] = field(default_factory=list)
     topics: list[Resource] = field(default_factory=list)
     tables: list[Resource] = field(default_factory=list)
-    senders: list[tuple[str, Resource]] = field(default_factory=list)
+    senders: list[tuple[str, Resource, Resource]] = field(default_factory=list)
+    """A service, the queue or topic that it puts messages into, and the resource for which it does."""
 
 
 def _uses(manifest: Manifest) -> dict[Resource, _Users]:
@@ -199,7 +200,7 @@ def _uses(manifest: Manifest) -> dict[Resource, _Users]:
         for one in manifest.referrers(box):
             service = _sender(one, box, manifest)
             if service:
-                users(box, "kms_master_key_id").senders.append((service, box))
+                users(box, "kms_master_key_id").senders.append((service, box, one))
     for table in manifest.all("aws_dynamodb_table"):
         users(table, "server_side_encryption.kms_key_arn").tables.append(table)
         replicas = nested(table, "replica")
@@ -245,8 +246,8 @@ def _admission(key: Resource, users: _Users, manifest: Manifest) -> tuple[Verdic
         (f"cloudwatch.amazonaws.com for {one.address}", policy.lets_alarms(one)) for one in users.topics
     ]
     judged += [
-        (f"{service} for {one.address}", policy.lets_service(service, one))
-        for service, one in dict.fromkeys(users.senders)
+        (f"{service} for {box.address}", policy.lets_service(service, sender))
+        for service, box, sender in dict.fromkeys(users.senders)
     ]
     # AWS's own default policy, used where there is none, lets IAM decide: DynamoDB then works.
     if policies:
@@ -309,7 +310,7 @@ class _KeyPolicy:
         service = f"logs.{self._region}.amazonaws.com"
 
         def context(account: str) -> dict[str, Values]:
-            arn = _group_arn(group, account, self._manifest)
+            arn = _arn_of(group, account, self._manifest)
             return {_LOG_CONTEXT: (arn,), "aws:sourcearn": (arn,)}
 
         return self._worst(service, _LOG_ACTIONS, context)
@@ -328,9 +329,14 @@ class _KeyPolicy:
             decisions.append(self._worst("cloudwatch.amazonaws.com", _TOPIC_ACTIONS, context))
         return min(decisions, key=_rank)
 
-    def lets_service(self, service: str, _box: Resource) -> Decision:
-        """A service puts a message into an encrypted queue or topic."""
-        return self._worst(service, _TOPIC_ACTIONS, lambda _account: {})
+    def lets_service(self, service: str, sender: Resource) -> Decision:
+        """A service puts a message into an encrypted queue or topic, for a rule, topic or bucket."""
+
+        def context(account: str) -> dict[str, Values]:
+            arns = [_arn_of(one, account, self._manifest) for one in _sources(sender, self._manifest)]
+            return {"aws:sourcearn": (arns[0],)} if arns else {}
+
+        return self._worst(service, _TOPIC_ACTIONS, context)
 
     def lets_table(self) -> Decision:
         """An identity of the account reads a table: DynamoDB decrypts on its behalf."""
@@ -353,6 +359,7 @@ class _KeyPolicy:
                 "aws:sourceaccount": (account,),
                 "kms:viaservice": None,
                 "aws:principalaccount": None,
+                "aws:principalisawsservice": ("true",),
                 "aws:principalorgid": None,
                 **context(account),
             },
@@ -380,7 +387,7 @@ class _KeyPolicy:
         )
 
     def _literal(self, statement: Statement, account: str) -> Statement:
-        """A statement in which the account and the log groups are written out."""
+        """A statement in which the account, and those for whom services call, are written out."""
 
         def text(value: str) -> str:
             for reference in self._manifest.references(value):
@@ -389,8 +396,8 @@ class _KeyPolicy:
                     continue
                 if target.type == "aws_caller_identity":
                     value = _spell(value, target.address, account)
-                elif target.type == "aws_cloudwatch_log_group" and reference.attribute == "arn":
-                    value = _spell(value, target.address, _group_arn(target, account, self._manifest))
+                elif target.type in _SPELLED and reference.attribute == "arn":
+                    value = _spell(value, target.address, _arn_of(target, account, self._manifest))
             return value
 
         return replace(
@@ -417,7 +424,31 @@ def _spell(value: str, address: str, literal: str) -> str:
     return SPAN.sub(lambda span: literal if address in span[0] else span[0], value)
 
 
-def _group_arn(group: Resource, account: str, manifest: Manifest) -> str:
-    name = group.template("name")
-    known = manifest.resolve(name) if isinstance(name, str) else "${name}"
-    return f"arn:aws:logs:{group.region}:{account}:log-group:{known}"
+def _sources(sender: Resource, manifest: Manifest) -> list[Resource]:
+    """For what a service sends: a subscription's topic, a target's rule, a notification's bucket."""
+    path = {"aws_sns_topic_subscription": "topic_arn", "aws_cloudwatch_event_target": "rule"}
+    found = manifest.referents(sender, path.get(sender.type, "bucket"))
+    return [one for one in found if one.type in _SPELLED]
+
+
+_SPELLED = {
+    "aws_cloudwatch_event_rule": "arn:aws:events:{region}:{account}:rule/{name}",
+    "aws_cloudwatch_log_group": "arn:aws:logs:{region}:{account}:log-group:{name}",
+    "aws_s3_bucket": "arn:aws:s3:::{name}",
+    "aws_sns_topic": "arn:aws:sns:{region}:{account}:{name}",
+}
+
+
+def _arn_of(resource: Resource, account: str, manifest: Manifest) -> str:
+    """An ARN, with `${…}` for what is not known of the name."""
+
+    def known(path: str) -> str:
+        text = resource.template(path)
+        resolved = manifest.resolve(text) if isinstance(text, str) else None
+        return resolved if isinstance(resolved, str) else f"${{{resource.address}.{path}}}"
+
+    name = known("bucket" if resource.type == "aws_s3_bucket" else "name")
+    if resource.type == "aws_cloudwatch_event_rule" and resource.has("event_bus_name"):
+        bus = known("event_bus_name")
+        name = name if bus == "default" else f"{bus}/{name}"
+    return _SPELLED[resource.type].format(region=resource.region, account=account, name=name)

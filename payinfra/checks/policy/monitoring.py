@@ -238,7 +238,19 @@ _REPLICATION = _sets("SourceBucket DestinationBucket RuleId")
 _KNOWN: Mapping[tuple[str, str], frozenset[frozenset[str]]] = {
     **{
         ("AWS/Lambda", name): _LAMBDA
-        for name in ("Errors", "Duration", "Throttles", "Invocations", "ConcurrentExecutions", "IteratorAge")
+        for name in (
+            "AsyncEventAge",
+            "AsyncEventsDropped",
+            "AsyncEventsReceived",
+            "ConcurrentExecutions",
+            "DeadLetterErrors",
+            "DestinationDeliveryFailures",
+            "Duration",
+            "Errors",
+            "Invocations",
+            "IteratorAge",
+            "Throttles",
+        )
     },
     **{
         ("AWS/DynamoDB", name): _TABLE

@@ -101,6 +101,9 @@ _COMPANIONS = {
     "aws_s3_bucket_public_access_block": "bucket",
     "aws_s3_bucket_server_side_encryption_configuration": "bucket",
     "aws_s3_bucket_versioning": "bucket",
+    "aws_secretsmanager_secret_policy": "secret_arn",
+    "aws_secretsmanager_secret_rotation": "secret_id",
+    "aws_secretsmanager_secret_version": "secret_id",
     "aws_sns_topic_policy": "arn",
     "aws_sns_topic_subscription": "topic_arn",
 }
@@ -124,6 +127,8 @@ _OF_A_ZONE = frozenset({"aws_route53_key_signing_key", "aws_route53_query_log"})
 _CROSSES = frozenset(
     {
         ("aws_ami_copy", "source_ami_id"),
+        ("aws_api_gateway_authorizer", "provider_arns"),
+        ("aws_apigatewayv2_authorizer", "jwt_configuration"),
         ("aws_backup_plan", "rule"),
         ("aws_cloudtrail", "s3_bucket_name"),
         ("aws_cloudwatch_event_endpoint", "event_bus"),
@@ -139,6 +144,7 @@ _CROSSES = frozenset(
         ("aws_ec2_transit_gateway_peering_attachment_accepter", "transit_gateway_attachment_id"),
         ("aws_ec2_transit_gateway_route", "transit_gateway_attachment_id"),
         ("aws_ecr_replication_configuration", "replication_configuration"),
+        ("aws_efs_replication_configuration", "destination"),
         ("aws_elasticache_replication_group", "global_replication_group_id"),
         ("aws_flow_log", "log_destination"),
         ("aws_globalaccelerator_endpoint_group", "endpoint_configuration"),

@@ -99,7 +99,7 @@ class Twins:
         if number is None or target is None:
             return self.sides.without(address)
         side = "own" if target.region == region else "other"
-        return f"<{side} {target.kind} {number}>"
+        return f"<{side} {twin_type(target) or target.kind} {number}>"
 
 
 def find_twins(manifest: Manifest, here: str, there: str, once: frozenset[str]) -> Twins:
@@ -115,7 +115,10 @@ def find_twins(manifest: Manifest, here: str, there: str, once: frozenset[str]) 
     uneven: list[tuple[str, int, int]] = []
     alone: list[Resource] = []
     for kind, (ones, twos) in by_type.items():
-        matched = tuple(_match(ones, twos, sides))
+        halves = tuple(_halves(ones, twos, manifest))
+        taken = {one.address for pair in halves for one in pair}
+        here_left, there_left = ([one for one in side if one.address not in taken] for side in (ones, twos))
+        matched = (*halves, *_match(here_left, there_left, sides))
         for one, two in matched:
             numbers[one.address] = numbers[two.address] = len(numbers)
         here_there = [[one for one in side if _is_counted(one, once)] for side in (ones, twos)]
@@ -222,6 +225,20 @@ def _words(manifest: Manifest, region: str) -> tuple[str, ...]:
 
 def _alternatives(words: tuple[str, ...]) -> str:
     return "|".join(map(re.escape, words))
+
+
+def _halves(
+    ones: list[Resource], twos: list[Resource], manifest: Manifest
+) -> Iterator[tuple[Resource, Resource]]:
+    """A key's replica is the twin of the key that it names, whatever the two are called."""
+    paired: set[str] = set()
+    for side, others in ((ones, twos), (twos, ones)):
+        for half in side:
+            named = manifest.referents(half, "primary_key_arn") if is_half(half) else ()
+            for whole in named:
+                if whole in others and whole.address not in paired:
+                    paired.add(whole.address)
+                    yield (half, whole) if side is ones else (whole, half)
 
 
 def _match(ones: list[Resource], twos: list[Resource], sides: _Sides) -> Iterator[tuple[Resource, Resource]]:

@@ -165,6 +165,29 @@ def test_the_tags_of_the_provider_are_the_resources_own() -> None:
     assert manifest(shown).environment == "pr7"
 
 
+def test_default_tags_that_the_plan_leaves_out_are_what_the_resources_share() -> None:
+    tagged: Document = {
+        "region": {"constant_value": "eu-west-1"},
+        "default_tags": [{"tags": to("local.tags")}],
+    }
+    providers: Document = {"aws.home": {"name": "aws", "alias": "home", "expressions": tagged}}
+    all_of = {"Environment": "pr7", "Project": "pay"}
+    one = change("aws_x.one", {"tags_all": {**all_of, "Name": "one"}})
+    two = change("aws_x.two", {"tags_all": {**all_of, "Name": "two"}})
+    open_ = change("aws_x.open", {}, {"tags_all": True})
+    blank = change("aws_x.blank", {})
+
+    def tags(*changes: Document) -> Any:
+        root = {"resources": [config("aws_x", one["name"], {}) for one in changes]}
+        (provider,) = manifest(document([*changes], root, providers=providers)).providers
+        groups: Any = provider.block.body["default_tags"]
+        return groups[0]["tags"]
+
+    assert tags(one, two) == tags(one, two, open_) == all_of
+    assert tags(blank) == {}
+    assert tags(open_) == "${local.tags}"
+
+
 def test_what_is_deleted_forgotten_or_deposed_is_not_there() -> None:
     shown = document(
         [

@@ -455,6 +455,25 @@ def test_a_functions_variable_may_hold_a_secret_among_others() -> None:
 
 
 @pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("postgres://pay@db.internal:5432/pay", Kind.PASS),
+        ("postgresql://db-1:5432,db-2:5432/pay", Kind.PASS),
+        ("rediss://sessions.internal:6379/0", Kind.PASS),
+        ("postgres://pay:hunter22x@db.internal:5432/pay", Kind.FAIL),
+        ("postgres://db.internal/pay?user=pay&pass=hunter22x", Kind.FAIL),
+    ],
+)
+def test_an_address_without_a_password_is_no_secret_whatever_its_name(address: str, kind: Kind) -> None:
+    function = {
+        "kms_key_arn": "${aws_kms_key.k.arn}",
+        "environment": [{"variables": {"DATABASE_DSN": address}}],
+    }
+    resources = {"aws_kms_key": {"k": {}}, "aws_lambda_function": {"f": function}}
+    assert worst("PI-LAM-004", resources, provider={"aws": {"region": "eu-west-1"}}) is kind
+
+
+@pytest.mark.parametrize(
     ("resources", "kind"),
     [
         ({"aws_s3_account_public_access_block": {"a": {}}}, Kind.PASS),
@@ -514,6 +533,31 @@ def test_what_serves_the_whole_account_or_the_zone_stands_once(resources: dict[s
             {
                 "aws_dsql_cluster": {"c": {}},
                 "aws_dsql_cluster_peering": {"p": {"clusters": ["${aws_dsql_cluster.c.arn}"]}},
+            },
+            Kind.PASS,
+        ),
+        (
+            {
+                "aws_kms_key": {"k": {}},
+                "aws_efs_replication_configuration": {
+                    "r": {"destination": [{"region": "eu-central-1", "kms_key_id": "${aws_kms_key.k.arn}"}]}
+                },
+            },
+            Kind.PASS,
+        ),
+        (
+            {
+                "aws_cognito_user_pool": {"u": {}},
+                "aws_api_gateway_authorizer": {"a": {"provider_arns": ["${aws_cognito_user_pool.u.arn}"]}},
+            },
+            Kind.PASS,
+        ),
+        (
+            {
+                "aws_cognito_user_pool": {"u": {}},
+                "aws_apigatewayv2_authorizer": {
+                    "a": {"jwt_configuration": [{"issuer": "https://${aws_cognito_user_pool.u.endpoint}"}]}
+                },
             },
             Kind.PASS,
         ),
@@ -933,6 +977,26 @@ def test_each_kind_of_api_has_metrics_by_dimensions_of_its_own(
 
 
 @pytest.mark.parametrize(
+    "metric", ["AsyncEventAge", "AsyncEventsDropped", "DeadLetterErrors", "DestinationDeliveryFailures"]
+)
+@pytest.mark.parametrize(("dimension", "kind"), [("FunctionName", Kind.PASS), ("Function", Kind.FAIL)])
+def test_what_becomes_of_asynchronous_calls_is_a_metric_of_the_function(
+    metric: str, dimension: str, kind: Kind
+) -> None:
+    alarm = {
+        "namespace": "AWS/Lambda",
+        "metric_name": metric,
+        "dimensions": {dimension: "pay"},
+        "statistic": "Maximum",
+        "comparison_operator": "GreaterThanThreshold",
+        "threshold": 0,
+        "evaluation_periods": 1,
+        "period": 60,
+    }
+    assert worst("PI-CW-002", {"aws_cloudwatch_metric_alarm": {"a": alarm}}) is kind
+
+
+@pytest.mark.parametrize(
     ("type_", "kind"),
     [
         ("aws_db_instance", Kind.FAIL),
@@ -1127,6 +1191,80 @@ def test_who_sends_dead_letters_may_use_the_key_of_their_queue(sender: dict[str,
 
 
 @pytest.mark.parametrize(
+    ("test", "source", "kind"),
+    [
+        ("ArnEquals", "${aws_sns_topic.t.arn}", Kind.PASS),
+        ("ArnEquals", f"arn:aws:sns:eu-west-1:{ME}:orders", Kind.PASS),
+        ("ArnLike", f"arn:aws:sns:*:{ME}:*", Kind.PASS),
+        ("ArnEquals", "${aws_sns_topic.other.arn}", Kind.FAIL),
+        ("ArnLike", f"arn:aws:sqs:eu-west-1:{ME}:*", Kind.FAIL),
+    ],
+)
+def test_a_key_may_admit_a_service_for_one_sender_only(test: str, source: str, kind: Kind) -> None:
+    own = statement(Principal={"AWS": f"arn:aws:iam::{ME}:root"}, Action="kms:*", Resource="*")
+    send = statement(
+        Principal={"Service": "sns.amazonaws.com"},
+        Action=["kms:Decrypt", "kms:GenerateDataKey"],
+        Resource="*",
+        Condition={test: {"aws:SourceArn": source}},
+    )
+    outsiders = {
+        "StringNotEqualsIfExists": {"aws:PrincipalAccount": ME},
+        "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+    }
+    perimeter = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "kms:*",
+        "Resource": "*",
+        "Condition": outsiders,
+    }
+    resources = {
+        "aws_kms_key": {"k": {"policy": text(own, send, perimeter)}},
+        "aws_sqs_queue": {"q": {"name": "q", "kms_master_key_id": "${aws_kms_key.k.id}"}},
+        "aws_sns_topic": {"t": {"name": "orders"}, "other": {"name": "refunds"}},
+        "aws_sns_topic_subscription": {
+            "s": {
+                "topic_arn": "${aws_sns_topic.t.arn}",
+                "protocol": "sqs",
+                "endpoint": "${aws_sqs_queue.q.arn}",
+            }
+        },
+    }
+    assert worst("PI-KMS-003", resources, provider={"aws": {"region": "eu-west-1"}}) is kind
+
+
+@pytest.mark.parametrize(
+    ("rule", "source", "kind"),
+    [
+        ({}, f"arn:aws:events:eu-west-1:{ME}:rule/placed", Kind.PASS),
+        ({"event_bus_name": "orders"}, f"arn:aws:events:eu-west-1:{ME}:rule/orders/placed", Kind.PASS),
+        ({"event_bus_name": "orders"}, f"arn:aws:events:eu-west-1:{ME}:rule/placed", Kind.FAIL),
+        ({"event_bus_name": "orders"}, "${aws_cloudwatch_event_rule.r.arn}", Kind.PASS),
+        ({"name": "${var.what}"}, f"arn:aws:events:eu-west-1:{ME}:rule/placed", Kind.UNKNOWN),
+    ],
+)
+def test_a_rule_sends_under_its_own_arn(rule: dict[str, Any], source: str, kind: Kind) -> None:
+    own = statement(Principal={"AWS": f"arn:aws:iam::{ME}:root"}, Action="kms:*", Resource="*")
+    send = statement(
+        Principal={"Service": "events.amazonaws.com"},
+        Action=["kms:Decrypt", "kms:GenerateDataKey"],
+        Resource="*",
+        Condition={"ArnEquals": {"aws:SourceArn": source}},
+    )
+    resources = {
+        "aws_kms_key": {"k": {"policy": text(own, send)}},
+        "aws_sns_topic": {"t": {"name": "t", "kms_master_key_id": "${aws_kms_key.k.id}"}},
+        "aws_cloudwatch_event_rule": {"r": {"name": "placed", **rule}},
+        "aws_cloudwatch_event_target": {
+            "t": {"rule": "${aws_cloudwatch_event_rule.r.name}", "arn": "${aws_sns_topic.t.arn}"}
+        },
+    }
+    home = {"aws": {"region": "eu-west-1"}}
+    assert worst("PI-KMS-003", resources, provider=home, variable={"what": {}}) is kind
+
+
+@pytest.mark.parametrize(
     ("day", "kind"),
     [
         ("2020-01-01T00:00:00Z", Kind.FAIL),
@@ -1174,3 +1312,44 @@ def test_a_replica_of_its_own_names_its_table_by_any_arn(arn: str, kind: Kind) -
         "aws_dynamodb_table_replica": {"r": {"provider": "aws.b", "global_table_arn": arn}},
     }
     assert worst("PI-DDB-001", resources, provider=regions) is kind
+
+
+@pytest.mark.parametrize("replica", ["s", "copy_of_the_vault"])
+@pytest.mark.parametrize(
+    ("far", "kind"), [("${aws_kms_replica_key.%s.arn}", Kind.PASS), ("${%s}", Kind.FAIL)]
+)
+def test_each_regions_half_of_a_key_is_its_own(replica: str, far: str, kind: Kind) -> None:
+    key, third = "${aws_kms_key.p.arn}", "aws_kms_key.unrelated.arn"
+    other = {"provider": "aws.away", "kms_master_key_id": far % (replica if kind is Kind.PASS else third)}
+    resources = {
+        "aws_kms_key": {
+            "p": {"provider": "aws.home", "multi_region": True, "enable_key_rotation": True},
+            "unrelated": {"provider": "aws.away"},
+            "opposite": {"provider": "aws.home"},
+        },
+        "aws_kms_replica_key": {replica: {"provider": "aws.away", "primary_key_arn": key}},
+        "aws_sqs_queue": {
+            "near": {"provider": "aws.home", "name": "q", "kms_master_key_id": key},
+            "far": {"name": "q", **other},
+        },
+    }
+    assert worst("PI-REG-002", resources, **BOTH) is kind
+
+
+@pytest.mark.parametrize(
+    ("replica", "kind"), [({"replica": [{"region": "eu-central-1"}]}, Kind.PASS), ({}, Kind.FAIL)]
+)
+def test_what_belongs_to_a_replicated_secret_is_replicated_with_it(
+    replica: dict[str, Any], kind: Kind
+) -> None:
+    own = {"provider": "aws.home", "secret_id": "${aws_secretsmanager_secret.s.id}"}
+    policy = {"provider": "aws.home", "secret_arn": "${aws_secretsmanager_secret.s.arn}", "policy": "{}"}
+    queues = {"near": {"provider": "aws.home", "name": "q"}, "far": {"provider": "aws.away", "name": "q"}}
+    resources = {
+        "aws_secretsmanager_secret": {"s": {"provider": "aws.home", "name": "s", **replica}},
+        "aws_secretsmanager_secret_version": {"v": {**own, "secret_string": "${random_password.p.result}"}},
+        "aws_secretsmanager_secret_rotation": {"r": {**own, "rotation_rules": [{}]}},
+        "aws_secretsmanager_secret_policy": {"p": policy},
+        "aws_sqs_queue": queues,
+    }
+    assert worst("PI-REG-002", resources, **BOTH) is kind
