@@ -45,10 +45,14 @@ def named(command: Command, name: str) -> Command:
     return Command(name, command.arguments)
 
 
-def terraform_environment(folder: Path) -> dict[str, str]:
-    """For cdktf's CLI: the provider mirror that payinfra found and wrote down for its own Terraform."""
+def terraform_environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """What payinfra's own Terraform runs with: the embedded AWS's credentials, and the mirror found."""
+    key = lifecycle.access_key(folder / ".payinfra" / SERVER_FOLDER)
     configuration = next((folder / WORK / "terraform").glob("*.tfrc"), None)
-    return {} if configuration is None else {"TF_CLI_CONFIG_FILE": str(configuration)}
+    return {
+        **with_access_key(environ, key.access_key_id, key.secret_access_key),
+        **({} if configuration is None else {"TF_CLI_CONFIG_FILE": str(configuration)}),
+    }
 
 
 def planned(folder: Path, environ: Mapping[str, str], runs: int) -> list[Goal]:
@@ -57,12 +61,7 @@ def planned(folder: Path, environ: Mapping[str, str], runs: int) -> list[Goal]:
     if shutil.which("terraform") is None:
         say("  without terraform plan alone: terraform is not on PATH")
         return []
-    key = lifecycle.access_key(folder / ".payinfra" / SERVER_FOLDER)
-    alone = {
-        **with_access_key(environ, key.access_key_id, key.secret_access_key),
-        **terraform_environment(folder),
-        "TF_DATA_DIR": str(folder / WORK / "terraform"),
-    }
+    alone = {**terraform_environment(folder, environ), "TF_DATA_DIR": str(folder / WORK / "terraform")}
     (stack,) = (folder / SYNTHESIZED).glob("stacks/*")
     theirs = show(measure(TERRAFORM_PLAN, stack, runs=runs, environ=alone))
     ratio = ours.median / theirs.median
@@ -87,9 +86,13 @@ def goals_of(folder: Path, *, runs: int, with_stock: bool) -> list[Goal]:
         except stock.NoStockCli as reason:
             say(f"  without cdktf's own CLI: {reason}")
         else:
-            environ = {**environ, **terraform_environment(folder)}
             ordinary = show(
-                measure(named(cli, "cdktf deploy, nothing to change"), folder, runs=1, environ=environ)
+                measure(
+                    named(cli, "cdktf deploy, nothing to change"),
+                    folder,
+                    runs=1,
+                    environ=terraform_environment(folder, environ),
+                )
             )
             goals.append(at_least("re-deploy against cdktf deploy", ordinary, again, 2))
     return goals
