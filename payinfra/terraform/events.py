@@ -106,13 +106,16 @@ def output_values(value: Mapping[str, JsonValue]) -> dict[str, OutputValue]:
 def without_quotes(line: str) -> str:
     """A line of Terraform's output without what it quotes of the configuration.
 
-    A stack is one line of JSON, so that a quote is all of it. That of one region alone holds values of the
-    state, such as the API key.
+    The stack of one region alone holds values of the state, such as the API key, and is one line of JSON: a
+    quote of it is all of it.
     """
-    if SNIPPET in line and (message := parse_object(line)) is not None:
-        told = {name: value for name, value in members(message, "diagnostic").items() if name != SNIPPET}
-        return json.dumps({**message, "diagnostic": told}, ensure_ascii=False)
-    return _QUOTED_STACK.sub(r"\1", line)
+    if SNIPPET not in line:
+        return _QUOTED_STACK.sub(r"\1", line)
+    message = parse_object(line) or {}
+    told = {**members(message, "diagnostic")}
+    if told.pop(SNIPPET, None) is None:
+        return line
+    return json.dumps({**message, "diagnostic": told}, ensure_ascii=False)
 
 
 def dumped_state(line: str) -> str:

@@ -390,6 +390,12 @@ def test_what_is_quoted_of_the_stack_reaches_neither_log_nor_error(setup: Setup,
     assert "the-key-in-the-state" not in said + caught.value.hint
 
 
+def test_what_only_speaks_of_a_snippet_is_logged_as_it_is(setup: Setup, tmp_path: Path) -> None:
+    said = '{"@message":"aws_x.snippet: Creating...","type":"apply_start"}'
+    setup.terraform({"apply": [["out", said]]}).apply(tmp_path / "p")
+    assert said in setup.log.read_text().splitlines()
+
+
 def test_an_answer_that_quotes_the_stack_is_told_without_it(setup: Setup) -> None:
     terraform = setup.terraform({"output": [["err", f"Error: no backend\n\n   1: {QUOTED}"], ["exit", 1]]})
     with pytest.raises(TerraformFailed) as caught:
