@@ -11,7 +11,7 @@ A Gap (Absent, Unresolved, WrongType) is what an accessor gives instead of a val
 
 from payinfra.checks.manifest.blocks import Block
 from payinfra.checks.manifest.configuration import Given
-from payinfra.checks.manifest.json_value import Json, texts_in
+from payinfra.checks.manifest.json_value import Json, parsed, texts_in
 from payinfra.checks.manifest.manifest import EPHEMERAL, Attached, Manifest, Output, Provider, Resource
 from payinfra.checks.manifest.policies import Condition, PolicyDocument, Principal, Statement
 from payinfra.checks.manifest.templates import SPAN, Reference, is_literal, references_in
@@ -38,6 +38,7 @@ __all__ = [
     "Unresolved",
     "WrongType",
     "is_literal",
+    "parsed",
     "references_in",
     "texts_in",
 ]

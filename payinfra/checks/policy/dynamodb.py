@@ -153,8 +153,7 @@ def table_streams_both_images(table: Resource, _manifest: Manifest) -> tuple[Ver
 def table_is_recoverable(table: Resource, manifest: Manifest) -> tuple[Verdict, ...]:
     """Recovery is each replica's own. AWS Backup keeps single days, which is less."""
     home = flag_on(table, "point_in_time_recovery.enabled", "the table has no point-in-time recovery")
-    selected = is_selected(table, manifest) if home else False
-    if selected:
+    if home and is_selected(table, manifest):
         home = (Verdict.warn("AWS Backup keeps copies of it, and no point in time between them"),)
     return pass_unless(
         (

@@ -1,9 +1,7 @@
 """Whether a JSON Schema refuses anything at all. Source: JSON Schema draft-04, as API Gateway models have
 it."""
 
-import json
-
-from payinfra.checks.manifest import Json, is_literal
+from payinfra.checks.manifest import Json, is_literal, parsed
 
 _ANNOTATIONS = frozenset(
     {
@@ -37,10 +35,7 @@ def schema_refuses(text: str) -> bool | None:
     """Whether some body misses a schema; None where the text is not a schema that is all known."""
     if not is_literal(text):
         return None
-    try:
-        schema: Json = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    schema = parsed(text)
     return _refuses(schema) if isinstance(schema, dict | bool) else None
 
 

@@ -213,17 +213,30 @@ def _uses(manifest: Manifest) -> dict[Resource, _Users]:
 
 def _sender(sender: Resource, box: Resource, manifest: Manifest) -> str:
     """The service that puts messages into a queue or topic for a resource; empty where none does."""
-    if sender.type == "aws_s3_bucket_notification":
-        return "s3.amazonaws.com"
-    service, paths = _SENDERS.get(sender.type, ("", ()))
-    return service if any(box in manifest.referents(sender, path) for path in paths) else ""
+    known = _SENDERS.get(sender.type)
+    reaches = known is not None and any(box in manifest.referents(sender, path) for path in known.boxes)
+    return known.service if known is not None and reaches else ""
 
 
-_SENDERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "aws_cloudwatch_event_target": ("events.amazonaws.com", ("arn", "dead_letter_config")),
-    "aws_sns_topic_subscription": ("sns.amazonaws.com", ("endpoint", "redrive_policy")),
+@dataclass(frozen=True)
+class _Sender:
+    """A type of resource for which a service sends as itself.
+
+    Attributes:
+        source: the property that names for what it sends: a subscription's topic, a target's rule.
+        boxes: those that name where to, and where what it cannot deliver goes.
+    """
+
+    service: str
+    source: str
+    boxes: tuple[str, ...]
+
+
+_SENDERS: Mapping[str, _Sender] = {
+    "aws_cloudwatch_event_target": _Sender("events.amazonaws.com", "rule", ("arn", "dead_letter_config")),
+    "aws_s3_bucket_notification": _Sender("s3.amazonaws.com", "bucket", ("queue", "topic")),
+    "aws_sns_topic_subscription": _Sender("sns.amazonaws.com", "topic_arn", ("endpoint", "redrive_policy")),
 }
-"""Who sends as the service itself, to what, and what it cannot deliver to where."""
 
 
 def _admission(key: Resource, users: _Users, manifest: Manifest) -> tuple[Verdict, ...]:
@@ -425,10 +438,8 @@ def _spell(value: str, address: str, literal: str) -> str:
 
 
 def _sources(sender: Resource, manifest: Manifest) -> list[Resource]:
-    """For what a service sends: a subscription's topic, a target's rule, a notification's bucket."""
-    path = {"aws_sns_topic_subscription": "topic_arn", "aws_cloudwatch_event_target": "rule"}
-    found = manifest.referents(sender, path.get(sender.type, "bucket"))
-    return [one for one in found if one.type in _SPELLED]
+    """For what a service sends."""
+    return [one for one in manifest.referents(sender, _SENDERS[sender.type].source) if one.type in _SPELLED]
 
 
 _SPELLED = {

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable, texts_in
+from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadable, parsed, texts_in
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
 from payinfra.checks.policy.open_policies import open_policy
 from payinfra.checks.policy.schedules import longest_days_between
 from payinfra.checks.policy.terraform import is_written_out
-from payinfra.checks.policy.verdict_helpers import nested, parsed, pass_unless, region_of, verdict_for_gap
+from payinfra.checks.policy.verdict_helpers import nested, pass_unless, region_of, verdict_for_gap
 from payinfra.checks.secret_recognition import is_pointer, is_written_secret, look_of, secret_attributes
 
 _SECRET = "aws_secretsmanager_secret"  # noqa: S105 - a type of resource

@@ -1,6 +1,5 @@
 """What several checks share: how a missing or unreadable value becomes a verdict, and which regions serve."""
 
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
@@ -15,6 +14,7 @@ from payinfra.checks.manifest import (
     Resource,
     Unreadable,
     WrongType,
+    parsed,
 )
 from payinfra.checks.manifest.templates import kind_of_address
 from payinfra.checks.model import Verdict
@@ -151,15 +151,6 @@ def checked_region(region: str | Unreadable, path: str) -> str | Unreadable:
 def is_region(text: str) -> bool:
     """Whether a text has the form of a region's name."""
     return _REGION_NAME.fullmatch(text) is not None
-
-
-def parsed(text: str) -> Json:
-    """What a text of JSON holds; None where it is none."""
-    try:
-        document: Json = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return document
 
 
 def field_of(text: str, name: str) -> Json:

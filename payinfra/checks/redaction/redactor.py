@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
-from payinfra.checks.manifest import Json, Manifest, Resource, is_literal
+from payinfra.checks.manifest import Json, Manifest, Resource, is_literal, parsed
 from payinfra.checks.secret_recognition import (
     names_secret,
     secrets_within,
@@ -146,8 +146,8 @@ class _Harvest:
             self._take(known)
         self._found.update(secrets_within(known))
         if known[:1] in ("{", "[") and _may_name(known):
-            document = _decoded(known)
-            if document is not None:
+            document = parsed(known)
+            if isinstance(document, dict | list):
                 self._look(document, secret=secret)
 
     def _take(self, value: Json, *, unless_reference: bool = False) -> None:
@@ -194,14 +194,6 @@ def _may_name(text: str) -> bool:
 
 def _pieces(text: str) -> Iterator[str]:
     return (piece.strip() for piece in _EXPRESSION.split(text))
-
-
-def _decoded(text: str) -> Json:
-    try:
-        document: Json = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict | list) else None
 
 
 def _at(value: Json, path: list[str]) -> Iterator[Json]:
