@@ -15,9 +15,10 @@ export COVERAGE_FILE := $(CURDIR)/.coverage
 RECORDS := $(CURDIR)/.conformance
 
 # Files of tests side by side, in their order: each keeps its own fixtures. Those that take long come first.
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+IN_ORDER := --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := -n 2 $(IN_ORDER)
 # A third one works while the provider of the other two waits. Drills measure: beside more they would measure those.
-END_TO_END := $(SIDE_BY_SIDE) -n 3 tests/e2e --ignore=tests/e2e/drill
+END_TO_END := -n 3 $(IN_ORDER) tests/e2e --ignore=tests/e2e/drill
 DRILLS := $(SIDE_BY_SIDE) tests/e2e/drill
 # docs/performance.md says why the slowest ones are slow.
 SLOWEST := --durations=20 --durations-min=1

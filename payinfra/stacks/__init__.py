@@ -87,9 +87,6 @@ def synthesize(
     )
     folder = stack_folder(out, settings)
     sha256 = build_zip(folder / ZIP_NAME, code, requirements=requirements)
-    local = endpoints if settings.is_local else None
-    if local is not None:
-        write_config_files(folder, local, settings.regions)
     made_of = ""
     wanted = extend or settings.extend
     if record is not None and not wanted and settings.canary_function is None:
@@ -106,6 +103,9 @@ def synthesize(
     from payinfra.stacks.payments_function import CodeProps
 
     app = App(outdir=str(out))
+    local = endpoints if settings.is_local else None
+    if local is not None:
+        write_config_files(folder, local, settings.regions)
     props = StackProps(settings, CodeProps(ZIP_NAME, sha256), local, canary)
     source = ExtensionSource(wanted, settings.project) if wanted else None
     with source.loaded() if source else nullcontext() as own:
