@@ -85,6 +85,7 @@ _KEYS: Mapping[str, CallerKey] = {
     "aws:principalorgid": _ORGANIZATION,
     "aws:principalorgpaths": _ORGANIZATION_PATH,
     "aws:userid": CallerKey((("AROASTRANGERSTRANGER:me",), None), _leading_wildcard),
+    "elasticfilesystem:accessedviamounttarget": CallerKey((("false",), None)),
     "kms:calleraccount": CallerKey(((STRANGER,),)),
     "aws:sourceaccount": _ACCOUNT,
     "aws:sourcearn": CallerKey(((f"arn:aws:sns:us-east-1:{STRANGER}:stranger",), None), fits_any_account),

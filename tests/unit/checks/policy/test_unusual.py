@@ -26,7 +26,12 @@ def statement(effect: str = "Allow", **fields: Any) -> dict[str, Any]:
 
 def worst(id_: str, resources: dict[str, Any], **more: Any) -> Kind:
     """The gravest verdict of one check."""
-    (judged,) = run([CHECKS[id_]], [Manifest.from_json({"resource": resources, **more})])
+    return gravest(id_, Manifest.from_json({"resource": resources, **more}))
+
+
+def gravest(id_: str, manifest: Manifest) -> Kind:
+    """The gravest verdict of one check on a manifest."""
+    (judged,) = run([CHECKS[id_]], [manifest])
     kinds = judged.result.counts
     order = (Kind.ERROR, Kind.FAIL, Kind.UNKNOWN, Kind.WARN, Kind.PASS, Kind.NOT_APPLICABLE)
     return next(kind for kind in order if kinds.get(kind))
@@ -562,3 +567,61 @@ def test_code_in_an_image_is_one_cause() -> None:
     )
     (judged,) = run([CHECKS["PI-IAM-007"]], [Manifest.from_json({"resource": resources})])
     assert [one.cause for one in judged.findings] == [("the code is in a container image",)]
+
+
+BACKUP = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
+TO_BACKUP = statement(Action="sts:AssumeRole", Principal={"Service": "backup.amazonaws.com"})
+
+
+@pytest.mark.parametrize(
+    ("policy", "trust", "kind"),
+    [
+        (BACKUP, [TO_BACKUP], Kind.WARN),
+        (BACKUP, [TO_BACKUP, statement(Action="sts:AssumeRole", Principal={"AWS": ME})], Kind.FAIL),
+        (
+            BACKUP,
+            [statement(Action="sts:AssumeRole", Principal={"Service": "lambda.amazonaws.com"})],
+            Kind.FAIL,
+        ),
+        (BACKUP, [statement(Action="sts:AssumeRole", NotPrincipal={"AWS": ME})], Kind.FAIL),
+        ("arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole", [TO_BACKUP], Kind.FAIL),
+        ("arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess", [TO_BACKUP], Kind.FAIL),
+    ],
+)
+@pytest.mark.parametrize("named", ["${aws_iam_role.r.name}", "backup", None])
+def test_a_policy_that_aws_keeps_for_its_own_service_warns_on_a_role_of_that_service(
+    policy: str, trust: list[dict[str, Any]], kind: Kind, named: str | None
+) -> None:
+    own: dict[str, Any] = {"name": "backup", "assume_role_policy": text(*trust)}
+    if named is None:
+        stack = {"aws_iam_role": {"r": {**own, "managed_policy_arns": [policy]}}}
+    else:
+        attachment = {"role": named, "policy_arn": policy}
+        stack = {"aws_iam_role": {"r": own}, "aws_iam_role_policy_attachment": {"a": attachment}}
+    assert worst("PI-IAM-002", stack) is kind
+
+
+def test_a_policy_for_a_service_fails_where_nobody_knows_who_takes_the_role_on() -> None:
+    alone = {"aws_iam_role_policy_attachment": {"a": {"role": "elsewhere", "policy_arn": BACKUP}}}
+    assert worst("PI-IAM-002", alone) is Kind.FAIL
+    unknown = {"aws_iam_role": {"r": {"assume_role_policy": "${var.trust}", "managed_policy_arns": [BACKUP]}}}
+    assert worst("PI-IAM-002", unknown) is Kind.FAIL
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "whole", "every"),
+    [
+        ("iot:*", "*", Kind.FAIL, Kind.FAIL),
+        ("iot:Publish", "*", Kind.PASS, Kind.FAIL),
+        (
+            "iot:Connect",
+            "arn:aws:iot:eu-west-1:1:client/$${iot:Connection.Thing.ThingName}",
+            Kind.PASS,
+            Kind.PASS,
+        ),
+    ],
+)
+def test_a_device_has_a_policy_too(action: str, resource: str, whole: Kind, every: Kind) -> None:
+    policy = {"aws_iot_policy": {"p": {"policy": text(statement(Action=action, Resource=resource))}}}
+    assert worst("PI-IAM-001", policy) is whole
+    assert worst("PI-IAM-002", policy) is every
