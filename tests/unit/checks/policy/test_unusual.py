@@ -625,3 +625,24 @@ def test_a_device_has_a_policy_too(action: str, resource: str, whole: Kind, ever
     policy = {"aws_iot_policy": {"p": {"policy": text(statement(Action=action, Resource=resource))}}}
     assert worst("PI-IAM-001", policy) is whole
     assert worst("PI-IAM-002", policy) is every
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "kind"),
+    [
+        ("sns:Publish", "${aws_cloudwatch_event_rule.r.arn}", Kind.FAIL),
+        ("events:EnableRule", "${aws_cloudwatch_event_rule.r.arn}", Kind.PASS),
+        ("rds:StartDBCluster", "${aws_rds_cluster.c.arn}", Kind.PASS),
+        ("rds:StartDBCluster", "${aws_db_instance.d.arn}", Kind.FAIL),
+    ],
+)
+def test_an_action_is_compared_with_what_an_attribute_is_the_arn_of(
+    action: str, resource: str, kind: Kind
+) -> None:
+    stack = {
+        **rights(statement(Action=action, Resource=resource)),
+        "aws_cloudwatch_event_rule": {"r": {}},
+        "aws_rds_cluster": {"c": {}},
+        "aws_db_instance": {"d": {}},
+    }
+    assert worst("PI-IAM-005", stack) is kind
