@@ -57,8 +57,8 @@ _FORMS: Mapping[tuple[str, str], ArnForm] = {
     ("aws_sqs_queue", "arn"): ArnForm("arn:aws:sqs:{region}:{account}:{name}"),
     ("aws_ssm_parameter", "arn"): ArnForm("arn:aws:ssm:{region}:{account}:parameter/{name}", ""),
 }
-"""By a type in Terraform and its attribute. A role's path and a parameter's leading slash make more of the name
-than one property says."""
+"""By a type in Terraform and its attribute. Names of roles have a path, those of parameters a slash before:
+they do not follow from one property."""
 
 
 def arn_form(type: str, attribute: str = "arn") -> ArnForm | None:

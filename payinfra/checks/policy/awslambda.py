@@ -8,7 +8,8 @@ from payinfra.checks.manifest import Json, Manifest, Missing, Resource, Unreadab
 from payinfra.checks.model import Severity, Verdict, check
 from payinfra.checks.policy.encryption import customer_key
 from payinfra.checks.policy.invocation import is_function, open_permissions
-from payinfra.checks.policy.lambda_source import UnreadableSource, catches, handler_of, is_image, refusal
+from payinfra.checks.policy.lambda_errors import catches
+from payinfra.checks.policy.lambda_source import UnreadableSource, handler_of, is_image, refusal
 from payinfra.checks.policy.queues import is_kept_at, unprocessed_problems
 from payinfra.checks.policy.verdict_helpers import (
     holds_secret,
@@ -86,7 +87,7 @@ def _unread(source: UnreadableSource) -> Verdict:
     fix="Catch ClientError around AWS calls and ValueError around parsing, or register an exception handler.",
 )
 def handler_catches_errors(function: Resource, _manifest: Manifest) -> Verdict:
-    """Judged by the syntax of the handler's module; an `except` that does nothing does not count."""
+    """Judged by the syntax; an `except` that does nothing, or is not around what can fail, does not count."""
     if is_image(function):
         return Verdict.not_applicable("its code is a container image")
     handler = handler_of(function)

@@ -40,6 +40,7 @@ def endpoints_in(block: Block) -> Mapping[str, Json]:
 def is_on_this_machine(block: Block) -> bool:
     """Whether everything is asked of this machine: the embedded AWS, whose keys are no secrets."""
     urls = [value for value in endpoints_in(block).values() if isinstance(value, str)]
+    urls += [url for file in _config_files(block) for _, url in _configured(file, block)]
     return bool(urls) and all(LOOPBACK.fullmatch(url) for url in urls)
 
 

@@ -28,6 +28,8 @@ def kind_of(folder: Path, provider: dict[str, Any]) -> Kind:
     [
         (f"[default]\nendpoint_url = {AWAY}\n", None, Kind.FAIL),
         (f"[default]\n{SERVICES}", None, Kind.FAIL),
+        ("[default]\nendpoint_url = http://127.0.0.1:4566\n", None, Kind.PASS),
+        (f"[default]\nendpoint_url = http://127.0.0.1:4566\n{SERVICES}", None, Kind.FAIL),
         (f"[profile pay]\nendpoint_url={AWAY}\n", "pay", Kind.FAIL),
         (f"[profile pay]\n{SERVICES}", "pay", Kind.FAIL),
         (f"[profile other]\nendpoint_url={AWAY}\n", "pay", Kind.PASS),
