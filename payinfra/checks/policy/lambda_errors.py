@@ -60,21 +60,24 @@ class Catches:
         caught: the names of the exceptions with an `except` that does something.
         calls_aws: whether it can fail in AWS.
         open_input: whether it reads input where nothing catches what is malformed.
+        around: what decorators, context managers and batch processors catch of what they call.
     """
 
     caught: Names
     calls_aws: bool
     open_input: bool
+    around: Names = frozenset()
 
     @property
     def missing(self) -> tuple[str, ...]:
         """What can fail and is not caught, in words."""
         missing = []
-        if self.calls_aws and not self.caught & (_AWS | _BROAD):
+        caught = self.caught | self.around
+        if self.calls_aws and not caught & (_AWS | _BROAD):
             missing.append("errors of AWS calls (ClientError)")
         if self.open_input:
             missing.append("malformed input (ValueError)")
-        if not self.caught:
+        if not caught:
             missing.append("any exception")
         return tuple(missing)
 
@@ -93,7 +96,8 @@ def catches(handler: Handler) -> Catches:
     caught = frozenset(name for one in modules for name in _caught(one))
     walk = _Walk(modules)
     walk.follow(handler.function)
-    return Catches(caught, calls_aws, walk.is_open(caught))
+    around = frozenset(name for _, names in walk.seen for name in names)
+    return Catches(caught, calls_aws, walk.is_open(caught), around - caught)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +215,7 @@ class _Walk:
                 for item in items:
                     self._visit(item, around, module, importing=importing)
                     inside |= self._entered(item.context_expr, body, module, entry=entry)
+                self.seen.add((id(node), inside))
                 for one in body:
                     self._visit(one, inside, module, importing=importing, entry=entry)
                 return

@@ -1,10 +1,11 @@
 """Whether something catches what a handler's input can raise, around where the input is read."""
 
+import re
 import textwrap
 
 import pytest
 
-from payinfra.checks.policy.lambda_errors import catches
+from payinfra.checks.policy.lambda_errors import Catches, catches
 from payinfra.checks.policy.lambda_source import Handler, Package
 
 UNCAUGHT = {
@@ -369,17 +370,30 @@ CAUGHT = {
 }
 
 
-def is_open(source: str) -> bool:
-    """Whether the handler of a module reads input where nothing catches."""
+def found(source: str) -> Catches:
+    """What is found of the handler of a module."""
     package = Package({"app.py": textwrap.dedent(source)})
-    return catches(Handler("app.py", "handle", package)).open_input
+    return catches(Handler("app.py", "handle", package))
 
 
 @pytest.mark.parametrize("source", UNCAUGHT.values(), ids=UNCAUGHT)
 def test_an_except_elsewhere_does_not_catch_what_the_input_raises(source: str) -> None:
-    assert is_open(source)
+    assert found(source).open_input
 
 
 @pytest.mark.parametrize("source", CAUGHT.values(), ids=CAUGHT)
 def test_what_the_input_raises_can_be_caught_in_many_places(source: str) -> None:
-    assert not is_open(source)
+    assert not found(source).open_input
+
+
+@pytest.mark.parametrize(
+    "name", ["suppress narrow", "decorator", "foreign", "batch", "batch deco", "cm", "class cm"]
+)
+def test_a_handler_without_an_except_of_its_own_may_be_called_by_what_catches(name: str) -> None:
+    source = re.sub(r"\n +try: x\(\)\n +except ClientError: return 1", "", CAUGHT[name])
+    assert found(source).missing == ()
+
+
+def test_a_batch_processor_catches_what_aws_answers() -> None:
+    assert found("import boto3\n" + textwrap.dedent(CAUGHT["batch"])).missing == ()
+    assert found("import boto3\ndef handle(event, ctx): x()").missing[0].startswith("errors of AWS")
