@@ -1,0 +1,70 @@
+"""What is spoken on the way to a payment: by listeners and their rules, and behind CloudFront."""
+
+from typing import Any
+
+import pytest
+
+from payinfra.checks.verdicts import Kind
+from tests.unit.checks.policy.test_unusual import worst
+
+REDIRECT = {"type": "redirect", "redirect": {"port": "443", "protocol": "HTTPS", "status_code": "HTTP_301"}}
+FIXED = {"type": "fixed-response", "fixed_response": {"content_type": "text/plain", "status_code": "403"}}
+FORWARD = {"type": "forward", "target_group_arn": "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/a/b"}
+
+
+@pytest.mark.parametrize(
+    ("default", "rule", "kind"),
+    [
+        (REDIRECT, None, Kind.PASS),
+        (FIXED, None, Kind.PASS),
+        (FORWARD, None, Kind.FAIL),
+        (REDIRECT, [FORWARD], Kind.FAIL),
+        (FIXED, FORWARD, Kind.FAIL),
+        (REDIRECT, [FIXED], Kind.PASS),
+        (REDIRECT, "${var.actions}", Kind.PASS),
+    ],
+)
+@pytest.mark.parametrize("name", ["lb", "alb"])
+def test_a_rule_of_a_plain_listener_hands_nothing_on(
+    default: object, rule: object, kind: Kind, name: str
+) -> None:
+    stack: dict[str, Any] = {f"aws_{name}_listener": {"l": {"protocol": "HTTP", "default_action": default}}}
+    if rule is not None:
+        listener = f"${{aws_{name}_listener.l.arn}}"
+        stack[f"aws_{name}_listener_rule"] = {"r": {"listener_arn": listener, "action": rule}}
+    assert worst("PI-TLS-001", stack) is kind
+
+
+def test_a_rule_of_a_listener_with_tls_may_hand_on() -> None:
+    listener = {
+        "protocol": "HTTPS",
+        "ssl_policy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
+        "default_action": FIXED,
+    }
+    rule = {"listener_arn": "${aws_lb_listener.l.arn}", "action": FORWARD}
+    stack = {"aws_lb_listener": {"l": listener}, "aws_lb_listener_rule": {"r": rule}}
+    assert worst("PI-TLS-001", stack) is Kind.PASS
+
+
+@pytest.mark.parametrize(
+    ("name", "policy", "versions", "kind"),
+    [
+        ("pay.example.com", "https-only", ["TLSv1.2"], Kind.PASS),
+        ("pay.example.com", "match-viewer", ["TLSv1.2"], Kind.PASS),
+        ("${aws_lb.l.dns_name}", "http-only", ["TLSv1.2"], Kind.FAIL),
+        ("pay.example.com", "https-only", ["SSLv3", "TLSv1.2"], Kind.FAIL),
+        ("pay.example.com", "https-only", ["TLSv1.1", "TLSv1.2"], Kind.WARN),
+        ("pay.example.com", "https-only", "${var.versions}", Kind.PASS),
+        ("pay.s3-website-us-east-1.amazonaws.com", "http-only", ["TLSv1.2"], Kind.PASS),
+        ("${aws_s3_bucket_website_configuration.w.website_endpoint}", "http-only", ["TLSv1"], Kind.PASS),
+    ],
+)
+def test_what_cloudfront_asks_is_asked_with_tls(name: str, policy: str, versions: object, kind: Kind) -> None:
+    config = {"origin_protocol_policy": policy, "origin_ssl_protocols": versions}
+    origin = {"origin_id": "pay", "domain_name": name, "custom_origin_config": config}
+    distribution = {
+        "default_cache_behavior": {"viewer_protocol_policy": "https-only"},
+        "viewer_certificate": {"acm_certificate_arn": "a", "minimum_protocol_version": "TLSv1.2_2021"},
+        "origin": [origin, {"origin_id": "files", "domain_name": "files.s3.amazonaws.com"}],
+    }
+    assert worst("PI-TLS-001", {"aws_cloudfront_distribution": {"d": distribution}}) is kind
